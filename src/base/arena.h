@@ -1,0 +1,58 @@
+/* Memory handed out in one direction and freed as one: what a batch, a plan or a parse lives in. */
+#ifndef TRANSHUME_BASE_ARENA_H
+#define TRANSHUME_BASE_ARENA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * An arena belongs to one thread at a time and may be handed over. Blocks come in sizes that grow
+ * up to `block_bytes`; a larger request gets a block of its own.
+ */
+struct arena_block;
+struct arena {
+    char *position; /* the first two are for arena_allocate's fast path only */
+    char *limit;
+    struct arena_block *blocks; /* the one in use first */
+    size_t block_bytes;
+    size_t next_block_bytes;
+    size_t bytes;
+};
+
+/* NULL when memory is out. `block_bytes` 0 means 64 KiB. */
+struct arena *arena_create(size_t block_bytes);
+void arena_destroy(struct arena *arena); /* NULL is fine */
+
+/* Forgets all contents, keeps one block for reuse. */
+void arena_reset(struct arena *arena);
+
+void *arena_allocate_slow(struct arena *arena, size_t size) __attribute__((malloc, alloc_size(2)));
+
+/* Aligned to 8 bytes; NULL when memory is out. `size` 0 gives a valid pointer. */
+__attribute__((malloc, alloc_size(2))) static inline void *arena_allocate(struct arena *arena,
+                                                                         size_t size)
+{
+    if (size > (size_t)(arena->limit - arena->position)) {
+        return arena_allocate_slow(arena, size);
+    }
+    /* position and limit are multiples of 8 apart from each other, so that rounding up stays inside */
+    char *memory = arena->position;
+    arena->position += (size + 7) & ~(size_t)7;
+    return memory;
+}
+/* The same, zeroed; count × size is checked for overflow. */
+void *arena_allocate_zeroed(struct arena *arena, size_t count, size_t size);
+/* Copies `length` bytes and adds a NUL after them; NULL when memory is out. */
+char *arena_copy(struct arena *arena, const void *bytes, size_t length);
+char *arena_copy_string(struct arena *arena, const char *string);
+char *arena_format(struct arena *arena, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Changes the size of the arena's last allocation in place if there is room; false: allocate anew
+ * and copy. To make it smaller gives the rest back. */
+int arena_try_extend(struct arena *arena, void *last, size_t old_size, size_t new_size);
+
+/* Bytes taken from the system, the measure for every byte bound. */
+size_t arena_bytes(const struct arena *arena);
+
+#endif

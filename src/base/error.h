@@ -1,0 +1,79 @@
+/* Errors as values: filled where the fault is, given context on the way up, printed once at the top. */
+#ifndef TRANSHUME_BASE_ERROR_H
+#define TRANSHUME_BASE_ERROR_H
+
+#include <stdarg.h>
+#include <stdint.h>
+#include "base/status.h"
+
+enum error_code {
+#define ERROR_CODE(name, text, exit_status, class, meaning) ERROR_##name,
+#include "base/error_codes.def"
+#undef ERROR_CODE
+    ERROR_CODE_COUNT
+};
+
+/* What the layer above may do about it. */
+enum error_class { ERROR_CLASS_STOP = 0, ERROR_CLASS_RETRY, ERROR_CLASS_REJECT };
+
+/*
+ * No memory is allocated by any function here, so that an error can be made when memory is out.
+ * `message` is one line without control characters; `object` is what it happened to ("table Track",
+ * "shop.db", "transhume.yaml:12:5"); `hint` says what to do next; `context` is what upper layers add.
+ */
+struct error {
+    enum error_code code;
+    enum error_class class;
+    int64_t native_code;   /* the database's or system's own number, 0 if none */
+    char native_state[8];  /* SQLSTATE or the like, empty if none */
+    uint32_t plan_line;    /* 1-based place in the plan, 0 if none */
+    uint32_t plan_column;
+    int64_t retry_after_ms; /* the server's own hint, 0 if none */
+    char object[256];
+    char message[768];
+    char hint[384];
+    char context[384];
+};
+
+/* One row of error_codes.def. */
+struct error_description {
+    const char *name; /* "plan-invalid" */
+    int exit_status;
+    enum error_class class;
+    const char *meaning;
+};
+const struct error_description *error_describe(enum error_code code);
+
+/* Empties `error`. */
+void error_clear(struct error *error);
+
+/*
+ * Fills `error` (which may be NULL) with code, its class, object (may be NULL) and the formatted
+ * message, replacing what was there; control characters become '?', over-long texts are clipped at
+ * a character with "...". Always returns STATUS_FAILED, so that `return error_set(...)` reads well.
+ */
+enum status error_set(struct error *error, enum error_code code, const char *object,
+                      const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* As error_set, and ends the message with what the system says of `system_errno`; ENOSPC and EDQUOT
+ * turn the code into ERROR_DISK_FULL, EACCES, EPERM and EROFS into ERROR_PERMISSION, ENOMEM into
+ * ERROR_MEMORY. */
+enum status error_set_errno(struct error *error, enum error_code code, int system_errno,
+                            const char *object, const char *format, ...) PRINTF_LIKE(5, 6);
+
+/* Sets the hint (what to do next). */
+void error_hint(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Adds context before what is there ("chunk 12 of Track: "). */
+void error_context(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Changes code and class, unless the code is already as exact as disk full, permission or memory. */
+void error_recode(struct error *error, enum error_code code);
+
+/* The exit status that the code stands for. */
+int error_exit_status(const struct error *error);
+
+/* Copies `from` into `to` if `to` is not NULL. */
+void error_copy(struct error *to, const struct error *from);
+
+#endif

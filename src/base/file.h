@@ -1,0 +1,42 @@
+/* Files written so that a crash leaves the old or the new contents, never a mixture. */
+#ifndef TRANSHUME_BASE_FILE_H
+#define TRANSHUME_BASE_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/arena.h"
+#include "base/error.h"
+
+/*
+ * Failures to write are ERROR_STATE_WRITE, to read ERROR_STATE_INVALID, or what error_set_errno makes
+ * of them (permission, disk full); a caller whose file is no part of the state changes the code with
+ * error_recode.
+ */
+
+/* Writes `path` whole: temporary file beside it (0600, O_EXCL, O_NOFOLLOW), fsync, rename, fsync of
+ * the folder. `failpoint` (may be NULL) is hit before the rename. */
+enum status file_write_atomic(const char *path, const void *bytes, size_t length,
+                              const char *failpoint, struct error *error) MUST_USE;
+/* Reads all of `path` into the arena with a NUL after it; a file above `limit_bytes` is refused.
+ * A missing file: STATUS_END. */
+enum status file_read_all(const char *path, size_t limit_bytes, struct arena *arena, char **bytes,
+                          size_t *length, struct error *error) MUST_USE;
+/* Makes the folder and its parents (0700); fine if it is there; refuses a symlink as last part. */
+enum status file_make_folder(const char *path, struct error *error) MUST_USE;
+enum status file_sync_folder(const char *path, struct error *error) MUST_USE;
+/* Removes a folder and what is in it; never follows symlinks. Missing: STATUS_OK. */
+enum status file_remove_tree(const char *path, struct error *error) MUST_USE;
+/* write(2) until all is written, EINTR included. */
+enum status file_write_all(int descriptor, const void *bytes, size_t length, const char *path,
+                           struct error *error) MUST_USE;
+int file_exists(const char *path);
+/* "a/b" from "a" and "b" in the arena; NULL when memory is out. */
+char *file_join(struct arena *arena, const char *folder, const char *name);
+/* A file name from any text: letters, digits, - _ . kept, every other byte as %XX, so that names
+ * from a source can't become paths; at most 200 bytes (a hash follows when cut). */
+char *file_safe_name(struct arena *arena, const char *text, size_t length);
+/* Takes an exclusive lock on `path` (created 0600, holds the pid as text). STATUS_AGAIN: held by
+ * another process, whose pid is put in `*holder`. The descriptor is the caller's to close. */
+enum status file_lock(const char *path, int *descriptor, int64_t *holder, struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,23 @@
+/* The log: one of the two pieces of global state (the other is the signal flag). */
+#ifndef TRANSHUME_BASE_LOG_H
+#define TRANSHUME_BASE_LOG_H
+
+#include "base/error.h"
+#include "base/status.h"
+
+enum log_level { LOG_ERROR = 0, LOG_WARNING, LOG_INFO, LOG_DEBUG };
+
+/* Lines to stderr up to `stderr_level`; any thread. Secrets registered with secret_register and
+ * control characters never reach a line. */
+void log_set_stderr_level(enum log_level level);
+/* Also appends to `path` (mode 0600, no symlink followed) up to `file_level`. */
+enum status log_open_file(const char *path, enum log_level file_level, struct error *error) MUST_USE;
+void log_close_file(void);
+/* Called around each stderr line so that a progress bar can get out of the way; NULLs to unset. */
+void log_set_terminal_hooks(void (*before)(void), void (*after)(void));
+
+void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
+/* The error in full: one line with what, object, why; the hint on the next. */
+void log_write_error(const struct error *error);
+
+#endif

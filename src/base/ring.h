@@ -1,0 +1,29 @@
+/* A queue between two threads, bounded in bytes: how a reader waits for its writer. */
+#ifndef TRANSHUME_BASE_RING_H
+#define TRANSHUME_BASE_RING_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/status.h"
+
+struct ring;
+
+/* `limit_bytes` bounds the sum of the items' sizes; one item larger than it may pass alone. At most
+ * 1,024 items wait, however small. NULL when memory is out. */
+struct ring *ring_create(size_t limit_bytes);
+void ring_destroy(struct ring *ring); /* items still inside are the caller's to drain first */
+
+/*
+ * Waits until there is room. STATUS_OK: the ring owns the item. STATUS_END: the ring was closed by
+ * the other side and the item is still the caller's. STATUS_AGAIN: `timeout_ms` ran out (a negative
+ * one waits for ever).
+ */
+enum status ring_push(struct ring *ring, void *item, size_t bytes, int64_t timeout_ms) MUST_USE;
+/* STATUS_OK: `*item` is the caller's. STATUS_END: closed and empty. STATUS_AGAIN: time ran out. */
+enum status ring_pop(struct ring *ring, void **item, int64_t timeout_ms) MUST_USE;
+/* No more pushes; what is inside can still be popped. Any thread, any number of times. */
+void ring_close(struct ring *ring);
+/* Nanoseconds that pushers and poppers have waited so far: which side is the slower one. */
+void ring_waits(const struct ring *ring, uint64_t *push_ns, uint64_t *pop_ns);
+
+#endif

@@ -1,0 +1,25 @@
+/* The list of connectors, built in and from modules, and how a URI finds its own. */
+#ifndef TRANSHUME_CONNECTORS_REGISTRY_H
+#define TRANSHUME_CONNECTORS_REGISTRY_H
+
+#include "connectors/connector.h"
+
+/*
+ * Loads the modules (shared objects) named by TRANSHUME_MODULES, colon-separated; called once from main.
+ * A module that is missing, has no CONNECTOR_MODULE_SYMBOL or another contract version is one error.
+ */
+enum status registry_load_modules(struct error *error) MUST_USE;
+
+uint32_t registry_count(void);
+const struct connector *registry_at(uint32_t index);
+const struct connector *registry_find(const char *scheme);
+
+/* Takes a URI apart and finds its connector. Errors name the nearest scheme and option; a bare path
+ * is taken by suffix, or by the file's first bytes. Secrets in it are registered with secret_register. */
+enum status registry_resolve(const char *text, struct arena *arena, struct uri **uri,
+                             const struct connector **connector, struct error *error) MUST_USE;
+
+/* The value of a parameter or its default; NULL if neither. */
+const char *uri_parameter(const struct uri *uri, const struct connector *connector, const char *name);
+
+#endif

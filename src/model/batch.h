@@ -1,0 +1,81 @@
+/* The batch: many records, one arena, freed as one. What readers fill, mapping turns and writers take. */
+#ifndef TRANSHUME_MODEL_BATCH_H
+#define TRANSHUME_MODEL_BATCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/arena.h"
+#include "model/schema.h"
+#include "model/value.h"
+
+/* The fixed shape of a batch's records; outlives every batch that has it. */
+struct shape_field {
+    const char *name;
+    uint32_t name_length;
+    struct value_type type;
+};
+struct shape {
+    const char *name; /* of the entity or stream, for messages */
+    const struct shape_field *fields;
+    uint32_t field_count;
+    const uint32_t *key_fields; /* positions of the key's parts within fields */
+    uint32_t key_field_count;
+};
+
+enum record_operation { RECORD_INSERT = 0, RECORD_UPDATE, RECORD_DELETE };
+
+/* The envelope; a plain copy needs only the source key. */
+struct record_envelope {
+    enum record_operation operation;
+    uint32_t attempt;
+    const struct cell *source_key; /* in the batch's arena; what rejects are named by */
+    uint32_t source_key_count;
+    uint64_t source_position;      /* ordinal within the chunk, or the feed's position */
+    int64_t write_time_us;         /* 0: not known */
+    int64_t ttl_seconds;           /* 0: none */
+};
+
+/*
+ * Row-major: cell `column` of record `row` is cells[row * width + column]. Without a shape (documents)
+ * width is 1 and each cell is a MAP. A batch belongs to one thread at a time and is handed over whole.
+ * `width` may exceed shape->field_count: the cells beyond are the record's source key, which rejects
+ * are named by (zero cells: not kept). `entity` is the number of the plan's entity that made it.
+ * `arena` is shared by the batches made from one read (source batch and what the mapping made of it):
+ * it is counted, and freed with the last of them.
+ */
+struct batch {
+    struct arena *arena;
+    const struct shape *shape;
+    struct cell *cells;
+    struct record_envelope *envelopes; /* NULL: all inserts, nothing more is known of them */
+    uint32_t width;
+    uint32_t row_count;
+    uint32_t row_capacity;
+    uint32_t entity;
+    struct large_value *large_values;  /* released with the batch */
+    uint32_t *arena_users;             /* shared count; only one thread holds all sharers */
+};
+
+/* Room for `row_capacity` records; a new arena. NULL when memory is out. */
+struct batch *batch_create(const struct shape *shape, uint32_t width, uint32_t row_capacity);
+/* The same, living in `owner`'s arena: both must be handed over together. */
+struct batch *batch_create_sharing(struct batch *owner, const struct shape *shape, uint32_t width,
+                                   uint32_t row_capacity);
+void batch_destroy(struct batch *batch);
+/* Adds envelopes (zeroed) for all of row_capacity. STATUS_FAILED: memory is out. */
+enum status batch_add_envelopes(struct batch *batch) MUST_USE;
+/* The next row's cells, uninitialised; the row counts at once. NULL when row_capacity is reached and
+ * can't be doubled. Pointers to earlier rows may move. */
+struct cell *batch_append(struct batch *batch);
+/* Takes the last appended row back. */
+static inline void batch_drop_last(struct batch *batch) { batch->row_count--; }
+static inline struct cell *batch_row(const struct batch *batch, uint32_t row)
+{
+    return batch->cells + (size_t)row * batch->width;
+}
+/* The batch releases the handle when it is destroyed. */
+void batch_keep_large(struct batch *batch, struct large_value *large);
+/* Bytes held, cells and arena: the size that rings count. */
+size_t batch_bytes(const struct batch *batch);
+
+#endif

@@ -1,0 +1,42 @@
+/* Conversions from kind to kind, as `cast:` and writers need them: exact, or refused with the reason. */
+#ifndef TRANSHUME_MODEL_CONVERT_H
+#define TRANSHUME_MODEL_CONVERT_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "model/schema.h"
+#include "model/value.h"
+
+/* How a conversion from one type to another treats all values of the former. */
+enum conversion_loss {
+    CONVERSION_EXACT,      /* every value comes back the same */
+    CONVERSION_WIDENED,    /* every value is kept; its type or scale is not */
+    CONVERSION_LOSSY,      /* some values lose something: the plan has to allow it */
+    CONVERSION_PARTIAL,    /* some values can't be converted: those records are rejected */
+    CONVERSION_IMPOSSIBLE
+};
+
+enum conversion_loss convert_loss(const struct value_type *from, const struct value_type *to);
+
+/*
+ * Converts one value; pointers of the result live in `arena` or are borrowed from `from`. MISSING and
+ * NULL stay what they are. STATUS_FAILED with ERROR_REJECT_TYPE or ERROR_REJECT_NUMBER when this value
+ * cannot be had without loss; with `allow_loss` it is rounded (half even) or cut instead.
+ * TEXT to number wants exactly one number (surrounding spaces are an error); BOOL reads true/false,
+ * t/f, 1/0; number to TEXT gives its shortest exact digits; BYTES to TEXT wants UTF-8; TEXT to JSON
+ * makes a JSON string; JSON, LIST, SET and MAP to TEXT or JSON give JSON text.
+ */
+enum status convert_value(const struct cell *from, const struct value_type *to, bool allow_loss,
+                          struct arena *arena, struct cell *result, struct error *error) MUST_USE;
+
+/* The text that templates, CSV and text columns use. BYTES are lower-case hex only if `hex`; else
+ * they must be UTF-8. */
+struct buffer;
+enum status convert_append_text(const struct cell *from, bool hex, struct buffer *out,
+                                struct error *error) MUST_USE;
+
+/* JSON text of any value: numbers as exact digits, NaN and infinities as strings, BYTES as base64,
+ * dates as ISO text, maps with text keys as objects, others as lists of pairs. */
+enum status convert_append_json(const struct cell *from, struct buffer *out, struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,55 @@
+/* A streaming reader of JSON: numbers stay raw text, nothing is built, depth and sizes are bounded. */
+#ifndef TRANSHUME_MODEL_JSON_READER_H
+#define TRANSHUME_MODEL_JSON_READER_H
+
+#include "base/arena.h"
+#include "base/error.h"
+
+enum json_token {
+    JSON_END, /* of the whole value */
+    JSON_OBJECT_BEGIN,
+    JSON_OBJECT_END,
+    JSON_ARRAY_BEGIN,
+    JSON_ARRAY_END,
+    JSON_KEY,
+    JSON_STRING,
+    JSON_NUMBER,
+    JSON_TRUE,
+    JSON_FALSE,
+    JSON_NULL
+};
+
+enum { JSON_DEPTH_MAX = 512 };
+
+/*
+ * Reads one JSON value from a whole text in memory (a line, a reply). Strict RFC 8259: no comments,
+ * no trailing comma, valid UTF-8, surrogate pairs joined, a lone surrogate is an error.
+ */
+struct json_reader {
+    const char *start;
+    const char *position;
+    const char *end;
+    struct arena *arena; /* holds strings that had escapes; others point into the text */
+    uint32_t depth;
+    uint32_t depth_max;
+    uint8_t stack[JSON_DEPTH_MAX / 8]; /* a bit a level: object or array */
+    uint8_t expect;                    /* inner state */
+    const char *text;                  /* of the last KEY, STRING (unescaped) or NUMBER (raw) */
+    size_t length;
+};
+
+/* `depth_max` at most JSON_DEPTH_MAX. */
+void json_reader_init(struct json_reader *reader, const char *text, size_t length,
+                      uint32_t depth_max, struct arena *arena);
+/* The next token; STATUS_FAILED (ERROR_REJECT_UNREADABLE, ERROR_REJECT_TOO_DEEP) names the byte offset.
+ * After the value only white space may follow before JSON_END. */
+enum status json_reader_next(struct json_reader *reader, enum json_token *token,
+                             struct error *error) MUST_USE;
+/* Skips the value that begins with the token just read. */
+enum status json_reader_skip(struct json_reader *reader, enum json_token token,
+                             struct error *error) MUST_USE;
+/* Decodes base64 (strict) into the arena. */
+enum status json_decode_base64(const char *text, size_t length, struct arena *arena,
+                               uint8_t **bytes, size_t *byte_count, struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,13 @@
+/* JSON written straight into a buffer. */
+#ifndef TRANSHUME_MODEL_JSON_WRITER_H
+#define TRANSHUME_MODEL_JSON_WRITER_H
+
+#include "base/buffer.h"
+
+/* A quoted JSON string: " \ and control characters escaped (\n \t … \u00XX), all else as it is; the
+ * text must be valid UTF-8. Fast for text that needs no escape. */
+void json_append_string(struct buffer *out, const char *text, size_t length);
+/* Standard base64 with padding, quoted. */
+void json_append_base64(struct buffer *out, const void *bytes, size_t length);
+
+#endif
