@@ -1,0 +1,112 @@
+/* The resolved plan: what the engine executes. Made from the plan file and both databases' schemas. */
+#ifndef TRANSHUME_PLAN_PLAN_H
+#define TRANSHUME_PLAN_PLAN_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "connectors/connector.h"
+#include "model/batch.h"
+#include "plan/document.h"
+
+struct mapping; /* one entity's program: plan/mapper.c runs it */
+
+/* A look-up done in the source by a join, or by the engine when the source can't join. */
+struct plan_child {
+    /*
+     * Child rows of a stream's roots, ordered with them. Columns: first the root key
+     * (`root_key_count` cells, equal to the parent's), then what the mapping needs.
+     */
+    struct read_request request;
+    uint32_t root_key_count;
+    bool aggregate_only; /* consumed before lists are built */
+    const char *path;    /* "InvoiceLine", "Album.Track": for messages */
+};
+
+struct plan_stream {
+    uint32_t number;
+    const char *name;             /* of the root: the table, or the entity for a query */
+    struct read_request request;  /* columns: what the mappings need, then the root key, see below */
+    uint32_t key_offset;          /* first of the key cells within the columns: they name a record in
+                                     rejects and join children to it */
+    uint32_t key_count;           /* 0: the stream has no key */
+    const struct plan_child *children;
+    uint32_t child_count;
+    const uint32_t *entities;     /* numbers of the entities it feeds, ascending */
+    uint32_t entity_count;
+    bool identity;                /* one entity that takes every column as it is: batches pass untouched */
+    bool express;                 /* identity, same engine, the whole table as it is: the target may pull */
+};
+
+struct plan_entity {
+    uint32_t number;              /* order in the plan: the lower one wins a duplicate key */
+    const char *name;
+    uint32_t table;
+    uint32_t stream;
+    const struct shape *shape;    /* of the records made */
+    const struct mapping *mapping;
+    bool is_pages;
+    const char *from_text;        /* "Track", "query": for check and the report */
+};
+
+struct plan_table {
+    struct target_table target;
+    const uint32_t *entities;
+    uint32_t entity_count;
+    bool keys_proven;             /* no two records made can share a key */
+    const char *keys_reason;      /* how it was proved, or why not */
+};
+
+/* Something worth saying before a run: a widened mapping, a column not carried, a trigger left behind. */
+struct plan_note {
+    enum { PLAN_NOTE_INFO, PLAN_NOTE_WARNING } level;
+    const char *object;
+    const char *text;
+};
+
+struct plan {
+    struct arena *arena;
+    const struct plan_document *document; /* NULL for a plain copy without a plan */
+    struct plan_table *tables;
+    uint32_t table_count;
+    const struct plan_entity *entities;
+    uint32_t entity_count;
+    const struct plan_stream *streams;
+    uint32_t stream_count;
+    const struct plan_note *notes;
+    uint32_t note_count;
+    const struct schema *source_schema;   /* borrowed */
+    const struct schema *same_engine_objects; /* views, triggers…: NULL unless it is a plain same-engine copy */
+    /* The resolved mapping as canonical text: two plans that make the same records from the same schema
+     * have the same one; tuning, comments and passwords are not in it. */
+    const char *mapping_text;
+    char mapping_hash[33];
+};
+
+struct plan_settings {
+    const char *const *include; /* patterns over source tables; count 0: all */
+    uint32_t include_count;
+    const char *const *exclude;
+    uint32_t exclude_count;
+    int existing;               /* enum existing_policy that overrides the plan, or -1 */
+    const char *time_zone;      /* for naive timestamps where one is needed; NULL: none given */
+};
+
+/*
+ * Resolves a document (NULL: a plain copy of every table) against the open databases. All faults are
+ * found, not only the first: `faults` gets one line each "FILE:LINE:COLUMN: what, expected, nearest name";
+ * `error` the first of them and their number.
+ */
+enum status plan_resolve(const struct plan_document *document, struct database *source,
+                         const struct schema *source_schema, struct database *target,
+                         const struct plan_settings *settings, struct plan **plan,
+                         struct buffer *faults, struct error *error) MUST_USE;
+void plan_destroy(struct plan *plan);
+
+/* A commented plan proposed from the source's schema and the target's nature (`transhume init`). */
+enum status plan_propose(const char *source_uri, struct database *source, const struct schema *schema,
+                         const char *target_uri, struct database *target,
+                         const struct plan_settings *settings, struct buffer *yaml,
+                         struct error *error) MUST_USE;
+
+#endif
