@@ -1,0 +1,71 @@
+# The thin front door. Meson and ninja build everything into $(BUILD); this file only names the doors.
+# `make help` lists them.
+
+SANITIZE ?=
+comma := ,
+BUILD ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+PREFIX ?= /usr/local
+DESTDIR ?=
+# The distribution's python3, whatever else is first on PATH.
+PYTHON ?= /usr/bin/python3
+# Which tests: substrings of their names, as in `make test T="ledger plan"`.
+T ?=
+
+.DEFAULT_GOAL := all
+.PHONY: all help deps build configure demo test soak bench install format lint clean
+
+all: ## build the program (installs nothing; names what is missing)
+	@tools/deps check build
+	@$(MAKE) --no-print-directory build
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+	@echo '  SANITIZE=address,undefined or SANITIZE=thread builds and tests in a folder of its own'
+
+deps: ## install what building, testing and linting need, through apt
+	@tools/deps install build test lint
+
+configure:
+	@tools/configure $(BUILD) '$(SANITIZE)'
+
+build: configure
+	@ninja -C $(BUILD)
+
+demo: ## install what is missing, build, and show one whole migration: killed half-way, resumed
+	@tools/deps install build
+	@$(MAKE) --no-print-directory build
+	@tools/demo $(BUILD)
+
+test: ## install what is missing, build, run all tests; the last line counts them
+	@tools/deps install build test
+	@$(MAKE) --no-print-directory build
+	@$(PYTHON) tests/run --build $(BUILD) $(T)
+
+soak: ## the tests, with the whole kill matrix
+	@tools/deps install build test
+	@$(MAKE) --no-print-directory build
+	@TRANSHUME_SOAK=1 $(PYTHON) tests/run --build $(BUILD) --time-limit 14400 $(T)
+
+bench: ## measure against the marks and the peers
+	@tools/deps install build test
+	@$(MAKE) --no-print-directory build
+	@$(PYTHON) bench/run --build $(BUILD) $(T)
+
+install: ## install program, man page and completion under DESTDIR and PREFIX
+	@tools/deps check build
+	@$(MAKE) --no-print-directory build
+	@meson configure $(BUILD) --prefix '$(PREFIX)'
+	@ninja -C $(BUILD)
+	@DESTDIR='$(DESTDIR)' meson install -C $(BUILD) --no-rebuild
+
+format: ## lay out the C files as .clang-format says
+	@tools/deps install lint
+	@tools/lint --fix-format
+
+lint: ## layout, linters, layers, banned functions
+	@tools/deps install build test lint
+	@$(MAKE) --no-print-directory configure
+	@tools/lint $(BUILD)
+
+clean: ## remove what was built
+	rm -rf build build-address-undefined build-address build-undefined build-thread demo
