@@ -30,12 +30,12 @@ void *arena_allocate_slow(struct arena *arena, size_t size) __attribute__((mallo
 
 /* Aligned to 8 bytes; NULL when memory is out. `size` 0 gives a valid pointer. */
 __attribute__((malloc, alloc_size(2))) static inline void *arena_allocate(struct arena *arena,
-                                                                         size_t size)
+                                                                          size_t size)
 {
     if (size > (size_t)(arena->limit - arena->position)) {
         return arena_allocate_slow(arena, size);
     }
-    /* position and limit are multiples of 8 apart from each other, so that rounding up stays inside */
+    /* both are multiples of 8, so that rounding up stays inside */
     char *memory = arena->position;
     arena->position += (size + 7) & ~(size_t)7;
     return memory;

@@ -2,10 +2,10 @@
 #ifndef TRANSHUME_BASE_BUFFER_H
 #define TRANSHUME_BASE_BUFFER_H
 
+#include "base/status.h"
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include "base/status.h"
 
 /*
  * A failed allocation sets `failed`, after which appends do nothing: callers append freely and ask
@@ -20,7 +20,10 @@ struct buffer {
 
 void buffer_init(struct buffer *buffer); /* also: a zeroed struct is a valid empty buffer */
 void buffer_free(struct buffer *buffer);
-static inline void buffer_clear(struct buffer *buffer) { buffer->length = 0; }
+static inline void buffer_clear(struct buffer *buffer)
+{
+    buffer->length = 0;
+}
 
 /* Makes room for `extra` more bytes; false (and `failed`) when memory is out. */
 int buffer_reserve_slow(struct buffer *buffer, size_t extra);

@@ -2,9 +2,9 @@
 #ifndef TRANSHUME_BASE_ERROR_H
 #define TRANSHUME_BASE_ERROR_H
 
+#include "base/status.h"
 #include <stdarg.h>
 #include <stdint.h>
-#include "base/status.h"
 
 enum error_code {
 #define ERROR_CODE(name, text, exit_status, class, meaning) ERROR_##name,
@@ -24,9 +24,9 @@ enum error_class { ERROR_CLASS_STOP = 0, ERROR_CLASS_RETRY, ERROR_CLASS_REJECT }
 struct error {
     enum error_code code;
     enum error_class class;
-    int64_t native_code;   /* the database's or system's own number, 0 if none */
-    char native_state[8];  /* SQLSTATE or the like, empty if none */
-    uint32_t plan_line;    /* 1-based place in the plan, 0 if none */
+    int64_t native_code;  /* the database's or system's own number, 0 if none */
+    char native_state[8]; /* SQLSTATE or the like, empty if none */
+    uint32_t plan_line;   /* 1-based place in the plan, 0 if none */
     uint32_t plan_column;
     int64_t retry_after_ms; /* the server's own hint, 0 if none */
     char object[256];

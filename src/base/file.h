@@ -2,10 +2,10 @@
 #ifndef TRANSHUME_BASE_FILE_H
 #define TRANSHUME_BASE_FILE_H
 
-#include <stddef.h>
-#include <stdint.h>
 #include "base/arena.h"
 #include "base/error.h"
+#include <stddef.h>
+#include <stdint.h>
 
 /*
  * Failures to write are ERROR_STATE_WRITE, to read ERROR_STATE_INVALID, or what error_set_errno makes
@@ -37,6 +37,7 @@ char *file_join(struct arena *arena, const char *folder, const char *name);
 char *file_safe_name(struct arena *arena, const char *text, size_t length);
 /* Takes an exclusive lock on `path` (created 0600, holds the pid as text). STATUS_AGAIN: held by
  * another process, whose pid is put in `*holder`. The descriptor is the caller's to close. */
-enum status file_lock(const char *path, int *descriptor, int64_t *holder, struct error *error) MUST_USE;
+enum status file_lock(const char *path, int *descriptor, int64_t *holder,
+                      struct error *error) MUST_USE;
 
 #endif

@@ -11,7 +11,8 @@ enum log_level { LOG_ERROR = 0, LOG_WARNING, LOG_INFO, LOG_DEBUG };
  * control characters never reach a line. */
 void log_set_stderr_level(enum log_level level);
 /* Also appends to `path` (mode 0600, no symlink followed) up to `file_level`. */
-enum status log_open_file(const char *path, enum log_level file_level, struct error *error) MUST_USE;
+enum status log_open_file(const char *path, enum log_level file_level,
+                          struct error *error) MUST_USE;
 void log_close_file(void);
 /* Called around each stderr line so that a progress bar can get out of the way; NULLs to unset. */
 void log_set_terminal_hooks(void (*before)(void), void (*after)(void));

@@ -2,9 +2,9 @@
 #ifndef TRANSHUME_BASE_RING_H
 #define TRANSHUME_BASE_RING_H
 
+#include "base/status.h"
 #include <stddef.h>
 #include <stdint.h>
-#include "base/status.h"
 
 struct ring;
 

@@ -2,9 +2,9 @@
 #ifndef TRANSHUME_BASE_TEXT_H
 #define TRANSHUME_BASE_TEXT_H
 
+#include "base/status.h"
 #include <stddef.h>
 #include <stdint.h>
-#include "base/status.h"
 
 /* A borrowed run of bytes, not NUL-terminated. */
 struct text {

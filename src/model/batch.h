@@ -2,11 +2,11 @@
 #ifndef TRANSHUME_MODEL_BATCH_H
 #define TRANSHUME_MODEL_BATCH_H
 
-#include <stddef.h>
-#include <stdint.h>
 #include "base/arena.h"
 #include "model/schema.h"
 #include "model/value.h"
+#include <stddef.h>
+#include <stdint.h>
 
 /* The fixed shape of a batch's records; outlives every batch that has it. */
 struct shape_field {
@@ -30,9 +30,9 @@ struct record_envelope {
     uint32_t attempt;
     const struct cell *source_key; /* in the batch's arena; what rejects are named by */
     uint32_t source_key_count;
-    uint64_t source_position;      /* ordinal within the chunk, or the feed's position */
-    int64_t write_time_us;         /* 0: not known */
-    int64_t ttl_seconds;           /* 0: none */
+    uint64_t source_position; /* ordinal within the chunk, or the feed's position */
+    int64_t write_time_us;    /* 0: not known */
+    int64_t ttl_seconds;      /* 0: none */
 };
 
 /*
@@ -52,8 +52,8 @@ struct batch {
     uint32_t row_count;
     uint32_t row_capacity;
     uint32_t entity;
-    struct large_value *large_values;  /* released with the batch */
-    uint32_t *arena_users;             /* shared count; only one thread holds all sharers */
+    struct large_value *large_values; /* released with the batch */
+    uint32_t *arena_users;            /* shared count; only one thread holds all sharers */
 };
 
 /* Room for `row_capacity` records; a new arena. NULL when memory is out. */
@@ -68,7 +68,10 @@ enum status batch_add_envelopes(struct batch *batch) MUST_USE;
  * can't be doubled. Pointers to earlier rows may move. */
 struct cell *batch_append(struct batch *batch);
 /* Takes the last appended row back. */
-static inline void batch_drop_last(struct batch *batch) { batch->row_count--; }
+static inline void batch_drop_last(struct batch *batch)
+{
+    batch->row_count--;
+}
 static inline struct cell *batch_row(const struct batch *batch, uint32_t row)
 {
     return batch->cells + (size_t)row * batch->width;

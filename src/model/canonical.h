@@ -25,7 +25,8 @@
  */
 enum { CANONICAL_VERSION = 1 };
 
-enum status canonical_append(const struct cell *cell, struct buffer *out, struct error *error) MUST_USE;
+enum status canonical_append(const struct cell *cell, struct buffer *out,
+                             struct error *error) MUST_USE;
 
 struct canonical_hash {
     uint64_t low;
@@ -34,9 +35,9 @@ struct canonical_hash {
 
 /* XXH3-128 over the canonical bytes of the cells, MISSING ones of a shape left out together with
  * their field's name: name and value are hashed pairwise, in order of the shape. `scratch` is reused. */
-enum status canonical_hash_record(const struct shape *shape, const struct cell *cells, uint32_t width,
-                                  struct buffer *scratch, struct canonical_hash *hash,
-                                  struct error *error) MUST_USE;
+enum status canonical_hash_record(const struct shape *shape, const struct cell *cells,
+                                  uint32_t width, struct buffer *scratch,
+                                  struct canonical_hash *hash, struct error *error) MUST_USE;
 /* Over the given cells alone, without names: for keys. */
 enum status canonical_hash_cells(const struct cell *cells, uint32_t count, struct buffer *scratch,
                                  struct canonical_hash *hash, struct error *error) MUST_USE;

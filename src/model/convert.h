@@ -9,10 +9,10 @@
 
 /* How a conversion from one type to another treats all values of the former. */
 enum conversion_loss {
-    CONVERSION_EXACT,      /* every value comes back the same */
-    CONVERSION_WIDENED,    /* every value is kept; its type or scale is not */
-    CONVERSION_LOSSY,      /* some values lose something: the plan has to allow it */
-    CONVERSION_PARTIAL,    /* some values can't be converted: those records are rejected */
+    CONVERSION_EXACT,   /* every value comes back the same */
+    CONVERSION_WIDENED, /* every value is kept; its type or scale is not */
+    CONVERSION_LOSSY,   /* some values lose something: the plan has to allow it */
+    CONVERSION_PARTIAL, /* some values can't be converted: those records are rejected */
     CONVERSION_IMPOSSIBLE
 };
 
@@ -37,6 +37,7 @@ enum status convert_append_text(const struct cell *from, bool hex, struct buffer
 
 /* JSON text of any value: numbers as exact digits, NaN and infinities as strings, BYTES as base64,
  * dates as ISO text, maps with text keys as objects, others as lists of pairs. */
-enum status convert_append_json(const struct cell *from, struct buffer *out, struct error *error) MUST_USE;
+enum status convert_append_json(const struct cell *from, struct buffer *out,
+                                struct error *error) MUST_USE;
 
 #endif

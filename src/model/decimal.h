@@ -12,7 +12,8 @@
  * is kept; an exponent is expanded (beyond ±20,000 digits: STATUS_FAILED). STATUS_FAILED also for
  * anything that is not a number.
  */
-enum status decimal_parse(const char *text, size_t length, struct arena *arena, struct cell *cell) MUST_USE;
+enum status decimal_parse(const char *text, size_t length, struct arena *arena,
+                          struct cell *cell) MUST_USE;
 
 /* The plain digits: "1.98", "-0.10", "NaN". */
 void decimal_append(const struct cell *decimal, struct buffer *out);
@@ -36,9 +37,9 @@ enum status decimal_to_int64(const struct cell *decimal, int64_t *value) MUST_US
 
 /* Exact running sums of INT64, UINT64, DECIMAL and (by shortest digits) FLOAT cells. */
 struct decimal_sum {
-    __int128 small;      /* the sum × 10^scale while it fits */
+    __int128 small; /* the sum × 10^scale while it fits */
     int32_t scale;
-    int is_special;      /* NaN or infinity met: `special` says which */
+    int is_special; /* NaN or infinity met: `special` says which */
     double special;
     struct buffer large; /* the sum as text once it did not fit; empty before */
 };
@@ -47,6 +48,7 @@ void decimal_sum_free(struct decimal_sum *sum);
 /* NULL and MISSING add nothing. STATUS_FAILED: not a number, or memory is out. */
 enum status decimal_sum_add(struct decimal_sum *sum, const struct cell *cell) MUST_USE;
 /* INT64 if all added were whole and it fits, else DECIMAL with the largest scale met; of nothing: 0. */
-enum status decimal_sum_result(struct decimal_sum *sum, struct arena *arena, struct cell *cell) MUST_USE;
+enum status decimal_sum_result(struct decimal_sum *sum, struct arena *arena,
+                               struct cell *cell) MUST_USE;
 
 #endif

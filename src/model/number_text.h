@@ -2,9 +2,9 @@
 #ifndef TRANSHUME_MODEL_NUMBER_TEXT_H
 #define TRANSHUME_MODEL_NUMBER_TEXT_H
 
+#include "base/status.h"
 #include <stddef.h>
 #include <stdint.h>
-#include "base/status.h"
 
 enum { NUMBER_TEXT_MAX = 40 };
 

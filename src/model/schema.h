@@ -2,11 +2,11 @@
 #ifndef TRANSHUME_MODEL_SCHEMA_H
 #define TRANSHUME_MODEL_SCHEMA_H
 
+#include "base/arena.h"
+#include "model/value.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "base/arena.h"
-#include "model/value.h"
 
 /* A column's type as this program sees it; values may still be of another kind (SQLite). */
 struct value_type {
@@ -23,12 +23,12 @@ enum generated_kind { GENERATED_NO = 0, GENERATED_STORED, GENERATED_VIRTUAL };
 struct schema_column {
     const char *name;
     struct value_type type;
-    bool not_null;             /* by declaration or because the engine keeps it so */
+    bool not_null; /* by declaration or because the engine keeps it so */
     bool hidden;
     enum generated_kind generated;
-    bool identity;             /* the database gives the number itself */
-    const char *default_text;  /* the default's text in the database's own words; NULL: none */
-    const char *collation;     /* NULL: the engine's default (bytes) */
+    bool identity;            /* the database gives the number itself */
+    const char *default_text; /* the default's text in the database's own words; NULL: none */
+    const char *collation;    /* NULL: the engine's default (bytes) */
 };
 
 /* A list of column names. */
@@ -42,16 +42,17 @@ struct schema_index {
     struct column_list columns; /* empty names ("") stand for expressions */
     bool unique;
     bool partial;
-    bool implied;               /* made by the engine for a constraint */
-    const char *native_sql;     /* the statement that makes it; NULL where there is none */
+    bool implied;           /* made by the engine for a constraint */
+    const char *native_sql; /* the statement that makes it; NULL where there is none */
 };
 
 struct schema_foreign_key {
-    const char *name;           /* NULL if it has none */
+    const char *name; /* NULL if it has none */
     struct column_list columns;
-    const char *references;     /* table */
-    struct column_list referenced_columns; /* empty: that table's primary key; resolved where known */
-    const char *on_delete;      /* "CASCADE" …, NULL: no action */
+    const char *references; /* table */
+    struct column_list
+        referenced_columns; /* empty: that table's primary key; resolved where known */
+    const char *on_delete;  /* "CASCADE" …, NULL: no action */
     const char *on_update;
     bool deferrable;
 };
@@ -63,29 +64,34 @@ struct schema_table {
     const char *name;
     const struct schema_column *columns;
     uint32_t column_count;
-    struct column_list primary_key;       /* empty: none declared */
-    bool primary_key_not_null;            /* no NULL can be in it */
-    const char *row_key;                  /* a column name that always identifies the row physically
+    struct column_list primary_key; /* empty: none declared */
+    bool primary_key_not_null;      /* no NULL can be in it */
+    const char *row_key;            /* a column name that always identifies the row physically
                                              (SQLite "rowid"), NULL if none */
-    bool row_key_stable;                  /* it survives maintenance (an INTEGER PRIMARY KEY) */
+    bool row_key_stable;            /* it survives maintenance (an INTEGER PRIMARY KEY) */
     const struct schema_index *indexes;
     uint32_t index_count;
     const struct schema_foreign_key *foreign_keys;
     uint32_t foreign_key_count;
-    const char *const *checks;            /* texts of CHECK constraints, for the record */
+    const char *const *checks; /* texts of CHECK constraints, for the record */
     uint32_t check_count;
-    const char *native_sql;               /* same-engine copies use it whole; NULL where there is none */
-    int64_t row_count;                    /* -1: not known without counting */
-    int64_t size_bytes;                   /* -1: not known */
+    const char *native_sql; /* same-engine copies use it whole; NULL where there is none */
+    int64_t row_count;      /* -1: not known without counting */
+    int64_t size_bytes;     /* -1: not known */
 };
 
-enum schema_object_kind { SCHEMA_OBJECT_VIEW, SCHEMA_OBJECT_TRIGGER, SCHEMA_OBJECT_SEQUENCE, SCHEMA_OBJECT_OTHER };
+enum schema_object_kind {
+    SCHEMA_OBJECT_VIEW,
+    SCHEMA_OBJECT_TRIGGER,
+    SCHEMA_OBJECT_SEQUENCE,
+    SCHEMA_OBJECT_OTHER
+};
 
 /* What is neither table nor index; `native_sql` lets a same-engine copy carry it. */
 struct schema_object {
     enum schema_object_kind kind;
     const char *name;
-    const char *table;       /* of a trigger */
+    const char *table; /* of a trigger */
     const char *native_sql;
     const char *not_carried; /* why only a same-engine copy can carry it */
 };

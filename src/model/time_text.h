@@ -22,6 +22,7 @@ enum status time_parse_date(const char *text, size_t length, struct cell *cell) 
 enum status time_parse_time(const char *text, size_t length, struct cell *cell) MUST_USE;
 enum status time_parse_timestamp(const char *text, size_t length, struct cell *cell) MUST_USE;
 struct arena;
-enum status time_parse_interval(const char *text, size_t length, struct arena *arena, struct cell *cell) MUST_USE;
+enum status time_parse_interval(const char *text, size_t length, struct arena *arena,
+                                struct cell *cell) MUST_USE;
 
 #endif

@@ -2,9 +2,9 @@
 #ifndef TRANSHUME_MODEL_VALUE_H
 #define TRANSHUME_MODEL_VALUE_H
 
+#include "base/error.h"
 #include <stddef.h>
 #include <stdint.h>
-#include "base/error.h"
 
 /*
  * Where each kind keeps its value (`aux`, `length` and the union):
@@ -72,7 +72,14 @@ enum cell_flag {
 
 enum cell_special { CELL_MINUS_INFINITY = -1, CELL_ZERO_DATE = 0, CELL_INFINITY = 1 };
 
-enum escape_tag { ESCAPE_SQLITE = 1, ESCAPE_POSTGRES, ESCAPE_MYSQL, ESCAPE_MONGODB, ESCAPE_CASSANDRA, ESCAPE_TEST };
+enum escape_tag {
+    ESCAPE_SQLITE = 1,
+    ESCAPE_POSTGRES,
+    ESCAPE_MYSQL,
+    ESCAPE_MONGODB,
+    ESCAPE_CASSANDRA,
+    ESCAPE_TEST
+};
 
 struct value_interval {
     int32_t months;
@@ -114,8 +121,14 @@ struct large_value {
     struct large_value *next; /* the batch's list */
 };
 
-static inline struct cell cell_missing(void) { return (struct cell){.kind = VALUE_MISSING}; }
-static inline struct cell cell_null(void) { return (struct cell){.kind = VALUE_NULL}; }
+static inline struct cell cell_missing(void)
+{
+    return (struct cell){.kind = VALUE_MISSING};
+}
+static inline struct cell cell_null(void)
+{
+    return (struct cell){.kind = VALUE_NULL};
+}
 static inline struct cell cell_bool(int value)
 {
     return (struct cell){.kind = VALUE_BOOL, .i64 = value != 0};
@@ -138,7 +151,8 @@ static inline struct cell cell_text(const char *text, size_t length)
 }
 static inline struct cell cell_bytes(const void *bytes, size_t length)
 {
-    return (struct cell){.kind = VALUE_BYTES, .length = (uint32_t)length, .bytes = (const uint8_t *)bytes};
+    return (struct cell){
+        .kind = VALUE_BYTES, .length = (uint32_t)length, .bytes = (const uint8_t *)bytes};
 }
 static inline struct cell cell_items(enum value_kind kind, const struct cell *items, size_t count)
 {

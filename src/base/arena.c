@@ -1,0 +1,211 @@
+/* Arenas: blocks in a list, the one in use at its head. */
+#include "base/arena.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_BYTES_DEFAULT = 65536, BLOCK_BYTES_FIRST = 4096 };
+
+struct arena_block {
+    struct arena_block *next;
+    size_t size; /* with this header */
+};
+_Static_assert(sizeof(struct arena_block) % 8 == 0, "what follows a header is aligned");
+
+static size_t round_up(size_t size)
+{
+    return (size + 7) & ~(size_t)7;
+}
+
+/* No block yet: allocations of no bytes still get a pointer. */
+static void forget_room(struct arena *arena)
+{
+    arena->position = (char *)arena;
+    arena->limit = (char *)arena;
+    arena->bytes = sizeof(*arena);
+}
+
+struct arena *arena_create(size_t block_bytes)
+{
+    struct arena *arena = calloc(1, sizeof(*arena));
+    if (arena == NULL) {
+        return NULL;
+    }
+    if (block_bytes == 0) {
+        block_bytes = BLOCK_BYTES_DEFAULT;
+    }
+    arena->block_bytes = round_up(block_bytes < 64 ? 64 : block_bytes);
+    arena->next_block_bytes =
+        arena->block_bytes < BLOCK_BYTES_FIRST ? arena->block_bytes : BLOCK_BYTES_FIRST;
+    forget_room(arena);
+    return arena;
+}
+
+static void free_blocks(struct arena_block *block)
+{
+    while (block != NULL) {
+        struct arena_block *next = block->next;
+        free(block);
+        block = next;
+    }
+}
+
+void arena_destroy(struct arena *arena)
+{
+    if (arena != NULL) {
+        free_blocks(arena->blocks);
+        free(arena);
+    }
+}
+
+void arena_reset(struct arena *arena)
+{
+    struct arena_block *kept = NULL;
+    struct arena_block *block = arena->blocks;
+    while (block != NULL) {
+        struct arena_block *next = block->next;
+        if (block->size <= arena->block_bytes && (kept == NULL || block->size > kept->size)) {
+            free(kept);
+            kept = block;
+        } else {
+            free(block);
+        }
+        block = next;
+    }
+#if defined(__SANITIZE_ADDRESS__)
+    free(kept); /* so that a use after the reset is seen */
+    kept = NULL;
+#endif
+    arena->blocks = kept;
+    forget_room(arena);
+    if (kept != NULL) {
+        kept->next = NULL;
+        arena->bytes += kept->size;
+        arena->position = (char *)(kept + 1);
+        arena->limit = (char *)kept + kept->size;
+    }
+}
+
+/* A block of its own, put behind the one in use, which goes on being used. */
+static void *allocate_alone(struct arena *arena, size_t size)
+{
+    size_t total = sizeof(struct arena_block) + size;
+    struct arena_block *block = malloc(total);
+    if (block == NULL) {
+        return NULL;
+    }
+    block->size = total;
+    if (arena->blocks == NULL) {
+        block->next = NULL;
+        arena->blocks = block;
+    } else {
+        block->next = arena->blocks->next;
+        arena->blocks->next = block;
+    }
+    arena->bytes += total;
+    return block + 1;
+}
+
+void *arena_allocate_slow(struct arena *arena, size_t size)
+{
+    if (size > SIZE_MAX - 64) {
+        return NULL;
+    }
+    size = round_up(size);
+    size_t usable = arena->next_block_bytes - sizeof(struct arena_block);
+    if (size > usable / 4) {
+        while (arena->next_block_bytes < arena->block_bytes && size > usable / 4) {
+            arena->next_block_bytes = arena->next_block_bytes * 2 < arena->block_bytes
+                                          ? arena->next_block_bytes * 2
+                                          : arena->block_bytes;
+            usable = arena->next_block_bytes - sizeof(struct arena_block);
+        }
+        if (size > usable / 4) {
+            return allocate_alone(arena, size);
+        }
+    }
+    struct arena_block *block = malloc(arena->next_block_bytes);
+    if (block == NULL) {
+        return NULL;
+    }
+    block->size = arena->next_block_bytes;
+    block->next = arena->blocks;
+    arena->blocks = block;
+    arena->bytes += block->size;
+    arena->position = (char *)(block + 1) + size;
+    arena->limit = (char *)block + block->size;
+    if (arena->next_block_bytes < arena->block_bytes) {
+        size_t doubled = arena->next_block_bytes * 2;
+        arena->next_block_bytes = doubled < arena->block_bytes ? doubled : arena->block_bytes;
+    }
+    return block + 1;
+}
+
+void *arena_allocate_zeroed(struct arena *arena, size_t count, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total)) {
+        return NULL;
+    }
+    void *memory = arena_allocate(arena, total);
+    if (memory != NULL) {
+        memset(memory, 0, total);
+    }
+    return memory;
+}
+
+char *arena_copy(struct arena *arena, const void *bytes, size_t length)
+{
+    if (length == SIZE_MAX) {
+        return NULL;
+    }
+    char *copy = arena_allocate(arena, length + 1);
+    if (copy != NULL) {
+        if (length > 0) {
+            memcpy(copy, bytes, length);
+        }
+        copy[length] = '\0';
+    }
+    return copy;
+}
+
+char *arena_copy_string(struct arena *arena, const char *string)
+{
+    return arena_copy(arena, string, strlen(string));
+}
+
+char *arena_format(struct arena *arena, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (length < 0) {
+        return NULL;
+    }
+    char *text = arena_allocate(arena, (size_t)length + 1);
+    if (text != NULL) {
+        va_start(arguments, format);
+        vsnprintf(text, (size_t)length + 1, format, arguments);
+        va_end(arguments);
+    }
+    return text;
+}
+
+int arena_try_extend(struct arena *arena, void *last, size_t old_size, size_t new_size)
+{
+    char *start = last;
+    if (start + round_up(old_size) != arena->position ||
+        new_size > (size_t)(arena->limit - start)) {
+        return 0;
+    }
+    arena->position = start + round_up(new_size);
+    return 1;
+}
+
+size_t arena_bytes(const struct arena *arena)
+{
+    return arena->bytes;
+}

@@ -1,0 +1,98 @@
+/* Buffers: growth by doubling; the rest is inline. */
+#include "base/buffer.h"
+
+#include "base/text.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { CAPACITY_FIRST = 256 };
+
+void buffer_init(struct buffer *buffer)
+{
+    *buffer = (struct buffer){0};
+}
+
+void buffer_free(struct buffer *buffer)
+{
+    free(buffer->data);
+    *buffer = (struct buffer){0};
+}
+
+int buffer_reserve_slow(struct buffer *buffer, size_t extra)
+{
+    size_t needed;
+    if (buffer->failed || __builtin_add_overflow(buffer->length, extra, &needed) ||
+        needed > SIZE_MAX / 2) {
+        buffer->failed = 1;
+        return 0;
+    }
+    if (needed <= buffer->capacity) {
+        return 1;
+    }
+    size_t capacity = buffer->capacity < CAPACITY_FIRST ? CAPACITY_FIRST : buffer->capacity;
+    while (capacity < needed) {
+        capacity *= 2;
+    }
+    char *data = realloc(buffer->data, capacity);
+    if (data == NULL) {
+        buffer->failed = 1;
+        /* no room must seem left, so that every later append comes here and does nothing */
+        buffer->length = buffer->capacity;
+        return 0;
+    }
+    buffer->data = data;
+    buffer->capacity = capacity;
+    return 1;
+}
+
+void buffer_append_string(struct buffer *buffer, const char *string)
+{
+    buffer_append(buffer, string, strlen(string));
+}
+
+void buffer_format(struct buffer *buffer, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    size_t room = buffer->capacity - buffer->length;
+    int length =
+        vsnprintf(room > 0 ? buffer->data + buffer->length : NULL, room, format, arguments);
+    va_end(arguments);
+    if (length < 0) {
+        buffer->failed = 1;
+        return;
+    }
+    if ((size_t)length >= room) {
+        if (!buffer_reserve(buffer, (size_t)length + 1)) {
+            return;
+        }
+        va_start(arguments, format);
+        vsnprintf(buffer->data + buffer->length, (size_t)length + 1, format, arguments);
+        va_end(arguments);
+    }
+    buffer->length += (size_t)length;
+}
+
+void buffer_append_int64(struct buffer *buffer, int64_t value)
+{
+    if (buffer_reserve(buffer, 20)) {
+        buffer->length += text_from_int64(value, buffer->data + buffer->length);
+    }
+}
+
+void buffer_append_uint64(struct buffer *buffer, uint64_t value)
+{
+    if (buffer_reserve(buffer, 20)) {
+        buffer->length += text_from_uint64(value, buffer->data + buffer->length);
+    }
+}
+
+const char *buffer_string(struct buffer *buffer)
+{
+    if (!buffer_reserve(buffer, 1)) {
+        return "";
+    }
+    buffer->data[buffer->length] = '\0';
+    return buffer->data;
+}

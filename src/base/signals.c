@@ -1,0 +1,45 @@
+/* The stop flag and the handlers that raise it. */
+#include "base/signals.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+static atomic_int stop_level;
+
+static void on_signal(int number)
+{
+    int level = atomic_load(&stop_level);
+    int next;
+    do {
+        next = level < 2 ? level + 1 : 2;
+    } while (!atomic_compare_exchange_weak(&stop_level, &level, next));
+    if (next == 2) {
+        signal(number, SIG_DFL); /* one more ends the process, whatever it hangs in */
+    }
+}
+
+void signals_setup(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGINT);
+    sigaddset(&action.sa_mask, SIGTERM);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGPIPE, &ignore, NULL);
+}
+
+int signals_stop_level(void)
+{
+    return atomic_load_explicit(&stop_level, memory_order_relaxed);
+}
+
+void signals_request_stop(int level)
+{
+    int now = atomic_load(&stop_level);
+    while (now < level && !atomic_compare_exchange_weak(&stop_level, &now, level)) {
+    }
+}
