@@ -1,0 +1,67 @@
+/* What a run is doing, in numbers that any thread may add to and any other may read. */
+#ifndef TRANSHUME_OBSERVE_PROGRESS_H
+#define TRANSHUME_OBSERVE_PROGRESS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/buffer.h"
+#include "base/error.h"
+
+/* One entity's counters. The hot path adds once a batch, never once a record. */
+struct progress_entity {
+    const char *name;
+    const char *table;
+    int64_t total;             /* records expected, -1: not known; set before workers start */
+    _Atomic uint64_t read;     /* source records read for it in this attempt and before */
+    _Atomic uint64_t written;  /* acknowledged, in committed chunks and in the open ones */
+    _Atomic uint64_t rejected;
+    _Atomic uint64_t skipped;
+    _Atomic uint64_t bytes;
+};
+
+enum progress_phase {
+    PROGRESS_CONNECT,
+    PROGRESS_SCHEMA,
+    PROGRESS_PREPARE,
+    PROGRESS_COPY,
+    PROGRESS_INDEXES,
+    PROGRESS_SETTLE,
+    PROGRESS_COUNT,
+    PROGRESS_DONE
+};
+
+struct progress {
+    struct progress_entity *entities;
+    uint32_t entity_count;
+    _Atomic int phase;               /* enum progress_phase */
+    _Atomic uint64_t chunks_done;
+    uint64_t chunks_total;
+    _Atomic uint64_t retries;
+    _Atomic int64_t throttled_until_ms; /* monotonic; 0: not waiting for the target */
+    _Atomic int64_t last_movement_ms;   /* monotonic: stall reports */
+    int64_t started_ms;                 /* monotonic */
+    uint64_t written_before;            /* by earlier attempts: not part of the rate */
+    _Atomic(const char *) doing;        /* a word on what a long phase is at; a constant text */
+};
+
+const char *progress_phase_name(enum progress_phase phase);
+
+enum progress_mode { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_LOG, PROGRESS_JSON, PROGRESS_NONE };
+
+/*
+ * A thread that shows the progress on stderr: a bar in place ten times a second (rate, ETA, bytes,
+ * rejects; one line an active entity when there is room), a log line every ten seconds, or a JSON object a
+ * second. AUTO: a bar on a terminal, else log. It also calls `every_second` (state.json, stall reports).
+ */
+struct progress_display;
+enum status progress_display_start(struct progress *progress, enum progress_mode mode, bool color,
+                                   void (*every_second)(void *context), void *context,
+                                   struct progress_display **display, struct error *error) MUST_USE;
+/* Draws the last state and leaves the cursor on a new line. */
+void progress_display_stop(struct progress_display *display);
+
+/* The end table, for stdout: entity, read, written, rejected, skipped, bytes, seconds. */
+void progress_append_table(const struct progress *progress, double seconds, bool color, struct buffer *out);
+
+#endif
