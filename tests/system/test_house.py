@@ -1,0 +1,253 @@
+"""The project's own checks, runner and sample generator do what they say."""
+import os
+import shutil
+import sqlite3
+import subprocess
+
+import support
+
+TESTS = os.path.join(support.ROOT, "tests")
+
+
+def run(*command, **options):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=120, **options)
+
+
+class TreeTestCase(support.TestCase):
+    def tree(self, files):
+        for name, text in files.items():
+            os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+            self.write(name, text)
+
+    def findings(self, check):
+        result = run(os.path.join(TESTS, check), self.folder)
+        return result.returncode, result.stdout
+
+
+class Layers(TreeTestCase):
+    HEADERS = {"src/%s/x.h" % layer: "" for layer in ("base", "model", "plan", "engine", "cli")}
+    HEADERS.update({"src/connectors/connector.h": "", "src/connectors/one/own.h": "",
+                    "src/connectors/two/own.h": ""})
+
+    def check(self, file, include):
+        self.tree({**self.HEADERS, file: '#include "%s"\n' % include})
+        return self.findings("layers")
+
+    def test_downwards_is_allowed(self):
+        for file, include in (("src/engine/a.c", "plan/x.h"), ("src/plan/a.c", "base/x.h"),
+                              ("src/cli/a.c", "engine/x.h"), ("src/plan/b.c", "x.h"),
+                              ("src/connectors/one/a.c", "connectors/connector.h"),
+                              ("src/connectors/one/b.c", "own.h"),
+                              ("tests/unit/test_a.c", "connectors/one/own.h"),
+                              ("tests/connector_toy/a.c", "connectors/connector.h")):
+            self.assertEqual(self.check(file, include), (0, ""))
+
+    def test_each_wrong_way_is_found(self):
+        for file, include in (("src/base/a.c", "model/x.h"), ("src/plan/a.c", "engine/x.h"),
+                              ("src/connectors/one/a.c", "plan/x.h"),
+                              ("src/connectors/one/a.c", "connectors/two/own.h"),
+                              ("src/connectors/one/a.c", "../two/own.h"),
+                              ("src/connectors/registry.c", "connectors/one/own.h"),
+                              ("src/engine/a.c", "connectors/one/own.h"),
+                              ("src/cli/a.c", "plan/no_such.h"),
+                              ("src/cli/a.c", "../base/x.h"),
+                              ("src/elsewhere/a.c", "base/x.h"),
+                              ("tests/connector_toy/a.c", "engine/x.h"),
+                              ("tests/contract/a.c", "connectors/one/own.h")):
+            with self.subTest(file=file, include=include):
+                code, out = self.check(file, include)
+                self.assertEqual(code, 1)
+                self.assertIn(file, out)
+                os.unlink(self.path(file))
+
+
+class Banned(TreeTestCase):
+    def check(self, code):
+        self.tree({"src/base/a.c": code})
+        return self.findings("banned")
+
+    def test_banned_calls_are_found_where_they_are(self):
+        for call in ("strcpy(a, b)", "strcat(a, b)", "sprintf(a, b)", "strtok(a, b)", "atoi(a)",
+                     "gmtime(a)", "localtime (a)", "malloc(n * 8)", "malloc(n * sizeof(struct x))",
+                     "malloc(sizeof *p * n)", "realloc(p, n * size)", "calloc(1, n * size)"):
+            with self.subTest(call=call):
+                code, out = self.check("/* text\n */\nx = %s;\n" % call)
+                self.assertEqual(code, 1)
+                self.assertIn("src/base/a.c:3: ", out)
+
+    def test_good_code_passes(self):
+        for good in ("gmtime_r(a, b);", "my_sprintf(a);", "snprintf(a, 1, b);", "/* strcpy(a) */",
+                     '"strcpy(a, b)";', "// atoi(x)", "calloc(n, sizeof *p);", "malloc(sizeof *p);",
+                     "malloc(sizeof(struct x *));", "reallocarray(p, n, sizeof *p);",
+                     "malloc(16 * 1024);", "realloc(*p, size);", "malloc(strlen(*text) + 1);",
+                     "char c = '\"'; malloc(n); /* a * b */"):
+            with self.subTest(good=good):
+                self.assertEqual(self.check(good + "\n"), (0, ""))
+
+    def test_long_function_is_only_a_warning(self):
+        code, out = self.check("int f(void)\n{\n%s}\n" % ("    g();\n" * 200))
+        self.assertEqual(code, 0)
+        self.assertIn("warning: a function of 202 lines: int f(void)", out)
+
+
+class Runner(TreeTestCase):
+    """tests/run in a tree of its own, with shell scripts for cmocka programs."""
+
+    def run_tests(self, *arguments):
+        for name in ("run", "worker.py"):
+            shutil.copy(os.path.join(TESTS, name), self.path("tests", name))
+        return run(self.path("tests", "run"), "--build", self.path("build"), *arguments)
+
+    def unit(self, script):
+        self.tree({"tests/unit/test_a.c": "", "build/test_a": "#!/bin/sh\n" + script,
+                   "tests/layers": "#!/bin/sh\n", "tests/banned": "#!/bin/sh\n"})
+        for name in ("build/test_a", "tests/layers", "tests/banned"):
+            os.chmod(self.path(name), 0o755)
+
+    def last_line(self, result):
+        return result.stdout.splitlines()[-1]
+
+    def test_counts_passed_failed_and_skipped(self):
+        self.unit("echo 'test: one'; echo 'success: one'; echo 'test: two'; echo no thing here;"
+                  "echo 'skip: two'; echo 'test: three'; printf 'noise'; echo 'failure: three [';"
+                  "echo 'the reason'; echo ']'; exit 1")
+        result = self.run_tests()
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(self.last_line(result), "3 passed, 1 failed, 1 skipped")
+        self.assertIn("=== FAILED unit/test_a.three\nthe reason\n", result.stdout)
+        self.assertIn("unit/test_a.two: no thing here", result.stdout)
+
+    def test_a_program_that_dies_has_failed(self):
+        for script, reason in (("echo 'test: one'; kill -9 $$", "died of SIGKILL in this test"),
+                               ("echo 'test: one'; exit 0", "the program ended in this test"),
+                               ("exit 0", "ended without running a test"),
+                               ("echo 'test: a'; echo 'success: a'; exit 3",
+                                "exited with 3 after its tests"),
+                               ("echo 'test: one'; sleep 60", "stalled: no end within 1 s")):
+            with self.subTest(script=script):
+                self.unit(script)
+                result = self.run_tests("--time-limit", "1", "unit")
+                self.assertEqual(result.returncode, 1)
+                self.assertRegex(self.last_line(result), "^[01] passed, 1 failed, 0 skipped$")
+                self.assertIn(reason, result.stdout)
+
+    def test_python_modules(self):
+        self.unit("echo 'test: one'; echo 'success: one'")
+        self.tree({"tests/system/test_b.py": """
+import unittest
+class B(unittest.TestCase):
+    def test_good(self): print("noise", end="")
+    def test_bad(self): self.fail("the reason")
+    def test_sub(self):
+        for i in range(3):
+            with self.subTest(i=i): self.assertNotEqual(i, 1)
+    @unittest.skip("no such server")
+    def test_left_out(self): pass
+class C(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls): raise RuntimeError("no class")
+    def test_never(self): pass
+""", "tests/faults/test_c.py": "import no_such_module\n",
+                   "tests/faults/test_d.py": "", "build/transhume": "#!/bin/sh\n"})
+        os.chmod(self.path("build/transhume"), 0o755)
+        result = self.run_tests()
+        # Failed: bad, sub, C's set-up, the import, the empty module, and no failpoints listed.
+        self.assertEqual(self.last_line(result), "4 passed, 6 failed, 1 skipped")
+        for text in ("=== FAILED system/test_b.B.test_bad\n", "the reason",
+                     "system/test_b.B.test_left_out: no such server", "no_such_module", "no class",
+                     "=== FAILED faults/test_d\nno test in it"):
+            self.assertIn(text, result.stdout)
+        self.assertEqual(self.last_line(self.run_tests("test_good")),
+                         "1 passed, 0 failed, 0 skipped")
+
+    def test_nothing_to_run_is_a_failure(self):
+        self.unit("")
+        result = self.run_tests("no_such_test")
+        self.assertEqual((result.returncode, self.last_line(result)),
+                         (1, "0 passed, 0 failed, 0 skipped"))
+
+
+class MusicShop(support.TestCase):
+    def generate(self, name, *options):
+        return support.musicshop(self.path(name), *options)
+
+    def test_same_options_same_bytes(self):
+        for options in ((), ("--seed", 7, "--scale", 2)):
+            with open(self.generate("a.db", *options), "rb") as a, \
+                    open(self.generate("b.db", *options), "rb") as b:
+                self.assertEqual(a.read(), b.read())
+        self.assertTrue(support.sqlite_differences(self.generate("a.db", "--seed", 1),
+                                                   self.generate("b.db", "--seed", 2)))
+
+    def test_shape(self):
+        path = self.generate("a.db")
+        counts = support.sqlite_counts(path)
+        self.assertEqual(len(counts), 11)
+        self.assertAlmostEqual(sum(counts.values()), 16000, delta=300)
+        db = sqlite3.connect(path)
+        self.addCleanup(db.close)
+        self.assertEqual(db.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+        self.assertEqual(db.execute("PRAGMA foreign_key_check").fetchall(), [])
+        unsummed = db.execute(
+            "SELECT count(*) FROM Invoice i WHERE printf('%.2f', Total) <> (SELECT"
+            " printf('%.2f', sum(UnitPrice * Quantity)) FROM InvoiceLine l"
+            " WHERE l.InvoiceId = i.InvoiceId)").fetchone()
+        self.assertEqual(unsummed, (0,))
+        sizes = [n for n, in db.execute(
+            "SELECT count(TrackId) FROM Playlist LEFT JOIN PlaylistTrack USING (PlaylistId)"
+            " GROUP BY PlaylistId")]
+        for size in (0, 1, 100, 101, 200):
+            self.assertIn(size, sizes)
+        nulls = db.execute("SELECT sum(Company IS NULL), sum(State IS NULL), sum(Fax IS NULL),"
+                           " (SELECT sum(Composer IS NULL) FROM Track) FROM Customer").fetchone()
+        self.assertTrue(all(nulls), nulls)
+
+    def test_scale_and_stress_shapes(self):
+        counts = support.sqlite_counts(self.generate("a.db", "--scale", 3))
+        self.assertEqual((counts["Track"], counts["Invoice"], counts["Playlist"]), (10500, 1260, 54))
+        db = sqlite3.connect(self.generate("b.db", "--big-customer", 5000, "--big-playlist", 4000))
+        self.addCleanup(db.close)
+        self.assertEqual(db.execute("SELECT max(n) FROM (SELECT count(*) n FROM Invoice"
+                                    " GROUP BY CustomerId)").fetchone(), (5000,))
+        self.assertEqual(db.execute("SELECT max(n) FROM (SELECT count(*) n FROM PlaylistTrack"
+                                    " GROUP BY PlaylistId)").fetchone(), (4000,))
+
+    def test_wrong_usage(self):
+        program = os.path.join(support.BUILD, "musicshop")
+        self.generate("a.db")
+        with open(self.path("a.db"), "rb") as file:
+            before = file.read()
+        for arguments, code, message in (
+                ([self.path("a.db")], 2, "exists"), ([], 2, "usage"),
+                (["--scale", "0", "x.db"], 2, "--scale wants a whole number"),
+                (["--scale", "1x", "x.db"], 2, "--scale wants a whole number"),
+                ([self.path("no", "a.db")], 3, "unable to open database file")):
+            result = run(program, *arguments, cwd=self.folder)
+            self.assertEqual(result.returncode, code)
+            self.assertIn(message, result.stderr)
+        with open(self.path("a.db"), "rb") as file:
+            self.assertEqual(file.read(), before)
+        self.assertEqual(os.listdir(self.folder), ["a.db"])
+
+
+class Comparison(support.TestCase):
+    """The helper that other tests trust finds what it should."""
+
+    def test_each_change_is_found(self):
+        script = "CREATE TABLE t(a, b TEXT COLLATE NOCASE); INSERT INTO t VALUES (1, 'x'), (NULL, 'y');"
+        support.make_sqlite(self.path("a.db"), script)
+        for change in ("UPDATE t SET a = 1.0 WHERE a = 1", "UPDATE t SET a = '1' WHERE a = 1",
+                       "UPDATE t SET b = 'X' WHERE a = 1", "DELETE FROM t WHERE a IS NULL",
+                       "INSERT INTO t VALUES (1, 'x')", "UPDATE t SET a = x'00' WHERE a IS NULL",
+                       "CREATE INDEX i ON t(a)", "ALTER TABLE t ADD COLUMN c"):
+            with self.subTest(change=change):
+                path = support.make_sqlite(self.path("b.db"), script + change)
+                self.assertTrue(support.sqlite_differences(self.path("a.db"), path))
+                os.unlink(path)
+        same = support.make_sqlite(self.path("b.db"), script + "CREATE TABLE _transhume_x(a)")
+        self.assertEqual(support.sqlite_differences(self.path("a.db"), same), [])
+
+
+if __name__ == "__main__":
+    support.unittest.main()

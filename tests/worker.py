@@ -1,0 +1,102 @@
+"""Runs one unittest module for tests/run and tells of each test as it starts and ends.
+
+    worker.py MODULE-NAME FILE [NAME...]    NAMEs: only tests whose full names hold one of them
+
+One JSON object a line on stdout, behind a mark that tells it from what the tests print.
+"""
+import faulthandler
+import json
+import os
+import signal
+import sys
+import time
+import unittest
+
+MARK = "\x1etest\x1e"
+
+
+def tell(**event):
+    sys.stdout.write(MARK + json.dumps(event) + "\n")
+    sys.stdout.flush()
+
+
+def tests_in(suite):
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            yield from tests_in(test)
+        else:
+            yield test
+
+
+class TellingResult(unittest.TestResult):
+    def __init__(self, module_name):
+        super().__init__()
+        self.module_name = module_name
+        self.start = time.monotonic()
+        self.result = None
+        self.detail = ""
+
+    def name_of(self, test):
+        # test_copy.Class.test_x; or "setUpClass (test_copy.Class)" for what fails around tests.
+        return "%s.%s" % (self.module_name, test.id().partition(".")[2] or test.id())
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.start = time.monotonic()
+        self.result, self.detail = "passed", ""
+        tell(event="start", name=self.name_of(test))
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        self.tell_end(test)
+
+    def tell_end(self, test):
+        tell(event="end", name=self.name_of(test), result=self.result, detail=self.detail,
+             seconds=round(time.monotonic() - self.start, 3))
+        self.result = None
+
+    def note(self, test, result, detail):
+        if self.result is None:  # outside a test: setUpClass, setUpModule, tearDownClass ...
+            self.result, self.detail = result, detail
+            self.tell_end(test)
+        elif self.result == "failed":
+            self.detail += "\n" + detail
+        else:
+            self.result, self.detail = result, detail
+
+    def addError(self, test, err):
+        self.note(test, "failed", self._exc_info_to_string(err, test))
+
+    def addFailure(self, test, err):
+        self.note(test, "failed", self._exc_info_to_string(err, test))
+
+    def addSubTest(self, test, subtest, err):
+        if err is not None:
+            self.note(test, "failed", "%s\n%s" % (subtest, self._exc_info_to_string(err, test)))
+
+    def addSkip(self, test, reason):
+        # A skipped sub-test does not undo what the others found.
+        if self.result != "failed":
+            self.note(test, "skipped", reason)
+
+    def addUnexpectedSuccess(self, test):
+        self.note(test, "failed", "succeeded, though it was expected to fail")
+
+
+def main():
+    module_name, path, wanted = sys.argv[1], sys.argv[2], sys.argv[3:]
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    tests = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:0] = [os.path.dirname(os.path.abspath(path)), os.path.join(tests, "system")]
+    stem = os.path.basename(path)[:-len(".py")]
+    result = TellingResult(module_name)
+    suite = unittest.defaultTestLoader.loadTestsFromName(stem)
+    if wanted:
+        suite = unittest.TestSuite(test for test in tests_in(suite)
+                                   if any(name in result.name_of(test) for name in wanted))
+    suite.run(result)
+    tell(event="complete")
+
+
+if __name__ == "__main__":
+    main()
