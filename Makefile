@@ -39,12 +39,12 @@ demo: ## install what is missing, build, and show one whole migration: killed ha
 test: ## install what is missing, build, run all tests; the last line counts them
 	@tools/deps install build test
 	@$(MAKE) --no-print-directory build
-	@$(PYTHON) tests/run --build $(BUILD) $(T)
+	@$(PYTHON) tests/run --build $(BUILD) --sanitize '$(SANITIZE)' $(T)
 
 soak: ## the tests, with the whole kill matrix
 	@tools/deps install build test
 	@$(MAKE) --no-print-directory build
-	@TRANSHUME_SOAK=1 $(PYTHON) tests/run --build $(BUILD) --time-limit 14400 $(T)
+	@TRANSHUME_SOAK=1 $(PYTHON) tests/run --build $(BUILD) --sanitize '$(SANITIZE)' --time-limit 14400 $(T)
 
 bench: ## measure against the marks and the peers
 	@tools/deps install build test
