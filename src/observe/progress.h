@@ -18,6 +18,8 @@ struct progress_entity {
     _Atomic uint64_t rejected;
     _Atomic uint64_t skipped;
     _Atomic uint64_t bytes;
+    _Atomic int64_t first_ms;  /* monotonic: when it was first and last seen to move in this attempt; */
+    _Atomic int64_t last_ms;   /* kept by the display's thread; 0: never */
 };
 
 enum progress_phase {
@@ -31,6 +33,8 @@ enum progress_phase {
     PROGRESS_DONE
 };
 
+/* What is not atomic is set before the phase becomes PROGRESS_COPY (with a store that releases), and
+ * read by the display from then on. */
 struct progress {
     struct progress_entity *entities;
     uint32_t entity_count;

@@ -1,0 +1,299 @@
+/* Progress in words: phases, the end table, one-line and JSON forms. */
+#include "observe/progress.h"
+
+#include "base/clock.h"
+#include "base/signals.h"
+#include "base/text.h"
+#include "model/json_writer.h"
+#include "observe/progress_view.h"
+#include "observe/table.h"
+#include <string.h>
+
+enum { FORMAT = 1, METER_STEP_MS = 1000, NAME_BYTES_MAX = 200 };
+
+const char *progress_phase_name(enum progress_phase phase)
+{
+    static const char *const names[] = {
+        [PROGRESS_CONNECT] = "connect", [PROGRESS_SCHEMA] = "schema",
+        [PROGRESS_PREPARE] = "prepare", [PROGRESS_COPY] = "copy",
+        [PROGRESS_INDEXES] = "indexes", [PROGRESS_SETTLE] = "settle",
+        [PROGRESS_COUNT] = "count",     [PROGRESS_DONE] = "done",
+    };
+    return (size_t)phase < sizeof(names) / sizeof(names[0]) ? names[phase] : "?";
+}
+
+uint64_t progress_entity_done(const struct progress_entity *entity)
+{
+    return atomic_load_explicit(&entity->written, memory_order_relaxed) +
+           atomic_load_explicit(&entity->rejected, memory_order_relaxed) +
+           atomic_load_explicit(&entity->skipped, memory_order_relaxed);
+}
+
+bool progress_view_has_entities(const struct progress_view *view)
+{
+    return view->phase >= PROGRESS_COPY;
+}
+
+static void meter_add(struct progress_meter *meter, int64_t now_ms, uint64_t records,
+                      uint64_t bytes)
+{
+    uint32_t newest = (meter->next + PROGRESS_METER_SAMPLES - 1) % PROGRESS_METER_SAMPLES;
+    if (meter->count > 0 && now_ms - meter->times_ms[newest] < METER_STEP_MS) {
+        return;
+    }
+    meter->times_ms[meter->next] = now_ms;
+    meter->records[meter->next] = records;
+    meter->bytes[meter->next] = bytes;
+    meter->next = (meter->next + 1) % PROGRESS_METER_SAMPLES;
+    meter->count += meter->count < PROGRESS_METER_SAMPLES;
+}
+
+static void measure(struct progress_meter *meter, int64_t now_ms, struct progress_view *view)
+{
+    meter_add(meter, now_ms, view->done, view->bytes);
+    uint32_t oldest =
+        (meter->next + PROGRESS_METER_SAMPLES - meter->count) % PROGRESS_METER_SAMPLES;
+    double seconds = (double)(now_ms - meter->times_ms[oldest]) / 1000;
+    if (seconds >= 0.05 && view->done >= meter->records[oldest] &&
+        view->bytes >= meter->bytes[oldest]) {
+        view->records_per_second = (double)(view->done - meter->records[oldest]) / seconds;
+        view->bytes_per_second = (double)(view->bytes - meter->bytes[oldest]) / seconds;
+    }
+    if (view->total >= 0 && view->records_per_second > 0 && view->done <= (uint64_t)view->total) {
+        view->seconds_left =
+            (double)((uint64_t)view->total - view->done) / view->records_per_second;
+    }
+}
+
+static void sum_entities(const struct progress *progress, struct progress_view *view)
+{
+    view->total = 0;
+    for (uint32_t i = 0; i < progress->entity_count; i++) {
+        const struct progress_entity *entity = &progress->entities[i];
+        view->read += atomic_load_explicit(&entity->read, memory_order_relaxed);
+        view->written += atomic_load_explicit(&entity->written, memory_order_relaxed);
+        view->rejected += atomic_load_explicit(&entity->rejected, memory_order_relaxed);
+        view->skipped += atomic_load_explicit(&entity->skipped, memory_order_relaxed);
+        view->bytes += atomic_load_explicit(&entity->bytes, memory_order_relaxed);
+        view->total = view->total < 0 || entity->total < 0 ? -1 : view->total + entity->total;
+    }
+    view->done = view->written + view->rejected + view->skipped;
+    view->chunks_total = progress->chunks_total;
+}
+
+void progress_view_take(const struct progress *progress, struct progress_meter *meter,
+                        int64_t now_ms, struct progress_view *view)
+{
+    memset(view, 0, sizeof(*view));
+    view->phase = atomic_load(&progress->phase);
+    view->total = -1;
+    view->seconds_left = -1;
+    view->seconds = (double)(now_ms - progress->started_ms) / 1000;
+    view->retries = atomic_load_explicit(&progress->retries, memory_order_relaxed);
+    view->chunks_done = atomic_load_explicit(&progress->chunks_done, memory_order_relaxed);
+    view->doing = atomic_load(&progress->doing);
+    int64_t until_ms = atomic_load_explicit(&progress->throttled_until_ms, memory_order_relaxed);
+    view->waiting_ms = until_ms > now_ms ? until_ms - now_ms : 0;
+    if (progress_view_has_entities(view)) {
+        sum_entities(progress, view);
+        measure(meter, now_ms, view);
+    }
+}
+
+void progress_view_average(const struct progress *progress, struct progress_view *view)
+{
+    if (progress_view_has_entities(view) && view->seconds > 0) {
+        uint64_t before = progress->written_before;
+        uint64_t done = view->done > before ? view->done - before : 0;
+        view->records_per_second = (double)done / view->seconds;
+    }
+}
+
+void progress_note_movement(struct progress *progress, uint64_t *seen, bool first, int64_t now_ms)
+{
+    for (uint32_t i = 0; i < progress->entity_count; i++) {
+        struct progress_entity *entity = &progress->entities[i];
+        uint64_t now = progress_entity_done(entity) +
+                       atomic_load_explicit(&entity->read, memory_order_relaxed);
+        if (!first && now != seen[i]) {
+            if (atomic_load_explicit(&entity->first_ms, memory_order_relaxed) == 0) {
+                atomic_store_explicit(&entity->first_ms, now_ms, memory_order_relaxed);
+            }
+            atomic_store_explicit(&entity->last_ms, now_ms, memory_order_relaxed);
+        }
+        seen[i] = now;
+    }
+}
+
+void progress_append_rate(double per_second, struct buffer *out)
+{
+    char text[32];
+    text_human_count((uint64_t)(per_second + 0.5), text, sizeof(text));
+    buffer_format(out, "%s/s", text);
+}
+
+/* Tenths of a percent, rounded down so that 100.0 means all. */
+static unsigned tenths_done(const struct progress_view *view)
+{
+    if (view->total <= 0 || view->done >= (uint64_t)view->total) {
+        return 1000;
+    }
+    return (unsigned)((double)view->done / (double)view->total * 1000);
+}
+
+void progress_append_line(const struct progress_view *view, struct buffer *out)
+{
+    char text[32];
+    buffer_format(out, "%s:", progress_phase_name((enum progress_phase)view->phase));
+    if (progress_view_has_entities(view)) {
+        if (view->total >= 0) {
+            unsigned tenths = tenths_done(view);
+            buffer_format(out, " %u.%u%%", tenths / 10, tenths % 10);
+        }
+        text_human_count(view->done, text, sizeof(text));
+        buffer_format(out, " %s", text);
+        if (view->total >= 0) {
+            text_human_count((uint64_t)view->total, text, sizeof(text));
+            buffer_format(out, " of %s", text);
+        }
+        buffer_append_string(out, " records, ");
+        progress_append_rate(view->records_per_second, out);
+        text_human_bytes(view->bytes, text, sizeof(text));
+        buffer_format(out, ", %s, %llu rejected", text, (unsigned long long)view->rejected);
+    }
+    if (view->phase == PROGRESS_COPY && view->seconds_left >= 0) {
+        text_human_seconds(view->seconds_left, text, sizeof(text));
+        buffer_format(out, ", %s left", text);
+    }
+    text_human_seconds(view->seconds, text, sizeof(text));
+    buffer_format(out, progress_view_has_entities(view) ? ", after %s" : " for %s", text);
+    if (view->retries > 0) {
+        buffer_format(out, ", %llu retries", (unsigned long long)view->retries);
+    }
+    if (view->waiting_ms > 0) {
+        buffer_append_string(out, ", waiting for the target");
+    }
+    if (view->doing != NULL) {
+        buffer_format(out, " (%s)", view->doing);
+    }
+    if (signals_stop_level() > 0) {
+        buffer_append_string(out, ", stopping");
+    }
+}
+
+static void append_json_count(struct buffer *out, const char *name, int64_t value)
+{
+    buffer_format(out, value < 0 ? ",\"%s\":null" : ",\"%s\":%lld", name, (long long)value);
+}
+
+static void append_json_text(struct buffer *out, const char *text)
+{
+    char printable[NAME_BYTES_MAX];
+    text_printable(text, strlen(text), printable, sizeof(printable));
+    json_append_string(out, printable, strlen(printable));
+}
+
+static void append_json_entity(const struct progress_entity *entity, struct buffer *out)
+{
+    buffer_append_string(out, "{\"entity\":");
+    append_json_text(out, entity->name);
+    buffer_append_string(out, ",\"table\":");
+    append_json_text(out, entity->table);
+    append_json_count(out, "total", entity->total);
+    append_json_count(out, "read", (int64_t)atomic_load(&entity->read));
+    append_json_count(out, "written", (int64_t)atomic_load(&entity->written));
+    append_json_count(out, "rejected", (int64_t)atomic_load(&entity->rejected));
+    append_json_count(out, "skipped", (int64_t)atomic_load(&entity->skipped));
+    append_json_count(out, "bytes", (int64_t)atomic_load(&entity->bytes));
+    buffer_append_byte(out, '}');
+}
+
+void progress_append_json(const struct progress *progress, const struct progress_view *view,
+                          struct buffer *out)
+{
+    char stamp[32];
+    clock_format_utc(clock_utc_us(), stamp, sizeof(stamp));
+    buffer_format(out, "{\"format\":%d,\"time\":\"%s\",\"phase\":\"%s\"", FORMAT, stamp,
+                  progress_phase_name((enum progress_phase)view->phase));
+    append_json_count(out, "total", view->total);
+    append_json_count(out, "done", (int64_t)view->done);
+    append_json_count(out, "read", (int64_t)view->read);
+    append_json_count(out, "written", (int64_t)view->written);
+    append_json_count(out, "rejected", (int64_t)view->rejected);
+    append_json_count(out, "skipped", (int64_t)view->skipped);
+    append_json_count(out, "bytes", (int64_t)view->bytes);
+    append_json_count(out, "records_per_second", (int64_t)(view->records_per_second + 0.5));
+    append_json_count(out, "bytes_per_second", (int64_t)(view->bytes_per_second + 0.5));
+    append_json_count(out, "seconds_left",
+                      view->seconds_left < 0 ? -1 : (int64_t)(view->seconds_left + 0.5));
+    append_json_count(out, "milliseconds", (int64_t)(view->seconds * 1000));
+    append_json_count(out, "chunks_done", (int64_t)view->chunks_done);
+    append_json_count(out, "chunks_total", (int64_t)view->chunks_total);
+    append_json_count(out, "retries", (int64_t)view->retries);
+    append_json_count(out, "waiting_milliseconds", view->waiting_ms);
+    buffer_append_string(out, ",\"doing\":");
+    if (view->doing != NULL) {
+        append_json_text(out, view->doing);
+    } else {
+        buffer_append_string(out, "null");
+    }
+    buffer_append_string(out, ",\"entities\":[");
+    for (uint32_t i = 0; progress_view_has_entities(view) && i < progress->entity_count; i++) {
+        buffer_append_string(out, i == 0 ? "" : ",");
+        append_json_entity(&progress->entities[i], out);
+    }
+    buffer_append_string(out, "]}\n");
+}
+
+static void add_seconds(struct table *table, double seconds)
+{
+    uint64_t tenths = (uint64_t)(seconds * 10 + 0.5);
+    table_format(table, "%llu.%llu", (unsigned long long)(tenths / 10),
+                 (unsigned long long)(tenths % 10));
+}
+
+static double entity_seconds(const struct progress_entity *entity, double whole)
+{
+    int64_t first_ms = atomic_load_explicit(&entity->first_ms, memory_order_relaxed);
+    int64_t last_ms = atomic_load_explicit(&entity->last_ms, memory_order_relaxed);
+    if (first_ms == 0) {
+        return 0;
+    }
+    double seconds = (double)(last_ms - first_ms) / 1000;
+    return seconds > whole ? whole : seconds;
+}
+
+static void add_row(struct table *table, const char *name, const struct progress_view *view,
+                    double seconds)
+{
+    table_add(table, name);
+    table_add_count(table, (int64_t)view->read);
+    table_add_count(table, (int64_t)view->written);
+    table_add_count(table, (int64_t)view->rejected);
+    table_add_count(table, (int64_t)view->skipped);
+    table_add_bytes(table, (int64_t)view->bytes);
+    add_seconds(table, seconds);
+}
+
+void progress_append_table(const struct progress *progress, double seconds, bool color,
+                           struct buffer *out)
+{
+    static const char *const titles[] = {"entity",   ">read",  ">written", ">rejected",
+                                         ">skipped", ">bytes", ">seconds", NULL};
+    struct table *table = table_create(titles);
+    for (uint32_t i = 0; i < progress->entity_count; i++) {
+        const struct progress_entity *entity = &progress->entities[i];
+        struct progress one = {.entities = progress->entities + i, .entity_count = 1};
+        struct progress_view view = {0};
+        sum_entities(&one, &view);
+        add_row(table, entity->name, &view, entity_seconds(entity, seconds));
+    }
+    if (progress->entity_count != 1) {
+        struct progress_view all = {0};
+        sum_entities(progress, &all);
+        table_rule(table);
+        add_row(table, "total", &all, seconds);
+    }
+    table_append(table, color, out);
+    table_destroy(table);
+}

@@ -1,0 +1,206 @@
+/* Text tables: cells are kept until all are known, then padded. */
+#include "observe/table.h"
+
+#include "base/arena.h"
+#include "base/text.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <utf8proc.h>
+
+enum { COLUMNS_MAX = 16, CELL_BYTES_MAX = 400, GAP = 2 };
+
+/* Marks a row that is a line. */
+static const char rule_mark[] = "";
+
+struct table {
+    struct arena *arena;
+    const char **cells; /* grows */
+    size_t cell_count;
+    size_t cell_capacity;
+    const char *titles[COLUMNS_MAX];
+    uint32_t column_count;
+    bool failed;
+};
+
+struct table *table_create(const char *const *titles)
+{
+    struct table *table = calloc(1, sizeof(*table));
+    struct arena *arena = arena_create(0);
+    if (table == NULL || arena == NULL) {
+        free(table);
+        arena_destroy(arena);
+        return NULL;
+    }
+    table->arena = arena;
+    while (titles[table->column_count] != NULL && table->column_count < COLUMNS_MAX) {
+        table->titles[table->column_count] = titles[table->column_count];
+        table->column_count++;
+    }
+    return table;
+}
+
+void table_destroy(struct table *table)
+{
+    if (table != NULL) {
+        arena_destroy(table->arena);
+        free(table->cells);
+        free(table);
+    }
+}
+
+static void add_cell(struct table *table, const char *cell)
+{
+    if (table->cell_count == table->cell_capacity) {
+        size_t capacity = table->cell_capacity == 0 ? 64 : table->cell_capacity * 2;
+        const char **cells = reallocarray(table->cells, capacity, sizeof(*cells));
+        if (cells == NULL) {
+            table->failed = true;
+            return;
+        }
+        table->cells = cells;
+        table->cell_capacity = capacity;
+    }
+    table->cells[table->cell_count++] = cell;
+}
+
+void table_add(struct table *table, const char *text)
+{
+    if (table == NULL) {
+        return;
+    }
+    char printable[CELL_BYTES_MAX];
+    text_printable(text, strlen(text), printable, sizeof(printable));
+    const char *copy = arena_copy_string(table->arena, printable);
+    if (copy == NULL) {
+        table->failed = true;
+        return;
+    }
+    add_cell(table, copy);
+}
+
+void table_format(struct table *table, const char *format, ...)
+{
+    char text[CELL_BYTES_MAX];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    table_add(table, text);
+}
+
+void table_add_count(struct table *table, int64_t count)
+{
+    char text[32] = "?";
+    if (count >= 0) {
+        text_human_count((uint64_t)count, text, sizeof(text));
+    }
+    table_add(table, text);
+}
+
+void table_add_bytes(struct table *table, int64_t bytes)
+{
+    char text[32] = "?";
+    if (bytes >= 0) {
+        text_human_bytes((uint64_t)bytes, text, sizeof(text));
+    }
+    table_add(table, text);
+}
+
+void table_rule(struct table *table)
+{
+    for (uint32_t i = 0; table != NULL && i < table->column_count; i++) {
+        add_cell(table, rule_mark);
+    }
+}
+
+uint32_t table_text_width(const char *text)
+{
+    uint32_t width = 0;
+    const utf8proc_uint8_t *position = (const utf8proc_uint8_t *)text;
+    while (*position != '\0') {
+        utf8proc_int32_t character;
+        utf8proc_ssize_t size = utf8proc_iterate(position, -1, &character);
+        if (size <= 0) {
+            position++;
+            width++;
+            continue;
+        }
+        int columns = utf8proc_charwidth(character);
+        width += columns > 0 ? (uint32_t)columns : 0;
+        position += size;
+    }
+    return width;
+}
+
+static bool is_right(const struct table *table, uint32_t column)
+{
+    return table->titles[column][0] == '>';
+}
+
+static const char *title_of(const struct table *table, uint32_t column)
+{
+    return table->titles[column] + is_right(table, column);
+}
+
+static void append_spaces(struct buffer *out, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_append_byte(out, ' ');
+    }
+}
+
+static void append_cell(const struct table *table, uint32_t column, const char *text,
+                        uint32_t column_width, struct buffer *out)
+{
+    uint32_t padding = column_width - table_text_width(text);
+    append_spaces(out, column == 0 ? 0 : GAP);
+    append_spaces(out, is_right(table, column) ? padding : 0);
+    buffer_append_string(out, text);
+    if (!is_right(table, column) && column + 1 < table->column_count) {
+        append_spaces(out, padding);
+    }
+}
+
+static void append_rule(const struct table *table, const uint32_t *widths, struct buffer *out)
+{
+    for (uint32_t column = 0; column < table->column_count; column++) {
+        append_spaces(out, column == 0 ? 0 : GAP);
+        for (uint32_t i = 0; i < widths[column]; i++) {
+            buffer_append_byte(out, '-');
+        }
+    }
+    buffer_append_byte(out, '\n');
+}
+
+void table_append(struct table *table, bool color, struct buffer *out)
+{
+    if (table == NULL || table->failed) {
+        out->failed = 1;
+        return;
+    }
+    uint32_t widths[COLUMNS_MAX];
+    for (uint32_t column = 0; column < table->column_count; column++) {
+        widths[column] = table_text_width(title_of(table, column));
+        for (size_t i = column; i < table->cell_count; i += table->column_count) {
+            uint32_t width = table_text_width(table->cells[i]);
+            widths[column] = width > widths[column] ? width : widths[column];
+        }
+    }
+    buffer_append_string(out, color ? "\x1b[1m" : "");
+    for (uint32_t column = 0; column < table->column_count; column++) {
+        append_cell(table, column, title_of(table, column), widths[column], out);
+    }
+    buffer_append_string(out, color ? "\x1b[0m\n" : "\n");
+    for (size_t row = 0; row + table->column_count <= table->cell_count;
+         row += table->column_count) {
+        if (table->cells[row] == rule_mark) {
+            append_rule(table, widths, out);
+            continue;
+        }
+        for (uint32_t column = 0; column < table->column_count; column++) {
+            append_cell(table, column, table->cells[row + column], widths[column], out);
+        }
+        buffer_append_byte(out, '\n');
+    }
+}

@@ -1,0 +1,30 @@
+/* Tables of text for people: columns as wide as their widest cell. */
+#ifndef TRANSHUME_OBSERVE_TABLE_H
+#define TRANSHUME_OBSERVE_TABLE_H
+
+#include "base/buffer.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One thread. Cells fill rows from left to right; control characters in them are shown escaped. A
+ * failed allocation sets the output's `failed`. */
+struct table;
+
+/* `titles` is NULL-terminated, at most 16; a title that begins with '>' aligns its column right.
+ * NULL when memory is out; every function below takes that. */
+struct table *table_create(const char *const *titles);
+void table_destroy(struct table *table);
+void table_add(struct table *table, const char *text);
+void table_format(struct table *table, const char *format, ...) PRINTF_LIKE(2, 3);
+/* 1234567 as "1,234,567"; a negative one as "?" */
+void table_add_count(struct table *table, int64_t count);
+void table_add_bytes(struct table *table, int64_t bytes);
+/* A line between the rows so far and the next one. */
+void table_rule(struct table *table);
+/* Title line bold when `color`. */
+void table_append(struct table *table, bool color, struct buffer *out);
+
+/* Columns that the text takes on a terminal; `text` is valid UTF-8. */
+uint32_t table_text_width(const char *text);
+
+#endif
