@@ -1,0 +1,136 @@
+/* The test-only connector: asynchronous, nested, without transactions, with a feed; data survives
+ * kill -9. */
+#include "base/file.h"
+#include "toy_internal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const failpoints[] = {
+    "toy.before_append", "toy.after_append",   "toy.before_mark",  "toy.after_mark",
+    "toy.before_create", "toy.before_publish", "toy.after_create", NULL,
+};
+
+static const struct type_mapping types[] = {
+    {"any", VALUE_TEXT, "every kind is kept as it is", "the same", "exact"},
+};
+
+static void toy_close(struct database *database)
+{
+    struct toy_database *self = toy_of(database);
+    if (!self) {
+        return;
+    }
+    if (self->log >= 0) {
+        close(self->log);
+    }
+    if (self->lock >= 0) {
+        close(self->lock);
+    }
+    free(self->folder);
+    free(self->log_path);
+    free(self);
+}
+
+static enum status open_log(struct toy_database *self, enum open_mode mode, struct error *error)
+{
+    if (mode == OPEN_SOURCE) {
+        self->log = open(self->log_path, O_RDONLY | O_CLOEXEC);
+        return self->log >= 0 ? STATUS_OK
+                              : error_set_errno(error, ERROR_SOURCE_MISSING, errno, self->folder,
+                                                "there is no toy database");
+    }
+    enum status status = file_make_folder(self->folder, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    self->log = open(self->log_path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    return self->log >= 0 ? STATUS_OK
+                          : error_set_errno(error, ERROR_TARGET_MISSING, errno, self->log_path,
+                                            "opening the log failed");
+}
+
+static enum status toy_open(const struct open_options *options, struct database **database,
+                            struct error *error)
+{
+    const char *folder = options->uri->path;
+    if (!folder || !*folder) {
+        return error_set(error, ERROR_BAD_VALUE, options->uri->shown, "the URI names no folder");
+    }
+    struct toy_database *self = calloc(1, sizeof *self);
+    if (!self) {
+        return error_set(error, ERROR_MEMORY, folder, "no memory to open it");
+    }
+    self->log = -1;
+    self->lock = -1;
+    self->timeout_ms = options->timeout_ms;
+    self->folder = strdup(folder);
+    if (!self->folder || asprintf(&self->log_path, "%s/data.log", folder) < 0) {
+        self->log_path = NULL;
+        toy_close(&self->base);
+        return error_set(error, ERROR_MEMORY, folder, "no memory to open it");
+    }
+    enum status status = open_log(self, options->mode, error);
+    if (status != STATUS_OK) {
+        toy_close(&self->base);
+        return status;
+    }
+    *database = &self->base;
+    return STATUS_OK;
+}
+
+static enum status toy_identity(struct database *database, struct arena *arena,
+                                const char **identity, struct error *error)
+{
+    struct stat facts;
+    if (fstat(toy_of(database)->log, &facts) != 0) {
+        return error_set_errno(error, ERROR_SOURCE_READ, errno, toy_of(database)->folder,
+                               "stat failed");
+    }
+    *identity = arena_format(arena, "toy device %llu inode %llu", (unsigned long long)facts.st_dev,
+                             (unsigned long long)facts.st_ino);
+    return *identity ? STATUS_OK
+                     : error_set(error, ERROR_MEMORY, NULL, "no memory for an identity");
+}
+
+static enum status open_with_head(const struct open_options *options, struct database **database,
+                                  struct error *error);
+
+__attribute__((visibility("default"))) extern const struct connector transhume_connector;
+const struct connector transhume_connector = {
+    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    .name = "toy",
+    .title = "Toy (tests only)",
+    .uri_help = "toy:DIR",
+    .capabilities = CAPABILITY_NESTED | CAPABILITY_FREE_FIELDS | CAPABILITY_MISSING |
+                    CAPABILITY_KEY_REQUIRED | CAPABILITY_ASYNCHRONOUS | CAPABILITY_COUNTS_EXACT,
+    .guarantee = GUARANTEE_IDEMPOTENT,
+    .types = types,
+    .type_count = sizeof types / sizeof *types,
+    .failpoints = failpoints,
+    .open = open_with_head,
+    .close = toy_close,
+    .identity = toy_identity,
+    .catalog = &toy_catalog,
+    .source = &toy_source,
+    .target = &toy_target,
+    .ledger = &toy_ledger,
+    .feed = &toy_feed,
+};
+
+static enum status open_with_head(const struct open_options *options, struct database **database,
+                                  struct error *error)
+{
+    enum status status = toy_open(options, database, error);
+    if (status == STATUS_OK) {
+        (*database)->connector = &transhume_connector;
+        (*database)->capabilities = transhume_connector.capabilities;
+        (*database)->limits =
+            (struct connector_limits){.chunks_open_max = 4, .batch_rows_max = 500};
+    }
+    return status;
+}
