@@ -1,0 +1,210 @@
+/* Connections to SQLite files that are not trusted, SQLite's results as errors, names and texts in SQL. */
+#include <string.h>
+#include "base/text.h"
+#include "connectors/sqlite/sqlite_internal.h"
+
+static enum status set_safe(sqlite3 *connection, enum open_mode mode, const char *path,
+                            struct error *error)
+{
+    const int settings[][2] = {
+        {SQLITE_DBCONFIG_DEFENSIVE, 1},
+        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+        {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
+        {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, mode == OPEN_SOURCE},
+    };
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+        int result = sqlite3_db_config(connection, settings[i][0], settings[i][1], NULL);
+        if (result != SQLITE_OK) {
+            return error_set(error, ERROR_INTERNAL, path, "SQLite refuses the setting %d (%s)",
+                             settings[i][0], sqlite3_errstr(result));
+        }
+    }
+    return STATUS_OK;
+}
+
+/* file:…?immutable=1, every byte that could mean something percent-encoded. */
+static void append_file_uri(struct buffer *out, const char *path)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./";
+    buffer_append_string(out, "file:");
+    for (const char *byte = path; *byte != '\0'; byte++) {
+        if (strchr(plain, *byte) != NULL) {
+            buffer_append_byte(out, *byte);
+        } else {
+            buffer_format(out, "%%%02X", (unsigned char)*byte);
+        }
+    }
+    buffer_append_string(out, "?immutable=1");
+}
+
+enum status sqlite_connection_open(const char *path, enum connection_access access,
+                                   int64_t timeout_ms, sqlite3 **connection, struct error *error)
+{
+    static const int access_flags[] = {
+        [CONNECTION_READ] = SQLITE_OPEN_READONLY,
+        [CONNECTION_IMMUTABLE] = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
+        [CONNECTION_WRITE] = SQLITE_OPEN_READWRITE,
+        [CONNECTION_CREATE] = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+    };
+    enum open_mode mode = access == CONNECTION_CREATE ? OPEN_TARGET : OPEN_SOURCE;
+    enum status status = STATUS_FAILED;
+    struct buffer uri = {0};
+    sqlite3 *opened = NULL;
+
+    *connection = NULL;
+    if (access == CONNECTION_IMMUTABLE) {
+        append_file_uri(&uri, path);
+    }
+    int flags = access_flags[access] | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    int result = sqlite3_open_v2(uri.length > 0 ? buffer_string(&uri) : path, &opened, flags, NULL);
+    if (result != SQLITE_OK) {
+        sqlite_error(opened, result, mode,
+                     mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_WRITE, path,
+                     "it can't be opened", error);
+        goto out;
+    }
+    if (set_safe(opened, mode, path, error) != STATUS_OK) {
+        goto out;
+    }
+    sqlite3_extended_result_codes(opened, 1);
+    sqlite3_busy_timeout(opened, timeout_ms > INT32_MAX ? INT32_MAX : (int)timeout_ms);
+    sqlite3_limit(opened, SQLITE_LIMIT_ATTACHED, 2);
+    *connection = opened;
+    opened = NULL;
+    status = STATUS_OK;
+out:
+    sqlite_connection_close(opened);
+    buffer_free(&uri);
+    return status;
+}
+
+void sqlite_connection_close(sqlite3 *connection)
+{
+    sqlite3_close_v2(connection);
+}
+
+static enum error_code code_of(int result, enum open_mode mode, enum error_code otherwise)
+{
+    switch (result & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED: return mode == OPEN_SOURCE ? ERROR_SOURCE_LOCKED : ERROR_TARGET_LOCKED;
+    case SQLITE_FULL: return ERROR_DISK_FULL;
+    case SQLITE_NOMEM: return ERROR_MEMORY;
+    case SQLITE_PERM:
+    case SQLITE_READONLY:
+    case SQLITE_AUTH: return ERROR_PERMISSION;
+    case SQLITE_NOTADB:
+    case SQLITE_CORRUPT: return mode == OPEN_SOURCE ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID;
+    default: return otherwise;
+    }
+}
+
+static void add_hint(int result, enum open_mode mode, struct error *error)
+{
+    switch (result) {
+    case SQLITE_READONLY_ROLLBACK:
+        error_hint(error, "a program died while it wrote here and its journal has to be rolled back "
+                          "first: open the file once with a program that may write to it, as "
+                          "sqlite3 FILE 'PRAGMA schema_version'");
+        return;
+    case SQLITE_READONLY_RECOVERY:
+    case SQLITE_READONLY_CANTINIT:
+    case SQLITE_READONLY_CANTLOCK:
+    case SQLITE_READONLY_DIRECTORY:
+        error_hint(error, "it is in WAL mode and its -shm file can't be made or written here: give "
+                          "write permission on the folder, copy the file with its -wal elsewhere, or "
+                          "add ?immutable=true if nothing writes to it");
+        return;
+    default: break;
+    }
+    switch (result & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        error_hint(error, "end the program that holds it, or try again when it is done");
+        return;
+    case SQLITE_NOTADB:
+        error_hint(error, "give a SQLite 3 file; an encrypted one has to be decrypted first");
+        return;
+    case SQLITE_CORRUPT:
+        error_hint(error, mode == OPEN_SOURCE
+                              ? "rescue what can be read with sqlite3 FILE .recover | sqlite3 NEW, and "
+                                "migrate that"
+                              : "check it with sqlite3 FILE 'PRAGMA integrity_check', or give another");
+        return;
+    default: return;
+    }
+}
+
+enum status sqlite_error(sqlite3 *connection, int result, enum open_mode mode,
+                         enum error_code otherwise, const char *object, const char *doing,
+                         struct error *error)
+{
+    int extended = result;
+    const char *message = sqlite3_errstr(result);
+    if (connection != NULL && (sqlite3_errcode(connection) & 0xff) == (result & 0xff)) {
+        extended = sqlite3_extended_errcode(connection);
+        message = sqlite3_errmsg(connection);
+    }
+    int system = connection != NULL && (result & 0xff) != SQLITE_BUSY
+                     ? sqlite3_system_errno(connection)
+                     : 0;
+    enum error_code code = code_of(extended, mode, otherwise);
+    if (code == otherwise && system != 0 &&
+        ((result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN)) {
+        error_set_errno(error, code, system, object, "%s (%s)", doing, message);
+    } else {
+        error_set(error, code, object, "%s: %s", doing, message);
+    }
+    if (error != NULL) {
+        error->native_code = extended;
+        add_hint(extended, mode, error);
+    }
+    return STATUS_FAILED;
+}
+
+enum status sqlite_prepare(struct sqlite_database *database, sqlite3 *connection, const char *sql,
+                           sqlite3_stmt **statement, struct error *error)
+{
+    int result =
+        sqlite3_prepare_v3(connection, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
+    if (result != SQLITE_OK) {
+        return sqlite_error(connection, result, database->mode,
+                            database->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_WRITE,
+                            database->shown, "a statement can't be prepared", error);
+    }
+    return STATUS_OK;
+}
+
+enum status sqlite_execute(struct sqlite_database *database, sqlite3 *connection, const char *sql,
+                           struct error *error)
+{
+    int result = sqlite3_exec(connection, sql, NULL, NULL, NULL);
+    if (result != SQLITE_OK) {
+        return sqlite_error(connection, result, database->mode,
+                            database->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_WRITE,
+                            database->shown, "a statement failed", error);
+    }
+    return STATUS_OK;
+}
+
+static void append_quoted(struct buffer *out, const char *text, char quote)
+{
+    buffer_append_byte(out, quote);
+    for (const char *byte = text; *byte != '\0'; byte++) {
+        if (*byte == quote) {
+            buffer_append_byte(out, quote);
+        }
+        buffer_append_byte(out, *byte);
+    }
+    buffer_append_byte(out, quote);
+}
+
+void sqlite_append_name(struct buffer *out, const char *name)
+{
+    append_quoted(out, name, '"');
+}
+
+void sqlite_append_text(struct buffer *out, const char *text)
+{
+    append_quoted(out, text, '\'');
+}

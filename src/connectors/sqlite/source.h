@@ -1,0 +1,301 @@
+/* The source side of the SQLite connector: its catalogue, its snapshot and how requests become SQL. */
+#ifndef TRANSHUME_CONNECTORS_SQLITE_SOURCE_H
+#define TRANSHUME_CONNECTORS_SQLITE_SOURCE_H
+
+#include <pthread.h>
+#include "connectors/sqlite/sqlite_internal.h"
+
+/* ---------------------------------------------------------------- types.c */
+
+/* What a column's values become; the storage class of each value decides in the end. */
+enum read_rule {
+    READ_PLAIN,   /* as stored */
+    READ_DECIMAL, /* numbers become decimals */
+    READ_BOOL,    /* 0 and 1 become booleans */
+    READ_PRESENCE /* 0 and 1, made by the request itself */
+};
+
+struct column_type {
+    struct value_type type;
+    enum read_rule rule;
+    char affinity; /* SQLite's: 'I' integer, 'R' real, 'N' numeric, 'T' text, 'B' none */
+};
+
+/* From the declared type (may be NULL or empty); `native` is borrowed. */
+struct column_type sqlite_column_type_of(const char *declared, bool strict);
+
+/* ---------------------------------------------------------------- catalog.c */
+
+struct catalog_column {
+    struct column_type read;
+    const char *collation; /* never NULL: "BINARY" */
+};
+
+struct catalog_index {
+    const char **columns; /* NULL: an expression */
+    const char **collations;
+    uint32_t count;
+    bool unique;
+    bool partial;
+};
+
+struct catalog_key_part {
+    uint32_t column;
+    bool descending;
+};
+
+/* What the reader knows of a table beyond struct schema_table; the two lists run in parallel. */
+struct catalog_table {
+    const struct schema_table *schema;
+    const struct catalog_column *columns;
+    const struct catalog_index *indexes;
+    uint32_t index_count;
+    const struct catalog_key_part *key; /* of a WITHOUT ROWID table, in the order of its b-tree */
+    uint32_t key_count;
+    int32_t rowid_column; /* the INTEGER PRIMARY KEY, -1: none */
+    bool sliceable;       /* sqlite3_blob_open works on it */
+};
+
+struct catalog {
+    struct schema *schema;
+    const struct catalog_table *tables;
+    int64_t schema_version;
+};
+
+/* Reads all of it through `connection` into an arena of its own; free with arena_destroy(schema->arena). */
+enum status catalog_read(struct sqlite_database *self, sqlite3 *connection, struct catalog *catalog,
+                         struct error *error) MUST_USE;
+/* The instance's own copy, read at first use. Control thread. */
+enum status catalog_get(struct sqlite_database *self, const struct catalog **catalog,
+                        struct error *error) MUST_USE;
+/* By exact name, else by SQLite's own case-insensitive comparison. NULL: there is none. */
+const struct catalog_table *catalog_find(const struct catalog *catalog, const char *name);
+/* Likewise a column's position; -1: there is none. */
+int32_t catalog_find_column(const struct catalog_table *table, const char *name);
+/* Is this a name of the row key (a "rowid" that no column hides)? */
+bool catalog_is_row_key(const struct catalog_table *table, const char *name);
+
+/* query.c: prepares a user's query alone and refuses all but one SELECT that only reads. */
+enum status query_check(struct sqlite_database *self, sqlite3 *connection, const char *query,
+                        struct error *error) MUST_USE;
+/* "(query\n)" without its closing semicolon. */
+void query_append(struct buffer *sql, const char *query);
+enum status query_describe(struct database *database, const char *query, struct arena *arena,
+                           struct schema_table *table, struct error *error) MUST_USE;
+
+/* create_text.c: what only the text of a CREATE TABLE tells. */
+struct create_foreign_key {
+    const char *name; /* NULL: none */
+    bool deferrable;
+};
+struct create_facts {
+    const char **checks;
+    uint32_t check_count;
+    struct create_foreign_key *foreign_keys; /* in the order of the text */
+    uint32_t foreign_key_count;
+};
+enum status create_text_read(const char *sql, struct arena *arena, struct create_facts *facts) MUST_USE;
+
+/* ---------------------------------------------------------------- the source's state */
+
+/* The content's version, as far as headers tell; see snapshot.c. */
+struct wal_version {
+    uint32_t frames;
+    uint32_t pages;
+    uint32_t checksum[2];
+    uint32_t salt[2];
+};
+
+struct row_count {
+    struct row_count *next;
+    const char *table;
+    uint32_t data_version;
+    int64_t rows;
+};
+
+/* Values of a NUMERIC(p,s) column that hold more than s digits after the point. */
+struct excess_digits {
+    struct excess_digits *next;
+    const char *stream;
+    const char *column;
+    uint64_t count;
+};
+
+/* A sorted list (join columns, row key) of a table whose columns have no usable index. */
+struct spill {
+    struct spill *next;
+    uint32_t number; /* its table is "s<number>" in the attached file */
+    const char *table;
+    struct column_list columns;
+    const char *signature; /* affinities and collations that the keys were made for */
+    uint32_t row_key_count;
+};
+
+struct sqlite_source {
+    bool immutable;   /* no locks at all */
+    bool single;      /* the file can't be written to, so no lock is had: one connection serves all */
+    bool wal;
+    bool wal_found;   /* a -wal file was there before us */
+    bool snapshot_taken;
+    sqlite3 *helper;  /* read-write, for the brief lock; NULL if immutable or single */
+    sqlite3 **idle;   /* readers of the snapshot, not yet handed out */
+    uint32_t idle_count;
+    sqlite3 *large;   /* for slices; `control` if single */
+    pthread_mutex_t lock; /* guards `large` and everything reached through it, and the lists below */
+    struct catalog catalog;
+    bool catalog_read;
+    struct row_count *counts;      /* control thread */
+    struct excess_digits *excess;  /* under `lock`; malloc */
+    const volatile uint32_t *wal_index; /* NULL: can't be seen */
+    struct wal_version version;
+    char *spill_path; /* NULL: no spill was made */
+    struct spill *spills;
+    uint32_t spill_count;
+    uint32_t spill_builds; /* how often something was sorted: tests look at it */
+    bool temporary_folder_set;
+};
+
+/* snapshot.c: called by open and close, the last after `control` is closed. */
+enum status sqlite_source_opened(struct sqlite_database *self, bool immutable,
+                                 struct error *error) MUST_USE;
+void sqlite_source_closing(struct sqlite_database *self);
+void sqlite_source_closed(struct sqlite_database *self);
+/* Frames, size and checksum of the WAL as its shared index has them; false: can't be seen. */
+bool wal_version_read(const volatile uint32_t *wal_index, struct wal_version *version);
+
+/* Rows of a table now, counted once per state of the database. Control thread. */
+enum status source_count_rows(struct sqlite_database *self, const struct catalog_table *table,
+                              int64_t *rows, struct error *error) MUST_USE;
+
+/* split.c */
+enum status source_describe_stream(struct database *self, const struct read_request *request,
+                                   struct arena *arena, struct stream_facts *facts,
+                                   struct error *error);
+enum status source_split(struct database *self, const struct read_request *request,
+                         uint64_t rows_wanted, struct arena *arena, struct span **spans,
+                         uint32_t *span_count, struct error *error);
+
+/* ---------------------------------------------------------------- span.c */
+
+enum { SPAN_KEY_PARTS_MAX = 64 };
+
+/* The bounds of a span as its bytes hold them: low < key <= high. */
+struct span_bounds {
+    bool by_key;   /* a primary key's tuple, else a rowid */
+    bool has_low;
+    bool has_high;
+    int64_t low;
+    int64_t high;
+    uint32_t parts; /* by_key: the leading columns that are compared */
+    const uint8_t *low_values;
+    const uint8_t *high_values;
+    const uint8_t *end;
+};
+
+/* An encoded tuple out of the first `parts` columns of a row. */
+void span_append_values(struct buffer *out, sqlite3_stmt *row, uint32_t parts);
+/* Writes bounds into bytes; `low` and `high` are encoded tuples, NULL for an open end. */
+void span_encode_rowid(struct buffer *out, const int64_t *low, const int64_t *high);
+void span_encode_key(struct buffer *out, uint32_t parts, const struct buffer *low,
+                     const struct buffer *high);
+/* Checks every length; LEDGER_INVALID if the bytes are not ours. NULL or empty bounds: all rows. */
+enum status span_decode(const struct span *span, struct span_bounds *bounds,
+                        struct error *error) MUST_USE;
+/* " AND …" conditions on the root's alias with the parameters :low0 … :high0 …. */
+void span_append_condition(struct buffer *sql, const struct span_bounds *bounds,
+                           const struct catalog_table *table, const char *alias);
+/* "(A, 5)" for people. */
+void span_print_values(const uint8_t *values, const uint8_t *end, uint32_t parts, struct buffer *out);
+
+/* ---------------------------------------------------------------- request.c */
+
+enum read_mode {
+    READ_NORMAL,
+    READ_CAREFUL, /* texts and BLOBs of sliceable tables are fetched by their row key */
+    READ_WHOLE    /* values of any size, each in one piece */
+};
+
+/* One result column and what it is. */
+struct request_column {
+    enum read_rule rule;
+    int32_t scale;         /* READ_DECIMAL: as declared, -1: not declared */
+    int32_t join;          /* -1: the root */
+    const struct catalog_table *table; /* NULL: a query's */
+    int32_t column;        /* in the table, -1: row key or presence */
+    const char *name;
+    bool careful;          /* READ_CAREFUL: its storage class is in the next result column */
+    uint32_t result;       /* position of the value in the result row */
+    uint32_t rowid_result; /* careful: position of the row key */
+};
+
+struct request_sql {
+    struct buffer sql;
+    struct request_column *columns;
+    uint32_t column_count;
+    bool documents;  /* no columns were named: all of the root's, a MAP a row */
+    bool sliceable;  /* careful mode can tell its rows */
+    bool restarts;   /* the order is total, so that reading may go on after n rows */
+};
+
+/*
+ * Writes the SELECT of a request. `schema` is the schema that holds the tables ("main"). With
+ * `with_spills` false it says what it would be without them. Columns live in `arena`.
+ */
+struct request_options {
+    const char *schema;
+    enum read_mode mode;
+    bool with_spills;
+    bool with_offset; /* adds LIMIT -1 OFFSET :skip */
+};
+enum status request_compile(struct sqlite_database *self, const struct read_request *request,
+                            const struct span *span, struct request_options options,
+                            struct arena *arena, struct request_sql *compiled,
+                            struct error *error) MUST_USE;
+void request_free(struct request_sql *compiled);
+
+/* The comparison that a join makes, part by part: what a spill for it is sorted by. */
+enum status request_join_signature(struct sqlite_database *self, const struct read_request *request,
+                                   uint32_t join, struct arena *arena, const char **signature,
+                                   struct error *error) MUST_USE;
+/* True if at most one row of the joined table can be equal. */
+enum status request_join_unique(struct sqlite_database *self, const struct read_request *request,
+                                uint32_t join, bool *unique, struct error *error) MUST_USE;
+
+/* spill.c */
+enum status source_prepare(struct database *self, const struct read_request *const *requests,
+                           uint32_t request_count, void (*progress)(const char *what),
+                           struct error *error);
+const struct spill *spill_find(const struct sqlite_source *source, const char *table,
+                               struct column_list columns, const char *signature);
+/* Makes the spill file visible as schema "spill" to a connection; nothing if there is none. */
+enum status spill_attach(struct sqlite_database *self, sqlite3 *connection,
+                         struct error *error) MUST_USE;
+void spill_remove(struct sqlite_source *source);
+
+/* ---------------------------------------------------------------- reader.c, large.c */
+
+struct reader {
+    struct sqlite_database *database;
+    sqlite3 *connection;
+    bool owned; /* closed with the reader */
+};
+
+enum status source_reader_open(struct database *self, struct reader **reader, struct error *error);
+void source_reader_close(struct reader *reader);
+enum status source_cursor_open(struct reader *reader, const struct read_request *request,
+                               const struct span *span, struct cursor **cursor, struct error *error);
+enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
+                               struct batch **batch, struct error *error);
+void source_cursor_close(struct cursor *cursor);
+
+/* cell.c: one value of a result row, as the rule says. Texts and BLOBs are copied into the arena.
+ * `bytes` grows by what was copied, `excess` by one if there were more digits than `scale`. */
+enum status cell_read(sqlite3_value *value, enum read_rule rule, int32_t scale, struct arena *arena,
+                      struct cell *cell, size_t *bytes, uint64_t *excess) MUST_USE;
+
+/* One text or BLOB of a row: whole in `arena` up to the slice limit, else a handle that `batch` keeps. */
+enum status large_read(struct sqlite_database *self, const char *table, const char *column,
+                       int64_t row_key, bool is_text, struct batch *batch, struct cell *cell,
+                       size_t *bytes, struct error *error) MUST_USE;
+
+#endif

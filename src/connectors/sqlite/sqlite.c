@@ -1,0 +1,278 @@
+/* The SQLite connector's descriptor: options, opening, closing and the identity of a file. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+#include "base/text.h"
+#include "connectors/registry.h"
+#include "connectors/sqlite/source.h"
+#include "connectors/sqlite/sqlite_internal.h"
+
+static const char *const suffixes[] = {".db", ".sqlite", ".sqlite3", NULL};
+
+static const struct connector_option options[] = {
+    {.name = "immutable",
+     .type = OPTION_BOOLEAN,
+     .default_text = "false",
+     .help = "source: nothing writes to the file while it is read, so read it without any lock (for "
+             "WAL databases in folders that can't be written)"},
+    {.name = "slice",
+     .type = OPTION_BYTES,
+     .default_text = "1MiB",
+     .range = "64KiB..512MiB",
+     .help = "source: texts and BLOBs above this size travel in slices instead of whole"},
+};
+
+static const char *const failpoints[] = {
+    "sqlite.snapshot_taken",
+    "sqlite.spill_sorted",
+    NULL,
+};
+
+/* ---------------------------------------------------------------- what the path is */
+
+static enum status check_regular(const char *path, enum open_mode mode, bool *exists, off_t *size,
+                                 struct error *error)
+{
+    struct stat facts;
+    *exists = stat(path, &facts) == 0;
+    if (!*exists && errno == ENOENT && mode == OPEN_TARGET) {
+        return STATUS_OK;
+    }
+    if (!*exists) {
+        enum error_code code = mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING;
+        error_set_errno(error, code, errno, path, "the file can't be reached");
+        error_hint(error, "check the path and its folders; a source is never created");
+        return STATUS_FAILED;
+    }
+    if (!S_ISREG(facts.st_mode)) {
+        error_set(error, mode == OPEN_SOURCE ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID, path,
+                  S_ISDIR(facts.st_mode) ? "this is a folder, not a SQLite file"
+                                         : "this is no regular file");
+        error_hint(error, "give the path of a SQLite database file");
+        return STATUS_FAILED;
+    }
+    *size = facts.st_size;
+    if (access(path, R_OK) != 0) {
+        error_set_errno(error, ERROR_PERMISSION, errno, path, "the file can't be read");
+        error_hint(error, "run as a user who may read it, or change its mode");
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+/* The folder's real path and the file's own name, so that a file that is not there yet has a path too. */
+static enum status real_path(struct arena *arena, const char *path, bool exists, enum open_mode mode,
+                             const char **real, struct error *error)
+{
+    char *resolved = NULL;
+    if (exists) {
+        resolved = realpath(path, NULL);
+        if (resolved != NULL) {
+            *real = arena_copy_string(arena, resolved);
+        }
+    } else {
+        const char *slash = strrchr(path, '/');
+        const char *name = slash != NULL ? slash + 1 : path;
+        const char *folder =
+            slash == NULL ? "." : arena_copy(arena, path, slash == path ? 1 : (size_t)(slash - path));
+        resolved = folder != NULL ? realpath(folder, NULL) : NULL;
+        if (resolved != NULL) {
+            *real = arena_format(arena, "%s/%s", strcmp(resolved, "/") == 0 ? "" : resolved, name);
+        }
+    }
+    if (resolved == NULL) {
+        error_set_errno(error, mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING, errno,
+                        path, "its folder can't be reached");
+        error_hint(error, "make the folder first, or give another path");
+        return STATUS_FAILED;
+    }
+    free(resolved);
+    if (*real == NULL) {
+        return error_set(error, ERROR_MEMORY, path, "no memory for its path");
+    }
+    return STATUS_OK;
+}
+
+/* Reads through SQLite's own descriptor: closing another one would drop this process's locks. */
+static enum status check_header(struct sqlite_database *self, off_t size, struct error *error)
+{
+    static const char magic[16] = "SQLite format 3";
+    enum error_code code = self->mode == OPEN_SOURCE ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID;
+    unsigned char header[100] = {0};
+    sqlite3_file *file = NULL;
+
+    if (size == 0) {
+        return STATUS_OK;
+    }
+    sqlite3_file_control(self->control, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (file == NULL || file->pMethods == NULL) {
+        return STATUS_OK;
+    }
+    int wanted = size < (off_t)sizeof header ? (int)size : (int)sizeof header;
+    if (file->pMethods->xRead(file, header, wanted, 0) != SQLITE_OK) {
+        return error_set(error, code, self->shown, "its first bytes can't be read");
+    }
+    if (memcmp(header, magic, sizeof magic) == 0) {
+        return STATUS_OK;
+    }
+    char start[40];
+    text_printable(header, wanted < 16 ? (size_t)wanted : 16, start, sizeof start);
+    if (memcmp(header, "** This file contains an SQLite 2", 33) == 0) {
+        error_set(error, code, self->shown, "this is a SQLite 2 file, which SQLite 3 can't read");
+        error_hint(error, "convert it: sqlite OLD .dump | sqlite3 NEW");
+        return STATUS_FAILED;
+    }
+    error_set(error, code, self->shown, "this is not a SQLite 3 database: it begins with \"%s\"", start);
+    error_hint(error, "give a SQLite 3 file; an encrypted one has to be decrypted first");
+    return STATUS_FAILED;
+}
+
+/* ---------------------------------------------------------------- opening */
+
+static enum status open_control(struct sqlite_database *self, bool immutable, struct error *error)
+{
+    enum connection_access access = self->mode == OPEN_TARGET ? CONNECTION_CREATE
+                                    : immutable               ? CONNECTION_IMMUTABLE
+                                                              : CONNECTION_READ;
+    return sqlite_connection_open(self->path, access, self->timeout_ms, &self->control, error);
+}
+
+static enum status set_limits(struct sqlite_database *self, const struct uri *uri, struct error *error)
+{
+    const char *slice = uri_parameter(uri, &connector_sqlite, "slice");
+    uint64_t slice_bytes = 0;
+
+    if (text_to_bytes(slice, &slice_bytes) != STATUS_OK || slice_bytes < 64 * 1024 ||
+        slice_bytes > 512 * 1024 * 1024) {
+        return error_set(error, ERROR_BAD_VALUE, "slice", "%s is not between 64KiB and 512MiB", slice);
+    }
+    self->base.limits = (struct connector_limits){
+        .readers_max = 64,
+        .writers_max = 1,
+        .chunks_open_max = 1,
+        .record_bytes_max = 1000 * 1000 * 1000,
+        .slice_bytes = slice_bytes,
+    };
+    self->base.capabilities = connector_sqlite.capabilities;
+    return STATUS_OK;
+}
+
+static enum status open_file(struct sqlite_database *self, const struct open_options *open,
+                             struct error *error)
+{
+    const char *path = open->uri->path;
+    bool exists = false;
+    off_t size = 0;
+
+    if (path == NULL || path[0] == '\0') {
+        error_set(error, ERROR_USAGE, open->uri->shown, "the URI names no file");
+        error_hint(error, "write sqlite:FILE");
+        return STATUS_FAILED;
+    }
+    if (check_regular(path, self->mode, &exists, &size, error) != STATUS_OK ||
+        real_path(self->arena, path, exists, self->mode, &self->path, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *immutable = uri_parameter(open->uri, &connector_sqlite, "immutable");
+    bool is_immutable = strcmp(immutable, "true") == 0;
+    if (open_control(self, is_immutable, error) != STATUS_OK ||
+        check_header(self, size, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return self->mode == OPEN_TARGET ? sqlite_target_opened(self, error)
+                                     : sqlite_source_opened(self, is_immutable, error);
+}
+
+static void sqlite_close(struct database *database)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    if (self == NULL) {
+        return;
+    }
+    sqlite_target_closing(self);
+    sqlite_source_closing(self);
+    sqlite_connection_close(self->control);
+    sqlite_source_closed(self);
+    arena_destroy(self->arena);
+    free(self);
+}
+
+static enum status sqlite_open(const struct open_options *open, struct database **database,
+                               struct error *error)
+{
+    struct sqlite_database *self = calloc(1, sizeof *self);
+
+    *database = NULL;
+    if (self == NULL || (self->arena = arena_create(0)) == NULL) {
+        free(self);
+        return error_set(error, ERROR_MEMORY, open->uri->shown, "no memory to open it");
+    }
+    self->base.connector = &connector_sqlite;
+    self->mode = open->mode;
+    self->memory_bytes = open->memory_bytes;
+    self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;
+    self->shown = arena_copy_string(self->arena, open->uri->path != NULL ? open->uri->path : "");
+    self->spill_folder =
+        open->spill_folder != NULL ? arena_copy_string(self->arena, open->spill_folder) : NULL;
+    if (self->shown == NULL || (open->spill_folder != NULL && self->spill_folder == NULL)) {
+        error_set(error, ERROR_MEMORY, open->uri->shown, "no memory to open it");
+        sqlite_close(&self->base);
+        return STATUS_FAILED;
+    }
+    if (set_limits(self, open->uri, error) != STATUS_OK || open_file(self, open, error) != STATUS_OK) {
+        sqlite_close(&self->base);
+        return STATUS_FAILED;
+    }
+    *database = &self->base;
+    return STATUS_OK;
+}
+
+/* File system and inode, not the path: hard links are one database. The file system's own id, since
+ * device numbers may change when the machine starts anew. */
+static enum status sqlite_identity(struct database *database, struct arena *arena,
+                                   const char **identity, struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    struct stat facts;
+    struct statfs system;
+
+    if (stat(self->path, &facts) != 0 || statfs(self->path, &system) != 0) {
+        return error_set_errno(error, ERROR_SOURCE_MISSING, errno, self->shown,
+                               "the file can't be reached any more");
+    }
+    *identity = arena_format(arena, "sqlite file inode %ju of file system %08x%08x",
+                             (uintmax_t)facts.st_ino, (unsigned)system.f_fsid.__val[0],
+                             (unsigned)system.f_fsid.__val[1]);
+    if (*identity == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for its identity");
+    }
+    return STATUS_OK;
+}
+
+const struct connector connector_sqlite = {
+    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    .name = "sqlite",
+    .title = "SQLite",
+    .suffixes = suffixes,
+    .uri_help = "sqlite:FILE",
+    .capabilities = CAPABILITY_TRANSACTIONS | CAPABILITY_JOINS | CAPABILITY_SNAPSHOT |
+                    CAPABILITY_PROVES_UNCHANGED | CAPABILITY_KEY_ENFORCED | CAPABILITY_SQL_SCHEMA |
+                    CAPABILITY_COUNTS_EXACT | CAPABILITY_ORDERED_WRITE,
+    .guarantee = GUARANTEE_EXACTLY_ONCE,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .types = sqlite_types,
+    .type_count = SQLITE_TYPE_COUNT,
+    .failpoints = failpoints,
+    .open = sqlite_open,
+    .close = sqlite_close,
+    .identity = sqlite_identity,
+    .catalog = &sqlite_catalog,
+    .source = &sqlite_source_functions,
+    .target = &sqlite_target,
+    .ledger = &sqlite_ledger,
+};

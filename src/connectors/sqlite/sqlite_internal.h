@@ -1,0 +1,98 @@
+/* What the files of the SQLite connector share: the instance, its connections and the SQL helpers. */
+#ifndef TRANSHUME_CONNECTORS_SQLITE_INTERNAL_H
+#define TRANSHUME_CONNECTORS_SQLITE_INTERNAL_H
+
+#include <sqlite3.h>
+#include "connectors/connector.h"
+
+struct sqlite_source;       /* source side: source.h */
+struct sqlite_target_state; /* target side: target.c's own */
+
+struct sqlite_database {
+    struct database base;
+    struct arena *arena; /* lives as long as the instance; control thread only */
+    enum open_mode mode;
+    const char *path;  /* absolute, symlinks resolved: what SQLite is given */
+    const char *shown; /* as the user wrote it: for messages */
+    const char *spill_folder;
+    uint64_t memory_bytes;
+    int64_t timeout_ms;
+    sqlite3 *control; /* the control thread's connection. Source: read-only, within the snapshot once
+                         that is taken; target: read-write */
+    struct sqlite_source *source;       /* NULL for a target */
+    struct sqlite_target_state *target; /* NULL for a source */
+};
+
+static inline struct sqlite_database *sqlite_database_of(struct database *self)
+{
+    return (struct sqlite_database *)self;
+}
+
+extern const struct connector connector_sqlite;
+extern const struct catalog_functions sqlite_catalog;
+extern const struct source_functions sqlite_source_functions;
+extern const struct target_functions sqlite_target;
+extern const struct ledger_functions sqlite_ledger;
+enum { SQLITE_TYPE_COUNT = 18 };
+extern const struct type_mapping sqlite_types[SQLITE_TYPE_COUNT];
+
+/* target.c: makes `database->target` when a target has just been opened (control is open), and frees it
+ * (NULL is fine) before control is closed. */
+enum status sqlite_target_opened(struct sqlite_database *database, struct error *error) MUST_USE;
+void sqlite_target_closing(struct sqlite_database *database);
+
+/* ---------------------------------------------------------------- connection.c */
+
+enum connection_access { CONNECTION_READ, CONNECTION_IMMUTABLE, CONNECTION_WRITE, CONNECTION_CREATE };
+
+/*
+ * A connection without a mutex of its own (one thread at a time) with the settings for files that
+ * are not trusted: defensive, no trusted schema, no extensions, no file URIs; its busy handler gives
+ * up after timeout_ms. CONNECTION_CREATE is for targets; the others never checkpoint when they close.
+ */
+enum status sqlite_connection_open(const char *path, enum connection_access access, int64_t timeout_ms,
+                                   sqlite3 **connection, struct error *error) MUST_USE;
+void sqlite_connection_close(sqlite3 *connection); /* NULL is fine */
+
+/*
+ * Turns a SQLite result into an error: busy and locked become SOURCE_LOCKED or TARGET_LOCKED (class
+ * RETRY), full DISK_FULL, no memory MEMORY, permission PERMISSION, not a database and corrupt
+ * SOURCE_INVALID or TARGET_INVALID, all else `otherwise`. `doing` is the beginning of the message.
+ */
+enum status sqlite_error(sqlite3 *connection, int result, enum open_mode mode,
+                         enum error_code otherwise, const char *object, const char *doing,
+                         struct error *error);
+
+/* Failures are SOURCE_READ or TARGET_WRITE, or what sqlite_error makes of them. */
+enum status sqlite_execute(struct sqlite_database *database, sqlite3 *connection, const char *sql,
+                           struct error *error) MUST_USE;
+/* Prepares one statement with SQLITE_PREPARE_PERSISTENT. */
+enum status sqlite_prepare(struct sqlite_database *database, sqlite3 *connection, const char *sql,
+                           sqlite3_stmt **statement, struct error *error) MUST_USE;
+
+/* "name" with inner quotes doubled; 'text' likewise: the only ways into SQL for names of a source. */
+void sqlite_append_name(struct buffer *out, const char *name);
+void sqlite_append_text(struct buffer *out, const char *text);
+
+/* ---------------------------------------------------------------- for the express lane */
+
+/*
+ * SELECT for a request over the attached schema (NULL: main), with the request's columns in order,
+ * within a span. The parameters are bound by sqlite_span_bind on the prepared statement; the span's
+ * parameters are the named ones that the SELECT uses, so the statement may hold more of its own.
+ * Tables that `prepare` had to sort are not used here: requests with joins are refused (STATUS_AGAIN).
+ */
+enum status sqlite_express_select(struct sqlite_database *source, const struct read_request *request,
+                                  const struct span *span, const char *schema, struct buffer *sql,
+                                  struct error *error) MUST_USE;
+enum status sqlite_span_bind(const struct span *span, sqlite3_stmt *statement,
+                             struct error *error) MUST_USE;
+
+/*
+ * Does a connection that attached the source see the very snapshot of the readers? Ask after its
+ * transaction has read from the attached schema; true also proves it for what it reads later in the
+ * same transaction. Any thread.
+ */
+bool sqlite_source_unchanged(struct sqlite_database *source);
+
+#endif

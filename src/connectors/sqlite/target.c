@@ -1,0 +1,358 @@
+/* SQLite as a target: opening, looking at its tables, counting, the normal form of values. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "connectors/sqlite/target_internal.h"
+#include "connectors/sqlite/writer_internal.h"
+#include "model/convert.h"
+#include "model/decimal.h"
+#include "model/number_text.h"
+#include "model/time_text.h"
+
+enum status sqlite_target_error(struct sqlite_database *database, sqlite3 *connection, int result,
+                                enum error_code otherwise, const char *doing, struct error *error)
+{
+    return sqlite_error(connection, result, OPEN_TARGET, otherwise, database->shown, doing, error);
+}
+
+enum status sqlite_target_execute(struct sqlite_database *database, sqlite3 *connection,
+                                  const char *sql, enum error_code otherwise, struct error *error)
+{
+    int result = sqlite3_exec(connection, sql, NULL, NULL, NULL);
+    if (result != SQLITE_OK) {
+        return sqlite_target_error(database, connection, result, otherwise, "a statement failed",
+                                   error);
+    }
+    return STATUS_OK;
+}
+
+enum status sqlite_target_prepare(struct sqlite_database *database, sqlite3 *connection,
+                                  const char *sql, sqlite3_stmt **statement, struct error *error)
+{
+    int result =
+        sqlite3_prepare_v3(connection, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
+    if (result != SQLITE_OK) {
+        return sqlite_target_error(database, connection, result, ERROR_TARGET_WRITE,
+                                   "a statement can't be prepared", error);
+    }
+    return STATUS_OK;
+}
+
+enum status sqlite_target_prepare_buffer(struct sqlite_database *database, sqlite3 *connection,
+                                         struct buffer *sql, sqlite3_stmt **statement,
+                                         struct error *error)
+{
+    if (sql->failed) {
+        return error_set(error, ERROR_MEMORY, database->shown, "no memory for a statement");
+    }
+    return sqlite_target_prepare(database, connection, buffer_string(sql), statement, error);
+}
+
+bool sqlite_same_name(const char *left, const char *right)
+{
+    return sqlite3_stricmp(left, right) == 0;
+}
+
+/* ---------------------------------------------------------------- opening */
+
+/* Only after the first read is it known that this is a database at all. */
+static enum status look_at_file(struct sqlite_database *self, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    enum status status = STATUS_FAILED;
+
+    if (sqlite_target_prepare(self, self->control, "PRAGMA page_count", &statement, error) !=
+        STATUS_OK) {
+        error_recode(error, ERROR_TARGET_INVALID);
+        goto out;
+    }
+    int result = sqlite3_step(statement);
+    if (result != SQLITE_ROW) {
+        sqlite_target_error(self, self->control, result, ERROR_TARGET_INVALID, "it can't be read",
+                            error);
+        goto out;
+    }
+    self->target->fresh = sqlite3_column_int64(statement, 0) == 0;
+    status = STATUS_OK;
+out:
+    sqlite3_finalize(statement);
+    return status;
+}
+
+/* The journal is a file beside the database, so the folder has to be writable as well. */
+static enum status check_writable(struct sqlite_database *self, struct error *error)
+{
+    const char *slash = strrchr(self->path, '/');
+    char folder[4096];
+    int length = slash == NULL || slash == self->path ? 1 : (int)(slash - self->path);
+
+    snprintf(folder, sizeof folder, "%.*s", length, slash == NULL ? "." : self->path);
+    if (sqlite3_db_readonly(self->control, "main") == 1 || access(self->path, W_OK) != 0) {
+        error_set(error, ERROR_PERMISSION, self->shown, "the target file can't be written");
+        error_hint(error, "change its mode, or give another target");
+        return STATUS_FAILED;
+    }
+    if (access(folder, W_OK) != 0) {
+        error_set_errno(error, ERROR_PERMISSION, errno, self->shown,
+                        "SQLite can't make its journal in the folder of the target");
+        error_hint(error, "give write permission on the folder, or another target");
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+enum status sqlite_target_opened(struct sqlite_database *self, struct error *error)
+{
+    struct sqlite_target_state *state = calloc(1, sizeof *state);
+    pthread_condattr_t attributes;
+
+    if (state == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory to open it");
+    }
+    pthread_mutex_init(&state->mutex, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&state->freed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    state->lock_descriptor = -1;
+    self->target = state;
+    self->base.limits.writers_max = 1;
+    self->base.limits.chunks_open_max = 1;
+    if (look_at_file(self, error) != STATUS_OK || check_writable(self, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return sqlite_target_execute(self, self->control,
+                                 "PRAGMA foreign_keys=OFF; PRAGMA recursive_triggers=OFF",
+                                 ERROR_TARGET_WRITE, error);
+}
+
+void sqlite_target_closing(struct sqlite_database *self)
+{
+    struct sqlite_target_state *state = self->target;
+    struct stat facts;
+
+    if (state == NULL) {
+        return;
+    }
+    /* Looking at a target that is not there must not leave an empty file behind. */
+    if (self->created_file && stat(self->path, &facts) == 0 && facts.st_size == 0) {
+        unlink(self->path);
+    }
+    sqlite_ledger_unlock(self);
+    free(state->run_id);
+    pthread_cond_destroy(&state->freed);
+    pthread_mutex_destroy(&state->mutex);
+    free(state);
+    self->target = NULL;
+}
+
+/* ---------------------------------------------------------------- looking */
+
+/* Runs `SELECT EXISTS(SELECT 1 FROM …)` or a count: one number. */
+static enum status number_of(struct sqlite_database *self, const char *before, const char *table,
+                             const char *after, int64_t *number, struct error *error)
+{
+    struct buffer sql = {0};
+    sqlite3_stmt *statement = NULL;
+    enum status status = STATUS_FAILED;
+
+    buffer_append_string(&sql, before);
+    sqlite_append_name(&sql, table);
+    buffer_append_string(&sql, after);
+    if (sqlite_target_prepare_buffer(self, self->control, &sql, &statement, error) != STATUS_OK) {
+        goto out;
+    }
+    int result = sqlite3_step(statement);
+    if (result != SQLITE_ROW) {
+        sqlite_target_error(self, self->control, result, ERROR_TARGET_INVALID,
+                            "a table of the target can't be read", error);
+        goto out;
+    }
+    *number = sqlite3_column_int64(statement, 0);
+    status = STATUS_OK;
+out:
+    sqlite3_finalize(statement);
+    buffer_free(&sql);
+    return status;
+}
+
+static enum status inspect_one(struct sqlite_database *self, const char *name, bool *table_exists,
+                               bool *record_exists, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct sqlite_target_table table;
+    enum status status = STATUS_FAILED;
+    int64_t any = 0;
+
+    *table_exists = *record_exists = false;
+    if (arena == NULL) {
+        error_set(error, ERROR_MEMORY, name, "no memory to look at it");
+        goto out;
+    }
+    status = sqlite_target_describe(self, self->control, name, arena, &table, error);
+    if (status != STATUS_OK) {
+        status = status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+        goto out;
+    }
+    *table_exists = true;
+    status = number_of(self, "SELECT EXISTS(SELECT 1 FROM main.", table.name, ")", &any, error);
+    *record_exists = any != 0;
+out:
+    arena_destroy(arena);
+    return status;
+}
+
+static enum status target_inspect(struct database *database, const struct target_table *tables,
+                                  uint32_t table_count, bool *table_exists, bool *record_exists,
+                                  struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    enum status status = sqlite_control_begin(self, false, error);
+
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        status = inspect_one(self, tables[i].name, &table_exists[i], &record_exists[i], error);
+    }
+    return sqlite_control_end(self, status, error);
+}
+
+static enum status target_count(struct database *database, const struct target_table *table,
+                                uint64_t *count, struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    int64_t number = 0;
+
+    if (sqlite_control_begin(self, false, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status =
+        number_of(self, "SELECT count(*) FROM main.", table->name, "", &number, error);
+    *count = (uint64_t)number;
+    return sqlite_control_end(self, status, error);
+}
+
+/* ---------------------------------------------------------------- normal form */
+
+static enum status normal_text(struct buffer *text, bool made, struct arena *arena,
+                               struct cell *normal, struct error *error)
+{
+    enum status status = STATUS_FAILED;
+
+    if (made && !text->failed) {
+        char *copy = arena_copy(arena, text->data, text->length);
+        if (copy != NULL) {
+            *normal = cell_text(copy, text->length);
+            status = STATUS_OK;
+        }
+    }
+    if (made && status != STATUS_OK) {
+        error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
+    }
+    buffer_free(text);
+    return status;
+}
+
+/* REAL and INTEGER hold one number: whole ones compare as whole numbers, -0.0 as 0. */
+static struct cell normal_double(double value)
+{
+    if (value >= -9007199254740992.0 && value <= 9007199254740992.0 &&
+        value == (double)(int64_t)value) {
+        return cell_int64((int64_t)value);
+    }
+    return cell_float64(value);
+}
+
+static enum status normal_decimal(const struct cell *cell, struct arena *arena, struct cell *normal,
+                                  struct error *error)
+{
+    struct buffer text = {0};
+    struct cell back;
+    int64_t whole;
+
+    if (decimal_to_int64(cell, &whole) == STATUS_OK) {
+        *normal = cell_int64(whole);
+        return STATUS_OK;
+    }
+    double nearest = decimal_to_double(cell);
+    if (decimal_from_double(nearest, arena, &back) == STATUS_OK &&
+        decimal_compare(cell, &back) == 0 && nearest == nearest) {
+        *normal = normal_double(nearest);
+        return STATUS_OK;
+    }
+    decimal_append_normal(cell, &text);
+    return normal_text(&text, true, arena, normal, error);
+}
+
+static enum status target_normal_form(struct database *database, const struct cell *cell,
+                                      struct arena *arena, struct cell *normal, struct error *error)
+{
+    struct buffer text = {0};
+    enum status status;
+
+    (void)database;
+    *normal = *cell;
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_MISSING:
+        *normal = cell_null();
+        return STATUS_OK;
+    case VALUE_BOOL:
+        *normal = cell_int64(cell->i64);
+        return STATUS_OK;
+    case VALUE_UINT64:
+        if (cell->u64 <= INT64_MAX) {
+            *normal = cell_int64((int64_t)cell->u64);
+            return STATUS_OK;
+        }
+        buffer_append_uint64(&text, cell->u64);
+        return normal_text(&text, true, arena, normal, error);
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        *normal = normal_double(cell->f64);
+        return STATUS_OK;
+    case VALUE_DECIMAL:
+        return normal_decimal(cell, arena, normal, error);
+    case VALUE_TEXT:
+        normal->flags = 0;
+        return STATUS_OK;
+    case VALUE_DATE:
+    case VALUE_TIME:
+    case VALUE_TIMESTAMP:
+    case VALUE_INTERVAL:
+    case VALUE_UUID:
+        status = convert_append_text(cell, false, &text, error);
+        return normal_text(&text, status == STATUS_OK, arena, normal, error);
+    case VALUE_JSON:
+        *normal = cell_text(cell->text, cell->length);
+        return STATUS_OK;
+    case VALUE_LIST:
+    case VALUE_SET:
+    case VALUE_MAP:
+        status = convert_append_json(cell, &text, error);
+        return normal_text(&text, status == STATUS_OK, arena, normal, error);
+    default:
+        return STATUS_OK;
+    }
+}
+
+const struct target_functions sqlite_target = {
+    .inspect = target_inspect,
+    .check_table = sqlite_target_check_table,
+    .prepare = sqlite_target_prepare_tables,
+    .writer_open = sqlite_writer_open,
+    .writer_close = sqlite_writer_close,
+    .chunk_begin = sqlite_writer_chunk_begin,
+    .submit = sqlite_writer_submit,
+    .poll = sqlite_writer_poll,
+    .commit = sqlite_writer_commit,
+    .chunk_abandon = sqlite_writer_chunk_abandon,
+    .after_load = sqlite_target_after_load,
+    .count = target_count,
+    .normal_form = target_normal_form,
+    .express_accepts = sqlite_express_accepts,
+    .express_chunk = sqlite_express_chunk,
+};

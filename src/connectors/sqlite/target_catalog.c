@@ -1,0 +1,184 @@
+/* The tables that are in the target: their columns, affinities and keys, and whether a plan fits them. */
+#include <string.h>
+#include <strings.h>
+#include "base/text.h"
+#include "connectors/sqlite/target_internal.h"
+
+static bool contains(const char *text, const char *word)
+{
+    return strcasestr(text, word) != NULL;
+}
+
+enum sqlite_affinity sqlite_affinity_of(const char *declared_type)
+{
+    if (declared_type == NULL || declared_type[0] == '\0') {
+        return SQLITE_AFFINITY_NONE;
+    }
+    if (contains(declared_type, "INT")) {
+        return SQLITE_AFFINITY_INTEGER;
+    }
+    if (contains(declared_type, "CHAR") || contains(declared_type, "CLOB") ||
+        contains(declared_type, "TEXT")) {
+        return SQLITE_AFFINITY_TEXT;
+    }
+    if (contains(declared_type, "BLOB")) {
+        return SQLITE_AFFINITY_NONE;
+    }
+    if (contains(declared_type, "REAL") || contains(declared_type, "FLOA") ||
+        contains(declared_type, "DOUB")) {
+        return SQLITE_AFFINITY_REAL;
+    }
+    return SQLITE_AFFINITY_NUMERIC;
+}
+
+static char *column_copy(sqlite3_stmt *statement, int column, struct arena *arena)
+{
+    const void *text = sqlite3_column_text(statement, column);
+    return text == NULL ? NULL : arena_copy(arena, text, (size_t)sqlite3_column_bytes(statement, column));
+}
+
+/* STATUS_END: no such table. */
+static enum status read_table(struct sqlite_database *self, sqlite3 *connection, const char *name,
+                              struct arena *arena, struct sqlite_target_table *table,
+                              struct error *error)
+{
+    static const char sql[] =
+        "SELECT s.name, s.sql, l.type, l.wr, l.strict, "
+        "EXISTS(SELECT 1 FROM main.sqlite_schema t WHERE t.type = 'trigger' "
+        "AND t.tbl_name = s.name COLLATE NOCASE) "
+        "FROM main.sqlite_schema s JOIN pragma_table_list(s.name) l ON l.schema = 'main' "
+        "WHERE s.type IN ('table', 'view') AND s.name = ?1 COLLATE NOCASE";
+    sqlite3_stmt *statement = NULL;
+    enum status status = sqlite_target_prepare(self, connection, sql, &statement, error);
+
+    if (status != STATUS_OK) {
+        goto out;
+    }
+    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    int result = sqlite3_step(statement);
+    if (result != SQLITE_ROW) {
+        status = result == SQLITE_DONE
+                     ? STATUS_END
+                     : sqlite_target_error(self, connection, result, ERROR_TARGET_INVALID,
+                                           "its catalogue can't be read", error);
+        goto out;
+    }
+    const char *type = (const char *)sqlite3_column_text(statement, 2);
+    table->name = column_copy(statement, 0, arena);
+    table->sql = column_copy(statement, 1, arena);
+    table->is_view = type != NULL && strcmp(type, "view") == 0;
+    table->is_virtual = type != NULL && strcmp(type, "virtual") == 0;
+    table->without_rowid = sqlite3_column_int(statement, 3) != 0;
+    table->strict = sqlite3_column_int(statement, 4) != 0;
+    table->has_triggers = sqlite3_column_int(statement, 5) != 0;
+    if (table->name == NULL) {
+        status = error_set(error, ERROR_MEMORY, self->shown, "no memory for its catalogue");
+    }
+out:
+    sqlite3_finalize(statement);
+    return status;
+}
+
+/* An INTEGER PRIMARY KEY is the rowid itself, unless an index keeps it ("INTEGER PRIMARY KEY DESC"). */
+static void mark_row_key(struct sqlite_target_table *table, bool key_has_index)
+{
+    struct sqlite_target_column *key = NULL;
+
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (table->columns[i].key_position > 1) {
+            return;
+        }
+        if (table->columns[i].key_position == 1) {
+            key = &table->columns[i];
+        }
+    }
+    if (key != NULL && !key_has_index && !table->without_rowid &&
+        strcasecmp(key->declared_type, "INTEGER") == 0) {
+        key->row_key = true;
+    }
+}
+
+static void fill_column(sqlite3_stmt *statement, struct arena *arena, bool strict,
+                        struct sqlite_target_column *column)
+{
+    int hidden = sqlite3_column_int(statement, 5);
+
+    *column = (struct sqlite_target_column){
+        .name = column_copy(statement, 0, arena),
+        .declared_type = column_copy(statement, 1, arena),
+        .not_null = sqlite3_column_int(statement, 2) != 0,
+        .default_text = column_copy(statement, 3, arena),
+        .key_position = (uint32_t)sqlite3_column_int(statement, 4),
+        .generated = hidden == 2 || hidden == 3,
+    };
+    if (column->declared_type == NULL) {
+        column->declared_type = "";
+    }
+    column->affinity = strict && strcasecmp(column->declared_type, "ANY") == 0
+                           ? SQLITE_AFFINITY_NONE
+                           : sqlite_affinity_of(column->declared_type);
+}
+
+static enum status read_columns(struct sqlite_database *self, sqlite3 *connection,
+                                struct arena *arena, struct sqlite_target_table *table,
+                                struct error *error)
+{
+    static const char sql[] =
+        "SELECT name, type, \"notnull\", dflt_value, pk, hidden, "
+        "EXISTS(SELECT 1 FROM pragma_index_list(?1, 'main') WHERE origin = 'pk'), "
+        "count(*) OVER () FROM pragma_table_xinfo(?1, 'main') ORDER BY cid";
+    sqlite3_stmt *statement = NULL;
+    enum status status = sqlite_target_prepare(self, connection, sql, &statement, error);
+    bool key_has_index = false;
+    int result = SQLITE_DONE;
+
+    if (status != STATUS_OK) {
+        goto out;
+    }
+    sqlite3_bind_text(statement, 1, table->name, -1, SQLITE_STATIC);
+    while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
+        if (table->columns == NULL) {
+            table->columns = arena_allocate_zeroed(
+                arena, (size_t)sqlite3_column_int64(statement, 7), sizeof table->columns[0]);
+        }
+        struct sqlite_target_column *column =
+            table->columns == NULL ? NULL : &table->columns[table->column_count++];
+        if (column != NULL) {
+            fill_column(statement, arena, table->strict, column);
+        }
+        if (column == NULL || column->name == NULL) {
+            status = error_set(error, ERROR_MEMORY, self->shown, "no memory for its catalogue");
+            goto out;
+        }
+        key_has_index = sqlite3_column_int(statement, 6) != 0;
+    }
+    if (result != SQLITE_DONE) {
+        status = sqlite_target_error(self, connection, result, ERROR_TARGET_INVALID,
+                                     "its catalogue can't be read", error);
+        goto out;
+    }
+    mark_row_key(table, key_has_index);
+out:
+    sqlite3_finalize(statement);
+    return status;
+}
+
+enum status sqlite_target_describe(struct sqlite_database *self, sqlite3 *connection,
+                                   const char *name, struct arena *arena,
+                                   struct sqlite_target_table *table, struct error *error)
+{
+    *table = (struct sqlite_target_table){0};
+    enum status status = read_table(self, connection, name, arena, table, error);
+    return status == STATUS_OK ? read_columns(self, connection, arena, table, error) : status;
+}
+
+const struct sqlite_target_column *
+sqlite_target_find_column(const struct sqlite_target_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (sqlite_same_name(table->columns[i].name, name)) {
+            return &table->columns[i];
+        }
+    }
+    return NULL;
+}
