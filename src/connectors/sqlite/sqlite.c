@@ -29,6 +29,22 @@ static const struct connector_option options[] = {
 static const char *const failpoints[] = {
     "sqlite.snapshot_taken",
     "sqlite.spill_sorted",
+    "sqlite.before_ledger_create",
+    "sqlite.after_ledger_create",
+    "sqlite.before_claim",
+    "sqlite.after_claim",
+    "sqlite.before_status",
+    "sqlite.before_schema",
+    "sqlite.after_schema",
+    "sqlite.chunk_begin",
+    "sqlite.before_mark",
+    "sqlite.before_commit",
+    "sqlite.after_commit",
+    "sqlite.before_index",
+    "sqlite.after_index",
+    "sqlite.before_objects",
+    "sqlite.after_objects",
+    "sqlite.before_reopen",
     NULL,
 };
 
@@ -177,6 +193,7 @@ static enum status open_file(struct sqlite_database *self, const struct open_opt
         real_path(self->arena, path, exists, self->mode, &self->path, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    self->created_file = !exists;
     const char *immutable = uri_parameter(open->uri, &connector_sqlite, "immutable");
     bool is_immutable = strcmp(immutable, "true") == 0;
     if (open_control(self, is_immutable, error) != STATUS_OK ||

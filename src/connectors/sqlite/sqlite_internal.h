@@ -15,6 +15,7 @@ struct sqlite_database {
     const char *path;  /* absolute, symlinks resolved: what SQLite is given */
     const char *shown; /* as the user wrote it: for messages */
     const char *spill_folder;
+    bool created_file; /* target: there was no file when it was opened */
     uint64_t memory_bytes;
     int64_t timeout_ms;
     sqlite3 *control; /* the control thread's connection. Source: read-only, within the snapshot once
