@@ -1,0 +1,121 @@
+/* The plan file: read, parsed, checked for form. */
+#include "plan/document.h"
+
+#include <string.h>
+#include "base/file.h"
+#include "plan/document_parts.h"
+#include "plan/faults.h"
+#include "plan/grammar.h"
+#include "plan/tree.h"
+
+static enum status parse(struct plan_document *document, struct buffer *lines, struct error *error)
+{
+    struct plan_faults faults;
+    const struct plan_node *root = NULL;
+    plan_faults_init(&faults, document->name, lines);
+    enum status status = plan_tree_read(document->text, document->length, document->arena, &faults,
+                                        &root, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (root != NULL) {
+        grammar_check(root, &faults);
+    }
+    document->root = root;
+    return plan_faults_result(&faults, error);
+}
+
+static struct plan_document *create(struct arena *arena, const char *name)
+{
+    struct plan_document *document = arena_allocate_zeroed(arena, 1, sizeof *document);
+    if (document == NULL) {
+        return NULL;
+    }
+    document->arena = arena;
+    document->name = arena_copy_string(arena, name);
+    return document->name != NULL ? document : NULL;
+}
+
+enum status plan_document_parse(const char *text, size_t length, const char *name,
+                                struct plan_document **document, struct buffer *faults,
+                                struct error *error)
+{
+    *document = NULL;
+    struct arena *arena = arena_create(0);
+    struct plan_document *made = arena != NULL ? create(arena, name) : NULL;
+    if (made == NULL || (made->text = arena_copy(arena, text, length)) == NULL) {
+        arena_destroy(arena);
+        return error_set(error, ERROR_MEMORY, name, "out of memory");
+    }
+    made->length = length;
+    if (parse(made, faults, error) != STATUS_OK) {
+        arena_destroy(arena);
+        return STATUS_FAILED;
+    }
+    *document = made;
+    return STATUS_OK;
+}
+
+enum status plan_document_read(const char *path, struct plan_document **document,
+                               struct buffer *faults, struct error *error)
+{
+    *document = NULL;
+    struct arena *arena = arena_create(0);
+    struct plan_document *made = arena != NULL ? create(arena, path) : NULL;
+    if (made == NULL) {
+        arena_destroy(arena);
+        return error_set(error, ERROR_MEMORY, path, "out of memory");
+    }
+    char *text = NULL;
+    enum status status =
+        file_read_all(path, PLAN_TEXT_BYTES_MAX, arena, &text, &made->length, error);
+    if (status == STATUS_END) {
+        status = error_set(error, ERROR_USAGE, path, "there is no plan");
+        error_hint(error, "`transhume init SRC DST` writes one; --plan FILE names another");
+    } else if (status == STATUS_FAILED) {
+        error_recode(error, ERROR_PLAN_INVALID);
+    } else {
+        made->text = text;
+        made->path = made->name;
+        status = parse(made, faults, error);
+    }
+    if (status != STATUS_OK) {
+        arena_destroy(arena);
+        return STATUS_FAILED;
+    }
+    *document = made;
+    return STATUS_OK;
+}
+
+void plan_document_destroy(struct plan_document *document)
+{
+    if (document != NULL) {
+        arena_destroy(document->arena);
+    }
+}
+
+const char *plan_document_source(const struct plan_document *document)
+{
+    return plan_node_text(plan_node_get(document->root, "source"));
+}
+
+const char *plan_document_target(const struct plan_document *document)
+{
+    return plan_node_text(plan_node_get(document->root, "target"));
+}
+
+const char *plan_document_path(const struct plan_document *document)
+{
+    return document->path;
+}
+
+const char *plan_document_text(const struct plan_document *document, size_t *length)
+{
+    *length = document->length;
+    return document->text;
+}
+
+const char *plan_document_option(const struct plan_document *document, const char *name)
+{
+    return plan_node_text(plan_node_get(plan_node_get(document->root, "options"), name));
+}

@@ -1,0 +1,301 @@
+/* Checks a plan's tree against the tables of its grammar. */
+#include "plan/grammar.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/text.h"
+#include "plan/tree.h"
+
+enum { NAMES_MAX = 64, PLAN_VERSION = 1 };
+
+bool grammar_choice_has(const char *choices, const char *name)
+{
+    size_t length = strlen(name);
+    while (*choices != '\0') {
+        const char *bar = strchr(choices, '|');
+        size_t size = bar != NULL ? (size_t)(bar - choices) : strlen(choices);
+        if (size == length && memcmp(choices, name, length) == 0) {
+            return true;
+        }
+        choices += size + (bar != NULL ? 1 : 0);
+    }
+    return false;
+}
+
+static bool is_boolean(const struct plan_node *node)
+{
+    return node->kind == PLAN_NODE_SCALAR && !node->quoted &&
+           grammar_choice_has("true|True|TRUE|false|False|FALSE", node->text);
+}
+
+static bool is_whole(const struct plan_node *node)
+{
+    int64_t value;
+    return node->kind == PLAN_NODE_SCALAR && !node->quoted &&
+           text_to_int64(node->text, node->length, &value) == STATUS_OK && value >= 1;
+}
+
+static bool is_text(const struct plan_node *node)
+{
+    return node->kind == PLAN_NODE_SCALAR && !plan_node_is_null(node);
+}
+
+static const char *form_names[] = {"a text",
+                                   "a whole number from 1",
+                                   "a known word",
+                                   "a single value",
+                                   "a list of texts",
+                                   "a map",
+                                   "names, each with a map",
+                                   "names, each with a text",
+                                   "names, each with a field",
+                                   "true or false"};
+
+static void describe_forms(const struct grammar_key *key, char *out, size_t capacity)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (uint32_t bit = 0; bit < sizeof form_names / sizeof form_names[0]; bit++) {
+        if ((key->forms & (1u << bit)) != 0 && used < capacity) {
+            const char *name = (1u << bit) == FORM_CHOICE ? key->choices : form_names[bit];
+            used += (size_t)snprintf(out + used, capacity - used, "%s%s", used > 0 ? " or " : "",
+                                     name);
+        }
+    }
+}
+
+static bool scalar_fits(const struct grammar_key *key, const struct plan_node *node)
+{
+    return (key->forms & FORM_ANY) != 0 || ((key->forms & FORM_TEXT) != 0 && is_text(node)) ||
+           ((key->forms & FORM_WHOLE) != 0 && is_whole(node)) ||
+           ((key->forms & FORM_BOOLEAN) != 0 && is_boolean(node)) ||
+           ((key->forms & FORM_CHOICE) != 0 && grammar_choice_has(key->choices, node->text));
+}
+
+static void check_map(const struct grammar_map *map, const struct plan_node *node,
+                      struct plan_faults *faults);
+static void check_fields(const struct plan_node *node, struct plan_faults *faults);
+
+static void check_list(const struct plan_node *node, struct plan_faults *faults)
+{
+    if (node->count == 0) {
+        plan_fault(faults, ERROR_PLAN_INVALID, node, NULL, "an empty list");
+    }
+    for (uint32_t i = 0; i < node->count; i++) {
+        if (!is_text(node->items[i])) {
+            plan_fault(faults, ERROR_PLAN_INVALID, node->items[i], NULL, "a text was expected here");
+        }
+    }
+}
+
+static void check_named(const struct grammar_key *key, const struct plan_node *node,
+                        struct plan_faults *faults)
+{
+    if (node->count == 0) {
+        plan_fault(faults, ERROR_PLAN_INVALID, node, NULL, "'%s' is empty", key->name);
+    }
+    for (uint32_t i = 0; i < node->count; i++) {
+        const struct plan_node *item = node->items[i];
+        if (node->keys[i]->length == 0) {
+            plan_fault(faults, ERROR_PLAN_INVALID, node->keys[i], NULL, "an empty name");
+        }
+        if ((key->forms & FORM_TEXTS) != 0) {
+            if (!is_text(item)) {
+                plan_fault(faults, ERROR_PLAN_INVALID, item, NULL, "a text was expected for '%s'",
+                           node->keys[i]->text);
+            }
+        } else if (item->kind != PLAN_NODE_MAP) {
+            plan_fault(faults, ERROR_PLAN_INVALID, item, NULL, "%s was expected for '%s'",
+                       key->map->what, node->keys[i]->text);
+        } else {
+            check_map(key->map, item, faults);
+        }
+    }
+}
+
+static void check_value(const struct grammar_key *key, const struct plan_node *node,
+                        struct plan_faults *faults)
+{
+    if (node->kind == PLAN_NODE_SCALAR && scalar_fits(key, node)) {
+        return;
+    }
+    if (node->kind == PLAN_NODE_LIST && (key->forms & FORM_LIST) != 0) {
+        check_list(node, faults);
+        return;
+    }
+    if (node->kind == PLAN_NODE_MAP) {
+        if ((key->forms & FORM_MAP) != 0) {
+            check_map(key->map, node, faults);
+            return;
+        }
+        if ((key->forms & (FORM_NAMED | FORM_TEXTS)) != 0) {
+            check_named(key, node, faults);
+            return;
+        }
+        if ((key->forms & FORM_FIELDS) != 0) {
+            check_fields(node, faults);
+            return;
+        }
+    }
+    char expected[256];
+    describe_forms(key, expected, sizeof expected);
+    const char *found = node->kind == PLAN_NODE_MAP    ? "a map"
+                        : node->kind == PLAN_NODE_LIST ? "a list"
+                        : plan_node_is_null(node)      ? "nothing"
+                                                       : node->text;
+    plan_fault(faults, ERROR_PLAN_INVALID, node, NULL, "'%s' is %s, not '%s'", key->name, expected,
+               found);
+}
+
+static const struct grammar_key *find_key(const struct grammar_map *map, const char *name)
+{
+    for (uint32_t i = 0; i < map->count; i++) {
+        if (strcmp(map->keys[i].name, name) == 0) {
+            return &map->keys[i];
+        }
+    }
+    return NULL;
+}
+
+static void fault_unknown_key(const struct grammar_map *map, const struct plan_node *key,
+                              struct plan_faults *faults)
+{
+    const char *names[NAMES_MAX];
+    char hint[320];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < map->count && count < NAMES_MAX; i++) {
+        names[count++] = map->keys[i].name;
+    }
+    const char *advice = plan_nearest_hint(key->text, names, count, hint, sizeof hint);
+    if (map == &grammar_field && strcmp(key->text, "on") == 0) {
+        advice = "write match: { THEIRS: ours }";
+    }
+    plan_fault(faults, ERROR_PLAN_INVALID, key, advice, "'%s' is no key of %s", key->text,
+               map->what);
+}
+
+static void check_map(const struct grammar_map *map, const struct plan_node *node,
+                      struct plan_faults *faults)
+{
+    for (uint32_t i = 0; i < node->count; i++) {
+        const struct grammar_key *key = find_key(map, node->keys[i]->text);
+        if (key == NULL) {
+            fault_unknown_key(map, node->keys[i], faults);
+        } else if (key->later) {
+            plan_fault(faults, ERROR_NOT_IMPLEMENTED, node->keys[i], NULL,
+                       "'%s' comes with a later version", key->name);
+        } else {
+            check_value(key, node->items[i], faults);
+        }
+    }
+    for (uint32_t i = 0; i < map->count; i++) {
+        if (map->keys[i].required && plan_node_get(node, map->keys[i].name) == NULL) {
+            plan_fault(faults, ERROR_PLAN_INVALID, node, map->keys[i].help, "%s needs '%s'",
+                       map->what, map->keys[i].name);
+        }
+    }
+}
+
+static const struct grammar_field_form *leading_form(const struct plan_node *node)
+{
+    for (uint32_t i = 0; i < grammar_field_form_count; i++) {
+        const struct plan_node *value = plan_node_get(node, grammar_field_forms[i].name);
+        if (value != NULL) {
+            return &grammar_field_forms[i];
+        }
+    }
+    return NULL;
+}
+
+static void check_beside(const struct grammar_field_form *form, const struct plan_node *node,
+                         struct plan_faults *faults)
+{
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < node->count; i++) {
+        const char *name = node->keys[i]->text;
+        if (find_key(&grammar_field, name) == NULL || strcmp(name, form->name) == 0) {
+            continue;
+        }
+        if (!grammar_choice_has(form->beside, name)) {
+            char hint[200];
+            (void)snprintf(hint, sizeof hint, "beside it may stand: %s",
+                           form->beside[0] != '\0' ? form->beside : "nothing");
+            plan_fault(faults, ERROR_PLAN_INVALID, node->keys[i], hint,
+                       "'%s' does not go with '%s'", name, form->name);
+        } else if (form->required != NULL && grammar_choice_has(form->required, name)) {
+            found++;
+        }
+    }
+    if (form->required != NULL && found != 1) {
+        plan_fault(faults, ERROR_PLAN_INVALID, node, NULL, "'%s' needs %s%s", form->name,
+                   strchr(form->required, '|') != NULL ? "one of " : "", form->required);
+    }
+}
+
+static void check_field(const struct plan_node *key, const struct plan_node *node,
+                        struct plan_faults *faults)
+{
+    bool star = strcmp(key->text, "*") == 0;
+    if (key->length == 0) {
+        plan_fault(faults, ERROR_PLAN_INVALID, key, NULL, "an empty field name");
+    } else if (star && !plan_node_is_word(node, "copy")) {
+        plan_fault(faults, ERROR_PLAN_INVALID, node, "write \"*\": copy",
+                   "'*' can only be copied");
+    } else if (node->kind == PLAN_NODE_SCALAR && plan_node_is_null(node)) {
+        plan_fault(faults, ERROR_PLAN_INVALID, node,
+                   "copy, a \"template\", or { drop: true } to leave it out",
+                   "the field '%s' says nothing", key->text);
+    } else if (node->kind == PLAN_NODE_LIST) {
+        plan_fault(faults, ERROR_PLAN_INVALID, node, NULL,
+                   "the field '%s' is a list; a template or a map was expected", key->text);
+    } else if (node->kind == PLAN_NODE_MAP) {
+        check_map(&grammar_field, node, faults);
+        const struct grammar_field_form *form = leading_form(node);
+        if (form != NULL) {
+            check_beside(form, node, faults);
+        } else {
+            plan_fault(faults, ERROR_PLAN_INVALID, node,
+                       "one of: column, const, lookup, aggregate, sql, embed, drop",
+                       "the field '%s' does not say where it comes from", key->text);
+        }
+    }
+}
+
+static void check_fields(const struct plan_node *node, struct plan_faults *faults)
+{
+    if (node->count == 0) {
+        plan_fault(faults, ERROR_PLAN_INVALID, node, NULL, "'fields' is empty");
+    }
+    for (uint32_t i = 0; i < node->count; i++) {
+        check_field(node->keys[i], node->items[i], faults);
+    }
+}
+
+static bool check_version(const struct plan_node *root, struct plan_faults *faults)
+{
+    const struct plan_node *version = plan_node_get(root, "transhume");
+    int64_t number;
+    if (version == NULL || !is_whole(version) ||
+        text_to_int64(version->text, version->length, &number) != STATUS_OK) {
+        return true;
+    }
+    if (number > PLAN_VERSION) {
+        plan_fault(faults, ERROR_FORMAT_NEWER, version, "take a newer transhume",
+                   "the plan is of version %lld, this program knows version %d", (long long)number,
+                   PLAN_VERSION);
+        return false;
+    }
+    return true;
+}
+
+void grammar_check(const struct plan_node *root, struct plan_faults *faults)
+{
+    if (root->kind != PLAN_NODE_MAP) {
+        plan_fault(faults, ERROR_PLAN_INVALID, root, "it begins with 'transhume: 1'",
+                   "a plan is a map");
+        return;
+    }
+    if (check_version(root, faults)) {
+        check_map(&grammar_plan, root, faults);
+    }
+}

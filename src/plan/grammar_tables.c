@@ -1,0 +1,125 @@
+/* The keys of a plan. */
+#include "plan/grammar.h"
+
+#include <stddef.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define POLICIES "refuse|append|upsert|replace|skip"
+
+static const struct grammar_key option_keys[] = {
+    {"jobs", FORM_WHOLE, NULL, NULL, false, false, "chunk workers at once"},
+    {"memory", FORM_TEXT, NULL, NULL, false, false, "bytes for caches and queues: 64MiB"},
+    {"chunk_rows", FORM_WHOLE, NULL, NULL, false, false, "records a chunk, about"},
+    {"batch_rows", FORM_WHOLE, NULL, NULL, false, false, "records a batch, at most"},
+    {"batch_bytes", FORM_TEXT, NULL, NULL, false, false, "bytes a batch, about"},
+    {"record_bytes", FORM_TEXT, NULL, NULL, false, false, "bytes of one record, at most"},
+    {"max_rejects", FORM_TEXT, NULL, NULL, false, false, "rejects after which a run fails"},
+    {"fail_fast", FORM_BOOLEAN, NULL, NULL, false, false, "end at the first reject"},
+    {"rows_per_second", FORM_TEXT, NULL, NULL, false, false, "cap of the rate"},
+    {"bytes_per_second", FORM_TEXT, NULL, NULL, false, false, "cap of the rate"},
+    {"time_zone", FORM_TEXT, NULL, NULL, false, false, "zone of timestamps that name none"},
+    {"progress", FORM_CHOICE, NULL, "auto|bar|log|json|none", false, false, "how progress is shown"},
+};
+static const struct grammar_map option_map = {"options", option_keys, COUNT(option_keys)};
+
+static const struct grammar_key key_keys[] = {
+    {"partition", FORM_TEXT, NULL, NULL, true, false, "the field that places a record"},
+    {"sort", FORM_TEXT, NULL, NULL, false, false, "the field that orders records of one place"},
+};
+static const struct grammar_map key_map = {"a key", key_keys, COUNT(key_keys)};
+
+static const struct grammar_key index_keys[] = {
+    {"partition", FORM_TEXT, NULL, NULL, false, false, "key-value stores: the place"},
+    {"sort", FORM_TEXT, NULL, NULL, false, false, "key-value stores: the order"},
+    {"columns", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "SQL: the columns"},
+    {"unique", FORM_BOOLEAN, NULL, NULL, false, false, "SQL: no two records share them"},
+};
+static const struct grammar_map index_map = {"an index", index_keys, COUNT(index_keys)};
+
+static const struct grammar_key billing_keys[] = {
+    {"read", FORM_WHOLE, NULL, NULL, true, false, "read capacity units"},
+    {"write", FORM_WHOLE, NULL, NULL, true, false, "write capacity units"},
+};
+static const struct grammar_map billing_map = {"billing", billing_keys, COUNT(billing_keys)};
+
+static const struct grammar_key column_keys[] = {
+    {"type", FORM_TEXT, NULL, NULL, false, false, "the target's own type: NUMERIC(10,2)"},
+    {"null", FORM_BOOLEAN, NULL, NULL, false, false, "may it be NULL?"},
+};
+static const struct grammar_map column_map = {"a column", column_keys, COUNT(column_keys)};
+
+#define ENTITY_KEYS                                                                \
+    {"from", FORM_TEXT, NULL, NULL, false, false, "the source table or view"},                     \
+        {"query", FORM_TEXT, NULL, NULL, false, false, "a SELECT in the source's language"},       \
+        {"pages", FORM_TEXT, NULL, NULL, false, false, "ENTITY.FIELD: the list to cut"},           \
+        {"size", FORM_WHOLE, NULL, NULL, false, false, "items a page"},                            \
+        {"where", FORM_TEXT, NULL, NULL, false, false, "records for which it is true"},            \
+        {"when", FORM_TEXT, NULL, NULL, false, false, "the same, of parents of pages too"},        \
+        {"nulls", FORM_CHOICE, NULL, "omit|keep", false, false, "null columns: left out or kept"}, \
+        {"unnest", FORM_TEXT | FORM_MAP, NULL, NULL, false, true, "a nested list as rows"},        \
+        {"distinct", FORM_BOOLEAN, NULL, NULL, false, true, "one of many equal records"},          \
+        {"fields", FORM_FIELDS, NULL, NULL, false, false, "what the records hold"}
+
+static const struct grammar_key entity_keys[] = {
+    ENTITY_KEYS,
+    {"key", FORM_TEXT | FORM_LIST, NULL, NULL, false, false,
+     "columns that identify a row of the query"},
+};
+const struct grammar_map grammar_entity = {"an entity", entity_keys, COUNT(entity_keys)};
+
+static const struct grammar_key table_keys[] = {
+    {"key", FORM_TEXT | FORM_LIST | FORM_MAP, &key_map, NULL, false, false, "the primary key"},
+    {"indexes", FORM_NAMED, &index_map, NULL, false, false, "secondary indexes"},
+    {"billing", FORM_CHOICE | FORM_MAP, &billing_map, "on_demand", false, false, "how it is paid"},
+    {"existing", FORM_CHOICE, NULL, POLICIES, false, false, "what to do about records there"},
+    {"columns", FORM_NAMED, &column_map, NULL, false, false, "SQL: types and nulls"},
+    {"references", FORM_TEXTS, NULL, NULL, false, false, "SQL: COLUMN: TABLE.COLUMN"},
+    {"entities", FORM_NAMED, &grammar_entity, NULL, false, false, "the kinds of its records"},
+    ENTITY_KEYS,
+};
+const struct grammar_map grammar_table = {"a table", table_keys, COUNT(table_keys)};
+
+static const struct grammar_key plan_keys[] = {
+    {"transhume", FORM_WHOLE, NULL, NULL, true, false, "the version of the plan language: 1"},
+    {"source", FORM_TEXT, NULL, NULL, false, false, "URI of the source"},
+    {"target", FORM_TEXT, NULL, NULL, false, false, "URI of the target"},
+    {"existing", FORM_CHOICE, NULL, POLICIES, false, false, "what to do about records there"},
+    {"include", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "patterns of source tables"},
+    {"exclude", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "patterns of source tables"},
+    {"options", FORM_MAP, &option_map, NULL, false, false, "how the run goes"},
+    {"tables", FORM_NAMED, &grammar_table, NULL, false, false, "the target's tables"},
+};
+const struct grammar_map grammar_plan = {"a plan", plan_keys, COUNT(plan_keys)};
+
+static const struct grammar_key field_keys[] = {
+    {"drop", FORM_BOOLEAN, NULL, NULL, false, false, "not in the target"},
+    {"const", FORM_ANY, NULL, NULL, false, false, "always this value"},
+    {"column", FORM_TEXT, NULL, NULL, false, false, "a column, $page or $list"},
+    {"lookup", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "a path of foreign keys up"},
+    {"aggregate", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "a path that starts down"},
+    {"sql", FORM_TEXT, NULL, NULL, false, false, "an SQLite expression"},
+    {"embed", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "a path that starts down"},
+    {"value", FORM_TEXT, NULL, NULL, false, false, "a template, or count(*), sum(X) …"},
+    {"match", FORM_TEXTS, NULL, NULL, false, false, "THEIRS: ours, where no foreign key says it"},
+    {"cast", FORM_TEXT, NULL, NULL, false, false, "the kind that it becomes"},
+    {"default", FORM_ANY, NULL, NULL, false, false, "in place of null"},
+    {"when", FORM_TEXT, NULL, NULL, false, false, "if false, the field is missing"},
+    {"where", FORM_TEXT, NULL, NULL, false, false, "rows for which it is true"},
+    {"order", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "columns that order the list"},
+    {"fields", FORM_FIELDS, NULL, NULL, false, false, "what an item holds"},
+    {"lossy", FORM_CHOICE, NULL, "allow", false, false, "rounding or cutting is fine"},
+    {"parse", FORM_TEXT, NULL, NULL, false, true, "reads a template backwards"},
+    {"take", FORM_TEXT, NULL, NULL, false, true, "which part of it"},
+};
+const struct grammar_map grammar_field = {"a field", field_keys, COUNT(field_keys)};
+
+const struct grammar_field_form grammar_field_forms[] = {
+    {"drop", "", NULL},
+    {"const", "when", NULL},
+    {"lookup", "value|column|match|cast|default|when|lossy", "value|column"},
+    {"aggregate", "value|match|cast|when|lossy", "value"},
+    {"sql", "cast|default|when|lossy", NULL},
+    {"embed", "order|fields|when|match|where", NULL},
+    {"column", "cast|default|when|lossy|parse|take", NULL},
+};
+const uint32_t grammar_field_form_count = COUNT(grammar_field_forms);
