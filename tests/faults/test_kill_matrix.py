@@ -1,0 +1,245 @@
+"""kill -9 at every failpoint and at seeded instants, then resume: nothing lost, doubled or altered.
+
+`make test` runs a seeded sample, `make soak` all of it: each failpoint's first, middle and last occurrence and
+100 instants a pair.
+"""
+import os
+import random
+import shutil
+import sqlite3
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
+import support
+from chinook_expected import Expectation, item_of
+
+CHINOOK_PLAN = os.path.join(support.ROOT, "examples", "chinook", "transhume.yaml")
+INSTANTS = 100 if support.SOAK else 6
+# Of all (failpoint, occurrence) cases of a pair, a sample in `make test` stops at this many seconds.
+SAMPLE_SECONDS = None if support.SOAK else 25
+RESUMES_MAX = 30
+
+SHOP_SCRIPT = """
+CREATE TABLE plain(id INTEGER PRIMARY KEY, a TEXT, b BLOB, price NUMERIC(10,2), r REAL);
+CREATE TABLE pair(x TEXT, y INTEGER, note TEXT, PRIMARY KEY (x, y)) WITHOUT ROWID;
+CREATE TABLE counted(id INTEGER PRIMARY KEY AUTOINCREMENT, plain_id INTEGER REFERENCES plain(id), u TEXT UNIQUE);
+CREATE INDEX counted_plain ON counted(plain_id);
+CREATE VIEW cheap AS SELECT id, price FROM plain WHERE price < 10;
+CREATE TRIGGER plain_note AFTER INSERT ON plain BEGIN
+    INSERT INTO pair VALUES ('trigger', new.id, 'must not run while loading'); END;
+"""
+KEYLESS_SCRIPT = "CREATE TABLE keyless(word TEXT, n INTEGER);"
+
+
+def make_source(path, keyless):
+    db = sqlite3.connect(path)
+    db.executescript(SHOP_SCRIPT)
+    db.execute("DROP TRIGGER plain_note")
+    numbers = random.Random(7)
+    for i in range(1, 701):
+        db.execute("INSERT INTO plain VALUES (?, ?, ?, ?, ?)",
+                   (i * 3, None if i % 11 == 0 else "text %d \u00e9\U0001f411" % i, numbers.randbytes(i % 40),
+                    numbers.randrange(10000) / 100, numbers.random() * 1e6))
+        db.execute("INSERT INTO pair VALUES (?, ?, ?)", ("k%d" % (i % 13), i, "n" * (i % 50)))
+        db.execute("INSERT INTO counted(plain_id, u) VALUES (?, ?)", (i * 3, "u%d" % i))
+    db.execute("DELETE FROM counted WHERE id > 690")
+    if keyless:
+        db.executescript(KEYLESS_SCRIPT)
+        db.executemany("INSERT INTO keyless VALUES (?, ?)", [("w%d" % (i % 5), i % 3) for i in range(500)])
+        db.executescript(SHOP_SCRIPT[SHOP_SCRIPT.index("CREATE TRIGGER"):])
+    db.commit()
+    db.close()
+
+
+def plain_items(path):
+    """What a plain copy to DynamoDB-JSON holds."""
+    db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+    db.row_factory = sqlite3.Row
+    tables = {}
+    for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"):
+        tables[table] = [dynamodb_item(dict(row)) for row in db.execute("SELECT * FROM %s" % table)]
+    db.close()
+    return tables
+
+
+def dynamodb_item(row):
+    import base64
+    item = item_of({name: value for name, value in row.items() if not isinstance(value, bytes)})
+    item.update({name: {"B": base64.b64encode(value).decode()} for name, value in row.items()
+                 if isinstance(value, bytes)})
+    return item
+
+
+def rows_by_table(path):
+    db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+    tables = {}
+    for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+                               " AND name NOT LIKE '\\_transhume%' ESCAPE '\\'").fetchall():
+        names = sorted(row[1] for row in db.execute("PRAGMA table_info(%s)" % table))
+        columns = ", ".join("typeof(%s), %s" % (name, name) for name in names)
+        tables[table] = (names, sorted(map(repr, db.execute("SELECT %s FROM %s" % (columns, table)))))
+    db.close()
+    return tables
+
+
+class KillMatrix(support.TestCase):
+    """One pair a test; each case begins in an empty folder."""
+
+    toy = {"TRANSHUME_MODULES": os.path.join(support.BUILD, "toy.so")}
+
+    def setUp(self):
+        super().setUp()
+        self.cases = 0
+        self.random = random.Random(support.SEED)
+
+    def run_to_the_end(self, folder, arguments, env):
+        """Resumes until the run is complete; where there is nothing to resume, migrates."""
+        for _ in range(RESUMES_MAX):
+            result = support.transhume("resume", *arguments, cwd=folder, env=env)
+            if result.code == 2:
+                result = support.transhume("migrate", *arguments, cwd=folder, env=env)
+            if result.code == 0:
+                return
+            self.assertIn(result.code, (-9,), result.err)
+        self.fail("still not complete after %d resumes" % RESUMES_MAX)
+
+    def in_a_folder(self, case, arguments, env, check, first, then=None):
+        folder = os.path.join(self.folder, "case")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.mkdir(folder)
+        with self.subTest(case=case):
+            result = first(folder)
+            self.assertIn(result.code, (0, -9), "%s\n%s" % (case, result.err))
+            if then:
+                then(folder)
+            if result.code != 0 or then:
+                self.run_to_the_end(folder, arguments, env)
+            check(folder)
+            self.cases += 1
+
+    def counts(self, command, folder, arguments, env):
+        result, counts = support.count_failpoints(command, *arguments, cwd=folder, env=env)
+        self.assert_code(result, 0)
+        return counts
+
+    def matrix(self, arguments, check, env=None):
+        folder = os.path.join(self.folder, "count")
+        os.mkdir(folder)
+        begun = time.monotonic()
+        counts = self.counts("migrate", folder, arguments, env)
+        seconds = time.monotonic() - begun
+        check(folder)
+        cases = [(name, occurrence) for name, count in sorted(counts.items())
+                 for occurrence in sorted({1, (count + 1) // 2, count})]
+        self.random.shuffle(cases)
+        deadline = time.monotonic() + (SAMPLE_SECONDS or 1e9) * support.PATIENCE
+        for number, (name, occurrence) in enumerate(cases):
+            if time.monotonic() > deadline:
+                break
+            second = self.random.choice([None, None, "resume"]) if number % 3 == 0 else None
+            self.in_a_folder(
+                "%s:%d%s" % (name, occurrence, " and in the resume" if second else ""), arguments, env, check,
+                lambda case: support.kill_at(name, occurrence, "migrate", *arguments, cwd=case, env=env),
+                second and (lambda case: support.kill_after(self.random.uniform(0, seconds), "resume", *arguments,
+                                                           cwd=case, env=env)))
+        for _ in range(INSTANTS):
+            instant = self.random.uniform(0, seconds * 1.1)
+            self.in_a_folder(
+                "after %.4f s" % instant, arguments, env, check,
+                lambda case: support.kill_after(instant, "migrate", *arguments, cwd=case, env=env))
+        self.resume_failpoints(arguments, check, env)
+        print("%s: %d kills" % (self.id().split(".")[-1], self.cases), file=sys.stderr)
+        self.assertGreater(self.cases, 5)
+
+    def resume_failpoints(self, arguments, check, env):
+        """Kills the resume itself at each failpoint that only a resume reaches."""
+        folder = os.path.join(self.folder, "resume")
+
+        def interrupted():
+            shutil.rmtree(folder, ignore_errors=True)
+            os.mkdir(folder)
+            return support.kill_at("engine.after_commit", 3, "migrate", *arguments, cwd=folder, env=env)
+
+        self.assertEqual(interrupted().code, -9)
+        counts = self.counts("resume", folder, arguments, env)
+        check(folder)
+        names = sorted(name for name in counts if name.startswith("resume."))
+        self.assertTrue(names)
+        for name in names:
+            with self.subTest(resume=name):
+                self.assertEqual(interrupted().code, -9)
+                result = support.kill_at(name, 1, "resume", *arguments, cwd=folder, env=env)
+                self.assertEqual(result.code, -9, result.err)
+                self.run_to_the_end(folder, arguments, env)
+                check(folder)
+                self.cases += 1
+
+    # --- the pairs
+
+    def test_sqlite_to_sqlite(self):
+        source = self.path("shop.db")
+        make_source(source, keyless=True)
+        self.matrix(["--chunk-rows", "100", source, "sqlite:copy.db"],
+                    lambda folder: self.assert_same_sqlite(source, os.path.join(folder, "copy.db")))
+
+    def test_sqlite_to_sqlite_general_path(self):
+        source = self.path("shop.db")
+        make_source(source, keyless=True)
+        self.matrix(["--chunk-rows", "100", "--no-express", "--jobs", "3", source, "sqlite:copy.db"],
+                    lambda folder: self.assert_same_sqlite(source, os.path.join(folder, "copy.db")))
+
+    def test_sqlite_to_dynamodb_json(self):
+        source = self.path("shop.db")
+        make_source(source, keyless=False)
+        expected = plain_items(source)
+        self.matrix(["--chunk-rows", "100", "--jobs", "2", source, "dynamodb-json:out"],
+                    lambda folder: self.assert_items(expected, os.path.join(folder, "out")))
+
+    def test_chinook_to_dynamodb_json(self):
+        source = support.musicshop(self.path("shop.db"))
+        expected = Expectation(source).tables()
+        self.matrix(["--plan", CHINOOK_PLAN, "--state", ".transhume", "--chunk-rows", "500", source,
+                     "dynamodb-json:out"],
+                    lambda folder: self.assert_items(expected, os.path.join(folder, "out")))
+
+    def test_sqlite_to_toy(self):
+        source = self.path("shop.db")
+        make_source(source, keyless=False)
+        expected = rows_by_table(source)
+
+        def check(folder):
+            back = os.path.join(folder, "back.db")
+            self.assert_code(support.transhume("migrate", "--state", "state-back", "toy:toy", "sqlite:back.db",
+                                               cwd=folder, env=self.toy), 0)
+            self.assertEqual(rows_by_table(back), expected)
+
+        self.matrix(["--chunk-rows", "100", "--jobs", "2", source, "toy:toy"], check, self.toy)
+
+    def test_toy_to_sqlite(self):
+        source, expected, toy = self.toy_source()
+        self.matrix(["--chunk-rows", "100", "toy:" + toy, "sqlite:copy.db"],
+                    lambda folder: self.assertEqual(rows_by_table(os.path.join(folder, "copy.db")), expected),
+                    self.toy)
+
+    def test_toy_to_dynamodb_json(self):
+        source, _, toy = self.toy_source()
+        expected = plain_items(source)
+        self.matrix(["--chunk-rows", "100", "toy:" + toy, "dynamodb-json:out"],
+                    lambda folder: self.assert_items(expected, os.path.join(folder, "out")), self.toy)
+
+    def toy_source(self):
+        source = self.path("shop.db")
+        make_source(source, keyless=False)
+        toy = self.path("toy")
+        self.assert_code(support.transhume("migrate", "--state", "state-toy", source, "toy:" + toy, cwd=self.folder,
+                                           env=self.toy), 0)
+        return source, rows_by_table(source), toy
+
+    def assert_items(self, expected, folder):
+        self.assertEqual(support.dynamodb_differences(expected, support.read_dynamodb_json(folder)), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
