@@ -1,0 +1,85 @@
+/* jansson, with our errors and arenas. */
+#include "engine/json_text.h"
+
+#include "base/clock.h"
+#include "base/text.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+json_t *json_text(const char *text)
+{
+    if (text == NULL) {
+        return json_null();
+    }
+    size_t length = strlen(text);
+    if (text_is_utf8(text, length)) {
+        return json_stringn(text, length);
+    }
+    char printable[1024];
+    text_printable(text, length, printable, sizeof(printable));
+    return json_string(printable);
+}
+
+json_t *json_stamp(int64_t utc_us)
+{
+    if (utc_us == 0) {
+        return json_null();
+    }
+    char stamp[32];
+    clock_format_utc(utc_us, stamp, sizeof(stamp));
+    return json_string(stamp);
+}
+
+enum status json_to_arena(json_t *object, struct arena *arena, const char **text,
+                          struct error *error)
+{
+    char *dumped = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
+    *text = dumped == NULL ? NULL : arena_copy_string(arena, dumped);
+    free(dumped);
+    json_decref(object);
+    return *text != NULL ? STATUS_OK
+                         : error_set(error, ERROR_MEMORY, NULL, "no memory for a control record");
+}
+
+enum status json_from_text(const char *text, const char *object_name, enum error_code code,
+                           json_t **object, struct error *error)
+{
+    json_error_t fault;
+    *object = json_loads(text, JSON_REJECT_DUPLICATES, &fault);
+    if (*object == NULL) {
+        return error_set(error, code, object_name, "is damaged: %s at byte %d", fault.text,
+                         fault.position);
+    }
+    const json_t *format = json_object_get(*object, "format");
+    if (!json_is_integer(format)) {
+        error_set(error, code, object_name, "is damaged: there is no \"format\" in it");
+    } else if (json_integer_value(format) > CONTROL_FORMAT) {
+        error_set(error, ERROR_FORMAT_NEWER, object_name,
+                  "has format %" JSON_INTEGER_FORMAT ", this program knows up to %d",
+                  json_integer_value(format), CONTROL_FORMAT);
+        error_hint(error, "use the version of transhume that began the run, or a newer one");
+    } else {
+        return STATUS_OK;
+    }
+    json_decref(*object);
+    *object = NULL;
+    return STATUS_FAILED;
+}
+
+const char *json_member_text(const json_t *object, const char *name, const char *otherwise)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text != NULL ? text : otherwise;
+}
+
+int64_t json_member_integer(const json_t *object, const char *name, int64_t otherwise)
+{
+    const json_t *member = json_object_get(object, name);
+    return json_is_integer(member) ? (int64_t)json_integer_value(member) : otherwise;
+}
+
+int json_member_true(const json_t *object, const char *name)
+{
+    return json_is_true(json_object_get(object, name));
+}

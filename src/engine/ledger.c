@@ -1,0 +1,395 @@
+/* The ledger's texts, made and read back; how they look is in ledger.h. */
+#include "engine/ledger.h"
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "engine/json_text.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const phase_names[] = {"prepared", "copying", "loaded",
+                                          "indexed",  "settled", "completed"};
+enum { PHASE_COUNT = sizeof(phase_names) / sizeof(phase_names[0]) };
+
+const char *ledger_phase_name(enum ledger_phase phase)
+{
+    return phase_names[phase];
+}
+
+/* ---- header */
+
+static json_t *redacted(const char *text)
+{
+    char *copy = text == NULL ? NULL : strdup(text);
+    if (copy != NULL) {
+        secret_redact(copy);
+    }
+    json_t *made = json_text(copy);
+    free(copy);
+    return made;
+}
+
+static json_t *streams_make(const struct ledger_header *header)
+{
+    json_t *streams = json_array();
+    for (uint32_t i = 0; i < header->stream_count; i++) {
+        const struct ledger_stream_facts *facts = &header->streams[i];
+        json_array_append_new(streams,
+                              json_pack("{s:o,s:b,s:I}", "name", json_text(facts->name), "keyed",
+                                        facts->keyed, "records", (json_int_t)facts->records));
+    }
+    return streams;
+}
+
+static json_t *tables_make(const struct ledger_header *header)
+{
+    json_t *tables = json_array();
+    for (uint32_t i = 0; i < header->absent_count; i++) {
+        json_array_append_new(tables, json_text(header->absent_tables[i]));
+    }
+    return tables;
+}
+
+enum status ledger_header_make(const struct ledger_header *header, struct arena *arena,
+                               const char **text, struct error *error)
+{
+    json_t *object = json_pack(
+        "{s:i,s:s,s:o,s:o,s:o,s:{s:o,s:o,s:o},s:{s:o,s:o},s:o,s:o,s:o,s:o,s:o,s:o}", "format",
+        CONTROL_FORMAT, "version", TRANSHUME_VERSION, "run", json_text(header->run_id), "kind",
+        json_text(header->kind), "created_at", json_stamp(clock_utc_us()), "source", "uri",
+        json_text(header->source_uri), "identity", json_text(header->source_identity),
+        "fingerprint", json_text(header->fingerprint), "target", "uri",
+        json_text(header->target_uri), "identity", json_text(header->target_identity), "snapshot",
+        json_text(header->snapshot), "plan", redacted(header->plan_text), "mapping",
+        json_text(header->mapping_text), "mapping_hash", json_text(header->mapping_hash), "streams",
+        streams_make(header), "absent_tables", tables_make(header));
+    if (object != NULL && header->input_hash != NULL) {
+        json_object_set_new(object, "input",
+                            json_pack("{s:s,s:I}", "xxh3", header->input_hash, "bytes",
+                                      (json_int_t)header->input_bytes));
+    }
+    return json_to_arena(object, arena, text, error);
+}
+
+static const char *keep_text(const json_t *object, const char *name, struct arena *arena)
+{
+    const char *text = json_member_text(object, name, NULL);
+    return text == NULL ? NULL : arena_copy_string(arena, text);
+}
+
+static enum status header_lists_read(const json_t *object, struct arena *arena,
+                                     struct ledger_header *header, struct error *error)
+{
+    const json_t *streams = json_object_get(object, "streams");
+    const json_t *absent = json_object_get(object, "absent_tables");
+    header->stream_count = (uint32_t)json_array_size(streams);
+    header->absent_count = (uint32_t)json_array_size(absent);
+    header->streams = arena_allocate_zeroed(arena, header->stream_count, sizeof(*header->streams));
+    header->absent_tables = arena_allocate_zeroed(arena, header->absent_count, sizeof(char *));
+    if (header->streams == NULL || header->absent_tables == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the ledger's header");
+    }
+    for (uint32_t i = 0; i < header->stream_count; i++) {
+        const json_t *stream = json_array_get(streams, i);
+        header->streams[i] = (struct ledger_stream_facts){
+            .name = keep_text(stream, "name", arena),
+            .keyed = json_member_true(stream, "keyed"),
+            .records = json_member_integer(stream, "records", -1)};
+    }
+    for (uint32_t i = 0; i < header->absent_count; i++) {
+        const char *name = json_string_value(json_array_get(absent, i));
+        header->absent_tables[i] = arena_copy_string(arena, name == NULL ? "" : name);
+    }
+    return STATUS_OK;
+}
+
+enum status ledger_header_read(const char *text, struct arena *arena, struct ledger_header *header,
+                               struct error *error)
+{
+    json_t *object;
+    if (json_from_text(text, "ledger header", ERROR_LEDGER_INVALID, &object, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const json_t *source = json_object_get(object, "source");
+    const json_t *target = json_object_get(object, "target");
+    const json_t *input = json_object_get(object, "input");
+    *header = (struct ledger_header){
+        .run_id = keep_text(object, "run", arena),
+        .kind = keep_text(object, "kind", arena),
+        .source_uri = keep_text(source, "uri", arena),
+        .source_identity = keep_text(source, "identity", arena),
+        .fingerprint = keep_text(source, "fingerprint", arena),
+        .target_uri = keep_text(target, "uri", arena),
+        .target_identity = keep_text(target, "identity", arena),
+        .snapshot = keep_text(object, "snapshot", arena),
+        .plan_text = keep_text(object, "plan", arena),
+        .mapping_text = keep_text(object, "mapping", arena),
+        .mapping_hash = keep_text(object, "mapping_hash", arena),
+        .input_hash = keep_text(input, "xxh3", arena),
+        .input_bytes = json_member_integer(input, "bytes", 0),
+    };
+    enum status status = header_lists_read(object, arena, header, error);
+    if (status == STATUS_OK &&
+        (header->run_id == NULL || header->kind == NULL || header->source_identity == NULL ||
+         header->fingerprint == NULL || header->target_identity == NULL ||
+         header->mapping_hash == NULL || header->mapping_text == NULL)) {
+        status = error_set(error, ERROR_LEDGER_INVALID, "ledger header",
+                           "is damaged: a part that each run has is missing");
+    }
+    json_decref(object);
+    return status;
+}
+
+/* ---- status */
+
+enum status ledger_status_init(struct ledger_status *status, struct error *error)
+{
+    *status = (struct ledger_status){.created = json_array(),
+                                     .attempts = json_array(),
+                                     .errors = json_array(),
+                                     .started_us = clock_utc_us()};
+    return status->created != NULL && status->attempts != NULL && status->errors != NULL
+               ? STATUS_OK
+               : error_set(error, ERROR_MEMORY, NULL, "no memory for the run's status");
+}
+
+void ledger_status_free(struct ledger_status *status)
+{
+    json_decref(status->created);
+    json_decref(status->attempts);
+    json_decref(status->errors);
+    json_decref(status->settled);
+    *status = (struct ledger_status){0};
+}
+
+static json_t *keep_array(const json_t *object, const char *name)
+{
+    json_t *array = json_object_get(object, name);
+    return json_is_array(array) ? json_incref(array) : json_array();
+}
+
+enum status ledger_status_read(const char *text, struct ledger_status *status, struct error *error)
+{
+    json_t *object;
+    if (json_from_text(text, "ledger status", ERROR_LEDGER_INVALID, &object, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *phase = json_member_text(object, "phase", "");
+    int number = 0;
+    while (number < PHASE_COUNT && strcmp(phase_names[number], phase) != 0) {
+        number++;
+    }
+    if (number == PHASE_COUNT) {
+        json_decref(object);
+        return error_set(error, ERROR_LEDGER_INVALID, "ledger status",
+                         "is damaged: there is no phase \"%s\"", phase);
+    }
+    json_t *settled = json_object_get(object, "settled");
+    *status = (struct ledger_status){
+        .phase = (enum ledger_phase)number,
+        .mixed_snapshot = json_member_true(object, "mixed_snapshot"),
+        .no_snapshot = json_member_true(object, "no_snapshot"),
+        .started_us = json_member_integer(object, "started_us", 0),
+        .ended_us = json_member_integer(object, "ended_us", 0),
+        .created = keep_array(object, "created"),
+        .attempts = keep_array(object, "attempts"),
+        .errors = keep_array(object, "errors"),
+        .settled = json_is_object(settled) ? json_incref(settled) : NULL,
+    };
+    json_decref(object);
+    return STATUS_OK;
+}
+
+enum status ledger_status_make(const struct ledger_status *status, struct arena *arena,
+                               const char **text, struct error *error)
+{
+    json_t *object = json_pack(
+        "{s:i,s:s,s:b,s:b,s:I,s:I,s:o,s:o,s:O,s:O,s:O}", "format", CONTROL_FORMAT, "phase",
+        phase_names[status->phase], "mixed_snapshot", status->mixed_snapshot, "no_snapshot",
+        status->no_snapshot, "started_us", (json_int_t)status->started_us, "ended_us",
+        (json_int_t)status->ended_us, "started_at", json_stamp(status->started_us), "ended_at",
+        json_stamp(status->ended_us), "created", status->created, "attempts", status->attempts,
+        "errors", status->errors);
+    if (object != NULL && status->settled != NULL) {
+        json_object_set(object, "settled", status->settled);
+    }
+    return json_to_arena(object, arena, text, error);
+}
+
+void ledger_status_begin_attempt(struct ledger_status *status, uint64_t epoch, const char *snapshot)
+{
+    json_array_append_new(status->attempts,
+                          json_pack("{s:I,s:o,s:o}", "epoch", (json_int_t)epoch, "at",
+                                    json_stamp(clock_utc_us()), "snapshot", json_text(snapshot)));
+}
+
+void ledger_status_end_attempt(struct ledger_status *status, const char *end)
+{
+    size_t count = json_array_size(status->attempts);
+    if (count > 0) {
+        json_t *last = json_array_get(status->attempts, count - 1);
+        json_object_set_new(last, "end", json_string(end));
+        json_object_set_new(last, "ended_at", json_stamp(clock_utc_us()));
+    }
+}
+
+void ledger_status_add_error(struct ledger_status *status, const struct error *error)
+{
+    char message[1500];
+    snprintf(message, sizeof(message), "%s%s%s: %s", error->context, error->object,
+             error->object[0] == '\0' ? "run" : "", error->message);
+    secret_redact(message);
+    if (json_array_size(status->errors) >= LEDGER_ERRORS_MAX) {
+        json_array_remove(status->errors, 0);
+    }
+    json_array_append_new(status->errors,
+                          json_pack("{s:o,s:s,s:o}", "at", json_stamp(clock_utc_us()), "code",
+                                    error_describe(error->code)->name, "message",
+                                    json_text(message)));
+}
+
+void ledger_status_add_created(struct ledger_status *status, const char *table)
+{
+    if (!ledger_status_is_created(status, table)) {
+        json_array_append_new(status->created, json_text(table));
+    }
+}
+
+bool ledger_status_is_created(const struct ledger_status *status, const char *table)
+{
+    size_t index;
+    json_t *name;
+    bool found = false;
+    json_t *wanted = json_text(table);
+    json_array_foreach(status->created, index, name)
+    {
+        found = found || json_equal(name, wanted);
+    }
+    json_decref(wanted);
+    return found;
+}
+
+/* ---- done marks */
+
+static json_t *tally_make(const struct tally *tally)
+{
+    json_t *object = json_pack(
+        "{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "read", (json_int_t)tally->read, "made",
+        (json_int_t)tally->made, "written", (json_int_t)tally->written, "rejected",
+        (json_int_t)tally->rejected, "skipped", (json_int_t)tally->skipped, "filtered",
+        (json_int_t)tally->filtered, "bytes", (json_int_t)tally->bytes);
+    if (object != NULL && tally->hashed) {
+        char hex[33];
+        canonical_hash_format(&tally->hash, hex);
+        json_object_set_new(object, "hash", json_string(hex));
+    }
+    return object;
+}
+
+enum status ledger_mark_make(const struct ledger_mark *mark, struct arena *arena, const char **text,
+                             struct error *error)
+{
+    json_t *entities = json_object();
+    for (uint32_t i = 0; i < mark->entity_count; i++) {
+        char number[16];
+        snprintf(number, sizeof(number), "%" PRIu32, mark->entities[i]);
+        json_object_set_new(entities, number, tally_make(&mark->tallies[i]));
+    }
+    json_t *rejects = mark->rejects.file == NULL
+                          ? json_null()
+                          : json_pack("{s:s,s:I,s:s}", "file", mark->rejects.file, "count",
+                                      (json_int_t)mark->rejects.count, "xxh3", mark->rejects.hash);
+    json_t *object = json_pack("{s:i,s:I,s:i,s:I,s:o,s:o,s:o,s:f}", "format", CONTROL_FORMAT,
+                               "chunk", (json_int_t)mark->chunk, "attempt", (int)mark->attempt,
+                               "epoch", (json_int_t)mark->epoch, "entities", entities, "rejects",
+                               rejects, "last_id", json_text(mark->last_id), "seconds",
+                               (double)(int64_t)(mark->seconds * 1e6) / 1e6);
+    return json_to_arena(object, arena, text, error);
+}
+
+static uint64_t count_member(const json_t *object, const char *name)
+{
+    int64_t count = json_member_integer(object, name, 0);
+    return count < 0 ? 0 : (uint64_t)count;
+}
+
+static enum status mark_damaged(const struct done_mark *done, const char *what, struct error *error)
+{
+    char object[64];
+    snprintf(object, sizeof(object), "done mark of chunk %" PRIu64, done->chunk);
+    error_set(error, ERROR_LEDGER_INVALID, object, "is damaged: %s", what);
+    error_hint(error, "the ledger was edited or its store is damaged; restore the target from a "
+                      "backup, or empty it and migrate anew");
+    return STATUS_FAILED;
+}
+
+static enum status mark_tallies_read(const struct done_mark *done, json_t *entities,
+                                     uint32_t entity_limit, struct arena *arena,
+                                     struct ledger_mark *mark, struct error *error)
+{
+    size_t count = json_object_size(entities);
+    uint32_t *numbers = arena_allocate_zeroed(arena, count, sizeof(*numbers));
+    mark->tallies = arena_allocate_zeroed(arena, count, sizeof(*mark->tallies));
+    mark->entities = numbers;
+    if (numbers == NULL || mark->tallies == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the ledger");
+    }
+    const char *name;
+    json_t *object;
+    json_object_foreach(entities, name, object)
+    {
+        uint64_t number;
+        if (text_to_uint64(name, strlen(name), &number) != STATUS_OK || number >= entity_limit) {
+            return mark_damaged(done, "it counts an entity that the plan does not have", error);
+        }
+        struct tally *tally = &mark->tallies[mark->entity_count];
+        *tally = (struct tally){.read = count_member(object, "read"),
+                                .made = count_member(object, "made"),
+                                .written = count_member(object, "written"),
+                                .rejected = count_member(object, "rejected"),
+                                .skipped = count_member(object, "skipped"),
+                                .filtered = count_member(object, "filtered"),
+                                .bytes = count_member(object, "bytes")};
+        const char *hash = json_member_text(object, "hash", NULL);
+        tally->hashed = hash != NULL && canonical_hash_parse(hash, &tally->hash) == STATUS_OK;
+        if (tally->made != tally->written + tally->rejected + tally->skipped) {
+            return mark_damaged(done, "its counts do not add up", error);
+        }
+        numbers[mark->entity_count++] = (uint32_t)number;
+    }
+    return STATUS_OK;
+}
+
+enum status ledger_mark_read(const struct done_mark *done, uint32_t entity_limit,
+                             struct arena *arena, struct ledger_mark *mark, struct error *error)
+{
+    json_t *object;
+    if (json_from_text(done->text, "done mark", ERROR_LEDGER_INVALID, &object, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const json_t *rejects = json_object_get(object, "rejects");
+    *mark = (struct ledger_mark){.chunk = count_member(object, "chunk"),
+                                 .attempt = (uint32_t)count_member(object, "attempt"),
+                                 .epoch = count_member(object, "epoch"),
+                                 .last_id = keep_text(object, "last_id", arena),
+                                 .seconds = json_number_value(json_object_get(object, "seconds"))};
+    mark->rejects.file = keep_text(rejects, "file", arena);
+    mark->rejects.count = count_member(rejects, "count");
+    snprintf(mark->rejects.hash, sizeof(mark->rejects.hash), "%s",
+             json_member_text(rejects, "xxh3", ""));
+    enum status status = STATUS_OK;
+    if (mark->chunk != done->chunk) {
+        status = mark_damaged(done, "it speaks of another chunk", error);
+    } else if (mark->rejects.file != NULL && strchr(mark->rejects.file, '/') != NULL) {
+        status = mark_damaged(done, "its reject file is no plain name", error);
+    } else {
+        status = mark_tallies_read(done, json_object_get(object, "entities"), entity_limit, arena,
+                                   mark, error);
+    }
+    json_decref(object);
+    return status;
+}

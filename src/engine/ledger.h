@@ -1,0 +1,116 @@
+/* What the engine writes into the ledger: header, status and done marks as JSON texts. */
+#ifndef TRANSHUME_ENGINE_LEDGER_H
+#define TRANSHUME_ENGINE_LEDGER_H
+
+#include "connectors/connector.h"
+#include "engine/tally.h"
+#include "plan/plan.h"
+
+/*
+ * header  {"format":1,"version":"0.1.0","run":ID,"kind":"copy"|"rejects","created_at":…,
+ *          "source":{"uri","identity","fingerprint"},"target":{"uri","identity"},"snapshot":TOKEN,
+ *          "plan":TEXT|null,"mapping":TEXT,"mapping_hash":HEX,
+ *          "streams":[{"name","keyed","records"}],"tables":[{"name","absent"}],
+ *          "input":{"xxh3":HEX,"bytes":N}}                          (input: kind rejects only)
+ * status  {"format":1,"phase":…,"created":[TABLE…],"mixed_snapshot":…,"no_snapshot":…,
+ *          "started_at":…,"ended_at":…,
+ *          "attempts":[{"epoch","at","snapshot","end"}],"errors":[{"at","code","message"}],
+ *          "settled":{"entities":{"3":{"rejected":N}},"rejects":{"file","count","xxh3"}}}
+ * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
+ *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash"}},
+ *          "rejects":{"file","count","xxh3"}|null,"last_id":…,"seconds":…}
+ */
+
+struct ledger_stream_facts {
+    const char *name;
+    bool keyed;
+    int64_t records; /* -1: not known */
+};
+
+/* What the header is made of, and what is compared on resume. All borrowed. */
+struct ledger_header {
+    const char *run_id;
+    const char *kind;
+    const char *source_uri;
+    const char *source_identity;
+    const char *fingerprint;
+    const char *target_uri;
+    const char *target_identity;
+    const char *snapshot;
+    const char *plan_text; /* NULL: a plain copy */
+    const char *mapping_text;
+    const char *mapping_hash;
+    struct ledger_stream_facts *streams;
+    uint32_t stream_count;
+    const char **absent_tables; /* that were not there before the run */
+    uint32_t absent_count;
+    const char *input_hash; /* kind rejects */
+    int64_t input_bytes;
+};
+enum status ledger_header_make(const struct ledger_header *header, struct arena *arena,
+                               const char **text, struct error *error) MUST_USE;
+enum status ledger_header_read(const char *text, struct arena *arena, struct ledger_header *header,
+                               struct error *error) MUST_USE;
+
+enum ledger_phase {
+    LEDGER_PREPARED, /* ledger complete, tables perhaps not */
+    LEDGER_COPYING,
+    LEDGER_LOADED,  /* all chunks done */
+    LEDGER_INDEXED, /* after_load done */
+    LEDGER_SETTLED,
+    LEDGER_COMPLETED
+};
+const char *ledger_phase_name(enum ledger_phase phase);
+
+/* A run's status while we hold it: kept as jansson objects between changes. */
+struct ledger_status {
+    enum ledger_phase phase;
+    bool mixed_snapshot;
+    bool no_snapshot;
+    int64_t started_us;
+    int64_t ended_us;
+    struct json_t *created;  /* array of table names */
+    struct json_t *attempts; /* array */
+    struct json_t *errors;   /* array, the last 20 */
+    struct json_t *settled;  /* object or NULL */
+};
+enum { LEDGER_ERRORS_MAX = 20 };
+enum status ledger_status_init(struct ledger_status *status, struct error *error) MUST_USE;
+enum status ledger_status_read(const char *text, struct ledger_status *status,
+                               struct error *error) MUST_USE;
+void ledger_status_free(struct ledger_status *status);
+enum status ledger_status_make(const struct ledger_status *status, struct arena *arena,
+                               const char **text, struct error *error) MUST_USE;
+void ledger_status_begin_attempt(struct ledger_status *status, uint64_t epoch, const char *snapshot);
+/* "interrupted", "failed", "completed". */
+void ledger_status_end_attempt(struct ledger_status *status, const char *end);
+void ledger_status_add_error(struct ledger_status *status, const struct error *error);
+void ledger_status_add_created(struct ledger_status *status, const char *table);
+bool ledger_status_is_created(const struct ledger_status *status, const char *table);
+
+/* The reject file of a chunk, as its done mark vouches for it. */
+struct ledger_rejects {
+    const char *file; /* NULL: none */
+    uint64_t count;
+    char hash[33];
+};
+
+struct ledger_mark {
+    uint64_t chunk;
+    uint32_t attempt;
+    uint64_t epoch;
+    const uint32_t *entities; /* their numbers, and a tally each */
+    struct tally *tallies;
+    uint32_t entity_count;
+    struct ledger_rejects rejects;
+    const char *last_id; /* NULL: not known */
+    double seconds;
+};
+enum status ledger_mark_make(const struct ledger_mark *mark, struct arena *arena, const char **text,
+                             struct error *error) MUST_USE;
+/* `entities` and `tallies` live in the arena; numbers at or above `entity_limit` are damage. */
+enum status ledger_mark_read(const struct done_mark *done, uint32_t entity_limit,
+                             struct arena *arena, struct ledger_mark *mark,
+                             struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,18 @@
+/* Which value of an option stands: the command's, the plan's, or the default. */
+#ifndef TRANSHUME_ENGINE_OPTIONS_H
+#define TRANSHUME_ENGINE_OPTIONS_H
+
+#include "engine/run.h"
+
+/*
+ * Fills what `options` leaves unset (0, NULL, -1) from the plan's `options:` (document NULL: none) and
+ * then from the defaults. Texts are borrowed. ERROR_BAD_VALUE names option and range.
+ */
+enum status options_resolve(struct run_options *options, const struct plan_document *document,
+                            struct error *error) MUST_USE;
+
+/* Bytes that the rings may hold together, and that each side's caches may. */
+uint64_t options_ring_bytes(const struct run_options *options);
+uint64_t options_cache_bytes(const struct run_options *options);
+
+#endif

@@ -1,0 +1,290 @@
+/* Writing reject files, and checking them against the done marks. */
+#include "engine/rejects.h"
+
+#include "base/file.h"
+#include "base/text.h"
+#include "engine/format.h"
+#include "engine/typed_json.h"
+#include "model/json_writer.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+enum { FLUSH_BYTES = 64 << 10, READ_BYTES = 64 << 10, PATH_BYTES = 4096 };
+
+static void append_name(struct buffer *out, const char *text)
+{
+    size_t length = strlen(text);
+    if (text_is_utf8(text, length)) {
+        json_append_string(out, text, length);
+        return;
+    }
+    char printable[1024];
+    text_printable(text, length, printable, sizeof(printable));
+    json_append_string(out, printable, strlen(printable));
+}
+
+static enum status append_key(const struct reject *reject, struct buffer *line,
+                              struct error *error)
+{
+    for (uint32_t i = 0; i < reject->key_count; i++) {
+        buffer_append_string(line, i > 0 ? "," : "");
+        if (reject->key_columns != NULL) {
+            append_name(line, reject->key_columns[i].name);
+        } else {
+            buffer_format(line, "\"%" PRIu32 "\"", i + 1);
+        }
+        buffer_append_byte(line, ':');
+        if (typed_json_append(&reject->key[i], line, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status append_record(const struct reject *reject, struct buffer *line,
+                                 struct error *error)
+{
+    if (reject->shape != NULL) {
+        return typed_json_append_record(reject->shape, reject->cells, line, error);
+    }
+    if (reject->record != NULL) {
+        return typed_json_append(reject->record, line, error);
+    }
+    buffer_append_string(line, "null");
+    return STATUS_OK;
+}
+
+enum status reject_append(const struct reject *reject, struct buffer *line, struct error *error)
+{
+    buffer_format(line, "{\"format\":%d,\"run\":", CONTROL_FORMAT);
+    append_name(line, reject->run_id);
+    buffer_format(line, ",\"chunk\":%" PRIu64 ",\"entity\":", reject->chunk);
+    append_name(line, reject->entity);
+    buffer_append_string(line, ",\"table\":");
+    append_name(line, reject->table);
+    buffer_append_string(line, ",\"source\":");
+    append_name(line, reject->source);
+    buffer_append_string(line, ",\"key\":{");
+    if (append_key(reject, line, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(line, "},\"code\":");
+    append_name(line, error_describe(reject->code)->name);
+    buffer_append_string(line, ",\"reason\":");
+    append_name(line, reject->reason == NULL ? "" : reject->reason);
+    buffer_append_string(line, ",\"record\":");
+    if (append_record(reject, line, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(line, "}\n");
+    return line->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a rejected record")
+                        : STATUS_OK;
+}
+
+/* ---- a file being written */
+
+void reject_file_init(struct reject_file *file, const char *folder, uint64_t chunk,
+                      uint32_t attempt)
+{
+    *file = (struct reject_file){.folder = folder, .descriptor = -1};
+    snprintf(file->name, sizeof(file->name), "%" PRIu64 "-%" PRIu32 ".jsonl", chunk, attempt);
+}
+
+static void path_of(const struct reject_file *file, char path[PATH_BYTES])
+{
+    snprintf(path, PATH_BYTES, "%s/%s", file->folder, file->name);
+}
+
+static enum status file_make(struct reject_file *file, struct error *error)
+{
+    char path[PATH_BYTES];
+    path_of(file, path);
+    file->hash = XXH3_createState();
+    if (file->hash == NULL) {
+        return error_set(error, ERROR_MEMORY, path, "no memory for a reject file");
+    }
+    XXH3_128bits_reset(file->hash);
+    file->descriptor =
+        open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+    return file->descriptor >= 0 ? STATUS_OK
+                                 : error_set_errno(error, ERROR_STATE_WRITE, errno, path,
+                                                   "can't make the reject file");
+}
+
+static enum status flush(struct reject_file *file, struct error *error)
+{
+    char path[PATH_BYTES];
+    path_of(file, path);
+    if (file_write_all(file->descriptor, file->pending.data, file->pending.length, path, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    XXH3_128bits_update(file->hash, file->pending.data, file->pending.length);
+    buffer_clear(&file->pending);
+    return STATUS_OK;
+}
+
+enum status reject_file_add(struct reject_file *file, const struct reject *reject,
+                            struct error *error)
+{
+    if (file->descriptor < 0 && file_make(file, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (reject_append(reject, &file->pending, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    file->count++;
+    return file->pending.length < FLUSH_BYTES ? STATUS_OK : flush(file, error);
+}
+
+static void hash_hex(XXH3_state_t *state, char hex[33])
+{
+    XXH128_hash_t hash = XXH3_128bits_digest(state);
+    snprintf(hex, 33, "%016" PRIx64 "%016" PRIx64, (uint64_t)hash.high64, (uint64_t)hash.low64);
+}
+
+enum status reject_file_sync(struct reject_file *file, struct ledger_rejects *vouched,
+                             struct error *error)
+{
+    *vouched = (struct ledger_rejects){0};
+    if (file->descriptor < 0) {
+        return STATUS_OK;
+    }
+    if (flush(file, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (fsync(file->descriptor) != 0) {
+        return error_set_errno(error, ERROR_STATE_WRITE, errno, file->name,
+                               "can't bring the reject file to disk");
+    }
+    if (file_sync_folder(file->folder, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    vouched->file = file->name;
+    vouched->count = file->count;
+    hash_hex(file->hash, vouched->hash);
+    return STATUS_OK;
+}
+
+void reject_file_close(struct reject_file *file, bool keep)
+{
+    if (file->descriptor >= 0) {
+        if (keep) {
+            struct error ignored;
+            enum status status = flush(file, &ignored);
+            (void)status;
+        }
+        close(file->descriptor);
+        if (!keep) {
+            char path[PATH_BYTES];
+            path_of(file, path);
+            unlink(path);
+        }
+    }
+    XXH3_freeState(file->hash);
+    buffer_free(&file->pending);
+    file->hash = NULL;
+    file->descriptor = -1;
+    file->count = 0;
+}
+
+/* ---- checking */
+
+enum status rejects_measure(const char *path, char hex[33], uint64_t *lines, uint64_t *bytes,
+                            struct error *error)
+{
+    enum status status = STATUS_FAILED;
+    char *block = malloc(READ_BYTES);
+    XXH3_state_t *state = XXH3_createState();
+    int descriptor = -1;
+    if (block == NULL || state == NULL) {
+        error_set(error, ERROR_MEMORY, path, "no memory to check a reject file");
+        goto out;
+    }
+    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+    if (descriptor < 0) {
+        status = errno == ENOENT ? STATUS_END
+                                 : error_set_errno(error, ERROR_STATE_INVALID, errno, path,
+                                                   "can't read it");
+        goto out;
+    }
+    XXH3_128bits_reset(state);
+    *lines = 0;
+    *bytes = 0;
+    ssize_t got;
+    while ((got = read(descriptor, block, READ_BYTES)) > 0) {
+        XXH3_128bits_update(state, block, (size_t)got);
+        *bytes += (uint64_t)got;
+        for (ssize_t i = 0; i < got; i++) {
+            *lines += block[i] == '\n';
+        }
+    }
+    if (got < 0) {
+        error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't read it");
+        goto out;
+    }
+    hash_hex(state, hex);
+    status = STATUS_OK;
+out:
+    if (descriptor >= 0) {
+        close(descriptor);
+    }
+    XXH3_freeState(state);
+    free(block);
+    return status;
+}
+
+enum status rejects_verify(const char *folder, const struct ledger_rejects *vouched,
+                           struct error *error)
+{
+    char path[PATH_BYTES];
+    char hex[33];
+    uint64_t lines;
+    uint64_t bytes;
+    snprintf(path, sizeof(path), "%s/%s", folder, vouched->file);
+    enum status status = rejects_measure(path, hex, &lines, &bytes, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (lines == vouched->count && strcmp(hex, vouched->hash) == 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_STATE_INVALID, path,
+              "is not what the ledger vouches for: %" PRIu64 " of %" PRIu64 " records, checksum %s",
+              lines, vouched->count, strcmp(hex, vouched->hash) == 0 ? "right" : "wrong");
+    error_hint(error, "put the file back as it was; to mend records, copy it and use `transhume "
+                      "migrate --rejects COPY` when the run is complete");
+    return STATUS_FAILED;
+}
+
+enum status rejects_sweep(const char *folder, bool (*is_vouched)(void *context, const char *name),
+                          void *context, struct error *error)
+{
+    DIR *directory = opendir(folder);
+    if (directory == NULL) {
+        return errno == ENOENT ? STATUS_OK
+                               : error_set_errno(error, ERROR_STATE_INVALID, errno, folder,
+                                                 "can't list the reject files");
+    }
+    enum status status = STATUS_OK;
+    struct dirent *entry;
+    while (status == STATUS_OK && (entry = readdir(directory)) != NULL) {
+        size_t length = strlen(entry->d_name);
+        if (length < 6 || strcmp(entry->d_name + length - 6, ".jsonl") != 0 ||
+            entry->d_name[0] < '0' || entry->d_name[0] > '9' || is_vouched(context, entry->d_name)) {
+            continue;
+        }
+        if (unlinkat(dirfd(directory), entry->d_name, 0) != 0 && errno != ENOENT) {
+            status = error_set_errno(error, ERROR_STATE_WRITE, errno, entry->d_name,
+                                     "can't remove the reject file of an attempt that is void");
+        }
+    }
+    closedir(directory);
+    return status;
+}

@@ -1,0 +1,80 @@
+/* Backoff: how long to wait, and the waiting itself in slices that a stop can end. */
+#include "engine/retry.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "engine/random.h"
+#include <inttypes.h>
+
+void retry_init(struct retry *retry, int64_t patience_ms)
+{
+    *retry = (struct retry){.patience_ms = patience_ms};
+}
+
+void retry_reset(struct retry *retry)
+{
+    retry->failures = 0;
+    retry->give_up_ms = 0;
+}
+
+int64_t retry_delay_ms(uint32_t failures, int64_t retry_after_ms, uint64_t random)
+{
+    if (retry_after_ms > 0) {
+        return retry_after_ms + (int64_t)(random % (uint64_t)(retry_after_ms / 10 + 1));
+    }
+    uint32_t doublings = failures < 16 ? failures : 16;
+    int64_t cap = (int64_t)RETRY_BASE_MS << doublings;
+    if (cap > RETRY_DELAY_MAX_MS) {
+        cap = RETRY_DELAY_MAX_MS;
+    }
+    return (int64_t)(random % (uint64_t)(cap + 1));
+}
+
+static bool is_cancelled(const struct retry *retry)
+{
+    return signals_stop_level() >= 2 || (retry->cancelled != NULL && atomic_load(retry->cancelled));
+}
+
+static bool sleep_until(const struct retry *retry, int64_t until_ms)
+{
+    int64_t left;
+    while ((left = until_ms - clock_monotonic_ms()) > 0) {
+        if (is_cancelled(retry)) {
+            return false;
+        }
+        clock_sleep_ms(left < RETRY_SLICE_MS ? left : RETRY_SLICE_MS);
+    }
+    return !is_cancelled(retry);
+}
+
+bool retry_wait(struct retry *retry, struct error *error)
+{
+    if (error->class != ERROR_CLASS_RETRY || is_cancelled(retry)) {
+        return false;
+    }
+    int64_t now = clock_monotonic_ms();
+    if (retry->give_up_ms == 0) {
+        retry->give_up_ms = now + retry->patience_ms;
+    }
+    int64_t delay = retry_delay_ms(retry->failures, error->retry_after_ms, random_uint64());
+    if (now + delay > retry->give_up_ms) {
+        error_context(error, "given up after %" PRIu32 " tries in %" PRId64 " s: ",
+                      retry->failures + 1, (now - retry->give_up_ms + retry->patience_ms) / 1000);
+        return false;
+    }
+    retry->failures++;
+    log_write(LOG_WARNING, "try %" PRIu32 " in %" PRId64 " ms after: %s: %s", retry->failures + 1,
+              delay, error->object, error->message);
+    if (retry->counter != NULL) {
+        atomic_fetch_add(retry->counter, 1);
+    }
+    if (retry->throttled_until_ms != NULL) {
+        atomic_store(retry->throttled_until_ms, now + delay);
+    }
+    bool waited = sleep_until(retry, now + delay);
+    if (retry->throttled_until_ms != NULL) {
+        atomic_store(retry->throttled_until_ms, 0);
+    }
+    return waited;
+}

@@ -1,0 +1,86 @@
+/* The inside of a session and of a run: what the engine's files share. */
+#ifndef TRANSHUME_ENGINE_SESSION_H
+#define TRANSHUME_ENGINE_SESSION_H
+
+#include "connectors/connector.h"
+#include "connectors/registry.h"
+#include "engine/ledger.h"
+#include "engine/random.h"
+#include "engine/run.h"
+#include "engine/state_folder.h"
+#include "engine/tally.h"
+#include "plan/plan.h"
+#include <pthread.h>
+
+struct copy;
+struct run;
+
+struct run_session {
+    struct arena *arena;
+    struct run_options options; /* resolved */
+    struct plan_document *document;
+    struct uri *source_uri;
+    struct uri *target_uri;
+    struct database *source;
+    struct database *target;
+    struct schema *schema;
+    struct plan *plan;
+    const char *source_identity;
+    const char *target_identity;
+    char fingerprint[33];
+    const char *state_path;
+    struct progress progress;
+    struct stream_facts *facts; /* a stream each; NULL: not asked yet */
+    const char *snapshot;       /* the token; NULL: not taken yet */
+    struct reader *sample_reader;
+    struct run *run; /* kept for its progress until run_close */
+    bool stuck;      /* a worker never came back: nothing may be freed */
+};
+
+/* One run under way. */
+struct run {
+    struct run_session *session;
+    struct arena *arena;
+    struct state_folder folder;
+    char id[RUN_ID_BYTES];
+    uint64_t epoch;
+    bool claimed;
+    bool loads_rejects; /* migrate --rejects: the source is a file of mended records */
+    struct ledger_header header;
+    struct ledger_status status;
+    struct target_table *tables; /* the plan's, in its order */
+    uint32_t table_count;
+    struct ledger_chunk *chunks;
+    uint64_t chunk_count;
+    uint64_t *stream_first_chunk; /* a stream's chunks are [first[s], first[s + 1]), from 0 */
+    struct tally *totals;         /* an entity each: of the chunks that are done */
+    uint8_t *done;                /* a flag a chunk */
+    uint64_t done_count;
+    struct copy *copy; /* while workers run */
+    pthread_mutex_t state_mutex; /* totals, done, status' errors, state.json */
+    int64_t state_written_ms;
+    int64_t began_ms;
+    uint32_t warning_count;
+    struct error first_error; /* of this attempt, for state.json */
+};
+
+/* Facts of every stream, asked once. */
+enum status session_describe_streams(struct run_session *session, struct error *error) MUST_USE;
+/* The snapshot, taken once; `reader_count` is what a later call finds. */
+enum status session_snapshot(struct run_session *session, uint32_t reader_count,
+                             struct error *error) MUST_USE;
+/* Readers and writers that this run uses at once. */
+uint32_t session_reader_count(const struct run_session *session);
+uint32_t session_writer_count(const struct run_session *session);
+/* Can the target pull this stream itself? */
+bool session_is_express(const struct run_session *session, const struct plan_stream *stream);
+/* The requests of a stream with its children. */
+uint32_t session_request_count(const struct plan *plan);
+void session_list_requests(const struct plan *plan, const struct read_request **requests);
+/* How many rows a chunk of the stream is to have. */
+uint64_t session_chunk_rows(const struct run_session *session, const struct plan_stream *stream);
+
+/* An OK call for what fails with class RETRY: used on the control thread. */
+int64_t session_patience_ms(const struct run_session *session);
+
+#endif

@@ -1,0 +1,210 @@
+/* Names, lock and moves within the state folder, and run.json. */
+#include "engine/state_folder.h"
+
+#include "base/file.h"
+#include "engine/json_text.h"
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { RUN_FILE_BYTES_MAX = 4 << 20 };
+
+enum status state_folder_name(struct state_folder *folder, const char *path, struct arena *arena,
+                              struct error *error)
+{
+    *folder = (struct state_folder){.lock = -1};
+    folder->path = arena_copy_string(arena, path);
+    folder->run_file = file_join(arena, path, "run.json");
+    folder->plan_file = file_join(arena, path, "plan.yaml");
+    folder->state_file = file_join(arena, path, "state.json");
+    folder->rejects = file_join(arena, path, "rejects");
+    folder->input_file = file_join(arena, path, "input.jsonl");
+    folder->spill = file_join(arena, path, "spill");
+    folder->spill_source = file_join(arena, path, "spill/source");
+    folder->spill_target = file_join(arena, path, "spill/target");
+    folder->log_file = file_join(arena, path, "transhume.log");
+    folder->runs = file_join(arena, path, "runs");
+    return folder->path != NULL && folder->runs != NULL && folder->rejects != NULL &&
+                   folder->spill_target != NULL
+               ? STATUS_OK
+               : error_set(error, ERROR_MEMORY, NULL, "no memory for the state folder's names");
+}
+
+enum status state_folder_lock(struct state_folder *folder, struct error *error)
+{
+    char lock_file[4096];
+    int64_t holder = 0;
+    if (file_make_folder(folder->path, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    snprintf(lock_file, sizeof(lock_file), "%s/lock", folder->path);
+    switch (file_lock(lock_file, &folder->lock, &holder, error)) {
+    case STATUS_OK:
+        return STATUS_OK;
+    case STATUS_AGAIN:
+        folder->lock = -1;
+        error_set(error, ERROR_RUN_HELD, folder->path, "process %" PRId64 " works with it", holder);
+        error_hint(error, "wait for it or stop it (kill %" PRId64 "); --state DIR gives another "
+                          "run a folder of its own", holder);
+        return STATUS_FAILED;
+    default:
+        return STATUS_FAILED;
+    }
+}
+
+void state_folder_unlock(struct state_folder *folder)
+{
+    if (folder->lock >= 0) {
+        close(folder->lock);
+        folder->lock = -1;
+    }
+}
+
+enum status state_folder_make_rooms(struct state_folder *folder, struct error *error)
+{
+    if (file_remove_tree(folder->spill_source, error) != STATUS_OK ||
+        file_make_folder(folder->rejects, error) != STATUS_OK ||
+        file_make_folder(folder->spill_source, error) != STATUS_OK ||
+        file_make_folder(folder->spill_target, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+static enum status move(const char *from, const char *folder, const char *name, struct error *error)
+{
+    char to[4096];
+    snprintf(to, sizeof(to), "%s/%s", folder, name);
+    if (rename(from, to) != 0 && errno != ENOENT) {
+        return error_set_errno(error, ERROR_STATE_WRITE, errno, from, "can't move to %s", to);
+    }
+    return STATUS_OK;
+}
+
+enum status state_folder_retire(struct state_folder *folder, const char *run_id,
+                                struct error *error)
+{
+    char finished[4096];
+    snprintf(finished, sizeof(finished), "%s/%s", folder->runs, run_id);
+    /* run.json goes last: until then a crash leaves a run that is known as finished */
+    if (file_make_folder(finished, error) != STATUS_OK ||
+        move(folder->rejects, finished, "rejects", error) != STATUS_OK ||
+        move(folder->input_file, finished, "input.jsonl", error) != STATUS_OK ||
+        move(folder->plan_file, finished, "plan.yaml", error) != STATUS_OK ||
+        move(folder->log_file, finished, "transhume.log", error) != STATUS_OK ||
+        move(folder->state_file, finished, "state.json", error) != STATUS_OK ||
+        move(folder->run_file, finished, "run.json", error) != STATUS_OK ||
+        file_sync_folder(folder->path, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    state_folder_clean(folder);
+    return STATUS_OK;
+}
+
+void state_folder_clean(struct state_folder *folder)
+{
+    struct error ignored; /* what stays is only room taken, and goes with the next run */
+    enum status status = file_remove_tree(folder->spill, &ignored);
+    (void)status;
+}
+
+/* ---- run.json */
+
+static json_t *list_make(const char *const *texts, uint32_t count)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        json_array_append_new(list, json_text(texts[i]));
+    }
+    return list;
+}
+
+static enum status list_read(const json_t *object, const char *name, struct arena *arena,
+                             const char *const **texts, uint32_t *count, struct error *error)
+{
+    const json_t *list = json_object_get(object, name);
+    *count = (uint32_t)json_array_size(list);
+    const char **made = arena_allocate_zeroed(arena, *count, sizeof(*made));
+    if (made == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for run.json");
+    }
+    for (uint32_t i = 0; i < *count; i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        made[i] = arena_copy_string(arena, text == NULL ? "" : text);
+    }
+    *texts = made;
+    return STATUS_OK;
+}
+
+static const char *keep(const json_t *object, const char *name, struct arena *arena)
+{
+    const char *text = json_member_text(object, name, NULL);
+    return text == NULL ? NULL : arena_copy_string(arena, text);
+}
+
+enum status local_run_read(const struct state_folder *folder, struct arena *arena,
+                           struct local_run *run, struct error *error)
+{
+    char *text;
+    size_t length;
+    enum status status =
+        file_read_all(folder->run_file, RUN_FILE_BYTES_MAX, arena, &text, &length, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    json_t *object;
+    if (json_from_text(text, folder->run_file, ERROR_STATE_INVALID, &object, error) != STATUS_OK) {
+        error_hint(error, "`transhume reset --confirm` forgets the local state; `transhume resume` "
+                          "with the same plan then goes on from the target's ledger");
+        return STATUS_FAILED;
+    }
+    *run = (struct local_run){
+        .id = keep(object, "run", arena),
+        .kind = keep(object, "kind", arena),
+        .begun = json_member_true(object, "begun"),
+        .finished = json_member_true(object, "finished"),
+        .source = keep(object, "source", arena),
+        .target = keep(object, "target", arena),
+        .plan_path = keep(object, "plan", arena),
+        .existing = (int)json_member_integer(object, "existing", -1),
+    };
+    status = STATUS_OK;
+    if (run->id == NULL || run->kind == NULL || run->id[0] == '\0' || strchr(run->id, '/') != NULL ||
+        run->id[0] == '.') {
+        status = error_set(error, ERROR_STATE_INVALID, folder->run_file,
+                           "is damaged: it names no run");
+        error_hint(error, "`transhume reset --confirm` forgets the local state; `transhume resume` "
+                          "with the same plan then goes on from the target's ledger");
+    } else if (list_read(object, "include", arena, &run->include, &run->include_count, error) !=
+                   STATUS_OK ||
+               list_read(object, "exclude", arena, &run->exclude, &run->exclude_count, error) !=
+                   STATUS_OK) {
+        status = STATUS_FAILED;
+    }
+    json_decref(object);
+    return status;
+}
+
+enum status local_run_write(const struct state_folder *folder, const struct local_run *run,
+                            struct error *error)
+{
+    json_t *object = json_pack(
+        "{s:i,s:o,s:o,s:b,s:b,s:o,s:o,s:o,s:o,s:o,s:i}", "format", CONTROL_FORMAT, "run",
+        json_text(run->id), "kind", json_text(run->kind), "begun", run->begun, "finished",
+        run->finished, "source", json_text(run->source), "target", json_text(run->target), "plan",
+        json_text(run->plan_path), "include", list_make(run->include, run->include_count),
+        "exclude", list_make(run->exclude, run->exclude_count), "existing", run->existing);
+    char *text = object == NULL ? NULL : json_dumps(object, JSON_INDENT(2));
+    json_decref(object);
+    if (text == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for run.json");
+    }
+    enum status status =
+        file_write_atomic(folder->run_file, text, strlen(text), NULL, error);
+    free(text);
+    return status;
+}

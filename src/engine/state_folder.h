@@ -1,0 +1,71 @@
+/* The state folder: its lock, its files, and where finished runs go. */
+#ifndef TRANSHUME_ENGINE_STATE_FOLDER_H
+#define TRANSHUME_ENGINE_STATE_FOLDER_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "engine/run.h"
+
+/*
+ *   lock            held by the process that works here; its pid as text
+ *   run.json        {"format","run","kind","begun","finished","source","target","plan","include",
+ *                    "exclude","existing"}: what resume needs to know before it reaches the ledger
+ *   plan.yaml       the plan as the run began with it (none for a plain copy)
+ *   state.json      for people and scripts, never the truth: see state.h
+ *   rejects/        CHUNK-ATTEMPT.jsonl, settled.jsonl
+ *   input.jsonl     kind rejects: the mended records being loaded
+ *   spill/source, spill/target    the databases' own sorted runs and key hashes
+ *   transhume.log
+ *   runs/ID/        a finished run's files
+ */
+struct state_folder {
+    const char *path;
+    const char *run_file;
+    const char *plan_file;
+    const char *state_file;
+    const char *rejects;
+    const char *input_file;
+    const char *spill;
+    const char *spill_source;
+    const char *spill_target;
+    const char *log_file;
+    const char *runs;
+    int lock; /* descriptor, -1: not held */
+};
+
+/* Only names; nothing is made. */
+enum status state_folder_name(struct state_folder *folder, const char *path, struct arena *arena,
+                              struct error *error) MUST_USE;
+/* Makes the folder and takes its lock; held by another process: ERROR_RUN_HELD with the pid. */
+enum status state_folder_lock(struct state_folder *folder, struct error *error) MUST_USE;
+void state_folder_unlock(struct state_folder *folder);
+/* Makes rejects/ and the spill folders; those of the source start empty each time. */
+enum status state_folder_make_rooms(struct state_folder *folder, struct error *error) MUST_USE;
+/* Moves what a finished run left to runs/ID/. */
+enum status state_folder_retire(struct state_folder *folder, const char *run_id,
+                                struct error *error) MUST_USE;
+/* Removes the spill folders: after the end. */
+void state_folder_clean(struct state_folder *folder);
+
+/* run.json. Texts in the arena. */
+struct local_run {
+    const char *id;
+    const char *kind; /* "copy", "rejects" */
+    bool begun;       /* the ledger was made, or is about to be: without one in the target, refuse */
+    bool finished;
+    const char *source; /* URIs without secrets */
+    const char *target;
+    const char *plan_path; /* NULL: a plain copy */
+    const char *const *include;
+    uint32_t include_count;
+    const char *const *exclude;
+    uint32_t exclude_count;
+    int existing;
+};
+/* STATUS_END: no run.json. Damage is ERROR_STATE_INVALID. */
+enum status local_run_read(const struct state_folder *folder, struct arena *arena,
+                           struct local_run *run, struct error *error) MUST_USE;
+enum status local_run_write(const struct state_folder *folder, const struct local_run *run,
+                            struct error *error) MUST_USE;
+
+#endif

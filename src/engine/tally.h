@@ -1,0 +1,47 @@
+/* What became of one entity's records: of a chunk, or of the whole run. */
+#ifndef TRANSHUME_ENGINE_TALLY_H
+#define TRANSHUME_ENGINE_TALLY_H
+
+#include "model/canonical.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * made == written + rejected + skipped once a chunk is committed. `read` counts the source records
+ * that were read for the entity. `hash` is the sum over the records written, in the target's normal
+ * form; `hashed` false: they were never decoded (express lane), or hashing is off.
+ */
+struct tally {
+    uint64_t read;
+    uint64_t made;
+    uint64_t written;
+    uint64_t rejected;
+    uint64_t skipped;
+    uint64_t filtered;
+    uint64_t bytes;
+    struct canonical_hash hash;
+    bool hashed;
+};
+
+static inline void tally_add(struct tally *sum, const struct tally *other)
+{
+    sum->read += other->read;
+    sum->made += other->made;
+    sum->written += other->written;
+    sum->rejected += other->rejected;
+    sum->skipped += other->skipped;
+    sum->filtered += other->filtered;
+    sum->bytes += other->bytes;
+    canonical_sum_add(&sum->hash, &other->hash);
+    sum->hashed = sum->hashed && other->hashed;
+}
+
+/* Takes a hash out of a sum again. */
+static inline void tally_hash_subtract(struct canonical_hash *sum, const struct canonical_hash *hash)
+{
+    uint64_t borrow = sum->low < hash->low;
+    sum->low -= hash->low;
+    sum->high -= hash->high + borrow;
+}
+
+#endif

@@ -1,0 +1,30 @@
+/* Rate caps: token buckets for rows and bytes, shared by all readers. */
+#ifndef TRANSHUME_ENGINE_THROTTLE_H
+#define TRANSHUME_ENGINE_THROTTLE_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+/*
+ * A bucket holds a second's worth at most. A batch is always let through and may leave the bucket in
+ * debt; who comes next waits until it is paid. So no batch is too large to pass.
+ */
+struct throttle_bucket {
+    uint64_t per_second; /* 0: no cap */
+    double tokens;
+};
+struct throttle {
+    pthread_mutex_t mutex;
+    int64_t filled_ns;
+    struct throttle_bucket rows;
+    struct throttle_bucket bytes;
+};
+
+void throttle_init(struct throttle *throttle, uint64_t rows_per_second, uint64_t bytes_per_second);
+void throttle_destroy(struct throttle *throttle);
+/* Takes tokens for what was read; the milliseconds to wait come back (0: go on). Any thread. */
+int64_t throttle_take(struct throttle *throttle, uint64_t rows, uint64_t bytes);
+/* The same at a given time, for tests. */
+int64_t throttle_take_at(struct throttle *throttle, int64_t now_ns, uint64_t rows, uint64_t bytes);
+
+#endif
