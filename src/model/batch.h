@@ -1,4 +1,4 @@
-/* The batch: many records, one arena, freed as one. What readers fill, mapping turns and writers take. */
+/* The batch: many records, one arena, freed as one. Readers fill it, writers take it. */
 #ifndef TRANSHUME_MODEL_BATCH_H
 #define TRANSHUME_MODEL_BATCH_H
 
@@ -36,12 +36,12 @@ struct record_envelope {
 };
 
 /*
- * Row-major: cell `column` of record `row` is cells[row * width + column]. Without a shape (documents)
- * width is 1 and each cell is a MAP. A batch belongs to one thread at a time and is handed over whole.
- * `width` may exceed shape->field_count: the cells beyond are the record's source key, which rejects
- * are named by (zero cells: not kept). `entity` is the number of the plan's entity that made it.
- * `arena` is shared by the batches made from one read (source batch and what the mapping made of it):
- * it is counted, and freed with the last of them.
+ * Row-major: cell `column` of record `row` is cells[row * width + column]. Without a shape
+ * (documents) width is 1 and each cell is a MAP. A batch belongs to one thread at a time and is
+ * handed over whole. `width` may exceed shape->field_count: the cells beyond are the record's
+ * source key, which rejects are named by (zero cells: not kept). `entity` is the number of the
+ * plan's entity that made it. `arena` is shared by the batches made from one read (source batch and
+ * what the mapping made of it): it is counted, and freed with the last of them.
  */
 struct batch {
     struct arena *arena;
@@ -64,9 +64,15 @@ struct batch *batch_create_sharing(struct batch *owner, const struct shape *shap
 void batch_destroy(struct batch *batch);
 /* Adds envelopes (zeroed) for all of row_capacity. STATUS_FAILED: memory is out. */
 enum status batch_add_envelopes(struct batch *batch) MUST_USE;
-/* The next row's cells, uninitialised; the row counts at once. NULL when row_capacity is reached and
- * can't be doubled. Pointers to earlier rows may move. */
-struct cell *batch_append(struct batch *batch);
+struct cell *batch_append_slow(struct batch *batch);
+/* The next row's cells, uninitialised; the row counts at once. NULL when row_capacity is reached
+ * and can't be doubled. Pointers to earlier rows may move. */
+static inline struct cell *batch_append(struct batch *batch)
+{
+    return batch->row_count < batch->row_capacity
+               ? batch->cells + (size_t)batch->row_count++ * batch->width
+               : batch_append_slow(batch);
+}
 /* Takes the last appended row back. */
 static inline void batch_drop_last(struct batch *batch)
 {

@@ -11,16 +11,19 @@
  *   MISSING NULL                nothing
  *   BOOL                        1 byte
  *   INT64 UINT64 DECIMAL FLOAT32 FLOAT64   see below
- *   TEXT BYTES JSON ESCAPE      uint32 LE length, bytes   (ESCAPE: uint16 LE tag first)
- *   DATE TIME TIMESTAMP         flags byte, int64 LE, then (TIME) int32 LE offset, (TIMESTAMP) uint16 LE ns
+ *   TEXT BYTES JSON ESCAPE      uint32 LE length, bytes   (ESCAPE: uint16 LE tag first, its
+ *                               upper bit set for CELL_ESCAPED_TEXT)
+ *   DATE TIME TIMESTAMP         byte of the flags ZONED and SPECIAL, int64 LE, then (TIME) int32 LE
+ *                               offset, (TIMESTAMP) uint16 LE ns
  *   INTERVAL                    int32 LE months, int32 LE days, int64 LE ns
  *   UUID                        16 bytes
  *   LIST MAP                    uint32 LE count, the values in order
  *   SET                         uint32 LE count, the values sorted by their canonical bytes
  *   LARGE                       as the TEXT or BYTES it stands for, read in slices
- * Numbers: whole numbers in int64 are tag INT64 + int64 LE, above it up to uint64 UINT64 + uint64 LE
- * whichever kind held them if the kind is INT64 or UINT64; FLOAT64 and FLOAT32 are their own tag +
- * IEEE bits of the double LE (one NaN); DECIMAL is its tag + uint32 LE length + plain text with scale.
+ * Numbers: whole numbers in int64 are tag INT64 + int64 LE, above it up to uint64 UINT64 + uint64
+ * LE whichever kind held them if the kind is INT64 or UINT64; FLOAT64 and FLOAT32 are their own tag
+ * + IEEE bits of the double LE (one NaN); DECIMAL is its tag + uint32 LE length + plain text with
+ * scale.
  * A connector's normal form decides before this which kinds are to be taken for equal.
  */
 enum { CANONICAL_VERSION = 1 };
@@ -34,7 +37,9 @@ struct canonical_hash {
 };
 
 /* XXH3-128 over the canonical bytes of the cells, MISSING ones of a shape left out together with
- * their field's name: name and value are hashed pairwise, in order of the shape. `scratch` is reused. */
+ * their field's name: name (as a TEXT) and value are hashed pairwise, in order of the shape.
+ * Cells of the source key behind the shape's do not count. `scratch` is reused. A large value at
+ * the record's top passes in slices. */
 enum status canonical_hash_record(const struct shape *shape, const struct cell *cells,
                                   uint32_t width, struct buffer *scratch,
                                   struct canonical_hash *hash, struct error *error) MUST_USE;

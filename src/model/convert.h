@@ -1,4 +1,4 @@
-/* Conversions from kind to kind, as `cast:` and writers need them: exact, or refused with the reason. */
+/* Conversions from kind to kind, as `cast:` and writers need them: exact, or refused and why. */
 #ifndef TRANSHUME_MODEL_CONVERT_H
 #define TRANSHUME_MODEL_CONVERT_H
 
@@ -19,12 +19,12 @@ enum conversion_loss {
 enum conversion_loss convert_loss(const struct value_type *from, const struct value_type *to);
 
 /*
- * Converts one value; pointers of the result live in `arena` or are borrowed from `from`. MISSING and
- * NULL stay what they are. STATUS_FAILED with ERROR_REJECT_TYPE or ERROR_REJECT_NUMBER when this value
- * cannot be had without loss; with `allow_loss` it is rounded (half even) or cut instead.
- * TEXT to number wants exactly one number (surrounding spaces are an error); BOOL reads true/false,
- * t/f, 1/0; number to TEXT gives its shortest exact digits; BYTES to TEXT wants UTF-8; TEXT to JSON
- * makes a JSON string; JSON, LIST, SET and MAP to TEXT or JSON give JSON text.
+ * Converts one value; pointers of the result live in `arena` or are borrowed from `from`. MISSING
+ * and NULL stay what they are. STATUS_FAILED with ERROR_REJECT_TYPE or ERROR_REJECT_NUMBER when
+ * this value cannot be had without loss; with `allow_loss` it is rounded (half even) or cut
+ * instead. TEXT to number wants exactly one number (surrounding spaces are an error); BOOL reads
+ * true/false, t/f, 1/0; number to TEXT gives its shortest exact digits; BYTES to TEXT wants UTF-8;
+ * TEXT to JSON makes a JSON string; JSON, LIST, SET and MAP to TEXT or JSON give JSON text.
  */
 enum status convert_value(const struct cell *from, const struct value_type *to, bool allow_loss,
                           struct arena *arena, struct cell *result, struct error *error) MUST_USE;

@@ -1,4 +1,4 @@
-/* A streaming reader of JSON: numbers stay raw text, nothing is built, depth and sizes are bounded. */
+/* A streaming reader of JSON: numbers stay raw text, nothing is built, the depth is bounded. */
 #ifndef TRANSHUME_MODEL_JSON_READER_H
 #define TRANSHUME_MODEL_JSON_READER_H
 
@@ -41,8 +41,8 @@ struct json_reader {
 /* `depth_max` at most JSON_DEPTH_MAX. */
 void json_reader_init(struct json_reader *reader, const char *text, size_t length,
                       uint32_t depth_max, struct arena *arena);
-/* The next token; STATUS_FAILED (ERROR_REJECT_UNREADABLE, ERROR_REJECT_TOO_DEEP) names the byte offset.
- * After the value only white space may follow before JSON_END. */
+/* The next token; STATUS_FAILED (ERROR_REJECT_UNREADABLE, ERROR_REJECT_TOO_DEEP) names the byte
+ * offset. After the value only white space may follow before JSON_END. */
 enum status json_reader_next(struct json_reader *reader, enum json_token *token,
                              struct error *error) MUST_USE;
 /* Skips the value that begins with the token just read. */

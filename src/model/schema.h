@@ -106,7 +106,7 @@ struct schema {
 };
 
 const struct schema_table *schema_find_table(const struct schema *schema, const char *name);
-/* -1 if there is none. Names compare bytewise first, then ASCII case-insensitively if unambiguous. */
+/* -1 if there is none. Names compare bytewise first, then without ASCII case if unambiguous. */
 int schema_find_column(const struct schema_table *table, const char *name);
 /* A hash over names, types, keys and constraints: what "the source's schema" means on resume. */
 void schema_fingerprint(const struct schema *schema, char hex[33]);

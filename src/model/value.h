@@ -9,13 +9,14 @@
 /*
  * Where each kind keeps its value (`aux`, `length` and the union):
  *
- *   MISSING, NULL      nothing. MISSING: the field is not there at all; NULL: it is there and empty.
+ *   MISSING, NULL      nothing. MISSING: the field is not there at all; NULL: there and empty.
  *   BOOL               i64 is 0 or 1
  *   INT64, UINT64      i64, u64
  *   FLOAT32, FLOAT64   f64 (a float32 widened; its own digits are those of (float)f64)
  *   DECIMAL            small (CELL_SMALL): i64 × 10^-aux, 0 <= aux <= 18: the scale is kept.
- *                      else: `length` bytes of plain text at `text`: -?digits[.digits], no exponent, no
- *                      leading zeros beyond one, the scale kept, or NaN, Infinity, -Infinity.
+ *                      else: `length` bytes of plain text at `text`: -?digits[.digits], no
+ *                      exponent, no leading zeros beyond one, no minus zero, the scale kept, or
+ *                      NaN, Infinity, -Infinity.
  *   TEXT               `length` bytes at `text`, valid UTF-8, NULs allowed
  *   BYTES              `length` bytes at `bytes`
  *   DATE               i64 days since 1970-01-01, proleptic Gregorian, year 0 is 1 BC
@@ -165,7 +166,7 @@ const char *value_kind_name(enum value_kind kind);
 enum value_kind value_kind_by_name(const char *name);
 
 /* Equal in kind and value (decimal 1.0 and 1.00 differ; NaN equals NaN; -0.0 and 0.0 differ; maps
- * and lists in order, sets in any order). LARGE values are equal only if they are the same handle. */
+ * and lists in order, sets in any order). LARGE values are equal only if they are one handle. */
 int value_equal(const struct cell *left, const struct cell *right);
 
 struct arena;

@@ -1,0 +1,127 @@
+/* Batches: cells and envelopes in blocks of their own, all that they point to in the arena. */
+#include "model/batch.h"
+
+#include <stdlib.h>
+
+static struct batch *create(struct arena *arena, uint32_t *arena_users, const struct shape *shape,
+                            uint32_t width, uint32_t row_capacity)
+{
+    struct batch *batch = calloc(1, sizeof(*batch));
+    size_t cell_count;
+    if (row_capacity == 0) {
+        row_capacity = 1;
+    }
+    if (batch == NULL || __builtin_mul_overflow((size_t)(width == 0 ? 1 : width),
+                                                (size_t)row_capacity, &cell_count)) {
+        free(batch);
+        return NULL;
+    }
+    /* not zeroed: rows are filled as they are appended */
+    batch->cells = cell_count > SIZE_MAX / sizeof(struct cell)
+                       ? NULL
+                       : malloc(cell_count * sizeof(struct cell));
+    if (batch->cells == NULL) {
+        free(batch);
+        return NULL;
+    }
+    batch->arena = arena;
+    batch->arena_users = arena_users;
+    batch->shape = shape;
+    batch->width = width;
+    batch->row_capacity = row_capacity;
+    return batch;
+}
+
+struct batch *batch_create(const struct shape *shape, uint32_t width, uint32_t row_capacity)
+{
+    struct arena *arena = arena_create(0);
+    uint32_t *users = arena == NULL ? NULL : arena_allocate(arena, sizeof(*users));
+    struct batch *batch = users == NULL ? NULL : create(arena, users, shape, width, row_capacity);
+    if (batch == NULL) {
+        arena_destroy(arena);
+        return NULL;
+    }
+    *users = 1;
+    return batch;
+}
+
+struct batch *batch_create_sharing(struct batch *owner, const struct shape *shape, uint32_t width,
+                                   uint32_t row_capacity)
+{
+    struct batch *batch = create(owner->arena, owner->arena_users, shape, width, row_capacity);
+    if (batch != NULL) {
+        ++*owner->arena_users;
+    }
+    return batch;
+}
+
+void batch_destroy(struct batch *batch)
+{
+    if (batch == NULL) {
+        return;
+    }
+    struct large_value *large = batch->large_values;
+    while (large != NULL) {
+        struct large_value *next = large->next;
+        large->release(large);
+        large = next;
+    }
+    if (--*batch->arena_users == 0) {
+        arena_destroy(batch->arena);
+    }
+    free(batch->envelopes);
+    free(batch->cells);
+    free(batch);
+}
+
+enum status batch_add_envelopes(struct batch *batch)
+{
+    if (batch->envelopes == NULL) {
+        batch->envelopes = calloc(batch->row_capacity, sizeof(*batch->envelopes));
+    }
+    return batch->envelopes == NULL ? STATUS_FAILED : STATUS_OK;
+}
+
+struct cell *batch_append_slow(struct batch *batch)
+{
+    if (batch->row_capacity > UINT32_MAX / 2) {
+        return NULL;
+    }
+    uint32_t capacity = batch->row_capacity * 2;
+    size_t width = batch->width == 0 ? 1 : batch->width;
+    struct cell *cells = reallocarray(batch->cells, capacity, width * sizeof(*cells));
+    if (cells == NULL) {
+        return NULL;
+    }
+    batch->cells = cells;
+    if (batch->envelopes != NULL) {
+        struct record_envelope *envelopes =
+            reallocarray(batch->envelopes, capacity, sizeof(*envelopes));
+        if (envelopes == NULL) {
+            return NULL;
+        }
+        for (uint32_t i = batch->row_capacity; i < capacity; i++) {
+            envelopes[i] = (struct record_envelope){0};
+        }
+        batch->envelopes = envelopes;
+    }
+    batch->row_capacity = capacity;
+    return batch->cells + (size_t)batch->row_count++ * batch->width;
+}
+
+void batch_keep_large(struct batch *batch, struct large_value *large)
+{
+    large->next = batch->large_values;
+    batch->large_values = large;
+}
+
+size_t batch_bytes(const struct batch *batch)
+{
+    size_t width = batch->width == 0 ? 1 : batch->width;
+    size_t bytes = sizeof(*batch) + arena_bytes(batch->arena);
+    bytes += batch->row_capacity * width * sizeof(struct cell);
+    if (batch->envelopes != NULL) {
+        bytes += batch->row_capacity * sizeof(struct record_envelope);
+    }
+    return bytes;
+}

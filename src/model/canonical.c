@@ -1,0 +1,440 @@
+/* Canonical bytes (drawn in canonical.h) and the hashes over them. */
+#include "model/canonical.h"
+
+#include "base/text.h"
+#include "model/decimal.h"
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum { DEPTH_MAX = 1000, SLICE_BYTES = 65536 };
+
+static void put_u16(struct buffer *out, uint16_t number)
+{
+    uint8_t bytes[2] = {(uint8_t)number, (uint8_t)(number >> 8)};
+    buffer_append(out, bytes, sizeof(bytes));
+}
+
+static void store_u32(char *bytes, uint32_t number)
+{
+    for (int i = 0; i < 4; i++) {
+        bytes[i] = (char)(uint8_t)(number >> (8 * i));
+    }
+}
+
+static void store_u64(char *bytes, uint64_t number)
+{
+    for (int i = 0; i < 8; i++) {
+        bytes[i] = (char)(uint8_t)(number >> (8 * i));
+    }
+}
+
+static void put_u32(struct buffer *out, uint32_t number)
+{
+    if (buffer_reserve(out, 4)) {
+        store_u32(out->data + out->length, number);
+        out->length += 4;
+    }
+}
+
+static void put_u64(struct buffer *out, uint64_t number)
+{
+    if (buffer_reserve(out, 8)) {
+        store_u64(out->data + out->length, number);
+        out->length += 8;
+    }
+}
+
+static void put_tagged_u64(struct buffer *out, enum value_kind tag, uint64_t number)
+{
+    if (buffer_reserve(out, 9)) {
+        out->data[out->length] = (char)tag;
+        store_u64(out->data + out->length + 1, number);
+        out->length += 9;
+    }
+}
+
+static void put_run(struct buffer *out, enum value_kind tag, const void *bytes, uint32_t length)
+{
+    if (buffer_reserve(out, (size_t)length + 5)) {
+        out->data[out->length] = (char)tag;
+        store_u32(out->data + out->length + 1, length);
+        if (length > 0) {
+            memcpy(out->data + out->length + 5, bytes, length);
+        }
+        out->length += (size_t)length + 5;
+    }
+}
+
+static void put_double(struct buffer *out, enum value_kind tag, double number)
+{
+    uint64_t bits = 0x7FF8000000000000u;
+    if (number == number) {
+        memcpy(&bits, &number, sizeof(bits));
+    }
+    put_tagged_u64(out, tag, bits);
+}
+
+static void put_decimal(struct buffer *out, const struct cell *cell)
+{
+    size_t start = out->length;
+    buffer_append_byte(out, VALUE_DECIMAL);
+    put_u32(out, 0);
+    size_t digits = out->length;
+    decimal_append(cell, out);
+    if (!out->failed) {
+        store_u32(out->data + start + 1, (uint32_t)(out->length - digits));
+    }
+}
+
+static void put_time(struct buffer *out, const struct cell *cell)
+{
+    /* only the flags that are part of the value */
+    uint8_t flags = cell->flags & (CELL_ZONED | CELL_SPECIAL);
+    buffer_append_byte(out, (char)cell->kind);
+    buffer_append_byte(out, (char)flags);
+    put_u64(out, cell->u64);
+    int is_special = (flags & CELL_SPECIAL) != 0;
+    if (cell->kind == VALUE_TIME) {
+        put_u32(out, (flags & CELL_ZONED) != 0 ? cell->length : 0);
+    } else if (cell->kind == VALUE_TIMESTAMP) {
+        put_u16(out, is_special ? 0 : cell->aux);
+    }
+}
+
+static void put_interval(struct buffer *out, const struct value_interval *interval)
+{
+    buffer_append_byte(out, VALUE_INTERVAL);
+    put_u32(out, (uint32_t)interval->months);
+    put_u32(out, (uint32_t)interval->days);
+    put_u64(out, (uint64_t)interval->nanoseconds);
+}
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for a value's canonical bytes");
+}
+
+/* Tag and length of a large value, which then follows in slices. */
+static enum status put_large_head(struct buffer *out, const struct large_value *large,
+                                  struct error *error)
+{
+    if (large->length > UINT32_MAX) {
+        return error_set(error, ERROR_REJECT_TOO_LARGE, NULL,
+                         "a value of %llu bytes is above the limit of 4 GiB",
+                         (unsigned long long)large->length);
+    }
+    buffer_append_byte(out, (char)large->kind);
+    put_u32(out, (uint32_t)large->length);
+    return STATUS_OK;
+}
+
+static enum status put_large(struct buffer *out, struct large_value *large, struct error *error)
+{
+    enum status status = put_large_head(out, large, error);
+    for (uint64_t offset = 0; offset < large->length && status == STATUS_OK;) {
+        uint64_t rest = large->length - offset;
+        size_t size = rest < SLICE_BYTES ? (size_t)rest : SLICE_BYTES;
+        if (!buffer_reserve(out, size)) {
+            return no_memory(error);
+        }
+        status = large->read(large, offset, out->data + out->length, size, error);
+        out->length += status == STATUS_OK ? size : 0;
+        offset += size;
+    }
+    return status;
+}
+
+/* --- sets: the members' bytes are put one after another, then in order --- */
+
+struct member {
+    const char *bytes;
+    size_t length;
+};
+
+static int compare_members(const void *left, const void *right)
+{
+    const struct member *a = left;
+    const struct member *b = right;
+    size_t shorter = a->length < b->length ? a->length : b->length;
+    int order = memcmp(a->bytes, b->bytes, shorter);
+    return order != 0 ? order : (a->length > b->length) - (a->length < b->length);
+}
+
+static enum status put_value(struct buffer *out, const struct cell *cell, int depth,
+                             struct error *error);
+
+/* Puts the bytes from `start` on, which are those of the members, in their order. */
+static enum status sort_members(struct buffer *out, size_t start, const size_t *ends,
+                                uint32_t count, struct error *error)
+{
+    struct member *members = calloc(count, sizeof(*members));
+    size_t length = out->length - start;
+    char *sorted = malloc(length);
+    enum status status = STATUS_OK;
+    if (members == NULL || sorted == NULL) {
+        status = no_memory(error);
+        goto out;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        size_t begin = i == 0 ? start : ends[i - 1];
+        members[i] = (struct member){out->data + begin, ends[i] - begin};
+    }
+    qsort(members, count, sizeof(*members), compare_members);
+    char *position = sorted;
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(position, members[i].bytes, members[i].length);
+        position += members[i].length;
+    }
+    memcpy(out->data + start, sorted, length);
+out:
+    free(sorted);
+    free(members);
+    return status;
+}
+
+static enum status put_set(struct buffer *out, const struct cell *cell, int depth,
+                           struct error *error)
+{
+    size_t start = out->length;
+    if (cell->length == 0) {
+        return STATUS_OK;
+    }
+    size_t *ends = calloc(cell->length, sizeof(*ends));
+    enum status status = ends == NULL ? no_memory(error) : STATUS_OK;
+    for (uint32_t i = 0; i < cell->length && status == STATUS_OK; i++) {
+        status = put_value(out, &cell->items[i], depth, error);
+        ends[i] = out->length;
+    }
+    if (status == STATUS_OK && out->failed) {
+        status = no_memory(error);
+    }
+    if (status == STATUS_OK) {
+        status = sort_members(out, start, ends, cell->length, error);
+    }
+    free(ends);
+    return status;
+}
+
+static enum status put_nested(struct buffer *out, const struct cell *cell, int depth,
+                              struct error *error)
+{
+    if (depth == 0) {
+        return error_set(error, ERROR_REJECT_TOO_DEEP, NULL, "a value nests deeper than %d levels",
+                         DEPTH_MAX);
+    }
+    buffer_append_byte(out, (char)cell->kind);
+    put_u32(out, cell->length);
+    if (cell->kind == VALUE_SET) {
+        return put_set(out, cell, depth - 1, error);
+    }
+    size_t count = cell->kind == VALUE_MAP ? 2 * (size_t)cell->length : cell->length;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = put_value(out, &cell->items[i], depth - 1, error);
+    }
+    return status;
+}
+
+static enum status put_value(struct buffer *out, const struct cell *cell, int depth,
+                             struct error *error)
+{
+    enum value_kind kind = (enum value_kind)cell->kind;
+    switch (kind) {
+    case VALUE_MISSING:
+    case VALUE_NULL:
+        buffer_append_byte(out, (char)kind);
+        break;
+    case VALUE_BOOL:
+        buffer_append_byte(out, VALUE_BOOL);
+        buffer_append_byte(out, cell->i64 != 0);
+        break;
+    case VALUE_INT64:
+        put_tagged_u64(out, VALUE_INT64, cell->u64);
+        break;
+    case VALUE_UINT64:
+        put_tagged_u64(out, cell->u64 <= INT64_MAX ? VALUE_INT64 : VALUE_UINT64, cell->u64);
+        break;
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        put_double(out, kind, cell->f64);
+        break;
+    case VALUE_DECIMAL:
+        put_decimal(out, cell);
+        break;
+    case VALUE_TEXT:
+    case VALUE_BYTES:
+    case VALUE_JSON:
+        put_run(out, kind, cell->bytes, cell->length);
+        break;
+    case VALUE_DATE:
+    case VALUE_TIME:
+    case VALUE_TIMESTAMP:
+        put_time(out, cell);
+        break;
+    case VALUE_INTERVAL:
+        put_interval(out, cell->interval);
+        break;
+    case VALUE_UUID:
+        buffer_append_byte(out, VALUE_UUID);
+        buffer_append(out, cell->bytes, 16);
+        break;
+    case VALUE_LIST:
+    case VALUE_SET:
+    case VALUE_MAP:
+        return put_nested(out, cell, depth, error);
+    case VALUE_LARGE:
+        return put_large(out, cell->large, error);
+    case VALUE_ESCAPE:
+        buffer_append_byte(out, VALUE_ESCAPE);
+        /* the tag's upper bit tells escaped text from other bytes */
+        put_u16(out, (uint16_t)(cell->aux | (cell->flags & CELL_ESCAPED_TEXT ? 0x8000 : 0)));
+        put_u32(out, cell->length);
+        buffer_append(out, cell->bytes, cell->length);
+        break;
+    case VALUE_KIND_COUNT:
+        break;
+    }
+    return STATUS_OK;
+}
+
+enum status canonical_append(const struct cell *cell, struct buffer *out, struct error *error)
+{
+    enum status status = put_value(out, cell, DEPTH_MAX, error);
+    return status == STATUS_OK && out->failed ? no_memory(error) : status;
+}
+
+/* --- hashes --- */
+
+/*
+ * The bytes go through `scratch`; only a record with a large value at its top needs the stream, so
+ * that the value passes in slices.
+ */
+struct hashing {
+    struct buffer *scratch;
+    XXH3_state_t *stream; /* NULL until the first large value */
+};
+
+static enum status start_stream(struct hashing *hashing, struct error *error)
+{
+    if (hashing->stream == NULL) {
+        hashing->stream = XXH3_createState();
+        if (hashing->stream == NULL) {
+            return no_memory(error);
+        }
+        XXH3_128bits_reset(hashing->stream);
+    }
+    XXH3_128bits_update(hashing->stream, hashing->scratch->data, hashing->scratch->length);
+    buffer_clear(hashing->scratch);
+    return STATUS_OK;
+}
+
+static enum status hash_large(struct hashing *hashing, struct large_value *large,
+                              struct error *error)
+{
+    struct buffer *scratch = hashing->scratch;
+    enum status status = put_large_head(scratch, large, error);
+    if (status == STATUS_OK) {
+        status =
+            buffer_reserve(scratch, SLICE_BYTES) ? start_stream(hashing, error) : no_memory(error);
+    }
+    for (uint64_t offset = 0; offset < large->length && status == STATUS_OK;) {
+        uint64_t rest = large->length - offset;
+        size_t size = rest < SLICE_BYTES ? (size_t)rest : SLICE_BYTES;
+        status = large->read(large, offset, scratch->data, size, error);
+        if (status == STATUS_OK) {
+            XXH3_128bits_update(hashing->stream, scratch->data, size);
+        }
+        offset += size;
+    }
+    return status;
+}
+
+static enum status hash_cell(struct hashing *hashing, const struct cell *cell, struct error *error)
+{
+    return cell->kind == VALUE_LARGE ? hash_large(hashing, cell->large, error)
+                                     : put_value(hashing->scratch, cell, DEPTH_MAX, error);
+}
+
+static enum status finish_hash(struct hashing *hashing, enum status status,
+                               struct canonical_hash *hash, struct error *error)
+{
+    if (status == STATUS_OK && hashing->scratch->failed) {
+        status = no_memory(error);
+    }
+    if (status == STATUS_OK) {
+        XXH128_hash_t digest;
+        if (hashing->stream != NULL) {
+            XXH3_128bits_update(hashing->stream, hashing->scratch->data, hashing->scratch->length);
+            digest = XXH3_128bits_digest(hashing->stream);
+        } else {
+            digest = XXH3_128bits(hashing->scratch->data, hashing->scratch->length);
+        }
+        *hash = (struct canonical_hash){.low = digest.low64, .high = digest.high64};
+    }
+    XXH3_freeState(hashing->stream);
+    return status;
+}
+
+enum status canonical_hash_record(const struct shape *shape, const struct cell *cells,
+                                  uint32_t width, struct buffer *scratch,
+                                  struct canonical_hash *hash, struct error *error)
+{
+    if (shape == NULL) {
+        return canonical_hash_cells(cells, width, scratch, hash, error);
+    }
+    struct hashing hashing = {.scratch = scratch};
+    enum status status = STATUS_OK;
+    buffer_clear(scratch);
+    uint32_t count = width < shape->field_count ? width : shape->field_count;
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (cells[i].kind != VALUE_MISSING) {
+            put_run(scratch, VALUE_TEXT, shape->fields[i].name, shape->fields[i].name_length);
+            status = hash_cell(&hashing, &cells[i], error);
+        }
+    }
+    return finish_hash(&hashing, status, hash, error);
+}
+
+enum status canonical_hash_cells(const struct cell *cells, uint32_t count, struct buffer *scratch,
+                                 struct canonical_hash *hash, struct error *error)
+{
+    struct hashing hashing = {.scratch = scratch};
+    enum status status = STATUS_OK;
+    buffer_clear(scratch);
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = hash_cell(&hashing, &cells[i], error);
+    }
+    return finish_hash(&hashing, status, hash, error);
+}
+
+void canonical_hash_format(const struct canonical_hash *hash, char hex[33])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < 16; i++) {
+        hex[i] = digits[hash->high >> (60 - 4 * i) & 15];
+        hex[16 + i] = digits[hash->low >> (60 - 4 * i) & 15];
+    }
+    hex[32] = '\0';
+}
+
+enum status canonical_hash_parse(const char *hex, struct canonical_hash *hash)
+{
+    uint64_t halves[2] = {0, 0};
+    for (int i = 0; i < 32; i++) {
+        uint8_t digit = (uint8_t)hex[i];
+        if (digit >= '0' && digit <= '9') {
+            digit = (uint8_t)(digit - '0');
+        } else if (digit >= 'a' && digit <= 'f') {
+            digit = (uint8_t)(digit - 'a' + 10);
+        } else {
+            return STATUS_FAILED;
+        }
+        halves[i / 16] = halves[i / 16] << 4 | digit;
+    }
+    if (hex[32] != '\0') {
+        return STATUS_FAILED;
+    }
+    *hash = (struct canonical_hash){.low = halves[1], .high = halves[0]};
+    return STATUS_OK;
+}

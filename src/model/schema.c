@@ -1,0 +1,217 @@
+/* Schemas: looking things up by name, and the fingerprint. */
+#include "model/schema.h"
+
+#include "base/buffer.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <xxhash.h>
+
+const struct schema_table *schema_find_table(const struct schema *schema, const char *name)
+{
+    uint32_t low = 0;
+    uint32_t high = schema->table_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = strcmp(schema->tables[middle].name, name);
+        if (order == 0) {
+            return &schema->tables[middle];
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
+}
+
+int schema_find_column(const struct schema_table *table, const char *name)
+{
+    int found = -1;
+    int similar = 0;
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (strcmp(table->columns[i].name, name) == 0) {
+            return (int)i;
+        }
+        if (strcasecmp(table->columns[i].name, name) == 0) {
+            found = (int)i;
+            similar++;
+        }
+    }
+    return similar == 1 ? found : -1;
+}
+
+/* --- the fingerprint: XXH3-128 of all that counts, each part with its length before it --- */
+
+static void put_number(struct buffer *out, int64_t number)
+{
+    uint8_t bytes[8];
+    for (int i = 0; i < 8; i++) {
+        bytes[i] = (uint8_t)((uint64_t)number >> (8 * i));
+    }
+    buffer_append(out, bytes, sizeof(bytes));
+}
+
+static void put_string(struct buffer *out, const char *string)
+{
+    put_number(out, string == NULL ? -1 : (int64_t)strlen(string));
+    if (string != NULL) {
+        buffer_append_string(out, string);
+    }
+}
+
+static void put_list(struct buffer *out, struct column_list list)
+{
+    put_number(out, list.count);
+    for (uint32_t i = 0; i < list.count; i++) {
+        put_string(out, list.names[i]);
+    }
+}
+
+static void put_column(struct buffer *out, const struct schema_column *column)
+{
+    put_string(out, column->name);
+    put_number(out, column->type.kind);
+    put_number(out, column->type.precision);
+    put_number(out, column->type.scale);
+    put_number(out, column->type.zoned | column->type.dynamic << 1);
+    put_string(out, column->type.native);
+    put_number(out, column->not_null | column->hidden << 1 | column->identity << 2);
+    put_number(out, column->generated);
+    put_string(out, column->default_text);
+    put_string(out, column->collation);
+}
+
+static void put_table(struct buffer *out, const struct schema_table *table)
+{
+    put_number(out, table->kind);
+    put_string(out, table->name);
+    put_number(out, table->column_count);
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        put_column(out, &table->columns[i]);
+    }
+    put_list(out, table->primary_key);
+    put_number(out, table->primary_key_not_null | table->row_key_stable << 1);
+    put_string(out, table->row_key);
+    put_number(out, table->index_count);
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        const struct schema_index *index = &table->indexes[i];
+        put_string(out, index->name);
+        put_list(out, index->columns);
+        put_number(out, index->unique | index->partial << 1 | index->implied << 2);
+        put_string(out, index->native_sql);
+    }
+    put_number(out, table->foreign_key_count);
+    for (uint32_t i = 0; i < table->foreign_key_count; i++) {
+        const struct schema_foreign_key *key = &table->foreign_keys[i];
+        put_string(out, key->name);
+        put_list(out, key->columns);
+        put_string(out, key->references);
+        put_list(out, key->referenced_columns);
+        put_string(out, key->on_delete);
+        put_string(out, key->on_update);
+        put_number(out, key->deferrable);
+    }
+    put_number(out, table->check_count);
+    for (uint32_t i = 0; i < table->check_count; i++) {
+        put_string(out, table->checks[i]);
+    }
+    put_string(out, table->native_sql);
+}
+
+void schema_fingerprint(const struct schema *schema, char hex[33])
+{
+    struct buffer text = {0};
+    put_number(&text, schema->table_count);
+    for (uint32_t i = 0; i < schema->table_count; i++) {
+        put_table(&text, &schema->tables[i]);
+    }
+    put_number(&text, schema->object_count);
+    for (uint32_t i = 0; i < schema->object_count; i++) {
+        const struct schema_object *object = &schema->objects[i];
+        put_number(&text, object->kind);
+        put_string(&text, object->name);
+        put_string(&text, object->table);
+        put_string(&text, object->native_sql);
+    }
+    if (text.failed) {
+        hex[0] = '\0'; /* equal to no fingerprint */
+    } else {
+        XXH128_hash_t hash = XXH3_128bits(text.data, text.length);
+        snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64,
+                 (unsigned long long)hash.low64);
+    }
+    buffer_free(&text);
+}
+
+/* --- keys --- */
+
+const struct schema_foreign_key *schema_find_foreign_key(const struct schema_table *from,
+                                                         const char *to, bool *ambiguous)
+{
+    const struct schema_foreign_key *found = NULL;
+    *ambiguous = false;
+    for (uint32_t i = 0; i < from->foreign_key_count; i++) {
+        if (strcmp(from->foreign_keys[i].references, to) == 0) {
+            if (found != NULL) {
+                *ambiguous = true;
+                return NULL;
+            }
+            found = &from->foreign_keys[i];
+        }
+    }
+    return found;
+}
+
+static bool list_has(struct column_list list, const char *name)
+{
+    for (uint32_t i = 0; i < list.count; i++) {
+        if (strcmp(list.names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_same_set(struct column_list left, struct column_list right)
+{
+    for (uint32_t i = 0; i < left.count; i++) {
+        if (!list_has(right, left.names[i])) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < right.count; i++) {
+        if (!list_has(left, right.names[i])) {
+            return false;
+        }
+    }
+    return left.count > 0 && right.count > 0;
+}
+
+static bool are_not_null(const struct schema_table *table, struct column_list columns)
+{
+    for (uint32_t i = 0; i < columns.count; i++) {
+        int column = schema_find_column(table, columns.names[i]);
+        if (column < 0 || !table->columns[column].not_null) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool schema_is_unique_key(const struct schema_table *table, struct column_list columns)
+{
+    if (is_same_set(table->primary_key, columns) &&
+        (table->primary_key_not_null || are_not_null(table, columns))) {
+        return true;
+    }
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        const struct schema_index *index = &table->indexes[i];
+        if (index->unique && !index->partial && is_same_set(index->columns, columns) &&
+            are_not_null(table, columns)) {
+            return true;
+        }
+    }
+    return false;
+}
