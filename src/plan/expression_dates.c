@@ -1,0 +1,93 @@
+/* SQLite's date functions without the time of day and the place: the same input, the same result. */
+#include <stdio.h>
+#include <string.h>
+#include "plan/expression_sandbox.h"
+
+enum { DATE_ARGUMENTS_MAX = 12 };
+
+static const char *const date_functions[] = {"date",      "time",     "datetime",
+                                             "julianday", "strftime", "unixepoch"};
+
+static bool depends_on_now(sqlite3_value *argument)
+{
+    if (sqlite3_value_type(argument) != SQLITE_TEXT) {
+        return false;
+    }
+    const char *text = (const char *)sqlite3_value_text(argument);
+    return text != NULL &&
+           (sqlite3_stricmp(text, "now") == 0 || sqlite3_stricmp(text, "localtime") == 0 ||
+            sqlite3_stricmp(text, "utc") == 0);
+}
+
+/* What a function knows of itself. */
+struct date_function {
+    const char *name;
+    sqlite3 *plain;
+};
+
+static sqlite3_stmt *prepare_call(const struct date_function *function, int count)
+{
+    char sql[96];
+    sqlite3_stmt *statement = NULL;
+    int used = snprintf(sql, sizeof sql, "SELECT %s(?", function->name);
+    for (int i = 1; i < count; i++) {
+        used += snprintf(sql + used, sizeof sql - (size_t)used, ",?");
+    }
+    snprintf(sql + used, sizeof sql - (size_t)used, ")");
+    return sqlite3_prepare_v2(function->plain, sql, -1, &statement, NULL) == SQLITE_OK ? statement
+                                                                                     : NULL;
+}
+
+static void call(sqlite3_context *context, int count, sqlite3_value **arguments)
+{
+    const struct date_function *function = sqlite3_user_data(context);
+    bool format_first = strcmp(function->name, "strftime") == 0;
+    if (count <= (format_first ? 1 : 0)) {
+        sqlite3_result_error(context, "the time of day is not allowed in a plan", -1);
+        return;
+    }
+    if (count > DATE_ARGUMENTS_MAX) {
+        sqlite3_result_error(context, "too many arguments of a date function", -1);
+        return;
+    }
+    for (int i = 0; i < count; i++) {
+        if (depends_on_now(arguments[i])) {
+            sqlite3_result_error(context, "'now', 'localtime' and 'utc' are not allowed in a plan",
+                                 -1);
+            return;
+        }
+    }
+    sqlite3_stmt *statement = prepare_call(function, count);
+    if (statement == NULL) {
+        sqlite3_result_error(context, sqlite3_errmsg(function->plain), -1);
+        return;
+    }
+    for (int i = 0; i < count; i++) {
+        sqlite3_bind_value(statement, i + 1, arguments[i]);
+    }
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        sqlite3_result_value(context, sqlite3_column_value(statement, 0));
+    } else {
+        sqlite3_result_error(context, sqlite3_errmsg(function->plain), -1);
+    }
+    sqlite3_finalize(statement);
+}
+
+enum status expression_dates_register(struct expression_sandbox *sandbox, struct error *error)
+{
+    for (size_t i = 0; i < sizeof date_functions / sizeof date_functions[0]; i++) {
+        struct date_function *function = sqlite3_malloc(sizeof *function);
+        if (function == NULL) {
+            return error_set(error, ERROR_MEMORY, NULL, "out of memory");
+        }
+        function->name = date_functions[i];
+        function->plain = sandbox->plain;
+        int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
+        if (sqlite3_create_function_v2(sandbox->database, function->name, -1, flags, function, call,
+                                       NULL, NULL, sqlite3_free) != SQLITE_OK) {
+            return error_set(error, ERROR_INTERNAL, NULL, "%s",
+                             sqlite3_errmsg(sandbox->database));
+        }
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,161 @@
+/* The program that the mapper runs: made once by resolving, read only afterwards, shared by threads. */
+#ifndef TRANSHUME_PLAN_MAPPING_H
+#define TRANSHUME_PLAN_MAPPING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "model/batch.h"
+#include "model/schema.h"
+#include "model/value.h"
+
+enum { MAPPING_NONE = UINT32_MAX };
+
+/* Where a value comes from while a record is made. */
+enum value_origin {
+    ORIGIN_COLUMN,    /* cell `index` of the row: a column of the root, of a join, or of a child row */
+    ORIGIN_TEMPLATE,  /* templates[index]: the text of a look-up */
+    ORIGIN_AGGREGATE, /* result of aggregates[index] */
+    ORIGIN_PAGE,      /* number of the page */
+    ORIGIN_LIST       /* the page's part of the list */
+};
+struct value_reference {
+    enum value_origin origin;
+    uint32_t index;
+};
+
+/* Literals and values in turn: part i is its literal, then its value (none in the last part). */
+struct template_part {
+    const char *literal;
+    uint32_t literal_length;
+    bool literal_plain; /* printable ASCII without " and \ */
+    bool has_value;
+    struct value_reference value;
+    uint32_t pad; /* zero-padded to so many digits, 0: no */
+    uint32_t line;
+    uint32_t column;
+    const char *name;
+};
+struct plan_template {
+    const struct template_part *parts;
+    uint32_t count;
+};
+
+enum expression_operator {
+    EXPRESSION_GENERAL,
+    EXPRESSION_LESS,
+    EXPRESSION_LESS_EQUAL,
+    EXPRESSION_GREATER,
+    EXPRESSION_GREATER_EQUAL,
+    EXPRESSION_EQUAL,
+    EXPRESSION_NOT_EQUAL
+};
+/* An SQLite expression over named values. */
+struct plan_expression {
+    const char *text;
+    const char *const *names;
+    const struct value_reference *values; /* pairwise with names */
+    uint32_t count;
+    enum expression_operator simple; /* values[0] against `literal`, if that is all there is */
+    int64_t literal;
+};
+
+enum field_kind {
+    FIELD_VALUE, /* `value` */
+    FIELD_CONST,
+    FIELD_TEMPLATE,
+    FIELD_SQL,
+    FIELD_EMBED
+};
+
+/* What becomes of null and missing values. */
+enum null_policy {
+    NULLS_OMIT, /* the field is missing */
+    NULLS_KEEP, /* null stays null, missing stays missing */
+    NULLS_FILL  /* missing becomes null: targets where every record has every column */
+};
+
+struct mapping_field {
+    const char *name;
+    uint32_t name_length;
+    bool name_plain; /* printable ASCII without " and \ */
+    enum field_kind kind;
+    bool direct; /* a FIELD_VALUE from a column with nothing to be done but the null policy */
+    struct value_reference value;
+    struct plan_template template;
+    struct cell constant;
+    uint32_t expression; /* FIELD_SQL */
+    uint32_t when;       /* MAPPING_NONE: always */
+    uint32_t list;       /* FIELD_EMBED */
+    bool cast;
+    bool allow_loss;
+    bool is_key; /* null rejects the record */
+    bool has_default;
+    struct cell default_value;
+    enum null_policy nulls;
+    struct value_type type; /* of the values made */
+    const struct schema_column *origin; /* the source column taken as it is; NULL: made otherwise */
+    const char *origin_name; /* of a document's field taken as it is */
+};
+
+enum aggregate_function {
+    AGGREGATE_COUNT,
+    AGGREGATE_COUNT_DISTINCT,
+    AGGREGATE_SUM,
+    AGGREGATE_MIN,
+    AGGREGATE_MAX
+};
+struct mapping_aggregate {
+    enum aggregate_function function;
+    uint32_t child;
+    uint32_t column;   /* cell of the child row; MAPPING_NONE: count(*) */
+    uint32_t presence; /* cell that says whether the path goes on to its end; MAPPING_NONE: it does */
+    const char *text;  /* "sum(Total) of Invoice": for messages */
+};
+
+/* A list of items made of a child's rows. */
+struct mapping_list {
+    uint32_t child;
+    uint32_t presence;
+    uint32_t where;
+    const struct mapping_field *fields;
+    uint32_t field_count;
+    const char *text; /* "LineItems" */
+};
+
+/* What the entities of one stream share. Indexes in value references mean these arrays. */
+struct stream_mapping {
+    const struct plan_expression *expressions;
+    uint32_t expression_count;
+    const struct plan_template *templates;
+    uint32_t template_count;
+    const struct mapping_aggregate *aggregates;
+    uint32_t aggregate_count;
+    const struct mapping_list *lists;
+    uint32_t list_count;
+    uint32_t child_count;
+    bool documents;                 /* rows are MAP cells: */
+    const char *const *names;       /* the fields looked up, one a slot of the row made of it */
+    uint32_t name_count;
+    uint32_t key_offset;            /* of the source key within the row */
+    uint32_t key_count;
+    bool target_nested;             /* lists and maps may be values, else they become JSON text */
+};
+
+/* One entity. */
+struct mapping {
+    const struct stream_mapping *stream;
+    const struct mapping_field *fields;
+    uint32_t field_count;
+    uint32_t where;
+    uint32_t when;
+    uint32_t pages; /* the list that is cut, MAPPING_NONE: not pages */
+    uint32_t page_size;
+    bool identity;  /* fields are the row's cells in order: a batch passes as it is */
+    bool identity_omits_nulls; /* but NULL becomes MISSING */
+    bool all_direct; /* every field is `direct`, there is no where nor when */
+    bool document_star; /* all fields of the source document but these names, then `fields` */
+    const char *const *star_except;
+    uint32_t star_except_count;
+};
+
+#endif

@@ -1,0 +1,188 @@
+/* Scalars of a plan as values, kinds and types by name. */
+#include "plan/scalar.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "base/text.h"
+#include "connectors/connector.h"
+#include "model/decimal.h"
+#include "plan/grammar.h"
+#include "plan/tree.h"
+
+const char *const scalar_cast_names[] = {"bool",      "int64",    "uint64", "float32", "float64",
+                                         "decimal",   "text",     "bytes",  "date",    "time",
+                                         "timestamp", "interval", "uuid",   "json"};
+const uint32_t scalar_cast_name_count = sizeof scalar_cast_names / sizeof scalar_cast_names[0];
+
+static bool is_decimal_form(const char *text)
+{
+    size_t digits = 0;
+    text += *text == '-' || *text == '+';
+    for (; *text >= '0' && *text <= '9'; text++) {
+        digits++;
+    }
+    if (*text == '.') {
+        for (text++; *text >= '0' && *text <= '9'; text++) {
+            digits++;
+        }
+    }
+    if (digits == 0) {
+        return false;
+    }
+    if (*text == 'e' || *text == 'E') {
+        text++;
+        text += *text == '-' || *text == '+';
+        if (*text < '0' || *text > '9') {
+            return false;
+        }
+        text += strspn(text, "0123456789");
+    }
+    return *text == '\0';
+}
+
+static bool read_based(const char *text, struct cell *cell)
+{
+    int base = strncmp(text, "0x", 2) == 0 ? 16 : strncmp(text, "0o", 2) == 0 ? 8 : 0;
+    if (base == 0 || text[2] == '\0' || strlen(text) > 18 ||
+        text[2 + strspn(text + 2, base == 16 ? "0123456789abcdefABCDEF" : "01234567")] != '\0') {
+        return false;
+    }
+    unsigned long long value = strtoull(text + 2, NULL, base);
+    *cell = value <= INT64_MAX ? cell_int64((int64_t)value) : cell_uint64(value);
+    return true;
+}
+
+static bool read_special(const char *text, struct cell *cell)
+{
+    if (grammar_choice_has(".nan|.NaN|.NAN", text)) {
+        *cell = cell_float64(NAN);
+        return true;
+    }
+    const char *unsigned_text = text + (*text == '-' || *text == '+');
+    if (grammar_choice_has(".inf|.Inf|.INF", unsigned_text)) {
+        *cell = cell_float64(*text == '-' ? -INFINITY : INFINITY);
+        return true;
+    }
+    return false;
+}
+
+enum status scalar_value(const struct plan_node *node, struct arena *arena, struct cell *cell)
+{
+    const char *text = node->text;
+    *cell = cell_text(text, node->length);
+    if (node->quoted) {
+        return STATUS_OK;
+    }
+    if (plan_node_is_null(node)) {
+        *cell = cell_null();
+    } else if (grammar_choice_has("true|True|TRUE", text)) {
+        *cell = cell_bool(1);
+    } else if (grammar_choice_has("false|False|FALSE", text)) {
+        *cell = cell_bool(0);
+    } else if (is_decimal_form(text)) {
+        int64_t whole;
+        const char *digits = text + (*text == '+');
+        if (strpbrk(text, ".eE") == NULL &&
+            text_to_int64(digits, strlen(digits), &whole) == STATUS_OK) {
+            *cell = cell_int64(whole);
+        } else {
+            return decimal_parse(text, node->length, arena, cell);
+        }
+    } else if (!read_based(text, cell)) {
+        (void)read_special(text, cell);
+    }
+    return STATUS_OK;
+}
+
+struct value_type scalar_type(const struct cell *cell)
+{
+    struct value_type type = {.kind = (enum value_kind)cell->kind};
+    if (cell->kind == VALUE_DECIMAL && (cell->flags & CELL_SMALL) != 0) {
+        type.scale = cell->aux;
+        type.precision = 18;
+    }
+    return type;
+}
+
+/* "(10,2)" or "(20)" or nothing, then the end. */
+static bool read_arguments(const char *text, int32_t *precision, int32_t *scale)
+{
+    *precision = 0;
+    *scale = 0;
+    while (*text == ' ') {
+        text++;
+    }
+    if (*text == '\0') {
+        return true;
+    }
+    if (*text != '(') {
+        return false;
+    }
+    char *end;
+    long first = strtol(text + 1, &end, 10);
+    long second = 0;
+    if (end == text + 1 || first < 1 || first > 1000000) {
+        return false;
+    }
+    if (*end == ',') {
+        char *second_start = end + 1;
+        second = strtol(second_start, &end, 10);
+        if (end == second_start || second < 0 || second > first) {
+            return false;
+        }
+    }
+    *precision = (int32_t)first;
+    *scale = (int32_t)second;
+    return *end == ')' && end[1] == '\0';
+}
+
+bool scalar_parse_type(const char *text, struct value_type *type)
+{
+    size_t length = strcspn(text, " (");
+    memset(type, 0, sizeof *type);
+    for (uint32_t i = 0; i < scalar_cast_name_count; i++) {
+        const char *name = scalar_cast_names[i];
+        if (strlen(name) == length && memcmp(name, text, length) == 0) {
+            type->kind = value_kind_by_name(name);
+            bool sized = type->kind == VALUE_DECIMAL || type->kind == VALUE_TEXT ||
+                         type->kind == VALUE_BYTES;
+            return read_arguments(text + length, &type->precision, &type->scale) &&
+                   (sized || type->precision == 0) &&
+                   (type->kind == VALUE_DECIMAL || type->scale == 0);
+        }
+    }
+    return false;
+}
+
+/* Length of the name before its arguments, without the blanks at its end. */
+static size_t base_length(const char *native)
+{
+    size_t length = strcspn(native, "(");
+    while (length > 0 && native[length - 1] == ' ') {
+        length--;
+    }
+    return length;
+}
+
+bool scalar_native_type(const struct connector *connector, const char *native,
+                        struct value_type *type)
+{
+    size_t length = base_length(native);
+    for (uint32_t i = 0; i < connector->type_count; i++) {
+        const struct type_mapping *row = &connector->types[i];
+        if (base_length(row->native) == length && length > 0 &&
+            strncasecmp(row->native, native, length) == 0) {
+            memset(type, 0, sizeof *type);
+            type->kind = row->kind;
+            type->native = native;
+            if (!read_arguments(native + strcspn(native, "("), &type->precision, &type->scale)) {
+                type->precision = 0;
+                type->scale = 0;
+            }
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,31 @@
+/* Scalars of a plan as values, by YAML 1.2's core schema; kinds and types by name. */
+#ifndef TRANSHUME_PLAN_SCALAR_H
+#define TRANSHUME_PLAN_SCALAR_H
+
+#include "base/arena.h"
+#include "model/schema.h"
+#include "plan/document.h"
+
+/*
+ * Quoted: TEXT. Else null, true, 5, 0x1F, 0o17, 1.50 (DECIMAL, scale kept), .inf, .nan by their form, all
+ * others TEXT. Texts are borrowed from the node. STATUS_FAILED: memory is out.
+ */
+enum status scalar_value(const struct plan_node *node, struct arena *arena, struct cell *cell) MUST_USE;
+
+/* The type of a constant. */
+struct value_type scalar_type(const struct cell *cell);
+
+/* "int64", "decimal(10,2)", "text(20)". False if it is no such thing. */
+bool scalar_parse_type(const char *text, struct value_type *type);
+
+/* The kind that a native type name stands for in a connector's table ("NUMERIC(10,2)"); false if
+ * the table does not know it. */
+struct connector;
+bool scalar_native_type(const struct connector *connector, const char *native,
+                        struct value_type *type);
+
+/* Names of the kinds that `cast:` may give. */
+extern const char *const scalar_cast_names[];
+extern const uint32_t scalar_cast_name_count;
+
+#endif
