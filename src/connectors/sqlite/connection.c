@@ -41,10 +41,11 @@ enum status sqlite_connection_open(const char *path, enum connection_access acce
                                    int64_t timeout_ms, sqlite3 **connection, struct error *error)
 {
     static const int access_flags[] = {
-        [CONNECTION_READ] = SQLITE_OPEN_READONLY,
-        [CONNECTION_IMMUTABLE] = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI,
-        [CONNECTION_WRITE] = SQLITE_OPEN_READWRITE,
-        [CONNECTION_CREATE] = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+        [CONNECTION_READ] = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX,
+        [CONNECTION_READ_SHARED] = SQLITE_OPEN_READONLY | SQLITE_OPEN_FULLMUTEX,
+        [CONNECTION_IMMUTABLE] = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI,
+        [CONNECTION_WRITE] = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+        [CONNECTION_CREATE] = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
     };
     enum open_mode mode = access == CONNECTION_CREATE ? OPEN_TARGET : OPEN_SOURCE;
     enum status status = STATUS_FAILED;
@@ -55,7 +56,7 @@ enum status sqlite_connection_open(const char *path, enum connection_access acce
     if (access == CONNECTION_IMMUTABLE) {
         append_file_uri(&uri, path);
     }
-    int flags = access_flags[access] | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
+    int flags = access_flags[access] | SQLITE_OPEN_PRIVATECACHE;
     int result = sqlite3_open_v2(uri.length > 0 ? buffer_string(&uri) : path, &opened, flags, NULL);
     if (result != SQLITE_OK) {
         sqlite_error(opened, result, mode,

@@ -204,7 +204,10 @@ enum status span_decode(const struct span *span, struct span_bounds *bounds,
 /* " AND …" conditions on the root's alias with the parameters :low0 … :high0 …. */
 void span_append_condition(struct buffer *sql, const struct span_bounds *bounds,
                            const struct catalog_table *table, const char *alias);
-/* "(A, 5)" for people. */
+/* Binds what span_append_condition named. */
+enum status span_bind(const struct span_bounds *bounds, sqlite3_stmt *statement,
+                      struct error *error) MUST_USE;
+/* "A, 5" for people. */
 void span_print_values(const uint8_t *values, const uint8_t *end, uint32_t parts, struct buffer *out);
 
 /* ---------------------------------------------------------------- request.c */

@@ -44,10 +44,16 @@ void sqlite_target_closing(struct sqlite_database *database);
 
 /* ---------------------------------------------------------------- connection.c */
 
-enum connection_access { CONNECTION_READ, CONNECTION_IMMUTABLE, CONNECTION_WRITE, CONNECTION_CREATE };
+enum connection_access {
+    CONNECTION_READ,
+    CONNECTION_READ_SHARED, /* with a mutex: any thread */
+    CONNECTION_IMMUTABLE,
+    CONNECTION_WRITE,
+    CONNECTION_CREATE
+};
 
 /*
- * A connection without a mutex of its own (one thread at a time) with the settings for files that
+ * A connection without a mutex of its own (one thread at a time, unless shared) with the settings for files that
  * are not trusted: defensive, no trusted schema, no extensions, no file URIs; its busy handler gives
  * up after timeout_ms. CONNECTION_CREATE is for targets; the others never checkpoint when they close.
  */

@@ -1,0 +1,506 @@
+/*
+ * One moment for all readers, proof that nothing changed since, and the life of the source's state.
+ *
+ * The distribution's library has no snapshot calls. So all connections begin their read transaction
+ * while a helper holds the write lock: nobody can commit in between. Nothing is written by that, and
+ * no lock of ours stays but those of the readers: in rollback-journal mode they keep writers from
+ * committing, in WAL mode they keep nobody.
+ *
+ * The WAL's shared index ("-shm"; sqlite.org/walformat.html, "The WAL-Index File Format") begins with
+ * a header of 48 bytes, twice. All integers are in the machine's order:
+ *     0 version 3007000   8 change counter   16 frames   20 pages   24 frame checksum   32 salts
+ * Each commit changes it, and frames, checksum and salts are those of the WAL file itself, so that
+ * another process finds the same values for the same content.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "connectors/sqlite/source.h"
+
+enum { WAL_INDEX_VERSION = 3007000, WAL_INDEX_REGION = 32768 };
+
+/* A change in the same tick of the file system's clock as the one before could not be seen. */
+enum { CLOCK_TICK_MS = 20, COARSE_TICK_MS = 2000 };
+
+/* ---------------------------------------------------------------- opening */
+
+static enum status file_beside_exists(struct sqlite_database *self, const char *suffix, bool *exists,
+                                      struct error *error)
+{
+    struct stat facts;
+    char *path = arena_format(self->arena, "%s%s", self->path, suffix);
+    if (path == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a path");
+    }
+    *exists = stat(path, &facts) == 0 && facts.st_size > 0;
+    return STATUS_OK;
+}
+
+/* A helper that may write; if there can be none, one connection with a mutex serves every thread. */
+static enum status open_helper(struct sqlite_database *self, struct error *error)
+{
+    struct sqlite_source *source = self->source;
+
+    if (access(self->path, W_OK) == 0 &&
+        sqlite_connection_open(self->path, CONNECTION_WRITE, self->timeout_ms, &source->helper, NULL) ==
+            STATUS_OK &&
+        sqlite3_db_readonly(source->helper, "main") == 0) {
+        return STATUS_OK;
+    }
+    sqlite_connection_close(source->helper);
+    source->helper = NULL;
+    source->single = true;
+    self->base.limits.readers_max = 1;
+    sqlite_connection_close(self->control);
+    self->control = NULL;
+    return sqlite_connection_open(self->path, CONNECTION_READ_SHARED, self->timeout_ms, &self->control,
+                                  error);
+}
+
+static enum status read_journal_mode(struct sqlite_database *self, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    /* a read first: in WAL mode it is what opens the WAL, and errors are told by it */
+    if (sqlite_prepare(self, self->control, "SELECT count(*) FROM main.sqlite_schema", &statement,
+                       error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    int result = sqlite3_step(statement);
+    sqlite3_finalize(statement);
+    if (result != SQLITE_ROW) {
+        return sqlite_error(self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ, self->shown,
+                            "it can't be read", error);
+    }
+    if (sqlite_prepare(self, self->control, "PRAGMA main.journal_mode", &statement, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        const char *mode = (const char *)sqlite3_column_text(statement, 0);
+        self->source->wal = mode != NULL && strcmp(mode, "wal") == 0;
+    }
+    sqlite3_finalize(statement);
+    return STATUS_OK;
+}
+
+static enum status set_temporary_folder(struct sqlite_database *self, const char *folder,
+                                        struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "PRAGMA temp_store_directory = ");
+    sqlite_append_text(&sql, folder);
+    enum status status = sqlite_execute(self, self->control, buffer_string(&sql), error);
+    buffer_free(&sql);
+    return status;
+}
+
+enum status sqlite_source_opened(struct sqlite_database *self, bool immutable, struct error *error)
+{
+    struct sqlite_source *source = calloc(1, sizeof *source);
+    bool wal_has_content = false;
+
+    if (source == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for the source's state");
+    }
+    self->source = source;
+    pthread_mutex_init(&source->lock, NULL);
+    source->immutable = immutable;
+    if (file_beside_exists(self, "-wal", &wal_has_content, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct stat facts;
+    char *wal = arena_format(self->arena, "%s-wal", self->path);
+    source->wal_found = wal == NULL || stat(wal, &facts) == 0;
+    if (immutable && wal_has_content) {
+        error_set(error, ERROR_SOURCE_INVALID, self->shown,
+                  "immutable=true would lose what is in its -wal file");
+        error_hint(error, "open it without the option, or let SQLite fold the WAL in first: sqlite3 "
+                          "FILE 'PRAGMA wal_checkpoint(TRUNCATE)'");
+        return STATUS_FAILED;
+    }
+    if (!immutable && open_helper(self, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (read_journal_mode(self, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (self->spill_folder != NULL) {
+        /* process-wide in SQLite: where its sorts spill to */
+        if (set_temporary_folder(self, self->spill_folder, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        source->temporary_folder_set = true;
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- closing */
+
+static void report_excess(struct sqlite_source *source)
+{
+    while (source->excess != NULL) {
+        struct excess_digits *excess = source->excess;
+        source->excess = excess->next;
+        log_write(LOG_WARNING,
+                  "%s.%s: %" PRIu64 " values have more digits after the point than the column "
+                  "declares; all digits were kept",
+                  excess->stream, excess->column, excess->count);
+        free(excess);
+    }
+}
+
+void sqlite_source_closing(struct sqlite_database *self)
+{
+    struct sqlite_source *source = self->source;
+    if (source == NULL) {
+        return;
+    }
+    report_excess(source);
+    for (uint32_t i = 0; i < source->idle_count; i++) {
+        sqlite_connection_close(source->idle[i]);
+    }
+    free(source->idle);
+    source->idle = NULL;
+    source->idle_count = 0;
+    if (source->large != self->control) {
+        sqlite_connection_close(source->large);
+    }
+    source->large = NULL;
+    source->wal_index = NULL;
+    if (source->catalog_read) {
+        arena_destroy(source->catalog.schema->arena);
+    }
+    if (source->temporary_folder_set) {
+        enum status status = set_temporary_folder(self, "", NULL);
+        (void)status;
+    }
+    spill_remove(source);
+}
+
+/* A reader of a clean WAL database leaves an empty -wal and a -shm file behind; SQLite removes them
+ * when a connection that may write is the last to close. Nothing is in them, so nothing is folded in. */
+static void tidy(struct sqlite_database *self)
+{
+    struct sqlite_source *source = self->source;
+    struct stat facts;
+    char *wal = arena_format(self->arena, "%s-wal", self->path);
+
+    if (source->helper == NULL || !source->wal || source->wal_found || wal == NULL ||
+        stat(wal, &facts) != 0 || facts.st_size != 0) {
+        return;
+    }
+    sqlite3_busy_timeout(source->helper, 0);
+    sqlite3_exec(source->helper, "SELECT 1 FROM sqlite_schema LIMIT 1", NULL, NULL, NULL);
+    sqlite3_db_config(source->helper, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+}
+
+void sqlite_source_closed(struct sqlite_database *self)
+{
+    struct sqlite_source *source = self->source;
+    if (source == NULL) {
+        return;
+    }
+    tidy(self);
+    sqlite_connection_close(source->helper);
+    pthread_mutex_destroy(&source->lock);
+    free(source);
+    self->source = NULL;
+}
+
+/* ---------------------------------------------------------------- the version of the content */
+
+bool wal_version_read(const volatile uint32_t *wal_index, struct wal_version *version)
+{
+    uint32_t copies[2][12];
+
+    for (int attempt = 0; wal_index != NULL && attempt < 100; attempt++) {
+        for (int i = 0; i < 12; i++) {
+            copies[0][i] = wal_index[i];
+        }
+        __sync_synchronize();
+        for (int i = 0; i < 12; i++) {
+            copies[1][i] = wal_index[12 + i];
+        }
+        if (memcmp(copies[0], copies[1], sizeof copies[0]) == 0 &&
+            copies[0][0] == WAL_INDEX_VERSION) {
+            *version = (struct wal_version){
+                .frames = copies[0][4],
+                .pages = copies[0][5],
+                .checksum = {copies[0][6], copies[0][7]},
+                .salt = {copies[0][8], copies[0][9]},
+            };
+            return true;
+        }
+        clock_sleep_ms(1);
+    }
+    return false;
+}
+
+static void map_wal_index(struct sqlite_database *self)
+{
+    struct sqlite_source *source = self->source;
+    sqlite3_file *file = NULL;
+    void volatile *region = NULL;
+
+    sqlite3_file_control(self->control, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (file == NULL || file->pMethods == NULL || file->pMethods->iVersion < 2 ||
+        file->pMethods->xShmMap == NULL) {
+        return;
+    }
+    int result = file->pMethods->xShmMap(file, 0, WAL_INDEX_REGION, 0, &region);
+    if (result == SQLITE_OK || result == SQLITE_READONLY) {
+        source->wal_index = region;
+    }
+}
+
+bool sqlite_source_unchanged(struct sqlite_database *self)
+{
+    const struct sqlite_source *source = self->source;
+    struct wal_version now;
+
+    if (!source->snapshot_taken) {
+        return false;
+    }
+    if (!source->wal || source->immutable) {
+        return true; /* the readers' shared locks let nobody commit */
+    }
+    return wal_version_read(source->wal_index, &now) &&
+           memcmp(&now, &source->version, sizeof now) == 0;
+}
+
+static int64_t stat_ms(const struct timespec *time)
+{
+    return (int64_t)time->tv_sec * 1000 + time->tv_nsec / 1000000;
+}
+
+/*
+ * Waits until a change from now on would be stamped later than the last one. False if that would take
+ * too long (clock set back): then nothing is proven.
+ */
+static bool stamps_settled(struct sqlite_database *self, struct stat *facts)
+{
+    for (int64_t deadline = clock_monotonic_ms() + COARSE_TICK_MS + CLOCK_TICK_MS;
+         clock_monotonic_ms() < deadline; clock_sleep_ms(5)) {
+        if (stat(self->path, facts) != 0) {
+            return false;
+        }
+        bool coarse = facts->st_mtim.tv_nsec == 0 && facts->st_ctim.tv_nsec == 0;
+        int64_t last = stat_ms(&facts->st_mtim) > stat_ms(&facts->st_ctim) ? stat_ms(&facts->st_mtim)
+                                                                           : stat_ms(&facts->st_ctim);
+        if (clock_utc_us() / 1000 > last + (coarse ? COARSE_TICK_MS : CLOCK_TICK_MS)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Everything that a commit changes: in rollback mode the change counter, the size and the stamps of the
+ * file; in WAL mode the stamps (a checkpoint writes the file) and the WAL's frames, whose checksum goes
+ * over all of them. A checkpoint or a touch alone makes the token differ too: that only costs a proof.
+ */
+static enum status make_token(struct sqlite_database *self, struct arena *arena, const char **token,
+                              struct error *error)
+{
+    struct sqlite_source *source = self->source;
+    struct stat facts = {0};
+    unsigned char header[100] = {0};
+    sqlite3_file *file = NULL;
+    struct buffer text = {0};
+    bool proven = stamps_settled(self, &facts);
+
+    sqlite3_file_control(self->control, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (facts.st_size > 0 && (file == NULL || file->pMethods == NULL ||
+                              file->pMethods->xRead(file, header, sizeof header, 0) != SQLITE_OK)) {
+        proven = false;
+    }
+    buffer_format(&text, "sqlite1 inode %ju size %jd mtime %jd.%09ld ctime %jd.%09ld header ",
+                  (uintmax_t)facts.st_ino, (intmax_t)facts.st_size, (intmax_t)facts.st_mtim.tv_sec,
+                  facts.st_mtim.tv_nsec, (intmax_t)facts.st_ctim.tv_sec, facts.st_ctim.tv_nsec);
+    for (size_t i = 24; i < sizeof header; i++) {
+        buffer_format(&text, "%02x", header[i]);
+    }
+    if (source->wal && !source->immutable) {
+        const struct wal_version *version = &source->version;
+        proven = proven && source->wal_index != NULL;
+        if (version->frames > 0) {
+            buffer_format(&text, " wal %08x%08x %u %u %08x%08x", version->salt[0], version->salt[1],
+                          version->frames, version->pages, version->checksum[0], version->checksum[1]);
+        }
+    }
+    if (!proven) {
+        buffer_format(&text, " unproven %jd %jd", (intmax_t)getpid(), (intmax_t)clock_utc_us());
+    }
+    *token = arena_copy_string(arena, buffer_string(&text));
+    bool failed = text.failed || *token == NULL;
+    buffer_free(&text);
+    return failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for the snapshot's token")
+                  : STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- taking it */
+
+static enum status open_readers(struct sqlite_database *self, uint32_t count, struct error *error)
+{
+    struct sqlite_source *source = self->source;
+    enum connection_access access = source->immutable ? CONNECTION_IMMUTABLE : CONNECTION_READ;
+
+    if (source->single) {
+        source->large = self->control;
+        return STATUS_OK;
+    }
+    source->idle = calloc(count, sizeof(sqlite3 *));
+    if (source->idle == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for its readers");
+    }
+    for (; source->idle_count < count; source->idle_count++) {
+        if (sqlite_connection_open(self->path, access, self->timeout_ms,
+                                   &source->idle[source->idle_count], error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return sqlite_connection_open(self->path, access, self->timeout_ms, &source->large, error);
+}
+
+/* Sets the connection's memory bound and begins its read transaction. */
+static enum status begin_reading(struct sqlite_database *self, sqlite3 *connection, int64_t cache_kib,
+                                 struct error *error)
+{
+    char sql[160];
+    snprintf(sql, sizeof sql,
+             "PRAGMA cache_size = -%" PRId64 "; PRAGMA temp_store = FILE; PRAGMA automatic_index = ON;"
+             " BEGIN; SELECT 1 FROM main.sqlite_schema LIMIT 1",
+             cache_kib);
+    return sqlite_execute(self, connection, sql, error);
+}
+
+static enum status begin_all(struct sqlite_database *self, struct error *error)
+{
+    struct sqlite_source *source = self->source;
+    int64_t connections = (int64_t)source->idle_count + 2;
+    int64_t cache_kib = (int64_t)(self->memory_bytes / 1024) / connections;
+    cache_kib = cache_kib < 256 ? 256 : cache_kib > 2048 ? 2048 : cache_kib;
+
+    enum status status = begin_reading(self, self->control, cache_kib, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < source->idle_count; i++) {
+        status = begin_reading(self, source->idle[i], cache_kib, error);
+    }
+    if (status == STATUS_OK && source->large != self->control) {
+        status = begin_reading(self, source->large, 256, error);
+    }
+    if (status == STATUS_OK) {
+        status = read_journal_mode(self, error);
+    }
+    if (status == STATUS_OK && source->wal && !source->immutable) {
+        map_wal_index(self);
+        if (!wal_version_read(source->wal_index, &source->version)) {
+            source->wal_index = NULL;
+        }
+    }
+    return status;
+}
+
+static enum status check_schema_version(struct sqlite_database *self, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    struct sqlite_source *source = self->source;
+    int64_t version = 0;
+
+    if (!source->catalog_read) {
+        return STATUS_OK;
+    }
+    if (sqlite_prepare(self, self->control, "PRAGMA main.schema_version", &statement, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        version = sqlite3_column_int64(statement, 0);
+    }
+    sqlite3_finalize(statement);
+    if (version == source->catalog.schema_version) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_SOURCE_CHANGED, self->shown,
+              "its schema changed between the check and the start of the copy");
+    error_hint(error, "start again once nobody changes the schema");
+    return STATUS_FAILED;
+}
+
+static enum status source_snapshot(struct database *database, uint32_t reader_count,
+                                   struct arena *arena, const char **token, struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    struct sqlite_source *source = self->source;
+
+    if (source->snapshot_taken) {
+        return error_set(error, ERROR_INTERNAL, self->shown, "a second snapshot was asked for");
+    }
+    if (open_readers(self, reader_count > 0 ? reader_count : 1, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (source->helper != NULL) {
+        int result = sqlite3_exec(source->helper, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+        if (result != SQLITE_OK) {
+            return sqlite_error(source->helper, result, OPEN_SOURCE, ERROR_SOURCE_READ, self->shown,
+                                "the moment of the copy can't be fixed", error);
+        }
+    }
+    enum status status = begin_all(self, error);
+    if (source->helper != NULL) {
+        sqlite3_exec(source->helper, "ROLLBACK", NULL, NULL, NULL);
+    }
+    if (status != STATUS_OK || check_schema_version(self, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    source->snapshot_taken = true;
+    if (failpoint_hit("sqlite.snapshot_taken", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return make_token(self, arena, token, error);
+}
+
+static enum status source_caveats(struct database *database, struct buffer *out, struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    const struct sqlite_source *source = self->source;
+    struct stat facts;
+
+    (void)error;
+    if (stat(self->path, &facts) == 0 && facts.st_size == 0) {
+        buffer_format(out, "%s is an empty file: a database without tables\n", self->shown);
+    }
+    if (source->immutable) {
+        buffer_append_string(out, "immutable=true: if something writes to the file meanwhile, what is "
+                                  "read is undefined\n");
+    } else if (!source->wal) {
+        buffer_append_string(out, "the source is not in WAL mode: its writers wait while the copy reads "
+                                  "(PRAGMA journal_mode=WAL avoids it)\n");
+    } else {
+        buffer_append_string(out, "the source's WAL can't be reset while the copy reads: it grows by "
+                                  "what is written meanwhile\n");
+    }
+    if (source->single) {
+        buffer_append_string(out, "the source's file can't be written to, so no lock can be had: one "
+                                  "reader\n");
+    }
+    return STATUS_OK;
+}
+
+const struct source_functions sqlite_source_functions = {
+    .snapshot = source_snapshot,
+    .describe_stream = source_describe_stream,
+    .split = source_split,
+    .prepare = source_prepare,
+    .reader_open = source_reader_open,
+    .reader_close = source_reader_close,
+    .cursor_open = source_cursor_open,
+    .cursor_next = source_cursor_next,
+    .cursor_close = source_cursor_close,
+    .caveats = source_caveats,
+};
