@@ -1,0 +1,84 @@
+/* `transhume init`: a plan that works as it stands, with the reasons beside it. */
+#include "plan/propose.h"
+
+static void column_list(struct buffer *out, struct column_list columns)
+{
+    buffer_append_byte(out, '[');
+    for (uint32_t i = 0; i < columns.count; i++) {
+        buffer_append_string(out, i ? ", " : "");
+        propose_append_quoted(out, columns.names[i]);
+    }
+    buffer_append_byte(out, ']');
+}
+
+void propose_write_tables(struct proposal *proposal)
+{
+    struct buffer *out = proposal->out;
+    buffer_append_string(out, proposal->count ? "tables:\n" : "tables: {}\n");
+    for (uint32_t i = 0; i < proposal->count; i++) {
+        const struct schema_table *table = proposal->tables[i].table;
+        buffer_append_string(out, "  ");
+        propose_append_scalar(out, table->name);
+        buffer_append_string(out, ":\n");
+        if (table->primary_key.count > 0) {
+            buffer_append_string(out, "    key: ");
+            column_list(out, table->primary_key);
+            buffer_append_byte(out, '\n');
+        }
+        buffer_append_string(out, "    from: ");
+        propose_append_quoted(out, table->name);
+        buffer_append_string(out, "\n    fields:\n      \"*\": copy\n");
+    }
+}
+
+static void write_head(struct proposal *proposal, const char *source_uri, const char *target_uri)
+{
+    struct buffer *out = proposal->out;
+    buffer_append_string(
+        out,
+        "# A plan for transhume: what moves, and how it arrives. Edit it, then:\n"
+        "#   transhume check --sample 2    shows records as they will arrive, changes nothing\n"
+        "#   transhume migrate             copies; after any interruption: transhume resume\n"
+        "transhume: 1\nsource: ");
+    propose_append_quoted(out, source_uri);
+    buffer_append_string(out, "\ntarget: ");
+    propose_append_quoted(out, target_uri);
+    buffer_append_string(
+        out, "\nexisting: refuse     # or append, upsert, replace, skip: what to do about "
+             "records that are there\n");
+    buffer_append_string(out, "# options: { jobs: 2, memory: 48MiB, max_rejects: 0 }\n\n");
+}
+
+enum status plan_propose(const char *source_uri, struct database *source,
+                         const struct schema *schema, const char *target_uri,
+                         struct database *target, const struct plan_settings *settings,
+                         struct buffer *yaml, struct error *error)
+{
+    struct proposal proposal = {.arena = arena_create(0), .out = yaml};
+    (void)source;
+    if (!proposal.arena) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
+    }
+    enum status status = propose_decide(&proposal, schema, settings, error);
+    if (status == STATUS_OK) {
+        write_head(&proposal, source_uri, target_uri);
+        if (target->capabilities & CAPABILITY_SQL_SCHEMA) {
+            buffer_append_string(
+                yaml, "# One target table a source table. \"*\": copy takes every column under "
+                      "its own name;\n# a field named beside it wins: Price: { column: Total }, "
+                      "Note: { drop: true }, Full: \"{First} {Last}\"\n");
+            propose_write_tables(&proposal);
+        } else {
+            buffer_append_string(
+                yaml,
+                "# Proposed from the foreign keys: what belongs to a record stands under its key "
+                "or inside it,\n# and names that the record points to are beside the numbers. "
+                "{Column} in a text is that column's value.\n");
+            propose_write_documents(&proposal, target->connector);
+        }
+        status = yaml->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan")
+                              : STATUS_OK;
+    }
+    arena_destroy(proposal.arena);
+    return status;
+}
