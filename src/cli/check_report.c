@@ -1,0 +1,183 @@
+/* What `check` and `migrate --dry-run` print. */
+#include "cli/cli.h"
+
+#include "base/text.h"
+#include "observe/table.h"
+#include <string.h>
+#include <unistd.h>
+
+enum { COLUMNS = 100, FORMAT = 1 };
+
+const char *cli_guarantee_name(enum guarantee guarantee)
+{
+    static const char *const names[] = {[GUARANTEE_EXACTLY_ONCE] = "exactly once",
+                                        [GUARANTEE_IDEMPOTENT] = "idempotent",
+                                        [GUARANTEE_AT_LEAST_ONCE] = "at least once"};
+    return names[guarantee];
+}
+
+static void append_entities(const struct check_report *report, bool color, struct buffer *out)
+{
+    static const char *const titles[] = {"entity", "from", "table", ">records",
+                                         ">bytes", "keys", NULL};
+    struct table *table = table_create(titles);
+    for (uint32_t i = 0; i < report->entity_count; i++) {
+        const struct check_entity *entity = &report->entities[i];
+        table_add(table, entity->name);
+        table_add(table, entity->from == NULL ? "" : entity->from);
+        table_add(table, entity->table);
+        table_add_count(table, entity->records);
+        table_add_bytes(table, entity->bytes);
+        table_add(table, entity->keys == NULL ? "" : entity->keys);
+    }
+    table_append(table, color, out);
+    table_destroy(table);
+}
+
+static void append_list(const char *title, const char *const *lines, uint32_t count,
+                        struct buffer *out)
+{
+    if (count == 0) {
+        return;
+    }
+    buffer_format(out, "\n%s\n", title);
+    for (uint32_t i = 0; i < count; i++) {
+        char line[1024];
+        text_printable(lines[i], strlen(lines[i]), line, sizeof(line));
+        buffer_append_string(out, "  - ");
+        struct buffer folded = {0};
+        cli_append_wrapped(&folded, line, 4, COLUMNS);
+        buffer_append_string(out, folded.length > 4 ? buffer_string(&folded) + 4 : "\n");
+        buffer_free(&folded);
+    }
+}
+
+static void append_estimate(const struct check_report *report, struct buffer *out)
+{
+    char text[32];
+    buffer_append_string(out, "\nestimate   ");
+    if (report->seconds_estimate < 0) {
+        buffer_append_string(out, "too small to say how long");
+    } else {
+        text_human_seconds((double)report->seconds_estimate, text, sizeof(text));
+        buffer_format(out, "about %s", text);
+    }
+    if (report->bytes_estimate >= 0) {
+        text_human_bytes((uint64_t)report->bytes_estimate, text, sizeof(text));
+        buffer_format(out, ", %s", text);
+    }
+    buffer_append_string(out, "\nguarantee  ");
+    buffer_append_string(out, cli_guarantee_name(report->guarantee));
+    if (report->guarantee_text != NULL) {
+        buffer_format(out, ": %s", report->guarantee_text);
+    }
+    buffer_append_byte(out, '\n');
+}
+
+static void append_verdict(const struct check_report *report, bool dry_run, struct buffer *out)
+{
+    if (report->refused != 0) {
+        buffer_format(out, "\nmigrate would refuse this with exit status %d; nothing was changed\n",
+                      report->refused);
+    } else {
+        buffer_format(out, "\n%s; nothing was changed\n",
+                      dry_run ? "dry run: migrate would do this" : "ready to migrate");
+    }
+}
+
+static void append_text(const struct check_report *report, struct buffer *sample, bool color,
+                        bool dry_run, struct buffer *out)
+{
+    append_entities(report, color, out);
+    append_estimate(report, out);
+    append_list("notes", report->notes, report->note_count, out);
+    append_list("problems", report->problems, report->problem_count, out);
+    if (sample->length > 0) {
+        buffer_append_string(out, "\nsample: the first records as they will arrive\n\n");
+        buffer_append(out, sample->data, sample->length);
+    }
+    append_verdict(report, dry_run, out);
+}
+
+static void append_json_lines(const char *name, const char *const *lines, uint32_t count,
+                              struct buffer *out)
+{
+    buffer_format(out, ",\"%s\":[", name);
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_append_string(out, i == 0 ? "" : ",");
+        cli_append_json_text(out, lines[i]);
+    }
+    buffer_append_byte(out, ']');
+}
+
+static void append_json_number(const char *name, int64_t number, struct buffer *out)
+{
+    buffer_format(out, number < 0 ? ",\"%s\":null" : ",\"%s\":%lld", name, (long long)number);
+}
+
+static void append_json_entities(const struct check_report *report, struct buffer *out)
+{
+    buffer_append_string(out, ",\"entities\":[");
+    for (uint32_t i = 0; i < report->entity_count; i++) {
+        const struct check_entity *entity = &report->entities[i];
+        buffer_append_string(out, i == 0 ? "{\"entity\":" : ",{\"entity\":");
+        cli_append_json_text(out, entity->name);
+        buffer_append_string(out, ",\"table\":");
+        cli_append_json_text(out, entity->table);
+        buffer_append_string(out, ",\"from\":");
+        cli_append_json_text(out, entity->from);
+        append_json_number("records", entity->records, out);
+        append_json_number("bytes", entity->bytes, out);
+        buffer_append_string(out, ",\"keys\":");
+        cli_append_json_text(out, entity->keys);
+        buffer_append_byte(out, '}');
+    }
+    buffer_append_byte(out, ']');
+}
+
+/* The samples are JSON lines already: commas make a list of them. */
+static void append_json(const struct check_report *report, struct buffer *sample,
+                        struct buffer *out)
+{
+    buffer_format(out, "{\"format\":%d,\"exit_status\":%d,\"guarantee\":\"%s\"", FORMAT,
+                  report->refused, cli_guarantee_name(report->guarantee));
+    buffer_append_string(out, ",\"guarantee_text\":");
+    cli_append_json_text(out, report->guarantee_text);
+    append_json_number("seconds_estimate", report->seconds_estimate, out);
+    append_json_number("bytes_estimate", report->bytes_estimate, out);
+    append_json_entities(report, out);
+    append_json_lines("notes", report->notes, report->note_count, out);
+    append_json_lines("problems", report->problems, report->problem_count, out);
+    buffer_append_string(out, ",\"samples\":[");
+    while (sample->length > 0 && sample->data[sample->length - 1] == '\n') {
+        sample->length--;
+    }
+    for (size_t i = 0; i < sample->length; i++) {
+        buffer_append_byte(out, sample->data[i] == '\n' ? ',' : sample->data[i]);
+    }
+    buffer_append_string(out, "]}\n");
+}
+
+int cli_check(struct cli_call *call, struct run_session *session, uint32_t sample, bool dry_run)
+{
+    struct error error = {0};
+    struct check_report report = {0};
+    struct buffer samples = {0};
+    struct buffer out = {0};
+    bool json = cli_switch(call, CLI_JSON);
+    int exit_status;
+    if (run_check(session, &report, &error) != STATUS_OK ||
+        (sample > 0 && run_sample(session, sample, json, &samples, &error) != STATUS_OK)) {
+        exit_status = cli_fail(&error);
+    } else {
+        if (json) {
+            append_json(&report, &samples, &out);
+        } else {
+            append_text(&report, &samples, cli_color(call, STDOUT_FILENO), dry_run, &out);
+        }
+        exit_status = cli_finish(&out, report.refused);
+    }
+    buffer_free(&samples);
+    arena_destroy(report.arena);
+    return exit_status;
+}

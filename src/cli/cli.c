@@ -1,0 +1,156 @@
+/* From main to a command: set-up, parsing, dispatch. */
+#include "cli/cli.h"
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "cli/help.h"
+#include "connectors/registry.h"
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+extern char **environ;
+
+/* Variables of the program that are no options. */
+static const char *const other_variables[] = {"TRANSHUME_FAILPOINT", "TRANSHUME_FAILPOINT_COUNT",
+                                              "TRANSHUME_MODULES"};
+enum { OTHER_COUNT = sizeof(other_variables) / sizeof(other_variables[0]) };
+
+/* TRANSHUME_JOB=8 would otherwise do nothing and say nothing. */
+static void warn_of_mistyped_variables(void)
+{
+    const char *names[CLI_OPTION_COUNT + OTHER_COUNT];
+    size_t count = 0;
+    for (; count < OTHER_COUNT; count++) {
+        names[count] = other_variables[count];
+    }
+    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+        const char *name = cli_option_at((enum cli_option_id)i)->environment;
+        if (name != NULL) {
+            names[count++] = name;
+        }
+    }
+    for (char **variable = environ; *variable != NULL; variable++) {
+        char name[64];
+        size_t length = strcspn(*variable, "=");
+        if (strncmp(*variable, "TRANSHUME_", 10) != 0 || length >= sizeof(name)) {
+            continue;
+        }
+        memcpy(name, *variable, length);
+        name[length] = '\0';
+        const char *nearest = text_nearest(name, names, count);
+        if (nearest != NULL && strcmp(nearest, name) != 0) {
+            log_write(LOG_WARNING, "%s means nothing here; did you mean %s?", name, nearest);
+        }
+    }
+}
+
+/*
+ * Works on copies of the arguments, and hides passwords in the originals: they are what other users
+ * see in /proc. What was seen until now was seen, hence the warning.
+ */
+static char **copy_arguments(struct arena *arena, int count, char **arguments)
+{
+    char **copies = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof(*copies));
+    for (int i = 0; copies != NULL && i < count; i++) {
+        copies[i] = arena_copy_string(arena, arguments[i]);
+        size_t size = strlen(arguments[i]) + 1;
+        char *shown = arena_allocate(arena, size + 64);
+        if (copies[i] == NULL || shown == NULL) {
+            return NULL;
+        }
+        secret_redact_uri(arguments[i], shown, size + 64);
+        if (strcmp(shown, arguments[i]) != 0) {
+            log_write(
+                LOG_WARNING,
+                "a password on the command line can be seen by other users of this machine and "
+                "stays in the shell's history; put it in the environment or the database's own "
+                "password file");
+            size_t shown_length = strlen(shown);
+            memset(arguments[i], 0, size);
+            memcpy(arguments[i], shown, shown_length < size ? shown_length : size - 1);
+        }
+    }
+    return copies;
+}
+
+static int say_later(const struct cli_command *command)
+{
+    struct error error = {0};
+    error_set(&error, ERROR_NOT_IMPLEMENTED, command->name,
+              "this command (%s) comes with a later version", command->summary);
+    return cli_fail(&error);
+}
+
+static void set_log_level(const struct cli_call *call)
+{
+    enum log_level level = LOG_WARNING;
+    if (cli_switch(call, CLI_QUIET)) {
+        level = LOG_ERROR;
+    } else if (cli_switch(call, CLI_VERBOSE)) {
+        level = LOG_DEBUG;
+    }
+    log_set_stderr_level(level);
+}
+
+static int dispatch(struct cli_call *call)
+{
+    struct error error = {0};
+    struct buffer out = {0};
+    if (call->command == NULL && !cli_switch(call, CLI_HELP)) {
+        help_append_overview(&out);
+        log_write(LOG_ERROR, "no command was given");
+        ssize_t ignored = write(STDERR_FILENO, out.data, out.failed ? 0 : out.length);
+        (void)ignored;
+        buffer_free(&out);
+        return error_describe(ERROR_USAGE)->exit_status;
+    }
+    if (call->command == NULL) {
+        help_append_overview(&out);
+        return cli_finish(&out, 0);
+    }
+    if (cli_switch(call, CLI_HELP)) {
+        help_append_command(call->command, &out);
+        return cli_finish(&out, 0);
+    }
+    if (call->command->is_later) {
+        return say_later(call->command);
+    }
+    if (cli_switch(call, CLI_RESTART)) {
+        error_set(&error, ERROR_NOT_IMPLEMENTED, "migrate --restart",
+                  "this comes with a later version");
+        error_hint(&error, "`transhume resume` goes on with the unfinished run; `transhume reset "
+                           "--confirm` forgets it, and says what stays in the target.");
+        return cli_fail(&error);
+    }
+    set_log_level(call);
+    warn_of_mistyped_variables();
+    if (registry_load_modules(&error) != STATUS_OK) {
+        return cli_fail(&error);
+    }
+    return call->command->run(call);
+}
+
+int cli_main(int argument_count, char **arguments)
+{
+    struct error error = {0};
+    struct cli_call call = {.arena = arena_create(0)};
+    int exit_status = error_describe(ERROR_MEMORY)->exit_status;
+    signal(SIGPIPE, SIG_IGN); /* the writer is told, and need not be killed */
+    char **copies =
+        call.arena == NULL ? NULL : copy_arguments(call.arena, argument_count, arguments);
+    if (copies == NULL) {
+        error_set(&error, ERROR_MEMORY, NULL, "no memory for the command line");
+        exit_status = cli_fail(&error);
+    } else if (failpoint_setup(&error) != STATUS_OK ||
+               cli_parse(&call, argument_count, copies, &error) != STATUS_OK) {
+        exit_status = cli_fail(&error);
+    } else {
+        exit_status = dispatch(&call);
+    }
+    log_close_file();
+    arena_destroy(call.arena);
+    return exit_status;
+}

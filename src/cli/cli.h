@@ -1,0 +1,107 @@
+/* The program's front: a parsed command line, the commands, and what they share. */
+#ifndef TRANSHUME_CLI_CLI_H
+#define TRANSHUME_CLI_CLI_H
+
+#include "base/buffer.h"
+#include "cli/options.h"
+#include "engine/run.h"
+
+enum { CLI_ARGUMENTS_MAX = 8 };
+
+struct cli_command;
+
+/* What was asked for. Texts point into argv, the environment and the plan; lists live in `arena`.
+ */
+struct cli_call {
+    const struct cli_command *command;
+    const char *arguments[CLI_ARGUMENTS_MAX];
+    uint32_t argument_count;
+    struct cli_value values[CLI_OPTION_COUNT];
+    struct arena *arena;
+    const char *command_line; /* for the log, without secrets */
+};
+
+/* One command: its help, and what runs it. */
+struct cli_command {
+    const char *name;
+    uint32_t place;        /* its bit for options */
+    const char *arguments; /* "[SRC DST]", for the usage line */
+    uint32_t arguments_min;
+    uint32_t arguments_max;
+    const char *summary;     /* one line */
+    const char *description; /* paragraphs, lines of their own; may be NULL */
+    const char *examples;    /* a line each, "# comment" lines between; may be NULL */
+    bool is_later;           /* comes with a later version: says so and exits 2 */
+    /* Returns the exit status. */
+    int (*run)(struct cli_call *call);
+};
+/* Ended by a command without a name. */
+const struct cli_command *cli_commands(void);
+const struct cli_command *cli_command_by_name(const char *name);
+/* `name` with what it was perhaps meant to be. */
+void cli_unknown_command(const char *name, struct error *error);
+
+/* The whole program but for main; returns the exit status. */
+int cli_main(int argument_count, char **arguments);
+
+/* parse.c */
+enum status cli_parse(struct cli_call *call, int argument_count, char **arguments,
+                      struct error *error) MUST_USE;
+/* The plan that the call means: --plan, or transhume.yaml when no SRC and DST are given; NULL: a
+ * plain copy. */
+enum status cli_find_plan(struct cli_call *call, const char **path, struct error *error) MUST_USE;
+/* The same for resume: without --plan and SRC DST, a state folder of a plain copy says what to go
+ * on with. */
+enum status cli_find_plan_of_run(struct cli_call *call, const char **path,
+                                 struct error *error) MUST_USE;
+
+static inline bool cli_switch(const struct cli_call *call, enum cli_option_id id)
+{
+    return call->values[id].is_set && call->values[id].number != 0;
+}
+static inline const char *cli_text(const struct cli_call *call, enum cli_option_id id)
+{
+    return call->values[id].is_set ? call->values[id].text : NULL;
+}
+
+/* output.c */
+/* Prints the error (and the plan faults before it, a line each) and returns its exit status. */
+int cli_fail(const struct error *error);
+int cli_fail_with_faults(struct buffer *faults, const struct error *error);
+/* Writes to stdout and empties the buffer; a failure to write is ERROR… and exit 3, but for a
+ * reader that went away. */
+enum status cli_print(struct buffer *out, struct error *error) MUST_USE;
+/* cli_print and then `exit_status`, or the failure's. */
+int cli_finish(struct buffer *out, int exit_status);
+bool cli_color(const struct cli_call *call, int descriptor);
+/* Is the text printable JSON text? Appends it quoted, escaped where it is not. */
+void cli_append_json_text(struct buffer *out, const char *text);
+/* Folds `text` at `columns`, each line after `indent` spaces; "\n" in it stays. */
+void cli_append_wrapped(struct buffer *out, const char *text, uint32_t indent, uint32_t columns);
+
+/* run_setup.c */
+/* `.transhume` beside the plan (NULL: none) or here, unless --state says another. */
+const char *cli_state_folder(struct cli_call *call, const char *plan_path);
+/* From the call's values to the engine's options; what is not given stays unset. */
+void cli_run_options(struct cli_call *call, const char *plan_path, struct run_options *options);
+/* Opens plan and databases. A failure has been printed, and is in `*exit_status`. */
+enum status cli_open_session(struct cli_call *call, const char *plan_path,
+                             struct run_session **session, int *exit_status) MUST_USE;
+
+/* check_report.c: what check and migrate --dry-run print; the exit status comes back. */
+int cli_check(struct cli_call *call, struct run_session *session, uint32_t sample, bool dry_run);
+const char *cli_guarantee_name(enum guarantee guarantee);
+
+/* One function a command; command_NAME.c */
+int command_init(struct cli_call *call);
+int command_check(struct cli_call *call);
+int command_migrate(struct cli_call *call);
+int command_resume(struct cli_call *call);
+int command_status(struct cli_call *call);
+int command_reset(struct cli_call *call);
+int command_connectors(struct cli_call *call);
+int command_failpoints(struct cli_call *call);
+int command_help(struct cli_call *call);
+int command_version(struct cli_call *call);
+
+#endif

@@ -1,0 +1,122 @@
+/* transhume init: writes a proposed plan. */
+#include "cli/cli.h"
+
+#include "base/file.h"
+#include "connectors/registry.h"
+#include <string.h>
+
+enum { MEMORY_BYTES = 8 << 20, TIMEOUT_MS = 30000 };
+
+static const char *output_path(const struct cli_call *call)
+{
+    const char *path = cli_text(call, CLI_OUTPUT);
+    return path == NULL ? cli_option_at(CLI_OUTPUT)->default_text : path;
+}
+
+/* Said before the databases are opened, which may take long. */
+static enum status check_output(const struct cli_call *call, const char *path, struct error *error)
+{
+    if (strcmp(path, "-") == 0 || cli_switch(call, CLI_FORCE) || !file_exists(path)) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_USAGE, path, "is there already");
+    error_hint(error, "--force writes over it, -o FILE writes another one, -o - prints the plan.");
+    return STATUS_FAILED;
+}
+
+static enum status write_plan(const struct cli_call *call, const char *path, struct buffer *yaml,
+                              struct error *error)
+{
+    if (yaml->failed) {
+        return error_set(error, ERROR_MEMORY, path, "no memory for the plan");
+    }
+    /* a plan may have appeared meanwhile */
+    if (check_output(call, path, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (file_write_atomic(path, yaml->data, yaml->length, NULL, error) != STATUS_OK) {
+        error_recode(error, ERROR_USAGE);
+        return STATUS_FAILED;
+    }
+    bool is_default = strcmp(path, cli_option_at(CLI_OUTPUT)->default_text) == 0;
+    buffer_clear(yaml);
+    buffer_format(yaml, "wrote %s: read and edit it, then `transhume check%s%s`\n", path,
+                  is_default ? "" : " --plan ", is_default ? "" : path);
+    return cli_print(yaml, error);
+}
+
+static enum status open_source(const struct cli_call *call, struct uri *uri,
+                               const struct connector *connector, struct database **source,
+                               struct error *error)
+{
+    if (connector->source == NULL || connector->catalog == NULL) {
+        return error_set(error, ERROR_USAGE, connector->name, "can't be a source");
+    }
+    const struct cli_value *timeout = &call->values[CLI_TIMEOUT];
+    struct open_options options = {.mode = OPEN_SOURCE,
+                                   .uri = uri,
+                                   .memory_bytes = MEMORY_BYTES,
+                                   .timeout_ms = timeout->is_set ? timeout->number : TIMEOUT_MS};
+    return connector->open(&options, source, error);
+}
+
+/* The target need not be there yet and is not opened: a proposal needs to know only its nature. */
+static enum status propose(const struct cli_call *call, struct buffer *yaml, struct error *error)
+{
+    struct uri *source_uri;
+    struct uri *target_uri;
+    const struct connector *source_connector;
+    const struct connector *target_connector;
+    struct database *source = NULL;
+    struct schema *schema = NULL;
+    if (registry_resolve(call->arguments[0], call->arena, &source_uri, &source_connector, error) !=
+            STATUS_OK ||
+        registry_resolve(call->arguments[1], call->arena, &target_uri, &target_connector, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (target_connector->target == NULL) {
+        return error_set(error, ERROR_USAGE, target_connector->name, "can't be a target");
+    }
+    struct database target = {.connector = target_connector,
+                              .capabilities = target_connector->capabilities};
+    struct plan_settings settings = {.include = call->values[CLI_INCLUDE].list,
+                                     .include_count = call->values[CLI_INCLUDE].list_count,
+                                     .exclude = call->values[CLI_EXCLUDE].list,
+                                     .exclude_count = call->values[CLI_EXCLUDE].list_count,
+                                     .existing = -1,
+                                     .time_zone = cli_text(call, CLI_TIME_ZONE)};
+    enum status status = open_source(call, source_uri, source_connector, &source, error);
+    if (status == STATUS_OK) {
+        status = source_connector->catalog->describe(source, &schema, error);
+    }
+    if (status == STATUS_OK) {
+        status = plan_propose(source_uri->shown, source, schema, target_uri->shown, &target,
+                              &settings, yaml, error);
+    }
+    if (schema != NULL) {
+        arena_destroy(schema->arena);
+    }
+    if (source != NULL) {
+        source_connector->close(source);
+    }
+    return status;
+}
+
+int command_init(struct cli_call *call)
+{
+    struct error error = {0};
+    struct buffer yaml = {0};
+    const char *path = output_path(call);
+    int exit_status = 0;
+    if (check_output(call, path, &error) != STATUS_OK ||
+        propose(call, &yaml, &error) != STATUS_OK) {
+        exit_status = cli_fail(&error);
+    } else if (strcmp(path, "-") == 0) {
+        exit_status = cli_finish(&yaml, 0);
+    } else if (write_plan(call, path, &yaml, &error) != STATUS_OK) {
+        exit_status = cli_fail(&error);
+    }
+    buffer_free(&yaml);
+    return exit_status;
+}

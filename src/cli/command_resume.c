@@ -1,0 +1,26 @@
+/* transhume resume: goes on with an unfinished run. */
+#include "cli/cli.h"
+
+#include "base/signals.h"
+#include "cli/run_end.h"
+
+int command_resume(struct cli_call *call)
+{
+    struct error error = {0};
+    struct run_session *session = NULL;
+    const char *plan_path;
+    int exit_status;
+    if (cli_find_plan_of_run(call, &plan_path, &error) != STATUS_OK) {
+        return cli_fail(&error);
+    }
+    signals_setup();
+    run_end_set_log_level(call);
+    if (cli_open_session(call, plan_path, &session, &exit_status) != STATUS_OK) {
+        return exit_status;
+    }
+    struct run_result result = {0};
+    enum status status = run_resume(session, &result, &error);
+    exit_status = run_end(call, status, &result, &error);
+    run_close(session);
+    return exit_status;
+}

@@ -1,0 +1,160 @@
+/* The table of commands: their usage, their help and what runs them. */
+#include "cli/cli.h"
+
+#include "base/text.h"
+#include <string.h>
+
+static const struct cli_command commands[] = {
+    {.name = "init",
+     .place = IN_INIT,
+     .arguments = "SRC DST",
+     .arguments_min = 2,
+     .arguments_max = 2,
+     .summary = "write a plan",
+     .description =
+         "Reads the source's schema and writes a commented plan that moves it to the target: from SQL to "
+         "SQL one to one, from SQL to a key-value store with keys and embedded lists proposed from the "
+         "foreign keys. Edit it, then check and migrate. Nothing else is touched.",
+     .examples = "transhume init shop.db dynamodb-json:out\n"
+                 "transhume init shop.db copy.db -o -",
+     .run = command_init},
+    {.name = "check",
+     .place = IN_CHECK,
+     .arguments = "[SRC DST]",
+     .arguments_max = 2,
+     .summary = "check plan and databases, estimate the run",
+     .description =
+         "Connects to both sides and changes nothing: lists the entities with their counts, the guarantee, "
+         "what cannot be carried, and an estimate of time and bytes. The exit status is that with which "
+         "migrate would refuse, else 0.",
+     .examples = "transhume check\n"
+                 "transhume check --sample 2\n"
+                 "transhume check shop.db copy.db --json",
+     .run = command_check},
+    {.name = "migrate",
+     .place = IN_MIGRATE,
+     .arguments = "[SRC DST]",
+     .arguments_max = 2,
+     .summary = "copy",
+     .description =
+         "Runs the plan: transhume.yaml here, or --plan FILE. SRC and DST without --plan mean a plain copy of "
+         "every table; with it they replace the plan's own. Ctrl-C once finishes the chunks in hand, twice "
+         "stops now; either way, and after a crash too, `transhume resume` goes on.",
+     .examples = "transhume migrate shop.db copy.db\n"
+                 "transhume migrate --plan orders.yaml --jobs 4\n"
+                 "transhume migrate --dry-run",
+     .run = command_migrate},
+    {.name = "resume",
+     .place = IN_RESUME,
+     .arguments = "[SRC DST]",
+     .arguments_max = 2,
+     .summary = "go on with an unfinished run",
+     .description =
+         "Goes on where the unfinished run stopped: chunks that are done are not read again. Plan, source "
+         "and target must be those that the run began with. A plain copy is named again by its SRC and DST, "
+         "or by nothing: then the state folder knows them.",
+     .examples = "transhume resume\n"
+                 "transhume resume shop.db copy.db",
+     .run = command_resume},
+    {.name = "status",
+     .place = IN_STATUS,
+     .arguments = "",
+     .summary = "how far a run is",
+     .description =
+         "Shows the state folder's run: per entity how many records are done, percent, rate and time left. "
+         "--json prints state.json as it is. Without any run it says so; the exit status is 0 all the same.",
+     .examples = "transhume status\n"
+                 "transhume status --watch\n"
+                 "transhume status --json --state /var/lib/shop-move",
+     .run = command_status},
+    {.name = "reset",
+     .place = IN_RESET,
+     .arguments = "",
+     .summary = "forget the local state",
+     .description =
+         "Clears the state folder, and says what stays in the target. Neither source nor target is "
+         "touched. Needs --confirm.",
+     .examples = "transhume reset --confirm",
+     .run = command_reset},
+    {.name = "connectors",
+     .place = IN_CONNECTORS,
+     .arguments = "[NAME]",
+     .arguments_max = 1,
+     .summary = "list databases, their options and types",
+     .description =
+         "Without NAME: every connector with what it can do. With NAME: its URI, guarantee, limits of use, "
+         "options and the table of types.",
+     .examples = "transhume connectors\n"
+                 "transhume connectors sqlite",
+     .run = command_connectors},
+    {.name = "failpoints",
+     .place = IN_FAILPOINTS,
+     .arguments = "",
+     .summary = "list the places where tests make it fail",
+     .description =
+         "Every named boundary at which TRANSHUME_FAILPOINT=NAME:ACTION[:OCCURRENCE] makes the program die "
+         "or fail. ACTION is kill, stop, error, retry, enospc or sleep. Without the variable they do nothing.",
+     .examples = "transhume failpoints",
+     .run = command_failpoints},
+    {.name = "help",
+     .place = IN_HELP,
+     .arguments = "[COMMAND|ERROR-CODE]",
+     .arguments_max = 1,
+     .summary = "help for a command or an error code",
+     .description =
+         "Help for a command, or what an error code (the word in brackets at the end of an error) means "
+         "and what to do about it.",
+     .examples = "transhume help migrate\n"
+                 "transhume help target-not-empty",
+     .run = command_help},
+    {.name = "version",
+     .place = IN_VERSION,
+     .arguments = "",
+     .summary = "versions of the program and its libraries",
+     .run = command_version},
+    {.name = "analyze", .arguments = "SRC", .summary = "design the target", .is_later = true},
+    {.name = "validate",
+     .arguments = "",
+     .summary = "verify and repair the target",
+     .is_later = true},
+    {.name = "rollback",
+     .arguments = "",
+     .summary = "undo just what a run wrote",
+     .is_later = true},
+    {.name = "finish", .arguments = "", .summary = "drop the ledger", .is_later = true},
+    {.name = "report", .arguments = "", .summary = "rebuild the report", .is_later = true},
+    {0},
+};
+
+const struct cli_command *cli_commands(void)
+{
+    return commands;
+}
+
+const struct cli_command *cli_command_by_name(const char *name)
+{
+    for (const struct cli_command *command = commands; command->name != NULL; command++) {
+        if (strcmp(command->name, name) == 0) {
+            return command;
+        }
+    }
+    return NULL;
+}
+
+void cli_unknown_command(const char *name, struct error *error)
+{
+    const char *names[32];
+    size_t count = 0;
+    for (const struct cli_command *command = commands; command->name != NULL; command++) {
+        names[count++] = command->name;
+    }
+    char shown[80];
+    text_printable(name, strlen(name), shown, sizeof(shown));
+    error_set(error, ERROR_USAGE, NULL, "there is no command %s", shown);
+    const char *nearest = text_nearest(name, names, count);
+    if (nearest != NULL) {
+        error_hint(error, "Did you mean `transhume %s`?", nearest);
+    } else {
+        error_hint(error, "`transhume help` lists the commands.");
+    }
+}

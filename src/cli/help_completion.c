@@ -1,0 +1,269 @@
+/* Completion scripts for bash, zsh and fish. */
+#include "cli/help.h"
+
+#include <string.h>
+
+static bool completes_files(const struct cli_option *option)
+{
+    return option->argument != NULL &&
+           (strcmp(option->argument, "FILE") == 0 || strcmp(option->argument, "DIR") == 0);
+}
+
+static void append_choices(const char *range, struct buffer *out)
+{
+    for (const char *at = range; *at != '\0'; at++) {
+        buffer_append_byte(out, *at == '|' ? ' ' : *at);
+    }
+}
+
+static void append_command_names(struct buffer *out)
+{
+    const char *separator = "";
+    for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
+        if (!command->is_later) {
+            buffer_format(out, "%s%s", separator, command->name);
+            separator = " ";
+        }
+    }
+}
+
+static void append_option_names(const struct cli_command *command, struct buffer *out)
+{
+    const char *separator = "";
+    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+        const struct cli_option *option = cli_option_at((enum cli_option_id)i);
+        if ((option->places & command->place) != 0) {
+            buffer_format(out, "%s--%s", separator, option->name);
+            separator = " ";
+        }
+    }
+}
+
+/* "--jobs|-j|--memory": the options for which `wanted` holds. */
+static void append_pattern(bool (*wanted)(const struct cli_option *option), struct buffer *out)
+{
+    const char *separator = "";
+    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+        const struct cli_option *option = cli_option_at((enum cli_option_id)i);
+        if (wanted(option)) {
+            buffer_format(out, "%s--%s", separator, option->name);
+            separator = "|";
+            if (option->letter != 0) {
+                buffer_format(out, "|-%c", option->letter);
+            }
+        }
+    }
+}
+
+static bool takes_other(const struct cli_option *option)
+{
+    return option->argument != NULL && option->type != CLI_TYPE_CHOICE && !completes_files(option);
+}
+
+static bool takes_argument(const struct cli_option *option)
+{
+    return option->argument != NULL;
+}
+
+static void append_bash_values(struct buffer *out)
+{
+    buffer_append_string(out, "    case $previous in\n");
+    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+        const struct cli_option *option = cli_option_at((enum cli_option_id)i);
+        if (option->type == CLI_TYPE_CHOICE) {
+            buffer_format(out, "        --%s)\n            mapfile -t COMPREPLY < <(compgen -W '",
+                          option->name);
+            append_choices(option->range, out);
+            buffer_append_string(out, "' -- \"$word\")\n            return ;;\n");
+        }
+    }
+    buffer_append_string(out, "        ");
+    append_pattern(completes_files, out);
+    buffer_append_string(out, ")\n            compopt -o filenames\n"
+                              "            mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n"
+                              "            return ;;\n        ");
+    append_pattern(takes_other, out);
+    buffer_append_string(out, ")\n            return ;;\n    esac\n");
+}
+
+void help_append_bash(struct buffer *out)
+{
+    buffer_append_string(
+        out, "# bash completion for transhume. Written by `transhume help --as bash`.\n\n"
+             "_transhume() {\n"
+             "    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
+             "    local command= i options=\n"
+             "    COMPREPLY=()\n"
+             "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
+             "        case ${COMP_WORDS[i]} in\n            ");
+    append_pattern(takes_argument, out);
+    buffer_append_string(out, ") ((i++)) ;;\n"
+                              "            -*) ;;\n"
+                              "            *) command=${COMP_WORDS[i]}; break ;;\n"
+                              "        esac\n    done\n");
+    append_bash_values(out);
+    buffer_append_string(out, "    case $command in\n        '') options='");
+    append_command_names(out);
+    buffer_append_string(out, " --help --version' ;;\n");
+    for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
+        if (!command->is_later) {
+            buffer_format(out, "        %s) options='", command->name);
+            append_option_names(command, out);
+            buffer_append_string(out, "' ;;\n");
+        }
+    }
+    buffer_append_string(out, "    esac\n"
+                              "    if [[ $command == help ]]; then\n        options+=' ");
+    append_command_names(out);
+    buffer_append_string(out, "'\n    elif [[ -n $command && $word != -* ]]; then\n"
+                              "        compopt -o filenames\n"
+                              "        mapfile -t COMPREPLY < <(compgen -f -- \"$word\")\n"
+                              "        return\n"
+                              "    fi\n"
+                              "    mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$word\")\n"
+                              "}\n"
+                              "complete -F _transhume transhume\n");
+}
+
+/* For single quotes of both shells; zsh's specs also take [ ] and : for their own. */
+static void append_quoted(const char *text, bool is_zsh, struct buffer *out)
+{
+    for (; *text != '\0'; text++) {
+        if (*text == '\'') {
+            buffer_append_string(out, is_zsh ? "'\\''" : "\\'");
+        } else if (*text == '\\' || (is_zsh && strchr("[]:", *text) != NULL)) {
+            buffer_format(out, "\\%c", *text);
+        } else if (*text != '`') {
+            buffer_append_byte(out, *text);
+        }
+    }
+}
+
+static void append_first_sentence(const char *text, bool is_zsh, struct buffer *out)
+{
+    char sentence[200];
+    const char *end = strstr(text, ". ");
+    size_t length = end == NULL ? strlen(text) : (size_t)(end - text);
+    while (length > 0 && (text[length - 1] == '.' || length >= sizeof(sentence))) {
+        length--;
+    }
+    memcpy(sentence, text, length);
+    sentence[length] = '\0';
+    append_quoted(sentence, is_zsh, out);
+}
+
+static void append_zsh_spec(const struct cli_option *option, struct buffer *out)
+{
+    bool repeats = option->type == CLI_TYPE_LIST;
+    if (option->letter != 0) {
+        buffer_format(out, "                '(-%c --%s)'{-%c%s,--%s%s}'[", option->letter,
+                      option->name, option->letter, option->argument != NULL ? "+" : "",
+                      option->name, option->argument != NULL ? "=" : "");
+    } else {
+        buffer_format(out, "                '%s--%s%s[", repeats ? "*" : "", option->name,
+                      option->argument != NULL ? "=" : "");
+    }
+    append_first_sentence(option->help, true, out);
+    buffer_append_byte(out, ']');
+    if (option->argument != NULL) {
+        buffer_format(out, ":%s:", option->argument);
+        if (option->type == CLI_TYPE_CHOICE) {
+            buffer_append_byte(out, '(');
+            append_choices(option->range, out);
+            buffer_append_byte(out, ')');
+        } else if (completes_files(option)) {
+            buffer_append_string(out,
+                                 strcmp(option->argument, "DIR") == 0 ? "_files -/" : "_files");
+        }
+    }
+    buffer_append_string(out, "' \\\n");
+}
+
+void help_append_zsh(struct buffer *out)
+{
+    buffer_append_string(out,
+                         "#compdef transhume\n"
+                         "# zsh completion for transhume. Written by `transhume help --as zsh`.\n\n"
+                         "_transhume() {\n"
+                         "    local -a commands\n"
+                         "    commands=(\n");
+    for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
+        if (!command->is_later) {
+            buffer_format(out, "        '%s:", command->name);
+            append_quoted(command->summary, true, out);
+            buffer_append_string(out, "'\n");
+        }
+    }
+    buffer_append_string(out, "    )\n"
+                              "    if ((CURRENT == 2)); then\n"
+                              "        _describe -t commands command commands\n"
+                              "        return\n"
+                              "    fi\n"
+                              "    local command=$words[2]\n"
+                              "    shift words\n"
+                              "    ((CURRENT--))\n"
+                              "    case $command in\n");
+    for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
+        if (command->is_later) {
+            continue;
+        }
+        buffer_format(out, "        %s)\n            _arguments -s \\\n", command->name);
+        for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+            const struct cli_option *option = cli_option_at((enum cli_option_id)i);
+            if ((option->places & command->place) != 0) {
+                append_zsh_spec(option, out);
+            }
+        }
+        bool is_help = strcmp(command->name, "help") == 0;
+        buffer_format(out, "                '*:argument:%s' ;;\n",
+                      is_help ? "{_describe command commands}" : "_files");
+    }
+    buffer_append_string(out, "    esac\n}\n\n_transhume \"$@\"\n");
+}
+
+static void append_fish_condition(const struct cli_option *option, struct buffer *out)
+{
+    if (option->places == IN_ALL) {
+        buffer_append_string(out, "not __fish_use_subcommand");
+        return;
+    }
+    buffer_append_string(out, "__fish_seen_subcommand_from");
+    for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
+        if ((option->places & command->place) != 0) {
+            buffer_format(out, " %s", command->name);
+        }
+    }
+}
+
+void help_append_fish(struct buffer *out)
+{
+    buffer_append_string(
+        out, "# fish completion for transhume. Written by `transhume help --as fish`.\n\n");
+    for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
+        if (!command->is_later) {
+            buffer_format(out, "complete -c transhume -n __fish_use_subcommand -f -a %s -d '",
+                          command->name);
+            append_quoted(command->summary, false, out);
+            buffer_append_string(out, "'\n");
+        }
+    }
+    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+        const struct cli_option *option = cli_option_at((enum cli_option_id)i);
+        buffer_append_string(out, "complete -c transhume -n '");
+        append_fish_condition(option, out);
+        buffer_format(out, "' -l %s", option->name);
+        if (option->letter != 0) {
+            buffer_format(out, " -s %c", option->letter);
+        }
+        if (option->type == CLI_TYPE_CHOICE) {
+            buffer_append_string(out, " -x -a '");
+            append_choices(option->range, out);
+            buffer_append_byte(out, '\'');
+        } else if (option->argument != NULL) {
+            buffer_append_string(out, completes_files(option) ? " -r -F" : " -x");
+        }
+        buffer_append_string(out, " -d '");
+        append_first_sentence(option->help, false, out);
+        buffer_append_string(out, "'\n");
+    }
+}

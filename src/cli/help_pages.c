@@ -1,0 +1,212 @@
+/* The reference of the command line as Markdown and as a man page. */
+#include "cli/help.h"
+
+#include <string.h>
+
+enum { COLUMNS = 100 };
+
+static void append_markdown_option(const struct cli_option *option, struct buffer *out)
+{
+    struct buffer facts = {0};
+    buffer_append_string(out, "| `");
+    help_append_option_head(option, out);
+    buffer_format(out, "` | %s", option->help);
+    help_append_option_facts(option, &facts);
+    if (facts.length > 0) {
+        buffer_format(out, "<br>%s", buffer_string(&facts));
+    }
+    buffer_append_string(out, " |\n");
+    buffer_free(&facts);
+}
+
+static void append_markdown_command(const struct cli_command *command, struct buffer *out)
+{
+    buffer_format(out, "\n## transhume %s\n\n", command->name);
+    buffer_format(out, "`transhume %s%s%s` — %s.\n", command->name,
+                  command->arguments[0] == '\0' ? "" : " ", command->arguments, command->summary);
+    if (command->description != NULL) {
+        buffer_append_byte(out, '\n');
+        cli_append_wrapped(out, command->description, 0, COLUMNS);
+    }
+    if (command->examples != NULL) {
+        buffer_append_byte(out, '\n');
+        cli_append_wrapped(out, command->examples, 4, 1000);
+    }
+    buffer_append_string(out, "\n| option | |\n|---|---|\n");
+    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+        const struct cli_option *option = cli_option_at((enum cli_option_id)i);
+        if ((option->places & command->place) != 0 && option->id != CLI_HELP) {
+            append_markdown_option(option, out);
+        }
+    }
+}
+
+void help_append_markdown(struct buffer *out)
+{
+    uint32_t count;
+    const struct help_exit_status *statuses = help_exit_statuses(&count);
+    buffer_append_string(
+        out,
+        "# The command line\n\n"
+        "<!-- Written by `transhume help --as markdown`; docs/generate brings it up to date. -->\n\n"
+        "What is said in more than one place holds in this order: flag, environment, the plan's\n"
+        "`options:`, default. Results go to stdout, log and progress to stderr. `--name=value` and\n"
+        "`--name value` are the same; `--` ends the options. Sizes: `64MiB`, `1G` (powers of 1024), `10MB`\n"
+        "(powers of 1000). Times: `500ms`, `30s`, `5m`, `2h`; a bare number is seconds. Counts: `500`,\n"
+        "`20k`, `2M`.\n\n"
+        "| exit status | |\n|---|---|\n");
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_format(out, "| %d | %s |\n", statuses[i].status, statuses[i].meaning);
+    }
+    for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
+        if (!command->is_later) {
+            append_markdown_command(command, out);
+        }
+    }
+    buffer_append_string(out, "\n## With later versions\n\n");
+    for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
+        if (command->is_later) {
+            buffer_format(out, "- `transhume %s`: %s\n", command->name, command->summary);
+        }
+    }
+    buffer_append_string(out, "\nUntil then they say so and exit with status 2.\n");
+}
+
+/* Text for man(7): what roff would take for its own is escaped; `…` becomes bold. */
+static void append_roff(const char *text, struct buffer *out)
+{
+    bool bold = false;
+    bool line_start = true;
+    for (; *text != '\0'; text++) {
+        if (line_start && (*text == '.' || *text == '\'')) {
+            buffer_append_string(out, "\\&");
+        }
+        line_start = *text == '\n';
+        switch (*text) {
+        case '\\':
+            buffer_append_string(out, "\\e");
+            break;
+        case '-':
+            buffer_append_string(out, "\\-");
+            break;
+        case '`':
+            bold = !bold;
+            buffer_append_string(out, bold ? "\\fB" : "\\fR");
+            break;
+        default:
+            buffer_append_byte(out, *text);
+        }
+    }
+}
+
+static void append_roff_wrapped(const char *text, struct buffer *out)
+{
+    struct buffer folded = {0};
+    cli_append_wrapped(&folded, text, 0, COLUMNS);
+    append_roff(buffer_string(&folded), out);
+    buffer_free(&folded);
+}
+
+static void append_man_option(const struct cli_option *option, struct buffer *out)
+{
+    struct buffer text = {0};
+    buffer_append_string(out, ".TP\n\\fB");
+    if (option->letter != 0) {
+        buffer_format(out, "\\-%c\\fR, \\fB", option->letter);
+    }
+    append_roff("--", out);
+    append_roff(option->name, out);
+    buffer_append_string(out, "\\fR");
+    if (option->argument != NULL) {
+        buffer_format(out, " \\fI%s\\fR", option->argument);
+    }
+    buffer_append_byte(out, '\n');
+    buffer_format(&text, "%s ", option->help);
+    help_append_option_facts(option, &text);
+    append_roff_wrapped(buffer_string(&text), out);
+    buffer_free(&text);
+}
+
+static void append_man_examples(const char *examples, struct buffer *out)
+{
+    buffer_append_string(out, ".PP\n.nf\n.RS\n");
+    append_roff(examples, out);
+    buffer_append_string(out, "\n.RE\n.fi\n");
+}
+
+static void append_man_command(const struct cli_command *command, struct buffer *out)
+{
+    buffer_format(out, ".SS transhume %s\n", command->name);
+    buffer_format(out, "\\fBtranshume %s\\fR [\\fIOPTION\\fR...]", command->name);
+    if (command->arguments[0] != '\0') {
+        buffer_append_byte(out, ' ');
+        append_roff(command->arguments, out);
+    }
+    buffer_append_string(out, "\n.PP\n");
+    append_roff_wrapped(command->description != NULL ? command->description : command->summary,
+                        out);
+    if (command->examples != NULL) {
+        append_man_examples(command->examples, out);
+    }
+    buffer_append_string(out, ".PP\nOptions:");
+    for (size_t i = 0, first = 1; i < CLI_OPTION_COUNT; i++) {
+        const struct cli_option *option = cli_option_at((enum cli_option_id)i);
+        if ((option->places & command->place) != 0) {
+            buffer_append_string(out, first ? " \\fB" : ", \\fB");
+            append_roff("--", out);
+            append_roff(option->name, out);
+            buffer_append_string(out, "\\fR");
+            first = 0;
+        }
+    }
+    buffer_append_string(out, ".\n");
+}
+
+static void append_man_ends(struct buffer *out)
+{
+    uint32_t count;
+    const struct help_exit_status *statuses = help_exit_statuses(&count);
+    buffer_append_string(out, ".SH EXIT STATUS\n");
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_format(out, ".TP\n\\fB%d\\fR\n", statuses[i].status);
+        append_roff(statuses[i].meaning, out);
+        buffer_append_byte(out, '\n');
+    }
+    buffer_append_string(
+        out,
+        ".SH ENVIRONMENT\n"
+        "Options name their variables above; a flag wins over its variable.\n"
+        ".TP\n\\fBNO_COLOR\\fR\nAny value turns colour off.\n"
+        ".TP\n\\fBTRANSHUME_MODULES\\fR\nConnector modules to load: paths with colons between them.\n"
+        ".TP\n\\fBTRANSHUME_FAILPOINT\\fR\nFor tests: see \\fBtranshume failpoints\\fR.\n"
+        ".SH FILES\n"
+        ".TP\n\\fItranshume.yaml\\fR\nThe plan.\n"
+        ".TP\n\\fI.transhume/\\fR\nThe state folder: plan copy, state.json, rejects, log.\n");
+}
+
+void help_append_man(struct buffer *out)
+{
+    buffer_append_string(
+        out, ".\\\" Written by transhume help --as man; docs/generate brings it up to date.\n"
+             ".TH TRANSHUME 1 \"\" \"transhume " TRANSHUME_VERSION "\" \"User Commands\"\n"
+             ".SH NAME\ntranshume \\- move a database to another database\n"
+             ".SH SYNOPSIS\n.B transhume\n\\fICOMMAND\\fR [\\fIOPTION\\fR...] "
+             "[\\fIARGUMENT\\fR...]\n"
+             ".SH DESCRIPTION\n");
+    append_roff_wrapped(
+        "Transhume moves a database to another database, of any kind: it checks first, copies in chunks that "
+        "survive a crash, goes on after an interruption without losing or doubling a record, and counts at "
+        "the end. A plain copy needs no plan; a plan in YAML says what becomes of tables, keys and fields.",
+        out);
+    buffer_append_string(out, ".SH COMMANDS\n");
+    for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
+        if (!command->is_later) {
+            append_man_command(command, out);
+        }
+    }
+    buffer_append_string(out, ".SH OPTIONS\n");
+    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+        append_man_option(cli_option_at((enum cli_option_id)i), out);
+    }
+    append_man_ends(out);
+}

@@ -1,0 +1,84 @@
+/* The table of options, and the values that a command line, the environment and a plan give them.
+ */
+#ifndef TRANSHUME_CLI_OPTIONS_H
+#define TRANSHUME_CLI_OPTIONS_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Where an option may stand: a set of commands. */
+enum cli_place {
+    IN_INIT = 1 << 0,
+    IN_CHECK = 1 << 1,
+    IN_MIGRATE = 1 << 2,
+    IN_RESUME = 1 << 3,
+    IN_STATUS = 1 << 4,
+    IN_RESET = 1 << 5,
+    IN_CONNECTORS = 1 << 6,
+    IN_FAILPOINTS = 1 << 7,
+    IN_HELP = 1 << 8,
+    IN_VERSION = 1 << 9,
+    IN_RUN = IN_MIGRATE | IN_RESUME,
+    IN_STATE = IN_STATUS | IN_RESET,
+    IN_LISTS = IN_CONNECTORS | IN_FAILPOINTS | IN_VERSION,
+    IN_ALL = (1 << 10) - 1
+};
+
+enum cli_option_id {
+#define CLI_OPTION(id, ...) CLI_##id,
+#include "cli/options.def"
+#undef CLI_OPTION
+    CLI_OPTION_COUNT
+};
+
+enum cli_type {
+    CLI_TYPE_SWITCH,
+    CLI_TYPE_COUNT,
+    CLI_TYPE_BYTES,
+    CLI_TYPE_TIME,   /* number: milliseconds */
+    CLI_TYPE_CHOICE, /* number: place in the range */
+    CLI_TYPE_TEXT,
+    CLI_TYPE_LIST
+};
+
+/* One row of options.def. */
+struct cli_option {
+    enum cli_option_id id;
+    const char *name;
+    char letter;
+    const char *argument;
+    enum cli_type type;
+    const char *range;
+    const char *default_text;
+    const char *environment;
+    const char *plan;
+    uint32_t places;
+    const char *since;
+    bool secret;
+    const char *help;
+};
+const struct cli_option *cli_option_at(enum cli_option_id id);
+const struct cli_option *cli_option_by_name(const char *name, size_t length);
+const struct cli_option *cli_option_by_letter(char letter);
+
+/* What the command line or, failing that, the environment gave. */
+struct cli_value {
+    bool is_set;
+    const char *text;  /* as given */
+    int64_t number;    /* COUNT, BYTES, TIME, CHOICE; SWITCH: 0 or 1 */
+    const char **list; /* LIST */
+    uint32_t list_count;
+};
+
+/* Sets one value from a text; `where` names the origin in messages ("--jobs", "TRANSHUME_JOBS"). A
+ * list grows. Texts are borrowed, lists live in `arena`. */
+enum status cli_value_set(struct cli_value *value, const struct cli_option *option,
+                          const char *where, const char *text, struct arena *arena,
+                          struct error *error) MUST_USE;
+
+/* The length of the choice or range bound that begins at `range`. */
+size_t cli_choice_length(const char *range);
+
+#endif

@@ -1,0 +1,131 @@
+/* What commands share when they print. */
+#include "cli/cli.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "model/json_writer.h"
+#include "observe/table.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int cli_fail(const struct error *error)
+{
+    log_write_error(error);
+    return error_exit_status(error);
+}
+
+int cli_fail_with_faults(struct buffer *faults, const struct error *error)
+{
+    const char *line = buffer_string(faults);
+    if (*line == '\0') {
+        return cli_fail(error);
+    }
+    uint32_t count = 0;
+    while (*line != '\0') {
+        size_t length = strcspn(line, "\n");
+        if (length > 0) {
+            log_write(LOG_ERROR, "%.*s", (int)(length < 2000 ? length : 2000), line);
+            count++;
+        }
+        line += length + (line[length] == '\n');
+    }
+    if (error->hint[0] != '\0' && count == 1) {
+        log_write(LOG_ERROR, "%s", error->hint);
+    }
+    log_write(LOG_ERROR, "%u fault%s in the plan [%s]; nothing was touched", count,
+              count == 1 ? "" : "s", error_describe(error->code)->name);
+    return error_exit_status(error);
+}
+
+enum status cli_print(struct buffer *out, struct error *error)
+{
+    if (out->failed) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the output");
+    }
+    size_t written = 0;
+    while (written < out->length) {
+        ssize_t size = write(STDOUT_FILENO, out->data + written, out->length - written);
+        if (size < 0 && errno == EPIPE) {
+            break; /* `| head` has seen enough */
+        }
+        if (size < 0 && errno != EINTR) {
+            return error_set_errno(error, ERROR_STATE_WRITE, errno, "stdout", "can't write");
+        }
+        written += size > 0 ? (size_t)size : 0;
+    }
+    buffer_clear(out);
+    return STATUS_OK;
+}
+
+int cli_finish(struct buffer *out, int exit_status)
+{
+    struct error error;
+    int result = cli_print(out, &error) == STATUS_OK ? exit_status : cli_fail(&error);
+    buffer_free(out);
+    return result;
+}
+
+bool cli_color(const struct cli_call *call, int descriptor)
+{
+    const struct cli_value *value = &call->values[CLI_COLOR];
+    enum { AUTO, ALWAYS, NEVER };
+    if (value->is_set && value->number != AUTO) {
+        return value->number == ALWAYS;
+    }
+    const char *no_color = getenv("NO_COLOR");
+    const char *term = getenv("TERM");
+    return (no_color == NULL || no_color[0] == '\0') && isatty(descriptor) && term != NULL &&
+           strcmp(term, "dumb") != 0;
+}
+
+void cli_append_json_text(struct buffer *out, const char *text)
+{
+    if (text == NULL) {
+        buffer_append_string(out, "null");
+        return;
+    }
+    size_t length = strlen(text);
+    if (text_is_utf8(text, length)) {
+        json_append_string(out, text, length);
+        return;
+    }
+    char printable[1024];
+    text_printable(text, length, printable, sizeof(printable));
+    json_append_string(out, printable, strlen(printable));
+}
+
+static size_t word_length(const char *text)
+{
+    return strcspn(text, " \n");
+}
+
+void cli_append_wrapped(struct buffer *out, const char *text, uint32_t indent, uint32_t columns)
+{
+    while (*text != '\0') {
+        buffer_format(out, "%*s", (int)indent, "");
+        uint32_t width = indent;
+        bool first = true;
+        while (*text != '\0' && *text != '\n') {
+            size_t length = word_length(text);
+            char word[256];
+            size_t kept = length < sizeof(word) ? length : sizeof(word) - 1;
+            memcpy(word, text, kept);
+            word[kept] = '\0';
+            uint32_t word_width = table_text_width(word);
+            if (!first && width + 1 + word_width > columns) {
+                break;
+            }
+            buffer_append_string(out, first ? "" : " ");
+            buffer_append(out, text, length);
+            width += word_width + !first;
+            first = false;
+            text += length;
+            text += strspn(text, " ");
+        }
+        buffer_append_byte(out, '\n');
+        text += *text == '\n';
+    }
+}

@@ -1,0 +1,311 @@
+/* From argv, the environment and a plan's `options:` to the values of a call. */
+#include "cli/cli.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "engine/state_folder.h"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char plan_name[] = "transhume.yaml";
+
+struct parser {
+    struct cli_call *call;
+    int count;
+    char **arguments;
+    int next;
+    bool only_arguments; /* after "--" */
+};
+
+static enum status unknown_option(const char *shown, const char *name, struct error *error)
+{
+    const char *names[CLI_OPTION_COUNT];
+    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+        names[i] = cli_option_at((enum cli_option_id)i)->name;
+    }
+    char printable[80];
+    text_printable(shown, strlen(shown), printable, sizeof(printable));
+    error_set(error, ERROR_USAGE, NULL, "there is no option %s", printable);
+    const char *nearest = text_nearest(name, names, CLI_OPTION_COUNT);
+    if (nearest != NULL) {
+        error_hint(error, "Did you mean --%s?", nearest);
+    } else {
+        error_hint(error,
+                   "`transhume help` lists commands, `transhume help COMMAND` their options.");
+    }
+    return STATUS_FAILED;
+}
+
+/* The option's argument: after "=", the rest of a group of letters, or the next word. */
+static enum status take_argument(struct parser *parser, const struct cli_option *option,
+                                 const char *shown, const char *attached, const char **text,
+                                 struct error *error)
+{
+    if (attached != NULL) {
+        *text = attached;
+        return STATUS_OK;
+    }
+    if (parser->next == parser->count || strncmp(parser->arguments[parser->next], "--", 2) == 0) {
+        error_set(error, ERROR_USAGE, shown, "needs %s after it", option->argument);
+        error_hint(error, "--%s %s: %s", option->name, option->argument, option->help);
+        return STATUS_FAILED;
+    }
+    *text = parser->arguments[parser->next++];
+    return STATUS_OK;
+}
+
+static enum status set_flag(struct parser *parser, const struct cli_option *option,
+                            const char *shown, const char *attached, struct error *error)
+{
+    const char *text = "true";
+    if (option->argument == NULL && attached != NULL) {
+        return error_set(error, ERROR_USAGE, shown, "takes no value");
+    }
+    if (option->argument != NULL &&
+        take_argument(parser, option, shown, attached, &text, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return cli_value_set(&parser->call->values[option->id], option, shown, text,
+                         parser->call->arena, error);
+}
+
+static enum status parse_long(struct parser *parser, const char *argument, struct error *error)
+{
+    const char *name = argument + 2;
+    size_t length = strcspn(name, "=");
+    char *shown = arena_copy(parser->call->arena, argument, length + 2);
+    if (shown == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the command line");
+    }
+    if (strcmp(shown, "--version") == 0 && parser->call->command == NULL) {
+        parser->call->command = cli_command_by_name("version");
+        return STATUS_OK;
+    }
+    const struct cli_option *option = cli_option_by_name(name, length);
+    if (option == NULL) {
+        return unknown_option(shown, shown + 2, error);
+    }
+    return set_flag(parser, option, shown, name[length] == '=' ? name + length + 1 : NULL, error);
+}
+
+static enum status parse_letters(struct parser *parser, const char *argument, struct error *error)
+{
+    for (const char *letter = argument + 1; *letter != '\0'; letter++) {
+        char shown[3] = {'-', *letter, '\0'};
+        const struct cli_option *option = cli_option_by_letter(*letter);
+        if (option == NULL) {
+            return unknown_option(argument, argument + 1, error);
+        }
+        const char *rest = option->argument != NULL && letter[1] != '\0' ? letter + 1 : NULL;
+        if (set_flag(parser, option, shown, rest, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (option->argument != NULL) {
+            break;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status take_word(struct parser *parser, const char *word, struct error *error)
+{
+    struct cli_call *call = parser->call;
+    if (call->command == NULL) {
+        call->command = cli_command_by_name(word);
+        if (call->command == NULL) {
+            cli_unknown_command(word, error);
+            return STATUS_FAILED;
+        }
+        if (call->command->is_later) {
+            parser->next = parser->count; /* its options are not known yet either */
+        }
+        return STATUS_OK;
+    }
+    if (call->argument_count == call->command->arguments_max ||
+        call->argument_count == CLI_ARGUMENTS_MAX) {
+        char shown[80];
+        secret_redact_uri(word, shown, sizeof(shown));
+        error_set(error, ERROR_USAGE, call->command->name, "takes no further argument: %s", shown);
+        error_hint(error, "usage: transhume %s %s", call->command->name,
+                   call->command->arguments == NULL ? "" : call->command->arguments);
+        return STATUS_FAILED;
+    }
+    call->arguments[call->argument_count++] = word;
+    return STATUS_OK;
+}
+
+static enum status parse_words(struct parser *parser, struct error *error)
+{
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && parser->next < parser->count) {
+        const char *argument = parser->arguments[parser->next++];
+        if (parser->only_arguments || argument[0] != '-' || argument[1] == '\0') {
+            status = take_word(parser, argument, error);
+        } else if (strcmp(argument, "--") == 0) {
+            parser->only_arguments = true;
+        } else if (argument[1] == '-') {
+            status = parse_long(parser, argument, error);
+        } else {
+            status = parse_letters(parser, argument, error);
+        }
+    }
+    return status;
+}
+
+/* Options that exist, but not for this command. */
+static enum status check_places(const struct cli_call *call, struct error *error)
+{
+    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+        const struct cli_option *option = cli_option_at((enum cli_option_id)i);
+        if (!call->values[i].is_set || (option->places & call->command->place) != 0) {
+            continue;
+        }
+        error_set(error, ERROR_USAGE, call->command->name, "has no option --%s", option->name);
+        for (const struct cli_command *other = cli_commands(); other->name != NULL; other++) {
+            if ((option->places & other->place) != 0) {
+                error_hint(error,
+                           "It belongs to `transhume %s`; `transhume help %s` lists this "
+                           "command's.",
+                           other->name, call->command->name);
+                break;
+            }
+        }
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+static enum status check_arguments(const struct cli_call *call, struct error *error)
+{
+    const struct cli_command *command = call->command;
+    bool one_of_two = command->arguments_max == 2 && call->argument_count == 1;
+    if (call->argument_count >= command->arguments_min && !one_of_two) {
+        return STATUS_OK;
+    }
+    if (one_of_two) {
+        error_set(error, ERROR_USAGE, command->name, "SRC is given, DST is missing");
+    } else {
+        error_set(error, ERROR_USAGE, command->name, "needs %s", command->arguments);
+    }
+    error_hint(error, "usage: transhume %s %s", command->name, command->arguments);
+    return STATUS_FAILED;
+}
+
+static enum status read_environment(struct cli_call *call, struct error *error)
+{
+    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+        const struct cli_option *option = cli_option_at((enum cli_option_id)i);
+        if (option->environment == NULL || (option->places & call->command->place) == 0 ||
+            call->values[i].is_set) {
+            continue;
+        }
+        const char *text = getenv(option->environment);
+        if (text != NULL && text[0] != '\0' &&
+            cli_value_set(&call->values[i], option, option->environment, text, call->arena,
+                          error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status copy_command_line(struct cli_call *call, int count, char **arguments,
+                                     struct error *error)
+{
+    struct buffer line = {0};
+    for (int i = 0; i < count; i++) {
+        char shown[1024];
+        secret_redact_uri(arguments[i], shown, sizeof(shown));
+        buffer_format(&line, "%s%s", i == 0 ? "" : " ", shown);
+    }
+    call->command_line = arena_copy_string(call->arena, buffer_string(&line));
+    bool failed = line.failed || call->command_line == NULL;
+    buffer_free(&line);
+    return failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for the command line")
+                  : STATUS_OK;
+}
+
+enum status cli_parse(struct cli_call *call, int argument_count, char **arguments,
+                      struct error *error)
+{
+    struct parser parser = {call, argument_count, arguments, 1, false};
+    if (copy_command_line(call, argument_count, arguments, error) != STATUS_OK ||
+        parse_words(&parser, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (call->command == NULL || call->command->is_later || cli_switch(call, CLI_HELP)) {
+        return STATUS_OK;
+    }
+    if (check_places(call, error) != STATUS_OK || check_arguments(call, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return read_environment(call, error);
+}
+
+/* A plain copy where a plan lies: easily a mistake, so it is said. */
+static void note_unused_plan(const struct cli_call *call)
+{
+    if (call->argument_count == 2 && access(plan_name, F_OK) == 0) {
+        log_write(LOG_WARNING,
+                  "a plain copy, because SRC and DST are given: %s is not used; with --plan %s it "
+                  "would be, with SRC and DST in place of its own",
+                  plan_name, plan_name);
+    }
+}
+
+enum status cli_find_plan(struct cli_call *call, const char **path, struct error *error)
+{
+    *path = cli_text(call, CLI_PLAN);
+    if (*path != NULL) {
+        return STATUS_OK;
+    }
+    if (call->argument_count == 2) {
+        note_unused_plan(call);
+        return STATUS_OK;
+    }
+    if (access(plan_name, F_OK) != 0) {
+        error_set(error, ERROR_USAGE, call->command->name,
+                  "there is no %s here, and no SRC and DST", plan_name);
+        error_hint(error, "`transhume init SRC DST` writes a plan, --plan FILE names another one, "
+                          "and `transhume migrate SRC DST` copies without one.");
+        return STATUS_FAILED;
+    }
+    *path = plan_name;
+    return STATUS_OK;
+}
+
+enum status cli_find_plan_of_run(struct cli_call *call, const char **path, struct error *error)
+{
+    *path = cli_text(call, CLI_PLAN);
+    if (*path != NULL || call->argument_count == 2) {
+        return STATUS_OK;
+    }
+    /* a plain copy leaves no plan behind; the state folder knows what it copied */
+    struct state_folder folder;
+    struct local_run run;
+    enum status status =
+        state_folder_name(&folder, cli_state_folder(call, NULL), call->arena, error);
+    if (status == STATUS_OK) {
+        status = local_run_read(&folder, call->arena, &run, error);
+    }
+    if (status == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    if (status == STATUS_OK && run.plan_path == NULL && run.source != NULL && run.target != NULL) {
+        call->arguments[0] = run.source;
+        call->arguments[1] = run.target;
+        call->argument_count = 2;
+        return STATUS_OK;
+    }
+    if (status == STATUS_END && access(plan_name, F_OK) != 0) {
+        error_set(error, ERROR_RUN_NOTHING, folder.path, "there is no run here to go on with");
+        error_hint(error,
+                   "--plan FILE or SRC DST say what was copied, --state DIR where its state is; "
+                   "`transhume migrate` starts a run.");
+        return STATUS_FAILED;
+    }
+    return cli_find_plan(call, path, error);
+}

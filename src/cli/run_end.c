@@ -1,0 +1,180 @@
+/* The end of migrate and resume: the table, the snapshot, and the next step. */
+#include "cli/run_end.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FORMAT = 1 };
+
+void run_end_set_log_level(const struct cli_call *call)
+{
+    const struct cli_value *progress = &call->values[CLI_PROGRESS];
+    bool quiet = cli_switch(call, CLI_QUIET);
+    bool verbose = cli_switch(call, CLI_VERBOSE);
+    enum progress_mode mode = progress->is_set ? (enum progress_mode)progress->number
+                              : quiet          ? PROGRESS_NONE
+                                               : PROGRESS_AUTO;
+    const char *term = getenv("TERM");
+    bool terminal = isatty(STDERR_FILENO) && term != NULL && strcmp(term, "dumb") != 0;
+    bool lines =
+        mode == PROGRESS_LOG || (!terminal && (mode == PROGRESS_AUTO || mode == PROGRESS_BAR));
+    if (lines && !verbose) {
+        log_set_stderr_level(LOG_INFO);
+    }
+}
+
+/* "transhume resume --plan a/b.yaml": with what is needed to find this run again. */
+static void append_resume(const struct cli_call *call, struct buffer *out)
+{
+    const char *plan = cli_text(call, CLI_PLAN);
+    const char *state = cli_text(call, CLI_STATE);
+    buffer_append_string(out, "transhume resume");
+    if (plan != NULL) {
+        buffer_format(out, " --plan %s", plan);
+    }
+    if (state != NULL) {
+        buffer_format(out, " --state %s", state);
+    }
+}
+
+static const char *snapshot_name(const struct run_result *result)
+{
+    return result->no_snapshot ? "none" : result->mixed_snapshot ? "mixed" : "one";
+}
+
+static void append_json_count(const char *name, uint64_t count, struct buffer *out)
+{
+    buffer_format(out, ",\"%s\":%llu", name, (unsigned long long)count);
+}
+
+static void append_json_entities(const struct progress *progress, struct buffer *out)
+{
+    buffer_append_string(out, ",\"entities\":[");
+    for (uint32_t i = 0; progress != NULL && i < progress->entity_count; i++) {
+        struct progress_entity *entity = &progress->entities[i];
+        buffer_append_string(out, i == 0 ? "{\"entity\":" : ",{\"entity\":");
+        cli_append_json_text(out, entity->name);
+        buffer_append_string(out, ",\"table\":");
+        cli_append_json_text(out, entity->table);
+        append_json_count("read", atomic_load(&entity->read), out);
+        append_json_count("written", atomic_load(&entity->written), out);
+        append_json_count("rejected", atomic_load(&entity->rejected), out);
+        append_json_count("skipped", atomic_load(&entity->skipped), out);
+        append_json_count("bytes", atomic_load(&entity->bytes), out);
+        buffer_append_byte(out, '}');
+    }
+    buffer_append_byte(out, ']');
+}
+
+static void append_json(const struct run_result *result, const struct error *error, int exit_status,
+                        struct buffer *out)
+{
+    buffer_format(out, "{\"format\":%d,\"run\":", FORMAT);
+    cli_append_json_text(out, result->run_id[0] == '\0' ? NULL : result->run_id);
+    buffer_format(out, ",\"exit_status\":%d,\"error\":", exit_status);
+    cli_append_json_text(out, error == NULL ? NULL : error_describe(error->code)->name);
+    append_json_count("milliseconds", (uint64_t)(result->seconds * 1000), out);
+    append_json_count("rejected", result->rejected, out);
+    buffer_append_string(out, ",\"rejects_folder\":");
+    cli_append_json_text(out, result->rejects_folder);
+    append_json_count("differences", result->differences, out);
+    append_json_count("warnings", result->warning_count, out);
+    buffer_format(out, ",\"snapshot\":\"%s\"", snapshot_name(result));
+    append_json_entities(result->progress, out);
+    buffer_append_string(out, "}\n");
+}
+
+static void append_text(const struct cli_call *call, const struct run_result *result,
+                        struct buffer *out)
+{
+    static const char *const snapshots[] = {"one snapshot of the source",
+                                            "a mixed snapshot of the source",
+                                            "no snapshot, the source knows none"};
+    char seconds[32];
+    progress_append_table(result->progress, result->seconds, cli_color(call, STDOUT_FILENO), out);
+    text_human_seconds(result->seconds, seconds, sizeof(seconds));
+    buffer_format(out, "\nrun %s: %s after %s; %s\n", result->run_id,
+                  result->exit_status == 4 ? "interrupted" : "done", seconds,
+                  snapshots[result->no_snapshot      ? 2
+                            : result->mixed_snapshot ? 1
+                                                     : 0]);
+}
+
+static void tell_next_step(const struct cli_call *call, const struct run_result *result)
+{
+    if (result->rejected > 0) {
+        char count[32];
+        text_human_count(result->rejected, count, sizeof(count));
+        log_write(LOG_WARNING,
+                  "%s record%s rejected: kept whole, with the reasons, in %s; mend them there and "
+                  "load them with `transhume migrate --rejects FILE`",
+                  count, result->rejected == 1 ? " was" : "s were",
+                  result->rejects_folder == NULL ? "the state folder" : result->rejects_folder);
+    }
+    if (result->mixed_snapshot) {
+        log_write(LOG_WARNING,
+                  "the snapshot is mixed: the source may have changed between the attempts "
+                  "of this run, so that chunks show it at different times");
+    }
+    if (result->differences > 0) {
+        log_write(LOG_WARNING, "%llu differences were found",
+                  (unsigned long long)result->differences);
+    }
+    if (result->exit_status == 4) {
+        struct buffer resume = {0};
+        struct error error = {0};
+        append_resume(call, &resume);
+        error_set(&error, ERROR_INTERRUPTED, NULL, "stopped on request; what is done is kept");
+        error_hint(&error, "`%s` goes on.", buffer_string(&resume));
+        log_write_error(&error);
+        buffer_free(&resume);
+    }
+}
+
+/* A failure after the run began: it can be resumed, and that is said once. */
+static int tell_failure(const struct cli_call *call, const struct run_result *result,
+                        const struct error *error)
+{
+    struct error told;
+    error_copy(&told, error);
+    int exit_status = error_exit_status(error);
+    bool resumable = result->run_id[0] != '\0' && exit_status == 3;
+    if (resumable && strstr(told.hint, "resume") == NULL) {
+        struct buffer resume = {0};
+        append_resume(call, &resume);
+        error_hint(&told, "%s%sWhat is done is kept: `%s` goes on once that is mended.",
+                   error->hint, error->hint[0] == '\0' ? "" : " ", buffer_string(&resume));
+        buffer_free(&resume);
+    }
+    log_write_error(&told);
+    return exit_status;
+}
+
+int run_end(struct cli_call *call, enum status status, const struct run_result *result,
+            const struct error *error)
+{
+    struct buffer out = {0};
+    bool json = cli_switch(call, CLI_JSON);
+    if (status != STATUS_OK) {
+        int exit_status = tell_failure(call, result, error);
+        if (json) {
+            append_json(result, error, exit_status, &out);
+            return cli_finish(&out, exit_status);
+        }
+        return exit_status;
+    }
+    if (error->code == ERROR_RUN_FINISHED) {
+        log_write(LOG_WARNING, "nothing to do: the run is complete already");
+    }
+    if (json) {
+        append_json(result, NULL, result->exit_status, &out);
+    } else if (result->progress != NULL && error->code != ERROR_RUN_FINISHED) {
+        append_text(call, result, &out);
+    }
+    int exit_status = cli_finish(&out, result->exit_status);
+    tell_next_step(call, result);
+    return exit_status;
+}

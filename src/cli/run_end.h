@@ -1,0 +1,14 @@
+/* What a run prints when it ends, and the log level while it goes on. */
+#ifndef TRANSHUME_CLI_RUN_END_H
+#define TRANSHUME_CLI_RUN_END_H
+
+#include "cli/cli.h"
+
+/* Progress as log lines needs the level that shows them. */
+void run_end_set_log_level(const struct cli_call *call);
+
+/* Prints the end table or JSON to stdout and what to do next to stderr; returns the exit status. */
+int run_end(struct cli_call *call, enum status status, const struct run_result *result,
+            const struct error *error);
+
+#endif

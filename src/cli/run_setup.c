@@ -1,0 +1,95 @@
+/* From a call to an open session of the engine. */
+#include "cli/cli.h"
+
+#include "base/log.h"
+#include <string.h>
+#include <unistd.h>
+
+const char *cli_state_folder(struct cli_call *call, const char *plan_path)
+{
+    const char *given = cli_text(call, CLI_STATE);
+    if (given != NULL) {
+        return given;
+    }
+    const char *slash = plan_path == NULL ? NULL : strrchr(plan_path, '/');
+    if (slash == NULL) {
+        return ".transhume";
+    }
+    const char *folder =
+        arena_format(call->arena, "%.*s/.transhume", (int)(slash - plan_path), plan_path);
+    return folder == NULL ? ".transhume" : folder;
+}
+
+static uint64_t number_or(const struct cli_call *call, enum cli_option_id id, uint64_t otherwise)
+{
+    return call->values[id].is_set ? (uint64_t)call->values[id].number : otherwise;
+}
+
+static void take_lists(const struct cli_call *call, struct run_options *options)
+{
+    options->include = call->values[CLI_INCLUDE].list;
+    options->include_count = call->values[CLI_INCLUDE].list_count;
+    options->exclude = call->values[CLI_EXCLUDE].list;
+    options->exclude_count = call->values[CLI_EXCLUDE].list_count;
+}
+
+static enum progress_mode progress_mode(const struct cli_call *call)
+{
+    const struct cli_value *value = &call->values[CLI_PROGRESS];
+    if (value->is_set) {
+        return (enum progress_mode)value->number; /* the same order */
+    }
+    return cli_switch(call, CLI_QUIET) ? PROGRESS_NONE : PROGRESS_AUTO;
+}
+
+void cli_run_options(struct cli_call *call, const char *plan_path, struct run_options *options)
+{
+    run_options_default(options);
+    options->plan_path = plan_path;
+    if (call->argument_count == 2) {
+        options->source_uri = call->arguments[0];
+        options->target_uri = call->arguments[1];
+    }
+    options->state_folder = cli_state_folder(call, plan_path);
+    options->jobs = (uint32_t)number_or(call, CLI_JOBS, options->jobs);
+    options->memory_bytes = number_or(call, CLI_MEMORY, options->memory_bytes);
+    options->chunk_rows = number_or(call, CLI_CHUNK_ROWS, options->chunk_rows);
+    options->batch_rows = number_or(call, CLI_BATCH_ROWS, options->batch_rows);
+    options->batch_bytes = number_or(call, CLI_BATCH_BYTES, options->batch_bytes);
+    if (call->values[CLI_MAX_REJECTS].is_set) {
+        options->max_rejects = call->values[CLI_MAX_REJECTS].number;
+    }
+    options->fail_fast = cli_switch(call, CLI_FAIL_FAST);
+    if (call->values[CLI_EXISTING].is_set) {
+        options->existing = (int)call->values[CLI_EXISTING].number; /* the order of the enum */
+    }
+    take_lists(call, options);
+    options->rows_per_second_max =
+        number_or(call, CLI_ROWS_PER_SECOND, options->rows_per_second_max);
+    options->bytes_per_second_max =
+        number_or(call, CLI_BYTES_PER_SECOND, options->bytes_per_second_max);
+    options->timeout_ms = (int64_t)number_or(call, CLI_TIMEOUT, (uint64_t)options->timeout_ms);
+    options->stall_ms = (int64_t)number_or(call, CLI_STALL, (uint64_t)options->stall_ms);
+    options->time_zone = cli_text(call, CLI_TIME_ZONE);
+    options->rejects_file = cli_text(call, CLI_REJECTS);
+    options->take_over = cli_switch(call, CLI_TAKE_OVER);
+    options->no_express = cli_switch(call, CLI_NO_EXPRESS);
+    options->progress = progress_mode(call);
+    options->color = cli_color(call, STDERR_FILENO);
+    options->command_line = call->command_line;
+}
+
+enum status cli_open_session(struct cli_call *call, const char *plan_path,
+                             struct run_session **session, int *exit_status)
+{
+    struct error error = {0};
+    struct buffer faults = {0};
+    struct run_options options;
+    cli_run_options(call, plan_path, &options);
+    enum status status = run_open(&options, session, &faults, &error);
+    if (status != STATUS_OK) {
+        *exit_status = cli_fail_with_faults(&faults, &error);
+    }
+    buffer_free(&faults);
+    return status;
+}
