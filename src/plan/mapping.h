@@ -36,7 +36,7 @@ struct template_part {
     const char *name;
 };
 struct plan_template {
-    const struct template_part *parts;
+    struct template_part *parts;
     uint32_t count;
 };
 

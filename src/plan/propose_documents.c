@@ -88,7 +88,11 @@ static bool name_is_free(const struct proposal *proposal, const struct schema_ta
 static const char *list_name(struct proposal *proposal, const struct schema_table *parent,
                              const struct schema_table *child)
 {
-    const char *name = arena_format(proposal->arena, "%ss", child->name);
+    char *name = arena_format(proposal->arena, "%ss", child->name);
+    for (char *at = name; at && *at; at++) {
+        bool usual = isalnum((unsigned char)*at) || *at == '_' || (unsigned char)*at >= 0x80;
+        *at = usual ? *at : '_';
+    }
     while (name && !name_is_free(proposal, parent, name)) {
         name = arena_format(proposal->arena, "%s_", name);
     }

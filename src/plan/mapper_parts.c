@@ -1,0 +1,1 @@
+/* The mapper, lists, aggregates and pages (written by the lead, in progress). */

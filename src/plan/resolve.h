@@ -1,0 +1,274 @@
+/* The inside of resolving: builders that grow while the document is walked, turned into a plan at the end. */
+#ifndef TRANSHUME_PLAN_RESOLVE_H
+#define TRANSHUME_PLAN_RESOLVE_H
+
+#include "plan/document_parts.h"
+#include "plan/expression.h"
+#include "plan/faults.h"
+#include "plan/mapping.h"
+#include "plan/plan.h"
+#include "plan/tree.h"
+
+/* Pointers to zeroed items of an arena. */
+struct plan_list {
+    void **items;
+    uint32_t count;
+    uint32_t capacity;
+};
+/* A new zeroed item at the list's end; NULL when memory is out. */
+void *plan_list_add(struct arena *arena, struct plan_list *list, size_t item_size);
+/* The items copied into one array; NULL when memory is out. */
+void *plan_list_array(struct arena *arena, const struct plan_list *list, size_t item_size);
+
+/* One step of a path: from the table before it to `table`. */
+struct path_step {
+    const struct schema_table *table;
+    struct column_list from_columns;
+    struct column_list columns;
+    bool many; /* down */
+};
+struct path {
+    struct path_step *steps;
+    uint32_t count;
+    uint32_t down_count; /* steps up to the last one that goes down */
+    const char *text;
+};
+
+/* A read_request while it grows. */
+struct request_builder {
+    const char *name;
+    const char *table;
+    const char *query;
+    const struct schema_table *root;
+    struct plan_list joins;   /* struct read_join */
+    struct plan_list columns; /* struct read_column: without the key's */
+    struct plan_list orders;  /* struct read_order */
+};
+
+struct child_builder {
+    struct request_builder request;
+    struct path path;           /* of the first that asked for it */
+    const struct plan_list *orders; /* struct read_order, of the path's last table */
+    int32_t last_join;          /* of `path` */
+    uint32_t number;
+    bool aggregate_only;
+};
+
+struct list_builder {
+    struct mapping_list mapping;
+    struct child_builder *child;
+    struct entity_builder *entity;
+    struct plan_list fields; /* struct mapping_field */
+    struct scope *scope;
+    const char *field_name;
+    uint32_t when;           /* of the field that embeds it */
+    const struct plan_node *node;
+    uint32_t number;
+};
+
+struct aggregate_builder {
+    struct mapping_aggregate mapping;
+    struct path path;
+    const char *column; /* of the path's last table; NULL: count(*) */
+    bool early;         /* has to be known before lists are built */
+    struct value_type type;
+};
+
+struct stream_builder {
+    uint32_t number;
+    const char *name;
+    struct request_builder request;
+    struct stream_facts facts;
+    struct column_list query_key;
+    struct plan_list entities;    /* struct entity_builder *, see stream_entity */
+    struct plan_list aggregates;  /* struct aggregate_builder */
+    struct plan_list lists;       /* struct list_builder */
+    struct plan_list children;    /* struct child_builder */
+    struct plan_list expressions; /* struct plan_expression */
+    struct plan_list templates;   /* struct plan_template */
+    struct plan_list names;       /* const char *: of a document source */
+    struct stream_mapping *mapping;
+    bool has_pages;
+};
+
+/* What a name stands for. */
+struct scope_value {
+    const char *name;
+    struct value_reference reference;
+    struct value_type type;
+    bool not_null;
+    const struct schema_column *column; /* NULL: made otherwise */
+    bool is_root;                       /* a column of the entity's own table */
+};
+
+/* The names that a field, template or expression can use. */
+struct scope {
+    struct stream_builder *stream;
+    struct request_builder *request; /* where columns are added */
+    int32_t join;                    /* whose columns are meant, -1: the root's */
+    const struct schema_table *table; /* NULL: a document source without known columns */
+    bool documents;
+    struct plan_list values;         /* struct scope_value: look-ups, aggregates, $page, $list */
+    const struct scope *outer;       /* pages: the parent's */
+};
+
+struct entity_builder {
+    uint32_t number;
+    const char *name;
+    const struct plan_node *node; /* NULL in a plain copy */
+    const struct plan_node *name_node;
+    struct table_builder *table;
+    struct stream_builder *stream;
+    const struct schema_table *from; /* NULL: query without description */
+    const char *from_text;
+    struct scope scope;
+    struct plan_list fields; /* struct mapping_field */
+    uint32_t where;
+    uint32_t when;
+    enum null_policy nulls;
+    bool is_pages;
+    struct entity_builder *parent;
+    struct list_builder *pages;
+    uint32_t page_size;
+    bool document_star;
+    struct plan_list star_except; /* const char * */
+    struct shape *shape;
+    struct mapping *mapping;
+    bool failed; /* a fault was found that makes what follows meaningless */
+};
+
+struct table_builder {
+    uint32_t number;
+    const char *name;
+    const struct plan_node *node; /* NULL in a plain copy */
+    const struct plan_node *name_node;
+    struct plan_list entities; /* struct entity_builder */
+    struct target_table target;
+    bool key_given;
+    const struct schema_table *whole; /* the one source table that it is a copy of; NULL: none */
+};
+
+struct resolver {
+    struct arena *arena;
+    struct plan *plan;
+    const struct plan_document *document;
+    struct database *source;
+    struct database *target;
+    const struct schema *schema;
+    const struct plan_settings *settings;
+    struct plan_faults faults;
+    struct expression_sandbox *sandbox; /* made when it is first needed */
+    struct plan_list tables;   /* struct table_builder */
+    struct plan_list streams;  /* struct stream_builder */
+    struct plan_list notes;    /* struct plan_note */
+    uint32_t entity_count;
+    bool source_documents;
+    bool source_joins;
+    bool target_free;
+    bool target_nested;
+    bool target_sql;
+    bool same_engine;
+    bool out_of_memory;
+    struct error fatal; /* of a database that was asked; code NONE: none */
+};
+
+/* Memory: NULL and resolver->out_of_memory when there is none. */
+void *resolve_allocate(struct resolver *resolver, size_t count, size_t size);
+void *resolve_add(struct resolver *resolver, struct plan_list *list, size_t size);
+const char *resolve_format(struct resolver *resolver, const char *format, ...) PRINTF_LIKE(2, 3);
+void resolve_note(struct resolver *resolver, bool warning, const char *object, const char *format,
+                  ...) PRINTF_LIKE(4, 5);
+/* An error that is not the plan's. */
+void resolve_fatal(struct resolver *resolver, const struct error *error);
+static inline bool resolve_stopped(const struct resolver *resolver)
+{
+    return resolver->out_of_memory || resolver->fatal.code != ERROR_NONE;
+}
+/* True if include and exclude patterns let a source table through. */
+bool resolve_table_wanted(const struct resolver *resolver, const char *name);
+/* The source table of that name; a fault with the nearest name if there is none. */
+const struct schema_table *resolve_source_table(struct resolver *resolver,
+                                                const struct plan_node *node, const char *name);
+/* A text or a list of texts as a column_list. */
+struct column_list resolve_names(struct resolver *resolver, const struct plan_node *node);
+
+/* resolve_path.c */
+bool path_resolve(struct resolver *resolver, const struct schema_table *start,
+                  const struct plan_node *node, const struct plan_node *match, bool start_down,
+                  struct path *path);
+bool path_equal(const struct path *left, const struct path *right);
+/* Equal up to the last step that goes down. */
+bool path_equal_down(const struct path *left, const struct path *right);
+
+/* resolve_stream.c */
+uint32_t request_column(struct resolver *resolver, struct request_builder *request, int32_t join,
+                        const char *name, bool presence);
+int32_t request_join(struct resolver *resolver, struct request_builder *request, int32_t from,
+                     const struct path_step *step);
+int32_t request_path(struct resolver *resolver, struct request_builder *request, int32_t from,
+                     const struct path *path);
+struct stream_builder *stream_find_table(struct resolver *resolver, const struct schema_table *table);
+struct stream_builder *stream_add_query(struct resolver *resolver, const struct plan_node *query,
+                                        const char *name, struct column_list key,
+                                        struct schema_table **table);
+void stream_add_entity(struct resolver *resolver, struct stream_builder *stream,
+                       struct entity_builder *entity);
+struct child_builder *stream_child(struct resolver *resolver, struct stream_builder *stream,
+                                   const struct path *path, const struct plan_list *orders,
+                                   bool aggregate_only);
+/* Assigns aggregates to children and makes the plan's streams with their mappings. */
+void streams_finish(struct resolver *resolver);
+
+/* resolve_scope.c */
+/* Finds a name; a column is added to what is read. A fault with the nearest name if `node` is not NULL. */
+bool scope_find(struct resolver *resolver, const struct scope *scope, const char *name,
+                const struct plan_node *node, struct scope_value *value);
+uint32_t scope_expression(struct resolver *resolver, struct scope *scope,
+                          const struct plan_node *node);
+bool scope_template(struct resolver *resolver, const struct scope *scope,
+                    const struct plan_node *node, struct plan_template *template);
+/* Adds what look-up and aggregate fields of `fields` (NULL: none) make to the scope's names. */
+void scope_collect(struct resolver *resolver, struct scope *scope, const struct plan_node *fields,
+                   bool aggregates_allowed);
+bool scope_has_value(const struct scope *scope, const char *name, struct scope_value *value);
+/* The sandbox, made when it is first needed; NULL after a fatal error. */
+struct expression_sandbox *resolve_sandbox(struct resolver *resolver);
+
+/* resolve_aggregate.c */
+bool aggregate_resolve(struct resolver *resolver, struct scope *scope, const struct plan_node *field,
+                       struct scope_value *value);
+
+/* resolve_fields.c */
+void fields_resolve(struct resolver *resolver, struct entity_builder *entity);
+void fields_copy_all(struct resolver *resolver, struct entity_builder *entity);
+
+/* resolve_list.c */
+void list_resolve(struct resolver *resolver, struct entity_builder *entity,
+                  const struct plan_node *node, struct mapping_field *field);
+
+/* resolve_star.c */
+void star_resolve(struct resolver *resolver, const struct scope *scope,
+                  const struct plan_node *fields, enum null_policy nulls, struct plan_list *out,
+                  bool leave_generated);
+
+/* resolve_field.c */
+/* One field of an entity (entity not NULL) or of a list's items. */
+void field_resolve(struct resolver *resolver, struct scope *scope, struct entity_builder *entity,
+                   const struct plan_node *key, const struct plan_node *node,
+                   enum null_policy nulls, struct plan_list *out);
+
+/* resolve_table.c */
+void table_resolve(struct resolver *resolver, struct table_builder *table);
+struct mapping_field *entity_field(const struct entity_builder *entity, const char *name);
+
+/* resolve_copy.c */
+void copy_resolve(struct resolver *resolver);
+
+/* keys.c */
+void keys_prove(struct resolver *resolver, const struct table_builder *table,
+                struct plan_table *result);
+
+/* canonical_text.c */
+enum status canonical_text_make(struct resolver *resolver, struct plan *plan, struct error *error) MUST_USE;
+
+#endif

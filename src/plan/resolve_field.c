@@ -1,0 +1,310 @@
+/* One field: from what the plan says of it to what the mapper does. */
+#include <stdio.h>
+#include <string.h>
+#include "model/convert.h"
+#include "plan/resolve.h"
+#include "plan/scalar.h"
+#include "plan/template.h"
+
+/* The field being made, and around it. */
+struct field_maker {
+    struct resolver *resolver;
+    struct scope *scope;
+    struct entity_builder *entity; /* NULL: of a list's items */
+    const struct plan_node *key;
+    const struct plan_node *node;
+    struct mapping_field field;
+    bool failed;
+};
+
+static void fault_lossy(struct field_maker *maker, const struct plan_node *node,
+                        const struct value_type *from, const char *to)
+{
+    plan_fault(&maker->resolver->faults, ERROR_PLAN_LOSSY, node,
+               "say lossy: allow beside it, or choose another type",
+               "'%s' may lose something: %s (%s) to %s", maker->key->text,
+               value_kind_name(from->kind), from->native != NULL ? from->native : "computed", to);
+}
+
+/* What a cast does to all values of the type before it. */
+static void check_loss(struct field_maker *maker, const struct plan_node *node,
+                       const struct value_type *from, const struct value_type *to)
+{
+    if (from->kind == VALUE_MISSING || from->kind == VALUE_NULL) {
+        return;
+    }
+    switch (convert_loss(from, to)) {
+    case CONVERSION_LOSSY:
+        if (!maker->field.allow_loss) {
+            fault_lossy(maker, node, from, node->text);
+            maker->failed = true;
+        }
+        break;
+    case CONVERSION_IMPOSSIBLE:
+        if (!from->dynamic) {
+            plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, node, NULL,
+                       "%s can not become %s", value_kind_name(from->kind), node->text);
+            maker->failed = true;
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static void resolve_cast(struct field_maker *maker)
+{
+    const struct plan_node *cast = plan_node_get(maker->node, "cast");
+    const struct plan_node *lossy = plan_node_get(maker->node, "lossy");
+    struct value_type type;
+    char hint[320];
+    maker->field.allow_loss = lossy != NULL;
+    if (cast == NULL) {
+        return;
+    }
+    if (!scalar_parse_type(cast->text, &type)) {
+        plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, cast,
+                   plan_nearest_hint(cast->text, scalar_cast_names, scalar_cast_name_count, hint,
+                                     sizeof hint) != NULL
+                       ? hint
+                       : "bool, int64, uint64, float32, float64, decimal(p,s), text, bytes, date, "
+                         "time, timestamp, interval, uuid, json",
+                   "'%s' is no type", cast->text);
+        maker->failed = true;
+        return;
+    }
+    if (maker->field.kind != FIELD_SQL) {
+        check_loss(maker, cast, &maker->field.type, &type);
+    }
+    maker->field.cast = true;
+    maker->field.type = type;
+}
+
+static void resolve_default(struct field_maker *maker)
+{
+    const struct plan_node *node = plan_node_get(maker->node, "default");
+    if (node == NULL) {
+        return;
+    }
+    struct arena *arena = maker->resolver->arena;
+    struct cell value;
+    if (scalar_value(node, arena, &value) != STATUS_OK) {
+        maker->resolver->out_of_memory = true;
+        return;
+    }
+    if (maker->field.cast) {
+        struct cell converted;
+        struct error error;
+        error_clear(&error);
+        if (convert_value(&value, &maker->field.type, maker->field.allow_loss, arena, &converted,
+                          &error) != STATUS_OK) {
+            plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, node, NULL,
+                       "the default does not fit the cast: %s", error.message);
+            maker->failed = true;
+            return;
+        }
+        value = converted;
+    }
+    maker->field.has_default = true;
+    maker->field.default_value = value;
+}
+
+static void resolve_when(struct field_maker *maker)
+{
+    const struct plan_node *when = plan_node_get(maker->node, "when");
+    if (when != NULL) {
+        maker->field.when = scope_expression(maker->resolver, maker->scope, when);
+        maker->failed |= maker->field.when == MAPPING_NONE;
+    }
+}
+
+static void use_value(struct field_maker *maker, const struct scope_value *value)
+{
+    maker->field.kind = FIELD_VALUE;
+    maker->field.value = value->reference;
+    maker->field.type = value->type;
+    maker->field.origin = value->is_root ? value->column : NULL;
+    if (maker->scope->documents && value->reference.origin == ORIGIN_COLUMN) {
+        maker->field.origin_name = value->name;
+    }
+}
+
+static void resolve_column(struct field_maker *maker, const char *name,
+                           const struct plan_node *place)
+{
+    struct scope_value value;
+    if (!scope_find(maker->resolver, maker->scope, name, place, &value)) {
+        maker->failed = true;
+        return;
+    }
+    use_value(maker, &value);
+    if (value.reference.origin == ORIGIN_LIST) {
+        maker->field.type.kind = maker->resolver->target_nested ? VALUE_LIST : VALUE_JSON;
+    }
+}
+
+static void resolve_template(struct field_maker *maker)
+{
+    maker->field.kind = FIELD_TEMPLATE;
+    maker->field.type = (struct value_type){.kind = VALUE_TEXT};
+    maker->failed = !scope_template(maker->resolver, maker->scope, maker->node,
+                                    &maker->field.template);
+}
+
+static void resolve_const(struct field_maker *maker, const struct plan_node *node)
+{
+    maker->field.kind = FIELD_CONST;
+    if (scalar_value(node, maker->resolver->arena, &maker->field.constant) != STATUS_OK) {
+        plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, node, NULL,
+                   "the number '%.60s' is out of range", node->text);
+        maker->failed = true;
+        return;
+    }
+    maker->field.type = scalar_type(&maker->field.constant);
+}
+
+/* SQLite knows no decimals: what it makes of them has to be said. */
+static void check_decimals(struct field_maker *maker, const struct plan_node *node)
+{
+    const struct plan_expression *expression =
+        maker->scope->stream->expressions.items[maker->field.expression];
+    for (uint32_t i = 0; i < expression->count; i++) {
+        struct scope_value value;
+        if (scope_find(maker->resolver, maker->scope, expression->names[i], NULL, &value) &&
+            value.type.kind == VALUE_DECIMAL && plan_node_get(maker->node, "cast") == NULL) {
+            plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, node,
+                       "add cast: decimal(10,2) or the like",
+                       "'%s' is an exact decimal, an expression over it needs a cast",
+                       expression->names[i]);
+            maker->failed = true;
+        }
+    }
+}
+
+static void resolve_sql(struct field_maker *maker, const struct plan_node *node)
+{
+    maker->field.kind = FIELD_SQL;
+    maker->field.expression = scope_expression(maker->resolver, maker->scope, node);
+    maker->field.type = (struct value_type){.kind = VALUE_MISSING, .dynamic = true};
+    if (maker->field.expression == MAPPING_NONE) {
+        maker->failed = true;
+        return;
+    }
+    check_decimals(maker, node);
+}
+
+/* A look-up or aggregate: scope_collect has resolved it. */
+static void resolve_collected(struct field_maker *maker)
+{
+    struct scope_value value;
+    if (!scope_has_value(maker->scope, maker->key->text, &value)) {
+        maker->failed = true;
+        return;
+    }
+    use_value(maker, &value);
+}
+
+static void resolve_embed(struct field_maker *maker, const struct plan_node *node)
+{
+    if (maker->entity == NULL) {
+        plan_fault(&maker->resolver->faults, ERROR_NOT_IMPLEMENTED, node, NULL,
+                   "a list inside a list comes with a later version");
+        maker->failed = true;
+        return;
+    }
+    if (maker->entity->is_pages) {
+        plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, node,
+                   "put it into the entity whose list is cut", "pages can not embed lists");
+        maker->failed = true;
+        return;
+    }
+    maker->field.kind = FIELD_EMBED;
+    maker->field.type.kind = maker->resolver->target_nested ? VALUE_LIST : VALUE_JSON;
+    list_resolve(maker->resolver, maker->entity, maker->node, &maker->field);
+    maker->failed = maker->field.list == MAPPING_NONE;
+}
+
+/* False: the field is not made (dropped). */
+static bool resolve_source(struct field_maker *maker)
+{
+    const struct plan_node *node = maker->node;
+    const struct plan_node *part;
+    if (node->kind == PLAN_NODE_SCALAR) {
+        if (plan_node_is_word(node, "copy")) {
+            resolve_column(maker, maker->key->text, maker->key);
+        } else {
+            resolve_template(maker);
+        }
+    } else if ((part = plan_node_get(node, "drop")) != NULL) {
+        if (!plan_node_is_word(part, "true")) {
+            plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, part, "write copy to keep it",
+                       "drop can only be true");
+        }
+        return false;
+    } else if ((part = plan_node_get(node, "const")) != NULL) {
+        resolve_const(maker, part);
+    } else if (plan_node_get(node, "lookup") != NULL || plan_node_get(node, "aggregate") != NULL) {
+        resolve_collected(maker);
+    } else if ((part = plan_node_get(node, "sql")) != NULL) {
+        resolve_sql(maker, part);
+    } else if ((part = plan_node_get(node, "embed")) != NULL) {
+        resolve_embed(maker, part);
+    } else if ((part = plan_node_get(node, "column")) != NULL) {
+        resolve_column(maker, part->text, part);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool is_nested(const struct value_type *type)
+{
+    return type->kind == VALUE_LIST || type->kind == VALUE_SET || type->kind == VALUE_MAP;
+}
+
+static void finish(struct field_maker *maker)
+{
+    struct mapping_field *field = &maker->field;
+    bool as_it_is = field->kind == FIELD_VALUE && field->value.origin == ORIGIN_COLUMN &&
+                    field->when == MAPPING_NONE && !field->has_default && !field->cast;
+    bool may_nest = maker->scope->documents || is_nested(&field->type);
+    field->direct = as_it_is && (maker->resolver->target_nested || !may_nest);
+    if (!as_it_is) {
+        field->origin = NULL;
+        field->origin_name = NULL;
+    }
+}
+
+void field_resolve(struct resolver *resolver, struct scope *scope, struct entity_builder *entity,
+                   const struct plan_node *key, const struct plan_node *node,
+                   enum null_policy nulls, struct plan_list *out)
+{
+    struct field_maker maker = {.resolver = resolver,
+                                .scope = scope,
+                                .entity = entity,
+                                .key = key,
+                                .node = node,
+                                .field = {.name = key->text,
+                                          .name_length = key->length,
+                                          .name_plain = template_is_plain(key->text, key->length),
+                                          .expression = MAPPING_NONE,
+                                          .when = MAPPING_NONE,
+                                          .list = MAPPING_NONE,
+                                          .nulls = nulls}};
+    if (!resolve_source(&maker)) {
+        return;
+    }
+    if (node->kind == PLAN_NODE_MAP && !maker.failed) {
+        resolve_cast(&maker);
+        resolve_default(&maker);
+        if (maker.field.kind != FIELD_EMBED) {
+            resolve_when(&maker);
+        }
+    }
+    finish(&maker);
+    /* a field that failed stays in the list, so that what names it finds it */
+    struct mapping_field *kept = resolve_add(resolver, out, sizeof *kept);
+    if (kept != NULL) {
+        *kept = maker.field;
+    }
+}

@@ -1,0 +1,152 @@
+/* Lists: an embed's path, order, condition and the fields of its items. */
+#include <string.h>
+#include <strings.h>
+#include "plan/resolve.h"
+
+static bool ends_with_word(const char *text, const char *word, size_t *rest)
+{
+    size_t length = strlen(text);
+    size_t word_length = strlen(word);
+    if (length <= word_length + 1 || strcasecmp(text + length - word_length, word) != 0 ||
+        text[length - word_length - 1] != ' ') {
+        return false;
+    }
+    *rest = length - word_length - 1;
+    while (*rest > 0 && text[*rest - 1] == ' ') {
+        (*rest)--;
+    }
+    return *rest > 0;
+}
+
+/* "TrackId", "Total desc": a name that is a column as it stands wins. */
+static void add_order(struct resolver *resolver, const struct schema_table *table,
+                      const struct plan_node *node, struct plan_list *orders)
+{
+    size_t rest = node->length;
+    bool descending = false;
+    int index = schema_find_column(table, node->text);
+    if (index < 0 && (ends_with_word(node->text, "desc", &rest) ||
+                      ends_with_word(node->text, "asc", &rest))) {
+        descending = strcasecmp(node->text + node->length - 4, "desc") == 0;
+        char *name = arena_copy(resolver->arena, node->text, rest);
+        if (name == NULL) {
+            resolver->out_of_memory = true;
+            return;
+        }
+        index = schema_find_column(table, name);
+    }
+    if (index < 0) {
+        const char **names =
+            resolve_allocate(resolver, table->column_count + (size_t)1, sizeof *names);
+        char hint[320];
+        for (uint32_t i = 0; names != NULL && i < table->column_count; i++) {
+            names[i] = table->columns[i].name;
+        }
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
+                   names != NULL ? plan_nearest_hint(node->text, names, table->column_count, hint,
+                                                     sizeof hint)
+                                 : NULL,
+                   "%s has no column '%s' to order by", table->name, node->text);
+        return;
+    }
+    struct read_order *order = resolve_add(resolver, orders, sizeof *order);
+    if (order != NULL) {
+        order->name = table->columns[index].name;
+        order->descending = descending;
+    }
+}
+
+static struct plan_list *resolve_orders(struct resolver *resolver,
+                                        const struct schema_table *table,
+                                        const struct plan_node *node)
+{
+    struct plan_list *orders = resolve_allocate(resolver, 1, sizeof *orders);
+    if (orders == NULL || node == NULL) {
+        return orders;
+    }
+    if (node->kind == PLAN_NODE_SCALAR) {
+        add_order(resolver, table, node, orders);
+        return orders;
+    }
+    for (uint32_t i = 0; i < node->count; i++) {
+        add_order(resolver, table, node->items[i], orders);
+    }
+    return orders;
+}
+
+static void resolve_items(struct resolver *resolver, struct list_builder *list,
+                          const struct plan_node *fields, enum null_policy nulls)
+{
+    scope_collect(resolver, list->scope, fields, false);
+    if (fields == NULL) {
+        star_resolve(resolver, list->scope, NULL, nulls, &list->fields, false);
+        return;
+    }
+    for (uint32_t i = 0; i < fields->count && !resolve_stopped(resolver); i++) {
+        if (strcmp(fields->keys[i]->text, "*") == 0) {
+            star_resolve(resolver, list->scope, fields, nulls, &list->fields, false);
+        } else {
+            field_resolve(resolver, list->scope, NULL, fields->keys[i], fields->items[i], nulls,
+                          &list->fields);
+        }
+    }
+}
+
+static struct list_builder *start_list(struct resolver *resolver, struct entity_builder *entity,
+                                       const struct plan_node *node, const char *name)
+{
+    struct stream_builder *stream = entity->stream;
+    struct list_builder *list = resolve_add(resolver, &stream->lists, sizeof *list);
+    if (list == NULL) {
+        return NULL;
+    }
+    list->number = stream->lists.count - 1;
+    list->entity = entity;
+    list->node = node;
+    list->field_name = name;
+    list->mapping.text = name;
+    list->mapping.where = MAPPING_NONE;
+    list->mapping.presence = MAPPING_NONE;
+    list->when = MAPPING_NONE;
+    list->scope = resolve_allocate(resolver, 1, sizeof *list->scope);
+    return list->scope != NULL ? list : NULL;
+}
+
+void list_resolve(struct resolver *resolver, struct entity_builder *entity,
+                  const struct plan_node *node, struct mapping_field *field)
+{
+    struct path path;
+    if (!path_resolve(resolver, entity->scope.table, plan_node_get(node, "embed"),
+                      plan_node_get(node, "match"), true, &path)) {
+        return;
+    }
+    const struct schema_table *table = path.steps[path.count - 1].table;
+    struct plan_list *orders = resolve_orders(resolver, table, plan_node_get(node, "order"));
+    struct list_builder *list = start_list(resolver, entity, node, field->name);
+    if (orders == NULL || list == NULL) {
+        return;
+    }
+    list->child = stream_child(resolver, entity->stream, &path, orders, false);
+    if (list->child == NULL) {
+        return;
+    }
+    struct request_builder *request = &list->child->request;
+    list->scope->stream = entity->stream;
+    list->scope->request = request;
+    list->scope->join = request_path(resolver, request, -1, &path);
+    list->scope->table = table;
+    if (path.down_count < path.count) {
+        list->mapping.presence = request_column(resolver, request, list->scope->join, NULL, true);
+    }
+    resolve_items(resolver, list, plan_node_get(node, "fields"), entity->nulls);
+    const struct plan_node *where = plan_node_get(node, "where");
+    if (where != NULL) {
+        list->mapping.where = scope_expression(resolver, list->scope, where);
+    }
+    const struct plan_node *when = plan_node_get(node, "when");
+    if (when != NULL) {
+        list->when = scope_expression(resolver, &entity->scope, when);
+        field->when = list->when;
+    }
+    field->list = list->number;
+}

@@ -1,0 +1,178 @@
+/* Small helpers of resolving: lists, texts, notes, names. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "base/text.h"
+#include "plan/resolve.h"
+
+void *plan_list_add(struct arena *arena, struct plan_list *list, size_t item_size)
+{
+    if (list->count == list->capacity) {
+        uint32_t capacity = list->capacity == 0 ? 8 : list->capacity * 2;
+        void **items = arena_allocate_zeroed(arena, capacity, sizeof *items);
+        if (items == NULL) {
+            return NULL;
+        }
+        if (list->count > 0) {
+            memcpy(items, list->items, list->count * sizeof *items);
+        }
+        list->items = items;
+        list->capacity = capacity;
+    }
+    void *item = arena_allocate_zeroed(arena, 1, item_size);
+    if (item != NULL) {
+        list->items[list->count++] = item;
+    }
+    return item;
+}
+
+void *plan_list_array(struct arena *arena, const struct plan_list *list, size_t item_size)
+{
+    char *array = arena_allocate_zeroed(arena, list->count + (size_t)1, item_size);
+    for (uint32_t i = 0; array != NULL && i < list->count; i++) {
+        memcpy(array + i * item_size, list->items[i], item_size);
+    }
+    return array;
+}
+
+void *resolve_allocate(struct resolver *resolver, size_t count, size_t size)
+{
+    void *memory = arena_allocate_zeroed(resolver->arena, count, size);
+    if (memory == NULL) {
+        resolver->out_of_memory = true;
+    }
+    return memory;
+}
+
+void *resolve_add(struct resolver *resolver, struct plan_list *list, size_t size)
+{
+    void *item = plan_list_add(resolver->arena, list, size);
+    if (item == NULL) {
+        resolver->out_of_memory = true;
+    }
+    return item;
+}
+
+const char *resolve_format(struct resolver *resolver, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    char *copy = arena_copy_string(resolver->arena, text);
+    if (copy == NULL) {
+        resolver->out_of_memory = true;
+        return "";
+    }
+    return copy;
+}
+
+void resolve_note(struct resolver *resolver, bool warning, const char *object, const char *format,
+                  ...)
+{
+    char text[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    text_clean_line(text);
+    struct plan_note *note = resolve_add(resolver, &resolver->notes, sizeof *note);
+    if (note != NULL) {
+        note->level = warning ? PLAN_NOTE_WARNING : PLAN_NOTE_INFO;
+        note->object = arena_copy_string(resolver->arena, object);
+        note->text = arena_copy_string(resolver->arena, text);
+        resolver->out_of_memory |= note->object == NULL || note->text == NULL;
+    }
+}
+
+void resolve_fatal(struct resolver *resolver, const struct error *error)
+{
+    if (resolver->fatal.code == ERROR_NONE) {
+        error_copy(&resolver->fatal, error);
+    }
+}
+
+static bool any_matches(const struct plan_node *node, const char *name)
+{
+    if (node == NULL) {
+        return false;
+    }
+    if (node->kind == PLAN_NODE_SCALAR) {
+        return text_matches(node->text, name);
+    }
+    for (uint32_t i = 0; i < node->count; i++) {
+        if (text_matches(node->items[i]->text, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool list_matches(const char *const *patterns, uint32_t count, const char *name)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (text_matches(patterns[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool resolve_table_wanted(const struct resolver *resolver, const char *name)
+{
+    const struct plan_settings *settings = resolver->settings;
+    if (strncmp(name, "_transhume_", 11) == 0) {
+        return false;
+    }
+    if (settings != NULL) {
+        if (settings->include_count > 0 &&
+            !list_matches(settings->include, settings->include_count, name)) {
+            return false;
+        }
+        if (list_matches(settings->exclude, settings->exclude_count, name)) {
+            return false;
+        }
+    }
+    if (resolver->document == NULL) {
+        return true;
+    }
+    const struct plan_node *include = plan_node_get(resolver->document->root, "include");
+    return (include == NULL || any_matches(include, name)) &&
+           !any_matches(plan_node_get(resolver->document->root, "exclude"), name);
+}
+
+const struct schema_table *resolve_source_table(struct resolver *resolver,
+                                                const struct plan_node *node, const char *name)
+{
+    const struct schema_table *table = schema_find_table(resolver->schema, name);
+    if (table != NULL && strncmp(name, "_transhume_", 11) != 0) {
+        return table;
+    }
+    uint32_t count = resolver->schema->table_count;
+    const char **names = resolve_allocate(resolver, count + (size_t)1, sizeof *names);
+    char hint[320];
+    for (uint32_t i = 0; names != NULL && i < count; i++) {
+        names[i] = resolver->schema->tables[i].name;
+    }
+    plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
+               names != NULL ? plan_nearest_hint(name, names, count, hint, sizeof hint) : NULL,
+               "the source has no table '%s'", name);
+    return NULL;
+}
+
+struct column_list resolve_names(struct resolver *resolver, const struct plan_node *node)
+{
+    struct column_list list = {0};
+    uint32_t count = node->kind == PLAN_NODE_LIST ? node->count : 1;
+    const char **names = resolve_allocate(resolver, count, sizeof *names);
+    if (names == NULL) {
+        return list;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        names[i] = node->kind == PLAN_NODE_LIST ? node->items[i]->text : node->text;
+    }
+    list.names = names;
+    list.count = count;
+    return list;
+}

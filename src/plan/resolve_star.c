@@ -1,0 +1,48 @@
+/* "*": every column of the source table under its own name, unless a field is named so. */
+#include <string.h>
+#include "plan/resolve.h"
+#include "plan/template.h"
+
+static bool is_named(const struct plan_node *fields, const char *name)
+{
+    for (uint32_t i = 0; fields != NULL && i < fields->count; i++) {
+        if (strcmp(fields->keys[i]->text, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void star_resolve(struct resolver *resolver, const struct scope *scope,
+                  const struct plan_node *fields, enum null_policy nulls, struct plan_list *out,
+                  bool leave_generated)
+{
+    const struct schema_table *table = scope->table;
+    for (uint32_t i = 0; i < table->column_count && !resolve_stopped(resolver); i++) {
+        const struct schema_column *column = &table->columns[i];
+        if (column->hidden || is_named(fields, column->name) ||
+            (leave_generated && column->generated != GENERATED_NO)) {
+            continue;
+        }
+        struct mapping_field *field = resolve_add(resolver, out, sizeof *field);
+        if (field == NULL) {
+            return;
+        }
+        bool nested = column->type.kind == VALUE_LIST || column->type.kind == VALUE_SET ||
+                      column->type.kind == VALUE_MAP;
+        field->name = column->name;
+        field->name_length = (uint32_t)strlen(column->name);
+        field->name_plain = template_is_plain(field->name, field->name_length);
+        field->kind = FIELD_VALUE;
+        field->direct = resolver->target_nested || !nested;
+        field->value.origin = ORIGIN_COLUMN;
+        field->value.index =
+            request_column(resolver, scope->request, scope->join, column->name, false);
+        field->expression = MAPPING_NONE;
+        field->when = MAPPING_NONE;
+        field->list = MAPPING_NONE;
+        field->nulls = nulls;
+        field->type = column->type;
+        field->origin = scope->join < 0 ? column : NULL;
+    }
+}

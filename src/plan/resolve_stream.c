@@ -1,0 +1,241 @@
+/* Streams and what is read for them: requests with joins, columns and children. */
+#include <string.h>
+#include "plan/resolve.h"
+
+uint32_t request_column(struct resolver *resolver, struct request_builder *request, int32_t join,
+                        const char *name, bool presence)
+{
+    for (uint32_t i = 0; i < request->columns.count; i++) {
+        const struct read_column *column = request->columns.items[i];
+        if (column->join == join && column->presence == presence &&
+            (presence || strcmp(column->name, name) == 0)) {
+            return i;
+        }
+    }
+    struct read_column *column = resolve_add(resolver, &request->columns, sizeof *column);
+    if (column == NULL) {
+        return 0;
+    }
+    column->join = join;
+    column->name = presence ? "" : name;
+    column->presence = presence;
+    return request->columns.count - 1;
+}
+
+static bool lists_equal(struct column_list left, struct column_list right)
+{
+    if (left.count != right.count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < left.count; i++) {
+        if (strcmp(left.names[i], right.names[i]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+int32_t request_join(struct resolver *resolver, struct request_builder *request, int32_t from,
+                     const struct path_step *step)
+{
+    for (uint32_t i = 0; i < request->joins.count; i++) {
+        const struct read_join *join = request->joins.items[i];
+        if (join->from == from && join->many == step->many &&
+            strcmp(join->table, step->table->name) == 0 &&
+            lists_equal(join->columns, step->columns) &&
+            lists_equal(join->from_columns, step->from_columns)) {
+            return (int32_t)i;
+        }
+    }
+    struct read_join *join = resolve_add(resolver, &request->joins, sizeof *join);
+    if (join == NULL) {
+        return -1;
+    }
+    join->from = from;
+    join->table = step->table->name;
+    join->columns = step->columns;
+    join->from_columns = step->from_columns;
+    join->many = step->many;
+    return (int32_t)request->joins.count - 1;
+}
+
+int32_t request_path(struct resolver *resolver, struct request_builder *request, int32_t from,
+                     const struct path *path)
+{
+    for (uint32_t i = 0; i < path->count; i++) {
+        from = request_join(resolver, request, from, &path->steps[i]);
+    }
+    return from;
+}
+
+/* Asks the source how a record of the stream is named. */
+static void describe(struct resolver *resolver, struct stream_builder *stream)
+{
+    struct read_request request = {.name = stream->name,
+                                   .table = stream->request.table,
+                                   .query = stream->request.query,
+                                   .root_key = stream->query_key};
+    const struct source_functions *source = resolver->source->connector->source;
+    struct error error;
+    error_clear(&error);
+    stream->facts.row_count = -1;
+    if (source == NULL || source->describe_stream == NULL) {
+        return;
+    }
+    if (source->describe_stream(resolver->source, &request, resolver->arena, &stream->facts,
+                                &error) != STATUS_OK) {
+        resolve_fatal(resolver, &error);
+    }
+}
+
+static struct stream_builder *stream_add(struct resolver *resolver, const char *name)
+{
+    struct stream_builder *stream = resolve_add(resolver, &resolver->streams, sizeof *stream);
+    if (stream != NULL) {
+        stream->number = resolver->streams.count - 1;
+        stream->name = name;
+        stream->request.name = name;
+        stream->mapping = resolve_allocate(resolver, 1, sizeof *stream->mapping);
+    }
+    return resolver->out_of_memory ? NULL : stream;
+}
+
+struct stream_builder *stream_find_table(struct resolver *resolver,
+                                         const struct schema_table *table)
+{
+    for (uint32_t i = 0; i < resolver->streams.count; i++) {
+        struct stream_builder *stream = resolver->streams.items[i];
+        if (stream->request.root == table) {
+            return stream;
+        }
+    }
+    struct stream_builder *stream = stream_add(resolver, table->name);
+    if (stream != NULL) {
+        stream->request.table = table->name;
+        stream->request.root = table;
+        describe(resolver, stream);
+    }
+    return stream;
+}
+
+struct stream_builder *stream_add_query(struct resolver *resolver, const struct plan_node *query,
+                                        const char *name, struct column_list key,
+                                        struct schema_table **table)
+{
+    const struct catalog_functions *catalog = resolver->source->connector->catalog;
+    struct error error;
+    error_clear(&error);
+    *table = NULL;
+    if (catalog == NULL || catalog->describe_query == NULL) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, query, "use from: and a table's name",
+                   "this source takes no queries");
+        return NULL;
+    }
+    struct schema_table *made = resolve_allocate(resolver, 1, sizeof *made);
+    if (made == NULL) {
+        return NULL;
+    }
+    if (catalog->describe_query(resolver->source, query->text, resolver->arena, made, &error) !=
+        STATUS_OK) {
+        if (error.class == ERROR_CLASS_RETRY) {
+            resolve_fatal(resolver, &error);
+        } else {
+            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, query, NULL, "the query is refused: %s",
+                       error.message);
+        }
+        return NULL;
+    }
+    made->kind = SCHEMA_QUERY;
+    struct stream_builder *stream = stream_add(resolver, name);
+    if (stream == NULL) {
+        return NULL;
+    }
+    stream->request.query = query->text;
+    stream->request.root = made;
+    stream->query_key = key;
+    describe(resolver, stream);
+    stream->facts.key = key;
+    *table = made;
+    return stream;
+}
+
+void stream_add_entity(struct resolver *resolver, struct stream_builder *stream,
+                       struct entity_builder *entity)
+{
+    struct entity_builder **item = resolve_add(resolver, &stream->entities, sizeof *item);
+    if (item == NULL) {
+        return;
+    }
+    *item = entity;
+    entity->stream = stream;
+    /* ascending by number */
+    for (uint32_t i = stream->entities.count - 1; i > 0; i--) {
+        struct entity_builder **left = stream->entities.items[i - 1];
+        struct entity_builder **right = stream->entities.items[i];
+        if ((*left)->number < (*right)->number) {
+            break;
+        }
+        stream->entities.items[i - 1] = right;
+        stream->entities.items[i] = left;
+    }
+}
+
+static bool orders_equal(const struct plan_list *left, const struct plan_list *right)
+{
+    uint32_t left_count = left != NULL ? left->count : 0;
+    uint32_t right_count = right != NULL ? right->count : 0;
+    if (left_count != right_count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < left_count; i++) {
+        const struct read_order *a = left->items[i];
+        const struct read_order *b = right->items[i];
+        if (strcmp(a->name, b->name) != 0 || a->descending != b->descending) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool child_serves(const struct child_builder *child, const struct path *path,
+                         const struct plan_list *orders, bool aggregate_only)
+{
+    if (child->aggregate_only != aggregate_only || !path_equal_down(&child->path, path)) {
+        return false;
+    }
+    bool unordered = (orders == NULL || orders->count == 0) &&
+                     (child->orders == NULL || child->orders->count == 0);
+    return unordered || (path_equal(&child->path, path) && orders_equal(child->orders, orders));
+}
+
+struct child_builder *stream_child(struct resolver *resolver, struct stream_builder *stream,
+                                   const struct path *path, const struct plan_list *orders,
+                                   bool aggregate_only)
+{
+    for (uint32_t i = 0; i < stream->children.count; i++) {
+        struct child_builder *child = stream->children.items[i];
+        if (child_serves(child, path, orders, aggregate_only)) {
+            return child;
+        }
+    }
+    struct child_builder *child = resolve_add(resolver, &stream->children, sizeof *child);
+    if (child == NULL) {
+        return NULL;
+    }
+    child->path = *path;
+    child->orders = orders;
+    child->aggregate_only = aggregate_only;
+    child->request.name = path->text;
+    child->request.table = stream->request.table;
+    child->request.query = stream->request.query;
+    child->request.root = stream->request.root;
+    child->last_join = request_path(resolver, &child->request, -1, path);
+    for (uint32_t i = 0; orders != NULL && i < orders->count; i++) {
+        struct read_order *order = resolve_add(resolver, &child->request.orders, sizeof *order);
+        if (order != NULL) {
+            *order = *(const struct read_order *)orders->items[i];
+            order->join = child->last_join;
+        }
+    }
+    return child;
+}

@@ -1,0 +1,263 @@
+/* The last step for streams: aggregates find their children, builders become arrays. */
+#include <string.h>
+#include "plan/resolve.h"
+
+static void mark_early_in(struct stream_builder *stream, uint32_t expression_index)
+{
+    if (expression_index == MAPPING_NONE) {
+        return;
+    }
+    const struct plan_expression *expression = stream->expressions.items[expression_index];
+    for (uint32_t i = 0; i < expression->count; i++) {
+        if (expression->values[i].origin == ORIGIN_AGGREGATE) {
+            struct aggregate_builder *aggregate =
+                stream->aggregates.items[expression->values[i].index];
+            aggregate->early = true;
+        }
+    }
+}
+
+/* Early are those that decide whether lists are built, and all where pages leave before the end. */
+static void mark_early(struct stream_builder *stream)
+{
+    for (uint32_t i = 0; i < stream->lists.count; i++) {
+        mark_early_in(stream, ((const struct list_builder *)stream->lists.items[i])->when);
+    }
+    for (uint32_t i = 0; i < stream->entities.count; i++) {
+        const struct entity_builder *entity = *(struct entity_builder **)stream->entities.items[i];
+        mark_early_in(stream, entity->where);
+        mark_early_in(stream, entity->when);
+    }
+    for (uint32_t i = 0; stream->has_pages && i < stream->aggregates.count; i++) {
+        ((struct aggregate_builder *)stream->aggregates.items[i])->early = true;
+    }
+}
+
+static struct child_builder *child_of_aggregate(struct resolver *resolver,
+                                                struct stream_builder *stream,
+                                                const struct aggregate_builder *aggregate)
+{
+    for (uint32_t i = 0; !aggregate->early && i < stream->children.count; i++) {
+        struct child_builder *child = stream->children.items[i];
+        if (!child->aggregate_only && path_equal_down(&child->path, &aggregate->path)) {
+            return child;
+        }
+    }
+    return stream_child(resolver, stream, &aggregate->path, NULL, true);
+}
+
+static void place_aggregates(struct resolver *resolver, struct stream_builder *stream,
+                             struct child_builder **children)
+{
+    for (uint32_t i = 0; i < stream->aggregates.count; i++) {
+        struct aggregate_builder *aggregate = stream->aggregates.items[i];
+        struct child_builder *child = child_of_aggregate(resolver, stream, aggregate);
+        if (child == NULL) {
+            return;
+        }
+        children[i] = child;
+        int32_t join = request_path(resolver, &child->request, -1, &aggregate->path);
+        aggregate->mapping.presence = MAPPING_NONE;
+        if (aggregate->path.down_count < aggregate->path.count) {
+            aggregate->mapping.presence =
+                request_column(resolver, &child->request, join, NULL, true);
+        }
+        aggregate->mapping.column =
+            aggregate->column != NULL
+                ? request_column(resolver, &child->request, join, aggregate->column, false)
+                : MAPPING_NONE;
+    }
+}
+
+/* Children that only serve aggregates come first. */
+static void number_children(struct stream_builder *stream)
+{
+    uint32_t number = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 0; i < stream->children.count; i++) {
+            struct child_builder *child = stream->children.items[i];
+            if (child->aggregate_only == (pass == 0)) {
+                child->number = number++;
+            }
+        }
+    }
+}
+
+/* Columns of the request: `before` and `after` are key columns of the root. */
+static void make_request(struct resolver *resolver, const struct request_builder *builder,
+                         struct column_list before, struct column_list after, bool ordered,
+                         struct column_list root_key, struct read_request *request)
+{
+    uint32_t count = before.count + builder->columns.count + after.count;
+    struct read_column *columns = resolve_allocate(resolver, count + (size_t)1, sizeof *columns);
+    if (columns == NULL) {
+        return;
+    }
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < before.count; i++) {
+        columns[next++] = (struct read_column){.join = -1, .name = before.names[i]};
+    }
+    for (uint32_t i = 0; i < builder->columns.count; i++) {
+        columns[next++] = *(const struct read_column *)builder->columns.items[i];
+    }
+    for (uint32_t i = 0; i < after.count; i++) {
+        columns[next++] = (struct read_column){.join = -1, .name = after.names[i]};
+    }
+    request->name = builder->name;
+    request->table = builder->table;
+    request->query = builder->query;
+    request->joins = plan_list_array(resolver->arena, &builder->joins, sizeof(struct read_join));
+    request->join_count = builder->joins.count;
+    request->columns = columns;
+    request->column_count = count;
+    request->root_key = root_key;
+    request->orders = plan_list_array(resolver->arena, &builder->orders, sizeof(struct read_order));
+    request->order_count = builder->orders.count;
+    request->ordered = ordered;
+    resolver->out_of_memory |= request->joins == NULL || request->orders == NULL;
+}
+
+static void make_children(struct resolver *resolver, const struct stream_builder *stream,
+                          struct plan_stream *made)
+{
+    uint32_t count = stream->children.count;
+    struct plan_child *children = resolve_allocate(resolver, count + (size_t)1, sizeof *children);
+    if (children == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct child_builder *child = stream->children.items[i];
+        struct plan_child *out = &children[child->number];
+        make_request(resolver, &child->request, stream->facts.key, (struct column_list){0}, true,
+                     made->request.root_key, &out->request);
+        out->root_key_count = stream->facts.key.count;
+        out->aggregate_only = child->aggregate_only;
+        out->path = child->path.text;
+    }
+    made->children = children;
+    made->child_count = count;
+}
+
+static void check_key(struct resolver *resolver, const struct stream_builder *stream)
+{
+    if (stream->children.count == 0 || stream->facts.key.count > 0) {
+        return;
+    }
+    const struct entity_builder *entity = *(struct entity_builder **)stream->entities.items[0];
+    plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node,
+               "for a query say key: [columns that identify a row]",
+               "'%s' has no key by which child rows could be joined to it", stream->name);
+}
+
+static void make_mapping(struct resolver *resolver, struct stream_builder *stream,
+                         struct child_builder *const *aggregate_children)
+{
+    struct stream_mapping *mapping = stream->mapping;
+    struct arena *arena = resolver->arena;
+    for (uint32_t i = 0; i < stream->aggregates.count; i++) {
+        struct aggregate_builder *aggregate = stream->aggregates.items[i];
+        aggregate->mapping.child = aggregate_children[i]->number;
+    }
+    for (uint32_t i = 0; i < stream->lists.count; i++) {
+        struct list_builder *list = stream->lists.items[i];
+        list->mapping.child = list->child->number;
+        list->mapping.fields =
+            plan_list_array(arena, &list->fields, sizeof(struct mapping_field));
+        list->mapping.field_count = list->fields.count;
+        resolver->out_of_memory |= list->mapping.fields == NULL;
+    }
+    mapping->expressions =
+        plan_list_array(arena, &stream->expressions, sizeof(struct plan_expression));
+    mapping->expression_count = stream->expressions.count;
+    mapping->templates = plan_list_array(arena, &stream->templates, sizeof(struct plan_template));
+    mapping->template_count = stream->templates.count;
+    /* the mapping is the first member of both builders */
+    mapping->aggregates =
+        plan_list_array(arena, &stream->aggregates, sizeof(struct mapping_aggregate));
+    mapping->aggregate_count = stream->aggregates.count;
+    mapping->lists = plan_list_array(arena, &stream->lists, sizeof(struct mapping_list));
+    mapping->list_count = stream->lists.count;
+    mapping->child_count = stream->children.count;
+    mapping->target_nested = resolver->target_nested;
+    mapping->documents = resolver->source_documents;
+    const char *const *const *names = plan_list_array(arena, &stream->names, sizeof(char *));
+    mapping->names = (const char *const *)names;
+    mapping->name_count = stream->names.count;
+    mapping->key_count = stream->facts.key.count;
+    mapping->key_offset =
+        mapping->documents ? 0 : stream->request.columns.count;
+    resolver->out_of_memory |= mapping->expressions == NULL || mapping->templates == NULL ||
+                               mapping->aggregates == NULL || mapping->lists == NULL ||
+                               names == NULL;
+}
+
+/* A document's key fields are slots of the row made of it, like others. */
+static void add_document_key(struct resolver *resolver, struct stream_builder *stream)
+{
+    stream->mapping->key_offset = stream->names.count;
+    for (uint32_t i = 0; i < stream->facts.key.count; i++) {
+        const char **name = resolve_add(resolver, &stream->names, sizeof *name);
+        if (name != NULL) {
+            *name = stream->facts.key.names[i];
+        }
+    }
+}
+
+static void finish_stream(struct resolver *resolver, struct stream_builder *stream,
+                          struct plan_stream *made)
+{
+    struct child_builder **aggregate_children =
+        resolve_allocate(resolver, stream->aggregates.count + (size_t)1, sizeof(void *));
+    if (aggregate_children == NULL) {
+        return;
+    }
+    mark_early(stream);
+    place_aggregates(resolver, stream, aggregate_children);
+    if (resolve_stopped(resolver)) {
+        return;
+    }
+    number_children(stream);
+    check_key(resolver, stream);
+    uint32_t document_key_offset = stream->names.count;
+    if (resolver->source_documents) {
+        add_document_key(resolver, stream);
+    }
+    make_mapping(resolver, stream, aggregate_children);
+    made->number = stream->number;
+    made->name = stream->name;
+    struct column_list none = {0};
+    struct column_list root_key = stream->request.query != NULL ? stream->facts.key : none;
+    made->request.root_key = root_key;
+    if (resolver->source_documents) {
+        stream->mapping->key_offset = document_key_offset;
+        made->request = (struct read_request){.name = stream->name, .table = stream->request.table};
+    } else {
+        make_request(resolver, &stream->request, none, stream->facts.key,
+                     stream->children.count > 0, root_key, &made->request);
+        made->key_offset = stream->request.columns.count;
+        made->key_count = stream->facts.key.count;
+    }
+    make_children(resolver, stream, made);
+    uint32_t *entities =
+        resolve_allocate(resolver, stream->entities.count + (size_t)1, sizeof *entities);
+    for (uint32_t i = 0; entities != NULL && i < stream->entities.count; i++) {
+        entities[i] = (*(struct entity_builder **)stream->entities.items[i])->number;
+    }
+    made->entities = entities;
+    made->entity_count = stream->entities.count;
+}
+
+void streams_finish(struct resolver *resolver)
+{
+    struct plan_stream *streams =
+        resolve_allocate(resolver, resolver->streams.count + (size_t)1, sizeof *streams);
+    for (uint32_t i = 0; streams != NULL && i < resolver->streams.count; i++) {
+        struct stream_builder *stream = resolver->streams.items[i];
+        if (resolve_stopped(resolver)) {
+            return;
+        }
+        finish_stream(resolver, stream, &streams[i]);
+    }
+    resolver->plan->streams = streams;
+    resolver->plan->stream_count = resolver->streams.count;
+}
