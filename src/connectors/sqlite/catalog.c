@@ -58,6 +58,7 @@ struct catalog_builder {
     struct buffer tables;  /* struct schema_table */
     struct buffer facts;   /* struct catalog_table */
     struct buffer objects; /* struct schema_object */
+    bool utf8;
     bool out_of_memory;
     struct error *error;
 };
@@ -206,10 +207,11 @@ static enum status read_index_columns(struct catalog_builder *builder, struct sc
 
     while ((result = sqlite3_step(row)) == SQLITE_ROW) {
         int32_t position = sqlite3_column_int(row, 0);
-        struct catalog_key_part part = {.column = (uint32_t)position,
-                                        .descending = sqlite3_column_int(row, 2) != 0};
         const char *name = position >= 0 ? copy_text(builder, row, 1) : NULL;
         const char *collation = copy_text(builder, row, 3);
+        struct catalog_key_part part = {.column = (uint32_t)position,
+                                        .descending = sqlite3_column_int(row, 2) != 0,
+                                        .collation = collation != NULL ? collation : "BINARY"};
         const char *printed = name != NULL ? name : "";
         buffer_append(&names, &name, sizeof name);
         buffer_append(&shown, &printed, sizeof printed);
@@ -222,6 +224,27 @@ static enum status read_index_columns(struct catalog_builder *builder, struct sc
     facts->columns = copy_list(builder, &names);
     facts->collations = copy_list(builder, &collations);
     return result == SQLITE_DONE ? STATUS_OK : builder_fail(builder, index->name);
+}
+
+/* Comparing by it needs no function of an application. */
+static bool is_built_in(const char *collation)
+{
+    return sqlite3_stricmp(collation, "BINARY") == 0 || sqlite3_stricmp(collation, "NOCASE") == 0 ||
+           sqlite3_stricmp(collation, "RTRIM") == 0;
+}
+
+static void set_key(struct catalog_builder *builder, struct catalog_table *table, struct buffer *key)
+{
+    const struct catalog_key_part *parts = (const struct catalog_key_part *)(const void *)key->data;
+    uint32_t count = (uint32_t)(key->length / sizeof *parts);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (!is_built_in(parts[i].collation)) {
+            return;
+        }
+    }
+    table->key_count = count;
+    table->key = copy_list(builder, key);
 }
 
 static enum status add_index(struct catalog_builder *builder, sqlite3_stmt *row,
@@ -247,8 +270,7 @@ static enum status add_index(struct catalog_builder *builder, sqlite3_stmt *row,
         return STATUS_FAILED;
     }
     if (is_key && without_rowid) {
-        table->key_count = facts.count;
-        table->key = copy_list(builder, &key);
+        set_key(builder, table, &key);
     }
     buffer_free(&key);
     buffer_append(indexes, &index, sizeof index);
@@ -448,6 +470,7 @@ static enum status add_table(struct catalog_builder *builder, sqlite3_stmt *row,
             return STATUS_FAILED;
         }
         settle_keys(&table, &facts, without_rowid, strict, key_index);
+        facts.sliceable &= builder->utf8;
     }
     buffer_append(&builder->tables, &table, sizeof table);
     buffer_append(&builder->facts, &facts, sizeof facts);
@@ -579,9 +602,24 @@ static enum status read_version(struct catalog_builder *builder, int64_t *versio
     return result == SQLITE_ROW ? STATUS_OK : builder_fail(builder, NULL);
 }
 
+/* In a UTF-16 file the bytes of a text are not those that are read. */
+static enum status read_encoding(struct catalog_builder *builder)
+{
+    sqlite3_stmt *row = NULL;
+    if (sqlite_prepare(builder->self, builder->connection, "PRAGMA main.encoding", &row,
+                       builder->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    builder->utf8 = sqlite3_step(row) == SQLITE_ROW &&
+                    strcmp((const char *)sqlite3_column_text(row, 0), "UTF-8") == 0;
+    sqlite3_finalize(row);
+    return STATUS_OK;
+}
+
 static enum status builder_read(struct catalog_builder *builder, struct catalog *catalog)
 {
-    if (read_version(builder, &catalog->schema_version) != STATUS_OK) {
+    if (read_version(builder, &catalog->schema_version) != STATUS_OK ||
+        read_encoding(builder) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (int i = 0; i < SQL_COUNT; i++) {
@@ -691,6 +729,29 @@ int32_t catalog_find_column(const struct catalog_table *table, const char *name)
         }
     }
     return -1;
+}
+
+uint32_t catalog_key_prefix(const struct catalog_table *table)
+{
+    uint32_t parts = 0;
+    while (parts < table->key_count && parts < SPAN_KEY_PARTS_MAX &&
+           table->key[parts].descending == table->key[0].descending) {
+        parts++;
+    }
+    return parts;
+}
+
+void catalog_append_key_part(struct buffer *sql, const struct catalog_table *table, uint32_t part,
+                             const char *alias)
+{
+    const struct catalog_key_part *key = &table->key[part];
+
+    buffer_format(sql, "%s.", alias);
+    sqlite_append_name(sql, table->schema->columns[key->column].name);
+    if (sqlite3_stricmp(key->collation, table->columns[key->column].collation) != 0) {
+        buffer_append_string(sql, " COLLATE ");
+        sqlite_append_name(sql, key->collation);
+    }
 }
 
 bool catalog_is_row_key(const struct catalog_table *table, const char *name)

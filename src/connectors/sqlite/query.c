@@ -33,15 +33,13 @@ static enum status refuse(const char *query, struct error *error, const char *wh
     return STATUS_FAILED;
 }
 
-enum status query_check(struct sqlite_database *self, sqlite3 *connection, const char *query,
-                        struct error *error)
+enum status query_check(sqlite3 *connection, const char *query, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
     sqlite3_stmt *second = NULL;
     const char *tail = NULL;
     enum status status = STATUS_FAILED;
 
-    (void)self;
     sqlite3_set_authorizer(connection, authorize, NULL);
     int result = sqlite3_prepare_v2(connection, query, -1, &statement, &tail);
     if (result != SQLITE_OK) {
@@ -97,22 +95,21 @@ static enum status describe_columns(sqlite3_stmt *statement, struct arena *arena
 }
 
 /* Described as requests will read it: as a subquery, whose column names are made unique. */
-enum status query_describe(struct database *database, const char *query, struct arena *arena,
-                           struct schema_table *table, struct error *error)
+enum status query_describe_on(struct sqlite_database *self, sqlite3 *connection, const char *query,
+                              struct arena *arena, struct schema_table *table, struct error *error)
 {
-    struct sqlite_database *self = sqlite_database_of(database);
     sqlite3_stmt *statement = NULL;
     struct buffer sql = {0};
     enum status status = STATUS_FAILED;
 
     *table = (struct schema_table){.kind = SCHEMA_QUERY, .name = "query", .row_count = -1, .size_bytes = -1};
-    if (query_check(self, self->control, query, error) != STATUS_OK) {
+    if (query_check(connection, query, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     buffer_append_string(&sql, "SELECT * FROM ");
     query_append(&sql, query);
-    if (sqlite3_prepare_v2(self->control, buffer_string(&sql), -1, &statement, NULL) != SQLITE_OK) {
-        refuse(query, error, sqlite3_errmsg(self->control));
+    if (sqlite3_prepare_v2(connection, buffer_string(&sql), -1, &statement, NULL) != SQLITE_OK) {
+        refuse(query, error, sqlite3_errmsg(connection));
     } else if (describe_columns(statement, arena, table) != STATUS_OK) {
         error_set(error, ERROR_MEMORY, self->shown, "no memory for a query's columns");
     } else {
@@ -121,4 +118,11 @@ enum status query_describe(struct database *database, const char *query, struct 
     sqlite3_finalize(statement);
     buffer_free(&sql);
     return status;
+}
+
+enum status query_describe(struct database *database, const char *query, struct arena *arena,
+                           struct schema_table *table, struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    return query_describe_on(self, self->control, query, arena, table, error);
 }

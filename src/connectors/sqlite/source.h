@@ -42,6 +42,7 @@ struct catalog_index {
 struct catalog_key_part {
     uint32_t column;
     bool descending;
+    const char *collation; /* the key's, which may be another than the column's */
 };
 
 /* What the reader knows of a table beyond struct schema_table; the two lists run in parallel. */
@@ -50,7 +51,8 @@ struct catalog_table {
     const struct catalog_column *columns;
     const struct catalog_index *indexes;
     uint32_t index_count;
-    const struct catalog_key_part *key; /* of a WITHOUT ROWID table, in the order of its b-tree */
+    const struct catalog_key_part *key; /* of a WITHOUT ROWID table, in the order of its b-tree; none
+                                           if its collation is an application's own */
     uint32_t key_count;
     int32_t rowid_column; /* the INTEGER PRIMARY KEY, -1: none */
     bool sliceable;       /* sqlite3_blob_open works on it */
@@ -72,15 +74,22 @@ enum status catalog_get(struct sqlite_database *self, const struct catalog **cat
 const struct catalog_table *catalog_find(const struct catalog *catalog, const char *name);
 /* Likewise a column's position; -1: there is none. */
 int32_t catalog_find_column(const struct catalog_table *table, const char *name);
+/* The leading parts of the key that have one direction: what tuples can be compared by. */
+uint32_t catalog_key_prefix(const struct catalog_table *table);
+/* alias."column" [COLLATE …] of one part of the key. */
+void catalog_append_key_part(struct buffer *sql, const struct catalog_table *table, uint32_t part,
+                             const char *alias);
 /* Is this a name of the row key (a "rowid" that no column hides)? */
 bool catalog_is_row_key(const struct catalog_table *table, const char *name);
 
 /* query.c: prepares a user's query alone and refuses all but one SELECT that only reads. */
-enum status query_check(struct sqlite_database *self, sqlite3 *connection, const char *query,
-                        struct error *error) MUST_USE;
+enum status query_check(sqlite3 *connection, const char *query, struct error *error) MUST_USE;
 /* "(query\n)" without its closing semicolon. */
 void query_append(struct buffer *sql, const char *query);
-enum status query_describe(struct database *database, const char *query, struct arena *arena,
+enum status query_describe_on(struct sqlite_database *self, sqlite3 *connection, const char *query,
+                              struct arena *arena, struct schema_table *table,
+                              struct error *error) MUST_USE;
+enum status query_describe(struct database *self, const char *query, struct arena *arena,
                            struct schema_table *table, struct error *error) MUST_USE;
 
 /* create_text.c: what only the text of a CREATE TABLE tells. */
@@ -109,7 +118,7 @@ struct wal_version {
 struct row_count {
     struct row_count *next;
     const char *table;
-    uint32_t data_version;
+    int64_t data_version;
     int64_t rows;
 };
 
@@ -163,7 +172,7 @@ void sqlite_source_closed(struct sqlite_database *self);
 /* Frames, size and checksum of the WAL as its shared index has them; false: can't be seen. */
 bool wal_version_read(const volatile uint32_t *wal_index, struct wal_version *version);
 
-/* Rows of a table now, counted once per state of the database. Control thread. */
+/* split.c: rows of a table now, counted once per state of the database. Control thread. */
 enum status source_count_rows(struct sqlite_database *self, const struct catalog_table *table,
                               int64_t *rows, struct error *error) MUST_USE;
 
@@ -226,6 +235,7 @@ struct request_column {
     const struct catalog_table *table; /* NULL: a query's */
     int32_t column;        /* in the table, -1: row key or presence */
     const char *name;
+    bool is_rowid;         /* the row key or what stands for it: always an integer */
     bool careful;          /* READ_CAREFUL: its storage class is in the next result column */
     uint32_t result;       /* position of the value in the result row */
     uint32_t rowid_result; /* careful: position of the row key */
@@ -235,34 +245,69 @@ struct request_sql {
     struct buffer sql;
     struct request_column *columns;
     uint32_t column_count;
+    uint32_t result_count; /* of result columns */
     bool documents;  /* no columns were named: all of the root's, a MAP a row */
     bool sliceable;  /* careful mode can tell its rows */
     bool restarts;   /* the order is total, so that reading may go on after n rows */
 };
 
 /*
- * Writes the SELECT of a request. `schema` is the schema that holds the tables ("main"). With
- * `with_spills` false it says what it would be without them. Columns live in `arena`.
+ * Writes the SELECT of a request: the root is _t0, join n is _t<n+1>. Columns live in `arena`. A join
+ * whose columns were sorted by `prepare` is read through the sorted list, if `with_spills`.
  */
 struct request_options {
-    const char *schema;
+    sqlite3 *connection; /* of the calling thread: queries are described on it */
+    const char *schema;  /* that holds the tables: "main" */
     enum read_mode mode;
     bool with_spills;
-    bool with_offset; /* adds LIMIT -1 OFFSET :skip */
+    bool with_offset;    /* adds LIMIT -1 OFFSET :skip */
 };
 enum status request_compile(struct sqlite_database *self, const struct read_request *request,
                             const struct span *span, struct request_options options,
                             struct arena *arena, struct request_sql *compiled,
                             struct error *error) MUST_USE;
+/* The root's table, NULL for a query; PLAN_INVALID if there is none of that name. */
+enum status request_root(struct sqlite_database *self, const struct read_request *request,
+                         const struct catalog_table **table, struct error *error) MUST_USE;
 void request_free(struct request_sql *compiled);
 
-/* The comparison that a join makes, part by part: what a spill for it is sorted by. */
-enum status request_join_signature(struct sqlite_database *self, const struct read_request *request,
-                                   uint32_t join, struct arena *arena, const char **signature,
-                                   struct error *error) MUST_USE;
-/* True if at most one row of the joined table can be equal. */
-enum status request_join_unique(struct sqlite_database *self, const struct read_request *request,
-                                uint32_t join, bool *unique, struct error *error) MUST_USE;
+/* ---------------------------------------------------------------- join.c */
+
+/* One pair of equal columns, resolved. */
+struct join_part {
+    int32_t from_column; /* -1: a row key or a query's column */
+    int32_t column;
+    char from_affinity;
+    char affinity;
+    bool from_first;     /* which side stands left of the "=" and so says the collation */
+    const char *collation;
+};
+
+struct join_facts {
+    const struct catalog_table *from;  /* NULL: a query */
+    const struct catalog_table *table;
+    struct join_part *parts;
+    uint32_t part_count;
+    bool unique;           /* at most one row of the table can be equal */
+    const char *signature; /* what a spill for it is sorted by */
+    const struct spill *spill; /* NULL: there is none */
+};
+
+/* Resolves all joins of a request; PLAN_INVALID names what there is not. */
+enum status join_resolve(struct sqlite_database *self, const struct read_request *request,
+                         sqlite3 *connection, struct arena *arena, struct join_facts **joins,
+                         struct error *error) MUST_USE;
+/* alias."column", or alias.rowid; `table` NULL: a query's column. */
+enum status join_append_column(struct buffer *sql, const char *alias, const struct catalog_table *table,
+                               const char *name, struct error *error) MUST_USE;
+/* " CROSS JOIN …" or " LEFT JOIN …" of join `index`. */
+enum status join_append(struct buffer *sql, const struct read_request *request, uint32_t index,
+                        const struct join_facts *joins, const char *schema,
+                        struct error *error) MUST_USE;
+/* The row key of alias `_<letter><number>`, part by part, after a separator each. False: it has none. */
+bool join_append_row_key(struct buffer *sql, const struct catalog_table *table, const char *alias,
+                         const char *separator);
+uint32_t join_row_key_count(const struct catalog_table *table);
 
 /* spill.c */
 enum status source_prepare(struct database *self, const struct read_request *const *requests,

@@ -166,8 +166,8 @@ static void append_tuple(struct buffer *sql, const struct span_bounds *bounds,
 
     buffer_append_string(sql, " AND (");
     for (uint32_t i = 0; i < bounds->parts; i++) {
-        buffer_format(sql, "%s%s.", i > 0 ? ", " : "", alias);
-        sqlite_append_name(sql, table->schema->columns[table->key[i].column].name);
+        buffer_append_string(sql, i > 0 ? ", " : "");
+        catalog_append_key_part(sql, table, i, alias);
     }
     buffer_format(sql, ") %s%s (", low == descending ? "<" : ">", low ? "" : "=");
     for (uint32_t i = 0; i < bounds->parts; i++) {

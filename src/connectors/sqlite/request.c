@@ -1,0 +1,467 @@
+/* A read request as one SELECT: columns, joins, span, and an order that repeats exactly. */
+#include <stdio.h>
+#include <string.h>
+#include "base/text.h"
+#include "connectors/sqlite/source.h"
+
+enum status request_root(struct sqlite_database *self, const struct read_request *request,
+                         const struct catalog_table **table, struct error *error)
+{
+    const struct catalog *catalog = NULL;
+
+    *table = NULL;
+    if (request->table == NULL) {
+        return request->query != NULL
+                   ? STATUS_OK
+                   : error_set(error, ERROR_INTERNAL, request->name, "a request without a root");
+    }
+    if (catalog_get(self, &catalog, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *table = catalog_find(catalog, request->table);
+    if (*table != NULL) {
+        return STATUS_OK;
+    }
+    const char *names[256];
+    uint32_t count = catalog->schema->table_count < 256 ? catalog->schema->table_count : 256;
+    for (uint32_t i = 0; i < count; i++) {
+        names[i] = catalog->schema->tables[i].name;
+    }
+    const char *near = text_nearest(request->table, names, count);
+    error_set(error, ERROR_PLAN_INVALID, self->shown, "there is no table %s", request->table);
+    if (near != NULL) {
+        error_hint(error, "did you mean %s?", near);
+    }
+    return STATUS_FAILED;
+}
+
+struct compiler {
+    struct sqlite_database *self;
+    const struct read_request *request;
+    struct request_options options;
+    const struct catalog_table *root; /* NULL: a query */
+    struct join_facts *joins;
+    struct arena *arena;
+    struct request_sql *out;
+    struct error *error;
+};
+
+static const struct catalog_table *table_of(const struct compiler *compiler, int32_t join)
+{
+    return join < 0 ? compiler->root : compiler->joins[join].table;
+}
+
+static void alias_of(int32_t join, char alias[16])
+{
+    snprintf(alias, 16, "_t%d", join + 1);
+}
+
+/* ---------------------------------------------------------------- columns */
+
+/* Named, so that a later column of the result never stands for it. */
+static void begin_result(struct compiler *compiler)
+{
+    buffer_append_string(&compiler->out->sql, compiler->out->result_count > 0 ? ", " : "SELECT ");
+    compiler->out->result_count++;
+}
+
+static enum status append_presence(struct compiler *compiler, const struct read_column *column)
+{
+    struct buffer *sql = &compiler->out->sql;
+    char alias[16];
+
+    if (column->join < 0) {
+        buffer_append_string(sql, "1");
+        return STATUS_OK;
+    }
+    alias_of(column->join, alias);
+    enum status status =
+        join_append_column(sql, alias, table_of(compiler, column->join),
+                           compiler->request->joins[column->join].columns.names[0], compiler->error);
+    buffer_append_string(sql, " IS NOT NULL");
+    return status;
+}
+
+/* Its value unless it is a text or BLOB, then its class: 3 text, 4 BLOB, 0 else. */
+static enum status append_careful(struct compiler *compiler, const char *alias,
+                                  struct request_column *column)
+{
+    static const char *const pieces[] = {"CASE WHEN typeof(", ") IN ('text', 'blob') THEN NULL ELSE ",
+                                         " END"};
+    struct buffer *sql = &compiler->out->sql;
+
+    for (int i = 0; i < 3; i++) {
+        buffer_append_string(sql, pieces[i]);
+        if (i < 2 && join_append_column(sql, alias, column->table, column->name, compiler->error) !=
+                         STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    begin_result(compiler);
+    buffer_append_string(sql, "CASE typeof(");
+    if (join_append_column(sql, alias, column->table, column->name, compiler->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(sql, ") WHEN 'text' THEN 3 WHEN 'blob' THEN 4 ELSE 0 END");
+    column->careful = true;
+    return STATUS_OK;
+}
+
+static enum status append_result(struct compiler *compiler, const struct read_column *wanted,
+                                 struct request_column *column)
+{
+    char alias[16];
+    const struct catalog_table *table = table_of(compiler, wanted->join);
+
+    alias_of(wanted->join, alias);
+    *column = (struct request_column){.join = wanted->join,
+                                      .table = table,
+                                      .column = -1,
+                                      .scale = -1,
+                                      .name = wanted->name,
+                                      .result = compiler->out->result_count};
+    begin_result(compiler);
+    if (wanted->presence) {
+        column->rule = READ_PRESENCE;
+        return append_presence(compiler, wanted);
+    }
+    column->column = table != NULL ? catalog_find_column(table, wanted->name) : -1;
+    column->is_rowid = table != NULL && column->column == table->rowid_column;
+    if (column->column >= 0) {
+        const struct column_type *read = &table->columns[column->column].read;
+        column->rule = read->rule;
+        column->scale = read->type.precision > 0 ? read->type.scale : -1;
+    }
+    if (compiler->options.mode == READ_CAREFUL && table != NULL && table->sliceable &&
+        column->column >= 0 && !column->is_rowid) {
+        return append_careful(compiler, alias, column);
+    }
+    return join_append_column(&compiler->out->sql, alias, table, wanted->name, compiler->error);
+}
+
+/* One row key for each table that is read carefully. */
+static void append_careful_keys(struct compiler *compiler)
+{
+    struct request_sql *out = compiler->out;
+    for (int32_t join = -1; join < (int32_t)compiler->request->join_count; join++) {
+        const struct catalog_table *table = table_of(compiler, join);
+        uint32_t result = out->result_count;
+        char alias[16];
+        bool used = false;
+        for (uint32_t i = 0; i < out->column_count; i++) {
+            if (out->columns[i].careful && out->columns[i].join == join) {
+                out->columns[i].rowid_result = result;
+                used = true;
+            }
+        }
+        if (used) {
+            alias_of(join, alias);
+            begin_result(compiler);
+            buffer_format(&out->sql, "%s.%s", alias, table->schema->row_key);
+        }
+    }
+}
+
+/* Without named columns: all that the root has. */
+static enum status list_columns(struct compiler *compiler, const struct read_column **columns,
+                                uint32_t *count)
+{
+    struct schema_table described;
+    const struct schema_table *schema = compiler->root != NULL ? compiler->root->schema : &described;
+
+    *columns = compiler->request->columns;
+    *count = compiler->request->column_count;
+    compiler->out->documents = *count == 0;
+    if (*count > 0) {
+        return STATUS_OK;
+    }
+    if (compiler->root == NULL &&
+        query_describe_on(compiler->self, compiler->options.connection, compiler->request->query,
+                          compiler->arena, &described, compiler->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct read_column *all =
+        arena_allocate_zeroed(compiler->arena, schema->column_count + 1, sizeof *all);
+    if (all == NULL) {
+        return error_set(compiler->error, ERROR_MEMORY, compiler->request->name, "no memory for columns");
+    }
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        all[i] = (struct read_column){.join = -1, .name = schema->columns[i].name};
+    }
+    *columns = all;
+    *count = schema->column_count;
+    return STATUS_OK;
+}
+
+static enum status append_columns(struct compiler *compiler)
+{
+    struct request_sql *out = compiler->out;
+    const struct read_column *wanted = NULL;
+    uint32_t count = 0;
+
+    if (list_columns(compiler, &wanted, &count) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    out->columns = arena_allocate_zeroed(compiler->arena, count + 1, sizeof *out->columns);
+    if (out->columns == NULL) {
+        return error_set(compiler->error, ERROR_MEMORY, compiler->request->name, "no memory for columns");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (wanted[i].join >= (int32_t)compiler->request->join_count) {
+            return error_set(compiler->error, ERROR_INTERNAL, compiler->request->name,
+                             "a column of a join that is not there");
+        }
+        if (append_result(compiler, &wanted[i], &out->columns[i]) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        out->column_count++;
+    }
+    append_careful_keys(compiler);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- the rest of the statement */
+
+static enum status append_from(struct compiler *compiler)
+{
+    struct buffer *sql = &compiler->out->sql;
+
+    buffer_append_string(sql, " FROM ");
+    if (compiler->root == NULL) {
+        if (query_check(compiler->options.connection, compiler->request->query, compiler->error) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        query_append(sql, compiler->request->query);
+        buffer_append_string(sql, " AS _t0");
+    } else {
+        buffer_format(sql, "%s.", compiler->options.schema);
+        sqlite_append_name(sql, compiler->root->schema->name);
+        buffer_append_string(sql, " AS _t0");
+        if (compiler->root->schema->kind == SCHEMA_TABLE && compiler->root->key_count == 0) {
+            /* the rowid's order, whichever columns are asked for */
+            buffer_append_string(sql, " NOT INDEXED");
+        }
+    }
+    for (uint32_t i = 0; i < compiler->request->join_count; i++) {
+        if (join_append(sql, compiler->request, i, compiler->joins, compiler->options.schema,
+                        compiler->error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status append_span(struct compiler *compiler, const struct span *span)
+{
+    struct span_bounds bounds;
+    if (span_decode(span, &bounds, compiler->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!bounds.has_low && !bounds.has_high) {
+        return STATUS_OK;
+    }
+    const struct catalog_table *root = compiler->root;
+    bool fits = root != NULL && (bounds.by_key ? bounds.parts <= catalog_key_prefix(root)
+                                               : root->schema->row_key != NULL);
+    if (!fits) {
+        error_set(compiler->error, ERROR_LEDGER_INVALID, compiler->request->name,
+                  "the span %s is of a table with another key", span->printable);
+        error_hint(compiler->error, "the table was changed since the run began; start a new run");
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&compiler->out->sql, " WHERE 1");
+    span_append_condition(&compiler->out->sql, &bounds, root, "_t0");
+    return STATUS_OK;
+}
+
+static const char *next_separator(bool *begun)
+{
+    const char *separator = *begun ? ", " : " ORDER BY ";
+    *begun = true;
+    return separator;
+}
+
+static enum status order_by_root(struct compiler *compiler, bool *begun)
+{
+    struct buffer *sql = &compiler->out->sql;
+    const struct read_request *request = compiler->request;
+    const struct catalog_table *root = compiler->root;
+
+    if (root != NULL && join_row_key_count(root) > 0) {
+        if (root->schema->row_key != NULL) {
+            join_append_row_key(sql, root, "_t0", next_separator(begun));
+        }
+        for (uint32_t i = 0; i < root->key_count; i++) {
+            buffer_append_string(sql, next_separator(begun));
+            catalog_append_key_part(sql, root, i, "_t0");
+            buffer_append_string(sql, root->key[i].descending ? " DESC" : "");
+        }
+        compiler->out->restarts = true;
+        return STATUS_OK;
+    }
+    if (!request->ordered) {
+        return STATUS_OK;
+    }
+    bool is_table = root != NULL && root->schema->kind == SCHEMA_TABLE;
+    if (request->root_key.count == 0 && !(is_table && request->order_count == 0)) {
+        error_set(compiler->error, ERROR_PLAN_INVALID, request->name,
+                  "its rows have no key to be ordered by");
+        error_hint(compiler->error, "name the columns that identify a row in the entity's key");
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < request->root_key.count; i++) {
+        buffer_append_string(sql, next_separator(begun));
+        if (join_append_column(sql, "_t0", root, request->root_key.names[i], compiler->error) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        buffer_append_string(sql, " COLLATE BINARY");
+    }
+    return STATUS_OK;
+}
+
+/* Its row key; without one all columns that are asked for, which tells as much of two rows as is seen. */
+static enum status order_by_join(struct compiler *compiler, int32_t join, bool *begun)
+{
+    struct buffer *sql = &compiler->out->sql;
+    const struct join_facts *facts = &compiler->joins[join];
+    char alias[16];
+
+    alias_of(join, alias);
+    if (facts->spill != NULL) {
+        for (uint32_t i = 0; i < facts->spill->row_key_count; i++) {
+            buffer_format(sql, "%s_x%d.r%u", next_separator(begun), join + 1, i);
+        }
+        return STATUS_OK;
+    }
+    if (facts->table->schema->row_key != NULL) {
+        join_append_row_key(sql, facts->table, alias, next_separator(begun));
+        return STATUS_OK;
+    }
+    for (uint32_t i = 0; i < facts->table->key_count; i++) {
+        buffer_append_string(sql, next_separator(begun));
+        catalog_append_key_part(sql, facts->table, i, alias);
+        buffer_append_string(sql, facts->table->key[i].descending ? " DESC" : "");
+    }
+    for (uint32_t i = 0; i < compiler->out->column_count && facts->table->key_count == 0; i++) {
+        const struct request_column *column = &compiler->out->columns[i];
+        if (column->join != join || column->rule == READ_PRESENCE) {
+            continue;
+        }
+        buffer_append_string(sql, next_separator(begun));
+        if (join_append_column(sql, alias, facts->table, column->name, compiler->error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        buffer_append_string(sql, " COLLATE BINARY");
+    }
+    return STATUS_OK;
+}
+
+static enum status append_order(struct compiler *compiler)
+{
+    const struct read_request *request = compiler->request;
+    struct buffer *sql = &compiler->out->sql;
+    bool begun = false;
+
+    if (order_by_root(compiler, &begun) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!begun && !request->ordered) {
+        return STATUS_OK;
+    }
+    for (uint32_t i = 0; i < request->order_count && request->ordered; i++) {
+        const struct read_order *order = &request->orders[i];
+        char alias[16];
+        alias_of(order->join, alias);
+        buffer_append_string(sql, next_separator(&begun));
+        if (join_append_column(sql, alias, table_of(compiler, order->join), order->name,
+                               compiler->error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        buffer_append_string(sql, order->descending ? " DESC" : "");
+    }
+    for (uint32_t i = 0; i < request->join_count; i++) {
+        if (request->joins[i].many && order_by_join(compiler, (int32_t)i, &begun) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Every table that could hold a large value can be sliced. */
+static bool all_sliceable(const struct compiler *compiler)
+{
+    for (uint32_t i = 0; i < compiler->out->column_count; i++) {
+        const struct request_column *column = &compiler->out->columns[i];
+        bool may_be_large = column->rule != READ_PRESENCE && !column->is_rowid;
+        if (may_be_large && (column->table == NULL || !column->table->sliceable)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum status request_compile(struct sqlite_database *self, const struct read_request *request,
+                            const struct span *span, struct request_options options,
+                            struct arena *arena, struct request_sql *compiled, struct error *error)
+{
+    struct compiler compiler = {
+        .self = self,
+        .request = request,
+        .options = options,
+        .arena = arena,
+        .out = compiled,
+        .error = error,
+    };
+
+    *compiled = (struct request_sql){0};
+    if (request_root(self, request, &compiler.root, error) != STATUS_OK ||
+        join_resolve(self, request, options.connection, arena, &compiler.joins, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < request->join_count && !options.with_spills; i++) {
+        compiler.joins[i].spill = NULL;
+    }
+    if (append_columns(&compiler) != STATUS_OK || append_from(&compiler) != STATUS_OK ||
+        append_span(&compiler, span) != STATUS_OK || append_order(&compiler) != STATUS_OK) {
+        request_free(compiled);
+        return STATUS_FAILED;
+    }
+    compiled->sliceable = all_sliceable(&compiler);
+    buffer_append_string(&compiled->sql, options.with_offset ? " LIMIT -1 OFFSET :skip" : "");
+    if (compiled->sql.failed) {
+        request_free(compiled);
+        return error_set(error, ERROR_MEMORY, request->name, "no memory for a statement");
+    }
+    return STATUS_OK;
+}
+
+void request_free(struct request_sql *compiled)
+{
+    buffer_free(&compiled->sql);
+}
+
+enum status sqlite_express_select(struct sqlite_database *source, const struct read_request *request,
+                                  const struct span *span, const char *schema, struct buffer *sql,
+                                  struct error *error)
+{
+    struct request_sql compiled;
+    struct request_options options = {.schema = schema != NULL ? schema : "main"};
+    enum status status = STATUS_FAILED;
+
+    if (request->table == NULL || request->join_count > 0 || request->column_count == 0) {
+        return STATUS_AGAIN;
+    }
+    struct arena *arena = arena_create(0);
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, request->name, "no memory for a statement");
+    }
+    status = request_compile(source, request, span, options, arena, &compiled, error);
+    if (status == STATUS_OK) {
+        buffer_append(sql, compiled.sql.data, compiled.sql.length);
+        request_free(&compiled);
+    }
+    arena_destroy(arena);
+    return status;
+}
