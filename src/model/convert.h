@@ -24,16 +24,33 @@ enum conversion_loss convert_loss(const struct value_type *from, const struct va
  * this value cannot be had without loss; with `allow_loss` it is rounded (half even) or cut
  * instead. TEXT to number wants exactly one number (surrounding spaces are an error); BOOL reads
  * true/false, t/f, 1/0; number to TEXT gives its shortest exact digits; BYTES to TEXT wants UTF-8;
- * TEXT to JSON makes a JSON string; JSON, LIST, SET and MAP to TEXT or JSON give JSON text.
+ * TEXT to JSON makes a JSON string; JSON, LIST, SET and MAP to TEXT or JSON give JSON text; TEXT
+ * and JSON to LIST, SET or MAP are read as JSON; other kinds see through JSON to the scalar in it.
+ *
+ * A float and a decimal are taken for equal if the float's shortest digits are the decimal's value.
+ * The limits in `to` (length of TEXT in characters and of BYTES in bytes, precision and scale,
+ * which a decimal then gets) hold unless `to` is dynamic. A timestamp without zone becomes one with
+ * zone (taken for UTC), and the other way, only with `allow_loss`. ESCAPE with CELL_ESCAPED_TEXT
+ * becomes BYTES, or with `allow_loss` TEXT with U+FFFD for what is not UTF-8. LARGE stays LARGE,
+ * and can become nothing else.
  */
 enum status convert_value(const struct cell *from, const struct value_type *to, bool allow_loss,
                           struct arena *arena, struct cell *result, struct error *error) MUST_USE;
 
+/* False if no value of kind `from` can become `to`. */
+bool convert_is_possible(enum value_kind from, enum value_kind to);
+
 /* The text that templates, CSV and text columns use. BYTES are lower-case hex only if `hex`; else
- * they must be UTF-8. */
+ * they must be UTF-8. NULL and MISSING have no text and append nothing. */
 struct buffer;
 enum status convert_append_text(const struct cell *from, bool hex, struct buffer *out,
                                 struct error *error) MUST_USE;
+
+/* Reads a whole JSON text into cells: objects to MAP, arrays to LIST, numbers to INT64 or UINT64
+ * where they are written whole and fit, else DECIMAL, strings to TEXT. STATUS_FAILED with
+ * ERROR_REJECT_UNREADABLE, ERROR_REJECT_TOO_DEEP or ERROR_REJECT_NUMBER. */
+enum status convert_read_json(const char *text, size_t length, struct arena *arena,
+                              struct cell *result, struct error *error) MUST_USE;
 
 /* JSON text of any value: numbers as exact digits, NaN and infinities as strings, BYTES as base64,
  * dates as ISO text, maps with text keys as objects, others as lists of pairs. */

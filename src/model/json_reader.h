@@ -45,7 +45,7 @@ void json_reader_init(struct json_reader *reader, const char *text, size_t lengt
  * offset. After the value only white space may follow before JSON_END. */
 enum status json_reader_next(struct json_reader *reader, enum json_token *token,
                              struct error *error) MUST_USE;
-/* Skips the value that begins with the token just read. */
+/* Skips the value that begins with the token just read; after a KEY the value that follows it. */
 enum status json_reader_skip(struct json_reader *reader, enum json_token token,
                              struct error *error) MUST_USE;
 /* Decodes base64 (strict) into the arena. */

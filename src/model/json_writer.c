@@ -69,6 +69,13 @@ static size_t put_byte(uint8_t byte, char *out)
 
 void json_append_string(struct buffer *out, const char *text, size_t length)
 {
+    buffer_append_byte(out, '"');
+    json_append_string_part(out, text, length);
+    buffer_append_byte(out, '"');
+}
+
+void json_append_string_part(struct buffer *out, const char *text, size_t length)
+{
     /* Room for all of it without escapes, and always for one block more, or its 16 bytes escaped.
      */
     enum { SLACK = BLOCK_BYTES * ESCAPED_BYTES_MAX + 2 };
@@ -77,7 +84,6 @@ void json_append_string(struct buffer *out, const char *text, size_t length)
         return;
     }
     char *position = out->data + out->length;
-    *position++ = '"';
     while (length > 0) {
         size_t step = length < BLOCK_BYTES ? length : BLOCK_BYTES;
         if (step == BLOCK_BYTES) {
@@ -106,20 +112,25 @@ void json_append_string(struct buffer *out, const char *text, size_t length)
         }
         position = out->data + out->length;
     }
-    *position++ = '"';
     out->length = (size_t)(position - out->data);
 }
 
 void json_append_base64(struct buffer *out, const void *bytes, size_t length)
 {
+    buffer_append_byte(out, '"');
+    json_append_base64_part(out, bytes, length);
+    buffer_append_byte(out, '"');
+}
+
+void json_append_base64_part(struct buffer *out, const void *bytes, size_t length)
+{
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    if (length > SIZE_MAX / 4 || !buffer_reserve(out, (length + 2) / 3 * 4 + 2)) {
+    if (length > SIZE_MAX / 4 || !buffer_reserve(out, (length + 2) / 3 * 4)) {
         out->failed = 1;
         return;
     }
     const uint8_t *from = bytes;
     char *position = out->data + out->length;
-    *position++ = '"';
     for (; length >= 3; length -= 3, from += 3) {
         uint32_t group = (uint32_t)from[0] << 16 | (uint32_t)from[1] << 8 | from[2];
         position[0] = digits[group >> 18];
@@ -136,6 +147,5 @@ void json_append_base64(struct buffer *out, const void *bytes, size_t length)
         position[3] = '=';
         position += 4;
     }
-    *position++ = '"';
     out->length = (size_t)(position - out->data);
 }

@@ -7,6 +7,8 @@
 /* A quoted JSON string: " \ and control characters escaped (\n \t … \u00XX), all else as it is; the
  * text must be valid UTF-8. Fast for text that needs no escape. */
 void json_append_string(struct buffer *out, const char *text, size_t length);
+/* The same without the quotes: a string may be put together of several parts, cut anywhere. */
+void json_append_string_part(struct buffer *out, const char *text, size_t length);
 /* The same for text known to need no escape (CELL_ASCII). */
 static inline void json_append_plain(struct buffer *out, const char *text, size_t length)
 {
@@ -20,5 +22,7 @@ static inline void json_append_plain(struct buffer *out, const char *text, size_
 }
 /* Standard base64 with padding, quoted. */
 void json_append_base64(struct buffer *out, const void *bytes, size_t length);
+/* Without quotes; all parts but the last are multiples of 3 bytes. */
+void json_append_base64_part(struct buffer *out, const void *bytes, size_t length);
 
 #endif
