@@ -127,7 +127,8 @@ static int dispatch(struct cli_call *call)
     }
     set_log_level(call);
     warn_of_mistyped_variables();
-    if (registry_load_modules(&error) != STATUS_OK) {
+    bool needs_connectors = (call->command->place & (IN_HELP | IN_VERSION | IN_RESET)) == 0;
+    if (needs_connectors && registry_load_modules(&error) != STATUS_OK) {
         return cli_fail(&error);
     }
     return call->command->run(call);

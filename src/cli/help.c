@@ -128,7 +128,7 @@ void help_append_option_facts(const struct cli_option *option, struct buffer *ou
         separator = "; ";
     }
     if (option->plan != NULL) {
-        buffer_format(out, "%s%s `options: { %s: … }`", separator,
+        buffer_format(out, "%s%s `options: { %s: ... }`", separator,
                       *separator == '\0' ? "In a plan" : "in a plan", option->plan);
         separator = "; ";
     }

@@ -78,6 +78,12 @@ static void append_roff(const char *text, struct buffer *out)
     bool bold = false;
     bool line_start = true;
     for (; *text != '\0'; text++) {
+        if (strncmp(text, "…", strlen("…")) == 0) { /* man pages are ASCII */
+            buffer_append_string(out, "...");
+            text += strlen("…") - 1;
+            line_start = false;
+            continue;
+        }
         if (line_start && (*text == '.' || *text == '\'')) {
             buffer_append_string(out, "\\&");
         }

@@ -1,6 +1,6 @@
 /*
- * state.json as a table. Read without trust: members that are absent or of another type are shown as
- * unknown, since people and scripts may have touched the file.
+ * state.json as a table. Read without trust: members that are absent or of another type are shown
+ * as unknown, since people and scripts may have touched the file.
  */
 #include "cli/state_view.h"
 
@@ -24,14 +24,14 @@ static int64_t count_of(const json_t *object, const char *name)
 {
     const json_t *number = json_object_get(object, name);
     return json_is_integer(number) && json_integer_value(number) >= 0 ? json_integer_value(number)
-                                                                     : -1;
+                                                                      : -1;
 }
 
 static double number_of(const json_t *object, const char *name)
 {
     const json_t *number = json_object_get(object, name);
     return json_is_number(number) && json_number_value(number) >= 0 ? json_number_value(number)
-                                                                   : -1;
+                                                                    : -1;
 }
 
 static void add_percent(struct table *table, int64_t done, int64_t total)

@@ -1,0 +1,56 @@
+# bash completion for transhume. Written by `transhume help --as bash`.
+
+_transhume() {
+    local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    local command= i options=
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+            --plan|-p|--state|--jobs|-j|--memory|--chunk-rows|--batch-rows|--batch-bytes|--existing|--max-rejects|--include|--exclude|--rows-per-second|--bytes-per-second|--timeout|--stall|--time-zone|--rejects|--sample|-s|--output|-o|--as|--progress|--color) ((i++)) ;;
+            -*) ;;
+            *) command=${COMP_WORDS[i]}; break ;;
+        esac
+    done
+    case $previous in
+        --existing)
+            mapfile -t COMPREPLY < <(compgen -W 'refuse append upsert replace skip' -- "$word")
+            return ;;
+        --as)
+            mapfile -t COMPREPLY < <(compgen -W 'text markdown man bash zsh fish errors' -- "$word")
+            return ;;
+        --progress)
+            mapfile -t COMPREPLY < <(compgen -W 'auto bar log json none' -- "$word")
+            return ;;
+        --color)
+            mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$word")
+            return ;;
+        --plan|-p|--state|--rejects|--output|-o)
+            compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return ;;
+        --jobs|-j|--memory|--chunk-rows|--batch-rows|--batch-bytes|--max-rejects|--include|--exclude|--rows-per-second|--bytes-per-second|--timeout|--stall|--time-zone|--sample|-s)
+            return ;;
+    esac
+    case $command in
+        '') options='init check migrate resume status reset connectors failpoints help version --help --version' ;;
+        init) options='--include --exclude --timeout --time-zone --output --force --quiet --verbose --help' ;;
+        check) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --include --exclude --timeout --time-zone --no-express --sample --json --color --quiet --verbose --help' ;;
+        migrate) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --max-rejects --fail-fast --include --exclude --rows-per-second --bytes-per-second --timeout --stall --time-zone --rejects --dry-run --restart --no-express --json --progress --color --quiet --verbose --help' ;;
+        resume) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --max-rejects --fail-fast --include --exclude --rows-per-second --bytes-per-second --timeout --stall --time-zone --no-express --take-over --json --progress --color --quiet --verbose --help' ;;
+        status) options='--plan --state --watch --json --color --quiet --verbose --help' ;;
+        reset) options='--plan --state --confirm --quiet --verbose --help' ;;
+        connectors) options='--json --color --quiet --verbose --help' ;;
+        failpoints) options='--json --color --quiet --verbose --help' ;;
+        help) options='--as --quiet --verbose --help' ;;
+        version) options='--json --color --quiet --verbose --help' ;;
+    esac
+    if [[ $command == help ]]; then
+        options+=' init check migrate resume status reset connectors failpoints help version'
+    elif [[ -n $command && $word != -* ]]; then
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$word")
+        return
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+}
+complete -F _transhume transhume

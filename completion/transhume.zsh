@@ -1,0 +1,172 @@
+#compdef transhume
+# zsh completion for transhume. Written by `transhume help --as zsh`.
+
+_transhume() {
+    local -a commands
+    commands=(
+        'init:write a plan'
+        'check:check plan and databases, estimate the run'
+        'migrate:copy'
+        'resume:go on with an unfinished run'
+        'status:how far a run is'
+        'reset:forget the local state'
+        'connectors:list databases, their options and types'
+        'failpoints:list the places where tests make it fail'
+        'help:help for a command or an error code'
+        'version:versions of the program and its libraries'
+    )
+    if ((CURRENT == 2)); then
+        _describe -t commands command commands
+        return
+    fi
+    local command=$words[2]
+    shift words
+    ((CURRENT--))
+    case $command in
+        init)
+            _arguments -s \
+                '*--include=[Only source tables whose name matches (* and ?); may be given several times]:PATTERN:' \
+                '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
+                '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
+                '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
+                '(-o --output)'{-o+,--output=}'[Where to write the plan; - writes it to stdout]:FILE:_files' \
+                '(-f --force)'{-f,--force}'[Write over a plan that is there]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
+                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '*:argument:_files' ;;
+        check)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--state=[The state folder]:DIR:_files -/' \
+                '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
+                '--memory=[Bound on batches, queues and caches together (64MiB, 1G)]:BYTES:' \
+                '--chunk-rows=[About how many source rows make a chunk\: the unit of commit and of resume]:N:' \
+                '--batch-rows=[Most records that travel together]:N:' \
+                '--batch-bytes=[About how many bytes travel together]:BYTES:' \
+                '--existing=[What to do about records that are in the target already, for every table]:WHAT:(refuse append upsert replace skip)' \
+                '*--include=[Only source tables whose name matches (* and ?); may be given several times]:PATTERN:' \
+                '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
+                '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
+                '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
+                '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
+                '(-s --sample)'{-s+,--sample=}'[Print the first N records of each entity as they will arrive]:N:' \
+                '--json[Results on stdout as JSON]' \
+                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
+                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '*:argument:_files' ;;
+        migrate)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--state=[The state folder]:DIR:_files -/' \
+                '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
+                '--memory=[Bound on batches, queues and caches together (64MiB, 1G)]:BYTES:' \
+                '--chunk-rows=[About how many source rows make a chunk\: the unit of commit and of resume]:N:' \
+                '--batch-rows=[Most records that travel together]:N:' \
+                '--batch-bytes=[About how many bytes travel together]:BYTES:' \
+                '--existing=[What to do about records that are in the target already, for every table]:WHAT:(refuse append upsert replace skip)' \
+                '--max-rejects=[Fail as soon as more than N records were rejected]:N:' \
+                '--fail-fast[Fail at the first rejected record\: the same as --max-rejects 0]' \
+                '*--include=[Only source tables whose name matches (* and ?); may be given several times]:PATTERN:' \
+                '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
+                '--rows-per-second=[Copy no faster than this]:N:' \
+                '--bytes-per-second=[Copy no faster than this (10MiB)]:BYTES:' \
+                '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
+                '--stall=[Report a stall when nothing has moved for so long; fail after ten times as long]:TIME:' \
+                '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
+                '--rejects=[Load the mended records of a reject file instead of reading the source]:FILE:_files' \
+                '(-n --dry-run)'{-n,--dry-run}'[Change nothing\: check, and say what would be done]' \
+                '--restart[Roll an unfinished run back and start again]' \
+                '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
+                '--json[Results on stdout as JSON]' \
+                '--progress=[How progress is shown on stderr; auto\: bars on a terminal, else a line every ten seconds]:HOW:(auto bar log json none)' \
+                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
+                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '*:argument:_files' ;;
+        resume)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--state=[The state folder]:DIR:_files -/' \
+                '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
+                '--memory=[Bound on batches, queues and caches together (64MiB, 1G)]:BYTES:' \
+                '--chunk-rows=[About how many source rows make a chunk\: the unit of commit and of resume]:N:' \
+                '--batch-rows=[Most records that travel together]:N:' \
+                '--batch-bytes=[About how many bytes travel together]:BYTES:' \
+                '--existing=[What to do about records that are in the target already, for every table]:WHAT:(refuse append upsert replace skip)' \
+                '--max-rejects=[Fail as soon as more than N records were rejected]:N:' \
+                '--fail-fast[Fail at the first rejected record\: the same as --max-rejects 0]' \
+                '*--include=[Only source tables whose name matches (* and ?); may be given several times]:PATTERN:' \
+                '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
+                '--rows-per-second=[Copy no faster than this]:N:' \
+                '--bytes-per-second=[Copy no faster than this (10MiB)]:BYTES:' \
+                '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
+                '--stall=[Report a stall when nothing has moved for so long; fail after ten times as long]:TIME:' \
+                '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
+                '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
+                '--take-over[Go on with a run that another process seems to hold, once its claim has run out]' \
+                '--json[Results on stdout as JSON]' \
+                '--progress=[How progress is shown on stderr; auto\: bars on a terminal, else a line every ten seconds]:HOW:(auto bar log json none)' \
+                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
+                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '*:argument:_files' ;;
+        status)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--state=[The state folder]:DIR:_files -/' \
+                '(-w --watch)'{-w,--watch}'[Show it again every second until the run ends]' \
+                '--json[Results on stdout as JSON]' \
+                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
+                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '*:argument:_files' ;;
+        reset)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--state=[The state folder]:DIR:_files -/' \
+                '--confirm[Yes, really]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
+                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '*:argument:_files' ;;
+        connectors)
+            _arguments -s \
+                '--json[Results on stdout as JSON]' \
+                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
+                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '*:argument:_files' ;;
+        failpoints)
+            _arguments -s \
+                '--json[Results on stdout as JSON]' \
+                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
+                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '*:argument:_files' ;;
+        help)
+            _arguments -s \
+                '--as=[All of the help as a page or as a shell'\''s completion; errors is the page about error codes]:FORM:(text markdown man bash zsh fish errors)' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
+                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '*:argument:{_describe command commands}' ;;
+        version)
+            _arguments -s \
+                '--json[Results on stdout as JSON]' \
+                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
+                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '*:argument:_files' ;;
+    esac
+}
+
+_transhume "$@"
