@@ -21,7 +21,8 @@ struct mapper_reject {
 /* What was made since the last take. Everything in it lives in the batches' arenas or `arena`. */
 struct mapper_output {
     struct batch **batches;  /* one an entity that made records; batch->entity says which; at most
-                                stream->entity_count; the caller's */
+                                stream->entity_count. They are the caller's; the array is the
+                                mapper's until the next take */
     uint32_t batch_count;
     const struct mapper_reject *rejects;
     uint32_t reject_count;
@@ -51,7 +52,8 @@ enum status mapper_map_batch(struct mapper *mapper, struct batch *batch, struct 
 /*
  * For streams with children, row by row: begin with the parent's cells; then for each child in order of
  * stream->children each of its rows (cells after the root key) that belongs to this parent; then end.
- * Cells need live only during the call. Rows of a list whose `when` is false cost no more than the call.
+ * The parent's cells must live until mapper_end, a child's during the call. Rows of a list whose `when` is
+ * false cost no more than the call.
  */
 enum status mapper_begin(struct mapper *mapper, const struct cell *parent, struct error *error) MUST_USE;
 enum status mapper_child(struct mapper *mapper, uint32_t child, const struct cell *row,

@@ -1,0 +1,288 @@
+/* Aggregates over the child rows of one parent: exact sums, counts, extremes. */
+#include "plan/mapper_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Hashes that one count(distinct) may keep: 16 MiB. */
+enum { DISTINCT_MAX = 1 << 20 };
+
+void mapper_aggregates_begin(struct mapper *mapper)
+{
+    for (uint32_t i = 0; i < mapper->shared->aggregate_count; i++) {
+        struct aggregate_state *state = &mapper->aggregates[i];
+        state->count = 0;
+        state->seen_count = 0;
+        state->failed = false;
+        state->known = false;
+        state->extreme = cell_null();
+        if (mapper->shared->aggregates[i].function == AGGREGATE_SUM) {
+            decimal_sum_free(&state->sum);
+            decimal_sum_init(&state->sum);
+        }
+    }
+}
+
+void mapper_aggregates_free(struct mapper *mapper)
+{
+    for (uint32_t i = 0; mapper->aggregates && i < mapper->shared->aggregate_count; i++) {
+        struct aggregate_state *state = &mapper->aggregates[i];
+        if (mapper->shared->aggregates[i].function == AGGREGATE_SUM) {
+            decimal_sum_free(&state->sum);
+        }
+        buffer_free(&state->text);
+        free(state->seen);
+    }
+}
+
+static void fail(struct aggregate_state *state, enum error_code code, const char *text,
+                 const char *why)
+{
+    if (!state->failed) {
+        state->failed = true;
+        error_set(&state->fault, code, text, "%s: %s", text, why);
+    }
+}
+
+/* ---- order of values: numbers by value, then texts and bytes by bytes, each kind among itself */
+
+static int rank(const struct cell *cell)
+{
+    switch (cell->kind) {
+    case VALUE_BOOL:
+    case VALUE_INT64:
+    case VALUE_UINT64:
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+    case VALUE_DECIMAL:
+        return 1;
+    case VALUE_TEXT:
+    case VALUE_JSON:
+        return 2;
+    case VALUE_BYTES:
+        return 3;
+    default:
+        return 4 + cell->kind;
+    }
+}
+
+static enum status as_decimal(struct mapper *mapper, const struct cell *cell, struct cell *decimal)
+{
+    char digits[32];
+    switch (cell->kind) {
+    case VALUE_DECIMAL:
+        *decimal = *cell;
+        return STATUS_OK;
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        return decimal_from_double(cell->f64, mapper->scratch, decimal);
+    case VALUE_UINT64: {
+        struct buffer text = {0};
+        buffer_append_uint64(&text, cell->u64);
+        size_t length = text.length < sizeof digits ? text.length : 0;
+        memcpy(digits, text.data, length);
+        buffer_free(&text);
+        return decimal_parse(digits, length, mapper->scratch, decimal);
+    }
+    default:
+        *decimal = (struct cell){.kind = VALUE_DECIMAL, .flags = CELL_SMALL, .i64 = cell->i64};
+        return STATUS_OK;
+    }
+}
+
+static enum status compare(struct mapper *mapper, const struct cell *left, const struct cell *right,
+                           int *order)
+{
+    struct cell a;
+    struct cell b;
+    *order = rank(left) - rank(right);
+    if (*order != 0) {
+        return STATUS_OK;
+    }
+    if (left->kind == VALUE_INT64 && right->kind == VALUE_INT64) {
+        *order = (left->i64 > right->i64) - (left->i64 < right->i64);
+        return STATUS_OK;
+    }
+    if (rank(left) == 1) {
+        if (as_decimal(mapper, left, &a) != STATUS_OK ||
+            as_decimal(mapper, right, &b) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        *order = decimal_compare(&a, &b);
+        return STATUS_OK;
+    }
+    if (rank(left) <= 3) {
+        uint32_t shorter = left->length < right->length ? left->length : right->length;
+        *order = shorter ? memcmp(left->text, right->text, shorter) : 0;
+        *order = *order ? *order : (left->length > right->length) - (left->length < right->length);
+        return STATUS_OK;
+    }
+    if (left->kind == VALUE_DATE || left->kind == VALUE_TIME || left->kind == VALUE_TIMESTAMP) {
+        bool special = (left->flags | right->flags) & CELL_SPECIAL;
+        if (!special) {
+            *order = (left->i64 > right->i64) - (left->i64 < right->i64);
+            *order = *order ? *order : (int)left->aux - (int)right->aux;
+            return STATUS_OK;
+        }
+    }
+    return STATUS_FAILED;
+}
+
+static void add_extreme(struct mapper *mapper, const struct mapping_aggregate *aggregate,
+                        struct aggregate_state *state, const struct cell *cell)
+{
+    int order = 0;
+    if (state->extreme.kind != VALUE_NULL &&
+        compare(mapper, cell, &state->extreme, &order) != STATUS_OK) {
+        fail(state, ERROR_REJECT_TYPE, aggregate->text, "these values have no order");
+        return;
+    }
+    bool better = aggregate->function == AGGREGATE_MIN ? order < 0 : order > 0;
+    if (state->extreme.kind != VALUE_NULL && !better) {
+        return;
+    }
+    state->extreme = *cell;
+    bool holds_bytes = rank(cell) == 2 || rank(cell) == 3 ||
+                       (cell->kind == VALUE_DECIMAL && !(cell->flags & CELL_SMALL));
+    if (holds_bytes) {
+        buffer_clear(&state->text);
+        buffer_append(&state->text, cell->text, cell->length);
+        state->extreme.text = buffer_string(&state->text);
+    } else if (rank(cell) > 3 && cell->kind != VALUE_DATE && cell->kind != VALUE_TIME &&
+               cell->kind != VALUE_TIMESTAMP) {
+        fail(state, ERROR_REJECT_TYPE, aggregate->text, "values of this kind have no order");
+    }
+}
+
+/* ---- count(distinct) */
+
+static int compare_hashes(const void *left, const void *right)
+{
+    const struct canonical_hash *a = left;
+    const struct canonical_hash *b = right;
+    if (a->high != b->high) {
+        return a->high < b->high ? -1 : 1;
+    }
+    return a->low < b->low ? -1 : a->low > b->low;
+}
+
+static void sort_and_unite(struct aggregate_state *state)
+{
+    uint32_t kept = 0;
+    if (state->seen_count > 1) {
+        qsort(state->seen, state->seen_count, sizeof *state->seen, compare_hashes);
+    }
+    for (uint32_t i = 0; i < state->seen_count; i++) {
+        if (kept == 0 || compare_hashes(&state->seen[i], &state->seen[kept - 1]) != 0) {
+            state->seen[kept++] = state->seen[i];
+        }
+    }
+    state->seen_count = kept;
+}
+
+static void add_distinct(struct mapper *mapper, const struct mapping_aggregate *aggregate,
+                         struct aggregate_state *state, const struct cell *cell)
+{
+    struct error error;
+    if (state->seen_count == state->seen_capacity) {
+        sort_and_unite(state);
+    }
+    if (state->seen_count >= state->seen_capacity / 2) {
+        uint32_t capacity = state->seen_capacity ? state->seen_capacity * 2 : 64;
+        struct canonical_hash *grown =
+            capacity <= DISTINCT_MAX ? reallocarray(state->seen, capacity, sizeof *grown) : NULL;
+        if (!grown && state->seen_count == state->seen_capacity) {
+            fail(state, ERROR_REJECT_TOO_LARGE, aggregate->text, "too many distinct values");
+            return;
+        }
+        if (grown) {
+            state->seen = grown;
+            state->seen_capacity = capacity;
+        }
+    }
+    if (canonical_hash_cells(cell, 1, &mapper->bytes, &state->seen[state->seen_count], &error) !=
+        STATUS_OK) {
+        fail(state, error.code, aggregate->text, error.message);
+        return;
+    }
+    state->seen_count++;
+}
+
+/* ---- a row */
+
+static void add(struct mapper *mapper, uint32_t number, const struct cell *row)
+{
+    const struct mapping_aggregate *aggregate = &mapper->shared->aggregates[number];
+    struct aggregate_state *state = &mapper->aggregates[number];
+    if (aggregate->presence != MAPPING_NONE && row[aggregate->presence].i64 == 0) {
+        return;
+    }
+    if (aggregate->column == MAPPING_NONE) {
+        state->count++;
+        return;
+    }
+    const struct cell *cell = &row[aggregate->column];
+    if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
+        return;
+    }
+    state->count++;
+    switch (aggregate->function) {
+    case AGGREGATE_SUM:
+        if (decimal_sum_add(&state->sum, cell) != STATUS_OK) {
+            fail(state, ERROR_REJECT_TYPE, aggregate->text, "a value is no number");
+        }
+        break;
+    case AGGREGATE_COUNT_DISTINCT:
+        add_distinct(mapper, aggregate, state, cell);
+        break;
+    case AGGREGATE_MIN:
+    case AGGREGATE_MAX:
+        add_extreme(mapper, aggregate, state, cell);
+        break;
+    case AGGREGATE_COUNT:
+        break;
+    }
+}
+
+enum status mapper_aggregates_add(struct mapper *mapper, uint32_t child, const struct cell *row,
+                                  struct error *error)
+{
+    for (uint32_t i = 0; i < mapper->shared->aggregate_count; i++) {
+        if (mapper->shared->aggregates[i].child == child && !mapper->aggregates[i].failed) {
+            add(mapper, i, row);
+        }
+    }
+    for (uint32_t i = 0; i < mapper->shared->aggregate_count; i++) {
+        if (mapper->aggregates[i].failed && mapper->aggregates[i].fault.code == ERROR_MEMORY) {
+            error_copy(error, &mapper->aggregates[i].fault);
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status mapper_aggregate_result(struct mapper *mapper, uint32_t number, struct cell *cell,
+                                    struct error *error)
+{
+    struct aggregate_state *state = &mapper->aggregates[number];
+    const struct mapping_aggregate *aggregate = &mapper->shared->aggregates[number];
+    if (state->failed) {
+        error_copy(error, &state->fault);
+        return STATUS_FAILED;
+    }
+    switch (aggregate->function) {
+    case AGGREGATE_COUNT:
+        *cell = cell_int64((int64_t)state->count);
+        return STATUS_OK;
+    case AGGREGATE_COUNT_DISTINCT:
+        sort_and_unite(state);
+        *cell = cell_int64(state->seen_count);
+        return STATUS_OK;
+    case AGGREGATE_SUM:
+        return decimal_sum_result(&state->sum, mapper->scratch, cell) == STATUS_OK
+                   ? STATUS_OK
+                   : error_set(error, ERROR_MEMORY, aggregate->text, "no memory for a sum");
+    default:
+        *cell = state->extreme;
+        return STATUS_OK;
+    }
+}

@@ -1,0 +1,146 @@
+/* The inside of the mapper: states that live from parent to parent, and who makes what. */
+#ifndef TRANSHUME_PLAN_MAPPER_INTERNAL_H
+#define TRANSHUME_PLAN_MAPPER_INTERNAL_H
+
+#include "base/buffer.h"
+#include "model/canonical.h"
+#include "model/decimal.h"
+#include "plan/expression.h"
+#include "plan/mapper.h"
+#include "plan/mapping.h"
+
+/* One aggregate over the child rows of the parent at hand. */
+struct aggregate_state {
+    uint64_t count;
+    struct decimal_sum sum;
+    struct cell extreme; /* of min and max, its text in `text` */
+    struct buffer text;
+    struct canonical_hash *seen; /* of count(distinct): sorted up to seen_sorted */
+    uint32_t seen_count;
+    uint32_t seen_capacity;
+    bool failed; /* `fault` says why: the records that use it are rejected */
+    struct error fault;
+    struct cell result; /* while `known` */
+    bool known;
+};
+
+enum list_phase { LIST_UNDECIDED, LIST_BUILDING, LIST_LEFT_OUT, LIST_TOO_LARGE, LIST_FAILED };
+
+/* Items made of a child's rows for one consumer: a field that embeds them or an entity of pages. */
+struct list_state {
+    const struct mapping_list *list;
+    uint32_t number;                   /* of the list in the stream's mapping */
+    struct entity_state *entity;       /* whose batch's arena holds the items */
+    const struct mapping_field *field; /* that embeds it; NULL: pages */
+    enum list_phase phase;
+    struct cell *items;
+    uint32_t count;
+    uint32_t capacity;
+    uint64_t bytes;
+    struct error fault;
+};
+
+struct entity_state {
+    const struct plan_entity *entity;
+    const struct mapping *mapping;
+    struct batch *out; /* NULL: nothing pending */
+    struct mapper_counts *counts;
+    struct list_state
+        *lists; /* one a field that embeds, in order of the fields; or the pages' one */
+    uint32_t list_count;
+    int64_t page; /* number of the last page made for the parent */
+    bool stopped; /* pages: the record was refused or filtered, no more of this parent */
+};
+
+struct mapper {
+    const struct plan *plan;
+    const struct plan_stream *stream;
+    const struct stream_mapping *shared;
+    uint64_t record_bytes_max;
+    struct expression_sandbox *sandbox;
+    struct expression_statement **statements; /* of shared->expressions, prepared when first used */
+    struct cell *expression_values;
+    struct entity_state *entities;
+    uint32_t entity_count;
+    struct aggregate_state *aggregates;
+    struct mapper_counts *counts;
+    struct batch **taken; /* handed over by the last take */
+    struct cell *slots;   /* the row made of a document */
+    struct mapper_reject *rejects;
+    uint32_t reject_count;
+    uint32_t reject_capacity;
+    struct arena *reject_arena;
+    struct arena *scratch; /* reset a record */
+    struct buffer text;
+    struct buffer bytes;
+    const struct cell *parent; /* between begin and end */
+    bool inside;
+};
+
+/* Where values come from and go to while one record or item is made. */
+struct making {
+    struct mapper *mapper;
+    const struct cell *row;    /* the parent's or child's cells */
+    const struct cell *parent; /* for records: the same as row */
+    struct entity_state *entity;
+    struct arena *arena; /* of what is made */
+    bool borrow;         /* texts of `row` live as long as the arena */
+    int64_t page;
+    const struct cell *list; /* of the page */
+    uint64_t bytes;          /* made so far */
+};
+
+/* mapper_value.c */
+/* The value that a reference means; borrowed or in the mapper's scratch. */
+enum status mapper_reference(struct making *making, struct value_reference reference,
+                             struct cell *cell, struct error *error) MUST_USE;
+enum status mapper_template(struct making *making, const struct plan_template *template,
+                            struct cell *cell, struct error *error) MUST_USE;
+/* The expression as a condition; MAPPING_NONE is true. */
+enum status mapper_test(struct making *making, uint32_t expression, bool *result,
+                        struct error *error) MUST_USE;
+/* One field's value, ready to stay. A list that is embedded comes from `list`. */
+enum status mapper_field(struct making *making, const struct mapping_field *field,
+                         const struct list_state *list, struct cell *cell,
+                         struct error *error) MUST_USE;
+/* A copy that lives in the arena; large values are read in, up to the record's limit. */
+enum status mapper_keep(struct making *making, const struct cell *from, struct cell *to,
+                        struct error *error) MUST_USE;
+
+/* mapper_record.c */
+/* Makes one record of the entity and puts it into its batch, or into the rejects; counts it. */
+enum status mapper_record(struct making *making, struct error *error) MUST_USE;
+/* True if where and when let the row through; a failing expression rejects it and gives false. */
+enum status mapper_admits(struct making *making, bool *admitted, struct error *error) MUST_USE;
+/* Notes a record that could not be made; `cells` are its fields so far (count of them). */
+enum status mapper_refuse(struct making *making, const struct error *reason,
+                          const struct cell *cells, uint32_t count, struct error *error) MUST_USE;
+enum status mapper_open_batch(struct mapper *mapper, struct entity_state *entity,
+                              struct error *error) MUST_USE;
+
+/* mapper_aggregate.c */
+void mapper_aggregates_begin(struct mapper *mapper);
+enum status mapper_aggregates_add(struct mapper *mapper, uint32_t child, const struct cell *row,
+                                  struct error *error) MUST_USE;
+/* The result as it stands; STATUS_FAILED, class reject, if it can't be had. */
+enum status mapper_aggregate_result(struct mapper *mapper, uint32_t aggregate, struct cell *cell,
+                                    struct error *error) MUST_USE;
+void mapper_aggregates_free(struct mapper *mapper);
+
+/* mapper_list.c */
+void mapper_lists_begin(struct mapper *mapper);
+enum status mapper_lists_add(struct mapper *mapper, uint32_t child, const struct cell *row,
+                             struct error *error) MUST_USE;
+/* The last, shorter page of each entity of pages. */
+enum status mapper_pages_end(struct mapper *mapper, struct error *error) MUST_USE;
+/* Items of a page under way are moved to a new batch's arena. */
+enum status mapper_list_move(struct mapper *mapper, struct list_state *list, struct arena *arena,
+                             struct error *error) MUST_USE;
+
+/* A reject-class error, or one that stops the run? */
+static inline bool mapper_is_reject(const struct error *error)
+{
+    return error->class == ERROR_CLASS_REJECT;
+}
+
+#endif

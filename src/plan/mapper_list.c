@@ -1,0 +1,226 @@
+/* Lists made of child rows as they pass: embedded whole, or cut into pages and let go. */
+#include "plan/mapper_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+void mapper_lists_begin(struct mapper *mapper)
+{
+    for (uint32_t e = 0; e < mapper->entity_count; e++) {
+        struct entity_state *entity = &mapper->entities[e];
+        entity->page = 0;
+        entity->stopped = false;
+        for (uint32_t i = 0; i < entity->list_count; i++) {
+            entity->lists[i].phase = LIST_UNDECIDED;
+            entity->lists[i].count = 0;
+            entity->lists[i].bytes = 0;
+        }
+    }
+}
+
+static struct making making_of_parent(struct mapper *mapper, struct entity_state *entity)
+{
+    return (struct making){
+        .mapper = mapper,
+        .row = mapper->parent,
+        .parent = mapper->parent,
+        .entity = entity,
+        .arena = entity->out ? entity->out->arena : mapper->scratch,
+    };
+}
+
+/* Is the list wanted for this parent? Asked once, at its first row or at the parent's end. */
+static enum status decide(struct mapper *mapper, struct list_state *list, struct error *error)
+{
+    struct entity_state *entity = list->entity;
+    bool wanted = true;
+    struct making making = making_of_parent(mapper, entity);
+    enum status status;
+    if (list->field) {
+        status = mapper_test(&making, list->field->when, &wanted, error);
+        if (status != STATUS_OK && mapper_is_reject(error)) {
+            list->fault = *error;
+            list->phase = LIST_FAILED;
+            return STATUS_OK;
+        }
+    } else {
+        status = mapper_admits(&making, &wanted, error);
+        entity->stopped = !wanted;
+    }
+    list->phase = wanted ? LIST_BUILDING : LIST_LEFT_OUT;
+    return status;
+}
+
+static enum status grow(struct list_state *list, struct error *error)
+{
+    if (list->count < list->capacity) {
+        return STATUS_OK;
+    }
+    uint32_t capacity = list->capacity ? list->capacity * 2 : 128;
+    struct cell *grown = reallocarray(list->items, capacity, sizeof *grown);
+    if (!grown) {
+        return error_set(error, ERROR_MEMORY, list->list->text, "no memory for a list");
+    }
+    list->items = grown;
+    list->capacity = capacity;
+    return STATUS_OK;
+}
+
+/* One item: a MAP of the fields that are there. */
+static enum status make_item(struct making *making, const struct mapping_list *list,
+                             struct cell *item, struct error *error)
+{
+    struct cell *pairs =
+        arena_allocate(making->arena, ((size_t)list->field_count * 2 + 1) * sizeof *pairs);
+    uint32_t count = 0;
+    if (!pairs) {
+        return error_set(error, ERROR_MEMORY, list->text, "no memory for an item");
+    }
+    for (uint32_t i = 0; i < list->field_count; i++) {
+        const struct mapping_field *field = &list->fields[i];
+        struct cell *pair = &pairs[2 * (size_t)count];
+        enum status status = mapper_field(making, field, NULL, &pair[1], error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        if (pair[1].kind != VALUE_MISSING) {
+            pair[0] = cell_text(field->name, field->name_length);
+            pair[0].flags = field->name_plain ? CELL_ASCII : 0;
+            making->bytes += 32 + (uint64_t)field->name_length;
+            count++;
+        }
+    }
+    *item = cell_items(VALUE_MAP, pairs, count);
+    return STATUS_OK;
+}
+
+static enum status emit_page(struct mapper *mapper, struct list_state *list, struct error *error)
+{
+    struct entity_state *entity = list->entity;
+    struct arena *arena = entity->out->arena;
+    struct cell *items = arena_allocate(arena, ((size_t)list->count + 1) * sizeof *items);
+    if (!items) {
+        return error_set(error, ERROR_MEMORY, list->list->text, "no memory for a page");
+    }
+    memcpy(items, list->items, list->count * sizeof *items);
+    struct cell cell = cell_items(VALUE_LIST, items, list->count);
+    struct making making = making_of_parent(mapper, entity);
+    making.page = ++entity->page;
+    making.list = &cell;
+    making.bytes = list->bytes;
+    enum status status = mapper_record(&making, error);
+    list->count = 0;
+    list->bytes = 0;
+    return status;
+}
+
+/* A list's item can't be made: the record that embeds it is rejected, or the page that would hold
+ * it. */
+static enum status item_failed(struct mapper *mapper, struct list_state *list, struct error *error)
+{
+    if (!mapper_is_reject(error)) {
+        return STATUS_FAILED;
+    }
+    if (list->field) {
+        list->fault = *error;
+        list->phase = LIST_FAILED;
+        return STATUS_OK;
+    }
+    struct error reason = *error;
+    struct making making = making_of_parent(mapper, list->entity);
+    list->entity->counts->made++;
+    return mapper_refuse(&making, &reason, NULL, 0, error);
+}
+
+static enum status add_item(struct mapper *mapper, struct list_state *list, const struct cell *row,
+                            struct error *error)
+{
+    struct entity_state *entity = list->entity;
+    enum status status = mapper_open_batch(mapper, entity, error);
+    if (status == STATUS_OK) {
+        status = grow(list, error);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct making making = {.mapper = mapper,
+                            .row = row,
+                            .parent = mapper->parent,
+                            .entity = entity,
+                            .arena = entity->out->arena};
+    bool wanted = true;
+    status = mapper_test(&making, list->list->where, &wanted, error);
+    if (status == STATUS_OK && wanted) {
+        status = make_item(&making, list->list, &list->items[list->count], error);
+    }
+    if (status != STATUS_OK) {
+        return item_failed(mapper, list, error);
+    }
+    if (!wanted) {
+        return STATUS_OK;
+    }
+    list->count++;
+    list->bytes += making.bytes + sizeof(struct cell);
+    if (list->bytes > mapper->record_bytes_max && list->field) {
+        list->phase = LIST_TOO_LARGE;
+        list->count = 0;
+    } else if (!list->field && list->count == entity->mapping->page_size) {
+        return emit_page(mapper, list, error);
+    }
+    return STATUS_OK;
+}
+
+enum status mapper_lists_add(struct mapper *mapper, uint32_t child, const struct cell *row,
+                             struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t e = 0; e < mapper->entity_count; e++) {
+        struct entity_state *entity = &mapper->entities[e];
+        for (uint32_t i = 0; i < entity->list_count && status == STATUS_OK; i++) {
+            struct list_state *list = &entity->lists[i];
+            const struct mapping_list *what = list->list;
+            if (what->child != child ||
+                (what->presence != MAPPING_NONE && row[what->presence].i64 == 0)) {
+                continue;
+            }
+            if (list->phase == LIST_UNDECIDED) {
+                status = decide(mapper, list, error);
+            }
+            if (status == STATUS_OK && list->phase == LIST_BUILDING) {
+                status = add_item(mapper, list, row, error);
+            }
+        }
+    }
+    return status;
+}
+
+enum status mapper_pages_end(struct mapper *mapper, struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t e = 0; e < mapper->entity_count && status == STATUS_OK; e++) {
+        struct entity_state *entity = &mapper->entities[e];
+        for (uint32_t i = 0; i < entity->list_count && status == STATUS_OK; i++) {
+            struct list_state *list = &entity->lists[i];
+            if (list->phase == LIST_UNDECIDED && list->field) {
+                status = decide(mapper, list, error);
+            }
+            if (!list->field && list->phase == LIST_BUILDING && list->count > 0) {
+                status = emit_page(mapper, list, error);
+            }
+        }
+    }
+    return status;
+}
+
+enum status mapper_list_move(struct mapper *mapper, struct list_state *list, struct arena *arena,
+                             struct error *error)
+{
+    (void)mapper;
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct cell copy;
+        if (value_copy(&list->items[i], arena, &copy) != STATUS_OK) {
+            return error_set(error, ERROR_MEMORY, list->list->text, "no memory for a page");
+        }
+        list->items[i] = copy;
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,269 @@
+/* One record: its fields, its key, its place in the batch; or its reject. */
+#include "plan/mapper_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { OWN_BATCH_ROWS = 128 };
+
+static uint32_t key_count(const struct mapper *mapper)
+{
+    return mapper->shared->key_count;
+}
+
+static uint32_t own_width(const struct entity_state *entity)
+{
+    return entity->mapping->document_star ? 1 : entity->mapping->field_count;
+}
+
+enum status mapper_open_batch(struct mapper *mapper, struct entity_state *entity,
+                              struct error *error)
+{
+    if (entity->out) {
+        return STATUS_OK;
+    }
+    const struct shape *shape = entity->mapping->document_star ? NULL : entity->entity->shape;
+    entity->out = batch_create(shape, own_width(entity) + key_count(mapper), OWN_BATCH_ROWS);
+    if (!entity->out) {
+        return error_set(error, ERROR_MEMORY, entity->entity->name, "no memory for a batch");
+    }
+    entity->out->entity = entity->entity->number;
+    return STATUS_OK;
+}
+
+/* ---- rejects */
+
+/* A copy for the reject; what can't be had becomes null: the reason matters more. */
+static struct cell kept_for_reject(struct mapper *mapper, const struct cell *from)
+{
+    struct making keeping = {.mapper = mapper, .arena = mapper->reject_arena};
+    struct error ignored;
+    struct cell copy;
+    return mapper_keep(&keeping, from, &copy, &ignored) == STATUS_OK ? copy : cell_null();
+}
+
+static enum status reject_map(struct making *making, const struct cell *cells, uint32_t count,
+                              struct cell *map, struct error *error)
+{
+    struct mapper *mapper = making->mapper;
+    struct cell *pairs =
+        arena_allocate(mapper->reject_arena, ((size_t)count * 2 + 1) * sizeof *pairs);
+    uint32_t kept = 0;
+    if (!pairs) {
+        return error_set(error, ERROR_MEMORY, making->entity->entity->name,
+                         "no memory for a reject");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct mapping_field *field = &making->entity->mapping->fields[i];
+        if (cells[i].kind != VALUE_MISSING) {
+            pairs[2 * (size_t)kept] = cell_text(field->name, field->name_length);
+            pairs[2 * (size_t)kept++ + 1] = kept_for_reject(mapper, &cells[i]);
+        }
+    }
+    *map = cell_items(VALUE_MAP, pairs, kept);
+    return STATUS_OK;
+}
+
+static enum status grow_rejects(struct mapper *mapper, struct error *error)
+{
+    if (!mapper->reject_arena && !(mapper->reject_arena = arena_create(0))) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a reject");
+    }
+    if (mapper->reject_count == mapper->reject_capacity) {
+        uint32_t capacity = mapper->reject_capacity ? mapper->reject_capacity * 2 : 32;
+        struct mapper_reject *grown =
+            arena_allocate(mapper->reject_arena, (size_t)capacity * sizeof *grown);
+        if (!grown) {
+            return error_set(error, ERROR_MEMORY, NULL, "no memory for a reject");
+        }
+        if (mapper->reject_count > 0) {
+            memcpy(grown, mapper->rejects, mapper->reject_count * sizeof *grown);
+        }
+        mapper->rejects = grown;
+        mapper->reject_capacity = capacity;
+    }
+    return STATUS_OK;
+}
+
+enum status mapper_refuse(struct making *making, const struct error *reason,
+                          const struct cell *cells, uint32_t count, struct error *error)
+{
+    struct mapper *mapper = making->mapper;
+    enum error_code code = reason->code;
+    char text[sizeof reason->message];
+    memcpy(text, reason->message, sizeof text); /* `error` may be `reason` itself */
+    enum status status = grow_rejects(mapper, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct mapper_reject *reject = &mapper->rejects[mapper->reject_count];
+    *reject = (struct mapper_reject){.entity = making->entity->entity->number, .code = code};
+    status = reject_map(making, cells, count, &reject->record, error);
+    uint32_t keys = key_count(mapper);
+    struct cell *key = arena_allocate(mapper->reject_arena, ((size_t)keys + 1) * sizeof *key);
+    reject->reason = arena_copy_string(mapper->reject_arena, text);
+    if (status != STATUS_OK || !key || !reject->reason) {
+        return status == STATUS_OK ? error_set(error, ERROR_MEMORY, NULL, "no memory for a reject")
+                                   : status;
+    }
+    for (uint32_t i = 0; i < keys; i++) {
+        key[i] = kept_for_reject(mapper, &making->parent[mapper->shared->key_offset + i]);
+    }
+    reject->source_key = key;
+    reject->source_key_count = keys;
+    mapper->reject_count++;
+    making->entity->counts->rejected++;
+    return STATUS_OK;
+}
+
+/* ---- records */
+
+enum status mapper_admits(struct making *making, bool *admitted, struct error *error)
+{
+    const struct mapping *mapping = making->entity->mapping;
+    enum status status = mapper_test(making, mapping->where, admitted, error);
+    if (status == STATUS_OK && *admitted) {
+        status = mapper_test(making, mapping->when, admitted, error);
+    }
+    if (status == STATUS_OK) {
+        making->entity->counts->filtered += !*admitted;
+        return STATUS_OK;
+    }
+    *admitted = false;
+    if (!mapper_is_reject(error)) {
+        return status;
+    }
+    making->entity->counts->made++;
+    return mapper_refuse(making, error, NULL, 0, error);
+}
+
+static enum status check_key(const struct mapping_field *field, const struct cell *cell,
+                             struct error *error)
+{
+    if (field->is_key && (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING)) {
+        return error_set(error, ERROR_REJECT_KEY_NULL, field->name, "the key field %s is null",
+                         field->name);
+    }
+    return STATUS_OK;
+}
+
+static enum status make_fields(struct making *making, struct cell *cells, uint32_t *made,
+                               struct error *error)
+{
+    const struct mapping *mapping = making->entity->mapping;
+    uint32_t list = 0;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < mapping->field_count && status == STATUS_OK; i++) {
+        const struct mapping_field *field = &mapping->fields[i];
+        const struct list_state *state = NULL;
+        if (field->kind == FIELD_EMBED) {
+            state = &making->entity->lists[list++];
+            making->bytes += state->bytes;
+        }
+        status = mapper_field(making, field, state, &cells[i], error);
+        if (status == STATUS_OK) {
+            *made = i + 1;
+            status = check_key(field, &cells[i], error);
+        } else if (!error->object[0]) {
+            error_context(error, "field %s: ", field->name);
+        }
+    }
+    if (status == STATUS_OK && making->bytes > making->mapper->record_bytes_max &&
+        !making->borrow) {
+        status =
+            error_set(error, ERROR_REJECT_TOO_LARGE, NULL, "the record grows beyond %llu bytes",
+                      (unsigned long long)making->mapper->record_bytes_max);
+    }
+    return status;
+}
+
+static bool is_left_out(const struct mapping *mapping, const struct cell *name)
+{
+    for (uint32_t i = 0; i < mapping->star_except_count; i++) {
+        if (strlen(mapping->star_except[i]) == name->length &&
+            memcmp(mapping->star_except[i], name->text, name->length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All fields of the source's document but the excepted ones, then the made ones, as one MAP. */
+static enum status document_with_star(struct making *making, const struct cell *document,
+                                      const struct cell *cells, struct cell *map,
+                                      struct error *error)
+{
+    const struct mapping *mapping = making->entity->mapping;
+    size_t room = (size_t)document->length + mapping->field_count + 1;
+    struct cell *pairs = arena_allocate(making->arena, 2 * room * sizeof *pairs);
+    uint32_t count = 0;
+    if (!pairs) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
+    }
+    for (uint32_t i = 0; i < document->length; i++) {
+        const struct cell *pair = &document->items[2 * (size_t)i];
+        if (!is_left_out(mapping, pair)) {
+            pairs[2 * (size_t)count] = pair[0];
+            pairs[2 * (size_t)count++ + 1] = pair[1];
+        }
+    }
+    for (uint32_t i = 0; i < mapping->field_count; i++) {
+        if (cells[i].kind != VALUE_MISSING) {
+            pairs[2 * (size_t)count] =
+                cell_text(mapping->fields[i].name, mapping->fields[i].name_length);
+            pairs[2 * (size_t)count++ + 1] = cells[i];
+        }
+    }
+    *map = cell_items(VALUE_MAP, pairs, count);
+    return STATUS_OK;
+}
+
+static enum status fill_row(struct making *making, struct cell *cells, uint32_t *made,
+                            struct error *error)
+{
+    struct mapper *mapper = making->mapper;
+    const struct mapping *mapping = making->entity->mapping;
+    struct cell *fields = cells;
+    if (mapping->document_star) {
+        fields =
+            arena_allocate(mapper->scratch, ((size_t)mapping->field_count + 1) * sizeof *fields);
+        if (!fields) {
+            return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
+        }
+    }
+    enum status status = make_fields(making, fields, made, error);
+    if (status == STATUS_OK && mapping->document_star) {
+        status = document_with_star(making, mapper->parent, fields, cells, error);
+    }
+    uint32_t width = own_width(making->entity);
+    for (uint32_t i = 0; i < key_count(mapper) && status == STATUS_OK; i++) {
+        status = mapper_keep(making, &making->parent[mapper->shared->key_offset + i],
+                             &cells[width + i], error);
+    }
+    return status;
+}
+
+enum status mapper_record(struct making *making, struct error *error)
+{
+    struct mapper *mapper = making->mapper;
+    struct entity_state *entity = making->entity;
+    enum status status = mapper_open_batch(mapper, entity, error);
+    struct cell *cells = status == STATUS_OK ? batch_append(entity->out) : NULL;
+    uint32_t made = 0;
+    if (!cells) {
+        return status == STATUS_OK ? error_set(error, ERROR_MEMORY, NULL, "no memory for a batch")
+                                   : status;
+    }
+    making->arena = entity->out->arena;
+    entity->counts->made++;
+    status = fill_row(making, cells, &made, error);
+    if (status == STATUS_OK) {
+        return status;
+    }
+    if (mapper_is_reject(error)) {
+        struct error reason = *error;
+        status = mapper_refuse(making, &reason, entity->mapping->document_star ? NULL : cells,
+                               entity->mapping->document_star ? 0 : made, error);
+    }
+    batch_drop_last(entity->out);
+    return status;
+}

@@ -1,0 +1,353 @@
+/* From references to values: columns, templates, aggregates, expressions, casts and defaults. */
+#include "model/convert.h"
+#include "plan/mapper_internal.h"
+#include <string.h>
+
+static enum status out_of_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
+}
+
+enum status mapper_reference(struct making *making, struct value_reference reference,
+                             struct cell *cell, struct error *error)
+{
+    const struct stream_mapping *shared = making->mapper->shared;
+    switch (reference.origin) {
+    case ORIGIN_COLUMN:
+        *cell = making->row[reference.index];
+        return STATUS_OK;
+    case ORIGIN_TEMPLATE:
+        return mapper_template(making, &shared->templates[reference.index], cell, error);
+    case ORIGIN_AGGREGATE:
+        return mapper_aggregate_result(making->mapper, reference.index, cell, error);
+    case ORIGIN_PAGE:
+        *cell = cell_int64(making->page);
+        return STATUS_OK;
+    case ORIGIN_LIST:
+        *cell = making->list ? *making->list : cell_missing();
+        return STATUS_OK;
+    }
+    return error_set(error, ERROR_INTERNAL, NULL, "a value comes from nowhere");
+}
+
+/* ---- templates */
+
+/* Zeroes between sign and digits, so that texts sort as their numbers. */
+static void pad_digits(struct buffer *text, size_t start, uint32_t wanted)
+{
+    bool negative = start < text->length && text->data[start] == '-';
+    size_t digits = start + negative;
+    size_t length = text->length - digits;
+    if (length >= wanted || !buffer_reserve(text, wanted - length)) {
+        return;
+    }
+    size_t zeros = wanted - length;
+    memmove(text->data + digits + zeros, text->data + digits, length);
+    memset(text->data + digits, '0', zeros);
+    text->length += zeros;
+}
+
+static bool is_number(const struct cell *cell)
+{
+    return cell->kind == VALUE_INT64 || cell->kind == VALUE_UINT64 || cell->kind == VALUE_DECIMAL ||
+           cell->kind == VALUE_FLOAT64 || cell->kind == VALUE_FLOAT32;
+}
+
+static enum status append_part(struct making *making, const struct template_part *part,
+                               struct buffer *text, bool *present, struct error *error)
+{
+    struct cell value;
+    buffer_append(text, part->literal, part->literal_length);
+    if (!part->has_value) {
+        return STATUS_OK;
+    }
+    enum status status = mapper_reference(making, part->value, &value, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (value.kind == VALUE_NULL || value.kind == VALUE_MISSING) {
+        *present = false;
+        return STATUS_OK;
+    }
+    if (value.kind == VALUE_TEXT) {
+        buffer_append(text, value.text, value.length);
+        return STATUS_OK;
+    }
+    size_t start = text->length;
+    status = convert_append_text(&value, false, text, error);
+    if (status == STATUS_OK && part->pad > 0 && is_number(&value)) {
+        pad_digits(text, start, part->pad);
+    }
+    return status;
+}
+
+enum status mapper_template(struct making *making, const struct plan_template *template,
+                            struct cell *cell, struct error *error)
+{
+    /* Look-up templates stand inside others: what was begun before this one stays in front. */
+    struct buffer *text = &making->mapper->text;
+    size_t start = text->length;
+    bool present = true;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < template->count && status == STATUS_OK && present; i++) {
+        status = append_part(making, &template->parts[i], text, &present, error);
+    }
+    *cell = cell_null();
+    if (status == STATUS_OK && present) {
+        char *copy = text->failed
+                         ? NULL
+                         : arena_copy(making->arena, text->data + start, text->length - start);
+        if (!copy) {
+            status = out_of_memory(error);
+        } else {
+            *cell = cell_text(copy, text->length - start);
+        }
+    }
+    text->length = start;
+    return status;
+}
+
+/* ---- expressions */
+
+static enum status prepare(struct mapper *mapper, uint32_t number, struct error *error)
+{
+    if (mapper->statements[number]) {
+        return STATUS_OK;
+    }
+    enum status status = STATUS_OK;
+    if (!mapper->sandbox) {
+        status = expression_sandbox_create(&mapper->sandbox, error);
+    }
+    return status == STATUS_OK
+               ? expression_prepare(mapper->sandbox, &mapper->shared->expressions[number],
+                                    &mapper->statements[number], error)
+               : status;
+}
+
+/* Statements are not entered twice: values of an expression are never expressions. */
+static enum status gather(struct making *making, const struct plan_expression *expression,
+                          struct error *error)
+{
+    for (uint32_t i = 0; i < expression->count; i++) {
+        enum status status = mapper_reference(making, expression->values[i],
+                                              &making->mapper->expression_values[i], error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status mapper_test(struct making *making, uint32_t number, bool *result, struct error *error)
+{
+    *result = true;
+    if (number == MAPPING_NONE) {
+        return STATUS_OK;
+    }
+    struct mapper *mapper = making->mapper;
+    const struct plan_expression *expression = &mapper->shared->expressions[number];
+    enum status status = gather(making, expression, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (expression->simple != EXPRESSION_GENERAL &&
+        mapper->expression_values[0].kind == VALUE_INT64) {
+        *result = expression_compare(expression->simple, mapper->expression_values[0].i64,
+                                     expression->literal);
+        return STATUS_OK;
+    }
+    status = prepare(mapper, number, error);
+    return status == STATUS_OK ? expression_test(mapper->statements[number],
+                                                 mapper->expression_values, result, error)
+                               : status;
+}
+
+static enum status evaluate(struct making *making, uint32_t number, struct cell *cell,
+                            struct error *error)
+{
+    struct mapper *mapper = making->mapper;
+    enum status status = gather(making, &mapper->shared->expressions[number], error);
+    if (status == STATUS_OK) {
+        status = prepare(mapper, number, error);
+    }
+    return status == STATUS_OK
+               ? expression_evaluate(mapper->statements[number], mapper->expression_values,
+                                     making->arena, cell, error)
+               : status;
+}
+
+/* ---- what stays */
+
+static enum status read_in(struct making *making, const struct cell *from, struct cell *to,
+                           struct error *error)
+{
+    struct large_value *large = from->large;
+    if (large->length > making->mapper->record_bytes_max || large->length > UINT32_MAX) {
+        return error_set(error, ERROR_REJECT_TOO_LARGE, NULL,
+                         "a value of %llu bytes is too large here",
+                         (unsigned long long)large->length);
+    }
+    uint8_t *bytes = arena_allocate(making->arena, (size_t)large->length + 1);
+    if (!bytes) {
+        return out_of_memory(error);
+    }
+    enum status status = large->read(large, 0, bytes, (size_t)large->length, error);
+    *to = cell_bytes(bytes, (size_t)large->length);
+    to->kind = (uint8_t)large->kind;
+    return status;
+}
+
+enum status mapper_keep(struct making *making, const struct cell *from, struct cell *to,
+                        struct error *error)
+{
+    *to = *from;
+    switch (from->kind) {
+    case VALUE_MISSING:
+    case VALUE_NULL:
+    case VALUE_BOOL:
+    case VALUE_INT64:
+    case VALUE_UINT64:
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        making->bytes += 16;
+        return STATUS_OK;
+    case VALUE_TEXT:
+    case VALUE_BYTES:
+        making->bytes += 16 + (uint64_t)from->length;
+        if (!making->borrow) {
+            to->text = arena_copy(making->arena, from->text, from->length);
+            return to->text ? STATUS_OK : out_of_memory(error);
+        }
+        return STATUS_OK;
+    case VALUE_LARGE:
+        making->bytes += 16 + (making->borrow ? 0 : from->large->length);
+        return making->borrow ? STATUS_OK : read_in(making, from, to, error);
+    default:
+        making->bytes += 16 + value_bytes(from);
+        if (making->borrow || value_copy(from, making->arena, to) == STATUS_OK) {
+            return STATUS_OK;
+        }
+        return out_of_memory(error);
+    }
+}
+
+static enum status as_json(struct making *making, const struct cell *list, struct cell *cell,
+                           struct error *error)
+{
+    struct buffer *bytes = &making->mapper->bytes;
+    buffer_clear(bytes);
+    enum status status = convert_append_json(list, bytes, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    char *copy = bytes->failed ? NULL : arena_copy(making->arena, bytes->data, bytes->length);
+    if (!copy) {
+        return out_of_memory(error);
+    }
+    *cell = cell_text(copy, bytes->length);
+    cell->kind = VALUE_JSON;
+    return STATUS_OK;
+}
+
+static enum status list_value(struct making *making, const struct list_state *list,
+                              struct cell *cell, struct error *error)
+{
+    switch (list->phase) {
+    case LIST_LEFT_OUT:
+        *cell = cell_missing();
+        return STATUS_OK;
+    case LIST_TOO_LARGE:
+        return error_set(error, ERROR_REJECT_TOO_LARGE, list->list->text,
+                         "the list %s grows beyond %llu bytes; cut it with pages:",
+                         list->list->text, (unsigned long long)making->mapper->record_bytes_max);
+    case LIST_FAILED:
+        error_copy(error, &list->fault);
+        return STATUS_FAILED;
+    default:
+        break;
+    }
+    struct cell *items = arena_allocate(making->arena, ((size_t)list->count + 1) * sizeof *items);
+    if (!items) {
+        return out_of_memory(error);
+    }
+    if (list->count > 0) {
+        memcpy(items, list->items, list->count * sizeof *items);
+    }
+    *cell = cell_items(VALUE_LIST, items, list->count);
+    return making->mapper->shared->target_nested ? STATUS_OK : as_json(making, cell, cell, error);
+}
+
+/* The value before nulls, default and cast. */
+static enum status raw_value(struct making *making, const struct mapping_field *field,
+                             const struct list_state *list, struct cell *cell, struct error *error)
+{
+    switch (field->kind) {
+    case FIELD_VALUE:
+        return mapper_reference(making, field->value, cell, error);
+    case FIELD_CONST:
+        *cell = field->constant;
+        return STATUS_OK;
+    case FIELD_TEMPLATE:
+        return mapper_template(making, &field->template, cell, error);
+    case FIELD_SQL:
+        return evaluate(making, field->expression, cell, error);
+    case FIELD_EMBED:
+        return list_value(making, list, cell, error);
+    }
+    return error_set(error, ERROR_INTERNAL, field->name, "a field of no kind");
+}
+
+static void apply_nulls(const struct mapping_field *field, struct cell *cell)
+{
+    bool empty = cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING;
+    if (empty && field->has_default) {
+        *cell = field->default_value;
+        return;
+    }
+    if (cell->kind == VALUE_NULL && (field->nulls == NULLS_OMIT || (field->kind == FIELD_TEMPLATE &&
+                                                                    field->nulls != NULLS_FILL))) {
+        cell->kind = VALUE_MISSING;
+    } else if (cell->kind == VALUE_MISSING && field->nulls == NULLS_FILL) {
+        cell->kind = VALUE_NULL;
+    }
+}
+
+enum status mapper_field(struct making *making, const struct mapping_field *field,
+                         const struct list_state *list, struct cell *cell, struct error *error)
+{
+    bool there = true;
+    enum status status = STATUS_OK;
+    *cell = cell_missing();
+    if (field->when != MAPPING_NONE && field->kind != FIELD_EMBED) {
+        status = mapper_test(making, field->when, &there, error);
+    }
+    if (status == STATUS_OK && there) {
+        status = raw_value(making, field, list, cell, error);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (there) {
+        apply_nulls(field, cell);
+    } else if (field->nulls == NULLS_FILL) {
+        *cell = cell_null();
+    }
+    if (field->cast && cell->kind != VALUE_NULL && cell->kind != VALUE_MISSING) {
+        struct cell converted;
+        status =
+            convert_value(cell, &field->type, field->allow_loss, making->arena, &converted, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        *cell = converted;
+    }
+    /* Made values live in the arena already; only those of the row may have to be copied. */
+    if (field->kind == FIELD_VALUE) {
+        struct cell kept;
+        status = mapper_keep(making, cell, &kept, error);
+        *cell = kept;
+    } else {
+        making->bytes += 16 + (cell->kind == VALUE_TEXT ? cell->length : 0);
+    }
+    return status;
+}
