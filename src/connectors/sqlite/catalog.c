@@ -616,8 +616,29 @@ static enum status read_encoding(struct catalog_builder *builder)
     return STATUS_OK;
 }
 
+/* What a copy of the whole file has to be set to: "encoding=UTF-8 page_size=4096 …". */
+static enum status read_settings(struct catalog_builder *builder, const char **settings)
+{
+    static const char sql[] =
+        "SELECT 'encoding=' || (SELECT encoding FROM pragma_encoding) || "
+        "' page_size=' || (SELECT page_size FROM pragma_page_size) || "
+        "' auto_vacuum=' || (SELECT auto_vacuum FROM pragma_auto_vacuum) || "
+        "' application_id=' || (SELECT application_id FROM pragma_application_id) || "
+        "' user_version=' || (SELECT user_version FROM pragma_user_version)";
+    sqlite3_stmt *row = NULL;
+    if (sqlite_prepare(builder->self, builder->connection, sql, &row, builder->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    int result = sqlite3_step(row);
+    *settings = result == SQLITE_ROW ? copy_text(builder, row, 0) : NULL;
+    sqlite3_finalize(row);
+    return result == SQLITE_ROW ? STATUS_OK : builder_fail(builder, NULL);
+}
+
 static enum status builder_read(struct catalog_builder *builder, struct catalog *catalog)
 {
+    const char *settings = NULL;
+
     if (read_version(builder, &catalog->schema_version) != STATUS_OK ||
         read_encoding(builder) != STATUS_OK) {
         return STATUS_FAILED;
@@ -629,7 +650,7 @@ static enum status builder_read(struct catalog_builder *builder, struct catalog 
         }
     }
     if (read_tables(builder) != STATUS_OK || read_objects(builder) != STATUS_OK ||
-        read_sequences(builder) != STATUS_OK) {
+        read_sequences(builder) != STATUS_OK || read_settings(builder, &settings) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct schema *schema = arena_allocate_zeroed(builder->arena, 1, sizeof *schema);
@@ -649,7 +670,8 @@ static enum status builder_read(struct catalog_builder *builder, struct catalog 
                               .tables = tables,
                               .table_count = table_count,
                               .objects = objects,
-                              .object_count = object_count};
+                              .object_count = object_count,
+                              .settings = settings};
     catalog->schema = schema;
     catalog->tables = facts;
     resolve_foreign_keys(catalog);
