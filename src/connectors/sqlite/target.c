@@ -1,16 +1,17 @@
 /* SQLite as a target: opening, looking at its tables, counting, the normal form of values. */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "connectors/sqlite/target_internal.h"
 #include "connectors/sqlite/writer_internal.h"
 #include "model/convert.h"
 #include "model/decimal.h"
 #include "model/number_text.h"
 #include "model/time_text.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum status sqlite_target_error(struct sqlite_database *database, sqlite3 *connection, int result,
                                 enum error_code otherwise, const char *doing, struct error *error)

@@ -1,8 +1,9 @@
-/* The tables that are in the target: their columns, affinities and keys, and whether a plan fits them. */
-#include <string.h>
-#include <strings.h>
+/* The tables that are in the target: their columns, affinities and keys, and whether a plan fits
+ * them. */
 #include "base/text.h"
 #include "connectors/sqlite/target_internal.h"
+#include <string.h>
+#include <strings.h>
 
 static bool contains(const char *text, const char *word)
 {
@@ -34,7 +35,8 @@ enum sqlite_affinity sqlite_affinity_of(const char *declared_type)
 static char *column_copy(sqlite3_stmt *statement, int column, struct arena *arena)
 {
     const void *text = sqlite3_column_text(statement, column);
-    return text == NULL ? NULL : arena_copy(arena, text, (size_t)sqlite3_column_bytes(statement, column));
+    return text == NULL ? NULL
+                        : arena_copy(arena, text, (size_t)sqlite3_column_bytes(statement, column));
 }
 
 /* STATUS_END: no such table. */
@@ -79,7 +81,8 @@ out:
     return status;
 }
 
-/* An INTEGER PRIMARY KEY is the rowid itself, unless an index keeps it ("INTEGER PRIMARY KEY DESC"). */
+/* An INTEGER PRIMARY KEY is the rowid itself, unless an index keeps it ("INTEGER PRIMARY KEY
+ * DESC"). */
 static void mark_row_key(struct sqlite_target_table *table, bool key_has_index)
 {
     struct sqlite_target_column *key = NULL;

@@ -1,12 +1,16 @@
-/* What the files of SQLite's target side share: the turn to write, columns as they are, the ledger's names. */
+/* What the files of SQLite's target side share: the turn to write, columns as they are, the
+ * ledger's names. */
 #ifndef TRANSHUME_CONNECTORS_SQLITE_TARGET_INTERNAL_H
 #define TRANSHUME_CONNECTORS_SQLITE_TARGET_INTERNAL_H
 
-#include <pthread.h>
 #include "connectors/sqlite/sqlite_internal.h"
+#include <pthread.h>
 
 /* The format of the ledger's tables; a newer one is refused. */
 enum { SQLITE_LEDGER_FORMAT = 1 };
+
+/* The keys that this run wrote into a table that was there before: this and the table's name. */
+#define SQLITE_KEY_TABLE "_transhume_key_"
 
 /* SQLite's column affinities, by its own rules on declared types. */
 enum sqlite_affinity {
@@ -26,7 +30,7 @@ struct sqlite_target_column {
     enum sqlite_affinity affinity;
     bool not_null;
     bool generated;
-    bool row_key; /* INTEGER PRIMARY KEY: another name of the rowid */
+    bool row_key;          /* INTEGER PRIMARY KEY: another name of the rowid */
     uint32_t key_position; /* 1-based place in the primary key, 0: not in it */
 };
 
@@ -52,31 +56,33 @@ sqlite_target_find_column(const struct sqlite_target_table *table, const char *n
 
 /* What the control thread and the writer share. */
 struct sqlite_target_state {
-    /* SQLite has one writer at a time and its waiting is polling, which a busy writer starves. So the
-     * threads of this process take turns: the control thread first. */
+    /* SQLite has one writer at a time and its waiting is polling, which a busy writer starves. So
+     * the threads of this process take turns: the control thread first. */
     pthread_mutex_t mutex;
     pthread_cond_t freed;
     bool held;
     uint32_t control_waiting;
 
-    bool fresh;          /* the file was new or empty when it was opened */
-    char *run_id;        /* the claimed run; NULL: none */
+    bool fresh;   /* the file was new or empty when it was opened */
+    char *run_id; /* the claimed run; NULL: none */
     uint64_t epoch;
-    char *lock_path;     /* held while lock_descriptor >= 0 */
+    char *lock_path; /* held while lock_descriptor >= 0 */
     int lock_descriptor;
 };
 
 enum sqlite_turn { SQLITE_TURN_CONTROL, SQLITE_TURN_WRITER };
-/* Waits until no other thread of this process is in a transaction; TARGET_LOCKED after timeout_ms. */
+/* Waits until no other thread of this process is in a transaction; TARGET_LOCKED after timeout_ms.
+ */
 enum status sqlite_turn_take(struct sqlite_database *database, enum sqlite_turn turn,
                              struct error *error) MUST_USE;
 void sqlite_turn_give(struct sqlite_database *database);
 
-/* The control connection in the control thread's turn: BEGIN (IMMEDIATE to write) … COMMIT or ROLLBACK. */
+/* The control connection in the control thread's turn: BEGIN (IMMEDIATE to write) … COMMIT or
+ * ROLLBACK. */
 enum status sqlite_control_begin(struct sqlite_database *database, bool write,
                                  struct error *error) MUST_USE;
-/* Ends what sqlite_control_begin began: commits if `status` is STATUS_OK, else rolls back, and gives the
- * turn back in any case. Passes `status` through. */
+/* Ends what sqlite_control_begin began: commits if `status` is STATUS_OK, else rolls back, and
+ * gives the turn back in any case. Passes `status` through. */
 enum status sqlite_control_end(struct sqlite_database *database, enum status status,
                                struct error *error) MUST_USE;
 
@@ -85,11 +91,11 @@ enum status sqlite_target_error(struct sqlite_database *database, sqlite3 *conne
                                 enum error_code otherwise, const char *doing, struct error *error);
 /* Runs SQL without results on the given connection. */
 enum status sqlite_target_execute(struct sqlite_database *database, sqlite3 *connection,
-                                  const char *sql, enum error_code otherwise, struct error *error)
-    MUST_USE;
+                                  const char *sql, enum error_code otherwise,
+                                  struct error *error) MUST_USE;
 enum status sqlite_target_prepare(struct sqlite_database *database, sqlite3 *connection,
-                                  const char *sql, sqlite3_stmt **statement, struct error *error)
-    MUST_USE;
+                                  const char *sql, sqlite3_stmt **statement,
+                                  struct error *error) MUST_USE;
 /* SQL in a buffer that may have run out of memory. */
 enum status sqlite_target_prepare_buffer(struct sqlite_database *database, sqlite3 *connection,
                                          struct buffer *sql, sqlite3_stmt **statement,
@@ -106,11 +112,12 @@ void sqlite_schema_append_table(const struct target_table *table, struct buffer 
 void sqlite_schema_append_index(const struct target_table *table, const struct target_index *index,
                                 struct buffer *out);
 /*
- * Runs one CREATE statement that came from another database: it has to be one statement that creates
- * the object of that type ("table", "index", "view", "trigger") and name, and does nothing else.
+ * Runs one CREATE statement that came from another database: it has to be one statement that
+ * creates the object of that type ("table", "index", "view", "trigger") and name, and does nothing
+ * else.
  */
-enum status sqlite_schema_create(struct sqlite_database *database, const char *type, const char *name,
-                                 const char *sql, struct error *error) MUST_USE;
+enum status sqlite_schema_create(struct sqlite_database *database, const char *type,
+                                 const char *name, const char *sql, struct error *error) MUST_USE;
 /* The statement that made an object. STATUS_END: there is none of that type and name. */
 enum status sqlite_schema_find(struct sqlite_database *database, const char *type, const char *name,
                                struct arena *arena, const char **sql, struct error *error) MUST_USE;
@@ -122,16 +129,21 @@ enum status sqlite_target_prepare_tables(struct database *self, struct target_ta
 /* target_finish.c */
 enum status sqlite_target_after_load(struct database *self, const struct target_table *tables,
                                      uint32_t table_count, const struct schema *objects,
-                                     void (*progress)(const char *what), struct error *error) MUST_USE;
+                                     void (*progress)(const char *what),
+                                     struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- ledger.c */
 
 /* Makes the ledger's tables if they are missing; within a transaction. */
 enum status sqlite_ledger_make_tables(struct sqlite_database *database, sqlite3 *connection,
                                       struct error *error) MUST_USE;
-/* Notes, or asks, that the claimed run made a table; within a transaction. Without a run: nothing. */
+/* Notes, or asks, that the claimed run made a table; within a transaction. Without a run: nothing.
+ */
 enum status sqlite_ledger_note_made(struct sqlite_database *database, const char *table,
                                     struct error *error) MUST_USE;
+/* Drops the lists of keys that a run wrote; within a transaction. */
+enum status sqlite_ledger_drop_key_tables(struct sqlite_database *database,
+                                          struct error *error) MUST_USE;
 enum status sqlite_ledger_was_made(struct sqlite_database *database, const char *table, bool *made,
                                    struct error *error) MUST_USE;
 

@@ -1,8 +1,9 @@
-/* Turns at writing: the control thread and the writer of one process never poll against each other. */
-#include <errno.h>
-#include <time.h>
+/* Turns at writing: the control thread and the writer of one process never poll against each other.
+ */
 #include "base/clock.h"
 #include "connectors/sqlite/target_internal.h"
+#include <errno.h>
+#include <time.h>
 
 static struct timespec deadline_after(int64_t timeout_ms)
 {
@@ -70,8 +71,8 @@ enum status sqlite_control_end(struct sqlite_database *database, enum status sta
                                struct error *error)
 {
     if (status == STATUS_OK) {
-        status = sqlite_target_execute(database, database->control, "COMMIT", ERROR_TARGET_WRITE,
-                                       error);
+        status =
+            sqlite_target_execute(database, database->control, "COMMIT", ERROR_TARGET_WRITE, error);
     }
     if (!sqlite3_get_autocommit(database->control)) {
         sqlite3_exec(database->control, "ROLLBACK", NULL, NULL, NULL);

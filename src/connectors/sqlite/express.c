@@ -1,0 +1,229 @@
+/* The express lane: the target pulls a span out of another SQLite file itself, values untouched. */
+#include "base/text.h"
+#include "connectors/sqlite/source.h"
+#include "connectors/sqlite/writer_internal.h"
+#include <string.h>
+
+#define SOURCE_SCHEMA "transhume_source"
+
+bool sqlite_express_accepts(struct database *database, struct database *source)
+{
+    (void)database;
+    if (source->connector != &connector_sqlite) {
+        return false;
+    }
+    const struct sqlite_database *from = sqlite_database_of(source);
+    return from->mode == OPEN_SOURCE && from->source != NULL && !from->source->immutable;
+}
+
+/* Read-only, and never immutable: another program's commit has to be seen, or not be possible. */
+static enum status attach(struct writer *writer, struct sqlite_database *source)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./";
+    struct buffer uri = {0};
+    sqlite3_stmt *statement = NULL;
+    enum status status = STATUS_AGAIN;
+
+    buffer_append_string(&uri, "file:");
+    for (const char *byte = source->path; *byte != '\0'; byte++) {
+        if (strchr(plain, *byte) != NULL) {
+            buffer_append_byte(&uri, *byte);
+        } else {
+            buffer_format(&uri, "%%%02X", (unsigned char)*byte);
+        }
+    }
+    buffer_append_string(&uri, "?mode=ro");
+    if (!uri.failed && sqlite3_prepare_v2(writer->connection, "ATTACH ?1 AS " SOURCE_SCHEMA, -1,
+                                          &statement, NULL) == SQLITE_OK) {
+        sqlite3_bind_text(statement, 1, buffer_string(&uri), -1, SQLITE_STATIC);
+        if (sqlite3_step(statement) == SQLITE_DONE &&
+            sqlite3_exec(writer->connection, "PRAGMA " SOURCE_SCHEMA ".cache_size=-2048", NULL,
+                         NULL, NULL) == SQLITE_OK &&
+            sqlite3_db_readonly(writer->connection, SOURCE_SCHEMA) == 1) {
+            writer->attached = &source->base;
+            status = STATUS_OK;
+        }
+    }
+    sqlite3_finalize(statement);
+    buffer_free(&uri);
+    return status;
+}
+
+/* A table that was there may have other types, and SQLite would convert to them without a word. */
+static bool values_stay(const struct writer_table *table)
+{
+    const struct schema_table *source = table->plan->same_engine;
+
+    if (source == NULL || table->facts.has_triggers || table->facts.is_view ||
+        table->facts.is_virtual ||
+        (table->existing != EXISTING_REFUSE && table->existing != EXISTING_APPEND)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < source->column_count; i++) {
+        const struct schema_column *from = &source->columns[i];
+        const struct sqlite_target_column *to =
+            sqlite_target_find_column(&table->facts, from->name);
+        if (to == NULL ||
+            sqlite_affinity_of(from->type.native) != sqlite_affinity_of(to->declared_type)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The request without generated columns, and with the rowid where that is all that names a row. */
+static enum status adapt_request(struct writer *writer, const struct writer_table *table,
+                                 const struct read_request *request, struct read_request *adapted)
+{
+    const struct schema_table *source = table->plan->same_engine;
+    struct read_column *columns =
+        arena_allocate_zeroed(writer->scratch, (size_t)request->column_count + 1, sizeof *columns);
+    uint32_t count = 0;
+
+    if (columns == NULL || request->column_count == 0) {
+        return STATUS_AGAIN;
+    }
+    if (table->plan->created && source->row_key != NULL && !source->row_key_stable &&
+        !table->facts.without_rowid) {
+        columns[count++] = (struct read_column){.join = -1, .name = source->row_key};
+    }
+    for (uint32_t i = 0; i < request->column_count; i++) {
+        const struct sqlite_target_column *to =
+            sqlite_target_find_column(&table->facts, request->columns[i].name);
+        if (to == NULL || request->columns[i].join != -1 || request->columns[i].presence) {
+            return STATUS_AGAIN;
+        }
+        if (!to->generated) {
+            columns[count++] = request->columns[i];
+        }
+    }
+    *adapted = *request;
+    adapted->columns = columns;
+    adapted->column_count = count;
+    return STATUS_OK;
+}
+
+static enum status write_sql(struct writer *writer, uint32_t number, struct sqlite_database *source,
+                             const struct read_request *request, const struct span *span,
+                             struct buffer *sql, struct error *error)
+{
+    const struct writer_table *table = &writer->tables[number];
+    struct read_request adapted;
+
+    if (adapt_request(writer, table, request, &adapted) != STATUS_OK) {
+        return STATUS_AGAIN;
+    }
+    buffer_append_string(sql, "INSERT OR ABORT INTO main.");
+    sqlite_append_name(sql, table->facts.name);
+    for (uint32_t i = 0; i < adapted.column_count; i++) {
+        buffer_append_string(sql, i == 0 ? " (" : ", ");
+        sqlite_append_name(sql, adapted.columns[i].name);
+    }
+    buffer_append_string(sql, ") ");
+    return sqlite_express_select(source, &adapted, span, SOURCE_SCHEMA, sql, error);
+}
+
+static enum status get_statement(struct writer *writer, uint32_t table, const struct buffer *sql,
+                                 sqlite3_stmt **statement)
+{
+    for (struct writer_express *known = writer->expresses; known != NULL; known = known->next) {
+        if (known->table == table && strcmp(known->sql, sql->data) == 0) {
+            *statement = known->statement;
+            return STATUS_OK;
+        }
+    }
+    struct writer_express *made = arena_allocate_zeroed(writer->arena, 1, sizeof *made);
+    char *copy = arena_copy(writer->arena, sql->data, sql->length);
+    if (made == NULL || copy == NULL ||
+        sqlite3_prepare_v3(writer->connection, sql->data, -1, SQLITE_PREPARE_PERSISTENT,
+                           &made->statement, NULL) != SQLITE_OK) {
+        return STATUS_AGAIN;
+    }
+    made->table = table;
+    made->sql = copy;
+    made->next = writer->expresses;
+    writer->expresses = made;
+    *statement = made->statement;
+    return STATUS_OK;
+}
+
+/* Within a savepoint: all rows of the span, or none. */
+static enum status pull(struct writer *writer, struct sqlite_database *source,
+                        sqlite3_stmt *statement, uint64_t *rows, struct error *error)
+{
+    struct sqlite_database *self = writer->database;
+    int result = writer_run(writer->savepoint);
+
+    if (result != SQLITE_DONE) {
+        return sqlite_target_error(self, writer->connection, result, ERROR_TARGET_WRITE,
+                                   "a savepoint can't be set", error);
+    }
+    int pulled = sqlite3_step(statement);
+    if (pulled == SQLITE_DONE) {
+        *rows = (uint64_t)sqlite3_changes64(writer->connection);
+    }
+    bool same = pulled == SQLITE_DONE && sqlite_source_unchanged(source);
+    enum status status = same ? STATUS_OK : STATUS_AGAIN;
+    if ((pulled & 0xff) == SQLITE_FULL || (pulled & 0xff) == SQLITE_NOMEM) {
+        status = sqlite_target_error(self, writer->connection, pulled, ERROR_TARGET_WRITE,
+                                     "a chunk can't be written", error);
+    }
+    sqlite3_reset(statement);
+    if (status == STATUS_FAILED) {
+        return status;
+    }
+    if (sqlite3_get_autocommit(writer->connection)) {
+        return sqlite_target_error(self, writer->connection, pulled, ERROR_TARGET_WRITE,
+                                   "the transaction was rolled back", error);
+    }
+    result = status == STATUS_OK ? SQLITE_DONE : writer_run(writer->undo);
+    result = result == SQLITE_DONE ? writer_run(writer->release) : result;
+    if (result != SQLITE_DONE) {
+        return sqlite_target_error(self, writer->connection, result, ERROR_TARGET_WRITE,
+                                   "a savepoint can't be left", error);
+    }
+    return status;
+}
+
+enum status sqlite_express_chunk(struct writer *writer, struct database *database, uint64_t chunk,
+                                 const struct read_request *request, const struct span *span,
+                                 uint32_t number, uint64_t *rows, struct error *error)
+{
+    struct sqlite_database *source = sqlite_database_of(database);
+    struct buffer sql = {0};
+    sqlite3_stmt *statement = NULL;
+    enum status status = STATUS_AGAIN;
+
+    *rows = 0;
+    if (writer->chunk != chunk || number >= writer->table_count || writer->has_result) {
+        return error_set(error, ERROR_INTERNAL, writer->database->shown, "chunk %llu is not open",
+                         (unsigned long long)chunk);
+    }
+    if (writer_describe(writer, number, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct writer_table *table = &writer->tables[number];
+    if (!table->express_ready) {
+        table->express_ready = true;
+        table->express_allowed = values_stay(table);
+    }
+    if (!table->express_allowed || (writer->attached != NULL && writer->attached != database)) {
+        goto out;
+    }
+    if (writer->attached == NULL && attach(writer, source) != STATUS_OK) {
+        table->express_allowed = false;
+        goto out;
+    }
+    status = write_sql(writer, number, source, request, span, &sql, error);
+    if (status == STATUS_OK && (sql.failed || buffer_string(&sql)[0] == '\0')) {
+        status = STATUS_AGAIN;
+    }
+    status = status == STATUS_OK ? get_statement(writer, number, &sql, &statement) : status;
+    status = status == STATUS_OK ? sqlite_span_bind(span, statement, error) : status;
+    status = status == STATUS_OK ? pull(writer, source, statement, rows, error) : status;
+out:
+    arena_reset(writer->scratch);
+    buffer_free(&sql);
+    return status;
+}

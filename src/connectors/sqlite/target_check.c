@@ -1,0 +1,200 @@
+/* Whether a plan's table fits SQLite and what is in the target already: one line for each fault. */
+#include "base/text.h"
+#include "connectors/sqlite/writer_internal.h"
+#include "model/json_writer.h"
+#include <string.h>
+#include <strings.h>
+
+enum { COLUMNS_MAX = 2000 };
+
+static const char *shown(const char *name, char *printable, size_t capacity)
+{
+    text_printable(name, strlen(name), printable, capacity);
+    return printable;
+}
+
+static bool has_column(const struct target_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (sqlite_same_name(table->columns[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_name(const struct target_table *table, struct buffer *out)
+{
+    if (table->name[0] == '\0') {
+        buffer_append_string(out, "the table has no name\n");
+    }
+    if (strncasecmp(table->name, "sqlite_", 7) == 0) {
+        buffer_append_string(out, "names that begin with sqlite_ are SQLite's own\n");
+    }
+    if (strncasecmp(table->name, "_transhume_", 11) == 0) {
+        buffer_append_string(out, "names that begin with _transhume_ are the ledger's\n");
+    }
+}
+
+static void check_columns(const struct target_table *table, struct buffer *out)
+{
+    char name[128];
+
+    if (table->column_count == 0 && table->same_engine == NULL) {
+        buffer_append_string(out, "a table needs at least one column\n");
+    }
+    if (table->column_count > COLUMNS_MAX) {
+        buffer_format(out, "it has %u columns; SQLite takes %d\n", table->column_count,
+                      COLUMNS_MAX);
+    }
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        for (uint32_t j = i + 1; j < table->column_count; j++) {
+            if (sqlite_same_name(table->columns[i].name, table->columns[j].name)) {
+                buffer_format(
+                    out, "column %s: SQLite takes two names that differ in case only for one\n",
+                    shown(table->columns[j].name, name, sizeof name));
+            }
+        }
+    }
+    for (uint32_t i = 0; i < table->key.count && table->column_count > 0; i++) {
+        if (!has_column(table, table->key.names[i])) {
+            buffer_format(out, "the key column %s is not among the columns\n",
+                          shown(table->key.names[i], name, sizeof name));
+        }
+    }
+}
+
+static bool shape_has(const struct shape *shape, const char *name)
+{
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        if (sqlite_same_name(shape->fields[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_shape(const struct target_table *table, const struct shape *shape,
+                        struct buffer *out)
+{
+    char name[128];
+
+    for (uint32_t i = 0; i < shape->field_count && table->column_count > 0; i++) {
+        if (!has_column(table, shape->fields[i].name)) {
+            buffer_format(out, "the field %s is no column of the table\n",
+                          shown(shape->fields[i].name, name, sizeof name));
+        }
+    }
+}
+
+/* A table that is there is filled as it is. */
+static void check_present(const struct target_table *table, const struct sqlite_target_table *facts,
+                          const struct shape *const *shapes, uint32_t shape_count,
+                          struct buffer *out)
+{
+    char name[128];
+
+    if (facts->is_view || facts->is_virtual) {
+        buffer_format(out, "the target has a %s of this name, which takes no records\n",
+                      facts->is_view ? "view" : "virtual table");
+        return;
+    }
+    for (uint32_t s = 0; s < shape_count; s++) {
+        for (uint32_t i = 0; i < shapes[s]->field_count; i++) {
+            if (sqlite_target_find_column(facts, shapes[s]->fields[i].name) == NULL) {
+                buffer_format(out, "the table in the target has no column %s\n",
+                              shown(shapes[s]->fields[i].name, name, sizeof name));
+            }
+        }
+        for (uint32_t i = 0; i < facts->column_count; i++) {
+            const struct sqlite_target_column *column = &facts->columns[i];
+            if (column->not_null && column->default_text == NULL && !column->generated &&
+                !column->row_key && !shape_has(shapes[s], column->name)) {
+                buffer_format(
+                    out,
+                    "the column %s in the target is NOT NULL, has no default, and the plan "
+                    "does not fill it\n",
+                    shown(column->name, name, sizeof name));
+            }
+        }
+    }
+    (void)table;
+}
+
+/* ON CONFLICT needs a unique index over exactly the key's columns. */
+static enum status check_key(struct sqlite_database *self, const struct target_table *table,
+                             const struct sqlite_target_table *facts, struct buffer *out,
+                             struct error *error)
+{
+    static const char sql[] =
+        "SELECT EXISTS(SELECT 1 FROM pragma_index_list(?1, 'main') l WHERE l.\"unique\" AND NOT l.partial "
+        "AND (SELECT count(*) FROM pragma_index_xinfo(l.name, 'main') WHERE key) = ?2 "
+        "AND (SELECT count(*) FROM pragma_index_xinfo(l.name, 'main') x JOIN json_each(?3) j "
+        "ON x.name = j.value COLLATE NOCASE WHERE x.key) = ?2)";
+    struct buffer names = {0};
+    sqlite3_stmt *statement = NULL;
+
+    if (table->existing == EXISTING_REFUSE || table->existing == EXISTING_APPEND) {
+        return STATUS_OK;
+    }
+    if (table->key.count == 0) {
+        buffer_append_string(out, "upsert, replace and skip need a key in the plan\n");
+        return STATUS_OK;
+    }
+    if (facts == NULL) {
+        return STATUS_OK;
+    }
+    const struct sqlite_target_column *first =
+        sqlite_target_find_column(facts, table->key.names[0]);
+    if (table->key.count == 1 && first != NULL && first->row_key) {
+        return STATUS_OK;
+    }
+    enum status status = sqlite_target_prepare(self, self->control, sql, &statement, error);
+    if (status == STATUS_OK) {
+        for (uint32_t i = 0; i < table->key.count; i++) {
+            buffer_append_byte(&names, i == 0 ? '[' : ',');
+            json_append_string(&names, table->key.names[i], strlen(table->key.names[i]));
+        }
+        buffer_append_byte(&names, ']');
+        sqlite3_bind_text(statement, 1, facts->name, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 2, table->key.count);
+        sqlite3_bind_text(statement, 3, buffer_string(&names), -1, SQLITE_STATIC);
+        if (sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int(statement, 0) == 0) {
+            buffer_append_string(
+                out, "the table in the target has no primary key or unique index over the "
+                     "plan's key, which upsert, replace and skip need\n");
+        }
+    }
+    sqlite3_finalize(statement);
+    buffer_free(&names);
+    return status;
+}
+
+enum status sqlite_target_check_table(struct database *database, const struct target_table *table,
+                                      const struct shape *const *shapes, uint32_t shape_count,
+                                      struct buffer *out, struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    struct arena *arena = arena_create(0);
+    struct sqlite_target_table facts;
+
+    check_name(table, out);
+    check_columns(table, out);
+    for (uint32_t i = 0; i < shape_count; i++) {
+        check_shape(table, shapes[i], out);
+    }
+    if (arena == NULL || sqlite_control_begin(self, false, error) != STATUS_OK) {
+        arena_destroy(arena);
+        return STATUS_FAILED;
+    }
+    enum status status =
+        sqlite_target_describe(self, self->control, table->name, arena, &facts, error);
+    if (status == STATUS_OK) {
+        check_present(table, &facts, shapes, shape_count, out);
+    }
+    if (status != STATUS_FAILED) {
+        status = check_key(self, table, status == STATUS_OK ? &facts : NULL, out, error);
+    }
+    arena_destroy(arena);
+    return sqlite_control_end(self, status, error);
+}

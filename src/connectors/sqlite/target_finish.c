@@ -1,0 +1,321 @@
+/* After the load: indexes, sequences, views, triggers; and whether foreign keys hold. */
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "connectors/sqlite/writer_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { VIOLATIONS_LISTED_MAX = 5 };
+
+static void say(void (*progress)(const char *what), const char *what, const char *name)
+{
+    char printable[160];
+    char line[200];
+
+    if (progress != NULL) {
+        text_printable(name, strlen(name), printable, sizeof printable);
+        snprintf(line, sizeof line, "%s %s", what, printable);
+        progress(line);
+    }
+}
+
+/* Makes an object in a transaction of its own, unless it is there with the same words. */
+static enum status make_object(struct sqlite_database *self, const char *type, const char *name,
+                               const char *sql, struct arena *arena, struct error *error)
+{
+    const char *known = NULL;
+    enum status status = sqlite_schema_find(self, type, name, arena, &known, error);
+
+    if (status == STATUS_OK) {
+        if (known == NULL || strcmp(known, sql) == 0) {
+            return STATUS_OK;
+        }
+        error_set(error, ERROR_TARGET_SCHEMA, name, "the target has another %s of this name", type);
+        error_hint(error, "drop or rename it in the target, then `transhume resume`");
+        return STATUS_FAILED;
+    }
+    return status == STATUS_END ? sqlite_schema_create(self, type, name, sql, error) : status;
+}
+
+/* ---------------------------------------------------------------- indexes */
+
+static enum status make_index(struct sqlite_database *self, const char *name, const char *sql,
+                              struct arena *arena, void (*progress)(const char *what),
+                              struct error *error)
+{
+    say(progress, "index", name);
+    if (failpoint_hit("sqlite.before_index", error) != STATUS_OK ||
+        sqlite_control_begin(self, true, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status =
+        sqlite_control_end(self, make_object(self, "index", name, sql, arena, error), error);
+    return status == STATUS_OK ? failpoint_hit("sqlite.after_index", error) : status;
+}
+
+static enum status make_indexes(struct sqlite_database *self, const struct target_table *table,
+                                struct arena *arena, void (*progress)(const char *what),
+                                struct error *error)
+{
+    const struct schema_table *same = table->same_engine;
+    enum status status = STATUS_OK;
+
+    for (uint32_t i = 0; same != NULL && status == STATUS_OK && i < same->index_count; i++) {
+        if (!same->indexes[i].implied && same->indexes[i].native_sql != NULL) {
+            status = make_index(self, same->indexes[i].name, same->indexes[i].native_sql, arena,
+                                progress, error);
+        }
+    }
+    for (uint32_t i = 0; same == NULL && status == STATUS_OK && i < table->index_count; i++) {
+        struct buffer sql = {0};
+        sqlite_schema_append_index(table, &table->indexes[i], &sql);
+        status =
+            make_index(self, table->indexes[i].name, buffer_string(&sql), arena, progress, error);
+        buffer_free(&sql);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- sequences, views, triggers */
+
+static int only_sequences(void *context, int action, const char *first, const char *second,
+                          const char *schema, const char *trigger)
+{
+    (void)context;
+    (void)second;
+    (void)schema;
+    (void)trigger;
+    bool sequence = first != NULL && strcmp(first, "sqlite_sequence") == 0;
+    switch (action) {
+    case SQLITE_SELECT:
+        return SQLITE_OK;
+    case SQLITE_READ:
+    case SQLITE_INSERT:
+    case SQLITE_UPDATE:
+    case SQLITE_DELETE:
+        return sequence ? SQLITE_OK : SQLITE_DENY;
+    default:
+        return SQLITE_DENY;
+    }
+}
+
+static enum status read_sequence(struct sqlite_database *self, const char *table, int64_t *value,
+                                 struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    enum status status = sqlite_target_prepare(
+        self, self->control, "SELECT max(seq) FROM main.sqlite_sequence WHERE name = ?1",
+        &statement, error);
+    *value = INT64_MIN;
+    if (status == STATUS_OK) {
+        sqlite3_bind_text(statement, 1, table, -1, SQLITE_STATIC);
+        if (sqlite3_step(statement) == SQLITE_ROW &&
+            sqlite3_column_type(statement, 0) == SQLITE_INTEGER) {
+            *value = sqlite3_column_int64(statement, 0);
+        }
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+/* AUTOINCREMENT goes on where the source's stood, and never below a number that was loaded. */
+static enum status set_sequence(struct sqlite_database *self, const struct schema_object *object,
+                                struct error *error)
+{
+    int64_t loaded;
+    enum status status = read_sequence(self, object->name, &loaded, error);
+
+    if (status != STATUS_OK) {
+        return status;
+    }
+    sqlite3_set_authorizer(self->control, only_sequences, NULL);
+    status =
+        sqlite_target_execute(self, self->control, object->native_sql, ERROR_TARGET_SCHEMA, error);
+    sqlite3_set_authorizer(self->control, NULL, NULL);
+    int64_t set = 0;
+    status = status == STATUS_OK ? read_sequence(self, object->name, &set, error) : status;
+    if (status == STATUS_OK && set < loaded) {
+        sqlite3_stmt *statement = NULL;
+        status = sqlite_target_prepare(self, self->control,
+                                       "UPDATE main.sqlite_sequence SET seq = ?1 WHERE name = ?2",
+                                       &statement, error);
+        if (status == STATUS_OK) {
+            sqlite3_bind_int64(statement, 1, loaded);
+            sqlite3_bind_text(statement, 2, object->name, -1, SQLITE_STATIC);
+            int result = sqlite3_step(statement);
+            status = result == SQLITE_DONE
+                         ? STATUS_OK
+                         : sqlite_target_error(self, self->control, result, ERROR_TARGET_SCHEMA,
+                                               "a sequence can't be set", error);
+        }
+        sqlite3_finalize(statement);
+    }
+    return status;
+}
+
+static bool is_loaded(const struct target_table *tables, uint32_t table_count, const char *name)
+{
+    for (uint32_t i = 0; name != NULL && i < table_count; i++) {
+        if (sqlite_same_name(tables[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A trigger of a table that was not copied, and may not be there, is left out as the table was. */
+static enum status carry_object(struct sqlite_database *self, const struct schema_object *object,
+                                const struct target_table *tables, uint32_t table_count,
+                                struct arena *arena, struct error *error)
+{
+    if (object->native_sql == NULL) {
+        return STATUS_OK;
+    }
+    switch (object->kind) {
+    case SCHEMA_OBJECT_VIEW:
+        return make_object(self, "view", object->name, object->native_sql, arena, error);
+    case SCHEMA_OBJECT_SEQUENCE:
+        return is_loaded(tables, table_count, object->table) ? set_sequence(self, object, error)
+                                                             : STATUS_OK;
+    default:
+        return STATUS_OK;
+    }
+}
+
+static enum status has_relation(struct sqlite_database *self, const char *name, struct arena *arena,
+                                bool *found, struct error *error)
+{
+    const char *sql = NULL;
+    enum status status = sqlite_schema_find(self, "table", name, arena, &sql, error);
+    if (status == STATUS_END) {
+        status = sqlite_schema_find(self, "view", name, arena, &sql, error);
+    }
+    *found = status == STATUS_OK;
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+static enum status carry_trigger(struct sqlite_database *self, const struct schema_object *object,
+                                 struct arena *arena, struct error *error)
+{
+    bool found = false;
+
+    if (object->kind != SCHEMA_OBJECT_TRIGGER || object->native_sql == NULL ||
+        object->table == NULL) {
+        return STATUS_OK;
+    }
+    if (has_relation(self, object->table, arena, &found, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!found) {
+        log_write(LOG_WARNING, "trigger %s is not carried: its table %s is not in the target",
+                  object->name, object->table);
+        return STATUS_OK;
+    }
+    return make_object(self, "trigger", object->name, object->native_sql, arena, error);
+}
+
+static enum status carry_objects(struct sqlite_database *self, const struct target_table *tables,
+                                 uint32_t table_count, const struct schema *objects,
+                                 struct arena *arena, struct error *error)
+{
+    enum status status = STATUS_OK;
+
+    for (uint32_t i = 0; status == STATUS_OK && objects != NULL && i < objects->object_count; i++) {
+        status = carry_object(self, &objects->objects[i], tables, table_count, arena, error);
+    }
+    /* triggers last: they may stand on views, and no statement before may fire one */
+    for (uint32_t i = 0; status == STATUS_OK && objects != NULL && i < objects->object_count; i++) {
+        status = carry_trigger(self, &objects->objects[i], arena, error);
+    }
+    status = status == STATUS_OK ? sqlite_ledger_drop_key_tables(self, error) : status;
+    return status == STATUS_OK ? failpoint_hit("sqlite.before_objects", error) : status;
+}
+
+/* ---------------------------------------------------------------- foreign keys */
+
+/* Violations are in the source as well, or their rows were left out: said, not refused. */
+static enum status check_foreign_keys(struct sqlite_database *self,
+                                      const struct target_table *table, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    uint64_t count = 0;
+    enum status status = sqlite_target_prepare(
+        self, self->control, "SELECT rowid, parent FROM pragma_foreign_key_check(?1, 'main')",
+        &statement, error);
+    if (status != STATUS_OK) {
+        goto out;
+    }
+    sqlite3_bind_text(statement, 1, table->name, -1, SQLITE_STATIC);
+    int result;
+    while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
+        if (count++ < VIOLATIONS_LISTED_MAX) {
+            const char *parent = (const char *)sqlite3_column_text(statement, 1);
+            const char *rowid = (const char *)sqlite3_column_text(statement, 0);
+            log_write(LOG_WARNING, "table %s, rowid %s: its foreign key finds no row in %s",
+                      table->name, rowid != NULL ? rowid : "(none)", parent != NULL ? parent : "?");
+        }
+    }
+    if (count > 0) {
+        log_write(LOG_WARNING, "table %s: %llu rows break a foreign key", table->name,
+                  (unsigned long long)count);
+    }
+    if (result != SQLITE_DONE) {
+        /* a parent that is missing or has no such key can't be checked; SQLite allows it to be so
+         */
+        log_write(LOG_WARNING, "table %s: its foreign keys can't be checked: %s", table->name,
+                  sqlite3_errmsg(self->control));
+    }
+out:
+    sqlite3_finalize(statement);
+    return status;
+}
+
+static enum status check_all_foreign_keys(struct sqlite_database *self,
+                                          const struct target_table *tables, uint32_t table_count,
+                                          struct error *error)
+{
+    if (sqlite_control_begin(self, false, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        bool referring =
+            tables[i].reference_count > 0 ||
+            (tables[i].same_engine != NULL && tables[i].same_engine->foreign_key_count > 0);
+        status = referring ? check_foreign_keys(self, &tables[i], error) : STATUS_OK;
+    }
+    return sqlite_control_end(self, status, error);
+}
+
+enum status sqlite_target_after_load(struct database *database, const struct target_table *tables,
+                                     uint32_t table_count, const struct schema *objects,
+                                     void (*progress)(const char *what), struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    struct arena *arena = arena_create(0);
+    enum status status =
+        arena != NULL ? STATUS_OK
+                      : error_set(error, ERROR_MEMORY, self->shown, "no memory for its schema");
+
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        status =
+            tables[i].created ? make_indexes(self, &tables[i], arena, progress, error) : STATUS_OK;
+    }
+    if (status == STATUS_OK) {
+        say(progress, "views, triggers, sequences of", self->shown);
+        status = sqlite_control_begin(self, true, error);
+        if (status == STATUS_OK) {
+            status = sqlite_control_end(
+                self, carry_objects(self, tables, table_count, objects, arena, error), error);
+        }
+    }
+    status = status == STATUS_OK ? failpoint_hit("sqlite.after_objects", error) : status;
+    if (status == STATUS_OK) {
+        say(progress, "foreign keys of", self->shown);
+        status = check_all_foreign_keys(self, tables, table_count, error);
+    }
+    arena_destroy(arena);
+    return status;
+}

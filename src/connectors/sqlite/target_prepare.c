@@ -1,0 +1,342 @@
+/* Before the load: the new file's own settings, and the tables that are missing, in one
+ * transaction. */
+#include "base/failpoint.h"
+#include "base/text.h"
+#include "connectors/sqlite/writer_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- settings of the file */
+
+struct settings {
+    int64_t page_size; /* -1: not said, as the others */
+    int64_t auto_vacuum;
+    int64_t application_id;
+    int64_t user_version;
+    char encoding[16];
+};
+
+/* "encoding=UTF-8 page_size=4096 …", as the source side of this connector says it. */
+static void read_settings(const char *text, struct settings *settings)
+{
+    struct {
+        const char *name;
+        int64_t *value;
+    } const numbers[] = {{"page_size=", &settings->page_size},
+                         {"auto_vacuum=", &settings->auto_vacuum},
+                         {"application_id=", &settings->application_id},
+                         {"user_version=", &settings->user_version}};
+
+    *settings = (struct settings){-1, -1, -1, -1, ""};
+    for (const char *at = text; *at != '\0'; at += strspn(at, " ")) {
+        size_t length = strcspn(at, " ");
+        if (strncmp(at, "encoding=", 9) == 0 && length - 9 < sizeof settings->encoding) {
+            snprintf(settings->encoding, sizeof settings->encoding, "%.*s", (int)(length - 9),
+                     at + 9);
+        }
+        for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+            size_t name = strlen(numbers[i].name);
+            if (length > name && strncmp(at, numbers[i].name, name) == 0 &&
+                text_to_int64(at + name, length - name, numbers[i].value) != STATUS_OK) {
+                *numbers[i].value = -1;
+            }
+        }
+        at += length;
+    }
+}
+
+static bool encoding_is_known(const char *encoding)
+{
+    return strcmp(encoding, "UTF-8") == 0 || strcmp(encoding, "UTF-16le") == 0 ||
+           strcmp(encoding, "UTF-16be") == 0;
+}
+
+/* What can be said only before a file holds anything. */
+static void append_first_settings(const struct settings *settings, struct buffer *sql)
+{
+    if (settings->page_size >= 512 && settings->page_size <= 65536) {
+        buffer_format(sql, "PRAGMA page_size=%lld;", (long long)settings->page_size);
+    }
+    if (settings->auto_vacuum >= 0 && settings->auto_vacuum <= 2) {
+        buffer_format(sql, "PRAGMA auto_vacuum=%lld;", (long long)settings->auto_vacuum);
+    }
+    if (encoding_is_known(settings->encoding)) {
+        buffer_format(sql, "PRAGMA encoding='%s';", settings->encoding);
+    }
+}
+
+static enum status pragma_text(struct sqlite_database *self, sqlite3 *connection, const char *sql,
+                               char *value, size_t capacity, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    enum status status = sqlite_target_prepare(self, connection, sql, &statement, error);
+
+    value[0] = '\0';
+    if (status == STATUS_OK && sqlite3_step(statement) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(statement, 0);
+        snprintf(value, capacity, "%s", text != NULL ? text : "");
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+/* Does the file hold nothing but the ledger, and is it set otherwise than the source? */
+static enum status needs_new_file(struct sqlite_database *self, const struct settings *settings,
+                                  bool *ours_alone, bool *differs, struct error *error)
+{
+    char others[32];
+    char page_size[32];
+    char auto_vacuum[32];
+    char encoding[32];
+
+    if (pragma_text(
+            self, self->control,
+            "SELECT count(*) FROM main.sqlite_schema WHERE tbl_name NOT GLOB '_transhume_*'",
+            others, sizeof others, error) != STATUS_OK ||
+        pragma_text(self, self->control, "PRAGMA main.page_size", page_size, sizeof page_size,
+                    error) != STATUS_OK ||
+        pragma_text(self, self->control, "PRAGMA main.auto_vacuum", auto_vacuum, sizeof auto_vacuum,
+                    error) != STATUS_OK ||
+        pragma_text(self, self->control, "PRAGMA main.encoding", encoding, sizeof encoding,
+                    error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *ours_alone = strcmp(others, "0") == 0;
+    *differs =
+        (settings->page_size > 0 && settings->page_size != strtoll(page_size, NULL, 10)) ||
+        (settings->auto_vacuum >= 0 && settings->auto_vacuum != strtoll(auto_vacuum, NULL, 10)) ||
+        (encoding_is_known(settings->encoding) && strcmp(settings->encoding, encoding) != 0);
+    return STATUS_OK;
+}
+
+static enum status copy_rows(struct sqlite_database *self, const char *table, sqlite3 *to,
+                             struct error *error)
+{
+    struct buffer sql = {0};
+    sqlite3_stmt *read = NULL;
+    sqlite3_stmt *write = NULL;
+    int result = SQLITE_DONE;
+
+    buffer_format(&sql, "SELECT * FROM main.%s", table);
+    enum status status = sqlite_target_prepare_buffer(self, self->control, &sql, &read, error);
+    if (status == STATUS_OK) {
+        buffer_clear(&sql);
+        buffer_format(&sql, "INSERT INTO main.%s VALUES (?1", table);
+        for (int i = 2; i <= sqlite3_column_count(read); i++) {
+            buffer_format(&sql, ", ?%d", i);
+        }
+        buffer_append_string(&sql, ")");
+        status = sqlite_target_prepare_buffer(self, to, &sql, &write, error);
+    }
+    while (status == STATUS_OK && (result = sqlite3_step(read)) == SQLITE_ROW) {
+        for (int i = 0; i < sqlite3_column_count(read); i++) {
+            sqlite3_bind_value(write, i + 1, sqlite3_column_value(read, i));
+        }
+        if ((result = writer_run(write)) != SQLITE_DONE) {
+            status = sqlite_target_error(self, to, result, ERROR_TARGET_SCHEMA,
+                                         "the ledger can't be copied", error);
+        }
+    }
+    if (status == STATUS_OK && result != SQLITE_DONE) {
+        status = sqlite_target_error(self, self->control, result, ERROR_TARGET_SCHEMA,
+                                     "the ledger can't be read", error);
+    }
+    sqlite3_finalize(read);
+    sqlite3_finalize(write);
+    buffer_free(&sql);
+    return status;
+}
+
+static enum status build_image(struct sqlite_database *self, const struct settings *settings,
+                               sqlite3 *image, struct error *error)
+{
+    static const char *const tables[] = {"_transhume_run", "_transhume_chunk", "_transhume_done",
+                                         "_transhume_made"};
+    struct buffer sql = {0};
+
+    append_first_settings(settings, &sql);
+    enum status status =
+        sqlite_target_execute(self, image, buffer_string(&sql), ERROR_TARGET_SCHEMA, error);
+    buffer_free(&sql);
+    status = status == STATUS_OK ? sqlite_ledger_make_tables(self, image, error) : status;
+    for (size_t i = 0; status == STATUS_OK && i < sizeof tables / sizeof tables[0]; i++) {
+        status = copy_rows(self, tables[i], image, error);
+    }
+    return status;
+}
+
+/* The backup replaces the whole file in one transaction of its own. */
+static enum status replace_file(struct sqlite_database *self, sqlite3 *image, struct error *error)
+{
+    sqlite3_backup *backup = sqlite3_backup_init(self->control, "main", image, "main");
+    int result = SQLITE_ERROR;
+
+    if (backup != NULL) {
+        int stepped = sqlite3_backup_step(backup, -1);
+        result = sqlite3_backup_finish(backup);
+        result = stepped != SQLITE_DONE && result == SQLITE_OK ? stepped : result;
+    }
+    if (result != SQLITE_OK) {
+        return sqlite_target_error(self, self->control, result, ERROR_TARGET_SCHEMA,
+                                   "the file can't be given the source's settings", error);
+    }
+    /* The connection has settled on the old encoding. */
+    sqlite_connection_close(self->control);
+    self->control = NULL;
+    return sqlite_connection_open(self->path, CONNECTION_CREATE, self->timeout_ms, &self->control,
+                                  error);
+}
+
+/* Page size and encoding are fixed by the first table of a file, which is the ledger's: so the file
+ * is made anew around it, as long as it holds nothing else. */
+static enum status carry_first_settings(struct sqlite_database *self,
+                                        const struct settings *settings, bool *ours_alone,
+                                        struct error *error)
+{
+    bool differs = false;
+    sqlite3 *image = NULL;
+
+    if (needs_new_file(self, settings, ours_alone, &differs, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!*ours_alone || !differs) {
+        return STATUS_OK;
+    }
+    enum status status = STATUS_OK;
+    int result =
+        sqlite3_open_v2(":memory:", &image, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (result != SQLITE_OK) {
+        status =
+            sqlite_target_error(self, image, result, ERROR_TARGET_SCHEMA, "no room for it", error);
+    }
+    status = status == STATUS_OK ? build_image(self, settings, image, error) : status;
+    status = status == STATUS_OK ? replace_file(self, image, error) : status;
+    sqlite3_close(image);
+    return status;
+}
+
+static enum status carry_numbers(struct sqlite_database *self, const struct settings *settings,
+                                 struct error *error)
+{
+    char sql[128];
+
+    snprintf(sql, sizeof sql, "PRAGMA main.application_id=%lld; PRAGMA main.user_version=%lld",
+             (long long)settings->application_id, (long long)settings->user_version);
+    return sqlite_target_execute(self, self->control, sql, ERROR_TARGET_SCHEMA, error);
+}
+
+/* ---------------------------------------------------------------- tables */
+
+static enum status make_unique_indexes(struct sqlite_database *self,
+                                       const struct target_table *table, struct error *error)
+{
+    enum status status = STATUS_OK;
+
+    /* now and not after the load, so that a second record under one value is one reject */
+    for (uint32_t i = 0; status == STATUS_OK && i < table->index_count; i++) {
+        struct buffer sql = {0};
+        if (table->indexes[i].unique) {
+            sqlite_schema_append_index(table, &table->indexes[i], &sql);
+            status = sqlite_schema_create(self, "index", table->indexes[i].name,
+                                          buffer_string(&sql), error);
+        }
+        buffer_free(&sql);
+    }
+    return status;
+}
+
+static enum status make_table(struct sqlite_database *self, const struct target_table *table,
+                              struct error *error)
+{
+    const struct schema_table *same = table->same_engine;
+    struct buffer sql = {0};
+    enum status status;
+
+    if (same != NULL && same->kind == SCHEMA_TABLE && same->native_sql != NULL &&
+        sqlite_same_name(same->name, table->name)) {
+        return sqlite_schema_create(self, "table", table->name, same->native_sql, error);
+    }
+    sqlite_schema_append_table(table, &sql);
+    status = sql.failed
+                 ? error_set(error, ERROR_MEMORY, table->name, "no memory for its CREATE statement")
+                 : sqlite_schema_create(self, "table", table->name, buffer_string(&sql), error);
+    buffer_free(&sql);
+    return status == STATUS_OK ? make_unique_indexes(self, table, error) : status;
+}
+
+static enum status prepare_table(struct sqlite_database *self, struct target_table *table,
+                                 struct arena *arena, struct error *error)
+{
+    struct sqlite_target_table facts;
+    bool made = false;
+
+    if (sqlite_ledger_was_made(self, table->name, &made, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status =
+        sqlite_target_describe(self, self->control, table->name, arena, &facts, error);
+    if (status == STATUS_FAILED) {
+        return status;
+    }
+    table->created = made;
+    if (status == STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (made) {
+        error_set(error, ERROR_TARGET_SCHEMA, table->name,
+                  "this run made the table and it is gone, while its chunks are marked as done");
+        error_hint(error, "start a new run with an empty target");
+        return STATUS_FAILED;
+    }
+    table->created = true;
+    status = make_table(self, table, error);
+    return status == STATUS_OK ? sqlite_ledger_note_made(self, table->name, error) : status;
+}
+
+static enum status prepare_all(struct sqlite_database *self, struct target_table *tables,
+                               uint32_t table_count, const struct settings *settings,
+                               struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    enum status status =
+        arena != NULL ? failpoint_hit("sqlite.before_schema", error)
+                      : error_set(error, ERROR_MEMORY, self->shown, "no memory for its schema");
+
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        status = prepare_table(self, &tables[i], arena, error);
+    }
+    if (status == STATUS_OK && settings != NULL) {
+        status = carry_numbers(self, settings, error);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+enum status sqlite_target_prepare_tables(struct database *database, struct target_table *tables,
+                                         uint32_t table_count, const struct schema *objects,
+                                         struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    const char *text = objects != NULL ? objects->settings : NULL;
+    struct settings settings;
+    bool ours_alone = false;
+
+    if (text != NULL) {
+        read_settings(text, &settings);
+        if (sqlite_turn_take(self, SQLITE_TURN_CONTROL, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        enum status carried = carry_first_settings(self, &settings, &ours_alone, error);
+        sqlite_turn_give(self);
+        if (carried != STATUS_OK) {
+            return carried;
+        }
+    }
+    if (sqlite_control_begin(self, true, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = sqlite_control_end(
+        self, prepare_all(self, tables, table_count, ours_alone ? &settings : NULL, error), error);
+    return status == STATUS_OK ? failpoint_hit("sqlite.after_schema", error) : status;
+}

@@ -1,0 +1,366 @@
+/* The writer: a connection of its own, a transaction a chunk, its done mark and the epoch in the
+ * same. */
+#include "base/failpoint.h"
+#include "connectors/sqlite/writer_internal.h"
+#include <stdlib.h>
+#include <string.h>
+
+int writer_run(sqlite3_stmt *statement)
+{
+    int result = sqlite3_step(statement);
+    sqlite3_reset(statement);
+    return result;
+}
+
+/* ---------------------------------------------------------------- opening */
+
+static enum status prepare_statements(struct writer *writer, struct error *error)
+{
+    const struct {
+        const char *sql;
+        sqlite3_stmt **statement;
+    } statements[] = {
+        {"BEGIN IMMEDIATE", &writer->begin},
+        {"COMMIT", &writer->commit},
+        {"SAVEPOINT transhume_batch", &writer->savepoint},
+        {"RELEASE transhume_batch", &writer->release},
+        {"ROLLBACK TO transhume_batch", &writer->undo},
+        {"INSERT OR ABORT INTO main._transhume_done (run, chunk, epoch, mark) VALUES (?1, ?2, ?3, ?4)",
+         &writer->mark},
+        {"SELECT epoch FROM main._transhume_run WHERE id = ?1", &writer->fence},
+    };
+    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
+        if (sqlite_target_prepare(writer->database, writer->connection, statements[i].sql,
+                                  statements[i].statement, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status set_up_connection(struct writer *writer, struct error *error)
+{
+    struct sqlite_database *self = writer->database;
+    sqlite3_stmt *statement = NULL;
+
+    if (sqlite_connection_open(self->path, CONNECTION_CREATE, self->timeout_ms, &writer->connection,
+                               error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (sqlite_target_execute(self, writer->connection,
+                              "PRAGMA foreign_keys=OFF; PRAGMA recursive_triggers=OFF; "
+                              "PRAGMA cache_spill=ON; PRAGMA cache_size=-2048",
+                              ERROR_TARGET_WRITE, error) != STATUS_OK ||
+        sqlite_target_prepare(self, writer->connection, "PRAGMA main.encoding", &statement,
+                              error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        const char *encoding = (const char *)sqlite3_column_text(statement, 0);
+        writer->utf16 = encoding != NULL && strncmp(encoding, "UTF-16", 6) == 0;
+    }
+    sqlite3_finalize(statement);
+    return STATUS_OK;
+}
+
+enum status sqlite_writer_open(struct database *database, const struct target_table *tables,
+                               uint32_t table_count, uint64_t epoch, struct writer **out,
+                               struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    struct writer *writer = calloc(1, sizeof *writer);
+    enum status status = STATUS_FAILED;
+
+    *out = NULL;
+    if (writer == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a writer");
+    }
+    writer->database = self;
+    writer->epoch = epoch;
+    writer->table_count = table_count;
+    writer->arena = arena_create(0);
+    writer->scratch = arena_create(0);
+    writer->tables = calloc(table_count > 0 ? table_count : 1, sizeof *writer->tables);
+    if (writer->arena == NULL || writer->scratch == NULL || writer->tables == NULL) {
+        error_set(error, ERROR_MEMORY, self->shown, "no memory for a writer");
+        goto out;
+    }
+    for (uint32_t i = 0; i < table_count; i++) {
+        writer->tables[i].plan = &tables[i];
+    }
+    if (self->target->run_id == NULL) {
+        error_set(error, ERROR_INTERNAL, self->shown, "a writer is opened before a run is claimed");
+        goto out;
+    }
+    if (sqlite_turn_take(self, SQLITE_TURN_CONTROL, error) != STATUS_OK) {
+        goto out;
+    }
+    status = set_up_connection(writer, error);
+    status = status == STATUS_OK ? prepare_statements(writer, error) : status;
+    sqlite_turn_give(self);
+out:
+    if (status != STATUS_OK) {
+        sqlite_writer_close(writer);
+        return status;
+    }
+    *out = writer;
+    return STATUS_OK;
+}
+
+void sqlite_writer_close(struct writer *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+    if (writer->chunk != 0) {
+        sqlite_writer_chunk_abandon(writer, writer->chunk);
+    }
+    for (struct writer_insert *insert = writer->inserts; insert != NULL; insert = insert->next) {
+        sqlite3_finalize(insert->statement);
+        sqlite3_finalize(insert->track);
+    }
+    for (struct writer_express *express = writer->expresses; express != NULL;
+         express = express->next) {
+        sqlite3_finalize(express->statement);
+    }
+    sqlite3_stmt *statements[] = {writer->begin, writer->commit, writer->savepoint, writer->release,
+                                  writer->undo,  writer->mark,   writer->fence};
+    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
+        sqlite3_finalize(statements[i]);
+    }
+    sqlite_connection_close(writer->connection);
+    free(writer->tables);
+    arena_destroy(writer->scratch);
+    arena_destroy(writer->arena);
+    free(writer);
+}
+
+/* ---------------------------------------------------------------- a chunk */
+
+enum status sqlite_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
+                                      struct error *error)
+{
+    (void)attempt;
+    if (writer->chunk != 0) {
+        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+                         "chunk %llu is begun while chunk %llu is open", (unsigned long long)chunk,
+                         (unsigned long long)writer->chunk);
+    }
+    if (sqlite_turn_take(writer->database, SQLITE_TURN_WRITER, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    int result = writer_run(writer->begin);
+    if (result != SQLITE_DONE) {
+        sqlite_turn_give(writer->database);
+        return sqlite_target_error(writer->database, writer->connection, result, ERROR_TARGET_WRITE,
+                                   "a transaction can't be begun", error);
+    }
+    writer->chunk = chunk;
+    writer->mark_written = false;
+    if (failpoint_hit("sqlite.chunk_begin", error) != STATUS_OK) {
+        sqlite_writer_chunk_abandon(writer, chunk);
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+static enum status check_open(const struct writer *writer, uint64_t chunk, struct error *error)
+{
+    if (writer->chunk != chunk || chunk == 0) {
+        return error_set(error, ERROR_INTERNAL, writer->database->shown, "chunk %llu is not open",
+                         (unsigned long long)chunk);
+    }
+    return STATUS_OK;
+}
+
+enum status sqlite_writer_submit(struct writer *writer, uint64_t chunk, uint32_t table,
+                                 struct batch *batch, struct error *error)
+{
+    struct writer_insert *insert = NULL;
+
+    if (writer->has_result) {
+        return STATUS_AGAIN;
+    }
+    writer->has_result = true;
+    writer->result = (struct batch_result){.chunk = chunk, .table = table, .batch = batch};
+    enum status status = check_open(writer, chunk, error);
+    if (status == STATUS_OK && (table >= writer->table_count || batch->shape == NULL)) {
+        status = error_set(error, ERROR_INTERNAL, writer->database->shown,
+                           "a batch without a shape or table is given to a SQL table");
+    }
+    if (status == STATUS_OK) {
+        status = writer_insert_get(writer, table, batch->shape, &insert, error);
+    }
+    if (status == STATUS_OK) {
+        writer->result.bytes = batch_bytes(batch);
+        status = writer_batch_write(writer, insert, batch, &writer->result, error);
+    }
+    return status;
+}
+
+enum status sqlite_writer_poll(struct writer *writer, int64_t timeout_ms,
+                               struct batch_result *result, struct error *error)
+{
+    (void)timeout_ms;
+    (void)error;
+    if (!writer->has_result) {
+        return STATUS_END;
+    }
+    *result = writer->result;
+    writer->has_result = false;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- commit */
+
+static enum status write_mark(struct writer *writer, const struct done_mark *mark,
+                              struct error *error)
+{
+    const char *run = writer->database->target->run_id;
+
+    if (writer->mark_written) {
+        return STATUS_OK;
+    }
+    if (failpoint_hit("sqlite.before_mark", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    sqlite3_bind_text(writer->mark, 1, run, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(writer->mark, 2, (sqlite3_int64)mark->chunk);
+    sqlite3_bind_int64(writer->mark, 3, (sqlite3_int64)mark->epoch);
+    sqlite3_bind_text(writer->mark, 4, mark->text != NULL ? mark->text : "", -1, SQLITE_STATIC);
+    int result = writer_run(writer->mark);
+    sqlite3_clear_bindings(writer->mark);
+    if (result == SQLITE_CONSTRAINT) {
+        return error_set(error, ERROR_RUN_FENCED, writer->database->shown,
+                         "chunk %llu is done already: another attempt works on this run",
+                         (unsigned long long)mark->chunk);
+    }
+    if (result != SQLITE_DONE) {
+        return sqlite_target_error(writer->database, writer->connection, result, ERROR_TARGET_WRITE,
+                                   "the done mark can't be written", error);
+    }
+    writer->mark_written = true;
+    return STATUS_OK;
+}
+
+/* The last statement before COMMIT; the write lock has been held since the chunk began. */
+static enum status check_epoch(struct writer *writer, struct error *error)
+{
+    int64_t epoch = -1;
+
+    sqlite3_bind_text(writer->fence, 1, writer->database->target->run_id, -1, SQLITE_STATIC);
+    int result = sqlite3_step(writer->fence);
+    if (result == SQLITE_ROW) {
+        epoch = sqlite3_column_int64(writer->fence, 0);
+    }
+    sqlite3_reset(writer->fence);
+    if (result != SQLITE_ROW && result != SQLITE_DONE) {
+        return sqlite_target_error(writer->database, writer->connection, result, ERROR_TARGET_WRITE,
+                                   "the ledger can't be read", error);
+    }
+    if (epoch != (int64_t)writer->epoch) {
+        error_set(error, ERROR_RUN_FENCED, writer->database->shown,
+                  "the run is at epoch %lld in the ledger, this attempt is epoch %llu",
+                  (long long)epoch, (unsigned long long)writer->epoch);
+        error_hint(error, "another process took the run over; let it finish");
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+/* COMMIT failed in a way that leaves its outcome open: the mark tells. */
+static enum status look_for_mark(struct writer *writer, uint64_t chunk, const struct error *failure,
+                                 struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    int result = sqlite3_prepare_v2(
+        writer->connection, "SELECT 1 FROM main._transhume_done WHERE run = ?1 AND chunk = ?2", -1,
+        &statement, NULL);
+    if (result == SQLITE_OK) {
+        sqlite3_bind_text(statement, 1, writer->database->target->run_id, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 2, (sqlite3_int64)chunk);
+        result = sqlite3_step(statement);
+    }
+    sqlite3_finalize(statement);
+    if (result == SQLITE_ROW) {
+        return STATUS_OK;
+    }
+    error_copy(error, failure);
+    if (result != SQLITE_DONE) {
+        error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, writer->database->shown,
+                  "the commit of chunk %llu failed, and whether it happened can't be read: %s",
+                  (unsigned long long)chunk, failure->message);
+    }
+    return STATUS_FAILED;
+}
+
+static enum status commit_transaction(struct writer *writer, uint64_t chunk, struct error *error)
+{
+    struct error failure;
+    int result = writer_run(writer->commit);
+
+    if (result == SQLITE_DONE) {
+        return STATUS_OK;
+    }
+    sqlite_target_error(writer->database, writer->connection, result, ERROR_TARGET_WRITE,
+                        "the commit failed", &failure);
+    if (!sqlite3_get_autocommit(writer->connection)) {
+        error_copy(error, &failure); /* still open: to be tried again, or abandoned */
+        return STATUS_FAILED;
+    }
+    enum status status = look_for_mark(writer, chunk, &failure, error);
+    if (status != STATUS_OK) {
+        writer->chunk = 0;
+        sqlite_turn_give(writer->database);
+    }
+    return status;
+}
+
+enum status sqlite_writer_commit(struct writer *writer, uint64_t chunk,
+                                 const struct done_mark *mark, struct error *error)
+{
+    if (check_open(writer, chunk, error) != STATUS_OK ||
+        write_mark(writer, mark, error) != STATUS_OK || check_epoch(writer, error) != STATUS_OK ||
+        failpoint_hit("sqlite.before_commit", error) != STATUS_OK ||
+        commit_transaction(writer, chunk, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    writer->chunk = 0;
+    sqlite_turn_give(writer->database);
+    return failpoint_hit("sqlite.after_commit", error);
+}
+
+/* Statements that stand on a table made in the transaction go with it. */
+static void forget_tracked(struct writer *writer)
+{
+    struct writer_insert **link = &writer->inserts;
+
+    while (*link != NULL) {
+        struct writer_insert *insert = *link;
+        if (insert->track == NULL) {
+            link = &insert->next;
+            continue;
+        }
+        sqlite3_finalize(insert->statement);
+        sqlite3_finalize(insert->track);
+        *link = insert->next;
+    }
+}
+
+void sqlite_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
+{
+    if (writer->has_result && writer->result.chunk == chunk) {
+        batch_destroy(writer->result.batch);
+        arena_destroy(writer->result.arena);
+        writer->has_result = false;
+    }
+    if (writer->chunk == 0 || writer->chunk != chunk) {
+        return;
+    }
+    if (!sqlite3_get_autocommit(writer->connection)) {
+        sqlite3_exec(writer->connection, "ROLLBACK", NULL, NULL, NULL);
+    }
+    forget_tracked(writer);
+    writer->chunk = 0;
+    sqlite_turn_give(writer->database);
+}

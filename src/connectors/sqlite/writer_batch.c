@@ -1,0 +1,245 @@
+/* Writing one batch: as one statement, and in ever smaller pieces around the records that are
+ * refused. */
+#include "connectors/sqlite/writer_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+/* A batch on its way. `first` is the next record; all before it are settled. */
+struct batch_job {
+    struct writer *writer;
+    struct writer_insert *insert;
+    const struct writer_table *table;
+    struct batch *batch;
+    struct batch_result *result;
+    struct record_outcome *outcomes; /* room for every record, made when the first is needed */
+    uint32_t first;
+    uint32_t step;    /* records to try at once */
+    bool has_culprit; /* a later record is known to be refused once those before are in */
+    struct record_outcome culprit;
+};
+
+enum range_outcome { RANGE_WRITTEN, RANGE_SKIPPED, RANGE_MIXED, RANGE_FAILED };
+
+static enum status add_outcome(struct batch_job *job, const struct record_outcome *outcome,
+                               struct error *error)
+{
+    struct batch_result *result = job->result;
+
+    if (result->arena == NULL) {
+        result->arena = arena_create(0);
+    }
+    if (job->outcomes == NULL && result->arena != NULL) {
+        job->outcomes =
+            arena_allocate_zeroed(result->arena, job->batch->row_count, sizeof *job->outcomes);
+        result->outcomes = job->outcomes;
+    }
+    if (job->outcomes == NULL) {
+        return error_set(error, ERROR_MEMORY, job->table->plan->name, "no memory for a reject");
+    }
+    job->outcomes[result->outcome_count++] = *outcome;
+    return STATUS_OK;
+}
+
+/* Steps one of the two statements over first..end. */
+static int run_statement(struct batch_job *job, sqlite3_stmt *statement, uint32_t end,
+                         struct writer_failure *failure)
+{
+    struct writer_view *view = &job->insert->view;
+
+    view->first = job->first;
+    view->end = end;
+    view->current = end;
+    view->started = false;
+    view->refusal.set = false;
+    view->large_error.code = ERROR_NONE;
+    int result = sqlite3_step(statement);
+    if (result != SQLITE_DONE) {
+        failure->result = sqlite3_extended_errcode(job->writer->connection);
+        failure->tracking = statement == job->insert->track;
+        failure->refusal = view->refusal;
+        snprintf(failure->message, sizeof failure->message, "%s",
+                 sqlite3_errmsg(job->writer->connection));
+    }
+    sqlite3_reset(statement);
+    return result;
+}
+
+static enum range_outcome judge(const struct batch_job *job, uint32_t count)
+{
+    int64_t changes = sqlite3_changes64(job->writer->connection);
+
+    if (changes == count) {
+        return RANGE_WRITTEN;
+    }
+    return changes == 0 && job->table->existing == EXISTING_SKIP ? RANGE_SKIPPED : RANGE_MIXED;
+}
+
+/* Tries first..end as one; unless it succeeds nothing of it stays. */
+static enum status try_range(struct batch_job *job, uint32_t end, enum range_outcome *outcome,
+                             struct writer_failure *failure, struct error *error)
+{
+    struct writer *writer = job->writer;
+    int result = writer_run(writer->savepoint);
+
+    if (result != SQLITE_DONE) {
+        return sqlite_target_error(writer->database, writer->connection, result, ERROR_TARGET_WRITE,
+                                   "a savepoint can't be set", error);
+    }
+    *outcome = RANGE_FAILED;
+    if (job->insert->track == NULL ||
+        run_statement(job, job->insert->track, end, failure) == SQLITE_DONE) {
+        if (run_statement(job, job->insert->statement, end, failure) == SQLITE_DONE) {
+            *outcome = judge(job, end - job->first);
+        }
+    }
+    if (*outcome == RANGE_FAILED && !writer_failure_is_of_record(failure, &job->insert->view)) {
+        if (job->insert->view.large_error.code != ERROR_NONE) {
+            error_copy(error, &job->insert->view.large_error);
+            return STATUS_FAILED;
+        }
+        return sqlite_target_error(writer->database, writer->connection, failure->result,
+                                   ERROR_TARGET_WRITE, failure->message, error);
+    }
+    if (sqlite3_get_autocommit(writer->connection)) {
+        error_set(error, ERROR_TARGET_WRITE, job->table->plan->name,
+                  "a trigger or constraint of the table rolled the whole transaction back: %s",
+                  failure->message);
+        error_hint(error,
+                   "change its RAISE(ROLLBACK) or ON CONFLICT ROLLBACK to ABORT for the load");
+        return STATUS_FAILED;
+    }
+    bool keep = *outcome == RANGE_WRITTEN || *outcome == RANGE_SKIPPED;
+    result = keep ? SQLITE_DONE : writer_run(writer->undo);
+    result = result == SQLITE_DONE ? writer_run(writer->release) : result;
+    if (result != SQLITE_DONE) {
+        return sqlite_target_error(writer->database, writer->connection, result, ERROR_TARGET_WRITE,
+                                   "a savepoint can't be left", error);
+    }
+    return STATUS_OK;
+}
+
+/* first..end is settled. */
+static enum status settle(struct batch_job *job, uint32_t end, bool skipped, struct error *error)
+{
+    enum status status = STATUS_OK;
+
+    job->result->written += skipped ? 0 : end - job->first;
+    for (uint32_t row = job->first; skipped && status == STATUS_OK && row < end; row++) {
+        struct record_outcome outcome = {.row = row,
+                                         .kind = OUTCOME_SKIPPED,
+                                         .reason = "a record with this key is there already"};
+        status = add_outcome(job, &outcome, error);
+    }
+    job->first = end;
+    job->step = job->step > job->batch->row_count / 2 ? job->batch->row_count : job->step * 2;
+    if (status == STATUS_OK && job->has_culprit && job->culprit.row == end) {
+        status = add_outcome(job, &job->culprit, error);
+        job->first++;
+        job->step = job->batch->row_count;
+    }
+    job->has_culprit = false;
+    return status;
+}
+
+static enum status handle_failure(struct batch_job *job, uint32_t end,
+                                  const struct writer_failure *failure, struct error *error)
+{
+    uint32_t row = job->insert->view.current;
+
+    job->has_culprit = false;
+    if (row < job->first || row >= end) {
+        /* SQLite had read all rows before it wrote the first (as it does where triggers are) */
+        if (end - job->first > 1) {
+            job->step = (end - job->first) / 2;
+            return STATUS_OK;
+        }
+        row = job->first;
+    }
+    if (job->result->arena == NULL && (job->result->arena = arena_create(0)) == NULL) {
+        return error_set(error, ERROR_MEMORY, job->table->plan->name, "no memory for a reject");
+    }
+    writer_failure_describe(failure, job->insert, job->table, row, job->result->arena,
+                            &job->culprit);
+    if (row > job->first) {
+        job->has_culprit = true;
+        job->step = row - job->first;
+        return STATUS_OK;
+    }
+    job->first++;
+    job->step = job->batch->row_count;
+    return add_outcome(job, &job->culprit, error);
+}
+
+/* Some rows of first..end were left out without an error: kept ones (skip), or by a trigger. */
+static enum status handle_mixed(struct batch_job *job, uint32_t end, struct error *error)
+{
+    job->has_culprit = false;
+    if (end - job->first > 1) {
+        job->step = (end - job->first) / 2;
+        return STATUS_OK;
+    }
+    struct record_outcome outcome = {.row = job->first,
+                                     .kind = OUTCOME_REJECTED,
+                                     .code = ERROR_REJECT_CONSTRAINT,
+                                     .reason = "a trigger of the table left the record out"};
+    job->first++;
+    job->step = job->batch->row_count;
+    return add_outcome(job, &outcome, error);
+}
+
+/* Where the next piece ends: large values that go in by slices need a statement of their own. */
+static uint32_t range_end(struct batch_job *job, bool *streams)
+{
+    uint32_t rows = job->batch->row_count;
+    uint32_t end = job->step < rows - job->first ? job->first + job->step : rows;
+
+    *streams = false;
+    for (uint32_t row = job->first; job->batch->large_values != NULL && row < end; row++) {
+        if (writer_large_can_stream(job->writer, job->insert, job->batch, row)) {
+            *streams = row == job->first;
+            return *streams ? row + 1 : row;
+        }
+    }
+    return end;
+}
+
+enum status writer_batch_write(struct writer *writer, struct writer_insert *insert,
+                               struct batch *batch, struct batch_result *result,
+                               struct error *error)
+{
+    struct batch_job job = {.writer = writer,
+                            .insert = insert,
+                            .batch = batch,
+                            .result = result,
+                            .table = &writer->tables[insert->table],
+                            .step = batch->row_count};
+    struct writer_failure failure = {0};
+    enum status status = STATUS_OK;
+
+    insert->view.batch = batch;
+    while (status == STATUS_OK && job.first < batch->row_count) {
+        enum range_outcome outcome = RANGE_FAILED;
+        bool streams;
+        uint32_t end = range_end(&job, &streams);
+        uint32_t row = job.first;
+        insert->view.stream_large = streams;
+        status = try_range(&job, end, &outcome, &failure, error);
+        if (status != STATUS_OK) {
+            break;
+        }
+        if (outcome == RANGE_FAILED) {
+            status = handle_failure(&job, end, &failure, error);
+        } else if (outcome == RANGE_MIXED) {
+            status = handle_mixed(&job, end, error);
+        } else {
+            status = streams && outcome == RANGE_WRITTEN
+                         ? writer_large_fill(writer, insert, batch, row, error)
+                         : STATUS_OK;
+            status =
+                status == STATUS_OK ? settle(&job, end, outcome == RANGE_SKIPPED, error) : status;
+        }
+    }
+    insert->view.batch = NULL;
+    arena_reset(writer->scratch);
+    return status;
+}

@@ -1,0 +1,353 @@
+/* The writer's INSERT statements: one for each table and shape, written and prepared once. */
+#include "base/text.h"
+#include "connectors/sqlite/writer_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Names with this beginning are the program's own: no table of a user has one. */
+#define VIEW_NAME "_transhume_batch_"
+
+/* Rows go to the end of a table, but all over an index: that wants a larger cache. */
+static enum status look_at_indexes(struct writer *writer, struct writer_table *table,
+                                   struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    enum status status =
+        sqlite_target_prepare(writer->database, writer->connection,
+                              "SELECT 1 FROM pragma_index_list(?1, 'main')", &statement, error);
+    if (status == STATUS_OK) {
+        sqlite3_bind_text(statement, 1, table->facts.name, -1, SQLITE_STATIC);
+        table->has_index = sqlite3_step(statement) == SQLITE_ROW;
+    }
+    sqlite3_finalize(statement);
+    if (status == STATUS_OK && (table->has_index || table->facts.without_rowid)) {
+        status = sqlite_target_execute(writer->database, writer->connection,
+                                       "PRAGMA main.cache_size=-16384", ERROR_TARGET_WRITE, error);
+    }
+    return status;
+}
+
+enum status writer_describe(struct writer *writer, uint32_t number, struct error *error)
+{
+    struct writer_table *table = &writer->tables[number];
+
+    if (table->described) {
+        return STATUS_OK;
+    }
+    enum status status =
+        sqlite_target_describe(writer->database, writer->connection, table->plan->name,
+                               writer->arena, &table->facts, error);
+    if (status == STATUS_END) {
+        error_set(error, ERROR_TARGET_SCHEMA, table->plan->name, "the table is not in the target");
+        error_hint(error, "it was dropped since the run began; start a new run");
+        return STATUS_FAILED;
+    }
+    if (status == STATUS_OK && (table->facts.is_view || table->facts.is_virtual)) {
+        return error_set(error, ERROR_TARGET_SCHEMA, table->plan->name,
+                         "this is a %s and takes no records",
+                         table->facts.is_view ? "view" : "virtual table");
+    }
+    if (status == STATUS_OK) {
+        status = look_at_indexes(writer, table, error);
+    }
+    table->described = status == STATUS_OK;
+    table->existing = table->plan->created ? EXISTING_APPEND : table->plan->existing;
+    return status;
+}
+
+/* Which fields go into which columns; generated columns make their own values. */
+static enum status map_columns(struct writer *writer, struct writer_insert *insert,
+                               struct error *error)
+{
+    const struct writer_table *table = &writer->tables[insert->table];
+    const struct shape *shape = insert->shape;
+    struct writer_column *columns =
+        arena_allocate_zeroed(writer->arena, shape->field_count, sizeof *columns);
+    uint32_t count = 0;
+
+    if (columns == NULL) {
+        return error_set(error, ERROR_MEMORY, table->plan->name, "no memory for its columns");
+    }
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        const struct sqlite_target_column *column =
+            sqlite_target_find_column(&table->facts, shape->fields[i].name);
+        if (column == NULL) {
+            return error_set(error, ERROR_TARGET_SCHEMA, table->plan->name,
+                             "the table has no column %s", shape->fields[i].name);
+        }
+        if (!column->generated) {
+            columns[count++] = (struct writer_column){.field = i,
+                                                      .affinity = column->affinity,
+                                                      .row_key = column->row_key,
+                                                      .column = column};
+        }
+    }
+    if (count == 0) {
+        return error_set(error, ERROR_TARGET_SCHEMA, table->plan->name,
+                         "no column is to be filled");
+    }
+    insert->columns = insert->view.columns = columns;
+    insert->view.column_count = count;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- conflicts with what is there */
+
+static bool is_key(const struct writer_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->plan->key.count; i++) {
+        if (sqlite_same_name(table->plan->key.names[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_filled(const struct writer_insert *insert, const struct sqlite_target_column *column)
+{
+    for (uint32_t i = 0; i < insert->view.column_count; i++) {
+        if (insert->columns[i].column == column) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void append_assignments(const struct writer_table *table, const struct writer_insert *insert,
+                               struct buffer *sql)
+{
+    const char *separator = " SET ";
+
+    for (uint32_t i = 0; i < table->facts.column_count; i++) {
+        const struct sqlite_target_column *column = &table->facts.columns[i];
+        bool filled = is_filled(insert, column);
+        if (column->generated || is_key(table, column->name) ||
+            (!filled && table->existing != EXISTING_REPLACE)) {
+            continue;
+        }
+        buffer_append_string(sql, separator);
+        sqlite_append_name(sql, column->name);
+        buffer_append_string(sql, " = ");
+        if (filled) {
+            buffer_append_string(sql, "excluded.");
+            sqlite_append_name(sql, column->name);
+        } else {
+            /* the default's text is the target's own, from its catalogue */
+            buffer_format(sql, "(%s\n)",
+                          column->default_text != NULL ? column->default_text : "NULL");
+        }
+        separator = ", ";
+    }
+    if (strcmp(separator, " SET ") == 0) {
+        /* nothing but the key: the record is there as it should be, and counts as written */
+        buffer_append_string(sql, separator);
+        sqlite_append_name(sql, table->plan->key.names[0]);
+        buffer_append_string(sql, " = excluded.");
+        sqlite_append_name(sql, table->plan->key.names[0]);
+    }
+}
+
+static void append_conflict(const struct writer_table *table, const struct writer_insert *insert,
+                            struct buffer *sql)
+{
+    if (table->existing == EXISTING_REFUSE || table->existing == EXISTING_APPEND) {
+        return;
+    }
+    buffer_append_string(sql, " WHERE true ON CONFLICT (");
+    for (uint32_t i = 0; i < table->plan->key.count; i++) {
+        buffer_append_string(sql, i == 0 ? "" : ", ");
+        sqlite_append_name(sql, table->plan->key.names[i]);
+    }
+    buffer_append_string(sql, ") DO ");
+    if (table->existing == EXISTING_SKIP) {
+        buffer_append_string(sql, "NOTHING");
+        return;
+    }
+    buffer_append_string(sql, "UPDATE");
+    append_assignments(table, insert, sql);
+}
+
+/* ABORT, whatever conflict clauses the table's own constraints have: IGNORE or REPLACE there would
+ * lose records without a word. */
+static enum status prepare_insert(struct writer *writer, struct writer_insert *insert,
+                                  const char *view_name, struct error *error)
+{
+    const struct writer_table *table = &writer->tables[insert->table];
+    struct buffer sql = {0};
+
+    buffer_append_string(&sql, "INSERT OR ABORT INTO main.");
+    sqlite_append_name(&sql, table->facts.name);
+    for (uint32_t i = 0; i < insert->view.column_count; i++) {
+        buffer_append_string(&sql, i == 0 ? " (" : ", ");
+        sqlite_append_name(&sql, insert->columns[i].column->name);
+    }
+    buffer_append_string(&sql, ") SELECT ");
+    for (uint32_t i = 0; i < insert->view.column_count; i++) {
+        buffer_format(&sql, i == 0 ? "c%u" : ", c%u", i);
+    }
+    buffer_append_string(&sql, " FROM ");
+    sqlite_append_name(&sql, view_name);
+    append_conflict(table, insert, &sql);
+
+    enum status status = sqlite_target_prepare_buffer(writer->database, writer->connection, &sql,
+                                                      &insert->statement, error);
+    if (status != STATUS_OK) {
+        error_recode(error, ERROR_TARGET_SCHEMA);
+    }
+    buffer_free(&sql);
+    return status;
+}
+
+/* ---------------------------------------------------------------- keys that this run wrote */
+
+static const struct writer_column *filled_key(const struct writer_insert *insert, const char *name,
+                                              uint32_t *position)
+{
+    for (*position = 0; *position < insert->view.column_count; (*position)++) {
+        if (sqlite_same_name(insert->columns[*position].column->name, name)) {
+            return &insert->columns[*position];
+        }
+    }
+    return NULL;
+}
+
+static const char *affinity_type(enum sqlite_affinity affinity)
+{
+    static const char *const types[] = {[SQLITE_AFFINITY_NONE] = "BLOB",
+                                        [SQLITE_AFFINITY_TEXT] = "TEXT",
+                                        [SQLITE_AFFINITY_NUMERIC] = "NUMERIC",
+                                        [SQLITE_AFFINITY_INTEGER] = "INTEGER",
+                                        [SQLITE_AFFINITY_REAL] = "REAL"};
+    return types[affinity];
+}
+
+static enum status make_key_table(struct writer *writer, const struct writer_insert *insert,
+                                  const char *name, struct error *error)
+{
+    const struct writer_table *table = &writer->tables[insert->table];
+    struct buffer sql = {0};
+    enum status status;
+
+    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS main.");
+    sqlite_append_name(&sql, name);
+    for (uint32_t i = 0; i < table->plan->key.count; i++) {
+        uint32_t position;
+        const struct writer_column *key = filled_key(insert, table->plan->key.names[i], &position);
+        const char *collation = NULL;
+        if (key == NULL) {
+            buffer_free(&sql);
+            return error_set(error, ERROR_TARGET_SCHEMA, table->plan->name,
+                             "the key column %s is not filled", table->plan->key.names[i]);
+        }
+        sqlite3_table_column_metadata(writer->connection, "main", table->facts.name,
+                                      key->column->name, NULL, &collation, NULL, NULL, NULL);
+        buffer_format(&sql, i == 0 ? " (k%u %s COLLATE " : ", k%u %s COLLATE ", i,
+                      affinity_type(key->affinity));
+        sqlite_append_name(&sql, collation != NULL ? collation : "BINARY");
+    }
+    for (uint32_t i = 0; i < table->plan->key.count; i++) {
+        buffer_format(&sql, i == 0 ? ", PRIMARY KEY (k%u" : ", k%u", i);
+    }
+    buffer_append_string(&sql, ")) WITHOUT ROWID");
+    status = sqlite_target_execute(writer->database, writer->connection, buffer_string(&sql),
+                                   ERROR_TARGET_SCHEMA, error);
+    buffer_free(&sql);
+    return status;
+}
+
+/*
+ * Where records may be there before the run, a second record of this run under one key would look
+ * like one of them: so the run's own keys are kept beside the data, until the load is over.
+ */
+static enum status prepare_track(struct writer *writer, struct writer_insert *insert,
+                                 const char *view_name, struct error *error)
+{
+    const struct writer_table *table = &writer->tables[insert->table];
+    const char *name = arena_format(writer->arena, SQLITE_KEY_TABLE "%s", table->facts.name);
+    struct buffer sql = {0};
+    enum status status = STATUS_FAILED;
+
+    if (name == NULL) {
+        return error_set(error, ERROR_MEMORY, table->plan->name, "no memory for a statement");
+    }
+    if (make_key_table(writer, insert, name, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "INSERT OR ABORT INTO main.");
+    sqlite_append_name(&sql, name);
+    for (uint32_t i = 0; i < table->plan->key.count; i++) {
+        uint32_t position;
+        filled_key(insert, table->plan->key.names[i], &position);
+        buffer_format(&sql, i == 0 ? " SELECT c%u" : ", c%u", position);
+    }
+    buffer_append_string(&sql, " FROM ");
+    sqlite_append_name(&sql, view_name);
+    status = sqlite_target_prepare_buffer(writer->database, writer->connection, &sql,
+                                          &insert->track, error);
+    buffer_free(&sql);
+    return status;
+}
+
+/* ---------------------------------------------------------------- one for all batches of a shape
+ */
+
+static enum status insert_make(struct writer *writer, struct writer_insert *insert,
+                               struct error *error)
+{
+    const struct writer_table *table = &writer->tables[insert->table];
+    char view_name[64];
+
+    if (map_columns(writer, insert, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool tracked = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE ||
+                   table->existing == EXISTING_SKIP;
+    if (tracked && table->plan->key.count == 0) {
+        error_set(error, ERROR_TARGET_SCHEMA, table->plan->name,
+                  "without a key, records that are there can't be recognised");
+        error_hint(error, "give the table a key in the plan, or say existing: append");
+        return STATUS_FAILED;
+    }
+    insert->view.scratch = writer->scratch;
+    insert->view.utf16 = writer->utf16;
+    snprintf(view_name, sizeof view_name, VIEW_NAME "%u", writer->insert_count++);
+    int result = writer_table_register(writer->connection, view_name, &insert->view);
+    if (result != SQLITE_OK) {
+        return sqlite_target_error(writer->database, writer->connection, result, ERROR_INTERNAL,
+                                   "the batch can't be shown to SQLite", error);
+    }
+    if (prepare_insert(writer, insert, view_name, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return tracked ? prepare_track(writer, insert, view_name, error) : STATUS_OK;
+}
+
+enum status writer_insert_get(struct writer *writer, uint32_t table, const struct shape *shape,
+                              struct writer_insert **out, struct error *error)
+{
+    for (struct writer_insert *insert = writer->inserts; insert != NULL; insert = insert->next) {
+        if (insert->table == table && insert->shape == shape) {
+            *out = insert;
+            return STATUS_OK;
+        }
+    }
+    if (writer_describe(writer, table, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct writer_insert *insert = arena_allocate_zeroed(writer->arena, 1, sizeof *insert);
+    if (insert == NULL) {
+        return error_set(error, ERROR_MEMORY, shape->name, "no memory for a statement");
+    }
+    insert->table = table;
+    insert->shape = shape;
+    enum status status = insert_make(writer, insert, error);
+    if (status != STATUS_OK) {
+        sqlite3_finalize(insert->statement);
+        sqlite3_finalize(insert->track);
+        return status;
+    }
+    insert->next = writer->inserts;
+    writer->inserts = insert;
+    *out = insert;
+    return STATUS_OK;
+}
