@@ -74,6 +74,8 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->rejects_file = cli_text(call, CLI_REJECTS);
     options->take_over = cli_switch(call, CLI_TAKE_OVER);
     options->no_express = cli_switch(call, CLI_NO_EXPRESS);
+    options->no_hashes = cli_switch(call, CLI_NO_HASHES);
+    options->resuming = call->command->place == IN_RESUME;
     options->progress = progress_mode(call);
     options->color = cli_color(call, STDERR_FILENO);
     options->command_line = call->command_line;
