@@ -1,1 +1,0 @@
-/* The mapper, lists, aggregates and pages (written by the lead, in progress). */
