@@ -458,6 +458,10 @@ static enum status source_snapshot(struct database *database, uint32_t reader_co
     if (status != STATUS_OK || check_schema_version(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    const struct catalog *catalog = NULL; /* read now: reader threads only look at it */
+    if (catalog_get(self, &catalog, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     source->snapshot_taken = true;
     if (failpoint_hit("sqlite.snapshot_taken", error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -128,6 +128,7 @@ struct excess_digits {
     const char *stream;
     const char *column;
     uint64_t count;
+    char texts[]; /* both names */
 };
 
 /* A sorted list (join columns, row key) of a table whose columns have no usable index. */
@@ -336,14 +337,25 @@ enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
                                struct batch **batch, struct error *error);
 void source_cursor_close(struct cursor *cursor);
 
-/* cell.c: one value of a result row, as the rule says. Texts and BLOBs are copied into the arena.
- * `bytes` grows by what was copied, `excess` by one if there were more digits than `scale`. */
-enum status cell_read(sqlite3_value *value, enum read_rule rule, int32_t scale, struct arena *arena,
-                      struct cell *cell, size_t *bytes, uint64_t *excess) MUST_USE;
+/* cell.c: one text, its UTF-8 checked on the way: an ESCAPE cell if it is none. */
+enum status cell_text_copy(const char *from, size_t length, struct arena *arena,
+                           struct cell *cell) MUST_USE;
+/*
+ * A result row's values, as the columns' rules say; texts and BLOBs are copied into the arena. `bytes`
+ * grows by what was copied, excess[i] by one if value i had more digits than declared. STATUS_FAILED:
+ * memory is out.
+ */
+enum status cells_read(sqlite3_stmt *row, const struct request_column *columns, uint32_t count,
+                       struct arena *arena, struct cell *cells, size_t *bytes,
+                       uint64_t *excess) MUST_USE;
 
-/* One text or BLOB of a row: whole in `arena` up to the slice limit, else a handle that `batch` keeps. */
-enum status large_read(struct sqlite_database *self, const char *table, const char *column,
-                       int64_t row_key, bool is_text, struct batch *batch, struct cell *cell,
-                       size_t *bytes, struct error *error) MUST_USE;
+/*
+ * One text or BLOB of a row: whole in the batch's arena up to the slice limit, else a handle that the
+ * batch keeps. `blob` is the column's own handle (NULL at first), used again for the next row.
+ */
+enum status large_read(struct sqlite_database *self, const struct request_column *column,
+                       int64_t row_key, bool is_text, sqlite3_blob **blob, struct batch *batch,
+                       struct cell *cell, size_t *bytes, struct error *error) MUST_USE;
+void large_close(struct sqlite_database *self, sqlite3_blob *blob); /* NULL is fine */
 
 #endif

@@ -1,0 +1,204 @@
+/* Values of a SQLite row as cells: the storage class decides, the declared type refines. The hot path. */
+#include <math.h>
+#include <string.h>
+#include "base/text.h"
+#include "connectors/sqlite/source.h"
+#include "model/decimal.h"
+
+#define REPEAT(byte) (0x0101010101010101ULL * (byte))
+
+/* Non-zero if any of the eight bytes is `byte`. */
+static inline uint64_t has_byte(uint64_t word, uint64_t byte)
+{
+    uint64_t zero = word ^ REPEAT(byte);
+    return (zero - REPEAT(1)) & ~zero & REPEAT(0x80);
+}
+
+/* Non-zero if any of the eight bytes is no printable ASCII, or a quote or a backslash. */
+static inline uint64_t is_special(uint64_t word)
+{
+    uint64_t control = (word - REPEAT(0x20)) & ~word & REPEAT(0x80);
+    return control | (word & REPEAT(0x80)) | has_byte(word, '"') | has_byte(word, '\\') |
+           has_byte(word, 0x7f);
+}
+
+/* Copies at least eight bytes; tells whether any byte was above 0x7f, and whether any was special. */
+static inline void copy_scanning(char *to, const char *from, size_t length, uint64_t *high,
+                                 uint64_t *special)
+{
+    uint64_t word;
+    size_t at = 0;
+
+    for (; at + 8 <= length; at += 8) {
+        memcpy(&word, from + at, 8);
+        memcpy(to + at, &word, 8);
+        *high |= word;
+        *special |= is_special(word);
+    }
+    memcpy(&word, from + length - 8, 8);
+    memcpy(to + length - 8, &word, 8);
+    *high |= word;
+    *special |= is_special(word);
+}
+
+static inline void copy_short(char *to, const char *from, size_t length, uint64_t *high,
+                              uint64_t *special)
+{
+    uint64_t word = REPEAT(' ');
+    for (size_t i = 0; i < length; i++) {
+        to[i] = from[i];
+        word = word << 8 | (unsigned char)from[i];
+    }
+    *high |= word;
+    *special |= is_special(word);
+}
+
+enum status cell_text_copy(const char *from, size_t length, struct arena *arena, struct cell *cell)
+{
+    uint64_t high = 0;
+    uint64_t special = 0;
+    char *to = arena_allocate(arena, length);
+
+    if (to == NULL) {
+        return STATUS_FAILED;
+    }
+    if (length >= 8) {
+        copy_scanning(to, from, length, &high, &special);
+    } else {
+        copy_short(to, from, length, &high, &special);
+    }
+    *cell = cell_text(to, length);
+    if (special == 0) {
+        cell->flags = CELL_ASCII;
+    } else if ((high & REPEAT(0x80)) != 0 && !text_is_utf8(to, length)) {
+        cell->kind = VALUE_ESCAPE;
+        cell->flags = CELL_ESCAPED_TEXT;
+        cell->aux = ESCAPE_SQLITE;
+    }
+    return STATUS_OK;
+}
+
+static enum status copy_bytes(const void *from, size_t length, struct arena *arena, struct cell *cell)
+{
+    void *to = arena_allocate(arena, length);
+    if (to == NULL) {
+        return STATUS_FAILED;
+    }
+    if (length > 0) {
+        memcpy(to, from, length);
+    }
+    *cell = cell_bytes(to, length);
+    return STATUS_OK;
+}
+
+/*
+ * A float of at most 15 digits that is the nearest one to digits / 10^scale is no nearer to any other
+ * decimal of 15 digits: so those are its shortest digits, once trailing zeros are gone.
+ */
+static inline bool decimal_fast(double value, int32_t scale, struct cell *cell)
+{
+    static const double powers[] = {1e0, 1e1, 1e2, 1e3,  1e4,  1e5,  1e6,  1e7,
+                                    1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    if (scale < 0 || scale > 15) {
+        return false;
+    }
+    double scaled = value * powers[scale];
+    if (!(fabs(scaled) < 1e15)) {
+        return false;
+    }
+    int64_t digits = (int64_t)(scaled + (scaled < 0 ? -0.5 : 0.5));
+    if ((double)digits / powers[scale] != value || digits == 0) {
+        return false;
+    }
+    while (scale > 0 && digits % 10 == 0) {
+        digits /= 10;
+        scale--;
+    }
+    *cell = (struct cell){.kind = VALUE_DECIMAL,
+                          .flags = CELL_SMALL | CELL_FROM_FLOAT,
+                          .aux = (uint16_t)scale,
+                          .i64 = digits};
+    return true;
+}
+
+static enum status read_decimal(double value, int32_t scale, struct arena *arena, struct cell *cell,
+                                uint64_t *excess)
+{
+    if (decimal_fast(value, scale, cell)) {
+        return STATUS_OK;
+    }
+    if (decimal_from_double(value, arena, cell) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (scale >= 0 && isfinite(value)) {
+        int64_t digits = 0;
+        int64_t exponent = 0;
+        if (decimal_measure(cell, &digits, &exponent) && digits > 0 && digits - 1 - exponent > scale) {
+            *excess += 1;
+        }
+    }
+    return STATUS_OK;
+}
+
+static inline enum status read_value(sqlite3_value *value, const struct request_column *column,
+                                     struct arena *arena, struct cell *cell, size_t *bytes,
+                                     uint64_t *excess)
+{
+    const void *data;
+    size_t length;
+
+    switch (sqlite3_value_type(value)) {
+    case SQLITE_INTEGER:
+        cell->kind = VALUE_INT64;
+        cell->flags = 0;
+        cell->aux = 0;
+        cell->length = 0;
+        cell->i64 = sqlite3_value_int64(value);
+        if (column->rule == READ_DECIMAL) {
+            cell->kind = VALUE_DECIMAL;
+            cell->flags = CELL_SMALL;
+        } else if (column->rule >= READ_BOOL && (uint64_t)cell->i64 <= 1) {
+            cell->kind = VALUE_BOOL;
+        }
+        return STATUS_OK;
+    case SQLITE_FLOAT:
+        if (column->rule == READ_DECIMAL) {
+            return read_decimal(sqlite3_value_double(value), column->scale, arena, cell, excess);
+        }
+        *cell = cell_float64(sqlite3_value_double(value));
+        return STATUS_OK;
+    case SQLITE_TEXT:
+        data = sqlite3_value_text(value);
+        length = (size_t)sqlite3_value_bytes(value);
+        if (data == NULL) {
+            return STATUS_FAILED;
+        }
+        *bytes += length;
+        return cell_text_copy(data, length, arena, cell);
+    case SQLITE_BLOB:
+        data = sqlite3_value_blob(value);
+        length = (size_t)sqlite3_value_bytes(value);
+        if (data == NULL && length > 0) {
+            return STATUS_FAILED;
+        }
+        *bytes += length;
+        return copy_bytes(data, length, arena, cell);
+    default: *cell = cell_null(); return STATUS_OK;
+    }
+}
+
+enum status cells_read(sqlite3_stmt *row, const struct request_column *columns, uint32_t count,
+                       struct arena *arena, struct cell *cells, size_t *bytes, uint64_t *excess)
+{
+    size_t copied = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct request_column *column = &columns[i];
+        if (read_value(sqlite3_column_value(row, (int)column->result), column, arena, &cells[i],
+                       &copied, &excess[i]) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    *bytes += copied;
+    return STATUS_OK;
+}

@@ -1,0 +1,357 @@
+/*
+ * Readers and cursors: a prepared SELECT stepped into batches.
+ *
+ * SQLite loads a row's values before it hands them out. So that one of 100 MiB is never loaded, the
+ * connection's length limit is the slice limit while rows are read; SQLite then refuses the row that
+ * holds a larger one, and the cursor goes on from that row in careful mode, where texts and BLOBs are
+ * fetched by their row key. Where that can't be (views, queries, WITHOUT ROWID), values come whole.
+ */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include "connectors/sqlite/source.h"
+
+struct cursor {
+    struct reader *reader;
+    const struct read_request *request;
+    struct span *span; /* a copy; NULL: all */
+    struct arena *arena;
+    struct request_sql compiled;
+    enum read_mode mode;
+    sqlite3_stmt *statement;
+    sqlite3_blob **blobs; /* careful mode: one a column */
+    uint64_t *excess;
+    uint64_t delivered;
+    bool done;
+};
+
+enum status source_reader_open(struct database *database, struct reader **reader, struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    struct sqlite_source *source = self->source;
+    struct reader *opened = calloc(1, sizeof *opened);
+
+    *reader = NULL;
+    if (opened == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a reader");
+    }
+    opened->database = self;
+    if (source->single && source->snapshot_taken) {
+        opened->connection = self->control;
+    } else if (source->idle_count > 0) {
+        opened->connection = source->idle[--source->idle_count];
+        opened->owned = true;
+    } else {
+        free(opened);
+        return error_set(error, ERROR_INTERNAL, self->shown,
+                         "a reader was opened that the snapshot was not taken for");
+    }
+    *reader = opened;
+    return STATUS_OK;
+}
+
+void source_reader_close(struct reader *reader)
+{
+    if (reader == NULL) {
+        return;
+    }
+    if (reader->owned) {
+        sqlite_connection_close(reader->connection);
+    }
+    free(reader);
+}
+
+/* ---------------------------------------------------------------- the statement */
+
+static void forget_statement(struct cursor *cursor)
+{
+    sqlite3_finalize(cursor->statement);
+    cursor->statement = NULL;
+    for (uint32_t i = 0; cursor->blobs != NULL && i < cursor->compiled.column_count; i++) {
+        large_close(cursor->reader->database, cursor->blobs[i]);
+    }
+    cursor->blobs = NULL;
+    request_free(&cursor->compiled);
+}
+
+/* What the statement says of a query's columns, which no catalogue knows. */
+static void take_declared_types(struct cursor *cursor)
+{
+    for (uint32_t i = 0; i < cursor->compiled.column_count; i++) {
+        struct request_column *column = &cursor->compiled.columns[i];
+        if (column->table == NULL && column->rule != READ_PRESENCE) {
+            struct column_type read = sqlite_column_type_of(
+                sqlite3_column_decltype(cursor->statement, (int)column->result), false);
+            column->rule = read.rule;
+            column->scale = read.type.precision > 0 ? read.type.scale : -1;
+        }
+    }
+}
+
+static enum status start(struct cursor *cursor, enum read_mode mode, struct error *error)
+{
+    struct sqlite_database *self = cursor->reader->database;
+    struct request_options options = {
+        .connection = cursor->reader->connection,
+        .schema = "main",
+        .mode = mode,
+        .with_spills = true,
+        .with_offset = cursor->delivered > 0,
+    };
+
+    forget_statement(cursor);
+    if (request_compile(self, cursor->request, cursor->span, options, cursor->arena, &cursor->compiled,
+                        error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    cursor->mode = mode;
+    if (mode == READ_NORMAL && !(cursor->compiled.sliceable && cursor->compiled.restarts)) {
+        cursor->mode = READ_WHOLE;
+    }
+    uint32_t count = cursor->compiled.column_count + 1;
+    cursor->blobs = arena_allocate_zeroed(cursor->arena, count, sizeof *cursor->blobs);
+    if (cursor->excess == NULL) {
+        cursor->excess = arena_allocate_zeroed(cursor->arena, count, sizeof *cursor->excess);
+    }
+    if (cursor->blobs == NULL || cursor->excess == NULL) {
+        return error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a cursor");
+    }
+    if (sqlite_prepare(self, cursor->reader->connection, buffer_string(&cursor->compiled.sql),
+                       &cursor->statement, error) != STATUS_OK) {
+        if (error != NULL && error->code == ERROR_SOURCE_READ && cursor->request->query != NULL) {
+            error_recode(error, ERROR_PLAN_INVALID);
+        }
+        error_context(error, "%s: ", cursor->request->name);
+        return STATUS_FAILED;
+    }
+    take_declared_types(cursor);
+    if (cursor->span != NULL && sqlite_span_bind(cursor->span, cursor->statement, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (options.with_offset) {
+        sqlite3_bind_int64(cursor->statement,
+                           sqlite3_bind_parameter_index(cursor->statement, ":skip"),
+                           (int64_t)cursor->delivered);
+    }
+    return STATUS_OK;
+}
+
+static enum status copy_span(struct cursor *cursor, const struct span *span)
+{
+    if (span == NULL) {
+        return STATUS_OK;
+    }
+    cursor->span = arena_allocate(cursor->arena, sizeof *cursor->span);
+    if (cursor->span == NULL) {
+        return STATUS_FAILED;
+    }
+    *cursor->span = (struct span){.bounds_length = span->bounds_length};
+    cursor->span->printable =
+        arena_copy_string(cursor->arena, span->printable != NULL ? span->printable : "span");
+    cursor->span->bounds = (const uint8_t *)arena_copy(cursor->arena, span->bounds, span->bounds_length);
+    return cursor->span->bounds != NULL && cursor->span->printable != NULL ? STATUS_OK : STATUS_FAILED;
+}
+
+enum status source_cursor_open(struct reader *reader, const struct read_request *request,
+                               const struct span *span, struct cursor **cursor, struct error *error)
+{
+    struct cursor *opened = calloc(1, sizeof *opened);
+
+    *cursor = NULL;
+    if (opened == NULL || (opened->arena = arena_create(4096)) == NULL) {
+        free(opened);
+        return error_set(error, ERROR_MEMORY, request->name, "no memory for a cursor");
+    }
+    opened->reader = reader;
+    opened->request = request;
+    if (copy_span(opened, span) != STATUS_OK) {
+        source_cursor_close(opened);
+        return error_set(error, ERROR_MEMORY, request->name, "no memory for a cursor");
+    }
+    if (start(opened, READ_NORMAL, error) != STATUS_OK) {
+        source_cursor_close(opened);
+        return STATUS_FAILED;
+    }
+    *cursor = opened;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- rows */
+
+static enum status read_careful(struct cursor *cursor, struct batch *batch, struct cell *cells,
+                                size_t *bytes, struct error *error)
+{
+    for (uint32_t i = 0; i < cursor->compiled.column_count; i++) {
+        const struct request_column *column = &cursor->compiled.columns[i];
+        int class =
+            column->careful ? sqlite3_column_int(cursor->statement, (int)column->result + 1) : 0;
+        if (class != 0 &&
+            large_read(cursor->reader->database, column,
+                       sqlite3_column_int64(cursor->statement, (int)column->rowid_result),
+                       class == SQLITE_TEXT, &cursor->blobs[i], batch, &cells[i], bytes,
+                       error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status out_of_memory(struct cursor *cursor, struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a row");
+}
+
+/* A document: a MAP of names and values, both in the batch's arena. */
+static enum status read_document(struct cursor *cursor, struct batch *batch, struct cell *cell,
+                                 size_t *bytes, struct error *error)
+{
+    uint32_t count = cursor->compiled.column_count;
+    struct cell *values = arena_allocate_zeroed(batch->arena, count + 1, sizeof *values);
+    struct cell *pairs = arena_allocate_zeroed(batch->arena, (size_t)count * 2 + 1, sizeof *pairs);
+
+    if (values == NULL || pairs == NULL ||
+        cells_read(cursor->statement, cursor->compiled.columns, count, batch->arena, values, bytes,
+                   cursor->excess) != STATUS_OK) {
+        return out_of_memory(cursor, error);
+    }
+    if (cursor->mode == READ_CAREFUL &&
+        read_careful(cursor, batch, values, bytes, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = cursor->compiled.columns[i].name;
+        char *copy = arena_copy_string(batch->arena, name);
+        if (copy == NULL) {
+            return out_of_memory(cursor, error);
+        }
+        pairs[2 * i] = cell_text(copy, strlen(name));
+        pairs[2 * i + 1] = values[i];
+    }
+    *cell = cell_items(VALUE_MAP, pairs, count);
+    *bytes += (size_t)count * 2 * sizeof *pairs;
+    return STATUS_OK;
+}
+
+static enum status read_row(struct cursor *cursor, struct batch *batch, size_t *bytes,
+                            struct error *error)
+{
+    struct cell *cells = batch_append(batch);
+    if (cells == NULL) {
+        return out_of_memory(cursor, error);
+    }
+    if (cursor->compiled.documents) {
+        return read_document(cursor, batch, cells, bytes, error);
+    }
+    if (cells_read(cursor->statement, cursor->compiled.columns, cursor->compiled.column_count,
+                   batch->arena, cells, bytes, cursor->excess) != STATUS_OK) {
+        return out_of_memory(cursor, error);
+    }
+    return cursor->mode == READ_CAREFUL ? read_careful(cursor, batch, cells, bytes, error) : STATUS_OK;
+}
+
+static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max, size_t bytes_max,
+                        struct error *error)
+{
+    size_t bytes = 0;
+    size_t row_bytes = (size_t)batch->width * sizeof(struct cell);
+
+    while (batch->row_count < rows_max && bytes < bytes_max) {
+        int result = sqlite3_step(cursor->statement);
+        if (result == SQLITE_ROW) {
+            if (read_row(cursor, batch, &bytes, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+            cursor->delivered++;
+            bytes += row_bytes;
+        } else if (result == SQLITE_DONE) {
+            cursor->done = true;
+            break;
+        } else if ((result & 0xff) == SQLITE_TOOBIG && cursor->mode == READ_NORMAL) {
+            sqlite3_limit(cursor->reader->connection, SQLITE_LIMIT_LENGTH, INT_MAX);
+            if (start(cursor, READ_CAREFUL, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+        } else {
+            return sqlite_error(cursor->reader->connection, result, OPEN_SOURCE, ERROR_SOURCE_READ,
+                                cursor->request->name, "reading failed", error);
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
+                               struct batch **batch, struct error *error)
+{
+    struct sqlite_database *self = cursor->reader->database;
+    uint32_t width = cursor->compiled.documents ? 1 : cursor->compiled.column_count;
+    size_t fitting = bytes_max / ((size_t)width * sizeof(struct cell) + 1) + 1;
+
+    *batch = NULL;
+    if (cursor->done) {
+        return STATUS_END;
+    }
+    rows_max = rows_max > 0 ? rows_max : 1;
+    struct batch *filled = batch_create(NULL, width, fitting < rows_max ? (uint32_t)fitting : rows_max);
+    if (filled == NULL) {
+        return error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a batch");
+    }
+    sqlite3 *connection = cursor->reader->connection;
+    sqlite3_limit(connection, SQLITE_LIMIT_LENGTH,
+                  cursor->mode == READ_NORMAL ? (int)self->base.limits.slice_bytes : INT_MAX);
+    enum status status = fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
+    sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, INT_MAX);
+    if (status == STATUS_OK && filled->row_count == 0) {
+        status = STATUS_END;
+    }
+    if (status != STATUS_OK) {
+        batch_destroy(filled);
+        return status;
+    }
+    *batch = filled;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- closing */
+
+static void keep_excess(struct cursor *cursor)
+{
+    struct sqlite_source *source = cursor->reader->database->source;
+
+    for (uint32_t i = 0; cursor->excess != NULL && i < cursor->compiled.column_count; i++) {
+        const char *name = cursor->compiled.columns[i].name;
+        if (cursor->excess[i] == 0) {
+            continue;
+        }
+        pthread_mutex_lock(&source->lock);
+        struct excess_digits *excess = source->excess;
+        while (excess != NULL && (strcmp(excess->stream, cursor->request->name) != 0 ||
+                                  strcmp(excess->column, name) != 0)) {
+            excess = excess->next;
+        }
+        size_t stream_length = strlen(cursor->request->name) + 1;
+        size_t name_length = strlen(name) + 1;
+        if (excess == NULL && (excess = calloc(1, sizeof *excess + stream_length + name_length)) != NULL) {
+            memcpy(excess->texts, cursor->request->name, stream_length);
+            memcpy(excess->texts + stream_length, name, name_length);
+            excess->stream = excess->texts;
+            excess->column = excess->texts + stream_length;
+            excess->next = source->excess;
+            source->excess = excess;
+        }
+        if (excess != NULL) {
+            excess->count += cursor->excess[i];
+        }
+        pthread_mutex_unlock(&source->lock);
+    }
+}
+
+void source_cursor_close(struct cursor *cursor)
+{
+    if (cursor == NULL) {
+        return;
+    }
+    keep_excess(cursor);
+    forget_statement(cursor);
+    arena_destroy(cursor->arena);
+    free(cursor);
+}
