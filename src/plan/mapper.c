@@ -5,6 +5,10 @@
 #include <string.h>
 
 static const uint64_t record_bytes_default = (uint64_t)16 << 20;
+/* Records are measured here by their cells, which take up to so many times what a target stores.
+ * The target's own rule is checked by its connector; this bound only keeps lists from growing
+ * without end. */
+enum { MEASURE_FACTOR = 4 };
 
 /* ---- making and freeing */
 
@@ -86,7 +90,8 @@ enum status mapper_create(const struct plan *plan, const struct plan_stream *str
     made->plan = plan;
     made->stream = stream;
     made->shared = plan->entities[stream->entities[0]].mapping->stream;
-    made->record_bytes_max = record_bytes_max ? record_bytes_max : record_bytes_default;
+    made->record_bytes_max =
+        record_bytes_max ? record_bytes_max * MEASURE_FACTOR : record_bytes_default;
     enum status status = make_states(made, error);
     if (status != STATUS_OK) {
         mapper_destroy(made);
@@ -359,7 +364,8 @@ enum status mapper_map_batch(struct mapper *mapper, struct batch *batch, struct 
                              "a mapped batch was not taken");
         }
     }
-    if (mapper->stream->identity && !mapper->shared->documents) {
+    if (mapper->entity_count == 1 && mapper->entities[0].mapping->identity &&
+        !mapper->shared->documents) {
         pass_identity(mapper, batch);
         return STATUS_OK;
     }

@@ -37,7 +37,8 @@ struct mapper_counts {
     uint64_t long_decimals; /* digits beyond the declared scale, kept */
 };
 
-/* `record_bytes_max` bounds any one record (0: 16 MiB). */
+/* `record_bytes_max` is the target's limit (0: none, 16 MiB are held at most); a record is given up once
+ * it is certainly larger. */
 enum status mapper_create(const struct plan *plan, const struct plan_stream *stream,
                           uint64_t record_bytes_max, struct mapper **mapper, struct error *error) MUST_USE;
 void mapper_destroy(struct mapper *mapper);
