@@ -79,7 +79,8 @@ enum escape_tag {
     ESCAPE_MYSQL,
     ESCAPE_MONGODB,
     ESCAPE_CASSANDRA,
-    ESCAPE_TEST
+    ESCAPE_TEST,
+    ESCAPE_DYNAMODB
 };
 
 struct value_interval {
