@@ -23,12 +23,12 @@ static void append_entities(const struct check_report *report, bool color, struc
     struct table *table = table_create(titles);
     for (uint32_t i = 0; i < report->entity_count; i++) {
         const struct check_entity *entity = &report->entities[i];
-        table_add(table, entity->name);
-        table_add(table, entity->from == NULL ? "" : entity->from);
-        table_add(table, entity->table);
+        table_add_text(table, entity->name);
+        table_add_text(table, entity->from == NULL ? "" : entity->from);
+        table_add_text(table, entity->table);
         table_add_count(table, entity->records);
         table_add_bytes(table, entity->bytes);
-        table_add(table, entity->keys == NULL ? "" : entity->keys);
+        table_add_text(table, entity->keys == NULL ? "" : entity->keys);
     }
     table_append(table, color, out);
     table_destroy(table);

@@ -50,8 +50,8 @@ enum status cli_parse(struct cli_call *call, int argument_count, char **argument
 /* The plan that the call means: --plan, or transhume.yaml when no SRC and DST are given; NULL: a
  * plain copy. */
 enum status cli_find_plan(struct cli_call *call, const char **path, struct error *error) MUST_USE;
-/* The same for resume: without --plan and SRC DST, a state folder of a plain copy says what to go
- * on with. */
+/* The same for resume: NULL also where the state folder knows a run, which the engine then goes on
+ * with. */
 enum status cli_find_plan_of_run(struct cli_call *call, const char **path,
                                  struct error *error) MUST_USE;
 

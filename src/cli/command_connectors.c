@@ -54,11 +54,12 @@ static void append_overview(bool color, struct buffer *out)
     struct table *table = table_create(titles);
     for (uint32_t i = 0; i < registry_count(); i++) {
         const struct connector *connector = registry_at(i);
-        table_add(table, connector->name);
-        table_add(table, connector->title);
-        table_add(table, connector->uri_help);
-        table_add(table, directions(connector));
-        table_add(table, connector->target == NULL ? "" : cli_guarantee_name(connector->guarantee));
+        table_add_text(table, connector->name);
+        table_add_text(table, connector->title);
+        table_add_text(table, connector->uri_help);
+        table_add_text(table, directions(connector));
+        table_add_text(table,
+                       connector->target == NULL ? "" : cli_guarantee_name(connector->guarantee));
     }
     table_append(table, color, out);
     table_destroy(table);
@@ -85,14 +86,14 @@ static void append_options(const struct connector *connector, bool color, struct
     struct table *table = table_create(titles);
     for (uint32_t i = 0; i < connector->option_count; i++) {
         const struct connector_option *option = &connector->options[i];
-        table_add(table, option->name);
+        table_add_text(table, option->name);
         table_format(table, "%s%s%s",
                      option->range != NULL && option->type == OPTION_CHOICE
                          ? ""
                          : option_type_name(option->type),
                      option->range != NULL && option->type != OPTION_CHOICE ? " " : "",
                      option->range == NULL ? "" : option->range);
-        table_add(table, option->default_text == NULL ? "" : option->default_text);
+        table_add_text(table, option->default_text == NULL ? "" : option->default_text);
         table_format(table, "%s%s", option->help, option->secret ? " (secret)" : "");
     }
     buffer_append_string(out, "\noptions, as in URI?name=value:\n\n");
@@ -109,11 +110,11 @@ static void append_types(const struct connector *connector, bool color, struct b
     struct table *table = table_create(titles);
     for (uint32_t i = 0; i < connector->type_count; i++) {
         const struct type_mapping *type = &connector->types[i];
-        table_add(table, type->native);
-        table_add(table, value_kind_name(type->kind));
-        table_add(table, type->loss == NULL ? "" : type->loss);
-        table_add(table, type->reading == NULL ? "" : type->reading);
-        table_add(table, type->writing == NULL ? "not written" : type->writing);
+        table_add_text(table, type->native);
+        table_add_text(table, value_kind_name(type->kind));
+        table_add_text(table, type->loss == NULL ? "" : type->loss);
+        table_add_text(table, type->reading == NULL ? "" : type->reading);
+        table_add_text(table, type->writing == NULL ? "not written" : type->writing);
     }
     buffer_append_string(out, "\ntypes:\n\n");
     table_append(table, color, out);

@@ -1,8 +1,6 @@
 /* transhume reset: forgets the local state. */
 #include "cli/cli.h"
 
-#include <unistd.h>
-
 int command_reset(struct cli_call *call)
 {
     struct error error = {0};
@@ -13,9 +11,13 @@ int command_reset(struct cli_call *call)
         error_hint(&error, "Say --confirm if that is wanted. Source and target stay as they are.");
         return cli_fail(&error);
     }
-    if (run_state_reset(folder, &out, &error) != STATUS_OK) {
+    enum status status = run_state_reset(folder, &out, &error);
+    if (status == STATUS_FAILED) {
         buffer_free(&out);
         return cli_fail(&error);
+    }
+    if (status == STATUS_END) {
+        buffer_format(&out, "there is no state in %s: nothing to forget\n", folder);
     }
     return cli_finish(&out, 0);
 }

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/text.h"
-#include "engine/state_folder.h"
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -283,29 +282,17 @@ enum status cli_find_plan_of_run(struct cli_call *call, const char **path, struc
     if (*path != NULL || call->argument_count == 2) {
         return STATUS_OK;
     }
-    /* a plain copy leaves no plan behind; the state folder knows what it copied */
-    struct state_folder folder;
-    struct local_run run;
-    enum status status =
-        state_folder_name(&folder, cli_state_folder(call, NULL), call->arena, error);
-    if (status == STATUS_OK) {
-        status = local_run_read(&folder, call->arena, &run, error);
+    const char *folder = cli_state_folder(call, NULL);
+    const char *run_file = file_join(call->arena, folder, "run.json");
+    if (run_file != NULL && file_exists(run_file)) {
+        return STATUS_OK; /* it knows plan, source and target */
     }
-    if (status == STATUS_FAILED) {
-        return STATUS_FAILED;
-    }
-    if (status == STATUS_OK && run.plan_path == NULL && run.source != NULL && run.target != NULL) {
-        call->arguments[0] = run.source;
-        call->arguments[1] = run.target;
-        call->argument_count = 2;
+    if (access(plan_name, F_OK) == 0) {
+        *path = plan_name;
         return STATUS_OK;
     }
-    if (status == STATUS_END && access(plan_name, F_OK) != 0) {
-        error_set(error, ERROR_RUN_NOTHING, folder.path, "there is no run here to go on with");
-        error_hint(error,
-                   "--plan FILE or SRC DST say what was copied, --state DIR where its state is; "
-                   "`transhume migrate` starts a run.");
-        return STATUS_FAILED;
-    }
-    return cli_find_plan(call, path, error);
+    error_set(error, ERROR_RUN_NOTHING, folder, "there is no run here to go on with");
+    error_hint(error, "--plan FILE or SRC DST say what was copied, --state DIR where its state is; "
+                      "`transhume migrate` starts a run.");
+    return STATUS_FAILED;
 }

@@ -7,11 +7,18 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "observe/table.h"
-#include <errno.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { ERRORS_SHOWN = 3, STAMP_DIGITS = 19 };
+
+struct sums {
+    int64_t total; /* -1 once one is not known */
+    int64_t migrated;
+    int64_t rejected;
+    int64_t skipped;
+};
 
 static const char *text_of(const json_t *object, const char *name)
 {
@@ -19,7 +26,7 @@ static const char *text_of(const json_t *object, const char *name)
     return text == NULL ? "" : text;
 }
 
-/* -1: not a number */
+/* -1: no count */
 static int64_t count_of(const json_t *object, const char *name)
 {
     const json_t *number = json_object_get(object, name);
@@ -27,89 +34,81 @@ static int64_t count_of(const json_t *object, const char *name)
                                                                       : -1;
 }
 
-static double number_of(const json_t *object, const char *name)
+/* Seconds since 1970 of "2026-01-31T23:59:59.123Z"; 0: not such a stamp. */
+static int64_t stamp_of(const json_t *object, const char *name)
 {
-    const json_t *number = json_object_get(object, name);
-    return json_is_number(number) && json_number_value(number) >= 0 ? json_number_value(number)
-                                                                    : -1;
+    const char *text = text_of(object, name);
+    int parts[6] = {0};
+    static const char form[] = "####-##-##T##:##:##";
+    if (strlen(text) < STAMP_DIGITS) {
+        return 0;
+    }
+    for (int i = 0, part = 0; i < STAMP_DIGITS; i++) {
+        if (form[i] != '#') {
+            part++;
+        }
+        if (form[i] == '#' ? text[i] < '0' || text[i] > '9' : text[i] != form[i]) {
+            return 0;
+        }
+        parts[part] = form[i] == '#' ? parts[part] * 10 + (text[i] - '0') : parts[part];
+    }
+    if (parts[1] < 1 || parts[1] > 12) {
+        return 0;
+    }
+    return clock_days_from_civil(parts[0], parts[1], parts[2]) * 86400 + parts[3] * 3600 +
+           parts[4] * 60 + parts[5];
 }
 
 static void add_percent(struct table *table, int64_t done, int64_t total)
 {
     if (done < 0 || total < 0) {
-        table_add(table, "?");
+        table_add_text(table, "?");
     } else if (done >= total) {
-        table_add(table, "100.0%");
+        table_add_text(table, "100.0%");
     } else {
         unsigned tenths = (unsigned)((double)done / (double)total * 1000);
         table_format(table, "%u.%u%%", tenths / 10, tenths % 10);
     }
 }
 
-static void add_rate(struct table *table, double rate)
+/* Done is what was written, rejected or skipped. */
+static void add_row(struct table *table, const char *table_name, const char *name,
+                    const struct sums *sums, const char *last_id)
 {
-    char text[32];
-    if (rate < 0) {
-        table_add(table, "");
-        return;
-    }
-    text_human_count((uint64_t)(rate + 0.5), text, sizeof(text));
-    table_format(table, "%s/s", text);
+    table_add_text(table, table_name);
+    table_add_text(table, name);
+    table_add_count(table, sums->migrated);
+    table_add_count(table, sums->rejected);
+    table_add_count(table, sums->total);
+    add_percent(table, sums->migrated + sums->rejected + sums->skipped, sums->total);
+    table_add_text(table, last_id);
 }
 
-static void add_left(struct table *table, int64_t done, int64_t total, double rate, bool running)
+static int64_t count_or_zero(const json_t *object, const char *name)
 {
-    char text[32] = "";
-    if (running && rate > 0 && done >= 0 && total > done) {
-        text_human_seconds((double)(total - done) / rate, text, sizeof(text));
-    }
-    table_add(table, text);
+    int64_t count = count_of(object, name);
+    return count < 0 ? 0 : count;
 }
-
-struct sums {
-    int64_t total; /* -1 once one is not known */
-    int64_t done;
-    double rate;
-};
 
 static void add_entity(struct table *table, const char *table_name, const char *name,
-                       const json_t *entity, bool running, struct sums *sums)
+                       const json_t *entity, struct sums *all)
 {
-    int64_t total = count_of(entity, "total");
-    int64_t done = count_of(entity, "migrated");
-    double rate = number_of(entity, "records_per_second");
-    table_add(table, table_name);
-    table_add(table, name);
-    table_add_count(table, done);
-    table_add_count(table, total);
-    add_percent(table, done, total);
-    add_rate(table, rate);
-    add_left(table, done, total, rate, running);
-    table_add(table, text_of(entity, "last_id"));
-    sums->total = sums->total < 0 || total < 0 ? -1 : sums->total + total;
-    sums->done += done < 0 ? 0 : done;
-    sums->rate += rate < 0 ? 0 : rate;
+    struct sums own = {.total = count_of(entity, "total"),
+                       .migrated = count_or_zero(entity, "migrated"),
+                       .rejected = count_or_zero(entity, "rejected"),
+                       .skipped = count_or_zero(entity, "skipped")};
+    add_row(table, table_name, name, &own, text_of(entity, "last_id"));
+    all->total = all->total < 0 || own.total < 0 ? -1 : all->total + own.total;
+    all->migrated += own.migrated;
+    all->rejected += own.rejected;
+    all->skipped += own.skipped;
 }
 
-static void add_sums(struct table *table, const struct sums *sums, bool running)
+static void append_tables(json_t *state, bool color, struct sums *sums, struct buffer *out)
 {
-    table_rule(table);
-    table_add(table, "total");
-    table_add(table, "");
-    table_add_count(table, sums->done);
-    table_add_count(table, sums->total);
-    add_percent(table, sums->done, sums->total);
-    add_rate(table, sums->rate);
-    add_left(table, sums->done, sums->total, sums->rate, running);
-    table_add(table, "");
-}
-
-static void append_tables(json_t *state, bool running, bool color, struct buffer *out)
-{
-    static const char *const titles[] = {"table", "entity", ">done", ">total", ">%",
-                                         ">rate", ">left",  "last",  NULL};
+    static const char *const titles[] = {"table",  "entity", ">migrated", ">rejected",
+                                         ">total", ">",      "last",      NULL};
     struct table *table = table_create(titles);
-    struct sums sums = {0};
     const char *table_name;
     const char *entity_name;
     json_t *table_object;
@@ -118,10 +117,136 @@ static void append_tables(json_t *state, bool running, bool color, struct buffer
     {
         json_object_foreach(json_object_get(table_object, "entities"), entity_name, entity)
         {
-            add_entity(table, table_name, entity_name, entity, running, &sums);
+            add_entity(table, table_name, entity_name, entity, sums);
         }
     }
-    add_sums(table, &sums, running);
+    table_rule(table);
+    add_row(table, "total", "", sums, "");
     table_append(table, color, out);
     table_destroy(table);
+}
+
+/* Between two looks; at the first one, the mean of this attempt. */
+static double measure(const json_t *state, int64_t done, struct state_watch *watch)
+{
+    const json_t *attempt = json_object_get(state, "attempt");
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t began = stamp_of(attempt, "started_at");
+    int64_t seconds = stamp_of(state, "updated_at") - began;
+    int64_t migrated = done - count_or_zero(attempt, "migrated_before");
+    double rate = watch->rate;
+    if (watch->then_ms > 0 && now_ms > watch->then_ms && done >= watch->done) {
+        double now = (double)(done - watch->done) * 1000 / (double)(now_ms - watch->then_ms);
+        rate = rate > 0 ? rate * 0.7 + now * 0.3 : now;
+    } else if (began > 0 && migrated > 0) {
+        rate = (double)migrated / (double)(seconds < 1 ? 1 : seconds);
+    }
+    watch->then_ms = now_ms;
+    watch->done = done;
+    watch->rate = rate;
+    return rate;
+}
+
+static void append_rate(const json_t *state, bool running, const struct sums *sums,
+                        struct state_watch *watch, struct buffer *out)
+{
+    char text[32];
+    int64_t left = sums->total - sums->migrated - sums->rejected - sums->skipped;
+    double rate = measure(state, sums->migrated, watch);
+    if (rate <= 0) {
+        return;
+    }
+    text_human_count((uint64_t)(rate + 0.5), text, sizeof(text));
+    buffer_format(out, "\nrate     %s records/s", text);
+    if (running && sums->total >= 0 && left > 0) {
+        text_human_seconds((double)left / rate, text, sizeof(text));
+        buffer_format(out, ", about %s left", text);
+    }
+    buffer_append_byte(out, '\n');
+}
+
+static void append_printable(struct buffer *out, const char *text)
+{
+    char printable[400];
+    text_printable(text, strlen(text), printable, sizeof(printable));
+    buffer_append_string(out, printable);
+}
+
+static void append_member(const char *label, const json_t *state, const char *name,
+                          struct buffer *out)
+{
+    const char *text = text_of(state, name);
+    if (*text != '\0') {
+        buffer_format(out, "%-9s", label);
+        append_printable(out, text);
+        buffer_append_byte(out, '\n');
+    }
+}
+
+static void append_status(const json_t *state, bool running, struct buffer *out)
+{
+    const char *status = text_of(state, "status");
+    buffer_append_string(out, "status   ");
+    append_printable(out, *status == '\0' ? "?" : status);
+    if (strcmp(status, "in_progress") == 0 && !running) {
+        bool interrupted = json_is_true(json_object_get(state, "interrupted"));
+        buffer_format(out, ", %s: `transhume resume` goes on",
+                      interrupted ? "interrupted" : "but no process is at work");
+    } else if (strcmp(status, "failed") == 0) {
+        buffer_append_string(out, ": once the cause is mended, `transhume resume` goes on");
+    }
+    buffer_append_byte(out, '\n');
+}
+
+static void append_errors(const json_t *state, struct buffer *out)
+{
+    const json_t *errors = json_object_get(state, "errors");
+    size_t count = json_array_size(errors);
+    if (count == 0) {
+        return;
+    }
+    size_t first = count > ERRORS_SHOWN ? count - ERRORS_SHOWN : 0;
+    buffer_append_string(out, first > 0 ? "\nlast errors\n" : "\nerrors\n");
+    for (size_t i = first; i < count; i++) {
+        const json_t *error = json_array_get(errors, i);
+        buffer_append_string(out, "  ");
+        append_printable(out, text_of(error, "at"));
+        buffer_append_string(out, "  ");
+        append_printable(out, text_of(error, "message"));
+        buffer_append_string(out, " [");
+        append_printable(out, text_of(error, "code"));
+        buffer_append_string(out, "]\n");
+    }
+}
+
+bool state_view_append(const char *json, bool running, bool color, struct state_watch *watch,
+                       struct buffer *out)
+{
+    json_t *state = json_loads(json, JSON_REJECT_DUPLICATES, NULL);
+    struct sums sums = {0};
+    if (!json_is_object(state)) {
+        json_decref(state);
+        return false;
+    }
+    append_member("run", state, "run", out);
+    append_member("source", state, "source", out);
+    append_member("target", state, "target", out);
+    append_status(state, running, out);
+    append_member("started", state, "started_at", out);
+    append_member("updated", state, "updated_at", out);
+    buffer_append_byte(out, '\n');
+    append_tables(state, color, &sums, out);
+    append_rate(state, running, &sums, watch, out);
+    append_errors(state, out);
+    json_decref(state);
+    return true;
+}
+
+bool state_view_is_open(const char *json)
+{
+    json_t *state = json_loads(json, 0, NULL);
+    const char *status = text_of(state, "status");
+    bool open = strcmp(status, "completed") != 0 && strcmp(status, "failed") != 0;
+    json_decref(state);
+    return open;
 }

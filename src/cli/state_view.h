@@ -3,12 +3,22 @@
 #define TRANSHUME_CLI_STATE_VIEW_H
 
 #include "base/buffer.h"
-#include "base/error.h"
 #include <stdbool.h>
+#include <stdint.h>
 
-/* What `status` shows of a state; false: no state.json of this program. */
-bool state_view_append(const char *json, bool color, struct buffer *out);
-/* True while the state says that a run goes on and its process is alive. */
-bool state_view_is_running(const char *json);
+/* What one look at the state leaves for the next, so that `--watch` shows the rate of now. Zeroed
+ * before the first. */
+struct state_watch {
+    int64_t then_ms;
+    int64_t done;
+    double rate; /* records per second; 0: not known */
+};
+
+/* Appends what `status` shows. `running` says that a process is at work. false: this is no
+ * state.json. */
+bool state_view_append(const char *json, bool running, bool color, struct state_watch *watch,
+                       struct buffer *out);
+/* True if the state says that the run is neither finished nor failed. */
+bool state_view_is_open(const char *json);
 
 #endif

@@ -266,7 +266,7 @@ static double entity_seconds(const struct progress_entity *entity, double whole)
 static void add_row(struct table *table, const char *name, const struct progress_view *view,
                     double seconds)
 {
-    table_add(table, name);
+    table_add_text(table, name);
     table_add_count(table, (int64_t)view->read);
     table_add_count(table, (int64_t)view->written);
     table_add_count(table, (int64_t)view->rejected);

@@ -64,7 +64,7 @@ static void add_cell(struct table *table, const char *cell)
     table->cells[table->cell_count++] = cell;
 }
 
-void table_add(struct table *table, const char *text)
+void table_add_text(struct table *table, const char *text)
 {
     if (table == NULL) {
         return;
@@ -86,7 +86,7 @@ void table_format(struct table *table, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    table_add(table, text);
+    table_add_text(table, text);
 }
 
 void table_add_count(struct table *table, int64_t count)
@@ -95,7 +95,7 @@ void table_add_count(struct table *table, int64_t count)
     if (count >= 0) {
         text_human_count((uint64_t)count, text, sizeof(text));
     }
-    table_add(table, text);
+    table_add_text(table, text);
 }
 
 void table_add_bytes(struct table *table, int64_t bytes)
@@ -104,7 +104,7 @@ void table_add_bytes(struct table *table, int64_t bytes)
     if (bytes >= 0) {
         text_human_bytes((uint64_t)bytes, text, sizeof(text));
     }
-    table_add(table, text);
+    table_add_text(table, text);
 }
 
 void table_rule(struct table *table)

@@ -14,7 +14,7 @@ struct table;
  * NULL when memory is out; every function below takes that. */
 struct table *table_create(const char *const *titles);
 void table_destroy(struct table *table);
-void table_add(struct table *table, const char *text);
+void table_add_text(struct table *table, const char *text);
 void table_format(struct table *table, const char *format, ...) PRINTF_LIKE(2, 3);
 /* 1234567 as "1,234,567"; a negative one as "?" */
 void table_add_count(struct table *table, int64_t count);

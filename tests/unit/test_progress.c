@@ -304,19 +304,19 @@ static void test_table_pads_by_width(void **state)
     static const char *const titles[] = {"name", ">n", "note", NULL};
     struct buffer out = {0};
     struct table *table = table_create(titles);
-    table_add(table, "空港");
+    table_add_text(table, "空港");
     table_add_count(table, 1234567);
-    table_add(table, "a\nb");
-    table_add(table, "x");
+    table_add_text(table, "a\nb");
+    table_add_text(table, "x");
     table_add_count(table, -1);
-    table_add(table, "");
+    table_add_text(table, "");
     table_append(table, false, &out);
     assert_string_equal(buffer_string(&out), "name          n  note\n"
                                              "空港  1,234,567  a\\nb\n"
                                              "x             ?  \n");
     table_destroy(table);
     buffer_free(&out);
-    table_add(NULL, "nothing happens");
+    table_add_text(NULL, "nothing happens");
     table_append(NULL, false, &out);
     assert_true(out.failed);
 }

@@ -1,0 +1,100 @@
+/* transhume status: how far the run of a state folder is. */
+#include "cli/cli.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "cli/state_view.h"
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LOCK_BYTES_MAX = 64, REFRESH_MS = 1000 };
+
+/* The lock file names the process that holds or held it. */
+static bool is_running(const struct cli_call *call, const char *folder)
+{
+    struct error ignored;
+    char *text;
+    size_t length;
+    int64_t pid;
+    char *path = file_join(call->arena, folder, "lock");
+    if (path == NULL ||
+        file_read_all(path, LOCK_BYTES_MAX, call->arena, &text, &length, &ignored) != STATUS_OK) {
+        return false;
+    }
+    length = strspn(text, "0123456789");
+    return text_to_int64(text, length, &pid) == STATUS_OK && pid > 0 && pid <= INT32_MAX &&
+           (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+}
+
+static void append_nothing(const struct cli_call *call, const char *folder, struct buffer *out)
+{
+    if (cli_switch(call, CLI_JSON)) {
+        buffer_append_string(out, "{\"format\":1,\"status\":\"not_started\"}\n");
+        return;
+    }
+    char shown[400];
+    text_printable(folder, strlen(folder), shown, sizeof(shown));
+    buffer_format(out, "there is no run in %s; `transhume migrate` starts one\n", shown);
+}
+
+/* One look. `*open`: the run may still go on. */
+static enum status look(struct cli_call *call, const char *folder, struct state_watch *watch,
+                        struct buffer *out, bool *open, struct error *error)
+{
+    struct buffer json = {0};
+    enum status status = run_state_read(folder, &json, error);
+    *open = false;
+    if (status == STATUS_END) {
+        append_nothing(call, folder, out);
+        status = STATUS_OK;
+    } else if (status == STATUS_OK) {
+        bool running = is_running(call, folder);
+        bool color = cli_color(call, STDOUT_FILENO);
+        const char *text = buffer_string(&json);
+        *open = running && state_view_is_open(text);
+        if (cli_switch(call, CLI_JSON)) {
+            buffer_append_string(out, text);
+            buffer_append_string(out, json.length > 0 && text[json.length - 1] != '\n' ? "\n" : "");
+        } else if (!state_view_append(text, running, color, watch, out)) {
+            status = error_set(error, ERROR_STATE_INVALID, folder, "state.json is damaged");
+            error_hint(error, "It is only an export: the next migrate or resume writes it again.");
+        }
+    }
+    buffer_free(&json);
+    return status;
+}
+
+/* On a terminal the old look is overwritten; elsewhere they follow one another. */
+static void append_clear(struct buffer *out)
+{
+    if (isatty(STDOUT_FILENO)) {
+        buffer_append_string(out, "\x1b[H\x1b[J");
+    }
+}
+
+int command_status(struct cli_call *call)
+{
+    struct error error = {0};
+    struct state_watch watch = {0};
+    const char *folder = cli_state_folder(call, cli_text(call, CLI_PLAN));
+    bool open = true;
+    bool watching = cli_switch(call, CLI_WATCH);
+    struct buffer out = {0};
+    do {
+        if (watching) {
+            append_clear(&out);
+        }
+        if (look(call, folder, &watch, &out, &open, &error) != STATUS_OK ||
+            cli_print(&out, &error) != STATUS_OK) {
+            buffer_free(&out);
+            return cli_fail(&error);
+        }
+        if (watching && open) {
+            clock_sleep_ms(REFRESH_MS);
+        }
+    } while (watching && open);
+    return cli_finish(&out, 0);
+}
