@@ -259,7 +259,29 @@ void field_resolve(struct resolver *resolver, struct scope *scope, struct entity
 
 /* resolve_table.c */
 void table_resolve(struct resolver *resolver, struct table_builder *table);
+bool table_has_field(const struct table_builder *table, const char *name);
+/* A fault: `what` names something that is no field of any entity. */
+void table_fault_field(struct resolver *resolver, const struct table_builder *table,
+                       const struct plan_node *node, const char *name, const char *what);
+/* The fields that take these source columns as they are, if the table has one entity and all of them. */
+struct column_list table_fields_of(struct resolver *resolver, const struct table_builder *table,
+                                   struct column_list columns);
 struct mapping_field *entity_field(const struct entity_builder *entity, const char *name);
+
+/* resolve_columns.c */
+void columns_resolve(struct resolver *resolver, struct table_builder *table);
+/* After all tables have their columns. */
+void references_resolve(struct resolver *resolver, struct table_builder *table);
+
+/* resolve_entity.c */
+struct table_builder *table_add(struct resolver *resolver, const char *name);
+struct entity_builder *entity_add(struct resolver *resolver, struct table_builder *table,
+                                  const char *name);
+/* The root of an entity: its stream and its names. */
+void entity_use_table(struct resolver *resolver, struct entity_builder *entity,
+                      const struct schema_table *from);
+/* Reads all tables and entities of the document. */
+void document_resolve(struct resolver *resolver);
 
 /* resolve_copy.c */
 void copy_resolve(struct resolver *resolver);
@@ -267,8 +289,5 @@ void copy_resolve(struct resolver *resolver);
 /* keys.c */
 void keys_prove(struct resolver *resolver, const struct table_builder *table,
                 struct plan_table *result);
-
-/* canonical_text.c */
-enum status canonical_text_make(struct resolver *resolver, struct plan *plan, struct error *error) MUST_USE;
 
 #endif

@@ -51,7 +51,7 @@ void fields_copy_all(struct resolver *resolver, struct entity_builder *entity)
 void fields_resolve(struct resolver *resolver, struct entity_builder *entity)
 {
     const struct plan_node *fields = plan_node_get(entity->node, "fields");
-    scope_collect(resolver, &entity->scope, fields, !entity->is_pages);
+    scope_collect(resolver, &entity->scope, fields, true);
     if (fields == NULL) {
         fields_copy_all(resolver, entity);
         return;

@@ -1,0 +1,330 @@
+/* Writes the resolved mapping as text, the same for every plan that makes the same records. */
+#include "plan/canonical_text.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "model/json_writer.h"
+#include "plan/mapping.h"
+#include <xxhash.h>
+
+enum { CANONICAL_TEXT_VERSION = 1 };
+
+/* What is being written, and where its numbers point. */
+struct text_writer {
+    struct buffer *out;
+    const struct stream_mapping *mapping;
+    const struct plan_stream *stream;
+    const struct read_request *request; /* of the row that column numbers mean */
+    uint32_t column_base;               /* key columns before them */
+};
+
+static void put_name(struct buffer *out, const char *name)
+{
+    if (name == NULL) {
+        buffer_append_byte(out, '-');
+    } else {
+        json_append_string(out, name, strlen(name));
+    }
+}
+
+static void put_names(struct buffer *out, struct column_list list)
+{
+    buffer_append_byte(out, '[');
+    for (uint32_t i = 0; i < list.count; i++) {
+        buffer_append_string(out, i > 0 ? "," : "");
+        put_name(out, list.names[i]);
+    }
+    buffer_append_byte(out, ']');
+}
+
+static void put_type(struct buffer *out, const struct value_type *type)
+{
+    buffer_format(out, " %s(%d,%d)%s%s", value_kind_name(type->kind), (int)type->precision,
+                  (int)type->scale, type->zoned ? " zoned" : "", type->dynamic ? " dynamic" : "");
+}
+
+/* The way to a joined table, from the root. */
+static void put_join(struct text_writer *writer, int32_t join)
+{
+    if (join < 0) {
+        return;
+    }
+    const struct read_join *step = &writer->request->joins[join];
+    put_join(writer, step->from);
+    put_name(writer->out, step->table);
+    put_names(writer->out, step->columns);
+    buffer_append_string(writer->out, step->many ? "<-" : "->");
+    put_names(writer->out, step->from_columns);
+    buffer_append_byte(writer->out, '.');
+}
+
+static void put_column(struct text_writer *writer, uint32_t index)
+{
+    if (writer->mapping->documents) {
+        put_name(writer->out, writer->mapping->names[index]);
+        return;
+    }
+    const struct read_column *column = &writer->request->columns[writer->column_base + index];
+    put_join(writer, column->join);
+    if (column->presence) {
+        buffer_append_string(writer->out, "present");
+    } else {
+        put_name(writer->out, column->name);
+    }
+}
+
+static void put_template(struct text_writer *writer, const struct plan_template *template);
+
+static void put_aggregate(struct text_writer *writer, const struct mapping_aggregate *aggregate)
+{
+    const struct plan_child *child = &writer->stream->children[aggregate->child];
+    struct text_writer inner = *writer;
+    inner.request = &child->request;
+    inner.column_base = child->root_key_count;
+    buffer_format(writer->out, "aggregate %d of ", (int)aggregate->function);
+    if (aggregate->column != MAPPING_NONE) {
+        put_column(&inner, aggregate->column);
+    } else {
+        /* count(*): the rows of the path, known by its last join */
+        put_join(&inner, (int32_t)child->request.join_count - 1);
+    }
+    if (aggregate->presence != MAPPING_NONE) {
+        buffer_append_string(writer->out, " where ");
+        put_column(&inner, aggregate->presence);
+    }
+}
+
+static void put_value(struct text_writer *writer, struct value_reference value)
+{
+    switch (value.origin) {
+    case ORIGIN_COLUMN:
+        put_column(writer, value.index);
+        break;
+    case ORIGIN_TEMPLATE:
+        put_template(writer, &writer->mapping->templates[value.index]);
+        break;
+    case ORIGIN_AGGREGATE:
+        put_aggregate(writer, &writer->mapping->aggregates[value.index]);
+        break;
+    case ORIGIN_PAGE:
+        buffer_append_string(writer->out, "$page");
+        break;
+    case ORIGIN_LIST:
+        buffer_append_string(writer->out, "$list");
+        break;
+    }
+}
+
+static void put_template(struct text_writer *writer, const struct plan_template *template)
+{
+    buffer_append_string(writer->out, "template(");
+    for (uint32_t i = 0; i < template->count; i++) {
+        const struct template_part *part = &template->parts[i];
+        json_append_string(writer->out, part->literal, part->literal_length);
+        if (part->has_value) {
+            buffer_append_byte(writer->out, '+');
+            put_value(writer, part->value);
+            buffer_format(writer->out, ":%u+", (unsigned)part->pad);
+        }
+    }
+    buffer_append_byte(writer->out, ')');
+}
+
+static void put_expression(struct text_writer *writer, const char *what, uint32_t index)
+{
+    if (index == MAPPING_NONE) {
+        return;
+    }
+    const struct plan_expression *expression = &writer->mapping->expressions[index];
+    buffer_format(writer->out, " %s(", what);
+    put_name(writer->out, expression->text);
+    for (uint32_t i = 0; i < expression->count; i++) {
+        buffer_append_string(writer->out, "; ");
+        put_name(writer->out, expression->names[i]);
+        buffer_append_byte(writer->out, '=');
+        put_value(writer, expression->values[i]);
+    }
+    buffer_append_byte(writer->out, ')');
+}
+
+static void put_cell(struct buffer *out, const struct cell *cell)
+{
+    buffer_append_string(out, value_kind_name((enum value_kind)cell->kind));
+    buffer_append_byte(out, ':');
+    value_print(cell, SIZE_MAX / 2, out);
+}
+
+static void put_list(struct text_writer *writer, const struct mapping_list *list);
+
+static void put_field(struct text_writer *writer, const struct mapping_field *field)
+{
+    put_name(writer->out, field->name);
+    buffer_append_byte(writer->out, ' ');
+    switch (field->kind) {
+    case FIELD_VALUE:
+        put_value(writer, field->value);
+        break;
+    case FIELD_CONST:
+        put_cell(writer->out, &field->constant);
+        break;
+    case FIELD_TEMPLATE:
+        put_template(writer, &field->template);
+        break;
+    case FIELD_SQL:
+        put_expression(writer, "sql", field->expression);
+        break;
+    case FIELD_EMBED:
+        put_list(writer, &writer->mapping->lists[field->list]);
+        break;
+    }
+    put_expression(writer, "when", field->when);
+    if (field->has_default) {
+        buffer_append_string(writer->out, " default ");
+        put_cell(writer->out, &field->default_value);
+    }
+    if (field->cast) {
+        buffer_append_string(writer->out, " cast");
+        put_type(writer->out, &field->type);
+    }
+    buffer_format(writer->out, " nulls %d%s\n", (int)field->nulls,
+                  field->allow_loss ? " lossy" : "");
+}
+
+static void put_list(struct text_writer *writer, const struct mapping_list *list)
+{
+    const struct plan_child *child = &writer->stream->children[list->child];
+    struct text_writer inner = *writer;
+    inner.request = &child->request;
+    inner.column_base = child->root_key_count;
+    buffer_append_string(writer->out, "list {\n");
+    for (uint32_t i = 0; i < child->request.order_count; i++) {
+        const struct read_order *order = &child->request.orders[i];
+        buffer_append_string(writer->out, "    order ");
+        put_join(&inner, order->join);
+        put_name(writer->out, order->name);
+        buffer_append_string(writer->out, order->descending ? " desc\n" : "\n");
+    }
+    if (list->presence != MAPPING_NONE) {
+        buffer_append_string(writer->out, "    where ");
+        put_column(&inner, list->presence);
+        buffer_append_byte(writer->out, '\n');
+    }
+    put_expression(&inner, "where", list->where);
+    for (uint32_t i = 0; i < list->field_count; i++) {
+        buffer_append_string(writer->out, "    ");
+        put_field(&inner, &list->fields[i]);
+    }
+    buffer_append_string(writer->out, "  }");
+}
+
+static int compare_fields(const void *left, const void *right)
+{
+    const struct mapping_field *a = *(const struct mapping_field *const *)left;
+    const struct mapping_field *b = *(const struct mapping_field *const *)right;
+    return strcmp(a->name, b->name);
+}
+
+/* The order of a record's fields means nothing, that of a list's items may. */
+static bool put_fields(struct text_writer *writer, const struct mapping *mapping)
+{
+    const struct mapping_field **sorted = calloc(mapping->field_count + (size_t)1, sizeof *sorted);
+    if (sorted == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < mapping->field_count; i++) {
+        sorted[i] = &mapping->fields[i];
+    }
+    qsort(sorted, mapping->field_count, sizeof *sorted, compare_fields);
+    for (uint32_t i = 0; i < mapping->field_count; i++) {
+        buffer_append_string(writer->out, "  ");
+        put_field(writer, sorted[i]);
+    }
+    free(sorted);
+    return true;
+}
+
+static bool put_entity(struct buffer *out, const struct plan *plan,
+                       const struct plan_entity *entity)
+{
+    const struct mapping *mapping = entity->mapping;
+    const struct plan_stream *stream = &plan->streams[entity->stream];
+    struct text_writer writer = {.out = out,
+                                 .mapping = mapping->stream,
+                                 .stream = stream,
+                                 .request = &stream->request};
+    buffer_append_string(out, "entity ");
+    put_name(out, entity->name);
+    buffer_append_string(out, " table ");
+    put_name(out, plan->tables[entity->table].target.name);
+    buffer_append_string(out, stream->request.query != NULL ? " query " : " from ");
+    put_name(out, stream->request.query != NULL ? stream->request.query : stream->request.table);
+    put_names(out, stream->request.root_key);
+    put_expression(&writer, "where", mapping->where);
+    put_expression(&writer, "when", mapping->when);
+    if (mapping->pages != MAPPING_NONE) {
+        buffer_format(out, " pages of %u ", (unsigned)mapping->page_size);
+        put_list(&writer, &mapping->stream->lists[mapping->pages]);
+    }
+    if (mapping->document_star) {
+        buffer_append_string(out, " all but ");
+        put_names(out,
+                  (struct column_list){mapping->star_except, mapping->star_except_count});
+    }
+    buffer_append_byte(out, '\n');
+    return put_fields(&writer, mapping);
+}
+
+static void put_table(struct buffer *out, const struct plan_table *table)
+{
+    const struct target_table *target = &table->target;
+    buffer_append_string(out, "table ");
+    put_name(out, target->name);
+    buffer_append_string(out, target->same_engine != NULL ? " whole key " : " key ");
+    put_names(out, target->key);
+    buffer_append_byte(out, '\n');
+    for (uint32_t i = 0; i < target->index_count; i++) {
+        buffer_append_string(out, target->indexes[i].unique ? "  unique " : "  index ");
+        put_name(out, target->indexes[i].name);
+        put_names(out, target->indexes[i].columns);
+        buffer_append_byte(out, '\n');
+    }
+    for (uint32_t i = 0; i < target->column_count; i++) {
+        const struct schema_column *column = &target->columns[i];
+        buffer_append_string(out, "  column ");
+        put_name(out, column->name);
+        put_type(out, &column->type);
+        buffer_append_byte(out, ' ');
+        put_name(out, column->type.native);
+        buffer_append_string(out, column->not_null ? " not null\n" : "\n");
+    }
+    for (uint32_t i = 0; i < target->reference_count; i++) {
+        buffer_append_string(out, "  reference ");
+        put_names(out, target->references[i].columns);
+        put_name(out, target->references[i].table);
+        put_names(out, target->references[i].referenced_columns);
+        buffer_append_byte(out, '\n');
+    }
+}
+
+enum status canonical_text_make(struct plan *plan, struct arena *arena, struct error *error)
+{
+    struct buffer out = {0};
+    bool done = true;
+    buffer_format(&out, "transhume mapping %d\n", CANONICAL_TEXT_VERSION);
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        put_table(&out, &plan->tables[i]);
+    }
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        done = put_entity(&out, plan, &plan->entities[i]) && done;
+    }
+    if (!done || out.failed ||
+        (plan->mapping_text = arena_copy(arena, out.data, out.length)) == NULL) {
+        buffer_free(&out);
+        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
+    }
+    XXH128_hash_t hash = XXH3_128bits(out.data, out.length);
+    struct canonical_hash sum = {.low = hash.low64, .high = hash.high64};
+    canonical_hash_format(&sum, plan->mapping_hash);
+    buffer_free(&out);
+    return STATUS_OK;
+}

@@ -1,0 +1,11 @@
+/* The resolved mapping as text: what makes two plans the same. */
+#ifndef TRANSHUME_PLAN_CANONICAL_TEXT_H
+#define TRANSHUME_PLAN_CANONICAL_TEXT_H
+
+#include "plan/plan.h"
+
+/* Fills plan->mapping_text and mapping_hash. */
+enum status canonical_text_make(struct plan *plan, struct arena *arena,
+                                struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,323 @@
+/*
+ * The proof that no two records of a table can share a key.
+ *
+ * Of one entity: the values that can be read back from its key fields contain a unique key of its root.
+ * A field that takes a column as it is gives that column back. From a template values are read from the
+ * left as long as each is of a kind with a known alphabet (whole numbers, dates, uuids) that does not hold
+ * the first character of the literal after it; from the right likewise; one text may be left over in the
+ * middle. Of two entities: some key field begins differently in both.
+ */
+#include <string.h>
+#include "plan/resolve.h"
+
+/* Which of the 128 ASCII characters a value's text can hold; `known` false: any text. */
+struct alphabet {
+    bool known;
+    const char *characters;
+};
+
+static const struct read_column *column_of(const struct entity_builder *entity, uint32_t index)
+{
+    return entity->stream->request.columns.items[index];
+}
+
+static const struct schema_column *root_column(const struct entity_builder *entity,
+                                               struct value_reference value)
+{
+    if (value.origin != ORIGIN_COLUMN || entity->scope.documents || entity->from == NULL) {
+        return NULL;
+    }
+    const struct read_column *column = column_of(entity, value.index);
+    int index = column->join < 0 ? schema_find_column(entity->from, column->name) : -1;
+    return index >= 0 ? &entity->from->columns[index] : NULL;
+}
+
+static struct alphabet alphabet_of(const struct entity_builder *entity,
+                                   struct value_reference value)
+{
+    if (value.origin == ORIGIN_PAGE) {
+        return (struct alphabet){true, "0123456789"};
+    }
+    const struct schema_column *column = root_column(entity, value);
+    if (column == NULL || column->type.dynamic) {
+        return (struct alphabet){0};
+    }
+    switch (column->type.kind) {
+    case VALUE_INT64:
+    case VALUE_UINT64:
+        return (struct alphabet){true, "-0123456789"};
+    case VALUE_DATE:
+        return (struct alphabet){true, "+-0123456789infty"};
+    case VALUE_UUID:
+        return (struct alphabet){true, "-0123456789abcdef"};
+    default:
+        return (struct alphabet){0};
+    }
+}
+
+/* ---------------------------------------------------------------- reading back */
+
+/* What can be read back of an entity's key. */
+struct recovered {
+    const char *columns[64];
+    uint32_t count;
+    bool page;
+};
+
+static void recover(struct recovered *recovered, const struct entity_builder *entity,
+                    struct value_reference value)
+{
+    const struct schema_column *column = root_column(entity, value);
+    recovered->page |= value.origin == ORIGIN_PAGE;
+    if (column != NULL && recovered->count < 64) {
+        recovered->columns[recovered->count++] = column->name;
+    }
+}
+
+/* A text that no other value of the column has. */
+static bool text_is_injective(const struct entity_builder *entity, struct value_reference value)
+{
+    const struct schema_column *column = root_column(entity, value);
+    return column != NULL && !column->type.dynamic &&
+           (column->type.kind == VALUE_TEXT || column->type.kind == VALUE_BOOL ||
+            column->type.kind == VALUE_DECIMAL || column->type.kind == VALUE_TIMESTAMP ||
+            column->type.kind == VALUE_TIME);
+}
+
+static void recover_template(struct recovered *recovered, const struct entity_builder *entity,
+                             const struct plan_template *template)
+{
+    uint32_t left = 0;
+    uint32_t values = 0;
+    for (uint32_t i = 0; i < template->count; i++) {
+        values += template->parts[i].has_value;
+    }
+    /* from the left: the literal after the value ends it, or the template does */
+    for (; left < values; left++) {
+        const struct template_part *part = &template->parts[left];
+        struct alphabet alphabet = alphabet_of(entity, part->value);
+        const struct template_part *next =
+            left + 1 < template->count ? &template->parts[left + 1] : NULL;
+        bool last = left + 1 == values;
+        if (!alphabet.known ||
+            (!last && (next == NULL || next->literal_length == 0 ||
+                       strchr(alphabet.characters, next->literal[0]) != NULL))) {
+            break;
+        }
+        recover(recovered, entity, part->value);
+    }
+    /* from the right: the literal before the value begins it */
+    uint32_t right = values;
+    for (; right > left + 1; right--) {
+        const struct template_part *part = &template->parts[right - 1];
+        struct alphabet alphabet = alphabet_of(entity, part->value);
+        if (!alphabet.known || part->literal_length == 0 ||
+            strchr(alphabet.characters, part->literal[part->literal_length - 1]) != NULL) {
+            break;
+        }
+        recover(recovered, entity, part->value);
+    }
+    if (right == left + 1 && (alphabet_of(entity, template->parts[left].value).known ||
+                              text_is_injective(entity, template->parts[left].value))) {
+        recover(recovered, entity, template->parts[left].value);
+    }
+}
+
+static void recover_field(struct recovered *recovered, const struct entity_builder *entity,
+                          const struct mapping_field *field)
+{
+    if (field == NULL || field->when != MAPPING_NONE) {
+        return;
+    }
+    if (field->kind == FIELD_TEMPLATE) {
+        recover_template(recovered, entity, &field->template);
+    } else if (field->kind == FIELD_VALUE && !field->cast && !field->has_default) {
+        recover(recovered, entity, field->value);
+    }
+}
+
+/* ---------------------------------------------------------------- one entity */
+
+static bool covers(const struct recovered *recovered, struct column_list key)
+{
+    for (uint32_t i = 0; i < key.count; i++) {
+        bool found = false;
+        for (uint32_t j = 0; j < recovered->count && !found; j++) {
+            found = strcmp(recovered->columns[j], key.names[i]) == 0;
+        }
+        if (!found) {
+            return false;
+        }
+    }
+    return key.count > 0;
+}
+
+static bool columns_not_null(const struct schema_table *table, struct column_list columns)
+{
+    for (uint32_t i = 0; i < columns.count; i++) {
+        int index = schema_find_column(table, columns.names[i]);
+        if (index < 0 || !table->columns[index].not_null) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool holds_unique_key(const struct resolver *resolver, const struct schema_table *table,
+                             const struct recovered *recovered)
+{
+    /* where keys are required, a null in one has rejected the record before */
+    bool nulls_gone = (resolver->target->capabilities & CAPABILITY_KEY_REQUIRED) != 0;
+    if (covers(recovered, table->primary_key) && (nulls_gone || table->primary_key_not_null)) {
+        return true;
+    }
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        const struct schema_index *index = &table->indexes[i];
+        if (index->unique && !index->partial && covers(recovered, index->columns) &&
+            (nulls_gone || columns_not_null(table, index->columns))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *prove_entity(struct resolver *resolver, const struct table_builder *table,
+                                const struct entity_builder *entity)
+{
+    struct recovered recovered = {0};
+    const struct schema_table *root = entity->from;
+    if (root == NULL || root->kind != SCHEMA_TABLE) {
+        return resolve_format(resolver, "'%s' reads a view or query, whose rows may repeat",
+                              entity->name);
+    }
+    if (entity->scope.documents) {
+        /* the key of the source's records, taken as it is, is as unique as it was */
+        struct column_list fields = table_fields_of(resolver, table, root->primary_key);
+        return fields.count > 0 && fields.count == table->target.key.count && !table->key_given
+                   ? NULL
+                   : resolve_format(resolver, "'%s' makes its key from fields of documents",
+                                    entity->name);
+    }
+    for (uint32_t i = 0; i < table->target.key.count; i++) {
+        recover_field(&recovered, entity, entity_field(entity, table->target.key.names[i]));
+    }
+    if (!holds_unique_key(resolver, root, &recovered)) {
+        return resolve_format(resolver, "the key of '%s' does not hold a unique key of %s",
+                              entity->name, root->name);
+    }
+    if (entity->is_pages && !recovered.page) {
+        return resolve_format(resolver, "the key of '%s' does not hold $page", entity->name);
+    }
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- two entities */
+
+/* How a key field's text begins. */
+struct beginning {
+    const char *text;
+    size_t length;
+    bool exact;               /* that is all of it */
+    struct alphabet following; /* of the value after it, if known */
+    bool is_text;
+};
+
+static bool begin_of(const struct entity_builder *entity, const char *name,
+                     struct beginning *beginning)
+{
+    const struct mapping_field *field = entity_field(entity, name);
+    memset(beginning, 0, sizeof *beginning);
+    if (field == NULL || field->cast || field->has_default) {
+        return false;
+    }
+    if (field->kind == FIELD_CONST && field->constant.kind == VALUE_TEXT) {
+        *beginning = (struct beginning){.text = field->constant.text,
+                                        .length = field->constant.length,
+                                        .exact = true,
+                                        .is_text = true};
+        return true;
+    }
+    if (field->kind != FIELD_TEMPLATE || field->template.count == 0) {
+        return false;
+    }
+    const struct template_part *part = &field->template.parts[0];
+    beginning->text = part->literal;
+    beginning->length = part->literal_length;
+    beginning->exact = !part->has_value;
+    beginning->is_text = true;
+    if (part->has_value) {
+        beginning->following = alphabet_of(entity, part->value);
+    }
+    return true;
+}
+
+/* What `longer` has after all of `shorter` can not come there. */
+static bool excludes_rest(const struct beginning *shorter, const struct beginning *longer)
+{
+    if (shorter->exact) {
+        return longer->length > shorter->length || (!longer->exact && longer->following.known);
+    }
+    return shorter->following.known && longer->length > shorter->length &&
+           strchr(shorter->following.characters, longer->text[shorter->length]) == NULL;
+}
+
+static bool beginnings_differ(const struct beginning *left, const struct beginning *right)
+{
+    size_t common = left->length < right->length ? left->length : right->length;
+    if (memcmp(left->text, right->text, common) != 0) {
+        return true;
+    }
+    return left->length <= right->length ? excludes_rest(left, right) ||
+                                               (left->length == right->length &&
+                                                excludes_rest(right, left))
+                                         : excludes_rest(right, left);
+}
+
+static bool entities_are_disjoint(const struct table_builder *table,
+                                  const struct entity_builder *left,
+                                  const struct entity_builder *right)
+{
+    for (uint32_t i = 0; i < table->target.key.count; i++) {
+        struct beginning first;
+        struct beginning second;
+        if (begin_of(left, table->target.key.names[i], &first) &&
+            begin_of(right, table->target.key.names[i], &second) &&
+            beginnings_differ(&first, &second)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *prove_table(struct resolver *resolver, const struct table_builder *table)
+{
+    for (uint32_t i = 0; i < table->entities.count; i++) {
+        const struct entity_builder *entity = table->entities.items[i];
+        const char *reason = prove_entity(resolver, table, entity);
+        for (uint32_t j = 0; j < i && reason == NULL; j++) {
+            const struct entity_builder *other = table->entities.items[j];
+            if (!entities_are_disjoint(table, other, entity)) {
+                reason = resolve_format(resolver, "keys of '%s' and '%s' may be equal",
+                                        other->name, entity->name);
+            }
+        }
+        if (reason != NULL) {
+            return reason;
+        }
+    }
+    return NULL;
+}
+
+void keys_prove(struct resolver *resolver, const struct table_builder *table,
+                struct plan_table *result)
+{
+    if (table->target.key.count == 0) {
+        result->keys_proven = true;
+        result->keys_reason = "the table has no key";
+        return;
+    }
+    const char *reason = prove_table(resolver, table);
+    result->keys_proven = reason == NULL;
+    result->keys_reason =
+        reason != NULL ? reason : "each key holds a unique key of the row that it is made of";
+}

@@ -1,0 +1,278 @@
+/* Resolving: from a document and two databases to the plan that the engine executes. */
+#include <string.h>
+#include "plan/canonical_text.h"
+#include "plan/resolve.h"
+
+/* ---------------------------------------------------------------- entities and streams */
+
+static bool fields_are_identity(const struct entity_builder *entity)
+{
+    uint32_t count = entity->fields.count;
+    if (entity->where != MAPPING_NONE || entity->when != MAPPING_NONE || entity->document_star ||
+        entity->is_pages || count != entity->stream->request.columns.count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct mapping_field *field = entity->fields.items[i];
+        if (!field->direct || field->value.index != i) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool key_needs_check(const struct entity_builder *entity)
+{
+    for (uint32_t i = 0; i < entity->fields.count; i++) {
+        const struct mapping_field *field = entity->fields.items[i];
+        if (field->is_key && (field->origin == NULL || !field->origin->not_null)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool drops_nulls(const struct entity_builder *entity)
+{
+    for (uint32_t i = 0; i < entity->fields.count; i++) {
+        const struct mapping_field *field = entity->fields.items[i];
+        if (field->nulls == NULLS_OMIT && (field->origin == NULL || !field->origin->not_null)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool all_direct(const struct entity_builder *entity)
+{
+    if (entity->where != MAPPING_NONE || entity->when != MAPPING_NONE || entity->document_star) {
+        return false;
+    }
+    for (uint32_t i = 0; i < entity->fields.count; i++) {
+        if (!((const struct mapping_field *)entity->fields.items[i])->direct) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void make_mapping(struct resolver *resolver, struct entity_builder *entity)
+{
+    const struct stream_builder *stream = entity->stream;
+    struct mapping *mapping = resolve_allocate(resolver, 1, sizeof *mapping);
+    const char *const *const *except =
+        plan_list_array(resolver->arena, &entity->star_except, sizeof(char *));
+    if (mapping == NULL || except == NULL) {
+        resolver->out_of_memory = true;
+        return;
+    }
+    mapping->stream = stream->mapping;
+    mapping->fields =
+        plan_list_array(resolver->arena, &entity->fields, sizeof(struct mapping_field));
+    resolver->out_of_memory |= mapping->fields == NULL;
+    mapping->field_count = entity->fields.count;
+    mapping->where = entity->where;
+    mapping->when = entity->when;
+    mapping->pages = entity->is_pages ? entity->pages->number : MAPPING_NONE;
+    mapping->page_size = entity->page_size;
+    bool alone = stream->entities.count == 1 && stream->children.count == 0;
+    if (resolver->source_documents) {
+        /* a document passes as it is when all its fields do and nothing is added */
+        mapping->identity = alone && entity->document_star && entity->fields.count == 0 &&
+                            entity->star_except.count == 0 && entity->where == MAPPING_NONE &&
+                            entity->when == MAPPING_NONE && resolver->target_nested;
+    } else {
+        mapping->identity = alone && fields_are_identity(entity) && !key_needs_check(entity);
+        mapping->identity_omits_nulls = mapping->identity && drops_nulls(entity);
+    }
+    mapping->all_direct = all_direct(entity);
+    mapping->document_star = entity->document_star;
+    mapping->star_except = (const char *const *)except;
+    mapping->star_except_count = entity->star_except.count;
+    entity->mapping = mapping;
+}
+
+static void make_entities(struct resolver *resolver)
+{
+    struct plan *plan = resolver->plan;
+    struct plan_entity *entities =
+        resolve_allocate(resolver, resolver->entity_count + (size_t)1, sizeof *entities);
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < resolver->tables.count; i++) {
+        const struct table_builder *table = resolver->tables.items[i];
+        for (uint32_t j = 0; j < table->entities.count; j++) {
+            struct entity_builder *entity = table->entities.items[j];
+            make_mapping(resolver, entity);
+            if (entities == NULL || resolve_stopped(resolver)) {
+                return;
+            }
+            entities[next++] = (struct plan_entity){.number = entity->number,
+                                                    .name = entity->name,
+                                                    .table = table->number,
+                                                    .stream = entity->stream->number,
+                                                    .shape = entity->shape,
+                                                    .mapping = entity->mapping,
+                                                    .is_pages = entity->is_pages,
+                                                    .from_text = entity->from_text};
+        }
+    }
+    plan->entities = entities;
+    plan->entity_count = next;
+}
+
+static void make_tables(struct resolver *resolver)
+{
+    struct plan *plan = resolver->plan;
+    plan->tables = resolve_allocate(resolver, resolver->tables.count + (size_t)1,
+                                    sizeof *plan->tables);
+    for (uint32_t i = 0; plan->tables != NULL && i < resolver->tables.count; i++) {
+        const struct table_builder *table = resolver->tables.items[i];
+        struct plan_table *made = &plan->tables[i];
+        uint32_t *entities =
+            resolve_allocate(resolver, table->entities.count + (size_t)1, sizeof *entities);
+        for (uint32_t j = 0; entities != NULL && j < table->entities.count; j++) {
+            entities[j] = ((const struct entity_builder *)table->entities.items[j])->number;
+        }
+        made->target = table->target;
+        made->entities = entities;
+        made->entity_count = table->entities.count;
+        keys_prove(resolver, table, made);
+    }
+    plan->table_count = resolver->tables.count;
+}
+
+static void mark_streams(struct resolver *resolver)
+{
+    const struct target_functions *target = resolver->target->connector->target;
+    bool accepts = resolver->source->connector == resolver->target->connector && target != NULL &&
+                   target->express_accepts != NULL && target->express_chunk != NULL &&
+                   target->express_accepts(resolver->target, resolver->source);
+    for (uint32_t i = 0; i < resolver->streams.count; i++) {
+        const struct stream_builder *stream = resolver->streams.items[i];
+        /* made a moment ago, in this arena */
+        struct plan_stream *made = (struct plan_stream *)&resolver->plan->streams[i];
+        const struct entity_builder *entity = *(struct entity_builder **)stream->entities.items[0];
+        made->identity = entity->mapping->identity && !entity->mapping->identity_omits_nulls;
+        made->express = accepts && made->identity && entity->table->whole != NULL;
+    }
+}
+
+/* ---------------------------------------------------------------- the whole */
+
+static void resolve_tables(struct resolver *resolver)
+{
+    for (uint32_t i = 0; i < resolver->tables.count && !resolve_stopped(resolver); i++) {
+        struct table_builder *table = resolver->tables.items[i];
+        for (uint32_t j = 0; j < table->entities.count; j++) {
+            if (((const struct entity_builder *)table->entities.items[j])->failed) {
+                return;
+            }
+        }
+        table_resolve(resolver, table);
+    }
+    for (uint32_t i = 0; i < resolver->tables.count && !resolve_stopped(resolver); i++) {
+        references_resolve(resolver, resolver->tables.items[i]);
+    }
+}
+
+static void resolve_all(struct resolver *resolver)
+{
+    bool copy = resolver->document == NULL ||
+                plan_node_get(resolver->document->root, "tables") == NULL;
+    if (copy) {
+        copy_resolve(resolver);
+    } else {
+        document_resolve(resolver);
+    }
+    if (!resolve_stopped(resolver)) {
+        resolve_tables(resolver);
+    }
+    if (resolve_stopped(resolver) || resolver->faults.count > 0) {
+        return;
+    }
+    streams_finish(resolver);
+    if (resolve_stopped(resolver) || resolver->faults.count > 0) {
+        return;
+    }
+    make_entities(resolver);
+    if (!resolve_stopped(resolver)) {
+        make_tables(resolver);
+        mark_streams(resolver);
+    }
+}
+
+static enum status finish(struct resolver *resolver, struct error *error)
+{
+    struct plan *plan = resolver->plan;
+    if (resolver->out_of_memory) {
+        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
+    }
+    if (resolver->fatal.code != ERROR_NONE) {
+        error_copy(error, &resolver->fatal);
+        return STATUS_FAILED;
+    }
+    if (plan_faults_result(&resolver->faults, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    plan->notes = plan_list_array(resolver->arena, &resolver->notes, sizeof(struct plan_note));
+    plan->note_count = resolver->notes.count;
+    if (plan->notes == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
+    }
+    return canonical_text_make(plan, resolver->arena, error);
+}
+
+static void init_resolver(struct resolver *resolver)
+{
+    uint32_t source = resolver->source->capabilities;
+    uint32_t target = resolver->target->capabilities;
+    resolver->source_documents =
+        (source & CAPABILITY_FREE_FIELDS) != 0 && (source & CAPABILITY_SQL_SCHEMA) == 0;
+    resolver->source_joins = (source & CAPABILITY_JOINS) != 0;
+    resolver->target_free = (target & CAPABILITY_FREE_FIELDS) != 0;
+    resolver->target_nested = (target & CAPABILITY_NESTED) != 0;
+    resolver->target_sql = (target & CAPABILITY_SQL_SCHEMA) != 0;
+    resolver->same_engine = resolver->source->connector == resolver->target->connector;
+}
+
+enum status plan_resolve(const struct plan_document *document, struct database *source,
+                         const struct schema *source_schema, struct database *target,
+                         const struct plan_settings *settings, struct plan **plan,
+                         struct buffer *faults, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct plan *made = arena != NULL ? arena_allocate_zeroed(arena, 1, sizeof *made) : NULL;
+    *plan = NULL;
+    if (made == NULL) {
+        arena_destroy(arena);
+        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
+    }
+    made->arena = arena;
+    made->document = document;
+    made->source_schema = source_schema;
+    struct resolver resolver = {.arena = arena,
+                                .plan = made,
+                                .document = document,
+                                .source = source,
+                                .target = target,
+                                .schema = source_schema,
+                                .settings = settings};
+    plan_faults_init(&resolver.faults, document != NULL ? document->name : "plain copy", faults);
+    init_resolver(&resolver);
+    resolve_all(&resolver);
+    enum status status = finish(&resolver, error);
+    expression_sandbox_destroy(resolver.sandbox);
+    if (status != STATUS_OK) {
+        arena_destroy(arena);
+        return STATUS_FAILED;
+    }
+    *plan = made;
+    return STATUS_OK;
+}
+
+void plan_destroy(struct plan *plan)
+{
+    if (plan != NULL) {
+        arena_destroy(plan->arena);
+    }
+}

@@ -1,0 +1,343 @@
+/* Columns and references of target tables that declare them, and the shapes of records. */
+#include <stdio.h>
+#include <string.h>
+#include "model/convert.h"
+#include "plan/resolve.h"
+#include "plan/scalar.h"
+
+static const struct plan_node *column_node(const struct table_builder *table, const char *name)
+{
+    return plan_node_get(plan_node_get(table->node, "columns"), name);
+}
+
+/* The plan gives the column a type of the target's own: values are converted to its kind. */
+static void apply_type(struct resolver *resolver, const struct plan_node *type,
+                       struct mapping_field *field)
+{
+    struct value_type native;
+    if (!scalar_native_type(resolver->target->connector, type->text, &native)) {
+        field->type.native = type->text; /* the target will say what it thinks of it */
+        return;
+    }
+    struct value_type from = field->type;
+    bool known = from.kind != VALUE_MISSING && from.kind != VALUE_NULL;
+    if (known && !field->allow_loss && convert_loss(&from, &native) == CONVERSION_LOSSY) {
+        plan_fault(&resolver->faults, ERROR_PLAN_LOSSY, type,
+                   "say lossy: allow at the field, or choose another type",
+                   "'%s' may lose something: %s (%s) to %s", field->name,
+                   value_kind_name(from.kind), from.native != NULL ? from.native : "computed",
+                   type->text);
+    }
+    if (native.kind != from.kind) {
+        field->cast = true;
+        field->direct = false;
+    }
+    field->type = native;
+}
+
+static void settle_type(struct resolver *resolver, const struct table_builder *table,
+                        const struct entity_builder *entity, struct mapping_field *field)
+{
+    const struct plan_node *type = plan_node_get(column_node(table, field->name), "type");
+    if (resolver->target_sql && type != NULL) {
+        apply_type(resolver, type, field);
+        return;
+    }
+    if (!resolver->same_engine || field->origin == NULL) {
+        field->type.native = NULL;
+    }
+    if (field->type.kind != VALUE_MISSING && field->type.kind != VALUE_NULL) {
+        return;
+    }
+    if (resolver->target_sql && field->kind != FIELD_CONST) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node,
+                   "add cast: text (or int64, decimal(10,2) …), or columns: { NAME: { type: … } }",
+                   "the type of '%s' is not known, the target has to declare it", field->name);
+    }
+    field->type.kind = VALUE_TEXT;
+    field->type.dynamic = true;
+}
+
+/* True for columns of key or indexes: all that key-value stores declare. */
+static bool is_indexed(const struct table_builder *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->target.key.count; i++) {
+        if (strcmp(table->target.key.names[i], name) == 0) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < table->target.index_count; i++) {
+        const struct column_list *columns = &table->target.indexes[i].columns;
+        for (uint32_t j = 0; j < columns->count; j++) {
+            if (strcmp(columns->names[j], name) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void add_column(struct resolver *resolver, const struct table_builder *table,
+                       const struct mapping_field *field, struct plan_list *columns)
+{
+    struct schema_column *column = resolve_add(resolver, columns, sizeof *column);
+    if (column == NULL) {
+        return;
+    }
+    const struct plan_node *null = plan_node_get(column_node(table, field->name), "null");
+    column->name = field->name;
+    column->type = field->type;
+    column->not_null = field->origin != NULL && field->origin->not_null;
+    if (null != NULL) {
+        column->not_null = plan_node_is_word(null, "false");
+    }
+    if (resolver->same_engine && field->origin != NULL) {
+        column->default_text =
+            field->origin->generated == GENERATED_NO ? field->origin->default_text : NULL;
+        column->collation = field->origin->collation;
+        column->identity = field->origin->identity;
+    }
+}
+
+static struct schema_column *known_column(const struct plan_list *columns, const char *name)
+{
+    for (uint32_t i = 0; i < columns->count; i++) {
+        struct schema_column *column = columns->items[i];
+        if (strcmp(column->name, name) == 0) {
+            return column;
+        }
+    }
+    return NULL;
+}
+
+static bool is_number(enum value_kind kind)
+{
+    return kind >= VALUE_INT64 && kind <= VALUE_DECIMAL;
+}
+
+/* Two entities with one field of the same name. */
+static void merge_column(struct resolver *resolver, const struct table_builder *table,
+                         const struct entity_builder *entity, const struct mapping_field *field,
+                         struct schema_column *column)
+{
+    column->not_null &= field->origin != NULL && field->origin->not_null;
+    enum value_kind kind = field->type.kind;
+    if (kind == column->type.kind || (is_number(kind) && is_number(column->type.kind))) {
+        return;
+    }
+    if (!resolver->target_sql && is_indexed(table, field->name) && !column->type.dynamic &&
+        !field->type.dynamic) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node,
+                   "make it a template in both",
+                   "the key field '%s' is %s in '%s' and %s in another entity of table '%s'",
+                   field->name, value_kind_name(kind), entity->name,
+                   value_kind_name(column->type.kind), table->name);
+    } else if (resolver->target_sql) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node, "cast one of them",
+                   "the column '%s' is %s in '%s' and %s in another entity of table '%s'",
+                   field->name, value_kind_name(kind), entity->name,
+                   value_kind_name(column->type.kind), table->name);
+    }
+}
+
+static void collect_columns(struct resolver *resolver, struct table_builder *table,
+                            struct plan_list *columns)
+{
+    for (uint32_t i = 0; i < table->entities.count; i++) {
+        const struct entity_builder *entity = table->entities.items[i];
+        for (uint32_t j = 0; j < entity->fields.count; j++) {
+            struct mapping_field *field = entity->fields.items[j];
+            settle_type(resolver, table, entity, field);
+            if (!resolver->target_sql && !is_indexed(table, field->name)) {
+                continue;
+            }
+            struct schema_column *known = known_column(columns, field->name);
+            if (known == NULL) {
+                add_column(resolver, table, field, columns);
+            } else {
+                merge_column(resolver, table, entity, field, known);
+            }
+        }
+    }
+    /* a column that an entity does not have is NULL in its records */
+    for (uint32_t i = 0; i < columns->count; i++) {
+        struct schema_column *column = columns->items[i];
+        for (uint32_t j = 0; j < table->entities.count; j++) {
+            if (entity_field(table->entities.items[j], column->name) == NULL) {
+                column->not_null = false;
+            }
+        }
+    }
+}
+
+static void check_named_columns(struct resolver *resolver, const struct table_builder *table)
+{
+    const struct plan_node *columns = plan_node_get(table->node, "columns");
+    for (uint32_t i = 0; columns != NULL && i < columns->count; i++) {
+        if (!table_has_field(table, columns->keys[i]->text)) {
+            table_fault_field(resolver, table, columns->keys[i], columns->keys[i]->text,
+                              "the column");
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- references */
+
+static const struct table_builder *find_table(const struct resolver *resolver, const char *name)
+{
+    for (uint32_t i = 0; i < resolver->tables.count; i++) {
+        const struct table_builder *table = resolver->tables.items[i];
+        if (strcmp(table->name, name) == 0) {
+            return table;
+        }
+    }
+    return NULL;
+}
+
+static void add_reference(struct resolver *resolver, struct table_builder *table,
+                          const struct plan_node *key, const struct plan_node *value,
+                          struct plan_list *references)
+{
+    const char *dot = strrchr(value->text, '.');
+    if (!table_has_field(table, key->text)) {
+        table_fault_field(resolver, table, key, key->text, "the column");
+        return;
+    }
+    if (dot == NULL || dot == value->text || dot[1] == '\0') {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, value, "write TABLE.COLUMN",
+                   "'%s' names no column of a table", value->text);
+        return;
+    }
+    struct target_reference *reference = resolve_add(resolver, references, sizeof *reference);
+    const char **names = resolve_allocate(resolver, 2, sizeof *names);
+    if (reference == NULL || names == NULL) {
+        return;
+    }
+    names[0] = key->text;
+    names[1] = dot + 1;
+    reference->columns = (struct column_list){&names[0], 1};
+    reference->referenced_columns = (struct column_list){&names[1], 1};
+    reference->table =
+        arena_copy(resolver->arena, value->text, (size_t)(dot - value->text));
+    resolver->out_of_memory |= reference->table == NULL;
+    const struct table_builder *other =
+        reference->table != NULL ? find_table(resolver, reference->table) : NULL;
+    if (other == NULL) {
+        resolve_note(resolver, true, table->name,
+                     "it refers to table %s, which is not in this plan", reference->table);
+    } else if (!table_has_field(other, names[1])) {
+        table_fault_field(resolver, other, value, names[1], "the referenced column");
+    }
+}
+
+/* The plan's table that is made of one source table alone. */
+static const struct table_builder *table_made_of(const struct resolver *resolver, const char *name)
+{
+    for (uint32_t i = 0; i < resolver->tables.count; i++) {
+        const struct table_builder *table = resolver->tables.items[i];
+        const struct entity_builder *entity =
+            table->entities.count == 1 ? table->entities.items[0] : NULL;
+        if (entity != NULL && entity->from != NULL && !entity->is_pages &&
+            entity->from->kind == SCHEMA_TABLE && entity->where == MAPPING_NONE &&
+            entity->when == MAPPING_NONE && strcmp(entity->from->name, name) == 0) {
+            return table;
+        }
+    }
+    return NULL;
+}
+
+static void carry_foreign_key(struct resolver *resolver, struct table_builder *table,
+                              const struct schema_foreign_key *key, struct plan_list *references)
+{
+    const struct table_builder *other = table_made_of(resolver, key->references);
+    struct column_list columns = table_fields_of(resolver, table, key->columns);
+    struct column_list referenced = {0};
+    if (other != NULL) {
+        const struct entity_builder *entity = other->entities.items[0];
+        referenced = table_fields_of(resolver, other,
+                                     key->referenced_columns.count > 0
+                                         ? key->referenced_columns
+                                         : entity->from->primary_key);
+    }
+    if (columns.count == 0 || referenced.count == 0) {
+        resolve_note(resolver, false, table->name, "the foreign key to %s is not carried",
+                     key->references);
+        return;
+    }
+    struct target_reference *reference = resolve_add(resolver, references, sizeof *reference);
+    if (reference != NULL) {
+        reference->columns = columns;
+        reference->table = other->name;
+        reference->referenced_columns = referenced;
+        reference->on_delete = key->on_delete;
+        reference->on_update = key->on_update;
+    }
+}
+
+void references_resolve(struct resolver *resolver, struct table_builder *table)
+{
+    const struct plan_node *node = plan_node_get(table->node, "references");
+    struct plan_list references = {0};
+    for (uint32_t i = 0; node != NULL && i < node->count; i++) {
+        add_reference(resolver, table, node->keys[i], node->items[i], &references);
+    }
+    const struct entity_builder *entity =
+        table->entities.count == 1 ? table->entities.items[0] : NULL;
+    if (node == NULL && resolver->target_sql && table->whole == NULL && entity != NULL &&
+        entity->from != NULL && !entity->is_pages) {
+        for (uint32_t i = 0; i < entity->from->foreign_key_count; i++) {
+            carry_foreign_key(resolver, table, &entity->from->foreign_keys[i], &references);
+        }
+    }
+    table->target.references =
+        plan_list_array(resolver->arena, &references, sizeof(struct target_reference));
+    table->target.reference_count = references.count;
+    resolver->out_of_memory |= table->target.references == NULL;
+}
+
+/* ---------------------------------------------------------------- shapes */
+
+static void make_shape(struct resolver *resolver, const struct table_builder *table,
+                       struct entity_builder *entity)
+{
+    uint32_t count = entity->document_star ? 0 : entity->fields.count;
+    struct shape *shape = resolve_allocate(resolver, 1, sizeof *shape);
+    struct shape_field *fields = resolve_allocate(resolver, count + (size_t)1, sizeof *fields);
+    uint32_t *key = resolve_allocate(resolver, table->target.key.count + (size_t)1, sizeof *key);
+    if (shape == NULL || fields == NULL || key == NULL) {
+        return;
+    }
+    shape->name = entity->name;
+    shape->fields = fields;
+    shape->field_count = count;
+    shape->key_fields = key;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct mapping_field *field = entity->fields.items[i];
+        fields[i].name = field->name;
+        fields[i].name_length = field->name_length;
+        fields[i].type = field->type;
+    }
+    for (uint32_t i = 0; i < table->target.key.count; i++) {
+        for (uint32_t j = 0; j < count; j++) {
+            if (strcmp(fields[j].name, table->target.key.names[i]) == 0) {
+                key[shape->key_field_count++] = j;
+                break;
+            }
+        }
+    }
+    entity->shape = shape;
+}
+
+void columns_resolve(struct resolver *resolver, struct table_builder *table)
+{
+    struct plan_list columns = {0};
+    check_named_columns(resolver, table);
+    collect_columns(resolver, table, &columns);
+    table->target.columns =
+        plan_list_array(resolver->arena, &columns, sizeof(struct schema_column));
+    table->target.column_count = columns.count;
+    resolver->out_of_memory |= table->target.columns == NULL;
+    for (uint32_t i = 0; i < table->entities.count; i++) {
+        make_shape(resolver, table, table->entities.items[i]);
+    }
+}

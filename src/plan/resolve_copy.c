@@ -1,0 +1,127 @@
+/* The plain copy: every table of the source as it is, without a plan. */
+#include <string.h>
+#include "plan/resolve.h"
+
+static bool filtered(const struct resolver *resolver)
+{
+    const struct plan_settings *settings = resolver->settings;
+    bool by_settings =
+        settings != NULL && (settings->include_count > 0 || settings->exclude_count > 0);
+    bool by_plan = resolver->document != NULL &&
+                   (plan_node_get(resolver->document->root, "include") != NULL ||
+                    plan_node_get(resolver->document->root, "exclude") != NULL);
+    return by_settings || by_plan;
+}
+
+static const char *object_kind(enum schema_object_kind kind)
+{
+    switch (kind) {
+    case SCHEMA_OBJECT_VIEW:
+        return "view";
+    case SCHEMA_OBJECT_TRIGGER:
+        return "trigger";
+    case SCHEMA_OBJECT_SEQUENCE:
+        return "sequence";
+    default:
+        return "object";
+    }
+}
+
+static bool object_wanted(const struct resolver *resolver, const struct schema_object *object)
+{
+    if (!filtered(resolver)) {
+        return true;
+    }
+    /* a view may stand on tables that are left out */
+    return object->kind != SCHEMA_OBJECT_VIEW && object->table != NULL &&
+           resolve_table_wanted(resolver, object->table);
+}
+
+/* The part of the source's schema that a filtered copy carries. */
+static void keep_objects(struct resolver *resolver)
+{
+    const struct schema *schema = resolver->schema;
+    struct schema *kept = resolve_allocate(resolver, 1, sizeof *kept);
+    struct plan_list tables = {0};
+    struct plan_list objects = {0};
+    for (uint32_t i = 0; i < schema->table_count; i++) {
+        if (resolve_table_wanted(resolver, schema->tables[i].name)) {
+            struct schema_table *table = resolve_add(resolver, &tables, sizeof *table);
+            if (table != NULL) {
+                *table = schema->tables[i];
+            }
+        }
+    }
+    for (uint32_t i = 0; i < schema->object_count; i++) {
+        const struct schema_object *object = &schema->objects[i];
+        if (!object_wanted(resolver, object)) {
+            resolve_note(resolver, true, object->name, "the %s is left out with what it stands on",
+                         object_kind(object->kind));
+            continue;
+        }
+        struct schema_object *copy = resolve_add(resolver, &objects, sizeof *copy);
+        if (copy != NULL) {
+            *copy = *object;
+        }
+    }
+    if (kept == NULL) {
+        return;
+    }
+    kept->tables = plan_list_array(resolver->arena, &tables, sizeof(struct schema_table));
+    kept->table_count = tables.count;
+    kept->objects = plan_list_array(resolver->arena, &objects, sizeof(struct schema_object));
+    kept->object_count = objects.count;
+    resolver->out_of_memory |= kept->tables == NULL || kept->objects == NULL;
+    resolver->plan->same_engine_objects = kept;
+}
+
+static void note_left_behind(struct resolver *resolver)
+{
+    for (uint32_t i = 0; i < resolver->schema->object_count; i++) {
+        const struct schema_object *object = &resolver->schema->objects[i];
+        resolve_note(resolver, true, object->name, "the %s is not carried%s%s",
+                     object_kind(object->kind), object->not_carried != NULL ? ": " : "",
+                     object->not_carried != NULL ? object->not_carried : "");
+    }
+}
+
+static void copy_table(struct resolver *resolver, const struct schema_table *from)
+{
+    struct table_builder *table = table_add(resolver, from->name);
+    struct entity_builder *entity =
+        table != NULL ? entity_add(resolver, table, from->name) : NULL;
+    if (entity == NULL) {
+        return;
+    }
+    if (resolver->same_engine) {
+        table->whole = from;
+    }
+    entity_use_table(resolver, entity, from);
+    if (!entity->failed) {
+        fields_copy_all(resolver, entity);
+    }
+}
+
+void copy_resolve(struct resolver *resolver)
+{
+    for (uint32_t i = 0; i < resolver->schema->table_count && !resolve_stopped(resolver); i++) {
+        const struct schema_table *table = &resolver->schema->tables[i];
+        if (table->kind == SCHEMA_TABLE && resolve_table_wanted(resolver, table->name)) {
+            copy_table(resolver, table);
+        } else if (table->kind == SCHEMA_VIEW && !resolver->same_engine &&
+                   strncmp(table->name, "_transhume_", 11) != 0) {
+            resolve_note(resolver, false, table->name,
+                         "the view is not carried; a plan can copy its rows: from: %s",
+                         table->name);
+        }
+    }
+    if (resolver->tables.count == 0 && filtered(resolver) && resolver->schema->table_count > 0) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, NULL, "patterns are * and ?, case counts",
+                   "include and exclude leave no table");
+    }
+    if (resolver->same_engine) {
+        keep_objects(resolver);
+    } else {
+        note_left_behind(resolver);
+    }
+}

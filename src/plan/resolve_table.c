@@ -1,0 +1,329 @@
+/* Target tables: key, indexes, billing, existing records. Columns and references: resolve_columns.c. */
+#include <stdio.h>
+#include <string.h>
+#include "plan/resolve.h"
+
+enum { KEY_VALUE_PARTS_MAX = 2 };
+
+/* ---------------------------------------------------------------- key */
+
+/* Names of the fields of all entities of the table: for the nearest one. */
+static const char **field_names(struct resolver *resolver, const struct table_builder *table,
+                                uint32_t *count)
+{
+    uint32_t most = 0;
+    *count = 0;
+    for (uint32_t i = 0; i < table->entities.count; i++) {
+        most += ((const struct entity_builder *)table->entities.items[i])->fields.count;
+    }
+    const char **names = resolve_allocate(resolver, most + (size_t)1, sizeof *names);
+    for (uint32_t i = 0; names != NULL && i < table->entities.count; i++) {
+        const struct entity_builder *entity = table->entities.items[i];
+        for (uint32_t j = 0; j < entity->fields.count; j++) {
+            names[(*count)++] = ((const struct mapping_field *)entity->fields.items[j])->name;
+        }
+    }
+    return names;
+}
+
+void table_fault_field(struct resolver *resolver, const struct table_builder *table,
+                       const struct plan_node *node, const char *name, const char *what)
+{
+    uint32_t count = 0;
+    char hint[320];
+    const char **names = field_names(resolver, table, &count);
+    if (names != NULL) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
+                   plan_nearest_hint(name, names, count, hint, sizeof hint), "%s '%s' is no field",
+                   what, name);
+    }
+}
+
+bool table_has_field(const struct table_builder *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->entities.count; i++) {
+        const struct entity_builder *entity = table->entities.items[i];
+        if (entity->document_star || entity_field(entity, name) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const struct plan_node *part_node(const struct plan_node *key, uint32_t index)
+{
+    if (key == NULL || key->kind == PLAN_NODE_SCALAR) {
+        return key;
+    }
+    if (key->kind == PLAN_NODE_LIST) {
+        return key->items[index];
+    }
+    return plan_node_get(key, index == 0 ? "partition" : "sort");
+}
+
+/* { partition: A, sort: B }, A, or [A, B]. */
+static struct column_list read_parts(struct resolver *resolver, const struct plan_node *node)
+{
+    if (node->kind != PLAN_NODE_MAP) {
+        return resolve_names(resolver, node);
+    }
+    const char *partition = plan_node_text(plan_node_get(node, "partition"));
+    const char *sort = plan_node_text(plan_node_get(node, "sort"));
+    const char **names = resolve_allocate(resolver, 2, sizeof *names);
+    if (names == NULL || partition == NULL) {
+        return (struct column_list){0};
+    }
+    names[0] = partition;
+    names[1] = sort;
+    return (struct column_list){names, sort != NULL ? 2 : 1};
+}
+
+/* The field that takes a source column as it is. */
+static const char *field_of_column(const struct entity_builder *entity, const char *column)
+{
+    for (uint32_t i = 0; i < entity->fields.count; i++) {
+        const struct mapping_field *field = entity->fields.items[i];
+        if (field->origin != NULL && strcmp(field->origin->name, column) == 0) {
+            return field->name;
+        }
+        if (field->origin_name != NULL && strcmp(field->origin_name, column) == 0) {
+            return field->name;
+        }
+    }
+    return NULL;
+}
+
+struct column_list table_fields_of(struct resolver *resolver, const struct table_builder *table,
+                                   struct column_list columns)
+{
+    struct column_list none = {0};
+    if (table->entities.count != 1 || columns.count == 0) {
+        return none;
+    }
+    const struct entity_builder *entity = table->entities.items[0];
+    const char **names = resolve_allocate(resolver, columns.count, sizeof *names);
+    for (uint32_t i = 0; names != NULL && i < columns.count; i++) {
+        names[i] = field_of_column(entity, columns.names[i]);
+        if (names[i] == NULL && entity->document_star) {
+            names[i] = columns.names[i];
+        }
+        if (names[i] == NULL) {
+            return none;
+        }
+    }
+    return names != NULL ? (struct column_list){names, columns.count} : none;
+}
+
+static struct column_list default_key(struct resolver *resolver, const struct table_builder *table)
+{
+    const struct entity_builder *entity =
+        table->entities.count == 1 ? table->entities.items[0] : NULL;
+    if (entity == NULL || entity->from == NULL || entity->is_pages) {
+        return (struct column_list){0};
+    }
+    return table_fields_of(resolver, table, entity->from->primary_key);
+}
+
+static void check_key_field(struct resolver *resolver, const struct table_builder *table,
+                            const struct entity_builder *entity, const char *name,
+                            const struct plan_node *node)
+{
+    struct mapping_field *field = entity_field(entity, name);
+    bool required = (resolver->target->capabilities & CAPABILITY_KEY_REQUIRED) != 0;
+    if (field == NULL) {
+        if (!entity->document_star) {
+            plan_fault(&resolver->faults, ERROR_PLAN_INVALID,
+                       entity->name_node != NULL ? entity->name_node : node,
+                       "give it one, or \"*\": copy where a column has that name",
+                       "entity '%s' has no field '%s', a part of the key of table '%s'",
+                       entity->name, name, table->name);
+        }
+        return;
+    }
+    field->is_key = required;
+    if (!required) {
+        return;
+    }
+    if (field->when != MAPPING_NONE) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node, "use where: instead",
+                   "the key field '%s' of '%s' has a 'when': a record without it has no key", name,
+                   entity->name);
+    }
+    if (field->kind == FIELD_EMBED || (field->kind == FIELD_CONST &&
+                                       field->constant.kind == VALUE_NULL)) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node, NULL,
+                   "the key field '%s' of '%s' can not be a key", name, entity->name);
+    }
+}
+
+static void check_key(struct resolver *resolver, struct table_builder *table,
+                      const struct plan_node *node)
+{
+    const struct column_list *key = &table->target.key;
+    bool required = (resolver->target->capabilities & CAPABILITY_KEY_REQUIRED) != 0;
+    if (required && key->count == 0) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, table->name_node,
+                   table->node != NULL
+                       ? "say key: { partition: FIELD, sort: FIELD }"
+                       : "write a plan: `transhume init SRC DST`, and give the table a key in it",
+                   "table '%s' has no key, and this target needs one", table->name);
+    }
+    if (!resolver->target_sql && key->count > KEY_VALUE_PARTS_MAX) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node != NULL ? node : table->name_node,
+                   "make one text of several columns by a template: SK: \"{A}#{B}\" "
+                   "(`transhume init SRC DST` proposes some)",
+                   "the key of table '%s' has %u parts, this target takes a partition and a sort key",
+                   table->name, (unsigned)key->count);
+    }
+    for (uint32_t i = 0; i < key->count; i++) {
+        for (uint32_t j = 0; j < table->entities.count; j++) {
+            check_key_field(resolver, table, table->entities.items[j], key->names[i],
+                            part_node(node, i));
+        }
+    }
+}
+
+static void resolve_key(struct resolver *resolver, struct table_builder *table)
+{
+    const struct plan_node *node = plan_node_get(table->node, "key");
+    if (node == NULL) {
+        table->target.key = default_key(resolver, table);
+        check_key(resolver, table, NULL);
+        return;
+    }
+    table->key_given = true;
+    table->target.key = read_parts(resolver, node);
+    for (uint32_t i = 0; i < table->target.key.count; i++) {
+        if (!table_has_field(table, table->target.key.names[i])) {
+            table_fault_field(resolver, table, part_node(node, i), table->target.key.names[i],
+                              "the key");
+            return;
+        }
+    }
+    check_key(resolver, table, node);
+}
+
+/* ---------------------------------------------------------------- indexes */
+
+static void resolve_index(struct resolver *resolver, struct table_builder *table, const char *name,
+                          const struct plan_node *node, struct target_index *index)
+{
+    const struct plan_node *columns = plan_node_get(node, "columns");
+    index->name = name;
+    index->unique = plan_node_is_word(plan_node_get(node, "unique"), "true");
+    if ((columns == NULL) == (plan_node_get(node, "partition") == NULL)) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
+                   "{ partition: A, sort: B } for key-value stores, { columns: [A, B] } for SQL",
+                   "the index '%s' does not say its columns", name);
+        return;
+    }
+    const struct plan_node *parts = columns != NULL ? columns : node;
+    index->columns = read_parts(resolver, parts);
+    for (uint32_t i = 0; i < index->columns.count; i++) {
+        if (!table_has_field(table, index->columns.names[i])) {
+            table_fault_field(resolver, table, part_node(parts, i), index->columns.names[i],
+                              "the index column");
+        }
+    }
+}
+
+/* Indexes that a SQL target takes over from the one source table. */
+static void default_indexes(struct resolver *resolver, struct table_builder *table,
+                            struct plan_list *indexes)
+{
+    const struct entity_builder *entity =
+        table->entities.count == 1 ? table->entities.items[0] : NULL;
+    if (!resolver->target_sql || entity == NULL || entity->from == NULL || entity->is_pages) {
+        return;
+    }
+    for (uint32_t i = 0; i < entity->from->index_count; i++) {
+        const struct schema_index *known = &entity->from->indexes[i];
+        bool primary = known->implied && known->columns.count == entity->from->primary_key.count &&
+                       schema_is_unique_key(entity->from, known->columns) &&
+                       strcmp(known->columns.names[0], entity->from->primary_key.names[0]) == 0;
+        struct column_list columns = table_fields_of(resolver, table, known->columns);
+        if (primary) {
+            continue;
+        }
+        if (known->partial || columns.count == 0) {
+            resolve_note(resolver, false, table->name, "the index %s of %s is not carried",
+                         known->name != NULL ? known->name : "without a name", entity->from->name);
+            continue;
+        }
+        struct target_index *index = resolve_add(resolver, indexes, sizeof *index);
+        if (index != NULL) {
+            index->name = known->implied || known->name == NULL
+                              ? resolve_format(resolver, "%s_unique_%u", table->name, (unsigned)i)
+                              : known->name;
+            index->columns = columns;
+            index->unique = known->unique;
+        }
+    }
+}
+
+static void resolve_indexes(struct resolver *resolver, struct table_builder *table)
+{
+    const struct plan_node *node = plan_node_get(table->node, "indexes");
+    struct plan_list indexes = {0};
+    for (uint32_t i = 0; node != NULL && i < node->count; i++) {
+        struct target_index *index = resolve_add(resolver, &indexes, sizeof *index);
+        if (index != NULL) {
+            resolve_index(resolver, table, node->keys[i]->text, node->items[i], index);
+        }
+    }
+    if (node == NULL && table->whole == NULL) {
+        default_indexes(resolver, table, &indexes);
+    }
+    table->target.indexes =
+        plan_list_array(resolver->arena, &indexes, sizeof(struct target_index));
+    table->target.index_count = indexes.count;
+    resolver->out_of_memory |= table->target.indexes == NULL;
+}
+
+/* ---------------------------------------------------------------- the rest */
+
+static const char *const policy_names[] = {"refuse", "append", "upsert", "replace", "skip"};
+
+static enum existing_policy resolve_existing(const struct resolver *resolver,
+                                             const struct table_builder *table)
+{
+    if (resolver->settings != NULL && resolver->settings->existing >= 0) {
+        return (enum existing_policy)resolver->settings->existing;
+    }
+    const struct plan_node *node = plan_node_get(table->node, "existing");
+    if (node == NULL && resolver->document != NULL) {
+        node = plan_node_get(resolver->document->root, "existing");
+    }
+    for (uint32_t i = 0; node != NULL && i < sizeof policy_names / sizeof policy_names[0]; i++) {
+        if (strcmp(node->text, policy_names[i]) == 0) {
+            return (enum existing_policy)i;
+        }
+    }
+    return EXISTING_REFUSE;
+}
+
+static const char *resolve_billing(struct resolver *resolver, const struct plan_node *node)
+{
+    if (node == NULL || node->kind == PLAN_NODE_SCALAR) {
+        return plan_node_text(node);
+    }
+    return resolve_format(resolver, "read=%s,write=%s", plan_node_text(plan_node_get(node, "read")),
+                          plan_node_text(plan_node_get(node, "write")));
+}
+
+void table_resolve(struct resolver *resolver, struct table_builder *table)
+{
+    table->target.name = table->name;
+    table->target.same_engine = table->whole;
+    table->target.existing = resolve_existing(resolver, table);
+    table->target.billing = resolve_billing(resolver, plan_node_get(table->node, "billing"));
+    resolve_key(resolver, table);
+    resolve_indexes(resolver, table);
+    columns_resolve(resolver, table);
+    if (!resolver->target_sql &&
+        (plan_node_get(table->node, "columns") != NULL ||
+         plan_node_get(table->node, "references") != NULL)) {
+        resolve_note(resolver, true, table->name,
+                     "'columns' and 'references' mean nothing to this target");
+    }
+}
