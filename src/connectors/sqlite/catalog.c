@@ -34,11 +34,7 @@ static const char objects_sql[] =
     " WHERE type IN ('view', 'trigger') AND lower(name) NOT GLOB '_transhume_*'"
     " AND lower(tbl_name) NOT GLOB '_transhume_*' ORDER BY rowid";
 
-static const char sequences_sql[] = "SELECT name, seq FROM main.sqlite_sequence"
-                                    " WHERE name NOT GLOB '_transhume_*' ORDER BY name COLLATE BINARY";
-
-static const char has_sequences_sql[] =
-    "SELECT 1 FROM main.sqlite_schema WHERE name = 'sqlite_sequence'";
+static const char sequence_sql[] = "SELECT max(seq) FROM main.sqlite_sequence WHERE name = ?1";
 
 enum { SQL_TABLES, SQL_COLUMNS, SQL_INDEXES, SQL_INDEX_COLUMNS, SQL_FOREIGN_KEYS, SQL_OBJECTS, SQL_COUNT };
 
@@ -545,46 +541,65 @@ static enum status read_objects(struct catalog_builder *builder)
     return result == SQLITE_DONE ? STATUS_OK : builder_fail(builder, NULL);
 }
 
-static void add_sequence(struct catalog_builder *builder, sqlite3_stmt *row)
+/* What brings a copy's counter to `last`; without a row of its own it starts anew. */
+static const char *sequence_text(struct catalog_builder *builder, const char *name, bool present,
+                                 int64_t last)
 {
     struct buffer sql = {0};
-    const char *name = copy_text(builder, row, 0);
 
-    if (name == NULL) {
-        return;
-    }
     buffer_append_string(&sql, "DELETE FROM sqlite_sequence WHERE name = ");
     sqlite_append_text(&sql, name);
-    buffer_append_string(&sql, "; INSERT INTO sqlite_sequence(name, seq) VALUES(");
-    sqlite_append_text(&sql, name);
-    buffer_format(&sql, ", %lld)", (long long)sqlite3_column_int64(row, 1));
+    if (present) {
+        buffer_append_string(&sql, "; INSERT INTO sqlite_sequence(name, seq) VALUES(");
+        sqlite_append_text(&sql, name);
+        buffer_format(&sql, ", %lld)", (long long)last);
+    }
     const char *copy = arena_copy_string(builder->arena, buffer_string(&sql));
     builder->out_of_memory |= copy == NULL || sql.failed;
-    add_object(builder, SCHEMA_OBJECT_SEQUENCE, name, name, copy,
-               "AUTOINCREMENT: the last number given is kept in SQLite only");
     buffer_free(&sql);
+    return copy;
 }
 
-static enum status read_sequences(struct catalog_builder *builder)
+static enum status add_sequence(struct catalog_builder *builder, const char *name)
 {
     sqlite3_stmt *row = NULL;
-    enum status status = sqlite_prepare(builder->self, builder->connection, has_sequences_sql, &row,
-                                        builder->error);
-    bool present = status == STATUS_OK && sqlite3_step(row) == SQLITE_ROW;
-    sqlite3_finalize(row);
-    if (!present) {
-        return status;
-    }
-    if (sqlite_prepare(builder->self, builder->connection, sequences_sql, &row, builder->error) !=
+
+    if (sqlite_prepare(builder->self, builder->connection, sequence_sql, &row, builder->error) !=
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    int result;
-    while ((result = sqlite3_step(row)) == SQLITE_ROW) {
-        add_sequence(builder, row);
-    }
+    sqlite3_bind_text(row, 1, name, -1, SQLITE_STATIC);
+    int result = sqlite3_step(row);
+    bool present = result == SQLITE_ROW && sqlite3_column_type(row, 0) == SQLITE_INTEGER;
+    int64_t last = present ? sqlite3_column_int64(row, 0) : 0;
     sqlite3_finalize(row);
-    return result == SQLITE_DONE ? STATUS_OK : builder_fail(builder, NULL);
+    if (result != SQLITE_ROW) {
+        return builder_fail(builder, name);
+    }
+    add_object(builder, SCHEMA_OBJECT_SEQUENCE, name, name,
+               sequence_text(builder, name, present, last),
+               "AUTOINCREMENT: the last number given is kept in SQLite only");
+    return STATUS_OK;
+}
+
+/* One for each AUTOINCREMENT table, whether it has given a number yet or not. */
+static enum status read_sequences(struct catalog_builder *builder)
+{
+    const struct schema_table *tables = (const struct schema_table *)(const void *)builder->tables.data;
+    const struct catalog_table *facts = (const struct catalog_table *)(const void *)builder->facts.data;
+    size_t count = builder->tables.length / sizeof *tables;
+
+    for (size_t i = 0; i < count && !builder->facts.failed; i++) {
+        int automatic = 0;
+        if (facts[i].rowid_column >= 0 &&
+            sqlite3_table_column_metadata(builder->connection, "main", tables[i].name,
+                                          tables[i].columns[facts[i].rowid_column].name, NULL, NULL,
+                                          NULL, NULL, &automatic) == SQLITE_OK &&
+            automatic != 0 && add_sequence(builder, tables[i].name) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- all of it */
