@@ -3,23 +3,23 @@
 
 #include <stdlib.h>
 
+static size_t bytes_of_row(uint32_t width)
+{
+    return (width == 0 ? 1 : (size_t)width) * sizeof(struct cell);
+}
+
 static struct batch *create(struct arena *arena, uint32_t *arena_users, const struct shape *shape,
                             uint32_t width, uint32_t row_capacity)
 {
     struct batch *batch = calloc(1, sizeof(*batch));
-    size_t cell_count;
+    if (batch == NULL) {
+        return NULL;
+    }
     if (row_capacity == 0) {
         row_capacity = 1;
     }
-    if (batch == NULL || __builtin_mul_overflow((size_t)(width == 0 ? 1 : width),
-                                                (size_t)row_capacity, &cell_count)) {
-        free(batch);
-        return NULL;
-    }
     /* not zeroed: rows are filled as they are appended */
-    batch->cells = cell_count > SIZE_MAX / sizeof(struct cell)
-                       ? NULL
-                       : malloc(cell_count * sizeof(struct cell));
+    batch->cells = reallocarray(NULL, row_capacity, bytes_of_row(width));
     if (batch->cells == NULL) {
         free(batch);
         return NULL;
@@ -88,8 +88,7 @@ struct cell *batch_append_slow(struct batch *batch)
         return NULL;
     }
     uint32_t capacity = batch->row_capacity * 2;
-    size_t width = batch->width == 0 ? 1 : batch->width;
-    struct cell *cells = reallocarray(batch->cells, capacity, width * sizeof(*cells));
+    struct cell *cells = reallocarray(batch->cells, capacity, bytes_of_row(batch->width));
     if (cells == NULL) {
         return NULL;
     }
@@ -117,9 +116,8 @@ void batch_keep_large(struct batch *batch, struct large_value *large)
 
 size_t batch_bytes(const struct batch *batch)
 {
-    size_t width = batch->width == 0 ? 1 : batch->width;
     size_t bytes = sizeof(*batch) + arena_bytes(batch->arena);
-    bytes += batch->row_capacity * width * sizeof(struct cell);
+    bytes += batch->row_capacity * bytes_of_row(batch->width);
     if (batch->envelopes != NULL) {
         bytes += batch->row_capacity * sizeof(struct record_envelope);
     }

@@ -1,0 +1,214 @@
+/* Helpers of the tests of the SQLite target. */
+#include "support_sqlite_target.h"
+#include "connectors/sqlite/sqlite_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *target_path(const char *name)
+{
+    static char path[1024];
+    snprintf(path, sizeof path, "%s/%s", test_folder(), name);
+    return path;
+}
+
+enum status target_try_open(const char *path, enum open_mode mode, int64_t timeout_ms,
+                            struct database **database, struct error *error)
+{
+    struct uri uri = {.text = path, .shown = path, .scheme = "sqlite", .path = path};
+    struct open_options options = {
+        .mode = mode, .uri = &uri, .memory_bytes = 8 << 20, .timeout_ms = timeout_ms};
+    return connector_sqlite.open(&options, database, error);
+}
+
+static struct database *open_or_fail(const char *path, enum open_mode mode)
+{
+    struct database *database = NULL;
+    struct error error = {0};
+    if (target_try_open(path, mode, 5000, &database, &error) != STATUS_OK) {
+        fail_msg("%s can't be opened: %s", path, error.message);
+    }
+    return database;
+}
+
+struct database *target_open(const char *path)
+{
+    return open_or_fail(path, OPEN_TARGET);
+}
+
+struct database *source_open(const char *path)
+{
+    return open_or_fail(path, OPEN_SOURCE);
+}
+
+void target_close(struct database *database)
+{
+    connector_sqlite.close(database);
+}
+
+/* ---------------------------------------------------------------- a run */
+
+void target_begin_run(struct database *database, uint64_t chunk_count)
+{
+    struct ledger_chunk *chunks = calloc(chunk_count, sizeof *chunks);
+    struct error error = {0};
+    char holder[64];
+
+    assert_non_null(chunks);
+    for (uint64_t i = 0; i < chunk_count; i++) {
+        chunks[i] = (struct ledger_chunk){.number = i + 1,
+                                          .span = {.printable = "all",
+                                                   .bounds = (const uint8_t *)"\0\1",
+                                                   .bounds_length = 2,
+                                                   .row_estimate = -1}};
+    }
+    if (sqlite_ledger.create(database, "run-1", "{\"h\":1}", "{\"phase\":\"prepared\"}", chunks,
+                             chunk_count, &error) != STATUS_OK ||
+        sqlite_ledger.claim(database, "run-1", 0, false, holder, sizeof holder, &error) !=
+            STATUS_OK) {
+        fail_msg("no run: %s", error.message);
+    }
+    free(chunks);
+}
+
+struct writer *target_writer(struct database *database, const struct target_table *tables,
+                             uint32_t table_count)
+{
+    struct writer *writer = NULL;
+    struct error error = {0};
+    if (sqlite_target.writer_open(database, tables, table_count, 1, &writer, &error) != STATUS_OK) {
+        fail_msg("no writer: %s", error.message);
+    }
+    return writer;
+}
+
+struct batch_result target_write(struct writer *writer, struct database *database, uint64_t chunk,
+                                 uint32_t table, struct batch *batch)
+{
+    struct batch_result result = {0};
+    struct error error = {0};
+
+    (void)database;
+    if (sqlite_target.submit(writer, chunk, table, batch, &error) != STATUS_OK) {
+        fail_msg("submit: %s: %s", error.object, error.message);
+    }
+    assert_int_equal(sqlite_target.poll(writer, 0, &result, &error), STATUS_OK);
+    assert_ptr_equal(result.batch, batch);
+    assert_int_equal(result.written + result.outcome_count, batch->row_count);
+    return result;
+}
+
+void target_result_free(struct batch_result *result)
+{
+    batch_destroy(result->batch);
+    arena_destroy(result->arena);
+    *result = (struct batch_result){0};
+}
+
+enum status target_commit(struct writer *writer, struct database *database, uint64_t chunk,
+                          struct error *error)
+{
+    struct done_mark mark = {.chunk = chunk, .epoch = 1, .text = "{}"};
+    (void)database;
+    return sqlite_target.commit(writer, chunk, &mark, error);
+}
+
+struct batch_result target_write_chunk(struct writer *writer, struct database *database,
+                                       uint64_t chunk, struct batch *batch)
+{
+    struct error error = {0};
+    if (sqlite_target.chunk_begin(writer, chunk, 1, &error) != STATUS_OK) {
+        fail_msg("chunk_begin: %s", error.message);
+    }
+    struct batch_result result = target_write(writer, database, chunk, 0, batch);
+    if (target_commit(writer, database, chunk, &error) != STATUS_OK) {
+        fail_msg("commit: %s", error.message);
+    }
+    return result;
+}
+
+/* ---------------------------------------------------------------- batches */
+
+struct batch *target_batch(const struct shape *shape, const struct cell *cells, uint32_t row_count)
+{
+    struct batch *batch = batch_create(shape, shape->field_count, row_count > 0 ? row_count : 1);
+    assert_non_null(batch);
+    for (uint32_t row = 0; row < row_count; row++) {
+        struct cell *to = batch_append(batch);
+        assert_non_null(to);
+        memcpy(to, cells + (size_t)row * shape->field_count, shape->field_count * sizeof *to);
+    }
+    return batch;
+}
+
+const struct shape *target_shape(const char *const *names, uint32_t count)
+{
+    static struct shape shapes[64];
+    static struct shape_field fields[64][16];
+    static uint32_t used;
+
+    for (uint32_t s = 0; s < used; s++) {
+        uint32_t equal = 0;
+        while (equal < count && equal < shapes[s].field_count &&
+               strcmp(fields[s][equal].name, names[equal]) == 0) {
+            equal++;
+        }
+        if (equal == count && shapes[s].field_count == count) {
+            return &shapes[s];
+        }
+    }
+    assert_true(used < 64 && count <= 16);
+    for (uint32_t i = 0; i < count; i++) {
+        fields[used][i] =
+            (struct shape_field){.name = names[i], .name_length = (uint32_t)strlen(names[i])};
+    }
+    shapes[used] = (struct shape){.name = "test", .fields = fields[used], .field_count = count};
+    return &shapes[used++];
+}
+
+/* ---------------------------------------------------------------- the independent reader */
+
+static sqlite3 *open_file(const char *path)
+{
+    sqlite3 *connection = NULL;
+    assert_int_equal(
+        sqlite3_open_v2(path, &connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL),
+        SQLITE_OK);
+    sqlite3_busy_timeout(connection, 2000);
+    return connection;
+}
+
+void file_execute(const char *path, const char *sql)
+{
+    sqlite3 *connection = open_file(path);
+    char *message = NULL;
+    if (sqlite3_exec(connection, sql, NULL, NULL, &message) != SQLITE_OK) {
+        fail_msg("%s: %s", sql, message);
+    }
+    assert_int_equal(sqlite3_close(connection), SQLITE_OK);
+}
+
+const char *file_ask(const char *path, const char *sql)
+{
+    static struct buffer answers[4];
+    static unsigned turn;
+    struct buffer *answer = &answers[turn++ % 4];
+    sqlite3 *connection = open_file(path);
+    sqlite3_stmt *statement = NULL;
+
+    buffer_clear(answer);
+    if (sqlite3_prepare_v2(connection, sql, -1, &statement, NULL) != SQLITE_OK) {
+        fail_msg("%s: %s", sql, sqlite3_errmsg(connection));
+    }
+    while (sqlite3_step(statement) == SQLITE_ROW) {
+        buffer_append_string(answer, answer->length > 0 ? "\n" : "");
+        for (int i = 0; i < sqlite3_column_count(statement); i++) {
+            const char *text = (const char *)sqlite3_column_text(statement, i);
+            buffer_append_string(answer, i > 0 ? "|" : "");
+            buffer_append_string(answer, text != NULL ? text : "NULL");
+        }
+    }
+    assert_int_equal(sqlite3_finalize(statement), SQLITE_OK);
+    assert_int_equal(sqlite3_close(connection), SQLITE_OK);
+    return buffer_string(answer);
+}

@@ -1,0 +1,49 @@
+/* What the tests of the SQLite target share: opening, a claimed run, batches by hand, and a reader
+ * of its own (libsqlite3 directly) that says what is in the file. */
+#ifndef TRANSHUME_UNIT_SUPPORT_SQLITE_TARGET_H
+#define TRANSHUME_UNIT_SUPPORT_SQLITE_TARGET_H
+
+#include "connectors/connector.h"
+#include "support.h"
+#include <sqlite3.h>
+
+/* PATH in a new folder of this test. Lives until the next call. */
+const char *target_path(const char *name);
+
+/* Opens; STATUS_FAILED fills `error`. */
+enum status target_try_open(const char *path, enum open_mode mode, int64_t timeout_ms,
+                            struct database **database, struct error *error);
+struct database *target_open(const char *path);
+struct database *source_open(const char *path);
+void target_close(struct database *database);
+
+/* A ledger with `chunk_count` chunks, created and claimed as "run-1" at epoch 1. */
+void target_begin_run(struct database *database, uint64_t chunk_count);
+/* A writer in the claimed run's first attempt. */
+struct writer *target_writer(struct database *database, const struct target_table *tables,
+                             uint32_t table_count);
+/* Writes the batch in the open chunk and polls its result. */
+struct batch_result target_write(struct writer *writer, struct database *database, uint64_t chunk,
+                                 uint32_t table, struct batch *batch);
+void target_result_free(struct batch_result *result);
+/* Begins, writes one batch into table 0, commits. */
+struct batch_result target_write_chunk(struct writer *writer, struct database *database,
+                                       uint64_t chunk, struct batch *batch);
+enum status target_commit(struct writer *writer, struct database *database, uint64_t chunk,
+                          struct error *error);
+
+/* A batch of `row_count` records out of shape->field_count cells each; texts are borrowed. */
+struct batch *target_batch(const struct shape *shape, const struct cell *cells, uint32_t row_count);
+/* A shape of untyped fields; lives in static memory until the test program ends. */
+const struct shape *target_shape(const char *const *names, uint32_t count);
+
+/* Runs SQL on the file with a connection of its own. */
+void file_execute(const char *path, const char *sql);
+/* Rows of a query, columns by "|", rows by newline; lives until the next but three. */
+const char *file_ask(const char *path, const char *sql);
+
+#define CELL_TEXT(literal) cell_text(literal, sizeof(literal) - 1)
+#define CELL_BYTES(literal) cell_bytes(literal, sizeof(literal) - 1)
+#define COUNT_OF(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))
+
+#endif

@@ -1,0 +1,160 @@
+/* Arenas and buffers. */
+#include "support.h"
+#include <string.h>
+
+static void allocations_are_aligned_and_apart(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create(0);
+    struct random random = random_start();
+    enum { COUNT = 3000 };
+    static unsigned char *blocks[COUNT];
+    static size_t sizes[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        sizes[i] = random_below(&random, 20) == 0 ? random_below(&random, 100000)
+                                                  : random_below(&random, 100);
+        blocks[i] = arena_allocate(arena, sizes[i]);
+        assert_non_null(blocks[i]);
+        assert_int_equal((uintptr_t)blocks[i] % 8, 0);
+        memset(blocks[i], (int)(i & 255), sizes[i]);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        for (size_t j = 0; j < sizes[i]; j++) {
+            assert_int_equal(blocks[i][j], i & 255);
+        }
+    }
+    arena_destroy(arena);
+    arena_destroy(NULL);
+}
+
+static void no_bytes_give_a_pointer(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create(0);
+    assert_non_null(arena_allocate(arena, 0));
+    assert_non_null(arena_allocate_zeroed(arena, 0, 16));
+    assert_string_equal(arena_copy(arena, NULL, 0), "");
+    arena_destroy(arena);
+}
+
+static void impossible_sizes_give_null(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create(100);
+    volatile size_t most = SIZE_MAX; /* gcc would warn of it as a constant */
+    assert_null(arena_allocate(arena, most));
+    assert_null(arena_allocate(arena, most - 63));
+    assert_null(arena_allocate(arena, most / 2));
+    assert_null(arena_allocate_zeroed(arena, most / 2, 3));
+    assert_null(arena_copy(arena, "", most));
+    assert_non_null(arena_allocate(arena, 8));
+    arena_destroy(arena);
+}
+
+static void bytes_are_counted_and_reset(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create(8192);
+    size_t empty = arena_bytes(arena);
+    for (int i = 0; i < 1000; i++) {
+        assert_non_null(arena_allocate(arena, 100));
+    }
+    assert_non_null(arena_allocate(arena, 1000000));
+    assert_in_range(arena_bytes(arena), 1104000, 1130000);
+    arena_reset(arena);
+    assert_in_range(arena_bytes(arena), empty, empty + 8192);
+    char *again = arena_allocate_zeroed(arena, 10, 100);
+    assert_non_null(again);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(again[i], 0);
+    }
+    arena_destroy(arena);
+}
+
+static void the_last_allocation_can_grow(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create(4096);
+    char *first = arena_allocate(arena, 10);
+    char *last = arena_allocate(arena, 10);
+    assert_false(arena_try_extend(arena, first, 10, 20));
+    assert_true(arena_try_extend(arena, last, 10, 1000));
+    memset(last, 'x', 1000);
+    assert_false(arena_try_extend(arena, last, 1000, 100000));
+    assert_true(arena_try_extend(arena, last, 1000, 8));
+    assert_ptr_equal(arena_allocate(arena, 1), last + 8);
+    arena_destroy(arena);
+}
+
+static void texts_are_copied_and_formatted(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create(0);
+    assert_string_equal(arena_copy(arena, "abcdef", 3), "abc");
+    assert_string_equal(arena_copy_string(arena, "abc"), "abc");
+    assert_string_equal(arena_format(arena, "%s-%d", "x", 7), "x-7");
+    char *large = arena_format(arena, "%10000d", 7);
+    assert_int_equal(strlen(large), 10000);
+    arena_destroy(arena);
+}
+
+static void buffers_grow(void **state)
+{
+    (void)state;
+    struct buffer buffer;
+    buffer_init(&buffer);
+    assert_string_equal(buffer_string(&buffer), "");
+    for (int i = 0; i < 10000; i++) {
+        buffer_append_byte(&buffer, (char)('a' + i % 26));
+    }
+    assert_int_equal(buffer.length, 10000);
+    for (int i = 0; i < 10000; i++) {
+        assert_int_equal(buffer.data[i], 'a' + i % 26);
+    }
+    buffer_clear(&buffer);
+    buffer_append(&buffer, "abc", 2);
+    buffer_append(&buffer, NULL, 0);
+    buffer_append_string(&buffer, "def");
+    buffer_append_int64(&buffer, INT64_MIN);
+    buffer_append_byte(&buffer, ' ');
+    buffer_append_uint64(&buffer, UINT64_MAX);
+    buffer_format(&buffer, " %d", 12);
+    assert_buffer(&buffer, "abdef-9223372036854775808 18446744073709551615 12");
+    buffer_format(&buffer, "%5000d", 1);
+    assert_int_equal(buffer.length, 5000);
+    buffer_free(&buffer);
+    assert_null(buffer.data);
+}
+
+static void a_failed_buffer_takes_nothing_more(void **state)
+{
+    (void)state;
+    struct buffer buffer = {0};
+    buffer_append_string(&buffer, "abc");
+    assert_false(buffer_reserve(&buffer, SIZE_MAX));
+    assert_false(buffer_reserve(&buffer, SIZE_MAX / 2));
+    assert_true(buffer.failed);
+    size_t length = buffer.length;
+    for (int i = 0; i < 1000; i++) {
+        buffer_append_string(&buffer, "something that needs more room");
+        buffer_format(&buffer, "%d and more", i);
+    }
+    assert_in_range(buffer.length, length, buffer.capacity);
+    buffer_free(&buffer);
+    assert_int_equal(buffer.failed, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(allocations_are_aligned_and_apart),
+        cmocka_unit_test(no_bytes_give_a_pointer),
+        cmocka_unit_test(impossible_sizes_give_null),
+        cmocka_unit_test(bytes_are_counted_and_reset),
+        cmocka_unit_test(the_last_allocation_can_grow),
+        cmocka_unit_test(texts_are_copied_and_formatted),
+        cmocka_unit_test(buffers_grow),
+        cmocka_unit_test(a_failed_buffer_takes_nothing_more),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
