@@ -1,0 +1,677 @@
+"""What may have happened between a run's start and its resume, and that no harm comes of it."""
+import functools
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import unittest
+
+import refusals
+import support
+
+TOY = {"TRANSHUME_MODULES": os.path.join(support.BUILD, "toy.so")}
+
+PLAN = """transhume: 1
+source: sqlite:shop.db
+target: %s
+tables:
+  invoices:
+    key: %s
+    entities:
+      invoice:
+        from: invoice
+        fields:
+          "*": copy
+          CustomerName: { lookup: customer, column: name }
+"""
+
+
+TARGETS = ("sqlite:copy.db", "dynamodb-json:out")
+
+
+def each_target(test):
+    """The test with each target, in a fresh folder: self.target is its URI, self.place its path."""
+    @functools.wraps(test)
+    def run(self):
+        for target in TARGETS:
+            with self.subTest(target=target):
+                self.aim_at(target)
+                test(self, target)
+    return run
+
+
+class ResumeTestCase(refusals.TestCase):
+    arguments = ("--chunk-rows", "20", "shop.db")
+
+    def setUp(self):
+        super().setUp()
+        self.shop()
+
+    def aim_at(self, target):
+        self.fresh()
+        self.target = target
+        self.place = self.path(target.split(":")[1])
+
+    def fresh(self):
+        """An empty folder but for the shop."""
+        for name in os.listdir(self.folder):
+            path = self.path(name)
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            else:
+                os.unlink(path)
+        self.shop()
+
+    def start(self, commits=3):
+        self.interrupted(*self.arguments, self.target, commits=commits)
+
+    def resume(self, code=0, *options):
+        return self.run_program("resume", *options, *self.arguments, self.target, code=code)
+
+    def refused_resume(self, code, name, says=(), command="resume", arguments=None):
+        arguments = (*self.arguments, self.target) if arguments is None else arguments
+        return self.refused(command, *arguments, code=code, name=name, says=says,
+                            unharmed=[self.path("shop.db"), self.place])
+
+    def assert_complete(self, source="shop.db"):
+        if self.target.startswith("sqlite"):
+            self.assert_same_sqlite(self.path(source), self.place)
+        else:
+            found = {t: len(items) for t, items in support.read_dynamodb_json(self.place).items()}
+            self.assertEqual(found, support.sqlite_counts(self.path(source)))
+            for table, key in (("customer", "id"), ("invoice", "id")):
+                support.items_by_key(support.read_dynamodb_json(self.place)[table], key)
+
+
+class SecondProcess(ResumeTestCase):
+    @each_target
+    def test_beside_a_running_one(self, target):
+        process = self.stopped("migrate", *self.arguments, target)
+        pid = str(process.pid)
+        # The same state folder, and another one.
+        for command in ("migrate", "resume"):
+            self.refused_resume(5, "run-held", pid, command)
+        self.refused_resume(5, "run-held", pid, "migrate",
+                            ("--state", "other", *self.arguments, target))
+        self.refused_resume(5, "run-held", pid, "reset", ("--confirm",))
+        # Looking is allowed.
+        self.assertIn("in_progress", self.run_program("status", "--json").out)
+        process.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(process), 0)
+        self.assert_complete()
+
+    @each_target
+    def test_another_run_of_other_tables_into_the_same_target(self, target):
+        process = self.stopped("migrate", "--include", "customer", "--chunk-rows", "10",
+                               "shop.db", target)
+        support.make_sqlite(self.path("diary.db"),
+                            "CREATE TABLE diary(id INTEGER PRIMARY KEY); INSERT INTO diary VALUES (1);")
+        self.refused_resume(5, "run-held", str(process.pid), "migrate",
+                            ("--state", "other", "diary.db", target))
+        process.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(process), 0)
+
+    @each_target
+    def test_a_killed_one_leaves_no_lock(self, target):
+        process = self.stopped("migrate", *self.arguments, target)
+        process.kill()
+        process.wait()
+        self.resume()
+        self.assert_complete()
+
+    @each_target
+    def test_many_at_once_one_wins(self, target):
+        self.start()
+        processes = [support.start("resume", *self.arguments, target, cwd=self.folder)
+                     for _ in range(6)]
+        results = [support.finish(process) for process in processes]
+        codes = sorted(result.code for result in results)
+        # A late one may come when all is done, and then there is nothing left to do.
+        self.assertIn(0, codes, results)
+        for result in results:
+            self.assertIn(result.code, (0, 5), result.err)
+            if result.code == 5:
+                self.assertIn("[run-held]", result.err)
+        self.assert_complete()
+
+
+class Unfinished(ResumeTestCase):
+    @each_target
+    def test_migrate_again_wants_resume(self, target):
+        self.start()
+        result = self.refused_resume(5, "run-unfinished", command="migrate")
+        self.assertIn("transhume resume", result.err)
+        self.resume()
+        self.assert_complete()
+
+    @each_target
+    def test_migrate_again_from_elsewhere_wants_resume_too(self, target):
+        # Without the local state, the ledger in the target still knows.
+        self.start()
+        self.refused_resume(5, "run-unfinished", command="migrate",
+                            arguments=("--state", "other", *self.arguments, target))
+        self.resume()
+        self.assert_complete()
+
+    @each_target
+    def test_nothing_to_resume(self, target):
+        self.refused_resume(2, ("run-nothing", "source-missing", "target-missing"))
+
+    def test_nothing_at_all(self):
+        self.refused("resume", code=2, name=("run-nothing", "usage"),
+                     unharmed=[self.path("shop.db")])
+
+    @each_target
+    def test_finished_already(self, target):
+        self.run_program("migrate", *self.arguments, target)
+        with self.unharmed(self.place):
+            result = self.resume()
+        self.assertRegex(result.out + result.err, "(?i)complete|finished")
+
+    def test_restart_comes_later(self):
+        self.refused("migrate", "--restart", "shop.db", "copy.db", code=2, name="not-yet",
+                     unharmed=[self.path("copy.db")])
+
+
+class ChangedPlan(ResumeTestCase):
+    KEYS = {"sqlite:copy.db": "[id]", "dynamodb-json:out": "{ partition: id }"}
+
+    def start_with_plan(self):
+        self.plan = PLAN % (self.target, self.KEYS[self.target])
+        self.write("transhume.yaml", self.plan)
+        self.interrupted("--chunk-rows", "20", commits=2)
+
+    @each_target
+    def test_another_mapping_is_refused(self, target):
+        self.start_with_plan()
+        for old, new in (("CustomerName: { lookup: customer, column: name }", "id: copy"),
+                         ("column: name", "column: mail"), ("  invoices:", "  bills:"),
+                         ("CustomerName", "Name"), ('"*": copy', "id: copy")):
+            with self.subTest(old=old, new=new):
+                changed = self.plan.replace(old, new)
+                self.assertNotEqual(changed, self.plan)
+                self.write("transhume.yaml", changed)
+                result = self.refused_resume(5, "plan-changed", arguments=())
+                self.assertRegex(result.err, "(?i)undo|reset|as it was|state folder")
+        # Undoing the edit is enough.
+        self.write("transhume.yaml", self.plan)
+        self.run_program("resume")
+
+    @each_target
+    def test_comments_order_and_tuning_may_change(self, target):
+        self.start_with_plan()
+        self.write("transhume.yaml", "# a comment\n" + self.plan.replace("\n  invoices", "\n\n  invoices")
+                   + "options: { jobs: 1, batch_rows: 7 }\n")
+        self.run_program("resume")
+        found = support.sqlite_counts(self.place)["invoices"] if "copy" in self.place else \
+            len(support.read_dynamodb_json(self.place)["invoices"])
+        self.assertEqual(found, 120)
+
+    @each_target
+    def test_a_plan_that_was_removed(self, target):
+        self.start_with_plan()
+        os.unlink(self.path("transhume.yaml"))
+        result = support.transhume("resume", cwd=self.folder)
+        # The state folder has a copy: either it is taken, or the error says where the plan went.
+        self.assertIn(result.code, (0, 2, 5), result.err)
+        if result.code:
+            self.assertEqual(len(refusals.first_line_of(result.err)), 1, result.err)
+
+    @each_target
+    def test_other_tables_than_before(self, target):
+        self.start()
+        self.refused_resume(5, "plan-changed", arguments=("--include", "customer",
+                                                          *self.arguments, target))
+        self.resume()
+        self.assert_complete()
+
+
+class ChangedSource(ResumeTestCase):
+    @each_target
+    def test_a_changed_schema_is_refused(self, target):
+        for change in ("ALTER TABLE customer ADD COLUMN age INTEGER;",
+                       "CREATE TABLE extra(id INTEGER PRIMARY KEY);",
+                       "ALTER TABLE invoice RENAME COLUMN day TO date;", "DROP TABLE line;"):
+            with self.subTest(change=change):
+                self.aim_at(target)
+                self.start(commits=4)
+                self.execute(self.path("shop.db"), change)
+                result = self.refused_resume(5, "source-changed")
+                self.assertIn("reset", result.err)
+
+    @each_target
+    def test_the_new_column_is_named(self, target):
+        self.start()
+        self.execute(self.path("shop.db"), "ALTER TABLE customer ADD COLUMN age INTEGER;")
+        self.refused_resume(5, "source-changed", "customer")
+
+    @each_target
+    def test_another_file_is_refused(self, target):
+        self.start()
+        shutil.copy(self.path("shop.db"), self.path("new.db"))
+        os.rename(self.path("new.db"), self.path("shop.db"))
+        self.refused_resume(5, "source-changed")
+
+    @each_target
+    def test_another_source_is_refused(self, target):
+        self.start()
+        self.shop("other.db")
+        self.refused_resume(5, ("source-changed", "run-unfinished", "state-invalid"),
+                            arguments=("--chunk-rows", "20", "other.db", target))
+
+    @each_target
+    def test_another_target_is_refused(self, target):
+        self.start()
+        other = target.replace("copy.db", "copy2.db").replace("out", "out2")
+        self.refused("resume", *self.arguments, other, code=5,
+                     name=("ledger-missing", "run-unfinished", "state-invalid"),
+                     unharmed=[self.path("shop.db"), self.place, self.path("copy2.db"),
+                               self.path("out2")])
+
+    @each_target
+    def test_changed_records_make_a_mixed_snapshot(self, target):
+        self.start(commits=4)
+        self.execute(self.path("shop.db"), "UPDATE customer SET name = 'New name';"
+                     "INSERT INTO customer VALUES (1000, 'Late', 'late@example.org');")
+        result = self.resume(1)
+        self.assertIn("mixed snapshot", result.out + result.err)
+        # Chunks before were kept, chunks after were read anew: old and new names, each row once.
+        if target.startswith("sqlite"):
+            names = [n for n, in self.query(self.place, "SELECT name FROM customer ORDER BY id")]
+        else:
+            names = [i["name"]["S"] for i in
+                     sorted(support.read_dynamodb_json(self.place)["customer"],
+                            key=lambda item: int(item["id"]["N"]))]
+        self.assertEqual(names[0], "Customer 1")
+        self.assertEqual(names[-1], "Late")
+        self.assertEqual(len(names), 41)
+        # The verdict stays: status tells of it, too.
+        self.assertIn("mixed", self.run_program("status").out)
+
+    @each_target
+    def test_unchanged_is_no_mixed_snapshot(self, target):
+        self.start()
+        result = self.resume()
+        self.assertNotIn("mixed", result.out + result.err)
+
+    def test_a_keyless_table_starts_again(self):
+        for options in ((), ("--no-express",)):
+            with self.subTest(options=options):
+                self.fresh()
+                self.target, self.place = "sqlite:copy.db", self.path("copy.db")
+                self.execute(self.path("shop.db"), "CREATE TABLE word(w TEXT, n INTEGER);")
+                db = sqlite3.connect(self.path("shop.db"))
+                db.executemany("INSERT INTO word VALUES (?, ?)", [("w%d" % (i % 9), i) for i in range(300)])
+                db.commit()
+                db.close()
+                arguments = ("--include", "word", *options, *self.arguments, self.target)
+                self.interrupted(*arguments, commits=5)
+                self.execute(self.path("shop.db"), "DELETE FROM word WHERE n % 2; VACUUM;")
+                result = support.transhume("resume", *arguments, cwd=self.folder)
+                self.assertIn(result.code, (0, 1), result.err)
+                self.assertEqual(self.query(self.place, "SELECT w, n FROM word ORDER BY n"),
+                                 self.query(self.path("shop.db"), "SELECT w, n FROM word ORDER BY n"))
+
+    def test_a_keyless_table_into_one_that_was_there_is_refused(self):
+        self.target, self.place = "sqlite:copy.db", self.path("copy.db")
+        script = "CREATE TABLE word(w TEXT, n INTEGER);"
+        self.execute(self.path("shop.db"), script)
+        db = sqlite3.connect(self.path("shop.db"))
+        db.executemany("INSERT INTO word VALUES (?, ?)", [("w", i) for i in range(300)])
+        db.commit()
+        db.close()
+        support.make_sqlite(self.place, script + "INSERT INTO word VALUES ('mine', -1);")
+        arguments = ("--include", "word", "--existing", "append", *self.arguments, self.target)
+        self.interrupted(*arguments, commits=5)
+        self.execute(self.path("shop.db"), "DELETE FROM word WHERE n % 2; VACUUM;")
+        self.refused_resume(5, ("source-changed", "target-not-empty"), "word", arguments=arguments)
+        self.assertEqual(self.query(self.place, "SELECT count(*) FROM word WHERE w = 'mine'"), [(1,)])
+
+    @each_target
+    def test_a_source_that_is_gone(self, target):
+        self.start()
+        os.rename(self.path("shop.db"), self.path("away.db"))
+        self.refused("resume", *self.arguments, target, code=2, name="source-missing",
+                     says="shop.db", unharmed=[self.place])
+        os.rename(self.path("away.db"), self.path("shop.db"))
+        self.resume()
+        self.assert_complete()
+
+
+class Ledger(ResumeTestCase):
+    """The truth in the target: dropped, emptied, edited, of a newer version."""
+
+    def ledger_folder(self):
+        """The run's folder in a DynamoDB-JSON target."""
+        inner = self.path("out", "_transhume")
+        return next(os.path.join(inner, name) for name in os.listdir(inner) if name.startswith("run-"))
+
+    @each_target
+    def test_dropped(self, target):
+        self.start()
+        if target.startswith("sqlite"):
+            names = self.query(self.place, "SELECT name FROM sqlite_schema WHERE type = 'table'"
+                               " AND name LIKE '\\_transhume%' ESCAPE '\\'")
+            self.execute(self.place, "".join('DROP TABLE "%s";' % name for name in names))
+        else:
+            shutil.rmtree(self.path("out", "_transhume"))
+        self.refused_resume(5, "ledger-missing")
+        result = support.transhume("migrate", *self.arguments, target, cwd=self.folder)
+        self.assertEqual(result.code, 5, result.err)
+
+    @each_target
+    def test_the_target_is_gone(self, target):
+        self.start()
+        if os.path.isdir(self.place):
+            shutil.rmtree(self.place)
+        else:
+            os.unlink(self.place)
+        self.refused_resume(5, "ledger-missing")
+        # The way out that the hint names.
+        self.run_program("reset", "--confirm")
+        self.run_program("migrate", *self.arguments, target)
+        self.assert_complete()
+
+    @each_target
+    def test_a_newer_format(self, target):
+        self.start()
+        if target.startswith("sqlite"):
+            self.execute(self.place, "UPDATE _transhume_run SET format = 99;")
+        else:
+            self.edit_json_files(self.ledger_folder(), "format", 99)
+        self.refused_resume(5, "format-newer")
+
+    def edit_json_files(self, folder, key, value):
+        """Changes the key in each file of the folder that is a JSON object with that key."""
+        changed = 0
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            try:
+                with open(path, encoding="utf-8") as file:
+                    content = json.load(file)
+            except (ValueError, OSError):
+                continue
+            if isinstance(content, dict) and key in content:
+                content[key] = value
+                with open(path, "w", encoding="utf-8") as file:
+                    json.dump(content, file)
+                changed += 1
+        self.assertGreater(changed, 0, "no file with %s in %s" % (key, os.listdir(folder)))
+
+    def test_a_newer_format_in_the_header(self):
+        self.target, self.place = "sqlite:copy.db", self.path("copy.db")
+        self.start()
+        (header,), = self.query(self.place, "SELECT header FROM _transhume_run")
+        header = dict(json.loads(header), format=99)
+        db = sqlite3.connect(self.place)
+        db.execute("UPDATE _transhume_run SET header = ?", (json.dumps(header),))
+        db.commit()
+        db.close()
+        self.refused_resume(5, "format-newer")
+
+    def test_edited_in_sqlite(self):
+        edits = ("DELETE FROM _transhume_chunk WHERE number = 2", "DROP TABLE _transhume_chunk",
+                 "UPDATE _transhume_run SET header = '{'", "UPDATE _transhume_run SET header = '[]'",
+                 "UPDATE _transhume_run SET status = 'well'", "UPDATE _transhume_done SET mark = '{}'",
+                 "UPDATE _transhume_chunk SET bounds = x'00' WHERE number = 5",
+                 "UPDATE _transhume_chunk SET stream = 99 WHERE number = 5",
+                 "INSERT INTO _transhume_done SELECT run, 9999, epoch, mark FROM _transhume_done LIMIT 1",
+                 "UPDATE _transhume_run SET epoch = 'soon'", "DROP TABLE _transhume_done")
+        for edit in edits:
+            with self.subTest(edit=edit):
+                self.fresh()
+                self.target, self.place = "sqlite:copy.db", self.path("copy.db")
+                self.start()
+                self.execute(self.place, edit + ";")
+                self.refused_resume(5, ("ledger-invalid", "ledger-missing"))
+
+    def test_edited_in_files(self):
+        self.target, self.place = "dynamodb-json:out", self.path("out")
+        self.start(commits=4)
+        kept = self.path("kept")
+        shutil.copytree(self.place, kept)
+        names = sorted(os.path.relpath(os.path.join(folder, name), self.ledger_folder())
+                       for folder, _, files in os.walk(self.ledger_folder()) for name in files)
+        self.assertTrue(names)
+        refused = 0
+        for name in names:
+            for how in ("cut", "garbage"):
+                with self.subTest(name=name, how=how):
+                    shutil.rmtree(self.place)
+                    shutil.copytree(kept, self.place)
+                    path = os.path.join(self.ledger_folder(), name)
+                    size = os.path.getsize(path)
+                    if size < 2:
+                        continue
+                    with open(path, "r+b") as file:
+                        file.truncate(size // 2) if how == "cut" else file.write(b"\xff\x00garbage")
+                    shutil.rmtree(self.path("state"), ignore_errors=True)
+                    shutil.copytree(self.path(".transhume"), self.path("state"))
+                    result = support.transhume("resume", "--state", "state", *self.arguments,
+                                               self.target, cwd=self.folder)
+                    # Either it is of no matter and all arrives, or it is refused and named.
+                    if result.code == 0:
+                        self.assert_complete()
+                        continue
+                    self.assertEqual(result.code, 5, result.err)
+                    self.assertRegex(result.err, r"\[(ledger-invalid|ledger-missing|format-newer)\]")
+                    refused += 1
+        self.assertGreater(refused, 1)
+
+    def test_an_older_backup_of_the_target_was_put_back(self):
+        # The ledger goes back with the data: in one file they can't part, and all is done again.
+        self.target, self.place = "sqlite:copy.db", self.path("copy.db")
+        self.start(commits=2)
+        shutil.copy(self.place, self.path("backup"))
+        result = support.kill_at("engine.after_commit", 3, "resume", *self.arguments, self.target,
+                                 cwd=self.folder)
+        self.assert_code(result, -9)
+        with open(self.path("backup"), "rb") as backup, open(self.place, "wb") as file:
+            file.write(backup.read())
+        journal = self.place + "-journal"
+        if os.path.exists(journal):
+            os.unlink(journal)
+        self.resume()
+        self.assert_complete()
+
+    def test_segments_that_were_removed_are_missed(self):
+        self.target, self.place = "dynamodb-json:out", self.path("out")
+        self.start(commits=4)
+        folder = self.path("out", "customer")
+        names = sorted(os.listdir(folder))
+        self.assertTrue(names)
+        os.unlink(os.path.join(folder, names[0]))
+        result = support.transhume("resume", *self.arguments, self.target, cwd=self.folder)
+        self.assertIn(result.code, (3, 5), result.err)
+        self.assertRegex(result.err, r"\[(reconcile|ledger-invalid|target-invalid)\]")
+
+    def test_rows_that_were_removed_are_missed(self):
+        self.target, self.place = "sqlite:copy.db", self.path("copy.db")
+        self.start(commits=4)
+        self.execute(self.place, "DELETE FROM customer WHERE id = 1;")
+        result = support.transhume("resume", *self.arguments, self.target, cwd=self.folder)
+        self.assertEqual(result.code, 3, result.err)
+        self.assertRegex(result.err, r"(?m)^error: .*customer.*\[reconcile\]$")
+
+
+class LocalState(ResumeTestCase):
+    """The state folder: never the truth, so most damage to it does no harm."""
+
+    @each_target
+    def test_missing_it_is_rebuilt(self, target):
+        self.start()
+        shutil.rmtree(self.path(".transhume"))
+        self.resume()
+        self.assert_complete()
+        state = self.state()
+        self.assertEqual(state["status"], "completed")
+        self.assertEqual(state["tables"]["customer"]["records_migrated"], 40)
+
+    @each_target
+    def test_any_single_file_cut_or_edited(self, target):
+        self.start()
+        kept, kept_target = self.path("kept"), self.path("kept-target")
+        shutil.copytree(self.path(".transhume"), kept)
+        copy = shutil.copytree if os.path.isdir(self.place) else shutil.copy
+        copy(self.place, kept_target)
+        names = sorted(os.path.relpath(os.path.join(folder, name), kept)
+                       for folder, _, files in os.walk(kept) for name in files)
+        for name in names:
+            for how in ("remove", "empty", "cut", "garbage"):
+                with self.subTest(name=name, how=how):
+                    self.put_back(kept, kept_target)
+                    self.damage(self.path(".transhume", name), how)
+                    result = support.transhume("resume", *self.arguments, target, cwd=self.folder)
+                    if result.code == 0:
+                        self.assert_complete()
+                    else:
+                        self.assert_refusal(result, 5, ("state-invalid", "format-newer"), name)
+                        # The way out that the hint names.
+                        shutil.rmtree(self.path(".transhume"))
+                        self.resume()
+                        self.assert_complete()
+
+    def put_back(self, kept, kept_target):
+        for path, copy in ((self.path(".transhume"), kept), (self.place, kept_target)):
+            if os.path.isdir(copy):
+                shutil.rmtree(path, ignore_errors=True)
+                shutil.copytree(copy, path)
+            else:
+                for ending in ("", "-journal"):
+                    if os.path.exists(path + ending):
+                        os.unlink(path + ending)
+                shutil.copy(copy, path)
+
+    @staticmethod
+    def damage(path, how):
+        if how == "remove":
+            os.unlink(path)
+            return
+        with open(path, "r+b") as file:
+            size = os.path.getsize(path)
+            if how == "garbage":
+                file.write(b"\xff{garbage")
+            else:
+                file.truncate(0 if how == "empty" else size // 2)
+
+    @each_target
+    def test_a_newer_format(self, target):
+        self.start()
+        path = self.path(".transhume", "run.json")
+        with open(path, encoding="utf-8") as file:
+            run = dict(json.load(file), format=99)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(run, file)
+        self.refused_resume(5, "format-newer", "run.json")
+        self.refused_resume(5, "format-newer", command="migrate")
+
+    @each_target
+    def test_a_newer_format_of_state_json(self, target):
+        self.start()
+        path = self.path(".transhume", "state.json")
+        with open(path, encoding="utf-8") as file:
+            state = dict(json.load(file), format=99)
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(state, file)
+        self.refused("status", code=5, name="format-newer")
+
+    @each_target
+    def test_of_another_run(self, target):
+        self.start()
+        path = self.path(".transhume", "run.json")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        run = json.loads(text)["run"]
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text.replace(run, "20200101T000000Z-abcdef"))
+        self.refused_resume(5, ("ledger-missing", "state-invalid", "run-unfinished"))
+
+    @each_target
+    def test_reject_files_that_were_edited(self, target):
+        self.execute(self.path("shop.db"), "UPDATE customer SET mail = NULL, id = id + 0;")
+        self.write("transhume.yaml", """transhume: 1
+source: sqlite:shop.db
+target: %s
+tables:
+  c: { key: %s, from: customer, fields: { id: copy, K: "{mail}", name: copy } }
+""" % (target, "[K]" if target.startswith("sqlite") else "{ partition: K }"))
+        self.interrupted("--chunk-rows", "10", commits=2)
+        folder = self.path(".transhume", "rejects")
+        name = sorted(os.listdir(folder))[0]
+        with open(os.path.join(folder, name), "r+", encoding="utf-8") as file:
+            text = file.read().replace("Customer", "Costumer")
+            file.seek(0)
+            file.write(text)
+        result = support.transhume("resume", cwd=self.folder)
+        self.assertEqual(result.code, 5, result.err)
+        self.assertRegex(refusals.first_line_of(result.err)[0], name + r".*\[state-invalid\]$")
+
+    def test_a_symbolic_link_is_not_followed(self):
+        os.mkdir(self.path("elsewhere"))
+        os.symlink("elsewhere", self.path(".transhume"))
+        self.refused("migrate", "shop.db", "copy.db", code=5, name="state-invalid",
+                     says=".transhume", unharmed=[self.path("copy.db"), self.path("elsewhere")])
+
+    def test_a_file_in_its_place(self):
+        self.write(".transhume", "mine")
+        result = support.transhume("migrate", "shop.db", "copy.db", cwd=self.folder)
+        self.assertIn(result.code, (2, 3, 5), result.err)
+        self.assertIn(".transhume", refusals.first_line_of(result.err)[0])
+        self.assertFalse(os.path.exists(self.path("copy.db")))
+
+    def test_files_are_closed_to_others(self):
+        self.target = "sqlite:copy.db"
+        self.start()
+        for folder, folders, files in os.walk(self.path(".transhume")):
+            for name in folders:
+                self.assertEqual(os.stat(os.path.join(folder, name)).st_mode & 0o077, 0, name)
+            for name in files:
+                self.assertEqual(os.stat(os.path.join(folder, name)).st_mode & 0o077, 0, name)
+
+    @each_target
+    def test_a_plain_copy_is_resumed_without_its_words(self, target):
+        self.start()
+        self.run_program("resume")
+        self.assert_complete()
+
+    @each_target
+    def test_resumed_from_another_folder(self, target):
+        self.start()
+        os.mkdir(self.path("deep"))
+        relative = target.split(":")[0] + ":../" + target.split(":")[1]
+        result = subprocess.run(
+            [support.PROGRAM, "resume", "--state", "../.transhume", "--chunk-rows", "20",
+             "../shop.db", relative], cwd=self.path("deep"), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, timeout=60)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assert_complete()
+
+
+class Toy(ResumeTestCase):
+    """The same rules where the target has no transactions."""
+
+    def test_refusals(self):
+        target = "toy:toy"
+        arguments = (*self.arguments, target)
+        self.interrupted(*arguments, commits=3, env=TOY)
+        self.refused("migrate", *arguments, code=5, name="run-unfinished", env=TOY)
+        self.run_program("resume", *arguments, env=TOY)
+        self.refused("migrate", *arguments, code=5, name="target-not-empty", env=TOY)
+        self.run_program("migrate", "--state", "back", target, "back.db", env=TOY)
+        self.assertEqual(support.sqlite_counts(self.path("back.db")),
+                         support.sqlite_counts(self.path("shop.db")))
+
+    def test_a_missing_module(self):
+        result = support.transhume("migrate", "shop.db", "toy:toy", cwd=self.folder,
+                                   env={"TRANSHUME_MODULES": "/no/such.so"})
+        self.assert_refusal(result, 2, "module", "/no/such.so")
+        self.write("not.so", "not a module")
+        result = support.transhume("migrate", "shop.db", "toy:toy", cwd=self.folder,
+                                   env={"TRANSHUME_MODULES": self.path("not.so")})
+        self.assert_refusal(result, 2, "module", "not.so")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,408 @@
+"""Targets that are not empty, not ours, full, locked or forbidden: refused, and left as they were."""
+import os
+import shutil
+import signal
+import sqlite3
+import unittest
+
+import refusals
+import support
+
+
+class TargetTestCase(refusals.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.shop()
+
+    def refused_here(self, target, code, name, says=(), unharmed=(), **more):
+        """migrate and check refuse alike."""
+        for command in ("migrate", "check"):
+            with self.subTest(command=command, target=target):
+                arguments = (command, "shop.db", target)
+                touched = [self.path("shop.db"), *unharmed]
+                if command == "migrate":
+                    self.refused(*arguments, code=code, name=name, says=says, unharmed=touched,
+                                 **more)
+                    continue
+                # check reports what it found, so its stdout may hold the report.
+                before = refusals.listing(*touched)
+                result = support.transhume(*arguments, cwd=self.folder)
+                self.assert_code(result, code)
+                for text in [says] if isinstance(says, str) else says:
+                    self.assertIn(text.lower(), (result.out + result.err).lower())
+                self.assert_listing(before, *touched)
+
+
+class NotEmpty(TargetTestCase):
+    def test_a_sqlite_table_with_a_record(self):
+        support.make_sqlite(self.path("copy.db"), refusals.SHOP +
+                            "INSERT INTO customer VALUES (1, 'Mine', 'mine@example.org');")
+        self.refused_here("copy.db", 5, "target-not-empty", "customer",
+                          unharmed=[self.path("copy.db")])
+
+    def test_the_next_step_works(self):
+        support.make_sqlite(self.path("copy.db"), refusals.SHOP +
+                            "INSERT INTO customer VALUES (1000, 'Mine', 'mine@example.org');")
+        result = self.refused("migrate", "shop.db", "copy.db", code=5, name="target-not-empty")
+        self.assertIn("existing", result.err)
+        self.run_program("migrate", "--existing", "append", "shop.db", "copy.db")
+        self.assertEqual(support.sqlite_counts(self.path("copy.db"))["customer"], 41)
+
+    def test_empty_tables_of_the_same_shape_are_fine(self):
+        support.make_sqlite(self.path("copy.db"), refusals.SHOP)
+        self.run_program("migrate", "shop.db", "copy.db")
+        self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
+
+    def test_other_tables_in_the_target_stay(self):
+        support.make_sqlite(self.path("copy.db"),
+                            "CREATE TABLE diary(day); INSERT INTO diary VALUES ('monday');")
+        self.run_program("migrate", "shop.db", "copy.db")
+        self.assertEqual(self.query(self.path("copy.db"), "SELECT day FROM diary"), [("monday",)])
+        self.assertEqual(support.sqlite_counts(self.path("copy.db")),
+                         dict(support.sqlite_counts(self.path("shop.db")), diary=1))
+
+    def test_a_dynamodb_json_folder_with_items(self):
+        os.makedirs(self.path("out", "customer"))
+        with open(self.path("out", "customer", "data-mine.json"), "w", encoding="utf-8") as file:
+            file.write('{"Item":{"id":{"N":"1"}}}\n')
+        self.refused_here("dynamodb-json:out", 5, "target-not-empty", "customer",
+                          unharmed=[self.path("out")])
+
+    def test_a_finished_run_is_not_repeated_over_itself(self):
+        for target in ("copy.db", "dynamodb-json:out"):
+            with self.subTest(target=target):
+                self.run_program("migrate", "--state", "state" + target[:4], "shop.db", target)
+                self.refused("migrate", "--state", "state" + target[:4], "shop.db", target, code=5,
+                             name="target-not-empty",
+                             unharmed=[self.path("copy.db"), self.path("out")])
+
+    def test_an_empty_source_into_tables_with_records_is_refused_too(self):
+        support.make_sqlite(self.path("empty.db"), refusals.SHOP)
+        shutil.copy(self.path("shop.db"), self.path("copy.db"))
+        self.refused("migrate", "empty.db", "copy.db", code=5, name="target-not-empty",
+                     unharmed=[self.path("copy.db")])
+
+
+class SameDatabase(TargetTestCase):
+    def refused_as_same(self, source, target):
+        for command in ("migrate", "check"):
+            with self.subTest(source=source, target=target, command=command):
+                before = refusals.listing(self.path("shop.db"))
+                result = support.transhume(command, source, target, cwd=self.folder)
+                self.assert_code(result, 2)
+                self.assertIn("[same-database]", result.err)
+                self.assert_listing(before, self.path("shop.db"))
+
+    def test_the_same_path(self):
+        self.refused_as_same("shop.db", "shop.db")
+        self.refused_as_same("shop.db", "sqlite:" + self.path("shop.db"))
+
+    def test_other_ways_to_write_it(self):
+        os.mkdir(self.path("sub"))
+        self.refused_as_same("shop.db", "./shop.db")
+        self.refused_as_same("./sub/../shop.db", "shop.db")
+        self.refused_as_same("sqlite:shop.db", "sqlite:%73hop.db")
+        self.refused_as_same("sqlite:shop.db?slice=64KiB", "sqlite:shop.db")
+
+    def test_a_symbolic_link(self):
+        os.symlink("shop.db", self.path("link.db"))
+        self.refused_as_same("shop.db", "link.db")
+        self.refused_as_same("link.db", "shop.db")
+
+    def test_a_linked_folder(self):
+        os.symlink(".", self.path("here"))
+        self.refused_as_same("shop.db", "here/shop.db")
+
+    def test_a_hard_link(self):
+        os.link(self.path("shop.db"), self.path("hard.db"))
+        self.refused_as_same("shop.db", "hard.db")
+        self.refused_as_same("hard.db", "shop.db")
+
+    def test_a_dynamodb_json_folder_onto_itself(self):
+        self.run_program("migrate", "shop.db", "dynamodb-json:out")
+        with self.unharmed(self.path("out")):
+            result = support.transhume("migrate", "--state", "other", "dynamodb-json:out",
+                                       "dynamodb-json:./out/", cwd=self.folder)
+            self.assert_code(result, 2)
+            self.assertIn("[same-database]", result.err)
+
+    def test_a_copy_of_the_file_is_another_database(self):
+        shutil.copy(self.path("shop.db"), self.path("twin.db"))
+        self.refused("migrate", "shop.db", "twin.db", code=5, name="target-not-empty",
+                     unharmed=[self.path("twin.db")])
+
+
+class NotOurs(TargetTestCase):
+    def test_a_file_that_is_no_database(self):
+        self.write("copy.db", "Dear diary,\n" * 500)
+        self.refused_here("sqlite:copy.db", 2, "target-invalid", "copy.db",
+                          unharmed=[self.path("copy.db")])
+
+    def test_a_damaged_database(self):
+        support.make_sqlite(self.path("copy.db"), refusals.SHOP)
+        with open(self.path("copy.db"), "r+b") as file:
+            file.seek(100)
+            file.write(b"\xff" * 300)
+        self.refused_here("sqlite:copy.db", 2, "target-invalid", "copy.db",
+                          unharmed=[self.path("copy.db")])
+
+    def test_a_folder_where_a_file_should_be(self):
+        os.mkdir(self.path("copy.db"))
+        self.refused_here("sqlite:copy.db", 2, "target-invalid", ("copy.db", "folder"),
+                          unharmed=[self.path("copy.db")])
+
+    def test_a_file_where_a_folder_should_be(self):
+        self.write("out", "a file\n")
+        self.refused_here("dynamodb-json:out", 2, "target-invalid", "out",
+                          unharmed=[self.path("out")])
+
+    def test_a_folder_that_is_not_there(self):
+        self.refused_here("sqlite:no/such/copy.db", 2, "target-missing", "no/such",
+                          unharmed=[self.path("no")])
+
+    def test_an_empty_file_becomes_a_database(self):
+        open(self.path("copy.db"), "wb").close()
+        self.run_program("migrate", "shop.db", "sqlite:copy.db")
+        self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
+
+    def test_a_table_in_the_way_with_other_columns(self):
+        support.make_sqlite(self.path("copy.db"), "CREATE TABLE customer(number INTEGER);")
+        self.refused_here("copy.db", 2, ("target-schema", "plan-invalid", "target-invalid"),
+                          "customer", unharmed=[self.path("copy.db")])
+
+    def test_a_view_in_the_way(self):
+        support.make_sqlite(self.path("copy.db"), "CREATE VIEW customer AS SELECT 1 AS id;")
+        with self.unharmed(self.path("shop.db")):
+            result = support.transhume("migrate", "shop.db", "copy.db", cwd=self.folder)
+        self.assertIn(result.code, (2, 3, 5), result.err)
+        self.assertIn("customer", refusals.first_line_of(result.err)[0])
+        self.assertEqual(self.query(self.path("copy.db"), "SELECT type FROM sqlite_schema WHERE"
+                                    " name = 'customer'"), [("view",)])
+
+    def test_table_names_that_dynamodb_does_not_take(self):
+        for name in ("a b", "x", "caf\u00e9", "t/../../etc", "n" * 256):
+            with self.subTest(name=name):
+                support.make_sqlite(self.path("odd.db"), "DROP TABLE IF EXISTS %s; CREATE TABLE %s"
+                                    "(id INTEGER PRIMARY KEY);" % ((support.quoted(name),) * 2))
+                with self.unharmed(self.path("out")):
+                    result = support.transhume("migrate", "odd.db", "dynamodb-json:out",
+                                               cwd=self.folder)
+                self.assert_code(result, 2)
+                self.assertTrue(refusals.first_line_of(result.err))
+                os.unlink(self.path("odd.db"))
+
+    def test_a_table_without_key_into_dynamodb(self):
+        support.make_sqlite(self.path("loose.db"), "CREATE TABLE loose(a, b);"
+                            "INSERT INTO loose VALUES (1, 2);")
+        with self.unharmed(self.path("out")):
+            result = support.transhume("migrate", "loose.db", "dynamodb-json:out", cwd=self.folder)
+        self.assert_code(result, 2)
+        self.assertIn("loose", "\n".join(refusals.first_line_of(result.err)))
+        self.assertIn("key", result.err)
+
+    def test_existing_policies_that_files_can_not_do(self):
+        for policy in ("append", "upsert", "replace", "skip"):
+            with self.subTest(policy=policy):
+                with self.unharmed(self.path("out")):
+                    result = support.transhume("migrate", "--existing", policy, "shop.db",
+                                               "dynamodb-json:out", cwd=self.folder)
+                self.assertIn(result.code, (0, 2), result.err)
+                if result.code == 2:
+                    self.assertTrue(refusals.first_line_of(result.err))
+                else:
+                    self.fail("a folder of files can't look keys up, and yet: " + result.err)
+
+
+class Locked(TargetTestCase):
+    def hold(self, how):
+        db = sqlite3.connect(self.path("copy.db"), isolation_level=None)
+        self.addCleanup(db.close)
+        db.execute("CREATE TABLE IF NOT EXISTS other(a)")
+        db.execute(how)
+        return db
+
+    def test_a_target_that_another_process_writes_to(self):
+        for how in ("BEGIN EXCLUSIVE", "BEGIN IMMEDIATE"):
+            with self.subTest(how=how):
+                db = self.hold(how)
+                self.refused("migrate", "--timeout", "300ms", "shop.db", "copy.db", code=3,
+                             name="target-locked", says="copy.db",
+                             unharmed=[self.path("shop.db"), self.path("copy.db")])
+                db.execute("ROLLBACK")
+        # Nothing hinders afterwards: it had not begun.
+        result = support.transhume("migrate", "shop.db", "copy.db", cwd=self.folder)
+        if result.code == 5:
+            result = support.transhume("resume", "shop.db", "copy.db", cwd=self.folder)
+        self.assert_code(result, 0)
+
+    def test_a_lock_in_the_middle_fails_and_resumes(self):
+        process = self.stopped("migrate", "--timeout", "300ms", "--chunk-rows", "20", "shop.db",
+                               "copy.db", failpoint="engine.after_commit", occurrence=3)
+        db = sqlite3.connect(self.path("copy.db"), isolation_level=None)
+        self.addCleanup(db.close)
+        db.execute("BEGIN IMMEDIATE")
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        db.execute("ROLLBACK")
+        self.assert_refusal(result, 3, "target-locked", "copy.db")
+        self.run_program("resume", "shop.db", "copy.db")
+        self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
+
+
+class Forbidden(TargetTestCase):
+    def place(self):
+        folder = self.open_folder()
+        refusals.make_shop(os.path.join(folder, "shop.db"))
+        os.chmod(os.path.join(folder, "shop.db"), 0o644)
+        os.mkdir(os.path.join(folder, "ro"))
+        return folder
+
+    def close_folder(self, folder):
+        os.chmod(os.path.join(folder, "ro"), 0o555)
+        self.addCleanup(os.chmod, os.path.join(folder, "ro"), 0o700)
+
+    def test_a_folder_that_may_not_be_written(self):
+        folder = self.place()
+        self.close_folder(folder)
+        for target in ("sqlite:ro/copy.db", "dynamodb-json:ro", "dynamodb-json:ro/out"):
+            with self.subTest(target=target), self.unharmed(os.path.join(folder, "ro")):
+                result = self.run_unprivileged(folder, "migrate", "--state", "s" + target[:6],
+                                               "shop.db", target)
+                self.assert_refusal(result, 2, "permission", "ro")
+
+    def test_a_database_that_may_only_be_read(self):
+        folder = self.place()
+        path = support.make_sqlite(os.path.join(folder, "ro", "copy.db"), "CREATE TABLE other(a);")
+        os.chmod(path, 0o444)
+        self.close_folder(folder)
+        with self.unharmed(path):
+            result = self.run_unprivileged(folder, "migrate", "shop.db", "ro/copy.db")
+        self.assert_refusal(result, 2, "permission", "ro/copy.db")
+
+    def test_a_database_that_may_not_be_read_at_all(self):
+        folder = self.place()
+        path = support.make_sqlite(os.path.join(folder, "copy.db"), "CREATE TABLE other(a);")
+        os.chmod(path, 0o000)
+        result = self.run_unprivileged(folder, "migrate", "shop.db", "copy.db")
+        self.assert_refusal(result, 2, "permission", "copy.db")
+
+    def test_a_state_folder_that_may_not_be_made(self):
+        folder = self.place()
+        self.close_folder(folder)
+        result = self.run_unprivileged(folder, "migrate", "--state", "ro/state", "shop.db", "copy.db")
+        self.assert_refusal(result, 2, "permission", "ro/state")
+        self.assertFalse(os.path.exists(os.path.join(folder, "copy.db")))
+
+    def test_a_plan_that_may_not_be_written(self):
+        folder = self.place()
+        self.close_folder(folder)
+        result = self.run_unprivileged(folder, "init", "shop.db", "dynamodb-json:out", "-o",
+                                       "ro/transhume.yaml")
+        self.assert_refusal(result, 2, "permission", "ro/transhume.yaml")
+
+
+class FullDisk(TargetTestCase):
+    """On a file system of a few hundred KiB; what is there is copied out before it vanishes."""
+
+    def setUp(self):
+        super().setUp()
+        self.big = refusals.make_shop(self.path("big.db"), customers=4000)
+
+    def full_then_resumed(self, target, options, result_name, kibibytes=600):
+        result = self.on_small_disk(kibibytes, """
+            $T migrate %(options)s --chunk-rows 500 big.db %(target)s >out1 2>err1; echo $? >code1
+            ls -R $DISK >listing
+            grow 64m
+            $T resume %(options)s big.db %(target)s >out2 2>err2; echo $? >code2
+            cp -r $DISK/. result
+        """ % {"options": options, "target": target})
+        self.assertEqual(result.returncode, 0, result.stderr)
+        first, second = (support.Result(int(self.read("code" + n)), self.read("out" + n),
+                                        self.read("err" + n), 0) for n in "12")
+        # Chunks were written, so a report of them on stdout is fine; the error is still one line.
+        self.assertEqual(first.code, 3, first.err)
+        lines = refusals.first_line_of(first.err)
+        self.assertEqual(len(lines), 1, first.err)
+        self.assertTrue(lines[0].endswith("[disk-full]"), first.err)
+        self.assertIn("resume", first.err)
+        self.assert_code(second, 0)
+        return self.path("result", result_name)
+
+    def read(self, name):
+        with open(self.path(name), encoding="utf-8") as file:
+            return file.read()
+
+    def test_sqlite_target(self):
+        for express in ("", "--no-express"):
+            with self.subTest(express=express):
+                shutil.rmtree(self.path("result"), ignore_errors=True)
+                shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+                copy = self.full_then_resumed("sqlite:$DISK/copy.db", express, "copy.db")
+                self.assert_same_sqlite(self.big, copy)
+
+    def test_dynamodb_json_target(self):
+        out = self.full_then_resumed("dynamodb-json:$DISK/out", "", "out", kibibytes=1200)
+        counts = {t: len(items) for t, items in support.read_dynamodb_json(out).items()}
+        self.assertEqual(counts, support.sqlite_counts(self.big))
+
+    def test_no_room_at_all(self):
+        result = self.on_small_disk(8, """
+            $T migrate big.db sqlite:$DISK/copy.db >out1 2>err1; echo $? >code1
+        """)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(self.read("code1"), "3\n", self.read("err1"))
+        self.assertRegex(self.read("err1"), r"(?m)^error: .*\[disk-full\]$")
+
+    def test_no_room_for_the_state_folder(self):
+        with self.unharmed(self.big):
+            result = self.on_small_disk(4, """
+                $T migrate --state $DISK/state big.db copy.db >out1 2>err1; echo $? >code1
+            """)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(self.read("code1"), "3\n", self.read("err1"))
+        self.assertRegex(self.read("err1"), r"(?m)^error: .*\[disk-full\]$")
+
+    def test_at_named_places(self):
+        for target, places in (
+                ("copy.db", ("sqlite.before_commit", "sqlite.before_index")),
+                ("dynamodb-json:out", ("files.before_sync", "files.before_mark"))):
+            for place in places:
+                with self.subTest(target=target, place=place):
+                    for name in ("copy.db", "out", ".transhume"):
+                        shutil.rmtree(self.path(name), ignore_errors=True)
+                    if os.path.exists(self.path("copy.db")):
+                        os.unlink(self.path("copy.db"))
+                    self.full_at(place, target)
+
+    def full_at(self, place, target):
+        arguments = ("--chunk-rows", "50", "shop.db", target)
+        occurrence = 1 if place == "sqlite.before_index" else 2
+        result = self.run_program("migrate", *arguments, code=3, env={
+            "TRANSHUME_FAILPOINT": "%s:enospc:%d" % (place, occurrence)})
+        lines = refusals.first_line_of(result.err)
+        self.assertTrue(len(lines) == 1 and lines[0].endswith("[disk-full]"), result.err)
+        self.run_program("resume", *arguments)
+        if target == "copy.db":
+            self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
+        else:
+            counts = {t: len(items) for t, items in
+                      support.read_dynamodb_json(self.path("out")).items()}
+            self.assertEqual(counts, support.sqlite_counts(self.path("shop.db")))
+
+
+class StandardOutput(TargetTestCase):
+    def test_results_that_can_not_be_printed(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("there is no /dev/full")
+        import subprocess
+        for arguments in (["connectors"], ["init", "shop.db", "dynamodb-json:out", "-o", "-"],
+                          ["check", "shop.db", "copy.db"]):
+            with self.subTest(arguments=arguments), open("/dev/full", "wb") as full:
+                result = subprocess.run([support.PROGRAM, *arguments], stdout=full,
+                                        stderr=subprocess.PIPE, cwd=self.folder, timeout=30)
+                self.assertEqual(result.returncode, 3, result.stderr)
+                self.assertIn(b"stdout", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
