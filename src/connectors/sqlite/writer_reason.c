@@ -70,7 +70,10 @@ static void append_values(const struct writer_failure *failure, const struct wri
     for (uint32_t i = 0; i < insert->view.column_count && *named < REASON_COLUMNS_MAX; i++) {
         const struct sqlite_target_column *column = insert->columns[i].column;
         bool key = in_key(table, column);
-        if (failure->tracking ? !key : !names(message, column->name)) {
+        bool meant = failure->tracking                             ? key
+                     : (failure->result & 0xff) == SQLITE_MISMATCH ? column->row_key
+                                                                   : names(message, column->name);
+        if (!meant) {
             continue;
         }
         buffer_append_string(out, *named == 0 ? " (" : ", ");
