@@ -1,0 +1,390 @@
+/* gzip (zlib) and zstd streams over file descriptors; several members or frames in a file are
+ * joined. */
+#include "connectors/dynamodb/compression.h"
+
+#include "base/file.h"
+#include "connectors/dynamodb/input.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+enum { PACKED_BYTES = 64 * 1024, GZIP_WINDOW_BITS = 15 + 16, GZIP_LEVEL = 6, ZSTD_LEVEL = 3 };
+enum { ZSTD_WINDOW_LOG_MAX = 25 };
+
+const char *dynamodb_compression_suffix(enum dynamodb_compression compression)
+{
+    switch (compression) {
+    case DYNAMODB_GZIP:
+        return ".gz";
+    case DYNAMODB_ZSTD:
+        return ".zst";
+    case DYNAMODB_PLAIN:
+        break;
+    }
+    return "";
+}
+
+enum dynamodb_compression dynamodb_compression_of(const char *name)
+{
+    size_t length = strlen(name);
+    if (length > 3 && strcmp(name + length - 3, ".gz") == 0) {
+        return DYNAMODB_GZIP;
+    }
+    if (length > 4 && strcmp(name + length - 4, ".zst") == 0) {
+        return DYNAMODB_ZSTD;
+    }
+    return DYNAMODB_PLAIN;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+struct dynamodb_output {
+    char *path;
+    int descriptor;
+    enum dynamodb_compression compression;
+    z_stream gzip;
+    ZSTD_CStream *zstd;
+    uint8_t *packed;
+};
+
+static enum status write_bytes(struct dynamodb_output *output, const void *bytes, size_t length,
+                               struct error *error)
+{
+    if (file_write_all(output->descriptor, bytes, length, output->path, error) != STATUS_OK) {
+        error_recode(error, ERROR_TARGET_WRITE);
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+static bool start_compression(struct dynamodb_output *output)
+{
+    if (output->compression == DYNAMODB_PLAIN) {
+        return true;
+    }
+    output->packed = (uint8_t *)malloc(PACKED_BYTES);
+    if (output->packed == NULL) {
+        return false;
+    }
+    if (output->compression == DYNAMODB_GZIP) {
+        return deflateInit2(&output->gzip, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW_BITS, 8,
+                            Z_DEFAULT_STRATEGY) == Z_OK;
+    }
+    output->zstd = ZSTD_createCStream();
+    return output->zstd != NULL && !ZSTD_isError(ZSTD_initCStream(output->zstd, ZSTD_LEVEL)) &&
+           !ZSTD_isError(ZSTD_CCtx_setParameter(output->zstd, ZSTD_c_checksumFlag, 1));
+}
+
+void dynamodb_output_abandon(struct dynamodb_output *output)
+{
+    if (output == NULL) {
+        return;
+    }
+    if (output->compression == DYNAMODB_GZIP) {
+        deflateEnd(&output->gzip);
+    }
+    ZSTD_freeCStream(output->zstd);
+    free(output->packed);
+    if (output->descriptor >= 0) {
+        close(output->descriptor);
+    }
+    free(output->path);
+    free(output);
+}
+
+enum status dynamodb_output_open(const char *path, enum dynamodb_compression compression,
+                                 struct dynamodb_output **output, struct error *error)
+{
+    struct dynamodb_output *made = (struct dynamodb_output *)calloc(1, sizeof(*made));
+    if (made == NULL) {
+        return error_set(error, ERROR_MEMORY, path, "no memory to write a file");
+    }
+    made->descriptor = -1;
+    made->path = strdup(path);
+    made->compression = compression;
+    if (made->path == NULL || !start_compression(made)) {
+        dynamodb_output_abandon(made);
+        return error_set(error, ERROR_MEMORY, path, "no memory to write a file");
+    }
+    made->descriptor =
+        open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+    if (made->descriptor < 0) {
+        int reason = errno;
+        dynamodb_output_abandon(made);
+        return error_set_errno(error, ERROR_TARGET_WRITE, reason, path, "can't create the file");
+    }
+    *output = made;
+    return STATUS_OK;
+}
+
+static enum status write_gzip(struct dynamodb_output *output, const void *bytes, size_t length,
+                              bool end, struct error *error)
+{
+    z_stream *stream = &output->gzip;
+    const uint8_t *from = (const uint8_t *)bytes;
+    int result = Z_OK;
+    do {
+        if (stream->avail_in == 0 && length > 0) {
+            uInt part = length > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uInt)length;
+            stream->next_in = (Bytef *)(uintptr_t)from;
+            stream->avail_in = part;
+            from += part;
+            length -= part;
+        }
+        stream->next_out = output->packed;
+        stream->avail_out = PACKED_BYTES;
+        result = deflate(stream, end && length == 0 ? Z_FINISH : Z_NO_FLUSH);
+        if (result == Z_STREAM_ERROR) {
+            return error_set(error, ERROR_INTERNAL, output->path, "zlib refused to compress");
+        }
+        if (write_bytes(output, output->packed, PACKED_BYTES - stream->avail_out, error) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    } while (end ? result != Z_STREAM_END
+                 : stream->avail_in > 0 || length > 0 || stream->avail_out == 0);
+    return STATUS_OK;
+}
+
+static enum status write_zstd(struct dynamodb_output *output, const void *bytes, size_t length,
+                              bool end, struct error *error)
+{
+    ZSTD_inBuffer from = {bytes, length, 0};
+    size_t left = 0;
+    do {
+        ZSTD_outBuffer to = {output->packed, PACKED_BYTES, 0};
+        left = ZSTD_compressStream2(output->zstd, &to, &from, end ? ZSTD_e_end : ZSTD_e_continue);
+        if (ZSTD_isError(left)) {
+            return error_set(error, ERROR_INTERNAL, output->path, "zstd refused to compress: %s",
+                             ZSTD_getErrorName(left));
+        }
+        if (write_bytes(output, output->packed, to.pos, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    } while (end ? left > 0 : from.pos < from.size);
+    return STATUS_OK;
+}
+
+static enum status write_any(struct dynamodb_output *output, const void *bytes, size_t length,
+                             bool end, struct error *error)
+{
+    switch (output->compression) {
+    case DYNAMODB_GZIP:
+        return write_gzip(output, bytes, length, end, error);
+    case DYNAMODB_ZSTD:
+        return write_zstd(output, bytes, length, end, error);
+    case DYNAMODB_PLAIN:
+        break;
+    }
+    return length > 0 ? write_bytes(output, bytes, length, error) : STATUS_OK;
+}
+
+enum status dynamodb_output_write(struct dynamodb_output *output, const void *bytes, size_t length,
+                                  struct error *error)
+{
+    return length > 0 ? write_any(output, bytes, length, false, error) : STATUS_OK;
+}
+
+enum status dynamodb_output_finish(struct dynamodb_output *output, uint64_t *file_bytes,
+                                   struct error *error)
+{
+    struct stat facts;
+    enum status status = write_any(output, "", 0, true, error);
+    if (status == STATUS_OK && fdatasync(output->descriptor) != 0) {
+        status = error_set_errno(error, ERROR_TARGET_WRITE, errno, output->path,
+                                 "can't make the file durable");
+    }
+    if (status == STATUS_OK && fstat(output->descriptor, &facts) != 0) {
+        status = error_set_errno(error, ERROR_TARGET_WRITE, errno, output->path,
+                                 "can't look at the file");
+    }
+    if (status == STATUS_OK && file_bytes != NULL) {
+        *file_bytes = (uint64_t)facts.st_size;
+    }
+    if (output->descriptor >= 0 && close(output->descriptor) != 0 && status == STATUS_OK) {
+        status =
+            error_set_errno(error, ERROR_TARGET_WRITE, errno, output->path, "can't close the file");
+    }
+    output->descriptor = -1;
+    dynamodb_output_abandon(output);
+    return status;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+struct dynamodb_input {
+    char *path;
+    int descriptor;
+    enum dynamodb_compression compression;
+    enum error_code code;
+    z_stream gzip;
+    bool gzip_ready;
+    ZSTD_DStream *zstd;
+    uint8_t *packed;
+    size_t packed_length;
+    size_t packed_used;
+    bool within; /* a member or frame has begun and not ended */
+    bool at_end; /* of the file */
+};
+
+void dynamodb_input_close(struct dynamodb_input *input)
+{
+    if (input == NULL) {
+        return;
+    }
+    if (input->gzip_ready) {
+        inflateEnd(&input->gzip);
+    }
+    ZSTD_freeDStream(input->zstd);
+    free(input->packed);
+    if (input->descriptor >= 0) {
+        close(input->descriptor);
+    }
+    free(input->path);
+    free(input);
+}
+
+static bool start_reading(struct dynamodb_input *input)
+{
+    if (input->compression == DYNAMODB_PLAIN) {
+        return true;
+    }
+    input->packed = (uint8_t *)malloc(PACKED_BYTES);
+    if (input->packed == NULL) {
+        return false;
+    }
+    if (input->compression == DYNAMODB_GZIP) {
+        input->gzip_ready = inflateInit2(&input->gzip, GZIP_WINDOW_BITS) == Z_OK;
+        return input->gzip_ready;
+    }
+    input->zstd = ZSTD_createDStream();
+    return input->zstd != NULL && !ZSTD_isError(ZSTD_initDStream(input->zstd)) &&
+           !ZSTD_isError(
+               ZSTD_DCtx_setParameter(input->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX));
+}
+
+enum status dynamodb_input_open(const char *path, uint64_t begin, enum error_code code,
+                                struct dynamodb_input **input, struct error *error)
+{
+    struct dynamodb_input *made = (struct dynamodb_input *)calloc(1, sizeof(*made));
+    if (made == NULL) {
+        return error_set(error, ERROR_MEMORY, path, "no memory to read a file");
+    }
+    made->descriptor = -1;
+    made->code = code;
+    made->compression = dynamodb_compression_of(path);
+    made->path = strdup(path);
+    if (made->path == NULL || !start_reading(made)) {
+        dynamodb_input_close(made);
+        return error_set(error, ERROR_MEMORY, path, "no memory to read a file");
+    }
+    made->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (made->descriptor < 0 ||
+        (begin > 0 && lseek(made->descriptor, (off_t)begin, SEEK_SET) < 0)) {
+        int reason = errno;
+        dynamodb_input_close(made);
+        return error_set_errno(error, code, reason, path, "can't open the file");
+    }
+    *input = made;
+    return STATUS_OK;
+}
+
+static enum status read_bytes(struct dynamodb_input *input, void *bytes, size_t capacity,
+                              size_t *length, struct error *error)
+{
+    ssize_t got = 0;
+    do {
+        got = read(input->descriptor, bytes, capacity);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+        return error_set_errno(error, input->code, errno, input->path, "can't read the file");
+    }
+    *length = (size_t)got;
+    return STATUS_OK;
+}
+
+static enum status damaged(struct dynamodb_input *input, const char *reason, struct error *error)
+{
+    enum status status =
+        error_set(error, input->code, input->path, "the compressed file is damaged: %s", reason);
+    error_hint(error, "fetch or write the file again; `%s -t` tells whether it is whole",
+               input->compression == DYNAMODB_GZIP ? "gzip" : "zstd");
+    return status;
+}
+
+static enum status unpack_gzip(struct dynamodb_input *input, uint8_t *bytes, size_t capacity,
+                               size_t *length, struct error *error)
+{
+    z_stream *stream = &input->gzip;
+    stream->next_in = input->packed + input->packed_used;
+    stream->avail_in = (uInt)(input->packed_length - input->packed_used);
+    stream->next_out = bytes;
+    stream->avail_out = (uInt)capacity;
+    int result = inflate(stream, Z_NO_FLUSH);
+    input->packed_used = input->packed_length - stream->avail_in;
+    *length = capacity - stream->avail_out;
+    if (result == Z_STREAM_END) {
+        input->within = false;
+        return inflateReset(stream) == Z_OK ? STATUS_OK : damaged(input, "zlib failed", error);
+    }
+    if (result != Z_OK && result != Z_BUF_ERROR) {
+        return damaged(input, stream->msg != NULL ? stream->msg : "not gzip", error);
+    }
+    return STATUS_OK;
+}
+
+static enum status unpack_zstd(struct dynamodb_input *input, uint8_t *bytes, size_t capacity,
+                               size_t *length, struct error *error)
+{
+    ZSTD_inBuffer from = {input->packed, input->packed_length, input->packed_used};
+    ZSTD_outBuffer to = {bytes, capacity, 0};
+    size_t left = ZSTD_decompressStream(input->zstd, &to, &from);
+    input->packed_used = from.pos;
+    *length = to.pos;
+    if (ZSTD_isError(left)) {
+        return damaged(input, ZSTD_getErrorName(left), error);
+    }
+    input->within = left > 0;
+    return STATUS_OK;
+}
+
+enum status dynamodb_input_read(struct dynamodb_input *input, void *bytes, size_t capacity,
+                                size_t *length, struct error *error)
+{
+    *length = 0;
+    if (input->compression == DYNAMODB_PLAIN) {
+        enum status status = read_bytes(input, bytes, capacity, length, error);
+        return status == STATUS_OK && *length == 0 ? STATUS_END : status;
+    }
+    for (;;) {
+        if (input->packed_used == input->packed_length && !input->at_end) {
+            if (read_bytes(input, input->packed, PACKED_BYTES, &input->packed_length, error) !=
+                STATUS_OK) {
+                return STATUS_FAILED;
+            }
+            input->packed_used = 0;
+            input->at_end = input->packed_length == 0;
+        }
+        if (input->at_end && !input->within) {
+            return STATUS_END;
+        }
+        if (input->packed_used < input->packed_length) {
+            input->within = true;
+        }
+        enum status status = input->compression == DYNAMODB_GZIP
+                                 ? unpack_gzip(input, (uint8_t *)bytes, capacity, length, error)
+                                 : unpack_zstd(input, (uint8_t *)bytes, capacity, length, error);
+        if (status != STATUS_OK || *length > 0) {
+            return status;
+        }
+        if (input->at_end && input->within) {
+            return damaged(input, "it ends too early", error);
+        }
+    }
+}

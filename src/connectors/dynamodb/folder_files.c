@@ -1,0 +1,418 @@
+/* Names, listings and sealed files of a DynamoDB-JSON folder. */
+#include "connectors/dynamodb/folder.h"
+
+#include "base/file.h"
+#include "base/text.h"
+#include "connectors/dynamodb/input.h"
+#include "model/json_reader.h"
+#include "model/json_writer.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+enum { SEALED_BYTES_MAX = 1 << 30 };
+
+char *dynamodb_folder_path(struct arena *arena, const struct dynamodb_folder *folder,
+                           const char *below)
+{
+    return arena_format(arena, "%s/_transhume%s%s", folder->path, *below != '\0' ? "/" : "", below);
+}
+
+static bool ends_with(const char *name, const char *end)
+{
+    size_t length = strlen(name);
+    size_t end_length = strlen(end);
+    return length > end_length && strcmp(name + length - end_length, end) == 0;
+}
+
+bool dynamodb_folder_is_data(const char *name)
+{
+    return name[0] != '.' && name[0] != '_' &&
+           (ends_with(name, ".json") || ends_with(name, ".json.gz") ||
+            ends_with(name, ".json.zst")) &&
+           strncmp(name, "manifest-", 9) != 0;
+}
+
+/* ---------------------------------------------------------------- listings */
+
+/* A growing list in an arena. */
+struct listing {
+    struct arena *arena;
+    struct dynamodb_file *files;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+static bool listing_add(struct listing *listing, const char *name, const struct stat *facts)
+{
+    if (listing->count == listing->capacity) {
+        uint32_t capacity = listing->capacity == 0 ? 64 : listing->capacity * 2;
+        struct dynamodb_file *grown =
+            (struct dynamodb_file *)arena_allocate_zeroed(listing->arena, capacity, sizeof(*grown));
+        if (grown == NULL) {
+            return false;
+        }
+        if (listing->count > 0) {
+            memcpy(grown, listing->files, listing->count * sizeof(*grown));
+        }
+        listing->files = grown;
+        listing->capacity = capacity;
+    }
+    struct dynamodb_file *file = &listing->files[listing->count++];
+    file->name = arena_copy_string(listing->arena, name);
+    file->bytes = (uint64_t)facts->st_size;
+    file->modified_ns = (int64_t)facts->st_mtim.tv_sec * 1000000000 + facts->st_mtim.tv_nsec;
+    return file->name != NULL;
+}
+
+static int compare_files(const void *left, const void *right)
+{
+    return strcmp(((const struct dynamodb_file *)left)->name,
+                  ((const struct dynamodb_file *)right)->name);
+}
+
+static enum status list_entries(const char *path, bool folders, struct listing *listing,
+                                struct error *error)
+{
+    DIR *stream = opendir(path);
+    struct dirent *entry = NULL;
+    struct stat facts;
+    enum status status = STATUS_OK;
+    if (stream == NULL) {
+        return errno == ENOENT ? STATUS_END
+                               : error_set_errno(error, ERROR_SOURCE_READ, errno, path,
+                                                 "can't list the folder");
+    }
+    while (status == STATUS_OK && (errno = 0, entry = readdir(stream)) != NULL) {
+        bool wanted = folders ? entry->d_name[0] != '.' : dynamodb_folder_is_data(entry->d_name);
+        if (!wanted || fstatat(dirfd(stream), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) != 0 ||
+            (folders ? !S_ISDIR(facts.st_mode) : !S_ISREG(facts.st_mode))) {
+            continue;
+        }
+        if (!listing_add(listing, entry->d_name, &facts)) {
+            status = error_set(error, ERROR_MEMORY, path, "no memory to list the folder");
+        }
+    }
+    if (status == STATUS_OK && errno != 0 && entry == NULL) {
+        status = error_set_errno(error, ERROR_SOURCE_READ, errno, path, "can't list the folder");
+    }
+    closedir(stream);
+    if (status == STATUS_OK && listing->count > 1) {
+        qsort(listing->files, listing->count, sizeof(*listing->files), compare_files);
+    }
+    return status;
+}
+
+enum status dynamodb_folder_list(const char *path, struct arena *arena,
+                                 struct dynamodb_file **files, uint32_t *count, struct error *error)
+{
+    struct listing listing = {.arena = arena};
+    enum status status = list_entries(path, false, &listing, error);
+    *files = listing.files;
+    *count = status == STATUS_OK ? listing.count : 0;
+    return status;
+}
+
+enum status dynamodb_folder_subfolders(const char *path, struct arena *arena, const char ***names,
+                                       uint32_t *count, struct error *error)
+{
+    struct listing listing = {.arena = arena};
+    enum status status = list_entries(path, true, &listing, error);
+    *count = 0;
+    *names = NULL;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    *names =
+        (const char **)arena_allocate_zeroed(arena, (size_t)listing.count + 1, sizeof(**names));
+    if (*names == NULL) {
+        return error_set(error, ERROR_MEMORY, path, "no memory to list the folder");
+    }
+    for (; *count < listing.count; (*count)++) {
+        (*names)[*count] = listing.files[*count].name;
+    }
+    return STATUS_OK;
+}
+
+enum status dynamodb_folder_has_content(const char *path, bool *has, struct error *error)
+{
+    struct dynamodb_input *input = NULL;
+    char bytes[256];
+    size_t length = 0;
+    *has = false;
+    if (dynamodb_input_open(path, 0, ERROR_TARGET_INVALID, &input, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = dynamodb_input_read(input, bytes, sizeof(bytes), &length, error);
+    dynamodb_input_close(input);
+    *has = status == STATUS_OK;
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+enum status dynamodb_folder_count_lines(const char *path, uint64_t *count, struct error *error)
+{
+    struct dynamodb_lines *lines = NULL;
+    const char *line = NULL;
+    size_t length = 0;
+    bool too_long = false;
+    enum status status = dynamodb_lines_open(path, 0, 0, ERROR_TARGET_INVALID, &lines, error);
+    *count = 0;
+    while (status == STATUS_OK) {
+        status = dynamodb_lines_next(lines, &line, &length, &too_long, error);
+        *count += status == STATUS_OK && length > 0 ? 1 : 0;
+    }
+    dynamodb_lines_close(lines);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- lines */
+
+/* {"Item":{…}} and nothing else that matters. */
+enum status dynamodb_line_read(const char *line, size_t length, struct arena *arena,
+                               struct cell *item, struct error *error)
+{
+    struct json_reader reader;
+    enum json_token token = JSON_END;
+    bool found = false;
+    json_reader_init(&reader, line, length, DYNAMODB_JSON_DEPTH_MAX, arena);
+    if (json_reader_next(&reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (token != JSON_OBJECT_BEGIN) {
+        return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "a line must be an object");
+    }
+    for (;;) {
+        if (json_reader_next(&reader, &token, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (token != JSON_KEY) {
+            break;
+        }
+        bool wanted = reader.length == 4 && memcmp(reader.text, "Item", 4) == 0 && !found;
+        enum status status = STATUS_OK;
+        if (wanted) {
+            status = dynamodb_item_read(&reader, false, arena, item, error);
+            found = true;
+        } else {
+            status = json_reader_next(&reader, &token, error);
+            status = status == STATUS_OK ? json_reader_skip(&reader, token, error) : status;
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    if (json_reader_next(&reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return found ? STATUS_OK
+                 : error_set(error, ERROR_REJECT_UNREADABLE, NULL, "the line has no \"Item\"");
+}
+
+/* ---------------------------------------------------------------- segments */
+
+void dynamodb_folder_tag(const char *run_id, char tag[DYNAMODB_TAG_LENGTH + 1])
+{
+    snprintf(tag, DYNAMODB_TAG_LENGTH + 1, "%016" PRIx64, XXH3_64bits(run_id, strlen(run_id)));
+}
+
+void dynamodb_segment_name(const char *tag, uint64_t chunk, uint32_t entity, uint32_t part,
+                           enum dynamodb_compression compression,
+                           char name[DYNAMODB_SEGMENT_NAME_MAX])
+{
+    snprintf(name, DYNAMODB_SEGMENT_NAME_MAX, "data-%s-%08" PRIu64 "-%03u-%04u.json%s", tag, chunk,
+             entity, part, dynamodb_compression_suffix(compression));
+}
+
+/* Digits up to `end`, which is stepped over. */
+static bool parse_number(const char **text, char end, uint64_t *value)
+{
+    const char *stop = strchr(*text, end);
+    if (stop == NULL || text_to_uint64(*text, (size_t)(stop - *text), value) != STATUS_OK) {
+        return false;
+    }
+    *text = stop + 1;
+    return true;
+}
+
+bool dynamodb_segment_parse(const char *name, const char *tag, uint64_t *chunk, uint32_t *entity,
+                            uint32_t *part)
+{
+    const char *rest = name + 5;
+    uint64_t wide_entity = 0;
+    uint64_t wide_part = 0;
+    if (strncmp(name, "data-", 5) != 0 || strlen(name) < 5 + DYNAMODB_TAG_LENGTH + 1 ||
+        (tag != NULL && strncmp(rest, tag, DYNAMODB_TAG_LENGTH) != 0) ||
+        rest[DYNAMODB_TAG_LENGTH] != '-') {
+        return false;
+    }
+    rest += DYNAMODB_TAG_LENGTH + 1;
+    if (!parse_number(&rest, '-', chunk) || !parse_number(&rest, '-', &wide_entity) ||
+        !parse_number(&rest, '.', &wide_part) || wide_entity > UINT32_MAX ||
+        wide_part > UINT32_MAX) {
+        return false;
+    }
+    *entity = (uint32_t)wide_entity;
+    *part = (uint32_t)wide_part;
+    return dynamodb_folder_is_data(name);
+}
+
+/* ---------------------------------------------------------------- sealed files */
+
+static void seal(const char *kind, const char *run_id, const char *contents, size_t length,
+                 char text[33])
+{
+    XXH3_state_t *state = XXH3_createState();
+    text[0] = '\0';
+    if (state == NULL) {
+        return;
+    }
+    XXH3_128bits_reset(state);
+    XXH3_128bits_update(state, kind, strlen(kind) + 1);
+    XXH3_128bits_update(state, run_id, strlen(run_id) + 1);
+    XXH3_128bits_update(state, contents, length);
+    XXH128_hash_t hash = XXH3_128bits_digest(state);
+    XXH3_freeState(state);
+    snprintf(text, 33, "%016" PRIx64 "%016" PRIx64, hash.high64, hash.low64);
+}
+
+enum status dynamodb_sealed_write(const char *path, const char *kind, const char *run_id,
+                                  const char *contents, size_t length, const char *failpoint,
+                                  struct error *error)
+{
+    struct buffer text = {0};
+    char checksum[33];
+    seal(kind, run_id, contents, length, checksum);
+    buffer_format(&text, "{\"format\":%d,\"kind\":\"%s\",\"run\":", DYNAMODB_FOLDER_FORMAT, kind);
+    json_append_string(&text, run_id, strlen(run_id));
+    buffer_format(&text, ",\"bytes\":%zu,\"xxh3\":\"%s\"}\n", length, checksum);
+    buffer_append(&text, contents, length);
+    enum status status = STATUS_OK;
+    if (text.failed || checksum[0] == '\0') {
+        status = error_set(error, ERROR_MEMORY, path, "no memory to write the ledger");
+    } else {
+        status = file_write_atomic(path, text.data, text.length, failpoint, error);
+        if (status != STATUS_OK) {
+            error_recode(error, ERROR_TARGET_WRITE);
+        }
+    }
+    buffer_free(&text);
+    return status;
+}
+
+static enum status damaged(const char *path, const char *reason, struct error *error)
+{
+    enum status status = error_set(error, ERROR_LEDGER_INVALID, path, "%s", reason);
+    error_hint(error, "put the file back from a copy; without it the run can't go on: "
+                      "empty the target's folder and migrate again");
+    return status;
+}
+
+/* What the first line of a sealed file says. */
+struct head {
+    int64_t format;
+    int64_t bytes;
+    char kind[16];
+    char checksum[33];
+    const char *run;
+    size_t run_length;
+};
+
+static bool copy_short(char *to, size_t capacity, const struct json_reader *reader)
+{
+    if (reader->length >= capacity) {
+        return false;
+    }
+    memcpy(to, reader->text, reader->length);
+    to[reader->length] = '\0';
+    return true;
+}
+
+static bool head_member(struct head *head, const char *key, size_t key_length,
+                        enum json_token token, const struct json_reader *reader)
+{
+    bool number = token == JSON_NUMBER;
+    if (key_length == 6 && memcmp(key, "format", 6) == 0) {
+        return number && text_to_int64(reader->text, reader->length, &head->format) == STATUS_OK;
+    }
+    if (key_length == 5 && memcmp(key, "bytes", 5) == 0) {
+        return number && text_to_int64(reader->text, reader->length, &head->bytes) == STATUS_OK;
+    }
+    if (key_length == 4 && memcmp(key, "kind", 4) == 0) {
+        return token == JSON_STRING && copy_short(head->kind, sizeof(head->kind), reader);
+    }
+    if (key_length == 4 && memcmp(key, "xxh3", 4) == 0) {
+        return token == JSON_STRING && copy_short(head->checksum, sizeof(head->checksum), reader);
+    }
+    if (key_length == 3 && memcmp(key, "run", 3) == 0) {
+        head->run = reader->text;
+        head->run_length = reader->length;
+        return token == JSON_STRING;
+    }
+    return token == JSON_STRING || number;
+}
+
+static bool head_parse(struct head *head, const char *text, size_t length, struct arena *arena)
+{
+    struct json_reader reader;
+    enum json_token token = JSON_END;
+    struct error ignored;
+    json_reader_init(&reader, text, length, 4, arena);
+    if (json_reader_next(&reader, &token, &ignored) != STATUS_OK || token != JSON_OBJECT_BEGIN) {
+        return false;
+    }
+    for (;;) {
+        if (json_reader_next(&reader, &token, &ignored) != STATUS_OK) {
+            return false;
+        }
+        if (token == JSON_OBJECT_END) {
+            return true;
+        }
+        const char *key = reader.text;
+        size_t key_length = reader.length;
+        if (json_reader_next(&reader, &token, &ignored) != STATUS_OK ||
+            !head_member(head, key, key_length, token, &reader)) {
+            return false;
+        }
+    }
+}
+
+enum status dynamodb_sealed_read(const char *path, const char *kind, const char *run_id,
+                                 struct arena *arena, char **contents, size_t *length,
+                                 struct error *error)
+{
+    char *bytes = NULL;
+    size_t total = 0;
+    char checksum[33];
+    struct head head = {.run = ""};
+    enum status status = file_read_all(path, SEALED_BYTES_MAX, arena, &bytes, &total, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    char *line_end = (char *)memchr(bytes, '\n', total);
+    if (line_end == NULL || !head_parse(&head, bytes, (size_t)(line_end - bytes), arena)) {
+        return damaged(path, "the file's first line is not what transhume wrote", error);
+    }
+    if (head.format > DYNAMODB_FOLDER_FORMAT) {
+        status = error_set(error, ERROR_FORMAT_NEWER, path,
+                           "format %lld was written by a newer transhume; this one knows format %d",
+                           (long long)head.format, DYNAMODB_FOLDER_FORMAT);
+        error_hint(error, "use the version that began the run");
+        return status;
+    }
+    *contents = line_end + 1;
+    *length = total - (size_t)(*contents - bytes);
+    seal(kind, run_id, *contents, *length, checksum);
+    if (head.format != DYNAMODB_FOLDER_FORMAT || strcmp(head.kind, kind) != 0 ||
+        head.run_length != strlen(run_id) || memcmp(head.run, run_id, head.run_length) != 0 ||
+        (uint64_t)head.bytes != *length || strcmp(head.checksum, checksum) != 0) {
+        return damaged(path, "the file was edited or cut: its checksum is not right", error);
+    }
+    return STATUS_OK;
+}

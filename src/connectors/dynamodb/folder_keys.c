@@ -1,0 +1,441 @@
+/*
+ * Records under one key: found after the last chunk by sorting the keys of all segments on disk,
+ * written down, and only then taken out of their segments; so that a crash at any point repeats
+ * nothing but work.
+ *
+ *   settle/<table>.duplicates   a line a record to take out, by segment and line:
+ *   {"chunk":1,"entity":0,"ordinal":7,"file":"<segment>","line":7,"record":{"Item":{…}}}
+ *
+ * Sorted strings: XXH3-64 of the key (8 bytes), the key, then 32 bytes of place: uint32 entity,
+ * uint64 chunk, uint64 ordinal, uint32 segment, uint64 line, big endian: among equal keys the first
+ * one stays.
+ */
+#include "connectors/dynamodb/folder.h"
+
+#include "base/failpoint.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "connectors/dynamodb/folder_keys.h"
+#include "connectors/dynamodb/folder_sort.h"
+#include "model/json_writer.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+enum { SORT_BYTES = 16 * 1024 * 1024, PLACE_BYTES = 32, LIST_BUFFER_BYTES = 256 * 1024 };
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to look for equal keys");
+}
+
+static void put_be(uint8_t *to, uint64_t value, int bytes)
+{
+    for (int at = 0; at < bytes; at++) {
+        to[at] = (uint8_t)(value >> (8 * (bytes - 1 - at)));
+    }
+}
+
+static uint64_t get_be(const uint8_t *from, int bytes)
+{
+    uint64_t value = 0;
+    for (int at = 0; at < bytes; at++) {
+        value = value << 8 | from[at];
+    }
+    return value;
+}
+
+/* ---------------------------------------------------------------- the segments */
+
+static int compare_segments(const void *left, const void *right)
+{
+    return strcmp(((const struct dynamodb_segment *)left)->file,
+                  ((const struct dynamodb_segment *)right)->file);
+}
+
+static enum status find_segments(struct dynamodb_settling *settling, struct error *error)
+{
+    struct dynamodb_done_list list;
+    const struct dynamodb_run *run = &settling->folder->run;
+    size_t room = 0;
+    if (dynamodb_done_load(run->folder, run->id, settling->arena, &list, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint64_t at = 0; at < list.count; at++) {
+        room += list.items[at].segment_count;
+    }
+    settling->segments = (struct dynamodb_segment *)arena_allocate_zeroed(
+        settling->arena, room + 1, sizeof(*settling->segments));
+    if (settling->segments == NULL) {
+        return no_memory(error);
+    }
+    for (uint64_t at = 0; at < list.count; at++) {
+        for (uint32_t number = 0; number < list.items[at].segment_count; number++) {
+            const struct dynamodb_segment *segment = &list.items[at].segments[number];
+            if (strcmp(segment->table, settling->table->name) == 0) {
+                settling->segments[settling->segment_count++] = *segment;
+            }
+        }
+    }
+    qsort(settling->segments, settling->segment_count, sizeof(*settling->segments),
+          compare_segments);
+    return STATUS_OK;
+}
+
+char *dynamodb_settling_path(struct dynamodb_settling *settling, const char *file)
+{
+    return arena_format(settling->arena, "%s/%s/%s", settling->folder->path, settling->table->name,
+                        file);
+}
+
+/* Walks the ordinals of a segment's lines. */
+struct walk {
+    const struct dynamodb_segment *segment;
+    uint32_t at;
+    uint64_t used;
+};
+
+static uint64_t next_ordinal(struct walk *walk)
+{
+    const struct dynamodb_ordinals *ordinals = walk->segment->ordinals;
+    while (walk->at < walk->segment->ordinals_count && walk->used == ordinals[walk->at].count) {
+        walk->at++;
+        walk->used = 0;
+    }
+    return walk->at < walk->segment->ordinals_count ? ordinals[walk->at].first + walk->used++ : 0;
+}
+
+/* ---------------------------------------------------------------- sorting keys */
+
+/* The key's bytes: for each attribute its letter, its length and its normal form. */
+static enum status append_key(const struct dynamodb_settling *settling, const struct cell *item,
+                              struct buffer *out, struct error *error)
+{
+    struct cell key[2];
+    if (dynamodb_settling_key(settling, item, key, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t at = 0; at < settling->table->key.count; at++) {
+        uint8_t length[4];
+        size_t start = out->length;
+        char letter = dynamodb_item_letter((enum value_kind)key[at].kind);
+        buffer_append(out, "\0\0\0\0", 4);
+        buffer_append_byte(out, letter);
+        if (letter == 'N') {
+            if (dynamodb_number_append(&key[at], settling->table->key.names[at], out, error) !=
+                STATUS_OK) {
+                return STATUS_FAILED;
+            }
+        } else {
+            buffer_append(out, key[at].bytes, key[at].length);
+        }
+        if (!out->failed) {
+            put_be(length, out->length - start - 4, 4);
+            memcpy(out->data + start, length, 4);
+        }
+    }
+    return out->failed ? no_memory(error) : STATUS_OK;
+}
+
+static enum status sort_line(struct dynamodb_settling *settling, struct dynamodb_sorter *sorter,
+                             const uint8_t place[PLACE_BYTES], const char *line, size_t length,
+                             struct buffer *scratch, struct arena *arena, struct error *error)
+{
+    struct cell item;
+    arena_reset(arena);
+    buffer_clear(scratch);
+    buffer_append(scratch, "\0\0\0\0\0\0\0\0", 8);
+    if (dynamodb_line_read(line, length, arena, &item, error) != STATUS_OK ||
+        append_key(settling, &item, scratch, error) != STATUS_OK) {
+        error_recode(error, ERROR_TARGET_INVALID);
+        return STATUS_FAILED;
+    }
+    uint8_t hash[8];
+    put_be(hash, XXH3_64bits(scratch->data + 8, scratch->length - 8), 8);
+    memcpy(scratch->data, hash, 8);
+    buffer_append(scratch, place, PLACE_BYTES);
+    return scratch->failed ? no_memory(error)
+                           : dynamodb_sorter_add(sorter, scratch->data, scratch->length, error);
+}
+
+static enum status sort_segment(struct dynamodb_settling *settling, struct dynamodb_sorter *sorter,
+                                uint32_t number, struct buffer *scratch, struct arena *arena,
+                                struct error *error)
+{
+    const struct dynamodb_segment *segment = &settling->segments[number];
+    struct walk walk = {.segment = segment};
+    struct dynamodb_lines *lines = NULL;
+    uint64_t chunk = 0;
+    uint32_t entity = 0;
+    uint32_t part = 0;
+    uint64_t line_number = 0;
+    uint8_t place[PLACE_BYTES];
+    char *path = dynamodb_settling_path(settling, segment->file);
+    if (path == NULL || !dynamodb_segment_parse(segment->file, NULL, &chunk, &entity, &part)) {
+        return no_memory(error);
+    }
+    enum status status = dynamodb_lines_open(path, 0, 0, ERROR_TARGET_INVALID, &lines, error);
+    while (status == STATUS_OK) {
+        const char *line = NULL;
+        size_t length = 0;
+        bool too_long = false;
+        status = dynamodb_lines_next(lines, &line, &length, &too_long, error);
+        if (status == STATUS_OK) {
+            put_be(place, entity, 4);
+            put_be(place + 4, chunk, 8);
+            put_be(place + 12, next_ordinal(&walk), 8);
+            put_be(place + 20, number, 4);
+            put_be(place + 24, line_number++, 8);
+            status = sort_line(settling, sorter, place, line, length, scratch, arena, error);
+        }
+    }
+    dynamodb_lines_close(lines);
+    if (status == STATUS_END && line_number != segment->records) {
+        status = error_set(error, ERROR_TARGET_INVALID, path,
+                           "the segment has %" PRIu64 " items; it was done with %" PRIu64,
+                           line_number, segment->records);
+    }
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static enum status sort_all(struct dynamodb_settling *settling, struct dynamodb_sorter *sorter,
+                            struct error *error)
+{
+    struct buffer scratch = {0};
+    struct arena *arena = arena_create(0);
+    enum status status = arena != NULL ? STATUS_OK : no_memory(error);
+    for (uint32_t at = 0; at < settling->segment_count && status == STATUS_OK; at++) {
+        status = sort_segment(settling, sorter, at, &scratch, arena, error);
+    }
+    if (status == STATUS_OK) {
+        status = dynamodb_sorter_finish(sorter, error);
+    }
+    buffer_free(&scratch);
+    arena_destroy(arena);
+    return status;
+}
+
+/* Places of all but the first record of each key go to `duplicates`, segment and line first. */
+static enum status pick_duplicates(struct dynamodb_sorter *sorter,
+                                   struct dynamodb_sorter *duplicates, uint64_t *count,
+                                   struct error *error)
+{
+    struct buffer last = {0};
+    bool any = false;
+    enum status status = STATUS_OK;
+    for (;;) {
+        const uint8_t *bytes = NULL;
+        size_t length = 0;
+        status = dynamodb_sorter_next(sorter, &bytes, &length, error);
+        if (status != STATUS_OK) {
+            break;
+        }
+        size_t key = length - PLACE_BYTES;
+        if (any && last.length == key && memcmp(last.data, bytes, key) == 0) {
+            uint8_t turned[PLACE_BYTES];
+            memcpy(turned, bytes + key + 20, 12);
+            memcpy(turned + 12, bytes + key, 20);
+            status = dynamodb_sorter_add(duplicates, turned, sizeof(turned), error);
+            (*count)++;
+        } else {
+            buffer_clear(&last);
+            buffer_append(&last, bytes, key);
+            any = true;
+            status = last.failed ? no_memory(error) : STATUS_OK;
+        }
+        if (status != STATUS_OK) {
+            break;
+        }
+    }
+    buffer_free(&last);
+    return status == STATUS_END ? dynamodb_sorter_finish(duplicates, error) : status;
+}
+
+/* ---------------------------------------------------------------- the list */
+
+struct list_writer {
+    struct dynamodb_settling *settling;
+    struct dynamodb_output *output;
+    struct buffer text;
+    struct dynamodb_lines *lines; /* of segment `segment` */
+    uint64_t next_line;
+    uint32_t segment;
+};
+
+/* Steps forward to a line of a segment; places come in order. */
+static enum status seek_line(struct list_writer *writer, uint32_t segment, uint64_t wanted,
+                             const char **line, size_t *length, struct error *error)
+{
+    bool too_long = false;
+    enum status status = STATUS_OK;
+    if (writer->lines == NULL || writer->segment != segment) {
+        char *path =
+            dynamodb_settling_path(writer->settling, writer->settling->segments[segment].file);
+        dynamodb_lines_close(writer->lines);
+        writer->lines = NULL;
+        writer->segment = segment;
+        writer->next_line = 0;
+        status = path != NULL
+                     ? dynamodb_lines_open(path, 0, 0, ERROR_TARGET_INVALID, &writer->lines, error)
+                     : no_memory(error);
+    }
+    while (status == STATUS_OK && writer->next_line <= wanted) {
+        status = dynamodb_lines_next(writer->lines, line, length, &too_long, error);
+        writer->next_line++;
+    }
+    return status == STATUS_END
+               ? error_set(error, ERROR_TARGET_INVALID, writer->settling->table->name,
+                           "a segment changed while it was read")
+               : status;
+}
+
+static enum status list_one(struct list_writer *writer, const uint8_t *place, struct error *error)
+{
+    const char *line = NULL;
+    size_t length = 0;
+    uint32_t segment = (uint32_t)get_be(place, 4);
+    uint64_t line_number = get_be(place + 4, 8);
+    if (seek_line(writer, segment, line_number, &line, &length, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_format(&writer->text,
+                  "{\"chunk\":%" PRIu64 ",\"entity\":%" PRIu64 ",\"ordinal\":%" PRIu64
+                  ",\"file\":\"%s\",\"line\":%" PRIu64 ",\"record\":",
+                  get_be(place + 16, 8), get_be(place + 12, 4), get_be(place + 24, 8),
+                  writer->settling->segments[segment].file, line_number);
+    buffer_append(&writer->text, line, length);
+    buffer_append(&writer->text, "}\n", 2);
+    if (writer->text.failed) {
+        return no_memory(error);
+    }
+    if (writer->text.length < LIST_BUFFER_BYTES) {
+        return STATUS_OK;
+    }
+    enum status status =
+        dynamodb_output_write(writer->output, writer->text.data, writer->text.length, error);
+    buffer_clear(&writer->text);
+    return status;
+}
+
+static enum status write_list(struct dynamodb_settling *settling,
+                              struct dynamodb_sorter *duplicates, const char *path,
+                              struct error *error)
+{
+    struct list_writer writer = {.settling = settling};
+    enum status status = STATUS_OK;
+    unlink(path);
+    if (dynamodb_output_open(path, DYNAMODB_PLAIN, &writer.output, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    while (status == STATUS_OK) {
+        const uint8_t *place = NULL;
+        size_t length = 0;
+        status = dynamodb_sorter_next(duplicates, &place, &length, error);
+        if (status == STATUS_OK) {
+            status = list_one(&writer, place, error);
+        }
+    }
+    if (status == STATUS_END) {
+        status = dynamodb_output_write(writer.output, writer.text.data, writer.text.length, error);
+    }
+    if (status == STATUS_OK) {
+        status = dynamodb_output_finish(writer.output, NULL, error);
+    } else {
+        dynamodb_output_abandon(writer.output);
+    }
+    dynamodb_lines_close(writer.lines);
+    buffer_free(&writer.text);
+    return status;
+}
+
+/* The list appears whole or not at all. */
+static enum status make_list(struct dynamodb_settling *settling, struct error *error)
+{
+    struct dynamodb_sorter *keys = NULL;
+    struct dynamodb_sorter *duplicates = NULL;
+    uint64_t count = 0;
+    char *keys_prefix = arena_format(settling->arena, "%s/keys", settling->settle_folder);
+    char *places_prefix = arena_format(settling->arena, "%s/places", settling->settle_folder);
+    char *writing = arena_format(settling->arena, "%s/.writing", settling->settle_folder);
+    if (keys_prefix == NULL || places_prefix == NULL || writing == NULL) {
+        return no_memory(error);
+    }
+    enum status status = dynamodb_sorter_create(keys_prefix, SORT_BYTES, &keys, error);
+    if (status == STATUS_OK) {
+        status = sort_all(settling, keys, error);
+    }
+    if (status == STATUS_OK) {
+        status = dynamodb_sorter_create(places_prefix, SORT_BYTES / 4, &duplicates, error);
+    }
+    if (status == STATUS_OK) {
+        status = pick_duplicates(keys, duplicates, &count, error);
+    }
+    dynamodb_sorter_destroy(keys);
+    if (status == STATUS_OK) {
+        status = write_list(settling, duplicates, writing, error);
+    }
+    dynamodb_sorter_destroy(duplicates);
+    if (status == STATUS_OK) {
+        status = failpoint_hit("files.before_duplicates", error);
+    }
+    if (status == STATUS_OK && rename(writing, settling->list_path) != 0) {
+        status = error_set_errno(error, ERROR_TARGET_WRITE, errno, settling->list_path,
+                                 "can't write the list of duplicates");
+    }
+    if (status == STATUS_OK) {
+        status = file_sync_folder(settling->settle_folder, error);
+    }
+    return status == STATUS_OK ? failpoint_hit("files.after_duplicates", error) : status;
+}
+
+/* ---------------------------------------------------------------- settle */
+
+static enum status prepare_settling(struct dynamodb_settling *settling, struct error *error)
+{
+    const struct dynamodb_run *run = &settling->folder->run;
+    settling->settle_folder = file_join(settling->arena, run->folder, "settle");
+    settling->list_path = arena_format(settling->arena, "%s/settle/%s.duplicates", run->folder,
+                                       settling->table->name);
+    if (settling->settle_folder == NULL || settling->list_path == NULL) {
+        return no_memory(error);
+    }
+    if (file_make_folder(settling->settle_folder, error) != STATUS_OK) {
+        error_recode(error, ERROR_TARGET_WRITE);
+        return STATUS_FAILED;
+    }
+    return find_segments(settling, error);
+}
+
+enum status dynamodb_folder_settle(struct database *self, const struct target_table *table,
+                                   dynamodb_found_function *found, void *context,
+                                   struct error *error)
+{
+    struct dynamodb_folder *folder = (struct dynamodb_folder *)self;
+    struct dynamodb_settling settling = {.folder = folder, .table = table};
+    if (folder->run.id == NULL || table->key.count < 1 || table->key.count > 2) {
+        return error_set(error, ERROR_INTERNAL, folder->path, "no run of this folder is claimed");
+    }
+    if (dynamodb_ledger_check_epoch(&folder->run, folder->run.epoch, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    settling.arena = arena_create(0);
+    if (settling.arena == NULL) {
+        return no_memory(error);
+    }
+    enum status status = prepare_settling(&settling, error);
+    if (status == STATUS_OK && !file_exists(settling.list_path)) {
+        status = make_list(&settling, error);
+    }
+    if (status == STATUS_OK) {
+        status = dynamodb_settling_report(&settling, found, context, error);
+    }
+    if (status == STATUS_OK) {
+        status = dynamodb_settling_rewrite(&settling, error);
+    }
+    arena_destroy(settling.arena);
+    return status;
+}

@@ -1,0 +1,26 @@
+/* What the ledger's files share: finding a run, and removing segments that no done mark names. */
+#ifndef TRANSHUME_CONNECTORS_DYNAMODB_FOLDER_LEDGER_H
+#define TRANSHUME_CONNECTORS_DYNAMODB_FOLDER_LEDGER_H
+
+#include "connectors/dynamodb/folder.h"
+
+/* DIR/_transhume/run-<id>; NULL: memory is out. */
+char *dynamodb_ledger_run_folder(struct arena *arena, const struct dynamodb_folder *folder,
+                                 const char *run_id);
+enum status dynamodb_ledger_no_memory(struct error *error);
+
+/*
+ * After a claim: removes the run's segments that no mark names, and what was being written. A
+ * segment that a mark names and that is not there, or not as long as it was, is
+ * ERROR_LEDGER_INVALID.
+ */
+enum status dynamodb_ledger_sweep(struct dynamodb_folder *folder,
+                                  const struct dynamodb_done_list *list, struct arena *arena,
+                                  struct error *error) MUST_USE;
+
+enum status dynamodb_ledger_reopen(struct database *self, const char *run_id, uint64_t epoch,
+                                   const uint64_t *chunks, uint64_t chunk_count,
+                                   const struct target_table *const *tables_to_empty,
+                                   uint32_t table_count, struct error *error);
+
+#endif

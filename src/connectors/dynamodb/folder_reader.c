@@ -1,0 +1,573 @@
+/*
+ * Reading items: the files of a table in the order of their names, cut into spans.
+ *
+ * A span's bounds are 24 bytes, little endian: uint32 first file, uint64 first byte, uint32 last
+ * file, uint64 end in it (0: all of it). Lines belong to the span in which they begin; bytes count
+ * before compression, and compressed files are never cut.
+ */
+#include "connectors/dynamodb/folder.h"
+
+#include "base/file.h"
+#include "connectors/dynamodb/limits.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum { BOUNDS_BYTES = 24, SPAN_BYTES_MIN = 1024 * 1024, SPAN_BYTES_MAX = 64 * 1024 * 1024 };
+enum { SAMPLE_LINES = 200, UNPACK_FACTOR = 6, ESCAPE_BYTES_MAX = 4096 };
+
+struct reader {
+    struct dynamodb_folder *folder;
+};
+
+struct place {
+    uint32_t file;
+    uint64_t byte;
+};
+
+struct cursor {
+    const struct dynamodb_source_table *table;
+    const struct read_request *request;
+    struct place next;
+    struct place end; /* byte 0: to the end of the file */
+    struct dynamodb_lines *lines;
+    const char *file_name;
+};
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to read items");
+}
+
+/* ---------------------------------------------------------------- facts */
+
+static enum status find_table(struct database *self, const struct read_request *request,
+                              const struct dynamodb_source_table **table, struct error *error)
+{
+    const struct dynamodb_snapshot *snapshot = NULL;
+    if (request->table == NULL || request->join_count > 0 || request->ordered) {
+        return error_set(error, ERROR_NOT_IMPLEMENTED, request->name,
+                         "a folder of files has no queries, no joins and no order");
+    }
+    if (dynamodb_folder_snapshot((struct dynamodb_folder *)self, &snapshot, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *table = dynamodb_snapshot_find(snapshot, request->table);
+    if (*table == NULL) {
+        enum status status = error_set(error, ERROR_SOURCE_MISSING, request->table,
+                                       "there is no folder of that name with data files");
+        error_hint(error, "look at the folder's subfolders; names are case-sensitive");
+        return status;
+    }
+    return STATUS_OK;
+}
+
+/* Equal tokens mean the same files of the same sizes, not written since. */
+static enum status source_snapshot(struct database *self, uint32_t reader_count,
+                                   struct arena *arena, const char **token, struct error *error)
+{
+    const struct dynamodb_snapshot *snapshot = NULL;
+    struct buffer text = {0};
+    enum status status = dynamodb_folder_snapshot((struct dynamodb_folder *)self, &snapshot, error);
+    (void)reader_count;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    for (uint32_t at = 0; at < snapshot->table_count; at++) {
+        const struct dynamodb_source_table *table = &snapshot->tables[at];
+        buffer_append(&text, table->name, strlen(table->name) + 1);
+        for (uint32_t file = 0; file < table->file_count; file++) {
+            buffer_append(&text, table->files[file].name, strlen(table->files[file].name) + 1);
+            buffer_format(&text, "%" PRIu64 " %" PRId64 "\n", table->files[file].bytes,
+                          table->files[file].modified_ns);
+        }
+    }
+    if (!text.failed) {
+        XXH128_hash_t hash = XXH3_128bits(text.data, text.length);
+        *token = arena_format(arena, "files-1:%016" PRIx64 "%016" PRIx64, hash.high64, hash.low64);
+    }
+    status = text.failed || *token == NULL ? no_memory(error) : STATUS_OK;
+    buffer_free(&text);
+    return status;
+}
+
+static enum status source_describe_stream(struct database *self, const struct read_request *request,
+                                          struct arena *arena, struct stream_facts *facts,
+                                          struct error *error)
+{
+    static const char *const place_names[] = {"$file", "$byte"};
+    const struct dynamodb_source_table *table = NULL;
+    (void)arena;
+    if (find_table(self, request, &table, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *facts = (struct stream_facts){.row_count = -1, .key_unique = true};
+    facts->key = table->key.count > 0 ? table->key : (struct column_list){place_names, 2};
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- split */
+
+/* The mean length of the first lines; 0 when there is none. */
+static enum status sample_line_bytes(const struct dynamodb_source_table *table, uint64_t *mean,
+                                     struct arena *arena, struct error *error)
+{
+    struct dynamodb_lines *lines = NULL;
+    uint64_t bytes = 0;
+    uint64_t count = 0;
+    *mean = 0;
+    for (uint32_t at = 0; at < table->file_count && count == 0; at++) {
+        const char *line = NULL;
+        size_t length = 0;
+        bool too_long = false;
+        char *path = file_join(arena, table->folder, table->files[at].name);
+        enum status status = path != NULL
+                                 ? dynamodb_lines_open(path, 0, 0, ERROR_SOURCE_READ, &lines, error)
+                                 : no_memory(error);
+        while (status == STATUS_OK && count < SAMPLE_LINES) {
+            status = dynamodb_lines_next(lines, &line, &length, &too_long, error);
+            if (status == STATUS_OK) {
+                bytes += length + 1;
+                count++;
+            }
+        }
+        dynamodb_lines_close(lines);
+        lines = NULL;
+        if (status == STATUS_FAILED) {
+            return STATUS_FAILED;
+        }
+    }
+    *mean = count > 0 ? bytes / count : 0;
+    return STATUS_OK;
+}
+
+static void put_le(uint8_t *to, uint64_t value, int bytes)
+{
+    for (int at = 0; at < bytes; at++) {
+        to[at] = (uint8_t)(value >> (8 * at));
+    }
+}
+
+static uint64_t get_le(const uint8_t *from, int bytes)
+{
+    uint64_t value = 0;
+    for (int at = bytes - 1; at >= 0; at--) {
+        value = value << 8 | from[at];
+    }
+    return value;
+}
+
+/* A growing list of spans. */
+struct splitting {
+    const struct dynamodb_source_table *table;
+    struct arena *arena;
+    struct span *spans;
+    uint32_t count;
+    uint32_t capacity;
+    uint64_t mean;
+};
+
+static enum status add_span(struct splitting *splitting, struct place first, struct place end,
+                            uint64_t bytes, struct error *error)
+{
+    if (splitting->count == splitting->capacity) {
+        uint32_t capacity = splitting->capacity == 0 ? 16 : splitting->capacity * 2;
+        struct span *grown =
+            (struct span *)arena_allocate_zeroed(splitting->arena, capacity, sizeof(*grown));
+        if (grown == NULL) {
+            return no_memory(error);
+        }
+        if (splitting->count > 0) {
+            memcpy(grown, splitting->spans, splitting->count * sizeof(*grown));
+        }
+        splitting->spans = grown;
+        splitting->capacity = capacity;
+    }
+    uint8_t *bounds = (uint8_t *)arena_allocate(splitting->arena, BOUNDS_BYTES);
+    const struct dynamodb_file *files = splitting->table->files;
+    const char *printable = "no files";
+    if (splitting->table->file_count > 0) {
+        printable =
+            end.byte > 0
+                ? arena_format(splitting->arena, "%s:%" PRIu64 " to %s:%" PRIu64,
+                               files[first.file].name, first.byte, files[end.file].name, end.byte)
+                : arena_format(splitting->arena, "%s:%" PRIu64 " to %s", files[first.file].name,
+                               first.byte, files[end.file].name);
+    }
+    if (bounds == NULL || printable == NULL) {
+        return no_memory(error);
+    }
+    put_le(bounds, first.file, 4);
+    put_le(bounds + 4, first.byte, 8);
+    put_le(bounds + 12, end.file, 4);
+    put_le(bounds + 16, end.byte, 8);
+    splitting->spans[splitting->count++] =
+        (struct span){.printable = printable,
+                      .bounds = bounds,
+                      .bounds_length = BOUNDS_BYTES,
+                      .row_estimate = splitting->mean > 0 ? (int64_t)(bytes / splitting->mean) : 0};
+    return STATUS_OK;
+}
+
+static enum status split_files(struct splitting *splitting, uint64_t span_bytes,
+                               struct error *error)
+{
+    const struct dynamodb_source_table *table = splitting->table;
+    struct place first = {0};
+    uint64_t gathered = 0;
+    for (uint32_t at = 0; at < table->file_count; at++) {
+        bool plain = dynamodb_compression_of(table->files[at].name) == DYNAMODB_PLAIN;
+        uint64_t bytes = table->files[at].bytes;
+        uint64_t done = 0;
+        while (plain && bytes - done > span_bytes - gathered) {
+            struct place end = {at, done + span_bytes - gathered};
+            if (add_span(splitting, first, end, span_bytes, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+            done = end.byte;
+            first = end;
+            gathered = 0;
+        }
+        gathered += plain ? bytes - done : bytes * UNPACK_FACTOR;
+        bool last = at + 1 == table->file_count;
+        if (gathered >= span_bytes || last) {
+            if (add_span(splitting, first, (struct place){at, 0}, gathered, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+            first = (struct place){at + 1, 0};
+            gathered = 0;
+        }
+    }
+    return splitting->count > 0 ? STATUS_OK
+                                : add_span(splitting, first, (struct place){0}, 0, error);
+}
+
+static enum status source_split(struct database *self, const struct read_request *request,
+                                uint64_t rows_wanted, struct arena *arena, struct span **spans,
+                                uint32_t *span_count, struct error *error)
+{
+    struct splitting splitting = {.arena = arena};
+    if (find_table(self, request, &splitting.table, error) != STATUS_OK ||
+        sample_line_bytes(splitting.table, &splitting.mean, arena, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    uint64_t rows = rows_wanted > SPAN_BYTES_MAX ? SPAN_BYTES_MAX : rows_wanted;
+    uint64_t span_bytes = rows * (splitting.mean > 0 ? splitting.mean : 1);
+    span_bytes = span_bytes > SPAN_BYTES_MAX ? SPAN_BYTES_MAX : span_bytes;
+    span_bytes = span_bytes < 1 ? SPAN_BYTES_MIN : span_bytes;
+    enum status status = split_files(&splitting, span_bytes, error);
+    *spans = splitting.spans;
+    *span_count = splitting.count;
+    return status;
+}
+
+static enum status source_prepare(struct database *self, const struct read_request *const *requests,
+                                  uint32_t request_count, void (*progress)(const char *what),
+                                  struct error *error)
+{
+    const struct dynamodb_source_table *table = NULL;
+    (void)progress;
+    for (uint32_t at = 0; at < request_count; at++) {
+        if (find_table(self, requests[at], &table, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- cursor */
+
+static enum status source_reader_open(struct database *self, struct reader **reader,
+                                      struct error *error)
+{
+    struct reader *made = (struct reader *)calloc(1, sizeof(*made));
+    if (made == NULL) {
+        return no_memory(error);
+    }
+    made->folder = (struct dynamodb_folder *)self;
+    *reader = made;
+    return STATUS_OK;
+}
+
+static void source_reader_close(struct reader *reader)
+{
+    free(reader);
+}
+
+static void source_cursor_close(struct cursor *cursor)
+{
+    if (cursor != NULL) {
+        dynamodb_lines_close(cursor->lines);
+        free(cursor);
+    }
+}
+
+static enum status place_cursor(struct cursor *cursor, const struct span *span, struct error *error)
+{
+    uint32_t file_count = cursor->table->file_count;
+    if (span == NULL) {
+        cursor->end.file = file_count > 0 ? file_count - 1 : 0;
+        return STATUS_OK;
+    }
+    if (span->bounds_length != BOUNDS_BYTES) {
+        return error_set(error, ERROR_LEDGER_INVALID, span->printable, "the span has no bounds");
+    }
+    cursor->next = (struct place){(uint32_t)get_le(span->bounds, 4), get_le(span->bounds + 4, 8)};
+    cursor->end =
+        (struct place){(uint32_t)get_le(span->bounds + 12, 4), get_le(span->bounds + 16, 8)};
+    if (file_count > 0 && (cursor->next.file > file_count || cursor->end.file >= file_count)) {
+        return error_set(error, ERROR_SOURCE_CHANGED, cursor->table->folder,
+                         "files that the run began with are not there any more");
+    }
+    return STATUS_OK;
+}
+
+static enum status source_cursor_open(struct reader *reader, const struct read_request *request,
+                                      const struct span *span, struct cursor **cursor,
+                                      struct error *error)
+{
+    struct cursor *made = (struct cursor *)calloc(1, sizeof(*made));
+    *cursor = NULL;
+    if (made == NULL) {
+        return no_memory(error);
+    }
+    made->request = request;
+    if (find_table(&reader->folder->base, request, &made->table, error) != STATUS_OK ||
+        place_cursor(made, span, error) != STATUS_OK) {
+        source_cursor_close(made);
+        return STATUS_FAILED;
+    }
+    *cursor = made;
+    return STATUS_OK;
+}
+
+/* Opens the next file of the span. A file that grew since the snapshot is read up to its old end.
+ */
+static enum status open_file(struct cursor *cursor, struct error *error)
+{
+    const struct dynamodb_source_table *table = cursor->table;
+    if (cursor->next.file >= table->file_count || cursor->next.file > cursor->end.file) {
+        return STATUS_END;
+    }
+    const struct dynamodb_file *file = &table->files[cursor->next.file];
+    bool plain = dynamodb_compression_of(file->name) == DYNAMODB_PLAIN;
+    uint64_t end = cursor->next.file == cursor->end.file ? cursor->end.byte : 0;
+    struct arena *arena = arena_create(4096);
+    char *path = arena != NULL ? file_join(arena, table->folder, file->name) : NULL;
+    if (end == 0 && plain) {
+        end = file->bytes;
+    }
+    enum status status = STATUS_OK;
+    if (path == NULL) {
+        status = no_memory(error);
+    } else if (!plain || file->bytes > 0) {
+        status = dynamodb_lines_open(path, cursor->next.byte, end, ERROR_SOURCE_READ,
+                                     &cursor->lines, error);
+    }
+    cursor->file_name = file->name;
+    cursor->next = (struct place){cursor->next.file + 1, 0};
+    arena_destroy(arena);
+    return status;
+}
+
+static enum status next_line(struct cursor *cursor, const char **line, size_t *length,
+                             bool *too_long, struct error *error)
+{
+    for (;;) {
+        enum status status = STATUS_END;
+        if (cursor->lines != NULL) {
+            status = dynamodb_lines_next(cursor->lines, line, length, too_long, error);
+        }
+        if (status == STATUS_OK && *length == 0) {
+            continue;
+        }
+        if (status != STATUS_END) {
+            return status;
+        }
+        dynamodb_lines_close(cursor->lines);
+        cursor->lines = NULL;
+        status = open_file(cursor, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+}
+
+/* What can't be read travels as it stands, clipped, and is rejected with its place. */
+static enum status escape_line(const char *line, size_t length, struct arena *arena,
+                               struct cell *cell, struct error *error)
+{
+    size_t kept = length > ESCAPE_BYTES_MAX ? ESCAPE_BYTES_MAX : length;
+    const char *copy = arena_copy(arena, line, kept);
+    if (copy == NULL) {
+        return no_memory(error);
+    }
+    *cell = cell_bytes(copy, kept);
+    cell->kind = VALUE_ESCAPE;
+    cell->aux = ESCAPE_DYNAMODB;
+    return STATUS_OK;
+}
+
+static enum status read_item(struct cursor *cursor, struct arena *arena, struct cell *item,
+                             struct error *error)
+{
+    const char *line = NULL;
+    size_t length = 0;
+    bool too_long = false;
+    struct error reason;
+    enum status status = next_line(cursor, &line, &length, &too_long, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (too_long) {
+        return escape_line(line, length, arena, item, error);
+    }
+    const char *copy = arena_copy(arena, line, length);
+    if (copy == NULL) {
+        return no_memory(error);
+    }
+    if (dynamodb_line_read(copy, length, arena, item, &reason) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (reason.class != ERROR_CLASS_REJECT) {
+        error_copy(error, &reason);
+        return STATUS_FAILED;
+    }
+    return escape_line(line, length, arena, item, error);
+}
+
+/* ---------------------------------------------------------------- batches */
+
+static enum status place_cells(const struct cursor *cursor, struct arena *arena, struct cell *file,
+                               struct cell *byte, struct error *error)
+{
+    size_t length = strlen(cursor->file_name);
+    const char *name = arena_copy(arena, cursor->file_name, length);
+    if (name == NULL) {
+        return no_memory(error);
+    }
+    *file = cell_text(name, length);
+    *byte = cell_int64((int64_t)dynamodb_lines_offset(cursor->lines));
+    return STATUS_OK;
+}
+
+static struct cell find_attribute(const struct cell *item, const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t at = 0; item->kind == VALUE_MAP && at < item->length; at++) {
+        const struct cell *key = &item->items[2 * at];
+        if (key->length == length && memcmp(key->text, name, length) == 0) {
+            return item->items[2 * at + 1];
+        }
+    }
+    return cell_missing();
+}
+
+/* The columns that the request names; a line that can't be read is an ESCAPE in each of them. */
+static enum status fill_columns(const struct cursor *cursor, struct arena *arena,
+                                const struct cell *item, struct cell *row, struct error *error)
+{
+    const struct read_request *request = cursor->request;
+    struct cell file;
+    struct cell byte;
+    if (place_cells(cursor, arena, &file, &byte, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t at = 0; at < request->column_count; at++) {
+        const char *name = request->columns[at].name;
+        if (strcmp(name, "$file") == 0) {
+            row[at] = file;
+        } else if (strcmp(name, "$byte") == 0) {
+            row[at] = byte;
+        } else {
+            row[at] = item->kind == VALUE_ESCAPE ? *item : find_attribute(item, name);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status fill_document(const struct cursor *cursor, struct batch *batch,
+                                 const struct cell *item, struct error *error)
+{
+    struct cell *key = (struct cell *)arena_allocate(batch->arena, 2 * sizeof(struct cell));
+    if (key == NULL || place_cells(cursor, batch->arena, &key[0], &key[1], error) != STATUS_OK) {
+        return key == NULL ? no_memory(error) : STATUS_FAILED;
+    }
+    struct record_envelope *envelope = &batch->envelopes[batch->row_count - 1];
+    *envelope = (struct record_envelope){.source_key = key, .source_key_count = 2};
+    *batch_row(batch, batch->row_count - 1) = *item;
+    return STATUS_OK;
+}
+
+static enum status add_record(struct cursor *cursor, struct batch *batch, struct error *error)
+{
+    struct cell item;
+    enum status status = read_item(cursor, batch->arena, &item, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct cell *row = batch_append(batch);
+    if (row == NULL) {
+        return no_memory(error);
+    }
+    return cursor->request->column_count > 0 ? fill_columns(cursor, batch->arena, &item, row, error)
+                                             : fill_document(cursor, batch, &item, error);
+}
+
+static enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
+                                      struct batch **batch, struct error *error)
+{
+    uint32_t columns = cursor->request->column_count;
+    struct batch *made = batch_create(NULL, columns > 0 ? columns : 1, rows_max);
+    enum status status = STATUS_OK;
+    *batch = NULL;
+    if (made == NULL || (columns == 0 && batch_add_envelopes(made) != STATUS_OK)) {
+        batch_destroy(made);
+        return no_memory(error);
+    }
+    while (status == STATUS_OK && made->row_count < rows_max &&
+           (made->row_count == 0 || batch_bytes(made) < bytes_max)) {
+        status = add_record(cursor, made, error);
+    }
+    if (status == STATUS_FAILED || made->row_count == 0) {
+        batch_destroy(made);
+        return status == STATUS_FAILED ? STATUS_FAILED : STATUS_END;
+    }
+    *batch = made;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- caveats */
+
+static enum status source_caveats(struct database *self, struct buffer *out, struct error *error)
+{
+    struct dynamodb_folder *folder = (struct dynamodb_folder *)self;
+    const struct dynamodb_snapshot *snapshot = NULL;
+    if (dynamodb_folder_snapshot(folder, &snapshot, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t at = 0; at < snapshot->table_count; at++) {
+        if (snapshot->tables[at].key.count == 0) {
+            buffer_format(out,
+                          "%s: its key is not known (no _transhume/tables/%s.json); rejects name "
+                          "file and byte\n",
+                          snapshot->tables[at].name, snapshot->tables[at].name);
+        }
+    }
+    return STATUS_OK;
+}
+
+const struct source_functions dynamodb_folder_source = {
+    .snapshot = source_snapshot,
+    .describe_stream = source_describe_stream,
+    .split = source_split,
+    .prepare = source_prepare,
+    .reader_open = source_reader_open,
+    .reader_close = source_reader_close,
+    .cursor_open = source_cursor_open,
+    .cursor_next = source_cursor_next,
+    .cursor_close = source_cursor_close,
+    .caveats = source_caveats,
+};

@@ -1,0 +1,415 @@
+/*
+ * Writing chunks as segments: encoded into a buffer, written under tmp/, made durable, renamed into
+ * the table's folder and then marked as done.
+ */
+#include "connectors/dynamodb/folder.h"
+
+#include "base/failpoint.h"
+#include "base/file.h"
+#include "connectors/dynamodb/folder_segment.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The encoder of one shape for one table. */
+struct encoding {
+    struct encoding *next;
+    const struct shape *shape;
+    uint32_t table;
+    struct dynamodb_encoder *encoder;
+};
+
+struct open_chunk {
+    struct open_chunk *next;
+    uint64_t number;
+    bool published; /* its segments may be in the tables' folders */
+    bool marked;    /* its done mark may be in the ledger: its segments stay */
+    struct arena *arena;
+    struct dynamodb_stream *streams;
+};
+
+struct waiting_result {
+    struct waiting_result *next;
+    struct batch_result result;
+};
+
+struct writer {
+    struct dynamodb_folder *folder;
+    const struct target_table *tables;
+    uint32_t table_count;
+    uint64_t epoch;
+    struct encoding *encodings;
+    struct open_chunk *chunks;
+    struct waiting_result *first;
+    struct waiting_result **last;
+    struct buffer spare; /* of a stream that ended, for the next one */
+};
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to write records");
+}
+
+enum status dynamodb_folder_writer_open(struct database *self, const struct target_table *tables,
+                                        uint32_t table_count, uint64_t epoch,
+                                        struct writer **writer, struct error *error)
+{
+    struct dynamodb_folder *folder = (struct dynamodb_folder *)self;
+    *writer = NULL;
+    if (folder->run.id == NULL) {
+        return error_set(error, ERROR_INTERNAL, folder->path, "no run of this folder is claimed");
+    }
+    struct writer *made = (struct writer *)calloc(1, sizeof(*made));
+    if (made == NULL) {
+        return no_memory(error);
+    }
+    made->folder = folder;
+    made->tables = tables;
+    made->table_count = table_count;
+    made->epoch = epoch;
+    made->last = &made->first;
+    *writer = made;
+    return STATUS_OK;
+}
+
+void dynamodb_folder_writer_close(struct writer *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+    while (writer->chunks != NULL) {
+        dynamodb_folder_chunk_abandon(writer, writer->chunks->number);
+    }
+    while (writer->first != NULL) {
+        struct waiting_result *next = writer->first->next;
+        batch_destroy(writer->first->result.batch);
+        arena_destroy(writer->first->result.arena);
+        free(writer->first);
+        writer->first = next;
+    }
+    while (writer->encodings != NULL) {
+        struct encoding *next = writer->encodings->next;
+        dynamodb_encoder_destroy(writer->encodings->encoder);
+        free(writer->encodings);
+        writer->encodings = next;
+    }
+    buffer_free(&writer->spare);
+    free(writer);
+}
+
+static struct open_chunk *find_chunk(struct writer *writer, uint64_t number)
+{
+    for (struct open_chunk *chunk = writer->chunks; chunk != NULL; chunk = chunk->next) {
+        if (chunk->number == number) {
+            return chunk;
+        }
+    }
+    return NULL;
+}
+
+enum status dynamodb_folder_chunk_begin(struct writer *writer, uint64_t number, uint32_t attempt,
+                                        struct error *error)
+{
+    (void)attempt;
+    if (find_chunk(writer, number) != NULL) {
+        return error_set(error, ERROR_INTERNAL, NULL, "chunk %llu is open already",
+                         (unsigned long long)number);
+    }
+    struct open_chunk *chunk = (struct open_chunk *)calloc(1, sizeof(*chunk));
+    if (chunk == NULL || (chunk->arena = arena_create(0)) == NULL) {
+        free(chunk);
+        return no_memory(error);
+    }
+    chunk->number = number;
+    chunk->next = writer->chunks;
+    writer->chunks = chunk;
+    return failpoint_hit("files.chunk_begin", error);
+}
+
+/* ---------------------------------------------------------------- submit */
+
+static enum status find_encoder(struct writer *writer, uint32_t table, const struct batch *batch,
+                                struct dynamodb_encoder **encoder, struct error *error)
+{
+    const struct dynamodb_table_keys *keys = NULL;
+    const struct shape *shape = batch->shape;
+    for (struct encoding *known = writer->encodings; known != NULL; known = known->next) {
+        if (known->shape == shape && known->table == table) {
+            *encoder = known->encoder;
+            return STATUS_OK;
+        }
+    }
+    if (dynamodb_folder_keys(writer->folder, &writer->tables[table], &shape, shape != NULL ? 1 : 0,
+                             &keys, error) != STATUS_OK ||
+        (batch->row_count > 0 &&
+         dynamodb_folder_keys_of_record(writer->folder, &writer->tables[table], shape,
+                                        batch_row(batch, 0), &keys, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    struct encoding *made = (struct encoding *)calloc(1, sizeof(*made));
+    if (made == NULL) {
+        return no_memory(error);
+    }
+    if (dynamodb_encoder_create(shape, keys->keys, keys->key_count, &made->encoder, error) !=
+        STATUS_OK) {
+        free(made);
+        return STATUS_FAILED;
+    }
+    made->shape = shape;
+    made->table = table;
+    made->next = writer->encodings;
+    writer->encodings = made;
+    *encoder = made->encoder;
+    return STATUS_OK;
+}
+
+static enum status find_stream(struct writer *writer, struct open_chunk *chunk, uint32_t table,
+                               uint32_t entity, struct dynamodb_stream **stream,
+                               struct error *error)
+{
+    for (*stream = chunk->streams; *stream != NULL; *stream = (*stream)->next) {
+        if ((*stream)->table_number == table && (*stream)->entity == entity) {
+            return STATUS_OK;
+        }
+    }
+    struct dynamodb_stream *made =
+        (struct dynamodb_stream *)arena_allocate_zeroed(chunk->arena, 1, sizeof(*made));
+    if (made == NULL) {
+        return no_memory(error);
+    }
+    made->folder = writer->folder;
+    made->arena = chunk->arena;
+    made->table = writer->tables[table].name;
+    made->table_number = table;
+    made->entity = entity;
+    made->chunk = chunk->number;
+    made->buffer = writer->spare;
+    buffer_clear(&made->buffer);
+    writer->spare = (struct buffer){0};
+    made->next = chunk->streams;
+    chunk->streams = made;
+    *stream = made;
+    return STATUS_OK;
+}
+
+/* A record that was not written; its reason is the error's message. */
+static enum status add_outcome(struct batch_result *result, uint32_t row,
+                               const struct error *reason, struct error *error)
+{
+    if (result->arena == NULL) {
+        result->arena = arena_create(0);
+        result->outcomes =
+            result->arena != NULL
+                ? (const struct record_outcome *)arena_allocate_zeroed(
+                      result->arena, result->batch->row_count, sizeof(*result->outcomes))
+                : NULL;
+    }
+    struct record_outcome *outcomes = (struct record_outcome *)(uintptr_t)result->outcomes;
+    const char *text =
+        result->arena != NULL ? arena_copy_string(result->arena, reason->message) : NULL;
+    if (outcomes == NULL || text == NULL) {
+        return no_memory(error);
+    }
+    outcomes[result->outcome_count++] = (struct record_outcome){
+        .row = row, .kind = OUTCOME_REJECTED, .code = reason->code, .reason = text};
+    return STATUS_OK;
+}
+
+static enum status encode_row(struct dynamodb_stream *stream, struct dynamodb_encoder *encoder,
+                              const struct cell *cells, struct error *error)
+{
+    size_t start = stream->buffer.length;
+    buffer_append(&stream->buffer, "{\"Item\":", 8);
+    if (dynamodb_encoder_append(encoder, cells, &stream->buffer, error) != STATUS_OK) {
+        stream->buffer.length = start;
+        return STATUS_FAILED;
+    }
+    buffer_append(&stream->buffer, "}\n", 2);
+    return stream->buffer.failed ? no_memory(error) : STATUS_OK;
+}
+
+static enum status write_rows(struct dynamodb_stream *stream, struct dynamodb_encoder *encoder,
+                              struct batch_result *result, struct error *error)
+{
+    const struct batch *batch = result->batch;
+    struct error reason;
+    for (uint32_t row = 0; row < batch->row_count; row++) {
+        uint64_t ordinal = stream->submitted++;
+        size_t start = stream->buffer.length;
+        if (encode_row(stream, encoder, batch_row(batch, row), &reason) != STATUS_OK) {
+            if (reason.class != ERROR_CLASS_REJECT) {
+                error_copy(error, &reason);
+                return STATUS_FAILED;
+            }
+            if (add_outcome(result, row, &reason, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+            continue;
+        }
+        result->bytes += stream->buffer.length - start;
+        result->written++;
+        if (dynamodb_stream_add(stream, start, ordinal, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status dynamodb_folder_submit(struct writer *writer, uint64_t number, uint32_t table,
+                                   struct batch *batch, struct error *error)
+{
+    struct open_chunk *chunk = find_chunk(writer, number);
+    struct dynamodb_encoder *encoder = NULL;
+    struct dynamodb_stream *stream = NULL;
+    struct waiting_result *waiting = (struct waiting_result *)calloc(1, sizeof(*waiting));
+    enum status status = STATUS_OK;
+    if (waiting == NULL) {
+        status = no_memory(error);
+    } else if (chunk == NULL || table >= writer->table_count) {
+        status = error_set(error, ERROR_INTERNAL, NULL, "no such open chunk or table");
+    }
+    if (status == STATUS_OK) {
+        status = find_encoder(writer, table, batch, &encoder, error);
+    }
+    if (status == STATUS_OK) {
+        status = find_stream(writer, chunk, table, batch->entity, &stream, error);
+    }
+    if (status == STATUS_OK) {
+        waiting->result.chunk = number;
+        waiting->result.table = table;
+        waiting->result.batch = batch;
+        status = write_rows(stream, encoder, &waiting->result, error);
+    }
+    if (status != STATUS_OK) {
+        if (waiting != NULL) {
+            arena_destroy(waiting->result.arena);
+        }
+        free(waiting);
+        batch_destroy(batch);
+        return status;
+    }
+    *writer->last = waiting;
+    writer->last = &waiting->next;
+    return STATUS_OK;
+}
+
+enum status dynamodb_folder_poll(struct writer *writer, int64_t timeout_ms,
+                                 struct batch_result *result, struct error *error)
+{
+    struct waiting_result *waiting = writer->first;
+    (void)timeout_ms;
+    (void)error;
+    if (waiting == NULL) {
+        return STATUS_END;
+    }
+    *result = waiting->result;
+    writer->first = waiting->next;
+    if (writer->first == NULL) {
+        writer->last = &writer->first;
+    }
+    free(waiting);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- commit and abandon */
+
+static void free_chunk(struct writer *writer, struct open_chunk *chunk)
+{
+    struct open_chunk **link = &writer->chunks;
+    while (*link != chunk) {
+        link = &(*link)->next;
+    }
+    *link = chunk->next;
+    /* A fenced attempt leaves alone what its successor may have put there. */
+    bool remove_published =
+        !chunk->marked && chunk->published &&
+        dynamodb_ledger_check_epoch(&writer->folder->run, writer->epoch, NULL) == STATUS_OK;
+    for (struct dynamodb_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
+        dynamodb_stream_free(stream, remove_published, &writer->spare);
+    }
+    arena_destroy(chunk->arena);
+    free(chunk);
+}
+
+/* Segments of all streams as the done mark names them. */
+static enum status describe_done(struct open_chunk *chunk, struct dynamodb_done *done,
+                                 struct error *error)
+{
+    uint32_t count = 0;
+    for (struct dynamodb_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
+        count += stream->part_count;
+    }
+    done->segments = (struct dynamodb_segment *)arena_allocate_zeroed(
+        chunk->arena, (size_t)count + 1, sizeof(*done->segments));
+    if (done->segments == NULL) {
+        return no_memory(error);
+    }
+    for (struct dynamodb_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
+        for (struct dynamodb_part *part = stream->parts; part != NULL; part = part->next) {
+            done->segments[done->segment_count++] =
+                (struct dynamodb_segment){.table = stream->table,
+                                          .file = part->name,
+                                          .records = part->records,
+                                          .bytes = part->file_bytes,
+                                          .ordinals = part->ordinals,
+                                          .ordinals_count = part->ordinals_count};
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status publish(struct writer *writer, struct open_chunk *chunk, struct error *error)
+{
+    const struct dynamodb_run *run = &writer->folder->run;
+    if (dynamodb_ledger_check_epoch(run, writer->epoch, error) != STATUS_OK ||
+        failpoint_hit("files.before_rename", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    chunk->published = true;
+    for (struct dynamodb_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
+        if (dynamodb_stream_publish(stream, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return failpoint_hit("files.after_rename", error);
+}
+
+enum status dynamodb_folder_commit(struct writer *writer, uint64_t number,
+                                   const struct done_mark *mark, struct error *error)
+{
+    struct open_chunk *chunk = find_chunk(writer, number);
+    struct dynamodb_done done = {.mark = *mark};
+    if (chunk == NULL) {
+        return error_set(error, ERROR_INTERNAL, NULL, "no such open chunk");
+    }
+    if (failpoint_hit("files.before_sync", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (struct dynamodb_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
+        if (dynamodb_stream_end(stream, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    if (publish(writer, chunk, error) != STATUS_OK ||
+        describe_done(chunk, &done, error) != STATUS_OK ||
+        dynamodb_done_append(writer->folder, &done, writer->epoch, &chunk->marked, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (failpoint_hit("files.after_mark", error) != STATUS_OK) {
+        error_recode(error, ERROR_TARGET_UNKNOWN_OUTCOME);
+        return STATUS_FAILED;
+    }
+    free_chunk(writer, chunk);
+    return STATUS_OK;
+}
+
+void dynamodb_folder_chunk_abandon(struct writer *writer, uint64_t number)
+{
+    struct open_chunk *chunk = find_chunk(writer, number);
+    if (chunk != NULL) {
+        free_chunk(writer, chunk);
+    }
+}

@@ -1,0 +1,318 @@
+/* DynamoDB's typed attributes to cells, and the normal form that this gives to values. */
+#include "connectors/dynamodb/item.h"
+
+#include "base/text.h"
+#include "connectors/dynamodb/limits.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Cells of containers that are still open; each container copies its own to the arena when it ends.
+ */
+struct reading {
+    struct json_reader *json;
+    struct arena *arena;
+    struct cell *stack;
+    size_t count;
+    size_t capacity;
+    struct error *error;
+};
+
+static enum status read_value(struct reading *reading, struct cell *value) MUST_USE;
+
+static enum status unreadable(struct reading *reading, const char *reason)
+{
+    return error_set(reading->error, ERROR_REJECT_UNREADABLE, NULL, "%s before byte %llu", reason,
+                     (unsigned long long)(reading->json->position - reading->json->start));
+}
+
+static enum status out_of_memory(struct reading *reading)
+{
+    return error_set(reading->error, ERROR_MEMORY, NULL, "no memory for an item");
+}
+
+static enum status next_token(struct reading *reading, enum json_token *token)
+{
+    return json_reader_next(reading->json, token, reading->error);
+}
+
+static enum status expect(struct reading *reading, enum json_token wanted, const char *what)
+{
+    enum json_token token = JSON_END;
+    if (next_token(reading, &token) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return token == wanted ? STATUS_OK : unreadable(reading, what);
+}
+
+static enum status push(struct reading *reading, const struct cell *cell)
+{
+    if (reading->count == reading->capacity) {
+        size_t capacity = reading->capacity == 0 ? 64 : reading->capacity * 2;
+        struct cell *grown = (struct cell *)reallocarray(reading->stack, capacity, sizeof(*grown));
+        if (grown == NULL) {
+            return out_of_memory(reading);
+        }
+        reading->stack = grown;
+        reading->capacity = capacity;
+    }
+    reading->stack[reading->count++] = *cell;
+    return STATUS_OK;
+}
+
+/* Takes all cells above `base` off the stack into the arena. */
+static enum status pop_items(struct reading *reading, size_t base, const struct cell **items,
+                             size_t *count)
+{
+    *count = reading->count - base;
+    struct cell *copy =
+        (struct cell *)arena_allocate_zeroed(reading->arena, *count + 1, sizeof(*copy));
+    if (copy == NULL) {
+        return out_of_memory(reading);
+    }
+    if (*count > 0) {
+        memcpy(copy, reading->stack + base, *count * sizeof(*copy));
+    }
+    reading->count = base;
+    *items = copy;
+    return STATUS_OK;
+}
+
+static enum status decode_bytes(struct reading *reading, struct cell *cell)
+{
+    uint8_t *bytes = NULL;
+    size_t length = 0;
+    if (json_decode_base64(reading->json->text, reading->json->length, reading->arena, &bytes,
+                           &length, reading->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *cell = cell_bytes(bytes, length);
+    return STATUS_OK;
+}
+
+/* The string just read, as an S, N or B. */
+static enum status scalar_of(struct reading *reading, char letter, struct cell *cell)
+{
+    if (letter == 'N') {
+        return dynamodb_number_read(reading->json->text, reading->json->length, reading->arena,
+                                    cell, reading->error);
+    }
+    if (letter == 'B') {
+        return decode_bytes(reading, cell);
+    }
+    *cell = cell_text(reading->json->text, reading->json->length);
+    return STATUS_OK;
+}
+
+static enum status read_set(struct reading *reading, char letter, struct cell *value)
+{
+    size_t base = reading->count;
+    enum json_token token = JSON_END;
+    if (expect(reading, JSON_ARRAY_BEGIN, "a set must be an array") != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (;;) {
+        struct cell element;
+        if (next_token(reading, &token) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (token == JSON_ARRAY_END) {
+            break;
+        }
+        if (token != JSON_STRING) {
+            return unreadable(reading, "a set holds strings");
+        }
+        if (scalar_of(reading, letter, &element) != STATUS_OK ||
+            push(reading, &element) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    const struct cell *items = NULL;
+    size_t count = 0;
+    if (pop_items(reading, base, &items, &count) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *value = cell_items(VALUE_SET, items, count);
+    return STATUS_OK;
+}
+
+static enum status read_list(struct reading *reading, struct cell *value)
+{
+    size_t base = reading->count;
+    enum json_token token = JSON_END;
+    if (expect(reading, JSON_ARRAY_BEGIN, "L must be an array") != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (;;) {
+        struct cell element;
+        if (next_token(reading, &token) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (token == JSON_ARRAY_END) {
+            break;
+        }
+        if (token != JSON_OBJECT_BEGIN) {
+            return unreadable(reading, "an element of L must be a typed value");
+        }
+        if (read_value(reading, &element) != STATUS_OK || push(reading, &element) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    const struct cell *items = NULL;
+    size_t count = 0;
+    if (pop_items(reading, base, &items, &count) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *value = cell_items(VALUE_LIST, items, count);
+    return STATUS_OK;
+}
+
+/* The pairs of an item or an M, after its '{'. */
+static enum status read_pairs(struct reading *reading, struct cell *value)
+{
+    size_t base = reading->count;
+    enum json_token token = JSON_END;
+    for (;;) {
+        struct cell pair;
+        if (next_token(reading, &token) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (token == JSON_OBJECT_END) {
+            break;
+        }
+        pair = cell_text(reading->json->text, reading->json->length);
+        if (push(reading, &pair) != STATUS_OK ||
+            expect(reading, JSON_OBJECT_BEGIN, "an attribute must be a typed value") != STATUS_OK ||
+            read_value(reading, &pair) != STATUS_OK || push(reading, &pair) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    const struct cell *items = NULL;
+    size_t count = 0;
+    if (pop_items(reading, base, &items, &count) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *value = cell_items(VALUE_MAP, items, count / 2);
+    return STATUS_OK;
+}
+
+static enum status read_bool(struct reading *reading, bool null, struct cell *value)
+{
+    enum json_token token = JSON_END;
+    if (next_token(reading, &token) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (null && token == JSON_TRUE) {
+        *value = cell_null();
+    } else if (!null && (token == JSON_TRUE || token == JSON_FALSE)) {
+        *value = cell_bool(token == JSON_TRUE);
+    } else {
+        return unreadable(reading, null ? "NULL must be true" : "BOOL must be true or false");
+    }
+    return STATUS_OK;
+}
+
+static enum status read_scalar(struct reading *reading, char letter, struct cell *value)
+{
+    if (expect(reading, JSON_STRING, "S, N and B are written as strings") != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return scalar_of(reading, letter, value);
+}
+
+static enum status read_typed(struct reading *reading, const char *type, size_t length,
+                              struct cell *value)
+{
+    if (length == 1 && (type[0] == 'S' || type[0] == 'N' || type[0] == 'B')) {
+        return read_scalar(reading, type[0], value);
+    }
+    if (length == 1 && type[0] == 'M') {
+        if (expect(reading, JSON_OBJECT_BEGIN, "M must be an object") != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        return read_pairs(reading, value);
+    }
+    if (length == 1 && type[0] == 'L') {
+        return read_list(reading, value);
+    }
+    if (length == 2 && type[1] == 'S' && (type[0] == 'S' || type[0] == 'N' || type[0] == 'B')) {
+        return read_set(reading, type[0], value);
+    }
+    if (length == 4 && memcmp(type, "BOOL", 4) == 0) {
+        return read_bool(reading, false, value);
+    }
+    if (length == 4 && memcmp(type, "NULL", 4) == 0) {
+        return read_bool(reading, true, value);
+    }
+    char shown[48];
+    text_printable(type, length, shown, sizeof(shown));
+    return error_set(reading->error, ERROR_REJECT_UNREADABLE, NULL,
+                     "\"%s\" is no attribute type of DynamoDB", shown);
+}
+
+/* {"S":"…"}, after its '{'. */
+static enum status read_value(struct reading *reading, struct cell *value)
+{
+    if (expect(reading, JSON_KEY, "an attribute without a type") != STATUS_OK ||
+        read_typed(reading, reading->json->text, reading->json->length, value) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return expect(reading, JSON_OBJECT_END, "an attribute has one type");
+}
+
+enum status dynamodb_item_read(struct json_reader *reader, bool begun, struct arena *arena,
+                               struct cell *map, struct error *error)
+{
+    struct reading reading = {.json = reader, .arena = arena, .error = error};
+    enum status status =
+        begun ? STATUS_OK : expect(&reading, JSON_OBJECT_BEGIN, "an item must be an object");
+    if (status == STATUS_OK) {
+        status = read_pairs(&reading, map);
+    }
+    free(reading.stack);
+    return status;
+}
+
+enum status dynamodb_item_read_value(struct json_reader *reader, struct arena *arena,
+                                     struct cell *value, struct error *error)
+{
+    struct reading reading = {.json = reader, .arena = arena, .error = error};
+    enum status status = expect(&reading, JSON_OBJECT_BEGIN, "a value must be an object");
+    if (status == STATUS_OK) {
+        status = read_value(&reading, value);
+    }
+    free(reading.stack);
+    return status;
+}
+
+/* Writing and reading is the normal form: whatever the codec does is in it. */
+enum status dynamodb_item_normal_form(const struct cell *cell, struct arena *arena,
+                                      struct cell *normal, struct error *error)
+{
+    switch (cell->kind) {
+    case VALUE_MISSING:
+    case VALUE_NULL:
+    case VALUE_BOOL:
+    case VALUE_INT64:
+    case VALUE_BYTES:
+        *normal = *cell;
+        normal->flags = 0;
+        return STATUS_OK;
+    default:
+        break;
+    }
+    struct buffer text = {0};
+    struct json_reader reader;
+    char *copy = NULL;
+    enum status status = dynamodb_item_append_value(cell, "value", &text, error);
+    if (status == STATUS_OK) {
+        copy = arena_copy(arena, text.data, text.length);
+        status = copy != NULL ? STATUS_OK
+                              : error_set(error, ERROR_MEMORY, NULL, "no memory for a value");
+    }
+    if (status == STATUS_OK) {
+        json_reader_init(&reader, copy, text.length, DYNAMODB_JSON_DEPTH_MAX, arena);
+        status = dynamodb_item_read_value(&reader, arena, normal, error);
+    }
+    buffer_free(&text);
+    return status;
+}

@@ -1,0 +1,172 @@
+/* Lines cut from a file in one growing buffer. */
+#include "connectors/dynamodb/compression.h"
+
+#include "connectors/dynamodb/input.h"
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUFFER_BYTES_FIRST = 128 * 1024 };
+
+struct dynamodb_lines {
+    struct dynamodb_input *input;
+    char *path;
+    char *bytes;
+    size_t capacity;
+    size_t start; /* of what was not given yet */
+    size_t end;
+    uint64_t offset; /* of bytes[start] in the contents */
+    uint64_t given;  /* of the line given last */
+    uint64_t bound;
+    bool at_end;
+};
+
+void dynamodb_lines_close(struct dynamodb_lines *lines)
+{
+    if (lines != NULL) {
+        dynamodb_input_close(lines->input);
+        free(lines->bytes);
+        free(lines->path);
+        free(lines);
+    }
+}
+
+enum status dynamodb_lines_open(const char *path, uint64_t begin, uint64_t end,
+                                enum error_code code, struct dynamodb_lines **lines,
+                                struct error *error)
+{
+    struct dynamodb_lines *made = (struct dynamodb_lines *)calloc(1, sizeof(*made));
+    const char *line = NULL;
+    size_t length = 0;
+    bool too_long = false;
+    enum status status = STATUS_OK;
+    *lines = NULL;
+    if (made != NULL) {
+        made->path = strdup(path);
+        made->capacity = BUFFER_BYTES_FIRST;
+        made->bytes = (char *)malloc(made->capacity);
+        made->bound = end == 0 ? UINT64_MAX : end;
+        made->offset = begin > 0 ? begin - 1 : 0;
+    }
+    if (made == NULL || made->path == NULL || made->bytes == NULL) {
+        status = error_set(error, ERROR_MEMORY, path, "no memory to read a file");
+    }
+    if (status == STATUS_OK) {
+        status = dynamodb_input_open(path, made->offset, code, &made->input, error);
+    }
+    /* From the byte before: if that is a line break, the first line begins at `begin`. */
+    if (status == STATUS_OK && begin > 0) {
+        uint64_t bound = made->bound;
+        made->bound = UINT64_MAX;
+        status = dynamodb_lines_next(made, &line, &length, &too_long, error);
+        status = status == STATUS_END ? STATUS_OK : status;
+        made->bound = bound;
+    }
+    if (status != STATUS_OK) {
+        dynamodb_lines_close(made);
+        return status;
+    }
+    *lines = made;
+    return STATUS_OK;
+}
+
+static enum status fill(struct dynamodb_lines *lines, struct error *error)
+{
+    if (lines->start > 0) {
+        memmove(lines->bytes, lines->bytes + lines->start, lines->end - lines->start);
+        lines->end -= lines->start;
+        lines->start = 0;
+    }
+    if (lines->end == lines->capacity) {
+        size_t capacity = lines->capacity * 2;
+        char *grown = (char *)realloc(lines->bytes, capacity);
+        if (grown == NULL) {
+            return error_set(error, ERROR_MEMORY, lines->path, "no memory for a line");
+        }
+        lines->bytes = grown;
+        lines->capacity = capacity;
+    }
+    size_t got = 0;
+    enum status status = dynamodb_input_read(lines->input, lines->bytes + lines->end,
+                                             lines->capacity - lines->end, &got, error);
+    if (status == STATUS_END) {
+        lines->at_end = true;
+        return STATUS_OK;
+    }
+    lines->end += got;
+    return status;
+}
+
+/* Reads on to the end of a line whose beginning is all that is kept. */
+static enum status skip_rest(struct dynamodb_lines *lines, struct error *error)
+{
+    const size_t kept = 1024;
+    lines->end = kept;
+    char *rest = lines->bytes + kept;
+    size_t room = lines->capacity - kept;
+    for (;;) {
+        size_t got = 0;
+        enum status status = dynamodb_input_read(lines->input, rest, room, &got, error);
+        if (status == STATUS_END) {
+            lines->at_end = true;
+            lines->start = lines->end = kept;
+            return STATUS_OK;
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+        const char *mark = (const char *)memchr(rest, '\n', got);
+        lines->offset += mark != NULL ? (uint64_t)(mark + 1 - rest) : got;
+        if (mark != NULL) {
+            lines->start = (size_t)(mark + 1 - lines->bytes);
+            lines->end = kept + got;
+            return STATUS_OK;
+        }
+    }
+}
+
+enum status dynamodb_lines_next(struct dynamodb_lines *lines, const char **line, size_t *length,
+                                bool *too_long, struct error *error)
+{
+    size_t searched = 0;
+    *too_long = false;
+    if (lines->offset >= lines->bound) {
+        return STATUS_END;
+    }
+    for (;;) {
+        char *begin = lines->bytes + lines->start;
+        size_t available = lines->end - lines->start;
+        char *mark = (char *)memchr(begin + searched, '\n', available - searched);
+        if (mark != NULL || (lines->at_end && available > 0)) {
+            size_t taken = mark != NULL ? (size_t)(mark - begin) : available;
+            *line = begin;
+            *length = taken > 0 && mark != NULL && begin[taken - 1] == '\r' ? taken - 1 : taken;
+            lines->given = lines->offset;
+            taken += mark != NULL ? 1 : 0;
+            lines->start += taken;
+            lines->offset += taken;
+            return STATUS_OK;
+        }
+        if (lines->at_end) {
+            return STATUS_END;
+        }
+        searched = available;
+        if (available > DYNAMODB_LINE_BYTES_MAX) {
+            lines->given = lines->offset;
+            memmove(lines->bytes, begin, available);
+            lines->offset += available;
+            *too_long = true;
+            *line = lines->bytes;
+            *length = 1024;
+            return skip_rest(lines, error);
+        }
+        if (fill(lines, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+}
+
+uint64_t dynamodb_lines_offset(const struct dynamodb_lines *lines)
+{
+    return lines->given;
+}
