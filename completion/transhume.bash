@@ -35,8 +35,8 @@ _transhume() {
         '') options='init check migrate resume status reset connectors failpoints help version --help --version' ;;
         init) options='--include --exclude --timeout --time-zone --output --force --quiet --verbose --help' ;;
         check) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --include --exclude --timeout --time-zone --no-express --sample --json --color --quiet --verbose --help' ;;
-        migrate) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --max-rejects --fail-fast --include --exclude --rows-per-second --bytes-per-second --timeout --stall --time-zone --rejects --dry-run --restart --no-express --json --progress --color --quiet --verbose --help' ;;
-        resume) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --max-rejects --fail-fast --include --exclude --rows-per-second --bytes-per-second --timeout --stall --time-zone --no-express --take-over --json --progress --color --quiet --verbose --help' ;;
+        migrate) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --max-rejects --fail-fast --include --exclude --rows-per-second --bytes-per-second --timeout --stall --time-zone --rejects --dry-run --restart --no-express --no-hashes --json --progress --color --quiet --verbose --help' ;;
+        resume) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --max-rejects --fail-fast --include --exclude --rows-per-second --bytes-per-second --timeout --stall --time-zone --no-express --no-hashes --take-over --json --progress --color --quiet --verbose --help' ;;
         status) options='--plan --state --watch --json --color --quiet --verbose --help' ;;
         reset) options='--plan --state --confirm --quiet --verbose --help' ;;
         connectors) options='--json --color --quiet --verbose --help' ;;

@@ -31,6 +31,7 @@ complete -c transhume -n '__fish_seen_subcommand_from migrate' -l rejects -r -F 
 complete -c transhume -n '__fish_seen_subcommand_from migrate' -l dry-run -s n -d 'Change nothing: check, and say what would be done'
 complete -c transhume -n '__fish_seen_subcommand_from migrate' -l restart -d 'Roll an unfinished run back and start again'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate resume' -l no-express -d 'Take the general path even where the target could pull from the source itself (in a plan: express: false)'
+complete -c transhume -n '__fish_seen_subcommand_from migrate resume' -l no-hashes -d 'Keep no hash sums of what was written in the ledger (in a plan: hashes: false)'
 complete -c transhume -n '__fish_seen_subcommand_from resume' -l take-over -d 'Go on with a run that another process seems to hold, once its claim has run out'
 complete -c transhume -n '__fish_seen_subcommand_from check' -l sample -s s -x -d 'Print the first N records of each entity as they will arrive'
 complete -c transhume -n '__fish_seen_subcommand_from init' -l output -s o -r -F -d 'Where to write the plan; - writes it to stdout'

@@ -80,6 +80,7 @@ _transhume() {
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing\: check, and say what would be done]' \
                 '--restart[Roll an unfinished run back and start again]' \
                 '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
+                '--no-hashes[Keep no hash sums of what was written in the ledger (in a plan\: hashes\: false)]' \
                 '--json[Results on stdout as JSON]' \
                 '--progress=[How progress is shown on stderr; auto\: bars on a terminal, else a line every ten seconds]:HOW:(auto bar log json none)' \
                 '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
@@ -107,6 +108,7 @@ _transhume() {
                 '--stall=[Report a stall when nothing has moved for so long; fail after ten times as long]:TIME:' \
                 '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
+                '--no-hashes[Keep no hash sums of what was written in the ledger (in a plan\: hashes\: false)]' \
                 '--take-over[Go on with a run that another process seems to hold, once its claim has run out]' \
                 '--json[Results on stdout as JSON]' \
                 '--progress=[How progress is shown on stderr; auto\: bars on a terminal, else a line every ten seconds]:HOW:(auto bar log json none)' \

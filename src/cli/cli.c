@@ -13,9 +13,11 @@
 
 extern char **environ;
 
-/* Variables of the program that are no options. */
-static const char *const other_variables[] = {"TRANSHUME_FAILPOINT", "TRANSHUME_FAILPOINT_COUNT",
-                                              "TRANSHUME_MODULES"};
+static const char prefix[] = "TRANSHUME_";
+enum { PREFIX_LENGTH = sizeof(prefix) - 1 };
+
+/* Variables of the program that are no options, without the prefix. */
+static const char *const other_variables[] = {"FAILPOINT", "FAILPOINT_COUNT", "MODULES"};
 enum { OTHER_COUNT = sizeof(other_variables) / sizeof(other_variables[0]) };
 
 /* TRANSHUME_JOB=8 would otherwise do nothing and say nothing. */
@@ -29,20 +31,24 @@ static void warn_of_mistyped_variables(void)
     for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
         const char *name = cli_option_at((enum cli_option_id)i)->environment;
         if (name != NULL) {
-            names[count++] = name;
+            names[count++] = name + PREFIX_LENGTH;
         }
     }
     for (char **variable = environ; *variable != NULL; variable++) {
         char name[64];
-        size_t length = strcspn(*variable, "=");
-        if (strncmp(*variable, "TRANSHUME_", 10) != 0 || length >= sizeof(name)) {
+        if (strncmp(*variable, prefix, PREFIX_LENGTH) != 0) {
             continue;
         }
-        memcpy(name, *variable, length);
+        size_t length = strcspn(*variable + PREFIX_LENGTH, "=");
+        if (length >= sizeof(name)) {
+            continue;
+        }
+        memcpy(name, *variable + PREFIX_LENGTH, length);
         name[length] = '\0';
         const char *nearest = text_nearest(name, names, count);
         if (nearest != NULL && strcmp(nearest, name) != 0) {
-            log_write(LOG_WARNING, "%s means nothing here; did you mean %s?", name, nearest);
+            log_write(LOG_WARNING, "%s%s means nothing here; did you mean %s%s?", prefix, name,
+                      prefix, nearest);
         }
     }
 }

@@ -107,7 +107,7 @@ static void add_entity(struct table *table, const char *table_name, const char *
 static void append_tables(json_t *state, bool color, struct sums *sums, struct buffer *out)
 {
     static const char *const titles[] = {"table",  "entity", ">migrated", ">rejected",
-                                         ">total", ">",      "last",      NULL};
+                                         ">total", ">done", "last",      NULL};
     struct table *table = table_create(titles);
     const char *table_name;
     const char *entity_name;

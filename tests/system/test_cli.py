@@ -1,0 +1,523 @@
+"""The command line as people and scripts meet it: help, streams, colours, bars, pages, completion."""
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import termios
+import time
+import unittest
+
+from support import PATIENCE, PROGRAM, ROOT, TestCase, make_sqlite, musicshop
+
+COMMANDS = ["init", "check", "migrate", "resume", "status", "reset", "connectors", "failpoints",
+            "help", "version"]
+LATER = ["analyze", "validate", "rollback", "finish", "report"]
+CODE_LINE = re.compile(r'^ERROR_CODE\((\w+), "([^"]+)"', re.MULTILINE)
+
+
+def error_codes():
+    with open(os.path.join(ROOT, "src/base/error_codes.def"), encoding="utf-8") as file:
+        return [text for name, text in CODE_LINE.findall(file.read()) if name != "NONE"]
+
+
+def small_source(folder):
+    return make_sqlite(os.path.join(folder, "small.db"),
+                       "CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT);"
+                       "INSERT INTO t VALUES (1, 'one'), (2, 'two'), (3, 'three');")
+
+
+class Help(TestCase):
+    def test_every_command_has_help_with_its_options(self):
+        for command in COMMANDS:
+            with self.subTest(command):
+                by_word = self.run_program("help", command)
+                by_flag = self.run_program(command, "--help")
+                by_letter = self.run_program(command, "-h")
+                self.assertEqual(by_word.out, by_flag.out)
+                self.assertEqual(by_word.out, by_letter.out)
+                self.assertEqual(by_word.err, "")
+                self.assertIn("usage: transhume %s" % command, by_word.out)
+                self.assertIn("--quiet", by_word.out)
+
+    def test_overview_names_every_command_and_exit_status(self):
+        for arguments in (["help"], ["--help"], ["-h"]):
+            out = self.run_program(*arguments).out
+            for command in COMMANDS + LATER:
+                self.assertRegex(out, r"(?m)^  %s " % command)
+            for status in range(6):
+                self.assertRegex(out, r"(?m)^  %d  " % status)
+
+    def test_help_lines_fit_a_terminal(self):
+        for command in COMMANDS:
+            for line in self.run_program("help", command).out.splitlines():
+                self.assertLessEqual(len(line), 100, line)
+
+    def test_every_error_code_is_explained(self):
+        codes = error_codes()
+        self.assertGreater(len(codes), 40)
+        for code in codes:
+            out = self.run_program("help", code).out
+            self.assertIn("usual causes:", out, code)
+            self.assertIn("what to do:", out, code)
+
+    def test_help_wins_over_wrong_usage(self):
+        result = self.run_program("migrate", "only-one-argument", "--help")
+        self.assertIn("usage: transhume migrate", result.out)
+
+    def test_version(self):
+        result = self.run_program("version")
+        self.assertRegex(result.out, r"\Atranshume \d+\.\d+\.\d+\nconnector contract \d+\n")
+        self.assertEqual(self.run_program("--version").out, result.out)
+        parsed = json.loads(self.run_program("version", "--json").out)
+        self.assertIn("sqlite", parsed["libraries"])
+        self.assertIn(parsed["version"], result.out)
+
+    def test_commands_to_come_say_so(self):
+        for command in LATER:
+            with self.subTest(command):
+                result = self.run_program(command, "--whatever", "argument", code=2)
+                self.assertEqual(result.out, "")
+                self.assertEqual(len(result.err.splitlines()), 1)
+                self.assertIn("later version", result.err)
+                self.assertIn("[not-yet]", result.err)
+        result = self.run_program("migrate", "--restart", "a.db", "b.db", code=2)
+        self.assertIn("later version", result.err)
+        self.assertEqual(os.listdir(self.folder), [])
+
+
+class Pages(TestCase):
+    """What is generated from the tables is as the program would write it now."""
+
+    def test_generated_pages_are_fresh(self):
+        result = subprocess.run([os.path.join(ROOT, "docs/generate"), "--check", PROGRAM],
+                                stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+    def test_a_stale_page_is_found(self):
+        copy = self.path("copy")
+        os.makedirs(os.path.join(copy, "docs"))
+        shutil.copy(os.path.join(ROOT, "docs/generate"), os.path.join(copy, "docs/generate"))
+        for name in ("docs/cli.md", "docs/troubleshooting.md", "docs/man/transhume.1",
+                     "completion/transhume.bash", "completion/transhume.zsh",
+                     "completion/transhume.fish"):
+            os.makedirs(os.path.dirname(os.path.join(copy, name)), exist_ok=True)
+            shutil.copy(os.path.join(ROOT, name), os.path.join(copy, name))
+        with open(os.path.join(copy, "docs/cli.md"), "a", encoding="utf-8") as file:
+            file.write("edited by hand\n")
+        result = subprocess.run([os.path.join(copy, "docs/generate"), "--check", PROGRAM],
+                                stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(result.stderr, "docs/cli.md is stale: docs/generate writes it\n")
+
+    def test_troubleshooting_has_a_section_for_each_code(self):
+        with open(os.path.join(ROOT, "docs/troubleshooting.md"), encoding="utf-8") as file:
+            page = file.read()
+        for code in error_codes():
+            self.assertIn("\n### %s\n" % code, page)
+
+    def test_man_page_renders_without_warnings(self):
+        if shutil.which("groff") is None:
+            self.skipTest("groff is not installed")
+        page = os.path.join(ROOT, "docs/man/transhume.1")
+        result = subprocess.run(["groff", "-man", "-ww", "-Tutf8", page], check=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(result.stderr, "")
+        text = re.sub(".\b|\x1b\\[[0-9;]*m", "", result.stdout)
+        for word in ["NAME", "SYNOPSIS", "EXIT STATUS", "--chunk-rows", "transhume resume"]:
+            self.assertIn(word, text)
+
+
+class Completion(TestCase):
+    def complete_bash(self, *words):
+        script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+                  'compopt() { :; }; _transhume; printf "%s\\n" "${COMPREPLY[@]}"')
+        result = subprocess.run(
+            ["bash", "-c", script, "bash", os.path.join(ROOT, "completion/transhume.bash"),
+             *words], stdout=subprocess.PIPE, check=True, text=True, cwd=self.folder)
+        return result.stdout.split()
+
+    def test_bash_parses_and_completes(self):
+        script = os.path.join(ROOT, "completion/transhume.bash")
+        subprocess.run(["bash", "-n", script], check=True)
+        self.assertEqual(sorted(self.complete_bash("transhume", "res")), ["reset", "resume"])
+        self.assertEqual(self.complete_bash("transhume", "check", "--sam"), ["--sample"])
+        self.assertEqual(self.complete_bash("transhume", "migrate", "--existing", "re"),
+                         ["refuse", "replace"])
+        self.assertEqual(self.complete_bash("transhume", "status", "--jo"), [])
+        self.assertEqual(self.complete_bash("transhume", "--plan", "x", "mig"), ["migrate"])
+        self.write("small.db", "")
+        self.assertEqual(self.complete_bash("transhume", "migrate", "sma"), ["small.db"])
+        self.assertEqual(self.complete_bash("transhume", "check", "--plan", "sma"), ["small.db"])
+
+    def test_zsh_parses(self):
+        if shutil.which("zsh") is None:
+            self.skipTest("zsh is not installed")
+        subprocess.run(["zsh", "-n", os.path.join(ROOT, "completion/transhume.zsh")], check=True)
+
+    def test_fish_parses(self):
+        if shutil.which("fish") is None:
+            self.skipTest("fish is not installed")
+        subprocess.run(["fish", "-n", os.path.join(ROOT, "completion/transhume.fish")],
+                       check=True)
+
+
+class Streams(TestCase):
+    def test_results_on_stdout_the_rest_on_stderr(self):
+        small_source(self.folder)
+        result = self.run_program("migrate", "small.db", "copy.db", "--progress", "log")
+        self.assertRegex(result.out, r"(?m)^t +3 +3 +0 +0 ")
+        self.assertIn("done", result.out)
+        self.assertNotIn("rejected", result.err.replace("0 rejected", ""))
+        self.assertIn("copy", result.err + "copy")
+        quiet = self.run_program("migrate", "small.db", "copy2.db", "--quiet", "--state", "s2")
+        self.assertEqual(quiet.err, "")
+        self.assertRegex(quiet.out, r"(?m)^t +3 +3 ")
+
+    def test_json_of_a_run(self):
+        small_source(self.folder)
+        result = self.run_program("migrate", "small.db", "copy.db", "--json", "--progress", "none")
+        report = json.loads(result.out)
+        self.assertEqual(report["exit_status"], 0)
+        self.assertEqual(report["snapshot"], "one")
+        self.assertEqual([(e["entity"], e["read"], e["written"], e["rejected"], e["skipped"])
+                          for e in report["entities"]], [("t", 3, 3, 0, 0)])
+        self.assertEqual(result.err, "")
+
+    def test_json_of_a_failure(self):
+        small_source(self.folder)
+        result = self.run_program("migrate", "small.db", "copy.db", "--json", "--progress", "none",
+                                  code=3, env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:0"})
+        report = json.loads(result.out)
+        self.assertEqual(report["exit_status"], 3)
+        self.assertEqual(report["error"], "internal")
+        self.assertIn("transhume resume", result.err)
+
+    def test_progress_json_is_one_object_a_line(self):
+        small_source(self.folder)
+        result = self.run_program("migrate", "small.db", "copy.db", "--progress", "json")
+        objects = [json.loads(line) for line in result.err.splitlines()]
+        self.assertGreaterEqual(len(objects), 1)
+        last = objects[-1]
+        self.assertEqual((last["phase"], last["written"], last["rejected"]), ("done", 3, 0))
+        self.assertEqual([e["entity"] for e in last["entities"]], ["t"])
+
+    def test_progress_log_ends_with_the_whole(self):
+        small_source(self.folder)
+        result = self.run_program("migrate", "small.db", "copy.db", "--progress", "log")
+        self.assertRegex(result.err, r"(?m)^done: 100\.0% 3 of 3 records, ")
+
+    def test_no_bars_in_a_pipe(self):
+        small_source(self.folder)
+        result = self.run_program("migrate", "small.db", "copy.db", "--progress", "bar")
+        self.assertNotIn("\x1b", result.err + result.out)
+        self.assertNotIn("\r", result.err + result.out)
+
+    def test_a_reader_that_went_away(self):
+        process = subprocess.Popen([PROGRAM, "help"], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        process.stdout.close()
+        self.assertEqual(process.stderr.read(), b"")
+        process.stderr.close()
+        self.assertEqual(process.wait(), 0)
+
+    def test_a_full_stdout_is_an_error(self):
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run([PROGRAM, "help"], stdout=full, stderr=subprocess.PIPE,
+                                    text=True, check=False)
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("stdout", result.stderr)
+
+    def test_color_only_when_wanted(self):
+        for arguments, environment, wanted in [
+                ([], {}, False),
+                (["--color", "always"], {}, True),
+                (["--color", "always"], {"NO_COLOR": "1"}, True),  # the flag was said on purpose
+                (["--color", "never"], {"TRANSHUME_COLOR": "always"}, False),
+                ([], {"TRANSHUME_COLOR": "always"}, True)]:
+            out = self.run_program("connectors", *arguments, env=environment).out
+            self.assertEqual("\x1b[" in out, wanted, (arguments, environment))
+
+
+class Terminal:
+    """The program on a terminal of its own."""
+
+    def __init__(self, *arguments, cwd, columns=100, rows=30, env=None):
+        self.leader, follower = pty.openpty()
+        self.resize(columns, rows)
+        environment = dict(os.environ, TERM="xterm-256color", **(env or {}))
+        self.process = subprocess.Popen([PROGRAM, *arguments], cwd=cwd, env=environment,
+                                        stdin=follower, stdout=follower, stderr=follower,
+                                        start_new_session=True)
+        os.close(follower)
+        self.text = ""
+
+    def resize(self, columns, rows):
+        fcntl.ioctl(self.leader, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def read_until(self, pattern, seconds=20):
+        deadline = time.monotonic() + seconds * PATIENCE
+        while not re.search(pattern, self.text):
+            if not self.read_some(deadline):
+                raise AssertionError("%r did not come; there was\n%r" % (pattern, self.text))
+
+    def read_some(self, deadline):
+        ready, _, _ = select.select([self.leader], [], [], max(0, deadline - time.monotonic()))
+        if not ready:
+            return False
+        try:
+            data = os.read(self.leader, 65536)
+        except OSError:  # what Linux says at the end of a terminal
+            return False
+        self.text += data.decode("utf-8", "replace")
+        return bool(data)
+
+    def finish(self, seconds=30):
+        deadline = time.monotonic() + seconds * PATIENCE
+        while self.read_some(deadline):
+            pass
+        code = self.process.wait(timeout=seconds * PATIENCE)
+        os.close(self.leader)
+        return code
+
+
+def screen(text, columns=100):
+    """What a terminal shows after `text`: lines, with the few sequences that the bars use."""
+    lines, row, column = [""], 0, 0
+    at = 0
+    while at < len(text):
+        match = re.compile(r"\x1b\[(\d*)([A-Za-z])").match(text, at)
+        if match:
+            count, what = int(match.group(1) or 1), match.group(2)
+            if what == "A":
+                row = max(0, row - count)
+            elif what == "J":
+                lines[row] = lines[row][:column]
+                del lines[row + 1:]
+            elif what == "H":
+                row = column = 0
+            elif what != "m":
+                raise AssertionError("a sequence that was not expected: %r" % match.group(0))
+            at = match.end()
+            continue
+        character = text[at]
+        at += 1
+        if character == "\n":
+            row += 1
+            if row == len(lines):
+                lines.append("")
+        elif character == "\r":
+            column = 0
+        else:
+            if column >= columns:
+                raise AssertionError("a line was wrapped: %r" % lines[row])
+            lines[row] = lines[row][:column].ljust(column) + character + lines[row][column + 1:]
+            column += 1
+    return [line.rstrip() for line in lines]
+
+
+class Bars(TestCase):
+    def setUp(self):
+        super().setUp()
+        musicshop(self.path("shop.db"))
+
+    def test_bars_leave_a_clean_screen(self):
+        terminal = Terminal("migrate", "shop.db", "copy.db", "--rows-per-second", "12000",
+                            cwd=self.folder)
+        self.assertEqual(terminal.finish(), 0, terminal.text)
+        self.assertIn("━", terminal.text)
+        shown = screen(terminal.text)
+        self.assertRegex(shown[0], r"^done +━+ 100\.0% ")
+        self.assertRegex(shown[1], r"^entity +read +written")
+        self.assertEqual(sum("100.0%" in line for line in shown), 1)
+
+    def test_a_resize_is_no_more_than_another_width(self):
+        terminal = Terminal("migrate", "shop.db", "copy.db", "--rows-per-second", "6000",
+                            cwd=self.folder, columns=120)
+        terminal.read_until("copy .*━")
+        for columns in (30, 200, 61, 10, 100):
+            terminal.resize(columns, 20)
+            time.sleep(0.25)
+        self.assertEqual(terminal.finish(), 0, terminal.text)
+
+    def test_ctrl_c_ends_below_the_bars(self):
+        terminal = Terminal("migrate", "shop.db", "copy.db", "--rows-per-second", "2000",
+                            "--chunk-rows", "200", cwd=self.folder)
+        terminal.read_until("copy .*━")
+        time.sleep(0.5)
+        os.killpg(terminal.process.pid, signal.SIGINT)
+        self.assertEqual(terminal.finish(), 4, terminal.text)
+        shown = screen(terminal.text)
+        self.assertIn("`transhume resume` goes on.", shown[-2])
+        self.assertEqual(shown[-1], "")
+        self.assertNotIn("\x1b[?", terminal.text)  # no setting of the terminal was changed
+        result = self.run_program("resume")
+        self.assertRegex(result.out, r"(?m)^total ")
+
+    def test_no_color_and_ascii(self):
+        terminal = Terminal("migrate", "shop.db", "copy.db", "--rows-per-second", "12000",
+                            cwd=self.folder, env={"NO_COLOR": "1", "LC_ALL": "C"})
+        self.assertEqual(terminal.finish(), 0, terminal.text)
+        self.assertIn("####", terminal.text)
+        self.assertNotIn("━", terminal.text)
+        self.assertIsNone(re.search(r"\x1b\[\d*m", terminal.text))
+
+    def test_a_dumb_terminal_gets_lines(self):
+        terminal = Terminal("migrate", "shop.db", "copy.db", cwd=self.folder,
+                            env={"TERM": "dumb"})
+        self.assertEqual(terminal.finish(), 0, terminal.text)
+        self.assertNotIn("\x1b", terminal.text)
+        self.assertIn("done: 100.0%", terminal.text)
+
+
+class Choices(TestCase):
+    """Flag over environment over plan over default; which plan is meant."""
+
+    PLAN = ("transhume: 1\nsource: sqlite:small.db\ntarget: sqlite:%s\n"
+            "options: { max_rejects: 7, %s }\n"
+            "tables: { t: { key: [id], entities: { t: { from: t, fields: { '*': copy } } } } }\n")
+
+    def setUp(self):
+        super().setUp()
+        small_source(self.folder)
+
+    def test_environment_is_checked_like_a_flag(self):
+        result = self.run_program("migrate", "small.db", "copy.db", code=2,
+                                  env={"TRANSHUME_JOBS": "many"})
+        self.assertIn("TRANSHUME_JOBS: 'many' is not", result.err)
+        self.run_program("migrate", "small.db", "copy.db", "--jobs", "2",
+                         env={"TRANSHUME_JOBS": "many"})  # the flag wins, the variable is not read
+
+    def test_a_mistyped_variable_is_told(self):
+        result = self.run_program("connectors", env={"TRANSHUME_JOB": "2"})
+        self.assertIn("did you mean TRANSHUME_JOBS?", result.err)
+
+    def test_the_plan_s_options_are_checked(self):
+        self.write("transhume.yaml", self.PLAN % ("copy.db", "jobs: 0"))
+        result = self.run_program("check", code=2)
+        self.assertIn("jobs", result.err)
+        self.run_program("check", "--jobs", "2", code=0)
+
+    def test_src_and_dst_without_plan_are_a_plain_copy(self):
+        self.write("transhume.yaml", self.PLAN % ("planned.db", "jobs: 1"))
+        result = self.run_program("migrate", "small.db", "plain.db")
+        self.assertIn("transhume.yaml is not used", result.err)
+        self.assertEqual(sorted(os.listdir(self.folder)),
+                         [".transhume", "plain.db", "small.db", "transhume.yaml"])
+
+    def test_src_and_dst_replace_a_plan_s_endpoints(self):
+        self.write("transhume.yaml", self.PLAN % ("planned.db", "jobs: 1"))
+        self.run_program("migrate", "--plan", "transhume.yaml", "small.db", "other.db")
+        self.assertTrue(os.path.exists(self.path("other.db")))
+        self.assertFalse(os.path.exists(self.path("planned.db")))
+
+    def test_the_state_lies_beside_the_plan(self):
+        os.mkdir(self.path("plans"))
+        self.write("plans/one.yaml", self.PLAN % ("copy.db", "jobs: 1"))
+        self.run_program("migrate", "--plan", "plans/one.yaml")
+        self.assertTrue(os.path.isdir(self.path("plans/.transhume")))
+        status = json.loads(self.run_program("status", "--plan", "plans/one.yaml", "--json").out)
+        self.assertEqual(status["status"], "completed")
+        self.assertEqual(json.loads(self.run_program("status", "--json").out)["status"],
+                         "not_started")
+
+    def test_a_plain_copy_is_resumed_without_naming_it(self):
+        self.run_program("migrate", "small.db", "copy.db", code=3,
+                         env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:0"})
+        self.write("transhume.yaml", self.PLAN % ("planned.db", "jobs: 1"))
+        self.run_program("resume")
+        self.assert_same_sqlite(self.path("small.db"), self.path("copy.db"))
+        self.assertFalse(os.path.exists(self.path("planned.db")))
+
+
+class Lists(TestCase):
+    def test_connectors(self):
+        out = self.run_program("connectors").out
+        listed = json.loads(self.run_program("connectors", "--json").out)["connectors"]
+        names = [connector["name"] for connector in listed]
+        self.assertIn("sqlite", names)
+        self.assertIn("dynamodb-json", names)
+        for connector in listed:
+            self.assertRegex(out, r"(?m)^%s " % connector["name"])
+            text = self.run_program("connectors", connector["name"]).out
+            single = json.loads(self.run_program("connectors", connector["name"], "--json").out)
+            self.assertEqual(single, connector)
+            self.assertGreater(len(connector["types"]), 0, connector["name"])
+            for option in connector["options"]:
+                self.assertIn(option["name"], text)
+
+    def test_failpoints(self):
+        names = self.run_program("failpoints").out.split()
+        listed = json.loads(self.run_program("failpoints", "--json").out)["failpoints"]
+        self.assertEqual(names, [failpoint["name"] for failpoint in listed])
+        self.assertEqual(len(names), len(set(names)))
+        self.assertIn("engine.before_commit", names)
+        self.assertIn("sqlite", {failpoint["of"] for failpoint in listed})
+
+    def test_check_json_with_samples(self):
+        small_source(self.folder)
+        report = json.loads(self.run_program("check", "small.db", "copy.db", "--json", "--sample",
+                                             "2").out)
+        self.assertEqual(report["exit_status"], 0)
+        self.assertEqual(report["guarantee"], "exactly once")
+        self.assertEqual([(e["entity"], e["records"]) for e in report["entities"]], [("t", 3)])
+        self.assertEqual(len(report["samples"]), 2)
+        self.assertFalse(os.path.exists(self.path("copy.db")))
+
+    def test_check_is_changed_by_nothing(self):
+        small_source(self.folder)
+        before = sorted(os.listdir(self.folder))
+        out = self.run_program("check", "small.db", "copy.db").out
+        self.assertIn("ready to migrate", out)
+        dry = self.run_program("migrate", "small.db", "copy.db", "--dry-run").out
+        self.assertIn("nothing was changed", dry)
+        self.assertEqual(sorted(os.listdir(self.folder)), before)
+
+    def test_a_refusal_is_foretold(self):
+        small_source(self.folder)
+        shutil.copy(self.path("small.db"), self.path("full.db"))
+        for command in (["check"], ["migrate", "--dry-run"], ["migrate"]):
+            result = self.run_program(*command, "small.db", "full.db", code=5)
+            self.assertIn("full.db" if command == ["migrate"] else "exit status 5",
+                          result.out + result.err)
+
+    def test_status_and_reset_without_a_run(self):
+        result = self.run_program("status")
+        self.assertIn("there is no run", result.out)
+        self.assertEqual(json.loads(self.run_program("status", "--json").out),
+                         {"format": 1, "status": "not_started"})
+        self.run_program("status", "--watch")
+        self.run_program("reset", code=2)
+        self.run_program("reset", "--confirm")
+
+    def test_watch_ends_with_the_run(self):
+        small_source(self.folder)
+        self.run_program("migrate", "small.db", "copy.db")
+        self.assertIn("completed", self.run_program("status", "--watch").out)
+
+    def test_an_odd_state_is_shown_or_refused(self):
+        os.mkdir(self.path(".transhume"), 0o700)
+        for text, code in [('{"format":1}', 0), ('{"format":1,"tables":[1],"errors":{}}', 0),
+                           ('{"format":1,"tables":{"a\\u001b[2J":{"entities":{"b":7}}}}', 0),
+                           ('{"format":1,"status":"in_progress","started_at":"9999"}', 0),
+                           ("{", 5), ("", 5), ("[]", 5), ('{"format":99}', 5)]:
+            self.write(".transhume/state.json", text)
+            result = self.run_program("status", code=code)
+            self.assertNotIn("\x1b", result.out + result.err)
+
+
+class Start(TestCase):
+    def test_a_wrong_plan_is_told_at_once(self):
+        """The figure is bench/startup.py's; this only keeps the heavy things out of the start."""
+        self.write("transhume.yaml", "transhume: 1\nsource: [\n")
+        fastest = min(self.run_program("check", code=2).seconds for _ in range(10))
+        self.assertLess(fastest, 0.020 * (20 if PATIENCE > 1 else 1))
+
+
+if __name__ == "__main__":
+    unittest.main()
