@@ -155,13 +155,10 @@ static void report_excess(struct sqlite_source *source)
     }
 }
 
-void sqlite_source_closing(struct sqlite_database *self)
+static void close_readers(struct sqlite_database *self)
 {
     struct sqlite_source *source = self->source;
-    if (source == NULL) {
-        return;
-    }
-    report_excess(source);
+
     for (uint32_t i = 0; i < source->idle_count; i++) {
         sqlite_connection_close(source->idle[i]);
     }
@@ -173,6 +170,16 @@ void sqlite_source_closing(struct sqlite_database *self)
     }
     source->large = NULL;
     source->wal_index = NULL;
+}
+
+void sqlite_source_closing(struct sqlite_database *self)
+{
+    struct sqlite_source *source = self->source;
+    if (source == NULL) {
+        return;
+    }
+    report_excess(source);
+    close_readers(self);
     if (source->catalog_read) {
         arena_destroy(source->catalog.schema->arena);
     }
@@ -432,15 +439,11 @@ static enum status check_schema_version(struct sqlite_database *self, struct err
     return STATUS_FAILED;
 }
 
-static enum status source_snapshot(struct database *database, uint32_t reader_count,
-                                   struct arena *arena, const char **token, struct error *error)
+static enum status take(struct sqlite_database *self, uint32_t reader_count, struct error *error)
 {
-    struct sqlite_database *self = sqlite_database_of(database);
     struct sqlite_source *source = self->source;
+    const struct catalog *catalog = NULL; /* read here: reader threads only look at it */
 
-    if (source->snapshot_taken) {
-        return error_set(error, ERROR_INTERNAL, self->shown, "a second snapshot was asked for");
-    }
     if (open_readers(self, reader_count > 0 ? reader_count : 1, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -455,11 +458,27 @@ static enum status source_snapshot(struct database *database, uint32_t reader_co
     if (source->helper != NULL) {
         sqlite3_exec(source->helper, "ROLLBACK", NULL, NULL, NULL);
     }
-    if (status != STATUS_OK || check_schema_version(self, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    return status == STATUS_OK && check_schema_version(self, error) == STATUS_OK &&
+                   catalog_get(self, &catalog, error) == STATUS_OK
+               ? STATUS_OK
+               : STATUS_FAILED;
+}
+
+static enum status source_snapshot(struct database *database, uint32_t reader_count,
+                                   struct arena *arena, const char **token, struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    struct sqlite_source *source = self->source;
+
+    if (source->snapshot_taken) {
+        return error_set(error, ERROR_INTERNAL, self->shown, "a second snapshot was asked for");
     }
-    const struct catalog *catalog = NULL; /* read now: reader threads only look at it */
-    if (catalog_get(self, &catalog, error) != STATUS_OK) {
+    if (take(self, reader_count, error) != STATUS_OK) {
+        /* so that it may be tried again */
+        close_readers(self);
+        if (sqlite3_get_autocommit(self->control) == 0) {
+            sqlite3_exec(self->control, "ROLLBACK", NULL, NULL, NULL);
+        }
         return STATUS_FAILED;
     }
     source->snapshot_taken = true;
