@@ -1,0 +1,98 @@
+/* One suite for every connector: what a test has in hand, and the tests that main.c runs for each
+ * of them. */
+#ifndef TESTS_CONTRACT_CONTRACT_H
+#define TESTS_CONTRACT_CONTRACT_H
+
+#include "connectors/registry.h"
+#include <cmocka.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* One connector under test. Adding a database adds a line in main.c. */
+struct contract_entry {
+    const char *name;
+    const char *uri_format; /* with one %s: a path inside the test's own folder */
+    const char
+        *text_key; /* key type that every record's key is cast to; NULL: integers as they are */
+};
+
+/* A target database in a folder of its own, with one table and a run under way. */
+struct fixture {
+    const struct contract_entry *entry;
+    char folder[64];
+    char uri_text[128];
+    struct arena *arena;
+    struct database *target;
+    struct target_table table; /* "things": id (key), value */
+    struct schema_column columns[2];
+    const char *key_names[1];
+    struct shape shape;
+    struct shape_field fields[2];
+    uint32_t key_field;
+    const char *run_id;
+    uint64_t epoch;
+    struct writer *writer;
+};
+
+enum { CONTRACT_CHUNKS = 4 };
+
+/* A new folder and an open target; nothing in it. */
+void fixture_open(struct fixture *fixture, const struct contract_entry *entry);
+/* Ledger made and claimed, table prepared, writer open. */
+void fixture_begin(struct fixture *fixture);
+/* Closes the writer and the database, keeps the folder. */
+void fixture_leave(struct fixture *fixture);
+/* Opens the database again and loads the run; claims it unless `claim` is false. */
+void fixture_return(struct fixture *fixture, bool claim);
+void fixture_close(struct fixture *fixture);
+
+/* A batch of `count` records, ids from `first`, each with `value` (deep-copied). */
+struct batch *fixture_batch(struct fixture *fixture, int64_t first, uint32_t count,
+                            const struct cell *value);
+
+/* Submits one batch and polls until the chunk's results are in. */
+struct tally {
+    uint64_t written;
+    uint64_t rejected;
+    uint64_t skipped;
+    enum error_code code; /* of the last reject */
+    char reason[256];
+};
+struct tally fixture_write(struct fixture *fixture, uint64_t chunk, struct batch *batch);
+void fixture_commit(struct fixture *fixture, uint64_t chunk, const char *mark_text);
+/* chunk_begin, write, commit. */
+struct tally fixture_chunk(struct fixture *fixture, uint64_t chunk, int64_t first, uint32_t count,
+                           const struct cell *value);
+uint64_t fixture_count(struct fixture *fixture);
+
+/* Reads table "things" through the connector's own source side: calls `row` with id and value of
+ * each. */
+void fixture_read(struct fixture *fixture, uint64_t rows_a_span,
+                  void (*row)(void *context, int64_t id, const struct cell *value), void *context);
+
+/* Fails the test with the error's text unless the status is OK. */
+void check_ok(enum status status, const struct error *error, const char *what);
+
+void contract_test_values(const struct contract_entry *entry);
+void contract_test_normal_form(const struct contract_entry *entry);
+void contract_test_spans(const struct contract_entry *entry);
+void contract_test_names(const struct contract_entry *entry);
+void contract_test_rejects(const struct contract_entry *entry);
+void contract_test_existing(const struct contract_entry *entry);
+void contract_test_abandon(const struct contract_entry *entry);
+void contract_test_several_chunks(const struct contract_entry *entry);
+void contract_test_duplicates(const struct contract_entry *entry);
+void contract_test_large(const struct contract_entry *entry);
+void contract_test_ledger(const struct contract_entry *entry);
+void contract_test_held(const struct contract_entry *entry);
+void contract_test_fence(const struct contract_entry *entry);
+void contract_test_reopen(const struct contract_entry *entry);
+void contract_test_kills(const struct contract_entry *entry);
+void contract_test_feed(const struct contract_entry *entry);
+void contract_test_descriptor(const struct contract_entry *entry);
+
+#endif

@@ -1,0 +1,306 @@
+/* What every contract test begins with: a folder, a target, a run, records, and reading them back.
+ */
+#include "base/file.h"
+#include "contract.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+void check_ok(enum status status, const struct error *error, const char *what)
+{
+    if (status != STATUS_OK) {
+        fail_msg("%s: status %d: %s: %s", what, status, error->object, error->message);
+    }
+}
+
+static void open_database(struct fixture *fixture)
+{
+    struct error error = {0};
+    struct uri *uri;
+    const struct connector *connector;
+    fixture->arena = arena_create(0);
+    check_ok(registry_resolve(fixture->uri_text, fixture->arena, &uri, &connector, &error), &error,
+             "resolve");
+    struct open_options options = {
+        .mode = OPEN_TARGET, .uri = uri, .memory_bytes = 8 << 20, .timeout_ms = 5000};
+    check_ok(connector->open(&options, &fixture->target, &error), &error, "open");
+    assert_ptr_equal(fixture->target->connector, connector);
+}
+
+void fixture_open(struct fixture *fixture, const struct contract_entry *entry)
+{
+    *fixture = (struct fixture){.entry = entry, .run_id = "20260101T000000Z-abcdef"};
+    snprintf(fixture->folder, sizeof fixture->folder, "/tmp/transhume-contract-XXXXXX");
+    assert_non_null(mkdtemp(fixture->folder));
+    char path[96];
+    snprintf(path, sizeof path, "%s/db", fixture->folder);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(fixture->uri_text, sizeof fixture->uri_text, entry->uri_format, path);
+#pragma GCC diagnostic pop
+    open_database(fixture);
+    fixture->columns[0] = (struct schema_column){
+        .name = "id", .type = {.kind = VALUE_INT64, .native = "INTEGER"}, .not_null = true};
+    fixture->columns[1] =
+        (struct schema_column){.name = "value", .type = {.kind = VALUE_TEXT, .dynamic = true}};
+    fixture->key_names[0] = "id";
+    fixture->table = (struct target_table){
+        .name = "things",
+        .columns = fixture->columns,
+        .column_count = 2,
+        .key = {fixture->key_names, 1},
+        .existing = EXISTING_REFUSE,
+    };
+    fixture->fields[0] = (struct shape_field){"id", 2, fixture->columns[0].type};
+    fixture->fields[1] = (struct shape_field){"value", 5, fixture->columns[1].type};
+    fixture->shape = (struct shape){
+        .name = "thing",
+        .fields = fixture->fields,
+        .field_count = 2,
+        .key_fields = &fixture->key_field,
+        .key_field_count = 1,
+    };
+}
+
+static void prepare_and_open_writer(struct fixture *fixture)
+{
+    struct error error = {0};
+    const struct target_functions *functions = fixture->target->connector->target;
+    check_ok(functions->prepare(fixture->target, &fixture->table, 1, NULL, &error), &error,
+             "prepare");
+    check_ok(functions->writer_open(fixture->target, &fixture->table, 1, fixture->epoch,
+                                    &fixture->writer, &error),
+             &error, "writer_open");
+}
+
+void fixture_begin(struct fixture *fixture)
+{
+    struct error error = {0};
+    char holder[64];
+    const struct connector *connector = fixture->target->connector;
+    struct ledger_chunk chunks[CONTRACT_CHUNKS];
+    for (int i = 0; i < CONTRACT_CHUNKS; i++) {
+        chunks[i] = (struct ledger_chunk){
+            .number = (uint64_t)i + 1,
+            .stream = (uint32_t)i % 2,
+            .span = {.printable = "a\n\"b\" 1..2",
+                     .bounds = (const uint8_t *)"\0\1\xff\0x",
+                     .bounds_length = (uint32_t)i,
+                     .row_estimate = i == 0 ? -1 : i * 1000,
+                     .last_id = i == 2 ? NULL : "last 'id'"},
+        };
+    }
+    check_ok(connector->ledger->create(fixture->target, fixture->run_id, "{\"format\":1}",
+                                       "{\"phase\":\"new\"}", chunks, CONTRACT_CHUNKS, &error),
+             &error, "ledger create");
+    check_ok(connector->ledger->claim(fixture->target, fixture->run_id, 0, false, holder,
+                                      sizeof holder, &error),
+             &error, "claim");
+    fixture->epoch = 1;
+    prepare_and_open_writer(fixture);
+    assert_true(fixture->table.created);
+}
+
+void fixture_leave(struct fixture *fixture)
+{
+    if (fixture->writer) {
+        fixture->target->connector->target->writer_close(fixture->writer);
+        fixture->writer = NULL;
+    }
+    if (fixture->target) {
+        fixture->target->connector->close(fixture->target);
+        fixture->target = NULL;
+    }
+    arena_destroy(fixture->arena);
+    fixture->arena = NULL;
+}
+
+void fixture_return(struct fixture *fixture, bool claim)
+{
+    struct error error = {0};
+    struct ledger_run *run;
+    char holder[64];
+    open_database(fixture);
+    const struct ledger_functions *ledger = fixture->target->connector->ledger;
+    check_ok(ledger->load(fixture->target, NULL, fixture->arena, &run, &error), &error,
+             "ledger load");
+    fixture->epoch = run->epoch;
+    if (claim) {
+        check_ok(ledger->claim(fixture->target, fixture->run_id, run->epoch, false, holder,
+                               sizeof holder, &error),
+                 &error, "claim");
+        fixture->epoch = run->epoch + 1;
+        prepare_and_open_writer(fixture);
+    }
+}
+
+void fixture_close(struct fixture *fixture)
+{
+    struct error error = {0};
+    fixture_leave(fixture);
+    check_ok(file_remove_tree(fixture->folder, &error), &error, "remove");
+}
+
+struct batch *fixture_batch(struct fixture *fixture, int64_t first, uint32_t count,
+                            const struct cell *value)
+{
+    struct batch *batch = batch_create(&fixture->shape, 3, count + 1);
+    assert_non_null(batch);
+    for (uint32_t i = 0; i < count; i++) {
+        struct cell *row = batch_append(batch);
+        assert_non_null(row);
+        row[0] = cell_int64(first + i);
+        row[2] = row[0];
+        if (value->kind == VALUE_LARGE) {
+            row[1] = *value;
+        } else {
+            assert_int_equal(value_copy(value, batch->arena, &row[1]), STATUS_OK);
+        }
+    }
+    return batch;
+}
+
+struct tally fixture_write(struct fixture *fixture, uint64_t chunk, struct batch *batch)
+{
+    struct error error = {0};
+    struct tally tally = {0};
+    struct batch_result result;
+    const struct target_functions *functions = fixture->target->connector->target;
+    uint32_t rows = batch->row_count;
+    check_ok(functions->submit(fixture->writer, chunk, 0, batch, &error), &error, "submit");
+    enum status status;
+    while ((status = functions->poll(fixture->writer, 1000, &result, &error)) != STATUS_END) {
+        if (status == STATUS_AGAIN) {
+            continue;
+        }
+        check_ok(status, &error, "poll");
+        assert_int_equal(result.chunk, chunk);
+        assert_int_equal(result.written + result.outcome_count, result.batch->row_count);
+        tally.written += result.written;
+        for (uint32_t i = 0; i < result.outcome_count; i++) {
+            const struct record_outcome *outcome = &result.outcomes[i];
+            assert_true(outcome->row < result.batch->row_count);
+            if (outcome->kind == OUTCOME_SKIPPED) {
+                tally.skipped++;
+                continue;
+            }
+            tally.rejected++;
+            tally.code = outcome->code;
+            assert_int_equal(error_describe(outcome->code)->class, ERROR_CLASS_REJECT);
+            assert_non_null(outcome->reason);
+            assert_true(*outcome->reason != 0);
+            snprintf(tally.reason, sizeof tally.reason, "%s", outcome->reason);
+        }
+        batch_destroy(result.batch);
+        arena_destroy(result.arena);
+    }
+    assert_int_equal(tally.written + tally.rejected + tally.skipped, rows);
+    return tally;
+}
+
+void fixture_commit(struct fixture *fixture, uint64_t chunk, const char *mark_text)
+{
+    struct error error = {0};
+    struct done_mark mark = {.chunk = chunk, .epoch = fixture->epoch, .text = mark_text};
+    check_ok(fixture->target->connector->target->commit(fixture->writer, chunk, &mark, &error),
+             &error, "commit");
+}
+
+struct tally fixture_chunk(struct fixture *fixture, uint64_t chunk, int64_t first, uint32_t count,
+                           const struct cell *value)
+{
+    struct error error = {0};
+    check_ok(fixture->target->connector->target->chunk_begin(fixture->writer, chunk, 1, &error),
+             &error, "chunk_begin");
+    struct tally tally = fixture_write(fixture, chunk, fixture_batch(fixture, first, count, value));
+    fixture_commit(fixture, chunk, "{\"done\":true}");
+    return tally;
+}
+
+uint64_t fixture_count(struct fixture *fixture)
+{
+    struct error error = {0};
+    uint64_t count = 0;
+    check_ok(
+        fixture->target->connector->target->count(fixture->target, &fixture->table, &count, &error),
+        &error, "count");
+    return count;
+}
+
+/* ---- reading back */
+
+static const struct cell *map_field(const struct cell *map, const char *name)
+{
+    size_t length = strlen(name);
+    for (uint32_t i = 0; map->kind == VALUE_MAP && i < map->length; i++) {
+        const struct cell *key = &map->items[2 * (size_t)i];
+        if (key->length == length && memcmp(key->text, name, length) == 0) {
+            return key + 1;
+        }
+    }
+    return NULL;
+}
+
+static void read_batch(const struct batch *batch, bool documents,
+                       void (*row)(void *context, int64_t id, const struct cell *value),
+                       void *context)
+{
+    static const struct cell missing;
+    for (uint32_t i = 0; i < batch->row_count; i++) {
+        const struct cell *cells = batch_row(batch, i);
+        const struct cell *id = documents ? map_field(cells, "id") : &cells[0];
+        const struct cell *value = documents ? map_field(cells, "value") : &cells[1];
+        assert_non_null(id);
+        assert_int_equal(id->kind, VALUE_INT64);
+        row(context, id->i64, value ? value : &missing);
+    }
+}
+
+void fixture_read(struct fixture *fixture, uint64_t rows_a_span,
+                  void (*row)(void *context, int64_t id, const struct cell *value), void *context)
+{
+    struct error error = {0};
+    struct arena *arena = arena_create(0);
+    struct uri *uri;
+    const struct connector *connector;
+    struct database *source;
+    struct reader *reader;
+    const char *token;
+    check_ok(registry_resolve(fixture->uri_text, arena, &uri, &connector, &error), &error,
+             "resolve");
+    struct open_options options = {
+        .mode = OPEN_SOURCE, .uri = uri, .memory_bytes = 8 << 20, .timeout_ms = 5000};
+    check_ok(connector->open(&options, &source, &error), &error, "open as source");
+    bool documents = !(connector->capabilities & CAPABILITY_SQL_SCHEMA);
+    struct read_column columns[] = {{-1, "id", false}, {-1, "value", false}};
+    struct read_request request = {.name = "things", .table = "things"};
+    if (!documents) {
+        request.columns = columns;
+        request.column_count = 2;
+    }
+    check_ok(connector->source->snapshot(source, 1, arena, &token, &error), &error, "snapshot");
+    struct span *spans;
+    uint32_t span_count;
+    check_ok(
+        connector->source->split(source, &request, rows_a_span, arena, &spans, &span_count, &error),
+        &error, "split");
+    assert_true(span_count >= 1);
+    check_ok(connector->source->reader_open(source, &reader, &error), &error, "reader_open");
+    for (uint32_t i = 0; i < span_count; i++) {
+        struct cursor *cursor;
+        struct batch *batch;
+        enum status status;
+        check_ok(connector->source->cursor_open(reader, &request, &spans[i], &cursor, &error),
+                 &error, "cursor_open");
+        while ((status = connector->source->cursor_next(cursor, 100, 1 << 20, &batch, &error)) ==
+               STATUS_OK) {
+            assert_true(batch->row_count > 0 && batch->row_count <= 100);
+            read_batch(batch, documents, row, context);
+            batch_destroy(batch);
+        }
+        assert_int_equal(status, STATUS_END);
+        connector->source->cursor_close(cursor);
+    }
+    connector->source->reader_close(reader);
+    connector->close(source);
+    arena_destroy(arena);
+}

@@ -1,0 +1,73 @@
+/* Runs the suite for every connector that can be a target: one line here is all that a new one
+ * adds. */
+#include "contract.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static const struct contract_entry entries[] = {
+    {.name = "sqlite", .uri_format = "sqlite:%s"},
+    {.name = "dynamodb-json", .uri_format = "dynamodb-json:%s"},
+    {.name = "toy", .uri_format = "toy:%s"},
+};
+
+static const struct {
+    const char *name;
+    void (*run)(const struct contract_entry *entry);
+} tests[] = {
+    {"descriptor", contract_test_descriptor},
+    {"values", contract_test_values},
+    {"normal form", contract_test_normal_form},
+    {"large values", contract_test_large},
+    {"spans", contract_test_spans},
+    {"names", contract_test_names},
+    {"rejects", contract_test_rejects},
+    {"existing", contract_test_existing},
+    {"abandon", contract_test_abandon},
+    {"several chunks", contract_test_several_chunks},
+    {"duplicates", contract_test_duplicates},
+    {"ledger", contract_test_ledger},
+    {"held", contract_test_held},
+    {"fence", contract_test_fence},
+    {"reopen", contract_test_reopen},
+    {"kills", contract_test_kills},
+    {"feed", contract_test_feed},
+};
+
+enum { ENTRIES = sizeof entries / sizeof *entries, TESTS = sizeof tests / sizeof *tests };
+
+struct one {
+    const struct contract_entry *entry;
+    void (*run)(const struct contract_entry *entry);
+};
+
+static void run_one(void **state)
+{
+    const struct one *one = *state;
+    one->run(one->entry);
+}
+
+int main(void)
+{
+    static struct one ones[ENTRIES * TESTS];
+    static char names[ENTRIES * TESTS][64];
+    static struct CMUnitTest list[ENTRIES * TESTS];
+    struct error error = {0};
+    const char *build = getenv("TRANSHUME_BUILD");
+    char module[512];
+    snprintf(module, sizeof module, "%s/toy.so", build ? build : "build");
+    setenv("TRANSHUME_MODULES", module, 0);
+    if (registry_load_modules(&error) != STATUS_OK) {
+        fprintf(stderr, "%s: %s\n", error.object, error.message);
+        return 1;
+    }
+    size_t count = 0;
+    for (size_t e = 0; e < ENTRIES; e++) {
+        for (size_t t = 0; t < TESTS; t++) {
+            ones[count] = (struct one){&entries[e], tests[t].run};
+            snprintf(names[count], sizeof names[count], "%s: %s", entries[e].name, tests[t].name);
+            list[count] = (struct CMUnitTest){names[count], run_one, NULL, NULL, &ones[count]};
+            count++;
+        }
+    }
+    return cmocka_run_group_tests_name("contract", list, NULL, NULL);
+}

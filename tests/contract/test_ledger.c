@@ -1,0 +1,372 @@
+/* The ledger: whole or absent, claimed once, fenced, reopened; and kill -9 at each of the
+ * connector's failpoints. */
+#include "base/failpoint.h"
+#include "base/file.h"
+#include "contract.h"
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void contract_test_descriptor(const struct contract_entry *entry)
+{
+    const struct connector *connector = registry_find(entry->name);
+    assert_non_null(connector);
+    assert_int_equal(connector->contract_version, CONNECTOR_CONTRACT_VERSION);
+    assert_non_null(connector->title);
+    assert_non_null(connector->uri_help);
+    assert_true(connector->type_count > 0);
+    for (uint32_t i = 0; i < connector->type_count; i++) {
+        assert_non_null(connector->types[i].native);
+        assert_non_null(connector->types[i].loss);
+    }
+    for (uint32_t i = 0; i < connector->option_count; i++) {
+        assert_non_null(connector->options[i].help);
+    }
+    for (const char *const *name = connector->failpoints; name && *name; name++) {
+        assert_non_null(strchr(*name, '.'));
+    }
+    if (connector->target) {
+        assert_non_null(connector->ledger);
+        bool enforced = connector->capabilities & CAPABILITY_KEY_ENFORCED;
+        assert_true(enforced || connector->target->settle_duplicates);
+    }
+}
+
+void contract_test_ledger(const struct contract_entry *entry)
+{
+    struct fixture fixture;
+    struct error error = {0};
+    struct ledger_run *run;
+    struct done_mark mark;
+    struct cell value = cell_text("v", 1);
+    fixture_open(&fixture, entry);
+    const struct ledger_functions *ledger = fixture.target->connector->ledger;
+    assert_int_equal(ledger->load(fixture.target, NULL, fixture.arena, &run, &error), STATUS_END);
+    fixture_begin(&fixture);
+    fixture_chunk(&fixture, 2, 0, 5, &value);
+    check_ok(ledger->set_status(fixture.target, fixture.run_id, 1, "{\"phase\":\"a 'b' \\u00e9\"}",
+                                &error),
+             &error, "set_status");
+    fixture_leave(&fixture);
+    fixture_return(&fixture, false);
+    ledger = fixture.target->connector->ledger;
+    check_ok(ledger->load(fixture.target, fixture.run_id, fixture.arena, &run, &error), &error,
+             "load");
+    assert_string_equal(run->id, fixture.run_id);
+    assert_string_equal(run->header, "{\"format\":1}");
+    assert_string_equal(run->status, "{\"phase\":\"a 'b' \\u00e9\"}");
+    assert_int_equal(run->epoch, 1);
+    assert_int_equal(run->chunk_count, CONTRACT_CHUNKS);
+    for (uint64_t i = 0; i < run->chunk_count; i++) {
+        const struct ledger_chunk *chunk = &run->chunks[i];
+        assert_int_equal(chunk->number, i + 1);
+        assert_int_equal(chunk->stream, i % 2);
+        assert_string_equal(chunk->span.printable, "a\n\"b\" 1..2");
+        assert_int_equal(chunk->span.bounds_length, i);
+        assert_memory_equal(chunk->span.bounds, "\0\1\xff\0x", i);
+        assert_int_equal(chunk->span.row_estimate, i == 0 ? -1 : (int64_t)i * 1000);
+        if (i == 2) {
+            assert_null(chunk->span.last_id);
+        } else {
+            assert_string_equal(chunk->span.last_id, "last 'id'");
+        }
+    }
+    assert_int_equal(run->done_count, 1);
+    assert_int_equal(run->done[0].chunk, 2);
+    assert_string_equal(run->done[0].text, "{\"done\":true}");
+    check_ok(ledger->done(fixture.target, fixture.run_id, 2, fixture.arena, &mark, &error), &error,
+             "done");
+    assert_string_equal(mark.text, "{\"done\":true}");
+    assert_int_equal(ledger->done(fixture.target, fixture.run_id, 1, fixture.arena, &mark, &error),
+                     STATUS_END);
+    assert_int_equal(ledger->load(fixture.target, "no such run", fixture.arena, &run, &error),
+                     STATUS_END);
+    fixture_close(&fixture);
+}
+
+void contract_test_held(const struct contract_entry *entry)
+{
+    struct fixture fixture;
+    int ready[2];
+    char byte;
+    fixture_open(&fixture, entry);
+    fixture_leave(&fixture);
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        open("/dev/null", 0);
+        struct fixture own = fixture;
+        char same[128];
+        snprintf(same, sizeof same, "%s", fixture.uri_text);
+        fixture_open(&own, entry);
+        own.target->connector->close(own.target);
+        own.target = NULL;
+        snprintf(own.uri_text, sizeof own.uri_text, "%s", same);
+        struct error error = {0};
+        struct uri *uri;
+        const struct connector *connector;
+        check_ok(registry_resolve(same, own.arena, &uri, &connector, &error), &error, "resolve");
+        struct open_options options = {
+            .mode = OPEN_TARGET, .uri = uri, .memory_bytes = 8 << 20, .timeout_ms = 5000};
+        check_ok(connector->open(&options, &own.target, &error), &error, "open");
+        fixture_begin(&own);
+        if (write(ready[1], "r", 1) == 1) {
+            pause();
+        }
+        _exit(0);
+    }
+    close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    fixture_return(&fixture, false);
+    struct error error = {0};
+    char holder[64] = "";
+    char wanted[32];
+    snprintf(wanted, sizeof wanted, "%d", (int)child);
+    const struct ledger_functions *ledger = fixture.target->connector->ledger;
+    assert_int_equal(ledger->claim(fixture.target, fixture.run_id, fixture.epoch, false, holder,
+                                   sizeof holder, &error),
+                     STATUS_AGAIN);
+    assert_non_null(strstr(holder, wanted));
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    check_ok(ledger->claim(fixture.target, fixture.run_id, fixture.epoch, false, holder,
+                           sizeof holder, &error),
+             &error, "claim after the holder's death");
+    fixture_close(&fixture);
+}
+
+/* The epoch moved on behind this attempt's back: it may not commit any more. */
+void contract_test_fence(const struct contract_entry *entry)
+{
+    struct fixture fixture;
+    struct error error = {0};
+    struct cell value = cell_text("v", 1);
+    fixture_open(&fixture, entry);
+    fixture_begin(&fixture);
+    const struct connector *connector = fixture.target->connector;
+    fixture_chunk(&fixture, 1, 0, 10, &value);
+    connector->target->writer_close(fixture.writer);
+    check_ok(connector->target->writer_open(fixture.target, &fixture.table, 1, 7, &fixture.writer,
+                                            &error),
+             &error, "writer of another epoch");
+    struct done_mark mark = {.chunk = 2, .epoch = 7, .text = "{}"};
+    enum status status = connector->target->chunk_begin(fixture.writer, 2, 1, &error);
+    if (status == STATUS_OK) {
+        struct batch *batch = fixture_batch(&fixture, 100, 5, &value);
+        struct batch_result result;
+        status = connector->target->submit(fixture.writer, 2, 0, batch, &error);
+        while (status == STATUS_OK || status == STATUS_AGAIN) {
+            status = connector->target->poll(fixture.writer, 1000, &result, &error);
+            if (status == STATUS_OK) {
+                batch_destroy(result.batch);
+                arena_destroy(result.arena);
+            }
+        }
+        if (status == STATUS_END) {
+            status = connector->target->commit(fixture.writer, 2, &mark, &error);
+        }
+    }
+    assert_int_equal(status, STATUS_FAILED);
+    assert_int_equal(error.code, ERROR_RUN_FENCED);
+    connector->target->chunk_abandon(fixture.writer, 2);
+    struct ledger_run *run;
+    check_ok(connector->ledger->load(fixture.target, NULL, fixture.arena, &run, &error), &error,
+             "load");
+    assert_int_equal(run->done_count, 1);
+    fixture_close(&fixture);
+}
+
+void contract_test_reopen(const struct contract_entry *entry)
+{
+    struct fixture fixture;
+    struct error error = {0};
+    struct cell value = cell_text("v", 1);
+    struct ledger_run *run;
+    fixture_open(&fixture, entry);
+    fixture_begin(&fixture);
+    fixture_chunk(&fixture, 1, 0, 10, &value);
+    fixture_chunk(&fixture, 2, 10, 10, &value);
+    fixture_leave(&fixture);
+    fixture_return(&fixture, true);
+    assert_true(fixture.table.created);
+    const struct connector *connector = fixture.target->connector;
+    uint64_t chunks[] = {1, 2};
+    const struct target_table *tables[] = {&fixture.table};
+    connector->target->writer_close(fixture.writer);
+    fixture.writer = NULL;
+    check_ok(connector->ledger->reopen(fixture.target, fixture.run_id, fixture.epoch, chunks, 2,
+                                       tables, 1, &error),
+             &error, "reopen");
+    assert_int_equal(fixture_count(&fixture), 0);
+    check_ok(connector->ledger->load(fixture.target, NULL, fixture.arena, &run, &error), &error,
+             "load");
+    assert_int_equal(run->done_count, 0);
+    check_ok(connector->target->writer_open(fixture.target, &fixture.table, 1, fixture.epoch,
+                                            &fixture.writer, &error),
+             &error, "writer_open");
+    fixture_chunk(&fixture, 1, 0, 7, &value);
+    assert_int_equal(fixture_count(&fixture), 7);
+    fixture_close(&fixture);
+}
+
+/* ---- kills */
+
+static void note_id(void *context, int64_t id, const struct cell *value)
+{
+    (void)value;
+    ((uint8_t *)context)[id]++;
+}
+
+/* In a child: three chunks of ten records, with the failpoint armed. */
+static void write_until_killed(struct fixture *fixture, const char *failpoint, int occurrence)
+{
+    struct error error = {0};
+    struct cell value = cell_text("v", 1);
+    char setting[128];
+    snprintf(setting, sizeof setting, "%s:kill:%d", failpoint, occurrence);
+    setenv("TRANSHUME_FAILPOINT", setting, 1);
+    if (failpoint_setup(&error) != STATUS_OK) {
+        _exit(9);
+    }
+    fixture_begin(fixture);
+    for (uint64_t chunk = 1; chunk <= 3; chunk++) {
+        fixture_chunk(fixture, chunk, (int64_t)(chunk - 1) * 10, 10, &value);
+    }
+    fixture->target->connector->target->after_load(fixture->target, &fixture->table, 1, NULL, NULL,
+                                                   &error);
+    _exit(0);
+}
+
+static bool kill_once(const struct contract_entry *entry, const char *failpoint, int occurrence)
+{
+    struct fixture fixture;
+    struct error error = {0};
+    struct cell value = cell_text("v", 1);
+    fixture_open(&fixture, entry);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        write_until_killed(&fixture, failpoint, occurrence);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    if (!killed && !(WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
+        fail_msg("%s at %s:%d ended with status %x", entry->name, failpoint, occurrence,
+                 (unsigned)status);
+    }
+    fixture_leave(&fixture);
+    struct fixture again = fixture;
+    again.arena = arena_create(0);
+    struct uri *uri;
+    const struct connector *connector;
+    check_ok(registry_resolve(fixture.uri_text, again.arena, &uri, &connector, &error), &error,
+             "resolve");
+    struct open_options options = {
+        .mode = OPEN_TARGET, .uri = uri, .memory_bytes = 8 << 20, .timeout_ms = 5000};
+    check_ok(connector->open(&options, &again.target, &error), &error, "open after a kill");
+    struct ledger_run *run;
+    enum status loaded = connector->ledger->load(again.target, NULL, again.arena, &run, &error);
+    if (loaded == STATUS_END) {
+        fixture_begin(&again);
+        run = NULL;
+    } else {
+        check_ok(loaded, &error, "load after a kill");
+        assert_int_equal(run->chunk_count, CONTRACT_CHUNKS);
+        fixture_leave(&again);
+        fixture_return(&again, true);
+        check_ok(
+            again.target->connector->ledger->load(again.target, NULL, again.arena, &run, &error),
+            &error, "load");
+    }
+    uint8_t ids[64] = {0};
+    if (run && run->done_count > 0) {
+        fixture_read(&again, 100, note_id, ids);
+    }
+    bool done[4] = {false};
+    for (uint64_t i = 0; run && i < run->done_count; i++) {
+        uint64_t chunk = run->done[i].chunk;
+        assert_true(chunk >= 1 && chunk <= 3);
+        done[chunk] = true;
+        for (int id = 0; id < 10; id++) {
+            if (ids[(chunk - 1) * 10 + (uint64_t)id] != 1) {
+                fail_msg("%s:%d: chunk %d is marked done and record %d is there %d times",
+                         failpoint, occurrence, (int)chunk, id,
+                         ids[(chunk - 1) * 10 + (uint64_t)id]);
+            }
+        }
+    }
+    for (uint64_t chunk = 1; chunk <= 3; chunk++) {
+        if (!done[chunk]) {
+            fixture_chunk(&again, chunk, (int64_t)(chunk - 1) * 10, 10, &value);
+        }
+    }
+    check_ok(connector->target->after_load(again.target, &again.table, 1, NULL, NULL, &error),
+             &error, "after_load");
+    uint8_t final[64] = {0};
+    fixture_read(&again, 100, note_id, final);
+    for (int id = 0; id < 30; id++) {
+        if (final[id] != 1) {
+            fail_msg("%s:%d: record %d is there %d times after the resume", failpoint, occurrence,
+                     id, final[id]);
+        }
+    }
+    assert_int_equal(fixture_count(&again), 30);
+    fixture_close(&again);
+    return killed;
+}
+
+void contract_test_kills(const struct contract_entry *entry)
+{
+    const struct connector *connector = registry_find(entry->name);
+    uint32_t kills = 0;
+    for (const char *const *name = connector->failpoints; name && *name; name++) {
+        for (int occurrence = 1; occurrence <= 3; occurrence++) {
+            kills += kill_once(entry, *name, occurrence);
+        }
+    }
+    print_message("%s: %u kills\n", entry->name, kills);
+    assert_true(kills > 3);
+}
+
+/* ---- feed */
+
+void contract_test_feed(const struct contract_entry *entry)
+{
+    struct fixture fixture;
+    struct error error = {0};
+    struct cell value = cell_text("v", 1);
+    const char *position;
+    fixture_open(&fixture, entry);
+    const struct feed_functions *functions = fixture.target->connector->feed;
+    if (!functions) {
+        fixture_close(&fixture);
+        return;
+    }
+    fixture_begin(&fixture);
+    fixture_chunk(&fixture, 1, 0, 5, &value);
+    check_ok(functions->position(fixture.target, fixture.arena, &position, &error), &error,
+             "position");
+    fixture_chunk(&fixture, 2, 5, 7, &value);
+    for (int repeat = 0; repeat < 2; repeat++) {
+        struct feed *feed;
+        struct batch *batch;
+        const char *table;
+        const char *after;
+        check_ok(functions->feed_open(fixture.target, position, &feed, &error), &error,
+                 "feed_open");
+        check_ok(functions->next(feed, 1000, &batch, &table, &after, &error), &error, "next");
+        assert_string_equal(table, "things");
+        assert_int_equal(batch->row_count, 7);
+        assert_non_null(batch->envelopes);
+        check_ok(functions->confirm(feed, after, &error), &error, "confirm");
+        batch_destroy(batch);
+        assert_int_equal(functions->next(feed, 10, &batch, &table, &after, &error), STATUS_AGAIN);
+        functions->feed_close(feed);
+    }
+    fixture_close(&fixture);
+}
