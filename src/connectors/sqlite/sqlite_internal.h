@@ -54,7 +54,7 @@ enum connection_access {
 
 /*
  * A connection without a mutex of its own (one thread at a time, unless shared) with the settings for files that
- * are not trusted: defensive, no trusted schema, no extensions, no file URIs; its busy handler gives
+ * are not trusted: defensive, no extensions, no file URIs; its busy handler gives
  * up after timeout_ms. CONNECTION_CREATE is for targets; the others never checkpoint when they close.
  */
 enum status sqlite_connection_open(const char *path, enum connection_access access, int64_t timeout_ms,
