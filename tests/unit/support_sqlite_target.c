@@ -36,7 +36,7 @@ struct database *target_open(const char *path)
     return open_or_fail(path, OPEN_TARGET);
 }
 
-struct database *source_open(const char *path)
+struct database *target_source_open(const char *path)
 {
     return open_or_fail(path, OPEN_SOURCE);
 }

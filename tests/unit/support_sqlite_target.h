@@ -14,7 +14,7 @@ const char *target_path(const char *name);
 enum status target_try_open(const char *path, enum open_mode mode, int64_t timeout_ms,
                             struct database **database, struct error *error);
 struct database *target_open(const char *path);
-struct database *source_open(const char *path);
+struct database *target_source_open(const char *path);
 void target_close(struct database *database);
 
 /* A ledger with `chunk_count` chunks, created and claimed as "run-1" at epoch 1. */

@@ -230,7 +230,7 @@ static enum status write_mark(struct writer *writer, const struct done_mark *mar
     sqlite3_bind_text(writer->mark, 4, mark->text != NULL ? mark->text : "", -1, SQLITE_STATIC);
     int result = writer_run(writer->mark);
     sqlite3_clear_bindings(writer->mark);
-    if (result == SQLITE_CONSTRAINT) {
+    if ((result & 0xff) == SQLITE_CONSTRAINT) {
         return error_set(error, ERROR_RUN_FENCED, writer->database->shown,
                          "chunk %llu is done already: another attempt works on this run",
                          (unsigned long long)mark->chunk);

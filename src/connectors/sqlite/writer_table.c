@@ -33,6 +33,10 @@ static int view_connect(sqlite3 *connection, void *context, int count, const cha
     buffer_append_string(&sql, ")");
     int result = sql.failed ? SQLITE_NOMEM : sqlite3_declare_vtab(connection, buffer_string(&sql));
     buffer_free(&sql);
+    if (result == SQLITE_OK) {
+        /* a trigger of the target must not read it */
+        result = sqlite3_vtab_config(connection, SQLITE_VTAB_DIRECTONLY);
+    }
     if (result != SQLITE_OK) {
         return result;
     }
