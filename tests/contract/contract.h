@@ -3,14 +3,17 @@
 #ifndef TESTS_CONTRACT_CONTRACT_H
 #define TESTS_CONTRACT_CONTRACT_H
 
-#include "connectors/registry.h"
-#include <cmocka.h>
+/* cmocka.h needs the others before it. */
+/* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <cmocka.h>
+#include "connectors/registry.h"
+/* clang-format on */
 
 /* One connector under test. Adding a database adds a line in main.c. */
 struct contract_entry {
