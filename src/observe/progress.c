@@ -158,8 +158,11 @@ void progress_append_line(const struct progress_view *view, struct buffer *out)
         }
         buffer_append_string(out, " records, ");
         progress_append_rate(view->records_per_second, out);
-        text_human_bytes(view->bytes, text, sizeof(text));
-        buffer_format(out, ", %s, %llu rejected", text, (unsigned long long)view->rejected);
+        if (view->bytes > 0) {
+            text_human_bytes(view->bytes, text, sizeof(text));
+            buffer_format(out, ", %s", text);
+        }
+        buffer_format(out, ", %llu rejected", (unsigned long long)view->rejected);
     }
     if (view->phase == PROGRESS_COPY && view->seconds_left >= 0) {
         text_human_seconds(view->seconds_left, text, sizeof(text));
@@ -271,7 +274,11 @@ static void add_row(struct table *table, const char *name, const struct progress
     table_add_count(table, (int64_t)view->written);
     table_add_count(table, (int64_t)view->rejected);
     table_add_count(table, (int64_t)view->skipped);
-    table_add_bytes(table, (int64_t)view->bytes);
+    if (view->bytes == 0 && view->written > 0) {
+        table_add_text(table, "?"); /* the target pulled them itself */
+    } else {
+        table_add_bytes(table, (int64_t)view->bytes);
+    }
     add_seconds(table, seconds);
 }
 

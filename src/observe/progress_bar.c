@@ -83,8 +83,10 @@ static void append_numbers(const struct progress_view *view, bool last, struct b
         text_human_seconds(view->seconds_left, text, sizeof(text));
         buffer_format(out, "  %s left", text);
     }
-    text_human_bytes(view->bytes, text, sizeof(text));
-    buffer_format(out, "  %s", text);
+    if (view->bytes > 0) {
+        text_human_bytes(view->bytes, text, sizeof(text));
+        buffer_format(out, "  %s", text);
+    }
     if (view->rejected > 0) {
         text_human_count(view->rejected, text, sizeof(text));
         buffer_format(out, "  %s rejected", text);

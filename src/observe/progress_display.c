@@ -163,6 +163,9 @@ static void show_log_line(struct progress_display *display, bool last)
     struct progress_view view;
     struct buffer out = {0};
     progress_view_take(display->progress, &display->meter, clock_monotonic_ms(), &view);
+    if (last && !progress_view_has_entities(&view)) {
+        return; /* it ended before there was any: the error says it all */
+    }
     if (last) {
         progress_view_average(display->progress, &view);
     }

@@ -1,4 +1,4 @@
-"""The command line as people and scripts meet it: help, streams, colours, bars, pages, completion."""
+"""The command line as people and scripts meet it: help, streams, bars, pages, completion."""
 import fcntl
 import json
 import os
@@ -18,6 +18,7 @@ from support import PATIENCE, PROGRAM, ROOT, TestCase, make_sqlite, musicshop
 COMMANDS = ["init", "check", "migrate", "resume", "status", "reset", "connectors", "failpoints",
             "help", "version"]
 LATER = ["analyze", "validate", "rollback", "finish", "report"]
+FAILING = {"TRANSHUME_FAILPOINT": "engine.before_commit:error:0"}
 CODE_LINE = re.compile(r'^ERROR_CODE\((\w+), "([^"]+)"', re.MULTILINE)
 
 
@@ -192,7 +193,7 @@ class Streams(TestCase):
     def test_json_of_a_failure(self):
         small_source(self.folder)
         result = self.run_program("migrate", "small.db", "copy.db", "--json", "--progress", "none",
-                                  code=3, env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:0"})
+                                  code=3, env=FAILING)
         report = json.loads(result.out)
         self.assertEqual(report["exit_status"], 3)
         self.assertEqual(report["error"], "internal")
@@ -250,7 +251,7 @@ class Terminal:
     def __init__(self, *arguments, cwd, columns=100, rows=30, env=None):
         self.leader, follower = pty.openpty()
         self.resize(columns, rows)
-        environment = dict(os.environ, TERM="xterm-256color", **(env or {}))
+        environment = dict({**os.environ, "TERM": "xterm-256color"}, **(env or {}))
         self.process = subprocess.Popen([PROGRAM, *arguments], cwd=cwd, env=environment,
                                         stdin=follower, stdout=follower, stderr=follower,
                                         start_new_session=True)
@@ -326,19 +327,21 @@ class Bars(TestCase):
         super().setUp()
         musicshop(self.path("shop.db"))
 
+    def slow_copy(self, rows_per_second, **options):
+        return Terminal("migrate", "shop.db", "copy.db", "--no-express", "--chunk-rows", "200",
+                        "--rows-per-second", str(rows_per_second), cwd=self.folder, **options)
+
     def test_bars_leave_a_clean_screen(self):
-        terminal = Terminal("migrate", "shop.db", "copy.db", "--rows-per-second", "12000",
-                            cwd=self.folder)
+        terminal = self.slow_copy(12000)
         self.assertEqual(terminal.finish(), 0, terminal.text)
         self.assertIn("━", terminal.text)
         shown = screen(terminal.text)
-        self.assertRegex(shown[0], r"^done +━+ 100\.0% ")
+        self.assertRegex(shown[0], r"^done +━+ +100\.0% ")
         self.assertRegex(shown[1], r"^entity +read +written")
         self.assertEqual(sum("100.0%" in line for line in shown), 1)
 
     def test_a_resize_is_no_more_than_another_width(self):
-        terminal = Terminal("migrate", "shop.db", "copy.db", "--rows-per-second", "6000",
-                            cwd=self.folder, columns=120)
+        terminal = self.slow_copy(6000, columns=120)
         terminal.read_until("copy .*━")
         for columns in (30, 200, 61, 10, 100):
             terminal.resize(columns, 20)
@@ -346,8 +349,7 @@ class Bars(TestCase):
         self.assertEqual(terminal.finish(), 0, terminal.text)
 
     def test_ctrl_c_ends_below_the_bars(self):
-        terminal = Terminal("migrate", "shop.db", "copy.db", "--rows-per-second", "2000",
-                            "--chunk-rows", "200", cwd=self.folder)
+        terminal = self.slow_copy(2000)
         terminal.read_until("copy .*━")
         time.sleep(0.5)
         os.killpg(terminal.process.pid, signal.SIGINT)
@@ -360,8 +362,7 @@ class Bars(TestCase):
         self.assertRegex(result.out, r"(?m)^total ")
 
     def test_no_color_and_ascii(self):
-        terminal = Terminal("migrate", "shop.db", "copy.db", "--rows-per-second", "12000",
-                            cwd=self.folder, env={"NO_COLOR": "1", "LC_ALL": "C"})
+        terminal = self.slow_copy(12000, env={"NO_COLOR": "1", "LC_ALL": "C"})
         self.assertEqual(terminal.finish(), 0, terminal.text)
         self.assertIn("####", terminal.text)
         self.assertNotIn("━", terminal.text)
@@ -401,7 +402,8 @@ class Choices(TestCase):
         self.write("transhume.yaml", self.PLAN % ("copy.db", "jobs: 0"))
         result = self.run_program("check", code=2)
         self.assertIn("jobs", result.err)
-        self.run_program("check", "--jobs", "2", code=0)
+        self.write("transhume.yaml", self.PLAN % ("copy.db", "jobs: 3"))
+        self.run_program("check", env={"TRANSHUME_JOBS": "2"})
 
     def test_src_and_dst_without_plan_are_a_plain_copy(self):
         self.write("transhume.yaml", self.PLAN % ("planned.db", "jobs: 1"))
@@ -427,8 +429,7 @@ class Choices(TestCase):
                          "not_started")
 
     def test_a_plain_copy_is_resumed_without_naming_it(self):
-        self.run_program("migrate", "small.db", "copy.db", code=3,
-                         env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:0"})
+        self.run_program("migrate", "small.db", "copy.db", code=3, env=FAILING)
         self.write("transhume.yaml", self.PLAN % ("planned.db", "jobs: 1"))
         self.run_program("resume")
         self.assert_same_sqlite(self.path("small.db"), self.path("copy.db"))
