@@ -85,8 +85,12 @@ static void put_aggregate(struct text_writer *writer, const struct mapping_aggre
     if (aggregate->column != MAPPING_NONE) {
         put_column(&inner, aggregate->column);
     } else {
-        /* count(*): the rows of the path, known by its last join */
-        put_join(&inner, (int32_t)child->request.join_count - 1);
+        /* count(*): the rows of the path, known by its last join down */
+        uint32_t last = child->request.join_count;
+        while (last > 0 && !child->request.joins[last - 1].many) {
+            last--;
+        }
+        put_join(&inner, (int32_t)last - 1);
     }
     if (aggregate->presence != MAPPING_NONE) {
         buffer_append_string(writer->out, " where ");
@@ -261,6 +265,8 @@ static bool put_entity(struct buffer *out, const struct plan *plan,
     put_names(out, stream->request.root_key);
     put_expression(&writer, "where", mapping->where);
     put_expression(&writer, "when", mapping->when);
+    put_expression(&writer, "parent where", mapping->parent_where);
+    put_expression(&writer, "parent when", mapping->parent_when);
     if (mapping->pages != MAPPING_NONE) {
         buffer_format(out, " pages of %u ", (unsigned)mapping->page_size);
         put_list(&writer, &mapping->stream->lists[mapping->pages]);

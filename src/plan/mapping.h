@@ -148,6 +148,8 @@ struct mapping {
     uint32_t field_count;
     uint32_t where;
     uint32_t when;
+    uint32_t parent_where; /* pages: of the entity whose list is cut */
+    uint32_t parent_when;
     uint32_t pages; /* the list that is cut, MAPPING_NONE: not pages */
     uint32_t page_size;
     bool identity;  /* fields are the row's cells in order: a batch passes as it is */

@@ -73,6 +73,8 @@ static void make_mapping(struct resolver *resolver, struct entity_builder *entit
     mapping->field_count = entity->fields.count;
     mapping->where = entity->where;
     mapping->when = entity->when;
+    mapping->parent_where = entity->is_pages ? entity->parent->where : MAPPING_NONE;
+    mapping->parent_when = entity->is_pages ? entity->parent->when : MAPPING_NONE;
     mapping->pages = entity->is_pages ? entity->pages->number : MAPPING_NONE;
     mapping->page_size = entity->page_size;
     bool alone = stream->entities.count == 1 && stream->children.count == 0;
