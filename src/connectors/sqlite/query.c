@@ -33,7 +33,8 @@ static enum status refuse(const char *query, struct error *error, const char *wh
     return STATUS_FAILED;
 }
 
-enum status query_check(sqlite3 *connection, const char *query, struct error *error)
+enum status query_check(sqlite3 *connection, const char *query, size_t *length,
+                        struct error *error)
 {
     sqlite3_stmt *statement = NULL;
     sqlite3_stmt *second = NULL;
@@ -54,6 +55,7 @@ enum status query_check(sqlite3 *connection, const char *query, struct error *er
     } else if (sqlite3_bind_parameter_count(statement) > 0) {
         refuse(query, error, "it has parameters");
     } else {
+        *length = (size_t)(tail - query);
         status = STATUS_OK;
     }
     sqlite3_set_authorizer(connection, NULL, NULL);
@@ -62,9 +64,8 @@ enum status query_check(sqlite3 *connection, const char *query, struct error *er
     return status;
 }
 
-void query_append(struct buffer *sql, const char *query)
+void query_append(struct buffer *sql, const char *query, size_t length)
 {
-    size_t length = strlen(query);
     while (length > 0 && strchr("; \t\r\n", query[length - 1]) != NULL) {
         length--;
     }
@@ -101,13 +102,14 @@ enum status query_describe_on(struct sqlite_database *self, sqlite3 *connection,
     sqlite3_stmt *statement = NULL;
     struct buffer sql = {0};
     enum status status = STATUS_FAILED;
+    size_t length = 0;
 
     *table = (struct schema_table){.kind = SCHEMA_QUERY, .name = "query", .row_count = -1, .size_bytes = -1};
-    if (query_check(connection, query, error) != STATUS_OK) {
+    if (query_check(connection, query, &length, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     buffer_append_string(&sql, "SELECT * FROM ");
-    query_append(&sql, query);
+    query_append(&sql, query, length);
     if (sqlite3_prepare_v2(connection, buffer_string(&sql), -1, &statement, NULL) != SQLITE_OK) {
         refuse(query, error, sqlite3_errmsg(connection));
     } else if (describe_columns(statement, arena, table) != STATUS_OK) {

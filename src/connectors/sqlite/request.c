@@ -228,11 +228,12 @@ static enum status append_from(struct compiler *compiler)
 
     buffer_append_string(sql, " FROM ");
     if (compiler->root == NULL) {
-        if (query_check(compiler->options.connection, compiler->request->query, compiler->error) !=
-            STATUS_OK) {
+        size_t length = 0;
+        if (query_check(compiler->options.connection, compiler->request->query, &length,
+                        compiler->error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        query_append(sql, compiler->request->query);
+        query_append(sql, compiler->request->query, length);
         buffer_append_string(sql, " AS _t0");
     } else {
         buffer_format(sql, "%s.", compiler->options.schema);

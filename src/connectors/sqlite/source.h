@@ -82,10 +82,12 @@ void catalog_append_key_part(struct buffer *sql, const struct catalog_table *tab
 /* Is this a name of the row key (a "rowid" that no column hides)? */
 bool catalog_is_row_key(const struct catalog_table *table, const char *name);
 
-/* query.c: prepares a user's query alone and refuses all but one SELECT that only reads. */
-enum status query_check(sqlite3 *connection, const char *query, struct error *error) MUST_USE;
+/* query.c: prepares a user's query alone and refuses all but one SELECT that only reads. `length` is
+ * that of the statement, without what follows its semicolon. */
+enum status query_check(sqlite3 *connection, const char *query, size_t *length,
+                        struct error *error) MUST_USE;
 /* "(query\n)" without its closing semicolon. */
-void query_append(struct buffer *sql, const char *query);
+void query_append(struct buffer *sql, const char *query, size_t length);
 enum status query_describe_on(struct sqlite_database *self, sqlite3 *connection, const char *query,
                               struct arena *arena, struct schema_table *table,
                               struct error *error) MUST_USE;
