@@ -421,12 +421,13 @@ enum status time_parse_timestamp(const char *text, size_t length, struct cell *c
             return STATUS_FAILED;
         }
     }
-    int64_t us;
-    if (__builtin_mul_overflow(days, US_PER_DAY, &us) ||
-        __builtin_add_overflow(us, ns / 1000 - offset * INT64_C(1000000), &us)) {
+    /* midnight of the first day is below the range, the rest of that day is not */
+    __int128 us = (__int128)days * US_PER_DAY + ns / 1000 - offset * INT64_C(1000000);
+    if (us < INT64_MIN || us > INT64_MAX) {
         return STATUS_FAILED;
     }
-    *cell = (struct cell){.kind = VALUE_TIMESTAMP, .aux = (uint16_t)(ns % 1000), .i64 = us};
+    *cell =
+        (struct cell){.kind = VALUE_TIMESTAMP, .aux = (uint16_t)(ns % 1000), .i64 = (int64_t)us};
     cell->flags = zoned ? CELL_ZONED : 0;
     return STATUS_OK;
 }

@@ -1,10 +1,10 @@
 /* What the tests of the SQLite source share. */
 #include "support_sqlite_source.h"
+#include "model/decimal.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "model/decimal.h"
 
 static sqlite3 *open_file(const char *path)
 {
@@ -66,8 +66,7 @@ enum status source_try_open(struct source_test *test, const char *path, const ch
         .uri = uri,
         .memory_bytes = 8 << 20,
         .timeout_ms = 300,
-        .spill_folder =
-            with_spill_folder ? arena_copy_string(test->arena, test_folder()) : NULL,
+        .spill_folder = with_spill_folder ? arena_copy_string(test->arena, test_folder()) : NULL,
     };
     test->source = connector->source;
     enum status status = connector->open(&open, &test->database, &test->error);
@@ -125,7 +124,8 @@ struct column_list source_list(struct source_test *test, const char *names)
     return columns;
 }
 
-struct read_request *source_request(struct source_test *test, const char *table, const char *columns)
+struct read_request *source_request(struct source_test *test, const char *table,
+                                    const char *columns)
 {
     struct read_request *request = arena_allocate_zeroed(test->arena, 1, sizeof *request);
     struct column_list names = source_list(test, columns);
@@ -145,7 +145,8 @@ struct read_request *source_request(struct source_test *test, const char *table,
     return request;
 }
 
-struct read_join *source_joins(struct source_test *test, struct read_request *request, uint32_t count)
+struct read_join *source_joins(struct source_test *test, struct read_request *request,
+                               uint32_t count)
 {
     struct read_join *joins = arena_allocate_zeroed(test->arena, count, sizeof *joins);
     request->joins = joins;
@@ -166,10 +167,18 @@ struct read_join source_join(struct source_test *test, int32_t from, const char 
 void cell_show(const struct cell *cell, struct buffer *out)
 {
     switch (cell->kind) {
-    case VALUE_NULL: buffer_append_byte(out, '-'); break;
-    case VALUE_BOOL: buffer_format(out, "b%" PRId64, cell->i64); break;
-    case VALUE_INT64: buffer_format(out, "i%" PRId64, cell->i64); break;
-    case VALUE_FLOAT64: buffer_format(out, "f%.17g", cell->f64); break;
+    case VALUE_NULL:
+        buffer_append_byte(out, '-');
+        break;
+    case VALUE_BOOL:
+        buffer_format(out, "b%" PRId64, cell->i64);
+        break;
+    case VALUE_INT64:
+        buffer_format(out, "i%" PRId64, cell->i64);
+        break;
+    case VALUE_FLOAT64:
+        buffer_format(out, "f%.17g", cell->f64);
+        break;
     case VALUE_DECIMAL:
         buffer_append_byte(out, 'd');
         decimal_append(cell, out);
@@ -185,7 +194,9 @@ void cell_show(const struct cell *cell, struct buffer *out)
             buffer_format(out, "%02x", cell->bytes[i]);
         }
         break;
-    case VALUE_LARGE: buffer_format(out, "L%" PRIu64, cell->large->length); break;
+    case VALUE_LARGE:
+        buffer_format(out, "L%" PRIu64, cell->large->length);
+        break;
     case VALUE_MAP:
         for (uint32_t i = 0; i < cell->length; i++) {
             cell_show(&cell->items[2 * i], out);
@@ -194,7 +205,8 @@ void cell_show(const struct cell *cell, struct buffer *out)
             buffer_append_byte(out, ';');
         }
         break;
-    default: fail_msg("a cell of kind %d", cell->kind);
+    default:
+        fail_msg("a cell of kind %d", cell->kind);
     }
 }
 
@@ -208,7 +220,8 @@ static enum status read_rows(struct source_test *test, const struct read_request
     if (status != STATUS_OK) {
         return status;
     }
-    while ((status = test->source->cursor_next(cursor, 7, 1 << 20, &batch, &test->error)) == STATUS_OK) {
+    while ((status = test->source->cursor_next(cursor, 7, 1 << 20, &batch, &test->error)) ==
+           STATUS_OK) {
         assert_true(batch->row_count > 0 && batch->row_count <= 7);
         for (uint32_t row = 0; row < batch->row_count; row++) {
             for (uint32_t i = 0; i < batch->width; i++) {

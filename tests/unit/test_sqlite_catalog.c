@@ -175,8 +175,7 @@ static void test_indexes(void **state)
     const struct schema_index *plain = index_of(child, "plain");
     assert_list(plain->columns, "p,b");
     assert_false(plain->unique || plain->partial || plain->implied);
-    assert_string_equal(plain->native_sql,
-                        "CREATE INDEX plain ON child(p, b COLLATE NOCASE DESC)");
+    assert_string_equal(plain->native_sql, "CREATE INDEX plain ON child(p, b COLLATE NOCASE DESC)");
     const struct schema_index *part = index_of(child, "part");
     assert_true(part->unique && part->partial && !part->implied);
     assert_list(index_of(child, "made_up")->columns, ",");
@@ -245,8 +244,9 @@ static void test_fingerprint(void **state)
     (void)state;
     const char *path = sqlite_file(everything);
     char fingerprints[3][33];
-    static const char *const changes[] = {"", "INSERT INTO parent DEFAULT VALUES", "CREATE INDEX n ON "
-                                                                                   "parent(flag)"};
+    static const char *const changes[] = {"", "INSERT INTO parent DEFAULT VALUES",
+                                          "CREATE INDEX n ON "
+                                          "parent(flag)"};
     for (int i = 0; i < 3; i++) {
         struct catalog_test catalog;
         sqlite_file_execute(path, changes[i]);
@@ -265,9 +265,10 @@ static void test_view_that_cannot_be_read(void **state)
 {
     (void)state;
     struct catalog_test catalog;
-    describe(&catalog, "CREATE TABLE t(a); CREATE VIEW v AS SELECT a FROM t; PRAGMA writable_schema=1;"
-                       "UPDATE sqlite_schema SET sql = 'CREATE VIEW v AS SELECT other FROM gone' "
-                       "WHERE name = 'v'");
+    describe(&catalog,
+             "CREATE TABLE t(a); CREATE VIEW v AS SELECT a FROM t; PRAGMA writable_schema=1;"
+             "UPDATE sqlite_schema SET sql = 'CREATE VIEW v AS SELECT other FROM gone' "
+             "WHERE name = 'v'");
     assert_null(schema_find_table(catalog.schema, "v"));
     bool said = false;
     for (uint32_t i = 0; i < catalog.schema->object_count; i++) {
@@ -318,8 +319,9 @@ static void test_queries(void **state)
         "VACUUM INTO 'copy.db'",
     };
     describe(&catalog, everything);
-    describe_query(&catalog, "SELECT p.id, p.price * 2 AS twice, p.*, c.q FROM parent p JOIN child c "
-                             "ON c.p = p.id ORDER BY 1 ; ",
+    describe_query(&catalog,
+                   "SELECT p.id, p.price * 2 AS twice, p.*, c.q FROM parent p JOIN child c "
+                   "ON c.p = p.id ORDER BY 1 ; ",
                    STATUS_OK, &table);
     assert_int_equal(table.kind, SCHEMA_QUERY);
     assert_int_equal(table.column_count, 8);
@@ -342,18 +344,26 @@ static void test_create_text(void **state)
     (void)state;
     struct arena *arena = arena_create(0);
     struct create_facts facts;
-    static const char *const texts[] = {"", "CREATE TABLE", "CREATE TABLE t(", "CREATE TABLE t(a CHECK (",
-                                        "CREATE TABLE t(a CHECK", "CREATE TABLE t(a '",
-                                        "CREATE TABLE t(a /*", "CREATE TABLE t(a CONSTRAINT",
-                                        "((((((((", "))))))))", "CREATE TABLE t([a] REFERENCES"};
+    static const char *const texts[] = {"",
+                                        "CREATE TABLE",
+                                        "CREATE TABLE t(",
+                                        "CREATE TABLE t(a CHECK (",
+                                        "CREATE TABLE t(a CHECK",
+                                        "CREATE TABLE t(a '",
+                                        "CREATE TABLE t(a /*",
+                                        "CREATE TABLE t(a CONSTRAINT",
+                                        "((((((((",
+                                        "))))))))",
+                                        "CREATE TABLE t([a] REFERENCES"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         assert_int_equal(create_text_read(texts[i], arena, &facts), STATUS_OK);
     }
     assert_int_equal(facts.foreign_key_count, 1);
     assert_int_equal(
-        create_text_read("CREATE TABLE t(\"check\" INT, [references] INT, a INT CONSTRAINT \"o\"\"k\" CHECK "
-                         "(a IN (1,2)) CHECK(length(a) > ')') -- CHECK (no)\n, `b` REFERENCES x)",
-                         arena, &facts),
+        create_text_read(
+            "CREATE TABLE t(\"check\" INT, [references] INT, a INT CONSTRAINT \"o\"\"k\" CHECK "
+            "(a IN (1,2)) CHECK(length(a) > ')') -- CHECK (no)\n, `b` REFERENCES x)",
+            arena, &facts),
         STATUS_OK);
     assert_int_equal(facts.check_count, 2);
     assert_string_equal(facts.checks[0], "a IN (1,2)");
@@ -366,16 +376,11 @@ static void test_create_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_columns),
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_indexes),
-        cmocka_unit_test(test_constraints),
-        cmocka_unit_test(test_objects),
-        cmocka_unit_test(test_fingerprint),
-        cmocka_unit_test(test_view_that_cannot_be_read),
-        cmocka_unit_test(test_queries),
-        cmocka_unit_test(test_create_text),
+        cmocka_unit_test(test_tables),      cmocka_unit_test(test_columns),
+        cmocka_unit_test(test_keys),        cmocka_unit_test(test_indexes),
+        cmocka_unit_test(test_constraints), cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_fingerprint), cmocka_unit_test(test_view_that_cannot_be_read),
+        cmocka_unit_test(test_queries),     cmocka_unit_test(test_create_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

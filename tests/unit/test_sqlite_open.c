@@ -60,8 +60,8 @@ static void test_refused_files(void **state)
     expect_refusal(write_file("noise.db", noise, sizeof noise), NULL, ERROR_SOURCE_INVALID,
                    "not a SQLite 3 database");
     expect_refusal(write_file("short.db", "SQL", 3), NULL, ERROR_SOURCE_INVALID, "SQL");
-    expect_refusal(write_file("two.db", "** This file contains an SQLite 2.1 database **", 47), NULL,
-                   ERROR_SOURCE_INVALID, "SQLite 2");
+    expect_refusal(write_file("two.db", "** This file contains an SQLite 2.1 database **", 47),
+                   NULL, ERROR_SOURCE_INVALID, "SQLite 2");
     expect_refusal("", NULL, ERROR_USAGE, "no file");
     const char *path = sqlite_file(small);
     expect_refusal(path, "?immutible=1", ERROR_UNKNOWN_OPTION, "immutible");
@@ -91,9 +91,9 @@ static void test_damaged(void **state)
 static void test_truncated(void **state)
 {
     (void)state;
-    const char *path =
-        sqlite_file("CREATE TABLE t(v); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM "
-                    "n WHERE i < 2000) INSERT INTO t SELECT printf('%0100d', i) FROM n");
+    const char *path = sqlite_file(
+        "CREATE TABLE t(v); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM "
+        "n WHERE i < 2000) INSERT INTO t SELECT printf('%0100d', i) FROM n");
     assert_int_equal(truncate(path, 40960), 0);
     expect_refusal(path, NULL, ERROR_SOURCE_INVALID, "malformed");
 }
@@ -107,8 +107,9 @@ static void test_empty_file(void **state)
     const char *path = write_file("empty.db", "", 0);
 
     source_open(&test, path);
-    assert_int_equal(test.database->connector->catalog->describe(test.database, &schema, &test.error),
-                     STATUS_OK);
+    assert_int_equal(
+        test.database->connector->catalog->describe(test.database, &schema, &test.error),
+        STATUS_OK);
     assert_int_equal(schema->table_count, 0);
     arena_destroy(schema->arena);
     assert_int_equal(test.source->caveats(test.database, &out, &test.error), STATUS_OK);
@@ -136,9 +137,8 @@ static void test_locked(void **state)
     /* a writer in the midst of a transaction: opening works, the snapshot waits for it */
     source_open(&test, path);
     assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(
-        test.source->snapshot(test.database, 2, test.arena, &test.token, &test.error),
-        STATUS_FAILED);
+    assert_int_equal(test.source->snapshot(test.database, 2, test.arena, &test.token, &test.error),
+                     STATUS_FAILED);
     assert_int_equal(test.error.code, ERROR_SOURCE_LOCKED);
     assert_int_equal(test.error.class, ERROR_CLASS_RETRY);
     /* RETRY means that the same call may be made again */
@@ -148,7 +148,8 @@ static void test_locked(void **state)
     source_close(&test);
 }
 
-/* Runs `body` as a user without rights where the tests run as root; its result is the exit status. */
+/* Runs `body` as a user without rights where the tests run as root; its result is the exit status.
+ */
 static void as_nobody(int (*body)(const char *path), const char *path)
 {
     pid_t child = fork();
@@ -184,7 +185,8 @@ static int read_as_single(const char *path)
         return 2;
     }
     const struct read_request *request = source_request(&test, "t", "id,v");
-    if (test.source->snapshot(test.database, 1, test.arena, &test.token, &test.error) != STATUS_OK ||
+    if (test.source->snapshot(test.database, 1, test.arena, &test.token, &test.error) !=
+            STATUS_OK ||
         test.source->reader_open(test.database, &test.reader, &test.error) != STATUS_OK) {
         return 3;
     }
@@ -256,8 +258,8 @@ static void test_immutable_with_wal_content(void **state)
     const char *path = sqlite_file(small);
     sqlite3 *other = NULL;
     assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(other, "PRAGMA journal_mode=WAL; INSERT INTO t VALUES(3, 'x')", NULL,
-                                  NULL, NULL),
+    assert_int_equal(sqlite3_exec(other, "PRAGMA journal_mode=WAL; INSERT INTO t VALUES(3, 'x')",
+                                  NULL, NULL, NULL),
                      SQLITE_OK);
     expect_refusal(path, "?immutable=yes", ERROR_SOURCE_INVALID, "-wal");
     sqlite3_close(other);
@@ -311,8 +313,9 @@ static void read_everything(const char *path)
 
     source_open_reading(&test, path);
     struct read_request *request = source_request(&test, "t", "id,v");
-    assert_int_equal(test.source->split(test.database, request, 1, test.arena, &spans, &count, &test.error),
-                     STATUS_OK);
+    assert_int_equal(
+        test.source->split(test.database, request, 1, test.arena, &spans, &count, &test.error),
+        STATUS_OK);
     assert_int_equal(count, 2);
     assert_string_equal(source_rows(&test, request, NULL), "i1|tone\ni2|ttwo\n");
     source_close(&test);
@@ -343,12 +346,14 @@ static void test_left_unharmed(void **state)
 static void test_wal_is_not_folded_in(void **state)
 {
     (void)state;
-    const char *path = sqlite_file("PRAGMA journal_mode=WAL; CREATE TABLE t(id INTEGER PRIMARY KEY, v)");
+    const char *path =
+        sqlite_file("PRAGMA journal_mode=WAL; CREATE TABLE t(id INTEGER PRIMARY KEY, v)");
     sqlite3 *other = NULL;
     assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
     sqlite3_db_config(other, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     assert_int_equal(
-        sqlite3_exec(other, "INSERT INTO t VALUES(1, 'one'), (2, 'two')", NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_exec(other, "INSERT INTO t VALUES(1, 'one'), (2, 'two')", NULL, NULL, NULL),
+        SQLITE_OK);
     sqlite3_close(other);
     struct fingerprint before = look(path);
     assert_true(before.wal);
@@ -367,7 +372,8 @@ static void test_wal_is_not_folded_in(void **state)
     assert_int_equal(wal_before.st_mtim.tv_nsec, wal_after.st_mtim.tv_nsec);
 }
 
-/* A program that died while it wrote leaves a hot journal: it is rolled back, or the hint says how. */
+/* A program that died while it wrote leaves a hot journal: it is rolled back, or the hint says how.
+ */
 static void test_hot_journal(void **state)
 {
     (void)state;
@@ -376,10 +382,11 @@ static void test_hot_journal(void **state)
     if (child == 0) {
         sqlite3 *writer = NULL;
         sqlite3_open(path, &writer);
-        sqlite3_exec(writer,
-                     "PRAGMA cache_size=1; BEGIN; WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i "
-                     "+ 1 FROM n WHERE i < 3000) INSERT INTO t SELECT i, printf('%0200d', i) FROM n",
-                     NULL, NULL, NULL);
+        sqlite3_exec(
+            writer,
+            "PRAGMA cache_size=1; BEGIN; WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i "
+            "+ 1 FROM n WHERE i < 3000) INSERT INTO t SELECT i, printf('%0200d', i) FROM n",
+            NULL, NULL, NULL);
         _exit(0);
     }
     int status = 0;
@@ -407,9 +414,9 @@ static void test_identity(void **state)
     for (int i = 0; i < 3; i++) {
         struct source_test test;
         source_open(&test, paths[i]);
-        assert_int_equal(test.database->connector->identity(test.database, arena, &identities[i],
-                                                            &test.error),
-                         STATUS_OK);
+        assert_int_equal(
+            test.database->connector->identity(test.database, arena, &identities[i], &test.error),
+            STATUS_OK);
         source_close(&test);
     }
     assert_string_equal(identities[0], identities[1]);
@@ -417,8 +424,9 @@ static void test_identity(void **state)
     struct source_test other;
     const char *identity = NULL;
     source_open(&other, sqlite_file(small));
-    assert_int_equal(other.database->connector->identity(other.database, arena, &identity, &other.error),
-                     STATUS_OK);
+    assert_int_equal(
+        other.database->connector->identity(other.database, arena, &identity, &other.error),
+        STATUS_OK);
     assert_string_not_equal(identities[0], identity);
     source_close(&other);
     arena_destroy(arena);

@@ -1,10 +1,10 @@
 /* What SQLite's values become: the storage class decides, the declared type refines. */
+#include "model/decimal.h"
 #include "support_sqlite_source.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include "model/decimal.h"
 
 /* The cells of a column of this type that holds these SQL values. */
 static void expect(const char *declared, const char *values, const char *expected)
@@ -34,24 +34,27 @@ static void test_integers(void **state)
 static void test_decimals(void **state)
 {
     (void)state;
-    expect("NUMERIC(10,2)",
-           "(1.98), (0.10), (-0.99), (5), (5.0), (1979.99), (0.1 + 0.2), (1e300), (9e999), (-9e999), "
-           "('abc'), (NULL), (123456789012345.6), (-0.0), (0.005)",
-           "d1.98\nd0.1\nd-0.99\nd5\nd5\nd1979.99\nd0.30000000000000004\nd1000000000000000000000000000"
-           "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
-           "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
-           "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
-           "000\ndInfinity\nd-Infinity\ntabc\n-\nd123456789012345.6\nd0\nd0.005\n");
+    expect(
+        "NUMERIC(10,2)",
+        "(1.98), (0.10), (-0.99), (5), (5.0), (1979.99), (0.1 + 0.2), (1e300), (9e999), (-9e999), "
+        "('abc'), (NULL), (123456789012345.6), (-0.0), (0.005)",
+        "d1.98\nd0.1\nd-0.99\nd5\nd5\nd1979.99\nd0.30000000000000004\nd1000000000000000000000000000"
+        "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+        "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+        "000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
+        "000\ndInfinity\nd-Infinity\ntabc\n-\nd123456789012345.6\nd0\nd0.005\n");
     expect("DECIMAL", "(1.5), (2)", "d1.5\nd2\n");
     expect("DEC(5,2)", "(0.07)", "d0.07\n");
-    expect("number(38,10)", "(0.0000000001), (12345678.123456)", "d0.0000000001\nd12345678.123456\n");
+    expect("number(38,10)", "(0.0000000001), (12345678.123456)",
+           "d0.0000000001\nd12345678.123456\n");
     expect("NUMERIC", "(17.1), ('1e3')", "d17.1\nd1000\n");
 }
 
 static void test_floats(void **state)
 {
     (void)state;
-    expect("REAL", "(1), (0.1), (9e999), (-9e999), ('x')", "f1\nf0.10000000000000001\nfinf\nf-inf\ntx\n");
+    expect("REAL", "(1), (0.1), (9e999), (-9e999), ('x')",
+           "f1\nf0.10000000000000001\nfinf\nf-inf\ntx\n");
     expect("DOUBLE PRECISION", "(2.5)", "f2.5\n");
 }
 
@@ -100,13 +103,15 @@ static void test_nul_in_text(void **state)
 static void test_invalid_utf8(void **state)
 {
     (void)state;
-    expect("TEXT", "(cast(x'ff' AS TEXT)), (cast(x'616263646566676869c3' AS TEXT)), ('\xf0\x9f\x90\x91')",
+    expect("TEXT",
+           "(cast(x'ff' AS TEXT)), (cast(x'616263646566676869c3' AS TEXT)), ('\xf0\x9f\x90\x91')",
            "eff\ne616263646566676869c3\nt\xf0\x9f\x90\x91\n");
     struct source_test test;
     struct cursor *cursor = NULL;
     struct batch *batch = NULL;
-    source_open_reading(&test, sqlite_file("CREATE TABLE t(v); INSERT INTO t VALUES(cast(x'c0af' AS "
-                                           "TEXT))"));
+    source_open_reading(&test,
+                        sqlite_file("CREATE TABLE t(v); INSERT INTO t VALUES(cast(x'c0af' AS "
+                                    "TEXT))"));
     struct read_request *request = source_request(&test, "t", "v");
     assert_int_equal(test.source->cursor_open(test.reader, request, NULL, &cursor, &test.error),
                      STATUS_OK);
@@ -123,9 +128,9 @@ static void test_utf16(void **state)
 {
     (void)state;
     struct source_test test;
-    source_open_reading(&test,
-                        sqlite_file("PRAGMA encoding='UTF-16le'; CREATE TABLE t(v TEXT, k NUMERIC(5,2));"
-                                    "INSERT INTO t VALUES('h\xc3\xa9llo \xf0\x9f\x90\x91', 1.25)"));
+    source_open_reading(
+        &test, sqlite_file("PRAGMA encoding='UTF-16le'; CREATE TABLE t(v TEXT, k NUMERIC(5,2));"
+                           "INSERT INTO t VALUES('h\xc3\xa9llo \xf0\x9f\x90\x91', 1.25)"));
     assert_string_equal(source_rows(&test, source_request(&test, "t", "v,k"), NULL),
                         "th\xc3\xa9llo \xf0\x9f\x90\x91|d1.25\n");
     source_close(&test);
@@ -145,11 +150,13 @@ static void test_text_hint(void **state)
                 if (place < length) {
                     text[place] = (char)byte;
                 }
-                bool plain = place == length || (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\');
+                bool plain =
+                    place == length || (byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\');
                 assert_int_equal(cell_text_copy(text, length, arena, &cell), STATUS_OK);
                 assert_int_equal(cell.length, length);
                 assert_memory_equal(cell.bytes, text, length);
-                assert_int_equal(cell.kind, byte < 0x80 || place == length ? VALUE_TEXT : VALUE_ESCAPE);
+                assert_int_equal(cell.kind,
+                                 byte < 0x80 || place == length ? VALUE_TEXT : VALUE_ESCAPE);
                 assert_int_equal((cell.flags & CELL_ASCII) != 0, plain);
             }
         }
@@ -167,7 +174,9 @@ static void test_decimal_property(void **state)
     enum { COUNT = 4000 };
     struct source_test test;
 
-    buffer_append_string(&sql, "CREATE TABLE t(id INTEGER PRIMARY KEY, v NUMERIC(10,2), r REAL); INSERT INTO t VALUES");
+    buffer_append_string(
+        &sql,
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v NUMERIC(10,2), r REAL); INSERT INTO t VALUES");
     for (int i = 0; i < COUNT; i++) {
         double value = (double)random_between(&random, -100000000, 100000000) /
                        (double[]){1, 10, 100, 1000, 1e7}[random_below(&random, 5)];
@@ -190,7 +199,8 @@ static void test_decimal_property(void **state)
             const struct cell *cell = batch_row(batch, i);
             assert_int_equal(cell->kind, VALUE_DECIMAL);
             assert_int_equal(decimal_from_double(cell[1].f64, test.arena, &expected), STATUS_OK);
-            bool is_integer = (cell->flags & CELL_SMALL) != 0 && (cell->flags & CELL_FROM_FLOAT) == 0;
+            bool is_integer =
+                (cell->flags & CELL_SMALL) != 0 && (cell->flags & CELL_FROM_FLOAT) == 0;
             assert_true(is_integer || decimal_compare(cell, &expected) == 0);
             assert_true(decimal_to_double(cell) == cell[1].f64);
             if ((cell->flags & CELL_FROM_FLOAT) != 0) {
@@ -209,8 +219,9 @@ static void test_excess_digits(void **state)
 {
     (void)state;
     struct source_test test;
-    source_open_reading(&test, sqlite_file("CREATE TABLE t(v NUMERIC(10,2), w NUMERIC); INSERT INTO t "
-                                           "VALUES(1.125, 1.125), (1.25, 1), (0.001, 0)"));
+    source_open_reading(&test,
+                        sqlite_file("CREATE TABLE t(v NUMERIC(10,2), w NUMERIC); INSERT INTO t "
+                                    "VALUES(1.125, 1.125), (1.25, 1), (0.001, 0)"));
     assert_string_equal(source_rows(&test, source_request(&test, "t", "v,w"), NULL),
                         "d1.125|d1.125\nd1.25|d1\nd0.001|d0\n");
     const struct excess_digits *excess = test.sqlite->source->excess;
@@ -225,8 +236,9 @@ static void test_generated_and_documents(void **state)
 {
     (void)state;
     struct source_test test;
-    source_open_reading(&test, sqlite_file("CREATE TABLE t(a INT, b AS (a * 2), c AS (a || 'x') STORED);"
-                                           "INSERT INTO t VALUES(4)"));
+    source_open_reading(&test,
+                        sqlite_file("CREATE TABLE t(a INT, b AS (a * 2), c AS (a || 'x') STORED);"
+                                    "INSERT INTO t VALUES(4)"));
     assert_string_equal(source_rows(&test, source_request(&test, "t", "a,b,c,rowid"), NULL),
                         "i4|i8|t4x|i1\n");
     assert_string_equal(source_rows(&test, source_request(&test, "t", ""), NULL),
@@ -238,10 +250,10 @@ static void test_views_and_queries(void **state)
 {
     (void)state;
     struct source_test test;
-    source_open_reading(&test,
-                        sqlite_file("CREATE TABLE t(a INTEGER PRIMARY KEY, p NUMERIC(5,2), f BOOLEAN);"
-                                    "INSERT INTO t VALUES(1, 0.5, 1), (2, 2, 0);"
-                                    "CREATE VIEW v AS SELECT a + 1 AS b, p, f FROM t"));
+    source_open_reading(
+        &test, sqlite_file("CREATE TABLE t(a INTEGER PRIMARY KEY, p NUMERIC(5,2), f BOOLEAN);"
+                           "INSERT INTO t VALUES(1, 0.5, 1), (2, 2, 0);"
+                           "CREATE VIEW v AS SELECT a + 1 AS b, p, f FROM t"));
     assert_string_equal(source_rows(&test, source_request(&test, "v", "p,b,f"), NULL),
                         "d0.5|i2|b1\nd2|i3|b0\n");
     struct read_request *query = source_request(&test, "q", "p,s,f");
@@ -266,9 +278,10 @@ static void test_awkward_names(void **state)
 {
     (void)state;
     struct source_test test;
-    source_open_reading(&test, sqlite_file("CREATE TABLE \"x\"\"; DROP TABLE t; --\n\"(\"a\"\"b\" INT, "
-                                           "\"select\" INT, \"rowid\" TEXT, \"it's\" INT);"
-                                           "INSERT INTO \"x\"\"; DROP TABLE t; --\n\" VALUES(1, 2, 'r', 4)"));
+    source_open_reading(
+        &test, sqlite_file("CREATE TABLE \"x\"\"; DROP TABLE t; --\n\"(\"a\"\"b\" INT, "
+                           "\"select\" INT, \"rowid\" TEXT, \"it's\" INT);"
+                           "INSERT INTO \"x\"\"; DROP TABLE t; --\n\" VALUES(1, 2, 'r', 4)"));
     assert_string_equal(source_rows(&test,
                                     source_request(&test, "x\"; DROP TABLE t; --\n",
                                                    "a\"b,select,rowid,it's,_rowid_"),
@@ -287,14 +300,22 @@ static void test_declared_types(void **state)
         int32_t precision;
         int32_t scale;
     } cases[] = {
-        {"INTEGER", VALUE_INT64, 'I', 0, 0},      {"VARCHAR(20)", VALUE_TEXT, 'T', 0, 0},
-        {"", VALUE_TEXT, 'B', 0, 0},              {"BLOB", VALUE_BYTES, 'B', 0, 0},
-        {"FLOAT", VALUE_FLOAT64, 'R', 0, 0},      {"NUMERIC ( 10 , 2 )", VALUE_DECIMAL, 'N', 10, 2},
-        {"decimal(7)", VALUE_DECIMAL, 'N', 7, 0}, {"NUMERIC(a)", VALUE_DECIMAL, 'N', 0, 0},
-        {"NUMERIC(", VALUE_DECIMAL, 'N', 0, 0},   {"NUMERIC(99999999999999999999)", VALUE_DECIMAL, 'N', 0, 0},
-        {"POINT", VALUE_INT64, 'I', 0, 0},        {"DATETIME", VALUE_TEXT, 'N', 0, 0},
-        {"CHARINT", VALUE_INT64, 'I', 0, 0},      {"BOOLEAN", VALUE_BOOL, 'N', 0, 0},
-        {"STRING", VALUE_TEXT, 'N', 0, 0},        {"DECIMALINT(3)", VALUE_INT64, 'I', 0, 0},
+        {"INTEGER", VALUE_INT64, 'I', 0, 0},
+        {"VARCHAR(20)", VALUE_TEXT, 'T', 0, 0},
+        {"", VALUE_TEXT, 'B', 0, 0},
+        {"BLOB", VALUE_BYTES, 'B', 0, 0},
+        {"FLOAT", VALUE_FLOAT64, 'R', 0, 0},
+        {"NUMERIC ( 10 , 2 )", VALUE_DECIMAL, 'N', 10, 2},
+        {"decimal(7)", VALUE_DECIMAL, 'N', 7, 0},
+        {"NUMERIC(a)", VALUE_DECIMAL, 'N', 0, 0},
+        {"NUMERIC(", VALUE_DECIMAL, 'N', 0, 0},
+        {"NUMERIC(99999999999999999999)", VALUE_DECIMAL, 'N', 0, 0},
+        {"POINT", VALUE_INT64, 'I', 0, 0},
+        {"DATETIME", VALUE_TEXT, 'N', 0, 0},
+        {"CHARINT", VALUE_INT64, 'I', 0, 0},
+        {"BOOLEAN", VALUE_BOOL, 'N', 0, 0},
+        {"STRING", VALUE_TEXT, 'N', 0, 0},
+        {"DECIMALINT(3)", VALUE_INT64, 'I', 0, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct column_type type = sqlite_column_type_of(cases[i].declared, false);

@@ -1,0 +1,227 @@
+/* Opening, filling and reading DynamoDB-JSON folders in tests. */
+#include "support_dynamodb.h"
+
+#include "base/file.h"
+#include "connectors/dynamodb/compression.h"
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct shape_field fields[] = {
+    {"Pk", 2, {.kind = VALUE_TEXT}},
+    {"Id", 2, {.kind = VALUE_INT64}},
+    {"Name", 4, {.kind = VALUE_TEXT}},
+};
+static const char *const key[] = {"Pk", "Id"};
+static const char *const by_name[] = {"Name"};
+static const struct target_index indexes[] = {{"by-name", {by_name, 1}, false}};
+
+const struct shape things_shape = {.name = "thing", .fields = fields, .field_count = 3};
+const struct target_table things_table = {
+    .name = "things", .key = {key, 2}, .indexes = indexes, .index_count = 1};
+
+struct database *folder_database(const char *path, enum open_mode mode, const char *options)
+{
+    char text[256];
+    struct uri_parameter parameters[4];
+    struct uri uri = {.text = path,
+                      .shown = path,
+                      .scheme = "dynamodb-json",
+                      .path = path,
+                      .parameters = parameters};
+    snprintf(text, sizeof(text), "%s", options != NULL ? options : "");
+    char *rest = text;
+    for (char *part = strsep(&rest, "&"); part != NULL && *part != '\0';
+         part = strsep(&rest, "&")) {
+        parameters[uri.parameter_count].name = strsep(&part, "=");
+        parameters[uri.parameter_count++].value = part;
+    }
+    struct open_options open = {.mode = mode, .uri = &uri, .timeout_ms = 1000};
+    struct database *database = NULL;
+    struct error error;
+    if (connector_dynamodb_json.open(&open, &database, &error) != STATUS_OK) {
+        fail_msg("%s: %s", error.object, error.message);
+    }
+    return database;
+}
+
+const char *folder_new(void)
+{
+    static char paths[256][256];
+    static unsigned turn;
+    char *path = paths[turn++ % 256];
+    snprintf(path, sizeof(paths[0]), "%s", test_folder());
+    return path;
+}
+
+void folder_close(struct database *database)
+{
+    connector_dynamodb_json.close(database);
+}
+
+void run_begin(struct database *database, const char *run_id, uint64_t chunks)
+{
+    struct error error;
+    char holder[64];
+    struct ledger_chunk *list = (struct ledger_chunk *)calloc(chunks + 1, sizeof(*list));
+    assert_non_null(list);
+    for (uint64_t at = 0; at < chunks; at++) {
+        list[at] = (struct ledger_chunk){.number = at + 1,
+                                         .stream = 0,
+                                         .span = {.printable = "rows \"x\"",
+                                                  .bounds = (const uint8_t *)"\0\xFF",
+                                                  .bounds_length = 2,
+                                                  .row_estimate = -1,
+                                                  .last_id = at == 0 ? NULL : "last"}};
+    }
+    if (connector_dynamodb_json.ledger->create(database, run_id, "{\"header\":1}",
+                                               "{\"phase\":\"prepared\"}", list, chunks,
+                                               &error) != STATUS_OK ||
+        connector_dynamodb_json.ledger->claim(database, run_id, 0, false, holder, sizeof(holder),
+                                              &error) != STATUS_OK) {
+        fail_msg("%s: %s", error.object, error.message);
+    }
+    struct target_table table = things_table;
+    assert_int_equal(connector_dynamodb_json.target->prepare(database, &table, 1, NULL, &error),
+                     STATUS_OK);
+    free(list);
+}
+
+struct batch *things_batch(uint32_t entity)
+{
+    struct batch *batch = batch_create(&things_shape, 3, 16);
+    assert_non_null(batch);
+    batch->entity = entity;
+    return batch;
+}
+
+void thing_add(struct batch *batch, const char *pk, int64_t id, const char *name)
+{
+    struct cell *cells = batch_append(batch);
+    assert_non_null(cells);
+    cells[0] = cell_text(arena_copy_string(batch->arena, pk), strlen(pk));
+    cells[1] = cell_int64(id);
+    cells[2] = name != NULL ? cell_text(arena_copy_string(batch->arena, name), strlen(name))
+                            : cell_missing();
+}
+
+struct batch *things_numbered(uint32_t entity, int64_t first, int64_t count)
+{
+    struct batch *batch = things_batch(entity);
+    char name[32];
+    for (int64_t at = first; at < first + count; at++) {
+        snprintf(name, sizeof(name), "name %lld", (long long)at);
+        thing_add(batch, "pk", at, name);
+    }
+    return batch;
+}
+
+void chunk_write(struct database *database, uint64_t epoch, uint64_t chunk, struct batch *batch)
+{
+    const struct target_functions *target = connector_dynamodb_json.target;
+    struct writer *writer = NULL;
+    struct batch_result result;
+    struct error error;
+    struct done_mark mark = {.chunk = chunk, .epoch = epoch, .text = "{\"mark\":\"\xC3\xA9\"}"};
+    uint32_t rows = batch->row_count;
+    assert_int_equal(target->writer_open(database, &things_table, 1, epoch, &writer, &error),
+                     STATUS_OK);
+    assert_int_equal(target->chunk_begin(writer, chunk, 1, &error), STATUS_OK);
+    assert_int_equal(target->submit(writer, chunk, 0, batch, &error), STATUS_OK);
+    assert_int_equal(target->poll(writer, 0, &result, &error), STATUS_OK);
+    assert_int_equal(result.written, rows);
+    assert_int_equal(result.outcome_count, 0);
+    batch_destroy(result.batch);
+    assert_int_equal(target->poll(writer, 0, &result, &error), STATUS_END);
+    if (target->commit(writer, chunk, &mark, &error) != STATUS_OK) {
+        fail_msg("%s: %s", error.object, error.message);
+    }
+    target->writer_close(writer);
+}
+
+static int compare_names(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+static size_t list_names(const char *path, char *names[], size_t capacity)
+{
+    size_t count = 0;
+    DIR *stream = opendir(path);
+    struct dirent *entry = NULL;
+    while (stream != NULL && (entry = readdir(stream)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            assert_true(count < capacity);
+            names[count++] = strdup(entry->d_name);
+        }
+    }
+    if (stream != NULL) {
+        closedir(stream);
+    }
+    qsort(names, count, sizeof(*names), compare_names);
+    return count;
+}
+
+void folder_names(const char *path, struct buffer *out)
+{
+    static char *names[10000];
+    size_t count = list_names(path, names, 10000);
+    for (size_t at = 0; at < count; at++) {
+        buffer_format(out, "%s\n", names[at]);
+        free(names[at]);
+    }
+}
+
+void folder_contents(const char *path, const char *table, struct buffer *out)
+{
+    static char *names[10000];
+    size_t count = list_names(path_of("%s/%s", path, table), names, 10000);
+    for (size_t at = 0; at < count; at++) {
+        struct dynamodb_lines *lines = NULL;
+        const char *line = NULL;
+        size_t length = 0;
+        bool too_long = false;
+        struct error error;
+        assert_int_equal(dynamodb_lines_open(path_of("%s/%s/%s", path, table, names[at]), 0, 0,
+                                             ERROR_SOURCE_READ, &lines, &error),
+                         STATUS_OK);
+        while (dynamodb_lines_next(lines, &line, &length, &too_long, &error) == STATUS_OK) {
+            buffer_append(out, line, length);
+            buffer_append_byte(out, '\n');
+        }
+        dynamodb_lines_close(lines);
+        free(names[at]);
+    }
+}
+
+void write_file(const char *path, const void *bytes, size_t length)
+{
+    FILE *stream = fopen(path, "wb");
+    assert_non_null(stream);
+    assert_int_equal(fwrite(bytes, 1, length, stream), length);
+    assert_int_equal(fclose(stream), 0);
+}
+
+void read_file(const char *path, struct buffer *out)
+{
+    char bytes[4096];
+    FILE *stream = fopen(path, "rb");
+    assert_non_null(stream);
+    for (size_t got = 0; (got = fread(bytes, 1, sizeof(bytes), stream)) > 0;) {
+        buffer_append(out, bytes, got);
+    }
+    fclose(stream);
+}
+
+const char *path_of(const char *format, ...)
+{
+    static char paths[8][1024];
+    static unsigned turn;
+    char *path = paths[turn++ % 8];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(path, sizeof(paths[0]), format, arguments);
+    va_end(arguments);
+    return path;
+}
