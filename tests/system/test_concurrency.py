@@ -1,0 +1,253 @@
+"""A source that is written to while it is copied: the copy is one moment of it."""
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import unittest
+
+import refusals
+import support
+
+# Moves units between two tables, one transaction a move, and counts its moves in a third: at every
+# moment the sum is the same, and no account is below zero.
+WRITER = """
+import random, sqlite3, sys
+path, seed, stop = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+import os, time
+db = sqlite3.connect(path, isolation_level=None, timeout=120)
+numbers = random.Random(seed)
+moves = failures = 0
+print("ready", flush=True)
+while not os.path.exists(stop):
+    i, n = numbers.randrange(1, 2001), numbers.randrange(1, 50)
+    try:
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("UPDATE left_side SET units = units - ? WHERE id = ?", (n, i))
+        db.execute("UPDATE right_side SET units = units + ? WHERE id = ?", (n, 2001 - i))
+        db.execute("INSERT INTO move(side, at, units) VALUES (?, ?, ?)", (i, 2001 - i, n))
+        if moves % 7 == 0:
+            db.execute("DELETE FROM move WHERE id % 5 = 0 AND id < (SELECT max(id) - 100 FROM move)")
+        db.execute("UPDATE total SET moved = moved + ?", (n,))
+        db.execute("COMMIT")
+        moves += 1
+    except sqlite3.OperationalError as error:
+        failures += 1
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        if "locked" not in str(error):
+            raise
+    if moves % 50 == 0:
+        time.sleep(0.001)
+print(moves, failures, flush=True)
+"""
+SIDES = 2000
+SUM = 2 * SIDES * 1000000
+
+
+class ConcurrencyTestCase(refusals.TestCase):
+    def make(self, mode):
+        db = sqlite3.connect(self.path("live.db"))
+        db.execute("PRAGMA journal_mode=" + mode)
+        db.execute("PRAGMA synchronous=OFF")
+        db.executescript("""
+            CREATE TABLE left_side(id INTEGER PRIMARY KEY, units INTEGER NOT NULL, pad TEXT);
+            CREATE TABLE move(id INTEGER PRIMARY KEY AUTOINCREMENT, side INTEGER, at INTEGER, units INTEGER);
+            CREATE TABLE total(moved INTEGER);
+            CREATE TABLE right_side(id INTEGER PRIMARY KEY, units INTEGER NOT NULL, pad TEXT);
+            INSERT INTO total VALUES (0);
+        """)
+        for table in ("left_side", "right_side"):
+            db.executemany("INSERT INTO %s VALUES (?, 1000000, ?)" % table,
+                           [(i, "p" * 100) for i in range(1, SIDES + 1)])
+        db.commit()
+        db.close()
+
+    def writer(self, seed=1):
+        process = subprocess.Popen([sys.executable, "-c", WRITER, self.path("live.db"), str(seed),
+                                    self.path("stop")], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(self.end_writer, process)
+        self.assertEqual(process.stdout.readline(), "ready\n")
+        return process
+
+    def end_writer(self, process):
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+    def stop_writer(self, process):
+        open(self.path("stop"), "w", encoding="ascii").close()
+        out, _ = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 0)
+        os.unlink(self.path("stop"))
+        moves, failures = map(int, out.split())
+        return moves, failures
+
+    def assert_one_moment(self, left, right, moved):
+        self.assertEqual(len(left), SIDES)
+        self.assertEqual(len(right), SIDES)
+        self.assertEqual(sum(left.values()) + sum(right.values()), SUM)
+        self.assertEqual(sum(right.values()) - SIDES * 1000000, moved,
+                         "the tables are of different moments")
+        return moved
+
+    def sides_of_sqlite(self, path):
+        db = sqlite3.connect(path)
+        sides = [dict(db.execute("SELECT id, units FROM %s" % t)) for t in ("left_side", "right_side")]
+        moved, = db.execute("SELECT moved FROM total").fetchone()
+        self.assertEqual(db.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+        db.close()
+        return (*sides, moved)
+
+    def sides_of_json(self, folder):
+        tables = support.read_dynamodb_json(folder)
+        sides = [{int(i["id"]["N"]): int(i["units"]["N"]) for i in tables[t]}
+                 for t in ("left_side", "right_side")]
+        return sides
+
+
+class Live(ConcurrencyTestCase):
+    """WAL: writers go on, and the copy sees one moment."""
+
+    def test_express_and_general(self):
+        self.make("WAL")
+        process = self.writer()
+        moments = []
+        ways = ((), ("--no-express",), ("--jobs", "1"), ("--no-express", "--jobs", "4"),
+                ("--jobs", "2", "--chunk-rows", "100"), ("--no-express", "--jobs", "2", "--chunk-rows", "50"))
+        for number, way in enumerate(ways * (5 if support.SOAK else 1)):
+            with self.subTest(way=way):
+                copy = "copy%d.db" % number
+                self.run_program("migrate", "--state", "state%d" % number, *way, "live.db", copy)
+                moments.append(self.assert_one_moment(*self.sides_of_sqlite(self.path(copy))))
+        moves, _ = self.stop_writer(process)
+        # The writer was at work all the while, or the test shows nothing.
+        self.assertGreater(moves, 100)
+        self.assertEqual(moments, sorted(moments))
+        self.assertGreater(len(set(moments)), len(ways) // 2)
+
+    def test_to_dynamodb_json(self):
+        self.make("WAL")
+        process = self.writer(2)
+        for number in range(3):
+            out = "out%d" % number
+            self.run_program("migrate", "--state", out + ".state", "--jobs", "4", "--chunk-rows", "100",
+                             "--exclude", "total", "live.db", "dynamodb-json:" + out)
+            left, right = self.sides_of_json(self.path(out))
+            self.assert_one_moment(left, right, sum(right.values()) - SIDES * 1000000)
+        self.assertGreater(self.stop_writer(process)[0], 50)
+
+    def test_embedded_rows_are_of_the_same_moment(self):
+        self.make("WAL")
+        self.execute(self.path("live.db"), "CREATE INDEX move_side ON move(side);")
+        self.write("transhume.yaml", """transhume: 1
+source: sqlite:live.db
+target: dynamodb-json:out
+tables:
+  side:
+    key: { partition: id }
+    from: left_side
+    fields:
+      id: copy
+      units: copy
+      Count: { aggregate: move, match: { side: id }, value: "count(*)" }
+      Moved: { aggregate: move, match: { side: id }, value: "sum(units)" }
+      Moves: { embed: move, match: { side: id }, order: id, fields: { units: copy } }
+""")
+        process = self.writer(3)
+        time.sleep(0.3)
+        self.run_program("migrate", "--jobs", "4", "--chunk-rows", "100")
+        self.stop_writer(process)
+        items = support.read_dynamodb_json(self.path("out"))["side"]
+        self.assertEqual(len(items), SIDES)
+        total = 0
+        for item in items:
+            listed = [int(m["M"]["units"]["N"]) for m in item["Moves"]["L"]]
+            self.assertEqual(len(listed), int(item["Count"]["N"]))
+            self.assertEqual(sum(listed), int(item["Moved"]["N"]))
+            total += len(listed)
+        self.assertGreater(total, 0)
+
+    def test_killed_and_resumed_while_it_is_written_to(self):
+        # Two snapshots then: said clearly, and each keyed row is there once.
+        self.make("WAL")
+        process = self.writer(4)
+        arguments = ("--chunk-rows", "200", "live.db", "copy.db")
+        self.interrupted(*arguments, commits=5)
+        time.sleep(0.2)
+        result = support.transhume("resume", *arguments, cwd=self.folder)
+        self.stop_writer(process)
+        self.assert_code(result, 1)
+        self.assertIn("mixed snapshot", result.out + result.err)
+        left, right, _ = self.sides_of_sqlite(self.path("copy.db"))
+        self.assertEqual((len(left), len(right)), (SIDES, SIDES))
+
+    def test_a_checkpoint_under_way(self):
+        self.make("WAL")
+        process = self.writer(5)
+        keeper = sqlite3.connect(self.path("live.db"), isolation_level=None, timeout=1)
+        self.addCleanup(keeper.close)
+        run = support.start("migrate", "--no-express", "--chunk-rows", "50", "live.db", "copy.db",
+                            cwd=self.folder)
+        self.addCleanup(self.end, run)
+        while run.poll() is None:
+            try:
+                keeper.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except sqlite3.OperationalError:
+                pass
+            time.sleep(0.01)
+        self.assert_code(support.finish(run), 0)
+        self.stop_writer(process)
+        self.assert_one_moment(*self.sides_of_sqlite(self.path("copy.db")))
+
+    def test_the_source_is_sound_afterwards(self):
+        self.make("WAL")
+        process = self.writer(6)
+        self.run_program("migrate", "live.db", "copy.db")
+        self.stop_writer(process)
+        left, right, moved = self.sides_of_sqlite(self.path("live.db"))
+        self.assert_one_moment(left, right, moved)
+
+
+class RollbackJournal(ConcurrencyTestCase):
+    """Without WAL the copy holds writers up, and says so before; nothing breaks."""
+
+    def test_check_says_so(self):
+        self.make("DELETE")
+        result = self.run_program("check", "live.db", "copy.db")
+        self.assertRegex(result.out, r"(?i)WAL")
+        self.assertRegex(result.out, r"(?i)writ")
+        db = sqlite3.connect(self.path("live.db"))
+        db.execute("PRAGMA journal_mode=WAL")
+        db.close()
+        self.assertNotRegex(self.run_program("check", "live.db", "copy.db").out, r"(?i)writers? .*wait")
+
+    def test_writers_wait(self):
+        self.make("DELETE")
+        process = self.writer(7)
+        for number, way in enumerate(((), ("--no-express", "--jobs", "2", "--chunk-rows", "100"))):
+            with self.subTest(way=way):
+                copy = "copy%d.db" % number
+                self.run_program("migrate", "--timeout", "60s", "--state", "state%d" % number, *way, "live.db", copy)
+                self.assert_one_moment(*self.sides_of_sqlite(self.path(copy)))
+        moves, failures = self.stop_writer(process)
+        self.assertGreater(moves, 0)
+        self.assertEqual(failures, 0, "a writer was refused instead of held up")
+
+    def test_a_writer_that_waits_gets_its_turn(self):
+        self.make("DELETE")
+        run = self.stopped("migrate", "--no-express", "--chunk-rows", "100", "live.db", "copy.db")
+        db = sqlite3.connect(self.path("live.db"), isolation_level=None, timeout=0.2)
+        self.addCleanup(db.close)
+        with self.assertRaises(sqlite3.OperationalError):
+            db.execute("UPDATE total SET moved = 7")
+        run.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(run), 0)
+        db.execute("UPDATE total SET moved = 7")
+        self.assertEqual(self.query(self.path("copy.db"), "SELECT moved FROM total"), [(0,)])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,225 @@
+"""Memory stays bounded, whatever the size of the database, of a parent or of a value."""
+import json
+import os
+import sqlite3
+import subprocess
+import unittest
+
+import refusals
+import support
+from chinook_expected import Expectation
+
+BOUND_KIB = 64 << 10
+CHINOOK_PLAN = os.path.join(support.ROOT, "examples", "chinook", "transhume.yaml")
+FLAT_ROWS = 2000000 if support.SOAK else 300000
+BIG = 1000000 if support.SOAK else 200000
+
+
+class LimitsTestCase(refusals.TestCase):
+    def measured(self, *arguments, code=0, bound_kib=BOUND_KIB, time_limit=240):
+        """Runs the program and checks the most memory it ever held."""
+        report = self.path("measure.json")
+        result = subprocess.run([os.path.join(support.BUILD, "measure"), report, support.PROGRAM,
+                                 *map(str, arguments)], cwd=self.folder, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, timeout=time_limit * support.PATIENCE)
+        with open(report, encoding="ascii") as file:
+            figures = json.load(file)
+        os.unlink(report)
+        self.assertEqual(figures["exit"], code, result.stderr.decode("utf-8", "replace")[-3000:])
+        if not os.environ.get("TRANSHUME_SANITIZE"):
+            self.assertLessEqual(figures["peak_kib"], bound_kib, "more memory than the bound")
+        return figures
+
+    def flat(self, rows=FLAT_ROWS, columns=9):
+        path = self.path("flat.db")
+        subprocess.run([os.path.join(support.BUILD, "flatbench"), "--force", "--columns", str(columns),
+                        str(rows), path], check=True)
+        return path
+
+    def totals(self, path, table="t"):
+        """Sums that tell a lost, doubled or altered row, by SQLite."""
+        db = sqlite3.connect(path)
+        columns = [row[1] for row in db.execute("PRAGMA table_info(%s)" % table)]
+        sums = ", ".join("total(length(%s)), total(unicode(%s)), total(%s)" % (c, c, c) for c in columns)
+        row = db.execute("SELECT count(*), %s FROM %s" % (sums, table)).fetchone()
+        db.close()
+        return row
+
+
+class Flat(LimitsTestCase):
+    def test_plain_copy(self):
+        self.flat()
+        for number, way in enumerate((("--jobs", "2"), ("--no-express", "--jobs", "4"))):
+            with self.subTest(way=way):
+                copy = "copy%d.db" % number
+                self.measured("migrate", "--state", "s%d" % number, *way, "flat.db", copy)
+                self.assertEqual(self.totals(self.path(copy)), self.totals(self.path("flat.db")))
+
+    def test_to_dynamodb_json(self):
+        self.flat(columns=10)
+        for number, query in enumerate(("", "?compression=zstd")):
+            with self.subTest(query=query):
+                out = "out%d" % number
+                self.measured("migrate", "--state", out + ".s", "--jobs", "4", "flat.db",
+                              "dynamodb-json:%s%s" % (out, query))
+                names = sorted(os.listdir(self.path(out, "t")))
+                lines = sum(len(support.read_lines(self.path(out, "t", name))) for name in names)
+                self.assertEqual(lines, FLAT_ROWS)
+
+    def test_rejects_of_everything(self):
+        self.flat()
+        support.make_sqlite(self.path("copy.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY CHECK (id < 0), a, b, c, d,"
+                            " price, r, created, flag);")
+        self.measured("migrate", "--no-express", "flat.db", "copy.db", code=1)
+        count = 0
+        for name in os.listdir(self.path(".transhume", "rejects")):
+            with open(self.path(".transhume", "rejects", name), "rb") as file:
+                count += sum(1 for _ in file)
+        self.assertEqual(count, FLAT_ROWS)
+
+    def test_duplicate_keys_of_a_whole_table(self):
+        self.flat()
+        self.write("transhume.yaml", """transhume: 1
+source: sqlite:flat.db
+target: dynamodb-json:out
+tables:
+  t: { key: { partition: K }, from: t, fields: { K: "{flag}", id: copy } }
+""")
+        self.measured("migrate", code=1)
+        items = support.read_dynamodb_json(self.path("out"))["t"]
+        db = sqlite3.connect(self.path("flat.db"))
+        first = db.execute("SELECT min(id) FROM t GROUP BY flag ORDER BY 1").fetchall()
+        db.close()
+        self.assertEqual(sorted(int(i["id"]["N"]) for i in items), [i for i, in first])
+
+
+class BigParents(LimitsTestCase):
+    def migrate(self, code):
+        figures = self.measured("migrate", "--plan", CHINOOK_PLAN, "--state", "s", "shop.db", "dynamodb-json:out",
+                                code=code)
+        return figures
+
+    def tables(self):
+        return support.read_dynamodb_json(self.path("out"))
+
+    def test_a_customer_with_very_many_invoices(self):
+        support.musicshop(self.path("shop.db"), "--big-customer", BIG)
+        self.migrate(code=0)
+        orders = self.tables()["chinook-customer-orders"]
+        db = sqlite3.connect(self.path("shop.db"))
+        customers, = db.execute("SELECT count(*) FROM Customer").fetchone()
+        invoices, = db.execute("SELECT count(*) FROM Invoice").fetchone()
+        big, count = db.execute("SELECT CustomerId, count(*) n FROM Invoice GROUP BY 1 ORDER BY n DESC").fetchone()
+        cents, = db.execute("SELECT sum(CAST(round(Total * 100) AS INTEGER)) FROM Invoice WHERE CustomerId = ?",
+                            (big,)).fetchone()
+        db.close()
+        self.assertEqual(len(orders), customers + invoices)
+        profile, = (i for i in orders if i["PK"]["S"] == "CUSTOMER#%d" % big and i["SK"]["S"] == "PROFILE")
+        self.assertEqual(int(profile["TotalOrders"]["N"]), count)
+        self.assertEqual(round(float(profile["TotalSpent"]["N"]) * 100), cents)
+
+    def test_a_playlist_with_very_many_tracks(self):
+        support.musicshop(self.path("shop.db"), "--big-playlist", BIG)
+        self.migrate(code=0)
+        playlists = self.tables()["chinook-playlists"]
+        db = sqlite3.connect(self.path("shop.db"))
+        big, count = db.execute("SELECT PlaylistId, count(*) n FROM PlaylistTrack GROUP BY 1 ORDER BY n DESC").fetchone()
+        tracks = [t for t, in db.execute("SELECT TrackId FROM PlaylistTrack WHERE PlaylistId = ? ORDER BY 1", (big,))]
+        milliseconds, = db.execute("SELECT sum(Milliseconds) FROM PlaylistTrack JOIN Track USING (TrackId)"
+                                   " WHERE PlaylistId = ?", (big,)).fetchone()
+        db.close()
+        own = {i["SK"]["S"]: i for i in playlists if i["PK"]["S"] == "PLAYLIST#%d" % big}
+        self.assertEqual(len(own), 1 + (count + 99) // 100)
+        self.assertEqual(int(own["METADATA"]["TrackCount"]["N"]), count)
+        self.assertEqual(int(own["METADATA"]["TotalDuration"]["N"]), milliseconds)
+        found = []
+        for page in range(1, (count + 99) // 100 + 1):
+            found += [int(t["M"]["TrackId"]["N"]) for t in own["TRACKS_PAGE#%d" % page]["Tracks"]["L"]]
+        self.assertEqual(found, tracks)
+
+    def test_a_list_that_no_item_can_hold_is_a_clear_reject(self):
+        support.musicshop(self.path("shop.db"), "--big-playlist", BIG)
+        self.write("transhume.yaml", """transhume: 1
+source: sqlite:shop.db
+target: dynamodb-json:out
+tables:
+  playlists:
+    key: { partition: PlaylistId }
+    from: Playlist
+    fields:
+      "*": copy
+      Tracks: { embed: PlaylistTrack, order: TrackId, fields: { TrackId: copy, Name: { lookup: Track, column: Name } } }
+""")
+        self.measured("migrate", code=1)
+        rejects = self.rejects()
+        db = sqlite3.connect(self.path("shop.db"))
+        big, = db.execute("SELECT max(PlaylistId) FROM Playlist").fetchone()
+        playlists, = db.execute("SELECT count(*) FROM Playlist").fetchone()
+        db.close()
+        self.assertEqual([(r["code"], r["key"]) for r in rejects],
+                         [("record-too-large", {"PlaylistId": big})])
+        self.assertEqual(len(self.tables()["playlists"]), playlists - 1)
+
+    def test_killed_within_the_big_parent(self):
+        support.musicshop(self.path("shop.db"), "--big-playlist", BIG // 10)
+        arguments = ("--plan", CHINOOK_PLAN, "--state", "s", "--chunk-rows", "10", "shop.db", "dynamodb-json:out")
+        for seconds in (0.1, 0.2):
+            support.kill_after(seconds, "migrate" if not os.path.exists(self.path("s", "run.json")) else "resume",
+                               *arguments, cwd=self.folder)
+        result = support.transhume("resume", *arguments, cwd=self.folder)
+        if result.code == 2:
+            result = support.transhume("migrate", *arguments, cwd=self.folder)
+        self.assert_code(result, 0)
+        expected = Expectation(self.path("shop.db")).tables()
+        self.assertEqual(support.dynamodb_differences(expected, self.tables()), [])
+
+
+class LargeValues(LimitsTestCase):
+    """jobs x (ring + 2 x the slice limit) + 32 MiB; express and sliced values never whole in memory twice."""
+
+    def test_a_hundred_mebibytes(self):
+        size = 100 << 20
+        db = sqlite3.connect(self.path("big.db"))
+        db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, b BLOB)")
+        db.execute("INSERT INTO t VALUES (1, zeroblob(?)), (2, x'01')", (size,))
+        db.commit()
+        blob = db.execute("SELECT count(*) FROM t").fetchone()
+        self.assertEqual(blob, (2,))
+        with_ends = b"begin" + os.urandom(1 << 16)
+        handle = db.blobopen("t", "b", 1) if hasattr(db, "blobopen") else None
+        if handle:
+            handle.write(with_ends)
+            handle.seek(size - len(with_ends))
+            handle.write(with_ends[::-1])
+            handle.close()
+            db.commit()
+        db.close()
+        self.measured("migrate", "--state", "s1", "--no-express", "--jobs", "2", "big.db", "copy1.db")
+        # The express lane is SQLite's own: it holds a row whole.
+        self.measured("migrate", "--state", "s2", "big.db", "copy2.db", bound_kib=BOUND_KIB + 2 * (size >> 10))
+        for copy in ("copy1.db", "copy2.db"):
+            self.assert_same_blobs(copy)
+
+    def assert_same_blobs(self, copy):
+        db = sqlite3.connect(self.path("big.db"))
+        db.execute("ATTACH ? AS copy", (self.path(copy),))
+        self.assertEqual(db.execute("SELECT count(*) FROM t JOIN copy.t c USING (id) WHERE t.b = c.b"
+                                    " AND typeof(c.b) = 'blob'").fetchone(), (2,))
+        db.close()
+
+    def test_many_values_of_a_mebibyte(self):
+        db = sqlite3.connect(self.path("big.db"))
+        db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, b BLOB, t TEXT)")
+        db.executemany("INSERT INTO t VALUES (?, randomblob(?), hex(randomblob(?)))",
+                       [(i, (1 << 20) - i * 1000, 200 << 10) for i in range(80)])
+        db.commit()
+        db.close()
+        self.measured("migrate", "--state", "s1", "--no-express", "--jobs", "4", "big.db", "copy1.db",
+                      bound_kib=BOUND_KIB + (32 << 10))
+        self.measured("migrate", "--state", "s2", "big.db", "copy2.db")
+        for copy in ("copy1.db", "copy2.db"):
+            self.assert_same_sqlite(self.path("big.db"), self.path(copy))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,264 @@
+"""Rejects, from being refused to being mended and loaded: none lost, none doubled."""
+import json
+import os
+import shutil
+import sqlite3
+import unittest
+
+import refusals
+import support
+
+ROWS = 200
+
+
+class RejectsTestCase(refusals.TestCase):
+    """Rows 10, 20 ... are refused: by a CHECK of the SQLite target, or as numbers that DynamoDB lacks."""
+
+    def setUp(self):
+        super().setUp()
+        db = sqlite3.connect(self.path("source.db"))
+        db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v REAL, note TEXT, b BLOB, price NUMERIC(10,2))")
+        db.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?)",
+                       [(i, float("inf") if i % 10 == 0 else i / 4, "n\u00f6te %d\n\"x\"" % i, bytes([i]),
+                         i * 1.98) for i in range(1, ROWS + 1)])
+        db.commit()
+        db.close()
+        self.bad = list(range(10, ROWS + 1, 10))
+
+    def aim_at(self, target):
+        self.target = target
+        if target.startswith("sqlite"):
+            support.make_sqlite(self.path("copy.db"),
+                                "CREATE TABLE t(id INTEGER PRIMARY KEY, v REAL CHECK (v < 1e300), note TEXT,"
+                                " b BLOB, price NUMERIC(10,2));")
+
+    def migrate(self, *options, code=1):
+        return self.run_program("migrate", "--chunk-rows", "50", *options, "source.db", self.target,
+                                code=code)
+
+    def mend(self, path, value=1.5, only=None):
+        """Reads all rejects, puts a number where the infinity is, and writes them as one file."""
+        rejects = self.rejects()
+        for reject in rejects:
+            if only is None or reject["key"]["id"] in only:
+                reject["record"]["v"] = value
+        with open(self.path(path), "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(reject) + "\n" for reject in rejects)
+        return rejects
+
+    def load(self, *options, file="mended.jsonl", code=0):
+        return self.run_program("migrate", "--rejects", file, *options, "source.db", self.target, code=code)
+
+    def assert_holds(self, expected):
+        """`expected`: {id: v}."""
+        if self.target.startswith("sqlite"):
+            self.assertEqual(dict(self.query(self.path("copy.db"), "SELECT id, v FROM t")), expected)
+            return
+        items = support.items_by_key(support.read_dynamodb_json(self.path("out"))["t"], "id")
+        self.assertEqual({int(key[0]): float(item["v"]["N"]) for key, item in items.items()}, expected)
+
+    def expected(self, mended=None):
+        values = {i: i / 4 for i in range(1, ROWS + 1) if i % 10}
+        values.update(mended or {})
+        return values
+
+
+class RoundTrip(RejectsTestCase):
+    TARGETS = ("sqlite:copy.db", "dynamodb-json:out")
+
+    def each_target(self, test):
+        for target in self.TARGETS:
+            with self.subTest(target=target):
+                self.doCleanups()
+                self.setUp()
+                self.aim_at(target)
+                test()
+
+    def test_reject_mend_load_complete(self):
+        def test():
+            result = self.migrate()
+            self.assertIn("--rejects", result.out + result.err)
+            self.assertEqual(sorted(r["key"]["id"] for r in self.rejects()), self.bad)
+            self.assert_holds(self.expected())
+            self.mend("mended.jsonl")
+            result = self.load()
+            self.assertIn(str(len(self.bad)), result.out)
+            self.assert_holds(self.expected({i: 1.5 for i in self.bad}))
+        self.each_target(test)
+
+    def test_what_was_not_mended_is_rejected_again(self):
+        def test():
+            self.migrate()
+            self.mend("mended.jsonl", only={10, 30})
+            self.load(code=1)
+            self.assert_holds(self.expected({10: 1.5, 30: 1.5}))
+            # The second round: the rejects of the load are rejects like the others.
+            self.assertEqual(sorted(r["key"]["id"] for r in self.rejects()),
+                             [i for i in self.bad if i not in (10, 30)])
+            self.mend("again.jsonl", 2.5)
+            self.load(file="again.jsonl")
+            self.assert_holds(self.expected({i: 1.5 if i in (10, 30) else 2.5 for i in self.bad}))
+        self.each_target(test)
+
+    def test_mended_where_it_lies(self):
+        def test():
+            self.migrate()
+            folder = self.path(".transhume", "rejects")
+            for name in sorted(os.listdir(folder)):
+                with open(os.path.join(folder, name), encoding="utf-8") as file:
+                    lines = [json.loads(line) for line in file]
+                for reject in lines:
+                    reject["record"]["v"] = 3.5
+                with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                    file.writelines(json.dumps(line) + "\n" for line in lines)
+            names = sorted(os.listdir(folder))
+            kept = self.path("kept")
+            shutil.copytree(folder, kept)
+            self.load(file=os.path.join(".transhume", "rejects", names[0]))
+            for name in names[1:]:
+                self.load(file=os.path.join("kept", name))
+            self.assert_holds(self.expected({i: 3.5 for i in self.bad}))
+        self.each_target(test)
+
+    def test_other_values_come_back_exactly(self):
+        def test():
+            self.migrate()
+            self.mend("mended.jsonl")
+            self.load()
+            if self.target.startswith("sqlite"):
+                source = dict((row[0], row[1:]) for row in self.query(
+                    self.path("source.db"), "SELECT id, note, hex(b), price, typeof(price) FROM t"))
+                copy = dict((row[0], row[1:]) for row in self.query(
+                    self.path("copy.db"), "SELECT id, note, hex(b), price, typeof(price) FROM t"))
+                self.assertEqual(copy, source)
+            else:
+                items = support.items_by_key(support.read_dynamodb_json(self.path("out"))["t"], "id")
+                for i in self.bad:
+                    item = items[(str(i),)]
+                    self.assertEqual(item["note"], {"S": "n\u00f6te %d\n\"x\"" % i})
+                    self.assertEqual(float(item["price"]["N"]), round(i * 1.98, 6))
+        self.each_target(test)
+
+    def test_loading_twice_is_no_doubling(self):
+        def test():
+            self.migrate()
+            self.mend("mended.jsonl")
+            self.load()
+            result = support.transhume("migrate", "--rejects", "mended.jsonl", "source.db", self.target,
+                                       cwd=self.folder)
+            # Refused, or each one a duplicate: in any case none twice.
+            self.assertIn(result.code, (1, 2, 5), result.err)
+            self.assert_holds(self.expected({i: 1.5 for i in self.bad}))
+        self.each_target(test)
+
+    def test_killed_while_loading(self):
+        def test():
+            self.migrate()
+            self.mend("mended.jsonl")
+            place = "engine.before_commit"
+            result = support.kill_at(place, 1, "migrate", "--rejects", "mended.jsonl", "source.db", self.target,
+                                     cwd=self.folder)
+            self.assert_code(result, -9)
+            self.run_program("resume", "source.db", self.target)
+            self.assert_holds(self.expected({i: 1.5 for i in self.bad}))
+            result = support.kill_at("engine.after_commit", 1, "migrate", "--rejects", "mended.jsonl", "source.db",
+                                     self.target, cwd=self.folder)
+        self.each_target(test)
+
+    def test_deleted_lines_are_given_up(self):
+        def test():
+            self.migrate()
+            self.mend("mended.jsonl")
+            with open(self.path("mended.jsonl"), encoding="utf-8") as file:
+                lines = file.readlines()[:3]
+            self.write("few.jsonl", "".join(lines))
+            self.load(file="few.jsonl")
+            kept = [json.loads(line)["key"]["id"] for line in lines]
+            self.assert_holds(self.expected({i: 1.5 for i in kept}))
+        self.each_target(test)
+
+
+class Kills(RejectsTestCase):
+    """However a run with rejects is interrupted: each reject once, in the end."""
+
+    def test_at_each_place_around_the_commit(self):
+        places = ("engine.before_rejects_sync", "engine.after_rejects_sync", "engine.before_commit",
+                  "engine.after_commit")
+        for target in ("sqlite:copy.db", "dynamodb-json:out"):
+            for place in places:
+                for occurrence in (1, 3):
+                    with self.subTest(target=target, place=place, occurrence=occurrence):
+                        self.doCleanups()
+                        self.setUp()
+                        self.aim_at(target)
+                        arguments = ("--chunk-rows", "30", "source.db", target)
+                        result = support.kill_at(place, occurrence, "migrate", *arguments, cwd=self.folder)
+                        self.assert_code(result, -9)
+                        self.run_program("resume", *arguments, code=1)
+                        self.assertEqual(sorted(r["key"]["id"] for r in self.rejects()), self.bad)
+                        self.assert_holds(self.expected())
+
+
+class BadFiles(RejectsTestCase):
+    def setUp(self):
+        super().setUp()
+        self.aim_at("dynamodb-json:out")
+        self.migrate()
+        self.mend("mended.jsonl")
+        with open(self.path("mended.jsonl"), encoding="utf-8") as file:
+            self.lines = [json.loads(line) for line in file]
+
+    def refused_file(self, text, says=(), code=2, name=None):
+        with open(self.path("bad.jsonl"), "wb") as file:
+            file.write(text if isinstance(text, bytes) else text.encode())
+        before = refusals.listing(self.path("out", "t"))
+        result = support.transhume("migrate", "--rejects", "bad.jsonl", "source.db", self.target,
+                                   cwd=self.folder)
+        self.assertEqual(result.code, code, result.err)
+        lines = refusals.first_line_of(result.err)
+        self.assertEqual(len(lines), 1, result.err)
+        for word in ("bad.jsonl", *says):
+            self.assertIn(word, lines[0])
+        if name:
+            self.assertIn("[%s]" % name, lines[0])
+        self.assert_listing(before, self.path("out", "t"))
+
+    def line(self, **changes):
+        return json.dumps(dict(self.lines[0], **changes)) + "\n"
+
+    def test_a_missing_file(self):
+        self.refused("migrate", "--rejects", "none.jsonl", "source.db", self.target, code=2,
+                     name=("usage", "source-missing", "bad-value", "state-invalid"), says="none.jsonl",
+                     unharmed=[self.path("out")])
+
+    def test_what_is_no_reject_file(self):
+        good = self.line()
+        for text, says in ((good + "not json\n", ("2",)), (good + '{"a": 1}\n', ("2",)), (b"\xff\xfe\n", ()),
+                           ("[1, 2]\n", ()), (good[:-20] + "\n", ())):
+            with self.subTest(text=text[-40:]):
+                self.refused_file(text, says)
+
+    def test_an_empty_file(self):
+        self.write("bad.jsonl", "")
+        result = support.transhume("migrate", "--rejects", "bad.jsonl", "source.db", self.target, cwd=self.folder)
+        self.assertIn(result.code, (0, 2), result.err)
+
+    def test_tables_and_entities_that_are_not_in_the_plan(self):
+        self.refused_file(self.line(entity="nobody"), ("nobody",))
+        self.refused_file(self.line(table="../etc"), ("../etc",))
+
+    def test_a_newer_format(self):
+        self.refused_file(self.line(format=99), (), code=5, name="format-newer")
+
+    def test_a_field_that_does_not_belong(self):
+        self.refused_file(self.line(record={"$decimal": ["x"]}))
+
+    def test_dry_run_changes_nothing(self):
+        with self.unharmed(self.path("out")):
+            result = support.transhume("migrate", "--dry-run", "--rejects", "mended.jsonl", "source.db",
+                                       self.target, cwd=self.folder)
+        self.assertIn(result.code, (0, 2), result.err)
+
+
+if __name__ == "__main__":
+    unittest.main()

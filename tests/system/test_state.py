@@ -1,0 +1,287 @@
+"""state.json, status and reset: what people and scripts see of a run, at every moment whole."""
+import json
+import os
+import re
+import shutil
+import signal
+import time
+import unittest
+
+import refusals
+import support
+
+STAMP = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$"
+STATUSES = ("not_started", "in_progress", "completed", "failed")
+
+
+class StateTestCase(refusals.TestCase):
+    arguments = ("--chunk-rows", "20", "shop.db")
+
+    def setUp(self):
+        super().setUp()
+        self.shop()
+
+    def assert_form(self, state):
+        """All that the documentation of state.json says."""
+        self.assertEqual(state["format"], 1)
+        self.assertIn(state["status"], STATUSES)
+        self.assertRegex(state["run"], r"^\d{8}T\d{6}Z-\w+$")
+        for name in ("started_at", "updated_at"):
+            self.assertRegex(state[name], STAMP)
+        self.assertLessEqual(state["started_at"], state["updated_at"])
+        self.assertIsInstance(state["errors"], list)
+        for error in state["errors"]:
+            self.assertRegex(error["at"], STAMP)
+            self.assertRegex(error["code"], r"^[a-z-]+$")
+            self.assertTrue(error["message"])
+        self.assertIsInstance(state["validation"], list)
+        for table in state["tables"].values():
+            self.assertIn(table["status"], STATUSES)
+            self.assertEqual(table["records_migrated"],
+                             sum(e["migrated"] for e in table["entities"].values()))
+            for entity in table["entities"].values():
+                self.assertIn("last_id", entity)
+                self.assertIsInstance(entity["migrated"], int)
+                self.assertTrue(entity["total"] is None or entity["migrated"] <= entity["total"])
+
+    def status_json(self, *options):
+        result = self.run_program("status", "--json", *options)
+        return json.loads(result.out)
+
+
+class StateFile(StateTestCase):
+    def test_completed(self):
+        for target in ("sqlite:copy.db", "dynamodb-json:out"):
+            with self.subTest(target=target):
+                folder = "state" + target[:4]
+                self.run_program("migrate", "--state", folder, *self.arguments, target)
+                state = self.state(folder)
+                self.assert_form(state)
+                self.assertEqual(state["status"], "completed")
+                self.assertEqual(state["errors"], [])
+                for name, rows in support.sqlite_counts(self.path("shop.db")).items():
+                    table = state["tables"][name]
+                    self.assertEqual((table["status"], table["total_records"], table["records_migrated"]),
+                                     ("completed", rows, rows))
+                    entity, = table["entities"].values()
+                    self.assertEqual((entity["total"], entity["migrated"]), (rows, rows))
+
+    def test_interrupted(self):
+        for target in ("sqlite:copy.db", "dynamodb-json:out"):
+            with self.subTest(target=target):
+                shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+                self.interrupted("--jobs", "1", *self.arguments, target, commits=4)
+                state = self.state()
+                self.assert_form(state)
+                self.assertEqual(state["status"], "in_progress")
+                migrated = sum(t["records_migrated"] for t in state["tables"].values())
+                self.assertLess(migrated, 40 + 120 + 240)
+                self.run_program("resume", *self.arguments, target)
+                state = self.state()
+                self.assertEqual(state["status"], "completed")
+                self.assertEqual(sum(t["records_migrated"] for t in state["tables"].values()), 400)
+
+    def test_last_id_ends_the_unbroken_prefix(self):
+        process = self.stopped("migrate", "--jobs", "1", "--include", "invoice", "--chunk-rows", "10", "shop.db",
+                               "copy.db", failpoint="engine.after_commit", occurrence=5)
+        time.sleep(0)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(process), 4)
+        entity = self.state()["tables"]["invoice"]["entities"]["invoice"]
+        done = self.query(self.path("copy.db"), "SELECT max(id), count(*) FROM invoice")[0]
+        self.assertEqual(done[0], done[1], "the chunks done are no prefix")
+        self.assertEqual(entity["migrated"], done[1])
+        self.assertIn(str(done[0]), re.findall(r"\d+", str(entity["last_id"])))
+
+    def test_failed(self):
+        result = self.run_program("migrate", *self.arguments, "copy.db", code=3,
+                                  env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:3"})
+        self.assertTrue(refusals.first_line_of(result.err))
+        state = self.state()
+        self.assert_form(state)
+        self.assertEqual(state["status"], "failed")
+        self.assertTrue(state["errors"])
+        self.assertIn("failed", self.run_program("status").out)
+        self.run_program("resume", *self.arguments, "copy.db")
+        self.assertEqual(self.state()["status"], "completed")
+
+    def test_whole_at_every_moment(self):
+        # Read as fast as it goes while the run writes it: never half, never empty.
+        refusals.make_shop(self.path("big.db"), customers=2000)
+        process = support.start("migrate", "--rows-per-second", "8000", "--chunk-rows", "100", "big.db", "copy.db",
+                                cwd=self.folder)
+        self.addCleanup(self.end, process)
+        looks, seen = 0, set()
+        while process.poll() is None:
+            if os.path.exists(self.path(".transhume", "state.json")):
+                state = self.state()
+                self.assert_form(state)
+                seen.add(state["tables"]["customer"]["records_migrated"] if state["tables"] else None)
+                looks += 1
+            time.sleep(0.001)
+        self.assert_code(support.finish(process), 0)
+        self.assertGreater(looks, 20)
+        self.assertGreater(len(seen), 1, "it was not kept up to date")
+
+    def test_a_kill_while_it_is_written(self):
+        for occurrence in (1, 2, 3):
+            with self.subTest(occurrence=occurrence):
+                self.doCleanups()
+                self.setUp()
+                result = support.kill_at("engine.state_before_rename", occurrence, "migrate", *self.arguments,
+                                         "copy.db", cwd=self.folder)
+                self.assert_code(result, -9)
+                if os.path.exists(self.path(".transhume", "state.json")):
+                    self.assert_form(self.state())
+                again = support.transhume("resume", *self.arguments, "copy.db", cwd=self.folder)
+                if again.code == 2:
+                    again = support.transhume("migrate", *self.arguments, "copy.db", cwd=self.folder)
+                self.assert_code(again, 0)
+                self.assertFalse([n for n in os.listdir(self.path(".transhume")) if "tmp" in n.lower()])
+
+    def test_finished_runs_are_kept(self):
+        self.run_program("migrate", "shop.db", "copy.db")
+        first = self.state()["run"]
+        self.run_program("migrate", "shop.db", "copy2.db")
+        second = self.state()["run"]
+        self.assertNotEqual(first, second)
+        self.assertEqual(os.listdir(self.path(".transhume", "runs")), [first])
+        with open(self.path(".transhume", "runs", first, "state.json"), encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["run"], first)
+
+    def test_the_plan_as_it_was_is_kept(self):
+        self.run_program("init", "shop.db", "dynamodb-json:out")
+        self.run_program("migrate")
+        with open(self.path("transhume.yaml"), encoding="utf-8") as file:
+            plan = file.read()
+        with open(self.path(".transhume", "plan.yaml"), encoding="utf-8") as file:
+            self.assertEqual(file.read(), plan)
+
+    def test_the_log_has_levels_and_times(self):
+        self.run_program("migrate", *self.arguments, "copy.db")
+        with open(self.path(".transhume", "transhume.log"), encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        self.assertTrue(lines)
+        for line in lines:
+            self.assertRegex(line, r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*Z (error|warning|info|debug): |  )")
+
+
+class Status(StateTestCase):
+    def test_without_a_run(self):
+        result = self.run_program("status")
+        self.assertIn("transhume migrate", result.out + result.err)
+        state = self.status_json()
+        self.assertEqual((state["format"], state["status"]), (1, "not_started"))
+
+    def test_json_is_the_file(self):
+        self.run_program("migrate", *self.arguments, "copy.db")
+        self.assertEqual(self.status_json(), self.state())
+
+    def test_table_with_percent(self):
+        self.interrupted("--jobs", "1", *self.arguments, "copy.db", commits=4)
+        out = self.run_program("status").out
+        for word in ("customer", "invoice", "line", "%"):
+            self.assertIn(word, out)
+        self.run_program("resume", *self.arguments, "copy.db")
+        self.assertIn("100", self.run_program("status").out)
+
+    def test_rate_and_time_left_of_a_live_run(self):
+        refusals.make_shop(self.path("big.db"), customers=2000)
+        process = support.start("migrate", "--rows-per-second", "4000", "--chunk-rows", "200", "big.db", "copy.db",
+                                cwd=self.folder)
+        self.addCleanup(self.end, process)
+
+        def moved():
+            try:
+                return sum(t["records_migrated"] for t in self.state()["tables"].values()) > 2000
+            except (OSError, KeyError):
+                return False
+        refusals.wait_until(moved, "records to move")
+        out = self.run_program("status").out
+        self.assertRegex(out, r"(?i)rate\s+[\d.,]+")
+        self.assertRegex(out, r"(?i)\b(eta|left)\b")
+        process.send_signal(signal.SIGINT)
+        self.assert_code(support.finish(process), 4)
+
+    def test_watch_ends_with_the_run(self):
+        process = self.stopped("migrate", *self.arguments, "copy.db")
+        watch = support.start("status", "--watch", cwd=self.folder)
+        self.addCleanup(self.end, watch)
+        time.sleep(0.3)
+        self.assertIsNone(watch.poll(), "it did not wait for the run")
+        process.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(process), 0)
+        result = support.finish(watch, time_limit=10)
+        self.assert_code(result, 0)
+        self.assertIn("completed", result.out)
+
+    def test_watch_without_a_run_ends(self):
+        self.assert_code(support.transhume("status", "--watch", cwd=self.folder, time_limit=10), 0)
+
+    def test_a_damaged_file(self):
+        self.run_program("migrate", *self.arguments, "copy.db")
+        for text in ("", "{", "[]", "null", '{"format": 1}', '{"format": 1, "tables": []}', "\xff"):
+            with self.subTest(text=text):
+                with open(self.path(".transhume", "state.json"), "w", encoding="latin-1") as file:
+                    file.write(text)
+                result = support.transhume("status", cwd=self.folder)
+                self.assertIn(result.code, (0, 5), result.err)
+                if result.code:
+                    self.assertIn("state.json", refusals.first_line_of(result.err)[0])
+
+    def test_names_can_not_write_to_the_terminal(self):
+        support.make_sqlite(self.path("odd.db"), "CREATE TABLE \"a\x1b[31m\nb\"(id INTEGER PRIMARY KEY);"
+                            "INSERT INTO \"a\x1b[31m\nb\" VALUES (1);")
+        ran = self.run_program("migrate", "--progress", "log", "--verbose", "odd.db", "copy.db")
+        shown = self.run_program("status")
+        checked = self.run_program("check", "--sample", "1", "odd.db", "copy2.db")
+        for result in (ran, shown, checked):
+            self.assertNotIn("\x1b", result.out + result.err)
+
+
+class Reset(StateTestCase):
+    def test_without_confirm(self):
+        self.interrupted(*self.arguments, "copy.db")
+        self.refused("reset", code=2, name="usage", unharmed=[self.path("copy.db")])
+        self.assertTrue(os.path.exists(self.path(".transhume", "state.json")))
+
+    def test_says_what_stays_in_the_target(self):
+        for target, place in (("sqlite:copy.db", "copy.db"), ("dynamodb-json:out", "out")):
+            with self.subTest(target=target):
+                self.interrupted(*self.arguments, target)
+                with self.unharmed(self.path(place), self.path("shop.db")):
+                    result = self.run_program("reset", "--confirm")
+                self.assertIn(place, result.out)
+                self.assertFalse(os.path.exists(self.path(".transhume", "state.json")))
+                self.assertEqual(self.status_json()["status"], "not_started")
+
+    def test_nothing_to_reset(self):
+        result = self.run_program("reset", "--confirm")
+        self.assertTrue(result.out + result.err)
+
+    def test_a_folder_that_is_not_ours(self):
+        os.mkdir(self.path("mine"))
+        with open(self.path("mine", "diary"), "w", encoding="ascii") as file:
+            file.write("dear diary")
+        with self.unharmed(self.path("mine")):
+            result = support.transhume("reset", "--confirm", "--state", "mine", cwd=self.folder)
+        self.assertIn(result.code, (0, 2, 5), result.err)
+
+    def test_other_files_in_the_folder_stay_or_are_named(self):
+        self.run_program("migrate", *self.arguments, "copy.db")
+        with open(self.path(".transhume", "diary"), "w", encoding="ascii") as file:
+            file.write("dear diary")
+        self.run_program("reset", "--confirm")
+        self.assertTrue(os.path.exists(self.path(".transhume", "diary")), "a foreign file was removed")
+
+    def test_a_link_is_not_followed(self):
+        self.run_program("migrate", "--state", "real", *self.arguments, "copy.db")
+        os.symlink("real", self.path("link"))
+        with self.unharmed(self.path("real")):
+            result = support.transhume("reset", "--confirm", "--state", "link", cwd=self.folder)
+        self.assertEqual(result.code, 5, result.err)
+
+
+if __name__ == "__main__":
+    unittest.main()
