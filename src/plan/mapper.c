@@ -1,155 +1,101 @@
-/* Runs the mapping: batches in, batches out. Parents with children: mapper_list.c. */
+/* The mapper: batches of source rows in, batches of target records out. */
 #include "plan/mapper.h"
-
+#include "plan/mapper_internal.h"
 #include <stdlib.h>
 #include <string.h>
-#include "plan/mapper_internal.h"
-#include "plan/template.h"
 
-enum { RECORD_BYTES_DEFAULT = 16 << 20, CELLS_MAX = 1 << 20 };
+static const uint64_t record_bytes_default = (uint64_t)16 << 20;
+/* Records are measured here by their cells, which take up to so many times what a target stores.
+ * The target's own rule is checked by its connector; this bound only keeps lists from growing
+ * without end. */
+enum { MEASURE_FACTOR = 4 };
 
-/* ---------------------------------------------------------------- making one */
+/* ---- making and freeing */
 
-static enum status prepare_expressions(struct mapper *mapper, struct error *error)
+static enum status make_lists(struct mapper *mapper, struct entity_state *entity,
+                              struct error *error)
 {
-    const struct stream_mapping *mapping = mapper->mapping;
-    uint32_t most = 0;
-    if (mapping->expression_count == 0) {
-        return STATUS_OK;
+    const struct mapping *mapping = entity->mapping;
+    uint32_t count = mapping->pages != MAPPING_NONE;
+    for (uint32_t i = 0; i < mapping->field_count; i++) {
+        count += mapping->fields[i].kind == FIELD_EMBED;
     }
-    if (expression_sandbox_create(&mapper->sandbox, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    mapper->statements = arena_allocate_zeroed(mapper->memory, mapping->expression_count,
-                                               sizeof *mapper->statements);
-    if (mapper->statements == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
-    }
-    for (uint32_t i = 0; i < mapping->expression_count; i++) {
-        const struct plan_expression *expression = &mapping->expressions[i];
-        if (expression_prepare(mapper->sandbox, expression, &mapper->statements[i], error) !=
-            STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        most = expression->count > most ? expression->count : most;
-    }
-    mapper->arguments =
-        arena_allocate_zeroed(mapper->memory, most + (size_t)1, sizeof *mapper->arguments);
-    return mapper->arguments != NULL ? STATUS_OK
-                                     : error_set(error, ERROR_MEMORY, NULL, "out of memory");
-}
-
-static bool prepare_entities(struct mapper *mapper)
-{
-    const struct plan_stream *stream = mapper->stream;
-    uint32_t count = stream->entity_count;
-    mapper->entities = arena_allocate_zeroed(mapper->memory, count, sizeof *mapper->entities);
-    mapper->counts = arena_allocate_zeroed(mapper->memory, count, sizeof *mapper->counts);
-    mapper->taken = arena_allocate_zeroed(mapper->memory, count, sizeof(struct batch *));
-    if (mapper->entities == NULL || mapper->counts == NULL || mapper->taken == NULL) {
-        return false;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        struct mapper_entity *entity = &mapper->entities[i];
-        entity->entity = &mapper->plan->entities[stream->entities[i]];
-        entity->mapping = entity->entity->mapping;
-        uint32_t fields = entity->mapping->field_count;
-        entity->width =
-            (entity->mapping->document_star ? 1 : fields) + mapper->mapping->key_count;
-        uint32_t *decimals =
-            arena_allocate_zeroed(mapper->memory, fields + (size_t)1, sizeof *decimals);
-        if (decimals == NULL) {
-            return false;
-        }
-        for (uint32_t j = 0; j < fields && !entity->mapping->document_star; j++) {
-            const struct value_type *type = &entity->mapping->fields[j].type;
-            if (type->kind == VALUE_DECIMAL && type->precision > 0) {
-                decimals[entity->decimal_count++] = j;
-            }
-        }
-        entity->decimals = decimals;
-    }
-    return true;
-}
-
-static bool prepare_list(struct mapper *mapper, uint32_t index)
-{
-    const struct mapping_list *mapping = &mapper->mapping->lists[index];
-    struct cell *names =
-        arena_allocate_zeroed(mapper->memory, mapping->field_count + (size_t)1, sizeof *names);
-    if (names == NULL) {
-        return false;
+    entity->lists = calloc((size_t)count + 1, sizeof *entity->lists);
+    if (!entity->lists) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a mapper");
     }
     for (uint32_t i = 0; i < mapping->field_count; i++) {
         const struct mapping_field *field = &mapping->fields[i];
-        names[i] = cell_text(field->name, field->name_length);
-        names[i].flags = field->name_plain ? CELL_ASCII : 0;
-    }
-    mapper->lists[index].names = names;
-    mapper->lists[index].entity = MAPPING_NONE;
-    for (uint32_t i = 0; i < mapper->stream->entity_count; i++) {
-        const struct mapping *entity = mapper->entities[i].mapping;
-        for (uint32_t j = 0; j < entity->field_count; j++) {
-            if (entity->fields[j].kind == FIELD_EMBED && entity->fields[j].list == index) {
-                mapper->lists[index].entity = i;
-            }
+        if (field->kind == FIELD_EMBED) {
+            entity->lists[entity->list_count++] =
+                (struct list_state){.list = &mapper->shared->lists[field->list],
+                                    .number = field->list,
+                                    .entity = entity,
+                                    .field = field};
         }
     }
-    return true;
+    if (mapping->pages != MAPPING_NONE) {
+        entity->lists[entity->list_count++] =
+            (struct list_state){.list = &mapper->shared->lists[mapping->pages],
+                                .number = mapping->pages,
+                                .entity = entity};
+    }
+    return STATUS_OK;
 }
 
-static bool prepare_children(struct mapper *mapper)
+static enum status make_states(struct mapper *mapper, struct error *error)
 {
-    const struct stream_mapping *mapping = mapper->mapping;
-    struct arena *memory = mapper->memory;
-    mapper->parent_count = mapper->stream->request.column_count;
-    mapper->parent = arena_allocate_zeroed(memory, mapper->parent_count + (size_t)1,
-                                           sizeof *mapper->parent);
-    mapper->aggregates = arena_allocate_zeroed(memory, mapping->aggregate_count + (size_t)1,
-                                               sizeof *mapper->aggregates);
-    mapper->results = arena_allocate_zeroed(memory, mapping->aggregate_count + (size_t)1,
-                                            sizeof *mapper->results);
-    mapper->lists =
-        arena_allocate_zeroed(memory, mapping->list_count + (size_t)1, sizeof *mapper->lists);
-    mapper->list_cells =
-        arena_allocate_zeroed(memory, mapping->list_count + (size_t)1, sizeof *mapper->list_cells);
-    mapper->slot_count = mapping->name_count;
-    mapper->slots =
-        arena_allocate_zeroed(memory, mapping->name_count + (size_t)1, sizeof *mapper->slots);
-    if (mapper->parent == NULL || mapper->aggregates == NULL || mapper->results == NULL ||
-        mapper->lists == NULL || mapper->list_cells == NULL || mapper->slots == NULL) {
-        return false;
+    const struct plan_stream *stream = mapper->stream;
+    const struct stream_mapping *shared = mapper->shared;
+    uint32_t values = 1;
+    for (uint32_t i = 0; i < shared->expression_count; i++) {
+        values = shared->expressions[i].count > values ? shared->expressions[i].count : values;
     }
-    for (uint32_t i = 0; i < mapping->list_count; i++) {
-        if (!prepare_list(mapper, i)) {
-            return false;
+    mapper->entities = calloc((size_t)stream->entity_count + 1, sizeof *mapper->entities);
+    mapper->counts = calloc((size_t)stream->entity_count + 1, sizeof *mapper->counts);
+    mapper->aggregates = calloc((size_t)shared->aggregate_count + 1, sizeof *mapper->aggregates);
+    mapper->statements = calloc((size_t)shared->expression_count + 1, sizeof *mapper->statements);
+    mapper->expression_values = calloc(values, sizeof *mapper->expression_values);
+    mapper->slots = calloc((size_t)shared->name_count + 1, sizeof *mapper->slots);
+    mapper->taken = calloc((size_t)stream->entity_count + 1, sizeof *mapper->taken);
+    mapper->scratch = arena_create(0);
+    if (!mapper->entities || !mapper->counts || !mapper->aggregates || !mapper->statements ||
+        !mapper->expression_values || !mapper->slots || !mapper->taken || !mapper->scratch) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a mapper");
+    }
+    for (uint32_t i = 0; i < shared->aggregate_count; i++) {
+        if (shared->aggregates[i].function == AGGREGATE_SUM) {
+            decimal_sum_init(&mapper->aggregates[i].sum);
         }
     }
-    return true;
+    enum status status = STATUS_OK;
+    for (; mapper->entity_count < stream->entity_count && status == STATUS_OK;
+         mapper->entity_count++) {
+        struct entity_state *state = &mapper->entities[mapper->entity_count];
+        state->entity = &mapper->plan->entities[stream->entities[mapper->entity_count]];
+        state->mapping = state->entity->mapping;
+        state->counts = &mapper->counts[mapper->entity_count];
+        status = make_lists(mapper, state, error);
+    }
+    return status;
 }
 
 enum status mapper_create(const struct plan *plan, const struct plan_stream *stream,
                           uint64_t record_bytes_max, struct mapper **mapper, struct error *error)
 {
     struct mapper *made = calloc(1, sizeof *made);
-    *mapper = NULL;
-    if (made == NULL || (made->memory = arena_create(0)) == NULL) {
-        free(made);
-        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
+    if (!made) {
+        return error_set(error, ERROR_MEMORY, stream->name, "no memory for a mapper");
     }
     made->plan = plan;
     made->stream = stream;
-    made->mapping = plan->entities[stream->entities[0]].mapping->stream;
-    made->record_bytes_max = record_bytes_max > 0 ? record_bytes_max : RECORD_BYTES_DEFAULT;
-    enum status status = STATUS_OK;
-    if (!prepare_entities(made) || !prepare_children(made)) {
-        status = error_set(error, ERROR_MEMORY, NULL, "out of memory");
-    } else {
-        status = prepare_expressions(made, error);
-    }
+    made->shared = plan->entities[stream->entities[0]].mapping->stream;
+    made->record_bytes_max =
+        record_bytes_max ? record_bytes_max * MEASURE_FACTOR : record_bytes_default;
+    enum status status = make_states(made, error);
     if (status != STATUS_OK) {
         mapper_destroy(made);
-        return STATUS_FAILED;
+        return status;
     }
     *mapper = made;
     return STATUS_OK;
@@ -157,30 +103,48 @@ enum status mapper_create(const struct plan *plan, const struct plan_stream *str
 
 void mapper_destroy(struct mapper *mapper)
 {
-    if (mapper == NULL) {
+    if (!mapper) {
         return;
     }
-    for (uint32_t i = 0; mapper->statements != NULL && i < mapper->mapping->expression_count; i++) {
+    for (uint32_t e = 0; e < mapper->entity_count; e++) {
+        for (uint32_t i = 0; i < mapper->entities[e].list_count; i++) {
+            free(mapper->entities[e].lists[i].items);
+        }
+        free(mapper->entities[e].lists);
+        batch_destroy(mapper->entities[e].out);
+    }
+    for (uint32_t i = 0; mapper->statements && i < mapper->shared->expression_count; i++) {
         expression_finalize(mapper->statements[i]);
     }
-    for (uint32_t i = 0; mapper->aggregates != NULL && i < mapper->mapping->aggregate_count; i++) {
-        aggregate_free(&mapper->aggregates[i]);
-    }
-    for (uint32_t i = 0; mapper->entities != NULL && i < mapper->stream->entity_count; i++) {
-        batch_destroy(mapper->entities[i].batch);
-    }
-    batch_destroy(mapper->carrier);
+    mapper_aggregates_free(mapper);
     expression_sandbox_destroy(mapper->sandbox);
-    buffer_free(&mapper->text);
     arena_destroy(mapper->reject_arena);
-    free(mapper->rejects);
-    arena_destroy(mapper->memory);
+    arena_destroy(mapper->scratch);
+    buffer_free(&mapper->text);
+    buffer_free(&mapper->bytes);
+    free(mapper->entities);
+    free(mapper->counts);
+    free(mapper->aggregates);
+    free(mapper->statements);
+    free(mapper->expression_values);
+    free(mapper->slots);
+    free(mapper->taken);
     free(mapper);
 }
 
 void mapper_begin_chunk(struct mapper *mapper)
 {
     memset(mapper->counts, 0, mapper->stream->entity_count * sizeof *mapper->counts);
+    for (uint32_t e = 0; e < mapper->entity_count; e++) {
+        batch_destroy(mapper->entities[e].out);
+        mapper->entities[e].out = NULL;
+    }
+    arena_destroy(mapper->reject_arena);
+    mapper->reject_arena = NULL;
+    mapper->rejects = NULL;
+    mapper->reject_count = 0;
+    mapper->reject_capacity = 0;
+    mapper->inside = false;
 }
 
 const struct mapper_counts *mapper_counts(const struct mapper *mapper)
@@ -188,247 +152,362 @@ const struct mapper_counts *mapper_counts(const struct mapper *mapper)
     return mapper->counts;
 }
 
-/* ---------------------------------------------------------------- whole batches */
+/* ---- decimals with more digits than their column declares */
 
-/* The batch is the output. */
-static void pass_batch(struct mapper *mapper, struct batch *batch)
+static void count_long_decimals(struct entity_state *entity, const struct batch *batch)
 {
-    struct mapper_entity *entity = &mapper->entities[0];
-    if (!mapper->mapping->documents) {
-        batch->shape = entity->entity->shape;
+    const struct shape *shape = batch->shape;
+    for (uint32_t f = 0; shape && f < shape->field_count; f++) {
+        const struct value_type *type = &shape->fields[f].type;
+        if (type->kind != VALUE_DECIMAL || type->precision == 0) {
+            continue;
+        }
+        for (uint32_t row = 0; row < batch->row_count; row++) {
+            const struct cell *cell = &batch_row(batch, row)[f];
+            entity->counts->long_decimals += cell->kind == VALUE_DECIMAL &&
+                                             (cell->flags & CELL_SMALL) &&
+                                             cell->aux > (uint32_t)type->scale;
+        }
     }
+}
+
+/* ---- whole batches */
+
+/* What keeps large values alive until the last of the batches that borrow them is gone. */
+struct keeper {
+    struct large_value large;
+    uint32_t *users;
+    struct large_value *kept;
+};
+
+static void keeper_release(struct large_value *self)
+{
+    struct keeper *keeper = (struct keeper *)self;
+    if (--*keeper->users > 0) {
+        return;
+    }
+    struct large_value *large = keeper->kept;
+    while (large) {
+        struct large_value *next = large->next;
+        large->release(large);
+        large = next;
+    }
+}
+
+static enum status hand_large_over(struct mapper *mapper, struct batch *batch, struct error *error)
+{
+    if (!batch->large_values) {
+        return STATUS_OK;
+    }
+    uint32_t *users = arena_allocate_zeroed(batch->arena, 1, sizeof *users);
+    struct keeper *keepers =
+        arena_allocate_zeroed(batch->arena, mapper->entity_count, sizeof *keepers);
+    if (!users || !keepers) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for large values");
+    }
+    for (uint32_t e = 0; e < mapper->entity_count; e++) {
+        if (mapper->entities[e].out) {
+            keepers[e] = (struct keeper){
+                .large = {.release = keeper_release}, .users = users, .kept = batch->large_values};
+            batch_keep_large(mapper->entities[e].out, &keepers[e].large);
+            ++*users;
+        }
+    }
+    if (*users > 0) {
+        batch->large_values = NULL;
+    }
+    return STATUS_OK;
+}
+
+static void pass_identity(struct mapper *mapper, struct batch *batch)
+{
+    struct entity_state *entity = &mapper->entities[0];
+    batch->shape = entity->entity->shape;
     batch->entity = entity->entity->number;
     if (entity->mapping->identity_omits_nulls) {
         uint32_t fields = entity->mapping->field_count;
-        for (uint32_t i = 0; i < batch->row_count; i++) {
-            struct cell *row = batch_row(batch, i);
-            for (uint32_t j = 0; j < fields; j++) {
-                if (row[j].kind == VALUE_NULL) {
-                    row[j].kind = VALUE_MISSING;
-                }
+        for (uint32_t row = 0; row < batch->row_count; row++) {
+            struct cell *cells = batch_row(batch, row);
+            for (uint32_t i = 0; i < fields; i++) {
+                cells[i].kind = cells[i].kind == VALUE_NULL ? VALUE_MISSING : cells[i].kind;
             }
         }
     }
-    for (uint32_t i = 0; entity->decimal_count > 0 && i < batch->row_count; i++) {
-        mapper_count_long_decimals(mapper, entity, batch_row(batch, i));
-    }
-    mapper->counts[0].made += batch->row_count;
-    entity->batch = batch;
+    entity->counts->made += batch->row_count;
+    entity->out = batch;
+    count_long_decimals(entity, batch);
 }
 
-/* Finds the fields of a document that the mapping names; documents of one table have theirs in much
- * the same order, so the search goes on where it ended. */
+/* Fields that are columns as they are: cells are copied, nothing is looked at but nulls. */
+static enum status map_direct(struct mapper *mapper, struct entity_state *entity,
+                              const struct batch *batch, struct error *error)
+{
+    const struct mapping *mapping = entity->mapping;
+    uint32_t keys = mapper->shared->key_count;
+    for (uint32_t row = 0; row < batch->row_count; row++) {
+        const struct cell *from = batch_row(batch, row);
+        struct cell *to = batch_append(entity->out);
+        if (!to) {
+            return error_set(error, ERROR_MEMORY, entity->entity->name, "no memory for a batch");
+        }
+        bool key_missing = false;
+        for (uint32_t i = 0; i < mapping->field_count; i++) {
+            const struct mapping_field *field = &mapping->fields[i];
+            to[i] = from[field->value.index];
+            if (to[i].kind <= VALUE_NULL) {
+                to[i].kind = field->nulls == NULLS_OMIT   ? VALUE_MISSING
+                             : field->nulls == NULLS_FILL ? VALUE_NULL
+                                                          : to[i].kind;
+                key_missing = key_missing || field->is_key;
+            }
+        }
+        memcpy(&to[mapping->field_count], &from[mapper->shared->key_offset], keys * sizeof *to);
+        entity->counts->made++;
+        if (key_missing) {
+            struct making making = {
+                .mapper = mapper, .row = from, .parent = from, .entity = entity};
+            struct error reason;
+            error_set(&reason, ERROR_REJECT_KEY_NULL, NULL, "a key field is null");
+            enum status status = mapper_refuse(&making, &reason, to, mapping->field_count, error);
+            batch_drop_last(entity->out);
+            if (status != STATUS_OK) {
+                return status;
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
 static void fill_slots(struct mapper *mapper, const struct cell *document)
 {
-    const struct stream_mapping *mapping = mapper->mapping;
-    uint32_t count = document->kind == VALUE_MAP ? document->length : 0;
-    uint32_t next = 0;
-    for (uint32_t i = 0; i < mapping->name_count; i++) {
-        const char *name = mapping->names[i];
-        size_t length = strlen(name);
-        mapper->slots[i] = cell_missing();
-        for (uint32_t tried = 0; tried < count; tried++) {
-            uint32_t at = next + tried < count ? next + tried : next + tried - count;
-            const struct cell *key = &document->items[(size_t)at * 2];
-            if (key->kind == VALUE_TEXT && key->length == length &&
-                memcmp(key->text, name, length) == 0) {
-                mapper->slots[i] = key[1];
-                next = at + 1 < count ? at + 1 : 0;
+    const struct stream_mapping *shared = mapper->shared;
+    for (uint32_t s = 0; s < shared->name_count; s++) {
+        size_t length = strlen(shared->names[s]);
+        mapper->slots[s] = cell_missing();
+        for (uint32_t i = 0; document->kind == VALUE_MAP && i < document->length; i++) {
+            const struct cell *name = &document->items[2 * (size_t)i];
+            if (name->kind == VALUE_TEXT && name->length == length &&
+                memcmp(name->text, shared->names[s], length) == 0) {
+                mapper->slots[s] = name[1];
                 break;
             }
         }
     }
 }
 
-/* Handles belong to one batch: where several records may come of a row, values are read whole. */
-static enum status read_large_values(struct mapper *mapper, struct batch *batch, uint32_t row,
-                                     bool *rejected, struct error *error)
+/* A record whose bytes the source could not make sense of. */
+static enum status refuse_unreadable(struct making *making, const struct cell *cell,
+                                     struct error *error)
 {
-    struct cell *cells = batch_row(batch, row);
-    *rejected = false;
-    for (uint32_t i = 0; i < batch->width; i++) {
-        if (cells[i].kind != VALUE_LARGE) {
-            continue;
-        }
-        struct cell handle = cells[i];
-        if (mapper_copy_cell(mapper, &handle, batch->arena, &cells[i]) == STATUS_OK) {
-            continue;
-        }
-        cells[i] = cell_null();
-        *rejected = true;
-        for (uint32_t j = 0; j < mapper->stream->entity_count; j++) {
-            if (mapper_reject_add(mapper, &mapper->entities[j], NULL,
-                                  cells + mapper->mapping->key_offset, error) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
-        }
-        return STATUS_OK;
-    }
-    return STATUS_OK;
+    struct error reason;
+    (void)cell;
+    error_set(&reason, ERROR_REJECT_UNREADABLE, NULL,
+              "the source's bytes for this record can't be understood");
+    making->entity->counts->made++;
+    return mapper_refuse(making, &reason, NULL, 0, error);
 }
 
-static enum status map_row(struct mapper *mapper, struct batch *batch, uint32_t row,
-                           bool check_bytes, struct error *error)
+static enum status map_row(struct mapper *mapper, struct entity_state *entity,
+                           const struct cell *row, struct error *error)
 {
-    const struct cell *cells = batch_row(batch, row);
-    struct record_source source = {.row = cells, .arena = batch->arena};
-    if (mapper->mapping->documents) {
-        fill_slots(mapper, cells);
-        source.row = mapper->slots;
-        source.document = cells;
-    }
-    const struct cell *key = source.row + mapper->mapping->key_offset;
-    for (uint32_t i = 0; i < mapper->stream->entity_count; i++) {
-        struct mapper_entity *entity = &mapper->entities[i];
-        bool passes = true;
-        bool rejected = false;
-        if (entity->mapping->where != MAPPING_NONE || entity->mapping->when != MAPPING_NONE) {
-            if (mapper_record_test(mapper, entity, &source, key, &passes, &rejected, error) !=
-                STATUS_OK) {
-                return STATUS_FAILED;
-            }
+    struct making making = {
+        .mapper = mapper, .entity = entity, .arena = entity->out->arena, .borrow = true};
+    bool admitted = true;
+    mapper->parent = row;
+    if (mapper->shared->documents) {
+        making.row = mapper->slots;
+        making.parent = mapper->slots;
+        if (row->kind != VALUE_MAP) {
+            return refuse_unreadable(&making, row, error);
         }
-        if (passes &&
-            mapper_record_make(mapper, entity, &source, key, check_bytes, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+    } else {
+        making.row = row;
+        making.parent = row;
     }
-    return STATUS_OK;
-}
-
-static enum status start_outputs(struct mapper *mapper, struct batch *batch, struct error *error)
-{
-    for (uint32_t i = 0; i < mapper->stream->entity_count; i++) {
-        struct mapper_entity *entity = &mapper->entities[i];
-        const struct shape *shape =
-            entity->mapping->document_star ? NULL : entity->entity->shape;
-        entity->batch = batch_create_sharing(batch, shape, entity->width, batch->row_count);
-        if (entity->batch == NULL) {
-            return error_set(error, ERROR_MEMORY, NULL, "out of memory");
-        }
-        entity->batch->entity = entity->entity->number;
-    }
-    return STATUS_OK;
+    enum status status = mapper_admits(&making, &admitted, error);
+    return status == STATUS_OK && admitted ? mapper_record(&making, error) : status;
 }
 
 static enum status map_rows(struct mapper *mapper, struct batch *batch, struct error *error)
 {
-    bool large = batch->large_values != NULL && mapper->stream->entity_count > 1;
-    bool check_bytes = batch_bytes(batch) > mapper->record_bytes_max;
-    if (start_outputs(mapper, batch, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    for (uint32_t i = 0; i < batch->row_count; i++) {
-        bool rejected = false;
-        if (large && read_large_values(mapper, batch, i, &rejected, error) != STATUS_OK) {
-            return STATUS_FAILED;
+    enum status status = STATUS_OK;
+    for (uint32_t e = 0; e < mapper->entity_count && status == STATUS_OK; e++) {
+        struct entity_state *entity = &mapper->entities[e];
+        uint32_t own = entity->mapping->document_star ? 1 : entity->mapping->field_count;
+        const struct shape *shape = entity->mapping->document_star ? NULL : entity->entity->shape;
+        entity->out =
+            batch_create_sharing(batch, shape, own + mapper->shared->key_count, batch->row_count);
+        if (!entity->out) {
+            return error_set(error, ERROR_MEMORY, entity->entity->name, "no memory for a batch");
         }
-        if (!rejected && map_row(mapper, batch, i, check_bytes, error) != STATUS_OK) {
-            return STATUS_FAILED;
+        entity->out->entity = entity->entity->number;
+        if (entity->mapping->all_direct && !mapper->shared->documents) {
+            status = map_direct(mapper, entity, batch, error);
+            continue;
+        }
+        for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
+            if (mapper->shared->documents) {
+                fill_slots(mapper, batch_row(batch, row));
+            }
+            status = map_row(mapper, entity, batch_row(batch, row), error);
         }
     }
-    if (mapper->stream->entity_count == 1) {
-        mapper->entities[0].batch->large_values = batch->large_values;
-        batch->large_values = NULL;
-    }
-    return STATUS_OK;
+    return status;
 }
 
 enum status mapper_map_batch(struct mapper *mapper, struct batch *batch, struct error *error)
 {
-    uint32_t width = mapper->mapping->documents ? 1 : mapper->stream->request.column_count;
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < mapper->stream->entity_count; i++) {
-        if (mapper->entities[i].batch != NULL) {
+    for (uint32_t e = 0; e < mapper->entity_count; e++) {
+        if (mapper->entities[e].out) {
             batch_destroy(batch);
             return error_set(error, ERROR_INTERNAL, mapper->stream->name,
-                             "a batch came before the last one was taken");
+                             "a mapped batch was not taken");
         }
     }
-    if (batch->width < width) {
-        batch_destroy(batch);
-        return error_set(error, ERROR_INTERNAL, mapper->stream->name,
-                         "the source's rows have %u columns, %u were asked for",
-                         (unsigned)batch->width, (unsigned)width);
-    }
-    if (mapper->entities[0].mapping->identity) {
-        pass_batch(mapper, batch);
+    if (mapper->entity_count == 1 && mapper->entities[0].mapping->identity &&
+        !mapper->shared->documents) {
+        pass_identity(mapper, batch);
         return STATUS_OK;
     }
-    status = map_rows(mapper, batch, error);
+    arena_reset(mapper->scratch);
+    enum status status = map_rows(mapper, batch, error);
+    for (uint32_t e = 0; e < mapper->entity_count; e++) {
+        struct entity_state *entity = &mapper->entities[e];
+        if (entity->out && entity->out->row_count == 0) {
+            batch_destroy(entity->out);
+            entity->out = NULL;
+        } else if (entity->out) {
+            count_long_decimals(entity, entity->out);
+        }
+    }
+    if (status == STATUS_OK) {
+        status = hand_large_over(mapper, batch, error);
+    }
     batch_destroy(batch);
     return status;
 }
 
-/* ---------------------------------------------------------------- taking */
+/* ---- parents and children */
 
-uint32_t mapper_pending_rows(const struct mapper *mapper)
+enum status mapper_begin(struct mapper *mapper, const struct cell *parent, struct error *error)
 {
-    uint32_t rows = mapper->reject_count;
-    for (uint32_t i = 0; i < mapper->stream->entity_count; i++) {
-        const struct batch *batch = mapper->entities[i].batch;
-        rows += batch != NULL ? batch->row_count : 0;
+    (void)error;
+    mapper->parent = parent;
+    mapper->inside = true;
+    arena_reset(mapper->scratch);
+    mapper_aggregates_begin(mapper);
+    mapper_lists_begin(mapper);
+    return STATUS_OK;
+}
+
+enum status mapper_child(struct mapper *mapper, uint32_t child, const struct cell *row,
+                         struct error *error)
+{
+    enum status status = mapper_aggregates_add(mapper, child, row, error);
+    return status == STATUS_OK ? mapper_lists_add(mapper, child, row, error) : status;
+}
+
+enum status mapper_end(struct mapper *mapper, struct error *error)
+{
+    enum status status = mapper_pages_end(mapper, error);
+    for (uint32_t e = 0; e < mapper->entity_count && status == STATUS_OK; e++) {
+        struct entity_state *entity = &mapper->entities[e];
+        if (entity->mapping->pages != MAPPING_NONE) {
+            continue;
+        }
+        status = mapper_open_batch(mapper, entity, error);
+        if (status != STATUS_OK) {
+            break;
+        }
+        struct making making = {.mapper = mapper,
+                                .row = mapper->parent,
+                                .parent = mapper->parent,
+                                .entity = entity,
+                                .arena = entity->out->arena};
+        bool admitted = true;
+        status = mapper_admits(&making, &admitted, error);
+        if (status == STATUS_OK && admitted) {
+            status = mapper_record(&making, error);
+        }
     }
-    return rows;
+    mapper->inside = false;
+    return status;
+}
+
+/* ---- taking */
+
+/* A record of the entity is half made: its list's items are in the batch's arena. */
+static bool is_half_made(const struct mapper *mapper, const struct entity_state *entity)
+{
+    for (uint32_t i = 0; mapper->inside && i < entity->list_count; i++) {
+        if (entity->lists[i].field && entity->lists[i].count > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_ready(const struct mapper *mapper, const struct entity_state *entity)
+{
+    return entity->out && entity->out->row_count > 0 && !is_half_made(mapper, entity);
 }
 
 size_t mapper_pending_bytes(const struct mapper *mapper)
 {
-    if (mapper_pending_rows(mapper) == 0) {
-        return 0;
-    }
-    size_t bytes = mapper->reject_arena != NULL ? arena_bytes(mapper->reject_arena) : 0;
-    if (mapper->carrier != NULL) {
-        return bytes + (mapper->in_record ? mapper->complete_bytes
-                                          : arena_bytes(mapper->carrier->arena));
-    }
-    for (uint32_t i = 0; i < mapper->stream->entity_count; i++) {
-        if (mapper->entities[i].batch != NULL) {
-            return bytes + batch_bytes(mapper->entities[i].batch);
+    size_t bytes = mapper->reject_arena ? arena_bytes(mapper->reject_arena) : 0;
+    for (uint32_t e = 0; e < mapper->entity_count; e++) {
+        if (is_ready(mapper, &mapper->entities[e])) {
+            bytes += batch_bytes(mapper->entities[e].out);
         }
     }
     return bytes;
 }
 
-static enum status take_rejects(struct mapper *mapper, struct mapper_output *output,
-                                struct error *error)
+uint32_t mapper_pending_rows(const struct mapper *mapper)
 {
-    if (mapper->reject_count == 0) {
-        return STATUS_OK;
+    uint32_t rows = mapper->reject_count;
+    for (uint32_t e = 0; e < mapper->entity_count; e++) {
+        rows += is_ready(mapper, &mapper->entities[e]) ? mapper->entities[e].out->row_count : 0;
     }
-    struct mapper_reject *rejects = arena_allocate_zeroed(
-        mapper->reject_arena, mapper->reject_count, sizeof *rejects);
-    if (rejects == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
+    return rows;
+}
+
+/* Items of a page under way move to a batch that is not handed over. */
+static enum status keep_pages(struct mapper *mapper, struct entity_state *entity,
+                              struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; mapper->inside && i < entity->list_count && status == STATUS_OK; i++) {
+        if (entity->lists[i].count > 0) {
+            status = mapper_open_batch(mapper, entity, error);
+            status = status == STATUS_OK
+                         ? mapper_list_move(mapper, &entity->lists[i], entity->out->arena, error)
+                         : status;
+        }
     }
-    memcpy(rejects, mapper->rejects, mapper->reject_count * sizeof *rejects);
-    output->rejects = rejects;
-    output->reject_count = mapper->reject_count;
-    output->arena = mapper->reject_arena;
-    mapper->reject_arena = NULL;
-    mapper->reject_count = 0;
-    return STATUS_OK;
+    return status;
 }
 
 enum status mapper_take(struct mapper *mapper, struct mapper_output *output, struct error *error)
 {
-    memset(output, 0, sizeof *output);
-    if (mapper->carrier != NULL && mapper_relocate(mapper, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (take_rejects(mapper, output, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    *output = (struct mapper_output){0};
     output->batches = mapper->taken;
-    for (uint32_t i = 0; i < mapper->stream->entity_count; i++) {
-        struct batch *batch = mapper->entities[i].batch;
-        mapper->entities[i].batch = NULL;
-        if (batch != NULL && batch->row_count == 0) {
-            batch_destroy(batch);
-        } else if (batch != NULL) {
-            mapper->taken[output->batch_count++] = batch;
+    enum status status = STATUS_OK;
+    for (uint32_t e = 0; e < mapper->entity_count && status == STATUS_OK; e++) {
+        struct entity_state *entity = &mapper->entities[e];
+        if (is_ready(mapper, entity)) {
+            struct batch *taken = entity->out;
+            entity->out = NULL;
+            output->batches[output->batch_count++] = taken;
+            status = keep_pages(mapper, entity, error);
         }
     }
-    mapper->complete_bytes = 0;
-    return STATUS_OK;
+    output->rejects = mapper->rejects;
+    output->reject_count = mapper->reject_count;
+    output->arena = mapper->reject_arena;
+    mapper->reject_arena = NULL;
+    mapper->rejects = NULL;
+    mapper->reject_count = 0;
+    mapper->reject_capacity = 0;
+    return status;
 }

@@ -47,7 +47,7 @@ void mapper_begin_chunk(struct mapper *mapper);
 const struct mapper_counts *mapper_counts(const struct mapper *mapper);
 
 /* For streams without children: maps a whole batch and takes it over (its arena goes on in the outputs
- * where texts are borrowed). What it makes has to be taken before the next batch. */
+ * where texts are borrowed). */
 enum status mapper_map_batch(struct mapper *mapper, struct batch *batch, struct error *error) MUST_USE;
 
 /*

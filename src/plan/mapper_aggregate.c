@@ -1,321 +1,288 @@
-/* Aggregates of child rows, exact: counts, sums, extremes, distinct counts. */
+/* Aggregates over the child rows of one parent: exact sums, counts, extremes. */
+#include "plan/mapper_internal.h"
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
-#include "plan/mapper_internal.h"
 
-enum { DISTINCT_SLOTS_FIRST = 64 };
+/* Hashes that one count(distinct) may keep: 16 MiB. */
+enum { DISTINCT_MAX = 1 << 20 };
 
-static void distinct_free(struct distinct_set *set)
+void mapper_aggregates_begin(struct mapper *mapper)
 {
-    free(set->slots);
-    memset(set, 0, sizeof *set);
-}
-
-void aggregate_free(struct aggregate_state *state)
-{
-    distinct_free(&state->distinct);
-    decimal_sum_free(&state->sum);
-    buffer_free(&state->text);
-}
-
-void aggregate_reset(struct aggregate_state *state)
-{
-    state->count = 0;
-    state->failure = NULL;
-    state->extreme = cell_missing();
-    if (state->distinct.capacity > DISTINCT_SLOTS_FIRST) {
-        distinct_free(&state->distinct);
-    } else if (state->distinct.count > 0) {
-        memset(state->distinct.slots, 0, state->distinct.capacity * sizeof *state->distinct.slots);
-        state->distinct.count = 0;
-    }
-    decimal_sum_free(&state->sum);
-    decimal_sum_init(&state->sum);
-}
-
-/* ---------------------------------------------------------------- count(distinct X) */
-
-static bool is_number(const struct cell *cell)
-{
-    return cell->kind >= VALUE_BOOL && cell->kind <= VALUE_DECIMAL;
-}
-
-/* Numbers are equal by value, whatever holds them. */
-static bool distinct_hash(struct aggregate_state *state, const struct cell *cell,
-                          struct canonical_hash *hash)
-{
-    struct buffer *text = &state->text;
-    struct error error;
-    buffer_clear(text);
-    if (cell->kind == VALUE_INT64 || cell->kind == VALUE_BOOL) {
-        buffer_append_byte(text, 'n');
-        buffer_append_int64(text, cell->i64);
-    } else if (cell->kind == VALUE_UINT64) {
-        buffer_append_byte(text, 'n');
-        buffer_append_uint64(text, cell->u64);
-    } else if (is_number(cell)) {
-        struct cell decimal = *cell;
-        struct arena *scratch = NULL;
-        bool done = true;
-        if (cell->kind != VALUE_DECIMAL) {
-            scratch = arena_create(1024);
-            done = scratch != NULL && decimal_from_double(cell->f64, scratch, &decimal) == STATUS_OK;
-        }
-        buffer_append_byte(text, 'n');
-        if (done) {
-            decimal_append_normal(&decimal, text);
-        }
-        arena_destroy(scratch);
-        if (!done) {
-            return false;
-        }
-    } else if (canonical_append(cell, text, &error) != STATUS_OK) {
-        return false;
-    }
-    XXH128_hash_t sum = XXH3_128bits(text->data, text->length);
-    hash->low = sum.low64;
-    hash->high = sum.high64 | 1; /* never the free slot */
-    return !text->failed;
-}
-
-static void distinct_place(struct distinct_set *set, const struct canonical_hash *hash)
-{
-    uint64_t at = hash->low & (set->capacity - 1);
-    while (set->slots[at].high != 0) {
-        if (set->slots[at].low == hash->low && set->slots[at].high == hash->high) {
-            return;
-        }
-        at = (at + 1) & (set->capacity - 1);
-    }
-    set->slots[at] = *hash;
-    set->count++;
-}
-
-static bool distinct_grow(struct distinct_set *set)
-{
-    struct distinct_set grown = {.capacity = set->capacity == 0 ? DISTINCT_SLOTS_FIRST
-                                                                : set->capacity * 2};
-    grown.slots = calloc(grown.capacity, sizeof *grown.slots);
-    if (grown.slots == NULL) {
-        return false;
-    }
-    for (uint64_t i = 0; i < set->capacity; i++) {
-        if (set->slots[i].high != 0) {
-            distinct_place(&grown, &set->slots[i]);
+    for (uint32_t i = 0; i < mapper->shared->aggregate_count; i++) {
+        struct aggregate_state *state = &mapper->aggregates[i];
+        state->count = 0;
+        state->seen_count = 0;
+        state->failed = false;
+        state->known = false;
+        state->extreme = cell_null();
+        if (mapper->shared->aggregates[i].function == AGGREGATE_SUM) {
+            decimal_sum_free(&state->sum);
+            decimal_sum_init(&state->sum);
         }
     }
-    free(set->slots);
-    *set = grown;
-    return true;
 }
 
-static enum status distinct_add(struct aggregate_state *state, const struct cell *cell,
-                                uint64_t bytes_max)
+void mapper_aggregates_free(struct mapper *mapper)
 {
-    struct distinct_set *set = &state->distinct;
-    struct canonical_hash hash;
-    if (!distinct_hash(state, cell, &hash)) {
-        state->failure = "a value can not be compared";
-        return STATUS_OK;
-    }
-    if ((set->count + 1) * 2 > set->capacity) {
-        if (set->capacity * 2 * sizeof *set->slots > bytes_max) {
-            state->failure = "there are more different values than memory is allowed for";
-            return STATUS_OK;
+    for (uint32_t i = 0; mapper->aggregates && i < mapper->shared->aggregate_count; i++) {
+        struct aggregate_state *state = &mapper->aggregates[i];
+        if (mapper->shared->aggregates[i].function == AGGREGATE_SUM) {
+            decimal_sum_free(&state->sum);
         }
-        if (!distinct_grow(set)) {
-            return STATUS_FAILED;
-        }
+        buffer_free(&state->text);
+        free(state->seen);
     }
-    distinct_place(set, &hash);
-    return STATUS_OK;
 }
 
-/* ---------------------------------------------------------------- min, max */
-
-static struct cell as_decimal(const struct cell *cell, struct arena *arena)
+static void fail(struct aggregate_state *state, enum error_code code, const char *text,
+                 const char *why)
 {
-    struct cell result = *cell;
-    char digits[32];
-    if (cell->kind == VALUE_FLOAT32 || cell->kind == VALUE_FLOAT64) {
-        if (decimal_from_double(cell->f64, arena, &result) != STATUS_OK) {
-            result = cell_null();
-        }
-    } else if (cell->kind != VALUE_DECIMAL) {
-        size_t length = 0;
-        struct buffer text = {.data = digits, .capacity = sizeof digits};
-        if (cell->kind == VALUE_UINT64) {
-            buffer_append_uint64(&text, cell->u64);
-        } else {
-            buffer_append_int64(&text, cell->i64);
-        }
-        length = text.length;
-        if (decimal_parse(digits, length, arena, &result) != STATUS_OK) {
-            result = cell_null();
-        }
+    if (!state->failed) {
+        state->failed = true;
+        error_set(&state->fault, code, text, "%s: %s", text, why);
     }
-    return result;
 }
 
-static int compare_numbers(const struct cell *left, const struct cell *right)
-{
-    if (left->kind == VALUE_INT64 && right->kind == VALUE_INT64) {
-        return left->i64 < right->i64 ? -1 : left->i64 > right->i64;
-    }
-    if (left->kind == VALUE_DECIMAL && right->kind == VALUE_DECIMAL) {
-        return decimal_compare(left, right);
-    }
-    struct arena *scratch = arena_create(1024);
-    if (scratch == NULL) {
-        return 0;
-    }
-    struct cell a = as_decimal(left, scratch);
-    struct cell b = as_decimal(right, scratch);
-    int order = a.kind == VALUE_DECIMAL && b.kind == VALUE_DECIMAL ? decimal_compare(&a, &b) : 0;
-    arena_destroy(scratch);
-    return order;
-}
+/* ---- order of values: numbers by value, then texts and bytes by bytes, each kind among itself */
 
-/* Numbers before texts before bytes, as SQLite orders them; dates and times by their number. */
 static int rank(const struct cell *cell)
 {
     switch (cell->kind) {
-    case VALUE_DATE:
-    case VALUE_TIME:
-    case VALUE_TIMESTAMP:
+    case VALUE_BOOL:
+    case VALUE_INT64:
+    case VALUE_UINT64:
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+    case VALUE_DECIMAL:
         return 1;
     case VALUE_TEXT:
     case VALUE_JSON:
         return 2;
     case VALUE_BYTES:
-    case VALUE_UUID:
         return 3;
     default:
-        return is_number(cell) ? 0 : -1;
+        return 4 + cell->kind;
     }
 }
 
-static int compare_bytes(const void *left, size_t left_length, const void *right,
-                         size_t right_length)
+static enum status as_decimal(struct mapper *mapper, const struct cell *cell, struct cell *decimal)
 {
-    size_t common = left_length < right_length ? left_length : right_length;
-    int order = common > 0 ? memcmp(left, right, common) : 0;
-    if (order != 0) {
-        return order;
+    char digits[32];
+    switch (cell->kind) {
+    case VALUE_DECIMAL:
+        *decimal = *cell;
+        return STATUS_OK;
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        return decimal_from_double(cell->f64, mapper->scratch, decimal);
+    case VALUE_UINT64: {
+        struct buffer text = {0};
+        buffer_append_uint64(&text, cell->u64);
+        size_t length = text.length < sizeof digits ? text.length : 0;
+        memcpy(digits, text.data, length);
+        buffer_free(&text);
+        return decimal_parse(digits, length, mapper->scratch, decimal);
     }
-    return left_length < right_length ? -1 : left_length > right_length;
-}
-
-static size_t length_of(const struct cell *cell)
-{
-    return cell->kind == VALUE_UUID ? 16 : cell->length;
-}
-
-static int compare(const struct cell *left, const struct cell *right)
-{
-    int difference = rank(left) - rank(right);
-    if (difference != 0) {
-        return difference;
-    }
-    switch (rank(left)) {
-    case 0:
-        return compare_numbers(left, right);
-    case 1:
-        if (left->i64 != right->i64) {
-            return left->i64 < right->i64 ? -1 : 1;
-        }
-        return left->aux < right->aux ? -1 : left->aux > right->aux;
     default:
-        return compare_bytes(left->text, length_of(left), right->text, length_of(right));
-    }
-}
-
-static enum status extreme_add(struct aggregate_state *state, const struct cell *cell, bool maximum)
-{
-    if (rank(cell) < 0) {
-        state->failure = "a value has no order";
+        *decimal = (struct cell){.kind = VALUE_DECIMAL, .flags = CELL_SMALL, .i64 = cell->i64};
         return STATUS_OK;
     }
-    if (state->extreme.kind != VALUE_MISSING) {
-        int order = compare(cell, &state->extreme);
-        if (maximum ? order <= 0 : order >= 0) {
+}
+
+static enum status compare(struct mapper *mapper, const struct cell *left, const struct cell *right,
+                           int *order)
+{
+    struct cell a;
+    struct cell b;
+    *order = rank(left) - rank(right);
+    if (*order != 0) {
+        return STATUS_OK;
+    }
+    if (left->kind == VALUE_INT64 && right->kind == VALUE_INT64) {
+        *order = (left->i64 > right->i64) - (left->i64 < right->i64);
+        return STATUS_OK;
+    }
+    if (rank(left) == 1) {
+        if (as_decimal(mapper, left, &a) != STATUS_OK ||
+            as_decimal(mapper, right, &b) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        *order = decimal_compare(&a, &b);
+        return STATUS_OK;
+    }
+    if (rank(left) <= 3) {
+        uint32_t shorter = left->length < right->length ? left->length : right->length;
+        *order = shorter ? memcmp(left->text, right->text, shorter) : 0;
+        *order = *order ? *order : (left->length > right->length) - (left->length < right->length);
+        return STATUS_OK;
+    }
+    if (left->kind == VALUE_DATE || left->kind == VALUE_TIME || left->kind == VALUE_TIMESTAMP) {
+        bool special = (left->flags | right->flags) & CELL_SPECIAL;
+        if (!special) {
+            *order = (left->i64 > right->i64) - (left->i64 < right->i64);
+            *order = *order ? *order : (int)left->aux - (int)right->aux;
             return STATUS_OK;
         }
     }
-    state->extreme = *cell;
-    bool points = rank(cell) >= 2 ||
-                  (cell->kind == VALUE_DECIMAL && (cell->flags & CELL_SMALL) == 0);
-    if (points) {
-        buffer_clear(&state->text);
-        buffer_append(&state->text, cell->text, length_of(cell));
-        if (state->text.failed) {
-            return STATUS_FAILED;
-        }
-        state->extreme.text = buffer_string(&state->text);
-    }
-    return STATUS_OK;
+    return STATUS_FAILED;
 }
 
-/* ---------------------------------------------------------------- all of them */
-
-enum status aggregate_add(struct aggregate_state *state, const struct mapping_aggregate *aggregate,
-                          const struct cell *row, uint64_t bytes_max)
+static void add_extreme(struct mapper *mapper, const struct mapping_aggregate *aggregate,
+                        struct aggregate_state *state, const struct cell *cell)
 {
+    int order = 0;
+    if (state->extreme.kind != VALUE_NULL &&
+        compare(mapper, cell, &state->extreme, &order) != STATUS_OK) {
+        fail(state, ERROR_REJECT_TYPE, aggregate->text, "these values have no order");
+        return;
+    }
+    bool better = aggregate->function == AGGREGATE_MIN ? order < 0 : order > 0;
+    if (state->extreme.kind != VALUE_NULL && !better) {
+        return;
+    }
+    state->extreme = *cell;
+    bool holds_bytes = rank(cell) == 2 || rank(cell) == 3 ||
+                       (cell->kind == VALUE_DECIMAL && !(cell->flags & CELL_SMALL));
+    if (holds_bytes) {
+        buffer_clear(&state->text);
+        buffer_append(&state->text, cell->text, cell->length);
+        state->extreme.text = buffer_string(&state->text);
+    } else if (rank(cell) > 3 && cell->kind != VALUE_DATE && cell->kind != VALUE_TIME &&
+               cell->kind != VALUE_TIMESTAMP) {
+        fail(state, ERROR_REJECT_TYPE, aggregate->text, "values of this kind have no order");
+    }
+}
+
+/* ---- count(distinct) */
+
+static int compare_hashes(const void *left, const void *right)
+{
+    const struct canonical_hash *a = left;
+    const struct canonical_hash *b = right;
+    if (a->high != b->high) {
+        return a->high < b->high ? -1 : 1;
+    }
+    return a->low < b->low ? -1 : a->low > b->low;
+}
+
+static void sort_and_unite(struct aggregate_state *state)
+{
+    uint32_t kept = 0;
+    if (state->seen_count > 1) {
+        qsort(state->seen, state->seen_count, sizeof *state->seen, compare_hashes);
+    }
+    for (uint32_t i = 0; i < state->seen_count; i++) {
+        if (kept == 0 || compare_hashes(&state->seen[i], &state->seen[kept - 1]) != 0) {
+            state->seen[kept++] = state->seen[i];
+        }
+    }
+    state->seen_count = kept;
+}
+
+static void add_distinct(struct mapper *mapper, const struct mapping_aggregate *aggregate,
+                         struct aggregate_state *state, const struct cell *cell)
+{
+    struct error error;
+    if (state->seen_count == state->seen_capacity) {
+        sort_and_unite(state);
+    }
+    if (state->seen_count >= state->seen_capacity / 2) {
+        uint32_t capacity = state->seen_capacity ? state->seen_capacity * 2 : 64;
+        struct canonical_hash *grown =
+            capacity <= DISTINCT_MAX ? reallocarray(state->seen, capacity, sizeof *grown) : NULL;
+        if (!grown && state->seen_count == state->seen_capacity) {
+            fail(state, ERROR_REJECT_TOO_LARGE, aggregate->text, "too many distinct values");
+            return;
+        }
+        if (grown) {
+            state->seen = grown;
+            state->seen_capacity = capacity;
+        }
+    }
+    if (canonical_hash_cells(cell, 1, &mapper->bytes, &state->seen[state->seen_count], &error) !=
+        STATUS_OK) {
+        fail(state, error.code, aggregate->text, error.message);
+        return;
+    }
+    state->seen_count++;
+}
+
+/* ---- a row */
+
+static void add(struct mapper *mapper, uint32_t number, const struct cell *row)
+{
+    const struct mapping_aggregate *aggregate = &mapper->shared->aggregates[number];
+    struct aggregate_state *state = &mapper->aggregates[number];
     if (aggregate->presence != MAPPING_NONE && row[aggregate->presence].i64 == 0) {
-        return STATUS_OK;
+        return;
     }
     if (aggregate->column == MAPPING_NONE) {
         state->count++;
-        return STATUS_OK;
+        return;
     }
     const struct cell *cell = &row[aggregate->column];
-    if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING || state->failure != NULL) {
-        return STATUS_OK;
+    if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
+        return;
     }
-    if ((cell->kind == VALUE_ESCAPE || cell->kind == VALUE_LARGE) &&
-        aggregate->function != AGGREGATE_COUNT) {
-        state->failure = "a value is not readable or too large";
-        return STATUS_OK;
-    }
+    state->count++;
     switch (aggregate->function) {
-    case AGGREGATE_COUNT:
-        state->count++;
-        return STATUS_OK;
-    case AGGREGATE_COUNT_DISTINCT:
-        return distinct_add(state, cell, bytes_max);
     case AGGREGATE_SUM:
         if (decimal_sum_add(&state->sum, cell) != STATUS_OK) {
-            state->failure = "a value is not a number";
+            fail(state, ERROR_REJECT_TYPE, aggregate->text, "a value is no number");
         }
-        return STATUS_OK;
+        break;
+    case AGGREGATE_COUNT_DISTINCT:
+        add_distinct(mapper, aggregate, state, cell);
+        break;
     case AGGREGATE_MIN:
     case AGGREGATE_MAX:
-        return extreme_add(state, cell, aggregate->function == AGGREGATE_MAX);
+        add_extreme(mapper, aggregate, state, cell);
+        break;
+    case AGGREGATE_COUNT:
+        break;
+    }
+}
+
+enum status mapper_aggregates_add(struct mapper *mapper, uint32_t child, const struct cell *row,
+                                  struct error *error)
+{
+    for (uint32_t i = 0; i < mapper->shared->aggregate_count; i++) {
+        if (mapper->shared->aggregates[i].child == child && !mapper->aggregates[i].failed) {
+            add(mapper, i, row);
+        }
+    }
+    for (uint32_t i = 0; i < mapper->shared->aggregate_count; i++) {
+        if (mapper->aggregates[i].failed && mapper->aggregates[i].fault.code == ERROR_MEMORY) {
+            error_copy(error, &mapper->aggregates[i].fault);
+            return STATUS_FAILED;
+        }
     }
     return STATUS_OK;
 }
 
-enum status aggregate_result(struct aggregate_state *state,
-                             const struct mapping_aggregate *aggregate, struct arena *arena,
-                             struct cell *result)
+enum status mapper_aggregate_result(struct mapper *mapper, uint32_t number, struct cell *cell,
+                                    struct error *error)
 {
+    struct aggregate_state *state = &mapper->aggregates[number];
+    const struct mapping_aggregate *aggregate = &mapper->shared->aggregates[number];
+    if (state->failed) {
+        error_copy(error, &state->fault);
+        return STATUS_FAILED;
+    }
     switch (aggregate->function) {
     case AGGREGATE_COUNT:
-        *result = cell_int64((int64_t)state->count);
+        *cell = cell_int64((int64_t)state->count);
         return STATUS_OK;
     case AGGREGATE_COUNT_DISTINCT:
-        *result = cell_int64((int64_t)state->distinct.count);
+        sort_and_unite(state);
+        *cell = cell_int64(state->seen_count);
         return STATUS_OK;
     case AGGREGATE_SUM:
-        return decimal_sum_result(&state->sum, arena, result);
-    case AGGREGATE_MIN:
-    case AGGREGATE_MAX:
-        if (state->extreme.kind == VALUE_MISSING) {
-            *result = cell_null();
-            return STATUS_OK;
-        }
-        return value_copy(&state->extreme, arena, result);
+        return decimal_sum_result(&state->sum, mapper->scratch, cell) == STATUS_OK
+                   ? STATUS_OK
+                   : error_set(error, ERROR_MEMORY, aggregate->text, "no memory for a sum");
+    default:
+        *cell = state->extreme;
+        return STATUS_OK;
     }
-    return STATUS_OK;
 }

@@ -1,160 +1,146 @@
-/* The inside of the mapper. */
+/* The inside of the mapper: states that live from parent to parent, and who makes what. */
 #ifndef TRANSHUME_PLAN_MAPPER_INTERNAL_H
 #define TRANSHUME_PLAN_MAPPER_INTERNAL_H
 
+#include "base/buffer.h"
+#include "model/canonical.h"
 #include "model/decimal.h"
 #include "plan/expression.h"
 #include "plan/mapper.h"
 #include "plan/mapping.h"
 
-/* What one record is made from. */
-struct record_source {
-    const struct cell *row;
-    const struct cell *lists; /* by list: the items made, MISSING where not wanted */
-    const struct cell *document; /* the MAP that the row was made of; NULL: rows are rows */
-    struct cell page_list;
-    int64_t page;
-    bool transient;           /* the row's texts do not live as long as the record */
-    struct arena *arena;      /* where the record lives */
-};
-
-/* Texts that were seen, by hash: for count(distinct X). */
-struct distinct_set {
-    struct canonical_hash *slots; /* low and high 0: free */
-    uint64_t capacity;
-    uint64_t count;
-};
-
+/* One aggregate over the child rows of the parent at hand. */
 struct aggregate_state {
     uint64_t count;
     struct decimal_sum sum;
-    struct distinct_set distinct;
-    struct cell extreme;   /* MISSING: none yet */
-    struct buffer text;    /* its text */
-    const char *failure;   /* why there is no result */
+    struct cell extreme; /* of min and max, its text in `text` */
+    struct buffer text;
+    struct canonical_hash *seen; /* of count(distinct): sorted up to seen_sorted */
+    uint32_t seen_count;
+    uint32_t seen_capacity;
+    bool failed; /* `fault` says why: the records that use it are rejected */
+    struct error fault;
+    struct cell result; /* while `known` */
+    bool known;
 };
 
-/* Items of a list or page while they come. */
-struct item_list {
+enum list_phase { LIST_UNDECIDED, LIST_BUILDING, LIST_LEFT_OUT, LIST_TOO_LARGE, LIST_FAILED };
+
+/* Items made of a child's rows for one consumer: a field that embeds them or an entity of pages. */
+struct list_state {
+    const struct mapping_list *list;
+    uint32_t number;                   /* of the list in the stream's mapping */
+    struct entity_state *entity;       /* whose batch's arena holds the items */
+    const struct mapping_field *field; /* that embeds it; NULL: pages */
+    enum list_phase phase;
     struct cell *items;
     uint32_t count;
     uint32_t capacity;
     uint64_t bytes;
-    enum error_code failure; /* NONE, or why the record that holds it is rejected; items only count then */
-    char reason[200];
+    struct error fault;
 };
 
-/* One entity of the stream. */
-struct mapper_entity {
+struct entity_state {
     const struct plan_entity *entity;
     const struct mapping *mapping;
-    struct batch *batch;
-    uint32_t width;
-    const uint32_t *decimals; /* fields with a declared scale */
-    uint32_t decimal_count;
-    bool wanted;              /* the parent at hand passes where and when */
-    bool rejected;            /* or its conditions failed */
-    int64_t page;             /* number of the page being filled, from 1 */
-    struct item_list items;   /* of the page */
-};
-
-/* One list of the stream. */
-struct mapper_list {
-    bool embedded;            /* the embedding entity wants it */
-    bool wanted;              /* that or a page does */
-    uint32_t entity;          /* index of the embedding entity */
-    const struct cell *names; /* of its items' fields */
-    struct item_list items;
+    struct batch *out; /* NULL: nothing pending */
+    struct mapper_counts *counts;
+    struct list_state
+        *lists; /* one a field that embeds, in order of the fields; or the pages' one */
+    uint32_t list_count;
+    int64_t page; /* number of the last page made for the parent */
+    bool stopped; /* pages: the record was refused or filtered, no more of this parent */
 };
 
 struct mapper {
     const struct plan *plan;
     const struct plan_stream *stream;
-    const struct stream_mapping *mapping;
+    const struct stream_mapping *shared;
     uint64_t record_bytes_max;
-
-    struct arena *memory; /* lives as long as the mapper */
     struct expression_sandbox *sandbox;
-    struct expression_statement **statements;
-    struct cell *arguments; /* of the expression being evaluated */
-    struct buffer text;     /* scratch */
-    struct mapper_entity *entities;
+    struct expression_statement **statements; /* of shared->expressions, prepared when first used */
+    struct cell *expression_values;
+    struct entity_state *entities;
+    uint32_t entity_count;
+    struct aggregate_state *aggregates;
     struct mapper_counts *counts;
-    struct batch **taken;
-    struct error failure;   /* of the record being made */
-
-    /* a document as a row */
-    struct cell *slots;
-    uint32_t slot_count;
-
-    /* rejects not yet taken */
-    struct arena *reject_arena;
+    struct batch **taken; /* handed over by the last take */
+    struct cell *slots;   /* the row made of a document */
     struct mapper_reject *rejects;
     uint32_t reject_count;
     uint32_t reject_capacity;
-
-    /* the parent at hand, in streams with children */
-    struct batch *carrier;  /* owns the arena that records are made in */
-    struct cell *parent;
-    uint32_t parent_count;
-    struct aggregate_state *aggregates;
-    struct cell *results;   /* of aggregates */
-    struct mapper_list *lists;
-    struct cell *list_cells;
-    bool in_record;
-    bool lists_open;
-    uint64_t complete_bytes;
+    struct arena *reject_arena;
+    struct arena *scratch; /* reset a record */
+    struct buffer text;
+    struct buffer bytes;
+    const struct cell *parent; /* between begin and end */
+    bool inside;
 };
 
-/* mapper_field.c */
-enum status mapper_value(struct mapper *mapper, const struct record_source *source,
-                         struct value_reference reference, struct cell *value) MUST_USE;
-/* One field's value. STATUS_FAILED: mapper->failure says why; class reject: this record only. */
-enum status mapper_field_make(struct mapper *mapper, const struct mapping_field *field,
-                              const struct record_source *source, struct cell *value) MUST_USE;
-enum status mapper_test(struct mapper *mapper, const struct record_source *source,
-                        uint32_t expression, bool *result) MUST_USE;
-/* A copy whose texts live in `arena`; large values are read whole, up to record_bytes_max. */
-enum status mapper_copy_cell(struct mapper *mapper, const struct cell *from, struct arena *arena,
-                             struct cell *to) MUST_USE;
-/* Bytes that a cell holds beyond itself. */
-uint64_t mapper_cell_bytes(const struct cell *cell);
+/* Where values come from and go to while one record or item is made. */
+struct making {
+    struct mapper *mapper;
+    const struct cell *row;    /* the parent's or child's cells */
+    const struct cell *parent; /* for records: the same as row */
+    struct entity_state *entity;
+    struct arena *arena; /* of what is made */
+    bool borrow;         /* texts of `row` live as long as the arena */
+    int64_t page;
+    const struct cell *list; /* of the page */
+    uint64_t bytes;          /* made so far */
+};
+
+/* mapper_value.c */
+/* The value that a reference means; borrowed or in the mapper's scratch. */
+enum status mapper_reference(struct making *making, struct value_reference reference,
+                             struct cell *cell, struct error *error) MUST_USE;
+enum status mapper_template(struct making *making, const struct plan_template *template,
+                            struct cell *cell, struct error *error) MUST_USE;
+/* The expression as a condition; MAPPING_NONE is true. */
+enum status mapper_test(struct making *making, uint32_t expression, bool *result,
+                        struct error *error) MUST_USE;
+/* One field's value, ready to stay. A list that is embedded comes from `list`. */
+enum status mapper_field(struct making *making, const struct mapping_field *field,
+                         const struct list_state *list, struct cell *cell,
+                         struct error *error) MUST_USE;
+/* A copy that lives in the arena; large values are read in, up to the record's limit. */
+enum status mapper_keep(struct making *making, const struct cell *from, struct cell *to,
+                        struct error *error) MUST_USE;
 
 /* mapper_record.c */
-/*
- * Appends the record of an entity, or a reject. `key` are the source key's cells. STATUS_FAILED: the
- * run can't go on.
- */
-enum status mapper_record_make(struct mapper *mapper, struct mapper_entity *entity,
-                               const struct record_source *source, const struct cell *key,
-                               bool check_bytes, struct error *error) MUST_USE;
-/* A reject of mapper->failure; `cells` (may be NULL) are the fields made. */
-enum status mapper_reject_add(struct mapper *mapper, struct mapper_entity *entity,
-                              const struct cell *cells, const struct cell *key,
+/* Makes one record of the entity and puts it into its batch, or into the rejects; counts it. */
+enum status mapper_record(struct making *making, struct error *error) MUST_USE;
+/* True if where and when let the row through; a failing expression rejects it and gives false. */
+enum status mapper_admits(struct making *making, bool *admitted, struct error *error) MUST_USE;
+/* Notes a record that could not be made; `cells` are its fields so far (count of them). */
+enum status mapper_refuse(struct making *making, const struct error *reason,
+                          const struct cell *cells, uint32_t count, struct error *error) MUST_USE;
+enum status mapper_open_batch(struct mapper *mapper, struct entity_state *entity,
                               struct error *error) MUST_USE;
-/* Tests where and when: `*passes`, or a reject. */
-enum status mapper_record_test(struct mapper *mapper, struct mapper_entity *entity,
-                               const struct record_source *source, const struct cell *key,
-                               bool *passes, bool *rejected, struct error *error) MUST_USE;
-void mapper_count_long_decimals(struct mapper *mapper, const struct mapper_entity *entity,
-                                const struct cell *cells);
 
 /* mapper_aggregate.c */
-void aggregate_reset(struct aggregate_state *state);
-void aggregate_free(struct aggregate_state *state);
-/* Failures of values are kept in the state. STATUS_FAILED: memory is out. */
-enum status aggregate_add(struct aggregate_state *state, const struct mapping_aggregate *aggregate,
-                          const struct cell *row, uint64_t bytes_max) MUST_USE;
-enum status aggregate_result(struct aggregate_state *state,
-                             const struct mapping_aggregate *aggregate, struct arena *arena,
-                             struct cell *result) MUST_USE;
+void mapper_aggregates_begin(struct mapper *mapper);
+enum status mapper_aggregates_add(struct mapper *mapper, uint32_t child, const struct cell *row,
+                                  struct error *error) MUST_USE;
+/* The result as it stands; STATUS_FAILED, class reject, if it can't be had. */
+enum status mapper_aggregate_result(struct mapper *mapper, uint32_t aggregate, struct cell *cell,
+                                    struct error *error) MUST_USE;
+void mapper_aggregates_free(struct mapper *mapper);
 
-/* mapper_list.c: the half-made record moves to a new arena when what is complete is taken. */
-enum status mapper_relocate(struct mapper *mapper, struct error *error) MUST_USE;
+/* mapper_list.c */
+void mapper_lists_begin(struct mapper *mapper);
+enum status mapper_lists_add(struct mapper *mapper, uint32_t child, const struct cell *row,
+                             struct error *error) MUST_USE;
+/* The last, shorter page of each entity of pages. */
+enum status mapper_pages_end(struct mapper *mapper, struct error *error) MUST_USE;
+/* Items of a page under way are moved to a new batch's arena. */
+enum status mapper_list_move(struct mapper *mapper, struct list_state *list, struct arena *arena,
+                             struct error *error) MUST_USE;
 
-static inline enum status mapper_out_of_memory(struct mapper *mapper)
+/* A reject-class error, or one that stops the run? */
+static inline bool mapper_is_reject(const struct error *error)
 {
-    return error_set(&mapper->failure, ERROR_MEMORY, NULL, "out of memory");
+    return error->class == ERROR_CLASS_REJECT;
 }
 
 #endif
