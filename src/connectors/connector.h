@@ -370,7 +370,8 @@ struct target_functions {
      * run that share a key, keeps the lowest (entity = batch->entity, chunk, ordinal = the record's place
      * among the entity's records submitted for the chunk, from 0) and reports each other one through
      * `found`, taking it out of the target where it is physically there (`record`: a MAP of its fields as
-     * stored; NULL where it was overwritten). The lowest is written again if need be. Repeatable.
+     * stored; NULL where it was overwritten). The lowest is written again if need be. Repeatable: each call reports
+     * all of them again.
      */
     enum status (*settle_duplicates)(struct database *self, const struct target_table *table,
                                      enum status (*found)(void *context, uint64_t chunk, uint32_t entity,
@@ -378,7 +379,7 @@ struct target_functions {
                                                           uint32_t key_count, const struct cell *record,
                                                           struct error *error),
                                      void *context, struct error *error);
-    /* The normal form of a value: what reading it back would give. Idempotent. */
+    /* The normal form of a value: what reading it back would give. Idempotent. Any thread. */
     enum status (*normal_form)(struct database *self, const struct cell *cell, struct arena *arena,
                                struct cell *normal, struct error *error);
     /*

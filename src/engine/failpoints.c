@@ -6,30 +6,14 @@
 const char *const *run_failpoints(void)
 {
     static const char *const names[] = {
-        "engine.before_ledger_create",
-        "engine.after_ledger_create",
-        "engine.after_claim",
-        "engine.before_prepare",
-        "engine.after_prepare",
-        "engine.chunk_started",
-        "engine.batch_submitted",
-        "engine.before_rejects_sync",
-        "engine.after_rejects_sync",
-        "engine.before_commit",
-        "engine.after_commit",
-        "engine.state_before_rename",
-        "engine.before_after_load",
-        "engine.after_after_load",
-        "engine.before_settle",
-        "engine.after_settle",
-        "engine.before_completed",
-        "engine.after_completed",
-        "resume.after_load",
-        "resume.before_claim",
-        "resume.after_claim",
-        "resume.before_reopen",
-        "resume.after_reopen",
-        NULL,
+        "engine.before_ledger_create", "engine.after_ledger_create", "engine.after_claim",
+        "engine.before_prepare",       "engine.after_prepare",       "engine.chunk_started",
+        "engine.batch_submitted",      "engine.before_rejects_sync", "engine.after_rejects_sync",
+        "engine.before_commit",        "engine.after_commit",        "engine.state_before_rename",
+        "engine.before_after_load",    "engine.after_after_load",    "engine.before_settle",
+        "engine.after_settle",         "engine.before_completed",    "engine.after_completed",
+        "resume.after_load",           "resume.before_claim",        "resume.after_claim",
+        "resume.before_reopen",        "resume.after_reopen",        NULL,
     };
     return names;
 }

@@ -94,10 +94,10 @@ static enum status header_lists_read(const json_t *object, struct arena *arena,
     }
     for (uint32_t i = 0; i < header->stream_count; i++) {
         const json_t *stream = json_array_get(streams, i);
-        header->streams[i] = (struct ledger_stream_facts){
-            .name = keep_text(stream, "name", arena),
-            .keyed = json_member_true(stream, "keyed"),
-            .records = json_member_integer(stream, "records", -1)};
+        header->streams[i] =
+            (struct ledger_stream_facts){.name = keep_text(stream, "name", arena),
+                                         .keyed = json_member_true(stream, "keyed"),
+                                         .records = json_member_integer(stream, "records", -1)};
     }
     for (uint32_t i = 0; i < header->absent_count; i++) {
         const char *name = json_string_value(json_array_get(absent, i));
@@ -276,11 +276,11 @@ bool ledger_status_is_created(const struct ledger_status *status, const char *ta
 
 static json_t *tally_make(const struct tally *tally)
 {
-    json_t *object = json_pack(
-        "{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "read", (json_int_t)tally->read, "made",
-        (json_int_t)tally->made, "written", (json_int_t)tally->written, "rejected",
-        (json_int_t)tally->rejected, "skipped", (json_int_t)tally->skipped, "filtered",
-        (json_int_t)tally->filtered, "bytes", (json_int_t)tally->bytes);
+    json_t *object =
+        json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "read", (json_int_t)tally->read, "made",
+                  (json_int_t)tally->made, "written", (json_int_t)tally->written, "rejected",
+                  (json_int_t)tally->rejected, "skipped", (json_int_t)tally->skipped, "filtered",
+                  (json_int_t)tally->filtered, "bytes", (json_int_t)tally->bytes);
     if (object != NULL && tally->hashed) {
         char hex[33];
         canonical_hash_format(&tally->hash, hex);

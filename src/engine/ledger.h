@@ -81,7 +81,8 @@ enum status ledger_status_read(const char *text, struct ledger_status *status,
 void ledger_status_free(struct ledger_status *status);
 enum status ledger_status_make(const struct ledger_status *status, struct arena *arena,
                                const char **text, struct error *error) MUST_USE;
-void ledger_status_begin_attempt(struct ledger_status *status, uint64_t epoch, const char *snapshot);
+void ledger_status_begin_attempt(struct ledger_status *status, uint64_t epoch,
+                                 const char *snapshot);
 /* "interrupted", "failed", "completed". */
 void ledger_status_end_attempt(struct ledger_status *status, const char *end);
 void ledger_status_add_error(struct ledger_status *status, const struct error *error);

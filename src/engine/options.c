@@ -7,7 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
-enum option_kind { KIND_COUNT, KIND_BYTES, KIND_MILLISECONDS, KIND_SIGNED, KIND_FLAG, KIND_TEXT };
+enum option_kind {
+    KIND_COUNT,
+    KIND_BYTES,
+    KIND_MILLISECONDS,
+    KIND_SIGNED,
+    KIND_FLAG,
+    KIND_NEGATED, /* a flag that the plan turns off and the member turns on */
+    KIND_TEXT
+};
 
 struct option_row {
     const char *name;
@@ -19,7 +27,8 @@ struct option_row {
     uint64_t preset; /* what stands when nobody says anything */
 };
 
-#define FIELD(member) offsetof(struct run_options, member), sizeof(((struct run_options *)0)->member)
+#define FIELD(member) \
+    offsetof(struct run_options, member), sizeof(((struct run_options *)0)->member)
 
 static const struct option_row rows[] = {
     {"jobs", KIND_COUNT, FIELD(jobs), 1, 256, 0},
@@ -34,7 +43,8 @@ static const struct option_row rows[] = {
     {"timeout", KIND_MILLISECONDS, FIELD(timeout_ms), 1, 86400000, 30000},
     {"stall", KIND_MILLISECONDS, FIELD(stall_ms), 1, 86400000, 60000},
     {"time_zone", KIND_TEXT, FIELD(time_zone), 0, 0, 0},
-    {"express", KIND_FLAG, FIELD(no_express), 0, 1, 0}, /* turned round: see set_flag */
+    {"express", KIND_NEGATED, FIELD(no_express), 0, 1, 0},
+    {"hashes", KIND_NEGATED, FIELD(no_hashes), 0, 1, 0},
 };
 enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
 
@@ -100,6 +110,7 @@ static enum status parse_row(const struct option_row *row, const char *text, uin
     case KIND_MILLISECONDS:
         return parse_milliseconds(text, number);
     case KIND_FLAG:
+    case KIND_NEGATED:
         return parse_flag(text, number);
     default:
         return text_to_uint64(text, strlen(text), number);
@@ -109,12 +120,13 @@ static enum status parse_row(const struct option_row *row, const char *text, uin
 static enum status bad_value(const struct option_row *row, const char *where, const char *found,
                              struct error *error)
 {
-    static const char *const kinds[] = {"a whole number", "a size such as 64MiB",
-                                        "a time such as 30s or 500ms", "a whole number",
-                                        "true or false", "a text"};
+    static const char *const kinds[] = {
+        "a whole number", "a size such as 64MiB", "a time such as 30s or 500ms",
+        "a whole number", "true or false",        "true or false",
+        "a text"};
     error_set(error, ERROR_BAD_VALUE, where, "option %s is %s, expected %s", row->name, found,
               kinds[row->kind]);
-    if (row->kind != KIND_FLAG && row->kind != KIND_TEXT) {
+    if (row->kind < KIND_FLAG) {
         error_hint(error, "it may be from %" PRIu64 " to %" PRIu64 "%s", row->minimum, row->maximum,
                    row->kind == KIND_MILLISECONDS ? " ms" : "");
     }
@@ -137,7 +149,7 @@ static enum status take_from_plan(struct run_options *options, const struct opti
         number > row->maximum) {
         return bad_value(row, plan_document_path(document), text, error);
     }
-    set_number(options, row, row->offset == offsetof(struct run_options, no_express) ? !number : number);
+    set_number(options, row, row->kind == KIND_NEGATED ? !number : number);
     return STATUS_OK;
 }
 

@@ -5,8 +5,8 @@
 #include "engine/run.h"
 
 /*
- * Fills what `options` leaves unset (0, NULL, -1) from the plan's `options:` (document NULL: none) and
- * then from the defaults. Texts are borrowed. ERROR_BAD_VALUE names option and range.
+ * Fills what `options` leaves unset (0, NULL, -1) from the plan's `options:` (document NULL: none)
+ * and then from the defaults. Texts are borrowed. ERROR_BAD_VALUE names option and range.
  */
 enum status options_resolve(struct run_options *options, const struct plan_document *document,
                             struct error *error) MUST_USE;

@@ -29,13 +29,14 @@ static void append_name(struct buffer *out, const char *text)
     json_append_string(out, printable, strlen(printable));
 }
 
-static enum status append_key(const struct reject *reject, struct buffer *line,
-                              struct error *error)
+static enum status append_key(const struct reject *reject, struct buffer *line, struct error *error)
 {
     for (uint32_t i = 0; i < reject->key_count; i++) {
         buffer_append_string(line, i > 0 ? "," : "");
         if (reject->key_columns != NULL) {
             append_name(line, reject->key_columns[i].name);
+        } else if (reject->key_names != NULL) {
+            append_name(line, reject->key_names[i]);
         } else {
             buffer_format(line, "\"%" PRIu32 "\"", i + 1);
         }
@@ -209,9 +210,9 @@ enum status rejects_measure(const char *path, char hex[33], uint64_t *lines, uin
     }
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
     if (descriptor < 0) {
-        status = errno == ENOENT ? STATUS_END
-                                 : error_set_errno(error, ERROR_STATE_INVALID, errno, path,
-                                                   "can't read it");
+        status = errno == ENOENT
+                     ? STATUS_END
+                     : error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't read it");
         goto out;
     }
     XXH3_128bits_reset(state);
@@ -277,7 +278,8 @@ enum status rejects_sweep(const char *folder, bool (*is_vouched)(void *context, 
     while (status == STATUS_OK && (entry = readdir(directory)) != NULL) {
         size_t length = strlen(entry->d_name);
         if (length < 6 || strcmp(entry->d_name + length - 6, ".jsonl") != 0 ||
-            entry->d_name[0] < '0' || entry->d_name[0] > '9' || is_vouched(context, entry->d_name)) {
+            entry->d_name[0] < '0' || entry->d_name[0] > '9' ||
+            is_vouched(context, entry->d_name)) {
             continue;
         }
         if (unlinkat(dirfd(directory), entry->d_name, 0) != 0 && errno != ENOENT) {

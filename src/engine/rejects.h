@@ -13,7 +13,8 @@
  * One JSON object a line (docs/guarantees.md):
  *   {"format":1,"run":ID,"chunk":n,"entity":NAME,"table":NAME,"source":STREAM,
  *    "key":{COLUMN:value,…},"code":"number-range","reason":TEXT,"record":{FIELD:value,…}|null}
- * Values as in typed_json.h; invalid UTF-8 in names is made printable. `key` names the source record.
+ * Values as in typed_json.h; invalid UTF-8 in names is made printable. `key` names the source
+ * record (in settled.jsonl, which has the losers of equal target keys, the target key).
  */
 struct reject {
     const char *run_id;
@@ -21,14 +22,15 @@ struct reject {
     const char *entity;
     const char *table;
     const char *source;
-    const struct read_column *key_columns; /* names of the source key's parts; NULL: numbered */
+    const struct read_column *key_columns; /* names of the source key's parts; NULL: key_names */
+    const char *const *key_names;          /* of a target key's parts; NULL too: numbered */
     const struct cell *key;
     uint32_t key_count;
     enum error_code code;
     const char *reason;
-    const struct shape *shape;  /* of `cells`; NULL: `record` stands */
+    const struct shape *shape; /* of `cells`; NULL: `record` stands */
     const struct cell *cells;
-    const struct cell *record;  /* a MAP; NULL: not to be had any more */
+    const struct cell *record; /* a MAP; NULL: not to be had any more */
 };
 enum status reject_append(const struct reject *reject, struct buffer *line,
                           struct error *error) MUST_USE;
@@ -53,8 +55,8 @@ enum status reject_file_sync(struct reject_file *file, struct ledger_rejects *vo
 void reject_file_close(struct reject_file *file, bool keep);
 
 /*
- * On resume. Checks a file against its done mark: STATUS_OK, STATUS_END when it is not there at all,
- * STATUS_FAILED (ERROR_STATE_INVALID) when it was changed.
+ * On resume. Checks a file against its done mark: STATUS_OK, STATUS_END when it is not there at
+ * all, STATUS_FAILED (ERROR_STATE_INVALID) when it was changed.
  */
 enum status rejects_verify(const char *folder, const struct ledger_rejects *vouched,
                            struct error *error) MUST_USE;

@@ -59,8 +59,9 @@ bool retry_wait(struct retry *retry, struct error *error)
     }
     int64_t delay = retry_delay_ms(retry->failures, error->retry_after_ms, random_uint64());
     if (now + delay > retry->give_up_ms) {
-        error_context(error, "given up after %" PRIu32 " tries in %" PRId64 " s: ",
-                      retry->failures + 1, (now - retry->give_up_ms + retry->patience_ms) / 1000);
+        error_context(error,
+                      "given up after %" PRIu32 " tries in %" PRId64 " s: ", retry->failures + 1,
+                      (now - retry->give_up_ms + retry->patience_ms) / 1000);
         return false;
     }
     retry->failures++;

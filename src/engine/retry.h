@@ -14,9 +14,9 @@ struct retry {
     int64_t patience_ms; /* from the first failure to giving up */
     int64_t give_up_ms;  /* monotonic; 0: no failure yet */
     uint32_t failures;
-    const _Atomic bool *cancelled;  /* may be NULL: ends a wait early */
+    const _Atomic bool *cancelled;       /* may be NULL: ends a wait early */
     _Atomic int64_t *throttled_until_ms; /* may be NULL: shown while waiting */
-    _Atomic uint64_t *counter;      /* may be NULL: one more a retry */
+    _Atomic uint64_t *counter;           /* may be NULL: one more a retry */
 };
 
 void retry_init(struct retry *retry, int64_t patience_ms);
@@ -24,14 +24,14 @@ void retry_init(struct retry *retry, int64_t patience_ms);
 void retry_reset(struct retry *retry);
 
 /*
- * Asks after a failure: false when the error is not of class RETRY, the deadline is past, or the run
- * is being stopped (signal level 2, or `cancelled`); else waits, and true. A deadline that is past
- * says so in the error's context.
+ * Asks after a failure: false when the error is not of class RETRY, the deadline is past, or the
+ * run is being stopped (signal level 2, or `cancelled`); else waits, and true. A deadline that is
+ * past says so in the error's context.
  */
 bool retry_wait(struct retry *retry, struct error *error);
 
-/* The delay before try `failures` + 1: random in 0..min(cap, base * 2^failures), or the server's hint
- * with up to a tenth more. */
+/* The delay before try `failures` + 1: random in 0..min(cap, base * 2^failures), or the server's
+ * hint with up to a tenth more. */
 int64_t retry_delay_ms(uint32_t failures, int64_t retry_after_ms, uint64_t random);
 
 #endif

@@ -2,42 +2,49 @@
 #ifndef TRANSHUME_ENGINE_RUN_H
 #define TRANSHUME_ENGINE_RUN_H
 
-#include <stdbool.h>
-#include <stdint.h>
 #include "base/buffer.h"
 #include "base/error.h"
 #include "observe/progress.h"
 #include "plan/plan.h"
+#include <stdbool.h>
+#include <stdint.h>
 
-/* Everything a command can set; defaults by run_options_default. Texts are borrowed. */
+/*
+ * Everything a command can set. run_options_default leaves all unset (0, NULL, false; -1 where 0
+ * has a meaning): what nobody sets stands as the plan's `options:` say, else as the default. Texts
+ * are borrowed.
+ */
 struct run_options {
-    const char *plan_path;       /* NULL: no plan, a plain copy */
-    const char *source_uri;      /* replaces the plan's; needed without a plan */
+    const char *plan_path;  /* NULL: no plan, a plain copy */
+    const char *source_uri; /* replaces the plan's; needed without a plan */
     const char *target_uri;
-    const char *state_folder;    /* ".transhume" beside the plan (or here) */
-    uint32_t jobs;               /* 0: as many as pays, from cores and both sides' limits */
-    uint64_t memory_bytes;       /* bound on batches, rings and caches together */
-    uint64_t chunk_rows;         /* 0: chosen */
+    const char *state_folder; /* ".transhume" beside the plan (or here) */
+    uint32_t jobs;            /* 0: as many as pays, from cores and both sides' limits */
+    uint64_t memory_bytes;    /* bound on batches, rings and caches together */
+    uint64_t chunk_rows;      /* 0: chosen */
     uint64_t batch_rows;
     uint64_t batch_bytes;
-    int64_t max_rejects;         /* -1: no bound */
-    bool fail_fast;              /* the first reject ends the run */
-    int existing;                /* enum existing_policy, -1: the plan's */
+    int64_t max_rejects; /* -1: no bound */
+    bool fail_fast;      /* the first reject ends the run */
+    int existing;        /* enum existing_policy, -1: the plan's */
     const char *const *include;
     uint32_t include_count;
     const char *const *exclude;
     uint32_t exclude_count;
-    uint64_t rows_per_second_max;  /* 0: no cap */
+    uint64_t rows_per_second_max; /* 0: no cap */
     uint64_t bytes_per_second_max;
-    int64_t timeout_ms;          /* of any single wait */
-    int64_t stall_ms;            /* nothing moved for so long: report; ten times so long: fail */
+    int64_t timeout_ms; /* of any single wait */
+    int64_t stall_ms;   /* nothing moved for so long: report; ten times so long: fail */
     const char *time_zone;
-    const char *rejects_file;    /* migrate --rejects: load mended records */
+    const char *rejects_file; /* migrate --rejects: load mended records */
     bool take_over;
-    bool no_express;             /* general path even where the express lane would do (tests, benches) */
+    bool no_express; /* general path even where the express lane would do (tests, benches) */
+    bool no_hashes;  /* no hash sums in the done marks */
+    bool resuming;   /* resume: endpoints and filters that are not given are those of the
+                        unfinished run in the state folder */
     enum progress_mode progress;
     bool color;
-    const char *command_line;    /* for the log, redacted */
+    const char *command_line; /* for the log, redacted */
 };
 void run_options_default(struct run_options *options);
 
@@ -54,9 +61,9 @@ struct check_entity {
     const char *name;
     const char *table;
     const char *from;
-    int64_t records;      /* -1: not known before the run */
-    int64_t bytes;        /* estimate */
-    const char *keys;     /* proven, or checked at the end, and why */
+    int64_t records;  /* -1: not known before the run */
+    int64_t bytes;    /* estimate */
+    const char *keys; /* proven, or checked at the end, and why */
 };
 struct check_report {
     struct check_entity *entities;
@@ -65,15 +72,16 @@ struct check_report {
     const char *guarantee_text;
     int64_t seconds_estimate; /* from a timed sample; -1: too small to say */
     int64_t bytes_estimate;
-    const char *const *notes;    /* what is widened, not carried, waits … */
+    const char *const *notes; /* what is widened, not carried, waits … */
     uint32_t note_count;
     const char *const *problems; /* what would make migrate refuse; exit 2 or 5 */
     uint32_t problem_count;
-    int refused;                 /* exit status migrate would have, 0 if none */
-    struct arena *arena;         /* frees it all */
+    int refused;         /* exit status migrate would have, 0 if none */
+    struct arena *arena; /* frees it all */
 };
 /* Connects, reads, changes nothing. */
-enum status run_check(struct run_session *session, struct check_report *report, struct error *error) MUST_USE;
+enum status run_check(struct run_session *session, struct check_report *report,
+                      struct error *error) MUST_USE;
 /* The first `count` records of each entity as they will arrive, as JSON lines
  * {"entity":…,"table":…,"record":{…}} or as readable text. */
 enum status run_sample(struct run_session *session, uint32_t count, bool json, struct buffer *out,
@@ -82,7 +90,7 @@ enum status run_sample(struct run_session *session, uint32_t count, bool json, s
 /* ---- migrate and resume */
 struct run_result {
     char run_id[40];
-    struct progress *progress;  /* counters per entity; owned by the session */
+    struct progress *progress; /* counters per entity; owned by the session */
     double seconds;
     uint64_t rejected;
     uint64_t differences;
@@ -90,23 +98,27 @@ struct run_result {
     bool no_snapshot;           /* the source knows none */
     const char *rejects_folder; /* NULL if nothing was rejected */
     uint32_t warning_count;
-    int exit_status;            /* 0, 1 or 4 when status is OK */
+    int exit_status; /* 0, 1 or 4 when status is OK */
 };
 /*
  * A new run. Refused (5) over an unfinished one, a target that is not empty, a held state folder.
  * Interrupted by a signal: STATUS_OK with exit_status 4.
  */
-enum status run_migrate(struct run_session *session, struct run_result *result, struct error *error) MUST_USE;
-/* Goes on with the unfinished run of this plan. A finished one: STATUS_OK, ERROR_RUN_FINISHED in `error`,
- * exit_status 0. */
-enum status run_resume(struct run_session *session, struct run_result *result, struct error *error) MUST_USE;
+enum status run_migrate(struct run_session *session, struct run_result *result,
+                        struct error *error) MUST_USE;
+/* Goes on with the unfinished run of this plan. A finished one: STATUS_OK, ERROR_RUN_FINISHED in
+ * `error`, exit_status 0. */
+enum status run_resume(struct run_session *session, struct run_result *result,
+                       struct error *error) MUST_USE;
 
 /* ---- state */
-/* state.json as it stands, re-read from the target's ledger when the local one is missing and a session
- * is given (may be NULL). STATUS_END: there is no run. */
-enum status run_state_read(const char *state_folder, struct buffer *json, struct error *error) MUST_USE;
+/* state.json as it stands, re-read from the target's ledger when the local one is missing and a
+ * session is given (may be NULL). STATUS_END: there is no run. */
+enum status run_state_read(const char *state_folder, struct buffer *json,
+                           struct error *error) MUST_USE;
 /* Forgets the local state; `kept` says what stays in the target. A live run is refused. */
-enum status run_state_reset(const char *state_folder, struct buffer *kept, struct error *error) MUST_USE;
+enum status run_state_reset(const char *state_folder, struct buffer *kept,
+                            struct error *error) MUST_USE;
 
 /* The engine's own failpoints, NULL-terminated. */
 const char *const *run_failpoints(void);

@@ -56,12 +56,17 @@ struct run {
     struct tally *totals;         /* an entity each: of the chunks that are done */
     uint8_t *done;                /* a flag a chunk */
     uint64_t done_count;
-    struct copy *copy; /* while workers run */
-    pthread_mutex_t state_mutex; /* totals, done, status' errors, state.json */
+    struct copy *copy;           /* while workers run */
+    pthread_mutex_t state_mutex; /* totals, done, the ledger status, state.json */
+    bool state_ready;            /* the three above hold something */
     int64_t state_written_ms;
-    int64_t began_ms;
+    int64_t attempt_us;       /* UTC, when this attempt began */
+    uint64_t *written_before; /* an entity each: records that earlier attempts wrote */
     uint32_t warning_count;
-    struct error first_error; /* of this attempt, for state.json */
+    const char *snapshot; /* that this attempt reads */
+    bool was_finished;    /* resume found nothing left to do */
+    int input;            /* --rejects FILE, -1: not open */
+    struct plan_stream rejects_stream;
 };
 
 /* Facts of every stream, asked once. */
@@ -80,7 +85,7 @@ void session_list_requests(const struct plan *plan, const struct read_request **
 /* How many rows a chunk of the stream is to have. */
 uint64_t session_chunk_rows(const struct run_session *session, const struct plan_stream *stream);
 
-/* An OK call for what fails with class RETRY: used on the control thread. */
+/* How long a failing call is tried again, from its first failure. */
 int64_t session_patience_ms(const struct run_session *session);
 
 #endif

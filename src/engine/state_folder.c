@@ -48,8 +48,10 @@ enum status state_folder_lock(struct state_folder *folder, struct error *error)
     case STATUS_AGAIN:
         folder->lock = -1;
         error_set(error, ERROR_RUN_HELD, folder->path, "process %" PRId64 " works with it", holder);
-        error_hint(error, "wait for it or stop it (kill %" PRId64 "); --state DIR gives another "
-                          "run a folder of its own", holder);
+        error_hint(error,
+                   "wait for it or stop it (kill %" PRId64 "); --state DIR gives another "
+                   "run a folder of its own",
+                   holder);
         return STATUS_FAILED;
     default:
         return STATUS_FAILED;
@@ -110,6 +112,27 @@ void state_folder_clean(struct state_folder *folder)
     struct error ignored; /* what stays is only room taken, and goes with the next run */
     enum status status = file_remove_tree(folder->spill, &ignored);
     (void)status;
+}
+
+enum status state_folder_remove(struct state_folder *folder, struct error *error)
+{
+    const char *const files[] = {folder->run_file, folder->plan_file, folder->state_file,
+                                 folder->input_file, folder->log_file};
+    if (file_remove_tree(folder->rejects, error) != STATUS_OK ||
+        file_remove_tree(folder->spill, error) != STATUS_OK ||
+        file_remove_tree(folder->runs, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        if (unlink(files[i]) != 0 && errno != ENOENT) {
+            return error_set_errno(error, ERROR_STATE_WRITE, errno, files[i], "can't remove it");
+        }
+    }
+    char lock_file[4096];
+    snprintf(lock_file, sizeof(lock_file), "%s/lock", folder->path);
+    unlink(lock_file);
+    rmdir(folder->path); /* stays if it holds what is not ours */
+    return STATUS_OK;
 }
 
 /* ---- run.json */
@@ -173,10 +196,10 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .existing = (int)json_member_integer(object, "existing", -1),
     };
     status = STATUS_OK;
-    if (run->id == NULL || run->kind == NULL || run->id[0] == '\0' || strchr(run->id, '/') != NULL ||
-        run->id[0] == '.') {
-        status = error_set(error, ERROR_STATE_INVALID, folder->run_file,
-                           "is damaged: it names no run");
+    if (run->id == NULL || run->kind == NULL || run->id[0] == '\0' ||
+        strchr(run->id, '/') != NULL || run->id[0] == '.') {
+        status =
+            error_set(error, ERROR_STATE_INVALID, folder->run_file, "is damaged: it names no run");
         error_hint(error, "`transhume reset --confirm` forgets the local state; `transhume resume` "
                           "with the same plan then goes on from the target's ledger");
     } else if (list_read(object, "include", arena, &run->include, &run->include_count, error) !=
@@ -203,8 +226,7 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
     if (text == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for run.json");
     }
-    enum status status =
-        file_write_atomic(folder->run_file, text, strlen(text), NULL, error);
+    enum status status = file_write_atomic(folder->run_file, text, strlen(text), NULL, error);
     free(text);
     return status;
 }

@@ -44,6 +44,8 @@ enum status state_folder_make_rooms(struct state_folder *folder, struct error *e
 /* Moves what a finished run left to runs/ID/. */
 enum status state_folder_retire(struct state_folder *folder, const char *run_id,
                                 struct error *error) MUST_USE;
+/* Removes all that is ours, and the folder itself if nothing else is in it. */
+enum status state_folder_remove(struct state_folder *folder, struct error *error) MUST_USE;
 /* Removes the spill folders: after the end. */
 void state_folder_clean(struct state_folder *folder);
 
@@ -51,7 +53,7 @@ void state_folder_clean(struct state_folder *folder);
 struct local_run {
     const char *id;
     const char *kind; /* "copy", "rejects" */
-    bool begun;       /* the ledger was made, or is about to be: without one in the target, refuse */
+    bool begun; /* the ledger was made, or is about to be: without one in the target, refuse */
     bool finished;
     const char *source; /* URIs without secrets */
     const char *target;

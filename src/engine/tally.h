@@ -37,7 +37,8 @@ static inline void tally_add(struct tally *sum, const struct tally *other)
 }
 
 /* Takes a hash out of a sum again. */
-static inline void tally_hash_subtract(struct canonical_hash *sum, const struct canonical_hash *hash)
+static inline void tally_hash_subtract(struct canonical_hash *sum,
+                                       const struct canonical_hash *hash)
 {
     uint64_t borrow = sum->low < hash->low;
     sum->low -= hash->low;

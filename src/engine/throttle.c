@@ -36,7 +36,8 @@ int64_t throttle_take_at(struct throttle *throttle, int64_t now_ns, uint64_t row
         return 0;
     }
     pthread_mutex_lock(&throttle->mutex);
-    double seconds = now_ns > throttle->filled_ns ? (double)(now_ns - throttle->filled_ns) / 1e9 : 0;
+    double seconds =
+        now_ns > throttle->filled_ns ? (double)(now_ns - throttle->filled_ns) / 1e9 : 0;
     throttle->filled_ns = now_ns;
     int64_t for_rows = bucket_take(&throttle->rows, seconds, rows);
     int64_t for_bytes = bucket_take(&throttle->bytes, seconds, bytes);

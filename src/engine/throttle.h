@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * A bucket holds a second's worth at most. A batch is always let through and may leave the bucket in
- * debt; who comes next waits until it is paid. So no batch is too large to pass.
+ * A bucket holds a second's worth at most. A batch is always let through and may leave the bucket
+ * in debt; who comes next waits until it is paid. So no batch is too large to pass.
  */
 struct throttle_bucket {
     uint64_t per_second; /* 0: no cap */

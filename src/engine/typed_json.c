@@ -36,7 +36,8 @@ static void append_uuid(const uint8_t *bytes, struct buffer *out)
     }
 }
 
-/* Writes `"` piece piece … `"`: each piece comes quoted, and loses the quotes where it meets another. */
+/* Writes `"` piece piece … `"`: each piece comes quoted, and loses the quotes where it meets
+ * another. */
 static enum status append_large(struct large_value *large, struct buffer *out, struct error *error)
 {
     uint8_t *slice = malloc(LARGE_SLICE_BYTES);

@@ -184,7 +184,8 @@ static enum status parse_uuid(const char *text, size_t length, struct arena *are
             return STATUS_FAILED;
         }
         if (form[i] == 'x') {
-            size_t value = (size_t)(digit - hex) < 16 ? (size_t)(digit - hex) : (size_t)(digit - hex) - 6;
+            size_t value =
+                (size_t)(digit - hex) < 16 ? (size_t)(digit - hex) : (size_t)(digit - hex) - 6;
             bytes[digits / 2] = (uint8_t)(bytes[digits / 2] << 4 | value);
             digits++;
         }
@@ -270,8 +271,8 @@ static enum status read_wrapped(struct json_reader *reader, struct arena *arena,
     } else {
         status = json_reader_next(reader, &token, error);
         if (status == STATUS_OK &&
-            (token != JSON_STRING || parse_wrapped(name, reader->text, reader->length, arena,
-                                                   cell) != STATUS_OK)) {
+            (token != JSON_STRING ||
+             parse_wrapped(name, reader->text, reader->length, arena, cell) != STATUS_OK)) {
             status = error_set(error, ERROR_REJECT_UNREADABLE, "record",
                                "the text is no valid {\"$%s\":…}", name);
         }

@@ -1,0 +1,365 @@
+/* The preflight report: counts, keys, guarantee, notes, problems, and an estimate from a timed
+ * sample. */
+#include "base/clock.h"
+#include "base/text.h"
+#include "engine/run_parts.h"
+#include "engine/sampling.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SAMPLE_MS = 2000,      /* all streams together */
+    WRITE_SHARE = 2,       /* writing takes about as long as reading and mapping */
+    ESTIMATE_MS_MIN = 3000 /* below that nobody wants to know */
+};
+
+/* What was read of one stream. */
+struct sampled {
+    const struct plan_stream *stream;
+    int64_t until_ms;
+    uint64_t root_rows;
+    uint64_t *made; /* by position in stream->entities */
+    uint64_t *bytes;
+    bool whole;
+};
+
+struct report {
+    struct run_session *session;
+    struct check_report *out;
+    const char **notes;
+    uint32_t note_capacity;
+    const char **problems;
+    uint32_t problem_capacity;
+    double milliseconds; /* of the whole run, estimated */
+};
+
+static enum status out_of_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for the report");
+}
+
+/* ---- lists of lines */
+
+static enum status add_line(struct report *report, const char ***lines, uint32_t *count,
+                            uint32_t *capacity, const char *line, struct error *error)
+{
+    struct arena *arena = report->out->arena;
+    if (*count == *capacity) {
+        uint32_t wanted = *capacity == 0 ? 16 : *capacity * 2;
+        const char **grown = arena_allocate_zeroed(arena, wanted, sizeof(*grown));
+        if (grown == NULL) {
+            return out_of_memory(error);
+        }
+        if (*count > 0) {
+            memcpy(grown, *lines, *count * sizeof(*grown));
+        }
+        *lines = grown;
+        *capacity = wanted;
+    }
+    char *copy = line == NULL ? NULL : arena_copy_string(arena, line);
+    if (copy == NULL) {
+        return out_of_memory(error);
+    }
+    text_clean_line(copy);
+    (*lines)[(*count)++] = copy;
+    return STATUS_OK;
+}
+
+static enum status add_note(struct report *report, const char *line, struct error *error)
+{
+    return add_line(report, &report->notes, &report->out->note_count, &report->note_capacity, line,
+                    error);
+}
+
+static enum status add_problem(struct report *report, const char *line, struct error *error)
+{
+    return add_line(report, &report->problems, &report->out->problem_count,
+                    &report->problem_capacity, line, error);
+}
+
+static enum status add_each_line(struct report *report, struct buffer *text,
+                                 enum status (*add)(struct report *, const char *, struct error *),
+                                 struct error *error)
+{
+    char *copy = text->length == 0 ? NULL : strdup(buffer_string(text));
+    char *next = copy;
+    enum status status = STATUS_OK;
+    for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
+        status = *line == '\0' ? STATUS_OK : add(report, line, error);
+    }
+    free(copy);
+    return status;
+}
+
+/* ---- problems and notes */
+
+static void worsen(struct report *report, int exit_status)
+{
+    if (report->out->refused == 0 || exit_status == 5) {
+        report->out->refused = exit_status;
+    }
+}
+
+static enum status check_ledger(struct report *report, struct error *error)
+{
+    struct database *target = report->session->target;
+    struct ledger_run *run;
+    struct ledger_status run_status;
+    enum status status =
+        target->connector->ledger->load(target, NULL, report->out->arena, &run, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+    }
+    if (ledger_status_read(run->status, &run_status, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool open = run_status.phase != LEDGER_COMPLETED;
+    ledger_status_free(&run_status);
+    if (!open) {
+        return STATUS_OK;
+    }
+    char line[160];
+    snprintf(line, sizeof(line), "run %s is not finished: `transhume resume` goes on with it",
+             run->id);
+    worsen(report, error_describe(ERROR_RUN_UNFINISHED)->exit_status);
+    return add_problem(report, line, error);
+}
+
+static enum status find_problems(struct report *report, struct error *error)
+{
+    struct preflight preflight = {0};
+    struct target_table *tables;
+    const char **absent;
+    uint32_t absent_count;
+    enum status status = preflight_tables(report->session, report->out->arena, &tables, error);
+    if (status == STATUS_OK) {
+        status =
+            preflight_check(report->session, tables, &absent, &absent_count, &preflight, error);
+    }
+    if (status == STATUS_OK && preflight.count > 0) {
+        worsen(report, error_exit_status(&preflight.first));
+        status = add_each_line(report, &preflight.problems, add_problem, error);
+    }
+    buffer_free(&preflight.problems);
+    return status == STATUS_OK ? check_ledger(report, error) : status;
+}
+
+static enum status add_plan_notes(struct report *report, struct error *error)
+{
+    const struct plan *plan = report->session->plan;
+    struct buffer line = {0};
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < plan->note_count && status == STATUS_OK; i++) {
+        const struct plan_note *note = &plan->notes[i];
+        buffer_clear(&line);
+        buffer_format(&line, "%s: %s", note->object, note->text);
+        status = add_note(report, buffer_string(&line), error);
+    }
+    buffer_free(&line);
+    return status;
+}
+
+static enum status add_lane_notes(struct report *report, struct error *error)
+{
+    const struct run_session *session = report->session;
+    uint32_t express = 0;
+    char line[200];
+    for (uint32_t i = 0; i < session->plan->stream_count; i++) {
+        express += session_is_express(session, &session->plan->streams[i]);
+    }
+    if (express > 0) {
+        snprintf(line, sizeof(line),
+                 "%" PRIu32 " of %" PRIu32 " tables take the express lane: the "
+                 "target pulls them from the source itself",
+                 express, session->plan->stream_count);
+        if (add_note(report, line, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    if ((session->source->capabilities & CAPABILITY_SNAPSHOT) == 0) {
+        return add_note(report,
+                        "the source knows no snapshot: what changes during the copy may be "
+                        "seen or not",
+                        error);
+    }
+    return STATUS_OK;
+}
+
+static enum status find_notes(struct report *report, struct error *error)
+{
+    struct database *source = report->session->source;
+    struct buffer caveats = {0};
+    enum status status = add_plan_notes(report, error);
+    if (status == STATUS_OK && source->connector->source->caveats != NULL) {
+        status = source->connector->source->caveats(source, &caveats, error);
+        if (status == STATUS_OK) {
+            status = add_each_line(report, &caveats, add_note, error);
+        }
+    }
+    buffer_free(&caveats);
+    return status == STATUS_OK ? add_lane_notes(report, error) : status;
+}
+
+/* ---- samples */
+
+static enum status take_parcel(void *context, struct parcel *parcel)
+{
+    struct sampled *sampled = context;
+    const struct plan_stream *stream = sampled->stream;
+    sampled->root_rows += parcel->root_rows;
+    sampled->whole = parcel->kind == PARCEL_END;
+    for (uint32_t i = 0; sampled->whole && i < stream->entity_count; i++) {
+        sampled->made[i] = parcel->tallies[i].made;
+    }
+    for (uint32_t i = 0; i < parcel->batch_count; i++) {
+        const struct batch *batch = parcel->batches[i];
+        uint32_t position = 0;
+        while (position + 1 < stream->entity_count && stream->entities[position] != batch->entity) {
+            position++;
+        }
+        sampled->made[position] += batch->row_count;
+        uint32_t fields = batch->shape == NULL ? 1 : batch->shape->field_count;
+        for (uint32_t row = 0; row < batch->row_count; row++) {
+            for (uint32_t field = 0; field < fields; field++) {
+                sampled->bytes[position] += value_bytes(&batch_row(batch, row)[field]) + 8;
+            }
+        }
+    }
+    parcel_destroy(parcel);
+    return clock_monotonic_ms() < sampled->until_ms || sampled->whole ? STATUS_OK : STATUS_END;
+}
+
+static double scale_of(const struct sampled *sampled, int64_t row_count)
+{
+    if (sampled->whole) {
+        return 1;
+    }
+    return row_count < 0 || sampled->root_rows == 0
+               ? -1
+               : (double)row_count / (double)sampled->root_rows;
+}
+
+static void report_stream(struct report *report, const struct sampled *sampled, int64_t elapsed_ns)
+{
+    const struct plan_stream *stream = sampled->stream;
+    int64_t row_count = report->session->facts[stream->number].row_count;
+    double scale = scale_of(sampled, row_count);
+    for (uint32_t i = 0; i < stream->entity_count; i++) {
+        struct check_entity *entity = &report->out->entities[stream->entities[i]];
+        if (stream->identity && row_count >= 0 && !sampled->whole) {
+            entity->records = row_count;
+        } else if (scale >= 0) {
+            entity->records = (int64_t)((double)sampled->made[i] * scale + 0.5);
+        }
+        if (scale >= 0) {
+            entity->bytes = (int64_t)((double)sampled->bytes[i] * scale + 0.5);
+            report->out->bytes_estimate += entity->bytes;
+        }
+    }
+    if (scale >= 0) {
+        report->milliseconds += (double)elapsed_ns / 1e6 * scale * WRITE_SHARE;
+    }
+}
+
+static enum status sample_streams(struct report *report, struct error *error)
+{
+    struct run_session *session = report->session;
+    const struct plan *plan = session->plan;
+    int64_t until_ms = clock_monotonic_ms() + SAMPLE_MS;
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        int64_t now = clock_monotonic_ms();
+        int64_t left = until_ms > now ? until_ms - now : 0;
+        struct sampled sampled = {.stream = &plan->streams[i],
+                                  .until_ms = now + left / (int64_t)(plan->stream_count - i)};
+        uint32_t entities = plan->streams[i].entity_count;
+        sampled.made = arena_allocate_zeroed(report->out->arena, entities, sizeof(uint64_t));
+        sampled.bytes = arena_allocate_zeroed(report->out->arena, entities, sizeof(uint64_t));
+        if (sampled.made == NULL || sampled.bytes == NULL) {
+            return out_of_memory(error);
+        }
+        int64_t began = clock_monotonic_ns();
+        if (sampling_read(session, &plan->streams[i], take_parcel, &sampled, error) ==
+            STATUS_FAILED) {
+            return STATUS_FAILED;
+        }
+        report_stream(report, &sampled, clock_monotonic_ns() - began);
+    }
+    double readers = session_reader_count(session);
+    report->out->seconds_estimate = report->milliseconds / readers < ESTIMATE_MS_MIN
+                                        ? -1
+                                        : (int64_t)(report->milliseconds / readers / 1000 + 0.5);
+    return STATUS_OK;
+}
+
+/* ---- the report */
+
+static const char *keys_text(const struct report *report, const struct plan_table *table)
+{
+    const char *how = table->target.key.count == 0                ? "no key"
+                      : table->keys_proven                        ? "proven"
+                      : preflight_settles(report->session, table) ? "looked for after the load"
+                                                                  : "enforced by the target";
+    return table->keys_reason == NULL
+               ? how
+               : arena_format(report->out->arena, "%s: %s", how, table->keys_reason);
+}
+
+static const char *guarantee_text(const struct run_session *session)
+{
+    switch (session->target->connector->guarantee) {
+    case GUARANTEE_EXACTLY_ONCE:
+        return "exactly once: after any crash and resume each record is there, and there once";
+    case GUARANTEE_IDEMPOTENT:
+        return "idempotent: a crash may make some records be written again, under the same key with "
+               "the same contents";
+    default:
+        return "at least once: a crash may leave some records twice";
+    }
+}
+
+static enum status list_entities(struct report *report, struct error *error)
+{
+    const struct plan *plan = report->session->plan;
+    struct check_report *out = report->out;
+    out->entities = arena_allocate_zeroed(out->arena, plan->entity_count, sizeof(*out->entities));
+    if (out->entities == NULL) {
+        return out_of_memory(error);
+    }
+    out->entity_count = plan->entity_count;
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        const struct plan_entity *entity = &plan->entities[i];
+        const struct plan_table *table = &plan->tables[entity->table];
+        out->entities[i] = (struct check_entity){.name = entity->name,
+                                                 .table = table->target.name,
+                                                 .from = entity->from_text,
+                                                 .records = -1,
+                                                 .bytes = -1,
+                                                 .keys = keys_text(report, table)};
+    }
+    return STATUS_OK;
+}
+
+enum status run_check(struct run_session *session, struct check_report *out, struct error *error)
+{
+    struct report report = {.session = session, .out = out};
+    *out = (struct check_report){.seconds_estimate = -1, .arena = arena_create(0)};
+    if (out->arena == NULL) {
+        return out_of_memory(error);
+    }
+    out->guarantee = session->target->connector->guarantee;
+    out->guarantee_text = guarantee_text(session);
+    if (list_entities(&report, error) != STATUS_OK || find_problems(&report, error) != STATUS_OK ||
+        find_notes(&report, error) != STATUS_OK ||
+        session_snapshot(session, 1, error) != STATUS_OK ||
+        session_describe_streams(session, error) != STATUS_OK ||
+        sample_streams(&report, error) != STATUS_OK) {
+        arena_destroy(out->arena);
+        *out = (struct check_report){0};
+        return STATUS_FAILED;
+    }
+    out->notes = report.notes;
+    out->problems = report.problems;
+    return STATUS_OK;
+}

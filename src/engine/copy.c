@@ -1,0 +1,223 @@
+/* Starting and ending the workers, and watching over them. */
+#include "engine/copy.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "engine/options.h"
+#include "engine/stall.h"
+#include <stdlib.h>
+#include <time.h>
+
+enum { THREADS_LEAVE_MS_MIN = 5000 };
+
+static void init_locks(struct copy *copy)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes); /* none of these fails with default attributes */
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&copy->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&copy->mutex, NULL);
+    pthread_mutex_init(&copy->connection_mutex, NULL);
+}
+
+static enum status mark_chunks(struct copy *copy, struct error *error)
+{
+    struct run *run = copy->run;
+    copy->chunks = calloc(run->chunk_count, sizeof(*copy->chunks));
+    if (copy->chunks == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the chunk list");
+    }
+    copy->chunk_count = run->chunk_count;
+    for (uint64_t i = 0; i < run->chunk_count; i++) {
+        const struct plan_stream *stream = copy_stream(copy, i);
+        copy->chunks[i].state = run->done[i]                                ? CHUNK_DONE
+                                : session_is_express(copy->session, stream) ? CHUNK_PULLED
+                                                                            : CHUNK_PENDING;
+        copy->done_count += run->done[i];
+    }
+    for (uint32_t i = 0; i < copy->session->plan->entity_count; i++) {
+        copy->rejected += run->totals[i].rejected;
+    }
+    return STATUS_OK;
+}
+
+static void init_worker(struct copy *copy, struct worker *worker, bool writes, uint32_t number)
+{
+    worker->copy = copy;
+    worker->writes = writes;
+    worker->number = number;
+    atomic_init(&worker->doing, "starts");
+    atomic_init(&worker->chunk_number, 0);
+    retry_init(&worker->retry, session_patience_ms(copy->session));
+    worker->retry.cancelled = &copy->stopping;
+    worker->retry.counter = &copy->session->progress.retries;
+    worker->retry.throttled_until_ms = &copy->session->progress.throttled_until_ms;
+}
+
+static enum status open_workers(struct copy *copy, struct error *error)
+{
+    struct run_session *session = copy->session;
+    uint32_t count = copy->reader_count + copy->writer_count;
+    copy->workers = calloc(count, sizeof(*copy->workers));
+    if (copy->workers == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the workers");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        bool writes = i >= copy->reader_count;
+        struct worker *worker = &copy->workers[i];
+        init_worker(copy, worker, writes, writes ? i - copy->reader_count + 1 : i + 1);
+        enum status status;
+        if (!writes && copy->run->loads_rejects) {
+            continue; /* it reads a file of ours */
+        }
+        do {
+            status = writes ? session->target->connector->target->writer_open(
+                                  session->target, copy->run->tables, copy->run->table_count,
+                                  copy->run->epoch, &worker->writer, error)
+                            : session->source->connector->source->reader_open(
+                                  session->source, &worker->reader, error);
+        } while (status == STATUS_FAILED && retry_wait(&worker->retry, error));
+        if (status != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        retry_reset(&worker->retry);
+    }
+    return STATUS_OK;
+}
+
+enum status copy_create(struct run *run, struct copy **made, struct error *error)
+{
+    struct run_session *session = run->session;
+    struct copy *copy = calloc(1, sizeof(*copy));
+    if (copy == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the workers");
+    }
+    copy->run = run;
+    copy->session = session;
+    copy->ordered = (session->target->capabilities & CAPABILITY_ORDERED_WRITE) != 0;
+    copy->reader_count = run->loads_rejects ? 1 : session_reader_count(session);
+    copy->writer_count = session_writer_count(session);
+    copy->work_bytes =
+        options_ring_bytes(&session->options) / ((uint64_t)copy->reader_count * WORKS_A_READER);
+    init_locks(copy);
+    throttle_init(&copy->throttle, session->options.rows_per_second_max,
+                  session->options.bytes_per_second_max);
+    if (mark_chunks(copy, error) != STATUS_OK || open_workers(copy, error) != STATUS_OK) {
+        copy_destroy(copy);
+        return STATUS_FAILED;
+    }
+    *made = copy;
+    return STATUS_OK;
+}
+
+void copy_destroy(struct copy *copy)
+{
+    if (copy == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; copy->workers != NULL && i < copy->reader_count + copy->writer_count;
+         i++) {
+        struct worker *worker = &copy->workers[i];
+        if (worker->writer != NULL) {
+            copy->session->target->connector->target->writer_close(worker->writer);
+        }
+        if (worker->reader != NULL) {
+            copy->session->source->connector->source->reader_close(worker->reader);
+        }
+    }
+    throttle_destroy(&copy->throttle);
+    pthread_cond_destroy(&copy->changed);
+    pthread_mutex_destroy(&copy->mutex);
+    pthread_mutex_destroy(&copy->connection_mutex);
+    free(copy->workers);
+    free(copy->chunks);
+    free(copy);
+}
+
+/* ---- running */
+
+static enum status start_workers(struct copy *copy, struct error *error)
+{
+    copy->writers_left = copy->writer_count;
+    for (uint32_t i = 0; i < copy->reader_count + copy->writer_count; i++) {
+        struct worker *worker = &copy->workers[i];
+        pthread_mutex_lock(&copy->mutex);
+        copy->threads_left++;
+        pthread_mutex_unlock(&copy->mutex);
+        int failure = pthread_create(&worker->thread, NULL,
+                                     worker->writes ? writer_main : reader_main, worker);
+        if (failure != 0) {
+            pthread_mutex_lock(&copy->mutex);
+            copy->threads_left--;
+            copy->writers_left -= worker->writes;
+            pthread_mutex_unlock(&copy->mutex);
+            return error_set_errno(error, ERROR_INTERNAL, failure, NULL, "can't start a thread");
+        }
+        worker->running = true;
+    }
+    return STATUS_OK;
+}
+
+/* False when `until_ms` came before the threads left. */
+static bool wait_for_threads(struct copy *copy, int64_t until_ms)
+{
+    pthread_mutex_lock(&copy->mutex);
+    if (copy->threads_left > 0) {
+        struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000L};
+        pthread_cond_timedwait(&copy->changed, &copy->mutex, &until);
+    }
+    bool left = copy->threads_left == 0;
+    pthread_mutex_unlock(&copy->mutex);
+    return left;
+}
+
+/* Until the threads are gone; a connector's call ends within the timeout, or its thread is lost. */
+static void watch(struct copy *copy, void (*tick)(struct run *run))
+{
+    struct stall stall = {0};
+    struct error error;
+    int64_t give_up_ms = 0;
+    while (!wait_for_threads(copy, clock_monotonic_ms() + COPY_WAIT_MS)) {
+        tick(copy->run);
+        if (copy_must_stop(copy)) {
+            int64_t now = clock_monotonic_ms();
+            if (give_up_ms == 0) {
+                give_up_ms = now + THREADS_LEAVE_MS_MIN + 2 * copy->session->options.timeout_ms;
+            } else if (now > give_up_ms) {
+                log_write(LOG_ERROR, "a worker did not come back from the database; leaving it");
+                copy->session->stuck = true;
+                return;
+            }
+        } else if (stall_check(&stall, copy, &error) != STATUS_OK) {
+            copy_fail(copy, &error);
+        }
+    }
+}
+
+enum status copy_run(struct copy *copy, void (*tick)(struct run *run), struct error *error)
+{
+    copy_moved(copy);
+    struct error failure;
+    if (start_workers(copy, &failure) != STATUS_OK) {
+        copy_fail(copy, &failure);
+    }
+    watch(copy, tick);
+    for (uint32_t i = 0; !copy->session->stuck && i < copy->reader_count + copy->writer_count;
+         i++) {
+        if (copy->workers[i].running) {
+            pthread_join(copy->workers[i].thread, NULL);
+        }
+    }
+    pthread_mutex_lock(&copy->mutex);
+    bool failed = copy->failed;
+    bool complete = copy->done_count == copy->chunk_count;
+    error_copy(error, &copy->error);
+    pthread_mutex_unlock(&copy->mutex);
+    if (failed) {
+        return STATUS_FAILED;
+    }
+    error_clear(error);
+    return complete && !copy->session->stuck ? STATUS_OK : STATUS_END;
+}

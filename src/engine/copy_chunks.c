@@ -1,0 +1,307 @@
+/* The hand-out: which chunk a reader begins next and which one a writer takes. All under one mutex.
+ */
+#include "engine/copy.h"
+
+#include "base/clock.h"
+#include "base/signals.h"
+#include "engine/parcel.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+const struct ledger_chunk *copy_chunk(const struct copy *copy, uint64_t index)
+{
+    return &copy->run->chunks[index];
+}
+
+const struct plan_stream *copy_stream(const struct copy *copy, uint64_t index)
+{
+    return copy->run->loads_rejects
+               ? &copy->run->rejects_stream
+               : &copy->session->plan->streams[copy->run->chunks[index].stream];
+}
+
+bool copy_must_stop(const struct copy *copy)
+{
+    return atomic_load_explicit(&copy->stopping, memory_order_relaxed) || signals_stop_level() >= 2;
+}
+
+void copy_moved(struct copy *copy)
+{
+    atomic_store_explicit(&copy->session->progress.last_movement_ms, clock_monotonic_ms(),
+                          memory_order_relaxed);
+}
+
+void copy_fail(struct copy *copy, const struct error *error)
+{
+    pthread_mutex_lock(&copy->mutex);
+    if (!copy->failed) {
+        copy->failed = true;
+        copy->error = *error;
+    }
+    atomic_store(&copy->stopping, true);
+    pthread_cond_broadcast(&copy->changed);
+    pthread_mutex_unlock(&copy->mutex);
+}
+
+static void wait_for_change(struct copy *copy)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += COPY_WAIT_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_cond_timedwait(&copy->changed, &copy->mutex, &until);
+}
+
+uint32_t copy_next_attempt(struct copy *copy, uint64_t index)
+{
+    pthread_mutex_lock(&copy->mutex);
+    uint32_t tries = ++copy->chunks[index].tries;
+    pthread_mutex_unlock(&copy->mutex);
+    return tries > CHUNK_TRIES_MAX ? 0
+                                   : (uint32_t)(copy->run->epoch - 1) * ATTEMPTS_AN_EPOCH + tries;
+}
+
+/* ---- works */
+
+static struct work *work_create(struct copy *copy, struct worker *reader, uint64_t index)
+{
+    struct work *work = calloc(1, sizeof(*work));
+    struct ring *ring = ring_create(copy->work_bytes);
+    if (work == NULL || ring == NULL) {
+        free(work);
+        ring_destroy(ring);
+        return NULL;
+    }
+    *work = (struct work){.index = index, .ring = ring, .reader = reader, .users = 2};
+    return work;
+}
+
+static void work_free(struct work *work)
+{
+    void *parcel;
+    ring_close(work->ring);
+    while (ring_pop(work->ring, &parcel, 0) == STATUS_OK) {
+        parcel_destroy(parcel);
+    }
+    ring_destroy(work->ring);
+    free(work);
+}
+
+/* Under the mutex; true when the caller has to free it. */
+static bool work_release(struct work *work)
+{
+    return --work->users == 0;
+}
+
+static void mark_drained(struct work *work)
+{
+    if (!work->drained) {
+        work->drained = true;
+        work->reader->undrained--;
+    }
+}
+
+/* ---- readers */
+
+/* Under the mutex: the first PENDING chunk; chunk_count if there is none. */
+static uint64_t find_pending(struct copy *copy)
+{
+    while (copy->first_pending < copy->chunk_count &&
+           copy->chunks[copy->first_pending].state != CHUNK_PENDING) {
+        copy->first_pending++;
+    }
+    return copy->first_pending;
+}
+
+static struct work *begin(struct copy *copy, struct worker *worker, uint64_t index)
+{
+    struct work *work = work_create(copy, worker, index);
+    if (work == NULL) {
+        return NULL;
+    }
+    copy->chunks[index].state = CHUNK_STARTED;
+    copy->chunks[index].work = work;
+    copy->readers_busy++;
+    worker->undrained++;
+    pthread_cond_broadcast(&copy->changed);
+    return work;
+}
+
+struct work *copy_begin_reading(struct copy *copy, struct worker *worker)
+{
+    struct work *work = NULL;
+    bool out_of_memory = false;
+    pthread_mutex_lock(&copy->mutex);
+    while (!copy_must_stop(copy) && signals_stop_level() == 0 && copy->writers_left > 0 &&
+           copy->done_count < copy->chunk_count) {
+        if (worker->undrained < WORKS_A_READER && find_pending(copy) < copy->chunk_count) {
+            work = begin(copy, worker, copy->first_pending);
+            out_of_memory = work == NULL;
+            break;
+        }
+        wait_for_change(copy);
+    }
+    pthread_mutex_unlock(&copy->mutex);
+    if (out_of_memory) {
+        struct error error;
+        enum status status = error_set(&error, ERROR_MEMORY, NULL, "no memory for a chunk's ring");
+        (void)status;
+        copy_fail(copy, &error);
+    }
+    return work;
+}
+
+void copy_end_reading(struct copy *copy, struct work *work)
+{
+    pthread_mutex_lock(&copy->mutex);
+    copy->readers_busy--;
+    bool last = work_release(work);
+    pthread_cond_broadcast(&copy->changed);
+    pthread_mutex_unlock(&copy->mutex);
+    if (last) {
+        work_free(work);
+    }
+}
+
+bool copy_is_cancelled(struct copy *copy, struct work *work)
+{
+    pthread_mutex_lock(&copy->mutex);
+    bool cancelled = work->cancelled;
+    pthread_mutex_unlock(&copy->mutex);
+    return cancelled;
+}
+
+/* ---- writers */
+
+/* Under the mutex. A PULLED chunk is new work, so it is not taken once a stop was asked for. */
+static bool is_takeable(const struct chunk *chunk)
+{
+    return chunk->state == CHUNK_STARTED ||
+           (chunk->state == CHUNK_PULLED && signals_stop_level() == 0);
+}
+
+/* `*blocked`: an ordered target waits for a chunk that nobody has begun. */
+static uint64_t find_takeable(struct copy *copy, bool *blocked)
+{
+    *blocked = false;
+    while (copy->first_open < copy->chunk_count &&
+           copy->chunks[copy->first_open].state == CHUNK_DONE) {
+        copy->first_open++;
+    }
+    for (uint64_t i = copy->first_open; i < copy->chunk_count; i++) {
+        const struct chunk *chunk = &copy->chunks[i];
+        if (is_takeable(chunk)) {
+            return i;
+        }
+        if (copy->ordered && (chunk->state == CHUNK_PENDING || chunk->state == CHUNK_PULLED)) {
+            *blocked = true;
+            break;
+        }
+    }
+    return copy->chunk_count;
+}
+
+enum status copy_take(struct copy *copy, bool wait, uint64_t *index, struct work **work)
+{
+    enum status status = STATUS_AGAIN;
+    pthread_mutex_lock(&copy->mutex);
+    for (int round = 0; round < (wait ? 2 : 1); round++) {
+        if (round > 0) {
+            wait_for_change(copy);
+        }
+        bool blocked;
+        uint64_t found = find_takeable(copy, &blocked);
+        if (copy_must_stop(copy) || copy->done_count == copy->chunk_count ||
+            (found == copy->chunk_count && signals_stop_level() > 0 &&
+             (blocked || copy->readers_busy == 0))) {
+            status = STATUS_END;
+            break;
+        }
+        if (found < copy->chunk_count) {
+            copy->chunks[found].state = CHUNK_WRITING;
+            *work = copy->chunks[found].work;
+            copy->chunks[found].work = NULL;
+            *index = found;
+            status = STATUS_OK;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&copy->mutex);
+    return status;
+}
+
+void copy_drained(struct copy *copy, struct work *work)
+{
+    pthread_mutex_lock(&copy->mutex);
+    mark_drained(work);
+    pthread_cond_broadcast(&copy->changed);
+    pthread_mutex_unlock(&copy->mutex);
+}
+
+/* Under the mutex: the chunk's reader will find its ring closed and go on to another one. */
+static struct work *send_back(struct copy *copy, uint64_t index, struct work *work)
+{
+    copy->chunks[index].state = CHUNK_PENDING;
+    copy->chunks[index].work = NULL;
+    if (index < copy->first_pending) {
+        copy->first_pending = index;
+    }
+    if (work == NULL) {
+        return NULL;
+    }
+    work->cancelled = true;
+    mark_drained(work);
+    ring_close(work->ring);
+    return work_release(work) ? work : NULL;
+}
+
+void copy_requeue(struct copy *copy, uint64_t index, struct work *work)
+{
+    pthread_mutex_lock(&copy->mutex);
+    struct work *free_now = send_back(copy, index, work);
+    /* readers may all be held by later chunks, which an ordered target takes only after this one */
+    for (uint64_t i = index + 1; copy->ordered && i < copy->chunk_count; i++) {
+        if (copy->chunks[i].state == CHUNK_STARTED) {
+            struct work *later = send_back(copy, i, copy->chunks[i].work);
+            if (later != NULL) {
+                work_free(later);
+            }
+        }
+    }
+    pthread_cond_broadcast(&copy->changed);
+    pthread_mutex_unlock(&copy->mutex);
+    if (free_now != NULL) {
+        work_free(free_now);
+    }
+}
+
+void copy_done(struct copy *copy, uint64_t index, struct work *work, const struct tally *tallies)
+{
+    struct run *run = copy->run;
+    const struct plan_stream *stream = copy_stream(copy, index);
+    pthread_mutex_lock(&run->state_mutex);
+    for (uint32_t i = 0; i < stream->entity_count; i++) {
+        tally_add(&run->totals[stream->entities[i]], &tallies[i]);
+    }
+    run->done[index] = 1;
+    run->done_count++;
+    pthread_mutex_unlock(&run->state_mutex);
+
+    pthread_mutex_lock(&copy->mutex);
+    copy->chunks[index].state = CHUNK_DONE;
+    copy->done_count++;
+    bool last = false;
+    if (work != NULL) {
+        mark_drained(work);
+        last = work_release(work);
+    }
+    pthread_cond_broadcast(&copy->changed);
+    pthread_mutex_unlock(&copy->mutex);
+    if (last) {
+        work_free(work);
+    }
+    atomic_fetch_add(&copy->session->progress.chunks_done, 1);
+    copy_moved(copy);
+}

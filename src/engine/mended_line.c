@@ -1,0 +1,202 @@
+/* Reading reject lines: twice over the JSON, once for the names and once for the values. */
+#include "engine/mended_line.h"
+
+#include "base/text.h"
+#include "engine/format.h"
+#include "engine/typed_json.h"
+#include <string.h>
+
+enum { NAME_BYTES_MAX = 1024 };
+
+struct names {
+    char entity[NAME_BYTES_MAX];
+    char table[NAME_BYTES_MAX];
+    int64_t format;
+    bool has_record;
+};
+
+static bool is_key(const struct json_reader *reader, const char *name)
+{
+    return reader->length == strlen(name) && memcmp(reader->text, name, reader->length) == 0;
+}
+
+static void keep_name(const struct json_reader *reader, char *name)
+{
+    size_t length = reader->length < NAME_BYTES_MAX ? reader->length : NAME_BYTES_MAX - 1;
+    memcpy(name, reader->text, length);
+    name[length] = '\0';
+}
+
+static enum status fault(struct error *error, const char *what)
+{
+    return error_set(error, ERROR_REJECT_UNREADABLE, "record", "%s", what);
+}
+
+/* One member, whose key was just read. */
+static enum status scan_member(struct json_reader *reader, struct names *names, struct error *error)
+{
+    enum json_token token;
+    char *name = is_key(reader, "entity")  ? names->entity
+                 : is_key(reader, "table") ? names->table
+                                           : NULL;
+    bool is_format = is_key(reader, "format");
+    bool is_record = is_key(reader, "record");
+    if (json_reader_next(reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (name != NULL && token == JSON_STRING) {
+        keep_name(reader, name);
+        return STATUS_OK;
+    }
+    if (is_format && token == JSON_NUMBER) {
+        return text_to_int64(reader->text, reader->length, &names->format) == STATUS_OK
+                   ? STATUS_OK
+                   : fault(error, "\"format\" is no whole number");
+    }
+    names->has_record = names->has_record || (is_record && token == JSON_OBJECT_BEGIN);
+    return json_reader_skip(reader, token, error);
+}
+
+static enum status scan_names(const char *line, size_t length, struct arena *arena,
+                              struct names *names, struct error *error)
+{
+    struct json_reader reader;
+    enum json_token token;
+    json_reader_init(&reader, line, length, JSON_DEPTH_MAX, arena);
+    if (json_reader_next(&reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (token != JSON_OBJECT_BEGIN) {
+        return fault(error, "a line is no JSON object");
+    }
+    for (;;) {
+        if (json_reader_next(&reader, &token, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (token != JSON_KEY) {
+            break;
+        }
+        if (scan_member(&reader, names, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return json_reader_next(&reader, &token, error); /* JSON_END, or what follows is a fault */
+}
+
+enum status mended_line_scan(const struct plan *plan, const char *line, size_t length,
+                             struct mended_line *mended, struct error *error)
+{
+    struct names names = {.format = CONTROL_FORMAT};
+    struct arena *arena = arena_create(0);
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a line");
+    }
+    enum status status = scan_names(line, length, arena, &names, error);
+    arena_destroy(arena);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (names.format > CONTROL_FORMAT) {
+        return error_set(error, ERROR_FORMAT_NEWER, "record",
+                         "a newer version of transhume wrote it");
+    }
+    if (!names.has_record) {
+        return fault(error, "there is no \"record\" object to load");
+    }
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        const struct plan_entity *entity = &plan->entities[i];
+        if (strcmp(entity->name, names.entity) == 0 &&
+            strcmp(plan->tables[entity->table].target.name, names.table) == 0) {
+            mended->entity = i;
+            return STATUS_OK;
+        }
+    }
+    return error_set(error, ERROR_REJECT_UNREADABLE, "record",
+                     "the plan has no entity '%s' in a table '%s'", names.entity, names.table);
+}
+
+/* ---- the record */
+
+static enum status fill_cells(const struct cell *record, const struct shape *shape,
+                              struct cell *cells, struct error *error)
+{
+    for (uint32_t i = 0; i < record->length; i++) {
+        const struct cell *name = &record->items[2 * (size_t)i];
+        uint32_t field = 0;
+        while (field < shape->field_count &&
+               (shape->fields[field].name_length != name->length ||
+                memcmp(shape->fields[field].name, name->text, name->length) != 0)) {
+            field++;
+        }
+        if (field == shape->field_count) {
+            return error_set(error, ERROR_REJECT_TYPE, "record", "the entity has no field '%.*s'",
+                             (int)(name->length < 200 ? name->length : 200), name->text);
+        }
+        cells[field] = name[1];
+    }
+    return STATUS_OK;
+}
+
+static enum status read_record(const char *line, size_t length, struct arena *arena,
+                               struct cell *record, struct error *error)
+{
+    struct json_reader reader;
+    enum json_token token;
+    json_reader_init(&reader, line, length, JSON_DEPTH_MAX, arena);
+    if (json_reader_next(&reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (;;) {
+        if (json_reader_next(&reader, &token, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (token != JSON_KEY) {
+            return fault(error, "there is no \"record\" object to load");
+        }
+        bool wanted = is_key(&reader, "record");
+        if (json_reader_next(&reader, &token, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (wanted) {
+            return typed_json_read(&reader, token, arena, record, error);
+        }
+        if (json_reader_skip(&reader, token, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+}
+
+enum status mended_line_append(const char *line, size_t length, uint64_t line_number,
+                               struct batch *batch, struct error *error)
+{
+    struct cell record;
+    char *copy = arena_copy(batch->arena, line, length);
+    if (copy == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
+    }
+    if (read_record(copy, length, batch->arena, &record, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (record.kind != VALUE_MAP) {
+        return fault(error, "the \"record\" is no plain object");
+    }
+    struct cell *cells = batch_append(batch);
+    if (cells == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
+    }
+    for (uint32_t i = 0; i < batch->shape->field_count; i++) {
+        cells[i] = cell_missing();
+    }
+    for (uint32_t i = 0; i < record.length; i++) {
+        if (record.items[2 * (size_t)i].kind != VALUE_TEXT) {
+            batch_drop_last(batch);
+            return fault(error, "the \"record\" is no plain object");
+        }
+    }
+    cells[batch->shape->field_count] = cell_int64((int64_t)line_number);
+    if (fill_cells(&record, batch->shape, cells, error) != STATUS_OK) {
+        batch_drop_last(batch);
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}

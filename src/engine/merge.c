@@ -1,0 +1,208 @@
+/* Children merged with their parents: one cursor each over the same span, joined by equal root
+ * keys. */
+#include "engine/reading.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum { FULL_CHECK_ROWS = 64 };
+
+struct child_cursor {
+    const struct plan_child *child;
+    struct cursor *cursor;
+    struct batch *batch; /* NULL: fetch the next one */
+    uint32_t row;
+    bool ended;
+};
+
+struct merge {
+    struct reading *reading;
+    const struct source_functions *source;
+    struct child_cursor *children;
+    uint32_t child_count;
+    uint32_t rows_since_check;
+};
+
+static enum status next_batch(struct merge *merge, struct cursor *cursor, struct batch **batch,
+                              struct error *error)
+{
+    struct reading *reading = merge->reading;
+    enum status status =
+        merge->source->cursor_next(cursor, reading->rows_max, reading->bytes_max, batch, error);
+    if (status == STATUS_OK &&
+        reading_account(reading, (*batch)->row_count, batch_bytes(*batch)) != STATUS_OK) {
+        batch_destroy(*batch);
+        *batch = NULL;
+        return STATUS_AGAIN; /* unwanted; STATUS_END means the cursor's end here */
+    }
+    return status;
+}
+
+/* The child's current row; NULL at its end. */
+static enum status peek(struct merge *merge, struct child_cursor *child, const struct cell **row,
+                        struct error *error)
+{
+    *row = NULL;
+    while (!child->ended && (child->batch == NULL || child->row == child->batch->row_count)) {
+        batch_destroy(child->batch);
+        child->batch = NULL;
+        child->row = 0;
+        enum status status = next_batch(merge, child->cursor, &child->batch, error);
+        if (status == STATUS_END) {
+            child->ended = true;
+        } else if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    if (!child->ended) {
+        *row = batch_row(child->batch, child->row);
+    }
+    return STATUS_OK;
+}
+
+static bool belongs(const struct cell *parent_key, const struct cell *child_row, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (!value_equal(&parent_key[i], &child_row[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum status take_if_full(struct merge *merge, struct error *error)
+{
+    if (++merge->rows_since_check < FULL_CHECK_ROWS) {
+        return STATUS_OK;
+    }
+    merge->rows_since_check = 0;
+    return reading_is_full(merge->reading) ? reading_take(merge->reading, error) : STATUS_OK;
+}
+
+static enum status feed_children(struct merge *merge, uint32_t number, const struct cell *key,
+                                 struct error *error)
+{
+    struct child_cursor *child = &merge->children[number];
+    uint32_t key_count = child->child->root_key_count;
+    for (;;) {
+        const struct cell *row;
+        enum status status = peek(merge, child, &row, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        if (row == NULL || !belongs(key, row, key_count)) {
+            return STATUS_OK;
+        }
+        status = mapper_child(merge->reading->mapper, number, row + key_count, error);
+        child->row++;
+        if (status == STATUS_OK) {
+            status = take_if_full(merge, error);
+        }
+        if (status != STATUS_OK) {
+            return status == STATUS_END ? STATUS_AGAIN : status;
+        }
+    }
+}
+
+static enum status merge_parent(struct merge *merge, const struct cell *parent, struct error *error)
+{
+    struct reading *reading = merge->reading;
+    const struct cell *key = parent + reading->stream->key_offset;
+    if (mapper_begin(reading->mapper, parent, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < merge->child_count; i++) {
+        enum status status = feed_children(merge, i, key, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    if (mapper_end(reading->mapper, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    reading->root_rows++;
+    enum status status = take_if_full(merge, error);
+    return status == STATUS_END ? STATUS_AGAIN : status;
+}
+
+/* Rows left over would be lost: parents and children did not come in the same order. */
+static enum status check_exhausted(struct merge *merge, struct error *error)
+{
+    for (uint32_t i = 0; i < merge->child_count; i++) {
+        const struct cell *row;
+        enum status status = peek(merge, &merge->children[i], &row, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        if (row != NULL) {
+            return error_set(error, ERROR_INTERNAL, merge->reading->stream->name,
+                             "a row of %s found no parent in %s: their orders differ",
+                             merge->children[i].child->path, merge->reading->span->printable);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status merge_parents(struct merge *merge, struct cursor *parents, struct error *error)
+{
+    for (;;) {
+        struct batch *batch;
+        enum status status = next_batch(merge, parents, &batch, error);
+        if (status == STATUS_END) {
+            return check_exhausted(merge, error);
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+        for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
+            status = merge_parent(merge, batch_row(batch, row), error);
+        }
+        batch_destroy(batch);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+}
+
+enum status merge_span(struct reading *reading, struct error *error)
+{
+    const struct plan_stream *stream = reading->stream;
+    const struct source_functions *source =
+        reading->worker->copy->session->source->connector->source;
+    struct merge merge = {.reading = reading, .source = source, .child_count = stream->child_count};
+    struct cursor *parents = NULL;
+    enum status status = STATUS_FAILED;
+    merge.children = calloc(stream->child_count, sizeof(*merge.children));
+    if (merge.children == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the children's cursors");
+    }
+    if (source->cursor_open(reading->worker->reader, &stream->request, reading->span, &parents,
+                            error) != STATUS_OK) {
+        goto out;
+    }
+    for (uint32_t i = 0; i < stream->child_count; i++) {
+        merge.children[i].child = &stream->children[i];
+        if (source->cursor_open(reading->worker->reader, &stream->children[i].request,
+                                reading->span, &merge.children[i].cursor, error) != STATUS_OK) {
+            goto out;
+        }
+    }
+    status = merge_parents(&merge, parents, error);
+    if (status == STATUS_OK) {
+        status = reading_take(reading, error);
+    } else if (status == STATUS_AGAIN) {
+        status = STATUS_END;
+    }
+out:
+    for (uint32_t i = 0; i < stream->child_count; i++) {
+        batch_destroy(merge.children[i].batch);
+        if (merge.children[i].cursor != NULL) {
+            source->cursor_close(merge.children[i].cursor);
+        }
+    }
+    if (parents != NULL) {
+        source->cursor_close(parents);
+    }
+    free(merge.children);
+    return status;
+}

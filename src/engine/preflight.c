@@ -1,0 +1,114 @@
+/* What can be known to go wrong before anything is changed. */
+#include "engine/run_parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum status preflight_tables(struct run_session *session, struct arena *arena,
+                             struct target_table **tables, struct error *error)
+{
+    const struct plan *plan = session->plan;
+    *tables = arena_allocate_zeroed(arena, plan->table_count, sizeof(**tables));
+    if (*tables == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of tables");
+    }
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        (*tables)[i] = plan->tables[i].target;
+    }
+    return STATUS_OK;
+}
+
+bool preflight_settles(const struct run_session *session, const struct plan_table *table)
+{
+    return table->target.key.count > 0 && !table->keys_proven &&
+           (session->target->capabilities & CAPABILITY_KEY_ENFORCED) == 0;
+}
+
+static void add_problem(struct preflight *preflight, const struct error *problem)
+{
+    if (preflight->count == 0) {
+        preflight->first = *problem;
+    }
+    preflight->count++;
+    buffer_format(&preflight->problems, "%s: %s\n", problem->object, problem->message);
+}
+
+static enum status check_table(struct run_session *session, uint32_t number,
+                               const struct target_table *table, struct preflight *preflight,
+                               struct error *error)
+{
+    const struct plan *plan = session->plan;
+    const struct plan_table *planned = &plan->tables[number];
+    struct buffer lines = {0};
+    struct error problem;
+    const struct shape **shapes = calloc(planned->entity_count, sizeof(struct shape *));
+    if (shapes == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to check a table");
+    }
+    for (uint32_t i = 0; i < planned->entity_count; i++) {
+        shapes[i] = plan->entities[planned->entities[i]].shape;
+    }
+    enum status status = session->target->connector->target->check_table(
+        session->target, table, shapes, planned->entity_count, &lines, error);
+    free(shapes);
+    char *rest = lines.length == 0 ? NULL : strdup(buffer_string(&lines));
+    char *next = rest;
+    for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
+        if (*line != '\0') {
+            error_set(&problem, ERROR_PLAN_INVALID, table->name, "%s", line);
+            add_problem(preflight, &problem);
+        }
+    }
+    free(rest);
+    buffer_free(&lines);
+    if (status == STATUS_OK && preflight_settles(session, planned) &&
+        session->target->connector->target->settle_duplicates == NULL) {
+        error_set(&problem, ERROR_PLAN_INVALID, table->name,
+                  "two records could share a key (%s) and this target would not show it",
+                  planned->keys_reason);
+        error_hint(&problem, "put the source's key into the target's key");
+        add_problem(preflight, &problem);
+    }
+    return status;
+}
+
+static void check_emptiness(const struct target_table *table, bool record_exists,
+                            struct preflight *preflight)
+{
+    struct error problem;
+    if (table->existing != EXISTING_REFUSE || !record_exists) {
+        return;
+    }
+    error_set(&problem, ERROR_TARGET_NOT_EMPTY, table->name, "there are records in it already");
+    error_hint(&problem, "say what is to become of them with `existing:` or --existing append, "
+                         "upsert, replace or skip; or name an empty target");
+    add_problem(preflight, &problem);
+}
+
+enum status preflight_check(struct run_session *session, struct target_table *tables,
+                            const char ***absent, uint32_t *absent_count,
+                            struct preflight *preflight, struct error *error)
+{
+    uint32_t count = session->plan->table_count;
+    bool *table_exists = arena_allocate_zeroed(session->arena, count, sizeof(bool));
+    bool *record_exists = arena_allocate_zeroed(session->arena, count, sizeof(bool));
+    *absent = arena_allocate_zeroed(session->arena, count, sizeof(char *));
+    *absent_count = 0;
+    if (table_exists == NULL || record_exists == NULL || *absent == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to look at the target");
+    }
+    if (session->target->connector->target->inspect(session->target, tables, count, table_exists,
+                                                    record_exists, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (check_table(session, i, &tables[i], preflight, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        check_emptiness(&tables[i], record_exists[i], preflight);
+        if (!table_exists[i]) {
+            (*absent)[(*absent_count)++] = tables[i].name;
+        }
+    }
+    return STATUS_OK;
+}

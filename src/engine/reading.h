@@ -1,0 +1,47 @@
+/* One chunk being read: source rows, mapping, parcels into the ring. Lives on a reader's thread. */
+#ifndef TRANSHUME_ENGINE_READING_H
+#define TRANSHUME_ENGINE_READING_H
+
+#include "engine/copy.h"
+#include "engine/parcel.h"
+#include "engine/record_hash.h"
+#include "plan/mapper.h"
+
+struct reading {
+    struct worker *worker;
+    struct work *work;
+    const struct plan_stream *stream;
+    const struct span *span;
+    struct mapper *mapper; /* of mapper_stream; NULL for identity streams */
+    const struct plan_stream *mapper_stream;
+    struct record_hasher hasher;
+    struct tally *tallies; /* made, filtered and hash, by position in stream->entities */
+    uint64_t root_rows;    /* read since the last parcel */
+    uint32_t rows_max;
+    size_t bytes_max;
+    /* Instead of the ring, for check and sample: takes the parcel over; STATUS_END: that is enough.
+     */
+    enum status (*sink)(void *context, struct parcel *parcel);
+    void *sink_context;
+};
+
+/* Batch bounds and hasher for a worker; freed by reading_free. */
+enum status reading_init(struct reading *reading, struct worker *worker,
+                         struct error *error) MUST_USE;
+void reading_free(struct reading *reading);
+/* All of the stream's chunk: STATUS_OK, STATUS_END when nobody wants it any more. */
+enum status reading_span(struct reading *reading, struct error *error) MUST_USE;
+
+/* What a batch weighs on caps and stall clock; STATUS_END when the chunk is not wanted any more. */
+enum status reading_account(struct reading *reading, uint64_t rows, uint64_t bytes) MUST_USE;
+/* Hashes and hands over; the parcel is the ring's, or gone. STATUS_END: nobody wants it. */
+enum status reading_send(struct reading *reading, struct parcel *parcel,
+                         struct error *error) MUST_USE;
+/* Hands over what the mapper has ready. */
+enum status reading_take(struct reading *reading, struct error *error) MUST_USE;
+bool reading_is_full(const struct reading *reading);
+
+/* Parents merged with their children, in merge.c. */
+enum status merge_span(struct reading *reading, struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,27 @@
+/* Hash sums of records as the target will give them back. */
+#ifndef TRANSHUME_ENGINE_RECORD_HASH_H
+#define TRANSHUME_ENGINE_RECORD_HASH_H
+
+#include "connectors/connector.h"
+#include "model/canonical.h"
+
+/* Belongs to one thread. */
+struct record_hasher {
+    struct database *target;
+    struct arena *arena; /* of normal forms, emptied often */
+    struct buffer scratch;
+    struct cell *cells;
+    uint32_t capacity;
+};
+enum status record_hasher_init(struct record_hasher *hasher, struct database *target,
+                               struct error *error) MUST_USE;
+void record_hasher_free(struct record_hasher *hasher);
+
+/* The hash of one record in the target's normal form. */
+enum status record_hash(struct record_hasher *hasher, const struct batch *batch, uint32_t row,
+                        struct canonical_hash *hash, struct error *error) MUST_USE;
+/* Adds the hashes of all of a batch's records to `sum`. */
+enum status record_hash_batch(struct record_hasher *hasher, const struct batch *batch,
+                              struct canonical_hash *sum, struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,265 @@
+/* Preparing a run that loads mended records: the file checked, copied, cut into chunks. */
+#include "engine/rejects_load.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "engine/mended_line.h"
+#include "engine/rejects.h"
+#include "engine/run_parts.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CHUNK_LINES = 1000, CHUNK_BYTES = 1 << 20, COPY_BYTES = 64 << 10, BOUNDS_BYTES = 24 };
+
+static enum status bad_file(const char *path, uint64_t line, const struct error *why,
+                            struct error *error)
+{
+    char object[512];
+    snprintf(object, sizeof(object), "%s:%" PRIu64, path, line);
+    error_set(error, why->code == ERROR_FORMAT_NEWER ? ERROR_FORMAT_NEWER : ERROR_BAD_VALUE, object,
+              "%s", why->message);
+    error_hint(error, "each line has to be an object as in a reject file, with \"entity\", "
+                      "\"table\" and the mended \"record\"");
+    return STATUS_FAILED;
+}
+
+enum status rejects_load_open(struct run *run, struct error *error)
+{
+    const char *path = run->session->options.rejects_file;
+    run->input = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (run->input >= 0) {
+        return STATUS_OK;
+    }
+    enum status status =
+        error_set_errno(error, ERROR_BAD_VALUE, errno, path, "can't open the rejects to load");
+    return status;
+}
+
+/* ---- the copy */
+
+static enum status copy_input(struct run *run, struct error *error)
+{
+    const char *from = run->session->options.rejects_file;
+    const char *to = run->folder.input_file;
+    char block[COPY_BYTES];
+    ssize_t got;
+    enum status status = STATUS_OK;
+    unlink(to); /* what a run that never began left */
+    int output = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (output < 0) {
+        return error_set_errno(error, ERROR_STATE_WRITE, errno, to, "can't copy the rejects");
+    }
+    off_t offset = 0;
+    while (status == STATUS_OK && (got = pread(run->input, block, sizeof(block), offset)) != 0) {
+        if (got < 0) {
+            status = error_set_errno(error, ERROR_BAD_VALUE, errno, from, "can't read it");
+        } else {
+            offset += got;
+            status = file_write_all(output, block, (size_t)got, to, error);
+        }
+    }
+    if (status == STATUS_OK && fsync(output) != 0) {
+        status = error_set_errno(error, ERROR_STATE_WRITE, errno, to, "can't copy the rejects");
+    }
+    close(output);
+    return status == STATUS_OK ? file_sync_folder(run->folder.path, error) : status;
+}
+
+static enum status measure_input(struct run *run, char hex[33], uint64_t *bytes,
+                                 struct error *error)
+{
+    uint64_t lines;
+    return rejects_measure(run->folder.input_file, hex, &lines, bytes, error);
+}
+
+enum status rejects_load_check(struct run *run, struct error *error)
+{
+    char hex[33];
+    uint64_t bytes;
+    enum status status = measure_input(run, hex, &bytes, error);
+    if (status == STATUS_END && run->session->options.rejects_file != NULL) {
+        if (rejects_load_open(run, error) != STATUS_OK || copy_input(run, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        status = measure_input(run, hex, &bytes, error);
+    }
+    if (status == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    if (status == STATUS_END || run->header.input_hash == NULL ||
+        strcmp(hex, run->header.input_hash) != 0) {
+        error_set(error, ERROR_SOURCE_CHANGED, run->folder.input_file,
+                  status == STATUS_END ? "the records that this run loads are gone"
+                                       : "these are not the records that the run began with");
+        error_hint(error, "put the file back, or resume with --rejects FILE as it was then");
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+/* ---- chunks */
+
+struct cutter {
+    struct run *run;
+    uint64_t capacity;
+    uint64_t offset; /* of the chunk being cut */
+    uint64_t length;
+    uint64_t first_line;
+    uint64_t lines;
+};
+
+static void put_uint64(uint8_t *bytes, uint64_t number)
+{
+    for (int i = 0; i < 8; i++) {
+        bytes[i] = (uint8_t)(number >> (8 * i));
+    }
+}
+
+static enum status cut_chunk(struct cutter *cutter, struct error *error)
+{
+    struct run *run = cutter->run;
+    if (run->chunk_count == cutter->capacity) {
+        uint64_t wanted = cutter->capacity == 0 ? 16 : cutter->capacity * 2;
+        struct ledger_chunk *chunks = arena_allocate_zeroed(run->arena, wanted, sizeof(*chunks));
+        if (chunks == NULL) {
+            return error_set(error, ERROR_MEMORY, NULL, "no memory for the chunk list");
+        }
+        if (run->chunk_count > 0) {
+            memcpy(chunks, run->chunks, run->chunk_count * sizeof(*chunks));
+        }
+        run->chunks = chunks;
+        cutter->capacity = wanted;
+    }
+    uint8_t *bounds = arena_allocate_zeroed(run->arena, BOUNDS_BYTES, 1);
+    char *printable = arena_format(run->arena, "lines %" PRIu64 "..%" PRIu64, cutter->first_line,
+                                   cutter->first_line + cutter->lines - 1);
+    if (bounds == NULL || printable == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the chunk list");
+    }
+    put_uint64(bounds, cutter->offset);
+    put_uint64(bounds + 8, cutter->length);
+    put_uint64(bounds + 16, cutter->first_line);
+    run->chunks[run->chunk_count] =
+        (struct ledger_chunk){.number = run->chunk_count + 1,
+                              .span = {.printable = printable,
+                                       .bounds = bounds,
+                                       .bounds_length = BOUNDS_BYTES,
+                                       .row_estimate = (int64_t)cutter->lines}};
+    run->chunk_count++;
+    cutter->offset += cutter->length;
+    cutter->first_line += cutter->lines;
+    cutter->length = 0;
+    cutter->lines = 0;
+    return STATUS_OK;
+}
+
+static enum status check_and_cut(struct run *run, FILE *stream, char **line, size_t *capacity,
+                                 struct error *error)
+{
+    struct cutter cutter = {.run = run, .first_line = 1};
+    struct mended_line mended;
+    struct error why;
+    ssize_t length;
+    while ((length = getline(line, capacity, stream)) > 0) {
+        cutter.length += (uint64_t)length;
+        cutter.lines++;
+        if (mended_line_scan(run->session->plan, *line, (size_t)length, &mended, &why) !=
+            STATUS_OK) {
+            return bad_file(run->session->options.rejects_file,
+                            cutter.first_line + cutter.lines - 1, &why, error);
+        }
+        if ((cutter.lines >= CHUNK_LINES || cutter.length >= CHUNK_BYTES) &&
+            cut_chunk(&cutter, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    if (cutter.lines > 0 && cut_chunk(&cutter, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (run->chunk_count == 0) {
+        return error_set(error, ERROR_BAD_VALUE, run->session->options.rejects_file,
+                         "there is no record in it");
+    }
+    return STATUS_OK;
+}
+
+static enum status make_chunks(struct run *run, struct error *error)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    FILE *stream = fopen(run->folder.input_file, "re");
+    if (stream == NULL) {
+        return error_set_errno(error, ERROR_STATE_INVALID, errno, run->folder.input_file,
+                               "can't read the copy");
+    }
+    enum status status = check_and_cut(run, stream, &line, &capacity, error);
+    free(line);
+    fclose(stream);
+    return status;
+}
+
+/* ---- the stream that stands for the file */
+
+enum status rejects_load_make_stream(struct run *run, struct error *error)
+{
+    static const struct read_column line_column = {.join = -1, .name = "line"};
+    const struct plan *plan = run->session->plan;
+    uint32_t *entities = arena_allocate_zeroed(run->arena, plan->entity_count, sizeof(*entities));
+    if (entities == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of entities");
+    }
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        entities[i] = i;
+    }
+    run->rejects_stream = (struct plan_stream){
+        .name = "input.jsonl",
+        .request = {.name = "input.jsonl", .columns = &line_column, .column_count = 1},
+        .key_count = 1,
+        .entities = entities,
+        .entity_count = plan->entity_count};
+    for (uint32_t i = 0; i < run->table_count; i++) {
+        if (run->tables[i].existing == EXISTING_REFUSE) {
+            run->tables[i].existing = EXISTING_APPEND; /* the run before filled them */
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status rejects_load_begin(struct run *run, struct error *error)
+{
+    char hex[33];
+    uint64_t bytes;
+    struct run_session *session = run->session;
+    if (run->input < 0 && session->options.rejects_file == NULL) {
+        return error_set(error, ERROR_RUN_NOTHING, run->folder.path,
+                         "the run had not begun: say `transhume migrate --rejects FILE` again");
+    }
+    if ((run->input < 0 && rejects_load_open(run, error) != STATUS_OK) ||
+        state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
+        copy_input(run, error) != STATUS_OK ||
+        measure_input(run, hex, &bytes, error) != STATUS_OK ||
+        make_chunks(run, error) != STATUS_OK || run_index_chunks(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (session->target->connector->identity(session->target, session->arena,
+                                             &session->target_identity, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    run_fill_header(run);
+    run->header.snapshot = NULL;
+    run->header.input_hash = hex;
+    run->header.input_bytes = (int64_t)bytes;
+    if (run_write_local(run, false, false, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    run->state_ready = true;
+    state_write(run, STATE_NOT_STARTED);
+    enum status status = run_create_ledger(run, error);
+    run->header.input_hash = NULL;
+    return status;
+}

@@ -1,0 +1,177 @@
+/* The reader's side of migrate --rejects: lines into batches, one an entity, and into the ring. */
+#include "engine/reading.h"
+
+#include "engine/mended_line.h"
+#include "engine/rejects_load.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A chunk's lines being turned: at most one batch an entity at a time. */
+struct turning {
+    struct reading *reading;
+    struct batch **batches;
+    struct mapper_reject *rejects;
+    uint32_t reject_count;
+    uint32_t line_count;
+    struct arena *arena; /* of the rejects */
+};
+
+static uint64_t get_uint64(const uint8_t *bytes)
+{
+    uint64_t number = 0;
+    for (int i = 7; i >= 0; i--) {
+        number = number << 8 | bytes[i];
+    }
+    return number;
+}
+
+static enum status read_bytes(const struct run *run, uint64_t offset, uint64_t length, char *text,
+                              struct error *error)
+{
+    int input = open(run->folder.input_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (input < 0) {
+        return error_set_errno(error, ERROR_STATE_INVALID, errno, run->folder.input_file,
+                               "can't read the records to load");
+    }
+    uint64_t done = 0;
+    ssize_t got = 1;
+    while (done < length && got > 0) {
+        got = pread(input, text + done, length - done, (off_t)(offset + done));
+        done += got > 0 ? (uint64_t)got : 0;
+    }
+    close(input);
+    return done == length ? STATUS_OK
+                          : error_set(error, ERROR_STATE_INVALID, run->folder.input_file,
+                                      "is shorter than the ledger says");
+}
+
+static enum status add_reject(struct turning *turning, uint32_t entity, uint64_t line,
+                              const struct error *why, struct error *error)
+{
+    struct cell *key = arena_allocate_zeroed(turning->arena, 1, sizeof(*key));
+    char *reason = arena_copy_string(turning->arena, why->message);
+    if (key == NULL || reason == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a rejected record");
+    }
+    *key = cell_int64((int64_t)line);
+    struct tally *tally = &turning->reading->tallies[entity];
+    tally->made++;
+    tally->rejected++;
+    turning->rejects[turning->reject_count++] =
+        (struct mapper_reject){.entity = entity,
+                               .code = why->code,
+                               .reason = reason,
+                               .source_key = key,
+                               .source_key_count = 1,
+                               .record = cell_items(VALUE_MAP, NULL, 0)};
+    return STATUS_OK;
+}
+
+static enum status turn_line(struct turning *turning, const char *line, size_t length,
+                             uint64_t number, struct error *error)
+{
+    const struct plan *plan = turning->reading->worker->copy->session->plan;
+    struct mended_line mended;
+    struct error why;
+    if (mended_line_scan(plan, line, length, &mended, error) != STATUS_OK) {
+        return STATUS_FAILED; /* the whole file was checked before the run began */
+    }
+    struct batch **batch = &turning->batches[mended.entity];
+    const struct shape *shape = plan->entities[mended.entity].shape;
+    if (*batch == NULL) {
+        *batch = batch_create(shape, shape->field_count + 1, turning->line_count);
+        if (*batch == NULL) {
+            return error_set(error, ERROR_MEMORY, NULL, "no memory for records");
+        }
+        (*batch)->entity = mended.entity;
+    }
+    if (mended_line_append(line, length, number, *batch, &why) != STATUS_OK) {
+        if (why.class != ERROR_CLASS_REJECT) {
+            *error = why;
+            return STATUS_FAILED;
+        }
+        return add_reject(turning, mended.entity, number, &why, error);
+    }
+    turning->reading->tallies[mended.entity].made++;
+    return STATUS_OK;
+}
+
+static enum status hand_over(struct turning *turning, struct error *error)
+{
+    struct reading *reading = turning->reading;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < reading->stream->entity_count; i++) {
+        count += turning->batches[i] != NULL;
+    }
+    struct parcel *parcel = parcel_create(PARCEL_DATA, count);
+    if (parcel == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to hand records over");
+    }
+    parcel->batch_count = 0;
+    for (uint32_t i = 0; i < reading->stream->entity_count; i++) {
+        if (turning->batches[i] != NULL) {
+            parcel->batches[parcel->batch_count++] = turning->batches[i];
+            turning->batches[i] = NULL;
+        }
+    }
+    parcel->rejects = turning->rejects;
+    parcel->reject_count = turning->reject_count;
+    parcel->arena = turning->arena;
+    turning->arena = NULL;
+    return reading_send(reading, parcel, error);
+}
+
+static enum status turn_lines(struct turning *turning, const char *text, uint64_t length,
+                              uint64_t number, struct error *error)
+{
+    const char *end = text + length;
+    enum status status = STATUS_OK;
+    while (text < end && status == STATUS_OK) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        const char *next = newline == NULL ? end : newline + 1;
+        status = turn_line(turning, text, (size_t)(next - text), number++, error);
+        text = next;
+    }
+    return status == STATUS_OK ? hand_over(turning, error) : status;
+}
+
+enum status rejects_load_span(struct reading *reading, struct error *error)
+{
+    const struct span *span = reading->span;
+    uint32_t entities = reading->stream->entity_count;
+    struct turning turning = {.reading = reading};
+    enum status status = STATUS_FAILED;
+    if (span->bounds_length != 24) {
+        return error_set(error, ERROR_LEDGER_INVALID, span->printable, "its bounds are damaged");
+    }
+    uint64_t length = get_uint64(span->bounds + 8);
+    char *text = length < SIZE_MAX ? malloc(length + 1) : NULL;
+    turning.line_count = (uint32_t)span->row_estimate;
+    turning.batches = calloc(entities, sizeof(struct batch *));
+    turning.arena = arena_create(0);
+    if (turning.arena != NULL) {
+        turning.rejects =
+            arena_allocate_zeroed(turning.arena, turning.line_count, sizeof(*turning.rejects));
+    }
+    if (text == NULL || turning.batches == NULL || turning.rejects == NULL) {
+        error_set(error, ERROR_MEMORY, NULL, "no memory for the records to load");
+        goto out;
+    }
+    if (read_bytes(reading->worker->copy->run, get_uint64(span->bounds), length, text, error) ==
+        STATUS_OK) {
+        reading->root_rows = turning.line_count;
+        status = turn_lines(&turning, text, length, get_uint64(span->bounds + 16), error);
+    }
+out:
+    for (uint32_t i = 0; turning.batches != NULL && i < entities; i++) {
+        batch_destroy(turning.batches[i]);
+    }
+    free(turning.batches);
+    arena_destroy(turning.arena);
+    free(text);
+    return status;
+}

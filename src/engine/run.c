@@ -1,0 +1,484 @@
+/* A run's frame: lock, claim, phases, and the end, whatever it is. */
+#include "engine/run.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "engine/copy.h"
+#include "engine/rejects_load.h"
+#include "engine/run_parts.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum status run_create(struct run_session *session, struct run **made, struct error *error)
+{
+    struct run *run = calloc(1, sizeof(*run));
+    if (run == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a run");
+    }
+    run->session = session;
+    run->folder.lock = -1;
+    run->input = -1;
+    run->arena = arena_create(0);
+    run->attempt_us = clock_utc_us();
+    pthread_mutex_init(&run->state_mutex, NULL);
+    session->progress.started_ms = clock_monotonic_ms();
+    uint32_t entities = session->plan->entity_count;
+    if (run->arena != NULL) {
+        run->totals = arena_allocate_zeroed(run->arena, entities, sizeof(*run->totals));
+        run->written_before = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
+    }
+    if (run->arena == NULL || run->totals == NULL || run->written_before == NULL ||
+        ledger_status_init(&run->status, error) != STATUS_OK) {
+        run_destroy(run);
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a run");
+    }
+    for (uint32_t i = 0; i < entities; i++) {
+        run->totals[i].hashed = true;
+    }
+    run->table_count = session->plan->table_count;
+    if (preflight_tables(session, run->arena, &run->tables, error) != STATUS_OK ||
+        state_folder_name(&run->folder, session->state_path, run->arena, error) != STATUS_OK) {
+        run_destroy(run);
+        return STATUS_FAILED;
+    }
+    *made = run;
+    return STATUS_OK;
+}
+
+void run_destroy(struct run *run)
+{
+    if (run == NULL || run->session->stuck) {
+        return;
+    }
+    state_folder_unlock(&run->folder);
+    if (run->input >= 0) {
+        close(run->input);
+    }
+    ledger_status_free(&run->status);
+    pthread_mutex_destroy(&run->state_mutex);
+    arena_destroy(run->arena);
+    free(run);
+}
+
+enum status run_enter_folder(struct run *run, struct error *error)
+{
+    if (state_folder_lock(&run->folder, error) != STATUS_OK ||
+        log_open_file(run->folder.log_file, LOG_DEBUG, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *command = run->session->options.command_line;
+    log_write(LOG_DEBUG, "transhume %s: %s", TRANSHUME_VERSION, command == NULL ? "" : command);
+    return STATUS_OK;
+}
+
+enum status run_write_local(const struct run *run, bool begun, bool finished, struct error *error)
+{
+    const struct run_options *options = &run->session->options;
+    const struct local_run local = {.id = run->id,
+                                    .kind = run->loads_rejects ? "rejects" : "copy",
+                                    .begun = begun,
+                                    .finished = finished,
+                                    .source = run->session->source_uri->shown,
+                                    .target = run->session->target_uri->shown,
+                                    .plan_path = options->plan_path,
+                                    .include = options->include,
+                                    .include_count = options->include_count,
+                                    .exclude = options->exclude,
+                                    .exclude_count = options->exclude_count,
+                                    .existing = options->existing};
+    return local_run_write(&run->folder, &local, error);
+}
+
+enum status run_index_chunks(struct run *run, struct error *error)
+{
+    uint32_t streams = run->session->plan->stream_count;
+    run->done = arena_allocate_zeroed(run->arena, run->chunk_count + 1, 1);
+    run->stream_first_chunk =
+        arena_allocate_zeroed(run->arena, (size_t)streams + 1, sizeof(uint64_t));
+    if (run->done == NULL || run->stream_first_chunk == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the chunk list");
+    }
+    uint64_t chunk = 0;
+    for (uint32_t stream = 0; stream < streams; stream++) {
+        run->stream_first_chunk[stream] = chunk;
+        while (chunk < run->chunk_count && run->chunks[chunk].stream == stream) {
+            if (run->chunks[chunk].number != chunk + 1) {
+                break;
+            }
+            chunk++;
+        }
+    }
+    run->stream_first_chunk[streams] = chunk;
+    if (chunk != run->chunk_count) {
+        return error_set(error, ERROR_LEDGER_INVALID, run->session->target_uri->shown,
+                         "the ledger's chunk %" PRIu64 " is out of place", chunk + 1);
+    }
+    return STATUS_OK;
+}
+
+/* ---- the ledger's status */
+
+enum status run_put_status(struct run *run, struct error *error)
+{
+    struct database *target = run->session->target;
+    struct arena *arena = arena_create(0);
+    struct retry retry;
+    const char *text;
+    retry_init(&retry, session_patience_ms(run->session));
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the run's status");
+    }
+    pthread_mutex_lock(&run->state_mutex);
+    enum status status = ledger_status_make(&run->status, arena, &text, error);
+    pthread_mutex_unlock(&run->state_mutex);
+    if (status == STATUS_OK) {
+        do {
+            status =
+                target->connector->ledger->set_status(target, run->id, run->epoch, text, error);
+        } while (status == STATUS_FAILED && retry_wait(&retry, error));
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+enum status run_put_phase(struct run *run, enum ledger_phase phase, struct error *error)
+{
+    pthread_mutex_lock(&run->state_mutex);
+    run->status.phase = phase;
+    pthread_mutex_unlock(&run->state_mutex);
+    if (run_put_status(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    state_write(run, STATE_IN_PROGRESS);
+    log_write(LOG_DEBUG, "run %s: %s", run->id, ledger_phase_name(phase));
+    return STATUS_OK;
+}
+
+enum status run_claim(struct run *run, uint64_t old_epoch, bool take_over, struct error *error)
+{
+    struct database *target = run->session->target;
+    char holder[256] = "";
+    enum status status = target->connector->ledger->claim(target, run->id, old_epoch, take_over,
+                                                          holder, sizeof(holder), error);
+    if (status == STATUS_AGAIN) {
+        error_set(error, ERROR_RUN_HELD, run->id, "%s works on this run",
+                  holder[0] == '\0' ? "another process" : holder);
+        error_hint(error, "wait for it or stop it; if it is gone for good, `transhume resume "
+                          "--take-over` takes its place");
+        return STATUS_FAILED;
+    }
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    run->epoch = old_epoch + 1;
+    run->claimed = true;
+    return STATUS_OK;
+}
+
+/* ---- phases */
+
+static void say(const char *what)
+{
+    log_write(LOG_INFO, "%s", what);
+}
+
+static enum status prepare_target(struct run *run, struct error *error)
+{
+    struct run_session *session = run->session;
+    if (failpoint_hit("engine.before_prepare", error) != STATUS_OK ||
+        session->target->connector->target->prepare(session->target, run->tables, run->table_count,
+                                                    session->plan->same_engine_objects,
+                                                    error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    pthread_mutex_lock(&run->state_mutex);
+    for (uint32_t i = 0; i < run->table_count; i++) {
+        if (run->tables[i].created) {
+            ledger_status_add_created(&run->status, run->tables[i].name);
+        }
+        run->tables[i].created = ledger_status_is_created(&run->status, run->tables[i].name);
+    }
+    pthread_mutex_unlock(&run->state_mutex);
+    return failpoint_hit("engine.after_prepare", error);
+}
+
+static enum status prepare_source(struct run *run, struct error *error)
+{
+    struct run_session *session = run->session;
+    const struct source_functions *source = session->source->connector->source;
+    uint32_t count = session_request_count(session->plan);
+    const struct read_request **requests =
+        arena_allocate_zeroed(run->arena, count, sizeof(*requests));
+    if (requests == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of requests");
+    }
+    session_list_requests(session->plan, requests);
+    return source->prepare(session->source, requests, count, say, error);
+}
+
+void run_show_totals(struct run *run)
+{
+    struct progress *progress = &run->session->progress;
+    progress->chunks_total = run->chunk_count;
+    progress->written_before = 0;
+    atomic_store(&progress->chunks_done, run->done_count);
+    for (uint32_t i = 0; i < progress->entity_count; i++) {
+        const struct tally *tally = &run->totals[i];
+        run->written_before[i] = tally->written;
+        progress->written_before += tally->written;
+        atomic_store(&progress->entities[i].read, tally->read);
+        atomic_store(&progress->entities[i].written, tally->written);
+        atomic_store(&progress->entities[i].rejected, tally->rejected);
+        atomic_store(&progress->entities[i].skipped, tally->skipped);
+        atomic_store(&progress->entities[i].bytes, tally->bytes);
+    }
+}
+
+static enum status copy_chunks(struct run *run, struct error *error)
+{
+    struct copy *copy;
+    run_show_totals(run);
+    run->attempt_us = clock_utc_us();
+    if (run->loads_rejects ? rejects_load_check(run, error) != STATUS_OK
+                           : prepare_source(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    atomic_store(&run->session->progress.phase, PROGRESS_COPY);
+    if (copy_create(run, &copy, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = copy_run(copy, state_tick, error);
+    if (!run->session->stuck) {
+        copy_destroy(copy);
+    }
+    return status;
+}
+
+static enum status after_load(struct run *run, struct error *error)
+{
+    struct run_session *session = run->session;
+    if (failpoint_hit("engine.before_after_load", error) != STATUS_OK ||
+        session->target->connector->target->after_load(
+            session->target, run->tables, run->table_count, session->plan->same_engine_objects, say,
+            error) != STATUS_OK ||
+        failpoint_hit("engine.after_after_load", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return run_put_phase(run, LEDGER_INDEXED, error);
+}
+
+static enum status settle(struct run *run, struct error *error)
+{
+    if (failpoint_hit("engine.before_settle", error) != STATUS_OK ||
+        settle_run(run, error) != STATUS_OK ||
+        failpoint_hit("engine.after_settle", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return run_put_phase(run, LEDGER_SETTLED, error);
+}
+
+static enum status complete(struct run *run, struct error *error)
+{
+    atomic_store(&run->session->progress.phase, PROGRESS_COUNT);
+    if (reconcile_run(run, error) != STATUS_OK ||
+        failpoint_hit("engine.before_completed", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    pthread_mutex_lock(&run->state_mutex);
+    run->status.ended_us = clock_utc_us();
+    ledger_status_end_attempt(&run->status, "completed");
+    pthread_mutex_unlock(&run->state_mutex);
+    if (run_put_phase(run, LEDGER_COMPLETED, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return failpoint_hit("engine.after_completed", error);
+}
+
+enum status run_execute(struct run *run, struct error *error)
+{
+    struct progress *progress = &run->session->progress;
+    if ((run->loads_rejects && rejects_load_make_stream(run, error) != STATUS_OK) ||
+        failpoint_hit("engine.after_claim", error) != STATUS_OK ||
+        prepare_target(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (run->status.phase < LEDGER_LOADED) {
+        if (run_put_phase(run, LEDGER_COPYING, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        enum status status =
+            run->done_count < run->chunk_count ? copy_chunks(run, error) : STATUS_OK;
+        if (status != STATUS_OK) {
+            return status;
+        }
+        if (run_put_phase(run, LEDGER_LOADED, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    } else {
+        run_show_totals(run);
+    }
+    if (signals_stop_level() > 0) {
+        return STATUS_END;
+    }
+    atomic_store(&progress->phase, PROGRESS_INDEXES);
+    if (run->status.phase < LEDGER_INDEXED && after_load(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (signals_stop_level() > 0) {
+        return STATUS_END;
+    }
+    atomic_store(&progress->phase, PROGRESS_SETTLE);
+    if (run->status.phase < LEDGER_SETTLED && settle(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return complete(run, error);
+}
+
+/* ---- the end */
+
+static void fill_result(struct run *run, enum status status, struct run_result *result)
+{
+    struct run_session *session = run->session;
+    snprintf(result->run_id, sizeof(result->run_id), "%s", run->id);
+    result->progress = &session->progress;
+    result->seconds = (double)(clock_monotonic_ms() - session->progress.started_ms) / 1000;
+    result->rejected = 0;
+    for (uint32_t i = 0; i < session->plan->entity_count; i++) {
+        result->rejected += run->totals[i].rejected;
+    }
+    result->mixed_snapshot = run->status.mixed_snapshot;
+    result->no_snapshot = run->status.no_snapshot;
+    result->warning_count = run->warning_count;
+    char *folder =
+        result->rejected == 0 ? NULL : arena_copy_string(session->arena, run->folder.rejects);
+    result->rejects_folder = folder;
+    result->exit_status = status == STATUS_END                                 ? 4
+                          : result->rejected > 0 || run->status.mixed_snapshot ? 1
+                                                                               : 0;
+}
+
+/* What can still be told to the ledger, if it is still ours. */
+static void tell_ledger(struct run *run, enum status status, const struct error *failure)
+{
+    struct database *target = run->session->target;
+    struct error error;
+    if (!run->claimed || failure->code == ERROR_RUN_FENCED) {
+        return;
+    }
+    if (status != STATUS_OK) {
+        pthread_mutex_lock(&run->state_mutex);
+        ledger_status_end_attempt(&run->status, status == STATUS_END ? "interrupted" : "failed");
+        pthread_mutex_unlock(&run->state_mutex);
+        if (run_put_status(run, &error) != STATUS_OK) {
+            log_write(LOG_WARNING, "the ledger's status stays behind: %s", error.message);
+        }
+    }
+    if (target->connector->ledger->release(target, run->id, run->epoch, &error) != STATUS_OK) {
+        log_write(LOG_WARNING, "the claim on the run was not given back: %s", error.message);
+    }
+}
+
+static enum status end_local(struct run *run, enum status status, struct error *error)
+{
+    if (status != STATUS_OK) {
+        state_write(run, status == STATUS_END ? STATE_INTERRUPTED : STATE_FAILED);
+        return status;
+    }
+    if (run_write_local(run, true, true, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    atomic_store(&run->session->progress.phase, PROGRESS_DONE);
+    state_write(run, STATE_COMPLETED);
+    state_folder_clean(&run->folder);
+    return STATUS_OK;
+}
+
+enum status run_conclude(struct run *run, enum status status, struct run_result *result,
+                         struct error *error)
+{
+    if (status != STATUS_FAILED) {
+        error_clear(error);
+        if (run->was_finished) {
+            error_set(error, ERROR_RUN_FINISHED, run->id, "the run is complete already");
+        }
+    } else {
+        pthread_mutex_lock(&run->state_mutex);
+        ledger_status_add_error(&run->status, error);
+        pthread_mutex_unlock(&run->state_mutex);
+        if (run->folder.lock >= 0) {
+            log_write(LOG_DEBUG, "failed: %s%s: %s", error->context, error->object, error->message);
+        }
+    }
+    tell_ledger(run, status, error);
+    if (run->state_ready && !run->was_finished) {
+        status = end_local(run, status, error);
+    }
+    fill_result(run, status, result);
+    if (run->was_finished) {
+        result->exit_status = 0;
+    }
+    if (!run->state_ready) {
+        result->run_id[0] = '\0'; /* nothing began */
+    }
+    log_close_file();
+    run_destroy(run);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+static void every_second(void *run)
+{
+    state_tick(run);
+}
+
+static enum status begin_and_execute(struct run *run, struct error *error)
+{
+    enum status status =
+        run->loads_rejects ? rejects_load_begin(run, error) : run_begin(run, error);
+    return status == STATUS_OK ? run_execute(run, error) : status;
+}
+
+enum status run_with_display(struct run *run, enum status (*steps)(struct run *run, struct error *),
+                             struct error *error)
+{
+    struct run_session *session = run->session;
+    struct progress_display *display = NULL;
+    if (progress_display_start(&session->progress, session->options.progress,
+                               session->options.color, every_second, run, &display,
+                               error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = steps(run, error);
+    if (status == STATUS_OK) {
+        atomic_store(&session->progress.phase, PROGRESS_DONE);
+    }
+    progress_display_stop(display);
+    return status;
+}
+
+enum status run_migrate(struct run_session *session, struct run_result *result, struct error *error)
+{
+    struct run *run;
+    *result = (struct run_result){.progress = &session->progress};
+    if (run_create(session, &run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    random_run_id(run->id);
+    run->loads_rejects = session->options.rejects_file != NULL;
+    enum status status = run_enter_folder(run, error);
+    if (status == STATUS_OK && run->loads_rejects) {
+        status = rejects_load_open(run, error); /* it may lie in what is moved away next */
+    }
+    if (status == STATUS_OK) {
+        status = run_clear_way(run, error);
+    }
+    if (status == STATUS_OK) {
+        status = run_with_display(run, begin_and_execute, error);
+    }
+    return run_conclude(run, status, result, error);
+}

@@ -1,0 +1,285 @@
+/* The beginning of a new run, up to the complete ledger: nothing of the target's data is touched.
+ */
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "engine/run_parts.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what is there already */
+
+static enum status refuse_unfinished(const char *where, const char *id, struct error *error)
+{
+    error_set(error, ERROR_RUN_UNFINISHED, where, "run %s is not finished", id);
+    error_hint(error, "`transhume resume` goes on with it; to give it up, empty the target and say "
+                      "`transhume reset --confirm`");
+    return STATUS_FAILED;
+}
+
+/* STATUS_OK with the phase; STATUS_END: the ledger does not know the run. */
+static enum status phase_of(struct run *run, const char *id, enum ledger_phase *phase,
+                            const char **found_id, struct error *error)
+{
+    struct ledger_run *ledger;
+    struct ledger_status status;
+    struct database *target = run->session->target;
+    enum status loaded = target->connector->ledger->load(target, id, run->arena, &ledger, error);
+    if (loaded != STATUS_OK) {
+        return loaded;
+    }
+    if (ledger_status_read(ledger->status, &status, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *phase = status.phase;
+    *found_id = ledger->id;
+    ledger_status_free(&status);
+    return STATUS_OK;
+}
+
+/* A local run that the folder takes for unfinished: is it? */
+static enum status check_local(struct run *run, const struct local_run *local, struct error *error)
+{
+    enum ledger_phase phase;
+    const char *id;
+    const char *target = run->session->target_uri->shown;
+    if (local->target != NULL && strcmp(local->target, target) != 0) {
+        if (!local->begun) {
+            return STATUS_OK;
+        }
+        refuse_unfinished(run->folder.path, local->id, error);
+        error_hint(error,
+                   "it goes to %s: `transhume resume` goes on with it; --state DIR gives "
+                   "this run a folder of its own",
+                   local->target);
+        return STATUS_FAILED;
+    }
+    enum status status = phase_of(run, local->id, &phase, &id, error);
+    if (status == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    if (status == STATUS_OK) {
+        return phase == LEDGER_COMPLETED ? STATUS_OK
+                                         : refuse_unfinished(run->folder.path, local->id, error);
+    }
+    if (!local->begun) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_LEDGER_MISSING, run->folder.path,
+              "the target knows nothing of run %s, which is not finished", local->id);
+    error_hint(error, "was the target replaced? `transhume reset --confirm` forgets the run here");
+    return STATUS_FAILED;
+}
+
+enum status run_clear_way(struct run *run, struct error *error)
+{
+    struct local_run local;
+    enum ledger_phase phase;
+    const char *id;
+    enum status status = local_run_read(&run->folder, run->arena, &local, error);
+    bool is_local = status == STATUS_OK;
+    if (status == STATUS_FAILED ||
+        (is_local && !local.finished && check_local(run, &local, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    status = phase_of(run, NULL, &phase, &id, error);
+    if (status == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    if (status == STATUS_OK && phase != LEDGER_COMPLETED) {
+        return refuse_unfinished(run->session->target_uri->shown, id, error);
+    }
+    if (!is_local || (!local.finished && !local.begun)) {
+        return STATUS_OK; /* what did not begin leaves nothing to keep */
+    }
+    log_close_file();
+    if (state_folder_retire(&run->folder, local.id, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return log_open_file(run->folder.log_file, LOG_DEBUG, error);
+}
+
+/* ---- the run's own beginning */
+
+void run_fill_header(struct run *run)
+{
+    struct run_session *session = run->session;
+    size_t length;
+    run->header.run_id = run->id;
+    run->header.kind = run->loads_rejects ? "rejects" : "copy";
+    run->header.source_uri = session->source_uri->shown;
+    run->header.source_identity = session->source_identity;
+    run->header.fingerprint = session->fingerprint;
+    run->header.target_uri = session->target_uri->shown;
+    run->header.target_identity = session->target_identity;
+    run->header.snapshot = session->snapshot;
+    run->header.plan_text =
+        session->document == NULL ? NULL : plan_document_text(session->document, &length);
+    run->header.mapping_text = session->plan->mapping_text;
+    run->header.mapping_hash = session->plan->mapping_hash;
+}
+
+static enum status fill_stream_facts(struct run *run, struct error *error)
+{
+    const struct plan *plan = run->session->plan;
+    run->header.stream_count = plan->stream_count;
+    run->header.streams =
+        arena_allocate_zeroed(run->arena, plan->stream_count, sizeof(*run->header.streams));
+    if (run->header.streams == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the streams' facts");
+    }
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        run->header.streams[i] =
+            (struct ledger_stream_facts){.name = plan->streams[i].name,
+                                         .keyed = run->session->facts[i].keyed,
+                                         .records = run->session->facts[i].row_count};
+    }
+    return STATUS_OK;
+}
+
+static enum status add_chunks(struct run *run, uint32_t stream, const struct span *spans,
+                              uint32_t count, uint64_t *capacity, struct error *error)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (run->chunk_count == *capacity) {
+            uint64_t wanted = *capacity == 0 ? 64 : *capacity * 2;
+            struct ledger_chunk *chunks =
+                arena_allocate_zeroed(run->arena, wanted, sizeof(*chunks));
+            if (chunks == NULL) {
+                return error_set(error, ERROR_MEMORY, NULL, "no memory for the chunk list");
+            }
+            if (run->chunk_count > 0) {
+                memcpy(chunks, run->chunks, run->chunk_count * sizeof(*chunks));
+            }
+            run->chunks = chunks;
+            *capacity = wanted;
+        }
+        run->chunks[run->chunk_count] = (struct ledger_chunk){
+            .number = run->chunk_count + 1, .stream = stream, .span = spans[i]};
+        run->chunk_count++;
+    }
+    return STATUS_OK;
+}
+
+static enum status split_streams(struct run *run, struct error *error)
+{
+    struct run_session *session = run->session;
+    const struct plan *plan = session->plan;
+    uint64_t capacity = 0;
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        struct span *spans;
+        uint32_t count;
+        if (session->source->connector->source->split(
+                session->source, &plan->streams[i].request,
+                session_chunk_rows(session, &plan->streams[i]), run->arena, &spans, &count,
+                error) != STATUS_OK ||
+            add_chunks(run, i, spans, count, &capacity, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status run_create_ledger(struct run *run, struct error *error)
+{
+    struct database *target = run->session->target;
+    const struct ledger_functions *functions = target->connector->ledger;
+    const char *header;
+    const char *status_text;
+    struct ledger_run *made;
+    ledger_status_begin_attempt(&run->status, 1, run->header.snapshot);
+    if (ledger_header_make(&run->header, run->arena, &header, error) != STATUS_OK ||
+        ledger_status_make(&run->status, run->arena, &status_text, error) != STATUS_OK ||
+        failpoint_hit("engine.before_ledger_create", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = functions->create(target, run->id, header, status_text, run->chunks,
+                                           run->chunk_count, error);
+    if (status == STATUS_AGAIN) {
+        return refuse_unfinished(run->session->target_uri->shown, "in the ledger", error);
+    }
+    if (status != STATUS_OK || failpoint_hit("engine.after_ledger_create", error) != STATUS_OK ||
+        run_write_local(run, true, false, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (functions->load(target, run->id, run->arena, &made, error) != STATUS_OK) {
+        error_context(error, "reading the new ledger back: ");
+        return STATUS_FAILED;
+    }
+    if (made->chunk_count != run->chunk_count || strcmp(made->header, header) != 0) {
+        return error_set(error, ERROR_LEDGER_INVALID, run->session->target_uri->shown,
+                         "the ledger does not read back as it was written");
+    }
+    return run_claim(run, made->epoch, false, error);
+}
+
+static enum status keep_plan_copy(const struct run *run, struct error *error)
+{
+    size_t length;
+    if (run->session->document == NULL) {
+        return STATUS_OK;
+    }
+    const char *text = plan_document_text(run->session->document, &length);
+    char *copy = strndup(text, length);
+    if (copy == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the plan's copy");
+    }
+    secret_redact(copy);
+    enum status status = file_write_atomic(run->folder.plan_file, copy, strlen(copy), NULL, error);
+    free(copy);
+    return status;
+}
+
+static enum status check_target(struct run *run, struct error *error)
+{
+    struct preflight preflight = {0};
+    enum status status = preflight_check(run->session, run->tables, &run->header.absent_tables,
+                                         &run->header.absent_count, &preflight, error);
+    if (status == STATUS_OK && preflight.count > 0) {
+        *error = preflight.first;
+        if (preflight.count > 1) {
+            error_context(
+                error, "%" PRIu32 " problems, see `transhume check`; the first: ", preflight.count);
+        }
+        status = STATUS_FAILED;
+    }
+    buffer_free(&preflight.problems);
+    return status;
+}
+
+/* The identity may tell more once the database is there. */
+static enum status read_identity(struct run *run, struct error *error)
+{
+    struct run_session *session = run->session;
+    return session->target->connector->identity(session->target, session->arena,
+                                                &session->target_identity, error);
+}
+
+enum status run_begin(struct run *run, struct error *error)
+{
+    struct run_session *session = run->session;
+    if (check_target(run, error) != STATUS_OK ||
+        state_folder_make_rooms(&run->folder, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    atomic_store(&session->progress.phase, PROGRESS_PREPARE);
+    if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
+        session_describe_streams(session, error) != STATUS_OK ||
+        split_streams(run, error) != STATUS_OK || run_index_chunks(run, error) != STATUS_OK ||
+        fill_stream_facts(run, error) != STATUS_OK || read_identity(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    run_fill_header(run);
+    run->snapshot = session->snapshot;
+    run->status.no_snapshot = (session->source->capabilities & CAPABILITY_SNAPSHOT) == 0;
+    if (run_write_local(run, false, false, error) != STATUS_OK ||
+        keep_plan_copy(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    run->state_ready = true;
+    state_write(run, STATE_NOT_STARTED);
+    return run_create_ledger(run, error);
+}

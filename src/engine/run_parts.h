@@ -1,0 +1,64 @@
+/* The steps of a run, in the order in which a new one takes them; a resume skips what is done. */
+#ifndef TRANSHUME_ENGINE_RUN_PARTS_H
+#define TRANSHUME_ENGINE_RUN_PARTS_H
+
+#include "engine/session.h"
+#include "engine/state.h"
+
+/* ---- run.c */
+enum status run_create(struct run_session *session, struct run **run, struct error *error) MUST_USE;
+void run_destroy(struct run *run);
+/* Lock, log file. */
+enum status run_enter_folder(struct run *run, struct error *error) MUST_USE;
+/* Totals, done flags and first chunks, once `chunks` are known. */
+enum status run_index_chunks(struct run *run, struct error *error) MUST_USE;
+/* Writes the status into the ledger. */
+enum status run_put_status(struct run *run, struct error *error) MUST_USE;
+enum status run_put_phase(struct run *run, enum ledger_phase phase, struct error *error) MUST_USE;
+/* Makes this attempt the only one; `old_epoch` is what the ledger said. */
+enum status run_claim(struct run *run, uint64_t old_epoch, bool take_over,
+                      struct error *error) MUST_USE;
+/* What is done, into the progress counters. */
+void run_show_totals(struct run *run);
+/* From the claimed ledger to the end, by phases. STATUS_END: interrupted. */
+enum status run_execute(struct run *run, struct error *error) MUST_USE;
+/* What happened, into ledger, state and result; gives claim and lock back. */
+enum status run_conclude(struct run *run, enum status status, struct run_result *result,
+                         struct error *error) MUST_USE;
+/* Runs the steps with progress shown and state.json kept. */
+enum status run_with_display(struct run *run, enum status (*steps)(struct run *run, struct error *),
+                             struct error *error) MUST_USE;
+/* run.json for this run. */
+enum status run_write_local(const struct run *run, bool begun, bool finished,
+                            struct error *error) MUST_USE;
+/* Goes on with a run whose ledger does not exist yet, or begins one: run_begin.c */
+enum status run_begin(struct run *run, struct error *error) MUST_USE;
+/* Refuses what is left unfinished here or in the target; moves a finished run away. */
+enum status run_clear_way(struct run *run, struct error *error) MUST_USE;
+/* The header's parts that come from the session. */
+void run_fill_header(struct run *run);
+/* ledger.create, and what is around it. */
+enum status run_create_ledger(struct run *run, struct error *error) MUST_USE;
+
+/* ---- preflight.c: what would make a run refuse, one line each; the worst exit status. */
+struct preflight {
+    struct buffer problems;
+    struct error first;
+    uint32_t count;
+};
+enum status preflight_check(struct run_session *session, struct target_table *tables,
+                            const char ***absent, uint32_t *absent_count,
+                            struct preflight *preflight, struct error *error) MUST_USE;
+/* The plan's tables as one list, as the connectors want it. */
+enum status preflight_tables(struct run_session *session, struct arena *arena,
+                             struct target_table **tables, struct error *error) MUST_USE;
+/* Must duplicates of this table be looked for after the load? */
+bool preflight_settles(const struct run_session *session, const struct plan_table *table);
+
+/* ---- settle.c, reconcile.c */
+enum status settle_run(struct run *run, struct error *error) MUST_USE;
+/* Applies what an earlier settling found to the totals. */
+enum status settle_apply(struct run *run, struct error *error) MUST_USE;
+enum status reconcile_run(struct run *run, struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,37 @@
+/* A reader without a run: the worker's parts around one cursor and a sink. */
+#include "engine/sampling.h"
+
+#include "engine/reading.h"
+
+static enum status open_reader(struct run_session *session, struct error *error)
+{
+    if (session_snapshot(session, 1, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return session->sample_reader != NULL ? STATUS_OK
+                                          : session->source->connector->source->reader_open(
+                                                session->source, &session->sample_reader, error);
+}
+
+enum status sampling_read(struct run_session *session, const struct plan_stream *stream,
+                          enum status (*sink)(void *context, struct parcel *parcel), void *context,
+                          struct error *error)
+{
+    struct run run = {.session = session};
+    struct copy copy = {.run = &run, .session = session};
+    struct worker worker = {.copy = &copy};
+    struct reading reading;
+    if (open_reader(session, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    worker.reader = session->sample_reader;
+    if (reading_init(&reading, &worker, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    reading.stream = stream;
+    reading.sink = sink;
+    reading.sink_context = context;
+    enum status status = reading_span(&reading, error);
+    reading_free(&reading);
+    return status;
+}

@@ -1,0 +1,16 @@
+/* Reading streams without a run: for check and its samples. */
+#ifndef TRANSHUME_ENGINE_SAMPLING_H
+#define TRANSHUME_ENGINE_SAMPLING_H
+
+#include "engine/parcel.h"
+#include "engine/session.h"
+
+/*
+ * Reads a stream from its beginning, mapped, into `sink`, which takes each parcel over and returns
+ * STATUS_END when it has enough. The last parcel of a stream that was read whole is a PARCEL_END.
+ */
+enum status sampling_read(struct run_session *session, const struct plan_stream *stream,
+                          enum status (*sink)(void *context, struct parcel *parcel), void *context,
+                          struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,219 @@
+/* Opening: plan, endpoints, schema, resolved mapping. Nothing is changed anywhere. */
+#include "engine/session.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "engine/copy.h"
+#include "engine/options.h"
+#include <stdlib.h>
+#include <string.h>
+
+static enum status out_of_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to open a session");
+}
+
+/* ".transhume" beside the plan, or here. */
+static const char *default_state_path(struct arena *arena, const char *plan_path)
+{
+    const char *slash = plan_path == NULL ? NULL : strrchr(plan_path, '/');
+    if (slash == NULL) {
+        return ".transhume";
+    }
+    return arena_format(arena, "%.*s/.transhume", (int)(slash - plan_path), plan_path);
+}
+
+/* What is not given stands as in the unfinished run of the state folder. */
+static enum status take_from_local_run(struct run_session *session, struct error *error)
+{
+    struct run_options *options = &session->options;
+    struct state_folder folder;
+    struct local_run local;
+    bool given = options->source_uri != NULL || options->target_uri != NULL;
+    if (given || (options->plan_path != NULL && !options->resuming)) {
+        return STATUS_OK;
+    }
+    if (state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = local_run_read(&folder, session->arena, &local, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+    }
+    if (local.finished && !options->resuming) {
+        return STATUS_OK;
+    }
+    options->source_uri = local.source;
+    options->target_uri = local.target;
+    if (options->plan_path == NULL) {
+        options->plan_path = local.plan_path;
+    }
+    if (options->include_count == 0 && options->exclude_count == 0) {
+        options->include = local.include;
+        options->include_count = local.include_count;
+        options->exclude = local.exclude;
+        options->exclude_count = local.exclude_count;
+    }
+    if (options->existing < 0) {
+        options->existing = local.existing;
+    }
+    return STATUS_OK;
+}
+
+static enum status open_database(struct run_session *session, const char *text, enum open_mode mode,
+                                 struct uri **uri, struct database **database, struct error *error)
+{
+    const struct connector *connector;
+    struct state_folder folder;
+    if (registry_resolve(text, session->arena, uri, &connector, error) != STATUS_OK ||
+        state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool fits = mode == OPEN_SOURCE ? connector->source != NULL && connector->catalog != NULL
+                                    : connector->target != NULL && connector->ledger != NULL;
+    if (!fits) {
+        return error_set(error, ERROR_USAGE, (*uri)->shown, "%s can't be a %s", connector->title,
+                         mode == OPEN_SOURCE ? "source" : "target");
+    }
+    const struct open_options open = {.mode = mode,
+                                      .uri = *uri,
+                                      .spill_folder = mode == OPEN_SOURCE ? folder.spill_source
+                                                                          : folder.spill_target,
+                                      .memory_bytes = options_cache_bytes(&session->options),
+                                      .timeout_ms = session->options.timeout_ms};
+    return connector->open(&open, database, error);
+}
+
+static enum status open_endpoints(struct run_session *session, struct error *error)
+{
+    const char *source = session->options.source_uri;
+    const char *target = session->options.target_uri;
+    if (source == NULL && session->document != NULL) {
+        source = plan_document_source(session->document);
+    }
+    if (target == NULL && session->document != NULL) {
+        target = plan_document_target(session->document);
+    }
+    if (source == NULL || target == NULL) {
+        error_set(error, ERROR_USAGE, source == NULL ? "source" : "target",
+                  "is not named, neither by a plan nor on the command line");
+        error_hint(error, "name both: transhume migrate SOURCE TARGET, or write a plan with "
+                          "`transhume init SOURCE TARGET`");
+        return STATUS_FAILED;
+    }
+    atomic_store(&session->progress.phase, PROGRESS_CONNECT);
+    if (open_database(session, source, OPEN_SOURCE, &session->source_uri, &session->source,
+                      error) != STATUS_OK ||
+        open_database(session, target, OPEN_TARGET, &session->target_uri, &session->target,
+                      error) != STATUS_OK ||
+        session->source->connector->identity(session->source, session->arena,
+                                             &session->source_identity, error) != STATUS_OK ||
+        session->target->connector->identity(session->target, session->arena,
+                                             &session->target_identity, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (strcmp(session->source_identity, session->target_identity) == 0) {
+        error_set(error, ERROR_SAME_DATABASE, session->target_uri->shown,
+                  "source and target are the same database");
+        error_hint(error, "name another target");
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+static enum status prepare_progress(struct run_session *session, struct error *error)
+{
+    const struct plan *plan = session->plan;
+    struct progress *progress = &session->progress;
+    progress->entities =
+        arena_allocate_zeroed(session->arena, plan->entity_count, sizeof(*progress->entities));
+    if (progress->entities == NULL) {
+        return out_of_memory(error);
+    }
+    progress->entity_count = plan->entity_count;
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        progress->entities[i].name = plan->entities[i].name;
+        progress->entities[i].table = plan->tables[plan->entities[i].table].target.name;
+        progress->entities[i].total = -1;
+    }
+    return STATUS_OK;
+}
+
+static enum status resolve(struct run_session *session, struct buffer *faults, struct error *error)
+{
+    const struct run_options *options = &session->options;
+    const struct plan_settings settings = {.include = options->include,
+                                           .include_count = options->include_count,
+                                           .exclude = options->exclude,
+                                           .exclude_count = options->exclude_count,
+                                           .existing = options->existing,
+                                           .time_zone = options->time_zone};
+    atomic_store(&session->progress.phase, PROGRESS_SCHEMA);
+    if (session->source->connector->catalog->describe(session->source, &session->schema, error) !=
+            STATUS_OK ||
+        plan_resolve(session->document, session->source, session->schema, session->target,
+                     &settings, &session->plan, faults, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    schema_fingerprint(session->schema, session->fingerprint);
+    return prepare_progress(session, error);
+}
+
+enum status run_open(const struct run_options *options, struct run_session **made,
+                     struct buffer *faults, struct error *error)
+{
+    struct run_session *session = calloc(1, sizeof(*session));
+    *made = NULL;
+    if (session == NULL) {
+        return out_of_memory(error);
+    }
+    session->options = *options;
+    session->arena = arena_create(0);
+    if (session->arena == NULL) {
+        free(session);
+        return out_of_memory(error);
+    }
+    session->state_path = options->state_folder != NULL
+                              ? options->state_folder
+                              : default_state_path(session->arena, options->plan_path);
+    if (session->state_path == NULL || take_from_local_run(session, error) != STATUS_OK ||
+        (session->options.plan_path != NULL &&
+         plan_document_read(session->options.plan_path, &session->document, faults, error) !=
+             STATUS_OK) ||
+        options_resolve(&session->options, session->document, error) != STATUS_OK ||
+        open_endpoints(session, error) != STATUS_OK ||
+        resolve(session, faults, error) != STATUS_OK) {
+        run_close(session);
+        return STATUS_FAILED;
+    }
+    *made = session;
+    return STATUS_OK;
+}
+
+void run_close(struct run_session *session)
+{
+    if (session == NULL || session->stuck) {
+        return; /* a thread may still use all of it */
+    }
+    if (session->sample_reader != NULL) {
+        session->source->connector->source->reader_close(session->sample_reader);
+    }
+    plan_destroy(session->plan);
+    if (session->schema != NULL) {
+        arena_destroy(session->schema->arena);
+    }
+    if (session->target != NULL) {
+        session->target->connector->close(session->target);
+    }
+    if (session->source != NULL) {
+        session->source->connector->close(session->source);
+    }
+    plan_document_destroy(session->document);
+    arena_destroy(session->arena);
+    free(session);
+}
+
+const struct plan *run_plan(const struct run_session *session)
+{
+    return session->plan;
+}

@@ -1,0 +1,57 @@
+/* Watching the time of the last movement. */
+#include "engine/stall.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include <inttypes.h>
+#include <stdio.h>
+
+static void describe(const struct worker *worker, char *text, size_t capacity)
+{
+    const char *doing = atomic_load(&worker->doing);
+    uint64_t chunk = atomic_load(&worker->chunk_number);
+    const char *side = worker->writes ? "writer" : "reader";
+    if (chunk == 0) {
+        snprintf(text, capacity, "%s %" PRIu32 " %s", side, worker->number, doing);
+    } else {
+        const struct ledger_chunk *about = copy_chunk(worker->copy, chunk - 1);
+        snprintf(text, capacity, "%s %" PRIu32 " %s, chunk %" PRIu64 " of %s (%s)", side,
+                 worker->number, doing, chunk,
+                 worker->copy->session->plan->streams[about->stream].name, about->span.printable);
+    }
+}
+
+static void report(const struct copy *copy, int64_t idle_ms)
+{
+    log_write(LOG_WARNING, "nothing moved for %" PRId64 " s:", idle_ms / 1000);
+    for (uint32_t i = 0; i < copy->reader_count + copy->writer_count; i++) {
+        char text[512];
+        describe(&copy->workers[i], text, sizeof(text));
+        log_write(LOG_WARNING, "  %s", text);
+    }
+}
+
+enum status stall_check(struct stall *stall, struct copy *copy, struct error *error)
+{
+    const struct progress *progress = &copy->session->progress;
+    int64_t now = clock_monotonic_ms();
+    int64_t limit = copy->session->options.stall_ms;
+    int64_t idle = now - atomic_load(&progress->last_movement_ms);
+    if (idle < limit || atomic_load(&progress->throttled_until_ms) > now) {
+        stall->reported_ms = 0;
+        return STATUS_OK;
+    }
+    if (stall->reported_ms == 0 || now - stall->reported_ms >= limit) {
+        stall->reported_ms = now;
+        report(copy, idle);
+    }
+    if (idle < limit * STALL_FAIL_FACTOR) {
+        return STATUS_OK;
+    }
+    char first[512];
+    describe(&copy->workers[copy->reader_count], first, sizeof(first));
+    error_set(error, ERROR_STALLED, "run", "nothing moved for %" PRId64 " s: %s", idle / 1000,
+              first);
+    error_hint(error, "see the log for what each worker waits for; `transhume resume` goes on");
+    return STATUS_FAILED;
+}

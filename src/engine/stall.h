@@ -1,0 +1,20 @@
+/* Stall reports: who waits for what when nothing moves. */
+#ifndef TRANSHUME_ENGINE_STALL_H
+#define TRANSHUME_ENGINE_STALL_H
+
+#include "engine/copy.h"
+
+enum { STALL_FAIL_FACTOR = 10 };
+
+struct stall {
+    int64_t reported_ms; /* monotonic; of the last report */
+};
+
+/*
+ * To be called often. Nothing moved for options.stall_ms: a line in the log for every worker, once
+ * in each such time. STATUS_FAILED (ERROR_STALLED) after ten times as long. A worker that is being
+ * asked to wait by the target or by a rate cap counts as moving.
+ */
+enum status stall_check(struct stall *stall, struct copy *copy, struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,273 @@
+/* Building state.json from the run's counts, and its reading and forgetting. */
+#include "engine/state.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "engine/json_text.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STATE_PERIOD_MS = 1000, STATE_BYTES_MAX = 256 << 20 };
+
+static const char *const status_names[] = {"not_started", "in_progress", "in_progress", "completed",
+                                           "failed"};
+
+static const char *last_id_of(const struct run *run, uint32_t stream)
+{
+    const char *last_id = NULL;
+    if (run->loads_rejects) {
+        return NULL;
+    }
+    for (uint64_t i = run->stream_first_chunk[stream]; i < run->stream_first_chunk[stream + 1];
+         i++) {
+        if (!run->done[i]) {
+            break;
+        }
+        last_id = run->chunks[i].span.last_id != NULL ? run->chunks[i].span.last_id : last_id;
+    }
+    return last_id;
+}
+
+static bool stream_is_done(const struct run *run, uint32_t stream, bool *begun)
+{
+    uint64_t first = run->loads_rejects ? 0 : run->stream_first_chunk[stream];
+    uint64_t end = run->loads_rejects ? run->chunk_count : run->stream_first_chunk[stream + 1];
+    bool all = true;
+    for (uint64_t i = first; i < end; i++) {
+        all = all && run->done[i];
+        *begun = *begun || run->done[i];
+    }
+    return all;
+}
+
+/* Once all of a stream is read, what it made is what there was. */
+static int64_t total_of(const struct run *run, uint32_t entity)
+{
+    const struct plan_entity *about = &run->session->plan->entities[entity];
+    const struct tally *tally = &run->totals[entity];
+    bool begun = false;
+    if (stream_is_done(run, about->stream, &begun)) {
+        return (int64_t)tally->made;
+    }
+    int64_t total = run->loads_rejects ? -1 : run->session->progress.entities[entity].total;
+    return total >= 0 && total < (int64_t)tally->made ? (int64_t)tally->made : total;
+}
+
+static json_t *count_or_null(int64_t count)
+{
+    return count < 0 ? json_null() : json_integer(count);
+}
+
+/* Of this attempt, over all of its copying: what is left is divided by it. */
+static json_int_t rate_of(const struct run *run, uint32_t entity)
+{
+    int64_t elapsed_us = clock_utc_us() - run->attempt_us;
+    uint64_t before = run->written_before[entity];
+    uint64_t written = run->totals[entity].written;
+    if (elapsed_us < 1000 || written < before) {
+        return 0;
+    }
+    return (json_int_t)((double)(written - before) * 1e6 / (double)elapsed_us);
+}
+
+static uint64_t sum_before(const struct run *run)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < run->session->plan->entity_count; i++) {
+        sum += run->written_before[i];
+    }
+    return sum;
+}
+
+struct sums {
+    int64_t total; /* -1: one part is not known */
+    uint64_t migrated;
+};
+
+static void sums_add(struct sums *sums, int64_t total, uint64_t migrated)
+{
+    sums->total = total < 0 || sums->total < 0 ? -1 : sums->total + total;
+    sums->migrated += migrated;
+}
+
+static json_t *entities_make(const struct run *run, const struct plan_table *table,
+                             struct sums *sums)
+{
+    const struct plan *plan = run->session->plan;
+    json_t *entities = json_object();
+    for (uint32_t i = 0; i < table->entity_count; i++) {
+        uint32_t number = table->entities[i];
+        const struct plan_entity *entity = &plan->entities[number];
+        const struct tally *tally = &run->totals[number];
+        int64_t total = total_of(run, number);
+        json_t *object = json_pack(
+            "{s:o,s:I,s:I,s:I,s:o,s:o}", "total", count_or_null(total), "migrated",
+            (json_int_t)tally->written, "rejected", (json_int_t)tally->rejected, "skipped",
+            (json_int_t)tally->skipped, "last_id", json_text(last_id_of(run, entity->stream)),
+            "records_per_second", json_integer(rate_of(run, number)));
+        json_t *name = json_text(entity->name);
+        json_object_set_new(entities, json_string_value(name), object);
+        json_decref(name);
+        sums_add(sums, total, tally->written);
+    }
+    return entities;
+}
+
+static const char *table_status(const struct run *run, const struct plan_table *table,
+                                enum state_status status)
+{
+    bool begun = false;
+    bool all = true;
+    for (uint32_t i = 0; i < table->entity_count; i++) {
+        const struct plan_entity *entity = &run->session->plan->entities[table->entities[i]];
+        all = stream_is_done(run, entity->stream, &begun) && all;
+    }
+    if (status == STATE_COMPLETED || (all && status != STATE_NOT_STARTED)) {
+        return "completed";
+    }
+    return !begun ? "not_started" : status_names[status];
+}
+
+static json_t *tables_make(const struct run *run, enum state_status status, struct sums *sums)
+{
+    const struct plan *plan = run->session->plan;
+    json_t *tables = json_object();
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        const struct plan_table *table = &plan->tables[i];
+        struct sums own = {0};
+        json_t *entities = entities_make(run, table, &own);
+        json_t *name = json_text(table->target.name);
+        json_object_set_new(tables, json_string_value(name),
+                            json_pack("{s:s,s:o,s:I,s:o}", "status",
+                                      table_status(run, table, status), "total_records",
+                                      count_or_null(own.total), "records_migrated",
+                                      (json_int_t)own.migrated, "entities", entities));
+        json_decref(name);
+        sums_add(sums, own.total, own.migrated);
+    }
+    return tables;
+}
+
+static json_t *state_make(const struct run *run, enum state_status status)
+{
+    struct sums sums = {0};
+    json_t *tables = tables_make(run, status, &sums);
+    return json_pack(
+        "{s:i,s:s,s:s,s:s,s:b,s:s,s:b,s:o,s:o,s:{s:I,s:I},s:o,s:I,s:o,s:{s:I,s:o,s:I},s:o,s:o,s:O,"
+        "s:[]}",
+        "format", CONTROL_FORMAT, "run", run->id, "kind", run->loads_rejects ? "rejects" : "copy",
+        "status", status_names[status], "interrupted", status == STATE_INTERRUPTED, "phase",
+        ledger_phase_name(run->status.phase), "mixed_snapshot", run->status.mixed_snapshot,
+        "source", json_text(run->header.source_uri), "target", json_text(run->header.target_uri),
+        "chunks", "total", (json_int_t)run->chunk_count, "done", (json_int_t)run->done_count,
+        "total_records", count_or_null(sums.total), "records_migrated", (json_int_t)sums.migrated,
+        "tables", tables, "attempt", "number", (json_int_t)(run->epoch > 0 ? run->epoch : 1),
+        "started_at", json_stamp(run->attempt_us), "migrated_before", (json_int_t)sum_before(run),
+        "started_at", json_stamp(run->status.started_us), "updated_at", json_stamp(clock_utc_us()),
+        "errors", run->status.errors, "validation");
+}
+
+void state_write(struct run *run, enum state_status status)
+{
+    struct error error;
+    pthread_mutex_lock(&run->state_mutex);
+    if (run->state_ready) {
+        json_t *object = state_make(run, status);
+        char *text = object == NULL ? NULL : json_dumps(object, JSON_INDENT(2));
+        json_decref(object);
+        run->state_written_ms = clock_monotonic_ms();
+        if (text != NULL && file_write_atomic(run->folder.state_file, text, strlen(text),
+                                              "engine.state_before_rename", &error) != STATUS_OK) {
+            log_write(LOG_WARNING, "state.json stays behind: %s: %s", error.object, error.message);
+        }
+        free(text);
+    }
+    pthread_mutex_unlock(&run->state_mutex);
+}
+
+void state_tick(struct run *run)
+{
+    pthread_mutex_lock(&run->state_mutex);
+    bool due = clock_monotonic_ms() - run->state_written_ms >= STATE_PERIOD_MS;
+    pthread_mutex_unlock(&run->state_mutex);
+    if (due) {
+        state_write(run, STATE_IN_PROGRESS);
+    }
+}
+
+/* ---- for the commands */
+
+enum status run_state_read(const char *state_folder, struct buffer *json, struct error *error)
+{
+    char *text;
+    size_t length;
+    json_t *object;
+    struct state_folder folder;
+    struct arena *arena = arena_create(0);
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to read state.json");
+    }
+    enum status status = state_folder_name(&folder, state_folder, arena, error);
+    if (status == STATUS_OK) {
+        status = file_read_all(folder.state_file, STATE_BYTES_MAX, arena, &text, &length, error);
+    }
+    if (status == STATUS_OK) {
+        status = json_from_text(text, folder.state_file, ERROR_STATE_INVALID, &object, error);
+        if (status == STATUS_OK) {
+            json_decref(object);
+            buffer_append(json, text, length);
+        } else if (error->code == ERROR_STATE_INVALID) {
+            error_hint(error, "it is only an export: `transhume resume` writes it anew");
+        }
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+static void say_kept(const struct local_run *local, struct buffer *kept)
+{
+    buffer_format(
+        kept, "run %s %s %s -> %s\n", local->id, local->finished ? "(complete)" : "(unfinished)",
+        local->source == NULL ? "?" : local->source, local->target == NULL ? "?" : local->target);
+    buffer_append_string(kept, "What stays in the target: the records written so far and the "
+                               "ledger (_transhume_*).\n");
+    if (!local->finished) {
+        buffer_append_string(kept, "`transhume resume` with the same plan or endpoints still goes "
+                                   "on from that ledger.\n");
+    }
+}
+
+enum status run_state_reset(const char *state_folder, struct buffer *kept, struct error *error)
+{
+    struct state_folder folder;
+    struct local_run local;
+    struct arena *arena = arena_create(0);
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to reset");
+    }
+    enum status status = state_folder_name(&folder, state_folder, arena, error);
+    if (status == STATUS_OK && !file_exists(folder.path)) {
+        arena_destroy(arena);
+        return STATUS_END;
+    }
+    if (status == STATUS_OK) {
+        status = state_folder_lock(&folder, error);
+    }
+    if (status == STATUS_OK) {
+        struct error damaged;
+        enum status found = local_run_read(&folder, arena, &local, &damaged);
+        if (found == STATUS_OK) {
+            say_kept(&local, kept);
+        } else if (found == STATUS_FAILED) {
+            buffer_append_string(kept, "The local state was damaged. What stays in the target: the "
+                                       "records written so far and the ledger (_transhume_*).\n");
+        }
+        log_close_file();
+        status = state_folder_remove(&folder, error);
+        state_folder_unlock(&folder);
+    }
+    arena_destroy(arena);
+    return status;
+}

@@ -1,0 +1,31 @@
+/* state.json: what a run has done, for people and scripts. Never the truth; that is the ledger. */
+#ifndef TRANSHUME_ENGINE_STATE_H
+#define TRANSHUME_ENGINE_STATE_H
+
+#include "engine/session.h"
+
+/*
+ * {"format":1,"run":ID,"kind":"copy","status":"not_started"|"in_progress"|"completed"|"failed",
+ *  "interrupted":false,"phase":…,"mixed_snapshot":…,"source":URI,"target":URI,
+ *  "chunks":{"total":n,"done":n},"total_records":n|null,"records_migrated":n,
+ *  "tables":{NAME:{"status":…,"total_records":n|null,"records_migrated":n,
+ *    "entities":{NAME:{"total":n|null,"migrated":n,"rejected":n,"skipped":n,"last_id":TEXT|null,
+ *                      "records_per_second":n}}}},
+ *  "attempt":{"number":n,"started_at":…,"migrated_before":n},
+ *  "started_at":…,"updated_at":…,"errors":[{"at","code","message"}],"validation":[]}
+ * Counts are those of committed chunks; last_id is the end of the unbroken prefix of them.
+ */
+enum state_status {
+    STATE_NOT_STARTED,
+    STATE_IN_PROGRESS,
+    STATE_INTERRUPTED,
+    STATE_COMPLETED,
+    STATE_FAILED
+};
+
+/* Writes it now, whole or not at all; a failure is a warning. Any thread. */
+void state_write(struct run *run, enum state_status status);
+/* The same for a run in progress, if the last time is a second ago. */
+void state_tick(struct run *run);
+
+#endif

@@ -1,0 +1,128 @@
+/* What the engine asks about streams before it reads them: facts, requests, chunk sizes, lanes. */
+#include "engine/session.h"
+
+#include <string.h>
+
+enum {
+    CHUNK_BYTES = 24 << 20, /* about: commits are rare enough, and little is lost by a crash */
+    CHUNK_ROWS_MIN = 2048,
+    CHUNK_ROWS_MAX = 131072,
+    CHUNK_ROWS_UNKNOWN = 65536,
+    CHUNKS_A_READER = 4 /* so that all readers end at about the same time */
+};
+
+int64_t session_patience_ms(const struct run_session *session)
+{
+    return 4 * session->options.timeout_ms;
+}
+
+static uint32_t smaller(uint32_t jobs, uint32_t limit)
+{
+    return limit != 0 && limit < jobs ? limit : jobs;
+}
+
+uint32_t session_reader_count(const struct run_session *session)
+{
+    return smaller(session->options.jobs, session->source->limits.readers_max);
+}
+
+uint32_t session_writer_count(const struct run_session *session)
+{
+    if ((session->target->capabilities & CAPABILITY_ORDERED_WRITE) != 0) {
+        return 1;
+    }
+    return smaller(session->options.jobs, session->target->limits.writers_max);
+}
+
+bool session_is_express(const struct run_session *session, const struct plan_stream *stream)
+{
+    const struct target_functions *target = session->target->connector->target;
+    return stream->express && !session->options.no_express && target->express_accepts != NULL &&
+           target->express_chunk != NULL &&
+           target->express_accepts(session->target, session->source);
+}
+
+enum status session_describe_streams(struct run_session *session, struct error *error)
+{
+    const struct plan *plan = session->plan;
+    if (session->facts != NULL) {
+        return STATUS_OK;
+    }
+    struct stream_facts *facts =
+        arena_allocate_zeroed(session->arena, plan->stream_count, sizeof(*facts));
+    if (facts == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the streams' facts");
+    }
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        const struct plan_stream *stream = &plan->streams[i];
+        if (session->source->connector->source->describe_stream(
+                session->source, &stream->request, session->arena, &facts[i], error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        for (uint32_t j = 0; j < stream->entity_count; j++) {
+            if (!plan->entities[stream->entities[j]].is_pages) {
+                session->progress.entities[stream->entities[j]].total = facts[i].row_count;
+            }
+        }
+    }
+    session->facts = facts;
+    return STATUS_OK;
+}
+
+enum status session_snapshot(struct run_session *session, uint32_t reader_count,
+                             struct error *error)
+{
+    if (session->snapshot != NULL) {
+        return STATUS_OK;
+    }
+    const char *token = NULL;
+    if (session->source->connector->source->snapshot(session->source, reader_count, session->arena,
+                                                     &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    session->snapshot = token == NULL ? "" : token;
+    return STATUS_OK;
+}
+
+uint32_t session_request_count(const struct plan *plan)
+{
+    uint32_t count = plan->stream_count;
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        count += plan->streams[i].child_count;
+    }
+    return count;
+}
+
+void session_list_requests(const struct plan *plan, const struct read_request **requests)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        const struct plan_stream *stream = &plan->streams[i];
+        requests[count++] = &stream->request;
+        for (uint32_t j = 0; j < stream->child_count; j++) {
+            requests[count++] = &stream->children[j].request;
+        }
+    }
+}
+
+uint64_t session_chunk_rows(const struct run_session *session, const struct plan_stream *stream)
+{
+    if (session->options.chunk_rows != 0) {
+        return session->options.chunk_rows;
+    }
+    int64_t row_count = session->facts[stream->number].row_count;
+    uint64_t rows = CHUNK_ROWS_UNKNOWN;
+    const struct schema_table *table =
+        stream->request.table == NULL
+            ? NULL
+            : schema_find_table(session->plan->source_schema, stream->request.table);
+    if (table != NULL && table->size_bytes > 0 && row_count > 0) {
+        uint64_t row_bytes = (uint64_t)(table->size_bytes / row_count) + 1;
+        rows = CHUNK_BYTES / row_bytes;
+    }
+    if (row_count > 0) {
+        uint64_t share = (uint64_t)row_count / (CHUNKS_A_READER * session_reader_count(session));
+        rows = rows < share ? rows : share;
+    }
+    return rows < CHUNK_ROWS_MIN ? CHUNK_ROWS_MIN : rows > CHUNK_ROWS_MAX ? CHUNK_ROWS_MAX : rows;
+}

@@ -1,0 +1,348 @@
+/* The reader's thread: chunk after chunk, from the source through the mapping into the ring. */
+#include "engine/reading.h"
+
+#include "base/clock.h"
+#include "engine/options.h"
+#include "engine/rejects_load.h"
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* STATUS_OK: the ring has it; STATUS_END: nobody wants it any more, and it is gone. */
+static enum status send(struct reading *reading, struct parcel *parcel)
+{
+    struct worker *worker = reading->worker;
+    size_t bytes = parcel_bytes(parcel);
+    enum status status;
+    if (reading->sink != NULL) {
+        return reading->sink(reading->sink_context, parcel);
+    }
+    atomic_store(&worker->doing, "waits for its writer");
+    do {
+        status = copy_must_stop(worker->copy)
+                     ? STATUS_END
+                     : ring_push(reading->work->ring, parcel, bytes, COPY_WAIT_MS);
+    } while (status == STATUS_AGAIN);
+    atomic_store(&worker->doing, "reads");
+    if (status != STATUS_OK) {
+        parcel_destroy(parcel);
+        return STATUS_END;
+    }
+    copy_moved(worker->copy);
+    return STATUS_OK;
+}
+
+static struct parcel *make_parcel(enum parcel_kind kind, uint32_t batch_count, struct error *error)
+{
+    struct parcel *parcel = parcel_create(kind, batch_count);
+    if (parcel == NULL) {
+        enum status status = error_set(error, ERROR_MEMORY, NULL, "no memory to hand records over");
+        (void)status;
+    }
+    return parcel;
+}
+
+static struct tally *tally_of(struct reading *reading, uint32_t entity)
+{
+    uint32_t i = 0;
+    while (i + 1 < reading->stream->entity_count && reading->stream->entities[i] != entity) {
+        i++;
+    }
+    return &reading->tallies[i];
+}
+
+static enum status hash_parcel(struct reading *reading, const struct parcel *parcel,
+                               struct error *error)
+{
+    for (uint32_t i = 0; i < parcel->batch_count; i++) {
+        struct tally *tally = tally_of(reading, parcel->batches[i]->entity);
+        if (tally->hashed && record_hash_batch(&reading->hasher, parcel->batches[i], &tally->hash,
+                                               error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status reading_send(struct reading *reading, struct parcel *parcel, struct error *error)
+{
+    parcel->root_rows = reading->root_rows;
+    reading->root_rows = 0;
+    if (hash_parcel(reading, parcel, error) != STATUS_OK) {
+        parcel_destroy(parcel);
+        return STATUS_FAILED;
+    }
+    return send(reading, parcel);
+}
+
+bool reading_is_full(const struct reading *reading)
+{
+    return mapper_pending_bytes(reading->mapper) >= reading->bytes_max ||
+           mapper_pending_rows(reading->mapper) >= reading->rows_max;
+}
+
+enum status reading_take(struct reading *reading, struct error *error)
+{
+    struct mapper_output output;
+    if (mapper_take(reading->mapper, &output, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (output.batch_count == 0 && output.reject_count == 0 && reading->root_rows == 0) {
+        arena_destroy(output.arena);
+        return STATUS_OK;
+    }
+    struct parcel *parcel = make_parcel(PARCEL_DATA, output.batch_count, error);
+    for (uint32_t i = 0; i < output.batch_count; i++) {
+        if (parcel == NULL) {
+            batch_destroy(output.batches[i]);
+        } else {
+            parcel->batches[i] = output.batches[i];
+        }
+    }
+    if (parcel == NULL) {
+        arena_destroy(output.arena);
+        return STATUS_FAILED;
+    }
+    parcel->rejects = output.rejects;
+    parcel->reject_count = output.reject_count;
+    parcel->arena = output.arena;
+    return reading_send(reading, parcel, error);
+}
+
+enum status reading_account(struct reading *reading, uint64_t rows, uint64_t bytes)
+{
+    struct copy *copy = reading->worker->copy;
+    copy_moved(copy);
+    int64_t wait_ms = throttle_take(&copy->throttle, rows, bytes);
+    int64_t until_ms = wait_ms > 0 ? clock_monotonic_ms() + wait_ms : 0;
+    while (wait_ms > 0) {
+        if (copy_must_stop(copy) || copy_is_cancelled(copy, reading->work)) {
+            return STATUS_END;
+        }
+        atomic_store(&reading->worker->doing, "keeps to the rate cap");
+        clock_sleep_ms(wait_ms < COPY_WAIT_MS ? wait_ms : COPY_WAIT_MS);
+        copy_moved(copy);
+        wait_ms = until_ms - clock_monotonic_ms();
+        atomic_store(&reading->worker->doing, "reads");
+    }
+    return copy_must_stop(copy) ? STATUS_END : STATUS_OK;
+}
+
+/* Takes the batch over. */
+static enum status pass_batch(struct reading *reading, struct batch *batch, struct error *error)
+{
+    const struct plan_stream *stream = reading->stream;
+    uint32_t rows = batch->row_count;
+    if (reading->mapper != NULL) {
+        reading->root_rows += rows;
+        enum status status = mapper_map_batch(reading->mapper, batch, error);
+        return status == STATUS_OK ? reading_take(reading, error) : status;
+    }
+    struct parcel *parcel = make_parcel(PARCEL_DATA, 1, error);
+    if (parcel == NULL) {
+        batch_destroy(batch);
+        return STATUS_FAILED;
+    }
+    const struct plan_entity *entity =
+        &reading->worker->copy->session->plan->entities[stream->entities[0]];
+    batch->entity = entity->number;
+    batch->shape = entity->shape;
+    parcel->batches[0] = batch;
+    reading->tallies[0].made += rows;
+    reading->root_rows += rows;
+    return reading_send(reading, parcel, error);
+}
+
+static enum status read_batches(struct reading *reading, struct error *error)
+{
+    const struct source_functions *source =
+        reading->worker->copy->session->source->connector->source;
+    struct cursor *cursor;
+    if (source->cursor_open(reading->worker->reader, &reading->stream->request, reading->span,
+                            &cursor, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status;
+    struct batch *batch;
+    while ((status = source->cursor_next(cursor, reading->rows_max, reading->bytes_max, &batch,
+                                         error)) == STATUS_OK) {
+        status = reading_account(reading, batch->row_count, batch_bytes(batch));
+        if (status != STATUS_OK) {
+            batch_destroy(batch);
+        } else {
+            status = pass_batch(reading, batch, error);
+        }
+        if (status != STATUS_OK) {
+            source->cursor_close(cursor);
+            return status;
+        }
+    }
+    source->cursor_close(cursor);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* ---- a chunk */
+
+static enum status prepare_mapper(struct reading *reading, struct error *error)
+{
+    struct run_session *session = reading->worker->copy->session;
+    if (reading->stream->identity || reading->worker->copy->run->loads_rejects) {
+        mapper_destroy(reading->mapper);
+        reading->mapper = NULL;
+        reading->mapper_stream = NULL;
+        return STATUS_OK;
+    }
+    if (reading->mapper == NULL || reading->mapper_stream != reading->stream) {
+        mapper_destroy(reading->mapper);
+        reading->mapper = NULL;
+        if (mapper_create(session->plan, reading->stream, session->target->limits.record_bytes_max,
+                          &reading->mapper, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        reading->mapper_stream = reading->stream;
+    }
+    mapper_begin_chunk(reading->mapper);
+    return STATUS_OK;
+}
+
+static enum status prepare_tallies(struct reading *reading, struct error *error)
+{
+    free(reading->tallies);
+    reading->tallies = calloc(reading->stream->entity_count, sizeof(*reading->tallies));
+    if (reading->tallies == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a chunk's counts");
+    }
+    for (uint32_t i = 0; i < reading->stream->entity_count; i++) {
+        reading->tallies[i].hashed =
+            reading->sink == NULL && !reading->worker->copy->session->options.no_hashes;
+    }
+    reading->root_rows = 0;
+    return STATUS_OK;
+}
+
+static enum status send_end(struct reading *reading, struct error *error)
+{
+    struct parcel *parcel = make_parcel(PARCEL_END, 0, error);
+    if (parcel == NULL) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; reading->mapper != NULL && i < reading->stream->entity_count; i++) {
+        const struct mapper_counts *counts = &mapper_counts(reading->mapper)[i];
+        reading->tallies[i].made = counts->made;
+        reading->tallies[i].filtered = counts->filtered;
+        reading->tallies[i].rejected = counts->rejected;
+    }
+    parcel->root_rows = reading->root_rows;
+    parcel->tallies = reading->tallies;
+    reading->tallies = NULL;
+    return send(reading, parcel);
+}
+
+enum status reading_span(struct reading *reading, struct error *error)
+{
+    if (prepare_mapper(reading, error) != STATUS_OK ||
+        prepare_tallies(reading, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = reading->worker->copy->run->loads_rejects
+                             ? rejects_load_span(reading, error)
+                         : reading->stream->child_count > 0 ? merge_span(reading, error)
+                                                            : read_batches(reading, error);
+    return status == STATUS_OK ? send_end(reading, error) : status;
+}
+
+/* Again from the beginning, as long as it pays; the writer forgets what it has. */
+static enum status read_with_retries(struct reading *reading, struct error *error)
+{
+    struct worker *worker = reading->worker;
+    for (;;) {
+        enum status status = reading_span(reading, error);
+        if (status != STATUS_FAILED) {
+            retry_reset(&worker->retry);
+            return status;
+        }
+        mapper_destroy(reading->mapper);
+        reading->mapper = NULL;
+        atomic_store(&worker->doing, "waits to read again");
+        if (!retry_wait(&worker->retry, error)) {
+            if (error->class == ERROR_CLASS_RETRY && copy_must_stop(worker->copy)) {
+                return STATUS_END;
+            }
+            break;
+        }
+        struct parcel *parcel = make_parcel(PARCEL_RESTART, 0, error);
+        if (parcel == NULL) {
+            break;
+        }
+        if (send(reading, parcel) != STATUS_OK) {
+            return STATUS_END;
+        }
+    }
+    const struct ledger_chunk *chunk = copy_chunk(worker->copy, reading->work->index);
+    error_context(error, "reading chunk %" PRIu64 " of %s (%s): ", chunk->number,
+                  reading->stream->name, chunk->span.printable);
+    return STATUS_FAILED;
+}
+
+static uint64_t smaller_limit(uint64_t wanted, uint64_t limit)
+{
+    return limit != 0 && limit < wanted ? limit : wanted;
+}
+
+enum status reading_init(struct reading *reading, struct worker *worker, struct error *error)
+{
+    const struct run_session *session = worker->copy->session;
+    *reading =
+        (struct reading){.worker = worker,
+                         .rows_max = (uint32_t)smaller_limit(
+                             session->options.batch_rows, session->target->limits.batch_rows_max),
+                         .bytes_max = smaller_limit(session->options.batch_bytes,
+                                                    session->target->limits.batch_bytes_max)};
+    return record_hasher_init(&reading->hasher, session->target, error);
+}
+
+void reading_free(struct reading *reading)
+{
+    mapper_destroy(reading->mapper);
+    record_hasher_free(&reading->hasher);
+    free(reading->tallies);
+}
+
+static void leave(struct copy *copy)
+{
+    pthread_mutex_lock(&copy->mutex);
+    copy->threads_left--;
+    pthread_cond_broadcast(&copy->changed);
+    pthread_mutex_unlock(&copy->mutex);
+}
+
+void *reader_main(void *argument)
+{
+    struct worker *worker = argument;
+    struct copy *copy = worker->copy;
+    struct reading reading;
+    struct error error = {0};
+    struct work *work;
+    enum status status = reading_init(&reading, worker, &error);
+    atomic_store(&worker->doing, "waits for a chunk");
+    while (status != STATUS_FAILED && (work = copy_begin_reading(copy, worker)) != NULL) {
+        reading.work = work;
+        reading.stream = copy_stream(copy, work->index);
+        reading.span = &copy_chunk(copy, work->index)->span;
+        atomic_store(&worker->chunk_number, work->index + 1);
+        atomic_store(&worker->doing, "reads");
+        status = read_with_retries(&reading, &error);
+        if (status == STATUS_FAILED) {
+            copy_fail(copy, &error);
+        }
+        atomic_store(&worker->doing, "waits for a chunk");
+        atomic_store(&worker->chunk_number, 0);
+        copy_end_reading(copy, work);
+    }
+    if (status == STATUS_FAILED) {
+        copy_fail(copy, &error);
+    }
+    reading_free(&reading);
+    atomic_store(&worker->doing, "is done");
+    leave(copy);
+    return NULL;
+}
