@@ -7,6 +7,7 @@
 #include "engine/options.h"
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static enum status out_of_memory(struct error *error)
 {
@@ -60,6 +61,14 @@ static enum status take_from_local_run(struct run_session *session, struct error
     return STATUS_OK;
 }
 
+/* The folder for sorted runs, made now since a database is opened with it; NULL where none can be.
+ */
+static const char *make_spill_folder(const char *path)
+{
+    struct error ignored; /* a run will say it when it makes its own folders; check needs none */
+    return file_make_folder(path, &ignored) == STATUS_OK ? path : NULL;
+}
+
 static enum status open_database(struct run_session *session, const char *text, enum open_mode mode,
                                  struct uri **uri, struct database **database, struct error *error)
 {
@@ -75,12 +84,13 @@ static enum status open_database(struct run_session *session, const char *text, 
         return error_set(error, ERROR_USAGE, (*uri)->shown, "%s can't be a %s", connector->title,
                          mode == OPEN_SOURCE ? "source" : "target");
     }
-    const struct open_options open = {.mode = mode,
-                                      .uri = *uri,
-                                      .spill_folder = mode == OPEN_SOURCE ? folder.spill_source
-                                                                          : folder.spill_target,
-                                      .memory_bytes = options_cache_bytes(&session->options),
-                                      .timeout_ms = session->options.timeout_ms};
+    const struct open_options open = {
+        .mode = mode,
+        .uri = *uri,
+        .spill_folder =
+            make_spill_folder(mode == OPEN_SOURCE ? folder.spill_source : folder.spill_target),
+        .memory_bytes = options_cache_bytes(&session->options),
+        .timeout_ms = session->options.timeout_ms};
     return connector->open(&open, database, error);
 }
 
@@ -190,6 +200,19 @@ enum status run_open(const struct run_options *options, struct run_session **mad
     return STATUS_OK;
 }
 
+/* What opening made and nothing filled: rmdir(2) spares all else. */
+static void remove_unused_folders(struct run_session *session)
+{
+    struct state_folder folder;
+    struct error ignored;
+    if (state_folder_name(&folder, session->state_path, session->arena, &ignored) == STATUS_OK) {
+        rmdir(folder.spill_source);
+        rmdir(folder.spill_target);
+        rmdir(folder.spill);
+        rmdir(folder.path);
+    }
+}
+
 void run_close(struct run_session *session)
 {
     if (session == NULL || session->stuck) {
@@ -208,6 +231,7 @@ void run_close(struct run_session *session)
     if (session->source != NULL) {
         session->source->connector->close(session->source);
     }
+    remove_unused_folders(session);
     plan_document_destroy(session->document);
     arena_destroy(session->arena);
     free(session);
