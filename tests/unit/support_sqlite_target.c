@@ -183,7 +183,7 @@ void file_execute(const char *path, const char *sql)
     sqlite3 *connection = open_file(path);
     char *message = NULL;
     if (sqlite3_exec(connection, sql, NULL, NULL, &message) != SQLITE_OK) {
-        fail_msg("%s: %s", sql, message);
+        fail_msg("%s: %s", message, sql);
     }
     assert_int_equal(sqlite3_close(connection), SQLITE_OK);
 }

@@ -42,6 +42,14 @@ void file_execute(const char *path, const char *sql);
 /* Rows of a query, columns by "|", rows by newline; lives until the next but three. */
 const char *file_ask(const char *path, const char *sql);
 
+/* The call gives STATUS_OK, or its error (a `struct error error` of the caller) is shown. */
+#define assert_done(call)                                               \
+    do {                                                                \
+        if ((call) != STATUS_OK) {                                      \
+            fail_msg("%s: %s: %s", #call, error.object, error.message); \
+        }                                                               \
+    } while (0)
+
 #define CELL_TEXT(literal) cell_text(literal, sizeof(literal) - 1)
 #define CELL_BYTES(literal) cell_bytes(literal, sizeof(literal) - 1)
 #define COUNT_OF(array) ((uint32_t)(sizeof(array) / sizeof((array)[0])))

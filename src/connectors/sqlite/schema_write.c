@@ -284,9 +284,8 @@ static int authorize(void *context, int action, const char *first, const char *s
 
     (void)second;
     (void)trigger;
-    if (action == guard->create) {
-        bool allowed = first != NULL && sqlite_same_name(first, guard->name) &&
-                       (schema == NULL || strcmp(schema, "main") == 0);
+    if (action == guard->create && first != NULL && sqlite_same_name(first, guard->name)) {
+        bool allowed = schema == NULL || strcmp(schema, "main") == 0;
         guard->created += allowed;
         return allowed ? SQLITE_OK : SQLITE_DENY;
     }
@@ -327,12 +326,13 @@ static enum status refuse(struct sqlite_database *self, const char *type, const 
 
     text_printable(name, strlen(name), printable, sizeof printable);
     snprintf(doing, sizeof doing, "the %s %s can't be created", type, printable);
-    sqlite_target_error(self, self->control, result, ERROR_TARGET_SCHEMA, doing, error);
-    if ((result & 0xff) == SQLITE_AUTH) {
-        error_recode(error, ERROR_TARGET_SCHEMA);
-        error_hint(error, "its statement in the source does more than create it; leave it out "
-                          "with --exclude");
+    if ((result & 0xff) != SQLITE_AUTH) {
+        return sqlite_target_error(self, self->control, result, ERROR_TARGET_SCHEMA, doing, error);
     }
+    error_set(error, ERROR_TARGET_SCHEMA, self->shown,
+              "%s: its statement does something else, or more", doing);
+    error_hint(error,
+               "look at its text in the source's sqlite_schema, or leave it out with --exclude");
     return STATUS_FAILED;
 }
 
