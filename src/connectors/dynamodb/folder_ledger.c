@@ -127,9 +127,18 @@ static enum status find_newest(struct dynamodb_folder *folder, struct arena *are
             return error_set(error, ERROR_LEDGER_INVALID, number_path,
                              "the run's number is missing or damaged");
         }
+        text[length - 1] = '\0';
+        char *folder_name = file_safe_name(arena, space + 1, strlen(space + 1));
+        if (folder_name == NULL) {
+            return dynamodb_ledger_no_memory(error);
+        }
+        if (strcmp(folder_name, names[at] + 4) != 0) {
+            return error_set(error, ERROR_LEDGER_INVALID, number_path,
+                             "the run's folder is named for another run");
+        }
         if (number > *sequence) {
             *sequence = number;
-            *newest = arena_copy(arena, space + 1, length - 1 - (size_t)(space + 1 - text));
+            *newest = space + 1;
         }
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -632,7 +641,7 @@ static enum status ledger_claim(struct database *self, const char *run_id, uint6
         snprintf(holder, holder_capacity, "pid %" PRId64, process);
     } else if (status == STATUS_OK) {
         status = claim_locked(folder, arena, run_id, old_epoch, holder, holder_capacity, error);
-        if (status != STATUS_OK) {
+        if (status == STATUS_FAILED) {
             forget_run(&folder->run);
         }
         if (status != STATUS_OK && !held_before) {
