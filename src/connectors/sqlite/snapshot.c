@@ -100,6 +100,18 @@ static enum status set_temporary_folder(struct sqlite_database *self, const char
     return status;
 }
 
+/* Process-wide in SQLite: where its sorts spill to. A run has made the folder by the time it takes its
+ * snapshot; a check makes none, and sorts where SQLite does by itself. */
+static enum status use_spill_folder(struct sqlite_database *self, struct error *error)
+{
+    if (self->spill_folder == NULL || self->source->temporary_folder_set ||
+        access(self->spill_folder, W_OK) != 0) {
+        return STATUS_OK;
+    }
+    self->source->temporary_folder_set = true;
+    return set_temporary_folder(self, self->spill_folder, error);
+}
+
 enum status sqlite_source_opened(struct sqlite_database *self, bool immutable, struct error *error)
 {
     struct sqlite_source *source = calloc(1, sizeof *source);
@@ -129,13 +141,6 @@ enum status sqlite_source_opened(struct sqlite_database *self, bool immutable, s
     }
     if (read_journal_mode(self, error) != STATUS_OK) {
         return STATUS_FAILED;
-    }
-    if (self->spill_folder != NULL) {
-        /* process-wide in SQLite: where its sorts spill to */
-        if (set_temporary_folder(self, self->spill_folder, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        source->temporary_folder_set = true;
     }
     return STATUS_OK;
 }
@@ -472,6 +477,9 @@ static enum status source_snapshot(struct database *database, uint32_t reader_co
 
     if (source->snapshot_taken) {
         return error_set(error, ERROR_INTERNAL, self->shown, "a second snapshot was asked for");
+    }
+    if (use_spill_folder(self, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if (take(self, reader_count, error) != STATUS_OK) {
         /* so that it may be tried again */
