@@ -71,6 +71,15 @@ void target_begin_run(struct database *database, uint64_t chunk_count)
     free(chunks);
 }
 
+void target_begin_run_fails(struct database *database, enum error_code code)
+{
+    struct ledger_chunk chunk = {.number = 1, .span = {.printable = "all"}};
+    struct error error = {0};
+    assert_int_equal(sqlite_ledger.create(database, "run-1", "{}", "{}", &chunk, 1, &error),
+                     STATUS_FAILED);
+    assert_int_equal(error.code, code);
+}
+
 struct writer *target_writer(struct database *database, const struct target_table *tables,
                              uint32_t table_count)
 {

@@ -19,6 +19,8 @@ void target_close(struct database *database);
 
 /* A ledger with `chunk_count` chunks, created and claimed as "run-1" at epoch 1. */
 void target_begin_run(struct database *database, uint64_t chunk_count);
+/* Creating a ledger fails with this code. */
+void target_begin_run_fails(struct database *database, enum error_code code);
 /* A writer in the claimed run's first attempt. */
 struct writer *target_writer(struct database *database, const struct target_table *tables,
                              uint32_t table_count);

@@ -196,6 +196,9 @@ static enum status open_file(struct sqlite_database *self, const struct open_opt
     self->created_file = !exists;
     const char *immutable = uri_parameter(open->uri, &connector_sqlite, "immutable");
     bool is_immutable = strcmp(immutable, "true") == 0;
+    if (self->mode == OPEN_TARGET && sqlite_target_check_place(self, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (open_control(self, is_immutable, error) != STATUS_OK ||
         check_header(self, size, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -37,6 +37,8 @@ extern const struct ledger_functions sqlite_ledger;
 enum { SQLITE_TYPE_COUNT = 18 };
 extern const struct type_mapping sqlite_types[SQLITE_TYPE_COUNT];
 
+/* target.c: may the file, and the journals beside it, be written? Before it is opened. */
+enum status sqlite_target_check_place(const struct sqlite_database *database, struct error *error) MUST_USE;
 /* target.c: makes `database->target` when a target has just been opened (control is open), and frees it
  * (NULL is fine) before control is closed. */
 enum status sqlite_target_opened(struct sqlite_database *database, struct error *error) MUST_USE;

@@ -65,12 +65,10 @@ static enum status look_at_file(struct sqlite_database *self, struct error *erro
     sqlite3_stmt *statement = NULL;
     enum status status = STATUS_FAILED;
 
-    if (sqlite_target_prepare(self, self->control, "PRAGMA page_count", &statement, error) !=
-        STATUS_OK) {
-        error_recode(error, ERROR_TARGET_INVALID);
-        goto out;
+    int result = sqlite3_prepare_v2(self->control, "PRAGMA page_count", -1, &statement, NULL);
+    if (result == SQLITE_OK) {
+        result = sqlite3_step(statement);
     }
-    int result = sqlite3_step(statement);
     if (result != SQLITE_ROW) {
         sqlite_target_error(self, self->control, result, ERROR_TARGET_INVALID, "it can't be read",
                             error);
@@ -83,23 +81,34 @@ out:
     return status;
 }
 
-/* The journal is a file beside the database, so the folder has to be writable as well. */
-static enum status check_writable(struct sqlite_database *self, struct error *error)
+enum status sqlite_target_check_place(const struct sqlite_database *self, struct error *error)
 {
     const char *slash = strrchr(self->path, '/');
     char folder[4096];
     int length = slash == NULL || slash == self->path ? 1 : (int)(slash - self->path);
 
     snprintf(folder, sizeof folder, "%.*s", length, slash == NULL ? "." : self->path);
-    if (sqlite3_db_readonly(self->control, "main") == 1 || access(self->path, W_OK) != 0) {
-        error_set(error, ERROR_PERMISSION, self->shown, "the target file can't be written");
+    if (euidaccess(folder, W_OK) != 0) {
+        error_set_errno(
+            error, ERROR_PERMISSION, errno, self->shown,
+            "SQLite can't make a file in the folder of the target, as it has to for each "
+            "transaction");
+        error_hint(error, "give write permission on the folder, or another target");
+        return STATUS_FAILED;
+    }
+    if (!self->created_file && euidaccess(self->path, W_OK) != 0) {
+        error_set_errno(error, ERROR_PERMISSION, errno, self->shown, "the target can't be written");
         error_hint(error, "change its mode, or give another target");
         return STATUS_FAILED;
     }
-    if (access(folder, W_OK) != 0) {
-        error_set_errno(error, ERROR_PERMISSION, errno, self->shown,
-                        "SQLite can't make its journal in the folder of the target");
-        error_hint(error, "give write permission on the folder, or another target");
+    return STATUS_OK;
+}
+
+static enum status check_writable(struct sqlite_database *self, struct error *error)
+{
+    if (sqlite3_db_readonly(self->control, "main") == 1) {
+        error_set(error, ERROR_PERMISSION, self->shown, "SQLite can only read the target");
+        error_hint(error, "change its mode, or give another target");
         return STATUS_FAILED;
     }
     return STATUS_OK;
@@ -135,12 +144,12 @@ void sqlite_target_closing(struct sqlite_database *self)
     struct sqlite_target_state *state = self->target;
     struct stat facts;
 
-    if (state == NULL) {
-        return;
-    }
     /* Looking at a target that is not there must not leave an empty file behind. */
     if (self->created_file && stat(self->path, &facts) == 0 && facts.st_size == 0) {
         unlink(self->path);
+    }
+    if (state == NULL) {
+        return;
     }
     sqlite_ledger_unlock(self);
     free(state->run_id);
