@@ -129,10 +129,6 @@ static enum status open_with_head(const struct open_options *options, struct dat
     if (status == STATUS_OK) {
         (*database)->connector = &transhume_connector;
         (*database)->capabilities = transhume_connector.capabilities;
-        if (options->mode == OPEN_SOURCE) {
-            /* Tables are remembered with the columns that they were made with. */
-            (*database)->capabilities |= CAPABILITY_SQL_SCHEMA;
-        }
         (*database)->limits =
             (struct connector_limits){.chunks_open_max = 4, .batch_rows_max = 500};
     }

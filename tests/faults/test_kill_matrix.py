@@ -30,6 +30,28 @@ CREATE VIEW cheap AS SELECT id, price FROM plain WHERE price < 10;
 CREATE TRIGGER plain_note AFTER INSERT ON plain BEGIN
     INSERT INTO pair VALUES ('trigger', new.id, 'must not run while loading'); END;
 """
+# Documents have no columns of their own: the way into tables names them.
+TOY_PLAN = """
+transhume: 1
+source: toy:%s
+target: sqlite:%s
+tables:
+  plain:
+    key: [id]
+    from: plain
+    columns: { id: { type: INTEGER }, a: { type: TEXT }, b: { type: BLOB }, price: { type: "NUMERIC(10,2)" }, r: { type: REAL } }
+    fields: { id: copy, a: copy, b: copy, price: copy, r: copy }
+  pair:
+    key: [x, y]
+    from: pair
+    columns: { x: { type: TEXT }, y: { type: INTEGER }, note: { type: TEXT } }
+    fields: { x: copy, y: copy, note: copy }
+  counted:
+    key: [id]
+    from: counted
+    columns: { id: { type: INTEGER }, plain_id: { type: INTEGER }, u: { type: TEXT } }
+    fields: { id: copy, plain_id: copy, u: copy }
+"""
 KEYLESS_SCRIPT = "CREATE TABLE keyless(word TEXT, n INTEGER);"
 
 
@@ -211,7 +233,9 @@ class KillMatrix(support.TestCase):
 
         def check(folder):
             back = os.path.join(folder, "back.db")
-            self.assert_code(support.transhume("migrate", "--state", "state-back", "toy:toy", "sqlite:back.db",
+            with open(os.path.join(folder, "back.yaml"), "w", encoding="utf-8") as plan:
+                plan.write(TOY_PLAN % ("toy", "back.db"))
+            self.assert_code(support.transhume("migrate", "--plan", "back.yaml", "--state", "state-back",
                                                cwd=folder, env=self.toy), 0)
             self.assertEqual(rows_by_table(back), expected)
 
@@ -219,7 +243,9 @@ class KillMatrix(support.TestCase):
 
     def test_toy_to_sqlite(self):
         source, expected, toy = self.toy_source()
-        self.matrix(["--chunk-rows", "100", "toy:" + toy, "sqlite:copy.db"],
+        plan = self.write("toy.yaml", TOY_PLAN % (toy, "copy.db"))
+        self.matrix(["--plan", plan, "--state", ".transhume", "--chunk-rows", "100", "toy:" + toy,
+                     "sqlite:copy.db"],
                     lambda folder: self.assertEqual(rows_by_table(os.path.join(folder, "copy.db")), expected),
                     self.toy)
 
