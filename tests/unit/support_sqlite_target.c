@@ -166,10 +166,13 @@ const struct shape *target_shape(const char *const *names, uint32_t count)
             return &shapes[s];
         }
     }
+    static char kept[64][16][256];
     assert_true(used < 64 && count <= 16);
     for (uint32_t i = 0; i < count; i++) {
+        assert_true(strlen(names[i]) < sizeof kept[used][i]);
+        memcpy(kept[used][i], names[i], strlen(names[i]) + 1);
         fields[used][i] =
-            (struct shape_field){.name = names[i], .name_length = (uint32_t)strlen(names[i])};
+            (struct shape_field){.name = kept[used][i], .name_length = (uint32_t)strlen(names[i])};
     }
     shapes[used] = (struct shape){.name = "test", .fields = fields[used], .field_count = count};
     return &shapes[used++];
