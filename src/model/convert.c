@@ -56,10 +56,17 @@ static const char would_round[] = "its digits would be rounded";
 static enum status decimal_of_text(const struct conversion *conversion, const struct cell *from,
                                    struct cell *decimal)
 {
-    if (decimal_parse(from->text, from->length, conversion->arena, decimal) != STATUS_OK) {
+    double ignored;
+    if (decimal_parse(from->text, from->length, conversion->arena, decimal) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (number_to_double(from->text, from->length, &ignored) != STATUS_OK) {
         return refuse(conversion, from, ERROR_REJECT_TYPE, not_a_number);
     }
-    return STATUS_OK;
+    if (!decimal_has_room(from->length, conversion->arena)) {
+        return no_memory(conversion);
+    }
+    return refuse(conversion, from, ERROR_REJECT_NUMBER, out_of_range);
 }
 
 /* A FLOAT32's digits are those of the float, not of the double that holds it. */
@@ -663,9 +670,13 @@ static enum status to_interval(const struct conversion *conversion, const struct
     if (from->kind != VALUE_TEXT) {
         return refuse_kind(conversion, from);
     }
-    return time_parse_interval(from->text, from->length, conversion->arena, result) == STATUS_OK
-               ? STATUS_OK
-               : refuse(conversion, from, ERROR_REJECT_TYPE, "it is not an ISO duration");
+    if (time_parse_interval(from->text, from->length, conversion->arena, result) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (arena_allocate(conversion->arena, sizeof(struct value_interval)) == NULL) {
+        return no_memory(conversion);
+    }
+    return refuse(conversion, from, ERROR_REJECT_TYPE, "it is not an ISO duration");
 }
 
 /* 32 hex digits, hyphens between pairs of them, braces around all. */

@@ -363,6 +363,9 @@ static enum status number_of_json(struct building *building, struct cell *result
         return STATUS_OK;
     }
     if (decimal_parse(text, length, building->arena, result) != STATUS_OK) {
+        if (!decimal_has_room(length, building->arena)) {
+            return no_memory(building->error);
+        }
         return error_set(building->error, ERROR_REJECT_NUMBER, NULL,
                          "JSON: a number with too large an exponent");
     }

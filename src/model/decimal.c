@@ -323,6 +323,11 @@ enum status decimal_parse(const char *text, size_t length, struct arena *arena, 
     return expand(&written, arena, cell);
 }
 
+int decimal_has_room(size_t length, struct arena *arena)
+{
+    return length < UINT32_MAX && arena_allocate(arena, length + EXPONENT_MAX + 3) != NULL;
+}
+
 /* --- writing --- */
 
 void decimal_append(const struct cell *decimal, struct buffer *out)

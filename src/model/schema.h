@@ -103,8 +103,8 @@ struct schema {
     uint32_t table_count;
     const struct schema_object *objects;
     uint32_t object_count;
-    const char *settings; /* the database's own (encoding, page size), in the words of its connector, for
-                             same-engine copies; NULL: none */
+    const char *settings; /* the database's own (encoding, page size), in the words of its
+                             connector, for same-engine copies; NULL: none */
 };
 
 const struct schema_table *schema_find_table(const struct schema *schema, const char *name);

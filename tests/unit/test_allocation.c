@@ -1,0 +1,373 @@
+/*
+ * Memory that runs out: each scenario is repeated with its first, second, third … allocation
+ * failing, until it gets through. Whatever fails, nothing crashes, nothing leaks a wrong result,
+ * and the failure is told. The allocator is this file's own; under sanitizers, which bring theirs,
+ * the tests are skipped.
+ */
+#include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/ring.h"
+#include "base/secret.h"
+#include "model/batch.h"
+#include "model/canonical.h"
+#include "model/convert.h"
+#include "model/decimal.h"
+#include "model/json_reader.h"
+#include "model/json_writer.h"
+#include "model/schema.h"
+#include "model/time_text.h"
+#include "support.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { IS_ARMED_AT_ALL = 0 };
+static _Thread_local long allocations_left = -1;
+#else
+enum { IS_ARMED_AT_ALL = 1 };
+static _Thread_local long allocations_left = -1; /* negative: never fail */
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+
+static int must_fail(void)
+{
+    if (allocations_left < 0) {
+        return 0;
+    }
+    if (allocations_left == 0) {
+        errno = ENOMEM;
+        return 1; /* and all that follow too */
+    }
+    allocations_left--;
+    return 0;
+}
+
+void *malloc(size_t size)
+{
+    return must_fail() ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return must_fail() ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+    return must_fail() ? NULL : __libc_realloc(old, size);
+}
+
+void *reallocarray(void *old, size_t count, size_t size)
+{
+    size_t bytes;
+    return __builtin_mul_overflow(count, size, &bytes) ? NULL : realloc(old, bytes);
+}
+#endif
+
+/* True if the scenario got through; a failure is to be MEMORY where there is an error at all. */
+typedef int scenario(struct error *error);
+
+static void exhaust(scenario *run, int must_fail_once)
+{
+    struct error error;
+    int failures = 0;
+    if (!IS_ARMED_AT_ALL) {
+        skip();
+    }
+    for (long limit = 0; limit < 100000; limit++) {
+        error_clear(&error);
+        allocations_left = limit;
+        int is_through = run(&error);
+        allocations_left = -1;
+        if (is_through) {
+            assert_true(failures > 0 || !must_fail_once);
+            return;
+        }
+        failures++;
+        assert_true(error.code == ERROR_MEMORY || error.code == ERROR_NONE);
+    }
+    fail_msg("never got through");
+}
+
+static int fill_batch(struct error *error)
+{
+    (void)error;
+    int is_through = 0;
+    struct batch *batch = batch_create(NULL, 3, 2);
+    struct batch *sharing = batch == NULL ? NULL : batch_create_sharing(batch, NULL, 1, 2);
+    if (sharing == NULL || batch_add_envelopes(batch) != STATUS_OK) {
+        goto out;
+    }
+    for (int i = 0; i < 100; i++) {
+        struct cell *row = batch_append(batch);
+        char *text = row == NULL ? NULL : arena_allocate(batch->arena, 500);
+        if (text == NULL) {
+            goto out;
+        }
+        memset(text, 'x', 500);
+        row[0] = cell_text(text, 500);
+        batch->envelopes[batch->row_count - 1].attempt = 1;
+    }
+    is_through = 1;
+out:
+    batch_destroy(sharing);
+    batch_destroy(batch);
+    return is_through;
+}
+
+static void batches(void **state)
+{
+    (void)state;
+    exhaust(fill_batch, 1);
+}
+
+/* Numbers, texts and containers, made without allocating. */
+static struct cell nested_example(struct cell items[8])
+{
+    static const struct value_interval interval = {1, 2, 3};
+    items[0] = cell_text("a key", 5);
+    items[1] = cell_int64(INT64_MIN);
+    items[2] = cell_text("decimal", 7);
+    items[3] = (struct cell){.kind = VALUE_DECIMAL, .length = 22, .text = "12345678901234567890.1"};
+    items[4] = cell_text("bytes", 5);
+    items[5] = cell_bytes("\x01\x02", 2);
+    items[6] = cell_text("interval", 8);
+    items[7] = (struct cell){.kind = VALUE_INTERVAL, .interval = &interval};
+    return cell_items(VALUE_MAP, items, 4);
+}
+
+static int copy_and_hash(struct error *error)
+{
+    struct cell items[8];
+    struct cell sets[2];
+    struct cell copy;
+    struct buffer scratch = {0};
+    struct canonical_hash hash;
+    int is_through = 0;
+    sets[0] = nested_example(items);
+    sets[1] = cell_items(VALUE_SET, items, 8);
+    struct cell set = cell_items(VALUE_SET, sets, 2);
+    struct arena *arena = arena_create(64);
+    if (arena != NULL && value_copy(&set, arena, &copy) == STATUS_OK &&
+        canonical_hash_cells(&copy, 1, &scratch, &hash, error) == STATUS_OK &&
+        canonical_hash_record(NULL, &set, 1, &scratch, &hash, error) == STATUS_OK) {
+        is_through = 1;
+    }
+    assert_true(value_equal(&set, &set));
+    buffer_free(&scratch);
+    arena_destroy(arena);
+    return is_through;
+}
+
+static void copies_and_hashes(void **state)
+{
+    (void)state;
+    exhaust(copy_and_hash, 1);
+}
+
+/* Without memory to sort by, sets are still told apart. */
+static int compare_sets(struct error *error)
+{
+    (void)error;
+    struct cell left[] = {cell_int64(1), cell_int64(2), cell_int64(2)};
+    struct cell right[] = {cell_int64(2), cell_int64(1), cell_int64(2)};
+    struct cell other[] = {cell_int64(2), cell_int64(1), cell_int64(1)};
+    struct cell a = cell_items(VALUE_SET, left, 3);
+    struct cell b = cell_items(VALUE_SET, right, 3);
+    struct cell c = cell_items(VALUE_SET, other, 3);
+    assert_true(value_equal(&a, &b));
+    assert_false(value_equal(&a, &c));
+    return 1;
+}
+
+static void sets_are_compared_without_memory(void **state)
+{
+    (void)state;
+    exhaust(compare_sets, 0);
+}
+
+static int convert_all(struct error *error)
+{
+    static const struct {
+        const char *text;
+        enum value_kind kind;
+        int32_t precision;
+    } cases[] = {{"12345678901234567890.125", VALUE_DECIMAL, 30},
+                 {"P1Y", VALUE_INTERVAL, 0},
+                 {"0123456789abcdef0123456789abcdef", VALUE_UUID, 0},
+                 {"[1, [2, {\"a\\n\": 123456789012345678901}], 1]", VALUE_SET, 0},
+                 {"text", VALUE_JSON, 0}};
+    struct arena *arena = arena_create(64);
+    struct buffer out = {0};
+    enum status status = arena == NULL ? STATUS_FAILED : STATUS_OK;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]) && status == STATUS_OK; i++) {
+        struct cell from = cell_text(cases[i].text, strlen(cases[i].text));
+        struct cell result;
+        struct cell text;
+        struct value_type type = {.kind = cases[i].kind, .precision = cases[i].precision};
+        struct value_type plain = {.kind = VALUE_TEXT};
+        type.scale = type.precision > 0 ? 5 : 0;
+        /* where memory is out for the digits, a number may be taken for none: a reject, not a crash
+         */
+        status = convert_value(&from, &type, true, arena, &result, error);
+        if (status == STATUS_OK) {
+            status = convert_value(&result, &plain, true, arena, &text, error);
+        }
+        if (status == STATUS_OK) {
+            status = convert_append_json(&result, &out, error);
+        }
+    }
+    buffer_free(&out);
+    arena_destroy(arena);
+    return status == STATUS_OK;
+}
+
+static void conversions(void **state)
+{
+    (void)state;
+    exhaust(convert_all, 1);
+}
+
+static int sum_up(struct error *error)
+{
+    (void)error;
+    struct decimal_sum sum;
+    struct cell cells[] = {cell_float64(1e300), cell_int64(1), cell_float64(1e-300),
+                           cell_uint64(UINT64_MAX)};
+    struct arena *arena = arena_create(0);
+    struct cell total;
+    int is_through = arena != NULL;
+    decimal_sum_init(&sum);
+    for (int i = 0; i < 4 && is_through; i++) {
+        is_through = decimal_sum_add(&sum, &cells[i]) == STATUS_OK;
+    }
+    is_through = is_through && decimal_sum_result(&sum, arena, &total) == STATUS_OK;
+    decimal_sum_free(&sum);
+    arena_destroy(arena);
+    return is_through;
+}
+
+static void sums(void **state)
+{
+    (void)state;
+    exhaust(sum_up, 1);
+}
+
+static int write_json(struct error *error)
+{
+    (void)error;
+    struct buffer out = {0};
+    char text[600];
+    memset(text, '\x01', sizeof(text));
+    json_append_string(&out, text, sizeof(text));
+    json_append_base64(&out, text, sizeof(text));
+    json_append_plain(&out, "x", 1);
+    buffer_format(&out, "%d", 5);
+    buffer_append_int64(&out, 5);
+    int is_through = !out.failed;
+    assert_true(strlen(buffer_string(&out)) ==
+                (is_through ? out.length : strlen(buffer_string(&out))));
+    buffer_free(&out);
+    return is_through;
+}
+
+static void json(void **state)
+{
+    (void)state;
+    exhaust(write_json, 1);
+}
+
+static const char *scratch_folder;
+
+static int write_files(struct error *error)
+{
+    struct arena *arena = arena_create(64);
+    char *bytes;
+    size_t length;
+    int is_through = 0;
+    char *folder = arena == NULL ? NULL : file_join(arena, scratch_folder, "deep/folder");
+    char *path = folder == NULL ? NULL : file_join(arena, folder, "f");
+    if (path != NULL && file_make_folder(folder, error) == STATUS_OK &&
+        file_write_atomic(path, "contents", 8, NULL, error) == STATUS_OK &&
+        file_read_all(path, 100, arena, &bytes, &length, error) == STATUS_OK &&
+        file_safe_name(arena, path, 5) != NULL) {
+        assert_string_equal(bytes, "contents");
+        is_through = file_remove_tree(scratch_folder, error) == STATUS_OK;
+    }
+    log_write(LOG_DEBUG, "needs none: %s", error->message);
+    secret_register("some secret", 11);
+    arena_destroy(arena);
+    return is_through;
+}
+
+static void files(void **state)
+{
+    (void)state;
+    scratch_folder = test_folder();
+    exhaust(write_files, 1);
+}
+
+static int make_ring(struct error *error)
+{
+    (void)error;
+    struct ring *ring = ring_create(100);
+    int item;
+    void *popped;
+    if (ring == NULL) {
+        return 0;
+    }
+    allocations_left = 0; /* needs no more from here on */
+    assert_int_equal(ring_push(ring, &item, 1, 0), STATUS_OK);
+    assert_int_equal(ring_pop(ring, &popped, 0), STATUS_OK);
+    assert_int_equal(error_set(error, ERROR_NONE, "x", "%s and more", "made without memory"),
+                     STATUS_FAILED);
+    ring_destroy(ring);
+    return 1;
+}
+
+static void rings_and_errors(void **state)
+{
+    (void)state;
+    exhaust(make_ring, 1);
+}
+
+static int take_fingerprint(struct error *error)
+{
+    (void)error;
+    struct schema_table tables[20];
+    memset(tables, 0, sizeof(tables));
+    for (int i = 0; i < 20; i++) {
+        tables[i].name = "a table with a long name, to need more room";
+    }
+    struct schema schema = {.tables = tables, .table_count = 20};
+    char hex[33];
+    schema_fingerprint(&schema, hex);
+    assert_true(hex[0] == '\0' || strlen(hex) == 32);
+    return hex[0] != '\0';
+}
+
+static void fingerprints(void **state)
+{
+    (void)state;
+    exhaust(take_fingerprint, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(batches),
+        cmocka_unit_test(copies_and_hashes),
+        cmocka_unit_test(sets_are_compared_without_memory),
+        cmocka_unit_test(conversions),
+        cmocka_unit_test(sums),
+        cmocka_unit_test(json),
+        cmocka_unit_test(files),
+        cmocka_unit_test(rings_and_errors),
+        cmocka_unit_test(fingerprints),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
