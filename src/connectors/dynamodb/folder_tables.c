@@ -186,8 +186,8 @@ static enum status learn_record(struct dynamodb_folder *folder,
                 key->known = true;
             }
         }
-        if (!key->known && letter != 0) {
-            key->letter = letter;
+        if (!key->known) {
+            key->letter = letter != 0 ? letter : 'S';
             key->known = true;
         }
     }
@@ -449,7 +449,20 @@ enum status dynamodb_folder_prepare(struct database *self, struct target_table *
     return status;
 }
 
-/* Key types that only the records' shapes told are known now. */
+/* Key types that only the records told are known now; those that nothing told are texts. */
+static enum status finish_definition(struct dynamodb_folder *folder,
+                                     const struct target_table *table, struct arena *arena,
+                                     struct error *error)
+{
+    const struct dynamodb_table_keys *keys = NULL;
+    const struct cell nothing = cell_items(VALUE_MAP, NULL, 0);
+    if (dynamodb_folder_keys(folder, table, NULL, 0, &keys, error) != STATUS_OK ||
+        dynamodb_folder_keys_of_record(folder, table, NULL, &nothing, &keys, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return write_definition(folder, table, arena, error);
+}
+
 enum status dynamodb_folder_after_load(struct database *self, const struct target_table *tables,
                                        uint32_t table_count, const struct schema *objects,
                                        void (*progress)(const char *what), struct error *error)
@@ -459,7 +472,7 @@ enum status dynamodb_folder_after_load(struct database *self, const struct targe
     (void)objects;
     (void)progress;
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
-        status = write_definition(of(self), &tables[at], arena, error);
+        status = finish_definition(of(self), &tables[at], arena, error);
     }
     arena_destroy(arena);
     return status;
