@@ -53,6 +53,10 @@ static enum status column_affinity(const struct catalog_table *table, const char
     buffer_free(&ignored);
     *position = catalog_find_column(table, name);
     *affinity = *position >= 0 ? table->columns[*position].read.affinity : 'I';
+    if (*position >= 0 && table->schema->kind != SCHEMA_TABLE &&
+        table->schema->columns[*position].type.native[0] == '\0') {
+        *affinity = 'U'; /* an expression: it may have one or none */
+    }
     return status;
 }
 
@@ -69,15 +73,15 @@ static enum status query_affinity(struct sqlite_database *self, sqlite3 *connect
         return error_set(error, ERROR_PLAN_INVALID, request->name, "the query has no column %s", name);
     }
     const char *native = described.columns[position].type.native;
-    *affinity = sqlite_column_type_of(native, false).affinity;
+    *affinity = native[0] != '\0' ? sqlite_column_type_of(native, false).affinity : 'U';
     return STATUS_OK;
 }
 
-/* True if the comparison converts the joined table's value first, so that its indexes say nothing. */
+/* True if the comparison may convert the joined table's value first, so that its indexes say nothing. */
 static bool converts_table_side(const struct join_part *part)
 {
-    return (is_numeric(part->from_affinity) && !is_numeric(part->affinity)) ||
-           (part->from_affinity == 'T' && part->affinity == 'B');
+    return (is_numeric(part->from_affinity) || part->from_affinity == 'U') &&
+           !is_numeric(part->affinity);
 }
 
 static bool is_unique(const struct read_join *join, const struct join_facts *facts)
@@ -114,13 +118,11 @@ static bool is_unique(const struct read_join *join, const struct join_facts *fac
     return false;
 }
 
-/* The affinity of a stored key with which comparing it is comparing the column. */
+/* The affinity of a stored key with which comparing it is comparing the column: a number on either side
+ * makes numbers of the other (datatype3.html, 4.2); two columns without numbers are compared as is. */
 static char key_affinity(const struct join_part *part)
 {
-    if (is_numeric(part->from_affinity) || is_numeric(part->affinity)) {
-        return 'N';
-    }
-    return part->from_affinity == 'T' || part->affinity == 'T' ? 'T' : 'B';
+    return is_numeric(part->from_affinity) || is_numeric(part->affinity) ? 'N' : part->affinity;
 }
 
 static enum status resolve_parts(struct sqlite_database *self, const struct read_request *request,
@@ -219,6 +221,27 @@ bool join_append_row_key(struct buffer *sql, const struct catalog_table *table, 
         catalog_append_key_part(sql, table, i, alias);
     }
     return table->key_count > 0;
+}
+
+const char *join_key_direction(const struct catalog_table *table, uint32_t part)
+{
+    return table->schema->row_key == NULL && table->key[part].descending ? " DESC" : "";
+}
+
+void join_append_order(struct buffer *sql, const struct catalog_table *table, const char *alias,
+                       bool of_list, const char *separator)
+{
+    for (uint32_t i = 0; i < join_row_key_count(table); i++) {
+        buffer_append_string(sql, i == 0 ? separator : ", ");
+        if (of_list) {
+            buffer_format(sql, "%s.r%u", alias, i);
+        } else if (table->schema->row_key != NULL) {
+            buffer_format(sql, "%s.%s", alias, table->schema->row_key);
+        } else {
+            catalog_append_key_part(sql, table, i, alias);
+        }
+        buffer_append_string(sql, join_key_direction(table, i));
+    }
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -338,11 +361,7 @@ static enum status append_first_by_key(struct join_writer *writer)
     }
     buffer_append_string(writer->sql, " WHERE ");
     enum status status = append_equals(writer, writer->list, spilled);
-    if (spilled) {
-        append_spill_key(writer, " ORDER BY ");
-    } else {
-        join_append_row_key(writer->sql, table, writer->list, " ORDER BY ");
-    }
+    join_append_order(writer->sql, table, writer->list, spilled, " ORDER BY ");
     buffer_append_string(writer->sql, " LIMIT 1)");
     return status;
 }

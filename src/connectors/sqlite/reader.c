@@ -100,6 +100,13 @@ static enum status start(struct cursor *cursor, enum read_mode mode, struct erro
     };
 
     forget_statement(cursor);
+    struct reader *reader = cursor->reader;
+    if (self->source->spill_ready && reader->owned && !reader->spill_attached) {
+        if (spill_attach(self, reader->connection, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        reader->spill_attached = true;
+    }
     if (request_compile(self, cursor->request, cursor->span, options, cursor->arena, &cursor->compiled,
                         error) != STATUS_OK) {
         return STATUS_FAILED;

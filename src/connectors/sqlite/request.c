@@ -290,14 +290,7 @@ static enum status order_by_root(struct compiler *compiler, bool *begun)
     const struct catalog_table *root = compiler->root;
 
     if (root != NULL && join_row_key_count(root) > 0) {
-        if (root->schema->row_key != NULL) {
-            join_append_row_key(sql, root, "_t0", next_separator(begun));
-        }
-        for (uint32_t i = 0; i < root->key_count; i++) {
-            buffer_append_string(sql, next_separator(begun));
-            catalog_append_key_part(sql, root, i, "_t0");
-            buffer_append_string(sql, root->key[i].descending ? " DESC" : "");
-        }
+        join_append_order(sql, root, "_t0", false, next_separator(begun));
         compiler->out->restarts = true;
         return STATUS_OK;
     }
@@ -330,22 +323,12 @@ static enum status order_by_join(struct compiler *compiler, int32_t join, bool *
     char alias[16];
 
     alias_of(join, alias);
-    if (facts->spill != NULL) {
-        for (uint32_t i = 0; i < facts->spill->row_key_count; i++) {
-            buffer_format(sql, "%s_x%d.r%u", next_separator(begun), join + 1, i);
-        }
+    if (join_row_key_count(facts->table) > 0) {
+        alias[1] = facts->spill != NULL ? 'x' : 't';
+        join_append_order(sql, facts->table, alias, facts->spill != NULL, next_separator(begun));
         return STATUS_OK;
     }
-    if (facts->table->schema->row_key != NULL) {
-        join_append_row_key(sql, facts->table, alias, next_separator(begun));
-        return STATUS_OK;
-    }
-    for (uint32_t i = 0; i < facts->table->key_count; i++) {
-        buffer_append_string(sql, next_separator(begun));
-        catalog_append_key_part(sql, facts->table, i, alias);
-        buffer_append_string(sql, facts->table->key[i].descending ? " DESC" : "");
-    }
-    for (uint32_t i = 0; i < compiler->out->column_count && facts->table->key_count == 0; i++) {
+    for (uint32_t i = 0; i < compiler->out->column_count; i++) {
         const struct request_column *column = &compiler->out->columns[i];
         if (column->join != join || column->rule == READ_PRESENCE) {
             continue;

@@ -161,6 +161,7 @@ struct sqlite_source {
     const volatile uint32_t *wal_index; /* NULL: can't be seen */
     struct wal_version version;
     char *spill_path; /* NULL: no spill was made */
+    bool spill_ready; /* it is complete: readers attach it when they need it */
     struct spill *spills;
     uint32_t spill_count;
     uint32_t spill_builds; /* how often something was sorted: tests look at it */
@@ -280,7 +281,7 @@ void request_free(struct request_sql *compiled);
 struct join_part {
     int32_t from_column; /* -1: a row key or a query's column */
     int32_t column;
-    char from_affinity;
+    char from_affinity; /* SQLite's, 'U': not known, an expression's */
     char affinity;
     bool from_first;     /* which side stands left of the "=" and so says the collation */
     const char *collation;
@@ -311,6 +312,10 @@ enum status join_append(struct buffer *sql, const struct read_request *request, 
 bool join_append_row_key(struct buffer *sql, const struct catalog_table *table, const char *alias,
                          const char *separator);
 uint32_t join_row_key_count(const struct catalog_table *table);
+/* The same in the order of the table's b-tree, or (of_list) the order of its sorted list's entries. */
+void join_append_order(struct buffer *sql, const struct catalog_table *table, const char *alias,
+                       bool of_list, const char *separator);
+const char *join_key_direction(const struct catalog_table *table, uint32_t part); /* "" or " DESC" */
 
 /* spill.c */
 enum status source_prepare(struct database *self, const struct read_request *const *requests,
@@ -318,7 +323,7 @@ enum status source_prepare(struct database *self, const struct read_request *con
                            struct error *error);
 const struct spill *spill_find(const struct sqlite_source *source, const char *table,
                                struct column_list columns, const char *signature);
-/* Makes the spill file visible as schema "spill" to a connection; nothing if there is none. */
+/* Makes the finished spill file visible as schema "spill" to a connection. */
 enum status spill_attach(struct sqlite_database *self, sqlite3 *connection,
                          struct error *error) MUST_USE;
 void spill_remove(struct sqlite_source *source);
@@ -328,7 +333,8 @@ void spill_remove(struct sqlite_source *source);
 struct reader {
     struct sqlite_database *database;
     sqlite3 *connection;
-    bool owned; /* closed with the reader */
+    bool owned;          /* closed with the reader */
+    bool spill_attached;
 };
 
 enum status source_reader_open(struct database *self, struct reader **reader, struct error *error);

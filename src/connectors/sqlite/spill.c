@@ -111,7 +111,7 @@ static void append_create(struct buffer *sql, const struct spill *spill, const s
         buffer_format(sql, "k%u, ", i);
     }
     for (uint32_t i = 0; i < spill->row_key_count; i++) {
-        buffer_format(sql, "%sr%u", i > 0 ? ", " : "", i);
+        buffer_format(sql, "%sr%u%s", i > 0 ? ", " : "", i, join_key_direction(facts->table, i));
     }
     buffer_append_string(sql, ")) WITHOUT ROWID");
 }
@@ -134,8 +134,10 @@ static enum status append_select(struct spiller *spiller, struct buffer *sql, co
                 sqlite_append_name(sql, facts->parts[i].collation);
             }
         }
-        if (pass != 1) {
+        if (pass == 0) {
             join_append_row_key(sql, facts->table, "_s", ", ");
+        } else if (pass == 2) {
+            join_append_order(sql, facts->table, "_s", false, ", ");
         }
         if (pass == 0) {
             buffer_append_string(sql, " FROM main.");
@@ -346,11 +348,8 @@ static enum status finish_output(struct spiller *spiller)
     }
     sqlite_connection_close(spiller->output);
     spiller->output = NULL;
-    enum status status = spill_attach(spiller->self, spiller->self->control, spiller->error);
-    for (uint32_t i = 0; status == STATUS_OK && i < source->idle_count; i++) {
-        status = spill_attach(spiller->self, source->idle[i], spiller->error);
-    }
-    return status;
+    source->spill_ready = true;
+    return spill_attach(spiller->self, spiller->self->control, spiller->error);
 }
 
 enum status source_prepare(struct database *database, const struct read_request *const *requests,
