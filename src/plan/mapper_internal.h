@@ -37,6 +37,7 @@ struct list_state {
     uint32_t count;
     uint32_t capacity;
     uint64_t bytes;
+    bool page_too_large; /* the page at hand will be rejected: its items only count */
     struct error fault;
 };
 

@@ -13,6 +13,7 @@ void mapper_lists_begin(struct mapper *mapper)
             entity->lists[i].phase = LIST_UNDECIDED;
             entity->lists[i].count = 0;
             entity->lists[i].bytes = 0;
+            entity->lists[i].page_too_large = false;
         }
     }
 }
@@ -93,8 +94,26 @@ static enum status make_item(struct making *making, const struct mapping_list *l
     return STATUS_OK;
 }
 
+static enum status refuse_page(struct mapper *mapper, struct list_state *list, struct error *error)
+{
+    struct making making = making_of_parent(mapper, list->entity);
+    struct error reason;
+    (void)error_set(&reason, ERROR_REJECT_TOO_LARGE, list->list->text,
+                    "page %lld of the list %s grows beyond %llu bytes; make its size smaller",
+                    (long long)++list->entity->page, list->list->text,
+                    (unsigned long long)mapper->record_bytes_max);
+    list->entity->counts->made++;
+    list->count = 0;
+    list->bytes = 0;
+    list->page_too_large = false;
+    return mapper_refuse(&making, &reason, NULL, 0, error);
+}
+
 static enum status emit_page(struct mapper *mapper, struct list_state *list, struct error *error)
 {
+    if (list->page_too_large) {
+        return refuse_page(mapper, list, error);
+    }
     struct entity_state *entity = list->entity;
     struct arena *arena = entity->out->arena;
     struct cell *items = arena_allocate(arena, ((size_t)list->count + 1) * sizeof *items);
@@ -136,7 +155,7 @@ static enum status add_item(struct mapper *mapper, struct list_state *list, cons
 {
     struct entity_state *entity = list->entity;
     enum status status = mapper_open_batch(mapper, entity, error);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && !list->page_too_large) {
         status = grow(list, error);
     }
     if (status != STATUS_OK) {
@@ -149,7 +168,7 @@ static enum status add_item(struct mapper *mapper, struct list_state *list, cons
                             .arena = entity->out->arena};
     bool wanted = true;
     status = mapper_test(&making, list->list->where, &wanted, error);
-    if (status == STATUS_OK && wanted) {
+    if (status == STATUS_OK && wanted && !list->page_too_large) {
         status = make_item(&making, list->list, &list->items[list->count], error);
     }
     if (status != STATUS_OK) {
@@ -160,13 +179,16 @@ static enum status add_item(struct mapper *mapper, struct list_state *list, cons
     }
     list->count++;
     list->bytes += making.bytes + sizeof(struct cell);
-    if (list->bytes > mapper->record_bytes_max && list->field) {
+    bool too_large = list->bytes > mapper->record_bytes_max;
+    if (too_large && list->field) {
         list->phase = LIST_TOO_LARGE;
         list->count = 0;
-    } else if (!list->field && list->count == entity->mapping->page_size) {
-        return emit_page(mapper, list, error);
+        return STATUS_OK;
     }
-    return STATUS_OK;
+    list->page_too_large = list->page_too_large || too_large;
+    return !list->field && list->count == entity->mapping->page_size
+               ? emit_page(mapper, list, error)
+               : STATUS_OK;
 }
 
 enum status mapper_lists_add(struct mapper *mapper, uint32_t child, const struct cell *row,
@@ -215,7 +237,7 @@ enum status mapper_list_move(struct mapper *mapper, struct list_state *list, str
                              struct error *error)
 {
     (void)mapper;
-    for (uint32_t i = 0; i < list->count; i++) {
+    for (uint32_t i = 0; i < list->count && !list->page_too_large; i++) {
         struct cell copy;
         if (value_copy(&list->items[i], arena, &copy) != STATUS_OK) {
             return error_set(error, ERROR_MEMORY, list->list->text, "no memory for a page");

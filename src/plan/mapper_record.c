@@ -120,9 +120,13 @@ enum status mapper_refuse(struct making *making, const struct error *reason,
 enum status mapper_admits(struct making *making, bool *admitted, struct error *error)
 {
     const struct mapping *mapping = making->entity->mapping;
-    enum status status = mapper_test(making, mapping->where, admitted, error);
-    if (status == STATUS_OK && *admitted) {
-        status = mapper_test(making, mapping->when, admitted, error);
+    /* pages are only made of parents that are records themselves */
+    const uint32_t conditions[] = {mapping->parent_where, mapping->parent_when, mapping->where,
+                                   mapping->when};
+    enum status status = STATUS_OK;
+    *admitted = true;
+    for (uint32_t i = 0; i < 4 && status == STATUS_OK && *admitted; i++) {
+        status = mapper_test(making, conditions[i], admitted, error);
     }
     if (status == STATUS_OK) {
         making->entity->counts->filtered += !*admitted;

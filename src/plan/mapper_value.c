@@ -282,8 +282,16 @@ static enum status raw_value(struct making *making, const struct mapping_field *
                              const struct list_state *list, struct cell *cell, struct error *error)
 {
     switch (field->kind) {
-    case FIELD_VALUE:
-        return mapper_reference(making, field->value, cell, error);
+    case FIELD_VALUE: {
+        enum status status = mapper_reference(making, field->value, cell, error);
+        bool nested =
+            cell->kind == VALUE_LIST || cell->kind == VALUE_SET || cell->kind == VALUE_MAP;
+        if (status == STATUS_OK && nested && !making->mapper->shared->target_nested) {
+            struct cell value = *cell;
+            status = as_json(making, &value, cell, error);
+        }
+        return status;
+    }
     case FIELD_CONST:
         *cell = field->constant;
         return STATUS_OK;
