@@ -133,10 +133,16 @@ static void embed(struct proposal *proposal, const struct propose_table *parent,
 }
 
 static void pages(struct proposal *proposal, const struct propose_table *parent,
-                  const struct propose_table *child, const char *partition_template)
+                  const struct propose_table *child, const char *partition_template,
+                  const char *sort_template)
 {
     struct buffer *out = proposal->out;
     const char *list = list_name(proposal, parent->table, child->table);
+    /* A member shares its partition with its siblings: pages begin with its own sort key. */
+    bool member = parent->place == PROPOSE_MEMBER;
+    const char *sort =
+        arena_format(proposal->arena, "%s%s%s_PAGE#{$page}", member ? sort_template : "",
+                     member ? "#" : "", child->prefix);
     char text[512];
     buffer_append_string(out, "      ");
     propose_append_scalar(out, arena_format(proposal->arena, "%s_page", child->table->name));
@@ -148,8 +154,7 @@ static void pages(struct proposal *proposal, const struct propose_table *parent,
     propose_append_quoted(out, text);
     buffer_append_string(out, "\n        fields:\n");
     field(proposal, 10, proposal->partition, partition_template);
-    field(proposal, 10, proposal->sort,
-          arena_format(proposal->arena, "%s_PAGE#{$page}", child->prefix));
+    field(proposal, 10, proposal->sort, sort != NULL ? sort : "");
     buffer_append_string(out, "          Page: { column: $page }\n          ");
     propose_append_scalar(out, list);
     buffer_append_string(out, ": { column: $list }\n");
@@ -179,7 +184,7 @@ static void entity(struct proposal *proposal, uint32_t index, const char *partit
     for (uint32_t i = 0; i < proposal->count; i++) {
         const struct propose_table *child = &proposal->tables[i];
         if (child->place == PROPOSE_EMBEDDED && child->owner == index && child->paged) {
-            pages(proposal, entry, child, partition_template);
+            pages(proposal, entry, child, partition_template, sort_template);
         }
     }
 }
