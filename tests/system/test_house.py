@@ -161,6 +161,18 @@ class C(unittest.TestCase):
         self.assertEqual(self.last_line(self.run_tests("test_good")),
                          "1 passed, 0 failed, 0 skipped")
 
+    def test_a_failure_may_have_much_to_say(self):
+        self.unit("")
+        self.tree({"tests/system/test_b.py": """
+import unittest
+class B(unittest.TestCase):
+    def test_long(self): self.fail("x" * 200000)
+    def test_short(self): pass
+""", "build/transhume": "#!/bin/sh\n"})
+        result = self.run_tests("system/test_b")
+        self.assertEqual(self.last_line(result), "1 passed, 1 failed, 0 skipped")
+        self.assertIn("x" * 200000, result.stdout)
+
     def test_nothing_to_run_is_a_failure(self):
         self.unit("")
         result = self.run_tests("no_such_test")
