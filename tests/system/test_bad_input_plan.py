@@ -137,8 +137,9 @@ class Form(PlanTestCase):
                 self.faults(HEAD + line + "\n", (place, wrong))
 
     def test_duplicate_keys(self):
-        self.faults(ENTITY + '          PK: "X"\n', ("13:11", "PK"))
-        self.faults(ENTITY.replace("target:", "source: a.db\ntarget:"), ("3:1", "source"))
+        self.faults(ENTITY + '          PK: "X"\n', ("13:11", "PK"), name="plan-syntax")
+        self.faults(ENTITY.replace("target:", "source: a.db\ntarget:"), ("3:1", "source"),
+                    name="plan-syntax")
 
     def test_unquoted_braces(self):
         result = self.faults(ENTITY.replace('"ORDER#{id}"', "{id}"), (12,))
@@ -217,8 +218,11 @@ class Form(PlanTestCase):
         self.assertIn("p.yaml", refusals.first_line_of(result.err)[0])
 
     def test_a_newer_version_of_the_language(self):
-        result = self.faults(ENTITY.replace("transhume: 1", "transhume: 2"), ("1:12", "2"))
-        self.assertRegex(result.err, "newer|version")
+        self.write("transhume.yaml", ENTITY.replace("transhume: 1", "transhume: 2"))
+        result = support.transhume("migrate", cwd=self.folder)
+        self.assertEqual(result.code, 5, result.err)
+        self.assertRegex(result.err, r"transhume\.yaml:1:12: .*(newer|version)")
+        self.assertIn("[format-newer]", result.err)
 
     def test_without_version_source_or_target(self):
         for key in ("transhume: 1\n", "source: sqlite:shop.db\n", "target: dynamodb-json:out\n"):
