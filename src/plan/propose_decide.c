@@ -67,19 +67,23 @@ static bool is_referenced(const struct proposal *proposal, const char *name)
     return false;
 }
 
-/* The foreign key to the table that this one belongs to: its name begins with the owner's, or it is
- * the only one that is never null. NULL: it belongs to nobody. */
+/* The foreign key to the table that this one belongs to: its name begins with the owner's, or it
+ * has no other foreign key (a track with an album, a genre and a media type belongs to none of
+ * them). NULL: it belongs to nobody. */
 static const struct schema_foreign_key *owner_key_of(const struct proposal *proposal,
                                                      const struct schema_table *table)
 {
     const struct schema_foreign_key *only = NULL;
-    uint32_t candidates = 0;
+    uint32_t others = 0;
     for (uint32_t i = 0; i < table->foreign_key_count; i++) {
         const struct schema_foreign_key *key = &table->foreign_keys[i];
         bool ambiguous = false;
         int owner = find(proposal, key->references);
-        bool fits = owner >= 0 && strcmp(key->references, table->name) != 0 &&
-                    proposal->tables[owner].table->primary_key.count > 0 &&
+        if (strcmp(key->references, table->name) == 0) {
+            continue;
+        }
+        others++;
+        bool fits = owner >= 0 && proposal->tables[owner].table->primary_key.count > 0 &&
                     never_null(table, key->columns) &&
                     schema_find_foreign_key(table, key->references, &ambiguous) && !ambiguous;
         if (!fits) {
@@ -89,9 +93,8 @@ static const struct schema_foreign_key *owner_key_of(const struct proposal *prop
             return key;
         }
         only = key;
-        candidates++;
     }
-    return candidates == 1 ? only : NULL;
+    return others == 1 ? only : NULL;
 }
 
 /* The key of the owner is what the child's key names, so that the item can stand under its
@@ -148,6 +151,23 @@ static void flatten(struct proposal *proposal)
     }
 }
 
+/* Every part of its key points somewhere: many on both sides. */
+static bool is_junction(const struct schema_table *table)
+{
+    uint32_t pointing = 0;
+    for (uint32_t i = 0; i < table->primary_key.count; i++) {
+        for (uint32_t k = 0; k < table->foreign_key_count; k++) {
+            const struct column_list *columns = &table->foreign_keys[k].columns;
+            if (columns->count == 1 &&
+                strcmp(columns->names[0], table->primary_key.names[i]) == 0) {
+                pointing++;
+                break;
+            }
+        }
+    }
+    return pointing > 1 && pointing == table->primary_key.count;
+}
+
 static void decide_pages(struct proposal *proposal)
 {
     for (uint32_t i = 0; i < proposal->count; i++) {
@@ -155,7 +175,8 @@ static void decide_pages(struct proposal *proposal)
         if (entry->place == PROPOSE_EMBEDDED) {
             int64_t rows = entry->table->row_count;
             int64_t owners = proposal->tables[entry->owner].table->row_count;
-            entry->paged = rows < 0 || owners <= 0 || rows / owners > PAGED_AVERAGE_MIN;
+            entry->paged = rows >= 0 && owners > 0 ? rows / owners > PAGED_AVERAGE_MIN
+                                                   : is_junction(entry->table);
         }
     }
 }

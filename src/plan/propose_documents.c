@@ -140,9 +140,8 @@ static void pages(struct proposal *proposal, const struct propose_table *parent,
     const char *list = list_name(proposal, parent->table, child->table);
     /* A member shares its partition with its siblings: pages begin with its own sort key. */
     bool member = parent->place == PROPOSE_MEMBER;
-    const char *sort =
-        arena_format(proposal->arena, "%s%s%s_PAGE#{$page}", member ? sort_template : "",
-                     member ? "#" : "", child->prefix);
+    const char *sort = arena_format(proposal->arena, "%s%s%s_PAGE#{$page}",
+                                    member ? sort_template : "", member ? "#" : "", child->prefix);
     char text[512];
     buffer_append_string(out, "      ");
     propose_append_scalar(out, arena_format(proposal->arena, "%s_page", child->table->name));
