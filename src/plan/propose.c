@@ -73,7 +73,11 @@ enum status plan_propose(const char *source_uri, struct database *source,
                 yaml,
                 "# Proposed from the foreign keys: what belongs to a record stands under its key "
                 "or inside it,\n# and names that the record points to are beside the numbers. "
-                "{Column} in a text is that column's value.\n");
+                "{Column} in a text is that column's value.\n"
+                "# To read by something else than the key, give a table an index and its "
+                "entities the two fields:\n"
+                "#   indexes: { GSI1: { partition: GSI1PK, sort: GSI1SK } }   and   GSI1PK: "
+                "\"EMAIL#{Email}\"\n");
             propose_write_documents(&proposal, target->connector);
         }
         status = yaml->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan")

@@ -63,8 +63,10 @@ static void look_ups(struct proposal *proposal, const struct propose_table *entr
         const char *column = other ? naming_column(other) : NULL;
         const char *name =
             column ? arena_format(proposal->arena, "%s%s", other->name, column) : NULL;
-        if (!name || other == table || has_column(table, name) || strchr(other->name, '.') ||
-            !schema_find_foreign_key(table, other->name, &ambiguous) || ambiguous) {
+        bool inside = entry->place == PROPOSE_EMBEDDED && key == entry->owner_key;
+        if (!name || other == table || inside || has_column(table, name) ||
+            strchr(other->name, '.') || !schema_find_foreign_key(table, other->name, &ambiguous) ||
+            ambiguous) {
             continue;
         }
         buffer_format(proposal->out, "%*s", indent, "");
@@ -216,9 +218,7 @@ static void root(struct proposal *proposal, uint32_t index, const struct connect
     if (strncmp(target->name, "dynamodb", 8) == 0) {
         buffer_append_string(out, "    billing: on_demand\n");
     }
-    buffer_append_string(
-        out, "    # indexes: { GSI1: { partition: GSI1PK, sort: GSI1SK } }   # and the two "
-             "fields below\n    entities:\n");
+    buffer_append_string(out, "    entities:\n");
     entity(proposal, index, partition, "METADATA");
     for (uint32_t i = 0; i < proposal->count; i++) {
         const struct propose_table *member = &proposal->tables[i];
