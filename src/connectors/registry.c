@@ -1,18 +1,17 @@
-/* The only list of connectors, built in and from modules; URIs taken apart and matched with it. */
+/* The only list of connectors, built in and from modules, and how a URI or a path finds its own. */
 #include "connectors/registry.h"
+#include "base/text.h"
+#include "connectors/uri.h"
 #include <ctype.h>
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "base/secret.h"
-#include "base/text.h"
 
-enum { CONNECTORS_MAX = 32, PARAMETERS_MAX = 32, URI_BYTES_MAX = 8192 };
+enum { CONNECTORS_MAX = 32, URI_BYTES_MAX = 8192 };
 
 extern const struct connector connector_dynamodb_json;
 extern const struct connector connector_sqlite;
@@ -66,8 +65,9 @@ enum status registry_load_modules(struct error *error)
         size_t length = strcspn(list, ":");
         if (length > 0) {
             char *path = strndup(list, length);
-            status = path != NULL ? load_module(path, error)
-                                  : error_set(error, ERROR_MEMORY, "TRANSHUME_MODULES", "no memory");
+            status = path != NULL
+                         ? load_module(path, error)
+                         : error_set(error, ERROR_MEMORY, "TRANSHUME_MODULES", "no memory");
             free(path);
         }
         list += length + (list[length] == ':');
@@ -111,267 +111,9 @@ const struct connector *registry_find(const char *scheme)
     return NULL;
 }
 
-/* ---------------------------------------------------------------- pieces of a URI */
-
-struct uri_reader {
-    struct arena *arena;
-    struct uri *uri;
-    const struct connector *connector;
-    struct uri_parameter parameters[PARAMETERS_MAX];
-    struct error *error;
-};
-
-static enum status fail(struct uri_reader *reader, enum error_code code, const char *message)
-{
-    return error_set(reader->error, code, reader->uri->shown, "%s", message);
-}
-
-static int hex_digit(char digit)
-{
-    return isxdigit((unsigned char)digit) == 0 ? -1
-           : digit <= '9'                      ? digit - '0'
-                                               : (digit | 0x20) - 'a' + 10;
-}
-
-/* Every %XX becomes its byte; NULL with an error for %00, a broken one, or without memory. */
-static const char *decode(struct uri_reader *reader, const char *text, size_t length)
-{
-    char *out = arena_copy(reader->arena, text, length);
-    size_t written = 0;
-
-    if (out == NULL) {
-        fail(reader, ERROR_MEMORY, "no memory for a URI");
-        return NULL;
-    }
-    for (size_t i = 0; i < length; i++, written++) {
-        out[written] = text[i];
-        if (text[i] != '%') {
-            continue;
-        }
-        int high = length - i > 2 ? hex_digit(text[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
-        if (low < 0 || (high == 0 && low == 0)) {
-            fail(reader, ERROR_USAGE, low < 0 ? "a % is not followed by two hexadecimal digits"
-                                              : "%00 stands for no character of a name");
-            error_hint(reader->error, "write %%25 for a percent sign");
-            return NULL;
-        }
-        out[written] = (char)(high << 4 | low);
-        i += 2;
-    }
-    out[written] = '\0';
-    return out;
-}
-
-static enum status read_port(struct uri_reader *reader, const char *text, size_t length)
-{
-    int64_t port = 0;
-    if (text_to_int64(text, length, &port) != STATUS_OK || port < 1 || port > 65535) {
-        return fail(reader, ERROR_USAGE, "the port is not a number from 1 to 65535");
-    }
-    reader->uri->port = (uint16_t)port;
-    return STATUS_OK;
-}
-
-/* [user[:password]@]host[:port]; a host in brackets may hold colons. */
-static enum status read_authority(struct uri_reader *reader, const char *text, size_t length)
-{
-    struct uri *uri = reader->uri;
-    const char *at = memrchr(text, '@', length);
-
-    if (at != NULL) {
-        size_t user_length = (size_t)(at - text);
-        const char *colon = memchr(text, ':', user_length);
-        size_t name_length = colon != NULL ? (size_t)(colon - text) : user_length;
-        uri->user = decode(reader, text, name_length);
-        if (uri->user == NULL) {
-            return STATUS_FAILED;
-        }
-        if (colon != NULL) {
-            uri->password = decode(reader, colon + 1, (size_t)(at - colon) - 1);
-            if (uri->password == NULL) {
-                return STATUS_FAILED;
-            }
-            secret_register(uri->password, strlen(uri->password));
-            secret_register(colon + 1, (size_t)(at - colon) - 1);
-        }
-        length -= user_length + 1;
-        text = at + 1;
-    }
-    const char *close = length > 0 && text[0] == '[' ? memchr(text, ']', length) : NULL;
-    size_t host_length = close != NULL ? (size_t)(close - text) + 1 : length;
-    const char *colon = close != NULL ? close + 1 : memrchr(text, ':', length);
-    if (colon != NULL && colon < text + length && *colon == ':') {
-        host_length = (size_t)(colon - text);
-        if (read_port(reader, colon + 1, (size_t)(text + length - colon) - 1) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    bool bracketed = close != NULL;
-    uri->host = decode(reader, text + bracketed, host_length - 2 * (size_t)bracketed);
-    return uri->host != NULL ? STATUS_OK : STATUS_FAILED;
-}
-
-/* ---------------------------------------------------------------- options */
-
-static bool is_choice(const char *choices, const char *value)
-{
-    size_t length = strlen(value);
-    for (const char *at = choices; at != NULL && *at != '\0'; at += strcspn(at, "|")) {
-        at += *at == '|';
-        if (strcspn(at, "|") == length && strncmp(at, value, length) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* "1..100", "64KiB..512MiB"; an end may be left open. */
-static bool is_in_range(const char *range, bool bytes, uint64_t value)
-{
-    const char *dots = range != NULL ? strstr(range, "..") : NULL;
-    uint64_t least = 0;
-    uint64_t most = UINT64_MAX;
-
-    if (dots == NULL) {
-        return true;
-    }
-    char low[32];
-    snprintf(low, sizeof low, "%.*s", (int)(dots - range < 31 ? dots - range : 31), range);
-    if (low[0] != '\0' && (bytes ? text_to_bytes(low, &least)
-                                 : text_to_uint64(low, strlen(low), &least)) != STATUS_OK) {
-        return true;
-    }
-    if (dots[2] != '\0' && (bytes ? text_to_bytes(dots + 2, &most)
-                                  : text_to_uint64(dots + 2, strlen(dots + 2), &most)) != STATUS_OK) {
-        return true;
-    }
-    return value >= least && value <= most;
-}
-
-/* Booleans become "true" or "false". */
-static const char *normal_value(const struct connector_option *option, const char *value)
-{
-    static const char *const words[][2] = {{"true", "true"},  {"yes", "true"},  {"1", "true"},
-                                           {"on", "true"},    {"false", "false"}, {"no", "false"},
-                                           {"0", "false"},    {"off", "false"}};
-    uint64_t number = 0;
-
-    switch (option->type) {
-    case OPTION_INTEGER:
-        return text_to_uint64(value, strlen(value), &number) == STATUS_OK &&
-                       is_in_range(option->range, false, number)
-                   ? value
-                   : NULL;
-    case OPTION_BYTES:
-        return text_to_bytes(value, &number) == STATUS_OK && is_in_range(option->range, true, number)
-                   ? value
-                   : NULL;
-    case OPTION_BOOLEAN:
-        for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-            if (strcasecmp(value, words[i][0]) == 0) {
-                return words[i][1];
-            }
-        }
-        return NULL;
-    case OPTION_CHOICE: return is_choice(option->range, value) ? value : NULL;
-    default: return value;
-    }
-}
-
-static const struct connector_option *find_option(const struct connector *connector, const char *name)
-{
-    for (uint32_t i = 0; i < connector->option_count; i++) {
-        if (strcmp(connector->options[i].name, name) == 0) {
-            return &connector->options[i];
-        }
-    }
-    return NULL;
-}
-
-static enum status unknown_option(struct uri_reader *reader, const char *name)
-{
-    const struct connector *connector = reader->connector;
-    const char *names[64];
-    uint32_t count = connector->option_count < 64 ? connector->option_count : 64;
-
-    for (uint32_t i = 0; i < count; i++) {
-        names[i] = connector->options[i].name;
-    }
-    const char *near = text_nearest(name, names, count);
-    error_set(reader->error, ERROR_UNKNOWN_OPTION, reader->uri->shown, "%s has no option %s",
-              connector->title, name);
-    if (near != NULL) {
-        error_hint(reader->error, "did you mean %s?", near);
-    } else {
-        error_hint(reader->error, "`transhume connectors %s` lists its options; a ? in a name is "
-                                  "written %%3F",
-                   connector->name);
-    }
-    return STATUS_FAILED;
-}
-
-static enum status add_parameter(struct uri_reader *reader, const char *name, const char *value)
-{
-    struct uri *uri = reader->uri;
-    const struct connector_option *option = find_option(reader->connector, name);
-
-    if (option == NULL) {
-        return unknown_option(reader, name);
-    }
-    if (option->secret) {
-        secret_register(value, strlen(value));
-    }
-    const char *normal = normal_value(option, value);
-    if (normal == NULL) {
-        static const char *const kinds[] = {"a text", "a whole number", "a size in bytes",
-                                            "true or false", "one of its choices"};
-        error_set(reader->error, ERROR_BAD_VALUE, uri->shown, "option %s is %s, which is not %s", name,
-                  option->secret ? "***" : value, kinds[option->type]);
-        if (option->range != NULL) {
-            error_hint(reader->error, "give one of %s", option->range);
-        }
-        return STATUS_FAILED;
-    }
-    for (uint32_t i = 0; i < uri->parameter_count; i++) {
-        if (strcmp(reader->parameters[i].name, name) == 0) {
-            return error_set(reader->error, ERROR_USAGE, uri->shown, "option %s is given twice", name);
-        }
-    }
-    if (uri->parameter_count == PARAMETERS_MAX) {
-        return fail(reader, ERROR_USAGE, "too many options");
-    }
-    reader->parameters[uri->parameter_count++] = (struct uri_parameter){.name = name, .value = normal};
-    return STATUS_OK;
-}
-
-/* "name=value&name=value" */
-static enum status read_parameters(struct uri_reader *reader, const char *text)
-{
-    while (*text != '\0') {
-        size_t length = strcspn(text, "&");
-        const char *equals = memchr(text, '=', length);
-        size_t name_length = equals != NULL ? (size_t)(equals - text) : length;
-        if (length > 0) {
-            const char *name = decode(reader, text, name_length);
-            const char *value = equals == NULL
-                                    ? "true"
-                                    : decode(reader, equals + 1, length - name_length - 1);
-            if (name == NULL || value == NULL || add_parameter(reader, name, value) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
-        }
-        text += length + (text[length] == '&');
-    }
-    reader->uri->parameters = (const struct uri_parameter *)(void *)arena_copy(
-        reader->arena, reader->parameters, reader->uri->parameter_count * sizeof *reader->parameters);
-    return reader->uri->parameters != NULL ? STATUS_OK
-                                           : fail(reader, ERROR_MEMORY, "no memory for a URI");
-}
-
 /* ---------------------------------------------------------------- finding the connector */
 
-static enum status unknown_scheme(struct uri_reader *reader, const char *scheme)
+static enum status unknown_scheme(const struct uri *uri, const char *scheme, struct error *error)
 {
     const char *names[2 * CONNECTORS_MAX];
     uint32_t count = 0;
@@ -384,12 +126,12 @@ static enum status unknown_scheme(struct uri_reader *reader, const char *scheme)
         }
     }
     const char *near = text_nearest(scheme, names, count);
-    error_set(reader->error, ERROR_UNKNOWN_SCHEME, reader->uri->shown,
-              "no connector answers to the scheme %s", scheme);
+    error_set(error, ERROR_UNKNOWN_SCHEME, uri->shown, "no connector answers to the scheme %s",
+              scheme);
     if (near != NULL) {
-        error_hint(reader->error, "did you mean %s: ?", near);
+        error_hint(error, "did you mean %s: ?", near);
     } else {
-        error_hint(reader->error, "`transhume connectors` lists them");
+        error_hint(error, "`transhume connectors` lists them");
     }
     return STATUS_FAILED;
 }
@@ -440,56 +182,34 @@ static bool path_exists(const char *path)
     return stat(path, &facts) == 0;
 }
 
-/* A path as people type it, nothing decoded; "?option=…" behind it unless a file has that very name. */
-static enum status resolve_path(struct uri_reader *reader, const char *text)
+/* A path as people type it, nothing decoded; "?option=…" behind it unless a file has that very
+ * name. */
+static enum status resolve_path(struct uri *uri, const struct connector **connector,
+                                struct arena *arena, struct error *error)
 {
+    const char *text = uri->text;
     size_t length = path_exists(text) ? strlen(text) : strcspn(text, "?");
-    char *path = arena_copy(reader->arena, text, length);
+    char *path = arena_copy(arena, text, length);
 
     if (path == NULL) {
-        return fail(reader, ERROR_MEMORY, "no memory for a path");
+        return error_set(error, ERROR_MEMORY, uri->shown, "no memory for a path");
     }
-    reader->connector = find_by_suffix(path, length);
-    if (reader->connector == NULL) {
-        reader->connector = find_by_contents(path);
+    *connector = find_by_suffix(path, length);
+    if (*connector == NULL) {
+        *connector = find_by_contents(path);
     }
-    if (reader->connector == NULL) {
-        fail(reader, ERROR_UNKNOWN_SCHEME,
-             path_exists(path) ? "it is not plain from its name or contents what database this is"
-                               : "this is neither a URI nor a file that is known by its name");
-        error_hint(reader->error, "write the scheme before it, as sqlite:FILE; `transhume connectors` "
-                                  "lists them");
+    if (*connector == NULL) {
+        error_set(error, ERROR_UNKNOWN_SCHEME, uri->shown,
+                  path_exists(path)
+                      ? "it is not plain from its name or contents what database this is"
+                      : "this is neither a URI nor a file that is known by its name");
+        error_hint(error,
+                   "write the scheme before it, as sqlite:FILE; `transhume connectors` lists "
+                   "them");
         return STATUS_FAILED;
     }
-    reader->uri->scheme = reader->connector->name;
-    reader->uri->path = path;
-    return read_parameters(reader, text[length] == '?' ? text + length + 1 : "");
-}
-
-/* scheme:path, scheme://authority/path; connectors of files take "//" as an empty authority. */
-static enum status resolve_uri(struct uri_reader *reader, const char *rest)
-{
-    struct uri *uri = reader->uri;
-    const char *help = reader->connector->uri_help;
-    bool is_file = help == NULL || strstr(help, "://") == NULL;
-
-    uri->scheme = reader->connector->name;
-    if (strncmp(rest, "//", 2) == 0) {
-        rest += 2;
-        if (!is_file) {
-            size_t length = strcspn(rest, "/?");
-            if (length > 0 && read_authority(reader, rest, length) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
-            rest += length + (rest[length] == '/');
-        }
-    }
-    size_t length = strcspn(rest, "?");
-    uri->path = decode(reader, rest, length);
-    if (uri->path == NULL) {
-        return STATUS_FAILED;
-    }
-    return read_parameters(reader, rest[length] == '?' ? rest + length + 1 : "");
+    return uri_read_path(uri, *connector, path, text[length] == '?' ? text + length + 1 : "", arena,
+                         error);
 }
 
 /* The length of a scheme at the start of the text, 0 if there is none. */
@@ -508,26 +228,12 @@ static size_t scheme_length(const char *text)
     return text[length] == ':' ? length : 0;
 }
 
-/* What may be shown before the secrets are known: without what stands between "//" and "@". */
-static enum status show(struct uri_reader *reader, const char *text)
-{
-    size_t capacity = 2 * strlen(text) + 8;
-    char *shown = arena_allocate(reader->arena, capacity);
-    if (shown == NULL) {
-        return error_set(reader->error, ERROR_MEMORY, NULL, "no memory for a URI");
-    }
-    secret_redact_uri(text, shown, capacity);
-    secret_redact(shown);
-    reader->uri->shown = shown;
-    return STATUS_OK;
-}
-
 enum status registry_resolve(const char *text, struct arena *arena, struct uri **uri,
                              const struct connector **connector, struct error *error)
 {
-    struct uri_reader reader = {.arena = arena, .error = error};
     size_t length = scheme_length(text);
-    enum status status;
+    struct uri *begun = NULL;
+    enum status status = STATUS_FAILED;
 
     *uri = NULL;
     *connector = NULL;
@@ -535,43 +241,23 @@ enum status registry_resolve(const char *text, struct arena *arena, struct uri *
         return error_set(error, ERROR_USAGE, NULL,
                          text[0] == '\0' ? "a URI is empty" : "a URI is longer than 8,192 bytes");
     }
-    reader.uri = arena_allocate_zeroed(arena, 1, sizeof *reader.uri);
-    if (reader.uri == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a URI");
-    }
-    reader.uri->text = arena_copy_string(arena, text);
-    if (reader.uri->text == NULL || show(&reader, text) != STATUS_OK) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a URI");
-    }
     char *scheme = arena_copy(arena, text, length);
     if (scheme == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a URI");
     }
-    reader.connector = length > 0 ? registry_find(scheme) : NULL;
-    if (reader.connector != NULL) {
-        status = resolve_uri(&reader, text + length + 1);
+    if (uri_begin(text, arena, &begun, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *connector = length > 0 ? registry_find(scheme) : NULL;
+    if (*connector != NULL) {
+        status = uri_read(begun, *connector, text + length + 1, arena, error);
     } else if (length > 0 && !path_exists(text)) {
-        status = unknown_scheme(&reader, scheme);
+        status = unknown_scheme(begun, scheme, error);
     } else {
-        status = resolve_path(&reader, text);
+        status = resolve_path(begun, connector, arena, error);
     }
     if (status == STATUS_OK) {
-        status = show(&reader, text);
-    }
-    if (status == STATUS_OK) {
-        *uri = reader.uri;
-        *connector = reader.connector;
+        *uri = begun;
     }
     return status;
-}
-
-const char *uri_parameter(const struct uri *uri, const struct connector *connector, const char *name)
-{
-    for (uint32_t i = 0; i < uri->parameter_count; i++) {
-        if (strcmp(uri->parameters[i].name, name) == 0) {
-            return uri->parameters[i].value;
-        }
-    }
-    const struct connector_option *option = find_option(connector, name);
-    return option != NULL ? option->default_text : NULL;
 }

@@ -1,4 +1,5 @@
-/* Values above the slice limit: handles where SQLite can slice, whole where it can't, never lost. */
+/* Values above the slice limit: handles where SQLite can slice, whole where it can't, never lost.
+ */
 #include "support_sqlite_source.h"
 #include <inttypes.h>
 #include <pthread.h>
@@ -12,7 +13,8 @@ static void open_slicing(struct source_test *test, const char *path)
         fail_msg("%s", test->error.message);
     }
     source_take_snapshot(test, 1);
-    assert_int_equal(test->source->reader_open(test->database, &test->reader, &test->error), STATUS_OK);
+    assert_int_equal(test->source->reader_open(test->database, &test->reader, &test->error),
+                     STATUS_OK);
 }
 
 static const char mixed[] =
@@ -38,7 +40,8 @@ static void expect_contents(const char *path, struct source_test *test,
 
     assert_int_equal(test->source->cursor_open(test->reader, request, NULL, &cursor, &test->error),
                      STATUS_OK);
-    while ((status = test->source->cursor_next(cursor, 3, 1 << 20, &batch, &test->error)) == STATUS_OK) {
+    while ((status = test->source->cursor_next(cursor, 3, 1 << 20, &batch, &test->error)) ==
+           STATUS_OK) {
         for (uint32_t row = 0; row < batch->row_count; row++) {
             for (uint32_t i = 0; i < batch->width; i++) {
                 const struct cell *cell = batch_row(batch, row) + i;
@@ -56,14 +59,16 @@ static void expect_contents(const char *path, struct source_test *test,
                 handles++;
                 for (uint64_t at = 0; at < large->length; at += 30011) {
                     unsigned char piece[30011];
-                    size_t size = large->length - at < sizeof piece ? (size_t)(large->length - at) : sizeof piece;
+                    size_t size = large->length - at < sizeof piece ? (size_t)(large->length - at)
+                                                                    : sizeof piece;
                     assert_int_equal(large->read(large, at, piece, size, &test->error), STATUS_OK);
                     for (size_t b = 0; b < size; b++) {
                         sum += piece[b];
                     }
                 }
                 unsigned char one;
-                assert_int_equal(large->read(large, large->length, &one, 1, &test->error), STATUS_FAILED);
+                assert_int_equal(large->read(large, large->length, &one, 1, &test->error),
+                                 STATUS_FAILED);
                 assert_true(large->kind == VALUE_BYTES || sum > 0);
                 buffer_format(&all, "%" PRIu64 " ", large->length);
             }
@@ -80,8 +85,8 @@ static void expect_contents(const char *path, struct source_test *test,
     buffer_free(&all);
 }
 
-#define LENGTHS(name)                                                                              \
-    "CASE WHEN typeof(" name ") IN ('text', 'blob') THEN length(CAST(" name                        \
+#define LENGTHS(name)                                                       \
+    "CASE WHEN typeof(" name ") IN ('text', 'blob') THEN length(CAST(" name \
     " AS BLOB)) ELSE -1 END || ' '"
 
 static const char oracle_of_mixed[] =
@@ -105,8 +110,9 @@ static void test_whole(void **state)
 {
     (void)state;
     char sql[2048];
-    snprintf(sql, sizeof sql, "%s; ALTER TABLE t RENAME TO o; CREATE TABLE t(id PRIMARY KEY, a, b, c, n) "
-                              "WITHOUT ROWID; INSERT INTO t SELECT * FROM o; CREATE VIEW v AS SELECT * FROM o",
+    snprintf(sql, sizeof sql,
+             "%s; ALTER TABLE t RENAME TO o; CREATE TABLE t(id PRIMARY KEY, a, b, c, n) "
+             "WITHOUT ROWID; INSERT INTO t SELECT * FROM o; CREATE VIEW v AS SELECT * FROM o",
              mixed);
     const char *path = sqlite_file(sql);
     struct source_test test;
@@ -126,11 +132,11 @@ static void test_whole(void **state)
 static void test_joined(void **state)
 {
     (void)state;
-    const char *path =
-        sqlite_file("CREATE TABLE p(id INTEGER PRIMARY KEY, v BLOB); CREATE TABLE c(p INT, o TEXT, v TEXT);"
-                    "INSERT INTO p VALUES(1, x'01'), (2, zeroblob(100000)), (3, x'03');"
-                    "INSERT INTO c VALUES(1, 'b', 's'), (1, 'a', printf('%.*c', 80000, 'k')), (2, 'c', "
-                    "'t'), (3, 'z', printf('%.*c', 90000, 'j'))");
+    const char *path = sqlite_file(
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, v BLOB); CREATE TABLE c(p INT, o TEXT, v TEXT);"
+        "INSERT INTO p VALUES(1, x'01'), (2, zeroblob(100000)), (3, x'03');"
+        "INSERT INTO c VALUES(1, 'b', 's'), (1, 'a', printf('%.*c', 80000, 'k')), (2, 'c', "
+        "'t'), (3, 'z', printf('%.*c', 90000, 'j'))");
     struct source_test test;
     open_slicing(&test, path);
     struct read_request *request = source_request(&test, "p", "id,v,0.o,0.v");
@@ -142,7 +148,8 @@ static void test_joined(void **state)
     assert_string_equal(source_rows(&test, request, NULL),
                         "i1|x01|ta|L80000\ni1|x01|tb|ts\ni2|L100000|tc|tt\ni3|x03|tz|L90000\n");
     const struct read_request *requests[] = {request};
-    assert_int_equal(test.source->prepare(test.database, requests, 1, NULL, &test.error), STATUS_OK);
+    assert_int_equal(test.source->prepare(test.database, requests, 1, NULL, &test.error),
+                     STATUS_OK);
     assert_string_equal(source_rows(&test, request, NULL),
                         "i1|x01|ta|L80000\ni1|x01|tb|ts\ni2|L100000|tc|tt\ni3|x03|tz|L90000\n");
     source_close(&test);
@@ -152,9 +159,10 @@ static void test_joined(void **state)
 static void test_wide_row(void **state)
 {
     (void)state;
-    const char *path = sqlite_file("CREATE TABLE t(id INTEGER PRIMARY KEY, a BLOB, b BLOB, c BLOB, o INT);"
-                                   "INSERT INTO t VALUES(1, zeroblob(60000), zeroblob(60000), "
-                                   "zeroblob(60000), 2), (2, x'', x'', x'', 1)");
+    const char *path =
+        sqlite_file("CREATE TABLE t(id INTEGER PRIMARY KEY, a BLOB, b BLOB, c BLOB, o INT);"
+                    "INSERT INTO t VALUES(1, zeroblob(60000), zeroblob(60000), "
+                    "zeroblob(60000), 2), (2, x'', x'', x'', 1)");
     struct source_test test;
     open_slicing(&test, path);
     expect_contents(path, &test, source_request(&test, "t", "id,a,b,c"),
@@ -201,13 +209,15 @@ static void test_memory(void **state)
     sqlite3_int64 now = 0;
     sqlite3_int64 peak = 0;
     sqlite3_status64(SQLITE_STATUS_MEMORY_USED, &now, &peak, 1);
-    assert_int_equal(test.source->cursor_open(test.reader, request, NULL, &cursor, &test.error), STATUS_OK);
+    assert_int_equal(test.source->cursor_open(test.reader, request, NULL, &cursor, &test.error),
+                     STATUS_OK);
     assert_int_equal(test.source->cursor_next(cursor, 10, 1 << 20, &batch, &test.error), STATUS_OK);
     assert_int_equal(batch->row_count, 2);
     assert_int_equal(batch->cells[1].kind, VALUE_LARGE);
     assert_true(batch_bytes(batch) < 1000000);
     char piece[1000];
-    assert_int_equal(batch->cells[1].large->read(batch->cells[1].large, 119999000, piece, sizeof piece, &test.error),
+    assert_int_equal(batch->cells[1].large->read(batch->cells[1].large, 119999000, piece,
+                                                 sizeof piece, &test.error),
                      STATUS_OK);
     sqlite3_status64(SQLITE_STATUS_MEMORY_USED, &now, &peak, 0);
     assert_true(peak < 20000000);
@@ -232,7 +242,8 @@ static void *consume(void *context)
             struct large_value *large = batch_row(batch, row)[1].large;
             char byte = 0;
             struct error error;
-            consumer->failed |= large->read(large, large->length - 1, &byte, 1, &error) != STATUS_OK;
+            consumer->failed |=
+                large->read(large, large->length - 1, &byte, 1, &error) != STATUS_OK;
         }
         batch_destroy(batch);
     }
@@ -242,19 +253,21 @@ static void *consume(void *context)
 static void test_threads(void **state)
 {
     (void)state;
-    const char *path = sqlite_file("CREATE TABLE t(id INTEGER PRIMARY KEY, b BLOB); WITH RECURSIVE n(i) AS "
-                                   "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60) INSERT INTO t "
-                                   "SELECT i, zeroblob(70000 + i) FROM n");
+    const char *path =
+        sqlite_file("CREATE TABLE t(id INTEGER PRIMARY KEY, b BLOB); WITH RECURSIVE n(i) AS "
+                    "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60) INSERT INTO t "
+                    "SELECT i, zeroblob(70000 + i) FROM n");
     struct source_test test;
     struct cursor *cursor = NULL;
     struct consumer consumer = {0};
     pthread_t thread;
     open_slicing(&test, path);
     struct read_request *request = source_request(&test, "t", "id,b");
-    assert_int_equal(test.source->cursor_open(test.reader, request, NULL, &cursor, &test.error), STATUS_OK);
+    assert_int_equal(test.source->cursor_open(test.reader, request, NULL, &cursor, &test.error),
+                     STATUS_OK);
     while (consumer.count < 30 &&
-           test.source->cursor_next(cursor, 1, 1 << 20, &consumer.batches[consumer.count], &test.error) ==
-               STATUS_OK) {
+           test.source->cursor_next(cursor, 1, 1 << 20, &consumer.batches[consumer.count],
+                                    &test.error) == STATUS_OK) {
         consumer.count++;
     }
     assert_int_equal(consumer.count, 30);

@@ -1,4 +1,5 @@
-/* Requests with joins: they compare as SQLite does, repeat exactly, and cost no scan per parent row. */
+/* Requests with joins: they compare as SQLite does, repeat exactly, and cost no scan per parent
+ * row. */
 #include "support_sqlite_source.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,9 +31,9 @@ static void assert_cheap(struct source_test *test, const struct read_request *re
 {
     const char *plan = source_query_plan(test, request, span);
     const char *last = strstr(plan, "RIGHT PART OF");
-    if (strstr(plan, "AUTOMATIC") != NULL || (strstr(plan, "TEMP B-TREE") != NULL && last == NULL) ||
-        strstr(plan, "SCAN _t1") != NULL || strstr(plan, "SCAN _t2") != NULL ||
-        strstr(plan, "SCAN _x") != NULL) {
+    if (strstr(plan, "AUTOMATIC") != NULL ||
+        (strstr(plan, "TEMP B-TREE") != NULL && last == NULL) || strstr(plan, "SCAN _t1") != NULL ||
+        strstr(plan, "SCAN _t2") != NULL || strstr(plan, "SCAN _x") != NULL) {
         fail_msg("an expensive plan:\n%s", plan);
     }
 }
@@ -76,7 +77,8 @@ static void test_down(void **state)
     assert_cheap(&test, request, NULL);
 
     /* by an order of their own, then by key */
-    struct read_order orders[] = {{.join = 0, .name = "day"}, {.join = 1, .name = "what", .descending = true}};
+    struct read_order orders[] = {{.join = 0, .name = "day"},
+                                  {.join = 1, .name = "what", .descending = true}};
     request->orders = orders;
     request->order_count = 2;
     assert_rows(&test, request, "i1|i11|tw|i5\ni2|i12|tz|i1\ni2|i10|ty|i1\ni2|i10|tx|i2\n");
@@ -136,8 +138,9 @@ static void test_sorted_once(void **state)
     struct span *spans = NULL;
     uint32_t count = 0;
     struct buffer all = {0};
-    assert_int_equal(test.source->split(test.database, request, 1, test.arena, &spans, &count, &test.error),
-                     STATUS_OK);
+    assert_int_equal(
+        test.source->split(test.database, request, 1, test.arena, &spans, &count, &test.error),
+        STATUS_OK);
     assert_int_equal(count, 4);
     for (uint32_t i = 0; i < count; i++) {
         assert_cheap(&test, request, &spans[i]);
@@ -166,7 +169,8 @@ static void test_sorted_requests_share(void **state)
     source_joins(&test, second, 1)[0] = source_join(&test, -1, "child", "id", "p", true);
     source_joins(&test, third, 1)[0] = source_join(&test, -1, "pair", "id", "p", true);
     const struct read_request *requests[] = {first, second, third};
-    assert_int_equal(test.source->prepare(test.database, requests, 3, NULL, &test.error), STATUS_OK);
+    assert_int_equal(test.source->prepare(test.database, requests, 3, NULL, &test.error),
+                     STATUS_OK);
     assert_int_equal(test.sqlite->source->spill_builds, 2);
     third->ordered = true;
     assert_rows(&test, third, "i1|tc\ni2|tb\ni2|ta\n");
@@ -174,26 +178,34 @@ static void test_sorted_requests_share(void **state)
     source_close(&test);
 }
 
-/* Collation and affinity: every pairing of column types, joined down and up, with and without an index,
- * gives what SQLite's own comparison gives. */
+/* Collation and affinity: every pairing of column types, joined down and up, with and without an
+ * index, gives what SQLite's own comparison gives. */
 static void test_comparisons(void **state)
 {
     (void)state;
-    static const char *const types[] = {"TEXT", "INTEGER", "REAL", "NUMERIC", "BLOB", "",
-                                        "TEXT COLLATE NOCASE", "TEXT COLLATE RTRIM"};
-    static const char values[] = "(1), (1.0), ('1'), ('1.0'), ('01'), (' 1'), ('a'), ('A'), ('a '), (x'61'), "
-                                 "(x'31'), (NULL), (2), ('2'), (1.5), ('1.5'), (9007199254740993), "
-                                 "('9007199254740993')";
+    static const char *const types[] = {"TEXT",
+                                        "INTEGER",
+                                        "REAL",
+                                        "NUMERIC",
+                                        "BLOB",
+                                        "",
+                                        "TEXT COLLATE NOCASE",
+                                        "TEXT COLLATE RTRIM"};
+    static const char values[] =
+        "(1), (1.0), ('1'), ('1.0'), ('01'), (' 1'), ('a'), ('A'), ('a '), (x'61'), "
+        "(x'31'), (NULL), (2), ('2'), (1.5), ('1.5'), (9007199254740993), "
+        "('9007199254740993')";
     enum { COUNT = 8 };
     for (int left = 0; left < COUNT; left++) {
         for (int right = 0; right < COUNT * 2; right++) {
             char sql[2048];
             struct source_test test;
-            snprintf(sql, sizeof sql,
-                     "CREATE TABLE l(id INTEGER PRIMARY KEY, k %s); CREATE TABLE r(id INTEGER PRIMARY KEY, "
-                     "k %s); INSERT INTO l(k) VALUES %s; INSERT INTO r(k) VALUES %s; %s",
-                     types[left], types[right % COUNT], values, values,
-                     right >= COUNT ? "CREATE INDEX rk ON r(k)" : "");
+            snprintf(
+                sql, sizeof sql,
+                "CREATE TABLE l(id INTEGER PRIMARY KEY, k %s); CREATE TABLE r(id INTEGER PRIMARY KEY, "
+                "k %s); INSERT INTO l(k) VALUES %s; INSERT INTO r(k) VALUES %s; %s",
+                types[left], types[right % COUNT], values, values,
+                right >= COUNT ? "CREATE INDEX rk ON r(k)" : "");
             const char *path = sqlite_file(sql);
             source_open_reading(&test, path);
             struct read_request *down = source_request(&test, "l", "id,0.id");
@@ -201,14 +213,18 @@ static void test_comparisons(void **state)
             struct read_request *up = source_request(&test, "l", "id,0.id");
             source_joins(&test, up, 1)[0] = source_join(&test, -1, "r", "k", "k", false);
             const struct read_request *requests[] = {down, up};
-            assert_int_equal(test.source->prepare(test.database, requests, 2, NULL, &test.error), STATUS_OK);
+            assert_int_equal(test.source->prepare(test.database, requests, 2, NULL, &test.error),
+                             STATUS_OK);
             assert_rows(&test, down,
-                        ask_rows(path, "SELECT 'i' || l.id || '|i' || r.id || char(10) AS line FROM l, r "
-                                       "WHERE l.k = r.k ORDER BY l.id, r.id"));
+                        ask_rows(path,
+                                 "SELECT 'i' || l.id || '|i' || r.id || char(10) AS line FROM l, r "
+                                 "WHERE l.k = r.k ORDER BY l.id, r.id"));
             assert_cheap(&test, down, NULL);
-            assert_rows(&test, up,
-                        ask_rows(path, "SELECT 'i' || l.id || '|' || coalesce('i' || (SELECT min(r.id) FROM r "
-                                       "WHERE r.k = l.k), '-') || char(10) AS line FROM l ORDER BY l.id"));
+            assert_rows(
+                &test, up,
+                ask_rows(path,
+                         "SELECT 'i' || l.id || '|' || coalesce('i' || (SELECT min(r.id) FROM r "
+                         "WHERE r.k = l.k), '-') || char(10) AS line FROM l ORDER BY l.id"));
             assert_cheap(&test, up, NULL);
             source_close(&test);
         }
@@ -219,23 +235,24 @@ static void test_comparisons(void **state)
 static void test_comparisons_of_expressions(void **state)
 {
     (void)state;
-    static const char *const expressions[] = {"k", "k || ''", "CAST(k AS INTEGER)", "CAST(k AS TEXT)", "+k",
-                                              "CAST(k AS BLOB)"};
+    static const char *const expressions[] = {
+        "k", "k || ''", "CAST(k AS INTEGER)", "CAST(k AS TEXT)", "+k", "CAST(k AS BLOB)"};
     static const char *const types[] = {"TEXT", "INTEGER", "ANY", "BLOB"};
     for (int left = 0; left < 6; left++) {
         for (int right = 0; right < 4; right++) {
             char sql[2048];
             char query[200];
             struct source_test test;
-            snprintf(sql, sizeof sql,
-                     "CREATE TABLE l(id INTEGER PRIMARY KEY, k); CREATE TABLE r(id INTEGER PRIMARY KEY, k %s) "
-                     "STRICT; INSERT INTO l(k) VALUES (1), ('1'), ('01'), (x'31'), ('a'), (2.0), (NULL); "
-                     "INSERT OR IGNORE INTO r(k) VALUES %s; CREATE VIEW v AS SELECT id, %s AS e FROM l",
-                     types[right],
-                     right == 3   ? "(x'31'), (x'61')"
-                     : right == 2 ? "(1), ('1'), ('01'), (x'31'), (1.0)"
-                                  : "(1), (2), ('1'), (' 1')",
-                     expressions[left]);
+            snprintf(
+                sql, sizeof sql,
+                "CREATE TABLE l(id INTEGER PRIMARY KEY, k); CREATE TABLE r(id INTEGER PRIMARY KEY, k %s) "
+                "STRICT; INSERT INTO l(k) VALUES (1), ('1'), ('01'), (x'31'), ('a'), (2.0), (NULL); "
+                "INSERT OR IGNORE INTO r(k) VALUES %s; CREATE VIEW v AS SELECT id, %s AS e FROM l",
+                types[right],
+                right == 3   ? "(x'31'), (x'61')"
+                : right == 2 ? "(1), ('1'), ('01'), (x'31'), (1.0)"
+                             : "(1), (2), ('1'), (' 1')",
+                expressions[left]);
             const char *path = sqlite_file(sql);
             snprintf(query, sizeof query, "SELECT id, %s AS e FROM l", expressions[left]);
             source_open_reading(&test, path);
@@ -250,15 +267,18 @@ static void test_comparisons_of_expressions(void **state)
             up->ordered = true;
             up->root_key = down->root_key;
             const struct read_request *requests[] = {down, up};
-            assert_int_equal(test.source->prepare(test.database, requests, 2, NULL, &test.error), STATUS_OK);
-            snprintf(sql, sizeof sql,
-                     "SELECT 'i' || l.id || '|i' || r.id || char(10) AS line FROM (%s) AS l, r WHERE r.k = l.e "
-                     "ORDER BY l.id, r.id",
-                     query);
+            assert_int_equal(test.source->prepare(test.database, requests, 2, NULL, &test.error),
+                             STATUS_OK);
+            snprintf(
+                sql, sizeof sql,
+                "SELECT 'i' || l.id || '|i' || r.id || char(10) AS line FROM (%s) AS l, r WHERE r.k = l.e "
+                "ORDER BY l.id, r.id",
+                query);
             assert_rows(&test, down, ask_rows(path, sql));
-            snprintf(sql, sizeof sql,
-                     "SELECT 'i' || l.id || '|' || coalesce('i' || (SELECT min(r.id) FROM r WHERE r.k = l.e), "
-                     "'-') || char(10) AS line FROM v AS l ORDER BY l.id");
+            snprintf(
+                sql, sizeof sql,
+                "SELECT 'i' || l.id || '|' || coalesce('i' || (SELECT min(r.id) FROM r WHERE r.k = l.e), "
+                "'-') || char(10) AS line FROM v AS l ORDER BY l.id");
             assert_rows(&test, up, ask_rows(path, sql));
             source_close(&test);
         }
@@ -275,7 +295,8 @@ static void test_up_not_unique(void **state)
     struct read_join *joins = source_joins(&test, request, 2);
     joins[0] = source_join(&test, -1, "parent", "code", "code", false);
     joins[1] = source_join(&test, -1, "pair", "p", "p", false);
-    const char *expected = "i1|i1|b1|tb\ni2|i1|b1|tc\ni3|i2|b1|tb\ni4|-|b0|-\ni5|-|b0|-\ni6|i1|b1|tc\n";
+    const char *expected =
+        "i1|i1|b1|tb\ni2|i1|b1|tc\ni3|i2|b1|tb\ni4|-|b0|-\ni5|-|b0|-\ni6|i1|b1|tc\n";
     assert_rows(&test, request, expected);
     prepare(&test, request);
     assert_int_equal(test.sqlite->source->spill_builds, 2);
@@ -284,27 +305,31 @@ static void test_up_not_unique(void **state)
     source_close(&test);
 }
 
-/* A unique index under another collation, a partial one, or one behind a conversion proves nothing. */
+/* A unique index under another collation, a partial one, or one behind a conversion proves nothing.
+ */
 static void test_unique_only_where_proven(void **state)
 {
     (void)state;
     struct source_test test;
     source_open_reading(
-        &test, sqlite_file("CREATE TABLE l(id INTEGER PRIMARY KEY, k TEXT, n INT);"
-                           "CREATE TABLE r(id INTEGER PRIMARY KEY, k TEXT COLLATE NOCASE, part TEXT, num TEXT "
-                           "UNIQUE, good TEXT UNIQUE); CREATE UNIQUE INDEX rb ON r(k COLLATE BINARY);"
-                           "CREATE UNIQUE INDEX rp ON r(part) WHERE id > 5;"
-                           "INSERT INTO l VALUES(1, 'a', 1);"
-                           "INSERT INTO r VALUES(1, 'A', 'a', '1.0', 'a'), (2, 'a', 'a', '1', 'b'), (3, 'b', "
-                           "'a', '01', 'c')"));
+        &test,
+        sqlite_file(
+            "CREATE TABLE l(id INTEGER PRIMARY KEY, k TEXT, n INT);"
+            "CREATE TABLE r(id INTEGER PRIMARY KEY, k TEXT COLLATE NOCASE, part TEXT, num TEXT "
+            "UNIQUE, good TEXT UNIQUE); CREATE UNIQUE INDEX rb ON r(k COLLATE BINARY);"
+            "CREATE UNIQUE INDEX rp ON r(part) WHERE id > 5;"
+            "INSERT INTO l VALUES(1, 'a', 1);"
+            "INSERT INTO r VALUES(1, 'A', 'a', '1.0', 'a'), (2, 'a', 'a', '1', 'b'), (3, 'b', "
+            "'a', '01', 'c')"));
     static const struct {
         const char *from;
         const char *to;
         const char *expected;
         bool unique;
     } cases[] = {
-        {"k", "k", "i1|i1\n", false},   {"k", "part", "i1|i1\n", false}, {"n", "num", "i1|i1\n", false},
-        {"k", "good", "i1|i1\n", true}, {"n", "id", "i1|i1\n", true},    {"k", "num", "i1|-\n", true},
+        {"k", "k", "i1|i1\n", false},   {"k", "part", "i1|i1\n", false},
+        {"n", "num", "i1|i1\n", false}, {"k", "good", "i1|i1\n", true},
+        {"n", "id", "i1|i1\n", true},   {"k", "num", "i1|-\n", true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct read_request *request = source_request(&test, "l", "id,0.id");
@@ -312,8 +337,8 @@ static void test_unique_only_where_proven(void **state)
         source_joins(&test, request, 1)[0] =
             source_join(&test, -1, "r", cases[i].from, cases[i].to, false);
         assert_rows(&test, request, cases[i].expected);
-        assert_int_equal(join_resolve(test.sqlite, request, test.reader->connection, test.arena, &facts,
-                                      &test.error),
+        assert_int_equal(join_resolve(test.sqlite, request, test.reader->connection, test.arena,
+                                      &facts, &test.error),
                          STATUS_OK);
         assert_int_equal(facts[0].unique, cases[i].unique);
     }
@@ -325,8 +350,9 @@ static void test_joins_with_views_and_queries(void **state)
     (void)state;
     struct source_test test;
     char sql[4096];
-    snprintf(sql, sizeof sql, "%s CREATE VIEW named AS SELECT id, name FROM customer UNION ALL SELECT id, "
-                              "name || '2' FROM customer; CREATE VIEW some AS SELECT id FROM customer WHERE id < 3",
+    snprintf(sql, sizeof sql,
+             "%s CREATE VIEW named AS SELECT id, name FROM customer UNION ALL SELECT id, "
+             "name || '2' FROM customer; CREATE VIEW some AS SELECT id FROM customer WHERE id < 3",
              shop);
     source_open_reading(&test, sqlite_file(sql));
     struct read_request *up = source_request(&test, "invoice", "id,0.name,?0");
@@ -351,8 +377,9 @@ static void test_join_errors(void **state)
     (void)state;
     struct source_test test;
     source_open_reading(&test, sqlite_file(shop));
-    static const char *const wrong[][3] = {
-        {"custome", "customer", "id"}, {"customer", "custumer", "id"}, {"customer", "customer", "ident"}};
+    static const char *const wrong[][3] = {{"custome", "customer", "id"},
+                                           {"customer", "custumer", "id"},
+                                           {"customer", "customer", "ident"}};
     for (int i = 0; i < 3; i++) {
         struct read_request *request = source_request(&test, "invoice", "id");
         source_joins(&test, request, 1)[0] =
@@ -362,15 +389,17 @@ static void test_join_errors(void **state)
     source_close(&test);
 }
 
-/* The plan of the root never depends on which columns are read: parents and children merge by order. */
+/* The plan of the root never depends on which columns are read: parents and children merge by
+ * order. */
 static void test_same_order_whatever_is_read(void **state)
 {
     (void)state;
     struct source_test test;
-    source_open_reading(&test, sqlite_file("CREATE TABLE t(a INT, b TEXT, wide TEXT); CREATE INDEX tb ON t(b, a);"
-                                           "INSERT INTO t VALUES(1, 'z', 'w'), (2, 'y', 'w'), (3, 'x', 'w');"
-                                           "CREATE TABLE h(rowid INT, _rowid_ INT, oid INT); CREATE INDEX ho ON "
-                                           "h(oid); INSERT INTO h VALUES(1, 1, 3), (2, 2, 2), (3, 3, 1)"));
+    source_open_reading(
+        &test, sqlite_file("CREATE TABLE t(a INT, b TEXT, wide TEXT); CREATE INDEX tb ON t(b, a);"
+                           "INSERT INTO t VALUES(1, 'z', 'w'), (2, 'y', 'w'), (3, 'x', 'w');"
+                           "CREATE TABLE h(rowid INT, _rowid_ INT, oid INT); CREATE INDEX ho ON "
+                           "h(oid); INSERT INTO h VALUES(1, 1, 3), (2, 2, 2), (3, 3, 1)"));
     assert_rows(&test, source_request(&test, "t", "a"), "i1\ni2\ni3\n");
     assert_rows(&test, source_request(&test, "t", "b"), "tz\nty\ntx\n");
     assert_rows(&test, source_request(&test, "h", "oid"), "i3\ni2\ni1\n");
@@ -383,10 +412,12 @@ static void test_large_group(void **state)
 {
     (void)state;
     struct source_test test;
-    source_open_reading(&test,
-                        sqlite_file("CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p INT, v INT);"
-                                    "INSERT INTO p VALUES(1), (2); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
-                                    "SELECT i + 1 FROM n WHERE i < 200000) INSERT INTO c SELECT 1 + (i % 7 = 0), i FROM n"));
+    source_open_reading(
+        &test,
+        sqlite_file(
+            "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p INT, v INT);"
+            "INSERT INTO p VALUES(1), (2); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+            "SELECT i + 1 FROM n WHERE i < 200000) INSERT INTO c SELECT 1 + (i % 7 = 0), i FROM n"));
     struct read_request *request = source_request(&test, "p", "id,0.v");
     source_joins(&test, request, 1)[0] = source_join(&test, -1, "c", "id", "p", true);
     request->ordered = true;
@@ -397,7 +428,8 @@ static void test_large_group(void **state)
     int64_t rows = 0;
     int64_t last = 0;
     int64_t parent = 1;
-    assert_int_equal(test.source->cursor_open(test.reader, request, NULL, &cursor, &test.error), STATUS_OK);
+    assert_int_equal(test.source->cursor_open(test.reader, request, NULL, &cursor, &test.error),
+                     STATUS_OK);
     while (test.source->cursor_next(cursor, 4096, 1 << 20, &batch, &test.error) == STATUS_OK) {
         for (uint32_t i = 0; i < batch->row_count; i++, rows++) {
             const struct cell *cells = batch_row(batch, i);

@@ -41,8 +41,8 @@ static void *keep_writing(void *context)
     sqlite3_exec(writer, "PRAGMA synchronous=OFF", NULL, NULL, NULL);
     while (!atomic_load(&busy->stop)) {
         if (sqlite3_exec(writer,
-                         "BEGIN IMMEDIATE; UPDATE a SET v = v + 1; UPDATE b SET v = v + 1; COMMIT", NULL,
-                         NULL, NULL) == SQLITE_OK) {
+                         "BEGIN IMMEDIATE; UPDATE a SET v = v + 1; UPDATE b SET v = v + 1; COMMIT",
+                         NULL, NULL, NULL) == SQLITE_OK) {
             atomic_fetch_add(&busy->commits, 1);
         } else if (sqlite3_get_autocommit(writer) == 0) {
             sqlite3_exec(writer, "ROLLBACK", NULL, NULL, NULL);
@@ -82,12 +82,15 @@ static void test_one_moment(void **state)
         source_take_snapshot(&test, READERS);
         const char *first = value_seen(&test, test.sqlite->control, "a");
         for (int i = 0; i < READERS; i++) {
-            assert_int_equal(test.source->reader_open(test.database, &readers[i], &test.error), STATUS_OK);
-            assert_string_equal(value_seen(&test, readers[i]->connection, i % 2 ? "a" : "b"), first);
+            assert_int_equal(test.source->reader_open(test.database, &readers[i], &test.error),
+                             STATUS_OK);
+            assert_string_equal(value_seen(&test, readers[i]->connection, i % 2 ? "a" : "b"),
+                                first);
         }
         assert_string_equal(value_seen(&test, test.sqlite->source->large, "b"), first);
         struct reader *one_more = NULL;
-        assert_int_equal(test.source->reader_open(test.database, &one_more, &test.error), STATUS_FAILED);
+        assert_int_equal(test.source->reader_open(test.database, &one_more, &test.error),
+                         STATUS_FAILED);
         for (int i = 0; i < READERS; i++) {
             test.source->reader_close(readers[i]);
         }
@@ -120,7 +123,8 @@ static void expect_tokens(const char *path, bool equal, const char *between)
     token_of(path, after);
     assert_null(strstr(after, "unproven"));
     if ((strcmp(before, after) == 0) != equal) {
-        fail_msg("%s: the tokens are\n%s\n%s", between != NULL ? between : "nothing", before, after);
+        fail_msg("%s: the tokens are\n%s\n%s", between != NULL ? between : "nothing", before,
+                 after);
     }
 }
 
@@ -189,7 +193,8 @@ static sqlite3 *attach(const char *path)
     sqlite3 *connection = NULL;
     sqlite3_stmt *statement = NULL;
     assert_int_equal(sqlite3_open(":memory:", &connection), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(connection, "ATTACH ?1 AS src", -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(connection, "ATTACH ?1 AS src", -1, &statement, NULL),
+                     SQLITE_OK);
     sqlite3_bind_text(statement, 1, path, -1, SQLITE_STATIC);
     assert_int_equal(sqlite3_step(statement), SQLITE_DONE);
     sqlite3_finalize(statement);
@@ -246,9 +251,10 @@ static void test_unchanged_rollback(void **state)
 static void test_express_select(void **state)
 {
     (void)state;
-    const char *path = sqlite_file("CREATE TABLE t(id INTEGER PRIMARY KEY, \"q\"\"x\" TEXT);"
-                                   "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE "
-                                   "i < 100) INSERT INTO t SELECT i * 3, 'v' || i FROM n");
+    const char *path =
+        sqlite_file("CREATE TABLE t(id INTEGER PRIMARY KEY, \"q\"\"x\" TEXT);"
+                    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE "
+                    "i < 100) INSERT INTO t SELECT i * 3, 'v' || i FROM n");
     struct source_test test;
     struct span *spans = NULL;
     uint32_t count = 0;
@@ -257,8 +263,9 @@ static void test_express_select(void **state)
 
     source_open_reading(&test, path);
     struct read_request *request = source_request(&test, "t", "id,q\"x");
-    assert_int_equal(test.source->split(test.database, request, 30, test.arena, &spans, &count, &test.error),
-                     STATUS_OK);
+    assert_int_equal(
+        test.source->split(test.database, request, 30, test.arena, &spans, &count, &test.error),
+        STATUS_OK);
     assert_int_equal(count, 4);
     sqlite3 *express = attach(path);
     write_now(express, "CREATE TABLE copy(id INTEGER PRIMARY KEY, x TEXT)");
@@ -267,8 +274,10 @@ static void test_express_select(void **state)
         buffer_clear(&sql);
         buffer_append_string(&sql, "INSERT INTO copy ");
         assert_int_equal(
-            sqlite_express_select(test.sqlite, request, &spans[i], "src", &sql, &test.error), STATUS_OK);
-        assert_int_equal(sqlite3_prepare_v2(express, buffer_string(&sql), -1, &statement, NULL), SQLITE_OK);
+            sqlite_express_select(test.sqlite, request, &spans[i], "src", &sql, &test.error),
+            STATUS_OK);
+        assert_int_equal(sqlite3_prepare_v2(express, buffer_string(&sql), -1, &statement, NULL),
+                         SQLITE_OK);
         assert_int_equal(sqlite_span_bind(&spans[i], statement, &test.error), STATUS_OK);
         assert_int_equal(sqlite3_step(statement), SQLITE_DONE);
         rows += sqlite3_changes(express);
@@ -293,11 +302,13 @@ static void test_schema_change_is_seen(void **state)
     source_open(&test, path);
     struct read_request *request = source_request(&test, "a", "v");
     assert_int_equal(
-        test.source->describe_stream(test.database, request, test.arena, &facts, &test.error), STATUS_OK);
+        test.source->describe_stream(test.database, request, test.arena, &facts, &test.error),
+        STATUS_OK);
     assert_int_equal(facts.row_count, 1);
     sqlite_file_execute(path, "INSERT INTO a VALUES(2, 2)");
     assert_int_equal(
-        test.source->describe_stream(test.database, request, test.arena, &facts, &test.error), STATUS_OK);
+        test.source->describe_stream(test.database, request, test.arena, &facts, &test.error),
+        STATUS_OK);
     assert_int_equal(facts.row_count, 2);
     sqlite_file_execute(path, "ALTER TABLE a ADD COLUMN w");
     assert_int_equal(test.source->snapshot(test.database, 1, test.arena, &test.token, &test.error),
@@ -325,14 +336,10 @@ static void test_caveats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_moment),
-        cmocka_unit_test(test_tokens_rollback),
-        cmocka_unit_test(test_tokens_wal),
-        cmocka_unit_test(test_tokens_differ_always),
-        cmocka_unit_test(test_unchanged_wal),
-        cmocka_unit_test(test_unchanged_rollback),
-        cmocka_unit_test(test_express_select),
-        cmocka_unit_test(test_schema_change_is_seen),
+        cmocka_unit_test(test_one_moment),     cmocka_unit_test(test_tokens_rollback),
+        cmocka_unit_test(test_tokens_wal),     cmocka_unit_test(test_tokens_differ_always),
+        cmocka_unit_test(test_unchanged_wal),  cmocka_unit_test(test_unchanged_rollback),
+        cmocka_unit_test(test_express_select), cmocka_unit_test(test_schema_change_is_seen),
         cmocka_unit_test(test_caveats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,8 +6,8 @@
 #include <string.h>
 
 /* Splits, reads each span, and compares their rows in turn with one read of all. */
-static uint32_t expect_tiles(const char *path, const char *table, const char *columns, uint64_t wanted,
-                             bool exact)
+static uint32_t expect_tiles(const char *path, const char *table, const char *columns,
+                             uint64_t wanted, bool exact)
 {
     struct source_test test;
     struct span *spans = NULL;
@@ -16,8 +16,8 @@ static uint32_t expect_tiles(const char *path, const char *table, const char *co
 
     source_open_reading(&test, path);
     struct read_request *request = source_request(&test, table, columns);
-    if (test.source->split(test.database, request, wanted, test.arena, &spans, &count, &test.error) !=
-        STATUS_OK) {
+    if (test.source->split(test.database, request, wanted, test.arena, &spans, &count,
+                           &test.error) != STATUS_OK) {
         fail_msg("%s", test.error.message);
     }
     assert_true(count >= 1);
@@ -38,8 +38,8 @@ static uint32_t expect_tiles(const char *path, const char *table, const char *co
     }
     const char *whole = source_rows(&test, request, NULL);
     if (strcmp(buffer_string(&all), whole) != 0) {
-        fail_msg("%u spans of %s do not tile:\n%s\ninstead of\n%s", count, table, buffer_string(&all),
-                 whole);
+        fail_msg("%u spans of %s do not tile:\n%s\ninstead of\n%s", count, table,
+                 buffer_string(&all), whole);
     }
     char number[64];
     char sql[128];
@@ -58,9 +58,9 @@ static uint32_t expect_tiles(const char *path, const char *table, const char *co
 static void test_dense(void **state)
 {
     (void)state;
-    const char *path =
-        sqlite_file("CREATE TABLE t(v INT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
-                    "WHERE i < 1000) INSERT INTO t SELECT i FROM n");
+    const char *path = sqlite_file(
+        "CREATE TABLE t(v INT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+        "WHERE i < 1000) INSERT INTO t SELECT i FROM n");
     assert_int_equal(expect_tiles(path, "t", "rowid,v", 100, true), 10);
     assert_int_equal(expect_tiles(path, "t", "v", 999, true), 2);
     assert_int_equal(expect_tiles(path, "t", "v", 1000, true), 1);
@@ -77,8 +77,9 @@ static void test_extreme_rowids(void **state)
     assert_int_equal(expect_tiles(path, "t", "id", 1, true), 7);
     assert_int_equal(expect_tiles(path, "t", "id", 2, true), 4);
     assert_int_equal(expect_tiles(path, "t", "id", 3, true), 3);
-    path = sqlite_file("CREATE TABLE t(id INTEGER PRIMARY KEY, v INT); INSERT INTO t VALUES"
-                       "(9223372036854775805, 1), (9223372036854775806, 2), (9223372036854775807, 3)");
+    path =
+        sqlite_file("CREATE TABLE t(id INTEGER PRIMARY KEY, v INT); INSERT INTO t VALUES"
+                    "(9223372036854775805, 1), (9223372036854775806, 2), (9223372036854775807, 3)");
     assert_int_equal(expect_tiles(path, "t", "id", 1, true), 3);
     path = sqlite_file("CREATE TABLE t(id INTEGER PRIMARY KEY, v INT); INSERT INTO t VALUES"
                        "(-9223372036854775808, 1), (-9223372036854775807, 2)");
@@ -88,9 +89,10 @@ static void test_extreme_rowids(void **state)
 static void test_empty_and_keyless(void **state)
 {
     (void)state;
-    const char *path = sqlite_file("CREATE TABLE t(v); CREATE TABLE k(a PRIMARY KEY) WITHOUT ROWID;"
-                                   "CREATE TABLE h(rowid, _rowid_, oid); CREATE VIEW v AS SELECT * FROM h;"
-                                   "INSERT INTO h VALUES(1, 2, 3), (4, 5, 6), (1, 2, 3)");
+    const char *path =
+        sqlite_file("CREATE TABLE t(v); CREATE TABLE k(a PRIMARY KEY) WITHOUT ROWID;"
+                    "CREATE TABLE h(rowid, _rowid_, oid); CREATE VIEW v AS SELECT * FROM h;"
+                    "INSERT INTO h VALUES(1, 2, 3), (4, 5, 6), (1, 2, 3)");
     assert_int_equal(expect_tiles(path, "t", "v", 10, false), 1);
     assert_int_equal(expect_tiles(path, "k", "a", 10, false), 1);
     assert_int_equal(expect_tiles(path, "h", "rowid,_rowid_,oid", 1, false), 1);
@@ -99,14 +101,26 @@ static void test_empty_and_keyless(void **state)
 
 static void append_random_value(struct random *random, struct buffer *sql)
 {
-    static const char *const texts[] = {"'a'", "'A'", "'a '", "'A  '", "''", "' '", "'b'", "'B'", "'ab'",
-                                        "'\xc3\xa9'", "'10'", "'9'", "x''", "x'61'", "x'00'", "x'ff'"};
+    static const char *const texts[] = {"'a'", "'A'",   "'a '",  "'A  '",      "''",   "' '",
+                                        "'b'", "'B'",   "'ab'",  "'\xc3\xa9'", "'10'", "'9'",
+                                        "x''", "x'61'", "x'00'", "x'ff'"};
     switch (random_below(random, 5)) {
-    case 0: buffer_format(sql, "%" PRId64, random_between(random, -3, 3)); break;
-    case 1: buffer_format(sql, "%.17g", (double)random_between(random, -9, 9) / 4); break;
-    case 2: buffer_append_string(sql, texts[random_below(random, 16)]); break;
-    case 3: buffer_format(sql, "'%c%c'", (int)random_between(random, 'A', 'z'), (int)random_between(random, 'a', 'z')); break;
-    default: buffer_format(sql, "%" PRId64, (int64_t)random_bits(random)); break;
+    case 0:
+        buffer_format(sql, "%" PRId64, random_between(random, -3, 3));
+        break;
+    case 1:
+        buffer_format(sql, "%.17g", (double)random_between(random, -9, 9) / 4);
+        break;
+    case 2:
+        buffer_append_string(sql, texts[random_below(random, 16)]);
+        break;
+    case 3:
+        buffer_format(sql, "'%c%c'", (int)random_between(random, 'A', 'z'),
+                      (int)random_between(random, 'a', 'z'));
+        break;
+    default:
+        buffer_format(sql, "%" PRId64, (int64_t)random_bits(random));
+        break;
     }
 }
 
@@ -115,7 +129,8 @@ static void test_random_keys(void **state)
 {
     (void)state;
     static const char *const types[] = {"TEXT", "INT", "", "REAL", "BLOB", "NUMERIC"};
-    static const char *const collations[] = {"", " COLLATE NOCASE", " COLLATE RTRIM", " COLLATE BINARY"};
+    static const char *const collations[] = {"", " COLLATE NOCASE", " COLLATE RTRIM",
+                                             " COLLATE BINARY"};
     struct random random = random_start();
 
     for (long round = 0; round < test_rounds(40); round++) {
@@ -180,19 +195,20 @@ static void test_printable(void **state)
     struct source_test test;
     struct span *spans = NULL;
     uint32_t count = 0;
-    source_open_reading(&test, sqlite_file("CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES(5), "
-                                           "(7), (9), (20); CREATE TABLE k(a, b, PRIMARY KEY(a, b)) WITHOUT "
-                                           "ROWID; INSERT INTO k VALUES('x' || char(10), 1), ('y', x'0aff')"));
-    assert_int_equal(test.source->split(test.database, source_request(&test, "t", "id"), 2, test.arena,
-                                        &spans, &count, &test.error),
+    source_open_reading(
+        &test, sqlite_file("CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES(5), "
+                           "(7), (9), (20); CREATE TABLE k(a, b, PRIMARY KEY(a, b)) WITHOUT "
+                           "ROWID; INSERT INTO k VALUES('x' || char(10), 1), ('y', x'0aff')"));
+    assert_int_equal(test.source->split(test.database, source_request(&test, "t", "id"), 2,
+                                        test.arena, &spans, &count, &test.error),
                      STATUS_OK);
     assert_int_equal(count, 2);
     assert_string_equal(spans[0].printable, "rowid 5..7");
     assert_string_equal(spans[0].last_id, "7");
     assert_string_equal(spans[1].printable, "rowid 8..20");
     assert_string_equal(spans[1].last_id, "20");
-    assert_int_equal(test.source->split(test.database, source_request(&test, "k", "a"), 1, test.arena,
-                                        &spans, &count, &test.error),
+    assert_int_equal(test.source->split(test.database, source_request(&test, "k", "a"), 1,
+                                        test.arena, &spans, &count, &test.error),
                      STATUS_OK);
     assert_int_equal(count, 2);
     assert_null(strchr(spans[0].printable, '\n'));
@@ -214,10 +230,12 @@ static void test_facts(void **state)
         {"n", false, true, "rowid"}, {"s", false, true, "c"},     {"h", false, false, NULL},
         {"v", false, false, NULL},
     };
-    source_open(&test, sqlite_file("CREATE TABLE i(id INTEGER PRIMARY KEY); CREATE TABLE r(a); CREATE TABLE "
-                                   "k(a, b, PRIMARY KEY(b)) WITHOUT ROWID; CREATE TABLE n(c TEXT PRIMARY "
-                                   "KEY); CREATE TABLE s(c TEXT NOT NULL PRIMARY KEY); CREATE TABLE "
-                                   "h(rowid, oid, _rowid_); CREATE VIEW v AS SELECT * FROM i"));
+    source_open(
+        &test,
+        sqlite_file("CREATE TABLE i(id INTEGER PRIMARY KEY); CREATE TABLE r(a); CREATE TABLE "
+                    "k(a, b, PRIMARY KEY(b)) WITHOUT ROWID; CREATE TABLE n(c TEXT PRIMARY "
+                    "KEY); CREATE TABLE s(c TEXT NOT NULL PRIMARY KEY); CREATE TABLE "
+                    "h(rowid, oid, _rowid_); CREATE VIEW v AS SELECT * FROM i"));
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct stream_facts facts;
         assert_int_equal(test.source->describe_stream(test.database,
@@ -247,12 +265,14 @@ static void test_broken_bounds(void **state)
     sqlite3_stmt *row = NULL;
 
     assert_int_equal(sqlite3_open(":memory:", &connection), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(connection, "SELECT 1, 'text', x'0102', 1.5, NULL", -1, &row, NULL),
-                     SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(connection, "SELECT 1, 'text', x'0102', 1.5, NULL", -1, &row, NULL),
+        SQLITE_OK);
     assert_int_equal(sqlite3_step(row), SQLITE_ROW);
     span_append_values(&tuple, row, 5);
     span_encode_key(&good, 5, &tuple, &tuple);
-    struct span span = {.printable = "x", .bounds = (const uint8_t *)good.data,
+    struct span span = {.printable = "x",
+                        .bounds = (const uint8_t *)good.data,
                         .bounds_length = (uint32_t)good.length};
     assert_int_equal(span_decode(&span, &bounds, &error), STATUS_OK);
     assert_int_equal(bounds.parts, 5);
@@ -271,7 +291,8 @@ static void test_broken_bounds(void **state)
         for (uint64_t n = 1 + random_below(&random, 3); n > 0; n--) {
             changed[random_below(&random, good.length)] = (uint8_t)random_bits(&random);
         }
-        span = (struct span){.printable = "x", .bounds = changed, .bounds_length = (uint32_t)good.length};
+        span = (struct span){
+            .printable = "x", .bounds = changed, .bounds_length = (uint32_t)good.length};
         if (span_decode(&span, &bounds, &error) == STATUS_OK && bounds.by_key && bounds.has_low) {
             struct buffer text = {0};
             span_print_values(bounds.low_values, bounds.end, bounds.parts, &text);
@@ -293,12 +314,14 @@ static void test_span_of_another_key(void **state)
     struct buffer bounds = {0};
     struct cursor *cursor = NULL;
     int64_t low = 5;
-    source_open_reading(&test, sqlite_file("CREATE TABLE k(a PRIMARY KEY) WITHOUT ROWID; CREATE TABLE t(a)"));
+    source_open_reading(
+        &test, sqlite_file("CREATE TABLE k(a PRIMARY KEY) WITHOUT ROWID; CREATE TABLE t(a)"));
     span_encode_rowid(&bounds, &low, NULL);
-    struct span span = {.printable = "rowid 6..", .bounds = (const uint8_t *)bounds.data,
+    struct span span = {.printable = "rowid 6..",
+                        .bounds = (const uint8_t *)bounds.data,
                         .bounds_length = (uint32_t)bounds.length};
-    assert_int_equal(test.source->cursor_open(test.reader, source_request(&test, "k", "a"), &span, &cursor,
-                                              &test.error),
+    assert_int_equal(test.source->cursor_open(test.reader, source_request(&test, "k", "a"), &span,
+                                              &cursor, &test.error),
                      STATUS_FAILED);
     assert_int_equal(test.error.code, ERROR_LEDGER_INVALID);
     assert_string_equal(source_rows(&test, source_request(&test, "t", "a"), &span), "");

@@ -1,7 +1,8 @@
-/* The catalogue of a SQLite file: tables, columns, keys, indexes, foreign keys, and what cannot be carried. */
+/* The catalogue of a SQLite file: tables, columns, keys, indexes, foreign keys, and what cannot be
+ * carried. */
+#include "connectors/sqlite/source.h"
 #include <stdlib.h>
 #include <string.h>
-#include "connectors/sqlite/source.h"
 
 /* ---------------------------------------------------------------- the queries, runnable by hand */
 
@@ -36,12 +37,23 @@ static const char objects_sql[] =
 
 static const char sequence_sql[] = "SELECT max(seq) FROM main.sqlite_sequence WHERE name = ?1";
 
-enum { SQL_TABLES, SQL_COLUMNS, SQL_INDEXES, SQL_INDEX_COLUMNS, SQL_FOREIGN_KEYS, SQL_OBJECTS, SQL_COUNT };
+enum {
+    SQL_TABLES,
+    SQL_COLUMNS,
+    SQL_INDEXES,
+    SQL_INDEX_COLUMNS,
+    SQL_FOREIGN_KEYS,
+    SQL_OBJECTS,
+    SQL_COUNT
+};
 
 static const char *const queries[SQL_COUNT] = {
-    [SQL_TABLES] = tables_sql,           [SQL_COLUMNS] = columns_sql,
-    [SQL_INDEXES] = indexes_sql,         [SQL_INDEX_COLUMNS] = index_columns_sql,
-    [SQL_FOREIGN_KEYS] = foreign_keys_sql, [SQL_OBJECTS] = objects_sql,
+    [SQL_TABLES] = tables_sql,
+    [SQL_COLUMNS] = columns_sql,
+    [SQL_INDEXES] = indexes_sql,
+    [SQL_INDEX_COLUMNS] = index_columns_sql,
+    [SQL_FOREIGN_KEYS] = foreign_keys_sql,
+    [SQL_OBJECTS] = objects_sql,
 };
 
 /* ---------------------------------------------------------------- the builder */
@@ -108,8 +120,8 @@ static const char *copy_action(struct catalog_builder *builder, sqlite3_stmt *ro
 /* ---------------------------------------------------------------- columns */
 
 struct column_lists {
-    struct buffer columns;  /* struct schema_column */
-    struct buffer facts;    /* struct catalog_column */
+    struct buffer columns;   /* struct schema_column */
+    struct buffer facts;     /* struct catalog_column */
     struct buffer key_parts; /* int32_t position in the primary key, 0 none */
 };
 
@@ -183,8 +195,8 @@ static enum status read_columns(struct catalog_builder *builder, struct schema_t
     facts->columns = copy_list(builder, &lists.facts);
     if (!builder->out_of_memory && !lists.key_parts.failed && result == SQLITE_DONE) {
         table->primary_key =
-            primary_key(builder, table->columns, (const int32_t *)(const void *)lists.key_parts.data,
-                        table->column_count);
+            primary_key(builder, table->columns,
+                        (const int32_t *)(const void *)lists.key_parts.data, table->column_count);
     }
     buffer_free(&lists.key_parts);
     return result == SQLITE_DONE ? STATUS_OK : builder_fail(builder, table->name);
@@ -229,7 +241,8 @@ static bool is_built_in(const char *collation)
            sqlite3_stricmp(collation, "RTRIM") == 0;
 }
 
-static void set_key(struct catalog_builder *builder, struct catalog_table *table, struct buffer *key)
+static void set_key(struct catalog_builder *builder, struct catalog_table *table,
+                    struct buffer *key)
 {
     const struct catalog_key_part *parts = (const struct catalog_key_part *)(const void *)key->data;
     uint32_t count = (uint32_t)(key->length / sizeof *parts);
@@ -474,7 +487,8 @@ static enum status add_table(struct catalog_builder *builder, sqlite3_stmt *row,
 }
 
 static void add_object(struct catalog_builder *builder, enum schema_object_kind kind,
-                       const char *name, const char *table, const char *sql, const char *not_carried)
+                       const char *name, const char *table, const char *sql,
+                       const char *not_carried)
 {
     struct schema_object object = {
         .kind = kind, .name = name, .table = table, .native_sql = sql, .not_carried = not_carried};
@@ -495,9 +509,10 @@ static enum status read_tables(struct catalog_builder *builder)
         }
         if (strcmp(type, "virtual") == 0) {
             const char *name = copy_text(builder, row, 0);
-            add_object(builder, SCHEMA_OBJECT_OTHER, name, NULL, copy_text(builder, row, 4),
-                       "a virtual table: only its definition can be carried, and only to SQLite; fill "
-                       "it again in the target");
+            add_object(
+                builder, SCHEMA_OBJECT_OTHER, name, NULL, copy_text(builder, row, 4),
+                "a virtual table: only its definition can be carried, and only to SQLite; fill "
+                "it again in the target");
             continue;
         }
         struct error view_error = {0};
@@ -508,14 +523,15 @@ static enum status read_tables(struct catalog_builder *builder)
         enum status status = add_table(builder, row, is_view);
         builder->error = outer;
         if (status != STATUS_OK && !is_view) {
-            return builder->out_of_memory
-                       ? error_set(outer, ERROR_MEMORY, builder->self->shown, "no memory for its catalogue")
-                       : STATUS_FAILED;
+            return builder->out_of_memory ? error_set(outer, ERROR_MEMORY, builder->self->shown,
+                                                      "no memory for its catalogue")
+                                          : STATUS_FAILED;
         }
         if (status != STATUS_OK) {
             const char *name = copy_text(builder, row, 0);
-            add_object(builder, SCHEMA_OBJECT_OTHER, name, NULL, NULL,
-                       arena_format(builder->arena, "a view that can't be read: %s", view_error.message));
+            add_object(
+                builder, SCHEMA_OBJECT_OTHER, name, NULL, NULL,
+                arena_format(builder->arena, "a view that can't be read: %s", view_error.message));
         }
     }
     return result == SQLITE_DONE ? STATUS_OK : builder_fail(builder, NULL);
@@ -535,8 +551,9 @@ static enum status read_objects(struct catalog_builder *builder)
         const char *table = is_view ? NULL : copy_text(builder, row, 2);
         add_object(builder, is_view ? SCHEMA_OBJECT_VIEW : SCHEMA_OBJECT_TRIGGER, name, table,
                    copy_text(builder, row, 3),
-                   is_view ? "a view is written in SQLite's own SQL; its rows can be copied as a table"
-                           : "a trigger is written in SQLite's own SQL");
+                   is_view
+                       ? "a view is written in SQLite's own SQL; its rows can be copied as a table"
+                       : "a trigger is written in SQLite's own SQL");
     }
     return result == SQLITE_DONE ? STATUS_OK : builder_fail(builder, NULL);
 }
@@ -585,8 +602,10 @@ static enum status add_sequence(struct catalog_builder *builder, const char *nam
 /* One for each AUTOINCREMENT table, whether it has given a number yet or not. */
 static enum status read_sequences(struct catalog_builder *builder)
 {
-    const struct schema_table *tables = (const struct schema_table *)(const void *)builder->tables.data;
-    const struct catalog_table *facts = (const struct catalog_table *)(const void *)builder->facts.data;
+    const struct schema_table *tables =
+        (const struct schema_table *)(const void *)builder->tables.data;
+    const struct catalog_table *facts =
+        (const struct catalog_table *)(const void *)builder->facts.data;
     size_t count = builder->tables.length / sizeof *tables;
 
     for (size_t i = 0; i < count && !builder->facts.failed; i++) {
@@ -641,7 +660,8 @@ static enum status read_settings(struct catalog_builder *builder, const char **s
         "' application_id=' || (SELECT application_id FROM pragma_application_id) || "
         "' user_version=' || (SELECT user_version FROM pragma_user_version)";
     sqlite3_stmt *row = NULL;
-    if (sqlite_prepare(builder->self, builder->connection, sql, &row, builder->error) != STATUS_OK) {
+    if (sqlite_prepare(builder->self, builder->connection, sql, &row, builder->error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     int result = sqlite3_step(row);
@@ -748,7 +768,8 @@ const struct catalog_table *catalog_find(const struct catalog *catalog, const ch
 {
     uint32_t count = catalog->schema->table_count;
     const struct catalog_table *exact =
-        count > 0 ? bsearch(name, catalog->tables, count, sizeof *catalog->tables, compare_name) : NULL;
+        count > 0 ? bsearch(name, catalog->tables, count, sizeof *catalog->tables, compare_name)
+                  : NULL;
 
     for (uint32_t i = 0; exact == NULL && i < count; i++) {
         if (sqlite3_stricmp(catalog->tables[i].schema->name, name) == 0) {

@@ -1,9 +1,10 @@
-/* Values of a SQLite row as cells: the storage class decides, the declared type refines. The hot path. */
-#include <math.h>
-#include <string.h>
+/* Values of a SQLite row as cells: the storage class decides, the declared type refines. The hot
+ * path. */
 #include "base/text.h"
 #include "connectors/sqlite/source.h"
 #include "model/decimal.h"
+#include <math.h>
+#include <string.h>
 
 #define REPEAT(byte) (0x0101010101010101ULL * (byte))
 
@@ -22,7 +23,8 @@ static inline uint64_t is_special(uint64_t word)
            has_byte(word, 0x7f);
 }
 
-/* Copies at least eight bytes; tells whether any byte was above 0x7f, and whether any was special. */
+/* Copies at least eight bytes; tells whether any byte was above 0x7f, and whether any was special.
+ */
 static inline void copy_scanning(char *to, const char *from, size_t length, uint64_t *high,
                                  uint64_t *special)
 {
@@ -78,7 +80,8 @@ enum status cell_text_copy(const char *from, size_t length, struct arena *arena,
     return STATUS_OK;
 }
 
-static enum status copy_bytes(const void *from, size_t length, struct arena *arena, struct cell *cell)
+static enum status copy_bytes(const void *from, size_t length, struct arena *arena,
+                              struct cell *cell)
 {
     void *to = arena_allocate(arena, length);
     if (to == NULL) {
@@ -92,12 +95,12 @@ static enum status copy_bytes(const void *from, size_t length, struct arena *are
 }
 
 /*
- * A float of at most 15 digits that is the nearest one to digits / 10^scale is no nearer to any other
- * decimal of 15 digits: so those are its shortest digits, once trailing zeros are gone.
+ * A float of at most 15 digits that is the nearest one to digits / 10^scale is no nearer to any
+ * other decimal of 15 digits: so those are its shortest digits, once trailing zeros are gone.
  */
 static inline bool decimal_fast(double value, int32_t scale, struct cell *cell)
 {
-    static const double powers[] = {1e0, 1e1, 1e2, 1e3,  1e4,  1e5,  1e6,  1e7,
+    static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                     1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
     if (scale < 0 || scale > 15) {
         return false;
@@ -133,7 +136,8 @@ static enum status read_decimal(double value, int32_t scale, struct arena *arena
     if (scale >= 0 && isfinite(value)) {
         int64_t digits = 0;
         int64_t exponent = 0;
-        if (decimal_measure(cell, &digits, &exponent) && digits > 0 && digits - 1 - exponent > scale) {
+        if (decimal_measure(cell, &digits, &exponent) && digits > 0 &&
+            digits - 1 - exponent > scale) {
             *excess += 1;
         }
     }
@@ -183,7 +187,9 @@ static inline enum status read_value(sqlite3_value *value, const struct request_
         }
         *bytes += length;
         return copy_bytes(data, length, arena, cell);
-    default: *cell = cell_null(); return STATUS_OK;
+    default:
+        *cell = cell_null();
+        return STATUS_OK;
     }
 }
 

@@ -1,13 +1,15 @@
-/* Connections to SQLite files that are not trusted, SQLite's results as errors, names and texts in SQL. */
-#include <string.h>
+/* Connections to SQLite files that are not trusted, SQLite's results as errors, names and texts in
+ * SQL. */
 #include "base/text.h"
 #include "connectors/sqlite/sqlite_internal.h"
+#include <string.h>
 
 static enum status set_safe(sqlite3 *connection, enum open_mode mode, const char *path,
                             struct error *error)
 {
-    /* An untrusted schema may not use JSON functions (until SQLite 3.41), so that every table with a
-     * CHECK (json_valid(…)) would be unreadable. Nothing that a schema could misuse is registered. */
+    /* An untrusted schema may not use JSON functions (until SQLite 3.41), so that every table with
+     * a CHECK (json_valid(…)) would be unreadable. Nothing that a schema could misuse is
+     * registered. */
     const int settings[][2] = {
         {SQLITE_DBCONFIG_DEFENSIVE, 1},
         {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1},
@@ -27,7 +29,8 @@ static enum status set_safe(sqlite3 *connection, enum open_mode mode, const char
 /* file:…?immutable=1, every byte that could mean something percent-encoded. */
 static void append_file_uri(struct buffer *out, const char *path)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./";
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./";
     buffer_append_string(out, "file:");
     for (const char *byte = path; *byte != '\0'; byte++) {
         if (strchr(plain, *byte) != NULL) {
@@ -90,15 +93,21 @@ static enum error_code code_of(int result, enum open_mode mode, enum error_code 
 {
     switch (result & 0xff) {
     case SQLITE_BUSY:
-    case SQLITE_LOCKED: return mode == OPEN_SOURCE ? ERROR_SOURCE_LOCKED : ERROR_TARGET_LOCKED;
-    case SQLITE_FULL: return ERROR_DISK_FULL;
-    case SQLITE_NOMEM: return ERROR_MEMORY;
+    case SQLITE_LOCKED:
+        return mode == OPEN_SOURCE ? ERROR_SOURCE_LOCKED : ERROR_TARGET_LOCKED;
+    case SQLITE_FULL:
+        return ERROR_DISK_FULL;
+    case SQLITE_NOMEM:
+        return ERROR_MEMORY;
     case SQLITE_PERM:
     case SQLITE_READONLY:
-    case SQLITE_AUTH: return ERROR_PERMISSION;
+    case SQLITE_AUTH:
+        return ERROR_PERMISSION;
     case SQLITE_NOTADB:
-    case SQLITE_CORRUPT: return mode == OPEN_SOURCE ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID;
-    default: return otherwise;
+    case SQLITE_CORRUPT:
+        return mode == OPEN_SOURCE ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID;
+    default:
+        return otherwise;
     }
 }
 
@@ -106,19 +115,22 @@ static void add_hint(int result, enum open_mode mode, struct error *error)
 {
     switch (result) {
     case SQLITE_READONLY_ROLLBACK:
-        error_hint(error, "a program died while it wrote here and its journal has to be rolled back "
-                          "first: open the file once with a program that may write to it, as "
-                          "sqlite3 FILE 'PRAGMA schema_version'");
+        error_hint(error,
+                   "a program died while it wrote here and its journal has to be rolled back "
+                   "first: open the file once with a program that may write to it, as "
+                   "sqlite3 FILE 'PRAGMA schema_version'");
         return;
     case SQLITE_READONLY_RECOVERY:
     case SQLITE_READONLY_CANTINIT:
     case SQLITE_READONLY_CANTLOCK:
     case SQLITE_READONLY_DIRECTORY:
-        error_hint(error, "it is in WAL mode and its -shm file can't be made or written here: give "
-                          "write permission on the folder, copy the file with its -wal elsewhere, or "
-                          "add ?immutable=true if nothing writes to it");
+        error_hint(error,
+                   "it is in WAL mode and its -shm file can't be made or written here: give "
+                   "write permission on the folder, copy the file with its -wal elsewhere, or "
+                   "add ?immutable=true if nothing writes to it");
         return;
-    default: break;
+    default:
+        break;
     }
     switch (result & 0xff) {
     case SQLITE_BUSY:
@@ -129,12 +141,14 @@ static void add_hint(int result, enum open_mode mode, struct error *error)
         error_hint(error, "give a SQLite 3 file; an encrypted one has to be decrypted first");
         return;
     case SQLITE_CORRUPT:
-        error_hint(error, mode == OPEN_SOURCE
-                              ? "rescue what can be read with sqlite3 FILE .recover | sqlite3 NEW, and "
-                                "migrate that"
-                              : "check it with sqlite3 FILE 'PRAGMA integrity_check', or give another");
+        error_hint(error,
+                   mode == OPEN_SOURCE
+                       ? "rescue what can be read with sqlite3 FILE .recover | sqlite3 NEW, and "
+                         "migrate that"
+                       : "check it with sqlite3 FILE 'PRAGMA integrity_check', or give another");
         return;
-    default: return;
+    default:
+        return;
     }
 }
 
@@ -148,9 +162,8 @@ enum status sqlite_error(sqlite3 *connection, int result, enum open_mode mode,
         extended = sqlite3_extended_errcode(connection);
         message = sqlite3_errmsg(connection);
     }
-    int system = connection != NULL && (result & 0xff) != SQLITE_BUSY
-                     ? sqlite3_system_errno(connection)
-                     : 0;
+    int system =
+        connection != NULL && (result & 0xff) != SQLITE_BUSY ? sqlite3_system_errno(connection) : 0;
     enum error_code code = code_of(extended, mode, otherwise);
     if (code == otherwise && system != 0 &&
         ((result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN)) {

@@ -1,8 +1,9 @@
-/* Reads from the text of a CREATE TABLE what no pragma tells: CHECK texts, names and deferral of foreign keys. */
+/* Reads from the text of a CREATE TABLE what no pragma tells: CHECK texts, names and deferral of
+ * foreign keys. */
+#include "connectors/sqlite/source.h"
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
-#include "connectors/sqlite/source.h"
 
 struct token {
     const char *text;
@@ -148,7 +149,8 @@ static void read_word(struct create_reader *reader, const struct token *token, b
         reader->pending_name = NULL;
     } else if (is_word(token, "DEFERRABLE") && !after_not &&
                reader->foreign_keys.length >= sizeof(struct create_foreign_key)) {
-        struct create_foreign_key *keys = (struct create_foreign_key *)(void *)reader->foreign_keys.data;
+        struct create_foreign_key *keys =
+            (struct create_foreign_key *)(void *)reader->foreign_keys.data;
         keys[reader->foreign_keys.length / sizeof *keys - 1].deferrable = true;
     } else {
         for (const char *const *other = others; *other != NULL; other++) {
@@ -188,7 +190,8 @@ enum status create_text_read(const char *sql, struct arena *arena, struct create
     if (reader.out_of_memory || reader.checks.failed || reader.foreign_keys.failed) {
         goto out;
     }
-    facts->checks = (const char **)(void *)arena_copy(arena, reader.checks.data, reader.checks.length);
+    facts->checks =
+        (const char **)(void *)arena_copy(arena, reader.checks.data, reader.checks.length);
     facts->check_count = (uint32_t)(reader.checks.length / sizeof *facts->checks);
     facts->foreign_keys = (struct create_foreign_key *)(void *)arena_copy(
         arena, reader.foreign_keys.data, reader.foreign_keys.length);

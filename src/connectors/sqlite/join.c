@@ -1,18 +1,20 @@
 /*
- * Joins of a request: resolved against the catalogue, and written so that they compare as SQLite's own
+ * Joins of a request: resolved against the catalogue, and written so that they compare as SQLite's
+ * own
  * "=" does, keep the order of the root, and need no work per parent row beyond an index.
  *
- * The side left of the "=" says the collation: for a look-up it is the table looked up; going down from
- * a table it is the parent, as for SQLite's own foreign keys; from a view or a query, whose collations
- * are not known, it is the child.
+ * The side left of the "=" says the collation: for a look-up it is the table looked up; going down
+ * from a table it is the parent, as for SQLite's own foreign keys; from a view or a query, whose
+ * collations are not known, it is the child.
  */
-#include <stdio.h>
-#include <string.h>
 #include "base/text.h"
 #include "connectors/sqlite/source.h"
+#include <stdio.h>
+#include <string.h>
 
-enum status join_append_column(struct buffer *sql, const char *alias, const struct catalog_table *table,
-                               const char *name, struct error *error)
+enum status join_append_column(struct buffer *sql, const char *alias,
+                               const struct catalog_table *table, const char *name,
+                               struct error *error)
 {
     int32_t position = table != NULL ? catalog_find_column(table, name) : -1;
 
@@ -65,19 +67,22 @@ static enum status query_affinity(struct sqlite_database *self, sqlite3 *connect
                                   struct arena *arena, char *affinity, struct error *error)
 {
     struct schema_table described;
-    if (query_describe_on(self, connection, request->query, arena, &described, error) != STATUS_OK) {
+    if (query_describe_on(self, connection, request->query, arena, &described, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     int position = schema_find_column(&described, name);
     if (position < 0) {
-        return error_set(error, ERROR_PLAN_INVALID, request->name, "the query has no column %s", name);
+        return error_set(error, ERROR_PLAN_INVALID, request->name, "the query has no column %s",
+                         name);
     }
     const char *native = described.columns[position].type.native;
     *affinity = native[0] != '\0' ? sqlite_column_type_of(native, false).affinity : 'U';
     return STATUS_OK;
 }
 
-/* True if the comparison may convert the joined table's value first, so that its indexes say nothing. */
+/* True if the comparison may convert the joined table's value first, so that its indexes say
+ * nothing. */
 static bool converts_table_side(const struct join_part *part)
 {
     return (is_numeric(part->from_affinity) || part->from_affinity == 'U') &&
@@ -118,8 +123,9 @@ static bool is_unique(const struct read_join *join, const struct join_facts *fac
     return false;
 }
 
-/* The affinity of a stored key with which comparing it is comparing the column: a number on either side
- * makes numbers of the other (datatype3.html, 4.2); two columns without numbers are compared as is. */
+/* The affinity of a stored key with which comparing it is comparing the column: a number on either
+ * side makes numbers of the other (datatype3.html, 4.2); two columns without numbers are compared
+ * as is. */
 static char key_affinity(const struct join_part *part)
 {
     return is_numeric(part->from_affinity) || is_numeric(part->affinity) ? 'N' : part->affinity;
@@ -136,11 +142,10 @@ static enum status resolve_parts(struct sqlite_database *self, const struct read
         struct join_part *part = &facts->parts[i];
         const char *from_name = join->from_columns.names[i];
         part->from_column = -1;
-        status = facts->from != NULL
-                     ? column_affinity(facts->from, from_name, &part->from_column,
-                                       &part->from_affinity, error)
-                     : query_affinity(self, connection, request, from_name, arena,
-                                      &part->from_affinity, error);
+        status = facts->from != NULL ? column_affinity(facts->from, from_name, &part->from_column,
+                                                       &part->from_affinity, error)
+                                     : query_affinity(self, connection, request, from_name, arena,
+                                                      &part->from_affinity, error);
         if (status == STATUS_OK) {
             status = column_affinity(facts->table, join->columns.names[i], &part->column,
                                      &part->affinity, error);
@@ -251,9 +256,9 @@ struct join_writer {
     const struct read_join *join;
     const struct join_facts *facts;
     const char *schema;
-    char from[16];   /* aliases */
+    char from[16]; /* aliases */
     char table[16];
-    char list[16];   /* of the spill, or of the table inside a subquery */
+    char list[16]; /* of the spill, or of the table inside a subquery */
     struct error *error;
 };
 

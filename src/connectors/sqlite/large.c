@@ -1,8 +1,8 @@
 /* Texts and BLOBs fetched by row key, and handles on those that are too large to hold. */
-#include <stdlib.h>
-#include <string.h>
 #include "base/text.h"
 #include "connectors/sqlite/source.h"
+#include <stdlib.h>
+#include <string.h>
 
 struct sqlite_large {
     struct large_value base;
@@ -44,8 +44,8 @@ static void large_release(struct large_value *large)
 }
 
 /* Piece by piece; a character cut by a piece's end is checked with the next piece. */
-static enum status check_utf8(sqlite3_blob *blob, int length, bool *valid, struct sqlite_database *self,
-                              struct error *error)
+static enum status check_utf8(sqlite3_blob *blob, int length, bool *valid,
+                              struct sqlite_database *self, struct error *error)
 {
     char *piece = malloc(CHECK_PIECE_BYTES);
     enum status status = STATUS_OK;
@@ -82,12 +82,14 @@ static enum status check_utf8(sqlite3_blob *blob, int length, bool *valid, struc
     return status;
 }
 
-static enum status read_whole(struct sqlite_database *self, sqlite3_blob *blob, int length, bool is_text,
-                              struct batch *batch, struct cell *cell, struct error *error)
+static enum status read_whole(struct sqlite_database *self, sqlite3_blob *blob, int length,
+                              bool is_text, struct batch *batch, struct cell *cell,
+                              struct error *error)
 {
     char *bytes = arena_allocate(batch->arena, (size_t)length);
     if (bytes == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a value of %d bytes", length);
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a value of %d bytes",
+                         length);
     }
     int result = length > 0 ? sqlite3_blob_read(blob, bytes, length, 0) : SQLITE_OK;
     if (result != SQLITE_OK) {
@@ -103,7 +105,8 @@ static enum status read_whole(struct sqlite_database *self, sqlite3_blob *blob, 
 }
 
 static enum status make_handle(struct sqlite_database *self, sqlite3_blob **blob, int length,
-                               bool is_text, struct batch *batch, struct cell *cell, struct error *error)
+                               bool is_text, struct batch *batch, struct cell *cell,
+                               struct error *error)
 {
     struct sqlite_large *large = calloc(1, sizeof *large);
     if (large == NULL) {
@@ -122,15 +125,16 @@ static enum status make_handle(struct sqlite_database *self, sqlite3_blob **blob
 }
 
 static enum status read_locked(struct sqlite_database *self, const struct request_column *column,
-                               int64_t row_key, bool is_text, sqlite3_blob **blob, struct batch *batch,
-                               struct cell *cell, size_t *bytes, struct error *error)
+                               int64_t row_key, bool is_text, sqlite3_blob **blob,
+                               struct batch *batch, struct cell *cell, size_t *bytes,
+                               struct error *error)
 {
     bool valid = true;
     int result = *blob != NULL
                      ? sqlite3_blob_reopen(*blob, row_key)
                      : sqlite3_blob_open(self->source->large, "main", column->table->schema->name,
-                                         column->table->schema->columns[column->column].name, row_key,
-                                         0, blob);
+                                         column->table->schema->columns[column->column].name,
+                                         row_key, 0, blob);
     if (result != SQLITE_OK) {
         return fail(self, result, error);
     }

@@ -1,7 +1,7 @@
 /* Queries that a plan brings: checked alone, in a sandbox that only reads, and described. */
+#include "connectors/sqlite/source.h"
 #include <stdio.h>
 #include <string.h>
-#include "connectors/sqlite/source.h"
 
 /* What a plan's query may do: read. */
 static int authorize(void *context, int action, const char *first, const char *second,
@@ -14,13 +14,15 @@ static int authorize(void *context, int action, const char *first, const char *s
     switch (action) {
     case SQLITE_SELECT:
     case SQLITE_READ:
-    case SQLITE_RECURSIVE: return SQLITE_OK;
+    case SQLITE_RECURSIVE:
+        return SQLITE_OK;
     case SQLITE_FUNCTION:
         return second != NULL && (sqlite3_stricmp(second, "load_extension") == 0 ||
                                   sqlite3_stricmp(second, "fts3_tokenizer") == 0)
                    ? SQLITE_DENY
                    : SQLITE_OK;
-    default: return SQLITE_DENY;
+    default:
+        return SQLITE_DENY;
     }
 }
 
@@ -33,8 +35,7 @@ static enum status refuse(const char *query, struct error *error, const char *wh
     return STATUS_FAILED;
 }
 
-enum status query_check(sqlite3 *connection, const char *query, size_t *length,
-                        struct error *error)
+enum status query_check(sqlite3 *connection, const char *query, size_t *length, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
     sqlite3_stmt *second = NULL;
@@ -47,7 +48,8 @@ enum status query_check(sqlite3 *connection, const char *query, size_t *length,
         refuse(query, error, sqlite3_errmsg(connection));
     } else if (statement == NULL) {
         refuse(query, error, "there is no statement in it");
-    } else if (sqlite3_prepare_v2(connection, tail, -1, &second, NULL) != SQLITE_OK || second != NULL) {
+    } else if (sqlite3_prepare_v2(connection, tail, -1, &second, NULL) != SQLITE_OK ||
+               second != NULL) {
         refuse(query, error, "something follows the statement");
     } else if (sqlite3_stmt_readonly(statement) == 0 || sqlite3_stmt_isexplain(statement) != 0 ||
                sqlite3_column_count(statement) == 0) {
@@ -104,7 +106,8 @@ enum status query_describe_on(struct sqlite_database *self, sqlite3 *connection,
     enum status status = STATUS_FAILED;
     size_t length = 0;
 
-    *table = (struct schema_table){.kind = SCHEMA_QUERY, .name = "query", .row_count = -1, .size_bytes = -1};
+    *table = (struct schema_table){
+        .kind = SCHEMA_QUERY, .name = "query", .row_count = -1, .size_bytes = -1};
     if (query_check(connection, query, &length, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -2,14 +2,15 @@
  * Readers and cursors: a prepared SELECT stepped into batches.
  *
  * SQLite loads a row's values before it hands them out. So that one of 100 MiB is never loaded, the
- * connection's length limit is the slice limit while rows are read; SQLite then refuses the row that
- * holds a larger one, and the cursor goes on from that row in careful mode, where texts and BLOBs are
- * fetched by their row key. Where that can't be (views, queries, WITHOUT ROWID), values come whole.
+ * connection's length limit is the slice limit while rows are read; SQLite then refuses the row
+ * that holds a larger one, and the cursor goes on from that row in careful mode, where texts and
+ * BLOBs are fetched by their row key. Where that can't be (views, queries, WITHOUT ROWID), values
+ * come whole.
  */
+#include "connectors/sqlite/source.h"
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include "connectors/sqlite/source.h"
 
 struct cursor {
     struct reader *reader;
@@ -25,7 +26,8 @@ struct cursor {
     bool done;
 };
 
-enum status source_reader_open(struct database *database, struct reader **reader, struct error *error)
+enum status source_reader_open(struct database *database, struct reader **reader,
+                               struct error *error)
 {
     struct sqlite_database *self = sqlite_database_of(database);
     struct sqlite_source *source = self->source;
@@ -107,8 +109,8 @@ static enum status start(struct cursor *cursor, enum read_mode mode, struct erro
         }
         reader->spill_attached = true;
     }
-    if (request_compile(self, cursor->request, cursor->span, options, cursor->arena, &cursor->compiled,
-                        error) != STATUS_OK) {
+    if (request_compile(self, cursor->request, cursor->span, options, cursor->arena,
+                        &cursor->compiled, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     cursor->mode = mode;
@@ -132,7 +134,8 @@ static enum status start(struct cursor *cursor, enum read_mode mode, struct erro
         return STATUS_FAILED;
     }
     take_declared_types(cursor);
-    if (cursor->span != NULL && sqlite_span_bind(cursor->span, cursor->statement, error) != STATUS_OK) {
+    if (cursor->span != NULL &&
+        sqlite_span_bind(cursor->span, cursor->statement, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (options.with_offset) {
@@ -155,8 +158,10 @@ static enum status copy_span(struct cursor *cursor, const struct span *span)
     *cursor->span = (struct span){.bounds_length = span->bounds_length};
     cursor->span->printable =
         arena_copy_string(cursor->arena, span->printable != NULL ? span->printable : "span");
-    cursor->span->bounds = (const uint8_t *)arena_copy(cursor->arena, span->bounds, span->bounds_length);
-    return cursor->span->bounds != NULL && cursor->span->printable != NULL ? STATUS_OK : STATUS_FAILED;
+    cursor->span->bounds =
+        (const uint8_t *)arena_copy(cursor->arena, span->bounds, span->bounds_length);
+    return cursor->span->bounds != NULL && cursor->span->printable != NULL ? STATUS_OK
+                                                                           : STATUS_FAILED;
 }
 
 enum status source_cursor_open(struct reader *reader, const struct read_request *request,
@@ -253,11 +258,12 @@ static enum status read_row(struct cursor *cursor, struct batch *batch, size_t *
                    batch->arena, cells, bytes, cursor->excess) != STATUS_OK) {
         return out_of_memory(cursor, error);
     }
-    return cursor->mode == READ_CAREFUL ? read_careful(cursor, batch, cells, bytes, error) : STATUS_OK;
+    return cursor->mode == READ_CAREFUL ? read_careful(cursor, batch, cells, bytes, error)
+                                        : STATUS_OK;
 }
 
-static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max, size_t bytes_max,
-                        struct error *error)
+static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
+                        size_t bytes_max, struct error *error)
 {
     size_t bytes = 0;
     size_t row_bytes = (size_t)batch->width * sizeof(struct cell);
@@ -298,7 +304,8 @@ enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
         return STATUS_END;
     }
     rows_max = rows_max > 0 ? rows_max : 1;
-    struct batch *filled = batch_create(NULL, width, fitting < rows_max ? (uint32_t)fitting : rows_max);
+    struct batch *filled =
+        batch_create(NULL, width, fitting < rows_max ? (uint32_t)fitting : rows_max);
     if (filled == NULL) {
         return error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a batch");
     }
@@ -337,7 +344,8 @@ static void keep_excess(struct cursor *cursor)
         }
         size_t stream_length = strlen(cursor->request->name) + 1;
         size_t name_length = strlen(name) + 1;
-        if (excess == NULL && (excess = calloc(1, sizeof *excess + stream_length + name_length)) != NULL) {
+        if (excess == NULL &&
+            (excess = calloc(1, sizeof *excess + stream_length + name_length)) != NULL) {
             memcpy(excess->texts, cursor->request->name, stream_length);
             memcpy(excess->texts + stream_length, name, name_length);
             excess->stream = excess->texts;

@@ -1,8 +1,8 @@
 /* A read request as one SELECT: columns, joins, span, and an order that repeats exactly. */
-#include <stdio.h>
-#include <string.h>
 #include "base/text.h"
 #include "connectors/sqlite/source.h"
+#include <stdio.h>
+#include <string.h>
 
 enum status request_root(struct sqlite_database *self, const struct read_request *request,
                          const struct catalog_table **table, struct error *error)
@@ -75,9 +75,9 @@ static enum status append_presence(struct compiler *compiler, const struct read_
         return STATUS_OK;
     }
     alias_of(column->join, alias);
-    enum status status =
-        join_append_column(sql, alias, table_of(compiler, column->join),
-                           compiler->request->joins[column->join].columns.names[0], compiler->error);
+    enum status status = join_append_column(sql, alias, table_of(compiler, column->join),
+                                            compiler->request->joins[column->join].columns.names[0],
+                                            compiler->error);
     buffer_append_string(sql, " IS NOT NULL");
     return status;
 }
@@ -86,8 +86,8 @@ static enum status append_presence(struct compiler *compiler, const struct read_
 static enum status append_careful(struct compiler *compiler, const char *alias,
                                   struct request_column *column)
 {
-    static const char *const pieces[] = {"CASE WHEN typeof(", ") IN ('text', 'blob') THEN NULL ELSE ",
-                                         " END"};
+    static const char *const pieces[] = {"CASE WHEN typeof(",
+                                         ") IN ('text', 'blob') THEN NULL ELSE ", " END"};
     struct buffer *sql = &compiler->out->sql;
 
     for (int i = 0; i < 3; i++) {
@@ -167,7 +167,8 @@ static enum status list_columns(struct compiler *compiler, const struct read_col
                                 uint32_t *count)
 {
     struct schema_table described;
-    const struct schema_table *schema = compiler->root != NULL ? compiler->root->schema : &described;
+    const struct schema_table *schema =
+        compiler->root != NULL ? compiler->root->schema : &described;
 
     *columns = compiler->request->columns;
     *count = compiler->request->column_count;
@@ -183,7 +184,8 @@ static enum status list_columns(struct compiler *compiler, const struct read_col
     struct read_column *all =
         arena_allocate_zeroed(compiler->arena, schema->column_count + 1, sizeof *all);
     if (all == NULL) {
-        return error_set(compiler->error, ERROR_MEMORY, compiler->request->name, "no memory for columns");
+        return error_set(compiler->error, ERROR_MEMORY, compiler->request->name,
+                         "no memory for columns");
     }
     for (uint32_t i = 0; i < schema->column_count; i++) {
         all[i] = (struct read_column){.join = -1, .name = schema->columns[i].name};
@@ -204,7 +206,8 @@ static enum status append_columns(struct compiler *compiler)
     }
     out->columns = arena_allocate_zeroed(compiler->arena, count + 1, sizeof *out->columns);
     if (out->columns == NULL) {
-        return error_set(compiler->error, ERROR_MEMORY, compiler->request->name, "no memory for columns");
+        return error_set(compiler->error, ERROR_MEMORY, compiler->request->name,
+                         "no memory for columns");
     }
     for (uint32_t i = 0; i < count; i++) {
         if (wanted[i].join >= (int32_t)compiler->request->join_count) {
@@ -315,7 +318,8 @@ static enum status order_by_root(struct compiler *compiler, bool *begun)
     return STATUS_OK;
 }
 
-/* Its row key; without one all columns that are asked for, which tells as much of two rows as is seen. */
+/* Its row key; without one all columns that are asked for, which tells as much of two rows as is
+ * seen. */
 static enum status order_by_join(struct compiler *compiler, int32_t join, bool *begun)
 {
     struct buffer *sql = &compiler->out->sql;
@@ -334,7 +338,8 @@ static enum status order_by_join(struct compiler *compiler, int32_t join, bool *
             continue;
         }
         buffer_append_string(sql, next_separator(begun));
-        if (join_append_column(sql, alias, facts->table, column->name, compiler->error) != STATUS_OK) {
+        if (join_append_column(sql, alias, facts->table, column->name, compiler->error) !=
+            STATUS_OK) {
             return STATUS_FAILED;
         }
         buffer_append_string(sql, " COLLATE BINARY");
@@ -401,7 +406,8 @@ enum status request_compile(struct sqlite_database *self, const struct read_requ
 
     *compiled = (struct request_sql){0};
     if (request_root(self, request, &compiler.root, error) != STATUS_OK ||
-        join_resolve(self, request, options.connection, arena, &compiler.joins, error) != STATUS_OK) {
+        join_resolve(self, request, options.connection, arena, &compiler.joins, error) !=
+            STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < request->join_count && !options.with_spills; i++) {
@@ -426,9 +432,9 @@ void request_free(struct request_sql *compiled)
     buffer_free(&compiled->sql);
 }
 
-enum status sqlite_express_select(struct sqlite_database *source, const struct read_request *request,
-                                  const struct span *span, const char *schema, struct buffer *sql,
-                                  struct error *error)
+enum status sqlite_express_select(struct sqlite_database *source,
+                                  const struct read_request *request, const struct span *span,
+                                  const char *schema, struct buffer *sql, struct error *error)
 {
     struct request_sql compiled;
     struct request_options options = {.schema = schema != NULL ? schema : "main"};

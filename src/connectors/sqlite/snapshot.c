@@ -2,16 +2,20 @@
  * One moment for all readers, proof that nothing changed since, and the life of the source's state.
  *
  * The distribution's library has no snapshot calls. So all connections begin their read transaction
- * while a helper holds the write lock: nobody can commit in between. Nothing is written by that, and
- * no lock of ours stays but those of the readers: in rollback-journal mode they keep writers from
- * committing, in WAL mode they keep nobody.
+ * while a helper holds the write lock: nobody can commit in between. Nothing is written by that,
+ * and no lock of ours stays but those of the readers: in rollback-journal mode they keep writers
+ * from committing, in WAL mode they keep nobody.
  *
- * The WAL's shared index ("-shm"; sqlite.org/walformat.html, "The WAL-Index File Format") begins with
- * a header of 48 bytes, twice. All integers are in the machine's order:
- *     0 version 3007000   8 change counter   16 frames   20 pages   24 frame checksum   32 salts
- * Each commit changes it, and frames, checksum and salts are those of the WAL file itself, so that
- * another process finds the same values for the same content.
+ * The WAL's shared index ("-shm"; sqlite.org/walformat.html, "The WAL-Index File Format") begins
+ * with a header of 48 bytes, twice. All integers are in the machine's order: 0 version 3007000   8
+ * change counter   16 frames   20 pages   24 frame checksum   32 salts Each commit changes it, and
+ * frames, checksum and salts are those of the WAL file itself, so that another process finds the
+ * same values for the same content.
  */
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "connectors/sqlite/source.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,10 +23,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "base/clock.h"
-#include "base/failpoint.h"
-#include "base/log.h"
-#include "connectors/sqlite/source.h"
 
 enum { WAL_INDEX_VERSION = 3007000, WAL_INDEX_REGION = 32768 };
 
@@ -31,8 +31,8 @@ enum { CLOCK_TICK_MS = 20, COARSE_TICK_MS = 2000 };
 
 /* ---------------------------------------------------------------- opening */
 
-static enum status file_beside_exists(struct sqlite_database *self, const char *suffix, bool *exists,
-                                      struct error *error)
+static enum status file_beside_exists(struct sqlite_database *self, const char *suffix,
+                                      bool *exists, struct error *error)
 {
     struct stat facts;
     char *path = arena_format(self->arena, "%s%s", self->path, suffix);
@@ -43,14 +43,15 @@ static enum status file_beside_exists(struct sqlite_database *self, const char *
     return STATUS_OK;
 }
 
-/* A helper that may write; if there can be none, one connection with a mutex serves every thread. */
+/* A helper that may write; if there can be none, one connection with a mutex serves every thread.
+ */
 static enum status open_helper(struct sqlite_database *self, struct error *error)
 {
     struct sqlite_source *source = self->source;
 
     if (access(self->path, W_OK) == 0 &&
-        sqlite_connection_open(self->path, CONNECTION_WRITE, self->timeout_ms, &source->helper, NULL) ==
-            STATUS_OK &&
+        sqlite_connection_open(self->path, CONNECTION_WRITE, self->timeout_ms, &source->helper,
+                               NULL) == STATUS_OK &&
         sqlite3_db_readonly(source->helper, "main") == 0) {
         return STATUS_OK;
     }
@@ -60,8 +61,8 @@ static enum status open_helper(struct sqlite_database *self, struct error *error
     self->base.limits.readers_max = 1;
     sqlite_connection_close(self->control);
     self->control = NULL;
-    return sqlite_connection_open(self->path, CONNECTION_READ_SHARED, self->timeout_ms, &self->control,
-                                  error);
+    return sqlite_connection_open(self->path, CONNECTION_READ_SHARED, self->timeout_ms,
+                                  &self->control, error);
 }
 
 static enum status read_journal_mode(struct sqlite_database *self, struct error *error)
@@ -78,7 +79,8 @@ static enum status read_journal_mode(struct sqlite_database *self, struct error 
         return sqlite_error(self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ, self->shown,
                             "it can't be read", error);
     }
-    if (sqlite_prepare(self, self->control, "PRAGMA main.journal_mode", &statement, error) != STATUS_OK) {
+    if (sqlite_prepare(self, self->control, "PRAGMA main.journal_mode", &statement, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     if (sqlite3_step(statement) == SQLITE_ROW) {
@@ -100,8 +102,8 @@ static enum status set_temporary_folder(struct sqlite_database *self, const char
     return status;
 }
 
-/* Process-wide in SQLite: where its sorts spill to. A run has made the folder by the time it takes its
- * snapshot; a check makes none, and sorts where SQLite does by itself. */
+/* Process-wide in SQLite: where its sorts spill to. A run has made the folder by the time it takes
+ * its snapshot; a check makes none, and sorts where SQLite does by itself. */
 static enum status use_spill_folder(struct sqlite_database *self, struct error *error)
 {
     if (self->spill_folder == NULL || self->source->temporary_folder_set ||
@@ -132,8 +134,9 @@ enum status sqlite_source_opened(struct sqlite_database *self, bool immutable, s
     if (immutable && wal_has_content) {
         error_set(error, ERROR_SOURCE_INVALID, self->shown,
                   "immutable=true would lose what is in its -wal file");
-        error_hint(error, "open it without the option, or let SQLite fold the WAL in first: sqlite3 "
-                          "FILE 'PRAGMA wal_checkpoint(TRUNCATE)'");
+        error_hint(error,
+                   "open it without the option, or let SQLite fold the WAL in first: sqlite3 "
+                   "FILE 'PRAGMA wal_checkpoint(TRUNCATE)'");
         return STATUS_FAILED;
     }
     if (!immutable && open_helper(self, error) != STATUS_OK) {
@@ -196,7 +199,8 @@ void sqlite_source_closing(struct sqlite_database *self)
 }
 
 /* A reader of a clean WAL database leaves an empty -wal and a -shm file behind; SQLite removes them
- * when a connection that may write is the last to close. Nothing is in them, so nothing is folded in. */
+ * when a connection that may write is the last to close. Nothing is in them, so nothing is folded
+ * in. */
 static void tidy(struct sqlite_database *self)
 {
     struct sqlite_source *source = self->source;
@@ -292,8 +296,8 @@ static int64_t stat_ms(const struct timespec *time)
 }
 
 /*
- * Waits until a change from now on would be stamped later than the last one. False if that would take
- * too long (clock set back): then nothing is proven.
+ * Waits until a change from now on would be stamped later than the last one. False if that would
+ * take too long (clock set back): then nothing is proven.
  */
 static bool stamps_settled(struct sqlite_database *self, struct stat *facts)
 {
@@ -303,8 +307,9 @@ static bool stamps_settled(struct sqlite_database *self, struct stat *facts)
             return false;
         }
         bool coarse = facts->st_mtim.tv_nsec == 0 && facts->st_ctim.tv_nsec == 0;
-        int64_t last = stat_ms(&facts->st_mtim) > stat_ms(&facts->st_ctim) ? stat_ms(&facts->st_mtim)
-                                                                           : stat_ms(&facts->st_ctim);
+        int64_t last = stat_ms(&facts->st_mtim) > stat_ms(&facts->st_ctim)
+                           ? stat_ms(&facts->st_mtim)
+                           : stat_ms(&facts->st_ctim);
         if (clock_utc_us() / 1000 > last + (coarse ? COARSE_TICK_MS : CLOCK_TICK_MS)) {
             return true;
         }
@@ -313,9 +318,10 @@ static bool stamps_settled(struct sqlite_database *self, struct stat *facts)
 }
 
 /*
- * Everything that a commit changes: in rollback mode the change counter, the size and the stamps of the
- * file; in WAL mode the stamps (a checkpoint writes the file) and the WAL's frames, whose checksum goes
- * over all of them. A checkpoint or a touch alone makes the token differ too: that only costs a proof.
+ * Everything that a commit changes: in rollback mode the change counter, the size and the stamps of
+ * the file; in WAL mode the stamps (a checkpoint writes the file) and the WAL's frames, whose
+ * checksum goes over all of them. A checkpoint or a touch alone makes the token differ too: that
+ * only costs a proof.
  */
 static enum status make_token(struct sqlite_database *self, struct arena *arena, const char **token,
                               struct error *error)
@@ -343,7 +349,8 @@ static enum status make_token(struct sqlite_database *self, struct arena *arena,
         proven = proven && source->wal_index != NULL;
         if (version->frames > 0) {
             buffer_format(&text, " wal %08x%08x %u %u %08x%08x", version->salt[0], version->salt[1],
-                          version->frames, version->pages, version->checksum[0], version->checksum[1]);
+                          version->frames, version->pages, version->checksum[0],
+                          version->checksum[1]);
         }
     }
     if (!proven) {
@@ -352,8 +359,9 @@ static enum status make_token(struct sqlite_database *self, struct arena *arena,
     *token = arena_copy_string(arena, buffer_string(&text));
     bool failed = text.failed || *token == NULL;
     buffer_free(&text);
-    return failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for the snapshot's token")
-                  : STATUS_OK;
+    return failed
+               ? error_set(error, ERROR_MEMORY, self->shown, "no memory for the snapshot's token")
+               : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- taking it */
@@ -381,12 +389,13 @@ static enum status open_readers(struct sqlite_database *self, uint32_t count, st
 }
 
 /* Sets the connection's memory bound and begins its read transaction. */
-static enum status begin_reading(struct sqlite_database *self, sqlite3 *connection, int64_t cache_kib,
-                                 struct error *error)
+static enum status begin_reading(struct sqlite_database *self, sqlite3 *connection,
+                                 int64_t cache_kib, struct error *error)
 {
     char sql[160];
     snprintf(sql, sizeof sql,
-             "PRAGMA cache_size = -%" PRId64 "; PRAGMA temp_store = FILE; PRAGMA automatic_index = ON;"
+             "PRAGMA cache_size = -%" PRId64
+             "; PRAGMA temp_store = FILE; PRAGMA automatic_index = ON;"
              " BEGIN; SELECT 1 FROM main.sqlite_schema LIMIT 1",
              cache_kib);
     return sqlite_execute(self, connection, sql, error);
@@ -496,7 +505,8 @@ static enum status source_snapshot(struct database *database, uint32_t reader_co
     return make_token(self, arena, token, error);
 }
 
-static enum status source_caveats(struct database *database, struct buffer *out, struct error *error)
+static enum status source_caveats(struct database *database, struct buffer *out,
+                                  struct error *error)
 {
     struct sqlite_database *self = sqlite_database_of(database);
     const struct sqlite_source *source = self->source;
@@ -507,18 +517,22 @@ static enum status source_caveats(struct database *database, struct buffer *out,
         buffer_format(out, "%s is an empty file: a database without tables\n", self->shown);
     }
     if (source->immutable) {
-        buffer_append_string(out, "immutable=true: if something writes to the file meanwhile, what is "
-                                  "read is undefined\n");
+        buffer_append_string(out,
+                             "immutable=true: if something writes to the file meanwhile, what is "
+                             "read is undefined\n");
     } else if (!source->wal) {
-        buffer_append_string(out, "the source is not in WAL mode: its writers wait while the copy reads "
-                                  "(PRAGMA journal_mode=WAL avoids it)\n");
+        buffer_append_string(out,
+                             "the source is not in WAL mode: its writers wait while the copy reads "
+                             "(PRAGMA journal_mode=WAL avoids it)\n");
     } else {
-        buffer_append_string(out, "the source's WAL can't be reset while the copy reads: it grows by "
-                                  "what is written meanwhile\n");
+        buffer_append_string(out,
+                             "the source's WAL can't be reset while the copy reads: it grows by "
+                             "what is written meanwhile\n");
     }
     if (source->single) {
-        buffer_append_string(out, "the source's file can't be written to, so no lock can be had: one "
-                                  "reader\n");
+        buffer_append_string(out,
+                             "the source's file can't be written to, so no lock can be had: one "
+                             "reader\n");
     }
     return STATUS_OK;
 }

@@ -1,9 +1,10 @@
-/* The source side of the SQLite connector: its catalogue, its snapshot and how requests become SQL. */
+/* The source side of the SQLite connector: its catalogue, its snapshot and how requests become SQL.
+ */
 #ifndef TRANSHUME_CONNECTORS_SQLITE_SOURCE_H
 #define TRANSHUME_CONNECTORS_SQLITE_SOURCE_H
 
-#include <pthread.h>
 #include "connectors/sqlite/sqlite_internal.h"
+#include <pthread.h>
 
 /* ---------------------------------------------------------------- types.c */
 
@@ -51,8 +52,8 @@ struct catalog_table {
     const struct catalog_column *columns;
     const struct catalog_index *indexes;
     uint32_t index_count;
-    const struct catalog_key_part *key; /* of a WITHOUT ROWID table, in the order of its b-tree; none
-                                           if its collation is an application's own */
+    const struct catalog_key_part *key; /* of a WITHOUT ROWID table, in the order of its b-tree;
+                                           none if its collation is an application's own */
     uint32_t key_count;
     int32_t rowid_column; /* the INTEGER PRIMARY KEY, -1: none */
     bool sliceable;       /* sqlite3_blob_open works on it */
@@ -64,7 +65,8 @@ struct catalog {
     int64_t schema_version;
 };
 
-/* Reads all of it through `connection` into an arena of its own; free with arena_destroy(schema->arena). */
+/* Reads all of it through `connection` into an arena of its own; free with
+ * arena_destroy(schema->arena). */
 enum status catalog_read(struct sqlite_database *self, sqlite3 *connection, struct catalog *catalog,
                          struct error *error) MUST_USE;
 /* The instance's own copy, read at first use. Control thread. */
@@ -82,8 +84,8 @@ void catalog_append_key_part(struct buffer *sql, const struct catalog_table *tab
 /* Is this a name of the row key (a "rowid" that no column hides)? */
 bool catalog_is_row_key(const struct catalog_table *table, const char *name);
 
-/* query.c: prepares a user's query alone and refuses all but one SELECT that only reads. `length` is
- * that of the statement, without what follows its semicolon. */
+/* query.c: prepares a user's query alone and refuses all but one SELECT that only reads. `length`
+ * is that of the statement, without what follows its semicolon. */
 enum status query_check(sqlite3 *connection, const char *query, size_t *length,
                         struct error *error) MUST_USE;
 /* "(query\n)" without its closing semicolon. */
@@ -105,7 +107,8 @@ struct create_facts {
     struct create_foreign_key *foreign_keys; /* in the order of the text */
     uint32_t foreign_key_count;
 };
-enum status create_text_read(const char *sql, struct arena *arena, struct create_facts *facts) MUST_USE;
+enum status create_text_read(const char *sql, struct arena *arena,
+                             struct create_facts *facts) MUST_USE;
 
 /* ---------------------------------------------------------------- the source's state */
 
@@ -144,20 +147,21 @@ struct spill {
 };
 
 struct sqlite_source {
-    bool immutable;   /* no locks at all */
-    bool single;      /* the file can't be written to, so no lock is had: one connection serves all */
+    bool immutable; /* no locks at all */
+    bool single;    /* the file can't be written to, so no lock is had: one connection serves all */
     bool wal;
-    bool wal_found;   /* a -wal file was there before us */
+    bool wal_found; /* a -wal file was there before us */
     bool snapshot_taken;
-    sqlite3 *helper;  /* read-write, for the brief lock; NULL if immutable or single */
-    sqlite3 **idle;   /* readers of the snapshot, not yet handed out */
+    sqlite3 *helper; /* read-write, for the brief lock; NULL if immutable or single */
+    sqlite3 **idle;  /* readers of the snapshot, not yet handed out */
     uint32_t idle_count;
-    sqlite3 *large;   /* for slices; `control` if single */
-    pthread_mutex_t lock; /* guards `large` and everything reached through it, and the lists below */
+    sqlite3 *large; /* for slices; `control` if single */
+    pthread_mutex_t
+        lock; /* guards `large` and everything reached through it, and the lists below */
     struct catalog catalog;
     bool catalog_read;
-    struct row_count *counts;      /* control thread */
-    struct excess_digits *excess;  /* under `lock`; malloc */
+    struct row_count *counts;           /* control thread */
+    struct excess_digits *excess;       /* under `lock`; malloc */
     const volatile uint32_t *wal_index; /* NULL: can't be seen */
     struct wal_version version;
     char *spill_path; /* NULL: no spill was made */
@@ -194,7 +198,7 @@ enum { SPAN_KEY_PARTS_MAX = 64 };
 
 /* The bounds of a span as its bytes hold them: low < key <= high. */
 struct span_bounds {
-    bool by_key;   /* a primary key's tuple, else a rowid */
+    bool by_key; /* a primary key's tuple, else a rowid */
     bool has_low;
     bool has_high;
     int64_t low;
@@ -221,7 +225,8 @@ void span_append_condition(struct buffer *sql, const struct span_bounds *bounds,
 enum status span_bind(const struct span_bounds *bounds, sqlite3_stmt *statement,
                       struct error *error) MUST_USE;
 /* "A, 5" for people. */
-void span_print_values(const uint8_t *values, const uint8_t *end, uint32_t parts, struct buffer *out);
+void span_print_values(const uint8_t *values, const uint8_t *end, uint32_t parts,
+                       struct buffer *out);
 
 /* ---------------------------------------------------------------- request.c */
 
@@ -234,10 +239,10 @@ enum read_mode {
 /* One result column and what it is. */
 struct request_column {
     enum read_rule rule;
-    int32_t scale;         /* READ_DECIMAL: as declared, -1: not declared */
-    int32_t join;          /* -1: the root */
+    int32_t scale;                     /* READ_DECIMAL: as declared, -1: not declared */
+    int32_t join;                      /* -1: the root */
     const struct catalog_table *table; /* NULL: a query's */
-    int32_t column;        /* in the table, -1: row key or presence */
+    int32_t column;                    /* in the table, -1: row key or presence */
     const char *name;
     bool is_rowid;         /* the row key or what stands for it: always an integer */
     bool careful;          /* READ_CAREFUL: its storage class is in the next result column */
@@ -250,21 +255,21 @@ struct request_sql {
     struct request_column *columns;
     uint32_t column_count;
     uint32_t result_count; /* of result columns */
-    bool documents;  /* no columns were named: all of the root's, a MAP a row */
-    bool sliceable;  /* careful mode can tell its rows */
-    bool restarts;   /* the order is total, so that reading may go on after n rows */
+    bool documents;        /* no columns were named: all of the root's, a MAP a row */
+    bool sliceable;        /* careful mode can tell its rows */
+    bool restarts;         /* the order is total, so that reading may go on after n rows */
 };
 
 /*
- * Writes the SELECT of a request: the root is _t0, join n is _t<n+1>. Columns live in `arena`. A join
- * whose columns were sorted by `prepare` is read through the sorted list, if `with_spills`.
+ * Writes the SELECT of a request: the root is _t0, join n is _t<n+1>. Columns live in `arena`. A
+ * join whose columns were sorted by `prepare` is read through the sorted list, if `with_spills`.
  */
 struct request_options {
     sqlite3 *connection; /* of the calling thread: queries are described on it */
     const char *schema;  /* that holds the tables: "main" */
     enum read_mode mode;
     bool with_spills;
-    bool with_offset;    /* adds LIMIT -1 OFFSET :skip */
+    bool with_offset; /* adds LIMIT -1 OFFSET :skip */
 };
 enum status request_compile(struct sqlite_database *self, const struct read_request *request,
                             const struct span *span, struct request_options options,
@@ -283,17 +288,17 @@ struct join_part {
     int32_t column;
     char from_affinity; /* SQLite's, 'U': not known, an expression's */
     char affinity;
-    bool from_first;     /* which side stands left of the "=" and so says the collation */
+    bool from_first; /* which side stands left of the "=" and so says the collation */
     const char *collation;
 };
 
 struct join_facts {
-    const struct catalog_table *from;  /* NULL: a query */
+    const struct catalog_table *from; /* NULL: a query */
     const struct catalog_table *table;
     struct join_part *parts;
     uint32_t part_count;
-    bool unique;           /* at most one row of the table can be equal */
-    const char *signature; /* what a spill for it is sorted by */
+    bool unique;               /* at most one row of the table can be equal */
+    const char *signature;     /* what a spill for it is sorted by */
     const struct spill *spill; /* NULL: there is none */
 };
 
@@ -302,20 +307,24 @@ enum status join_resolve(struct sqlite_database *self, const struct read_request
                          sqlite3 *connection, struct arena *arena, struct join_facts **joins,
                          struct error *error) MUST_USE;
 /* alias."column", or alias.rowid; `table` NULL: a query's column. */
-enum status join_append_column(struct buffer *sql, const char *alias, const struct catalog_table *table,
-                               const char *name, struct error *error) MUST_USE;
+enum status join_append_column(struct buffer *sql, const char *alias,
+                               const struct catalog_table *table, const char *name,
+                               struct error *error) MUST_USE;
 /* " CROSS JOIN …" or " LEFT JOIN …" of join `index`. */
 enum status join_append(struct buffer *sql, const struct read_request *request, uint32_t index,
                         const struct join_facts *joins, const char *schema,
                         struct error *error) MUST_USE;
-/* The row key of alias `_<letter><number>`, part by part, after a separator each. False: it has none. */
+/* The row key of alias `_<letter><number>`, part by part, after a separator each. False: it has
+ * none. */
 bool join_append_row_key(struct buffer *sql, const struct catalog_table *table, const char *alias,
                          const char *separator);
 uint32_t join_row_key_count(const struct catalog_table *table);
-/* The same in the order of the table's b-tree, or (of_list) the order of its sorted list's entries. */
+/* The same in the order of the table's b-tree, or (of_list) the order of its sorted list's entries.
+ */
 void join_append_order(struct buffer *sql, const struct catalog_table *table, const char *alias,
                        bool of_list, const char *separator);
-const char *join_key_direction(const struct catalog_table *table, uint32_t part); /* "" or " DESC" */
+const char *join_key_direction(const struct catalog_table *table,
+                               uint32_t part); /* "" or " DESC" */
 
 /* spill.c */
 enum status source_prepare(struct database *self, const struct read_request *const *requests,
@@ -333,14 +342,15 @@ void spill_remove(struct sqlite_source *source);
 struct reader {
     struct sqlite_database *database;
     sqlite3 *connection;
-    bool owned;          /* closed with the reader */
+    bool owned; /* closed with the reader */
     bool spill_attached;
 };
 
 enum status source_reader_open(struct database *self, struct reader **reader, struct error *error);
 void source_reader_close(struct reader *reader);
 enum status source_cursor_open(struct reader *reader, const struct read_request *request,
-                               const struct span *span, struct cursor **cursor, struct error *error);
+                               const struct span *span, struct cursor **cursor,
+                               struct error *error);
 enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                                struct batch **batch, struct error *error);
 void source_cursor_close(struct cursor *cursor);
@@ -349,17 +359,17 @@ void source_cursor_close(struct cursor *cursor);
 enum status cell_text_copy(const char *from, size_t length, struct arena *arena,
                            struct cell *cell) MUST_USE;
 /*
- * A result row's values, as the columns' rules say; texts and BLOBs are copied into the arena. `bytes`
- * grows by what was copied, excess[i] by one if value i had more digits than declared. STATUS_FAILED:
- * memory is out.
+ * A result row's values, as the columns' rules say; texts and BLOBs are copied into the arena.
+ * `bytes` grows by what was copied, excess[i] by one if value i had more digits than declared.
+ * STATUS_FAILED: memory is out.
  */
 enum status cells_read(sqlite3_stmt *row, const struct request_column *columns, uint32_t count,
                        struct arena *arena, struct cell *cells, size_t *bytes,
                        uint64_t *excess) MUST_USE;
 
 /*
- * One text or BLOB of a row: whole in the batch's arena up to the slice limit, else a handle that the
- * batch keeps. `blob` is the column's own handle (NULL at first), used again for the next row.
+ * One text or BLOB of a row: whole in the batch's arena up to the slice limit, else a handle that
+ * the batch keeps. `blob` is the column's own handle (NULL at first), used again for the next row.
  */
 enum status large_read(struct sqlite_database *self, const struct request_column *column,
                        int64_t row_key, bool is_text, sqlite3_blob **blob, struct batch *batch,

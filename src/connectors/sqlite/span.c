@@ -4,14 +4,14 @@
  *     byte 0      format: 1
  *     byte 1      flags: 1 has low, 2 has high, 4 by primary key
  *     by rowid:   low and high, 8 bytes each, little-endian, zero where open
- *     by key:     byte 2: number of parts; then the low tuple, then the high one, each where there is one
- *     a part      one byte: SQLite's storage class (1 integer, 2 float, 3 text, 4 BLOB, 5 NULL);
+ *     by key:     byte 2: number of parts; then the low tuple, then the high one, each where there
+ * is one a part      one byte: SQLite's storage class (1 integer, 2 float, 3 text, 4 BLOB, 5 NULL);
  *                 integer and float: 8 bytes; text and BLOB: 4 bytes of length, then the bytes
  */
-#include <stdio.h>
-#include <string.h>
 #include "base/text.h"
 #include "connectors/sqlite/source.h"
+#include <stdio.h>
+#include <string.h>
 
 enum { SPAN_FORMAT = 1, SPAN_HAS_LOW = 1, SPAN_HAS_HIGH = 2, SPAN_BY_KEY = 4 };
 
@@ -51,8 +51,9 @@ void span_append_values(struct buffer *out, sqlite3_stmt *row, uint32_t parts)
             memcpy(&bits, &value, sizeof bits);
             append_u64(out, bits);
         } else if (class == SQLITE_TEXT || class == SQLITE_BLOB) {
-            const void *bytes = class == SQLITE_TEXT ? (const void *)sqlite3_column_text(row, (int)i)
-                                                     : sqlite3_column_blob(row, (int)i);
+            const void *bytes = class == SQLITE_TEXT
+                                    ? (const void *)sqlite3_column_text(row, (int)i)
+                                    : sqlite3_column_blob(row, (int)i);
             uint32_t length = (uint32_t)sqlite3_column_bytes(row, (int)i);
             append_u32(out, length);
             buffer_append(out, bytes, length);
@@ -63,7 +64,8 @@ void span_append_values(struct buffer *out, sqlite3_stmt *row, uint32_t parts)
 void span_encode_rowid(struct buffer *out, const int64_t *low, const int64_t *high)
 {
     buffer_append_byte(out, SPAN_FORMAT);
-    buffer_append_byte(out, (char)((low != NULL ? SPAN_HAS_LOW : 0) | (high != NULL ? SPAN_HAS_HIGH : 0)));
+    buffer_append_byte(
+        out, (char)((low != NULL ? SPAN_HAS_LOW : 0) | (high != NULL ? SPAN_HAS_HIGH : 0)));
     append_u64(out, low != NULL ? (uint64_t)*low : 0);
     append_u64(out, high != NULL ? (uint64_t)*high : 0);
 }
@@ -92,12 +94,16 @@ static const uint8_t *value_end(const uint8_t *at, const uint8_t *end)
     size_t left = (size_t)(end - at) - 1;
     switch (*at) {
     case SQLITE_INTEGER:
-    case SQLITE_FLOAT: return left >= 8 ? at + 9 : NULL;
+    case SQLITE_FLOAT:
+        return left >= 8 ? at + 9 : NULL;
     case SQLITE_TEXT:
     case SQLITE_BLOB:
-        return left >= 4 && left - 4 >= read_little(at + 1, 4) ? at + 5 + read_little(at + 1, 4) : NULL;
-    case SQLITE_NULL: return at + 1;
-    default: return NULL;
+        return left >= 4 && left - 4 >= read_little(at + 1, 4) ? at + 5 + read_little(at + 1, 4)
+                                                               : NULL;
+    case SQLITE_NULL:
+        return at + 1;
+    default:
+        return NULL;
     }
 }
 
@@ -111,12 +117,14 @@ static const uint8_t *tuple_end(const uint8_t *at, const uint8_t *end, uint32_t 
 
 static enum status bad_bounds(const struct span *span, struct error *error)
 {
-    error_set(error, ERROR_LEDGER_INVALID, span->printable, "the bounds of a span can't be understood");
+    error_set(error, ERROR_LEDGER_INVALID, span->printable,
+              "the bounds of a span can't be understood");
     error_hint(error, "the ledger was written by another program or damaged; start a new run");
     return STATUS_FAILED;
 }
 
-static enum status decode_key(const struct span *span, struct span_bounds *bounds, struct error *error)
+static enum status decode_key(const struct span *span, struct span_bounds *bounds,
+                              struct error *error)
 {
     const uint8_t *at = span->bounds + 3;
     bounds->parts = span->bounds_length >= 3 ? span->bounds[2] : 0;
@@ -186,8 +194,8 @@ void span_append_condition(struct buffer *sql, const struct span_bounds *bounds,
         if (bounds->by_key) {
             append_tuple(sql, bounds, table, alias, low);
         } else {
-            buffer_format(sql, " AND %s.%s %s :%s0", alias, table->schema->row_key, low ? ">" : "<=",
-                          low ? "low" : "high");
+            buffer_format(sql, " AND %s.%s %s :%s0", alias, table->schema->row_key,
+                          low ? ">" : "<=", low ? "low" : "high");
         }
     }
 }
@@ -209,7 +217,8 @@ static int bind_value(sqlite3_stmt *statement, int parameter, const uint8_t *val
     case SQLITE_BLOB:
         return sqlite3_bind_blob(statement, parameter, value + 5, (int)read_little(value + 1, 4),
                                  SQLITE_TRANSIENT);
-    default: return sqlite3_bind_null(statement, parameter);
+    default:
+        return sqlite3_bind_null(statement, parameter);
     }
 }
 
@@ -229,12 +238,14 @@ static int bind_tuple(const struct span_bounds *bounds, const uint8_t *values, c
     return result;
 }
 
-enum status span_bind(const struct span_bounds *bounds, sqlite3_stmt *statement, struct error *error)
+enum status span_bind(const struct span_bounds *bounds, sqlite3_stmt *statement,
+                      struct error *error)
 {
     int result = SQLITE_OK;
 
     if (bounds->by_key) {
-        result = bounds->has_low ? bind_tuple(bounds, bounds->low_values, "low", statement) : SQLITE_OK;
+        result =
+            bounds->has_low ? bind_tuple(bounds, bounds->low_values, "low", statement) : SQLITE_OK;
         if (result == SQLITE_OK && bounds->has_high) {
             result = bind_tuple(bounds, bounds->high_values, "high", statement);
         }
@@ -262,7 +273,8 @@ enum status sqlite_span_bind(const struct span *span, sqlite3_stmt *statement, s
     return span_bind(&bounds, statement, error);
 }
 
-void span_print_values(const uint8_t *values, const uint8_t *end, uint32_t parts, struct buffer *out)
+void span_print_values(const uint8_t *values, const uint8_t *end, uint32_t parts,
+                       struct buffer *out)
 {
     for (uint32_t i = 0; i < parts && values != NULL; i++) {
         char text[64];
@@ -270,7 +282,9 @@ void span_print_values(const uint8_t *values, const uint8_t *end, uint32_t parts
         uint64_t bits = *values <= SQLITE_FLOAT ? read_little(values + 1, 8) : 0;
         buffer_append_string(out, i > 0 ? ", " : "");
         switch (*values) {
-        case SQLITE_INTEGER: buffer_append_int64(out, (int64_t)bits); break;
+        case SQLITE_INTEGER:
+            buffer_append_int64(out, (int64_t)bits);
+            break;
         case SQLITE_FLOAT:
             memcpy(&number, &bits, sizeof number);
             buffer_format(out, "%.17g", number);
@@ -286,7 +300,9 @@ void span_print_values(const uint8_t *values, const uint8_t *end, uint32_t parts
             }
             buffer_append_string(out, read_little(values + 1, 4) > 16 ? "...'" : "'");
             break;
-        default: buffer_append_string(out, "NULL"); break;
+        default:
+            buffer_append_string(out, "NULL");
+            break;
         }
         values = value_end(values, end);
     }

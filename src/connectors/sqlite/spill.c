@@ -1,8 +1,10 @@
 /*
- * Joins whose columns have no usable index: SQLite would build one in memory for each statement, that is
- * for each chunk. Instead (join columns, row key) is sorted once, to a private file beside the run's
- * other spills, and every cursor reads through it.
+ * Joins whose columns have no usable index: SQLite would build one in memory for each statement,
+ * that is for each chunk. Instead (join columns, row key) is sorted once, to a private file beside
+ * the run's other spills, and every cursor reads through it.
  */
+#include "base/failpoint.h"
+#include "connectors/sqlite/source.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "base/failpoint.h"
-#include "connectors/sqlite/source.h"
 
 struct spiller {
     struct sqlite_database *self;
@@ -40,7 +40,8 @@ const struct spill *spill_find(const struct sqlite_source *source, const char *t
 /* ---------------------------------------------------------------- what lacks an index */
 
 /* Marks the joins whose table SQLite would scan for each row of the outer side. */
-static enum status find_scans(struct spiller *spiller, const struct read_request *request, bool *scans)
+static enum status find_scans(struct spiller *spiller, const struct read_request *request,
+                              bool *scans)
 {
     struct sqlite_database *self = spiller->self;
     struct request_options options = {.connection = self->control, .schema = "main"};
@@ -76,16 +77,22 @@ static enum status find_scans(struct spiller *spiller, const struct read_request
 static const char *affinity_name(char affinity)
 {
     switch (affinity) {
-    case 'I': return "INTEGER";
-    case 'R': return "REAL";
-    case 'N': return "NUMERIC";
-    case 'T': return "TEXT";
-    default: return "BLOB";
+    case 'I':
+        return "INTEGER";
+    case 'R':
+        return "REAL";
+    case 'N':
+        return "NUMERIC";
+    case 'T':
+        return "TEXT";
+    default:
+        return "BLOB";
     }
 }
 
 /* The table of the list: k0 … are compared as the join compares, r0 … are the row key. */
-static void append_create(struct buffer *sql, const struct spill *spill, const struct join_facts *facts)
+static void append_create(struct buffer *sql, const struct spill *spill,
+                          const struct join_facts *facts)
 {
     const char *signature = spill->signature;
 
@@ -116,15 +123,15 @@ static void append_create(struct buffer *sql, const struct spill *spill, const s
     buffer_append_string(sql, ")) WITHOUT ROWID");
 }
 
-static enum status append_select(struct spiller *spiller, struct buffer *sql, const struct spill *spill,
-                                 const struct join_facts *facts)
+static enum status append_select(struct spiller *spiller, struct buffer *sql,
+                                 const struct spill *spill, const struct join_facts *facts)
 {
     for (int pass = 0; pass < 3; pass++) {
         static const char *const heads[] = {"SELECT ", " WHERE ", " ORDER BY "};
         for (uint32_t i = 0; i < facts->part_count; i++) {
             buffer_append_string(sql, i == 0 ? heads[pass] : pass == 1 ? " AND " : ", ");
-            if (join_append_column(sql, "_s", facts->table, spill->columns.names[i], spiller->error) !=
-                STATUS_OK) {
+            if (join_append_column(sql, "_s", facts->table, spill->columns.names[i],
+                                   spiller->error) != STATUS_OK) {
                 return STATUS_FAILED;
             }
             if (pass == 1) {
@@ -234,9 +241,11 @@ static enum status open_output(struct spiller *spiller)
     source->spill_path = arena_format(spiller->self->arena, "%s/sqlite-%016" PRIx64 ".spill",
                                       spiller->self->spill_folder, random);
     if (source->spill_path == NULL) {
-        return error_set(spiller->error, ERROR_MEMORY, spiller->self->shown, "no memory for a path");
+        return error_set(spiller->error, ERROR_MEMORY, spiller->self->shown,
+                         "no memory for a path");
     }
-    int descriptor = open(source->spill_path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int descriptor =
+        open(source->spill_path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (descriptor < 0) {
         return error_set_errno(spiller->error, ERROR_STATE_WRITE, errno, source->spill_path,
                                "a file for sorting can't be made");
@@ -262,12 +271,14 @@ static enum status add_spill(struct spiller *spiller, const struct read_join *jo
     const char **names = arena_allocate_zeroed(arena, join->columns.count, sizeof *names);
 
     if (spill == NULL || names == NULL) {
-        return error_set(spiller->error, ERROR_MEMORY, spiller->self->shown, "no memory for a list");
+        return error_set(spiller->error, ERROR_MEMORY, spiller->self->shown,
+                         "no memory for a list");
     }
     for (uint32_t i = 0; i < join->columns.count; i++) {
         names[i] = arena_copy_string(arena, join->columns.names[i]);
         if (names[i] == NULL) {
-            return error_set(spiller->error, ERROR_MEMORY, spiller->self->shown, "no memory for a list");
+            return error_set(spiller->error, ERROR_MEMORY, spiller->self->shown,
+                             "no memory for a list");
         }
     }
     spill->number = source->spill_count++;
@@ -329,10 +340,10 @@ enum status spill_attach(struct sqlite_database *self, sqlite3 *connection, stru
     sqlite3_bind_text(statement, 1, self->source->spill_path, -1, SQLITE_STATIC);
     int result = sqlite3_step(statement);
     sqlite3_finalize(statement);
-    return result == SQLITE_DONE ? STATUS_OK
-                                 : sqlite_error(connection, result, OPEN_SOURCE, ERROR_SOURCE_READ,
-                                                self->source->spill_path,
-                                                "a sorted list can't be opened", error);
+    return result == SQLITE_DONE
+               ? STATUS_OK
+               : sqlite_error(connection, result, OPEN_SOURCE, ERROR_SOURCE_READ,
+                              self->source->spill_path, "a sorted list can't be opened", error);
 }
 
 static enum status finish_output(struct spiller *spiller)

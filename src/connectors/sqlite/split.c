@@ -1,9 +1,10 @@
-/* Facts about a stream, and its spans: rowid ranges, or ranges of a WITHOUT ROWID table's whole key. */
+/* Facts about a stream, and its spans: rowid ranges, or ranges of a WITHOUT ROWID table's whole
+ * key. */
+#include "base/text.h"
+#include "connectors/sqlite/source.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include "base/text.h"
-#include "connectors/sqlite/source.h"
 
 struct splitter {
     struct sqlite_database *self;
@@ -18,7 +19,8 @@ struct splitter {
 static enum status fail(struct splitter *splitter, int result)
 {
     return sqlite_error(splitter->self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ,
-                        splitter->table->schema->name, "its rows can't be counted", splitter->error);
+                        splitter->table->schema->name, "its rows can't be counted",
+                        splitter->error);
 }
 
 static enum status out_of_memory(struct splitter *splitter)
@@ -38,9 +40,10 @@ static enum status ask_number(struct sqlite_database *self, const char *sql, con
     int result = sqlite3_step(statement);
     *number = result == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
     sqlite3_finalize(statement);
-    return result == SQLITE_ROW ? STATUS_OK
-                                : sqlite_error(self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ,
-                                               object, "its rows can't be counted", error);
+    return result == SQLITE_ROW
+               ? STATUS_OK
+               : sqlite_error(self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ, object,
+                              "its rows can't be counted", error);
 }
 
 enum status source_count_rows(struct sqlite_database *self, const struct catalog_table *table,
@@ -106,7 +109,8 @@ static enum status name_key(const struct catalog_table *table, struct arena *are
 }
 
 enum status source_describe_stream(struct database *database, const struct read_request *request,
-                                   struct arena *arena, struct stream_facts *facts, struct error *error)
+                                   struct arena *arena, struct stream_facts *facts,
+                                   struct error *error)
 {
     struct sqlite_database *self = sqlite_database_of(database);
     const struct catalog_table *table = NULL;
@@ -151,8 +155,8 @@ static enum status one_span(struct splitter *splitter, const char *printable)
                     splitter->total);
 }
 
-static enum status add_rowid_span(struct splitter *splitter, const int64_t *low, const int64_t *high,
-                                  int64_t first, int64_t last, int64_t rows)
+static enum status add_rowid_span(struct splitter *splitter, const int64_t *low,
+                                  const int64_t *high, int64_t first, int64_t last, int64_t rows)
 {
     struct buffer bounds = {0};
     span_encode_rowid(&bounds, low, high);
@@ -181,16 +185,17 @@ static enum status split_rowids(struct splitter *splitter, sqlite3_stmt *steppin
                                 int64_t last)
 {
     bool dense = (uint64_t)last - (uint64_t)first == (uint64_t)splitter->total - 1;
-    int64_t wanted = splitter->rows_wanted > (uint64_t)splitter->total ? splitter->total
-                                                                       : (int64_t)splitter->rows_wanted;
+    int64_t wanted = splitter->rows_wanted > (uint64_t)splitter->total
+                         ? splitter->total
+                         : (int64_t)splitter->rows_wanted;
     int64_t left = splitter->total;
     int64_t low = 0;
     bool has_low = false;
 
     while (left > wanted) {
         int64_t high = has_low ? low + wanted : first + wanted - 1;
-        int result = dense ? SQLITE_ROW
-                           : step_rowid(stepping, has_low ? &low : NULL, wanted, &high);
+        int result =
+            dense ? SQLITE_ROW : step_rowid(stepping, has_low ? &low : NULL, wanted, &high);
         if (result != SQLITE_ROW) {
             return fail(splitter, result);
         }
@@ -202,7 +207,8 @@ static enum status split_rowids(struct splitter *splitter, sqlite3_stmt *steppin
         has_low = true;
         left -= wanted;
     }
-    return add_rowid_span(splitter, has_low ? &low : NULL, NULL, has_low ? low + 1 : first, last, left);
+    return add_rowid_span(splitter, has_low ? &low : NULL, NULL, has_low ? low + 1 : first, last,
+                          left);
 }
 
 static enum status split_by_rowid(struct splitter *splitter)
@@ -266,8 +272,8 @@ static sqlite3_stmt *prepare_key(struct splitter *splitter, const struct span_bo
         buffer_append_string(&sql, table->key[i].descending == backwards ? " ASC" : " DESC");
     }
     buffer_append_string(&sql, counting ? "" : " LIMIT 1 OFFSET :skip");
-    enum status status = sqlite_prepare(splitter->self, splitter->self->control, buffer_string(&sql),
-                                        &statement, splitter->error);
+    enum status status = sqlite_prepare(splitter->self, splitter->self->control,
+                                        buffer_string(&sql), &statement, splitter->error);
     if (status == STATUS_OK && span_bind(bounds, statement, splitter->error) != STATUS_OK) {
         sqlite3_finalize(statement);
         statement = NULL;
@@ -277,8 +283,8 @@ static sqlite3_stmt *prepare_key(struct splitter *splitter, const struct span_bo
 }
 
 /* The tuple `skip` rows from the bounds' beginning (or end). STATUS_END: there are no more. */
-static enum status find_tuple(struct splitter *splitter, const struct span_bounds *bounds, int64_t skip,
-                              bool backwards, struct buffer *tuple)
+static enum status find_tuple(struct splitter *splitter, const struct span_bounds *bounds,
+                              int64_t skip, bool backwards, struct buffer *tuple)
 {
     sqlite3_stmt *statement = prepare_key(splitter, bounds, false, backwards);
     enum status status = STATUS_END;
@@ -298,7 +304,8 @@ static enum status find_tuple(struct splitter *splitter, const struct span_bound
     return status;
 }
 
-static enum status count_span(struct splitter *splitter, const struct span_bounds *bounds, int64_t *rows)
+static enum status count_span(struct splitter *splitter, const struct span_bounds *bounds,
+                              int64_t *rows)
 {
     sqlite3_stmt *statement = prepare_key(splitter, bounds, true, false);
     if (statement == NULL) {
@@ -322,8 +329,8 @@ static void set_end(struct span_bounds *bounds, const struct buffer *tuple, bool
 static char *print_tuple(struct splitter *splitter, const struct buffer *tuple, uint32_t parts)
 {
     struct buffer text = {0};
-    span_print_values((const uint8_t *)tuple->data, (const uint8_t *)tuple->data + tuple->length, parts,
-                      &text);
+    span_print_values((const uint8_t *)tuple->data, (const uint8_t *)tuple->data + tuple->length,
+                      parts, &text);
     char *copy = arena_copy_string(splitter->arena, buffer_string(&text));
     buffer_free(&text);
     return copy;
@@ -337,13 +344,13 @@ static enum status add_key_span(struct splitter *splitter, uint32_t parts, const
     const char *to = print_tuple(splitter, last, parts);
 
     span_encode_key(&bounds, parts, low->length > 0 ? low : NULL, high->length > 0 ? high : NULL);
-    return add_span(splitter, &bounds, arena_format(splitter->arena, "key (%s)..(%s)", from, to), to,
-                    rows);
+    return add_span(splitter, &bounds, arena_format(splitter->arena, "key (%s)..(%s)", from, to),
+                    to, rows);
 }
 
 /* One span after `low`; fills `high`, left empty in the last one. */
-static enum status next_key_span(struct splitter *splitter, uint32_t parts, const struct buffer *low,
-                                 struct buffer *high, int64_t *left)
+static enum status next_key_span(struct splitter *splitter, uint32_t parts,
+                                 const struct buffer *low, struct buffer *high, int64_t *left)
 {
     struct span_bounds bounds = {.by_key = true, .parts = parts};
     struct buffer last = {0};
@@ -432,7 +439,8 @@ enum status source_split(struct database *database, const struct read_request *r
     }
     if (status == STATUS_OK) {
         *span_count = (uint32_t)(splitter.spans.length / sizeof(struct span));
-        *spans = (struct span *)(void *)arena_copy(arena, splitter.spans.data, splitter.spans.length);
+        *spans =
+            (struct span *)(void *)arena_copy(arena, splitter.spans.data, splitter.spans.length);
         status = *spans == NULL || splitter.spans.failed ? out_of_memory(&splitter) : STATUS_OK;
     }
     buffer_free(&splitter.spans);

@@ -1,4 +1,8 @@
 /* The SQLite connector's descriptor: options, opening, closing and the identity of a file. */
+#include "base/text.h"
+#include "connectors/registry.h"
+#include "connectors/sqlite/source.h"
+#include "connectors/sqlite/sqlite_internal.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -6,10 +10,6 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-#include "base/text.h"
-#include "connectors/registry.h"
-#include "connectors/sqlite/source.h"
-#include "connectors/sqlite/sqlite_internal.h"
 
 static const char *const suffixes[] = {".db", ".sqlite", ".sqlite3", NULL};
 
@@ -17,8 +17,9 @@ static const struct connector_option options[] = {
     {.name = "immutable",
      .type = OPTION_BOOLEAN,
      .default_text = "false",
-     .help = "source: nothing writes to the file while it is read, so read it without any lock (for "
-             "WAL databases in folders that can't be written)"},
+     .help =
+         "source: nothing writes to the file while it is read, so read it without any lock (for "
+         "WAL databases in folders that can't be written)"},
     {.name = "slice",
      .type = OPTION_BYTES,
      .default_text = "1MiB",
@@ -80,9 +81,10 @@ static enum status check_regular(const char *path, enum open_mode mode, bool *ex
     return STATUS_OK;
 }
 
-/* The folder's real path and the file's own name, so that a file that is not there yet has a path too. */
-static enum status real_path(struct arena *arena, const char *path, bool exists, enum open_mode mode,
-                             const char **real, struct error *error)
+/* The folder's real path and the file's own name, so that a file that is not there yet has a path
+ * too. */
+static enum status real_path(struct arena *arena, const char *path, bool exists,
+                             enum open_mode mode, const char **real, struct error *error)
 {
     char *resolved = NULL;
     if (exists) {
@@ -94,15 +96,16 @@ static enum status real_path(struct arena *arena, const char *path, bool exists,
         const char *slash = strrchr(path, '/');
         const char *name = slash != NULL ? slash + 1 : path;
         const char *folder =
-            slash == NULL ? "." : arena_copy(arena, path, slash == path ? 1 : (size_t)(slash - path));
+            slash == NULL ? "."
+                          : arena_copy(arena, path, slash == path ? 1 : (size_t)(slash - path));
         resolved = folder != NULL ? realpath(folder, NULL) : NULL;
         if (resolved != NULL) {
             *real = arena_format(arena, "%s/%s", strcmp(resolved, "/") == 0 ? "" : resolved, name);
         }
     }
     if (resolved == NULL) {
-        error_set_errno(error, mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING, errno,
-                        path, "its folder can't be reached");
+        error_set_errno(error, mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING,
+                        errno, path, "its folder can't be reached");
         error_hint(error, "make the folder first, or give another path");
         return STATUS_FAILED;
     }
@@ -142,7 +145,8 @@ static enum status check_header(struct sqlite_database *self, off_t size, struct
         error_hint(error, "convert it: sqlite OLD .dump | sqlite3 NEW");
         return STATUS_FAILED;
     }
-    error_set(error, code, self->shown, "this is not a SQLite 3 database: it begins with \"%s\"", start);
+    error_set(error, code, self->shown, "this is not a SQLite 3 database: it begins with \"%s\"",
+              start);
     error_hint(error, "give a SQLite 3 file; an encrypted one has to be decrypted first");
     return STATUS_FAILED;
 }
@@ -157,14 +161,16 @@ static enum status open_control(struct sqlite_database *self, bool immutable, st
     return sqlite_connection_open(self->path, access, self->timeout_ms, &self->control, error);
 }
 
-static enum status set_limits(struct sqlite_database *self, const struct uri *uri, struct error *error)
+static enum status set_limits(struct sqlite_database *self, const struct uri *uri,
+                              struct error *error)
 {
     const char *slice = uri_parameter(uri, &connector_sqlite, "slice");
     uint64_t slice_bytes = 0;
 
     if (text_to_bytes(slice, &slice_bytes) != STATUS_OK || slice_bytes < 64 * 1024 ||
         slice_bytes > 512 * 1024 * 1024) {
-        return error_set(error, ERROR_BAD_VALUE, "slice", "%s is not between 64KiB and 512MiB", slice);
+        return error_set(error, ERROR_BAD_VALUE, "slice", "%s is not between 64KiB and 512MiB",
+                         slice);
     }
     self->base.limits = (struct connector_limits){
         .readers_max = 64,
@@ -243,7 +249,8 @@ static enum status sqlite_open(const struct open_options *open, struct database 
         sqlite_close(&self->base);
         return STATUS_FAILED;
     }
-    if (set_limits(self, open->uri, error) != STATUS_OK || open_file(self, open, error) != STATUS_OK) {
+    if (set_limits(self, open->uri, error) != STATUS_OK ||
+        open_file(self, open, error) != STATUS_OK) {
         sqlite_close(&self->base);
         return STATUS_FAILED;
     }

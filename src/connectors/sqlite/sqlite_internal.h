@@ -1,9 +1,10 @@
-/* What the files of the SQLite connector share: the instance, its connections and the SQL helpers. */
+/* What the files of the SQLite connector share: the instance, its connections and the SQL helpers.
+ */
 #ifndef TRANSHUME_CONNECTORS_SQLITE_INTERNAL_H
 #define TRANSHUME_CONNECTORS_SQLITE_INTERNAL_H
 
-#include <sqlite3.h>
 #include "connectors/connector.h"
+#include <sqlite3.h>
 
 struct sqlite_source;       /* source side: source.h */
 struct sqlite_target_state; /* target side: target.c's own */
@@ -18,8 +19,8 @@ struct sqlite_database {
     bool created_file; /* target: there was no file when it was opened */
     uint64_t memory_bytes;
     int64_t timeout_ms;
-    sqlite3 *control; /* the control thread's connection. Source: read-only, within the snapshot once
-                         that is taken; target: read-write */
+    sqlite3 *control; /* the control thread's connection. Source: read-only, within the snapshot
+                         once that is taken; target: read-write */
     struct sqlite_source *source;       /* NULL for a target */
     struct sqlite_target_state *target; /* NULL for a source */
 };
@@ -38,9 +39,10 @@ enum { SQLITE_TYPE_COUNT = 18 };
 extern const struct type_mapping sqlite_types[SQLITE_TYPE_COUNT];
 
 /* target.c: may the file, and the journals beside it, be written? Before it is opened. */
-enum status sqlite_target_check_place(const struct sqlite_database *database, struct error *error) MUST_USE;
-/* target.c: makes `database->target` when a target has just been opened (control is open), and frees it
- * (NULL is fine) before control is closed. */
+enum status sqlite_target_check_place(const struct sqlite_database *database,
+                                      struct error *error) MUST_USE;
+/* target.c: makes `database->target` when a target has just been opened (control is open), and
+ * frees it (NULL is fine) before control is closed. */
 enum status sqlite_target_opened(struct sqlite_database *database, struct error *error) MUST_USE;
 void sqlite_target_closing(struct sqlite_database *database);
 
@@ -55,12 +57,13 @@ enum connection_access {
 };
 
 /*
- * A connection without a mutex of its own (one thread at a time, unless shared) with the settings for files that
- * are not trusted: defensive, no extensions, no file URIs; its busy handler gives
- * up after timeout_ms. CONNECTION_CREATE is for targets; the others never checkpoint when they close.
+ * A connection without a mutex of its own (one thread at a time, unless shared) with the settings
+ * for files that are not trusted: defensive, no extensions, no file URIs; its busy handler gives up
+ * after timeout_ms. CONNECTION_CREATE is for targets; the others never checkpoint when they close.
  */
-enum status sqlite_connection_open(const char *path, enum connection_access access, int64_t timeout_ms,
-                                   sqlite3 **connection, struct error *error) MUST_USE;
+enum status sqlite_connection_open(const char *path, enum connection_access access,
+                                   int64_t timeout_ms, sqlite3 **connection,
+                                   struct error *error) MUST_USE;
 void sqlite_connection_close(sqlite3 *connection); /* NULL is fine */
 
 /*
@@ -79,7 +82,8 @@ enum status sqlite_execute(struct sqlite_database *database, sqlite3 *connection
 enum status sqlite_prepare(struct sqlite_database *database, sqlite3 *connection, const char *sql,
                            sqlite3_stmt **statement, struct error *error) MUST_USE;
 
-/* "name" with inner quotes doubled; 'text' likewise: the only ways into SQL for names of a source. */
+/* "name" with inner quotes doubled; 'text' likewise: the only ways into SQL for names of a source.
+ */
 void sqlite_append_name(struct buffer *out, const char *name);
 void sqlite_append_text(struct buffer *out, const char *text);
 
@@ -89,10 +93,12 @@ void sqlite_append_text(struct buffer *out, const char *text);
  * SELECT for a request over the attached schema (NULL: main), with the request's columns in order,
  * within a span. The parameters are bound by sqlite_span_bind on the prepared statement; the span's
  * parameters are the named ones that the SELECT uses, so the statement may hold more of its own.
- * Tables that `prepare` had to sort are not used here: requests with joins are refused (STATUS_AGAIN).
+ * Tables that `prepare` had to sort are not used here: requests with joins are refused
+ * (STATUS_AGAIN).
  */
-enum status sqlite_express_select(struct sqlite_database *source, const struct read_request *request,
-                                  const struct span *span, const char *schema, struct buffer *sql,
+enum status sqlite_express_select(struct sqlite_database *source,
+                                  const struct read_request *request, const struct span *span,
+                                  const char *schema, struct buffer *sql,
                                   struct error *error) MUST_USE;
 enum status sqlite_span_bind(const struct span *span, sqlite3_stmt *statement,
                              struct error *error) MUST_USE;

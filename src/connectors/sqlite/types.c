@@ -1,8 +1,9 @@
-/* Declared types of SQLite columns and what their values become; the table behind docs/types/sqlite.md. */
-#include <string.h>
-#include <strings.h>
+/* Declared types of SQLite columns and what their values become; the table behind
+ * docs/types/sqlite.md. */
 #include "base/text.h"
 #include "connectors/sqlite/source.h"
+#include <string.h>
+#include <strings.h>
 
 const struct type_mapping sqlite_types[SQLITE_TYPE_COUNT] = {
     {"INTEGER", VALUE_INT64, "every integer; a text or BLOB in such a column stays what it is",
@@ -10,10 +11,12 @@ const struct type_mapping sqlite_types[SQLITE_TYPE_COUNT] = {
     {"NUMERIC(p,s)", VALUE_DECIMAL,
      "also DECIMAL, DEC, NUMBER: floats become their shortest digits, integers have scale 0; digits "
      "beyond s are kept and counted",
-     "NUMERIC(p,s), stored as a float where it has a fraction", "exact up to 15 digits, else lossy"},
-    {"REAL", VALUE_FLOAT64, "also FLOAT and DOUBLE; infinities included", "REAL; NaN can't be stored",
-     "exact but NaN"},
-    {"BOOLEAN", VALUE_BOOL, "0 and 1; other values as stored", "BOOLEAN, stored as 0 or 1", "exact"},
+     "NUMERIC(p,s), stored as a float where it has a fraction",
+     "exact up to 15 digits, else lossy"},
+    {"REAL", VALUE_FLOAT64, "also FLOAT and DOUBLE; infinities included",
+     "REAL; NaN can't be stored", "exact but NaN"},
+    {"BOOLEAN", VALUE_BOOL, "0 and 1; other values as stored", "BOOLEAN, stored as 0 or 1",
+     "exact"},
     {"TEXT", VALUE_TEXT, "also CHAR and CLOB; lengths are not limits in SQLite", "TEXT", "exact"},
     {"TEXT", VALUE_ESCAPE, "a text that is not valid UTF-8: only another SQLite file can hold it",
      "TEXT, byte for byte", "exact"},
@@ -95,10 +98,14 @@ static bool is_decimal_word(const char *declared, size_t length)
 static enum value_kind kind_of(char affinity, const char *declared)
 {
     switch (affinity) {
-    case 'I': return VALUE_INT64;
-    case 'R': return VALUE_FLOAT64;
-    case 'B': return declared[0] == '\0' ? VALUE_TEXT : VALUE_BYTES;
-    default: return VALUE_TEXT;
+    case 'I':
+        return VALUE_INT64;
+    case 'R':
+        return VALUE_FLOAT64;
+    case 'B':
+        return declared[0] == '\0' ? VALUE_TEXT : VALUE_BYTES;
+    default:
+        return VALUE_TEXT;
     }
 }
 
