@@ -1,10 +1,10 @@
 /* Writes the resolved mapping as text, the same for every plan that makes the same records. */
 #include "plan/canonical_text.h"
 
-#include <stdlib.h>
-#include <string.h>
 #include "model/json_writer.h"
 #include "plan/mapping.h"
+#include <stdlib.h>
+#include <string.h>
 #include <xxhash.h>
 
 enum { CANONICAL_TEXT_VERSION = 1 };
@@ -252,10 +252,8 @@ static bool put_entity(struct buffer *out, const struct plan *plan,
 {
     const struct mapping *mapping = entity->mapping;
     const struct plan_stream *stream = &plan->streams[entity->stream];
-    struct text_writer writer = {.out = out,
-                                 .mapping = mapping->stream,
-                                 .stream = stream,
-                                 .request = &stream->request};
+    struct text_writer writer = {
+        .out = out, .mapping = mapping->stream, .stream = stream, .request = &stream->request};
     buffer_append_string(out, "entity ");
     put_name(out, entity->name);
     buffer_append_string(out, " table ");
@@ -273,8 +271,7 @@ static bool put_entity(struct buffer *out, const struct plan *plan,
     }
     if (mapping->document_star) {
         buffer_append_string(out, " all but ");
-        put_names(out,
-                  (struct column_list){mapping->star_except, mapping->star_except_count});
+        put_names(out, (struct column_list){mapping->star_except, mapping->star_except_count});
     }
     buffer_append_byte(out, '\n');
     return put_fields(&writer, mapping);

@@ -1,20 +1,20 @@
 /* The plan file: read, parsed, checked for form. */
 #include "plan/document.h"
 
-#include <string.h>
 #include "base/file.h"
 #include "plan/document_parts.h"
 #include "plan/faults.h"
 #include "plan/grammar.h"
 #include "plan/tree.h"
+#include <string.h>
 
 static enum status parse(struct plan_document *document, struct buffer *lines, struct error *error)
 {
     struct plan_faults faults;
     const struct plan_node *root = NULL;
     plan_faults_init(&faults, document->name, lines);
-    enum status status = plan_tree_read(document->text, document->length, document->arena, &faults,
-                                        &root, error);
+    enum status status =
+        plan_tree_read(document->text, document->length, document->arena, &faults, &root, error);
     if (status != STATUS_OK) {
         return status;
     }

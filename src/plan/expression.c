@@ -1,16 +1,16 @@
 /* Checks and evaluates SQLite expressions, one row at a time. */
 #include "plan/expression.h"
 
-#include <ctype.h>
-#include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include "base/buffer.h"
 #include "base/text.h"
 #include "model/convert.h"
 #include "model/decimal.h"
 #include "plan/expression_sandbox.h"
+#include <ctype.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { OPEN_NAMES_MAX = 500, DIGITS_IN_DOUBLE = 15 };
 
@@ -236,10 +236,10 @@ static const char *skip_name(const char *text, const char *name)
 static const struct {
     const char *text;
     enum expression_operator operator;
-} operators[] = {{"<=", EXPRESSION_LESS_EQUAL},    {">=", EXPRESSION_GREATER_EQUAL},
-                 {"==", EXPRESSION_EQUAL},         {"!=", EXPRESSION_NOT_EQUAL},
-                 {"<>", EXPRESSION_NOT_EQUAL},     {"<", EXPRESSION_LESS},
-                 {">", EXPRESSION_GREATER},        {"=", EXPRESSION_EQUAL}};
+} operators[] = {{"<=", EXPRESSION_LESS_EQUAL}, {">=", EXPRESSION_GREATER_EQUAL},
+                 {"==", EXPRESSION_EQUAL},      {"!=", EXPRESSION_NOT_EQUAL},
+                 {"<>", EXPRESSION_NOT_EQUAL},  {"<", EXPRESSION_LESS},
+                 {">", EXPRESSION_GREATER},     {"=", EXPRESSION_EQUAL}};
 
 void expression_simplify(struct plan_expression *expression)
 {
@@ -284,8 +284,8 @@ enum status expression_prepare(struct expression_sandbox *sandbox,
         buffer_format(&sql, "%s?%u AS ", i > 0 ? ", " : "", (unsigned)i + 1);
         append_quoted(&sql, expression->names[i]);
     }
-    buffer_append_string(&sql, expression->count == 0 ? "0 AS \"no column\") AS record"
-                                                      : ") AS record");
+    buffer_append_string(&sql,
+                         expression->count == 0 ? "0 AS \"no column\") AS record" : ") AS record");
     if (made != NULL) {
         made->sandbox = sandbox;
         made->expression = expression;

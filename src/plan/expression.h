@@ -1,4 +1,5 @@
-/* Expressions of a plan: SQLite's SQL in a sandbox that can read one row of values and nothing else. */
+/* Expressions of a plan: SQLite's SQL in a sandbox that can read one row of values and nothing
+ * else. */
 #ifndef TRANSHUME_PLAN_EXPRESSION_H
 #define TRANSHUME_PLAN_EXPRESSION_H
 
@@ -8,8 +9,8 @@
 
 /*
  * A sandbox is a SQLite connection of its own in memory, on one thread. Its authorizer lets through
- * SELECT, the columns of the row, and functions that give the same result for the same input; a limit
- * on operations ends what runs too long.
+ * SELECT, the columns of the row, and functions that give the same result for the same input; a
+ * limit on operations ends what runs too long.
  */
 struct expression_sandbox;
 enum status expression_sandbox_create(struct expression_sandbox **sandbox,
@@ -17,9 +18,10 @@ enum status expression_sandbox_create(struct expression_sandbox **sandbox,
 void expression_sandbox_destroy(struct expression_sandbox *sandbox);
 
 /*
- * Checks an expression over a row with the given column names and finds out which of them it uses, as
- * declared: `*used` in `arena`. With `open_names` any other name is taken for a column too (documents).
- * STATUS_FAILED: ERROR_PLAN_INVALID with the reason; an unknown column's name is in error->object.
+ * Checks an expression over a row with the given column names and finds out which of them it uses,
+ * as declared: `*used` in `arena`. With `open_names` any other name is taken for a column too
+ * (documents). STATUS_FAILED: ERROR_PLAN_INVALID with the reason; an unknown column's name is in
+ * error->object.
  */
 enum status expression_check(struct expression_sandbox *sandbox, const char *text,
                              const char *const *names, uint32_t name_count, bool open_names,
@@ -29,7 +31,8 @@ enum status expression_check(struct expression_sandbox *sandbox, const char *tex
 /* Recognises `COLUMN < 5` and the like, for which no SQLite is needed: fills simple and literal. */
 void expression_simplify(struct plan_expression *expression);
 /* The answer of a simple expression for an INT64 cell. */
-static inline bool expression_compare(enum expression_operator operator, int64_t left, int64_t right)
+static inline bool expression_compare(enum expression_operator operator, int64_t left,
+                                      int64_t right)
 {
     switch (operator) {
     case EXPRESSION_LESS:

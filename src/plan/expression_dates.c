@@ -1,7 +1,8 @@
-/* SQLite's date functions without the time of day and the place: the same input, the same result. */
+/* SQLite's date functions without the time of day and the place: the same input, the same result.
+ */
+#include "plan/expression_sandbox.h"
 #include <stdio.h>
 #include <string.h>
-#include "plan/expression_sandbox.h"
 
 enum { DATE_ARGUMENTS_MAX = 12 };
 
@@ -35,7 +36,7 @@ static sqlite3_stmt *prepare_call(const struct date_function *function, int coun
     }
     snprintf(sql + used, sizeof sql - (size_t)used, ")");
     return sqlite3_prepare_v2(function->plain, sql, -1, &statement, NULL) == SQLITE_OK ? statement
-                                                                                     : NULL;
+                                                                                       : NULL;
 }
 
 static void call(sqlite3_context *context, int count, sqlite3_value **arguments)
@@ -85,8 +86,7 @@ enum status expression_dates_register(struct expression_sandbox *sandbox, struct
         int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
         if (sqlite3_create_function_v2(sandbox->database, function->name, -1, flags, function, call,
                                        NULL, NULL, sqlite3_free) != SQLITE_OK) {
-            return error_set(error, ERROR_INTERNAL, NULL, "%s",
-                             sqlite3_errmsg(sandbox->database));
+            return error_set(error, ERROR_INTERNAL, NULL, "%s", sqlite3_errmsg(sandbox->database));
         }
     }
     return STATUS_OK;

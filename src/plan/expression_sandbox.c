@@ -15,15 +15,58 @@ enum {
 
 /* Functions whose result depends on their arguments alone. */
 static const char *const allowed_functions[] = {
-    "abs",        "ceil",       "ceiling",   "char",         "coalesce",   "date",
-    "datetime",   "floor",      "format",    "glob",         "hex",        "ifnull",
-    "iif",        "instr",      "json",      "json_array",   "json_array_length",
-    "json_extract", "json_object", "json_quote", "json_type", "json_valid", "julianday",
-    "length",     "like",       "likelihood", "likely",      "lower",      "ltrim",
-    "max",        "min",        "mod",       "nullif",       "printf",     "quote",
-    "replace",    "round",      "rtrim",     "sign",         "strftime",   "substr",
-    "substring",  "time",       "trim",      "trunc",        "typeof",     "unicode",
-    "unixepoch",  "unlikely",   "upper",     "->",           "->>",
+    "abs",
+    "ceil",
+    "ceiling",
+    "char",
+    "coalesce",
+    "date",
+    "datetime",
+    "floor",
+    "format",
+    "glob",
+    "hex",
+    "ifnull",
+    "iif",
+    "instr",
+    "json",
+    "json_array",
+    "json_array_length",
+    "json_extract",
+    "json_object",
+    "json_quote",
+    "json_type",
+    "json_valid",
+    "julianday",
+    "length",
+    "like",
+    "likelihood",
+    "likely",
+    "lower",
+    "ltrim",
+    "max",
+    "min",
+    "mod",
+    "nullif",
+    "printf",
+    "quote",
+    "replace",
+    "round",
+    "rtrim",
+    "sign",
+    "strftime",
+    "substr",
+    "substring",
+    "time",
+    "trim",
+    "trunc",
+    "typeof",
+    "unicode",
+    "unixepoch",
+    "unlikely",
+    "upper",
+    "->",
+    "->>",
 };
 
 static bool function_is_allowed(const char *name)
@@ -57,8 +100,8 @@ static int note_used(struct expression_sandbox *sandbox, const char *name)
 static int refuse(struct expression_sandbox *sandbox, const char *what, const char *name)
 {
     if (sandbox->refused[0] == '\0') {
-        snprintf(sandbox->refused, sizeof sandbox->refused, "%s%.80s is not allowed in a plan", what,
-                 name != NULL ? name : "");
+        snprintf(sandbox->refused, sizeof sandbox->refused, "%s%.80s is not allowed in a plan",
+                 what, name != NULL ? name : "");
     }
     return SQLITE_DENY;
 }
@@ -118,8 +161,7 @@ enum status expression_sandbox_create(struct expression_sandbox **sandbox, struc
 {
     struct expression_sandbox *made = calloc(1, sizeof *made);
     *sandbox = NULL;
-    if (made == NULL ||
-        (made->used = calloc(EXPRESSION_NAMES_MAX, sizeof *made->used)) == NULL) {
+    if (made == NULL || (made->used = calloc(EXPRESSION_NAMES_MAX, sizeof *made->used)) == NULL) {
         free(made);
         return error_set(error, ERROR_MEMORY, NULL, "out of memory");
     }

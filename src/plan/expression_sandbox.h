@@ -2,18 +2,18 @@
 #ifndef TRANSHUME_PLAN_EXPRESSION_SANDBOX_H
 #define TRANSHUME_PLAN_EXPRESSION_SANDBOX_H
 
-#include <sqlite3.h>
 #include "plan/expression.h"
+#include <sqlite3.h>
 
 enum { EXPRESSION_NAMES_MAX = 2000 };
 
 struct expression_sandbox {
     sqlite3 *database;
-    sqlite3 *plain;       /* where date functions are really called, without an authorizer */
-    bool open;            /* the sandbox itself works: everything is allowed */
-    uint64_t operations;  /* thousands of them, since the last evaluation began */
-    char refused[160];    /* what the authorizer refused */
-    char **used;          /* columns that the statement being checked reads */
+    sqlite3 *plain;      /* where date functions are really called, without an authorizer */
+    bool open;           /* the sandbox itself works: everything is allowed */
+    uint64_t operations; /* thousands of them, since the last evaluation began */
+    char refused[160];   /* what the authorizer refused */
+    char **used;         /* columns that the statement being checked reads */
     uint32_t used_count;
 };
 

@@ -1,9 +1,9 @@
 /* Collects a plan's faults with their places. */
 #include "plan/faults.h"
 
+#include "base/text.h"
 #include <stdio.h>
 #include <string.h>
-#include "base/text.h"
 
 enum { HINT_NAMES_MAX = 12 };
 

@@ -1,4 +1,5 @@
-/* The collector of a plan's faults: all of them, each with its place, and the first one as the error. */
+/* The collector of a plan's faults: all of them, each with its place, and the first one as the
+ * error. */
 #ifndef TRANSHUME_PLAN_FAULTS_H
 #define TRANSHUME_PLAN_FAULTS_H
 

@@ -1,10 +1,10 @@
 /* Checks a plan's tree against the tables of its grammar. */
 #include "plan/grammar.h"
 
-#include <stdio.h>
-#include <string.h>
 #include "base/text.h"
 #include "plan/tree.h"
+#include <stdio.h>
+#include <string.h>
 
 enum { NAMES_MAX = 64, PLAN_VERSION = 1 };
 
@@ -58,8 +58,8 @@ static void describe_forms(const struct grammar_key *key, char *out, size_t capa
     for (uint32_t bit = 0; bit < sizeof form_names / sizeof form_names[0]; bit++) {
         if ((key->forms & (1u << bit)) != 0 && used < capacity) {
             const char *name = (1u << bit) == FORM_CHOICE ? key->choices : form_names[bit];
-            used += (size_t)snprintf(out + used, capacity - used, "%s%s", used > 0 ? " or " : "",
-                                     name);
+            used +=
+                (size_t)snprintf(out + used, capacity - used, "%s%s", used > 0 ? " or " : "", name);
         }
     }
 }
@@ -83,7 +83,8 @@ static void check_list(const struct plan_node *node, struct plan_faults *faults)
     }
     for (uint32_t i = 0; i < node->count; i++) {
         if (!is_text(node->items[i])) {
-            plan_fault(faults, ERROR_PLAN_INVALID, node->items[i], NULL, "a text was expected here");
+            plan_fault(faults, ERROR_PLAN_INVALID, node->items[i], NULL,
+                       "a text was expected here");
         }
     }
 }
@@ -239,8 +240,7 @@ static void check_field(const struct plan_node *key, const struct plan_node *nod
     if (key->length == 0) {
         plan_fault(faults, ERROR_PLAN_INVALID, key, NULL, "an empty field name");
     } else if (star && !plan_node_is_word(node, "copy")) {
-        plan_fault(faults, ERROR_PLAN_INVALID, node, "write \"*\": copy",
-                   "'*' can only be copied");
+        plan_fault(faults, ERROR_PLAN_INVALID, node, "write \"*\": copy", "'*' can only be copied");
     } else if (node->kind == PLAN_NODE_SCALAR && plan_node_is_null(node)) {
         plan_fault(faults, ERROR_PLAN_INVALID, node,
                    "copy, a \"template\", or { drop: true } to leave it out",

@@ -1,23 +1,24 @@
-/* What may stand in a plan, as tables: they check the form, give the hints and feed the reference. */
+/* What may stand in a plan, as tables: they check the form, give the hints and feed the reference.
+ */
 #ifndef TRANSHUME_PLAN_GRAMMAR_H
 #define TRANSHUME_PLAN_GRAMMAR_H
 
-#include <stdbool.h>
-#include <stdint.h>
 #include "plan/document.h"
 #include "plan/faults.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 /* Forms that a value may have; several may be allowed. */
 enum grammar_form {
     FORM_TEXT = 1 << 0,
-    FORM_WHOLE = 1 << 1,   /* a whole number >= 1 */
-    FORM_CHOICE = 1 << 2,  /* one of `choices` */
-    FORM_ANY = 1 << 3,     /* any scalar, null included */
-    FORM_LIST = 1 << 4,    /* of texts */
-    FORM_MAP = 1 << 5,     /* with the keys of `map` */
-    FORM_NAMED = 1 << 6,   /* names of the user's choice, each value a map with the keys of `map` */
-    FORM_TEXTS = 1 << 7,   /* names of the user's choice, each value a text */
-    FORM_FIELDS = 1 << 8,  /* names of the user's choice, each value a field */
+    FORM_WHOLE = 1 << 1,  /* a whole number >= 1 */
+    FORM_CHOICE = 1 << 2, /* one of `choices` */
+    FORM_ANY = 1 << 3,    /* any scalar, null included */
+    FORM_LIST = 1 << 4,   /* of texts */
+    FORM_MAP = 1 << 5,    /* with the keys of `map` */
+    FORM_NAMED = 1 << 6,  /* names of the user's choice, each value a map with the keys of `map` */
+    FORM_TEXTS = 1 << 7,  /* names of the user's choice, each value a text */
+    FORM_FIELDS = 1 << 8, /* names of the user's choice, each value a field */
     FORM_BOOLEAN = 1 << 9
 };
 
@@ -28,7 +29,7 @@ struct grammar_key {
     const struct grammar_map *map;
     const char *choices; /* "refuse|append|…" */
     bool required;
-    bool later;          /* part of the language, not of this version */
+    bool later; /* part of the language, not of this version */
     const char *help;
 };
 struct grammar_map {

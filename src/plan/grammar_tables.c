@@ -18,7 +18,8 @@ static const struct grammar_key option_keys[] = {
     {"rows_per_second", FORM_TEXT, NULL, NULL, false, false, "cap of the rate"},
     {"bytes_per_second", FORM_TEXT, NULL, NULL, false, false, "cap of the rate"},
     {"time_zone", FORM_TEXT, NULL, NULL, false, false, "zone of timestamps that name none"},
-    {"progress", FORM_CHOICE, NULL, "auto|bar|log|json|none", false, false, "how progress is shown"},
+    {"progress", FORM_CHOICE, NULL, "auto|bar|log|json|none", false, false,
+     "how progress is shown"},
 };
 static const struct grammar_map option_map = {"options", option_keys, COUNT(option_keys)};
 
@@ -48,7 +49,7 @@ static const struct grammar_key column_keys[] = {
 };
 static const struct grammar_map column_map = {"a column", column_keys, COUNT(column_keys)};
 
-#define ENTITY_KEYS                                                                \
+#define ENTITY_KEYS                                                                                \
     {"from", FORM_TEXT, NULL, NULL, false, false, "the source table or view"},                     \
         {"query", FORM_TEXT, NULL, NULL, false, false, "a SELECT in the source's language"},       \
         {"pages", FORM_TEXT, NULL, NULL, false, false, "ENTITY.FIELD: the list to cut"},           \
@@ -58,7 +59,9 @@ static const struct grammar_map column_map = {"a column", column_keys, COUNT(col
         {"nulls", FORM_CHOICE, NULL, "omit|keep", false, false, "null columns: left out or kept"}, \
         {"unnest", FORM_TEXT | FORM_MAP, NULL, NULL, false, true, "a nested list as rows"},        \
         {"distinct", FORM_BOOLEAN, NULL, NULL, false, true, "one of many equal records"},          \
-        {"fields", FORM_FIELDS, NULL, NULL, false, false, "what the records hold"}
+    {                                                                                              \
+        "fields", FORM_FIELDS, NULL, NULL, false, false, "what the records hold"                   \
+    }
 
 static const struct grammar_key entity_keys[] = {
     ENTITY_KEYS,

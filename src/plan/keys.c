@@ -1,14 +1,15 @@
 /*
  * The proof that no two records of a table can share a key.
  *
- * Of one entity: the values that can be read back from its key fields contain a unique key of its root.
- * A field that takes a column as it is gives that column back. From a template values are read from the
- * left as long as each is of a kind with a known alphabet (whole numbers, dates, uuids) that does not hold
- * the first character of the literal after it; from the right likewise; one text may be left over in the
- * middle. Of two entities: some key field begins differently in both.
+ * Of one entity: the values that can be read back from its key fields contain a unique key of its
+ * root. A field that takes a column as it is gives that column back. From a template values are
+ * read from the left as long as each is of a kind with a known alphabet (whole numbers, dates,
+ * uuids) that does not hold the first character of the literal after it; from the right likewise;
+ * one text may be left over in the middle. Of two entities: some key field begins differently in
+ * both.
  */
-#include <string.h>
 #include "plan/resolve.h"
+#include <string.h>
 
 /* Which of the 128 ASCII characters a value's text can hold; `known` false: any text. */
 struct alphabet {
@@ -99,9 +100,8 @@ static void recover_template(struct recovered *recovered, const struct entity_bu
         const struct template_part *next =
             left + 1 < template->count ? &template->parts[left + 1] : NULL;
         bool last = left + 1 == values;
-        if (!alphabet.known ||
-            (!last && (next == NULL || next->literal_length == 0 ||
-                       strchr(alphabet.characters, next->literal[0]) != NULL))) {
+        if (!alphabet.known || (!last && (next == NULL || next->literal_length == 0 ||
+                                          strchr(alphabet.characters, next->literal[0]) != NULL))) {
             break;
         }
         recover(recovered, entity, part->value);
@@ -217,7 +217,7 @@ static const char *prove_entity(struct resolver *resolver, const struct table_bu
 struct beginning {
     const char *text;
     size_t length;
-    bool exact;               /* that is all of it */
+    bool exact;                /* that is all of it */
     struct alphabet following; /* of the value after it, if known */
     bool is_text;
 };
@@ -267,10 +267,10 @@ static bool beginnings_differ(const struct beginning *left, const struct beginni
     if (memcmp(left->text, right->text, common) != 0) {
         return true;
     }
-    return left->length <= right->length ? excludes_rest(left, right) ||
-                                               (left->length == right->length &&
-                                                excludes_rest(right, left))
-                                         : excludes_rest(right, left);
+    return left->length <= right->length
+               ? excludes_rest(left, right) ||
+                     (left->length == right->length && excludes_rest(right, left))
+               : excludes_rest(right, left);
 }
 
 static bool entities_are_disjoint(const struct table_builder *table,
@@ -297,8 +297,8 @@ static const char *prove_table(struct resolver *resolver, const struct table_bui
         for (uint32_t j = 0; j < i && reason == NULL; j++) {
             const struct entity_builder *other = table->entities.items[j];
             if (!entities_are_disjoint(table, other, entity)) {
-                reason = resolve_format(resolver, "keys of '%s' and '%s' may be equal",
-                                        other->name, entity->name);
+                reason = resolve_format(resolver, "keys of '%s' and '%s' may be equal", other->name,
+                                        entity->name);
             }
         }
         if (reason != NULL) {

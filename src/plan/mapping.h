@@ -1,18 +1,19 @@
-/* The program that the mapper runs: made once by resolving, read only afterwards, shared by threads. */
+/* The program that the mapper runs: made once by resolving, read only afterwards, shared by
+ * threads. */
 #ifndef TRANSHUME_PLAN_MAPPING_H
 #define TRANSHUME_PLAN_MAPPING_H
 
-#include <stdbool.h>
-#include <stdint.h>
 #include "model/batch.h"
 #include "model/schema.h"
 #include "model/value.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 enum { MAPPING_NONE = UINT32_MAX };
 
 /* Where a value comes from while a record is made. */
 enum value_origin {
-    ORIGIN_COLUMN,    /* cell `index` of the row: a column of the root, of a join, or of a child row */
+    ORIGIN_COLUMN, /* cell `index` of the row: a column of the root, of a join, or of a child row */
     ORIGIN_TEMPLATE,  /* templates[index]: the text of a look-up */
     ORIGIN_AGGREGATE, /* result of aggregates[index] */
     ORIGIN_PAGE,      /* number of the page */
@@ -92,9 +93,9 @@ struct mapping_field {
     bool has_default;
     struct cell default_value;
     enum null_policy nulls;
-    struct value_type type; /* of the values made */
+    struct value_type type;             /* of the values made */
     const struct schema_column *origin; /* the source column taken as it is; NULL: made otherwise */
-    const char *origin_name; /* of a document's field taken as it is */
+    const char *origin_name;            /* of a document's field taken as it is */
 };
 
 enum aggregate_function {
@@ -107,9 +108,10 @@ enum aggregate_function {
 struct mapping_aggregate {
     enum aggregate_function function;
     uint32_t child;
-    uint32_t column;   /* cell of the child row; MAPPING_NONE: count(*) */
-    uint32_t presence; /* cell that says whether the path goes on to its end; MAPPING_NONE: it does */
-    const char *text;  /* "sum(Total) of Invoice": for messages */
+    uint32_t column; /* cell of the child row; MAPPING_NONE: count(*) */
+    uint32_t
+        presence; /* cell that says whether the path goes on to its end; MAPPING_NONE: it does */
+    const char *text; /* "sum(Total) of Invoice": for messages */
 };
 
 /* A list of items made of a child's rows. */
@@ -133,12 +135,12 @@ struct stream_mapping {
     const struct mapping_list *lists;
     uint32_t list_count;
     uint32_t child_count;
-    bool documents;                 /* rows are MAP cells: */
-    const char *const *names;       /* the fields looked up, one a slot of the row made of it */
+    bool documents;           /* rows are MAP cells: */
+    const char *const *names; /* the fields looked up, one a slot of the row made of it */
     uint32_t name_count;
-    uint32_t key_offset;            /* of the source key within the row */
+    uint32_t key_offset; /* of the source key within the row */
     uint32_t key_count;
-    bool target_nested;             /* lists and maps may be values, else they become JSON text */
+    bool target_nested; /* lists and maps may be values, else they become JSON text */
 };
 
 /* One entity. */
@@ -152,9 +154,9 @@ struct mapping {
     uint32_t parent_when;
     uint32_t pages; /* the list that is cut, MAPPING_NONE: not pages */
     uint32_t page_size;
-    bool identity;  /* fields are the row's cells in order: a batch passes as it is */
+    bool identity;             /* fields are the row's cells in order: a batch passes as it is */
     bool identity_omits_nulls; /* but NULL becomes MISSING */
-    bool all_direct; /* every field is `direct`, there is no where nor when */
+    bool all_direct;           /* every field is `direct`, there is no where nor when */
     bool document_star; /* all fields of the source document but these names, then `fields` */
     const char *const *star_except;
     uint32_t star_except_count;

@@ -1,7 +1,7 @@
 /* Resolving: from a document and two databases to the plan that the engine executes. */
-#include <string.h>
-#include "plan/canonical_text.h"
 #include "plan/resolve.h"
+#include "plan/canonical_text.h"
+#include <string.h>
 
 /* ---------------------------------------------------------------- entities and streams */
 
@@ -125,8 +125,8 @@ static void make_entities(struct resolver *resolver)
 static void make_tables(struct resolver *resolver)
 {
     struct plan *plan = resolver->plan;
-    plan->tables = resolve_allocate(resolver, resolver->tables.count + (size_t)1,
-                                    sizeof *plan->tables);
+    plan->tables =
+        resolve_allocate(resolver, resolver->tables.count + (size_t)1, sizeof *plan->tables);
     for (uint32_t i = 0; plan->tables != NULL && i < resolver->tables.count; i++) {
         const struct table_builder *table = resolver->tables.items[i];
         struct plan_table *made = &plan->tables[i];
@@ -179,8 +179,8 @@ static void resolve_tables(struct resolver *resolver)
 
 static void resolve_all(struct resolver *resolver)
 {
-    bool copy = resolver->document == NULL ||
-                plan_node_get(resolver->document->root, "tables") == NULL;
+    bool copy =
+        resolver->document == NULL || plan_node_get(resolver->document->root, "tables") == NULL;
     if (copy) {
         copy_resolve(resolver);
     } else {

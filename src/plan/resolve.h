@@ -1,4 +1,5 @@
-/* The inside of resolving: builders that grow while the document is walked, turned into a plan at the end. */
+/* The inside of resolving: builders that grow while the document is walked, turned into a plan at
+ * the end. */
 #ifndef TRANSHUME_PLAN_RESOLVE_H
 #define TRANSHUME_PLAN_RESOLVE_H
 
@@ -47,9 +48,9 @@ struct request_builder {
 
 struct child_builder {
     struct request_builder request;
-    struct path path;           /* of the first that asked for it */
+    struct path path;               /* of the first that asked for it */
     const struct plan_list *orders; /* struct read_order, of the path's last table */
-    int32_t last_join;          /* of `path` */
+    int32_t last_join;              /* of `path` */
     uint32_t number;
     bool aggregate_only;
 };
@@ -61,7 +62,7 @@ struct list_builder {
     struct plan_list fields; /* struct mapping_field */
     struct scope *scope;
     const char *field_name;
-    uint32_t when;           /* of the field that embeds it */
+    uint32_t when; /* of the field that embeds it */
     const struct plan_node *node;
     uint32_t number;
 };
@@ -104,12 +105,12 @@ struct scope_value {
 /* The names that a field, template or expression can use. */
 struct scope {
     struct stream_builder *stream;
-    struct request_builder *request; /* where columns are added */
-    int32_t join;                    /* whose columns are meant, -1: the root's */
+    struct request_builder *request;  /* where columns are added */
+    int32_t join;                     /* whose columns are meant, -1: the root's */
     const struct schema_table *table; /* NULL: a document source without known columns */
     bool documents;
-    struct plan_list values;         /* struct scope_value: look-ups, aggregates, $page, $list */
-    const struct scope *outer;       /* pages: the parent's */
+    struct plan_list values;   /* struct scope_value: look-ups, aggregates, $page, $list */
+    const struct scope *outer; /* pages: the parent's */
 };
 
 struct entity_builder {
@@ -158,9 +159,9 @@ struct resolver {
     const struct plan_settings *settings;
     struct plan_faults faults;
     struct expression_sandbox *sandbox; /* made when it is first needed */
-    struct plan_list tables;   /* struct table_builder */
-    struct plan_list streams;  /* struct stream_builder */
-    struct plan_list notes;    /* struct plan_note */
+    struct plan_list tables;            /* struct table_builder */
+    struct plan_list streams;           /* struct stream_builder */
+    struct plan_list notes;             /* struct plan_note */
     uint32_t entity_count;
     bool source_documents;
     bool source_joins;
@@ -207,7 +208,8 @@ int32_t request_join(struct resolver *resolver, struct request_builder *request,
                      const struct path_step *step);
 int32_t request_path(struct resolver *resolver, struct request_builder *request, int32_t from,
                      const struct path *path);
-struct stream_builder *stream_find_table(struct resolver *resolver, const struct schema_table *table);
+struct stream_builder *stream_find_table(struct resolver *resolver,
+                                         const struct schema_table *table);
 struct stream_builder *stream_add_query(struct resolver *resolver, const struct plan_node *query,
                                         const char *name, struct column_list key,
                                         struct schema_table **table);
@@ -220,7 +222,8 @@ struct child_builder *stream_child(struct resolver *resolver, struct stream_buil
 void streams_finish(struct resolver *resolver);
 
 /* resolve_scope.c */
-/* Finds a name; a column is added to what is read. A fault with the nearest name if `node` is not NULL. */
+/* Finds a name; a column is added to what is read. A fault with the nearest name if `node` is not
+ * NULL. */
 bool scope_find(struct resolver *resolver, const struct scope *scope, const char *name,
                 const struct plan_node *node, struct scope_value *value);
 uint32_t scope_expression(struct resolver *resolver, struct scope *scope,
@@ -235,8 +238,8 @@ bool scope_has_value(const struct scope *scope, const char *name, struct scope_v
 struct expression_sandbox *resolve_sandbox(struct resolver *resolver);
 
 /* resolve_aggregate.c */
-bool aggregate_resolve(struct resolver *resolver, struct scope *scope, const struct plan_node *field,
-                       struct scope_value *value);
+bool aggregate_resolve(struct resolver *resolver, struct scope *scope,
+                       const struct plan_node *field, struct scope_value *value);
 
 /* resolve_fields.c */
 void fields_resolve(struct resolver *resolver, struct entity_builder *entity);
@@ -263,7 +266,8 @@ bool table_has_field(const struct table_builder *table, const char *name);
 /* A fault: `what` names something that is no field of any entity. */
 void table_fault_field(struct resolver *resolver, const struct table_builder *table,
                        const struct plan_node *node, const char *name, const char *what);
-/* The fields that take these source columns as they are, if the table has one entity and all of them. */
+/* The fields that take these source columns as they are, if the table has one entity and all of
+ * them. */
 struct column_list table_fields_of(struct resolver *resolver, const struct table_builder *table,
                                    struct column_list columns);
 struct mapping_field *entity_field(const struct entity_builder *entity, const char *name);

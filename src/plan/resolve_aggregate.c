@@ -1,8 +1,8 @@
 /* Aggregates: count(*), count(X), count(distinct X), sum(X), min(X), max(X) along a path. */
+#include "plan/resolve.h"
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
-#include "plan/resolve.h"
 
 static const struct {
     const char *name;
@@ -136,8 +136,8 @@ static bool find_column(struct resolver *resolver, const struct path *path,
             names[i] = table->columns[i].name;
         }
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
-                   names != NULL ? plan_nearest_hint(text->column, names, table->column_count,
-                                                     hint, sizeof hint)
+                   names != NULL ? plan_nearest_hint(text->column, names, table->column_count, hint,
+                                                     sizeof hint)
                                  : NULL,
                    "%s has no column '%s'", table->name, text->column);
         return false;
@@ -158,9 +158,9 @@ static uint32_t add_aggregate(struct resolver *resolver, struct stream_builder *
 {
     for (uint32_t i = 0; i < stream->aggregates.count; i++) {
         const struct aggregate_builder *known = stream->aggregates.items[i];
-        bool same_column = known->column == made->column ||
-                           (known->column != NULL && made->column != NULL &&
-                            strcmp(known->column, made->column) == 0);
+        bool same_column =
+            known->column == made->column || (known->column != NULL && made->column != NULL &&
+                                              strcmp(known->column, made->column) == 0);
         if (known->mapping.function == made->mapping.function && same_column &&
             path_equal(&known->path, &made->path)) {
             return i;
@@ -184,13 +184,12 @@ bool aggregate_resolve(struct resolver *resolver, struct scope *scope,
         return false;
     }
     if (!read_text(resolver, node->text, &text)) {
-        plan_fault(&resolver->faults, text.average ? ERROR_NOT_IMPLEMENTED : ERROR_PLAN_INVALID,
-                   node,
-                   text.average ? "take sum(X) and count(X), whose values are exact"
-                                : "known are count(*), count(X), count(distinct X), sum(X), "
-                                  "min(X), max(X)",
-                   text.average ? "'%s': an average is not exact" : "'%s' is no aggregate",
-                   node->text);
+        plan_fault(
+            &resolver->faults, text.average ? ERROR_NOT_IMPLEMENTED : ERROR_PLAN_INVALID, node,
+            text.average ? "take sum(X) and count(X), whose values are exact"
+                         : "known are count(*), count(X), count(distinct X), sum(X), "
+                           "min(X), max(X)",
+            text.average ? "'%s': an average is not exact" : "'%s' is no aggregate", node->text);
         return false;
     }
     made.mapping.function = text.function;

@@ -1,9 +1,9 @@
 /* Columns and references of target tables that declare them, and the shapes of records. */
-#include <stdio.h>
-#include <string.h>
 #include "model/convert.h"
 #include "plan/resolve.h"
 #include "plan/scalar.h"
+#include <stdio.h>
+#include <string.h>
 
 static const struct plan_node *column_node(const struct table_builder *table, const char *name)
 {
@@ -127,11 +127,10 @@ static void merge_column(struct resolver *resolver, const struct table_builder *
     }
     if (!resolver->target_sql && is_indexed(table, field->name) && !column->type.dynamic &&
         !field->type.dynamic) {
-        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node,
-                   "make it a template in both",
-                   "the key field '%s' is %s in '%s' and %s in another entity of table '%s'",
-                   field->name, value_kind_name(kind), entity->name,
-                   value_kind_name(column->type.kind), table->name);
+        plan_fault(
+            &resolver->faults, ERROR_PLAN_INVALID, entity->name_node, "make it a template in both",
+            "the key field '%s' is %s in '%s' and %s in another entity of table '%s'", field->name,
+            value_kind_name(kind), entity->name, value_kind_name(column->type.kind), table->name);
     } else if (resolver->target_sql) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node, "cast one of them",
                    "the column '%s' is %s in '%s' and %s in another entity of table '%s'",
@@ -217,8 +216,7 @@ static void add_reference(struct resolver *resolver, struct table_builder *table
     names[1] = dot + 1;
     reference->columns = (struct column_list){&names[0], 1};
     reference->referenced_columns = (struct column_list){&names[1], 1};
-    reference->table =
-        arena_copy(resolver->arena, value->text, (size_t)(dot - value->text));
+    reference->table = arena_copy(resolver->arena, value->text, (size_t)(dot - value->text));
     resolver->out_of_memory |= reference->table == NULL;
     const struct table_builder *other =
         reference->table != NULL ? find_table(resolver, reference->table) : NULL;
@@ -255,9 +253,8 @@ static void carry_foreign_key(struct resolver *resolver, struct table_builder *t
     if (other != NULL) {
         const struct entity_builder *entity = other->entities.items[0];
         referenced = table_fields_of(resolver, other,
-                                     key->referenced_columns.count > 0
-                                         ? key->referenced_columns
-                                         : entity->from->primary_key);
+                                     key->referenced_columns.count > 0 ? key->referenced_columns
+                                                                       : entity->from->primary_key);
     }
     if (columns.count == 0 || referenced.count == 0) {
         resolve_note(resolver, false, table->name, "the foreign key to %s is not carried",

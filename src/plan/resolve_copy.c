@@ -1,15 +1,15 @@
 /* The plain copy: every table of the source as it is, without a plan. */
-#include <string.h>
 #include "plan/resolve.h"
+#include <string.h>
 
 static bool filtered(const struct resolver *resolver)
 {
     const struct plan_settings *settings = resolver->settings;
     bool by_settings =
         settings != NULL && (settings->include_count > 0 || settings->exclude_count > 0);
-    bool by_plan = resolver->document != NULL &&
-                   (plan_node_get(resolver->document->root, "include") != NULL ||
-                    plan_node_get(resolver->document->root, "exclude") != NULL);
+    bool by_plan =
+        resolver->document != NULL && (plan_node_get(resolver->document->root, "include") != NULL ||
+                                       plan_node_get(resolver->document->root, "exclude") != NULL);
     return by_settings || by_plan;
 }
 
@@ -88,8 +88,7 @@ static void note_left_behind(struct resolver *resolver)
 static void copy_table(struct resolver *resolver, const struct schema_table *from)
 {
     struct table_builder *table = table_add(resolver, from->name);
-    struct entity_builder *entity =
-        table != NULL ? entity_add(resolver, table, from->name) : NULL;
+    struct entity_builder *entity = table != NULL ? entity_add(resolver, table, from->name) : NULL;
     if (entity == NULL) {
         return;
     }

@@ -1,7 +1,7 @@
 /* Entities: what they are made from, their names, conditions and pages. */
-#include <string.h>
-#include "plan/resolve.h"
 #include "base/text.h"
+#include "plan/resolve.h"
+#include <string.h>
 
 enum { PAGE_SIZE_DEFAULT = 100 };
 
@@ -212,8 +212,9 @@ static void find_cut_list(struct resolver *resolver, struct entity_builder *enti
         return;
     }
     if (last != NULL) {
-        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, "name a field that has embed:",
-                   "entity '%s' has no list '%s'", entity->parent->name, last);
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
+                   "name a field that has embed:", "entity '%s' has no list '%s'",
+                   entity->parent->name, last);
     } else {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, "write ENTITY.FIELD",
                    "there is no entity whose list '%s' could be", node->text);
@@ -240,8 +241,8 @@ static void start_pages(struct resolver *resolver, struct entity_builder *entity
     }
     const struct plan_node *size = plan_node_get(entity->node, "size");
     int64_t rows = PAGE_SIZE_DEFAULT;
-    if (size != NULL && (text_to_int64(size->text, size->length, &rows) != STATUS_OK ||
-                         rows > 1000000)) {
+    if (size != NULL &&
+        (text_to_int64(size->text, size->length, &rows) != STATUS_OK || rows > 1000000)) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, size, NULL,
                    "pages of more than 1,000,000 items");
     }
@@ -301,7 +302,8 @@ static void find_whole(const struct resolver *resolver, struct table_builder *ta
             return;
         }
     }
-    if (plan_node_get(entity->node, "where") == NULL && plan_node_get(entity->node, "when") == NULL &&
+    if (plan_node_get(entity->node, "where") == NULL &&
+        plan_node_get(entity->node, "when") == NULL &&
         plan_node_get(entity->node, "nulls") == NULL &&
         only_star(plan_node_get(entity->node, "fields"))) {
         table->whole = entity->from;

@@ -1,10 +1,10 @@
 /* One field: from what the plan says of it to what the mapper does. */
-#include <stdio.h>
-#include <string.h>
 #include "model/convert.h"
 #include "plan/resolve.h"
 #include "plan/scalar.h"
 #include "plan/template.h"
+#include <stdio.h>
+#include <string.h>
 
 /* The field being made, and around it. */
 struct field_maker {
@@ -147,8 +147,8 @@ static void resolve_template(struct field_maker *maker)
 {
     maker->field.kind = FIELD_TEMPLATE;
     maker->field.type = (struct value_type){.kind = VALUE_TEXT};
-    maker->failed = !scope_template(maker->resolver, maker->scope, maker->node,
-                                    &maker->field.template);
+    maker->failed =
+        !scope_template(maker->resolver, maker->scope, maker->node, &maker->field.template);
 }
 
 static void resolve_const(struct field_maker *maker, const struct plan_node *node)

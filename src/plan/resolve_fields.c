@@ -1,6 +1,6 @@
 /* All fields of an entity, in the plan's order. */
-#include <string.h>
 #include "plan/resolve.h"
+#include <string.h>
 
 struct mapping_field *entity_field(const struct entity_builder *entity, const char *name)
 {

@@ -1,7 +1,7 @@
 /* Lists: an embed's path, order, condition and the fields of its items. */
+#include "plan/resolve.h"
 #include <string.h>
 #include <strings.h>
-#include "plan/resolve.h"
 
 static bool ends_with_word(const char *text, const char *word, size_t *rest)
 {
@@ -25,8 +25,8 @@ static void add_order(struct resolver *resolver, const struct schema_table *tabl
     size_t rest = node->length;
     bool descending = false;
     int index = schema_find_column(table, node->text);
-    if (index < 0 && (ends_with_word(node->text, "desc", &rest) ||
-                      ends_with_word(node->text, "asc", &rest))) {
+    if (index < 0 &&
+        (ends_with_word(node->text, "desc", &rest) || ends_with_word(node->text, "asc", &rest))) {
         descending = strcasecmp(node->text + node->length - 4, "desc") == 0;
         char *name = arena_copy(resolver->arena, node->text, rest);
         if (name == NULL) {
@@ -56,8 +56,7 @@ static void add_order(struct resolver *resolver, const struct schema_table *tabl
     }
 }
 
-static struct plan_list *resolve_orders(struct resolver *resolver,
-                                        const struct schema_table *table,
+static struct plan_list *resolve_orders(struct resolver *resolver, const struct schema_table *table,
                                         const struct plan_node *node)
 {
     struct plan_list *orders = resolve_allocate(resolver, 1, sizeof *orders);

@@ -1,9 +1,9 @@
 /* Small helpers of resolving: lists, texts, notes, names. */
+#include "base/text.h"
+#include "plan/resolve.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include "base/text.h"
-#include "plan/resolve.h"
 
 void *plan_list_add(struct arena *arena, struct plan_list *list, size_t item_size)
 {

@@ -1,8 +1,8 @@
 /* Paths of foreign keys: from table to table, up or down, one step after the other. */
+#include "plan/resolve.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include "plan/resolve.h"
 
 enum { PATH_STEPS_MAX = 16, CANDIDATES_MAX = 16 };
 
@@ -26,8 +26,8 @@ struct step_candidate {
 static bool same_table(const struct schema *schema, const char *reference,
                        const struct schema_table *table)
 {
-    return strcmp(reference, table->name) == 0 ||
-           (strcasecmp(reference, table->name) == 0 && schema_find_table(schema, reference) == NULL);
+    return strcmp(reference, table->name) == 0 || (strcasecmp(reference, table->name) == 0 &&
+                                                   schema_find_table(schema, reference) == NULL);
 }
 
 static struct column_list referenced_columns(const struct schema_foreign_key *key,
@@ -93,9 +93,8 @@ static bool fault_candidates(struct path_walk *walk, const struct step_candidate
     char hint[320];
     if (count > 1) {
         describe_candidates(walk, candidates, count, next, hint, sizeof hint);
-        plan_fault(faults, ERROR_PLAN_INVALID, walk->node, hint,
-                   "there are %u ways from %s to %s", (unsigned)count, walk->table->name,
-                   next->name);
+        plan_fault(faults, ERROR_PLAN_INVALID, walk->node, hint, "there are %u ways from %s to %s",
+                   (unsigned)count, walk->table->name, next->name);
         return false;
     }
     struct step_candidate others[CANDIDATES_MAX];
@@ -106,15 +105,17 @@ static bool fault_candidates(struct path_walk *walk, const struct step_candidate
         snprintf(hint, sizeof hint, "%s refers to %s: follow it with lookup:", walk->table->name,
                  next->name);
     } else if (other_count > 0) {
-        snprintf(hint, sizeof hint, "%s refers to %s: it has many rows, use embed: or aggregate:",
-                 next->name, walk->table->name);
+        snprintf(hint, sizeof hint,
+                 "%s refers to %s: it has many rows, use embed: or aggregate:", next->name,
+                 walk->table->name);
     } else {
         snprintf(hint, sizeof hint,
                  "say which columns are equal: match: { column of %s: column of %s }", next->name,
                  walk->table->name);
     }
-    plan_fault(faults, ERROR_PLAN_INVALID, walk->node, hint, "no foreign key leads from %s %s to %s",
-               walk->table->name, walk->start_down ? "down" : "up", next->name);
+    plan_fault(faults, ERROR_PLAN_INVALID, walk->node, hint,
+               "no foreign key leads from %s %s to %s", walk->table->name,
+               walk->start_down ? "down" : "up", next->name);
     return false;
 }
 

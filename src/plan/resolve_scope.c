@@ -1,7 +1,8 @@
-/* Names and what they stand for: columns, look-ups, aggregates; templates and expressions over them. */
-#include <string.h>
+/* Names and what they stand for: columns, look-ups, aggregates; templates and expressions over
+ * them. */
 #include "plan/resolve.h"
 #include "plan/template.h"
+#include <string.h>
 
 bool scope_has_value(const struct scope *scope, const char *name, struct scope_value *value)
 {
@@ -55,10 +56,9 @@ static bool find_column(struct resolver *resolver, const struct scope *scope, co
     } else {
         return false;
     }
-    value->reference.index =
-        scope->documents
-            ? document_slot(resolver, scope->stream, value->name)
-            : request_column(resolver, scope->request, scope->join, value->name, false);
+    value->reference.index = scope->documents ? document_slot(resolver, scope->stream, value->name)
+                                              : request_column(resolver, scope->request,
+                                                               scope->join, value->name, false);
     return true;
 }
 
@@ -196,8 +196,8 @@ uint32_t scope_expression(struct resolver *resolver, struct scope *scope,
     if (names == NULL || sandbox == NULL) {
         return MAPPING_NONE;
     }
-    if (expression_check(sandbox, node->text, names, name_count, scope->documents,
-                         resolver->arena, &used, &made.count, &error) != STATUS_OK) {
+    if (expression_check(sandbox, node->text, names, name_count, scope->documents, resolver->arena,
+                         &used, &made.count, &error) != STATUS_OK) {
         if (error.code == ERROR_MEMORY) {
             resolver->out_of_memory = true;
         } else if (error.object[0] != '\0') {
@@ -246,8 +246,7 @@ static bool lookup_template(struct resolver *resolver, struct scope *scope,
                    "the value of a look-up without a column of the table looked up");
         return false;
     }
-    struct plan_template *kept =
-        resolve_add(resolver, &scope->stream->templates, sizeof *kept);
+    struct plan_template *kept = resolve_add(resolver, &scope->stream->templates, sizeof *kept);
     if (kept == NULL) {
         return false;
     }

@@ -1,7 +1,7 @@
 /* "*": every column of the source table under its own name, unless a field is named so. */
-#include <string.h>
 #include "plan/resolve.h"
 #include "plan/template.h"
+#include <string.h>
 
 static bool is_named(const struct plan_node *fields, const char *name)
 {

@@ -1,6 +1,6 @@
 /* Streams and what is read for them: requests with joins, columns and children. */
-#include <string.h>
 #include "plan/resolve.h"
+#include <string.h>
 
 uint32_t request_column(struct resolver *resolver, struct request_builder *request, int32_t join,
                         const char *name, bool presence)
@@ -140,8 +140,8 @@ struct stream_builder *stream_add_query(struct resolver *resolver, const struct 
         if (error.class == ERROR_CLASS_RETRY) {
             resolve_fatal(resolver, &error);
         } else {
-            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, query, NULL, "the query is refused: %s",
-                       error.message);
+            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, query, NULL,
+                       "the query is refused: %s", error.message);
         }
         return NULL;
     }

@@ -1,6 +1,6 @@
 /* The last step for streams: aggregates find their children, builders become arrays. */
-#include <string.h>
 #include "plan/resolve.h"
+#include <string.h>
 
 static void mark_early_in(struct stream_builder *stream, uint32_t expression_index)
 {
@@ -161,8 +161,7 @@ static void make_mapping(struct resolver *resolver, struct stream_builder *strea
     for (uint32_t i = 0; i < stream->lists.count; i++) {
         struct list_builder *list = stream->lists.items[i];
         list->mapping.child = list->child->number;
-        list->mapping.fields =
-            plan_list_array(arena, &list->fields, sizeof(struct mapping_field));
+        list->mapping.fields = plan_list_array(arena, &list->fields, sizeof(struct mapping_field));
         list->mapping.field_count = list->fields.count;
         resolver->out_of_memory |= list->mapping.fields == NULL;
     }
@@ -184,8 +183,7 @@ static void make_mapping(struct resolver *resolver, struct stream_builder *strea
     mapping->names = (const char *const *)names;
     mapping->name_count = stream->names.count;
     mapping->key_count = stream->facts.key.count;
-    mapping->key_offset =
-        mapping->documents ? 0 : stream->request.columns.count;
+    mapping->key_offset = mapping->documents ? 0 : stream->request.columns.count;
     resolver->out_of_memory |= mapping->expressions == NULL || mapping->templates == NULL ||
                                mapping->aggregates == NULL || mapping->lists == NULL ||
                                names == NULL;

@@ -1,7 +1,8 @@
-/* Target tables: key, indexes, billing, existing records. Columns and references: resolve_columns.c. */
+/* Target tables: key, indexes, billing, existing records. Columns and references:
+ * resolve_columns.c. */
+#include "plan/resolve.h"
 #include <stdio.h>
 #include <string.h>
-#include "plan/resolve.h"
 
 enum { KEY_VALUE_PARTS_MAX = 2 };
 
@@ -149,8 +150,8 @@ static void check_key_field(struct resolver *resolver, const struct table_builde
                    "the key field '%s' of '%s' has a 'when': a record without it has no key", name,
                    entity->name);
     }
-    if (field->kind == FIELD_EMBED || (field->kind == FIELD_CONST &&
-                                       field->constant.kind == VALUE_NULL)) {
+    if (field->kind == FIELD_EMBED ||
+        (field->kind == FIELD_CONST && field->constant.kind == VALUE_NULL)) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node, NULL,
                    "the key field '%s' of '%s' can not be a key", name, entity->name);
     }
@@ -169,11 +170,12 @@ static void check_key(struct resolver *resolver, struct table_builder *table,
                    "table '%s' has no key, and this target needs one", table->name);
     }
     if (!resolver->target_sql && key->count > KEY_VALUE_PARTS_MAX) {
-        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node != NULL ? node : table->name_node,
-                   "make one text of several columns by a template: SK: \"{A}#{B}\" "
-                   "(`transhume init SRC DST` proposes some)",
-                   "the key of table '%s' has %u parts, this target takes a partition and a sort key",
-                   table->name, (unsigned)key->count);
+        plan_fault(
+            &resolver->faults, ERROR_PLAN_INVALID, node != NULL ? node : table->name_node,
+            "make one text of several columns by a template: SK: \"{A}#{B}\" "
+            "(`transhume init SRC DST` proposes some)",
+            "the key of table '%s' has %u parts, this target takes a partition and a sort key",
+            table->name, (unsigned)key->count);
     }
     for (uint32_t i = 0; i < key->count; i++) {
         for (uint32_t j = 0; j < table->entities.count; j++) {
@@ -274,8 +276,7 @@ static void resolve_indexes(struct resolver *resolver, struct table_builder *tab
     if (node == NULL && table->whole == NULL) {
         default_indexes(resolver, table, &indexes);
     }
-    table->target.indexes =
-        plan_list_array(resolver->arena, &indexes, sizeof(struct target_index));
+    table->target.indexes = plan_list_array(resolver->arena, &indexes, sizeof(struct target_index));
     table->target.index_count = indexes.count;
     resolver->out_of_memory |= table->target.indexes == NULL;
 }
@@ -320,9 +321,8 @@ void table_resolve(struct resolver *resolver, struct table_builder *table)
     resolve_key(resolver, table);
     resolve_indexes(resolver, table);
     columns_resolve(resolver, table);
-    if (!resolver->target_sql &&
-        (plan_node_get(table->node, "columns") != NULL ||
-         plan_node_get(table->node, "references") != NULL)) {
+    if (!resolver->target_sql && (plan_node_get(table->node, "columns") != NULL ||
+                                  plan_node_get(table->node, "references") != NULL)) {
         resolve_note(resolver, true, table->name,
                      "'columns' and 'references' mean nothing to this target");
     }

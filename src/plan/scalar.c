@@ -1,15 +1,15 @@
 /* Scalars of a plan as values, kinds and types by name. */
 #include "plan/scalar.h"
 
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 #include "base/text.h"
 #include "connectors/connector.h"
 #include "model/decimal.h"
 #include "plan/grammar.h"
 #include "plan/tree.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 const char *const scalar_cast_names[] = {"bool",      "int64",    "uint64", "float32", "float64",
                                          "decimal",   "text",     "bytes",  "date",    "time",

@@ -7,10 +7,11 @@
 #include "plan/document.h"
 
 /*
- * Quoted: TEXT. Else null, true, 5, 0x1F, 0o17, 1.50 (DECIMAL, scale kept), .inf, .nan by their form, all
- * others TEXT. Texts are borrowed from the node. STATUS_FAILED: memory is out.
+ * Quoted: TEXT. Else null, true, 5, 0x1F, 0o17, 1.50 (DECIMAL, scale kept), .inf, .nan by their
+ * form, all others TEXT. Texts are borrowed from the node. STATUS_FAILED: memory is out.
  */
-enum status scalar_value(const struct plan_node *node, struct arena *arena, struct cell *cell) MUST_USE;
+enum status scalar_value(const struct plan_node *node, struct arena *arena,
+                         struct cell *cell) MUST_USE;
 
 /* The type of a constant. */
 struct value_type scalar_type(const struct cell *cell);

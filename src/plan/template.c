@@ -27,7 +27,8 @@ bool template_is_plain(const char *text, size_t length)
     return true;
 }
 
-/* Line and column of a byte of the template: exact while the scalar is on one line without escapes. */
+/* Line and column of a byte of the template: exact while the scalar is on one line without escapes.
+ */
 static void place(const struct template_reader *reader, const char *position, uint32_t *line,
                   uint32_t *column)
 {
@@ -52,8 +53,7 @@ static struct template_part *add_part(struct template_reader *reader)
 {
     if (reader->count == reader->capacity) {
         uint32_t capacity = reader->capacity == 0 ? 4 : reader->capacity * 2;
-        struct template_part *parts =
-            arena_allocate_zeroed(reader->arena, capacity, sizeof *parts);
+        struct template_part *parts = arena_allocate_zeroed(reader->arena, capacity, sizeof *parts);
         if (parts == NULL) {
             return NULL;
         }
@@ -64,8 +64,9 @@ static struct template_part *add_part(struct template_reader *reader)
         reader->capacity = capacity;
     }
     struct template_part *part = &reader->parts[reader->count];
-    part->literal = arena_copy(reader->arena, reader->literal.length > 0 ? reader->literal.data : "",
-                               reader->literal.length);
+    part->literal =
+        arena_copy(reader->arena, reader->literal.length > 0 ? reader->literal.data : "",
+                   reader->literal.length);
     if (part->literal == NULL || reader->literal.failed) {
         return NULL;
     }
@@ -81,7 +82,8 @@ static size_t read_pad(const char *name, size_t length, uint32_t *pad)
 {
     size_t digits = 0;
     *pad = 0;
-    while (digits < length && name[length - 1 - digits] >= '0' && name[length - 1 - digits] <= '9') {
+    while (digits < length && name[length - 1 - digits] >= '0' &&
+           name[length - 1 - digits] <= '9') {
         digits++;
     }
     if (digits < 2 || digits > 3 || digits >= length || name[length - 1 - digits] != ':' ||
@@ -96,7 +98,8 @@ static size_t read_pad(const char *name, size_t length, uint32_t *pad)
     return length - digits - 1;
 }
 
-/* The name in quotes that begins at `position`; the end comes back, NULL if the quote stays open. */
+/* The name in quotes that begins at `position`; the end comes back, NULL if the quote stays open.
+ */
 static const char *read_quoted(struct template_reader *reader, const char *position,
                                struct buffer *name)
 {

@@ -1,11 +1,11 @@
 /* Builds the tree of a plan from libyaml's events. */
 #include "plan/tree.h"
 
+#include "base/text.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
-#include "base/text.h"
 
 struct tree_reader {
     yaml_parser_t parser;
@@ -122,7 +122,8 @@ static void check_properties(struct tree_reader *reader, const yaml_char_t *anch
                              const yaml_char_t *tag, yaml_mark_t mark)
 {
     if (anchor != NULL) {
-        fault_at_mark(reader, mark, "write the value out", "anchors are not part of the plan language");
+        fault_at_mark(reader, mark, "write the value out",
+                      "anchors are not part of the plan language");
     }
     if (tag != NULL) {
         fault_at_mark(reader, mark, "quote a text, leave a number unquoted",
@@ -135,8 +136,7 @@ static const char *position_of_mark(struct tree_reader *reader, yaml_mark_t mark
 {
     const char *end = reader->text + reader->length;
     while (reader->line_number < mark.line) {
-        const char *next =
-            memchr(reader->line_start, '\n', (size_t)(end - reader->line_start));
+        const char *next = memchr(reader->line_start, '\n', (size_t)(end - reader->line_start));
         if (next == NULL) {
             return end;
         }
@@ -273,8 +273,8 @@ static const struct plan_node *read_map(struct tree_reader *reader, const yaml_e
             return NULL;
         }
         if (key->kind != PLAN_NODE_SCALAR) {
-            plan_fault(reader->faults, ERROR_PLAN_SYNTAX, key, "quote a text with braces or brackets",
-                       "a key must be a text");
+            plan_fault(reader->faults, ERROR_PLAN_SYNTAX, key,
+                       "quote a text with braces or brackets", "a key must be a text");
             key = make_node(reader, PLAN_NODE_SCALAR, start->start_mark);
         }
         if (key == NULL || !next_event(reader, &event)) {
@@ -397,8 +397,9 @@ static bool check_bytes(const char *text, size_t length, struct plan_faults *fau
     while (position < length) {
         unsigned char byte = (unsigned char)text[position];
         if ((byte < 0x20 && byte != '\n' && byte != '\r' && byte != '\t') || byte == 0x7f) {
-            plan_fault_at(faults, ERROR_PLAN_SYNTAX, line, column, "write it as \\u00XX in double quotes",
-                          "control character 0x%02x", (unsigned)byte);
+            plan_fault_at(faults, ERROR_PLAN_SYNTAX, line, column,
+                          "write it as \\u00XX in double quotes", "control character 0x%02x",
+                          (unsigned)byte);
             return false;
         }
         size_t size = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
@@ -433,11 +434,8 @@ enum status plan_tree_read(const char *text, size_t length, struct arena *arena,
     if (!check_bytes(text, length, faults)) {
         return STATUS_OK;
     }
-    struct tree_reader reader = {.arena = arena,
-                                 .faults = faults,
-                                 .text = text,
-                                 .length = length,
-                                 .line_start = text};
+    struct tree_reader reader = {
+        .arena = arena, .faults = faults, .text = text, .length = length, .line_start = text};
     if (!yaml_parser_initialize(&reader.parser)) {
         return error_set(error, ERROR_MEMORY, faults->file, "out of memory");
     }

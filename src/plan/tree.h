@@ -9,9 +9,9 @@
 enum { PLAN_TEXT_BYTES_MAX = 4 << 20, PLAN_DEPTH_MAX = 64 };
 
 /*
- * Reads one document. Faults of syntax, duplicate keys, anchors, aliases, tags and unquoted scalars with
- * braces go to `faults`; `*root` is NULL when nothing can be made of the text. STATUS_FAILED: memory is
- * out, `error` says so.
+ * Reads one document. Faults of syntax, duplicate keys, anchors, aliases, tags and unquoted scalars
+ * with braces go to `faults`; `*root` is NULL when nothing can be made of the text. STATUS_FAILED:
+ * memory is out, `error` says so.
  */
 enum status plan_tree_read(const char *text, size_t length, struct arena *arena,
                            struct plan_faults *faults, const struct plan_node **root,

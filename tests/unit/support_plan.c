@@ -73,8 +73,8 @@ void plan_test_open_uri(struct plan_test *test, const char *source, const char *
     char *place = arena_format(test->arena, "%s:%s/target%s", target, test_folder(),
                                strcmp(target, "sqlite") == 0 ? ".db" : "");
     test->target = open_database(test, place, OPEN_TARGET);
-    expect_ok(test,
-              test->source->connector->catalog->describe(test->source, &test->schema, &test->error));
+    expect_ok(test, test->source->connector->catalog->describe(test->source, &test->schema,
+                                                               &test->error));
 }
 
 void plan_test_open(struct plan_test *test, const char *sql, const char *target)
@@ -262,7 +262,8 @@ static bool keys_equal(const struct cell *left, const struct cell *right, uint32
 }
 
 static void run_children(struct plan_test *test, const struct plan_stream *stream,
-                         struct mapper *mapper, const struct cell *parent, struct row_view *children)
+                         struct mapper *mapper, const struct cell *parent,
+                         struct row_view *children)
 {
     for (uint32_t i = 0; i < stream->child_count; i++) {
         uint32_t keys = stream->children[i].root_key_count;
@@ -314,7 +315,8 @@ static void run_batches(struct plan_test *test, const struct plan_stream *stream
     struct batch *batch = NULL;
     enum status status;
     expect_ok(test, source->cursor_open(reader, &stream->request, NULL, &cursor, &test->error));
-    while ((status = source->cursor_next(cursor, 100, 1 << 20, &batch, &test->error)) == STATUS_OK) {
+    while ((status = source->cursor_next(cursor, 100, 1 << 20, &batch, &test->error)) ==
+           STATUS_OK) {
         expect_ok(test, mapper_map_batch(mapper, batch, &test->error));
         take(test, mapper);
     }
@@ -352,8 +354,8 @@ const char *plan_test_run(struct plan_test *test)
     for (uint32_t i = 0; i < test->plan->stream_count; i++) {
         const struct plan_stream *stream = &test->plan->streams[i];
         struct mapper *mapper = NULL;
-        expect_ok(test, mapper_create(test->plan, stream, test->record_bytes_max, &mapper,
-                                      &test->error));
+        expect_ok(test,
+                  mapper_create(test->plan, stream, test->record_bytes_max, &mapper, &test->error));
         mapper_begin_chunk(mapper);
         if (stream->child_count > 0) {
             run_parents(test, stream, reader, mapper);

@@ -1,4 +1,5 @@
-/* What the tests of plans share: two databases, resolving with all faults, and running the mapping. */
+/* What the tests of plans share: two databases, resolving with all faults, and running the mapping.
+ */
 #ifndef TRANSHUME_UNIT_SUPPORT_PLAN_H
 #define TRANSHUME_UNIT_SUPPORT_PLAN_H
 
@@ -21,8 +22,8 @@ struct plan_test {
     struct error error;
     uint64_t record_bytes_max; /* for the mapper */
     bool snapshot_taken;
-    uint32_t take_rows;        /* take whenever so many rows are pending; 0: at the end of each parent */
-    uint32_t taken_most;       /* the most rows seen in one take */
+    uint32_t take_rows;  /* take whenever so many rows are pending; 0: at the end of each parent */
+    uint32_t taken_most; /* the most rows seen in one take */
     struct mapper_counts counts[16]; /* by entity, after plan_test_run */
 };
 
@@ -44,12 +45,14 @@ void plan_test_expect_code(struct plan_test *test, const char *yaml, enum error_
                            const char *part);
 
 /* Reads the source through the plan: one line a record, "entity {json}", in order of streams;
- * rejects as "entity REJECT code key: reason". Without streams of children whole batches are mapped. */
+ * rejects as "entity REJECT code key: reason". Without streams of children whole batches are
+ * mapped. */
 const char *plan_test_run(struct plan_test *test);
 /* The records of a plan given by its tables. */
 void plan_test_records(struct plan_test *test, const char *tables, const char *lines);
 
-/* The music shop in small: Artist, Album, Track, Customer, Employee, Invoice, InvoiceLine, Playlist … */
+/* The music shop in small: Artist, Album, Track, Customer, Employee, Invoice, InvoiceLine, Playlist
+ * … */
 extern const char plan_test_shop[];
 
 #endif

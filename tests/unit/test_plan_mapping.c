@@ -68,47 +68,46 @@ static void constants(void **state)
 static void columns_cast_default_when(void **state)
 {
     (void)state;
-    plan_test_records(
-        &shop,
-        "  t:\n"
-        "    key: { partition: PK }\n"
-        "    from: Customer\n"
-        "    fields:\n"
-        "      PK: { column: CustomerId, cast: text }\n"
-        "      Phone: { column: Phone, default: none }\n"
-        "      Home: { column: Country, when: \"Country = 'Brazil'\" }\n"
-        "      Full: { sql: \"FirstName || ' ' || LastName\" }\n",
-        "t {PK:\"1\",Phone:\"+55\",Home:\"Brazil\",Full:\"Luis Silva\"}\n"
-        "t {PK:\"2\",Phone:\"none\",Full:\"Leonie Kohler\"}\n"
-        "t {PK:\"3\",Phone:\"none\",Full:\"Zoe Zander\"}\n");
+    plan_test_records(&shop,
+                      "  t:\n"
+                      "    key: { partition: PK }\n"
+                      "    from: Customer\n"
+                      "    fields:\n"
+                      "      PK: { column: CustomerId, cast: text }\n"
+                      "      Phone: { column: Phone, default: none }\n"
+                      "      Home: { column: Country, when: \"Country = 'Brazil'\" }\n"
+                      "      Full: { sql: \"FirstName || ' ' || LastName\" }\n",
+                      "t {PK:\"1\",Phone:\"+55\",Home:\"Brazil\",Full:\"Luis Silva\"}\n"
+                      "t {PK:\"2\",Phone:\"none\",Full:\"Leonie Kohler\"}\n"
+                      "t {PK:\"3\",Phone:\"none\",Full:\"Zoe Zander\"}\n");
 }
 
 static void nulls_kept_on_demand(void **state)
 {
     (void)state;
-    plan_test_records(&shop,
-                      "  t: { key: { partition: Id }, from: Artist, nulls: keep, fields: { Id: { column: "
-                      "ArtistId }, Name: copy } }\n",
-                      "t {Id:1,Name:\"AC/DC\"}\nt {Id:2,Name:\"Accept\"}\nt {Id:3,Name:null}\n");
+    plan_test_records(
+        &shop,
+        "  t: { key: { partition: Id }, from: Artist, nulls: keep, fields: { Id: { column: "
+        "ArtistId }, Name: copy } }\n",
+        "t {Id:1,Name:\"AC/DC\"}\nt {Id:2,Name:\"Accept\"}\nt {Id:3,Name:null}\n");
 }
 
 static void lookups_go_up(void **state)
 {
     (void)state;
-    plan_test_records(
-        &shop,
-        "  t:\n"
-        "    key: { partition: Id }\n"
-        "    from: Track\n"
-        "    fields:\n"
-        "      Id: { column: TrackId }\n"
-        "      Artist: { lookup: Album.Artist, column: Name }\n"
-        "      Label: { lookup: Album.Artist, value: \"{Name} ({ArtistId})\" }\n"
-        "      Sort: \"{Artist}/{Name}\"\n",
-        "t {Id:1,Artist:\"AC/DC\",Label:\"AC/DC (1)\",Sort:\"AC/DC/About to Rock\"}\n"
-        "t {Id:2,Artist:\"Accept\",Label:\"Accept (2)\",Sort:\"Accept/Balls\"}\n"
-        "t {Id:3,Artist:\"Accept\",Label:\"Accept (2)\",Sort:\"Accept/Fast\"}\n"
-        "t {Id:4}\n");
+    plan_test_records(&shop,
+                      "  t:\n"
+                      "    key: { partition: Id }\n"
+                      "    from: Track\n"
+                      "    fields:\n"
+                      "      Id: { column: TrackId }\n"
+                      "      Artist: { lookup: Album.Artist, column: Name }\n"
+                      "      Label: { lookup: Album.Artist, value: \"{Name} ({ArtistId})\" }\n"
+                      "      Sort: \"{Artist}/{Name}\"\n",
+                      "t {Id:1,Artist:\"AC/DC\",Label:\"AC/DC (1)\",Sort:\"AC/DC/About to Rock\"}\n"
+                      "t {Id:2,Artist:\"Accept\",Label:\"Accept (2)\",Sort:\"Accept/Balls\"}\n"
+                      "t {Id:3,Artist:\"Accept\",Label:\"Accept (2)\",Sort:\"Accept/Fast\"}\n"
+                      "t {Id:4}\n");
 }
 
 static void a_table_refers_to_itself(void **state)
@@ -281,47 +280,50 @@ static void pages_can_be_taken_between_rows(void **state)
 static void pages_of_a_filtered_parent_are_not_made(void **state)
 {
     (void)state;
-    plan_test_records(&shop,
-                      "  t:\n"
-                      "    key: { partition: PK, sort: SK }\n"
-                      "    entities:\n"
-                      "      playlist:\n"
-                      "        from: Playlist\n"
-                      "        where: PlaylistId = 1\n"
-                      "        fields: { PK: \"P#{PlaylistId}\", SK: META, L: { embed: PlaylistTrack, when: "
-                      "\"0\", fields: { TrackId: copy } } }\n"
-                      "      page:\n"
-                      "        pages: playlist.L\n"
-                      "        fields: { PK: \"P#{PlaylistId}\", SK: \"{$page}\", L: { column: $list } }\n",
-                      "playlist {PK:\"P#1\",SK:\"META\"}\n"
-                      "page {PK:\"P#1\",SK:\"1\",L:[{\"TrackId\":1},{\"TrackId\":3}]}\n");
+    plan_test_records(
+        &shop,
+        "  t:\n"
+        "    key: { partition: PK, sort: SK }\n"
+        "    entities:\n"
+        "      playlist:\n"
+        "        from: Playlist\n"
+        "        where: PlaylistId = 1\n"
+        "        fields: { PK: \"P#{PlaylistId}\", SK: META, L: { embed: PlaylistTrack, when: "
+        "\"0\", fields: { TrackId: copy } } }\n"
+        "      page:\n"
+        "        pages: playlist.L\n"
+        "        fields: { PK: \"P#{PlaylistId}\", SK: \"{$page}\", L: { column: $list } }\n",
+        "playlist {PK:\"P#1\",SK:\"META\"}\n"
+        "page {PK:\"P#1\",SK:\"1\",L:[{\"TrackId\":1},{\"TrackId\":3}]}\n");
 }
 
 static void one_table_feeds_many_entities(void **state)
 {
     (void)state;
-    plan_test_records(&shop,
-                      "  a: { key: { partition: Id }, from: Artist, fields: { Id: { column: ArtistId } } }\n"
-                      "  b: { key: { partition: N }, from: Artist, where: Name NOT NULL, fields: { N: { column: "
-                      "Name } } }\n",
-                      "a {Id:1}\na {Id:2}\na {Id:3}\nb {N:\"AC/DC\"}\nb {N:\"Accept\"}\n");
+    plan_test_records(
+        &shop,
+        "  a: { key: { partition: Id }, from: Artist, fields: { Id: { column: ArtistId } } }\n"
+        "  b: { key: { partition: N }, from: Artist, where: Name NOT NULL, fields: { N: { column: "
+        "Name } } }\n",
+        "a {Id:1}\na {Id:2}\na {Id:3}\nb {N:\"AC/DC\"}\nb {N:\"Accept\"}\n");
     assert_int_equal(shop.plan->stream_count, 1);
 }
 
 static void queries_and_views(void **state)
 {
     (void)state;
-    plan_test_records(&shop,
-                      "  q:\n"
-                      "    key: { partition: C, sort: N }\n"
-                      "    entities:\n"
-                      "      q:\n"
-                      "        query: \"SELECT CustomerId AS C, count(*) AS N FROM Invoice GROUP BY 1 ORDER BY 1\"\n"
-                      "        key: [C]\n"
-                      "  v: { key: { partition: TrackId }, from: Cheap }\n",
-                      "q {C:1,N:1}\nq {C:2,N:2}\n"
-                      "v {TrackId:1,Name:\"About to Rock\"}\nv {TrackId:2,Name:\"Balls\"}\n"
-                      "v {TrackId:4,Name:\"Loose\"}\n");
+    plan_test_records(
+        &shop,
+        "  q:\n"
+        "    key: { partition: C, sort: N }\n"
+        "    entities:\n"
+        "      q:\n"
+        "        query: \"SELECT CustomerId AS C, count(*) AS N FROM Invoice GROUP BY 1 ORDER BY 1\"\n"
+        "        key: [C]\n"
+        "  v: { key: { partition: TrackId }, from: Cheap }\n",
+        "q {C:1,N:1}\nq {C:2,N:2}\n"
+        "v {TrackId:1,Name:\"About to Rock\"}\nv {TrackId:2,Name:\"Balls\"}\n"
+        "v {TrackId:4,Name:\"Loose\"}\n");
     assert_false(shop.plan->tables[0].keys_proven);
     assert_non_null(strstr(shop.plan->tables[1].keys_reason, "view"));
 }
@@ -330,7 +332,8 @@ static void null_keys_are_rejected(void **state)
 {
     (void)state;
     plan_test_records(
-        &shop, "  t: { key: { partition: PK }, from: Artist, fields: { PK: \"N#{Name}\", Id: { column: ArtistId } } }\n",
+        &shop,
+        "  t: { key: { partition: PK }, from: Artist, fields: { PK: \"N#{Name}\", Id: { column: ArtistId } } }\n",
         "t {PK:\"N#AC/DC\",Id:1}\nt {PK:\"N#Accept\",Id:2}\n"
         "t REJECT key-null 3: the key field PK is null\n");
     assert_int_equal(shop.counts[0].made, 3);
@@ -340,16 +343,19 @@ static void null_keys_are_rejected(void **state)
 static void failing_values_are_rejected(void **state)
 {
     (void)state;
-    plan_test_expect(&shop, plan_test_tables(&shop,
-                                             "  t: { key: { partition: Id }, from: Artist, fields: { Id: { column: "
-                                             "ArtistId }, N: { column: Name, cast: int64 } } }\n"));
+    plan_test_expect(
+        &shop, plan_test_tables(
+                   &shop, "  t: { key: { partition: Id }, from: Artist, fields: { Id: { column: "
+                          "ArtistId }, N: { column: Name, cast: int64 } } }\n"));
     const char *out = plan_test_run(&shop);
     assert_non_null(strstr(out, "t REJECT type 1: "));
     assert_non_null(strstr(out, "t REJECT type 2: "));
     assert_non_null(strstr(out, "t {Id:3}\n"));
-    plan_test_expect(&shop, plan_test_tables(&shop,
-                                             "  t: { key: { partition: Id }, from: Artist, fields: { Id: { column: "
-                                             "ArtistId }, N: { sql: \"abs(-9223372036854775807 - ArtistId)\" } } }\n"));
+    plan_test_expect(
+        &shop,
+        plan_test_tables(&shop,
+                         "  t: { key: { partition: Id }, from: Artist, fields: { Id: { column: "
+                         "ArtistId }, N: { sql: \"abs(-9223372036854775807 - ArtistId)\" } } }\n"));
     assert_non_null(strstr(plan_test_run(&shop), "t REJECT expression 1: "));
 }
 
@@ -357,9 +363,10 @@ static void lists_that_grow_too_large_are_rejected(void **state)
 {
     (void)state;
     shop.record_bytes_max = 60;
-    plan_test_expect(&shop, plan_test_tables(&shop,
-                                             "  t: { key: { partition: Id }, from: Playlist, fields: { Id: { column: "
-                                             "PlaylistId }, L: { embed: PlaylistTrack } } }\n"));
+    plan_test_expect(
+        &shop, plan_test_tables(
+                   &shop, "  t: { key: { partition: Id }, from: Playlist, fields: { Id: { column: "
+                          "PlaylistId }, L: { embed: PlaylistTrack } } }\n"));
     const char *out = plan_test_run(&shop);
     assert_non_null(strstr(out, "t {Id:2,L:[]}\n"));
     assert_non_null(strstr(out, "t REJECT record-too-large 3: "));
@@ -369,8 +376,10 @@ static void lists_that_grow_too_large_are_rejected(void **state)
 static void json_is_yaml(void **state)
 {
     (void)state;
-    plan_test_expect(&shop, "{\"transhume\": 1, \"tables\": {\"t\": {\"key\": {\"partition\": \"Id\"}, \"from\": "
-                            "\"Artist\", \"fields\": {\"Id\": {\"column\": \"ArtistId\"}}}}}");
+    plan_test_expect(
+        &shop,
+        "{\"transhume\": 1, \"tables\": {\"t\": {\"key\": {\"partition\": \"Id\"}, \"from\": "
+        "\"Artist\", \"fields\": {\"Id\": {\"column\": \"ArtistId\"}}}}}");
     assert_string_equal(plan_test_run(&shop), "t {Id:1}\nt {Id:2}\nt {Id:3}\n");
 }
 
@@ -412,11 +421,13 @@ static void pages_in_sql_targets_are_json(void **state)
 {
     (void)state;
     plan_test_expect(
-        &shop, plan_test_tables(
-                   &shop, "  t: { key: [Id], from: Playlist, fields: { Id: { column: PlaylistId }, L: { embed: "
-                          "PlaylistTrack, when: \"0\" } } }\n"
-                          "  p: { key: [Id, Page], pages: t.L, fields: { Id: { column: PlaylistId }, Page: { column: "
-                          "$page }, Items: { column: $list } } }\n"));
+        &shop,
+        plan_test_tables(
+            &shop,
+            "  t: { key: [Id], from: Playlist, fields: { Id: { column: PlaylistId }, L: { embed: "
+            "PlaylistTrack, when: \"0\" } } }\n"
+            "  p: { key: [Id, Page], pages: t.L, fields: { Id: { column: PlaylistId }, Page: { column: "
+            "$page }, Items: { column: $list } } }\n"));
     plan_test_run(&shop);
     const struct plan_entity *page = &shop.plan->entities[1];
     assert_int_equal(page->shape->fields[2].type.kind, VALUE_JSON);
@@ -426,10 +437,11 @@ static void pages_in_sql_targets_are_json(void **state)
 static void declarations_are_carried(void **state)
 {
     (void)state;
-    plan_test_expect(&shop, plan_test_tables(&shop,
-                                             "  Rechnung: { from: Invoice, fields: { Id: { column: InvoiceId }, "
-                                             "Kunde: { column: CustomerId }, Total: copy } }\n"
-                                             "  Kunde: { from: Customer, fields: { Nr: { column: CustomerId } } }\n"));
+    plan_test_expect(
+        &shop, plan_test_tables(
+                   &shop, "  Rechnung: { from: Invoice, fields: { Id: { column: InvoiceId }, "
+                          "Kunde: { column: CustomerId }, Total: copy } }\n"
+                          "  Kunde: { from: Customer, fields: { Nr: { column: CustomerId } } }\n"));
     const struct target_table *table = &shop.plan->tables[0].target;
     assert_string_equal(table->key.names[0], "Id");
     assert_string_equal(table->columns[2].type.native, "NUMERIC(10,2)");
@@ -439,17 +451,20 @@ static void declarations_are_carried(void **state)
     assert_string_equal(table->references[0].referenced_columns.names[0], "Nr");
     assert_int_equal(table->index_count, 1);
     assert_string_equal(table->indexes[0].columns.names[0], "Kunde");
-    plan_test_expect(&shop,
-                     plan_test_tables(&shop, "  a: { key: [x], references: { x: b.y }, from: Artist, fields: { x: { "
-                                             "column: ArtistId } } }\n"
-                                             "  b: { key: [y], from: Artist, fields: { y: { column: ArtistId } } }\n"));
+    plan_test_expect(
+        &shop,
+        plan_test_tables(&shop,
+                         "  a: { key: [x], references: { x: b.y }, from: Artist, fields: { x: { "
+                         "column: ArtistId } } }\n"
+                         "  b: { key: [y], from: Artist, fields: { y: { column: ArtistId } } }\n"));
     assert_string_equal(shop.plan->tables[0].target.references[0].table, "b");
 }
 
 static void whole_tables_keep_their_definition(void **state)
 {
     (void)state;
-    plan_test_expect(&shop, plan_test_tables(&shop, "  Artist: { from: Artist }\n  Copy: { from: Artist }\n"));
+    plan_test_expect(
+        &shop, plan_test_tables(&shop, "  Artist: { from: Artist }\n  Copy: { from: Artist }\n"));
     assert_non_null(shop.plan->tables[0].target.same_engine);
     assert_null(shop.plan->tables[1].target.same_engine);
     assert_null(shop.plan->same_engine_objects);
@@ -477,14 +492,16 @@ static void plain_copies(void **state)
     plan_test_expect(&shop, NULL);
     assert_int_equal(shop.plan->table_count, 1);
     assert_string_equal(shop.plan->tables[0].target.name, "Playlist");
-    assert_int_equal(shop.plan->same_engine_objects->object_count, 0); /* the view stands on Track */
+    assert_int_equal(shop.plan->same_engine_objects->object_count,
+                     0); /* the view stands on Track */
 }
 
 static void streams_to_other_engines_drop_nulls_in_place(void **state)
 {
     (void)state;
-    plan_test_records(&shop, "  t: { key: { partition: ArtistId }, from: Artist }\n",
-                      "t {ArtistId:1,Name:\"AC/DC\"}\nt {ArtistId:2,Name:\"Accept\"}\nt {ArtistId:3}\n");
+    plan_test_records(
+        &shop, "  t: { key: { partition: ArtistId }, from: Artist }\n",
+        "t {ArtistId:1,Name:\"AC/DC\"}\nt {ArtistId:2,Name:\"Accept\"}\nt {ArtistId:3}\n");
     assert_false(shop.plan->streams[0].identity);
 }
 

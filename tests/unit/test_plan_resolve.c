@@ -1,0 +1,338 @@
+/* What resolving proves and fixes: keys, the mapping's text, expressions, proposals. */
+#include "plan/expression.h"
+#include "support_plan.h"
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct plan_test shop;
+
+static int open_shop(void **state)
+{
+    (void)state;
+    plan_test_open(&shop, plan_test_shop, "dynamodb-json");
+    return 0;
+}
+
+static int close_shop(void **state)
+{
+    (void)state;
+    plan_test_close(&shop);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- keys */
+
+static void assert_proven(const char *from, const char *key, bool proven)
+{
+    plan_test_expect(
+        &shop,
+        plan_test_tables(&shop, arena_format(shop.arena,
+                                             "  t: { key: { partition: PK, sort: SK }, from: %s, "
+                                             "fields: { %s } }\n",
+                                             from, key)));
+    if (shop.plan->tables[0].keys_proven != proven) {
+        fail_msg("%s: %s", key, shop.plan->tables[0].keys_reason);
+    }
+}
+
+static void keys_are_proven_by_what_can_be_read_back(void **state)
+{
+    (void)state;
+    assert_proven("Artist", "PK: \"A#{ArtistId}\", SK: META", true);
+    assert_proven("Artist", "PK: \"{ArtistId:010}\", SK: META", true);
+    assert_proven("Artist", "PK: { column: ArtistId }, SK: META", true);
+    assert_proven("Artist", "PK: \"A#{Name}\", SK: META", false);
+    assert_proven("Artist", "PK: META, SK: \"{Name}#{ArtistId}\"", true);
+    assert_proven("Artist", "PK: META, SK: \"{Name}{ArtistId}\"", false);
+    assert_proven("Artist", "PK: META, SK: \"{Name}1{ArtistId}\"", false);
+    assert_proven("Artist", "PK: META, SK: \"{ArtistId}{Name}\"", false);
+    assert_proven("Artist", "PK: META, SK: \"{ArtistId}-{Name}\"", false);
+    assert_proven("Artist", "PK: META, SK: \"{ArtistId}#{Name}\"", true);
+    assert_proven("Artist", "PK: META, SK: { column: ArtistId, cast: text }", false);
+    assert_proven("Artist", "PK: META, SK: { sql: \"ArtistId || ''\" }", false);
+    assert_proven("Artist", "PK: META, SK: { column: ArtistId, default: 1 }", false);
+    assert_proven("Invoice", "PK: \"C#{CustomerId}\", SK: \"O#{InvoiceDate}#{InvoiceId}\"", true);
+    assert_proven("Invoice", "PK: \"C#{CustomerId}\", SK: \"O#{InvoiceDate}\"", false);
+    /* a column of any kind as it is keeps its values apart; its text may not */
+    assert_proven("PlaylistTrack", "PK: { column: PlaylistId }, SK: { column: TrackId }", true);
+    assert_proven("PlaylistTrack", "PK: \"{PlaylistId}\", SK: { column: TrackId }", false);
+    assert_proven("PlaylistTrack", "PK: { column: PlaylistId }, SK: X", false);
+    assert_proven("Cheap", "PK: { column: TrackId }, SK: X", false);
+}
+
+static void assert_disjoint(const char *first, const char *second, bool proven)
+{
+    plan_test_expect(&shop,
+                     plan_test_tables(&shop, arena_format(shop.arena,
+                                                          "  t:\n"
+                                                          "    key: { partition: PK, sort: SK }\n"
+                                                          "    entities:\n"
+                                                          "      a: { from: Artist, fields: { PK: "
+                                                          "\"{ArtistId}\", SK: \"%s\" } }\n"
+                                                          "      b: { from: Album, fields: { PK: "
+                                                          "\"{AlbumId}\", SK: \"%s\" } }\n",
+                                                          first, second)));
+    if (shop.plan->tables[0].keys_proven != proven) {
+        fail_msg("%s, %s: %s", first, second, shop.plan->tables[0].keys_reason);
+    }
+}
+
+static void entities_of_one_table_are_kept_apart(void **state)
+{
+    (void)state;
+    assert_disjoint("META", "ALBUM#{AlbumId}", true);
+    assert_disjoint("X", "X", false);
+    assert_disjoint("X", "XY", true);
+    assert_disjoint("X", "X{AlbumId}", true);
+    assert_disjoint("X", "X{Title}", false);
+    assert_disjoint("X#{ArtistId}", "X#Y#{AlbumId}", true);
+    assert_disjoint("X#{ArtistId}", "X#1{AlbumId}", false);
+    assert_disjoint("X#{Name}", "X#Y#{AlbumId}", false);
+    assert_disjoint("{Name}", "{Title}", false);
+}
+
+/* ---------------------------------------------------------------- the mapping's text */
+
+static const char *hash_of(const char *tables)
+{
+    plan_test_expect(&shop, plan_test_tables(&shop, tables));
+    return arena_copy_string(shop.arena, shop.plan->mapping_hash);
+}
+
+static void equal_mappings_have_equal_hashes(void **state)
+{
+    (void)state;
+    const char *base = hash_of(
+        "  t: { key: { partition: Id }, from: Artist, fields: { Id: { column: ArtistId }, N: "
+        "\"{Name}\" } }\n");
+    static const char *const same[] = {
+        "  t: # comment\n    from: Artist\n    existing: append\n    billing: on_demand\n    key: { partition: Id }\n"
+        "    fields:\n      N: '{Name}'\n      Id: { column: \"ArtistId\" }\n",
+    };
+    static const char *const different[] = {
+        "  u: { key: { partition: Id }, from: Artist, fields: { Id: { column: ArtistId }, N: \"{Name}\" } }\n",
+        "  t: { key: { partition: Id }, from: Artist, fields: { Id: { column: ArtistId }, N: \"{Name} \" } }\n",
+        "  t: { key: { partition: Id }, from: Artist, fields: { Id: { column: ArtistId }, N: { column: Name } } }\n",
+        "  t: { key: { partition: Id }, from: Artist, where: \"1\", fields: { Id: { column: ArtistId }, N: "
+        "\"{Name}\" } }\n",
+        "  t: { key: { partition: Id }, from: Artist, nulls: keep, fields: { Id: { column: ArtistId }, N: \"{Name}\" "
+        "} }\n",
+        "  t: { key: { partition: Id, sort: N }, from: Artist, fields: { Id: { column: ArtistId }, N: \"{Name}\" } }\n",
+    };
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        assert_string_equal(hash_of(same[i]), base);
+    }
+    for (size_t i = 0; i < sizeof different / sizeof different[0]; i++) {
+        assert_string_not_equal(hash_of(different[i]), base);
+    }
+    const char *sum = hash_of(
+        "  t: { key: { partition: Id }, from: Customer, fields: { Id: { column: CustomerId }, N: "
+        "{ aggregate: Invoice, value: sum(Total) } } }\n");
+    const char *count = hash_of(
+        "  t: { key: { partition: Id }, from: Customer, fields: { Id: { column: CustomerId }, "
+        "N: { aggregate: Invoice, value: count(Total) } } }\n");
+    const char *deeper = hash_of(
+        "  t: { key: { partition: Id }, from: Customer, fields: { Id: { column: CustomerId }, "
+        "N: { aggregate: Invoice.InvoiceLine, value: count(*) } } }\n");
+    const char *shallow =
+        hash_of("  t: { key: { partition: Id }, from: Customer, fields: { Id: { column: CustomerId "
+                "}, N: { aggregate: Invoice, value: count(*) } } }\n");
+    assert_string_not_equal(sum, count);
+    assert_string_not_equal(deeper, shallow);
+}
+
+/* ---------------------------------------------------------------- expressions */
+
+static struct expression_sandbox *sandbox;
+
+static bool test_of(const char *text, const struct cell *value, bool simplify)
+{
+    struct error error;
+    const char *const *used = NULL;
+    static const char *const names[] = {"A"};
+    static const struct value_reference reference = {0};
+    struct plan_expression expression = {.text = text};
+    struct expression_statement *statement = NULL;
+    bool result = false;
+    assert_int_equal(expression_check(sandbox, text, names, 1, false, shop.arena, &used,
+                                      &expression.count, &error),
+                     STATUS_OK);
+    expression.names = used;
+    expression.values = &reference;
+    if (simplify) {
+        expression_simplify(&expression);
+        assert_int_not_equal(expression.simple, EXPRESSION_GENERAL);
+    }
+    assert_int_equal(expression_prepare(sandbox, &expression, &statement, &error), STATUS_OK);
+    assert_int_equal(expression_test(statement, value, &result, &error), STATUS_OK);
+    expression_finalize(statement);
+    return result;
+}
+
+static void the_fast_path_answers_as_sqlite_does(void **state)
+{
+    (void)state;
+    struct error error;
+    struct random random = random_start();
+    static const char *const operators[] = {"<", "<=", ">", ">=", "=", "==", "!=", "<>"};
+    static const char *const forms[] = {"A %s %lld", " \"A\"%s%lld ", "[A] %s  %lld\n",
+                                        "a %s %lld"};
+    static const int64_t edges[] = {INT64_MIN + 1, -1, 0, 1, 100, INT64_MAX};
+    assert_int_equal(expression_sandbox_create(&sandbox, &error), STATUS_OK);
+    for (long round = 0; round < test_rounds(300); round++) {
+        char text[80];
+        int64_t literal = random_below(&random, 2) ? edges[random_below(&random, 6)]
+                                                   : random_between(&random, -9, 9);
+        int64_t left = random_below(&random, 2)
+                           ? literal + (literal < INT64_MAX && random_below(&random, 2))
+                           : random_between(&random, -9, 9);
+        const char *form = forms[random_below(&random, 4)];
+        const char *operator= operators[random_below(&random, 8)];
+        const char *space = strchr(form, '%');
+        assert_non_null(space);
+        snprintf(text, sizeof text, "%.*s %s %lld", (int)(space - form),
+                 form, operator,(long long) literal);
+        struct cell values[] = {cell_int64(left), cell_null(), cell_float64((double)left + 0.5),
+                                cell_text("5", 1)};
+        for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+            assert_int_equal(test_of(text, &values[i], true), test_of(text, &values[i], false));
+        }
+    }
+    expression_sandbox_destroy(sandbox);
+}
+
+static void assert_result(const char *text, const char *expected)
+{
+    plan_test_expect(
+        &shop,
+        plan_test_tables(&shop, arena_format(shop.arena,
+                                             "  t: { key: { partition: Id }, from: Artist, where: "
+                                             "ArtistId = 1, fields: { Id: { column: ArtistId }, X: "
+                                             "{ sql: \"%s\" } } }\n",
+                                             text)));
+    char line[300];
+    snprintf(line, sizeof line, "t {Id:1%s%s}\n", expected[0] != '\0' ? ",X:" : "", expected);
+    assert_string_equal(plan_test_run(&shop), line);
+}
+
+static void expressions_give_values(void **state)
+{
+    (void)state;
+    assert_result("ArtistId + 1", "2");
+    assert_result("ArtistId / 2.0", "0.5");
+    assert_result("upper(Name) || char(33)", "\"AC/DC!\"");
+    assert_result("NULL", "");
+    assert_result("CASE WHEN Name LIKE 'AC%' THEN 'yes' ELSE 'no' END", "\"yes\"");
+    assert_result("strftime('%Y', '2009-05-01')", "\"2009\"");
+    assert_result("json_extract('[1,2]', '$[1]')", "2");
+    assert_result("record.ArtistId IN (1, 2)", "1");
+}
+
+static void expressions_can_not_do_harm(void **state)
+{
+    (void)state;
+    static const char *const refused[] = {
+        "date('now')",
+        "datetime()",
+        "strftime('%Y')",
+        "date('2009-01-01', 'localtime')",
+        "randomblob(5)",
+        "sqlite_version()",
+        "last_insert_rowid()",
+        "changes()",
+        "(WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c)",
+        "(SELECT 1 FROM json_each('[]'))",
+        "readfile('/etc/passwd')",
+        "A; DROP TABLE record",
+    };
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        char *tables = arena_format(
+            shop.arena,
+            "  t: { key: { partition: Id }, from: Artist, fields: { Id: { column: ArtistId }, "
+            "X: { sql: \"%s\" } } }\n",
+            refused[i]);
+        if (plan_test_resolve(&shop, plan_test_tables(&shop, tables)) != STATUS_OK) {
+            assert_int_equal(shop.error.code, ERROR_PLAN_INVALID);
+            continue;
+        }
+        const char *out =
+            plan_test_run(&shop); /* what depends on arguments is refused row by row */
+        if (strstr(out, "REJECT expression 1") == NULL) {
+            fail_msg("%s: %s", refused[i], out);
+        }
+    }
+}
+
+static void texts_without_end_are_rejected(void **state)
+{
+    (void)state;
+    char *text = arena_copy_string(shop.arena, "'aaaaaaaaaa'");
+    for (int i = 0; i < 9; i++) {
+        text = arena_format(shop.arena, "replace(%s, 'a', 'aaaaaaaaaa')", text);
+    }
+    plan_test_expect(
+        &shop,
+        plan_test_tables(&shop, arena_format(shop.arena,
+                                             "  t: { key: { partition: Id }, from: Artist, where: "
+                                             "ArtistId = 1, fields: { Id: { column: ArtistId }, X: "
+                                             "{ sql: \"length(%s)\" } } }\n",
+                                             text)));
+    assert_non_null(strstr(plan_test_run(&shop), "REJECT expression 1"));
+}
+
+/* ---------------------------------------------------------------- proposals */
+
+static void propose_and_resolve(const char *sql, const char *target)
+{
+    struct plan_test odd;
+    struct buffer yaml = {0};
+    plan_test_open(&odd, sql, target);
+    if (plan_propose("sqlite:source.db", odd.source, odd.schema, "target:x", odd.target,
+                     &odd.settings, &yaml, &odd.error) != STATUS_OK) {
+        fail_msg("%s", odd.error.message);
+    }
+    if (plan_test_resolve(&odd, buffer_string(&yaml)) != STATUS_OK) {
+        fail_msg("%s\n%s", buffer_string(&odd.faults), buffer_string(&yaml));
+    }
+    plan_test_run(&odd);
+    buffer_free(&yaml);
+    plan_test_close(&odd);
+}
+
+static const char odd_names[] =
+    "CREATE TABLE \"a b\"(\"x{y}\" INTEGER PRIMARY KEY NOT NULL, \"quo\"\"te\" TEXT, \"new\nline\" TEXT, \"on\" TEXT, "
+    "\"PK\" TEXT, \"null\" TEXT, \"#\" TEXT, \"a:010\" TEXT, \"*x\" TEXT);"
+    "CREATE TABLE \"c.d\"(\"select\" INTEGER PRIMARY KEY NOT NULL, \"{\" INTEGER REFERENCES \"a b\"(\"x{y}\"));"
+    "CREATE TABLE \"yes\"(\"\xc3\xa9\" TEXT PRIMARY KEY NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE keyless(a, b);"
+    "CREATE TABLE three(a INT NOT NULL, b INT NOT NULL, c INT NOT NULL, PRIMARY KEY(a, b, c));"
+    "CREATE TABLE self(id INTEGER PRIMARY KEY NOT NULL, parent INTEGER REFERENCES self(id));"
+    "INSERT INTO \"a b\"(\"x{y}\", \"quo\"\"te\") VALUES(1, 'v'); INSERT INTO \"c.d\" VALUES(1, 1);"
+    "INSERT INTO three VALUES(1, 2, 3); INSERT INTO self VALUES(1, NULL), (2, 1); INSERT INTO \"yes\" VALUES('k');";
+
+static void proposals_are_plans(void **state)
+{
+    (void)state;
+    propose_and_resolve(plan_test_shop, "dynamodb-json");
+    propose_and_resolve(plan_test_shop, "sqlite");
+    propose_and_resolve(odd_names, "sqlite");
+    propose_and_resolve(odd_names, "dynamodb-json");
+}
+
+int main(void)
+{
+#define WITH_SHOP(test) cmocka_unit_test_setup_teardown(test, open_shop, close_shop)
+    const struct CMUnitTest tests[] = {
+        WITH_SHOP(keys_are_proven_by_what_can_be_read_back),
+        WITH_SHOP(entities_of_one_table_are_kept_apart),
+        WITH_SHOP(equal_mappings_have_equal_hashes),
+        WITH_SHOP(the_fast_path_answers_as_sqlite_does),
+        WITH_SHOP(expressions_give_values),
+        WITH_SHOP(expressions_can_not_do_harm),
+        WITH_SHOP(texts_without_end_are_rejected),
+        cmocka_unit_test(proposals_are_plans),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
