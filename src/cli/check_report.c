@@ -16,6 +16,13 @@ const char *cli_guarantee_name(enum guarantee guarantee)
     return names[guarantee];
 }
 
+/* "proven: why" → "proven"; the reasons of those that are not follow the table. */
+static void add_keys(struct table *table, const char *keys)
+{
+    table_format(table, "%.*s", keys == NULL ? 0 : (int)strcspn(keys, ":"),
+                 keys == NULL ? "" : keys);
+}
+
 static void append_entities(const struct check_report *report, bool color, struct buffer *out)
 {
     static const char *const titles[] = {"entity", "from", "table", ">records",
@@ -28,7 +35,7 @@ static void append_entities(const struct check_report *report, bool color, struc
         table_add_text(table, entity->table);
         table_add_count(table, entity->records);
         table_add_bytes(table, entity->bytes);
-        table_add_text(table, entity->keys == NULL ? "" : entity->keys);
+        add_keys(table, entity->keys);
     }
     table_append(table, color, out);
     table_destroy(table);
@@ -49,6 +56,26 @@ static void append_list(const char *title, const char *const *lines, uint32_t co
         cli_append_wrapped(&folded, line, 4, COLUMNS);
         buffer_append_string(out, folded.length > 4 ? buffer_string(&folded) + 4 : "\n");
         buffer_free(&folded);
+    }
+}
+
+static void append_unproven_keys(const struct check_report *report, struct buffer *out)
+{
+    const char *told = "";
+    for (uint32_t i = 0; i < report->entity_count; i++) {
+        const struct check_entity *entity = &report->entities[i];
+        if (entity->keys == NULL || strncmp(entity->keys, "proven", strlen("proven")) == 0 ||
+            strcmp(told, entity->table) == 0) {
+            continue;
+        }
+        told = entity->table; /* the entities of a table stand together */
+        char line[1024];
+        text_printable(entity->keys, strlen(entity->keys), line, sizeof(line));
+        struct buffer text = {0};
+        buffer_format(&text, "keys of %s: %s", entity->table, line);
+        buffer_append_byte(out, '\n');
+        cli_append_wrapped(out, buffer_string(&text), 0, COLUMNS);
+        buffer_free(&text);
     }
 }
 
@@ -89,6 +116,7 @@ static void append_text(const struct check_report *report, struct buffer *sample
                         bool dry_run, struct buffer *out)
 {
     append_entities(report, color, out);
+    append_unproven_keys(report, out);
     append_estimate(report, out);
     append_list("notes", report->notes, report->note_count, out);
     append_list("problems", report->problems, report->problem_count, out);

@@ -23,7 +23,7 @@ int command_migrate(struct cli_call *call)
     } else {
         struct run_result result = {0};
         enum status status = run_migrate(session, &result, &error);
-        exit_status = run_end(call, status, &result, &error);
+        exit_status = run_end(call, session, status, &result, &error);
     }
     run_close(session);
     return exit_status;

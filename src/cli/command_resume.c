@@ -20,7 +20,7 @@ int command_resume(struct cli_call *call)
     }
     struct run_result result = {0};
     enum status status = run_resume(session, &result, &error);
-    exit_status = run_end(call, status, &result, &error);
+    exit_status = run_end(call, session, status, &result, &error);
     run_close(session);
     return exit_status;
 }

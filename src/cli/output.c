@@ -11,32 +11,45 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { FAULT_BYTES_MAX = 2000 };
+
 int cli_fail(const struct error *error)
 {
     log_write_error(error);
     return error_exit_status(error);
 }
 
+static uint32_t count_lines(const char *lines)
+{
+    uint32_t count = 0;
+    for (; *lines != '\0'; lines++) {
+        count += *lines == '\n' || lines[1] == '\0';
+    }
+    return count;
+}
+
+/* The faults carry their own hints. */
 int cli_fail_with_faults(struct buffer *faults, const struct error *error)
 {
     const char *line = buffer_string(faults);
-    if (*line == '\0') {
+    const char *code = error_describe(error->code)->name;
+    uint32_t count = count_lines(line);
+    if (count == 0) {
         return cli_fail(error);
     }
-    uint32_t count = 0;
     while (*line != '\0') {
         size_t length = strcspn(line, "\n");
-        if (length > 0) {
-            log_write(LOG_ERROR, "%.*s", (int)(length < 2000 ? length : 2000), line);
-            count++;
+        int shown = (int)(length < FAULT_BYTES_MAX ? length : FAULT_BYTES_MAX);
+        if (count == 1) {
+            log_write(LOG_ERROR, "%.*s [%s]", shown, line, code);
+        } else {
+            log_write(LOG_ERROR, "%.*s", shown, line);
         }
         line += length + (line[length] == '\n');
     }
-    if (error->hint[0] != '\0' && count == 1) {
-        log_write(LOG_ERROR, "%s", error->hint);
+    if (count > 1) {
+        log_write(LOG_ERROR, "%u faults in the plan; nothing was touched [%s]", count, code);
     }
-    log_write(LOG_ERROR, "%u fault%s in the plan [%s]; nothing was touched", count,
-              count == 1 ? "" : "s", error_describe(error->code)->name);
     return error_exit_status(error);
 }
 

@@ -87,8 +87,8 @@ static void append_json(const struct run_result *result, const struct error *err
     buffer_append_string(out, "}\n");
 }
 
-static void append_text(const struct cli_call *call, const struct run_result *result,
-                        struct buffer *out)
+static void append_text(const struct cli_call *call, const struct run_session *session,
+                        const struct run_result *result, struct buffer *out)
 {
     static const char *const snapshots[] = {"one snapshot of the source",
                                             "a mixed snapshot of the source",
@@ -96,8 +96,9 @@ static void append_text(const struct cli_call *call, const struct run_result *re
     char seconds[32];
     progress_append_table(result->progress, result->seconds, cli_color(call, STDOUT_FILENO), out);
     text_human_seconds(result->seconds, seconds, sizeof(seconds));
-    buffer_format(out, "\nrun %s: %s after %s; %s\n", result->run_id,
+    buffer_format(out, "\nrun %s: %s after %s; %s; %s\n", result->run_id,
                   result->exit_status == 4 ? "interrupted" : "done", seconds,
+                  cli_guarantee_name(run_guarantee(session)),
                   snapshots[result->no_snapshot      ? 2
                             : result->mixed_snapshot ? 1
                                                      : 0]);
@@ -153,8 +154,8 @@ static int tell_failure(const struct cli_call *call, const struct run_result *re
     return exit_status;
 }
 
-int run_end(struct cli_call *call, enum status status, const struct run_result *result,
-            const struct error *error)
+int run_end(struct cli_call *call, const struct run_session *session, enum status status,
+            const struct run_result *result, const struct error *error)
 {
     struct buffer out = {0};
     bool json = cli_switch(call, CLI_JSON);
@@ -172,7 +173,7 @@ int run_end(struct cli_call *call, enum status status, const struct run_result *
     if (json) {
         append_json(result, NULL, result->exit_status, &out);
     } else if (result->progress != NULL && error->code != ERROR_RUN_FINISHED) {
-        append_text(call, result, &out);
+        append_text(call, session, result, &out);
     }
     int exit_status = cli_finish(&out, result->exit_status);
     tell_next_step(call, result);

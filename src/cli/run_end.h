@@ -8,7 +8,7 @@
 void run_end_set_log_level(const struct cli_call *call);
 
 /* Prints the end table or JSON to stdout and what to do next to stderr; returns the exit status. */
-int run_end(struct cli_call *call, enum status status, const struct run_result *result,
-            const struct error *error);
+int run_end(struct cli_call *call, const struct run_session *session, enum status status,
+            const struct run_result *result, const struct error *error);
 
 #endif

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ERRORS_SHOWN = 3, STAMP_DIGITS = 19 };
+enum { ERRORS_SHOWN = 3, STAMP_DIGITS = 23 };
 
 struct sums {
     int64_t total; /* -1 once one is not known */
@@ -34,12 +34,12 @@ static int64_t count_of(const json_t *object, const char *name)
                                                                       : -1;
 }
 
-/* Seconds since 1970 of "2026-01-31T23:59:59.123Z"; 0: not such a stamp. */
+/* Milliseconds since 1970 of "2026-01-31T23:59:59.123Z"; 0: not such a stamp. */
 static int64_t stamp_of(const json_t *object, const char *name)
 {
     const char *text = text_of(object, name);
-    int parts[6] = {0};
-    static const char form[] = "####-##-##T##:##:##";
+    int parts[7] = {0};
+    static const char form[] = "####-##-##T##:##:##.###";
     if (strlen(text) < STAMP_DIGITS) {
         return 0;
     }
@@ -55,8 +55,8 @@ static int64_t stamp_of(const json_t *object, const char *name)
     if (parts[1] < 1 || parts[1] > 12) {
         return 0;
     }
-    return clock_days_from_civil(parts[0], parts[1], parts[2]) * 86400 + parts[3] * 3600 +
-           parts[4] * 60 + parts[5];
+    int64_t days = clock_days_from_civil(parts[0], parts[1], parts[2]);
+    return (((days * 24 + parts[3]) * 60 + parts[4]) * 60 + parts[5]) * 1000 + parts[6];
 }
 
 static void add_percent(struct table *table, int64_t done, int64_t total)
@@ -107,7 +107,7 @@ static void add_entity(struct table *table, const char *table_name, const char *
 static void append_tables(json_t *state, bool color, struct sums *sums, struct buffer *out)
 {
     static const char *const titles[] = {"table",  "entity", ">migrated", ">rejected",
-                                         ">total", ">done", "last",      NULL};
+                                         ">total", ">done",  "last",      NULL};
     struct table *table = table_create(titles);
     const char *table_name;
     const char *entity_name;
@@ -132,14 +132,14 @@ static double measure(const json_t *state, int64_t done, struct state_watch *wat
     const json_t *attempt = json_object_get(state, "attempt");
     int64_t now_ms = clock_monotonic_ms();
     int64_t began = stamp_of(attempt, "started_at");
-    int64_t seconds = stamp_of(state, "updated_at") - began;
+    int64_t elapsed_ms = stamp_of(state, "updated_at") - began;
     int64_t migrated = done - count_or_zero(attempt, "migrated_before");
     double rate = watch->rate;
     if (watch->then_ms > 0 && now_ms > watch->then_ms && done >= watch->done) {
         double now = (double)(done - watch->done) * 1000 / (double)(now_ms - watch->then_ms);
         rate = rate > 0 ? rate * 0.7 + now * 0.3 : now;
     } else if (began > 0 && migrated > 0) {
-        rate = (double)migrated / (double)(seconds < 1 ? 1 : seconds);
+        rate = (double)migrated * 1000 / (double)(elapsed_ms < 1 ? 1 : elapsed_ms);
     }
     watch->then_ms = now_ms;
     watch->done = done;

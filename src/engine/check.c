@@ -306,16 +306,21 @@ static const char *keys_text(const struct report *report, const struct plan_tabl
                : arena_format(report->out->arena, "%s: %s", how, table->keys_reason);
 }
 
+enum guarantee run_guarantee(const struct run_session *session)
+{
+    return session->target->connector->guarantee;
+}
+
 static const char *guarantee_text(const struct run_session *session)
 {
-    switch (session->target->connector->guarantee) {
+    switch (run_guarantee(session)) {
     case GUARANTEE_EXACTLY_ONCE:
-        return "exactly once: after any crash and resume each record is there, and there once";
+        return "after any crash and resume each record is there, and there once";
     case GUARANTEE_IDEMPOTENT:
-        return "idempotent: a crash may make some records be written again, under the same key with "
+        return "a crash may make some records be written again, under the same key with "
                "the same contents";
     default:
-        return "at least once: a crash may leave some records twice";
+        return "a crash may leave some records twice";
     }
 }
 
@@ -348,7 +353,7 @@ enum status run_check(struct run_session *session, struct check_report *out, str
     if (out->arena == NULL) {
         return out_of_memory(error);
     }
-    out->guarantee = session->target->connector->guarantee;
+    out->guarantee = run_guarantee(session);
     out->guarantee_text = guarantee_text(session);
     if (list_entities(&report, error) != STATUS_OK || find_problems(&report, error) != STATUS_OK ||
         find_notes(&report, error) != STATUS_OK ||

@@ -79,6 +79,8 @@ struct check_report {
     int refused;         /* exit status migrate would have, 0 if none */
     struct arena *arena; /* frees it all */
 };
+/* What source and target promise after any crash. */
+enum guarantee run_guarantee(const struct run_session *session);
 /* Connects, reads, changes nothing. */
 enum status run_check(struct run_session *session, struct check_report *report,
                       struct error *error) MUST_USE;

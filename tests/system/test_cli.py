@@ -484,7 +484,7 @@ class Lists(TestCase):
         shutil.copy(self.path("small.db"), self.path("full.db"))
         for command in (["check"], ["migrate", "--dry-run"], ["migrate"]):
             result = self.run_program(*command, "small.db", "full.db", code=5)
-            self.assertIn("full.db" if command == ["migrate"] else "exit status 5",
+            self.assertIn("[target-not-empty]" if command == ["migrate"] else "exit status 5",
                           result.out + result.err)
 
     def test_status_and_reset_without_a_run(self):
