@@ -118,8 +118,9 @@ enum status plan_test_resolve(struct plan_test *test, const char *yaml)
 {
     forget_plan(test);
     if (yaml != NULL) {
-        enum status status = plan_document_parse(yaml, strlen(yaml), "p.yaml", &test->document,
-                                                 &test->faults, &test->error);
+        enum status status = plan_document_parse(
+            yaml, strlen(yaml), test->document_name != NULL ? test->document_name : "p.yaml",
+            &test->document, &test->faults, &test->error);
         if (status != STATUS_OK) {
             return status;
         }

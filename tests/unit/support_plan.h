@@ -17,6 +17,7 @@ struct plan_test {
     struct plan_document *document;
     struct plan *plan;
     struct plan_settings settings;
+    const char *document_name; /* in faults; NULL: p.yaml */
     struct buffer faults;
     struct buffer out;
     struct error error;
