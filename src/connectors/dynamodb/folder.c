@@ -84,7 +84,28 @@ static enum status read_options(struct dynamodb_folder *folder, const struct uri
     return STATUS_OK;
 }
 
-/* A source must be there; a target's folder is made if its parent is there. */
+static enum status refuse_place(const struct dynamodb_folder *folder, int reason,
+                                const char *message, struct error *error)
+{
+    bool source = folder->mode == OPEN_SOURCE;
+    error_set_errno(error, source ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING, reason,
+                    folder->path, "%s", message);
+    error_hint(error, "check the path after dynamodb-json:, and who may write there");
+    return STATUS_FAILED;
+}
+
+/* The folder that holds DIR, which may be a relative name. */
+static char *parent_of(struct arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        return arena_copy_string(arena, ".");
+    }
+    return slash == path ? arena_copy_string(arena, "/")
+                         : arena_copy(arena, path, (size_t)(slash - path));
+}
+
+/* A source must be there. A target is made with its ledger, not before: here its parent must do. */
 static enum status open_folder(const struct dynamodb_folder *folder, struct error *error)
 {
     struct stat facts;
@@ -95,24 +116,25 @@ static enum status open_folder(const struct dynamodb_folder *folder, struct erro
         return STATUS_FAILED;
     }
     if (stat(folder->path, &facts) == 0) {
-        if (S_ISDIR(facts.st_mode)) {
-            return STATUS_OK;
+        if (!S_ISDIR(facts.st_mode)) {
+            error_set(error, source ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID, folder->path,
+                      "it is a file, and should be a folder");
+            error_hint(error, "name the folder that holds a subfolder for each table");
+            return STATUS_FAILED;
         }
-        error_set(error, source ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID, folder->path,
-                  "it is a file, and should be a folder");
-        error_hint(error, "name the folder that holds a subfolder for each table");
-        return STATUS_FAILED;
+        return access(folder->path, source ? R_OK | X_OK : R_OK | W_OK | X_OK) == 0
+                   ? STATUS_OK
+                   : refuse_place(folder, errno, "can't use the folder", error);
     }
     if (errno != ENOENT || source) {
-        error_set_errno(error, source ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING, errno,
-                        folder->path, "can't open the folder");
-        error_hint(error, "check the path after dynamodb-json:");
-        return STATUS_FAILED;
+        return refuse_place(folder, errno, "can't open the folder", error);
     }
-    if (mkdir(folder->path, 0700) != 0 && errno != EEXIST) {
-        error_set_errno(error, ERROR_TARGET_MISSING, errno, folder->path, "can't make the folder");
-        error_hint(error, "make its parent folder, or check the path after dynamodb-json:");
-        return STATUS_FAILED;
+    char *parent = parent_of(folder->arena, folder->path);
+    if (parent == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to open a folder");
+    }
+    if (stat(parent, &facts) != 0 || access(parent, W_OK | X_OK) != 0) {
+        return refuse_place(folder, errno, "the folder can't be made", error);
     }
     return STATUS_OK;
 }
@@ -190,26 +212,29 @@ static enum status folder_open(const struct open_options *open, struct database 
     return STATUS_OK;
 }
 
+/* The same before and after the folder is made: its real path. */
 static enum status folder_identity(struct database *self, struct arena *arena,
                                    const char **identity, struct error *error)
 {
     struct dynamodb_folder *folder = (struct dynamodb_folder *)self;
-    struct stat facts;
     char *real = realpath(folder->path, NULL);
-    enum status status = STATUS_OK;
-    if (real == NULL || stat(real, &facts) != 0) {
-        status = error_set_errno(error, ERROR_SOURCE_READ, errno, folder->path,
-                                 "can't look at the folder");
-    } else {
-        *identity =
-            arena_format(arena, "folder %s dev %llu inode %llu", real,
-                         (unsigned long long)facts.st_dev, (unsigned long long)facts.st_ino);
-        if (*identity == NULL) {
-            status = error_set(error, ERROR_MEMORY, NULL, "no memory for a path");
-        }
+    const char *name = NULL;
+    if (real == NULL && errno == ENOENT) {
+        char *parent = parent_of(arena, folder->path);
+        const char *slash = strrchr(folder->path, '/');
+        name = slash != NULL ? slash + 1 : folder->path;
+        real = parent != NULL ? realpath(parent, NULL) : NULL;
     }
+    if (real == NULL) {
+        return error_set_errno(error, ERROR_SOURCE_READ, errno, folder->path,
+                               "can't look at the folder");
+    }
+    *identity = name == NULL
+                    ? arena_format(arena, "folder %s", real)
+                    : arena_format(arena, "folder %s/%s", strcmp(real, "/") == 0 ? "" : real, name);
     free(real);
-    return status;
+    return *identity != NULL ? STATUS_OK
+                             : error_set(error, ERROR_MEMORY, NULL, "no memory for a path");
 }
 
 static enum status folder_normal_form(struct database *self, const struct cell *cell,

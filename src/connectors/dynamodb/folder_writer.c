@@ -406,9 +406,28 @@ enum status dynamodb_folder_commit(struct writer *writer, uint64_t number,
     return STATUS_OK;
 }
 
+/* Results that nobody polled belong to the chunk, too. */
+static void forget_results(struct writer *writer, uint64_t number)
+{
+    struct waiting_result **link = &writer->first;
+    while (*link != NULL) {
+        struct waiting_result *waiting = *link;
+        if (waiting->result.chunk != number) {
+            link = &waiting->next;
+            continue;
+        }
+        *link = waiting->next;
+        batch_destroy(waiting->result.batch);
+        arena_destroy(waiting->result.arena);
+        free(waiting);
+    }
+    writer->last = link;
+}
+
 void dynamodb_folder_chunk_abandon(struct writer *writer, uint64_t number)
 {
     struct open_chunk *chunk = find_chunk(writer, number);
+    forget_results(writer, number);
     if (chunk != NULL) {
         free_chunk(writer, chunk);
     }
