@@ -113,7 +113,7 @@ static const char unindexed[] =
 /* The same rows by SQL alone: what the program's own joins have to bring. */
 static const char *ask_rows(const char *path, const char *sql)
 {
-    static char wrapped[1024];
+    static char wrapped[4096];
     snprintf(wrapped, sizeof wrapped, "SELECT coalesce(group_concat(line, ''), '') FROM (%s)", sql);
     return sqlite_file_ask(path, wrapped);
 }
