@@ -181,6 +181,46 @@ static void a_whole_copy_is_the_same_object_by_object(void **state)
     }
 }
 
+static void virtual_tables_are_made_anew(void **state)
+{
+    (void)state;
+    char source[1024];
+    char target[1024];
+    struct copy copy;
+    struct error error = {0};
+
+    snprintf(source, sizeof source, "%s", target_path("fts.db"));
+    file_execute(
+        source,
+        "CREATE TABLE doc(id INTEGER PRIMARY KEY, body);"
+        "INSERT INTO doc VALUES(1, 'alpha beta'), (2, 'gamma');"
+        "CREATE VIRTUAL TABLE doc_index USING fts5(body, content='doc', content_rowid='id');"
+        "INSERT INTO doc_index(doc_index) VALUES('rebuild');"
+        "CREATE VIRTUAL TABLE own USING fts5(x); INSERT INTO own VALUES('delta');"
+        "CREATE VIRTUAL TABLE \"box es\" USING rtree(id, x0, x1);"
+        "CREATE TRIGGER doc_new AFTER INSERT ON doc BEGIN "
+        "INSERT INTO doc_index(rowid, body) VALUES(new.id, new.body); END");
+    snprintf(target, sizeof target, "%s", target_path("copy.db"));
+    copy_open(&copy, source, target);
+    target_begin_run(copy.target, 100);
+    assert_done(
+        sqlite_target.prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error));
+    copy_rows(&copy, true);
+    for (int repeat = 0; repeat < 2; repeat++) {
+        assert_done(sqlite_target.after_load(copy.target, copy.tables, copy.table_count,
+                                             copy.schema, NULL, &error));
+    }
+    copy_close(&copy);
+    assert_same_answer(source, target, all_objects);
+    assert_string_equal(
+        file_ask(target, "SELECT rowid FROM doc_index WHERE doc_index MATCH 'gamma'"), "2");
+    assert_string_equal(file_ask(target, "SELECT count(*) FROM own"), "0");
+    file_execute(target, "INSERT INTO doc VALUES(3, 'epsilon')");
+    assert_string_equal(
+        file_ask(target, "SELECT rowid FROM doc_index WHERE doc_index MATCH 'epsilon'"), "3");
+    assert_string_equal(file_ask(target, "PRAGMA integrity_check"), "ok");
+}
+
 /* Triggers of the source would change what is loaded; they are made after it. */
 static void triggers_do_not_fire_while_rows_are_loaded(void **state)
 {
@@ -615,6 +655,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_copy_is_the_same_object_by_object),
+        cmocka_unit_test(virtual_tables_are_made_anew),
         cmocka_unit_test(triggers_do_not_fire_while_rows_are_loaded),
         cmocka_unit_test(a_target_with_other_objects_keeps_its_settings),
         cmocka_unit_test(the_express_lane_leaves_other_types_to_the_general_path),

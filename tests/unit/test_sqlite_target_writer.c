@@ -1,10 +1,14 @@
 /* The SQLite writer: rejects that never cost their batch, existing records, fencing, large values.
  */
+#include "base/failpoint.h"
 #include "connectors/sqlite/sqlite_internal.h"
 #include "support_sqlite_target.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* A file with one table, a run of ten chunks and a writer. */
 struct bed {
@@ -447,6 +451,110 @@ static void a_chunk_and_its_mark_are_one_commit(void **state)
     bed_end(&bed);
 }
 
+static const char *child_failpoint;
+
+/* Writes chunks 1 to 5 of one row each, killed where the failpoint says. */
+static void child_write(const char *path)
+{
+    struct error error = {0};
+    char holder[64];
+    struct database *database = NULL;
+    struct target_table table = {.name = "t", .existing = EXISTING_APPEND};
+
+    setenv("TRANSHUME_FAILPOINT", child_failpoint, 1);
+    if (failpoint_setup(&error) != STATUS_OK ||
+        target_try_open(path, OPEN_TARGET, 1000, &database, &error) != STATUS_OK ||
+        sqlite_ledger.claim(database, "run-1", 1, false, holder, sizeof holder, &error) !=
+            STATUS_OK) {
+        _exit(9);
+    }
+    struct writer *writer = NULL;
+    if (sqlite_target.writer_open(database, &table, 1, 2, &writer, &error) != STATUS_OK) {
+        _exit(10);
+    }
+    for (int64_t chunk = 1; chunk <= 5; chunk++) {
+        struct cell cells[] = {cell_int64(chunk), cell_null()};
+        struct done_mark mark = {.chunk = (uint64_t)chunk, .epoch = 2, .text = "{}"};
+        if (sqlite_target.chunk_begin(writer, mark.chunk, 1, &error) != STATUS_OK) {
+            _exit(11);
+        }
+        struct batch_result result = target_write(writer, database, mark.chunk, 0,
+                                                  target_batch(target_shape(ab, 2), cells, 1));
+        target_result_free(&result);
+        if (sqlite_target.commit(writer, mark.chunk, &mark, &error) != STATUS_OK) {
+            _exit(12);
+        }
+    }
+    _exit(13);
+}
+
+/* Whatever the moment of a kill -9: rows and done marks agree, and nothing is half there. */
+static void killed_anywhere_rows_and_marks_agree(void **state)
+{
+    (void)state;
+    static const char *const places[] = {"sqlite.chunk_begin", "sqlite.before_mark",
+                                         "sqlite.before_commit", "sqlite.after_commit"};
+    for (uint32_t p = 0; p < COUNT_OF(places); p++) {
+        for (int occurrence = 1; occurrence <= 5; occurrence += 2) {
+            char failpoint[64];
+            struct bed bed = bed_make("CREATE TABLE t(a, b)", EXISTING_APPEND, no_key);
+            target_close(bed.database);
+            snprintf(failpoint, sizeof failpoint, "%s:kill:%d", places[p], occurrence);
+            child_failpoint = failpoint;
+            fflush(NULL);
+            pid_t child = fork();
+            if (child == 0) {
+                child_write(bed.path);
+            }
+            int status = 0;
+            assert_int_equal(waitpid(child, &status, 0), child);
+            assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+            char done[64];
+            snprintf(done, sizeof done, "%d", p == 3 ? occurrence : occurrence - 1);
+            assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM t"), done);
+            assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM _transhume_done"), done);
+            assert_string_equal(
+                file_ask(bed.path, "SELECT count(*) FROM t JOIN _transhume_done ON a = chunk"),
+                done);
+        }
+    }
+}
+
+static void a_commit_may_be_called_again(void **state)
+{
+    (void)state;
+    struct cell cells[] = {cell_int64(1), cell_null()};
+    struct error error = {0};
+    struct bed bed = bed_make("CREATE TABLE t(a, b)", EXISTING_APPEND, no_key);
+    bed_start(&bed);
+    struct batch_result result = write_pairs(&bed, 1, cells, 1);
+    target_result_free(&result);
+    assert_int_equal(target_commit(bed.writer, bed.database, 1, &error), STATUS_OK);
+    assert_int_equal(target_commit(bed.writer, bed.database, 2, &error), STATUS_FAILED);
+    bed_end(&bed);
+    assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM t"), "1");
+}
+
+/* SQLite keeps no statement journal for a table without any constraint: part of a batch must not
+ * stay. */
+static void without_constraints_nothing_is_doubled_either(void **state)
+{
+    (void)state;
+    enum { ROWS = 50 };
+    struct cell cells[ROWS * 2];
+    struct bed bed = bed_make("CREATE TABLE t(a, b)", EXISTING_APPEND, no_key);
+    bed_start(&bed);
+    for (int i = 0; i < ROWS; i++) {
+        cells[i * 2] = cell_int64(i);
+        cells[i * 2 + 1] = i % 7 == 3 ? cell_uint64(UINT64_MAX) : cell_null();
+    }
+    struct batch_result result = write_pairs(&bed, 1, cells, ROWS);
+    assert_int_equal(result.outcome_count, 7);
+    target_result_free(&result);
+    bed_end(&bed);
+    assert_string_equal(file_ask(bed.path, "SELECT count(*), count(DISTINCT a) FROM t"), "43|43");
+}
+
 static void a_later_epoch_fences_the_writer(void **state)
 {
     (void)state;
@@ -705,6 +813,9 @@ int main(void)
         cmocka_unit_test(a_second_record_of_the_run_is_no_older_one),
         cmocka_unit_test(composite_text_keys_follow_their_collation),
         cmocka_unit_test(a_chunk_and_its_mark_are_one_commit),
+        cmocka_unit_test(killed_anywhere_rows_and_marks_agree),
+        cmocka_unit_test(a_commit_may_be_called_again),
+        cmocka_unit_test(without_constraints_nothing_is_doubled_either),
         cmocka_unit_test(a_later_epoch_fences_the_writer),
         cmocka_unit_test(a_locked_target_is_to_be_tried_again),
         cmocka_unit_test(one_batch_at_a_time),

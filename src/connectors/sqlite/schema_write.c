@@ -273,7 +273,15 @@ struct guard {
     int create;       /* the one action that may create an object */
     const char *name; /* of this object */
     uint32_t created;
+    bool is_virtual; /* its module makes tables of its own, named after it */
 };
+
+static bool is_shadow(const struct guard *guard, const char *table)
+{
+    size_t length = strlen(guard->name);
+    return guard->is_virtual && strncasecmp(table, guard->name, length) == 0 &&
+           table[length] == '_';
+}
 
 /* A statement from another file may say more than CREATE: only what making that object needs
  * passes. */
@@ -293,12 +301,18 @@ static int authorize(void *context, int action, const char *first, const char *s
     case SQLITE_INSERT:
     case SQLITE_UPDATE:
     case SQLITE_DELETE:
-        return first != NULL && (strncmp(first, "sqlite_", 7) == 0) ? SQLITE_OK : SQLITE_DENY;
+        return first != NULL && (strncmp(first, "sqlite_", 7) == 0 || is_shadow(guard, first))
+                   ? SQLITE_OK
+                   : SQLITE_DENY;
     case SQLITE_CREATE_INDEX: /* of a constraint */
         return first != NULL && strncmp(first, "sqlite_autoindex_", 17) == 0 ? SQLITE_OK
                                                                              : SQLITE_DENY;
     case SQLITE_CREATE_TABLE:
-        return first != NULL && strcmp(first, "sqlite_sequence") == 0 ? SQLITE_OK : SQLITE_DENY;
+        return first != NULL && (strcmp(first, "sqlite_sequence") == 0 || is_shadow(guard, first))
+                   ? SQLITE_OK
+                   : SQLITE_DENY;
+    case SQLITE_PRAGMA:
+        return guard->is_virtual && second == NULL ? SQLITE_OK : SQLITE_DENY;
     case SQLITE_READ:
     case SQLITE_SELECT:
     case SQLITE_FUNCTION:
@@ -312,10 +326,11 @@ static int authorize(void *context, int action, const char *first, const char *s
 
 static int create_action(const char *type)
 {
-    return strcmp(type, "table") == 0   ? SQLITE_CREATE_TABLE
-           : strcmp(type, "index") == 0 ? SQLITE_CREATE_INDEX
-           : strcmp(type, "view") == 0  ? SQLITE_CREATE_VIEW
-                                        : SQLITE_CREATE_TRIGGER;
+    return strcmp(type, "table") == 0           ? SQLITE_CREATE_TABLE
+           : strcmp(type, "virtual table") == 0 ? SQLITE_CREATE_VTABLE
+           : strcmp(type, "index") == 0         ? SQLITE_CREATE_INDEX
+           : strcmp(type, "view") == 0          ? SQLITE_CREATE_VIEW
+                                                : SQLITE_CREATE_TRIGGER;
 }
 
 static enum status refuse(struct sqlite_database *self, const char *type, const char *name,
@@ -339,7 +354,9 @@ static enum status refuse(struct sqlite_database *self, const char *type, const 
 enum status sqlite_schema_create(struct sqlite_database *self, const char *type, const char *name,
                                  const char *sql, struct error *error)
 {
-    struct guard guard = {.create = create_action(type), .name = name};
+    struct guard guard = {.create = create_action(type),
+                          .name = name,
+                          .is_virtual = strcmp(type, "virtual table") == 0};
     sqlite3_stmt *statement = NULL;
     const char *tail = "";
     enum status status = STATUS_FAILED;

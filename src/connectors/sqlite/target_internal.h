@@ -113,8 +113,8 @@ void sqlite_schema_append_index(const struct target_table *table, const struct t
                                 struct buffer *out);
 /*
  * Runs one CREATE statement that came from another database: it has to be one statement that
- * creates the object of that type ("table", "index", "view", "trigger") and name, and does nothing
- * else.
+ * creates the object of that type ("table", "virtual table", "index", "view", "trigger") and name,
+ * and does nothing else.
  */
 enum status sqlite_schema_create(struct sqlite_database *database, const char *type,
                                  const char *name, const char *sql, struct error *error) MUST_USE;

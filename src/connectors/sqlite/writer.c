@@ -156,6 +156,7 @@ enum status sqlite_writer_chunk_begin(struct writer *writer, uint64_t chunk, uin
                                    "a transaction can't be begun", error);
     }
     writer->chunk = chunk;
+    writer->committed = 0;
     writer->mark_written = false;
     if (failpoint_hit("sqlite.chunk_begin", error) != STATUS_OK) {
         sqlite_writer_chunk_abandon(writer, chunk);
@@ -319,6 +320,9 @@ static enum status commit_transaction(struct writer *writer, uint64_t chunk, str
 enum status sqlite_writer_commit(struct writer *writer, uint64_t chunk,
                                  const struct done_mark *mark, struct error *error)
 {
+    if (chunk != 0 && writer->chunk == 0 && writer->committed == chunk) {
+        return STATUS_OK;
+    }
     if (check_open(writer, chunk, error) != STATUS_OK ||
         write_mark(writer, mark, error) != STATUS_OK || check_epoch(writer, error) != STATUS_OK ||
         failpoint_hit("sqlite.before_commit", error) != STATUS_OK ||
@@ -326,6 +330,7 @@ enum status sqlite_writer_commit(struct writer *writer, uint64_t chunk,
         return STATUS_FAILED;
     }
     writer->chunk = 0;
+    writer->committed = chunk;
     sqlite_turn_give(writer->database);
     return failpoint_hit("sqlite.after_commit", error);
 }

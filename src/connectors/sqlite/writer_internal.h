@@ -92,7 +92,8 @@ struct writer {
     struct writer_express *expresses;
     uint32_t insert_count;
     uint64_t epoch;
-    uint64_t chunk; /* open one, 0: none */
+    uint64_t chunk;     /* open one, 0: none */
+    uint64_t committed; /* the last one: its commit may be called again */
     bool mark_written;
     bool has_result;
     bool utf16;
