@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "connectors/registry.h"
 #include <string.h>
 
@@ -36,6 +37,7 @@ static enum status write_plan(const struct cli_call *call, const char *path, str
     }
     if (file_write_atomic(path, yaml->data, yaml->length, NULL, error) != STATUS_OK) {
         error_recode(error, ERROR_USAGE);
+        error_hint(error, "-o FILE writes it elsewhere, -o - prints it.");
         return STATUS_FAILED;
     }
     bool is_default = strcmp(path, cli_option_at(CLI_OUTPUT)->default_text) == 0;
@@ -89,6 +91,9 @@ static enum status propose(const struct cli_call *call, struct buffer *yaml, str
     enum status status = open_source(call, source_uri, source_connector, &source, error);
     if (status == STATUS_OK) {
         status = source_connector->catalog->describe(source, &schema, error);
+    }
+    if (status == STATUS_OK && schema->table_count == 0) {
+        log_write(LOG_WARNING, "%s has no tables: the plan is empty", source_uri->shown);
     }
     if (status == STATUS_OK) {
         status = plan_propose(source_uri->shown, source, schema, target_uri->shown, &target,

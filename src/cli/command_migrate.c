@@ -10,6 +10,13 @@ int command_migrate(struct cli_call *call)
     struct run_session *session = NULL;
     const char *plan_path;
     int exit_status;
+    if (cli_switch(call, CLI_DRY_RUN) && cli_text(call, CLI_REJECTS) != NULL) {
+        error_set(&error, ERROR_USAGE, "migrate", "--dry-run does not try a reject file");
+        error_hint(&error,
+                   "Each record of --rejects FILE is checked while it is loaded; what still "
+                   "does not fit is a reject again.");
+        return cli_fail(&error);
+    }
     if (cli_find_plan(call, &plan_path, &error) != STATUS_OK) {
         return cli_fail(&error);
     }
