@@ -252,14 +252,12 @@ enum status rejects_load_begin(struct run *run, struct error *error)
     }
     run_fill_header(run);
     run->header.snapshot = NULL;
-    run->header.input_hash = hex;
+    run->header.input_hash = arena_copy_string(run->arena, hex);
     run->header.input_bytes = (int64_t)bytes;
     if (run_write_local(run, false, false, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     run->state_ready = true;
     state_write(run, STATE_NOT_STARTED);
-    enum status status = run_create_ledger(run, error);
-    run->header.input_hash = NULL;
-    return status;
+    return run_create_ledger(run, error);
 }

@@ -1,4 +1,5 @@
 /* The first records of each entity as they will arrive: in the target's normal form. */
+#include "base/text.h"
 #include "engine/sampling.h"
 #include "model/convert.h"
 #include "model/json_writer.h"
@@ -19,6 +20,17 @@ struct showing {
     bool failed;
 };
 
+/* Names are a source's too: nothing in them may reach the terminal raw. */
+static void append_name(struct buffer *out, const char *before, const char *name, size_t length,
+                        const char *after)
+{
+    char printable[512];
+    text_printable(name, length, printable, sizeof(printable));
+    buffer_append_string(out, before);
+    buffer_append_string(out, printable);
+    buffer_append_string(out, after);
+}
+
 static enum status show_value(struct showing *showing, const struct cell *cell, bool *is_there,
                               bool first, const char *name, size_t name_length)
 {
@@ -34,7 +46,7 @@ static enum status show_value(struct showing *showing, const struct cell *cell, 
         return STATUS_OK;
     }
     if (!showing->json) {
-        buffer_format(showing->out, "  %.*s: ", (int)name_length, name);
+        append_name(showing->out, "  ", name, name_length, ": ");
         value_print(&normal, PRINT_BYTES_MAX, showing->out);
         buffer_append_byte(showing->out, '\n');
         return STATUS_OK;
@@ -76,7 +88,8 @@ static enum status show_record(struct showing *showing, const struct batch *batc
     const char *table = plan->tables[entity->table].target.name;
     arena_reset(showing->arena);
     if (!showing->json) {
-        buffer_format(showing->out, "%s -> %s\n", entity->name, table);
+        append_name(showing->out, "", entity->name, strlen(entity->name), " -> ");
+        append_name(showing->out, "", table, strlen(table), "\n");
         return show_fields(showing, batch, row);
     }
     buffer_append_string(showing->out, "{\"entity\":");

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { RUN_FILE_BYTES_MAX = 4 << 20 };
@@ -38,6 +39,12 @@ enum status state_folder_lock(struct state_folder *folder, struct error *error)
 {
     char lock_file[4096];
     int64_t holder = 0;
+    struct stat facts;
+    if (lstat(folder->path, &facts) == 0 && S_ISLNK(facts.st_mode)) {
+        error_set(error, ERROR_STATE_INVALID, folder->path, "the state folder is a symbolic link");
+        error_hint(error, "name the folder itself with --state");
+        return STATUS_FAILED;
+    }
     if (file_make_folder(folder->path, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -66,8 +73,27 @@ void state_folder_unlock(struct state_folder *folder)
     }
 }
 
+/* What a crash left of files that were being written. */
+static void remove_temporary_files(const struct state_folder *folder)
+{
+    static const char *const names[] = {"run.json.tmp-", "state.json.tmp-", "plan.yaml.tmp-"};
+    DIR *directory = opendir(folder->path);
+    struct dirent *entry;
+    while (directory != NULL && (entry = readdir(directory)) != NULL) {
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            if (strncmp(entry->d_name, names[i], strlen(names[i])) == 0) {
+                unlinkat(dirfd(directory), entry->d_name, 0);
+            }
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+}
+
 enum status state_folder_make_rooms(struct state_folder *folder, struct error *error)
 {
+    remove_temporary_files(folder);
     if (file_remove_tree(folder->spill_source, error) != STATUS_OK ||
         file_make_folder(folder->rejects, error) != STATUS_OK ||
         file_make_folder(folder->spill_source, error) != STATUS_OK ||
@@ -131,6 +157,7 @@ enum status state_folder_remove(struct state_folder *folder, struct error *error
     char lock_file[4096];
     snprintf(lock_file, sizeof(lock_file), "%s/lock", folder->path);
     unlink(lock_file);
+    remove_temporary_files(folder);
     rmdir(folder->path); /* stays if it holds what is not ours */
     return STATUS_OK;
 }

@@ -37,7 +37,9 @@ uint32_t session_writer_count(const struct run_session *session)
 bool session_is_express(const struct run_session *session, const struct plan_stream *stream)
 {
     const struct target_functions *target = session->target->connector->target;
-    return stream->express && !session->options.no_express && target->express_accepts != NULL &&
+    const struct run_options *options = &session->options;
+    bool capped = options->rows_per_second_max > 0 || options->bytes_per_second_max > 0;
+    return stream->express && !options->no_express && !capped && target->express_accepts != NULL &&
            target->express_chunk != NULL &&
            target->express_accepts(session->target, session->source);
 }
