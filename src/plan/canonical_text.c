@@ -231,14 +231,14 @@ static int compare_fields(const void *left, const void *right)
 /* The order of a record's fields means nothing, that of a list's items may. */
 static bool put_fields(struct text_writer *writer, const struct mapping *mapping)
 {
-    const struct mapping_field **sorted = calloc(mapping->field_count + (size_t)1, sizeof *sorted);
+    const struct mapping_field **sorted = calloc(mapping->field_count + (size_t)1, sizeof(void *));
     if (sorted == NULL) {
         return false;
     }
     for (uint32_t i = 0; i < mapping->field_count; i++) {
         sorted[i] = &mapping->fields[i];
     }
-    qsort(sorted, mapping->field_count, sizeof *sorted, compare_fields);
+    qsort(sorted, mapping->field_count, sizeof(void *), compare_fields);
     for (uint32_t i = 0; i < mapping->field_count; i++) {
         buffer_append_string(writer->out, "  ");
         put_field(writer, sorted[i]);

@@ -162,7 +162,7 @@ struct stream_builder *stream_add_query(struct resolver *resolver, const struct 
 void stream_add_entity(struct resolver *resolver, struct stream_builder *stream,
                        struct entity_builder *entity)
 {
-    struct entity_builder **item = resolve_add(resolver, &stream->entities, sizeof *item);
+    struct entity_builder **item = resolve_add(resolver, &stream->entities, sizeof(void *));
     if (item == NULL) {
         return;
     }

@@ -32,13 +32,13 @@ static bool node_list_add(struct tree_reader *reader, struct node_list *list,
     if (list->count == list->capacity) {
         uint32_t capacity = list->capacity == 0 ? 8 : list->capacity * 2;
         const struct plan_node **nodes =
-            arena_allocate_zeroed(reader->arena, capacity, sizeof *nodes);
+            arena_allocate_zeroed(reader->arena, capacity, sizeof(void *));
         if (nodes == NULL) {
             reader->out_of_memory = true;
             return false;
         }
         if (list->count > 0) {
-            memcpy(nodes, list->nodes, list->count * sizeof *nodes);
+            memcpy(nodes, list->nodes, list->count * sizeof(void *));
         }
         list->nodes = nodes;
         list->capacity = capacity;
@@ -212,14 +212,14 @@ static int compare_keys(const void *left, const void *right)
 static void check_duplicate_keys(struct tree_reader *reader, const struct node_list *keys)
 {
     const struct plan_node **sorted =
-        arena_allocate_zeroed(reader->arena, keys->count, sizeof *sorted);
+        arena_allocate_zeroed(reader->arena, keys->count, sizeof(void *));
     if (sorted == NULL) {
         reader->out_of_memory = true;
         return;
     }
     if (keys->count > 0) {
-        memcpy(sorted, keys->nodes, keys->count * sizeof *sorted);
-        qsort(sorted, keys->count, sizeof *sorted, compare_keys);
+        memcpy(sorted, keys->nodes, keys->count * sizeof(void *));
+        qsort(sorted, keys->count, sizeof(void *), compare_keys);
     }
     for (uint32_t i = 1; i < keys->count; i++) {
         if (strcmp(sorted[i - 1]->text, sorted[i]->text) == 0) {
