@@ -62,6 +62,8 @@ static void measure(struct progress_meter *meter, int64_t now_ms, struct progres
     if (view->total >= 0 && view->records_per_second > 0 && view->done <= (uint64_t)view->total) {
         view->seconds_left =
             (double)((uint64_t)view->total - view->done) / view->records_per_second;
+    } else if (view->total < 0 && view->part > 0) {
+        view->seconds_left = view->seconds * (1 - view->part) / view->part;
     }
 }
 
@@ -79,6 +81,14 @@ static void sum_entities(const struct progress *progress, struct progress_view *
     }
     view->done = view->written + view->rejected + view->skipped;
     view->chunks_total = progress->chunks_total;
+    view->part = -1;
+    if (view->total >= 0) {
+        view->part =
+            view->done >= (uint64_t)view->total ? 1 : (double)view->done / (double)view->total;
+    } else if (view->chunks_total > 0) {
+        uint64_t chunks = view->chunks_done;
+        view->part = chunks >= view->chunks_total ? 1 : (double)chunks / (double)view->chunks_total;
+    }
 }
 
 void progress_view_take(const struct progress *progress, struct progress_meter *meter,
@@ -87,6 +97,7 @@ void progress_view_take(const struct progress *progress, struct progress_meter *
     memset(view, 0, sizeof(*view));
     view->phase = atomic_load(&progress->phase);
     view->total = -1;
+    view->part = -1;
     view->seconds_left = -1;
     view->seconds = (double)(now_ms - progress->started_ms) / 1000;
     view->retries = atomic_load_explicit(&progress->retries, memory_order_relaxed);
@@ -132,22 +143,13 @@ void progress_append_rate(double per_second, struct buffer *out)
     buffer_format(out, "%s/s", text);
 }
 
-/* Tenths of a percent, rounded down so that 100.0 means all. */
-static unsigned tenths_done(const struct progress_view *view)
-{
-    if (view->total <= 0 || view->done >= (uint64_t)view->total) {
-        return 1000;
-    }
-    return (unsigned)((double)view->done / (double)view->total * 1000);
-}
-
 void progress_append_line(const struct progress_view *view, struct buffer *out)
 {
     char text[32];
     buffer_format(out, "%s:", progress_phase_name((enum progress_phase)view->phase));
     if (progress_view_has_entities(view)) {
-        if (view->total >= 0) {
-            unsigned tenths = tenths_done(view);
+        if (view->part >= 0) {
+            unsigned tenths = (unsigned)(view->part * 1000); /* 100.0 means all */
             buffer_format(out, " %u.%u%%", tenths / 10, tenths % 10);
         }
         text_human_count(view->done, text, sizeof(text));

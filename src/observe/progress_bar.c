@@ -58,25 +58,26 @@ static void append_cut_line(const char *line, uint32_t columns, bool color, stru
     buffer_append_string(out, color ? "\x1b[0m\n" : "\n");
 }
 
-static void append_part(uint64_t done, int64_t total, struct buffer *out)
+/* "  45.2%  1,234 / 2,734"; `part` -1 and `total` -1: not known. */
+static void append_part(double part, uint64_t done, int64_t total, struct buffer *out)
 {
     char text[32];
-    text_human_count(done, text, sizeof(text));
-    if (total < 0) {
-        buffer_format(out, "  %s", text);
-        return;
+    if (part >= 0) {
+        unsigned tenths = (unsigned)((part > 1 ? 1 : part) * 1000);
+        buffer_format(out, "  %3u.%u%%", tenths / 10, tenths % 10);
     }
-    double part = done >= (uint64_t)total ? 1 : (double)done / (double)total;
-    unsigned tenths = (unsigned)(part * 1000);
-    buffer_format(out, "  %3u.%u%%  %s", tenths / 10, tenths % 10, text);
-    text_human_count((uint64_t)total, text, sizeof(text));
-    buffer_format(out, " / %s", text);
+    text_human_count(done, text, sizeof(text));
+    buffer_format(out, "  %s", text);
+    if (total >= 0) {
+        text_human_count((uint64_t)total, text, sizeof(text));
+        buffer_format(out, " / %s", text);
+    }
 }
 
 static void append_numbers(const struct progress_view *view, bool last, struct buffer *out)
 {
     char text[32];
-    append_part(view->done, view->total, out);
+    append_part(view->part, view->done, view->total, out);
     buffer_append_string(out, "  ");
     progress_append_rate(view->records_per_second, out);
     if (!last && view->phase == PROGRESS_COPY && view->seconds_left >= 0) {
@@ -99,11 +100,10 @@ static void append_head(const struct progress_view *view, const struct progress_
     char text[32];
     buffer_format(line, "%-8s", progress_phase_name((enum progress_phase)view->phase));
     if (progress_view_has_entities(view)) {
-        if (view->total >= 0 && frame->columns >= 60) {
+        if (view->part >= 0 && frame->columns >= 60) {
             uint32_t columns = frame->columns / 4;
             columns = columns > BAR_COLUMNS_MAX ? BAR_COLUMNS_MAX : columns;
-            double part = view->total == 0 ? 1 : (double)view->done / (double)view->total;
-            append_bar(frame, part, columns, line);
+            append_bar(frame, view->part, columns, line);
         }
         append_numbers(view, frame->last, line);
     } else {
@@ -144,13 +144,14 @@ static void append_entity(const struct progress_entity *entity, const struct pro
     buffer_free(&cut);
     buffer_append_string(line, "  ");
     uint64_t done = progress_entity_done(entity);
-    if (entity->total > 0 && frame->columns >= 80) {
+    double part = entity->total > 0 ? (double)done / (double)entity->total : -1;
+    if (part >= 0 && frame->columns >= 80) {
         uint32_t columns = frame->columns / 6;
         columns = columns > BAR_COLUMNS_MAX / 2 ? BAR_COLUMNS_MAX / 2 : columns;
         columns = columns < BAR_COLUMNS_MIN ? BAR_COLUMNS_MIN : columns;
-        append_bar(frame, (double)done / (double)entity->total, columns, line);
+        append_bar(frame, part, columns, line);
     }
-    append_part(done, entity->total, line);
+    append_part(part, done, entity->total, line);
 }
 
 /* Begun and not complete; of an unknown total: begun. */

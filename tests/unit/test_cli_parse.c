@@ -180,6 +180,25 @@ static void test_secrets_stay_out_of_the_command_line_for_the_log(void **state)
     forget(&parsed);
 }
 
+/* argv is what other users see in /proc. */
+static void test_passwords_are_wiped_from_argv(void **state)
+{
+    (void)state;
+    char program[] = "transhume";
+    char command[] = "help";
+    char uri[] = "postgres://me:a-long-password@h/db";
+    char *words[] = {program, command, uri, NULL};
+    assert_int_equal(cli_main(3, words), 2);
+    assert_string_equal(uri, "postgres://me:***@h/db");
+    for (size_t i = strlen(uri); i < sizeof(uri); i++) {
+        assert_int_equal(uri[i], 0);
+    }
+    char short_uri[] = "postgres://m:p@h/db";
+    char *short_words[] = {program, command, short_uri, NULL};
+    assert_int_equal(cli_main(3, short_words), 2);
+    assert_null(strstr(short_uri, ":p@"));
+}
+
 static void test_options_reach_the_engine(void **state)
 {
     (void)state;
@@ -255,6 +274,7 @@ int main(void)
         cmocka_unit_test(test_a_command_to_come_takes_anything),
         cmocka_unit_test(test_flag_over_environment),
         cmocka_unit_test(test_secrets_stay_out_of_the_command_line_for_the_log),
+        cmocka_unit_test(test_passwords_are_wiped_from_argv),
         cmocka_unit_test(test_options_reach_the_engine),
         cmocka_unit_test(test_every_error_code_has_help),
         cmocka_unit_test(test_wrapping),

@@ -98,7 +98,7 @@ static void test_earlier_attempts_are_not_part_of_the_rate(void **state)
     assert_int_equal(fixture.view.done, 510);
 }
 
-static void test_an_unknown_total_has_no_percent(void **state)
+static void test_an_unknown_total_is_measured_by_chunks(void **state)
 {
     (void)state;
     struct fixture fixture;
@@ -108,6 +108,16 @@ static void test_an_unknown_total_has_no_percent(void **state)
     fixture.progress.phase = PROGRESS_COPY;
     take(&fixture, 2000);
     assert_int_equal(fixture.view.total, -1);
+    progress_append_line(&fixture.view, &fixture.out);
+    assert_non_null(strstr(text(&fixture), "copy: 0.0% 1 records"));
+    fixture.progress.chunks_done = 7;
+    take(&fixture, 2500);
+    buffer_clear(&fixture.out);
+    progress_append_line(&fixture.view, &fixture.out);
+    assert_non_null(strstr(text(&fixture), "copy: 100.0% 1 records"));
+    fixture.progress.chunks_total = 0;
+    take(&fixture, 2600);
+    buffer_clear(&fixture.out);
     progress_append_line(&fixture.view, &fixture.out);
     assert_null(strchr(text(&fixture), '%'));
     assert_null(strstr(text(&fixture), " of "));
@@ -327,7 +337,7 @@ int main(void)
         cmocka_unit_test(test_before_the_copy_entities_are_not_read),
         cmocka_unit_test(test_rate_and_time_left),
         cmocka_unit_test(test_earlier_attempts_are_not_part_of_the_rate),
-        cmocka_unit_test(test_an_unknown_total_has_no_percent),
+        cmocka_unit_test(test_an_unknown_total_is_measured_by_chunks),
         cmocka_unit_test(test_percent_is_whole_only_at_the_end),
         cmocka_unit_test(test_json_holds_what_names_hold),
         cmocka_unit_test(test_bars_fit_the_terminal),
