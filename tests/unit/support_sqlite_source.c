@@ -12,6 +12,7 @@ static sqlite3 *open_file(const char *path)
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
     assert_int_equal(sqlite3_open_v2(path, &connection, flags, NULL), SQLITE_OK);
     sqlite3_busy_timeout(connection, 5000);
+    sqlite3_exec(connection, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
     return connection;
 }
 

@@ -23,6 +23,12 @@ static uint32_t expect_tiles(const char *path, const char *table, const char *co
     assert_true(count >= 1);
     for (uint32_t i = 0; i < count; i++) {
         const char *rows = source_rows(&test, request, &spans[i]);
+        const char *plan = source_query_plan(&test, request, &spans[i]);
+        bool bounded = count > 1;
+        if (strstr(plan, "TEMP B-TREE") != NULL || (bounded && strstr(plan, "SEARCH") == NULL)) {
+            fail_msg("span %s of %s is read by\n%s", spans[i].printable,
+                     sqlite_file_ask(path, "SELECT sql FROM sqlite_schema"), plan);
+        }
         int64_t lines = 0;
         for (const char *at = rows; *at != '\0'; at++) {
             lines += *at == '\n';
@@ -148,7 +154,7 @@ static void test_random_keys(void **state)
                           random_below(&random, 3) == 0 ? collations[random_below(&random, 4)] : "",
                           random_below(&random, 3) == 0 ? " DESC" : "");
         }
-        buffer_append_string(&sql, ")) WITHOUT ROWID;");
+        buffer_append_string(&sql, ")) WITHOUT ROWID; BEGIN;");
         uint64_t rows = random_below(&random, 120);
         for (uint64_t row = 0; row < rows; row++) {
             buffer_format(&sql, "INSERT OR IGNORE INTO k VALUES(%" PRIu64, row);
@@ -158,6 +164,7 @@ static void test_random_keys(void **state)
             }
             buffer_append_string(&sql, ");");
         }
+        buffer_append_string(&sql, "COMMIT");
         const char *path = sqlite_file(buffer_string(&sql));
         expect_tiles(path, "k", columns, 1 + random_below(&random, 20), false);
         buffer_free(&sql);
@@ -170,7 +177,7 @@ static void test_random_rowids(void **state)
     struct random random = random_start();
     for (long round = 0; round < test_rounds(20); round++) {
         struct buffer sql = {0};
-        buffer_append_string(&sql, "CREATE TABLE t(id TEXT PRIMARY KEY, v INT);");
+        buffer_append_string(&sql, "CREATE TABLE t(id TEXT PRIMARY KEY, v INT); BEGIN;");
         uint64_t rows = random_below(&random, 100);
         int shift = (int)random_below(&random, 60);
         for (uint64_t row = 0; row < rows; row++) {
@@ -183,6 +190,7 @@ static void test_random_rowids(void **state)
             }
             buffer_format(&sql, ", %" PRIu64 ");", row);
         }
+        buffer_append_string(&sql, "COMMIT");
         const char *path = sqlite_file(buffer_string(&sql));
         expect_tiles(path, "t", "rowid,id,v", 1 + random_below(&random, 20), true);
         buffer_free(&sql);

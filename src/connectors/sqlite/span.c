@@ -182,6 +182,13 @@ static void append_tuple(struct buffer *sql, const struct span_bounds *bounds,
         buffer_format(sql, "%s:%s%u", i > 0 ? ", " : "", low ? "low" : "high", i);
     }
     buffer_append_string(sql, ")");
+    const struct catalog_column *first = &table->columns[table->key[0].column];
+    if (sqlite3_stricmp(table->key[0].collation, first->collation) != 0) {
+        /* says nothing new, but SQLite finds no index for a row value that begins with COLLATE */
+        buffer_append_string(sql, " AND ");
+        catalog_append_key_part(sql, table, 0, alias);
+        buffer_format(sql, " %s= :%s0", low == descending ? "<" : ">", low ? "low" : "high");
+    }
 }
 
 void span_append_condition(struct buffer *sql, const struct span_bounds *bounds,
