@@ -488,17 +488,33 @@ static enum status fill_columns(const struct cursor *cursor, struct arena *arena
     return STATUS_OK;
 }
 
+/* Rejects are named by the item's key where the table's is known, else by file and byte. */
+static enum status source_key(const struct cursor *cursor, struct arena *arena,
+                              const struct cell *item, struct record_envelope *envelope,
+                              struct error *error)
+{
+    uint32_t count = item->kind == VALUE_MAP ? cursor->table->key.count : 0;
+    struct cell *key = (struct cell *)arena_allocate(arena, 2 * sizeof(*key));
+    if (key == NULL) {
+        return no_memory(error);
+    }
+    *envelope = (struct record_envelope){.source_key = key, .source_key_count = count};
+    for (uint32_t at = 0; at < count; at++) {
+        key[at] = find_attribute(item, cursor->table->key.names[at]);
+    }
+    if (count > 0) {
+        return STATUS_OK;
+    }
+    envelope->source_key_count = 2;
+    return place_cells(cursor, arena, &key[0], &key[1], error);
+}
+
 static enum status fill_document(const struct cursor *cursor, struct batch *batch,
                                  const struct cell *item, struct error *error)
 {
-    struct cell *key = (struct cell *)arena_allocate(batch->arena, 2 * sizeof(struct cell));
-    if (key == NULL || place_cells(cursor, batch->arena, &key[0], &key[1], error) != STATUS_OK) {
-        return key == NULL ? no_memory(error) : STATUS_FAILED;
-    }
-    struct record_envelope *envelope = &batch->envelopes[batch->row_count - 1];
-    *envelope = (struct record_envelope){.source_key = key, .source_key_count = 2};
-    *batch_row(batch, batch->row_count - 1) = *item;
-    return STATUS_OK;
+    uint32_t row = batch->row_count - 1;
+    *batch_row(batch, row) = *item;
+    return source_key(cursor, batch->arena, item, &batch->envelopes[row], error);
 }
 
 static enum status add_record(struct cursor *cursor, struct batch *batch, struct error *error)

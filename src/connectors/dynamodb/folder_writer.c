@@ -134,7 +134,9 @@ static enum status find_encoder(struct writer *writer, uint32_t table, const str
                                 struct dynamodb_encoder **encoder, struct error *error)
 {
     const struct dynamodb_table_keys *keys = NULL;
-    const struct shape *shape = batch->shape;
+    /* a shape without fields stands for documents */
+    bool documents = batch->shape == NULL || batch->shape->field_count == 0;
+    const struct shape *shape = documents ? NULL : batch->shape;
     for (struct encoding *known = writer->encodings; known != NULL; known = known->next) {
         if (known->shape == shape && known->table == table) {
             *encoder = known->encoder;
