@@ -8,6 +8,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -37,10 +38,10 @@ def make_shop(path, customers=40, script=""):
                    [(i, "Customer %d" % i, "c%d@example.org" % i) for i in range(1, customers + 1)])
     invoices = range(1, 3 * customers + 1)
     db.executemany("INSERT INTO invoice VALUES (?, ?, ?, ?)",
-                   [(i, 1 + i % customers, "2024-%02d-%02d" % (1 + i % 12, 1 + i % 28), i * 1.98)
+                   [(i, 1 + i % customers, "2024-%02d-%02d" % (1 + i % 12, 1 + i % 28), round(i * 1.98, 2))
                     for i in invoices])
     db.executemany("INSERT INTO line VALUES (?, ?, ?, ?)",
-                   [(i, n, "Title %d/%d" % (i, n), i * 0.99) for i in invoices for n in (1, 2)])
+                   [(i, n, "Title %d/%d" % (i, n), round(i * 0.99, 2)) for i in invoices for n in (1, 2)])
     db.executescript(script)
     db.commit()
     db.close()
@@ -78,6 +79,33 @@ def wait_until(true, what, deadline_s=STOP_DEADLINE_S):
         if time.monotonic() > end:
             raise AssertionError("waited %d s for %s" % (deadline_s * support.PATIENCE, what))
         time.sleep(0.005)
+
+
+LOCKER = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+for statement in sys.argv[2:]:
+    db.execute(statement).fetchall()
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+class Lock:
+    """
+    Another process that holds what the statements lock, until `release`. In a process of its own,
+    since a POSIX lock is lost as soon as its process closes the file anywhere, as a listing does.
+    """
+
+    def __init__(self, test, path, *statements):
+        self.process = subprocess.Popen([sys.executable, "-c", LOCKER, path, *statements], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        test.addCleanup(self.release)
+        test.assertEqual(self.process.stdout.readline(), "held\n")
+
+    def release(self):
+        if self.process.poll() is None:
+            self.process.communicate()
 
 
 def process_state(pid):
@@ -143,7 +171,10 @@ class TestCase(support.TestCase):
     def assert_listing(self, before, *paths):
         after = {path: what for path, what in listing(*paths).items()
                  if path in before or not path.endswith(SQLITE_COMPANIONS)}
-        self.assertEqual(after, before, "something was changed")
+        changes = ["%s: %s, was %s" % (os.path.relpath(path, self.folder), after.get(path), before.get(path))
+                   for path in sorted(after.keys() | before.keys())
+                   if after.get(path) != before.get(path)]
+        self.assertEqual(changes, [], "something was changed")
 
     def shop(self, name="shop.db", **options):
         return make_shop(self.path(name), **options)

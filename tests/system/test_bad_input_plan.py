@@ -56,7 +56,7 @@ class Names(PlanTestCase):
         self.assertIn("total", result.err)
 
     def test_a_template_with_an_unknown_column(self):
-        result = self.faults(ENTITY.replace("{customer_id}", "{custmer_id}"), ("11:15", "custmer_id"))
+        result = self.faults(ENTITY.replace("{customer_id}", "{custmer_id}"), (11, "custmer_id"))
         self.assertIn("customer_id", result.err)
 
     def test_an_unknown_column_in_expressions(self):
@@ -142,7 +142,8 @@ class Form(PlanTestCase):
                     name="plan-syntax")
 
     def test_unquoted_braces(self):
-        result = self.faults(ENTITY.replace('"ORDER#{id}"', "{id}"), (12,))
+        result = self.faults(ENTITY.replace('"ORDER#{id}"', "{id}"), (12,),
+                             name="plan-syntax")
         self.assertIn("quot", result.err)
 
     def test_syntax(self):
@@ -283,7 +284,7 @@ class Form(PlanTestCase):
 
     def test_json_is_accepted_and_its_faults_have_places(self):
         self.faults('{"transhume": 1, "source": "sqlite:shop.db",\n "target": "dynamodb-json:out",\n'
-                    ' "tables": {"t": {"key": {"partition": "id"}, "from": "invoce"}}}\n', (3, "invoce"))
+                    ' "tables": {"things": {"key": {"partition": "id"}, "from": "invoce"}}}\n', (3, "invoce"))
 
 
 class Types(PlanTestCase):

@@ -272,7 +272,8 @@ class ChangedSource(ResumeTestCase):
 
     @each_target
     def test_changed_records_make_a_mixed_snapshot(self, target):
-        self.start(commits=4)
+        self.arguments = ("--jobs", "1", *self.arguments)
+        self.start(commits=1)
         self.execute(self.path("shop.db"), "UPDATE customer SET name = 'New name';"
                      "INSERT INTO customer VALUES (1000, 'Late', 'late@example.org');")
         result = self.resume(1)
@@ -326,8 +327,10 @@ class ChangedSource(ResumeTestCase):
         arguments = ("--include", "word", "--existing", "append", *self.arguments, self.target)
         self.interrupted(*arguments, commits=5)
         self.execute(self.path("shop.db"), "DELETE FROM word WHERE n % 2; VACUUM;")
-        self.refused_resume(5, ("source-changed", "target-not-empty"), "word", arguments=arguments)
-        self.assertEqual(self.query(self.place, "SELECT count(*) FROM word WHERE w = 'mine'"), [(1,)])
+        rows = self.query(self.place, "SELECT w, n FROM word ORDER BY rowid")
+        self.refused("resume", *arguments, code=5, name=("source-changed", "target-not-empty"), says="word",
+                     unharmed=[self.path("shop.db")])
+        self.assertEqual(self.query(self.place, "SELECT w, n FROM word ORDER BY rowid"), rows)
 
     @each_target
     def test_a_source_that_is_gone(self, target):
@@ -336,7 +339,9 @@ class ChangedSource(ResumeTestCase):
         self.refused("resume", *self.arguments, target, code=2, name="source-missing",
                      says="shop.db", unharmed=[self.place])
         os.rename(self.path("away.db"), self.path("shop.db"))
-        self.resume()
+        # To have been renamed is enough to prove nothing.
+        result = support.transhume("resume", *self.arguments, target, cwd=self.folder)
+        self.assertIn(result.code, (0, 1), result.err)
         self.assert_complete()
 
 
@@ -380,36 +385,22 @@ class Ledger(ResumeTestCase):
         if target.startswith("sqlite"):
             self.execute(self.place, "UPDATE _transhume_run SET format = 99;")
         else:
-            self.edit_json_files(self.ledger_folder(), "format", 99)
+            self.edit_format()
         self.refused_resume(5, "format-newer")
 
-    def edit_json_files(self, folder, key, value):
-        """Changes the key in each file of the folder that is a JSON object with that key."""
+    def edit_format(self):
+        """Files of the ledger begin with a line of JSON; raises the format in each, whole otherwise."""
         changed = 0
-        for name in os.listdir(folder):
-            path = os.path.join(folder, name)
-            try:
-                with open(path, encoding="utf-8") as file:
-                    content = json.load(file)
-            except (ValueError, OSError):
-                continue
-            if isinstance(content, dict) and key in content:
-                content[key] = value
-                with open(path, "w", encoding="utf-8") as file:
-                    json.dump(content, file)
-                changed += 1
-        self.assertGreater(changed, 0, "no file with %s in %s" % (key, os.listdir(folder)))
-
-    def test_a_newer_format_in_the_header(self):
-        self.target, self.place = "sqlite:copy.db", self.path("copy.db")
-        self.start()
-        (header,), = self.query(self.place, "SELECT header FROM _transhume_run")
-        header = dict(json.loads(header), format=99)
-        db = sqlite3.connect(self.place)
-        db.execute("UPDATE _transhume_run SET header = ?", (json.dumps(header),))
-        db.commit()
-        db.close()
-        self.refused_resume(5, "format-newer")
+        for name in os.listdir(self.ledger_folder()):
+            path = os.path.join(self.ledger_folder(), name)
+            if os.path.isfile(path):
+                with open(path, "rb") as file:
+                    text = file.read()
+                if b'"format":1,' in text:
+                    with open(path, "wb") as file:
+                        file.write(text.replace(b'"format":1,', b'"format":9,', 1))
+                    changed += 1
+        self.assertGreater(changed, 0, os.listdir(self.ledger_folder()))
 
     def test_edited_in_sqlite(self):
         edits = ("DELETE FROM _transhume_chunk WHERE number = 2", "DROP TABLE _transhume_chunk",
@@ -439,8 +430,9 @@ class Ledger(ResumeTestCase):
         for name in names:
             for how in ("cut", "garbage"):
                 with self.subTest(name=name, how=how):
-                    shutil.rmtree(self.place)
-                    shutil.copytree(kept, self.place)
+                    for inner in os.listdir(self.place):
+                        shutil.rmtree(os.path.join(self.place, inner))
+                    shutil.copytree(kept, self.place, dirs_exist_ok=True)
                     path = os.path.join(self.ledger_folder(), name)
                     size = os.path.getsize(path)
                     if size < 2:
@@ -534,15 +526,18 @@ class LocalState(ResumeTestCase):
                         self.assert_complete()
 
     def put_back(self, kept, kept_target):
-        for path, copy in ((self.path(".transhume"), kept), (self.place, kept_target)):
-            if os.path.isdir(copy):
-                shutil.rmtree(path, ignore_errors=True)
-                shutil.copytree(copy, path)
-            else:
-                for ending in ("", "-journal"):
-                    if os.path.exists(path + ending):
-                        os.unlink(path + ending)
-                shutil.copy(copy, path)
+        """What was kept, in the same files and folders: by their inodes they are known again."""
+        shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+        shutil.copytree(kept, self.path(".transhume"))
+        if not os.path.isdir(kept_target):
+            if os.path.exists(self.place + "-journal"):
+                os.unlink(self.place + "-journal")
+            with open(kept_target, "rb") as copy, open(self.place, "wb") as file:
+                file.write(copy.read())
+            return
+        for name in os.listdir(self.place):
+            shutil.rmtree(os.path.join(self.place, name))
+        shutil.copytree(kept_target, self.place, dirs_exist_ok=True)
 
     @staticmethod
     def damage(path, how):
@@ -595,13 +590,13 @@ class LocalState(ResumeTestCase):
 source: sqlite:shop.db
 target: %s
 tables:
-  c: { key: %s, from: customer, fields: { id: copy, K: "{mail}", name: copy } }
+  clients: { key: %s, from: customer, fields: { id: copy, K: "{mail}", name: copy } }
 """ % (target, "[K]" if target.startswith("sqlite") else "{ partition: K }"))
         self.interrupted("--chunk-rows", "10", commits=2)
         folder = self.path(".transhume", "rejects")
         name = sorted(os.listdir(folder))[0]
         with open(os.path.join(folder, name), "r+", encoding="utf-8") as file:
-            text = file.read().replace("Customer", "Costumer")
+            text = file.read().replace("is null", "is nill")
             file.seek(0)
             file.write(text)
         result = support.transhume("resume", cwd=self.folder)

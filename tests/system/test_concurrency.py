@@ -14,7 +14,7 @@ import support
 # moment the sum is the same, and no account is below zero.
 WRITER = """
 import random, sqlite3, sys
-path, seed, stop = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+path, seed, stop, pause_every = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 import os, time
 db = sqlite3.connect(path, isolation_level=None, timeout=120)
 numbers = random.Random(seed)
@@ -38,8 +38,9 @@ while not os.path.exists(stop):
             db.execute("ROLLBACK")
         if "locked" not in str(error):
             raise
-    if moves % 50 == 0:
-        time.sleep(0.001)
+    # Without WAL a writer that never rests leaves a reader hardly a moment to begin.
+    if moves % pause_every == 0:
+        time.sleep(0.003)
 print(moves, failures, flush=True)
 """
 SIDES = 2000
@@ -64,9 +65,9 @@ class ConcurrencyTestCase(refusals.TestCase):
         db.commit()
         db.close()
 
-    def writer(self, seed=1):
+    def writer(self, seed=1, pause_every=50):
         process = subprocess.Popen([sys.executable, "-c", WRITER, self.path("live.db"), str(seed),
-                                    self.path("stop")], stdout=subprocess.PIPE, text=True)
+                                    self.path("stop"), str(pause_every)], stdout=subprocess.PIPE, text=True)
         self.addCleanup(self.end_writer, process)
         self.assertEqual(process.stdout.readline(), "ready\n")
         return process
@@ -226,7 +227,7 @@ class RollbackJournal(ConcurrencyTestCase):
 
     def test_writers_wait(self):
         self.make("DELETE")
-        process = self.writer(7)
+        process = self.writer(7, pause_every=1)
         for number, way in enumerate(((), ("--no-express", "--jobs", "2", "--chunk-rows", "100"))):
             with self.subTest(way=way):
                 copy = "copy%d.db" % number

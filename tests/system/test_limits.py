@@ -60,10 +60,15 @@ class Flat(LimitsTestCase):
         for number, query in enumerate(("", "?compression=zstd")):
             with self.subTest(query=query):
                 out = "out%d" % number
-                self.measured("migrate", "--state", out + ".s", "--jobs", "4", "flat.db",
-                              "dynamodb-json:%s%s" % (out, query))
-                names = sorted(os.listdir(self.path(out, "t")))
-                lines = sum(len(support.read_lines(self.path(out, "t", name))) for name in names)
+                self.write("transhume.yaml", """transhume: 1
+source: sqlite:flat.db
+target: dynamodb-json:%s%s
+tables:
+  flat: { key: { partition: id }, from: t, fields: { "*": copy } }
+""" % (out, query))
+                self.measured("migrate", "--state", out + ".s", "--jobs", "4")
+                names = sorted(os.listdir(self.path(out, "flat")))
+                lines = sum(len(support.read_lines(self.path(out, "flat", name))) for name in names)
                 self.assertEqual(lines, FLAT_ROWS)
 
     def test_rejects_of_everything(self):
@@ -83,10 +88,10 @@ class Flat(LimitsTestCase):
 source: sqlite:flat.db
 target: dynamodb-json:out
 tables:
-  t: { key: { partition: K }, from: t, fields: { K: "{flag}", id: copy } }
+  flat: { key: { partition: K }, from: t, fields: { K: "{flag}", id: copy } }
 """)
         self.measured("migrate", code=1)
-        items = support.read_dynamodb_json(self.path("out"))["t"]
+        items = support.read_dynamodb_json(self.path("out"))["flat"]
         db = sqlite3.connect(self.path("flat.db"))
         first = db.execute("SELECT min(id) FROM t GROUP BY flag ORDER BY 1").fetchall()
         db.close()
@@ -162,7 +167,7 @@ tables:
 
     def test_killed_within_the_big_parent(self):
         support.musicshop(self.path("shop.db"), "--big-playlist", BIG // 10)
-        arguments = ("--plan", CHINOOK_PLAN, "--state", "s", "--chunk-rows", "10", "shop.db", "dynamodb-json:out")
+        arguments = ("--plan", CHINOOK_PLAN, "--state", "s", "--chunk-rows", "1000", "shop.db", "dynamodb-json:out")
         for seconds in (0.1, 0.2):
             support.kill_after(seconds, "migrate" if not os.path.exists(self.path("s", "run.json")) else "resume",
                                *arguments, cwd=self.folder)
@@ -211,14 +216,18 @@ class LargeValues(LimitsTestCase):
         db = sqlite3.connect(self.path("big.db"))
         db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, b BLOB, t TEXT)")
         db.executemany("INSERT INTO t VALUES (?, randomblob(?), hex(randomblob(?)))",
-                       [(i, (1 << 20) - i * 1000, 200 << 10) for i in range(80)])
+                       [(i, (1 << 20) - i * 1000, 200 << 10) for i in range(40)])
         db.commit()
         db.close()
         self.measured("migrate", "--state", "s1", "--no-express", "--jobs", "4", "big.db", "copy1.db",
                       bound_kib=BOUND_KIB + (32 << 10))
         self.measured("migrate", "--state", "s2", "big.db", "copy2.db")
         for copy in ("copy1.db", "copy2.db"):
-            self.assert_same_sqlite(self.path("big.db"), self.path(copy))
+            db = sqlite3.connect(self.path("big.db"))
+            db.execute("ATTACH ? AS copy", (self.path(copy),))
+            self.assertEqual(db.execute("SELECT count(*) FROM t JOIN copy.t c USING (id) WHERE t.b = c.b"
+                                        " AND t.t = c.t").fetchone(), (40,))
+            db.close()
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ class RejectsTestCase(refusals.TestCase):
     def setUp(self):
         super().setUp()
         db = sqlite3.connect(self.path("source.db"))
-        db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v REAL, note TEXT, b BLOB, price NUMERIC(10,2))")
-        db.executemany("INSERT INTO t VALUES (?, ?, ?, ?, ?)",
+        db.execute("CREATE TABLE thing(id INTEGER PRIMARY KEY, v REAL, note TEXT, b BLOB, price NUMERIC(10,2))")
+        db.executemany("INSERT INTO thing VALUES (?, ?, ?, ?, ?)",
                        [(i, float("inf") if i % 10 == 0 else i / 4, "n\u00f6te %d\n\"x\"" % i, bytes([i]),
                          i * 1.98) for i in range(1, ROWS + 1)])
         db.commit()
@@ -29,7 +29,7 @@ class RejectsTestCase(refusals.TestCase):
         self.target = target
         if target.startswith("sqlite"):
             support.make_sqlite(self.path("copy.db"),
-                                "CREATE TABLE t(id INTEGER PRIMARY KEY, v REAL CHECK (v < 1e300), note TEXT,"
+                                "CREATE TABLE thing(id INTEGER PRIMARY KEY, v REAL CHECK (v < 1e300), note TEXT,"
                                 " b BLOB, price NUMERIC(10,2));")
 
     def migrate(self, *options, code=1):
@@ -52,9 +52,9 @@ class RejectsTestCase(refusals.TestCase):
     def assert_holds(self, expected):
         """`expected`: {id: v}."""
         if self.target.startswith("sqlite"):
-            self.assertEqual(dict(self.query(self.path("copy.db"), "SELECT id, v FROM t")), expected)
+            self.assertEqual(dict(self.query(self.path("copy.db"), "SELECT id, v FROM thing")), expected)
             return
-        items = support.items_by_key(support.read_dynamodb_json(self.path("out"))["t"], "id")
+        items = support.items_by_key(support.read_dynamodb_json(self.path("out"))["thing"], "id")
         self.assertEqual({int(key[0]): float(item["v"]["N"]) for key, item in items.items()}, expected)
 
     def expected(self, mended=None):
@@ -127,12 +127,12 @@ class RoundTrip(RejectsTestCase):
             self.load()
             if self.target.startswith("sqlite"):
                 source = dict((row[0], row[1:]) for row in self.query(
-                    self.path("source.db"), "SELECT id, note, hex(b), price, typeof(price) FROM t"))
+                    self.path("source.db"), "SELECT id, note, hex(b), price, typeof(price) FROM thing"))
                 copy = dict((row[0], row[1:]) for row in self.query(
-                    self.path("copy.db"), "SELECT id, note, hex(b), price, typeof(price) FROM t"))
+                    self.path("copy.db"), "SELECT id, note, hex(b), price, typeof(price) FROM thing"))
                 self.assertEqual(copy, source)
             else:
-                items = support.items_by_key(support.read_dynamodb_json(self.path("out"))["t"], "id")
+                items = support.items_by_key(support.read_dynamodb_json(self.path("out"))["thing"], "id")
                 for i in self.bad:
                     item = items[(str(i),)]
                     self.assertEqual(item["note"], {"S": "n\u00f6te %d\n\"x\"" % i})
@@ -211,7 +211,7 @@ class BadFiles(RejectsTestCase):
     def refused_file(self, text, says=(), code=2, name=None):
         with open(self.path("bad.jsonl"), "wb") as file:
             file.write(text if isinstance(text, bytes) else text.encode())
-        before = refusals.listing(self.path("out", "t"))
+        before = refusals.listing(self.path("out", "thing"))
         result = support.transhume("migrate", "--rejects", "bad.jsonl", "source.db", self.target,
                                    cwd=self.folder)
         self.assertEqual(result.code, code, result.err)
@@ -221,7 +221,7 @@ class BadFiles(RejectsTestCase):
             self.assertIn(word, lines[0])
         if name:
             self.assertIn("[%s]" % name, lines[0])
-        self.assert_listing(before, self.path("out", "t"))
+        self.assert_listing(before, self.path("out", "thing"))
 
     def line(self, **changes):
         return json.dumps(dict(self.lines[0], **changes)) + "\n"
