@@ -117,9 +117,18 @@ enum status mended_line_scan(const struct plan *plan, const char *line, size_t l
 
 /* ---- the record */
 
+struct parts {
+    struct cell record;
+    struct cell key;
+    struct cell source;
+};
+
 static enum status fill_cells(const struct cell *record, const struct shape *shape,
                               struct cell *cells, struct error *error)
 {
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        cells[i] = cell_missing();
+    }
     for (uint32_t i = 0; i < record->length; i++) {
         const struct cell *name = &record->items[2 * (size_t)i];
         uint32_t field = 0;
@@ -137,11 +146,38 @@ static enum status fill_cells(const struct cell *record, const struct shape *sha
     return STATUS_OK;
 }
 
-static enum status read_record(const char *line, size_t length, struct arena *arena,
-                               struct cell *record, struct error *error)
+static enum status read_member(struct json_reader *reader, struct arena *arena, struct parts *parts,
+                               struct error *error)
+{
+    enum json_token token;
+    struct cell *to = is_key(reader, "record")   ? &parts->record
+                      : is_key(reader, "key")    ? &parts->key
+                      : is_key(reader, "source") ? &parts->source
+                                                 : NULL;
+    if (json_reader_next(reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return to != NULL ? typed_json_read(reader, token, arena, to, error)
+                      : json_reader_skip(reader, token, error);
+}
+
+static bool has_text_keys(const struct cell *map)
+{
+    for (uint32_t i = 0; i < map->length; i++) {
+        if (map->items[2 * (size_t)i].kind != VALUE_TEXT) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The line was scanned before: it is an object. */
+static enum status read_parts(const char *line, size_t length, struct arena *arena,
+                              struct parts *parts, struct error *error)
 {
     struct json_reader reader;
     enum json_token token;
+    *parts = (struct parts){.record = cell_missing()};
     json_reader_init(&reader, line, length, JSON_DEPTH_MAX, arena);
     if (json_reader_next(&reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -151,52 +187,59 @@ static enum status read_record(const char *line, size_t length, struct arena *ar
             return STATUS_FAILED;
         }
         if (token != JSON_KEY) {
-            return fault(error, "there is no \"record\" object to load");
+            break;
         }
-        bool wanted = is_key(&reader, "record");
-        if (json_reader_next(&reader, &token, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        if (wanted) {
-            return typed_json_read(&reader, token, arena, record, error);
-        }
-        if (json_reader_skip(&reader, token, error) != STATUS_OK) {
+        if (read_member(&reader, arena, parts, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
+    return parts->record.kind == VALUE_MAP && has_text_keys(&parts->record)
+               ? STATUS_OK
+               : fault(error, "the \"record\" is no plain object");
 }
 
-enum status mended_line_append(const char *line, size_t length, uint64_t line_number,
-                               struct batch *batch, struct error *error)
+enum status mended_line_check(const struct plan *plan, const char *line, size_t length,
+                              struct error *error)
 {
-    struct cell record;
+    struct mended_line mended;
+    struct parts parts;
+    if (mended_line_scan(plan, line, length, &mended, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct shape *shape = plan->entities[mended.entity].shape;
+    struct arena *arena = arena_create(0);
+    struct cell *cells =
+        arena == NULL ? NULL : arena_allocate_zeroed(arena, shape->field_count, sizeof(*cells));
+    enum status status = cells == NULL
+                             ? error_set(error, ERROR_MEMORY, NULL, "no memory for a line")
+                             : read_parts(line, length, arena, &parts, error);
+    if (status == STATUS_OK) {
+        status = fill_cells(&parts.record, shape, cells, error);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+enum status mended_line_append(const char *line, size_t length, struct batch *batch,
+                               struct error *error)
+{
+    struct parts parts;
+    uint32_t fields = batch->shape->field_count;
     char *copy = arena_copy(batch->arena, line, length);
     if (copy == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
     }
-    if (read_record(copy, length, batch->arena, &record, error) != STATUS_OK) {
+    if (read_parts(copy, length, batch->arena, &parts, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (record.kind != VALUE_MAP) {
-        return fault(error, "the \"record\" is no plain object");
-    }
-    struct cell *cells = batch_append(batch);
+    bool is_text = parts.source.kind == VALUE_TEXT;
+    char *source = arena_copy(batch->arena, is_text ? parts.source.text : "",
+                              is_text ? parts.source.length : 0);
+    struct cell *cells = source == NULL ? NULL : batch_append(batch);
     if (cells == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
     }
-    for (uint32_t i = 0; i < batch->shape->field_count; i++) {
-        cells[i] = cell_missing();
-    }
-    for (uint32_t i = 0; i < record.length; i++) {
-        if (record.items[2 * (size_t)i].kind != VALUE_TEXT) {
-            batch_drop_last(batch);
-            return fault(error, "the \"record\" is no plain object");
-        }
-    }
-    cells[batch->shape->field_count] = cell_int64((int64_t)line_number);
-    if (fill_cells(&record, batch->shape, cells, error) != STATUS_OK) {
-        batch_drop_last(batch);
-        return STATUS_FAILED;
-    }
-    return STATUS_OK;
+    cells[fields] = parts.key.kind == VALUE_MAP ? parts.key : cell_missing();
+    cells[fields + 1] = cell_text(source, is_text ? parts.source.length : 0);
+    return fill_cells(&parts.record, batch->shape, cells, error);
 }

@@ -8,15 +8,21 @@
 struct mended_line {
     uint32_t entity; /* the plan's number for "entity" in "table" */
 };
-/* Checks that the line is one JSON object and finds the entity. */
+/* Finds the entity of a line that is one JSON object. */
 enum status mended_line_scan(const struct plan *plan, const char *line, size_t length,
                              struct mended_line *mended, struct error *error) MUST_USE;
+/* Checks all of the line: that its record can be read and has only fields that the entity has. */
+enum status mended_line_check(const struct plan *plan, const char *line, size_t length,
+                              struct error *error) MUST_USE;
+
 /*
- * Appends the line's record to the batch, whose cells are the entity's fields and then the line
- * number. Everything lives in the batch's arena. ERROR_REJECT_…: this record can't be made; its row
- * is not there.
+ * Beside the entity's fields a row has two cells more: the key that the reject was named by (a MAP,
+ * or MISSING) and the stream it came from (a TEXT that ends with a NUL), so that a second reject
+ * names the same record.
  */
-enum status mended_line_append(const char *line, size_t length, uint64_t line_number,
-                               struct batch *batch, struct error *error) MUST_USE;
+enum { MENDED_EXTRA_CELLS = 2 };
+/* Appends the line's record to the batch; everything lives in the batch's arena. */
+enum status mended_line_append(const char *line, size_t length, struct batch *batch,
+                               struct error *error) MUST_USE;
 
 #endif

@@ -31,6 +31,10 @@ static void append_name(struct buffer *out, const char *text)
 
 static enum status append_key(const struct reject *reject, struct buffer *line, struct error *error)
 {
+    if (reject->key_count == 1 && reject->key[0].kind == VALUE_MAP) {
+        return typed_json_append(reject->key, line, error); /* a mended record's: names and all */
+    }
+    buffer_append_byte(line, '{');
     for (uint32_t i = 0; i < reject->key_count; i++) {
         buffer_append_string(line, i > 0 ? "," : "");
         if (reject->key_columns != NULL) {
@@ -45,6 +49,7 @@ static enum status append_key(const struct reject *reject, struct buffer *line, 
             return STATUS_FAILED;
         }
     }
+    buffer_append_byte(line, '}');
     return STATUS_OK;
 }
 
@@ -71,11 +76,11 @@ enum status reject_append(const struct reject *reject, struct buffer *line, stru
     append_name(line, reject->table);
     buffer_append_string(line, ",\"source\":");
     append_name(line, reject->source);
-    buffer_append_string(line, ",\"key\":{");
+    buffer_append_string(line, ",\"key\":");
     if (append_key(reject, line, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(line, "},\"code\":");
+    buffer_append_string(line, ",\"code\":");
     append_name(line, error_describe(reject->code)->name);
     buffer_append_string(line, ",\"reason\":");
     append_name(line, reject->reason == NULL ? "" : reject->reason);

@@ -6,6 +6,7 @@
 #include "engine/mended_line.h"
 #include "engine/rejects.h"
 #include "engine/run_parts.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -35,9 +36,10 @@ enum status rejects_load_open(struct run *run, struct error *error)
     if (run->input >= 0) {
         return STATUS_OK;
     }
-    enum status status =
-        error_set_errno(error, ERROR_BAD_VALUE, errno, path, "can't open the rejects to load");
-    return status;
+    error_set_errno(error, ERROR_BAD_VALUE, errno, path, "can't open the rejects to load");
+    error_hint(error, "rejects lie in %s, or in %s/RUN/rejects of a run that is over",
+               run->folder.rejects, run->folder.runs);
+    return STATUS_FAILED;
 }
 
 /* ---- the copy */
@@ -162,14 +164,12 @@ static enum status check_and_cut(struct run *run, FILE *stream, char **line, siz
                                  struct error *error)
 {
     struct cutter cutter = {.run = run, .first_line = 1};
-    struct mended_line mended;
     struct error why;
     ssize_t length;
     while ((length = getline(line, capacity, stream)) > 0) {
         cutter.length += (uint64_t)length;
         cutter.lines++;
-        if (mended_line_scan(run->session->plan, *line, (size_t)length, &mended, &why) !=
-            STATUS_OK) {
+        if (mended_line_check(run->session->plan, *line, (size_t)length, &why) != STATUS_OK) {
             return bad_file(run->session->options.rejects_file,
                             cutter.first_line + cutter.lines - 1, &why, error);
         }
@@ -203,11 +203,49 @@ static enum status make_chunks(struct run *run, struct error *error)
     return status;
 }
 
+/* ---- was it loaded before? */
+
+static enum status loaded_before(const char *path, const char *run_id, struct error *error)
+{
+    error_set(error, ERROR_TARGET_NOT_EMPTY, path, "run %s loaded these very records already",
+              run_id);
+    error_hint(error, "this target can't tell a record that is there: leave out of the file what "
+                      "was loaded");
+    return STATUS_FAILED;
+}
+
+/* A target that sees keys rejects what is there; for another one the finished runs are asked. */
+static enum status check_not_loaded(const struct run *run, const char *hash, struct error *error)
+{
+    const char *path = run->session->options.rejects_file;
+    DIR *directory = opendir(run->folder.runs);
+    struct dirent *entry;
+    enum status status = STATUS_OK;
+    bool sees_keys = (run->session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
+    while (!sees_keys && directory != NULL && status == STATUS_OK &&
+           (entry = readdir(directory)) != NULL) {
+        char input[4096];
+        char hex[33];
+        uint64_t lines;
+        uint64_t bytes;
+        struct error ignored; /* what can't be read can't be compared */
+        snprintf(input, sizeof(input), "%s/%s/input.jsonl", run->folder.runs, entry->d_name);
+        if (entry->d_name[0] != '.' &&
+            rejects_measure(input, hex, &lines, &bytes, &ignored) == STATUS_OK &&
+            strcmp(hex, hash) == 0) {
+            status = loaded_before(path, entry->d_name, error);
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+    return status;
+}
+
 /* ---- the stream that stands for the file */
 
 enum status rejects_load_make_stream(struct run *run, struct error *error)
 {
-    static const struct read_column line_column = {.join = -1, .name = "line"};
     const struct plan *plan = run->session->plan;
     uint32_t *entities = arena_allocate_zeroed(run->arena, plan->entity_count, sizeof(*entities));
     if (entities == NULL) {
@@ -216,12 +254,10 @@ enum status rejects_load_make_stream(struct run *run, struct error *error)
     for (uint32_t i = 0; i < plan->entity_count; i++) {
         entities[i] = i;
     }
-    run->rejects_stream = (struct plan_stream){
-        .name = "input.jsonl",
-        .request = {.name = "input.jsonl", .columns = &line_column, .column_count = 1},
-        .key_count = 1,
-        .entities = entities,
-        .entity_count = plan->entity_count};
+    run->rejects_stream = (struct plan_stream){.name = "input.jsonl",
+                                               .request = {.name = "input.jsonl"},
+                                               .entities = entities,
+                                               .entity_count = plan->entity_count};
     for (uint32_t i = 0; i < run->table_count; i++) {
         if (run->tables[i].existing == EXISTING_REFUSE) {
             run->tables[i].existing = EXISTING_APPEND; /* the run before filled them */
@@ -243,7 +279,8 @@ enum status rejects_load_begin(struct run *run, struct error *error)
         state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
         copy_input(run, error) != STATUS_OK ||
         measure_input(run, hex, &bytes, error) != STATUS_OK ||
-        make_chunks(run, error) != STATUS_OK || run_index_chunks(run, error) != STATUS_OK) {
+        check_not_loaded(run, hex, error) != STATUS_OK || make_chunks(run, error) != STATUS_OK ||
+        run_index_chunks(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (session->target->connector->identity(session->target, session->arena,

@@ -14,10 +14,7 @@
 struct turning {
     struct reading *reading;
     struct batch **batches;
-    struct mapper_reject *rejects;
-    uint32_t reject_count;
     uint32_t line_count;
-    struct arena *arena; /* of the rejects */
 };
 
 static uint64_t get_uint64(const uint8_t *bytes)
@@ -49,52 +46,26 @@ static enum status read_bytes(const struct run *run, uint64_t offset, uint64_t l
                                       "is shorter than the ledger says");
 }
 
-static enum status add_reject(struct turning *turning, uint32_t entity, uint64_t line,
-                              const struct error *why, struct error *error)
-{
-    struct cell *key = arena_allocate_zeroed(turning->arena, 1, sizeof(*key));
-    char *reason = arena_copy_string(turning->arena, why->message);
-    if (key == NULL || reason == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a rejected record");
-    }
-    *key = cell_int64((int64_t)line);
-    struct tally *tally = &turning->reading->tallies[entity];
-    tally->made++;
-    tally->rejected++;
-    turning->rejects[turning->reject_count++] =
-        (struct mapper_reject){.entity = entity,
-                               .code = why->code,
-                               .reason = reason,
-                               .source_key = key,
-                               .source_key_count = 1,
-                               .record = cell_items(VALUE_MAP, NULL, 0)};
-    return STATUS_OK;
-}
-
+/* The whole file was checked before the run began: nothing here is a reject any more. */
 static enum status turn_line(struct turning *turning, const char *line, size_t length,
-                             uint64_t number, struct error *error)
+                             struct error *error)
 {
     const struct plan *plan = turning->reading->worker->copy->session->plan;
     struct mended_line mended;
-    struct error why;
     if (mended_line_scan(plan, line, length, &mended, error) != STATUS_OK) {
-        return STATUS_FAILED; /* the whole file was checked before the run began */
+        return STATUS_FAILED;
     }
     struct batch **batch = &turning->batches[mended.entity];
     const struct shape *shape = plan->entities[mended.entity].shape;
     if (*batch == NULL) {
-        *batch = batch_create(shape, shape->field_count + 1, turning->line_count);
+        *batch = batch_create(shape, shape->field_count + MENDED_EXTRA_CELLS, turning->line_count);
         if (*batch == NULL) {
             return error_set(error, ERROR_MEMORY, NULL, "no memory for records");
         }
         (*batch)->entity = mended.entity;
     }
-    if (mended_line_append(line, length, number, *batch, &why) != STATUS_OK) {
-        if (why.class != ERROR_CLASS_REJECT) {
-            *error = why;
-            return STATUS_FAILED;
-        }
-        return add_reject(turning, mended.entity, number, &why, error);
+    if (mended_line_append(line, length, *batch, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     turning->reading->tallies[mended.entity].made++;
     return STATUS_OK;
@@ -118,22 +89,18 @@ static enum status hand_over(struct turning *turning, struct error *error)
             turning->batches[i] = NULL;
         }
     }
-    parcel->rejects = turning->rejects;
-    parcel->reject_count = turning->reject_count;
-    parcel->arena = turning->arena;
-    turning->arena = NULL;
     return reading_send(reading, parcel, error);
 }
 
 static enum status turn_lines(struct turning *turning, const char *text, uint64_t length,
-                              uint64_t number, struct error *error)
+                              struct error *error)
 {
     const char *end = text + length;
     enum status status = STATUS_OK;
     while (text < end && status == STATUS_OK) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         const char *next = newline == NULL ? end : newline + 1;
-        status = turn_line(turning, text, (size_t)(next - text), number++, error);
+        status = turn_line(turning, text, (size_t)(next - text), error);
         text = next;
     }
     return status == STATUS_OK ? hand_over(turning, error) : status;
@@ -152,26 +119,20 @@ enum status rejects_load_span(struct reading *reading, struct error *error)
     char *text = length < SIZE_MAX ? malloc(length + 1) : NULL;
     turning.line_count = (uint32_t)span->row_estimate;
     turning.batches = calloc(entities, sizeof(struct batch *));
-    turning.arena = arena_create(0);
-    if (turning.arena != NULL) {
-        turning.rejects =
-            arena_allocate_zeroed(turning.arena, turning.line_count, sizeof(*turning.rejects));
-    }
-    if (text == NULL || turning.batches == NULL || turning.rejects == NULL) {
+    if (text == NULL || turning.batches == NULL) {
         error_set(error, ERROR_MEMORY, NULL, "no memory for the records to load");
         goto out;
     }
     if (read_bytes(reading->worker->copy->run, get_uint64(span->bounds), length, text, error) ==
         STATUS_OK) {
         reading->root_rows = turning.line_count;
-        status = turn_lines(&turning, text, length, get_uint64(span->bounds + 16), error);
+        status = turn_lines(&turning, text, length, error);
     }
 out:
     for (uint32_t i = 0; turning.batches != NULL && i < entities; i++) {
         batch_destroy(turning.batches[i]);
     }
     free(turning.batches);
-    arena_destroy(turning.arena);
     free(text);
     return status;
 }

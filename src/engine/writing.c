@@ -175,12 +175,17 @@ uint32_t writing_under_way(const struct writing *writing)
 
 /* ---- rejects */
 
-static void find_source_key(const struct open_chunk *chunk, const struct batch *batch, uint32_t row,
-                            struct reject *reject)
+static void find_source_key(const struct writing *writing, const struct open_chunk *chunk,
+                            const struct batch *batch, uint32_t row, struct reject *reject)
 {
     const struct plan_stream *stream = chunk->stream;
     const struct cell *cells = batch_row(batch, row);
-    if (batch->envelopes != NULL && batch->envelopes[row].source_key_count > 0) {
+    if (writing->copy->run->loads_rejects) {
+        const struct cell *extra = cells + batch->shape->field_count;
+        reject->key = extra;
+        reject->key_count = extra[0].kind == VALUE_MAP;
+        reject->source = extra[1].length > 0 ? extra[1].text : NULL;
+    } else if (batch->envelopes != NULL && batch->envelopes[row].source_key_count > 0) {
         reject->key = batch->envelopes[row].source_key;
         reject->key_count = batch->envelopes[row].source_key_count;
     } else if (stream->identity) {
@@ -202,7 +207,7 @@ static void name_reject(const struct writing *writing, const struct open_chunk *
     reject->chunk = chunk->number;
     reject->entity = entity->name;
     reject->table = plan->tables[entity->table].target.name;
-    reject->source = stream->name;
+    reject->source = reject->source != NULL ? reject->source : stream->name;
     if (stream->request.columns != NULL && reject->key_count == stream->key_count) {
         reject->key_columns = stream->request.columns + stream->key_offset;
     }
@@ -297,7 +302,7 @@ static enum status count_outcome(struct writing *writing, struct open_chunk *chu
                             .shape = batch->shape,
                             .cells = batch_row(batch, outcome->row),
                             .record = batch->shape == NULL ? batch_row(batch, outcome->row) : NULL};
-    find_source_key(chunk, batch, outcome->row, &reject);
+    find_source_key(writing, chunk, batch, outcome->row, &reject);
     return add_reject(writing, chunk, position, &reject, error);
 }
 
