@@ -1,4 +1,5 @@
 /* What SQLite's values become: the storage class decides, the declared type refines. */
+#include "base/signals.h"
 #include "model/decimal.h"
 #include "support_sqlite_source.h"
 #include <inttypes.h>
@@ -274,6 +275,19 @@ static void test_views_and_queries(void **state)
     source_close(&test);
 }
 
+/* A view that never ends is left when stopping now is asked for. */
+static void test_endless_view(void **state)
+{
+    (void)state;
+    struct source_test test;
+    source_open_reading(&test,
+                        sqlite_file("CREATE VIEW v AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+                                    "SELECT i FROM n) SELECT max(i) AS m FROM n"));
+    signals_request_stop(2);
+    source_rows_fail(&test, source_request(&test, "v", "m"), ERROR_INTERRUPTED);
+    source_close(&test);
+}
+
 static void test_awkward_names(void **state)
 {
     (void)state;
@@ -345,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_awkward_names),
         cmocka_unit_test(test_declared_types),
         cmocka_unit_test(test_texts_and_others),
+        cmocka_unit_test(test_endless_view), /* last: a stop is not taken back */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,11 @@
 /* Connections to SQLite files that are not trusted, SQLite's results as errors, names and texts in
  * SQL. */
+#include "base/signals.h"
 #include "base/text.h"
 #include "connectors/sqlite/sqlite_internal.h"
 #include <string.h>
+
+enum { OPERATIONS_BETWEEN_CHECKS = 100000 };
 
 static enum status set_safe(sqlite3 *connection, enum open_mode mode, const char *path,
                             struct error *error)
@@ -42,6 +45,13 @@ static void append_file_uri(struct buffer *out, const char *path)
     buffer_append_string(out, "?immutable=1");
 }
 
+/* A view of a source may compute for ever: a second stop request ends it. */
+static int stop_now(void *context)
+{
+    (void)context;
+    return signals_stop_level() >= 2;
+}
+
 enum status sqlite_connection_open(const char *path, enum connection_access access,
                                    int64_t timeout_ms, sqlite3 **connection, struct error *error)
 {
@@ -75,6 +85,9 @@ enum status sqlite_connection_open(const char *path, enum connection_access acce
     sqlite3_extended_result_codes(opened, 1);
     sqlite3_busy_timeout(opened, timeout_ms > INT32_MAX ? INT32_MAX : (int)timeout_ms);
     sqlite3_limit(opened, SQLITE_LIMIT_ATTACHED, 2);
+    if (mode == OPEN_SOURCE) {
+        sqlite3_progress_handler(opened, OPERATIONS_BETWEEN_CHECKS, stop_now, NULL);
+    }
     *connection = opened;
     opened = NULL;
     status = STATUS_OK;
@@ -99,6 +112,8 @@ static enum error_code code_of(int result, enum open_mode mode, enum error_code 
         return ERROR_DISK_FULL;
     case SQLITE_NOMEM:
         return ERROR_MEMORY;
+    case SQLITE_INTERRUPT:
+        return ERROR_INTERRUPTED;
     case SQLITE_PERM:
     case SQLITE_READONLY:
     case SQLITE_AUTH:
