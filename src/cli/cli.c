@@ -144,7 +144,7 @@ int cli_main(int argument_count, char **arguments)
 {
     struct error error = {0};
     struct cli_call call = {.arena = arena_create(0)};
-    int exit_status = error_describe(ERROR_MEMORY)->exit_status;
+    int exit_status;
     signal(SIGPIPE, SIG_IGN); /* the writer is told, and need not be killed */
     char **copies =
         call.arena == NULL ? NULL : copy_arguments(call.arena, argument_count, arguments);

@@ -2,24 +2,25 @@
 #ifndef TRANSHUME_OBSERVE_PROGRESS_H
 #define TRANSHUME_OBSERVE_PROGRESS_H
 
+#include "base/buffer.h"
+#include "base/error.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "base/buffer.h"
-#include "base/error.h"
 
 /* One entity's counters. The hot path adds once a batch, never once a record. */
 struct progress_entity {
     const char *name;
     const char *table;
-    int64_t total;             /* records expected, -1: not known; set before workers start */
-    _Atomic uint64_t read;     /* source records read for it in this attempt and before */
-    _Atomic uint64_t written;  /* acknowledged, in committed chunks and in the open ones */
+    int64_t total;            /* records expected, -1: not known; set before workers start */
+    _Atomic uint64_t read;    /* source records read for it in this attempt and before */
+    _Atomic uint64_t written; /* acknowledged, in committed chunks and in the open ones */
     _Atomic uint64_t rejected;
     _Atomic uint64_t skipped;
     _Atomic uint64_t bytes;
-    _Atomic int64_t first_ms;  /* monotonic: when it was first and last seen to move in this attempt; */
-    _Atomic int64_t last_ms;   /* kept by the display's thread; 0: never */
+    _Atomic int64_t
+        first_ms; /* monotonic: when it was first and last seen to move in this attempt; */
+    _Atomic int64_t last_ms; /* kept by the display's thread; 0: never */
 };
 
 enum progress_phase {
@@ -33,12 +34,12 @@ enum progress_phase {
     PROGRESS_DONE
 };
 
-/* What is not atomic is set before the phase becomes PROGRESS_COPY (with a store that releases), and
- * read by the display from then on. */
+/* What is not atomic is set before the phase becomes PROGRESS_COPY (with a store that releases),
+ * and read by the display from then on. */
 struct progress {
     struct progress_entity *entities;
     uint32_t entity_count;
-    _Atomic int phase;               /* enum progress_phase */
+    _Atomic int phase; /* enum progress_phase */
     _Atomic uint64_t chunks_done;
     uint64_t chunks_total;
     _Atomic uint64_t retries;
@@ -55,8 +56,9 @@ enum progress_mode { PROGRESS_AUTO, PROGRESS_BAR, PROGRESS_LOG, PROGRESS_JSON, P
 
 /*
  * A thread that shows the progress on stderr: a bar in place ten times a second (rate, ETA, bytes,
- * rejects; one line an active entity when there is room), a log line every ten seconds, or a JSON object a
- * second. AUTO: a bar on a terminal, else log. It also calls `every_second` (state.json, stall reports).
+ * rejects; one line an active entity when there is room), a log line every ten seconds, or a JSON
+ * object a second. AUTO: a bar on a terminal, else log. It also calls `every_second` (state.json,
+ * stall reports).
  */
 struct progress_display;
 enum status progress_display_start(struct progress *progress, enum progress_mode mode, bool color,
@@ -66,6 +68,7 @@ enum status progress_display_start(struct progress *progress, enum progress_mode
 void progress_display_stop(struct progress_display *display);
 
 /* The end table, for stdout: entity, read, written, rejected, skipped, bytes, seconds. */
-void progress_append_table(const struct progress *progress, double seconds, bool color, struct buffer *out);
+void progress_append_table(const struct progress *progress, double seconds, bool color,
+                           struct buffer *out);
 
 #endif
