@@ -20,7 +20,8 @@ struct merge {
     const struct source_functions *source;
     struct child_cursor *children;
     uint32_t child_count;
-    uint32_t rows_since_check;
+    uint32_t rows_since_check; /* at the end of a parent */
+    uint32_t child_rows_since_check;
 };
 
 static enum status next_batch(struct merge *merge, struct cursor *cursor, struct batch **batch,
@@ -70,12 +71,17 @@ static bool belongs(const struct cell *parent_key, const struct cell *child_row,
     return true;
 }
 
-static enum status take_if_full(struct merge *merge, struct error *error)
+/*
+ * Asked once in a while, and separately between children and between parents: what a half made
+ * parent holds back can only be taken after its end, so that asking between children alone would
+ * let a whole chunk pile up.
+ */
+static enum status take_if_full(struct merge *merge, uint32_t *rows, struct error *error)
 {
-    if (++merge->rows_since_check < FULL_CHECK_ROWS) {
+    if (*rows < FULL_CHECK_ROWS) {
         return STATUS_OK;
     }
-    merge->rows_since_check = 0;
+    *rows = 0;
     return reading_is_full(merge->reading) ? reading_take(merge->reading, error) : STATUS_OK;
 }
 
@@ -95,8 +101,10 @@ static enum status feed_children(struct merge *merge, uint32_t number, const str
         }
         status = mapper_child(merge->reading->mapper, number, row + key_count, error);
         child->row++;
+        merge->rows_since_check++;
+        merge->child_rows_since_check++;
         if (status == STATUS_OK) {
-            status = take_if_full(merge, error);
+            status = take_if_full(merge, &merge->child_rows_since_check, error);
         }
         if (status != STATUS_OK) {
             return status == STATUS_END ? STATUS_AGAIN : status;
@@ -121,7 +129,8 @@ static enum status merge_parent(struct merge *merge, const struct cell *parent, 
         return STATUS_FAILED;
     }
     reading->root_rows++;
-    enum status status = take_if_full(merge, error);
+    merge->rows_since_check++;
+    enum status status = take_if_full(merge, &merge->rows_since_check, error);
     return status == STATUS_END ? STATUS_AGAIN : status;
 }
 
