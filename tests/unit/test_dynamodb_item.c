@@ -626,6 +626,10 @@ static int round_trip(struct cell value, bool fits, struct arena *arena)
         assert_int_equal(dynamodb_item_append_value(&value, "A", &first, &error), STATUS_OK);
         assert_int_equal(dynamodb_item_append_value(&normal, "A", &second, &error), STATUS_OK);
         assert_string_equal(buffer_string(&first), buffer_string(&second));
+        struct json_reader reader;
+        json_reader_init(&reader, first.data, first.length, DYNAMODB_JSON_DEPTH_MAX, arena);
+        assert_int_equal(dynamodb_item_read_value(&reader, arena, &again, &error), STATUS_OK);
+        assert_true(value_equal(&normal, &again));
     }
     buffer_free(&first);
     buffer_free(&second);

@@ -85,7 +85,7 @@ enum status dynamodb_item_read(struct json_reader *reader, bool begun, struct ar
 enum status dynamodb_item_read_value(struct json_reader *reader, struct arena *arena,
                                      struct cell *value, struct error *error) MUST_USE;
 
-/* What reading a value back would give, in `arena`. Idempotent. */
+/* What reading a value back would give, in `arena` or borrowed from `cell`. Idempotent. */
 enum status dynamodb_item_normal_form(const struct cell *cell, struct arena *arena,
                                       struct cell *normal, struct error *error) MUST_USE;
 

@@ -3,8 +3,12 @@
 
 #include "base/text.h"
 #include "connectors/dynamodb/limits.h"
+#include "model/number_text.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define DIGITS_18_MAX INT64_C(999999999999999999)
 
 /* Cells of containers that are still open; each container copies its own to the arena when it ends.
  */
@@ -284,22 +288,12 @@ enum status dynamodb_item_read_value(struct json_reader *reader, struct arena *a
     return status;
 }
 
+/* ---------------------------------------------------------------- normal form */
+
 /* Writing and reading is the normal form: whatever the codec does is in it. */
-enum status dynamodb_item_normal_form(const struct cell *cell, struct arena *arena,
-                                      struct cell *normal, struct error *error)
+static enum status write_and_read(const struct cell *cell, struct arena *arena, struct cell *normal,
+                                  struct error *error)
 {
-    switch (cell->kind) {
-    case VALUE_MISSING:
-    case VALUE_NULL:
-    case VALUE_BOOL:
-    case VALUE_INT64:
-    case VALUE_BYTES:
-        *normal = *cell;
-        normal->flags = 0;
-        return STATUS_OK;
-    default:
-        break;
-    }
     struct buffer text = {0};
     struct json_reader reader;
     char *copy = NULL;
@@ -315,4 +309,73 @@ enum status dynamodb_item_normal_form(const struct cell *cell, struct arena *are
     }
     buffer_free(&text);
     return status;
+}
+
+/* The short ways give what write_and_read would; false: take the long one. */
+static bool short_decimal(int64_t digits, int64_t scale, struct cell *normal)
+{
+    while (scale > 0 && digits % 10 == 0) {
+        digits /= 10;
+        scale--;
+    }
+    if (scale == 0) {
+        *normal = cell_int64(digits);
+        return true;
+    }
+    *normal = (struct cell){
+        .kind = VALUE_DECIMAL, .flags = CELL_SMALL, .aux = (uint16_t)scale, .i64 = digits};
+    return scale <= 18 && digits <= DIGITS_18_MAX && digits >= -DIGITS_18_MAX;
+}
+
+static bool short_float(double value, struct cell *normal)
+{
+    uint64_t digits = 0;
+    int exponent = 0;
+    int negative = 0;
+    if (!isfinite(value)) {
+        return false;
+    }
+    number_shortest(value, &digits, &exponent, &negative);
+    if (exponent > 0 || digits > DIGITS_18_MAX) {
+        return false;
+    }
+    return short_decimal(negative ? -(int64_t)digits : (int64_t)digits, -(int64_t)exponent, normal);
+}
+
+static bool short_text(const struct cell *cell, struct cell *normal)
+{
+    *normal = cell_text(cell->text, cell->length);
+    return cell->length <= DYNAMODB_ITEM_BYTES_MAX &&
+           ((cell->flags & CELL_ASCII) != 0 || text_is_utf8(cell->text, cell->length));
+}
+
+enum status dynamodb_item_normal_form(const struct cell *cell, struct arena *arena,
+                                      struct cell *normal, struct error *error)
+{
+    bool done = false;
+    switch (cell->kind) {
+    case VALUE_MISSING:
+    case VALUE_NULL:
+    case VALUE_BOOL:
+    case VALUE_INT64:
+        *normal = *cell;
+        normal->flags = 0;
+        return STATUS_OK;
+    case VALUE_BYTES:
+        *normal = cell_bytes(cell->bytes, cell->length);
+        done = cell->length <= DYNAMODB_ITEM_BYTES_MAX;
+        break;
+    case VALUE_TEXT:
+        done = short_text(cell, normal);
+        break;
+    case VALUE_DECIMAL:
+        done = (cell->flags & CELL_SMALL) != 0 && short_decimal(cell->i64, cell->aux, normal);
+        break;
+    case VALUE_FLOAT64:
+        done = short_float(cell->f64, normal);
+        break;
+    default:
+        break;
+    }
+    return done ? STATUS_OK : write_and_read(cell, arena, normal, error);
 }
