@@ -2,6 +2,7 @@
 #include "model/decimal.h"
 
 #include "base/text.h"
+#include "model/decimal_plain.h"
 #include "model/number_text.h"
 #include <math.h>
 #include <string.h>
@@ -10,30 +11,10 @@
 enum {
     SMALL_DIGITS_MAX = 18,
     EXPONENT_MAX = 20000,
-    SMALL_TEXT_BYTES = 32, /* enough for a small decimal's text */
-    SUM_SCALE_MAX = 36     /* of the sum's small form */
+    SMALL_TEXT_BYTES =
+        48,            /* enough for a small decimal's text and for what put_small copies too far */
+    SUM_SCALE_MAX = 36 /* of the sum's small form */
 };
-
-static const uint64_t powers[20] = {1u,
-                                    10u,
-                                    100u,
-                                    1000u,
-                                    10000u,
-                                    100000u,
-                                    1000000u,
-                                    10000000u,
-                                    100000000u,
-                                    1000000000u,
-                                    10000000000u,
-                                    100000000000u,
-                                    1000000000000u,
-                                    10000000000000u,
-                                    100000000000000u,
-                                    1000000000000000u,
-                                    10000000000000000u,
-                                    100000000000000000u,
-                                    1000000000000000000u,
-                                    10000000000000000000u};
 
 static const double double_powers[SMALL_DIGITS_MAX + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,
                                                            1e7,  1e8,  1e9,  1e10, 1e11, 1e12, 1e13,
@@ -55,48 +36,18 @@ static uint64_t magnitude_of(int64_t value)
     return value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
 }
 
-/* --- plain text: -?digits[.digits] taken apart --- */
-
-struct plain {
-    int negative;
-    char special; /* as decimal_special */
-    const char *whole;
-    size_t whole_length; /* without leading zeros: 0 for numbers below one */
-    const char *fraction;
-    size_t fraction_length;
-};
-
-static struct plain plain_of_text(const char *text, size_t length)
+/* Up to 22 bytes long; copies are of a fixed size, which is faster, and so reach beyond. */
+static size_t put_small(int64_t value, uint32_t scale, char out[SMALL_TEXT_BYTES])
 {
-    struct plain plain = {.negative = length > 0 && text[0] == '-'};
-    const char *end = text + length;
-    text += plain.negative;
-    if (text < end && (*text < '0' || *text > '9')) {
-        plain.special = *text == 'N' ? 'N' : plain.negative ? '-' : '+';
-        return plain;
-    }
-    const char *point = memchr(text, '.', (size_t)(end - text));
-    const char *whole_end = point == NULL ? end : point;
-    while (text < whole_end && *text == '0') {
-        text++;
-    }
-    plain.whole = text;
-    plain.whole_length = (size_t)(whole_end - text);
-    plain.fraction = point == NULL ? end : point + 1;
-    plain.fraction_length = (size_t)(end - plain.fraction);
-    return plain;
-}
-
-static size_t put_small(int64_t value, uint32_t scale, char *out)
-{
-    char digits[20];
+    enum { COPIED_BYTES = 24 };
+    char digits[2 * COPIED_BYTES] = {0};
     size_t count = text_from_uint64(magnitude_of(value), digits);
     size_t length = 0;
     if (value < 0) {
         out[length++] = '-';
     }
     if (scale == 0) {
-        memcpy(out + length, digits, count);
+        memcpy(out + length, digits, COPIED_BYTES);
         return length + count;
     }
     if (count <= scale) {
@@ -107,9 +58,9 @@ static size_t put_small(int64_t value, uint32_t scale, char *out)
         return length + 2 + scale;
     }
     size_t whole = count - scale;
-    memcpy(out + length, digits, whole);
+    memcpy(out + length, digits, COPIED_BYTES);
     out[length + whole] = '.';
-    memcpy(out + length + whole + 1, digits + whole, scale);
+    memcpy(out + length + whole + 1, digits + whole, COPIED_BYTES);
     return length + count + 1;
 }
 
@@ -125,38 +76,25 @@ static const char *text_of(const struct cell *decimal, char scratch[SMALL_TEXT_B
     return scratch;
 }
 
-static struct plain plain_of(const struct cell *decimal, char scratch[SMALL_TEXT_BYTES])
+static struct decimal_plain plain_of(const struct cell *decimal, char scratch[SMALL_TEXT_BYTES])
 {
     size_t length;
     const char *text = text_of(decimal, scratch, &length);
-    return plain_of_text(text, length);
-}
-
-static int is_zero(const struct plain *plain)
-{
-    if (plain->special != 0 || plain->whole_length > 0) {
-        return 0;
-    }
-    for (size_t i = 0; i < plain->fraction_length; i++) {
-        if (plain->fraction[i] != '0') {
-            return 0;
-        }
-    }
-    return 1;
+    return decimal_plain_of_text(text, length);
 }
 
 char decimal_special(const struct cell *decimal)
 {
     return (decimal->flags & CELL_SMALL) != 0
                ? 0
-               : plain_of_text(decimal->text, decimal->length).special;
+               : decimal_plain_of_text(decimal->text, decimal->length).special;
 }
 
 uint32_t decimal_scale(const struct cell *decimal)
 {
     return (decimal->flags & CELL_SMALL) != 0
                ? decimal->aux
-               : (uint32_t)plain_of_text(decimal->text, decimal->length).fraction_length;
+               : (uint32_t)decimal_plain_of_text(decimal->text, decimal->length).fraction_length;
 }
 
 /* --- reading --- */
@@ -355,12 +293,12 @@ void decimal_append_normal(const struct cell *decimal, struct buffer *out)
         }
         return;
     }
-    struct plain plain = plain_of_text(decimal->text, decimal->length);
+    struct decimal_plain plain = decimal_plain_of_text(decimal->text, decimal->length);
     if (plain.special != 0) {
         buffer_append(out, decimal->text, decimal->length);
         return;
     }
-    if (is_zero(&plain)) {
+    if (decimal_plain_is_zero(&plain)) {
         buffer_append_byte(out, '0');
         return;
     }
@@ -405,7 +343,7 @@ int decimal_measure(const struct cell *decimal, int64_t *digits, int64_t *expone
         }
         return 1;
     }
-    struct plain plain = plain_of_text(decimal->text, decimal->length);
+    struct decimal_plain plain = decimal_plain_of_text(decimal->text, decimal->length);
     if (plain.special != 0) {
         return 0;
     }
@@ -432,23 +370,6 @@ static int sign_of_difference(int64_t left, int64_t right)
     return left < right ? -1 : left > right;
 }
 
-/* By magnitude; neither is special. */
-static int compare_magnitudes(const struct plain *left, const struct plain *right)
-{
-    if (left->whole_length != right->whole_length) {
-        return left->whole_length < right->whole_length ? -1 : 1;
-    }
-    int order = left->whole_length == 0 ? 0 : memcmp(left->whole, right->whole, left->whole_length);
-    size_t longest = left->fraction_length > right->fraction_length ? left->fraction_length
-                                                                    : right->fraction_length;
-    for (size_t i = 0; i < longest && order == 0; i++) {
-        char a = i < left->fraction_length ? left->fraction[i] : '0';
-        char b = i < right->fraction_length ? right->fraction[i] : '0';
-        order = a - b;
-    }
-    return order < 0 ? -1 : order > 0;
-}
-
 /* NaN above +infinity above numbers above -infinity */
 static int rank_of_special(char special)
 {
@@ -459,23 +380,23 @@ int decimal_compare(const struct cell *left, const struct cell *right)
 {
     if ((left->flags & right->flags & CELL_SMALL) != 0) {
         uint32_t scale = left->aux > right->aux ? left->aux : right->aux;
-        __int128 a = (__int128)left->i64 * (int64_t)powers[scale - left->aux];
-        __int128 b = (__int128)right->i64 * (int64_t)powers[scale - right->aux];
+        __int128 a = (__int128)left->i64 * (int64_t)decimal_powers[scale - left->aux];
+        __int128 b = (__int128)right->i64 * (int64_t)decimal_powers[scale - right->aux];
         return a < b ? -1 : a > b;
     }
     char left_scratch[SMALL_TEXT_BYTES];
     char right_scratch[SMALL_TEXT_BYTES];
-    struct plain a = plain_of(left, left_scratch);
-    struct plain b = plain_of(right, right_scratch);
+    struct decimal_plain a = plain_of(left, left_scratch);
+    struct decimal_plain b = plain_of(right, right_scratch);
     if (a.special != 0 || b.special != 0) {
         return sign_of_difference(rank_of_special(a.special), rank_of_special(b.special));
     }
-    int a_sign = is_zero(&a) ? 0 : a.negative ? -1 : 1;
-    int b_sign = is_zero(&b) ? 0 : b.negative ? -1 : 1;
+    int a_sign = decimal_plain_is_zero(&a) ? 0 : a.negative ? -1 : 1;
+    int b_sign = decimal_plain_is_zero(&b) ? 0 : b.negative ? -1 : 1;
     if (a_sign != b_sign || a_sign == 0) {
         return sign_of_difference(a_sign, b_sign);
     }
-    return a_sign * compare_magnitudes(&a, &b);
+    return a_sign * decimal_plain_compare(&a, &b);
 }
 
 /* --- from and to other numbers --- */
@@ -492,7 +413,8 @@ enum status decimal_from_double(double value, struct arena *arena, struct cell *
     int exponent;
     int negative;
     number_shortest(value, &digits, &exponent, &negative);
-    if (exponent <= 0 && exponent >= -SMALL_DIGITS_MAX && digits < powers[SMALL_DIGITS_MAX]) {
+    if (exponent <= 0 && exponent >= -SMALL_DIGITS_MAX &&
+        digits < decimal_powers[SMALL_DIGITS_MAX]) {
         uint32_t scale = (uint32_t)-exponent;
         *cell = small_cell(negative ? -(int64_t)digits : (int64_t)digits, scale);
         if ((double)cell->i64 / double_powers[scale] == value) {
@@ -533,10 +455,10 @@ static enum status to_magnitude(const struct cell *decimal, int *negative, uint6
     if ((decimal->flags & CELL_SMALL) != 0) {
         uint64_t value = magnitude_of(decimal->i64);
         *negative = decimal->i64 < 0;
-        *magnitude = value / powers[decimal->aux];
-        return value % powers[decimal->aux] == 0 ? STATUS_OK : STATUS_FAILED;
+        *magnitude = value / decimal_powers[decimal->aux];
+        return value % decimal_powers[decimal->aux] == 0 ? STATUS_OK : STATUS_FAILED;
     }
-    struct plain plain = plain_of_text(decimal->text, decimal->length);
+    struct decimal_plain plain = decimal_plain_of_text(decimal->text, decimal->length);
     *negative = plain.negative;
     *magnitude = 0;
     if (plain.special != 0) {
@@ -587,7 +509,7 @@ static enum status copy_text(const char *text, size_t length, struct arena *aren
 
 enum status decimal_from_int64(int64_t value, struct arena *arena, struct cell *cell)
 {
-    if (magnitude_of(value) < powers[SMALL_DIGITS_MAX]) {
+    if (magnitude_of(value) < decimal_powers[SMALL_DIGITS_MAX]) {
         *cell = small_cell(value, 0);
         return STATUS_OK;
     }
@@ -597,7 +519,7 @@ enum status decimal_from_int64(int64_t value, struct arena *arena, struct cell *
 
 enum status decimal_from_uint64(uint64_t value, struct arena *arena, struct cell *cell)
 {
-    if (value < powers[SMALL_DIGITS_MAX]) {
+    if (value < decimal_powers[SMALL_DIGITS_MAX]) {
         *cell = small_cell((int64_t)value, 0);
         return STATUS_OK;
     }
@@ -622,7 +544,8 @@ static int increment(char *digits, size_t count)
 
 /* True if the digits cut after `scale` round the number away from zero; *exact: they are all zeros.
  */
-static int cut_rounds_up(const struct plain *plain, size_t scale, int last_is_odd, int *exact)
+static int cut_rounds_up(const struct decimal_plain *plain, size_t scale, int last_is_odd,
+                         int *exact)
 {
     int rest = 0;
     for (size_t i = scale + 1; i < plain->fraction_length; i++) {
@@ -639,15 +562,15 @@ static int rescale_small(const struct cell *decimal, uint32_t scale, struct cell
 {
     int64_t value = decimal->i64;
     if (scale >= decimal->aux) {
-        int64_t factor = (int64_t)powers[scale - decimal->aux];
-        if (magnitude_of(value) >= powers[SMALL_DIGITS_MAX] / (uint64_t)factor) {
+        int64_t factor = (int64_t)decimal_powers[scale - decimal->aux];
+        if (magnitude_of(value) >= decimal_powers[SMALL_DIGITS_MAX] / (uint64_t)factor) {
             return 0;
         }
         *exact = 1;
         *result = small_cell(value * factor, scale);
         return 1;
     }
-    int64_t divisor = (int64_t)powers[decimal->aux - scale];
+    int64_t divisor = (int64_t)decimal_powers[decimal->aux - scale];
     int64_t rest = value % divisor;
     value /= divisor;
     *exact = rest == 0;
@@ -667,7 +590,7 @@ enum status decimal_rescale(const struct cell *decimal, uint32_t scale, struct a
         return STATUS_OK;
     }
     char scratch[SMALL_TEXT_BYTES];
-    struct plain plain = plain_of(decimal, scratch);
+    struct decimal_plain plain = plain_of(decimal, scratch);
     *exact = 1;
     if (plain.special != 0 || plain.fraction_length == scale) {
         *result = *decimal;
@@ -703,258 +626,4 @@ enum status decimal_rescale(const struct cell *decimal, uint32_t scale, struct a
         count++;
     }
     return decimal_parse(text, (size_t)plain.negative + count, arena, result);
-}
-
-/* --- sums --- */
-
-void decimal_sum_init(struct decimal_sum *sum)
-{
-    *sum = (struct decimal_sum){0};
-}
-
-void decimal_sum_free(struct decimal_sum *sum)
-{
-    buffer_free(&sum->large);
-    *sum = (struct decimal_sum){0};
-}
-
-static int multiply_by_power(__int128 *value, int32_t exponent)
-{
-    for (; exponent > 18; exponent -= 18) {
-        if (__builtin_mul_overflow(*value, (__int128)powers[18], value)) {
-            return 0;
-        }
-    }
-    return !__builtin_mul_overflow(*value, (__int128)powers[exponent], value);
-}
-
-/* Adds value / 10^scale in the small form; false, and nothing changed, if it does not fit. */
-static int add_small(struct decimal_sum *sum, __int128 value, int32_t scale)
-{
-    __int128 total = sum->small;
-    int32_t largest = scale > sum->scale ? scale : sum->scale;
-    if (largest > SUM_SCALE_MAX || !multiply_by_power(&total, largest - sum->scale) ||
-        !multiply_by_power(&value, largest - scale) ||
-        __builtin_add_overflow(total, value, &total)) {
-        return 0;
-    }
-    sum->small = total;
-    sum->scale = largest;
-    return 1;
-}
-
-static void append_int128(__int128 value, int32_t scale, struct buffer *out)
-{
-    char digits[48];
-    size_t count = 0;
-    unsigned __int128 magnitude =
-        value < 0 ? 0 - (unsigned __int128)value : (unsigned __int128)value;
-    do {
-        digits[count++] = (char)('0' + (int)(magnitude % 10));
-        magnitude /= 10;
-    } while (magnitude > 0 || count <= (size_t)scale);
-    if (value < 0) {
-        buffer_append_byte(out, '-');
-    }
-    while (count > 0) {
-        buffer_append_byte(out, digits[--count]);
-        if (count == (size_t)scale && scale > 0) {
-            buffer_append_byte(out, '.');
-        }
-    }
-}
-
-/* Digit at place `place` (0: ones, 1: tens, -1: tenths) of the magnitude. */
-static int place_digit(const struct plain *plain, int64_t place)
-{
-    if (place >= 0) {
-        return (size_t)place < plain->whole_length
-                   ? plain->whole[plain->whole_length - 1 - (size_t)place] - '0'
-                   : 0;
-    }
-    size_t index = (size_t)(-place - 1);
-    return index < plain->fraction_length ? plain->fraction[index] - '0' : 0;
-}
-
-/* left + right as plain text; neither is special. */
-static void add_plain(const struct plain *left, const struct plain *right, struct buffer *out)
-{
-    int subtract = left->negative != right->negative;
-    const struct plain *larger = left;
-    const struct plain *smaller = right;
-    if (subtract && compare_magnitudes(left, right) < 0) {
-        larger = right;
-        smaller = left;
-    }
-    size_t scale = left->fraction_length > right->fraction_length ? left->fraction_length
-                                                                  : right->fraction_length;
-    size_t whole =
-        left->whole_length > right->whole_length ? left->whole_length : right->whole_length;
-    /* "-", one place for a carry, the whole digits, the point, the fraction */
-    size_t start = out->length;
-    size_t length = whole + scale + 2 + (scale > 0);
-    if (!buffer_reserve(out, length)) {
-        return;
-    }
-    char *position = out->data + start + length;
-    int carry = 0;
-    for (int64_t place = -(int64_t)scale; place <= (int64_t)whole; place++) {
-        int digit = place_digit(larger, place) + carry +
-                    (subtract ? -place_digit(smaller, place) : place_digit(smaller, place));
-        carry = digit < 0 ? -1 : digit > 9;
-        *--position = (char)('0' + digit - 10 * carry);
-        if (place == -1) {
-            *--position = '.';
-        }
-    }
-    out->data[start] = larger->negative ? '-' : '0';
-    out->length += length;
-}
-
-/* The sum is plain text from now on, with leading zeros perhaps, which plain_of_text skips. */
-static enum status add_large(struct decimal_sum *sum, const struct plain *plain)
-{
-    struct buffer result = {0};
-    if (sum->large.length == 0) {
-        append_int128(sum->small, sum->scale, &sum->large);
-    }
-    struct plain current = plain_of_text(sum->large.data, sum->large.length);
-    if (!sum->large.failed) {
-        add_plain(&current, plain, &result);
-    }
-    if (sum->large.failed || result.failed) {
-        buffer_free(&result);
-        return STATUS_FAILED;
-    }
-    buffer_free(&sum->large);
-    sum->large = result;
-    return STATUS_OK;
-}
-
-static enum status add_number(struct decimal_sum *sum, __int128 value, int32_t scale)
-{
-    if (sum->large.length == 0 && add_small(sum, value, scale)) {
-        return STATUS_OK;
-    }
-    struct buffer text = {0};
-    append_int128(value, scale, &text);
-    struct plain plain = plain_of_text(text.data, text.length);
-    enum status status = text.failed ? STATUS_FAILED : add_large(sum, &plain);
-    buffer_free(&text);
-    return status;
-}
-
-static enum status add_special(struct decimal_sum *sum, double value)
-{
-    sum->special = sum->is_special ? sum->special + value : value;
-    sum->is_special = 1;
-    return STATUS_OK;
-}
-
-static enum status add_decimal(struct decimal_sum *sum, const struct cell *cell)
-{
-    if ((cell->flags & CELL_SMALL) != 0) {
-        return add_number(sum, cell->i64, cell->aux);
-    }
-    struct plain plain = plain_of_text(cell->text, cell->length);
-    if (plain.special != 0) {
-        return add_special(sum, plain.special == 'N'   ? NAN
-                                : plain.special == '-' ? -INFINITY
-                                                       : INFINITY);
-    }
-    if (plain.whole_length + plain.fraction_length <= 37 &&
-        plain.fraction_length <= SUM_SCALE_MAX) {
-        __int128 value = 0;
-        for (size_t i = 0; i < plain.whole_length; i++) {
-            value = value * 10 + (plain.whole[i] - '0');
-        }
-        for (size_t i = 0; i < plain.fraction_length; i++) {
-            value = value * 10 + (plain.fraction[i] - '0');
-        }
-        return add_number(sum, plain.negative ? -value : value, (int32_t)plain.fraction_length);
-    }
-    return add_large(sum, &plain);
-}
-
-static enum status add_float(struct decimal_sum *sum, double value, int is_float32)
-{
-    if (!isfinite(value)) {
-        return add_special(sum, value);
-    }
-    uint64_t digits;
-    int exponent;
-    int negative;
-    if (is_float32) {
-        number_shortest_float32((float)value, &digits, &exponent, &negative);
-    } else {
-        number_shortest(value, &digits, &exponent, &negative);
-    }
-    __int128 number = negative ? -(__int128)digits : (__int128)digits;
-    if (exponent <= 0 && exponent >= -SUM_SCALE_MAX) {
-        return add_number(sum, number, -exponent);
-    }
-    if (exponent > 0 && exponent < 18) {
-        return add_number(sum, number * (int64_t)powers[exponent], 0);
-    }
-    struct arena *arena = arena_create(0);
-    struct cell decimal;
-    enum status status = STATUS_FAILED;
-    if (arena != NULL) {
-        char text[NUMBER_TEXT_MAX];
-        size_t length =
-            is_float32 ? number_from_float32((float)value, text) : number_from_double(value, text);
-        if (decimal_parse(text, length, arena, &decimal) == STATUS_OK) {
-            status = add_decimal(sum, &decimal);
-        }
-    }
-    arena_destroy(arena);
-    return status;
-}
-
-enum status decimal_sum_add(struct decimal_sum *sum, const struct cell *cell)
-{
-    switch (cell->kind) {
-    case VALUE_MISSING:
-    case VALUE_NULL:
-        return STATUS_OK;
-    case VALUE_INT64:
-        return add_number(sum, cell->i64, 0);
-    case VALUE_UINT64:
-        return add_number(sum, cell->u64, 0);
-    case VALUE_DECIMAL:
-        return add_decimal(sum, cell);
-    case VALUE_FLOAT32:
-    case VALUE_FLOAT64:
-        return add_float(sum, cell->f64, cell->kind == VALUE_FLOAT32);
-    default:
-        return STATUS_FAILED;
-    }
-}
-
-enum status decimal_sum_result(struct decimal_sum *sum, struct arena *arena, struct cell *cell)
-{
-    if (sum->is_special) {
-        return decimal_from_double(sum->special, arena, cell);
-    }
-    struct buffer text = {0};
-    if (sum->large.length == 0) {
-        if (sum->scale == 0 && sum->small >= INT64_MIN && sum->small <= INT64_MAX) {
-            *cell = cell_int64((int64_t)sum->small);
-            return STATUS_OK;
-        }
-        append_int128(sum->small, sum->scale, &text);
-    } else {
-        buffer_append(&text, sum->large.data, sum->large.length);
-    }
-    enum status status = STATUS_FAILED;
-    if (!text.failed) {
-        status = decimal_parse(text.data, text.length, arena, cell);
-    }
-    buffer_free(&text);
-    int64_t whole;
-    if (status == STATUS_OK && decimal_scale(cell) == 0 &&
-        decimal_to_int64(cell, &whole) == STATUS_OK) {
-        *cell = cell_int64(whole); /* came back from beyond */
-    }
-    return status;
 }

@@ -84,20 +84,26 @@ static int compare_runs(const struct cell *left, const struct cell *right, size_
     return order;
 }
 
-static int compare_pointed(const void *left, const void *right)
+/* One item of a set, by address. */
+struct member {
+    const struct cell *cell;
+};
+
+static int compare_members(const void *left, const void *right)
 {
-    return compare_values(*(const struct cell *const *)left, *(const struct cell *const *)right);
+    return compare_values(((const struct member *)left)->cell,
+                          ((const struct member *)right)->cell);
 }
 
 /* The elements' addresses in order; NULL when memory is out. */
-static const struct cell **sort_items(const struct cell *items, size_t count)
+static struct member *sort_items(const struct cell *items, size_t count)
 {
-    const struct cell **sorted = calloc(count, sizeof(*sorted));
+    struct member *sorted = calloc(count, sizeof(*sorted));
     for (size_t i = 0; sorted != NULL && i < count; i++) {
-        sorted[i] = &items[i];
+        sorted[i].cell = &items[i];
     }
     if (sorted != NULL) {
-        qsort(sorted, count, sizeof(*sorted), compare_pointed);
+        qsort(sorted, count, sizeof(*sorted), compare_members);
     }
     return sorted;
 }
@@ -119,11 +125,11 @@ static int compare_sets(const struct cell *left, const struct cell *right)
         return 0;
     }
     int order = 0;
-    const struct cell **left_sorted = sort_items(left->items, count);
-    const struct cell **right_sorted = sort_items(right->items, count);
+    struct member *left_sorted = sort_items(left->items, count);
+    struct member *right_sorted = sort_items(right->items, count);
     for (size_t i = 0; i < count && order == 0; i++) {
         if (left_sorted != NULL && right_sorted != NULL) {
-            order = compare_values(left_sorted[i], right_sorted[i]);
+            order = compare_values(left_sorted[i].cell, right_sorted[i].cell);
         } else if (count_equal(left->items, count, &left->items[i]) !=
                    count_equal(right->items, count, &left->items[i])) {
             order = compare_unsigned((uintptr_t)left, (uintptr_t)right);

@@ -95,7 +95,7 @@ size_t random_text(struct random *random, char *out, size_t capacity)
         if (is_plain && code < 0x20) {
             code += 0x20;
         } else if (code >= 0xD800 && code <= 0xDFFF) {
-            code = "\"\\\n"[code % 3];
+            code = (unsigned char)"\"\\\n"[code % 3];
         }
         length += put_code(code, out + length);
     }

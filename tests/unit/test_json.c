@@ -293,8 +293,7 @@ static void malformed_texts_are_refused(void **state)
         "\"\xC3\"",
         "\"\xED\xA0\x80\"",
         "\"0123456789abcdef\x80\"",
-        "\xEF\xBB\xBF"
-        "1",
+        "\357\273\2771",
         "[1]\x01",
         "{\"a\":1}x",
         "\"\\\xC3\xA9\"",

@@ -15,7 +15,11 @@ static double double_of_bits(uint64_t bits)
 
 static int is_same_double(double left, double right)
 {
-    return memcmp(&left, &right, sizeof(left)) == 0;
+    uint64_t left_bits;
+    uint64_t right_bits;
+    memcpy(&left_bits, &left, sizeof(left));
+    memcpy(&right_bits, &right, sizeof(right));
+    return left_bits == right_bits;
 }
 
 static void assert_double_text(double value, const char *expected)
@@ -259,7 +263,7 @@ static void hard_texts_are_read_exactly(void **state)
             continue;
         }
         long double middle = ((long double)value + (long double)next) / 2;
-        int length = snprintf(text, sizeof(text), "%.*Le", 790, middle);
+        snprintf(text, sizeof(text), "%.*Le", 790, middle);
         assert_read_alike(text);
         char *exponent = strchr(text, 'e');
         assert_non_null(exponent);
@@ -277,8 +281,7 @@ static void hard_texts_are_read_exactly(void **state)
             }
         }
         assert_read_alike(text);
-        length = snprintf(text, sizeof(text), "%.*e", (int)random_below(&random, 60), value);
-        assert_true(length > 0);
+        snprintf(text, sizeof(text), "%.*e", (int)random_below(&random, 60), value);
         assert_read_alike(text);
     }
 }
@@ -341,28 +344,9 @@ static void forms_of_numbers(void **state)
             fail_msg("%s read as %a", good[i].text, value);
         }
     }
-    static const char *const bad[] = {"",
-                                      "-",
-                                      "+",
-                                      ".",
-                                      "e5",
-                                      "1e",
-                                      "1e+",
-                                      "1.2.3",
-                                      " 1",
-                                      "1 ",
-                                      "1,5",
-                                      "0x10",
-                                      "--1",
-                                      "1-",
-                                      "nanx",
-                                      "infin",
-                                      "1e5.0",
-                                      "-.",
-                                      "+-1",
-                                      "1_000",
-                                      "\xC2\xA0"
-                                      "1"};
+    static const char *const bad[] = {
+        "",     "-",   "+",  ".",    "e5",    "1e",    "1e+", "1.2.3", " 1",    "1 ",       "1,5",
+        "0x10", "--1", "1-", "nanx", "infin", "1e5.0", "-.",  "+-1",   "1_000", "\302\2401"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         double value;
         assert_int_equal(number_to_double(bad[i], strlen(bad[i]), &value), STATUS_FAILED);
