@@ -173,6 +173,15 @@ class B(unittest.TestCase):
         self.assertEqual(self.last_line(result), "1 passed, 1 failed, 0 skipped")
         self.assertIn("x" * 200000, result.stdout)
 
+    def test_scratch_folders_lie_where_tmpdir_says(self):
+        self.unit("echo 'test: one'; echo \"$TMPDIR\" >&2; echo 'success: one'")
+        os.mkdir(self.path("here"))
+        self.run_tests("unit")
+        result = run(self.path("tests", "run"), "--build", self.path("build"), "--keep", "unit",
+                     env=dict(os.environ, TMPDIR=self.path("here")))
+        self.assertIn("Scratch folders are under %s/transhume-tests-" % self.path("here"),
+                      result.stdout)
+
     def test_nothing_to_run_is_a_failure(self):
         self.unit("")
         result = self.run_tests("no_such_test")
