@@ -42,18 +42,29 @@ enum status json_to_arena(json_t *object, struct arena *arena, const char **text
                          : error_set(error, ERROR_MEMORY, NULL, "no memory for a control record");
 }
 
+static void hint_at_damage(struct error *error)
+{
+    if (error->code == ERROR_LEDGER_INVALID) {
+        error_hint(error, "the ledger was edited or its store is damaged: restore the target from "
+                          "a backup, or empty it, `transhume reset --confirm`, and migrate anew");
+    }
+}
+
 enum status json_from_text(const char *text, const char *object_name, enum error_code code,
                            json_t **object, struct error *error)
 {
     json_error_t fault;
     *object = json_loads(text, JSON_REJECT_DUPLICATES, &fault);
     if (*object == NULL) {
-        return error_set(error, code, object_name, "is damaged: %s at byte %d", fault.text,
-                         fault.position);
+        error_set(error, code, object_name, "is damaged: %s at byte %d", fault.text,
+                  fault.position);
+        hint_at_damage(error);
+        return STATUS_FAILED;
     }
     const json_t *format = json_object_get(*object, "format");
     if (!json_is_integer(format)) {
         error_set(error, code, object_name, "is damaged: there is no \"format\" in it");
+        hint_at_damage(error);
     } else if (json_integer_value(format) > CONTROL_FORMAT) {
         error_set(error, ERROR_FORMAT_NEWER, object_name,
                   "has format %" JSON_INTEGER_FORMAT ", this program knows up to %d",

@@ -66,6 +66,9 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
         json_text(header->snapshot), "plan", redacted(header->plan_text), "mapping",
         json_text(header->mapping_text), "mapping_hash", json_text(header->mapping_hash), "streams",
         streams_make(header), "absent_tables", tables_make(header));
+    if (object != NULL) {
+        json_object_set_new(object, "schema", json_text(header->schema_text));
+    }
     if (object != NULL && header->input_hash != NULL) {
         json_object_set_new(object, "input",
                             json_pack("{s:s,s:I}", "xxh3", header->input_hash, "bytes",
@@ -125,6 +128,7 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
         .target_uri = keep_text(target, "uri", arena),
         .target_identity = keep_text(target, "identity", arena),
         .snapshot = keep_text(object, "snapshot", arena),
+        .schema_text = keep_text(object, "schema", arena),
         .plan_text = keep_text(object, "plan", arena),
         .mapping_text = keep_text(object, "mapping", arena),
         .mapping_hash = keep_text(object, "mapping_hash", arena),

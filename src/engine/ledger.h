@@ -9,7 +9,7 @@
 /*
  * header  {"format":1,"version":"0.1.0","run":ID,"kind":"copy"|"rejects","created_at":…,
  *          "source":{"uri","identity","fingerprint"},"target":{"uri","identity"},"snapshot":TOKEN,
- *          "plan":TEXT|null,"mapping":TEXT,"mapping_hash":HEX,
+ *          "schema":TEXT,"plan":TEXT|null,"mapping":TEXT,"mapping_hash":HEX,
  *          "streams":[{"name","keyed","records"}],"tables":[{"name","absent"}],
  *          "input":{"xxh3":HEX,"bytes":N}}                          (input: kind rejects only)
  * status  {"format":1,"phase":…,"created":[TABLE…],"mixed_snapshot":…,"no_snapshot":…,
@@ -36,6 +36,7 @@ struct ledger_header {
     const char *fingerprint;
     const char *target_uri;
     const char *target_identity;
+    const char *schema_text; /* of the source: schema_lines.h */
     const char *snapshot;
     const char *plan_text; /* NULL: a plain copy */
     const char *mapping_text;

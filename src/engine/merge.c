@@ -61,10 +61,11 @@ static enum status peek(struct merge *merge, struct child_cursor *child, const s
     return STATUS_OK;
 }
 
-static bool belongs(const struct cell *parent_key, const struct cell *child_row, uint32_t count)
+static bool belongs(const struct plan_stream *stream, const struct cell *parent,
+                    const struct cell *child_row)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (!value_equal(&parent_key[i], &child_row[i])) {
+    for (uint32_t i = 0; i < stream->key_count; i++) {
+        if (!value_equal(&parent[stream->key_columns[i]], &child_row[i])) {
             return false;
         }
     }
@@ -85,21 +86,21 @@ static enum status take_if_full(struct merge *merge, uint32_t *rows, struct erro
     return reading_is_full(merge->reading) ? reading_take(merge->reading, error) : STATUS_OK;
 }
 
-static enum status feed_children(struct merge *merge, uint32_t number, const struct cell *key,
+static enum status feed_children(struct merge *merge, uint32_t number, const struct cell *parent,
                                  struct error *error)
 {
     struct child_cursor *child = &merge->children[number];
-    uint32_t key_count = child->child->root_key_count;
+    const struct plan_stream *stream = merge->reading->stream;
     for (;;) {
         const struct cell *row;
         enum status status = peek(merge, child, &row, error);
         if (status != STATUS_OK) {
             return status;
         }
-        if (row == NULL || !belongs(key, row, key_count)) {
+        if (row == NULL || !belongs(stream, parent, row)) {
             return STATUS_OK;
         }
-        status = mapper_child(merge->reading->mapper, number, row + key_count, error);
+        status = mapper_child(merge->reading->mapper, number, row + stream->key_count, error);
         child->row++;
         merge->rows_since_check++;
         merge->child_rows_since_check++;
@@ -115,12 +116,11 @@ static enum status feed_children(struct merge *merge, uint32_t number, const str
 static enum status merge_parent(struct merge *merge, const struct cell *parent, struct error *error)
 {
     struct reading *reading = merge->reading;
-    const struct cell *key = parent + reading->stream->key_offset;
     if (mapper_begin(reading->mapper, parent, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < merge->child_count; i++) {
-        enum status status = feed_children(merge, i, key, error);
+        enum status status = feed_children(merge, i, parent, error);
         if (status != STATUS_OK) {
             return status;
         }

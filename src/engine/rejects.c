@@ -31,21 +31,22 @@ static void append_name(struct buffer *out, const char *text)
 
 static enum status append_key(const struct reject *reject, struct buffer *line, struct error *error)
 {
-    if (reject->key_count == 1 && reject->key[0].kind == VALUE_MAP) {
+    if (reject->key_count == 1 && reject->key_positions == NULL &&
+        reject->key[0].kind == VALUE_MAP) {
         return typed_json_append(reject->key, line, error); /* a mended record's: names and all */
     }
     buffer_append_byte(line, '{');
     for (uint32_t i = 0; i < reject->key_count; i++) {
+        const struct cell *part =
+            &reject->key[reject->key_positions != NULL ? reject->key_positions[i] : i];
         buffer_append_string(line, i > 0 ? "," : "");
-        if (reject->key_columns != NULL) {
-            append_name(line, reject->key_columns[i].name);
-        } else if (reject->key_names != NULL) {
+        if (reject->key_names != NULL) {
             append_name(line, reject->key_names[i]);
         } else {
             buffer_format(line, "\"%" PRIu32 "\"", i + 1);
         }
         buffer_append_byte(line, ':');
-        if (typed_json_append(&reject->key[i], line, error) != STATUS_OK) {
+        if (typed_json_append(part, line, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

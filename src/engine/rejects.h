@@ -22,9 +22,9 @@ struct reject {
     const char *entity;
     const char *table;
     const char *source;
-    const struct read_column *key_columns; /* names of the source key's parts; NULL: key_names */
-    const char *const *key_names;          /* of a target key's parts; NULL too: numbered */
+    const char *const *key_names; /* of the key's parts; NULL: numbered */
     const struct cell *key;
+    const uint32_t *key_positions; /* of the parts within `key`; NULL: one after the other */
     uint32_t key_count;
     enum error_code code;
     const char *reason;

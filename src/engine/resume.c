@@ -6,6 +6,7 @@
 #include "engine/rejects.h"
 #include "engine/rejects_load.h"
 #include "engine/run_parts.h"
+#include "engine/schema_lines.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,14 +102,19 @@ static enum status mapping_differs(const char *began, const char *now, struct er
     return STATUS_FAILED;
 }
 
-static enum status source_differs(const char *what, const char *began, const char *now,
-                                  struct error *error)
+static enum status schema_differs(const struct resume *resume, struct error *error)
 {
-    error_set(error, ERROR_SOURCE_CHANGED, "source",
-              "its %s is not the one that the run began "
-              "with: it was %s, it is %s",
-              what, began, now);
-    error_hint(error, "resume with the source as it was, or start anew with an empty target");
+    struct buffer what = {0};
+    if (resume->header.schema_text != NULL) {
+        schema_lines_compare(resume->header.schema_text, resume->run->session->schema_text, &what);
+    }
+    error_set(error, ERROR_SOURCE_CHANGED, resume->run->session->source_uri->shown,
+              "its schema is not the one that the run began with: %s",
+              what.length > 0 ? buffer_string(&what)
+                              : "an index, a constraint or a default differs");
+    error_hint(error, "resume with the schema as it was; or empty the target, `transhume reset "
+                      "--confirm`, and migrate anew");
+    buffer_free(&what);
     return STATUS_FAILED;
 }
 
@@ -117,17 +123,22 @@ static enum status check_match(struct resume *resume, struct error *error)
     const struct run_session *session = resume->run->session;
     const struct ledger_header *header = &resume->header;
     if (strcmp(header->source_identity, session->source_identity) != 0) {
-        return source_differs("identity", header->source_identity, session->source_identity, error);
+        error_set(error, ERROR_SOURCE_CHANGED, session->source_uri->shown,
+                  "it is not the source that the run began with: that was %s, this is %s",
+                  header->source_identity, session->source_identity);
+        error_hint(error, "resume with that source; or empty the target, `transhume reset "
+                          "--confirm`, and migrate anew");
+        return STATUS_FAILED;
     }
     if (strcmp(header->fingerprint, session->fingerprint) != 0) {
-        return source_differs("schema", header->fingerprint, session->fingerprint, error);
+        return schema_differs(resume, error);
     }
     if (strcmp(header->target_identity, session->target_identity) != 0) {
-        error_set(error, ERROR_PLAN_CHANGED, "target",
-                  "it is not the database that the run began "
-                  "with: it was %s, it is %s",
+        error_set(error, ERROR_PLAN_CHANGED, session->target_uri->shown,
+                  "it is not the target that the run began with: that was %s, this is %s",
                   header->target_identity, session->target_identity);
-        error_hint(error, "put the target back in its place");
+        error_hint(error, "put the target back in its place; or empty this one, `transhume reset "
+                          "--confirm`, and migrate anew");
         return STATUS_FAILED;
     }
     if (strcmp(header->mapping_hash, session->plan->mapping_hash) != 0) {

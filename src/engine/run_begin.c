@@ -12,8 +12,29 @@
 
 /* ---- what is there already */
 
-static enum status refuse_unfinished(const char *where, const char *id, struct error *error)
+/*
+ * Asks for the claim with an epoch that never was: it can't be had, but a live process that has it
+ * is named ("pid 123").
+ */
+static bool find_holder(struct run *run, const char *id, char *holder, size_t capacity)
 {
+    struct database *target = run->session->target;
+    struct error ignored;
+    holder[0] = '\0';
+    return target->connector->ledger->claim(target, id, UINT64_MAX >> 1, false, holder, capacity,
+                                            &ignored) == STATUS_AGAIN &&
+           strncmp(holder, "pid ", 4) == 0;
+}
+
+static enum status refuse_unfinished(struct run *run, const char *where, const char *id,
+                                     struct error *error)
+{
+    char holder[256];
+    if (find_holder(run, id, holder, sizeof(holder))) {
+        error_set(error, ERROR_RUN_HELD, where, "%s works on run %s", holder, id);
+        error_hint(error, "wait for it, or name another target");
+        return STATUS_FAILED;
+    }
     error_set(error, ERROR_RUN_UNFINISHED, where, "run %s is not finished", id);
     error_hint(error, "`transhume resume` goes on with it; to give it up, empty the target and say "
                       "`transhume reset --confirm`");
@@ -50,7 +71,7 @@ static enum status check_local(struct run *run, const struct local_run *local, s
         if (!local->begun) {
             return STATUS_OK;
         }
-        refuse_unfinished(run->folder.path, local->id, error);
+        refuse_unfinished(run, run->folder.path, local->id, error);
         error_hint(error,
                    "it goes to %s: `transhume resume` goes on with it; --state DIR gives "
                    "this run a folder of its own",
@@ -62,8 +83,9 @@ static enum status check_local(struct run *run, const struct local_run *local, s
         return STATUS_FAILED;
     }
     if (status == STATUS_OK) {
-        return phase == LEDGER_COMPLETED ? STATUS_OK
-                                         : refuse_unfinished(run->folder.path, local->id, error);
+        return phase == LEDGER_COMPLETED
+                   ? STATUS_OK
+                   : refuse_unfinished(run, run->folder.path, local->id, error);
     }
     if (!local->begun) {
         return STATUS_OK;
@@ -90,7 +112,7 @@ enum status run_clear_way(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     if (status == STATUS_OK && phase != LEDGER_COMPLETED) {
-        return refuse_unfinished(run->session->target_uri->shown, id, error);
+        return refuse_unfinished(run, run->session->target_uri->shown, id, error);
     }
     if (!is_local || (!local.finished && !local.begun)) {
         return STATUS_OK; /* what did not begin leaves nothing to keep */
@@ -113,6 +135,7 @@ void run_fill_header(struct run *run)
     run->header.source_uri = session->source_uri->shown;
     run->header.source_identity = session->source_identity;
     run->header.fingerprint = session->fingerprint;
+    run->header.schema_text = session->schema_text;
     run->header.target_uri = session->target_uri->shown;
     run->header.target_identity = session->target_identity;
     run->header.snapshot = session->snapshot;
@@ -199,7 +222,7 @@ enum status run_create_ledger(struct run *run, struct error *error)
     enum status status = functions->create(target, run->id, header, status_text, run->chunks,
                                            run->chunk_count, error);
     if (status == STATUS_AGAIN) {
-        return refuse_unfinished(run->session->target_uri->shown, "in the ledger", error);
+        return refuse_unfinished(run, run->session->target_uri->shown, "in the ledger", error);
     }
     if (status != STATUS_OK || failpoint_hit("engine.after_ledger_create", error) != STATUS_OK ||
         run_write_local(run, true, false, error) != STATUS_OK) {
@@ -240,6 +263,9 @@ static enum status check_target(struct run *run, struct error *error)
                                          &run->header.absent_count, &preflight, error);
     if (status == STATUS_OK && preflight.count > 0) {
         *error = preflight.first;
+        if (error->hint[0] == '\0') {
+            error_hint(error, "`transhume check` shows all that stands in the way");
+        }
         if (preflight.count > 1) {
             error_context(
                 error, "%" PRIu32 " problems, see `transhume check`; the first: ", preflight.count);

@@ -5,8 +5,10 @@
 #include "base/log.h"
 #include "engine/copy.h"
 #include "engine/options.h"
+#include "engine/schema_lines.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static enum status out_of_memory(struct error *error)
@@ -63,10 +65,12 @@ static enum status take_from_local_run(struct run_session *session, struct error
 
 /* The folder for sorted runs, made now since a database is opened with it; NULL where none can be.
  */
-static const char *make_spill_folder(const char *path)
+static const char *make_spill_folder(const struct state_folder *folder, const char *path)
 {
     struct error ignored; /* a run will say it when it makes its own folders; check needs none */
-    return file_make_folder(path, &ignored) == STATUS_OK ? path : NULL;
+    struct stat facts;
+    bool is_link = lstat(folder->path, &facts) == 0 && S_ISLNK(facts.st_mode);
+    return !is_link && file_make_folder(path, &ignored) == STATUS_OK ? path : NULL;
 }
 
 static enum status open_database(struct run_session *session, const char *text, enum open_mode mode,
@@ -87,8 +91,8 @@ static enum status open_database(struct run_session *session, const char *text, 
     const struct open_options open = {
         .mode = mode,
         .uri = *uri,
-        .spill_folder =
-            make_spill_folder(mode == OPEN_SOURCE ? folder.spill_source : folder.spill_target),
+        .spill_folder = make_spill_folder(&folder, mode == OPEN_SOURCE ? folder.spill_source
+                                                                       : folder.spill_target),
         .memory_bytes = options_cache_bytes(&session->options),
         .timeout_ms = session->options.timeout_ms};
     return connector->open(&open, database, error);
@@ -166,6 +170,13 @@ static enum status resolve(struct run_session *session, struct buffer *faults, s
         return STATUS_FAILED;
     }
     schema_fingerprint(session->schema, session->fingerprint);
+    struct buffer lines = {0};
+    schema_lines_append(session->schema, &lines);
+    session->schema_text = arena_copy_string(session->arena, buffer_string(&lines));
+    buffer_free(&lines);
+    if (session->schema_text == NULL) {
+        return out_of_memory(error);
+    }
     return prepare_progress(session, error);
 }
 
@@ -186,6 +197,7 @@ enum status run_open(const struct run_options *options, struct run_session **mad
     session->state_path = options->state_folder != NULL
                               ? options->state_folder
                               : default_state_path(session->arena, options->plan_path);
+    session->made_state_folder = session->state_path != NULL && !file_exists(session->state_path);
     if (session->state_path == NULL || take_from_local_run(session, error) != STATUS_OK ||
         (session->options.plan_path != NULL &&
          plan_document_read(session->options.plan_path, &session->document, faults, error) !=
@@ -200,12 +212,14 @@ enum status run_open(const struct run_options *options, struct run_session **mad
     return STATUS_OK;
 }
 
-/* What opening made and nothing filled: rmdir(2) spares all else. */
+/* What opening made, if no run came of it: rmdir(2) spares all that is not empty. */
 static void remove_unused_folders(struct run_session *session)
 {
     struct state_folder folder;
     struct error ignored;
-    if (state_folder_name(&folder, session->state_path, session->arena, &ignored) == STATUS_OK) {
+    const char *lock = file_join(session->arena, session->state_path, "lock");
+    if (session->made_state_folder && lock != NULL && !file_exists(lock) &&
+        state_folder_name(&folder, session->state_path, session->arena, &ignored) == STATUS_OK) {
         rmdir(folder.spill_source);
         rmdir(folder.spill_target);
         rmdir(folder.spill);

@@ -28,7 +28,9 @@ struct run_session {
     const char *source_identity;
     const char *target_identity;
     char fingerprint[33];
+    const char *schema_text; /* what the fingerprint stands for, as lines */
     const char *state_path;
+    bool made_state_folder;
     struct progress progress;
     struct stream_facts *facts; /* a stream each; NULL: not asked yet */
     const char *snapshot;       /* the token; NULL: not taken yet */

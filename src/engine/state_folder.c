@@ -46,6 +46,7 @@ enum status state_folder_lock(struct state_folder *folder, struct error *error)
         return STATUS_FAILED;
     }
     if (file_make_folder(folder->path, error) != STATUS_OK) {
+        error_hint(error, "--state DIR names a folder that may be written");
         return STATUS_FAILED;
     }
     snprintf(lock_file, sizeof(lock_file), "%s/lock", folder->path);

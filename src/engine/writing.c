@@ -188,12 +188,14 @@ static void find_source_key(const struct writing *writing, const struct open_chu
     } else if (batch->envelopes != NULL && batch->envelopes[row].source_key_count > 0) {
         reject->key = batch->envelopes[row].source_key;
         reject->key_count = batch->envelopes[row].source_key_count;
-    } else if (stream->identity) {
-        reject->key = cells + stream->key_offset;
+    } else if (stream->identity && stream->key_columns != NULL) {
+        reject->key = cells;
+        reject->key_positions = stream->key_columns;
         reject->key_count = stream->key_count;
-    } else if (batch->shape != NULL && batch->width > batch->shape->field_count) {
-        reject->key = cells + batch->shape->field_count;
-        reject->key_count = batch->width - batch->shape->field_count;
+    } else {
+        uint32_t fields = batch->shape != NULL ? batch->shape->field_count : 1;
+        reject->key = cells + fields;
+        reject->key_count = batch->width > fields ? batch->width - fields : 0;
     }
 }
 
@@ -208,8 +210,8 @@ static void name_reject(const struct writing *writing, const struct open_chunk *
     reject->entity = entity->name;
     reject->table = plan->tables[entity->table].target.name;
     reject->source = reject->source != NULL ? reject->source : stream->name;
-    if (stream->request.columns != NULL && reject->key_count == stream->key_count) {
-        reject->key_columns = stream->request.columns + stream->key_offset;
+    if (reject->key_count == stream->key_count) {
+        reject->key_names = stream->key_names;
     }
 }
 
