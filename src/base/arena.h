@@ -26,11 +26,11 @@ void arena_destroy(struct arena *arena); /* NULL is fine */
 /* Forgets all contents, keeps one block for reuse. */
 void arena_reset(struct arena *arena);
 
-void *arena_allocate_slow(struct arena *arena, size_t size) __attribute__((malloc, alloc_size(2)));
+void *arena_allocate_slow(struct arena *arena, size_t size) __attribute__((malloc));
 
-/* Aligned to 8 bytes; NULL when memory is out. `size` 0 gives a valid pointer. */
-__attribute__((malloc, alloc_size(2))) static inline void *arena_allocate(struct arena *arena,
-                                                                          size_t size)
+/* Aligned to 8 bytes; NULL when memory is out. `size` 0 gives a valid pointer. (Without the
+ * attribute alloc_size, since arena_try_extend changes it.) */
+__attribute__((malloc)) static inline void *arena_allocate(struct arena *arena, size_t size)
 {
     if (size > (size_t)(arena->limit - arena->position)) {
         return arena_allocate_slow(arena, size);

@@ -286,6 +286,28 @@ static void hard_texts_are_read_exactly(void **state)
     }
 }
 
+/* More digits than the exact comparison holds: what follows them decides ties only. */
+static void endless_texts_are_read_exactly(void **state)
+{
+    (void)state;
+    static char text[3000];
+    for (int digits = 780; digits < 2000; digits += 17) {
+        for (int last = 0; last < 2; last++) {
+            /* 2^53 + 1 lies between two doubles */
+            int length = snprintf(text, sizeof(text), "9007199254740993.%0*d", digits, last);
+            assert_read_alike(text);
+            snprintf(text + length, sizeof(text) - (size_t)length, "e-%d", 40);
+            assert_read_alike(text);
+            length = snprintf(text, sizeof(text), "9007199254740993%0*d", digits, last);
+            snprintf(text + length, sizeof(text) - (size_t)length, "e-%d", digits);
+            assert_read_alike(text);
+            snprintf(text, sizeof(text), "0.%0*d9007199254740993%0*de%d", digits, 0, digits, last,
+                     digits + 16);
+            assert_read_alike(text);
+        }
+    }
+}
+
 static void random_texts_are_read_alike(void **state)
 {
     (void)state;
@@ -371,6 +393,7 @@ int main(void)
         cmocka_unit_test(powers_and_their_neighbours_come_back),
         cmocka_unit_test(float32_come_back),
         cmocka_unit_test(hard_texts_are_read_exactly),
+        cmocka_unit_test(endless_texts_are_read_exactly),
         cmocka_unit_test(random_texts_are_read_alike),
         cmocka_unit_test(forms_of_numbers),
     };
