@@ -238,8 +238,10 @@ enum status registry_resolve(const char *text, struct arena *arena, struct uri *
     *uri = NULL;
     *connector = NULL;
     if (text[0] == '\0' || strlen(text) > URI_BYTES_MAX) {
-        return error_set(error, ERROR_USAGE, NULL,
-                         text[0] == '\0' ? "a URI is empty" : "a URI is longer than 8,192 bytes");
+        error_set(error, ERROR_USAGE, NULL,
+                  text[0] == '\0' ? "a URI is empty" : "a URI is longer than 8,192 bytes");
+        error_hint(error, "write sqlite:FILE, for example; `transhume connectors` lists the schemes");
+        return STATUS_FAILED;
     }
     char *scheme = arena_copy(arena, text, length);
     if (scheme == NULL) {

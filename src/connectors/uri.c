@@ -235,13 +235,17 @@ static enum status add_parameter(struct uri_reader *reader, const char *name, co
                   name, option->secret ? "***" : value, kinds[option->type]);
         if (option->range != NULL) {
             error_hint(reader->error, "give one of %s", option->range);
+        } else {
+            error_hint(reader->error, "`transhume connectors %s` describes its options",
+                       reader->connector->name);
         }
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < uri->parameter_count; i++) {
         if (strcmp(reader->parameters[i].name, name) == 0) {
-            return error_set(reader->error, ERROR_USAGE, uri->shown, "option %s is given twice",
-                             name);
+            error_set(reader->error, ERROR_USAGE, uri->shown, "option %s is given twice", name);
+            error_hint(reader->error, "leave one of the two out");
+            return STATUS_FAILED;
         }
     }
     if (uri->parameter_count == PARAMETERS_MAX) {
