@@ -654,8 +654,9 @@ class Toy(ResumeTestCase):
         self.refused("migrate", *arguments, code=5, name="run-unfinished", env=TOY)
         self.run_program("resume", *arguments, env=TOY)
         self.refused("migrate", *arguments, code=5, name="target-not-empty", env=TOY)
-        self.run_program("migrate", "--state", "back", target, "back.db", env=TOY)
-        self.assertEqual(support.sqlite_counts(self.path("back.db")),
+        self.run_program("migrate", "--state", "back", target, "dynamodb-json:back", env=TOY)
+        found = support.read_dynamodb_json(self.path("back"))
+        self.assertEqual({table: len(items) for table, items in found.items()},
                          support.sqlite_counts(self.path("shop.db")))
 
     def test_a_missing_module(self):
