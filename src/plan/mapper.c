@@ -243,7 +243,7 @@ static enum status map_direct(struct mapper *mapper, struct entity_state *entity
                               const struct batch *batch, struct error *error)
 {
     const struct mapping *mapping = entity->mapping;
-    uint32_t keys = mapper->shared->key_count;
+    const struct stream_mapping *shared = mapper->shared;
     for (uint32_t row = 0; row < batch->row_count; row++) {
         const struct cell *from = batch_row(batch, row);
         struct cell *to = batch_append(entity->out);
@@ -261,7 +261,9 @@ static enum status map_direct(struct mapper *mapper, struct entity_state *entity
                 key_missing = key_missing || field->is_key;
             }
         }
-        memcpy(&to[mapping->field_count], &from[mapper->shared->key_offset], keys * sizeof *to);
+        for (uint32_t i = 0; i < shared->key_count; i++) {
+            to[mapping->field_count + i] = from[shared->key_columns[i]];
+        }
         entity->counts->made++;
         if (key_missing) {
             struct making making = {

@@ -106,7 +106,7 @@ enum status mapper_refuse(struct making *making, const struct error *reason,
                                    : status;
     }
     for (uint32_t i = 0; i < keys; i++) {
-        key[i] = kept_for_reject(mapper, &making->parent[mapper->shared->key_offset + i]);
+        key[i] = kept_for_reject(mapper, &making->parent[mapper->shared->key_columns[i]]);
     }
     reject->source_key = key;
     reject->source_key_count = keys;
@@ -240,7 +240,7 @@ static enum status fill_row(struct making *making, struct cell *cells, uint32_t 
     }
     uint32_t width = own_width(making->entity);
     for (uint32_t i = 0; i < key_count(mapper) && status == STATUS_OK; i++) {
-        status = mapper_keep(making, &making->parent[mapper->shared->key_offset + i],
+        status = mapper_keep(making, &making->parent[mapper->shared->key_columns[i]],
                              &cells[width + i], error);
     }
     return status;

@@ -138,7 +138,7 @@ struct stream_mapping {
     bool documents;           /* rows are MAP cells: */
     const char *const *names; /* the fields looked up, one a slot of the row made of it */
     uint32_t name_count;
-    uint32_t key_offset; /* of the source key within the row */
+    const uint32_t *key_columns; /* cells of the row that are the source key */
     uint32_t key_count;
     bool target_nested; /* lists and maps may be values, else they become JSON text */
 };

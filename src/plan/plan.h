@@ -26,9 +26,10 @@ struct plan_child {
 struct plan_stream {
     uint32_t number;
     const char *name;             /* of the root: the table, or the entity for a query */
-    struct read_request request;  /* columns: what the mappings need, then the root key, see below */
-    uint32_t key_offset;          /* first of the key cells within the columns: they name a record in
-                                     rejects and join children to it */
+    struct read_request request;  /* columns: what the mappings need, then what the key needs besides */
+    const uint32_t *key_columns;  /* where the key's cells are within the columns: they name a record in
+                                     rejects and join children to it; NULL for documents */
+    const char *const *key_names;
     uint32_t key_count;           /* 0: the stream has no key */
     const struct plan_child *children;
     uint32_t child_count;

@@ -9,7 +9,7 @@ static bool fields_are_identity(const struct entity_builder *entity)
 {
     uint32_t count = entity->fields.count;
     if (entity->where != MAPPING_NONE || entity->when != MAPPING_NONE || entity->document_star ||
-        entity->is_pages || count != entity->stream->request.columns.count) {
+        entity->is_pages || count != entity->stream->field_column_count) {
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {

@@ -89,6 +89,7 @@ struct stream_builder {
     struct plan_list templates;   /* struct plan_template */
     struct plan_list names;       /* const char *: of a document source */
     struct stream_mapping *mapping;
+    uint32_t field_column_count; /* columns of the request that fields asked for: the first ones */
     bool has_pages;
 };
 
@@ -222,6 +223,9 @@ struct child_builder *stream_child(struct resolver *resolver, struct stream_buil
 void streams_finish(struct resolver *resolver);
 
 /* resolve_scope.c */
+/* Where a document's field is in the row that is made of it. */
+uint32_t stream_document_slot(struct resolver *resolver, struct stream_builder *stream,
+                              const char *name);
 /* Finds a name; a column is added to what is read. A fault with the nearest name if `node` is not
  * NULL. */
 bool scope_find(struct resolver *resolver, const struct scope *scope, const char *name,

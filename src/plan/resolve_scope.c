@@ -18,8 +18,7 @@ bool scope_has_value(const struct scope *scope, const char *name, struct scope_v
     return false;
 }
 
-/* The slot of a document's field. */
-static uint32_t document_slot(struct resolver *resolver, struct stream_builder *stream,
+uint32_t stream_document_slot(struct resolver *resolver, struct stream_builder *stream,
                               const char *name)
 {
     for (uint32_t i = 0; i < stream->names.count; i++) {
@@ -56,9 +55,10 @@ static bool find_column(struct resolver *resolver, const struct scope *scope, co
     } else {
         return false;
     }
-    value->reference.index = scope->documents ? document_slot(resolver, scope->stream, value->name)
-                                              : request_column(resolver, scope->request,
-                                                               scope->join, value->name, false);
+    value->reference.index =
+        scope->documents
+            ? stream_document_slot(resolver, scope->stream, value->name)
+            : request_column(resolver, scope->request, scope->join, value->name, false);
     return true;
 }
 

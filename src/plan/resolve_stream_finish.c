@@ -83,12 +83,12 @@ static void number_children(struct stream_builder *stream)
     }
 }
 
-/* Columns of the request: `before` and `after` are key columns of the root. */
+/* Columns of the request: those of the root's key in `before`, then the builder's. */
 static void make_request(struct resolver *resolver, const struct request_builder *builder,
-                         struct column_list before, struct column_list after, bool ordered,
-                         struct column_list root_key, struct read_request *request)
+                         struct column_list before, bool ordered, struct column_list root_key,
+                         struct read_request *request)
 {
-    uint32_t count = before.count + builder->columns.count + after.count;
+    uint32_t count = before.count + builder->columns.count;
     struct read_column *columns = resolve_allocate(resolver, count + (size_t)1, sizeof *columns);
     if (columns == NULL) {
         return;
@@ -99,9 +99,6 @@ static void make_request(struct resolver *resolver, const struct request_builder
     }
     for (uint32_t i = 0; i < builder->columns.count; i++) {
         columns[next++] = *(const struct read_column *)builder->columns.items[i];
-    }
-    for (uint32_t i = 0; i < after.count; i++) {
-        columns[next++] = (struct read_column){.join = -1, .name = after.names[i]};
     }
     request->name = builder->name;
     request->table = builder->table;
@@ -128,8 +125,8 @@ static void make_children(struct resolver *resolver, const struct stream_builder
     for (uint32_t i = 0; i < count; i++) {
         const struct child_builder *child = stream->children.items[i];
         struct plan_child *out = &children[child->number];
-        make_request(resolver, &child->request, stream->facts.key, (struct column_list){0}, true,
-                     made->request.root_key, &out->request);
+        make_request(resolver, &child->request, stream->facts.key, true, made->request.root_key,
+                     &out->request);
         out->root_key_count = stream->facts.key.count;
         out->aggregate_only = child->aggregate_only;
         out->path = child->path.text;
@@ -182,23 +179,31 @@ static void make_mapping(struct resolver *resolver, struct stream_builder *strea
     const char *const *const *names = plan_list_array(arena, &stream->names, sizeof(char *));
     mapping->names = (const char *const *)names;
     mapping->name_count = stream->names.count;
-    mapping->key_count = stream->facts.key.count;
-    mapping->key_offset = mapping->documents ? 0 : stream->request.columns.count;
     resolver->out_of_memory |= mapping->expressions == NULL || mapping->templates == NULL ||
                                mapping->aggregates == NULL || mapping->lists == NULL ||
                                names == NULL;
 }
 
-/* A document's key fields are slots of the row made of it, like others. */
-static void add_document_key(struct resolver *resolver, struct stream_builder *stream)
+/*
+ * Where the cells of the source key are: with the columns that are read anyway, else behind them. A
+ * document's key fields are slots of the row made of it, like others.
+ */
+static void place_key(struct resolver *resolver, struct stream_builder *stream,
+                      struct plan_stream *made)
 {
-    stream->mapping->key_offset = stream->names.count;
-    for (uint32_t i = 0; i < stream->facts.key.count; i++) {
-        const char **name = resolve_add(resolver, &stream->names, sizeof *name);
-        if (name != NULL) {
-            *name = stream->facts.key.names[i];
-        }
+    const struct column_list *key = &stream->facts.key;
+    uint32_t *columns = resolve_allocate(resolver, key->count + (size_t)1, sizeof *columns);
+    stream->field_column_count = stream->request.columns.count;
+    for (uint32_t i = 0; columns != NULL && i < key->count; i++) {
+        columns[i] = resolver->source_documents
+                         ? stream_document_slot(resolver, stream, key->names[i])
+                         : request_column(resolver, &stream->request, -1, key->names[i], false);
     }
+    stream->mapping->key_columns = columns;
+    stream->mapping->key_count = key->count;
+    made->key_columns = resolver->source_documents ? NULL : columns;
+    made->key_names = key->names;
+    made->key_count = key->count;
 }
 
 static void finish_stream(struct resolver *resolver, struct stream_builder *stream,
@@ -216,10 +221,7 @@ static void finish_stream(struct resolver *resolver, struct stream_builder *stre
     }
     number_children(stream);
     check_key(resolver, stream);
-    uint32_t document_key_offset = stream->names.count;
-    if (resolver->source_documents) {
-        add_document_key(resolver, stream);
-    }
+    place_key(resolver, stream, made);
     make_mapping(resolver, stream, aggregate_children);
     made->number = stream->number;
     made->name = stream->name;
@@ -227,13 +229,10 @@ static void finish_stream(struct resolver *resolver, struct stream_builder *stre
     struct column_list root_key = stream->request.query != NULL ? stream->facts.key : none;
     made->request.root_key = root_key;
     if (resolver->source_documents) {
-        stream->mapping->key_offset = document_key_offset;
         made->request = (struct read_request){.name = stream->name, .table = stream->request.table};
     } else {
-        make_request(resolver, &stream->request, none, stream->facts.key,
-                     stream->children.count > 0, root_key, &made->request);
-        made->key_offset = stream->request.columns.count;
-        made->key_count = stream->facts.key.count;
+        make_request(resolver, &stream->request, none, stream->children.count > 0, root_key,
+                     &made->request);
     }
     make_children(resolver, stream, made);
     uint32_t *entities =

@@ -252,10 +252,11 @@ static const struct cell *view(struct plan_test *test, struct row_view *rows)
     return batch_row(rows->batch, rows->row);
 }
 
-static bool keys_equal(const struct cell *left, const struct cell *right, uint32_t count)
+static bool keys_equal(const struct cell *row, const struct cell *parent,
+                       const struct plan_stream *stream)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (!value_equal(&left[i], &right[i])) {
+    for (uint32_t i = 0; i < stream->key_count; i++) {
+        if (!value_equal(&row[i], &parent[stream->key_columns[i]])) {
             return false;
         }
     }
@@ -270,7 +271,7 @@ static void run_children(struct plan_test *test, const struct plan_stream *strea
         uint32_t keys = stream->children[i].root_key_count;
         const struct cell *row;
         while ((row = view(test, &children[i])) != NULL &&
-               keys_equal(row, parent + stream->key_offset, keys)) {
+               keys_equal(row, parent, stream)) {
             expect_ok(test, mapper_child(mapper, i, row + keys, &test->error));
             children[i].row++;
             if (test->take_rows > 0 && mapper_pending_rows(mapper) >= test->take_rows) {
