@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "connectors/sqlite/source.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -453,6 +454,28 @@ static enum status check_schema_version(struct sqlite_database *self, struct err
     return STATUS_FAILED;
 }
 
+/* SQLite's own waiting grows to tenths of a second, in which a busy writer is back again. */
+static int wait_for_writers(void *context, int calls)
+{
+    (void)calls;
+    clock_sleep_ms(1);
+    return clock_monotonic_ms() < *(const int64_t *)context && signals_stop_level() < 2;
+}
+
+static enum status lock_writers_out(struct sqlite_database *self, struct error *error)
+{
+    sqlite3 *helper = self->source->helper;
+    int64_t deadline = clock_monotonic_ms() + self->timeout_ms;
+
+    sqlite3_busy_handler(helper, wait_for_writers, &deadline);
+    int result = sqlite3_exec(helper, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    sqlite3_busy_handler(helper, NULL, NULL);
+    return result == SQLITE_OK
+               ? STATUS_OK
+               : sqlite_error(helper, result, OPEN_SOURCE, ERROR_SOURCE_READ, self->shown,
+                              "the moment of the copy can't be fixed", error);
+}
+
 static enum status take(struct sqlite_database *self, uint32_t reader_count, struct error *error)
 {
     struct sqlite_source *source = self->source;
@@ -461,12 +484,8 @@ static enum status take(struct sqlite_database *self, uint32_t reader_count, str
     if (open_readers(self, reader_count > 0 ? reader_count : 1, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (source->helper != NULL) {
-        int result = sqlite3_exec(source->helper, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-        if (result != SQLITE_OK) {
-            return sqlite_error(source->helper, result, OPEN_SOURCE, ERROR_SOURCE_READ, self->shown,
-                                "the moment of the copy can't be fixed", error);
-        }
+    if (source->helper != NULL && lock_writers_out(self, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     enum status status = begin_all(self, error);
     if (source->helper != NULL) {
