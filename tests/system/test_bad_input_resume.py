@@ -654,7 +654,7 @@ class Toy(ResumeTestCase):
         self.refused("migrate", *arguments, code=5, name="run-unfinished", env=TOY)
         self.run_program("resume", *arguments, env=TOY)
         self.refused("migrate", *arguments, code=5, name="target-not-empty", env=TOY)
-        self.run_program("migrate", "--state", "back", target, "dynamodb-json:back", env=TOY)
+        self.run_program("migrate", "--state", "back.state", target, "dynamodb-json:back", env=TOY)
         found = support.read_dynamodb_json(self.path("back"))
         self.assertEqual({table: len(items) for table, items in found.items()},
                          support.sqlite_counts(self.path("shop.db")))
