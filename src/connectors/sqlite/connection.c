@@ -72,7 +72,8 @@ enum status sqlite_connection_open(const char *path, enum connection_access acce
         append_file_uri(&uri, path);
     }
     int flags = access_flags[access] | SQLITE_OPEN_PRIVATECACHE;
-    int result = sqlite3_open_v2(uri.length > 0 ? buffer_string(&uri) : path, &opened, flags, NULL);
+    int result = sqlite3_open_v2(uri.length > 0 ? buffer_string(&uri) : path, &opened, flags,
+                                 sqlite_wide_vfs());
     if (result != SQLITE_OK) {
         sqlite_error(opened, result, mode,
                      mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_WRITE, path,

@@ -87,6 +87,10 @@ enum status sqlite_prepare(struct sqlite_database *database, sqlite3 *connection
 void sqlite_append_name(struct buffer *out, const char *name);
 void sqlite_append_text(struct buffer *out, const char *text);
 
+/* wide_io.c: the name of the VFS that all connections use; NULL: the system's own. */
+#define SQLITE_WIDE_VFS "transhume-wide"
+const char *sqlite_wide_vfs(void);
+
 /* ---------------------------------------------------------------- for the express lane */
 
 /*

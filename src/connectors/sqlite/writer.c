@@ -2,8 +2,11 @@
  * same. */
 #include "base/failpoint.h"
 #include "connectors/sqlite/writer_internal.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { CACHE_KIB_MIN = 2048, CACHE_KIB_MAX = 16384 };
 
 int writer_run(sqlite3_stmt *statement)
 {
@@ -38,8 +41,19 @@ static enum status prepare_statements(struct writer *writer, struct error *error
     return STATUS_OK;
 }
 
+/* A chunk that fits needs no early write-back, which costs three waits for the disk. */
+static int64_t cache_kib(const struct sqlite_database *self)
+{
+    int64_t kib = (int64_t)(self->memory_bytes / 1024);
+    if (kib <= 0 || kib > CACHE_KIB_MAX) {
+        return CACHE_KIB_MAX;
+    }
+    return kib < CACHE_KIB_MIN ? CACHE_KIB_MIN : kib;
+}
+
 static enum status set_up_connection(struct writer *writer, struct error *error)
 {
+    char settings[160];
     struct sqlite_database *self = writer->database;
     sqlite3_stmt *statement = NULL;
 
@@ -47,10 +61,12 @@ static enum status set_up_connection(struct writer *writer, struct error *error)
                                error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (sqlite_target_execute(self, writer->connection,
-                              "PRAGMA foreign_keys=OFF; PRAGMA recursive_triggers=OFF; "
-                              "PRAGMA cache_spill=ON; PRAGMA cache_size=-2048",
-                              ERROR_TARGET_WRITE, error) != STATUS_OK ||
+    snprintf(settings, sizeof settings,
+             "PRAGMA foreign_keys=OFF; PRAGMA recursive_triggers=OFF; PRAGMA cache_spill=ON; "
+             "PRAGMA cache_size=-%lld",
+             (long long)cache_kib(self));
+    if (sqlite_target_execute(self, writer->connection, settings, ERROR_TARGET_WRITE, error) !=
+            STATUS_OK ||
         sqlite_target_prepare(self, writer->connection, "PRAGMA main.encoding", &statement,
                               error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -7,7 +7,6 @@
 /* Names with this beginning are the program's own: no table of a user has one. */
 #define VIEW_NAME "_transhume_batch_"
 
-/* Rows go to the end of a table, but all over an index: that wants a larger cache. */
 static enum status look_at_indexes(struct writer *writer, struct writer_table *table,
                                    struct error *error)
 {
@@ -20,10 +19,7 @@ static enum status look_at_indexes(struct writer *writer, struct writer_table *t
         table->has_index = sqlite3_step(statement) == SQLITE_ROW;
     }
     sqlite3_finalize(statement);
-    if (status == STATUS_OK && (table->has_index || table->facts.without_rowid)) {
-        status = sqlite_target_execute(writer->database, writer->connection,
-                                       "PRAGMA main.cache_size=-16384", ERROR_TARGET_WRITE, error);
-    }
+
     return status;
 }
 

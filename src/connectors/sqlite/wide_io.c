@@ -1,0 +1,335 @@
+/* Wide reads and writes: SQLite moves a page a system call, which takes a sixth of a plain copy's
+ * time. */
+#include "connectors/sqlite/sqlite_internal.h"
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A VFS over the system's own, for main database files only (journals and WALs pass through).
+ *
+ *   writes  that follow each other are gathered and go out as one, at the latest before anything
+ * that looks at the file or makes it durable: sync, file control (which SQLite calls in place of a
+ *           sync where syncs are off), size, truncate, unlock, a read of the same place.
+ *   reads   that go forward fetch more than was asked. What was fetched is good while the lock is
+ * held that keeps others from writing to the file; it is forgotten at each new lock and own write.
+ *           In WAL mode a checkpoint may write under a reader, so nothing is fetched ahead or
+ * gathered there.
+ *
+ * A write that fails late fails the sync, and the journal that was synced before it undoes the
+ * rest.
+ */
+/* The Unix VFS takes less than 128 KiB at once. */
+enum { WIDE_BYTES = 64 * 1024, AHEAD_BYTES = 64 * 1024 };
+
+struct wide_file {
+    sqlite3_file base;
+    sqlite3_file *real; /* in the same allocation, behind this */
+    char *gathered;     /* made at first use; NULL also when there is no memory for it */
+    sqlite3_int64 gathered_offset;
+    int gathered_length;
+    char *fetched;
+    sqlite3_int64 fetched_offset;
+    int fetched_length;
+    sqlite3_int64 read_end; /* of the last read */
+    int lock;
+    bool shared_memory; /* WAL mode */
+};
+
+static struct wide_file *wide_of(sqlite3_file *file)
+{
+    return (struct wide_file *)file;
+}
+
+static int flush(struct wide_file *file)
+{
+    int length = file->gathered_length;
+
+    if (length == 0) {
+        return SQLITE_OK;
+    }
+    /* forgotten also when it fails: it is the failed transaction's, and the journal undoes that */
+    file->gathered_length = 0;
+    return file->real->pMethods->xWrite(file->real, file->gathered, length, file->gathered_offset);
+}
+
+static int wide_close(sqlite3_file *base)
+{
+    struct wide_file *file = wide_of(base);
+    int flushed = flush(file);
+    int closed = file->real->pMethods->xClose(file->real);
+
+    free(file->gathered);
+    free(file->fetched);
+    return closed == SQLITE_OK ? flushed : closed;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+static bool fetch_ahead(struct wide_file *file, int amount, sqlite3_int64 offset)
+{
+    sqlite3_int64 size = 0;
+    bool forward = offset >= file->read_end && offset - file->read_end <= AHEAD_BYTES;
+
+    if (!forward || file->shared_memory || file->lock < SQLITE_LOCK_SHARED ||
+        amount >= AHEAD_BYTES || file->real->pMethods->xFileSize(file->real, &size) != SQLITE_OK ||
+        offset + amount > size) {
+        return false;
+    }
+    if (file->fetched == NULL && (file->fetched = malloc(AHEAD_BYTES)) == NULL) {
+        return false;
+    }
+    int length = size - offset < AHEAD_BYTES ? (int)(size - offset) : AHEAD_BYTES;
+    file->fetched_length = 0;
+    if (file->real->pMethods->xRead(file->real, file->fetched, length, offset) != SQLITE_OK) {
+        return false;
+    }
+    file->fetched_offset = offset;
+    file->fetched_length = length;
+    return true;
+}
+
+static int wide_read(sqlite3_file *base, void *bytes, int amount, sqlite3_int64 offset)
+{
+    struct wide_file *file = wide_of(base);
+    bool inside = offset >= file->fetched_offset &&
+                  offset + amount <= file->fetched_offset + file->fetched_length;
+
+    if (file->gathered_length > 0) {
+        int flushed = flush(file);
+        if (flushed != SQLITE_OK) {
+            return flushed;
+        }
+    }
+    if (!inside && !fetch_ahead(file, amount, offset)) {
+        file->read_end = offset >= file->read_end ? offset + amount : file->read_end;
+        return file->real->pMethods->xRead(file->real, bytes, amount, offset);
+    }
+    memcpy(bytes, file->fetched + (offset - file->fetched_offset), (size_t)amount);
+    file->read_end = offset >= file->read_end ? offset + amount : file->read_end;
+    return SQLITE_OK;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+static int wide_write(sqlite3_file *base, const void *bytes, int amount, sqlite3_int64 offset)
+{
+    struct wide_file *file = wide_of(base);
+
+    file->fetched_length = 0;
+    if (file->gathered_length > 0 && (offset != file->gathered_offset + file->gathered_length ||
+                                      amount > WIDE_BYTES - file->gathered_length)) {
+        int flushed = flush(file);
+        if (flushed != SQLITE_OK) {
+            return flushed;
+        }
+    }
+    if (file->shared_memory || amount > WIDE_BYTES ||
+        (file->gathered == NULL && (file->gathered = malloc(WIDE_BYTES)) == NULL)) {
+        return file->real->pMethods->xWrite(file->real, bytes, amount, offset);
+    }
+    if (file->gathered_length == 0) {
+        file->gathered_offset = offset;
+    }
+    memcpy(file->gathered + file->gathered_length, bytes, (size_t)amount);
+    file->gathered_length += amount;
+    return SQLITE_OK;
+}
+
+static int wide_truncate(sqlite3_file *base, sqlite3_int64 size)
+{
+    struct wide_file *file = wide_of(base);
+    int flushed = flush(file);
+    file->fetched_length = 0;
+    return flushed == SQLITE_OK ? file->real->pMethods->xTruncate(file->real, size) : flushed;
+}
+
+static int wide_sync(sqlite3_file *base, int flags)
+{
+    struct wide_file *file = wide_of(base);
+    int flushed = flush(file);
+    return flushed == SQLITE_OK ? file->real->pMethods->xSync(file->real, flags) : flushed;
+}
+
+static int wide_size(sqlite3_file *base, sqlite3_int64 *size)
+{
+    struct wide_file *file = wide_of(base);
+    int flushed = flush(file);
+    return flushed == SQLITE_OK ? file->real->pMethods->xFileSize(file->real, size) : flushed;
+}
+
+/* ---------------------------------------------------------------- locks and the rest */
+
+static int wide_lock(sqlite3_file *base, int lock)
+{
+    struct wide_file *file = wide_of(base);
+    int result = file->real->pMethods->xLock(file->real, lock);
+
+    if (file->lock < SQLITE_LOCK_SHARED) {
+        file->fetched_length = 0;
+        file->read_end = 0;
+    }
+    if (result == SQLITE_OK && lock > file->lock) {
+        file->lock = lock;
+    }
+    return result;
+}
+
+static int wide_unlock(sqlite3_file *base, int lock)
+{
+    struct wide_file *file = wide_of(base);
+    int flushed = flush(file);
+    int result = file->real->pMethods->xUnlock(file->real, lock);
+
+    file->fetched_length = 0;
+    file->lock = lock;
+    return result == SQLITE_OK ? flushed : result;
+}
+
+static int wide_check_reserved(sqlite3_file *base, int *result)
+{
+    sqlite3_file *real = wide_of(base)->real;
+    return real->pMethods->xCheckReservedLock(real, result);
+}
+
+static int wide_control(sqlite3_file *base, int operation, void *argument)
+{
+    struct wide_file *file = wide_of(base);
+    int flushed = flush(file);
+    return flushed == SQLITE_OK
+               ? file->real->pMethods->xFileControl(file->real, operation, argument)
+               : flushed;
+}
+
+static int wide_sector_size(sqlite3_file *base)
+{
+    sqlite3_file *real = wide_of(base)->real;
+    return real->pMethods->xSectorSize(real);
+}
+
+static int wide_characteristics(sqlite3_file *base)
+{
+    sqlite3_file *real = wide_of(base)->real;
+    return real->pMethods->xDeviceCharacteristics(real);
+}
+
+static int wide_shm_map(sqlite3_file *base, int page, int size, int extend, void volatile **memory)
+{
+    struct wide_file *file = wide_of(base);
+    file->shared_memory = true;
+    file->fetched_length = 0;
+    return file->real->pMethods->xShmMap(file->real, page, size, extend, memory);
+}
+
+static int wide_shm_lock(sqlite3_file *base, int offset, int count, int flags)
+{
+    sqlite3_file *real = wide_of(base)->real;
+    return real->pMethods->xShmLock(real, offset, count, flags);
+}
+
+static void wide_shm_barrier(sqlite3_file *base)
+{
+    sqlite3_file *real = wide_of(base)->real;
+    real->pMethods->xShmBarrier(real);
+}
+
+static int wide_shm_unmap(sqlite3_file *base, int remove)
+{
+    struct wide_file *file = wide_of(base);
+    file->shared_memory = false;
+    return file->real->pMethods->xShmUnmap(file->real, remove);
+}
+
+/* Version 2: with shared memory for WAL, without mapped files. */
+static const sqlite3_io_methods wide_methods = {
+    .iVersion = 2,
+    .xClose = wide_close,
+    .xRead = wide_read,
+    .xWrite = wide_write,
+    .xTruncate = wide_truncate,
+    .xSync = wide_sync,
+    .xFileSize = wide_size,
+    .xLock = wide_lock,
+    .xUnlock = wide_unlock,
+    .xCheckReservedLock = wide_check_reserved,
+    .xFileControl = wide_control,
+    .xSectorSize = wide_sector_size,
+    .xDeviceCharacteristics = wide_characteristics,
+    .xShmMap = wide_shm_map,
+    .xShmLock = wide_shm_lock,
+    .xShmBarrier = wide_shm_barrier,
+    .xShmUnmap = wide_shm_unmap,
+};
+
+/* ---------------------------------------------------------------- the VFS */
+
+static sqlite3_vfs *system_vfs(const sqlite3_vfs *vfs)
+{
+    return vfs->pAppData;
+}
+
+/* Everything but a main database gets the system's own file, in the same memory. */
+static int wide_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags,
+                     int *out_flags)
+{
+    struct wide_file *file = wide_of(base);
+    sqlite3_vfs *system = system_vfs(vfs);
+
+    if ((flags & SQLITE_OPEN_MAIN_DB) == 0) {
+        return system->xOpen(system, name, base, flags, out_flags);
+    }
+    *file = (struct wide_file){.real = (sqlite3_file *)(void *)(file + 1)};
+    file->real->pMethods = NULL;
+    int result = system->xOpen(system, name, file->real, flags, out_flags);
+    if (result == SQLITE_OK && file->real->pMethods->iVersion >= 2) {
+        base->pMethods = &wide_methods;
+    } else if (file->real->pMethods != NULL) {
+        file->real->pMethods->xClose(file->real);
+        result = result == SQLITE_OK ? SQLITE_CANTOPEN : result;
+    }
+    return result;
+}
+
+static int wide_full_path(sqlite3_vfs *vfs, const char *name, int capacity, char *path)
+{
+    return system_vfs(vfs)->xFullPathname(system_vfs(vfs), name, capacity, path);
+}
+
+static int wide_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
+{
+    return system_vfs(vfs)->xDelete(system_vfs(vfs), name, sync_folder);
+}
+
+static int wide_access(sqlite3_vfs *vfs, const char *name, int flags, int *result)
+{
+    return system_vfs(vfs)->xAccess(system_vfs(vfs), name, flags, result);
+}
+
+/* SQLite keeps its VFSes in a list of its own, by name: hence one static struct, made once. */
+static sqlite3_vfs wide_vfs;
+static pthread_once_t wide_once = PTHREAD_ONCE_INIT;
+
+static void wide_register(void)
+{
+    sqlite3_vfs *system = sqlite3_vfs_find(NULL);
+
+    if (system == NULL) {
+        return;
+    }
+    wide_vfs = *system;
+    wide_vfs.pNext = NULL;
+    wide_vfs.zName = SQLITE_WIDE_VFS;
+    wide_vfs.pAppData = system;
+    wide_vfs.szOsFile = (int)sizeof(struct wide_file) + system->szOsFile;
+    wide_vfs.xOpen = wide_open;
+    wide_vfs.xFullPathname = wide_full_path;
+    wide_vfs.xDelete = wide_delete;
+    wide_vfs.xAccess = wide_access;
+    sqlite3_vfs_register(&wide_vfs, 0);
+}
+
+const char *sqlite_wide_vfs(void)
+{
+    pthread_once(&wide_once, wide_register);
+    return sqlite3_vfs_find(SQLITE_WIDE_VFS) != NULL ? SQLITE_WIDE_VFS : NULL;
+}

@@ -1,0 +1,197 @@
+/* Wide reads and writes under SQLite: the same files as without, seen by others at the same
+ * moments. */
+#include "connectors/sqlite/sqlite_internal.h"
+#include "support_sqlite_target.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static sqlite3 *open_with(const char *path, const char *vfs)
+{
+    sqlite3 *connection = NULL;
+    assert_int_equal(
+        sqlite3_open_v2(path, &connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs),
+        SQLITE_OK);
+    sqlite3_busy_timeout(connection, 2000);
+    return connection;
+}
+
+static void run(sqlite3 *connection, const char *sql)
+{
+    char *message = NULL;
+    if (sqlite3_exec(connection, sql, NULL, NULL, &message) != SQLITE_OK) {
+        fail_msg("%s: %s", sql, message);
+    }
+}
+
+static int64_t number(sqlite3 *connection, const char *sql)
+{
+    sqlite3_stmt *statement = NULL;
+    assert_int_equal(sqlite3_prepare_v2(connection, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t value = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return value;
+}
+
+static void random_statement(struct random *random, char *sql, size_t capacity)
+{
+    switch (random_below(random, 8)) {
+    case 0:
+        snprintf(sql, capacity, "DELETE FROM t WHERE k %% %d = 0",
+                 (int)random_between(random, 2, 9));
+        break;
+    case 1:
+        snprintf(sql, capacity, "UPDATE t SET v = v || k WHERE k %% %d = 1",
+                 (int)random_between(random, 2, 9));
+        break;
+    case 2:
+        snprintf(sql, capacity, "VACUUM");
+        break;
+    case 3:
+        snprintf(sql, capacity,
+                 "CREATE INDEX IF NOT EXISTS i ON t(v); DROP INDEX i; CREATE INDEX i ON t(v)");
+        break;
+    case 4:
+        snprintf(sql, capacity, "BEGIN; UPDATE t SET v = 'undone'; ROLLBACK");
+        break;
+    default:
+        snprintf(sql, capacity,
+                 "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
+                 "INSERT INTO t(v) SELECT hex(i * %d) || printf('%%.*c', i %% 900, 'x') FROM n",
+                 (int)random_between(random, 1, 2000), (int)random_between(random, 1, 1000000));
+        break;
+    }
+}
+
+/* Random work with a cache far too small, so that pages go out early and come back. */
+static void the_file_is_the_same_as_without(void **state)
+{
+    (void)state;
+    static const char *const modes[] = {"DELETE", "WAL", "PERSIST", "TRUNCATE"};
+    struct random random = random_start();
+
+    for (uint32_t m = 0; m < COUNT_OF(modes); m++) {
+        char wide_path[1024];
+        char plain_path[1024];
+        char sql[512];
+        snprintf(wide_path, sizeof wide_path, "%s", target_path("wide.db"));
+        snprintf(plain_path, sizeof plain_path, "%s", target_path("plain.db"));
+        sqlite3 *wide = open_with(wide_path, sqlite_wide_vfs());
+        sqlite3 *plain = open_with(plain_path, NULL);
+        snprintf(sql, sizeof sql,
+                 "PRAGMA journal_mode=%s; PRAGMA synchronous=OFF; PRAGMA cache_size=10; "
+                 "PRAGMA wal_autocheckpoint=20; "
+                 "CREATE TABLE t(k INTEGER PRIMARY KEY, v)",
+                 modes[m]);
+        run(wide, sql);
+        run(plain, sql);
+        for (long i = 0; i < test_rounds(25); i++) {
+            random_statement(&random, sql, sizeof sql);
+            run(wide, sql);
+            run(plain, sql);
+            if (number(plain, "SELECT count(*) FROM t") > 8000) {
+                run(wide, "DELETE FROM t");
+                run(plain, "DELETE FROM t");
+            }
+        }
+        /* read by the system's own VFS, while the wide connection is still open */
+        static const char all[] = "SELECT count(*), sum(k), sum(length(v)), max(v) FROM t";
+        char expected[2048];
+        snprintf(expected, sizeof expected, "%s", file_ask(plain_path, all));
+        assert_string_equal(file_ask(wide_path, all), expected);
+        assert_string_equal(file_ask(wide_path, "PRAGMA integrity_check"), "ok");
+        assert_int_equal(sqlite3_close(wide), SQLITE_OK);
+        assert_int_equal(sqlite3_close(plain), SQLITE_OK);
+        assert_string_equal(file_ask(wide_path, all), expected);
+    }
+}
+
+/* What was fetched ahead is forgotten when the lock is given up. */
+static void a_reader_sees_what_others_committed(void **state)
+{
+    (void)state;
+    static const char *const modes[] = {"DELETE", "WAL"};
+    for (uint32_t m = 0; m < COUNT_OF(modes); m++) {
+        char path[1024];
+        char sql[128];
+        snprintf(path, sizeof path, "%s", target_path("shared.db"));
+        sqlite3 *reader = open_with(path, sqlite_wide_vfs());
+        sqlite3 *writer = open_with(path, sqlite_wide_vfs());
+        snprintf(
+            sql, sizeof sql,
+            "PRAGMA journal_mode=%s; PRAGMA synchronous=OFF; CREATE TABLE t(k INTEGER PRIMARY KEY, v)",
+            modes[m]);
+        run(writer, sql);
+        run(writer, "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
+                    "INSERT INTO t SELECT i, zeroblob(300) FROM n");
+        run(reader, "PRAGMA cache_size=10");
+        for (int round = 1; round <= 20; round++) {
+            snprintf(sql, sizeof sql, "UPDATE t SET v = %d", round);
+            run(writer, sql);
+            if (m == 1 && round % 3 == 0) {
+                run(writer, "PRAGMA wal_checkpoint(PASSIVE)");
+            }
+            assert_int_equal(number(reader, "SELECT sum(v) FROM t"), 3000 * round);
+        }
+        /* within one transaction it sees one moment */
+        run(reader, "BEGIN");
+        assert_int_equal(number(reader, "SELECT sum(v) FROM t"), 60000);
+        if (m == 1) {
+            run(writer, "UPDATE t SET v = 0; PRAGMA wal_checkpoint(PASSIVE)");
+        } else {
+            sqlite3_busy_timeout(writer, 50);
+            assert_int_equal(sqlite3_exec(writer, "UPDATE t SET v = 0", NULL, NULL, NULL),
+                             SQLITE_BUSY);
+        }
+        assert_int_equal(number(reader, "SELECT sum(v) FROM t"), 60000);
+        run(reader, "COMMIT");
+        assert_int_equal(number(reader, "SELECT sum(v) FROM t"), m == 1 ? 0 : 60000);
+        sqlite3_close(reader);
+        sqlite3_close(writer);
+    }
+}
+
+/* With syncs off too, a commit is in the system's hands when it is said. */
+static void a_killed_process_keeps_its_commits(void **state)
+{
+    (void)state;
+    static const char *const modes[] = {"OFF", "NORMAL", "FULL"};
+    for (uint32_t m = 0; m < COUNT_OF(modes); m++) {
+        char path[1024];
+        snprintf(path, sizeof path, "%s", target_path("killed.db"));
+        fflush(NULL);
+        pid_t child = fork();
+        if (child == 0) {
+            char sql[128];
+            sqlite3 *connection = open_with(path, sqlite_wide_vfs());
+            snprintf(sql, sizeof sql, "PRAGMA synchronous=%s; CREATE TABLE t(v)", modes[m]);
+            run(connection, sql);
+            for (int i = 0; i < 10; i++) {
+                run(connection, "INSERT INTO t SELECT randomblob(5000)");
+            }
+            run(connection, "PRAGMA cache_size=5; BEGIN; "
+                            "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200) "
+                            "INSERT INTO t SELECT randomblob(5000) FROM n");
+            kill(getpid(), SIGKILL);
+        }
+        int status = 0;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        assert_string_equal(file_ask(path, "SELECT count(*) FROM t"), "10");
+        assert_string_equal(file_ask(path, "PRAGMA integrity_check"), "ok");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_file_is_the_same_as_without),
+        cmocka_unit_test(a_reader_sees_what_others_committed),
+        cmocka_unit_test(a_killed_process_keeps_its_commits),
+    };
+    return cmocka_run_group_tests_name("sqlite_wide_io", tests, NULL, NULL);
+}
