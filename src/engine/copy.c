@@ -123,7 +123,9 @@ void copy_destroy(struct copy *copy)
         if (worker->writer != NULL) {
             copy->session->target->connector->target->writer_close(worker->writer);
         }
-        if (worker->reader != NULL) {
+        if (worker->reader != NULL && copy->session->sample_reader == NULL) {
+            copy->session->sample_reader = worker->reader; /* settling reads some chunks again */
+        } else if (worker->reader != NULL) {
             copy->session->source->connector->source->reader_close(worker->reader);
         }
     }

@@ -13,15 +13,16 @@ static enum status open_reader(struct run_session *session, struct error *error)
                                                 session->source, &session->sample_reader, error);
 }
 
-enum status sampling_read(struct run_session *session, const struct plan_stream *stream,
-                          enum status (*sink)(void *context, struct parcel *parcel), void *context,
-                          struct error *error)
+enum status sampling_read_span(struct run_session *session, struct run *run,
+                               const struct plan_stream *stream, const struct span *span,
+                               enum status (*sink)(void *context, struct parcel *parcel),
+                               void *context, struct error *error)
 {
-    struct run run = {.session = session};
-    struct copy copy = {.run = &run, .session = session};
+    struct run no_run = {.session = session};
+    struct copy copy = {.run = run != NULL ? run : &no_run, .session = session};
     struct worker worker = {.copy = &copy};
     struct reading reading;
-    if (open_reader(session, error) != STATUS_OK) {
+    if (!copy.run->loads_rejects && open_reader(session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     worker.reader = session->sample_reader;
@@ -29,9 +30,17 @@ enum status sampling_read(struct run_session *session, const struct plan_stream 
         return STATUS_FAILED;
     }
     reading.stream = stream;
+    reading.span = span;
     reading.sink = sink;
     reading.sink_context = context;
     enum status status = reading_span(&reading, error);
     reading_free(&reading);
     return status;
+}
+
+enum status sampling_read(struct run_session *session, const struct plan_stream *stream,
+                          enum status (*sink)(void *context, struct parcel *parcel), void *context,
+                          struct error *error)
+{
+    return sampling_read_span(session, NULL, stream, NULL, sink, context, error);
 }

@@ -9,6 +9,11 @@
  * Reads a stream from its beginning, mapped, into `sink`, which takes each parcel over and returns
  * STATUS_END when it has enough. The last parcel of a stream that was read whole is a PARCEL_END.
  */
+/* A span of the stream, NULL: all of it. `run` may be NULL where no run is under way. */
+enum status sampling_read_span(struct run_session *session, struct run *run,
+                               const struct plan_stream *stream, const struct span *span,
+                               enum status (*sink)(void *context, struct parcel *parcel),
+                               void *context, struct error *error) MUST_USE;
 enum status sampling_read(struct run_session *session, const struct plan_stream *stream,
                           enum status (*sink)(void *context, struct parcel *parcel), void *context,
                           struct error *error) MUST_USE;

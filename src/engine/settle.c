@@ -1,50 +1,223 @@
 /* After the load: the losers of equal target keys become rejects, and the counts follow. */
-#include "base/log.h"
+#include "base/signals.h"
 #include "engine/json_text.h"
-#include "engine/rejects.h"
+#include "engine/reject_name.h"
 #include "engine/run_parts.h"
+#include "engine/sampling.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/*
+ * What the target found, kept until there is enough to look the source records up: a chunk is read
+ * again once for all of its losers, so the order in which they come should be that of the chunks.
+ */
+struct loser {
+    uint64_t chunk;
+    uint32_t entity;
+    uint64_t ordinal;
+    const struct cell *key; /* of the target */
+    uint32_t key_count;
+    struct cell record; /* as stored; MISSING: overwritten */
+    bool written;
+};
+
+enum { LOSERS_MAX = 16384, LOSERS_BYTES_MAX = 4 << 20 };
 
 struct settling {
     struct run *run;
     const struct plan_table *table;
     struct reject_file file;
     uint64_t *found; /* an entity each */
+    struct loser *losers;
+    uint32_t count;
+    struct arena *arena; /* of the losers */
+    /* while a chunk is read again */
+    uint32_t first; /* losers of this chunk: [first, end) */
+    uint32_t end;
+    uint64_t *ordinals; /* records seen so far, an entity each */
+    struct error *error;
+    bool failed;
 };
+
+static const struct plan_stream *stream_of(const struct run *run, uint64_t chunk)
+{
+    return run->loads_rejects ? &run->rejects_stream
+                              : &run->session->plan->streams[run->chunks[chunk - 1].stream];
+}
+
+static enum status write_loser(struct settling *settling, struct loser *loser,
+                               struct reject *reject, struct error *error)
+{
+    char reason[160];
+    snprintf(reason, sizeof(reason),
+             "a record that comes before it has the same key (it was number %" PRIu64
+             " of chunk %" PRIu64 ")",
+             loser->ordinal + 1, loser->chunk);
+    reject->code = ERROR_REJECT_KEY_DUPLICATE;
+    reject->reason = reason;
+    reject_name(settling->run, stream_of(settling->run, loser->chunk), loser->chunk, loser->entity,
+                reject);
+    loser->written = true;
+    return reject_file_add(&settling->file, reject, error);
+}
+
+/* ---- the source records */
+
+/* The record as made must have the key that the target saw: the source may have changed since. */
+static bool has_key(const struct settling *settling, const struct batch *batch, uint32_t row,
+                    const struct loser *loser)
+{
+    struct database *target = settling->run->session->target;
+    const struct shape *shape = batch->shape;
+    if (shape == NULL || shape->key_field_count != loser->key_count) {
+        return shape == NULL;
+    }
+    for (uint32_t i = 0; i < loser->key_count; i++) {
+        struct cell normal;
+        struct error ignored;
+        const struct cell *cell = &batch_row(batch, row)[shape->key_fields[i]];
+        if (target->connector->target->normal_form(target, cell, settling->arena, &normal,
+                                                   &ignored) != STATUS_OK ||
+            !value_equal(&normal, &loser->key[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum status take_batch(struct settling *settling, const struct batch *batch)
+{
+    uint64_t first = settling->ordinals[batch->entity];
+    settling->ordinals[batch->entity] += batch->row_count;
+    for (uint32_t i = settling->first; i < settling->end; i++) {
+        struct loser *loser = &settling->losers[i];
+        if (loser->entity != batch->entity || loser->ordinal < first ||
+            loser->ordinal - first >= batch->row_count) {
+            continue;
+        }
+        uint32_t row = (uint32_t)(loser->ordinal - first);
+        struct reject reject = {.shape = batch->shape,
+                                .cells = batch_row(batch, row),
+                                .record = batch->shape == NULL ? batch_row(batch, row) : NULL};
+        if (!has_key(settling, batch, row, loser)) {
+            continue;
+        }
+        reject_find_key(settling->run, stream_of(settling->run, loser->chunk), batch, row, &reject);
+        if (write_loser(settling, loser, &reject, settling->error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status take_parcel(void *context, struct parcel *parcel)
+{
+    struct settling *settling = context;
+    for (uint32_t i = 0; i < parcel->batch_count && !settling->failed; i++) {
+        settling->failed = take_batch(settling, parcel->batches[i]) != STATUS_OK;
+    }
+    parcel_destroy(parcel);
+    return settling->failed || signals_stop_level() >= 2 ? STATUS_END : STATUS_OK;
+}
+
+/* Losers of one chunk: by the source records, or else by what the target has of them. */
+static enum status write_chunk(struct settling *settling, struct error *error)
+{
+    struct run *run = settling->run;
+    uint64_t chunk = settling->losers[settling->first].chunk;
+    memset(settling->ordinals, 0, run->session->plan->entity_count * sizeof(uint64_t));
+    if (sampling_read_span(run->session, run, stream_of(run, chunk), &run->chunks[chunk - 1].span,
+                           take_parcel, settling, error) == STATUS_FAILED ||
+        settling->failed) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = settling->first; i < settling->end; i++) {
+        struct loser *loser = &settling->losers[i];
+        const struct target_table *table = &settling->table->target;
+        struct reject reject = {
+            .key = loser->key,
+            .key_count = loser->key_count,
+            .key_names = loser->key_count == table->key.count ? table->key.names : NULL,
+            .record = loser->record.kind == VALUE_MISSING ? NULL : &loser->record};
+        if (!loser->written && write_loser(settling, loser, &reject, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static int compare_losers(const void *left, const void *right)
+{
+    const struct loser *a = left;
+    const struct loser *b = right;
+    return a->chunk != b->chunk       ? (a->chunk < b->chunk ? -1 : 1)
+           : a->entity != b->entity   ? (a->entity < b->entity ? -1 : 1)
+           : a->ordinal != b->ordinal ? (a->ordinal < b->ordinal ? -1 : 1)
+                                      : 0;
+}
+
+static enum status write_losers(struct settling *settling, struct error *error)
+{
+    qsort(settling->losers, settling->count, sizeof(*settling->losers), compare_losers);
+    settling->error = error;
+    settling->first = 0;
+    while (settling->first < settling->count) {
+        settling->end = settling->first + 1;
+        while (settling->end < settling->count &&
+               settling->losers[settling->end].chunk == settling->losers[settling->first].chunk) {
+            settling->end++;
+        }
+        if (write_chunk(settling, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        settling->first = settling->end;
+    }
+    settling->count = 0;
+    arena_reset(settling->arena);
+    return STATUS_OK;
+}
+
+/* ---- what the target finds */
+
+static enum status keep_loser(struct settling *settling, struct loser *loser,
+                              const struct cell *key, const struct cell *record)
+{
+    struct cell *cells = arena_allocate_zeroed(settling->arena, loser->key_count, sizeof(*cells));
+    loser->record = cell_missing();
+    loser->key = cells;
+    for (uint32_t i = 0; cells != NULL && i < loser->key_count; i++) {
+        if (value_copy(&key[i], settling->arena, &cells[i]) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    if (cells == NULL ||
+        (record != NULL && value_copy(record, settling->arena, &loser->record) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    settling->losers[settling->count++] = *loser;
+    return STATUS_OK;
+}
 
 static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
                             const struct cell *key, uint32_t key_count, const struct cell *record,
                             struct error *error)
 {
     struct settling *settling = context;
-    const struct plan *plan = settling->run->session->plan;
-    char reason[160];
-    if (entity >= plan->entity_count) {
+    struct run *run = settling->run;
+    struct loser loser = {
+        .chunk = chunk, .entity = entity, .ordinal = ordinal, .key_count = key_count};
+    if (entity >= run->session->plan->entity_count || chunk == 0 || chunk > run->chunk_count) {
         return error_set(error, ERROR_INTERNAL, settling->table->target.name,
-                         "the target found a record of an entity that the plan does not have");
+                         "the target found a record of an entity or chunk that is not the run's");
     }
-    snprintf(reason, sizeof(reason),
-             "a record that comes before it has the same key (it was number %" PRIu64
-             " of chunk %" PRIu64 ")",
-             ordinal + 1, chunk);
-    const struct plan_entity *about = &plan->entities[entity];
-    const struct target_table *target = &settling->table->target;
-    const struct reject reject = {
-        .run_id = settling->run->id,
-        .chunk = chunk,
-        .entity = about->name,
-        .table = target->name,
-        .source = settling->run->loads_rejects ? "" : plan->streams[about->stream].name,
-        .key_names = key_count == target->key.count ? target->key.names : NULL,
-        .key = key,
-        .key_count = key_count,
-        .code = ERROR_REJECT_KEY_DUPLICATE,
-        .reason = reason,
-        .record = record};
+    if (keep_loser(settling, &loser, key, record) != STATUS_OK) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to settle equal keys");
+    }
     settling->found[entity]++;
-    return reject_file_add(&settling->file, &reject, error);
+    bool full = settling->count == LOSERS_MAX || arena_bytes(settling->arena) > LOSERS_BYTES_MAX;
+    return full ? write_losers(settling, error) : STATUS_OK;
 }
 
 /* {"entities":{"3":{"rejected":n}},"rejects":{…}} */
@@ -108,26 +281,42 @@ static enum status check_bound(const struct run *run, struct error *error)
     return STATUS_FAILED;
 }
 
-enum status settle_run(struct run *run, struct error *error)
+static enum status find_losers(struct settling *settling, struct error *error)
 {
-    struct run_session *session = run->session;
+    struct run_session *session = settling->run->session;
     const struct plan *plan = session->plan;
-    struct settling settling = {.run = run};
-    struct ledger_rejects rejects;
-    enum status status = STATUS_OK;
-    settling.found = arena_allocate_zeroed(run->arena, plan->entity_count, sizeof(uint64_t));
-    if (settling.found == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to settle equal keys");
-    }
-    reject_file_init(&settling.file, run->folder.rejects, 0, 0);
-    snprintf(settling.file.name, sizeof(settling.file.name), "settled.jsonl");
-    for (uint32_t i = 0; i < plan->table_count && status == STATUS_OK; i++) {
-        if (preflight_settles(session, &plan->tables[i])) {
-            settling.table = &plan->tables[i];
-            status = session->target->connector->target->settle_duplicates(
-                session->target, &run->tables[i], on_found, &settling, error);
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        if (!preflight_settles(session, &plan->tables[i])) {
+            continue;
+        }
+        settling->table = &plan->tables[i];
+        if (session->target->connector->target->settle_duplicates(
+                session->target, &settling->run->tables[i], on_found, settling, error) !=
+                STATUS_OK ||
+            write_losers(settling, error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
     }
+    return STATUS_OK;
+}
+
+enum status settle_run(struct run *run, struct error *error)
+{
+    uint32_t entities = run->session->plan->entity_count;
+    struct settling settling = {.run = run, .arena = arena_create(0)};
+    struct ledger_rejects rejects;
+    enum status status = STATUS_OK;
+    settling.found = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
+    settling.ordinals = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
+    settling.losers = calloc(LOSERS_MAX, sizeof(*settling.losers));
+    reject_file_init(&settling.file, run->folder.rejects, 0, 0);
+    snprintf(settling.file.name, sizeof(settling.file.name), "settled.jsonl");
+    if (settling.arena == NULL || settling.found == NULL || settling.ordinals == NULL ||
+        settling.losers == NULL) {
+        status = error_set(error, ERROR_MEMORY, NULL, "no memory to settle equal keys");
+        goto out;
+    }
+    status = find_losers(&settling, error);
     if (status == STATUS_OK) {
         status = reject_file_sync(&settling.file, &rejects, error);
     }
@@ -138,6 +327,9 @@ enum status settle_run(struct run *run, struct error *error)
         status = settle_apply(run, error);
         pthread_mutex_unlock(&run->state_mutex);
     }
+out:
     reject_file_close(&settling.file, true);
+    free(settling.losers);
+    arena_destroy(settling.arena);
     return status == STATUS_OK ? check_bound(run, error) : status;
 }

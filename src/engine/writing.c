@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "engine/reject_name.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,46 +176,6 @@ uint32_t writing_under_way(const struct writing *writing)
 
 /* ---- rejects */
 
-static void find_source_key(const struct writing *writing, const struct open_chunk *chunk,
-                            const struct batch *batch, uint32_t row, struct reject *reject)
-{
-    const struct plan_stream *stream = chunk->stream;
-    const struct cell *cells = batch_row(batch, row);
-    if (writing->copy->run->loads_rejects) {
-        const struct cell *extra = cells + batch->shape->field_count;
-        reject->key = extra;
-        reject->key_count = extra[0].kind == VALUE_MAP;
-        reject->source = extra[1].length > 0 ? extra[1].text : NULL;
-    } else if (batch->envelopes != NULL && batch->envelopes[row].source_key_count > 0) {
-        reject->key = batch->envelopes[row].source_key;
-        reject->key_count = batch->envelopes[row].source_key_count;
-    } else if (stream->identity && stream->key_columns != NULL) {
-        reject->key = cells;
-        reject->key_positions = stream->key_columns;
-        reject->key_count = stream->key_count;
-    } else {
-        uint32_t fields = batch->shape != NULL ? batch->shape->field_count : 1;
-        reject->key = cells + fields;
-        reject->key_count = batch->width > fields ? batch->width - fields : 0;
-    }
-}
-
-static void name_reject(const struct writing *writing, const struct open_chunk *chunk,
-                        uint32_t entity_number, struct reject *reject)
-{
-    const struct plan *plan = writing->copy->session->plan;
-    const struct plan_entity *entity = &plan->entities[entity_number];
-    const struct plan_stream *stream = chunk->stream;
-    reject->run_id = writing->copy->run->id;
-    reject->chunk = chunk->number;
-    reject->entity = entity->name;
-    reject->table = plan->tables[entity->table].target.name;
-    reject->source = reject->source != NULL ? reject->source : stream->name;
-    if (reject->key_count == stream->key_count) {
-        reject->key_names = stream->key_names;
-    }
-}
-
 static enum status check_reject_bound(struct writing *writing, const struct reject *reject,
                                       struct error *error)
 {
@@ -239,7 +200,8 @@ static enum status check_reject_bound(struct writing *writing, const struct reje
 static enum status add_reject(struct writing *writing, struct open_chunk *chunk, uint32_t position,
                               struct reject *reject, struct error *error)
 {
-    name_reject(writing, chunk, chunk->stream->entities[position], reject);
+    reject_name(writing->copy->run, chunk->stream, chunk->number, chunk->stream->entities[position],
+                reject);
     if (reject_file_add(&chunk->rejects, reject, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -304,7 +266,7 @@ static enum status count_outcome(struct writing *writing, struct open_chunk *chu
                             .shape = batch->shape,
                             .cells = batch_row(batch, outcome->row),
                             .record = batch->shape == NULL ? batch_row(batch, outcome->row) : NULL};
-    find_source_key(writing, chunk, batch, outcome->row, &reject);
+    reject_find_key(writing->copy->run, chunk->stream, batch, outcome->row, &reject);
     return add_reject(writing, chunk, position, &reject, error);
 }
 
