@@ -93,6 +93,31 @@ static enum status explain_failure(struct expression_sandbox *sandbox, struct er
     return STATUS_FAILED;
 }
 
+/* An expression over no column gives each record the same, or the same failure. */
+static enum status try_constant(struct expression_sandbox *sandbox, const char *text,
+                                struct error *error)
+{
+    struct buffer sql = {0};
+    sqlite3_stmt *statement = NULL;
+    enum status status = STATUS_OK;
+    buffer_append_string(&sql, "SELECT (\n");
+    buffer_append_string(&sql, text);
+    buffer_append_string(&sql, "\n)");
+    sandbox->operations = 0;
+    if (!sql.failed && sqlite3_prepare_v2(sandbox->database, buffer_string(&sql), -1, &statement,
+                                          NULL) == SQLITE_OK) {
+        int result = sqlite3_step(statement);
+        if (result != SQLITE_ROW && result != SQLITE_NOMEM) {
+            status = error_set(error, ERROR_PLAN_INVALID, NULL, "%s",
+                               result == SQLITE_INTERRUPT ? "it runs too long"
+                                                          : sqlite3_errmsg(sandbox->database));
+        }
+    }
+    sqlite3_finalize(statement);
+    buffer_free(&sql);
+    return status;
+}
+
 static enum status prepare_probe(struct expression_sandbox *sandbox, const char *text,
                                  struct error *error)
 {
@@ -113,6 +138,11 @@ static enum status prepare_probe(struct expression_sandbox *sandbox, const char 
         status = error_set(error, ERROR_PLAN_INVALID, NULL, "one expression was expected");
     } else if (sqlite3_bind_parameter_count(statement) > 0) {
         status = error_set(error, ERROR_PLAN_INVALID, NULL, "parameters have no value here");
+    } else if (expression_dates_fault(text) != NULL) {
+        status = error_set(error, ERROR_PLAN_INVALID, NULL, "%s", expression_dates_fault(text));
+        error_hint(error, "write the moment as a text: '2026-01-31 12:00:00'");
+    } else if (sandbox->used_count == 0) {
+        status = try_constant(sandbox, text, error);
     }
     sqlite3_finalize(statement);
     buffer_free(&sql);

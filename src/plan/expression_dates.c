@@ -1,6 +1,7 @@
 /* SQLite's date functions without the time of day and the place: the same input, the same result.
  */
 #include "plan/expression_sandbox.h"
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,103 @@ static bool depends_on_now(sqlite3_value *argument)
            (sqlite3_stricmp(text, "now") == 0 || sqlite3_stricmp(text, "localtime") == 0 ||
             sqlite3_stricmp(text, "utc") == 0);
 }
+
+/* ---- what the text of an expression shows */
+
+enum { PARENTHESES_MAX = 64 };
+
+static bool is_word_character(char character)
+{
+    return isalnum((unsigned char)character) || character == '_' || (character & 0x80) != 0;
+}
+
+static bool is_date_function(const char *name, size_t length)
+{
+    for (size_t i = 0; i < sizeof date_functions / sizeof date_functions[0]; i++) {
+        if (strlen(date_functions[i]) == length &&
+            sqlite3_strnicmp(date_functions[i], name, (int)length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_place_or_now(const char *literal, size_t length)
+{
+    static const char *const words[] = {"now", "localtime", "utc"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strlen(words[i]) == length && sqlite3_strnicmp(words[i], literal, (int)length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The end of a quoted text, a doubled quote being part of it. */
+static const char *skip_quoted(const char *text)
+{
+    char close = *text == '[' ? ']' : *text;
+    for (text++; *text != '\0'; text++) {
+        if (*text == close && (close == ']' || text[1] != close)) {
+            return text + 1;
+        }
+        text += *text == close;
+    }
+    return text;
+}
+
+static const char *skip_comment(const char *text)
+{
+    if (text[0] == '-') {
+        return text + strcspn(text, "\n");
+    }
+    const char *end = strstr(text + 2, "*/");
+    return end != NULL ? end + 2 : text + strlen(text);
+}
+
+const char *expression_dates_fault(const char *text)
+{
+    bool dates[PARENTHESES_MAX] = {false}; /* is the parenthesis a date function's? */
+    uint32_t depth = 0;
+    bool date_before = false;
+    while (*text != '\0') {
+        if (*text == '\'') {
+            const char *end = skip_quoted(text);
+            if (depth > 0 && depth < PARENTHESES_MAX && dates[depth] &&
+                is_place_or_now(text + 1, (size_t)(end - text) - 2)) {
+                return "'now', 'localtime' and 'utc' are not allowed in a plan";
+            }
+            text = end;
+            date_before = false;
+        } else if (*text == '"' || *text == '`' || *text == '[') {
+            text = skip_quoted(text);
+            date_before = false;
+        } else if ((text[0] == '-' && text[1] == '-') || (text[0] == '/' && text[1] == '*')) {
+            text = skip_comment(text);
+        } else if (is_word_character(*text)) {
+            size_t length = 0;
+            while (is_word_character(text[length])) {
+                length++;
+            }
+            date_before = is_date_function(text, length);
+            text += length;
+        } else {
+            if (*text == '(' && date_before && text[1 + strspn(text + 1, " \t\n")] == ')') {
+                return "the time of day is not allowed in a plan";
+            }
+            if (*text == '(' && ++depth < PARENTHESES_MAX) {
+                dates[depth] = date_before;
+            } else if (*text == ')' && depth > 0) {
+                depth--;
+            }
+            date_before = date_before && (*text == ' ' || *text == '\t' || *text == '\n');
+            text++;
+        }
+    }
+    return NULL;
+}
+
+/* ---- the functions */
 
 /* What a function knows of itself. */
 struct date_function {

@@ -22,6 +22,9 @@ enum status expression_sandbox_execute(struct expression_sandbox *sandbox, const
                                        struct error *error) MUST_USE;
 /* Forgets what was refused and used. */
 void expression_sandbox_begin_check(struct expression_sandbox *sandbox);
+/* What the expression asks of the time of day or the place, as far as its text shows it; NULL:
+ * nothing. */
+const char *expression_dates_fault(const char *text);
 /* Puts functions in place of the date functions that refuse what depends on now and here. */
 enum status expression_dates_register(struct expression_sandbox *sandbox,
                                       struct error *error) MUST_USE;

@@ -163,11 +163,10 @@ static bool columns_not_null(const struct schema_table *table, struct column_lis
     return true;
 }
 
-static bool holds_unique_key(const struct resolver *resolver, const struct schema_table *table,
-                             const struct recovered *recovered)
+/* `nulls_gone`: a null in the key has rejected the record before. */
+static bool holds_unique_key(const struct schema_table *table, const struct recovered *recovered,
+                             bool nulls_gone)
 {
-    /* where keys are required, a null in one has rejected the record before */
-    bool nulls_gone = (resolver->target->capabilities & CAPABILITY_KEY_REQUIRED) != 0;
     if (covers(recovered, table->primary_key) && (nulls_gone || table->primary_key_not_null)) {
         return true;
     }
@@ -198,10 +197,13 @@ static const char *prove_entity(struct resolver *resolver, const struct table_bu
                    : resolve_format(resolver, "'%s' makes its key from fields of documents",
                                     entity->name);
     }
+    bool nulls_gone = true;
     for (uint32_t i = 0; i < table->target.key.count; i++) {
-        recover_field(&recovered, entity, entity_field(entity, table->target.key.names[i]));
+        const struct mapping_field *field = entity_field(entity, table->target.key.names[i]);
+        recover_field(&recovered, entity, field);
+        nulls_gone = nulls_gone && field != NULL && field->is_key;
     }
-    if (!holds_unique_key(resolver, root, &recovered)) {
+    if (!holds_unique_key(root, &recovered, nulls_gone)) {
         return resolve_format(resolver, "the key of '%s' does not hold a unique key of %s",
                               entity->name, root->name);
     }

@@ -270,7 +270,7 @@ static enum status map_direct(struct mapper *mapper, struct entity_state *entity
                 .mapper = mapper, .row = from, .parent = from, .entity = entity};
             struct error reason;
             error_set(&reason, ERROR_REJECT_KEY_NULL, NULL, "a key field is null");
-            enum status status = mapper_refuse(&making, &reason, to, mapping->field_count, error);
+            enum status status = mapper_refuse(&making, &reason, to, error);
             batch_drop_last(entity->out);
             if (status != STATUS_OK) {
                 return status;
@@ -306,7 +306,7 @@ static enum status refuse_unreadable(struct making *making, const struct cell *c
     error_set(&reason, ERROR_REJECT_UNREADABLE, NULL,
               "the source's bytes for this record can't be understood");
     making->entity->counts->made++;
-    return mapper_refuse(making, &reason, NULL, 0, error);
+    return mapper_refuse(making, &reason, NULL, error);
 }
 
 static enum status map_row(struct mapper *mapper, struct entity_state *entity,

@@ -24,7 +24,7 @@ struct aggregate_state {
     bool known;
 };
 
-enum list_phase { LIST_UNDECIDED, LIST_BUILDING, LIST_LEFT_OUT, LIST_TOO_LARGE, LIST_FAILED };
+enum list_phase { LIST_UNDECIDED, LIST_BUILDING, LIST_LEFT_OUT, LIST_TOO_LARGE };
 
 /* Items made of a child's rows for one consumer: a field that embeds them or an entity of pages. */
 struct list_state {
@@ -38,6 +38,7 @@ struct list_state {
     uint32_t capacity;
     uint64_t bytes;
     bool page_too_large; /* the page at hand will be rejected: its items only count */
+    bool failed;         /* `fault`: an item could not be made as it should; its record is rejected */
     struct error fault;
 };
 
@@ -89,6 +90,8 @@ struct making {
     int64_t page;
     const struct cell *list; /* of the page */
     uint64_t bytes;          /* made so far */
+    /* why the record is rejected, found before it is made: made all the same, for the reject */
+    const struct error *fault;
 };
 
 /* mapper_value.c */
@@ -100,7 +103,8 @@ enum status mapper_template(struct making *making, const struct plan_template *t
 /* The expression as a condition; MAPPING_NONE is true. */
 enum status mapper_test(struct making *making, uint32_t expression, bool *result,
                         struct error *error) MUST_USE;
-/* One field's value, ready to stay. A list that is embedded comes from `list`. */
+/* One field's value, ready to stay. A list that is embedded comes from `list`. After a reject-class
+ * failure the cell is what there is of it: MISSING, or a list with what could be made. */
 enum status mapper_field(struct making *making, const struct mapping_field *field,
                          const struct list_state *list, struct cell *cell,
                          struct error *error) MUST_USE;
@@ -111,11 +115,12 @@ enum status mapper_keep(struct making *making, const struct cell *from, struct c
 /* mapper_record.c */
 /* Makes one record of the entity and puts it into its batch, or into the rejects; counts it. */
 enum status mapper_record(struct making *making, struct error *error) MUST_USE;
-/* True if where and when let the row through; a failing expression rejects it and gives false. */
+/* True if where and when let the row through; a failing expression rejects the record (without
+ * lists, which are not there yet) and gives false. */
 enum status mapper_admits(struct making *making, bool *admitted, struct error *error) MUST_USE;
-/* Notes a record that could not be made; `cells` are its fields so far (count of them). */
+/* Notes a record that could not be made; `cells` are those of its row (NULL: nothing is known). */
 enum status mapper_refuse(struct making *making, const struct error *reason,
-                          const struct cell *cells, uint32_t count, struct error *error) MUST_USE;
+                          const struct cell *cells, struct error *error) MUST_USE;
 enum status mapper_open_batch(struct mapper *mapper, struct entity_state *entity,
                               struct error *error) MUST_USE;
 

@@ -14,6 +14,7 @@ void mapper_lists_begin(struct mapper *mapper)
             entity->lists[i].count = 0;
             entity->lists[i].bytes = 0;
             entity->lists[i].page_too_large = false;
+            entity->lists[i].failed = false;
         }
     }
 }
@@ -29,6 +30,14 @@ static struct making making_of_parent(struct mapper *mapper, struct entity_state
     };
 }
 
+static void fail(struct list_state *list, const struct error *fault)
+{
+    if (!list->failed) {
+        error_copy(&list->fault, fault);
+        list->failed = true;
+    }
+}
+
 /* Is the list wanted for this parent? Asked once, at its first row or at the parent's end. */
 static enum status decide(struct mapper *mapper, struct list_state *list, struct error *error)
 {
@@ -39,9 +48,9 @@ static enum status decide(struct mapper *mapper, struct list_state *list, struct
     if (list->field) {
         status = mapper_test(&making, list->field->when, &wanted, error);
         if (status != STATUS_OK && mapper_is_reject(error)) {
-            list->fault = *error;
-            list->phase = LIST_FAILED;
-            return STATUS_OK;
+            fail(list, error);
+            status = STATUS_OK;
+            wanted = true;
         }
     } else {
         status = mapper_admits(&making, &wanted, error);
@@ -66,7 +75,8 @@ static enum status grow(struct list_state *list, struct error *error)
     return STATUS_OK;
 }
 
-/* One item: a MAP of the fields that are there. */
+/* One item: a MAP of the fields that are there; after a reject-class failure of those that could be
+ * made. */
 static enum status make_item(struct making *making, const struct mapping_list *list,
                              struct cell *item, struct error *error)
 {
@@ -76,12 +86,19 @@ static enum status make_item(struct making *making, const struct mapping_list *l
     if (!pairs) {
         return error_set(error, ERROR_MEMORY, list->text, "no memory for an item");
     }
+    enum status result = STATUS_OK;
     for (uint32_t i = 0; i < list->field_count; i++) {
         const struct mapping_field *field = &list->fields[i];
         struct cell *pair = &pairs[2 * (size_t)count];
-        enum status status = mapper_field(making, field, NULL, &pair[1], error);
-        if (status != STATUS_OK) {
-            return status;
+        struct error fault;
+        if (mapper_field(making, field, NULL, &pair[1], &fault) != STATUS_OK) {
+            if (result == STATUS_OK || !mapper_is_reject(&fault)) {
+                error_copy(error, &fault);
+                result = STATUS_FAILED;
+            }
+            if (!mapper_is_reject(&fault)) {
+                return STATUS_FAILED;
+            }
         }
         if (pair[1].kind != VALUE_MISSING) {
             pair[0] = cell_text(field->name, field->name_length);
@@ -91,28 +108,36 @@ static enum status make_item(struct making *making, const struct mapping_list *l
         }
     }
     *item = cell_items(VALUE_MAP, pairs, count);
-    return STATUS_OK;
+    return result;
 }
 
-static enum status refuse_page(struct mapper *mapper, struct list_state *list, struct error *error)
+static void end_page(struct list_state *list)
 {
-    struct making making = making_of_parent(mapper, list->entity);
-    struct error reason;
-    (void)error_set(&reason, ERROR_REJECT_TOO_LARGE, list->list->text,
-                    "page %lld of the list %s grows beyond %llu bytes; make its size smaller",
-                    (long long)++list->entity->page, list->list->text,
-                    (unsigned long long)mapper->record_bytes_max);
-    list->entity->counts->made++;
     list->count = 0;
     list->bytes = 0;
     list->page_too_large = false;
-    return mapper_refuse(&making, &reason, NULL, 0, error);
+    list->failed = false;
+}
+
+static enum status refuse_large_page(struct mapper *mapper, struct list_state *list,
+                                     struct error *error)
+{
+    struct making making = making_of_parent(mapper, list->entity);
+    struct error reason;
+    making.page = ++list->entity->page;
+    (void)error_set(&reason, ERROR_REJECT_TOO_LARGE, list->list->text,
+                    "page %lld of the list %s grows beyond %llu bytes; make its size smaller",
+                    (long long)making.page, list->list->text,
+                    (unsigned long long)mapper->record_bytes_max);
+    end_page(list);
+    making.fault = &reason;
+    return mapper_record(&making, error);
 }
 
 static enum status emit_page(struct mapper *mapper, struct list_state *list, struct error *error)
 {
     if (list->page_too_large) {
-        return refuse_page(mapper, list, error);
+        return refuse_large_page(mapper, list, error);
     }
     struct entity_state *entity = list->entity;
     struct arena *arena = entity->out->arena;
@@ -126,28 +151,10 @@ static enum status emit_page(struct mapper *mapper, struct list_state *list, str
     making.page = ++entity->page;
     making.list = &cell;
     making.bytes = list->bytes;
+    making.fault = list->failed ? &list->fault : NULL;
     enum status status = mapper_record(&making, error);
-    list->count = 0;
-    list->bytes = 0;
+    end_page(list);
     return status;
-}
-
-/* A list's item can't be made: the record that embeds it is rejected, or the page that would hold
- * it. */
-static enum status item_failed(struct mapper *mapper, struct list_state *list, struct error *error)
-{
-    if (!mapper_is_reject(error)) {
-        return STATUS_FAILED;
-    }
-    if (list->field) {
-        list->fault = *error;
-        list->phase = LIST_FAILED;
-        return STATUS_OK;
-    }
-    struct error reason = *error;
-    struct making making = making_of_parent(mapper, list->entity);
-    list->entity->counts->made++;
-    return mapper_refuse(&making, &reason, NULL, 0, error);
 }
 
 static enum status add_item(struct mapper *mapper, struct list_state *list, const struct cell *row,
@@ -167,15 +174,22 @@ static enum status add_item(struct mapper *mapper, struct list_state *list, cons
                             .entity = entity,
                             .arena = entity->out->arena};
     bool wanted = true;
+    /* what fails rejects the record or page that holds the item; whole, with what there is of it */
     status = mapper_test(&making, list->list->where, &wanted, error);
+    if (status != STATUS_OK && mapper_is_reject(error)) {
+        fail(list, error);
+        wanted = true;
+        status = STATUS_OK;
+    }
     if (status == STATUS_OK && wanted && !list->page_too_large) {
         status = make_item(&making, list->list, &list->items[list->count], error);
+        if (status != STATUS_OK && mapper_is_reject(error)) {
+            fail(list, error);
+            status = STATUS_OK;
+        }
     }
-    if (status != STATUS_OK) {
-        return item_failed(mapper, list, error);
-    }
-    if (!wanted) {
-        return STATUS_OK;
+    if (status != STATUS_OK || !wanted) {
+        return status;
     }
     list->count++;
     list->bytes += making.bytes + sizeof(struct cell);

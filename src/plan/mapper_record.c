@@ -41,10 +41,15 @@ static struct cell kept_for_reject(struct mapper *mapper, const struct cell *fro
     return mapper_keep(&keeping, from, &copy, &ignored) == STATUS_OK ? copy : cell_null();
 }
 
-static enum status reject_map(struct making *making, const struct cell *cells, uint32_t count,
-                              struct cell *map, struct error *error)
+static enum status reject_map(struct making *making, const struct cell *cells, struct cell *map,
+                              struct error *error)
 {
     struct mapper *mapper = making->mapper;
+    if (cells != NULL && making->entity->mapping->document_star) {
+        *map = kept_for_reject(mapper, cells); /* it is a MAP already */
+        return STATUS_OK;
+    }
+    uint32_t count = cells != NULL ? making->entity->mapping->field_count : 0;
     struct cell *pairs =
         arena_allocate(mapper->reject_arena, ((size_t)count * 2 + 1) * sizeof *pairs);
     uint32_t kept = 0;
@@ -85,7 +90,7 @@ static enum status grow_rejects(struct mapper *mapper, struct error *error)
 }
 
 enum status mapper_refuse(struct making *making, const struct error *reason,
-                          const struct cell *cells, uint32_t count, struct error *error)
+                          const struct cell *cells, struct error *error)
 {
     struct mapper *mapper = making->mapper;
     enum error_code code = reason->code;
@@ -97,7 +102,7 @@ enum status mapper_refuse(struct making *making, const struct error *reason,
     }
     struct mapper_reject *reject = &mapper->rejects[mapper->reject_count];
     *reject = (struct mapper_reject){.entity = making->entity->entity->number, .code = code};
-    status = reject_map(making, cells, count, &reject->record, error);
+    status = reject_map(making, cells, &reject->record, error);
     uint32_t keys = key_count(mapper);
     struct cell *key = arena_allocate(mapper->reject_arena, ((size_t)keys + 1) * sizeof *key);
     reject->reason = arena_copy_string(mapper->reject_arena, text);
@@ -136,8 +141,11 @@ enum status mapper_admits(struct making *making, bool *admitted, struct error *e
     if (!mapper_is_reject(error)) {
         return status;
     }
-    making->entity->counts->made++;
-    return mapper_refuse(making, error, NULL, 0, error);
+    struct error fault = *error;
+    making->fault = &fault;
+    status = mapper_record(making, error);
+    making->fault = NULL;
+    return status;
 }
 
 static enum status check_key(const struct mapping_field *field, const struct cell *cell,
@@ -150,34 +158,45 @@ static enum status check_key(const struct mapping_field *field, const struct cel
     return STATUS_OK;
 }
 
-static enum status make_fields(struct making *making, struct cell *cells, uint32_t *made,
-                               struct error *error)
+/* A reject holds all fields that can be made: the first failure is the reason, the others go on. */
+static enum status make_fields(struct making *making, struct cell *cells, struct error *error)
 {
     const struct mapping *mapping = making->entity->mapping;
     uint32_t list = 0;
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < mapping->field_count && status == STATUS_OK; i++) {
+    enum status result = STATUS_OK;
+    if (making->fault != NULL) {
+        error_copy(error, making->fault);
+        result = STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < mapping->field_count; i++) {
         const struct mapping_field *field = &mapping->fields[i];
         const struct list_state *state = NULL;
+        struct error fault;
         if (field->kind == FIELD_EMBED) {
             state = &making->entity->lists[list++];
             making->bytes += state->bytes;
         }
-        status = mapper_field(making, field, state, &cells[i], error);
-        if (status == STATUS_OK) {
-            *made = i + 1;
-            status = check_key(field, &cells[i], error);
-        } else if (!error->object[0]) {
-            error_context(error, "field %s: ", field->name);
+        enum status status = mapper_field(making, field, state, &cells[i], &fault);
+        if (status != STATUS_OK && !fault.object[0]) {
+            error_context(&fault, "field %s: ", field->name);
+        } else if (status == STATUS_OK) {
+            status = check_key(field, &cells[i], &fault);
+        }
+        if (status != STATUS_OK && (result == STATUS_OK || !mapper_is_reject(&fault))) {
+            error_copy(error, &fault);
+            result = status;
+            if (!mapper_is_reject(&fault)) {
+                return status;
+            }
         }
     }
-    if (status == STATUS_OK && making->bytes > making->mapper->record_bytes_max &&
+    if (result == STATUS_OK && making->bytes > making->mapper->record_bytes_max &&
         !making->borrow) {
-        status =
+        result =
             error_set(error, ERROR_REJECT_TOO_LARGE, NULL, "the record grows beyond %llu bytes",
                       (unsigned long long)making->mapper->record_bytes_max);
     }
-    return status;
+    return result;
 }
 
 static bool is_left_out(const struct mapping *mapping, const struct cell *name)
@@ -221,8 +240,8 @@ static enum status document_with_star(struct making *making, const struct cell *
     return STATUS_OK;
 }
 
-static enum status fill_row(struct making *making, struct cell *cells, uint32_t *made,
-                            struct error *error)
+/* After a reject-class failure the fields stand all the same. */
+static enum status fill_row(struct making *making, struct cell *cells, struct error *error)
 {
     struct mapper *mapper = making->mapper;
     const struct mapping *mapping = making->entity->mapping;
@@ -234,9 +253,13 @@ static enum status fill_row(struct making *making, struct cell *cells, uint32_t 
             return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
         }
     }
-    enum status status = make_fields(making, fields, made, error);
-    if (status == STATUS_OK && mapping->document_star) {
-        status = document_with_star(making, mapper->parent, fields, cells, error);
+    enum status status = make_fields(making, fields, error);
+    if (mapping->document_star && (status == STATUS_OK || mapper_is_reject(error))) {
+        struct error ignored;
+        if (document_with_star(making, mapper->parent, fields, cells, &ignored) != STATUS_OK) {
+            error_copy(error, &ignored);
+            return STATUS_FAILED;
+        }
     }
     uint32_t width = own_width(making->entity);
     for (uint32_t i = 0; i < key_count(mapper) && status == STATUS_OK; i++) {
@@ -252,21 +275,19 @@ enum status mapper_record(struct making *making, struct error *error)
     struct entity_state *entity = making->entity;
     enum status status = mapper_open_batch(mapper, entity, error);
     struct cell *cells = status == STATUS_OK ? batch_append(entity->out) : NULL;
-    uint32_t made = 0;
     if (!cells) {
         return status == STATUS_OK ? error_set(error, ERROR_MEMORY, NULL, "no memory for a batch")
                                    : status;
     }
     making->arena = entity->out->arena;
     entity->counts->made++;
-    status = fill_row(making, cells, &made, error);
+    status = fill_row(making, cells, error);
     if (status == STATUS_OK) {
         return status;
     }
     if (mapper_is_reject(error)) {
         struct error reason = *error;
-        status = mapper_refuse(making, &reason, entity->mapping->document_star ? NULL : cells,
-                               entity->mapping->document_star ? 0 : made, error);
+        status = mapper_refuse(making, &reason, cells, error);
     }
     batch_drop_last(entity->out);
     return status;

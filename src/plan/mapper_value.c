@@ -260,9 +260,6 @@ static enum status list_value(struct making *making, const struct list_state *li
         return error_set(error, ERROR_REJECT_TOO_LARGE, list->list->text,
                          "the list %s grows beyond %llu bytes; cut it with pages:",
                          list->list->text, (unsigned long long)making->mapper->record_bytes_max);
-    case LIST_FAILED:
-        error_copy(error, &list->fault);
-        return STATUS_FAILED;
     default:
         break;
     }
@@ -274,7 +271,18 @@ static enum status list_value(struct making *making, const struct list_state *li
         memcpy(items, list->items, list->count * sizeof *items);
     }
     *cell = cell_items(VALUE_LIST, items, list->count);
-    return making->mapper->shared->target_nested ? STATUS_OK : as_json(making, cell, cell, error);
+    if (!making->mapper->shared->target_nested) {
+        enum status status = as_json(making, cell, cell, error);
+        if (status != STATUS_OK) {
+            *cell = cell_missing();
+            return status;
+        }
+    }
+    if (list->failed) {
+        error_copy(error, &list->fault);
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
 }
 
 /* The value before nulls, default and cast. */
@@ -333,6 +341,9 @@ enum status mapper_field(struct making *making, const struct mapping_field *fiel
         status = raw_value(making, field, list, cell, error);
     }
     if (status != STATUS_OK) {
+        if (field->kind != FIELD_EMBED) {
+            *cell = cell_missing();
+        }
         return status;
     }
     if (there) {
@@ -345,15 +356,16 @@ enum status mapper_field(struct making *making, const struct mapping_field *fiel
         status =
             convert_value(cell, &field->type, field->allow_loss, making->arena, &converted, error);
         if (status != STATUS_OK) {
+            *cell = cell_missing();
             return status;
         }
         *cell = converted;
     }
     /* Made values live in the arena already; only those of the row may have to be copied. */
     if (field->kind == FIELD_VALUE) {
-        struct cell kept;
+        struct cell kept = cell_missing();
         status = mapper_keep(making, cell, &kept, error);
-        *cell = kept;
+        *cell = status == STATUS_OK ? kept : cell_missing();
     } else {
         making->bytes += 16 + (cell->kind == VALUE_TEXT ? cell->length : 0);
     }

@@ -199,6 +199,7 @@ static void resolve_all(struct resolver *resolver)
     make_entities(resolver);
     if (!resolve_stopped(resolver)) {
         make_tables(resolver);
+        widened_note(resolver);
         mark_streams(resolver);
     }
 }

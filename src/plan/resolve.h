@@ -294,6 +294,10 @@ void document_resolve(struct resolver *resolver);
 /* resolve_copy.c */
 void copy_resolve(struct resolver *resolver);
 
+/* resolve_widened.c */
+/* Notes on fields whose values the target keeps in another form. */
+void widened_note(struct resolver *resolver);
+
 /* keys.c */
 void keys_prove(struct resolver *resolver, const struct table_builder *table,
                 struct plan_table *result);

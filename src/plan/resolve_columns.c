@@ -90,7 +90,13 @@ static void add_column(struct resolver *resolver, const struct table_builder *ta
     column->not_null = field->origin != NULL && field->origin->not_null;
     if (null != NULL) {
         column->not_null = plan_node_is_word(null, "false");
+        if (field->is_key && !column->not_null) {
+            plan_fault(
+                &resolver->faults, ERROR_PLAN_INVALID, null, "take the column out of the key",
+                "'%s' is in the key of table '%s', it can't be null", field->name, table->name);
+        }
     }
+    column->not_null |= field->is_key;
     if (resolver->same_engine && field->origin != NULL) {
         column->default_text =
             field->origin->generated == GENERATED_NO ? field->origin->default_text : NULL;
@@ -120,7 +126,7 @@ static void merge_column(struct resolver *resolver, const struct table_builder *
                          const struct entity_builder *entity, const struct mapping_field *field,
                          struct schema_column *column)
 {
-    column->not_null &= field->origin != NULL && field->origin->not_null;
+    column->not_null &= field->is_key || (field->origin != NULL && field->origin->not_null);
     enum value_kind kind = field->type.kind;
     if (kind == column->type.kind || (is_number(kind) && is_number(column->type.kind))) {
         return;

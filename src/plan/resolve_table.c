@@ -141,8 +141,9 @@ static void check_key_field(struct resolver *resolver, const struct table_builde
         }
         return;
     }
-    field->is_key = required;
-    if (!required) {
+    /* a copy of the whole table keeps what its key has, NULLs too */
+    field->is_key = required || table->whole == NULL;
+    if (!field->is_key) {
         return;
     }
     if (field->when != MAPPING_NONE) {

@@ -206,7 +206,12 @@ static void show_reject(struct plan_test *test, const struct mapper_reject *reje
     for (uint32_t i = 0; i < reject->source_key_count; i++) {
         show_cell(test, &reject->source_key[i]);
     }
-    buffer_format(&test->out, ": %s\n", reject->reason);
+    buffer_format(&test->out, ": %s", reject->reason);
+    if (test->show_rejects) {
+        buffer_append_byte(&test->out, ' ');
+        show_cell(test, &reject->record);
+    }
+    buffer_append_byte(&test->out, '\n');
 }
 
 static void take(struct plan_test *test, struct mapper *mapper)

@@ -359,6 +359,80 @@ static void failing_values_are_rejected(void **state)
     assert_non_null(strstr(plan_test_run(&shop), "t REJECT expression 1: "));
 }
 
+/* A reject can be mended only if it holds all that could be made. */
+static void rejects_hold_the_other_fields(void **state)
+{
+    (void)state;
+    shop.show_rejects = true;
+    plan_test_records(
+        &shop,
+        "  t: { key: { partition: PK }, from: Artist, where: ArtistId > 2, fields: { A: { column: "
+        "ArtistId }, PK: \"N#{Name}\", Z: \"z{ArtistId}\" } }\n",
+        "t REJECT key-null 3: the key field PK is null {\"A\":3,\"Z\":\"z3\"}\n");
+    plan_test_expect(
+        &shop, plan_test_tables(
+                   &shop, "  t: { key: { partition: Id }, from: Invoice, where: InvoiceId = 1, "
+                          "fields: { Id: { column: InvoiceId }, D: { column: InvoiceDate, cast: "
+                          "int64 }, L: { embed: InvoiceLine, fields: { Q: { column: Quantity }, N: "
+                          "{ sql: \"abs(-9223372036854775807 - Quantity)\" } } }, Z: "
+                          "\"z{InvoiceId}\" } }\n"));
+    const char *out = plan_test_run(&shop);
+    assert_non_null(strstr(out, "t REJECT type 1: "));
+    assert_non_null(strstr(out, "{\"Id\":1,\"L\":[{\"Q\":1},{\"Q\":1}],\"Z\":\"z1\"}\n"));
+    assert_int_equal(shop.counts[0].made, 1);
+    assert_int_equal(shop.counts[0].rejected, 1);
+    plan_test_expect(
+        &shop, plan_test_tables(&shop, "  t: { key: { partition: ArtistId }, from: Artist, where: "
+                                       "\"abs(-9223372036854775807 - ArtistId) > 0\" }\n"));
+    assert_non_null(strstr(plan_test_run(&shop), "t REJECT expression 1: "));
+    assert_non_null(strstr(plan_test_run(&shop), "{\"ArtistId\":1,\"Name\":\"AC/DC\"}\n"));
+}
+
+/* A page with an item that can't be made is a reject with its other items; the rest goes on. */
+static void pages_with_failing_items_are_rejected(void **state)
+{
+    (void)state;
+    shop.show_rejects = true;
+    plan_test_expect(
+        &shop,
+        plan_test_tables(
+            &shop,
+            "  t:\n"
+            "    key: { partition: PK, sort: SK }\n"
+            "    entities:\n"
+            "      c: { from: Customer, where: CustomerId = 2, fields: { PK: \"C#{CustomerId}\", SK: "
+            "P, L: { embed: Invoice.InvoiceLine, when: \"1 = 0\", order: InvoiceLineId, fields: { I: "
+            "{ column: InvoiceLineId }, N: { sql: \"CASE InvoiceLineId WHEN 2 THEN "
+            "abs(-9223372036854775807 - Quantity) END\" } } } } }\n"
+            "      p: { pages: c.L, size: 2, fields: { PK: \"C#{CustomerId}\", SK: \"{$page}\", L: "
+            "{ column: $list } } }\n"));
+    const char *out = plan_test_run(&shop);
+    assert_non_null(strstr(out, "p REJECT expression 2: "));
+    assert_non_null(strstr(out, " {\"PK\":\"C#2\",\"SK\":\"1\",\"L\":[{\"I\":1},{\"I\":2}]}\n"));
+    assert_non_null(strstr(out, "p {PK:\"C#2\",SK:\"2\",L:[{\"I\":3},{\"I\":4}]}\n"));
+    assert_int_equal(shop.counts[1].made, 2);
+    assert_int_equal(shop.counts[1].rejected, 1);
+}
+
+static void null_keys_are_rejected_by_sql_targets_too(void **state)
+{
+    (void)state;
+    plan_test_records(&shop,
+                      "  t: { key: [PK], from: Artist, fields: { PK: \"N#{Name}\", Id: { column: "
+                      "ArtistId } } }\n",
+                      "t {PK:\"N#AC/DC\",Id:1}\nt {PK:\"N#Accept\",Id:2}\n"
+                      "t REJECT key-null 3: the key field PK is null\n");
+    assert_true(shop.plan->tables[0].target.columns[0].not_null);
+    plan_test_records(&shop, "  t: { key: [Name], from: Artist }\n",
+                      "t {ArtistId:1,Name:\"AC/DC\"}\nt {ArtistId:2,Name:\"Accept\"}\n"
+                      "t REJECT key-null 3: a key field is null\n");
+    plan_test_expect_code(
+        &shop,
+        plan_test_tables(&shop,
+                         "  t: { key: [Name], columns: { Name: { null: true } }, from: Artist }\n"),
+        ERROR_PLAN_INVALID, "it can't be null");
+}
+
 static void lists_that_grow_too_large_are_rejected(void **state)
 {
     (void)state;
@@ -527,6 +601,9 @@ int main(void)
         WITH_SHOP(queries_and_views),
         WITH_SHOP(null_keys_are_rejected),
         WITH_SHOP(failing_values_are_rejected),
+        WITH_SHOP(rejects_hold_the_other_fields),
+        WITH_SHOP(pages_with_failing_items_are_rejected),
+        WITH_SQL(null_keys_are_rejected_by_sql_targets_too),
         WITH_SHOP(lists_that_grow_too_large_are_rejected),
         WITH_SHOP(json_is_yaml),
         WITH_SHOP(streams_to_other_engines_drop_nulls_in_place),

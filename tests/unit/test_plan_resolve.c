@@ -268,7 +268,7 @@ static void expressions_can_not_do_harm(void **state)
 static void texts_without_end_are_rejected(void **state)
 {
     (void)state;
-    char *text = arena_copy_string(shop.arena, "'aaaaaaaaaa'");
+    char *text = arena_copy_string(shop.arena, "replace(ArtistId, '1', 'aaaaaaaaaa')");
     for (int i = 0; i < 9; i++) {
         text = arena_format(shop.arena, "replace(%s, 'a', 'aaaaaaaaaa')", text);
     }
@@ -280,6 +280,52 @@ static void texts_without_end_are_rejected(void **state)
                                              "{ sql: \"length(%s)\" } } }\n",
                                              text)));
     assert_non_null(strstr(plan_test_run(&shop), "REJECT expression 1"));
+}
+
+#define ARTIST_SQL(text)                                                                          \
+    "  t: { key: { partition: Id }, from: Artist, fields: { Id: { column: ArtistId }, X: { sql: " \
+    "\"" text "\" } } }\n"
+
+/* What fails for every record, or depends on the moment, is a fault of the plan. */
+static void the_time_of_day_is_a_fault(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {
+        ARTIST_SQL("datetime('now')"),
+        ARTIST_SQL("Name || DateTime ( 'NOW' )"),
+        ARTIST_SQL("date(Name, 'localtime')"),
+        ARTIST_SQL("Name || time('12:00', 'utc')"),
+        ARTIST_SQL("CASE WHEN Name IS NULL THEN date('now') END"),
+        ARTIST_SQL("ArtistId + julianday( )"),
+        ARTIST_SQL("datetime(lower('NOW'))"),
+        ARTIST_SQL("abs(-9223372036854775807 - 1)"),
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        plan_test_expect_code(&shop, plan_test_tables(&shop, wrong[i]), ERROR_PLAN_INVALID,
+                              "p.yaml:3:92: in the expression '");
+    }
+    static const char *const right[] = {
+        ARTIST_SQL("CASE Name WHEN 'now' THEN 'utc' ELSE date('2009-01-01', '+1 day') END"),
+        ARTIST_SQL("Name || ' date(''now'')' /* date('now') */ -- date('now')\\n"),
+        ARTIST_SQL("replace('now', 'n', date(Name))"),
+    };
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+        plan_test_expect(&shop, plan_test_tables(&shop, right[i]));
+    }
+}
+
+static void widened_fields_are_told(void **state)
+{
+    (void)state;
+    plan_test_expect(
+        &shop, plan_test_tables(
+                   &shop, "  t: { key: { partition: InvoiceId }, from: Invoice, fields: { \"*\": "
+                          "copy, Lines: { embed: InvoiceLine, fields: { UnitPrice: copy } } } }\n"
+                          "  u: { key: { partition: ArtistId }, from: Artist }\n"));
+    assert_int_equal(shop.plan->note_count, 1);
+    assert_string_equal(shop.plan->notes[0].object, "t");
+    assert_non_null(strstr(shop.plan->notes[0].text, "Total, UnitPrice (NUMERIC(10,2)): widened"));
+    assert_int_equal(shop.plan->notes[0].level, PLAN_NOTE_INFO);
 }
 
 /* ---------------------------------------------------------------- proposals */
@@ -332,6 +378,8 @@ int main(void)
         WITH_SHOP(expressions_give_values),
         WITH_SHOP(expressions_can_not_do_harm),
         WITH_SHOP(texts_without_end_are_rejected),
+        WITH_SHOP(the_time_of_day_is_a_fault),
+        WITH_SHOP(widened_fields_are_told),
         cmocka_unit_test(proposals_are_plans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
