@@ -13,14 +13,15 @@ void reject_find_key(const struct run *run, const struct plan_stream *stream,
     } else if (batch->envelopes != NULL && batch->envelopes[row].source_key_count > 0) {
         reject->key = batch->envelopes[row].source_key;
         reject->key_count = batch->envelopes[row].source_key_count;
-    } else if (stream->identity && stream->key_columns != NULL) {
-        reject->key = cells;
-        reject->key_positions = stream->key_columns;
-        reject->key_count = stream->key_count;
     } else {
         uint32_t fields = batch->shape != NULL ? batch->shape->field_count : 1;
-        reject->key = cells + fields;
-        reject->key_count = batch->width > fields ? batch->width - fields : 0;
+        uint32_t behind = batch->width > fields ? batch->width - fields : 0;
+        /* a mapped record has all of its key behind the fields; one passed on as it was read has
+         * what is no field there, if anything */
+        bool passed = stream->key_columns != NULL && behind < stream->key_count;
+        reject->key = passed ? cells : cells + fields;
+        reject->key_positions = passed ? stream->key_columns : NULL;
+        reject->key_count = passed ? stream->key_count : behind;
     }
 }
 
