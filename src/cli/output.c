@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "cli/help.h"
 #include "model/json_writer.h"
 #include "observe/table.h"
 #include <errno.h>
@@ -13,9 +14,16 @@
 
 enum { FAULT_BYTES_MAX = 2000 };
 
+/* No error ends without a next step: where the place of the fault knew none, its code does. */
 int cli_fail(const struct error *error)
 {
-    log_write_error(error);
+    struct error told;
+    const char *advice = help_error_advice(error->code);
+    error_copy(&told, error);
+    if (told.hint[0] == '\0' && advice != NULL) {
+        error_hint(&told, "%s", advice);
+    }
+    log_write_error(&told);
     return error_exit_status(error);
 }
 

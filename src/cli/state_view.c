@@ -234,6 +234,9 @@ bool state_view_append(const char *json, bool running, bool color, struct state_
     append_status(state, running, out);
     append_member("started", state, "started_at", out);
     append_member("updated", state, "updated_at", out);
+    if (json_is_true(json_object_get(state, "mixed_snapshot"))) {
+        buffer_append_string(out, "snapshot mixed: chunks show the source at different times\n");
+    }
     buffer_append_byte(out, '\n');
     append_tables(state, color, &sums, out);
     append_rate(state, running, &sums, watch, out);
