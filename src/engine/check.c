@@ -46,7 +46,7 @@ static enum status add_line(struct report *report, const char ***lines, uint32_t
                             uint32_t *capacity, const char *line, struct error *error)
 {
     struct arena *arena = report->out->arena;
-    if (*count == *capacity) {
+    if (*lines == NULL || *count == *capacity) {
         uint32_t wanted = *capacity == 0 ? 16 : *capacity * 2;
         const char **grown = arena_allocate_zeroed(arena, wanted, sizeof(*grown));
         if (grown == NULL) {
@@ -220,7 +220,7 @@ static enum status take_parcel(void *context, struct parcel *parcel)
             position++;
         }
         sampled->made[position] += batch->row_count;
-        uint32_t fields = batch->shape == NULL ? 1 : batch->shape->field_count;
+        uint32_t fields = batch_shape_width(batch->shape);
         for (uint32_t row = 0; row < batch->row_count; row++) {
             for (uint32_t field = 0; field < fields; field++) {
                 sampled->bytes[position] += value_bytes(&batch_row(batch, row)[field]) + 8;

@@ -123,9 +123,14 @@ struct parts {
     struct cell source;
 };
 
+/* `shape` NULL: documents, one cell that is the record. */
 static enum status fill_cells(const struct cell *record, const struct shape *shape,
                               struct cell *cells, struct error *error)
 {
+    if (shape == NULL) {
+        cells[0] = *record;
+        return STATUS_OK;
+    }
     for (uint32_t i = 0; i < shape->field_count; i++) {
         cells[i] = cell_missing();
     }
@@ -206,10 +211,11 @@ enum status mended_line_check(const struct plan *plan, const char *line, size_t 
     if (mended_line_scan(plan, line, length, &mended, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const struct shape *shape = plan->entities[mended.entity].shape;
+    const struct shape *shape = plan_entity_batch_shape(&plan->entities[mended.entity]);
     struct arena *arena = arena_create(0);
     struct cell *cells =
-        arena == NULL ? NULL : arena_allocate_zeroed(arena, shape->field_count, sizeof(*cells));
+        arena == NULL ? NULL
+                      : arena_allocate_zeroed(arena, batch_shape_width(shape), sizeof(*cells));
     enum status status = cells == NULL
                              ? error_set(error, ERROR_MEMORY, NULL, "no memory for a line")
                              : read_parts(line, length, arena, &parts, error);
@@ -224,7 +230,7 @@ enum status mended_line_append(const char *line, size_t length, struct batch *ba
                                struct error *error)
 {
     struct parts parts;
-    uint32_t fields = batch->shape->field_count;
+    uint32_t fields = batch_shape_width(batch->shape);
     char *copy = arena_copy(batch->arena, line, length);
     if (copy == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");

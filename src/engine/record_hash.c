@@ -39,7 +39,7 @@ enum status record_hash(struct record_hasher *hasher, const struct batch *batch,
                         struct canonical_hash *hash, struct error *error)
 {
     const struct cell *cells = batch_row(batch, row);
-    uint32_t count = batch->shape == NULL ? 1 : batch->shape->field_count;
+    uint32_t count = batch_shape_width(batch->shape);
     if (reserve_cells(hasher, count, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -6,7 +6,7 @@ void reject_find_key(const struct run *run, const struct plan_stream *stream,
 {
     const struct cell *cells = batch_row(batch, row);
     if (run->loads_rejects) {
-        const struct cell *extra = cells + batch->shape->field_count;
+        const struct cell *extra = cells + batch_shape_width(batch->shape);
         reject->key = extra;
         reject->key_count = extra[0].kind == VALUE_MAP;
         reject->source = extra[1].length > 0 ? extra[1].text : NULL;
@@ -14,7 +14,7 @@ void reject_find_key(const struct run *run, const struct plan_stream *stream,
         reject->key = batch->envelopes[row].source_key;
         reject->key_count = batch->envelopes[row].source_key_count;
     } else {
-        uint32_t fields = batch->shape != NULL ? batch->shape->field_count : 1;
+        uint32_t fields = batch_shape_width(batch->shape);
         uint32_t behind = batch->width > fields ? batch->width - fields : 0;
         /* a mapped record has all of its key behind the fields; one passed on as it was read has
          * what is no field there, if anything */

@@ -56,9 +56,10 @@ static enum status turn_line(struct turning *turning, const char *line, size_t l
         return STATUS_FAILED;
     }
     struct batch **batch = &turning->batches[mended.entity];
-    const struct shape *shape = plan->entities[mended.entity].shape;
+    const struct shape *shape = plan_entity_batch_shape(&plan->entities[mended.entity]);
     if (*batch == NULL) {
-        *batch = batch_create(shape, shape->field_count + MENDED_EXTRA_CELLS, turning->line_count);
+        *batch =
+            batch_create(shape, batch_shape_width(shape) + MENDED_EXTRA_CELLS, turning->line_count);
         if (*batch == NULL) {
             return error_set(error, ERROR_MEMORY, NULL, "no memory for records");
         }

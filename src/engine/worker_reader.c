@@ -145,7 +145,7 @@ static enum status pass_batch(struct reading *reading, struct batch *batch, stru
     const struct plan_entity *entity =
         &reading->worker->copy->session->plan->entities[stream->entities[0]];
     batch->entity = entity->number;
-    batch->shape = entity->shape;
+    batch->shape = plan_entity_batch_shape(entity);
     parcel->batches[0] = batch;
     reading->tallies[0].made += rows;
     reading->root_rows += rows;

@@ -78,6 +78,11 @@ static inline void batch_drop_last(struct batch *batch)
 {
     batch->row_count--;
 }
+/* Cells that are the record itself. */
+static inline uint32_t batch_shape_width(const struct shape *shape)
+{
+    return shape == NULL ? 1 : shape->field_count;
+}
 static inline struct cell *batch_row(const struct batch *batch, uint32_t row)
 {
     return batch->cells + (size_t)row * batch->width;

@@ -54,10 +54,10 @@ static enum status make_states(struct mapper *mapper, struct error *error)
     mapper->entities = calloc((size_t)stream->entity_count + 1, sizeof *mapper->entities);
     mapper->counts = calloc((size_t)stream->entity_count + 1, sizeof *mapper->counts);
     mapper->aggregates = calloc((size_t)shared->aggregate_count + 1, sizeof *mapper->aggregates);
-    mapper->statements = calloc((size_t)shared->expression_count + 1, sizeof *mapper->statements);
+    mapper->statements = calloc((size_t)shared->expression_count + 1, sizeof(sqlite3_stmt *));
     mapper->expression_values = calloc(values, sizeof *mapper->expression_values);
     mapper->slots = calloc((size_t)shared->name_count + 1, sizeof *mapper->slots);
-    mapper->taken = calloc((size_t)stream->entity_count + 1, sizeof *mapper->taken);
+    mapper->taken = calloc((size_t)stream->entity_count + 1, sizeof(struct batch *));
     mapper->scratch = arena_create(0);
     if (!mapper->entities || !mapper->counts || !mapper->aggregates || !mapper->statements ||
         !mapper->expression_values || !mapper->slots || !mapper->taken || !mapper->scratch) {
@@ -336,7 +336,7 @@ static enum status map_rows(struct mapper *mapper, struct batch *batch, struct e
     for (uint32_t e = 0; e < mapper->entity_count && status == STATUS_OK; e++) {
         struct entity_state *entity = &mapper->entities[e];
         uint32_t own = entity->mapping->document_star ? 1 : entity->mapping->field_count;
-        const struct shape *shape = entity->mapping->document_star ? NULL : entity->entity->shape;
+        const struct shape *shape = plan_entity_batch_shape(entity->entity);
         entity->out =
             batch_create_sharing(batch, shape, own + mapper->shared->key_count, batch->row_count);
         if (!entity->out) {

@@ -21,7 +21,7 @@ enum status mapper_open_batch(struct mapper *mapper, struct entity_state *entity
     if (entity->out) {
         return STATUS_OK;
     }
-    const struct shape *shape = entity->mapping->document_star ? NULL : entity->entity->shape;
+    const struct shape *shape = plan_entity_batch_shape(entity->entity);
     entity->out = batch_create(shape, own_width(entity) + key_count(mapper), OWN_BATCH_ROWS);
     if (!entity->out) {
         return error_set(error, ERROR_MEMORY, entity->entity->name, "no memory for a batch");

@@ -44,11 +44,16 @@ struct plan_entity {
     const char *name;
     uint32_t table;
     uint32_t stream;
-    const struct shape *shape;    /* of the records made */
+    const struct shape *shape;    /* of the records made; without fields: documents */
     const struct mapping *mapping;
     bool is_pages;
     const char *from_text;        /* "Track", "query": for check and the report */
 };
+/* The shape of its batches: NULL for documents. */
+static inline const struct shape *plan_entity_batch_shape(const struct plan_entity *entity)
+{
+    return entity->shape->field_count > 0 ? entity->shape : NULL;
+}
 
 struct plan_table {
     struct target_table target;

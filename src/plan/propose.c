@@ -11,6 +11,41 @@ static void column_list(struct buffer *out, struct column_list columns)
     buffer_append_byte(out, ']');
 }
 
+static void write_unknown_field(struct buffer *out, const char *name)
+{
+    buffer_append_string(out, "      ");
+    propose_append_scalar(out, name);
+    buffer_append_string(out, ": { column: ");
+    propose_append_quoted(out, name);
+    buffer_append_string(out, ", cast: text }\n");
+}
+
+/* Of documents at most the key is known, and its types where the catalogue says them. */
+static void write_known_fields(struct buffer *out, const struct schema_table *table)
+{
+    buffer_append_string(out, "      # and each further field: NAME: { column: NAME, cast: text }, "
+                              "or int64, decimal(10,2) …\n");
+    for (uint32_t i = 0; i < table->primary_key.count; i++) {
+        if (schema_find_column(table, table->primary_key.names[i]) < 0) {
+            write_unknown_field(out, table->primary_key.names[i]);
+        }
+    }
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const struct schema_column *column = &table->columns[i];
+        bool known = column->type.kind != VALUE_MISSING && column->type.kind != VALUE_NULL;
+        if (!known) {
+            write_unknown_field(out, column->name);
+            continue;
+        }
+        buffer_append_string(out, "      ");
+        propose_append_scalar(out, column->name);
+        buffer_append_string(out, ": copy\n");
+    }
+    if (table->primary_key.count + table->column_count == 0) {
+        write_unknown_field(out, "NAME");
+    }
+}
+
 void propose_write_tables(struct proposal *proposal)
 {
     struct buffer *out = proposal->out;
@@ -27,7 +62,12 @@ void propose_write_tables(struct proposal *proposal)
         }
         buffer_append_string(out, "    from: ");
         propose_append_quoted(out, table->name);
-        buffer_append_string(out, "\n    fields:\n      \"*\": copy\n");
+        buffer_append_string(out, "\n    fields:\n");
+        if (proposal->documents) {
+            write_known_fields(out, table);
+        } else {
+            buffer_append_string(out, "      \"*\": copy\n");
+        }
     }
 }
 
@@ -55,7 +95,8 @@ enum status plan_propose(const char *source_uri, struct database *source,
                          struct buffer *yaml, struct error *error)
 {
     struct proposal proposal = {.arena = arena_create(0), .out = yaml};
-    (void)source;
+    proposal.documents = (source->capabilities & CAPABILITY_FREE_FIELDS) != 0 &&
+                         (source->capabilities & CAPABILITY_SQL_SCHEMA) == 0;
     if (!proposal.arena) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
     }
@@ -64,7 +105,11 @@ enum status plan_propose(const char *source_uri, struct database *source,
         write_head(&proposal, source_uri, target_uri);
         if (target->capabilities & CAPABILITY_SQL_SCHEMA) {
             buffer_append_string(
-                yaml, "# One target table a source table. \"*\": copy takes every column under "
+                yaml,
+                proposal.documents
+                    ? "# One target table a source table. The source's records have no fixed "
+                      "columns:\n# name the fields that the target's tables get.\n"
+                    : "# One target table a source table. \"*\": copy takes every column under "
                       "its own name;\n# a field named beside it wins: Price: { column: Total }, "
                       "Note: { drop: true }, Full: \"{First} {Last}\"\n");
             propose_write_tables(&proposal);

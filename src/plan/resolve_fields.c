@@ -20,8 +20,11 @@ static void document_star(struct resolver *resolver, struct entity_builder *enti
     entity->document_star = true;
     if (!resolver->target_free) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, place,
-                   "name each field: NAME: { column: NAME, cast: text }",
-                   "the source's records have no fixed columns, the target's have");
+                   resolver->document != NULL
+                       ? "name each field: NAME: { column: NAME, cast: text }"
+                       : "write a plan that names each field (`transhume init SRC DST` begins one)",
+                   "the records of %s have no fixed columns, those of the target have",
+                   entity->from_text);
     }
     for (uint32_t i = 0; fields != NULL && i < fields->count; i++) {
         const char **name = resolve_add(resolver, &entity->star_except, sizeof *name);

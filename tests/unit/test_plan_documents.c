@@ -68,7 +68,7 @@ static void sql_targets_want_types(void **state)
     (void)state;
     open_folder("sqlite");
     plan_test_expect_code(&folder, plan_test_tables(&folder, "  t: { key: [PK], from: people }\n"),
-                          ERROR_PLAN_INVALID, "the source's records have no fixed columns");
+                          ERROR_PLAN_INVALID, "the records of people have no fixed columns");
     plan_test_expect_code(
         &folder,
         plan_test_tables(&folder, "  t: { key: [Name], from: people, fields: { Name: copy } }\n"),
