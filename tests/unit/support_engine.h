@@ -1,0 +1,91 @@
+/* Two databases in memory for tests of the engine: a source of numbered rows, and a target with
+ * moods. */
+#ifndef TRANSHUME_UNIT_SUPPORT_ENGINE_H
+#define TRANSHUME_UNIT_SUPPORT_ENGINE_H
+
+#include "connectors/connector.h"
+#include "engine/run.h"
+#include "engine/session.h"
+#include "support.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { FAKE_TABLES = 2, FAKE_ROWS_MAX = 4000, FAKE_CHUNKS_MAX = 2000 };
+
+/* What the target does of its own accord; counters count down to the event, 0: never. */
+struct fake_moods {
+    bool transactional;
+    uint32_t asynchronous; /* batches that may be under way; 0: results come at once */
+    uint32_t writers;
+    uint32_t chunks_open;
+    bool ordered;
+    uint32_t batch_rows_max;
+    int64_t reject_every; /* records whose id is a multiple of it; 0: none */
+    int64_t skip_every;
+    _Atomic int64_t fail_submit; /* this submit fails with class RETRY */
+    _Atomic int64_t fail_begin;
+    _Atomic int64_t fail_commit;        /* this commit fails with class RETRY, nothing written */
+    _Atomic int64_t unknown_commit;     /* unknown outcome, and it was done */
+    _Atomic int64_t unknown_not_commit; /* unknown outcome, and it was not done */
+    _Atomic int64_t fence_at;           /* at this commit another epoch takes over */
+    _Atomic int64_t again_submit;       /* every n-th submit says AGAIN first */
+    bool hang;                          /* poll never has a result */
+    bool express;
+    int64_t express_refuses; /* chunk number that the general path has to take */
+    /* the source */
+    _Atomic int64_t fail_read; /* this cursor_next fails with class RETRY */
+    uint32_t readers;
+    bool keyed;
+    bool no_snapshot;
+    int64_t slow_read_ms;
+};
+
+/* What survives a session: the target's contents and its ledger. */
+struct fake_store {
+    pthread_mutex_t mutex;
+    struct fake_moods moods;
+    int64_t rows[FAKE_TABLES];                     /* of the source: ids 1..rows */
+    const char *token;                             /* of the source's snapshot */
+    uint32_t seen[FAKE_TABLES][FAKE_ROWS_MAX + 1]; /* times that the target holds an id */
+    bool table_made[FAKE_TABLES];
+    /* ledger */
+    bool has_run;
+    char run_id[RUN_ID_BYTES];
+    uint64_t epoch;
+    char *header;
+    char *status;
+    struct {
+        uint32_t stream;
+        int64_t first;
+        int64_t last;
+    } chunks[FAKE_CHUNKS_MAX];
+    uint64_t chunk_count;
+    char *marks[FAKE_CHUNKS_MAX];
+    /* what happened */
+    uint64_t commits;
+    uint64_t last_committed;
+    bool out_of_order;
+    uint64_t abandons;
+    uint64_t reopened_tables;
+    uint64_t after_loads;
+    uint32_t batch_rows_seen_max;
+    uint64_t pulled;
+};
+
+struct fake_store *fake_store_create(int64_t rows_first, int64_t rows_second);
+void fake_store_destroy(struct fake_store *store);
+
+/* A session over the store as run_open would make it, with a plain plan of FAKE_TABLES tables.
+ * `state_folder` may hold an earlier run's. Close with run_close. */
+struct run_session *fake_session(struct fake_store *store, const char *state_folder,
+                                 const struct run_options *options);
+/* Options that make many small chunks and batches, and wait little. */
+struct run_options fake_options(void);
+
+/* Each id of each table is there once, but for multiples of the store's reject_every and
+ * skip_every. */
+void assert_complete(const struct fake_store *store);
+/* Lines in STATE/rejects. */
+uint64_t count_rejects(const char *state_folder);
+
+#endif
