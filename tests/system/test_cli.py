@@ -102,19 +102,20 @@ class Pages(TestCase):
 
     def test_a_stale_page_is_found(self):
         copy = self.path("copy")
-        os.makedirs(os.path.join(copy, "docs"))
-        shutil.copy(os.path.join(ROOT, "docs/generate"), os.path.join(copy, "docs/generate"))
-        for name in ("docs/cli.md", "docs/troubleshooting.md", "docs/man/transhume.1",
-                     "completion/transhume.bash", "completion/transhume.zsh",
-                     "completion/transhume.fish"):
-            os.makedirs(os.path.dirname(os.path.join(copy, name)), exist_ok=True)
-            shutil.copy(os.path.join(ROOT, name), os.path.join(copy, name))
+        shutil.copytree(os.path.join(ROOT, "docs"), os.path.join(copy, "docs"))
+        shutil.copytree(os.path.join(ROOT, "completion"), os.path.join(copy, "completion"))
         with open(os.path.join(copy, "docs/cli.md"), "a", encoding="utf-8") as file:
             file.write("edited by hand\n")
+        with open(os.path.join(copy, "docs/types/sqlite.md"), encoding="utf-8") as file:
+            page = file.read()
+        self.assertIn("| INTEGER | int64 |", page)
+        with open(os.path.join(copy, "docs/types/sqlite.md"), "w", encoding="utf-8") as file:
+            file.write(page.replace("| INTEGER | int64 |", "| INTEGER | int32 |"))
         result = subprocess.run([os.path.join(copy, "docs/generate"), "--check", PROGRAM],
                                 stderr=subprocess.PIPE, text=True, check=False)
         self.assertEqual(result.returncode, 1)
-        self.assertEqual(result.stderr, "docs/cli.md is stale: docs/generate writes it\n")
+        self.assertEqual(result.stderr, "docs/cli.md is stale: docs/generate writes it\n"
+                         "docs/types/sqlite.md is stale: docs/generate writes it\n")
 
     def test_troubleshooting_has_a_section_for_each_code(self):
         with open(os.path.join(ROOT, "docs/troubleshooting.md"), encoding="utf-8") as file:

@@ -35,7 +35,7 @@ extern const struct catalog_functions sqlite_catalog;
 extern const struct source_functions sqlite_source_functions;
 extern const struct target_functions sqlite_target;
 extern const struct ledger_functions sqlite_ledger;
-enum { SQLITE_TYPE_COUNT = 18 };
+enum { SQLITE_TYPE_COUNT = 23 };
 extern const struct type_mapping sqlite_types[SQLITE_TYPE_COUNT];
 
 /* target.c: may the file, and the journals beside it, be written? Before it is opened. */

@@ -11,10 +11,11 @@ const struct type_mapping sqlite_types[SQLITE_TYPE_COUNT] = {
     {"NUMERIC(p,s)", VALUE_DECIMAL,
      "also DECIMAL, DEC, NUMBER: floats become their shortest digits, integers have scale 0; digits "
      "beyond s are kept and counted",
-     "NUMERIC(p,s), stored as a float where it has a fraction",
-     "exact up to 15 digits, else lossy"},
-    {"REAL", VALUE_FLOAT64, "also FLOAT and DOUBLE; infinities included",
-     "REAL; NaN can't be stored", "exact but NaN"},
+     "NUMERIC(p,s), stored as a float where it has a fraction; digits that such a float can't give "
+     "back reject the record",
+     "widened; 1.10 comes back as 1.1"},
+    {"REAL", VALUE_FLOAT64, "also FLOAT and DOUBLE; infinities included", "REAL",
+     "exact; a NaN rejects the record"},
     {"BOOLEAN", VALUE_BOOL, "0 and 1; other values as stored", "BOOLEAN, stored as 0 or 1",
      "exact"},
     {"TEXT", VALUE_TEXT, "also CHAR and CLOB; lengths are not limits in SQLite", "TEXT", "exact"},
@@ -27,12 +28,19 @@ const struct type_mapping sqlite_types[SQLITE_TYPE_COUNT] = {
     {"JSON", VALUE_TEXT, "text, byte for byte", "JSON", "exact"},
     {"UUID", VALUE_TEXT, "text, byte for byte", "UUID", "exact"},
     {"(none)", VALUE_TEXT, "each value as stored", "no type", "exact"},
-    {"BIGINT UNSIGNED", VALUE_UINT64, NULL, "up to 2^63-1 as an integer, above as text", "widened"},
+    {"BIGINT UNSIGNED", VALUE_UINT64, NULL,
+     "an integer up to 2^63-1; above it only a TEXT column takes it, else the record is rejected",
+     "widened"},
+    {"REAL", VALUE_FLOAT32, NULL, "the float64 of the same value", "widened"},
     {"TEXT", VALUE_DATE, NULL, "ISO 8601 text", "widened"},
     {"TEXT", VALUE_TIME, NULL, "ISO 8601 text", "widened"},
     {"TEXT", VALUE_TIMESTAMP, NULL, "ISO 8601 text", "widened"},
+    {"TEXT", VALUE_INTERVAL, NULL, "ISO 8601 duration", "widened"},
+    {"TEXT", VALUE_UUID, NULL, "36 characters, lower case", "widened"},
     {"TEXT", VALUE_JSON, NULL, "text, byte for byte", "widened"},
-    {"TEXT", VALUE_LIST, NULL, "JSON text, as are sets and maps", "widened"},
+    {"TEXT", VALUE_LIST, NULL, "JSON text", "widened"},
+    {"TEXT", VALUE_SET, NULL, "JSON text, a list", "widened"},
+    {"TEXT", VALUE_MAP, NULL, "JSON text, an object", "widened"},
 };
 
 static bool contains(const char *text, const char *part)
