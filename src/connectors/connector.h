@@ -189,6 +189,7 @@ struct stream_facts {
     bool keyed;          /* spans are ranges of a stable key; else physical, or one span */
     bool key_unique;     /* each record has its own key */
     int64_t row_count;   /* -1: not known */
+    int64_t bytes_max;   /* its records take no more than that; 0: not known */
     struct column_list key; /* the columns whose cells name a record in rejects; may be a row key like
                                "rowid" that is no column */
 };

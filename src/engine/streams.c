@@ -11,6 +11,10 @@ enum {
     CHUNKS_A_READER = 4 /* so that all readers end at about the same time */
 };
 
+/* A table that the target pulls itself goes in one piece up to this size: whole tables are pulled
+ * much faster than ranges of them, and a crash costs no more than seconds. */
+static const int64_t PULLED_WHOLE_BYTES = (int64_t)4 << 30;
+
 int64_t session_patience_ms(const struct run_session *session)
 {
     return 4 * session->options.timeout_ms;
@@ -111,6 +115,10 @@ uint64_t session_chunk_rows(const struct run_session *session, const struct plan
 {
     if (session->options.chunk_rows != 0) {
         return session->options.chunk_rows;
+    }
+    int64_t bytes_max = session->facts[stream->number].bytes_max;
+    if (session_is_express(session, stream) && bytes_max > 0 && bytes_max <= PULLED_WHOLE_BYTES) {
+        return UINT64_MAX;
     }
     int64_t row_count = session->facts[stream->number].row_count;
     uint64_t rows = CHUNK_ROWS_UNKNOWN;

@@ -1,10 +1,13 @@
 /* The express lane: the target pulls a span out of another SQLite file itself, values untouched. */
+#include "base/signals.h"
 #include "base/text.h"
 #include "connectors/sqlite/source.h"
 #include "connectors/sqlite/writer_internal.h"
 #include <string.h>
 
 #define SOURCE_SCHEMA "transhume_source"
+
+enum { STOP_CHECK_OPERATIONS = 100000 };
 
 bool sqlite_express_accepts(struct database *database, struct database *source)
 {
@@ -104,6 +107,37 @@ static enum status adapt_request(struct writer *writer, const struct writer_tabl
     return STATUS_OK;
 }
 
+static bool span_is_whole(const struct span *span)
+{
+    struct span_bounds bounds;
+    struct error error;
+    return span_decode(span, &bounds, &error) == STATUS_OK && !bounds.has_low && !bounds.has_high;
+}
+
+/*
+ * SQLite hands over the records of a whole table without taking them apart, in well under two
+ * thirds of the time, if the statement says nothing but SELECT * and both tables have the same
+ * columns.
+ */
+static bool may_pull_whole(const struct writer_table *table, const struct read_request *adapted,
+                           const struct span *span)
+{
+    const struct schema_table *source = table->plan->same_engine;
+    bool keeps_rowids = source->row_key == NULL || source->row_key_stable;
+
+    if (!keeps_rowids || adapted->column_count != source->column_count ||
+        table->facts.column_count != source->column_count || !span_is_whole(span)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < source->column_count; i++) {
+        if (strcmp(adapted->columns[i].name, source->columns[i].name) != 0 ||
+            strcmp(table->facts.columns[i].name, source->columns[i].name) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum status write_sql(struct writer *writer, uint32_t number, struct sqlite_database *source,
                              const struct read_request *request, const struct span *span,
                              struct buffer *sql, struct error *error)
@@ -116,6 +150,11 @@ static enum status write_sql(struct writer *writer, uint32_t number, struct sqli
     }
     buffer_append_string(sql, "INSERT OR ABORT INTO main.");
     sqlite_append_name(sql, table->facts.name);
+    if (may_pull_whole(table, &adapted, span)) {
+        buffer_append_string(sql, " SELECT * FROM " SOURCE_SCHEMA ".");
+        sqlite_append_name(sql, request->table);
+        return STATUS_OK;
+    }
     for (uint32_t i = 0; i < adapted.column_count; i++) {
         buffer_append_string(sql, i == 0 ? " (" : ", ");
         sqlite_append_name(sql, adapted.columns[i].name);
@@ -148,6 +187,13 @@ static enum status get_statement(struct writer *writer, uint32_t table, const st
     return STATUS_OK;
 }
 
+/* A second signal does not wait for the end of a large table. */
+static int stop_was_asked(void *nothing)
+{
+    (void)nothing;
+    return signals_stop_level() >= 2;
+}
+
 /* Within a savepoint: all rows of the span, or none. */
 static enum status pull(struct writer *writer, struct sqlite_database *source,
                         sqlite3_stmt *statement, uint64_t *rows, struct error *error)
@@ -159,7 +205,9 @@ static enum status pull(struct writer *writer, struct sqlite_database *source,
         return sqlite_target_error(self, writer->connection, result, ERROR_TARGET_WRITE,
                                    "a savepoint can't be set", error);
     }
+    sqlite3_progress_handler(writer->connection, STOP_CHECK_OPERATIONS, stop_was_asked, NULL);
     int pulled = sqlite3_step(statement);
+    sqlite3_progress_handler(writer->connection, 0, NULL, NULL);
     if (pulled == SQLITE_DONE) {
         *rows = (uint64_t)sqlite3_changes64(writer->connection);
     }

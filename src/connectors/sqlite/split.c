@@ -125,6 +125,12 @@ enum status source_describe_stream(struct database *database, const struct read_
     if (name_key(table, arena, facts) != STATUS_OK) {
         return error_set(error, ERROR_MEMORY, self->shown, "no memory for a key");
     }
+    if (ask_number(self,
+                   "SELECT page_count * page_size FROM pragma_page_count('main'), "
+                   "pragma_page_size('main')",
+                   self->shown, &facts->bytes_max, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     return source_count_rows(self, table, &facts->row_count, error);
 }
 
