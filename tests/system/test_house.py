@@ -118,6 +118,13 @@ class Runner(TreeTestCase):
         self.assertIn("=== FAILED unit/test_a.three\nthe reason\n", result.stdout)
         self.assertIn("unit/test_a.two: no thing here", result.stdout)
 
+    def test_errors_that_tests_print_are_not_the_group_s(self):
+        self.unit("echo 'test: one'; echo 'error: there is no option --x [usage]';"
+                  "echo 'success: one'")
+        self.assertEqual(self.last_line(self.run_tests("unit")), "1 passed, 0 failed, 0 skipped")
+        self.unit("echo 'error: one [ Could not run test: Test setup failed ]'; exit 1")
+        self.assertEqual(self.last_line(self.run_tests("unit")), "0 passed, 1 failed, 0 skipped")
+
     def test_a_program_that_dies_has_failed(self):
         for script, reason in (("echo 'test: one'; kill -9 $$", "died of SIGKILL in this test"),
                                ("echo 'test: one'; exit 0", "the program ended in this test"),
