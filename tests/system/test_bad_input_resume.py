@@ -315,6 +315,29 @@ class ChangedSource(ResumeTestCase):
                 self.assertEqual(self.query(self.place, "SELECT w, n FROM word ORDER BY n"),
                                  self.query(self.path("shop.db"), "SELECT w, n FROM word ORDER BY n"))
 
+    @each_target
+    def test_a_view_starts_again(self, target):
+        # A view is one span without a key, so its rows of the old snapshot go.
+        self.execute(self.path("shop.db"), "CREATE VIEW cheap AS SELECT id, total FROM invoice WHERE total < 100;")
+        key = "[id]" if target.startswith("sqlite") else "{ partition: id }"
+        self.write("transhume.yaml", """transhume: 1
+source: sqlite:shop.db
+target: %s
+tables:
+  cheap: { key: %s, from: cheap, fields: { "*": copy } }
+  customer: { key: %s, from: customer, fields: { "*": copy } }
+""" % (target, key, key))
+        self.interrupted("--jobs", "1", "--chunk-rows", "10", commits=2)
+        self.execute(self.path("shop.db"), "DELETE FROM invoice WHERE id % 3 = 0;")
+        result = support.transhume("resume", cwd=self.folder)
+        self.assertIn(result.code, (0, 1), result.err)
+        wanted = [i for i, in self.query(self.path("shop.db"), "SELECT id FROM cheap ORDER BY id")]
+        if target.startswith("sqlite"):
+            found = [i for i, in self.query(self.place, "SELECT id FROM cheap ORDER BY id")]
+        else:
+            found = sorted(int(i["id"]["N"]) for i in support.read_dynamodb_json(self.place)["cheap"])
+        self.assertEqual(found, wanted)
+
     def test_a_keyless_table_into_one_that_was_there_is_refused(self):
         self.target, self.place = "sqlite:copy.db", self.path("copy.db")
         script = "CREATE TABLE word(w TEXT, n INTEGER);"
@@ -592,7 +615,8 @@ target: %s
 tables:
   clients: { key: %s, from: customer, fields: { id: copy, K: "{mail}", name: copy } }
 """ % (target, "[K]" if target.startswith("sqlite") else "{ partition: K }"))
-        self.interrupted("--chunk-rows", "10", commits=2)
+        # One job, so that the first file's chunk is among those that are done.
+        self.interrupted("--jobs", "1", "--chunk-rows", "10", commits=2)
         folder = self.path(".transhume", "rejects")
         name = sorted(os.listdir(folder))[0]
         with open(os.path.join(folder, name), "r+", encoding="utf-8") as file:

@@ -41,7 +41,8 @@ class Chinook(support.TestCase):
         source = support.musicshop(self.path("shop.db"))
         import sqlite3
         with sqlite3.connect(source) as db:
-            for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"):
+            for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
+                                      ).fetchall():
                 db.execute("DROP INDEX " + support.quoted(name))
         db.close()
         self.migrate(source)
