@@ -44,16 +44,16 @@ static enum status scan_member(struct json_reader *reader, struct names *names, 
     if (json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (name != NULL && token == JSON_STRING) {
+    if (name != NULL && token == JSON_TOKEN_STRING) {
         keep_name(reader, name);
         return STATUS_OK;
     }
-    if (is_format && token == JSON_NUMBER) {
+    if (is_format && token == JSON_TOKEN_NUMBER) {
         return text_to_int64(reader->text, reader->length, &names->format) == STATUS_OK
                    ? STATUS_OK
                    : fault(error, "\"format\" is no whole number");
     }
-    names->has_record = names->has_record || (is_record && token == JSON_OBJECT_BEGIN);
+    names->has_record = names->has_record || (is_record && token == JSON_TOKEN_OBJECT_BEGIN);
     return json_reader_skip(reader, token, error);
 }
 
@@ -66,21 +66,22 @@ static enum status scan_names(const char *line, size_t length, struct arena *are
     if (json_reader_next(&reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (token != JSON_OBJECT_BEGIN) {
+    if (token != JSON_TOKEN_OBJECT_BEGIN) {
         return fault(error, "a line is no JSON object");
     }
     for (;;) {
         if (json_reader_next(&reader, &token, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (token != JSON_KEY) {
+        if (token != JSON_TOKEN_KEY) {
             break;
         }
         if (scan_member(&reader, names, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
-    return json_reader_next(&reader, &token, error); /* JSON_END, or what follows is a fault */
+    return json_reader_next(&reader, &token,
+                            error); /* JSON_TOKEN_END, or what follows is a fault */
 }
 
 enum status mended_line_scan(const struct plan *plan, const char *line, size_t length,
@@ -191,7 +192,7 @@ static enum status read_parts(const char *line, size_t length, struct arena *are
         if (json_reader_next(&reader, &token, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (token != JSON_KEY) {
+        if (token != JSON_TOKEN_KEY) {
             break;
         }
         if (read_member(&reader, arena, parts, error) != STATUS_OK) {

@@ -73,7 +73,7 @@ static enum status list_append(struct cell_list *list, struct arena *arena, stru
     return STATUS_OK;
 }
 
-/* What follows JSON_ARRAY_BEGIN. */
+/* What follows JSON_TOKEN_ARRAY_BEGIN. */
 static enum status read_items(struct json_reader *reader, struct arena *arena,
                               struct cell_list *list, struct error *error)
 {
@@ -83,7 +83,7 @@ static enum status read_items(struct json_reader *reader, struct arena *arena,
         if (json_reader_next(reader, &token, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (token == JSON_ARRAY_END) {
+        if (token == JSON_TOKEN_ARRAY_END) {
             return STATUS_OK;
         }
         if (typed_json_read(reader, token, arena, &cell, error) != STATUS_OK ||
@@ -101,7 +101,7 @@ static enum status read_list(struct json_reader *reader, enum value_kind kind, s
     if (kind == VALUE_SET && json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (kind == VALUE_SET && token != JSON_ARRAY_BEGIN) {
+    if (kind == VALUE_SET && token != JSON_TOKEN_ARRAY_BEGIN) {
         return unreadable(error, "$set wants a list");
     }
     if (read_items(reader, arena, &list, error) != STATUS_OK) {
@@ -121,7 +121,7 @@ static enum status read_pairs(struct json_reader *reader, struct arena *arena, s
     if (json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (token != JSON_ARRAY_BEGIN) {
+    if (token != JSON_TOKEN_ARRAY_BEGIN) {
         return unreadable(error, "$map wants a list of [key, value]");
     }
     if (read_items(reader, arena, &list, error) != STATUS_OK) {
@@ -149,7 +149,7 @@ static enum status read_escape(struct json_reader *reader, struct arena *arena, 
     if (json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (token != JSON_ARRAY_BEGIN || read_items(reader, arena, &list, error) != STATUS_OK ||
+    if (token != JSON_TOKEN_ARRAY_BEGIN || read_items(reader, arena, &list, error) != STATUS_OK ||
         list.count != 3 || list.cells[0].kind != VALUE_INT64 || list.cells[0].i64 < 0 ||
         list.cells[0].i64 > UINT16_MAX || list.cells[1].kind != VALUE_BOOL ||
         list.cells[2].kind != VALUE_TEXT) {
@@ -271,7 +271,7 @@ static enum status read_wrapped(struct json_reader *reader, struct arena *arena,
     } else {
         status = json_reader_next(reader, &token, error);
         if (status == STATUS_OK &&
-            (token != JSON_STRING ||
+            (token != JSON_TOKEN_STRING ||
              parse_wrapped(name, reader->text, reader->length, arena, cell) != STATUS_OK)) {
             status = error_set(error, ERROR_REJECT_UNREADABLE, "record",
                                "the text is no valid {\"$%s\":…}", name);
@@ -280,8 +280,9 @@ static enum status read_wrapped(struct json_reader *reader, struct arena *arena,
     if (status != STATUS_OK || json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return token == JSON_OBJECT_END ? STATUS_OK
-                                    : unreadable(error, "an object with a $ name has one member");
+    return token == JSON_TOKEN_OBJECT_END
+               ? STATUS_OK
+               : unreadable(error, "an object with a $ name has one member");
 }
 
 static enum status read_object(struct json_reader *reader, struct arena *arena, struct cell *cell,
@@ -294,7 +295,7 @@ static enum status read_object(struct json_reader *reader, struct arena *arena, 
         if (json_reader_next(reader, &token, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (token == JSON_OBJECT_END) {
+        if (token == JSON_TOKEN_OBJECT_END) {
             *cell = cell_items(VALUE_MAP, list.cells, list.count / 2);
             return STATUS_OK;
         }
@@ -316,21 +317,21 @@ enum status typed_json_read(struct json_reader *reader, enum json_token token, s
                             struct cell *cell, struct error *error)
 {
     switch (token) {
-    case JSON_NULL:
+    case JSON_TOKEN_NULL:
         *cell = cell_null();
         return STATUS_OK;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        *cell = cell_bool(token == JSON_TRUE);
+    case JSON_TOKEN_TRUE:
+    case JSON_TOKEN_FALSE:
+        *cell = cell_bool(token == JSON_TOKEN_TRUE);
         return STATUS_OK;
-    case JSON_STRING:
+    case JSON_TOKEN_STRING:
         *cell = cell_text(reader->text, reader->length);
         return STATUS_OK;
-    case JSON_NUMBER:
+    case JSON_TOKEN_NUMBER:
         return read_number(reader, cell, error);
-    case JSON_ARRAY_BEGIN:
+    case JSON_TOKEN_ARRAY_BEGIN:
         return read_list(reader, VALUE_LIST, arena, cell, error);
-    case JSON_OBJECT_BEGIN:
+    case JSON_TOKEN_OBJECT_BEGIN:
         return read_object(reader, arena, cell, error);
     default:
         return unreadable(error, "a value was expected");

@@ -378,7 +378,7 @@ static enum status build(struct building *building, enum json_token token, struc
 static enum status build_container(struct building *building, int is_object, struct cell *result)
 {
     size_t start = building->cells.length;
-    enum json_token end = is_object ? JSON_OBJECT_END : JSON_ARRAY_END;
+    enum json_token end = is_object ? JSON_TOKEN_OBJECT_END : JSON_TOKEN_ARRAY_END;
     for (;;) {
         enum json_token token;
         struct cell cell;
@@ -410,22 +410,22 @@ static enum status build_container(struct building *building, int is_object, str
 static enum status build(struct building *building, enum json_token token, struct cell *result)
 {
     switch (token) {
-    case JSON_OBJECT_BEGIN:
-    case JSON_ARRAY_BEGIN:
-        return build_container(building, token == JSON_OBJECT_BEGIN, result);
-    case JSON_KEY:
-    case JSON_STRING:
+    case JSON_TOKEN_OBJECT_BEGIN:
+    case JSON_TOKEN_ARRAY_BEGIN:
+        return build_container(building, token == JSON_TOKEN_OBJECT_BEGIN, result);
+    case JSON_TOKEN_KEY:
+    case JSON_TOKEN_STRING:
         if (building->reader.length > UINT32_MAX) {
             return error_set(building->error, ERROR_REJECT_TOO_LARGE, NULL,
                              "JSON: a string above 4 GiB");
         }
         *result = cell_text(building->reader.text, building->reader.length);
         return STATUS_OK;
-    case JSON_NUMBER:
+    case JSON_TOKEN_NUMBER:
         return number_of_json(building, result);
-    case JSON_TRUE:
-    case JSON_FALSE:
-        *result = cell_bool(token == JSON_TRUE);
+    case JSON_TOKEN_TRUE:
+    case JSON_TOKEN_FALSE:
+        *result = cell_bool(token == JSON_TOKEN_TRUE);
         return STATUS_OK;
     default:
         *result = cell_null();

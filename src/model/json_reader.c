@@ -301,7 +301,7 @@ static enum status open_container(struct json_reader *reader, int is_object, enu
         is_object ? reader->stack[level / 8] | bit : reader->stack[level / 8] & (uint8_t)~bit;
     reader->expect = is_object ? EXPECT_KEY_OR_END : EXPECT_VALUE_OR_END;
     reader->position++;
-    *token = is_object ? JSON_OBJECT_BEGIN : JSON_ARRAY_BEGIN;
+    *token = is_object ? JSON_TOKEN_OBJECT_BEGIN : JSON_TOKEN_ARRAY_BEGIN;
     return STATUS_OK;
 }
 
@@ -312,7 +312,7 @@ static void expect_after_value(struct json_reader *reader)
 
 static enum status close_container(struct json_reader *reader, enum json_token *token)
 {
-    *token = is_in_object(reader) ? JSON_OBJECT_END : JSON_ARRAY_END;
+    *token = is_in_object(reader) ? JSON_TOKEN_OBJECT_END : JSON_TOKEN_ARRAY_END;
     reader->position++;
     reader->depth--;
     expect_after_value(reader);
@@ -334,7 +334,7 @@ static enum status read_key(struct json_reader *reader, enum json_token *token, 
     }
     reader->position++;
     reader->expect = EXPECT_VALUE;
-    *token = JSON_KEY;
+    *token = JSON_TOKEN_KEY;
     return STATUS_OK;
 }
 
@@ -352,26 +352,26 @@ static enum status read_value(struct json_reader *reader, enum json_token *token
         return open_container(reader, 0, token, error);
     case '"':
         reader->position++;
-        *token = JSON_STRING;
+        *token = JSON_TOKEN_STRING;
         status = read_string(reader, error);
         break;
     case 't':
-        *token = JSON_TRUE;
+        *token = JSON_TOKEN_TRUE;
         status = read_word(reader, "true", 4, error);
         break;
     case 'f':
-        *token = JSON_FALSE;
+        *token = JSON_TOKEN_FALSE;
         status = read_word(reader, "false", 5, error);
         break;
     case 'n':
-        *token = JSON_NULL;
+        *token = JSON_TOKEN_NULL;
         status = read_word(reader, "null", 4, error);
         break;
     default:
         if (*reader->position != '-' && (*reader->position < '0' || *reader->position > '9')) {
             return fail(reader, "expected a value", error);
         }
-        *token = JSON_NUMBER;
+        *token = JSON_TOKEN_NUMBER;
         status = read_number(reader, error);
         break;
     }
@@ -407,7 +407,7 @@ enum status json_reader_next(struct json_reader *reader, enum json_token *token,
         if (reader->position < reader->end) {
             return fail(reader, "more after the value", error);
         }
-        *token = JSON_END;
+        *token = JSON_TOKEN_END;
         return STATUS_OK;
     case EXPECT_VALUE:
     case EXPECT_COMMA_OR_END: /* has become one of the others above */
@@ -418,10 +418,10 @@ enum status json_reader_next(struct json_reader *reader, enum json_token *token,
 
 enum status json_reader_skip(struct json_reader *reader, enum json_token token, struct error *error)
 {
-    if (token == JSON_KEY && json_reader_next(reader, &token, error) != STATUS_OK) {
+    if (token == JSON_TOKEN_KEY && json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (token != JSON_OBJECT_BEGIN && token != JSON_ARRAY_BEGIN) {
+    if (token != JSON_TOKEN_OBJECT_BEGIN && token != JSON_TOKEN_ARRAY_BEGIN) {
         return STATUS_OK;
     }
     uint32_t outside = reader->depth - 1;

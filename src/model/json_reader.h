@@ -6,17 +6,17 @@
 #include "base/error.h"
 
 enum json_token {
-    JSON_END, /* of the whole value */
-    JSON_OBJECT_BEGIN,
-    JSON_OBJECT_END,
-    JSON_ARRAY_BEGIN,
-    JSON_ARRAY_END,
-    JSON_KEY,
-    JSON_STRING,
-    JSON_NUMBER,
-    JSON_TRUE,
-    JSON_FALSE,
-    JSON_NULL
+    JSON_TOKEN_END, /* of the whole value */
+    JSON_TOKEN_OBJECT_BEGIN,
+    JSON_TOKEN_OBJECT_END,
+    JSON_TOKEN_ARRAY_BEGIN,
+    JSON_TOKEN_ARRAY_END,
+    JSON_TOKEN_KEY,
+    JSON_TOKEN_STRING,
+    JSON_TOKEN_NUMBER,
+    JSON_TOKEN_TRUE,
+    JSON_TOKEN_FALSE,
+    JSON_TOKEN_NULL
 };
 
 enum { JSON_DEPTH_MAX = 512 };
@@ -42,7 +42,7 @@ struct json_reader {
 void json_reader_init(struct json_reader *reader, const char *text, size_t length,
                       uint32_t depth_max, struct arena *arena);
 /* The next token; STATUS_FAILED (ERROR_REJECT_UNREADABLE, ERROR_REJECT_TOO_DEEP) names the byte
- * offset. After the value only white space may follow before JSON_END. */
+ * offset. After the value only white space may follow before JSON_TOKEN_END. */
 enum status json_reader_next(struct json_reader *reader, enum json_token *token,
                              struct error *error) MUST_USE;
 /* Skips the value that begins with the token just read; after a KEY the value that follows it. */

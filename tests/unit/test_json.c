@@ -4,7 +4,7 @@
 #include "model/json_reader.h"
 #include "model/json_writer.h"
 #include "support.h"
-#include "support_jansson.h"
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,11 +102,11 @@ static void strings_come_back(void **state)
         json_append_string(&out, text, length);
         json_reader_init(&reader, out.data, out.length, 10, arena);
         assert_int_equal(json_reader_next(&reader, &token, &error), STATUS_OK);
-        assert_int_equal(token, JSON_STRING);
+        assert_int_equal(token, JSON_TOKEN_STRING);
         assert_int_equal(reader.length, length);
         assert_memory_equal(reader.text, text, length);
         assert_int_equal(json_reader_next(&reader, &token, &error), STATUS_OK);
-        assert_int_equal(token, JSON_END);
+        assert_int_equal(token, JSON_TOKEN_END);
         if (i % 1000 == 0) {
             arena_reset(arena);
         }
@@ -182,13 +182,13 @@ static const char *tokens_of(const char *text, size_t length, uint32_t depth)
             return NULL;
         }
         buffer_append_string(&out, names[token]);
-        if (token == JSON_KEY || token == JSON_STRING || token == JSON_NUMBER) {
+        if (token == JSON_TOKEN_KEY || token == JSON_TOKEN_STRING || token == JSON_TOKEN_NUMBER) {
             buffer_append_byte(&out, '(');
             buffer_append(&out, reader.text, reader.length);
             buffer_append_byte(&out, ')');
         }
         buffer_append_byte(&out, ' ');
-    } while (token != JSON_END);
+    } while (token != JSON_TOKEN_END);
     const char *line = arena_copy(arena, out.data, out.length);
     buffer_free(&out);
     return line;
@@ -340,7 +340,7 @@ static void values_are_skipped(void **state)
     assert_int_equal(json_reader_next(&reader, &token, &error), STATUS_OK);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(json_reader_next(&reader, &token, &error), STATUS_OK);
-        assert_int_equal(token, JSON_KEY);
+        assert_int_equal(token, JSON_TOKEN_KEY);
         assert_int_equal(reader.text[0], 'a' + i);
         if (i % 2 == 0) {
             assert_int_equal(json_reader_next(&reader, &token, &error), STATUS_OK);
@@ -348,9 +348,9 @@ static void values_are_skipped(void **state)
         assert_int_equal(json_reader_skip(&reader, token, &error), STATUS_OK);
     }
     assert_int_equal(json_reader_next(&reader, &token, &error), STATUS_OK);
-    assert_int_equal(token, JSON_OBJECT_END);
+    assert_int_equal(token, JSON_TOKEN_OBJECT_END);
     assert_int_equal(json_reader_next(&reader, &token, &error), STATUS_OK);
-    assert_int_equal(token, JSON_END);
+    assert_int_equal(token, JSON_TOKEN_END);
     json_reader_init(&reader, "[[1,]]", 6, 100, arena);
     assert_int_equal(json_reader_next(&reader, &token, &error), STATUS_OK);
     assert_int_equal(json_reader_skip(&reader, token, &error), STATUS_FAILED);
@@ -360,16 +360,28 @@ static void values_are_skipped(void **state)
     assert_int_equal(json_reader_skip(&reader, token, &error), STATUS_FAILED);
 }
 
+/* Fails unless both accept or refuse the text; what jansson can't hold, it can't judge. */
 static void compare_with_jansson(const char *text, size_t length)
 {
-    char reason[200];
-    enum jansson_verdict theirs = jansson_judge(text, length, reason, sizeof(reason));
+    json_error_t failure;
+    json_t *theirs = json_loadb(text, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, &failure);
     const char *ours = tokens_of(text, length, JSON_DEPTH_MAX);
-    if (theirs == JANSSON_REFUSES && ours != NULL) {
-        fail_msg("jansson refuses '%.*s': %s", (int)length, text, reason);
+    if (theirs != NULL) {
+        json_decref(theirs);
+        if (ours == NULL) {
+            fail_msg("we refuse '%.*s': %s", (int)length, text, error.message);
+        }
+        return;
     }
-    if (theirs == JANSSON_ACCEPTS && ours == NULL) {
-        fail_msg("we refuse '%.*s': %s", (int)length, text, error.message);
+    switch (json_error_code(&failure)) {
+    case json_error_numeric_overflow:
+    case json_error_null_byte_in_key:
+    case json_error_null_character:
+        return;
+    default:
+        if (ours != NULL) {
+            fail_msg("jansson refuses '%.*s': %s", (int)length, text, failure.text);
+        }
     }
 }
 

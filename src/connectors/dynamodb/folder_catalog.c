@@ -83,21 +83,22 @@ static const char *name_in_manifest(struct finding *finding, const char *path)
     size_t length = 0;
     struct json_reader reader;
     struct error ignored;
-    enum json_token token = JSON_END;
+    enum json_token token = JSON_TOKEN_END;
     if (file_read_all(path, MANIFEST_BYTES_MAX, finding->arena, &text, &length, &ignored) !=
         STATUS_OK) {
         return NULL;
     }
     json_reader_init(&reader, text, length, 16, finding->arena);
-    if (json_reader_next(&reader, &token, &ignored) != STATUS_OK || token != JSON_OBJECT_BEGIN) {
+    if (json_reader_next(&reader, &token, &ignored) != STATUS_OK ||
+        token != JSON_TOKEN_OBJECT_BEGIN) {
         return NULL;
     }
-    while (json_reader_next(&reader, &token, &ignored) == STATUS_OK && token == JSON_KEY) {
+    while (json_reader_next(&reader, &token, &ignored) == STATUS_OK && token == JSON_TOKEN_KEY) {
         bool wanted = reader.length == 8 && memcmp(reader.text, "tableArn", 8) == 0;
         if (json_reader_next(&reader, &token, &ignored) != STATUS_OK) {
             return NULL;
         }
-        if (wanted && token == JSON_STRING) {
+        if (wanted && token == JSON_TOKEN_STRING) {
             char *arn = arena_copy(finding->arena, reader.text, reader.length);
             char *slash = arn != NULL ? strrchr(arn, '/') : NULL;
             return slash != NULL && slash[1] != '\0' ? slash + 1 : NULL;

@@ -129,7 +129,7 @@ static bool next(struct definition_reader *reader, enum json_token *token)
 static bool skip(struct definition_reader *reader)
 {
     struct error ignored;
-    enum json_token token = JSON_END;
+    enum json_token token = JSON_TOKEN_END;
     return next(reader, &token) && json_reader_skip(&reader->json, token, &ignored) == STATUS_OK;
 }
 
@@ -143,9 +143,9 @@ static bool key_is(const struct definition_reader *reader, const char *name)
 static bool read_pair(struct definition_reader *reader, const char *second,
                       struct dynamodb_key *key)
 {
-    enum json_token token = JSON_END;
+    enum json_token token = JSON_TOKEN_END;
     while (next(reader, &token)) {
-        if (token == JSON_OBJECT_END) {
+        if (token == JSON_TOKEN_OBJECT_END) {
             return key->name != NULL && key->letter != 0;
         }
         bool name = key_is(reader, "AttributeName");
@@ -156,7 +156,7 @@ static bool read_pair(struct definition_reader *reader, const char *second,
             }
             continue;
         }
-        if (!next(reader, &token) || token != JSON_STRING || reader->json.length == 0) {
+        if (!next(reader, &token) || token != JSON_TOKEN_STRING || reader->json.length == 0) {
             return false;
         }
         if (name) {
@@ -172,16 +172,16 @@ static bool read_pair(struct definition_reader *reader, const char *second,
 static bool read_pairs(struct definition_reader *reader, const char *second,
                        struct dynamodb_key *keys, uint32_t *count)
 {
-    enum json_token token = JSON_END;
+    enum json_token token = JSON_TOKEN_END;
     *count = 0;
-    if (!next(reader, &token) || token != JSON_ARRAY_BEGIN) {
+    if (!next(reader, &token) || token != JSON_TOKEN_ARRAY_BEGIN) {
         return false;
     }
     while (next(reader, &token)) {
-        if (token == JSON_ARRAY_END) {
+        if (token == JSON_TOKEN_ARRAY_END) {
             return true;
         }
-        if (token != JSON_OBJECT_BEGIN || *count == KEYS_MAX ||
+        if (token != JSON_TOKEN_OBJECT_BEGIN || *count == KEYS_MAX ||
             !read_pair(reader, second, &keys[(*count)++])) {
             return false;
         }
@@ -206,15 +206,15 @@ static bool take_key(struct arena *arena, const struct dynamodb_key *keys, uint3
 
 static bool read_members(struct definition_reader *reader, struct dynamodb_definition *definition)
 {
-    enum json_token token = JSON_END;
+    enum json_token token = JSON_TOKEN_END;
     struct dynamodb_key keys[KEYS_MAX] = {0};
     uint32_t key_count = 0;
-    if (!next(reader, &token) || token != JSON_OBJECT_BEGIN) {
+    if (!next(reader, &token) || token != JSON_TOKEN_OBJECT_BEGIN) {
         return false;
     }
     while (next(reader, &token)) {
         bool read = true;
-        if (token == JSON_OBJECT_END) {
+        if (token == JSON_TOKEN_OBJECT_END) {
             return take_key(reader->arena, keys, key_count, &definition->key);
         }
         if (key_is(reader, "KeySchema")) {

@@ -131,11 +131,11 @@ struct line_reader {
 
 static enum json_token next(struct line_reader *line)
 {
-    enum json_token token = JSON_END;
+    enum json_token token = JSON_TOKEN_END;
     struct error ignored;
     if (line->wrong || json_reader_next(&line->json, &token, &ignored) != STATUS_OK) {
         line->wrong = true;
-        return JSON_END;
+        return JSON_TOKEN_END;
     }
     return token;
 }
@@ -149,7 +149,7 @@ static void expect(struct line_reader *line, enum json_token wanted)
 
 static void expect_key(struct line_reader *line, const char *key)
 {
-    if (next(line) != JSON_KEY || line->json.length != strlen(key) ||
+    if (next(line) != JSON_TOKEN_KEY || line->json.length != strlen(key) ||
         memcmp(line->json.text, key, line->json.length) != 0) {
         line->wrong = true;
     }
@@ -158,7 +158,7 @@ static void expect_key(struct line_reader *line, const char *key)
 static uint64_t take_number(struct line_reader *line)
 {
     uint64_t value = 0;
-    if (next(line) != JSON_NUMBER ||
+    if (next(line) != JSON_TOKEN_NUMBER ||
         text_to_uint64(line->json.text, line->json.length, &value) != STATUS_OK) {
         line->wrong = true;
         return 0;
@@ -169,7 +169,7 @@ static uint64_t take_number(struct line_reader *line)
 static const char *take_string(struct line_reader *line)
 {
     const char *copy = NULL;
-    if (next(line) == JSON_STRING) {
+    if (next(line) == JSON_TOKEN_STRING) {
         copy = arena_copy(line->arena, line->json.text, line->json.length);
     }
     if (copy == NULL) {
@@ -187,7 +187,7 @@ static uint32_t count_elements(const struct line_reader *line)
     uint32_t count = 0;
     for (;;) {
         enum json_token token = next(&ahead);
-        if (ahead.wrong || token == JSON_ARRAY_END || count == SEGMENTS_MAX ||
+        if (ahead.wrong || token == JSON_TOKEN_ARRAY_END || count == SEGMENTS_MAX ||
             json_reader_skip(&ahead.json, token, &ignored) != STATUS_OK) {
             return count;
         }
@@ -205,24 +205,24 @@ static void *take_room(struct line_reader *line, size_t count, size_t size)
 static void take_segment(struct line_reader *line, struct dynamodb_segment *segment)
 {
     uint64_t records = 0;
-    expect(line, JSON_ARRAY_BEGIN);
+    expect(line, JSON_TOKEN_ARRAY_BEGIN);
     segment->table = take_string(line);
     segment->file = take_string(line);
     segment->records = take_number(line);
     segment->bytes = take_number(line);
-    expect(line, JSON_ARRAY_BEGIN);
+    expect(line, JSON_TOKEN_ARRAY_BEGIN);
     uint32_t count = count_elements(line);
     struct dynamodb_ordinals *ordinals =
         (struct dynamodb_ordinals *)take_room(line, count, sizeof(*ordinals));
     for (uint32_t at = 0; at < count && !line->wrong; at++) {
-        expect(line, JSON_ARRAY_BEGIN);
+        expect(line, JSON_TOKEN_ARRAY_BEGIN);
         ordinals[at].first = take_number(line);
         ordinals[at].count = take_number(line);
-        expect(line, JSON_ARRAY_END);
+        expect(line, JSON_TOKEN_ARRAY_END);
         records += ordinals[at].count;
     }
-    expect(line, JSON_ARRAY_END);
-    expect(line, JSON_ARRAY_END);
+    expect(line, JSON_TOKEN_ARRAY_END);
+    expect(line, JSON_TOKEN_ARRAY_END);
     segment->ordinals = ordinals;
     segment->ordinals_count = count;
     uint64_t chunk = 0;
@@ -237,23 +237,23 @@ static bool parse_done(const char *text, size_t length, struct arena *arena,
 {
     struct line_reader line = {.arena = arena};
     json_reader_init(&line.json, text, length, 8, arena);
-    expect(&line, JSON_OBJECT_BEGIN);
+    expect(&line, JSON_TOKEN_OBJECT_BEGIN);
     expect_key(&line, "chunk");
     done->mark.chunk = take_number(&line);
     expect_key(&line, "epoch");
     done->mark.epoch = take_number(&line);
     expect_key(&line, "segments");
-    expect(&line, JSON_ARRAY_BEGIN);
+    expect(&line, JSON_TOKEN_ARRAY_BEGIN);
     done->segment_count = count_elements(&line);
     done->segments =
         (struct dynamodb_segment *)take_room(&line, done->segment_count, sizeof(*done->segments));
     for (uint32_t at = 0; at < done->segment_count && !line.wrong; at++) {
         take_segment(&line, &done->segments[at]);
     }
-    expect(&line, JSON_ARRAY_END);
+    expect(&line, JSON_TOKEN_ARRAY_END);
     expect_key(&line, "mark");
     done->mark.text = take_string(&line);
-    expect(&line, JSON_OBJECT_END);
+    expect(&line, JSON_TOKEN_OBJECT_END);
     return !line.wrong;
 }
 

@@ -179,20 +179,20 @@ enum status dynamodb_line_read(const char *line, size_t length, struct arena *ar
                                struct cell *item, struct error *error)
 {
     struct json_reader reader;
-    enum json_token token = JSON_END;
+    enum json_token token = JSON_TOKEN_END;
     bool found = false;
     json_reader_init(&reader, line, length, DYNAMODB_JSON_DEPTH_MAX, arena);
     if (json_reader_next(&reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (token != JSON_OBJECT_BEGIN) {
+    if (token != JSON_TOKEN_OBJECT_BEGIN) {
         return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "a line must be an object");
     }
     for (;;) {
         if (json_reader_next(&reader, &token, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (token != JSON_KEY) {
+        if (token != JSON_TOKEN_KEY) {
             break;
         }
         bool wanted = reader.length == 4 && memcmp(reader.text, "Item", 4) == 0 && !found;
@@ -337,7 +337,7 @@ static bool copy_short(char *to, size_t capacity, const struct json_reader *read
 static bool head_member(struct head *head, const char *key, size_t key_length,
                         enum json_token token, const struct json_reader *reader)
 {
-    bool number = token == JSON_NUMBER;
+    bool number = token == JSON_TOKEN_NUMBER;
     if (key_length == 6 && memcmp(key, "format", 6) == 0) {
         return number && text_to_int64(reader->text, reader->length, &head->format) == STATUS_OK;
     }
@@ -345,33 +345,35 @@ static bool head_member(struct head *head, const char *key, size_t key_length,
         return number && text_to_int64(reader->text, reader->length, &head->bytes) == STATUS_OK;
     }
     if (key_length == 4 && memcmp(key, "kind", 4) == 0) {
-        return token == JSON_STRING && copy_short(head->kind, sizeof(head->kind), reader);
+        return token == JSON_TOKEN_STRING && copy_short(head->kind, sizeof(head->kind), reader);
     }
     if (key_length == 4 && memcmp(key, "xxh3", 4) == 0) {
-        return token == JSON_STRING && copy_short(head->checksum, sizeof(head->checksum), reader);
+        return token == JSON_TOKEN_STRING &&
+               copy_short(head->checksum, sizeof(head->checksum), reader);
     }
     if (key_length == 3 && memcmp(key, "run", 3) == 0) {
         head->run = reader->text;
         head->run_length = reader->length;
-        return token == JSON_STRING;
+        return token == JSON_TOKEN_STRING;
     }
-    return token == JSON_STRING || number;
+    return token == JSON_TOKEN_STRING || number;
 }
 
 static bool head_parse(struct head *head, const char *text, size_t length, struct arena *arena)
 {
     struct json_reader reader;
-    enum json_token token = JSON_END;
+    enum json_token token = JSON_TOKEN_END;
     struct error ignored;
     json_reader_init(&reader, text, length, 4, arena);
-    if (json_reader_next(&reader, &token, &ignored) != STATUS_OK || token != JSON_OBJECT_BEGIN) {
+    if (json_reader_next(&reader, &token, &ignored) != STATUS_OK ||
+        token != JSON_TOKEN_OBJECT_BEGIN) {
         return false;
     }
     for (;;) {
         if (json_reader_next(&reader, &token, &ignored) != STATUS_OK) {
             return false;
         }
-        if (token == JSON_OBJECT_END) {
+        if (token == JSON_TOKEN_OBJECT_END) {
             return true;
         }
         const char *key = reader.text;

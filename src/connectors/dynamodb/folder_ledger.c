@@ -148,19 +148,20 @@ static enum status find_newest(struct dynamodb_folder *folder, struct arena *are
 static bool says_completed(const char *text, size_t length, struct arena *arena)
 {
     struct json_reader reader;
-    enum json_token token = JSON_END;
+    enum json_token token = JSON_TOKEN_END;
     struct error ignored;
     json_reader_init(&reader, text, length, JSON_DEPTH_MAX, arena);
-    if (json_reader_next(&reader, &token, &ignored) != STATUS_OK || token != JSON_OBJECT_BEGIN) {
+    if (json_reader_next(&reader, &token, &ignored) != STATUS_OK ||
+        token != JSON_TOKEN_OBJECT_BEGIN) {
         return false;
     }
-    while (json_reader_next(&reader, &token, &ignored) == STATUS_OK && token == JSON_KEY) {
+    while (json_reader_next(&reader, &token, &ignored) == STATUS_OK && token == JSON_TOKEN_KEY) {
         bool phase = reader.length == 5 && memcmp(reader.text, "phase", 5) == 0;
         if (json_reader_next(&reader, &token, &ignored) != STATUS_OK) {
             return false;
         }
         if (phase) {
-            return token == JSON_STRING && reader.length == 9 &&
+            return token == JSON_TOKEN_STRING && reader.length == 9 &&
                    memcmp(reader.text, "completed", 9) == 0;
         }
         if (json_reader_skip(&reader, token, &ignored) != STATUS_OK) {
@@ -388,7 +389,7 @@ static bool chunk_member(struct chunk_reader *reader, const char *key, size_t ke
     const struct json_reader *json = &reader->json;
     struct span *span = &reader->chunk->span;
     uint64_t number = 0;
-    if (token == JSON_NUMBER) {
+    if (token == JSON_TOKEN_NUMBER) {
         if (key_length == 4 && memcmp(key, "rows", 4) == 0) {
             return text_to_int64(json->text, json->length, &span->row_estimate) == STATUS_OK;
         }
@@ -402,7 +403,7 @@ static bool chunk_member(struct chunk_reader *reader, const char *key, size_t ke
         }
         return number > 0 || key_length != 5;
     }
-    if (token != JSON_STRING) {
+    if (token != JSON_TOKEN_STRING) {
         return false;
     }
     if (key_length == 6 && memcmp(key, "bounds", 6) == 0) {
@@ -430,16 +431,16 @@ static bool parse_chunk(const char *text, size_t length, struct arena *arena,
                         struct ledger_chunk *chunk)
 {
     struct chunk_reader reader = {.chunk = chunk, .arena = arena};
-    enum json_token token = JSON_END;
+    enum json_token token = JSON_TOKEN_END;
     struct error ignored;
     *chunk = (struct ledger_chunk){.span.row_estimate = -1};
     json_reader_init(&reader.json, text, length, 4, arena);
     if (json_reader_next(&reader.json, &token, &ignored) != STATUS_OK ||
-        token != JSON_OBJECT_BEGIN) {
+        token != JSON_TOKEN_OBJECT_BEGIN) {
         return false;
     }
     while (json_reader_next(&reader.json, &token, &ignored) == STATUS_OK) {
-        if (token == JSON_OBJECT_END) {
+        if (token == JSON_TOKEN_OBJECT_END) {
             return chunk->number > 0 && chunk->span.printable != NULL && chunk->span.bounds != NULL;
         }
         const char *key = reader.json.text;

@@ -77,13 +77,13 @@ static enum status parse_listed(const char *line, size_t length, bool with_item,
                                 struct arena *arena, struct listed *listed, struct error *error)
 {
     struct json_reader reader;
-    enum json_token token = JSON_END;
+    enum json_token token = JSON_TOKEN_END;
     *listed = (struct listed){0};
     json_reader_init(&reader, line, length, DYNAMODB_JSON_DEPTH_MAX, arena);
     enum status status = json_reader_next(&reader, &token, error);
     while (status == STATUS_OK) {
         status = json_reader_next(&reader, &token, error);
-        if (status != STATUS_OK || token != JSON_KEY) {
+        if (status != STATUS_OK || token != JSON_TOKEN_KEY) {
             break;
         }
         const char *key = reader.text;
@@ -103,10 +103,10 @@ static enum status parse_listed(const char *line, size_t length, bool with_item,
                          ? dynamodb_item_read(&reader, false, arena, &listed->item, error)
                          : status;
             status = status == STATUS_OK ? json_reader_next(&reader, &token, error) : status;
-        } else if (token == JSON_STRING && reader.length < sizeof(listed->file)) {
+        } else if (token == JSON_TOKEN_STRING && reader.length < sizeof(listed->file)) {
             memcpy(listed->file, reader.text, reader.length);
             listed->file[reader.length] = '\0';
-        } else if (token != JSON_NUMBER || !listed_number(listed, key, key_length, &reader)) {
+        } else if (token != JSON_TOKEN_NUMBER || !listed_number(listed, key, key_length, &reader)) {
             status = error_set(error, ERROR_LEDGER_INVALID, NULL, "it holds what it should not");
         }
     }

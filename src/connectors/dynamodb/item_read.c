@@ -41,7 +41,7 @@ static enum status next_token(struct reading *reading, enum json_token *token)
 
 static enum status expect(struct reading *reading, enum json_token wanted, const char *what)
 {
-    enum json_token token = JSON_END;
+    enum json_token token = JSON_TOKEN_END;
     if (next_token(reading, &token) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -110,8 +110,8 @@ static enum status scalar_of(struct reading *reading, char letter, struct cell *
 static enum status read_set(struct reading *reading, char letter, struct cell *value)
 {
     size_t base = reading->count;
-    enum json_token token = JSON_END;
-    if (expect(reading, JSON_ARRAY_BEGIN, "a set must be an array") != STATUS_OK) {
+    enum json_token token = JSON_TOKEN_END;
+    if (expect(reading, JSON_TOKEN_ARRAY_BEGIN, "a set must be an array") != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (;;) {
@@ -119,10 +119,10 @@ static enum status read_set(struct reading *reading, char letter, struct cell *v
         if (next_token(reading, &token) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (token == JSON_ARRAY_END) {
+        if (token == JSON_TOKEN_ARRAY_END) {
             break;
         }
-        if (token != JSON_STRING) {
+        if (token != JSON_TOKEN_STRING) {
             return unreadable(reading, "a set holds strings");
         }
         if (scalar_of(reading, letter, &element) != STATUS_OK ||
@@ -142,8 +142,8 @@ static enum status read_set(struct reading *reading, char letter, struct cell *v
 static enum status read_list(struct reading *reading, struct cell *value)
 {
     size_t base = reading->count;
-    enum json_token token = JSON_END;
-    if (expect(reading, JSON_ARRAY_BEGIN, "L must be an array") != STATUS_OK) {
+    enum json_token token = JSON_TOKEN_END;
+    if (expect(reading, JSON_TOKEN_ARRAY_BEGIN, "L must be an array") != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (;;) {
@@ -151,10 +151,10 @@ static enum status read_list(struct reading *reading, struct cell *value)
         if (next_token(reading, &token) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (token == JSON_ARRAY_END) {
+        if (token == JSON_TOKEN_ARRAY_END) {
             break;
         }
-        if (token != JSON_OBJECT_BEGIN) {
+        if (token != JSON_TOKEN_OBJECT_BEGIN) {
             return unreadable(reading, "an element of L must be a typed value");
         }
         if (read_value(reading, &element) != STATUS_OK || push(reading, &element) != STATUS_OK) {
@@ -174,18 +174,19 @@ static enum status read_list(struct reading *reading, struct cell *value)
 static enum status read_pairs(struct reading *reading, struct cell *value)
 {
     size_t base = reading->count;
-    enum json_token token = JSON_END;
+    enum json_token token = JSON_TOKEN_END;
     for (;;) {
         struct cell pair;
         if (next_token(reading, &token) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (token == JSON_OBJECT_END) {
+        if (token == JSON_TOKEN_OBJECT_END) {
             break;
         }
         pair = cell_text(reading->json->text, reading->json->length);
         if (push(reading, &pair) != STATUS_OK ||
-            expect(reading, JSON_OBJECT_BEGIN, "an attribute must be a typed value") != STATUS_OK ||
+            expect(reading, JSON_TOKEN_OBJECT_BEGIN, "an attribute must be a typed value") !=
+                STATUS_OK ||
             read_value(reading, &pair) != STATUS_OK || push(reading, &pair) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -201,14 +202,14 @@ static enum status read_pairs(struct reading *reading, struct cell *value)
 
 static enum status read_bool(struct reading *reading, bool null, struct cell *value)
 {
-    enum json_token token = JSON_END;
+    enum json_token token = JSON_TOKEN_END;
     if (next_token(reading, &token) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (null && token == JSON_TRUE) {
+    if (null && token == JSON_TOKEN_TRUE) {
         *value = cell_null();
-    } else if (!null && (token == JSON_TRUE || token == JSON_FALSE)) {
-        *value = cell_bool(token == JSON_TRUE);
+    } else if (!null && (token == JSON_TOKEN_TRUE || token == JSON_TOKEN_FALSE)) {
+        *value = cell_bool(token == JSON_TOKEN_TRUE);
     } else {
         return unreadable(reading, null ? "NULL must be true" : "BOOL must be true or false");
     }
@@ -217,7 +218,7 @@ static enum status read_bool(struct reading *reading, bool null, struct cell *va
 
 static enum status read_scalar(struct reading *reading, char letter, struct cell *value)
 {
-    if (expect(reading, JSON_STRING, "S, N and B are written as strings") != STATUS_OK) {
+    if (expect(reading, JSON_TOKEN_STRING, "S, N and B are written as strings") != STATUS_OK) {
         return STATUS_FAILED;
     }
     return scalar_of(reading, letter, value);
@@ -230,7 +231,7 @@ static enum status read_typed(struct reading *reading, const char *type, size_t 
         return read_scalar(reading, type[0], value);
     }
     if (length == 1 && type[0] == 'M') {
-        if (expect(reading, JSON_OBJECT_BEGIN, "M must be an object") != STATUS_OK) {
+        if (expect(reading, JSON_TOKEN_OBJECT_BEGIN, "M must be an object") != STATUS_OK) {
             return STATUS_FAILED;
         }
         return read_pairs(reading, value);
@@ -256,11 +257,11 @@ static enum status read_typed(struct reading *reading, const char *type, size_t 
 /* {"S":"…"}, after its '{'. */
 static enum status read_value(struct reading *reading, struct cell *value)
 {
-    if (expect(reading, JSON_KEY, "an attribute without a type") != STATUS_OK ||
+    if (expect(reading, JSON_TOKEN_KEY, "an attribute without a type") != STATUS_OK ||
         read_typed(reading, reading->json->text, reading->json->length, value) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return expect(reading, JSON_OBJECT_END, "an attribute has one type");
+    return expect(reading, JSON_TOKEN_OBJECT_END, "an attribute has one type");
 }
 
 enum status dynamodb_item_read(struct json_reader *reader, bool begun, struct arena *arena,
@@ -268,7 +269,7 @@ enum status dynamodb_item_read(struct json_reader *reader, bool begun, struct ar
 {
     struct reading reading = {.json = reader, .arena = arena, .error = error};
     enum status status =
-        begun ? STATUS_OK : expect(&reading, JSON_OBJECT_BEGIN, "an item must be an object");
+        begun ? STATUS_OK : expect(&reading, JSON_TOKEN_OBJECT_BEGIN, "an item must be an object");
     if (status == STATUS_OK) {
         status = read_pairs(&reading, map);
     }
@@ -280,7 +281,7 @@ enum status dynamodb_item_read_value(struct json_reader *reader, struct arena *a
                                      struct cell *value, struct error *error)
 {
     struct reading reading = {.json = reader, .arena = arena, .error = error};
-    enum status status = expect(&reading, JSON_OBJECT_BEGIN, "a value must be an object");
+    enum status status = expect(&reading, JSON_TOKEN_OBJECT_BEGIN, "a value must be an object");
     if (status == STATUS_OK) {
         status = read_value(&reading, value);
     }
