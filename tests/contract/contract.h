@@ -26,8 +26,8 @@ struct contract_entry {
 /* A target database in a folder of its own, with one table and a run under way. */
 struct fixture {
     const struct contract_entry *entry;
-    char folder[64];
-    char uri_text[128];
+    char folder[256];
+    char uri_text[320];
     struct arena *arena;
     struct database *target;
     struct target_table table; /* "things": id (key), value */

@@ -4,6 +4,7 @@
 #include "contract.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 void check_ok(enum status status, const struct error *error, const char *what)
 {
@@ -26,12 +27,39 @@ static void open_database(struct fixture *fixture)
     assert_ptr_equal(fixture->target->connector, connector);
 }
 
+/* Folders whose tests failed before fixture_close. */
+static struct {
+    char path[200]; /* they are all in it */
+    pid_t owner;    /* not its children, which fork */
+} all_folders;
+
+static void remove_all_folders(void)
+{
+    struct error error = {0};
+    if (getpid() == all_folders.owner && file_remove_tree(all_folders.path, &error) != STATUS_OK) {
+        fprintf(stderr, "%s: %s\n", error.object, error.message);
+    }
+}
+
+static void make_folder(struct fixture *fixture)
+{
+    const char *temporary = getenv("TMPDIR");
+    if (all_folders.owner == 0) {
+        snprintf(all_folders.path, sizeof all_folders.path, "%s/transhume-contract-XXXXXX",
+                 temporary != NULL ? temporary : "/tmp");
+        assert_non_null(mkdtemp(all_folders.path));
+        all_folders.owner = getpid();
+        atexit(remove_all_folders);
+    }
+    snprintf(fixture->folder, sizeof fixture->folder, "%s/XXXXXX", all_folders.path);
+    assert_non_null(mkdtemp(fixture->folder));
+}
+
 void fixture_open(struct fixture *fixture, const struct contract_entry *entry)
 {
     *fixture = (struct fixture){.entry = entry, .run_id = "20260101T000000Z-abcdef"};
-    snprintf(fixture->folder, sizeof fixture->folder, "/tmp/transhume-contract-XXXXXX");
-    assert_non_null(mkdtemp(fixture->folder));
-    char path[96];
+    make_folder(fixture);
+    char path[sizeof fixture->folder + 4];
     snprintf(path, sizeof path, "%s/db", fixture->folder);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"

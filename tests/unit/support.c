@@ -2,12 +2,14 @@
 #include "support.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "model/decimal.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The sanitizers ask for these: impossible sizes are to give NULL, as without them. */
@@ -304,12 +306,34 @@ void assert_buffer(struct buffer *buffer, const char *expected)
     buffer_clear(buffer);
 }
 
+/* All folders of this process are in one, which its end removes. */
+static struct {
+    char path[200];
+    pid_t owner; /* not its children, which fork */
+} all_folders;
+
+static void remove_all_folders(void)
+{
+    struct error error = {0};
+    if (getpid() == all_folders.owner && file_remove_tree(all_folders.path, &error) != STATUS_OK) {
+        fprintf(stderr, "%s: %s\n", error.object, error.message);
+    }
+}
+
 const char *test_folder(void)
 {
     static char path[256];
     const char *temporary = getenv("TMPDIR");
-    snprintf(path, sizeof(path), "%s/transhume-unit-XXXXXX",
-             temporary != NULL ? temporary : "/tmp");
+    if (all_folders.owner == 0) {
+        snprintf(all_folders.path, sizeof(all_folders.path), "%s/transhume-unit-XXXXXX",
+                 temporary != NULL ? temporary : "/tmp");
+        assert_non_null(mkdtemp(all_folders.path));
+        /* some tests let another user into their own folder */
+        assert_int_equal(chmod(all_folders.path, 0711), 0);
+        all_folders.owner = getpid();
+        atexit(remove_all_folders);
+    }
+    snprintf(path, sizeof(path), "%s/XXXXXX", all_folders.path);
     assert_non_null(mkdtemp(path));
     return path;
 }

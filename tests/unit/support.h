@@ -37,7 +37,8 @@ size_t random_text(struct random *random, char *out, size_t capacity);
 
 /* The buffer's contents are `expected`; empties it. */
 void assert_buffer(struct buffer *buffer, const char *expected);
-/* A folder of its own under the temporary folder, made anew at each call; lives until the end. */
+/* A folder of its own under the temporary folder, made anew at each call; removed with all that is
+ * in it when the test program ends. The path lives until the next call. */
 const char *test_folder(void);
 
 #endif
