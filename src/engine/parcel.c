@@ -5,8 +5,13 @@
 
 struct parcel *parcel_create(enum parcel_kind kind, uint32_t batch_count)
 {
-    struct parcel *parcel =
-        calloc(1, sizeof(*parcel) + (size_t)batch_count * sizeof(parcel->batches[0]));
+    struct parcel *parcel;
+    size_t bytes;
+    if (__builtin_mul_overflow(batch_count, sizeof(struct batch *), &bytes) ||
+        __builtin_add_overflow(bytes, sizeof(*parcel), &bytes)) {
+        return NULL;
+    }
+    parcel = calloc(1, bytes);
     if (parcel != NULL) {
         parcel->kind = kind;
         parcel->batch_count = batch_count;

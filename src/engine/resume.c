@@ -339,7 +339,7 @@ static enum status reopen_chunks(struct resume *resume, const struct restart *re
     uint32_t table_count = 0;
     uint64_t *numbers = arena_allocate_zeroed(run->arena, run->chunk_count, sizeof(*numbers));
     const struct target_table **tables =
-        arena_allocate_zeroed(run->arena, plan->table_count, sizeof(*tables));
+        arena_allocate_zeroed(run->arena, plan->table_count, sizeof(struct target_table *));
     if (numbers == NULL || tables == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to start streams over");
     }

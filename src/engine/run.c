@@ -214,7 +214,7 @@ static enum status prepare_source(struct run *run, struct error *error)
     const struct source_functions *source = session->source->connector->source;
     uint32_t count = session_request_count(session->plan);
     const struct read_request **requests =
-        arena_allocate_zeroed(run->arena, count, sizeof(*requests));
+        arena_allocate_zeroed(run->arena, count, sizeof(struct read_request *));
     if (requests == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of requests");
     }

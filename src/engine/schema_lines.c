@@ -75,7 +75,8 @@ static bool lines_make(const char *text, struct lines *lines)
     for (const char *c = text; *c != '\0'; c++) {
         count += *c == '\n';
     }
-    *lines = (struct lines){.text = strdup(text), .lines = calloc(count, sizeof(char *))};
+    *lines = (struct lines){.text = strdup(text)};
+    lines->lines = calloc(count, sizeof(lines->lines[0]));
     char *next = lines->text;
     for (char *line; lines->lines != NULL && (line = strsep(&next, "\n")) != NULL;) {
         if (*line != '\0') {

@@ -54,7 +54,7 @@ static enum status make_states(struct mapper *mapper, struct error *error)
     mapper->entities = calloc((size_t)stream->entity_count + 1, sizeof *mapper->entities);
     mapper->counts = calloc((size_t)stream->entity_count + 1, sizeof *mapper->counts);
     mapper->aggregates = calloc((size_t)shared->aggregate_count + 1, sizeof *mapper->aggregates);
-    mapper->statements = calloc((size_t)shared->expression_count + 1, sizeof(sqlite3_stmt *));
+    mapper->statements = calloc((size_t)shared->expression_count + 1, sizeof(struct expression_statement *));
     mapper->expression_values = calloc(values, sizeof *mapper->expression_values);
     mapper->slots = calloc((size_t)shared->name_count + 1, sizeof *mapper->slots);
     mapper->taken = calloc((size_t)stream->entity_count + 1, sizeof(struct batch *));

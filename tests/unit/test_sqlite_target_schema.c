@@ -58,6 +58,29 @@ static void copy_open(struct copy *copy, const char *source_path, const char *ta
     }
 }
 
+static void copy_span(struct copy *copy, struct writer *writer, struct reader *reader,
+                      const struct read_request *request, const struct span *span, uint32_t table,
+                      uint64_t chunk)
+{
+    struct error error = {0};
+    const struct schema_table *schema = copy->tables[table].same_engine;
+    const char *names[16];
+    struct cursor *cursor = NULL;
+    struct batch *batch = NULL;
+
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        names[i] = schema->columns[i].name;
+    }
+    assert_done(sqlite_source_functions.cursor_open(reader, request, span, &cursor, &error));
+    while (sqlite_source_functions.cursor_next(cursor, 3, 1 << 20, &batch, &error) == STATUS_OK) {
+        batch->shape = target_shape(names, schema->column_count);
+        struct batch_result result = target_write(writer, copy->target, chunk, table, batch);
+        assert_int_equal(result.outcome_count, 0);
+        target_result_free(&result);
+    }
+    sqlite_source_functions.cursor_close(cursor);
+}
+
 static void copy_rows(struct copy *copy, bool express)
 {
     struct error error = {0};
@@ -71,14 +94,12 @@ static void copy_rows(struct copy *copy, bool express)
     for (uint32_t t = 0; t < copy->table_count; t++) {
         const struct schema_table *table = copy->tables[t].same_engine;
         struct read_column columns[16];
-        const char *names[16];
         struct read_request request = {.name = table->name,
                                        .table = table->name,
                                        .columns = columns,
                                        .column_count = table->column_count};
         for (uint32_t i = 0; i < table->column_count; i++) {
             columns[i] = (struct read_column){.join = -1, .name = table->columns[i].name};
-            names[i] = table->columns[i].name;
         }
         struct span *spans = NULL;
         uint32_t span_count = 0;
@@ -95,19 +116,7 @@ static void copy_rows(struct copy *copy, bool express)
                     fail_msg("express lane of %s: %d %s", table->name, status, error.message);
                 }
             } else {
-                struct cursor *cursor = NULL;
-                struct batch *batch = NULL;
-                assert_done(sqlite_source_functions.cursor_open(reader, &request, &spans[s],
-                                                                &cursor, &error));
-                while (sqlite_source_functions.cursor_next(cursor, 3, 1 << 20, &batch, &error) ==
-                       STATUS_OK) {
-                    batch->shape = target_shape(names, table->column_count);
-                    struct batch_result result =
-                        target_write(writer, copy->target, chunk, t, batch);
-                    assert_int_equal(result.outcome_count, 0);
-                    target_result_free(&result);
-                }
-                sqlite_source_functions.cursor_close(cursor);
+                copy_span(copy, writer, reader, &request, &spans[s], t, chunk);
             }
             assert_done(target_commit(writer, copy->target, chunk, &error));
         }

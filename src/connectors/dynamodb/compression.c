@@ -343,7 +343,8 @@ static enum status unpack_zstd(struct dynamodb_input *input, uint8_t *bytes, siz
                                size_t *length, struct error *error)
 {
     ZSTD_inBuffer from = {input->packed, input->packed_length, input->packed_used};
-    ZSTD_outBuffer to = {bytes, capacity, 0};
+    ZSTD_outBuffer to = {.size = capacity};
+    to.dst = bytes;
     size_t left = ZSTD_decompressStream(input->zstd, &to, &from);
     input->packed_used = from.pos;
     *length = to.pos;

@@ -235,7 +235,7 @@ static enum status pick_duplicates(struct dynamodb_sorter *sorter,
             break;
         }
         size_t key = length - PLACE_BYTES;
-        if (any && last.length == key && memcmp(last.data, bytes, key) == 0) {
+        if (any && last.length == key && memcmp(buffer_string(&last), bytes, key) == 0) {
             uint8_t turned[PLACE_BYTES];
             memcpy(turned, bytes + key + 20, 12);
             memcpy(turned + 12, bytes + key, 20);

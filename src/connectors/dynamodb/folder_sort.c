@@ -173,7 +173,9 @@ static enum status write_string(const struct dynamodb_sorter *sorter, struct run
         run->capacity = whole;
     }
     memcpy(run->buffer + run->used, &string->length, sizeof(string->length));
-    memcpy(run->buffer + run->used + sizeof(string->length), string->bytes, string->length);
+    if (string->length > 0) {
+        memcpy(run->buffer + run->used + sizeof(string->length), string->bytes, string->length);
+    }
     run->used += whole;
     return STATUS_OK;
 }

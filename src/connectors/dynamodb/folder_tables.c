@@ -215,7 +215,8 @@ enum status dynamodb_folder_keys_of_record(struct dynamodb_folder *folder,
         return no_memory(error);
     }
     pthread_mutex_lock(&folder->mutex);
-    *keys = find_keys(folder, table->name);
+    const struct dynamodb_table_keys *newest = find_keys(folder, table->name);
+    *keys = newest != NULL ? newest : *keys;
     enum status status = dynamodb_definition_read(path, arena, &written, error);
     if (status != STATUS_FAILED && !all_known(*keys)) {
         status = learn_record(folder, &written, shape, cells, keys, error);
@@ -322,8 +323,7 @@ static enum status marked_segments(struct dynamodb_folder *folder, const char *t
     for (uint64_t at = 0; at < list.count; at++) {
         room += list.items[at].segment_count;
     }
-    *segments =
-        (struct dynamodb_segment **)arena_allocate_zeroed(arena, room + 1, sizeof(**segments));
+    *segments = arena_allocate_zeroed(arena, room + 1, sizeof(struct dynamodb_segment *));
     if (*segments == NULL) {
         return no_memory(error);
     }

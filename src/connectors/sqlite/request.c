@@ -166,7 +166,7 @@ static void append_careful_keys(struct compiler *compiler)
 static enum status list_columns(struct compiler *compiler, const struct read_column **columns,
                                 uint32_t *count)
 {
-    struct schema_table described;
+    struct schema_table described = {0};
     const struct schema_table *schema =
         compiler->root != NULL ? compiler->root->schema : &described;
 

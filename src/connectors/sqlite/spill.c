@@ -4,6 +4,7 @@
  * the run's other spills, and every cursor reads through it.
  */
 #include "base/failpoint.h"
+#include "base/text.h"
 #include "connectors/sqlite/source.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +40,20 @@ const struct spill *spill_find(const struct sqlite_source *source, const char *t
 
 /* ---------------------------------------------------------------- what lacks an index */
 
+/* The number of the join that a line of a query plan scans ("SCAN _t2 ..." or "SCAN _x2 ...", the
+ * aliases of request.c); 0: none. */
+static uint64_t scanned_join(const char *detail)
+{
+    uint64_t number = 0;
+
+    if (detail == NULL ||
+        (strncmp(detail, "SCAN _t", 7) != 0 && strncmp(detail, "SCAN _x", 7) != 0) ||
+        text_to_uint64(detail + 7, strspn(detail + 7, "0123456789"), &number) != STATUS_OK) {
+        return 0;
+    }
+    return number;
+}
+
 /* Marks the joins whose table SQLite would scan for each row of the outer side. */
 static enum status find_scans(struct spiller *spiller, const struct read_request *request,
                               bool *scans)
@@ -60,10 +75,8 @@ static enum status find_scans(struct spiller *spiller, const struct read_request
         sqlite_prepare(self, self->control, buffer_string(&sql), &statement, spiller->error);
     while (status == STATUS_OK && sqlite3_step(statement) == SQLITE_ROW) {
         const char *detail = (const char *)sqlite3_column_text(statement, 3);
-        uint32_t number = 0;
-        char letter = 0;
-        if (detail != NULL && sscanf(detail, "SCAN _%c%u", &letter, &number) == 2 && number > 0 &&
-            number <= request->join_count && (letter == 't' || letter == 'x')) {
+        uint64_t number = scanned_join(detail);
+        if (number > 0 && number <= request->join_count) {
             scans[number - 1] = true;
         }
     }
