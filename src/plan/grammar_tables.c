@@ -12,14 +12,15 @@ static const struct grammar_key option_keys[] = {
     {"chunk_rows", FORM_WHOLE, NULL, NULL, false, false, "records a chunk, about"},
     {"batch_rows", FORM_WHOLE, NULL, NULL, false, false, "records a batch, at most"},
     {"batch_bytes", FORM_TEXT, NULL, NULL, false, false, "bytes a batch, about"},
-    {"record_bytes", FORM_TEXT, NULL, NULL, false, false, "bytes of one record, at most"},
     {"max_rejects", FORM_TEXT, NULL, NULL, false, false, "rejects after which a run fails"},
     {"fail_fast", FORM_BOOLEAN, NULL, NULL, false, false, "end at the first reject"},
     {"rows_per_second", FORM_TEXT, NULL, NULL, false, false, "cap of the rate"},
     {"bytes_per_second", FORM_TEXT, NULL, NULL, false, false, "cap of the rate"},
+    {"timeout", FORM_TEXT, NULL, NULL, false, false, "longest single wait: 30s"},
+    {"stall", FORM_TEXT, NULL, NULL, false, false, "report when nothing moved for so long"},
     {"time_zone", FORM_TEXT, NULL, NULL, false, false, "zone of timestamps that name none"},
-    {"progress", FORM_CHOICE, NULL, "auto|bar|log|json|none", false, false,
-     "how progress is shown"},
+    {"express", FORM_BOOLEAN, NULL, NULL, false, false, "may the target pull from the source"},
+    {"hashes", FORM_BOOLEAN, NULL, NULL, false, false, "hash sums of what was written"},
 };
 static const struct grammar_map option_map = {"options", option_keys, COUNT(option_keys)};
 

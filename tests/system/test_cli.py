@@ -117,6 +117,17 @@ class Pages(TestCase):
         self.assertEqual(result.stderr, "docs/cli.md is stale: docs/generate writes it\n"
                          "docs/types/sqlite.md is stale: docs/generate writes it\n")
 
+    def test_the_plan_takes_every_option_that_the_pages_promise(self):
+        with open(os.path.join(ROOT, "docs/cli.md"), encoding="utf-8") as file:
+            promised = set(re.findall(r"in a plan `options: \{ (\w+): ", file.read()))
+        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:a.db\ntarget: sqlite:b.db\n"
+                                     "options: { nonsense: 1 }\n")
+        result = self.run_program("check", code=2)
+        known = set(re.search(r"known are: ([\w, ]+) \[", result.err).group(1).split(", "))
+        # given by switches of the other sense
+        self.assertEqual(known - promised, {"express", "hashes"})
+        self.assertEqual(promised - known, set())
+
     def test_troubleshooting_has_a_section_for_each_code(self):
         with open(os.path.join(ROOT, "docs/troubleshooting.md"), encoding="utf-8") as file:
             page = file.read()
