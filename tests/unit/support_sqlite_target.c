@@ -224,3 +224,41 @@ const char *file_ask(const char *path, const char *sql)
     assert_int_equal(sqlite3_close(connection), SQLITE_OK);
     return buffer_string(answer);
 }
+
+struct bed bed_make(const char *sql, enum existing_policy existing, struct column_list key)
+{
+    struct bed bed = {.table = {.name = "t", .existing = existing, .key = key}};
+    snprintf(bed.path, sizeof bed.path, "%s", target_path("writer.db"));
+    file_execute(bed.path, sql);
+    bed.database = target_open(bed.path);
+    target_begin_run(bed.database, 10);
+    return bed;
+}
+
+struct bed *bed_start(struct bed *bed)
+{
+    bed->writer = target_writer(bed->database, &bed->table, 1);
+    return bed;
+}
+
+void bed_end(struct bed *bed)
+{
+    sqlite_target.writer_close(bed->writer);
+    target_close(bed->database);
+}
+
+static const char *const bed_columns[] = {"a", "b"};
+const struct column_list bed_key_a = {bed_columns, 1};
+const struct column_list bed_no_key = {NULL, 0};
+
+const struct shape *bed_shape(void)
+{
+    return target_shape(bed_columns, 2);
+}
+
+struct batch_result bed_write(struct bed *bed, uint64_t chunk, const struct cell *cells,
+                              uint32_t rows)
+{
+    return target_write_chunk(bed->writer, bed->database, chunk,
+                              target_batch(bed_shape(), cells, rows));
+}

@@ -39,6 +39,24 @@ struct batch *target_batch(const struct shape *shape, const struct cell *cells, 
 /* A shape of untyped fields; lives in static memory until the test program ends. */
 const struct shape *target_shape(const char *const *names, uint32_t count);
 
+/* A file with one table, t, a run of ten chunks and, once started, a writer. */
+struct bed {
+    char path[1024];
+    struct database *database;
+    struct target_table table;
+    struct writer *writer;
+};
+struct bed bed_make(const char *sql, enum existing_policy existing, struct column_list key);
+struct bed *bed_start(struct bed *bed);
+void bed_end(struct bed *bed);
+extern const struct column_list bed_key_a; /* column a */
+extern const struct column_list bed_no_key;
+/* Columns a and b. */
+const struct shape *bed_shape(void);
+/* A whole chunk of records of that shape. */
+struct batch_result bed_write(struct bed *bed, uint64_t chunk, const struct cell *cells,
+                              uint32_t rows);
+
 /* Runs SQL on the file with a connection of its own. */
 void file_execute(const char *path, const char *sql);
 /* Rows of a query, columns by "|", rows by newline; lives until the next but three. */

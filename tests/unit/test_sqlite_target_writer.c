@@ -1,56 +1,9 @@
-/* The SQLite writer: rejects that never cost their batch, existing records, fencing, large values.
- */
-#include "base/failpoint.h"
+/* The SQLite writer: rejects that never cost their batch, existing records, large values. */
 #include "connectors/sqlite/sqlite_internal.h"
 #include "support_sqlite_target.h"
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-/* A file with one table, a run of ten chunks and a writer. */
-struct bed {
-    char path[1024];
-    struct database *database;
-    struct target_table table;
-    struct writer *writer;
-};
-
-static struct bed bed_make(const char *sql, enum existing_policy existing, struct column_list key)
-{
-    struct bed bed = {.table = {.name = "t", .existing = existing, .key = key}};
-    snprintf(bed.path, sizeof bed.path, "%s", target_path("writer.db"));
-    file_execute(bed.path, sql);
-    bed.database = target_open(bed.path);
-    target_begin_run(bed.database, 10);
-    return bed;
-}
-
-static struct bed *bed_start(struct bed *bed)
-{
-    bed->writer = target_writer(bed->database, &bed->table, 1);
-    return bed;
-}
-
-static void bed_end(struct bed *bed)
-{
-    sqlite_target.writer_close(bed->writer);
-    target_close(bed->database);
-}
-
-static const char *const ab[] = {"a", "b"};
-static const char *const key_a[] = {"a"};
-static const struct column_list by_a = {key_a, 1};
-static const struct column_list no_key = {NULL, 0};
-
-static struct batch_result write_pairs(struct bed *bed, uint64_t chunk, const struct cell *cells,
-                                       uint32_t rows)
-{
-    return target_write_chunk(bed->writer, bed->database, chunk,
-                              target_batch(target_shape(ab, 2), cells, rows));
-}
 
 /* ---------------------------------------------------------------- rejects */
 
@@ -66,7 +19,7 @@ static void a_refused_row_never_costs_its_batch(void **state)
     for (long round = 0; round < test_rounds(30); round++) {
         struct bed bed =
             bed_make("CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT NOT NULL CHECK(b <> 'no'))",
-                     EXISTING_APPEND, by_a);
+                     EXISTING_APPEND, bed_key_a);
         bed_start(&bed);
         uint32_t one_in = (uint32_t)random_between(&random, 1, 100);
         uint32_t bad_count = 0;
@@ -92,7 +45,7 @@ static void a_refused_row_never_costs_its_batch(void **state)
                 }
             }
         }
-        struct batch_result result = write_pairs(&bed, 1, cells, ROWS);
+        struct batch_result result = bed_write(&bed, 1, cells, ROWS);
         assert_int_equal(result.outcome_count, bad_count);
         assert_int_equal(result.written, ROWS - bad_count);
         for (uint32_t i = 0; i < result.outcome_count; i++) {
@@ -114,16 +67,17 @@ static void the_first_of_equal_keys_stays(void **state)
     (void)state;
     struct cell cells[] = {cell_int64(1), CELL_TEXT("x"), cell_int64(2), CELL_TEXT("y"),
                            cell_int64(1), CELL_TEXT("z"), cell_int64(3), CELL_TEXT("w")};
-    struct bed bed = bed_make("CREATE TABLE t(a INTEGER PRIMARY KEY, b)", EXISTING_APPEND, by_a);
+    struct bed bed =
+        bed_make("CREATE TABLE t(a INTEGER PRIMARY KEY, b)", EXISTING_APPEND, bed_key_a);
     bed_start(&bed);
-    struct batch_result result = write_pairs(&bed, 1, cells, 4);
+    struct batch_result result = bed_write(&bed, 1, cells, 4);
     assert_int_equal(result.outcome_count, 1);
     assert_int_equal(result.outcomes[0].row, 2);
     assert_int_equal(result.outcomes[0].code, ERROR_REJECT_KEY_DUPLICATE);
     assert_string_equal(result.outcomes[0].reason, "UNIQUE constraint failed: t.a (a = 1)");
     target_result_free(&result);
     /* and again in a later chunk */
-    result = write_pairs(&bed, 2, cells, 4);
+    result = bed_write(&bed, 2, cells, 4);
     assert_int_equal(result.outcome_count, 4);
     target_result_free(&result);
     bed_end(&bed);
@@ -138,9 +92,9 @@ static void reasons_name_constraint_columns_and_values(void **state)
                            cell_null(),   CELL_TEXT("w")};
     struct bed bed = bed_make("CREATE TABLE t(a INT PRIMARY KEY NOT NULL, b TEXT NOT NULL, "
                               "UNIQUE(b), CONSTRAINT positive CHECK(a > 0))",
-                              EXISTING_APPEND, by_a);
+                              EXISTING_APPEND, bed_key_a);
     bed_start(&bed);
-    struct batch_result result = write_pairs(&bed, 1, cells, 5);
+    struct batch_result result = bed_write(&bed, 1, cells, 5);
     assert_int_equal(result.written, 1);
     assert_int_equal(result.outcome_count, 4);
     assert_int_equal(result.outcomes[0].code, ERROR_REJECT_CONSTRAINT);
@@ -166,9 +120,9 @@ static void conflict_clauses_of_the_table_are_overruled(void **state)
         snprintf(sql, sizeof sql,
                  "CREATE TABLE t(a INT PRIMARY KEY ON CONFLICT %s, b TEXT NOT NULL ON CONFLICT %s)",
                  clauses[i], clauses[i]);
-        struct bed bed = bed_make(sql, EXISTING_APPEND, by_a);
+        struct bed bed = bed_make(sql, EXISTING_APPEND, bed_key_a);
         bed_start(&bed);
-        struct batch_result result = write_pairs(&bed, 1, cells, 4);
+        struct batch_result result = bed_write(&bed, 1, cells, 4);
         assert_int_equal(result.written, 2);
         assert_int_equal(result.outcome_count, 2);
         target_result_free(&result);
@@ -189,13 +143,13 @@ static void triggers_that_refuse_or_leave_out_make_rejects(void **state)
         "INSERT INTO log VALUES(8); SELECT RAISE(FAIL, 'not eight'); END;"
         "CREATE TRIGGER leave BEFORE INSERT ON t WHEN new.a = 20 BEGIN SELECT RAISE(IGNORE); END;"
         "CREATE TRIGGER write AFTER INSERT ON t BEGIN INSERT INTO log VALUES(new.a); END;",
-        EXISTING_APPEND, by_a);
+        EXISTING_APPEND, bed_key_a);
     bed_start(&bed);
     for (int i = 0; i < ROWS; i++) {
         cells[i * 2] = cell_int64(i);
         cells[i * 2 + 1] = cell_null();
     }
-    struct batch_result result = write_pairs(&bed, 1, cells, ROWS);
+    struct batch_result result = bed_write(&bed, 1, cells, ROWS);
     assert_int_equal(result.outcome_count, 3);
     assert_int_equal(result.outcomes[0].row, 7);
     assert_non_null(strstr(result.outcomes[0].reason, "not seven"));
@@ -216,11 +170,11 @@ static void a_trigger_that_rolls_back_stops_the_run(void **state)
     struct bed bed = bed_make("CREATE TABLE t(a INTEGER PRIMARY KEY, b);"
                               "CREATE TRIGGER no BEFORE INSERT ON t WHEN new.a = 2 "
                               "BEGIN SELECT RAISE(ROLLBACK, 'away'); END",
-                              EXISTING_APPEND, by_a);
+                              EXISTING_APPEND, bed_key_a);
     bed_start(&bed);
     assert_int_equal(sqlite_target.chunk_begin(bed.writer, 1, 1, &error), STATUS_OK);
     assert_int_equal(
-        sqlite_target.submit(bed.writer, 1, 0, target_batch(target_shape(ab, 2), cells, 2), &error),
+        sqlite_target.submit(bed.writer, 1, 0, target_batch(bed_shape(), cells, 2), &error),
         STATUS_FAILED);
     assert_non_null(strstr(error.message, "rolled"));
     sqlite_target.chunk_abandon(bed.writer, 1);
@@ -235,9 +189,9 @@ static void expressions_that_fail_on_a_value_make_rejects(void **state)
                            CELL_TEXT("{"), cell_int64(3),          CELL_TEXT("{\"n\":6}")};
     struct bed bed = bed_make("CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT, "
                               "n GENERATED ALWAYS AS (json_extract(b, '$.n')) STORED)",
-                              EXISTING_APPEND, by_a);
+                              EXISTING_APPEND, bed_key_a);
     bed_start(&bed);
-    struct batch_result result = write_pairs(&bed, 1, cells, 3);
+    struct batch_result result = bed_write(&bed, 1, cells, 3);
     assert_int_equal(result.written, 2);
     assert_int_equal(result.outcomes[0].row, 1);
     assert_int_equal(result.outcomes[0].code, ERROR_REJECT_CONSTRAINT);
@@ -252,7 +206,7 @@ static void generated_columns_are_left_out(void **state)
     static const char *const names[] = {"a", "twice", "b"};
     struct cell cells[] = {cell_int64(4), cell_int64(99), CELL_TEXT("x")};
     struct bed bed = bed_make("CREATE TABLE t(a INTEGER PRIMARY KEY, twice INT AS (a * 2), b)",
-                              EXISTING_APPEND, by_a);
+                              EXISTING_APPEND, bed_key_a);
     bed_start(&bed);
     struct batch_result result = target_write_chunk(bed.writer, bed.database, 1,
                                                     target_batch(target_shape(names, 3), cells, 1));
@@ -272,9 +226,9 @@ static void upsert_changes_the_plans_columns_only(void **state)
 {
     (void)state;
     struct cell cells[] = {cell_int64(1), CELL_TEXT("x"), cell_int64(2), CELL_TEXT("y")};
-    struct bed bed = bed_make(with_rows, EXISTING_UPSERT, by_a);
+    struct bed bed = bed_make(with_rows, EXISTING_UPSERT, bed_key_a);
     bed_start(&bed);
-    struct batch_result result = write_pairs(&bed, 1, cells, 2);
+    struct batch_result result = bed_write(&bed, 1, cells, 2);
     assert_int_equal(result.written, 2);
     target_result_free(&result);
     bed_end(&bed);
@@ -286,9 +240,9 @@ static void replace_sets_the_whole_record(void **state)
 {
     (void)state;
     struct cell cells[] = {cell_int64(1), CELL_TEXT("x")};
-    struct bed bed = bed_make(with_rows, EXISTING_REPLACE, by_a);
+    struct bed bed = bed_make(with_rows, EXISTING_REPLACE, bed_key_a);
     bed_start(&bed);
-    struct batch_result result = write_pairs(&bed, 1, cells, 1);
+    struct batch_result result = bed_write(&bed, 1, cells, 1);
     assert_int_equal(result.written, 1);
     target_result_free(&result);
     bed_end(&bed);
@@ -303,9 +257,9 @@ static void replace_never_deletes_another_record(void **state)
     struct cell cells[] = {cell_int64(1), CELL_TEXT("taken")};
     struct bed bed = bed_make("CREATE TABLE t(a INT PRIMARY KEY, b TEXT UNIQUE);"
                               "INSERT INTO t VALUES(1, 'x'), (2, 'taken')",
-                              EXISTING_REPLACE, by_a);
+                              EXISTING_REPLACE, bed_key_a);
     bed_start(&bed);
-    struct batch_result result = write_pairs(&bed, 1, cells, 1);
+    struct batch_result result = bed_write(&bed, 1, cells, 1);
     assert_int_equal(result.outcome_count, 1);
     assert_int_equal(result.outcomes[0].code, ERROR_REJECT_CONSTRAINT);
     target_result_free(&result);
@@ -318,13 +272,13 @@ static void skip_counts_what_it_leaves(void **state)
     (void)state;
     enum { ROWS = 64 };
     struct cell cells[ROWS * 2];
-    struct bed bed = bed_make(with_rows, EXISTING_SKIP, by_a);
+    struct bed bed = bed_make(with_rows, EXISTING_SKIP, bed_key_a);
     bed_start(&bed);
     for (int i = 0; i < ROWS; i++) {
         cells[i * 2] = cell_int64(i);
         cells[i * 2 + 1] = i == 50 ? cell_null() : CELL_TEXT("new");
     }
-    struct batch_result result = write_pairs(&bed, 1, cells, ROWS);
+    struct batch_result result = bed_write(&bed, 1, cells, ROWS);
     assert_int_equal(result.written, ROWS - 2);
     assert_int_equal(result.outcome_count, 2);
     assert_int_equal(result.outcomes[0].kind, OUTCOME_SKIPPED);
@@ -342,9 +296,9 @@ static void skip_still_refuses_what_breaks_a_constraint(void **state)
     struct cell cells[] = {cell_int64(1), CELL_TEXT("x"), cell_int64(9), CELL_TEXT("no")};
     struct bed bed = bed_make("CREATE TABLE t(a INT PRIMARY KEY, b TEXT CHECK(b <> 'no'));"
                               "INSERT INTO t VALUES(1, 'old')",
-                              EXISTING_SKIP, by_a);
+                              EXISTING_SKIP, bed_key_a);
     bed_start(&bed);
-    struct batch_result result = write_pairs(&bed, 1, cells, 2);
+    struct batch_result result = bed_write(&bed, 1, cells, 2);
     assert_int_equal(result.outcome_count, 2);
     assert_int_equal(result.outcomes[0].kind, OUTCOME_SKIPPED);
     assert_int_equal(result.outcomes[1].kind, OUTCOME_REJECTED);
@@ -367,23 +321,23 @@ static void a_second_record_of_the_run_is_no_older_one(void **state)
         struct error error = {0};
         struct bed bed =
             bed_make("CREATE TABLE t(a INT PRIMARY KEY, b); INSERT INTO t VALUES(1, 'old')",
-                     policies[i], by_a);
+                     policies[i], bed_key_a);
         bed_start(&bed);
         /* an attempt that is abandoned leaves nothing behind */
         assert_int_equal(sqlite_target.chunk_begin(bed.writer, 1, 1, &error), STATUS_OK);
-        struct batch_result result = target_write(bed.writer, bed.database, 1, 0,
-                                                  target_batch(target_shape(ab, 2), first, 3));
+        struct batch_result result =
+            target_write(bed.writer, bed.database, 1, 0, target_batch(bed_shape(), first, 3));
         target_result_free(&result);
         sqlite_target.chunk_abandon(bed.writer, 1);
 
-        result = write_pairs(&bed, 1, first, 3);
+        result = bed_write(&bed, 1, first, 3);
         assert_int_equal(result.written, policies[i] == EXISTING_SKIP ? 1 : 2);
         const struct record_outcome *last = &result.outcomes[result.outcome_count - 1];
         assert_int_equal(last->row, 2);
         assert_int_equal(last->code, ERROR_REJECT_KEY_DUPLICATE);
         assert_non_null(strstr(last->reason, "a = 5"));
         target_result_free(&result);
-        result = write_pairs(&bed, 2, second, 2);
+        result = bed_write(&bed, 2, second, 2);
         assert_int_equal(result.written, 0);
         assert_int_equal(result.outcomes[0].code, ERROR_REJECT_KEY_DUPLICATE);
         assert_int_equal(result.outcomes[1].code, ERROR_REJECT_KEY_NULL);
@@ -421,197 +375,7 @@ static void composite_text_keys_follow_their_collation(void **state)
     assert_string_equal(file_ask(bed.path, "SELECT * FROM t"), "a|1|new");
 }
 
-/* ---------------------------------------------------------------- transactions */
-
-static void a_chunk_and_its_mark_are_one_commit(void **state)
-{
-    (void)state;
-    struct cell cells[] = {cell_int64(1), cell_null()};
-    struct error error = {0};
-    struct bed bed = bed_make("CREATE TABLE t(a, b)", EXISTING_APPEND, no_key);
-    bed_start(&bed);
-    assert_int_equal(sqlite_target.chunk_begin(bed.writer, 3, 1, &error), STATUS_OK);
-    struct batch_result result =
-        target_write(bed.writer, bed.database, 3, 0, target_batch(target_shape(ab, 2), cells, 1));
-    target_result_free(&result);
-    assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM t"), "0");
-    sqlite_target.chunk_abandon(bed.writer, 3);
-    assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM _transhume_done"), "0");
-    result = write_pairs(&bed, 3, cells, 1);
-    target_result_free(&result);
-    assert_string_equal(
-        file_ask(bed.path,
-                 "SELECT (SELECT count(*) FROM t), run, chunk, epoch, mark FROM _transhume_done"),
-        "1|run-1|3|1|{}");
-    /* the same chunk again is somebody else's work */
-    assert_int_equal(sqlite_target.chunk_begin(bed.writer, 3, 1, &error), STATUS_OK);
-    assert_int_equal(target_commit(bed.writer, bed.database, 3, &error), STATUS_FAILED);
-    assert_int_equal(error.code, ERROR_RUN_FENCED);
-    sqlite_target.chunk_abandon(bed.writer, 3);
-    bed_end(&bed);
-}
-
-static const char *child_failpoint;
-
-/* Writes chunks 1 to 5 of one row each, killed where the failpoint says. */
-static void child_write(const char *path)
-{
-    struct error error = {0};
-    char holder[64];
-    struct database *database = NULL;
-    struct target_table table = {.name = "t", .existing = EXISTING_APPEND};
-
-    setenv("TRANSHUME_FAILPOINT", child_failpoint, 1);
-    if (failpoint_setup(&error) != STATUS_OK ||
-        target_try_open(path, OPEN_TARGET, 1000, &database, &error) != STATUS_OK ||
-        sqlite_ledger.claim(database, "run-1", 1, false, holder, sizeof holder, &error) !=
-            STATUS_OK) {
-        _exit(9);
-    }
-    struct writer *writer = NULL;
-    if (sqlite_target.writer_open(database, &table, 1, 2, &writer, &error) != STATUS_OK) {
-        _exit(10);
-    }
-    for (int64_t chunk = 1; chunk <= 5; chunk++) {
-        struct cell cells[] = {cell_int64(chunk), cell_null()};
-        struct done_mark mark = {.chunk = (uint64_t)chunk, .epoch = 2, .text = "{}"};
-        if (sqlite_target.chunk_begin(writer, mark.chunk, 1, &error) != STATUS_OK) {
-            _exit(11);
-        }
-        struct batch_result result = target_write(writer, database, mark.chunk, 0,
-                                                  target_batch(target_shape(ab, 2), cells, 1));
-        target_result_free(&result);
-        if (sqlite_target.commit(writer, mark.chunk, &mark, &error) != STATUS_OK) {
-            _exit(12);
-        }
-    }
-    _exit(13);
-}
-
-/* Whatever the moment of a kill -9: rows and done marks agree, and nothing is half there. */
-static void killed_anywhere_rows_and_marks_agree(void **state)
-{
-    (void)state;
-    static const char *const places[] = {"sqlite.chunk_begin", "sqlite.before_mark",
-                                         "sqlite.before_commit", "sqlite.after_commit"};
-    for (uint32_t p = 0; p < COUNT_OF(places); p++) {
-        for (int occurrence = 1; occurrence <= 5; occurrence += 2) {
-            char failpoint[64];
-            struct bed bed = bed_make("CREATE TABLE t(a, b)", EXISTING_APPEND, no_key);
-            target_close(bed.database);
-            snprintf(failpoint, sizeof failpoint, "%s:kill:%d", places[p], occurrence);
-            child_failpoint = failpoint;
-            fflush(NULL);
-            pid_t child = fork();
-            if (child == 0) {
-                child_write(bed.path);
-            }
-            int status = 0;
-            assert_int_equal(waitpid(child, &status, 0), child);
-            assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-            char done[64];
-            snprintf(done, sizeof done, "%d", p == 3 ? occurrence : occurrence - 1);
-            assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM t"), done);
-            assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM _transhume_done"), done);
-            assert_string_equal(
-                file_ask(bed.path, "SELECT count(*) FROM t JOIN _transhume_done ON a = chunk"),
-                done);
-        }
-    }
-}
-
-static void a_commit_may_be_called_again(void **state)
-{
-    (void)state;
-    struct cell cells[] = {cell_int64(1), cell_null()};
-    struct error error = {0};
-    struct bed bed = bed_make("CREATE TABLE t(a, b)", EXISTING_APPEND, no_key);
-    bed_start(&bed);
-    struct batch_result result = write_pairs(&bed, 1, cells, 1);
-    target_result_free(&result);
-    assert_int_equal(target_commit(bed.writer, bed.database, 1, &error), STATUS_OK);
-    assert_int_equal(target_commit(bed.writer, bed.database, 2, &error), STATUS_FAILED);
-    bed_end(&bed);
-    assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM t"), "1");
-}
-
-/* SQLite keeps no statement journal for a table without any constraint: part of a batch must not
- * stay. */
-static void without_constraints_nothing_is_doubled_either(void **state)
-{
-    (void)state;
-    enum { ROWS = 50 };
-    struct cell cells[ROWS * 2];
-    struct bed bed = bed_make("CREATE TABLE t(a, b)", EXISTING_APPEND, no_key);
-    bed_start(&bed);
-    for (int i = 0; i < ROWS; i++) {
-        cells[i * 2] = cell_int64(i);
-        cells[i * 2 + 1] = i % 7 == 3 ? cell_uint64(UINT64_MAX) : cell_null();
-    }
-    struct batch_result result = write_pairs(&bed, 1, cells, ROWS);
-    assert_int_equal(result.outcome_count, 7);
-    target_result_free(&result);
-    bed_end(&bed);
-    assert_string_equal(file_ask(bed.path, "SELECT count(*), count(DISTINCT a) FROM t"), "43|43");
-}
-
-static void a_later_epoch_fences_the_writer(void **state)
-{
-    (void)state;
-    struct cell cells[] = {cell_int64(1), cell_null()};
-    struct error error = {0};
-    struct bed bed = bed_make("CREATE TABLE t(a, b)", EXISTING_APPEND, no_key);
-    bed_start(&bed);
-    file_execute(bed.path, "UPDATE _transhume_run SET epoch = 2");
-    assert_int_equal(sqlite_target.chunk_begin(bed.writer, 1, 1, &error), STATUS_OK);
-    struct batch_result result =
-        target_write(bed.writer, bed.database, 1, 0, target_batch(target_shape(ab, 2), cells, 1));
-    target_result_free(&result);
-    assert_int_equal(target_commit(bed.writer, bed.database, 1, &error), STATUS_FAILED);
-    assert_int_equal(error.code, ERROR_RUN_FENCED);
-    sqlite_target.chunk_abandon(bed.writer, 1);
-    bed_end(&bed);
-    assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM t"), "0");
-    assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM _transhume_done"), "0");
-}
-
-static void a_locked_target_is_to_be_tried_again(void **state)
-{
-    (void)state;
-    struct error error = {0};
-    struct database *database = NULL;
-    char path[1024];
-    struct target_table table = {.name = "t"};
-
-    snprintf(path, sizeof path, "%s", target_path("locked.db"));
-    file_execute(path, "CREATE TABLE t(a, b)");
-    assert_int_equal(target_try_open(path, OPEN_TARGET, 200, &database, &error), STATUS_OK);
-    target_begin_run(database, 1);
-    struct writer *writer = target_writer(database, &table, 1);
-    sqlite3 *other = NULL;
-    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite_target.chunk_begin(writer, 1, 1, &error), STATUS_FAILED);
-    assert_int_equal(error.code, ERROR_TARGET_LOCKED);
-    assert_int_equal(error.class, ERROR_CLASS_RETRY);
-    assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(sqlite_target.chunk_begin(writer, 1, 1, &error), STATUS_OK);
-    /* a reader that stays makes the commit wait, and the same commit may be called again */
-    assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT * FROM sqlite_schema", NULL, NULL, NULL),
-                     SQLITE_OK);
-    struct cell cells[] = {cell_int64(1), cell_null()};
-    struct batch_result result =
-        target_write(writer, database, 1, 0, target_batch(target_shape(ab, 2), cells, 1));
-    target_result_free(&result);
-    assert_int_equal(target_commit(writer, database, 1, &error), STATUS_FAILED);
-    assert_int_equal(error.class, ERROR_CLASS_RETRY);
-    assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
-    assert_int_equal(target_commit(writer, database, 1, &error), STATUS_OK);
-    sqlite3_close(other);
-    sqlite_target.writer_close(writer);
-    target_close(database);
-    assert_string_equal(file_ask(path, "SELECT a FROM t"), "1");
-}
+/* ---------------------------------------------------------------- the order of calls */
 
 static void one_batch_at_a_time(void **state)
 {
@@ -619,10 +383,10 @@ static void one_batch_at_a_time(void **state)
     struct cell cells[] = {cell_int64(1), cell_null()};
     struct error error = {0};
     struct batch_result result;
-    struct bed bed = bed_make("CREATE TABLE t(a, b)", EXISTING_APPEND, no_key);
+    struct bed bed = bed_make("CREATE TABLE t(a, b)", EXISTING_APPEND, bed_no_key);
     bed_start(&bed);
-    struct batch *first = target_batch(target_shape(ab, 2), cells, 1);
-    struct batch *second = target_batch(target_shape(ab, 2), cells, 1);
+    struct batch *first = target_batch(bed_shape(), cells, 1);
+    struct batch *second = target_batch(bed_shape(), cells, 1);
     assert_int_equal(sqlite_target.poll(bed.writer, 0, &result, &error), STATUS_END);
     assert_int_equal(sqlite_target.chunk_begin(bed.writer, 1, 1, &error), STATUS_OK);
     assert_int_equal(sqlite_target.submit(bed.writer, 1, 0, first, &error), STATUS_OK);
@@ -721,10 +485,10 @@ static void large_values_arrive_whole(void **state)
             cell_int64(3), CELL_TEXT("small too"),
             cell_int64(4), {.kind = VALUE_LARGE, .large = &values[1].base},
         };
-        struct bed bed = bed_make(cases[i].sql, EXISTING_APPEND, by_a);
+        struct bed bed = bed_make(cases[i].sql, EXISTING_APPEND, bed_key_a);
         bed_start(&bed);
         struct batch_result result = target_write_chunk(
-            bed.writer, bed.database, 1, large_batch(target_shape(ab, 2), cells, 4, values, 2));
+            bed.writer, bed.database, 1, large_batch(bed_shape(), cells, 4, values, 2));
         assert_int_equal(result.written, 4);
         target_result_free(&result);
         assert_int_equal(values[0].released, 1);
@@ -764,10 +528,10 @@ static void a_large_value_that_cannot_be_read_is_the_sources_fault(void **state)
                                       0};
         struct cell cells[] = {cell_int64(2), {.kind = VALUE_LARGE, .large = &value.base}};
         struct error error = {0};
-        struct bed bed = bed_make(tables[i], EXISTING_APPEND, no_key);
+        struct bed bed = bed_make(tables[i], EXISTING_APPEND, bed_no_key);
         bed_start(&bed);
         assert_int_equal(sqlite_target.chunk_begin(bed.writer, 1, 1, &error), STATUS_OK);
-        struct batch *batch = large_batch(target_shape(ab, 2), cells, 1, &value, 1);
+        struct batch *batch = large_batch(bed_shape(), cells, 1, &value, 1);
         assert_int_equal(sqlite_target.submit(bed.writer, 1, 0, batch, &error), STATUS_FAILED);
         assert_int_equal(error.code, ERROR_SOURCE_READ);
         sqlite_target.chunk_abandon(bed.writer, 1);
@@ -783,7 +547,7 @@ static void unknown_columns_are_a_schema_error(void **state)
     static const char *const names[] = {"a", "zz"};
     struct cell cells[] = {cell_int64(1), cell_null()};
     struct error error = {0};
-    struct bed bed = bed_make("CREATE TABLE t(a, b)", EXISTING_APPEND, no_key);
+    struct bed bed = bed_make("CREATE TABLE t(a, b)", EXISTING_APPEND, bed_no_key);
     bed_start(&bed);
     assert_int_equal(sqlite_target.chunk_begin(bed.writer, 1, 1, &error), STATUS_OK);
     assert_int_equal(sqlite_target.submit(bed.writer, 1, 0,
@@ -812,12 +576,6 @@ int main(void)
         cmocka_unit_test(skip_still_refuses_what_breaks_a_constraint),
         cmocka_unit_test(a_second_record_of_the_run_is_no_older_one),
         cmocka_unit_test(composite_text_keys_follow_their_collation),
-        cmocka_unit_test(a_chunk_and_its_mark_are_one_commit),
-        cmocka_unit_test(killed_anywhere_rows_and_marks_agree),
-        cmocka_unit_test(a_commit_may_be_called_again),
-        cmocka_unit_test(without_constraints_nothing_is_doubled_either),
-        cmocka_unit_test(a_later_epoch_fences_the_writer),
-        cmocka_unit_test(a_locked_target_is_to_be_tried_again),
         cmocka_unit_test(one_batch_at_a_time),
         cmocka_unit_test(large_values_arrive_whole),
         cmocka_unit_test(a_large_value_that_cannot_be_read_is_the_sources_fault),

@@ -1,0 +1,37 @@
+/* What the files of the SQLite ledger share. All of it is for the control thread. */
+#ifndef TRANSHUME_CONNECTORS_SQLITE_LEDGER_INTERNAL_H
+#define TRANSHUME_CONNECTORS_SQLITE_LEDGER_INTERNAL_H
+
+#include "connectors/sqlite/writer_internal.h"
+
+/* ---------------------------------------------------------------- ledger_tables.c */
+
+/* ERROR_LEDGER_INVALID: what is wrong with it. */
+enum status sqlite_ledger_invalid(struct sqlite_database *self, const char *what,
+                                  struct error *error);
+/* A statement on the ledger's tables; that it can't be prepared means that they are not as we made
+ * them. */
+enum status sqlite_ledger_prepare(struct sqlite_database *self, const char *sql,
+                                  sqlite3_stmt **statement, struct error *error) MUST_USE;
+/* The error of a step that gave neither a row nor an end. */
+enum status sqlite_ledger_step_failed(struct sqlite_database *self, int result,
+                                      struct error *error);
+/* One number of a query with up to two texts as parameters (NULL: none). STATUS_END: no row. */
+enum status sqlite_ledger_ask(struct sqlite_database *self, const char *sql, const char *first,
+                              const char *second, int64_t *number, struct error *error) MUST_USE;
+/* STATUS_END: there is no ledger. Refuses what a newer version wrote before reading any of it. */
+enum status sqlite_ledger_check_tables(struct sqlite_database *self, struct error *error) MUST_USE;
+/* Over the header and all chunks. */
+enum status sqlite_ledger_checksum(const char *header, const struct ledger_chunk *chunks,
+                                   uint64_t count, char hex[33], struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- ledger_load.c */
+
+/* As struct ledger_functions has them. */
+enum status sqlite_ledger_load(struct database *database, const char *run_id, struct arena *arena,
+                               struct ledger_run **run, struct error *error) MUST_USE;
+enum status sqlite_ledger_done(struct database *database, const char *run_id, uint64_t chunk,
+                               struct arena *arena, struct done_mark *mark,
+                               struct error *error) MUST_USE;
+
+#endif
