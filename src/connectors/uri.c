@@ -259,6 +259,7 @@ static enum status add_parameter(struct uri_reader *reader, const char *name, co
 /* "name=value&name=value" */
 static enum status read_parameters(struct uri_reader *reader, const char *text)
 {
+    reader->uri->parameter_count = 0;
     while (*text != '\0') {
         size_t length = strcspn(text, "&");
         const char *equals = memchr(text, '=', length);

@@ -52,7 +52,7 @@ static enum status add_line(struct report *report, const char ***lines, uint32_t
         if (grown == NULL) {
             return out_of_memory(error);
         }
-        if (*count > 0) {
+        if (*lines != NULL) {
             memcpy(grown, *lines, *count * sizeof(*grown));
         }
         *lines = grown;

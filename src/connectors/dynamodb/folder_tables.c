@@ -348,8 +348,8 @@ static enum status count_file(const struct dynamodb_file *file, const char *path
     struct dynamodb_segment *const *found = NULL;
     uint64_t records = 0;
     if (segment_count > 0) {
-        found = (struct dynamodb_segment *const *)bsearch(&key, segments, segment_count,
-                                                          sizeof(*segments), compare_segments);
+        found = bsearch(&key, segments, segment_count, sizeof(struct dynamodb_segment *),
+                        compare_segments);
     }
     if (found != NULL && (*found)->bytes == file->bytes) {
         records = (*found)->records;

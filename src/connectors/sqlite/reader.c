@@ -118,7 +118,7 @@ static enum status start(struct cursor *cursor, enum read_mode mode, struct erro
         cursor->mode = READ_WHOLE;
     }
     uint32_t count = cursor->compiled.column_count + 1;
-    cursor->blobs = arena_allocate_zeroed(cursor->arena, count, sizeof *cursor->blobs);
+    cursor->blobs = arena_allocate_zeroed(cursor->arena, count, sizeof(sqlite3_blob *));
     if (cursor->excess == NULL) {
         cursor->excess = arena_allocate_zeroed(cursor->arena, count, sizeof *cursor->excess);
     }
