@@ -54,7 +54,8 @@ static enum status make_states(struct mapper *mapper, struct error *error)
     mapper->entities = calloc((size_t)stream->entity_count + 1, sizeof *mapper->entities);
     mapper->counts = calloc((size_t)stream->entity_count + 1, sizeof *mapper->counts);
     mapper->aggregates = calloc((size_t)shared->aggregate_count + 1, sizeof *mapper->aggregates);
-    mapper->statements = calloc((size_t)shared->expression_count + 1, sizeof(struct expression_statement *));
+    mapper->statements =
+        calloc((size_t)shared->expression_count + 1, sizeof(struct expression_statement *));
     mapper->expression_values = calloc(values, sizeof *mapper->expression_values);
     mapper->slots = calloc((size_t)shared->name_count + 1, sizeof *mapper->slots);
     mapper->taken = calloc((size_t)stream->entity_count + 1, sizeof(struct batch *));
@@ -310,10 +311,15 @@ static enum status refuse_unreadable(struct making *making, const struct cell *c
 }
 
 static enum status map_row(struct mapper *mapper, struct entity_state *entity,
-                           const struct cell *row, struct error *error)
+                           const struct batch *batch, uint32_t number, struct error *error)
 {
-    struct making making = {
-        .mapper = mapper, .entity = entity, .arena = entity->out->arena, .borrow = true};
+    const struct cell *row = batch_row(batch, number);
+    struct making making = {.mapper = mapper,
+                            .entity = entity,
+                            .arena = entity->out->arena,
+                            .borrow = true,
+                            .envelope =
+                                batch->envelopes != NULL ? &batch->envelopes[number] : NULL};
     bool admitted = true;
     mapper->parent = row;
     if (mapper->shared->documents) {
@@ -351,7 +357,7 @@ static enum status map_rows(struct mapper *mapper, struct batch *batch, struct e
             if (mapper->shared->documents) {
                 fill_slots(mapper, batch_row(batch, row));
             }
-            status = map_row(mapper, entity, batch_row(batch, row), error);
+            status = map_row(mapper, entity, batch, row, error);
         }
     }
     return status;

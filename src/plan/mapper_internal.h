@@ -84,6 +84,7 @@ struct making {
     struct mapper *mapper;
     const struct cell *row;    /* the parent's or child's cells */
     const struct cell *parent; /* for records: the same as row */
+    const struct record_envelope *envelope; /* the source's own; NULL: none */
     struct entity_state *entity;
     struct arena *arena; /* of what is made */
     bool borrow;         /* texts of `row` live as long as the arena */

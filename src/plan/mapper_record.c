@@ -103,7 +103,9 @@ enum status mapper_refuse(struct making *making, const struct error *reason,
     struct mapper_reject *reject = &mapper->rejects[mapper->reject_count];
     *reject = (struct mapper_reject){.entity = making->entity->entity->number, .code = code};
     status = reject_map(making, cells, &reject->record, error);
-    uint32_t keys = key_count(mapper);
+    const struct record_envelope *envelope = making->envelope;
+    bool named = envelope != NULL && envelope->source_key_count > 0;
+    uint32_t keys = named ? envelope->source_key_count : key_count(mapper);
     struct cell *key = arena_allocate(mapper->reject_arena, ((size_t)keys + 1) * sizeof *key);
     reject->reason = arena_copy_string(mapper->reject_arena, text);
     if (status != STATUS_OK || !key || !reject->reason) {
@@ -111,7 +113,9 @@ enum status mapper_refuse(struct making *making, const struct error *reason,
                                    : status;
     }
     for (uint32_t i = 0; i < keys; i++) {
-        key[i] = kept_for_reject(mapper, &making->parent[mapper->shared->key_columns[i]]);
+        const struct cell *part =
+            named ? &envelope->source_key[i] : &making->parent[mapper->shared->key_columns[i]];
+        key[i] = kept_for_reject(mapper, part);
     }
     reject->source_key = key;
     reject->source_key_count = keys;
