@@ -320,6 +320,16 @@ class PlainCopy(support.TestCase):
                     self.assert_same_sqlite(source, copy)
                     self.pragmas(source, copy)
 
+    def test_a_target_that_keeps_its_page_size(self):
+        # Nothing in it, but in WAL mode: SQLite gives such a file no other page size.
+        source = self.make("CREATE TABLE t(a); INSERT INTO t VALUES (1);", before="PRAGMA page_size = 512;")
+        copy = self.path("copy.db")
+        db = sqlite3.connect(copy)
+        db.executescript("PRAGMA journal_mode = WAL; CREATE TABLE x(a); DROP TABLE x;")
+        db.close()
+        self.run_program("migrate", source, "sqlite:" + copy)
+        self.assert_same_sqlite(source, copy)
+
     def test_a_database_in_wal_mode(self):
         source = self.make("CREATE TABLE t(id INTEGER PRIMARY KEY, v);",
                            [("INSERT INTO t VALUES (?, 'x')", (i,)) for i in range(100)],

@@ -82,10 +82,11 @@ static enum status pragma_text(struct sqlite_database *self, sqlite3 *connection
 }
 
 /* Does the file hold nothing but the ledger, and is it set otherwise than the source? */
-static enum status needs_new_file(struct sqlite_database *self, const struct settings *settings,
+static enum status needs_new_file(struct sqlite_database *self, struct settings *settings,
                                   bool *ours_alone, bool *differs, struct error *error)
 {
     char others[32];
+    char journal[32];
     char page_size[32];
     char auto_vacuum[32];
     char encoding[32];
@@ -96,6 +97,8 @@ static enum status needs_new_file(struct sqlite_database *self, const struct set
             others, sizeof others, error) != STATUS_OK ||
         pragma_text(self, self->control, "PRAGMA main.page_size", page_size, sizeof page_size,
                     error) != STATUS_OK ||
+        pragma_text(self, self->control, "PRAGMA main.journal_mode", journal, sizeof journal,
+                    error) != STATUS_OK ||
         pragma_text(self, self->control, "PRAGMA main.auto_vacuum", auto_vacuum, sizeof auto_vacuum,
                     error) != STATUS_OK ||
         pragma_text(self, self->control, "PRAGMA main.encoding", encoding, sizeof encoding,
@@ -103,6 +106,10 @@ static enum status needs_new_file(struct sqlite_database *self, const struct set
         return STATUS_FAILED;
     }
     *ours_alone = strcmp(others, "0") == 0;
+    if (strcmp(journal, "wal") == 0) {
+        /* a file in WAL mode keeps the page size that it has */
+        settings->page_size = strtoll(page_size, NULL, 10);
+    }
     *differs =
         (settings->page_size > 0 && settings->page_size != strtoll(page_size, NULL, 10)) ||
         (settings->auto_vacuum >= 0 && settings->auto_vacuum != strtoll(auto_vacuum, NULL, 10)) ||
@@ -190,9 +197,8 @@ static enum status replace_file(struct sqlite_database *self, sqlite3 *image, st
 
 /* Page size and encoding are fixed by the first table of a file, which is the ledger's: so the file
  * is made anew around it, as long as it holds nothing else. */
-static enum status carry_first_settings(struct sqlite_database *self,
-                                        const struct settings *settings, bool *ours_alone,
-                                        struct error *error)
+static enum status carry_first_settings(struct sqlite_database *self, struct settings *settings,
+                                        bool *ours_alone, struct error *error)
 {
     bool differs = false;
     sqlite3 *image = NULL;
