@@ -117,6 +117,7 @@ void copy_destroy(struct copy *copy)
     if (copy == NULL) {
         return;
     }
+    copy_free_works(copy); /* before the readers: large values are read through them */
     for (uint32_t i = 0; copy->workers != NULL && i < copy->reader_count + copy->writer_count;
          i++) {
         struct worker *worker = &copy->workers[i];

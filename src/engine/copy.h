@@ -113,6 +113,8 @@ void copy_done(struct copy *copy, uint64_t index, struct work *work, const struc
 uint32_t copy_next_attempt(struct copy *copy, uint64_t index);
 
 /* ---- for both */
+/* After the threads are gone: what was begun and never taken. */
+void copy_free_works(struct copy *copy);
 void copy_fail(struct copy *copy, const struct error *error);
 bool copy_must_stop(const struct copy *copy);
 void copy_moved(struct copy *copy); /* something went on: for stall reports */

@@ -305,3 +305,12 @@ void copy_done(struct copy *copy, uint64_t index, struct work *work, const struc
     atomic_fetch_add(&copy->session->progress.chunks_done, 1);
     copy_moved(copy);
 }
+
+void copy_free_works(struct copy *copy)
+{
+    for (uint64_t i = 0; copy->chunks != NULL && i < copy->chunk_count; i++) {
+        if (copy->chunks[i].work != NULL) {
+            work_free(copy->chunks[i].work);
+        }
+    }
+}
