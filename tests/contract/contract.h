@@ -19,8 +19,6 @@
 struct contract_entry {
     const char *name;
     const char *uri_format; /* with one %s: a path inside the test's own folder */
-    const char
-        *text_key; /* key type that every record's key is cast to; NULL: integers as they are */
 };
 
 /* A target database in a folder of its own, with one table and a run under way. */
