@@ -239,7 +239,7 @@ static void check_field(const struct plan_node *key, const struct plan_node *nod
     bool star = strcmp(key->text, "*") == 0;
     if (key->length == 0) {
         plan_fault(faults, ERROR_PLAN_INVALID, key, NULL, "an empty field name");
-    } else if (star && !plan_node_is_word(node, "copy")) {
+    } else if (star && !plan_node_is_copy(node)) {
         plan_fault(faults, ERROR_PLAN_INVALID, node, "write \"*\": copy", "'*' can only be copied");
     } else if (node->kind == PLAN_NODE_SCALAR && plan_node_is_null(node)) {
         plan_fault(faults, ERROR_PLAN_INVALID, node,

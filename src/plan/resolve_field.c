@@ -230,7 +230,7 @@ static bool resolve_source(struct field_maker *maker)
     const struct plan_node *node = maker->node;
     const struct plan_node *part;
     if (node->kind == PLAN_NODE_SCALAR) {
-        if (plan_node_is_word(node, "copy")) {
+        if (plan_node_is_copy(node)) {
             resolve_column(maker, maker->key->text, maker->key);
         } else {
             resolve_template(maker);

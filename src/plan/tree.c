@@ -489,6 +489,11 @@ bool plan_node_is_null(const struct plan_node *node)
            strcmp(node->text, "Null") == 0 || strcmp(node->text, "NULL") == 0;
 }
 
+bool plan_node_is_copy(const struct plan_node *node)
+{
+    return node != NULL && node->kind == PLAN_NODE_SCALAR && strcmp(node->text, "copy") == 0;
+}
+
 bool plan_node_is_word(const struct plan_node *node, const char *word)
 {
     return node != NULL && node->kind == PLAN_NODE_SCALAR && !node->quoted &&

@@ -26,6 +26,8 @@ const struct plan_node *plan_node_find(const struct plan_node *map, const char *
 const char *plan_node_text(const struct plan_node *node);
 /* True for an unquoted scalar that is null in YAML 1.2's core schema: "", ~, null. */
 bool plan_node_is_null(const struct plan_node *node);
+/* `copy`, quoted or not: a plan in JSON can't but quote it. The text is { const: copy }. */
+bool plan_node_is_copy(const struct plan_node *node);
 /* Unquoted `word`. */
 bool plan_node_is_word(const struct plan_node *node, const char *word);
 
