@@ -1,0 +1,347 @@
+"""Random databases, each copied in several ways and compared record by record; the seed is in every failure.
+
+TRANSHUME_SEED begins elsewhere. `make test` copies for some seconds a pair, `make soak` for minutes.
+"""
+import base64
+import collections
+import decimal
+import json
+import os
+import random
+import shutil
+import sqlite3
+import struct
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
+import support
+from random_database import RandomDatabase, quoted
+
+SECONDS = 240 if support.SOAK else 8
+DATABASES_MIN = 5
+KEY_BYTES_MAX = (2048, 1024)
+EXPONENT_MAX, EXPONENT_MIN = 125, -130
+TOY_PUT = 1
+(MISSING, NULL, BOOL, INT64, UINT64, FLOAT32, FLOAT64, DECIMAL, TEXT, BYTES) = range(10)
+ESCAPE, SMALL = 20, 1
+DECIMAL_WORDS = ("NUMERIC", "DECIMAL", "DEC", "NUMBER")
+
+
+def leading_word(declared):
+    word = ""
+    for c in declared:
+        if not (c.isascii() and (c.isalnum() or c == "_")):
+            break
+        word += c
+    return word.upper()
+
+
+def reading_rule(declared, strict):
+    """How docs/types/sqlite.md says that the numbers of a column are read."""
+    if strict:
+        return "as stored"
+    word, upper = leading_word(declared), declared.upper()
+    if word in DECIMAL_WORDS and not any(t in upper for t in (
+            "INT", "CHAR", "CLOB", "TEXT", "BLOB", "REAL", "FLOA", "DOUB")):
+        return "decimal"
+    return "bool" if word in ("BOOL", "BOOLEAN") else "as stored"
+
+
+def is_utf8(data):
+    try:
+        data.decode("utf-8")
+        return True
+    except UnicodeDecodeError:
+        return False
+
+
+class Table:
+    """One table of a source as Python's sqlite3 sees it."""
+
+    def __init__(self, db, name):
+        self.name = name
+        info = [row for row in db.execute("PRAGMA table_xinfo(%s)" % quoted(name)) if row[6] != 1]
+        self.columns = [row[1].decode() for row in info]
+        sql = db.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (name,)).fetchone()[0]
+        self.strict = sql.rstrip().endswith(b"STRICT")
+        self.rules = [reading_rule(row[2].decode(), self.strict) for row in info]
+        keyed = sorted((row[5], row[1].decode()) for row in info if row[5])
+        self.key = [column for _, column in keyed]
+        self.declared = {row[1].decode(): row[2].decode() for row in info}
+        pairs = ", ".join("typeof(%s), CAST(%s AS BLOB), %s" % (q, q, q) for q in map(quoted, self.columns))
+        self.rows = []
+        for row in db.execute("SELECT %s FROM %s" % (pairs, quoted(name))):
+            values = [(row[i].decode(), row[i + 2]) for i in range(0, len(row), 3)]
+            self.rows.append(values)
+
+
+def tables_of(path):
+    db = support.open_sqlite(path)
+    names = [row[0].decode() for row in db.execute(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")]
+    tables = [Table(db, name) for name in names]
+    db.close()
+    return tables
+
+
+# --- what a DynamoDB item is
+
+class Refused(Exception):
+    """DynamoDB would not take the record."""
+
+
+def number(text):
+    value = decimal.Decimal(text).normalize()
+    if not value.is_finite():
+        raise Refused("NaN or infinity")
+    if value and not EXPONENT_MIN <= value.adjusted() <= EXPONENT_MAX:
+        raise Refused("out of range")
+    return ("N", decimal.Decimal(0) if not value else value)
+
+
+def attribute(kind, value, rule):
+    if kind == "integer":
+        return ("BOOL", bool(value)) if rule == "bool" and value in (0, 1) else number(str(value))
+    if kind == "real":
+        return number(repr(value))
+    if kind == "text":
+        if not is_utf8(value):
+            raise Refused("not UTF-8")
+        return ("S", value.decode())
+    return ("B", value)
+
+
+def key_type(declared):
+    upper = declared.upper()
+    if "INT" in upper:
+        return "N"
+    if any(t in upper for t in ("CHAR", "CLOB", "TEXT")):
+        return "S"
+    if "BLOB" in upper:
+        return "B"
+    if any(t in upper for t in ("REAL", "FLOA", "DOUB")) or leading_word(declared) in DECIMAL_WORDS:
+        return "N"
+    return "S"
+
+
+def check_key(table, item):
+    for position, column in enumerate(table.key):
+        if column not in item:
+            raise Refused("null key")
+        kind, value = item[column]
+        if kind != key_type(table.declared[column]):
+            raise Refused("key of another type")
+        if kind in "SB":
+            size = len(value.encode()) if kind == "S" else len(value)
+            if not 0 < size <= KEY_BYTES_MAX[position]:
+                raise Refused("length of the key")
+
+
+def expected_items(table):
+    """([item], refused)"""
+    items, refused = [], 0
+    for row in table.rows:
+        try:
+            item = {column: attribute(kind, value, rule)
+                    for column, (kind, value), rule in zip(table.columns, row, table.rules) if kind != "null"}
+            check_key(table, item)
+            items.append(item)
+        except Refused:
+            refused += 1
+    return items, refused
+
+
+def found_item(item):
+    def value_of(kind, value):
+        return {"N": lambda: decimal.Decimal(value).normalize(), "B": lambda: base64.b64decode(value, validate=True)
+                }.get(kind, lambda: value)()
+
+    return {name: (kind, value_of(kind, value)) for name, typed in item.items() for kind, value in typed.items()}
+
+
+def counted(records):
+    return collections.Counter(repr(sorted(record.items())) for record in records)
+
+
+# --- what the toy's log holds
+
+class ToyLog:
+    """The log of the test-only connector, read by the drawings at the head of its files."""
+
+    def __init__(self, folder):
+        with open(os.path.join(folder, "data.log"), "rb") as file:
+            data = file.read()
+        self.tables = collections.defaultdict(dict)
+        at = 0
+        while at < len(data):
+            length, _ = struct.unpack_from("<IQ", data, at)
+            self.entry(data[at + 12:at + 12 + length])
+            at += 12 + length
+
+    def entry(self, payload):
+        kind, _, _, _, _, table_length = struct.unpack_from("<BQQIQH", payload, 0)
+        at = 31 + table_length
+        table = payload[31:at].decode()
+        key_length, = struct.unpack_from("<I", payload, at)
+        key = payload[at + 4:at + 4 + key_length]
+        if kind == TOY_PUT:
+            fields = self.cell(payload, at + 4 + key_length)[0]
+            self.tables[table][key] = {name[1].decode(): value for name, value in fields}
+
+    def cell(self, data, at):
+        kind, flags, aux, length = struct.unpack_from("<BBHI", data, at)
+        at += 8
+        if kind in (TEXT, BYTES, ESCAPE) or (kind == DECIMAL and not flags & SMALL):
+            return (kind, data[at:at + length]), at + length
+        if kind == 18:
+            pairs = []
+            for _ in range(length):
+                name, at = self.cell(data, at)
+                value, at = self.cell(data, at)
+                pairs.append((name, value))
+            return pairs, at
+        if kind == DECIMAL:
+            whole, = struct.unpack_from("<q", data, at)
+            return (kind, decimal.Decimal(whole).scaleb(-aux)), at + 8
+        if kind == FLOAT64:
+            return (kind, struct.unpack_from("<d", data, at)[0]), at + 8
+        if kind in (NULL, BOOL, INT64):
+            return (kind, struct.unpack_from("<q", data, at)[0]), at + 8
+        raise AssertionError("a value of kind %d" % kind)
+
+
+def toy_value(kind, value, rule):
+    if kind == "null":
+        return (NULL, 0)
+    if kind == "integer":
+        if rule == "bool" and value in (0, 1):
+            return (BOOL, value)
+        return (DECIMAL, decimal.Decimal(value)) if rule == "decimal" else (INT64, value)
+    if kind == "real":
+        return (DECIMAL, decimal.Decimal(repr(value))) if rule == "decimal" else (FLOAT64, value)
+    if kind == "text":
+        return (TEXT if is_utf8(value) else ESCAPE, value)
+    return (BYTES, value)
+
+
+def same_kind(value):
+    """Decimals as one kind: small and large ones, plain digits."""
+    kind, content = value
+    if kind == DECIMAL and isinstance(content, bytes):
+        content = decimal.Decimal(content.decode())
+    if kind == DECIMAL:
+        content = content.normalize() if content else decimal.Decimal(0)
+    return (kind, content)
+
+
+class RandomCopies(support.TestCase):
+    toy = {"TRANSHUME_MODULES": os.path.join(support.BUILD, "toy.so")}
+
+    def each(self, check, **options):
+        """Calls `check` with random sources for as long as a test may take: (generator, empty folder, source)."""
+        deadline = time.monotonic() + SECONDS * support.PATIENCE
+        number = 0
+        while number < DATABASES_MIN or time.monotonic() < deadline:
+            seed = "%d/%s/%d" % (support.SEED, self.id().split(".")[-1], number)
+            generator = random.Random(seed)
+            folder = self.path("random")
+            shutil.rmtree(folder, ignore_errors=True)
+            os.mkdir(folder)
+            source = os.path.join(folder, "source.db")
+            number += 1
+            made = RandomDatabase(generator, source, **options)
+            if made.tables:
+                with self.subTest(seed=seed):
+                    check(generator, folder, source)
+        print("%s: %d databases" % (self.id().split(".")[-1], number), file=sys.stderr)
+
+    def ways(self, seed):
+        options = ["--jobs", seed.randint(1, 4)]
+        if seed.random() < 0.7:
+            options += ["--chunk-rows", seed.choice((1, 2, 3, 10, 100))]
+        if seed.random() < 0.5:
+            options += ["--batch-rows", seed.choice((1, 2, 7, 100))]
+        if seed.random() < 0.3:
+            options += ["--batch-bytes", "1KiB"]
+        return [*options, *(("--no-express",) if seed.random() < 0.5 else ())]
+
+    def migrate(self, seed, folder, *arguments, codes=(0,), env=None):
+        """Copies, often killed at an instant and resumed, once or more often."""
+        if seed.random() < 0.4:
+            result = support.kill_after(seed.uniform(0.005, 0.12), "migrate", *arguments, cwd=folder, env=env)
+            while result.code == -9:
+                command = "resume" if os.path.exists(os.path.join(folder, ".transhume")) else "migrate"
+                if command == "resume" and seed.random() < 0.3:
+                    result = support.kill_after(seed.uniform(0.005, 0.12), command, *arguments, cwd=folder, env=env)
+                else:
+                    result = support.transhume(command, *arguments, cwd=folder, env=env)
+                if result.code == 2 and "run-nothing" in result.err:
+                    result = support.transhume("migrate", *arguments, cwd=folder, env=env)
+        else:
+            result = support.transhume("migrate", *arguments, cwd=folder, env=env)
+        self.assertIn(result.code, codes, "%s\n%s" % (" ".join(map(str, arguments)), result.err))
+        return result
+
+    def rejects(self, folder):
+        """{table: number of rejected records}, each of its source records once."""
+        found, seen = collections.Counter(), set()
+        rejects = os.path.join(folder, ".transhume", "rejects")
+        for name in sorted(os.listdir(rejects)) if os.path.isdir(rejects) else ():
+            with open(os.path.join(rejects, name), encoding="utf-8") as file:
+                for line in file:
+                    record = json.loads(line)
+                    mark = (record["table"], json.dumps(record["key"]))
+                    self.assertNotIn(mark, seen, "rejected twice")
+                    seen.add(mark)
+                    found[record["table"]] += 1
+        return found
+
+    def test_sqlite_to_sqlite(self):
+        self.each(self.sqlite_to_sqlite)
+
+    def sqlite_to_sqlite(self, seed, folder, source):
+        self.migrate(seed, folder, *self.ways(seed), "sqlite:source.db", "sqlite:copy.db")
+        self.assert_same_sqlite(source, os.path.join(folder, "copy.db"))
+
+    def test_sqlite_to_dynamodb_json(self):
+        self.each(self.sqlite_to_dynamodb_json, simple=True)
+
+    def sqlite_to_dynamodb_json(self, seed, folder, source):
+        tables = {table.name: table for table in tables_of(source)}
+        expected = {name: expected_items(table) for name, table in tables.items()}
+        compression = seed.choice(("none", "gzip", "zstd"))
+        result = self.migrate(seed, folder, *self.ways(seed), "sqlite:source.db",
+                              "dynamodb-json:out?compression=" + compression, codes=(0, 1))
+        found = support.read_dynamodb_json(os.path.join(folder, "out"))
+        refused = {name: count for name, (_, count) in expected.items() if count}
+        for name, (items, _) in expected.items():
+            wanted, present = counted(items), counted(map(found_item, found.get(name, [])))
+            self.assertEqual((list((wanted - present))[:3], list((present - wanted))[:3]), ([], []),
+                             "table %s: missing, extra\n%s" % (name, result.err))
+        self.assertEqual(dict(self.rejects(folder)), refused)
+        self.assertEqual(result.code, 1 if refused else 0, result.err)
+
+    def test_sqlite_to_toy(self):
+        self.each(self.sqlite_to_toy, simple=True)
+
+    def sqlite_to_toy(self, seed, folder, source):
+        self.migrate(seed, folder, *self.ways(seed), "sqlite:source.db", "toy:toy", codes=(0, 1), env=self.toy)
+        found = ToyLog(os.path.join(folder, "toy")).tables
+        rejected = self.rejects(folder)
+        for table in tables_of(source):
+            keys = [table.columns.index(column) for column in table.key]
+            rows = [row for row in table.rows if all(row[i][1] not in (None, b"") for i in keys)]
+            # A null is left out where records are free to have a field or not.
+            wanted = counted([{column: same_kind(toy_value(kind, value, rule)) for column, (kind, value), rule
+                               in zip(table.columns, row, table.rules) if kind != "null"} for row in rows])
+            present = counted([{column: same_kind(value) for column, value in record.items()}
+                               for record in found[table.name].values()])
+            self.assertEqual((list((wanted - present))[:3], list((present - wanted))[:3]), ([], []),
+                             "table %s: missing, extra" % table.name)
+            self.assertEqual(rejected[table.name], len(table.rows) - len(rows))
+
+
+if __name__ == "__main__":
+    unittest.main()
