@@ -76,6 +76,8 @@ struct schema_table {
     const char *const *checks; /* texts of CHECK constraints, for the record */
     uint32_t check_count;
     const char *native_sql; /* same-engine copies use it whole; NULL where there is none */
+    const char *belongs_to; /* the object whose store it is (SQLite: a virtual table): only a plain
+                               same-engine copy of that carries it; NULL: a table of its own */
     int64_t row_count;      /* -1: not known without counting */
     int64_t size_bytes;     /* -1: not known */
 };
@@ -110,7 +112,8 @@ struct schema {
 const struct schema_table *schema_find_table(const struct schema *schema, const char *name);
 /* -1 if there is none. Names compare bytewise first, then without ASCII case if unambiguous. */
 int schema_find_column(const struct schema_table *table, const char *name);
-/* A hash over names, types, keys and constraints: what "the source's schema" means on resume. */
+/* A hash over names, types, keys and constraints: what "the source's schema" means on resume. The
+ * settings are left out: no record depends on them, and a VACUUM may change them under a run. */
 void schema_fingerprint(const struct schema *schema, char hex[33]);
 /* The foreign key of `from` that points to `to`; NULL if none or (with *ambiguous) several. */
 const struct schema_foreign_key *schema_find_foreign_key(const struct schema_table *from,

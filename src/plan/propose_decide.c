@@ -20,7 +20,8 @@ static bool selected(const struct schema_table *table, const struct plan_setting
     for (uint32_t i = 0; settings && i < settings->exclude_count; i++) {
         wanted = wanted && !text_matches(settings->exclude[i], table->name);
     }
-    return wanted && table->kind == SCHEMA_TABLE && !text_matches("_transhume_*", table->name);
+    return wanted && table->kind == SCHEMA_TABLE && table->belongs_to == NULL &&
+           !text_matches("_transhume_*", table->name);
 }
 
 static const struct schema_column *column_of(const struct schema_table *table, const char *name)

@@ -37,6 +37,15 @@ static bool object_wanted(const struct resolver *resolver, const struct schema_o
            resolve_table_wanted(resolver, object->table);
 }
 
+/* The store of another object goes with that, and nowhere else. */
+static bool table_wanted(const struct resolver *resolver, const struct schema_table *table)
+{
+    if (table->belongs_to != NULL) {
+        return resolver->same_engine && resolve_table_wanted(resolver, table->belongs_to);
+    }
+    return resolve_table_wanted(resolver, table->name);
+}
+
 /* The part of the source's schema that a filtered copy carries. */
 static void keep_objects(struct resolver *resolver)
 {
@@ -45,7 +54,7 @@ static void keep_objects(struct resolver *resolver)
     struct plan_list tables = {0};
     struct plan_list objects = {0};
     for (uint32_t i = 0; i < schema->table_count; i++) {
-        if (resolve_table_wanted(resolver, schema->tables[i].name)) {
+        if (table_wanted(resolver, &schema->tables[i])) {
             struct schema_table *table = resolve_add(resolver, &tables, sizeof *table);
             if (table != NULL) {
                 *table = schema->tables[i];
@@ -106,7 +115,7 @@ void copy_resolve(struct resolver *resolver)
 {
     for (uint32_t i = 0; i < resolver->schema->table_count && !resolve_stopped(resolver); i++) {
         const struct schema_table *table = &resolver->schema->tables[i];
-        if (table->kind == SCHEMA_TABLE && resolve_table_wanted(resolver, table->name)) {
+        if (table->kind == SCHEMA_TABLE && table_wanted(resolver, table)) {
             copy_table(resolver, table);
         } else if (table->kind == SCHEMA_VIEW && !resolver->same_engine &&
                    strncmp(table->name, "_transhume_", 11) != 0) {

@@ -53,6 +53,7 @@ tables:
     fields: { id: copy, plain_id: copy, u: copy }
 """
 KEYLESS_SCRIPT = "CREATE TABLE keyless(word TEXT, n INTEGER);"
+SEARCH_SCRIPT = "CREATE VIRTUAL TABLE found USING fts4(body);"
 
 
 def make_source(path, keyless):
@@ -70,6 +71,8 @@ def make_source(path, keyless):
     if keyless:
         db.executescript(KEYLESS_SCRIPT)
         db.executemany("INSERT INTO keyless VALUES (?, ?)", [("w%d" % (i % 5), i % 3) for i in range(500)])
+        db.executescript(SEARCH_SCRIPT)
+        db.executemany("INSERT INTO found VALUES (?)", [("sheep %d" % i,) for i in range(200)])
         db.executescript(SHOP_SCRIPT[SHOP_SCRIPT.index("CREATE TRIGGER"):])
     db.commit()
     db.close()

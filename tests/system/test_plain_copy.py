@@ -392,6 +392,65 @@ class PlainCopy(support.TestCase):
                            [("INSERT INTO box VALUES (?, ?, ?, ?, ?)", (i, i, i + 1.5, -i, 0)) for i in range(50)])
         self.virtual(source, "box", "SELECT id, x0, x1, y0, y1 FROM box WHERE x1 > 20 ORDER BY id")
 
+    @unittest.skipUnless("ENABLE_FTS5" in compile_options(), "Python's SQLite has no FTS5")
+    def test_indexes_over_other_tables(self):
+        source = self.make("CREATE TABLE t(a INTEGER PRIMARY KEY, body); INSERT INTO t VALUES (1, 'zero');"
+                           "CREATE VIRTUAL TABLE over USING fts5(body, content='t', content_rowid='a');"
+                           "CREATE VIRTUAL TABLE bare USING fts5(body, content='');"
+                           "CREATE VIRTUAL TABLE old USING fts4(body);"
+                           "CREATE VIRTUAL TABLE terms USING fts5vocab(over, row);"
+                           "CREATE TRIGGER t_new AFTER INSERT ON t BEGIN"
+                           " INSERT INTO over(rowid, body) VALUES (new.a, new.body); END;"
+                           "INSERT INTO over(over) VALUES ('rebuild');",
+                           [("INSERT INTO t VALUES (?, ?)", (i, "goats %d" % i)) for i in range(2, 90)]
+                           + [("INSERT INTO bare(rowid, body) VALUES (?, ?)", (i, "kids %d" % i)) for i in range(90)]
+                           + [("INSERT INTO old VALUES (?)", ("ewes %d" % i,)) for i in range(90)])
+        for number, way in enumerate(WAYS[:2] + WAYS[3:4]):
+            with self.subTest(way=way):
+                copy = self.path("indexes%d.db" % number)
+                self.run_program("migrate", "--state", "state%d" % number, *way, source, "sqlite:" + copy)
+                self.assert_same_sqlite(source, copy)
+                db = sqlite3.connect(copy)
+                self.addCleanup(db.close)
+                for query, wanted in (
+                        ("SELECT count(*) FROM over WHERE over MATCH 'goats'", 88),
+                        ("SELECT count(*) FROM bare WHERE bare MATCH 'kids'", 90),
+                        ("SELECT count(*) FROM old WHERE old MATCH 'ewes'", 90),
+                        ("SELECT doc FROM terms WHERE term = 'goats'", 88)):
+                    self.assertEqual(db.execute(query).fetchone()[0], wanted, query)
+                db.execute("INSERT INTO t VALUES (1000, 'new goats')")
+                for name in ("over", "bare", "old"):
+                    db.execute("INSERT INTO %s(%s) VALUES ('integrity-check')" % (name, name))
+                self.assertEqual(db.execute("SELECT count(*) FROM over WHERE over MATCH 'goats'").fetchone()[0], 89)
+
+    @unittest.skipUnless("ENABLE_FTS5" in compile_options(), "Python's SQLite has no FTS5")
+    def test_virtual_tables_by_choice(self):
+        source = self.make("CREATE VIRTUAL TABLE words USING fts5(body); CREATE TABLE t(a); INSERT INTO words"
+                           " VALUES ('goats'); INSERT INTO t VALUES (1);")
+        self.run_program("migrate", "--exclude", "words", source, "sqlite:without.db")
+        self.assertEqual(support.sqlite_counts(self.path("without.db")), {"t": 1})
+        self.run_program("migrate", "--include", "words", "--state", "s2", source, "sqlite:only.db")
+        db = sqlite3.connect(self.path("only.db"))
+        self.assertEqual(db.execute("SELECT body FROM words WHERE words MATCH 'goats'").fetchall(), [("goats",)])
+        db.close()
+        # Stores of two virtual tables can't be merged: said before anything is written.
+        said = self.run_program("migrate", "--existing", "append", "--state", "s3", source, "sqlite:only.db", code=2)
+        self.assertIn("virtual table words", said.err)
+        # Elsewhere its store means nothing.
+        said = self.run_program("migrate", "--state", "s4", source, "dynamodb-json:out", code=2)
+        said = self.run_program("check", "--include", "words", "--state", "s5", source, "sqlite:new.db")
+        self.assertIn("words_data", said.out)
+
+    def test_a_module_that_is_not_here(self):
+        source = self.make("CREATE TABLE far_store(k INTEGER PRIMARY KEY, v); INSERT INTO far_store VALUES (1, x'00ff');"
+                           "PRAGMA writable_schema=ON; INSERT INTO sqlite_schema VALUES"
+                           " ('table', 'far', 'far', 0, 'CREATE VIRTUAL TABLE far USING nosuchmodule(k, v)');")
+        said = self.run_program("check", source, "sqlite:copy.db")
+        self.assertIn("virtual table far can't be used here", " ".join(said.out.split()))
+        ran = self.run_program("migrate", source, "sqlite:copy.db")
+        self.assertIn("no such module: nosuchmodule", ran.err)
+        self.assert_same_sqlite(source, self.path("copy.db"))
+
     def virtual(self, source, name, query):
         """Either the virtual table is carried so that it works, or check says that it is not."""
         answers = []

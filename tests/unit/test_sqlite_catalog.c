@@ -101,8 +101,11 @@ static void test_tables(void **state)
     }
     assert_string_equal(buffer_string(&names),
                         "broken;child;hides;hides_all;keyed;made;parent;seen;strict_one;"
-                        "we\"ird\n name 'x';");
+                        "we\"ird\n name 'x';words_config;words_content;words_data;words_docsize;"
+                        "words_idx;");
     buffer_free(&names);
+    assert_string_equal(table_of(&catalog, "words_data")->belongs_to, "words");
+    assert_null(table_of(&catalog, "child")->belongs_to);
     assert_int_equal(table_of(&catalog, "seen")->kind, SCHEMA_VIEW);
     assert_int_equal(table_of(&catalog, "child")->kind, SCHEMA_TABLE);
     assert_non_null(strstr(table_of(&catalog, "keyed")->native_sql, "WITHOUT ROWID"));

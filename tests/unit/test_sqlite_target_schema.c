@@ -39,7 +39,7 @@ struct copy {
     struct database *source;
     struct database *target;
     struct schema *schema;
-    struct target_table tables[16];
+    struct target_table tables[32];
     uint32_t table_count;
 };
 
@@ -190,7 +190,7 @@ static void a_whole_copy_is_the_same_object_by_object(void **state)
     }
 }
 
-static void virtual_tables_are_made_anew(void **state)
+static void virtual_tables_come_with_their_store(void **state)
 {
     (void)state;
     char source[1024];
@@ -207,6 +207,12 @@ static void virtual_tables_are_made_anew(void **state)
         "INSERT INTO doc_index(doc_index) VALUES('rebuild');"
         "CREATE VIRTUAL TABLE own USING fts5(x); INSERT INTO own VALUES('delta');"
         "CREATE VIRTUAL TABLE \"box es\" USING rtree(id, x0, x1);"
+        "INSERT INTO \"box es\" VALUES(1, 2.5, 3.5), (2, 4.5, 5.5);"
+        "CREATE VIRTUAL TABLE old USING fts4(y); INSERT INTO old VALUES('zeta');"
+        "CREATE TABLE far_store(k, v); INSERT INTO far_store VALUES(1, x'0102');"
+        "PRAGMA writable_schema=ON;"
+        "INSERT INTO sqlite_schema VALUES('table', 'far', 'far', 0, "
+        "'CREATE VIRTUAL TABLE far USING nosuchmodule(k, v)');"
         "CREATE TRIGGER doc_new AFTER INSERT ON doc BEGIN "
         "INSERT INTO doc_index(rowid, body) VALUES(new.id, new.body); END");
     snprintf(target, sizeof target, "%s", target_path("copy.db"));
@@ -223,7 +229,13 @@ static void virtual_tables_are_made_anew(void **state)
     assert_same_answer(source, target, all_objects);
     assert_string_equal(
         file_ask(target, "SELECT rowid FROM doc_index WHERE doc_index MATCH 'gamma'"), "2");
-    assert_string_equal(file_ask(target, "SELECT count(*) FROM own"), "0");
+    assert_string_equal(file_ask(target, "SELECT x FROM own WHERE own MATCH 'delta'"), "delta");
+    assert_string_equal(file_ask(target, "SELECT y FROM old WHERE old MATCH 'zeta'"), "zeta");
+    assert_string_equal(file_ask(target, "SELECT id FROM \"box es\" WHERE x0 > 3"), "2");
+    assert_string_equal(file_ask(target, "SELECT hex(v) FROM far_store"), "0102");
+    file_execute(target, "INSERT INTO own(own) VALUES('integrity-check');"
+                         "INSERT INTO old(old) VALUES('integrity-check');"
+                         "INSERT INTO doc_index(doc_index) VALUES('integrity-check')");
     file_execute(target, "INSERT INTO doc VALUES(3, 'epsilon')");
     assert_string_equal(
         file_ask(target, "SELECT rowid FROM doc_index WHERE doc_index MATCH 'epsilon'"), "3");
@@ -664,7 +676,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_copy_is_the_same_object_by_object),
-        cmocka_unit_test(virtual_tables_are_made_anew),
+        cmocka_unit_test(virtual_tables_come_with_their_store),
         cmocka_unit_test(triggers_do_not_fire_while_rows_are_loaded),
         cmocka_unit_test(a_target_with_other_objects_keeps_its_settings),
         cmocka_unit_test(the_express_lane_leaves_other_types_to_the_general_path),

@@ -11,7 +11,7 @@ static const char tables_sql[] =
     " LEFT JOIN main.sqlite_schema AS s ON s.name = l.name AND s.type IN ('table', 'view')"
     " WHERE l.schema = 'main' AND lower(l.name) NOT GLOB 'sqlite_*'"
     " AND lower(l.name) NOT GLOB '_transhume_*'"
-    " ORDER BY l.name COLLATE BINARY";
+    " ORDER BY l.type <> 'virtual', l.name COLLATE BINARY";
 
 static const char columns_sql[] =
     "SELECT name, type, \"notnull\", dflt_value, pk, hidden FROM pragma_table_xinfo(?1, 'main')"
@@ -445,8 +445,29 @@ static void settle_keys(struct schema_table *table, struct catalog_table *facts,
     facts->sliceable = table->row_key != NULL && !generated;
 }
 
+/* Virtual tables keep what they hold in tables named after them: the longest name that fits. */
+static void find_owner(const struct catalog_builder *builder, struct schema_table *table)
+{
+    const struct schema_object *objects =
+        (const struct schema_object *)(const void *)builder->objects.data;
+    size_t count = builder->objects.length / sizeof *objects;
+    size_t longest = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t length = objects[i].name != NULL ? strlen(objects[i].name) : 0;
+        if (objects[i].native_sql != NULL && length > longest &&
+            sqlite3_strnicmp(table->name, objects[i].name, (int)length) == 0 &&
+            table->name[length] == '_') {
+            table->belongs_to = objects[i].name;
+            longest = length;
+        }
+    }
+}
+
 static enum status add_table(struct catalog_builder *builder, sqlite3_stmt *row, bool is_view)
 {
+    const char *type = (const char *)sqlite3_column_text(row, 1);
+    bool is_shadow = type != NULL && strcmp(type, "shadow") == 0;
     bool without_rowid = sqlite3_column_int(row, 2) != 0;
     bool strict = sqlite3_column_int(row, 3) != 0;
     bool key_index = false;
@@ -480,6 +501,9 @@ static enum status add_table(struct catalog_builder *builder, sqlite3_stmt *row,
         settle_keys(&table, &facts, without_rowid, strict, key_index);
         facts.sliceable &= builder->utf8;
     }
+    if (is_shadow) {
+        find_owner(builder, &table);
+    }
     buffer_append(&builder->tables, &table, sizeof table);
     buffer_append(&builder->facts, &facts, sizeof facts);
     return STATUS_OK;
@@ -503,15 +527,14 @@ static enum status read_tables(struct catalog_builder *builder)
     while ((result = sqlite3_step(row)) == SQLITE_ROW) {
         const char *type = (const char *)sqlite3_column_text(row, 1);
         bool is_view = type != NULL && strcmp(type, "view") == 0;
-        if (type == NULL || strcmp(type, "shadow") == 0) {
+        if (type == NULL) {
             continue;
         }
         if (strcmp(type, "virtual") == 0) {
             const char *name = copy_text(builder, row, 0);
             add_object(
-                builder, SCHEMA_OBJECT_OTHER, name, NULL, copy_text(builder, row, 4),
-                "a virtual table: only its definition can be carried, and only to SQLite; fill "
-                "it again in the target");
+                builder, SCHEMA_OBJECT_OTHER, name, name, copy_text(builder, row, 4),
+                "a virtual table of SQLite's; `query: SELECT … FROM it` in a plan copies its rows");
             continue;
         }
         struct error view_error = {0};

@@ -29,8 +29,7 @@ static enum status set_safe(sqlite3 *connection, enum open_mode mode, const char
     return STATUS_OK;
 }
 
-/* file:…?immutable=1, every byte that could mean something percent-encoded. */
-static void append_file_uri(struct buffer *out, const char *path)
+void sqlite_append_file_uri(struct buffer *out, const char *path)
 {
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./";
@@ -42,7 +41,6 @@ static void append_file_uri(struct buffer *out, const char *path)
             buffer_format(out, "%%%02X", (unsigned char)*byte);
         }
     }
-    buffer_append_string(out, "?immutable=1");
 }
 
 /* A view of a source may compute for ever: a second stop request ends it. */
@@ -69,7 +67,8 @@ enum status sqlite_connection_open(const char *path, enum connection_access acce
 
     *connection = NULL;
     if (access == CONNECTION_IMMUTABLE) {
-        append_file_uri(&uri, path);
+        sqlite_append_file_uri(&uri, path);
+        buffer_append_string(&uri, "?immutable=1");
     }
     int flags = access_flags[access] | SQLITE_OPEN_PRIVATECACHE;
     int result = sqlite3_open_v2(uri.length > 0 ? buffer_string(&uri) : path, &opened, flags,

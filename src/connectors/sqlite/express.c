@@ -22,20 +22,11 @@ bool sqlite_express_accepts(struct database *database, struct database *source)
 /* Read-only, and never immutable: another program's commit has to be seen, or not be possible. */
 static enum status attach(struct writer *writer, struct sqlite_database *source)
 {
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./";
     struct buffer uri = {0};
     sqlite3_stmt *statement = NULL;
     enum status status = STATUS_AGAIN;
 
-    buffer_append_string(&uri, "file:");
-    for (const char *byte = source->path; *byte != '\0'; byte++) {
-        if (strchr(plain, *byte) != NULL) {
-            buffer_append_byte(&uri, *byte);
-        } else {
-            buffer_format(&uri, "%%%02X", (unsigned char)*byte);
-        }
-    }
+    sqlite_append_file_uri(&uri, source->path);
     buffer_append_string(&uri, "?mode=ro");
     if (!uri.failed && sqlite3_prepare_v2(writer->connection, "ATTACH ?1 AS " SOURCE_SCHEMA, -1,
                                           &statement, NULL) == SQLITE_OK) {

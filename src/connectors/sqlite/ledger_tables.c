@@ -1,7 +1,7 @@
 /* The ledger's tables in the target: their layout, asking them, and the checksum over what never
  * changes. */
+#include "base/text.h"
 #include "connectors/sqlite/ledger_internal.h"
-#include <stdio.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -161,8 +161,7 @@ enum status sqlite_ledger_checksum(const char *header, const struct ledger_chunk
     }
     XXH128_hash_t hash = XXH3_128bits_digest(state);
     XXH3_freeState(state);
-    snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64,
-             (unsigned long long)hash.low64);
+    text_from_hash(hash.high64, hash.low64, hex);
     return STATUS_OK;
 }
 

@@ -273,15 +273,7 @@ struct guard {
     int create;       /* the one action that may create an object */
     const char *name; /* of this object */
     uint32_t created;
-    bool is_virtual; /* its module makes tables of its own, named after it */
 };
-
-static bool is_shadow(const struct guard *guard, const char *table)
-{
-    size_t length = strlen(guard->name);
-    return guard->is_virtual && strncasecmp(table, guard->name, length) == 0 &&
-           table[length] == '_';
-}
 
 /* A statement from another file may say more than CREATE: only what making that object needs
  * passes. */
@@ -301,18 +293,12 @@ static int authorize(void *context, int action, const char *first, const char *s
     case SQLITE_INSERT:
     case SQLITE_UPDATE:
     case SQLITE_DELETE:
-        return first != NULL && (strncmp(first, "sqlite_", 7) == 0 || is_shadow(guard, first))
-                   ? SQLITE_OK
-                   : SQLITE_DENY;
+        return first != NULL && strncmp(first, "sqlite_", 7) == 0 ? SQLITE_OK : SQLITE_DENY;
     case SQLITE_CREATE_INDEX: /* of a constraint */
         return first != NULL && strncmp(first, "sqlite_autoindex_", 17) == 0 ? SQLITE_OK
                                                                              : SQLITE_DENY;
     case SQLITE_CREATE_TABLE:
-        return first != NULL && (strcmp(first, "sqlite_sequence") == 0 || is_shadow(guard, first))
-                   ? SQLITE_OK
-                   : SQLITE_DENY;
-    case SQLITE_PRAGMA:
-        return guard->is_virtual && second == NULL ? SQLITE_OK : SQLITE_DENY;
+        return first != NULL && strcmp(first, "sqlite_sequence") == 0 ? SQLITE_OK : SQLITE_DENY;
     case SQLITE_READ:
     case SQLITE_SELECT:
     case SQLITE_FUNCTION:
@@ -351,12 +337,11 @@ static enum status refuse(struct sqlite_database *self, const char *type, const 
     return STATUS_FAILED;
 }
 
-enum status sqlite_schema_create(struct sqlite_database *self, const char *type, const char *name,
-                                 const char *sql, struct error *error)
+/* Runs the statement under guard, or only lets SQLite look at it. */
+static enum status create(struct sqlite_database *self, const char *type, const char *name,
+                          const char *sql, bool run, struct error *error)
 {
-    struct guard guard = {.create = create_action(type),
-                          .name = name,
-                          .is_virtual = strcmp(type, "virtual table") == 0};
+    struct guard guard = {.create = create_action(type), .name = name};
     sqlite3_stmt *statement = NULL;
     const char *tail = "";
     enum status status = STATUS_FAILED;
@@ -368,7 +353,7 @@ enum status sqlite_schema_create(struct sqlite_database *self, const char *type,
     }
     /* A schema that changed since makes step prepare anew, under the same guard. */
     if (result == SQLITE_OK) {
-        result = sqlite3_step(statement);
+        result = run ? sqlite3_step(statement) : SQLITE_DONE;
     }
     if (result != SQLITE_DONE) {
         refuse(self, type, name, result, error);
@@ -379,6 +364,18 @@ out:
     sqlite3_finalize(statement);
     sqlite3_set_authorizer(self->control, NULL, NULL);
     return status;
+}
+
+enum status sqlite_schema_create(struct sqlite_database *self, const char *type, const char *name,
+                                 const char *sql, struct error *error)
+{
+    return create(self, type, name, sql, true, error);
+}
+
+enum status sqlite_schema_check(struct sqlite_database *self, const char *type, const char *name,
+                                const char *sql, struct error *error)
+{
+    return create(self, type, name, sql, false, error);
 }
 
 enum status sqlite_schema_find(struct sqlite_database *self, const char *type, const char *name,

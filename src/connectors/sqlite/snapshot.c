@@ -16,6 +16,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "base/text.h"
 #include "connectors/sqlite/source.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -342,9 +343,7 @@ static enum status make_token(struct sqlite_database *self, struct arena *arena,
     buffer_format(&text, "sqlite1 inode %ju size %jd mtime %jd.%09ld ctime %jd.%09ld header ",
                   (uintmax_t)facts.st_ino, (intmax_t)facts.st_size, (intmax_t)facts.st_mtim.tv_sec,
                   facts.st_mtim.tv_nsec, (intmax_t)facts.st_ctim.tv_sec, facts.st_ctim.tv_nsec);
-    for (size_t i = 24; i < sizeof header; i++) {
-        buffer_format(&text, "%02x", header[i]);
-    }
+    buffer_append_hex(&text, header + 24, sizeof header - 24);
     if (source->wal && !source->immutable) {
         const struct wal_version *version = &source->version;
         proven = proven && source->wal_index != NULL;
@@ -524,6 +523,39 @@ static enum status source_snapshot(struct database *database, uint32_t reader_co
     return make_token(self, arena, token, error);
 }
 
+/* Its module is an extension that this SQLite does not have. */
+static enum status add_unreadable(struct sqlite_database *self, struct buffer *out,
+                                  struct error *error)
+{
+    const struct catalog *catalog = NULL;
+    char name[128];
+
+    if (catalog_get(self, &catalog, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < catalog->schema->object_count; i++) {
+        const struct schema_object *object = &catalog->schema->objects[i];
+        sqlite3_stmt *statement = NULL;
+        struct buffer sql = {0};
+        if (object->kind != SCHEMA_OBJECT_OTHER || object->native_sql == NULL) {
+            continue;
+        }
+        buffer_append_string(&sql, "SELECT 1 FROM main.");
+        sqlite_append_name(&sql, object->name);
+        if (sqlite3_prepare_v2(self->control, buffer_string(&sql), -1, &statement, NULL) !=
+            SQLITE_OK) {
+            text_printable(object->name, strlen(object->name), name, sizeof name);
+            buffer_format(out,
+                          "the virtual table %s can't be used here (%s): the tables that hold its "
+                          "records are copied as they are\n",
+                          name, sqlite3_errmsg(self->control));
+        }
+        sqlite3_finalize(statement);
+        buffer_free(&sql);
+    }
+    return STATUS_OK;
+}
+
 static enum status source_caveats(struct database *database, struct buffer *out,
                                   struct error *error)
 {
@@ -531,7 +563,6 @@ static enum status source_caveats(struct database *database, struct buffer *out,
     const struct sqlite_source *source = self->source;
     struct stat facts;
 
-    (void)error;
     if (stat(self->path, &facts) == 0 && facts.st_size == 0) {
         buffer_format(out, "%s is an empty file: a database without tables\n", self->shown);
     }
@@ -553,7 +584,7 @@ static enum status source_caveats(struct database *database, struct buffer *out,
                              "the source's file can't be written to, so no lock can be had: one "
                              "reader\n");
     }
-    return STATUS_OK;
+    return add_unreadable(self, out, error);
 }
 
 const struct source_functions sqlite_source_functions = {

@@ -302,10 +302,9 @@ void span_print_values(const uint8_t *values, const uint8_t *end, uint32_t parts
             break;
         case SQLITE_BLOB:
             buffer_append_string(out, "x'");
-            for (uint64_t b = 0; b < read_little(values + 1, 4) && b < 16; b++) {
-                buffer_format(out, "%02x", values[5 + b]);
-            }
-            buffer_append_string(out, read_little(values + 1, 4) > 16 ? "...'" : "'");
+            bits = read_little(values + 1, 4);
+            buffer_append_hex(out, values + 5, bits < 16 ? bits : 16);
+            buffer_append_string(out, bits > 16 ? "...'" : "'");
             break;
         default:
             buffer_append_string(out, "NULL");

@@ -43,6 +43,8 @@ static const char *const failpoints[] = {
     "sqlite.after_commit",
     "sqlite.before_index",
     "sqlite.after_index",
+    "sqlite.before_virtual",
+    "sqlite.after_virtual",
     "sqlite.before_objects",
     "sqlite.after_objects",
     "sqlite.before_reopen",

@@ -75,6 +75,9 @@ enum status sqlite_error(sqlite3 *connection, int result, enum open_mode mode,
                          enum error_code otherwise, const char *object, const char *doing,
                          struct error *error);
 
+/* file:PATH, every byte that could mean something percent-encoded; its options may follow. */
+void sqlite_append_file_uri(struct buffer *out, const char *path);
+
 /* Failures are SOURCE_READ or TARGET_WRITE, or what sqlite_error makes of them. */
 enum status sqlite_execute(struct sqlite_database *database, sqlite3 *connection, const char *sql,
                            struct error *error) MUST_USE;

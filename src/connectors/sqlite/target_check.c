@@ -87,6 +87,26 @@ static void check_shape(const struct target_table *table, const struct shape *sh
     }
 }
 
+/* The store of a virtual table can't be merged with another one's. */
+static enum status check_store(struct sqlite_database *self, const struct target_table *table,
+                               struct arena *arena, struct buffer *out, struct error *error)
+{
+    const char *owner = table->same_engine != NULL ? table->same_engine->belongs_to : NULL;
+    const char *known = NULL;
+    char name[128];
+    if (owner == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = sqlite_schema_find(self, "table", owner, arena, &known, error);
+    if (status == STATUS_OK) {
+        buffer_format(out,
+                      "it is the store of the virtual table %s, and the target has a table of that "
+                      "name: drop it there, or leave it out with --exclude\n",
+                      shown(owner, name, sizeof name));
+    }
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
 /* A table that is there is filled as it is. */
 static void check_present(const struct target_table *table, const struct sqlite_target_table *facts,
                           const struct shape *const *shapes, uint32_t shape_count,
@@ -191,6 +211,10 @@ enum status sqlite_target_check_table(struct database *database, const struct ta
         sqlite_target_describe(self, self->control, table->name, arena, &facts, error);
     if (status == STATUS_OK) {
         check_present(table, &facts, shapes, shape_count, out);
+    }
+    if (status != STATUS_FAILED &&
+        check_store(self, table, arena, out, error) != STATUS_OK) {
+        status = STATUS_FAILED;
     }
     if (status != STATUS_FAILED) {
         status = check_key(self, table, status == STATUS_OK ? &facts : NULL, out, error);

@@ -166,47 +166,6 @@ static bool is_loaded(const struct target_table *tables, uint32_t table_count, c
     return false;
 }
 
-/*
- * A virtual table is made anew and empty: what it holds is its module's own. A full-text index over
- * another table is filled from that. A module that is not in this SQLite is no reason to fail.
- */
-static enum status carry_virtual(struct sqlite_database *self, const struct schema_object *object,
-                                 struct arena *arena, struct error *error)
-{
-    const char *known = NULL;
-    struct error failure = {0};
-    enum status status = sqlite_schema_find(self, "table", object->name, arena, &known, error);
-
-    if (status != STATUS_END) {
-        return status;
-    }
-    if (sqlite_schema_create(self, "virtual table", object->name, object->native_sql, &failure) !=
-        STATUS_OK) {
-        log_write(LOG_WARNING, "virtual table %s is not carried: %s", object->name,
-                  failure.message);
-        if (!sqlite3_get_autocommit(self->control)) {
-            return STATUS_OK;
-        }
-        error_copy(error, &failure);
-        return STATUS_FAILED;
-    }
-    char *rebuild = sqlite3_mprintf("INSERT INTO main.\"%w\"(\"%w\") VALUES('rebuild')",
-                                    object->name, object->name);
-    bool filled = rebuild != NULL && strcasestr(object->native_sql, "using fts") != NULL &&
-                  strcasestr(object->native_sql, "content") != NULL &&
-                  sqlite3_exec(self->control, rebuild, NULL, NULL, NULL) == SQLITE_OK;
-    sqlite3_free(rebuild);
-    if (filled) {
-        log_write(LOG_INFO, "virtual table %s is made anew from the table that it indexes",
-                  object->name);
-    } else {
-        log_write(LOG_WARNING,
-                  "virtual table %s is made without its contents: fill it again in the target",
-                  object->name);
-    }
-    return STATUS_OK;
-}
-
 /* A trigger of a table that was not copied, and may not be there, is left out as the table was. */
 static enum status carry_object(struct sqlite_database *self, const struct schema_object *object,
                                 const struct target_table *tables, uint32_t table_count,
@@ -256,27 +215,6 @@ static enum status carry_trigger(struct sqlite_database *self, const struct sche
         return STATUS_OK;
     }
     return make_object(self, "trigger", object->name, object->native_sql, arena, error);
-}
-
-/* Each in a transaction of its own: a module writes what it holds back when the next statement
- * comes. */
-static enum status carry_virtual_tables(struct sqlite_database *self, const struct schema *objects,
-                                        struct arena *arena, struct error *error)
-{
-    enum status status = STATUS_OK;
-
-    for (uint32_t i = 0; status == STATUS_OK && objects != NULL && i < objects->object_count; i++) {
-        const struct schema_object *object = &objects->objects[i];
-        if (object->kind != SCHEMA_OBJECT_OTHER || object->native_sql == NULL ||
-            strncasecmp(object->native_sql, "CREATE VIRTUAL TABLE", 20) != 0) {
-            continue;
-        }
-        status = sqlite_control_begin(self, true, error);
-        if (status == STATUS_OK) {
-            status = sqlite_control_end(self, carry_virtual(self, object, arena, error), error);
-        }
-    }
-    return status;
 }
 
 static enum status carry_objects(struct sqlite_database *self, const struct target_table *tables,
@@ -368,7 +306,7 @@ enum status sqlite_target_after_load(struct database *database, const struct tar
     }
     if (status == STATUS_OK) {
         say(progress, "views, triggers, sequences of", self->shown);
-        status = carry_virtual_tables(self, objects, arena, error);
+        status = sqlite_target_carry_virtual_tables(self, objects, arena, error);
     }
     if (status == STATUS_OK) {
         status = sqlite_control_begin(self, true, error);

@@ -113,11 +113,14 @@ void sqlite_schema_append_index(const struct target_table *table, const struct t
                                 struct buffer *out);
 /*
  * Runs one CREATE statement that came from another database: it has to be one statement that
- * creates the object of that type ("table", "virtual table", "index", "view", "trigger") and name,
- * and does nothing else.
+ * creates the object of that type ("table", "index", "view", "trigger") and name, and does nothing
+ * else.
  */
 enum status sqlite_schema_create(struct sqlite_database *database, const char *type,
                                  const char *name, const char *sql, struct error *error) MUST_USE;
+/* Looks at a statement in the same way, and does not run it; also for a "virtual table". */
+enum status sqlite_schema_check(struct sqlite_database *database, const char *type,
+                                const char *name, const char *sql, struct error *error) MUST_USE;
 /* The statement that made an object. STATUS_END: there is none of that type and name. */
 enum status sqlite_schema_find(struct sqlite_database *database, const char *type, const char *name,
                                struct arena *arena, const char **sql, struct error *error) MUST_USE;
@@ -126,6 +129,10 @@ enum status sqlite_schema_find(struct sqlite_database *database, const char *typ
 enum status sqlite_target_prepare_tables(struct database *self, struct target_table *tables,
                                          uint32_t table_count, const struct schema *objects,
                                          struct error *error) MUST_USE;
+/* target_virtual.c: makes the virtual tables whose stores were loaded, in one transaction. */
+enum status sqlite_target_carry_virtual_tables(struct sqlite_database *database,
+                                               const struct schema *objects, struct arena *arena,
+                                               struct error *error) MUST_USE;
 /* target_finish.c */
 enum status sqlite_target_after_load(struct database *self, const struct target_table *tables,
                                      uint32_t table_count, const struct schema *objects,
