@@ -88,6 +88,22 @@ void buffer_append_uint64(struct buffer *buffer, uint64_t value)
     }
 }
 
+void buffer_append_hex(struct buffer *buffer, const void *bytes, size_t length)
+{
+    static const char digits[] = "0123456789abcdef";
+    const uint8_t *from = bytes;
+    if (length > SIZE_MAX / 4 || !buffer_reserve(buffer, 2 * length)) {
+        buffer->failed = 1;
+        return;
+    }
+    char *position = buffer->data + buffer->length;
+    for (size_t i = 0; i < length; i++) {
+        position[2 * i] = digits[from[i] >> 4];
+        position[2 * i + 1] = digits[from[i] & 15];
+    }
+    buffer->length += 2 * length;
+}
+
 const char *buffer_string(struct buffer *buffer)
 {
     if (!buffer_reserve(buffer, 1)) {

@@ -48,6 +48,8 @@ void buffer_append_string(struct buffer *buffer, const char *string);
 void buffer_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 void buffer_append_int64(struct buffer *buffer, int64_t value);
 void buffer_append_uint64(struct buffer *buffer, uint64_t value);
+/* Two lower-case digits a byte. */
+void buffer_append_hex(struct buffer *buffer, const void *bytes, size_t length);
 
 /* The contents with a NUL after them (not counted); never NULL: "" when memory is out. */
 const char *buffer_string(struct buffer *buffer);

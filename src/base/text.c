@@ -1,6 +1,7 @@
 /* Text helpers: UTF-8, patterns, nearest names, numbers for machines and for people. */
 #include "base/text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -121,7 +122,8 @@ void text_clean_line(char *text)
     text[out] = '\0';
 }
 
-/* One character of a printable copy into `out` (at least 16 bytes); `*used` input bytes are done. */
+/* One character of a printable copy into `out` (at least 16 bytes); `*used` input bytes are done.
+ */
 static size_t escape_character(const uint8_t *bytes, size_t available, size_t *used, char *out)
 {
     static const char digits[] = "0123456789abcdef";
@@ -239,6 +241,11 @@ const char *text_nearest(const char *name, const char *const *names, size_t coun
     return nearest;
 }
 
+int text_compare_strings(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
 int text_matches(const char *pattern, const char *text)
 {
     const char *star = NULL;
@@ -282,6 +289,11 @@ enum status text_to_uint64(const char *text, size_t length, uint64_t *value)
     }
     *value = sum;
     return STATUS_OK;
+}
+
+void text_from_hash(uint64_t high, uint64_t low, char hex[33])
+{
+    snprintf(hex, 33, "%016" PRIx64 "%016" PRIx64, high, low);
 }
 
 enum status text_to_int64(const char *text, size_t length, int64_t *value)

@@ -16,6 +16,8 @@ struct text {
 int text_is_utf8(const void *bytes, size_t length);
 /* The nearest of `names` to `name` by edit distance (case counts half), NULL if none is close. */
 const char *text_nearest(const char *name, const char *const *names, size_t count);
+/* For qsort over an array of strings: by bytes. */
+int text_compare_strings(const void *left, const void *right);
 /* Shell-style pattern with * and ?; case-sensitive. */
 int text_matches(const char *pattern, const char *text);
 /* Copies for people: control characters and invalid bytes escaped, clipped with "..." at capacity. */
@@ -31,6 +33,8 @@ enum status text_to_uint64(const char *text, size_t length, uint64_t *value) MUS
 /* Decimal digits without NUL into `out` (>= 20 bytes); the length comes back. */
 size_t text_from_int64(int64_t value, char *out);
 size_t text_from_uint64(uint64_t value, char *out);
+/* A hash of 128 bits as 32 lower-case hexadecimal digits and a NUL. */
+void text_from_hash(uint64_t high, uint64_t low, char hex[33]);
 /* "64MiB", "500k", "1G", "12345" into bytes: k, M, G, T and KiB, MiB … are powers of 1024, kB, MB …
  * powers of 1000; case does not matter. */
 enum status text_to_bytes(const char *text, uint64_t *bytes) MUST_USE;

@@ -153,7 +153,7 @@ enum status reject_file_add(struct reject_file *file, const struct reject *rejec
 static void hash_hex(XXH3_state_t *state, char hex[33])
 {
     XXH128_hash_t hash = XXH3_128bits_digest(state);
-    snprintf(hex, 33, "%016" PRIx64 "%016" PRIx64, (uint64_t)hash.high64, (uint64_t)hash.low64);
+    text_from_hash(hash.high64, hash.low64, hex);
 }
 
 enum status reject_file_sync(struct reject_file *file, struct ledger_rejects *vouched,

@@ -2,6 +2,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "engine/json_text.h"
 #include "engine/rejects.h"
 #include "engine/rejects_load.h"
@@ -209,11 +210,6 @@ static void sum_marks(struct resume *resume)
 
 /* ---- reject files */
 
-static int compare_names(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
-
 struct names {
     const char **names;
     size_t count;
@@ -222,7 +218,7 @@ struct names {
 static bool is_vouched(void *context, const char *name)
 {
     const struct names *names = context;
-    return bsearch(&name, names->names, names->count, sizeof(char *), compare_names) != NULL;
+    return bsearch(&name, names->names, names->count, sizeof(char *), text_compare_strings) != NULL;
 }
 
 static enum status check_one_file(struct run *run, const struct ledger_rejects *rejects,
@@ -257,7 +253,7 @@ static enum status check_reject_files(struct resume *resume, struct error *error
         }
         names.names[names.count++] = mark->rejects.file;
     }
-    qsort(names.names, names.count, sizeof(char *), compare_names);
+    qsort(names.names, names.count, sizeof(char *), text_compare_strings);
     return rejects_sweep(run->folder.rejects, is_vouched, &names, error);
 }
 
@@ -422,23 +418,50 @@ static enum status finish_completed(struct resume *resume, struct error *error)
     return STATUS_OK;
 }
 
-static enum status read_ledger(struct resume *resume, struct error *error)
+static enum status read_done(struct resume *resume, struct error *error)
 {
     struct run *run = resume->run;
     ledger_status_free(&run->status);
+    run->done_count = 0;
+    return ledger_status_read(resume->ledger->status, &run->status, error) != STATUS_OK ||
+                   take_chunks(resume, error) != STATUS_OK || take_marks(resume, error) != STATUS_OK
+               ? STATUS_FAILED
+               : STATUS_OK;
+}
+
+static enum status read_ledger(struct resume *resume, struct error *error)
+{
+    struct run *run = resume->run;
     snprintf(run->id, sizeof(run->id), "%s", resume->ledger->id);
     if (ledger_header_read(resume->ledger->header, run->arena, &resume->header, error) !=
-            STATUS_OK ||
-        ledger_status_read(resume->ledger->status, &run->status, error) != STATUS_OK) {
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     run->loads_rejects = strcmp(resume->header.kind, "rejects") == 0;
     run->header = resume->header;
-    if (check_match(resume, error) != STATUS_OK || take_chunks(resume, error) != STATUS_OK ||
-        take_marks(resume, error) != STATUS_OK) {
+    return check_match(resume, error) == STATUS_OK ? read_done(resume, error) : STATUS_FAILED;
+}
+
+/* Until the claim another attempt may have committed chunks; what stands now is all of them. */
+static enum status claim_and_read_again(struct resume *resume, struct error *error)
+{
+    struct run *run = resume->run;
+    struct database *target = run->session->target;
+    if (failpoint_hit("resume.before_claim", error) != STATUS_OK ||
+        run_claim(run, resume->ledger->epoch, run->session->options.take_over, error) !=
+            STATUS_OK ||
+        failpoint_hit("resume.after_claim", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return STATUS_OK;
+    enum status status =
+        target->connector->ledger->load(target, run->id, run->arena, &resume->ledger, error);
+    if (status == STATUS_END) {
+        error_set(error, ERROR_LEDGER_MISSING, run->session->target_uri->shown,
+                  "the target's ledger lost run %s while it was being claimed", run->id);
+        error_hint(error, "was the target replaced? Put it back, then `transhume resume`");
+        return STATUS_FAILED;
+    }
+    return status == STATUS_OK ? read_done(resume, error) : STATUS_FAILED;
 }
 
 static enum status reopen_if_changed(struct resume *resume, bool changed, struct error *error)
@@ -480,11 +503,14 @@ static enum status go_on(struct run *run, struct error *error)
         return finish_completed(&resume, error);
     }
     if (state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
-        (!run->loads_rejects && (session_describe_streams(run->session, error) != STATUS_OK ||
-                                 take_snapshot(&resume, &changed, error) != STATUS_OK)) ||
-        failpoint_hit("resume.before_claim", error) != STATUS_OK ||
-        run_claim(run, resume.ledger->epoch, run->session->options.take_over, error) != STATUS_OK ||
-        failpoint_hit("resume.after_claim", error) != STATUS_OK ||
+        (!run->loads_rejects && session_describe_streams(run->session, error) != STATUS_OK) ||
+        claim_and_read_again(&resume, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (run->status.phase == LEDGER_COMPLETED) {
+        return finish_completed(&resume, error);
+    }
+    if ((!run->loads_rejects && take_snapshot(&resume, &changed, error) != STATUS_OK) ||
         run_write_local(run, true, false, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -64,11 +64,6 @@ struct lines {
     size_t count;
 };
 
-static int compare(const void *left, const void *right)
-{
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
 static bool lines_make(const char *text, struct lines *lines)
 {
     size_t count = 1;
@@ -86,7 +81,7 @@ static bool lines_make(const char *text, struct lines *lines)
     if (lines->text == NULL || lines->lines == NULL) {
         return false;
     }
-    qsort(lines->lines, lines->count, sizeof(char *), compare);
+    qsort(lines->lines, lines->count, sizeof(char *), text_compare_strings);
     return true;
 }
 
@@ -100,7 +95,8 @@ static void append_missing(const struct lines *from, const struct lines *in, con
                            int *shown, struct buffer *out)
 {
     for (size_t i = 0; i < from->count && *shown < DIFFERENCES_SHOWN_MAX; i++) {
-        if (bsearch(&from->lines[i], in->lines, in->count, sizeof(char *), compare) == NULL) {
+        if (bsearch(&from->lines[i], in->lines, in->count, sizeof(char *), text_compare_strings) ==
+            NULL) {
             size_t length = text_clip(from->lines[i], strlen(from->lines[i]), LINE_SHOWN_MAX);
             buffer_format(out, "%s%.*s is %s", *shown > 0 ? "; " : "", (int)length, from->lines[i],
                           what);

@@ -29,13 +29,6 @@ static void append_float(double value, bool single, struct buffer *out)
     }
 }
 
-static void append_uuid(const uint8_t *bytes, struct buffer *out)
-{
-    for (int i = 0; i < 16; i++) {
-        buffer_format(out, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", bytes[i]);
-    }
-}
-
 /* Writes `"` piece piece … `"`: each piece comes quoted, and loses the quotes where it meets
  * another. */
 static enum status append_large(struct large_value *large, struct buffer *out, struct error *error)
@@ -126,7 +119,7 @@ static void append_wrapped(const char *name, const struct cell *cell, struct buf
     if (cell->kind == VALUE_DECIMAL) {
         decimal_append(cell, out);
     } else if (cell->kind == VALUE_UUID) {
-        append_uuid(cell->bytes, out);
+        value_append_uuid(out, cell->bytes);
     } else if (cell->kind == VALUE_UINT64) {
         buffer_append_uint64(out, cell->u64);
     } else {

@@ -410,12 +410,7 @@ enum status canonical_hash_cells(const struct cell *cells, uint32_t count, struc
 
 void canonical_hash_format(const struct canonical_hash *hash, char hex[33])
 {
-    static const char digits[] = "0123456789abcdef";
-    for (int i = 0; i < 16; i++) {
-        hex[i] = digits[hash->high >> (60 - 4 * i) & 15];
-        hex[16 + i] = digits[hash->low >> (60 - 4 * i) & 15];
-    }
-    hex[32] = '\0';
+    text_from_hash(hash->high, hash->low, hex);
 }
 
 enum status canonical_hash_parse(const char *hex, struct canonical_hash *hash)

@@ -20,38 +20,6 @@ static enum status no_memory(struct error *error)
     return error_set(error, ERROR_MEMORY, NULL, "no memory for a value's text");
 }
 
-static void append_uuid(const uint8_t *bytes, struct buffer *out)
-{
-    static const char digits[] = "0123456789abcdef";
-    if (!buffer_reserve(out, 36)) {
-        return;
-    }
-    char *position = out->data + out->length;
-    for (int i = 0; i < 16; i++) {
-        if (i == 4 || i == 6 || i == 8 || i == 10) {
-            *position++ = '-';
-        }
-        *position++ = digits[bytes[i] >> 4];
-        *position++ = digits[bytes[i] & 15];
-    }
-    out->length += 36;
-}
-
-static void append_hex(const uint8_t *bytes, size_t length, struct buffer *out)
-{
-    static const char digits[] = "0123456789abcdef";
-    if (length > SIZE_MAX / 4 || !buffer_reserve(out, 2 * length)) {
-        out->failed = 1;
-        return;
-    }
-    char *position = out->data + out->length;
-    for (size_t i = 0; i < length; i++) {
-        position[2 * i] = digits[bytes[i] >> 4];
-        position[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    out->length += 2 * length;
-}
-
 static void append_number(const struct cell *from, struct buffer *out)
 {
     if (!buffer_reserve(out, NUMBER_TEXT_MAX)) {
@@ -107,11 +75,6 @@ static void append_bytes(struct buffer *out, const void *bytes, size_t length)
     buffer_append(out, bytes, length);
 }
 
-static void append_hex_part(struct buffer *out, const void *bytes, size_t length)
-{
-    append_hex(bytes, length, out);
-}
-
 static void append_string_part(struct buffer *out, const void *bytes, size_t length)
 {
     json_append_string_part(out, bytes, length);
@@ -121,7 +84,7 @@ static enum status append_large_text(struct large_value *large, bool hex, struct
                                      struct error *error)
 {
     if (large->kind == VALUE_BYTES && hex) {
-        return append_slices(large, out, append_hex_part, error);
+        return append_slices(large, out, buffer_append_hex, error);
     }
     size_t start = out->length;
     enum status status = append_slices(large, out, append_bytes, error);
@@ -160,7 +123,7 @@ enum status convert_append_text(const struct cell *from, bool hex, struct buffer
         break;
     case VALUE_BYTES:
         if (hex) {
-            append_hex(from->bytes, from->length, out);
+            buffer_append_hex(out, from->bytes, from->length);
         } else if (text_is_utf8(from->bytes, from->length)) {
             buffer_append(out, from->bytes, from->length);
         } else {
@@ -174,7 +137,7 @@ enum status convert_append_text(const struct cell *from, bool hex, struct buffer
         time_append(from, out);
         break;
     case VALUE_UUID:
-        append_uuid(from->bytes, out);
+        value_append_uuid(out, from->bytes);
         break;
     case VALUE_LIST:
     case VALUE_SET:

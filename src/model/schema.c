@@ -2,6 +2,7 @@
 #include "model/schema.h"
 
 #include "base/buffer.h"
+#include "base/text.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -140,8 +141,7 @@ void schema_fingerprint(const struct schema *schema, char hex[33])
         hex[0] = '\0'; /* equal to no fingerprint */
     } else {
         XXH128_hash_t hash = XXH3_128bits(text.data, text.length);
-        snprintf(hex, 33, "%016llx%016llx", (unsigned long long)hash.high64,
-                 (unsigned long long)hash.low64);
+        text_from_hash(hash.high64, hash.low64, hex);
     }
     buffer_free(&text);
 }

@@ -315,15 +315,24 @@ static void print_text(const struct cell *cell, size_t limit, struct buffer *out
     buffer_append_byte(out, '"');
 }
 
+void value_append_uuid(struct buffer *out, const uint8_t bytes[16])
+{
+    static const uint8_t group_ends[] = {4, 6, 8, 10, 16};
+    size_t start = 0;
+    for (int group = 0; group < 5; group++) {
+        if (group > 0) {
+            buffer_append_byte(out, '-');
+        }
+        buffer_append_hex(out, bytes + start, group_ends[group] - start);
+        start = group_ends[group];
+    }
+}
+
 static void print_hex(const uint8_t *bytes, size_t length, size_t limit, struct buffer *out)
 {
-    static const char digits[] = "0123456789abcdef";
     size_t shown = length <= limit / 2 ? length : limit / 2;
     buffer_append_string(out, "0x");
-    for (size_t i = 0; i < shown; i++) {
-        buffer_append_byte(out, digits[bytes[i] >> 4]);
-        buffer_append_byte(out, digits[bytes[i] & 15]);
-    }
+    buffer_append_hex(out, bytes, shown);
     if (shown < length) {
         buffer_append_string(out, "...");
     }

@@ -62,6 +62,11 @@ enum value_kind {
     VALUE_KIND_COUNT
 };
 
+static inline int value_kind_is_number(enum value_kind kind)
+{
+    return kind >= VALUE_INT64 && kind <= VALUE_DECIMAL;
+}
+
 enum cell_flag {
     CELL_SMALL = 1,
     CELL_ZONED = 2,
@@ -179,6 +184,8 @@ enum status value_copy(const struct cell *from, struct arena *arena, struct cell
 size_t value_bytes(const struct cell *cell);
 
 struct buffer;
+/* 8-4-4-4-12 lower-case digits. */
+void value_append_uuid(struct buffer *out, const uint8_t bytes[16]);
 /* For people and logs: quoted texts, hex for bytes, clipped at about `limit` bytes. */
 void value_print(const struct cell *cell, size_t limit, struct buffer *out);
 

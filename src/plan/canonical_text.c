@@ -1,6 +1,7 @@
 /* Writes the resolved mapping as text, the same for every plan that makes the same records. */
 #include "plan/canonical_text.h"
 
+#include "base/text.h"
 #include "model/json_writer.h"
 #include "plan/mapping.h"
 #include <stdlib.h>
@@ -326,8 +327,7 @@ enum status canonical_text_make(struct plan *plan, struct arena *arena, struct e
         return error_set(error, ERROR_MEMORY, NULL, "out of memory");
     }
     XXH128_hash_t hash = XXH3_128bits(out.data, out.length);
-    struct canonical_hash sum = {.low = hash.low64, .high = hash.high64};
-    canonical_hash_format(&sum, plan->mapping_hash);
+    text_from_hash(hash.high64, hash.low64, plan->mapping_hash);
     buffer_free(&out);
     return STATUS_OK;
 }

@@ -47,12 +47,6 @@ static void pad_digits(struct buffer *text, size_t start, uint32_t wanted)
     text->length += zeros;
 }
 
-static bool is_number(const struct cell *cell)
-{
-    return cell->kind == VALUE_INT64 || cell->kind == VALUE_UINT64 || cell->kind == VALUE_DECIMAL ||
-           cell->kind == VALUE_FLOAT64 || cell->kind == VALUE_FLOAT32;
-}
-
 static enum status append_part(struct making *making, const struct template_part *part,
                                struct buffer *text, bool *present, struct error *error)
 {
@@ -75,7 +69,7 @@ static enum status append_part(struct making *making, const struct template_part
     }
     size_t start = text->length;
     status = convert_append_text(&value, false, text, error);
-    if (status == STATUS_OK && part->pad > 0 && is_number(&value)) {
+    if (status == STATUS_OK && part->pad > 0 && value_kind_is_number((enum value_kind)value.kind)) {
         pad_digits(text, start, part->pad);
     }
     return status;

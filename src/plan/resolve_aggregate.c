@@ -87,20 +87,6 @@ static bool read_text(struct resolver *resolver, const char *text, struct aggreg
            read_argument(resolver, name + start, (size_t)(close - name) - start, result);
 }
 
-static bool is_number(const struct value_type *type)
-{
-    switch (type->kind) {
-    case VALUE_INT64:
-    case VALUE_UINT64:
-    case VALUE_FLOAT32:
-    case VALUE_FLOAT64:
-    case VALUE_DECIMAL:
-        return true;
-    default:
-        return type->dynamic;
-    }
-}
-
 static struct value_type result_type(enum aggregate_function function,
                                      const struct value_type *column)
 {
@@ -143,7 +129,8 @@ static bool find_column(struct resolver *resolver, const struct path *path,
         return false;
     }
     const struct schema_column *column = &table->columns[index];
-    if (text->function == AGGREGATE_SUM && !is_number(&column->type)) {
+    if (text->function == AGGREGATE_SUM && !column->type.dynamic &&
+        !value_kind_is_number(column->type.kind)) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, NULL,
                    "%s.%s holds no numbers, it has no sum", table->name, column->name);
         return false;

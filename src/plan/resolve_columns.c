@@ -54,7 +54,8 @@ static void settle_type(struct resolver *resolver, const struct table_builder *t
                    "add cast: text (or int64, decimal(10,2) …), or columns: { NAME: { type: … } }",
                    "the type of '%s' is not known, the target has to declare it", field->name);
     }
-    field->type.kind = VALUE_TEXT;
+    /* a target that declares keys alone learns from the records what they are */
+    field->type.kind = resolver->target_sql ? VALUE_TEXT : VALUE_MISSING;
     field->type.dynamic = true;
 }
 
@@ -116,11 +117,6 @@ static struct schema_column *known_column(const struct plan_list *columns, const
     return NULL;
 }
 
-static bool is_number(enum value_kind kind)
-{
-    return kind >= VALUE_INT64 && kind <= VALUE_DECIMAL;
-}
-
 /* Two entities with one field of the same name. */
 static void merge_column(struct resolver *resolver, const struct table_builder *table,
                          const struct entity_builder *entity, const struct mapping_field *field,
@@ -128,7 +124,8 @@ static void merge_column(struct resolver *resolver, const struct table_builder *
 {
     column->not_null &= field->is_key || (field->origin != NULL && field->origin->not_null);
     enum value_kind kind = field->type.kind;
-    if (kind == column->type.kind || (is_number(kind) && is_number(column->type.kind))) {
+    if (kind == column->type.kind ||
+        (value_kind_is_number(kind) && value_kind_is_number(column->type.kind))) {
         return;
     }
     if (!resolver->target_sql && is_indexed(table, field->name) && !column->type.dynamic &&

@@ -120,6 +120,9 @@ static void buffers_grow(void **state)
     buffer_append_uint64(&buffer, UINT64_MAX);
     buffer_format(&buffer, " %d", 12);
     assert_buffer(&buffer, "abdef-9223372036854775808 18446744073709551615 12");
+    buffer_append_hex(&buffer, "\x00\x9f\xa0\xff", 4);
+    buffer_append_hex(&buffer, NULL, 0);
+    assert_buffer(&buffer, "009fa0ff");
     buffer_format(&buffer, "%5000d", 1);
     assert_int_equal(buffer.length, 5000);
     buffer_free(&buffer);
@@ -133,6 +136,8 @@ static void a_failed_buffer_takes_nothing_more(void **state)
     buffer_append_string(&buffer, "abc");
     assert_false(buffer_reserve(&buffer, SIZE_MAX));
     assert_false(buffer_reserve(&buffer, SIZE_MAX / 2));
+    buffer.failed = 0;
+    buffer_append_hex(&buffer, "", SIZE_MAX / 2);
     assert_true(buffer.failed);
     size_t length = buffer.length;
     for (int i = 0; i < 1000; i++) {

@@ -392,6 +392,45 @@ static const char whole[] =
     "              InvoiceId: { drop: true }\n"
     "              ArtistName: { lookup: Track.Album.Artist, column: Name }\n";
 
+/* A column whose values may be of any kind may hold numbers; one of a fixed kind may not. */
+static void sums_are_of_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *table;
+        const char *value;
+        bool good;
+    } cases[] = {
+        {"fixed", "sum(n)", true},
+        {"fixed", "sum(r)", true},
+        {"fixed", "sum(t)", false},
+        {"fixed", "max(t)", true},
+        {"loose", "sum(t)", true},
+        {"loose", "sum(u)", true},
+    };
+    struct plan_test test;
+    plan_test_open(&test,
+                   "CREATE TABLE a(id INTEGER PRIMARY KEY);"
+                   "CREATE TABLE fixed(id INTEGER PRIMARY KEY, a INT REFERENCES a, n INT, r REAL, "
+                   "t TEXT) STRICT;"
+                   "CREATE TABLE loose(id INTEGER PRIMARY KEY, a INT REFERENCES a, t TEXT, u);",
+                   "dynamodb-json");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char tables[256];
+        snprintf(tables, sizeof tables,
+                 "  t: { key: { partition: id }, from: a, fields: { id: copy, "
+                 "X: { aggregate: %s, value: %s } } }\n",
+                 cases[i].table, cases[i].value);
+        if (cases[i].good) {
+            plan_test_expect(&test, plan_test_tables(&test, tables));
+        } else {
+            plan_test_expect_code(&test, plan_test_tables(&test, tables), ERROR_PLAN_INVALID,
+                                  "fixed.t holds no numbers");
+        }
+    }
+    plan_test_close(&test);
+}
+
 static void truncations_and_garbage_never_crash(void **state)
 {
     (void)state;
@@ -438,6 +477,7 @@ int main(void)
         WITH_SHOP(all_faults_at_once),
         WITH_SHOP(truncations_and_garbage_never_crash),
         cmocka_unit_test(ambiguous_paths_show_the_ways),
+        cmocka_unit_test(sums_are_of_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

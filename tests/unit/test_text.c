@@ -272,6 +272,25 @@ static void numbers_are_read_and_written(void **state)
     }
 }
 
+static void hashes_are_written(void **state)
+{
+    (void)state;
+    char hex[33];
+    text_from_hash(0x0123456789abcdef, 0xf, hex);
+    assert_string_equal(hex, "0123456789abcdef000000000000000f");
+}
+
+static void strings_are_ordered_by_bytes(void **state)
+{
+    (void)state;
+    const char *strings[] = {"b", "\xff", "", "ab", "B", "a"};
+    static const char *const sorted[] = {"", "B", "a", "ab", "b", "\xff"};
+    qsort(strings, 6, sizeof(char *), text_compare_strings);
+    for (int i = 0; i < 6; i++) {
+        assert_string_equal(strings[i], sorted[i]);
+    }
+}
+
 static void sizes_are_read(void **state)
 {
     (void)state;
@@ -382,6 +401,8 @@ int main(void)
         cmocka_unit_test(the_nearest_name_is_found),
         cmocka_unit_test(patterns_match),
         cmocka_unit_test(numbers_are_read_and_written),
+        cmocka_unit_test(hashes_are_written),
+        cmocka_unit_test(strings_are_ordered_by_bytes),
         cmocka_unit_test(sizes_are_read),
         cmocka_unit_test(people_can_read_it),
         cmocka_unit_test(the_clock_agrees_with_the_system),

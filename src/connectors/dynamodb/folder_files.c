@@ -279,7 +279,7 @@ static void seal(const char *kind, const char *run_id, const char *contents, siz
     XXH3_128bits_update(state, contents, length);
     XXH128_hash_t hash = XXH3_128bits_digest(state);
     XXH3_freeState(state);
-    snprintf(text, 33, "%016" PRIx64 "%016" PRIx64, hash.high64, hash.low64);
+    text_from_hash(hash.high64, hash.low64, text);
 }
 
 enum status dynamodb_sealed_write(const char *path, const char *kind, const char *run_id,

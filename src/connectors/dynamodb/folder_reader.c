@@ -8,6 +8,7 @@
 #include "connectors/dynamodb/folder.h"
 
 #include "base/file.h"
+#include "base/text.h"
 #include "connectors/dynamodb/limits.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -86,7 +87,9 @@ static enum status source_snapshot(struct database *self, uint32_t reader_count,
     }
     if (!text.failed) {
         XXH128_hash_t hash = XXH3_128bits(text.data, text.length);
-        *token = arena_format(arena, "files-1:%016" PRIx64 "%016" PRIx64, hash.high64, hash.low64);
+        char hex[33];
+        text_from_hash(hash.high64, hash.low64, hex);
+        *token = arena_format(arena, "files-1:%s", hex);
     }
     status = text.failed || *token == NULL ? no_memory(error) : STATUS_OK;
     buffer_free(&text);

@@ -3,6 +3,7 @@
 
 #include "base/failpoint.h"
 #include "base/file.h"
+#include "base/text.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,11 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static int compare_names(const void *left, const void *right)
-{
-    return strcmp(*(const char *const *)left, *(const char *const *)right);
-}
 
 /* "<table>/<file>" of all segments that marks name, sorted. */
 static enum status marked_names(const struct dynamodb_done_list *list, struct arena *arena,
@@ -38,13 +34,13 @@ static enum status marked_names(const struct dynamodb_done_list *list, struct ar
             }
         }
     }
-    qsort(*names, *count, sizeof(**names), compare_names);
+    qsort(*names, *count, sizeof(**names), text_compare_strings);
     return STATUS_OK;
 }
 
 static bool is_marked(const char *name, const char *const *names, size_t count)
 {
-    return count > 0 && bsearch(&name, names, count, sizeof(*names), compare_names) != NULL;
+    return count > 0 && bsearch(&name, names, count, sizeof(*names), text_compare_strings) != NULL;
 }
 
 static enum status remove_file(const char *path, struct error *error)

@@ -59,18 +59,6 @@ static void append_literal(struct buffer *out, const char *literal)
     buffer_append(out, literal, strlen(literal));
 }
 
-static void append_uuid(const uint8_t *bytes, struct buffer *out)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (int at = 0; at < 16; at++) {
-        if (at == 4 || at == 6 || at == 8 || at == 10) {
-            buffer_append_byte(out, '-');
-        }
-        buffer_append_byte(out, digits[bytes[at] >> 4]);
-        buffer_append_byte(out, digits[bytes[at] & 15]);
-    }
-}
-
 /* A quoted JSON string of checked UTF-8. */
 static enum status append_string(const char *text, size_t length, const char *attribute,
                                  struct buffer *out, struct error *error)
@@ -106,7 +94,7 @@ static enum status append_text_form(const struct cell *cell, const char *attribu
         return append_string(cell->text, cell->length, attribute, out, error);
     case VALUE_UUID:
         buffer_append_byte(out, '"');
-        append_uuid(cell->bytes, out);
+        value_append_uuid(out, cell->bytes);
         buffer_append_byte(out, '"');
         return STATUS_OK;
     default:

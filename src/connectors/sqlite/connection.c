@@ -10,12 +10,11 @@ enum { OPERATIONS_BETWEEN_CHECKS = 100000 };
 static enum status set_safe(sqlite3 *connection, enum open_mode mode, const char *path,
                             struct error *error)
 {
-    /* An untrusted schema may not use JSON functions (until SQLite 3.41), so that every table with
-     * a CHECK (json_valid(…)) would be unreadable. Nothing that a schema could misuse is
-     * registered. */
+    /* A target's schema is trusted: tables with a CHECK (json_valid(…)) are to be made in it, and
+     * nothing that it could misuse is registered. A source's only if need be: trust.c. */
     const int settings[][2] = {
         {SQLITE_DBCONFIG_DEFENSIVE, 1},
-        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1},
+        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, mode == OPEN_TARGET},
         {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
         {SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, mode == OPEN_SOURCE},
     };
@@ -158,8 +157,8 @@ static void add_hint(int result, enum open_mode mode, struct error *error)
     case SQLITE_CORRUPT:
         error_hint(error,
                    mode == OPEN_SOURCE
-                       ? "rescue what can be read with sqlite3 FILE .recover | sqlite3 NEW, and "
-                         "migrate that"
+                       ? "put the file back from a backup and go on, or rescue what can be read with "
+                         "sqlite3 FILE .recover | sqlite3 NEW, and migrate that"
                        : "check it with sqlite3 FILE 'PRAGMA integrity_check', or give another");
         return;
     default:

@@ -144,10 +144,11 @@ enum status sqlite_source_opened(struct sqlite_database *self, bool immutable, s
     if (!immutable && open_helper(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (read_journal_mode(self, error) != STATUS_OK) {
+    if (trust_settle(self, error) != STATUS_OK ||
+        (source->helper != NULL && trust_follow(self, source->helper, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
-    return STATUS_OK;
+    return read_journal_mode(self, error);
 }
 
 /* ---------------------------------------------------------------- closing */
@@ -393,6 +394,9 @@ static enum status begin_reading(struct sqlite_database *self, sqlite3 *connecti
                                  int64_t cache_kib, struct error *error)
 {
     char sql[160];
+    if (trust_follow(self, connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     snprintf(sql, sizeof sql,
              "PRAGMA cache_size = -%" PRId64
              "; PRAGMA temp_store = FILE; PRAGMA automatic_index = ON;"
@@ -583,6 +587,11 @@ static enum status source_caveats(struct database *database, struct buffer *out,
         buffer_append_string(out,
                              "the source's file can't be written to, so no lock can be had: one "
                              "reader\n");
+    }
+    if (source->trusted) {
+        buffer_append_string(out,
+                             "the source's schema uses JSON functions, which SQLite 3.40 allows "
+                             "only in a trusted schema: it is read as one\n");
     }
     return add_unreadable(self, out, error);
 }
