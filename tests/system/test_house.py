@@ -70,7 +70,8 @@ class Banned(TreeTestCase):
     def test_banned_calls_are_found_where_they_are(self):
         for call in ("strcpy(a, b)", "strcat(a, b)", "sprintf(a, b)", "strtok(a, b)", "atoi(a)",
                      "gmtime(a)", "localtime (a)", "malloc(n * 8)", "malloc(n * sizeof(struct x))",
-                     "malloc(sizeof *p * n)", "realloc(p, n * size)", "calloc(1, n * size)"):
+                     "malloc(sizeof *p * n)", "realloc(p, n * size)", "calloc(1, n * size)",
+                     "malloc(2 * Room)"):
             with self.subTest(call=call):
                 code, out = self.check("/* text\n */\nx = %s;\n" % call)
                 self.assertEqual(code, 1)
@@ -80,7 +81,8 @@ class Banned(TreeTestCase):
         for good in ("gmtime_r(a, b);", "my_sprintf(a);", "snprintf(a, 1, b);", "/* strcpy(a) */",
                      '"strcpy(a, b)";', "// atoi(x)", "calloc(n, sizeof *p);", "malloc(sizeof *p);",
                      "malloc(sizeof(struct x *));", "reallocarray(p, n, sizeof *p);",
-                     "malloc(16 * 1024);", "realloc(*p, size);", "malloc(strlen(*text) + 1);",
+                     "malloc(16 * 1024);", "malloc(2u * (ROWS_MAX + 1) * 0x10);",
+                     "realloc(*p, size);", "malloc(strlen(*text) + 1);",
                      "char c = '\"'; malloc(n); /* a * b */"):
             with self.subTest(good=good):
                 self.assertEqual(self.check(good + "\n"), (0, ""))
