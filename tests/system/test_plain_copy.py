@@ -477,19 +477,88 @@ class PlainCopy(support.TestCase):
 
     # --- a source that nobody may trust
 
+    EVIL = """
+        CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT DEFAULT (load_extension('/tmp/evil')));
+        INSERT INTO t VALUES (1, 'x');
+        CREATE VIEW evil AS SELECT writefile('pwned', 'x'), load_extension('evil') FROM t;
+        CREATE VIEW loads AS SELECT load_extension('/tmp/evil') AS v FROM t;
+        CREATE VIEW tokens AS SELECT fts3_tokenizer('simple', x'0011223344556677') AS v FROM t;
+        CREATE VIEW pages AS SELECT pgno, data FROM sqlite_dbpage;
+        CREATE VIEW attached AS SELECT file AS v FROM pragma_database_list;
+        CREATE VIEW batches AS SELECT c0 AS v FROM _transhume_batch_0;
+        CREATE TRIGGER evil_t AFTER INSERT ON t BEGIN SELECT writefile('pwned', 'x'); END;
+        CREATE TRIGGER loads_t AFTER INSERT ON t BEGIN SELECT load_extension('/tmp/evil'); END;
+    """
+    JSON = """
+        CREATE TABLE j(id INTEGER PRIMARY KEY, doc TEXT CHECK (json_valid(doc)),
+                       name TEXT AS (json_extract(doc, '$.name')), first TEXT AS (doc ->> '$[0]') STORED);
+        CREATE INDEX j_name ON j(json_extract(doc, '$.name'));
+        INSERT INTO j(id, doc) VALUES (1, '{"name": "goat"}'), (2, '["ewe"]');
+        CREATE VIEW names AS SELECT id, json_extract(doc, '$.name') AS name FROM j;
+        CREATE VIEW parts AS SELECT j.id, e.key, e.value FROM j, json_each(j.doc) AS e;
+    """
+
     def test_a_schema_that_would_do_things(self):
-        source = self.make("""
-            CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT DEFAULT (load_extension('/tmp/evil')));
-            INSERT INTO t VALUES (1, 'x');
-            CREATE VIEW evil AS SELECT writefile('pwned', 'x'), load_extension('evil') FROM t;
-            CREATE TRIGGER evil_t AFTER INSERT ON t BEGIN SELECT writefile('pwned', 'x'); END;
-        """)
-        for way in WAYS[:2]:
-            with self.subTest(way=way):
-                copy = self.path("copy%d.db" % len(way))
-                self.run_program("migrate", "--state", "state%d" % len(way), *way, source, "sqlite:" + copy)
-                self.assert_same_sqlite(source, copy)
+        for kind, schema in (("untrusted", self.EVIL), ("trusted", self.JSON + self.EVIL)):
+            source = self.make(schema, name=kind + ".db")
+            for way in WAYS[:2]:
+                with self.subTest(kind=kind, way=way):
+                    copy = self.path("copy%s%d.db" % (kind, len(way)))
+                    self.run_program("migrate", "--state", "state%s%d" % (kind, len(way)), *way, source,
+                                     "sqlite:" + copy)
+                    self.assert_same_sqlite(source, copy)
+                    self.assertFalse(os.path.exists(self.path("pwned")))
+            for view in ("evil", "loads", "tokens", "pages", "batches"):
+                with self.subTest(kind=kind, view=view):
+                    plan = self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: dynamodb-json:out\ntables:\n"
+                                      "  things: { key: { partition: K }, from: %s, fields: { K: '1', v: { sql: '1' } } }\n"
+                                      % (source, view))
+                    ran = support.transhume("migrate", "--plan", plan, "--state", "state" + kind + view,
+                                            cwd=self.folder)
+                    self.assertIn(ran.code, (2, 3), ran.out + ran.err)
+                    self.assertFalse(os.path.exists(self.path("pwned")))
+                    self.assertFalse(os.path.exists(self.path("out")))
+
+    def test_triggers_of_the_target_that_would_do_things(self):
+        source = self.make("CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, 'x');")
+        for number, act in enumerate(("SELECT writefile('pwned', 'x')", "SELECT load_extension('/tmp/evil')",
+                                      "INSERT INTO log SELECT c0 FROM _transhume_batch_0")):
+            with self.subTest(act=act):
+                target = self.make("CREATE TABLE t(id INTEGER PRIMARY KEY, v); CREATE TABLE log(v);"
+                                   "CREATE TRIGGER evil AFTER INSERT ON t BEGIN %s; END;" % act,
+                                   name="target%d.db" % number)
+                ran = support.transhume("migrate", "--existing", "append", "--include", "t", "--state",
+                                        "state%d" % number, source, target, cwd=self.folder)
+                self.assertNotEqual(ran.code, 0, ran.out)
+                db = sqlite3.connect(target)
+                self.assertEqual(db.execute("SELECT (SELECT count(*) FROM t), (SELECT count(*) FROM log)").fetchone(),
+                                 (0, 0))
+                db.close()
                 self.assertFalse(os.path.exists(self.path("pwned")))
+
+    def test_json_in_a_schema(self):
+        source = self.make(self.JSON)
+        said = self.run_program("check", source, "sqlite:copy.db")
+        self.assertIn("uses JSON functions", " ".join(said.out.split()))
+        for way in WAYS[:2]:
+            copy = self.path("json%d.db" % len(way))
+            self.run_program("migrate", "--state", "state%d" % len(way), *way, source, "sqlite:" + copy)
+            self.assert_same_sqlite(source, copy)
+        self.run_program("migrate", "--plan", self.write("plan.yaml", """
+transhume: 1
+source: %s
+target: sqlite:views.db
+tables:
+  names: { from: names, columns: { id: { type: INTEGER }, name: { type: TEXT } } }
+  parts: { from: parts }
+""" % source), "--state", "views", "--jobs", "2")
+        db = sqlite3.connect(self.path("views.db"))
+        self.assertEqual(db.execute("SELECT * FROM names ORDER BY 1").fetchall(), [(1, "goat"), (2, None)])
+        self.assertEqual(db.execute("SELECT value FROM parts ORDER BY 1").fetchall(), [("ewe",), ("goat",)])
+        db.close()
+        plain = self.make("CREATE TABLE t(id INTEGER PRIMARY KEY CHECK (abs(id) > 0));", name="plain.db")
+        said = self.run_program("check", plain, "sqlite:other.db")
+        self.assertNotIn("JSON", said.out)
 
     # --- what plain copies of other shapes do
 

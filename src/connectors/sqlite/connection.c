@@ -155,11 +155,12 @@ static void add_hint(int result, enum open_mode mode, struct error *error)
         error_hint(error, "give a SQLite 3 file; an encrypted one has to be decrypted first");
         return;
     case SQLITE_CORRUPT:
-        error_hint(error,
-                   mode == OPEN_SOURCE
-                       ? "put the file back from a backup and go on, or rescue what can be read with "
-                         "sqlite3 FILE .recover | sqlite3 NEW, and migrate that"
-                       : "check it with sqlite3 FILE 'PRAGMA integrity_check', or give another");
+        error_hint(
+            error,
+            mode == OPEN_SOURCE
+                ? "put the file back from a backup and go on, or rescue what can be read with "
+                  "sqlite3 FILE .recover | sqlite3 NEW, and migrate that"
+                : "check it with sqlite3 FILE 'PRAGMA integrity_check', or give another");
         return;
     default:
         return;

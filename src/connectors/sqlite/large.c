@@ -14,8 +14,10 @@ enum { CHECK_PIECE_BYTES = 64 * 1024 };
 
 static enum status fail(struct sqlite_database *self, int result, struct error *error)
 {
-    return sqlite_error(self->source->large, result, OPEN_SOURCE, ERROR_SOURCE_READ, self->shown,
-                        "a large value can't be read", error);
+    enum status status = sqlite_error(self->source->large, result, OPEN_SOURCE, ERROR_SOURCE_READ,
+                                      self->shown, "a large value can't be read", error);
+    source_read_failed(error);
+    return status;
 }
 
 static enum status large_slice(struct large_value *large, uint64_t offset, void *bytes, size_t size,

@@ -26,6 +26,13 @@ struct cursor {
     bool done;
 };
 
+void source_read_failed(struct error *error)
+{
+    if (error != NULL && error->code == ERROR_SOURCE_INVALID) {
+        error_recode(error, ERROR_SOURCE_READ);
+    }
+}
+
 enum status source_reader_open(struct database *database, struct reader **reader,
                                struct error *error)
 {
@@ -181,6 +188,7 @@ enum status source_cursor_open(struct reader *reader, const struct read_request 
         return error_set(error, ERROR_MEMORY, request->name, "no memory for a cursor");
     }
     if (start(opened, READ_NORMAL, error) != STATUS_OK) {
+        source_read_failed(error);
         source_cursor_close(opened);
         return STATUS_FAILED;
     }
@@ -316,6 +324,8 @@ enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
     sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, INT_MAX);
     if (status == STATUS_OK && filled->row_count == 0) {
         status = STATUS_END;
+    } else if (status == STATUS_FAILED) {
+        source_read_failed(error);
     }
     if (status != STATUS_OK) {
         batch_destroy(filled);

@@ -147,6 +147,7 @@ struct spill {
 };
 
 struct sqlite_source {
+    bool trusted;   /* its schema can't be read otherwise; see trust.c */
     bool immutable; /* no locks at all */
     bool single;    /* the file can't be written to, so no lock is had: one connection serves all */
     bool wal;
@@ -171,6 +172,15 @@ struct sqlite_source {
     uint32_t spill_builds; /* how often something was sorted: tests look at it */
     bool temporary_folder_set;
 };
+
+/* trust.c: decides whether the schema has to be trusted, and makes the control connection do so. */
+enum status trust_settle(struct sqlite_database *self, struct error *error) MUST_USE;
+/* Any other connection to the source follows. */
+enum status trust_follow(const struct sqlite_database *self, sqlite3 *connection,
+                         struct error *error) MUST_USE;
+
+/* reader.c: damage that is found once the copy has begun is no longer a source that was refused. */
+void source_read_failed(struct error *error);
 
 /* snapshot.c: called by open and close, the last after `control` is closed. */
 enum status sqlite_source_opened(struct sqlite_database *self, bool immutable,

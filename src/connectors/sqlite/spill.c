@@ -405,6 +405,9 @@ enum status source_prepare(struct database *database, const struct read_request 
         status = sqlite_execute(self, self->control, "PRAGMA automatic_index = ON", error);
     }
 out:
+    if (status != STATUS_OK) {
+        source_read_failed(error);
+    }
     sqlite_connection_close(spiller.output);
     arena_destroy(spiller.arena);
     return status;

@@ -28,27 +28,13 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
-    "sqlite.snapshot_taken",
-    "sqlite.spill_sorted",
-    "sqlite.before_ledger_create",
-    "sqlite.after_ledger_create",
-    "sqlite.before_claim",
-    "sqlite.after_claim",
-    "sqlite.before_status",
-    "sqlite.before_schema",
-    "sqlite.after_schema",
-    "sqlite.chunk_begin",
-    "sqlite.before_mark",
-    "sqlite.before_commit",
-    "sqlite.after_commit",
-    "sqlite.before_index",
-    "sqlite.after_index",
-    "sqlite.before_virtual",
-    "sqlite.after_virtual",
-    "sqlite.before_objects",
-    "sqlite.after_objects",
-    "sqlite.before_reopen",
-    NULL,
+    "sqlite.snapshot_taken",      "sqlite.spill_sorted",  "sqlite.before_ledger_create",
+    "sqlite.after_ledger_create", "sqlite.before_claim",  "sqlite.after_claim",
+    "sqlite.before_status",       "sqlite.before_schema", "sqlite.after_schema",
+    "sqlite.chunk_begin",         "sqlite.before_mark",   "sqlite.before_commit",
+    "sqlite.after_commit",        "sqlite.before_index",  "sqlite.after_index",
+    "sqlite.before_virtual",      "sqlite.after_virtual", "sqlite.before_objects",
+    "sqlite.after_objects",       "sqlite.before_reopen", NULL,
 };
 
 /* ---------------------------------------------------------------- what the path is */
@@ -118,6 +104,22 @@ static enum status real_path(struct arena *arena, const char *path, bool exists,
     return STATUS_OK;
 }
 
+/* The schema's format, four bytes at 44: 0 in a new file, and 1 to 4. */
+static enum status check_format(struct sqlite_database *self, const unsigned char header[100],
+                                struct error *error)
+{
+    uint32_t format = (uint32_t)header[44] << 24 | (uint32_t)header[45] << 16 |
+                      (uint32_t)header[46] << 8 | header[47];
+    if (format <= 4) {
+        return STATUS_OK;
+    }
+    error_set(error, self->mode == OPEN_SOURCE ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID,
+              self->shown, "its schema has the format %u; SQLite knows 1 to 4", format);
+    error_hint(error, "its header is damaged: put the file back from a backup, or rescue what can "
+                      "be read with sqlite3 FILE .recover | sqlite3 NEW");
+    return STATUS_FAILED;
+}
+
 /* Reads through SQLite's own descriptor: closing another one would drop this process's locks. */
 static enum status check_header(struct sqlite_database *self, off_t size, struct error *error)
 {
@@ -138,7 +140,7 @@ static enum status check_header(struct sqlite_database *self, off_t size, struct
         return error_set(error, code, self->shown, "its first bytes can't be read");
     }
     if (memcmp(header, magic, sizeof magic) == 0) {
-        return STATUS_OK;
+        return check_format(self, header, error);
     }
     char start[40];
     text_printable(header, wanted < 16 ? (size_t)wanted : 16, start, sizeof start);

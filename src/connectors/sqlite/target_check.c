@@ -212,8 +212,7 @@ enum status sqlite_target_check_table(struct database *database, const struct ta
     if (status == STATUS_OK) {
         check_present(table, &facts, shapes, shape_count, out);
     }
-    if (status != STATUS_FAILED &&
-        check_store(self, table, arena, out, error) != STATUS_OK) {
+    if (status != STATUS_FAILED && check_store(self, table, arena, out, error) != STATUS_OK) {
         status = STATUS_FAILED;
     }
     if (status != STATUS_FAILED) {

@@ -26,11 +26,11 @@ static enum status write_entry(struct sqlite_database *self, const struct schema
                                struct error *error)
 {
     sqlite3_stmt *statement = NULL;
-    enum status status = sqlite_target_prepare(
-        self, self->control,
-        "INSERT INTO main.sqlite_schema(type, name, tbl_name, rootpage, sql) "
-        "VALUES ('table', ?1, ?1, 0, ?2)",
-        &statement, error);
+    enum status status =
+        sqlite_target_prepare(self, self->control,
+                              "INSERT INTO main.sqlite_schema(type, name, tbl_name, rootpage, sql) "
+                              "VALUES ('table', ?1, ?1, 0, ?2)",
+                              &statement, error);
 
     if (status == STATUS_OK) {
         sqlite3_bind_text(statement, 1, object->name, -1, SQLITE_STATIC);
@@ -89,8 +89,8 @@ static enum status reload_schema(struct sqlite_database *self, struct error *err
 {
     sqlite3_stmt *statement = NULL;
     char sql[96];
-    enum status status = sqlite_target_prepare(self, self->control, "PRAGMA main.schema_version",
-                                               &statement, error);
+    enum status status =
+        sqlite_target_prepare(self, self->control, "PRAGMA main.schema_version", &statement, error);
     if (status == STATUS_OK && sqlite3_step(statement) == SQLITE_ROW) {
         snprintf(sql, sizeof sql, "PRAGMA main.schema_version=%lld",
                  (sqlite3_column_int64(statement, 0) + 1) & INT32_MAX);
@@ -120,8 +120,8 @@ static enum status write_unguarded(struct sqlite_database *self, const struct sc
     if (sqlite3_db_config(self->control, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL) != SQLITE_OK) {
         return error_set(error, ERROR_INTERNAL, self->shown, "SQLite keeps its schema locked");
     }
-    if (sqlite_target_execute(self, self->control, "PRAGMA writable_schema=ON",
-                              ERROR_TARGET_SCHEMA, error) == STATUS_OK) {
+    if (sqlite_target_execute(self, self->control, "PRAGMA writable_schema=ON", ERROR_TARGET_SCHEMA,
+                              error) == STATUS_OK) {
         status = write_entries(self, objects, arena, &changed, error);
     }
     if (status == STATUS_OK && changed) {

@@ -9,8 +9,8 @@
  * A VFS over the system's own, for main database files only (journals and WALs pass through).
  *
  *   writes  that follow each other are gathered and go out as one, at the latest before anything
- * that looks at the file or makes it durable: sync, file control (which SQLite calls in place of a
- *           sync where syncs are off), size, truncate, unlock, a read of the same place.
+ *           that looks at the file or makes it durable: sync, the file control that SQLite calls
+ *           before each sync (and in its place where syncs are off), size, truncate, unlock, read.
  *   reads   that go forward fetch more than was asked. What was fetched is good while the lock is
  * held that keeps others from writing to the file; it is forgotten at each new lock and own write.
  *           In WAL mode a checkpoint may write under a reader, so nothing is fetched ahead or
@@ -192,10 +192,12 @@ static int wide_check_reserved(sqlite3_file *base, int *result)
     return real->pMethods->xCheckReservedLock(real, result);
 }
 
+/* Only where SQLite looks at the result: it takes most controls for hints (SIZE_HINT amid the
+ * writing of pages), and a failed write would be forgotten there. */
 static int wide_control(sqlite3_file *base, int operation, void *argument)
 {
     struct wide_file *file = wide_of(base);
-    int flushed = flush(file);
+    int flushed = operation == SQLITE_FCNTL_SYNC ? flush(file) : SQLITE_OK;
     return flushed == SQLITE_OK
                ? file->real->pMethods->xFileControl(file->real, operation, argument)
                : flushed;
