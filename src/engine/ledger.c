@@ -187,9 +187,10 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         number++;
     }
     if (number == PHASE_COUNT) {
+        error_set(error, ERROR_LEDGER_INVALID, "ledger status",
+                  "is damaged: there is no phase '%s'", phase);
         json_decref(object);
-        return error_set(error, ERROR_LEDGER_INVALID, "ledger status",
-                         "is damaged: there is no phase \"%s\"", phase);
+        return STATUS_FAILED;
     }
     json_t *settled = json_object_get(object, "settled");
     *status = (struct ledger_status){

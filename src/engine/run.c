@@ -243,7 +243,6 @@ void run_show_totals(struct run *run)
 static enum status copy_chunks(struct run *run, struct error *error)
 {
     struct copy *copy;
-    run_show_totals(run);
     run->attempt_us = clock_utc_us();
     if (run->loads_rejects ? rejects_load_check(run, error) != STATUS_OK
                            : prepare_source(run, error) != STATUS_OK) {
@@ -308,6 +307,7 @@ enum status run_execute(struct run *run, struct error *error)
         prepare_target(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    run_show_totals(run);
     if (run->status.phase < LEDGER_LOADED) {
         if (run_put_phase(run, LEDGER_COPYING, error) != STATUS_OK) {
             return STATUS_FAILED;
@@ -320,8 +320,6 @@ enum status run_execute(struct run *run, struct error *error)
         if (run_put_phase(run, LEDGER_LOADED, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-    } else {
-        run_show_totals(run);
     }
     if (signals_stop_level() > 0) {
         return STATUS_END;
@@ -368,8 +366,8 @@ static void tell_ledger(struct run *run, enum status status, const struct error 
 {
     struct database *target = run->session->target;
     struct error error;
-    if (!run->claimed || failure->code == ERROR_RUN_FENCED) {
-        return;
+    if (!run->claimed || failure->code == ERROR_RUN_FENCED || run->session->stuck) {
+        return; /* a lost worker may still be inside the target's code */
     }
     if (status != STATUS_OK) {
         pthread_mutex_lock(&run->state_mutex);

@@ -190,7 +190,7 @@ void state_write(struct run *run, enum state_status status)
 void state_tick(struct run *run)
 {
     pthread_mutex_lock(&run->state_mutex);
-    bool due = clock_monotonic_ms() - run->state_written_ms >= STATE_PERIOD_MS;
+    bool due = run->claimed && clock_monotonic_ms() - run->state_written_ms >= STATE_PERIOD_MS;
     pthread_mutex_unlock(&run->state_mutex);
     if (due) {
         state_write(run, STATE_IN_PROGRESS);

@@ -210,10 +210,14 @@ static enum status parse_bytes(const char *text, size_t length, struct arena *ar
 static enum status parse_float(const char *text, size_t length, bool single, struct cell *cell)
 {
     *cell = cell_float64(0);
+    if (number_to_double(text, length, &cell->f64) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (single) {
         cell->kind = VALUE_FLOAT32;
+        cell->f64 = (double)(float)cell->f64; /* the digits are those of the float32 */
     }
-    return number_to_double(text, length, &cell->f64);
+    return STATUS_OK;
 }
 
 static enum status parse_wrapped(const char *name, const char *text, size_t length,
