@@ -186,12 +186,86 @@ static void a_killed_process_keeps_its_commits(void **state)
     }
 }
 
+/* ---------------------------------------------------------------- a disk that fails once */
+
+static sqlite3_vfs failing_vfs;
+static sqlite3_io_methods failing_methods;
+static const sqlite3_io_methods *system_methods;
+static int64_t writes_left; /* of the main file until one fails; below 0: none does */
+
+static int fail_once(sqlite3_file *file, const void *bytes, int amount, sqlite3_int64 offset)
+{
+    if (writes_left >= 0 && writes_left-- == 0) {
+        return SQLITE_IOERR_WRITE;
+    }
+    return system_methods->xWrite(file, bytes, amount, offset);
+}
+
+static int failing_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags,
+                        int *out_flags)
+{
+    sqlite3_vfs *system = vfs->pAppData;
+    int result = system->xOpen(system, name, file, flags, out_flags);
+    if (result == SQLITE_OK && (flags & SQLITE_OPEN_MAIN_DB) != 0) {
+        system_methods = file->pMethods;
+        failing_methods = *file->pMethods;
+        failing_methods.xWrite = fail_once;
+        file->pMethods = &failing_methods;
+    }
+    return result;
+}
+
+/* Before the wide VFS is made, which stands on what is the default then. */
+static void put_failing_vfs_below(void)
+{
+    sqlite3_vfs *system = sqlite3_vfs_find(NULL);
+    failing_vfs = *system;
+    failing_vfs.pNext = NULL;
+    failing_vfs.zName = "failing";
+    failing_vfs.pAppData = system;
+    failing_vfs.xOpen = failing_open;
+    writes_left = -1;
+    assert_int_equal(sqlite3_vfs_register(&failing_vfs, 1), SQLITE_OK);
+    assert_non_null(sqlite_wide_vfs());
+    assert_int_equal(sqlite3_vfs_register(system, 1), SQLITE_OK);
+}
+
+/* Whichever write fails: a commit that is said is whole, and one that is not leaves nothing. */
+static void no_failed_write_is_forgotten(void **state)
+{
+    (void)state;
+    int64_t failed = 0;
+    bool fired = true;
+    for (int64_t nth = 0; fired; nth++) {
+        char path[1024];
+        snprintf(path, sizeof path, "%s", target_path("failing.db"));
+        sqlite3 *connection = open_with(path, sqlite_wide_vfs());
+        run(connection, "PRAGMA synchronous=OFF; PRAGMA cache_size=20; CREATE TABLE t(v)");
+        writes_left = nth;
+        int result = sqlite3_exec(connection,
+                                  "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+                                  "WHERE i < 400) INSERT INTO t SELECT randomblob(3000) FROM n",
+                                  NULL, NULL, NULL);
+        fired = writes_left < 0;
+        writes_left = -1;
+        failed += result != SQLITE_OK;
+        assert_int_equal(result == SQLITE_OK, !fired);
+        assert_int_equal(number(connection, "SELECT count(*) FROM t"), fired ? 0 : 400);
+        assert_int_equal(sqlite3_close(connection), SQLITE_OK);
+        assert_string_equal(file_ask(path, "PRAGMA integrity_check"), "ok");
+        assert_string_equal(file_ask(path, "SELECT count(*) FROM t"), fired ? "0" : "400");
+    }
+    assert_true(failed > 10);
+}
+
 int main(void)
 {
+    put_failing_vfs_below();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_file_is_the_same_as_without),
         cmocka_unit_test(a_reader_sees_what_others_committed),
         cmocka_unit_test(a_killed_process_keeps_its_commits),
+        cmocka_unit_test(no_failed_write_is_forgotten),
     };
     return cmocka_run_group_tests_name("sqlite_wide_io", tests, NULL, NULL);
 }
