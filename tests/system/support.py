@@ -156,14 +156,23 @@ def schema_objects(db):
             if not name.startswith(b"_transhume_") and not table.startswith(b"_transhume_")}
 
 
+# SQLite takes 2,000 columns in a result, and a table may have as many.
+COLUMNS_AT_ONCE = 500
+
+
 def table_rows(db, table):
     """Each row as (typeof, value) pairs, generated columns included, in an order of its own."""
     columns = [row[1].decode() for row in db.execute("PRAGMA table_xinfo(%s)" % quoted(table))
                if row[6] != 1]
-    pairs = ", ".join("typeof(%s), %s" % (quoted(c), quoted(c)) for c in columns)
     # BINARY, whatever the columns collate by: else rows that differ only in case could swap.
-    order = ", ".join("typeof(%s), %s COLLATE BINARY" % (quoted(c), quoted(c)) for c in columns)
-    return db.execute("SELECT %s FROM %s ORDER BY %s" % (pairs, quoted(table), order))
+    order = ", ".join("typeof(%s), %s COLLATE BINARY" % (quoted(c), quoted(c))
+                      for c in columns[:COLUMNS_AT_ONCE])
+    parts = []
+    for first in range(0, len(columns), COLUMNS_AT_ONCE):
+        pairs = ", ".join("typeof(%s), %s" % (quoted(c), quoted(c))
+                          for c in columns[first:first + COLUMNS_AT_ONCE])
+        parts.append(db.execute("SELECT %s FROM %s ORDER BY %s" % (pairs, quoted(table), order)))
+    return parts[0] if len(parts) == 1 else (sum(row, ()) for row in zip(*parts))
 
 
 def sqlite_differences(expected_path, found_path):
