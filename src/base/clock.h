@@ -1,4 +1,5 @@
-/* Time: monotonic for waiting and measuring, UTC for stamps. Nothing here uses the process's zone. */
+/* Time: monotonic for waiting and measuring, UTC for stamps. Nothing here uses the process's
+ * zone. */
 #ifndef TRANSHUME_BASE_CLOCK_H
 #define TRANSHUME_BASE_CLOCK_H
 

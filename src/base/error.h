@@ -1,4 +1,5 @@
-/* Errors as values: filled where the fault is, given context on the way up, printed once at the top. */
+/* Errors as values: filled where the fault is, given context on the way up, printed once at the
+ * top. */
 #ifndef TRANSHUME_BASE_ERROR_H
 #define TRANSHUME_BASE_ERROR_H
 
@@ -19,7 +20,8 @@ enum error_class { ERROR_CLASS_STOP = 0, ERROR_CLASS_RETRY, ERROR_CLASS_REJECT }
 /*
  * No memory is allocated by any function here, so that an error can be made when memory is out.
  * `message` is one line without control characters; `object` is what it happened to ("table Track",
- * "shop.db", "transhume.yaml:12:5"); `hint` says what to do next; `context` is what upper layers add.
+ * "shop.db", "transhume.yaml:12:5"); `hint` says what to do next; `context` is what upper layers
+ * add.
  */
 struct error {
     enum error_code code;
@@ -67,7 +69,8 @@ void error_hint(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Adds context before what is there ("chunk 12 of Track: "). */
 void error_context(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Changes code and class, unless the code is already as exact as disk full, permission or memory. */
+/* Changes code and class, unless the code is already as exact as disk full, permission or
+ * memory. */
 void error_recode(struct error *error, enum error_code code);
 
 /* The exit status that the code stands for. */

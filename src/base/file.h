@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 /*
- * Failures to write are ERROR_STATE_WRITE, to read ERROR_STATE_INVALID, or what error_set_errno makes
- * of them (permission, disk full); a caller whose file is no part of the state changes the code with
- * error_recode.
+ * Failures to write are ERROR_STATE_WRITE, to read ERROR_STATE_INVALID, or what error_set_errno
+ * makes of them (permission, disk full); a caller whose file is no part of the state changes the
+ * code with error_recode.
  */
 
 /* Writes `path` whole: temporary file beside it (0600, O_EXCL, O_NOFOLLOW), fsync, rename, fsync of

@@ -134,7 +134,8 @@ enum status ring_pop(struct ring *ring, void **item, int64_t timeout_ms)
         ring->count--;
         ring->bytes -= slot.bytes;
         *item = slot.item;
-        /* All of them: with several pushers the first to wake may be one whose item is too large. */
+        /* All of them: with several pushers the first to wake may be one whose item is too
+         * large. */
         pthread_cond_broadcast(&ring->room);
     } else {
         status = ring->closed ? STATUS_END : STATUS_AGAIN;

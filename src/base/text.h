@@ -20,7 +20,8 @@ const char *text_nearest(const char *name, const char *const *names, size_t coun
 int text_compare_strings(const void *left, const void *right);
 /* Shell-style pattern with * and ?; case-sensitive. */
 int text_matches(const char *pattern, const char *text);
-/* Copies for people: control characters and invalid bytes escaped, clipped with "..." at capacity. */
+/* Copies for people: control characters and invalid bytes escaped, clipped with "..." at
+ * capacity. */
 void text_printable(const void *bytes, size_t length, char *out, size_t capacity);
 /* Makes one clean line of a NUL-terminated text in place: control characters, line and paragraph
  * separators, marks that turn the writing direction and invalid UTF-8 become '?'. */

@@ -2,24 +2,22 @@
  * The contract between the engine and a database.
  *
  * A connector is a `const struct connector`: a name, capabilities, limits and optional groups of
- * functions. A missing group means that the database is not that kind of thing. The engine never asks
- * which database it is: it asks for a group, a capability or a limit.
+ * functions. A missing group means that the database is not that kind of thing. The engine never
+ * asks which database it is: it asks for a group, a capability or a limit.
  *
  *   threads   A `struct database` is opened, prepared and closed on the control thread. Each reader
- *             and each writer opened from it lives on one thread. Functions that may be called beside
- *             others say so.
- *   results   enum status everywhere; STATUS_FAILED fills `error`, whose class says what may be done:
- *             RETRY the same call again, REJECT one record, STOP the run.
+ *             and each writer opened from it lives on one thread. Functions that may be called
+ *             beside others say so.
+ *   results   enum status everywhere; STATUS_FAILED fills `error`, whose class says what may be
+ *             done: RETRY the same call again, REJECT one record, STOP the run.
  *   waiting   No call waits for ever: each either ends within the database's deadline
  *             (`struct open_options.timeout_ms`) or fails with class RETRY.
- *   memory    What a function gives back lives in the arena or batch that the caller passed or gets.
+ *   memory    What a function gives back lives in the arena or batch that the caller passed or
+ *             gets.
  */
 #ifndef TRANSHUME_CONNECTORS_CONNECTOR_H
 #define TRANSHUME_CONNECTORS_CONNECTOR_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/error.h"
@@ -27,20 +25,23 @@
 #include "model/canonical.h"
 #include "model/schema.h"
 #include "model/value.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum { CONNECTOR_CONTRACT_VERSION = 1 };
 
 /* ---------------------------------------------------------------- what a database can do */
 
 enum connector_capability {
-    CAPABILITY_TRANSACTIONS = 1 << 0,  /* a chunk and its done mark are one commit */
-    CAPABILITY_NESTED = 1 << 1,        /* lists and maps are values (else they arrive as JSON text) */
-    CAPABILITY_FREE_FIELDS = 1 << 2,   /* records of one table may have different fields */
-    CAPABILITY_MISSING = 1 << 3,       /* a missing field differs from a null one */
-    CAPABILITY_JOINS = 1 << 4,         /* read_request.joins work */
-    CAPABILITY_SNAPSHOT = 1 << 5,      /* all readers see one moment */
+    CAPABILITY_TRANSACTIONS = 1 << 0, /* a chunk and its done mark are one commit */
+    CAPABILITY_NESTED = 1 << 1,       /* lists and maps are values, else they come as JSON text */
+    CAPABILITY_FREE_FIELDS = 1 << 2,  /* records of one table may have different fields */
+    CAPABILITY_MISSING = 1 << 3,      /* a missing field differs from a null one */
+    CAPABILITY_JOINS = 1 << 4,        /* read_request.joins work */
+    CAPABILITY_SNAPSHOT = 1 << 5,     /* all readers see one moment */
     CAPABILITY_PROVES_UNCHANGED = 1 << 6, /* snapshot tokens are equal only if nothing changed */
-    CAPABILITY_KEY_REQUIRED = 1 << 7,  /* target tables need a key, records are put by it */
+    CAPABILITY_KEY_REQUIRED = 1 << 7,     /* target tables need a key, records are put by it */
     CAPABILITY_KEY_ENFORCED = 1 << 8,  /* a second record under a key is seen when it is written */
     CAPABILITY_ASYNCHRONOUS = 1 << 9,  /* acknowledgements come later than submit */
     CAPABILITY_SQL_SCHEMA = 1 << 10,   /* columns, types and references are declared */
@@ -50,30 +51,37 @@ enum connector_capability {
 
 /* 0 means no limit, unless said. */
 struct connector_limits {
-    uint32_t readers_max;        /* readers useful at once, for this database as opened */
+    uint32_t readers_max; /* readers useful at once, for this database as opened */
     uint32_t writers_max;
-    uint32_t chunks_open_max;    /* chunks that one writer may have between chunk_begin and commit (>= 1) */
-    uint32_t batch_rows_max;     /* records a submit may bring */
+    uint32_t chunks_open_max; /* of one writer, between chunk_begin and commit (>= 1) */
+    uint32_t batch_rows_max;  /* records a submit may bring */
     uint64_t batch_bytes_max;
     uint64_t record_bytes_max;
     uint32_t name_bytes_max;
     uint32_t nesting_max;
     uint32_t number_digits_max;
-    uint64_t slice_bytes;        /* source: values above this come as LARGE handles; 0: never */
+    uint64_t slice_bytes; /* source: values above this come as LARGE handles; 0: never */
 };
 
 enum guarantee { GUARANTEE_EXACTLY_ONCE, GUARANTEE_IDEMPOTENT, GUARANTEE_AT_LEAST_ONCE };
 
 /* What is done about records that are in a target table already (`existing:`). */
-enum existing_policy { EXISTING_REFUSE, EXISTING_APPEND, EXISTING_UPSERT, EXISTING_REPLACE, EXISTING_SKIP };
+enum existing_policy {
+    EXISTING_REFUSE,
+    EXISTING_APPEND,
+    EXISTING_UPSERT,
+    EXISTING_REPLACE,
+    EXISTING_SKIP
+};
 
-/* One URI or plan option of a connector ("?endpoint=…"): parsed, listed by `transhume connectors`. */
+/* One URI or plan option of a connector ("?endpoint=…"): parsed, listed by `transhume
+ * connectors`. */
 enum option_type { OPTION_TEXT, OPTION_INTEGER, OPTION_BYTES, OPTION_BOOLEAN, OPTION_CHOICE };
 struct connector_option {
     const char *name;
     enum option_type type;
     const char *default_text;
-    const char *range;   /* "1..100", or the choices "gzip|zstd|none"; NULL: any */
+    const char *range; /* "1..100", or the choices "gzip|zstd|none"; NULL: any */
     bool secret;
     const char *help;
 };
@@ -82,9 +90,9 @@ struct connector_option {
 struct type_mapping {
     const char *native;
     enum value_kind kind;
-    const char *reading;  /* note on native → kind */
-    const char *writing;  /* note on kind → native; NULL: not written as that type */
-    const char *loss;     /* "exact", "widened", "lossy", or a sentence */
+    const char *reading; /* note on native → kind */
+    const char *writing; /* note on kind → native; NULL: not written as that type */
+    const char *loss;    /* "exact", "widened", "lossy", or a sentence */
 };
 
 /* ---------------------------------------------------------------- opening */
@@ -95,14 +103,14 @@ struct uri_parameter {
     const char *value;
 };
 struct uri {
-    const char *text;     /* as the user wrote it */
-    const char *shown;    /* the same without secrets: for messages, state and ledger */
+    const char *text;  /* as the user wrote it */
+    const char *shown; /* the same without secrets: for messages, state and ledger */
     const char *scheme;
-    const char *user;     /* NULL where there is none */
+    const char *user; /* NULL where there is none */
     const char *password;
     const char *host;
-    uint16_t port;        /* 0: default */
-    const char *path;     /* "sqlite:shop.db" → "shop.db"; "x://h/a/b" → "a/b" */
+    uint16_t port;    /* 0: default */
+    const char *path; /* "sqlite:shop.db" → "shop.db"; "x://h/a/b" → "a/b" */
     const struct uri_parameter *parameters;
     uint32_t parameter_count;
 };
@@ -112,43 +120,45 @@ enum open_mode { OPEN_SOURCE, OPEN_TARGET };
 struct open_options {
     enum open_mode mode;
     const struct uri *uri;
-    const char *spill_folder;   /* private folder for sorted runs and the like; NULL: none may be made
-                                   (check, init); lives as long as the run */
-    uint64_t memory_bytes;      /* budget for caches of this database */
-    int64_t timeout_ms;         /* deadline of any single wait */
+    /* private folder for sorted runs and the like; lives as long as the run; NULL: none may be made
+     * (check, init) */
+    const char *spill_folder;
+    uint64_t memory_bytes;             /* budget for caches of this database */
+    int64_t timeout_ms;                /* deadline of any single wait */
     const char *const *catalog_tables; /* NULL: the user's tables */
 };
 
 /* The head of every connector's instance, its first member. */
 struct database {
     const struct connector *connector;
-    struct connector_limits limits;  /* as this database is (a read-only SQLite file: one reader) */
-    uint32_t capabilities;           /* enum connector_capability, likewise */
+    struct connector_limits limits; /* as this database is (a read-only SQLite file: one reader) */
+    uint32_t capabilities;          /* enum connector_capability, likewise */
 };
 
 /* ---------------------------------------------------------------- reading */
 
 /* A piece of a stream; the spans of a stream tile it, first and last are open. */
 struct span {
-    const char *printable;      /* "rowid 1..65536": for people */
-    const uint8_t *bounds;      /* opaque; only its connector reads it */
+    const char *printable; /* "rowid 1..65536": for people */
+    const uint8_t *bounds; /* opaque; only its connector reads it */
     uint32_t bounds_length;
-    int64_t row_estimate;       /* -1: not known */
-    const char *last_id;        /* printable form of the last key inside, NULL if not known: state.json */
+    int64_t row_estimate; /* -1: not known */
+    const char *last_id;  /* printable form of the last key inside, NULL if not known */
 };
 
 /* A table reached from another one by equal columns. */
 struct read_join {
-    int32_t from;               /* index of the join it hangs from, -1: the root */
+    int32_t from; /* index of the join it hangs from, -1: the root */
     const char *table;
     struct column_list from_columns;
     struct column_list columns; /* of `table`, pairwise equal to from_columns */
-    bool many;                  /* down: rows without a partner vanish (inner), each partner gives a row;
-                                   else up: at most one partner is taken, none gives NULLs (outer) */
+    /* down: rows without a partner vanish (inner), each partner gives a row; else up: at most one
+     * partner is taken, none gives NULLs (outer) */
+    bool many;
 };
 
-/* A column of the root (join -1) or of a joined table. `presence` true: no column, but BOOL: did the
- * join find a row? */
+/* A column of the root (join -1) or of a joined table. `presence` true: no column, but BOOL: did
+ * the join find a row? */
 struct read_column {
     int32_t join;
     const char *name;
@@ -162,23 +172,24 @@ struct read_order {
 };
 
 /*
- * What to read: the root (a table, or a query in the source's own language), the joins, the columns,
- * all within a span of the root. Rows come
- *   ordered   in the order of the root's row key (or `root_key`), then by `orders`, then, for each join
- *             with `many` in turn, by that table's own row key: a total order that repeats exactly.
+ * What to read: the root (a table, or a query in the source's own language), the joins, the
+ * columns, all within a span of the root. Rows come
+ *   ordered   in the order of the root's row key (or `root_key`), then by `orders`, then, for each
+ *             join with `many` in turn, by that table's own row key: a total order that repeats
+ *             exactly.
  *   else      in any order that is the same at every read of the same snapshot.
  * Two requests with the same root, span and `ordered` bring the root's rows in the same order: so
  * children are merged with their parents by equality of `root_key` cells alone.
  */
 struct read_request {
-    const char *name;            /* of the stream, for messages */
-    const char *table;           /* NULL: */
+    const char *name;  /* of the stream, for messages */
+    const char *table; /* NULL: */
     const char *query;
     const struct read_join *joins;
     uint32_t join_count;
     const struct read_column *columns;
     uint32_t column_count;
-    struct column_list root_key; /* columns that identify a root row; needed when ordered and `query` */
+    struct column_list root_key; /* identify a root row; needed when ordered and `query` */
     const struct read_order *orders;
     uint32_t order_count;
     bool ordered;
@@ -186,12 +197,13 @@ struct read_request {
 
 /* How a stream can be cut and what a restart may rely on. */
 struct stream_facts {
-    bool keyed;          /* spans are ranges of a stable key; else physical, or one span */
-    bool key_unique;     /* each record has its own key */
-    int64_t row_count;   /* -1: not known */
-    int64_t bytes_max;   /* its records take no more than that; 0: not known */
-    struct column_list key; /* the columns whose cells name a record in rejects; may be a row key like
-                               "rowid" that is no column */
+    bool keyed;        /* spans are ranges of a stable key; else physical, or one span */
+    bool key_unique;   /* each record has its own key */
+    int64_t row_count; /* -1: not known */
+    int64_t bytes_max; /* its records take no more than that; 0: not known */
+    /* the columns whose cells name a record in rejects; may be a row key like "rowid" that is no
+     * column */
+    struct column_list key;
 };
 
 struct reader; /* a connection of its own within the snapshot; one thread */
@@ -207,41 +219,46 @@ struct source_functions {
                             const char **token, struct error *error);
     /* Facts about the request's root. Any time after open. */
     enum status (*describe_stream)(struct database *self, const struct read_request *request,
-                                   struct arena *arena, struct stream_facts *facts, struct error *error);
+                                   struct arena *arena, struct stream_facts *facts,
+                                   struct error *error);
     /*
-     * Cuts the root into spans of about `rows_wanted` rows, in key order, within the snapshot. At least
-     * one span, also for an empty stream. Views, queries and keyless streams: one span.
+     * Cuts the root into spans of about `rows_wanted` rows, in key order, within the snapshot. At
+     * least one span, also for an empty stream. Views, queries and keyless streams: one span.
      */
     enum status (*split)(struct database *self, const struct read_request *request,
                          uint64_t rows_wanted, struct arena *arena, struct span **spans,
                          uint32_t *span_count, struct error *error);
     /*
-     * Told of every request before any is read, so that what has no usable index can be sorted once to
-     * `spill_folder`. Within the snapshot. May take long: `progress` (may be NULL) is called with a word
-     * on what is being done.
+     * Told of every request before any is read, so that what has no usable index can be sorted once
+     * to `spill_folder`. Within the snapshot. May take long: `progress` (may be NULL) is called
+     * with a word on what is being done.
      */
     enum status (*prepare)(struct database *self, const struct read_request *const *requests,
-                           uint32_t request_count, void (*progress)(const char *what), struct error *error);
+                           uint32_t request_count, void (*progress)(const char *what),
+                           struct error *error);
     enum status (*reader_open)(struct database *self, struct reader **reader, struct error *error);
     void (*reader_close)(struct reader *reader);
-    /* `span` NULL: all of it. Several cursors may be open on one reader. The request outlives the cursor. */
+    /* `span` NULL: all of it. Several cursors may be open on one reader. The request outlives the
+     * cursor. */
     enum status (*cursor_open)(struct reader *reader, const struct read_request *request,
-                               const struct span *span, struct cursor **cursor, struct error *error);
+                               const struct span *span, struct cursor **cursor,
+                               struct error *error);
     /*
-     * Fills a new batch of up to `rows_max` records and about `bytes_max` bytes, of request->column_count
-     * cells a record. STATUS_END: nothing is left, no batch. Without columns named by the request
-     * (column_count 0) records are documents. A value that can't be read becomes an ESCAPE cell (never an
-     * error), so that the record can be rejected with its key.
+     * Fills a new batch of up to `rows_max` records and about `bytes_max` bytes, of
+     * request->column_count cells a record. STATUS_END: nothing is left, no batch. Without columns
+     * named by the request (column_count 0) records are documents. A value that can't be read
+     * becomes an ESCAPE cell (never an error), so that the record can be rejected with its key.
      */
     enum status (*cursor_next)(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                                struct batch **batch, struct error *error);
     void (*cursor_close)(struct cursor *cursor);
-    /* Optional (NULL): records of `table` whose `by` columns equal `keys` (key_count × by.count cells),
-     * for sources without joins. Any order; absent ones are not there. */
+    /* Optional (NULL): records of `table` whose `by` columns equal `keys` (key_count × by.count
+     * cells), for sources without joins. Any order; absent ones are not there. */
     enum status (*fetch)(struct reader *reader, const char *table, struct column_list columns,
                          struct column_list by, const struct cell *keys, uint32_t key_count,
                          struct batch **batch, struct error *error);
-    /* Optional: warnings worth saying before a run ("writers will wait"), one line each in `out`. */
+    /* Optional: warnings worth saying before a run ("writers will wait"), one line each in
+     * `out`. */
     enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);
 };
 
@@ -274,17 +291,17 @@ struct target_index {
 /* One target table as the plan wants it. */
 struct target_table {
     const char *name;
-    const struct schema_column *columns; /* declared ones; CAPABILITY_FREE_FIELDS may bring others */
+    const struct schema_column *columns; /* declared; CAPABILITY_FREE_FIELDS may bring others */
     uint32_t column_count;
-    struct column_list key;              /* primary key; key-value stores: partition, sort */
+    struct column_list key; /* primary key; key-value stores: partition, sort */
     const struct target_index *indexes;
     uint32_t index_count;
     const struct target_reference *references;
     uint32_t reference_count;
     enum existing_policy existing;
     const struct schema_table *same_engine; /* not NULL: make it whole as the source has it */
-    const char *billing;                 /* NULL or the connector's own words from the plan */
-    bool created;                        /* set by prepare: this run made it */
+    const char *billing;                    /* NULL or the connector's own words from the plan */
+    bool created;                           /* set by prepare: this run made it */
 };
 
 /* What the ledger keeps of a chunk that is done. The text is the engine's; connectors store it. */
@@ -298,22 +315,22 @@ enum outcome_kind { OUTCOME_REJECTED, OUTCOME_SKIPPED };
 
 /* A record that was not written. */
 struct record_outcome {
-    uint32_t row;             /* in its batch */
+    uint32_t row; /* in its batch */
     enum outcome_kind kind;
-    enum error_code code;     /* REJECT_… */
-    const char *reason;       /* in the result's arena */
+    enum error_code code; /* REJECT_… */
+    const char *reason;   /* in the result's arena */
 };
 
 /* What became of one submitted batch, once all of its records are acknowledged or refused. */
 struct batch_result {
     uint64_t chunk;
     uint32_t table;
-    struct batch *batch;      /* handed back: the caller destroys it */
+    struct batch *batch; /* handed back: the caller destroys it */
     uint32_t written;
     const struct record_outcome *outcomes;
-    uint32_t outcome_count;   /* written + outcome_count == batch->row_count */
-    uint64_t bytes;           /* sent or stored, as far as it is known */
-    struct arena *arena;      /* of outcomes and reasons; the caller destroys it, may be NULL */
+    uint32_t outcome_count; /* written + outcome_count == batch->row_count */
+    uint64_t bytes;         /* sent or stored, as far as it is known */
+    struct arena *arena;    /* of outcomes and reasons; the caller destroys it, may be NULL */
 };
 
 struct writer; /* a connection of its own; one thread */
@@ -323,16 +340,18 @@ struct target_functions {
      * Looks at the tables: fills `record_exists[i]` (is there any record?) and `table_exists[i]`.
      * Changes nothing.
      */
-    enum status (*inspect)(struct database *self, const struct target_table *tables, uint32_t table_count,
-                           bool *table_exists, bool *record_exists, struct error *error);
-    /* What the target can't do of a table, one line each in `out` (empty: fine). Changes nothing. */
+    enum status (*inspect)(struct database *self, const struct target_table *tables,
+                           uint32_t table_count, bool *table_exists, bool *record_exists,
+                           struct error *error);
+    /* What the target can't do of a table, one line each in `out` (empty: fine). Changes
+     * nothing. */
     enum status (*check_table)(struct database *self, const struct target_table *table,
                                const struct shape *const *shapes, uint32_t shape_count,
                                struct buffer *out, struct error *error);
     /*
-     * Makes the missing tables; sets `created`. `objects` of a same-engine plain copy are made here or in
-     * after_load, as the engine needs. Repeating it after a crash is safe: what carries this run's mark or
-     * stands in its ledger is its own.
+     * Makes the missing tables; sets `created`. `objects` of a same-engine plain copy are made here
+     * or in after_load, as the engine needs. Repeating it after a crash is safe: what carries this
+     * run's mark or stands in its ledger is its own.
      */
     enum status (*prepare)(struct database *self, struct target_table *tables, uint32_t table_count,
                            const struct schema *same_engine_objects, struct error *error);
@@ -340,53 +359,58 @@ struct target_functions {
                                uint32_t table_count, uint64_t epoch, struct writer **writer,
                                struct error *error);
     void (*writer_close)(struct writer *writer);
-    enum status (*chunk_begin)(struct writer *writer, uint64_t chunk, uint32_t attempt, struct error *error);
+    enum status (*chunk_begin)(struct writer *writer, uint64_t chunk, uint32_t attempt,
+                               struct error *error);
     /*
-     * Takes the batch over (also when it fails: it comes back through poll or is destroyed by chunk_abandon).
-     * STATUS_AGAIN: too much is under way; poll first; the batch is still the caller's.
+     * Takes the batch over (also when it fails: it comes back through poll or is destroyed by
+     * chunk_abandon). STATUS_AGAIN: too much is under way; poll first; the batch is still the
+     * caller's.
      */
-    enum status (*submit)(struct writer *writer, uint64_t chunk, uint32_t table, struct batch *batch,
-                          struct error *error);
-    /* The next result: STATUS_OK; none under way: STATUS_END; none within timeout_ms: STATUS_AGAIN. */
+    enum status (*submit)(struct writer *writer, uint64_t chunk, uint32_t table,
+                          struct batch *batch, struct error *error);
+    /* The next result: STATUS_OK; none under way: STATUS_END; none within timeout_ms:
+     * STATUS_AGAIN. */
     enum status (*poll)(struct writer *writer, int64_t timeout_ms, struct batch_result *result,
                         struct error *error);
     /*
      * All results of the chunk were polled: makes it durable and done, in one step where there are
-     * transactions (the epoch checked last: ERROR_RUN_FENCED). ERROR_TARGET_UNKNOWN_OUTCOME: ledger.done
-     * tells after reconnecting.
+     * transactions (the epoch checked last: ERROR_RUN_FENCED). ERROR_TARGET_UNKNOWN_OUTCOME:
+     * ledger.done tells after reconnecting.
      */
     enum status (*commit)(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
                           struct error *error);
-    /* Forgets an open chunk; what it wrote is undone or will be repeated. Batches under way are destroyed. */
+    /* Forgets an open chunk; what it wrote is undone or will be repeated. Batches under way are
+     * destroyed. */
     void (*chunk_abandon)(struct writer *writer, uint64_t chunk);
     /* Indexes, triggers, views, sequences: after the last chunk. Repeatable. */
-    enum status (*after_load)(struct database *self, const struct target_table *tables, uint32_t table_count,
-                              const struct schema *same_engine_objects,
+    enum status (*after_load)(struct database *self, const struct target_table *tables,
+                              uint32_t table_count, const struct schema *same_engine_objects,
                               void (*progress)(const char *what), struct error *error);
     /* Records in the table now. */
     enum status (*count)(struct database *self, const struct target_table *table, uint64_t *count,
                          struct error *error);
     /*
-     * Optional, for targets without CAPABILITY_KEY_ENFORCED: after the last chunk, finds records of this
-     * run that share a key, keeps the lowest (entity = batch->entity, chunk, ordinal = the record's place
-     * among the entity's records submitted for the chunk, from 0) and reports each other one through
-     * `found`, taking it out of the target where it is physically there (`record`: a MAP of its fields as
-     * stored; NULL where it was overwritten). The lowest is written again if need be. Repeatable: each call reports
-     * all of them again.
+     * Optional, for targets without CAPABILITY_KEY_ENFORCED: after the last chunk, finds records of
+     * this run that share a key, keeps the lowest (entity = batch->entity, chunk, ordinal = the
+     * record's place among the entity's records submitted for the chunk, from 0) and reports each
+     * other one through `found`, taking it out of the target where it is physically there
+     * (`record`: a MAP of its fields as stored; NULL where it was overwritten). The lowest is
+     * written again if need be. Repeatable: each call reports all of them again.
      */
-    enum status (*settle_duplicates)(struct database *self, const struct target_table *table,
-                                     enum status (*found)(void *context, uint64_t chunk, uint32_t entity,
-                                                          uint64_t ordinal, const struct cell *key,
-                                                          uint32_t key_count, const struct cell *record,
-                                                          struct error *error),
-                                     void *context, struct error *error);
+    enum status (*settle_duplicates)(
+        struct database *self, const struct target_table *table,
+        enum status (*found)(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
+                             const struct cell *key, uint32_t key_count, const struct cell *record,
+                             struct error *error),
+        void *context, struct error *error);
     /* The normal form of a value: what reading it back would give. Idempotent. Any thread. */
     enum status (*normal_form)(struct database *self, const struct cell *cell, struct arena *arena,
                                struct cell *normal, struct error *error);
     /*
-     * Optional express lane: can this target pull from that source itself? Then express_chunk copies a
-     * span of request->table into table within the open chunk. STATUS_AGAIN: not possible now (the
-     * source moved on, a record is refused): the engine takes the general path for this chunk.
+     * Optional express lane: can this target pull from that source itself? Then express_chunk
+     * copies a span of request->table into table within the open chunk. STATUS_AGAIN: not possible
+     * now (the source moved on, a record is refused): the engine takes the general path for this
+     * chunk.
      */
     bool (*express_accepts)(struct database *self, struct database *source);
     enum status (*express_chunk)(struct writer *writer, struct database *source, uint64_t chunk,
@@ -397,7 +421,7 @@ struct target_functions {
 /* ---------------------------------------------------------------- ledger */
 
 struct ledger_chunk {
-    uint64_t number;       /* 1-based, in order of streams and spans */
+    uint64_t number; /* 1-based, in order of streams and spans */
     uint32_t stream;
     struct span span;
 };
@@ -406,8 +430,8 @@ struct ledger_chunk {
 struct ledger_run {
     const char *id;
     uint64_t epoch;
-    const char *header;    /* the engine's JSON: format, plan, identities, snapshot … */
-    const char *status;    /* the engine's JSON, replaced by set_status: phase, tables created … */
+    const char *header; /* the engine's JSON: format, plan, identities, snapshot … */
+    const char *status; /* the engine's JSON, replaced by set_status: phase, tables created … */
     struct ledger_chunk *chunks;
     uint64_t chunk_count;
     struct done_mark *done;
@@ -419,31 +443,34 @@ struct ledger_functions {
      * Writes header, status and the whole chunk list so that a crash leaves all of it or nothing.
      * STATUS_AGAIN: an unfinished run is there already.
      */
-    enum status (*create)(struct database *self, const char *run_id, const char *header, const char *status,
-                          const struct ledger_chunk *chunks, uint64_t chunk_count, struct error *error);
+    enum status (*create)(struct database *self, const char *run_id, const char *header,
+                          const char *status, const struct ledger_chunk *chunks,
+                          uint64_t chunk_count, struct error *error);
     /* The newest run (run_id NULL) or the named one. STATUS_END: there is none. */
     enum status (*load)(struct database *self, const char *run_id, struct arena *arena,
                         struct ledger_run **run, struct error *error);
     /*
-     * Makes `epoch` = old + 1 the only one that may commit. STATUS_AGAIN: somebody else did, or holds it
-     * (`holder` gets a printable name: "pid 123"); take_over claims it all the same where the target can
-     * fence the old one.
+     * Makes `epoch` = old + 1 the only one that may commit. STATUS_AGAIN: somebody else did, or
+     * holds it (`holder` gets a printable name: "pid 123"); take_over claims it all the same where
+     * the target can fence the old one.
      */
-    enum status (*claim)(struct database *self, const char *run_id, uint64_t old_epoch, bool take_over,
-                         char *holder, size_t holder_capacity, struct error *error);
+    enum status (*claim)(struct database *self, const char *run_id, uint64_t old_epoch,
+                         bool take_over, char *holder, size_t holder_capacity, struct error *error);
     /* Replaces the status text, if the epoch is still ours. */
     enum status (*set_status)(struct database *self, const char *run_id, uint64_t epoch,
                               const char *status, struct error *error);
     /* The done mark of a chunk, for an unknown outcome. STATUS_END: it is not done. */
-    enum status (*done)(struct database *self, const char *run_id, uint64_t chunk, struct arena *arena,
-                        struct done_mark *mark, struct error *error);
-    /* Makes chunks not done again (a physical stream that starts over) and empties the tables given. */
+    enum status (*done)(struct database *self, const char *run_id, uint64_t chunk,
+                        struct arena *arena, struct done_mark *mark, struct error *error);
+    /* Makes chunks not done again (a physical stream that starts over) and empties the tables
+     * given. */
     enum status (*reopen)(struct database *self, const char *run_id, uint64_t epoch,
                           const uint64_t *chunks, uint64_t chunk_count,
                           const struct target_table *const *tables_to_empty, uint32_t table_count,
                           struct error *error);
     /* Gives the claim back (normal end); the run stays. */
-    enum status (*release)(struct database *self, const char *run_id, uint64_t epoch, struct error *error);
+    enum status (*release)(struct database *self, const char *run_id, uint64_t epoch,
+                           struct error *error);
 };
 
 /* ---------------------------------------------------------------- feed */
@@ -457,12 +484,12 @@ struct feed_functions {
     enum status (*feed_open)(struct database *self, const char *position, struct feed **feed,
                              struct error *error);
     /*
-     * The next changes of one table, in order: documents with envelopes (operation, source key); a delete is
-     * a record whose MAP holds the key fields. `table` and `position` (after the batch) live in the batch's
-     * arena. STATUS_AGAIN: none came within timeout_ms.
+     * The next changes of one table, in order: documents with envelopes (operation, source key); a
+     * delete is a record whose MAP holds the key fields. `table` and `position` (after the batch)
+     * live in the batch's arena. STATUS_AGAIN: none came within timeout_ms.
      */
-    enum status (*next)(struct feed *feed, int64_t timeout_ms, struct batch **batch, const char **table,
-                        const char **position, struct error *error);
+    enum status (*next)(struct feed *feed, int64_t timeout_ms, struct batch **batch,
+                        const char **table, const char **position, struct error *error);
     /* Everything up to the position is safe elsewhere: the source may forget it. */
     enum status (*confirm)(struct feed *feed, const char *position, struct error *error);
     void (*feed_close)(struct feed *feed);
@@ -475,11 +502,11 @@ struct alter_functions;
 
 struct connector {
     uint32_t contract_version;
-    const char *name;           /* the URI scheme: "sqlite" */
-    const char *title;          /* "SQLite" */
-    const char *const *schemes; /* further schemes, NULL-terminated; may be NULL */
-    const char *const *suffixes; /* a bare path that ends so is this database (".db"); may be NULL */
-    const char *uri_help;       /* "sqlite:FILE" */
+    const char *name;            /* the URI scheme: "sqlite" */
+    const char *title;           /* "SQLite" */
+    const char *const *schemes;  /* further schemes, NULL-terminated; may be NULL */
+    const char *const *suffixes; /* endings of bare paths (".db"); may be NULL */
+    const char *uri_help;        /* "sqlite:FILE" */
     uint32_t capabilities;
     enum guarantee guarantee;
     const struct connector_option *options;
@@ -489,10 +516,11 @@ struct connector {
     const char *const *failpoints; /* NULL-terminated; "sqlite.before_commit" … */
 
     /* Opens; as a target it may create the database itself (a file, a folder), nothing in it. */
-    enum status (*open)(const struct open_options *options, struct database **database, struct error *error);
+    enum status (*open)(const struct open_options *options, struct database **database,
+                        struct error *error);
     void (*close)(struct database *database);
-    /* A text that is equal for the same database whatever the URI looks like ("file /a/b.db dev 1 inode 2"),
-     * without secrets. */
+    /* A text that is equal for the same database whatever the URI looks like ("file /a/b.db dev 1
+     * inode 2"), without secrets. */
     enum status (*identity)(struct database *self, struct arena *arena, const char **identity,
                             struct error *error);
 

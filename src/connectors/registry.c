@@ -240,7 +240,8 @@ enum status registry_resolve(const char *text, struct arena *arena, struct uri *
     if (text[0] == '\0' || strlen(text) > URI_BYTES_MAX) {
         error_set(error, ERROR_USAGE, NULL,
                   text[0] == '\0' ? "a URI is empty" : "a URI is longer than 8,192 bytes");
-        error_hint(error, "write sqlite:FILE, for example; `transhume connectors` lists the schemes");
+        error_hint(error,
+                   "write sqlite:FILE, for example; `transhume connectors` lists the schemes");
         return STATUS_FAILED;
     }
     char *scheme = arena_copy(arena, text, length);

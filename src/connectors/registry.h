@@ -5,8 +5,9 @@
 #include "connectors/connector.h"
 
 /*
- * Loads the modules (shared objects) named by TRANSHUME_MODULES, colon-separated; called once from main.
- * A module that is missing, has no CONNECTOR_MODULE_SYMBOL or another contract version is one error.
+ * Loads the modules (shared objects) named by TRANSHUME_MODULES, colon-separated; called once from
+ * main. A module that is missing, has no CONNECTOR_MODULE_SYMBOL or another contract version is one
+ * error.
  */
 enum status registry_load_modules(struct error *error) MUST_USE;
 
@@ -15,11 +16,13 @@ const struct connector *registry_at(uint32_t index);
 const struct connector *registry_find(const char *scheme);
 
 /* Takes a URI apart and finds its connector. Errors name the nearest scheme and option; a bare path
- * is taken by suffix, or by the file's first bytes. Secrets in it are registered with secret_register. */
+ * is taken by suffix, or by the file's first bytes. Secrets in it are registered with
+ * secret_register. */
 enum status registry_resolve(const char *text, struct arena *arena, struct uri **uri,
                              const struct connector **connector, struct error *error) MUST_USE;
 
 /* The value of a parameter or its default; NULL if neither. */
-const char *uri_parameter(const struct uri *uri, const struct connector *connector, const char *name);
+const char *uri_parameter(const struct uri *uri, const struct connector *connector,
+                          const char *name);
 
 #endif

@@ -24,7 +24,7 @@ struct progress_view {
     uint64_t bytes;
     uint64_t done; /* written, rejected or skipped */
     int64_t total; /* -1: not known */
-    double part;  /* done of all, 0..1: by records, else by chunks; -1: not known */
+    double part;   /* done of all, 0..1: by records, else by chunks; -1: not known */
     double records_per_second;
     double bytes_per_second;
     double seconds_left; /* -1: not known */

@@ -2,19 +2,19 @@
 #ifndef TRANSHUME_PLAN_DOCUMENT_H
 #define TRANSHUME_PLAN_DOCUMENT_H
 
-#include <stdbool.h>
-#include <stdint.h>
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/error.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 /* YAML or JSON as a tree; scalars keep their text and whether they were quoted. */
 enum plan_node_kind { PLAN_NODE_SCALAR, PLAN_NODE_MAP, PLAN_NODE_LIST };
 struct plan_node {
     enum plan_node_kind kind;
-    uint32_t line;   /* 1-based */
+    uint32_t line; /* 1-based */
     uint32_t column;
-    const char *text;    /* SCALAR */
+    const char *text; /* SCALAR */
     uint32_t length;
     bool quoted;
     const struct plan_node *const *keys;  /* MAP: count keys and values */
@@ -26,8 +26,8 @@ struct plan_node {
 struct plan_document;
 
 /*
- * Reads a plan. All faults of form are collected: one line each in `faults` ("transhume.yaml:12:5: …").
- * Limits: 4 MiB of text, 64 levels, no anchors, no aliases, no tags, one document.
+ * Reads a plan. All faults of form are collected: one line each in `faults` ("transhume.yaml:12:5:
+ * …"). Limits: 4 MiB of text, 64 levels, no anchors, no aliases, no tags, one document.
  */
 enum status plan_document_read(const char *path, struct plan_document **document,
                                struct buffer *faults, struct error *error) MUST_USE;

@@ -1,4 +1,5 @@
-/* Running the mapping: source rows in, records of the target's shapes out. Copy, verify and follow share it. */
+/* Running the mapping: source rows in, records of the target's shapes out. Copy, verify and follow
+ * share it. */
 #ifndef TRANSHUME_PLAN_MAPPER_H
 #define TRANSHUME_PLAN_MAPPER_H
 
@@ -15,56 +16,61 @@ struct mapper_reject {
     const char *reason;
     const struct cell *source_key;
     uint32_t source_key_count;
-    struct cell record;  /* a MAP of the fields made so far */
+    struct cell record; /* a MAP of the fields made so far */
 };
 
 /* What was made since the last take. Everything in it lives in the batches' arenas or `arena`. */
 struct mapper_output {
-    struct batch **batches;  /* one an entity that made records; batch->entity says which; at most
-                                stream->entity_count. They are the caller's; the array is the
-                                mapper's until the next take */
+    struct batch **batches; /* one an entity that made records; batch->entity says which; at most
+                               stream->entity_count. They are the caller's; the array is the
+                               mapper's until the next take */
     uint32_t batch_count;
     const struct mapper_reject *rejects;
     uint32_t reject_count;
-    struct arena *arena;     /* of rejects; the caller destroys it; NULL if there are none */
+    struct arena *arena; /* of rejects; the caller destroys it; NULL if there are none */
 };
 
 /* Per entity of the stream, in order of stream->entities. */
 struct mapper_counts {
-    uint64_t made;       /* after where, pages: written + rejected + skipped must equal it */
-    uint64_t filtered;   /* left out by `where` or an entity's `when` */
-    uint64_t rejected;   /* by the mapping: part of made */
+    uint64_t made;          /* after where, pages: written + rejected + skipped must equal it */
+    uint64_t filtered;      /* left out by `where` or an entity's `when` */
+    uint64_t rejected;      /* by the mapping: part of made */
     uint64_t long_decimals; /* digits beyond the declared scale, kept */
 };
 
-/* `record_bytes_max` is the target's limit (0: none, 16 MiB are held at most); a record is given up once
- * it is certainly larger. */
+/* `record_bytes_max` is the target's limit (0: none, 16 MiB are held at most); a record is given up
+ * once it is certainly larger. */
 enum status mapper_create(const struct plan *plan, const struct plan_stream *stream,
-                          uint64_t record_bytes_max, struct mapper **mapper, struct error *error) MUST_USE;
+                          uint64_t record_bytes_max, struct mapper **mapper,
+                          struct error *error) MUST_USE;
 void mapper_destroy(struct mapper *mapper);
 /* Zeroes the counts for a new chunk. */
 void mapper_begin_chunk(struct mapper *mapper);
 const struct mapper_counts *mapper_counts(const struct mapper *mapper);
 
-/* For streams without children: maps a whole batch and takes it over (its arena goes on in the outputs
- * where texts are borrowed). */
-enum status mapper_map_batch(struct mapper *mapper, struct batch *batch, struct error *error) MUST_USE;
+/* For streams without children: maps a whole batch and takes it over (its arena goes on in the
+ * outputs where texts are borrowed). */
+enum status mapper_map_batch(struct mapper *mapper, struct batch *batch,
+                             struct error *error) MUST_USE;
 
 /*
- * For streams with children, row by row: begin with the parent's cells; then for each child in order of
- * stream->children each of its rows (cells after the root key) that belongs to this parent; then end.
- * The parent's cells must live until mapper_end, a child's during the call. Rows of a list whose `when` is
- * false cost no more than the call.
+ * For streams with children, row by row: begin with the parent's cells; then for each child in
+ * order of stream->children each of its rows (cells after the root key) that belongs to this
+ * parent; then end. The parent's cells must live until mapper_end, a child's during the call. Rows
+ * of a list whose `when` is false cost no more than the call.
  */
-enum status mapper_begin(struct mapper *mapper, const struct cell *parent, struct error *error) MUST_USE;
+enum status mapper_begin(struct mapper *mapper, const struct cell *parent,
+                         struct error *error) MUST_USE;
 enum status mapper_child(struct mapper *mapper, uint32_t child, const struct cell *row,
                          struct error *error) MUST_USE;
 enum status mapper_end(struct mapper *mapper, struct error *error) MUST_USE;
 
-/* Bytes made and not yet taken: take when it exceeds the batch bound, also between two child rows. */
+/* Bytes made and not yet taken: take when it exceeds the batch bound, also between two child
+ * rows. */
 size_t mapper_pending_bytes(const struct mapper *mapper);
 uint32_t mapper_pending_rows(const struct mapper *mapper);
 /* Hands over all that is complete. Nothing: batch_count and reject_count are 0. */
-enum status mapper_take(struct mapper *mapper, struct mapper_output *output, struct error *error) MUST_USE;
+enum status mapper_take(struct mapper *mapper, struct mapper_output *output,
+                        struct error *error) MUST_USE;
 
 #endif

@@ -38,7 +38,7 @@ struct list_state {
     uint32_t capacity;
     uint64_t bytes;
     bool page_too_large; /* the page at hand will be rejected: its items only count */
-    bool failed;         /* `fault`: an item could not be made as it should; its record is rejected */
+    bool failed;         /* `fault`: an item could not be made, its record is rejected */
     struct error fault;
 };
 
@@ -82,8 +82,8 @@ struct mapper {
 /* Where values come from and go to while one record or item is made. */
 struct making {
     struct mapper *mapper;
-    const struct cell *row;    /* the parent's or child's cells */
-    const struct cell *parent; /* for records: the same as row */
+    const struct cell *row;                 /* the parent's or child's cells */
+    const struct cell *parent;              /* for records: the same as row */
     const struct record_envelope *envelope; /* the source's own; NULL: none */
     struct entity_state *entity;
     struct arena *arena; /* of what is made */

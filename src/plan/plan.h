@@ -1,4 +1,5 @@
-/* The resolved plan: what the engine executes. Made from the plan file and both databases' schemas. */
+/* The resolved plan: what the engine executes. Made from the plan file and both databases'
+ * schemas. */
 #ifndef TRANSHUME_PLAN_PLAN_H
 #define TRANSHUME_PLAN_PLAN_H
 
@@ -25,29 +26,30 @@ struct plan_child {
 
 struct plan_stream {
     uint32_t number;
-    const char *name;             /* of the root: the table, or the entity for a query */
-    struct read_request request;  /* columns: what the mappings need, then what the key needs besides */
-    const uint32_t *key_columns;  /* where the key's cells are within the columns: they name a record in
-                                     rejects and join children to it; NULL for documents */
+    const char *name;            /* of the root: the table, or the entity for a query */
+    struct read_request request; /* columns of the mappings, then others of the key */
+    /* where the key's cells are within the columns: they name a record in rejects and join children
+     * to it; NULL for documents */
+    const uint32_t *key_columns;
     const char *const *key_names;
-    uint32_t key_count;           /* 0: the stream has no key */
+    uint32_t key_count; /* 0: the stream has no key */
     const struct plan_child *children;
     uint32_t child_count;
-    const uint32_t *entities;     /* numbers of the entities it feeds, ascending */
+    const uint32_t *entities; /* numbers of the entities it feeds, ascending */
     uint32_t entity_count;
-    bool identity;                /* one entity that takes every column as it is: batches pass untouched */
-    bool express;                 /* identity, same engine, the whole table as it is: the target may pull */
+    bool identity; /* one entity takes every column as it is: batches pass untouched */
+    bool express;  /* identity, same engine, whole table: the target may pull */
 };
 
 struct plan_entity {
-    uint32_t number;              /* order in the plan: the lower one wins a duplicate key */
+    uint32_t number; /* order in the plan: the lower one wins a duplicate key */
     const char *name;
     uint32_t table;
     uint32_t stream;
-    const struct shape *shape;    /* of the records made; without fields: documents */
+    const struct shape *shape; /* of the records made; without fields: documents */
     const struct mapping *mapping;
     bool is_pages;
-    const char *from_text;        /* "Track", "query": for check and the report */
+    const char *from_text; /* "Track", "query": for check and the report */
 };
 /* The shape of its batches: NULL for documents. */
 static inline const struct shape *plan_entity_batch_shape(const struct plan_entity *entity)
@@ -59,11 +61,12 @@ struct plan_table {
     struct target_table target;
     const uint32_t *entities;
     uint32_t entity_count;
-    bool keys_proven;             /* no two records made can share a key */
-    const char *keys_reason;      /* how it was proved, or why not */
+    bool keys_proven;        /* no two records made can share a key */
+    const char *keys_reason; /* how it was proved, or why not */
 };
 
-/* Something worth saying before a run: a widened mapping, a column not carried, a trigger left behind. */
+/* Something worth saying before a run: a widened mapping, a column not carried, a trigger left
+ * behind. */
 struct plan_note {
     enum { PLAN_NOTE_INFO, PLAN_NOTE_WARNING } level;
     const char *object;
@@ -81,10 +84,11 @@ struct plan {
     uint32_t stream_count;
     const struct plan_note *notes;
     uint32_t note_count;
-    const struct schema *source_schema;   /* borrowed */
-    const struct schema *same_engine_objects; /* views, triggers…: NULL unless it is a plain same-engine copy */
-    /* The resolved mapping as canonical text: two plans that make the same records from the same schema
-     * have the same one; tuning, comments and passwords are not in it. */
+    const struct schema *source_schema; /* borrowed */
+    /* with views, triggers …; NULL unless it is a plain same-engine copy */
+    const struct schema *same_engine_objects;
+    /* The resolved mapping as canonical text: two plans that make the same records from the same
+     * schema have the same one; tuning, comments and passwords are not in it. */
     const char *mapping_text;
     char mapping_hash[33];
 };
@@ -94,14 +98,14 @@ struct plan_settings {
     uint32_t include_count;
     const char *const *exclude;
     uint32_t exclude_count;
-    int existing;               /* enum existing_policy that overrides the plan, or -1 */
-    const char *time_zone;      /* for naive timestamps where one is needed; NULL: none given */
+    int existing;          /* enum existing_policy that overrides the plan, or -1 */
+    const char *time_zone; /* for naive timestamps where one is needed; NULL: none given */
 };
 
 /*
- * Resolves a document (NULL: a plain copy of every table) against the open databases. All faults are
- * found, not only the first: `faults` gets one line each "FILE:LINE:COLUMN: what, expected, nearest name";
- * `error` the first of them and their number.
+ * Resolves a document (NULL: a plain copy of every table) against the open databases. All faults
+ * are found, not only the first: `faults` gets one line each "FILE:LINE:COLUMN: what, expected,
+ * nearest name"; `error` the first of them and their number.
  */
 enum status plan_resolve(const struct plan_document *document, struct database *source,
                          const struct schema *source_schema, struct database *target,
@@ -110,9 +114,9 @@ enum status plan_resolve(const struct plan_document *document, struct database *
 void plan_destroy(struct plan *plan);
 
 /* A commented plan proposed from the source's schema and the target's nature (`transhume init`). */
-enum status plan_propose(const char *source_uri, struct database *source, const struct schema *schema,
-                         const char *target_uri, struct database *target,
-                         const struct plan_settings *settings, struct buffer *yaml,
-                         struct error *error) MUST_USE;
+enum status plan_propose(const char *source_uri, struct database *source,
+                         const struct schema *schema, const char *target_uri,
+                         struct database *target, const struct plan_settings *settings,
+                         struct buffer *yaml, struct error *error) MUST_USE;
 
 #endif

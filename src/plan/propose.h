@@ -27,7 +27,7 @@ struct proposal {
     struct arena *arena;
     struct propose_table *tables;
     uint32_t count;
-    bool documents; /* the source's records have no fixed fields */
+    bool documents;        /* the source's records have no fixed fields */
     const char *partition; /* names of the key fields, none of them a source column */
     const char *sort;
     struct buffer *out;

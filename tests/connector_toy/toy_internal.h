@@ -2,15 +2,15 @@
 #ifndef TESTS_CONNECTOR_TOY_INTERNAL_H
 #define TESTS_CONNECTOR_TOY_INTERNAL_H
 
-#include <stdatomic.h>
-#include <stdbool.h>
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "connectors/connector.h"
+#include <stdatomic.h>
+#include <stdbool.h>
 
 /*
- * All data is one log, DIR/data.log, so that it survives kill -9 by the page cache and is its own change
- * stream. An entry:
+ * All data is one log, DIR/data.log, so that it survives kill -9 by the page cache and is its own
+ * change stream. An entry:
  *   u32 LE payload length | u64 LE XXH3-64 of the payload | payload
  * payload (integers LE):
  *   u8 kind | u64 run | u64 chunk | u32 entity | u64 ordinal | u16 table length | table
@@ -20,7 +20,7 @@ enum toy_entry_kind { TOY_PUT = 1, TOY_DELETE = 2, TOY_TABLE = 3, TOY_EMPTY = 4 
 
 struct toy_entry {
     enum toy_entry_kind kind;
-    uint64_t run;      /* hash of the run's id, 0: not ours */
+    uint64_t run; /* hash of the run's id, 0: not ours */
     uint64_t chunk;
     uint32_t entity;
     uint64_t ordinal;
@@ -30,18 +30,18 @@ struct toy_entry {
     uint32_t key_length;
     const uint8_t *value;
     uint32_t value_length;
-    uint64_t offset;   /* of the entry in the log */
-    uint64_t end;      /* of the next one */
+    uint64_t offset; /* of the entry in the log */
+    uint64_t end;    /* of the next one */
 };
 
 struct toy_database {
     struct database base;
     char *folder;
     char *log_path;
-    int log;                 /* O_APPEND; read-only for a source */
-    int lock;                /* of the claim, -1 */
-    char run_id[64];         /* of the claimed run */
-    uint64_t run;            /* its hash */
+    int log;         /* O_APPEND; read-only for a source */
+    int lock;        /* of the claim, -1 */
+    char run_id[64]; /* of the claimed run */
+    uint64_t run;    /* its hash */
     uint64_t epoch;
     int64_t timeout_ms;
 };
@@ -60,9 +60,10 @@ enum status toy_decode(const uint8_t *bytes, size_t length, struct arena *arena,
 /* ---- toy_log.c */
 void toy_entry_append(const struct toy_entry *entry, struct buffer *out);
 /* One write(2): all of `out` or an error. */
-enum status toy_log_write(struct toy_database *self, const struct buffer *out, struct error *error) MUST_USE;
-/* Walks the log from `offset`; entries point into a buffer that is reused. `visit` returns STATUS_END to
- * stop. `*end` (may be NULL) gets the offset after the last whole entry. */
+enum status toy_log_write(struct toy_database *self, const struct buffer *out,
+                          struct error *error) MUST_USE;
+/* Walks the log from `offset`; entries point into a buffer that is reused. `visit` returns
+ * STATUS_END to stop. `*end` (may be NULL) gets the offset after the last whole entry. */
 enum status toy_log_walk(struct toy_database *self, uint64_t offset,
                          enum status (*visit)(void *context, const struct toy_entry *entry,
                                               struct error *error),
@@ -75,7 +76,7 @@ enum status toy_log_read(struct toy_database *self, uint64_t offset, struct aren
 
 /* The live records of one table: the last put of each key that no delete or emptying followed. */
 struct toy_record {
-    uint64_t token;   /* XXH3-64 of the key */
+    uint64_t token; /* XXH3-64 of the key */
     uint64_t offset;
     uint64_t run;
     uint8_t *key;
@@ -84,12 +85,13 @@ struct toy_record {
 struct toy_index {
     struct toy_record *records; /* by token, then key */
     size_t count;
-    bool exists;                /* the table was made or holds records */
+    bool exists; /* the table was made or holds records */
 };
 enum status toy_index_load(struct toy_database *self, const char *table, struct toy_index *index,
                            struct error *error) MUST_USE;
 void toy_index_free(struct toy_index *index);
-const struct toy_record *toy_index_find(const struct toy_index *index, const uint8_t *key, size_t length);
+const struct toy_record *toy_index_find(const struct toy_index *index, const uint8_t *key,
+                                        size_t length);
 
 /* The value of a field of a MAP cell; NULL if it is not there. */
 const struct cell *toy_field(const struct cell *map, const char *name);
@@ -103,6 +105,7 @@ extern const struct feed_functions toy_feed;
 /* toy_ledger.c: STATUS_FAILED with ERROR_RUN_FENCED if another attempt holds the run now. */
 enum status toy_check_epoch(struct toy_database *self, struct error *error) MUST_USE;
 /* toy_ledger.c: writes the chunk's done mark durably. */
-enum status toy_write_mark(struct toy_database *self, const struct done_mark *mark, struct error *error) MUST_USE;
+enum status toy_write_mark(struct toy_database *self, const struct done_mark *mark,
+                           struct error *error) MUST_USE;
 
 #endif

@@ -275,8 +275,7 @@ static void run_children(struct plan_test *test, const struct plan_stream *strea
     for (uint32_t i = 0; i < stream->child_count; i++) {
         uint32_t keys = stream->children[i].root_key_count;
         const struct cell *row;
-        while ((row = view(test, &children[i])) != NULL &&
-               keys_equal(row, parent, stream)) {
+        while ((row = view(test, &children[i])) != NULL && keys_equal(row, parent, stream)) {
             expect_ok(test, mapper_child(mapper, i, row + keys, &test->error));
             children[i].row++;
             if (test->take_rows > 0 && mapper_pending_rows(mapper) >= test->take_rows) {
