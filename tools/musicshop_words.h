@@ -90,8 +90,8 @@ static const char *const companies[] = {
     "Moinho Azul S.A.", "Paper Moon Studios", "Brückenbau GmbH",    "Café \"L'Écluse\"",
 };
 
-/* state is NULL where a country writes none, postal_code where it has none. # stands for a digit.
- */
+/* state is NULL where a country writes none, postal_code where it has none. # stands for a
+ * digit. */
 struct place {
     const char *city;
     const char *state;

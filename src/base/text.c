@@ -122,8 +122,8 @@ void text_clean_line(char *text)
     text[out] = '\0';
 }
 
-/* One character of a printable copy into `out` (at least 16 bytes); `*used` input bytes are done.
- */
+/* One character of a printable copy into `out` (at least 16 bytes); `*used` input bytes are
+ * done. */
 static size_t escape_character(const uint8_t *bytes, size_t available, size_t *used, char *out)
 {
     static const char digits[] = "0123456789abcdef";

@@ -1,5 +1,5 @@
-/* The table of options, and the values that a command line, the environment and a plan give them.
- */
+/* The table of options, and the values that a command line, the environment and a plan give
+ * them. */
 #ifndef TRANSHUME_CLI_OPTIONS_H
 #define TRANSHUME_CLI_OPTIONS_H
 

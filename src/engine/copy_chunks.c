@@ -1,5 +1,5 @@
-/* The hand-out: which chunk a reader begins next and which one a writer takes. All under one mutex.
- */
+/* The hand-out: which chunk a reader begins next and which one a writer takes. All under one
+ * mutex. */
 #include "engine/copy.h"
 
 #include "base/clock.h"

@@ -15,8 +15,8 @@ json_t *json_stamp(int64_t utc_us);
 /* The object as compact text in the arena; takes the reference over, and NULL (memory is out). */
 enum status json_to_arena(json_t *object, struct arena *arena, const char **text,
                           struct error *error) MUST_USE;
-/* Parses an object with a `format`: a fault is `code` on `object_name`, a newer one FORMAT_NEWER.
- */
+/* Parses an object with a `format`: a fault is `code` on `object_name`, a newer one
+ * FORMAT_NEWER. */
 enum status json_from_text(const char *text, const char *object_name, enum error_code code,
                            json_t **object, struct error *error) MUST_USE;
 /* Members by name, with a value for what is missing or of another type. */

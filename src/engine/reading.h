@@ -19,8 +19,8 @@ struct reading {
     uint64_t root_rows;    /* read since the last parcel */
     uint32_t rows_max;
     size_t bytes_max;
-    /* Instead of the ring, for check and sample: takes the parcel over; STATUS_END: that is enough.
-     */
+    /* Instead of the ring, for check and sample: takes the parcel over; STATUS_END: that is
+     * enough. */
     enum status (*sink)(void *context, struct parcel *parcel);
     void *sink_context;
 };

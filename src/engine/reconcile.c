@@ -1,5 +1,5 @@
-/* Before success is said: what was made must have been written, rejected or skipped, and be there.
- */
+/* Before success is said: what was made must have been written, rejected or skipped, and be
+ * there. */
 #include "engine/run_parts.h"
 
 #include <inttypes.h>

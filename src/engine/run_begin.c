@@ -1,5 +1,5 @@
-/* The beginning of a new run, up to the complete ledger: nothing of the target's data is touched.
- */
+/* The beginning of a new run, up to the complete ledger: nothing of the target's data is
+ * touched. */
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/file.h"

@@ -63,8 +63,8 @@ static enum status take_from_local_run(struct run_session *session, struct error
     return STATUS_OK;
 }
 
-/* The folder for sorted runs, made now since a database is opened with it; NULL where none can be.
- */
+/* The folder for sorted runs, made now since a database is opened with it; NULL where none can
+ * be. */
 static const char *make_spill_folder(const struct state_folder *folder, const char *path)
 {
     struct error ignored; /* a run will say it when it makes its own folders; check needs none */

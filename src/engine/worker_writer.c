@@ -1,5 +1,5 @@
-/* The writer's thread: takes started chunks, drains their rings into the target, commits, recovers.
- */
+/* The writer's thread: takes started chunks, drains their rings into the target, commits,
+ * recovers. */
 #include "engine/writing.h"
 
 #include "base/clock.h"

@@ -1,5 +1,5 @@
-/* One writer's chunks: begun, fed, acknowledged, committed or given up. Lives on a writer's thread.
- */
+/* One writer's chunks: begun, fed, acknowledged, committed or given up. Lives on a writer's
+ * thread. */
 #ifndef TRANSHUME_ENGINE_WRITING_H
 #define TRANSHUME_ENGINE_WRITING_H
 
@@ -42,8 +42,8 @@ struct writing {
  * it fails. */
 enum status writing_begin(struct writing *writing, uint64_t index, struct work *work,
                           struct error *error) MUST_USE;
-/* The target forgets it, progress and reject file too; the chunk starts anew with its next attempt.
- */
+/* The target forgets it, progress and reject file too; the chunk starts anew with its next
+ * attempt. */
 enum status writing_restart(struct writing *writing, struct open_chunk *chunk,
                             struct error *error) MUST_USE;
 /* Takes a parcel over and submits what is in it. */

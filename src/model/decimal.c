@@ -542,8 +542,8 @@ static int increment(char *digits, size_t count)
     return 1;
 }
 
-/* True if the digits cut after `scale` round the number away from zero; *exact: they are all zeros.
- */
+/* True if the digits cut after `scale` round the number away from zero; *exact: they are all
+ * zeros. */
 static int cut_rounds_up(const struct decimal_plain *plain, size_t scale, int last_is_odd,
                          int *exact)
 {
@@ -599,8 +599,8 @@ enum status decimal_rescale(const struct cell *decimal, uint32_t scale, struct a
     if (scale > EXPONENT_MAX) {
         return STATUS_FAILED;
     }
-    /* "-0" + whole + "." + fraction; the leading zero takes a carry, and is dropped by the parser
-     */
+    /* "-0" + whole + "." + fraction; the leading zero takes a carry, and is dropped by the
+     * parser */
     size_t capacity = plain.whole_length + scale + 3;
     char *text = arena_allocate(arena, capacity);
     if (text == NULL) {

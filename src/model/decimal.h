@@ -15,8 +15,8 @@
  */
 enum status decimal_parse(const char *text, size_t length, struct arena *arena,
                           struct cell *cell) MUST_USE;
-/* After a failure: false if memory is out for any number of this length, and so may be the reason.
- */
+/* After a failure: false if memory is out for any number of this length, and so may be the
+ * reason. */
 int decimal_has_room(size_t length, struct arena *arena);
 
 /* The plain digits: "1.98", "-0.10", "NaN". */

@@ -113,8 +113,8 @@ static void add_plain(const struct decimal_plain *left, const struct decimal_pla
     out->length += length;
 }
 
-/* The sum is plain text from now on, with leading zeros perhaps, which decimal_plain_of_text skips.
- */
+/* The sum is plain text from now on, with leading zeros perhaps, which decimal_plain_of_text
+ * skips. */
 static enum status add_large(struct decimal_sum *sum, const struct decimal_plain *plain)
 {
     struct buffer result = {0};

@@ -76,8 +76,8 @@ void json_append_string(struct buffer *out, const char *text, size_t length)
 
 void json_append_string_part(struct buffer *out, const char *text, size_t length)
 {
-    /* Room for all of it without escapes, and always for one block more, or its 16 bytes escaped.
-     */
+    /* Room for all of it without escapes, and always for one block more, or its 16 bytes
+     * escaped. */
     enum { SLACK = BLOCK_BYTES * ESCAPED_BYTES_MAX + 2 };
     if (length > SIZE_MAX / 2 || !buffer_reserve(out, length + SLACK)) {
         out->failed = 1;

@@ -47,8 +47,8 @@ static int log2_of_power(int exponent)
     return (exponent * 1741647) >> 19;
 }
 
-/* The product of a 128-bit power and a factor, its upper 64 bits, the last one set if any below is.
- */
+/* The product of a 128-bit power and a factor, its upper 64 bits, the last one set if any below
+ * is. */
 static uint64_t round_to_odd(const uint64_t *power, uint64_t factor)
 {
     unsigned __int128 low = (unsigned __int128)power[1] * factor;
@@ -325,8 +325,8 @@ size_t number_from_float32(float value, char *out)
 
 /* --- text to double --- */
 
-/* What the text says: digits × 10^exponent, of which the first 19 significant ones are in `first`.
- */
+/* What the text says: digits × 10^exponent, of which the first 19 significant ones are in
+ * `first`. */
 struct number_text {
     uint64_t first;
     int64_t exponent; /* of `first` */
@@ -503,8 +503,8 @@ static int large_compare(const struct large *left, const struct large *right)
     return 0;
 }
 
-/* All digits of the text into `large`; returns the exponent of ten that they are to be taken with.
- */
+/* All digits of the text into `large`; returns the exponent of ten that they are to be taken
+ * with. */
 static int64_t large_from_text(const struct number_text *number, struct large *large)
 {
     int64_t exponent = number->written_exponent;

@@ -40,8 +40,8 @@ struct progress_display {
     int64_t shown_ms;    /* when something was last shown */
 };
 
-/* The log's hooks carry no context, and there is one terminal. Set before the hooks, cleared after.
- */
+/* The log's hooks carry no context, and there is one terminal. Set before the hooks, cleared
+ * after. */
 static struct progress_display *shown_display;
 
 static void write_stderr(const struct buffer *out)

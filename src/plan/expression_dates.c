@@ -1,5 +1,5 @@
-/* SQLite's date functions without the time of day and the place: the same input, the same result.
- */
+/* SQLite's date functions without the time of day and the place: the same input, the same
+ * result. */
 #include "plan/expression_sandbox.h"
 #include <ctype.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* What may stand in a plan, as tables: they check the form, give the hints and feed the reference.
- */
+/* What may stand in a plan, as tables: they check the form, give the hints and feed the
+ * reference. */
 #ifndef TRANSHUME_PLAN_GRAMMAR_H
 #define TRANSHUME_PLAN_GRAMMAR_H
 

@@ -1,5 +1,5 @@
-/* What the target keeps in another form than the source: notes, from the target's table of types.
- */
+/* What the target keeps in another form than the source: notes, from the target's table of
+ * types. */
 #include "plan/resolve.h"
 #include <string.h>
 

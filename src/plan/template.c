@@ -27,8 +27,8 @@ bool template_is_plain(const char *text, size_t length)
     return true;
 }
 
-/* Line and column of a byte of the template: exact while the scalar is on one line without escapes.
- */
+/* Line and column of a byte of the template: exact while the scalar is on one line without
+ * escapes. */
 static void place(const struct template_reader *reader, const char *position, uint32_t *line,
                   uint32_t *column)
 {
@@ -98,8 +98,8 @@ static size_t read_pad(const char *name, size_t length, uint32_t *pad)
     return length - digits - 1;
 }
 
-/* The name in quotes that begins at `position`; the end comes back, NULL if the quote stays open.
- */
+/* The name in quotes that begins at `position`; the end comes back, NULL if the quote stays
+ * open. */
 static const char *read_quoted(struct template_reader *reader, const char *position,
                                struct buffer *name)
 {

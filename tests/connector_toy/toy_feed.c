@@ -105,8 +105,8 @@ static enum status feed_once(struct feed *feed, struct batch **batch, const char
         batch_destroy(feeding.batch);
         return error_set(error, ERROR_MEMORY, NULL, "no memory for changes");
     }
-    /* The walk's end counts the entry that stopped it, so the last one taken is found by its place.
-     */
+    /* The walk's end counts the entry that stopped it, so the last one taken is found by its
+     * place. */
     uint64_t begin = feed->offset;
     enum status status = toy_log_walk(feed->self, begin, feed_visit, &feeding, NULL, error);
     struct batch *made = feeding.batch;

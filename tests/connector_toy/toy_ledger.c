@@ -162,8 +162,8 @@ static enum status decode_chunks(const char *path, const char *bytes, size_t len
                        : error_set(error, ERROR_MEMORY, path, "no memory for the chunk list");
 }
 
-/* done.log: u64 chunk | u64 epoch | u32 length | u64 sum of the text | text; a torn end is no mark.
- */
+/* done.log: u64 chunk | u64 epoch | u32 length | u64 sum of the text | text; a torn end is no
+ * mark. */
 static enum status decode_done(const char *bytes, size_t length, struct arena *arena,
                                struct ledger_run *run, struct error *error)
 {

@@ -1,5 +1,5 @@
-/* Reading: tables as documents or columns, cut by the hash of the key, without joins or a snapshot.
- */
+/* Reading: tables as documents or columns, cut by the hash of the key, without joins or a
+ * snapshot. */
 #include "toy_internal.h"
 #include <inttypes.h>
 #include <stdlib.h>

@@ -350,8 +350,8 @@ static bool make_key(struct putting *putting, uint32_t row, struct error *error)
     return true;
 }
 
-/* What `existing` says about a key that was there before the run; false if the record was refused.
- */
+/* What `existing` says about a key that was there before the run; false if the record was
+ * refused. */
 static bool admit(struct putting *putting, uint32_t row, const struct cell *map,
                   struct arena *arena, struct cell *merged, struct error *error)
 {

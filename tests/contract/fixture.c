@@ -1,5 +1,5 @@
-/* What every contract test begins with: a folder, a target, a run, records, and reading them back.
- */
+/* What every contract test begins with: a folder, a target, a run, records, and reading them
+ * back. */
 #include "base/file.h"
 #include "contract.h"
 #include <stdio.h>

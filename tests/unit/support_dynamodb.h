@@ -11,8 +11,8 @@ extern const struct connector connector_dynamodb_json;
 extern const struct shape things_shape;
 extern const struct target_table things_table;
 
-/* `options` as "compression=gzip&file_bytes=4KiB", or NULL. Fails the test if it can't be opened.
- */
+/* `options` as "compression=gzip&file_bytes=4KiB", or NULL. Fails the test if it can't be
+ * opened. */
 struct database *folder_database(const char *path, enum open_mode mode, const char *options);
 void folder_close(struct database *database);
 

@@ -1,5 +1,5 @@
-/* What the tests of plans share: two databases, resolving with all faults, and running the mapping.
- */
+/* What the tests of plans share: two databases, resolving with all faults, and running the
+ * mapping. */
 #ifndef TRANSHUME_UNIT_SUPPORT_PLAN_H
 #define TRANSHUME_UNIT_SUPPORT_PLAN_H
 

@@ -1,5 +1,5 @@
-/* What the tests of the SQLite source share: making files, opening sources, reading rows as text.
- */
+/* What the tests of the SQLite source share: making files, opening sources, reading rows as
+ * text. */
 #ifndef TRANSHUME_UNIT_SUPPORT_SQLITE_SOURCE_H
 #define TRANSHUME_UNIT_SUPPORT_SQLITE_SOURCE_H
 
@@ -44,8 +44,8 @@ struct read_join source_join(struct source_test *test, int32_t from, const char 
                              const char *from_columns, const char *columns, bool many);
 struct column_list source_list(struct source_test *test, const char *names);
 
-/* Rows as lines, cells joined by '|': i5 f0.5 d1.98 tabc xff b1 - (null) e (escape) L123 (large).
- */
+/* Rows as lines, cells joined by '|': i5 f0.5 d1.98 tabc xff b1 - (null) e (escape) L123
+ * (large). */
 const char *source_rows(struct source_test *test, const struct read_request *request,
                         const struct span *span);
 /* The same, but the read fails with this code. */

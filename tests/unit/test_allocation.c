@@ -211,8 +211,8 @@ static int convert_all(struct error *error)
         struct value_type type = {.kind = cases[i].kind, .precision = cases[i].precision};
         struct value_type plain = {.kind = VALUE_TEXT};
         type.scale = type.precision > 0 ? 5 : 0;
-        /* where memory is out for the digits, a number may be taken for none: a reject, not a crash
-         */
+        /* where memory is out for the digits, a number may be taken for none: a reject, not a
+         * crash */
         status = convert_value(&from, &type, true, arena, &result, error);
         if (status == STATUS_OK) {
             status = convert_value(&result, &plain, true, arena, &text, error);

@@ -1,5 +1,5 @@
-/* Values above the slice limit: handles where SQLite can slice, whole where it can't, never lost.
- */
+/* Values above the slice limit: handles where SQLite can slice, whole where it can't, never
+ * lost. */
 #include "support_sqlite_source.h"
 #include <inttypes.h>
 #include <pthread.h>

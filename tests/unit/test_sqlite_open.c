@@ -379,8 +379,8 @@ static void test_wal_is_not_folded_in(void **state)
     assert_int_equal(wal_before.st_mtim.tv_nsec, wal_after.st_mtim.tv_nsec);
 }
 
-/* A program that died while it wrote leaves a hot journal: it is rolled back, or the hint says how.
- */
+/* A program that died while it wrote leaves a hot journal: it is rolled back, or the hint says
+ * how. */
 static void test_hot_journal(void **state)
 {
     (void)state;

@@ -305,8 +305,8 @@ static void test_up_not_unique(void **state)
     source_close(&test);
 }
 
-/* A unique index under another collation, a partial one, or one behind a conversion proves nothing.
- */
+/* A unique index under another collation, a partial one, or one behind a conversion proves
+ * nothing. */
 static void test_unique_only_where_proven(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* Values into SQLite columns: every storage class under every affinity, and all that can't be kept.
- */
+/* Values into SQLite columns: every storage class under every affinity, and all that can't be
+ * kept. */
 #include "connectors/sqlite/sqlite_internal.h"
 #include "model/decimal.h"
 #include "support_sqlite_target.h"
@@ -11,8 +11,8 @@
 static const char *const affinities[] = {"INTEGER", "TEXT", "BLOB", "REAL", "NUMERIC", ""};
 enum { AFFINITIES = 6 };
 
-/* One column of the declared type, filled with one cell: what typeof and quote say, or the reject.
- */
+/* One column of the declared type, filled with one cell: what typeof and quote say, or the
+ * reject. */
 struct kept {
     char text[600];
     enum error_code code; /* NONE: written */

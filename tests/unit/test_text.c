@@ -75,8 +75,8 @@ static void utf8_by_cases(void **state)
     assert_true(text_is_utf8(NULL, 0));
 }
 
-/* All of up to three bytes, and four-byte ones by their first two, in each place of a longer text.
- */
+/* All of up to three bytes, and four-byte ones by their first two, in each place of a longer
+ * text. */
 static void utf8_exhaustively(void **state)
 {
     (void)state;

@@ -19,8 +19,8 @@
 /* Prints `PROGRAM: message` and ends the process with the code given. */
 _Noreturn void die(int exit_code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The value of an option that takes a whole number from `min` to `max`; wrong ones end the process.
- */
+/* The value of an option that takes a whole number from `min` to `max`; wrong ones end the
+ * process. */
 int64_t parse_number(const char *option, const char *text, int64_t min, int64_t max);
 
 /*

@@ -188,8 +188,8 @@ struct dynamodb_table_keys {
     struct dynamodb_table_keys *next;
 };
 
-/* Finds or learns the types of a table's keys (shapes may be none); any thread. The result stays.
- */
+/* Finds or learns the types of a table's keys (shapes may be none); any thread. The result
+ * stays. */
 enum status dynamodb_folder_keys(struct dynamodb_folder *folder, const struct target_table *table,
                                  const struct shape *const *shapes, uint32_t shape_count,
                                  const struct dynamodb_table_keys **keys,

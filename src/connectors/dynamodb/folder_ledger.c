@@ -620,8 +620,8 @@ static enum status claim_locked(struct dynamodb_folder *folder, struct arena *ar
     return dynamodb_done_open(&folder->run, &list, error);
 }
 
-/* A live or stopped process keeps its lock and is never taken over: kill it, and the lock is gone.
- */
+/* A live or stopped process keeps its lock and is never taken over: kill it, and the lock is
+ * gone. */
 static enum status ledger_claim(struct database *self, const char *run_id, uint64_t old_epoch,
                                 bool take_over, char *holder, size_t holder_capacity,
                                 struct error *error)

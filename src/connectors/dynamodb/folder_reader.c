@@ -346,8 +346,8 @@ static enum status source_cursor_open(struct reader *reader, const struct read_r
     return STATUS_OK;
 }
 
-/* Opens the next file of the span. A file that grew since the snapshot is read up to its old end.
- */
+/* Opens the next file of the span. A file that grew since the snapshot is read up to its old
+ * end. */
 static enum status open_file(struct cursor *cursor, struct error *error)
 {
     const struct dynamodb_source_table *table = cursor->table;

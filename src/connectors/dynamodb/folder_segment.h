@@ -4,8 +4,8 @@
 
 #include "connectors/dynamodb/folder.h"
 
-/* A segment: being written (the stream's last part), durable under tmp/, or in the table's folder.
- */
+/* A segment: being written (the stream's last part), durable under tmp/, or in the table's
+ * folder. */
 struct dynamodb_part {
     struct dynamodb_part *next;
     char name[DYNAMODB_SEGMENT_NAME_MAX];

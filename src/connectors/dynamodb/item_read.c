@@ -10,8 +10,8 @@
 
 #define DIGITS_18_MAX INT64_C(999999999999999999)
 
-/* Cells of containers that are still open; each container copies its own to the arena when it ends.
- */
+/* Cells of containers that are still open; each container copies its own to the arena when it
+ * ends. */
 struct reading {
     struct json_reader *json;
     struct arena *arena;

@@ -23,8 +23,8 @@ static inline uint64_t is_special(uint64_t word)
            has_byte(word, 0x7f);
 }
 
-/* Copies at least eight bytes; tells whether any byte was above 0x7f, and whether any was special.
- */
+/* Copies at least eight bytes; tells whether any byte was above 0x7f, and whether any was
+ * special. */
 static inline void copy_scanning(char *to, const char *from, size_t length, uint64_t *high,
                                  uint64_t *special)
 {

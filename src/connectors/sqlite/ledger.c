@@ -172,8 +172,8 @@ void sqlite_ledger_unlock(struct sqlite_database *self)
     state->lock_path = NULL;
 }
 
-/* The lock goes with the process, however it ends; the file beside the database is only its place.
- */
+/* The lock goes with the process, however it ends; the file beside the database is only its
+ * place. */
 static enum status lock(struct sqlite_database *self, char *holder, size_t holder_capacity,
                         struct error *error)
 {

@@ -45,8 +45,8 @@ static enum status file_beside_exists(struct sqlite_database *self, const char *
     return STATUS_OK;
 }
 
-/* A helper that may write; if there can be none, one connection with a mutex serves every thread.
- */
+/* A helper that may write; if there can be none, one connection with a mutex serves every
+ * thread. */
 static enum status open_helper(struct sqlite_database *self, struct error *error)
 {
     struct sqlite_source *source = self->source;

@@ -1,5 +1,5 @@
-/* The source side of the SQLite connector: its catalogue, its snapshot and how requests become SQL.
- */
+/* The source side of the SQLite connector: its catalogue, its snapshot and how requests become
+ * SQL. */
 #ifndef TRANSHUME_CONNECTORS_SQLITE_SOURCE_H
 #define TRANSHUME_CONNECTORS_SQLITE_SOURCE_H
 
@@ -329,8 +329,8 @@ enum status join_append(struct buffer *sql, const struct read_request *request, 
 bool join_append_row_key(struct buffer *sql, const struct catalog_table *table, const char *alias,
                          const char *separator);
 uint32_t join_row_key_count(const struct catalog_table *table);
-/* The same in the order of the table's b-tree, or (of_list) the order of its sorted list's entries.
- */
+/* The same in the order of the table's b-tree, or (of_list) the order of its sorted list's
+ * entries. */
 void join_append_order(struct buffer *sql, const struct catalog_table *table, const char *alias,
                        bool of_list, const char *separator);
 const char *join_key_direction(const struct catalog_table *table,

@@ -1,5 +1,5 @@
-/* What the files of the SQLite connector share: the instance, its connections and the SQL helpers.
- */
+/* What the files of the SQLite connector share: the instance, its connections and the SQL
+ * helpers. */
 #ifndef TRANSHUME_CONNECTORS_SQLITE_INTERNAL_H
 #define TRANSHUME_CONNECTORS_SQLITE_INTERNAL_H
 
@@ -85,8 +85,8 @@ enum status sqlite_execute(struct sqlite_database *database, sqlite3 *connection
 enum status sqlite_prepare(struct sqlite_database *database, sqlite3 *connection, const char *sql,
                            sqlite3_stmt **statement, struct error *error) MUST_USE;
 
-/* "name" with inner quotes doubled; 'text' likewise: the only ways into SQL for names of a source.
- */
+/* "name" with inner quotes doubled; 'text' likewise: the only ways into SQL for names of a
+ * source. */
 void sqlite_append_name(struct buffer *out, const char *name);
 void sqlite_append_text(struct buffer *out, const char *text);
 

@@ -263,8 +263,8 @@ static enum status check_foreign_keys(struct sqlite_database *self,
                   (unsigned long long)count);
     }
     if (result != SQLITE_DONE) {
-        /* a parent that is missing or has no such key can't be checked; SQLite allows it to be so
-         */
+        /* a parent that is missing or has no such key can't be checked; SQLite allows it to be
+         * so */
         log_write(LOG_WARNING, "table %s: its foreign keys can't be checked: %s", table->name,
                   sqlite3_errmsg(self->control));
     }

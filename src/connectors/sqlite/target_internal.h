@@ -71,8 +71,8 @@ struct sqlite_target_state {
 };
 
 enum sqlite_turn { SQLITE_TURN_CONTROL, SQLITE_TURN_WRITER };
-/* Waits until no other thread of this process is in a transaction; TARGET_LOCKED after timeout_ms.
- */
+/* Waits until no other thread of this process is in a transaction; TARGET_LOCKED after
+ * timeout_ms. */
 enum status sqlite_turn_take(struct sqlite_database *database, enum sqlite_turn turn,
                              struct error *error) MUST_USE;
 void sqlite_turn_give(struct sqlite_database *database);
@@ -144,8 +144,8 @@ enum status sqlite_target_after_load(struct database *self, const struct target_
 /* Makes the ledger's tables if they are missing; within a transaction. */
 enum status sqlite_ledger_make_tables(struct sqlite_database *database, sqlite3 *connection,
                                       struct error *error) MUST_USE;
-/* Notes, or asks, that the claimed run made a table; within a transaction. Without a run: nothing.
- */
+/* Notes, or asks, that the claimed run made a table; within a transaction. Without a run:
+ * nothing. */
 enum status sqlite_ledger_note_made(struct sqlite_database *database, const char *table,
                                     struct error *error) MUST_USE;
 /* Drops the lists of keys that a run wrote; within a transaction. */

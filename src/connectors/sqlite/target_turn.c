@@ -1,5 +1,5 @@
-/* Turns at writing: the control thread and the writer of one process never poll against each other.
- */
+/* Turns at writing: the control thread and the writer of one process never poll against each
+ * other. */
 #include "base/clock.h"
 #include "connectors/sqlite/target_internal.h"
 #include <errno.h>

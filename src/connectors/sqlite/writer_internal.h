@@ -147,8 +147,8 @@ struct writer_failure {
 /* writer_reason.c: is the failure one record's own matter? */
 bool writer_failure_is_of_record(const struct writer_failure *failure,
                                  const struct writer_view *view);
-/* The failure as the reject of `row`: constraint, columns and values. The reason lives in `arena`.
- */
+/* The failure as the reject of `row`: constraint, columns and values. The reason lives in
+ * `arena`. */
 void writer_failure_describe(const struct writer_failure *failure,
                              const struct writer_insert *insert, const struct writer_table *table,
                              uint32_t row, struct arena *arena, struct record_outcome *outcome);

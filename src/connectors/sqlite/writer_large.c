@@ -1,5 +1,5 @@
-/* Large values into a row by slices: SQLite gets zeros of the right length first, then the bytes.
- */
+/* Large values into a row by slices: SQLite gets zeros of the right length first, then the
+ * bytes. */
 #include "connectors/sqlite/writer_internal.h"
 #include <stdlib.h>
 #include <string.h>

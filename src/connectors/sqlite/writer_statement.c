@@ -284,8 +284,8 @@ static enum status prepare_track(struct writer *writer, struct writer_insert *in
     return status;
 }
 
-/* ---------------------------------------------------------------- one for all batches of a shape
- */
+/* ---------------------------------------------------------------- one for all batches of a
+ * shape */
 
 static enum status insert_make(struct writer *writer, struct writer_insert *insert,
                                struct error *error)

@@ -1,5 +1,5 @@
-/* The batch as a virtual table: INSERT … SELECT from it takes half the time of binding row by row.
- */
+/* The batch as a virtual table: INSERT … SELECT from it takes half the time of binding row by
+ * row. */
 #include "base/buffer.h"
 #include "connectors/sqlite/writer_internal.h"
 #include <limits.h>

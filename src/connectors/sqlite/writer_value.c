@@ -1,5 +1,5 @@
-/* One value into one column, so that the column keeps it: what affinities would alter is refused.
- */
+/* One value into one column, so that the column keeps it: what affinities would alter is
+ * refused. */
 #include "base/text.h"
 #include "connectors/sqlite/writer_internal.h"
 #include "model/convert.h"
@@ -218,8 +218,8 @@ static bool text_is_number(const char *text, size_t length)
     return digits && at == end;
 }
 
-/* Plain digits as numbers are written: no sign of plus, no leading zeros, no exponent, no spaces.
- */
+/* Plain digits as numbers are written: no sign of plus, no leading zeros, no exponent, no
+ * spaces. */
 static bool text_is_plain_number(const char *text, size_t length)
 {
     const char *at = text;
@@ -247,8 +247,8 @@ static bool text_is_plain_number(const char *text, size_t length)
     return at == end && (nonzero || !minus);
 }
 
-/* A numeric column makes a number of every text that looks like one: only if nothing is lost by it.
- */
+/* A numeric column makes a number of every text that looks like one: only if nothing is lost by
+ * it. */
 static int give_numeric_text(struct writer_view *view, const struct writer_column *column,
                              const struct cell *cell, sqlite3_context *context)
 {
