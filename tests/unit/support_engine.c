@@ -607,6 +607,10 @@ static enum status ledger_claim(struct database *self, const char *run_id, uint6
         snprintf(holder, holder_capacity, "attempt %" PRIu64, store->epoch);
         return STATUS_AGAIN;
     }
+    if (store->late_chunk > 0) {
+        store->marks[store->late_chunk - 1] = store->late_mark;
+        store->late_chunk = 0;
+    }
     store->epoch++;
     return STATUS_OK;
 }

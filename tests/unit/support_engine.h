@@ -61,6 +61,8 @@ struct fake_store {
     } chunks[FAKE_CHUNKS_MAX];
     uint64_t chunk_count;
     char *marks[FAKE_CHUNKS_MAX];
+    uint64_t late_chunk; /* this one's mark comes just before the next claim; 0: none */
+    char *late_mark;
     /* what happened */
     uint64_t commits;
     uint64_t last_committed;

@@ -439,6 +439,43 @@ static void a_lost_state_folder_is_rebuilt(void **state)
     fake_store_destroy(store);
 }
 
+/* Its records are there already: to write the chunk again would double them. */
+static void a_commit_before_the_claim_counts(void **state)
+{
+    (void)state;
+    struct fake_store *store = fake_store_create(700, 20);
+    const char *folder = test_folder();
+    fail_after_commits(store, folder, 3);
+    store->late_chunk = store->last_committed;
+    store->late_mark = store->marks[store->last_committed - 1];
+    store->marks[store->last_committed - 1] = NULL;
+    expect_done(store, folder, true);
+    assert_int_equal(store->commits, store->chunk_count);
+    fake_store_destroy(store);
+}
+
+static void what_was_done_before_is_shown(void **state)
+{
+    (void)state;
+    struct fake_store *store = fake_store_create(90, 20);
+    struct run_options options = fake_options();
+    struct run_result result = {0};
+    struct error error;
+    const char *folder = test_folder();
+    store->moods.reject_every = 10;
+    fail_after_commits(store, folder, 3);
+    assert_int_equal(store->chunk_count, 3);
+    struct run_session *session = fake_session(store, folder, &options);
+    assert_int_equal(run_resume(session, &result, &error), STATUS_OK);
+    assert_int_equal(result.rejected, 11);
+    assert_int_equal(atomic_load(&result.progress->entities[0].read), 90);
+    assert_int_equal(atomic_load(&result.progress->entities[0].written), 81);
+    assert_int_equal(atomic_load(&result.progress->entities[0].rejected), 9);
+    assert_int_equal(atomic_load(&result.progress->chunks_done), 3);
+    run_close(session);
+    fake_store_destroy(store);
+}
+
 static void a_lost_ledger_is_refused(void **state)
 {
     (void)state;
@@ -599,6 +636,8 @@ int main(void)
         cmocka_unit_test(physical_streams_start_over),
         cmocka_unit_test(without_snapshots_it_is_said),
         cmocka_unit_test(a_lost_state_folder_is_rebuilt),
+        cmocka_unit_test(a_commit_before_the_claim_counts),
+        cmocka_unit_test(what_was_done_before_is_shown),
         cmocka_unit_test(a_lost_ledger_is_refused),
         cmocka_unit_test(damaged_marks_are_refused),
         cmocka_unit_test(unfinished_runs_are_not_run_over),
