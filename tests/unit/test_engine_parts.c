@@ -323,6 +323,19 @@ static enum status read_typed(const char *text, size_t length, struct arena *are
     return STATUS_OK;
 }
 
+/* A MISSING inside a list is written as null, inside a map not at all. */
+static bool has_missing(const struct cell *cell)
+{
+    bool nested = cell->kind == VALUE_LIST || cell->kind == VALUE_SET || cell->kind == VALUE_MAP;
+    uint32_t count = cell->kind == VALUE_MAP ? 2 * cell->length : cell->length;
+    for (uint32_t i = 0; nested && i < count; i++) {
+        if (has_missing(&cell->items[i])) {
+            return true;
+        }
+    }
+    return cell->kind == VALUE_MISSING;
+}
+
 static void every_value_comes_back(void **state)
 {
     (void)state;
@@ -346,12 +359,13 @@ static void every_value_comes_back(void **state)
         assert_string_equal(buffer_string(&again), buffer_string(&text));
         struct buffer canonical = {0};
         struct buffer canonical_back = {0};
-        if (strstr(buffer_string(&text), "null") ==
-            NULL) { /* a MISSING inside a list becomes null */
+        if (!has_missing(&cell)) {
             assert_int_equal(canonical_append(&cell, &canonical, &error), STATUS_OK);
             assert_int_equal(canonical_append(&back, &canonical_back, &error), STATUS_OK);
-            assert_int_equal(canonical.length, canonical_back.length);
-            assert_memory_equal(canonical.data, canonical_back.data, canonical.length);
+            if (canonical.length != canonical_back.length ||
+                memcmp(canonical.data, canonical_back.data, canonical.length) != 0) {
+                fail_msg("another value came back: %s", buffer_string(&text));
+            }
         }
         buffer_free(&canonical);
         buffer_free(&canonical_back);
