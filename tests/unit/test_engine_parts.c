@@ -356,10 +356,10 @@ static void every_value_comes_back(void **state)
         }
         struct buffer again = {0};
         assert_int_equal(typed_json_append(&back, &again, &error), STATUS_OK);
-        assert_string_equal(buffer_string(&again), buffer_string(&text));
         struct buffer canonical = {0};
         struct buffer canonical_back = {0};
         if (!has_missing(&cell)) {
+            assert_string_equal(buffer_string(&again), buffer_string(&text));
             assert_int_equal(canonical_append(&cell, &canonical, &error), STATUS_OK);
             assert_int_equal(canonical_append(&back, &canonical_back, &error), STATUS_OK);
             if (canonical.length != canonical_back.length ||
