@@ -86,6 +86,8 @@ static const char *copy_text(struct catalog_builder *builder, sqlite3_stmt *row,
 {
     const char *text = (const char *)sqlite3_column_text(row, column);
     if (text == NULL) {
+        /* a null, or no memory for the text of one that is not */
+        builder->out_of_memory |= sqlite3_errcode(builder->connection) == SQLITE_NOMEM;
         return NULL;
     }
     const char *copy = arena_copy_string(builder->arena, text);
@@ -105,7 +107,8 @@ static sqlite3_stmt *ask(struct catalog_builder *builder, int query, const char 
 {
     sqlite3_stmt *statement = builder->statements[query];
     sqlite3_reset(statement);
-    sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+    builder->out_of_memory |=
+        sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC) != SQLITE_OK;
     return statement;
 }
 
@@ -144,10 +147,13 @@ static void add_column(struct catalog_builder *builder, sqlite3_stmt *row, const
     facts.read = sqlite_column_type_of(copy_text(builder, row, 1), strict);
     column.type = facts.read.type;
     facts.collation = "BINARY";
-    if (is_table && column.name != NULL &&
-        sqlite3_table_column_metadata(builder->connection, "main", table, column.name, NULL,
-                                      &collation, NULL, NULL, NULL) == SQLITE_OK &&
-        collation != NULL && sqlite3_stricmp(collation, "BINARY") != 0) {
+    if (is_table && column.name != NULL) {
+        int result = sqlite3_table_column_metadata(builder->connection, "main", table, column.name,
+                                                   NULL, &collation, NULL, NULL, NULL);
+        builder->out_of_memory |= result == SQLITE_NOMEM;
+        collation = result == SQLITE_OK ? collation : NULL;
+    }
+    if (collation != NULL && sqlite3_stricmp(collation, "BINARY") != 0) {
         column.collation = arena_copy_string(builder->arena, collation);
         builder->out_of_memory |= column.collation == NULL;
         facts.collation = column.collation;
@@ -192,7 +198,8 @@ static enum status read_columns(struct catalog_builder *builder, struct schema_t
     table->column_count = (uint32_t)(lists.columns.length / sizeof(struct schema_column));
     table->columns = copy_list(builder, &lists.columns);
     facts->columns = copy_list(builder, &lists.facts);
-    if (!builder->out_of_memory && !lists.key_parts.failed && result == SQLITE_DONE) {
+    builder->out_of_memory |= lists.key_parts.failed;
+    if (!builder->out_of_memory && result == SQLITE_DONE) {
         table->primary_key =
             primary_key(builder, table->columns,
                         (const int32_t *)(const void *)lists.key_parts.data, table->column_count);
@@ -528,7 +535,8 @@ static enum status read_tables(struct catalog_builder *builder)
         const char *type = (const char *)sqlite3_column_text(row, 1);
         bool is_view = type != NULL && strcmp(type, "view") == 0;
         if (type == NULL) {
-            continue;
+            builder->out_of_memory = true;
+            break;
         }
         if (strcmp(type, "virtual") == 0) {
             const char *name = copy_text(builder, row, 0);
@@ -556,7 +564,8 @@ static enum status read_tables(struct catalog_builder *builder)
                 arena_format(builder->arena, "a view that can't be read: %s", view_error.message));
         }
     }
-    return result == SQLITE_DONE ? STATUS_OK : builder_fail(builder, NULL);
+    return result == SQLITE_DONE || builder->out_of_memory ? STATUS_OK
+                                                           : builder_fail(builder, NULL);
 }
 
 /* ---------------------------------------------------------------- views, triggers, sequences */
