@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { COLUMNS = 100, FORMAT = 1 };
+enum { FORMAT = 1 };
 
 const char *cli_guarantee_name(enum guarantee guarantee)
 {
@@ -37,8 +37,25 @@ static void append_entities(const struct check_report *report, bool color, struc
         table_add_bytes(table, entity->bytes);
         add_keys(table, entity->keys);
     }
+    table_fit(table, cli_terminal_columns(STDOUT_FILENO));
     table_append(table, color, out);
     table_destroy(table);
+}
+
+/* "LABEL  name: text", folded under itself. */
+static void append_labelled(const char *label, const char *name, const char *text,
+                            struct buffer *out)
+{
+    struct buffer line = {0};
+    struct buffer folded = {0};
+    size_t indent = strlen(label);
+    buffer_format(&line, "%s%s%s", name, text == NULL ? "" : ": ", text == NULL ? "" : text);
+    cli_append_wrapped(&folded, buffer_string(&line), (uint32_t)indent,
+                       cli_prose_columns(STDOUT_FILENO));
+    buffer_append_string(out, label);
+    buffer_append_string(out, folded.length > indent ? buffer_string(&folded) + indent : "\n");
+    buffer_free(&folded);
+    buffer_free(&line);
 }
 
 static void append_list(const char *title, const char *const *lines, uint32_t count,
@@ -51,11 +68,7 @@ static void append_list(const char *title, const char *const *lines, uint32_t co
     for (uint32_t i = 0; i < count; i++) {
         char line[1024];
         text_printable(lines[i], strlen(lines[i]), line, sizeof(line));
-        buffer_append_string(out, "  - ");
-        struct buffer folded = {0};
-        cli_append_wrapped(&folded, line, 4, COLUMNS);
-        buffer_append_string(out, folded.length > 4 ? buffer_string(&folded) + 4 : "\n");
-        buffer_free(&folded);
+        append_labelled("  - ", line, NULL, out);
     }
 }
 
@@ -74,7 +87,7 @@ static void append_unproven_keys(const struct check_report *report, struct buffe
         struct buffer text = {0};
         buffer_format(&text, "keys of %s: %s", entity->table, line);
         buffer_append_byte(out, '\n');
-        cli_append_wrapped(out, buffer_string(&text), 0, COLUMNS);
+        cli_append_wrapped(out, buffer_string(&text), 0, cli_prose_columns(STDOUT_FILENO));
         buffer_free(&text);
     }
 }
@@ -93,12 +106,9 @@ static void append_estimate(const struct check_report *report, struct buffer *ou
         text_human_bytes((uint64_t)report->bytes_estimate, text, sizeof(text));
         buffer_format(out, ", %s", text);
     }
-    buffer_append_string(out, "\nguarantee  ");
-    buffer_append_string(out, cli_guarantee_name(report->guarantee));
-    if (report->guarantee_text != NULL) {
-        buffer_format(out, ": %s", report->guarantee_text);
-    }
     buffer_append_byte(out, '\n');
+    append_labelled("guarantee  ", cli_guarantee_name(report->guarantee), report->guarantee_text,
+                    out);
 }
 
 static void append_verdict(const struct check_report *report, bool dry_run, struct buffer *out)

@@ -74,6 +74,10 @@ enum status cli_print(struct buffer *out, struct error *error) MUST_USE;
 /* cli_print and then `exit_status`, or the failure's. */
 int cli_finish(struct buffer *out, int exit_status);
 bool cli_color(const struct cli_call *call, int descriptor);
+/* Columns of the terminal, at least 40; 0 where it is none. */
+uint32_t cli_terminal_columns(int descriptor);
+/* At what column prose is folded: at the terminal's, but no line is longer than 100. */
+uint32_t cli_prose_columns(int descriptor);
 /* Is the text printable JSON text? Appends it quoted, escaped where it is not. */
 void cli_append_json_text(struct buffer *out, const char *text);
 /* Folds `text` at `columns`, each line after `indent` spaces; "\n" in it stays. */

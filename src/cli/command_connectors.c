@@ -61,6 +61,7 @@ static void append_overview(bool color, struct buffer *out)
         table_add_text(table,
                        connector->target == NULL ? "" : cli_guarantee_name(connector->guarantee));
     }
+    table_fit(table, cli_terminal_columns(STDOUT_FILENO));
     table_append(table, color, out);
     table_destroy(table);
     buffer_append_string(out,
@@ -97,6 +98,7 @@ static void append_options(const struct connector *connector, bool color, struct
         table_format(table, "%s%s", option->help, option->secret ? " (secret)" : "");
     }
     buffer_append_string(out, "\noptions, as in URI?name=value:\n\n");
+    table_fit(table, cli_terminal_columns(STDOUT_FILENO));
     table_append(table, color, out);
     table_destroy(table);
 }
@@ -117,6 +119,7 @@ static void append_types(const struct connector *connector, bool color, struct b
         table_add_text(table, type->writing == NULL ? "not written" : type->writing);
     }
     buffer_append_string(out, "\ntypes:\n\n");
+    table_fit(table, cli_terminal_columns(STDOUT_FILENO));
     table_append(table, color, out);
     table_destroy(table);
 }

@@ -10,9 +10,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { FAULT_BYTES_MAX = 2000 };
+enum { FAULT_BYTES_MAX = 2000, COLUMNS_MIN = 40, PROSE_COLUMNS_MAX = 100 };
 
 /* No error ends without a next step: where the place of the fault knew none, its code does. */
 int cli_fail(const struct error *error)
@@ -100,6 +101,21 @@ bool cli_color(const struct cli_call *call, int descriptor)
     const char *term = getenv("TERM");
     return (no_color == NULL || no_color[0] == '\0') && isatty(descriptor) && term != NULL &&
            strcmp(term, "dumb") != 0;
+}
+
+uint32_t cli_terminal_columns(int descriptor)
+{
+    struct winsize size;
+    if (!isatty(descriptor) || ioctl(descriptor, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
+        return 0;
+    }
+    return size.ws_col < COLUMNS_MIN ? COLUMNS_MIN : size.ws_col;
+}
+
+uint32_t cli_prose_columns(int descriptor)
+{
+    uint32_t columns = cli_terminal_columns(descriptor);
+    return columns == 0 || columns > PROSE_COLUMNS_MAX ? PROSE_COLUMNS_MAX : columns;
 }
 
 void cli_append_json_text(struct buffer *out, const char *text)

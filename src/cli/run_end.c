@@ -96,12 +96,16 @@ static void append_text(const struct cli_call *call, const struct run_session *s
     char seconds[32];
     progress_append_table(result->progress, result->seconds, cli_color(call, STDOUT_FILENO), out);
     text_human_seconds(result->seconds, seconds, sizeof(seconds));
-    buffer_format(out, "\nrun %s: %s after %s; %s; %s\n", result->run_id,
+    struct buffer line = {0};
+    buffer_format(&line, "run %s: %s after %s; %s; %s", result->run_id,
                   result->exit_status == 4 ? "interrupted" : "done", seconds,
                   cli_guarantee_name(run_guarantee(session)),
                   snapshots[result->no_snapshot      ? 2
                             : result->mixed_snapshot ? 1
                                                      : 0]);
+    buffer_append_byte(out, '\n');
+    cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
+    buffer_free(&line);
 }
 
 static void tell_next_step(const struct cli_call *call, const struct run_result *result)

@@ -6,10 +6,12 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "cli/cli.h"
 #include "observe/table.h"
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { ERRORS_SHOWN = 3, STAMP_DIGITS = 23 };
 
@@ -122,6 +124,7 @@ static void append_tables(json_t *state, bool color, struct sums *sums, struct b
     }
     table_rule(table);
     add_row(table, "total", "", sums, "");
+    table_fit(table, cli_terminal_columns(STDOUT_FILENO));
     table_append(table, color, out);
     table_destroy(table);
 }

@@ -98,9 +98,11 @@ static void append_head(const struct progress_view *view, const struct progress_
                         struct buffer *line)
 {
     char text[32];
-    buffer_format(line, "%-8s", progress_phase_name((enum progress_phase)view->phase));
+    bool stopping = signals_stop_level() > 0 && !frame->last;
+    buffer_format(line, "%-8s%s", progress_phase_name((enum progress_phase)view->phase),
+                  stopping ? "finishing the chunks in hand" : "");
     if (progress_view_has_entities(view)) {
-        if (view->part >= 0 && frame->columns >= 60) {
+        if (view->part >= 0 && frame->columns >= 60 && !stopping) {
             uint32_t columns = frame->columns / 4;
             columns = columns > BAR_COLUMNS_MAX ? BAR_COLUMNS_MAX : columns;
             append_bar(frame, view->part, columns, line);
@@ -119,9 +121,6 @@ static void append_head(const struct progress_view *view, const struct progress_
     }
     if (view->doing != NULL && !frame->last) {
         buffer_format(line, "  %s", view->doing);
-    }
-    if (signals_stop_level() > 0 && !frame->last) {
-        buffer_append_string(line, "  finishing the chunks in hand");
     }
 }
 

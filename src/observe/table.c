@@ -6,9 +6,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utf8proc.h>
 
-enum { COLUMNS_MAX = 16, CELL_BYTES_MAX = 400, GAP = 2 };
+enum { COLUMNS_MAX = 16, CELL_BYTES_MAX = 400, GAP = 2, FITTED_MIN = 12 };
 
 /* Marks a row that is a line. */
 static const char rule_mark[] = "";
@@ -20,6 +21,7 @@ struct table {
     size_t cell_capacity;
     const char *titles[COLUMNS_MAX];
     uint32_t column_count;
+    uint32_t fit; /* 0: no limit */
     bool failed;
 };
 
@@ -114,6 +116,13 @@ void table_rule(struct table *table)
     }
 }
 
+void table_fit(struct table *table, uint32_t columns)
+{
+    if (table != NULL) {
+        table->fit = columns;
+    }
+}
+
 uint32_t table_text_width(const char *text)
 {
     uint32_t width = 0;
@@ -150,15 +159,72 @@ static void append_spaces(struct buffer *out, uint32_t count)
     }
 }
 
-static void append_cell(const struct table *table, uint32_t column, const char *text,
-                        uint32_t column_width, struct buffer *out)
+/* Bytes of `text` that go on a line of `column_width`: up to a space, a hyphen, or as it comes. */
+static size_t piece_length(const char *text, uint32_t column_width)
 {
-    uint32_t padding = column_width - table_text_width(text);
+    const utf8proc_uint8_t *position = (const utf8proc_uint8_t *)text;
+    uint32_t width = 0;
+    size_t good = 0;
+    while (*position != '\0') {
+        utf8proc_int32_t character;
+        utf8proc_ssize_t size = utf8proc_iterate(position, -1, &character);
+        int columns = size > 0 ? utf8proc_charwidth(character) : 1;
+        size_t at = (size_t)((const char *)position - text);
+        width += columns > 0 ? (uint32_t)columns : 0;
+        if (*position == ' ') {
+            good = at;
+        }
+        if (width > column_width) {
+            return good > 0 ? good : at > 0 ? at : 1;
+        }
+        position += size > 0 ? size : 1;
+        if (character == '-') {
+            good = (size_t)((const char *)position - text);
+        }
+    }
+    return strlen(text);
+}
+
+static void append_piece(const struct table *table, uint32_t column, const char *text,
+                         uint32_t column_width, struct buffer *out)
+{
+    uint32_t width = table_text_width(text);
+    uint32_t padding = width < column_width ? column_width - width : 0;
     append_spaces(out, column == 0 ? 0 : GAP);
     append_spaces(out, is_right(table, column) ? padding : 0);
     buffer_append_string(out, text);
-    if (!is_right(table, column) && column + 1 < table->column_count) {
-        append_spaces(out, padding);
+    append_spaces(out, is_right(table, column) ? 0 : padding);
+}
+
+static void end_line(size_t start, struct buffer *out)
+{
+    while (out->length > start && out->data[out->length - 1] == ' ') {
+        out->length--;
+    }
+}
+
+/* One row, on as many lines as its cells need. */
+static void append_row(const struct table *table, const char *const *cells, const uint32_t *widths,
+                       struct buffer *out)
+{
+    const char *rest[COLUMNS_MAX];
+    memcpy(rest, cells, table->column_count * sizeof(*rest));
+    bool more = true;
+    for (bool first = true; more; first = false) {
+        size_t start = out->length;
+        more = false;
+        buffer_append_string(out, first ? "" : "\n");
+        start = first ? start : out->length;
+        for (uint32_t column = 0; column < table->column_count; column++) {
+            char piece[CELL_BYTES_MAX];
+            size_t length = piece_length(rest[column], widths[column]);
+            snprintf(piece, sizeof(piece), "%.*s", (int)length, rest[column]);
+            append_piece(table, column, piece, widths[column], out);
+            rest[column] += length;
+            rest[column] += strspn(rest[column], " ");
+            more = more || *rest[column] != '\0';
+        }
+        end_line(start, out);
     }
 }
 
@@ -173,13 +239,8 @@ static void append_rule(const struct table *table, const uint32_t *widths, struc
     buffer_append_byte(out, '\n');
 }
 
-void table_append(struct table *table, bool color, struct buffer *out)
+static void measure(const struct table *table, uint32_t *widths)
 {
-    if (table == NULL || table->failed) {
-        out->failed = 1;
-        return;
-    }
-    uint32_t widths[COLUMNS_MAX];
     for (uint32_t column = 0; column < table->column_count; column++) {
         widths[column] = table_text_width(title_of(table, column));
         for (size_t i = column; i < table->cell_count; i += table->column_count) {
@@ -187,10 +248,46 @@ void table_append(struct table *table, bool color, struct buffer *out)
             widths[column] = width > widths[column] ? width : widths[column];
         }
     }
-    buffer_append_string(out, color ? "\x1b[1m" : "");
+}
+
+/* Takes from the widest columns of text what is too much. */
+static void fit(const struct table *table, uint32_t *widths)
+{
+    uint32_t total = GAP * (table->column_count - 1);
     for (uint32_t column = 0; column < table->column_count; column++) {
-        append_cell(table, column, title_of(table, column), widths[column], out);
+        total += widths[column];
     }
+    while (table->fit > 0 && total > table->fit) {
+        uint32_t widest = COLUMNS_MAX;
+        for (uint32_t column = 0; column < table->column_count; column++) {
+            if (!is_right(table, column) && widths[column] > FITTED_MIN &&
+                (widest == COLUMNS_MAX || widths[column] >= widths[widest])) {
+                widest = column;
+            }
+        }
+        if (widest == COLUMNS_MAX) {
+            return;
+        }
+        widths[widest]--;
+        total--;
+    }
+}
+
+void table_append(struct table *table, bool color, struct buffer *out)
+{
+    if (table == NULL || table->failed) {
+        out->failed = 1;
+        return;
+    }
+    uint32_t widths[COLUMNS_MAX];
+    const char *titles[COLUMNS_MAX];
+    measure(table, widths);
+    fit(table, widths);
+    for (uint32_t column = 0; column < table->column_count; column++) {
+        titles[column] = title_of(table, column);
+    }
+    buffer_append_string(out, color ? "\x1b[1m" : "");
+    append_row(table, titles, widths, out);
     buffer_append_string(out, color ? "\x1b[0m\n" : "\n");
     for (size_t row = 0; row + table->column_count <= table->cell_count;
          row += table->column_count) {
@@ -198,9 +295,7 @@ void table_append(struct table *table, bool color, struct buffer *out)
             append_rule(table, widths, out);
             continue;
         }
-        for (uint32_t column = 0; column < table->column_count; column++) {
-            append_cell(table, column, table->cells[row + column], widths[column], out);
-        }
+        append_row(table, &table->cells[row], widths, out);
         buffer_append_byte(out, '\n');
     }
 }

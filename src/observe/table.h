@@ -1,4 +1,4 @@
-/* Tables of text for people: columns as wide as their widest cell. */
+/* Tables of text for people: columns as wide as their widest cell, or fitted into a terminal. */
 #ifndef TRANSHUME_OBSERVE_TABLE_H
 #define TRANSHUME_OBSERVE_TABLE_H
 
@@ -21,6 +21,9 @@ void table_add_count(struct table *table, int64_t count);
 void table_add_bytes(struct table *table, int64_t bytes);
 /* A line between the rows so far and the next one. */
 void table_rule(struct table *table);
+/* No wider than that, as far as it goes: the cells of the widest columns that are not aligned right
+ * are broken into lines. 0: as wide as the cells. */
+void table_fit(struct table *table, uint32_t columns);
 /* Title line bold when `color`. */
 void table_append(struct table *table, bool color, struct buffer *out);
 

@@ -323,7 +323,7 @@ static void test_table_pads_by_width(void **state)
     table_append(table, false, &out);
     assert_string_equal(buffer_string(&out), "name          n  note\n"
                                              "空港  1,234,567  a\\nb\n"
-                                             "x             ?  \n");
+                                             "x             ?\n");
     table_destroy(table);
     buffer_free(&out);
     table_add_text(NULL, "nothing happens");
