@@ -22,7 +22,7 @@ complete -c transhume -n '__fish_seen_subcommand_from migrate resume' -l max-rej
 complete -c transhume -n '__fish_seen_subcommand_from migrate resume' -l fail-fast -d 'Fail at the first rejected record: the same as --max-rejects 0'
 complete -c transhume -n '__fish_seen_subcommand_from init check migrate resume' -l include -x -d 'Only source tables whose name matches (* and ?); may be given several times'
 complete -c transhume -n '__fish_seen_subcommand_from init check migrate resume' -l exclude -x -d 'No source tables whose name matches; may be given several times; wins over --include'
-complete -c transhume -n '__fish_seen_subcommand_from migrate resume' -l rows-per-second -x -d 'Copy no faster than this'
+complete -c transhume -n '__fish_seen_subcommand_from migrate resume' -l rows-per-second -x -d 'Read no more source rows a second than this, those of lists and aggregates included'
 complete -c transhume -n '__fish_seen_subcommand_from migrate resume' -l bytes-per-second -x -d 'Copy no faster than this (10MiB)'
 complete -c transhume -n '__fish_seen_subcommand_from init check migrate resume' -l timeout -x -d 'Longest single wait for a database (30s, 5m)'
 complete -c transhume -n '__fish_seen_subcommand_from migrate resume' -l stall -x -d 'Report a stall when nothing has moved for so long; fail after ten times as long'

@@ -71,7 +71,7 @@ _transhume() {
                 '--fail-fast[Fail at the first rejected record\: the same as --max-rejects 0]' \
                 '*--include=[Only source tables whose name matches (* and ?); may be given several times]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
-                '--rows-per-second=[Copy no faster than this]:N:' \
+                '--rows-per-second=[Read no more source rows a second than this, those of lists and aggregates included]:N:' \
                 '--bytes-per-second=[Copy no faster than this (10MiB)]:BYTES:' \
                 '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
                 '--stall=[Report a stall when nothing has moved for so long; fail after ten times as long]:TIME:' \
@@ -102,7 +102,7 @@ _transhume() {
                 '--fail-fast[Fail at the first rejected record\: the same as --max-rejects 0]' \
                 '*--include=[Only source tables whose name matches (* and ?); may be given several times]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
-                '--rows-per-second=[Copy no faster than this]:N:' \
+                '--rows-per-second=[Read no more source rows a second than this, those of lists and aggregates included]:N:' \
                 '--bytes-per-second=[Copy no faster than this (10MiB)]:BYTES:' \
                 '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
                 '--stall=[Report a stall when nothing has moved for so long; fail after ten times as long]:TIME:' \

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PRINT_BYTES_MAX = 400 };
+enum { PRINT_BYTES_MAX = 400, LIST_ITEMS_SHOWN = 3, ITEM_BYTES_MAX = 160 };
 
 struct showing {
     struct run_session *session;
@@ -31,6 +31,21 @@ static void append_name(struct buffer *out, const char *before, const char *name
     buffer_append_string(out, after);
 }
 
+/* A list of records on lines of their own, the first few. */
+static void print_list(const struct cell *list, struct buffer *out)
+{
+    uint32_t shown = list->length < LIST_ITEMS_SHOWN ? list->length : LIST_ITEMS_SHOWN;
+    buffer_format(out, "%u item%s\n", list->length, list->length == 1 ? "" : "s");
+    for (uint32_t i = 0; i < shown; i++) {
+        buffer_append_string(out, "    - ");
+        value_print(&list->items[i], ITEM_BYTES_MAX, out);
+        buffer_append_byte(out, '\n');
+    }
+    if (shown < list->length) {
+        buffer_format(out, "    - and %u more\n", list->length - shown);
+    }
+}
+
 static enum status show_value(struct showing *showing, const struct cell *cell, bool *is_there,
                               bool first, const char *name, size_t name_length)
 {
@@ -47,6 +62,10 @@ static enum status show_value(struct showing *showing, const struct cell *cell, 
     }
     if (!showing->json) {
         append_name(showing->out, "  ", name, name_length, ": ");
+        if (normal.kind == VALUE_LIST && normal.length > 0) {
+            print_list(&normal, showing->out);
+            return STATUS_OK;
+        }
         value_print(&normal, PRINT_BYTES_MAX, showing->out);
         buffer_append_byte(showing->out, '\n');
         return STATUS_OK;

@@ -107,6 +107,10 @@ void progress_view_take(const struct progress *progress, struct progress_meter *
     view->waiting_ms = until_ms > now_ms ? until_ms - now_ms : 0;
     if (progress_view_has_entities(view)) {
         sum_entities(progress, view);
+        if (view->phase == PROGRESS_DONE) { /* what `where` left out is in the total, too */
+            view->part = 1;
+            view->total = view->total < 0 ? -1 : (int64_t)view->done;
+        }
         measure(meter, now_ms, view);
     }
 }
