@@ -6,6 +6,7 @@
 import glob
 import os
 import re
+import shutil
 import subprocess
 import unittest
 
@@ -46,7 +47,8 @@ class Examples(TestCase):
                 os.symlink(os.path.abspath(program), link)
         os.makedirs(self.path("work"), exist_ok=True)
         if not os.path.lexists(self.path("work", "examples")):
-            os.symlink(os.path.join(ROOT, "examples"), self.path("work", "examples"))
+            shutil.copytree(os.path.join(ROOT, "examples"), self.path("work", "examples"),
+                            ignore=shutil.ignore_patterns(".transhume"))
         environment = dict(os.environ, PATH=self.path("bin") + ":" + os.environ["PATH"])
         result = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", script], text=True,
                                 cwd=self.path("work"), env=environment, stdin=subprocess.DEVNULL,
