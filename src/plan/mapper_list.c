@@ -3,6 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { EMPTY_BATCH_BYTES_MAX = 64 << 10 };
+
+void mapper_drop_empty(struct entity_state *entity)
+{
+    if (entity->out && entity->out->row_count == 0 &&
+        arena_bytes(entity->out->arena) > EMPTY_BATCH_BYTES_MAX) {
+        batch_destroy(entity->out);
+        entity->out = NULL;
+    }
+}
+
 void mapper_lists_begin(struct mapper *mapper)
 {
     for (uint32_t e = 0; e < mapper->entity_count; e++) {
@@ -117,6 +128,7 @@ static void end_page(struct list_state *list)
     list->bytes = 0;
     list->page_too_large = false;
     list->failed = false;
+    mapper_drop_empty(list->entity);
 }
 
 static enum status refuse_large_page(struct mapper *mapper, struct list_state *list,

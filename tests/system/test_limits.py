@@ -173,6 +173,41 @@ tables:
                          [("record-too-large", {"PlaylistId": big})])
         self.assertEqual(len(self.tables()["playlists"]), playlists - 1)
 
+    def test_many_lists_of_records_that_are_not_made(self):
+        """Too large for an item, left out by `when`, or pages without a key: nothing of them piles up."""
+        support.make_sqlite(self.path("lists.db"), """
+            CREATE TABLE C(id INTEGER PRIMARY KEY, void);
+            CREATE TABLE I(id INTEGER PRIMARY KEY, c INT REFERENCES C(id), t TEXT);
+            CREATE INDEX of_c ON I(c);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
+                INSERT INTO C SELECT i, NULL FROM n;
+            WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 4799)
+                INSERT INTO I SELECT i, i / 80 + 1, hex(zeroblob(10000)) FROM n""")
+        lists = "L: { embed: I, order: id, fields: { id: copy, t: copy } }"
+        plans = {"too large": ("from: C\n        fields: { PK: 'C#{id}', %s }" % lists, "", 60),
+                 "left out": ("from: C\n        when: 'N < 80'\n        fields: { PK: 'C#{id}', N: { aggregate: I,"
+                              " value: 'count(*)' }, %s }" % lists, "", 0),
+                 "pages": ("from: C\n        fields: { PK: 'C#{id}', L: { embed: I, order: id, when: '1 = 0',"
+                           " fields: { id: copy, t: copy } } }",
+                           "\n      p: { pages: c.L, size: 10, fields: { PK: '{void}', L: { column: $list } } }", 480)}
+        for number, (name, (entity, more, rejects)) in enumerate(plans.items()):
+            with self.subTest(name):
+                self.write("transhume.yaml", """transhume: 1
+source: sqlite:lists.db
+target: dynamodb-json:out%d
+tables:
+  lists:
+    key: { partition: PK }
+    entities:
+      c:
+        %s%s
+""" % (number, entity, more))
+                self.measured("migrate", "--state", "s%d" % number, code=1 if rejects else 0)
+                count = 0
+                for file in os.listdir(self.path("s%d" % number, "rejects")):
+                    count += len(support.read_lines(self.path("s%d" % number, "rejects", file)))
+                self.assertEqual(count, rejects)
+
     def test_killed_within_the_big_parent(self):
         support.musicshop(self.path("shop.db"), "--big-playlist", BIG // 10)
         arguments = ("--plan", CHINOOK_PLAN, "--state", "s", "--chunk-rows", "1000", "shop.db", "dynamodb-json:out")
