@@ -9,7 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATE_PERIOD_MS = 1000, STATE_BYTES_MAX = 256 << 20 };
+enum {
+    STATE_PERIOD_MS = 1000,
+    STATE_PERIOD_FIRST_MS = 50, /* in the first STATE_FIRST_MS: short runs are looked at too */
+    STATE_FIRST_MS = 2000,
+    STATE_BYTES_MAX = 256 << 20
+};
 
 static const char *const status_names[] = {"not_started", "in_progress", "in_progress", "completed",
                                            "failed"};
@@ -190,7 +195,10 @@ void state_write(struct run *run, enum state_status status)
 void state_tick(struct run *run)
 {
     pthread_mutex_lock(&run->state_mutex);
-    bool due = run->claimed && clock_monotonic_ms() - run->state_written_ms >= STATE_PERIOD_MS;
+    int64_t now_ms = clock_monotonic_ms();
+    bool is_young = now_ms - run->session->progress.started_ms < STATE_FIRST_MS;
+    int64_t period_ms = is_young ? STATE_PERIOD_FIRST_MS : STATE_PERIOD_MS;
+    bool due = run->claimed && now_ms - run->state_written_ms >= period_ms;
     pthread_mutex_unlock(&run->state_mutex);
     if (due) {
         state_write(run, STATE_IN_PROGRESS);

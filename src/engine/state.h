@@ -25,7 +25,7 @@ enum state_status {
 
 /* Writes it now, whole or not at all; a failure is a warning. Any thread. */
 void state_write(struct run *run, enum state_status status);
-/* The same for a run in progress, if the last time is a second ago. */
+/* The same for a run in progress, if the last time is a second ago (at its beginning: less). */
 void state_tick(struct run *run);
 
 #endif
