@@ -255,6 +255,27 @@ class LargeValues(LimitsTestCase):
                                     " AND typeof(c.b) = 'blob'").fetchone(), (2,))
         db.close()
 
+    def test_texts_and_values_before_others(self):
+        """SQLite makes their record in memory: twice the largest value, however many there are, and once if
+        the target pulls them."""
+        size = 24 << 20
+        for kind in ("zeroblob(?)", "printf('%.*c', ?, 'x')"):
+            with self.subTest(kind=kind):
+                db = sqlite3.connect(self.path("big.db"))
+                db.executescript("DROP TABLE IF EXISTS t; CREATE TABLE t(id INTEGER PRIMARY KEY, v, n INTEGER)")
+                db.executemany("INSERT INTO t VALUES (?, %s, 7)" % kind, [(i, size - i) for i in range(5)])
+                db.commit()
+                db.close()
+                for number, (options, times) in enumerate(((("--no-express", "--jobs", "2"), 2), ((), 1))):
+                    copy = "%s%d.db" % (kind[0], number)
+                    self.measured("migrate", "--state", copy + "-state", *options, "big.db", copy,
+                                  bound_kib=(28 << 10) + times * (size >> 10))
+                    db = sqlite3.connect(self.path("big.db"))
+                    db.execute("ATTACH ? AS copy", (self.path(copy),))
+                    self.assertEqual(db.execute("SELECT count(*) FROM t JOIN copy.t c USING (id) WHERE t.v = c.v"
+                                                " AND typeof(t.v) = typeof(c.v) AND c.n = 7").fetchone(), (5,))
+                    db.close()
+
     def test_many_values_of_a_mebibyte(self):
         db = sqlite3.connect(self.path("big.db"))
         db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, b BLOB, t TEXT)")

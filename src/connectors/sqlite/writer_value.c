@@ -337,6 +337,7 @@ static int give_large(struct writer_view *view, const struct writer_column *colu
         sqlite3_result_zeroblob64(context, large->length);
         return SQLITE_OK;
     }
+    sqlite3_result_null(context); /* lets go of the last row's value first */
     char *bytes = sqlite3_malloc64(large->length + 1);
     if (bytes == NULL) {
         sqlite3_result_error_nomem(context);
