@@ -27,7 +27,7 @@ static uint32_t position_of(const struct open_chunk *chunk, uint32_t entity)
 
 /* ---- begin and end */
 
-static void chunk_free(struct open_chunk *chunk)
+void writing_free_chunk(struct open_chunk *chunk)
 {
     for (uint32_t i = 0; i < chunk->original_count; i++) {
         batch_destroy(chunk->originals[i]);
@@ -136,7 +136,7 @@ void writing_abandon_all(struct writing *writing, bool requeue)
         struct open_chunk *next = chunk->next;
         forget(writing, chunk, !requeue);
         copy_requeue(writing->copy, chunk->index, chunk->work);
-        chunk_free(chunk);
+        writing_free_chunk(chunk);
         chunk = next;
     }
 }
@@ -155,7 +155,7 @@ void writing_abandon_last(struct writing *writing)
     writing->open_count--;
     forget(writing, chunk, false);
     copy_requeue(writing->copy, chunk->index, chunk->work);
-    chunk_free(chunk);
+    writing_free_chunk(chunk);
 }
 
 void writing_lost_connection(struct writing *writing)
@@ -335,7 +335,7 @@ static enum status submit(struct writing *writing, struct open_chunk *chunk, str
     }
 }
 
-/* The batch's rows from `first` on, sharing its memory: the original stays until the chunk ends. */
+/* The batch's rows from `first` on, sharing its arena but not its large values. */
 static struct batch *cut(struct batch *original, uint32_t first, uint32_t count)
 {
     struct batch *piece = batch_create_sharing(original, original->shape, original->width, count);
@@ -361,30 +361,37 @@ static struct batch *cut(struct batch *original, uint32_t first, uint32_t count)
     return piece;
 }
 
-/* Takes the batch over. */
-static enum status submit_in_pieces(struct writing *writing, struct open_chunk *chunk,
-                                    struct batch *batch, uint32_t rows_max, struct error *error)
+/* Its large values are released with it: it stays until the chunk ends. */
+static enum status keep_original(struct open_chunk *chunk, struct batch *batch, struct error *error)
 {
     struct batch **originals =
         reallocarray(chunk->originals, chunk->original_count + 1u, sizeof(struct batch *));
     if (originals == NULL) {
-        batch_destroy(batch);
         return error_set(error, ERROR_MEMORY, NULL, "no memory to cut a batch");
     }
     chunk->originals = originals;
     originals[chunk->original_count++] = batch;
-    for (uint32_t first = 0; first < batch->row_count; first += rows_max) {
+    return STATUS_OK;
+}
+
+/* Takes the batch over. */
+static enum status submit_in_pieces(struct writing *writing, struct open_chunk *chunk,
+                                    struct batch *batch, uint32_t rows_max, struct error *error)
+{
+    bool keep = batch->large_values != NULL;
+    enum status status = keep ? keep_original(chunk, batch, error) : STATUS_OK;
+    keep = keep && status == STATUS_OK;
+    for (uint32_t first = 0; first < batch->row_count && status == STATUS_OK; first += rows_max) {
         uint32_t left = batch->row_count - first;
         struct batch *piece = cut(batch, first, left < rows_max ? left : rows_max);
-        if (piece == NULL) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory to cut a batch");
-        }
-        enum status status = submit(writing, chunk, piece, error);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        status = piece != NULL
+                     ? submit(writing, chunk, piece, error)
+                     : error_set(error, ERROR_MEMORY, NULL, "no memory to cut a batch");
     }
-    return STATUS_OK;
+    if (!keep) {
+        batch_destroy(batch);
+    }
+    return status;
 }
 
 static enum status feed_batches(struct writing *writing, struct open_chunk *chunk,

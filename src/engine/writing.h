@@ -21,7 +21,7 @@ struct open_chunk {
     uint32_t under_way;    /* batches whose result is still to come */
     struct tally *tallies; /* by position in stream->entities */
     struct reject_file rejects;
-    struct batch **originals; /* of batches that were cut: they own what the pieces point to */
+    struct batch **originals; /* of batches that were cut: they hold the pieces' large values */
     uint32_t original_count;
     int64_t began_ms;
     char *mark_text; /* of the commit that is being tried */
@@ -56,6 +56,8 @@ enum status writing_settle(struct writing *writing, struct batch_result *result,
 enum status writing_poll(struct writing *writing, int64_t timeout_ms, struct error *error) MUST_USE;
 /* Rejects to disk, done mark, commit of the first chunk; then it is closed. */
 enum status writing_commit(struct writing *writing, struct error *error) MUST_USE;
+/* Frees a chunk that is in no list any more. */
+void writing_free_chunk(struct open_chunk *chunk);
 /* The first chunk turned out to be committed after all. */
 void writing_close_committed(struct writing *writing);
 /* Gives all open chunks up: the target forgets them, and with `requeue` they go back to the

@@ -70,13 +70,7 @@ void writing_close_committed(struct writing *writing)
               chunk->stream->name, clock_monotonic_ms() - chunk->began_ms);
     reject_file_close(&chunk->rejects, true);
     copy_done(writing->copy, chunk->index, chunk->work, chunk->tallies);
-    for (uint32_t i = 0; i < chunk->original_count; i++) {
-        batch_destroy(chunk->originals[i]);
-    }
-    free(chunk->originals);
-    free(chunk->tallies);
-    free(chunk->mark_text);
-    free(chunk);
+    writing_free_chunk(chunk);
 }
 
 enum status writing_commit(struct writing *writing, struct error *error)

@@ -16,12 +16,13 @@ BIG = 1000000 if support.SOAK else 200000
 
 
 class LimitsTestCase(refusals.TestCase):
-    def measured(self, *arguments, code=0, bound_kib=BOUND_KIB, time_limit=240):
+    def measured(self, *arguments, code=0, bound_kib=BOUND_KIB, time_limit=240, env=None):
         """Runs the program and checks the most memory it ever held."""
         report = self.path("measure.json")
         result = subprocess.run([os.path.join(support.BUILD, "measure"), report, support.PROGRAM,
                                  *map(str, arguments)], cwd=self.folder, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, timeout=time_limit * support.PATIENCE)
+                                stderr=subprocess.PIPE, timeout=time_limit * support.PATIENCE,
+                                env={**os.environ, **(env or {})})
         with open(report, encoding="ascii") as file:
             figures = json.load(file)
         os.unlink(report)
@@ -207,6 +208,31 @@ tables:
                 for file in os.listdir(self.path("s%d" % number, "rejects")):
                     count += len(support.read_lines(self.path("s%d" % number, "rejects", file)))
                 self.assertEqual(count, rejects)
+
+    def test_batches_that_are_cut_for_the_target(self):
+        """The toy takes 500 records at once; what was cut for it must not stay until the chunk's end."""
+        rows = 150000
+        support.make_sqlite(self.path("lists.db"), """
+            CREATE TABLE C(id INTEGER PRIMARY KEY);
+            CREATE TABLE I(id INTEGER PRIMARY KEY, c INT REFERENCES C(id), t TEXT);
+            CREATE INDEX of_c ON I(c);
+            INSERT INTO C VALUES (1);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+                INSERT INTO I SELECT i, 1, hex(zeroblob(150)) FROM n""" % rows)
+        self.write("transhume.yaml", """transhume: 1
+source: sqlite:lists.db
+target: toy:out
+options: { batch_bytes: 1MiB, batch_rows: 500 }
+tables:
+  lists:
+    key: [PK]
+    entities:
+      c: { from: C, fields: { PK: 'C#{id}', L: { embed: I, order: id, when: '1 = 0', fields: { t: copy } } } }
+      p: { pages: c.L, size: 1, fields: { PK: 'P#{id}#{$page}', L: { column: $list } } }
+""")
+        self.measured("migrate", env={"TRANSHUME_MODULES": os.path.join(support.BUILD, "toy.so")})
+        with open(self.path(".transhume", "state.json"), encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["records_migrated"], rows + 1)
 
     def test_killed_within_the_big_parent(self):
         support.musicshop(self.path("shop.db"), "--big-playlist", BIG // 10)
