@@ -76,7 +76,7 @@ static void exhaust(scenario *run, int must_fail_once)
     struct error error;
     int failures = 0;
     if (!IS_ARMED_AT_ALL) {
-        printf("allocations can't be made to fail under a sanitizer\n");
+        print_message("allocations can't be made to fail under a sanitizer\n");
         skip();
     }
     for (long limit = 0; limit < 100000; limit++) {
