@@ -538,7 +538,8 @@ static void reject_files_are_vouched_for(void **state)
 
     snprintf(path, sizeof(path), "%s/4-1.jsonl", folder);
     assert_int_equal(file_write_atomic(path, "x\n", 2, NULL, &error), STATUS_OK);
-    assert_int_equal(rejects_sweep(folder, vouch_for_one, "3-2.jsonl", &error), STATUS_OK);
+    char vouched_name[] = "3-2.jsonl";
+    assert_int_equal(rejects_sweep(folder, vouch_for_one, vouched_name, &error), STATUS_OK);
     assert_false(file_exists(path));
 
     snprintf(path, sizeof(path), "%s/3-2.jsonl", folder);
