@@ -54,6 +54,9 @@ bool retry_wait(struct retry *retry, struct error *error)
         return false;
     }
     int64_t now = clock_monotonic_ms();
+    if (retry->give_up_ms > 0 && now - retry->waited_ms > retry->patience_ms) {
+        retry_reset(retry);
+    }
     if (retry->give_up_ms == 0) {
         retry->give_up_ms = now + retry->patience_ms;
     }
@@ -74,6 +77,7 @@ bool retry_wait(struct retry *retry, struct error *error)
         atomic_store(retry->throttled_until_ms, now + delay);
     }
     bool waited = sleep_until(retry, now + delay);
+    retry->waited_ms = clock_monotonic_ms();
     if (retry->throttled_until_ms != NULL) {
         atomic_store(retry->throttled_until_ms, 0);
     }

@@ -11,8 +11,9 @@ enum { RETRY_BASE_MS = 50, RETRY_DELAY_MAX_MS = 20000, RETRY_SLICE_MS = 50 };
 
 /* One thing that is tried again and again; belongs to one thread. */
 struct retry {
-    int64_t patience_ms; /* from the first failure to giving up */
+    int64_t patience_ms; /* from the first failure of a row to giving up */
     int64_t give_up_ms;  /* monotonic; 0: no failure yet */
+    int64_t waited_ms;   /* monotonic: when the last wait ended */
     uint32_t failures;
     const _Atomic bool *cancelled;       /* may be NULL: ends a wait early */
     _Atomic int64_t *throttled_until_ms; /* may be NULL: shown while waiting */
@@ -20,7 +21,8 @@ struct retry {
 };
 
 void retry_init(struct retry *retry, int64_t patience_ms);
-/* After a success: the next failure starts a new deadline. */
+/* After a success: the next failure starts a new deadline. So does one that comes so late that what
+ * was tried must have worked for longer than the patience in between. */
 void retry_reset(struct retry *retry);
 
 /*

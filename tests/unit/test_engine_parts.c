@@ -1,5 +1,6 @@
 /* The engine's parts without threads: options, waiting, ledger texts, typed JSON, reject files,
  * state folder. */
+#include "base/clock.h"
 #include "base/file.h"
 #include "engine/ledger.h"
 #include "engine/mended_line.h"
@@ -142,6 +143,23 @@ static void patience_ends(void **state)
     assert_false(retry_wait(&retry, &error));
     atomic_store(&cancelled, false);
     error_set(&error, ERROR_TARGET_WRITE, "target", "for good");
+    assert_false(retry_wait(&retry, &error));
+}
+
+static void a_late_failure_is_a_new_one(void **state)
+{
+    (void)state;
+    struct retry retry;
+    struct error error;
+    retry_init(&retry, 30);
+    error_set(&error, ERROR_TARGET_THROTTLED, "target", "slow down");
+    error.retry_after_ms = 1;
+    for (int i = 0; i < 3; i++) {
+        assert_true(retry_wait(&retry, &error));
+        assert_int_equal(retry.failures, 1);
+        clock_sleep_ms(40); /* it works for longer than the patience */
+    }
+    error.retry_after_ms = 60; /* longer than all of the patience */
     assert_false(retry_wait(&retry, &error));
 }
 
@@ -746,6 +764,7 @@ int main(void)
         cmocka_unit_test(wrong_options_are_named),
         cmocka_unit_test(delays_double_up_to_a_cap),
         cmocka_unit_test(patience_ends),
+        cmocka_unit_test(a_late_failure_is_a_new_one),
         cmocka_unit_test(buckets_fill_by_the_clock),
         cmocka_unit_test(headers_come_back),
         cmocka_unit_test(statuses_come_back),
