@@ -163,7 +163,7 @@ static enum status read_member(struct json_reader *reader, struct arena *arena, 
     if (json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return to != NULL ? typed_json_read(reader, token, arena, to, error)
+    return to != NULL ? typed_json_read_fields(reader, token, arena, to, error)
                       : json_reader_skip(reader, token, error);
 }
 

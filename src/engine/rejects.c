@@ -33,7 +33,8 @@ static enum status append_key(const struct reject *reject, struct buffer *line, 
 {
     if (reject->key_count == 1 && reject->key_positions == NULL &&
         reject->key[0].kind == VALUE_MAP) {
-        return typed_json_append(reject->key, line, error); /* a mended record's: names and all */
+        return typed_json_append_fields(reject->key, line,
+                                        error); /* a mended record's: names and all */
     }
     buffer_append_byte(line, '{');
     for (uint32_t i = 0; i < reject->key_count; i++) {
@@ -61,7 +62,7 @@ static enum status append_record(const struct reject *reject, struct buffer *lin
         return typed_json_append_record(reject->shape, reject->cells, line, error);
     }
     if (reject->record != NULL) {
-        return typed_json_append(reject->record, line, error);
+        return typed_json_append_fields(reject->record, line, error);
     }
     buffer_append_string(line, "null");
     return STATUS_OK;

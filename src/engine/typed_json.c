@@ -82,12 +82,9 @@ static bool is_plain_key(const struct cell *key)
     return key->kind == VALUE_TEXT && (key->length == 0 || key->text[0] != '$');
 }
 
-static enum status append_map(const struct cell *cell, struct buffer *out, struct error *error)
+static enum status append_pairs(const struct cell *cell, bool plain, struct buffer *out,
+                                struct error *error)
 {
-    bool plain = true;
-    for (uint32_t i = 0; i < cell->length; i++) {
-        plain = plain && is_plain_key(&cell->items[2 * (size_t)i]);
-    }
     buffer_append_string(out, plain ? "{" : "{\"$map\":[");
     bool first = true;
     for (uint32_t i = 0; i < cell->length; i++) {
@@ -109,6 +106,15 @@ static enum status append_map(const struct cell *cell, struct buffer *out, struc
     }
     buffer_append_string(out, plain ? "}" : "]}");
     return STATUS_OK;
+}
+
+static enum status append_map(const struct cell *cell, struct buffer *out, struct error *error)
+{
+    bool plain = true;
+    for (uint32_t i = 0; i < cell->length; i++) {
+        plain = plain && is_plain_key(&cell->items[2 * (size_t)i]);
+    }
+    return append_pairs(cell, plain, out, error);
 }
 
 static void append_wrapped(const char *name, const struct cell *cell, struct buffer *out)
@@ -211,6 +217,18 @@ enum status typed_json_append(const struct cell *cell, struct buffer *out, struc
     }
     return out->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a rejected record")
                        : STATUS_OK;
+}
+
+enum status typed_json_append_fields(const struct cell *map, struct buffer *out,
+                                     struct error *error)
+{
+    for (uint32_t i = 0; map->kind == VALUE_MAP && i < map->length; i++) {
+        if (map->items[2 * (size_t)i].kind != VALUE_TEXT) {
+            return typed_json_append(map, out, error);
+        }
+    }
+    return map->kind == VALUE_MAP ? append_pairs(map, true, out, error)
+                                  : typed_json_append(map, out, error);
 }
 
 enum status typed_json_append_record(const struct shape *shape, const struct cell *cells,

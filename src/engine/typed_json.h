@@ -27,7 +27,10 @@
  */
 enum status typed_json_append(const struct cell *cell, struct buffer *out,
                               struct error *error) MUST_USE;
-/* A record as one object; MISSING fields are left out. */
+/* A MAP whose text keys are names of fields, that may begin with $: an object of these names. */
+enum status typed_json_append_fields(const struct cell *map, struct buffer *out,
+                                     struct error *error) MUST_USE;
+/* The same of a record's cells; MISSING fields are left out. */
 enum status typed_json_append_record(const struct shape *shape, const struct cell *cells,
                                      struct buffer *out, struct error *error) MUST_USE;
 
@@ -35,5 +38,10 @@ enum status typed_json_append_record(const struct shape *shape, const struct cel
  * ERROR_REJECT_UNREADABLE says what is wrong. */
 enum status typed_json_read(struct json_reader *reader, enum json_token token, struct arena *arena,
                             struct cell *cell, struct error *error) MUST_USE;
+
+/* What the two above wrote, as a MAP. */
+enum status typed_json_read_fields(struct json_reader *reader, enum json_token token,
+                                   struct arena *arena, struct cell *cell,
+                                   struct error *error) MUST_USE;
 
 #endif

@@ -289,8 +289,9 @@ static enum status read_wrapped(struct json_reader *reader, struct arena *arena,
                : unreadable(error, "an object with a $ name has one member");
 }
 
-static enum status read_object(struct json_reader *reader, struct arena *arena, struct cell *cell,
-                               struct error *error)
+/* `fields`: names that begin with $ are names like others. */
+static enum status read_object(struct json_reader *reader, bool fields, struct arena *arena,
+                               struct cell *cell, struct error *error)
 {
     struct cell_list list = {0};
     for (;;) {
@@ -303,7 +304,7 @@ static enum status read_object(struct json_reader *reader, struct arena *arena, 
             *cell = cell_items(VALUE_MAP, list.cells, list.count / 2);
             return STATUS_OK;
         }
-        if (reader->length > 0 && reader->text[0] == '$') {
+        if (!fields && reader->length > 0 && reader->text[0] == '$') {
             return list.count == 0 ? read_wrapped(reader, arena, cell, error)
                                    : unreadable(error, "a $ name stands beside other members");
         }
@@ -336,8 +337,15 @@ enum status typed_json_read(struct json_reader *reader, enum json_token token, s
     case JSON_TOKEN_ARRAY_BEGIN:
         return read_list(reader, VALUE_LIST, arena, cell, error);
     case JSON_TOKEN_OBJECT_BEGIN:
-        return read_object(reader, arena, cell, error);
+        return read_object(reader, false, arena, cell, error);
     default:
         return unreadable(error, "a value was expected");
     }
+}
+
+enum status typed_json_read_fields(struct json_reader *reader, enum json_token token,
+                                   struct arena *arena, struct cell *cell, struct error *error)
+{
+    return token == JSON_TOKEN_OBJECT_BEGIN ? read_object(reader, true, arena, cell, error)
+                                            : typed_json_read(reader, token, arena, cell, error);
 }

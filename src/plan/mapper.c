@@ -298,16 +298,26 @@ static void fill_slots(struct mapper *mapper, const struct cell *document)
     }
 }
 
-/* A record whose bytes the source could not make sense of. */
+/* A record whose bytes the source could not make sense of: kept as it gave them. */
 static enum status refuse_unreadable(struct making *making, const struct cell *cell,
                                      struct error *error)
 {
+    struct mapper *mapper = making->mapper;
     struct error reason;
-    (void)cell;
     error_set(&reason, ERROR_REJECT_UNREADABLE, NULL,
               "the source's bytes for this record can't be understood");
     making->entity->counts->made++;
-    return mapper_refuse(making, &reason, NULL, error);
+    if (mapper_refuse(making, &reason, NULL, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    static const char name[] = "unreadable";
+    struct cell *pair = arena_allocate(mapper->reject_arena, 2 * sizeof *pair);
+    if (!pair || value_copy(cell, mapper->reject_arena, &pair[1]) != STATUS_OK) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a reject");
+    }
+    pair[0] = cell_text(name, sizeof name - 1);
+    mapper->rejects[mapper->reject_count - 1].record = cell_items(VALUE_MAP, pair, 1);
+    return STATUS_OK;
 }
 
 static enum status map_row(struct mapper *mapper, struct entity_state *entity,
@@ -437,7 +447,6 @@ enum status mapper_end(struct mapper *mapper, struct error *error)
         if (status == STATUS_OK && admitted) {
             status = mapper_record(&making, error);
         }
-        mapper_drop_empty(entity);
     }
     mapper->inside = false;
     return status;

@@ -89,6 +89,15 @@ static enum status grow_rejects(struct mapper *mapper, struct error *error)
     return STATUS_OK;
 }
 
+/* A part of the source key: as the source names the record, else among its columns. */
+static const struct cell *key_part(const struct making *making, uint32_t part)
+{
+    const struct record_envelope *envelope = making->envelope;
+    return envelope != NULL && envelope->source_key_count > part
+               ? &envelope->source_key[part]
+               : &making->parent[making->mapper->shared->key_columns[part]];
+}
+
 enum status mapper_refuse(struct making *making, const struct error *reason,
                           const struct cell *cells, struct error *error)
 {
@@ -104,8 +113,8 @@ enum status mapper_refuse(struct making *making, const struct error *reason,
     *reject = (struct mapper_reject){.entity = making->entity->entity->number, .code = code};
     status = reject_map(making, cells, &reject->record, error);
     const struct record_envelope *envelope = making->envelope;
-    bool named = envelope != NULL && envelope->source_key_count > 0;
-    uint32_t keys = named ? envelope->source_key_count : key_count(mapper);
+    uint32_t keys = envelope != NULL && envelope->source_key_count > 0 ? envelope->source_key_count
+                                                                       : key_count(mapper);
     struct cell *key = arena_allocate(mapper->reject_arena, ((size_t)keys + 1) * sizeof *key);
     reject->reason = arena_copy_string(mapper->reject_arena, text);
     if (status != STATUS_OK || !key || !reject->reason) {
@@ -113,9 +122,7 @@ enum status mapper_refuse(struct making *making, const struct error *reason,
                                    : status;
     }
     for (uint32_t i = 0; i < keys; i++) {
-        const struct cell *part =
-            named ? &envelope->source_key[i] : &making->parent[mapper->shared->key_columns[i]];
-        key[i] = kept_for_reject(mapper, part);
+        key[i] = kept_for_reject(mapper, key_part(making, i));
     }
     reject->source_key = key;
     reject->source_key_count = keys;
@@ -267,8 +274,7 @@ static enum status fill_row(struct making *making, struct cell *cells, struct er
     }
     uint32_t width = own_width(making->entity);
     for (uint32_t i = 0; i < key_count(mapper) && status == STATUS_OK; i++) {
-        status = mapper_keep(making, &making->parent[mapper->shared->key_columns[i]],
-                             &cells[width + i], error);
+        status = mapper_keep(making, key_part(making, i), &cells[width + i], error);
     }
     return status;
 }

@@ -511,6 +511,85 @@ def add_tests():
 
 add_tests()
 
+
+class Documents(support.TestCase):
+    """Records without fixed fields: as they are, through a plan, and mended."""
+
+    ITEMS = [{"id": {"N": "1"}, "v": {"S": "x"}, "l": {"L": [{"N": "1.50"}, {"NULL": True}]}},
+             {"id": {"N": "2"}, "w": {"M": {"a": {"BOOL": False}}}}, {"v": {"S": "no id"}}]
+    PLAN = """transhume: 1
+source: dynamodb-json:in
+target: dynamodb-json:out
+tables:
+  things:
+    key: { partition: id }
+    from: things
+    fields: { "*": copy, v: { column: v, default: none } }
+"""
+
+    def setUp(self):
+        super().setUp()
+        os.makedirs(self.path("in", "things"))
+        with open(self.path("in", "things", "data-1.json"), "w", encoding="utf-8") as file:
+            file.writelines(json.dumps({"Item": item}) + "\n" for item in self.ITEMS)
+            file.write("no item\n")
+
+    def rejects(self, folder=".transhume"):
+        lines = []
+        for name in sorted(os.listdir(self.path(folder, "rejects"))):
+            with open(self.path(folder, "rejects", name), encoding="utf-8") as file:
+                lines += map(json.loads, file)
+        return lines
+
+    def test_mended_documents_are_loaded(self):
+        self.write("transhume.yaml", self.PLAN)
+        self.run_program("migrate", code=1)
+        null, unreadable = sorted(self.rejects(), key=lambda reject: reject["code"])
+        self.assertEqual((null["code"], null["record"]), ("key-null", {"v": "no id"}))
+        self.assertEqual(unreadable["key"], {"$file": "data-1.json", "$byte": os.path.getsize(
+            self.path("in", "things", "data-1.json")) - len("no item\n")})
+        self.assertIn("unreadable", unreadable["record"])
+        null["record"]["id"] = 3
+        self.write("mended.jsonl", json.dumps(null) + "\n")
+        self.run_program("migrate", "--rejects", "mended.jsonl")
+        items = support.items_by_key(support.read_dynamodb_json(self.path("out"))["things"], "id")
+        self.assertEqual(items, {
+            ("1",): {"id": {"N": "1"}, "l": {"L": [{"N": "1.5"}, {"NULL": True}]}, "v": {"S": "x"}},
+            ("2",): {"id": {"N": "2"}, "w": {"M": {"a": {"BOOL": False}}}, "v": {"S": "none"}},
+            ("3",): {"id": {"N": "3"}, "v": {"S": "no id"}}})
+
+    def test_there_and_back_through_another_store(self):
+        toy = {"TRANSHUME_MODULES": os.path.join(support.BUILD, "toy.so")}
+        with open(self.path("in", "things", "data-1.json"), "w", encoding="utf-8") as file:
+            file.writelines(json.dumps({"Item": item}) + "\n" for item in self.ITEMS[:2])
+        self.write("transhume.yaml", self.PLAN.replace("dynamodb-json:out", "toy:between"))
+        self.run_program("migrate", env=toy)
+        self.run_program("migrate", "toy:between", "dynamodb-json:out", "--state", "second", env=toy)
+        items = support.items_by_key(support.read_dynamodb_json(self.path("out"))["things"], "id")
+        self.assertEqual({key: sorted(item) for key, item in items.items()},
+                         {("1",): ["id", "l", "v"], ("2",): ["id", "v", "w"]})
+
+    def test_into_tables_by_name(self):
+        result = self.run_program("migrate", "dynamodb-json:in", "copy.db", code=2)
+        self.assertRegex(result.err, "records of things have no fixed columns.*init")
+        self.assertFalse(os.path.exists(self.path("copy.db")))
+        self.run_program("init", "dynamodb-json:in", "copy.db", "-o", "begun.yaml")
+        self.run_program("check", "--plan", "begun.yaml")
+        self.write("transhume.yaml", """transhume: 1
+source: dynamodb-json:in
+target: sqlite:copy.db
+tables:
+  things:
+    key: [id]
+    from: things
+    fields: { id: { column: id, cast: int64 }, v: { column: v, cast: text }, l: { column: l, cast: json } }
+""")
+        self.run_program("migrate", code=1)
+        self.assertEqual([(row["id"], row["v"], row["l"]) for row in sqlite_records(self.path("copy.db"), "things")],
+                         [(1, "x", [decimal.Decimal("1.50"), None]), (2, None, None)])
+        self.assertEqual(sorted(reject["code"] for reject in self.rejects()), ["key-null", "unreadable"])
+
+
 # Counts how often a statement begins to run over the source, and writes it down at the end.
 COUNTER = """
 #define _GNU_SOURCE

@@ -314,6 +314,18 @@ static void the_time_of_day_is_a_fault(void **state)
     }
 }
 
+/* What an expression gives is not known before: a target that learns it from the records may. */
+static void keys_of_unknown_kind_are_left_to_the_target(void **state)
+{
+    (void)state;
+    plan_test_expect(&shop,
+                     plan_test_tables(&shop, "  t: { key: { partition: X }, from: Artist, "
+                                             "fields: { X: { sql: \"ArtistId + 1\" } } }\n"));
+    assert_int_equal(shop.plan->tables[0].target.column_count, 1);
+    assert_int_equal(shop.plan->tables[0].target.columns[0].type.kind, VALUE_MISSING);
+    assert_true(shop.plan->tables[0].target.columns[0].type.dynamic);
+}
+
 static void widened_fields_are_told(void **state)
 {
     (void)state;
@@ -379,6 +391,7 @@ int main(void)
         WITH_SHOP(expressions_can_not_do_harm),
         WITH_SHOP(texts_without_end_are_rejected),
         WITH_SHOP(the_time_of_day_is_a_fault),
+        WITH_SHOP(keys_of_unknown_kind_are_left_to_the_target),
         WITH_SHOP(widened_fields_are_told),
         cmocka_unit_test(proposals_are_plans),
     };

@@ -171,6 +171,9 @@ static void check_key_field(const struct shape *shape, const struct dynamodb_key
             continue;
         }
         char letter = dynamodb_item_letter(field->type.kind);
+        if (field->type.kind == VALUE_MISSING) {
+            return; /* its records will tell */
+        }
         if (letter == 0) {
             buffer_format(out,
                           "key attribute \"%s\" of %s is a %s: a key is text, a number or bytes\n",
