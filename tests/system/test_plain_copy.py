@@ -123,6 +123,47 @@ class PlainCopy(support.TestCase):
                 db.close()
             self.assertEqual(*rows)
 
+    def test_tables_without_an_integer_key_are_pulled_too(self):
+        source = self.make("""
+            CREATE TABLE keyless(v);
+            CREATE TABLE pair(a TEXT, b, PRIMARY KEY (a, b));
+            CREATE TABLE hides(v, rowid TEXT);
+            CREATE TABLE hides_all(rowid, oid, _rowid_);
+            INSERT INTO keyless(rowid, v) VALUES (5, 'x'), (7, NULL), (90, 'z');
+            INSERT INTO pair(rowid, a, b) VALUES (-3, 'a', 1), (4, NULL, 1), (6, NULL, 1);
+            INSERT INTO hides(oid, v, rowid) VALUES (10, 'x', 'no'), (20, 'y', NULL);
+            INSERT INTO hides_all VALUES (1, 2, 3);""")
+
+        def pulled(source, copy):
+            for sql in ("SELECT rowid, * FROM keyless", "SELECT rowid, * FROM pair", "SELECT oid, * FROM hides"):
+                self.assertEqual(*(support.open_sqlite(path).execute(sql + " ORDER BY 1").fetchall()
+                                   for path in (source, copy)))
+        self.copies(source, ways=[(), ("--chunk-rows", "2")], same=pulled)
+        for number in (0, 1):
+            with open(self.path("state%d" % number, "transhume.log")) as log:
+                self.assertNotIn("general path", log.read())
+
+    def copied_into(self, name, there, script):
+        """A plain copy into an empty table that was there: what the program said, and the rows."""
+        source = self.make(script, name=name + "-from.db")
+        target = self.make(there, name=name + "-to.db")
+        result = self.run_program("migrate", "--state", self.path("state-" + name), source, target, code=1)
+        return result.err, support.open_sqlite(target).execute("SELECT *, typeof(v) FROM t").fetchall()
+
+    def test_a_table_that_was_there_with_other_types(self):
+        # STRICT's ANY keeps a text that looks like a number, the same word elsewhere does not
+        said, rows = self.copied_into("any", "CREATE TABLE t(id INTEGER PRIMARY KEY, v ANY);",
+                                      "CREATE TABLE t(id INTEGER PRIMARY KEY, v ANY) STRICT;"
+                                      "INSERT INTO t VALUES (1, '007'), (2, '1e3'), (3, 12), (4, 'x');")
+        self.assertEqual(rows, [(3, 12, b"integer"), (4, b"x", b"text")])
+        self.assertIn("2 records were rejected", said)
+        # a row that SQLite would number by itself
+        said, rows = self.copied_into("null", "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);",
+                                      "CREATE TABLE t(id INT PRIMARY KEY, v TEXT);"
+                                      "INSERT INTO t VALUES (NULL, 'x'), (7, 'y');")
+        self.assertEqual(rows, [(7, b"y", b"text")])
+        self.assertIn("1 record was rejected", said)
+
     def test_sparse_and_clustered_rowids(self):
         ids = [i * 1000003 for i in range(50)] + [7 + i for i in range(50)] + [2 ** 60 + i for i in range(20)]
         self.copied("CREATE TABLE t(id INTEGER PRIMARY KEY, v);",

@@ -44,26 +44,51 @@ static enum status attach(struct writer *writer, struct sqlite_database *source)
     return status;
 }
 
-/* A table that was there may have other types, and SQLite would convert to them without a word. */
-static bool values_stay(const struct writer_table *table)
+static char affinity_letter(const struct sqlite_target_column *column)
+{
+    static const char letters[] = {[SQLITE_AFFINITY_NONE] = 'B',
+                                   [SQLITE_AFFINITY_TEXT] = 'T',
+                                   [SQLITE_AFFINITY_NUMERIC] = 'N',
+                                   [SQLITE_AFFINITY_INTEGER] = 'I',
+                                   [SQLITE_AFFINITY_REAL] = 'R'};
+    return letters[column->affinity];
+}
+
+/* A table that was there may have other types, and SQLite would convert to them, or number a row
+ * itself, without a word. */
+static enum status values_stay(const struct writer_table *table, struct sqlite_database *database,
+                               bool *stay, struct error *error)
 {
     const struct schema_table *source = table->plan->same_engine;
+    const struct catalog *catalog = NULL;
 
+    *stay = false;
     if (source == NULL || table->facts.has_triggers || table->facts.is_view ||
         table->facts.is_virtual ||
         (table->existing != EXISTING_REFUSE && table->existing != EXISTING_APPEND)) {
-        return false;
+        return STATUS_OK;
     }
-    for (uint32_t i = 0; i < source->column_count; i++) {
-        const struct schema_column *from = &source->columns[i];
+    if (catalog_get(database, &catalog, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct catalog_table *read = catalog_find(catalog, source->name);
+    *stay = read != NULL;
+    for (uint32_t i = 0; *stay && i < source->column_count; i++) {
         const struct sqlite_target_column *to =
-            sqlite_target_find_column(&table->facts, from->name);
-        if (to == NULL ||
-            sqlite_affinity_of(from->type.native) != sqlite_affinity_of(to->declared_type)) {
-            return false;
-        }
+            sqlite_target_find_column(&table->facts, source->columns[i].name);
+        int32_t from = catalog_find_column(read, source->columns[i].name);
+        *stay = to != NULL && from >= 0 &&
+                read->columns[from].read.affinity == affinity_letter(to) &&
+                (!to->row_key || from == read->rowid_column);
     }
-    return true;
+    return STATUS_OK;
+}
+
+/* A plan asks for the rowid too where nothing else names a record in its reject. */
+static bool is_hidden_row_key(const struct schema_table *source, const char *name)
+{
+    return source->row_key != NULL && !source->row_key_stable &&
+           sqlite_same_name(source->row_key, name);
 }
 
 /* The request without generated columns, and with the rowid where that is all that names a row. */
@@ -83,13 +108,20 @@ static enum status adapt_request(struct writer *writer, const struct writer_tabl
         columns[count++] = (struct read_column){.join = -1, .name = source->row_key};
     }
     for (uint32_t i = 0; i < request->column_count; i++) {
+        const struct read_column *column = &request->columns[i];
+        if (column->join != -1 || column->presence) {
+            return STATUS_AGAIN;
+        }
+        if (is_hidden_row_key(source, column->name)) {
+            continue;
+        }
         const struct sqlite_target_column *to =
-            sqlite_target_find_column(&table->facts, request->columns[i].name);
-        if (to == NULL || request->columns[i].join != -1 || request->columns[i].presence) {
+            sqlite_target_find_column(&table->facts, column->name);
+        if (to == NULL) {
             return STATUS_AGAIN;
         }
         if (!to->generated) {
-            columns[count++] = request->columns[i];
+            columns[count++] = *column;
         }
     }
     *adapted = *request;
@@ -244,8 +276,10 @@ enum status sqlite_express_chunk(struct writer *writer, struct database *databas
     }
     struct writer_table *table = &writer->tables[number];
     if (!table->express_ready) {
+        if (values_stay(table, source, &table->express_allowed, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
         table->express_ready = true;
-        table->express_allowed = values_stay(table);
     }
     if (!table->express_allowed || (writer->attached != NULL && writer->attached != database)) {
         goto out;
