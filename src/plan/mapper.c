@@ -447,6 +447,7 @@ enum status mapper_end(struct mapper *mapper, struct error *error)
         if (status == STATUS_OK && admitted) {
             status = mapper_record(&making, error);
         }
+        mapper_drop_empty(entity);
     }
     mapper->inside = false;
     return status;
