@@ -19,6 +19,7 @@ struct resume {
     struct ledger_header header; /* as the run began */
     struct ledger_mark *marks;   /* parsed, one a done chunk */
     uint64_t mark_count;
+    bool was_told; /* the run is over, and the state folder says so: its end was told */
 };
 
 /* ---- which run */
@@ -58,7 +59,9 @@ static enum status find_run(struct resume *resume, struct error *error)
     }
     bool is_finished = status == STATUS_OK;
     status = target->connector->ledger->load(target, NULL, run->arena, &resume->ledger, error);
-    if (status == STATUS_OK && is_finished && strcmp(local.id, resume->ledger->id) != 0) {
+    resume->was_told =
+        status == STATUS_OK && is_finished && strcmp(local.id, resume->ledger->id) == 0;
+    if (status == STATUS_OK && is_finished && !resume->was_told) {
         log_close_file();
         if (state_folder_retire(&run->folder, local.id, error) != STATUS_OK ||
             log_open_file(run->folder.log_file, LOG_DEBUG, error) != STATUS_OK) {
@@ -402,19 +405,17 @@ static enum status take_snapshot(struct resume *resume, bool *changed, struct er
 
 /* ---- all of it */
 
+/* Nothing is left to do; but rejects and a mixed snapshot are told to whom nobody told them. */
 static enum status finish_completed(struct resume *resume, struct error *error)
 {
     struct run *run = resume->run;
     sum_marks(resume);
-    if (settle_apply(run, error) != STATUS_OK ||
-        run_write_local(run, true, true, error) != STATUS_OK) {
+    if (settle_apply(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     run_show_totals(run);
     run->state_ready = true;
-    state_write(run, STATE_COMPLETED);
-    state_folder_clean(&run->folder);
-    run->was_finished = true;
+    run->was_finished = resume->was_told;
     return STATUS_OK;
 }
 

@@ -414,7 +414,7 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
         }
     }
     tell_ledger(run, status, error);
-    if (run->state_ready && !run->was_finished) {
+    if (run->state_ready) {
         status = end_local(run, status, error);
     }
     fill_result(run, status, result);

@@ -108,14 +108,13 @@ struct run_result {
  */
 enum status run_migrate(struct run_session *session, struct run_result *result,
                         struct error *error) MUST_USE;
-/* Goes on with the unfinished run of this plan. A finished one: STATUS_OK, ERROR_RUN_FINISHED in
- * `error`, exit_status 0. */
+/* Goes on with the unfinished run of this plan. One that finished and told how it ended: STATUS_OK,
+ * ERROR_RUN_FINISHED in `error`, exit_status 0; one that died before it could is told now. */
 enum status run_resume(struct run_session *session, struct run_result *result,
                        struct error *error) MUST_USE;
 
 /* ---- state */
-/* state.json as it stands, re-read from the target's ledger when the local one is missing and a
- * session is given (may be NULL). STATUS_END: there is no run. */
+/* state.json as it stands. STATUS_END: there is none. */
 enum status run_state_read(const char *state_folder, struct buffer *json,
                            struct error *error) MUST_USE;
 /* Forgets the local state; `kept` says what stays in the target. A live run is refused. */

@@ -66,7 +66,7 @@ struct run {
     uint64_t *written_before; /* an entity each: records that earlier attempts wrote */
     uint32_t warning_count;
     const char *snapshot; /* that this attempt reads */
-    bool was_finished;    /* resume found nothing left to do */
+    bool was_finished;    /* resume found nothing left to do or to tell */
     int input;            /* --rejects FILE, -1: not open */
     struct plan_stream rejects_stream;
 };
