@@ -541,8 +541,8 @@ static void reject_files_are_vouched_for(void **state)
     struct error error;
     struct ledger_rejects vouched;
     struct reject_file file;
-    char path[4096];
     char kept[] = "3-2.jsonl";
+    char path[4096];
     const char *folder = test_folder();
     reject_file_init(&file, folder, 3, 2);
     assert_int_equal(reject_file_sync(&file, &vouched, &error), STATUS_OK);
