@@ -541,7 +541,6 @@ static void reject_files_are_vouched_for(void **state)
     struct error error;
     struct ledger_rejects vouched;
     struct reject_file file;
-    char kept[] = "3-2.jsonl";
     char path[4096];
     const char *folder = test_folder();
     reject_file_init(&file, folder, 3, 2);
