@@ -27,6 +27,9 @@ static void document_star(struct resolver *resolver, struct entity_builder *enti
                    entity->from_text);
     }
     for (uint32_t i = 0; fields != NULL && i < fields->count; i++) {
+        if (strcmp(fields->keys[i]->text, "*") == 0) {
+            continue;
+        }
         const char **name = resolve_add(resolver, &entity->star_except, sizeof *name);
         if (name != NULL) {
             *name = fields->keys[i]->text;

@@ -5,6 +5,10 @@
 
 static bool is_named(const struct plan_node *fields, const char *name)
 {
+    /* "*" among the fields is the star itself, never a column of that name. */
+    if (strcmp(name, "*") == 0) {
+        return false;
+    }
     for (uint32_t i = 0; fields != NULL && i < fields->count; i++) {
         if (strcmp(fields->keys[i]->text, name) == 0) {
             return true;
