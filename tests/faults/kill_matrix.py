@@ -1,5 +1,7 @@
 """kill -9 at every failpoint and at seeded instants, then resume: nothing lost, doubled or altered.
 
+The pairs are in test_kill_to_*.py, two modules, so that they run side by side.
+
 `make test` runs a seeded sample, `make soak` all of it: each failpoint's first, middle and last occurrence and
 100 instants a pair.
 """
@@ -13,9 +15,8 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import support
-from chinook_expected import Expectation, item_of
+from chinook_expected import item_of
 
-CHINOOK_PLAN = os.path.join(support.ROOT, "examples", "chinook", "transhume.yaml")
 INSTANTS = 100 if support.SOAK else 6
 # Of all (failpoint, occurrence) cases of a pair, a sample in `make test` stops at this many seconds.
 SAMPLE_SECONDS = None if support.SOAK else 25
@@ -201,62 +202,8 @@ class KillMatrix(support.TestCase):
                 check(folder)
                 self.cases += 1
 
-    # --- the pairs
-
-    def test_sqlite_to_sqlite(self):
-        source = self.path("shop.db")
-        make_source(source, keyless=True)
-        self.matrix(["--chunk-rows", "100", source, "sqlite:copy.db"],
-                    lambda folder: self.assert_same_sqlite(source, os.path.join(folder, "copy.db")))
-
-    def test_sqlite_to_sqlite_general_path(self):
-        source = self.path("shop.db")
-        make_source(source, keyless=True)
-        self.matrix(["--chunk-rows", "100", "--no-express", "--jobs", "3", source, "sqlite:copy.db"],
-                    lambda folder: self.assert_same_sqlite(source, os.path.join(folder, "copy.db")))
-
-    def test_sqlite_to_dynamodb_json(self):
-        source = self.path("shop.db")
-        make_source(source, keyless=False)
-        expected = plain_items(source)
-        self.matrix(["--chunk-rows", "100", "--jobs", "2", source, "dynamodb-json:out"],
-                    lambda folder: self.assert_items(expected, os.path.join(folder, "out")))
-
-    def test_chinook_to_dynamodb_json(self):
-        source = support.musicshop(self.path("shop.db"))
-        expected = Expectation(source).tables()
-        self.matrix(["--plan", CHINOOK_PLAN, "--state", ".transhume", "--chunk-rows", "500", source,
-                     "dynamodb-json:out"],
-                    lambda folder: self.assert_items(expected, os.path.join(folder, "out")))
-
-    def test_sqlite_to_toy(self):
-        source = self.path("shop.db")
-        make_source(source, keyless=False)
-        expected = rows_by_table(source)
-
-        def check(folder):
-            back = os.path.join(folder, "back.db")
-            with open(os.path.join(folder, "back.yaml"), "w", encoding="utf-8") as plan:
-                plan.write(TOY_PLAN % ("toy", "back.db"))
-            self.assert_code(support.transhume("migrate", "--plan", "back.yaml", "--state", "state-back",
-                                               cwd=folder, env=self.toy), 0)
-            self.assertEqual(rows_by_table(back), expected)
-
-        self.matrix(["--chunk-rows", "100", "--jobs", "2", source, "toy:toy"], check, self.toy)
-
-    def test_toy_to_sqlite(self):
-        source, expected, toy = self.toy_source()
-        plan = self.write("toy.yaml", TOY_PLAN % (toy, "copy.db"))
-        self.matrix(["--plan", plan, "--state", ".transhume", "--chunk-rows", "100", "toy:" + toy,
-                     "sqlite:copy.db"],
-                    lambda folder: self.assertEqual(rows_by_table(os.path.join(folder, "copy.db")), expected),
-                    self.toy)
-
-    def test_toy_to_dynamodb_json(self):
-        source, _, toy = self.toy_source()
-        expected = plain_items(source)
-        self.matrix(["--chunk-rows", "100", "toy:" + toy, "dynamodb-json:out"],
-                    lambda folder: self.assert_items(expected, os.path.join(folder, "out")), self.toy)
+    def assert_items(self, expected, folder):
+        self.assertEqual(support.dynamodb_differences(expected, support.read_dynamodb_json(folder)), [])
 
     def toy_source(self):
         source = self.path("shop.db")
@@ -265,10 +212,3 @@ class KillMatrix(support.TestCase):
         self.assert_code(support.transhume("migrate", "--state", "state-toy", source, "toy:" + toy, cwd=self.folder,
                                            env=self.toy), 0)
         return source, rows_by_table(source), toy
-
-    def assert_items(self, expected, folder):
-        self.assertEqual(support.dynamodb_differences(expected, support.read_dynamodb_json(folder)), [])
-
-
-if __name__ == "__main__":
-    unittest.main()
