@@ -558,6 +558,25 @@ tables:
             ("2",): {"id": {"N": "2"}, "w": {"M": {"a": {"BOOL": False}}}, "v": {"S": "none"}},
             ("3",): {"id": {"N": "3"}, "v": {"S": "no id"}}})
 
+    def test_names_that_begin_with_a_dollar_are_names(self):
+        support.make_sqlite(self.path("odd.db"), """CREATE TABLE odd("$set" TEXT, "$x" BLOB, PRIMARY KEY ("$set"));
+            INSERT INTO odd VALUES ('a', x'00ff'), ('b', NULL), (NULL, x'01');""")
+        self.write("transhume.yaml", """transhume: 1
+source: sqlite:odd.db
+target: dynamodb-json:out
+tables:
+  odd: { key: { partition: $set }, from: odd, fields: { "*": copy } }
+""")
+        self.run_program("migrate", code=1)
+        (reject,) = self.rejects()
+        self.assertEqual((reject["code"], reject["record"]), ("key-null", {"$x": {"$bytes": "AQ=="}}))
+        reject["record"]["$set"] = "c"
+        self.write("mended.jsonl", json.dumps(reject) + "\n")
+        self.run_program("migrate", "--rejects", "mended.jsonl")
+        items = support.items_by_key(support.read_dynamodb_json(self.path("out"))["odd"], "$set")
+        self.assertEqual(items, {("a",): {"$set": {"S": "a"}, "$x": {"B": "AP8="}}, ("b",): {"$set": {"S": "b"}},
+                                 ("c",): {"$set": {"S": "c"}, "$x": {"B": "AQ=="}}})
+
     def test_there_and_back_through_another_store(self):
         toy = {"TRANSHUME_MODULES": os.path.join(support.BUILD, "toy.so")}
         with open(self.path("in", "things", "data-1.json"), "w", encoding="utf-8") as file:
