@@ -280,7 +280,7 @@ void table_append(struct table *table, bool color, struct buffer *out)
         return;
     }
     uint32_t widths[COLUMNS_MAX];
-    const char *titles[COLUMNS_MAX];
+    const char *titles[COLUMNS_MAX] = {NULL};
     measure(table, widths);
     fit(table, widths);
     for (uint32_t column = 0; column < table->column_count; column++) {
