@@ -416,6 +416,46 @@ class PlainCopy(support.TestCase):
                     self.run_program("migrate", "--state", "state", *way, source, "sqlite:" + copy)
                     self.assert_same_sqlite(source, copy)
 
+    # --- rowids that follow one on the other, which SQLite is let number itself
+
+    def test_runs_of_rowids(self):
+        runs = {"dense": range(1, 60), "later": range(7, 60), "negative": range(-30, 40),
+                "gaps": [i for i in range(1, 90) if i % 17 and not 40 < i < 50],
+                "ends": [-2**63, -1, 0, 1, 2, 3, 2**63 - 2, 2**63 - 1], "one": [5], "none": []}
+        for name, numbers in runs.items():
+            source = self.make("""
+                CREATE TABLE t(v TEXT NOT NULL, id INTEGER PRIMARY KEY CHECK (id <> 1000), twice AS (v || id) STORED,
+                               half AS (id / 2), UNIQUE (v, id));
+                CREATE UNIQUE INDEX t_sum ON t(id + length(v)) WHERE id > 3;
+                CREATE TABLE counted(id INTEGER PRIMARY KEY AUTOINCREMENT, v);""",
+                               [("INSERT INTO t(id, v) VALUES (?, ?)", (i, "v")) for i in numbers]
+                               + [("INSERT INTO counted VALUES (?, ?)", (i, i)) for i in numbers], name=name + ".db")
+            for number, way in enumerate((("--no-express",), ("--no-express", "--jobs", "3", "--chunk-rows", "5"),
+                                          ("--no-express", "--batch-rows", "3"), ("--no-express", "--batch-rows", "1"))):
+                with self.subTest(runs=name, way=way):
+                    copy = self.path("copy-%s-%d.db" % (name, number))
+                    self.run_program("migrate", "--state", "state-%s-%d" % (name, number), *way, source,
+                                     "sqlite:" + copy)
+                    self.assert_same_sqlite(source, copy)
+
+    def test_runs_of_rowids_behind_others(self):
+        source = self.make("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)",
+                           [("INSERT INTO t VALUES (?, ?)", (i, None if i == 13 else "v%d" % i)) for i in range(1, 31)])
+        for number, (before, rejected) in enumerate((
+                ([], {13}), ([0], {13}), ([20, 21], {13, 20, 21}), ([31, 40], {13}), ([-5], {13}))):
+            with self.subTest(before=before):
+                target = self.make("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT NOT NULL)",
+                                   [("INSERT INTO t VALUES (?, 'before')", (i,)) for i in before],
+                                   name="target%d.db" % number)
+                for state, options in (("state%d" % number, ("--batch-rows", "7")),):
+                    self.run_program("migrate", "--state", state, "--existing", "append", *options, source,
+                                     "sqlite:" + target, code=1)
+                wanted = {i: "v%d" % i for i in range(1, 31) if i not in rejected}
+                wanted.update((i, "before") for i in before)
+                db = sqlite3.connect(target)
+                self.assertEqual(dict(db.execute("SELECT id, v FROM t")), wanted)
+                db.close()
+
     # --- virtual tables
 
     @unittest.skipUnless("ENABLE_FTS5" in compile_options(), "Python's SQLite has no FTS5")

@@ -107,8 +107,7 @@ static sqlite3_stmt *ask(struct catalog_builder *builder, int query, const char 
 {
     sqlite3_stmt *statement = builder->statements[query];
     sqlite3_reset(statement);
-    builder->out_of_memory |=
-        sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC) != SQLITE_OK;
+    builder->out_of_memory |= sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC) != SQLITE_OK;
     return statement;
 }
 

@@ -188,8 +188,7 @@ static void append_column(const struct target_table *table, const struct schema_
     sqlite_append_name(out, column->name);
     append_type(column, out);
     if (is_row_key(table, column)) {
-        buffer_append_string(out, " PRIMARY KEY");
-        buffer_append_string(out, column->identity ? " AUTOINCREMENT" : "");
+        buffer_append_string(out, " PRIMARY KEY"); /* which numbers itself already */
     }
     if (column->not_null) {
         buffer_append_string(out, " NOT NULL");

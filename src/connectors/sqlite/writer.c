@@ -132,8 +132,7 @@ void sqlite_writer_close(struct writer *writer)
         sqlite_writer_chunk_abandon(writer, writer->chunk);
     }
     for (struct writer_insert *insert = writer->inserts; insert != NULL; insert = insert->next) {
-        sqlite3_finalize(insert->statement);
-        sqlite3_finalize(insert->track);
+        writer_insert_finalize(insert);
     }
     for (struct writer_express *express = writer->expresses; express != NULL;
          express = express->next) {
@@ -362,8 +361,7 @@ static void forget_tracked(struct writer *writer)
             link = &insert->next;
             continue;
         }
-        sqlite3_finalize(insert->statement);
-        sqlite3_finalize(insert->track);
+        writer_insert_finalize(insert);
         *link = insert->next;
     }
 }

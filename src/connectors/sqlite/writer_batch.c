@@ -64,6 +64,30 @@ static int run_statement(struct batch_job *job, sqlite3_stmt *statement, uint32_
     return result;
 }
 
+/* Would SQLite itself give the rows first..end the very keys that they have? */
+static bool keys_follow(const struct batch_job *job, uint32_t end)
+{
+    const struct writer_insert *insert = job->insert;
+    const struct cell *cell = batch_row(job->batch, job->first) + insert->row_key_field;
+    int64_t last = INT64_MAX;
+
+    if (insert->append == NULL || insert->view.stream_large) {
+        return false;
+    }
+    if (sqlite3_step(insert->last_key) == SQLITE_ROW) {
+        /* NULL, of an empty table, reads as 0 */
+        last = sqlite3_column_int64(insert->last_key, 0);
+    }
+    sqlite3_reset(insert->last_key);
+    for (uint32_t row = job->first; row < end; row++, cell += job->batch->width) {
+        if (cell->kind != VALUE_INT64 || last == INT64_MAX || cell->i64 != last + 1) {
+            return false;
+        }
+        last++;
+    }
+    return true;
+}
+
 static enum range_outcome judge(const struct batch_job *job, uint32_t count)
 {
     int64_t changes = sqlite3_changes64(job->writer->connection);
@@ -88,7 +112,9 @@ static enum status try_range(struct batch_job *job, uint32_t end, enum range_out
     *outcome = RANGE_FAILED;
     if (job->insert->track == NULL ||
         run_statement(job, job->insert->track, end, failure) == SQLITE_DONE) {
-        if (run_statement(job, job->insert->statement, end, failure) == SQLITE_DONE) {
+        sqlite3_stmt *statement =
+            keys_follow(job, end) ? job->insert->append : job->insert->statement;
+        if (run_statement(job, statement, end, failure) == SQLITE_DONE) {
             *outcome = judge(job, end - job->first);
         }
     }

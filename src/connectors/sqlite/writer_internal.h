@@ -58,6 +58,9 @@ struct writer_insert {
     const struct writer_column *columns;
     struct writer_view view;
     sqlite3_stmt *statement;
+    uint32_t row_key_field; /* for the next two, which go together; else NULL */
+    sqlite3_stmt *append;   /* leaves the row key out: SQLite gives each row the next one */
+    sqlite3_stmt *last_key; /* after which number? */
     sqlite3_stmt
         *track; /* notes the keys written, where one may be there before the run; else NULL */
 };
@@ -130,6 +133,9 @@ enum status writer_describe(struct writer *writer, uint32_t table, struct error 
 /* writer_statement.c: the INSERT for a table and shape, made at first use. */
 enum status writer_insert_get(struct writer *writer, uint32_t table, const struct shape *shape,
                               struct writer_insert **insert, struct error *error) MUST_USE;
+
+/* writer_statement.c: frees its statements. */
+void writer_insert_finalize(struct writer_insert *insert);
 
 /* writer_batch.c: writes all records of a batch that can be written and says what became of the
  * others. */

@@ -163,35 +163,89 @@ static void append_conflict(const struct writer_table *table, const struct write
     append_assignments(table, insert, sql);
 }
 
+static void append_column_names(const struct writer_insert *insert, bool with_row_key,
+                                struct buffer *sql)
+{
+    const char *separator = " (";
+
+    for (uint32_t i = 0; i < insert->view.column_count; i++) {
+        if (with_row_key || !insert->columns[i].row_key) {
+            buffer_append_string(sql, separator);
+            sqlite_append_name(sql, insert->columns[i].column->name);
+            separator = ", ";
+        }
+    }
+    separator = ") SELECT ";
+    for (uint32_t i = 0; i < insert->view.column_count; i++) {
+        if (with_row_key || !insert->columns[i].row_key) {
+            buffer_format(sql, "%sc%u", separator, i);
+            separator = ", ";
+        }
+    }
+}
+
 /* ABORT, whatever conflict clauses the table's own constraints have: IGNORE or REPLACE there would
  * lose records without a word. */
 static enum status prepare_insert(struct writer *writer, struct writer_insert *insert,
-                                  const char *view_name, struct error *error)
+                                  const char *view_name, bool with_row_key, sqlite3_stmt **out,
+                                  struct error *error)
 {
     const struct writer_table *table = &writer->tables[insert->table];
     struct buffer sql = {0};
 
     buffer_append_string(&sql, "INSERT OR ABORT INTO main.");
     sqlite_append_name(&sql, table->facts.name);
-    for (uint32_t i = 0; i < insert->view.column_count; i++) {
-        buffer_append_string(&sql, i == 0 ? " (" : ", ");
-        sqlite_append_name(&sql, insert->columns[i].column->name);
-    }
-    buffer_append_string(&sql, ") SELECT ");
-    for (uint32_t i = 0; i < insert->view.column_count; i++) {
-        buffer_format(&sql, i == 0 ? "c%u" : ", c%u", i);
-    }
+    append_column_names(insert, with_row_key, &sql);
     buffer_append_string(&sql, " FROM ");
     sqlite_append_name(&sql, view_name);
     append_conflict(table, insert, &sql);
 
-    enum status status = sqlite_target_prepare_buffer(writer->database, writer->connection, &sql,
-                                                      &insert->statement, error);
+    enum status status =
+        sqlite_target_prepare_buffer(writer->database, writer->connection, &sql, out, error);
     if (status != STATUS_OK) {
         error_recode(error, ERROR_TARGET_SCHEMA);
     }
     buffer_free(&sql);
     return status;
+}
+
+/*
+ * Rows whose keys follow one on the other, behind the last one in the table, need no search for
+ * their place: SQLite numbers them by itself, alike. A trigger would see no number, though, and
+ * AUTOINCREMENT has a memory of its own.
+ */
+static enum status prepare_append(struct writer *writer, struct writer_insert *insert,
+                                  const char *view_name, struct error *error)
+{
+    const struct writer_table *table = &writer->tables[insert->table];
+    const struct writer_column *row_key = NULL;
+    struct buffer sql = {0};
+    int automatic = 1;
+
+    for (uint32_t i = 0; i < insert->view.column_count; i++) {
+        if (insert->columns[i].row_key) {
+            row_key = &insert->columns[i];
+        }
+    }
+    if (row_key == NULL || insert->view.column_count < 2 || table->facts.has_triggers ||
+        table->existing != EXISTING_APPEND ||
+        sqlite3_table_column_metadata(writer->connection, "main", table->facts.name,
+                                      row_key->column->name, NULL, NULL, NULL, NULL,
+                                      &automatic) != SQLITE_OK ||
+        automatic != 0) {
+        return STATUS_OK;
+    }
+    insert->row_key_field = row_key->field;
+    buffer_append_string(&sql, "SELECT max(");
+    sqlite_append_name(&sql, row_key->column->name);
+    buffer_append_string(&sql, ") FROM main.");
+    sqlite_append_name(&sql, table->facts.name);
+    enum status status = sqlite_target_prepare_buffer(writer->database, writer->connection, &sql,
+                                                      &insert->last_key, error);
+    buffer_free(&sql);
+    return status == STATUS_OK
+               ? prepare_insert(writer, insert, view_name, false, &insert->append, error)
+               : status;
 }
 
 /* ---------------------------------------------------------------- keys that this run wrote */
@@ -312,10 +366,19 @@ static enum status insert_make(struct writer *writer, struct writer_insert *inse
         return sqlite_target_error(writer->database, writer->connection, result, ERROR_INTERNAL,
                                    "the batch can't be shown to SQLite", error);
     }
-    if (prepare_insert(writer, insert, view_name, error) != STATUS_OK) {
+    if (prepare_insert(writer, insert, view_name, true, &insert->statement, error) != STATUS_OK ||
+        prepare_append(writer, insert, view_name, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return tracked ? prepare_track(writer, insert, view_name, error) : STATUS_OK;
+}
+
+void writer_insert_finalize(struct writer_insert *insert)
+{
+    sqlite3_finalize(insert->statement);
+    sqlite3_finalize(insert->append);
+    sqlite3_finalize(insert->last_key);
+    sqlite3_finalize(insert->track);
 }
 
 enum status writer_insert_get(struct writer *writer, uint32_t table, const struct shape *shape,
@@ -338,8 +401,7 @@ enum status writer_insert_get(struct writer *writer, uint32_t table, const struc
     insert->shape = shape;
     enum status status = insert_make(writer, insert, error);
     if (status != STATUS_OK) {
-        sqlite3_finalize(insert->statement);
-        sqlite3_finalize(insert->track);
+        writer_insert_finalize(insert);
         return status;
     }
     insert->next = writer->inserts;
