@@ -16,8 +16,8 @@ static void describe(const struct worker *worker, char *text, size_t capacity)
     } else {
         const struct ledger_chunk *about = copy_chunk(worker->copy, chunk - 1);
         snprintf(text, capacity, "%s %" PRIu32 " %s, chunk %" PRIu64 " of %s (%s)", side,
-                 worker->number, doing, chunk,
-                 copy_stream(worker->copy, chunk - 1)->name, about->span.printable);
+                 worker->number, doing, chunk, copy_stream(worker->copy, chunk - 1)->name,
+                 about->span.printable);
     }
 }
 
@@ -52,7 +52,8 @@ enum status stall_check(struct stall *stall, struct copy *copy, struct error *er
     describe(&copy->workers[copy->reader_count], first, sizeof(first));
     error_set(error, ERROR_STALLED, "run", "nothing moved for %" PRId64 " s: %s", idle / 1000,
               first);
-    error_hint(error, "see the log for what each worker waits for; `transhume resume` goes on, with "
-                      "--stall TIME for more patience");
+    error_hint(error,
+               "see the log for what each worker waits for; `transhume resume` goes on, with "
+               "--stall TIME for more patience");
     return STATUS_FAILED;
 }

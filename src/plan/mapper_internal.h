@@ -138,8 +138,8 @@ void mapper_aggregates_free(struct mapper *mapper);
 void mapper_lists_begin(struct mapper *mapper);
 enum status mapper_lists_add(struct mapper *mapper, uint32_t child, const struct cell *row,
                              struct error *error) MUST_USE;
-/* Between records: frees the batch if there is none in it. Else the lists of records that are rejected
- * or filtered out would pile up in its arena. */
+/* Between records: frees the batch if there is none in it. Else the lists of records that are
+ * rejected or filtered out would pile up in its arena. */
 void mapper_drop_empty(struct entity_state *entity);
 /* The last, shorter page of each entity of pages. */
 enum status mapper_pages_end(struct mapper *mapper, struct error *error) MUST_USE;

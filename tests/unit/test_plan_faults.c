@@ -401,12 +401,8 @@ static void sums_are_of_numbers(void **state)
         const char *value;
         bool good;
     } cases[] = {
-        {"fixed", "sum(n)", true},
-        {"fixed", "sum(r)", true},
-        {"fixed", "sum(t)", false},
-        {"fixed", "max(t)", true},
-        {"loose", "sum(t)", true},
-        {"loose", "sum(u)", true},
+        {"fixed", "sum(n)", true}, {"fixed", "sum(r)", true}, {"fixed", "sum(t)", false},
+        {"fixed", "max(t)", true}, {"loose", "sum(t)", true}, {"loose", "sum(u)", true},
     };
     struct plan_test test;
     plan_test_open(&test,
