@@ -334,7 +334,7 @@ static enum status marked_segments(struct dynamodb_folder *folder, const char *t
             }
         }
     }
-    qsort(*segments, *count, sizeof(**segments), compare_segments);
+    qsort(*segments, *count, sizeof(struct dynamodb_segment *), compare_segments);
     return STATUS_OK;
 }
 
