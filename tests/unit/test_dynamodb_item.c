@@ -382,6 +382,14 @@ static void items_end_at_400_kilobytes(void **state)
     cells[3] = cell_items(VALUE_LIST, nulls, 200000); /* 2 bytes each and 3 */
     assert_int_equal(dynamodb_encoder_append(order.encoder, cells, &order.out, &order.error),
                      STATUS_OK);
+    buffer_clear(&order.out);
+    for (size_t at = 0; at < 37000; at++) {
+        nulls[at] = (struct cell){.kind = VALUE_DATE, .i64 = 20000}; /* "2024-10-04" and 1 */
+    }
+    cells[3] = cell_items(VALUE_LIST, nulls, 37000);
+    assert_int_equal(dynamodb_limits_value_size(&cells[3]), 3 + 37000 * 11);
+    assert_int_equal(dynamodb_encoder_append(order.encoder, cells, &order.out, &order.error),
+                     STATUS_OK);
     free(nulls);
     free(text);
     order_end(&order);

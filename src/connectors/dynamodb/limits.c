@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "connectors/dynamodb/item.h"
+#include "model/time_text.h"
 #include <string.h>
 
 enum { SHOWN_MAX = 128, CONTAINER_OVERHEAD = 3, ELEMENT_OVERHEAD = 1 };
@@ -30,6 +31,15 @@ static uint64_t number_size(const struct cell *cell)
                     : cell->kind == VALUE_DECIMAL ? cell->i64 < 0
                                                   : cell->f64 < 0;
     return 1 + (dynamodb_number_digits(cell) + 1) / 2 + (negative ? 1 : 0);
+}
+
+static uint64_t time_size(const struct cell *cell)
+{
+    struct buffer text = {0};
+    time_append(cell, &text);
+    uint64_t size = text.length;
+    buffer_free(&text);
+    return size;
 }
 
 uint64_t dynamodb_limits_value_size(const struct cell *cell)
@@ -60,7 +70,7 @@ uint64_t dynamodb_limits_value_size(const struct cell *cell)
     case VALUE_TIME:
     case VALUE_TIMESTAMP:
     case VALUE_INTERVAL:
-        return 40; /* more than almost any has: it decides nothing at this size */
+        return time_size(cell);
     case VALUE_SET:
         for (uint32_t at = 0; at < cell->length; at++) {
             size += dynamodb_limits_value_size(&cell->items[at]);
