@@ -155,6 +155,29 @@ class NotOurs(TargetTestCase):
         self.refused_here("dynamodb-json:out", 2, "target-invalid", "out",
                           unharmed=[self.path("out")])
 
+    def test_a_table_folder_that_is_a_link(self):
+        os.mkdir(self.path("out"))
+        os.mkdir(self.path("elsewhere"))
+        os.symlink("../elsewhere", self.path("out/customer"))
+        self.refused_here("dynamodb-json:out", 2, "target-invalid", ("customer", "symbolic link"),
+                          unharmed=[self.path("out"), self.path("elsewhere")])
+
+    def test_a_link_that_leads_nowhere(self):
+        os.symlink("elsewhere.db", self.path("copy.db"))
+        self.refused_here("copy.db", 2, "target-invalid", ("copy.db", "symbolic link"),
+                          unharmed=[self.path("copy.db")])
+        self.assertFalse(os.path.exists(self.path("elsewhere.db")))
+
+    def test_a_new_database_is_private(self):
+        self.addCleanup(os.umask, os.umask(0o022))
+        self.run_program("migrate", "shop.db", "copy.db")
+        self.assertEqual(os.stat(self.path("copy.db")).st_mode & 0o777, 0o600)
+        # and one that was there keeps its mode
+        support.make_sqlite(self.path("open.db"), "")
+        os.chmod(self.path("open.db"), 0o664)
+        self.run_program("migrate", "--state", "other", "shop.db", "open.db")
+        self.assertEqual(os.stat(self.path("open.db")).st_mode & 0o777, 0o664)
+
     def test_a_folder_that_is_not_there(self):
         self.refused_here("sqlite:no/such/copy.db", 2, "target-missing", "no/such",
                           unharmed=[self.path("no")])

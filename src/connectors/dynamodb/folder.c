@@ -94,8 +94,7 @@ static enum status refuse_place(const struct dynamodb_folder *folder, int reason
     return STATUS_FAILED;
 }
 
-/* The folder that holds DIR, which may be a relative name. */
-static char *parent_of(struct arena *arena, const char *path)
+char *dynamodb_folder_parent(struct arena *arena, const char *path)
 {
     const char *slash = strrchr(path, '/');
     if (slash == NULL) {
@@ -129,7 +128,7 @@ static enum status open_folder(const struct dynamodb_folder *folder, struct erro
     if (errno != ENOENT || source) {
         return refuse_place(folder, errno, "can't open the folder", error);
     }
-    char *parent = parent_of(folder->arena, folder->path);
+    char *parent = dynamodb_folder_parent(folder->arena, folder->path);
     if (parent == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to open a folder");
     }
@@ -220,7 +219,7 @@ static enum status folder_identity(struct database *self, struct arena *arena,
     char *real = realpath(folder->path, NULL);
     const char *name = NULL;
     if (real == NULL && errno == ENOENT) {
-        char *parent = parent_of(arena, folder->path);
+        char *parent = dynamodb_folder_parent(arena, folder->path);
         const char *slash = strrchr(folder->path, '/');
         name = slash != NULL ? slash + 1 : folder->path;
         real = parent != NULL ? realpath(parent, NULL) : NULL;

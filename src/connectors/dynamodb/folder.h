@@ -52,6 +52,9 @@ struct dynamodb_folder {
     struct dynamodb_snapshot *snapshot;
 };
 
+/* The folder that holds DIR, which may be a relative name. NULL: memory is out. */
+char *dynamodb_folder_parent(struct arena *arena, const char *path);
+
 /* ---------------------------------------------------------------- folder_files.c */
 
 struct dynamodb_file {

@@ -278,13 +278,17 @@ static enum status take_lock(struct dynamodb_folder *folder, struct arena *arena
 {
     char *ledger = dynamodb_folder_path(arena, folder, "");
     char *path = dynamodb_folder_path(arena, folder, "lock");
+    char *parent = dynamodb_folder_parent(arena, folder->path);
     if (folder->lock_descriptor >= 0) {
         return STATUS_OK;
     }
-    if (ledger == NULL || path == NULL) {
+    if (ledger == NULL || path == NULL || parent == NULL) {
         return dynamodb_ledger_no_memory(error);
     }
-    if (file_make_folder(ledger, error) != STATUS_OK) {
+    /* what is in folders that are not durable themselves is not durable */
+    if (file_make_folder(ledger, error) != STATUS_OK ||
+        file_sync_folder(folder->path, error) != STATUS_OK ||
+        file_sync_folder(parent, error) != STATUS_OK) {
         error_recode(error, ERROR_TARGET_WRITE);
         return STATUS_FAILED;
     }

@@ -262,6 +262,20 @@ enum status dynamodb_folder_check_table(struct database *self, const struct targ
 
 /* ---------------------------------------------------------------- inspect and count */
 
+/* A link would lead out of the folder, and what a crash left behind it would not be found again. */
+static enum status check_place(const char *path, struct error *error)
+{
+    struct stat facts;
+    if (lstat(path, &facts) != 0 || S_ISDIR(facts.st_mode)) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_TARGET_INVALID, path,
+              S_ISLNK(facts.st_mode) ? "this is a symbolic link, not the table's folder"
+                                     : "this is a file, not the table's folder");
+    error_hint(error, "move it away, or give another folder as the target");
+    return STATUS_FAILED;
+}
+
 static enum status inspect_one(struct dynamodb_folder *folder, const char *table, bool *exists,
                                bool *has_records, struct error *error)
 {
@@ -275,7 +289,9 @@ static enum status inspect_one(struct dynamodb_folder *folder, const char *table
         arena_destroy(arena);
         return no_memory(error);
     }
-    enum status status = dynamodb_folder_list(path, arena, &files, &count, error);
+    enum status status = check_place(path, error);
+    status = status == STATUS_OK ? dynamodb_folder_list(path, arena, &files, &count, error)
+                                 : STATUS_FAILED;
     *exists = status == STATUS_OK;
     for (uint32_t at = 0; at < count && status == STATUS_OK && !*has_records; at++) {
         char *file = file_join(arena, path, files[at].name);
@@ -403,13 +419,15 @@ static enum status prepare_one(struct dynamodb_folder *folder, struct target_tab
         return no_memory(error);
     }
     table->created = false;
+    if (check_place(path, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (!file_exists(path)) {
         table->created = true;
         if (dynamodb_sealed_write(owner, "owner", run_id, "created\n", 8, NULL, error) !=
                 STATUS_OK ||
             failpoint_hit("files.before_table", error) != STATUS_OK ||
-            file_make_folder(path, error) != STATUS_OK ||
-            file_sync_folder(folder->path, error) != STATUS_OK) {
+            file_make_folder(path, error) != STATUS_OK) {
             error_recode(error, ERROR_TARGET_SCHEMA);
             return STATUS_FAILED;
         }
@@ -444,6 +462,11 @@ enum status dynamodb_folder_prepare(struct database *self, struct target_table *
         } else {
             status = prepare_one(folder, &tables[at], arena, error);
         }
+    }
+    /* also of those that a killed attempt made */
+    if (status == STATUS_OK && file_sync_folder(folder->path, error) != STATUS_OK) {
+        error_recode(error, ERROR_TARGET_SCHEMA);
+        status = STATUS_FAILED;
     }
     arena_destroy(arena);
     return status;

@@ -4,6 +4,7 @@
 #include "connectors/sqlite/source.h"
 #include "connectors/sqlite/sqlite_internal.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,28 @@ static enum status check_format(struct sqlite_database *self, const unsigned cha
     return STATUS_FAILED;
 }
 
+/* SQLite would let everybody read a new file who may read the folder, though its source may be
+ * private; and it would follow a link that leads nowhere. */
+static enum status make_private_file(struct sqlite_database *self, struct error *error)
+{
+    struct stat facts;
+    int descriptor =
+        open(self->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+    if (descriptor >= 0) {
+        close(descriptor);
+        return STATUS_OK;
+    }
+    if (errno == EEXIST && lstat(self->path, &facts) == 0 && S_ISLNK(facts.st_mode)) {
+        error_set(error, ERROR_TARGET_INVALID, self->shown,
+                  "this is a symbolic link to a file that is not there");
+        error_hint(error, "remove the link, or name the file that it should lead to");
+        return STATUS_FAILED;
+    }
+    return errno == EEXIST ? STATUS_OK
+                           : error_set_errno(error, ERROR_TARGET_WRITE, errno, self->shown,
+                                             "the file can't be made");
+}
+
 /* Reads through SQLite's own descriptor: closing another one would drop this process's locks. */
 static enum status check_header(struct sqlite_database *self, off_t size, struct error *error)
 {
@@ -207,6 +230,9 @@ static enum status open_file(struct sqlite_database *self, const struct open_opt
     const char *immutable = uri_parameter(open->uri, &connector_sqlite, "immutable");
     bool is_immutable = strcmp(immutable, "true") == 0;
     if (self->mode == OPEN_TARGET && sqlite_target_check_place(self, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (self->created_file && make_private_file(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (open_control(self, is_immutable, error) != STATUS_OK ||
