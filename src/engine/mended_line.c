@@ -205,14 +205,13 @@ static enum status read_parts(const char *line, size_t length, struct arena *are
 }
 
 enum status mended_line_check(const struct plan *plan, const char *line, size_t length,
-                              struct error *error)
+                              struct mended_line *mended, struct error *error)
 {
-    struct mended_line mended;
     struct parts parts;
-    if (mended_line_scan(plan, line, length, &mended, error) != STATUS_OK) {
+    if (mended_line_scan(plan, line, length, mended, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const struct shape *shape = plan_entity_batch_shape(&plan->entities[mended.entity]);
+    const struct shape *shape = plan_entity_batch_shape(&plan->entities[mended->entity]);
     struct arena *arena = arena_create(0);
     struct cell *cells =
         arena == NULL ? NULL

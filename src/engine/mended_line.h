@@ -13,7 +13,7 @@ enum status mended_line_scan(const struct plan *plan, const char *line, size_t l
                              struct mended_line *mended, struct error *error) MUST_USE;
 /* Checks all of the line: that its record can be read and has only fields that the entity has. */
 enum status mended_line_check(const struct plan *plan, const char *line, size_t length,
-                              struct error *error) MUST_USE;
+                              struct mended_line *mended, struct error *error) MUST_USE;
 
 /*
  * Beside the entity's fields a row has two cells more: the key that the reject was named by (a MAP,

@@ -108,6 +108,7 @@ enum status rejects_load_check(struct run *run, struct error *error)
 
 struct cutter {
     struct run *run;
+    bool sees_keys; /* the target would, of all records so far */
     uint64_t capacity;
     uint64_t offset; /* of the chunk being cut */
     uint64_t length;
@@ -161,18 +162,22 @@ static enum status cut_chunk(struct cutter *cutter, struct error *error)
 }
 
 static enum status check_and_cut(struct run *run, FILE *stream, char **line, size_t *capacity,
-                                 struct error *error)
+                                 bool *sees_keys, struct error *error)
 {
-    struct cutter cutter = {.run = run, .first_line = 1};
+    const struct plan *plan = run->session->plan;
+    struct cutter cutter = {.run = run, .first_line = 1, .sees_keys = true};
+    struct mended_line mended;
     struct error why;
     ssize_t length;
     while ((length = getline(line, capacity, stream)) > 0) {
         cutter.length += (uint64_t)length;
         cutter.lines++;
-        if (mended_line_check(run->session->plan, *line, (size_t)length, &why) != STATUS_OK) {
+        if (mended_line_check(plan, *line, (size_t)length, &mended, &why) != STATUS_OK) {
             return bad_file(run->session->options.rejects_file,
                             cutter.first_line + cutter.lines - 1, &why, error);
         }
+        cutter.sees_keys = cutter.sees_keys &&
+                           plan->tables[plan->entities[mended.entity].table].target.key.count > 0;
         if ((cutter.lines >= CHUNK_LINES || cutter.length >= CHUNK_BYTES) &&
             cut_chunk(&cutter, error) != STATUS_OK) {
             return STATUS_FAILED;
@@ -185,10 +190,13 @@ static enum status check_and_cut(struct run *run, FILE *stream, char **line, siz
         return error_set(error, ERROR_BAD_VALUE, run->session->options.rejects_file,
                          "there is no record in it");
     }
+    *sees_keys =
+        cutter.sees_keys && (run->session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
     return STATUS_OK;
 }
 
-static enum status make_chunks(struct run *run, struct error *error)
+/* `*sees_keys`: would the target see that a record of the file is there already? */
+static enum status make_chunks(struct run *run, bool *sees_keys, struct error *error)
 {
     char *line = NULL;
     size_t capacity = 0;
@@ -197,7 +205,7 @@ static enum status make_chunks(struct run *run, struct error *error)
         return error_set_errno(error, ERROR_STATE_INVALID, errno, run->folder.input_file,
                                "can't read the copy");
     }
-    enum status status = check_and_cut(run, stream, &line, &capacity, error);
+    enum status status = check_and_cut(run, stream, &line, &capacity, sees_keys, error);
     free(line);
     fclose(stream);
     return status;
@@ -214,16 +222,14 @@ static enum status loaded_before(const char *path, const char *run_id, struct er
     return STATUS_FAILED;
 }
 
-/* A target that sees keys rejects what is there; for another one the finished runs are asked. */
+/* Where the target would not see it, the finished runs are asked. */
 static enum status check_not_loaded(const struct run *run, const char *hash, struct error *error)
 {
     const char *path = run->session->options.rejects_file;
     DIR *directory = opendir(run->folder.runs);
     struct dirent *entry;
     enum status status = STATUS_OK;
-    bool sees_keys = (run->session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
-    while (!sees_keys && directory != NULL && status == STATUS_OK &&
-           (entry = readdir(directory)) != NULL) {
+    while (directory != NULL && status == STATUS_OK && (entry = readdir(directory)) != NULL) {
         char input[4096];
         char hex[33];
         uint64_t lines;
@@ -270,6 +276,7 @@ enum status rejects_load_begin(struct run *run, struct error *error)
 {
     char hex[33];
     uint64_t bytes;
+    bool sees_keys = false;
     struct run_session *session = run->session;
     if (run->input < 0 && session->options.rejects_file == NULL) {
         return error_set(error, ERROR_RUN_NOTHING, run->folder.path,
@@ -279,7 +286,8 @@ enum status rejects_load_begin(struct run *run, struct error *error)
         state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
         copy_input(run, error) != STATUS_OK ||
         measure_input(run, hex, &bytes, error) != STATUS_OK ||
-        check_not_loaded(run, hex, error) != STATUS_OK || make_chunks(run, error) != STATUS_OK ||
+        make_chunks(run, &sees_keys, error) != STATUS_OK ||
+        (!sees_keys && check_not_loaded(run, hex, error) != STATUS_OK) ||
         run_index_chunks(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -165,6 +165,21 @@ class RoundTrip(RejectsTestCase):
                                      self.target, cwd=self.folder)
         self.each_target(test)
 
+    def test_a_file_that_fills_a_table_without_a_key_is_loaded_once(self):
+        support.make_sqlite(self.path("bare.db"), "CREATE TABLE t(x, n); INSERT INTO t VALUES ('a', 1), ('b', -1)")
+        support.make_sqlite(self.path("copy.db"), "CREATE TABLE t(x, n CHECK (n > 0))")
+        self.run_program("migrate", "bare.db", "copy.db", code=1)
+        name, = os.listdir(self.path(".transhume", "rejects"))
+        with open(self.path(".transhume", "rejects", name), encoding="utf-8") as file:
+            self.write("mended.jsonl", file.read().replace('"n":-1', '"n":7'))
+        load = ("migrate", "--rejects", "mended.jsonl", "bare.db", "copy.db")
+        self.run_program(*load)
+        result = self.run_program(*load, code=5)
+        self.assertIn("loaded these very records already", result.err)
+        db = sqlite3.connect(self.path("copy.db"))
+        self.assertEqual(db.execute("SELECT * FROM t ORDER BY x").fetchall(), [("a", 1), ("b", 7)])
+        db.close()
+
     def test_deleted_lines_are_given_up(self):
         def test():
             self.migrate()

@@ -607,11 +607,12 @@ static void mended_lines_are_read(void **state)
 {
     (void)state;
     struct error error;
+    struct mended_line mended;
     static const char line[] =
         "{\"record\":{\"v\":1.5,\"id\":9},\"key\":{\"k\":1},\"source\":\"src\","
         "\"table\":\"things\",\"entity\":\"thing\",\"more\":[1,{}]}";
     struct batch *batch = batch_create(&shape, 2 + MENDED_EXTRA_CELLS, 2);
-    assert_int_equal(mended_line_check(&plan, line, sizeof(line) - 1, &error), STATUS_OK);
+    assert_int_equal(mended_line_check(&plan, line, sizeof(line) - 1, &mended, &error), STATUS_OK);
     assert_int_equal(mended_line_append(line, sizeof(line) - 1, batch, &error), STATUS_OK);
     const struct cell *cells = batch_row(batch, 0);
     assert_int_equal(cells[0].i64, 9);
@@ -639,7 +640,9 @@ static void wrong_lines_are_refused(void **state)
          ERROR_FORMAT_NEWER}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct error error;
-        assert_int_equal(mended_line_check(&plan, cases[i].line, strlen(cases[i].line), &error),
+        struct mended_line mended;
+        assert_int_equal(mended_line_check(&plan, cases[i].line, strlen(cases[i].line), &mended,
+                                           &error),
                          STATUS_FAILED);
         assert_int_equal(error.code, cases[i].code);
     }
