@@ -147,6 +147,9 @@ class RandomDatabase:
         key = []
         if not integer_key and (self.simple or seed.random() < 0.6):
             keyed = [n for n, d in zip(names, definitions) if n in stored and not (self.simple and "BOOL" in d)]
+            if not keyed:  # only BOOLs, which are no keys for DynamoDB
+                definitions[0] = quoted(names[0]) + " TEXT"
+                keyed = [names[0]]
             key = seed.sample(keyed, min(len(keyed), seed.choice((1, 1, 2, 2, 2 if self.simple else 3))))
         if key:
             definitions.append("PRIMARY KEY (%s)%s" % (", ".join(
