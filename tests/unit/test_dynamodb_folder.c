@@ -635,6 +635,41 @@ static void chunks_are_made_not_done_again(void **state)
     arena_destroy(arena);
 }
 
+/* Every other record of a long chunk refused: as many pieces of ordinals as records. */
+static void a_mark_of_many_pieces_comes_back(void **state)
+{
+    (void)state;
+    enum { PIECES = 1200000 };
+    const char *path = folder_new();
+    struct database *database = folder_database(path, OPEN_TARGET, NULL);
+    struct dynamodb_folder *folder = (struct dynamodb_folder *)database;
+    struct arena *arena = arena_create(0);
+    struct dynamodb_done_list list;
+    struct error error;
+    bool written = false;
+    struct dynamodb_ordinals *ordinals = calloc(PIECES, sizeof(*ordinals));
+    assert_non_null(ordinals);
+    for (uint64_t at = 0; at < PIECES; at++) {
+        ordinals[at] = (struct dynamodb_ordinals){2 * at, 1};
+    }
+    run_begin(database, "r1", 3);
+    struct dynamodb_segment segment = {.table = "things",
+                                       .file = segment_name("r1", 1, 0, 0),
+                                       .records = PIECES,
+                                       .ordinals = ordinals,
+                                       .ordinals_count = PIECES};
+    const struct dynamodb_done done = {
+        .mark = {.chunk = 1, .epoch = 1, .text = "{}"}, .segments = &segment, .segment_count = 1};
+    assert_int_equal(dynamodb_done_append(folder, &done, 1, &written, &error), STATUS_OK);
+    assert_int_equal(dynamodb_done_load(folder->run.folder, "r1", arena, &list, &error), STATUS_OK);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(list.items[0].segments[0].ordinals_count, PIECES);
+    assert_int_equal(list.items[0].segments[0].ordinals[PIECES - 1].first, 2 * (PIECES - 1));
+    folder_close(database);
+    arena_destroy(arena);
+    free(ordinals);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -655,6 +690,7 @@ int main(void)
         cmocka_unit_test(another_attempt_fences),
         cmocka_unit_test(a_second_process_is_told_the_pid),
         cmocka_unit_test(chunks_are_made_not_done_again),
+        cmocka_unit_test(a_mark_of_many_pieces_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { DONE_BYTES_MAX = 1 << 30, CHECKSUM_LENGTH = 16, SEGMENTS_MAX = 1000000 };
+enum { DONE_BYTES_MAX = 1 << 30, CHECKSUM_LENGTH = 16 };
 
 /* ---------------------------------------------------------------- writing lines */
 
@@ -187,7 +187,7 @@ static uint32_t count_elements(const struct line_reader *line)
     uint32_t count = 0;
     for (;;) {
         enum json_token token = next(&ahead);
-        if (ahead.wrong || token == JSON_TOKEN_ARRAY_END || count == SEGMENTS_MAX ||
+        if (ahead.wrong || token == JSON_TOKEN_ARRAY_END ||
             json_reader_skip(&ahead.json, token, &ignored) != STATUS_OK) {
             return count;
         }
