@@ -134,6 +134,26 @@ static enum status merge_parent(struct merge *merge, const struct cell *parent, 
     return status == STATUS_END ? STATUS_AGAIN : status;
 }
 
+/*
+ * Two parents of one key would mix up their children, and that the key of a query is one only the
+ * plan says. Parents come in the order of their keys; one with a null in it has no children.
+ */
+static enum status check_parent_key(const struct plan_stream *stream, const struct cell *last,
+                                    const struct cell *parent, struct error *error)
+{
+    for (uint32_t i = 0; i < stream->key_count; i++) {
+        const struct cell *cell = &parent[stream->key_columns[i]];
+        if (last == NULL || cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING ||
+            !value_equal(cell, &last[stream->key_columns[i]])) {
+            return STATUS_OK;
+        }
+    }
+    error_set(error, ERROR_SOURCE_READ, stream->name,
+              "two rows have the same key, so that their lists and aggregates would be mixed up");
+    error_hint(error, "`key:` in the plan must name columns that no two rows share");
+    return STATUS_FAILED;
+}
+
 /* Rows left over would be lost: parents and children did not come in the same order. */
 static enum status check_exhausted(struct merge *merge, struct error *error)
 {
@@ -154,23 +174,26 @@ static enum status check_exhausted(struct merge *merge, struct error *error)
 
 static enum status merge_parents(struct merge *merge, struct cursor *parents, struct error *error)
 {
-    for (;;) {
-        struct batch *batch;
-        enum status status = next_batch(merge, parents, &batch, error);
-        if (status == STATUS_END) {
-            return check_exhausted(merge, error);
-        }
+    struct batch *batch = NULL;
+    struct batch *previous = NULL; /* holds `last` */
+    const struct cell *last = NULL;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK) {
+        status = next_batch(merge, parents, &batch, error);
         if (status != STATUS_OK) {
-            return status;
+            break;
         }
         for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
-            status = merge_parent(merge, batch_row(batch, row), error);
+            const struct cell *parent = batch_row(batch, row);
+            status = check_parent_key(merge->reading->stream, last, parent, error);
+            status = status == STATUS_OK ? merge_parent(merge, parent, error) : status;
+            last = parent;
         }
-        batch_destroy(batch);
-        if (status != STATUS_OK) {
-            return status;
-        }
+        batch_destroy(previous);
+        previous = batch;
     }
+    batch_destroy(previous);
+    return status == STATUS_END ? check_exhausted(merge, error) : status;
 }
 
 enum status merge_span(struct reading *reading, struct error *error)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum status preflight_tables(struct run_session *session, struct arena *arena,
                              struct target_table **tables, struct error *error)
@@ -72,6 +73,26 @@ static enum status check_table(struct run_session *session, uint32_t number,
     return status;
 }
 
+/* Would two tables of the plan be one in the target? */
+static void check_names(const struct run_session *session, const struct target_table *tables,
+                        uint32_t number, struct preflight *preflight)
+{
+    struct error problem;
+    if (!(session->target->capabilities & CAPABILITY_FOLDED_NAMES)) {
+        return;
+    }
+    for (uint32_t i = 0; i < number; i++) {
+        if (strcasecmp(tables[i].name, tables[number].name) == 0) {
+            error_set(&problem, ERROR_PLAN_INVALID, tables[number].name,
+                      "this target takes it for the same table as %s: the names differ in case "
+                      "only",
+                      tables[i].name);
+            error_hint(&problem, "give one of them another name");
+            add_problem(preflight, &problem);
+        }
+    }
+}
+
 static void check_emptiness(const struct target_table *table, bool record_exists,
                             struct preflight *preflight)
 {
@@ -105,6 +126,7 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
         if (check_table(session, i, &tables[i], preflight, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
+        check_names(session, tables, i, preflight);
         check_emptiness(&tables[i], record_exists[i], preflight);
         if (!table_exists[i]) {
             (*absent)[(*absent_count)++] = tables[i].name;

@@ -33,6 +33,56 @@ tables:
         self.assertEqual(support.read_dynamodb_json(self.path("out")),
                          {"things": [{"id": {"N": "1"}, "*": {"S": "x"}}]})
 
+    def test_a_query_whose_key_repeats(self):
+        # The lists and counts of two rows of one key would be mixed up; nothing shows it afterwards.
+        support.make_sqlite(self.path("source.db"), """
+            CREATE TABLE p(n INTEGER PRIMARY KEY, id INTEGER); INSERT INTO p VALUES (1, 1), (2, 1), (3, NULL), (4, NULL);
+            CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER); INSERT INTO c VALUES (10, 1), (11, 1);
+        """)
+        plan = """transhume: 1
+source: sqlite:source.db
+target: dynamodb-json:%s
+tables:
+  things:
+    key: { partition: n }
+    entities:
+      thing:
+        query: "SELECT CAST(n AS TEXT) AS n, id FROM p WHERE %s"
+        key: [id]
+        fields:
+          n: copy
+          cs: { embed: c, match: { p: id }, fields: { id: copy } }
+          count: { aggregate: c, match: { p: id }, value: "count(*)" }
+"""
+        self.write("repeats.yaml", plan % ("repeats", "1"))
+        for options in ((), ("--batch-rows", "1")):
+            with self.subTest(options=options):
+                state = "state%d" % len(options)
+                result = self.run_program("migrate", "--plan", "repeats.yaml", "--state", state, *options,
+                                          "sqlite:source.db", "dynamodb-json:" + state + "-out", code=3)
+                self.assertIn("two rows have the same key", result.err)
+        # A null is equal to nothing: such rows have no children, and there may be many.
+        self.write("nulls.yaml", plan % ("nulls", "n > 1"))
+        self.run_program("migrate", "--plan", "nulls.yaml", "--state", "nulls-state")
+        found = support.read_dynamodb_json(self.path("nulls"))["things"]
+        self.assertEqual([(item["n"]["S"], len(item["cs"]["L"]), item["count"]["N"])
+                          for item in sorted(found, key=lambda item: item["n"]["S"])],
+                         [("2", 2, "2"), ("3", 0, "0"), ("4", 0, "0")])
+
+    def test_tables_whose_names_differ_in_case_only(self):
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1);")
+        self.write("plan.yaml", """transhume: 1
+source: sqlite:source.db
+target: sqlite:copy.db
+tables:
+  Foo: { key: [id], from: t }
+  foo: { key: [id], from: t, fields: { id: { sql: "id + 100", cast: int64 } } }
+""")
+        for command in ("check", "migrate"):
+            result = self.run_program(command, "--plan", "plan.yaml", code=2)
+            self.assertIn("differ in case", result.out + result.err)
+        self.assertFalse(os.path.exists(self.path("copy.db")))
+
 
 if __name__ == "__main__":
     unittest.main()
