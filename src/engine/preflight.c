@@ -93,6 +93,40 @@ static void check_names(const struct run_session *session, const struct target_t
     }
 }
 
+static bool has_index(const struct target_table *table, uint32_t count, const char *name)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcasecmp(table->indexes[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Would an index of the plan have the name of a table or of an index before it? */
+static void check_index_names(const struct run_session *session, const struct target_table *tables,
+                              uint32_t number, struct preflight *preflight)
+{
+    const struct target_table *table = &tables[number];
+    uint32_t count =
+        session->target->capabilities & CAPABILITY_SHARED_NAMES ? table->index_count : 0;
+    struct error problem;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = table->indexes[i].name;
+        bool taken = has_index(table, i, name);
+        for (uint32_t t = 0; t < session->plan->table_count && !taken; t++) {
+            taken = strcasecmp(tables[t].name, name) == 0 ||
+                    (t < number && has_index(&tables[t], tables[t].index_count, name));
+        }
+        if (taken) {
+            error_set(&problem, ERROR_PLAN_INVALID, table->name,
+                      "its index %s has the name of another index or table of the plan", name);
+            error_hint(&problem, "give it a name of its own under `indexes:`");
+            add_problem(preflight, &problem);
+        }
+    }
+}
+
 static void check_emptiness(const struct target_table *table, bool record_exists,
                             struct preflight *preflight)
 {
@@ -127,6 +161,7 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
             return STATUS_FAILED;
         }
         check_names(session, tables, i, preflight);
+        check_index_names(session, tables, i, preflight);
         check_emptiness(&tables[i], record_exists[i], preflight);
         if (!table_exists[i]) {
             (*absent)[(*absent_count)++] = tables[i].name;

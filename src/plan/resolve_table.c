@@ -3,6 +3,7 @@
 #include "plan/resolve.h"
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { KEY_VALUE_PARTS_MAX = 2 };
 
@@ -230,6 +231,49 @@ static void resolve_index(struct resolver *resolver, struct table_builder *table
     }
 }
 
+/* Does another table of the plan, or an index of one, have the name already? */
+static bool index_name_is_taken(const struct resolver *resolver, const struct table_builder *table,
+                                const char *name)
+{
+    for (uint32_t i = 0; i < resolver->tables.count; i++) {
+        const struct table_builder *other = resolver->tables.items[i];
+        if (strcasecmp(other->name, name) == 0) {
+            return true;
+        }
+        const struct plan_node *said =
+            other != table ? plan_node_get(other->node, "indexes") : NULL;
+        for (uint32_t k = 0; said != NULL && k < said->count; k++) {
+            if (strcasecmp(said->keys[k]->text, name) == 0) {
+                return true;
+            }
+        }
+        const struct schema_table *whole = other != table ? other->whole : NULL;
+        for (uint32_t k = 0; whole != NULL && k < whole->index_count; k++) {
+            if (whole->indexes[k].name != NULL && strcasecmp(whole->indexes[k].name, name) == 0) {
+                return true;
+            }
+        }
+        for (uint32_t k = 0; other != table && k < other->target.index_count; k++) {
+            if (strcasecmp(other->target.indexes[k].name, name) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* An index keeps its name, unless several tables of the plan are made of its table. */
+static const char *default_index_name(struct resolver *resolver, const struct table_builder *table,
+                                      const struct schema_index *known, uint32_t number)
+{
+    if (known->implied || known->name == NULL) {
+        return resolve_format(resolver, "%s_unique_%u", table->name, (unsigned)number);
+    }
+    return index_name_is_taken(resolver, table, known->name)
+               ? resolve_format(resolver, "%s_%s", table->name, known->name)
+               : known->name;
+}
+
 /* Indexes that a SQL target takes over from the one source table. */
 static void default_indexes(struct resolver *resolver, struct table_builder *table,
                             struct plan_list *indexes)
@@ -255,9 +299,7 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
         }
         struct target_index *index = resolve_add(resolver, indexes, sizeof *index);
         if (index != NULL) {
-            index->name = known->implied || known->name == NULL
-                              ? resolve_format(resolver, "%s_unique_%u", table->name, (unsigned)i)
-                              : known->name;
+            index->name = default_index_name(resolver, table, known, i);
             index->columns = columns;
             index->unique = known->unique;
         }

@@ -83,6 +83,38 @@ tables:
             self.assertIn("differ in case", result.out + result.err)
         self.assertFalse(os.path.exists(self.path("copy.db")))
 
+    INDEXED = "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); CREATE INDEX by_v ON t(v); INSERT INTO t VALUES (1, 'x');"
+
+    def test_two_tables_of_one_with_an_index(self):
+        # Both take the index over, and SQLite has room for one of the name.
+        support.make_sqlite(self.path("source.db"), self.INDEXED)
+        self.write("plan.yaml", """transhume: 1
+source: sqlite:source.db
+target: sqlite:copy.db
+tables:
+  a: { key: [id], from: t, fields: { id: copy, v: copy } }
+  t: { from: t }
+  b: { key: [id], from: t, fields: { id: copy, v: copy } }
+""")
+        self.run_program("migrate", "--plan", "plan.yaml")
+        db = sqlite3.connect(self.path("copy.db"))
+        found = db.execute("SELECT tbl_name, name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL"
+                           " AND name NOT LIKE '\\_transhume%' ESCAPE '\\' ORDER BY 1").fetchall()
+        db.close()
+        self.assertEqual(found, [("a", "a_by_v"), ("b", "b_by_v"), ("t", "by_v")])
+
+    def test_index_names_that_clash(self):
+        support.make_sqlite(self.path("source.db"), self.INDEXED)
+        table = "  %s: { key: [id], from: t, fields: { id: copy, v: copy }, indexes: { %s: { columns: [v] } } }\n"
+        for first, second in ((("a", "same"), ("b", "SAME")), (("a", "b"), ("b", "other")), (("a", "A"), ("b", "c"))):
+            with self.subTest(first=first, second=second):
+                self.write("plan.yaml", "transhume: 1\nsource: sqlite:source.db\ntarget: sqlite:copy.db\ntables:\n"
+                           + table % first + table % second)
+                for command in ("check", "migrate"):
+                    result = self.run_program(command, "--plan", "plan.yaml", code=2)
+                    self.assertIn("has the name of another", result.out + result.err)
+                self.assertFalse(os.path.exists(self.path("copy.db")))
+
 
 if __name__ == "__main__":
     unittest.main()
