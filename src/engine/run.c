@@ -176,7 +176,9 @@ enum status run_claim(struct run *run, uint64_t old_epoch, bool take_over, struc
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
+    pthread_mutex_lock(&run->state_mutex);
     run->epoch = old_epoch + 1;
+    pthread_mutex_unlock(&run->state_mutex);
     run->claimed = true;
     return STATUS_OK;
 }
@@ -228,6 +230,7 @@ void run_show_totals(struct run *run)
     progress->chunks_total = run->chunk_count;
     progress->written_before = 0;
     atomic_store(&progress->chunks_done, run->done_count);
+    pthread_mutex_lock(&run->state_mutex);
     for (uint32_t i = 0; i < progress->entity_count; i++) {
         const struct tally *tally = &run->totals[i];
         run->written_before[i] = tally->written;
@@ -238,12 +241,15 @@ void run_show_totals(struct run *run)
         atomic_store(&progress->entities[i].skipped, tally->skipped);
         atomic_store(&progress->entities[i].bytes, tally->bytes);
     }
+    pthread_mutex_unlock(&run->state_mutex);
 }
 
 static enum status copy_chunks(struct run *run, struct error *error)
 {
     struct copy *copy;
+    pthread_mutex_lock(&run->state_mutex);
     run->attempt_us = clock_utc_us();
+    pthread_mutex_unlock(&run->state_mutex);
     if (run->loads_rejects ? rejects_load_check(run, error) != STATUS_OK
                            : prepare_source(run, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -418,9 +424,6 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
         status = end_local(run, status, error);
     }
     fill_result(run, status, result);
-    if (run->was_finished) {
-        result->exit_status = 0;
-    }
     if (!run->state_ready) {
         result->run_id[0] = '\0'; /* nothing began */
     }

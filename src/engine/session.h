@@ -59,7 +59,7 @@ struct run {
     uint8_t *done;                /* a flag a chunk */
     uint64_t done_count;
     struct copy *copy;           /* while workers run */
-    pthread_mutex_t state_mutex; /* totals, done, the ledger status, state.json */
+    pthread_mutex_t state_mutex; /* totals, done, epoch, times, the ledger status, state.json */
     bool state_ready;            /* the three above hold something */
     int64_t state_written_ms;
     int64_t attempt_us;       /* UTC, when this attempt began */

@@ -384,9 +384,8 @@ static enum status submit_in_pieces(struct writing *writing, struct open_chunk *
     for (uint32_t first = 0; first < batch->row_count && status == STATUS_OK; first += rows_max) {
         uint32_t left = batch->row_count - first;
         struct batch *piece = cut(batch, first, left < rows_max ? left : rows_max);
-        status = piece != NULL
-                     ? submit(writing, chunk, piece, error)
-                     : error_set(error, ERROR_MEMORY, NULL, "no memory to cut a batch");
+        status = piece != NULL ? submit(writing, chunk, piece, error)
+                               : error_set(error, ERROR_MEMORY, NULL, "no memory to cut a batch");
     }
     if (!keep) {
         batch_destroy(batch);

@@ -6,6 +6,7 @@
 #include "engine/schema_lines.h"
 #include <dirent.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -441,6 +442,9 @@ static enum status target_commit(struct writer *writer, uint64_t number,
         status = error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, "fake", "the line went dead");
     } else {
         store_commit(store, chunk, mark);
+        for (int i = strikes(&moods->stop_at) ? moods->stop_signals : 0; i > 0; i--) {
+            raise(i == 1 ? SIGTERM : SIGINT);
+        }
         if (strikes(&moods->unknown_commit)) {
             status = error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, "fake", "the line went dead");
         } else {

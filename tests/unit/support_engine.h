@@ -29,7 +29,9 @@ struct fake_moods {
     _Atomic int64_t unknown_not_commit; /* unknown outcome, and it was not done */
     _Atomic int64_t fence_at;           /* at this commit another epoch takes over */
     _Atomic int64_t again_submit;       /* every n-th submit says AGAIN first */
-    bool hang;                          /* poll never has a result */
+    _Atomic int64_t stop_at;            /* at this commit the process gets `stop_signals` signals */
+    int stop_signals;
+    bool hang; /* poll never has a result */
     bool express;
     int64_t express_refuses; /* chunk number that the general path has to take */
     /* the source */

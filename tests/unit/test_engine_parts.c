@@ -641,9 +641,9 @@ static void wrong_lines_are_refused(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct error error;
         struct mended_line mended;
-        assert_int_equal(mended_line_check(&plan, cases[i].line, strlen(cases[i].line), &mended,
-                                           &error),
-                         STATUS_FAILED);
+        assert_int_equal(
+            mended_line_check(&plan, cases[i].line, strlen(cases[i].line), &mended, &error),
+            STATUS_FAILED);
         assert_int_equal(error.code, cases[i].code);
     }
 }
