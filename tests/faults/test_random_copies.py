@@ -267,20 +267,22 @@ class RandomCopies(support.TestCase):
             options += ["--batch-bytes", "1KiB"]
         return [*options, *(("--no-express",) if seed.random() < 0.5 else ())]
 
-    def migrate(self, seed, folder, *arguments, codes=(0,), env=None):
-        """Copies, often killed at an instant and resumed, once or more often."""
-        if seed.random() < 0.4:
-            result = support.kill_after(seed.uniform(0.005, 0.12), "migrate", *arguments, cwd=folder, env=env)
-            while result.code == -9:
-                command = "resume" if os.path.exists(os.path.join(folder, ".transhume")) else "migrate"
-                if command == "resume" and seed.random() < 0.3:
-                    result = support.kill_after(seed.uniform(0.005, 0.12), command, *arguments, cwd=folder, env=env)
-                else:
-                    result = support.transhume(command, *arguments, cwd=folder, env=env)
-                if result.code == 2 and "run-nothing" in result.err:
-                    result = support.transhume("migrate", *arguments, cwd=folder, env=env)
-        else:
-            result = support.transhume("migrate", *arguments, cwd=folder, env=env)
+    def migrate(self, seed, folder, source, target, codes=(0,), env=None):
+        """Copies, often killed at an instant and resumed, once or more often, each time another way."""
+        kill = seed.random() < 0.4
+        command = "migrate"
+        while True:
+            arguments = [command, *self.ways(seed), source, target]
+            if kill:
+                result = support.kill_after(seed.uniform(0.005, 0.12), *arguments, cwd=folder, env=env)
+            else:
+                result = support.transhume(*arguments, cwd=folder, env=env)
+            if result.code == 2 and "run-nothing" in result.err:
+                command, kill = "migrate", False
+            elif result.code == -9:
+                command, kill = "resume", seed.random() < 0.3
+            else:
+                break
         self.assertIn(result.code, codes, "%s\n%s" % (" ".join(map(str, arguments)), result.err))
         return result
 
@@ -302,7 +304,7 @@ class RandomCopies(support.TestCase):
         self.each(self.sqlite_to_sqlite)
 
     def sqlite_to_sqlite(self, seed, folder, source):
-        self.migrate(seed, folder, *self.ways(seed), "sqlite:source.db", "sqlite:copy.db")
+        self.migrate(seed, folder, "sqlite:source.db", "sqlite:copy.db")
         self.assert_same_sqlite(source, os.path.join(folder, "copy.db"))
 
     def test_sqlite_to_dynamodb_json(self):
@@ -312,7 +314,7 @@ class RandomCopies(support.TestCase):
         tables = {table.name: table for table in tables_of(source)}
         expected = {name: expected_items(table) for name, table in tables.items()}
         compression = seed.choice(("none", "gzip", "zstd"))
-        result = self.migrate(seed, folder, *self.ways(seed), "sqlite:source.db",
+        result = self.migrate(seed, folder, "sqlite:source.db",
                               "dynamodb-json:out?compression=" + compression, codes=(0, 1))
         found = support.read_dynamodb_json(os.path.join(folder, "out"))
         refused = {name: count for name, (_, count) in expected.items() if count}
@@ -327,7 +329,7 @@ class RandomCopies(support.TestCase):
         self.each(self.sqlite_to_toy, simple=True)
 
     def sqlite_to_toy(self, seed, folder, source):
-        self.migrate(seed, folder, *self.ways(seed), "sqlite:source.db", "toy:toy", codes=(0, 1), env=self.toy)
+        self.migrate(seed, folder, "sqlite:source.db", "toy:toy", codes=(0, 1), env=self.toy)
         found = ToyLog(os.path.join(folder, "toy")).tables
         rejected = self.rejects(folder)
         for table in tables_of(source):
