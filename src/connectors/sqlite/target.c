@@ -114,6 +114,15 @@ static enum status check_writable(struct sqlite_database *self, struct error *er
     return STATUS_OK;
 }
 
+enum status sqlite_target_set_up(struct sqlite_database *self, sqlite3 *connection,
+                                 struct error *error)
+{
+    return sqlite_target_execute(
+        self, connection,
+        "PRAGMA synchronous=FULL; PRAGMA foreign_keys=OFF; PRAGMA recursive_triggers=OFF",
+        ERROR_TARGET_WRITE, error);
+}
+
 enum status sqlite_target_opened(struct sqlite_database *self, struct error *error)
 {
     struct sqlite_target_state *state = calloc(1, sizeof *state);
@@ -134,9 +143,7 @@ enum status sqlite_target_opened(struct sqlite_database *self, struct error *err
     if (look_at_file(self, error) != STATUS_OK || check_writable(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return sqlite_target_execute(self, self->control,
-                                 "PRAGMA foreign_keys=OFF; PRAGMA recursive_triggers=OFF",
-                                 ERROR_TARGET_WRITE, error);
+    return sqlite_target_set_up(self, self->control, error);
 }
 
 void sqlite_target_closing(struct sqlite_database *self)

@@ -89,6 +89,10 @@ enum status sqlite_control_end(struct sqlite_database *database, enum status sta
 /* As sqlite_error for the target side, on any connection of it. */
 enum status sqlite_target_error(struct sqlite_database *database, sqlite3 *connection, int result,
                                 enum error_code otherwise, const char *doing, struct error *error);
+/* What every connection to a target is set to, however this SQLite was compiled: commits that are
+ * on the disk, and nothing that happens beside what is written. */
+enum status sqlite_target_set_up(struct sqlite_database *database, sqlite3 *connection,
+                                 struct error *error) MUST_USE;
 /* Runs SQL without results on the given connection. */
 enum status sqlite_target_execute(struct sqlite_database *database, sqlite3 *connection,
                                   const char *sql, enum error_code otherwise,

@@ -191,8 +191,9 @@ static enum status replace_file(struct sqlite_database *self, sqlite3 *image, st
     /* The connection has settled on the old encoding. */
     sqlite_connection_close(self->control);
     self->control = NULL;
-    return sqlite_connection_open(self->path, CONNECTION_CREATE, self->timeout_ms, &self->control,
-                                  error);
+    enum status status = sqlite_connection_open(self->path, CONNECTION_CREATE, self->timeout_ms,
+                                                &self->control, error);
+    return status == STATUS_OK ? sqlite_target_set_up(self, self->control, error) : status;
 }
 
 /* Page size and encoding are fixed by the first table of a file, which is the ledger's: so the file

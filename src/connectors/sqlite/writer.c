@@ -61,11 +61,10 @@ static enum status set_up_connection(struct writer *writer, struct error *error)
                                error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    snprintf(settings, sizeof settings,
-             "PRAGMA foreign_keys=OFF; PRAGMA recursive_triggers=OFF; PRAGMA cache_spill=ON; "
-             "PRAGMA cache_size=-%lld",
+    snprintf(settings, sizeof settings, "PRAGMA cache_spill=ON; PRAGMA cache_size=-%lld",
              (long long)cache_kib(self));
-    if (sqlite_target_execute(self, writer->connection, settings, ERROR_TARGET_WRITE, error) !=
+    if (sqlite_target_set_up(self, writer->connection, error) != STATUS_OK ||
+        sqlite_target_execute(self, writer->connection, settings, ERROR_TARGET_WRITE, error) !=
             STATUS_OK ||
         sqlite_target_prepare(self, writer->connection, "PRAGMA main.encoding", &statement,
                               error) != STATUS_OK) {
