@@ -109,7 +109,8 @@ struct run_result {
 enum status run_migrate(struct run_session *session, struct run_result *result,
                         struct error *error) MUST_USE;
 /* Goes on with the unfinished run of this plan. One that finished and told how it ended: STATUS_OK,
- * ERROR_RUN_FINISHED in `error`, exit_status 0; one that died before it could is told now. */
+ * ERROR_RUN_FINISHED in `error`, and the exit_status that it had; one that died before it could
+ * tell does so now. */
 enum status run_resume(struct run_session *session, struct run_result *result,
                        struct error *error) MUST_USE;
 

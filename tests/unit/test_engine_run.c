@@ -335,7 +335,7 @@ static void an_end_that_nobody_saw_is_told(void **state)
     expect(store, folder, &options, true, STATUS_OK, 1);
     assert_int_equal(failure.code, ERROR_NONE);
     assert_state(folder, "completed", false);
-    expect(store, folder, &options, true, STATUS_OK, 0);
+    expect(store, folder, &options, true, STATUS_OK, 1);
     assert_int_equal(failure.code, ERROR_RUN_FINISHED);
     assert_state(folder, "completed", false);
     assert_complete(store);
