@@ -276,6 +276,27 @@ static enum status check_target(struct run *run, struct error *error)
     return status;
 }
 
+/*
+ * Between the look at the target and the ledger, another run may have come and gone. From now on
+ * none can; what it left is not to be written over. This run then ends before it began: going on
+ * with it would only double what is there.
+ */
+static enum status check_overtaken(struct run *run, struct error *error)
+{
+    struct error ignored;
+    enum status status = check_target(run, error);
+    if (status == STATUS_OK || error->code != ERROR_TARGET_NOT_EMPTY) {
+        return status;
+    }
+    error_context(error, "another run was here first: ");
+    if (run_put_phase(run, LEDGER_COMPLETED, &ignored) != STATUS_OK ||
+        run_write_local(run, false, false, &ignored) != STATUS_OK) {
+        log_write(LOG_WARNING, "the ledger of run %s stays behind: %s", run->id, ignored.message);
+    }
+    run->state_ready = false;
+    return STATUS_FAILED;
+}
+
 /* The identity may tell more once the database is there. */
 static enum status read_identity(struct run *run, struct error *error)
 {
@@ -307,5 +328,6 @@ enum status run_begin(struct run *run, struct error *error)
     }
     run->state_ready = true;
     state_write(run, STATE_NOT_STARTED);
-    return run_create_ledger(run, error);
+    enum status status = run_create_ledger(run, error);
+    return status == STATUS_OK ? check_overtaken(run, error) : status;
 }

@@ -1,7 +1,9 @@
 """Runs that are interrupted in odd ways, and resumed in others."""
 import os
 import shutil
+import signal
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
@@ -22,6 +24,66 @@ class AtTheEnd(support.TestCase):
         shutil.rmtree(self.path("out"))
         shutil.rmtree(self.path(".transhume"))
         self.run_program("migrate", *arguments, code=1)
+
+
+class Overtaken(support.TestCase):
+    """A run that is stopped between its look at the empty target and its ledger, while another one runs."""
+
+    toy = {"TRANSHUME_MODULES": os.path.join(support.BUILD, "toy.so")}
+    rows = 300
+
+    def setUp(self):
+        super().setUp()
+        support.make_sqlite(self.path("source.db"), """
+            CREATE TABLE things(id INTEGER PRIMARY KEY, v TEXT);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+            INSERT INTO things SELECT i, 'value ' || i FROM n;""" % self.rows)
+
+    def stopped(self, *arguments):
+        """The process once it has stopped itself."""
+        process = support.start(*arguments, cwd=self.folder, env=dict(
+            self.toy, TRANSHUME_FAILPOINT="engine.before_ledger_create:stop:1"))
+        self.addCleanup(process.kill)
+        deadline = time.monotonic() + 30 * support.PATIENCE
+        while time.monotonic() < deadline:
+            with open("/proc/%d/stat" % process.pid, encoding="ascii") as file:
+                if file.read().rsplit(")", 1)[1].split()[0] == "T":
+                    return process
+            time.sleep(0.01)
+        raise AssertionError("it did not stop itself")
+
+    def overtaken(self, target):
+        late = self.stopped("migrate", "--state", "late", "source.db", target)
+        self.run_program("migrate", "--state", "early", "source.db", target, env=self.toy)
+        late.send_signal(signal.SIGCONT)
+        result = support.finish(late)
+        self.assert_code(result, 5)
+        self.assertIn("things", result.err)
+        # Nothing is left to go on with: that would double what is there.
+        again = support.transhume("resume", "--state", "late", "source.db", target, cwd=self.folder, env=self.toy)
+        self.assertIn(again.code, (0, 2), again.err)
+        self.run_program("migrate", "--state", "late", "source.db", target, code=5, env=self.toy)
+
+    def test_sqlite(self):
+        self.overtaken("sqlite:copy.db")
+        self.assert_same_sqlite(self.path("source.db"), self.path("copy.db"))
+
+    def test_dynamodb_json(self):
+        self.overtaken("dynamodb-json:out")
+        items = support.items_by_key(support.read_dynamodb_json(self.path("out"))["things"], "id")
+        self.assertEqual(len(items), self.rows)
+
+    def test_toy(self):
+        self.overtaken("toy:toy")
+
+    def test_a_target_that_is_taken_away(self):
+        # SQLite would write all of it into a file that has no name any more, and say nothing.
+        late = self.stopped("migrate", "source.db", "sqlite:copy.db")
+        os.remove(self.path("copy.db"))
+        late.send_signal(signal.SIGCONT)
+        result = support.finish(late)
+        self.assertNotEqual(result.code, 0, "success is said of a file that is not there")
+        self.assertIn("copy.db", result.err)
 
 
 if __name__ == "__main__":
