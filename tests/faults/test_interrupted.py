@@ -39,10 +39,10 @@ class Overtaken(support.TestCase):
             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
             INSERT INTO things SELECT i, 'value ' || i FROM n;""" % self.rows)
 
-    def stopped(self, *arguments):
+    def stopped(self, *arguments, place="engine.before_ledger_create"):
         """The process once it has stopped itself."""
         process = support.start(*arguments, cwd=self.folder, env=dict(
-            self.toy, TRANSHUME_FAILPOINT="engine.before_ledger_create:stop:1"))
+            self.toy, TRANSHUME_FAILPOINT=place + ":stop:1"))
         self.addCleanup(process.kill)
         deadline = time.monotonic() + 30 * support.PATIENCE
         while time.monotonic() < deadline:
@@ -77,13 +77,22 @@ class Overtaken(support.TestCase):
         self.overtaken("toy:toy")
 
     def test_a_target_that_is_taken_away(self):
-        # SQLite would write all of it into a file that has no name any more, and say nothing.
-        late = self.stopped("migrate", "source.db", "sqlite:copy.db")
-        os.remove(self.path("copy.db"))
-        late.send_signal(signal.SIGCONT)
-        result = support.finish(late)
-        self.assertNotEqual(result.code, 0, "success is said of a file that is not there")
-        self.assertIn("copy.db", result.err)
+        # SQLite must not write into a file that has no name any more, and success is not to be said.
+        for number, place in enumerate(("engine.before_ledger_create", "engine.before_prepare", "engine.chunk_started",
+                                        "engine.before_completed")):
+            with self.subTest(place=place):
+                arguments = ["migrate", "--state", "state%d" % number, "source.db", "sqlite:copy.db"]
+                late = self.stopped(*arguments, place=place)
+                os.rename(self.path("copy.db"), self.path("elsewhere.db"))
+                late.send_signal(signal.SIGCONT)
+                result = support.finish(late)
+                self.assert_code(result, 3)
+                self.assertRegex(result.err, "copy.db.*(No such file|\n.*was moved)")
+                if number > 0:
+                    os.rename(self.path("elsewhere.db"), self.path("copy.db"))
+                    self.run_program("resume", *arguments[1:])
+                    self.assert_same_sqlite(self.path("source.db"), self.path("copy.db"))
+                    os.remove(self.path("copy.db"))
 
 
 if __name__ == "__main__":

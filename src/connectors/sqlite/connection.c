@@ -103,6 +103,9 @@ void sqlite_connection_close(sqlite3 *connection)
 
 static enum error_code code_of(int result, enum open_mode mode, enum error_code otherwise)
 {
+    if (result == SQLITE_READONLY_DBMOVED) {
+        return otherwise;
+    }
     switch (result & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -128,6 +131,11 @@ static enum error_code code_of(int result, enum open_mode mode, enum error_code 
 static void add_hint(int result, enum open_mode mode, struct error *error)
 {
     switch (result) {
+    case SQLITE_READONLY_DBMOVED:
+        error_hint(error, "the file was moved, removed or replaced in the meantime, and this "
+                          "process writes to no other: put it back and `transhume resume`, or start "
+                          "anew");
+        return;
     case SQLITE_READONLY_ROLLBACK:
         error_hint(error,
                    "a program died while it wrote here and its journal has to be rolled back "
