@@ -312,7 +312,10 @@ static enum status write_and_read(const struct cell *cell, struct arena *arena, 
     return status;
 }
 
-/* The short ways give what write_and_read would; false: take the long one. */
+/* The short ways give what write_and_read would; false: take the long one. That one refuses what no
+ * item can hold, for which names and values of that many bytes are too few. */
+enum { SHORT_BYTES_MAX = DYNAMODB_ITEM_BYTES_MAX / 4, SHORT_NAMES_MAX = 16 };
+
 static bool short_decimal(int64_t digits, int64_t scale, struct cell *normal)
 {
     while (scale > 0 && digits % 10 == 0) {
@@ -350,33 +353,108 @@ static bool short_text(const struct cell *cell, struct cell *normal)
            ((cell->flags & CELL_ASCII) != 0 || text_is_utf8(cell->text, cell->length));
 }
 
-enum status dynamodb_item_normal_form(const struct cell *cell, struct arena *arena,
-                                      struct cell *normal, struct error *error)
+static bool short_scalar(const struct cell *cell, struct cell *normal)
 {
-    bool done = false;
     switch (cell->kind) {
-    case VALUE_MISSING:
     case VALUE_NULL:
     case VALUE_BOOL:
     case VALUE_INT64:
         *normal = *cell;
         normal->flags = 0;
-        return STATUS_OK;
+        return true;
     case VALUE_BYTES:
         *normal = cell_bytes(cell->bytes, cell->length);
-        done = cell->length <= DYNAMODB_ITEM_BYTES_MAX;
-        break;
+        return cell->length <= DYNAMODB_ITEM_BYTES_MAX;
     case VALUE_TEXT:
-        done = short_text(cell, normal);
-        break;
+        return short_text(cell, normal);
     case VALUE_DECIMAL:
-        done = (cell->flags & CELL_SMALL) != 0 && short_decimal(cell->i64, cell->aux, normal);
-        break;
+        return (cell->flags & CELL_SMALL) != 0 && short_decimal(cell->i64, cell->aux, normal);
     case VALUE_FLOAT64:
-        done = short_float(cell->f64, normal);
-        break;
+        return short_float(cell->f64, normal);
     default:
-        break;
+        return false;
+    }
+}
+
+/* Lists and maps of short values. `room` is what is left of the bytes that surely fit an item. */
+static bool short_nested(const struct cell *cell, uint32_t depth, size_t *room, struct arena *arena,
+                         struct cell *normal);
+
+static bool short_element(const struct cell *cell, uint32_t depth, size_t *room,
+                          struct arena *arena, struct cell *normal)
+{
+    if (cell->kind == VALUE_LIST || cell->kind == VALUE_MAP) {
+        return short_nested(cell, depth + 1, room, arena, normal);
+    }
+    bool has_bytes = cell->kind == VALUE_TEXT || cell->kind == VALUE_BYTES;
+    size_t bytes = sizeof *cell + (has_bytes ? cell->length : 0);
+    if (bytes > *room) {
+        return false;
+    }
+    *room -= bytes;
+    return short_scalar(cell, normal);
+}
+
+/* A text that may be a name, and none of those before it. */
+static bool name_is_new(const struct cell *map, size_t at)
+{
+    const struct cell *key = &map->items[2 * at];
+    if (key->kind != VALUE_TEXT || key->length == 0 || key->length > DYNAMODB_NAME_BYTES_MAX) {
+        return false;
+    }
+    for (size_t before = 0; before < at; before++) {
+        const struct cell *other = &map->items[2 * before];
+        if (other->length == key->length && memcmp(other->text, key->text, key->length) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool short_nested(const struct cell *cell, uint32_t depth, size_t *room, struct arena *arena,
+                         struct cell *normal)
+{
+    bool map = cell->kind == VALUE_MAP;
+    size_t step = map ? 2 : 1;
+    size_t count = 0;
+    if (depth > DYNAMODB_NESTING_MAX || (map && cell->length > SHORT_NAMES_MAX) ||
+        cell->length * step * sizeof *cell > *room) {
+        return false;
+    }
+    struct cell *items = arena_allocate_zeroed(arena, cell->length * step + 1, sizeof *items);
+    for (size_t at = 0; items != NULL && at < cell->length; at++) {
+        const struct cell *value = &cell->items[at * step + step - 1];
+        const struct cell *key = &cell->items[at * step];
+        if (map && !name_is_new(cell, at)) {
+            return false;
+        }
+        if (map && value->kind == VALUE_MISSING) {
+            continue;
+        }
+        if (map && !short_element(key, depth, room, arena, &items[count * step])) {
+            return false;
+        }
+        if (!short_element(value, depth, room, arena, &items[count * step + step - 1])) {
+            return false;
+        }
+        count++;
+    }
+    *normal = cell_items((enum value_kind)cell->kind, items, count);
+    return items != NULL;
+}
+
+enum status dynamodb_item_normal_form(const struct cell *cell, struct arena *arena,
+                                      struct cell *normal, struct error *error)
+{
+    size_t room = SHORT_BYTES_MAX;
+    bool done = false;
+    if (cell->kind == VALUE_MISSING) {
+        *normal = cell_missing();
+        done = true;
+    } else if (cell->kind == VALUE_LIST || cell->kind == VALUE_MAP) {
+        done = short_nested(cell, 1, &room, arena, normal);
+    } else {
+        done = short_scalar(cell, normal);
     }
     return done ? STATUS_OK : write_and_read(cell, arena, normal, error);
 }
