@@ -207,7 +207,6 @@ enum status sqlite_writer_submit(struct writer *writer, uint64_t chunk, uint32_t
         status = writer_insert_get(writer, table, batch->shape, &insert, error);
     }
     if (status == STATUS_OK) {
-        writer->result.bytes = batch_bytes(batch);
         status = writer_batch_write(writer, insert, batch, &writer->result, error);
     }
     return status;

@@ -50,6 +50,7 @@ static int run_statement(struct batch_job *job, sqlite3_stmt *statement, uint32_
     view->end = end;
     view->current = end;
     view->started = false;
+    view->bytes = 0;
     view->refusal.set = false;
     view->large_error.code = ERROR_NONE;
     int result = sqlite3_step(statement);
@@ -150,6 +151,7 @@ static enum status settle(struct batch_job *job, uint32_t end, bool skipped, str
     enum status status = STATUS_OK;
 
     job->result->written += skipped ? 0 : end - job->first;
+    job->result->bytes += skipped ? 0 : job->insert->view.bytes;
     for (uint32_t row = job->first; skipped && status == STATUS_OK && row < end; row++) {
         struct record_outcome outcome = {.row = row,
                                          .kind = OUTCOME_SKIPPED,

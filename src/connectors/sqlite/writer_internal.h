@@ -32,6 +32,7 @@ struct writer_view {
     bool started; /* the scan began: what fails from here on is a matter of a row */
     const struct writer_column *columns;
     uint32_t column_count;
+    uint64_t bytes;        /* of the values that this scan has given */
     struct arena *scratch; /* of values made on the way; emptied after each batch */
     struct writer_refusal refusal;
     bool utf16;               /* the database's encoding: bytes that are not UTF-8 can't be kept */

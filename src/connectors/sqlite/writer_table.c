@@ -115,6 +115,25 @@ static bool may_be_number(const struct cell *cell)
     return first <= '9';
 }
 
+/* About: what a value takes as text or number is known once it is written. */
+static uint64_t stored_bytes(const struct cell *cell)
+{
+    switch (cell->kind) {
+    case VALUE_NULL:
+    case VALUE_MISSING:
+        return 0;
+    case VALUE_LARGE:
+        return cell->large->length;
+    case VALUE_TEXT:
+    case VALUE_BYTES:
+    case VALUE_JSON:
+    case VALUE_ESCAPE:
+        return cell->length;
+    default:
+        return value_bytes(cell) + sizeof cell->i64;
+    }
+}
+
 static int view_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int number)
 {
     struct view_cursor *cursor = (struct view_cursor *)base;
@@ -129,6 +148,7 @@ static int view_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
         break;
     case VALUE_INT64:
         if (column->affinity != SQLITE_AFFINITY_REAL) {
+            cursor->view->bytes += sizeof cell->i64;
             sqlite3_result_int64(context, cell->i64);
             return SQLITE_OK;
         }
@@ -136,6 +156,7 @@ static int view_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     case VALUE_FLOAT64:
         if (column->affinity != SQLITE_AFFINITY_TEXT && !column->row_key &&
             cell->f64 == cell->f64) {
+            cursor->view->bytes += sizeof cell->f64;
             sqlite3_result_double(context, cell->f64);
             return SQLITE_OK;
         }
@@ -143,6 +164,7 @@ static int view_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     case VALUE_TEXT:
         if (cell->length <= INT_MAX &&
             (column->affinity <= SQLITE_AFFINITY_TEXT || !may_be_number(cell))) {
+            cursor->view->bytes += cell->length;
             sqlite3_result_text(context, cell->text, (int)cell->length, SQLITE_STATIC);
             return SQLITE_OK;
         }
@@ -150,6 +172,7 @@ static int view_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     default:
         break;
     }
+    cursor->view->bytes += stored_bytes(cell);
     return writer_value_give(cursor->view, column, cell, context);
 }
 
