@@ -1,0 +1,153 @@
+/*
+ * Preloaded into the program by test_failing_calls.py: the Nth call of one kind fails, and perhaps
+ * some that follow. FAIL_CALL=alloc|write|sync|rename|open, FAIL_AT=N from 0, FAIL_COUNT=how many,
+ * FAIL_ERRNO=number. With FAIL_REPORT=FILE the number of calls is written there at the end.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *old, size_t size);
+
+static atomic_long calls;
+static char call_name[16];
+static long fail_at = -1;
+static long fail_count = 1;
+static int fail_errno = EIO;
+
+static long number_of(const char *name, long otherwise)
+{
+    const char *text = getenv(name);
+    return text != NULL ? strtol(text, NULL, 10) : otherwise;
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    const char *name = getenv("FAIL_CALL");
+    fail_at = number_of("FAIL_AT", -1);
+    fail_count = number_of("FAIL_COUNT", 1);
+    fail_errno = (int)number_of("FAIL_ERRNO", EIO);
+    if (name != NULL) {
+        snprintf(call_name, sizeof call_name, "%s", name);
+    }
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    const char *path = getenv("FAIL_REPORT");
+    long made = atomic_load(&calls);
+    call_name[0] = '\0';
+    FILE *file = path != NULL ? fopen(path, "w") : NULL;
+    if (file != NULL) {
+        fprintf(file, "%ld\n", made);
+        fclose(file);
+    }
+}
+
+static bool must_fail(const char *name)
+{
+    if (strcmp(name, call_name) != 0) {
+        return false;
+    }
+    long number = atomic_fetch_add(&calls, 1);
+    if (fail_at < 0 || number < fail_at || number >= fail_at + fail_count) {
+        return false;
+    }
+    errno = fail_errno;
+    return true;
+}
+
+void *malloc(size_t size)
+{
+    return must_fail("alloc") ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return must_fail("alloc") ? NULL : __libc_calloc(count, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+    return must_fail("alloc") ? NULL : __libc_realloc(old, size);
+}
+
+/* The C library's own function behind one of these. */
+#define NEXT(type, name) ((type)(void *)dlsym(RTLD_NEXT, name))
+
+ssize_t write(int file, const void *bytes, size_t size)
+{
+    typedef ssize_t function(int, const void *, size_t);
+    return must_fail("write") ? -1 : NEXT(function *, "write")(file, bytes, size);
+}
+
+ssize_t pwrite64(int file, const void *bytes, size_t size, off64_t offset)
+{
+    typedef ssize_t function(int, const void *, size_t, off64_t);
+    return must_fail("write") ? -1 : NEXT(function *, "pwrite64")(file, bytes, size, offset);
+}
+
+ssize_t pwritev(int file, const struct iovec *parts, int count, off_t offset)
+{
+    typedef ssize_t function(int, const struct iovec *, int, off_t);
+    return must_fail("write") ? -1 : NEXT(function *, "pwritev")(file, parts, count, offset);
+}
+
+ssize_t pwritev64(int file, const struct iovec *parts, int count, off64_t offset)
+{
+    typedef ssize_t function(int, const struct iovec *, int, off64_t);
+    return must_fail("write") ? -1 : NEXT(function *, "pwritev64")(file, parts, count, offset);
+}
+
+int fsync(int file)
+{
+    typedef int function(int);
+    return must_fail("sync") ? -1 : NEXT(function *, "fsync")(file);
+}
+
+int fdatasync(int file)
+{
+    typedef int function(int);
+    return must_fail("sync") ? -1 : NEXT(function *, "fdatasync")(file);
+}
+
+int rename(const char *from, const char *to)
+{
+    typedef int function(const char *, const char *);
+    return must_fail("rename") ? -1 : NEXT(function *, "rename")(from, to);
+}
+
+static mode_t mode_of(int flags, va_list arguments)
+{
+    return (flags & (O_CREAT | O_TMPFILE)) != 0 ? (mode_t)va_arg(arguments, int) : 0;
+}
+
+int open64(const char *path, int flags, ...)
+{
+    typedef int function(const char *, int, ...);
+    va_list arguments;
+    va_start(arguments, flags);
+    mode_t mode = mode_of(flags, arguments);
+    va_end(arguments);
+    return must_fail("open") ? -1 : NEXT(function *, "open64")(path, flags, mode);
+}
+
+int openat64(int folder, const char *path, int flags, ...)
+{
+    typedef int function(int, const char *, int, ...);
+    va_list arguments;
+    va_start(arguments, flags);
+    mode_t mode = mode_of(flags, arguments);
+    va_end(arguments);
+    return must_fail("open") ? -1 : NEXT(function *, "openat64")(folder, path, flags, mode);
+}

@@ -1,0 +1,123 @@
+"""Calls of the C library that fail: memory, writes, syncs, renames, opens, one or more, anywhere in a run.
+
+Whatever fails, the program ends with a word and a documented exit status, never by a signal, and what it left is
+resumed to equal contents. `make test` tries a seeded sample, `make soak` many more.
+"""
+import errno
+import os
+import random
+import shutil
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
+import support
+
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "failing_calls.c")
+CASES = 400 if support.SOAK else 12
+CALLS = {"alloc": (errno.ENOMEM,), "write": (errno.EIO, errno.ENOSPC), "sync": (errno.EIO, errno.ENOSPC),
+         "rename": (errno.EIO, errno.ENOSPC), "open": (errno.EMFILE, errno.EIO, errno.ENOSPC)}
+SCRIPT = """
+CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT COLLATE NOCASE, price NUMERIC(10,2), b BLOB);
+CREATE TABLE child(a TEXT, n INTEGER, parent_id INTEGER REFERENCES parent(id), PRIMARY KEY (a, n)) WITHOUT ROWID;
+CREATE INDEX child_parent ON child(parent_id);
+WITH RECURSIVE i(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM i WHERE x < 400)
+INSERT INTO parent SELECT x * 3, 'name ' || x, x / 100.0, randomblob(x % 50) FROM i;
+INSERT INTO child SELECT 'k' || (id % 7), id, id FROM parent;
+"""
+PLAN = """
+transhume: 1
+source: sqlite:source.db
+target: dynamodb-json:out
+tables:
+  family:
+    key: { partition: PK, sort: SK }
+    entities:
+      parent:
+        from: parent
+        fields:
+          PK: "P#{id}"
+          SK: parent
+          "*": copy
+          children: { embed: child, order: n, fields: { a: copy, n: copy } }
+          count: { aggregate: child, value: "count(*)" }
+      child:
+        from: child
+        fields: { PK: "P#{parent_id}", SK: "C#{a}#{n}", mother: { lookup: parent, column: name }, n: copy }
+"""
+
+
+@unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
+class FailingCalls(support.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.library = self.path("failing_calls.so")
+        subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o",
+                        self.library, SOURCE, "-ldl"], check=True)
+        support.make_sqlite(self.path("source.db"), SCRIPT)
+        self.write("plan.yaml", PLAN)
+
+    def failing(self, call, at, count, number):
+        return {"LD_PRELOAD": self.library, "FAIL_CALL": call, "FAIL_AT": str(at), "FAIL_COUNT": str(count),
+                "FAIL_ERRNO": str(number)}
+
+    def clean(self, *names):
+        for name in (*names, ".transhume"):
+            path = self.path(name)
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+            elif os.path.exists(path):
+                os.remove(path)
+
+    def every_call(self, arguments, left, check):
+        generator = random.Random("%d/%s" % (support.SEED, self.id()))
+        for call, numbers in CALLS.items():
+            self.clean(*left)
+            self.run_program("migrate", *arguments, env=dict(
+                self.failing(call, -1, 1, 0), FAIL_REPORT=self.path("report")))
+            check()
+            with open(self.path("report"), encoding="ascii") as file:
+                calls = int(file.read())
+            self.assertGreater(calls, 0, call)
+            failures = 0
+            for _ in range(CASES):
+                # The beginning has more different calls than the rest.
+                at = int(generator.random() ** 2 * calls)
+                case = (call, at, generator.choice((1, 1, 1, 3, 1000000)), generator.choice(numbers))
+                with self.subTest(case=case):
+                    failures += self.one_case(arguments, left, check, case)
+            self.assertGreater(failures, 0, "no %s that failed was noticed" % call)
+
+    def one_case(self, arguments, left, check, case):
+        self.clean(*left)
+        result = support.transhume("migrate", *arguments, cwd=self.folder, env=self.failing(*case))
+        self.assertIn(result.code, (0, 2, 3, 5), result.err)
+        if result.code != 0:
+            self.assertTrue("error: " in result.err or case[0] == "write", "it ended without a word")
+            self.to_the_end(arguments)
+        check()
+        return result.code != 0
+
+    def to_the_end(self, arguments):
+        result = support.transhume("resume", *arguments, cwd=self.folder)
+        if result.code == 2 and "run-nothing" in result.err:
+            result = support.transhume("migrate", *arguments, cwd=self.folder)
+        self.assert_code(result, 0)
+
+    def test_sqlite(self):
+        for way in ((), ("--no-express", "--jobs", "2")):
+            self.every_call(["--chunk-rows", "100", *way, "source.db", "sqlite:copy.db"], ("copy.db", "copy.db-journal"),
+                            lambda: self.assert_same_sqlite(self.path("source.db"), self.path("copy.db")))
+
+    def test_dynamodb_json(self):
+        arguments = ["--plan", "plan.yaml", "--chunk-rows", "100"]
+        self.run_program("migrate", *arguments)
+        expected = support.read_dynamodb_json(self.path("out"))
+        self.assertEqual(len(expected["family"]), 800)
+        self.every_call(arguments, ("out",), lambda: self.assertEqual(
+            support.dynamodb_differences(expected, support.read_dynamodb_json(self.path("out"))), []))
+
+
+if __name__ == "__main__":
+    unittest.main()
