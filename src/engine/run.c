@@ -178,8 +178,8 @@ enum status run_claim(struct run *run, uint64_t old_epoch, bool take_over, struc
     }
     pthread_mutex_lock(&run->state_mutex);
     run->epoch = old_epoch + 1;
-    pthread_mutex_unlock(&run->state_mutex);
     run->claimed = true;
+    pthread_mutex_unlock(&run->state_mutex);
     return STATUS_OK;
 }
 
