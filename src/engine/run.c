@@ -310,6 +310,8 @@ enum status run_execute(struct run *run, struct error *error)
     struct progress *progress = &run->session->progress;
     if ((run->loads_rejects && rejects_load_make_stream(run, error) != STATUS_OK) ||
         failpoint_hit("engine.after_claim", error) != STATUS_OK ||
+        (!run->loads_rejects && run->status.phase == LEDGER_PREPARED &&
+         run_check_overtaken(run, error) != STATUS_OK) ||
         prepare_target(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -276,12 +276,7 @@ static enum status check_target(struct run *run, struct error *error)
     return status;
 }
 
-/*
- * Between the look at the target and the ledger, another run may have come and gone. From now on
- * none can; what it left is not to be written over. This run then ends before it began: going on
- * with it would only double what is there.
- */
-static enum status check_overtaken(struct run *run, struct error *error)
+enum status run_check_overtaken(struct run *run, struct error *error)
 {
     struct error ignored;
     enum status status = check_target(run, error);
@@ -293,6 +288,7 @@ static enum status check_overtaken(struct run *run, struct error *error)
         run_write_local(run, false, false, &ignored) != STATUS_OK) {
         log_write(LOG_WARNING, "the ledger of run %s stays behind: %s", run->id, ignored.message);
     }
+    state_write(run, STATE_FAILED);
     run->state_ready = false;
     return STATUS_FAILED;
 }
@@ -328,6 +324,5 @@ enum status run_begin(struct run *run, struct error *error)
     }
     run->state_ready = true;
     state_write(run, STATE_NOT_STARTED);
-    enum status status = run_create_ledger(run, error);
-    return status == STATUS_OK ? check_overtaken(run, error) : status;
+    return run_create_ledger(run, error);
 }

@@ -39,6 +39,12 @@ enum status run_clear_way(struct run *run, struct error *error) MUST_USE;
 void run_fill_header(struct run *run);
 /* ledger.create, and what is around it. */
 enum status run_create_ledger(struct run *run, struct error *error) MUST_USE;
+/*
+ * Between the look at the target and the ledger, another run may have come and gone; once the ledger
+ * is there none can. What it left is not to be written over: this run then ends before it began, and
+ * leaves nothing to go on with, since that would only double what is there.
+ */
+enum status run_check_overtaken(struct run *run, struct error *error) MUST_USE;
 
 /* ---- preflight.c: what would make a run refuse, one line each; the worst exit status. */
 struct preflight {

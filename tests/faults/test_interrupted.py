@@ -39,10 +39,10 @@ class Overtaken(support.TestCase):
             WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
             INSERT INTO things SELECT i, 'value ' || i FROM n;""" % self.rows)
 
-    def stopped(self, *arguments, place="engine.before_ledger_create"):
+    def stopped(self, *arguments, place="engine.before_ledger_create", then=None):
         """The process once it has stopped itself."""
         process = support.start(*arguments, cwd=self.folder, env=dict(
-            self.toy, TRANSHUME_FAILPOINT=place + ":stop:1"))
+            self.toy, TRANSHUME_FAILPOINT=",".join(filter(None, (place + ":stop:1", then)))))
         self.addCleanup(process.kill)
         deadline = time.monotonic() + 30 * support.PATIENCE
         while time.monotonic() < deadline:
@@ -63,6 +63,15 @@ class Overtaken(support.TestCase):
         again = support.transhume("resume", "--state", "late", "source.db", target, cwd=self.folder, env=self.toy)
         self.assertIn(again.code, (0, 2), again.err)
         self.run_program("migrate", "--state", "late", "source.db", target, code=5, env=self.toy)
+
+    def test_and_killed_before_it_saw(self):
+        late = self.stopped("migrate", "--state", "late", "source.db", "dynamodb-json:out", then="engine.after_ledger_create:kill:1")
+        self.run_program("migrate", "--state", "early", "source.db", "dynamodb-json:out")
+        late.send_signal(signal.SIGCONT)
+        self.assertEqual(support.finish(late).code, -signal.SIGKILL)
+        result = self.run_program("resume", "--state", "late", "source.db", "dynamodb-json:out", code=5)
+        self.assertIn("another run was here first", result.err)
+        self.assertEqual(len(support.read_dynamodb_json(self.path("out"))["things"]), self.rows)
 
     def test_sqlite(self):
         self.overtaken("sqlite:copy.db")
