@@ -132,9 +132,10 @@ static void add_hint(int result, enum open_mode mode, struct error *error)
 {
     switch (result) {
     case SQLITE_READONLY_DBMOVED:
-        error_hint(error, "the file was moved, removed or replaced in the meantime, and this "
-                          "process writes to no other: put it back and `transhume resume`, or start "
-                          "anew");
+        error_hint(error,
+                   "the file was moved, removed or replaced in the meantime, and this "
+                   "process writes to no other: put it back and `transhume resume`, or start "
+                   "anew");
         return;
     case SQLITE_READONLY_ROLLBACK:
         error_hint(error,
