@@ -40,9 +40,9 @@ void run_fill_header(struct run *run);
 /* ledger.create, and what is around it. */
 enum status run_create_ledger(struct run *run, struct error *error) MUST_USE;
 /*
- * Between the look at the target and the ledger, another run may have come and gone; once the ledger
- * is there none can. What it left is not to be written over: this run then ends before it began, and
- * leaves nothing to go on with, since that would only double what is there.
+ * Between the look at the target and the ledger, another run may have come and gone; once the
+ * ledger is there none can. What it left is not to be written over: this run then ends before it
+ * began, and leaves nothing to go on with, since that would only double what is there.
  */
 enum status run_check_overtaken(struct run *run, struct error *error) MUST_USE;
 
