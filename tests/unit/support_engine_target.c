@@ -1,6 +1,7 @@
 /* The target in memory, with the moods of every kind of database. */
 #include "base/clock.h"
 #include "support_engine_internal.h"
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
