@@ -46,9 +46,10 @@ enum connector_capability {
     CAPABILITY_ASYNCHRONOUS = 1 << 9,  /* acknowledgements come later than submit */
     CAPABILITY_SQL_SCHEMA = 1 << 10,   /* columns, types and references are declared */
     CAPABILITY_COUNTS_EXACT = 1 << 11, /* target count() is exact as soon as commits are done */
-    CAPABILITY_ORDERED_WRITE = 1 << 12, /* one writer; chunks commit in the order of their numbers */
-    CAPABILITY_FOLDED_NAMES = 1 << 13,  /* target tables whose names differ in case only are one */
-    CAPABILITY_SHARED_NAMES = 1 << 14   /* no index is named like another one or like a table */
+    CAPABILITY_ORDERED_WRITE =
+        1 << 12,                       /* one writer; chunks commit in the order of their numbers */
+    CAPABILITY_FOLDED_NAMES = 1 << 13, /* target tables whose names differ in case only are one */
+    CAPABILITY_SHARED_NAMES = 1 << 14  /* no index is named like another one or like a table */
 };
 
 /* 0 means no limit, unless said. */
