@@ -1,0 +1,48 @@
+/*
+ * DynamoDB over the network: what the files of this connector share.
+ *
+ *   network.c          the descriptor, options, opening
+ *   network_reader*.c  source      network_catalog.c  catalogue, estimates
+ *   network_tables*.c  checks, creation    network_writer*.c  writing    network_ledger*.c  ledger
+ */
+#ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_H
+#define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_H
+
+#include "connectors/connector.h"
+#include "connectors/dynamodb/client.h"
+#include "connectors/dynamodb/item.h"
+#include <pthread.h>
+
+struct dynamodb_network {
+    struct database base;
+    enum open_mode mode;
+    struct dynamodb_service *service;
+    struct dynamodb_client *control; /* for dynamodb_network_call, with the mutex */
+    pthread_mutex_t control_mutex;
+    struct arena *arena; /* lives as long as the database; with `mutex` */
+    pthread_mutex_t mutex;
+    const struct uri *uri;
+    const char *spill_folder; /* may be NULL */
+    uint64_t memory_bytes;
+    int64_t timeout_ms;
+    uint64_t read_units; /* caps a second of all readers and writers, 0: none */
+    uint64_t write_units;
+    bool consistent;                    /* source: ConsistentRead */
+    const char *const *catalog_tables;  /* open_options */
+    struct dynamodb_network_run *run;   /* claimed, else NULL (network_ledger.c) */
+    struct dynamodb_known *known;       /* what is known of tables' keys (network_tables.c) */
+    struct dynamodb_source *source_own; /* network_catalog.c; NULL until it is needed */
+};
+
+static inline struct dynamodb_network *dynamodb_network_of(struct database *database)
+{
+    return (struct dynamodb_network *)database;
+}
+
+/* dynamodb_client_call on the control client; any thread. */
+enum status dynamodb_network_call(struct dynamodb_network *network, const char *operation,
+                                  const char *object, const struct buffer *body,
+                                  struct dynamodb_response **response,
+                                  struct error *error) MUST_USE;
+
+#endif
