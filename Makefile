@@ -12,7 +12,7 @@ PYTHON ?= /usr/bin/python3
 T ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps build configure demo test soak bench install format lint clean
+.PHONY: all help deps build configure demo test soak servers bench install format lint clean
 
 all: ## build the program (installs nothing; names what is missing)
 	@tools/deps check build
@@ -45,6 +45,10 @@ soak: ## the tests, with the whole kill matrix
 	@tools/deps install build test
 	@$(MAKE) --no-print-directory build
 	@TRANSHUME_SOAK=1 $(PYTHON) tests/run --build $(BUILD) --sanitize '$(SANITIZE)' --time-limit 14400 $(T)
+
+servers: ## fetch the servers that tests start, once; T="dynalite boto3" for some (see tests/servers/cache.py)
+	@tools/deps install test
+	@$(PYTHON) tests/servers/fetch $(T)
 
 bench: ## measure against the marks and the peers
 	@tools/deps install build test

@@ -87,7 +87,8 @@ def main():
     module_name, path, wanted = sys.argv[1], sys.argv[2], sys.argv[3:]
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     tests = os.path.dirname(os.path.abspath(__file__))
-    sys.path[:0] = [os.path.dirname(os.path.abspath(path)), os.path.join(tests, "system")]
+    sys.path[:0] = [os.path.dirname(os.path.abspath(path)), os.path.join(tests, "system"),
+                    os.path.join(tests, "servers")]
     stem = os.path.basename(path)[:-len(".py")]
     result = TellingResult(module_name)
     suite = unittest.defaultTestLoader.loadTestsFromName(stem)

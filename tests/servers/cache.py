@@ -1,0 +1,164 @@
+"""The cache of test servers: what is in it, and how each one gets there.
+
+A server is fetched once, by the package manager of its language, in the version written here; after that it
+starts without a network. The folder is SERVERS_CACHE, by default ~/.cache/transhume-servers. What may be
+fetched is said by TRANSHUME_SERVERS:
+
+    unset             small ones are fetched when a test first wants them; dynoxide, which takes minutes to
+                      build, is used where it is in the cache already (`make servers` puts it there)
+    all               whatever a test wants is fetched, dynoxide too
+    cached            nothing is fetched
+    none              no server is started: the tests that want one are skipped, and say so
+    dynalite,boto3    only these are used, and fetched
+"""
+import contextlib
+import fcntl
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+# A fetch that failed is not tried again by each test module in turn.
+FAILURE_KEPT_S = 600
+VENV_PYTHON = sys.executable or "/usr/bin/python3"
+
+
+class Unavailable(Exception):
+    """A server can't be had; the text says why, for the skip's reason."""
+
+
+class Package:
+    """One thing in the cache: a name, a version, the command that fetches it, a file that shows it."""
+
+    def __init__(self, name, version, shows, tools, seconds, commands, slow=False):
+        self.name, self.version, self.shows, self.tools = name, version, shows, tools
+        self.seconds, self.commands, self.slow = seconds, commands, slow
+
+    @property
+    def folder(self):
+        return os.path.join(cache_folder(), "%s-%s" % (self.name, self.version))
+
+    def path(self):
+        """The file that shows it, or None if the package is not complete."""
+        found = glob.glob(os.path.join(self.folder, self.shows))
+        return found[0] if found and os.path.exists(os.path.join(self.folder, ".complete")) else None
+
+
+def _venv(*requirements):
+    def commands(folder):
+        return [[VENV_PYTHON, "-m", "venv", "--clear", folder],
+                [os.path.join(folder, "bin", "pip"), "install", "--quiet",
+                 "--disable-pip-version-check", *requirements]]
+    return commands
+
+
+def _npm(requirement):
+    def commands(folder):
+        return [["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "--no-save",
+                 "--ignore-scripts", requirement]]
+    return commands
+
+
+def _cargo(requirement):
+    def commands(folder):
+        # What the build leaves behind is ten times the program.
+        return [["cargo", "install", "--locked", "--quiet", "--root", folder, "--target-dir",
+                 os.path.join(folder, "target"), requirement],
+                ["rm", "-rf", os.path.join(folder, "target")]]
+    return commands
+
+
+PACKAGES = {package.name: package for package in (
+    Package("dynalite", "4.0.0", "node_modules/dynalite/cli.js", ("node", "npm"), 180,
+            _npm("dynalite@4.0.0")),
+    Package("moto", "5.2.5", "bin/moto_server", (), 300, _venv("moto[server,dynamodb]==5.2.5")),
+    Package("boto3", "1.44.5", "lib/python3*/site-packages/boto3/__init__.py", (), 180,
+            _venv("boto3==1.44.5")),
+    Package("dynoxide", "0.11.1", "bin/dynoxide", ("cargo",), 1800,
+            _cargo("dynoxide-rs@0.11.1"), slow=True),
+)}
+
+
+def cache_folder():
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.environ.get("SERVERS_CACHE") or os.path.join(home, "transhume-servers")
+
+
+def get(name):
+    """The path of the file that shows the package, fetching it if that is allowed."""
+    package = PACKAGES[name]
+    wanted = os.environ.get("TRANSHUME_SERVERS", "")
+    if wanted == "none":
+        raise Unavailable("TRANSHUME_SERVERS=none")
+    chosen = [] if wanted in ("", "all", "cached") else wanted.split(",")
+    if chosen and name not in chosen:
+        raise Unavailable("TRANSHUME_SERVERS does not name %s" % name)
+    path = package.path()
+    if path:
+        return path
+    if wanted == "cached" or (package.slow and wanted != "all" and not chosen):
+        raise Unavailable("%s is not in %s: `make servers` fetches it" % (name, cache_folder()))
+    return fetch(name)
+
+
+def fetch(name):
+    """Fetches the package if it is not there; several processes may ask at once."""
+    package = PACKAGES[name]
+    for tool in package.tools:
+        if not shutil.which(tool):
+            raise Unavailable("%s needs %s, which is not installed" % (name, tool))
+    os.makedirs(cache_folder(), exist_ok=True)
+    with _locked(package):
+        path = package.path()
+        if path:
+            return path
+        failure = package.folder + ".failed"
+        with contextlib.suppress(OSError):
+            if time.time() - os.stat(failure).st_mtime < FAILURE_KEPT_S:
+                with open(failure, encoding="utf-8") as file:
+                    raise Unavailable(file.read())
+        try:
+            _run_commands(package)
+        except Unavailable as fault:
+            with open(failure, "w", encoding="utf-8") as file:
+                file.write(str(fault))
+            raise
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(failure)
+        return package.path()
+
+
+@contextlib.contextmanager
+def _locked(package):
+    deadline = time.monotonic() + package.seconds
+    with open(package.folder + ".lock", "w", encoding="ascii") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise Unavailable("another process is still fetching %s" % package.name) from None
+                time.sleep(0.1)
+        yield
+
+
+def _run_commands(package):
+    shutil.rmtree(package.folder, ignore_errors=True)
+    os.makedirs(package.folder)
+    for command in package.commands(package.folder):
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=package.seconds, check=False)
+        except (OSError, subprocess.TimeoutExpired) as fault:
+            raise Unavailable("%s can't be fetched: %s" % (package.name, fault)) from fault
+        if done.returncode != 0:
+            words = done.stdout.decode("utf-8", "replace").strip().splitlines() or ["no output"]
+            raise Unavailable("%s can't be fetched: %s said: %s"
+                              % (package.name, os.path.basename(command[0]), words[-1]))
+    with open(os.path.join(package.folder, ".complete"), "w", encoding="ascii"):
+        pass
+    if not package.path():
+        raise Unavailable("%s was fetched, but has no %s" % (package.name, package.shows))
