@@ -127,18 +127,67 @@ enum status reading_account(struct reading *reading, uint64_t rows, uint64_t byt
     return copy_must_stop(copy) ? STATUS_END : STATUS_OK;
 }
 
+/* What the source could not read, as rejects of the stream's one entity. */
+static enum status reject_refused(struct reading *reading, const struct batch *batch,
+                                  struct parcel *parcel, struct error *error)
+{
+    static const char name[] = "unreadable";
+    uint32_t count = 0;
+    struct arena *arena = arena_create(0);
+    struct mapper_reject *rejects =
+        arena == NULL ? NULL : arena_allocate_zeroed(arena, batch->refused_count, sizeof(*rejects));
+    parcel->arena = arena;
+    for (const struct batch_refused *from = batch->refused; rejects != NULL && from != NULL;
+         from = from->next) {
+        struct cell *cells =
+            arena_allocate_zeroed(arena, from->source_key_count + (size_t)2, sizeof(*cells));
+        struct mapper_reject *to = &rejects[count];
+        to->entity = reading->stream->entities[0];
+        to->code = from->code;
+        to->reason = arena_copy_string(arena, from->reason);
+        if (cells == NULL || to->reason == NULL ||
+            value_copy(&from->raw, arena, &cells[1]) != STATUS_OK) {
+            break;
+        }
+        cells[0] = cell_text(name, sizeof(name) - 1);
+        to->record = cell_items(VALUE_MAP, cells, 1);
+        to->source_key = &cells[2];
+        to->source_key_count = from->source_key_count;
+        uint32_t part = 0;
+        while (part < from->source_key_count &&
+               value_copy(&from->source_key[part], arena, &cells[2 + part]) == STATUS_OK) {
+            part++;
+        }
+        if (part < from->source_key_count) {
+            break;
+        }
+        count++;
+    }
+    if (count < batch->refused_count) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for rejects");
+    }
+    parcel->rejects = rejects;
+    parcel->reject_count = count;
+    reading->tallies[0].made += count;
+    reading->tallies[0].rejected += count;
+    return STATUS_OK;
+}
+
 /* Takes the batch over. */
 static enum status pass_batch(struct reading *reading, struct batch *batch, struct error *error)
 {
     const struct plan_stream *stream = reading->stream;
     uint32_t rows = batch->row_count;
+    reading->root_rows += batch->refused_count;
     if (reading->mapper != NULL) {
         reading->root_rows += rows;
         enum status status = mapper_map_batch(reading->mapper, batch, error);
         return status == STATUS_OK ? reading_take(reading, error) : status;
     }
-    struct parcel *parcel = make_parcel(PARCEL_DATA, 1, error);
-    if (parcel == NULL) {
+    struct parcel *parcel = make_parcel(PARCEL_DATA, rows > 0 ? 1 : 0, error);
+    if (parcel == NULL ||
+        (batch->refused_count > 0 && reject_refused(reading, batch, parcel, error) != STATUS_OK)) {
+        parcel_destroy(parcel);
         batch_destroy(batch);
         return STATUS_FAILED;
     }
@@ -146,7 +195,11 @@ static enum status pass_batch(struct reading *reading, struct batch *batch, stru
         &reading->worker->copy->session->plan->entities[stream->entities[0]];
     batch->entity = entity->number;
     batch->shape = plan_entity_batch_shape(entity);
-    parcel->batches[0] = batch;
+    if (rows > 0) {
+        parcel->batches[0] = batch;
+    } else {
+        batch_destroy(batch);
+    }
     reading->tallies[0].made += rows;
     reading->root_rows += rows;
     return reading_send(reading, parcel, error);

@@ -108,6 +108,27 @@ struct cell *batch_append_slow(struct batch *batch)
     return batch->cells + (size_t)batch->row_count++ * batch->width;
 }
 
+enum status batch_refuse(struct batch *batch, enum error_code code, const char *reason,
+                         const struct cell *key, uint32_t key_count, const struct cell *raw)
+{
+    struct batch_refused *refused = arena_allocate(batch->arena, sizeof(*refused));
+    const char *copy = refused == NULL ? NULL : arena_copy_string(batch->arena, reason);
+    if (copy == NULL) {
+        return STATUS_FAILED;
+    }
+    *refused = (struct batch_refused){
+        .code = code, .reason = copy, .source_key = key, .source_key_count = key_count};
+    refused->raw = *raw;
+    if (batch->refused_last != NULL) {
+        batch->refused_last->next = refused;
+    } else {
+        batch->refused = refused;
+    }
+    batch->refused_last = refused;
+    batch->refused_count++;
+    return STATUS_OK;
+}
+
 void batch_keep_large(struct batch *batch, struct large_value *large)
 {
     large->next = batch->large_values;

@@ -35,6 +35,16 @@ struct record_envelope {
     int64_t ttl_seconds;      /* 0: none */
 };
 
+/* A record that its source could not read: no row, but it is counted and rejected with this. */
+struct batch_refused {
+    struct batch_refused *next;
+    enum error_code code; /* REJECT_… */
+    const char *reason;
+    const struct cell *source_key; /* as the envelope has it */
+    uint32_t source_key_count;
+    struct cell raw; /* what stood there, perhaps clipped; TEXT, BYTES or ESCAPE */
+};
+
 /*
  * Row-major: cell `column` of record `row` is cells[row * width + column]. Without a shape
  * (documents) width is 1 and each cell is a MAP. A batch belongs to one thread at a time and is
@@ -53,7 +63,10 @@ struct batch {
     uint32_t row_capacity;
     uint32_t entity;
     struct large_value *large_values; /* released with the batch */
-    uint32_t *arena_users;            /* shared count; only one thread holds all sharers */
+    struct batch_refused *refused;    /* in the order of batch_refuse */
+    struct batch_refused *refused_last;
+    uint32_t refused_count;
+    uint32_t *arena_users; /* shared count; only one thread holds all sharers */
 };
 
 /* Room for `row_capacity` records; a new arena. NULL when memory is out. */
@@ -73,6 +86,14 @@ static inline struct cell *batch_append(struct batch *batch)
                ? batch->cells + (size_t)batch->row_count++ * batch->width
                : batch_append_slow(batch);
 }
+/*
+ * Adds a record that can't be read, in the place where its row would be. `reason` is copied; `key`
+ * and what `raw` points to live in the batch's arena. A batch may have refused records and no row.
+ * STATUS_FAILED: memory is out.
+ */
+enum status batch_refuse(struct batch *batch, enum error_code code, const char *reason,
+                         const struct cell *key, uint32_t key_count,
+                         const struct cell *raw) MUST_USE;
 /* Takes the last appended row back. */
 static inline void batch_drop_last(struct batch *batch)
 {

@@ -320,6 +320,40 @@ static enum status refuse_unreadable(struct making *making, const struct cell *c
     return STATUS_OK;
 }
 
+/* Records that the source could not read: each entity that they might have fed rejects them. */
+static enum status pass_refused(struct mapper *mapper, const struct batch *batch,
+                                struct error *error)
+{
+    static const char name[] = "unreadable";
+    enum status status = STATUS_OK;
+    for (const struct batch_refused *refused = batch->refused; refused; refused = refused->next) {
+        struct error reason;
+        struct record_envelope envelope = {.source_key = refused->source_key,
+                                           .source_key_count = refused->source_key_count};
+        error_set(&reason, refused->code, NULL, "%s", refused->reason);
+        for (uint32_t e = 0; e < mapper->entity_count && status == STATUS_OK; e++) {
+            struct making making = {
+                .mapper = mapper, .entity = &mapper->entities[e], .envelope = &envelope};
+            making.entity->counts->made++;
+            status = mapper_refuse(&making, &reason, NULL, error);
+            struct cell *pair =
+                status == STATUS_OK ? arena_allocate(mapper->reject_arena, 2 * sizeof *pair) : NULL;
+            if (status == STATUS_OK &&
+                (!pair || value_copy(&refused->raw, mapper->reject_arena, &pair[1]) != STATUS_OK)) {
+                return error_set(error, ERROR_MEMORY, NULL, "no memory for a reject");
+            }
+            if (status == STATUS_OK) {
+                pair[0] = cell_text(name, sizeof name - 1);
+                mapper->rejects[mapper->reject_count - 1].record = cell_items(VALUE_MAP, pair, 1);
+            }
+        }
+        if (status != STATUS_OK) {
+            break;
+        }
+    }
+    return status;
+}
+
 static enum status map_row(struct mapper *mapper, struct entity_state *entity,
                            const struct batch *batch, uint32_t number, struct error *error)
 {
@@ -381,6 +415,14 @@ enum status mapper_map_batch(struct mapper *mapper, struct batch *batch, struct 
             return error_set(error, ERROR_INTERNAL, mapper->stream->name,
                              "a mapped batch was not taken");
         }
+    }
+    if (batch->refused && pass_refused(mapper, batch, error) != STATUS_OK) {
+        batch_destroy(batch);
+        return STATUS_FAILED;
+    }
+    if (batch->row_count == 0) {
+        batch_destroy(batch);
+        return STATUS_OK;
     }
     if (mapper->entity_count == 1 && mapper->entities[0].mapping->identity &&
         !mapper->shared->documents) {
