@@ -1,0 +1,69 @@
+/* Who signs requests to AWS: the chain of providers that all AWS programs ask, in AWS's order. */
+#ifndef TRANSHUME_NET_AWS_CREDENTIALS_H
+#define TRANSHUME_NET_AWS_CREDENTIALS_H
+
+#include "base/error.h"
+#include "net/aws_config.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * The first of these that is set up is taken; one that is set up and fails is an error, not a
+ * reason to go on (as AWS's own programs have it): 1 explicit keys                     4 the
+ * profile (the shared files) 2 AWS_ACCESS_KEY_ID, unless a         a role_arn with source_profile,
+ * credential_source or profile is named explicitly           web_identity_token_file 3
+ * AWS_WEB_IDENTITY_TOKEN_FILE         b static keys   c credential_process with AWS_ROLE_ARN,
+ * likewise       5 container (ECS, EKS)   6 EC2 instance metadata, v2 only A profile that only has
+ * IAM Identity Center (SSO) or `login_session` is refused with the hint to use credential_process
+ * with `aws configure export-credentials`.
+ */
+struct aws_credentials {
+    char *access_key_id; /* NULL: nothing yet */
+    char *secret_access_key;
+    char *session_token; /* NULL: none */
+    int64_t expires_ms;  /* since 1970; INT64_MAX: never */
+    char provider[64];   /* "environment", "profile shop", "instance metadata" …: for messages */
+    uint64_t generation; /* grows with each refresh; the signer's key cache goes by it */
+};
+
+/* Wipes and frees the texts. Begin with a zeroed struct. */
+void aws_credentials_clear(struct aws_credentials *credentials);
+
+struct aws_credential_chain;
+
+struct aws_credential_options {
+    const struct aws_config *config; /* borrowed: outlives the chain */
+    const char *access_key_id;       /* explicit keys; NULL: none */
+    const char *secret_access_key;
+    const char *session_token;
+    const char *region;        /* for STS; NULL: the global endpoint */
+    int64_t timeout_ms;        /* for STS, containers and credential_process; 0: 30,000 */
+    const char *container_url; /* for tests: instead of http://169.254.170.2; NULL */
+};
+
+/* Makes the chain without asking anybody yet. ERROR_CREDENTIALS: settings that contradict each
+ * other. */
+enum status aws_credential_chain_create(const struct aws_credential_options *options,
+                                        struct aws_credential_chain **chain,
+                                        struct error *error) MUST_USE;
+void aws_credential_chain_destroy(struct aws_credential_chain *chain); /* NULL is fine */
+
+/*
+ * Any thread. Brings `*credentials` (the caller's own, zeroed before its first use, cleared after
+ * its last) up to date; costs a lock and a comparison while nothing has changed, so it is called
+ * for every request. Asks the provider when there are none yet or less than 10 minutes are left
+ * (less than 15: one thread tries, the others go on). When that fails and the old ones are still
+ * valid they are kept, with a warning in the log, and the next attempt waits at least 5 s. It then
+ * waits for the network, at most about a minute.
+ * STATUS_FAILED, ERROR_CREDENTIALS: nobody has any (what was looked at is said), or the provider
+ * failed (class RETRY if that may pass); ERROR_AWS_CONFIG; ERROR_NETWORK … of a request.
+ */
+enum status aws_credentials_get(struct aws_credential_chain *chain, int64_t now_ms,
+                                struct aws_credentials *credentials, struct error *error) MUST_USE;
+
+/* Any thread. The server said that these have expired (ExpiredTokenException, UnrecognizedClient…):
+ * the next get asks the provider anew, unless that happened since `generation`. False: they are
+ * static, a refresh can bring nothing. */
+bool aws_credentials_expired(struct aws_credential_chain *chain, uint64_t generation);
+
+#endif
