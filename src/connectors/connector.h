@@ -302,6 +302,10 @@ struct target_table {
     const struct target_reference *references;
     uint32_t reference_count;
     enum existing_policy existing;
+    /* A second record under a key is skipped if all of its fields are those of the record that is
+     * there, and rejected only if they are not. Without CAPABILITY_KEY_ENFORCED settle_duplicates
+     * tells the one from the other. */
+    bool distinct;
     const struct schema_table *same_engine; /* not NULL: make it whole as the source has it */
     const char *billing;                    /* NULL or the connector's own words from the plan */
     bool created;                           /* set by prepare: this run made it */
@@ -397,14 +401,16 @@ struct target_functions {
      * this run that share a key, keeps the lowest (entity = batch->entity, chunk, ordinal = the
      * record's place among the entity's records submitted for the chunk, from 0) and reports each
      * other one through `found`, taking it out of the target where it is physically there
-     * (`record`: a MAP of its fields as stored; NULL where it was overwritten). The lowest is
-     * written again if need be. Repeatable: each call reports all of them again.
+     * (`record`: a MAP of its fields as stored; NULL where it was overwritten). `repeats`: it
+     * holds what the lowest one holds, field by field; only for tables with `distinct`, where it
+     * has to be exact. The lowest is written again if need be. Repeatable: each call reports all
+     * of them again.
      */
     enum status (*settle_duplicates)(
         struct database *self, const struct target_table *table,
         enum status (*found)(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
                              const struct cell *key, uint32_t key_count, const struct cell *record,
-                             struct error *error),
+                             bool repeats, struct error *error),
         void *context, struct error *error);
     /* The normal form of a value: what reading it back would give. Idempotent. Any thread. */
     enum status (*normal_form)(struct database *self, const struct cell *cell, struct arena *arena,

@@ -15,7 +15,7 @@
  * status  {"format":1,"phase":…,"created":[TABLE…],"mixed_snapshot":…,"no_snapshot":…,
  *          "started_at":…,"ended_at":…,
  *          "attempts":[{"epoch","at","snapshot","end"}],"errors":[{"at","code","message"}],
- *          "settled":{"entities":{"3":{"rejected":N}},"rejects":{"file","count","xxh3"}}}
+ *          "settled":{"entities":{"3":{"rejected":N,"skipped":N}},"rejects":{"file","count","xxh3"}}}
  * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
  *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash"}},
  *          "rejects":{"file","count","xxh3"}|null,"last_id":…,"seconds":…}

@@ -29,7 +29,8 @@ struct settling {
     struct run *run;
     const struct plan_table *table;
     struct reject_file file;
-    uint64_t *found; /* an entity each */
+    uint64_t *found;    /* an entity each: rejected */
+    uint64_t *repeated; /* the same: skipped, since they equal what is there */
     struct loser *losers;
     uint32_t count;
     struct arena *arena; /* of the losers */
@@ -202,7 +203,7 @@ static enum status keep_loser(struct settling *settling, struct loser *loser,
 
 static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
                             const struct cell *key, uint32_t key_count, const struct cell *record,
-                            struct error *error)
+                            bool repeats, struct error *error)
 {
     struct settling *settling = context;
     struct run *run = settling->run;
@@ -212,6 +213,10 @@ static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint
         return error_set(error, ERROR_INTERNAL, settling->table->target.name,
                          "the target found a record of an entity or chunk that is not the run's");
     }
+    if (repeats && settling->table->target.distinct) {
+        settling->repeated[entity]++;
+        return STATUS_OK;
+    }
     if (keep_loser(settling, &loser, key, record) != STATUS_OK) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to settle equal keys");
     }
@@ -220,16 +225,17 @@ static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint
     return full ? write_losers(settling, error) : STATUS_OK;
 }
 
-/* {"entities":{"3":{"rejected":n}},"rejects":{…}} */
+/* {"entities":{"3":{"rejected":n,"skipped":n}},"rejects":{…}} */
 static json_t *settled_make(const struct settling *settling, const struct ledger_rejects *rejects)
 {
     json_t *entities = json_object();
     for (uint32_t i = 0; i < settling->run->session->plan->entity_count; i++) {
-        if (settling->found[i] > 0) {
+        if (settling->found[i] + settling->repeated[i] > 0) {
             char number[16];
             snprintf(number, sizeof(number), "%" PRIu32, i);
             json_object_set_new(entities, number,
-                                json_pack("{s:I}", "rejected", (json_int_t)settling->found[i]));
+                                json_pack("{s:I,s:I}", "rejected", (json_int_t)settling->found[i],
+                                          "skipped", (json_int_t)settling->repeated[i]));
         }
     }
     json_t *settled = json_pack("{s:o}", "entities", entities);
@@ -248,17 +254,23 @@ enum status settle_apply(struct run *run, struct error *error)
     for (uint32_t i = 0; i < progress->entity_count; i++) {
         char number[16];
         snprintf(number, sizeof(number), "%" PRIu32, i);
-        int64_t rejected = json_member_integer(json_object_get(entities, number), "rejected", 0);
+        const json_t *entity = json_object_get(entities, number);
+        int64_t rejected = json_member_integer(entity, "rejected", 0);
+        int64_t skipped = json_member_integer(entity, "skipped", 0);
         struct tally *total = &run->totals[i];
-        if (rejected < 0 || (uint64_t)rejected > total->written) {
+        if (rejected < 0 || skipped < 0 || (uint64_t)rejected > total->written ||
+            (uint64_t)skipped > total->written - (uint64_t)rejected) {
             return error_set(error, ERROR_LEDGER_INVALID, "ledger status",
                              "is damaged: it settled more records than were written");
         }
-        total->written -= (uint64_t)rejected;
+        total->written -= (uint64_t)rejected + (uint64_t)skipped;
         total->rejected += (uint64_t)rejected;
-        total->hashed = total->hashed && rejected == 0; /* the sum still has them in it */
+        total->skipped += (uint64_t)skipped;
+        /* the sum still has them in it */
+        total->hashed = total->hashed && rejected + skipped == 0;
         atomic_store(&progress->entities[i].written, total->written);
         atomic_store(&progress->entities[i].rejected, total->rejected);
+        atomic_store(&progress->entities[i].skipped, total->skipped);
     }
     return STATUS_OK;
 }
@@ -307,12 +319,13 @@ enum status settle_run(struct run *run, struct error *error)
     struct ledger_rejects rejects;
     enum status status = STATUS_OK;
     settling.found = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
+    settling.repeated = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
     settling.ordinals = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
     settling.losers = calloc(LOSERS_MAX, sizeof(*settling.losers));
     reject_file_init(&settling.file, run->folder.rejects, 0, 0);
     snprintf(settling.file.name, sizeof(settling.file.name), "settled.jsonl");
-    if (settling.arena == NULL || settling.found == NULL || settling.ordinals == NULL ||
-        settling.losers == NULL) {
+    if (settling.arena == NULL || settling.found == NULL || settling.repeated == NULL ||
+        settling.ordinals == NULL || settling.losers == NULL) {
         status = error_set(error, ERROR_MEMORY, NULL, "no memory to settle equal keys");
         goto out;
     }

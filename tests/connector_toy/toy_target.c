@@ -647,19 +647,23 @@ static bool same_record(const struct put *a, const struct put *b)
 
 typedef enum status (*found_function)(void *context, uint64_t chunk, uint32_t entity,
                                       uint64_t ordinal, const struct cell *key, uint32_t key_count,
-                                      const struct cell *record, struct error *error);
+                                      const struct cell *record, bool repeats, struct error *error);
 
 static enum status report_put(struct toy_database *self, const struct target_table *table,
-                              const struct put *put, found_function found, void *context,
-                              struct error *error)
+                              const struct put *put, const struct put *first, found_function found,
+                              void *context, struct error *error)
 {
     struct arena *arena = arena_create(0);
     struct toy_entry entry;
+    struct toy_entry kept;
     struct cell map;
     struct cell keys[16];
     size_t used;
     enum status status = arena ? toy_log_read(self, put->offset, arena, &entry, error)
                                : error_set(error, ERROR_MEMORY, table->name, "no memory");
+    if (status == STATUS_OK) {
+        status = toy_log_read(self, first->offset, arena, &kept, error);
+    }
     if (status == STATUS_OK) {
         status = toy_decode(entry.value, entry.value_length, arena, &map, &used, error);
     }
@@ -668,8 +672,10 @@ static enum status report_put(struct toy_database *self, const struct target_tab
             const struct cell *cell = toy_field(&map, table->key.names[i]);
             keys[i] = cell ? *cell : cell_missing();
         }
+        bool repeats = entry.value_length == kept.value_length &&
+                       memcmp(entry.value, kept.value, kept.value_length) == 0;
         status = found(context, put->chunk, put->entity, put->ordinal, keys, table->key.count, &map,
-                       error);
+                       repeats, error);
     }
     arena_destroy(arena);
     return status;
@@ -701,7 +707,7 @@ static enum status settle_group(struct toy_database *self, const struct target_t
     for (const struct put *put = begin + 1; put < end && status == STATUS_OK; put++) {
         if (!same_record(put, begin) && !same_record(put, put - 1)) {
             several = true;
-            status = report_put(self, table, put, found, context, error);
+            status = report_put(self, table, put, begin, found, context, error);
         }
     }
     return status == STATUS_OK && several ? rewrite(self, begin, error) : status;

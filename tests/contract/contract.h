@@ -87,6 +87,7 @@ void contract_test_existing(const struct contract_entry *entry);
 void contract_test_abandon(const struct contract_entry *entry);
 void contract_test_several_chunks(const struct contract_entry *entry);
 void contract_test_duplicates(const struct contract_entry *entry);
+void contract_test_distinct(const struct contract_entry *entry);
 void contract_test_large(const struct contract_entry *entry);
 void contract_test_ledger(const struct contract_entry *entry);
 void contract_test_held(const struct contract_entry *entry);

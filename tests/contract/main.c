@@ -25,6 +25,7 @@ static const struct {
     {"abandon", contract_test_abandon},
     {"several chunks", contract_test_several_chunks},
     {"duplicates", contract_test_duplicates},
+    {"distinct", contract_test_distinct},
     {"ledger", contract_test_ledger},
     {"held", contract_test_held},
     {"fence", contract_test_fence},

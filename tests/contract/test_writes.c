@@ -251,14 +251,16 @@ void contract_test_several_chunks(const struct contract_entry *entry)
 /* ---- duplicates, for targets that do not see them when they are written */
 
 struct found {
+    bool distinct; /* the table is: `repeats` means something */
     uint32_t count;
+    bool repeats[16];
     uint64_t chunk[16];
     uint64_t ordinal[16];
 };
 
 static enum status note_found(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
                               const struct cell *key, uint32_t key_count, const struct cell *record,
-                              struct error *error)
+                              bool repeats, struct error *error)
 {
     struct found *found = context;
     (void)error;
@@ -267,6 +269,7 @@ static enum status note_found(void *context, uint64_t chunk, uint32_t entity, ui
     assert_int_equal(key_count, 1);
     assert_int_equal(key->kind, VALUE_INT64);
     assert_true(found->count < 16);
+    found->repeats[found->count] = found->distinct && repeats;
     found->chunk[found->count] = chunk;
     found->ordinal[found->count++] = ordinal;
     return STATUS_OK;
@@ -277,6 +280,48 @@ static int compare_found(const void *left, const void *right)
     const uint64_t *a = left;
     const uint64_t *b = right;
     return *a < *b ? -1 : *a > *b;
+}
+
+/* Tables with `distinct`: equal records under one key are told from unequal ones, whether they are
+ * seen when they are written or looked for afterwards. */
+void contract_test_distinct(const struct contract_entry *entry)
+{
+    struct fixture fixture;
+    struct error error = {0};
+    struct cell same = cell_text("same", 4);
+    struct cell other = cell_text("other", 5);
+    fixture_open(&fixture, entry);
+    fixture.table.distinct = true;
+    fixture_begin(&fixture);
+    const struct target_functions *functions = fixture.target->connector->target;
+    bool equal = true;
+    for (uint64_t chunk = 1; chunk <= 3; chunk++) {
+        /* 0..9, then 5..14 as they were, then 10..19, of which 10..14 are not as they were */
+        int64_t first = 5 * ((int64_t)chunk - 1);
+        struct tally tally = fixture_chunk(&fixture, chunk, first, 10, chunk < 3 ? &same : &other);
+        if (!functions->settle_duplicates) {
+            assert_int_equal(tally.skipped, chunk == 2 ? 5 : 0);
+            assert_int_equal(tally.rejected, chunk == 3 ? 5 : 0);
+            assert_true(chunk < 3 || tally.code == ERROR_REJECT_KEY_DUPLICATE);
+        }
+    }
+    for (int repeat = 0; repeat < 2 && functions->settle_duplicates; repeat++) {
+        struct found found = {.distinct = true};
+        check_ok(functions->settle_duplicates(fixture.target, &fixture.table, note_found, &found,
+                                              &error),
+                 &error, "settle");
+        assert_true(found.count == 10 || (repeat == 1 && found.count == 0));
+        for (uint32_t i = 0; i < found.count; i++) {
+            equal = equal && found.repeats[i] == (found.chunk[i] == 2);
+            assert_true(found.chunk[i] > 1 && found.ordinal[i] < 5);
+        }
+    }
+    assert_true(equal);
+    struct text_of twelve = {.id = 12};
+    fixture_read(&fixture, 100, note_text, &twelve);
+    assert_string_equal(twelve.text, "same");
+    assert_int_equal(fixture_count(&fixture), 20);
+    fixture_close(&fixture);
 }
 
 void contract_test_duplicates(const struct contract_entry *entry)

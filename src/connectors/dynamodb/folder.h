@@ -243,7 +243,7 @@ void dynamodb_folder_chunk_abandon(struct writer *writer, uint64_t chunk);
 typedef enum status dynamodb_found_function(void *context, uint64_t chunk, uint32_t entity,
                                             uint64_t ordinal, const struct cell *key,
                                             uint32_t key_count, const struct cell *record,
-                                            struct error *error);
+                                            bool repeats, struct error *error);
 
 enum status dynamodb_folder_settle(struct database *self, const struct target_table *table,
                                    dynamodb_found_function *found, void *context,

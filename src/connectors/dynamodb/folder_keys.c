@@ -4,11 +4,12 @@
  * nothing but work.
  *
  *   settle/<table>.duplicates   a line a record to take out, by segment and line:
- *   {"chunk":1,"entity":0,"ordinal":7,"file":"<segment>","line":7,"record":{"Item":{…}}}
+ *   {"chunk":1,"entity":0,"ordinal":7,"file":"<segment>","line":7,"repeats":0,"record":{"Item":{…}}}
  *
  * Sorted strings: XXH3-64 of the key (8 bytes), the key, then 32 bytes of place: uint32 entity,
  * uint64 chunk, uint64 ordinal, uint32 segment, uint64 line, big endian: among equal keys the first
- * one stays.
+ * one stays. Last come 16 bytes of the record's canonical hash, of tables with `distinct`: is a
+ * later one the same record?
  */
 #include "connectors/dynamodb/folder.h"
 
@@ -17,6 +18,7 @@
 #include "base/text.h"
 #include "connectors/dynamodb/folder_keys.h"
 #include "connectors/dynamodb/folder_sort.h"
+#include "model/canonical.h"
 #include "model/json_writer.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +28,13 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { SORT_BYTES = 16 * 1024 * 1024, PLACE_BYTES = 32, LIST_BUFFER_BYTES = 256 * 1024 };
+enum {
+    SORT_BYTES = 16 * 1024 * 1024,
+    PLACE_BYTES = 32,
+    RECORD_BYTES = 16,
+    TAIL_BYTES = PLACE_BYTES + RECORD_BYTES,
+    LIST_BUFFER_BYTES = 256 * 1024
+};
 
 static enum status no_memory(struct error *error)
 {
@@ -141,6 +149,37 @@ static enum status append_key(const struct dynamodb_settling *settling, const st
     return out->failed ? no_memory(error) : STATUS_OK;
 }
 
+static int compare_pairs(const void *left, const void *right)
+{
+    const struct cell *a = left;
+    const struct cell *b = right;
+    size_t common = a->length < b->length ? a->length : b->length;
+    int order = memcmp(a->text, b->text, common);
+    return order != 0 ? order : (a->length > b->length) - (a->length < b->length);
+}
+
+/* The same for two records with the same attributes, in whatever order. */
+static enum status append_record_hash(const struct cell *item, struct arena *arena,
+                                      struct buffer *out, struct error *error)
+{
+    struct canonical_hash hash;
+    struct buffer scratch = {0};
+    uint8_t bytes[RECORD_BYTES];
+    struct cell *pairs = arena_allocate(arena, (2 * (size_t)item->length + 1) * sizeof(*pairs));
+    if (pairs == NULL) {
+        return no_memory(error);
+    }
+    memcpy(pairs, item->items, 2 * (size_t)item->length * sizeof(*pairs));
+    qsort(pairs, item->length, 2 * sizeof(*pairs), compare_pairs);
+    struct cell sorted = cell_items(VALUE_MAP, pairs, item->length);
+    enum status status = canonical_hash_cells(&sorted, 1, &scratch, &hash, error);
+    buffer_free(&scratch);
+    put_be(bytes, hash.high, 8);
+    put_be(bytes + 8, hash.low, 8);
+    buffer_append(out, bytes, sizeof(bytes));
+    return status;
+}
+
 static enum status sort_line(struct dynamodb_settling *settling, struct dynamodb_sorter *sorter,
                              const uint8_t place[PLACE_BYTES], const char *line, size_t length,
                              struct buffer *scratch, struct arena *arena, struct error *error)
@@ -158,6 +197,14 @@ static enum status sort_line(struct dynamodb_settling *settling, struct dynamodb
     put_be(hash, XXH3_64bits(scratch->data + 8, scratch->length - 8), 8);
     memcpy(scratch->data, hash, 8);
     buffer_append(scratch, place, PLACE_BYTES);
+    if (settling->table->distinct) {
+        if (append_record_hash(&item, arena, scratch, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    } else {
+        static const char none[RECORD_BYTES];
+        buffer_append(scratch, none, sizeof(none));
+    }
     return scratch->failed ? no_memory(error)
                            : dynamodb_sorter_add(sorter, scratch->data, scratch->length, error);
 }
@@ -219,12 +266,14 @@ static enum status sort_all(struct dynamodb_settling *settling, struct dynamodb_
     return status;
 }
 
-/* Places of all but the first record of each key go to `duplicates`, segment and line first. */
+/* Places of all but the first record of each key go to `duplicates`, segment and line first, and
+ * whether they repeat the first one. */
 static enum status pick_duplicates(struct dynamodb_sorter *sorter,
-                                   struct dynamodb_sorter *duplicates, uint64_t *count,
-                                   struct error *error)
+                                   struct dynamodb_sorter *duplicates, bool distinct,
+                                   uint64_t *count, struct error *error)
 {
     struct buffer last = {0};
+    uint8_t first[RECORD_BYTES] = {0};
     bool any = false;
     enum status status = STATUS_OK;
     for (;;) {
@@ -234,16 +283,19 @@ static enum status pick_duplicates(struct dynamodb_sorter *sorter,
         if (status != STATUS_OK) {
             break;
         }
-        size_t key = length - PLACE_BYTES;
+        size_t key = length - TAIL_BYTES;
+        const uint8_t *record = bytes + key + PLACE_BYTES;
         if (any && last.length == key && memcmp(buffer_string(&last), bytes, key) == 0) {
-            uint8_t turned[PLACE_BYTES];
+            uint8_t turned[PLACE_BYTES + 1];
             memcpy(turned, bytes + key + 20, 12);
             memcpy(turned + 12, bytes + key, 20);
+            turned[PLACE_BYTES] = distinct && memcmp(first, record, RECORD_BYTES) == 0;
             status = dynamodb_sorter_add(duplicates, turned, sizeof(turned), error);
             (*count)++;
         } else {
             buffer_clear(&last);
             buffer_append(&last, bytes, key);
+            memcpy(first, record, RECORD_BYTES);
             any = true;
             status = last.failed ? no_memory(error) : STATUS_OK;
         }
@@ -304,9 +356,9 @@ static enum status list_one(struct list_writer *writer, const uint8_t *place, st
     }
     buffer_format(&writer->text,
                   "{\"chunk\":%" PRIu64 ",\"entity\":%" PRIu64 ",\"ordinal\":%" PRIu64
-                  ",\"file\":\"%s\",\"line\":%" PRIu64 ",\"record\":",
+                  ",\"file\":\"%s\",\"line\":%" PRIu64 ",\"repeats\":%u,\"record\":",
                   get_be(place + 16, 8), get_be(place + 12, 4), get_be(place + 24, 8),
-                  writer->settling->segments[segment].file, line_number);
+                  writer->settling->segments[segment].file, line_number, place[PLACE_BYTES]);
     buffer_append(&writer->text, line, length);
     buffer_append(&writer->text, "}\n", 2);
     if (writer->text.failed) {
@@ -372,7 +424,7 @@ static enum status make_list(struct dynamodb_settling *settling, struct error *e
         status = dynamodb_sorter_create(places_prefix, SORT_BYTES / 4, &duplicates, error);
     }
     if (status == STATUS_OK) {
-        status = pick_duplicates(keys, duplicates, &count, error);
+        status = pick_duplicates(keys, duplicates, settling->table->distinct, &count, error);
     }
     dynamodb_sorter_destroy(keys);
     if (status == STATUS_OK) {

@@ -46,6 +46,7 @@ struct listed {
     uint64_t entity;
     uint64_t ordinal;
     uint64_t line;
+    uint64_t repeats; /* 1: the same record as the one that stays */
     char file[DYNAMODB_SEGMENT_NAME_MAX];
     struct cell item;
 };
@@ -64,11 +65,12 @@ static bool listed_number(struct listed *listed, const char *key, size_t length,
     case 6:
         to = &listed->entity;
         break;
-    default:
-        to = &listed->ordinal;
+    case 7:
+        to = key[0] == 'r' ? &listed->repeats : &listed->ordinal;
         break;
+    default:
+        return false;
     }
-    (void)key;
     return text_to_uint64(reader->text, reader->length, to) == STATUS_OK;
 }
 
@@ -144,7 +146,7 @@ enum status dynamodb_settling_report(struct dynamodb_settling *settling,
         }
         if (status == STATUS_OK) {
             status = found(context, listed.chunk, (uint32_t)listed.entity, listed.ordinal, key,
-                           settling->table->key.count, &listed.item, error);
+                           settling->table->key.count, &listed.item, listed.repeats == 1, error);
         }
     }
     dynamodb_lines_close(lines);

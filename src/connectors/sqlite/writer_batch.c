@@ -20,10 +20,45 @@ struct batch_job {
 
 enum range_outcome { RANGE_WRITTEN, RANGE_SKIPPED, RANGE_MIXED, RANGE_FAILED };
 
-static enum status add_outcome(struct batch_job *job, const struct record_outcome *outcome,
+/* Of a table with `distinct`: does it hold the very record that was refused for its key? All
+ * records before it are in. */
+static enum status find_repeated(struct batch_job *job, struct record_outcome *outcome,
+                                 struct error *error)
+{
+    struct writer *writer = job->writer;
+    struct writer_view *view = &job->insert->view;
+
+    if (job->insert->repeat == NULL || outcome->kind != OUTCOME_REJECTED ||
+        outcome->code != ERROR_REJECT_KEY_DUPLICATE) {
+        return STATUS_OK;
+    }
+    view->first = outcome->row;
+    view->end = outcome->row + 1;
+    view->current = view->end;
+    view->started = false;
+    view->stream_large = false;
+    view->refusal.set = false;
+    int result = sqlite3_step(job->insert->repeat);
+    if (result != SQLITE_ROW && result != SQLITE_DONE) {
+        enum status status =
+            sqlite_target_error(writer->database, writer->connection, result, ERROR_TARGET_WRITE,
+                                "records can't be compared", error);
+        sqlite3_reset(job->insert->repeat);
+        return status;
+    }
+    sqlite3_reset(job->insert->repeat);
+    if (result == SQLITE_ROW) {
+        outcome->kind = OUTCOME_SKIPPED;
+        outcome->reason = "the same record is there already";
+    }
+    return STATUS_OK;
+}
+
+static enum status add_outcome(struct batch_job *job, const struct record_outcome *given,
                                struct error *error)
 {
     struct batch_result *result = job->result;
+    struct record_outcome outcome = *given;
 
     if (result->arena == NULL) {
         result->arena = arena_create(0);
@@ -36,7 +71,10 @@ static enum status add_outcome(struct batch_job *job, const struct record_outcom
     if (job->outcomes == NULL) {
         return error_set(error, ERROR_MEMORY, job->table->plan->name, "no memory for a reject");
     }
-    job->outcomes[result->outcome_count++] = *outcome;
+    if (find_repeated(job, &outcome, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    job->outcomes[result->outcome_count++] = outcome;
     return STATUS_OK;
 }
 

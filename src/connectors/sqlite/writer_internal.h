@@ -64,6 +64,7 @@ struct writer_insert {
     sqlite3_stmt *last_key; /* after which number? */
     sqlite3_stmt
         *track; /* notes the keys written, where one may be there before the run; else NULL */
+    sqlite3_stmt *repeat; /* does the table hold the record as it is? NULL: nobody asks */
 };
 
 /* A statement of the express lane. */

@@ -338,6 +338,38 @@ static enum status prepare_track(struct writer *writer, struct writer_insert *in
     return status;
 }
 
+/* Asks whether the record under the view's key has the view's values. */
+static enum status prepare_repeat(struct writer *writer, struct writer_insert *insert,
+                                  const char *view_name, struct error *error)
+{
+    const struct writer_table *table = &writer->tables[insert->table];
+    struct buffer sql = {0};
+
+    buffer_append_string(&sql, "SELECT 1 FROM ");
+    sqlite_append_name(&sql, view_name);
+    buffer_append_string(&sql, " AS v CROSS JOIN main.");
+    sqlite_append_name(&sql, table->facts.name);
+    buffer_append_string(&sql, " AS t WHERE true");
+    for (uint32_t i = 0; i < table->plan->key.count; i++) {
+        uint32_t position;
+        const struct writer_column *key = filled_key(insert, table->plan->key.names[i], &position);
+        if (key != NULL) {
+            buffer_append_string(&sql, " AND t.");
+            sqlite_append_name(&sql, key->column->name);
+            buffer_format(&sql, " = v.c%u", position);
+        }
+    }
+    for (uint32_t i = 0; i < insert->view.column_count; i++) {
+        buffer_append_string(&sql, " AND t.");
+        sqlite_append_name(&sql, insert->columns[i].column->name);
+        buffer_format(&sql, " IS v.c%u COLLATE BINARY", i);
+    }
+    enum status status = sqlite_target_prepare_buffer(writer->database, writer->connection, &sql,
+                                                      &insert->repeat, error);
+    buffer_free(&sql);
+    return status;
+}
+
 /* ---------------------------------------------------------------- one for all batches of a
  * shape */
 
@@ -370,6 +402,10 @@ static enum status insert_make(struct writer *writer, struct writer_insert *inse
         prepare_append(writer, insert, view_name, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    if (table->plan->distinct && table->plan->key.count > 0 &&
+        prepare_repeat(writer, insert, view_name, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     return tracked ? prepare_track(writer, insert, view_name, error) : STATUS_OK;
 }
 
@@ -379,6 +415,7 @@ void writer_insert_finalize(struct writer_insert *insert)
     sqlite3_finalize(insert->append);
     sqlite3_finalize(insert->last_key);
     sqlite3_finalize(insert->track);
+    sqlite3_finalize(insert->repeat);
 }
 
 enum status writer_insert_get(struct writer *writer, uint32_t table, const struct shape *shape,
