@@ -272,6 +272,14 @@ struct catalog_functions {
     /* The shape of a query's result: a SCHEMA_QUERY table in `arena`. NULL: no queries. */
     enum status (*describe_query)(struct database *self, const char *query, struct arena *arena,
                                   struct schema_table *table, struct error *error);
+    /*
+     * Optional: what a type that a plan gives a column (`columns: { X: { type: … } }`) stands for;
+     * `type->native` is borrowed from `declared`. False: the database's users know no such type.
+     * NULL: the names in the table of types are all that there are. Any thread.
+     */
+    bool (*native_type)(const char *declared, struct value_type *type);
+    /* With native_type: the names that it knows, NULL-terminated, for the nearest one. */
+    const char *const *native_names;
 };
 
 /* ---------------------------------------------------------------- writing */

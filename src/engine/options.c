@@ -147,7 +147,9 @@ static enum status take_from_plan(struct run_options *options, const struct opti
     uint64_t number;
     if (parse_row(row, text, &number) != STATUS_OK || number < row->minimum ||
         number > row->maximum) {
-        return bad_value(row, plan_document_path(document), text, error);
+        char place[256];
+        return bad_value(row, plan_document_option_place(document, row->name, place, sizeof place),
+                         text, error);
     }
     set_number(options, row, row->kind == KIND_NEGATED ? !number : number);
     return STATUS_OK;

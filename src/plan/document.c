@@ -6,6 +6,7 @@
 #include "plan/faults.h"
 #include "plan/grammar.h"
 #include "plan/tree.h"
+#include <stdio.h>
 #include <string.h>
 
 static enum status parse(struct plan_document *document, struct buffer *lines, struct error *error)
@@ -118,4 +119,14 @@ const char *plan_document_text(const struct plan_document *document, size_t *len
 const char *plan_document_option(const struct plan_document *document, const char *name)
 {
     return plan_node_text(plan_node_get(plan_node_get(document->root, "options"), name));
+}
+
+const char *plan_document_option_place(const struct plan_document *document, const char *name,
+                                       char *place, size_t capacity)
+{
+    const struct plan_node *node = plan_node_get(plan_node_get(document->root, "options"), name);
+    (void)snprintf(place, capacity, "%.200s:%u:%u", document->name,
+                   node != NULL ? (unsigned)node->line : 0,
+                   node != NULL ? (unsigned)node->column : 0);
+    return place;
 }

@@ -45,5 +45,8 @@ const char *plan_document_text(const struct plan_document *document, size_t *len
 /* Options that a plan may give ("jobs", "max_rejects", "chunk_rows", "memory" …) under `options:`;
  * NULL if not there. */
 const char *plan_document_option(const struct plan_document *document, const char *name);
+/* Where it stands: "FILE:LINE:COLUMN" in `place`, which is given back. */
+const char *plan_document_option_place(const struct plan_document *document, const char *name,
+                                       char *place, size_t capacity);
 
 #endif

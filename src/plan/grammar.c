@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAMES_MAX = 64, PLAN_VERSION = 1 };
+enum { NAMES_MAX = 64, CHOICES_MAX = 16, CHOICES_BYTES_MAX = 256, PLAN_VERSION = 1 };
 
 bool grammar_choice_has(const char *choices, const char *name)
 {
@@ -114,6 +114,35 @@ static void check_named(const struct grammar_key *key, const struct plan_node *n
     }
 }
 
+/* "did you mean 'X'?" where one of the words that may stand here is near; else NULL. */
+static const char *nearest_choice(const struct grammar_key *key, const struct plan_node *node,
+                                  char *hint, size_t capacity)
+{
+    const char *names[CHOICES_MAX];
+    char words[CHOICES_BYTES_MAX];
+    char *rest = words;
+    size_t count = 0;
+    if (node->kind != PLAN_NODE_SCALAR || (key->forms & (FORM_CHOICE | FORM_BOOLEAN)) == 0) {
+        return NULL;
+    }
+    (void)snprintf(words, sizeof words, "%s%s",
+                   (key->forms & FORM_BOOLEAN) != 0 ? "true|false|" : "",
+                   key->choices != NULL ? key->choices : "");
+    while (count < CHOICES_MAX && *rest != '\0') {
+        names[count++] = rest;
+        rest += strcspn(rest, "|");
+        if (*rest == '|') {
+            *rest++ = '\0';
+        }
+    }
+    const char *near = text_nearest(node->text, names, count);
+    if (near == NULL) {
+        return NULL;
+    }
+    (void)snprintf(hint, capacity, "did you mean '%s'?", near);
+    return hint;
+}
+
 static void check_value(const struct grammar_key *key, const struct plan_node *node,
                         struct plan_faults *faults)
 {
@@ -144,8 +173,9 @@ static void check_value(const struct grammar_key *key, const struct plan_node *n
                         : node->kind == PLAN_NODE_LIST ? "a list"
                         : plan_node_is_null(node)      ? "nothing"
                                                        : node->text;
-    plan_fault(faults, ERROR_PLAN_INVALID, node, NULL, "'%s' is %s, not '%s'", key->name, expected,
-               found);
+    char hint[320];
+    plan_fault(faults, ERROR_PLAN_INVALID, node, nearest_choice(key, node, hint, sizeof hint),
+               "'%s' is %s, not '%s'", key->name, expected, found);
 }
 
 static const struct grammar_key *find_key(const struct grammar_map *map, const char *name)

@@ -1,6 +1,7 @@
 /* Aggregates: count(*), count(X), count(distinct X), sum(X), min(X), max(X) along a path. */
+#include "base/text.h"
 #include "plan/resolve.h"
-#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -160,6 +161,28 @@ static uint32_t add_aggregate(struct resolver *resolver, struct stream_builder *
     return stream->aggregates.count - 1;
 }
 
+static void fault_aggregate(struct resolver *resolver, const struct plan_node *node, bool average)
+{
+    static const char *const names[] = {"count", "sum", "min", "max"};
+    char hint[160];
+    char name[32];
+    if (average) {
+        plan_fault(&resolver->faults, ERROR_NOT_IMPLEMENTED, node,
+                   "take sum(X) and count(X), whose values are exact",
+                   "'%s': an average is not exact", node->text);
+        return;
+    }
+    const char *start = node->text + skip_blanks(node->text, 0);
+    (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(start, " ("), start);
+    const char *near = text_nearest(name, names, sizeof names / sizeof names[0]);
+    (void)snprintf(hint, sizeof hint,
+                   "%s%s%sknown are count(*), count(X), count(distinct X), sum(X), min(X), max(X)",
+                   near != NULL ? "did you mean '" : "", near != NULL ? near : "",
+                   near != NULL ? "'? " : "");
+    plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, hint, "'%s' is no aggregate",
+               node->text);
+}
+
 bool aggregate_resolve(struct resolver *resolver, struct scope *scope,
                        const struct plan_node *field, struct scope_value *value)
 {
@@ -171,12 +194,7 @@ bool aggregate_resolve(struct resolver *resolver, struct scope *scope,
         return false;
     }
     if (!read_text(resolver, node->text, &text)) {
-        plan_fault(
-            &resolver->faults, text.average ? ERROR_NOT_IMPLEMENTED : ERROR_PLAN_INVALID, node,
-            text.average ? "take sum(X) and count(X), whose values are exact"
-                         : "known are count(*), count(X), count(distinct X), sum(X), "
-                           "min(X), max(X)",
-            text.average ? "'%s': an average is not exact" : "'%s' is no aggregate", node->text);
+        fault_aggregate(resolver, node, text.average);
         return false;
     }
     made.mapping.function = text.function;

@@ -16,7 +16,10 @@ static void apply_type(struct resolver *resolver, const struct plan_node *type,
 {
     struct value_type native;
     if (!scalar_native_type(resolver->target->connector, type->text, &native)) {
-        field->type.native = type->text; /* the target will say what it thinks of it */
+        char hint[320];
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, type,
+                   scalar_native_hint(resolver->target->connector, type->text, hint, sizeof hint),
+                   "'%s' is no type of this target", type->text);
         return;
     }
     struct value_type from = field->type;

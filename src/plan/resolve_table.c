@@ -369,4 +369,7 @@ void table_resolve(struct resolver *resolver, struct table_builder *table)
         resolve_note(resolver, true, table->name,
                      "'columns' and 'references' mean nothing to this target");
     }
+    if (resolver->target_sql && table->target.billing != NULL) {
+        resolve_note(resolver, true, table->name, "'billing' means nothing to this target");
+    }
 }

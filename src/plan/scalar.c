@@ -7,9 +7,12 @@
 #include "plan/grammar.h"
 #include "plan/tree.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+enum { NATIVE_NAMES_MAX = 128, NATIVE_NAME_BYTES_MAX = 80 };
 
 const char *const scalar_cast_names[] = {"bool",      "int64",    "uint64", "float32", "float64",
                                          "decimal",   "text",     "bytes",  "date",    "time",
@@ -169,6 +172,9 @@ static size_t base_length(const char *native)
 bool scalar_native_type(const struct connector *connector, const char *native,
                         struct value_type *type)
 {
+    if (connector->catalog != NULL && connector->catalog->native_type != NULL) {
+        return connector->catalog->native_type(native, type);
+    }
     size_t length = base_length(native);
     for (uint32_t i = 0; i < connector->type_count; i++) {
         const struct type_mapping *row = &connector->types[i];
@@ -177,12 +183,35 @@ bool scalar_native_type(const struct connector *connector, const char *native,
             memset(type, 0, sizeof *type);
             type->kind = row->kind;
             type->native = native;
-            if (!read_arguments(native + strcspn(native, "("), &type->precision, &type->scale)) {
-                type->precision = 0;
-                type->scale = 0;
-            }
-            return true;
+            return read_arguments(native + strcspn(native, "("), &type->precision, &type->scale);
         }
     }
     return false;
+}
+
+const char *scalar_native_hint(const struct connector *connector, const char *native, char *hint,
+                               size_t capacity)
+{
+    const char *names[NATIVE_NAMES_MAX];
+    char name[NATIVE_NAME_BYTES_MAX];
+    size_t count = 0;
+    const char *const *known = connector->catalog != NULL ? connector->catalog->native_names : NULL;
+    for (; known != NULL && known[count] != NULL && count < NATIVE_NAMES_MAX; count++) {
+        names[count] = known[count];
+    }
+    for (uint32_t i = 0; known == NULL && i < connector->type_count && count < NATIVE_NAMES_MAX;
+         i++) {
+        names[count++] = connector->types[i].native;
+    }
+    (void)snprintf(name, sizeof name, "%.*s", (int)base_length(native), native);
+    const char *near = text_nearest(name, names, count);
+    if (near != NULL && strcasecmp(near, name) == 0) {
+        return "its numbers are (length) or (precision,scale), the scale not above the precision";
+    }
+    if (near != NULL) {
+        (void)snprintf(hint, capacity, "did you mean '%s'?", near);
+        return hint;
+    }
+    (void)snprintf(hint, capacity, "`transhume connectors %s` lists its types", connector->name);
+    return hint;
 }

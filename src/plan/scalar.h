@@ -19,11 +19,14 @@ struct value_type scalar_type(const struct cell *cell);
 /* "int64", "decimal(10,2)", "text(20)". False if it is no such thing. */
 bool scalar_parse_type(const char *text, struct value_type *type);
 
-/* The kind that a native type name stands for in a connector's table ("NUMERIC(10,2)"); false if
- * the table does not know it. */
+/* The kind that a type of the connector's own stands for ("NUMERIC(10,2)"); false if it knows no
+ * such type. */
 struct connector;
 bool scalar_native_type(const struct connector *connector, const char *native,
                         struct value_type *type);
+/* What to write instead of a type that the connector does not know; `hint` is room for it. */
+const char *scalar_native_hint(const struct connector *connector, const char *native, char *hint,
+                               size_t capacity);
 
 /* Names of the kinds that `cast:` may give. */
 extern const char *const scalar_cast_names[];

@@ -1,6 +1,7 @@
 /* Every fault of a plan: its text, its line and column, its hint; and that nothing crashes on
  * rubbish. */
 #include "plan/mapping.h"
+#include "plan/scalar.h"
 #include "support_plan.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -308,6 +309,108 @@ static void lossy_mappings(void **state)
         "t {Id:1,Total:2.0,Twice:3.96}\nt {Id:2,Total:4.0,Twice:7.92}\nt {Id:3,Total:0.0,Twice:0.00}\n");
 }
 
+/* Every word of a plan that is one of a few, misspelt: where it stands, and the nearest one. */
+static void words_of_a_few(void **state)
+{
+    (void)state;
+    static const struct fault_case cases[] = {
+        {"transhume: 1\nexisting: refus\n", ERROR_PLAN_INVALID,
+         "p.yaml:2:11: 'existing' is refuse|append|upsert|replace|skip, not 'refus'; did you mean "
+         "'refuse'?"},
+        {"transhume: 1\nexisting: Upsert\n", ERROR_PLAN_INVALID, "did you mean 'upsert'?"},
+        {"transhume: 1\noptions: { express: flase }\n", ERROR_PLAN_INVALID,
+         "p.yaml:2:21: 'express' is true or false, not 'flase'; did you mean 'false'?"},
+        {"transhume: 1\noptions: { hashes: yes }\n", ERROR_PLAN_INVALID,
+         "'hashes' is true or false, not 'yes'"},
+        {"transhume: 1\noptions: { fail_fast: ture }\n", ERROR_PLAN_INVALID,
+         "did you mean 'true'?"},
+        {TABLE("from: Artist, existing: apend"), ERROR_PLAN_INVALID, "did you mean 'append'?"},
+        {TABLE("from: Artist, billing: on-demand"), ERROR_PLAN_INVALID,
+         "did you mean 'on_demand'?"},
+        {TABLE("from: Artist, billing: { read: 5, wirte: 5 }"), ERROR_PLAN_INVALID,
+         "did you mean 'write'?"},
+        {TABLE("from: Artist, nulls: kep"), ERROR_PLAN_INVALID,
+         "'nulls' is omit|keep, not 'kep'; did you mean 'keep'?"},
+        {TABLE("from: Artist, indexes: { I: { columns: [Name], unique: treu } }"),
+         ERROR_PLAN_INVALID, "did you mean 'true'?"},
+        {TABLE("from: Artist, columns: { Name: { null: fals } }"), ERROR_PLAN_INVALID,
+         "did you mean 'false'?"},
+        {FIELDS("X: { column: Phone, cast: txt }"), ERROR_PLAN_INVALID,
+         "'txt' is no type; did you mean 'text'?"},
+        {FIELDS("X: { column: Phone, cast: int46 }"), ERROR_PLAN_INVALID, "did you mean 'int64'?"},
+        {FIELDS("X: { column: Phone, cast: Timestamp }"), ERROR_PLAN_INVALID,
+         "did you mean 'timestamp'?"},
+        {FIELDS("X: { column: Phone, cast: INTEGER }"), ERROR_PLAN_INVALID,
+         "p.yaml:5:33: 'INTEGER' is no type; known are: bool, int64"},
+        {FIELDS("X: { column: Phone, cast: \"decimal(2,10)\" }"), ERROR_PLAN_INVALID, "is no type"},
+        {FIELDS("X: { column: Phone, cast: \"int64(3)\" }"), ERROR_PLAN_INVALID, "is no type"},
+        {FIELDS("X: { column: Phone, cast: text, lossy: alow }"), ERROR_PLAN_INVALID,
+         "'lossy' is allow, not 'alow'; did you mean 'allow'?"},
+        {FIELDS("X: { drop: treu }"), ERROR_PLAN_INVALID, "did you mean 'true'?"},
+        {FIELDS("X: { aggregate: Invoice, value: cuont(*) }"), ERROR_PLAN_INVALID,
+         "'cuont(*)' is no aggregate; did you mean 'count'? known are count(*)"},
+        {FIELDS("X: { embed: Invoice, order: Total dsec }"), ERROR_PLAN_INVALID,
+         "no column 'Total dsec' to order by"},
+    };
+    RUN_CASES(cases);
+}
+
+/* Of every type that the target knows, and of none that it does not. */
+static void types_of_a_sql_target(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *said;
+        const char *near; /* NULL: known */
+    } cases[] = {
+        {"integer", NULL},
+        {"VARCHAR(20)", NULL},
+        {"NUMERIC(10,2)", NULL},
+        {"numeric (10, 2)", NULL},
+        {"DOUBLE PRECISION", NULL},
+        {"BIGINT UNSIGNED", NULL},
+        {"uuid", NULL},
+        {"INTGER", "did you mean 'INTEGER'?"},
+        {"NUMERIK(10,2)", "did you mean 'NUMERIC'?"},
+        {"STRING", "`transhume connectors sqlite` lists its types"},
+        {"TXET", "did you mean 'TEXT'?"},
+        {"VARCHAR2(20)", "did you mean 'VARCHAR'?"},
+        {"BOOLAEN", "did you mean 'BOOLEAN'?"},
+        {"TIMESTAMPTZ", "did you mean 'TIMESTAMP'?"},
+        {"NUMERIC(2,10)", "its numbers are (length)"},
+        {"NUMERIC(10,2", "its numbers are"},
+        {"TEXT(x)", "its numbers are"},
+        {"TEXT PRIMARY KEY", "is no type of this target"},
+        {"TEXT(5) NOT NULL", "its numbers are"},
+        {"(none)", "is no type of this target"},
+        {"ANY", "is no type of this target"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char tables[256];
+        snprintf(
+            tables, sizeof tables,
+            "  t: { key: [Id], from: Artist, columns: { N: { type: \"%s\" } },\n"
+            "       fields: { Id: { column: ArtistId }, N: { column: ArtistId, lossy: allow } } }\n",
+            cases[i].said);
+        if (cases[i].near == NULL) {
+            plan_test_expect(&shop, plan_test_tables(&shop, tables));
+        } else {
+            plan_test_expect_code(&shop, plan_test_tables(&shop, tables), ERROR_PLAN_INVALID,
+                                  cases[i].near);
+            assert_true(shop.error.plan_line > 0 && shop.error.plan_column > 50);
+        }
+    }
+    /* every name that it says it knows, it knows, whatever the case */
+    for (const char *const *name = shop.target->connector->catalog->native_names; *name; name++) {
+        struct value_type type;
+        char sized[80];
+        snprintf(sized, sizeof sized, "%s(7)", *name);
+        assert_true(scalar_native_type(shop.target->connector, *name, &type));
+        assert_true(type.kind != VALUE_MISSING && !type.dynamic);
+        assert_true(scalar_native_type(shop.target->connector, sized, &type));
+    }
+}
+
 static void all_faults_at_once(void **state)
 {
     (void)state;
@@ -470,6 +573,8 @@ int main(void)
         WITH_SHOP(paths),
         WITH_SHOP(keys),
         WITH_SQL(lossy_mappings),
+        WITH_SHOP(words_of_a_few),
+        WITH_SQL(types_of_a_sql_target),
         WITH_SHOP(all_faults_at_once),
         WITH_SHOP(truncations_and_garbage_never_crash),
         cmocka_unit_test(ambiguous_paths_show_the_ways),

@@ -222,8 +222,6 @@ static void decimals_are_kept_or_refused(void **state)
     expect("TEXT", decimal(arena, "1234567890123456789012345678.0123456789"),
            "text '1234567890123456789012345678.0123456789'");
     expect("TEXT", decimal(arena, "0.10"), "text '0.10'");
-    expect("", decimal(arena, "1234567890123456789012345678.0123456789"),
-           "text '1234567890123456789012345678.0123456789'");
     expect_reject("NUMERIC", decimal(arena, "NaN"), ERROR_REJECT_NUMBER);
     expect_real("NUMERIC", decimal(arena, "Infinity"), (double)INFINITY);
 
@@ -261,6 +259,107 @@ static void numbers_at_their_ends(void **state)
     expect("TEXT", cell_float64(1.0 / 3), "text '0.3333333333333333'");
     expect("BOOLEAN", cell_bool(1), "integer 1");
     expect("TEXT", cell_int64(12), "text '12'");
+}
+
+/*
+ * Every kind of number and its ends under every affinity. A column holds the value as a number,
+ * TEXT as digits, or the record is rejected: never a text where a number was expected, never a
+ * rounded number.
+ */
+static void numbers_under_every_affinity(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create(0);
+    struct decimal_sum sum;
+    struct cell beyond;
+    decimal_sum_init(&sum);
+    for (int i = 0; i < 2; i++) {
+        const struct cell most = cell_int64(INT64_MAX);
+        assert_int_equal(decimal_sum_add(&sum, &most), STATUS_OK);
+    }
+    assert_int_equal(decimal_sum_result(&sum, arena, &beyond), STATUS_OK);
+    assert_int_equal(beyond.kind, VALUE_DECIMAL);
+    decimal_sum_free(&sum);
+
+    const struct {
+        const char *what;
+        struct cell cell;
+        const char *kept[AFFINITIES]; /* INTEGER, TEXT, BLOB, REAL, NUMERIC, none; NULL: rejected */
+    } cases[] = {
+        {"true",
+         cell_bool(1),
+         {"integer 1", "text '1'", "integer 1", "real 1.0", "integer 1", "integer 1"}},
+        {"int64 5",
+         cell_int64(5),
+         {"integer 5", "text '5'", "integer 5", "real 5.0", "integer 5", "integer 5"}},
+        {"2^53 + 1",
+         cell_int64(9007199254740993),
+         {"integer 9007199254740993", "text '9007199254740993'", "integer 9007199254740993", NULL,
+          "integer 9007199254740993", "integer 9007199254740993"}},
+        {"least int64",
+         cell_int64(INT64_MIN),
+         {"integer -9223372036854775808", "text '-9223372036854775808'",
+          "integer -9223372036854775808", "real -9.2233720368547758078e+18",
+          "integer -9223372036854775808", "integer -9223372036854775808"}},
+        {"most uint64",
+         cell_uint64(UINT64_MAX),
+         {NULL, "text '18446744073709551615'", NULL, NULL, NULL, NULL}},
+        {"sum beyond int64", beyond, {NULL, "text '18446744073709551614'", NULL, NULL, NULL, NULL}},
+        {"decimal 2e19",
+         decimal(arena, "20000000000000000000"),
+         {"real 2.0e+19", "text '20000000000000000000'", "real 2.0e+19", "real 2.0e+19",
+          "real 2.0e+19", "real 2.0e+19"}},
+        {"decimal 1.50",
+         decimal(arena, "1.50"),
+         {"real 1.5", "text '1.50'", "real 1.5", "real 1.5", "real 1.5", "real 1.5"}},
+        {"decimal 5.00",
+         decimal(arena, "5.00"),
+         {"integer 5", "text '5.00'", "integer 5", "real 5.0", "integer 5", "integer 5"}},
+        {"38 digits",
+         decimal(arena, "1234567890123456789012345678.0123456789"),
+         {NULL, "text '1234567890123456789012345678.0123456789'", NULL, NULL, NULL, NULL}},
+        {"17 digits",
+         decimal(arena, "0.12345678901234567"),
+         {NULL, "text '0.12345678901234567'", NULL, NULL, NULL, NULL}},
+        {"decimal NaN", decimal(arena, "NaN"), {NULL, NULL, NULL, NULL, NULL, NULL}},
+        {"decimal infinity",
+         decimal(arena, "Infinity"),
+         {"real Inf", "text 'Infinity'", "real Inf", "real Inf", "real Inf", "real Inf"}},
+        {"decimal -infinity",
+         decimal(arena, "-Infinity"),
+         {"real -Inf", "text '-Infinity'", "real -Inf", "real -Inf", "real -Inf", "real -Inf"}},
+        {"float64 0.1",
+         cell_float64(0.1),
+         {"real 0.1", "text '0.1'", "real 0.1", "real 0.1", "real 0.1", "real 0.1"}},
+        {"float64 3",
+         cell_float64(3),
+         {"integer 3", "text '3'", "real 3.0", "real 3.0", "integer 3", "real 3.0"}},
+        {"float64 NaN", cell_float64((double)NAN), {NULL, NULL, NULL, NULL, NULL, NULL}},
+        {"float64 infinity",
+         cell_float64((double)INFINITY),
+         {"real Inf", "text 'Infinity'", "real Inf", "real Inf", "real Inf", "real Inf"}},
+        {"float64 -infinity",
+         cell_float64(-(double)INFINITY),
+         {"real -Inf", "text '-Infinity'", "real -Inf", "real -Inf", "real -Inf", "real -Inf"}},
+        {"float32 0.1",
+         ((struct cell){.kind = VALUE_FLOAT32, .f64 = (double)0.1F}),
+         {"real 1.00000001490116119384e-01", "text '0.1'", "real 1.00000001490116119384e-01",
+          "real 1.00000001490116119384e-01", "real 1.00000001490116119384e-01",
+          "real 1.00000001490116119384e-01"}},
+        {"float32 NaN",
+         ((struct cell){.kind = VALUE_FLOAT32, .f64 = (double)NAN}),
+         {NULL, NULL, NULL, NULL, NULL, NULL}},
+    };
+    for (uint32_t i = 0; i < COUNT_OF(cases); i++) {
+        for (int a = 0; a < AFFINITIES; a++) {
+            if (cases[i].kept[a] != NULL) {
+                expect(affinities[a], cases[i].cell, cases[i].kept[a]);
+            } else {
+                expect_reject(affinities[a], cases[i].cell, ERROR_REJECT_NUMBER);
+            }
+        }
+    }
+    arena_destroy(arena);
 }
 
 static void dates_and_the_like_become_iso_text(void **state)
@@ -422,6 +521,7 @@ int main(void)
         cmocka_unit_test(texts_that_look_like_numbers_are_not_altered),
         cmocka_unit_test(decimals_are_kept_or_refused),
         cmocka_unit_test(numbers_at_their_ends),
+        cmocka_unit_test(numbers_under_every_affinity),
         cmocka_unit_test(dates_and_the_like_become_iso_text),
         cmocka_unit_test(bytes_that_are_no_utf8_stay_text),
         cmocka_unit_test(a_utf16_file_refuses_what_it_would_replace),

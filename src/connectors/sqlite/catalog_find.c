@@ -93,4 +93,6 @@ static enum status catalog_describe(struct database *database, struct schema **s
 const struct catalog_functions sqlite_catalog = {
     .describe = catalog_describe,
     .describe_query = query_describe,
+    .native_type = sqlite_native_type,
+    .native_names = sqlite_native_names,
 };

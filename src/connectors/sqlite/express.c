@@ -44,16 +44,6 @@ static enum status attach(struct writer *writer, struct sqlite_database *source)
     return status;
 }
 
-static char affinity_letter(const struct sqlite_target_column *column)
-{
-    static const char letters[] = {[SQLITE_AFFINITY_NONE] = 'B',
-                                   [SQLITE_AFFINITY_TEXT] = 'T',
-                                   [SQLITE_AFFINITY_NUMERIC] = 'N',
-                                   [SQLITE_AFFINITY_INTEGER] = 'I',
-                                   [SQLITE_AFFINITY_REAL] = 'R'};
-    return letters[column->affinity];
-}
-
 /* A table that was there may have other types, and SQLite would convert to them, or number a row
  * itself, without a word. */
 static enum status values_stay(const struct writer_table *table, struct sqlite_database *database,
@@ -78,7 +68,7 @@ static enum status values_stay(const struct writer_table *table, struct sqlite_d
             sqlite_target_find_column(&table->facts, source->columns[i].name);
         int32_t from = catalog_find_column(read, source->columns[i].name);
         *stay = to != NULL && from >= 0 &&
-                read->columns[from].read.affinity == affinity_letter(to) &&
+                read->columns[from].read.affinity == sqlite_affinity_letter(to->affinity) &&
                 (!to->row_key || from == read->rowid_column);
     }
     return STATUS_OK;

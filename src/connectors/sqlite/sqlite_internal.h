@@ -30,6 +30,22 @@ static inline struct sqlite_database *sqlite_database_of(struct database *self)
     return (struct sqlite_database *)self;
 }
 
+/* types.c: SQLite's column affinities, by its own rules on declared types (NULL or empty: none). */
+enum sqlite_affinity {
+    SQLITE_AFFINITY_NONE, /* BLOB: values are kept as they come */
+    SQLITE_AFFINITY_TEXT,
+    SQLITE_AFFINITY_NUMERIC,
+    SQLITE_AFFINITY_INTEGER,
+    SQLITE_AFFINITY_REAL
+};
+enum sqlite_affinity sqlite_affinity_of(const char *declared_type);
+/* 'B' none, 'T', 'N', 'I', 'R'. */
+char sqlite_affinity_letter(enum sqlite_affinity affinity);
+/* types.c: what a type that a plan gives a column stands for; false: SQLite users know no such
+ * type. `type->native` is borrowed. */
+bool sqlite_native_type(const char *declared, struct value_type *type);
+extern const char *const sqlite_native_names[];
+
 extern const struct connector connector_sqlite;
 extern const struct catalog_functions sqlite_catalog;
 extern const struct source_functions sqlite_source_functions;

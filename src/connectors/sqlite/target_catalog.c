@@ -5,33 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-static bool contains(const char *text, const char *word)
-{
-    return strcasestr(text, word) != NULL;
-}
-
-enum sqlite_affinity sqlite_affinity_of(const char *declared_type)
-{
-    if (declared_type == NULL || declared_type[0] == '\0') {
-        return SQLITE_AFFINITY_NONE;
-    }
-    if (contains(declared_type, "INT")) {
-        return SQLITE_AFFINITY_INTEGER;
-    }
-    if (contains(declared_type, "CHAR") || contains(declared_type, "CLOB") ||
-        contains(declared_type, "TEXT")) {
-        return SQLITE_AFFINITY_TEXT;
-    }
-    if (contains(declared_type, "BLOB")) {
-        return SQLITE_AFFINITY_NONE;
-    }
-    if (contains(declared_type, "REAL") || contains(declared_type, "FLOA") ||
-        contains(declared_type, "DOUB")) {
-        return SQLITE_AFFINITY_REAL;
-    }
-    return SQLITE_AFFINITY_NUMERIC;
-}
-
 static char *column_copy(sqlite3_stmt *statement, int column, struct arena *arena)
 {
     const void *text = sqlite3_column_text(statement, column);

@@ -12,16 +12,6 @@ enum { SQLITE_LEDGER_FORMAT = 1 };
 /* The keys that this run wrote into a table that was there before: this and the table's name. */
 #define SQLITE_KEY_TABLE "_transhume_key_"
 
-/* SQLite's column affinities, by its own rules on declared types. */
-enum sqlite_affinity {
-    SQLITE_AFFINITY_NONE, /* BLOB: values are kept as they come */
-    SQLITE_AFFINITY_TEXT,
-    SQLITE_AFFINITY_NUMERIC,
-    SQLITE_AFFINITY_INTEGER,
-    SQLITE_AFFINITY_REAL
-};
-enum sqlite_affinity sqlite_affinity_of(const char *declared_type);
-
 /* A column of a table in the target, as its catalogue has it. */
 struct sqlite_target_column {
     const char *name;

@@ -49,21 +49,32 @@ static bool contains(const char *text, const char *part)
 }
 
 /* SQLite's own rules, in its order (datatype3.html, 3.1). */
-static char affinity_of(const char *declared)
+enum sqlite_affinity sqlite_affinity_of(const char *declared_type)
 {
+    const char *declared = declared_type != NULL ? declared_type : "";
     if (contains(declared, "INT")) {
-        return 'I';
+        return SQLITE_AFFINITY_INTEGER;
     }
     if (contains(declared, "CHAR") || contains(declared, "CLOB") || contains(declared, "TEXT")) {
-        return 'T';
+        return SQLITE_AFFINITY_TEXT;
     }
     if (declared[0] == '\0' || contains(declared, "BLOB")) {
-        return 'B';
+        return SQLITE_AFFINITY_NONE;
     }
     if (contains(declared, "REAL") || contains(declared, "FLOA") || contains(declared, "DOUB")) {
-        return 'R';
+        return SQLITE_AFFINITY_REAL;
     }
-    return 'N';
+    return SQLITE_AFFINITY_NUMERIC;
+}
+
+char sqlite_affinity_letter(enum sqlite_affinity affinity)
+{
+    static const char letters[] = {[SQLITE_AFFINITY_NONE] = 'B',
+                                   [SQLITE_AFFINITY_TEXT] = 'T',
+                                   [SQLITE_AFFINITY_NUMERIC] = 'N',
+                                   [SQLITE_AFFINITY_INTEGER] = 'I',
+                                   [SQLITE_AFFINITY_REAL] = 'R'};
+    return letters[affinity];
 }
 
 /* "(10,2)" after the type's word; false where there are no such numbers. */
@@ -126,7 +137,7 @@ struct column_type sqlite_column_type_of(const char *declared, bool strict)
     bool any = strict && strcasecmp(text, "ANY") == 0;
     struct column_type read = {
         .type = {.native = text, .dynamic = !strict || any},
-        .affinity = any ? 'B' : affinity_of(text),
+        .affinity = any ? 'B' : sqlite_affinity_letter(sqlite_affinity_of(text)),
     };
 
     read.type.kind = kind_of(read.affinity, any ? "" : text);
@@ -142,4 +153,77 @@ struct column_type sqlite_column_type_of(const char *declared, bool strict)
         read.type.kind = VALUE_BOOL;
     }
     return read;
+}
+
+/* ---------------------------------------------------------------- types of a plan */
+
+/* The examples of datatype3.html (3.1.1) and what else is common; the affinity rules say what they
+ * are. Any word is a type to SQLite, so that a slip of the pen would go unnoticed. */
+const char *const sqlite_native_names[] = {"INTEGER",
+                                           "INT",
+                                           "TINYINT",
+                                           "SMALLINT",
+                                           "MEDIUMINT",
+                                           "BIGINT",
+                                           "INT2",
+                                           "INT4",
+                                           "INT8",
+                                           "UNSIGNED BIG INT",
+                                           "INT UNSIGNED",
+                                           "BIGINT UNSIGNED",
+                                           "TEXT",
+                                           "TINYTEXT",
+                                           "MEDIUMTEXT",
+                                           "LONGTEXT",
+                                           "CHAR",
+                                           "CHARACTER",
+                                           "VARCHAR",
+                                           "VARYING CHARACTER",
+                                           "CHARACTER VARYING",
+                                           "NCHAR",
+                                           "NATIVE CHARACTER",
+                                           "NVARCHAR",
+                                           "CLOB",
+                                           "BLOB",
+                                           "REAL",
+                                           "DOUBLE",
+                                           "DOUBLE PRECISION",
+                                           "FLOAT",
+                                           "NUMERIC",
+                                           "DECIMAL",
+                                           "DEC",
+                                           "NUMBER",
+                                           "BOOL",
+                                           "BOOLEAN",
+                                           "DATE",
+                                           "DATETIME",
+                                           "TIME",
+                                           "TIMESTAMP",
+                                           "JSON",
+                                           "UUID",
+                                           NULL};
+
+/* "(10,2)", "(20)" or nothing, then the end. */
+static bool ends_well(const char *rest)
+{
+    int32_t numbers[2];
+    return rest[0] == '\0' || (read_numbers(rest, &numbers[0], &numbers[1]) && numbers[0] > 0 &&
+                               numbers[1] <= numbers[0] && strchr(rest, ')')[1] == '\0');
+}
+
+bool sqlite_native_type(const char *declared, struct value_type *type)
+{
+    size_t length = strcspn(declared, "(");
+    const char *rest = declared + length;
+    while (length > 0 && declared[length - 1] == ' ') {
+        length--;
+    }
+    for (const char *const *name = sqlite_native_names; *name != NULL; name++) {
+        if (is_word(declared, length, *name) && ends_well(rest)) {
+            *type = sqlite_column_type_of(declared, false).type;
+            type->dynamic = false;
+            return true;
+        }
+    }
+    return false;
 }

@@ -88,8 +88,7 @@ static int give_double(struct writer_view *view, const struct writer_column *col
                        const struct cell *cell, double value, sqlite3_context *context)
 {
     if (isnan(value)) {
-        return refuse(view, ERROR_REJECT_NUMBER, column, cell,
-                      "can't hold a NaN: SQLite makes it NULL", context);
+        return refuse(view, ERROR_REJECT_NUMBER, column, cell, "can't hold a NaN", context);
     }
     if (column->affinity == SQLITE_AFFINITY_TEXT) {
         /* SQLite's own conversion keeps 15 digits only. */
@@ -145,6 +144,9 @@ static int give_decimal(struct writer_view *view, const struct writer_column *co
             return give_int64(view, column, cell, cell->i64, context);
         }
     }
+    if (decimal_special(cell) == 'N') {
+        return refuse(view, ERROR_REJECT_NUMBER, column, cell, "can't hold a NaN", context);
+    }
     if (column->affinity != SQLITE_AFFINITY_TEXT) {
         if (decimal_to_int64(cell, &whole) == STATUS_OK) {
             return give_int64(view, column, cell, whole, context);
@@ -152,10 +154,11 @@ static int give_decimal(struct writer_view *view, const struct writer_column *co
         if (double_keeps(view, cell, &nearest)) {
             return give_double(view, column, cell, nearest, context);
         }
-        if (is_numeric(column->affinity)) {
-            return refuse(view, ERROR_REJECT_NUMBER, column, cell,
-                          "would round it to a binary floating-point number", context);
-        }
+        return refuse(view, ERROR_REJECT_NUMBER, column, cell,
+                      is_numeric(column->affinity)
+                          ? "would round it to a binary floating-point number"
+                          : "holds no number of so many digits (one of the type TEXT does)",
+                      context);
     }
     decimal_append(cell, &digits);
     return give_made_text(view, column, cell, &digits, context);
