@@ -25,11 +25,12 @@
 #include "model/canonical.h"
 #include "model/schema.h"
 #include "model/value.h"
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CONNECTOR_CONTRACT_VERSION = 1 };
+enum { CONNECTOR_CONTRACT_VERSION = 2 };
 
 /* ---------------------------------------------------------------- what a database can do */
 
@@ -126,9 +127,30 @@ struct open_options {
     /* private folder for sorted runs and the like; lives as long as the run; NULL: none may be made
      * (check, init) */
     const char *spill_folder;
-    uint64_t memory_bytes;             /* budget for caches of this database */
-    int64_t timeout_ms;                /* deadline of any single wait */
+    uint64_t memory_bytes; /* budget for caches of this database */
+    int64_t timeout_ms;    /* deadline of any single wait */
+    /* caps in the database's own capacity units a second, all of its readers or writers together;
+     * 0: none. The connector keeps them; one that knows no units says so in check (caveats). */
+    uint64_t read_units_per_second_max;
+    uint64_t write_units_per_second_max;
     const char *const *catalog_tables; /* NULL: the user's tables */
+};
+
+/*
+ * What a database tells while it works: added to by its own threads, read by the engine's at any
+ * time. connectors/report.h has the functions that fill it.
+ */
+struct database_report {
+    /* monotonic: when the server first and last said to slow down, in this spell; 0: never */
+    _Atomic int64_t throttled_since_ms;
+    _Atomic int64_t throttled_last_ms;
+    _Atomic uint64_t throttle_count;
+    _Atomic uint64_t milliunits; /* capacity used since the opening, in thousandths of a unit */
+    /* records (or a guess of them) that the express_chunk calls under way have pulled so far: what
+     * such a call adds it takes back at its end */
+    _Atomic uint64_t pulled_rows;
+    /* clock_boot_ms: until when this process may write without asking; connectors/lease.h */
+    _Atomic int64_t lease_end_ms;
 };
 
 /* The head of every connector's instance, its first member. */
@@ -136,6 +158,13 @@ struct database {
     const struct connector *connector;
     struct connector_limits limits; /* as this database is (a read-only SQLite file: one reader) */
     uint32_t capabilities;          /* enum connector_capability, likewise */
+    /*
+     * Target: how long a claim holds unless it is renewed; must be longer than a request may take.
+     * 0: no lease, since a lock of the operating system or the target's transactions keep a second
+     * process out.
+     */
+    int64_t lease_ms;
+    struct database_report report;
 };
 
 /* ---------------------------------------------------------------- reading */
@@ -391,6 +420,9 @@ struct target_functions {
      * All results of the chunk were polled: makes it durable and done, in one step where there are
      * transactions (the epoch checked last: ERROR_RUN_FENCED). ERROR_TARGET_UNKNOWN_OUTCOME:
      * ledger.done tells after reconnecting.
+     *
+     * With a lease every request that writes, this one and those of submit and poll, is sent only
+     * while lease_check says that the lease outlasts the request's deadline.
      */
     enum status (*commit)(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
                           struct error *error);
@@ -401,6 +433,16 @@ struct target_functions {
     enum status (*after_load)(struct database *self, const struct target_table *tables,
                               uint32_t table_count, const struct schema *same_engine_objects,
                               void (*progress)(const char *what), struct error *error);
+    /*
+     * Records of the table by key, as they stand now: what was acknowledged before is seen. `keys`
+     * holds key_count × table->key.count cells, in the target's normal form. Each record found is
+     * one of the batch (no shape: a MAP of its fields as stored), in any order; what is not there
+     * is not in it. Targets with a lease have it, for chunks that a process lost while it wrote
+     * them; optional for others. Control thread.
+     */
+    enum status (*fetch)(struct database *self, const struct target_table *table,
+                         const struct cell *keys, uint32_t key_count, struct batch **batch,
+                         struct error *error);
     /* Records in the table now. */
     enum status (*count)(struct database *self, const struct target_table *table, uint64_t *count,
                          struct error *error);
@@ -425,9 +467,9 @@ struct target_functions {
                                struct cell *normal, struct error *error);
     /*
      * Optional express lane: can this target pull from that source itself? Then express_chunk
-     * copies a span of request->table into table within the open chunk. STATUS_AGAIN: not possible
-     * now (the source moved on, a record is refused): the engine takes the general path for this
-     * chunk.
+     * copies a span of request->table into table within the open chunk, and says in
+     * report.pulled_rows how far it is. STATUS_AGAIN: not possible now (the source moved on, a
+     * record is refused): the engine takes the general path for this chunk.
      */
     bool (*express_accepts)(struct database *self, struct database *source);
     enum status (*express_chunk)(struct writer *writer, struct database *source, uint64_t chunk,
@@ -441,6 +483,21 @@ struct ledger_chunk {
     uint64_t number; /* 1-based, in order of streams and spans */
     uint32_t stream;
     struct span span;
+};
+
+/*
+ * Who works on a run. A claim with a lease is kept with all of this (connectors/lease.h makes it
+ * one text and back); of a lock there is a name and mostly a pid.
+ */
+struct ledger_holder {
+    char name[160];    /* for people: "pid 123 on host"; "attempt 4" where no more is known */
+    int64_t pid;       /* 0: not known */
+    char host[72];     /* "": not known */
+    char machine[40];  /* where `pid` means something: this boot, this pid namespace; "": unknown */
+    int64_t started;   /* when the process began, in the machine's own count; tells pids apart */
+    int64_t since_us;  /* UTC, when it claimed; 0: not known */
+    int64_t lease_ms;  /* its claim holds so long after each renewal; 0: no lease, but a lock */
+    uint64_t renewals; /* any number that is another one after each renewal */
 };
 
 /* One run as the target knows it. Lives in `arena`. */
@@ -467,12 +524,29 @@ struct ledger_functions {
     enum status (*load)(struct database *self, const char *run_id, struct arena *arena,
                         struct ledger_run **run, struct error *error);
     /*
-     * Makes `epoch` = old + 1 the only one that may commit. STATUS_AGAIN: somebody else did, or
-     * holds it (`holder` gets a printable name: "pid 123"); take_over claims it all the same where
-     * the target can fence the old one.
+     * Makes `epoch` = old + 1 the only one that may write and commit. STATUS_AGAIN: somebody else
+     * did, or holds it: `found` says who. A claim that was never given back stays held, also when
+     * its lease is over or its process dead: whether it is so is for the engine to find out.
+     *
+     * `replaces` NULL: only what nobody holds. Else a holder that an earlier call found: its claim
+     * is taken over if it is still that very one, with the same number of renewals (one conditional
+     * write), or STATUS_AGAIN. Without leases it is taken over where the target can fence the old
+     * one all the same.
+     *
+     * With a lease: lease_extend (connectors/lease.h) once the claim is granted. Control
+     * thread.
      */
     enum status (*claim)(struct database *self, const char *run_id, uint64_t old_epoch,
-                         bool take_over, char *holder, size_t holder_capacity, struct error *error);
+                         const struct ledger_holder *replaces, struct ledger_holder *found,
+                         struct error *error);
+    /*
+     * Only with a lease (else NULL): writes a new number of renewals if the claim is still ours,
+     * then moves report.lease_end_ms on. ERROR_RUN_FENCED: it is another's. Called every third of
+     * lease_ms between claim and release, on a thread of its own, beside any other function of this
+     * database: so not through a connection that others use.
+     */
+    enum status (*renew)(struct database *self, const char *run_id, uint64_t epoch,
+                         struct error *error);
     /* Replaces the status text, if the epoch is still ours. */
     enum status (*set_status)(struct database *self, const char *run_id, uint64_t epoch,
                               const char *status, struct error *error);
@@ -485,7 +559,7 @@ struct ledger_functions {
                           const uint64_t *chunks, uint64_t chunk_count,
                           const struct target_table *const *tables_to_empty, uint32_t table_count,
                           struct error *error);
-    /* Gives the claim back (normal end); the run stays. */
+    /* Gives the claim back (normal end: nothing of ours is under way); the run stays. */
     enum status (*release)(struct database *self, const char *run_id, uint64_t epoch,
                            struct error *error);
 };

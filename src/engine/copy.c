@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "engine/claim.h"
 #include "engine/options.h"
 #include "engine/stall.h"
 #include <stdlib.h>
@@ -193,7 +194,8 @@ static void watch(struct copy *copy, void (*tick)(struct run *run))
                 copy->session->stuck = true;
                 return;
             }
-        } else if (stall_check(&stall, copy, &error) != STATUS_OK) {
+        } else if (claim_keeper_check(copy->run->keeper, &error) != STATUS_OK ||
+                   stall_check(&stall, copy, &error) != STATUS_OK) {
             copy_fail(copy, &error);
         }
     }

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "engine/claim.h"
 #include "engine/json_text.h"
 #include "engine/rejects.h"
 #include "engine/rejects_load.h"
@@ -448,14 +449,18 @@ static enum status claim_and_read_again(struct resume *resume, struct error *err
 {
     struct run *run = resume->run;
     struct database *target = run->session->target;
-    if (failpoint_hit("resume.before_claim", error) != STATUS_OK ||
-        run_claim(run, resume->ledger->epoch, run->session->options.take_over, error) !=
-            STATUS_OK ||
-        failpoint_hit("resume.after_claim", error) != STATUS_OK) {
+    if (failpoint_hit("resume.before_claim", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status =
-        target->connector->ledger->load(target, run->id, run->arena, &resume->ledger, error);
+        run_claim(run, resume->ledger->epoch, run->session->options.take_over, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (failpoint_hit("resume.after_claim", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    status = target->connector->ledger->load(target, run->id, run->arena, &resume->ledger, error);
     if (status == STATUS_END) {
         error_set(error, ERROR_LEDGER_MISSING, run->session->target_uri->shown,
                   "the target's ledger lost run %s while it was being claimed", run->id);
@@ -504,9 +509,12 @@ static enum status go_on(struct run *run, struct error *error)
         return finish_completed(&resume, error);
     }
     if (state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
-        (!run->loads_rejects && session_describe_streams(run->session, error) != STATUS_OK) ||
-        claim_and_read_again(&resume, error) != STATUS_OK) {
+        (!run->loads_rejects && session_describe_streams(run->session, error) != STATUS_OK)) {
         return STATUS_FAILED;
+    }
+    status = claim_and_read_again(&resume, error);
+    if (status != STATUS_OK) {
+        return status;
     }
     if (run->status.phase == LEDGER_COMPLETED) {
         return finish_completed(&resume, error);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "engine/claim.h"
 #include "engine/copy.h"
 #include "engine/rejects_load.h"
 #include "engine/run_parts.h"
@@ -157,29 +158,6 @@ enum status run_put_phase(struct run *run, enum ledger_phase phase, struct error
     }
     state_write(run, STATE_IN_PROGRESS);
     log_write(LOG_DEBUG, "run %s: %s", run->id, ledger_phase_name(phase));
-    return STATUS_OK;
-}
-
-enum status run_claim(struct run *run, uint64_t old_epoch, bool take_over, struct error *error)
-{
-    struct database *target = run->session->target;
-    char holder[256] = "";
-    enum status status = target->connector->ledger->claim(target, run->id, old_epoch, take_over,
-                                                          holder, sizeof(holder), error);
-    if (status == STATUS_AGAIN) {
-        error_set(error, ERROR_RUN_HELD, run->id, "%s works on this run",
-                  holder[0] == '\0' ? "another process" : holder);
-        error_hint(error, "wait for it or stop it; if it is gone for good, `transhume resume "
-                          "--take-over` takes its place");
-        return STATUS_FAILED;
-    }
-    if (status != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    pthread_mutex_lock(&run->state_mutex);
-    run->epoch = old_epoch + 1;
-    run->claimed = true;
-    pthread_mutex_unlock(&run->state_mutex);
     return STATUS_OK;
 }
 
@@ -375,6 +353,8 @@ static void tell_ledger(struct run *run, enum status status, const struct error 
     struct database *target = run->session->target;
     struct error error;
     if (!run->claimed || failure->code == ERROR_RUN_FENCED || run->session->stuck) {
+        claim_keeper_stop(run->keeper);
+        run->keeper = NULL;
         return; /* a lost worker may still be inside the target's code */
     }
     if (status != STATUS_OK) {
@@ -385,6 +365,8 @@ static void tell_ledger(struct run *run, enum status status, const struct error 
             log_write(LOG_WARNING, "the ledger's status stays behind: %s", error.message);
         }
     }
+    claim_keeper_stop(run->keeper);
+    run->keeper = NULL;
     if (target->connector->ledger->release(target, run->id, run->epoch, &error) != STATUS_OK) {
         log_write(LOG_WARNING, "the claim on the run was not given back: %s", error.message);
     }

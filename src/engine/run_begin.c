@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "engine/claim.h"
 #include "engine/run_parts.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,26 +13,12 @@
 
 /* ---- what is there already */
 
-/*
- * Asks for the claim with an epoch that never was: it can't be had, but a live process that has it
- * is named ("pid 123").
- */
-static bool find_holder(struct run *run, const char *id, char *holder, size_t capacity)
-{
-    struct database *target = run->session->target;
-    struct error ignored;
-    holder[0] = '\0';
-    return target->connector->ledger->claim(target, id, UINT64_MAX >> 1, false, holder, capacity,
-                                            &ignored) == STATUS_AGAIN &&
-           strncmp(holder, "pid ", 4) == 0;
-}
-
 static enum status refuse_unfinished(struct run *run, const char *where, const char *id,
                                      struct error *error)
 {
-    char holder[256];
-    if (find_holder(run, id, holder, sizeof(holder))) {
-        error_set(error, ERROR_RUN_HELD, where, "%s works on run %s", holder, id);
+    struct ledger_holder holder;
+    if (claim_is_held(run, id, &holder)) {
+        error_set(error, ERROR_RUN_HELD, where, "%s works on run %s", holder.name, id);
         error_hint(error, "wait for it, or name another target");
         return STATUS_FAILED;
     }

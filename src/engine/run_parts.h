@@ -15,9 +15,6 @@ enum status run_index_chunks(struct run *run, struct error *error) MUST_USE;
 /* Writes the status into the ledger. */
 enum status run_put_status(struct run *run, struct error *error) MUST_USE;
 enum status run_put_phase(struct run *run, enum ledger_phase phase, struct error *error) MUST_USE;
-/* Makes this attempt the only one; `old_epoch` is what the ledger said. */
-enum status run_claim(struct run *run, uint64_t old_epoch, bool take_over,
-                      struct error *error) MUST_USE;
 /* What is done, into the progress counters. */
 void run_show_totals(struct run *run);
 /* From the claimed ledger to the end, by phases. STATUS_END: interrupted. */

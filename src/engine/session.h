@@ -12,6 +12,7 @@
 #include "plan/plan.h"
 #include <pthread.h>
 
+struct claim_keeper;
 struct copy;
 struct run;
 
@@ -47,6 +48,8 @@ struct run {
     char id[RUN_ID_BYTES];
     uint64_t epoch;
     bool claimed;
+    bool took_over; /* from a holder with a lease: what it had in hand is compared */
+    struct claim_keeper *keeper;
     bool loads_rejects; /* migrate --rejects: the source is a file of mended records */
     struct ledger_header header;
     struct ledger_status status;

@@ -11,8 +11,17 @@
 #include <unistd.h>
 
 static const char *const failpoints[] = {
-    "toy.before_append", "toy.after_append",   "toy.before_mark",  "toy.after_mark",
-    "toy.before_create", "toy.before_publish", "toy.after_create", NULL,
+    "toy.before_append", "toy.after_append",
+    "toy.before_mark",   "toy.after_mark",
+    "toy.before_create", "toy.before_publish",
+    "toy.after_create",  "toy.before_claim",
+    "toy.after_claim",   NULL,
+};
+
+enum { LEASE_MS = 4000, REQUESTS_A_LEASE = 4 };
+
+static const struct connector_option uri_options[] = {
+    {"lease", OPTION_INTEGER, "4000", "100..600000", false, "milliseconds that a claim holds"},
 };
 
 static const struct type_mapping types[] = {
@@ -28,9 +37,7 @@ static void toy_close(struct database *database)
     if (self->log >= 0) {
         close(self->log);
     }
-    if (self->lock >= 0) {
-        close(self->lock);
-    }
+    free(self->claim_text);
     free(self->folder);
     free(self->log_path);
     free(self);
@@ -66,7 +73,6 @@ static enum status toy_open(const struct open_options *options, struct database 
         return error_set(error, ERROR_MEMORY, folder, "no memory to open it");
     }
     self->log = -1;
-    self->lock = -1;
     self->timeout_ms = options->timeout_ms;
     self->folder = strdup(folder);
     if (!self->folder || asprintf(&self->log_path, "%s/data.log", folder) < 0) {
@@ -109,6 +115,8 @@ const struct connector transhume_connector = {
     .capabilities = CAPABILITY_NESTED | CAPABILITY_FREE_FIELDS | CAPABILITY_MISSING |
                     CAPABILITY_KEY_REQUIRED | CAPABILITY_ASYNCHRONOUS | CAPABILITY_COUNTS_EXACT,
     .guarantee = GUARANTEE_IDEMPOTENT,
+    .options = uri_options,
+    .option_count = sizeof uri_options / sizeof *uri_options,
     .types = types,
     .type_count = sizeof types / sizeof *types,
     .failpoints = failpoints,
@@ -122,6 +130,16 @@ const struct connector transhume_connector = {
     .feed = &toy_feed,
 };
 
+static int64_t lease_of(const struct uri *uri)
+{
+    for (uint32_t i = 0; i < uri->parameter_count; i++) {
+        if (strcmp(uri->parameters[i].name, "lease") == 0) {
+            return strtoll(uri->parameters[i].value, NULL, 10); /* the range was checked */
+        }
+    }
+    return LEASE_MS;
+}
+
 static enum status open_with_head(const struct open_options *options, struct database **database,
                                   struct error *error)
 {
@@ -131,6 +149,8 @@ static enum status open_with_head(const struct open_options *options, struct dat
         (*database)->capabilities = transhume_connector.capabilities;
         (*database)->limits =
             (struct connector_limits){.chunks_open_max = 4, .batch_rows_max = 500};
+        (*database)->lease_ms = lease_of(options->uri);
+        toy_of(*database)->request_ms = (*database)->lease_ms / REQUESTS_A_LEASE;
     }
     return status;
 }

@@ -1,6 +1,7 @@
 /*
- * The ledger: DIR/_transhume/<run>/ with header.json, chunks.bin, status.json, epoch and done.log.
- * The folder is filled under another name and renamed, so that it is there whole or not at all.
+ * The ledger: DIR/_transhume/<run>/ with header.json, chunks.bin, status.json, epoch, claim and
+ * done.log. The folder is filled under another name and renamed, so that it is there whole or not
+ * at all.
  */
 #include "base/failpoint.h"
 #include "base/file.h"
@@ -17,8 +18,8 @@
 
 static const size_t file_bytes_max = 256u << 20;
 
-static const char *path_of(struct toy_database *self, const char *run, const char *name,
-                           char out[512])
+const char *toy_ledger_path(struct toy_database *self, const char *run, const char *name,
+                            char out[512])
 {
     snprintf(out, 512, "%s/_transhume/%s%s%s", self->folder, run, *name ? "/" : "", name);
     return out;
@@ -61,7 +62,7 @@ static enum status toy_create(struct database *database, const char *run_id, con
     encode_chunks(chunks, chunk_count, &encoded);
     enum status status = encoded.failed
                              ? error_set(error, ERROR_MEMORY, run_id, "no memory for the ledger")
-                             : file_remove_tree(path_of(self, name, "", path), error);
+                             : file_remove_tree(toy_ledger_path(self, name, "", path), error);
     if (status == STATUS_OK) {
         status = file_make_folder(path, error);
     }
@@ -75,14 +76,14 @@ static enum status toy_create(struct database *database, const char *run_id, con
                  {"epoch", "0", 1},
                  {"done.log", "", 0}};
     for (size_t i = 0; i < sizeof files / sizeof *files && status == STATUS_OK; i++) {
-        status = file_write_atomic(path_of(self, name, files[i].name, path), files[i].bytes,
+        status = file_write_atomic(toy_ledger_path(self, name, files[i].name, path), files[i].bytes,
                                    files[i].length, NULL, error);
     }
     if (status == STATUS_OK) {
         status = failpoint_hit("toy.before_publish", error);
     }
-    if (status == STATUS_OK &&
-        rename(path_of(self, name, "", path), path_of(self, run_id, "", final)) != 0) {
+    if (status == STATUS_OK && rename(toy_ledger_path(self, name, "", path),
+                                      toy_ledger_path(self, run_id, "", final)) != 0) {
         status = error_set_errno(error, ERROR_TARGET_WRITE, errno, final,
                                  "publishing the ledger failed");
     }
@@ -98,7 +99,7 @@ static enum status toy_create(struct database *database, const char *run_id, con
 static enum status newest_run(struct toy_database *self, struct arena *arena, const char **run)
 {
     char path[512];
-    DIR *folder = opendir(path_of(self, "", "", path));
+    DIR *folder = opendir(toy_ledger_path(self, "", "", path));
     *run = NULL;
     struct dirent *entry;
     while (folder && (entry = readdir(folder))) {
@@ -220,30 +221,33 @@ static enum status toy_load(struct database *database, const char *run_id, struc
         if (found != STATUS_OK) {
             return found;
         }
-    } else if (!file_exists(path_of(self, run_id, "", path))) {
+    } else if (!file_exists(toy_ledger_path(self, run_id, "", path))) {
         return STATUS_END;
     }
     made->id = arena_copy_string(arena, run_id);
     enum status status =
-        read_file(path_of(self, run_id, "header.json", path), arena, &text, &length, error);
+        read_file(toy_ledger_path(self, run_id, "header.json", path), arena, &text, &length, error);
     made->header = text;
     if (status == STATUS_OK) {
-        status =
-            read_file(path_of(self, run_id, "status.json", path), arena, &text, &length, error);
+        status = read_file(toy_ledger_path(self, run_id, "status.json", path), arena, &text,
+                           &length, error);
         made->status = text;
     }
     if (status == STATUS_OK) {
-        status = read_file(path_of(self, run_id, "epoch", path), arena, &text, &length, error);
+        status =
+            read_file(toy_ledger_path(self, run_id, "epoch", path), arena, &text, &length, error);
         made->epoch = status == STATUS_OK ? strtoull(text, NULL, 10) : 0;
     }
     if (status == STATUS_OK) {
-        status = read_file(path_of(self, run_id, "chunks.bin", path), arena, &text, &length, error);
+        status = read_file(toy_ledger_path(self, run_id, "chunks.bin", path), arena, &text, &length,
+                           error);
     }
     if (status == STATUS_OK) {
         status = decode_chunks(path, text, length, arena, made, error);
     }
     if (status == STATUS_OK) {
-        status = read_file(path_of(self, run_id, "done.log", path), arena, &text, &length, error);
+        status = read_file(toy_ledger_path(self, run_id, "done.log", path), arena, &text, &length,
+                           error);
     }
     if (status == STATUS_OK) {
         status = decode_done(text, length, arena, made, error);
@@ -252,16 +256,16 @@ static enum status toy_load(struct database *database, const char *run_id, struc
     return status;
 }
 
-static enum status read_epoch(struct toy_database *self, const char *run_id, uint64_t *epoch,
-                              struct error *error)
+enum status toy_read_epoch(struct toy_database *self, const char *run_id, uint64_t *epoch,
+                           struct error *error)
 {
     char path[512];
     char *text;
     size_t length;
     struct arena *arena = arena_create(1024);
-    enum status status =
-        arena ? read_file(path_of(self, run_id, "epoch", path), arena, &text, &length, error)
-              : error_set(error, ERROR_MEMORY, NULL, "no memory");
+    enum status status = arena ? read_file(toy_ledger_path(self, run_id, "epoch", path), arena,
+                                           &text, &length, error)
+                               : error_set(error, ERROR_MEMORY, NULL, "no memory");
     if (status == STATUS_OK) {
         *epoch = strtoull(text, NULL, 10);
     }
@@ -269,14 +273,14 @@ static enum status read_epoch(struct toy_database *self, const char *run_id, uin
     return status;
 }
 
-static enum status write_epoch(struct toy_database *self, const char *run_id, uint64_t epoch,
-                               struct error *error)
+enum status toy_write_epoch(struct toy_database *self, const char *run_id, uint64_t epoch,
+                            struct error *error)
 {
     char path[512];
     char text[32];
     int length = snprintf(text, sizeof text, "%" PRIu64, epoch);
-    return file_write_atomic(path_of(self, run_id, "epoch", path), text, (size_t)length, NULL,
-                             error);
+    return file_write_atomic(toy_ledger_path(self, run_id, "epoch", path), text, (size_t)length,
+                             NULL, error);
 }
 
 /* Cuts a torn end of done.log off, so that later marks are read. */
@@ -298,7 +302,7 @@ static enum status mend_done(struct toy_database *self, const char *run_id, stru
         buffer_append(&out, run->done[i].text, size);
     }
     if (status == STATUS_OK) {
-        status = file_write_atomic(path_of(self, run_id, "done.log", path),
+        status = file_write_atomic(toy_ledger_path(self, run_id, "done.log", path),
                                    out.data ? out.data : "", out.length, NULL, error);
     }
     buffer_free(&out);
@@ -306,39 +310,12 @@ static enum status mend_done(struct toy_database *self, const char *run_id, stru
     return status;
 }
 
-static enum status toy_claim(struct database *database, const char *run_id, uint64_t old_epoch,
-                             bool take_over, char *holder, size_t holder_capacity,
-                             struct error *error)
+enum status toy_mend(struct toy_database *self, const char *run_id, struct error *error)
 {
-    struct toy_database *self = toy_of(database);
-    char path[512];
-    int64_t pid = 0;
-    uint64_t epoch = 0;
-    if (self->lock < 0) {
-        enum status locked = file_lock(path_of(self, "lock", "", path), &self->lock, &pid, error);
-        if (locked == STATUS_FAILED) {
-            return locked;
-        }
-        if (locked == STATUS_AGAIN && !take_over) {
-            snprintf(holder, holder_capacity, "pid %" PRId64, pid);
-            return STATUS_AGAIN;
-        }
-    }
-    enum status status = read_epoch(self, run_id, &epoch, error);
-    if (status == STATUS_OK && epoch != old_epoch) {
-        snprintf(holder, holder_capacity, "attempt %" PRIu64, epoch);
-        return STATUS_AGAIN;
-    }
-    if (status == STATUS_OK) {
-        status = write_epoch(self, run_id, old_epoch + 1, error);
-    }
-    if (status == STATUS_OK) {
-        status = mend_done(self, run_id, error);
-    }
+    enum status status = mend_done(self, run_id, error);
     if (status == STATUS_OK) {
         status = toy_log_mend(self, error);
         remember_run(self, run_id);
-        self->epoch = old_epoch + 1;
     }
     return status;
 }
@@ -346,7 +323,7 @@ static enum status toy_claim(struct database *database, const char *run_id, uint
 enum status toy_check_epoch(struct toy_database *self, struct error *error)
 {
     uint64_t epoch = 0;
-    enum status status = read_epoch(self, self->run_id, &epoch, error);
+    enum status status = toy_read_epoch(self, self->run_id, &epoch, error);
     if (status == STATUS_OK && epoch != self->epoch) {
         return error_set(error, ERROR_RUN_FENCED, self->run_id,
                          "attempt %" PRIu64 " has taken the run over", epoch);
@@ -366,7 +343,8 @@ static enum status append_done(struct toy_database *self, uint64_t chunk, uint64
     buffer_append(&out, &size, 4);
     buffer_append(&out, &sum, 8);
     buffer_append(&out, text, size);
-    int log = open(path_of(self, self->run_id, "done.log", path), O_WRONLY | O_APPEND | O_CLOEXEC);
+    int log = open(toy_ledger_path(self, self->run_id, "done.log", path),
+                   O_WRONLY | O_APPEND | O_CLOEXEC);
     enum status status = log < 0 ? error_set_errno(error, ERROR_LEDGER_INVALID, errno, path,
                                                    "opening the done marks failed")
                                  : file_write_all(log, out.data, out.length, path, error);
@@ -391,9 +369,10 @@ static enum status toy_set_status(struct database *database, const char *run_id,
     self->epoch = epoch;
     remember_run(self, run_id);
     enum status status = toy_check_epoch(self, error);
-    return status == STATUS_OK ? file_write_atomic(path_of(self, run_id, "status.json", path),
-                                                   status_text, strlen(status_text), NULL, error)
-                               : status;
+    return status == STATUS_OK
+               ? file_write_atomic(toy_ledger_path(self, run_id, "status.json", path), status_text,
+                                   strlen(status_text), NULL, error)
+               : status;
 }
 
 static enum status toy_done(struct database *database, const char *run_id, uint64_t chunk,
@@ -438,24 +417,11 @@ static enum status toy_reopen(struct database *database, const char *run_id, uin
     return status;
 }
 
-static enum status toy_release(struct database *database, const char *run_id, uint64_t epoch,
-                               struct error *error)
-{
-    struct toy_database *self = toy_of(database);
-    (void)run_id;
-    (void)epoch;
-    (void)error;
-    if (self->lock >= 0) {
-        close(self->lock);
-        self->lock = -1;
-    }
-    return STATUS_OK;
-}
-
 const struct ledger_functions toy_ledger = {
     .create = toy_create,
     .load = toy_load,
     .claim = toy_claim,
+    .renew = toy_renew,
     .set_status = toy_set_status,
     .done = toy_done,
     .reopen = toy_reopen,

@@ -1,5 +1,6 @@
 /* Writing: puts by key, acknowledged later and out of order, at the whim of a small generator. */
 #include "base/failpoint.h"
+#include "connectors/lease.h"
 #include "toy_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -233,7 +234,7 @@ static enum status toy_chunk_begin(struct writer *writer, uint64_t chunk, uint32
             writer->counts[i].next = 0;
         }
     }
-    return toy_check_epoch(writer->self, error);
+    return lease_check(&writer->self->base, writer->self->request_ms, error);
 }
 
 static enum status take_ordinals(struct writer *writer, uint64_t chunk, const struct batch *batch,
@@ -451,7 +452,7 @@ static enum status put_batch(struct writer *writer, const struct pending *pendin
                                                    sizeof *putting.outcomes)
                            : NULL;
     enum status status = scratch && putting.outcomes
-                             ? toy_check_epoch(writer->self, error)
+                             ? lease_check(&writer->self->base, writer->self->request_ms, error)
                              : error_set(error, ERROR_MEMORY, NULL, "no memory");
     for (uint32_t row = 0; row < pending->batch->row_count && status == STATUS_OK; row++) {
         status = put_row(&putting, row, scratch, error);
@@ -511,9 +512,13 @@ static void forget_counts(struct writer *writer, uint64_t chunk)
 static enum status toy_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
                               struct error *error)
 {
-    enum status status = toy_check_epoch(writer->self, error);
+    struct toy_database *self = writer->self;
+    enum status status = lease_check(&self->base, self->request_ms, error);
     if (status == STATUS_OK) {
         status = failpoint_hit("toy.before_mark", error);
+    }
+    if (status == STATUS_OK) { /* as a conditional write would see it */
+        status = toy_check_epoch(self, error);
     }
     if (status == STATUS_OK) {
         status = toy_write_mark(writer->self, mark, error);
@@ -747,6 +752,7 @@ const struct target_functions toy_target = {
     .commit = toy_commit,
     .chunk_abandon = toy_chunk_abandon,
     .after_load = toy_after_load,
+    .fetch = toy_fetch_records,
     .count = toy_count,
     .settle_duplicates = toy_settle,
     .normal_form = toy_normal_form,

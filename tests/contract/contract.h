@@ -49,6 +49,8 @@ void fixture_begin(struct fixture *fixture);
 void fixture_leave(struct fixture *fixture);
 /* Opens the database again and loads the run; claims it unless `claim` is false. */
 void fixture_return(struct fixture *fixture, bool claim);
+/* Claims the loaded run, from the process that left it if need be; `epoch` is the new one. */
+void fixture_claim(struct fixture *fixture);
 void fixture_close(struct fixture *fixture);
 
 /* A batch of `count` records, ids from `first`, each with `value` (deep-copied). */

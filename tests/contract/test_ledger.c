@@ -123,19 +123,17 @@ void contract_test_held(const struct contract_entry *entry)
     close(ready[0]);
     fixture_return(&fixture, false);
     struct error error = {0};
-    char holder[64] = "";
+    struct ledger_holder holder = {0};
     char wanted[32];
     snprintf(wanted, sizeof wanted, "%d", (int)child);
     const struct ledger_functions *ledger = fixture.target->connector->ledger;
-    assert_int_equal(ledger->claim(fixture.target, fixture.run_id, fixture.epoch, false, holder,
-                                   sizeof holder, &error),
-                     STATUS_AGAIN);
-    assert_non_null(strstr(holder, wanted));
+    assert_int_equal(
+        ledger->claim(fixture.target, fixture.run_id, fixture.epoch, NULL, &holder, &error),
+        STATUS_AGAIN);
+    assert_non_null(strstr(holder.name, wanted));
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
-    check_ok(ledger->claim(fixture.target, fixture.run_id, fixture.epoch, false, holder,
-                           sizeof holder, &error),
-             &error, "claim after the holder's death");
+    fixture_claim(&fixture); /* after the holder's death */
     fixture_close(&fixture);
 }
 

@@ -128,7 +128,7 @@ static void try_existing(const struct contract_entry *entry, enum existing_polic
     struct fixture fixture;
     struct error error = {0};
     struct buffer lines = {0};
-    char holder[64];
+    struct ledger_holder holder = {0};
     struct cell old_value = cell_text("old", 3);
     struct cell new_value = cell_text("new", 3);
     fixture_open(&fixture, entry);
@@ -155,8 +155,7 @@ static void try_existing(const struct contract_entry *entry, enum existing_polic
         check_ok(connector->ledger->create(fixture.target, fixture.run_id, "{\"format\":1}",
                                            "{\"phase\":\"new\"}", &chunk, 1, &error),
                  &error, "second run");
-        check_ok(connector->ledger->claim(fixture.target, fixture.run_id, 0, false, holder,
-                                          sizeof holder, &error),
+        check_ok(connector->ledger->claim(fixture.target, fixture.run_id, 0, NULL, &holder, &error),
                  &error, "claim");
         fixture.epoch = 1;
         fixture.table.created = false;

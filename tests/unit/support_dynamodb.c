@@ -63,7 +63,7 @@ void folder_close(struct database *database)
 void run_begin(struct database *database, const char *run_id, uint64_t chunks)
 {
     struct error error;
-    char holder[64];
+    struct ledger_holder holder = {0};
     struct ledger_chunk *list = (struct ledger_chunk *)calloc(chunks + 1, sizeof(*list));
     assert_non_null(list);
     for (uint64_t at = 0; at < chunks; at++) {
@@ -78,8 +78,8 @@ void run_begin(struct database *database, const char *run_id, uint64_t chunks)
     if (connector_dynamodb_json.ledger->create(database, run_id, "{\"header\":1}",
                                                "{\"phase\":\"prepared\"}", list, chunks,
                                                &error) != STATUS_OK ||
-        connector_dynamodb_json.ledger->claim(database, run_id, 0, false, holder, sizeof(holder),
-                                              &error) != STATUS_OK) {
+        connector_dynamodb_json.ledger->claim(database, run_id, 0, NULL, &holder, &error) !=
+            STATUS_OK) {
         fail_msg("%s: %s", error.object, error.message);
     }
     struct target_table table = things_table;

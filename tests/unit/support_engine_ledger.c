@@ -72,15 +72,16 @@ static enum status ledger_load(struct database *self, const char *run_id, struct
 }
 
 static enum status ledger_claim(struct database *self, const char *run_id, uint64_t old_epoch,
-                                bool take_over, char *holder, size_t holder_capacity,
+                                const struct ledger_holder *replaces, struct ledger_holder *found,
                                 struct error *error)
 {
     struct fake_store *store = fake_store_of(self);
     (void)run_id;
-    (void)take_over;
+    (void)replaces;
+    *found = (struct ledger_holder){0};
     (void)error;
     if (store->epoch != old_epoch) {
-        snprintf(holder, holder_capacity, "attempt %" PRIu64, store->epoch);
+        snprintf(found->name, sizeof(found->name), "attempt %" PRIu64, store->epoch);
         return STATUS_AGAIN;
     }
     if (store->late_chunk > 0) {

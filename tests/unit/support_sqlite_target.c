@@ -52,7 +52,7 @@ void target_begin_run(struct database *database, uint64_t chunk_count)
 {
     struct ledger_chunk *chunks = calloc(chunk_count, sizeof *chunks);
     struct error error = {0};
-    char holder[64];
+    struct ledger_holder holder = {0};
 
     assert_non_null(chunks);
     for (uint64_t i = 0; i < chunk_count; i++) {
@@ -64,8 +64,7 @@ void target_begin_run(struct database *database, uint64_t chunk_count)
     }
     if (sqlite_ledger.create(database, "run-1", "{\"h\":1}", "{\"phase\":\"prepared\"}", chunks,
                              chunk_count, &error) != STATUS_OK ||
-        sqlite_ledger.claim(database, "run-1", 0, false, holder, sizeof holder, &error) !=
-            STATUS_OK) {
+        sqlite_ledger.claim(database, "run-1", 0, NULL, &holder, &error) != STATUS_OK) {
         fail_msg("no run: %s", error.message);
     }
     free(chunks);

@@ -47,7 +47,7 @@ static enum status ignore_found(void *context, uint64_t chunk, uint32_t entity, 
 static enum status create_and_claim(struct attempt *attempt)
 {
     struct ledger_chunk chunks[CHUNKS];
-    char holder[64];
+    struct ledger_holder holder = {0};
     for (uint64_t at = 0; at < CHUNKS; at++) {
         chunks[at] = (struct ledger_chunk){
             .number = at + 1,
@@ -67,8 +67,8 @@ static enum status create_and_claim(struct attempt *attempt)
         return STATUS_FAILED;
     }
     attempt->epoch = attempt->run->epoch + 1;
-    return LEDGER->claim(attempt->database, "r1", attempt->run->epoch, false, holder,
-                         sizeof(holder), attempt->error) == STATUS_OK
+    return LEDGER->claim(attempt->database, "r1", attempt->run->epoch, NULL, &holder,
+                         attempt->error) == STATUS_OK
                ? STATUS_OK
                : STATUS_FAILED;
 }

@@ -25,22 +25,20 @@ static uint64_t count_things(struct database *database)
 
 static void claim_again(struct database *database, uint64_t old_epoch)
 {
-    char holder[64];
+    struct ledger_holder holder = {0};
     struct error error;
-    if (LEDGER->claim(database, "r1", old_epoch, false, holder, sizeof(holder), &error) !=
-        STATUS_OK) {
-        fail_msg("%s: %s (%s)", error.object, error.message, holder);
+    if (LEDGER->claim(database, "r1", old_epoch, NULL, &holder, &error) != STATUS_OK) {
+        fail_msg("%s: %s (%s)", error.object, error.message, holder.name);
     }
 }
 
 static void assert_claim_fails(struct database *database, uint64_t old_epoch, enum error_code code,
                                const char *part)
 {
-    char holder[64];
+    struct ledger_holder holder = {0};
     struct error error;
-    assert_int_equal(
-        LEDGER->claim(database, "r1", old_epoch, false, holder, sizeof(holder), &error),
-        STATUS_FAILED);
+    assert_int_equal(LEDGER->claim(database, "r1", old_epoch, NULL, &holder, &error),
+                     STATUS_FAILED);
     assert_string_equal(error_describe(error.code)->name, error_describe(code)->name);
     if (strstr(error.object, part) == NULL && strstr(error.message, part) == NULL) {
         fail_msg("%s: %s, not about %s", error.object, error.message, part);
@@ -538,7 +536,7 @@ static void another_attempt_fences(void **state)
     struct batch_result result;
     struct buffer out = {0};
     struct error error;
-    char holder[64];
+    struct ledger_holder holder = {0};
     run_begin(database, "r1", 1);
     assert_int_equal(TARGET->writer_open(database, &things_table, 1, 1, &writer, &error),
                      STATUS_OK);
@@ -558,9 +556,8 @@ static void another_attempt_fences(void **state)
     assert_buffer(&out, "");
     assert_int_equal(LEDGER->set_status(database, "r1", 1, "{}", &error), STATUS_FAILED);
     assert_int_equal(error.code, ERROR_RUN_FENCED);
-    assert_int_equal(LEDGER->claim(other, "r1", 1, false, holder, sizeof(holder), &error),
-                     STATUS_AGAIN);
-    assert_string_equal(holder, "attempt 2");
+    assert_int_equal(LEDGER->claim(other, "r1", 1, NULL, &holder, &error), STATUS_AGAIN);
+    assert_string_equal(holder.name, "attempt 2");
     chunk_write(other, 2, 1, things_numbered(0, 1, 5));
     assert_int_equal(count_things(other), 5);
     folder_close(database);
@@ -575,7 +572,7 @@ static void a_second_process_is_told_the_pid(void **state)
     const char *path = folder_new();
     int ready[2];
     char byte = 0;
-    char holder[64];
+    struct ledger_holder holder = {0};
     struct error error;
     assert_int_equal(pipe(ready), 0);
     pid_t child = fork();
@@ -590,9 +587,9 @@ static void a_second_process_is_told_the_pid(void **state)
     struct database *database = folder_database(path, OPEN_TARGET, NULL);
     for (int take_over = 0; take_over < 2; take_over++) {
         assert_int_equal(
-            LEDGER->claim(database, "r1", 1, take_over != 0, holder, sizeof(holder), &error),
+            LEDGER->claim(database, "r1", 1, take_over != 0 ? &holder : NULL, &holder, &error),
             STATUS_AGAIN);
-        assert_string_equal(holder, path_of("pid %d", (int)child));
+        assert_string_equal(holder.name, path_of("pid %d", (int)child));
     }
     assert_int_equal(LEDGER->create(database, "r2", "{}", "{}", NULL, 0, &error), STATUS_FAILED);
     assert_int_equal(error.code, ERROR_RUN_HELD);

@@ -168,7 +168,7 @@ static void the_lowest_record_stays(void **state)
         const char *path = folder_new();
         struct database *database = folder_database(path, OPEN_TARGET, options[at]);
         struct buffer out = {0};
-        char holder[64];
+        struct ledger_holder holder = {0};
         struct error error;
         run_begin(database, "r1", 2);
         write_equal_keys(database);
@@ -179,9 +179,9 @@ static void the_lowest_record_stays(void **state)
         assert_buffer(&out, expected_found);
         folder_close(database);
         database = folder_database(path, OPEN_TARGET, options[at]);
-        assert_int_equal(connector_dynamodb_json.ledger->claim(database, "r1", 1, false, holder,
-                                                               sizeof(holder), &error),
-                         STATUS_OK);
+        assert_int_equal(
+            connector_dynamodb_json.ledger->claim(database, "r1", 1, NULL, &holder, &error),
+            STATUS_OK);
         settle(database, &out);
         assert_buffer(&out, expected_found);
         assert_settled(database, path);
@@ -260,7 +260,7 @@ static void crashes_change_nothing(void **state)
         const char *path = folder_new();
         struct database *database = folder_database(path, OPEN_TARGET, NULL);
         struct buffer out = {0};
-        char holder[64];
+        struct ledger_holder holder = {0};
         struct error error;
         int ended = 0;
         run_begin(database, "r1", 2);
@@ -273,8 +273,8 @@ static void crashes_change_nothing(void **state)
                 _exit(2);
             }
             database = folder_database(path, OPEN_TARGET, NULL);
-            if (connector_dynamodb_json.ledger->claim(database, "r1", 1, false, holder,
-                                                      sizeof(holder), &error) == STATUS_OK) {
+            if (connector_dynamodb_json.ledger->claim(database, "r1", 1, NULL, &holder, &error) ==
+                STATUS_OK) {
                 settle(database, &out);
             }
             _exit(3);
@@ -284,8 +284,8 @@ static void crashes_change_nothing(void **state)
             fail_msg("%s was not reached: %d", points[at], ended);
         }
         database = folder_database(path, OPEN_TARGET, NULL);
-        if (connector_dynamodb_json.ledger->claim(database, "r1", 2, false, holder, sizeof(holder),
-                                                  &error) != STATUS_OK) {
+        if (connector_dynamodb_json.ledger->claim(database, "r1", 2, NULL, &holder, &error) !=
+            STATUS_OK) {
             fail_msg("%s: %s: %s", points[at], error.object, error.message);
         }
         settle(database, &out);

@@ -43,15 +43,14 @@ static const char *child_failpoint;
 static void child_write(const char *path)
 {
     struct error error = {0};
-    char holder[64];
+    struct ledger_holder holder = {0};
     struct database *database = NULL;
     struct target_table table = {.name = "t", .existing = EXISTING_APPEND};
 
     setenv("TRANSHUME_FAILPOINT", child_failpoint, 1);
     if (failpoint_setup(&error) != STATUS_OK ||
         target_try_open(path, OPEN_TARGET, 1000, &database, &error) != STATUS_OK ||
-        sqlite_ledger.claim(database, "run-1", 1, false, holder, sizeof holder, &error) !=
-            STATUS_OK) {
+        sqlite_ledger.claim(database, "run-1", 1, NULL, &holder, &error) != STATUS_OK) {
         _exit(9);
     }
     struct writer *writer = NULL;

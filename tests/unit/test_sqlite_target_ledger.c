@@ -39,10 +39,9 @@ static enum status create(struct database *database, const char *id, struct erro
 }
 
 static enum status claim(struct database *database, const char *id, uint64_t epoch, bool take_over,
-                         char holder[64], struct error *error)
+                         struct ledger_holder *holder, struct error *error)
 {
-    holder[0] = '\0';
-    return sqlite_ledger.claim(database, id, epoch, take_over, holder, 64, error);
+    return sqlite_ledger.claim(database, id, epoch, take_over ? holder : NULL, holder, error);
 }
 
 static struct database *open_new(char path[1024])
@@ -55,7 +54,7 @@ static void what_is_created_is_loaded(void **state)
 {
     (void)state;
     char path[1024];
-    char holder[64];
+    struct ledger_holder holder = {0};
     struct error error = {0};
     struct ledger_run *run = NULL;
     struct arena *arena = arena_create(0);
@@ -63,7 +62,7 @@ static void what_is_created_is_loaded(void **state)
 
     assert_int_equal(sqlite_ledger.load(database, NULL, arena, &run, &error), STATUS_END);
     assert_int_equal(create(database, "run-a", &error), STATUS_OK);
-    assert_int_equal(claim(database, "run-a", 0, false, holder, &error), STATUS_OK);
+    assert_int_equal(claim(database, "run-a", 0, false, &holder, &error), STATUS_OK);
     target_close(database);
 
     database = target_open(path);
@@ -97,7 +96,7 @@ static void an_unfinished_run_bars_the_next(void **state)
 {
     (void)state;
     char path[1024];
-    char holder[64];
+    struct ledger_holder holder = {0};
     struct error error = {0};
     struct arena *arena = arena_create(0);
     struct ledger_run *run = NULL;
@@ -105,7 +104,7 @@ static void an_unfinished_run_bars_the_next(void **state)
 
     assert_int_equal(create(database, "run-a", &error), STATUS_OK);
     assert_int_equal(create(database, "run-b", &error), STATUS_AGAIN);
-    assert_int_equal(claim(database, "run-a", 0, false, holder, &error), STATUS_OK);
+    assert_int_equal(claim(database, "run-a", 0, false, &holder, &error), STATUS_OK);
     assert_int_equal(
         sqlite_ledger.set_status(database, "run-a", 1, "{\"phase\":\"completed\"}", &error),
         STATUS_OK);
@@ -126,14 +125,14 @@ static void status_and_marks_follow_the_epoch(void **state)
 {
     (void)state;
     char path[1024];
-    char holder[64];
+    struct ledger_holder holder = {0};
     struct error error = {0};
     struct arena *arena = arena_create(0);
     struct done_mark mark;
     struct database *database = open_new(path);
 
     assert_int_equal(create(database, "run-a", &error), STATUS_OK);
-    assert_int_equal(claim(database, "run-a", 0, false, holder, &error), STATUS_OK);
+    assert_int_equal(claim(database, "run-a", 0, false, &holder, &error), STATUS_OK);
     assert_int_equal(sqlite_ledger.set_status(database, "run-a", 1, "{\"s\":1}", &error),
                      STATUS_OK);
     assert_int_equal(sqlite_ledger.done(database, "run-a", 7, arena, &mark, &error), STATUS_END);
@@ -147,10 +146,10 @@ static void status_and_marks_follow_the_epoch(void **state)
                      STATUS_FAILED);
     assert_int_equal(error.code, ERROR_RUN_FENCED);
     assert_string_equal(file_ask(path, "SELECT status FROM _transhume_run"), "{\"s\":1}");
-    assert_int_equal(claim(database, "run-a", 1, false, holder, &error), STATUS_AGAIN);
-    assert_string_equal(holder, "attempt 2");
-    assert_int_equal(claim(database, "run-a", 2, false, holder, &error), STATUS_OK);
-    assert_int_equal(claim(database, "nobody", 0, false, holder, &error), STATUS_FAILED);
+    assert_int_equal(claim(database, "run-a", 1, false, &holder, &error), STATUS_AGAIN);
+    assert_string_equal(holder.name, "attempt 2");
+    assert_int_equal(claim(database, "run-a", 2, false, &holder, &error), STATUS_OK);
+    assert_int_equal(claim(database, "nobody", 0, false, &holder, &error), STATUS_FAILED);
     assert_int_equal(error.code, ERROR_LEDGER_MISSING);
     arena_destroy(arena);
     target_close(database);
@@ -175,7 +174,7 @@ static int in_child(void (*work)(const char *path), const char *path)
 static void child_try_claim(const char *path)
 {
     struct error error = {0};
-    char holder[64];
+    struct ledger_holder holder = {0};
     char expected[64];
     struct database *database = NULL;
 
@@ -183,22 +182,22 @@ static void child_try_claim(const char *path)
     if (target_try_open(path, OPEN_TARGET, 1000, &database, &error) != STATUS_OK) {
         _exit(10);
     }
-    if (claim(database, "run-a", 1, false, holder, &error) != STATUS_AGAIN) {
+    if (claim(database, "run-a", 1, false, &holder, &error) != STATUS_AGAIN) {
         _exit(11);
     }
-    _exit(strcmp(holder, expected) == 0 ? 42 : 12);
+    _exit(strcmp(holder.name, expected) == 0 ? 42 : 12);
 }
 
 static void child_take_over(const char *path)
 {
     struct error error = {0};
-    char holder[64];
+    struct ledger_holder holder = {0};
     struct database *database = NULL;
 
     if (target_try_open(path, OPEN_TARGET, 1000, &database, &error) != STATUS_OK) {
         _exit(10);
     }
-    if (claim(database, "run-a", 1, true, holder, &error) != STATUS_OK) {
+    if (claim(database, "run-a", 1, true, &holder, &error) != STATUS_OK) {
         _exit(11);
     }
     target_close(database);
@@ -210,12 +209,12 @@ static void a_second_process_is_told_who_holds_the_run(void **state)
     (void)state;
     char path[1024];
     char lock_path[1100];
-    char holder[64];
+    struct ledger_holder holder = {0};
     struct error error = {0};
     struct database *database = open_new(path);
 
     assert_int_equal(create(database, "run-a", &error), STATUS_OK);
-    assert_int_equal(claim(database, "run-a", 0, false, holder, &error), STATUS_OK);
+    assert_int_equal(claim(database, "run-a", 0, false, &holder, &error), STATUS_OK);
     assert_int_equal(in_child(child_try_claim, path), 42);
     assert_string_equal(file_ask(path, "SELECT epoch FROM _transhume_run"), "1");
     /* taking it over fences the first */
@@ -232,11 +231,11 @@ static void a_second_process_is_told_who_holds_the_run(void **state)
 static void child_claim_and_die(const char *path)
 {
     struct error error = {0};
-    char holder[64];
+    struct ledger_holder holder = {0};
     struct database *database = NULL;
 
     if (target_try_open(path, OPEN_TARGET, 1000, &database, &error) == STATUS_OK &&
-        claim(database, "run-a", 0, false, holder, &error) == STATUS_OK) {
+        claim(database, "run-a", 0, false, &holder, &error) == STATUS_OK) {
         kill(getpid(), SIGKILL);
     }
 }
@@ -245,7 +244,7 @@ static void a_dead_process_holds_nothing(void **state)
 {
     (void)state;
     char path[1024];
-    char holder[64];
+    struct ledger_holder holder = {0};
     struct error error = {0};
     struct database *database = open_new(path);
 
@@ -253,7 +252,7 @@ static void a_dead_process_holds_nothing(void **state)
     target_close(database);
     assert_int_equal(in_child(child_claim_and_die, path), -SIGKILL);
     database = target_open(path);
-    assert_int_equal(claim(database, "run-a", 1, false, holder, &error), STATUS_OK);
+    assert_int_equal(claim(database, "run-a", 1, false, &holder, &error), STATUS_OK);
     target_close(database);
 }
 
@@ -263,13 +262,13 @@ static void child_create_and_die(const char *path)
 {
     struct error error = {0};
     struct database *database = NULL;
-    char holder[64];
+    struct ledger_holder holder = {0};
 
     setenv("TRANSHUME_FAILPOINT", child_failpoint, 1);
     if (failpoint_setup(&error) != STATUS_OK ||
         target_try_open(path, OPEN_TARGET, 1000, &database, &error) != STATUS_OK ||
         create(database, "run-a", &error) != STATUS_OK ||
-        claim(database, "run-a", 0, false, holder, &error) != STATUS_OK ||
+        claim(database, "run-a", 0, false, &holder, &error) != STATUS_OK ||
         sqlite_ledger.set_status(database, "run-a", 1, "{\"phase\":\"copying\"}", &error) !=
             STATUS_OK) {
         _exit(9);
@@ -347,14 +346,14 @@ static void edits_are_found(void **state)
     };
     for (uint32_t i = 0; i < COUNT_OF(cases); i++) {
         char path[1024];
-        char holder[64];
+        struct ledger_holder holder = {0};
         struct error error = {0};
         struct ledger_run *run = NULL;
         struct arena *arena = arena_create(0);
         struct database *database = open_new(path);
 
         assert_int_equal(create(database, "run-a", &error), STATUS_OK);
-        assert_int_equal(claim(database, "run-a", 0, false, holder, &error), STATUS_OK);
+        assert_int_equal(claim(database, "run-a", 0, false, &holder, &error), STATUS_OK);
         target_close(database);
         file_execute(path, cases[i].sql);
         database = target_open(path);

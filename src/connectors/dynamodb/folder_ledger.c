@@ -589,8 +589,8 @@ void dynamodb_ledger_forget(struct dynamodb_folder *folder)
 }
 
 static enum status claim_locked(struct dynamodb_folder *folder, struct arena *arena,
-                                const char *run_id, uint64_t old_epoch, char *holder,
-                                size_t holder_capacity, struct error *error)
+                                const char *run_id, uint64_t old_epoch, struct ledger_holder *found,
+                                struct error *error)
 {
     struct dynamodb_done_list list;
     uint64_t now = 0;
@@ -602,7 +602,7 @@ static enum status claim_locked(struct dynamodb_folder *folder, struct arena *ar
         return STATUS_FAILED;
     }
     if (now != old_epoch) {
-        snprintf(holder, holder_capacity, "attempt %" PRIu64, now);
+        snprintf(found->name, sizeof(found->name), "attempt %" PRIu64, now);
         return STATUS_AGAIN;
     }
     if (write_epoch(run_folder, run_id, old_epoch + 1, error) != STATUS_OK ||
@@ -627,25 +627,24 @@ static enum status claim_locked(struct dynamodb_folder *folder, struct arena *ar
 /* A live or stopped process keeps its lock and is never taken over: kill it, and the lock is
  * gone. */
 static enum status ledger_claim(struct database *self, const char *run_id, uint64_t old_epoch,
-                                bool take_over, char *holder, size_t holder_capacity,
+                                const struct ledger_holder *replaces, struct ledger_holder *found,
                                 struct error *error)
 {
     struct dynamodb_folder *folder = of(self);
     struct arena *arena = arena_create(0);
     int64_t process = 0;
-    (void)take_over;
+    (void)replaces;
+    *found = (struct ledger_holder){0};
     if (arena == NULL) {
         return dynamodb_ledger_no_memory(error);
-    }
-    if (holder_capacity > 0) {
-        holder[0] = '\0';
     }
     bool held_before = folder->lock_descriptor >= 0;
     enum status status = take_lock(folder, arena, &process, error);
     if (status == STATUS_AGAIN) {
-        snprintf(holder, holder_capacity, "pid %" PRId64, process);
+        found->pid = process;
+        snprintf(found->name, sizeof(found->name), "pid %" PRId64, process);
     } else if (status == STATUS_OK) {
-        status = claim_locked(folder, arena, run_id, old_epoch, holder, holder_capacity, error);
+        status = claim_locked(folder, arena, run_id, old_epoch, found, error);
         if (status == STATUS_FAILED) {
             forget_run(&folder->run);
         }

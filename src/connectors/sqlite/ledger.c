@@ -174,7 +174,7 @@ void sqlite_ledger_unlock(struct sqlite_database *self)
 
 /* The lock goes with the process, however it ends; the file beside the database is only its
  * place. */
-static enum status lock(struct sqlite_database *self, char *holder, size_t holder_capacity,
+static enum status lock(struct sqlite_database *self, struct ledger_holder *found,
                         struct error *error)
 {
     struct sqlite_target_state *state = self->target;
@@ -196,13 +196,14 @@ static enum status lock(struct sqlite_database *self, char *holder, size_t holde
         error_recode(error, ERROR_TARGET_WRITE);
     }
     if (status == STATUS_AGAIN) {
-        snprintf(holder, holder_capacity, "pid %lld", (long long)pid);
+        found->pid = pid;
+        snprintf(found->name, sizeof found->name, "pid %lld", (long long)pid);
     }
     return status;
 }
 
 static enum status move_epoch(struct sqlite_database *self, const char *run_id, uint64_t old_epoch,
-                              char *holder, size_t holder_capacity, struct error *error)
+                              struct ledger_holder *found, struct error *error)
 {
     int64_t epoch = 0;
     enum status status = sqlite_ledger_check_tables(self, error);
@@ -218,7 +219,8 @@ static enum status move_epoch(struct sqlite_database *self, const char *run_id, 
         return STATUS_FAILED;
     }
     if (status == STATUS_OK && epoch != (int64_t)old_epoch) {
-        snprintf(holder, holder_capacity, "attempt %lld", (long long)epoch);
+        *found = (struct ledger_holder){0};
+        snprintf(found->name, sizeof found->name, "attempt %lld", (long long)epoch);
         return STATUS_AGAIN;
     }
     if (status == STATUS_OK) {
@@ -230,24 +232,24 @@ static enum status move_epoch(struct sqlite_database *self, const char *run_id, 
 }
 
 static enum status ledger_claim(struct database *database, const char *run_id, uint64_t old_epoch,
-                                bool take_over, char *holder, size_t holder_capacity,
+                                const struct ledger_holder *replaces, struct ledger_holder *found,
                                 struct error *error)
 {
     struct sqlite_database *self = sqlite_database_of(database);
     struct sqlite_target_state *state = self->target;
     char *copy = strdup(run_id);
+    *found = (struct ledger_holder){0};
     enum status status = copy != NULL
-                             ? lock(self, holder, holder_capacity, error)
+                             ? lock(self, found, error)
                              : error_set(error, ERROR_MEMORY, self->shown, "no memory for a claim");
 
-    if (status == STATUS_FAILED || (status == STATUS_AGAIN && !take_over)) {
+    if (status == STATUS_FAILED || (status == STATUS_AGAIN && replaces == NULL)) {
         free(copy);
         return status;
     }
     status = sqlite_control_begin(self, true, error);
     if (status == STATUS_OK) {
-        status = sqlite_control_end(
-            self, move_epoch(self, run_id, old_epoch, holder, holder_capacity, error), error);
+        status = sqlite_control_end(self, move_epoch(self, run_id, old_epoch, found, error), error);
     }
     if (status != STATUS_OK) {
         sqlite_ledger_unlock(self);

@@ -1,0 +1,42 @@
+/* What a connector tells of its work while it works: throttling, capacity, how far a pull is. Any
+ * thread. */
+#ifndef TRANSHUME_CONNECTORS_REPORT_H
+#define TRANSHUME_CONNECTORS_REPORT_H
+
+#include "base/clock.h"
+#include "connectors/connector.h"
+
+/* A spell of throttling is over when the server did not ask for so long. */
+enum { REPORT_THROTTLE_SPELL_MS = 5000 };
+
+/* The server said to slow down; to be called each time. */
+static inline void report_throttled(struct database *database)
+{
+    struct database_report *report = &database->report;
+    int64_t now = clock_monotonic_ms();
+    int64_t last = atomic_exchange(&report->throttled_last_ms, now);
+    if (last == 0 || now - last > REPORT_THROTTLE_SPELL_MS) {
+        atomic_store(&report->throttled_since_ms, now);
+    }
+    atomic_fetch_add(&report->throttle_count, 1);
+}
+
+/* Capacity that a request used, in the database's own units. */
+static inline void report_units(struct database *database, double units)
+{
+    if (units > 0) {
+        atomic_fetch_add(&database->report.milliunits, (uint64_t)(units * 1000 + 0.5));
+    }
+}
+
+/* For how long the server has been saying so; 0: it is not now. */
+static inline int64_t report_throttled_for_ms(const struct database *database, int64_t now_ms)
+{
+    const struct database_report *report = &database->report;
+    int64_t last = atomic_load(&report->throttled_last_ms);
+    return last == 0 || now_ms - last > REPORT_THROTTLE_SPELL_MS
+               ? 0
+               : now_ms - atomic_load(&report->throttled_since_ms) + 1;
+}
+
+#endif
