@@ -1,0 +1,56 @@
+/* The bucket of capacity units. */
+#include "connectors/dynamodb/network_capacity.h"
+
+#include "base/clock.h"
+#include <stdbool.h>
+
+enum { MILLI = 1000 };
+
+void dynamodb_capacity_init(struct dynamodb_capacity *capacity, uint64_t units_per_second)
+{
+    *capacity = (struct dynamodb_capacity){.units_per_second = units_per_second,
+                                           .milliunits = (int64_t)units_per_second * MILLI,
+                                           .filled_ms = clock_monotonic_ms()};
+    pthread_mutex_init(&capacity->mutex, NULL);
+}
+
+void dynamodb_capacity_destroy(struct dynamodb_capacity *capacity)
+{
+    pthread_mutex_destroy(&capacity->mutex);
+}
+
+static void fill(struct dynamodb_capacity *capacity, int64_t now_ms)
+{
+    int64_t full = (int64_t)capacity->units_per_second * MILLI;
+    int64_t passed_ms = now_ms - capacity->filled_ms;
+    if (passed_ms <= 0) {
+        return;
+    }
+    capacity->filled_ms = now_ms;
+    /* units a second are thousandths of them a millisecond */
+    int64_t wanted = full - capacity->milliunits;
+    bool enough = passed_ms >= wanted / (int64_t)capacity->units_per_second + 1;
+    capacity->milliunits =
+        enough ? full : capacity->milliunits + passed_ms * (int64_t)capacity->units_per_second;
+}
+
+int64_t dynamodb_capacity_wait_ms(struct dynamodb_capacity *capacity, int64_t now_ms)
+{
+    if (capacity->units_per_second == 0) {
+        return 0;
+    }
+    pthread_mutex_lock(&capacity->mutex);
+    fill(capacity, now_ms);
+    int64_t debt = -capacity->milliunits;
+    pthread_mutex_unlock(&capacity->mutex);
+    return debt < 0 ? 0 : debt / (int64_t)capacity->units_per_second + 1;
+}
+
+void dynamodb_capacity_take(struct dynamodb_capacity *capacity, int64_t milliunits)
+{
+    if (capacity->units_per_second > 0) {
+        pthread_mutex_lock(&capacity->mutex);
+        capacity->milliunits -= milliunits;
+        pthread_mutex_unlock(&capacity->mutex);
+    }
+}

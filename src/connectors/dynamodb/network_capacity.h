@@ -1,0 +1,27 @@
+/* A cap in capacity units a second, kept by all readers (or writers) of a database together. */
+#ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_CAPACITY_H
+#define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_CAPACITY_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+/*
+ * Holds at most a second's worth. What a request takes is known when it is answered, so a request
+ * is sent while there is anything left, may leave a debt, and who comes next waits until it is
+ * paid. Thousandths of units. Any thread.
+ */
+struct dynamodb_capacity {
+    pthread_mutex_t mutex;
+    uint64_t units_per_second; /* 0: no cap */
+    int64_t milliunits;        /* left; below 0: debt */
+    int64_t filled_ms;         /* monotonic */
+};
+
+void dynamodb_capacity_init(struct dynamodb_capacity *capacity, uint64_t units_per_second);
+void dynamodb_capacity_destroy(struct dynamodb_capacity *capacity);
+/* How long to wait before the next request, 0: not at all. */
+int64_t dynamodb_capacity_wait_ms(struct dynamodb_capacity *capacity, int64_t now_ms);
+/* Takes what a request used, or gives it back when it is negative. */
+void dynamodb_capacity_take(struct dynamodb_capacity *capacity, int64_t milliunits);
+
+#endif
