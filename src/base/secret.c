@@ -19,6 +19,13 @@ struct secret {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct secret *secrets; /* longest first */
 
+void secret_wipe(void *memory, size_t size)
+{
+    if (memory != NULL) {
+        explicit_bzero(memory, size);
+    }
+}
+
 void secret_register(const char *text, size_t length)
 {
     if (length < SECRET_BYTES_MIN || length > SIZE_MAX / 2) {
