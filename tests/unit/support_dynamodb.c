@@ -2,11 +2,13 @@
 #include "support_dynamodb.h"
 
 #include "base/file.h"
-#include "connectors/dynamodb/compression.h"
+#include "connectors/folder/compression.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LINE_BYTES_MAX = 8 * 1024 * 1024 };
 
 static const struct shape_field fields[] = {
     {"Pk", 2, {.kind = VALUE_TEXT}},
@@ -55,7 +57,7 @@ const char *folder_new(void)
     return path;
 }
 
-void folder_close(struct database *database)
+void close_folder(struct database *database)
 {
     connector_dynamodb_json.close(database);
 }
@@ -178,19 +180,19 @@ void folder_contents(const char *path, const char *table, struct buffer *out)
     static char *names[10000];
     size_t count = list_names(path_of("%s/%s", path, table), names, 10000);
     for (size_t at = 0; at < count; at++) {
-        struct dynamodb_lines *lines = NULL;
-        const char *line = NULL;
+        struct folder_lines *lines = NULL;
+        char *line = NULL;
         size_t length = 0;
         bool too_long = false;
         struct error error;
-        assert_int_equal(dynamodb_lines_open(path_of("%s/%s/%s", path, table, names[at]), 0, 0,
-                                             ERROR_SOURCE_READ, &lines, &error),
+        assert_int_equal(folder_lines_open(path_of("%s/%s/%s", path, table, names[at]), 0, 0,
+                                           LINE_BYTES_MAX, ERROR_SOURCE_READ, &lines, &error),
                          STATUS_OK);
-        while (dynamodb_lines_next(lines, &line, &length, &too_long, &error) == STATUS_OK) {
+        while (folder_lines_next(lines, &line, &length, &too_long, &error) == STATUS_OK) {
             buffer_append(out, line, length);
             buffer_append_byte(out, '\n');
         }
-        dynamodb_lines_close(lines);
+        folder_lines_close(lines);
         free(names[at]);
     }
 }

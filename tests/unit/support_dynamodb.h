@@ -14,7 +14,7 @@ extern const struct target_table things_table;
 /* `options` as "compression=gzip&file_bytes=4KiB", or NULL. Fails the test if it can't be
  * opened. */
 struct database *folder_database(const char *path, enum open_mode mode, const char *options);
-void folder_close(struct database *database);
+void close_folder(struct database *database);
 
 /* A new folder's path, which lives until the end. */
 const char *folder_new(void);

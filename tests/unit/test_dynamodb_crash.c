@@ -4,7 +4,7 @@
 
 #include "base/failpoint.h"
 #include "base/file.h"
-#include "connectors/dynamodb/folder.h"
+#include "connectors/dynamodb/format.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,7 +166,7 @@ static enum status attempt_run(const char *path, bool reopen, struct error *erro
     error_clear(error);
     enum status status = go_through(&attempt);
     arena_destroy(attempt.arena);
-    folder_close(attempt.database);
+    close_folder(attempt.database);
     return status;
 }
 
@@ -198,11 +198,11 @@ static void assert_complete(const char *path, const char *when)
 /* A segment that no mark names, for the sweep to find. */
 static void leave_behind(const char *path)
 {
-    char tag[DYNAMODB_TAG_LENGTH + 1];
-    char name[DYNAMODB_SEGMENT_NAME_MAX];
+    char tag[FOLDER_TAG_LENGTH + 1];
+    char name[FOLDER_SEGMENT_NAME_MAX];
     struct error error;
-    dynamodb_folder_tag("r1", tag);
-    dynamodb_segment_name(tag, 3, 9, 0, DYNAMODB_PLAIN, name);
+    folder_tag("r1", tag);
+    folder_segment_name(&dynamodb_folder_format, tag, 3, 9, 0, FOLDER_PLAIN, name);
     assert_int_equal(file_make_folder(path_of("%s/other", path), &error), STATUS_OK);
     write_file(path_of("%s/other/%s", path, name), "left\n", 5);
 }
@@ -305,7 +305,7 @@ static void a_chunk_is_repeated_in_the_same_process(void **state)
             STATUS_OK);
         assert_complete(path, points[at]);
         arena_destroy(attempt.arena);
-        folder_close(attempt.database);
+        close_folder(attempt.database);
     }
 }
 

@@ -2,7 +2,7 @@
 #include "support_dynamodb.h"
 
 #include "base/file.h"
-#include "connectors/dynamodb/folder.h"
+#include "connectors/dynamodb/format.h"
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -47,10 +47,10 @@ static void assert_claim_fails(struct database *database, uint64_t old_epoch, en
 
 static const char *segment_name(const char *run, uint64_t chunk, uint32_t entity, uint32_t part)
 {
-    static char name[DYNAMODB_SEGMENT_NAME_MAX];
-    char tag[DYNAMODB_TAG_LENGTH + 1];
-    dynamodb_folder_tag(run, tag);
-    dynamodb_segment_name(tag, chunk, entity, part, DYNAMODB_PLAIN, name);
+    static char name[FOLDER_SEGMENT_NAME_MAX];
+    char tag[FOLDER_TAG_LENGTH + 1];
+    folder_tag(run, tag);
+    folder_segment_name(&dynamodb_folder_format, tag, chunk, entity, part, FOLDER_PLAIN, name);
     return name;
 }
 
@@ -81,7 +81,7 @@ static void chunks_become_segments(void **state)
     chunk_write(database, 1, 2, things_numbered(3, 10, 1));
     folder_names(path_of("%s/things", path), &out);
     char expected[300];
-    char first[DYNAMODB_SEGMENT_NAME_MAX];
+    char first[FOLDER_SEGMENT_NAME_MAX];
     snprintf(first, sizeof(first), "%s", segment_name("r1", 1, 3, 0));
     snprintf(expected, sizeof(expected), "%s\n%s\n", first, segment_name("r1", 2, 3, 0));
     assert_buffer(&out, expected);
@@ -96,7 +96,7 @@ static void chunks_become_segments(void **state)
         TARGET->inspect(database, &things_table, 1, &table_exists, &record_exists, &error),
         STATUS_OK);
     assert_true(table_exists && record_exists);
-    folder_close(database);
+    close_folder(database);
     buffer_free(&out);
 }
 
@@ -132,7 +132,7 @@ static void definitions_are_what_import_takes(void **state)
                 "      \"Projection\": {\"ProjectionType\": \"ALL\"},\n      %s\n    }\n  ],\n"
                 "  \"BillingMode\": \"PROVISIONED\",\n  %s\n}\n",
                 throughput, throughput));
-    folder_close(database);
+    close_folder(database);
     buffer_free(&out);
 }
 
@@ -146,7 +146,7 @@ static void tables_made_by_others_are_not_ours(void **state)
     assert_int_equal(mkdir(path_of("%s/things", path), 0700), 0);
     assert_int_equal(TARGET->prepare(database, &table, 1, NULL, &error), STATUS_OK);
     assert_false(table.created);
-    folder_close(database);
+    close_folder(database);
 }
 
 static void only_refuse_is_offered(void **state)
@@ -162,7 +162,7 @@ static void only_refuse_is_offered(void **state)
     assert_int_equal(TARGET->check_table(database, &table, shapes, 1, &out, &error), STATUS_OK);
     assert_non_null(strstr(buffer_string(&out), "existing"));
     assert_non_null(strstr(buffer_string(&out), "billing"));
-    folder_close(database);
+    close_folder(database);
     buffer_free(&out);
 }
 
@@ -202,7 +202,7 @@ static void refused_records_come_back(void **state)
     assert_buffer(
         &out, "{\"Item\":{\"Pk\":{\"S\":\"p\"},\"Id\":{\"N\":\"2\"},\"Name\":{\"S\":\"kept\"}}}\n");
     assert_int_equal(count_things(database), 1);
-    folder_close(database);
+    close_folder(database);
     buffer_free(&out);
 }
 
@@ -239,7 +239,7 @@ static void files_are_bounded_and_compressed(void **state)
         assert_true(facts.st_size <= 4096);
         assert_int_equal(facts.st_mode & 0777, 0600);
         buffer_free(&names);
-        folder_close(database);
+        close_folder(database);
     }
     buffer_free(&plain);
 }
@@ -267,7 +267,7 @@ static void abandoned_chunks_leave_nothing(void **state)
     assert_buffer(&out, "");
     chunk_write(database, 1, 1, things_numbered(0, 1, 5));
     assert_int_equal(count_things(database), 5);
-    folder_close(database);
+    close_folder(database);
     buffer_free(&out);
 }
 
@@ -308,7 +308,7 @@ static void writers_work_beside_each_other(void **state)
     assert_int_equal(LEDGER->load(database, NULL, arena, &run, &error), STATUS_OK);
     assert_int_equal(run->done_count, 40);
     arena_destroy(arena);
-    folder_close(database);
+    close_folder(database);
 }
 
 /* ---------------------------------------------------------------- ledger */
@@ -356,7 +356,7 @@ static void ledgers_come_back_whole(void **state)
     assert_int_equal(LEDGER->load(database, "r1", arena, &run, &error), STATUS_OK);
     assert_int_equal(run->done_count, 1);
     arena_destroy(arena);
-    folder_close(database);
+    close_folder(database);
 }
 
 static void what_is_not_marked_is_removed(void **state)
@@ -367,14 +367,14 @@ static void what_is_not_marked_is_removed(void **state)
     struct buffer out = {0};
     run_begin(database, "r1", 3);
     chunk_write(database, 1, 1, things_numbered(0, 1, 5));
-    char kept[DYNAMODB_SEGMENT_NAME_MAX];
+    char kept[FOLDER_SEGMENT_NAME_MAX];
     snprintf(kept, sizeof(kept), "%s", segment_name("r1", 1, 0, 0));
     write_file(path_of("%s/things/%s", path, segment_name("r1", 2, 0, 0)), "x\n", 2);
     write_file(path_of("%s/things/%s", path, segment_name("r1", 1, 0, 1)), "x\n", 2);
     write_file(path_of("%s/things/%s", path, segment_name("other", 2, 0, 0)), "x\n", 2);
     write_file(path_of("%s/things/mine.json", path), "x\n", 2);
     write_file(path_of("%s/_transhume/run-r1/tmp/left", path), "x\n", 2);
-    folder_close(database);
+    close_folder(database);
     database = folder_database(path, OPEN_TARGET, NULL);
     claim_again(database, 1);
     folder_names(path_of("%s/things", path), &out);
@@ -387,7 +387,7 @@ static void what_is_not_marked_is_removed(void **state)
     buffer_clear(&out);
     folder_names(path_of("%s/_transhume/run-r1/tmp", path), &out);
     assert_buffer(&out, "");
-    folder_close(database);
+    close_folder(database);
     buffer_free(&out);
 }
 
@@ -402,7 +402,7 @@ static void damages_are_named(void **state)
     run_begin(database, "r1", 2);
     chunk_write(database, 1, 1, things_numbered(0, 1, 5));
     chunk_write(database, 1, 2, things_numbered(0, 6, 5));
-    folder_close(database);
+    close_folder(database);
     database = folder_database(path, OPEN_TARGET, NULL);
     static const char *const names[] = {"header", "chunks", "status", "epoch", "done", "number"};
     for (int at = 0; at < 6; at++) {
@@ -436,7 +436,7 @@ static void damages_are_named(void **state)
     claim_again(database, 1);
     assert_int_equal(count_things(database), 10);
     arena_destroy(arena);
-    folder_close(database);
+    close_folder(database);
 }
 
 static void newer_formats_are_refused(void **state)
@@ -465,7 +465,7 @@ static void newer_formats_are_refused(void **state)
     }
     arena_destroy(arena);
     buffer_free(&text);
-    folder_close(database);
+    close_folder(database);
 }
 
 static void a_torn_mark_is_not_done(void **state)
@@ -483,7 +483,7 @@ static void a_torn_mark_is_not_done(void **state)
     const char *file = path_of("%s/_transhume/run-r1/done", path);
     assert_int_equal(stat(file, &facts), 0);
     chunk_write(database, 1, 2, things_numbered(0, 6, 5));
-    folder_close(database);
+    close_folder(database);
     read_file(file, &done);
     uint64_t epoch = 1;
     for (size_t length = (size_t)facts.st_size + 1; length < done.length; length += 7) {
@@ -495,7 +495,7 @@ static void a_torn_mark_is_not_done(void **state)
         assert_int_equal(count_things(database), 5);
         chunk_write(database, epoch, 2, things_numbered(0, 6, 5));
         assert_int_equal(count_things(database), 10);
-        folder_close(database);
+        close_folder(database);
     }
     arena_destroy(arena);
     buffer_free(&done);
@@ -509,21 +509,21 @@ static void lost_segments_are_told(void **state)
     struct buffer text = {0};
     run_begin(database, "r1", 1);
     chunk_write(database, 1, 1, things_numbered(0, 1, 5));
-    folder_close(database);
+    close_folder(database);
     const char *file = path_of("%s/things/%s", path, segment_name("r1", 1, 0, 0));
     read_file(file, &text);
     database = folder_database(path, OPEN_TARGET, NULL);
     assert_int_equal(unlink(file), 0);
     assert_claim_fails(database, 1, ERROR_LEDGER_INVALID, segment_name("r1", 1, 0, 0));
-    folder_close(database);
+    close_folder(database);
     database = folder_database(path, OPEN_TARGET, NULL);
     write_file(file, text.data, text.length - 1);
     assert_claim_fails(database, 2, ERROR_LEDGER_INVALID, segment_name("r1", 1, 0, 0));
-    folder_close(database);
+    close_folder(database);
     database = folder_database(path, OPEN_TARGET, NULL);
     write_file(file, text.data, text.length);
     claim_again(database, 3);
-    folder_close(database);
+    close_folder(database);
     buffer_free(&text);
 }
 
@@ -560,8 +560,8 @@ static void another_attempt_fences(void **state)
     assert_string_equal(holder.name, "attempt 2");
     chunk_write(other, 2, 1, things_numbered(0, 1, 5));
     assert_int_equal(count_things(other), 5);
-    folder_close(database);
-    folder_close(other);
+    close_folder(database);
+    close_folder(other);
     buffer_free(&out);
 }
 
@@ -596,7 +596,7 @@ static void a_second_process_is_told_the_pid(void **state)
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     claim_again(database, 1);
-    folder_close(database);
+    close_folder(database);
     close(ready[0]);
     close(ready[1]);
 }
@@ -625,10 +625,10 @@ static void chunks_are_made_not_done_again(void **state)
     assert_int_equal(LEDGER->reopen(database, "r1", 7, chunks, 1, tables, 1, &error),
                      STATUS_FAILED);
     assert_int_equal(error.code, ERROR_RUN_FENCED);
-    folder_close(database);
+    close_folder(database);
     database = folder_database(path, OPEN_TARGET, NULL);
     claim_again(database, 1);
-    folder_close(database);
+    close_folder(database);
     arena_destroy(arena);
 }
 
@@ -639,30 +639,32 @@ static void a_mark_of_many_pieces_comes_back(void **state)
     enum { PIECES = 1200000 };
     const char *path = folder_new();
     struct database *database = folder_database(path, OPEN_TARGET, NULL);
-    struct dynamodb_folder *folder = (struct dynamodb_folder *)database;
+    struct folder *folder = (struct folder *)database;
     struct arena *arena = arena_create(0);
-    struct dynamodb_done_list list;
+    struct folder_done_list list;
     struct error error;
     bool written = false;
-    struct dynamodb_ordinals *ordinals = calloc(PIECES, sizeof(*ordinals));
+    struct folder_ordinals *ordinals = calloc(PIECES, sizeof(*ordinals));
     assert_non_null(ordinals);
     for (uint64_t at = 0; at < PIECES; at++) {
-        ordinals[at] = (struct dynamodb_ordinals){2 * at, 1};
+        ordinals[at] = (struct folder_ordinals){2 * at, 1};
     }
     run_begin(database, "r1", 3);
-    struct dynamodb_segment segment = {.table = "things",
-                                       .file = segment_name("r1", 1, 0, 0),
-                                       .records = PIECES,
-                                       .ordinals = ordinals,
-                                       .ordinals_count = PIECES};
-    const struct dynamodb_done done = {
+    struct folder_segment segment = {.table = "things",
+                                     .file = segment_name("r1", 1, 0, 0),
+                                     .records = PIECES,
+                                     .ordinals = ordinals,
+                                     .ordinals_count = PIECES};
+    const struct folder_done done = {
         .mark = {.chunk = 1, .epoch = 1, .text = "{}"}, .segments = &segment, .segment_count = 1};
-    assert_int_equal(dynamodb_done_append(folder, &done, 1, &written, &error), STATUS_OK);
-    assert_int_equal(dynamodb_done_load(folder->run.folder, "r1", arena, &list, &error), STATUS_OK);
+    assert_int_equal(folder_done_append(folder, &done, 1, &written, &error), STATUS_OK);
+    assert_int_equal(
+        folder_done_load(folder->format, folder->run.folder, "r1", arena, &list, &error),
+        STATUS_OK);
     assert_int_equal(list.count, 1);
     assert_int_equal(list.items[0].segments[0].ordinals_count, PIECES);
     assert_int_equal(list.items[0].segments[0].ordinals[PIECES - 1].first, 2 * (PIECES - 1));
-    folder_close(database);
+    close_folder(database);
     arena_destroy(arena);
     free(ordinals);
 }

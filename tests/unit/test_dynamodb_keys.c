@@ -3,8 +3,8 @@
 #include "support_dynamodb.h"
 
 #include "base/failpoint.h"
-#include "connectors/dynamodb/folder.h"
-#include "connectors/dynamodb/folder_sort.h"
+#include "connectors/folder/folder.h"
+#include "connectors/folder/folder_sort.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,33 +41,32 @@ static void sorting_agrees_with_qsort(void **state)
     struct text_piece *pieces = (struct text_piece *)calloc(count, sizeof(*pieces));
     assert_non_null(pieces);
     for (int turn = 0; turn < 3; turn++) {
-        struct dynamodb_sorter *sorter = NULL;
+        struct folder_sorter *sorter = NULL;
         struct error error;
         assert_int_equal(
-            dynamodb_sorter_create(path_of("%s/runs", folder), memories[turn], &sorter, &error),
+            folder_sorter_create(path_of("%s/runs", folder), memories[turn], &sorter, &error),
             STATUS_OK);
         for (size_t at = 0; at < count; at++) {
             pieces[at].length = random_below(&random, sizeof(pieces->bytes) + 1);
             for (size_t byte = 0; byte < pieces[at].length; byte++) {
                 pieces[at].bytes[byte] = (uint8_t)random_below(&random, 3);
             }
-            assert_int_equal(
-                dynamodb_sorter_add(sorter, pieces[at].bytes, pieces[at].length, &error),
-                STATUS_OK);
+            assert_int_equal(folder_sorter_add(sorter, pieces[at].bytes, pieces[at].length, &error),
+                             STATUS_OK);
         }
         qsort(pieces, count, sizeof(*pieces), compare_pieces);
-        assert_int_equal(dynamodb_sorter_finish(sorter, &error), STATUS_OK);
+        assert_int_equal(folder_sorter_finish(sorter, &error), STATUS_OK);
         for (size_t at = 0; at < count; at++) {
             const uint8_t *bytes = NULL;
             size_t length = 0;
-            assert_int_equal(dynamodb_sorter_next(sorter, &bytes, &length, &error), STATUS_OK);
+            assert_int_equal(folder_sorter_next(sorter, &bytes, &length, &error), STATUS_OK);
             assert_int_equal(length, pieces[at].length);
             assert_memory_equal(bytes, pieces[at].bytes, length);
         }
         const uint8_t *bytes = NULL;
         size_t length = 0;
-        assert_int_equal(dynamodb_sorter_next(sorter, &bytes, &length, &error), STATUS_END);
-        dynamodb_sorter_destroy(sorter);
+        assert_int_equal(folder_sorter_next(sorter, &bytes, &length, &error), STATUS_END);
+        folder_sorter_destroy(sorter);
         struct buffer names = {0};
         folder_names(folder, &names);
         assert_buffer(&names, "");
@@ -177,7 +176,7 @@ static void the_lowest_record_stays(void **state)
         assert_settled(database, path);
         settle(database, &out);
         assert_buffer(&out, expected_found);
-        folder_close(database);
+        close_folder(database);
         database = folder_database(path, OPEN_TARGET, options[at]);
         assert_int_equal(
             connector_dynamodb_json.ledger->claim(database, "r1", 1, NULL, &holder, &error),
@@ -185,7 +184,7 @@ static void the_lowest_record_stays(void **state)
         settle(database, &out);
         assert_buffer(&out, expected_found);
         assert_settled(database, path);
-        folder_close(database);
+        close_folder(database);
         buffer_free(&out);
     }
 }
@@ -209,7 +208,7 @@ static void keys_that_only_look_equal_stay(void **state)
     assert_buffer(&out, "");
     assert_int_equal(TARGET->count(database, &things_table, &count, &error), STATUS_OK);
     assert_int_equal(count, 4);
-    folder_close(database);
+    close_folder(database);
     buffer_free(&out);
 }
 
@@ -244,7 +243,7 @@ static void many_duplicates_are_found(void **state)
     assert_int_equal(told, 10000 - distinct);
     assert_int_equal(TARGET->count(database, &things_table, &count, &error), STATUS_OK);
     assert_int_equal(count, distinct);
-    folder_close(database);
+    close_folder(database);
     buffer_free(&out);
 }
 
@@ -265,7 +264,7 @@ static void crashes_change_nothing(void **state)
         int ended = 0;
         run_begin(database, "r1", 2);
         write_equal_keys(database);
-        folder_close(database);
+        close_folder(database);
         pid_t child = fork();
         if (child == 0) {
             setenv("TRANSHUME_FAILPOINT", points[at], 1);
@@ -291,7 +290,7 @@ static void crashes_change_nothing(void **state)
         settle(database, &out);
         assert_buffer(&out, expected_found);
         assert_settled(database, path);
-        folder_close(database);
+        close_folder(database);
         buffer_free(&out);
     }
 }

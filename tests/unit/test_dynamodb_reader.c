@@ -1,9 +1,9 @@
 /* DynamoDB-JSON folders as a source: files, spans, exports, and what can't be read. */
 #include "support_dynamodb.h"
 
-#include "connectors/dynamodb/compression.h"
-#include "connectors/dynamodb/folder.h"
 #include "connectors/dynamodb/item.h"
+#include "connectors/folder/compression.h"
+#include "connectors/folder/folder.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,19 +12,21 @@
 #include <zlib.h>
 #include <zstd.h>
 
+enum { LINE_BYTES_MAX = 8 * 1024 * 1024 };
+
 #define SOURCE (connector_dynamodb_json.source)
 
 static void write_packed(const char *path, const char *bytes, size_t length)
 {
-    struct dynamodb_output *output = NULL;
+    struct folder_output *output = NULL;
     struct error error;
-    assert_int_equal(dynamodb_output_open(path, dynamodb_compression_of(path), &output, &error),
+    assert_int_equal(folder_output_open(path, folder_compression_of(path), &output, &error),
                      STATUS_OK);
     for (size_t at = 0; at < length; at += 1000) {
         size_t part = length - at < 1000 ? length - at : 1000;
-        assert_int_equal(dynamodb_output_write(output, bytes + at, part, &error), STATUS_OK);
+        assert_int_equal(folder_output_write(output, bytes + at, part, &error), STATUS_OK);
     }
-    assert_int_equal(dynamodb_output_finish(output, NULL, &error), STATUS_OK);
+    assert_int_equal(folder_output_finish(output, NULL, &error), STATUS_OK);
 }
 
 /* ---------------------------------------------------------------- lines */
@@ -32,22 +34,23 @@ static void write_packed(const char *path, const char *bytes, size_t length)
 /* The lines that begin in [begin, end), joined. */
 static void gather(const char *path, uint64_t begin, uint64_t end, struct buffer *out)
 {
-    struct dynamodb_lines *lines = NULL;
-    const char *line = NULL;
+    struct folder_lines *lines = NULL;
+    char *line = NULL;
     size_t length = 0;
     bool too_long = false;
     struct error error;
     enum status status = STATUS_OK;
-    assert_int_equal(dynamodb_lines_open(path, begin, end, ERROR_SOURCE_READ, &lines, &error),
-                     STATUS_OK);
-    while ((status = dynamodb_lines_next(lines, &line, &length, &too_long, &error)) == STATUS_OK) {
-        uint64_t offset = dynamodb_lines_offset(lines);
+    assert_int_equal(
+        folder_lines_open(path, begin, end, LINE_BYTES_MAX, ERROR_SOURCE_READ, &lines, &error),
+        STATUS_OK);
+    while ((status = folder_lines_next(lines, &line, &length, &too_long, &error)) == STATUS_OK) {
+        uint64_t offset = folder_lines_offset(lines);
         assert_true(offset >= begin && (end == 0 || offset < end));
         buffer_append(out, line, length);
         buffer_append_byte(out, '\n');
     }
     assert_int_equal(status, STATUS_END);
-    dynamodb_lines_close(lines);
+    folder_lines_close(lines);
 }
 
 /* However a file is cut, each line is in one piece and in no other. */
@@ -101,29 +104,31 @@ static void lines_are_bounded(void **state)
 {
     (void)state;
     const char *path = path_of("%s/lines.json", folder_new());
-    size_t long_length = DYNAMODB_LINE_BYTES_MAX * (size_t)3;
+    size_t long_length = LINE_BYTES_MAX * (size_t)3;
     char *text = (char *)malloc(long_length + 16);
     assert_non_null(text);
     memset(text, 'x', long_length);
     memcpy(text, "first\n", 6);
     memcpy(text + long_length, "\nlast\n", 6);
     write_file(path, text, long_length + 6);
-    struct dynamodb_lines *lines = NULL;
-    const char *line = NULL;
+    struct folder_lines *lines = NULL;
+    char *line = NULL;
     size_t length = 0;
     bool too_long = false;
     struct error error;
-    assert_int_equal(dynamodb_lines_open(path, 0, 0, ERROR_SOURCE_READ, &lines, &error), STATUS_OK);
-    assert_int_equal(dynamodb_lines_next(lines, &line, &length, &too_long, &error), STATUS_OK);
+    assert_int_equal(
+        folder_lines_open(path, 0, 0, LINE_BYTES_MAX, ERROR_SOURCE_READ, &lines, &error),
+        STATUS_OK);
+    assert_int_equal(folder_lines_next(lines, &line, &length, &too_long, &error), STATUS_OK);
     assert_true(length == 5 && !too_long);
-    assert_int_equal(dynamodb_lines_next(lines, &line, &length, &too_long, &error), STATUS_OK);
+    assert_int_equal(folder_lines_next(lines, &line, &length, &too_long, &error), STATUS_OK);
     assert_true(too_long && length > 0 && line[0] == 'x');
-    assert_int_equal(dynamodb_lines_offset(lines), 6);
-    assert_int_equal(dynamodb_lines_next(lines, &line, &length, &too_long, &error), STATUS_OK);
+    assert_int_equal(folder_lines_offset(lines), 6);
+    assert_int_equal(folder_lines_next(lines, &line, &length, &too_long, &error), STATUS_OK);
     assert_true(!too_long && length == 4 && memcmp(line, "last", 4) == 0);
-    assert_int_equal(dynamodb_lines_offset(lines), long_length + 1);
-    assert_int_equal(dynamodb_lines_next(lines, &line, &length, &too_long, &error), STATUS_END);
-    dynamodb_lines_close(lines);
+    assert_int_equal(folder_lines_offset(lines), long_length + 1);
+    assert_int_equal(folder_lines_next(lines, &line, &length, &too_long, &error), STATUS_END);
+    folder_lines_close(lines);
     free(text);
 }
 
@@ -167,15 +172,16 @@ static void streams_are_standard(void **state)
 
 static enum status read_through(const char *path, struct error *error)
 {
-    struct dynamodb_lines *lines = NULL;
-    const char *line = NULL;
+    struct folder_lines *lines = NULL;
+    char *line = NULL;
     size_t length = 0;
     bool too_long = false;
-    enum status status = dynamodb_lines_open(path, 0, 0, ERROR_SOURCE_READ, &lines, error);
+    enum status status =
+        folder_lines_open(path, 0, 0, LINE_BYTES_MAX, ERROR_SOURCE_READ, &lines, error);
     while (status == STATUS_OK) {
-        status = dynamodb_lines_next(lines, &line, &length, &too_long, error);
+        status = folder_lines_next(lines, &line, &length, &too_long, error);
     }
-    dynamodb_lines_close(lines);
+    folder_lines_close(lines);
     return status;
 }
 
@@ -292,7 +298,7 @@ static size_t print_table(const char *path, const struct read_request *request,
         STATUS_OK);
     size_t count = print_records(database, request, spans, *span_count, out);
     arena_destroy(arena);
-    folder_close(database);
+    close_folder(database);
     return count;
 }
 
@@ -409,7 +415,7 @@ static void broken_lines_keep_their_place(void **state)
     batch_destroy(batch);
     SOURCE->cursor_close(cursor);
     SOURCE->reader_close(reader);
-    folder_close(database);
+    close_folder(database);
     buffer_free(&text);
 }
 
@@ -437,7 +443,7 @@ static void exports_are_found(void **state)
         assert_int_equal(schema->table_count, 1);
         assert_string_equal(schema->tables[0].name, "orders");
         arena_destroy(schema->arena);
-        folder_close(database);
+        close_folder(database);
         const struct read_request request = {.name = "orders", .table = "orders"};
         struct buffer out = {0};
         uint32_t span_count = 0;
@@ -463,7 +469,7 @@ static void snapshots_prove_no_change(void **state)
         }
         struct database *database = folder_database(path, OPEN_SOURCE, NULL);
         assert_int_equal(SOURCE->snapshot(database, 1, arena, &tokens[at], &error), STATUS_OK);
-        folder_close(database);
+        close_folder(database);
     }
     assert_string_equal(tokens[0], tokens[1]);
     assert_string_not_equal(tokens[1], tokens[2]);
@@ -539,7 +545,7 @@ static void documents_go_there_and_back(void **state)
         struct done_mark mark = {1, 1, "m"};
         assert_int_equal(target->commit(writer, 1, &mark, &error), STATUS_OK);
         target->writer_close(writer);
-        folder_close(database);
+        close_folder(database);
         struct buffer out = {0};
         uint32_t span_count = 0;
         print_table(path, &things, 100, &span_count, &out);
@@ -582,7 +588,7 @@ static void wrong_places_are_told(void **state)
     assert_int_equal(SOURCE->describe_stream(database, &things, NULL, &facts, &error),
                      STATUS_FAILED);
     assert_int_equal(error.code, ERROR_SOURCE_MISSING);
-    folder_close(database);
+    close_folder(database);
 }
 
 int main(void)

@@ -39,6 +39,7 @@ struct folder_format {
     const struct connector *connector;
     const char *segment_prefix; /* "part": of the files that are written */
     const char *suffix;         /* ".csv" */
+    const char *ignored_prefix; /* files that begin so are no data; NULL: none */
     bool loose_files;  /* DIR/<table><suffix> is a table; a URI may name one such file; "-" is
                           standard input or output */
     bool json_records; /* raw records are JSON values on one line */
@@ -122,12 +123,13 @@ struct folder_format {
     enum status (*align)(struct folder *folder, struct folder_table *table, uint32_t file,
                          uint64_t *byte, struct error *error);
     /*
-     * Reads records of one range. `request` (NULL: for the room's own use, see raw_next) names the
-     * columns to fill, by name (folder_positions helps); column_count 0: documents, one MAP a row.
-     * Several may be open on one thread; one thread each. `table` outlives it.
+     * Reads records of one range. `request` names the columns to fill, by name (folder_positions
+     * helps); column_count 0: documents, one MAP a row. Several may be open on one thread; one
+     * thread each. `table` outlives it. Without `table` and `request` (NULL): the room reads a
+     * target's file raw, see raw_next; `name` is the table's.
      */
-    enum status (*decoder_open)(struct folder *folder, const struct folder_table *table,
-                                const struct folder_range *range,
+    enum status (*decoder_open)(struct folder *folder, const char *name,
+                                const struct folder_table *table, const struct folder_range *range,
                                 const struct read_request *request, struct folder_decoder **decoder,
                                 struct error *error);
     void (*decoder_close)(struct folder_decoder *decoder); /* NULL is fine */
@@ -147,6 +149,9 @@ struct folder_format {
      * with its end of line, valid until the next call; heads are no records. STATUS_END: no more.
      */
     enum status (*raw_next)(struct folder_decoder *decoder, const char **bytes, size_t *length,
+                            struct error *error);
+    /* Appends what the segment begins with before its first record. NULL: nothing, ever. */
+    enum status (*raw_head)(struct folder_decoder *decoder, struct buffer *out,
                             struct error *error);
     /* What raw_next gave (of this file, perhaps in an earlier process) as a MAP in `arena`. */
     enum status (*raw_read)(struct folder_decoder *decoder, const char *bytes, size_t length,

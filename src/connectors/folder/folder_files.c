@@ -1,9 +1,8 @@
-/* Names, listings and sealed files of a DynamoDB-JSON folder. */
-#include "connectors/dynamodb/folder.h"
+/* Names, listings and sealed files of a folder. */
+#include "connectors/folder/folder.h"
 
 #include "base/file.h"
 #include "base/text.h"
-#include "connectors/dynamodb/input.h"
 #include "model/json_reader.h"
 #include "model/json_writer.h"
 #include <dirent.h>
@@ -19,8 +18,7 @@
 
 enum { SEALED_BYTES_MAX = 1 << 30 };
 
-char *dynamodb_folder_path(struct arena *arena, const struct dynamodb_folder *folder,
-                           const char *below)
+char *folder_path(struct arena *arena, const struct folder *folder, const char *below)
 {
     return arena_format(arena, "%s/_transhume%s%s", folder->path, *below != '\0' ? "/" : "", below);
 }
@@ -32,12 +30,41 @@ static bool ends_with(const char *name, const char *end)
     return length > end_length && strcmp(name + length - end_length, end) == 0;
 }
 
-bool dynamodb_folder_is_data(const char *name)
+/* file_safe_name leaves dots alone, and one at the beginning hides a file. */
+char *folder_entry_name(struct arena *arena, const char *table)
 {
-    return name[0] != '.' && name[0] != '_' &&
-           (ends_with(name, ".json") || ends_with(name, ".json.gz") ||
-            ends_with(name, ".json.zst")) &&
-           strncmp(name, "manifest-", 9) != 0;
+    bool hidden = table[0] == '.';
+    char *rest = file_safe_name(arena, table + hidden, strlen(table) - hidden);
+    return rest != NULL && hidden ? arena_format(arena, "%%2E%s", rest) : rest;
+}
+
+char *folder_table_path(struct arena *arena, const struct folder *folder, const char *table)
+{
+    char *name = folder_entry_name(arena, table);
+    return name != NULL ? file_join(arena, folder->path, name) : NULL;
+}
+
+char *folder_definition_path(struct arena *arena, const struct folder *folder, const char *table,
+                             const char *end)
+{
+    char *name = folder_entry_name(arena, table);
+    char *below = name != NULL ? arena_format(arena, "tables/%s%s", name, end) : NULL;
+    return below != NULL ? folder_path(arena, folder, below) : NULL;
+}
+
+static bool ends_with_suffix(const struct folder_format *format, const char *name, size_t length)
+{
+    size_t suffix = strlen(format->suffix);
+    return length > suffix && memcmp(name + length - suffix, format->suffix, suffix) == 0;
+}
+
+bool folder_is_data(const struct folder_format *format, const char *name)
+{
+    size_t length = strlen(name);
+    length -= ends_with(name, ".gz") ? 3 : ends_with(name, ".zst") ? 4 : 0;
+    return name[0] != '.' && name[0] != '_' && ends_with_suffix(format, name, length) &&
+           (format->ignored_prefix == NULL ||
+            strncmp(name, format->ignored_prefix, strlen(format->ignored_prefix)) != 0);
 }
 
 /* ---------------------------------------------------------------- listings */
@@ -45,7 +72,7 @@ bool dynamodb_folder_is_data(const char *name)
 /* A growing list in an arena. */
 struct listing {
     struct arena *arena;
-    struct dynamodb_file *files;
+    struct folder_file *files;
     uint32_t count;
     uint32_t capacity;
 };
@@ -54,8 +81,8 @@ static bool listing_add(struct listing *listing, const char *name, const struct 
 {
     if (listing->count == listing->capacity) {
         uint32_t capacity = listing->capacity == 0 ? 64 : listing->capacity * 2;
-        struct dynamodb_file *grown =
-            (struct dynamodb_file *)arena_allocate_zeroed(listing->arena, capacity, sizeof(*grown));
+        struct folder_file *grown =
+            (struct folder_file *)arena_allocate_zeroed(listing->arena, capacity, sizeof(*grown));
         if (grown == NULL) {
             return false;
         }
@@ -65,7 +92,7 @@ static bool listing_add(struct listing *listing, const char *name, const struct 
         listing->files = grown;
         listing->capacity = capacity;
     }
-    struct dynamodb_file *file = &listing->files[listing->count++];
+    struct folder_file *file = &listing->files[listing->count++];
     file->name = arena_copy_string(listing->arena, name);
     file->bytes = (uint64_t)facts->st_size;
     file->modified_ns = (int64_t)facts->st_mtim.tv_sec * 1000000000 + facts->st_mtim.tv_nsec;
@@ -74,12 +101,13 @@ static bool listing_add(struct listing *listing, const char *name, const struct 
 
 static int compare_files(const void *left, const void *right)
 {
-    return strcmp(((const struct dynamodb_file *)left)->name,
-                  ((const struct dynamodb_file *)right)->name);
+    return strcmp(((const struct folder_file *)left)->name,
+                  ((const struct folder_file *)right)->name);
 }
 
-static enum status list_entries(const char *path, bool folders, struct listing *listing,
-                                struct error *error)
+/* `format` NULL: folders. */
+static enum status list_entries(const struct folder_format *format, const char *path,
+                                struct listing *listing, struct error *error)
 {
     DIR *stream = opendir(path);
     struct dirent *entry = NULL;
@@ -91,7 +119,8 @@ static enum status list_entries(const char *path, bool folders, struct listing *
                                                  "can't list the folder");
     }
     while (status == STATUS_OK && (errno = 0, entry = readdir(stream)) != NULL) {
-        bool wanted = folders ? entry->d_name[0] != '.' : dynamodb_folder_is_data(entry->d_name);
+        bool folders = format == NULL;
+        bool wanted = folders ? entry->d_name[0] != '.' : folder_is_data(format, entry->d_name);
         if (!wanted || fstatat(dirfd(stream), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) != 0 ||
             (folders ? !S_ISDIR(facts.st_mode) : !S_ISREG(facts.st_mode))) {
             continue;
@@ -110,21 +139,21 @@ static enum status list_entries(const char *path, bool folders, struct listing *
     return status;
 }
 
-enum status dynamodb_folder_list(const char *path, struct arena *arena,
-                                 struct dynamodb_file **files, uint32_t *count, struct error *error)
+enum status folder_list(const struct folder_format *format, const char *path, struct arena *arena,
+                        struct folder_file **files, uint32_t *count, struct error *error)
 {
     struct listing listing = {.arena = arena};
-    enum status status = list_entries(path, false, &listing, error);
+    enum status status = list_entries(format, path, &listing, error);
     *files = listing.files;
     *count = status == STATUS_OK ? listing.count : 0;
     return status;
 }
 
-enum status dynamodb_folder_subfolders(const char *path, struct arena *arena, const char ***names,
-                                       uint32_t *count, struct error *error)
+enum status folder_subfolders(const char *path, struct arena *arena, const char ***names,
+                              uint32_t *count, struct error *error)
 {
     struct listing listing = {.arena = arena};
-    enum status status = list_entries(path, true, &listing, error);
+    enum status status = list_entries(NULL, path, &listing, error);
     *count = 0;
     *names = NULL;
     if (status != STATUS_OK) {
@@ -141,93 +170,50 @@ enum status dynamodb_folder_subfolders(const char *path, struct arena *arena, co
     return STATUS_OK;
 }
 
-enum status dynamodb_folder_has_content(const char *path, bool *has, struct error *error)
+enum status folder_file_facts(const char *path, const char *name, struct arena *arena,
+                              struct folder_file *file, struct error *error)
 {
-    struct dynamodb_input *input = NULL;
+    struct listing listing = {.arena = arena};
+    struct stat facts;
+    if (stat(path, &facts) != 0) {
+        return error_set_errno(error, ERROR_SOURCE_MISSING, errno, path, "can't look at the file");
+    }
+    if (!listing_add(&listing, name, &facts)) {
+        return error_set(error, ERROR_MEMORY, path, "no memory to look at a file");
+    }
+    *file = listing.files[0];
+    return STATUS_OK;
+}
+
+enum status folder_has_content(const char *path, bool *has, struct error *error)
+{
+    struct folder_input *input = NULL;
     char bytes[256];
     size_t length = 0;
     *has = false;
-    if (dynamodb_input_open(path, 0, ERROR_TARGET_INVALID, &input, error) != STATUS_OK) {
+    if (folder_input_open(path, 0, ERROR_TARGET_INVALID, &input, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = dynamodb_input_read(input, bytes, sizeof(bytes), &length, error);
-    dynamodb_input_close(input);
+    enum status status = folder_input_read(input, bytes, sizeof(bytes), &length, error);
+    folder_input_close(input);
     *has = status == STATUS_OK;
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
-enum status dynamodb_folder_count_lines(const char *path, uint64_t *count, struct error *error)
-{
-    struct dynamodb_lines *lines = NULL;
-    const char *line = NULL;
-    size_t length = 0;
-    bool too_long = false;
-    enum status status = dynamodb_lines_open(path, 0, 0, ERROR_TARGET_INVALID, &lines, error);
-    *count = 0;
-    while (status == STATUS_OK) {
-        status = dynamodb_lines_next(lines, &line, &length, &too_long, error);
-        *count += status == STATUS_OK && length > 0 ? 1 : 0;
-    }
-    dynamodb_lines_close(lines);
-    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
-}
-
-/* ---------------------------------------------------------------- lines */
-
-/* {"Item":{…}} and nothing else that matters. */
-enum status dynamodb_line_read(const char *line, size_t length, struct arena *arena,
-                               struct cell *item, struct error *error)
-{
-    struct json_reader reader;
-    enum json_token token = JSON_TOKEN_END;
-    bool found = false;
-    json_reader_init(&reader, line, length, DYNAMODB_JSON_DEPTH_MAX, arena);
-    if (json_reader_next(&reader, &token, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (token != JSON_TOKEN_OBJECT_BEGIN) {
-        return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "a line must be an object");
-    }
-    for (;;) {
-        if (json_reader_next(&reader, &token, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        if (token != JSON_TOKEN_KEY) {
-            break;
-        }
-        bool wanted = reader.length == 4 && memcmp(reader.text, "Item", 4) == 0 && !found;
-        enum status status = STATUS_OK;
-        if (wanted) {
-            status = dynamodb_item_read(&reader, false, arena, item, error);
-            found = true;
-        } else {
-            status = json_reader_next(&reader, &token, error);
-            status = status == STATUS_OK ? json_reader_skip(&reader, token, error) : status;
-        }
-        if (status != STATUS_OK) {
-            return status;
-        }
-    }
-    if (json_reader_next(&reader, &token, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return found ? STATUS_OK
-                 : error_set(error, ERROR_REJECT_UNREADABLE, NULL, "the line has no \"Item\"");
-}
-
 /* ---------------------------------------------------------------- segments */
 
-void dynamodb_folder_tag(const char *run_id, char tag[DYNAMODB_TAG_LENGTH + 1])
+void folder_tag(const char *run_id, char tag[FOLDER_TAG_LENGTH + 1])
 {
-    snprintf(tag, DYNAMODB_TAG_LENGTH + 1, "%016" PRIx64, XXH3_64bits(run_id, strlen(run_id)));
+    snprintf(tag, FOLDER_TAG_LENGTH + 1, "%016" PRIx64, XXH3_64bits(run_id, strlen(run_id)));
 }
 
-void dynamodb_segment_name(const char *tag, uint64_t chunk, uint32_t entity, uint32_t part,
-                           enum dynamodb_compression compression,
-                           char name[DYNAMODB_SEGMENT_NAME_MAX])
+void folder_segment_name(const struct folder_format *format, const char *tag, uint64_t chunk,
+                         uint32_t entity, uint32_t part, enum folder_compression compression,
+                         char name[FOLDER_SEGMENT_NAME_MAX])
 {
-    snprintf(name, DYNAMODB_SEGMENT_NAME_MAX, "data-%s-%08" PRIu64 "-%03u-%04u.json%s", tag, chunk,
-             entity, part, dynamodb_compression_suffix(compression));
+    snprintf(name, FOLDER_SEGMENT_NAME_MAX, "%s-%s-%08" PRIu64 "-%03u-%04u%s%s",
+             format->segment_prefix, tag, chunk, entity, part, format->suffix,
+             folder_compression_suffix(compression));
 }
 
 /* Digits up to `end`, which is stepped over. */
@@ -241,18 +227,20 @@ static bool parse_number(const char **text, char end, uint64_t *value)
     return true;
 }
 
-bool dynamodb_segment_parse(const char *name, const char *tag, uint64_t *chunk, uint32_t *entity,
-                            uint32_t *part)
+bool folder_segment_parse(const struct folder_format *format, const char *name, const char *tag,
+                          uint64_t *chunk, uint32_t *entity, uint32_t *part)
 {
-    const char *rest = name + 5;
+    size_t prefix = strlen(format->segment_prefix);
+    const char *rest = name + prefix + 1;
     uint64_t wide_entity = 0;
     uint64_t wide_part = 0;
-    if (strncmp(name, "data-", 5) != 0 || strlen(name) < 5 + DYNAMODB_TAG_LENGTH + 1 ||
-        (tag != NULL && strncmp(rest, tag, DYNAMODB_TAG_LENGTH) != 0) ||
-        rest[DYNAMODB_TAG_LENGTH] != '-') {
+    if (strncmp(name, format->segment_prefix, prefix) != 0 || name[prefix] != '-' ||
+        strlen(name) < prefix + 1 + FOLDER_TAG_LENGTH + 1 ||
+        (tag != NULL && strncmp(rest, tag, FOLDER_TAG_LENGTH) != 0) ||
+        rest[FOLDER_TAG_LENGTH] != '-') {
         return false;
     }
-    rest += DYNAMODB_TAG_LENGTH + 1;
+    rest += FOLDER_TAG_LENGTH + 1;
     if (!parse_number(&rest, '-', chunk) || !parse_number(&rest, '-', &wide_entity) ||
         !parse_number(&rest, '.', &wide_part) || wide_entity > UINT32_MAX ||
         wide_part > UINT32_MAX) {
@@ -260,7 +248,7 @@ bool dynamodb_segment_parse(const char *name, const char *tag, uint64_t *chunk, 
     }
     *entity = (uint32_t)wide_entity;
     *part = (uint32_t)wide_part;
-    return dynamodb_folder_is_data(name);
+    return folder_is_data(format, name);
 }
 
 /* ---------------------------------------------------------------- sealed files */
@@ -282,14 +270,14 @@ static void seal(const char *kind, const char *run_id, const char *contents, siz
     text_from_hash(hash.high64, hash.low64, text);
 }
 
-enum status dynamodb_sealed_write(const char *path, const char *kind, const char *run_id,
-                                  const char *contents, size_t length, const char *failpoint,
-                                  struct error *error)
+enum status folder_sealed_write(const char *path, const char *kind, const char *run_id,
+                                const char *contents, size_t length, const char *failpoint,
+                                struct error *error)
 {
     struct buffer text = {0};
     char checksum[33];
     seal(kind, run_id, contents, length, checksum);
-    buffer_format(&text, "{\"format\":%d,\"kind\":\"%s\",\"run\":", DYNAMODB_FOLDER_FORMAT, kind);
+    buffer_format(&text, "{\"format\":%d,\"kind\":\"%s\",\"run\":", FOLDER_FORMAT, kind);
     json_append_string(&text, run_id, strlen(run_id));
     buffer_format(&text, ",\"bytes\":%zu,\"xxh3\":\"%s\"}\n", length, checksum);
     buffer_append(&text, contents, length);
@@ -385,9 +373,9 @@ static bool head_parse(struct head *head, const char *text, size_t length, struc
     }
 }
 
-enum status dynamodb_sealed_read(const char *path, const char *kind, const char *run_id,
-                                 struct arena *arena, char **contents, size_t *length,
-                                 struct error *error)
+enum status folder_sealed_read(const char *path, const char *kind, const char *run_id,
+                               struct arena *arena, char **contents, size_t *length,
+                               struct error *error)
 {
     char *bytes = NULL;
     size_t total = 0;
@@ -401,17 +389,17 @@ enum status dynamodb_sealed_read(const char *path, const char *kind, const char 
     if (line_end == NULL || !head_parse(&head, bytes, (size_t)(line_end - bytes), arena)) {
         return damaged(path, "the file's first line is not what transhume wrote", error);
     }
-    if (head.format > DYNAMODB_FOLDER_FORMAT) {
+    if (head.format > FOLDER_FORMAT) {
         status = error_set(error, ERROR_FORMAT_NEWER, path,
                            "format %lld was written by a newer transhume; this one knows format %d",
-                           (long long)head.format, DYNAMODB_FOLDER_FORMAT);
+                           (long long)head.format, FOLDER_FORMAT);
         error_hint(error, "use the version that began the run");
         return status;
     }
     *contents = line_end + 1;
     *length = total - (size_t)(*contents - bytes);
     seal(kind, run_id, *contents, *length, checksum);
-    if (head.format != DYNAMODB_FOLDER_FORMAT || strcmp(head.kind, kind) != 0 ||
+    if (head.format != FOLDER_FORMAT || strcmp(head.kind, kind) != 0 ||
         head.run_length != strlen(run_id) || memcmp(head.run, run_id, head.run_length) != 0 ||
         (uint64_t)head.bytes != *length || strcmp(head.checksum, checksum) != 0) {
         return damaged(path, "the file was edited or cut: its checksum is not right", error);

@@ -1,5 +1,5 @@
 /* Segments: parts of bounded size, written under tmp/ and renamed when the chunk is committed. */
-#include "connectors/dynamodb/folder_segment.h"
+#include "connectors/folder/folder_segment.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"
@@ -15,20 +15,41 @@ static enum status no_memory(struct error *error)
     return error_set(error, ERROR_MEMORY, NULL, "no memory to write records");
 }
 
-static enum status begin_part(struct dynamodb_stream *stream, struct error *error)
+/* The buffer holds one record, which the head goes before. */
+static enum status write_head(struct folder_stream *stream, struct error *error)
 {
-    struct dynamodb_folder *folder = stream->folder;
-    struct dynamodb_part *part =
-        (struct dynamodb_part *)arena_allocate_zeroed(stream->arena, 1, sizeof(*part));
+    const struct folder_format *format = stream->folder->format;
+    struct buffer head = {0};
+    if (format->encoder_head == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = format->encoder_head(stream->encoder, &head, error);
+    if (status == STATUS_OK && (head.failed || !buffer_reserve(&stream->buffer, head.length))) {
+        status = no_memory(error);
+    }
+    if (status == STATUS_OK && head.length > 0) {
+        memmove(stream->buffer.data + head.length, stream->buffer.data, stream->buffer.length);
+        memcpy(stream->buffer.data, head.data, head.length);
+        stream->buffer.length += head.length;
+        stream->last_part->bytes += head.length;
+    }
+    buffer_free(&head);
+    return status;
+}
+
+static enum status begin_part(struct folder_stream *stream, struct error *error)
+{
+    struct folder *folder = stream->folder;
+    struct folder_part *part =
+        (struct folder_part *)arena_allocate_zeroed(stream->arena, 1, sizeof(*part));
     if (part == NULL) {
         return no_memory(error);
     }
-    dynamodb_segment_name(folder->run.tag, stream->chunk, stream->entity, stream->part_count,
-                          folder->compression, part->name);
+    folder_segment_name(folder->format, folder->run.tag, stream->chunk, stream->entity,
+                        stream->part_count, folder->compression, part->name);
     part->writing_path = arena_format(stream->arena, "%s/tmp/%u-%s", folder->run.folder,
                                       stream->table_number, part->name);
-    part->final_path =
-        arena_format(stream->arena, "%s/%s/%s", folder->path, stream->table, part->name);
+    part->final_path = arena_format(stream->arena, "%s/%s", stream->table_path, part->name);
     if (part->writing_path == NULL || part->final_path == NULL) {
         return no_memory(error);
     }
@@ -40,26 +61,27 @@ static enum status begin_part(struct dynamodb_stream *stream, struct error *erro
     stream->last_part = part;
     stream->last_part_ended = false;
     stream->part_count++;
-    return STATUS_OK;
+    stream->part_encoder = stream->encoder;
+    return write_head(stream, error);
 }
 
-static enum status broken(struct dynamodb_stream *stream)
+static enum status broken(struct folder_stream *stream)
 {
     stream->broken = true;
     return STATUS_FAILED;
 }
 
-static enum status write_buffer(struct dynamodb_stream *stream, size_t length, struct error *error)
+static enum status write_buffer(struct folder_stream *stream, size_t length, struct error *error)
 {
     struct buffer *buffer = &stream->buffer;
     if (stream->output == NULL) {
         unlink(stream->last_part->writing_path); /* an abandoned attempt's */
-        if (dynamodb_output_open(stream->last_part->writing_path, stream->folder->compression,
-                                 &stream->output, error) != STATUS_OK) {
+        if (folder_output_open(stream->last_part->writing_path, stream->folder->compression,
+                               &stream->output, error) != STATUS_OK) {
             return broken(stream);
         }
     }
-    if (dynamodb_output_write(stream->output, buffer->data, length, error) != STATUS_OK) {
+    if (folder_output_write(stream->output, buffer->data, length, error) != STATUS_OK) {
         return broken(stream);
     }
     memmove(buffer->data, buffer->data + length, buffer->length - length);
@@ -68,25 +90,24 @@ static enum status write_buffer(struct dynamodb_stream *stream, size_t length, s
 }
 
 /* All but the bytes from `end` on belongs to the part that ends here. */
-static enum status end_part(struct dynamodb_stream *stream, size_t end, struct error *error)
+static enum status end_part(struct folder_stream *stream, size_t end, struct error *error)
 {
     if (write_buffer(stream, end, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    struct dynamodb_output *output = stream->output;
+    struct folder_output *output = stream->output;
     stream->output = NULL;
     stream->last_part_ended = true;
-    return dynamodb_output_finish(output, &stream->last_part->file_bytes, error) == STATUS_OK
+    return folder_output_finish(output, &stream->last_part->file_bytes, error) == STATUS_OK
                ? STATUS_OK
                : broken(stream);
 }
 
-static enum status add_ordinal(struct dynamodb_stream *stream, uint64_t ordinal,
-                               struct error *error)
+static enum status add_ordinal(struct folder_stream *stream, uint64_t ordinal, struct error *error)
 {
-    struct dynamodb_part *part = stream->last_part;
+    struct folder_part *part = stream->last_part;
     if (part->ordinals_count > 0) {
-        struct dynamodb_ordinals *last = &part->ordinals[part->ordinals_count - 1];
+        struct folder_ordinals *last = &part->ordinals[part->ordinals_count - 1];
         if (last->first + last->count == ordinal) {
             last->count++;
             return STATUS_OK;
@@ -94,7 +115,7 @@ static enum status add_ordinal(struct dynamodb_stream *stream, uint64_t ordinal,
     }
     if (part->ordinals_count == part->ordinals_capacity) {
         uint32_t capacity = part->ordinals_capacity == 0 ? 4 : part->ordinals_capacity * 2;
-        struct dynamodb_ordinals *grown = (struct dynamodb_ordinals *)arena_allocate_zeroed(
+        struct folder_ordinals *grown = (struct folder_ordinals *)arena_allocate_zeroed(
             stream->arena, capacity, sizeof(*grown));
         if (grown == NULL) {
             return no_memory(error);
@@ -105,17 +126,19 @@ static enum status add_ordinal(struct dynamodb_stream *stream, uint64_t ordinal,
         part->ordinals = grown;
         part->ordinals_capacity = capacity;
     }
-    part->ordinals[part->ordinals_count++] = (struct dynamodb_ordinals){ordinal, 1};
+    part->ordinals[part->ordinals_count++] = (struct folder_ordinals){ordinal, 1};
     return STATUS_OK;
 }
 
-enum status dynamodb_stream_add(struct dynamodb_stream *stream, size_t start, uint64_t ordinal,
-                                struct error *error)
+enum status folder_stream_add(struct folder_stream *stream, size_t start, uint64_t ordinal,
+                              struct error *error)
 {
     uint64_t bytes = stream->buffer.length - start;
-    struct dynamodb_part *part = stream->last_part;
+    struct folder_part *part = stream->last_part;
     if (part != NULL && !stream->last_part_ended &&
-        part->bytes + bytes > stream->folder->file_bytes_max) {
+        (part->bytes + bytes > stream->folder->file_bytes_max ||
+         (stream->part_encoder != stream->encoder &&
+          stream->folder->format->encoder_head != NULL))) {
         if (end_part(stream, start, error) != STATUS_OK ||
             failpoint_hit("files.after_part", error) != STATUS_OK) {
             return STATUS_FAILED;
@@ -133,7 +156,7 @@ enum status dynamodb_stream_add(struct dynamodb_stream *stream, size_t start, ui
                                                 : STATUS_OK;
 }
 
-enum status dynamodb_stream_end(struct dynamodb_stream *stream, struct error *error)
+enum status folder_stream_end(struct folder_stream *stream, struct error *error)
 {
     if (stream->broken) {
         return error_set(error, ERROR_TARGET_WRITE, stream->table,
@@ -145,31 +168,27 @@ enum status dynamodb_stream_end(struct dynamodb_stream *stream, struct error *er
     return end_part(stream, stream->buffer.length, error);
 }
 
-enum status dynamodb_stream_publish(struct dynamodb_stream *stream, struct error *error)
+enum status folder_stream_publish(struct folder_stream *stream, struct error *error)
 {
-    char *table_folder = file_join(stream->arena, stream->folder->path, stream->table);
-    if (table_folder == NULL) {
-        return no_memory(error);
-    }
-    for (struct dynamodb_part *part = stream->parts; part != NULL; part = part->next) {
+    for (struct folder_part *part = stream->parts; part != NULL; part = part->next) {
         if (!part->published && rename(part->writing_path, part->final_path) != 0) {
             return error_set_errno(error, ERROR_TARGET_WRITE, errno, part->final_path,
                                    "can't move a segment into the table's folder");
         }
         part->published = true;
     }
-    if (stream->parts != NULL && file_sync_folder(table_folder, error) != STATUS_OK) {
+    if (stream->parts != NULL && file_sync_folder(stream->table_path, error) != STATUS_OK) {
         error_recode(error, ERROR_TARGET_WRITE);
         return STATUS_FAILED;
     }
     return STATUS_OK;
 }
 
-void dynamodb_stream_free(struct dynamodb_stream *stream, bool all, struct buffer *spare)
+void folder_stream_free(struct folder_stream *stream, bool all, struct buffer *spare)
 {
-    dynamodb_output_abandon(stream->output);
+    folder_output_abandon(stream->output);
     stream->output = NULL;
-    for (struct dynamodb_part *part = stream->parts; part != NULL; part = part->next) {
+    for (struct folder_part *part = stream->parts; part != NULL; part = part->next) {
         if (!part->published) {
             unlink(part->writing_path);
         } else if (all) {

@@ -1,15 +1,14 @@
 /* Lines cut from a file in one growing buffer. */
-#include "connectors/dynamodb/compression.h"
+#include "connectors/folder/compression.h"
 
-#include "connectors/dynamodb/input.h"
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUFFER_BYTES_FIRST = 128 * 1024 };
+enum { BUFFER_BYTES_FIRST = 128 * 1024, LINE_KEPT = 1024 };
 
-struct dynamodb_lines {
-    struct dynamodb_input *input;
+struct folder_lines {
+    struct folder_input *input;
     char *path;
     char *bytes;
     size_t capacity;
@@ -17,26 +16,28 @@ struct dynamodb_lines {
     size_t end;
     uint64_t offset; /* of bytes[start] in the contents */
     uint64_t given;  /* of the line given last */
+    uint64_t number; /* of the next line */
     uint64_t bound;
+    size_t line_bytes_max;
     bool at_end;
 };
 
-void dynamodb_lines_close(struct dynamodb_lines *lines)
+void folder_lines_close(struct folder_lines *lines)
 {
     if (lines != NULL) {
-        dynamodb_input_close(lines->input);
+        folder_input_close(lines->input);
         free(lines->bytes);
         free(lines->path);
         free(lines);
     }
 }
 
-enum status dynamodb_lines_open(const char *path, uint64_t begin, uint64_t end,
-                                enum error_code code, struct dynamodb_lines **lines,
-                                struct error *error)
+enum status folder_lines_open(const char *path, uint64_t begin, uint64_t end, size_t line_bytes_max,
+                              enum error_code code, struct folder_lines **lines,
+                              struct error *error)
 {
-    struct dynamodb_lines *made = (struct dynamodb_lines *)calloc(1, sizeof(*made));
-    const char *line = NULL;
+    struct folder_lines *made = (struct folder_lines *)calloc(1, sizeof(*made));
+    char *line = NULL;
     size_t length = 0;
     bool too_long = false;
     enum status status = STATUS_OK;
@@ -46,31 +47,33 @@ enum status dynamodb_lines_open(const char *path, uint64_t begin, uint64_t end,
         made->capacity = BUFFER_BYTES_FIRST;
         made->bytes = (char *)malloc(made->capacity);
         made->bound = end == 0 ? UINT64_MAX : end;
+        made->line_bytes_max = line_bytes_max;
         made->offset = begin > 0 ? begin - 1 : 0;
     }
     if (made == NULL || made->path == NULL || made->bytes == NULL) {
         status = error_set(error, ERROR_MEMORY, path, "no memory to read a file");
     }
     if (status == STATUS_OK) {
-        status = dynamodb_input_open(path, made->offset, code, &made->input, error);
+        status = folder_input_open(path, made->offset, code, &made->input, error);
     }
     /* From the byte before: if that is a line break, the first line begins at `begin`. */
     if (status == STATUS_OK && begin > 0) {
         uint64_t bound = made->bound;
         made->bound = UINT64_MAX;
-        status = dynamodb_lines_next(made, &line, &length, &too_long, error);
+        status = folder_lines_next(made, &line, &length, &too_long, error);
         status = status == STATUS_END ? STATUS_OK : status;
         made->bound = bound;
+        made->number = 0;
     }
     if (status != STATUS_OK) {
-        dynamodb_lines_close(made);
+        folder_lines_close(made);
         return status;
     }
     *lines = made;
     return STATUS_OK;
 }
 
-static enum status fill(struct dynamodb_lines *lines, struct error *error)
+static enum status fill(struct folder_lines *lines, struct error *error)
 {
     if (lines->start > 0) {
         memmove(lines->bytes, lines->bytes + lines->start, lines->end - lines->start);
@@ -87,8 +90,8 @@ static enum status fill(struct dynamodb_lines *lines, struct error *error)
         lines->capacity = capacity;
     }
     size_t got = 0;
-    enum status status = dynamodb_input_read(lines->input, lines->bytes + lines->end,
-                                             lines->capacity - lines->end, &got, error);
+    enum status status = folder_input_read(lines->input, lines->bytes + lines->end,
+                                           lines->capacity - lines->end, &got, error);
     if (status == STATUS_END) {
         lines->at_end = true;
         return STATUS_OK;
@@ -98,15 +101,15 @@ static enum status fill(struct dynamodb_lines *lines, struct error *error)
 }
 
 /* Reads on to the end of a line whose beginning is all that is kept. */
-static enum status skip_rest(struct dynamodb_lines *lines, struct error *error)
+static enum status skip_rest(struct folder_lines *lines, struct error *error)
 {
-    const size_t kept = 1024;
+    const size_t kept = LINE_KEPT;
     lines->end = kept;
     char *rest = lines->bytes + kept;
     size_t room = lines->capacity - kept;
     for (;;) {
         size_t got = 0;
-        enum status status = dynamodb_input_read(lines->input, rest, room, &got, error);
+        enum status status = folder_input_read(lines->input, rest, room, &got, error);
         if (status == STATUS_END) {
             lines->at_end = true;
             lines->start = lines->end = kept;
@@ -125,8 +128,8 @@ static enum status skip_rest(struct dynamodb_lines *lines, struct error *error)
     }
 }
 
-enum status dynamodb_lines_next(struct dynamodb_lines *lines, const char **line, size_t *length,
-                                bool *too_long, struct error *error)
+enum status folder_lines_next(struct folder_lines *lines, char **line, size_t *length,
+                              bool *too_long, struct error *error)
 {
     size_t searched = 0;
     *too_long = false;
@@ -145,19 +148,21 @@ enum status dynamodb_lines_next(struct dynamodb_lines *lines, const char **line,
             taken += mark != NULL ? 1 : 0;
             lines->start += taken;
             lines->offset += taken;
+            lines->number++;
             return STATUS_OK;
         }
         if (lines->at_end) {
             return STATUS_END;
         }
         searched = available;
-        if (available > DYNAMODB_LINE_BYTES_MAX) {
+        if (available > lines->line_bytes_max) {
             lines->given = lines->offset;
             memmove(lines->bytes, begin, available);
             lines->offset += available;
+            lines->number++;
             *too_long = true;
             *line = lines->bytes;
-            *length = 1024;
+            *length = LINE_KEPT;
             return skip_rest(lines, error);
         }
         if (fill(lines, error) != STATUS_OK) {
@@ -166,7 +171,12 @@ enum status dynamodb_lines_next(struct dynamodb_lines *lines, const char **line,
     }
 }
 
-uint64_t dynamodb_lines_offset(const struct dynamodb_lines *lines)
+uint64_t folder_lines_offset(const struct folder_lines *lines)
 {
     return lines->given;
+}
+
+uint64_t folder_lines_number(const struct folder_lines *lines)
+{
+    return lines->number - 1;
 }

@@ -1,15 +1,14 @@
 /*
- * Reading items: the files of a table in the order of their names, cut into spans.
+ * Reading records: the files of a table in the order of their names, cut into spans.
  *
  * A span's bounds are 24 bytes, little endian: uint32 first file, uint64 first byte, uint32 last
- * file, uint64 end in it (0: all of it). Lines belong to the span in which they begin; bytes count
- * before compression, and compressed files are never cut.
+ * file, uint64 end in it (0: all of it). Records belong to the span in which they begin; bytes
+ * count before compression, and compressed files are never cut.
  */
-#include "connectors/dynamodb/folder.h"
+#include "connectors/folder/folder.h"
 
 #include "base/file.h"
 #include "base/text.h"
-#include "connectors/dynamodb/limits.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +16,10 @@
 #include <xxhash.h>
 
 enum { BOUNDS_BYTES = 24, SPAN_BYTES_MIN = 1024 * 1024, SPAN_BYTES_MAX = 64 * 1024 * 1024 };
-enum { SAMPLE_LINES = 200, UNPACK_FACTOR = 6, ESCAPE_BYTES_MAX = 4096 };
+enum { SAMPLE_LINES = 200, SAMPLE_LINE_BYTES = 64 * 1024, UNPACK_FACTOR = 6 };
 
 struct reader {
-    struct dynamodb_folder *folder;
+    struct folder *folder;
 };
 
 struct place {
@@ -29,55 +28,44 @@ struct place {
 };
 
 struct cursor {
-    const struct dynamodb_source_table *table;
+    struct folder *folder;
+    const struct folder_table *table;
     const struct read_request *request;
     struct place next;
     struct place end; /* byte 0: to the end of the file */
-    struct dynamodb_lines *lines;
-    const char *file_name;
+    struct folder_decoder *decoder;
 };
 
 static enum status no_memory(struct error *error)
 {
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to read items");
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to read records");
 }
 
 /* ---------------------------------------------------------------- facts */
 
 static enum status find_table(struct database *self, const struct read_request *request,
-                              const struct dynamodb_source_table **table, struct error *error)
+                              struct folder_table **table, struct error *error)
 {
-    const struct dynamodb_snapshot *snapshot = NULL;
     if (request->table == NULL || request->join_count > 0 || request->ordered) {
         return error_set(error, ERROR_NOT_IMPLEMENTED, request->name,
                          "a folder of files has no queries, no joins and no order");
     }
-    if (dynamodb_folder_snapshot((struct dynamodb_folder *)self, &snapshot, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *table = dynamodb_snapshot_find(snapshot, request->table);
-    if (*table == NULL) {
-        enum status status = error_set(error, ERROR_SOURCE_MISSING, request->table,
-                                       "there is no folder of that name with data files");
-        error_hint(error, "look at the folder's subfolders; names are case-sensitive");
-        return status;
-    }
-    return STATUS_OK;
+    return folder_find_table((struct folder *)self, request->table, table, error);
 }
 
 /* Equal tokens mean the same files of the same sizes, not written since. */
 static enum status source_snapshot(struct database *self, uint32_t reader_count,
                                    struct arena *arena, const char **token, struct error *error)
 {
-    const struct dynamodb_snapshot *snapshot = NULL;
+    struct folder_snapshot *snapshot = NULL;
     struct buffer text = {0};
-    enum status status = dynamodb_folder_snapshot((struct dynamodb_folder *)self, &snapshot, error);
+    enum status status = folder_snapshot((struct folder *)self, &snapshot, error);
     (void)reader_count;
     if (status != STATUS_OK) {
         return status;
     }
     for (uint32_t at = 0; at < snapshot->table_count; at++) {
-        const struct dynamodb_source_table *table = &snapshot->tables[at];
+        const struct folder_table *table = &snapshot->tables[at];
         buffer_append(&text, table->name, strlen(table->name) + 1);
         for (uint32_t file = 0; file < table->file_count; file++) {
             buffer_append(&text, table->files[file].name, strlen(table->files[file].name) + 1);
@@ -100,43 +88,48 @@ static enum status source_describe_stream(struct database *self, const struct re
                                           struct arena *arena, struct stream_facts *facts,
                                           struct error *error)
 {
-    static const char *const place_names[] = {"$file", "$byte"};
-    const struct dynamodb_source_table *table = NULL;
-    (void)arena;
+    struct folder_table *table = NULL;
     if (find_table(self, request, &table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    const char **place = (const char **)arena_allocate_zeroed(arena, 2, sizeof(*place));
+    if (place == NULL) {
+        return no_memory(error);
+    }
+    place[0] = "$file";
+    place[1] = ((struct folder *)self)->format->position_column;
     *facts = (struct stream_facts){.row_count = -1, .key_unique = true};
-    facts->key = table->key.count > 0 ? table->key : (struct column_list){place_names, 2};
+    facts->key = table->schema.primary_key.count > 0 ? table->schema.primary_key
+                                                     : (struct column_list){place, 2};
     return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- split */
 
 /* The mean length of the first lines; 0 when there is none. */
-static enum status sample_line_bytes(const struct dynamodb_source_table *table, uint64_t *mean,
+static enum status sample_line_bytes(const struct folder_table *table, uint64_t *mean,
                                      struct arena *arena, struct error *error)
 {
-    struct dynamodb_lines *lines = NULL;
+    struct folder_lines *lines = NULL;
     uint64_t bytes = 0;
     uint64_t count = 0;
     *mean = 0;
     for (uint32_t at = 0; at < table->file_count && count == 0; at++) {
-        const char *line = NULL;
+        char *line = NULL;
         size_t length = 0;
         bool too_long = false;
         char *path = file_join(arena, table->folder, table->files[at].name);
-        enum status status = path != NULL
-                                 ? dynamodb_lines_open(path, 0, 0, ERROR_SOURCE_READ, &lines, error)
-                                 : no_memory(error);
+        enum status status = path != NULL ? folder_lines_open(path, 0, 0, SAMPLE_LINE_BYTES,
+                                                              ERROR_SOURCE_READ, &lines, error)
+                                          : no_memory(error);
         while (status == STATUS_OK && count < SAMPLE_LINES) {
-            status = dynamodb_lines_next(lines, &line, &length, &too_long, error);
+            status = folder_lines_next(lines, &line, &length, &too_long, error);
             if (status == STATUS_OK) {
                 bytes += length + 1;
                 count++;
             }
         }
-        dynamodb_lines_close(lines);
+        folder_lines_close(lines);
         lines = NULL;
         if (status == STATUS_FAILED) {
             return STATUS_FAILED;
@@ -164,7 +157,8 @@ static uint64_t get_le(const uint8_t *from, int bytes)
 
 /* A growing list of spans. */
 struct splitting {
-    const struct dynamodb_source_table *table;
+    struct folder *folder;
+    struct folder_table *table;
     struct arena *arena;
     struct span *spans;
     uint32_t count;
@@ -189,7 +183,7 @@ static enum status add_span(struct splitting *splitting, struct place first, str
         splitting->capacity = capacity;
     }
     uint8_t *bounds = (uint8_t *)arena_allocate(splitting->arena, BOUNDS_BYTES);
-    const struct dynamodb_file *files = splitting->table->files;
+    const struct folder_file *files = splitting->table->files;
     const char *printable = "no files";
     if (splitting->table->file_count > 0) {
         printable =
@@ -214,19 +208,35 @@ static enum status add_span(struct splitting *splitting, struct place first, str
     return STATUS_OK;
 }
 
+/* Where the file may be cut at or after a byte; its size: nowhere. */
+static enum status find_border(struct splitting *splitting, uint32_t file, uint64_t *byte,
+                               struct error *error)
+{
+    const struct folder_format *format = splitting->folder->format;
+    return format->align != NULL
+               ? format->align(splitting->folder, splitting->table, file, byte, error)
+               : STATUS_OK;
+}
+
 static enum status split_files(struct splitting *splitting, uint64_t span_bytes,
                                struct error *error)
 {
-    const struct dynamodb_source_table *table = splitting->table;
+    const struct folder_table *table = splitting->table;
     struct place first = {0};
     uint64_t gathered = 0;
     for (uint32_t at = 0; at < table->file_count; at++) {
-        bool plain = dynamodb_compression_of(table->files[at].name) == DYNAMODB_PLAIN;
+        bool plain = folder_compression_of(table->files[at].name) == FOLDER_PLAIN;
         uint64_t bytes = table->files[at].bytes;
         uint64_t done = 0;
         while (plain && bytes - done > span_bytes - gathered) {
             struct place end = {at, done + span_bytes - gathered};
-            if (add_span(splitting, first, end, span_bytes, error) != STATUS_OK) {
+            if (find_border(splitting, at, &end.byte, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+            if (end.byte >= bytes) {
+                break;
+            }
+            if (add_span(splitting, first, end, end.byte - done + gathered, error) != STATUS_OK) {
                 return STATUS_FAILED;
             }
             done = end.byte;
@@ -251,7 +261,7 @@ static enum status source_split(struct database *self, const struct read_request
                                 uint64_t rows_wanted, struct arena *arena, struct span **spans,
                                 uint32_t *span_count, struct error *error)
 {
-    struct splitting splitting = {.arena = arena};
+    struct splitting splitting = {.arena = arena, .folder = (struct folder *)self};
     if (find_table(self, request, &splitting.table, error) != STATUS_OK ||
         sample_line_bytes(splitting.table, &splitting.mean, arena, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -270,7 +280,7 @@ static enum status source_prepare(struct database *self, const struct read_reque
                                   uint32_t request_count, void (*progress)(const char *what),
                                   struct error *error)
 {
-    const struct dynamodb_source_table *table = NULL;
+    struct folder_table *table = NULL;
     (void)progress;
     for (uint32_t at = 0; at < request_count; at++) {
         if (find_table(self, requests[at], &table, error) != STATUS_OK) {
@@ -289,7 +299,7 @@ static enum status source_reader_open(struct database *self, struct reader **rea
     if (made == NULL) {
         return no_memory(error);
     }
-    made->folder = (struct dynamodb_folder *)self;
+    made->folder = (struct folder *)self;
     *reader = made;
     return STATUS_OK;
 }
@@ -302,7 +312,7 @@ static void source_reader_close(struct reader *reader)
 static void source_cursor_close(struct cursor *cursor)
 {
     if (cursor != NULL) {
-        dynamodb_lines_close(cursor->lines);
+        cursor->folder->format->decoder_close(cursor->decoder);
         free(cursor);
     }
 }
@@ -336,9 +346,12 @@ static enum status source_cursor_open(struct reader *reader, const struct read_r
     if (made == NULL) {
         return no_memory(error);
     }
+    struct folder_table *table = NULL;
+    made->folder = reader->folder;
     made->request = request;
-    if (find_table(&reader->folder->base, request, &made->table, error) != STATUS_OK ||
-        place_cursor(made, span, error) != STATUS_OK) {
+    enum status status = find_table(&reader->folder->base, request, &table, error);
+    made->table = table;
+    if (status != STATUS_OK || place_cursor(made, span, error) != STATUS_OK) {
         source_cursor_close(made);
         return STATUS_FAILED;
     }
@@ -350,47 +363,52 @@ static enum status source_cursor_open(struct reader *reader, const struct read_r
  * end. */
 static enum status open_file(struct cursor *cursor, struct error *error)
 {
-    const struct dynamodb_source_table *table = cursor->table;
+    const struct folder_table *table = cursor->table;
     if (cursor->next.file >= table->file_count || cursor->next.file > cursor->end.file) {
         return STATUS_END;
     }
-    const struct dynamodb_file *file = &table->files[cursor->next.file];
-    bool plain = dynamodb_compression_of(file->name) == DYNAMODB_PLAIN;
+    const struct folder_file *file = &table->files[cursor->next.file];
+    bool plain = folder_compression_of(file->name) == FOLDER_PLAIN;
     uint64_t end = cursor->next.file == cursor->end.file ? cursor->end.byte : 0;
     struct arena *arena = arena_create(4096);
     char *path = arena != NULL ? file_join(arena, table->folder, file->name) : NULL;
-    if (end == 0 && plain) {
-        end = file->bytes;
+    if (end == 0) {
+        end = plain ? file->bytes : UINT64_MAX;
     }
     enum status status = STATUS_OK;
     if (path == NULL) {
         status = no_memory(error);
-    } else if (!plain || file->bytes > 0) {
-        status = dynamodb_lines_open(path, cursor->next.byte, end, ERROR_SOURCE_READ,
-                                     &cursor->lines, error);
+    } else if (file->bytes > 0) {
+        const struct folder_range range = {.path = path,
+                                           .file_name = file->name,
+                                           .file = cursor->next.file,
+                                           .begin = cursor->next.byte,
+                                           .end = end};
+        status = cursor->folder->format->decoder_open(cursor->folder, table->name, table, &range,
+                                                      cursor->request, &cursor->decoder, error);
     }
-    cursor->file_name = file->name;
     cursor->next = (struct place){cursor->next.file + 1, 0};
     arena_destroy(arena);
     return status;
 }
 
-static enum status next_line(struct cursor *cursor, const char **line, size_t *length,
-                             bool *too_long, struct error *error)
+static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
+                        size_t bytes_max, struct error *error)
 {
+    const struct folder_format *format = cursor->folder->format;
     for (;;) {
         enum status status = STATUS_END;
-        if (cursor->lines != NULL) {
-            status = dynamodb_lines_next(cursor->lines, line, length, too_long, error);
-        }
-        if (status == STATUS_OK && *length == 0) {
-            continue;
+        if (cursor->decoder != NULL) {
+            status = format->decoder_fill(cursor->decoder, batch, rows_max, bytes_max, error);
         }
         if (status != STATUS_END) {
             return status;
         }
-        dynamodb_lines_close(cursor->lines);
-        cursor->lines = NULL;
+        format->decoder_close(cursor->decoder);
+        cursor->decoder = NULL;
+        if (batch->row_count > 0 || batch->refused_count > 0) {
+            return STATUS_OK;
+        }
         status = open_file(cursor, error);
         if (status != STATUS_OK) {
             return status;
@@ -398,161 +416,20 @@ static enum status next_line(struct cursor *cursor, const char **line, size_t *l
     }
 }
 
-/* What can't be read travels as it stands, clipped, and is rejected with its place. */
-static enum status escape_line(const char *line, size_t length, struct arena *arena,
-                               struct cell *cell, struct error *error)
-{
-    size_t kept = length > ESCAPE_BYTES_MAX ? ESCAPE_BYTES_MAX : length;
-    const char *copy = arena_copy(arena, line, kept);
-    if (copy == NULL) {
-        return no_memory(error);
-    }
-    *cell = cell_bytes(copy, kept);
-    cell->kind = VALUE_ESCAPE;
-    cell->aux = ESCAPE_DYNAMODB;
-    return STATUS_OK;
-}
-
-static enum status read_item(struct cursor *cursor, struct arena *arena, struct cell *item,
-                             struct error *error)
-{
-    const char *line = NULL;
-    size_t length = 0;
-    bool too_long = false;
-    struct error reason;
-    enum status status = next_line(cursor, &line, &length, &too_long, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (too_long) {
-        return escape_line(line, length, arena, item, error);
-    }
-    const char *copy = arena_copy(arena, line, length);
-    if (copy == NULL) {
-        return no_memory(error);
-    }
-    if (dynamodb_line_read(copy, length, arena, item, &reason) == STATUS_OK) {
-        return STATUS_OK;
-    }
-    if (reason.class != ERROR_CLASS_REJECT) {
-        error_copy(error, &reason);
-        return STATUS_FAILED;
-    }
-    return escape_line(line, length, arena, item, error);
-}
-
-/* ---------------------------------------------------------------- batches */
-
-static enum status place_cells(const struct cursor *cursor, struct arena *arena, struct cell *file,
-                               struct cell *byte, struct error *error)
-{
-    size_t length = strlen(cursor->file_name);
-    const char *name = arena_copy(arena, cursor->file_name, length);
-    if (name == NULL) {
-        return no_memory(error);
-    }
-    *file = cell_text(name, length);
-    *byte = cell_int64((int64_t)dynamodb_lines_offset(cursor->lines));
-    return STATUS_OK;
-}
-
-static struct cell find_attribute(const struct cell *item, const char *name)
-{
-    size_t length = strlen(name);
-    for (size_t at = 0; item->kind == VALUE_MAP && at < item->length; at++) {
-        const struct cell *key = &item->items[2 * at];
-        if (key->length == length && memcmp(key->text, name, length) == 0) {
-            return item->items[2 * at + 1];
-        }
-    }
-    return cell_missing();
-}
-
-/* The columns that the request names; a line that can't be read is an ESCAPE in each of them. */
-static enum status fill_columns(const struct cursor *cursor, struct arena *arena,
-                                const struct cell *item, struct cell *row, struct error *error)
-{
-    const struct read_request *request = cursor->request;
-    struct cell file;
-    struct cell byte;
-    if (place_cells(cursor, arena, &file, &byte, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    for (uint32_t at = 0; at < request->column_count; at++) {
-        const char *name = request->columns[at].name;
-        if (strcmp(name, "$file") == 0) {
-            row[at] = file;
-        } else if (strcmp(name, "$byte") == 0) {
-            row[at] = byte;
-        } else {
-            row[at] = item->kind == VALUE_ESCAPE ? *item : find_attribute(item, name);
-        }
-    }
-    return STATUS_OK;
-}
-
-/* Rejects are named by the item's key where the table's is known, else by file and byte. */
-static enum status source_key(const struct cursor *cursor, struct arena *arena,
-                              const struct cell *item, struct record_envelope *envelope,
-                              struct error *error)
-{
-    uint32_t count = item->kind == VALUE_MAP ? cursor->table->key.count : 0;
-    struct cell *key = (struct cell *)arena_allocate(arena, 2 * sizeof(*key));
-    if (key == NULL) {
-        return no_memory(error);
-    }
-    *envelope = (struct record_envelope){.source_key = key, .source_key_count = count};
-    for (uint32_t at = 0; at < count; at++) {
-        key[at] = find_attribute(item, cursor->table->key.names[at]);
-    }
-    if (count > 0) {
-        return STATUS_OK;
-    }
-    envelope->source_key_count = 2;
-    return place_cells(cursor, arena, &key[0], &key[1], error);
-}
-
-static enum status fill_document(const struct cursor *cursor, struct batch *batch,
-                                 const struct cell *item, struct error *error)
-{
-    uint32_t row = batch->row_count - 1;
-    *batch_row(batch, row) = *item;
-    return source_key(cursor, batch->arena, item, &batch->envelopes[row], error);
-}
-
-static enum status add_record(struct cursor *cursor, struct batch *batch, struct error *error)
-{
-    struct cell item;
-    enum status status = read_item(cursor, batch->arena, &item, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    struct cell *row = batch_append(batch);
-    if (row == NULL) {
-        return no_memory(error);
-    }
-    return cursor->request->column_count > 0 ? fill_columns(cursor, batch->arena, &item, row, error)
-                                             : fill_document(cursor, batch, &item, error);
-}
-
 static enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                                       struct batch **batch, struct error *error)
 {
     uint32_t columns = cursor->request->column_count;
     struct batch *made = batch_create(NULL, columns > 0 ? columns : 1, rows_max);
-    enum status status = STATUS_OK;
     *batch = NULL;
     if (made == NULL || (columns == 0 && batch_add_envelopes(made) != STATUS_OK)) {
         batch_destroy(made);
         return no_memory(error);
     }
-    while (status == STATUS_OK && made->row_count < rows_max &&
-           (made->row_count == 0 || batch_bytes(made) < bytes_max)) {
-        status = add_record(cursor, made, error);
-    }
-    if (status == STATUS_FAILED || made->row_count == 0) {
+    enum status status = fill(cursor, made, rows_max, bytes_max, error);
+    if (status != STATUS_OK) {
         batch_destroy(made);
-        return status == STATUS_FAILED ? STATUS_FAILED : STATUS_END;
+        return status;
     }
     *batch = made;
     return STATUS_OK;
@@ -562,23 +439,12 @@ static enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, 
 
 static enum status source_caveats(struct database *self, struct buffer *out, struct error *error)
 {
-    struct dynamodb_folder *folder = (struct dynamodb_folder *)self;
-    const struct dynamodb_snapshot *snapshot = NULL;
-    if (dynamodb_folder_snapshot(folder, &snapshot, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    for (uint32_t at = 0; at < snapshot->table_count; at++) {
-        if (snapshot->tables[at].key.count == 0) {
-            buffer_format(out,
-                          "%s: its key is not known (no _transhume/tables/%s.json); rejects name "
-                          "file and byte\n",
-                          snapshot->tables[at].name, snapshot->tables[at].name);
-        }
-    }
-    return STATUS_OK;
+    struct folder *folder = (struct folder *)self;
+    return folder->format->caveats != NULL ? folder->format->caveats(folder, out, error)
+                                           : STATUS_OK;
 }
 
-const struct source_functions dynamodb_folder_source = {
+const struct source_functions folder_source = {
     .snapshot = source_snapshot,
     .describe_stream = source_describe_stream,
     .split = source_split,

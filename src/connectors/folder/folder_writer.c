@@ -2,11 +2,11 @@
  * Writing chunks as segments: encoded into a buffer, written under tmp/, made durable, renamed into
  * the table's folder and then marked as done.
  */
-#include "connectors/dynamodb/folder.h"
+#include "connectors/folder/folder.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"
-#include "connectors/dynamodb/folder_segment.h"
+#include "connectors/folder/folder_segment.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ struct encoding {
     struct encoding *next;
     const struct shape *shape;
     uint32_t table;
-    struct dynamodb_encoder *encoder;
+    struct folder_encoder *encoder;
 };
 
 struct open_chunk {
@@ -27,7 +27,7 @@ struct open_chunk {
     bool published; /* its segments may be in the tables' folders */
     bool marked;    /* its done mark may be in the ledger: its segments stay */
     struct arena *arena;
-    struct dynamodb_stream *streams;
+    struct folder_stream *streams;
 };
 
 struct waiting_result {
@@ -36,7 +36,7 @@ struct waiting_result {
 };
 
 struct writer {
-    struct dynamodb_folder *folder;
+    struct folder *folder;
     const struct target_table *tables;
     uint32_t table_count;
     uint64_t epoch;
@@ -52,11 +52,11 @@ static enum status no_memory(struct error *error)
     return error_set(error, ERROR_MEMORY, NULL, "no memory to write records");
 }
 
-enum status dynamodb_folder_writer_open(struct database *self, const struct target_table *tables,
-                                        uint32_t table_count, uint64_t epoch,
-                                        struct writer **writer, struct error *error)
+enum status folder_writer_open(struct database *self, const struct target_table *tables,
+                               uint32_t table_count, uint64_t epoch, struct writer **writer,
+                               struct error *error)
 {
-    struct dynamodb_folder *folder = (struct dynamodb_folder *)self;
+    struct folder *folder = (struct folder *)self;
     *writer = NULL;
     if (folder->run.id == NULL) {
         return error_set(error, ERROR_INTERNAL, folder->path, "no run of this folder is claimed");
@@ -74,13 +74,13 @@ enum status dynamodb_folder_writer_open(struct database *self, const struct targ
     return STATUS_OK;
 }
 
-void dynamodb_folder_writer_close(struct writer *writer)
+void folder_writer_close(struct writer *writer)
 {
     if (writer == NULL) {
         return;
     }
     while (writer->chunks != NULL) {
-        dynamodb_folder_chunk_abandon(writer, writer->chunks->number);
+        folder_chunk_abandon(writer, writer->chunks->number);
     }
     while (writer->first != NULL) {
         struct waiting_result *next = writer->first->next;
@@ -91,7 +91,7 @@ void dynamodb_folder_writer_close(struct writer *writer)
     }
     while (writer->encodings != NULL) {
         struct encoding *next = writer->encodings->next;
-        dynamodb_encoder_destroy(writer->encodings->encoder);
+        writer->folder->format->encoder_destroy(writer->encodings->encoder);
         free(writer->encodings);
         writer->encodings = next;
     }
@@ -109,8 +109,8 @@ static struct open_chunk *find_chunk(struct writer *writer, uint64_t number)
     return NULL;
 }
 
-enum status dynamodb_folder_chunk_begin(struct writer *writer, uint64_t number, uint32_t attempt,
-                                        struct error *error)
+enum status folder_chunk_begin(struct writer *writer, uint64_t number, uint32_t attempt,
+                               struct error *error)
 {
     (void)attempt;
     if (find_chunk(writer, number) != NULL) {
@@ -131,9 +131,8 @@ enum status dynamodb_folder_chunk_begin(struct writer *writer, uint64_t number, 
 /* ---------------------------------------------------------------- submit */
 
 static enum status find_encoder(struct writer *writer, uint32_t table, const struct batch *batch,
-                                struct dynamodb_encoder **encoder, struct error *error)
+                                struct folder_encoder **encoder, struct error *error)
 {
-    const struct dynamodb_table_keys *keys = NULL;
     /* a shape without fields stands for documents */
     bool documents = batch->shape == NULL || batch->shape->field_count == 0;
     const struct shape *shape = documents ? NULL : batch->shape;
@@ -143,19 +142,13 @@ static enum status find_encoder(struct writer *writer, uint32_t table, const str
             return STATUS_OK;
         }
     }
-    if (dynamodb_folder_keys(writer->folder, &writer->tables[table], &shape, shape != NULL ? 1 : 0,
-                             &keys, error) != STATUS_OK ||
-        (batch->row_count > 0 &&
-         dynamodb_folder_keys_of_record(writer->folder, &writer->tables[table], shape,
-                                        batch_row(batch, 0), &keys, error) != STATUS_OK)) {
-        return STATUS_FAILED;
-    }
     struct encoding *made = (struct encoding *)calloc(1, sizeof(*made));
     if (made == NULL) {
         return no_memory(error);
     }
-    if (dynamodb_encoder_create(shape, keys->keys, keys->key_count, &made->encoder, error) !=
-        STATUS_OK) {
+    if (writer->folder->format->encoder_create(writer->folder, &writer->tables[table], shape,
+                                               batch->row_count > 0 ? batch_row(batch, 0) : NULL,
+                                               &made->encoder, error) != STATUS_OK) {
         free(made);
         return STATUS_FAILED;
     }
@@ -168,22 +161,25 @@ static enum status find_encoder(struct writer *writer, uint32_t table, const str
 }
 
 static enum status find_stream(struct writer *writer, struct open_chunk *chunk, uint32_t table,
-                               uint32_t entity, struct dynamodb_stream **stream,
-                               struct error *error)
+                               uint32_t entity, struct folder_stream **stream, struct error *error)
 {
     for (*stream = chunk->streams; *stream != NULL; *stream = (*stream)->next) {
         if ((*stream)->table_number == table && (*stream)->entity == entity) {
             return STATUS_OK;
         }
     }
-    struct dynamodb_stream *made =
-        (struct dynamodb_stream *)arena_allocate_zeroed(chunk->arena, 1, sizeof(*made));
+    struct folder_stream *made =
+        (struct folder_stream *)arena_allocate_zeroed(chunk->arena, 1, sizeof(*made));
     if (made == NULL) {
         return no_memory(error);
     }
     made->folder = writer->folder;
     made->arena = chunk->arena;
     made->table = writer->tables[table].name;
+    made->table_path = folder_table_path(chunk->arena, writer->folder, made->table);
+    if (made->table_path == NULL) {
+        return no_memory(error);
+    }
     made->table_number = table;
     made->entity = entity;
     made->chunk = chunk->number;
@@ -219,28 +215,22 @@ static enum status add_outcome(struct batch_result *result, uint32_t row,
     return STATUS_OK;
 }
 
-static enum status encode_row(struct dynamodb_stream *stream, struct dynamodb_encoder *encoder,
-                              const struct cell *cells, struct error *error)
-{
-    size_t start = stream->buffer.length;
-    buffer_append(&stream->buffer, "{\"Item\":", 8);
-    if (dynamodb_encoder_append(encoder, cells, &stream->buffer, error) != STATUS_OK) {
-        stream->buffer.length = start;
-        return STATUS_FAILED;
-    }
-    buffer_append(&stream->buffer, "}\n", 2);
-    return stream->buffer.failed ? no_memory(error) : STATUS_OK;
-}
-
-static enum status write_rows(struct dynamodb_stream *stream, struct dynamodb_encoder *encoder,
+static enum status write_rows(struct folder_stream *stream, struct folder_encoder *encoder,
                               struct batch_result *result, struct error *error)
 {
     const struct batch *batch = result->batch;
+    const struct folder_format *format = stream->folder->format;
     struct error reason;
+    stream->encoder = encoder;
     for (uint32_t row = 0; row < batch->row_count; row++) {
         uint64_t ordinal = stream->submitted++;
         size_t start = stream->buffer.length;
-        if (encode_row(stream, encoder, batch_row(batch, row), &reason) != STATUS_OK) {
+        enum status status =
+            format->encoder_append(encoder, batch_row(batch, row), &stream->buffer, &reason);
+        if (status == STATUS_OK && stream->buffer.failed) {
+            return no_memory(error);
+        }
+        if (status != STATUS_OK) {
             if (reason.class != ERROR_CLASS_REJECT) {
                 error_copy(error, &reason);
                 return STATUS_FAILED;
@@ -252,19 +242,19 @@ static enum status write_rows(struct dynamodb_stream *stream, struct dynamodb_en
         }
         result->bytes += stream->buffer.length - start;
         result->written++;
-        if (dynamodb_stream_add(stream, start, ordinal, error) != STATUS_OK) {
+        if (folder_stream_add(stream, start, ordinal, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
     return STATUS_OK;
 }
 
-enum status dynamodb_folder_submit(struct writer *writer, uint64_t number, uint32_t table,
-                                   struct batch *batch, struct error *error)
+enum status folder_submit(struct writer *writer, uint64_t number, uint32_t table,
+                          struct batch *batch, struct error *error)
 {
     struct open_chunk *chunk = find_chunk(writer, number);
-    struct dynamodb_encoder *encoder = NULL;
-    struct dynamodb_stream *stream = NULL;
+    struct folder_encoder *encoder = NULL;
+    struct folder_stream *stream = NULL;
     struct waiting_result *waiting = (struct waiting_result *)calloc(1, sizeof(*waiting));
     enum status status = STATUS_OK;
     if (waiting == NULL) {
@@ -297,8 +287,8 @@ enum status dynamodb_folder_submit(struct writer *writer, uint64_t number, uint3
     return STATUS_OK;
 }
 
-enum status dynamodb_folder_poll(struct writer *writer, int64_t timeout_ms,
-                                 struct batch_result *result, struct error *error)
+enum status folder_poll(struct writer *writer, int64_t timeout_ms, struct batch_result *result,
+                        struct error *error)
 {
     struct waiting_result *waiting = writer->first;
     (void)timeout_ms;
@@ -327,36 +317,36 @@ static void free_chunk(struct writer *writer, struct open_chunk *chunk)
     /* A fenced attempt leaves alone what its successor may have put there. */
     bool remove_published =
         !chunk->marked && chunk->published &&
-        dynamodb_ledger_check_epoch(&writer->folder->run, writer->epoch, NULL) == STATUS_OK;
-    for (struct dynamodb_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
-        dynamodb_stream_free(stream, remove_published, &writer->spare);
+        folder_ledger_check_epoch(&writer->folder->run, writer->epoch, NULL) == STATUS_OK;
+    for (struct folder_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
+        folder_stream_free(stream, remove_published, &writer->spare);
     }
     arena_destroy(chunk->arena);
     free(chunk);
 }
 
 /* Segments of all streams as the done mark names them. */
-static enum status describe_done(struct open_chunk *chunk, struct dynamodb_done *done,
+static enum status describe_done(struct open_chunk *chunk, struct folder_done *done,
                                  struct error *error)
 {
     uint32_t count = 0;
-    for (struct dynamodb_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
+    for (struct folder_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
         count += stream->part_count;
     }
-    done->segments = (struct dynamodb_segment *)arena_allocate_zeroed(
-        chunk->arena, (size_t)count + 1, sizeof(*done->segments));
+    done->segments = (struct folder_segment *)arena_allocate_zeroed(chunk->arena, (size_t)count + 1,
+                                                                    sizeof(*done->segments));
     if (done->segments == NULL) {
         return no_memory(error);
     }
-    for (struct dynamodb_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
-        for (struct dynamodb_part *part = stream->parts; part != NULL; part = part->next) {
+    for (struct folder_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
+        for (struct folder_part *part = stream->parts; part != NULL; part = part->next) {
             done->segments[done->segment_count++] =
-                (struct dynamodb_segment){.table = stream->table,
-                                          .file = part->name,
-                                          .records = part->records,
-                                          .bytes = part->file_bytes,
-                                          .ordinals = part->ordinals,
-                                          .ordinals_count = part->ordinals_count};
+                (struct folder_segment){.table = stream->table,
+                                        .file = part->name,
+                                        .records = part->records,
+                                        .bytes = part->file_bytes,
+                                        .ordinals = part->ordinals,
+                                        .ordinals_count = part->ordinals_count};
         }
     }
     return STATUS_OK;
@@ -364,39 +354,39 @@ static enum status describe_done(struct open_chunk *chunk, struct dynamodb_done 
 
 static enum status publish(struct writer *writer, struct open_chunk *chunk, struct error *error)
 {
-    const struct dynamodb_run *run = &writer->folder->run;
-    if (dynamodb_ledger_check_epoch(run, writer->epoch, error) != STATUS_OK ||
+    const struct folder_run *run = &writer->folder->run;
+    if (folder_ledger_check_epoch(run, writer->epoch, error) != STATUS_OK ||
         failpoint_hit("files.before_rename", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     chunk->published = true;
-    for (struct dynamodb_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
-        if (dynamodb_stream_publish(stream, error) != STATUS_OK) {
+    for (struct folder_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
+        if (folder_stream_publish(stream, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
     return failpoint_hit("files.after_rename", error);
 }
 
-enum status dynamodb_folder_commit(struct writer *writer, uint64_t number,
-                                   const struct done_mark *mark, struct error *error)
+enum status folder_commit(struct writer *writer, uint64_t number, const struct done_mark *mark,
+                          struct error *error)
 {
     struct open_chunk *chunk = find_chunk(writer, number);
-    struct dynamodb_done done = {.mark = *mark};
+    struct folder_done done = {.mark = *mark};
     if (chunk == NULL) {
         return error_set(error, ERROR_INTERNAL, NULL, "no such open chunk");
     }
     if (failpoint_hit("files.before_sync", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    for (struct dynamodb_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
-        if (dynamodb_stream_end(stream, error) != STATUS_OK) {
+    for (struct folder_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
+        if (folder_stream_end(stream, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
     if (publish(writer, chunk, error) != STATUS_OK ||
         describe_done(chunk, &done, error) != STATUS_OK ||
-        dynamodb_done_append(writer->folder, &done, writer->epoch, &chunk->marked, error) !=
+        folder_done_append(writer->folder, &done, writer->epoch, &chunk->marked, error) !=
             STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -426,7 +416,7 @@ static void forget_results(struct writer *writer, uint64_t number)
     writer->last = link;
 }
 
-void dynamodb_folder_chunk_abandon(struct writer *writer, uint64_t number)
+void folder_chunk_abandon(struct writer *writer, uint64_t number)
 {
     struct open_chunk *chunk = find_chunk(writer, number);
     forget_results(writer, number);

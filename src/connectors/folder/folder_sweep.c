@@ -1,5 +1,5 @@
 /* Making a folder agree with its done marks: removing segments, making chunks not done again. */
-#include "connectors/dynamodb/folder_ledger.h"
+#include "connectors/folder/folder_ledger.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* "<table>/<file>" of all segments that marks name, sorted. */
-static enum status marked_names(const struct dynamodb_done_list *list, struct arena *arena,
+static enum status marked_names(const struct folder_done_list *list, struct arena *arena,
                                 const char ***names, size_t *count, struct error *error)
 {
     size_t room = 0;
@@ -23,14 +23,16 @@ static enum status marked_names(const struct dynamodb_done_list *list, struct ar
     *names = (const char **)arena_allocate_zeroed(arena, room + 1, sizeof(**names));
     *count = 0;
     if (*names == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
     for (uint64_t at = 0; at < list->count; at++) {
         for (uint32_t segment = 0; segment < list->items[at].segment_count; segment++) {
-            const struct dynamodb_segment *marked = &list->items[at].segments[segment];
-            (*names)[*count] = arena_format(arena, "%s/%s", marked->table, marked->file);
+            const struct folder_segment *marked = &list->items[at].segments[segment];
+            const char *name = folder_entry_name(arena, marked->table);
+            (*names)[*count] =
+                name != NULL ? arena_format(arena, "%s/%s", name, marked->file) : NULL;
             if ((*names)[(*count)++] == NULL) {
-                return dynamodb_ledger_no_memory(error);
+                return folder_ledger_no_memory(error);
             }
         }
     }
@@ -53,29 +55,30 @@ static enum status remove_file(const char *path, struct error *error)
 }
 
 /* Removes the run's segments in one table's folder, but those in `kept`. */
-static enum status sweep_table(const struct dynamodb_folder *folder, const char *table,
+static enum status sweep_table(const struct folder *folder, const char *table,
                                const char *const *kept, size_t kept_count, struct arena *arena,
                                struct error *error)
 {
-    struct dynamodb_file *files = NULL;
+    struct folder_file *files = NULL;
     uint32_t count = 0;
     bool removed = false;
     char *path = file_join(arena, folder->path, table);
     if (path == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
-    enum status status = dynamodb_folder_list(path, arena, &files, &count, error);
+    enum status status = folder_list(folder->format, path, arena, &files, &count, error);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         uint64_t chunk = 0;
         uint32_t entity = 0;
         uint32_t part = 0;
-        if (!dynamodb_segment_parse(files[at].name, folder->run.tag, &chunk, &entity, &part)) {
+        if (!folder_segment_parse(folder->format, files[at].name, folder->run.tag, &chunk, &entity,
+                                  &part)) {
             continue;
         }
         char *below = file_join(arena, table, files[at].name);
         char *file = below != NULL ? file_join(arena, folder->path, below) : NULL;
         if (file == NULL) {
-            return dynamodb_ledger_no_memory(error);
+            return folder_ledger_no_memory(error);
         }
         if (is_marked(below, kept, kept_count)) {
             continue;
@@ -90,16 +93,19 @@ static enum status sweep_table(const struct dynamodb_folder *folder, const char 
 }
 
 /* A segment rewritten without duplicates is shorter; the list of duplicates says that it may be. */
-static enum status check_segment(const struct dynamodb_folder *folder,
-                                 const struct dynamodb_segment *segment, struct arena *arena,
-                                 struct error *error)
+static enum status check_segment(const struct folder *folder, const struct folder_segment *segment,
+                                 struct arena *arena, struct error *error)
 {
     struct stat facts;
-    char *path = arena_format(arena, "%s/%s/%s", folder->path, segment->table, segment->file);
-    char *list = arena_format(arena, "%s/settle/%s.duplicates", folder->run.folder, segment->table);
+    char *name = folder_entry_name(arena, segment->table);
+    char *path =
+        name != NULL ? arena_format(arena, "%s/%s/%s", folder->path, name, segment->file) : NULL;
+    char *list = name != NULL
+                     ? arena_format(arena, "%s/settle/%s.duplicates", folder->run.folder, name)
+                     : NULL;
     enum status status = STATUS_OK;
     if (path == NULL || list == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
     if (lstat(path, &facts) != 0 || !S_ISREG(facts.st_mode)) {
         status = error_set(error, ERROR_LEDGER_INVALID, path,
@@ -127,9 +133,8 @@ static enum status empty_folder(const char *path, struct error *error)
     return status;
 }
 
-enum status dynamodb_ledger_sweep(struct dynamodb_folder *folder,
-                                  const struct dynamodb_done_list *list, struct arena *arena,
-                                  struct error *error)
+enum status folder_ledger_sweep(struct folder *folder, const struct folder_done_list *list,
+                                struct arena *arena, struct error *error)
 {
     const char **tables = NULL;
     const char **kept = NULL;
@@ -137,7 +142,7 @@ enum status dynamodb_ledger_sweep(struct dynamodb_folder *folder,
     size_t kept_count = 0;
     char *tmp = file_join(arena, folder->run.folder, "tmp");
     if (tmp == NULL || marked_names(list, arena, &kept, &kept_count, error) != STATUS_OK) {
-        return tmp == NULL ? dynamodb_ledger_no_memory(error) : STATUS_FAILED;
+        return tmp == NULL ? folder_ledger_no_memory(error) : STATUS_FAILED;
     }
     for (uint64_t at = 0; at < list->count; at++) {
         for (uint32_t segment = 0; segment < list->items[at].segment_count; segment++) {
@@ -148,8 +153,7 @@ enum status dynamodb_ledger_sweep(struct dynamodb_folder *folder,
         }
     }
     if (empty_folder(tmp, error) != STATUS_OK ||
-        dynamodb_folder_subfolders(folder->path, arena, &tables, &table_count, error) ==
-            STATUS_FAILED) {
+        folder_subfolders(folder->path, arena, &tables, &table_count, error) == STATUS_FAILED) {
         return STATUS_FAILED;
     }
     for (uint32_t at = 0; at < table_count; at++) {
@@ -182,12 +186,12 @@ static bool is_emptied(const char *table, const struct target_table *const *tabl
 }
 
 /* Takes the chunks out of the list, and segments of emptied tables out of what stays. */
-static void strike(struct dynamodb_done_list *list, const uint64_t *sorted, uint64_t chunk_count,
+static void strike(struct folder_done_list *list, const uint64_t *sorted, uint64_t chunk_count,
                    const struct target_table *const *tables, uint32_t table_count)
 {
     uint64_t kept = 0;
     for (uint64_t at = 0; at < list->count; at++) {
-        struct dynamodb_done done = list->items[at];
+        struct folder_done done = list->items[at];
         uint32_t segments = 0;
         if (chunk_count > 0 && bsearch(&done.mark.chunk, sorted, chunk_count, sizeof(*sorted),
                                        compare_numbers) != NULL) {
@@ -204,55 +208,54 @@ static void strike(struct dynamodb_done_list *list, const uint64_t *sorted, uint
     list->count = kept;
 }
 
-static enum status reopen_with(struct dynamodb_folder *folder, struct arena *arena,
-                               const uint64_t *chunks, uint64_t chunk_count,
-                               const struct target_table *const *tables, uint32_t table_count,
-                               struct error *error)
+static enum status reopen_with(struct folder *folder, struct arena *arena, const uint64_t *chunks,
+                               uint64_t chunk_count, const struct target_table *const *tables,
+                               uint32_t table_count, struct error *error)
 {
-    struct dynamodb_run *run = &folder->run;
-    struct dynamodb_done_list list;
+    struct folder_run *run = &folder->run;
+    struct folder_done_list list;
     uint64_t *sorted = (uint64_t *)arena_allocate_zeroed(arena, chunk_count + 1, sizeof(*sorted));
     char *settle = file_join(arena, run->folder, "settle");
     if (sorted == NULL || settle == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
     if (chunk_count > 0) {
         memcpy(sorted, chunks, chunk_count * sizeof(*sorted));
         qsort(sorted, chunk_count, sizeof(*sorted), compare_numbers);
     }
-    if (dynamodb_done_load(run->folder, run->id, arena, &list, error) != STATUS_OK) {
+    if (folder_done_load(folder->format, run->folder, run->id, arena, &list, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     strike(&list, sorted, chunk_count, tables, table_count);
     if (failpoint_hit("files.before_reopen", error) != STATUS_OK ||
-        dynamodb_done_rewrite(run->folder, run->id, &list, error) != STATUS_OK ||
+        folder_done_rewrite(run->folder, run->id, &list, error) != STATUS_OK ||
         failpoint_hit("files.after_reopen", error) != STATUS_OK ||
         file_remove_tree(settle, error) != STATUS_OK ||
-        dynamodb_done_load(run->folder, run->id, arena, &list, error) != STATUS_OK ||
-        dynamodb_ledger_sweep(folder, &list, arena, error) != STATUS_OK) {
+        folder_done_load(folder->format, run->folder, run->id, arena, &list, error) != STATUS_OK ||
+        folder_ledger_sweep(folder, &list, arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     close(run->done_descriptor);
     run->done_descriptor = -1;
-    return dynamodb_done_open(run, &list, error);
+    return folder_done_open(run, &list, error);
 }
 
-enum status dynamodb_ledger_reopen(struct database *self, const char *run_id, uint64_t epoch,
-                                   const uint64_t *chunks, uint64_t chunk_count,
-                                   const struct target_table *const *tables_to_empty,
-                                   uint32_t table_count, struct error *error)
+enum status folder_ledger_reopen(struct database *self, const char *run_id, uint64_t epoch,
+                                 const uint64_t *chunks, uint64_t chunk_count,
+                                 const struct target_table *const *tables_to_empty,
+                                 uint32_t table_count, struct error *error)
 {
-    struct dynamodb_folder *folder = (struct dynamodb_folder *)self;
+    struct folder *folder = (struct folder *)self;
     if (folder->run.id == NULL || strcmp(folder->run.id, run_id) != 0) {
         return error_set(error, ERROR_RUN_FENCED, folder->path,
                          "this process does not hold the run");
     }
-    if (dynamodb_ledger_check_epoch(&folder->run, epoch, error) != STATUS_OK) {
+    if (folder_ledger_check_epoch(&folder->run, epoch, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct arena *arena = arena_create(0);
     if (arena == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
     pthread_mutex_lock(&folder->mutex);
     enum status status =

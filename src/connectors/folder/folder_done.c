@@ -10,12 +10,11 @@
  * the line before (0 for the first): a line can't be changed, dropped or moved unseen. Only the
  * last line may be incomplete: a write that a crash cut short, whose chunk is not done.
  */
-#include "connectors/dynamodb/folder.h"
+#include "connectors/folder/folder.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "connectors/dynamodb/limits.h"
 #include "model/json_reader.h"
 #include "model/json_writer.h"
 #include <errno.h>
@@ -31,7 +30,7 @@ enum { DONE_BYTES_MAX = 1 << 30, CHECKSUM_LENGTH = 16 };
 
 /* ---------------------------------------------------------------- writing lines */
 
-static void append_ordinals(const struct dynamodb_segment *segment, struct buffer *out)
+static void append_ordinals(const struct folder_segment *segment, struct buffer *out)
 {
     buffer_append_byte(out, '[');
     for (uint32_t at = 0; at < segment->ordinals_count; at++) {
@@ -41,12 +40,12 @@ static void append_ordinals(const struct dynamodb_segment *segment, struct buffe
     buffer_append_byte(out, ']');
 }
 
-static void append_done(const struct dynamodb_done *done, struct buffer *out)
+static void append_done(const struct folder_done *done, struct buffer *out)
 {
     buffer_format(out, "{\"chunk\":%" PRIu64 ",\"epoch\":%" PRIu64 ",\"segments\":[",
                   done->mark.chunk, done->mark.epoch);
     for (uint32_t at = 0; at < done->segment_count; at++) {
-        const struct dynamodb_segment *segment = &done->segments[at];
+        const struct folder_segment *segment = &done->segments[at];
         buffer_append_string(out, at > 0 ? ",[" : "[");
         json_append_string(out, segment->table, strlen(segment->table));
         buffer_append_byte(out, ',');
@@ -71,7 +70,7 @@ static void append_checksum(struct buffer *out, size_t start, uint64_t *chain)
 
 static void append_head(const char *run_id, struct buffer *out, uint64_t *chain)
 {
-    buffer_format(out, "{\"format\":%d,\"kind\":\"done\",\"run\":", DYNAMODB_FOLDER_FORMAT);
+    buffer_format(out, "{\"format\":%d,\"kind\":\"done\",\"run\":", FOLDER_FORMAT);
     json_append_string(out, run_id, strlen(run_id));
     buffer_append_byte(out, '}');
     *chain = 0;
@@ -94,7 +93,7 @@ static enum status write_whole(const char *run_folder, const struct buffer *text
     return status;
 }
 
-enum status dynamodb_done_create(const char *run_folder, const char *run_id, struct error *error)
+enum status folder_done_create(const char *run_folder, const char *run_id, struct error *error)
 {
     struct buffer text = {0};
     uint64_t chain = 0;
@@ -104,8 +103,8 @@ enum status dynamodb_done_create(const char *run_folder, const char *run_id, str
     return status;
 }
 
-enum status dynamodb_done_rewrite(const char *run_folder, const char *run_id,
-                                  const struct dynamodb_done_list *list, struct error *error)
+enum status folder_done_rewrite(const char *run_folder, const char *run_id,
+                                const struct folder_done_list *list, struct error *error)
 {
     struct buffer text = {0};
     uint64_t chain = 0;
@@ -127,6 +126,7 @@ struct line_reader {
     struct json_reader json;
     struct arena *arena;
     bool wrong;
+    const struct folder_format *format;
 };
 
 static enum json_token next(struct line_reader *line)
@@ -202,7 +202,7 @@ static void *take_room(struct line_reader *line, size_t count, size_t size)
     return room;
 }
 
-static void take_segment(struct line_reader *line, struct dynamodb_segment *segment)
+static void take_segment(struct line_reader *line, struct folder_segment *segment)
 {
     uint64_t records = 0;
     expect(line, JSON_TOKEN_ARRAY_BEGIN);
@@ -212,8 +212,8 @@ static void take_segment(struct line_reader *line, struct dynamodb_segment *segm
     segment->bytes = take_number(line);
     expect(line, JSON_TOKEN_ARRAY_BEGIN);
     uint32_t count = count_elements(line);
-    struct dynamodb_ordinals *ordinals =
-        (struct dynamodb_ordinals *)take_room(line, count, sizeof(*ordinals));
+    struct folder_ordinals *ordinals =
+        (struct folder_ordinals *)take_room(line, count, sizeof(*ordinals));
     for (uint32_t at = 0; at < count && !line->wrong; at++) {
         expect(line, JSON_TOKEN_ARRAY_BEGIN);
         ordinals[at].first = take_number(line);
@@ -227,15 +227,15 @@ static void take_segment(struct line_reader *line, struct dynamodb_segment *segm
     segment->ordinals_count = count;
     uint64_t chunk = 0;
     uint32_t number = 0;
-    line->wrong = line->wrong || records != segment->records ||
-                  !dynamodb_limits_name_valid(segment->table) ||
-                  !dynamodb_segment_parse(segment->file, NULL, &chunk, &number, &number);
+    line->wrong =
+        line->wrong || records != segment->records || segment->table[0] == '\0' ||
+        !folder_segment_parse(line->format, segment->file, NULL, &chunk, &number, &number);
 }
 
-static bool parse_done(const char *text, size_t length, struct arena *arena,
-                       struct dynamodb_done *done)
+static bool parse_done(const struct folder_format *format, const char *text, size_t length,
+                       struct arena *arena, struct folder_done *done)
 {
-    struct line_reader line = {.arena = arena};
+    struct line_reader line = {.arena = arena, .format = format};
     json_reader_init(&line.json, text, length, 8, arena);
     expect(&line, JSON_TOKEN_OBJECT_BEGIN);
     expect_key(&line, "chunk");
@@ -246,7 +246,7 @@ static bool parse_done(const char *text, size_t length, struct arena *arena,
     expect(&line, JSON_TOKEN_ARRAY_BEGIN);
     done->segment_count = count_elements(&line);
     done->segments =
-        (struct dynamodb_segment *)take_room(&line, done->segment_count, sizeof(*done->segments));
+        (struct folder_segment *)take_room(&line, done->segment_count, sizeof(*done->segments));
     for (uint32_t at = 0; at < done->segment_count && !line.wrong; at++) {
         take_segment(&line, &done->segments[at]);
     }
@@ -270,7 +270,7 @@ static enum status check_head(const char *path, const char *run_id, const char *
     if (same) {
         return STATUS_OK;
     }
-    int known = snprintf(format, sizeof(format), "{\"format\":%d,", DYNAMODB_FOLDER_FORMAT);
+    int known = snprintf(format, sizeof(format), "{\"format\":%d,", FOLDER_FORMAT);
     if (length > 10 && strncmp(text, "{\"format\":", 10) == 0 &&
         strncmp(text, format, (size_t)known) != 0) {
         return error_set(error, ERROR_FORMAT_NEWER, path,
@@ -316,8 +316,9 @@ static uint64_t count_lines(const char *text, size_t length)
     return count;
 }
 
-static enum status parse_lines(const char *path, const char *run_id, const char *text,
-                               size_t length, struct arena *arena, struct dynamodb_done_list *list,
+static enum status parse_lines(const struct folder_format *format, const char *path,
+                               const char *run_id, const char *text, size_t length,
+                               struct arena *arena, struct folder_done_list *list,
                                struct error *error)
 {
     size_t at = 0;
@@ -339,7 +340,7 @@ static enum status parse_lines(const char *path, const char *run_id, const char 
             if (check_head(path, run_id, line, body, error) != STATUS_OK) {
                 return STATUS_FAILED;
             }
-        } else if (!parse_done(line, body, arena, &list->items[list->count++])) {
+        } else if (!parse_done(format, line, body, arena, &list->items[list->count++])) {
             return damaged(path, number, error);
         }
         at += whole;
@@ -348,12 +349,13 @@ static enum status parse_lines(const char *path, const char *run_id, const char 
     return number > 0 ? STATUS_OK : damaged(path, 1, error);
 }
 
-enum status dynamodb_done_load(const char *run_folder, const char *run_id, struct arena *arena,
-                               struct dynamodb_done_list *list, struct error *error)
+enum status folder_done_load(const struct folder_format *format, const char *run_folder,
+                             const char *run_id, struct arena *arena, struct folder_done_list *list,
+                             struct error *error)
 {
     char *text = NULL;
     size_t length = 0;
-    *list = (struct dynamodb_done_list){0};
+    *list = (struct folder_done_list){0};
     const char *path = file_join(arena, run_folder, "done");
     if (path == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the done marks");
@@ -363,10 +365,10 @@ enum status dynamodb_done_load(const char *run_folder, const char *run_id, struc
         return error_set(error, ERROR_LEDGER_INVALID, path, "the file of done marks is missing");
     }
     if (status == STATUS_OK) {
-        list->items = (struct dynamodb_done *)arena_allocate_zeroed(
+        list->items = (struct folder_done *)arena_allocate_zeroed(
             arena, count_lines(text, length) + 1, sizeof(*list->items));
         status = list->items != NULL
-                     ? parse_lines(path, run_id, text, length, arena, list, error)
+                     ? parse_lines(format, path, run_id, text, length, arena, list, error)
                      : error_set(error, ERROR_MEMORY, path, "no memory for the done marks");
     }
     return status;
@@ -374,8 +376,8 @@ enum status dynamodb_done_load(const char *run_folder, const char *run_id, struc
 
 /* ---------------------------------------------------------------- appending */
 
-enum status dynamodb_done_open(struct dynamodb_run *run, const struct dynamodb_done_list *list,
-                               struct error *error)
+enum status folder_done_open(struct folder_run *run, const struct folder_done_list *list,
+                             struct error *error)
 {
     struct arena *arena = arena_create(0);
     char *path = arena != NULL ? file_join(arena, run->folder, "done") : NULL;
@@ -404,7 +406,7 @@ out:
     return status;
 }
 
-static enum status write_line(struct dynamodb_run *run, const struct buffer *text,
+static enum status write_line(struct folder_run *run, const struct buffer *text,
                               struct error *error)
 {
     size_t at = 0;
@@ -428,7 +430,7 @@ static enum status write_line(struct dynamodb_run *run, const struct buffer *tex
 }
 
 /* With the mutex held. */
-static enum status append_locked(struct dynamodb_run *run, const struct dynamodb_done *done,
+static enum status append_locked(struct folder_run *run, const struct folder_done *done,
                                  uint64_t epoch, struct buffer *text, bool *written,
                                  struct error *error)
 {
@@ -438,7 +440,7 @@ static enum status append_locked(struct dynamodb_run *run, const struct dynamodb
                          "an earlier done mark could not be written; resume tells which chunks are "
                          "done");
     }
-    if (dynamodb_ledger_check_epoch(run, epoch, error) != STATUS_OK ||
+    if (folder_ledger_check_epoch(run, epoch, error) != STATUS_OK ||
         failpoint_hit("files.before_mark", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -462,8 +464,8 @@ static enum status append_locked(struct dynamodb_run *run, const struct dynamodb
     return STATUS_FAILED;
 }
 
-enum status dynamodb_done_append(struct dynamodb_folder *folder, const struct dynamodb_done *done,
-                                 uint64_t epoch, bool *written, struct error *error)
+enum status folder_done_append(struct folder *folder, const struct folder_done *done,
+                               uint64_t epoch, bool *written, struct error *error)
 {
     struct buffer text = {0};
     *written = false;

@@ -1,9 +1,8 @@
 /* gzip (zlib) and zstd streams over file descriptors; several members or frames in a file are
  * joined. */
-#include "connectors/dynamodb/compression.h"
+#include "connectors/folder/compression.h"
 
 #include "base/file.h"
-#include "connectors/dynamodb/input.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -17,43 +16,43 @@
 enum { PACKED_BYTES = 64 * 1024, GZIP_WINDOW_BITS = 15 + 16, GZIP_LEVEL = 6, ZSTD_LEVEL = 3 };
 enum { ZSTD_WINDOW_LOG_MAX = 25 };
 
-const char *dynamodb_compression_suffix(enum dynamodb_compression compression)
+const char *folder_compression_suffix(enum folder_compression compression)
 {
     switch (compression) {
-    case DYNAMODB_GZIP:
+    case FOLDER_GZIP:
         return ".gz";
-    case DYNAMODB_ZSTD:
+    case FOLDER_ZSTD:
         return ".zst";
-    case DYNAMODB_PLAIN:
+    case FOLDER_PLAIN:
         break;
     }
     return "";
 }
 
-enum dynamodb_compression dynamodb_compression_of(const char *name)
+enum folder_compression folder_compression_of(const char *name)
 {
     size_t length = strlen(name);
     if (length > 3 && strcmp(name + length - 3, ".gz") == 0) {
-        return DYNAMODB_GZIP;
+        return FOLDER_GZIP;
     }
     if (length > 4 && strcmp(name + length - 4, ".zst") == 0) {
-        return DYNAMODB_ZSTD;
+        return FOLDER_ZSTD;
     }
-    return DYNAMODB_PLAIN;
+    return FOLDER_PLAIN;
 }
 
 /* ---------------------------------------------------------------- writing */
 
-struct dynamodb_output {
+struct folder_output {
     char *path;
     int descriptor;
-    enum dynamodb_compression compression;
+    enum folder_compression compression;
     z_stream gzip;
     ZSTD_CStream *zstd;
     uint8_t *packed;
 };
 
-static enum status write_bytes(struct dynamodb_output *output, const void *bytes, size_t length,
+static enum status write_bytes(struct folder_output *output, const void *bytes, size_t length,
                                struct error *error)
 {
     if (file_write_all(output->descriptor, bytes, length, output->path, error) != STATUS_OK) {
@@ -63,16 +62,16 @@ static enum status write_bytes(struct dynamodb_output *output, const void *bytes
     return STATUS_OK;
 }
 
-static bool start_compression(struct dynamodb_output *output)
+static bool start_compression(struct folder_output *output)
 {
-    if (output->compression == DYNAMODB_PLAIN) {
+    if (output->compression == FOLDER_PLAIN) {
         return true;
     }
     output->packed = (uint8_t *)malloc(PACKED_BYTES);
     if (output->packed == NULL) {
         return false;
     }
-    if (output->compression == DYNAMODB_GZIP) {
+    if (output->compression == FOLDER_GZIP) {
         return deflateInit2(&output->gzip, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW_BITS, 8,
                             Z_DEFAULT_STRATEGY) == Z_OK;
     }
@@ -81,12 +80,12 @@ static bool start_compression(struct dynamodb_output *output)
            !ZSTD_isError(ZSTD_CCtx_setParameter(output->zstd, ZSTD_c_checksumFlag, 1));
 }
 
-void dynamodb_output_abandon(struct dynamodb_output *output)
+void folder_output_abandon(struct folder_output *output)
 {
     if (output == NULL) {
         return;
     }
-    if (output->compression == DYNAMODB_GZIP) {
+    if (output->compression == FOLDER_GZIP) {
         deflateEnd(&output->gzip);
     }
     ZSTD_freeCStream(output->zstd);
@@ -98,10 +97,10 @@ void dynamodb_output_abandon(struct dynamodb_output *output)
     free(output);
 }
 
-enum status dynamodb_output_open(const char *path, enum dynamodb_compression compression,
-                                 struct dynamodb_output **output, struct error *error)
+enum status folder_output_open(const char *path, enum folder_compression compression,
+                               struct folder_output **output, struct error *error)
 {
-    struct dynamodb_output *made = (struct dynamodb_output *)calloc(1, sizeof(*made));
+    struct folder_output *made = (struct folder_output *)calloc(1, sizeof(*made));
     if (made == NULL) {
         return error_set(error, ERROR_MEMORY, path, "no memory to write a file");
     }
@@ -109,21 +108,21 @@ enum status dynamodb_output_open(const char *path, enum dynamodb_compression com
     made->path = strdup(path);
     made->compression = compression;
     if (made->path == NULL || !start_compression(made)) {
-        dynamodb_output_abandon(made);
+        folder_output_abandon(made);
         return error_set(error, ERROR_MEMORY, path, "no memory to write a file");
     }
     made->descriptor =
         open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
     if (made->descriptor < 0) {
         int reason = errno;
-        dynamodb_output_abandon(made);
+        folder_output_abandon(made);
         return error_set_errno(error, ERROR_TARGET_WRITE, reason, path, "can't create the file");
     }
     *output = made;
     return STATUS_OK;
 }
 
-static enum status write_gzip(struct dynamodb_output *output, const void *bytes, size_t length,
+static enum status write_gzip(struct folder_output *output, const void *bytes, size_t length,
                               bool end, struct error *error)
 {
     z_stream *stream = &output->gzip;
@@ -152,7 +151,7 @@ static enum status write_gzip(struct dynamodb_output *output, const void *bytes,
     return STATUS_OK;
 }
 
-static enum status write_zstd(struct dynamodb_output *output, const void *bytes, size_t length,
+static enum status write_zstd(struct folder_output *output, const void *bytes, size_t length,
                               bool end, struct error *error)
 {
     ZSTD_inBuffer from = {bytes, length, 0};
@@ -171,28 +170,28 @@ static enum status write_zstd(struct dynamodb_output *output, const void *bytes,
     return STATUS_OK;
 }
 
-static enum status write_any(struct dynamodb_output *output, const void *bytes, size_t length,
+static enum status write_any(struct folder_output *output, const void *bytes, size_t length,
                              bool end, struct error *error)
 {
     switch (output->compression) {
-    case DYNAMODB_GZIP:
+    case FOLDER_GZIP:
         return write_gzip(output, bytes, length, end, error);
-    case DYNAMODB_ZSTD:
+    case FOLDER_ZSTD:
         return write_zstd(output, bytes, length, end, error);
-    case DYNAMODB_PLAIN:
+    case FOLDER_PLAIN:
         break;
     }
     return length > 0 ? write_bytes(output, bytes, length, error) : STATUS_OK;
 }
 
-enum status dynamodb_output_write(struct dynamodb_output *output, const void *bytes, size_t length,
-                                  struct error *error)
+enum status folder_output_write(struct folder_output *output, const void *bytes, size_t length,
+                                struct error *error)
 {
     return length > 0 ? write_any(output, bytes, length, false, error) : STATUS_OK;
 }
 
-enum status dynamodb_output_finish(struct dynamodb_output *output, uint64_t *file_bytes,
-                                   struct error *error)
+enum status folder_output_finish(struct folder_output *output, uint64_t *file_bytes,
+                                 struct error *error)
 {
     struct stat facts;
     enum status status = write_any(output, "", 0, true, error);
@@ -212,16 +211,16 @@ enum status dynamodb_output_finish(struct dynamodb_output *output, uint64_t *fil
             error_set_errno(error, ERROR_TARGET_WRITE, errno, output->path, "can't close the file");
     }
     output->descriptor = -1;
-    dynamodb_output_abandon(output);
+    folder_output_abandon(output);
     return status;
 }
 
 /* ---------------------------------------------------------------- reading */
 
-struct dynamodb_input {
+struct folder_input {
     char *path;
     int descriptor;
-    enum dynamodb_compression compression;
+    enum folder_compression compression;
     enum error_code code;
     z_stream gzip;
     bool gzip_ready;
@@ -233,7 +232,7 @@ struct dynamodb_input {
     bool at_end; /* of the file */
 };
 
-void dynamodb_input_close(struct dynamodb_input *input)
+void folder_input_close(struct folder_input *input)
 {
     if (input == NULL) {
         return;
@@ -250,16 +249,16 @@ void dynamodb_input_close(struct dynamodb_input *input)
     free(input);
 }
 
-static bool start_reading(struct dynamodb_input *input)
+static bool start_reading(struct folder_input *input)
 {
-    if (input->compression == DYNAMODB_PLAIN) {
+    if (input->compression == FOLDER_PLAIN) {
         return true;
     }
     input->packed = (uint8_t *)malloc(PACKED_BYTES);
     if (input->packed == NULL) {
         return false;
     }
-    if (input->compression == DYNAMODB_GZIP) {
+    if (input->compression == FOLDER_GZIP) {
         input->gzip_ready = inflateInit2(&input->gzip, GZIP_WINDOW_BITS) == Z_OK;
         return input->gzip_ready;
     }
@@ -269,33 +268,33 @@ static bool start_reading(struct dynamodb_input *input)
                ZSTD_DCtx_setParameter(input->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX));
 }
 
-enum status dynamodb_input_open(const char *path, uint64_t begin, enum error_code code,
-                                struct dynamodb_input **input, struct error *error)
+enum status folder_input_open(const char *path, uint64_t begin, enum error_code code,
+                              struct folder_input **input, struct error *error)
 {
-    struct dynamodb_input *made = (struct dynamodb_input *)calloc(1, sizeof(*made));
+    struct folder_input *made = (struct folder_input *)calloc(1, sizeof(*made));
     if (made == NULL) {
         return error_set(error, ERROR_MEMORY, path, "no memory to read a file");
     }
     made->descriptor = -1;
     made->code = code;
-    made->compression = dynamodb_compression_of(path);
+    made->compression = folder_compression_of(path);
     made->path = strdup(path);
     if (made->path == NULL || !start_reading(made)) {
-        dynamodb_input_close(made);
+        folder_input_close(made);
         return error_set(error, ERROR_MEMORY, path, "no memory to read a file");
     }
     made->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (made->descriptor < 0 ||
         (begin > 0 && lseek(made->descriptor, (off_t)begin, SEEK_SET) < 0)) {
         int reason = errno;
-        dynamodb_input_close(made);
+        folder_input_close(made);
         return error_set_errno(error, code, reason, path, "can't open the file");
     }
     *input = made;
     return STATUS_OK;
 }
 
-static enum status read_bytes(struct dynamodb_input *input, void *bytes, size_t capacity,
+static enum status read_bytes(struct folder_input *input, void *bytes, size_t capacity,
                               size_t *length, struct error *error)
 {
     ssize_t got = 0;
@@ -309,16 +308,16 @@ static enum status read_bytes(struct dynamodb_input *input, void *bytes, size_t 
     return STATUS_OK;
 }
 
-static enum status damaged(struct dynamodb_input *input, const char *reason, struct error *error)
+static enum status damaged(struct folder_input *input, const char *reason, struct error *error)
 {
     enum status status =
         error_set(error, input->code, input->path, "the compressed file is damaged: %s", reason);
     error_hint(error, "fetch or write the file again; `%s -t` tells whether it is whole",
-               input->compression == DYNAMODB_GZIP ? "gzip" : "zstd");
+               input->compression == FOLDER_GZIP ? "gzip" : "zstd");
     return status;
 }
 
-static enum status unpack_gzip(struct dynamodb_input *input, uint8_t *bytes, size_t capacity,
+static enum status unpack_gzip(struct folder_input *input, uint8_t *bytes, size_t capacity,
                                size_t *length, struct error *error)
 {
     z_stream *stream = &input->gzip;
@@ -339,7 +338,7 @@ static enum status unpack_gzip(struct dynamodb_input *input, uint8_t *bytes, siz
     return STATUS_OK;
 }
 
-static enum status unpack_zstd(struct dynamodb_input *input, uint8_t *bytes, size_t capacity,
+static enum status unpack_zstd(struct folder_input *input, uint8_t *bytes, size_t capacity,
                                size_t *length, struct error *error)
 {
     ZSTD_inBuffer from = {input->packed, input->packed_length, input->packed_used};
@@ -355,11 +354,11 @@ static enum status unpack_zstd(struct dynamodb_input *input, uint8_t *bytes, siz
     return STATUS_OK;
 }
 
-enum status dynamodb_input_read(struct dynamodb_input *input, void *bytes, size_t capacity,
-                                size_t *length, struct error *error)
+enum status folder_input_read(struct folder_input *input, void *bytes, size_t capacity,
+                              size_t *length, struct error *error)
 {
     *length = 0;
-    if (input->compression == DYNAMODB_PLAIN) {
+    if (input->compression == FOLDER_PLAIN) {
         enum status status = read_bytes(input, bytes, capacity, length, error);
         return status == STATUS_OK && *length == 0 ? STATUS_END : status;
     }
@@ -378,7 +377,7 @@ enum status dynamodb_input_read(struct dynamodb_input *input, void *bytes, size_
         if (input->packed_used < input->packed_length) {
             input->within = true;
         }
-        enum status status = input->compression == DYNAMODB_GZIP
+        enum status status = input->compression == FOLDER_GZIP
                                  ? unpack_gzip(input, (uint8_t *)bytes, capacity, length, error)
                                  : unpack_zstd(input, (uint8_t *)bytes, capacity, length, error);
         if (status != STATUS_OK || *length > 0) {

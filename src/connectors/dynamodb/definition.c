@@ -1,5 +1,5 @@
 /* Table definitions in the form that DynamoDB's CreateTable and ImportTable take. */
-#include "connectors/dynamodb/folder.h"
+#include "connectors/dynamodb/format.h"
 
 #include "base/file.h"
 #include "base/text.h"

@@ -5,19 +5,21 @@
  *
  *   settle/<table>.duplicates   a line a record to take out, by segment and line:
  *   {"chunk":1,"entity":0,"ordinal":7,"file":"<segment>","line":7,"repeats":0,"record":{"Item":{…}}}
+ * `line` counts records from 0; `record` is the record as it stood in the segment, where that is no
+ * JSON as base64.
  *
  * Sorted strings: XXH3-64 of the key (8 bytes), the key, then 32 bytes of place: uint32 entity,
  * uint64 chunk, uint64 ordinal, uint32 segment, uint64 line, big endian: among equal keys the first
  * one stays. Last come 16 bytes of the record's canonical hash, of tables with `distinct`: is a
  * later one the same record?
  */
-#include "connectors/dynamodb/folder.h"
+#include "connectors/folder/folder.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "connectors/dynamodb/folder_keys.h"
-#include "connectors/dynamodb/folder_sort.h"
+#include "connectors/folder/folder_keys.h"
+#include "connectors/folder/folder_sort.h"
 #include "model/canonical.h"
 #include "model/json_writer.h"
 #include <errno.h>
@@ -61,29 +63,30 @@ static uint64_t get_be(const uint8_t *from, int bytes)
 
 static int compare_segments(const void *left, const void *right)
 {
-    return strcmp(((const struct dynamodb_segment *)left)->file,
-                  ((const struct dynamodb_segment *)right)->file);
+    return strcmp(((const struct folder_segment *)left)->file,
+                  ((const struct folder_segment *)right)->file);
 }
 
-static enum status find_segments(struct dynamodb_settling *settling, struct error *error)
+static enum status find_segments(struct folder_settling *settling, struct error *error)
 {
-    struct dynamodb_done_list list;
-    const struct dynamodb_run *run = &settling->folder->run;
+    struct folder_done_list list;
+    const struct folder_run *run = &settling->folder->run;
     size_t room = 0;
-    if (dynamodb_done_load(run->folder, run->id, settling->arena, &list, error) != STATUS_OK) {
+    if (folder_done_load(settling->folder->format, run->folder, run->id, settling->arena, &list,
+                         error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint64_t at = 0; at < list.count; at++) {
         room += list.items[at].segment_count;
     }
-    settling->segments = (struct dynamodb_segment *)arena_allocate_zeroed(
+    settling->segments = (struct folder_segment *)arena_allocate_zeroed(
         settling->arena, room + 1, sizeof(*settling->segments));
     if (settling->segments == NULL) {
         return no_memory(error);
     }
     for (uint64_t at = 0; at < list.count; at++) {
         for (uint32_t number = 0; number < list.items[at].segment_count; number++) {
-            const struct dynamodb_segment *segment = &list.items[at].segments[number];
+            const struct folder_segment *segment = &list.items[at].segments[number];
             if (strcmp(segment->table, settling->table->name) == 0) {
                 settling->segments[settling->segment_count++] = *segment;
             }
@@ -94,22 +97,21 @@ static enum status find_segments(struct dynamodb_settling *settling, struct erro
     return STATUS_OK;
 }
 
-char *dynamodb_settling_path(struct dynamodb_settling *settling, const char *file)
+char *folder_settling_path(struct folder_settling *settling, const char *file)
 {
-    return arena_format(settling->arena, "%s/%s/%s", settling->folder->path, settling->table->name,
-                        file);
+    return file_join(settling->arena, settling->table_path, file);
 }
 
 /* Walks the ordinals of a segment's lines. */
 struct walk {
-    const struct dynamodb_segment *segment;
+    const struct folder_segment *segment;
     uint32_t at;
     uint64_t used;
 };
 
 static uint64_t next_ordinal(struct walk *walk)
 {
-    const struct dynamodb_ordinals *ordinals = walk->segment->ordinals;
+    const struct folder_ordinals *ordinals = walk->segment->ordinals;
     while (walk->at < walk->segment->ordinals_count && walk->used == ordinals[walk->at].count) {
         walk->at++;
         walk->used = 0;
@@ -119,27 +121,35 @@ static uint64_t next_ordinal(struct walk *walk)
 
 /* ---------------------------------------------------------------- sorting keys */
 
-/* The key's bytes: for each attribute its letter, its length and its normal form. */
-static enum status append_key(const struct dynamodb_settling *settling, const struct cell *item,
-                              struct buffer *out, struct error *error)
+/* One part's bytes: equal for equal values only. */
+static enum status append_part(const struct folder_settling *settling, const struct cell *part,
+                               const char *name, struct arena *arena, struct buffer *out,
+                               struct error *error)
 {
-    struct cell key[2];
-    if (dynamodb_settling_key(settling, item, key, error) != STATUS_OK) {
+    struct folder *folder = settling->folder;
+    struct cell normal;
+    if (folder->format->key_append != NULL) {
+        return folder->format->key_append(folder, part, name, out, error);
+    }
+    enum status status = folder->format->normal_form(folder, part, arena, &normal, error);
+    return status == STATUS_OK ? canonical_append(&normal, out, error) : status;
+}
+
+/* The key's bytes: for each part its length and what the format makes of it. */
+static enum status append_key(const struct folder_settling *settling, const struct cell *item,
+                              struct arena *arena, struct buffer *out, struct error *error)
+{
+    struct cell key[FOLDER_KEY_PARTS_MAX];
+    if (folder_settling_key(settling, item, key, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t at = 0; at < settling->table->key.count; at++) {
         uint8_t length[4];
         size_t start = out->length;
-        char letter = dynamodb_item_letter((enum value_kind)key[at].kind);
         buffer_append(out, "\0\0\0\0", 4);
-        buffer_append_byte(out, letter);
-        if (letter == 'N') {
-            if (dynamodb_number_append(&key[at], settling->table->key.names[at], out, error) !=
-                STATUS_OK) {
-                return STATUS_FAILED;
-            }
-        } else {
-            buffer_append(out, key[at].bytes, key[at].length);
+        if (append_part(settling, &key[at], settling->table->key.names[at], arena, out, error) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
         }
         if (!out->failed) {
             put_be(length, out->length - start - 4, 4);
@@ -180,16 +190,18 @@ static enum status append_record_hash(const struct cell *item, struct arena *are
     return status;
 }
 
-static enum status sort_line(struct dynamodb_settling *settling, struct dynamodb_sorter *sorter,
-                             const uint8_t place[PLACE_BYTES], const char *line, size_t length,
-                             struct buffer *scratch, struct arena *arena, struct error *error)
+static enum status sort_record(struct folder_settling *settling, struct folder_decoder *decoder,
+                               struct folder_sorter *sorter, const uint8_t place[PLACE_BYTES],
+                               const char *line, size_t length, struct buffer *scratch,
+                               struct arena *arena, struct error *error)
 {
     struct cell item;
     arena_reset(arena);
     buffer_clear(scratch);
     buffer_append(scratch, "\0\0\0\0\0\0\0\0", 8);
-    if (dynamodb_line_read(line, length, arena, &item, error) != STATUS_OK ||
-        append_key(settling, &item, scratch, error) != STATUS_OK) {
+    if (settling->folder->format->raw_read(decoder, line, length, arena, &item, error) !=
+            STATUS_OK ||
+        append_key(settling, &item, arena, scratch, error) != STATUS_OK) {
         error_recode(error, ERROR_TARGET_INVALID);
         return STATUS_FAILED;
     }
@@ -206,41 +218,44 @@ static enum status sort_line(struct dynamodb_settling *settling, struct dynamodb
         buffer_append(scratch, none, sizeof(none));
     }
     return scratch->failed ? no_memory(error)
-                           : dynamodb_sorter_add(sorter, scratch->data, scratch->length, error);
+                           : folder_sorter_add(sorter, scratch->data, scratch->length, error);
 }
 
-static enum status sort_segment(struct dynamodb_settling *settling, struct dynamodb_sorter *sorter,
+static enum status sort_segment(struct folder_settling *settling, struct folder_sorter *sorter,
                                 uint32_t number, struct buffer *scratch, struct arena *arena,
                                 struct error *error)
 {
-    const struct dynamodb_segment *segment = &settling->segments[number];
+    const struct folder_segment *segment = &settling->segments[number];
     struct walk walk = {.segment = segment};
-    struct dynamodb_lines *lines = NULL;
+    const struct folder_format *format = settling->folder->format;
+    struct folder_decoder *decoder = NULL;
     uint64_t chunk = 0;
     uint32_t entity = 0;
     uint32_t part = 0;
     uint64_t line_number = 0;
     uint8_t place[PLACE_BYTES];
-    char *path = dynamodb_settling_path(settling, segment->file);
-    if (path == NULL || !dynamodb_segment_parse(segment->file, NULL, &chunk, &entity, &part)) {
+    char *path = folder_settling_path(settling, segment->file);
+    if (path == NULL ||
+        !folder_segment_parse(format, segment->file, NULL, &chunk, &entity, &part)) {
         return no_memory(error);
     }
-    enum status status = dynamodb_lines_open(path, 0, 0, ERROR_TARGET_INVALID, &lines, error);
+    enum status status =
+        folder_segment_open(settling->folder, settling->table->name, path, &decoder, error);
     while (status == STATUS_OK) {
         const char *line = NULL;
         size_t length = 0;
-        bool too_long = false;
-        status = dynamodb_lines_next(lines, &line, &length, &too_long, error);
+        status = format->raw_next(decoder, &line, &length, error);
         if (status == STATUS_OK) {
             put_be(place, entity, 4);
             put_be(place + 4, chunk, 8);
             put_be(place + 12, next_ordinal(&walk), 8);
             put_be(place + 20, number, 4);
             put_be(place + 24, line_number++, 8);
-            status = sort_line(settling, sorter, place, line, length, scratch, arena, error);
+            status =
+                sort_record(settling, decoder, sorter, place, line, length, scratch, arena, error);
         }
     }
-    dynamodb_lines_close(lines);
+    format->decoder_close(decoder);
     if (status == STATUS_END && line_number != segment->records) {
         status = error_set(error, ERROR_TARGET_INVALID, path,
                            "the segment has %" PRIu64 " items; it was done with %" PRIu64,
@@ -249,7 +264,7 @@ static enum status sort_segment(struct dynamodb_settling *settling, struct dynam
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status sort_all(struct dynamodb_settling *settling, struct dynamodb_sorter *sorter,
+static enum status sort_all(struct folder_settling *settling, struct folder_sorter *sorter,
                             struct error *error)
 {
     struct buffer scratch = {0};
@@ -259,7 +274,7 @@ static enum status sort_all(struct dynamodb_settling *settling, struct dynamodb_
         status = sort_segment(settling, sorter, at, &scratch, arena, error);
     }
     if (status == STATUS_OK) {
-        status = dynamodb_sorter_finish(sorter, error);
+        status = folder_sorter_finish(sorter, error);
     }
     buffer_free(&scratch);
     arena_destroy(arena);
@@ -268,9 +283,8 @@ static enum status sort_all(struct dynamodb_settling *settling, struct dynamodb_
 
 /* Places of all but the first record of each key go to `duplicates`, segment and line first, and
  * whether they repeat the first one. */
-static enum status pick_duplicates(struct dynamodb_sorter *sorter,
-                                   struct dynamodb_sorter *duplicates, bool distinct,
-                                   uint64_t *count, struct error *error)
+static enum status pick_duplicates(struct folder_sorter *sorter, struct folder_sorter *duplicates,
+                                   bool distinct, uint64_t *count, struct error *error)
 {
     struct buffer last = {0};
     uint8_t first[RECORD_BYTES] = {0};
@@ -279,7 +293,7 @@ static enum status pick_duplicates(struct dynamodb_sorter *sorter,
     for (;;) {
         const uint8_t *bytes = NULL;
         size_t length = 0;
-        status = dynamodb_sorter_next(sorter, &bytes, &length, error);
+        status = folder_sorter_next(sorter, &bytes, &length, error);
         if (status != STATUS_OK) {
             break;
         }
@@ -290,7 +304,7 @@ static enum status pick_duplicates(struct dynamodb_sorter *sorter,
             memcpy(turned, bytes + key + 20, 12);
             memcpy(turned + 12, bytes + key, 20);
             turned[PLACE_BYTES] = distinct && memcmp(first, record, RECORD_BYTES) == 0;
-            status = dynamodb_sorter_add(duplicates, turned, sizeof(turned), error);
+            status = folder_sorter_add(duplicates, turned, sizeof(turned), error);
             (*count)++;
         } else {
             buffer_clear(&last);
@@ -304,16 +318,16 @@ static enum status pick_duplicates(struct dynamodb_sorter *sorter,
         }
     }
     buffer_free(&last);
-    return status == STATUS_END ? dynamodb_sorter_finish(duplicates, error) : status;
+    return status == STATUS_END ? folder_sorter_finish(duplicates, error) : status;
 }
 
 /* ---------------------------------------------------------------- the list */
 
 struct list_writer {
-    struct dynamodb_settling *settling;
-    struct dynamodb_output *output;
+    struct folder_settling *settling;
+    struct folder_output *output;
     struct buffer text;
-    struct dynamodb_lines *lines; /* of segment `segment` */
+    struct folder_decoder *decoder; /* of segment `segment` */
     uint64_t next_line;
     uint32_t segment;
 };
@@ -322,21 +336,22 @@ struct list_writer {
 static enum status seek_line(struct list_writer *writer, uint32_t segment, uint64_t wanted,
                              const char **line, size_t *length, struct error *error)
 {
-    bool too_long = false;
+    const struct folder_format *format = writer->settling->folder->format;
     enum status status = STATUS_OK;
-    if (writer->lines == NULL || writer->segment != segment) {
+    if (writer->decoder == NULL || writer->segment != segment) {
         char *path =
-            dynamodb_settling_path(writer->settling, writer->settling->segments[segment].file);
-        dynamodb_lines_close(writer->lines);
-        writer->lines = NULL;
+            folder_settling_path(writer->settling, writer->settling->segments[segment].file);
+        format->decoder_close(writer->decoder);
+        writer->decoder = NULL;
         writer->segment = segment;
         writer->next_line = 0;
         status = path != NULL
-                     ? dynamodb_lines_open(path, 0, 0, ERROR_TARGET_INVALID, &writer->lines, error)
+                     ? folder_segment_open(writer->settling->folder, writer->settling->table->name,
+                                           path, &writer->decoder, error)
                      : no_memory(error);
     }
     while (status == STATUS_OK && writer->next_line <= wanted) {
-        status = dynamodb_lines_next(writer->lines, line, length, &too_long, error);
+        status = format->raw_next(writer->decoder, line, length, error);
         writer->next_line++;
     }
     return status == STATUS_END
@@ -359,7 +374,12 @@ static enum status list_one(struct list_writer *writer, const uint8_t *place, st
                   ",\"file\":\"%s\",\"line\":%" PRIu64 ",\"repeats\":%u,\"record\":",
                   get_be(place + 16, 8), get_be(place + 12, 4), get_be(place + 24, 8),
                   writer->settling->segments[segment].file, line_number, place[PLACE_BYTES]);
-    buffer_append(&writer->text, line, length);
+    if (writer->settling->folder->format->json_records) {
+        length -= length > 0 && line[length - 1] == '\n';
+        buffer_append(&writer->text, line, length);
+    } else {
+        json_append_base64(&writer->text, line, length);
+    }
     buffer_append(&writer->text, "}\n", 2);
     if (writer->text.failed) {
         return no_memory(error);
@@ -368,47 +388,46 @@ static enum status list_one(struct list_writer *writer, const uint8_t *place, st
         return STATUS_OK;
     }
     enum status status =
-        dynamodb_output_write(writer->output, writer->text.data, writer->text.length, error);
+        folder_output_write(writer->output, writer->text.data, writer->text.length, error);
     buffer_clear(&writer->text);
     return status;
 }
 
-static enum status write_list(struct dynamodb_settling *settling,
-                              struct dynamodb_sorter *duplicates, const char *path,
-                              struct error *error)
+static enum status write_list(struct folder_settling *settling, struct folder_sorter *duplicates,
+                              const char *path, struct error *error)
 {
     struct list_writer writer = {.settling = settling};
     enum status status = STATUS_OK;
     unlink(path);
-    if (dynamodb_output_open(path, DYNAMODB_PLAIN, &writer.output, error) != STATUS_OK) {
+    if (folder_output_open(path, FOLDER_PLAIN, &writer.output, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     while (status == STATUS_OK) {
         const uint8_t *place = NULL;
         size_t length = 0;
-        status = dynamodb_sorter_next(duplicates, &place, &length, error);
+        status = folder_sorter_next(duplicates, &place, &length, error);
         if (status == STATUS_OK) {
             status = list_one(&writer, place, error);
         }
     }
     if (status == STATUS_END) {
-        status = dynamodb_output_write(writer.output, writer.text.data, writer.text.length, error);
+        status = folder_output_write(writer.output, writer.text.data, writer.text.length, error);
     }
     if (status == STATUS_OK) {
-        status = dynamodb_output_finish(writer.output, NULL, error);
+        status = folder_output_finish(writer.output, NULL, error);
     } else {
-        dynamodb_output_abandon(writer.output);
+        folder_output_abandon(writer.output);
     }
-    dynamodb_lines_close(writer.lines);
+    settling->folder->format->decoder_close(writer.decoder);
     buffer_free(&writer.text);
     return status;
 }
 
 /* The list appears whole or not at all. */
-static enum status make_list(struct dynamodb_settling *settling, struct error *error)
+static enum status make_list(struct folder_settling *settling, struct error *error)
 {
-    struct dynamodb_sorter *keys = NULL;
-    struct dynamodb_sorter *duplicates = NULL;
+    struct folder_sorter *keys = NULL;
+    struct folder_sorter *duplicates = NULL;
     uint64_t count = 0;
     char *keys_prefix = arena_format(settling->arena, "%s/keys", settling->settle_folder);
     char *places_prefix = arena_format(settling->arena, "%s/places", settling->settle_folder);
@@ -416,21 +435,21 @@ static enum status make_list(struct dynamodb_settling *settling, struct error *e
     if (keys_prefix == NULL || places_prefix == NULL || writing == NULL) {
         return no_memory(error);
     }
-    enum status status = dynamodb_sorter_create(keys_prefix, SORT_BYTES, &keys, error);
+    enum status status = folder_sorter_create(keys_prefix, SORT_BYTES, &keys, error);
     if (status == STATUS_OK) {
         status = sort_all(settling, keys, error);
     }
     if (status == STATUS_OK) {
-        status = dynamodb_sorter_create(places_prefix, SORT_BYTES / 4, &duplicates, error);
+        status = folder_sorter_create(places_prefix, SORT_BYTES / 4, &duplicates, error);
     }
     if (status == STATUS_OK) {
         status = pick_duplicates(keys, duplicates, settling->table->distinct, &count, error);
     }
-    dynamodb_sorter_destroy(keys);
+    folder_sorter_destroy(keys);
     if (status == STATUS_OK) {
         status = write_list(settling, duplicates, writing, error);
     }
-    dynamodb_sorter_destroy(duplicates);
+    folder_sorter_destroy(duplicates);
     if (status == STATUS_OK) {
         status = failpoint_hit("files.before_duplicates", error);
     }
@@ -446,13 +465,18 @@ static enum status make_list(struct dynamodb_settling *settling, struct error *e
 
 /* ---------------------------------------------------------------- settle */
 
-static enum status prepare_settling(struct dynamodb_settling *settling, struct error *error)
+static enum status prepare_settling(struct folder_settling *settling, struct error *error)
 {
-    const struct dynamodb_run *run = &settling->folder->run;
+    const struct folder_run *run = &settling->folder->run;
     settling->settle_folder = file_join(settling->arena, run->folder, "settle");
-    settling->list_path = arena_format(settling->arena, "%s/settle/%s.duplicates", run->folder,
-                                       settling->table->name);
-    if (settling->settle_folder == NULL || settling->list_path == NULL) {
+    settling->table_path =
+        folder_table_path(settling->arena, settling->folder, settling->table->name);
+    char *name = folder_entry_name(settling->arena, settling->table->name);
+    settling->list_path =
+        name != NULL ? arena_format(settling->arena, "%s/settle/%s.duplicates", run->folder, name)
+                     : NULL;
+    if (settling->settle_folder == NULL || settling->list_path == NULL ||
+        settling->table_path == NULL) {
         return no_memory(error);
     }
     if (file_make_folder(settling->settle_folder, error) != STATUS_OK) {
@@ -462,16 +486,15 @@ static enum status prepare_settling(struct dynamodb_settling *settling, struct e
     return find_segments(settling, error);
 }
 
-enum status dynamodb_folder_settle(struct database *self, const struct target_table *table,
-                                   dynamodb_found_function *found, void *context,
-                                   struct error *error)
+enum status folder_settle(struct database *self, const struct target_table *table,
+                          folder_found_function *found, void *context, struct error *error)
 {
-    struct dynamodb_folder *folder = (struct dynamodb_folder *)self;
-    struct dynamodb_settling settling = {.folder = folder, .table = table};
-    if (folder->run.id == NULL || table->key.count < 1 || table->key.count > 2) {
+    struct folder *folder = (struct folder *)self;
+    struct folder_settling settling = {.folder = folder, .table = table};
+    if (folder->run.id == NULL || table->key.count < 1 || table->key.count > FOLDER_KEY_PARTS_MAX) {
         return error_set(error, ERROR_INTERNAL, folder->path, "no run of this folder is claimed");
     }
-    if (dynamodb_ledger_check_epoch(&folder->run, folder->run.epoch, error) != STATUS_OK) {
+    if (folder_ledger_check_epoch(&folder->run, folder->run.epoch, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     settling.arena = arena_create(0);
@@ -483,10 +506,10 @@ enum status dynamodb_folder_settle(struct database *self, const struct target_ta
         status = make_list(&settling, error);
     }
     if (status == STATUS_OK) {
-        status = dynamodb_settling_report(&settling, found, context, error);
+        status = folder_settling_report(&settling, found, context, error);
     }
     if (status == STATUS_OK) {
-        status = dynamodb_settling_rewrite(&settling, error);
+        status = folder_settling_rewrite(&settling, error);
     }
     arena_destroy(settling.arena);
     return status;

@@ -1,11 +1,11 @@
 /* The ledger of a folder: runs, their claim and their chunks, in DIR/_transhume. */
-#include "connectors/dynamodb/folder.h"
+#include "connectors/folder/folder.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "connectors/dynamodb/folder_ledger.h"
+#include "connectors/folder/folder_ledger.h"
 #include "model/json_reader.h"
 #include "model/json_writer.h"
 #include <errno.h>
@@ -17,18 +17,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct dynamodb_folder *of(struct database *self)
+static struct folder *of(struct database *self)
 {
-    return (struct dynamodb_folder *)self;
+    return (struct folder *)self;
 }
 
-enum status dynamodb_ledger_no_memory(struct error *error)
+enum status folder_ledger_no_memory(struct error *error)
 {
     return error_set(error, ERROR_MEMORY, NULL, "no memory for the ledger");
 }
 
-char *dynamodb_ledger_run_folder(struct arena *arena, const struct dynamodb_folder *folder,
-                                 const char *run_id)
+char *folder_ledger_run_folder(struct arena *arena, const struct folder *folder, const char *run_id)
 {
     char *safe = file_safe_name(arena, run_id, strlen(run_id));
     return safe != NULL ? arena_format(arena, "%s/_transhume/run-%s", folder->path, safe) : NULL;
@@ -44,8 +43,8 @@ static enum status read_epoch(const char *run_folder, const char *run_id, uint64
     char *text = NULL;
     size_t length = 0;
     enum status status =
-        path == NULL ? dynamodb_ledger_no_memory(error)
-                     : dynamodb_sealed_read(path, "epoch", run_id, arena, &text, &length, error);
+        path == NULL ? folder_ledger_no_memory(error)
+                     : folder_sealed_read(path, "epoch", run_id, arena, &text, &length, error);
     if (status == STATUS_END) {
         status = error_set(error, ERROR_LEDGER_INVALID, path, "the run's epoch is missing");
     }
@@ -65,16 +64,16 @@ static enum status write_epoch(const char *run_folder, const char *run_id, uint6
     char text[24];
     size_t length = text_from_uint64(epoch, text);
     text[length++] = '\n';
-    enum status status =
-        path == NULL ? dynamodb_ledger_no_memory(error)
-                     : dynamodb_sealed_write(path, "epoch", run_id, text, length,
-                                             epoch > 0 ? "files.before_epoch" : NULL, error);
+    enum status status = path == NULL
+                             ? folder_ledger_no_memory(error)
+                             : folder_sealed_write(path, "epoch", run_id, text, length,
+                                                   epoch > 0 ? "files.before_epoch" : NULL, error);
     arena_destroy(arena);
     return status;
 }
 
-enum status dynamodb_ledger_check_epoch(const struct dynamodb_run *run, uint64_t epoch,
-                                        struct error *error)
+enum status folder_ledger_check_epoch(const struct folder_run *run, uint64_t epoch,
+                                      struct error *error)
 {
     uint64_t now = 0;
     if (read_epoch(run->folder, run->id, &now, error) != STATUS_OK) {
@@ -94,18 +93,18 @@ enum status dynamodb_ledger_check_epoch(const struct dynamodb_run *run, uint64_t
 /* ---------------------------------------------------------------- the list of runs */
 
 /* Runs are told apart by a number that counts up, so that no clock decides which is the newest. */
-static enum status find_newest(struct dynamodb_folder *folder, struct arena *arena,
-                               const char **newest, uint64_t *sequence, struct error *error)
+static enum status find_newest(struct folder *folder, struct arena *arena, const char **newest,
+                               uint64_t *sequence, struct error *error)
 {
     const char **names = NULL;
     uint32_t count = 0;
-    char *path = dynamodb_folder_path(arena, folder, "");
+    char *path = folder_path(arena, folder, "");
     *newest = NULL;
     *sequence = 0;
     if (path == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
-    enum status status = dynamodb_folder_subfolders(path, arena, &names, &count, error);
+    enum status status = folder_subfolders(path, arena, &names, &count, error);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         char *text = NULL;
         size_t length = 0;
@@ -115,7 +114,7 @@ static enum status find_newest(struct dynamodb_folder *folder, struct arena *are
         }
         char *number_path = arena_format(arena, "%s/%s/number", path, names[at]);
         if (number_path == NULL) {
-            return dynamodb_ledger_no_memory(error);
+            return folder_ledger_no_memory(error);
         }
         status = file_read_all(number_path, 4096, arena, &text, &length, error);
         if (status == STATUS_FAILED) {
@@ -130,7 +129,7 @@ static enum status find_newest(struct dynamodb_folder *folder, struct arena *are
         text[length - 1] = '\0';
         char *folder_name = file_safe_name(arena, space + 1, strlen(space + 1));
         if (folder_name == NULL) {
-            return dynamodb_ledger_no_memory(error);
+            return folder_ledger_no_memory(error);
         }
         if (strcmp(folder_name, names[at] + 4) != 0) {
             return error_set(error, ERROR_LEDGER_INVALID, number_path,
@@ -197,9 +196,9 @@ static enum status write_sealed_in(const char *run_folder, const char *name, con
 {
     struct arena *arena = arena_create(1024);
     char *path = arena != NULL ? file_join(arena, run_folder, name) : NULL;
-    enum status status = path == NULL ? dynamodb_ledger_no_memory(error)
-                                      : dynamodb_sealed_write(path, name, run_id, contents, length,
-                                                              failpoint, error);
+    enum status status =
+        path == NULL ? folder_ledger_no_memory(error)
+                     : folder_sealed_write(path, name, run_id, contents, length, failpoint, error);
     arena_destroy(arena);
     return status;
 }
@@ -214,7 +213,7 @@ static enum status write_run(const char *building, const char *run_id, const cha
     char *number_path = arena != NULL ? file_join(arena, building, "number") : NULL;
     enum status status = STATUS_OK;
     if (number_path == NULL) {
-        status = dynamodb_ledger_no_memory(error);
+        status = folder_ledger_no_memory(error);
         goto out;
     }
     buffer_format(&text, "%" PRIu64 " %s\n", sequence, run_id);
@@ -222,7 +221,7 @@ static enum status write_run(const char *building, const char *run_id, const cha
     buffer_clear(&text);
     append_chunks(chunks, chunk_count, &text);
     if (status == STATUS_OK && text.failed) {
-        status = dynamodb_ledger_no_memory(error);
+        status = folder_ledger_no_memory(error);
     }
     if (status == STATUS_OK) {
         status = write_sealed_in(building, "chunks", run_id, text.data, text.length, NULL, error);
@@ -238,7 +237,7 @@ static enum status write_run(const char *building, const char *run_id, const cha
         status = write_epoch(building, run_id, 0, error);
     }
     if (status == STATUS_OK) {
-        status = dynamodb_done_create(building, run_id, error);
+        status = folder_done_create(building, run_id, error);
     }
 out:
     buffer_free(&text);
@@ -246,8 +245,8 @@ out:
     return status;
 }
 
-static enum status refuse_unfinished(struct dynamodb_folder *folder, struct arena *arena,
-                                     uint64_t *sequence, struct error *error)
+static enum status refuse_unfinished(struct folder *folder, struct arena *arena, uint64_t *sequence,
+                                     struct error *error)
 {
     const char *newest = NULL;
     char *text = NULL;
@@ -258,12 +257,12 @@ static enum status refuse_unfinished(struct dynamodb_folder *folder, struct aren
     if (newest == NULL) {
         return STATUS_OK;
     }
-    char *run_folder = dynamodb_ledger_run_folder(arena, folder, newest);
+    char *run_folder = folder_ledger_run_folder(arena, folder, newest);
     char *path = run_folder != NULL ? file_join(arena, run_folder, "status") : NULL;
     if (path == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
-    enum status status = dynamodb_sealed_read(path, "status", newest, arena, &text, &length, error);
+    enum status status = folder_sealed_read(path, "status", newest, arena, &text, &length, error);
     if (status == STATUS_END) {
         return error_set(error, ERROR_LEDGER_INVALID, path, "the run's status is missing");
     }
@@ -273,17 +272,17 @@ static enum status refuse_unfinished(struct dynamodb_folder *folder, struct aren
     return status;
 }
 
-static enum status take_lock(struct dynamodb_folder *folder, struct arena *arena, int64_t *holder,
+static enum status take_lock(struct folder *folder, struct arena *arena, int64_t *holder,
                              struct error *error)
 {
-    char *ledger = dynamodb_folder_path(arena, folder, "");
-    char *path = dynamodb_folder_path(arena, folder, "lock");
-    char *parent = dynamodb_folder_parent(arena, folder->path);
+    char *ledger = folder_path(arena, folder, "");
+    char *path = folder_path(arena, folder, "lock");
+    char *parent = folder_parent(arena, folder->path);
     if (folder->lock_descriptor >= 0) {
         return STATUS_OK;
     }
     if (ledger == NULL || path == NULL || parent == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
     /* what is in folders that are not durable themselves is not durable */
     if (file_make_folder(ledger, error) != STATUS_OK ||
@@ -295,7 +294,7 @@ static enum status take_lock(struct dynamodb_folder *folder, struct arena *arena
     return file_lock(path, &folder->lock_descriptor, holder, error);
 }
 
-static void give_lock_back(struct dynamodb_folder *folder)
+static void give_lock_back(struct folder *folder)
 {
     if (folder->lock_descriptor >= 0) {
         close(folder->lock_descriptor);
@@ -304,17 +303,17 @@ static void give_lock_back(struct dynamodb_folder *folder)
 }
 
 /* Builds the run under another name and renames it: a crash leaves all of it or nothing. */
-static enum status build_run(struct dynamodb_folder *folder, struct arena *arena,
-                             const char *run_id, const char *header, const char *status_text,
+static enum status build_run(struct folder *folder, struct arena *arena, const char *run_id,
+                             const char *header, const char *status_text,
                              const struct ledger_chunk *chunks, uint64_t chunk_count,
                              uint64_t sequence, struct error *error)
 {
-    char *ledger = dynamodb_folder_path(arena, folder, "");
-    char *building = dynamodb_folder_path(arena, folder, ".building");
-    char *final = dynamodb_ledger_run_folder(arena, folder, run_id);
+    char *ledger = folder_path(arena, folder, "");
+    char *building = folder_path(arena, folder, ".building");
+    char *final = folder_ledger_run_folder(arena, folder, run_id);
     char *tmp = building != NULL ? file_join(arena, building, "tmp") : NULL;
     if (ledger == NULL || tmp == NULL || final == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
     enum status status = file_remove_tree(building, error);
     if (status == STATUS_OK) {
@@ -349,12 +348,12 @@ static enum status ledger_create(struct database *self, const char *run_id, cons
                                  const char *status_text, const struct ledger_chunk *chunks,
                                  uint64_t chunk_count, struct error *error)
 {
-    struct dynamodb_folder *folder = of(self);
+    struct folder *folder = of(self);
     struct arena *arena = arena_create(0);
     uint64_t sequence = 0;
     int64_t holder = 0;
     if (arena == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
     bool held_before = folder->lock_descriptor >= 0;
     enum status status = take_lock(folder, arena, &holder, error);
@@ -467,7 +466,7 @@ static enum status load_chunks(const char *path, const char *text, size_t length
     run->chunks =
         (struct ledger_chunk *)arena_allocate_zeroed(arena, count + 1, sizeof(*run->chunks));
     if (run->chunks == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
     const char *line = text;
     for (uint64_t at = 0; at < count; at++) {
@@ -487,9 +486,9 @@ static enum status load_sealed(struct arena *arena, const char *run_folder, cons
 {
     char *path = file_join(arena, run_folder, name);
     if (path == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
-    enum status status = dynamodb_sealed_read(path, name, run_id, arena, text, length, error);
+    enum status status = folder_sealed_read(path, name, run_id, arena, text, length, error);
     if (status == STATUS_END) {
         return error_set(error, ERROR_LEDGER_INVALID, path,
                          "a file of the run's ledger is missing");
@@ -497,17 +496,17 @@ static enum status load_sealed(struct arena *arena, const char *run_folder, cons
     return status;
 }
 
-static enum status load_done(struct arena *arena, const char *run_folder, struct ledger_run *run,
-                             struct error *error)
+static enum status load_done(const struct folder *folder, struct arena *arena,
+                             const char *run_folder, struct ledger_run *run, struct error *error)
 {
-    struct dynamodb_done_list list;
-    if (dynamodb_done_load(run_folder, run->id, arena, &list, error) != STATUS_OK) {
+    struct folder_done_list list;
+    if (folder_done_load(folder->format, run_folder, run->id, arena, &list, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     run->done =
         (struct done_mark *)arena_allocate_zeroed(arena, list.count + 1, sizeof(*run->done));
     if (run->done == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
     for (uint64_t at = 0; at < list.count; at++) {
         run->done[at] = list.items[at].mark;
@@ -516,8 +515,8 @@ static enum status load_done(struct arena *arena, const char *run_folder, struct
     return STATUS_OK;
 }
 
-static enum status load_run(struct arena *arena, const char *run_folder, struct ledger_run *run,
-                            struct error *error)
+static enum status load_run(const struct folder *folder, struct arena *arena,
+                            const char *run_folder, struct ledger_run *run, struct error *error)
 {
     char *text = NULL;
     size_t length = 0;
@@ -538,7 +537,7 @@ static enum status load_run(struct arena *arena, const char *run_folder, struct 
         status = read_epoch(run_folder, run->id, &run->epoch, error);
     }
     if (status == STATUS_OK) {
-        status = load_done(arena, run_folder, run, error);
+        status = load_done(folder, arena, run_folder, run, error);
     }
     return status;
 }
@@ -555,48 +554,48 @@ static enum status ledger_load(struct database *self, const char *run_id, struct
     if (id == NULL) {
         return STATUS_END;
     }
-    char *run_folder = dynamodb_ledger_run_folder(arena, of(self), id);
+    char *run_folder = folder_ledger_run_folder(arena, of(self), id);
     struct ledger_run *loaded =
         (struct ledger_run *)arena_allocate_zeroed(arena, 1, sizeof(*loaded));
     if (run_folder == NULL || loaded == NULL || (id = arena_copy_string(arena, id)) == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
     if (!file_exists(run_folder)) {
         return STATUS_END;
     }
     loaded->id = id;
-    enum status status = load_run(arena, run_folder, loaded, error);
+    enum status status = load_run(of(self), arena, run_folder, loaded, error);
     *run = status == STATUS_OK ? loaded : NULL;
     return status;
 }
 
 /* ---------------------------------------------------------------- claim and release */
 
-static void forget_run(struct dynamodb_run *run)
+static void forget_run(struct folder_run *run)
 {
     if (run->done_descriptor >= 0) {
         close(run->done_descriptor);
     }
     free(run->id);
     free(run->folder);
-    *run = (struct dynamodb_run){.done_descriptor = -1};
+    *run = (struct folder_run){.done_descriptor = -1};
 }
 
-void dynamodb_ledger_forget(struct dynamodb_folder *folder)
+void folder_ledger_forget(struct folder *folder)
 {
     forget_run(&folder->run);
     give_lock_back(folder);
 }
 
-static enum status claim_locked(struct dynamodb_folder *folder, struct arena *arena,
-                                const char *run_id, uint64_t old_epoch, struct ledger_holder *found,
+static enum status claim_locked(struct folder *folder, struct arena *arena, const char *run_id,
+                                uint64_t old_epoch, struct ledger_holder *found,
                                 struct error *error)
 {
-    struct dynamodb_done_list list;
+    struct folder_done_list list;
     uint64_t now = 0;
-    char *run_folder = dynamodb_ledger_run_folder(arena, folder, run_id);
+    char *run_folder = folder_ledger_run_folder(arena, folder, run_id);
     if (run_folder == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
     if (read_epoch(run_folder, run_id, &now, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -607,21 +606,21 @@ static enum status claim_locked(struct dynamodb_folder *folder, struct arena *ar
     }
     if (write_epoch(run_folder, run_id, old_epoch + 1, error) != STATUS_OK ||
         failpoint_hit("files.after_epoch", error) != STATUS_OK ||
-        dynamodb_done_load(run_folder, run_id, arena, &list, error) != STATUS_OK) {
+        folder_done_load(folder->format, run_folder, run_id, arena, &list, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     forget_run(&folder->run);
     folder->run.id = strdup(run_id);
     folder->run.folder = strdup(run_folder);
     folder->run.epoch = old_epoch + 1;
-    dynamodb_folder_tag(run_id, folder->run.tag);
+    folder_tag(run_id, folder->run.tag);
     if (folder->run.id == NULL || folder->run.folder == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
-    if (dynamodb_ledger_sweep(folder, &list, arena, error) != STATUS_OK) {
+    if (folder_ledger_sweep(folder, &list, arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return dynamodb_done_open(&folder->run, &list, error);
+    return folder_done_open(&folder->run, &list, error);
 }
 
 /* A live or stopped process keeps its lock and is never taken over: kill it, and the lock is
@@ -630,13 +629,13 @@ static enum status ledger_claim(struct database *self, const char *run_id, uint6
                                 const struct ledger_holder *replaces, struct ledger_holder *found,
                                 struct error *error)
 {
-    struct dynamodb_folder *folder = of(self);
+    struct folder *folder = of(self);
     struct arena *arena = arena_create(0);
     int64_t process = 0;
     (void)replaces;
     *found = (struct ledger_holder){0};
     if (arena == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
     bool held_before = folder->lock_descriptor >= 0;
     enum status status = take_lock(folder, arena, &process, error);
@@ -659,11 +658,11 @@ static enum status ledger_claim(struct database *self, const char *run_id, uint6
 static enum status ledger_release(struct database *self, const char *run_id, uint64_t epoch,
                                   struct error *error)
 {
-    struct dynamodb_folder *folder = of(self);
+    struct folder *folder = of(self);
     (void)error;
     if (folder->run.id != NULL && strcmp(folder->run.id, run_id) == 0 &&
         folder->run.epoch == epoch) {
-        dynamodb_ledger_forget(folder);
+        folder_ledger_forget(folder);
     }
     return STATUS_OK;
 }
@@ -674,13 +673,13 @@ static enum status ledger_set_status(struct database *self, const char *run_id, 
                                      const char *status_text, struct error *error)
 {
     struct arena *arena = arena_create(0);
-    char *run_folder = arena != NULL ? dynamodb_ledger_run_folder(arena, of(self), run_id) : NULL;
+    char *run_folder = arena != NULL ? folder_ledger_run_folder(arena, of(self), run_id) : NULL;
     enum status status = STATUS_OK;
     if (run_folder == NULL) {
-        status = dynamodb_ledger_no_memory(error);
+        status = folder_ledger_no_memory(error);
     } else {
-        struct dynamodb_run run = {.id = (char *)(uintptr_t)run_id, .folder = run_folder};
-        status = dynamodb_ledger_check_epoch(&run, epoch, error);
+        struct folder_run run = {.id = (char *)(uintptr_t)run_id, .folder = run_folder};
+        status = folder_ledger_check_epoch(&run, epoch, error);
     }
     if (status == STATUS_OK) {
         status = write_sealed_in(run_folder, "status", run_id, status_text, strlen(status_text),
@@ -693,12 +692,13 @@ static enum status ledger_set_status(struct database *self, const char *run_id, 
 static enum status ledger_done(struct database *self, const char *run_id, uint64_t chunk,
                                struct arena *arena, struct done_mark *mark, struct error *error)
 {
-    struct dynamodb_done_list list;
-    char *run_folder = dynamodb_ledger_run_folder(arena, of(self), run_id);
+    struct folder_done_list list;
+    const struct folder *folder = of(self);
+    char *run_folder = folder_ledger_run_folder(arena, of(self), run_id);
     if (run_folder == NULL) {
-        return dynamodb_ledger_no_memory(error);
+        return folder_ledger_no_memory(error);
     }
-    if (dynamodb_done_load(run_folder, run_id, arena, &list, error) != STATUS_OK) {
+    if (folder_done_load(folder->format, run_folder, run_id, arena, &list, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint64_t at = 0; at < list.count; at++) {
@@ -710,12 +710,12 @@ static enum status ledger_done(struct database *self, const char *run_id, uint64
     return STATUS_END;
 }
 
-const struct ledger_functions dynamodb_folder_ledger = {
+const struct ledger_functions folder_ledger = {
     .create = ledger_create,
     .load = ledger_load,
     .claim = ledger_claim,
     .set_status = ledger_set_status,
     .done = ledger_done,
-    .reopen = dynamodb_ledger_reopen,
+    .reopen = folder_ledger_reopen,
     .release = ledger_release,
 };

@@ -1,0 +1,277 @@
+/* Reading the lines of DynamoDB-JSON files: {"Item":{…}} each. */
+#include "connectors/dynamodb/format.h"
+
+#include "connectors/dynamodb/limits.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { ESCAPE_BYTES_MAX = 4096, LINE_BYTES_MAX = 8 * 1024 * 1024 + 64 };
+
+struct folder_decoder {
+    const struct folder_table *table;
+    const struct read_request *request;
+    struct folder_lines *lines;
+    char *file_name;
+};
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to read items");
+}
+
+/* {"Item":{…}} and nothing else that matters. */
+static enum status read_line(const char *line, size_t length, struct arena *arena,
+                             struct cell *item, struct error *error)
+{
+    struct json_reader reader;
+    enum json_token token = JSON_TOKEN_END;
+    bool found = false;
+    json_reader_init(&reader, line, length, DYNAMODB_JSON_DEPTH_MAX, arena);
+    if (json_reader_next(&reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (token != JSON_TOKEN_OBJECT_BEGIN) {
+        return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "a line must be an object");
+    }
+    for (;;) {
+        if (json_reader_next(&reader, &token, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (token != JSON_TOKEN_KEY) {
+            break;
+        }
+        bool wanted = reader.length == 4 && memcmp(reader.text, "Item", 4) == 0 && !found;
+        enum status status = STATUS_OK;
+        if (wanted) {
+            status = dynamodb_item_read(&reader, false, arena, item, error);
+            found = true;
+        } else {
+            status = json_reader_next(&reader, &token, error);
+            status = status == STATUS_OK ? json_reader_skip(&reader, token, error) : status;
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    if (json_reader_next(&reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return found ? STATUS_OK
+                 : error_set(error, ERROR_REJECT_UNREADABLE, NULL, "the line has no \"Item\"");
+}
+
+enum status dynamodb_decoder_open(struct folder *folder, const char *name,
+                                  const struct folder_table *table,
+                                  const struct folder_range *range,
+                                  const struct read_request *request,
+                                  struct folder_decoder **decoder, struct error *error)
+{
+    struct folder_decoder *made = (struct folder_decoder *)calloc(1, sizeof(*made));
+    (void)folder;
+    (void)name;
+    *decoder = NULL;
+    if (made == NULL || (made->file_name = strdup(range->file_name)) == NULL) {
+        free(made);
+        return no_memory(error);
+    }
+    made->table = table;
+    made->request = request;
+    enum status status = folder_lines_open(
+        range->path, range->begin, range->end == UINT64_MAX ? 0 : range->end, LINE_BYTES_MAX,
+        request != NULL ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID, &made->lines, error);
+    if (status != STATUS_OK) {
+        dynamodb_decoder_close(made);
+        return status;
+    }
+    *decoder = made;
+    return STATUS_OK;
+}
+
+void dynamodb_decoder_close(struct folder_decoder *decoder)
+{
+    if (decoder != NULL) {
+        folder_lines_close(decoder->lines);
+        free(decoder->file_name);
+        free(decoder);
+    }
+}
+
+/* Empty lines are no items. */
+static enum status next_line(struct folder_decoder *decoder, char **line, size_t *length,
+                             bool *too_long, struct error *error)
+{
+    enum status status = STATUS_OK;
+    do {
+        status = folder_lines_next(decoder->lines, line, length, too_long, error);
+    } while (status == STATUS_OK && *length == 0);
+    return status;
+}
+
+/* What can't be read travels as it stands, clipped, and is rejected with its place. */
+static enum status escape_line(const char *line, size_t length, struct arena *arena,
+                               struct cell *cell, struct error *error)
+{
+    size_t kept = length > ESCAPE_BYTES_MAX ? ESCAPE_BYTES_MAX : length;
+    const char *copy = arena_copy(arena, line, kept);
+    if (copy == NULL) {
+        return no_memory(error);
+    }
+    *cell = cell_bytes(copy, kept);
+    cell->kind = VALUE_ESCAPE;
+    cell->aux = ESCAPE_DYNAMODB;
+    return STATUS_OK;
+}
+
+static enum status read_item(struct folder_decoder *decoder, struct arena *arena, struct cell *item,
+                             struct error *error)
+{
+    char *line = NULL;
+    size_t length = 0;
+    bool too_long = false;
+    struct error reason;
+    enum status status = next_line(decoder, &line, &length, &too_long, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (too_long) {
+        return escape_line(line, length, arena, item, error);
+    }
+    const char *copy = arena_copy(arena, line, length);
+    if (copy == NULL) {
+        return no_memory(error);
+    }
+    if (read_line(copy, length, arena, item, &reason) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (reason.class != ERROR_CLASS_REJECT) {
+        error_copy(error, &reason);
+        return STATUS_FAILED;
+    }
+    return escape_line(line, length, arena, item, error);
+}
+
+static enum status place_cells(const struct folder_decoder *decoder, struct arena *arena,
+                               struct cell *file, struct cell *byte, struct error *error)
+{
+    size_t length = strlen(decoder->file_name);
+    const char *name = arena_copy(arena, decoder->file_name, length);
+    if (name == NULL) {
+        return no_memory(error);
+    }
+    *file = cell_text(name, length);
+    *byte = cell_int64((int64_t)folder_lines_offset(decoder->lines));
+    return STATUS_OK;
+}
+
+static struct cell find_attribute(const struct cell *item, const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t at = 0; item->kind == VALUE_MAP && at < item->length; at++) {
+        const struct cell *key = &item->items[2 * at];
+        if (key->length == length && memcmp(key->text, name, length) == 0) {
+            return item->items[2 * at + 1];
+        }
+    }
+    return cell_missing();
+}
+
+/* The columns that the request names; a line that can't be read is an ESCAPE in each of them. */
+static enum status fill_columns(const struct folder_decoder *decoder, struct arena *arena,
+                                const struct cell *item, struct cell *row, struct error *error)
+{
+    const struct read_request *request = decoder->request;
+    struct cell file;
+    struct cell byte;
+    if (place_cells(decoder, arena, &file, &byte, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t at = 0; at < request->column_count; at++) {
+        const char *name = request->columns[at].name;
+        if (strcmp(name, "$file") == 0) {
+            row[at] = file;
+        } else if (strcmp(name, "$byte") == 0) {
+            row[at] = byte;
+        } else {
+            row[at] = item->kind == VALUE_ESCAPE ? *item : find_attribute(item, name);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Rejects are named by the item's key where the table's is known, else by file and byte. */
+static enum status source_key(const struct folder_decoder *decoder, struct arena *arena,
+                              const struct cell *item, struct record_envelope *envelope,
+                              struct error *error)
+{
+    uint32_t count = item->kind == VALUE_MAP ? decoder->table->schema.primary_key.count : 0;
+    struct cell *key = (struct cell *)arena_allocate(arena, 2 * sizeof(*key));
+    if (key == NULL) {
+        return no_memory(error);
+    }
+    *envelope = (struct record_envelope){.source_key = key, .source_key_count = count};
+    for (uint32_t at = 0; at < count; at++) {
+        key[at] = find_attribute(item, decoder->table->schema.primary_key.names[at]);
+    }
+    if (count > 0) {
+        return STATUS_OK;
+    }
+    envelope->source_key_count = 2;
+    return place_cells(decoder, arena, &key[0], &key[1], error);
+}
+
+static enum status fill_document(const struct folder_decoder *decoder, struct batch *batch,
+                                 const struct cell *item, struct error *error)
+{
+    uint32_t row = batch->row_count - 1;
+    *batch_row(batch, row) = *item;
+    return source_key(decoder, batch->arena, item, &batch->envelopes[row], error);
+}
+
+static enum status add_record(struct folder_decoder *decoder, struct batch *batch,
+                              struct error *error)
+{
+    struct cell item;
+    enum status status = read_item(decoder, batch->arena, &item, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct cell *row = batch_append(batch);
+    if (row == NULL) {
+        return no_memory(error);
+    }
+    return decoder->request->column_count > 0
+               ? fill_columns(decoder, batch->arena, &item, row, error)
+               : fill_document(decoder, batch, &item, error);
+}
+
+enum status dynamodb_decoder_fill(struct folder_decoder *decoder, struct batch *batch,
+                                  uint32_t rows_max, size_t bytes_max, struct error *error)
+{
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && batch->row_count < rows_max &&
+           (batch->row_count == 0 || batch_bytes(batch) < bytes_max)) {
+        status = add_record(decoder, batch, error);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- raw */
+
+enum status dynamodb_decoder_raw_next(struct folder_decoder *decoder, const char **bytes,
+                                      size_t *length, struct error *error)
+{
+    char *line = NULL;
+    bool too_long = false;
+    enum status status = next_line(decoder, &line, length, &too_long, error);
+    *bytes = line;
+    *length += 1; /* its line break stands behind it */
+    return status;
+}
+
+enum status dynamodb_decoder_raw_read(struct folder_decoder *decoder, const char *bytes,
+                                      size_t length, struct arena *arena, struct cell *record,
+                                      struct error *error)
+{
+    (void)decoder;
+    return read_line(bytes, length, arena, record, error);
+}

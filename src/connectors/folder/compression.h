@@ -1,0 +1,69 @@
+/* Files of lines, plain or compressed by gzip or zstd, streamed both ways in bounded memory. */
+#ifndef TRANSHUME_CONNECTORS_FOLDER_COMPRESSION_H
+#define TRANSHUME_CONNECTORS_FOLDER_COMPRESSION_H
+
+#include "base/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum folder_compression { FOLDER_PLAIN, FOLDER_GZIP, FOLDER_ZSTD };
+
+/* "", ".gz" or ".zst". */
+const char *folder_compression_suffix(enum folder_compression compression);
+/* By the end of a file's name. */
+enum folder_compression folder_compression_of(const char *name);
+
+/* ---------------------------------------------------------------- writing */
+
+struct folder_output;
+
+/* Creates the file (0600; it must not exist). Errors are ERROR_TARGET_WRITE or more exact. */
+enum status folder_output_open(const char *path, enum folder_compression compression,
+                               struct folder_output **output, struct error *error) MUST_USE;
+enum status folder_output_write(struct folder_output *output, const void *bytes, size_t length,
+                                struct error *error) MUST_USE;
+/* Ends the stream, makes the file durable and closes it, also when it fails. `file_bytes` is the
+ * file's size (may be NULL). */
+enum status folder_output_finish(struct folder_output *output, uint64_t *file_bytes,
+                                 struct error *error) MUST_USE;
+/* Closes without more ado; NULL is fine. The file stays. */
+void folder_output_abandon(struct folder_output *output);
+
+/* ---------------------------------------------------------------- reading */
+
+/* The bytes of one file, unpacked. */
+struct folder_input;
+
+/* From byte `begin` of a plain file; 0 for compressed ones. Errors are `code` or more exact. */
+enum status folder_input_open(const char *path, uint64_t begin, enum error_code code,
+                              struct folder_input **input, struct error *error) MUST_USE;
+void folder_input_close(struct folder_input *input); /* NULL is fine */
+/* Between 1 and `capacity` bytes; STATUS_END at the end of a whole file. A file that ends in the
+ * middle of a compressed stream is an error. */
+enum status folder_input_read(struct folder_input *input, void *bytes, size_t capacity,
+                              size_t *length, struct error *error) MUST_USE;
+
+/* The lines of one file. A file that ends in the middle of a compressed stream is an error. */
+struct folder_lines;
+
+/* `begin` must be 0 for compressed files. Lines that begin at or after `end` (0: no bound) are not
+ * given; a line that began before `begin` is left out. Longer ones than `line_bytes_max` are told
+ * as such. Errors are `code` or more exact. */
+enum status folder_lines_open(const char *path, uint64_t begin, uint64_t end, size_t line_bytes_max,
+                              enum error_code code, struct folder_lines **lines,
+                              struct error *error) MUST_USE;
+void folder_lines_close(struct folder_lines *lines);
+/*
+ * The next line without its line break (\n or \r\n), valid until the next call; the last one may
+ * lack the break. STATUS_END: no more. `too_long`: the line exceeds line_bytes_max, `line` is its
+ * first 1,024 bytes. The caller may change the line's bytes.
+ */
+enum status folder_lines_next(struct folder_lines *lines, char **line, size_t *length,
+                              bool *too_long, struct error *error) MUST_USE;
+/* Where the line given last begins, in bytes of the uncompressed contents. */
+uint64_t folder_lines_offset(const struct folder_lines *lines);
+/* Its number among the lines from `begin` on, from 0. */
+uint64_t folder_lines_number(const struct folder_lines *lines);
+
+#endif

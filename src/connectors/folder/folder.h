@@ -1,0 +1,310 @@
+/*
+ * The folder room: databases made of files, whatever their format (folder_format.h).
+ *
+ *   DIR/<table>/<prefix>-<tag>-<chunk>-<entity>-<part><suffix>[.gz|.zst]    records
+ *   DIR/_transhume/lock                   held (flock) by the process that works on a run
+ *   DIR/_transhume/tables/<table>.json    what the format keeps of a table
+ *   DIR/_transhume/tables/<table>.owner   which run made the table's folder
+ *   DIR/_transhume/run-<id>/header        sealed: the engine's header
+ *                          chunks         sealed: one JSON object a chunk and line
+ *                          status         sealed: the engine's status, replaced whole
+ *                          epoch          sealed: the number that may commit
+ *                          done           one line a done chunk, chained by checksums
+ *                          tmp/           segments that are being written
+ *                          settle/        sorted keys and the duplicates found
+ *
+ * <table> is the table's name with all but letters, digits, - _ . as %XX (file_safe_name). <tag> is
+ * 16 hex digits of the run's id. A segment counts only when a line in `done` names it.
+ */
+#ifndef TRANSHUME_CONNECTORS_FOLDER_FOLDER_H
+#define TRANSHUME_CONNECTORS_FOLDER_FOLDER_H
+
+#include "connectors/connector.h"
+#include "connectors/folder/compression.h"
+#include "connectors/folder/folder_format.h"
+#include <pthread.h>
+
+enum { FOLDER_FORMAT = 1, FOLDER_TAG_LENGTH = 16, FOLDER_SEGMENT_NAME_MAX = 128 };
+enum { FOLDER_KEY_PARTS_MAX = 32 };
+
+/* The run that this process has claimed. */
+struct folder_run {
+    char *id;
+    char *folder; /* DIR/_transhume/run-<id> */
+    char tag[FOLDER_TAG_LENGTH + 1];
+    uint64_t epoch;
+    int done_descriptor; /* -1: no run claimed */
+    uint64_t done_bytes; /* of whole lines */
+    uint64_t done_chain; /* checksum of the last line */
+    bool broken;         /* a mark may or may not be in the file: nothing more is written */
+};
+
+/* Every format's database begins with one. */
+struct folder {
+    struct database base;
+    const struct folder_format *format;
+    char *path;
+    enum open_mode mode;
+    enum folder_compression compression;
+    uint64_t file_bytes_max;
+    char *spill_folder;
+    struct arena *arena;
+    pthread_mutex_t mutex; /* guards all below between threads, and what the formats learn */
+    struct folder_run run;
+    int lock_descriptor; /* -1: not held */
+    struct folder_snapshot *snapshot;
+};
+
+/* ---------------------------------------------------------------- folder_open.c */
+
+/*
+ * What each connector's open begins with: `folder` is the zeroed head of its own struct. Reads the
+ * options `compression` and `file_bytes`, which each lists (FOLDER_OPTIONS). When it fails,
+ * folder_close is still to be called.
+ */
+enum status folder_open(struct folder *folder, const struct folder_format *format,
+                        const struct open_options *options, struct error *error) MUST_USE;
+/* Frees all but the struct itself. */
+void folder_close(struct folder *folder);
+enum status folder_identity(struct database *self, struct arena *arena, const char **identity,
+                            struct error *error);
+enum status folder_normal_form(struct database *self, const struct cell *cell, struct arena *arena,
+                               struct cell *normal, struct error *error);
+
+#define FOLDER_OPTIONS                                                                   \
+    {"compression",                                                                      \
+     OPTION_CHOICE,                                                                      \
+     "none",                                                                             \
+     "none|gzip|zstd",                                                                   \
+     false,                                                                              \
+     "How new data files are compressed; existing ones are read by their names' ends."}, \
+    {                                                                                    \
+        "file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,                       \
+            "The most bytes of records, before compression, in one data file."           \
+    }
+
+/* All places in the room at which a test can make it die; every connector of files lists them. */
+extern const char *const folder_failpoints[];
+
+/* The folder that holds DIR, which may be a relative name. NULL: memory is out. */
+char *folder_parent(struct arena *arena, const char *path);
+
+/* ---------------------------------------------------------------- folder_files.c */
+
+struct folder_file {
+    const char *name;
+    uint64_t bytes;
+    int64_t modified_ns;
+};
+
+/* "DIR/_transhume" and what is below it; NULL: memory is out. */
+char *folder_path(struct arena *arena, const struct folder *folder, const char *below);
+/* What a table's folder and definition are called; safe whatever the table's name. NULL: memory is
+ * out. */
+char *folder_entry_name(struct arena *arena, const char *table);
+char *folder_table_path(struct arena *arena, const struct folder *folder, const char *table);
+/* DIR/_transhume/tables/<table><end>. */
+char *folder_definition_path(struct arena *arena, const struct folder *folder, const char *table,
+                             const char *end);
+/* True for the names that a table's folder counts as data. */
+bool folder_is_data(const struct folder_format *format, const char *name);
+/* The regular data files in a folder, by name. A missing folder: STATUS_END. */
+enum status folder_list(const struct folder_format *format, const char *path, struct arena *arena,
+                        struct folder_file **files, uint32_t *count, struct error *error) MUST_USE;
+/* The names of subfolders (no links) that do not begin with '.', by name. Missing: STATUS_END. */
+enum status folder_subfolders(const char *path, struct arena *arena, const char ***names,
+                              uint32_t *count, struct error *error) MUST_USE;
+/* What the snapshot keeps of one file. */
+enum status folder_file_facts(const char *path, const char *name, struct arena *arena,
+                              struct folder_file *file, struct error *error) MUST_USE;
+/* True in `has` if the file holds at least one byte once unpacked. */
+enum status folder_has_content(const char *path, bool *has, struct error *error) MUST_USE;
+void folder_tag(const char *run_id, char tag[FOLDER_TAG_LENGTH + 1]);
+void folder_segment_name(const struct folder_format *format, const char *tag, uint64_t chunk,
+                         uint32_t entity, uint32_t part, enum folder_compression compression,
+                         char name[FOLDER_SEGMENT_NAME_MAX]);
+/* False if the name is no segment's. `tag` may be NULL: any. */
+bool folder_segment_parse(const struct folder_format *format, const char *name, const char *tag,
+                          uint64_t *chunk, uint32_t *entity, uint32_t *part);
+
+/*
+ * A sealed file: one line {"format":1,"kind":…,"run":…,"bytes":…,"xxh3":…}, then the contents,
+ * whose length and checksum (with kind and run) that line tells. Written atomically.
+ */
+enum status folder_sealed_write(const char *path, const char *kind, const char *run_id,
+                                const char *contents, size_t length, const char *failpoint,
+                                struct error *error) MUST_USE;
+/* Missing: STATUS_END; damaged: ERROR_LEDGER_INVALID; newer: ERROR_FORMAT_NEWER. */
+enum status folder_sealed_read(const char *path, const char *kind, const char *run_id,
+                               struct arena *arena, char **contents, size_t *length,
+                               struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- folder_done.c */
+
+/* Ordinals of records that follow each other: the entity's records as they were submitted. */
+struct folder_ordinals {
+    uint64_t first;
+    uint64_t count;
+};
+
+/* A file that a done chunk left in a table's folder. */
+struct folder_segment {
+    const char *table;
+    const char *file;
+    uint64_t records;
+    uint64_t bytes;                         /* of the file */
+    const struct folder_ordinals *ordinals; /* of its lines in order */
+    uint32_t ordinals_count;
+};
+
+struct folder_done {
+    struct done_mark mark;
+    struct folder_segment *segments;
+    uint32_t segment_count;
+};
+
+struct folder_done_list {
+    struct folder_done *items;
+    uint64_t count;
+    uint64_t bytes; /* of whole lines; what follows is a torn tail */
+    uint64_t chain;
+};
+
+/* An empty file of done marks. */
+enum status folder_done_create(const char *run_folder, const char *run_id,
+                               struct error *error) MUST_USE;
+enum status folder_done_load(const struct folder_format *format, const char *run_folder,
+                             const char *run_id, struct arena *arena, struct folder_done_list *list,
+                             struct error *error) MUST_USE;
+/* Replaces the whole file. */
+enum status folder_done_rewrite(const char *run_folder, const char *run_id,
+                                const struct folder_done_list *list, struct error *error) MUST_USE;
+/* Opens the claimed run's file for appending, the torn tail cut off. */
+enum status folder_done_open(struct folder_run *run, const struct folder_done_list *list,
+                             struct error *error) MUST_USE;
+/*
+ * Appends and makes durable, the epoch checked before. Any thread: takes the mutex. `written` tells
+ * whether the mark may be in the file (also when this fails).
+ */
+enum status folder_done_append(struct folder *folder, const struct folder_done *done,
+                               uint64_t epoch, bool *written, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- folder_ledger.c */
+
+extern const struct ledger_functions folder_ledger;
+/* ERROR_RUN_FENCED unless the file says `epoch`. */
+enum status folder_ledger_check_epoch(const struct folder_run *run, uint64_t epoch,
+                                      struct error *error) MUST_USE;
+/* Gives up lock and run; at close. */
+void folder_ledger_forget(struct folder *folder);
+
+/* ---------------------------------------------------------------- folder_tables.c */
+
+enum status folder_inspect(struct database *self, const struct target_table *tables,
+                           uint32_t table_count, bool *table_exists, bool *record_exists,
+                           struct error *error);
+enum status folder_check_table(struct database *self, const struct target_table *table,
+                               const struct shape *const *shapes, uint32_t shape_count,
+                               struct buffer *out, struct error *error);
+enum status folder_prepare(struct database *self, struct target_table *tables, uint32_t table_count,
+                           const struct schema *same_engine_objects, struct error *error);
+enum status folder_after_load(struct database *self, const struct target_table *tables,
+                              uint32_t table_count, const struct schema *objects,
+                              void (*progress)(const char *what), struct error *error);
+/* A decoder for raw_next and raw_read over a whole file of the target. */
+enum status folder_segment_open(struct folder *folder, const char *table, const char *path,
+                                struct folder_decoder **decoder, struct error *error) MUST_USE;
+/* Records in a file, read one by one. */
+enum status folder_count_records(struct folder *folder, const char *table, const char *path,
+                                 uint64_t *count, struct error *error) MUST_USE;
+enum status folder_count(struct database *self, const struct target_table *table, uint64_t *count,
+                         struct error *error);
+
+/* ---------------------------------------------------------------- folder_writer.c */
+
+enum status folder_writer_open(struct database *self, const struct target_table *tables,
+                               uint32_t table_count, uint64_t epoch, struct writer **writer,
+                               struct error *error);
+void folder_writer_close(struct writer *writer);
+enum status folder_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
+                               struct error *error);
+enum status folder_submit(struct writer *writer, uint64_t chunk, uint32_t table,
+                          struct batch *batch, struct error *error);
+enum status folder_poll(struct writer *writer, int64_t timeout_ms, struct batch_result *result,
+                        struct error *error);
+enum status folder_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
+                          struct error *error);
+void folder_chunk_abandon(struct writer *writer, uint64_t chunk);
+
+/* ---------------------------------------------------------------- folder_keys.c */
+
+typedef enum status folder_found_function(void *context, uint64_t chunk, uint32_t entity,
+                                          uint64_t ordinal, const struct cell *key,
+                                          uint32_t key_count, const struct cell *record,
+                                          bool repeats, struct error *error);
+
+enum status folder_settle(struct database *self, const struct target_table *table,
+                          folder_found_function *found, void *context, struct error *error);
+
+/* ---------------------------------------------------------------- folder_catalog.c */
+
+/* A line number known at a byte of a file. */
+struct folder_line_mark {
+    uint64_t byte;
+    uint64_t line; /* of the line that begins or goes on there, from 1 */
+};
+
+/* A table of the source: its files. */
+struct folder_table {
+    const char *name;
+    const char *folder; /* path that its files are in */
+    const struct folder_file *files;
+    uint32_t file_count;
+    uint64_t bytes;
+    bool described;
+    struct schema_table schema;            /* once described */
+    struct folder_table_data *format_data; /* the format's own, in the snapshot's arena */
+    struct folder_line_mark **marks;       /* of each file, rising; see folder_line_at */
+    uint32_t *mark_counts;
+};
+struct folder_snapshot {
+    struct arena *arena;
+    struct folder_table *tables; /* by name */
+    uint32_t table_count;
+};
+
+/* Made at the first need and kept: all later calls see these files. */
+enum status folder_snapshot(struct folder *folder, struct folder_snapshot **snapshot,
+                            struct error *error) MUST_USE;
+/* The table with its schema, described at the first need. ERROR_SOURCE_MISSING: there is none. */
+enum status folder_find_table(struct folder *folder, const char *name, struct folder_table **table,
+                              struct error *error) MUST_USE;
+/* For format->find_tables: a folder as a table, if it has data files or `always`. */
+enum status folder_add_table(struct folder_finding *finding, const char *name, const char *path,
+                             bool always, struct error *error) MUST_USE;
+struct arena *folder_finding_arena(struct folder_finding *finding);
+
+/* ---------------------------------------------------------------- folder_place.c */
+
+/* What a request's column is: a column of the table's schema (>= 0) or one of these. */
+enum { FOLDER_COLUMN_FILE = -1, FOLDER_COLUMN_POSITION = -2, FOLDER_COLUMN_NONE = -3 };
+/* One number a column of the request, in `arena`; NULL: memory is out. */
+int32_t *folder_positions(const struct folder *folder, const struct folder_table *table,
+                          const struct read_request *request, struct arena *arena);
+/*
+ * The number (from 1) of the line that the byte of an uncompressed file is in. Reads what lies
+ * between the last place known and the byte, and remembers places: a file is read at most once for
+ * all calls. Any thread.
+ */
+enum status folder_line_at(struct folder *folder, const struct folder_table *table, uint32_t file,
+                           uint64_t byte, uint64_t *line, struct error *error) MUST_USE;
+/* {"$file": …, "$line": …} as one MAP cell in the batch's arena: the source key of what has no
+ * other. `name` is "$line" or "$byte". NULL: memory is out. */
+const struct cell *folder_place(struct arena *arena, const char *file, const char *name,
+                                uint64_t position);
+
+extern const struct catalog_functions folder_catalog;
+extern const struct source_functions folder_source;
+extern const struct target_functions folder_target;
+
+#endif

@@ -1,0 +1,330 @@
+/* What a folder holds as a source: tables, their data files, their shapes. */
+#include "connectors/folder/folder.h"
+
+#include "base/file.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct folder_finding {
+    struct folder *folder;
+    struct arena *arena;
+    struct folder_table *tables;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for the folder's catalogue");
+}
+
+/* ---------------------------------------------------------------- tables */
+
+struct arena *folder_finding_arena(struct folder_finding *finding)
+{
+    return finding->arena;
+}
+
+/* The next table of the list; its name may be taken from the definition. NULL: memory is out. */
+static struct folder_table *next_table(struct folder_finding *finding)
+{
+    if (finding->count == finding->capacity) {
+        uint32_t capacity = finding->capacity == 0 ? 16 : finding->capacity * 2;
+        struct folder_table *grown =
+            (struct folder_table *)arena_allocate_zeroed(finding->arena, capacity, sizeof(*grown));
+        if (grown == NULL) {
+            return NULL;
+        }
+        if (finding->count > 0) {
+            memcpy(grown, finding->tables, finding->count * sizeof(*grown));
+        }
+        finding->tables = grown;
+        finding->capacity = capacity;
+    }
+    return &finding->tables[finding->count++];
+}
+
+static enum status add_files(struct folder_finding *finding, const char *name, const char *path,
+                             struct folder_file *files, uint32_t count, struct error *error)
+{
+    struct folder_table *table = next_table(finding);
+    if (table == NULL) {
+        return no_memory(error);
+    }
+    *table =
+        (struct folder_table){.name = name, .folder = path, .files = files, .file_count = count};
+    table->marks = (struct folder_line_mark **)arena_allocate_zeroed(
+        finding->arena, (size_t)count + 1, sizeof(struct folder_line_mark *));
+    table->mark_counts = (uint32_t *)arena_allocate_zeroed(finding->arena, (size_t)count + 1,
+                                                           sizeof(*table->mark_counts));
+    for (uint32_t at = 0; at < count; at++) {
+        table->bytes += files[at].bytes;
+    }
+    return table->marks != NULL && table->mark_counts != NULL ? STATUS_OK : no_memory(error);
+}
+
+enum status folder_add_table(struct folder_finding *finding, const char *name, const char *path,
+                             bool always, struct error *error)
+{
+    struct folder_file *files = NULL;
+    uint32_t count = 0;
+    enum status status =
+        folder_list(finding->folder->format, path, finding->arena, &files, &count, error);
+    if (status == STATUS_FAILED || (count == 0 && !always)) {
+        return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+    }
+    return add_files(finding, name, path, files, count, error);
+}
+
+/* A folder's or file's name turned back into the table's: %XX is a byte, if all of it is so. */
+static const char *table_name(struct arena *arena, const char *entry, size_t length)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *name = arena_copy(arena, entry, length);
+    size_t end = 0;
+    for (size_t at = 0; name != NULL && at < length; at++) {
+        const char *high =
+            entry[at] == '%' && at + 2 < length ? strchr(digits, entry[at + 1]) : NULL;
+        const char *low = high != NULL ? strchr(digits, entry[at + 2]) : NULL;
+        if (high != NULL && low != NULL && *high != '\0' && *low != '\0') {
+            name[end++] = (char)((high - digits) * 16 + (low - digits));
+            at += 2;
+        } else {
+            name[end++] = entry[at];
+        }
+    }
+    if (name == NULL) {
+        return NULL;
+    }
+    name[end] = '\0';
+    const char *again = folder_entry_name(arena, name);
+    bool ours = again != NULL && strlen(again) == length && memcmp(again, entry, length) == 0 &&
+                strlen(name) == end;
+    return ours ? name : arena_copy(arena, entry, length);
+}
+
+static enum status add_folders(struct folder_finding *finding, struct error *error)
+{
+    const char *root = finding->folder->path;
+    const char **names = NULL;
+    uint32_t count = 0;
+    enum status status = folder_subfolders(root, finding->arena, &names, &count, error);
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        const char *name = table_name(finding->arena, names[at], strlen(names[at]));
+        char *path = file_join(finding->arena, root, names[at]);
+        char *definition =
+            name != NULL ? folder_definition_path(finding->arena, finding->folder, name, ".json")
+                         : NULL;
+        if (path == NULL || definition == NULL) {
+            return no_memory(error);
+        }
+        if (strcmp(names[at], "_transhume") != 0) {
+            status = folder_add_table(finding, name, path, file_exists(definition), error);
+        }
+    }
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+/* "orders.jsonl.gz" is a table "orders". */
+static const char *loose_name(struct folder_finding *finding, const char *file)
+{
+    const struct folder_format *format = finding->folder->format;
+    size_t length = strlen(file) - strlen(format->suffix) -
+                    strlen(folder_compression_suffix(folder_compression_of(file)));
+    return table_name(finding->arena, file, length);
+}
+
+static enum status add_loose(struct folder_finding *finding, struct error *error)
+{
+    struct folder_file *files = NULL;
+    uint32_t count = 0;
+    enum status status = folder_list(finding->folder->format, finding->folder->path, finding->arena,
+                                     &files, &count, error);
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        const char *name = loose_name(finding, files[at].name);
+        status = name != NULL
+                     ? add_files(finding, name, finding->folder->path, &files[at], 1, error)
+                     : no_memory(error);
+    }
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+/* The URI names one file. */
+static enum status add_single(struct folder_finding *finding, struct error *error)
+{
+    struct folder_file *file =
+        (struct folder_file *)arena_allocate_zeroed(finding->arena, 1, sizeof(*file));
+    char *parent = folder_parent(finding->arena, finding->folder->path);
+    const char *slash = strrchr(finding->folder->path, '/');
+    const char *base = slash != NULL ? slash + 1 : finding->folder->path;
+    if (file == NULL || parent == NULL) {
+        return no_memory(error);
+    }
+    if (folder_file_facts(finding->folder->path, base, finding->arena, file, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *name = loose_name(finding, base);
+    return name != NULL ? add_files(finding, name, parent, file, 1, error) : no_memory(error);
+}
+
+static enum status find_tables(struct folder_finding *finding, struct error *error)
+{
+    const struct folder_format *format = finding->folder->format;
+    enum status status = format->find_tables != NULL
+                             ? format->find_tables(finding->folder, finding, error)
+                             : STATUS_END;
+    if (status != STATUS_END) {
+        return status;
+    }
+    struct stat facts;
+    if (format->loose_files && stat(finding->folder->path, &facts) == 0 &&
+        !S_ISDIR(facts.st_mode)) {
+        return add_single(finding, error);
+    }
+    status = add_folders(finding, error);
+    return status == STATUS_OK && format->loose_files ? add_loose(finding, error) : status;
+}
+
+/* ---------------------------------------------------------------- the snapshot */
+
+static int compare_tables(const void *left, const void *right)
+{
+    return strcmp(((const struct folder_table *)left)->name,
+                  ((const struct folder_table *)right)->name);
+}
+
+static enum status refuse_equal_names(const struct folder_finding *finding, struct error *error)
+{
+    for (uint32_t at = 1; at < finding->count; at++) {
+        const struct folder_table *first = &finding->tables[at - 1];
+        const struct folder_table *second = &finding->tables[at];
+        if (strcmp(first->name, second->name) != 0) {
+            continue;
+        }
+        error_set(error, ERROR_SOURCE_INVALID, second->folder,
+                  "a second place for the same table %s; the first is %s", second->name,
+                  first->folder);
+        error_hint(error, "move one of them away, or name the one that you mean: %s:%s",
+                   finding->folder->format->connector->name, first->folder);
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+static enum status make_snapshot(struct folder *folder, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct folder_finding finding = {.folder = folder, .arena = arena};
+    struct folder_snapshot *snapshot = NULL;
+    if (arena == NULL) {
+        return no_memory(error);
+    }
+    enum status status = find_tables(&finding, error);
+    if (status == STATUS_OK && finding.count > 1) {
+        qsort(finding.tables, finding.count, sizeof(*finding.tables), compare_tables);
+        status = refuse_equal_names(&finding, error);
+    }
+    if (status == STATUS_OK) {
+        snapshot = (struct folder_snapshot *)arena_allocate_zeroed(arena, 1, sizeof(*snapshot));
+        status = snapshot != NULL ? STATUS_OK : no_memory(error);
+    }
+    if (status != STATUS_OK || snapshot == NULL) {
+        arena_destroy(arena);
+        return STATUS_FAILED;
+    }
+    *snapshot = (struct folder_snapshot){arena, finding.tables, finding.count};
+    folder->snapshot = snapshot;
+    return STATUS_OK;
+}
+
+/* With the mutex held. */
+static enum status take_snapshot(struct folder *folder, struct error *error)
+{
+    return folder->snapshot != NULL ? STATUS_OK : make_snapshot(folder, error);
+}
+
+enum status folder_snapshot(struct folder *folder, struct folder_snapshot **snapshot,
+                            struct error *error)
+{
+    pthread_mutex_lock(&folder->mutex);
+    enum status status = take_snapshot(folder, error);
+    *snapshot = folder->snapshot;
+    pthread_mutex_unlock(&folder->mutex);
+    return status;
+}
+
+/* With the mutex held. */
+static enum status describe_one(struct folder *folder, struct folder_table *table,
+                                struct error *error)
+{
+    if (table->described) {
+        return STATUS_OK;
+    }
+    table->schema = (struct schema_table){.kind = SCHEMA_TABLE,
+                                          .name = table->name,
+                                          .row_count = -1,
+                                          .size_bytes = (int64_t)table->bytes};
+    if (folder->format->describe_table(folder, table, folder->snapshot->arena, &table->schema,
+                                       error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    table->described = true;
+    return STATUS_OK;
+}
+
+enum status folder_find_table(struct folder *folder, const char *name, struct folder_table **table,
+                              struct error *error)
+{
+    *table = NULL;
+    pthread_mutex_lock(&folder->mutex);
+    enum status status = take_snapshot(folder, error);
+    for (uint32_t at = 0; status == STATUS_OK && at < folder->snapshot->table_count; at++) {
+        if (strcmp(folder->snapshot->tables[at].name, name) == 0) {
+            *table = &folder->snapshot->tables[at];
+            status = describe_one(folder, *table, error);
+        }
+    }
+    pthread_mutex_unlock(&folder->mutex);
+    if (status == STATUS_OK && *table == NULL) {
+        status = error_set(error, ERROR_SOURCE_MISSING, name,
+                           "there is no folder of that name with data files");
+        error_hint(error, "look at the folder's subfolders; names are case-sensitive");
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- describe */
+
+static enum status catalog_describe(struct database *self, struct schema **schema,
+                                    struct error *error)
+{
+    struct folder *folder = (struct folder *)self;
+    struct folder_snapshot *snapshot = NULL;
+    if (folder_snapshot(folder, &snapshot, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct arena *arena = arena_create(0);
+    struct schema *made =
+        arena != NULL ? (struct schema *)arena_allocate_zeroed(arena, 1, sizeof(*made)) : NULL;
+    struct schema_table *tables =
+        made != NULL ? (struct schema_table *)arena_allocate_zeroed(
+                           arena, (size_t)snapshot->table_count + 1, sizeof(*tables))
+                     : NULL;
+    enum status status = tables != NULL ? STATUS_OK : no_memory(error);
+    pthread_mutex_lock(&folder->mutex);
+    for (uint32_t at = 0; at < snapshot->table_count && status == STATUS_OK; at++) {
+        status = describe_one(folder, &snapshot->tables[at], error);
+        tables[at] = snapshot->tables[at].schema;
+    }
+    pthread_mutex_unlock(&folder->mutex);
+    if (status != STATUS_OK) {
+        arena_destroy(arena);
+        return STATUS_FAILED;
+    }
+    *made = (struct schema){.arena = arena, .tables = tables, .table_count = snapshot->table_count};
+    *schema = made;
+    return STATUS_OK;
+}
+
+const struct catalog_functions folder_catalog = {.describe = catalog_describe};

@@ -1,0 +1,213 @@
+/* Opening a folder: its options, its place, its identity. */
+#include "connectors/folder/folder.h"
+
+#include "base/file.h"
+#include "base/text.h"
+#include "connectors/registry.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char *const folder_failpoints[] = {
+    "files.before_ledger_create", "files.after_ledger_create", "files.before_epoch",
+    "files.after_epoch",          "files.sweep_removed",       "files.after_sweep",
+    "files.before_status",        "files.before_table",        "files.before_definition",
+    "files.after_table",          "files.chunk_begin",         "files.after_part",
+    "files.before_sync",          "files.before_rename",       "files.after_rename",
+    "files.before_mark",          "files.after_mark",          "files.before_reopen",
+    "files.after_reopen",         "files.before_duplicates",   "files.after_duplicates",
+    "files.before_rewrite",       "files.after_rewrite",       NULL,
+};
+
+static enum status read_options(struct folder *folder, const struct uri *uri, struct error *error)
+{
+    const struct connector *connector = folder->format->connector;
+    const char *compression = uri_parameter(uri, connector, "compression");
+    const char *file_bytes = uri_parameter(uri, connector, "file_bytes");
+    if (strcmp(compression, "gzip") == 0) {
+        folder->compression = FOLDER_GZIP;
+    } else if (strcmp(compression, "zstd") == 0) {
+        folder->compression = FOLDER_ZSTD;
+    } else if (strcmp(compression, "none") != 0) {
+        error_set(error, ERROR_BAD_VALUE, uri->shown, "compression is none, gzip or zstd");
+        error_hint(error, "write for example %s:DIR?compression=gzip", connector->name);
+        return STATUS_FAILED;
+    }
+    if (text_to_bytes(file_bytes, &folder->file_bytes_max) != STATUS_OK ||
+        folder->file_bytes_max < 1024 || folder->file_bytes_max > (uint64_t)1 << 40) {
+        error_set(error, ERROR_BAD_VALUE, uri->shown, "file_bytes is from 1KiB to 1TiB");
+        error_hint(error, "write for example %s:DIR?file_bytes=128MiB", connector->name);
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+static enum status refuse_place(const struct folder *folder, int reason, const char *message,
+                                struct error *error)
+{
+    bool source = folder->mode == OPEN_SOURCE;
+    error_set_errno(error, source ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING, reason,
+                    folder->path, "%s", message);
+    error_hint(error, "check the path after %s:, and who may write there",
+               folder->format->connector->name);
+    return STATUS_FAILED;
+}
+
+char *folder_parent(struct arena *arena, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        return arena_copy_string(arena, ".");
+    }
+    return slash == path ? arena_copy_string(arena, "/")
+                         : arena_copy(arena, path, (size_t)(slash - path));
+}
+
+static enum status check_file(const struct folder *folder, const struct stat *facts,
+                              struct error *error)
+{
+    bool source = folder->mode == OPEN_SOURCE;
+    const char *slash = strrchr(folder->path, '/');
+    const char *name = slash != NULL ? slash + 1 : folder->path;
+    if (source && folder->format->loose_files && S_ISREG(facts->st_mode)) {
+        if (!folder_is_data(folder->format, name)) {
+            error_set(error, ERROR_SOURCE_INVALID, folder->path,
+                      "the file's name does not end in %s, %s.gz or %s.zst", folder->format->suffix,
+                      folder->format->suffix, folder->format->suffix);
+            error_hint(error, "rename it, or give it by standard input: %s:-",
+                       folder->format->connector->name);
+            return STATUS_FAILED;
+        }
+        return access(folder->path, R_OK) == 0
+                   ? STATUS_OK
+                   : refuse_place(folder, errno, "can't read the file", error);
+    }
+    error_set(error, source ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID, folder->path,
+              "it is a file, and should be a folder");
+    error_hint(error, "name the folder that holds a subfolder for each table");
+    return STATUS_FAILED;
+}
+
+/* A source must be there. A target is made with its ledger, not before: here its parent must do. */
+static enum status check_folder(const struct folder *folder, struct error *error)
+{
+    struct stat facts;
+    bool source = folder->mode == OPEN_SOURCE;
+    if (folder->path[0] == '\0') {
+        error_set(error, ERROR_BAD_VALUE, NULL, "the URI names no folder");
+        error_hint(error, "write %s", folder->format->connector->uri_help);
+        return STATUS_FAILED;
+    }
+    if (stat(folder->path, &facts) == 0) {
+        if (!S_ISDIR(facts.st_mode)) {
+            return check_file(folder, &facts, error);
+        }
+        return access(folder->path, source ? R_OK | X_OK : R_OK | W_OK | X_OK) == 0
+                   ? STATUS_OK
+                   : refuse_place(folder, errno, "can't use the folder", error);
+    }
+    if (errno != ENOENT || source) {
+        return refuse_place(folder, errno, "can't open the folder", error);
+    }
+    char *parent = folder_parent(folder->arena, folder->path);
+    if (parent == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to open a folder");
+    }
+    if (stat(parent, &facts) != 0 || access(parent, W_OK | X_OK) != 0) {
+        return refuse_place(folder, errno, "the folder can't be made", error);
+    }
+    return STATUS_OK;
+}
+
+void folder_close(struct folder *folder)
+{
+    if (folder->format == NULL) {
+        return; /* never opened */
+    }
+    folder_ledger_forget(folder);
+    if (folder->snapshot != NULL) {
+        arena_destroy(folder->snapshot->arena);
+    }
+    pthread_mutex_destroy(&folder->mutex);
+    arena_destroy(folder->arena);
+    free(folder->spill_folder);
+    free(folder->path);
+}
+
+enum status folder_open(struct folder *folder, const struct folder_format *format,
+                        const struct open_options *open, struct error *error)
+{
+    folder->format = format;
+    folder->base.connector = format->connector;
+    folder->base.capabilities =
+        open->mode == OPEN_SOURCE ? format->source_capabilities : format->target_capabilities;
+    folder->base.limits = format->limits;
+    folder->mode = open->mode;
+    folder->lock_descriptor = -1;
+    folder->run.done_descriptor = -1;
+    pthread_mutex_init(&folder->mutex, NULL);
+    folder->arena = arena_create(0);
+    folder->path = strdup(open->uri->path != NULL ? open->uri->path : "");
+    folder->spill_folder = open->spill_folder != NULL ? strdup(open->spill_folder) : NULL;
+    if (folder->arena == NULL || folder->path == NULL ||
+        (open->spill_folder != NULL && folder->spill_folder == NULL)) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to open a folder");
+    }
+    for (size_t length = strlen(folder->path); length > 1 && folder->path[length - 1] == '/';
+         length--) {
+        folder->path[length - 1] = '\0';
+    }
+    enum status status = read_options(folder, open->uri, error);
+    return status == STATUS_OK ? check_folder(folder, error) : status;
+}
+
+/* The same before and after the folder is made: its real path. */
+enum status folder_identity(struct database *self, struct arena *arena, const char **identity,
+                            struct error *error)
+{
+    struct folder *folder = (struct folder *)self;
+    char *real = realpath(folder->path, NULL);
+    const char *name = NULL;
+    if (real == NULL && errno == ENOENT) {
+        char *parent = folder_parent(arena, folder->path);
+        const char *slash = strrchr(folder->path, '/');
+        name = slash != NULL ? slash + 1 : folder->path;
+        real = parent != NULL ? realpath(parent, NULL) : NULL;
+    }
+    if (real == NULL) {
+        return error_set_errno(error, ERROR_SOURCE_READ, errno, folder->path,
+                               "can't look at the folder");
+    }
+    *identity = name == NULL
+                    ? arena_format(arena, "folder %s", real)
+                    : arena_format(arena, "folder %s/%s", strcmp(real, "/") == 0 ? "" : real, name);
+    free(real);
+    return *identity != NULL ? STATUS_OK
+                             : error_set(error, ERROR_MEMORY, NULL, "no memory for a path");
+}
+
+enum status folder_normal_form(struct database *self, const struct cell *cell, struct arena *arena,
+                               struct cell *normal, struct error *error)
+{
+    struct folder *folder = (struct folder *)self;
+    return folder->format->normal_form(folder, cell, arena, normal, error);
+}
+
+const struct target_functions folder_target = {
+    .inspect = folder_inspect,
+    .check_table = folder_check_table,
+    .prepare = folder_prepare,
+    .writer_open = folder_writer_open,
+    .writer_close = folder_writer_close,
+    .chunk_begin = folder_chunk_begin,
+    .submit = folder_submit,
+    .poll = folder_poll,
+    .commit = folder_commit,
+    .chunk_abandon = folder_chunk_abandon,
+    .after_load = folder_after_load,
+    .count = folder_count,
+    .settle_duplicates = folder_settle,
+    .normal_form = folder_normal_form,
+};

@@ -1,0 +1,162 @@
+/* Where records stand: file and line of what is rejected, columns of what is asked for. */
+#include "connectors/folder/folder.h"
+
+#include "base/file.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { COUNT_BYTES = 256 * 1024, MARKS_MAX = 1 << 16 };
+
+int32_t *folder_positions(const struct folder *folder, const struct folder_table *table,
+                          const struct read_request *request, struct arena *arena)
+{
+    int32_t *positions = (int32_t *)arena_allocate_zeroed(arena, (size_t)request->column_count + 1,
+                                                          sizeof(*positions));
+    for (uint32_t at = 0; positions != NULL && at < request->column_count; at++) {
+        const char *name = request->columns[at].name;
+        int column = schema_find_column(&table->schema, name);
+        positions[at] =
+            column >= 0 && strcmp(table->schema.columns[column].name, name) == 0 ? column
+            : strcmp(name, "$file") == 0                         ? FOLDER_COLUMN_FILE
+            : strcmp(name, folder->format->position_column) == 0 ? FOLDER_COLUMN_POSITION
+                                                                 : FOLDER_COLUMN_NONE;
+    }
+    return positions;
+}
+
+const struct cell *folder_place(struct arena *arena, const char *file, const char *name,
+                                uint64_t position)
+{
+    static const char file_name[] = "$file";
+    struct cell *cells = (struct cell *)arena_allocate(arena, 5 * sizeof(*cells));
+    const char *copy = arena_copy_string(arena, file);
+    if (cells == NULL || copy == NULL) {
+        return NULL;
+    }
+    cells[1] = cell_text(file_name, sizeof(file_name) - 1);
+    cells[2] = cell_text(copy, strlen(copy));
+    cells[3] = cell_text(name, strlen(name));
+    cells[4] = cell_int64((int64_t)position);
+    cells[0] = cell_items(VALUE_MAP, &cells[1], 2);
+    return cells;
+}
+
+/* ---------------------------------------------------------------- lines */
+
+static uint64_t count_breaks(const char *bytes, size_t length)
+{
+    uint64_t count = 0;
+    for (size_t at = 0; at < length; at++) { /* the compiler makes vectors of it */
+        count += bytes[at] == '\n';
+    }
+    return count;
+}
+
+static enum status count_range(const char *path, uint64_t from, uint64_t to, uint64_t *breaks,
+                               struct error *error)
+{
+    char *bytes = (char *)malloc(COUNT_BYTES);
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    enum status status = STATUS_OK;
+    if (bytes == NULL) {
+        status = error_set(error, ERROR_MEMORY, path, "no memory to count lines");
+    } else if (descriptor < 0) {
+        status = error_set_errno(error, ERROR_SOURCE_READ, errno, path, "can't open the file");
+    }
+    while (status == STATUS_OK && from < to) {
+        size_t wanted = to - from < COUNT_BYTES ? (size_t)(to - from) : COUNT_BYTES;
+        ssize_t got = pread(descriptor, bytes, wanted, (off_t)from);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            status =
+                got == 0
+                    ? error_set(error, ERROR_SOURCE_CHANGED, path, "the file has become shorter")
+                    : error_set_errno(error, ERROR_SOURCE_READ, errno, path, "can't read the file");
+            break;
+        }
+        *breaks += count_breaks(bytes, (size_t)got);
+        from += (uint64_t)got;
+    }
+    if (descriptor >= 0) {
+        close(descriptor);
+    }
+    free(bytes);
+    return status;
+}
+
+/* With the mutex held: the greatest place known at or before the byte. */
+static uint32_t find_mark(const struct folder_table *table, uint32_t file, uint64_t byte,
+                          struct folder_line_mark *found)
+{
+    uint32_t below = 0;
+    uint32_t above = table->mark_counts[file];
+    *found = (struct folder_line_mark){0, 1};
+    while (below < above) {
+        uint32_t middle = below + (above - below) / 2;
+        if (table->marks[file][middle].byte <= byte) {
+            *found = table->marks[file][middle];
+            below = middle + 1;
+        } else {
+            above = middle;
+        }
+    }
+    return below;
+}
+
+/* With the mutex held. Places that find no room are counted again when they are asked for. */
+static void keep_mark(struct folder *folder, const struct folder_table *table, uint32_t file,
+                      struct folder_line_mark mark)
+{
+    struct folder_line_mark before;
+    uint32_t count = table->mark_counts[file];
+    uint32_t at = find_mark(table, file, mark.byte, &before);
+    bool grows = (count & (count - 1)) == 0; /* at 0, 1, 2, 4 … */
+    if (before.byte == mark.byte || count >= MARKS_MAX) {
+        return;
+    }
+    struct folder_line_mark *marks = table->marks[file];
+    if (grows) {
+        marks = (struct folder_line_mark *)arena_allocate_zeroed(
+            folder->snapshot->arena, count == 0 ? 1 : (size_t)count * 2, sizeof(*marks));
+        if (marks == NULL) {
+            return;
+        }
+        if (count > 0) {
+            memcpy(marks, table->marks[file], count * sizeof(*marks));
+        }
+        table->marks[file] = marks;
+    }
+    memmove(marks + at + 1, marks + at, (count - at) * sizeof(*marks));
+    marks[at] = mark;
+    table->mark_counts[file] = count + 1;
+}
+
+enum status folder_line_at(struct folder *folder, const struct folder_table *table, uint32_t file,
+                           uint64_t byte, uint64_t *line, struct error *error)
+{
+    struct folder_line_mark mark;
+    struct arena *arena = arena_create(1024);
+    char *path = arena != NULL ? file_join(arena, table->folder, table->files[file].name) : NULL;
+    if (path == NULL) {
+        arena_destroy(arena);
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a path");
+    }
+    pthread_mutex_lock(&folder->mutex);
+    (void)find_mark(table, file, byte, &mark);
+    pthread_mutex_unlock(&folder->mutex);
+    uint64_t breaks = 0;
+    enum status status = count_range(path, mark.byte, byte, &breaks, error);
+    if (status == STATUS_OK) {
+        *line = mark.line + breaks;
+        pthread_mutex_lock(&folder->mutex);
+        keep_mark(folder, table, file, (struct folder_line_mark){byte, *line});
+        pthread_mutex_unlock(&folder->mutex);
+    }
+    arena_destroy(arena);
+    return status;
+}

@@ -1,0 +1,320 @@
+/* Tables of a folder as a target: their definitions, their folders, what they hold. */
+#include "connectors/folder/folder.h"
+
+#include "base/failpoint.h"
+#include "base/file.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct folder *of(struct database *self)
+{
+    return (struct folder *)self;
+}
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for a table");
+}
+
+/* ---------------------------------------------------------------- check */
+
+static bool is_reserved(const char *name)
+{
+    return name[0] == '\0' || strcmp(name, "_transhume") == 0;
+}
+
+static bool is_possible(const struct folder *folder, const char *name)
+{
+    const struct folder_format *format = folder->format;
+    return !is_reserved(name) && (format->name_valid == NULL || format->name_valid(name));
+}
+
+enum status folder_check_table(struct database *self, const struct target_table *table,
+                               const struct shape *const *shapes, uint32_t shape_count,
+                               struct buffer *out, struct error *error)
+{
+    const struct folder_format *format = of(self)->format;
+    if (is_reserved(table->name)) {
+        buffer_append_string(out, "the table's name is one that this folder keeps for itself\n");
+    }
+    if (table->key.count > FOLDER_KEY_PARTS_MAX) {
+        buffer_format(out, "its key has %u parts; files take %d\n", table->key.count,
+                      FOLDER_KEY_PARTS_MAX);
+    }
+    if (table->existing != EXISTING_REFUSE) {
+        buffer_append_string(out, "existing: a folder of files finds no record by its key; only "
+                                  "`existing: refuse` works here\n");
+    }
+    return out->failed ? no_memory(error)
+                       : format->check_table(of(self), table, shapes, shape_count, out, error);
+}
+
+/* ---------------------------------------------------------------- inspect and count */
+
+/* A link would lead out of the folder, and what a crash left behind it would not be found again. */
+static enum status check_place(const char *path, struct error *error)
+{
+    struct stat facts;
+    if (lstat(path, &facts) != 0 || S_ISDIR(facts.st_mode)) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_TARGET_INVALID, path,
+              S_ISLNK(facts.st_mode) ? "this is a symbolic link, not the table's folder"
+                                     : "this is a file, not the table's folder");
+    error_hint(error, "move it away, or give another folder as the target");
+    return STATUS_FAILED;
+}
+
+static enum status inspect_one(struct folder *folder, const char *table, bool *exists,
+                               bool *has_records, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    char *path = arena != NULL ? folder_table_path(arena, folder, table) : NULL;
+    struct folder_file *files = NULL;
+    uint32_t count = 0;
+    *exists = false;
+    *has_records = false;
+    if (path == NULL) {
+        arena_destroy(arena);
+        return no_memory(error);
+    }
+    enum status status = check_place(path, error);
+    status = status == STATUS_OK ? folder_list(folder->format, path, arena, &files, &count, error)
+                                 : STATUS_FAILED;
+    *exists = status == STATUS_OK;
+    for (uint32_t at = 0; at < count && status == STATUS_OK && !*has_records; at++) {
+        char *file = file_join(arena, path, files[at].name);
+        status = file != NULL ? folder_has_content(file, has_records, error) : no_memory(error);
+    }
+    arena_destroy(arena);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+enum status folder_inspect(struct database *self, const struct target_table *tables,
+                           uint32_t table_count, bool *table_exists, bool *record_exists,
+                           struct error *error)
+{
+    for (uint32_t at = 0; at < table_count; at++) {
+        table_exists[at] = false;
+        record_exists[at] = false;
+        if (is_possible(of(self), tables[at].name) &&
+            inspect_one(of(self), tables[at].name, &table_exists[at], &record_exists[at], error) !=
+                STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static int compare_segments(const void *left, const void *right)
+{
+    return strcmp((*(const struct folder_segment *const *)left)->file,
+                  (*(const struct folder_segment *const *)right)->file);
+}
+
+/* The segments of one table that the claimed run's marks name, by file name. */
+static enum status marked_segments(struct folder *folder, const char *table, struct arena *arena,
+                                   struct folder_segment ***segments, size_t *count,
+                                   struct error *error)
+{
+    struct folder_done_list list = {0};
+    size_t room = 0;
+    *count = 0;
+    if (folder->run.id != NULL &&
+        folder_done_load(folder->format, folder->run.folder, folder->run.id, arena, &list, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint64_t at = 0; at < list.count; at++) {
+        room += list.items[at].segment_count;
+    }
+    *segments = arena_allocate_zeroed(arena, room + 1, sizeof(struct folder_segment *));
+    if (*segments == NULL) {
+        return no_memory(error);
+    }
+    for (uint64_t at = 0; at < list.count; at++) {
+        for (uint32_t segment = 0; segment < list.items[at].segment_count; segment++) {
+            if (strcmp(list.items[at].segments[segment].table, table) == 0) {
+                (*segments)[(*count)++] = &list.items[at].segments[segment];
+            }
+        }
+    }
+    qsort(*segments, *count, sizeof(struct folder_segment *), compare_segments);
+    return STATUS_OK;
+}
+
+enum status folder_segment_open(struct folder *folder, const char *table, const char *path,
+                                struct folder_decoder **decoder, struct error *error)
+{
+    const char *slash = strrchr(path, '/');
+    const struct folder_range range = {
+        .path = path, .file_name = slash != NULL ? slash + 1 : path, .end = UINT64_MAX};
+    *decoder = NULL;
+    return folder->format->decoder_open(folder, table, NULL, &range, NULL, decoder, error);
+}
+
+enum status folder_count_records(struct folder *folder, const char *table, const char *path,
+                                 uint64_t *count, struct error *error)
+{
+    struct folder_decoder *decoder = NULL;
+    const char *bytes = NULL;
+    size_t length = 0;
+    *count = 0;
+    enum status status = folder_segment_open(folder, table, path, &decoder, error);
+    while (status == STATUS_OK) {
+        status = folder->format->raw_next(decoder, &bytes, &length, error);
+        *count += status == STATUS_OK ? 1 : 0;
+    }
+    folder->format->decoder_close(decoder);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+/* A segment as long as its mark says holds what its mark says; any other file is read. */
+static enum status count_file(struct folder *folder, const char *table,
+                              const struct folder_file *file, const char *path,
+                              struct folder_segment *const *segments, size_t segment_count,
+                              uint64_t *count, struct error *error)
+{
+    const struct folder_segment wanted = {.file = file->name};
+    const struct folder_segment *key = &wanted;
+    struct folder_segment *const *found = NULL;
+    uint64_t records = 0;
+    if (segment_count > 0) {
+        found = bsearch(&key, segments, segment_count, sizeof(struct folder_segment *),
+                        compare_segments);
+    }
+    if (found != NULL && (*found)->bytes == file->bytes) {
+        records = (*found)->records;
+    } else if (folder_count_records(folder, table, path, &records, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *count += records;
+    return STATUS_OK;
+}
+
+enum status folder_count(struct database *self, const struct target_table *table, uint64_t *count,
+                         struct error *error)
+{
+    struct folder *folder = of(self);
+    struct arena *arena = arena_create(0);
+    struct folder_segment **segments = NULL;
+    size_t segment_count = 0;
+    struct folder_file *files = NULL;
+    uint32_t file_count = 0;
+    char *path = arena != NULL ? folder_table_path(arena, folder, table->name) : NULL;
+    enum status status = path != NULL ? STATUS_OK : no_memory(error);
+    *count = 0;
+    if (status == STATUS_OK) {
+        status = marked_segments(folder, table->name, arena, &segments, &segment_count, error);
+    }
+    if (status == STATUS_OK) {
+        status = folder_list(folder->format, path, arena, &files, &file_count, error);
+    }
+    for (uint32_t at = 0; at < file_count && status == STATUS_OK; at++) {
+        char *file = file_join(arena, path, files[at].name);
+        status = file != NULL ? count_file(folder, table->name, &files[at], file, segments,
+                                           segment_count, count, error)
+                              : no_memory(error);
+    }
+    arena_destroy(arena);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- prepare and after_load */
+
+static enum status write_definition(struct folder *folder, const struct target_table *table,
+                                    bool finish, struct arena *arena, struct error *error)
+{
+    char *path = folder_definition_path(arena, folder, table->name, ".json");
+    if (path == NULL) {
+        return no_memory(error);
+    }
+    if (folder->format->write_definition(folder, table, path, finish, arena, error) != STATUS_OK) {
+        error_recode(error, ERROR_TARGET_SCHEMA);
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+/* The owner's file is the intent: written before the folder is made, by the run that makes it. */
+static enum status prepare_one(struct folder *folder, struct target_table *table,
+                               struct arena *arena, struct error *error)
+{
+    const char *run_id = folder->run.id != NULL ? folder->run.id : "";
+    char *owner = folder_definition_path(arena, folder, table->name, ".owner");
+    char *path = folder_table_path(arena, folder, table->name);
+    char *text = NULL;
+    size_t length = 0;
+    if (owner == NULL || path == NULL) {
+        return no_memory(error);
+    }
+    table->created = false;
+    if (check_place(path, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!file_exists(path)) {
+        table->created = true;
+        if (folder_sealed_write(owner, "owner", run_id, "created\n", 8, NULL, error) != STATUS_OK ||
+            failpoint_hit("files.before_table", error) != STATUS_OK ||
+            file_make_folder(path, error) != STATUS_OK) {
+            error_recode(error, ERROR_TARGET_SCHEMA);
+            return STATUS_FAILED;
+        }
+    } else {
+        struct error ignored;
+        table->created = folder_sealed_read(owner, "owner", run_id, arena, &text, &length,
+                                            &ignored) == STATUS_OK;
+    }
+    if (write_definition(folder, table, false, arena, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return failpoint_hit("files.after_table", error);
+}
+
+enum status folder_prepare(struct database *self, struct target_table *tables, uint32_t table_count,
+                           const struct schema *same_engine_objects, struct error *error)
+{
+    struct folder *folder = of(self);
+    struct arena *arena = arena_create(0);
+    char *definitions = arena != NULL ? folder_path(arena, folder, "tables") : NULL;
+    enum status status = definitions != NULL ? STATUS_OK : no_memory(error);
+    (void)same_engine_objects;
+    if (status == STATUS_OK && file_make_folder(definitions, error) != STATUS_OK) {
+        error_recode(error, ERROR_TARGET_SCHEMA);
+        status = STATUS_FAILED;
+    }
+    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
+        if (!is_possible(folder, tables[at].name)) {
+            status = error_set(error, ERROR_TARGET_SCHEMA, NULL, "%s allow no table of such a name",
+                               folder->base.connector->title);
+        } else {
+            status = prepare_one(folder, &tables[at], arena, error);
+        }
+    }
+    /* also of those that a killed attempt made */
+    if (status == STATUS_OK && file_sync_folder(folder->path, error) != STATUS_OK) {
+        error_recode(error, ERROR_TARGET_SCHEMA);
+        status = STATUS_FAILED;
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+enum status folder_after_load(struct database *self, const struct target_table *tables,
+                              uint32_t table_count, const struct schema *objects,
+                              void (*progress)(const char *what), struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    enum status status = arena != NULL ? STATUS_OK : no_memory(error);
+    (void)objects;
+    (void)progress;
+    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
+        status = write_definition(of(self), &tables[at], true, arena, error);
+    }
+    arena_destroy(arena);
+    return status;
+}
