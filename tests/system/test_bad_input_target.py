@@ -260,6 +260,25 @@ class Locked(TargetTestCase):
         self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
 
 
+class NewFile(TargetTestCase):
+    def test_the_file_of_whoever_was_first_stays(self):
+        """Two make a new target at once: the second one to come only looks, and leaves it alone."""
+        process = self.stopped("check", "shop.db", "copy.db", failpoint="sqlite.before_file", occurrence=1)
+        with open(self.path("copy.db"), "xb") as file:
+            inode = os.fstat(file.fileno()).st_ino
+        process.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(process), 0)
+        self.assertEqual(os.stat(self.path("copy.db")).st_ino, inode)
+
+    def test_a_run_beside_one_that_only_looks(self):
+        """The one that made the file removes it, unused; the other's run begins just before or after."""
+        process = self.stopped("migrate", "shop.db", "copy.db", failpoint="sqlite.snapshot_taken", occurrence=1)
+        os.remove(self.path("copy.db"))
+        process.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(process), 0)
+        self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
+
+
 class Forbidden(TargetTestCase):
     def place(self):
         folder = self.open_folder()

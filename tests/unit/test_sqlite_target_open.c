@@ -84,6 +84,71 @@ static void looking_leaves_nothing_behind(void **state)
     assert_int_equal(access(path, F_OK), 0);
 }
 
+/* Somebody else's file of the same name, empty as yet, is left alone. */
+static void a_file_of_another_process_stays(void **state)
+{
+    (void)state;
+    char path[1024];
+    struct stat before;
+    struct stat after;
+
+    snprintf(path, sizeof path, "%s", target_path("replaced.db"));
+    struct database *database = target_open(path);
+    assert_int_equal(unlink(path), 0);
+    write_file(path, "", 0);
+    assert_int_equal(stat(path, &before), 0);
+    target_close(database);
+    assert_int_equal(stat(path, &after), 0);
+    assert_int_equal(before.st_ino, after.st_ino);
+
+    snprintf(path, sizeof path, "%s", target_path("locked.db"));
+    database = target_open(path);
+    sqlite3 *other = NULL;
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE; CREATE TABLE t(a)", NULL, NULL, NULL),
+                     SQLITE_OK);
+    target_close(database);
+    assert_int_equal(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other);
+    assert_string_equal(file_ask(path, "SELECT name FROM sqlite_schema"), "t");
+}
+
+/* Two open a new target; the one that made the file only looks. The other's run is in the file that
+ * has the name. */
+static void a_run_survives_who_only_looked(void **state)
+{
+    (void)state;
+    char path[1024];
+
+    for (int looks_in_time = 0; looks_in_time < 2; looks_in_time++) {
+        snprintf(path, sizeof path, "%s", target_path(looks_in_time ? "early.db" : "late.db"));
+        struct database *maker = target_open(path);
+        struct database *worker = target_open(path);
+        if (looks_in_time) {
+            target_close(maker);
+            assert_int_not_equal(access(path, F_OK), 0);
+            target_begin_run_fails(worker, ERROR_TARGET_LOCKED);
+            assert_int_not_equal(access(path, F_OK), 0);
+            struct error error;
+            const char *identity;
+            struct arena *arena = arena_create(0);
+            assert_done(connector_sqlite.identity(worker, arena, &identity, &error));
+            arena_destroy(arena);
+            target_begin_run(worker, 3);
+        } else {
+            target_begin_run(worker, 3);
+            target_close(maker);
+        }
+        assert_int_equal(access(path, F_OK), 0);
+        assert_string_equal(file_ask(path, "SELECT count(*) FROM _transhume_chunk"), "3");
+        target_close(worker);
+        assert_string_equal(file_ask(path, "SELECT count(*) FROM _transhume_run"), "1");
+        struct stat facts;
+        assert_int_equal(stat(path, &facts), 0);
+        assert_int_equal(facts.st_mode & 0777, 0600);
+    }
+}
+
 static void inspect_tells_tables_and_records(void **state)
 {
     (void)state;
@@ -335,6 +400,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_no_database_is_refused),
         cmocka_unit_test(looking_leaves_nothing_behind),
+        cmocka_unit_test(a_file_of_another_process_stays),
+        cmocka_unit_test(a_run_survives_who_only_looked),
         cmocka_unit_test(inspect_tells_tables_and_records),
         cmocka_unit_test(check_table_finds_what_does_not_fit),
         cmocka_unit_test(missing_rights_are_said),

@@ -143,13 +143,30 @@ static enum status create_rows(struct sqlite_database *self, const char *run_id,
     return failpoint_hit("sqlite.before_ledger_create", error);
 }
 
+/* The first write of a run goes into the file that has the target's name. */
+static enum status begin_in_named_file(struct sqlite_database *self, struct error *error)
+{
+    enum status status = sqlite_control_begin(self, true, error);
+
+    if (!sqlite_target_file_moved(self)) {
+        return status;
+    }
+    if (status == STATUS_OK) {
+        status = sqlite_control_end(self, STATUS_FAILED, error);
+    }
+    error_set(error, ERROR_TARGET_LOCKED, self->shown,
+              "another process removed or replaced the new file just now");
+    error_hint(error, "start again once the other has ended");
+    return STATUS_FAILED;
+}
+
 static enum status ledger_create(struct database *database, const char *run_id, const char *header,
                                  const char *run_status, const struct ledger_chunk *chunks,
                                  uint64_t count, struct error *error)
 {
     struct sqlite_database *self = sqlite_database_of(database);
 
-    if (sqlite_control_begin(self, true, error) != STATUS_OK) {
+    if (begin_in_named_file(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = sqlite_control_end(

@@ -1,4 +1,5 @@
 /* The SQLite connector's descriptor: options, opening, closing and the identity of a file. */
+#include "base/failpoint.h"
 #include "base/text.h"
 #include "connectors/registry.h"
 #include "connectors/sqlite/source.h"
@@ -29,13 +30,17 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
-    "sqlite.snapshot_taken",      "sqlite.spill_sorted",  "sqlite.before_ledger_create",
-    "sqlite.after_ledger_create", "sqlite.before_claim",  "sqlite.after_claim",
-    "sqlite.before_status",       "sqlite.before_schema", "sqlite.after_schema",
-    "sqlite.chunk_begin",         "sqlite.before_mark",   "sqlite.before_commit",
-    "sqlite.after_commit",        "sqlite.before_index",  "sqlite.after_index",
-    "sqlite.before_virtual",      "sqlite.after_virtual", "sqlite.before_objects",
-    "sqlite.after_objects",       "sqlite.before_reopen", NULL,
+    "sqlite.before_file",         "sqlite.snapshot_taken",
+    "sqlite.spill_sorted",        "sqlite.before_ledger_create",
+    "sqlite.after_ledger_create", "sqlite.before_claim",
+    "sqlite.after_claim",         "sqlite.before_status",
+    "sqlite.before_schema",       "sqlite.after_schema",
+    "sqlite.chunk_begin",         "sqlite.before_mark",
+    "sqlite.before_commit",       "sqlite.after_commit",
+    "sqlite.before_index",        "sqlite.after_index",
+    "sqlite.before_virtual",      "sqlite.after_virtual",
+    "sqlite.before_objects",      "sqlite.after_objects",
+    "sqlite.before_reopen",       NULL,
 };
 
 /* ---------------------------------------------------------------- what the path is */
@@ -123,12 +128,18 @@ static enum status check_format(struct sqlite_database *self, const unsigned cha
 
 /* SQLite would let everybody read a new file who may read the folder, though its source may be
  * private; and it would follow a link that leads nowhere. */
-static enum status make_private_file(struct sqlite_database *self, struct error *error)
+enum status sqlite_make_private_file(struct sqlite_database *self, struct error *error)
 {
     struct stat facts;
+    if (failpoint_hit("sqlite.before_file", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     int descriptor =
         open(self->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
     if (descriptor >= 0) {
+        self->made_file = fstat(descriptor, &facts) == 0;
+        self->made_device = self->made_file ? (uint64_t)facts.st_dev : 0;
+        self->made_inode = self->made_file ? (uint64_t)facts.st_ino : 0;
         close(descriptor);
         return STATUS_OK;
     }
@@ -232,7 +243,7 @@ static enum status open_file(struct sqlite_database *self, const struct open_opt
     if (self->mode == OPEN_TARGET && sqlite_target_check_place(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (self->created_file && make_private_file(self, error) != STATUS_OK) {
+    if (self->created_file && sqlite_make_private_file(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (open_control(self, is_immutable, error) != STATUS_OK ||
@@ -297,6 +308,10 @@ static enum status sqlite_identity(struct database *database, struct arena *aren
     struct stat facts;
     struct statfs system;
 
+    if (self->target != NULL && sqlite_target_file_moved(self) &&
+        sqlite_target_renew(self, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (stat(self->path, &facts) != 0 || statfs(self->path, &system) != 0) {
         return error_set_errno(error, ERROR_SOURCE_MISSING, errno, self->shown,
                                "the file can't be reached any more");

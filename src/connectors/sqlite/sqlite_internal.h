@@ -17,6 +17,9 @@ struct sqlite_database {
     const char *shown; /* as the user wrote it: for messages */
     const char *spill_folder;
     bool created_file; /* target: there was no file when it was opened */
+    bool made_file;    /* target: and this process made the one there is now, which is this: */
+    uint64_t made_device;
+    uint64_t made_inode;
     uint64_t memory_bytes;
     int64_t timeout_ms;
     sqlite3 *control; /* the control thread's connection. Source: read-only, within the snapshot
@@ -54,9 +57,18 @@ extern const struct ledger_functions sqlite_ledger;
 enum { SQLITE_TYPE_COUNT = 23 };
 extern const struct type_mapping sqlite_types[SQLITE_TYPE_COUNT];
 
+/* sqlite.c: the empty file of a new target, its owner's alone; fine if another process was first.
+ */
+enum status sqlite_make_private_file(struct sqlite_database *database,
+                                     struct error *error) MUST_USE;
 /* target.c: may the file, and the journals beside it, be written? Before it is opened. */
 enum status sqlite_target_check_place(const struct sqlite_database *database,
                                       struct error *error) MUST_USE;
+/* target.c: has the new file been removed or replaced since it was opened? Another process that
+ * only looked may have done so; after a run's first write nobody does. */
+bool sqlite_target_file_moved(struct sqlite_database *database);
+/* target.c: outside transactions, opens the path anew, as a new file if there is none. */
+enum status sqlite_target_renew(struct sqlite_database *database, struct error *error) MUST_USE;
 /* target.c: makes `database->target` when a target has just been opened (control is open), and
  * frees it (NULL is fine) before control is closed. */
 enum status sqlite_target_opened(struct sqlite_database *database, struct error *error) MUST_USE;

@@ -146,15 +146,57 @@ enum status sqlite_target_opened(struct sqlite_database *self, struct error *err
     return sqlite_target_set_up(self, self->control, error);
 }
 
+/*
+ * Looking at a target that is not there must not leave an empty file behind. Only the file that
+ * this process made, and while it alone holds it: another one may have opened it to write; if that
+ * one begins later, it finds that its file is gone (sqlite_target_file_moved).
+ */
+static void remove_unused_file(struct sqlite_database *self)
+{
+    struct stat facts;
+
+    if (!self->made_file || self->control == NULL) {
+        return;
+    }
+    sqlite3_busy_timeout(self->control, 0);
+    if (sqlite3_exec(self->control, "BEGIN EXCLUSIVE", NULL, NULL, NULL) != SQLITE_OK) {
+        return;
+    }
+    if (lstat(self->path, &facts) == 0 && facts.st_size == 0 &&
+        (uint64_t)facts.st_ino == self->made_inode && (uint64_t)facts.st_dev == self->made_device) {
+        unlink(self->path);
+    }
+    sqlite3_exec(self->control, "ROLLBACK", NULL, NULL, NULL);
+}
+
+bool sqlite_target_file_moved(struct sqlite_database *self)
+{
+    int moved = 0;
+    return self->target->fresh &&
+           sqlite3_file_control(self->control, "main", SQLITE_FCNTL_HAS_MOVED, &moved) ==
+               SQLITE_OK &&
+           moved != 0;
+}
+
+enum status sqlite_target_renew(struct sqlite_database *self, struct error *error)
+{
+    sqlite3 *renewed = NULL;
+
+    if (sqlite_make_private_file(self, error) != STATUS_OK ||
+        sqlite_connection_open(self->path, CONNECTION_CREATE, self->timeout_ms, &renewed, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    sqlite_connection_close(self->control);
+    self->control = renewed;
+    return sqlite_target_set_up(self, self->control, error);
+}
+
 void sqlite_target_closing(struct sqlite_database *self)
 {
     struct sqlite_target_state *state = self->target;
-    struct stat facts;
 
-    /* Looking at a target that is not there must not leave an empty file behind. */
-    if (self->created_file && stat(self->path, &facts) == 0 && facts.st_size == 0) {
-        unlink(self->path);
-    }
+    remove_unused_file(self);
     if (state == NULL) {
         return;
     }
