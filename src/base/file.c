@@ -16,7 +16,13 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { TEMPORARY_TRIES = 100, REMOVE_DEPTH_MAX = 200, SAFE_NAME_BYTES_MAX = 200 };
+enum {
+    TEMPORARY_TRIES = 100,
+    REMOVE_DEPTH_MAX = 200,
+    SAFE_NAME_BYTES_MAX = 200,
+    LOCK_TRIES = 10,
+    LOCK_PAUSE_MS = 5
+};
 
 enum status file_write_all(int descriptor, const void *bytes, size_t length, const char *path,
                            struct error *error)
@@ -399,7 +405,7 @@ static enum status write_holder(int descriptor, const char *path, struct error *
 
 enum status file_lock(const char *path, int *descriptor, int64_t *holder, struct error *error)
 {
-    for (;;) {
+    for (int tries = 0;;) {
         int opened = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
         if (opened < 0) {
             return error_set_errno(error, ERROR_STATE_WRITE, errno, path,
@@ -407,6 +413,11 @@ enum status file_lock(const char *path, int *descriptor, int64_t *holder, struct
         }
         if (flock(opened, LOCK_EX | LOCK_NB) != 0) {
             int reason = errno;
+            if (reason == EWOULDBLOCK && tries++ < LOCK_TRIES) {
+                close(opened);
+                clock_sleep_ms(LOCK_PAUSE_MS); /* file_is_locked holds it for a moment */
+                continue;
+            }
             if (reason == EWOULDBLOCK) {
                 *holder = read_holder(opened);
                 close(opened);
@@ -429,4 +440,15 @@ enum status file_lock(const char *path, int *descriptor, int64_t *holder, struct
         *descriptor = opened;
         return STATUS_OK;
     }
+}
+
+int file_is_locked(const char *path)
+{
+    int opened = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (opened < 0) {
+        return 0;
+    }
+    int locked = flock(opened, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(opened);
+    return locked;
 }

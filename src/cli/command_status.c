@@ -5,28 +5,16 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/state_view.h"
-#include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LOCK_BYTES_MAX = 64, REFRESH_MS = 1000 };
+enum { REFRESH_MS = 1000 };
 
-/* The lock file names the process that holds or held it. */
+/* The process at work holds the lock; the pid in the file may be another's by now. */
 static bool is_running(const struct cli_call *call, const char *folder)
 {
-    struct error ignored;
-    char *text;
-    size_t length;
-    int64_t pid;
     char *path = file_join(call->arena, folder, "lock");
-    if (path == NULL ||
-        file_read_all(path, LOCK_BYTES_MAX, call->arena, &text, &length, &ignored) != STATUS_OK) {
-        return false;
-    }
-    length = strspn(text, "0123456789");
-    return text_to_int64(text, length, &pid) == STATUS_OK && pid > 0 && pid <= INT32_MAX &&
-           (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+    return path != NULL && file_is_locked(path);
 }
 
 static void append_nothing(const struct cli_call *call, const char *folder, struct buffer *out)

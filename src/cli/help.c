@@ -180,7 +180,8 @@ void help_append_command(const struct cli_command *command, struct buffer *out)
 void help_append_error(enum error_code code, struct buffer *out)
 {
     const struct error_description *description = error_describe(code);
-    buffer_format(out, "%s (exit status %d)\n\n", description->name, description->exit_status);
+    buffer_format(out, "%s (exit status %d%s)\n\n", description->name, description->exit_status,
+                  description->exit_status == 0 ? " or 1, that of the run when it ended" : "");
     cli_append_wrapped(out, description->meaning, 0, COLUMNS);
     if (help_error_causes(code) != NULL) {
         buffer_append_string(out, "\nusual causes:\n");

@@ -13,6 +13,8 @@ static void append_section(enum error_code code, struct buffer *out)
     }
     if (description->class == ERROR_CLASS_REJECT) {
         buffer_append_string(out, "Reason of a reject.\n");
+    } else if (description->exit_status == 0) {
+        buffer_append_string(out, "Exit status 0, or 1: that of the run when it ended.\n");
     } else {
         buffer_format(out, "Exit status %d%s.\n", description->exit_status,
                       description->class == ERROR_CLASS_RETRY ? ", after tries that all failed"

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ERRORS_SHOWN = 3, STAMP_DIGITS = 23 };
+enum { ERRORS_SHOWN = 3, STAMP_DIGITS = 23, RATE_SHOWN_MAX = 1000000000 };
 
 struct sums {
     int64_t total; /* -1 once one is not known */
@@ -73,6 +73,17 @@ static void add_percent(struct table *table, int64_t done, int64_t total)
     }
 }
 
+/* The file may say anything: a sum of its counts ends at the largest number. Both >= 0. */
+static int64_t sum_of(int64_t left, int64_t right)
+{
+    return left > INT64_MAX - right ? INT64_MAX : left + right;
+}
+
+static int64_t done_of(const struct sums *sums)
+{
+    return sum_of(sum_of(sums->migrated, sums->rejected), sums->skipped);
+}
+
 /* Done is what was written, rejected or skipped. */
 static void add_row(struct table *table, const char *table_name, const char *name,
                     const struct sums *sums, const char *last_id)
@@ -82,7 +93,7 @@ static void add_row(struct table *table, const char *table_name, const char *nam
     table_add_count(table, sums->migrated);
     table_add_count(table, sums->rejected);
     table_add_count(table, sums->total);
-    add_percent(table, sums->migrated + sums->rejected + sums->skipped, sums->total);
+    add_percent(table, done_of(sums), sums->total);
     table_add_text(table, last_id);
 }
 
@@ -100,10 +111,10 @@ static void add_entity(struct table *table, const char *table_name, const char *
                        .rejected = count_or_zero(entity, "rejected"),
                        .skipped = count_or_zero(entity, "skipped")};
     add_row(table, table_name, name, &own, text_of(entity, "last_id"));
-    all->total = all->total < 0 || own.total < 0 ? -1 : all->total + own.total;
-    all->migrated += own.migrated;
-    all->rejected += own.rejected;
-    all->skipped += own.skipped;
+    all->total = all->total < 0 || own.total < 0 ? -1 : sum_of(all->total, own.total);
+    all->migrated = sum_of(all->migrated, own.migrated);
+    all->rejected = sum_of(all->rejected, own.rejected);
+    all->skipped = sum_of(all->skipped, own.skipped);
 }
 
 static void append_tables(json_t *state, bool color, struct sums *sums, struct buffer *out)
@@ -154,14 +165,15 @@ static void append_rate(const json_t *state, bool running, const struct sums *su
                         struct state_watch *watch, struct buffer *out)
 {
     char text[32];
-    int64_t left = sums->total - sums->migrated - sums->rejected - sums->skipped;
+    int64_t left = sums->total < 0 ? 0 : sums->total - done_of(sums);
     double rate = measure(state, sums->migrated, watch);
     if (rate <= 0) {
         return;
     }
-    text_human_count((uint64_t)(rate + 0.5), text, sizeof(text));
+    text_human_count(rate < RATE_SHOWN_MAX ? (uint64_t)(rate + 0.5) : RATE_SHOWN_MAX, text,
+                     sizeof(text));
     buffer_format(out, "\nrate     %s records/s", text);
-    if (running && sums->total >= 0 && left > 0) {
+    if (running && left > 0) {
         text_human_seconds((double)left / rate, text, sizeof(text));
         buffer_format(out, ", about %s left", text);
     }

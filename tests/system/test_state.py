@@ -94,6 +94,19 @@ class StateFile(StateTestCase):
         self.assertEqual(entity["migrated"], done[1])
         self.assertIn(str(done[0]), re.findall(r"\d+", str(entity["last_id"])))
 
+    def test_a_pid_that_is_another_process_now(self):
+        process = self.stopped("migrate", "--include", "invoice", "--chunk-rows", "10", "shop.db", "copy.db",
+                               failpoint="engine.after_commit", occurrence=3)
+        self.assertNotIn("no process", self.run_program("status").out)
+        process.kill()
+        process.wait()
+        # The number of the killed one is given to another process: this one.
+        with open(self.path(".transhume", "lock"), "w", encoding="ascii") as file:
+            file.write("%d\n" % os.getpid())
+        self.assertIn("no process is at work", self.run_program("status").out)
+        self.run_program("status", "--watch")
+        self.run_program("resume", "--include", "invoice", "shop.db", "copy.db")
+
     def test_failed(self):
         result = self.run_program("migrate", *self.arguments, "copy.db", code=3,
                                   env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:3"})

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -230,7 +231,23 @@ static void a_lock_is_held_by_one_process(void **state)
     int again;
     assert_int_equal(file_lock(path, &again, &holder, &error), STATUS_AGAIN);
     assert_int_equal(holder, getpid());
+    assert_true(file_is_locked(path));
     close(descriptor);
+    /* it still names this process, which is alive */
+    assert_false(file_is_locked(path));
+    assert_false(file_is_locked(in_folder(folder, "no/lock")));
+    int looking = open(path, O_RDONLY); /* as file_is_locked does, for a moment */
+    assert_int_equal(flock(looking, LOCK_SH), 0);
+    child = fork();
+    if (child == 0) {
+        int other;
+        _exit(file_lock(path, &other, &holder, &error) == STATUS_OK ? 0 : 1);
+    }
+    clock_sleep_ms(10);
+    assert_int_equal(flock(looking, LOCK_UN), 0);
+    close(looking);
+    assert_int_equal(waitpid(child, &result, 0), child);
+    assert_int_equal(result, 0);
     assert_int_equal(file_lock(path, &again, &holder, &error), STATUS_OK);
     close(again);
     assert_int_equal(file_lock(in_folder(folder, "no/lock"), &again, &holder, &error),

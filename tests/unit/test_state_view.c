@@ -1,0 +1,85 @@
+/* What `status` shows of a state.json that people or scripts may have touched. */
+#include "cli/state_view.h"
+#include "support.h"
+#include <stdio.h>
+#include <string.h>
+
+static const char *view(const char *json, bool running, struct buffer *out)
+{
+    struct state_watch watch = {0};
+    assert_true(state_view_append(json, running, false, &watch, out));
+    return buffer_string(out);
+}
+
+static void expect_part(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL) {
+        fail_msg("no \"%s\" in:\n%s", part, text);
+    }
+}
+
+#define MOST "9223372036854775807"
+#define ENTITY(name, total)                                                      \
+    "\"" name "\":{\"total\":" total ",\"migrated\":" MOST ",\"rejected\":" MOST \
+    ",\"skipped\":" MOST "}"
+
+/* Sums end at the largest number; nothing wraps around to less than nothing. */
+static void counts_near_the_end_of_numbers(void **state)
+{
+    (void)state;
+    static const char *const totals[] = {MOST,   "0",    "1", "-1", "-9223372036854775808",
+                                         "null", "1e300"};
+    for (size_t i = 0; i < sizeof totals / sizeof *totals; i++) {
+        char json[2048];
+        snprintf(
+            json, sizeof json,
+            "{\"format\":1,\"status\":\"in_progress\",\"updated_at\":\"9999-12-31T23:59:59.999Z\","
+            "\"attempt\":{\"started_at\":\"0001-01-01T00:00:00.000Z\",\"migrated_before\":%s},"
+            "\"tables\":{\"t\":{\"entities\":{" ENTITY("a", "%s") "," ENTITY("b", "%s") "}}}}",
+            totals[i], totals[i], totals[i]);
+        struct buffer out = {0};
+        const char *text = view(json, true, &out);
+        expect_part(text, "9,223,372,036,854,775,807");
+        assert_null(strstr(text, "-9,"));
+        buffer_free(&out);
+    }
+}
+
+/* One attempt that began just now and has done everything: no rate beyond what can be shown. */
+static void a_rate_beyond_reason_is_capped(void **state)
+{
+    (void)state;
+    struct buffer out = {0};
+    const char *text =
+        view("{\"status\":\"in_progress\",\"updated_at\":\"2026-01-01T00:00:00.001Z\","
+             "\"attempt\":{\"started_at\":\"2026-01-01T00:00:00.000Z\"},"
+             "\"tables\":{\"t\":{\"entities\":{\"a\":{\"total\":" MOST
+             ",\"migrated\":9223372036854775000}}}}}",
+             true, &out);
+    expect_part(text, "rate     1,000,000,000 records/s");
+    buffer_free(&out);
+}
+
+static void what_is_missing_is_not_known(void **state)
+{
+    (void)state;
+    struct buffer out = {0};
+    const char *text = view("{\"tables\":{\"t\":{\"entities\":{\"a\":{}, \"b\":7}}}}", false, &out);
+    expect_part(text, "status   ?");
+    expect_part(text, "?");
+    buffer_free(&out);
+    struct state_watch watch = {0};
+    assert_false(state_view_append("[]", false, false, &watch, &out));
+    assert_false(state_view_append("{\"a\":1", false, false, &watch, &out));
+    buffer_free(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(counts_near_the_end_of_numbers),
+        cmocka_unit_test(a_rate_beyond_reason_is_capped),
+        cmocka_unit_test(what_is_missing_is_not_known),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
