@@ -80,6 +80,7 @@ static void append_json(const struct run_result *result, const struct error *err
     append_json_count("rejected", result->rejected, out);
     buffer_append_string(out, ",\"rejects_folder\":");
     cli_append_json_text(out, result->rejects_folder);
+    append_json_count("unmatched", result->unmatched, out);
     append_json_count("differences", result->differences, out);
     append_json_count("warnings", result->warning_count, out);
     buffer_format(out, ",\"snapshot\":\"%s\"", snapshot_name(result));
@@ -118,6 +119,12 @@ static void tell_next_step(const struct cli_call *call, const struct run_result 
                   "load them with `transhume migrate --rejects FILE`",
                   count, result->rejected == 1 ? " was" : "s were",
                   result->rejects_folder == NULL ? "the state folder" : result->rejects_folder);
+    }
+    if (result->unmatched > 0) {
+        char count[32];
+        text_human_count(result->unmatched, count, sizeof(count));
+        log_write(LOG_WARNING, "%s record%s of the source fitted no entity and %s left out", count,
+                  result->unmatched == 1 ? "" : "s", result->unmatched == 1 ? "was" : "were");
     }
     if (result->mixed_snapshot) {
         log_write(LOG_WARNING,

@@ -286,6 +286,9 @@ static json_t *tally_make(const struct tally *tally)
                   (json_int_t)tally->made, "written", (json_int_t)tally->written, "rejected",
                   (json_int_t)tally->rejected, "skipped", (json_int_t)tally->skipped, "filtered",
                   (json_int_t)tally->filtered, "bytes", (json_int_t)tally->bytes);
+    if (object != NULL && tally->unmatched > 0) {
+        json_object_set_new(object, "unmatched", json_integer((json_int_t)tally->unmatched));
+    }
     if (object != NULL && tally->hashed) {
         char hex[33];
         canonical_hash_format(&tally->hash, hex);
@@ -357,6 +360,7 @@ static enum status mark_tallies_read(const struct done_mark *done, json_t *entit
                                 .rejected = count_member(object, "rejected"),
                                 .skipped = count_member(object, "skipped"),
                                 .filtered = count_member(object, "filtered"),
+                                .unmatched = count_member(object, "unmatched"),
                                 .bytes = count_member(object, "bytes")};
         const char *hash = json_member_text(object, "hash", NULL);
         tally->hashed = hash != NULL && canonical_hash_parse(hash, &tally->hash) == STATUS_OK;

@@ -17,7 +17,8 @@
  *          "attempts":[{"epoch","at","snapshot","end"}],"errors":[{"at","code","message"}],
  *          "settled":{"entities":{"3":{"rejected":N,"skipped":N}},"rejects":{"file","count","xxh3"}}}
  * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
- *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash"}},
+ *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash",
+ *          "unmatched"}},
  *          "rejects":{"file","count","xxh3"}|null,"last_id":…,"seconds":…}
  */
 

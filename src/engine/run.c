@@ -333,8 +333,10 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     result->progress = &session->progress;
     result->seconds = (double)(clock_monotonic_ms() - session->progress.started_ms) / 1000;
     result->rejected = 0;
+    result->unmatched = 0;
     for (uint32_t i = 0; i < session->plan->entity_count; i++) {
         result->rejected += run->totals[i].rejected;
+        result->unmatched += run->totals[i].unmatched;
     }
     result->mixed_snapshot = run->status.mixed_snapshot;
     result->no_snapshot = run->status.no_snapshot;

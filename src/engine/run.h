@@ -95,6 +95,7 @@ struct run_result {
     struct progress *progress; /* counters per entity; owned by the session */
     double seconds;
     uint64_t rejected;
+    uint64_t unmatched; /* records of the source that fitted no entity and were left out */
     uint64_t differences;
     bool mixed_snapshot;
     bool no_snapshot;           /* the source knows none */

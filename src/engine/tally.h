@@ -18,6 +18,7 @@ struct tally {
     uint64_t rejected;
     uint64_t skipped;
     uint64_t filtered;
+    uint64_t unmatched; /* of a stream's first entity: records that were no entity's, left out */
     uint64_t bytes;
     struct canonical_hash hash;
     bool hashed;
@@ -31,6 +32,7 @@ static inline void tally_add(struct tally *sum, const struct tally *other)
     sum->rejected += other->rejected;
     sum->skipped += other->skipped;
     sum->filtered += other->filtered;
+    sum->unmatched += other->unmatched;
     sum->bytes += other->bytes;
     canonical_sum_add(&sum->hash, &other->hash);
     sum->hashed = sum->hashed && other->hashed;

@@ -282,6 +282,8 @@ static enum status send_end(struct reading *reading, struct error *error)
         const struct mapper_counts *counts = &mapper_counts(reading->mapper)[i];
         reading->tallies[i].made = counts->made;
         reading->tallies[i].filtered = counts->filtered;
+        reading->tallies[i].skipped = counts->skipped;
+        reading->tallies[i].unmatched = counts->unmatched;
         reading->tallies[i].rejected = counts->rejected;
     }
     parcel->root_rows = reading->root_rows;

@@ -435,6 +435,9 @@ enum status writing_feed(struct writing *writing, struct open_chunk *chunk, stru
             struct tally *tally = &chunk->tallies[i];
             tally->made = parcel->tallies[i].made;
             tally->filtered = parcel->tallies[i].filtered;
+            tally->unmatched = parcel->tallies[i].unmatched;
+            tally->skipped += parcel->tallies[i].skipped;
+            atomic_fetch_add(&progress_of(writing, chunk, i)->skipped, parcel->tallies[i].skipped);
             tally->hashed = parcel->tallies[i].hashed;
             canonical_sum_add(&tally->hash, &parcel->tallies[i].hash);
         }

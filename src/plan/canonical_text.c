@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "model/json_writer.h"
 #include "plan/mapping.h"
+#include "plan/template_read.h"
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -15,8 +16,9 @@ struct text_writer {
     struct buffer *out;
     const struct stream_mapping *mapping;
     const struct plan_stream *stream;
-    const struct read_request *request; /* of the row that column numbers mean */
-    uint32_t column_base;               /* key columns before them */
+    const struct mapping_unnest *unnest; /* NULL: rows are records */
+    const struct read_request *request;  /* of the row that column numbers mean */
+    uint32_t column_base;                /* key columns before them */
 };
 
 static void put_name(struct buffer *out, const char *name)
@@ -62,7 +64,8 @@ static void put_join(struct text_writer *writer, int32_t join)
 static void put_column(struct text_writer *writer, uint32_t index)
 {
     if (writer->mapping->documents) {
-        put_name(writer->out, writer->mapping->names[index]);
+        put_name(writer->out, writer->unnest != NULL ? writer->unnest->names[index]
+                                                     : writer->mapping->names[index]);
         return;
     }
     const struct read_column *column = &writer->request->columns[writer->column_base + index];
@@ -99,6 +102,17 @@ static void put_aggregate(struct text_writer *writer, const struct mapping_aggre
     }
 }
 
+static void put_value(struct text_writer *writer, struct value_reference value);
+
+static void put_part(struct text_writer *writer, const struct mapping_part *part)
+{
+    buffer_append_string(writer->out, "part ");
+    buffer_format(writer->out, "%u of ", (unsigned)part->value);
+    template_print(part->template, writer->out);
+    buffer_append_string(writer->out, " in ");
+    put_value(writer, part->from);
+}
+
 static void put_value(struct text_writer *writer, struct value_reference value)
 {
     switch (value.origin) {
@@ -116,6 +130,29 @@ static void put_value(struct text_writer *writer, struct value_reference value)
         break;
     case ORIGIN_LIST:
         buffer_append_string(writer->out, "$list");
+        break;
+    case ORIGIN_PART: {
+        /* the text is the record's, whatever becomes rows */
+        struct text_writer record = *writer;
+        const struct mapping_part *part = &writer->mapping->parts[value.index];
+        record.unnest = part->of_record ? NULL : writer->unnest;
+        put_part(&record, part);
+        break;
+    }
+    case ORIGIN_PARENT:
+        buffer_append_string(writer->out, "$parent ");
+        put_name(writer->out, writer->mapping->names[value.index]);
+        break;
+    case ORIGIN_LEVEL:
+        buffer_format(writer->out, "$parent %u ",
+                      (unsigned)writer->unnest->levels[value.index].step);
+        put_name(writer->out, writer->unnest->levels[value.index].name);
+        break;
+    case ORIGIN_ORDINAL:
+        buffer_append_string(writer->out, "$ordinal");
+        break;
+    case ORIGIN_ELEMENT:
+        buffer_append_string(writer->out, "$value");
         break;
     }
 }
@@ -248,13 +285,42 @@ static bool put_fields(struct text_writer *writer, const struct mapping *mapping
     return true;
 }
 
+static void put_matches(struct text_writer *writer, const struct mapping *mapping)
+{
+    struct text_writer record = *writer;
+    record.unnest = NULL;
+    for (uint32_t i = 0; i < mapping->match_count; i++) {
+        const struct mapping_match *match = &mapping->matches[i];
+        buffer_append_string(writer->out, " match ");
+        put_value(&record, match->value);
+        buffer_append_byte(writer->out, ' ');
+        if (match->template != NULL) {
+            template_print(match->template, writer->out);
+        } else {
+            put_cell(writer->out, &match->constant);
+        }
+    }
+    if (mapping->match_count > 0) {
+        buffer_append_string(writer->out, mapping->stream->skip_unmatched ? " else skip" : "");
+    }
+    if (mapping->unnest != NULL) {
+        buffer_append_string(writer->out, " unnest ");
+        put_names(writer->out,
+                  (struct column_list){mapping->unnest->steps, mapping->unnest->step_count});
+    }
+    buffer_append_string(writer->out, mapping->distinct ? " distinct" : "");
+}
+
 static bool put_entity(struct buffer *out, const struct plan *plan,
                        const struct plan_entity *entity)
 {
     const struct mapping *mapping = entity->mapping;
     const struct plan_stream *stream = &plan->streams[entity->stream];
-    struct text_writer writer = {
-        .out = out, .mapping = mapping->stream, .stream = stream, .request = &stream->request};
+    struct text_writer writer = {.out = out,
+                                 .mapping = mapping->stream,
+                                 .stream = stream,
+                                 .unnest = mapping->unnest,
+                                 .request = &stream->request};
     buffer_append_string(out, "entity ");
     put_name(out, entity->name);
     buffer_append_string(out, " table ");
@@ -262,6 +328,7 @@ static bool put_entity(struct buffer *out, const struct plan *plan,
     buffer_append_string(out, stream->request.query != NULL ? " query " : " from ");
     put_name(out, stream->request.query != NULL ? stream->request.query : stream->request.table);
     put_names(out, stream->request.root_key);
+    put_matches(&writer, mapping);
     put_expression(&writer, "where", mapping->where);
     put_expression(&writer, "when", mapping->when);
     put_expression(&writer, "parent where", mapping->parent_where);

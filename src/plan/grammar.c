@@ -49,7 +49,8 @@ static const char *form_names[] = {"a text",
                                    "names, each with a map",
                                    "names, each with a text",
                                    "names, each with a field",
-                                   "true or false"};
+                                   "true or false",
+                                   "names, each with a single value"};
 
 static void describe_forms(const struct grammar_key *key, char *out, size_t capacity)
 {
@@ -100,7 +101,12 @@ static void check_named(const struct grammar_key *key, const struct plan_node *n
         if (node->keys[i]->length == 0) {
             plan_fault(faults, ERROR_PLAN_INVALID, node->keys[i], NULL, "an empty name");
         }
-        if ((key->forms & FORM_TEXTS) != 0) {
+        if ((key->forms & FORM_VALUES) != 0) {
+            if (item->kind != PLAN_NODE_SCALAR) {
+                plan_fault(faults, ERROR_PLAN_INVALID, item, NULL,
+                           "a single value was expected for '%s'", node->keys[i]->text);
+            }
+        } else if ((key->forms & FORM_TEXTS) != 0) {
             if (!is_text(item)) {
                 plan_fault(faults, ERROR_PLAN_INVALID, item, NULL, "a text was expected for '%s'",
                            node->keys[i]->text);
@@ -158,7 +164,7 @@ static void check_value(const struct grammar_key *key, const struct plan_node *n
             check_map(key->map, node, faults);
             return;
         }
-        if ((key->forms & (FORM_NAMED | FORM_TEXTS)) != 0) {
+        if ((key->forms & (FORM_NAMED | FORM_TEXTS | FORM_VALUES)) != 0) {
             check_named(key, node, faults);
             return;
         }

@@ -19,7 +19,8 @@ enum grammar_form {
     FORM_NAMED = 1 << 6,  /* names of the user's choice, each value a map with the keys of `map` */
     FORM_TEXTS = 1 << 7,  /* names of the user's choice, each value a text */
     FORM_FIELDS = 1 << 8, /* names of the user's choice, each value a field */
-    FORM_BOOLEAN = 1 << 9
+    FORM_BOOLEAN = 1 << 9,
+    FORM_VALUES = 1 << 10 /* names of the user's choice, each value a single one, null included */
 };
 
 struct grammar_map;

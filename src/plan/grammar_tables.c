@@ -58,8 +58,9 @@ static const struct grammar_map column_map = {"a column", column_keys, COUNT(col
         {"where", FORM_TEXT, NULL, NULL, false, false, "records for which it is true"},            \
         {"when", FORM_TEXT, NULL, NULL, false, false, "the same, of parents of pages too"},        \
         {"nulls", FORM_CHOICE, NULL, "omit|keep", false, false, "null columns: left out or kept"}, \
-        {"unnest", FORM_TEXT | FORM_MAP, NULL, NULL, false, true, "a nested list as rows"},        \
-        {"distinct", FORM_BOOLEAN, NULL, NULL, false, true, "one of many equal records"},          \
+        {"match", FORM_VALUES, NULL, NULL, false, false, "what the entity's records have"},        \
+        {"unnest", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "a nested list as rows"},      \
+        {"distinct", FORM_BOOLEAN, NULL, NULL, false, false, "one of many equal records"},         \
     {                                                                                              \
         "fields", FORM_FIELDS, NULL, NULL, false, false, "what the records hold"                   \
     }
@@ -90,6 +91,8 @@ static const struct grammar_key plan_keys[] = {
     {"existing", FORM_CHOICE, NULL, POLICIES, false, false, "what to do about records there"},
     {"include", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "patterns of source tables"},
     {"exclude", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "patterns of source tables"},
+    {"unmatched", FORM_CHOICE | FORM_TEXTS, NULL, "reject|skip", false, false,
+     "records that fit no entity's match"},
     {"options", FORM_MAP, &option_map, NULL, false, false, "how the run goes"},
     {"tables", FORM_NAMED, &grammar_table, NULL, false, false, "the target's tables"},
 };
@@ -112,8 +115,8 @@ static const struct grammar_key field_keys[] = {
     {"order", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "columns that order the list"},
     {"fields", FORM_FIELDS, NULL, NULL, false, false, "what an item holds"},
     {"lossy", FORM_CHOICE, NULL, "allow", false, false, "rounding or cutting is fine"},
-    {"parse", FORM_TEXT, NULL, NULL, false, true, "reads a template backwards"},
-    {"take", FORM_TEXT, NULL, NULL, false, true, "which part of it"},
+    {"parse", FORM_TEXT, NULL, NULL, false, false, "reads a template backwards"},
+    {"take", FORM_TEXT, NULL, NULL, false, false, "which part of it"},
 };
 const struct grammar_map grammar_field = {"a field", field_keys, COUNT(field_keys)};
 

@@ -189,6 +189,10 @@ static const char *prove_entity(struct resolver *resolver, const struct table_bu
         return resolve_format(resolver, "'%s' reads a view or query, whose rows may repeat",
                               entity->name);
     }
+    if (entity->scope.unnest != NULL) {
+        return resolve_format(resolver, "'%s' makes its key from the elements of a list",
+                              entity->name);
+    }
     if (entity->scope.documents) {
         /* the key of the source's records, taken as it is, is as unique as it was */
         struct column_list fields = table_fields_of(resolver, table, root->primary_key);

@@ -43,6 +43,17 @@ static enum status make_lists(struct mapper *mapper, struct entity_state *entity
     return STATUS_OK;
 }
 
+static size_t most_element_names(const struct mapper *mapper)
+{
+    size_t most = 1;
+    for (uint32_t i = 0; i < mapper->stream->entity_count; i++) {
+        const struct mapping_unnest *unnest =
+            mapper->plan->entities[mapper->stream->entities[i]].mapping->unnest;
+        most = unnest && unnest->name_count > most ? unnest->name_count : most;
+    }
+    return most;
+}
+
 static enum status make_states(struct mapper *mapper, struct error *error)
 {
     const struct plan_stream *stream = mapper->stream;
@@ -58,10 +69,12 @@ static enum status make_states(struct mapper *mapper, struct error *error)
         calloc((size_t)shared->expression_count + 1, sizeof(struct expression_statement *));
     mapper->expression_values = calloc(values, sizeof *mapper->expression_values);
     mapper->slots = calloc((size_t)shared->name_count + 1, sizeof *mapper->slots);
+    mapper->element_slots = calloc(most_element_names(mapper), sizeof *mapper->element_slots);
     mapper->taken = calloc((size_t)stream->entity_count + 1, sizeof(struct batch *));
     mapper->scratch = arena_create(0);
     if (!mapper->entities || !mapper->counts || !mapper->aggregates || !mapper->statements ||
-        !mapper->expression_values || !mapper->slots || !mapper->taken || !mapper->scratch) {
+        !mapper->expression_values || !mapper->slots || !mapper->element_slots || !mapper->taken ||
+        !mapper->scratch) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a mapper");
     }
     for (uint32_t i = 0; i < shared->aggregate_count; i++) {
@@ -112,6 +125,7 @@ void mapper_destroy(struct mapper *mapper)
             free(mapper->entities[e].lists[i].items);
         }
         free(mapper->entities[e].lists);
+        mapper_distinct_free(&mapper->entities[e].distinct);
         batch_destroy(mapper->entities[e].out);
     }
     for (uint32_t i = 0; mapper->statements && i < mapper->shared->expression_count; i++) {
@@ -129,6 +143,7 @@ void mapper_destroy(struct mapper *mapper)
     free(mapper->statements);
     free(mapper->expression_values);
     free(mapper->slots);
+    free(mapper->element_slots);
     free(mapper->taken);
     free(mapper);
 }
@@ -139,6 +154,7 @@ void mapper_begin_chunk(struct mapper *mapper)
     for (uint32_t e = 0; e < mapper->entity_count; e++) {
         batch_destroy(mapper->entities[e].out);
         mapper->entities[e].out = NULL;
+        mapper_distinct_forget(&mapper->entities[e].distinct);
     }
     arena_destroy(mapper->reject_arena);
     mapper->reject_arena = NULL;
@@ -281,77 +297,21 @@ static enum status map_direct(struct mapper *mapper, struct entity_state *entity
     return STATUS_OK;
 }
 
-static void fill_slots(struct mapper *mapper, const struct cell *document)
-{
-    const struct stream_mapping *shared = mapper->shared;
-    for (uint32_t s = 0; s < shared->name_count; s++) {
-        size_t length = strlen(shared->names[s]);
-        mapper->slots[s] = cell_missing();
-        for (uint32_t i = 0; document->kind == VALUE_MAP && i < document->length; i++) {
-            const struct cell *name = &document->items[2 * (size_t)i];
-            if (name->kind == VALUE_TEXT && name->length == length &&
-                memcmp(name->text, shared->names[s], length) == 0) {
-                mapper->slots[s] = name[1];
-                break;
-            }
-        }
-    }
-}
-
-/* A record whose bytes the source could not make sense of: kept as it gave them. */
-static enum status refuse_unreadable(struct making *making, const struct cell *cell,
-                                     struct error *error)
-{
-    struct mapper *mapper = making->mapper;
-    struct error reason;
-    error_set(&reason, ERROR_REJECT_UNREADABLE, NULL,
-              "the source's bytes for this record can't be understood");
-    making->entity->counts->made++;
-    if (mapper_refuse(making, &reason, NULL, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    static const char name[] = "unreadable";
-    struct cell *pair = arena_allocate(mapper->reject_arena, 2 * sizeof *pair);
-    if (!pair || value_copy(cell, mapper->reject_arena, &pair[1]) != STATUS_OK) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a reject");
-    }
-    pair[0] = cell_text(name, sizeof name - 1);
-    mapper->rejects[mapper->reject_count - 1].record = cell_items(VALUE_MAP, pair, 1);
-    return STATUS_OK;
-}
-
 /* Records that the source could not read: each entity that they might have fed rejects them. */
 static enum status pass_refused(struct mapper *mapper, const struct batch *batch,
                                 struct error *error)
 {
-    static const char name[] = "unreadable";
-    enum status status = STATUS_OK;
     for (const struct batch_refused *refused = batch->refused; refused; refused = refused->next) {
         struct error reason;
         struct record_envelope envelope = {.source_key = refused->source_key,
                                            .source_key_count = refused->source_key_count};
         error_set(&reason, refused->code, NULL, "%s", refused->reason);
-        for (uint32_t e = 0; e < mapper->entity_count && status == STATUS_OK; e++) {
-            struct making making = {
-                .mapper = mapper, .entity = &mapper->entities[e], .envelope = &envelope};
-            making.entity->counts->made++;
-            status = mapper_refuse(&making, &reason, NULL, error);
-            struct cell *pair =
-                status == STATUS_OK ? arena_allocate(mapper->reject_arena, 2 * sizeof *pair) : NULL;
-            if (status == STATUS_OK &&
-                (!pair || value_copy(&refused->raw, mapper->reject_arena, &pair[1]) != STATUS_OK)) {
-                return error_set(error, ERROR_MEMORY, NULL, "no memory for a reject");
-            }
-            if (status == STATUS_OK) {
-                pair[0] = cell_text(name, sizeof name - 1);
-                mapper->rejects[mapper->reject_count - 1].record = cell_items(VALUE_MAP, pair, 1);
-            }
-        }
-        if (status != STATUS_OK) {
-            break;
+        if (mapper_refuse_unreadable(mapper, &envelope, &reason, &refused->raw, error) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
         }
     }
-    return status;
+    return STATUS_OK;
 }
 
 static enum status map_row(struct mapper *mapper, struct entity_state *entity,
@@ -366,24 +326,15 @@ static enum status map_row(struct mapper *mapper, struct entity_state *entity,
                                 batch->envelopes != NULL ? &batch->envelopes[number] : NULL};
     bool admitted = true;
     mapper->parent = row;
-    if (mapper->shared->documents) {
-        making.row = mapper->slots;
-        making.parent = mapper->slots;
-        if (row->kind != VALUE_MAP) {
-            return refuse_unreadable(&making, row, error);
-        }
-    } else {
-        making.row = row;
-        making.parent = row;
-    }
+    making.row = row;
+    making.parent = row;
     enum status status = mapper_admits(&making, &admitted, error);
     return status == STATUS_OK && admitted ? mapper_record(&making, error) : status;
 }
 
-static enum status map_rows(struct mapper *mapper, struct batch *batch, struct error *error)
+static enum status open_batches(struct mapper *mapper, struct batch *batch, struct error *error)
 {
-    enum status status = STATUS_OK;
-    for (uint32_t e = 0; e < mapper->entity_count && status == STATUS_OK; e++) {
+    for (uint32_t e = 0; e < mapper->entity_count; e++) {
         struct entity_state *entity = &mapper->entities[e];
         uint32_t own = entity->mapping->document_star ? 1 : entity->mapping->field_count;
         const struct shape *shape = plan_entity_batch_shape(entity->entity);
@@ -393,14 +344,26 @@ static enum status map_rows(struct mapper *mapper, struct batch *batch, struct e
             return error_set(error, ERROR_MEMORY, entity->entity->name, "no memory for a batch");
         }
         entity->out->entity = entity->entity->number;
-        if (entity->mapping->all_direct && !mapper->shared->documents) {
+    }
+    return STATUS_OK;
+}
+
+static enum status map_rows(struct mapper *mapper, struct batch *batch, struct error *error)
+{
+    enum status status = open_batches(mapper, batch, error);
+    for (uint32_t row = 0; mapper->shared->documents && row < batch->row_count; row++) {
+        if (status != STATUS_OK) {
+            return status;
+        }
+        status = mapper_map_document(mapper, batch, row, error);
+    }
+    for (uint32_t e = 0; !mapper->shared->documents && e < mapper->entity_count; e++) {
+        struct entity_state *entity = &mapper->entities[e];
+        if (entity->mapping->all_direct && status == STATUS_OK) {
             status = map_direct(mapper, entity, batch, error);
             continue;
         }
         for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
-            if (mapper->shared->documents) {
-                fill_slots(mapper, batch_row(batch, row));
-            }
             status = map_row(mapper, entity, batch, row, error);
         }
     }

@@ -32,9 +32,11 @@ struct mapper_output {
 
 /* Per entity of the stream, in order of stream->entities. */
 struct mapper_counts {
-    uint64_t made;          /* after where, pages: written + rejected + skipped must equal it */
-    uint64_t filtered;      /* left out by `where` or an entity's `when` */
+    uint64_t made;          /* after where, pages, unnest: written + rejected + skipped equal it */
+    uint64_t filtered;      /* left out by `where`, `match` or an entity's `when` */
     uint64_t rejected;      /* by the mapping: part of made */
+    uint64_t skipped;       /* part of made: `distinct`, and made before in this chunk */
+    uint64_t unmatched;     /* of the first entity: records that are no entity's, left out */
     uint64_t long_decimals; /* digits beyond the declared scale, kept */
 };
 

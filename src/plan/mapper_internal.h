@@ -8,6 +8,7 @@
 #include "plan/expression.h"
 #include "plan/mapper.h"
 #include "plan/mapping.h"
+#include "plan/match.h"
 
 /* One aggregate over the child rows of the parent at hand. */
 struct aggregate_state {
@@ -22,6 +23,13 @@ struct aggregate_state {
     struct error fault;
     struct cell result; /* while `known` */
     bool known;
+};
+
+/* Hashes of records made in the chunk at hand, as many as there is room for. */
+struct distinct_set {
+    struct canonical_hash *slots; /* open addressing; all zero: free */
+    uint32_t count;
+    uint32_t capacity; /* a power of two */
 };
 
 enum list_phase { LIST_UNDECIDED, LIST_BUILDING, LIST_LEFT_OUT, LIST_TOO_LARGE };
@@ -52,6 +60,8 @@ struct entity_state {
     uint32_t list_count;
     int64_t page; /* number of the last page made for the parent */
     bool stopped; /* pages: the record was refused or filtered, no more of this parent */
+    bool fits;    /* the document at hand is the entity's */
+    struct distinct_set distinct;
 };
 
 struct mapper {
@@ -66,8 +76,9 @@ struct mapper {
     uint32_t entity_count;
     struct aggregate_state *aggregates;
     struct mapper_counts *counts;
-    struct batch **taken; /* handed over by the last take */
-    struct cell *slots;   /* the row made of a document */
+    struct batch **taken;       /* handed over by the last take */
+    struct cell *slots;         /* the row made of a document */
+    struct cell *element_slots; /* the row made of a list's element */
     struct mapper_reject *rejects;
     uint32_t reject_count;
     uint32_t reject_capacity;
@@ -89,8 +100,12 @@ struct making {
     struct arena *arena; /* of what is made */
     bool borrow;         /* texts of `row` live as long as the arena */
     int64_t page;
-    const struct cell *list; /* of the page */
-    uint64_t bytes;          /* made so far */
+    const struct cell *list;          /* of the page */
+    const struct cell *document;      /* whose fields "*" means */
+    const struct cell *element;       /* of an unnested list; NULL: none */
+    const struct cell *const *levels; /* the maps passed on the way to it, by step */
+    int64_t ordinal;                  /* its number, 0: none */
+    uint64_t bytes;                   /* made so far */
     /* why the record is rejected, found before it is made: made all the same, for the reject */
     const struct error *fault;
 };
@@ -112,6 +127,29 @@ enum status mapper_field(struct making *making, const struct mapping_field *fiel
 /* A copy that lives in the arena; large values are read in, up to the record's limit. */
 enum status mapper_keep(struct making *making, const struct cell *from, struct cell *to,
                         struct error *error) MUST_USE;
+
+/* mapper_document.c */
+/* Maps one record of a source of documents for each entity that it fits. */
+enum status mapper_map_document(struct mapper *mapper, const struct batch *batch, uint32_t number,
+                                struct error *error) MUST_USE;
+/* A record that the source could not make sense of, once for each entity that it might have fed: of
+ * entities that say which records are theirs, once for all of them. */
+enum status mapper_refuse_unreadable(struct mapper *mapper, const struct record_envelope *envelope,
+                                     const struct error *reason, const struct cell *raw,
+                                     struct error *error) MUST_USE;
+/* A value of a template read backwards; borrowed from its text or in the mapper's scratch. */
+enum status mapper_part(struct making *making, const struct mapping_part *part, struct cell *cell,
+                        struct error *error) MUST_USE;
+/* A field of a map passed on the way to the list, NULL if it is not there. */
+const struct cell *mapper_level(const struct making *making, uint32_t index);
+
+/* mapper_distinct.c */
+/* Was the same record made in this chunk before? Notes it. */
+enum status mapper_distinct_seen(struct mapper *mapper, struct entity_state *entity,
+                                 const struct cell *cells, bool *seen,
+                                 struct error *error) MUST_USE;
+void mapper_distinct_forget(struct distinct_set *set);
+void mapper_distinct_free(struct distinct_set *set);
 
 /* mapper_record.c */
 /* Makes one record of the entity and puts it into its batch, or into the rejects; counts it. */

@@ -1,5 +1,6 @@
 /* One record: its fields, its key, its place in the batch; or its reject. */
 #include "plan/mapper_internal.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,8 +104,12 @@ enum status mapper_refuse(struct making *making, const struct error *reason,
 {
     struct mapper *mapper = making->mapper;
     enum error_code code = reason->code;
-    char text[sizeof reason->message];
-    memcpy(text, reason->message, sizeof text); /* `error` may be `reason` itself */
+    char text[sizeof reason->message + 256];
+    memcpy(text, reason->message, sizeof reason->message); /* `error` may be `reason` itself */
+    if (making->ordinal > 0) {
+        snprintf(text, sizeof text, "element %lld of %.200s: %s", (long long)making->ordinal,
+                 making->entity->mapping->unnest->text, reason->message);
+    }
     enum status status = grow_rejects(mapper, error);
     if (status != STATUS_OK) {
         return status;
@@ -267,7 +272,7 @@ static enum status fill_row(struct making *making, struct cell *cells, struct er
     enum status status = make_fields(making, fields, error);
     if (mapping->document_star && (status == STATUS_OK || mapper_is_reject(error))) {
         struct error ignored;
-        if (document_with_star(making, mapper->parent, fields, cells, &ignored) != STATUS_OK) {
+        if (document_with_star(making, making->document, fields, cells, &ignored) != STATUS_OK) {
             error_copy(error, &ignored);
             return STATUS_FAILED;
         }
@@ -292,10 +297,15 @@ enum status mapper_record(struct making *making, struct error *error)
     making->arena = entity->out->arena;
     entity->counts->made++;
     status = fill_row(making, cells, error);
-    if (status == STATUS_OK) {
+    bool seen = false;
+    if (status == STATUS_OK && entity->mapping->distinct) {
+        status = mapper_distinct_seen(mapper, entity, cells, &seen, error);
+        entity->counts->skipped += seen;
+    }
+    if (status == STATUS_OK && !seen) {
         return status;
     }
-    if (mapper_is_reject(error)) {
+    if (status != STATUS_OK && mapper_is_reject(error)) {
         struct error reason = *error;
         status = mapper_refuse(making, &reason, cells, error);
     }

@@ -26,6 +26,22 @@ enum status mapper_reference(struct making *making, struct value_reference refer
     case ORIGIN_LIST:
         *cell = making->list ? *making->list : cell_missing();
         return STATUS_OK;
+    case ORIGIN_PART:
+        return mapper_part(making, &shared->parts[reference.index], cell, error);
+    case ORIGIN_PARENT:
+        *cell = making->parent[reference.index];
+        return STATUS_OK;
+    case ORIGIN_LEVEL: {
+        const struct cell *value = mapper_level(making, reference.index);
+        *cell = value ? *value : cell_missing();
+        return STATUS_OK;
+    }
+    case ORIGIN_ORDINAL:
+        *cell = cell_int64(making->ordinal);
+        return STATUS_OK;
+    case ORIGIN_ELEMENT:
+        *cell = making->element ? *making->element : cell_missing();
+        return STATUS_OK;
     }
     return error_set(error, ERROR_INTERNAL, NULL, "a value comes from nowhere");
 }

@@ -17,7 +17,12 @@ enum value_origin {
     ORIGIN_TEMPLATE,  /* templates[index]: the text of a look-up */
     ORIGIN_AGGREGATE, /* result of aggregates[index] */
     ORIGIN_PAGE,      /* number of the page */
-    ORIGIN_LIST       /* the page's part of the list */
+    ORIGIN_LIST,      /* the page's part of the list */
+    ORIGIN_PART,      /* parts[index]: what a template read backwards finds in a text */
+    ORIGIN_PARENT,    /* cell `index` of the record whose list is unnested */
+    ORIGIN_LEVEL,     /* unnest->levels[index]: a field of a map on the way to the list */
+    ORIGIN_ORDINAL,   /* number of the unnested row within its record, from 1 */
+    ORIGIN_ELEMENT    /* the unnested element itself */
 };
 struct value_reference {
     enum value_origin origin;
@@ -39,6 +44,44 @@ struct template_part {
 struct plan_template {
     struct template_part *parts;
     uint32_t count;
+};
+
+/* One value of a template that is read backwards. */
+struct mapping_part {
+    struct value_reference from; /* the text */
+    const struct plan_template *template;
+    uint32_t value;   /* which of the template's values */
+    bool of_record;   /* `from` means the record's row, not that of an unnested element */
+    const char *name; /* "SK as ORDER#{InvoiceDate}#{InvoiceId}": for messages */
+};
+
+/* What a field of a record has to be for the record to belong to an entity. */
+struct mapping_match {
+    const char *field;
+    struct value_reference value;
+    const struct plan_template *template; /* NULL: */
+    struct cell constant;                 /* NULL also stands for a field that is not there */
+};
+/* Two values of the templates that have to be the same text. */
+struct mapping_same {
+    struct mapping_part left;
+    struct mapping_part right;
+};
+
+/* A field of a map that is passed on the way to an unnested list. */
+struct mapping_level {
+    uint32_t step; /* the map in which steps[step] was looked up, >= 1 */
+    const char *name;
+};
+/* The list of a record whose elements become rows. */
+struct mapping_unnest {
+    const char *const *steps; /* names, from the record down */
+    uint32_t step_count;
+    const char *const *names; /* fields of an element, one a cell of the row made of it */
+    uint32_t name_count;
+    const struct mapping_level *levels;
+    uint32_t level_count;
+    const char *text; /* "LineItems": for messages */
 };
 
 enum expression_operator {
@@ -138,9 +181,12 @@ struct stream_mapping {
     bool documents;           /* rows are MAP cells: */
     const char *const *names; /* the fields looked up, one a slot of the row made of it */
     uint32_t name_count;
+    const struct mapping_part *parts;
+    uint32_t part_count;
     const uint32_t *key_columns; /* cells of the row that are the source key */
     uint32_t key_count;
-    bool target_nested; /* lists and maps may be values, else they become JSON text */
+    bool skip_unmatched; /* a record that fits no entity's `matches` is left out, else rejected */
+    bool target_nested;  /* lists and maps may be values, else they become JSON text */
 };
 
 /* One entity. */
@@ -154,6 +200,12 @@ struct mapping {
     uint32_t parent_when;
     uint32_t pages; /* the list that is cut, MAPPING_NONE: not pages */
     uint32_t page_size;
+    const struct mapping_match *matches; /* a record belongs to it if all hold */
+    uint32_t match_count;
+    const struct mapping_same *sames;
+    uint32_t same_count;
+    const struct mapping_unnest *unnest; /* NULL: a record each, not a row an element */
+    bool distinct;                       /* equal records under one key are one */
     bool identity;             /* fields are the row's cells in order: a batch passes as it is */
     bool identity_omits_nulls; /* but NULL becomes MISSING */
     bool all_direct;           /* every field is `direct`, there is no where nor when */

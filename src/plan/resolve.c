@@ -45,7 +45,8 @@ static bool drops_nulls(const struct entity_builder *entity)
 
 static bool all_direct(const struct entity_builder *entity)
 {
-    if (entity->where != MAPPING_NONE || entity->when != MAPPING_NONE || entity->document_star) {
+    if (entity->where != MAPPING_NONE || entity->when != MAPPING_NONE || entity->document_star ||
+        entity->distinct) {
         return false;
     }
     for (uint32_t i = 0; i < entity->fields.count; i++) {
@@ -77,7 +78,16 @@ static void make_mapping(struct resolver *resolver, struct entity_builder *entit
     mapping->parent_when = entity->is_pages ? entity->parent->when : MAPPING_NONE;
     mapping->pages = entity->is_pages ? entity->pages->number : MAPPING_NONE;
     mapping->page_size = entity->page_size;
-    bool alone = stream->entities.count == 1 && stream->children.count == 0;
+    mapping->matches =
+        plan_list_array(resolver->arena, &entity->matches, sizeof(struct mapping_match));
+    mapping->match_count = entity->matches.count;
+    mapping->sames = plan_list_array(resolver->arena, &entity->sames, sizeof(struct mapping_same));
+    mapping->same_count = entity->sames.count;
+    mapping->unnest = unnest_make(resolver, entity->scope.unnest);
+    mapping->distinct = entity->distinct;
+    resolver->out_of_memory |= mapping->matches == NULL || mapping->sames == NULL;
+    bool alone = stream->entities.count == 1 && stream->children.count == 0 && !entity->distinct &&
+                 mapping->match_count == 0 && mapping->unnest == NULL;
     if (resolver->source_documents) {
         /* a document passes as it is when all its fields do and nothing is added */
         mapping->identity = alone && entity->document_star && entity->fields.count == 0 &&

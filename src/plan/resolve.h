@@ -7,6 +7,7 @@
 #include "plan/expression.h"
 #include "plan/faults.h"
 #include "plan/mapping.h"
+#include "plan/match.h"
 #include "plan/plan.h"
 #include "plan/tree.h"
 
@@ -88,6 +89,8 @@ struct stream_builder {
     struct plan_list expressions; /* struct plan_expression */
     struct plan_list templates;   /* struct plan_template */
     struct plan_list names;       /* const char *: of a document source */
+    struct plan_list parts;       /* struct mapping_part */
+    bool skip_unmatched;
     struct stream_mapping *mapping;
     uint32_t field_column_count; /* columns of the request that fields asked for: the first ones */
     bool has_pages;
@@ -103,6 +106,15 @@ struct scope_value {
     bool is_root;                       /* a column of the entity's own table */
 };
 
+/* The list whose elements are an entity's rows. */
+struct unnest_builder {
+    struct plan_list steps;          /* const char * */
+    struct plan_list names;          /* const char *: fields of the elements */
+    struct plan_list levels;         /* struct mapping_level */
+    const struct schema_table *root; /* what is known of the records; may be NULL */
+    const char *text;
+};
+
 /* The names that a field, template or expression can use. */
 struct scope {
     struct stream_builder *stream;
@@ -110,8 +122,9 @@ struct scope {
     int32_t join;                     /* whose columns are meant, -1: the root's */
     const struct schema_table *table; /* NULL: a document source without known columns */
     bool documents;
-    struct plan_list values;   /* struct scope_value: look-ups, aggregates, $page, $list */
-    const struct scope *outer; /* pages: the parent's */
+    struct plan_list values;       /* struct scope_value: look-ups, aggregates, $page, $list */
+    const struct scope *outer;     /* pages: the parent's */
+    struct unnest_builder *unnest; /* names mean an element's fields; NULL: the record's */
 };
 
 struct entity_builder {
@@ -134,6 +147,10 @@ struct entity_builder {
     uint32_t page_size;
     bool document_star;
     struct plan_list star_except; /* const char * */
+    struct plan_list matches;     /* struct mapping_match */
+    struct plan_list sames;       /* struct mapping_same */
+    bool unnests;
+    bool distinct;
     struct shape *shape;
     struct mapping *mapping;
     bool failed; /* a fault was found that makes what follows meaningless */
@@ -263,6 +280,26 @@ void star_resolve(struct resolver *resolver, const struct scope *scope,
 void field_resolve(struct resolver *resolver, struct scope *scope, struct entity_builder *entity,
                    const struct plan_node *key, const struct plan_node *node,
                    enum null_policy nulls, struct plan_list *out);
+
+/* resolve_match.c */
+/* `match` of an entity: its conditions, and the names in its templates for the entity's scope. */
+void match_resolve(struct resolver *resolver, struct entity_builder *entity);
+/* No record may fit two entities, unless they take the same kind of record. */
+void matches_check(struct resolver *resolver);
+void unmatched_resolve(struct resolver *resolver);
+/* `value`, a column, becomes what `parse` and `take` of the field make of its text. */
+bool parse_resolve(struct resolver *resolver, const struct scope *scope,
+                   const struct plan_node *field, struct scope_value *value);
+
+/* resolve_unnest.c */
+void unnest_resolve(struct resolver *resolver, struct entity_builder *entity);
+/* A name in the scope of a list's elements: one of their fields, or $parent.X. */
+void unnest_find(struct resolver *resolver, const struct scope *scope, const char *name,
+                 struct scope_value *value);
+const struct mapping_unnest *unnest_make(struct resolver *resolver,
+                                         const struct unnest_builder *unnest);
+/* After the table's key is known. */
+void distinct_resolve(struct resolver *resolver, struct table_builder *table);
 
 /* resolve_table.c */
 void table_resolve(struct resolver *resolver, struct table_builder *table);

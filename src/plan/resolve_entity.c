@@ -105,8 +105,19 @@ static bool start_entity(struct resolver *resolver, struct entity_builder *entit
         if (table != NULL) {
             entity_use_table(resolver, entity, table);
         }
+        entity->unnests = plan_node_get(node, "unnest") != NULL;
+        if (!entity->failed) {
+            match_resolve(resolver, entity);
+            unnest_resolve(resolver, entity);
+        }
     } else if (query != NULL) {
         use_query(resolver, entity, query);
+    }
+    if (from == NULL &&
+        (plan_node_get(node, "match") != NULL || plan_node_get(node, "unnest") != NULL)) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node, NULL,
+                   "'match' and 'unnest' go with 'from'");
+        entity->failed = true;
     }
     return true;
 }
@@ -305,6 +316,7 @@ static void find_whole(const struct resolver *resolver, struct table_builder *ta
     if (plan_node_get(entity->node, "where") == NULL &&
         plan_node_get(entity->node, "when") == NULL &&
         plan_node_get(entity->node, "nulls") == NULL &&
+        plan_node_get(entity->node, "distinct") == NULL &&
         only_star(plan_node_get(entity->node, "fields"))) {
         table->whole = entity->from;
     }
@@ -355,4 +367,6 @@ void document_resolve(struct resolver *resolver)
     each_entity(resolver, true, start_pages);
     each_entity(resolver, true, fields_resolve);
     each_entity(resolver, true, resolve_conditions);
+    matches_check(resolver);
+    unmatched_resolve(resolver);
 }

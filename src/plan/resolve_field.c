@@ -124,7 +124,8 @@ static void use_value(struct field_maker *maker, const struct scope_value *value
     maker->field.value = value->reference;
     maker->field.type = value->type;
     maker->field.origin = value->is_root ? value->column : NULL;
-    if (maker->scope->documents && value->reference.origin == ORIGIN_COLUMN) {
+    if (maker->scope->documents && maker->scope->unnest == NULL &&
+        value->reference.origin == ORIGIN_COLUMN) {
         maker->field.origin_name = value->name;
     }
 }
@@ -134,6 +135,17 @@ static void resolve_column(struct field_maker *maker, const char *name,
 {
     struct scope_value value;
     if (!scope_find(maker->resolver, maker->scope, name, place, &value)) {
+        maker->failed = true;
+        return;
+    }
+    if (plan_node_get(maker->node, "parse") != NULL) {
+        if (!parse_resolve(maker->resolver, maker->scope, maker->node, &value)) {
+            maker->failed = true;
+            return;
+        }
+    } else if (maker->node->kind == PLAN_NODE_MAP && plan_node_get(maker->node, "take") != NULL) {
+        plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, plan_node_get(maker->node, "take"),
+                   "say parse: \"TEMPLATE\" beside it", "'take' of what template?");
         maker->failed = true;
         return;
     }

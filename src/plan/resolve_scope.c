@@ -37,6 +37,10 @@ static bool find_column(struct resolver *resolver, const struct scope *scope, co
                         struct scope_value *value)
 {
     int index = scope->table != NULL ? schema_find_column(scope->table, name) : -1;
+    if (scope->unnest != NULL) {
+        unnest_find(resolver, scope, name, value);
+        return true;
+    }
     memset(value, 0, sizeof *value);
     value->reference.origin = ORIGIN_COLUMN;
     value->is_root = scope->join < 0;

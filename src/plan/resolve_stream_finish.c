@@ -179,6 +179,10 @@ static void make_mapping(struct resolver *resolver, struct stream_builder *strea
     const char *const *const *names = plan_list_array(arena, &stream->names, sizeof(char *));
     mapping->names = (const char *const *)names;
     mapping->name_count = stream->names.count;
+    mapping->parts = plan_list_array(arena, &stream->parts, sizeof(struct mapping_part));
+    mapping->part_count = stream->parts.count;
+    mapping->skip_unmatched = stream->skip_unmatched;
+    resolver->out_of_memory |= mapping->parts == NULL;
     resolver->out_of_memory |= mapping->expressions == NULL || mapping->templates == NULL ||
                                mapping->aggregates == NULL || mapping->lists == NULL ||
                                names == NULL;

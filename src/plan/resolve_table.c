@@ -362,6 +362,7 @@ void table_resolve(struct resolver *resolver, struct table_builder *table)
     table->target.existing = resolve_existing(resolver, table);
     table->target.billing = resolve_billing(resolver, plan_node_get(table->node, "billing"));
     resolve_key(resolver, table);
+    distinct_resolve(resolver, table);
     resolve_indexes(resolver, table);
     columns_resolve(resolver, table);
     if (!resolver->target_sql && (plan_node_get(table->node, "columns") != NULL ||

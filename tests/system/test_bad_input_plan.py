@@ -244,12 +244,10 @@ class Form(PlanTestCase):
             with self.subTest(new=new):
                 self.faults(ENTITY.replace(old, new), (place, text))
 
-    def test_what_comes_later(self):
-        for field in ('          X: { column: id, parse: "A#{id}", take: id }\n',):
-            self.faults(ENTITY + field, (13, "later"), name="not-yet")
-        self.faults(ENTITY.replace("from: invoice", "from: invoice\n        distinct: true"),
-                    (10, "later"), name="not-yet")
-        self.faults(ENTITY.replace("from: invoice", "unnest: Lines"), (9, "later"), name="not-yet")
+    def test_what_needs_documents(self):
+        self.faults(ENTITY.replace("from: invoice", "from: invoice\n        unnest: Lines"), (10, "hold none"))
+        self.faults(ENTITY.replace("from: invoice", "from: invoice\n        match: { id: 5 }"), (10, "where:"))
+        self.faults(ENTITY.replace("from: invoice", "unnest: Lines"), (8, "one of from, query and pages"))
 
     def test_combinations_that_mean_nothing(self):
         for field in ("X: { drop: true, column: id }", "X: { embed: line }",

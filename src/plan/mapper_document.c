@@ -1,0 +1,341 @@
+/* Documents: whose record is it, and which of its lists become rows. */
+#include "plan/mapper_internal.h"
+#include "plan/template_read.h"
+#include <string.h>
+
+/* ---- fields by name */
+
+static const struct cell *find_field(const struct cell *map, const char *name)
+{
+    size_t length = strlen(name);
+    for (uint32_t i = 0; map->kind == VALUE_MAP && i < map->length; i++) {
+        const struct cell *key = &map->items[2 * (size_t)i];
+        if (key->kind == VALUE_TEXT && key->length == length &&
+            memcmp(key->text, name, length) == 0) {
+            return key + 1;
+        }
+    }
+    return NULL;
+}
+
+static void fill_slots(const struct cell *map, const char *const *names, uint32_t count,
+                       struct cell *slots)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct cell *value = find_field(map, names[i]);
+        slots[i] = value != NULL ? *value : cell_missing();
+    }
+}
+
+const struct cell *mapper_level(const struct making *making, uint32_t index)
+{
+    const struct mapping_level *level = &making->entity->mapping->unnest->levels[index];
+    return find_field(making->levels[level->step], level->name);
+}
+
+/* ---- texts read backwards */
+
+static const struct cell *text_of(const struct making *making, const struct mapping_part *part)
+{
+    return part->from.origin == ORIGIN_COLUMN && part->of_record ? &making->parent[part->from.index]
+                                                                 : NULL;
+}
+
+static enum status unreadable(const struct mapping_part *part, const char *why, struct error *error)
+{
+    return error_set(error, ERROR_REJECT_PATTERN, NULL, "reading %s: the text %s", part->name, why);
+}
+
+/* A number whose sign the padding parted from its digits. */
+static enum status join_sign(struct making *making, const struct template_slice *slice,
+                             struct cell *cell, struct error *error)
+{
+    char *text = arena_allocate(making->mapper->scratch, (size_t)slice->length + 1);
+    if (text == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
+    }
+    text[0] = '-';
+    memcpy(text + 1, slice->text, slice->length);
+    *cell = cell_text(text, (size_t)slice->length + 1);
+    return STATUS_OK;
+}
+
+enum status mapper_part(struct making *making, const struct mapping_part *part, struct cell *cell,
+                        struct error *error)
+{
+    struct template_slice slices[TEMPLATE_READ_VALUES_MAX];
+    struct cell text;
+    const struct cell *own = text_of(making, part);
+    if (own != NULL) {
+        text = *own;
+    } else if (mapper_reference(making, part->from, &text, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *cell = cell_null();
+    if (text.kind == VALUE_NULL || text.kind == VALUE_MISSING) {
+        return STATUS_OK;
+    }
+    if (text.kind != VALUE_TEXT) {
+        return unreadable(part, "is none", error);
+    }
+    switch (template_read(part->template, text.text, text.length, slices)) {
+    case TEMPLATE_DIFFERS:
+        return unreadable(part, "does not fit", error);
+    case TEMPLATE_AMBIGUOUS:
+        return unreadable(part, "can be read in two ways", error);
+    case TEMPLATE_FITS:
+        break;
+    }
+    const struct template_slice *slice = &slices[part->value];
+    if (slice->minus) {
+        return join_sign(making, slice, cell, error);
+    }
+    *cell = cell_text(slice->text, slice->length);
+    return STATUS_OK;
+}
+
+/* ---- whose record it is */
+
+static bool holds(const struct mapping_match *match, const struct cell *slots)
+{
+    const struct cell *value = &slots[match->value.index];
+    if (match->template == NULL) {
+        return match_constant_equals(&match->constant, value);
+    }
+    return value->kind == VALUE_TEXT &&
+           template_read(match->template, value->text, value->length, NULL) != TEMPLATE_DIFFERS;
+}
+
+/* False only if both can be read and differ. */
+static bool are_same(const struct mapping_same *same, const struct cell *slots)
+{
+    struct template_slice left[TEMPLATE_READ_VALUES_MAX];
+    struct template_slice right[TEMPLATE_READ_VALUES_MAX];
+    const struct cell *a = &slots[same->left.from.index];
+    const struct cell *b = &slots[same->right.from.index];
+    if (template_read(same->left.template, a->text, a->length, left) != TEMPLATE_FITS ||
+        template_read(same->right.template, b->text, b->length, right) != TEMPLATE_FITS) {
+        return true;
+    }
+    const struct template_slice *one = &left[same->left.value];
+    const struct template_slice *other = &right[same->right.value];
+    return one->length == other->length && one->minus == other->minus &&
+           memcmp(one->text, other->text, one->length) == 0;
+}
+
+static bool belongs(const struct mapping *mapping, const struct cell *slots)
+{
+    for (uint32_t i = 0; i < mapping->match_count; i++) {
+        if (!holds(&mapping->matches[i], slots)) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < mapping->same_count; i++) {
+        if (!are_same(&mapping->sames[i], slots)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- rejects that are no records of the entity: kept under a name of their own */
+
+static enum status refuse_whole(struct making *making, const struct error *reason, const char *name,
+                                const struct cell *cell, struct error *error)
+{
+    struct mapper *mapper = making->mapper;
+    making->entity->counts->made++;
+    if (mapper_refuse(making, reason, NULL, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct cell *pair = arena_allocate(mapper->reject_arena, 2 * sizeof *pair);
+    if (!pair || value_copy(cell, mapper->reject_arena, &pair[1]) != STATUS_OK) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a reject");
+    }
+    pair[0] = cell_text(name, strlen(name));
+    mapper->rejects[mapper->reject_count - 1].record = cell_items(VALUE_MAP, pair, 1);
+    return STATUS_OK;
+}
+
+enum status mapper_refuse_unreadable(struct mapper *mapper, const struct record_envelope *envelope,
+                                     const struct error *reason, const struct cell *raw,
+                                     struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t e = 0; e < mapper->entity_count && status == STATUS_OK; e++) {
+        struct entity_state *entity = &mapper->entities[e];
+        struct making making = {
+            .mapper = mapper, .entity = entity, .parent = mapper->slots, .envelope = envelope};
+        status = refuse_whole(&making, reason, "unreadable", raw, error);
+        if (entity->mapping->match_count > 0) {
+            break;
+        }
+    }
+    return status;
+}
+
+static enum status leave_unmatched(struct making *making, const struct cell *document,
+                                   struct error *error)
+{
+    struct error reason;
+    if (making->mapper->shared->skip_unmatched) {
+        making->entity->counts->unmatched++;
+        return STATUS_OK;
+    }
+    error_set(&reason, ERROR_REJECT_UNMATCHED, NULL, "the record fits no entity of the plan");
+    return refuse_whole(making, &reason, "unmatched", document, error);
+}
+
+/* ---- lists as rows */
+
+/* A walk down to the list: what was passed, and how many rows there were. */
+struct walk {
+    struct making *making;
+    const struct mapping_unnest *unnest;
+    const struct cell *document;
+    const struct cell *levels[17];
+    int64_t ordinal;
+};
+
+static enum status refuse_list(struct walk *walk, uint32_t step, const struct cell *cell,
+                               struct error *error)
+{
+    struct error reason;
+    error_set(&reason, ERROR_REJECT_TYPE, NULL, "unnesting %s: '%s' is no list but %s",
+              walk->unnest->text, walk->unnest->steps[step],
+              value_kind_name((enum value_kind)cell->kind));
+    return refuse_whole(walk->making, &reason, "parent", walk->document, error);
+}
+
+static enum status refuse_element(struct walk *walk, const struct cell *element,
+                                  struct error *error)
+{
+    struct error reason;
+    error_set(&reason, ERROR_REJECT_TYPE, NULL, "it has no fields: it is %s",
+              value_kind_name((enum value_kind)element->kind));
+    return refuse_whole(walk->making, &reason, "$value", element, error);
+}
+
+static enum status make_row(struct walk *walk, const struct cell *element, struct error *error)
+{
+    struct making *making = walk->making;
+    struct mapper *mapper = making->mapper;
+    const struct mapping *mapping = making->entity->mapping;
+    bool admitted = true;
+    making->ordinal = ++walk->ordinal;
+    making->element = element;
+    making->document = element;
+    making->bytes = 0;
+    if (element->kind != VALUE_MAP && (walk->unnest->name_count > 0 || mapping->document_star)) {
+        return refuse_element(walk, element, error);
+    }
+    fill_slots(element, walk->unnest->names, walk->unnest->name_count, mapper->element_slots);
+    enum status status = mapper_admits(making, &admitted, error);
+    return status == STATUS_OK && admitted ? mapper_record(making, error) : status;
+}
+
+static bool is_list(const struct cell *cell)
+{
+    return cell->kind == VALUE_LIST || cell->kind == VALUE_SET;
+}
+
+/* `cell` is the value of steps[step - 1], or an element of that list. */
+static enum status descend(struct walk *walk, const struct cell *cell, uint32_t step,
+                           struct error *error)
+{
+    const struct mapping_unnest *unnest = walk->unnest;
+    enum status status = STATUS_OK;
+    if (cell == NULL || cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
+        return STATUS_OK;
+    }
+    bool last = step == unnest->step_count;
+    if (!is_list(cell) && (last || cell->kind != VALUE_MAP)) {
+        return refuse_list(walk, step - 1, cell, error);
+    }
+    if (cell->kind == VALUE_MAP) {
+        walk->levels[step] = cell;
+        return descend(walk, find_field(cell, unnest->steps[step]), step + 1, error);
+    }
+    for (uint32_t i = 0; i < cell->length && status == STATUS_OK; i++) {
+        const struct cell *element = &cell->items[i];
+        if (last) {
+            status = make_row(walk, element, error);
+        } else if (element->kind == VALUE_MAP) {
+            walk->levels[step] = element;
+            status = descend(walk, find_field(element, unnest->steps[step]), step + 1, error);
+        } else if (element->kind != VALUE_NULL) {
+            status = refuse_list(walk, step - 1, element, error);
+        }
+    }
+    return status;
+}
+
+static enum status unnest(struct making *making, const struct cell *document, struct error *error)
+{
+    const struct mapping_unnest *what = making->entity->mapping->unnest;
+    struct walk walk = {.making = making, .unnest = what, .document = document};
+    making->row = making->mapper->element_slots;
+    making->levels = walk.levels;
+    return descend(&walk, find_field(document, what->steps[0]), 1, error);
+}
+
+/* ---- batches */
+
+static struct making making_of(struct mapper *mapper, struct entity_state *entity,
+                               const struct batch *batch, uint32_t number)
+{
+    return (struct making){.mapper = mapper,
+                           .entity = entity,
+                           .arena = entity->out->arena,
+                           .borrow = true,
+                           .row = mapper->slots,
+                           .parent = mapper->slots,
+                           .document = batch_row(batch, number),
+                           .envelope = batch->envelopes != NULL ? &batch->envelopes[number] : NULL};
+}
+
+static enum status map_entity(struct making *making, struct error *error)
+{
+    bool admitted = true;
+    if (making->entity->mapping->unnest != NULL) {
+        return unnest(making, making->document, error);
+    }
+    enum status status = mapper_admits(making, &admitted, error);
+    return status == STATUS_OK && admitted ? mapper_record(making, error) : status;
+}
+
+enum status mapper_map_document(struct mapper *mapper, const struct batch *batch, uint32_t number,
+                                struct error *error)
+{
+    const struct cell *document = batch_row(batch, number);
+    const struct record_envelope *envelope =
+        batch->envelopes != NULL ? &batch->envelopes[number] : NULL;
+    struct making first = making_of(mapper, &mapper->entities[0], batch, number);
+    bool fits_any = false;
+    enum status status = STATUS_OK;
+    fill_slots(document, mapper->shared->names, mapper->shared->name_count, mapper->slots);
+    if (document->kind != VALUE_MAP) {
+        struct error reason;
+        error_set(&reason, ERROR_REJECT_UNREADABLE, NULL,
+                  "the source's bytes for this record can't be understood");
+        return mapper_refuse_unreadable(mapper, envelope, &reason, document, error);
+    }
+    for (uint32_t e = 0; e < mapper->entity_count; e++) {
+        struct entity_state *entity = &mapper->entities[e];
+        entity->fits = belongs(entity->mapping, mapper->slots);
+        fits_any = fits_any || entity->fits;
+    }
+    if (!fits_any) {
+        return leave_unmatched(&first, document, error);
+    }
+    for (uint32_t e = 0; e < mapper->entity_count && status == STATUS_OK; e++) {
+        struct entity_state *entity = &mapper->entities[e];
+        if (entity->fits) {
+            struct making making = making_of(mapper, entity, batch, number);
+            status = map_entity(&making, error);
+        } else {
+            entity->counts->filtered++;
+        }
+    }
+    return status;
+}

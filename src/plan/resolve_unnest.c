@@ -1,0 +1,225 @@
+/* Entities made of a nested list's elements, and those of which equal records are one. */
+#include "plan/resolve.h"
+#include "plan/tree.h"
+#include <string.h>
+
+enum { UNNEST_STEPS_MAX = 16 };
+
+static const char parent_prefix[] = "$parent.";
+
+static void add_step(struct resolver *resolver, struct unnest_builder *unnest, const char *name,
+                     size_t length)
+{
+    const char **step = resolve_add(resolver, &unnest->steps, sizeof *step);
+    if (step != NULL) {
+        *step = arena_copy(resolver->arena, name, length);
+        resolver->out_of_memory |= *step == NULL;
+    }
+}
+
+/* "Orders.Lines", or [Orders, Lines] where a name holds a dot. */
+static void read_steps(struct resolver *resolver, struct unnest_builder *unnest,
+                       const struct plan_node *node)
+{
+    for (uint32_t i = 0; node->kind == PLAN_NODE_LIST && i < node->count; i++) {
+        add_step(resolver, unnest, node->items[i]->text, node->items[i]->length);
+    }
+    const char *at = node->kind == PLAN_NODE_SCALAR ? node->text : NULL;
+    while (at != NULL) {
+        const char *dot = strchr(at, '.');
+        add_step(resolver, unnest, at, dot != NULL ? (size_t)(dot - at) : strlen(at));
+        at = dot != NULL ? dot + 1 : NULL;
+    }
+}
+
+static void check_steps(struct resolver *resolver, struct entity_builder *entity,
+                        const struct plan_node *node)
+{
+    const struct plan_list *steps = &entity->scope.unnest->steps;
+    for (uint32_t i = 0; i < steps->count; i++) {
+        if (**(const char **)steps->items[i] == '\0') {
+            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, "write FIELD or FIELD.FIELD",
+                       "an empty name in the path of a list");
+            entity->failed = true;
+            return;
+        }
+    }
+    if (steps->count > UNNEST_STEPS_MAX) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, NULL,
+                   "a list more than %d names deep", UNNEST_STEPS_MAX);
+        entity->failed = true;
+    }
+}
+
+static void add_value(struct resolver *resolver, struct entity_builder *entity, const char *name,
+                      enum value_origin origin, enum value_kind kind)
+{
+    struct scope_value *value = resolve_add(resolver, &entity->scope.values, sizeof *value);
+    if (value != NULL) {
+        value->name = name;
+        value->reference.origin = origin;
+        value->type.kind = kind;
+        value->type.dynamic = kind == VALUE_MISSING;
+        value->not_null = kind != VALUE_MISSING;
+    }
+}
+
+void unnest_resolve(struct resolver *resolver, struct entity_builder *entity)
+{
+    const struct plan_node *node = plan_node_get(entity->node, "unnest");
+    if (node == NULL) {
+        return;
+    }
+    if (!resolver->source_documents || entity->is_pages) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, NULL,
+                   "'unnest' takes the elements of lists, and the records of %s hold none",
+                   entity->from_text);
+        entity->failed = true;
+        return;
+    }
+    struct unnest_builder *unnest = resolve_allocate(resolver, 1, sizeof *unnest);
+    if (unnest == NULL) {
+        return;
+    }
+    entity->scope.unnest = unnest;
+    entity->scope.table = NULL; /* names mean the elements' fields */
+    unnest->root = entity->from;
+    unnest->text = node->kind == PLAN_NODE_SCALAR ? node->text : node->items[0]->text;
+    read_steps(resolver, unnest, node);
+    check_steps(resolver, entity, node);
+    add_value(resolver, entity, "$ordinal", ORIGIN_ORDINAL, VALUE_INT64);
+    add_value(resolver, entity, "$value", ORIGIN_ELEMENT, VALUE_MISSING);
+}
+
+/* ---------------------------------------------------------------- names */
+
+static uint32_t name_slot(struct resolver *resolver, struct plan_list *names, const char *name)
+{
+    for (uint32_t i = 0; i < names->count; i++) {
+        if (strcmp(*(const char **)names->items[i], name) == 0) {
+            return i;
+        }
+    }
+    const char **slot = resolve_add(resolver, names, sizeof *slot);
+    if (slot != NULL) {
+        *slot = name;
+    }
+    return names->count - 1;
+}
+
+static uint32_t level_slot(struct resolver *resolver, struct unnest_builder *unnest, uint32_t step,
+                           const char *name)
+{
+    for (uint32_t i = 0; i < unnest->levels.count; i++) {
+        const struct mapping_level *level = unnest->levels.items[i];
+        if (level->step == step && strcmp(level->name, name) == 0) {
+            return i;
+        }
+    }
+    struct mapping_level *level = resolve_add(resolver, &unnest->levels, sizeof *level);
+    if (level != NULL) {
+        *level = (struct mapping_level){step, name};
+    }
+    return unnest->levels.count - 1;
+}
+
+/* How much of "Orders.OrderId" is the way that the path goes: 1 step, and `*rest` is "OrderId". */
+static uint32_t follow_steps(const struct unnest_builder *unnest, const char *name,
+                             const char **rest)
+{
+    uint32_t step = 0;
+    *rest = name;
+    while (step + 1 < unnest->steps.count) {
+        const char *wanted = *(const char **)unnest->steps.items[step];
+        size_t length = strlen(wanted);
+        if (strncmp(*rest, wanted, length) != 0 || (*rest)[length] != '.' ||
+            (*rest)[length + 1] == '\0') {
+            break;
+        }
+        *rest += length + 1;
+        step++;
+    }
+    return step;
+}
+
+void unnest_find(struct resolver *resolver, const struct scope *scope, const char *name,
+                 struct scope_value *value)
+{
+    struct unnest_builder *unnest = scope->unnest;
+    memset(value, 0, sizeof *value);
+    value->name = name;
+    value->type = (struct value_type){.kind = VALUE_MISSING, .dynamic = true};
+    if (strncmp(name, parent_prefix, sizeof parent_prefix - 1) != 0 ||
+        name[sizeof parent_prefix - 1] == '\0') {
+        value->reference.origin = ORIGIN_COLUMN;
+        value->reference.index = name_slot(resolver, &unnest->names, name);
+        return;
+    }
+    name += sizeof parent_prefix - 1;
+    const char *rest;
+    uint32_t step = follow_steps(unnest, name, &rest);
+    if (step > 0) {
+        value->reference.origin = ORIGIN_LEVEL;
+        value->reference.index = level_slot(resolver, unnest, step, rest);
+        return;
+    }
+    value->reference.origin = ORIGIN_PARENT;
+    value->reference.index = stream_document_slot(resolver, scope->stream, name);
+    int column = unnest->root != NULL ? schema_find_column(unnest->root, name) : -1;
+    if (column >= 0) {
+        value->type = unnest->root->columns[column].type;
+        value->not_null = unnest->root->columns[column].not_null;
+    }
+}
+
+const struct mapping_unnest *unnest_make(struct resolver *resolver,
+                                         const struct unnest_builder *unnest)
+{
+    if (unnest == NULL) {
+        return NULL;
+    }
+    struct mapping_unnest *made = resolve_allocate(resolver, 1, sizeof *made);
+    const char *const *const *steps =
+        plan_list_array(resolver->arena, &unnest->steps, sizeof(char *));
+    const char *const *const *names =
+        plan_list_array(resolver->arena, &unnest->names, sizeof(char *));
+    const struct mapping_level *levels =
+        plan_list_array(resolver->arena, &unnest->levels, sizeof(struct mapping_level));
+    if (made == NULL || steps == NULL || names == NULL || levels == NULL) {
+        resolver->out_of_memory = true;
+        return NULL;
+    }
+    *made = (struct mapping_unnest){.steps = (const char *const *)steps,
+                                    .step_count = unnest->steps.count,
+                                    .names = (const char *const *)names,
+                                    .name_count = unnest->names.count,
+                                    .levels = levels,
+                                    .level_count = unnest->levels.count,
+                                    .text = unnest->text};
+    return made;
+}
+
+/* ---------------------------------------------------------------- distinct */
+
+void distinct_resolve(struct resolver *resolver, struct table_builder *table)
+{
+    uint32_t distinct = 0;
+    for (uint32_t i = 0; i < table->entities.count; i++) {
+        struct entity_builder *entity = table->entities.items[i];
+        const struct plan_node *node = plan_node_get(entity->node, "distinct");
+        entity->distinct =
+            node != NULL && (plan_node_is_word(node, "true") || plan_node_is_word(node, "True") ||
+                             plan_node_is_word(node, "TRUE"));
+        distinct += entity->distinct;
+        if (entity->distinct && table->target.key.count == 0) {
+            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, "give the table a key",
+                       "without a key no two records of '%s' are told apart", table->name);
+        }
+    }
+    if (distinct > 0 && distinct < table->entities.count) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, table->name_node,
+                   "say it of all of them, or give the others a table of their own",
+                   "some entities of '%s' say distinct: true, others do not", table->name);
+    }
+    table->target.distinct = distinct > 0;
+}
