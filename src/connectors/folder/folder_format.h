@@ -27,7 +27,7 @@ struct folder_decoder;
 
 /* A piece of one file. Bytes count before compression. */
 struct folder_range {
-    const char *path;
+    const char *path;      /* it and the name are valid until decoder_open returns */
     const char *file_name; /* for people and for $file */
     uint32_t file;         /* its number among the table's files */
     uint64_t begin;        /* 0 for compressed files */
@@ -103,8 +103,8 @@ struct folder_format {
                                struct error *error);
     /*
      * Fills columns and key of `schema` (name, sizes and kind are there) in `arena`. Called once a
-     * table and process, on the control thread: may read all of its files to learn the types of all
-     * rows. What it learns may be kept with the table (`struct folder_table.format_data`).
+     * table and process, with the folder's mutex held: may read all of its files to learn the types
+     * of all rows. What it learns may be kept with the table (`struct folder_table.format_data`).
      */
     enum status (*describe_table)(struct folder *folder, struct folder_table *table,
                                   struct arena *arena, struct schema_table *schema,

@@ -1,0 +1,400 @@
+/* Reading and writing the files that keep a table's column types. */
+#include "connectors/folder/folder_sidecar.h"
+
+#include "base/file.h"
+#include "base/text.h"
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIDECAR_FORMAT = 1, SIDECAR_BYTES_MAX = 64 * 1024 * 1024 };
+enum { COLUMNS_MAX = 4096, PRECISION_MAX = 1000000 };
+
+/* ---------------------------------------------------------------- writing */
+
+static json_t *json_of_names(const struct column_list *names)
+{
+    json_t *list = json_array();
+    for (uint32_t at = 0; at < names->count; at++) {
+        if (json_array_append_new(list, json_string(names->names[at])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static bool set(json_t *object, const char *name, json_t *value)
+{
+    return json_object_set_new(object, name, value) == 0;
+}
+
+static json_t *json_of_column(const struct schema_column *column)
+{
+    const struct value_type *type = &column->type;
+    json_t *object = json_object();
+    bool done = set(object, "name", json_string(column->name)) &&
+                set(object, "type", json_string(value_kind_name(type->kind))) &&
+                (type->precision == 0 || set(object, "precision", json_integer(type->precision))) &&
+                (type->kind != VALUE_DECIMAL || type->precision == 0 ||
+                 set(object, "scale", json_integer(type->scale))) &&
+                (!type->zoned || set(object, "zoned", json_true())) &&
+                (!type->dynamic || set(object, "dynamic", json_true())) &&
+                (!column->not_null || set(object, "null", json_false())) &&
+                (type->native == NULL || !text_is_utf8(type->native, strlen(type->native)) ||
+                 set(object, "native", json_string(type->native)));
+    if (!done) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+static json_t *json_of_index(const struct target_index *index)
+{
+    json_t *object = json_object();
+    bool done = set(object, "name", json_string(index->name)) &&
+                set(object, "columns", json_of_names(&index->columns)) &&
+                (!index->unique || set(object, "unique", json_true()));
+    if (!done) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+static json_t *json_of_reference(const struct target_reference *reference)
+{
+    json_t *object = json_object();
+    bool done = set(object, "columns", json_of_names(&reference->columns)) &&
+                set(object, "table", json_string(reference->table)) &&
+                set(object, "to", json_of_names(&reference->referenced_columns)) &&
+                (reference->on_delete == NULL ||
+                 set(object, "on_delete", json_string(reference->on_delete))) &&
+                (reference->on_update == NULL ||
+                 set(object, "on_update", json_string(reference->on_update)));
+    if (!done) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+static json_t *json_of_table(const struct target_table *table, bool tags, bool documents)
+{
+    json_t *root = json_object();
+    json_t *columns = json_array();
+    json_t *indexes = json_array();
+    json_t *references = json_array();
+    bool done = set(root, "format", json_integer(SIDECAR_FORMAT)) &&
+                set(root, "table", json_string(table->name)) &&
+                set(root, "tags", json_boolean(tags)) &&
+                set(root, "documents", json_boolean(documents)) &&
+                set(root, "key", json_of_names(&table->key));
+    for (uint32_t at = 0; done && at < table->column_count; at++) {
+        done = json_array_append_new(columns, json_of_column(&table->columns[at])) == 0;
+    }
+    for (uint32_t at = 0; done && at < table->index_count; at++) {
+        done = json_array_append_new(indexes, json_of_index(&table->indexes[at])) == 0;
+    }
+    for (uint32_t at = 0; done && at < table->reference_count; at++) {
+        done = json_array_append_new(references, json_of_reference(&table->references[at])) == 0;
+    }
+    done = set(root, "columns", columns) && done;
+    done = set(root, "indexes", indexes) && done;
+    done = set(root, "references", references) && done;
+    if (!done) {
+        json_decref(root);
+        return NULL;
+    }
+    return root;
+}
+
+enum status folder_sidecar_write(const char *path, const struct target_table *table, bool tags,
+                                 bool documents, struct error *error)
+{
+    json_t *root = json_of_table(table, tags, documents);
+    char *text = root != NULL ? json_dumps(root, JSON_INDENT(1)) : NULL;
+    enum status status = STATUS_FAILED;
+    if (text == NULL) {
+        error_set(error, ERROR_TARGET_SCHEMA, table->name,
+                  "its definition can't be written: no memory, or a name that is not UTF-8");
+    } else {
+        status = file_write_atomic(path, text, strlen(text), "files.before_definition", error);
+    }
+    free(text);
+    json_decref(root);
+    return status;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+struct reading {
+    const char *path;
+    struct arena *arena;
+    struct error *error;
+};
+
+static enum status wrong(const struct reading *reading, const char *what)
+{
+    enum status status = error_set(reading->error, ERROR_SOURCE_INVALID, reading->path, "%s", what);
+    error_hint(reading->error, "mend the file, or remove it: then types are learnt from the rows");
+    return status;
+}
+
+static enum status no_memory(const struct reading *reading)
+{
+    return error_set(reading->error, ERROR_MEMORY, reading->path,
+                     "no memory for a table's definition");
+}
+
+/* A text member: NULL where there is none. False: it is no text, or memory is out. */
+static bool read_text(const struct reading *reading, const json_t *object, const char *name,
+                      const char **text)
+{
+    const json_t *member = json_object_get(object, name);
+    *text = NULL;
+    if (member == NULL || json_is_null(member)) {
+        return true;
+    }
+    if (!json_is_string(member)) {
+        return false;
+    }
+    *text = arena_copy(reading->arena, json_string_value(member), json_string_length(member));
+    return *text != NULL;
+}
+
+static enum status read_names(const struct reading *reading, const json_t *list,
+                              struct column_list *names)
+{
+    size_t count = json_array_size(list);
+    const char **texts =
+        (const char **)arena_allocate_zeroed(reading->arena, count + 1, sizeof(*texts));
+    if (texts == NULL) {
+        return no_memory(reading);
+    }
+    if (list != NULL && !json_is_array(list)) {
+        return wrong(reading, "a list of names is no list");
+    }
+    for (size_t at = 0; at < count; at++) {
+        const json_t *name = json_array_get(list, at);
+        if (!json_is_string(name)) {
+            return wrong(reading, "a list of names holds something else");
+        }
+        texts[at] = arena_copy(reading->arena, json_string_value(name), json_string_length(name));
+        if (texts[at] == NULL) {
+            return no_memory(reading);
+        }
+    }
+    *names = (struct column_list){texts, (uint32_t)count};
+    return STATUS_OK;
+}
+
+static bool read_number(const json_t *object, const char *name, int32_t *number)
+{
+    const json_t *member = json_object_get(object, name);
+    json_int_t value = json_integer_value(member);
+    *number = (int32_t)value;
+    return member == NULL || (json_is_integer(member) && value >= 0 && value <= PRECISION_MAX);
+}
+
+static bool read_flag(const json_t *object, const char *name, bool otherwise, bool *flag)
+{
+    const json_t *member = json_object_get(object, name);
+    *flag = member != NULL ? json_is_true(member) : otherwise;
+    return member == NULL || json_is_boolean(member);
+}
+
+static bool is_declarable(enum value_kind kind)
+{
+    return kind != VALUE_KIND_COUNT && kind != VALUE_MISSING && kind != VALUE_NULL &&
+           kind != VALUE_LARGE && kind != VALUE_ESCAPE;
+}
+
+static enum status read_column(const struct reading *reading, const json_t *object,
+                               struct schema_column *column)
+{
+    const char *type = NULL;
+    bool null = true;
+    if (!json_is_object(object) || !read_text(reading, object, "name", &column->name) ||
+        column->name == NULL) {
+        return wrong(reading, "a column has no \"name\"");
+    }
+    if (!read_text(reading, object, "type", &type) || type == NULL) {
+        return wrong(reading,
+                     arena_format(reading->arena, "column \"%s\" has no \"type\"", column->name));
+    }
+    column->type.kind = value_kind_by_name(type);
+    if (!is_declarable(column->type.kind)) {
+        return wrong(reading, arena_format(reading->arena, "column \"%s\": \"%s\" is no type",
+                                           column->name, type));
+    }
+    if (!read_number(object, "precision", &column->type.precision) ||
+        !read_number(object, "scale", &column->type.scale) ||
+        !read_flag(object, "zoned", false, &column->type.zoned) ||
+        !read_flag(object, "dynamic", false, &column->type.dynamic) ||
+        !read_flag(object, "null", true, &null) ||
+        !read_text(reading, object, "native", &column->type.native) ||
+        (column->type.precision > 0 && column->type.scale > column->type.precision)) {
+        return wrong(reading,
+                     arena_format(reading->arena, "column \"%s\": a member has a wrong value",
+                                  column->name));
+    }
+    column->not_null = !null;
+    return STATUS_OK;
+}
+
+static enum status read_columns(const struct reading *reading, const json_t *list,
+                                struct folder_sidecar *sidecar)
+{
+    size_t count = json_array_size(list);
+    if (!json_is_array(list) || count > COLUMNS_MAX) {
+        return wrong(reading, "there is no list \"columns\"");
+    }
+    struct schema_column *columns =
+        (struct schema_column *)arena_allocate_zeroed(reading->arena, count + 1, sizeof(*columns));
+    if (columns == NULL) {
+        return no_memory(reading);
+    }
+    for (size_t at = 0; at < count; at++) {
+        if (read_column(reading, json_array_get(list, at), &columns[at]) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        for (size_t before = 0; before < at; before++) {
+            if (strcmp(columns[before].name, columns[at].name) == 0) {
+                return wrong(reading, arena_format(reading->arena, "two columns are named \"%s\"",
+                                                   columns[at].name));
+            }
+        }
+    }
+    sidecar->columns = columns;
+    sidecar->column_count = (uint32_t)count;
+    return STATUS_OK;
+}
+
+static enum status read_indexes(const struct reading *reading, const json_t *list,
+                                struct folder_sidecar *sidecar)
+{
+    size_t count = json_array_size(list);
+    struct schema_index *indexes =
+        (struct schema_index *)arena_allocate_zeroed(reading->arena, count + 1, sizeof(*indexes));
+    if (indexes == NULL) {
+        return no_memory(reading);
+    }
+    for (size_t at = 0; at < count; at++) {
+        const json_t *object = json_array_get(list, at);
+        if (!json_is_object(object) || !read_text(reading, object, "name", &indexes[at].name) ||
+            indexes[at].name == NULL || !read_flag(object, "unique", false, &indexes[at].unique)) {
+            return wrong(reading, "an index is not as it should be");
+        }
+        if (read_names(reading, json_object_get(object, "columns"), &indexes[at].columns) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    sidecar->indexes = indexes;
+    sidecar->index_count = (uint32_t)count;
+    return STATUS_OK;
+}
+
+static enum status read_references(const struct reading *reading, const json_t *list,
+                                   struct folder_sidecar *sidecar)
+{
+    size_t count = json_array_size(list);
+    struct schema_foreign_key *keys = (struct schema_foreign_key *)arena_allocate_zeroed(
+        reading->arena, count + 1, sizeof(*keys));
+    if (keys == NULL) {
+        return no_memory(reading);
+    }
+    for (size_t at = 0; at < count; at++) {
+        const json_t *object = json_array_get(list, at);
+        if (!json_is_object(object) || !read_text(reading, object, "table", &keys[at].references) ||
+            keys[at].references == NULL ||
+            !read_text(reading, object, "on_delete", &keys[at].on_delete) ||
+            !read_text(reading, object, "on_update", &keys[at].on_update)) {
+            return wrong(reading, "a reference is not as it should be");
+        }
+        if (read_names(reading, json_object_get(object, "columns"), &keys[at].columns) !=
+                STATUS_OK ||
+            read_names(reading, json_object_get(object, "to"), &keys[at].referenced_columns) !=
+                STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    sidecar->foreign_keys = keys;
+    sidecar->foreign_key_count = (uint32_t)count;
+    return STATUS_OK;
+}
+
+static bool has_column(const struct folder_sidecar *sidecar, const char *name)
+{
+    for (uint32_t at = 0; at < sidecar->column_count; at++) {
+        if (strcmp(sidecar->columns[at].name, name) == 0) {
+            return true;
+        }
+    }
+    return sidecar->documents;
+}
+
+static enum status read_root(const struct reading *reading, const json_t *root,
+                             struct folder_sidecar *sidecar)
+{
+    const json_t *format = json_object_get(root, "format");
+    if (!json_is_object(root) || !json_is_integer(format)) {
+        return wrong(reading, "it is no object with a number \"format\"");
+    }
+    if (json_integer_value(format) != SIDECAR_FORMAT) {
+        return error_set(reading->error, ERROR_FORMAT_NEWER, reading->path,
+                         "format %lld was written by a newer transhume; this one knows format %d",
+                         (long long)json_integer_value(format), SIDECAR_FORMAT);
+    }
+    if (!read_flag(root, "tags", false, &sidecar->tags) ||
+        !read_flag(root, "documents", false, &sidecar->documents)) {
+        return wrong(reading, "\"tags\" and \"documents\" are true or false");
+    }
+    if (read_columns(reading, json_object_get(root, "columns"), sidecar) != STATUS_OK ||
+        read_names(reading, json_object_get(root, "key"), &sidecar->key) != STATUS_OK ||
+        read_indexes(reading, json_object_get(root, "indexes"), sidecar) != STATUS_OK ||
+        read_references(reading, json_object_get(root, "references"), sidecar) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t at = 0; at < sidecar->key.count; at++) {
+        if (!has_column(sidecar, sidecar->key.names[at])) {
+            return wrong(reading, arena_format(reading->arena, "the key \"%s\" is no column",
+                                               sidecar->key.names[at]));
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status folder_sidecar_read(const char *path, struct arena *arena,
+                                struct folder_sidecar *sidecar, struct error *error)
+{
+    const struct reading reading = {path, arena, error};
+    char *text = NULL;
+    size_t length = 0;
+    json_error_t problem;
+    *sidecar = (struct folder_sidecar){0};
+    enum status status = file_read_all(path, SIDECAR_BYTES_MAX, arena, &text, &length, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
+    status = root != NULL ? read_root(&reading, root, sidecar)
+                          : wrong(&reading, arena_format(arena, "it is no JSON: line %d: %s",
+                                                         problem.line, problem.text));
+    json_decref(root);
+    return status;
+}
+
+void folder_sidecar_describe(const struct folder_sidecar *sidecar, struct schema_table *schema)
+{
+    schema->columns = sidecar->columns;
+    schema->column_count = sidecar->column_count;
+    schema->primary_key = sidecar->key;
+    schema->primary_key_not_null = sidecar->key.count > 0;
+    schema->indexes = sidecar->indexes;
+    schema->index_count = sidecar->index_count;
+    schema->foreign_keys = sidecar->foreign_keys;
+    schema->foreign_key_count = sidecar->foreign_key_count;
+}
