@@ -279,7 +279,8 @@ struct source_functions {
      * Fills a new batch of up to `rows_max` records and about `bytes_max` bytes, of
      * request->column_count cells a record. STATUS_END: nothing is left, no batch. Without columns
      * named by the request (column_count 0) records are documents. A value that can't be read
-     * becomes an ESCAPE cell (never an error), so that the record can be rejected with its key.
+     * becomes an ESCAPE cell (never an error), so that the record can be rejected with its key. A
+     * batch without records says that the source is slow (throttled), and still at work.
      */
     enum status (*cursor_next)(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                                struct batch **batch, struct error *error);
@@ -377,6 +378,13 @@ struct batch_result {
     struct arena *arena;    /* of outcomes and reasons; the caller destroys it, may be NULL */
 };
 
+/* What a check foresees of a table's records, in the target's own measures. */
+struct target_load {
+    double records;
+    double bytes; /* as the target stores them */
+    double units; /* of writing them: capacity units or the like; 0: it knows none */
+};
+
 struct writer; /* a connection of its own; one thread */
 
 struct target_functions {
@@ -462,6 +470,16 @@ struct target_functions {
                              const struct cell *key, uint32_t key_count, const struct cell *record,
                              bool repeats, struct error *error),
         void *context, struct error *error);
+    /*
+     * Optional, both or none, for check: load_add adds what one record takes to `load`; load_tell
+     * says in `out`, one line a table, what a whole run will take and cost (`loads` are the
+     * tables', scaled up from a sample; `records` below 0: not known). Change nothing.
+     */
+    void (*load_add)(struct database *self, const struct target_table *table,
+                     const struct shape *shape, const struct cell *cells, struct target_load *load);
+    enum status (*load_tell)(struct database *self, const struct target_table *tables,
+                             const struct target_load *loads, uint32_t table_count,
+                             struct buffer *out, struct error *error);
     /* The normal form of a value: what reading it back would give. Idempotent. Any thread. */
     enum status (*normal_form)(struct database *self, const struct cell *cell, struct arena *arena,
                                struct cell *normal, struct error *error);

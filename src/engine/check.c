@@ -15,16 +15,6 @@ enum {
     ESTIMATE_MS_MIN = 3000 /* below that nobody wants to know */
 };
 
-/* What was read of one stream. */
-struct sampled {
-    const struct plan_stream *stream;
-    int64_t until_ms;
-    uint64_t root_rows;
-    uint64_t *made; /* by position in stream->entities */
-    uint64_t *bytes;
-    bool whole;
-};
-
 struct report {
     struct run_session *session;
     struct check_report *out;
@@ -32,7 +22,21 @@ struct report {
     uint32_t note_capacity;
     const char **problems;
     uint32_t problem_capacity;
-    double milliseconds; /* of the whole run, estimated */
+    struct target_table *tables;
+    struct target_load *loads; /* of the whole run, by table */
+    double milliseconds;       /* of the whole run, estimated */
+};
+
+/* What was read of one stream. */
+struct sampled {
+    const struct report *report;
+    const struct plan_stream *stream;
+    int64_t until_ms;
+    uint64_t root_rows;
+    uint64_t *made; /* by position in stream->entities */
+    uint64_t *bytes;
+    struct target_load *loads; /* likewise */
+    bool whole;
 };
 
 static enum status out_of_memory(struct error *error)
@@ -130,13 +134,13 @@ static enum status check_ledger(struct report *report, struct error *error)
 static enum status find_problems(struct report *report, struct error *error)
 {
     struct preflight preflight = {0};
-    struct target_table *tables;
     const char **absent;
     uint32_t absent_count;
-    enum status status = preflight_tables(report->session, report->out->arena, &tables, error);
+    enum status status =
+        preflight_tables(report->session, report->out->arena, &report->tables, error);
     if (status == STATUS_OK) {
-        status =
-            preflight_check(report->session, tables, &absent, &absent_count, &preflight, error);
+        status = preflight_check(report->session, report->tables, &absent, &absent_count,
+                                 &preflight, error);
     }
     if (status == STATUS_OK && preflight.count > 0) {
         worsen(report, error_exit_status(&preflight.first));
@@ -204,6 +208,19 @@ static enum status find_notes(struct report *report, struct error *error)
 
 /* ---- samples */
 
+static void add_load(const struct sampled *sampled, const struct batch *batch,
+                     struct target_load *load)
+{
+    const struct run_session *session = sampled->report->session;
+    struct database *target = session->target;
+    uint32_t table = session->plan->entities[batch->entity].table;
+    for (uint32_t row = 0; target->connector->target->load_add != NULL && row < batch->row_count;
+         row++) {
+        target->connector->target->load_add(target, &sampled->report->tables[table], batch->shape,
+                                            batch_row(batch, row), load);
+    }
+}
+
 static enum status take_parcel(void *context, struct parcel *parcel)
 {
     struct sampled *sampled = context;
@@ -220,6 +237,7 @@ static enum status take_parcel(void *context, struct parcel *parcel)
             position++;
         }
         sampled->made[position] += batch->row_count;
+        add_load(sampled, batch, &sampled->loads[position]);
         uint32_t fields = batch_shape_width(batch->shape);
         for (uint32_t row = 0; row < batch->row_count; row++) {
             for (uint32_t field = 0; field < fields; field++) {
@@ -253,9 +271,16 @@ static void report_stream(struct report *report, const struct sampled *sampled, 
         } else if (scale >= 0) {
             entity->records = (int64_t)((double)sampled->made[i] * scale + 0.5);
         }
+        struct target_load *load =
+            &report->loads[report->session->plan->entities[stream->entities[i]].table];
         if (scale >= 0) {
             entity->bytes = (int64_t)((double)sampled->bytes[i] * scale + 0.5);
             report->out->bytes_estimate += entity->bytes;
+            load->records += load->records < 0 ? 0 : sampled->loads[i].records * scale;
+            load->bytes += sampled->loads[i].bytes * scale;
+            load->units += sampled->loads[i].units * scale;
+        } else {
+            load->records = -1;
         }
     }
     if (scale >= 0) {
@@ -271,12 +296,14 @@ static enum status sample_streams(struct report *report, struct error *error)
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         int64_t now = clock_monotonic_ms();
         int64_t left = until_ms > now ? until_ms - now : 0;
-        struct sampled sampled = {.stream = &plan->streams[i],
+        struct sampled sampled = {.report = report,
+                                  .stream = &plan->streams[i],
                                   .until_ms = now + left / (int64_t)(plan->stream_count - i)};
         uint32_t entities = plan->streams[i].entity_count;
         sampled.made = arena_allocate_zeroed(report->out->arena, entities, sizeof(uint64_t));
         sampled.bytes = arena_allocate_zeroed(report->out->arena, entities, sizeof(uint64_t));
-        if (sampled.made == NULL || sampled.bytes == NULL) {
+        sampled.loads = arena_allocate_zeroed(report->out->arena, entities, sizeof(*sampled.loads));
+        if (sampled.made == NULL || sampled.bytes == NULL || sampled.loads == NULL) {
             return out_of_memory(error);
         }
         int64_t began = clock_monotonic_ns();
@@ -291,6 +318,23 @@ static enum status sample_streams(struct report *report, struct error *error)
                                         ? -1
                                         : (int64_t)(report->milliseconds / readers / 1000 + 0.5);
     return STATUS_OK;
+}
+
+/* What the target says of it: units, cost. */
+static enum status tell_loads(struct report *report, struct error *error)
+{
+    struct database *target = report->session->target;
+    struct buffer lines = {0};
+    if (target->connector->target->load_tell == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = target->connector->target->load_tell(
+        target, report->tables, report->loads, report->session->plan->table_count, &lines, error);
+    if (status == STATUS_OK) {
+        status = add_each_line(report, &lines, add_note, error);
+    }
+    buffer_free(&lines);
+    return status;
 }
 
 /* ---- the report */
@@ -329,7 +373,8 @@ static enum status list_entities(struct report *report, struct error *error)
     const struct plan *plan = report->session->plan;
     struct check_report *out = report->out;
     out->entities = arena_allocate_zeroed(out->arena, plan->entity_count, sizeof(*out->entities));
-    if (out->entities == NULL) {
+    report->loads = arena_allocate_zeroed(out->arena, plan->table_count, sizeof(*report->loads));
+    if (out->entities == NULL || report->loads == NULL) {
         return out_of_memory(error);
     }
     out->entity_count = plan->entity_count;
@@ -356,10 +401,10 @@ enum status run_check(struct run_session *session, struct check_report *out, str
     out->guarantee = run_guarantee(session);
     out->guarantee_text = guarantee_text(session);
     if (list_entities(&report, error) != STATUS_OK || find_problems(&report, error) != STATUS_OK ||
-        find_notes(&report, error) != STATUS_OK ||
         session_snapshot(session, 1, error) != STATUS_OK ||
         session_describe_streams(session, error) != STATUS_OK ||
-        sample_streams(&report, error) != STATUS_OK) {
+        find_notes(&report, error) != STATUS_OK || sample_streams(&report, error) != STATUS_OK ||
+        tell_loads(&report, error) != STATUS_OK) {
         arena_destroy(out->arena);
         *out = (struct check_report){0};
         return STATUS_FAILED;

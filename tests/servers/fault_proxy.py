@@ -27,7 +27,7 @@ fits on (1-based), to each `every`th of them, with `chance`, `count` times at mo
     short_page    Scan, Query: the server is asked for `limit` items only
     empty_page    Scan, Query: no items, and a key to go on from
 
-`clock_offset_s` is how far the proxy's clock is ahead: requests signed more than five minutes off are refused
+`keep_bodies` keeps what was asked in `bodies`. `clock_offset_s` is how far the proxy's clock is ahead: requests signed more than five minutes off are refused
 as DynamoDB does, and answers bear its date.
 """
 import binascii
@@ -488,6 +488,7 @@ class FaultProxy:
         self.rules, self.seen = [], []
         self.hits = collections.Counter()
         self.clock_offset_s = 0
+        self.keep_bodies, self.bodies = False, []  # (operation, request) of all that came
         self.closing = threading.Event()
         self.lock = threading.Lock()
         self.connections = set()
@@ -549,6 +550,8 @@ class FaultProxy:
 
     def note(self, request, fault, status):
         with self.lock:
+            if self.keep_bodies:
+                self.bodies.append((request.operation, request.json()))
             self.seen.append(Seen(time.monotonic() - self.begun, request.operation,
                                   ",".join(filter(None, request.tables())), fault, status))
 
