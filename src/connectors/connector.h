@@ -443,10 +443,10 @@ struct target_functions {
                               void (*progress)(const char *what), struct error *error);
     /*
      * Records of the table by key, as they stand now: what was acknowledged before is seen. `keys`
-     * holds key_count × table->key.count cells, in the target's normal form. Each record found is
-     * one of the batch (no shape: a MAP of its fields as stored), in any order; what is not there
-     * is not in it. Targets with a lease have it, for chunks that a process lost while it wrote
-     * them; optional for others. Control thread.
+     * holds key_count × table->key.count cells, in the target's normal form, no key twice. Each
+     * record found is one of the batch (no shape: a MAP of its fields as stored), in any order;
+     * what is not there is not in it. Targets with a lease have it, for chunks that a process lost
+     * while it wrote them; optional for others. Control thread.
      */
     enum status (*fetch)(struct database *self, const struct target_table *table,
                          const struct cell *keys, uint32_t key_count, struct batch **batch,

@@ -6,6 +6,7 @@
 #include "base/signals.h"
 #include "engine/claim.h"
 #include "engine/options.h"
+#include "engine/run_parts.h"
 #include "engine/stall.h"
 #include <stdlib.h>
 #include <time.h>
@@ -77,8 +78,7 @@ static enum status open_workers(struct copy *copy, struct error *error)
             status = writes ? session->target->connector->target->writer_open(
                                   session->target, copy->run->tables, copy->run->table_count,
                                   copy->run->epoch, &worker->writer, error)
-                            : session->source->connector->source->reader_open(
-                                  session->source, &worker->reader, error);
+                            : session_reader_open(session, &worker->reader, error);
         } while (status == STATUS_FAILED && retry_wait(&worker->retry, error));
         if (status != STATUS_OK) {
             return STATUS_FAILED;
@@ -127,6 +127,8 @@ void copy_destroy(struct copy *copy)
         }
         if (worker->reader != NULL && copy->session->sample_reader == NULL) {
             copy->session->sample_reader = worker->reader; /* settling reads some chunks again */
+        } else if (worker->reader != NULL && recheck_is_due(copy->run)) {
+            session_reader_keep(copy->session, worker->reader); /* more may be copied again */
         } else if (worker->reader != NULL) {
             copy->session->source->connector->source->reader_close(worker->reader);
         }

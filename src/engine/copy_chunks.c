@@ -57,7 +57,7 @@ static void wait_for_change(struct copy *copy)
 uint32_t copy_next_attempt(struct copy *copy, uint64_t index)
 {
     pthread_mutex_lock(&copy->mutex);
-    uint32_t tries = ++copy->chunks[index].tries;
+    uint32_t tries = ++copy->chunks[index].tries + copy->run->tries_before;
     pthread_mutex_unlock(&copy->mutex);
     return tries > CHUNK_TRIES_MAX ? 0
                                    : (uint32_t)(copy->run->epoch - 1) * ATTEMPTS_AN_EPOCH + tries;

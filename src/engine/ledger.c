@@ -154,8 +154,10 @@ enum status ledger_status_init(struct ledger_status *status, struct error *error
     *status = (struct ledger_status){.created = json_array(),
                                      .attempts = json_array(),
                                      .errors = json_array(),
+                                     .doubtful = json_array(),
                                      .started_us = clock_utc_us()};
-    return status->created != NULL && status->attempts != NULL && status->errors != NULL
+    return status->created != NULL && status->attempts != NULL && status->errors != NULL &&
+                   status->doubtful != NULL
                ? STATUS_OK
                : error_set(error, ERROR_MEMORY, NULL, "no memory for the run's status");
 }
@@ -166,6 +168,7 @@ void ledger_status_free(struct ledger_status *status)
     json_decref(status->attempts);
     json_decref(status->errors);
     json_decref(status->settled);
+    json_decref(status->doubtful);
     *status = (struct ledger_status){0};
 }
 
@@ -202,6 +205,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         .created = keep_array(object, "created"),
         .attempts = keep_array(object, "attempts"),
         .errors = keep_array(object, "errors"),
+        .doubtful = keep_array(object, "doubtful"),
         .settled = json_is_object(settled) ? json_incref(settled) : NULL,
     };
     json_decref(object);
@@ -218,17 +222,44 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
         (json_int_t)status->ended_us, "started_at", json_stamp(status->started_us), "ended_at",
         json_stamp(status->ended_us), "created", status->created, "attempts", status->attempts,
         "errors", status->errors);
+    if (object != NULL && json_array_size(status->doubtful) > 0) {
+        json_object_set(object, "doubtful", status->doubtful);
+    }
     if (object != NULL && status->settled != NULL) {
         json_object_set(object, "settled", status->settled);
     }
     return json_to_arena(object, arena, text, error);
 }
 
-void ledger_status_begin_attempt(struct ledger_status *status, uint64_t epoch, const char *snapshot)
+void ledger_status_begin_attempt(struct ledger_status *status, uint64_t epoch, const char *snapshot,
+                                 uint32_t hands)
 {
     json_array_append_new(status->attempts,
-                          json_pack("{s:I,s:o,s:o}", "epoch", (json_int_t)epoch, "at",
-                                    json_stamp(clock_utc_us()), "snapshot", json_text(snapshot)));
+                          json_pack("{s:I,s:o,s:o,s:I}", "epoch", (json_int_t)epoch, "at",
+                                    json_stamp(clock_utc_us()), "snapshot", json_text(snapshot),
+                                    "hands", (json_int_t)hands));
+}
+
+uint32_t ledger_status_hands(const struct ledger_status *status)
+{
+    size_t count = json_array_size(status->attempts);
+    int64_t hands =
+        count == 0 ? 0
+                   : json_member_integer(json_array_get(status->attempts, count - 1), "hands", 0);
+    return hands < 0 || hands > UINT32_MAX ? 0 : (uint32_t)hands;
+}
+
+void ledger_status_add_doubtful(struct ledger_status *status, uint64_t chunk)
+{
+    size_t index;
+    json_t *number;
+    json_array_foreach(status->doubtful, index, number)
+    {
+        if (json_integer_value(number) == (json_int_t)chunk) {
+            return;
+        }
+    }
+    json_array_append_new(status->doubtful, json_integer((json_int_t)chunk));
 }
 
 void ledger_status_end_attempt(struct ledger_status *status, const char *end)

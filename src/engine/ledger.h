@@ -14,7 +14,8 @@
  *          "input":{"xxh3":HEX,"bytes":N}}                          (input: kind rejects only)
  * status  {"format":1,"phase":…,"created":[TABLE…],"mixed_snapshot":…,"no_snapshot":…,
  *          "started_at":…,"ended_at":…,
- *          "attempts":[{"epoch","at","snapshot","end"}],"errors":[{"at","code","message"}],
+ *          "attempts":[{"epoch","at","snapshot","hands","end"}],"errors":[{"at","code","message"}],
+ *          "doubtful":[CHUNK…],
  *          "settled":{"entities":{"3":{"rejected":N,"skipped":N}},"rejects":{"file","count","xxh3"}}}
  * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
  *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash",
@@ -75,6 +76,7 @@ struct ledger_status {
     struct json_t *attempts; /* array */
     struct json_t *errors;   /* array, the last 20 */
     struct json_t *settled;  /* object or NULL */
+    struct json_t *doubtful; /* array of chunk numbers: in hand when a claim was taken over */
 };
 enum { LEDGER_ERRORS_MAX = 20 };
 enum status ledger_status_init(struct ledger_status *status, struct error *error) MUST_USE;
@@ -83,8 +85,13 @@ enum status ledger_status_read(const char *text, struct ledger_status *status,
 void ledger_status_free(struct ledger_status *status);
 enum status ledger_status_make(const struct ledger_status *status, struct arena *arena,
                                const char **text, struct error *error) MUST_USE;
-void ledger_status_begin_attempt(struct ledger_status *status, uint64_t epoch,
-                                 const char *snapshot);
+/* `hands`: chunks that the attempt may have begun and not finished, at any time. */
+void ledger_status_begin_attempt(struct ledger_status *status, uint64_t epoch, const char *snapshot,
+                                 uint32_t hands);
+/* Of the last attempt. */
+uint32_t ledger_status_hands(const struct ledger_status *status);
+/* Each chunk only once. */
+void ledger_status_add_doubtful(struct ledger_status *status, uint64_t chunk);
 /* "interrupted", "failed", "completed". */
 void ledger_status_end_attempt(struct ledger_status *status, const char *end);
 void ledger_status_add_error(struct ledger_status *status, const struct error *error);

@@ -467,7 +467,13 @@ static enum status claim_and_read_again(struct resume *resume, struct error *err
         error_hint(error, "was the target replaced? Put it back, then `transhume resume`");
         return STATUS_FAILED;
     }
-    return status == STATUS_OK ? read_done(resume, error) : STATUS_FAILED;
+    if (status == STATUS_OK) {
+        status = read_done(resume, error);
+    }
+    if (status == STATUS_OK && run->took_over) {
+        recheck_note_open(run);
+    }
+    return status == STATUS_OK ? STATUS_OK : STATUS_FAILED;
 }
 
 static enum status reopen_if_changed(struct resume *resume, bool changed, struct error *error)
@@ -531,7 +537,8 @@ static enum status go_on(struct run *run, struct error *error)
     if (run->status.phase >= LEDGER_SETTLED && settle_apply(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    ledger_status_begin_attempt(&run->status, run->epoch, run->snapshot);
+    ledger_status_begin_attempt(&run->status, run->epoch, run->snapshot,
+                                session_hands(run->session));
     run->state_ready = true;
     state_write(run, STATE_IN_PROGRESS);
     return run_execute(run, error);

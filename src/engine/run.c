@@ -188,9 +188,12 @@ static enum status prepare_target(struct run *run, struct error *error)
     return failpoint_hit("engine.after_prepare", error);
 }
 
-static enum status prepare_source(struct run *run, struct error *error)
+enum status run_prepare_source(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
+    if (run->source_prepared || run->loads_rejects) {
+        return STATUS_OK;
+    }
     const struct source_functions *source = session->source->connector->source;
     uint32_t count = session_request_count(session->plan);
     const struct read_request **requests =
@@ -199,7 +202,12 @@ static enum status prepare_source(struct run *run, struct error *error)
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of requests");
     }
     session_list_requests(session->plan, requests);
-    return source->prepare(session->source, requests, count, say, error);
+    if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
+        source->prepare(session->source, requests, count, say, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    run->source_prepared = true;
+    return STATUS_OK;
 }
 
 void run_show_totals(struct run *run)
@@ -229,7 +237,7 @@ static enum status copy_chunks(struct run *run, struct error *error)
     run->attempt_us = clock_utc_us();
     pthread_mutex_unlock(&run->state_mutex);
     if (run->loads_rejects ? rejects_load_check(run, error) != STATUS_OK
-                           : prepare_source(run, error) != STATUS_OK) {
+                           : run_prepare_source(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     atomic_store(&run->session->progress.phase, PROGRESS_COPY);
@@ -240,6 +248,19 @@ static enum status copy_chunks(struct run *run, struct error *error)
     if (!run->session->stuck) {
         copy_destroy(copy);
     }
+    return status;
+}
+
+/* Until all chunks are done and none is in doubt. */
+static enum status copy_and_recheck(struct run *run, struct error *error)
+{
+    enum status status;
+    do {
+        status = run->done_count < run->chunk_count ? copy_chunks(run, error) : STATUS_OK;
+        if (status == STATUS_OK) {
+            status = recheck_run(run, error);
+        }
+    } while (status == STATUS_AGAIN);
     return status;
 }
 
@@ -298,8 +319,7 @@ enum status run_execute(struct run *run, struct error *error)
         if (run_put_phase(run, LEDGER_COPYING, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        enum status status =
-            run->done_count < run->chunk_count ? copy_chunks(run, error) : STATUS_OK;
+        enum status status = copy_and_recheck(run, error);
         if (status != STATUS_OK) {
             return status;
         }

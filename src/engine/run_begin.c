@@ -200,7 +200,7 @@ enum status run_create_ledger(struct run *run, struct error *error)
     const char *header;
     const char *status_text;
     struct ledger_run *made;
-    ledger_status_begin_attempt(&run->status, 1, run->header.snapshot);
+    ledger_status_begin_attempt(&run->status, 1, run->header.snapshot, session_hands(run->session));
     if (ledger_header_make(&run->header, run->arena, &header, error) != STATUS_OK ||
         ledger_status_make(&run->status, run->arena, &status_text, error) != STATUS_OK ||
         failpoint_hit("engine.before_ledger_create", error) != STATUS_OK) {

@@ -17,6 +17,8 @@ enum status run_put_status(struct run *run, struct error *error) MUST_USE;
 enum status run_put_phase(struct run *run, enum ledger_phase phase, struct error *error) MUST_USE;
 /* What is done, into the progress counters. */
 void run_show_totals(struct run *run);
+/* The source is told of all requests, once, so that it sorts what it has no index for. */
+enum status run_prepare_source(struct run *run, struct error *error) MUST_USE;
 /* From the claimed ledger to the end, by phases. STATUS_END: interrupted. */
 enum status run_execute(struct run *run, struct error *error) MUST_USE;
 /* What happened, into ledger, state and result; gives claim and lock back. */
@@ -57,6 +59,17 @@ enum status preflight_tables(struct run_session *session, struct arena *arena,
                              struct target_table **tables, struct error *error) MUST_USE;
 /* Must duplicates of this table be looked for after the load? */
 bool preflight_settles(const struct run_session *session, const struct plan_table *table);
+
+/* ---- recheck.c */
+/* After a take-over: what the other one may have had in hand becomes doubtful. */
+void recheck_note_open(struct run *run);
+/*
+ * Once all chunks are done: reads the doubtful ones back and compares them with what the plan makes
+ * of the source; one that differs is made not done, and STATUS_AGAIN says that there is something
+ * to copy again. STATUS_OK: nothing is in doubt any more.
+ */
+enum status recheck_run(struct run *run, struct error *error) MUST_USE;
+bool recheck_is_due(const struct run *run);
 
 /* ---- settle.c, reconcile.c */
 enum status settle_run(struct run *run, struct error *error) MUST_USE;

@@ -8,9 +8,9 @@ static enum status open_reader(struct run_session *session, struct error *error)
     if (session_snapshot(session, 1, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return session->sample_reader != NULL ? STATUS_OK
-                                          : session->source->connector->source->reader_open(
-                                                session->source, &session->sample_reader, error);
+    return session->sample_reader != NULL
+               ? STATUS_OK
+               : session_reader_open(session, &session->sample_reader, error);
 }
 
 enum status sampling_read_span(struct run_session *session, struct run *run,

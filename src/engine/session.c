@@ -227,6 +227,28 @@ static void remove_unused_folders(struct run_session *session)
     }
 }
 
+enum status session_reader_open(struct run_session *session, struct reader **reader,
+                                struct error *error)
+{
+    if (session->spare_reader_count > 0) {
+        *reader = session->spare_readers[--session->spare_reader_count];
+        return STATUS_OK;
+    }
+    return session->source->connector->source->reader_open(session->source, reader, error);
+}
+
+void session_reader_keep(struct run_session *session, struct reader *reader)
+{
+    struct reader **grown = reallocarray(session->spare_readers, session->spare_reader_count + 1u,
+                                         sizeof(struct reader *));
+    if (grown == NULL) {
+        session->source->connector->source->reader_close(reader);
+        return;
+    }
+    session->spare_readers = grown;
+    session->spare_readers[session->spare_reader_count++] = reader;
+}
+
 void run_close(struct run_session *session)
 {
     if (session == NULL || session->stuck) {
@@ -235,6 +257,11 @@ void run_close(struct run_session *session)
     if (session->sample_reader != NULL) {
         session->source->connector->source->reader_close(session->sample_reader);
     }
+    while (session->spare_reader_count > 0) {
+        session->source->connector->source->reader_close(
+            session->spare_readers[--session->spare_reader_count]);
+    }
+    free(session->spare_readers);
     plan_destroy(session->plan);
     if (session->schema != NULL) {
         arena_destroy(session->schema->arena);

@@ -36,6 +36,8 @@ struct run_session {
     struct stream_facts *facts; /* a stream each; NULL: not asked yet */
     const char *snapshot;       /* the token; NULL: not taken yet */
     struct reader *sample_reader;
+    struct reader **spare_readers; /* of a copy that ended, for one that may follow */
+    uint32_t spare_reader_count;
     struct run *run; /* kept for its progress until run_close */
     bool stuck;      /* a worker never came back: nothing may be freed */
 };
@@ -69,11 +71,19 @@ struct run {
     uint64_t *written_before; /* an entity each: records that earlier attempts wrote */
     uint32_t warning_count;
     const char *snapshot; /* that this attempt reads */
-    bool was_finished;    /* resume found nothing left to do or to tell */
-    int input;            /* --rejects FILE, -1: not open */
+    bool source_prepared;
+    uint32_t recheck_rounds;
+    uint32_t tries_before; /* numbers of attempts at a chunk that are used up */
+    bool was_finished;     /* resume found nothing left to do or to tell */
+    int input;             /* --rejects FILE, -1: not open */
     struct plan_stream rejects_stream;
 };
 
+/* A reader within the snapshot: a spare one if there is any. */
+enum status session_reader_open(struct run_session *session, struct reader **reader,
+                                struct error *error) MUST_USE;
+/* Keeps it for a later session_reader_open; closes it where it can't be kept. */
+void session_reader_keep(struct run_session *session, struct reader *reader);
 /* Facts of every stream, asked once. */
 enum status session_describe_streams(struct run_session *session, struct error *error) MUST_USE;
 /* The snapshot, taken once; `reader_count` is what a later call finds. */
@@ -82,6 +92,8 @@ enum status session_snapshot(struct run_session *session, uint32_t reader_count,
 /* Readers and writers that this run uses at once. */
 uint32_t session_reader_count(const struct run_session *session);
 uint32_t session_writer_count(const struct run_session *session);
+/* Chunks that may be begun and not finished at once. */
+uint32_t session_hands(const struct run_session *session);
 /* Can the target pull this stream itself? */
 bool session_is_express(const struct run_session *session, const struct plan_stream *stream);
 /* The requests of a stream with its children. */

@@ -129,7 +129,8 @@ static enum status write_chunk(struct settling *settling, struct error *error)
     struct run *run = settling->run;
     uint64_t chunk = settling->losers[settling->first].chunk;
     memset(settling->ordinals, 0, run->session->plan->entity_count * sizeof(uint64_t));
-    if (sampling_read_span(run->session, run, stream_of(run, chunk), &run->chunks[chunk - 1].span,
+    if (run_prepare_source(run, error) != STATUS_OK ||
+        sampling_read_span(run->session, run, stream_of(run, chunk), &run->chunks[chunk - 1].span,
                            take_parcel, settling, error) == STATUS_FAILED ||
         settling->failed) {
         return STATUS_FAILED;

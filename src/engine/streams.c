@@ -1,4 +1,5 @@
 /* What the engine asks about streams before it reads them: facts, requests, chunk sizes, lanes. */
+#include "engine/copy.h"
 #include "engine/session.h"
 
 #include <string.h>
@@ -36,6 +37,13 @@ uint32_t session_writer_count(const struct run_session *session)
         return 1;
     }
     return smaller(session->options.jobs, session->target->limits.writers_max);
+}
+
+uint32_t session_hands(const struct run_session *session)
+{
+    uint32_t open_max = session->target->limits.chunks_open_max;
+    return session_reader_count(session) * WORKS_A_READER +
+           session_writer_count(session) * (open_max == 0 ? 1 : open_max);
 }
 
 bool session_is_express(const struct run_session *session, const struct plan_stream *stream)

@@ -47,4 +47,17 @@ static inline void tally_hash_subtract(struct canonical_hash *sum,
     sum->high -= hash->high + borrow;
 }
 
+/* Takes a chunk out again that is to be copied once more. */
+static inline void tally_subtract(struct tally *sum, const struct tally *other)
+{
+    sum->read -= other->read;
+    sum->made -= other->made;
+    sum->written -= other->written;
+    sum->rejected -= other->rejected;
+    sum->skipped -= other->skipped;
+    sum->filtered -= other->filtered;
+    sum->bytes -= other->bytes;
+    tally_hash_subtract(&sum->hash, &other->hash);
+}
+
 #endif

@@ -14,6 +14,7 @@
 #include "support.h"
 #include <fcntl.h>
 #include <float.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,7 +241,10 @@ static void statuses_come_back(void **state)
     assert_int_equal(ledger_status_init(&status, &error), STATUS_OK);
     status.phase = LEDGER_SETTLED;
     status.mixed_snapshot = true;
-    ledger_status_begin_attempt(&status, 3, "token");
+    ledger_status_begin_attempt(&status, 3, "token", 12);
+    ledger_status_add_doubtful(&status, 7);
+    ledger_status_add_doubtful(&status, 9);
+    ledger_status_add_doubtful(&status, 7);
     ledger_status_end_attempt(&status, "interrupted");
     ledger_status_add_created(&status, "a");
     ledger_status_add_created(&status, "a");
@@ -254,6 +258,8 @@ static void statuses_come_back(void **state)
     assert_true(read.mixed_snapshot);
     assert_false(read.no_snapshot);
     assert_int_equal(read.started_us, status.started_us);
+    assert_int_equal(ledger_status_hands(&read), 12);
+    assert_int_equal(json_array_size(read.doubtful), 2);
     assert_true(ledger_status_is_created(&read, "a"));
     assert_false(ledger_status_is_created(&read, "b"));
     ledger_status_free(&read);

@@ -1,0 +1,171 @@
+"""Fencing by lease: a stopped process, its take-over, and what it does when it wakes."""
+import os
+import signal
+import sqlite3
+import sys
+import time
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
+import support
+
+LEASE_S = 1.0
+ROWS = 400
+
+
+def state_of(pid):
+    with open("/proc/%d/stat" % pid, encoding="ascii") as file:
+        return file.read().rsplit(")", 1)[1].split()[0]
+
+
+class TakeOver(support.TestCase):
+    """The toy has no transactions: only the lease keeps a second process from writing beside the first."""
+
+    env = {"TRANSHUME_MODULES": os.path.join(support.BUILD, "toy.so")}
+    common = ["--chunk-rows", "50", "--jobs", "2", "--timeout", "300ms"]
+
+    def setUp(self):
+        super().setUp()
+        support.make_sqlite(self.path("source.db"), """PRAGMA journal_mode = WAL;
+            CREATE TABLE things(id INTEGER PRIMARY KEY, v TEXT);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+            INSERT INTO things SELECT i, 'value ' || i FROM n;""" % ROWS)
+        self.target = "toy:out?lease=%d" % (LEASE_S * 1000 * support.PATIENCE)
+
+    def change(self, word):
+        with sqlite3.connect(self.path("source.db")) as db:
+            db.execute("UPDATE things SET v = '%s ' || id" % word)
+        db.close()
+
+    def stopped(self, place, occurrence=1, state="first"):
+        """A migrate that has stopped itself at the place."""
+        process = support.start("migrate", "--state", state, "source.db", self.target, *self.common, cwd=self.folder,
+                                env=dict(self.env, TRANSHUME_FAILPOINT="%s:stop:%d" % (place, occurrence)))
+        self.addCleanup(process.kill)
+        deadline = time.monotonic() + 30 * support.PATIENCE
+        while state_of(process.pid) != "T":
+            self.assertLess(time.monotonic(), deadline, "it did not stop itself")
+            time.sleep(0.01)
+        return process
+
+    def resume(self, *arguments, code=0, env=None):
+        return self.run_program("resume", "--state", "second", "source.db", self.target, *self.common, *arguments,
+                                code=code, env=dict(self.env, **(env or {})))
+
+    def target_rows(self):
+        """What is in the target, through a copy into files that Python reads: {id: v}."""
+        self.copies = getattr(self, "copies", 0) + 1
+        back = "back%d" % self.copies
+        self.run_program("migrate", "--state", back + "-state", "toy:out", "dynamodb-json:" + back, env=self.env)
+        items = support.read_dynamodb_json(self.path(back))["things"]
+        rows = {int(item["id"]["N"]): item["v"]["S"] for item in items}
+        self.assertEqual(len(rows), len(items))
+        return rows
+
+    def assert_target(self, word):
+        self.assertEqual(self.target_rows(), {i: "%s %d" % (word, i) for i in range(1, ROWS + 1)})
+
+    def test_a_stopped_process_holds_the_run(self):
+        first = self.stopped("engine.after_commit", 2)
+        result = self.resume(code=5)
+        self.assertIn("run-held", result.err)
+        self.assertRegex(result.err, r"pid %d on \S+ works on this run" % first.pid)
+        self.assertIn("--take-over", result.err)
+        result = support.transhume("migrate", "--state", "third", "source.db", self.target, cwd=self.folder, env=self.env)
+        self.assert_code(result, 5)
+        self.assertIn("pid %d" % first.pid, result.err)
+
+    def test_take_over_and_late_waking(self):
+        first = self.stopped("engine.after_commit", 2)
+        begun = time.monotonic()
+        result = self.resume("--take-over")
+        self.assertGreaterEqual(time.monotonic() - begun, LEASE_S * support.PATIENCE)
+        self.assertRegex(result.err, r"waiting \d+ s for the lease of pid %d on \S+ to be over" % first.pid)
+        self.assert_target("value")
+        size = os.path.getsize(self.path("out", "data.log"))
+        first.send_signal(signal.SIGCONT)
+        ended = support.finish(first)
+        self.assert_code(ended, 5)
+        self.assertIn("run-fenced", ended.err)
+        self.assertEqual(os.path.getsize(self.path("out", "data.log")), size, "it wrote after its lease was over")
+        self.assert_target("value")
+
+    def test_woken_while_it_is_waited_for(self):
+        first = self.stopped("engine.after_commit", 2)
+        second = support.start("resume", "--take-over", "--state", "second", "source.db", self.target, *self.common,
+                               cwd=self.folder, env=self.env)
+        self.addCleanup(second.kill)
+        time.sleep(LEASE_S * support.PATIENCE / 4)
+        first.send_signal(signal.SIGCONT)
+        # The first renews or ends; either way it is the first that completes the run.
+        self.assert_code(support.finish(first), 0)
+        result = support.finish(second)
+        self.assertIn(result.code, (0, 5), result.err)
+        if result.code == 5:
+            self.assertIn("run-held", result.err)
+        self.assert_target("value")
+
+    def test_a_dead_process_is_replaced_at_once(self):
+        killed = support.kill_at("engine.after_commit", 2, "migrate", "--state", "first", "source.db", self.target,
+                                 *self.common, cwd=self.folder, env=self.env)
+        self.assertEqual(killed.code, -signal.SIGKILL)
+        begun = time.monotonic()
+        result = self.resume()
+        self.assertLess(time.monotonic() - begun, LEASE_S * support.PATIENCE)
+        self.assertIn("comparing", result.err)
+        self.assert_target("value")
+
+    def test_a_late_request_is_found_and_mended(self):
+        # The first has passed its check and is stopped just before it sends; by the time that it wakes, the
+        # source has changed, and the second has written the same chunk anew: the late request is carried out
+        # over that, before the second looks.
+        first = self.stopped("toy.before_append", 3)
+        self.change("changed")
+        second = support.start("resume", "--take-over", "--state", "second", "source.db", self.target, *self.common,
+                               cwd=self.folder, env=dict(self.env, TRANSHUME_FAILPOINT="engine.before_recheck:stop:1"))
+        self.addCleanup(second.kill)
+        deadline = time.monotonic() + 30 * support.PATIENCE
+        while state_of(second.pid) != "T":
+            self.assertIsNone(second.poll(), "it ended before it compared")
+            self.assertLess(time.monotonic(), deadline, "it did not come to the comparison")
+            time.sleep(0.01)
+        size = os.path.getsize(self.path("out", "data.log"))
+        first.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(first), 5)
+        self.assertGreater(os.path.getsize(self.path("out", "data.log")), size, "the late request was not sent")
+        second.send_signal(signal.SIGCONT)
+        result = support.finish(second)
+        self.assert_code(result, 1)  # a mixed snapshot: the first chunks are of the source as it was
+        self.assertRegex(result.err, r"chunk \d+ is not in the target as it was written")
+        words = {}
+        for key, value in self.target_rows().items():
+            words.setdefault((key - 1) // 50, set()).add(value.split()[0])
+        self.assertEqual(len(words), ROWS // 50)
+        for chunk, found in words.items():
+            self.assertEqual(len(found), 1, "chunk %d is of two moments: %s" % (chunk + 1, found))
+
+    def test_killed_while_it_mends(self):
+        first = self.stopped("toy.before_append", 3)
+        self.change("changed")
+        for place in ("engine.before_recheck", "engine.before_recheck_reopen", "engine.after_recheck_reopen"):
+            second = support.start("resume", "--take-over", "--state", "second", "source.db", self.target, *self.common,
+                                   cwd=self.folder, env=dict(self.env, TRANSHUME_FAILPOINT="engine.before_recheck:stop:1,%s:kill:1" % place))
+            self.addCleanup(second.kill)
+            deadline = time.monotonic() + 30 * support.PATIENCE
+            while second.poll() is None and state_of(second.pid) != "T":
+                self.assertLess(time.monotonic(), deadline, "it did not come to the comparison")
+                time.sleep(0.01)
+            if first.poll() is None:
+                first.send_signal(signal.SIGCONT)
+                self.assert_code(support.finish(first), 5)
+            if second.poll() is None:
+                second.send_signal(signal.SIGCONT)
+            support.finish(second)
+        self.resume(code=1)
+        for key, value in self.target_rows().items():
+            self.assertRegex(value, r"^(value|changed) %d$" % key)
+        self.assertEqual(len(self.target_rows()), ROWS)
+
+
+if __name__ == "__main__":
+    unittest.main()

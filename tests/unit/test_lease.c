@@ -1,0 +1,137 @@
+/* Holders of leases: their text, and who of them is dead. */
+#include "base/clock.h"
+#include "connectors/lease.h"
+#include "connectors/report.h"
+#include "support.h"
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void a_holder_is_one_line_and_back(void **state)
+{
+    struct arena *arena = arena_create(0);
+    struct ledger_holder made;
+    struct ledger_holder read;
+    struct error error;
+    const char *text;
+    (void)state;
+    ledger_holder_self(12345, &made);
+    assert_int_equal(made.pid, getpid());
+    assert_int_equal(made.lease_ms, 12345);
+    assert_int_equal(ledger_holder_write(&made, arena, &text, &error), STATUS_OK);
+    assert_null(strchr(text, '\n'));
+    assert_int_equal(ledger_holder_read(text, &read, &error), STATUS_OK);
+    assert_memory_equal(&read, &made, sizeof(made));
+    char name[64];
+    snprintf(name, sizeof(name), "pid %d on ", (int)getpid());
+    assert_memory_equal(read.name, name, strlen(name));
+    arena_destroy(arena);
+}
+
+static void what_is_no_holder_is_refused(void **state)
+{
+    static const struct {
+        const char *text;
+        enum error_code code;
+    } cases[] = {{"", ERROR_LEDGER_INVALID},
+                 {"[]", ERROR_LEDGER_INVALID},
+                 {"{\"format\":1}", ERROR_LEDGER_INVALID},
+                 {"{\"format\":1,\"pid\":0,\"lease_ms\":5}", ERROR_LEDGER_INVALID},
+                 {"{\"format\":1,\"pid\":7,\"lease_ms\":-5}", ERROR_LEDGER_INVALID},
+                 {"{\"format\":2,\"pid\":7,\"lease_ms\":5}", ERROR_FORMAT_NEWER}};
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ledger_holder holder;
+        struct error error;
+        assert_int_equal(ledger_holder_read(cases[i].text, &holder, &error), STATUS_FAILED);
+        assert_int_equal(error.code, cases[i].code);
+    }
+}
+
+static void the_dead_are_known(void **state)
+{
+    struct ledger_holder holder;
+    int pipes[2];
+    (void)state;
+    ledger_holder_self(1000, &holder);
+    assert_false(ledger_holder_is_gone(&holder));
+    struct ledger_holder other = holder;
+    other.started++; /* an earlier process with this pid */
+    assert_true(ledger_holder_is_gone(&other));
+    other = holder;
+    other.machine[0] = other.machine[0] == '0' ? '1' : '0';
+    other.pid = 1 << 30;
+    assert_false(ledger_holder_is_gone(&other)); /* nothing is known of other machines */
+
+    assert_int_equal(pipe(pipes), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        ledger_holder_self(1000, &holder);
+        _exit(write(pipes[1], &holder, sizeof(holder)) == (ssize_t)sizeof(holder) && pause() == 0);
+    }
+    assert_int_equal(read(pipes[0], &holder, sizeof(holder)), sizeof(holder));
+    assert_int_equal(holder.pid, child);
+    assert_false(ledger_holder_is_gone(&holder));
+    kill(child, SIGSTOP);
+    assert_false(ledger_holder_is_gone(&holder)); /* a stopped process is alive */
+    kill(child, SIGKILL);
+    siginfo_t info;
+    assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+    assert_true(ledger_holder_is_gone(&holder)); /* nobody has asked how it ended */
+    waitpid(child, NULL, 0);
+    assert_true(ledger_holder_is_gone(&holder));
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+static void a_request_must_fit_the_lease(void **state)
+{
+    struct database database = {.lease_ms = 0};
+    struct error error;
+    (void)state;
+    assert_int_equal(lease_check(&database, 1 << 30, &error), STATUS_OK);
+    database.lease_ms = 60000;
+    assert_int_equal(lease_check(&database, 0, &error), STATUS_FAILED); /* not claimed yet */
+    lease_extend(&database, lease_clock_ms());
+    assert_int_equal(lease_check(&database, 30000, &error), STATUS_OK);
+    assert_int_equal(lease_check(&database, 60001, &error), STATUS_FAILED);
+    assert_int_equal(error.code, ERROR_LEASE_SHORT);
+    assert_int_equal(error.class, ERROR_CLASS_RETRY);
+    lease_end(&database);
+    assert_int_equal(lease_check(&database, 1, &error), STATUS_FAILED);
+}
+
+static void a_spell_of_throttling(void **state)
+{
+    struct database database = {.lease_ms = 0};
+    (void)state;
+    assert_int_equal(report_throttled_for_ms(&database, clock_monotonic_ms()), 0);
+    report_throttled(&database);
+    int64_t since = atomic_load(&database.report.throttled_since_ms);
+    assert_int_equal(report_throttled_for_ms(&database, since + 4000), 4001);
+    assert_int_equal(
+        report_throttled_for_ms(&database, since + REPORT_THROTTLE_SPELL_MS + 1000), 0);
+    /* long ago: the next one begins a new spell */
+    atomic_store(&database.report.throttled_last_ms, since - 2 * REPORT_THROTTLE_SPELL_MS);
+    atomic_store(&database.report.throttled_since_ms, since - 90000);
+    report_throttled(&database);
+    assert_true(atomic_load(&database.report.throttled_since_ms) >= since);
+    assert_int_equal(atomic_load(&database.report.throttle_count), 2);
+    report_units(&database, 1.5);
+    report_units(&database, 0.25);
+    assert_int_equal(atomic_load(&database.report.milliunits), 1750);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_holder_is_one_line_and_back),
+        cmocka_unit_test(what_is_no_holder_is_refused),
+        cmocka_unit_test(the_dead_are_known),
+        cmocka_unit_test(a_request_must_fit_the_lease),
+        cmocka_unit_test(a_spell_of_throttling),
+    };
+    return cmocka_run_group_tests_name("lease", tests, NULL, NULL);
+}
