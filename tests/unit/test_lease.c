@@ -111,8 +111,8 @@ static void a_spell_of_throttling(void **state)
     report_throttled(&database);
     int64_t since = atomic_load(&database.report.throttled_since_ms);
     assert_int_equal(report_throttled_for_ms(&database, since + 4000), 4001);
-    assert_int_equal(
-        report_throttled_for_ms(&database, since + REPORT_THROTTLE_SPELL_MS + 1000), 0);
+    assert_int_equal(report_throttled_for_ms(&database, since + REPORT_THROTTLE_SPELL_MS + 1000),
+                     0);
     /* long ago: the next one begins a new spell */
     atomic_store(&database.report.throttled_last_ms, since - 2 * REPORT_THROTTLE_SPELL_MS);
     atomic_store(&database.report.throttled_since_ms, since - 90000);
