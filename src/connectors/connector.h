@@ -64,7 +64,8 @@ struct connector_limits {
     uint32_t name_bytes_max;
     uint32_t nesting_max;
     uint32_t number_digits_max;
-    uint64_t slice_bytes; /* source: values above this come as LARGE handles; 0: never */
+    uint64_t slice_bytes;         /* source: values above this come as LARGE handles; 0: never */
+    uint32_t request_columns_max; /* source: columns of one read_request */
 };
 
 enum guarantee { GUARANTEE_EXACTLY_ONCE, GUARANTEE_IDEMPOTENT, GUARANTEE_AT_LEAST_ONCE };

@@ -114,6 +114,16 @@ static void make_request(struct resolver *resolver, const struct request_builder
     resolver->out_of_memory |= request->joins == NULL || request->orders == NULL;
 }
 
+static void fault_columns(struct resolver *resolver, const struct stream_builder *stream,
+                          const char *what, uint32_t wanted)
+{
+    const struct entity_builder *entity = *(struct entity_builder **)stream->entities.items[0];
+    plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node,
+               "name the fields that are wanted instead of \"*\"",
+               "%s has %u columns to read at once, with keys and look-ups; the source can give %u",
+               what, (unsigned)wanted, (unsigned)resolver->source->limits.request_columns_max);
+}
+
 static void make_children(struct resolver *resolver, const struct stream_builder *stream,
                           struct plan_stream *made)
 {
@@ -130,6 +140,10 @@ static void make_children(struct resolver *resolver, const struct stream_builder
         out->root_key_count = stream->facts.key.count;
         out->aggregate_only = child->aggregate_only;
         out->path = child->path.text;
+        uint32_t most = resolver->source->limits.request_columns_max;
+        if (most > 0 && out->request.column_count > most) {
+            fault_columns(resolver, stream, out->path, out->request.column_count);
+        }
     }
     made->children = children;
     made->child_count = count;
@@ -188,6 +202,35 @@ static void make_mapping(struct resolver *resolver, struct stream_builder *strea
                                names == NULL;
 }
 
+static bool is_requested(const struct stream_builder *stream, const char *name)
+{
+    for (uint32_t i = 0; i < stream->request.columns.count; i++) {
+        const struct read_column *column = stream->request.columns.items[i];
+        if (column->join < 0 && !column->presence && strcmp(column->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A table of as many columns as a request may have, and a row key that is none of them: its records
+ * stay without a name in rejects. */
+static void drop_key_without_room(struct resolver *resolver, struct stream_builder *stream)
+{
+    uint32_t most = resolver->source->limits.request_columns_max;
+    uint32_t wanted = stream->request.columns.count;
+    for (uint32_t i = 0; i < stream->facts.key.count; i++) {
+        wanted += !is_requested(stream, stream->facts.key.names[i]);
+    }
+    if (most == 0 || wanted <= most) {
+        return;
+    }
+    if (stream->request.columns.count > most || stream->children.count > 0) {
+        fault_columns(resolver, stream, stream->name, wanted);
+    }
+    stream->facts.key = (struct column_list){0};
+}
+
 /*
  * Where the cells of the source key are: with the columns that are read anyway, else behind them. A
  * document's key fields are slots of the row made of it, like others.
@@ -195,6 +238,7 @@ static void make_mapping(struct resolver *resolver, struct stream_builder *strea
 static void place_key(struct resolver *resolver, struct stream_builder *stream,
                       struct plan_stream *made)
 {
+    drop_key_without_room(resolver, stream);
     const struct column_list *key = &stream->facts.key;
     uint32_t *columns = resolve_allocate(resolver, key->count + (size_t)1, sizeof *columns);
     stream->field_column_count = stream->request.columns.count;

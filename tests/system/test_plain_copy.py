@@ -418,6 +418,41 @@ class PlainCopy(support.TestCase):
 
     # --- rowids that follow one on the other, which SQLite is let number itself
 
+    def test_as_many_columns_as_a_table_may_have(self):
+        """2,000, without any key, with one that is no rowid, and with large values: a result has no room for more."""
+        columns = ", ".join("c%d" % i for i in range(1, 2000))
+        script = ("CREATE TABLE keyless(c0, %s); CREATE TABLE by_text(c0 TEXT PRIMARY KEY, %s);"
+                  "CREATE TABLE by_number(c0 INTEGER PRIMARY KEY, %s);"
+                  "CREATE TABLE without(c0 TEXT PRIMARY KEY, %s) WITHOUT ROWID;" % ((columns,) * 4))
+        script += "CREATE TABLE half(c0, %s);" % ", ".join("c%d" % i for i in range(1, 1002))
+        rows = []
+        for table in ("keyless", "by_text", "by_number", "without", "half"):
+            for i in range(9):
+                large = i == 7 and table in ("keyless", "half")
+                rows.append(("INSERT INTO %s(c0, c1, c999) VALUES (?, ?, ?)" % table,
+                             (i, i * 3, b"x" * (2 << 20) if large else str(i))))
+        self.copied(script, rows, ways=WAYS[:2])
+
+    def test_a_reject_of_a_table_that_has_no_room_for_a_key(self):
+        columns = ", ".join("c%d" % i for i in range(1, 2000))
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE t(c0, %s); INSERT INTO t(c0) VALUES (1), ('x'), (3);"
+                            % columns)
+        support.make_sqlite(self.path("copy.db"), "CREATE TABLE t(c0 INTEGER PRIMARY KEY, %s);" % columns)
+        result = self.run_program("migrate", "--existing", "append", "source.db", "copy.db", code=1)
+        self.assertIn("1 record was rejected", result.err)
+        db = sqlite3.connect(self.path("copy.db"))
+        self.assertEqual(db.execute("SELECT c0 FROM t").fetchall(), [(1,), (3,)])
+        db.close()
+        self.write("plan.yaml", """
+transhume: 1
+source: source.db
+target: sqlite:other.db
+tables:
+  t: { key: [c0], from: t, fields: { "*": copy, n: { aggregate: t, match: { c1: c0 }, value: "count(*)" } } }
+""")
+        result = self.run_program("migrate", "--plan", "plan.yaml", code=2)
+        self.assertIn("plan.yaml:6:3: t has 2001 columns to read at once", result.err)
+
     def test_runs_of_rowids(self):
         runs = {"dense": range(1, 60), "later": range(7, 60), "negative": range(-30, 40),
                 "gaps": [i for i in range(1, 90) if i % 17 and not 40 < i < 50],

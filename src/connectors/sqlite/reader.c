@@ -121,7 +121,11 @@ static enum status start(struct cursor *cursor, enum read_mode mode, struct erro
         return STATUS_FAILED;
     }
     cursor->mode = mode;
-    if (mode == READ_NORMAL && !(cursor->compiled.sliceable && cursor->compiled.restarts)) {
+    /* careful mode takes two results a column and a key a table */
+    uint32_t careful_results = 2 * cursor->compiled.column_count + cursor->request->join_count + 1;
+    bool can_slice = cursor->compiled.sliceable && cursor->compiled.restarts &&
+                     careful_results <= self->base.limits.request_columns_max;
+    if (mode == READ_NORMAL && !can_slice) {
         cursor->mode = READ_WHOLE;
     }
     uint32_t count = cursor->compiled.column_count + 1;

@@ -13,6 +13,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+enum { RESULT_COLUMNS_MAX = 2000 }; /* SQLITE_MAX_COLUMN, unless it was built with another */
+
 static const char *const suffixes[] = {".db", ".sqlite", ".sqlite3", NULL};
 
 static const struct connector_option options[] = {
@@ -216,6 +218,7 @@ static enum status set_limits(struct sqlite_database *self, const struct uri *ur
         .chunks_open_max = 1,
         .record_bytes_max = 1000 * 1000 * 1000,
         .slice_bytes = slice_bytes,
+        .request_columns_max = RESULT_COLUMNS_MAX,
     };
     self->base.capabilities = connector_sqlite.capabilities;
     return STATUS_OK;
