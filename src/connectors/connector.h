@@ -401,6 +401,10 @@ struct target_functions {
     enum status (*check_table)(struct database *self, const struct target_table *table,
                                const struct shape *const *shapes, uint32_t shape_count,
                                struct buffer *out, struct error *error);
+    /* Optional: the same of the views, triggers … of a same-engine plain copy; each line begins with
+     * the object's name and ": ". */
+    enum status (*check_objects)(struct database *self, const struct schema *objects,
+                                 struct buffer *out, struct error *error);
     /*
      * Makes the missing tables; sets `created`. `objects` of a same-engine plain copy are made here
      * or in after_load, as the engine needs. Repeating it after a crash is safe: what carries this

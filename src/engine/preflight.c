@@ -73,6 +73,33 @@ static enum status check_table(struct run_session *session, uint32_t number,
     return status;
 }
 
+static enum status check_objects(struct run_session *session, struct preflight *preflight,
+                                 struct error *error)
+{
+    const struct target_functions *target = session->target->connector->target;
+    const struct schema *objects = session->plan->same_engine_objects;
+    struct buffer lines = {0};
+    struct error problem;
+    if (objects == NULL || target->check_objects == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = target->check_objects(session->target, objects, &lines, error);
+    char *rest = lines.length == 0 ? NULL : strdup(buffer_string(&lines));
+    char *next = rest;
+    for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
+        char *colon = strstr(line, ": ");
+        if (colon != NULL) {
+            *colon = '\0';
+            error_set(&problem, ERROR_PLAN_INVALID, line, "%s", colon + 2);
+            error_hint(&problem, "drop or rename it in the target");
+            add_problem(preflight, &problem);
+        }
+    }
+    free(rest);
+    buffer_free(&lines);
+    return status;
+}
+
 /* Would two tables of the plan be one in the target? */
 static void check_names(const struct run_session *session, const struct target_table *tables,
                         uint32_t number, struct preflight *preflight)
@@ -93,10 +120,26 @@ static void check_names(const struct run_session *session, const struct target_t
     }
 }
 
+/* The names of the indexes that a table brings: the plan's, or those of the table that is carried
+ * whole. NULL: none with that number; "": not named by anybody. */
+static const char *index_name(const struct target_table *table, uint32_t number)
+{
+    const struct schema_table *whole = table->same_engine;
+    if (whole == NULL) {
+        return number < table->index_count ? table->indexes[number].name : NULL;
+    }
+    if (number >= whole->index_count) {
+        return NULL;
+    }
+    const struct schema_index *index = &whole->indexes[number];
+    return index->implied || index->name == NULL ? "" : index->name;
+}
+
 static bool has_index(const struct target_table *table, uint32_t count, const char *name)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (strcasecmp(table->indexes[i].name, name) == 0) {
+    const char *other;
+    for (uint32_t i = 0; i < count && (other = index_name(table, i)) != NULL; i++) {
+        if (strcasecmp(other, name) == 0) {
             return true;
         }
     }
@@ -108,20 +151,25 @@ static void check_index_names(const struct run_session *session, const struct ta
                               uint32_t number, struct preflight *preflight)
 {
     const struct target_table *table = &tables[number];
-    uint32_t count =
-        session->target->capabilities & CAPABILITY_SHARED_NAMES ? table->index_count : 0;
+    const char *name;
     struct error problem;
-    for (uint32_t i = 0; i < count; i++) {
-        const char *name = table->indexes[i].name;
-        bool taken = has_index(table, i, name);
-        for (uint32_t t = 0; t < session->plan->table_count && !taken; t++) {
+    if (!(session->target->capabilities & CAPABILITY_SHARED_NAMES)) {
+        return;
+    }
+    for (uint32_t i = 0; (name = index_name(table, i)) != NULL; i++) {
+        bool taken = *name != '\0' && has_index(table, i, name);
+        for (uint32_t t = 0; *name != '\0' && t < session->plan->table_count && !taken; t++) {
             taken = strcasecmp(tables[t].name, name) == 0 ||
-                    (t < number && has_index(&tables[t], tables[t].index_count, name));
+                    (t < number && has_index(&tables[t], UINT32_MAX, name));
         }
         if (taken) {
             error_set(&problem, ERROR_PLAN_INVALID, table->name,
                       "its index %s has the name of another index or table of the plan", name);
-            error_hint(&problem, "give it a name of its own under `indexes:`");
+            error_hint(&problem, table->same_engine == NULL
+                                     ? "give it a name of its own under `indexes:`"
+                                     : "give the other one another name, or this table fields of "
+                                       "its own: only a table that is carried whole keeps its "
+                                       "indexes' names");
             add_problem(preflight, &problem);
         }
     }
@@ -167,5 +215,5 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
             (*absent)[(*absent_count)++] = tables[i].name;
         }
     }
-    return STATUS_OK;
+    return check_objects(session, preflight, error);
 }

@@ -260,6 +260,65 @@ class Locked(TargetTestCase):
         self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
 
 
+class TakenNames(TargetTestCase):
+    """Names of indexes, views and triggers that are taken: known before anything is read or written."""
+
+    SCRIPT = """CREATE TABLE a(id INTEGER PRIMARY KEY, n); CREATE INDEX ix ON a(n);
+                CREATE TABLE b(id INTEGER PRIMARY KEY, n UNIQUE); INSERT INTO a VALUES (1, 2); INSERT INTO b VALUES (1, 2);
+                CREATE VIEW v AS SELECT n FROM a; CREATE TRIGGER tr AFTER INSERT ON a BEGIN SELECT 1; END;"""
+    WHOLE = "  a: { from: a }\n"
+    OTHER = "  c: { from: b, key: [id], fields: { id: copy, n: copy }, indexes: { %s: { columns: [n] } } }\n"
+
+    def refused_by_both(self, before, tables, says):
+        """check and migrate refuse, and the target is as it was."""
+        for path in ("a.db", "copy.db", ".transhume"):
+            self.remove(path)
+        support.make_sqlite(self.path("a.db"), self.SCRIPT)
+        if before:
+            support.make_sqlite(self.path("copy.db"), before)
+        arguments = ["a.db", "copy.db"]
+        if tables:
+            self.write("plan.yaml", "transhume: 1\ntables:\n" + tables)
+            arguments = ["--plan", "plan.yaml", *arguments]
+        self.assertIn(says, " ".join(self.run_program("check", *arguments, code=2).out.split()))
+        self.refused("migrate", *arguments, code=2, name="plan-invalid", says=says,
+                     unharmed=[self.path("a.db")] + ([self.path("copy.db")] if before else []))
+        self.assertEqual(os.path.exists(self.path("copy.db")), bool(before))
+
+    def remove(self, name):
+        if os.path.isdir(self.path(name)):
+            shutil.rmtree(self.path(name))
+        elif os.path.exists(self.path(name)):
+            os.remove(self.path(name))
+
+    def test_within_the_plan(self):
+        taken = "its index %s has the name of another index or table of the plan"
+        for tables, name in ((self.WHOLE + self.OTHER % "ix", "ix"), (self.WHOLE + self.OTHER % "IX", "IX"),
+                             (self.OTHER % "ix" + self.WHOLE, "ix"), (self.OTHER % "c", "c"),
+                             (self.WHOLE + "  ix: { from: b, key: [id], fields: { id: copy } }\n", "ix")):
+            with self.subTest(tables=tables):
+                self.refused_by_both(None, tables, taken % name)
+
+    def test_in_the_target(self):
+        for before in ("CREATE TABLE ix(a);", "CREATE TABLE o(a); CREATE INDEX IX ON o(a);",
+                       "CREATE VIEW ix AS SELECT 1;"):
+            for tables in (None, self.WHOLE, self.OTHER % "ix"):
+                with self.subTest(before=before, tables=tables):
+                    self.refused_by_both(before, tables, "its index ix can't be made")
+
+    def test_views_and_triggers_in_the_target(self):
+        for before, says in (("CREATE TABLE v(a);", "v: the view can't be made: the target has another table"),
+                             ("CREATE VIEW v AS SELECT 3;", "v: the view can't be made: the target has another view"),
+                             ("CREATE TABLE o(a); CREATE TRIGGER TR AFTER INSERT ON o BEGIN SELECT 1; END;",
+                              "tr: the trigger can't be made: the target has another trigger")):
+            with self.subTest(before=before):
+                self.refused_by_both(before, None, says)
+        # What is there in the same words is no conflict.
+        self.remove("copy.db")
+        support.make_sqlite(self.path("copy.db"), "CREATE VIEW v AS SELECT n FROM a;")
+        self.run_program("migrate", "a.db", "copy.db")
+
+
 class NewFile(TargetTestCase):
     def test_the_file_of_whoever_was_first_stays(self):
         """Two make a new target at once: the second one to come only looks, and leaves it alone."""

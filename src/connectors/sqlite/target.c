@@ -401,6 +401,7 @@ static enum status target_normal_form(struct database *database, const struct ce
 const struct target_functions sqlite_target = {
     .inspect = target_inspect,
     .check_table = sqlite_target_check_table,
+    .check_objects = sqlite_target_check_objects,
     .prepare = sqlite_target_prepare_tables,
     .writer_open = sqlite_writer_open,
     .writer_close = sqlite_writer_close,

@@ -190,6 +190,52 @@ static enum status check_key(struct sqlite_database *self, const struct target_t
     return status;
 }
 
+/* Indexes, tables, views and triggers share their names: is one of those that will be made there?
+ */
+static enum status check_index_name(struct sqlite_database *self, const char *index,
+                                    struct buffer *out, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    char name[128];
+    char table[128];
+    enum status status = sqlite_target_prepare(
+        self, self->control,
+        "SELECT type, tbl_name FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE", &statement,
+        error);
+    if (status == STATUS_OK) {
+        sqlite3_bind_text(statement, 1, index, -1, SQLITE_STATIC);
+        if (sqlite3_step(statement) == SQLITE_ROW) {
+            const char *type = (const char *)sqlite3_column_text(statement, 0);
+            const char *owner = (const char *)sqlite3_column_text(statement, 1);
+            bool is_index = type != NULL && strcmp(type, "index") == 0;
+            buffer_format(out, "its index %s can't be made: the target has %s of this name%s%s\n",
+                          shown(index, name, sizeof name),
+                          is_index ? "an index" : "a table, view or trigger",
+                          is_index ? ", of table " : "",
+                          is_index && owner != NULL ? shown(owner, table, sizeof table) : "");
+        }
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+static enum status check_index_names(struct sqlite_database *self, const struct target_table *table,
+                                     struct buffer *out, struct error *error)
+{
+    const struct schema_table *same = table->same_engine;
+    enum status status = STATUS_OK;
+
+    for (uint32_t i = 0; same != NULL && status == STATUS_OK && i < same->index_count; i++) {
+        if (!same->indexes[i].implied && same->indexes[i].native_sql != NULL) {
+            status = check_index_name(self, same->indexes[i].name, out, error);
+        }
+    }
+    for (uint32_t i = 0; same == NULL && status == STATUS_OK && i < table->index_count; i++) {
+        status = check_index_name(self, table->indexes[i].name, out, error);
+    }
+    return status;
+}
+
 enum status sqlite_target_check_table(struct database *database, const struct target_table *table,
                                       const struct shape *const *shapes, uint32_t shape_count,
                                       struct buffer *out, struct error *error)
@@ -211,6 +257,8 @@ enum status sqlite_target_check_table(struct database *database, const struct ta
         sqlite_target_describe(self, self->control, table->name, arena, &facts, error);
     if (status == STATUS_OK) {
         check_present(table, &facts, shapes, shape_count, out);
+    } else if (status == STATUS_END && check_index_names(self, table, out, error) != STATUS_OK) {
+        status = STATUS_FAILED;
     }
     if (status != STATUS_FAILED && check_store(self, table, arena, out, error) != STATUS_OK) {
         status = STATUS_FAILED;
@@ -219,5 +267,52 @@ enum status sqlite_target_check_table(struct database *database, const struct ta
         status = check_key(self, table, status == STATUS_OK ? &facts : NULL, out, error);
     }
     arena_destroy(arena);
+    return sqlite_control_end(self, status, error);
+}
+
+/* A view or trigger that is there with the same words is the one that will be asked for. */
+static enum status check_object(struct sqlite_database *self, const struct schema_object *object,
+                                const char *type, struct buffer *out, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    char name[128];
+    enum status status =
+        sqlite_target_prepare(self, self->control,
+                              "SELECT type FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE "
+                              "AND (type IS NOT ?2 OR sql IS NOT ?3)",
+                              &statement, error);
+    if (status == STATUS_OK) {
+        sqlite3_bind_text(statement, 1, object->name, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 2, type, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 3, object->native_sql, -1, SQLITE_STATIC);
+        if (sqlite3_step(statement) == SQLITE_ROW) {
+            const char *other = (const char *)sqlite3_column_text(statement, 0);
+            buffer_format(out, "%s: the %s can't be made: the target has another %s of this name\n",
+                          shown(object->name, name, sizeof name), type,
+                          other != NULL ? other : "object");
+        }
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+enum status sqlite_target_check_objects(struct database *database, const struct schema *objects,
+                                        struct buffer *out, struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    enum status status = sqlite_control_begin(self, false, error);
+
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; status == STATUS_OK && i < objects->object_count; i++) {
+        const struct schema_object *object = &objects->objects[i];
+        const char *type = object->kind == SCHEMA_OBJECT_VIEW      ? "view"
+                           : object->kind == SCHEMA_OBJECT_TRIGGER ? "trigger"
+                                                                   : NULL;
+        if (type != NULL && object->native_sql != NULL) {
+            status = check_object(self, object, type, out, error);
+        }
+    }
     return sqlite_control_end(self, status, error);
 }

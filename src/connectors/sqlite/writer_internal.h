@@ -177,6 +177,8 @@ enum status sqlite_express_chunk(struct writer *writer, struct database *source,
 enum status sqlite_target_check_table(struct database *self, const struct target_table *table,
                                       const struct shape *const *shapes, uint32_t shape_count,
                                       struct buffer *out, struct error *error) MUST_USE;
+enum status sqlite_target_check_objects(struct database *self, const struct schema *objects,
+                                        struct buffer *out, struct error *error);
 /* ledger.c: gives the lock beside the file back, if it is held. */
 void sqlite_ledger_unlock(struct sqlite_database *self);
 
