@@ -1,8 +1,10 @@
 /* Every example of docs/plan.md does what stands below it. */
 #include "support_plan.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* One fenced block: its info string and its text. */
 struct block {
@@ -58,11 +60,40 @@ static bool next_block(const char **position, struct block *block)
     return block->text != NULL;
 }
 
-static void run_example(const char *sql, const struct block *plan, const struct block *expected)
+/* A folder of items, each line of the block in the table that it names. */
+static void open_items(struct plan_test *test, const char *items)
+{
+    char path[400];
+    char uri[420];
+    const char *place = test_folder();
+    for (const char *line = items; *line != '\0';) {
+        const char *end = strchr(line, '\n');
+        const char *space = strchr(line, ' ');
+        assert_true(end != NULL && space != NULL && space < end);
+        snprintf(path, sizeof path, "%s/%.*s", place, (int)(space - line), line);
+        assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+        snprintf(path, sizeof path, "%s/%.*s/data-1.json", place, (int)(space - line), line);
+        FILE *file = fopen(path, "ab");
+        assert_non_null(file);
+        fprintf(file, "{\"Item\":%.*s}\n", (int)(end - space - 1), space + 1);
+        fclose(file);
+        line = end + 1;
+    }
+    snprintf(uri, sizeof uri, "dynamodb-json:%s", place);
+    plan_test_open_uri(test, uri, "sqlite");
+}
+
+static void run_example(const char *sql, const char *items, const struct block *plan,
+                        const struct block *expected)
 {
     struct plan_test test;
     bool sqlite = strcmp(plan->info, "yaml sqlite") == 0;
-    plan_test_open(&test, sql, sqlite ? "sqlite" : "dynamodb-json");
+    if (strcmp(plan->info, "yaml items") == 0) {
+        assert_non_null(items);
+        open_items(&test, items);
+    } else {
+        plan_test_open(&test, sql, sqlite ? "sqlite" : "dynamodb-json");
+    }
     test.document_name = "plan.md";
     if (strcmp(expected->info, "faults") == 0) {
         plan_test_expect_faults(&test, plan->text, expected->text);
@@ -81,11 +112,17 @@ static void every_example_does_what_it_says(void **state)
     const char *position = page;
     struct block block;
     char *sql = NULL;
+    char *items = NULL;
     uint32_t examples = 0;
     while (next_block(&position, &block)) {
         if (strcmp(block.info, "sql") == 0) {
             assert_null(sql);
             sql = block.text;
+            continue;
+        }
+        if (strcmp(block.info, "items") == 0) {
+            assert_null(items);
+            items = block.text;
             continue;
         }
         if (strncmp(block.info, "yaml", 4) != 0) {
@@ -94,13 +131,14 @@ static void every_example_does_what_it_says(void **state)
         struct block expected;
         assert_true(next_block(&position, &expected));
         assert_non_null(sql);
-        run_example(sql, &block, &expected);
+        run_example(sql, items, &block, &expected);
         free(block.text);
         free(expected.text);
         examples++;
     }
-    assert_true(examples >= 15);
+    assert_true(examples >= 20);
     free(sql);
+    free(items);
     free(page);
 }
 
