@@ -51,12 +51,12 @@ void aws_credential_chain_destroy(struct aws_credential_chain *chain); /* NULL i
 /*
  * Any thread. Brings `*credentials` (the caller's own, zeroed before its first use, cleared after
  * its last) up to date; costs a lock and a comparison while nothing has changed, so it is called
- * for every request. Asks the provider when there are none yet or less than 10 minutes are left
- * (less than 15: one thread tries, the others go on). When that fails and the old ones are still
- * valid they are kept, with a warning in the log, and the next attempt waits at least 5 s. It then
- * waits for the network, at most about a minute.
- * STATUS_FAILED, ERROR_CREDENTIALS: nobody has any (what was looked at is said), or the provider
- * failed (class RETRY if that may pass); ERROR_AWS_CONFIG; ERROR_NETWORK … of a request.
+ * for every request. When less than 15 minutes are left one thread asks the provider anew, while
+ * the others go on with the old ones; if that fails they stay too, with a warning in the log, and
+ * the next attempt is 5 to 60 s later. Only where there are none, or they have expired, all wait:
+ * for the network, the process and at most two minutes. STATUS_FAILED, ERROR_CREDENTIALS: nobody
+ * has any (what was looked at is said), or the provider failed (class RETRY if that may pass);
+ * ERROR_AWS_CONFIG; ERROR_NETWORK … of a request.
  */
 enum status aws_credentials_get(struct aws_credential_chain *chain, int64_t now_ms,
                                 struct aws_credentials *credentials, struct error *error) MUST_USE;

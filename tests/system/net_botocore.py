@@ -37,9 +37,53 @@ def sign(given):
     return {"signed": [sign_one(request) for request in given["requests"]]}
 
 
+def config(given):
+    import botocore.exceptions
+    import botocore.session
+
+    session = botocore.session.Session(profile=given.get("profile"))
+    try:
+        result = {"region": session.get_config_variable("region"), "endpoints": {}, "values": []}
+        for service in given.get("services", []):
+            client = session.create_client(
+                service, region_name=given.get("region") or result["region"] or "us-east-1",
+                aws_access_key_id="a", aws_secret_access_key="b")
+            result["endpoints"][service] = client.meta.endpoint_url
+        profiles = session.full_config["profiles"]
+        for profile, name in given.get("values", []):
+            value = profiles.get(profile)
+            for part in name.split("."):
+                value = value.get(part) if isinstance(value, dict) else None
+            result["values"].append(value if isinstance(value, str) else None)
+        return result
+    except (botocore.exceptions.BotoCoreError, ValueError) as fault:
+        return {"error": type(fault).__name__}
+
+
+def credentials(given):
+    import botocore.exceptions
+    import botocore.session
+    import botocore.utils
+
+    if given.get("container_address"):
+        botocore.utils.ContainerMetadataFetcher.IP_ADDRESS = given["container_address"]
+    session = botocore.session.Session(profile=given.get("profile"))
+    try:
+        found = session.get_credentials()
+        frozen = found.get_frozen_credentials() if found else None
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as fault:
+        return {"error": type(fault).__name__}
+    if not frozen:
+        return {"error": "none"}
+    expiry = getattr(found, "_expiry_time", None)
+    return {"access_key_id": frozen.access_key, "secret_access_key": frozen.secret_key,
+            "session_token": frozen.token, "method": found.method,
+            "expires_ms": int(expiry.timestamp() * 1000) if expiry else None}
+
+
 def main():
     given = json.load(sys.stdin)
-    json.dump({"sign": sign}[sys.argv[1]](given), sys.stdout)
+    json.dump({"sign": sign, "config": config, "credentials": credentials}[sys.argv[1]](given), sys.stdout)
 
 
 if __name__ == "__main__":
