@@ -73,9 +73,9 @@ class Chinook(support.TestCase):
         for _ in range(200):
             begun = os.path.exists(self.path("out", "_transhume"))
             command = "resume" if begun else "migrate"
-            result = support.kill_after(random_source.uniform(0.02, 0.4), command, *arguments, cwd=self.folder)
+            result = support.kill_after(random_source.uniform(0.02, 0.4) * support.PATIENCE, command, *arguments, cwd=self.folder)
             if result.code == 2 and command == "resume":
-                result = support.kill_after(5, "migrate", *arguments, cwd=self.folder)
+                result = support.kill_after(5 * support.PATIENCE, "migrate", *arguments, cwd=self.folder)
             if result.code == 0:
                 break
             self.assertEqual(result.code, -9, result.err)
