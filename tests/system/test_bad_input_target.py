@@ -299,6 +299,19 @@ class TakenNames(TargetTestCase):
             with self.subTest(tables=tables):
                 self.refused_by_both(None, tables, taken % name)
 
+    def test_names_that_differ_in_case_only(self):
+        fields = "{ from: a, key: [id], fields: { id: copy, %s: { column: n } } }\n"
+        self.refused_by_both(None, "  Aa: " + fields % "n" + "  aA: " + fields % "n",
+                             "this target takes it for the same table as Aa: the names differ in case only")
+        self.refused_by_both(None, "  Aa: " + fields % "ID",
+                             "column ID: SQLite takes two names that differ in case only for one")
+        # In a folder of items they are two tables, and two fields.
+        self.write("plan.yaml", "transhume: 1\nsource: a.db\ntarget: dynamodb-json:out\ntables:\n"
+                   + ("  Aaa: " + fields % "ID" + "  aAa: " + fields % "n").replace("[id]", "{ partition: id }"))
+        self.run_program("migrate", "--plan", "plan.yaml")
+        items = support.read_dynamodb_json(self.path("out"))
+        self.assertEqual(items, {"Aaa": [{"id": {"N": "1"}, "ID": {"N": "2"}}], "aAa": [{"id": {"N": "1"}, "n": {"N": "2"}}]})
+
     def test_in_the_target(self):
         for before in ("CREATE TABLE ix(a);", "CREATE TABLE o(a); CREATE INDEX IX ON o(a);",
                        "CREATE VIEW ix AS SELECT 1;"):

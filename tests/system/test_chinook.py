@@ -2,8 +2,10 @@
 import json
 import os
 import random
+import re
 import unittest
 
+import statements
 import support
 from chinook_expected import Expectation
 
@@ -63,6 +65,24 @@ class Chinook(support.TestCase):
                  for index in definition["GlobalSecondaryIndexes"]}
         self.assertEqual(names, {"GSI1-NameSearch": ["GSI1PK", "GSI1SK"], "GSI2-GenreSearch": ["GSI2PK"]})
         self.assertEqual(definition["BillingMode"], "PAY_PER_REQUEST")
+
+    @unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "a sanitizer does not load behind another library")
+    def test_nothing_is_read_more_often_than_the_plan_needs(self):
+        """A table with its look-ups once, the child rows of a list or an aggregate once. Only the tracks of playlists are
+        read twice: their number decides, before the first of them is kept, whether they become a list or pages."""
+        source = support.musicshop(self.path("shop.db"))
+        recorder = statements.Recorder(self)
+        self.migrate(source, "--chunk-rows", 1000000, env=recorder.environment("shop.db"))
+        reads = {}
+        for sql in recorder.statements():
+            root = re.match(r'SELECT _t.* FROM main."(\w+)" AS _t0', sql)
+            if root:
+                way = ".".join([root.group(1), *re.findall(r'CROSS JOIN main."(\w+)"', sql)])
+                reads[way] = reads.get(way, 0) + 1
+        self.assertEqual(reads, {
+            "Artist": 1, "Artist.Album": 1, "Artist.Album.Track": 1, "Album": 1, "Album.Track": 1, "Track": 1,
+            "Customer": 1, "Customer.Invoice": 1, "Invoice": 1, "Invoice.InvoiceLine": 1,
+            "Playlist": 1, "Playlist.PlaylistTrack": 2, "Employee": 1, "Employee.Customer": 1})
 
     def test_killed_at_instants_and_resumed(self):
         source = support.musicshop(self.path("shop.db"))

@@ -10,9 +10,9 @@ import random
 import re
 import shutil
 import sqlite3
-import subprocess
 import unittest
 
+import statements
 import support
 from chinook_expected import item_of
 
@@ -610,50 +610,13 @@ tables:
 
 
 # Counts how often a statement begins to run over the source, and writes it down at the end.
-COUNTER = """
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sqlite3.h>
-static atomic_long begun;
-int sqlite3_step(sqlite3_stmt *statement)
-{
-    static int (*step)(sqlite3_stmt *);
-    if (step == NULL) {
-        step = (int (*)(sqlite3_stmt *))dlsym(RTLD_NEXT, "sqlite3_step");
-    }
-    const char *file = sqlite3_db_filename(sqlite3_db_handle(statement), "main");
-    if (file != NULL && strstr(file, "shop.db") != NULL && !sqlite3_stmt_busy(statement)) {
-        begun++;
-    }
-    return step(statement);
-}
-__attribute__((destructor)) static void tell(void)
-{
-    const char *path = getenv("STATEMENTS_FILE");
-    FILE *file = path != NULL ? fopen(path, "w") : NULL;
-    if (file != NULL) {
-        fprintf(file, "%ld", begun);
-        fclose(file);
-    }
-}
-"""
-
-
 @unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "a sanitizer does not load behind another library")
 class Statements(support.TestCase):
     """No construct asks the source something for each row: ten times the rows, as many statements."""
 
     def setUp(self):
         super().setUp()
-        self.write("counter.c", COUNTER)
-        built = subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", self.path("counter.so"),
-                                self.path("counter.c"), "-lsqlite3", "-ldl"], capture_output=True, text=True)
-        if built.returncode != 0:
-            self.skipTest("the counter of statements can't be built: " + built.stderr.splitlines()[0])
+        self.recorder = statements.Recorder(self)
 
     def statements(self, one, people):
         folder = self.path("case")
@@ -663,10 +626,9 @@ class Statements(support.TestCase):
         with open(os.path.join(folder, "transhume.yaml"), "w", encoding="utf-8") as file:
             file.write(plan_text(one.plan, "dynamodb-json:out"))
         result = support.transhume("migrate", "--chunk-rows", 1000000, "--progress", "none", cwd=folder,
-                                   env={"LD_PRELOAD": self.path("counter.so"), "STATEMENTS_FILE": self.path("count")})
+                                   env=self.recorder.environment("shop.db"))
         self.assert_code(result, 1 if one.rejected else 0)
-        with open(self.path("count"), encoding="utf-8") as file:
-            return int(file.read())
+        return len(self.recorder.statements())
 
     def test_they_do_not_grow_with_the_rows(self):
         for one in CONSTRUCTS:
