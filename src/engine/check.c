@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum {
+    KEYS_MS = 10000,       /* comparing the keys of queries, all of them together */
     SAMPLE_MS = 2000,      /* all streams together */
     WRITE_SHARE = 2,       /* writing takes about as long as reading and mapping */
     ESTIMATE_MS_MIN = 3000 /* below that nobody wants to know */
@@ -288,12 +289,61 @@ static void report_stream(struct report *report, const struct sampled *sampled, 
     }
 }
 
+/*
+ * Two rows of a query under one key would mix up their lists and aggregates, and that its key is
+ * one only the plan says. STATUS_END: they repeat, the stream can't be read.
+ */
+static enum status check_keys(struct report *report, const struct plan_stream *stream,
+                              int64_t until_ms, struct error *error)
+{
+    struct key_check keys = {0};
+    struct buffer line = {0};
+    if (stream->request.query == NULL || stream->child_count == 0 || stream->key_columns == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = check_query_key(report->session, stream, until_ms, &keys, error);
+    if (status == STATUS_OK && keys.repeats) {
+        buffer_format(&line,
+                      "%s: two rows of its query have the same key (%s), so that their lists and "
+                      "aggregates would be mixed up: name columns in `key:` that no two rows share",
+                      stream->name, buffer_string(&keys.shown));
+        worsen(report, error_describe(ERROR_PLAN_INVALID)->exit_status);
+        status = add_problem(report, buffer_string(&line), error);
+        status = status == STATUS_OK ? STATUS_END : status;
+    } else if (status == STATUS_OK && !keys.whole) {
+        buffer_format(&line,
+                      "%s: the keys of the first %" PRIu64 " rows of its query do not repeat; the "
+                      "others were not compared",
+                      stream->name, keys.rows);
+        status = add_note(report, buffer_string(&line), error);
+    }
+    buffer_free(&line);
+    buffer_free(&keys.shown);
+    return status;
+}
+
 static enum status sample_streams(struct report *report, struct error *error)
 {
     struct run_session *session = report->session;
     const struct plan *plan = session->plan;
+    int64_t keys_until_ms = clock_monotonic_ms() + KEYS_MS;
+    bool *repeating = arena_allocate_zeroed(session->arena, plan->stream_count, sizeof(bool));
+    if (repeating == NULL) {
+        return out_of_memory(error);
+    }
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        enum status status = check_keys(report, &plan->streams[i], keys_until_ms, error);
+        if (status == STATUS_FAILED) {
+            return STATUS_FAILED;
+        }
+        repeating[i] = status == STATUS_END;
+    }
+    session->unreadable = repeating;
     int64_t until_ms = clock_monotonic_ms() + SAMPLE_MS;
     for (uint32_t i = 0; i < plan->stream_count; i++) {
+        if (repeating[i]) {
+            continue;
+        }
         int64_t now = clock_monotonic_ms();
         int64_t left = until_ms > now ? until_ms - now : 0;
         struct sampled sampled = {.report = report,

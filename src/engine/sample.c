@@ -162,6 +162,9 @@ enum status run_sample(struct run_session *session, uint32_t count, bool json, s
         status = error_set(error, ERROR_MEMORY, NULL, "no memory for a sample");
     }
     for (uint32_t i = 0; i < plan->stream_count && status == STATUS_OK && count > 0; i++) {
+        if (session->unreadable != NULL && session->unreadable[i]) {
+            continue; /* the report says why */
+        }
         struct showing showing = {.session = session,
                                   .stream = &plan->streams[i],
                                   .out = out,

@@ -3,14 +3,17 @@
 
 #include "engine/reading.h"
 
-static enum status open_reader(struct run_session *session, struct error *error)
+enum status sampling_reader(struct run_session *session, struct reader **reader,
+                            struct error *error)
 {
-    if (session_snapshot(session, 1, error) != STATUS_OK) {
+    *reader = NULL;
+    if (session_snapshot(session, 1, error) != STATUS_OK ||
+        (session->sample_reader == NULL &&
+         session_reader_open(session, &session->sample_reader, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
-    return session->sample_reader != NULL
-               ? STATUS_OK
-               : session_reader_open(session, &session->sample_reader, error);
+    *reader = session->sample_reader;
+    return STATUS_OK;
 }
 
 enum status sampling_read_span(struct run_session *session, struct run *run,
@@ -22,10 +25,9 @@ enum status sampling_read_span(struct run_session *session, struct run *run,
     struct copy copy = {.run = run != NULL ? run : &no_run, .session = session};
     struct worker worker = {.copy = &copy};
     struct reading reading;
-    if (!copy.run->loads_rejects && open_reader(session, error) != STATUS_OK) {
+    if (!copy.run->loads_rejects && sampling_reader(session, &worker.reader, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    worker.reader = session->sample_reader;
     if (reading_init(&reading, &worker, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

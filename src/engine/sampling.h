@@ -9,6 +9,9 @@
  * Reads a stream from its beginning, mapped, into `sink`, which takes each parcel over and returns
  * STATUS_END when it has enough. The last parcel of a stream that was read whole is a PARCEL_END.
  */
+/* The session's reader for such reading, within the snapshot: opened once, closed by run_close. */
+enum status sampling_reader(struct run_session *session, struct reader **reader,
+                            struct error *error) MUST_USE;
 /* A span of the stream, NULL: all of it. `run` may be NULL where no run is under way. */
 enum status sampling_read_span(struct run_session *session, struct run *run,
                                const struct plan_stream *stream, const struct span *span,

@@ -34,6 +34,7 @@ struct run_session {
     bool made_state_folder;
     struct progress progress;
     struct stream_facts *facts; /* a stream each; NULL: not asked yet */
+    const bool *unreadable;     /* a stream each: check found that it can't be read; may be NULL */
     const char *snapshot;       /* the token; NULL: not taken yet */
     struct reader *sample_reader;
     struct reader **spare_readers; /* of a copy that ended, for one that may follow */

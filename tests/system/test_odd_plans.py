@@ -33,6 +33,43 @@ tables:
         self.assertEqual(support.read_dynamodb_json(self.path("out")),
                          {"things": [{"id": {"N": "1"}, "*": {"S": "x"}}]})
 
+    def test_check_finds_a_query_key_that_repeats(self):
+        """Wherever the two rows are, also far behind what a sample reads; nulls are nobody's key."""
+        support.make_sqlite(self.path("source.db"), """
+            CREATE TABLE p(n INTEGER PRIMARY KEY, a INTEGER, b TEXT); CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER);
+            WITH RECURSIVE i(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM i WHERE x < 100000)
+            INSERT INTO p SELECT x, x / 2, 'k' || (x % 2) FROM i;
+            INSERT INTO p VALUES (200000, NULL, 'k0'), (200001, NULL, 'k0'); INSERT INTO c VALUES (1, 7), (2, 7);
+        """)
+        plan = """transhume: 1
+source: sqlite:source.db
+target: dynamodb-json:out
+tables:
+  things:
+    key: { partition: PK }
+    entities:
+      thing:
+        query: "SELECT n, a, b FROM p%s"
+        key: %s
+        fields: { PK: "{n}", a: copy%s }
+"""
+        children = ', count: { aggregate: c, match: { p: a }, value: "count(*)" }'
+        for where, key, fields, says in (
+                ("", "[a, b]", children, None),
+                ("", "[n]", children, None),
+                (" UNION ALL SELECT 300000, 49999, 'k1'", "[a, b]", children, '(a = 49999, b = "k1")'),
+                ("", "[a]", children, "(a = 1)"),
+                (" WHERE a IS NULL", "[a, b]", children, None),
+                ("", "[a]", "", None)):  # no lists, nothing that could be mixed up
+            with self.subTest(where=where, key=key):
+                self.write("plan.yaml", plan % (where, key, fields))
+                result = self.run_program("check", "--plan", "plan.yaml", "--sample", "1", code=2 if says else 0)
+                out = " ".join(result.out.split())
+                if says:
+                    self.assertIn("thing: two rows of its query have the same key " + says, out)
+                else:
+                    self.assertNotIn("have the same key", out)
+
     def test_a_query_whose_key_repeats(self):
         # The lists and counts of two rows of one key would be mixed up; nothing shows it afterwards.
         support.make_sqlite(self.path("source.db"), """
