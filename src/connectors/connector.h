@@ -328,6 +328,13 @@ struct target_index {
     const char *name;
     struct column_list columns; /* key-value stores: partition, sort */
     bool unique;
+    bool local; /* key-value stores: kept with the records of a partition (DynamoDB's LSI) */
+};
+
+/* A label that the plan wants on a table. */
+struct target_tag {
+    const char *name;
+    const char *value;
 };
 
 /* One target table as the plan wants it. */
@@ -347,7 +354,11 @@ struct target_table {
     bool distinct;
     const struct schema_table *same_engine; /* not NULL: make it whole as the source has it */
     const char *billing;                    /* NULL or the connector's own words from the plan */
-    bool created;                           /* set by prepare: this run made it */
+    const char *ttl; /* the field that says when a record expires (epoch seconds); NULL: none */
+    const struct target_tag *tags;
+    uint32_t tag_count;
+    bool settles; /* settle_duplicates will be asked about this table */
+    bool created; /* set by prepare: this run made it */
 };
 
 /* What the ledger keeps of a chunk that is done. The text is the engine's; connectors store it. */
@@ -387,6 +398,15 @@ struct target_load {
 };
 
 struct writer; /* a connection of its own; one thread */
+
+/* What settle_duplicates found of a record that shares its key with another one. */
+enum duplicate_kind {
+    DUPLICATE_DIFFERS, /* it loses */
+    /* it loses and holds what the lowest one holds, field by field; only for tables with
+     * `distinct`, where it has to be exact */
+    DUPLICATE_REPEATS,
+    DUPLICATE_STAYS /* it is the lowest, and may have been overwritten */
+};
 
 struct target_functions {
     /*
@@ -464,16 +484,16 @@ struct target_functions {
      * this run that share a key, keeps the lowest (entity = batch->entity, chunk, ordinal = the
      * record's place among the entity's records submitted for the chunk, from 0) and reports each
      * other one through `found`, taking it out of the target where it is physically there
-     * (`record`: a MAP of its fields as stored; NULL where it was overwritten). `repeats`: it
-     * holds what the lowest one holds, field by field; only for tables with `distinct`, where it
-     * has to be exact. The lowest is written again if need be. Repeatable: each call reports all
-     * of them again.
+     * (`record`: a MAP of its fields as stored; NULL where it was overwritten). The lowest is
+     * written again if need be; a target that does not have it any more reports it too, before
+     * the others of its key (DUPLICATE_STAYS): the engine makes it again and calls restore.
+     * Repeatable: each call reports all of them again.
      */
     enum status (*settle_duplicates)(
         struct database *self, const struct target_table *table,
         enum status (*found)(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
                              const struct cell *key, uint32_t key_count, const struct cell *record,
-                             bool repeats, struct error *error),
+                             enum duplicate_kind kind, struct error *error),
         void *context, struct error *error);
     /*
      * Optional, both or none, for check: load_add adds what one record takes to `load`; load_tell
@@ -485,6 +505,10 @@ struct target_functions {
     enum status (*load_tell)(struct database *self, const struct target_table *tables,
                              const struct target_load *loads, uint32_t table_count,
                              struct buffer *out, struct error *error);
+    /* Only of targets that report DUPLICATE_STAYS: puts a record over what stands under its key,
+     * durably. Control thread. */
+    enum status (*restore)(struct database *self, const struct target_table *table,
+                           const struct batch *batch, uint32_t row, struct error *error);
     /* The normal form of a value: what reading it back would give. Idempotent. Any thread. */
     enum status (*normal_form)(struct database *self, const struct cell *cell, struct arena *arena,
                                struct cell *normal, struct error *error);

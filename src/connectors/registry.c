@@ -13,12 +13,14 @@
 
 enum { CONNECTORS_MAX = 32, URI_BYTES_MAX = 8192 };
 
+extern const struct connector connector_dynamodb;
 extern const struct connector connector_dynamodb_json;
 extern const struct connector connector_sqlite;
 
 static const struct connector *const built_in[] = {
     &connector_sqlite,
     &connector_dynamodb_json,
+    &connector_dynamodb,
 };
 enum { BUILT_IN_COUNT = sizeof built_in / sizeof built_in[0] };
 

@@ -15,6 +15,7 @@ enum status preflight_tables(struct run_session *session, struct arena *arena,
     }
     for (uint32_t i = 0; i < plan->table_count; i++) {
         (*tables)[i] = plan->tables[i].target;
+        (*tables)[i].settles = preflight_settles(session, &plan->tables[i]);
     }
     return STATUS_OK;
 }

@@ -1,7 +1,9 @@
 /* After the load: the losers of equal target keys become rejects, and the counts follow. */
+#include "base/log.h"
 #include "base/signals.h"
 #include "engine/json_text.h"
 #include "engine/reject_name.h"
+#include "engine/retry.h"
 #include "engine/run_parts.h"
 #include "engine/sampling.h"
 #include <inttypes.h>
@@ -21,6 +23,7 @@ struct loser {
     uint32_t key_count;
     struct cell record; /* as stored; MISSING: overwritten */
     bool written;
+    bool stays; /* no loser: it is made again, since another one may have taken its place */
 };
 
 enum { LOSERS_MAX = 16384, LOSERS_BYTES_MAX = 4 << 20 };
@@ -88,6 +91,21 @@ static bool has_key(const struct settling *settling, const struct batch *batch, 
     return true;
 }
 
+static enum status restore(struct settling *settling, const struct batch *batch, uint32_t row,
+                           struct loser *loser)
+{
+    struct database *target = settling->run->session->target;
+    struct retry retry;
+    enum status status;
+    retry_init(&retry, session_patience_ms(settling->run->session));
+    do {
+        status = target->connector->target->restore(target, &settling->table->target, batch, row,
+                                                    settling->error);
+    } while (status == STATUS_FAILED && retry_wait(&retry, settling->error));
+    loser->written = status == STATUS_OK;
+    return status;
+}
+
 static enum status take_batch(struct settling *settling, const struct batch *batch)
 {
     uint64_t first = settling->ordinals[batch->entity];
@@ -103,6 +121,12 @@ static enum status take_batch(struct settling *settling, const struct batch *bat
                                 .cells = batch_row(batch, row),
                                 .record = batch->shape == NULL ? batch_row(batch, row) : NULL};
         if (!has_key(settling, batch, row, loser)) {
+            continue;
+        }
+        if (loser->stays) {
+            if (restore(settling, batch, row, loser) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
             continue;
         }
         reject_find_key(settling->run, stream_of(settling->run, loser->chunk), batch, row, &reject);
@@ -143,6 +167,14 @@ static enum status write_chunk(struct settling *settling, struct error *error)
             .key_count = loser->key_count,
             .key_names = loser->key_count == table->key.count ? table->key.names : NULL,
             .record = loser->record.kind == VALUE_MISSING ? NULL : &loser->record};
+        if (loser->stays && !loser->written) {
+            log_write(LOG_WARNING,
+                      "table %s: the first of several records under one key is not in the source "
+                      "any more (it was number %" PRIu64 " of chunk %" PRIu64
+                      "): what stands in its place may be one of the rejected ones",
+                      table->name, loser->ordinal + 1, loser->chunk);
+            continue;
+        }
         if (!loser->written && write_loser(settling, loser, &reject, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -204,7 +236,7 @@ static enum status keep_loser(struct settling *settling, struct loser *loser,
 
 static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
                             const struct cell *key, uint32_t key_count, const struct cell *record,
-                            bool repeats, struct error *error)
+                            enum duplicate_kind kind, struct error *error)
 {
     struct settling *settling = context;
     struct run *run = settling->run;
@@ -214,14 +246,15 @@ static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint
         return error_set(error, ERROR_INTERNAL, settling->table->target.name,
                          "the target found a record of an entity or chunk that is not the run's");
     }
-    if (repeats && settling->table->target.distinct) {
+    loser.stays = kind == DUPLICATE_STAYS;
+    if (kind == DUPLICATE_REPEATS && settling->table->target.distinct) {
         settling->repeated[entity]++;
         return STATUS_OK;
     }
     if (keep_loser(settling, &loser, key, record) != STATUS_OK) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to settle equal keys");
     }
-    settling->found[entity]++;
+    settling->found[entity] += loser.stays ? 0 : 1;
     bool full = settling->count == LOSERS_MAX || arena_bytes(settling->arena) > LOSERS_BYTES_MAX;
     return full ? write_losers(settling, error) : STATUS_OK;
 }

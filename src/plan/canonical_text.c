@@ -354,7 +354,9 @@ static void put_table(struct buffer *out, const struct plan_table *table)
     put_names(out, target->key);
     buffer_append_byte(out, '\n');
     for (uint32_t i = 0; i < target->index_count; i++) {
-        buffer_append_string(out, target->indexes[i].unique ? "  unique " : "  index ");
+        buffer_append_string(out, target->indexes[i].unique  ? "  unique "
+                                  : target->indexes[i].local ? "  local "
+                                                             : "  index ");
         put_name(out, target->indexes[i].name);
         put_names(out, target->indexes[i].columns);
         buffer_append_byte(out, '\n');

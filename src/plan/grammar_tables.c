@@ -35,6 +35,8 @@ static const struct grammar_key index_keys[] = {
     {"sort", FORM_TEXT, NULL, NULL, false, false, "key-value stores: the order"},
     {"columns", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "SQL: the columns"},
     {"unique", FORM_BOOLEAN, NULL, NULL, false, false, "SQL: no two records share them"},
+    {"local", FORM_BOOLEAN, NULL, NULL, false, false,
+     "key-value stores: kept with the table's partition"},
 };
 static const struct grammar_map index_map = {"an index", index_keys, COUNT(index_keys)};
 
@@ -76,6 +78,9 @@ static const struct grammar_key table_keys[] = {
     {"key", FORM_TEXT | FORM_LIST | FORM_MAP, &key_map, NULL, false, false, "the primary key"},
     {"indexes", FORM_NAMED, &index_map, NULL, false, false, "secondary indexes"},
     {"billing", FORM_CHOICE | FORM_MAP, &billing_map, "on_demand", false, false, "how it is paid"},
+    {"ttl", FORM_TEXT, NULL, NULL, false, false,
+     "the field that says when a record expires, in seconds since 1970"},
+    {"tags", FORM_TEXTS, NULL, NULL, false, false, "labels of the table: NAME: value"},
     {"existing", FORM_CHOICE, NULL, POLICIES, false, false, "what to do about records there"},
     {"columns", FORM_NAMED, &column_map, NULL, false, false, "SQL: types and nulls"},
     {"references", FORM_TEXTS, NULL, NULL, false, false, "SQL: COLUMN: TABLE.COLUMN"},

@@ -215,6 +215,7 @@ static void resolve_index(struct resolver *resolver, struct table_builder *table
     const struct plan_node *columns = plan_node_get(node, "columns");
     index->name = name;
     index->unique = plan_node_is_word(plan_node_get(node, "unique"), "true");
+    index->local = plan_node_is_word(plan_node_get(node, "local"), "true");
     if ((columns == NULL) == (plan_node_get(node, "partition") == NULL)) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
                    "{ partition: A, sort: B } for key-value stores, { columns: [A, B] } for SQL",
@@ -355,6 +356,30 @@ static const char *resolve_billing(struct resolver *resolver, const struct plan_
                           plan_node_text(plan_node_get(node, "write")));
 }
 
+static void resolve_ttl(struct resolver *resolver, struct table_builder *table)
+{
+    const struct plan_node *node = plan_node_get(table->node, "ttl");
+    table->target.ttl = plan_node_text(node);
+    if (node != NULL && !table_has_field(table, node->text)) {
+        table_fault_field(resolver, table, node, node->text, "the ttl");
+    }
+}
+
+static void resolve_tags(struct resolver *resolver, struct table_builder *table)
+{
+    const struct plan_node *node = plan_node_get(table->node, "tags");
+    struct plan_list tags = {0};
+    for (uint32_t i = 0; node != NULL && i < node->count; i++) {
+        struct target_tag *tag = resolve_add(resolver, &tags, sizeof *tag);
+        if (tag != NULL) {
+            *tag = (struct target_tag){node->keys[i]->text, plan_node_text(node->items[i])};
+        }
+    }
+    table->target.tags = plan_list_array(resolver->arena, &tags, sizeof(struct target_tag));
+    table->target.tag_count = tags.count;
+    resolver->out_of_memory |= table->target.tags == NULL;
+}
+
 void table_resolve(struct resolver *resolver, struct table_builder *table)
 {
     table->target.name = table->name;
@@ -364,6 +389,8 @@ void table_resolve(struct resolver *resolver, struct table_builder *table)
     resolve_key(resolver, table);
     distinct_resolve(resolver, table);
     resolve_indexes(resolver, table);
+    resolve_ttl(resolver, table);
+    resolve_tags(resolver, table);
     columns_resolve(resolver, table);
     if (!resolver->target_sql && (plan_node_get(table->node, "columns") != NULL ||
                                   plan_node_get(table->node, "references") != NULL)) {
@@ -372,5 +399,8 @@ void table_resolve(struct resolver *resolver, struct table_builder *table)
     }
     if (resolver->target_sql && table->target.billing != NULL) {
         resolve_note(resolver, true, table->name, "'billing' means nothing to this target");
+    }
+    if (resolver->target_sql && (table->target.ttl != NULL || table->target.tag_count > 0)) {
+        resolve_note(resolver, true, table->name, "'ttl' and 'tags' mean nothing to this target");
     }
 }

@@ -652,7 +652,7 @@ static bool same_record(const struct put *a, const struct put *b)
 
 typedef enum status (*found_function)(void *context, uint64_t chunk, uint32_t entity,
                                       uint64_t ordinal, const struct cell *key, uint32_t key_count,
-                                      const struct cell *record, bool repeats, struct error *error);
+                                      const struct cell *record, enum duplicate_kind kind, struct error *error);
 
 static enum status report_put(struct toy_database *self, const struct target_table *table,
                               const struct put *put, const struct put *first, found_function found,
@@ -680,7 +680,7 @@ static enum status report_put(struct toy_database *self, const struct target_tab
         bool repeats = entry.value_length == kept.value_length &&
                        memcmp(entry.value, kept.value, kept.value_length) == 0;
         status = found(context, put->chunk, put->entity, put->ordinal, keys, table->key.count, &map,
-                       repeats, error);
+                       repeats ? DUPLICATE_REPEATS : DUPLICATE_DIFFERS, error);
     }
     arena_destroy(arena);
     return status;

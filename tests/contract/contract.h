@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/types.h>
 #include <cmocka.h>
 #include "connectors/registry.h"
 /* clang-format on */
@@ -18,7 +19,11 @@
 /* One connector under test. Adding a database adds a line in main.c. */
 struct contract_entry {
     const char *name;
-    const char *uri_format; /* with one %s: a path inside the test's own folder */
+    const char *uri_format; /* with one %s: a path inside the test's own folder, or what `server`
+                             * says */
+    /* NULL, or starts a server of the test's own and puts its address; its process comes back, or
+     * 0 with the reason to skip the test */
+    pid_t (*server)(char address[64], const char **reason);
 };
 
 /* A target database in a folder of its own, with one table and a run under way. */
@@ -26,6 +31,7 @@ struct fixture {
     const struct contract_entry *entry;
     char folder[256];
     char uri_text[320];
+    pid_t server; /* 0: none */
     struct arena *arena;
     struct database *target;
     struct target_table table; /* "things": id (key), value */
@@ -40,6 +46,9 @@ struct fixture {
 };
 
 enum { CONTRACT_CHUNKS = 4 };
+
+/* server.c: an empty dynoxide on the loopback. */
+pid_t server_dynoxide(char address[64], const char **reason);
 
 /* A new folder and an open target; nothing in it. */
 void fixture_open(struct fixture *fixture, const struct contract_entry *entry);

@@ -2,8 +2,10 @@
  * back. */
 #include "base/file.h"
 #include "contract.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 void check_ok(enum status status, const struct error *error, const char *what)
@@ -61,6 +63,16 @@ void fixture_open(struct fixture *fixture, const struct contract_entry *entry)
     make_folder(fixture);
     char path[sizeof fixture->folder + 4];
     snprintf(path, sizeof path, "%s/db", fixture->folder);
+    if (entry->server) {
+        const char *reason = "";
+        char address[64];
+        fixture->server = entry->server(address, &reason);
+        if (fixture->server == 0) {
+            print_message("%s\n", reason);
+            skip();
+        }
+        snprintf(path, sizeof path, "%s", address);
+    }
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(fixture->uri_text, sizeof fixture->uri_text, entry->uri_format, path);
@@ -77,6 +89,7 @@ void fixture_open(struct fixture *fixture, const struct contract_entry *entry)
         .column_count = 2,
         .key = {fixture->key_names, 1},
         .existing = EXISTING_REFUSE,
+        .settles = fixture->target->connector->target->settle_duplicates != NULL,
     };
     fixture->fields[0] = (struct shape_field){"id", 2, fixture->columns[0].type};
     fixture->fields[1] = (struct shape_field){"value", 5, fixture->columns[1].type};
@@ -177,6 +190,11 @@ void fixture_close(struct fixture *fixture)
     struct error error = {0};
     fixture_leave(fixture);
     check_ok(file_remove_tree(fixture->folder, &error), &error, "remove");
+    if (fixture->server > 0) {
+        kill(fixture->server, SIGKILL);
+        waitpid(fixture->server, NULL, 0);
+        fixture->server = 0;
+    }
 }
 
 struct batch *fixture_batch(struct fixture *fixture, int64_t first, uint32_t count,

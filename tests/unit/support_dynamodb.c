@@ -17,7 +17,7 @@ static const struct shape_field fields[] = {
 };
 static const char *const key[] = {"Pk", "Id"};
 static const char *const by_name[] = {"Name"};
-static const struct target_index indexes[] = {{"by-name", {by_name, 1}, false}};
+static const struct target_index indexes[] = {{.name = "by-name", .columns = {by_name, 1}}};
 
 const struct shape things_shape = {.name = "thing", .fields = fields, .field_count = 3};
 const struct target_table things_table = {

@@ -79,7 +79,7 @@ static void sorting_agrees_with_qsort(void **state)
 
 static enum status print_found(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
                                const struct cell *key, uint32_t key_count,
-                               const struct cell *record, bool repeats, struct error *error)
+                               const struct cell *record, enum duplicate_kind kind, struct error *error)
 {
     struct buffer *out = (struct buffer *)context;
     (void)error;
@@ -90,7 +90,7 @@ static enum status print_found(void *context, uint64_t chunk, uint32_t entity, u
         buffer_append_byte(out, ' ');
     }
     assert_int_equal(record->kind, VALUE_MAP);
-    buffer_format(out, "%u%s\n", record->length, repeats ? " again" : "");
+    buffer_format(out, "%u%s\n", record->length, kind == DUPLICATE_REPEATS ? " again" : "");
     return STATUS_OK;
 }
 

@@ -66,7 +66,10 @@ struct dynamodb_request {
     const char *object;    /* what errors speak of: "table Track"; NULL: the endpoint */
     const void *body;      /* borrowed, with `object`, until its answer is taken */
     size_t body_length;
-    int64_t timeout_ms; /* 0: the service's */
+    int64_t timeout_ms;  /* 0: the service's */
+    int64_t patience_ms; /* dynamodb_client_call; 0: the service's */
+    /* NULL, or sent only while its lease outlasts the timeout (ERROR_LEASE_SHORT, class RETRY) */
+    const struct database *lease;
     void *context;
 };
 
@@ -74,24 +77,25 @@ struct dynamodb_request {
 struct dynamodb_response {
     void *context;
     enum dynamodb_fault fault;
-    bool unknown_outcome; /* a fault, and the server may have done it all the same */
-    uint32_t status;      /* of HTTP; 0: none came */
-    struct buffer body;   /* whole JSON; may be empty after a fault */
-    struct error error;   /* after a fault: class RETRY, REJECT or STOP; retry_after_ms */
+    /* a fault, and the server may have done it all the same; after dynamodb_client_call: an earlier
+     * try may have been done */
+    bool unknown_outcome;
+    uint32_t status;    /* of HTTP; 0: none came */
+    struct buffer body; /* whole JSON; may be empty after a fault */
+    struct error error; /* after a fault: class RETRY, REJECT or STOP; retry_after_ms */
     int64_t elapsed_ms;
 };
 void dynamodb_response_destroy(struct dynamodb_response *response); /* NULL is fine */
 
-/* Connections of one thread. Up to `connections_max` requests are under way at once, more wait
- * inside. */
+/* Connections of one thread. */
 struct dynamodb_client;
 enum status dynamodb_client_create(struct dynamodb_service *service, uint32_t connections_max,
                                    struct dynamodb_client **client, struct error *error) MUST_USE;
 /* Requests under way are dropped: they may be carried out or not. NULL is fine. */
 void dynamodb_client_destroy(struct dynamodb_client *client);
 
-/* Signs and sends; never waits for an answer (credentials may have to be fetched, within the
- * timeout). STATUS_FAILED: nothing was sent. */
+/* Signs and sends; never waits for an answer (but credentials may have to be fetched).
+ * STATUS_AGAIN: connections_max requests are under way. STATUS_FAILED: nothing was sent. */
 enum status dynamodb_client_submit(struct dynamodb_client *client,
                                    const struct dynamodb_request *request,
                                    struct error *error) MUST_USE;

@@ -11,6 +11,7 @@
 #include "connectors/connector.h"
 #include "connectors/dynamodb/client.h"
 #include "connectors/dynamodb/item.h"
+#include "connectors/dynamodb/network_capacity.h"
 #include <pthread.h>
 
 struct dynamodb_network {
@@ -19,7 +20,8 @@ struct dynamodb_network {
     struct dynamodb_service *service;
     struct dynamodb_client *control; /* for dynamodb_network_call, with the mutex */
     pthread_mutex_t control_mutex;
-    struct arena *arena; /* lives as long as the database; with `mutex` */
+    struct dynamodb_client *renewing; /* of the thread that renews the lease; NULL before */
+    struct arena *arena;              /* lives as long as the database; with `mutex` */
     pthread_mutex_t mutex;
     const struct uri *uri;
     const char *spill_folder; /* may be NULL */
@@ -27,10 +29,13 @@ struct dynamodb_network {
     int64_t timeout_ms;
     uint64_t read_units; /* caps a second of all readers and writers, 0: none */
     uint64_t write_units;
+    struct dynamodb_capacity read_capacity; /* what keeps these caps */
+    struct dynamodb_capacity write_capacity;
+    uint32_t connections;               /* of one writer */
     bool consistent;                    /* source: ConsistentRead */
     const char *const *catalog_tables;  /* open_options */
-    struct dynamodb_network_run *run;   /* claimed, else NULL (network_ledger.c) */
-    struct dynamodb_known *known;       /* what is known of tables' keys (network_tables.c) */
+    struct dynamodb_run_claimed *run;   /* NULL: none (network_ledger.c) */
+    struct dynamodb_known *known;       /* what is known of tables' keys (network_keys.c) */
     struct dynamodb_source *source_own; /* network_catalog.c; NULL until it is needed */
 };
 
@@ -39,7 +44,12 @@ static inline struct dynamodb_network *dynamodb_network_of(struct database *data
     return (struct dynamodb_network *)database;
 }
 
-/* dynamodb_client_call on the control client; any thread. */
+/* dynamodb_client_call on the control client; any thread. _write: only while the lease lasts, once
+ * a run is claimed. */
+enum status dynamodb_network_write(struct dynamodb_network *network, const char *operation,
+                                   const char *object, const struct buffer *body,
+                                   struct dynamodb_response **response,
+                                   struct error *error) MUST_USE;
 enum status dynamodb_network_call(struct dynamodb_network *network, const char *operation,
                                   const char *object, const struct buffer *body,
                                   struct dynamodb_response **response,

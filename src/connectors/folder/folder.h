@@ -241,7 +241,7 @@ void folder_chunk_abandon(struct writer *writer, uint64_t chunk);
 typedef enum status folder_found_function(void *context, uint64_t chunk, uint32_t entity,
                                           uint64_t ordinal, const struct cell *key,
                                           uint32_t key_count, const struct cell *record,
-                                          bool repeats, struct error *error);
+                                          enum duplicate_kind kind, struct error *error);
 
 enum status folder_settle(struct database *self, const struct target_table *table,
                           folder_found_function *found, void *context, struct error *error);

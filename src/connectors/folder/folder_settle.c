@@ -205,7 +205,8 @@ enum status folder_settling_report(struct folder_settling *settling, folder_foun
         }
         if (status == STATUS_OK) {
             status = found(context, listed.chunk, (uint32_t)listed.entity, listed.ordinal, key,
-                           settling->table->key.count, &record, listed.repeats == 1, error);
+                           settling->table->key.count, &record,
+                           listed.repeats == 1 ? DUPLICATE_REPEATS : DUPLICATE_DIFFERS, error);
         }
     }
     settling->folder->format->decoder_close(segment.decoder);

@@ -1,0 +1,326 @@
+/* dynamodb://REGION, DynamoDB over the network: the descriptor, options, opening. */
+#include "connectors/dynamodb/network.h"
+
+#include "base/text.h"
+#include "connectors/dynamodb/limits.h"
+#include "connectors/dynamodb/network_target.h"
+#include "connectors/registry.h"
+#include <stdlib.h>
+#include <string.h>
+
+extern const struct connector connector_dynamodb;
+
+enum {
+    WRITERS_MAX = 4,
+    READERS_MAX = 16,
+    CHUNKS_OPEN_MAX = 4,
+    PATIENCE_TIMEOUTS = 4,
+    CONTROL_CONNECTIONS = 1
+};
+static const int64_t lease_ms = 60000;
+
+static const struct connector_option options[] = {
+    {"endpoint", OPTION_TEXT, NULL, NULL, false,
+     "Where DynamoDB answers, as http://127.0.0.1:8000; else AWS_ENDPOINT_URL_DYNAMODB, "
+     "AWS_ENDPOINT_URL, the profile's, AWS's own."},
+    {"profile", OPTION_TEXT, NULL, NULL, false,
+     "The profile of ~/.aws/config and ~/.aws/credentials; else AWS_PROFILE."},
+    {"ca_file", OPTION_TEXT, NULL, NULL, false,
+     "PEM certificates to trust instead of the system's; else AWS_CA_BUNDLE."},
+    {"plaintext", OPTION_BOOLEAN, "no", NULL, false,
+     "Allows http:// to a host that is not this one."},
+    {"connections", OPTION_INTEGER, "32", "1..256", false,
+     "Requests under way at once, of one writer, at most."},
+    {"read_units", OPTION_INTEGER, "0", "0..1000000000", false,
+     "Read capacity units a second to use at most; 0: no cap."},
+    {"write_units", OPTION_INTEGER, "0", "0..1000000000", false,
+     "Write capacity units a second to use at most; 0: no cap."},
+    {"consistent", OPTION_BOOLEAN, "no", NULL, false,
+     "Source: strongly consistent reads, at twice the capacity."},
+};
+
+static const struct type_mapping types[] = {
+    {"S", VALUE_TEXT, "text", "text", "exact"},
+    {"S", VALUE_DATE, NULL, "ISO 8601 text", "widened"},
+    {"S", VALUE_TIME, NULL, "ISO 8601 text", "widened"},
+    {"S", VALUE_TIMESTAMP, NULL, "ISO 8601 text", "widened"},
+    {"S", VALUE_INTERVAL, NULL, "ISO 8601 duration", "widened"},
+    {"S", VALUE_UUID, NULL, "36 characters, lower case", "widened"},
+    {"S", VALUE_JSON, NULL, "the JSON text as it stands", "widened"},
+    {"N", VALUE_INT64, "whole numbers that fit", "exact digits", "exact"},
+    {"N", VALUE_UINT64, NULL, "exact digits; above int64 it comes back as decimal", "widened"},
+    {"N", VALUE_DECIMAL, "all other numbers", "exact digits without trailing zeros (0.10 is 0.1)",
+     "widened; above 38 digits or outside 1E-130..9.9E+125 the record is rejected"},
+    {"N", VALUE_FLOAT32, NULL, "shortest digits that are the same float",
+     "widened; -0.0 becomes 0; NaN and infinities are rejected"},
+    {"N", VALUE_FLOAT64, NULL, "shortest digits that are the same float",
+     "widened; -0.0 becomes 0; NaN and infinities are rejected"},
+    {"B", VALUE_BYTES, "base64", "base64", "exact"},
+    {"BOOL", VALUE_BOOL, "true or false", "true or false", "exact"},
+    {"NULL", VALUE_NULL, "null", "{\"NULL\":true}", "exact"},
+    {"L", VALUE_LIST, "list", "list", "exact"},
+    {"M", VALUE_MAP, "map with text keys", "map; keys that are no text are rejected", "exact"},
+    {"SS, NS, BS", VALUE_SET, "set", "set of texts, numbers or bytes",
+     "exact; empty, mixed and repeating sets are rejected"},
+};
+
+static const char *const failpoints[] = {
+    "dynamodb.before_ledger_table", "dynamodb.after_ledger_table",
+    "dynamodb.before_ledger_parts", "dynamodb.before_ledger_create",
+    "dynamodb.after_ledger_create", "dynamodb.before_claim",
+    "dynamodb.after_claim",         "dynamodb.before_renew",
+    "dynamodb.before_status",       "dynamodb.after_status",
+    "dynamodb.before_intent",       "dynamodb.after_intent",
+    "dynamodb.before_table",        "dynamodb.after_table",
+    "dynamodb.table_active",        "dynamodb.before_made",
+    "dynamodb.after_made",          "dynamodb.chunk_begin",
+    "dynamodb.before_send",         "dynamodb.after_send",
+    "dynamodb.after_answer",        "dynamodb.before_keys",
+    "dynamodb.before_mark",         "dynamodb.after_mark",
+    "dynamodb.before_release",      NULL,
+};
+
+/* ---------------------------------------------------------------- opening */
+
+static bool read_boolean(const struct uri *uri, const char *name, bool *value)
+{
+    const char *text = uri_parameter(uri, &connector_dynamodb, name);
+    static const char *const yes[] = {"yes", "true", "on", "1", ""};
+    static const char *const no[] = {"no", "false", "off", "0"};
+    for (size_t at = 0; text != NULL && at < sizeof(yes) / sizeof(*yes); at++) {
+        if (strcmp(text, yes[at]) == 0) {
+            *value = true;
+            return true;
+        }
+    }
+    for (size_t at = 0; text != NULL && at < sizeof(no) / sizeof(*no); at++) {
+        if (strcmp(text, no[at]) == 0) {
+            *value = false;
+            return true;
+        }
+    }
+    return text == NULL;
+}
+
+static enum status refuse_option(const struct uri *uri, const char *what, struct error *error)
+{
+    error_set(error, ERROR_BAD_VALUE, uri->shown, "%s", what);
+    error_hint(error, "`transhume connectors` lists the options of dynamodb://");
+    return STATUS_FAILED;
+}
+
+static bool read_number(const struct uri *uri, const char *name, uint64_t least, uint64_t most,
+                        uint64_t *value)
+{
+    const char *text = uri_parameter(uri, &connector_dynamodb, name);
+    return text != NULL && text_to_uint64(text, strlen(text), value) == STATUS_OK &&
+           *value >= least && *value <= most;
+}
+
+static uint64_t lower_cap(uint64_t one, uint64_t other)
+{
+    return one == 0 || (other != 0 && other < one) ? other : one;
+}
+
+static enum status read_options(struct dynamodb_network *network, const struct open_options *open,
+                                bool *plaintext, struct error *error)
+{
+    const struct uri *uri = open->uri;
+    uint64_t connections = 0;
+    if (!read_boolean(uri, "plaintext", plaintext) ||
+        !read_boolean(uri, "consistent", &network->consistent)) {
+        return refuse_option(uri, "plaintext and consistent are yes or no", error);
+    }
+    if (!read_number(uri, "connections", 1, 256, &connections)) {
+        return refuse_option(uri, "connections is a number from 1 to 256", error);
+    }
+    if (!read_number(uri, "read_units", 0, 1000000000, &network->read_units) ||
+        !read_number(uri, "write_units", 0, 1000000000, &network->write_units)) {
+        return refuse_option(uri, "read_units and write_units are whole numbers", error);
+    }
+    if (uri->path != NULL && uri->path[0] != '\0') {
+        return refuse_option(uri, "nothing follows the region: tables are named by the plan",
+                             error);
+    }
+    network->connections = (uint32_t)connections;
+    network->read_units = lower_cap(network->read_units, open->read_units_per_second_max);
+    network->write_units = lower_cap(network->write_units, open->write_units_per_second_max);
+    network->read_capacity.units_per_second = network->read_units;
+    network->write_capacity.units_per_second = network->write_units;
+    return STATUS_OK;
+}
+
+static void network_close(struct database *database)
+{
+    struct dynamodb_network *network = dynamodb_network_of(database);
+    if (network == NULL) {
+        return;
+    }
+    dynamodb_run_forget(network);
+    dynamodb_client_destroy(network->control);
+    dynamodb_client_destroy(network->renewing);
+    dynamodb_service_destroy(network->service);
+    dynamodb_capacity_destroy(&network->read_capacity);
+    dynamodb_capacity_destroy(&network->write_capacity);
+    pthread_mutex_destroy(&network->control_mutex);
+    pthread_mutex_destroy(&network->mutex);
+    arena_destroy(network->arena);
+    free(network);
+}
+
+static enum status connect(struct dynamodb_network *network, const struct open_options *open,
+                           struct error *error)
+{
+    bool plaintext = false;
+    if (read_options(network, open, &plaintext, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct dynamodb_service_options service = {
+        .mode = open->mode,
+        .region = open->uri->host,
+        .endpoint = uri_parameter(open->uri, &connector_dynamodb, "endpoint"),
+        .profile = uri_parameter(open->uri, &connector_dynamodb, "profile"),
+        .ca_file = uri_parameter(open->uri, &connector_dynamodb, "ca_file"),
+        .plaintext_allowed = plaintext,
+        .timeout_ms = open->timeout_ms,
+        .patience_ms = PATIENCE_TIMEOUTS * open->timeout_ms};
+    if (dynamodb_service_create(&service, &network->service, error) != STATUS_OK ||
+        dynamodb_client_create(network->service, CONTROL_CONNECTIONS, &network->control, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+static enum status network_open(const struct open_options *open, struct database **database,
+                                struct error *error)
+{
+    struct dynamodb_network *network = (struct dynamodb_network *)calloc(1, sizeof(*network));
+    *database = NULL;
+    if (network == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to open DynamoDB");
+    }
+    pthread_mutex_init(&network->control_mutex, NULL);
+    pthread_mutex_init(&network->mutex, NULL);
+    network->base.connector = &connector_dynamodb;
+    network->base.capabilities = connector_dynamodb.capabilities;
+    network->base.limits =
+        (struct connector_limits){.readers_max = READERS_MAX,
+                                  .writers_max = WRITERS_MAX,
+                                  .chunks_open_max = CHUNKS_OPEN_MAX,
+                                  .record_bytes_max = DYNAMODB_ITEM_BYTES_MAX,
+                                  .name_bytes_max = DYNAMODB_TABLE_NAME_BYTES_MAX,
+                                  .nesting_max = DYNAMODB_NESTING_MAX,
+                                  .number_digits_max = DYNAMODB_NUMBER_DIGITS_MAX};
+    network->mode = open->mode;
+    network->uri = open->uri;
+    network->spill_folder = open->spill_folder;
+    network->memory_bytes = open->memory_bytes;
+    network->timeout_ms = open->timeout_ms;
+    network->catalog_tables = open->catalog_tables;
+    network->arena = arena_create(0);
+    if (open->mode == OPEN_TARGET) {
+        network->base.lease_ms = lease_ms > 2 * open->timeout_ms ? lease_ms : 2 * open->timeout_ms;
+    }
+    dynamodb_capacity_init(&network->read_capacity, 0);
+    dynamodb_capacity_init(&network->write_capacity, 0);
+    enum status status = network->arena != NULL
+                             ? connect(network, open, error)
+                             : error_set(error, ERROR_MEMORY, NULL, "no memory to open DynamoDB");
+    if (status != STATUS_OK) {
+        network_close(&network->base);
+        return status;
+    }
+    *database = &network->base;
+    return STATUS_OK;
+}
+
+static enum status network_identity(struct database *self, struct arena *arena,
+                                    const char **identity, struct error *error)
+{
+    const struct dynamodb_network *network = dynamodb_network_of(self);
+    *identity = arena_format(arena, "dynamodb %s at %s", dynamodb_service_region(network->service),
+                             dynamodb_service_endpoint(network->service));
+    return *identity != NULL ? STATUS_OK
+                             : error_set(error, ERROR_MEMORY, NULL, "no memory for an identity");
+}
+
+static enum status call(struct dynamodb_network *network, const char *operation, const char *object,
+                        const struct buffer *body, const struct database *lease,
+                        struct dynamodb_response **response, struct error *error)
+{
+    if (body->failed) {
+        return error_set(error, ERROR_MEMORY, object, "no memory for a request");
+    }
+    const struct dynamodb_request request = {.operation = operation,
+                                             .object = object,
+                                             .body = body->data,
+                                             .body_length = body->length,
+                                             .lease = lease};
+    pthread_mutex_lock(&network->control_mutex);
+    enum status status = dynamodb_client_call(network->control, &request, response, error);
+    pthread_mutex_unlock(&network->control_mutex);
+    return status;
+}
+
+enum status dynamodb_network_call(struct dynamodb_network *network, const char *operation,
+                                  const char *object, const struct buffer *body,
+                                  struct dynamodb_response **response, struct error *error)
+{
+    return call(network, operation, object, body, NULL, response, error);
+}
+
+enum status dynamodb_network_write(struct dynamodb_network *network, const char *operation,
+                                   const char *object, const struct buffer *body,
+                                   struct dynamodb_response **response, struct error *error)
+{
+    const struct database *lease = network->run != NULL ? &network->base : NULL;
+    return call(network, operation, object, body, lease, response, error);
+}
+
+static enum status network_normal_form(struct database *self, const struct cell *cell,
+                                       struct arena *arena, struct cell *normal,
+                                       struct error *error)
+{
+    (void)self;
+    return dynamodb_item_normal_form(cell, arena, normal, error);
+}
+
+static const struct target_functions target = {
+    .inspect = dynamodb_network_inspect,
+    .check_table = dynamodb_network_check_table,
+    .prepare = dynamodb_network_prepare,
+    .writer_open = dynamodb_network_writer_open,
+    .writer_close = dynamodb_network_writer_close,
+    .chunk_begin = dynamodb_network_chunk_begin,
+    .submit = dynamodb_network_submit,
+    .poll = dynamodb_network_poll,
+    .commit = dynamodb_network_commit,
+    .chunk_abandon = dynamodb_network_chunk_abandon,
+    .after_load = dynamodb_network_after_load,
+    .fetch = dynamodb_network_fetch,
+    .count = dynamodb_network_count,
+    .settle_duplicates = dynamodb_network_settle,
+    .restore = dynamodb_network_restore,
+    .normal_form = network_normal_form,
+};
+
+const struct connector connector_dynamodb = {
+    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    .name = "dynamodb",
+    .title = "Amazon DynamoDB",
+    .uri_help = "dynamodb://REGION",
+    .capabilities = CAPABILITY_NESTED | CAPABILITY_FREE_FIELDS | CAPABILITY_MISSING |
+                    CAPABILITY_KEY_REQUIRED | CAPABILITY_ASYNCHRONOUS,
+    .guarantee = GUARANTEE_IDEMPOTENT,
+    .options = options,
+    .option_count = sizeof(options) / sizeof(*options),
+    .types = types,
+    .type_count = sizeof(types) / sizeof(*types),
+    .failpoints = failpoints,
+    .open = network_open,
+    .close = network_close,
+    .identity = network_identity,
+    .target = &target,
+    .ledger = &dynamodb_network_ledger,
+};

@@ -1,0 +1,437 @@
+/* Making tables: an intent in the ledger, CreateTable with the run's mark, waiting, TTL. */
+#include "connectors/dynamodb/network_target.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "connectors/dynamodb/network_json.h"
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+    WAIT_FIRST_MS = 100,
+    WAIT_MAX_MS = 5000,
+    WAIT_DEADLINE_MS = 15 * 60 * 1000,
+    WAIT_SAY_MS = 10000,
+    CREATE_TRIES_MAX = 60
+};
+
+#define RUN_TAG "transhume:run"
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for a table");
+}
+
+/* ---------------------------------------------------------------- the request */
+
+/* "on_demand" or the plan's own text of { read: 5, write: 5 }. */
+static uint64_t number_after(const char *text, const char *word)
+{
+    const char *place = strstr(text, word);
+    uint64_t number = 0;
+    for (place = place != NULL ? place + strlen(word) : ""; *place != '\0'; place++) {
+        if (*place >= '0' && *place <= '9') {
+            number = number * 10 + (uint64_t)(*place - '0');
+        } else if (number > 0 || *place == ',' || *place == '}') {
+            break;
+        }
+        if (number > 1000000000) {
+            return 0;
+        }
+    }
+    return number;
+}
+
+static bool is_provisioned(const struct target_table *table, uint64_t *read, uint64_t *write)
+{
+    const char *billing = table->billing != NULL ? table->billing : "";
+    *read = number_after(billing, "read");
+    *write = number_after(billing, "write");
+    return *read > 0 && *write > 0;
+}
+
+static void append_key_schema(struct buffer *body, const struct column_list *key)
+{
+    dynamodb_body_name(body, "KeySchema");
+    dynamodb_body_raw(body, "[");
+    for (uint32_t at = 0; at < key->count; at++) {
+        dynamodb_body_raw(body, at > 0 ? ",{" : "{");
+        dynamodb_body_text(body, "AttributeName", key->names[at]);
+        dynamodb_body_text(body, "KeyType", at == 0 ? "HASH" : "RANGE");
+        dynamodb_body_raw(body, "}");
+    }
+    dynamodb_body_raw(body, "]");
+}
+
+static void append_throughput(struct buffer *body, const struct target_table *table)
+{
+    uint64_t read = 0;
+    uint64_t write = 0;
+    if (is_provisioned(table, &read, &write)) {
+        dynamodb_body_name(body, "ProvisionedThroughput");
+        buffer_format(body,
+                      "{\"ReadCapacityUnits\":%" PRIu64 ",\"WriteCapacityUnits\":%" PRIu64 "}",
+                      read, write);
+    }
+}
+
+static void append_indexes(struct buffer *body, const struct target_table *table, bool local)
+{
+    bool any = false;
+    for (uint32_t at = 0; at < table->index_count; at++) {
+        const struct target_index *index = &table->indexes[at];
+        if (index->local != local) {
+            continue;
+        }
+        if (!any) {
+            dynamodb_body_name(body, local ? "LocalSecondaryIndexes" : "GlobalSecondaryIndexes");
+        }
+        dynamodb_body_raw(body, any ? ",{" : "[{");
+        any = true;
+        dynamodb_body_text(body, "IndexName", index->name);
+        append_key_schema(body, &index->columns);
+        dynamodb_body_raw(body, ",\"Projection\":{\"ProjectionType\":\"ALL\"}");
+        if (!local) {
+            append_throughput(body, table);
+        }
+        dynamodb_body_raw(body, "}");
+    }
+    dynamodb_body_raw(body, any ? "]" : "");
+}
+
+static void append_tags(struct buffer *body, const struct target_table *table, const char *run_id)
+{
+    dynamodb_body_name(body, "Tags");
+    dynamodb_body_raw(body, "[{");
+    dynamodb_body_text(body, "Key", RUN_TAG);
+    dynamodb_body_text(body, "Value", run_id);
+    for (uint32_t at = 0; at < table->tag_count; at++) {
+        dynamodb_body_raw(body, "},{");
+        dynamodb_body_text(body, "Key", table->tags[at].name);
+        dynamodb_body_text(body, "Value", table->tags[at].value);
+    }
+    dynamodb_body_raw(body, "}]");
+}
+
+static void append_definition(struct buffer *body, const struct target_table *table,
+                              const struct dynamodb_known *known, const char *run_id)
+{
+    uint64_t read = 0;
+    uint64_t write = 0;
+    dynamodb_body_raw(body, "{");
+    dynamodb_body_text(body, "TableName", table->name);
+    dynamodb_body_name(body, "AttributeDefinitions");
+    dynamodb_body_raw(body, "[");
+    for (uint32_t at = 0; at < known->key_count; at++) {
+        const char letter[] = {known->keys[at].letter, '\0'};
+        dynamodb_body_raw(body, at > 0 ? ",{" : "{");
+        dynamodb_body_text(body, "AttributeName", known->keys[at].name);
+        dynamodb_body_text(body, "AttributeType", letter);
+        dynamodb_body_raw(body, "}");
+    }
+    dynamodb_body_raw(body, "]");
+    append_key_schema(body, &table->key);
+    append_indexes(body, table, false);
+    append_indexes(body, table, true);
+    dynamodb_body_text(body, "BillingMode",
+                       is_provisioned(table, &read, &write) ? "PROVISIONED" : "PAY_PER_REQUEST");
+    append_throughput(body, table);
+    append_tags(body, table, run_id);
+    dynamodb_body_raw(body, "}");
+}
+
+/* ---------------------------------------------------------------- waiting */
+
+/* What is not ACTIVE yet; NULL: nothing. */
+static const char *not_active(const struct dynamodb_description *description, const char **status)
+{
+    if (strcmp(description->status, "ACTIVE") != 0) {
+        *status = description->status;
+        return description->name;
+    }
+    for (uint32_t at = 0; at < description->index_count; at++) {
+        if (strcmp(description->indexes[at].status, "ACTIVE") != 0) {
+            *status = description->indexes[at].status;
+            return description->indexes[at].name;
+        }
+    }
+    return NULL;
+}
+
+enum status dynamodb_wait_active(struct dynamodb_network *network, const char *table,
+                                 struct error *error)
+{
+    int64_t begun = clock_monotonic_ms();
+    int64_t said = begun;
+    struct arena *arena = arena_create(0);
+    enum status status = arena != NULL ? STATUS_OK : no_memory(error);
+    for (int64_t delay = WAIT_FIRST_MS; status == STATUS_OK;) {
+        struct dynamodb_description description;
+        const char *what = table;
+        const char *state = "not to be seen yet";
+        arena_reset(arena);
+        status = dynamodb_describe(network, table, arena, &description, error);
+        if (status == STATUS_OK && (what = not_active(&description, &state)) == NULL) {
+            break;
+        }
+        /* a new table may not be seen at once */
+        status = status == STATUS_END ? STATUS_OK : status;
+        int64_t now = clock_monotonic_ms();
+        if (status == STATUS_OK && now - begun > WAIT_DEADLINE_MS) {
+            status =
+                error_set(error, ERROR_TARGET_SCHEMA, table, "%s is %s after %" PRId64 " minutes",
+                          what, state, (now - begun) / 60000);
+            error_hint(error, "look at it in the console; `transhume resume` goes on from here");
+        } else if (now - said > WAIT_SAY_MS) {
+            said = now;
+            log_write(LOG_INFO, "table %s: %s is %s, for %" PRId64 " s", table, what, state,
+                      (now - begun) / 1000);
+        }
+        if (status == STATUS_OK) {
+            clock_sleep_ms(delay);
+            delay = delay * 2 < WAIT_MAX_MS ? delay * 2 : WAIT_MAX_MS;
+        }
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- whose table is it */
+
+/* Does the table carry this run's tag? `known`: the endpoint can tell. */
+static enum status has_tag(struct dynamodb_network *network, const char *arn, bool *tagged,
+                           bool *known, struct error *error)
+{
+    struct buffer body = {0};
+    struct dynamodb_response *response = NULL;
+    *tagged = false;
+    *known = false;
+    if (arn[0] == '\0') {
+        return STATUS_OK;
+    }
+    dynamodb_body_raw(&body, "{");
+    dynamodb_body_text(&body, "ResourceArn", arn);
+    dynamodb_body_raw(&body, "}");
+    enum status status =
+        dynamodb_network_call(network, "ListTagsOfResource", arn, &body, &response, error);
+    buffer_free(&body);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (response->fault == DYNAMODB_FAULT_NONE) {
+        json_t *reply = dynamodb_reply_parse(response, arn, error);
+        const json_t *tags = json_object_get(reply, "Tags");
+        for (size_t at = 0; at < json_array_size(tags); at++) {
+            const json_t *tag = json_array_get(tags, at);
+            const char *key = json_string_value(json_object_get(tag, "Key"));
+            const char *value = json_string_value(json_object_get(tag, "Value"));
+            bool ours = key != NULL && strcmp(key, RUN_TAG) == 0;
+            *known = *known || ours; /* no such tag at all: the endpoint may have dropped it */
+            *tagged = *tagged || (ours && value != NULL && strcmp(value, network->run->id) == 0);
+        }
+        status = reply != NULL ? STATUS_OK : STATUS_FAILED;
+        json_decref(reply);
+    }
+    dynamodb_response_destroy(response);
+    return status;
+}
+
+/* ---------------------------------------------------------------- making one */
+
+static enum status foreign(const char *table, struct error *error)
+{
+    error_set(error, ERROR_TARGET_NOT_EMPTY, table,
+              "somebody else made this table just now, and the plan wants it made by this run");
+    error_hint(error, "look at what is in it; `existing:` says what to do with tables that are "
+                      "there");
+    return STATUS_FAILED;
+}
+
+static enum status send_create(struct dynamodb_network *network, const struct target_table *table,
+                               const struct buffer *body, bool *in_use, bool *unknown,
+                               struct error *error)
+{
+    enum status status = STATUS_AGAIN;
+    for (uint32_t tries = 0; status == STATUS_AGAIN; tries++) {
+        struct dynamodb_response *response = NULL;
+        status =
+            dynamodb_network_write(network, "CreateTable", table->name, body, &response, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        *unknown = *unknown || response->unknown_outcome;
+        *in_use = response->fault == DYNAMODB_FAULT_IN_USE;
+        if (response->fault == DYNAMODB_FAULT_LIMIT && tries < CREATE_TRIES_MAX) {
+            /* too many tables are being made at once */
+            clock_sleep_ms(dynamodb_client_backoff_ms(tries, response->error.retry_after_ms));
+            status = STATUS_AGAIN;
+        } else if (response->fault != DYNAMODB_FAULT_NONE && !*in_use) {
+            error_copy(error, &response->error);
+            error_recode(error, ERROR_TARGET_SCHEMA);
+            status = STATUS_FAILED;
+        }
+        dynamodb_response_destroy(response);
+    }
+    return status;
+}
+
+static enum status create_table(struct dynamodb_network *network, const struct target_table *table,
+                                bool intended_before, struct arena *arena, struct error *error)
+{
+    const struct dynamodb_known *known = NULL;
+    struct dynamodb_description description;
+    struct buffer body = {0};
+    bool in_use = false;
+    bool unknown = intended_before;
+    if (dynamodb_network_keys(network, table, NULL, 0, NULL, &known, error) != STATUS_OK ||
+        failpoint_hit("dynamodb.before_table", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    append_definition(&body, table, known, network->run->id);
+    enum status status = body.failed ? no_memory(error)
+                                     : send_create(network, table, &body, &in_use, &unknown, error);
+    buffer_free(&body);
+    if (status == STATUS_OK && in_use) {
+        bool tagged = false;
+        bool can_tell = false;
+        status = dynamodb_describe(network, table->name, arena, &description, error);
+        status = status == STATUS_OK ? has_tag(network, description.arn, &tagged, &can_tell, error)
+                                     : STATUS_FAILED;
+        if (status == STATUS_OK && !tagged && (can_tell || !unknown)) {
+            status = foreign(table->name, error);
+        }
+    }
+    return status == STATUS_OK ? failpoint_hit("dynamodb.after_table", error) : status;
+}
+
+/* ---------------------------------------------------------------- time to live */
+
+static enum status enable_ttl(struct dynamodb_network *network, const struct target_table *table,
+                              struct error *error)
+{
+    struct buffer body = {0};
+    struct dynamodb_response *response = NULL;
+    dynamodb_body_raw(&body, "{");
+    dynamodb_body_text(&body, "TableName", table->name);
+    dynamodb_body_raw(&body, ",\"TimeToLiveSpecification\":{\"Enabled\":true");
+    dynamodb_body_text(&body, "AttributeName", table->ttl);
+    dynamodb_body_raw(&body, "}}");
+    enum status status =
+        dynamodb_network_write(network, "UpdateTimeToLive", table->name, &body, &response, error);
+    buffer_free(&body);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (response->fault == DYNAMODB_FAULT_UNKNOWN) {
+        log_write(LOG_WARNING, "table %s: this endpoint knows no time to live: %s does not expire",
+                  table->name, table->ttl);
+    } else if (response->fault == DYNAMODB_FAULT_INVALID &&
+               strstr(response->error.message, "already enabled") != NULL) {
+        log_write(LOG_DEBUG, "table %s: its time to live is enabled already", table->name);
+    } else if (response->fault != DYNAMODB_FAULT_NONE) {
+        error_copy(error, &response->error);
+        error_recode(error, ERROR_TARGET_SCHEMA);
+        status = STATUS_FAILED;
+    }
+    dynamodb_response_destroy(response);
+    return status;
+}
+
+/* ---------------------------------------------------------------- prepare */
+
+/* Asks for the table; its waiting and finishing come after all were asked for. */
+static enum status begin_making(struct dynamodb_network *network, const struct target_table *table,
+                                bool intended, struct arena *arena, struct error *error)
+{
+    if (failpoint_hit("dynamodb.before_intent", error) != STATUS_OK ||
+        dynamodb_ledger_put_made(network, table->name, DYNAMODB_MADE_INTENDED, "", error) !=
+            STATUS_OK ||
+        failpoint_hit("dynamodb.after_intent", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return create_table(network, table, intended, arena, error);
+}
+
+static enum status finish_making(struct dynamodb_network *network, const struct target_table *table,
+                                 struct arena *arena, struct error *error)
+{
+    struct dynamodb_description description;
+    const struct dynamodb_known *known = NULL;
+    if (dynamodb_wait_active(network, table->name, error) != STATUS_OK ||
+        failpoint_hit("dynamodb.table_active", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = dynamodb_describe(network, table->name, arena, &description, error);
+    if (status == STATUS_END) {
+        return error_set(error, ERROR_TARGET_SCHEMA, table->name, "the new table is gone");
+    }
+    if (status != STATUS_OK ||
+        dynamodb_network_keys(network, table, NULL, 0, &description, &known, error) != STATUS_OK ||
+        (table->ttl != NULL && enable_ttl(network, table, error) != STATUS_OK) ||
+        failpoint_hit("dynamodb.before_made", error) != STATUS_OK ||
+        dynamodb_ledger_put_made(network, table->name, DYNAMODB_MADE_DONE, description.id, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return failpoint_hit("dynamodb.after_made", error);
+}
+
+/* `*making`: it was asked for and is to be finished. */
+static enum status begin_table(struct dynamodb_network *network, struct target_table *table,
+                               struct arena *arena, bool *making, struct error *error)
+{
+    struct dynamodb_description description;
+    const struct dynamodb_known *known = NULL;
+    enum dynamodb_made made = DYNAMODB_MADE_NOT;
+    enum status status = dynamodb_describe(network, table->name, arena, &description, error);
+    bool there = status == STATUS_OK;
+    *making = false;
+    table->created = false;
+    if (status == STATUS_FAILED ||
+        dynamodb_ledger_made(network, table->name, &made, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (made == DYNAMODB_MADE_DONE && !there) {
+        error_set(error, ERROR_TARGET_SCHEMA, table->name,
+                  "the run made this table and it is gone");
+        error_hint(error, "begin anew: `transhume reset --confirm`, then `transhume migrate`");
+        return STATUS_FAILED;
+    }
+    if (there && made != DYNAMODB_MADE_INTENDED) {
+        table->created = made == DYNAMODB_MADE_DONE;
+        if (dynamodb_wait_active(network, table->name, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        return dynamodb_network_keys(network, table, NULL, 0, &description, &known, error);
+    }
+    *making = true;
+    return begin_making(network, table, made == DYNAMODB_MADE_INTENDED, arena, error);
+}
+
+enum status dynamodb_network_prepare(struct database *self, struct target_table *tables,
+                                     uint32_t table_count, const struct schema *objects,
+                                     struct error *error)
+{
+    struct dynamodb_network *network = dynamodb_network_of(self);
+    struct arena *arena = arena_create(0);
+    (void)objects;
+    bool *making = arena != NULL
+                       ? (bool *)arena_allocate_zeroed(arena, (size_t)table_count + 1, sizeof(bool))
+                       : NULL;
+    enum status status = making != NULL ? STATUS_OK : no_memory(error);
+    if (status == STATUS_OK && network->run == NULL) {
+        status = error_set(error, ERROR_INTERNAL, NULL, "no run is claimed");
+    }
+    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
+        status = begin_table(network, &tables[at], arena, &making[at], error);
+    }
+    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
+        if (making[at]) {
+            status = finish_making(network, &tables[at], arena, error);
+            tables[at].created = status == STATUS_OK;
+        }
+    }
+    arena_destroy(arena);
+    return status;
+}

@@ -1,0 +1,90 @@
+/* The keys of records under way: no two of one key are sent at once. */
+#include "connectors/dynamodb/network_writer.h"
+
+#include <stdlib.h>
+
+enum { PLACES_MIN = 1024 };
+
+static size_t place_of(const struct key_set *set, struct key_hash key)
+{
+    size_t mask = set->capacity - 1;
+    size_t at = (size_t)key.low & mask;
+    while (set->used[at] != 0 &&
+           (set->places[at].low != key.low || set->places[at].high != key.high)) {
+        at = (at + 1) & mask;
+    }
+    return at;
+}
+
+static bool grow(struct key_set *set)
+{
+    struct key_set larger = {.capacity = set->capacity == 0 ? PLACES_MIN : 2 * set->capacity};
+    larger.places = (struct key_hash *)calloc(larger.capacity, sizeof(*larger.places));
+    larger.used = (uint32_t *)calloc(larger.capacity, sizeof(*larger.used));
+    if (larger.places == NULL || larger.used == NULL) {
+        dynamodb_key_set_free(&larger);
+        return false;
+    }
+    for (size_t at = 0; at < set->capacity; at++) {
+        if (set->used[at] != 0) {
+            size_t to = place_of(&larger, set->places[at]);
+            larger.places[to] = set->places[at];
+            larger.used[to] = set->used[at];
+        }
+    }
+    larger.count = set->count;
+    dynamodb_key_set_free(set);
+    *set = larger;
+    return true;
+}
+
+bool dynamodb_key_set_add(struct key_set *set, struct key_hash key)
+{
+    if (2 * (set->count + 1) > set->capacity && !grow(set)) {
+        return false;
+    }
+    size_t at = place_of(set, key);
+    set->count += set->used[at] == 0;
+    set->places[at] = key;
+    set->used[at]++;
+    return true;
+}
+
+bool dynamodb_key_set_has(const struct key_set *set, struct key_hash key)
+{
+    return set->count > 0 && set->used[place_of(set, key)] != 0;
+}
+
+/* What follows without a gap is moved back, so that no search ends too early. */
+static void close_gap(struct key_set *set, size_t gap)
+{
+    size_t mask = set->capacity - 1;
+    for (size_t at = (gap + 1) & mask; set->used[at] != 0; at = (at + 1) & mask) {
+        size_t wanted = (size_t)set->places[at].low & mask;
+        if (((at - wanted) & mask) >= ((at - gap) & mask)) {
+            set->places[gap] = set->places[at];
+            set->used[gap] = set->used[at];
+            set->used[at] = 0;
+            gap = at;
+        }
+    }
+}
+
+void dynamodb_key_set_remove(struct key_set *set, struct key_hash key)
+{
+    if (set->count == 0) {
+        return;
+    }
+    size_t at = place_of(set, key);
+    if (set->used[at] != 0 && --set->used[at] == 0) {
+        set->count--;
+        close_gap(set, at);
+    }
+}
+
+void dynamodb_key_set_free(struct key_set *set)
+{
+    free(set->places);
+    free(set->used);
+    *set = (struct key_set){0};
+}

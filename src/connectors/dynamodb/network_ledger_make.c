@@ -1,0 +1,277 @@
+/* A new run's ledger: its table, its parts, and at the end the item that makes it count. */
+#include "connectors/dynamodb/network_ledger.h"
+
+#include "base/failpoint.h"
+#include "base/text.h"
+#include "connectors/dynamodb/network_json.h"
+#include "model/json_writer.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- the table */
+
+static enum status make_table(struct dynamodb_network *network, struct error *error)
+{
+    static const char text[] =
+        "{\"TableName\":\"" DYNAMODB_LEDGER_TABLE "\",\"BillingMode\":\"PAY_PER_REQUEST\","
+        "\"AttributeDefinitions\":[{\"AttributeName\":\"run\",\"AttributeType\":\"S\"},"
+        "{\"AttributeName\":\"part\",\"AttributeType\":\"S\"}],"
+        "\"KeySchema\":[{\"AttributeName\":\"run\",\"KeyType\":\"HASH\"},"
+        "{\"AttributeName\":\"part\",\"KeyType\":\"RANGE\"}]}";
+    struct buffer body = {0};
+    struct dynamodb_response *response = NULL;
+    buffer_append_string(&body, text);
+    enum status status = dynamodb_network_call(network, "CreateTable", DYNAMODB_LEDGER_TABLE, &body,
+                                               &response, error);
+    buffer_free(&body);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    /* in use: another run, or an earlier try of ours, makes it */
+    if (response->fault != DYNAMODB_FAULT_NONE && response->fault != DYNAMODB_FAULT_IN_USE) {
+        error_copy(error, &response->error);
+        status = STATUS_FAILED;
+    }
+    dynamodb_response_destroy(response);
+    return status;
+}
+
+static enum status ensure_table(struct dynamodb_network *network, struct arena *arena,
+                                struct error *error)
+{
+    struct dynamodb_description description;
+    enum status status =
+        dynamodb_describe(network, DYNAMODB_LEDGER_TABLE, arena, &description, error);
+    if (status == STATUS_FAILED) {
+        return status;
+    }
+    if (status == STATUS_END) {
+        if (failpoint_hit("dynamodb.before_ledger_table", error) != STATUS_OK ||
+            make_table(network, error) != STATUS_OK ||
+            failpoint_hit("dynamodb.after_ledger_table", error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    } else if (description.key.count != 2 || strcmp(description.key.names[0], "run") != 0 ||
+               strcmp(description.key.names[1], "part") != 0) {
+        return error_set(error, ERROR_LEDGER_INVALID, DYNAMODB_LEDGER_TABLE,
+                         "the table is there and is no ledger: its key is not run, part");
+    }
+    return dynamodb_wait_active(network, DYNAMODB_LEDGER_TABLE, error);
+}
+
+/* ---------------------------------------------------------------- the run before */
+
+static bool says_completed(const char *status_text)
+{
+    json_error_t ignored;
+    json_t *root = json_loads(status_text, 0, &ignored);
+    const char *phase = json_string_value(json_object_get(root, "phase"));
+    bool completed = phase != NULL && strcmp(phase, "completed") == 0;
+    json_decref(root);
+    return completed;
+}
+
+/* What `newest` will name no more is marked as published, so that it goes on to count. */
+static enum status mark_published(struct dynamodb_network *network, const char *run_id,
+                                  struct error *error)
+{
+    struct buffer values = {0};
+    bool refused = false;
+    bool unknown = false;
+    dynamodb_body_n(&values, ":one", 1);
+    enum status status =
+        dynamodb_ledger_update(network, NULL, run_id, "SET #published = :one",
+                               "attribute_exists(#run)", &values, &refused, &unknown, error);
+    buffer_free(&values);
+    return status;
+}
+
+/* STATUS_AGAIN: it is not finished. */
+static enum status look_at_newest(struct dynamodb_network *network, struct arena *arena,
+                                  const char **newest, uint64_t *sequence, struct error *error)
+{
+    json_t *reply = NULL;
+    const json_t *head = NULL;
+    *newest = NULL;
+    *sequence = 0;
+    enum status status = dynamodb_ledger_newest(network, arena, newest, sequence, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : status;
+    }
+    status = dynamodb_ledger_get(network, *newest, "head", &reply, &head, error);
+    if (status == STATUS_END) {
+        status = error_set(error, ERROR_LEDGER_INVALID, *newest, "the run's head is missing");
+    } else if (status == STATUS_OK) {
+        const char *text = dynamodb_reply_s(head, "status");
+        status = text != NULL && says_completed(text) ? mark_published(network, *newest, error)
+                                                      : STATUS_AGAIN;
+    }
+    json_decref(reply);
+    return status;
+}
+
+/* ---------------------------------------------------------------- parts */
+
+static enum status put_text(struct dynamodb_network *network, const char *run_id, const char *part,
+                            const char *text, size_t length, struct error *error)
+{
+    struct buffer attributes = {0};
+    bool refused = false;
+    bool unknown = false;
+    dynamodb_body_name(&attributes, "text");
+    dynamodb_body_raw(&attributes, "{\"S\":");
+    json_append_string(&attributes, text, length);
+    dynamodb_body_raw(&attributes, "}");
+    const struct dynamodb_ledger_item item = {run_id, part, &attributes, NULL};
+    enum status status = dynamodb_ledger_put(network, NULL, &item, &refused, &unknown, error);
+    buffer_free(&attributes);
+    return status;
+}
+
+/* In pieces that an item can hold, each ending at a whole character. */
+static enum status put_pieces(struct dynamodb_network *network, const char *run_id,
+                              const char *kind, const char *text, size_t length, uint64_t *count,
+                              struct error *error)
+{
+    char part[DYNAMODB_PART_BYTES];
+    enum status status = STATUS_OK;
+    for (*count = 0; (length > 0 || *count == 0) && status == STATUS_OK; (*count)++) {
+        size_t piece = text_clip(text, length, DYNAMODB_LEDGER_PIECE_BYTES);
+        dynamodb_ledger_part(part, kind, *count);
+        status = put_text(network, run_id, part, text, piece, error);
+        text += piece;
+        length -= piece;
+    }
+    return status;
+}
+
+static void append_chunks(const struct ledger_chunk *chunks, uint64_t count, struct buffer *out)
+{
+    for (uint64_t at = 0; at < count; at++) {
+        const struct span *span = &chunks[at].span;
+        buffer_format(out, "{\"number\":%" PRIu64 ",\"stream\":%" PRIu32 ",\"rows\":%" PRId64,
+                      chunks[at].number, chunks[at].stream, span->row_estimate);
+        dynamodb_body_text(out, "text", span->printable);
+        dynamodb_body_name(out, "bounds");
+        json_append_base64(out, span->bounds, span->bounds_length);
+        if (span->last_id != NULL) {
+            dynamodb_body_text(out, "last", span->last_id);
+        }
+        buffer_append(out, "}\n", 2);
+    }
+}
+
+static enum status put_head(struct dynamodb_network *network, const char *run_id,
+                            const char *status_text, uint64_t sequence, uint64_t chunk_count,
+                            uint64_t header_pieces, uint64_t chunk_pieces, struct error *error)
+{
+    struct buffer attributes = {0};
+    bool refused = false;
+    bool unknown = false;
+    dynamodb_body_n(&attributes, "format", DYNAMODB_LEDGER_FORMAT);
+    dynamodb_body_n(&attributes, "sequence", sequence);
+    dynamodb_body_n(&attributes, "epoch", 0);
+    dynamodb_body_n(&attributes, "renewals", 0);
+    dynamodb_body_n(&attributes, "chunk_count", chunk_count);
+    dynamodb_body_n(&attributes, "header_pieces", header_pieces);
+    dynamodb_body_n(&attributes, "chunk_pieces", chunk_pieces);
+    dynamodb_body_s(&attributes, "status", status_text);
+    const struct dynamodb_ledger_item item = {run_id, "head", &attributes, NULL};
+    enum status status = dynamodb_ledger_put(network, NULL, &item, &refused, &unknown, error);
+    buffer_free(&attributes);
+    return status;
+}
+
+/* The item that makes the run count, unless another one was quicker. */
+static enum status publish(struct dynamodb_network *network, const char *run_id, uint64_t before,
+                           struct arena *arena, struct error *error)
+{
+    struct buffer attributes = {0};
+    struct buffer tail = {0};
+    bool refused = false;
+    bool unknown = false;
+    dynamodb_body_s(&attributes, "id", run_id);
+    dynamodb_body_n(&attributes, "sequence", before + 1);
+    buffer_append_string(&tail, before == 0
+                                    ? ",\"ConditionExpression\":\"attribute_not_exists(#sequence)\""
+                                    : ",\"ConditionExpression\":\"#sequence = :before\","
+                                      "\"ExpressionAttributeValues\":{");
+    if (before > 0) {
+        dynamodb_body_n(&tail, ":before", before);
+        dynamodb_body_raw(&tail, "}");
+    }
+    dynamodb_body_raw(&tail, ",\"ExpressionAttributeNames\":{\"#sequence\":\"sequence\"}");
+    const struct dynamodb_ledger_item item = {"*", "newest", &attributes, &tail};
+    enum status status = dynamodb_ledger_put(network, NULL, &item, &refused, &unknown, error);
+    buffer_free(&attributes);
+    buffer_free(&tail);
+    if (status == STATUS_OK && refused) {
+        const char *newest = NULL;
+        uint64_t sequence = 0;
+        status = unknown ? dynamodb_ledger_newest(network, arena, &newest, &sequence, error)
+                         : STATUS_AGAIN;
+        bool ours = newest != NULL && strcmp(newest, run_id) == 0;
+        status = status == STATUS_FAILED ? status : ours ? STATUS_OK : STATUS_AGAIN;
+    }
+    return status;
+}
+
+static enum status put_parts(struct dynamodb_network *network, const char *run_id,
+                             const char *header, const char *status_text,
+                             const struct ledger_chunk *chunks, uint64_t chunk_count,
+                             uint64_t sequence, struct error *error)
+{
+    struct buffer text = {0};
+    uint64_t header_pieces = 0;
+    uint64_t chunk_pieces = 0;
+    append_chunks(chunks, chunk_count, &text);
+    enum status status = text.failed ? dynamodb_ledger_no_room(error)
+                                     : put_pieces(network, run_id, "header", header, strlen(header),
+                                                  &header_pieces, error);
+    if (status == STATUS_OK) {
+        status = put_pieces(network, run_id, "chunks", buffer_string(&text), text.length,
+                            &chunk_pieces, error);
+    }
+    if (status == STATUS_OK) {
+        status = put_head(network, run_id, status_text, sequence, chunk_count, header_pieces,
+                          chunk_pieces, error);
+    }
+    buffer_free(&text);
+    return status;
+}
+
+enum status dynamodb_ledger_create(struct database *self, const char *run_id, const char *header,
+                                   const char *status_text, const struct ledger_chunk *chunks,
+                                   uint64_t chunk_count, struct error *error)
+{
+    struct dynamodb_network *network = dynamodb_network_of(self);
+    struct arena *arena = arena_create(0);
+    const char *newest = NULL;
+    uint64_t sequence = 0;
+    if (arena == NULL) {
+        return dynamodb_ledger_no_room(error);
+    }
+    enum status status = ensure_table(network, arena, error);
+    if (status == STATUS_OK) {
+        status = look_at_newest(network, arena, &newest, &sequence, error);
+    }
+    if (status == STATUS_OK) {
+        status = failpoint_hit("dynamodb.before_ledger_parts", error);
+    }
+    if (status == STATUS_OK) {
+        status = put_parts(network, run_id, header, status_text, chunks, chunk_count, sequence + 1,
+                           error);
+    }
+    if (status == STATUS_OK) {
+        status = failpoint_hit("dynamodb.before_ledger_create", error);
+    }
+    if (status == STATUS_OK) {
+        status = publish(network, run_id, sequence, arena, error);
+    }
+    if (status == STATUS_OK) {
+        status = failpoint_hit("dynamodb.after_ledger_create", error);
+    }
+    arena_destroy(arena);
+    return status;
+}

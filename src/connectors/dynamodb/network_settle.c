@@ -1,0 +1,322 @@
+/*
+ * Records under one key, found after the last chunk by sorting the keys that the chunks kept in the
+ * ledger (network_spill.c). Sorted strings: the key, which says its own length, then the place and
+ * what was kept with it, big-endian:
+ *
+ *   key | uint32 entity | uint64 chunk | uint64 ordinal | uint8 written | 16 bytes hash
+ *
+ * so that among equal keys the lowest comes first, and of one place what says that it was refused.
+ */
+#include "connectors/dynamodb/network_target.h"
+
+#include "connectors/dynamodb/network_json.h"
+#include "connectors/dynamodb/network_ledger.h"
+#include "connectors/dynamodb/network_spill.h"
+#include "connectors/folder/folder_sort.h"
+#include "model/json_reader.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SORT_BYTES = 16 * 1024 * 1024, PLACE_BYTES = 37, KEYS_BEFORE_CHUNK = 5 };
+
+typedef enum status found_function(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
+                                   const struct cell *key, uint32_t key_count,
+                                   const struct cell *record, enum duplicate_kind kind,
+                                   struct error *error);
+
+struct marked {
+    uint64_t chunk;
+    uint64_t blocks; /* of keys that count */
+};
+
+struct settling {
+    struct dynamodb_network *network;
+    const struct target_table *table;
+    struct arena *arena;
+    struct marked *marked; /* by chunk */
+    uint64_t marked_count;
+    uint64_t marked_capacity;
+    struct folder_sorter *sorter;
+    struct buffer scratch;
+    uint64_t chunk; /* whose keys are read */
+};
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to look for equal keys");
+}
+
+static void put_be(uint8_t *to, uint64_t value, int bytes)
+{
+    for (int at = 0; at < bytes; at++) {
+        to[at] = (uint8_t)(value >> (8 * (bytes - 1 - at)));
+    }
+}
+
+static uint64_t get_be(const uint8_t *from, int bytes)
+{
+    uint64_t value = 0;
+    for (int at = 0; at < bytes; at++) {
+        value = value << 8 | from[at];
+    }
+    return value;
+}
+
+/* ---------------------------------------------------------------- reading the kept keys */
+
+static enum status note_mark(void *context, const char *part, const json_t *item,
+                             struct error *error)
+{
+    struct settling *settling = (struct settling *)context;
+    struct marked mark = {0};
+    (void)part;
+    if (!dynamodb_reply_n(item, "chunk", &mark.chunk)) {
+        return error_set(error, ERROR_LEDGER_INVALID, settling->network->run->id,
+                         "a done mark is damaged");
+    }
+    (void)dynamodb_reply_n(item, "keys", &mark.blocks);
+    if (settling->marked_count == settling->marked_capacity) {
+        uint64_t capacity = settling->marked_capacity == 0 ? 64 : 2 * settling->marked_capacity;
+        struct marked *grown =
+            (struct marked *)reallocarray(settling->marked, capacity, sizeof(*settling->marked));
+        if (grown == NULL) {
+            return no_memory(error);
+        }
+        settling->marked = grown;
+        settling->marked_capacity = capacity;
+    }
+    settling->marked[settling->marked_count++] = mark;
+    return STATUS_OK;
+}
+
+static uint64_t blocks_of(const struct settling *settling, uint64_t chunk)
+{
+    uint64_t low = 0;
+    uint64_t high = settling->marked_count;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        if (settling->marked[middle].chunk < chunk) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    bool found = low < settling->marked_count && settling->marked[low].chunk == chunk;
+    return found ? settling->marked[low].blocks : 0;
+}
+
+static enum status sort_key(void *context, const struct dynamodb_spilled *key, struct error *error)
+{
+    struct settling *settling = (struct settling *)context;
+    uint8_t place[PLACE_BYTES];
+    if (key->table_length != strlen(settling->table->name) ||
+        memcmp(key->table, settling->table->name, key->table_length) != 0) {
+        return STATUS_OK;
+    }
+    put_be(place, key->entity, 4);
+    put_be(place + 4, settling->chunk, 8);
+    put_be(place + 12, key->ordinal, 8);
+    place[20] = key->written;
+    memcpy(place + 21, key->hash, 16);
+    buffer_clear(&settling->scratch);
+    buffer_append(&settling->scratch, key->bytes, key->length);
+    buffer_append(&settling->scratch, place, sizeof(place));
+    return settling->scratch.failed ? no_memory(error)
+                                    : folder_sorter_add(settling->sorter, settling->scratch.data,
+                                                        settling->scratch.length, error);
+}
+
+/* "keys/0000000001/000000" */
+static enum status read_block(void *context, const char *part, const json_t *item,
+                              struct error *error)
+{
+    struct settling *settling = (struct settling *)context;
+    const char *text = json_string_value(json_object_get(json_object_get(item, "bytes"), "B"));
+    char *end = NULL;
+    uint8_t *bytes = NULL;
+    size_t length = 0;
+    settling->chunk = strtoull(part + KEYS_BEFORE_CHUNK, &end, 10);
+    uint64_t number = end != NULL && *end == '/' ? strtoull(end + 1, NULL, 10) : UINT64_MAX;
+    if (number >= blocks_of(settling, settling->chunk)) {
+        return STATUS_OK; /* of an attempt that came to nothing */
+    }
+    arena_reset(settling->arena);
+    if (text == NULL || json_decode_base64(text, strlen(text), settling->arena, &bytes, &length,
+                                           error) != STATUS_OK) {
+        return error_set(error, ERROR_LEDGER_INVALID, part, "kept keys are damaged");
+    }
+    return dynamodb_spill_read(bytes, length, sort_key, settling, error);
+}
+
+static enum status collect(struct settling *settling, struct error *error)
+{
+    struct dynamodb_network *network = settling->network;
+    enum status status = dynamodb_ledger_walk(network, network->run->id, "done/", "done0",
+                                              note_mark, settling, error);
+    if (status == STATUS_OK) {
+        status = dynamodb_ledger_walk(network, network->run->id, "keys/", "keys0", read_block,
+                                      settling, error);
+    }
+    return status == STATUS_OK ? folder_sorter_finish(settling->sorter, error) : status;
+}
+
+/* ---------------------------------------------------------------- groups of one key */
+
+struct group {
+    struct buffer key;
+    uint8_t lowest[PLACE_BYTES];
+    uint8_t last[PLACE_BYTES];
+    bool any;        /* a record that counts was seen */
+    bool place_void; /* the last place was refused after all */
+    bool told;       /* that the lowest stays */
+};
+
+static enum status tell(const struct settling *settling, const struct group *group,
+                        const uint8_t *place, enum duplicate_kind kind, found_function *found,
+                        void *context, struct error *error)
+{
+    struct cell key[2];
+    struct arena *arena = arena_create(1024);
+    if (arena == NULL) {
+        return no_memory(error);
+    }
+    enum status status = STATUS_OK;
+    if (!dynamodb_key_read(settling->table, (const uint8_t *)group->key.data, group->key.length,
+                           arena, key)) {
+        status =
+            error_set(error, ERROR_LEDGER_INVALID, settling->table->name, "kept keys are damaged");
+    } else {
+        status = found(context, get_be(place + 4, 8), (uint32_t)get_be(place, 4),
+                       get_be(place + 12, 8), key, settling->table->key.count, NULL, kind, error);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+static enum status take_place(const struct settling *settling, struct group *group,
+                              const uint8_t *place, found_function *found, void *context,
+                              struct error *error)
+{
+    bool same_place = memcmp(group->last, place, 20) == 0;
+    bool void_place = place[20] == 0 || (same_place && group->place_void);
+    memcpy(group->last, place, PLACE_BYTES);
+    group->place_void = void_place;
+    if (void_place || (same_place && group->any)) {
+        return STATUS_OK;
+    }
+    if (!group->any) {
+        group->any = true;
+        memcpy(group->lowest, place, PLACE_BYTES);
+        return STATUS_OK;
+    }
+    bool repeats = settling->table->distinct && memcmp(place + 21, group->lowest + 21, 16) == 0;
+    if (!repeats && !group->told &&
+        tell(settling, group, group->lowest, DUPLICATE_STAYS, found, context, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    group->told = group->told || !repeats;
+    return tell(settling, group, place, repeats ? DUPLICATE_REPEATS : DUPLICATE_DIFFERS, found,
+                context, error);
+}
+
+static enum status walk_groups(struct settling *settling, found_function *found, void *context,
+                               struct error *error)
+{
+    struct group group = {0};
+    enum status status = STATUS_OK;
+    for (;;) {
+        const uint8_t *bytes = NULL;
+        size_t length = 0;
+        status = folder_sorter_next(settling->sorter, &bytes, &length, error);
+        if (status != STATUS_OK) {
+            break;
+        }
+        size_t key = length - PLACE_BYTES;
+        if (group.key.length != key || memcmp(buffer_string(&group.key), bytes, key) != 0) {
+            group.any = false;
+            group.told = false;
+            group.place_void = false;
+            memset(group.last, 0xff, sizeof(group.last));
+            buffer_clear(&group.key);
+            buffer_append(&group.key, bytes, key);
+        }
+        status = group.key.failed
+                     ? no_memory(error)
+                     : take_place(settling, &group, bytes + key, found, context, error);
+        if (status != STATUS_OK) {
+            break;
+        }
+    }
+    buffer_free(&group.key);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+enum status dynamodb_network_settle(struct database *self, const struct target_table *table,
+                                    found_function *found, void *context, struct error *error)
+{
+    struct dynamodb_network *network = dynamodb_network_of(self);
+    struct settling settling = {.network = network, .table = table, .arena = arena_create(0)};
+    if (network->run == NULL || settling.arena == NULL) {
+        arena_destroy(settling.arena);
+        return network->run == NULL ? error_set(error, ERROR_INTERNAL, NULL, "no run is claimed")
+                                    : no_memory(error);
+    }
+    const char *folder = network->spill_folder != NULL ? network->spill_folder : ".";
+    char *prefix = NULL;
+    enum status status =
+        asprintf(&prefix, "%s/equal-keys", folder) > 0 ? STATUS_OK : no_memory(error);
+    if (status == STATUS_OK) {
+        status = folder_sorter_create(prefix, SORT_BYTES, &settling.sorter, error);
+    }
+    if (status == STATUS_OK) {
+        status = collect(&settling, error);
+    }
+    if (status == STATUS_OK) {
+        status = walk_groups(&settling, found, context, error);
+    }
+    folder_sorter_destroy(settling.sorter);
+    free(prefix);
+    free(settling.marked);
+    buffer_free(&settling.scratch);
+    arena_destroy(settling.arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- the lowest again */
+
+enum status dynamodb_network_restore(struct database *self, const struct target_table *table,
+                                     const struct batch *batch, uint32_t row, struct error *error)
+{
+    struct dynamodb_network *network = dynamodb_network_of(self);
+    const struct shape *shape =
+        batch->shape == NULL || batch->shape->field_count == 0 ? NULL : batch->shape;
+    const struct dynamodb_known *known = NULL;
+    struct dynamodb_encoder *encoder = NULL;
+    struct dynamodb_response *response = NULL;
+    struct buffer body = {0};
+    enum status status =
+        dynamodb_network_keys(network, table, &shape, shape != NULL ? 1 : 0, NULL, &known, error);
+    if (status == STATUS_OK) {
+        status = dynamodb_encoder_create(shape, known->keys, known->key_count, &encoder, error);
+    }
+    if (status == STATUS_OK) {
+        dynamodb_body_raw(&body, "{");
+        dynamodb_body_text(&body, "TableName", table->name);
+        dynamodb_body_name(&body, "Item");
+        status = dynamodb_encoder_append(encoder, batch_row(batch, row), &body, error);
+        dynamodb_body_raw(&body, "}");
+    }
+    if (status == STATUS_OK) {
+        status = dynamodb_network_write(network, "PutItem", table->name, &body, &response, error);
+    }
+    if (status == STATUS_OK && response->fault != DYNAMODB_FAULT_NONE) {
+        error_copy(error, &response->error);
+        status = STATUS_FAILED;
+    }
+    dynamodb_response_destroy(response);
+    dynamodb_encoder_destroy(encoder);
+    buffer_free(&body);
+    return status;
+}

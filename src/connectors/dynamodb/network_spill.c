@@ -1,0 +1,187 @@
+/*
+ * The keys that a chunk wrote, for tables whose keys are not proven to differ. They are kept in the
+ * ledger, not on disk, so that they are there wherever the run goes on; written before the done
+ * mark, which tells their number, they count with it. Items keys/<chunk>/<block>, attribute
+ * `bytes`: zstd of
+ *
+ *   uint32 entity | uint64 ordinal | uint8 written | 16 bytes hash of the record
+ *   | uint32 length of table | uint32 length of key | table | key
+ *
+ * (integers little-endian; the key as dynamodb_key_append has it; the hash 0 unless records of the
+ * table may repeat).
+ */
+#include "connectors/dynamodb/network_spill.h"
+
+#include "connectors/dynamodb/network_json.h"
+#include "connectors/dynamodb/network_writer.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+enum { BLOCK_BYTES = 256 * 1024, LEVEL = 1, HEAD_BYTES = 37 };
+
+struct block {
+    struct block *next;
+    size_t length;
+    uint8_t bytes[];
+};
+
+struct dynamodb_spill {
+    struct buffer raw;    /* of the block that is being filled */
+    struct block *blocks; /* compressed ones */
+    struct block **last;
+};
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to keep keys");
+}
+
+void dynamodb_spill_free(struct dynamodb_spill *spill)
+{
+    if (spill == NULL) {
+        return;
+    }
+    while (spill->blocks != NULL) {
+        struct block *next = spill->blocks->next;
+        free(spill->blocks);
+        spill->blocks = next;
+    }
+    buffer_free(&spill->raw);
+    free(spill);
+}
+
+static enum status end_block(struct dynamodb_spill *spill, struct error *error)
+{
+    size_t bound = ZSTD_compressBound(spill->raw.length);
+    struct block *block = spill->raw.failed ? NULL : (struct block *)malloc(sizeof(*block) + bound);
+    if (block == NULL) {
+        return no_memory(error);
+    }
+    size_t made = ZSTD_compress(block->bytes, bound, spill->raw.data, spill->raw.length, LEVEL);
+    if (ZSTD_isError(made)) {
+        free(block);
+        return error_set(error, ERROR_INTERNAL, NULL, "keys can't be compressed: %s",
+                         ZSTD_getErrorName(made));
+    }
+    struct block *smaller = (struct block *)realloc(block, sizeof(*block) + made);
+    block = smaller != NULL ? smaller : block;
+    block->next = NULL;
+    block->length = made;
+    *spill->last = block;
+    spill->last = &block->next;
+    buffer_clear(&spill->raw);
+    return STATUS_OK;
+}
+
+static void put_le(uint8_t *to, uint64_t value, int bytes)
+{
+    for (int at = 0; at < bytes; at++) {
+        to[at] = (uint8_t)(value >> (8 * at));
+    }
+}
+
+static uint64_t get_le(const uint8_t *from, int bytes)
+{
+    uint64_t value = 0;
+    for (int at = bytes - 1; at >= 0; at--) {
+        value = value << 8 | from[at];
+    }
+    return value;
+}
+
+enum status dynamodb_spill_add(struct dynamodb_spill **spill, const struct dynamodb_spilled *key,
+                               struct error *error)
+{
+    uint8_t head[HEAD_BYTES];
+    if (*spill == NULL) {
+        *spill = (struct dynamodb_spill *)calloc(1, sizeof(**spill));
+        if (*spill == NULL) {
+            return no_memory(error);
+        }
+        (*spill)->last = &(*spill)->blocks;
+    }
+    struct buffer *raw = &(*spill)->raw;
+    put_le(head, key->entity, 4);
+    put_le(head + 4, key->ordinal, 8);
+    head[12] = key->written;
+    memcpy(head + 13, key->hash, 16);
+    put_le(head + 29, key->table_length, 4);
+    put_le(head + 33, key->length, 4);
+    buffer_append(raw, head, sizeof(head));
+    buffer_append(raw, key->table, key->table_length);
+    buffer_append(raw, key->bytes, key->length);
+    return raw->length >= BLOCK_BYTES || raw->failed ? end_block(*spill, error) : STATUS_OK;
+}
+
+enum status dynamodb_spill_store(struct dynamodb_spill *spill, struct writer *writer,
+                                 uint64_t chunk, uint64_t *blocks, struct error *error)
+{
+    char part[DYNAMODB_PART_BYTES];
+    struct buffer attributes = {0};
+    bool refused = false;
+    bool unknown = false;
+    enum status status = spill->raw.length > 0 ? end_block(spill, error) : STATUS_OK;
+    *blocks = 0;
+    dynamodb_ledger_part(part, "keys", chunk);
+    size_t used = strlen(part);
+    for (struct block *block = spill->blocks; block != NULL && status == STATUS_OK;
+         block = block->next) {
+        snprintf(part + used, sizeof(part) - used, "/%06" PRIu64, (*blocks)++);
+        buffer_clear(&attributes);
+        dynamodb_body_n(&attributes, "epoch", writer->epoch);
+        dynamodb_body_n(&attributes, "chunk", chunk);
+        dynamodb_body_b(&attributes, "bytes", block->bytes, block->length);
+        const struct dynamodb_ledger_item item = {writer->network->run->id, part, &attributes,
+                                                  NULL};
+        status =
+            dynamodb_ledger_put(writer->network, writer->control, &item, &refused, &unknown, error);
+    }
+    buffer_free(&attributes);
+    return status;
+}
+
+/* ---------------------------------------------------------------- reading back */
+
+enum status dynamodb_spill_read(const void *bytes, size_t length, dynamodb_spill_visit *visit,
+                                void *context, struct error *error)
+{
+    unsigned long long raw = ZSTD_getFrameContentSize(bytes, length);
+    if (raw > 4 * BLOCK_BYTES) {
+        return error_set(error, ERROR_LEDGER_INVALID, NULL, "kept keys are damaged");
+    }
+    uint8_t *text = (uint8_t *)malloc((size_t)raw + 1);
+    if (text == NULL) {
+        return no_memory(error);
+    }
+    size_t made = ZSTD_decompress(text, (size_t)raw, bytes, length);
+    enum status status = ZSTD_isError(made) || made != raw
+                             ? error_set(error, ERROR_LEDGER_INVALID, NULL, "kept keys are damaged")
+                             : STATUS_OK;
+    for (size_t at = 0; status == STATUS_OK && at < raw;) {
+        struct dynamodb_spilled key = {0};
+        size_t left = (size_t)raw - at;
+        const uint8_t *head = text + at;
+        if (left >= HEAD_BYTES) {
+            key.entity = (uint32_t)get_le(head, 4);
+            key.ordinal = get_le(head + 4, 8);
+            key.written = head[12] != 0;
+            memcpy(key.hash, head + 13, 16);
+            key.table_length = (size_t)get_le(head + 29, 4);
+            key.length = (size_t)get_le(head + 33, 4);
+            key.table = (const char *)head + HEAD_BYTES;
+            key.bytes = head + HEAD_BYTES + key.table_length;
+        }
+        if (left < HEAD_BYTES || key.table_length > left - HEAD_BYTES ||
+            key.length > left - HEAD_BYTES - key.table_length) {
+            status = error_set(error, ERROR_LEDGER_INVALID, NULL, "kept keys are damaged");
+            break;
+        }
+        at += HEAD_BYTES + key.table_length + key.length;
+        status = visit(context, &key, error);
+    }
+    free(text);
+    return status;
+}

@@ -1,0 +1,517 @@
+/* Tables that are there: what they hold, whether they fit the plan, counting and emptying them. */
+#include "connectors/dynamodb/network_target.h"
+
+#include "base/text.h"
+#include "connectors/dynamodb/limits.h"
+#include "connectors/dynamodb/network_json.h"
+#include "model/json_writer.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for a table");
+}
+
+/* ---------------------------------------------------------------- scanning */
+
+struct page {
+    json_t *reply;
+    struct buffer next; /* ExclusiveStartKey of the next page, empty at the end */
+};
+
+/* One page of a strongly consistent Scan; `more` are further members of the request. */
+static enum status scan_page(struct dynamodb_network *network, const char *table, const char *more,
+                             struct page *page, struct error *error)
+{
+    struct buffer body = {0};
+    struct dynamodb_response *response = NULL;
+    dynamodb_body_raw(&body, "{");
+    dynamodb_body_text(&body, "TableName", table);
+    dynamodb_body_raw(&body, ",\"ConsistentRead\":true");
+    dynamodb_body_raw(&body, more);
+    if (page->next.length > 0) {
+        dynamodb_body_name(&body, "ExclusiveStartKey");
+        buffer_append(&body, page->next.data, page->next.length);
+    }
+    dynamodb_body_raw(&body, "}");
+    json_decref(page->reply);
+    page->reply = NULL;
+    buffer_clear(&page->next);
+    enum status status = dynamodb_network_call(network, "Scan", table, &body, &response, error);
+    buffer_free(&body);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (response->fault != DYNAMODB_FAULT_NONE) {
+        error_copy(error, &response->error);
+        status = STATUS_FAILED;
+    } else if ((page->reply = dynamodb_reply_parse(response, table, error)) == NULL) {
+        status = STATUS_FAILED;
+    }
+    const json_t *last = json_object_get(page->reply, "LastEvaluatedKey");
+    if (json_object_size(last) > 0) {
+        char *text = json_dumps(last, JSON_COMPACT);
+        buffer_append_string(&page->next, text != NULL ? text : "");
+        status = text == NULL || page->next.failed ? no_memory(error) : status;
+        free(text);
+    }
+    dynamodb_response_destroy(response);
+    return status;
+}
+
+static void free_page(struct page *page)
+{
+    json_decref(page->reply);
+    buffer_free(&page->next);
+}
+
+enum status dynamodb_network_count(struct database *self, const struct target_table *table,
+                                   uint64_t *count, struct error *error)
+{
+    struct dynamodb_network *network = dynamodb_network_of(self);
+    struct page page = {0};
+    enum status status = STATUS_OK;
+    *count = 0;
+    do {
+        status = scan_page(network, table->name, ",\"Select\":\"COUNT\"", &page, error);
+        *count += dynamodb_reply_number(page.reply, "Count");
+    } while (status == STATUS_OK && page.next.length > 0);
+    free_page(&page);
+    return status;
+}
+
+static enum status holds_any(struct dynamodb_network *network, const char *table, bool *any,
+                             struct error *error)
+{
+    struct page page = {0};
+    enum status status = STATUS_OK;
+    *any = false;
+    do {
+        status = scan_page(network, table, ",\"Limit\":1,\"Select\":\"COUNT\"", &page, error);
+        *any = dynamodb_reply_number(page.reply, "Count") > 0;
+    } while (status == STATUS_OK && !*any && page.next.length > 0);
+    free_page(&page);
+    return status;
+}
+
+enum status dynamodb_network_inspect(struct database *self, const struct target_table *tables,
+                                     uint32_t table_count, bool *table_exists, bool *record_exists,
+                                     struct error *error)
+{
+    struct dynamodb_network *network = dynamodb_network_of(self);
+    struct dynamodb_description description;
+    struct arena *arena = arena_create(0);
+    enum status status = arena != NULL ? STATUS_OK : no_memory(error);
+    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
+        record_exists[at] = false;
+        table_exists[at] = false;
+        if (!dynamodb_limits_name_valid(tables[at].name)) {
+            continue; /* check_table says so */
+        }
+        status = dynamodb_describe(network, tables[at].name, arena, &description, error);
+        if (status == STATUS_END) {
+            status = STATUS_OK;
+            continue;
+        }
+        table_exists[at] = status == STATUS_OK;
+        if (status == STATUS_OK && strcmp(description.status, "ACTIVE") == 0) {
+            status = holds_any(network, tables[at].name, &record_exists[at], error);
+        }
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- checking */
+
+static void append_names(struct buffer *out, const struct column_list *key)
+{
+    char shown[128];
+    for (uint32_t at = 0; at < key->count; at++) {
+        text_printable(key->names[at], strlen(key->names[at]), shown, sizeof(shown));
+        buffer_format(out, "%s%s", at > 0 ? ", " : "", shown);
+    }
+}
+
+static bool same_list(const struct column_list *left, const struct column_list *right)
+{
+    bool same = left->count == right->count;
+    for (uint32_t at = 0; same && at < left->count; at++) {
+        same = strcmp(left->names[at], right->names[at]) == 0;
+    }
+    return same;
+}
+
+static void check_indexes(const struct target_table *table,
+                          const struct dynamodb_description *description, struct buffer *out)
+{
+    for (uint32_t at = 0; at < table->index_count; at++) {
+        const struct target_index *wanted = &table->indexes[at];
+        const struct dynamodb_index *index = dynamodb_description_index(description, wanted->name);
+        if (index == NULL) {
+            buffer_format(out,
+                          "the table is there without the index \"%s\": add the index, or leave "
+                          "it out of the plan\n",
+                          wanted->name);
+        } else if (!same_list(&index->key, &wanted->columns)) {
+            buffer_format(out, "the table is there and its index \"%s\" has the key ",
+                          wanted->name);
+            append_names(out, &index->key);
+            buffer_append_string(out, ", the plan says ");
+            append_names(out, &wanted->columns);
+            buffer_append_byte(out, '\n');
+        } else if (index->local != wanted->local) {
+            buffer_format(out, "the table is there and its index \"%s\" is a %s one\n",
+                          wanted->name, index->local ? "local" : "global");
+        }
+    }
+}
+
+static void check_letters(const struct dynamodb_description *description,
+                          const struct dynamodb_key *keys, uint32_t key_count, struct buffer *out)
+{
+    for (uint32_t at = 0; at < key_count; at++) {
+        char letter = dynamodb_description_letter(description, keys[at].name);
+        if (keys[at].known && letter != 0 && letter != keys[at].letter) {
+            buffer_format(out,
+                          "the table is there with the key attribute %s of type %c, the plan "
+                          "makes it %c\n",
+                          keys[at].name, letter, keys[at].letter);
+        }
+    }
+}
+
+static void check_existing(const struct target_table *table,
+                           const struct dynamodb_description *description, struct buffer *out)
+{
+    if (strcmp(description->status, "DELETING") == 0) {
+        buffer_append_string(out, "the table is being deleted: wait until it is gone\n");
+        return;
+    }
+    if (strcmp(description->status, "ACTIVE") != 0 &&
+        strcmp(description->status, "UPDATING") != 0 &&
+        strcmp(description->status, "CREATING") != 0) {
+        buffer_format(out, "the table can't be written to: it is %s\n", description->status);
+        return;
+    }
+    if (!same_list(&description->key, &table->key)) {
+        buffer_append_string(out, "the table is there with the key ");
+        append_names(out, &description->key);
+        buffer_append_string(out, ", the plan says ");
+        append_names(out, &table->key);
+        buffer_append_byte(out, '\n');
+    }
+    check_indexes(table, description, out);
+}
+
+/* A table that is to be made must say the types of its keys before the first record. */
+static void check_unknown(const struct dynamodb_key *keys, uint32_t key_count, struct buffer *out)
+{
+    for (uint32_t at = 0; at < key_count; at++) {
+        if (!keys[at].known) {
+            buffer_format(out,
+                          "the type of the key attribute %s is not known before the first record: "
+                          "say `cast: text` or another one for it\n",
+                          keys[at].name);
+        }
+    }
+}
+
+static void check_local_indexes(const struct target_table *table, struct buffer *out)
+{
+    for (uint32_t at = 0; at < table->index_count; at++) {
+        const struct target_index *index = &table->indexes[at];
+        if (!index->local) {
+            continue;
+        }
+        if (table->key.count != 2) {
+            buffer_format(out, "index \"%s\": local indexes need a table with a sort key\n",
+                          index->name);
+        } else if (index->columns.count != 2 ||
+                   strcmp(index->columns.names[0], table->key.names[0]) != 0) {
+            buffer_format(out,
+                          "index \"%s\": a local index has the table's partition key %s and a "
+                          "sort key of its own\n",
+                          index->name, table->key.names[0]);
+        }
+    }
+}
+
+enum status dynamodb_network_check_table(struct database *self, const struct target_table *table,
+                                         const struct shape *const *shapes, uint32_t shape_count,
+                                         struct buffer *out, struct error *error)
+{
+    struct dynamodb_network *network = dynamodb_network_of(self);
+    struct dynamodb_description description;
+    struct dynamodb_key *keys = NULL;
+    uint32_t key_count = 0;
+    const struct dynamodb_known *known = NULL;
+    size_t before = out->length;
+    dynamodb_limits_check_table(table, shapes, shape_count, out);
+    if (strncmp(table->name, "_transhume_", 11) == 0) {
+        buffer_append_string(out, "names that begin with _transhume_ are the program's own\n");
+    }
+    check_local_indexes(table, out);
+    if (out->length > before) {
+        return STATUS_OK;
+    }
+    struct arena *arena = arena_create(0);
+    if (arena == NULL) {
+        return no_memory(error);
+    }
+    enum status status =
+        dynamodb_item_keys(table, shapes, shape_count, arena, &keys, &key_count, error);
+    enum status there = status == STATUS_OK
+                            ? dynamodb_describe(network, table->name, arena, &description, error)
+                            : STATUS_FAILED;
+    if (there == STATUS_OK) {
+        check_existing(table, &description, out);
+        check_letters(&description, keys, key_count, out);
+    } else if (there == STATUS_END) {
+        check_unknown(keys, key_count, out);
+    }
+    if (there != STATUS_FAILED) {
+        status = dynamodb_network_keys(network, table, shapes, shape_count,
+                                       there == STATUS_OK ? &description : NULL, &known, error);
+    }
+    arena_destroy(arena);
+    return there == STATUS_FAILED ? STATUS_FAILED : status;
+}
+
+/* ---------------------------------------------------------------- fetching by key */
+
+enum { FETCH_KEYS_MAX = 100, FETCH_TRIES_MAX = 64 };
+
+static enum status append_fetch_key(const struct target_table *table, const struct cell *key,
+                                    struct buffer *body, struct error *error)
+{
+    buffer_append_byte(body, '{');
+    for (uint32_t at = 0; at < table->key.count; at++) {
+        dynamodb_body_name(body, table->key.names[at]);
+        if (dynamodb_item_append_value(&key[at], table->key.names[at], body, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    buffer_append_byte(body, '}');
+    return STATUS_OK;
+}
+
+/* Items of {"Responses":{"T":[item,…]},"UnprocessedKeys":{…}} go into the batch; what was left is
+ * put into `left` as it stands. */
+static enum status take_items(struct json_reader *reader, struct batch *batch, struct buffer *left,
+                              const char *body, struct error *error)
+{
+    enum json_token token = JSON_TOKEN_END;
+    enum status status = json_reader_next(reader, &token, error);
+    while (status == STATUS_OK && (status = json_reader_next(reader, &token, error)) == STATUS_OK &&
+           token == JSON_TOKEN_KEY) {
+        bool responses = reader->length == 9 && memcmp(reader->text, "Responses", 9) == 0;
+        bool unprocessed = reader->length == 15 && memcmp(reader->text, "UnprocessedKeys", 15) == 0;
+        if (!responses) {
+            const char *start = reader->position;
+            status = json_reader_skip(reader, token, error);
+            if (status == STATUS_OK && unprocessed) {
+                const char *value = start;
+                while (*value != '{' && value < reader->position) {
+                    value++;
+                }
+                buffer_append(left, value, (size_t)(reader->position - value));
+            }
+            continue;
+        }
+        status = json_reader_next(reader, &token, error); /* { */
+        while (status == STATUS_OK &&
+               (status = json_reader_next(reader, &token, error)) == STATUS_OK &&
+               token == JSON_TOKEN_KEY) {
+            status = json_reader_next(reader, &token, error); /* [ */
+            while (status == STATUS_OK &&
+                   (status = json_reader_next(reader, &token, error)) == STATUS_OK &&
+                   token == JSON_TOKEN_OBJECT_BEGIN) {
+                struct cell *row = batch_append(batch);
+                status = row == NULL ? no_memory(error)
+                                     : dynamodb_item_read(reader, true, batch->arena, row, error);
+            }
+        }
+    }
+    (void)body;
+    return status == STATUS_OK && left->failed ? no_memory(error) : status;
+}
+
+static enum status fetch_some(struct dynamodb_network *network, const struct target_table *table,
+                              const struct buffer *keys, struct batch *batch, struct error *error)
+{
+    struct buffer body = {0};
+    struct buffer left = {0};
+    enum status status = STATUS_OK;
+    dynamodb_body_raw(&body, "{\"RequestItems\":{");
+    dynamodb_body_name(&body, table->name);
+    dynamodb_body_raw(&body, "{\"ConsistentRead\":true,\"Keys\":[");
+    buffer_append(&body, keys->data, keys->length);
+    dynamodb_body_raw(&body, "]}}}");
+    for (uint32_t tries = 0; status == STATUS_OK && body.length > 0; tries++) {
+        struct dynamodb_response *response = NULL;
+        status = tries < FETCH_TRIES_MAX
+                     ? dynamodb_network_call(network, "BatchGetItem", table->name, &body, &response,
+                                             error)
+                     : error_set(error, ERROR_TARGET_THROTTLED, table->name,
+                                 "reading records back is throttled");
+        buffer_clear(&left);
+        if (status == STATUS_OK && response->fault != DYNAMODB_FAULT_NONE) {
+            error_copy(error, &response->error);
+            status = STATUS_FAILED;
+        }
+        if (status == STATUS_OK) {
+            /* texts of the items point into what outlives the answer */
+            char *text = arena_copy(batch->arena, response->body.data, response->body.length);
+            struct json_reader reader;
+            if (text == NULL) {
+                status = no_memory(error);
+            } else {
+                json_reader_init(&reader, text, response->body.length, DYNAMODB_JSON_DEPTH_MAX,
+                                 batch->arena);
+                status = take_items(&reader, batch, &left, text, error);
+            }
+        }
+        dynamodb_response_destroy(response);
+        buffer_clear(&body);
+        if (status == STATUS_OK && left.length > 2) {
+            dynamodb_body_raw(&body, "{\"RequestItems\":");
+            buffer_append(&body, left.data, left.length);
+            dynamodb_body_raw(&body, "}");
+        }
+    }
+    buffer_free(&body);
+    buffer_free(&left);
+    return status;
+}
+
+enum status dynamodb_network_fetch(struct database *self, const struct target_table *table,
+                                   const struct cell *keys, uint32_t key_count,
+                                   struct batch **batch, struct error *error)
+{
+    struct buffer list = {0};
+    struct batch *made = batch_create(NULL, 1, key_count + 1);
+    enum status status = made != NULL ? STATUS_OK : no_memory(error);
+    for (uint32_t at = 0; at < key_count && status == STATUS_OK;) {
+        buffer_clear(&list);
+        uint32_t end = at + FETCH_KEYS_MAX < key_count ? at + FETCH_KEYS_MAX : key_count;
+        for (uint32_t begin = at; at < end && status == STATUS_OK; at++) {
+            if (at > begin) {
+                buffer_append_byte(&list, ',');
+            }
+            status = append_fetch_key(table, keys + (size_t)at * table->key.count, &list, error);
+        }
+        if (status == STATUS_OK) {
+            status = list.failed ? no_memory(error)
+                                 : fetch_some(dynamodb_network_of(self), table, &list, made, error);
+        }
+    }
+    buffer_free(&list);
+    if (status != STATUS_OK) {
+        batch_destroy(made);
+        made = NULL;
+    }
+    *batch = made;
+    return status;
+}
+
+/* ---------------------------------------------------------------- emptying */
+
+enum { DELETES_MAX = 25 };
+
+static enum status send_deletes(struct dynamodb_network *network, const char *table,
+                                struct buffer *body, struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t tries = 0; status == STATUS_OK && body->length > 0; tries++) {
+        struct dynamodb_response *response = NULL;
+        status = tries < FETCH_TRIES_MAX ? dynamodb_network_write(network, "BatchWriteItem", table,
+                                                                  body, &response, error)
+                                         : error_set(error, ERROR_TARGET_THROTTLED, table,
+                                                     "emptying the table is throttled");
+        buffer_clear(body);
+        if (status == STATUS_OK && response->fault != DYNAMODB_FAULT_NONE) {
+            error_copy(error, &response->error);
+            status = STATUS_FAILED;
+        }
+        if (status == STATUS_OK) {
+            json_t *reply = dynamodb_reply_parse(response, table, error);
+            const json_t *left = json_object_get(reply, "UnprocessedItems");
+            char *text = json_object_size(left) > 0 ? json_dumps(left, JSON_COMPACT) : NULL;
+            if (text != NULL) {
+                buffer_format(body, "{\"RequestItems\":%s}", text);
+            }
+            status = reply == NULL ? STATUS_FAILED : STATUS_OK;
+            free(text);
+            json_decref(reply);
+        }
+        dynamodb_response_destroy(response);
+    }
+    return status;
+}
+
+static enum status delete_page(struct dynamodb_network *network, const struct target_table *table,
+                               const struct page *page, struct error *error)
+{
+    const json_t *items = json_object_get(page->reply, "Items");
+    struct buffer body = {0};
+    enum status status = STATUS_OK;
+    size_t count = json_array_size(items);
+    for (size_t at = 0; at < count && status == STATUS_OK;) {
+        buffer_clear(&body);
+        dynamodb_body_raw(&body, "{\"RequestItems\":{");
+        dynamodb_body_name(&body, table->name);
+        for (size_t end = at + DELETES_MAX, first = at; at < end && at < count; at++) {
+            char *key = json_dumps(json_array_get(items, at), JSON_COMPACT);
+            buffer_format(&body, "%s{\"DeleteRequest\":{\"Key\":%s}}", at > first ? "," : "[",
+                          key != NULL ? key : "");
+            body.failed |= key == NULL;
+            free(key);
+        }
+        dynamodb_body_raw(&body, "]}}");
+        status = body.failed ? no_memory(error) : send_deletes(network, table->name, &body, error);
+    }
+    buffer_free(&body);
+    return status;
+}
+
+enum status dynamodb_network_empty(struct dynamodb_network *network,
+                                   const struct target_table *table, struct error *error)
+{
+    struct page page = {0};
+    struct buffer keys = {0};
+    enum status status = STATUS_OK;
+    buffer_append_string(&keys, table->key.count > 1 ? ",\"ProjectionExpression\":\"#a,#b\""
+                                                     : ",\"ProjectionExpression\":\"#a\"");
+    dynamodb_body_name(&keys, "ExpressionAttributeNames");
+    dynamodb_body_raw(&keys, "{");
+    dynamodb_body_text(&keys, "#a", table->key.names[0]);
+    if (table->key.count > 1) {
+        dynamodb_body_text(&keys, "#b", table->key.names[1]);
+    }
+    dynamodb_body_raw(&keys, "}");
+    do {
+        status = scan_page(network, table->name, buffer_string(&keys), &page, error);
+        if (status == STATUS_OK) {
+            status = delete_page(network, table, &page, error);
+        }
+    } while (status == STATUS_OK && page.next.length > 0);
+    free_page(&page);
+    buffer_free(&keys);
+    return status;
+}
+
+enum status dynamodb_network_after_load(struct database *self, const struct target_table *tables,
+                                        uint32_t table_count, const struct schema *objects,
+                                        void (*progress)(const char *what), struct error *error)
+{
+    (void)self;
+    (void)tables;
+    (void)table_count;
+    (void)objects;
+    (void)progress;
+    (void)error;
+    return STATUS_OK; /* indexes were made with their tables */
+}

@@ -1,0 +1,147 @@
+/* The target side of DynamoDB over the network: what its files share. */
+#ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_TARGET_H
+#define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_TARGET_H
+
+#include "connectors/dynamodb/network.h"
+#include "connectors/dynamodb/network_describe.h"
+#include <jansson.h>
+
+/* ---------------------------------------------------------------- network_keys.c */
+
+/* The key attributes of one table as far as they are known. Entries never change once given. */
+struct dynamodb_known {
+    const char *table;
+    struct dynamodb_key *keys;
+    uint32_t key_count;
+    struct dynamodb_known *next;
+};
+
+/* Types come from the table where it exists (`description`, may be NULL), else from columns and
+ * shapes. Any thread; the result lives as long as the database. */
+enum status dynamodb_network_keys(struct dynamodb_network *network,
+                                  const struct target_table *table,
+                                  const struct shape *const *shapes, uint32_t shape_count,
+                                  const struct dynamodb_description *description,
+                                  const struct dynamodb_known **known,
+                                  struct error *error) MUST_USE;
+
+/* A table's key as bytes: for each attribute its length (4 bytes, big endian), its letter and its
+ * normal form. Equal keys have equal bytes. `key` has table->key.count cells. */
+enum status dynamodb_key_append(const struct target_table *table, const struct cell *key,
+                                struct buffer *out, struct error *error) MUST_USE;
+/* Back to cells (in the arena). False: these bytes are no key of the table. */
+bool dynamodb_key_read(const struct target_table *table, const uint8_t *bytes, size_t length,
+                       struct arena *arena, struct cell *key);
+/* The key's cells of an item (a MAP). False: one is missing. */
+bool dynamodb_key_of_item(const struct target_table *table, const struct cell *item,
+                          struct cell *key);
+
+/* ---------------------------------------------------------------- network_tables.c,
+ * network_create.c
+ */
+
+enum status dynamodb_network_inspect(struct database *self, const struct target_table *tables,
+                                     uint32_t table_count, bool *table_exists, bool *record_exists,
+                                     struct error *error);
+enum status dynamodb_network_check_table(struct database *self, const struct target_table *table,
+                                         const struct shape *const *shapes, uint32_t shape_count,
+                                         struct buffer *out, struct error *error);
+enum status dynamodb_network_count(struct database *self, const struct target_table *table,
+                                   uint64_t *count, struct error *error);
+enum status dynamodb_network_fetch(struct database *self, const struct target_table *table,
+                                   const struct cell *keys, uint32_t key_count,
+                                   struct batch **batch, struct error *error);
+enum status dynamodb_network_prepare(struct database *self, struct target_table *tables,
+                                     uint32_t table_count, const struct schema *objects,
+                                     struct error *error);
+enum status dynamodb_network_after_load(struct database *self, const struct target_table *tables,
+                                        uint32_t table_count, const struct schema *objects,
+                                        void (*progress)(const char *what), struct error *error);
+/* Until table and indexes are ACTIVE; the log says what is waited for. */
+enum status dynamodb_wait_active(struct dynamodb_network *network, const char *table,
+                                 struct error *error) MUST_USE;
+/* Deletes all items. */
+enum status dynamodb_network_empty(struct dynamodb_network *network,
+                                   const struct target_table *table, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- network_ledger*.c */
+
+#define DYNAMODB_LEDGER_TABLE "_transhume_ledger"
+
+/* The run that this process has claimed. */
+struct dynamodb_run_claimed {
+    char *id;
+    uint64_t epoch;
+    char *holder; /* as it stands in the ledger */
+    uint64_t renewals;
+    _Atomic bool fenced; /* a renewal was refused */
+};
+
+extern const struct ledger_functions dynamodb_network_ledger;
+void dynamodb_run_forget(struct dynamodb_network *network);
+
+/* What the ledger knows of a table that the run makes. */
+enum dynamodb_made { DYNAMODB_MADE_NOT, DYNAMODB_MADE_INTENDED, DYNAMODB_MADE_DONE };
+enum status dynamodb_ledger_made(struct dynamodb_network *network, const char *table,
+                                 enum dynamodb_made *made, struct error *error) MUST_USE;
+enum status dynamodb_ledger_put_made(struct dynamodb_network *network, const char *table,
+                                     enum dynamodb_made made, const char *table_id,
+                                     struct error *error) MUST_USE;
+/* Puts one item of the ledger; `attributes` are `"name":{…},…` without run and part, `tail` what
+ * follows the item (conditions; may be NULL). `client` NULL: the control client. `refused`: the
+ * condition did not hold; `unknown`: an earlier try of this put may be the reason. */
+struct dynamodb_ledger_item {
+    const char *run_id;
+    const char *part;
+    const struct buffer *attributes;
+    const struct buffer *tail;
+};
+enum status dynamodb_ledger_put(struct dynamodb_network *network, struct dynamodb_client *client,
+                                const struct dynamodb_ledger_item *item, bool *refused,
+                                bool *unknown, struct error *error) MUST_USE;
+/* Reads one; STATUS_END: it is not there (or the ledger's table is not). The caller decrefs
+ * `*reply`; `*item` lives in it. */
+enum status dynamodb_ledger_get(struct dynamodb_network *network, const char *run_id,
+                                const char *part, json_t **reply, const json_t **item,
+                                struct error *error) MUST_USE;
+enum status dynamodb_ledger_delete(struct dynamodb_network *network, const char *run_id,
+                                   const char *part, struct error *error) MUST_USE;
+/* Walks a run's items whose part is from..until, in order. STATUS_END: no ledger's table. */
+typedef enum status dynamodb_ledger_visit(void *context, const char *part, const json_t *item,
+                                          struct error *error);
+enum status dynamodb_ledger_walk(struct dynamodb_network *network, const char *run_id,
+                                 const char *from, const char *until, dynamodb_ledger_visit *visit,
+                                 void *context, struct error *error) MUST_USE;
+/* `"name":{"S":…}` and the like are put together by network_json.h. Done marks and keys of chunks:
+ * "done/0000000001", "keys/0000000001/…". */
+enum { DYNAMODB_PART_BYTES = 400 };
+void dynamodb_ledger_part(char part[DYNAMODB_PART_BYTES], const char *kind, uint64_t number);
+
+/* ---------------------------------------------------------------- network_writer*.c */
+
+enum status dynamodb_network_writer_open(struct database *self, const struct target_table *tables,
+                                         uint32_t table_count, uint64_t epoch,
+                                         struct writer **writer, struct error *error);
+void dynamodb_network_writer_close(struct writer *writer);
+enum status dynamodb_network_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
+                                         struct error *error);
+enum status dynamodb_network_submit(struct writer *writer, uint64_t chunk, uint32_t table,
+                                    struct batch *batch, struct error *error);
+enum status dynamodb_network_poll(struct writer *writer, int64_t timeout_ms,
+                                  struct batch_result *result, struct error *error);
+enum status dynamodb_network_commit(struct writer *writer, uint64_t chunk,
+                                    const struct done_mark *mark, struct error *error);
+void dynamodb_network_chunk_abandon(struct writer *writer, uint64_t chunk);
+
+/* ---------------------------------------------------------------- network_settle.c */
+
+enum status dynamodb_network_settle(
+    struct database *self, const struct target_table *table,
+    enum status (*found)(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
+                         const struct cell *key, uint32_t key_count, const struct cell *record,
+                         enum duplicate_kind kind, struct error *error),
+    void *context, struct error *error);
+enum status dynamodb_network_restore(struct database *self, const struct target_table *table,
+                                     const struct batch *batch, uint32_t row, struct error *error);
+
+#endif

@@ -1,0 +1,454 @@
+/* Writing chunks: batches taken in, results put out, done marks after the last acknowledgement. */
+#include "connectors/dynamodb/network_writer.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "connectors/dynamodb/network_json.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WINDOW_FIRST = 8, SLICE_MS = 50 };
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to write records");
+}
+
+/* ---------------------------------------------------------------- open and close */
+
+enum status dynamodb_network_writer_open(struct database *self, const struct target_table *tables,
+                                         uint32_t table_count, uint64_t epoch,
+                                         struct writer **writer, struct error *error)
+{
+    struct dynamodb_network *network = dynamodb_network_of(self);
+    struct writer *made = (struct writer *)calloc(1, sizeof(*made));
+    *writer = NULL;
+    if (made == NULL || (made->filling = (struct shipment **)calloc(
+                             (size_t)table_count + 1, sizeof(*made->filling))) == NULL) {
+        free(made);
+        return no_memory(error);
+    }
+    made->network = network;
+    made->tables = tables;
+    made->table_count = table_count;
+    made->epoch = epoch;
+    made->results_last = &made->results;
+    made->ready.last = &made->ready.first;
+    made->delayed.last = &made->delayed.first;
+    made->under_way.last = &made->under_way.first;
+    made->held_last = &made->held;
+    made->window = network->connections < WINDOW_FIRST ? network->connections : WINDOW_FIRST;
+    made->slow_start_until = network->connections;
+    if (dynamodb_client_create(network->service, network->connections, &made->client, error) !=
+            STATUS_OK ||
+        dynamodb_client_create(network->service, 1, &made->control, error) != STATUS_OK) {
+        dynamodb_network_writer_close(made);
+        return STATUS_FAILED;
+    }
+    *writer = made;
+    return STATUS_OK;
+}
+
+static void free_list(struct writer *writer, struct shipment_list *list)
+{
+    while (list->first != NULL) {
+        struct shipment *next = list->first->next;
+        dynamodb_shipment_free(writer, list->first);
+        list->first = next;
+    }
+    list->last = &list->first;
+}
+
+static void free_waiting(struct waiting *waiting)
+{
+    batch_destroy(waiting->result.batch);
+    arena_destroy(waiting->result.arena);
+    free(waiting);
+}
+
+static void free_chunk(struct writer_chunk *chunk)
+{
+    dynamodb_spill_free(chunk->spill);
+    free(chunk->ordinals);
+    free(chunk);
+}
+
+static void free_held(struct held *held)
+{
+    buffer_free(&held->body);
+    free(held);
+}
+
+static void free_requests(struct writer *writer)
+{
+    for (uint32_t at = 0; at < writer->table_count; at++) {
+        if (writer->filling[at] != NULL) {
+            dynamodb_shipment_free(writer, writer->filling[at]);
+        }
+    }
+    free_list(writer, &writer->ready);
+    free_list(writer, &writer->delayed);
+    free_list(writer, &writer->under_way);
+    while (writer->spare != NULL) {
+        struct shipment *next = writer->spare->next;
+        buffer_free(&writer->spare->body);
+        free(writer->spare);
+        writer->spare = next;
+    }
+    while (writer->held != NULL) {
+        struct held *next = writer->held->next;
+        free_held(writer->held);
+        writer->held = next;
+    }
+}
+
+void dynamodb_network_writer_close(struct writer *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+    dynamodb_client_destroy(writer->client);
+    dynamodb_client_destroy(writer->control);
+    free_requests(writer);
+    while (writer->waiting != NULL) {
+        struct waiting *next = writer->waiting->next;
+        free_waiting(writer->waiting);
+        writer->waiting = next;
+    }
+    while (writer->results != NULL) {
+        struct waiting *next = writer->results->next;
+        free_waiting(writer->results);
+        writer->results = next;
+    }
+    while (writer->chunks != NULL) {
+        struct writer_chunk *next = writer->chunks->next;
+        free_chunk(writer->chunks);
+        writer->chunks = next;
+    }
+    dynamodb_writer_free_encodings(writer);
+    dynamodb_key_set_free(&writer->keys);
+    buffer_free(&writer->scratch);
+    free(writer->filling);
+    free(writer);
+}
+
+/* ---------------------------------------------------------------- results */
+
+enum status dynamodb_writer_refuse(struct waiting *waiting, uint32_t row, enum outcome_kind kind,
+                                   enum error_code code, const char *reason, struct error *error)
+{
+    struct batch_result *result = &waiting->result;
+    if (result->arena == NULL) {
+        result->arena = arena_create(0);
+        result->outcomes =
+            result->arena != NULL
+                ? (const struct record_outcome *)arena_allocate_zeroed(
+                      result->arena, result->batch->row_count, sizeof(*result->outcomes))
+                : NULL;
+    }
+    struct record_outcome *outcomes = (struct record_outcome *)(uintptr_t)result->outcomes;
+    const char *text = outcomes != NULL ? arena_copy_string(result->arena, reason) : NULL;
+    if (text == NULL) {
+        return no_memory(error);
+    }
+    outcomes[result->outcome_count++] =
+        (struct record_outcome){.row = row, .kind = kind, .code = code, .reason = text};
+    return STATUS_OK;
+}
+
+void dynamodb_writer_settled(struct writer *writer, struct waiting *waiting)
+{
+    if (--waiting->remaining > 0) {
+        return;
+    }
+    struct waiting **link = &writer->waiting;
+    while (*link != waiting) {
+        link = &(*link)->next;
+    }
+    *link = waiting->next;
+    waiting->next = NULL;
+    writer->bytes -= waiting->bytes;
+    *writer->results_last = waiting;
+    writer->results_last = &waiting->next;
+}
+
+/* ---------------------------------------------------------------- chunks */
+
+struct writer_chunk *dynamodb_writer_chunk(struct writer *writer, uint64_t number)
+{
+    struct writer_chunk *chunk = writer->chunks;
+    while (chunk != NULL && chunk->number != number) {
+        chunk = chunk->next;
+    }
+    return chunk;
+}
+
+static enum status check_epoch(const struct writer *writer, struct error *error)
+{
+    const struct dynamodb_run_claimed *run = writer->network->run;
+    if (run != NULL && run->epoch == writer->epoch && !atomic_load(&run->fenced)) {
+        return STATUS_OK;
+    }
+    return error_set(error, ERROR_RUN_FENCED, run != NULL ? run->id : NULL,
+                     "another attempt has taken this run over");
+}
+
+enum status dynamodb_network_chunk_begin(struct writer *writer, uint64_t number, uint32_t attempt,
+                                         struct error *error)
+{
+    if (check_epoch(writer, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (dynamodb_writer_chunk(writer, number) != NULL) {
+        return error_set(error, ERROR_INTERNAL, NULL, "chunk %" PRIu64 " is open already", number);
+    }
+    struct writer_chunk *chunk = (struct writer_chunk *)calloc(1, sizeof(*chunk));
+    if (chunk == NULL) {
+        return no_memory(error);
+    }
+    chunk->number = number;
+    chunk->repeated = attempt > 1 || writer->epoch > 1;
+    chunk->next = writer->chunks;
+    writer->chunks = chunk;
+    return failpoint_hit("dynamodb.chunk_begin", error);
+}
+
+static void end_chunk(struct writer *writer, uint64_t number)
+{
+    struct writer_chunk **link = &writer->chunks;
+    while (*link != NULL && (*link)->number != number) {
+        link = &(*link)->next;
+    }
+    struct writer_chunk *chunk = *link;
+    if (chunk != NULL) {
+        *link = chunk->next;
+        free_chunk(chunk);
+    }
+}
+
+/* The number of the batch's first record among its entity's of the chunk. */
+static enum status count_ordinals(struct writer_chunk *chunk, uint32_t table,
+                                  const struct batch *batch, uint64_t *first, struct error *error)
+{
+    for (uint32_t at = 0; at < chunk->ordinal_rows; at++) {
+        struct ordinal_count *row = &chunk->ordinals[at];
+        if (row->table == table && row->entity == batch->entity) {
+            *first = row->next;
+            row->next += batch->row_count;
+            return STATUS_OK;
+        }
+    }
+    struct ordinal_count *grown = (struct ordinal_count *)reallocarray(
+        chunk->ordinals, (size_t)chunk->ordinal_rows + 1, sizeof(*grown));
+    if (grown == NULL) {
+        return no_memory(error);
+    }
+    chunk->ordinals = grown;
+    grown[chunk->ordinal_rows++] = (struct ordinal_count){table, batch->entity, batch->row_count};
+    *first = 0;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- submit and poll */
+
+static enum status take_batch(struct writer *writer, struct writer_chunk *chunk, uint32_t table,
+                              struct batch *batch, struct error *error)
+{
+    struct waiting *waiting = (struct waiting *)calloc(1, sizeof(*waiting));
+    if (waiting == NULL) {
+        batch_destroy(batch);
+        return no_memory(error);
+    }
+    waiting->result.chunk = chunk->number;
+    waiting->result.table = table;
+    waiting->result.batch = batch;
+    waiting->remaining = batch->row_count + 1; /* the last one is taken off below */
+    waiting->bytes = batch_bytes(batch);
+    waiting->next = writer->waiting;
+    writer->waiting = waiting;
+    writer->bytes += waiting->bytes;
+    if (count_ordinals(chunk, table, batch, &waiting->first_ordinal, error) != STATUS_OK ||
+        dynamodb_writer_encode(writer, waiting, chunk, error) != STATUS_OK) {
+        return STATUS_FAILED; /* chunk_abandon frees the batch */
+    }
+    dynamodb_writer_settled(writer, waiting);
+    return STATUS_OK;
+}
+
+enum status dynamodb_network_submit(struct writer *writer, uint64_t number, uint32_t table,
+                                    struct batch *batch, struct error *error)
+{
+    struct writer_chunk *chunk = dynamodb_writer_chunk(writer, number);
+    if (chunk == NULL || table >= writer->table_count) {
+        batch_destroy(batch);
+        return error_set(error, ERROR_INTERNAL, NULL, "no such open chunk or table");
+    }
+    if (writer->bytes > WRITER_BYTES_MAX) {
+        return STATUS_AGAIN;
+    }
+    enum status status = take_batch(writer, chunk, table, batch, error);
+    return status == STATUS_OK ? dynamodb_writer_pump(writer, false, error) : status;
+}
+
+static bool take_result(struct writer *writer, struct batch_result *result)
+{
+    struct waiting *waiting = writer->results;
+    if (waiting == NULL) {
+        return false;
+    }
+    writer->results = waiting->next;
+    if (writer->results == NULL) {
+        writer->results_last = &writer->results;
+    }
+    *result = waiting->result;
+    free(waiting);
+    return true;
+}
+
+enum status dynamodb_network_poll(struct writer *writer, int64_t timeout_ms,
+                                  struct batch_result *result, struct error *error)
+{
+    int64_t end_ms = clock_monotonic_ms() + timeout_ms;
+    for (bool first = true;; first = false) {
+        if (take_result(writer, result)) {
+            return STATUS_OK;
+        }
+        if (writer->waiting == NULL) {
+            return STATUS_END;
+        }
+        int64_t left = end_ms - clock_monotonic_ms();
+        if (left <= 0 && !first) {
+            return STATUS_AGAIN;
+        }
+        if (dynamodb_writer_pump(writer, timeout_ms > 0, error) != STATUS_OK ||
+            dynamodb_writer_receive(writer,
+                                    left < 0          ? 0
+                                    : left < SLICE_MS ? left
+                                                      : SLICE_MS,
+                                    error) == STATUS_FAILED) {
+            return STATUS_FAILED;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- commit and abandon */
+
+static enum status put_mark(struct writer *writer, const struct done_mark *mark, uint64_t blocks,
+                            struct error *error)
+{
+    char part[DYNAMODB_PART_BYTES];
+    struct buffer attributes = {0};
+    struct buffer tail = {0};
+    bool refused = false;
+    bool unknown = false;
+    dynamodb_ledger_part(part, "done", mark->chunk);
+    dynamodb_body_n(&attributes, "chunk", mark->chunk);
+    dynamodb_body_n(&attributes, "epoch", mark->epoch);
+    dynamodb_body_n(&attributes, "keys", blocks);
+    dynamodb_body_s(&attributes, "text", mark->text);
+    buffer_append_string(&tail,
+                         ",\"ConditionExpression\":\"attribute_not_exists(#epoch) OR #epoch <= "
+                         ":epoch\",\"ExpressionAttributeNames\":{\"#epoch\":\"epoch\"},"
+                         "\"ExpressionAttributeValues\":{");
+    dynamodb_body_n(&tail, ":epoch", mark->epoch);
+    dynamodb_body_raw(&tail, "}");
+    const struct dynamodb_ledger_item item = {writer->network->run->id, part, &attributes, &tail};
+    enum status status =
+        dynamodb_ledger_put(writer->network, writer->control, &item, &refused, &unknown, error);
+    buffer_free(&attributes);
+    buffer_free(&tail);
+    if (status == STATUS_OK && refused) {
+        return error_set(error, ERROR_RUN_FENCED, writer->network->run->id,
+                         "another attempt has taken this run over and done chunk %" PRIu64,
+                         mark->chunk);
+    }
+    if (status == STATUS_FAILED && error->class == ERROR_CLASS_RETRY &&
+        error->code != ERROR_LEASE_SHORT) {
+        error_recode(error, ERROR_TARGET_UNKNOWN_OUTCOME);
+    }
+    return status;
+}
+
+enum status dynamodb_network_commit(struct writer *writer, uint64_t number,
+                                    const struct done_mark *mark, struct error *error)
+{
+    struct writer_chunk *chunk = dynamodb_writer_chunk(writer, number);
+    uint64_t blocks = 0;
+    if (chunk == NULL) {
+        return error_set(error, ERROR_INTERNAL, NULL, "no such open chunk");
+    }
+    if (check_epoch(writer, error) != STATUS_OK ||
+        failpoint_hit("dynamodb.before_keys", error) != STATUS_OK ||
+        (chunk->spill != NULL &&
+         dynamodb_spill_store(chunk->spill, writer, number, &blocks, error) != STATUS_OK) ||
+        failpoint_hit("dynamodb.before_mark", error) != STATUS_OK ||
+        put_mark(writer, mark, blocks, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (failpoint_hit("dynamodb.after_mark", error) != STATUS_OK) {
+        error_recode(error, ERROR_TARGET_UNKNOWN_OUTCOME);
+        return STATUS_FAILED;
+    }
+    end_chunk(writer, number);
+    return STATUS_OK;
+}
+
+static void forget_slots(struct shipment *shipment, uint64_t chunk)
+{
+    for (; shipment != NULL; shipment = shipment->next) {
+        for (uint32_t at = 0; at < shipment->count; at++) {
+            struct slot *slot = &shipment->slots[at];
+            if (slot->waiting != NULL && slot->waiting->result.chunk == chunk) {
+                slot->waiting = NULL;
+            }
+        }
+    }
+}
+
+static void forget_held(struct writer *writer, uint64_t chunk)
+{
+    struct held **link = &writer->held;
+    while (*link != NULL) {
+        struct held *held = *link;
+        if (held->slot.waiting->result.chunk != chunk) {
+            link = &held->next;
+            continue;
+        }
+        *link = held->next;
+        writer->bytes -= held->body.length;
+        free_held(held);
+    }
+    writer->held_last = link;
+}
+
+static struct waiting **forget_waiting(struct writer *writer, struct waiting **link, uint64_t chunk)
+{
+    while (*link != NULL) {
+        struct waiting *waiting = *link;
+        if (waiting->result.chunk != chunk) {
+            link = &waiting->next;
+            continue;
+        }
+        *link = waiting->next;
+        writer->bytes -= waiting->remaining > 0 ? waiting->bytes : 0;
+        free_waiting(waiting);
+    }
+    return link;
+}
+
+/* What was sent stays on its way: its keys stay taken until it is answered, so that it can't
+ * overtake what repeats it. */
+void dynamodb_network_chunk_abandon(struct writer *writer, uint64_t number)
+{
+    for (uint32_t at = 0; at < writer->table_count; at++) {
+        forget_slots(writer->filling[at], number);
+    }
+    forget_slots(writer->ready.first, number);
+    forget_slots(writer->delayed.first, number);
+    forget_slots(writer->under_way.first, number);
+    forget_held(writer, number);
+    (void)forget_waiting(writer, &writer->waiting, number);
+    writer->results_last = forget_waiting(writer, &writer->results, number);
+    end_chunk(writer, number);
+}

@@ -1,0 +1,117 @@
+/* Servers that contract tests start for themselves, on the loopback, and that die with them. */
+#include "contract.h"
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { READY_TRIES = 1000, READY_STEP_US = 10000 };
+
+static int loopback_socket(struct sockaddr_in *address)
+{
+    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static int free_port(void)
+{
+    struct sockaddr_in address;
+    socklen_t length = sizeof address;
+    int probe = loopback_socket(&address);
+    assert_int_equal(bind(probe, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(getsockname(probe, (struct sockaddr *)&address, &length), 0);
+    close(probe);
+    return ntohs(address.sin_port);
+}
+
+static bool answers(int port)
+{
+    struct sockaddr_in address;
+    int probe = loopback_socket(&address);
+    address.sin_port = htons((uint16_t)port);
+    bool connected = connect(probe, (struct sockaddr *)&address, sizeof address) == 0;
+    close(probe);
+    return connected;
+}
+
+/* The cache of tests/servers; only a package that is complete counts. */
+static bool find_dynoxide(char path[512])
+{
+    const char *cache = getenv("SERVERS_CACHE");
+    const char *home = getenv("HOME");
+    const char *xdg = getenv("XDG_CACHE_HOME");
+    char pattern[512];
+    glob_t found;
+    if (cache) {
+        snprintf(pattern, sizeof pattern, "%s/dynoxide-*", cache);
+    } else if (xdg) {
+        snprintf(pattern, sizeof pattern, "%s/transhume-servers/dynoxide-*", xdg);
+    } else {
+        snprintf(pattern, sizeof pattern, "%s/.cache/transhume-servers/dynoxide-*",
+                 home ? home : "");
+    }
+    bool any = false;
+    if (glob(pattern, 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc && !any; i++) {
+            snprintf(path, 512, "%s/.complete", found.gl_pathv[i]);
+            any = access(path, F_OK) == 0;
+            snprintf(path, 512, "%s/bin/dynoxide", found.gl_pathv[i]);
+            any = any && access(path, X_OK) == 0;
+        }
+        globfree(&found);
+    }
+    return any;
+}
+
+static void become_dynoxide(const char *path, int port)
+{
+    char text[16];
+    snprintf(text, sizeof text, "%d", port);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    int null = open("/dev/null", O_RDWR);
+    dup2(null, 0);
+    dup2(null, 1);
+    dup2(null, 2);
+    execl(path, path, "--host", "127.0.0.1", "--port", text, (char *)NULL);
+    _exit(127);
+}
+
+pid_t server_dynoxide(char address[64], const char **reason)
+{
+    const char *allowed = getenv("TRANSHUME_SERVERS");
+    char path[512];
+    if ((allowed && strcmp(allowed, "none") == 0) || !find_dynoxide(path)) {
+        *reason = "no dynoxide in the cache of test servers (`make servers` builds it)";
+        return 0;
+    }
+    setenv("AWS_ACCESS_KEY_ID", "AKIDTEST00000000TEST", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "test/secret/key/of/no/account/at/all0000", 1);
+    setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
+    unsetenv("AWS_PROFILE");
+    unsetenv("AWS_SESSION_TOKEN");
+    int port = free_port();
+    fflush(NULL);
+    pid_t server = fork();
+    if (server == 0) {
+        become_dynoxide(path, port);
+    }
+    for (int i = 0; i < READY_TRIES; i++) {
+        if (answers(port)) {
+            snprintf(address, 64, "127.0.0.1:%d", port);
+            return server;
+        }
+        assert_int_equal(waitpid(server, NULL, WNOHANG), 0);
+        usleep(READY_STEP_US);
+    }
+    kill(server, SIGKILL);
+    waitpid(server, NULL, 0);
+    fail_msg("dynoxide did not answer within 10 s");
+    return 0;
+}
