@@ -320,5 +320,46 @@ class LargeValues(LimitsTestCase):
             db.close()
 
 
+class Lists(LimitsTestCase):
+    """Items as large as DynamoDB takes them, all list: each makes tens of thousands of rows."""
+
+    ITEMS = 60 if support.SOAK else 12
+    ELEMENTS = 39000
+    PLAN = """transhume: 1
+tables:
+  rows:
+    key: KEY
+    from: big
+    unnest: l
+    fields: { id: { column: $parent.id, cast: int64 }, n: { column: $ordinal }, v: { column: $value, cast: int64 } }
+"""
+
+    def setUp(self):
+        super().setUp()
+        os.makedirs(self.path("in", "big"))
+        numbers = ",".join('{"N":"%d"}' % (i % 10) for i in range(self.ELEMENTS))
+        with open(self.path("in", "big", "data-1.json"), "w", encoding="ascii") as file:
+            for i in range(self.ITEMS):
+                file.write('{"Item":{"id":{"N":"%d"},"l":{"L":[%s]}}}\n' % (i, numbers))
+
+    def test_unnested_to_sqlite(self):
+        self.write("transhume.yaml", self.PLAN.replace("KEY", "[id, n]"))
+        self.measured("migrate", "--plan", "transhume.yaml", "dynamodb-json:in", "copy.db")
+        db = sqlite3.connect(self.path("copy.db"))
+        found = db.execute("SELECT count(*), count(DISTINCT id), min(n), max(n), sum(v) FROM rows").fetchone()
+        wrong = db.execute("SELECT count(*) FROM rows WHERE v <> (n - 1) % 10").fetchone()
+        db.close()
+        self.assertEqual(found, (self.ITEMS * self.ELEMENTS, self.ITEMS, 1, self.ELEMENTS,
+                                 self.ITEMS * sum(i % 10 for i in range(self.ELEMENTS))))
+        self.assertEqual(wrong, (0,))
+
+    def test_unnested_to_dynamodb_json(self):
+        self.write("transhume.yaml", self.PLAN.replace("KEY", "{ partition: id, sort: n }"))
+        self.measured("migrate", "--plan", "transhume.yaml", "dynamodb-json:in", "dynamodb-json:out")
+        rows = support.read_dynamodb_json(self.path("out"))["rows"]
+        self.assertEqual(len(rows), self.ITEMS * self.ELEMENTS)
+        self.assertEqual({int(row["v"]["N"]) - (int(row["n"]["N"]) - 1) % 10 for row in rows}, {0})
+
+
 if __name__ == "__main__":
     unittest.main()

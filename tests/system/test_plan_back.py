@@ -9,6 +9,7 @@ import json
 import os
 import random
 import shutil
+import subprocess
 import unittest
 
 import support
@@ -314,13 +315,91 @@ class Constructs(constructs.Constructs):
             self.assertEqual(entity["skipped"] + unequal, skipped.get(name, 0), name)
 
 
+# Counts how often a data file of the source is opened, and writes it down at the end.
+COUNTER = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+static atomic_long opened;
+static int open_with(const char *function, const char *path, int flags, unsigned mode)
+{
+    int (*next)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, function);
+    if (strstr(path, "in/shop/data-") != NULL) {
+        opened++;
+    }
+    return next(path, flags, mode);
+}
+#define COUNTED(function) \\
+    int function(const char *path, int flags, ...) \\
+    { \\
+        va_list list; \\
+        va_start(list, flags); \\
+        unsigned mode = (flags & O_CREAT) != 0 ? va_arg(list, unsigned) : 0; \\
+        va_end(list); \\
+        return open_with(#function, path, flags, mode); \\
+    }
+COUNTED(open)
+COUNTED(open64)
+__attribute__((destructor)) static void tell(void)
+{
+    const char *path = getenv("OPENED_FILE");
+    FILE *file = path != NULL ? fopen(path, "w") : NULL;
+    if (file != NULL) {
+        fprintf(file, "%ld", opened);
+        fclose(file);
+    }
+}
+"""
+
+ONE_ENTITY = """unmatched: skip
+tables:
+  customers:
+    key: KEY(Id)
+    from: shop
+    match: { Type: Customer }
+    fields: { Id: { column: PK, cast: text } }
+"""
+
+
+@unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "a sanitizer does not load behind another library")
+class Scans(Constructs):
+    """A table is read once, whatever it feeds."""
+
+    def opened(self, plan):
+        folder = self.make_case(plan, "sqlite:copy.db")
+        result = support.transhume("migrate", "--chunk-rows", CHUNK_ROWS, "--progress", "none", cwd=folder, env={
+            "LD_PRELOAD": self.path("counter.so"), "OPENED_FILE": self.path("count")})
+        self.assertIn(result.code, (0, 1), result.err)
+        with open(self.path("count"), encoding="utf-8") as file:
+            return int(file.read())
+
+    def test_one_for_all_entities(self):
+        self.write("counter.c", COUNTER)
+        built = subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", self.path("counter.so"),
+                                self.path("counter.c"), "-ldl"], capture_output=True, text=True)
+        if built.returncode != 0:
+            self.skipTest("the counter of files can't be built: " + built.stderr.splitlines()[0])
+        one = self.opened(ONE_ENTITY)
+        self.assertGreater(one, 2)
+        for many in CONSTRUCTS:
+            self.assertEqual(self.opened(many.plan), one, many.name)
+
+
 for base in [name for name in vars(constructs.Constructs) if name.startswith("test_")]:
     setattr(Constructs, base, None)
+    setattr(Scans, base, None)
 for one_construct in CONSTRUCTS:
     for one_target in TARGETS:
         def test(self, one=one_construct, target=one_target):
             self.check(one, target)
-        setattr(Constructs, "test_%s_to_%s" % (one_construct.name, one_target.split(":")[0].split("-")[0]), test)
+        name = "test_%s_to_%s" % (one_construct.name, one_target.split(":")[0].split("-")[0])
+        setattr(Constructs, name, test)
+        setattr(Scans, name, None)
 
 
 if __name__ == "__main__":
