@@ -47,6 +47,8 @@ _transhume() {
                 '--existing=[What to do about records that are in the target already, for every table]:WHAT:(refuse append upsert replace skip)' \
                 '*--include=[Only source tables whose name matches (* and ?); may be given several times]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
+                '--read-units-per-second=[Use no more of the source'\''s capacity than N units a second, where it counts units]:N:' \
+                '--write-units-per-second=[Use no more of the target'\''s capacity than N units a second, where it counts units]:N:' \
                 '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
                 '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
@@ -73,6 +75,8 @@ _transhume() {
                 '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
                 '--rows-per-second=[Read no more source rows a second than this, those of lists and aggregates included]:N:' \
                 '--bytes-per-second=[Copy no faster than this (10MiB)]:BYTES:' \
+                '--read-units-per-second=[Use no more of the source'\''s capacity than N units a second, where it counts units]:N:' \
+                '--write-units-per-second=[Use no more of the target'\''s capacity than N units a second, where it counts units]:N:' \
                 '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
                 '--stall=[Report a stall when nothing has moved for so long; fail after ten times as long]:TIME:' \
                 '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
@@ -104,6 +108,8 @@ _transhume() {
                 '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
                 '--rows-per-second=[Read no more source rows a second than this, those of lists and aggregates included]:N:' \
                 '--bytes-per-second=[Copy no faster than this (10MiB)]:BYTES:' \
+                '--read-units-per-second=[Use no more of the source'\''s capacity than N units a second, where it counts units]:N:' \
+                '--write-units-per-second=[Use no more of the target'\''s capacity than N units a second, where it counts units]:N:' \
                 '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
                 '--stall=[Report a stall when nothing has moved for so long; fail after ten times as long]:TIME:' \
                 '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \

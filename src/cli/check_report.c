@@ -168,6 +168,7 @@ static void append_json_entities(const struct check_report *report, struct buffe
         append_json_number("bytes", entity->bytes, out);
         buffer_append_string(out, ",\"keys\":");
         cli_append_json_text(out, entity->keys);
+        buffer_format(out, ",\"lane\":\"%s\"", entity->express ? "express" : "general");
         buffer_append_byte(out, '}');
     }
     buffer_append_byte(out, ']');

@@ -68,6 +68,10 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
         number_or(call, CLI_ROWS_PER_SECOND, options->rows_per_second_max);
     options->bytes_per_second_max =
         number_or(call, CLI_BYTES_PER_SECOND, options->bytes_per_second_max);
+    options->read_units_per_second_max =
+        number_or(call, CLI_READ_UNITS, options->read_units_per_second_max);
+    options->write_units_per_second_max =
+        number_or(call, CLI_WRITE_UNITS, options->write_units_per_second_max);
     options->timeout_ms = (int64_t)number_or(call, CLI_TIMEOUT, (uint64_t)options->timeout_ms);
     options->stall_ms = (int64_t)number_or(call, CLI_STALL, (uint64_t)options->stall_ms);
     options->time_zone = cli_text(call, CLI_TIME_ZONE);

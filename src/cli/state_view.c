@@ -213,6 +213,26 @@ static void append_status(const json_t *state, bool running, struct buffer *out)
     buffer_append_byte(out, '\n');
 }
 
+/* Who asks to slow down now, and what capacity was used. */
+static void append_use(const json_t *state, bool running, const char *side, struct buffer *out)
+{
+    char name[16];
+    char text[32];
+    snprintf(name, sizeof(name), "%s_use", side);
+    const json_t *use = json_object_get(state, name);
+    double throttled = json_number_value(json_object_get(use, "throttled_seconds"));
+    double units = json_number_value(json_object_get(use, "capacity_units"));
+    if (running && throttled > 0) {
+        text_human_seconds(throttled, text, sizeof(text));
+        buffer_format(out, "\nwaiting  the %s has been asking to slow down for %s\n", side, text);
+    }
+    if (units > 0) {
+        text_human_count(units < RATE_SHOWN_MAX ? (uint64_t)(units + 0.5) : RATE_SHOWN_MAX, text,
+                         sizeof(text));
+        buffer_format(out, "capacity %s units of the %s\n", text, side);
+    }
+}
+
 static void append_errors(const json_t *state, struct buffer *out)
 {
     const json_t *errors = json_object_get(state, "errors");
@@ -255,6 +275,8 @@ bool state_view_append(const char *json, bool running, bool color, struct state_
     buffer_append_byte(out, '\n');
     append_tables(state, color, &sums, out);
     append_rate(state, running, &sums, watch, out);
+    append_use(state, running, "source", out);
+    append_use(state, running, "target", out);
     append_errors(state, out);
     json_decref(state);
     return true;

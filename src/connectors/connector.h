@@ -50,7 +50,8 @@ enum connector_capability {
     CAPABILITY_ORDERED_WRITE =
         1 << 12,                       /* one writer; chunks commit in the order of their numbers */
     CAPABILITY_FOLDED_NAMES = 1 << 13, /* target tables whose names differ in case only are one */
-    CAPABILITY_SHARED_NAMES = 1 << 14  /* no index is named like another one or like a table */
+    CAPABILITY_SHARED_NAMES = 1 << 14, /* no index is named like another one or like a table */
+    CAPABILITY_UNITS = 1 << 15         /* counts capacity units, and keeps the caps on them */
 };
 
 /* 0 means no limit, unless said. */
@@ -131,7 +132,7 @@ struct open_options {
     uint64_t memory_bytes; /* budget for caches of this database */
     int64_t timeout_ms;    /* deadline of any single wait */
     /* caps in the database's own capacity units a second, all of its readers or writers together;
-     * 0: none. The connector keeps them; one that knows no units says so in check (caveats). */
+     * 0: none, as always for those without CAPABILITY_UNITS */
     uint64_t read_units_per_second_max;
     uint64_t write_units_per_second_max;
     const char *const *catalog_tables; /* NULL: the user's tables */

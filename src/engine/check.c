@@ -431,12 +431,14 @@ static enum status list_entities(struct report *report, struct error *error)
     for (uint32_t i = 0; i < plan->entity_count; i++) {
         const struct plan_entity *entity = &plan->entities[i];
         const struct plan_table *table = &plan->tables[entity->table];
-        out->entities[i] = (struct check_entity){.name = entity->name,
-                                                 .table = table->target.name,
-                                                 .from = entity->from_text,
-                                                 .records = -1,
-                                                 .bytes = -1,
-                                                 .keys = keys_text(report, table)};
+        out->entities[i] = (struct check_entity){
+            .name = entity->name,
+            .table = table->target.name,
+            .from = entity->from_text,
+            .records = -1,
+            .bytes = -1,
+            .keys = keys_text(report, table),
+            .express = session_is_express(report->session, &plan->streams[entity->stream])};
     }
     return STATUS_OK;
 }

@@ -55,7 +55,10 @@ static void init_worker(struct copy *copy, struct worker *worker, bool writes, u
     retry_init(&worker->retry, session_patience_ms(copy->session));
     worker->retry.cancelled = &copy->stopping;
     worker->retry.counter = &copy->session->progress.retries;
-    worker->retry.throttled_until_ms = &copy->session->progress.throttled_until_ms;
+    uint32_t place = (uint32_t)(worker - copy->workers);
+    if (place < PROGRESS_WAITERS_MAX) {
+        worker->retry.waiting_until_ms = &copy->session->progress.waiting_until_ms[place];
+    }
 }
 
 static enum status open_workers(struct copy *copy, struct error *error)
@@ -66,6 +69,7 @@ static enum status open_workers(struct copy *copy, struct error *error)
     if (copy->workers == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the workers");
     }
+    atomic_store(&session->progress.waiter_count, count);
     for (uint32_t i = 0; i < count; i++) {
         bool writes = i >= copy->reader_count;
         struct worker *worker = &copy->workers[i];
@@ -179,6 +183,24 @@ static bool wait_for_threads(struct copy *copy, int64_t until_ms)
     return left;
 }
 
+/* What the target pulls itself nobody else sees moving. */
+static void note_pulls(struct copy *copy)
+{
+    struct run_session *session = copy->session;
+    uint64_t pulled = atomic_load(&session->target->report.pulled_rows);
+    for (uint32_t i = copy->reader_count; i < copy->reader_count + copy->writer_count; i++) {
+        uint32_t entity = atomic_load(&copy->workers[i].pulls);
+        if (entity != 0) { /* all of it is shown with one, should there be several */
+            atomic_store(&session->progress.entities[entity - 1].pulled, pulled);
+            break;
+        }
+    }
+    if (pulled != copy->pulled_before && pulled != 0) {
+        copy_moved(copy);
+    }
+    copy->pulled_before = pulled;
+}
+
 /* Until the threads are gone; a connector's call ends within the timeout, or its thread is lost. */
 static void watch(struct copy *copy, void (*tick)(struct run *run))
 {
@@ -187,6 +209,7 @@ static void watch(struct copy *copy, void (*tick)(struct run *run))
     int64_t give_up_ms = 0;
     while (!wait_for_threads(copy, clock_monotonic_ms() + COPY_WAIT_MS)) {
         tick(copy->run);
+        note_pulls(copy);
         if (copy_must_stop(copy)) {
             int64_t now = clock_monotonic_ms();
             if (give_up_ms == 0) {
@@ -216,6 +239,9 @@ enum status copy_run(struct copy *copy, void (*tick)(struct run *run), struct er
         if (copy->workers[i].running) {
             pthread_join(copy->workers[i].thread, NULL);
         }
+    }
+    for (uint32_t i = 0; i < copy->session->progress.entity_count; i++) {
+        atomic_store(&copy->session->progress.entities[i].pulled, 0);
     }
     pthread_mutex_lock(&copy->mutex);
     bool failed = copy->failed;

@@ -46,6 +46,7 @@ struct worker {
     uint32_t undrained;          /* reader: works whose writer has not taken all yet */
     _Atomic(const char *) doing; /* for stall reports */
     _Atomic uint64_t chunk_number;
+    _Atomic uint32_t pulls; /* writer: the entity, from 1, of the chunk that the target pulls */
     struct retry retry;
 };
 
@@ -60,6 +61,7 @@ struct copy {
     uint32_t reader_count;
     uint32_t writer_count;
     struct throttle throttle;
+    uint64_t pulled_before;    /* control thread: the target's report at its last look */
     _Atomic uint64_t rejected; /* all of the run: for --max-rejects */
     _Atomic bool stopping;     /* failed, or stopped at level 2: everybody drops what they hold */
 

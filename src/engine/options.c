@@ -40,6 +40,8 @@ static const struct option_row rows[] = {
     {"fail_fast", KIND_FLAG, FIELD(fail_fast), 0, 1, 0},
     {"rows_per_second", KIND_COUNT, FIELD(rows_per_second_max), 1, UINT32_MAX, 0},
     {"bytes_per_second", KIND_BYTES, FIELD(bytes_per_second_max), 1, UINT64_C(1) << 40, 0},
+    {"read_units_per_second", KIND_COUNT, FIELD(read_units_per_second_max), 1, UINT32_MAX, 0},
+    {"write_units_per_second", KIND_COUNT, FIELD(write_units_per_second_max), 1, UINT32_MAX, 0},
     {"timeout", KIND_MILLISECONDS, FIELD(timeout_ms), 1, 86400000, 30000},
     {"stall", KIND_MILLISECONDS, FIELD(stall_ms), 1, 86400000, 60000},
     {"time_zone", KIND_TEXT, FIELD(time_zone), 0, 0, 0},

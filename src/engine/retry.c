@@ -73,13 +73,13 @@ bool retry_wait(struct retry *retry, struct error *error)
     if (retry->counter != NULL) {
         atomic_fetch_add(retry->counter, 1);
     }
-    if (retry->throttled_until_ms != NULL) {
-        atomic_store(retry->throttled_until_ms, now + delay);
+    if (retry->waiting_until_ms != NULL) {
+        atomic_store(retry->waiting_until_ms, now + delay);
     }
     bool waited = sleep_until(retry, now + delay);
     retry->waited_ms = clock_monotonic_ms();
-    if (retry->throttled_until_ms != NULL) {
-        atomic_store(retry->throttled_until_ms, 0);
+    if (retry->waiting_until_ms != NULL) {
+        atomic_store(retry->waiting_until_ms, 0);
     }
     return waited;
 }

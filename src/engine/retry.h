@@ -15,9 +15,9 @@ struct retry {
     int64_t give_up_ms;  /* monotonic; 0: no failure yet */
     int64_t waited_ms;   /* monotonic: when the last wait ended */
     uint32_t failures;
-    const _Atomic bool *cancelled;       /* may be NULL: ends a wait early */
-    _Atomic int64_t *throttled_until_ms; /* may be NULL: shown while waiting */
-    _Atomic uint64_t *counter;           /* may be NULL: one more a retry */
+    const _Atomic bool *cancelled;     /* may be NULL: ends a wait early */
+    _Atomic int64_t *waiting_until_ms; /* may be NULL: shown while waiting; of this thread alone */
+    _Atomic uint64_t *counter;         /* may be NULL: one more a retry */
 };
 
 void retry_init(struct retry *retry, int64_t patience_ms);

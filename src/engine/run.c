@@ -438,8 +438,10 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
-static void every_second(void *run)
+static void every_second(void *context)
 {
+    struct run *run = context;
+    session_note_reports(run->session);
     state_tick(run);
 }
 
@@ -464,6 +466,7 @@ enum status run_with_display(struct run *run, enum status (*steps)(struct run *r
     if (status == STATUS_OK) {
         atomic_store(&session->progress.phase, PROGRESS_DONE);
     }
+    session_note_reports(session);
     progress_display_stop(display);
     return status;
 }

@@ -33,6 +33,8 @@ struct run_options {
     uint32_t exclude_count;
     uint64_t rows_per_second_max; /* 0: no cap */
     uint64_t bytes_per_second_max;
+    uint64_t read_units_per_second_max; /* capacity units of the source; 0: no cap */
+    uint64_t write_units_per_second_max;
     int64_t timeout_ms; /* of any single wait */
     int64_t stall_ms;   /* nothing moved for so long: report; ten times so long: fail */
     const char *time_zone;
@@ -64,6 +66,7 @@ struct check_entity {
     int64_t records;  /* -1: not known before the run */
     int64_t bytes;    /* estimate */
     const char *keys; /* proven, or checked at the end, and why */
+    bool express;     /* the target pulls it from the source itself */
 };
 struct check_report {
     struct check_entity *entities;

@@ -73,6 +73,22 @@ static const char *make_spill_folder(const struct state_folder *folder, const ch
     return !is_link && file_make_folder(path, &ignored) == STATUS_OK ? path : NULL;
 }
 
+/* A cap that nobody would keep is refused, not forgotten. */
+static enum status check_caps(const struct run_session *session, const struct connector *connector,
+                              enum open_mode mode, const struct uri *uri, struct error *error)
+{
+    bool reads = mode == OPEN_SOURCE;
+    uint64_t cap = reads ? session->options.read_units_per_second_max
+                         : session->options.write_units_per_second_max;
+    if (cap == 0 || (connector->capabilities & CAPABILITY_UNITS) != 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_USAGE, uri->shown, "%s has no capacity units, so %s can't be kept",
+              connector->title, reads ? "--read-units-per-second" : "--write-units-per-second");
+    error_hint(error, "cap the copy with --rows-per-second or --bytes-per-second");
+    return STATUS_FAILED;
+}
+
 static enum status open_database(struct run_session *session, const char *text, enum open_mode mode,
                                  struct uri **uri, struct database **database, struct error *error)
 {
@@ -94,8 +110,12 @@ static enum status open_database(struct run_session *session, const char *text, 
         .spill_folder = make_spill_folder(&folder, mode == OPEN_SOURCE ? folder.spill_source
                                                                        : folder.spill_target),
         .memory_bytes = options_cache_bytes(&session->options),
-        .timeout_ms = session->options.timeout_ms};
-    return connector->open(&open, database, error);
+        .timeout_ms = session->options.timeout_ms,
+        .read_units_per_second_max = session->options.read_units_per_second_max,
+        .write_units_per_second_max = session->options.write_units_per_second_max};
+    return check_caps(session, connector, mode, *uri, error) == STATUS_OK
+               ? connector->open(&open, database, error)
+               : STATUS_FAILED;
 }
 
 static enum status open_endpoints(struct run_session *session, struct error *error)

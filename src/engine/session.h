@@ -39,8 +39,9 @@ struct run_session {
     struct reader *sample_reader;
     struct reader **spare_readers; /* of a copy that ended, for one that may follow */
     uint32_t spare_reader_count;
-    struct run *run; /* kept for its progress until run_close */
-    bool stuck;      /* a worker never came back: nothing may be freed */
+    struct run *run;                 /* kept for its progress until run_close */
+    _Atomic int64_t throttling_logged_ms[2]; /* monotonic; source, target */
+    bool stuck;                      /* a worker never came back: nothing may be freed */
 };
 
 /* One run under way. */
@@ -85,6 +86,9 @@ enum status session_reader_open(struct run_session *session, struct reader **rea
                                 struct error *error) MUST_USE;
 /* Keeps it for a later session_reader_open; closes it where it can't be kept. */
 void session_reader_keep(struct run_session *session, struct reader *reader);
+/* What both databases report, into the progress; says so in the log when one throttles for long.
+ * Any thread. */
+void session_note_reports(struct run_session *session);
 /* Facts of every stream, asked once. */
 enum status session_describe_streams(struct run_session *session, struct error *error) MUST_USE;
 /* The snapshot, taken once; `reader_count` is what a later call finds. */

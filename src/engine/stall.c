@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "connectors/report.h"
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -37,16 +38,27 @@ enum status stall_check(struct stall *stall, struct copy *copy, struct error *er
     int64_t now = clock_monotonic_ms();
     int64_t limit = copy->session->options.stall_ms;
     int64_t idle = now - atomic_load(&progress->last_movement_ms);
-    if (idle < limit || atomic_load(&progress->throttled_until_ms) > now) {
+    if (idle < limit || progress_waiting_until_ms(progress) > now) {
         stall->reported_ms = 0;
         return STATUS_OK;
     }
-    if (stall->reported_ms == 0 || now - stall->reported_ms >= limit) {
+    bool throttled = report_throttled_for_ms(copy->session->target, now) > 0 ||
+                     report_throttled_for_ms(copy->session->source, now) > 0;
+    if (!throttled && (stall->reported_ms == 0 || now - stall->reported_ms >= limit)) {
         stall->reported_ms = now;
         report(copy, idle);
     }
     if (idle < limit * STALL_FAIL_FACTOR) {
         return STATUS_OK;
+    }
+    if (throttled) {
+        error_set(error, ERROR_TARGET_THROTTLED, "run",
+                  "nothing moved for %" PRId64 " s: a database kept asking to slow down",
+                  idle / 1000);
+        error_hint(error,
+                   "give it more capacity; `transhume resume` goes on, with --stall TIME for "
+                   "more patience");
+        return STATUS_FAILED;
     }
     char first[512];
     describe(&copy->workers[copy->reader_count], first, sizeof(first));

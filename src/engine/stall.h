@@ -13,7 +13,9 @@ struct stall {
 /*
  * To be called often. Nothing moved for options.stall_ms: a line in the log for every worker, once
  * in each such time. STATUS_FAILED (ERROR_STALLED) after ten times as long. A worker that is being
- * asked to wait by the target or by a rate cap counts as moving.
+ * asked to wait by the target or by a rate cap counts as moving. While a database asks to slow
+ * down there are no such lines (session_note_reports says that), but the end is the same:
+ * ERROR_TARGET_THROTTLED.
  */
 enum status stall_check(struct stall *stall, struct copy *copy, struct error *error) MUST_USE;
 

@@ -155,11 +155,19 @@ static json_t *tables_make(const struct run *run, enum state_status status, stru
     return tables;
 }
 
+static json_t *side_make(const struct progress_side *side)
+{
+    return json_pack("{s:f,s:I,s:f}", "throttled_seconds",
+                     (double)atomic_load(&side->throttled_ms) / 1000, "throttled_times",
+                     (json_int_t)atomic_load(&side->throttle_count), "capacity_units",
+                     (double)atomic_load(&side->milliunits) / 1000);
+}
+
 static json_t *state_make(const struct run *run, enum state_status status)
 {
     struct sums sums = {0};
     json_t *tables = tables_make(run, status, &sums);
-    return json_pack(
+    json_t *object = json_pack(
         "{s:i,s:s,s:s,s:s,s:b,s:s,s:b,s:o,s:o,s:{s:I,s:I},s:o,s:I,s:o,s:{s:I,s:o,s:I},s:o,s:o,s:O,"
         "s:[]}",
         "format", CONTROL_FORMAT, "run", run->id, "kind", run->loads_rejects ? "rejects" : "copy",
@@ -172,6 +180,12 @@ static json_t *state_make(const struct run *run, enum state_status status)
         "started_at", json_stamp(run->attempt_us), "migrated_before", (json_int_t)sum_before(run),
         "started_at", json_stamp(run->status.started_us), "updated_at", json_stamp(clock_utc_us()),
         "errors", run->status.errors, "validation");
+    if (object != NULL) {
+        const struct progress *progress = &run->session->progress;
+        json_object_set_new(object, "source_use", side_make(&progress->source));
+        json_object_set_new(object, "target_use", side_make(&progress->target));
+    }
+    return object;
 }
 
 void state_write(struct run *run, enum state_status status)

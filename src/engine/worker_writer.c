@@ -28,11 +28,14 @@ static enum status pull(struct writing *writing, struct error *error)
     struct open_chunk *chunk = writing->last;
     const struct plan *plan = copy->session->plan;
     uint64_t rows = 0;
+    uint32_t entity = chunk->stream->entities[0];
     atomic_store(&writing->worker->doing, "lets the target pull");
+    atomic_store(&writing->worker->pulls, entity + 1);
     enum status status = writing->target->express_chunk(
         writing->worker->writer, copy->session->source, chunk->number, &chunk->stream->request,
-        &copy_chunk(copy, chunk->index)->span, plan->entities[chunk->stream->entities[0]].table,
-        &rows, error);
+        &copy_chunk(copy, chunk->index)->span, plan->entities[entity].table, &rows, error);
+    atomic_store(&writing->worker->pulls, 0);
+    atomic_store(&copy->session->progress.entities[entity].pulled, 0);
     if (status == STATUS_OK) {
         writing_count_pulled(writing, chunk, rows);
     } else if (status == STATUS_AGAIN) {

@@ -66,8 +66,9 @@ static struct open_chunk *pop_first(struct writing *writing)
 void writing_close_committed(struct writing *writing)
 {
     struct open_chunk *chunk = pop_first(writing);
-    log_write(LOG_DEBUG, "chunk %" PRIu64 " of %s done in %" PRId64 " ms", chunk->number,
-              chunk->stream->name, clock_monotonic_ms() - chunk->began_ms);
+    log_write(LOG_DEBUG, "chunk %" PRIu64 " of %s %s in %" PRId64 " ms", chunk->number,
+              chunk->stream->name, chunk->work == NULL ? "pulled" : "done",
+              clock_monotonic_ms() - chunk->began_ms);
     reject_file_close(&chunk->rejects, true);
     copy_done(writing->copy, chunk->index, chunk->work, chunk->tallies);
     writing_free_chunk(chunk);

@@ -22,11 +22,23 @@ const char *progress_phase_name(enum progress_phase phase)
     return (size_t)phase < sizeof(names) / sizeof(names[0]) ? names[phase] : "?";
 }
 
+int64_t progress_waiting_until_ms(const struct progress *progress)
+{
+    int64_t last = 0;
+    uint32_t count = atomic_load(&progress->waiter_count);
+    for (uint32_t i = 0; i < count && i < PROGRESS_WAITERS_MAX; i++) {
+        int64_t until = atomic_load_explicit(&progress->waiting_until_ms[i], memory_order_relaxed);
+        last = until > last ? until : last;
+    }
+    return last;
+}
+
 uint64_t progress_entity_done(const struct progress_entity *entity)
 {
     return atomic_load_explicit(&entity->written, memory_order_relaxed) +
            atomic_load_explicit(&entity->rejected, memory_order_relaxed) +
-           atomic_load_explicit(&entity->skipped, memory_order_relaxed);
+           atomic_load_explicit(&entity->skipped, memory_order_relaxed) +
+           atomic_load_explicit(&entity->pulled, memory_order_relaxed);
 }
 
 bool progress_view_has_entities(const struct progress_view *view)
@@ -77,9 +89,9 @@ static void sum_entities(const struct progress *progress, struct progress_view *
         view->rejected += atomic_load_explicit(&entity->rejected, memory_order_relaxed);
         view->skipped += atomic_load_explicit(&entity->skipped, memory_order_relaxed);
         view->bytes += atomic_load_explicit(&entity->bytes, memory_order_relaxed);
+        view->done += progress_entity_done(entity);
         view->total = view->total < 0 || entity->total < 0 ? -1 : view->total + entity->total;
     }
-    view->done = view->written + view->rejected + view->skipped;
     view->chunks_total = progress->chunks_total;
     view->part = -1;
     if (view->total >= 0) {
@@ -103,7 +115,11 @@ void progress_view_take(const struct progress *progress, struct progress_meter *
     view->retries = atomic_load_explicit(&progress->retries, memory_order_relaxed);
     view->chunks_done = atomic_load_explicit(&progress->chunks_done, memory_order_relaxed);
     view->doing = atomic_load(&progress->doing);
-    int64_t until_ms = atomic_load_explicit(&progress->throttled_until_ms, memory_order_relaxed);
+    view->source_throttled_ms = atomic_load(&progress->source.throttled_ms);
+    view->target_throttled_ms = atomic_load(&progress->target.throttled_ms);
+    view->read_units = (double)atomic_load(&progress->source.milliunits) / 1000;
+    view->write_units = (double)atomic_load(&progress->target.milliunits) / 1000;
+    int64_t until_ms = progress_waiting_until_ms(progress);
     view->waiting_ms = until_ms > now_ms ? until_ms - now_ms : 0;
     if (progress_view_has_entities(view)) {
         sum_entities(progress, view);
@@ -147,6 +163,22 @@ void progress_append_rate(double per_second, struct buffer *out)
     buffer_format(out, "%s/s", text);
 }
 
+void progress_append_throttling(const struct progress_view *view, const char *before,
+                                struct buffer *out)
+{
+    const struct {
+        const char *name;
+        int64_t throttled_ms;
+    } sides[] = {{"source", view->source_throttled_ms}, {"target", view->target_throttled_ms}};
+    for (int i = 0; i < 2; i++) {
+        char text[32];
+        if (sides[i].throttled_ms > 0) {
+            text_human_seconds((double)sides[i].throttled_ms / 1000, text, sizeof(text));
+            buffer_format(out, "%sthrottled by the %s for %s", before, sides[i].name, text);
+        }
+    }
+}
+
 void progress_append_line(const struct progress_view *view, struct buffer *out)
 {
     char text[32];
@@ -180,8 +212,9 @@ void progress_append_line(const struct progress_view *view, struct buffer *out)
         buffer_format(out, ", %llu retries", (unsigned long long)view->retries);
     }
     if (view->waiting_ms > 0) {
-        buffer_append_string(out, ", waiting for the target");
+        buffer_append_string(out, ", waiting to try again");
     }
+    progress_append_throttling(view, ", ", out);
     if (view->doing != NULL) {
         buffer_format(out, " (%s)", view->doing);
     }
@@ -240,6 +273,10 @@ void progress_append_json(const struct progress *progress, const struct progress
     append_json_count(out, "chunks_total", (int64_t)view->chunks_total);
     append_json_count(out, "retries", (int64_t)view->retries);
     append_json_count(out, "waiting_milliseconds", view->waiting_ms);
+    append_json_count(out, "source_throttled_milliseconds", view->source_throttled_ms);
+    append_json_count(out, "target_throttled_milliseconds", view->target_throttled_ms);
+    buffer_format(out, ",\"read_units\":%.3f,\"write_units\":%.3f", view->read_units,
+                  view->write_units);
     buffer_append_string(out, ",\"doing\":");
     if (view->doing != NULL) {
         append_json_text(out, view->doing);

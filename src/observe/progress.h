@@ -8,6 +8,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Threads that may wait at once, each with a place of its own. */
+enum { PROGRESS_WAITERS_MAX = 512 };
+
+/* What one database says of itself: copied from its report by the engine. */
+struct progress_side {
+    _Atomic int64_t throttled_ms; /* for how long it has been asking to slow down; 0: it is not */
+    _Atomic uint64_t throttle_count; /* how often it did */
+    _Atomic uint64_t milliunits;     /* capacity used, in thousandths of units */
+};
+
 /* One entity's counters. The hot path adds once a batch, never once a record. */
 struct progress_entity {
     const char *name;
@@ -18,6 +28,7 @@ struct progress_entity {
     _Atomic uint64_t rejected;
     _Atomic uint64_t skipped;
     _Atomic uint64_t bytes;
+    _Atomic uint64_t pulled; /* about: by the target itself, in a chunk that is under way */
     _Atomic int64_t
         first_ms; /* monotonic: when it was first and last seen to move in this attempt; */
     _Atomic int64_t last_ms; /* kept by the display's thread; 0: never */
@@ -43,12 +54,18 @@ struct progress {
     _Atomic uint64_t chunks_done;
     uint64_t chunks_total;
     _Atomic uint64_t retries;
-    _Atomic int64_t throttled_until_ms; /* monotonic; 0: not waiting for the target */
-    _Atomic int64_t last_movement_ms;   /* monotonic: stall reports */
-    int64_t started_ms;                 /* monotonic */
-    uint64_t written_before;            /* by earlier attempts: not part of the rate */
-    _Atomic(const char *) doing;        /* a word on what a long phase is at; a constant text */
+    _Atomic int64_t waiting_until_ms[PROGRESS_WAITERS_MAX]; /* monotonic; 0: not waiting to retry */
+    _Atomic uint32_t waiter_count;
+    struct progress_side source;
+    struct progress_side target;
+    _Atomic int64_t last_movement_ms; /* monotonic: stall reports */
+    int64_t started_ms;               /* monotonic */
+    uint64_t written_before;          /* by earlier attempts: not part of the rate */
+    _Atomic(const char *) doing;      /* a word on what a long phase is at; a constant text */
 };
+
+/* Until when the last of the waiting threads waits to try again, monotonic; 0: none does. */
+int64_t progress_waiting_until_ms(const struct progress *progress);
 
 const char *progress_phase_name(enum progress_phase phase);
 

@@ -117,7 +117,10 @@ static void append_head(const struct progress_view *view, const struct progress_
     }
     if (view->waiting_ms > 0 && !frame->last) {
         text_human_seconds((double)view->waiting_ms / 1000, text, sizeof(text));
-        buffer_format(line, "  waiting for the target, %s", text);
+        buffer_format(line, "  waiting to try again, %s", text);
+    }
+    if (!frame->last) {
+        progress_append_throttling(view, "  ", line);
     }
     if (view->doing != NULL && !frame->last) {
         buffer_format(line, "  %s", view->doing);

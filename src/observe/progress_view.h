@@ -22,7 +22,7 @@ struct progress_view {
     uint64_t rejected;
     uint64_t skipped;
     uint64_t bytes;
-    uint64_t done; /* written, rejected or skipped */
+    uint64_t done; /* written, rejected or skipped, or pulled in a chunk under way */
     int64_t total; /* -1: not known */
     double part;   /* done of all, 0..1: by records, else by chunks; -1: not known */
     double records_per_second;
@@ -31,6 +31,10 @@ struct progress_view {
     double seconds;      /* since the start */
     int64_t waiting_ms;  /* for a target that asked to slow down; 0: not waiting */
     uint64_t retries;
+    int64_t source_throttled_ms; /* 0: it does not ask to slow down */
+    int64_t target_throttled_ms;
+    double read_units; /* capacity used */
+    double write_units;
     uint64_t chunks_done;
     uint64_t chunks_total;
     const char *doing; /* NULL: nothing particular */
@@ -48,6 +52,9 @@ uint64_t progress_entity_done(const struct progress_entity *entity);
  * caller; `first` true: only fills it. */
 void progress_note_movement(struct progress *progress, uint64_t *seen, bool first, int64_t now_ms);
 
+/* "throttled by the target for 2m 10s", after `before`; nothing where nobody is. */
+void progress_append_throttling(const struct progress_view *view, const char *before,
+                                struct buffer *out);
 /* One plain line without a newline: "copy: 45.2% …". */
 void progress_append_line(const struct progress_view *view, struct buffer *out);
 /* One JSON object and a newline. */

@@ -16,6 +16,8 @@ static const struct grammar_key option_keys[] = {
     {"fail_fast", FORM_BOOLEAN, NULL, NULL, false, false, "end at the first reject"},
     {"rows_per_second", FORM_TEXT, NULL, NULL, false, false, "cap of the rate"},
     {"bytes_per_second", FORM_TEXT, NULL, NULL, false, false, "cap of the rate"},
+    {"read_units_per_second", FORM_TEXT, NULL, NULL, false, false, "cap of capacity, source"},
+    {"write_units_per_second", FORM_TEXT, NULL, NULL, false, false, "cap of capacity, target"},
     {"timeout", FORM_TEXT, NULL, NULL, false, false, "longest single wait: 30s"},
     {"stall", FORM_TEXT, NULL, NULL, false, false, "report when nothing moved for so long"},
     {"time_zone", FORM_TEXT, NULL, NULL, false, false, "zone of timestamps that name none"},

@@ -22,6 +22,7 @@ enum { LEASE_MS = 4000, REQUESTS_A_LEASE = 4 };
 
 static const struct connector_option uri_options[] = {
     {"lease", OPTION_INTEGER, "4000", "100..600000", false, "milliseconds that a claim holds"},
+    {"throttle", OPTION_INTEGER, "0", "0..600000", false, "milliseconds of being too busy"},
 };
 
 static const struct type_mapping types[] = {
@@ -37,6 +38,7 @@ static void toy_close(struct database *database)
     if (self->log >= 0) {
         close(self->log);
     }
+    pthread_mutex_destroy(&self->pace_mutex);
     free(self->claim_text);
     free(self->folder);
     free(self->log_path);
@@ -73,6 +75,7 @@ static enum status toy_open(const struct open_options *options, struct database 
         return error_set(error, ERROR_MEMORY, folder, "no memory to open it");
     }
     self->log = -1;
+    pthread_mutex_init(&self->pace_mutex, NULL);
     self->timeout_ms = options->timeout_ms;
     self->folder = strdup(folder);
     if (!self->folder || asprintf(&self->log_path, "%s/data.log", folder) < 0) {
@@ -113,7 +116,8 @@ const struct connector transhume_connector = {
     .title = "Toy (tests only)",
     .uri_help = "toy:DIR",
     .capabilities = CAPABILITY_NESTED | CAPABILITY_FREE_FIELDS | CAPABILITY_MISSING |
-                    CAPABILITY_KEY_REQUIRED | CAPABILITY_ASYNCHRONOUS | CAPABILITY_COUNTS_EXACT,
+                    CAPABILITY_KEY_REQUIRED | CAPABILITY_UNITS | CAPABILITY_ASYNCHRONOUS |
+                    CAPABILITY_COUNTS_EXACT,
     .guarantee = GUARANTEE_IDEMPOTENT,
     .options = uri_options,
     .option_count = sizeof uri_options / sizeof *uri_options,
@@ -130,14 +134,14 @@ const struct connector transhume_connector = {
     .feed = &toy_feed,
 };
 
-static int64_t lease_of(const struct uri *uri)
+static int64_t option_of(const struct uri *uri, const char *name, int64_t preset)
 {
     for (uint32_t i = 0; i < uri->parameter_count; i++) {
-        if (strcmp(uri->parameters[i].name, "lease") == 0) {
+        if (strcmp(uri->parameters[i].name, name) == 0) {
             return strtoll(uri->parameters[i].value, NULL, 10); /* the range was checked */
         }
     }
-    return LEASE_MS;
+    return preset;
 }
 
 static enum status open_with_head(const struct open_options *options, struct database **database,
@@ -149,7 +153,9 @@ static enum status open_with_head(const struct open_options *options, struct dat
         (*database)->capabilities = transhume_connector.capabilities;
         (*database)->limits =
             (struct connector_limits){.chunks_open_max = 4, .batch_rows_max = 500};
-        (*database)->lease_ms = lease_of(options->uri);
+        (*database)->lease_ms = option_of(options->uri, "lease", LEASE_MS);
+        toy_of(*database)->throttle_ms = option_of(options->uri, "throttle", 0);
+        toy_of(*database)->units_cap = options->write_units_per_second_max;
         toy_of(*database)->request_ms = (*database)->lease_ms / REQUESTS_A_LEASE;
     }
     return status;

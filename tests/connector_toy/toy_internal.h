@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "connectors/connector.h"
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -44,7 +45,12 @@ struct toy_database {
     uint64_t epoch;
     char *claim_text; /* the claim as this process wrote it; NULL: none */
     int64_t timeout_ms;
-    int64_t request_ms; /* what one write may take */
+    int64_t request_ms;  /* what one write may take */
+    int64_t throttle_ms; /* for so long from the first write on it is all too fast */
+    int64_t first_write_ms;
+    uint64_t units_cap; /* a record is a unit; 0: no cap */
+    double units;
+    pthread_mutex_t pace_mutex; /* guards the three above */
 };
 
 static inline struct toy_database *toy_of(struct database *database)

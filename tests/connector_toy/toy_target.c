@@ -1,6 +1,8 @@
 /* Writing: puts by key, acknowledged later and out of order, at the whim of a small generator. */
+#include "base/clock.h"
 #include "base/failpoint.h"
 #include "connectors/lease.h"
+#include "connectors/report.h"
 #include "toy_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -478,6 +480,35 @@ static enum status put_batch(struct writer *writer, const struct pending *pendin
     return status;
 }
 
+enum { PAUSE_MS = 10 };
+
+/* Too fast, by the cap or by the server's own will: nothing is written now. */
+static bool must_wait(struct toy_database *self)
+{
+    int64_t now = clock_monotonic_ms();
+    pthread_mutex_lock(&self->pace_mutex);
+    if (self->first_write_ms == 0) {
+        self->first_write_ms = now;
+    }
+    int64_t elapsed_ms = now - self->first_write_ms;
+    bool busy = elapsed_ms < self->throttle_ms;
+    bool capped =
+        self->units_cap > 0 && self->units > (double)self->units_cap * (double)elapsed_ms / 1000;
+    pthread_mutex_unlock(&self->pace_mutex);
+    if (busy) {
+        report_throttled(&self->base);
+    }
+    return busy || capped;
+}
+
+static void use_units(struct toy_database *self, uint32_t records)
+{
+    pthread_mutex_lock(&self->pace_mutex);
+    self->units += records;
+    pthread_mutex_unlock(&self->pace_mutex);
+    report_units(&self->base, records);
+}
+
 static enum status toy_poll(struct writer *writer, int64_t timeout_ms, struct batch_result *result,
                             struct error *error)
 {
@@ -487,12 +518,17 @@ static enum status toy_poll(struct writer *writer, int64_t timeout_ms, struct ba
     if (timeout_ms == 0 && writer->pending_count < PENDING_MAX && next_random(writer) % 3 != 0) {
         return STATUS_AGAIN; /* nothing has come back yet */
     }
+    if (must_wait(writer->self)) {
+        clock_sleep_ms(timeout_ms < PAUSE_MS ? timeout_ms : PAUSE_MS);
+        return STATUS_AGAIN;
+    }
     uint32_t chosen = (uint32_t)(next_random(writer) % writer->pending_count);
     struct pending pending = writer->pending[chosen];
     enum status status = put_batch(writer, &pending, result, error);
     if (status != STATUS_OK) {
         return status; /* still pending: chunk_abandon or writer_close frees it */
     }
+    use_units(writer->self, result->written);
     result->batch = pending.batch;
     writer->pending[chosen] = writer->pending[--writer->pending_count];
     return STATUS_OK;

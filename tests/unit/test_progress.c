@@ -80,6 +80,53 @@ static void test_rate_and_time_left(void **state)
     buffer_free(&fixture.out);
 }
 
+/* Each thread has a place of its own: that one has waited enough is no news of the others. */
+static void test_several_wait_and_both_sides_throttle(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture);
+    fixture.progress.phase = PROGRESS_COPY;
+    fixture.progress.waiter_count = 3;
+    fixture.progress.waiting_until_ms[0] = 9000;
+    fixture.progress.waiting_until_ms[2] = 5000;
+    take(&fixture, 2000);
+    assert_int_equal(fixture.view.waiting_ms, 7000);
+    fixture.progress.waiting_until_ms[0] = 0;
+    take(&fixture, 2000);
+    assert_int_equal(fixture.view.waiting_ms, 3000);
+    fixture.progress.target.throttled_ms = 130000;
+    fixture.progress.target.milliunits = 1500;
+    take(&fixture, 2000);
+    progress_append_line(&fixture.view, &fixture.out);
+    assert_non_null(strstr(text(&fixture), ", waiting to try again, throttled by the target for "));
+    assert_null(strstr(text(&fixture), "by the source"));
+    buffer_clear(&fixture.out);
+    fixture.progress.source.throttled_ms = 4000;
+    take(&fixture, 2000);
+    progress_append_json(&fixture.progress, &fixture.view, &fixture.out);
+    assert_non_null(strstr(text(&fixture), "\"source_throttled_milliseconds\":4000,"
+                                           "\"target_throttled_milliseconds\":130000,"
+                                           "\"read_units\":0.000,\"write_units\":1.500"));
+    buffer_free(&fixture.out);
+}
+
+/* What the target pulls itself counts before its chunk is done. */
+static void test_what_is_pulled_counts(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture);
+    fixture.progress.phase = PROGRESS_COPY;
+    take(&fixture, 2000);
+    uint64_t done = fixture.view.done;
+    fixture.entities[2].pulled = 100;
+    take(&fixture, 3000);
+    assert_int_equal(fixture.view.done, done + 100);
+    assert_int_equal(fixture.view.written, done);
+    assert_true(fixture.view.records_per_second > 99 && fixture.view.records_per_second < 101);
+}
+
 /* A resume begins with what earlier attempts did: that is no speed of this one. */
 static void test_earlier_attempts_are_not_part_of_the_rate(void **state)
 {
@@ -336,6 +383,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_before_the_copy_entities_are_not_read),
         cmocka_unit_test(test_rate_and_time_left),
+        cmocka_unit_test(test_several_wait_and_both_sides_throttle),
+        cmocka_unit_test(test_what_is_pulled_counts),
         cmocka_unit_test(test_earlier_attempts_are_not_part_of_the_rate),
         cmocka_unit_test(test_an_unknown_total_is_measured_by_chunks),
         cmocka_unit_test(test_percent_is_whole_only_at_the_end),

@@ -7,7 +7,7 @@
 
 #define SOURCE_SCHEMA "transhume_source"
 
-enum { STOP_CHECK_OPERATIONS = 100000 };
+enum { OPERATIONS_A_NOTE = 100000 };
 
 bool sqlite_express_accepts(struct database *database, struct database *source)
 {
@@ -176,12 +176,37 @@ static enum status write_sql(struct writer *writer, uint32_t number, struct sqli
     return sqlite_express_select(source, &adapted, span, SOURCE_SCHEMA, sql, error);
 }
 
+/* The operations of a row are those within the statement's loops: each ends with one of these,
+ * whose p2 is where it begins. 0: not known. */
+static uint64_t count_row_operations(sqlite3 *connection, const char *sql)
+{
+    struct buffer explain = {0};
+    sqlite3_stmt *statement = NULL;
+    uint64_t operations = 0;
+    buffer_format(&explain, "EXPLAIN %s", sql);
+    if (!explain.failed && sqlite3_prepare_v2(connection, buffer_string(&explain), -1, &statement,
+                                              NULL) == SQLITE_OK) {
+        while (sqlite3_step(statement) == SQLITE_ROW) {
+            int64_t address = sqlite3_column_int64(statement, 0);
+            const char *name = (const char *)sqlite3_column_text(statement, 1);
+            int64_t target = sqlite3_column_int64(statement, 3);
+            bool loops = name != NULL && (strcmp(name, "Next") == 0 || strcmp(name, "Prev") == 0 ||
+                                          strcmp(name, "SorterNext") == 0);
+            operations += loops && target < address ? (uint64_t)(address - target + 1) : 0;
+        }
+    }
+    sqlite3_finalize(statement);
+    buffer_free(&explain);
+    return operations;
+}
+
 static enum status get_statement(struct writer *writer, uint32_t table, const struct buffer *sql,
-                                 sqlite3_stmt **statement)
+                                 sqlite3_stmt **statement, uint64_t *row_operations)
 {
     for (struct writer_express *known = writer->expresses; known != NULL; known = known->next) {
         if (known->table == table && strcmp(known->sql, sql->data) == 0) {
             *statement = known->statement;
+            *row_operations = known->row_operations;
             return STATUS_OK;
         }
     }
@@ -193,23 +218,40 @@ static enum status get_statement(struct writer *writer, uint32_t table, const st
         return STATUS_AGAIN;
     }
     made->table = table;
+    made->row_operations = count_row_operations(writer->connection, copy);
     made->sql = copy;
     made->next = writer->expresses;
     writer->expresses = made;
     *statement = made->statement;
+    *row_operations = made->row_operations;
     return STATUS_OK;
 }
 
-/* A second signal does not wait for the end of a large table. */
-static int stop_was_asked(void *nothing)
+/* A statement under way says nothing of its rows, but how many operations it has run. */
+struct pulling {
+    struct database_report *report;
+    uint64_t row_operations; /* about, of one row; 0: not known */
+    uint64_t operations;
+    uint64_t rows;
+};
+
+/* Tells how far it is; and a second signal does not wait for the end of a large table. */
+static int note_pulling(void *context)
 {
-    (void)nothing;
+    struct pulling *pulling = context;
+    pulling->operations += OPERATIONS_A_NOTE;
+    if (pulling->row_operations > 0) {
+        uint64_t rows = pulling->operations / pulling->row_operations;
+        atomic_fetch_add(&pulling->report->pulled_rows, rows - pulling->rows);
+        pulling->rows = rows;
+    }
     return signals_stop_level() >= 2;
 }
 
 /* Within a savepoint: all rows of the span, or none. */
 static enum status pull(struct writer *writer, struct sqlite_database *source,
-                        sqlite3_stmt *statement, uint64_t *rows, struct error *error)
+                        sqlite3_stmt *statement, uint64_t row_operations, uint64_t *rows,
+                        struct error *error)
 {
     struct sqlite_database *self = writer->database;
     int result = writer_run(writer->savepoint);
@@ -218,9 +260,11 @@ static enum status pull(struct writer *writer, struct sqlite_database *source,
         return sqlite_target_error(self, writer->connection, result, ERROR_TARGET_WRITE,
                                    "a savepoint can't be set", error);
     }
-    sqlite3_progress_handler(writer->connection, STOP_CHECK_OPERATIONS, stop_was_asked, NULL);
+    struct pulling pulling = {.report = &self->base.report, .row_operations = row_operations};
+    sqlite3_progress_handler(writer->connection, OPERATIONS_A_NOTE, note_pulling, &pulling);
     int pulled = sqlite3_step(statement);
     sqlite3_progress_handler(writer->connection, 0, NULL, NULL);
+    atomic_fetch_sub(&pulling.report->pulled_rows, pulling.rows);
     if (pulled == SQLITE_DONE) {
         *rows = (uint64_t)sqlite3_changes64(writer->connection);
     }
@@ -254,6 +298,7 @@ enum status sqlite_express_chunk(struct writer *writer, struct database *databas
     struct sqlite_database *source = sqlite_database_of(database);
     struct buffer sql = {0};
     sqlite3_stmt *statement = NULL;
+    uint64_t row_operations = 0;
     enum status status = STATUS_AGAIN;
 
     *rows = 0;
@@ -282,9 +327,11 @@ enum status sqlite_express_chunk(struct writer *writer, struct database *databas
     if (status == STATUS_OK && (sql.failed || buffer_string(&sql)[0] == '\0')) {
         status = STATUS_AGAIN;
     }
-    status = status == STATUS_OK ? get_statement(writer, number, &sql, &statement) : status;
+    status = status == STATUS_OK ? get_statement(writer, number, &sql, &statement, &row_operations)
+                                 : status;
     status = status == STATUS_OK ? sqlite_span_bind(span, statement, error) : status;
-    status = status == STATUS_OK ? pull(writer, source, statement, rows, error) : status;
+    status =
+        status == STATUS_OK ? pull(writer, source, statement, row_operations, rows, error) : status;
 out:
     arena_reset(writer->scratch);
     buffer_free(&sql);

@@ -73,6 +73,7 @@ struct writer_express {
     uint32_t table;
     const char *sql;
     sqlite3_stmt *statement;
+    uint64_t row_operations; /* of one row, about; 0: not known */
 };
 
 /* A table that the writer may fill. */

@@ -1,0 +1,42 @@
+/* What the databases say of themselves while they work, shown and logged. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "connectors/report.h"
+#include "engine/session.h"
+#include <inttypes.h>
+
+enum { THROTTLING_LOGGED_MS = 30000, THROTTLING_FIRST_MS = 5000 };
+
+static void note_side(const struct database *database, const char *side, const char *shown,
+                      struct progress_side *out, _Atomic int64_t *logged_at_ms, int64_t now_ms)
+{
+    int64_t throttled_ms = report_throttled_for_ms(database, now_ms);
+    uint64_t count = atomic_load(&database->report.throttle_count);
+    atomic_store(&out->throttled_ms, throttled_ms);
+    atomic_store(&out->throttle_count, count);
+    atomic_store(&out->milliunits, atomic_load(&database->report.milliunits));
+    int64_t logged_ms = atomic_load(logged_at_ms);
+    if (throttled_ms == 0) {
+        atomic_store(logged_at_ms, 0);
+        return;
+    }
+    bool first = logged_ms == 0 && throttled_ms >= THROTTLING_FIRST_MS;
+    if (first || (logged_ms != 0 && now_ms - logged_ms >= THROTTLING_LOGGED_MS)) {
+        char text[32];
+        text_human_seconds((double)throttled_ms / 1000, text, sizeof(text));
+        log_write(LOG_WARNING,
+                  "%s: the %s has been asking to slow down for %s (%" PRIu64 " times in all)",
+                  shown, side, text, count);
+        atomic_store(logged_at_ms, now_ms);
+    }
+}
+
+void session_note_reports(struct run_session *session)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    note_side(session->source, "source", session->source_uri->shown, &session->progress.source,
+              &session->throttling_logged_ms[0], now_ms);
+    note_side(session->target, "target", session->target_uri->shown, &session->progress.target,
+              &session->throttling_logged_ms[1], now_ms);
+}
