@@ -13,12 +13,14 @@
 
 enum { CONNECTORS_MAX = 32, URI_BYTES_MAX = 8192 };
 
+extern const struct connector connector_csv;
 extern const struct connector connector_dynamodb;
 extern const struct connector connector_dynamodb_json;
 extern const struct connector connector_sqlite;
 
 static const struct connector *const built_in[] = {
     &connector_sqlite,
+    &connector_csv,
     &connector_dynamodb_json,
     &connector_dynamodb,
 };

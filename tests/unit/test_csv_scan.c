@@ -94,7 +94,8 @@ static size_t naive_record(struct naive *naive, size_t begin)
                            line_end_at(naive, at) == 0;
             if (!closed || follows) {
                 buffer_free(&fields);
-                return naive_first_line(naive, begin, closed ? CSV_AFTER_QUOTE : CSV_UNTERMINATED);
+                return naive_first_line(naive, begin,
+                                        closed && lines == 0 ? CSV_AFTER_QUOTE : CSV_UNTERMINATED);
             }
         }
         while (!quoted && at < naive->length && bytes[at] != dialect->delimiter &&
@@ -259,7 +260,7 @@ static void faults_cost_one_line(void **state)
     check_text(&dialect, "a\"b,c\nd\n", "1 1: ua\"b|uc|\n0 1: ud|\n");
     check_text(&dialect, "\"a\"b,c\nd\n", "2 1: u\"a\"b,c|\n0 1: ud|\n");
     check_text(&dialect, "1,\"a\n2,b\n3,c", "3 1: u1,\"a|\n0 1: u2|ub|\n0 1: u3|uc|\n");
-    check_text(&dialect, "1,\"a\n2,\"b\"\n3,c\n", "2 1: u1,\"a|\n0 1: u2|qb|\n0 1: u3|uc|\n");
+    check_text(&dialect, "1,\"a\n2,\"b\"\n3,c\n", "3 1: u1,\"a|\n0 1: u2|qb|\n0 1: u3|uc|\n");
     check_text(&dialect, "a\rb,c\r\nd\n", "4 1: ua\rb|uc|\n0 1: ud|\n");
     check_text(&dialect, "\"a\rb\",c\n", "0 1: qa\rb|uc|\n");
 }

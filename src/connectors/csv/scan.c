@@ -314,8 +314,10 @@ enum status csv_scanner_next(struct csv_scanner *scanner, struct csv_record *rec
     }
     size_t bytes = (end == PART_MORE ? scanner->length : record->end) - record->begin;
     if (end == PART_BROKEN || bytes > scanner->record_bytes_max) {
-        enum csv_fault fault = end == PART_BROKEN ? record->fault : CSV_UNTERMINATED;
-        record->fault = fault;
+        /* the same whether the next quote or the end of what is read showed it */
+        if (end != PART_BROKEN || record->lines > 0) {
+            record->fault = CSV_UNTERMINATED;
+        }
         if (first_line(scanner, record) != STATUS_OK) {
             return STATUS_AGAIN;
         }
@@ -363,7 +365,7 @@ const char *csv_fault_text(enum csv_fault fault)
     case CSV_AFTER_QUOTE:
         return "a quoted field is followed by neither a delimiter nor the end of the line";
     case CSV_UNTERMINATED:
-        return "a quote is opened here and never closed";
+        return "a quote is opened here and not closed as it should be";
     case CSV_STRAY_CR:
         return "a carriage return stands alone outside of quotes";
     case CSV_NUL_BYTE:

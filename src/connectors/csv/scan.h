@@ -21,8 +21,8 @@
 enum csv_fault {
     CSV_FINE = 0,
     CSV_STRAY_QUOTE,  /* in a field that does not begin with one */
-    CSV_AFTER_QUOTE,  /* something follows a closing quote */
-    CSV_UNTERMINATED, /* the file ends within quotes */
+    CSV_AFTER_QUOTE,  /* something follows a closing quote in the record's first line */
+    CSV_UNTERMINATED, /* the first line opens a quote that is not closed as it should be */
     CSV_STRAY_CR,
     CSV_NUL_BYTE, /* outside of quotes */
     CSV_TOO_LONG  /* one line of more than record_bytes_max */

@@ -1,0 +1,483 @@
+/* What a table's files say of themselves: dialect, columns, types learned from all rows. */
+#include "connectors/csv/csv.h"
+
+#include "base/file.h"
+#include "base/text.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { HEAD_WINDOW_BYTES = 64 * 1024 };
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for the folder's catalogue");
+}
+
+/* What is known while a table is described. */
+struct describing {
+    struct csv_database *database;
+    struct folder_table *table;
+    struct folder_table_data *data;
+    struct arena *arena;
+    struct csv_definition definition;
+    bool defined;
+    struct schema_column *columns;
+    uint32_t column_count;
+    struct error *error;
+};
+
+/* ---------------------------------------------------------------- heads of files */
+
+/* The first record of a file as column names (or c1, c2 … without a header). */
+struct head {
+    const char **names;
+    uint32_t count;
+};
+
+static enum status take_name(const struct describing *describing, const char *path,
+                             const struct csv_field *field, uint32_t number, const char **name)
+{
+    const struct csv_dialect *dialect = &describing->data->dialect;
+    char *copy = arena_copy(describing->arena, field->text, field->length);
+    size_t length = field->length;
+    if (copy != NULL && (field->flags & CSV_FIELD_ESCAPED) != 0) {
+        length = csv_unescape(dialect, field, copy);
+        copy[length] = '\0';
+    }
+    if (copy != NULL && (length == 0 || !dialect->header)) {
+        copy = arena_format(describing->arena, "c%u", number + 1);
+        length = copy != NULL ? strlen(copy) : 0;
+    }
+    if (copy == NULL) {
+        return no_memory(describing->error);
+    }
+    if (memchr(copy, '\0', length) != NULL || !text_is_utf8(copy, length)) {
+        error_set(describing->error, ERROR_SOURCE_INVALID, path,
+                  "the name of column %u in its first line is not valid text", number + 1);
+        error_hint(describing->error, "say which encoding the file has: ?encoding=windows-1252");
+        return STATUS_FAILED;
+    }
+    *name = copy;
+    return STATUS_OK;
+}
+
+static enum status refuse_repeated(const struct describing *describing, const char *path,
+                                   const struct head *head)
+{
+    const char **sorted = (const char **)calloc((size_t)head->count + 1, sizeof(*sorted));
+    enum status status = STATUS_OK;
+    if (sorted == NULL) {
+        return no_memory(describing->error);
+    }
+    if (head->count > 0) {
+        memcpy(sorted, head->names, head->count * sizeof(*sorted));
+        qsort(sorted, head->count, sizeof(*sorted), text_compare_strings);
+    }
+    for (uint32_t at = 1; status == STATUS_OK && at < head->count; at++) {
+        if (strcmp(sorted[at - 1], sorted[at]) == 0) {
+            status = error_set(describing->error, ERROR_SOURCE_INVALID, path,
+                               "two columns are called \"%s\" in its first line", sorted[at]);
+            error_hint(describing->error, "rename one of them; if that line holds values and no "
+                                          "names, say so: ?header=no");
+        }
+    }
+    free(sorted);
+    return status;
+}
+
+/* STATUS_END: the file has no record. */
+static enum status read_head(const struct describing *describing, const char *path,
+                             struct head *head)
+{
+    const struct csv_dialect *dialect = &describing->data->dialect;
+    const struct csv_reading reading = {.dialect = dialect,
+                                        .path = path,
+                                        .end = UINT64_MAX,
+                                        .field_capacity = CSV_FIELDS_MAX,
+                                        .record_bytes_max = describing->database->record_bytes_max,
+                                        .window_bytes = HEAD_WINDOW_BYTES};
+    struct csv_reader *reader = NULL;
+    struct csv_record record;
+    enum status status = csv_reader_open(&reading, &reader, describing->error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    do {
+        status = csv_reader_next(reader, &record);
+    } while (status == STATUS_END &&
+             (status = csv_reader_fill(reader, NULL, describing->error)) == STATUS_OK &&
+             (status = csv_reader_next(reader, &record)) == STATUS_END);
+    if (status == STATUS_OK && (record.fault != CSV_FINE || record.field_count > CSV_FIELDS_MAX)) {
+        status = error_set(describing->error, ERROR_SOURCE_INVALID, path,
+                           "its first line can't be read: %s",
+                           record.fault != CSV_FINE ? csv_fault_text(record.fault)
+                                                    : "it has more than 65,535 fields");
+        error_hint(describing->error,
+                   "is this its dialect? delimiter, quote and encoding are options of the URI");
+    }
+    if (status == STATUS_OK) {
+        head->count = record.field_count;
+        head->names = (const char **)arena_allocate_zeroed(
+            describing->arena, (size_t)record.field_count + 1, sizeof(*head->names));
+        status = head->names != NULL ? STATUS_OK : no_memory(describing->error);
+    }
+    for (uint32_t at = 0; status == STATUS_OK && at < head->count; at++) {
+        status = take_name(describing, path, &record.fields[at], at, &head->names[at]);
+    }
+    csv_reader_close(reader);
+    return status == STATUS_OK ? refuse_repeated(describing, path, head) : status;
+}
+
+/* ---------------------------------------------------------------- columns */
+
+static const struct csv_declared *find_declared(const struct csv_declared *declared, uint32_t count,
+                                                const char *name)
+{
+    for (uint32_t at = 0; at < count; at++) {
+        if (strcmp(declared[at].name, name) == 0) {
+            return &declared[at];
+        }
+    }
+    return NULL;
+}
+
+static enum status make_columns(struct describing *describing, const char *const *names,
+                                uint32_t count)
+{
+    describing->columns = (struct schema_column *)arena_allocate_zeroed(
+        describing->arena, (size_t)count + 1, sizeof(*describing->columns));
+    if (describing->columns == NULL) {
+        return no_memory(describing->error);
+    }
+    for (uint32_t at = 0; at < count; at++) {
+        describing->columns[at] =
+            (struct schema_column){.name = names[at], .type = {.kind = VALUE_TEXT}};
+    }
+    describing->column_count = count;
+    return STATUS_OK;
+}
+
+static enum status columns_of_definition(struct describing *describing)
+{
+    uint32_t count = describing->definition.column_count;
+    const char **names =
+        (const char **)arena_allocate_zeroed(describing->arena, (size_t)count + 1, sizeof(*names));
+    if (names == NULL) {
+        return no_memory(describing->error);
+    }
+    for (uint32_t at = 0; at < count; at++) {
+        names[at] = describing->definition.columns[at].name;
+    }
+    return make_columns(describing, names, count);
+}
+
+static enum status place_column(struct describing *describing, const char *path,
+                                const struct head *head, uint32_t column, uint32_t *field)
+{
+    const char *name = describing->columns[column].name;
+    if (column < head->count && strcmp(head->names[column], name) == 0) {
+        *field = column;
+        return STATUS_OK;
+    }
+    for (uint32_t at = 0; at < head->count; at++) {
+        if (strcmp(head->names[at], name) == 0) {
+            *field = at;
+            return STATUS_OK;
+        }
+    }
+    error_set(describing->error, ERROR_SOURCE_INVALID, path,
+              "it has no column \"%s\", which table %s has elsewhere", name,
+              describing->table->name);
+    error_hint(describing->error, "files of one table have the same columns, in any order");
+    return STATUS_FAILED;
+}
+
+/* Where the table's columns stand in this file; the first file with a head decides them. */
+static enum status read_file_head(struct describing *describing, uint32_t number)
+{
+    const struct folder_table *table = describing->table;
+    struct csv_file_data *file = &describing->data->files[number];
+    char *path = file_join(describing->arena, table->folder, table->files[number].name);
+    struct head head = {0};
+    if (path == NULL) {
+        return no_memory(describing->error);
+    }
+    enum status status =
+        csv_reader_can_seek(&describing->data->dialect, path, &file->can_seek, describing->error);
+    if (status == STATUS_OK) {
+        status = read_head(describing, path, &head);
+    }
+    if (status != STATUS_OK) {
+        file->is_empty = status == STATUS_END;
+        return status == STATUS_END ? STATUS_OK : status;
+    }
+    if (describing->columns == NULL) {
+        status = make_columns(describing, head.names, head.count);
+    } else if (!describing->data->dialect.header && head.count != describing->column_count) {
+        /* without names the order decides; rows of another width are rejected one by one */
+        head.names = NULL;
+    } else if (head.count != describing->column_count) {
+        status = error_set(describing->error, ERROR_SOURCE_INVALID, path,
+                           "its first line names %u columns, and table %s has %u", head.count,
+                           table->name, describing->column_count);
+        error_hint(describing->error, "files of one table have the same columns, in any order");
+    }
+    file->field_of_column = (uint32_t *)arena_allocate_zeroed(
+        describing->arena, (size_t)describing->column_count + 1, sizeof(uint32_t));
+    if (status == STATUS_OK && file->field_of_column == NULL) {
+        status = no_memory(describing->error);
+    }
+    for (uint32_t at = 0; status == STATUS_OK && at < describing->column_count; at++) {
+        if (!describing->data->dialect.header) {
+            file->field_of_column[at] = at;
+        } else {
+            status = place_column(describing, path, &head, at, &file->field_of_column[at]);
+        }
+    }
+    return status;
+}
+
+static enum status read_heads(struct describing *describing)
+{
+    const struct folder_table *table = describing->table;
+    enum status status = STATUS_OK;
+    describing->data->files = (struct csv_file_data *)arena_allocate_zeroed(
+        describing->arena, (size_t)table->file_count + 1, sizeof(*describing->data->files));
+    if (describing->data->files == NULL) {
+        return no_memory(describing->error);
+    }
+    if (describing->defined && describing->definition.column_count > 0) {
+        status = columns_of_definition(describing);
+    }
+    for (uint32_t at = 0; status == STATUS_OK && at < table->file_count; at++) {
+        status = read_file_head(describing, at);
+    }
+    if (status == STATUS_OK && describing->columns == NULL) {
+        status = error_set(describing->error, ERROR_SOURCE_INVALID, table->name,
+                           "the table's files are empty: not even the names of columns are there");
+        error_hint(describing->error,
+                   "move the empty file away, or leave the table out: "
+                   "--exclude %s",
+                   table->name);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- types */
+
+/* Declared types; `wanted` tells which columns have none. */
+static enum status declare_types(struct describing *describing, bool *wanted, bool *any_wanted)
+{
+    const struct csv_database *database = describing->database;
+    *any_wanted = false;
+    for (uint32_t at = 0; at < describing->column_count; at++) {
+        struct schema_column *column = &describing->columns[at];
+        const struct csv_declared *declared =
+            find_declared(database->declared, database->declared_count, column->name);
+        if (declared == NULL && describing->defined) {
+            declared = at < describing->definition.column_count
+                           ? &describing->definition.columns[at]
+                           : NULL;
+        }
+        if (declared != NULL) {
+            column->type = declared->type;
+            column->not_null = declared->not_null;
+        }
+        wanted[at] = declared == NULL && database->infer;
+        *any_wanted = *any_wanted || wanted[at];
+    }
+    return STATUS_OK;
+}
+
+static enum status learn_types(struct describing *describing, const bool *wanted,
+                               struct schema_table *schema)
+{
+    struct folder_table_data *data = describing->data;
+    data->facts = (struct csv_column_facts *)arena_allocate_zeroed(
+        describing->arena, (size_t)describing->column_count + 1, sizeof(*data->facts));
+    if (data->facts == NULL) {
+        return no_memory(describing->error);
+    }
+    struct csv_pass pass = {.database = describing->database,
+                            .table = describing->table,
+                            .data = data,
+                            .arena = describing->arena,
+                            .column_count = describing->column_count,
+                            .wanted = wanted,
+                            .file_end = describing->table->file_count,
+                            .facts = data->facts};
+    if (csv_pass_run(&pass, describing->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t at = 0; at < describing->column_count; at++) {
+        if (wanted[at]) {
+            describing->columns[at].type = csv_infer_type(&data->facts[at]);
+        }
+    }
+    schema->row_count = (int64_t)pass.record_count;
+    return STATUS_OK;
+}
+
+static enum status find_types(struct describing *describing, struct schema_table *schema)
+{
+    bool any_wanted = false;
+    bool *wanted = (bool *)arena_allocate_zeroed(
+        describing->arena, (size_t)describing->column_count + 1, sizeof(*wanted));
+    if (wanted == NULL) {
+        return no_memory(describing->error);
+    }
+    enum status status = declare_types(describing, wanted, &any_wanted);
+    if (status == STATUS_OK && any_wanted) {
+        status = learn_types(describing, wanted, schema);
+    }
+    for (uint32_t at = 0; status == STATUS_OK && at < describing->column_count; at++) {
+        struct value_type *type = &describing->columns[at].type;
+        type->native = csv_type_text(type, describing->arena);
+        status = type->native != NULL ? STATUS_OK : no_memory(describing->error);
+    }
+    return status;
+}
+
+enum status csv_describe_table(struct folder *folder, struct folder_table *table,
+                               struct arena *arena, struct schema_table *schema,
+                               struct error *error)
+{
+    struct csv_database *database = (struct csv_database *)folder;
+    struct describing describing = {
+        .database = database, .table = table, .arena = arena, .error = error};
+    char *path = folder_definition_path(arena, folder, table->name, ".json");
+    describing.data =
+        (struct folder_table_data *)arena_allocate_zeroed(arena, 1, sizeof(*describing.data));
+    if (path == NULL || describing.data == NULL) {
+        return no_memory(error);
+    }
+    enum status status = csv_definition_read(path, arena, &describing.definition, error);
+    describing.defined = status == STATUS_OK;
+    describing.data->dialect = describing.defined && !database->dialect_given
+                                   ? describing.definition.dialect
+                                   : database->dialect;
+    if (status == STATUS_FAILED || read_heads(&describing) != STATUS_OK ||
+        find_types(&describing, schema) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    schema->columns = describing.columns;
+    schema->column_count = describing.column_count;
+    schema->primary_key = describing.definition.key;
+    schema->primary_key_not_null = describing.definition.key.count > 0;
+    table->format_data = describing.data;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- borders */
+
+/* Marks of a file whose types were declared, at the first need. */
+static enum status mark_file(struct folder *folder, struct folder_table *table, uint32_t file,
+                             struct error *error)
+{
+    pthread_mutex_lock(&folder->mutex);
+    struct csv_pass pass = {.database = (struct csv_database *)folder,
+                            .table = table,
+                            .data = table->format_data,
+                            .arena = folder->snapshot->arena,
+                            .column_count = table->schema.column_count,
+                            .file_begin = file,
+                            .file_end = file + 1};
+    enum status status =
+        table->format_data->files[file].marked ? STATUS_OK : csv_pass_run(&pass, error);
+    pthread_mutex_unlock(&folder->mutex);
+    return status;
+}
+
+enum status csv_align(struct folder *folder, struct folder_table *table, uint32_t file,
+                      uint64_t *byte, struct error *error)
+{
+    struct csv_file_data *data = &table->format_data->files[file];
+    uint64_t wanted = *byte;
+    *byte = table->files[file].bytes;
+    if (!data->can_seek || data->is_empty) {
+        return STATUS_OK;
+    }
+    if (!data->marked && mark_file(folder, table, file, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    uint32_t below = 0;
+    uint32_t above = data->mark_count;
+    while (below < above) {
+        uint32_t middle = below + (above - below) / 2;
+        if (data->marks[middle].byte < wanted) {
+            below = middle + 1;
+        } else {
+            above = middle;
+        }
+    }
+    if (below < data->mark_count) {
+        *byte = data->marks[below].byte;
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- caveats */
+
+static const char *class_text(enum csv_class class)
+{
+    static const char *const texts[CSV_CLASS_COUNT] = {"a whole number",
+                                                       "a number beyond 64 bits",
+                                                       "a number with a fraction",
+                                                       "a number that only a float holds",
+                                                       "no finite number",
+                                                       "a date",
+                                                       "a timestamp",
+                                                       "a timestamp with zone",
+                                                       "text"};
+    return texts[class];
+}
+
+/* "orders: price is text: "n/a" in orders.csv:2000001 is text, "9.99" in orders.csv:2 …" */
+static void explain_column(const struct folder_table *table, uint32_t column, struct buffer *out)
+{
+    const struct csv_column_facts *facts = &table->format_data->facts[column];
+    enum csv_class decider = csv_infer_decider(facts);
+    enum csv_class first = CSV_CLASS_WHOLE;
+    if (facts->classes == 0 || decider == CSV_CLASS_COUNT) {
+        return;
+    }
+    while ((facts->classes & 1u << first) == 0) {
+        first = (enum csv_class)(first + 1);
+    }
+    const struct csv_first *odd = &facts->first[decider];
+    char name[128];
+    text_printable(table->schema.columns[column].name, strlen(table->schema.columns[column].name),
+                   name, sizeof name);
+    buffer_format(
+        out, "%s: column %s is %s, since \"%s\" (%s:%llu) is %s and \"%s\" (%s:%llu) is %s\n",
+        table->name, name, table->schema.columns[column].type.native, facts->first[first].sample,
+        table->files[facts->first[first].file].name,
+        (unsigned long long)facts->first[first].line + 1, class_text(first), odd->sample,
+        table->files[odd->file].name, (unsigned long long)odd->line + 1, class_text(decider));
+}
+
+enum status csv_caveats(struct folder *folder, struct buffer *out, struct error *error)
+{
+    struct folder_snapshot *snapshot = NULL;
+    if (folder_snapshot(folder, &snapshot, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t at = 0; at < snapshot->table_count; at++) {
+        struct folder_table *table = NULL;
+        if (folder_find_table(folder, snapshot->tables[at].name, &table, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        const struct folder_table_data *data = table->format_data;
+        for (uint32_t column = 0; data->facts != NULL && column < table->schema.column_count;
+             column++) {
+            explain_column(table, column, out);
+        }
+        if (data->faults > 0) {
+            buffer_format(out, "%s: %llu records can't be read, the first one at %s:%llu\n",
+                          table->name, (unsigned long long)data->faults,
+                          table->files[data->first_fault.file].name,
+                          (unsigned long long)data->first_fault.line + 1);
+        }
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,257 @@
+/* csv:DIR, folders of comma-separated values: the descriptor, its options and its types. */
+#include "connectors/csv/csv.h"
+
+#include "base/text.h"
+#include "connectors/registry.h"
+#include "model/convert.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNKS_OPEN_MAX = 4, WRITERS_MAX = 16, READERS_MAX = 16, NAME_BYTES_MAX = 1024 };
+
+static const struct connector_option options[] = {
+    FOLDER_OPTIONS,
+    {"delimiter", OPTION_TEXT, "comma", NULL, false,
+     "What stands between fields: comma, tab, semicolon, pipe, space or another mark."},
+    {"quote", OPTION_TEXT, "double", NULL, false,
+     "What fields are quoted with: double, single, none or another mark."},
+    {"escape", OPTION_CHOICE, "doubled", "doubled|backslash", false,
+     "How a quote is written within quotes: twice, or behind a backslash."},
+    {"comment", OPTION_TEXT, "none", NULL, false,
+     "Lines that begin with this mark are skipped; none: there are no comments."},
+    {"header", OPTION_BOOLEAN, "yes", NULL, false,
+     "Whether each file begins with the names of its columns; without, they are c1, c2 …"},
+    {"null", OPTION_TEXT, "", NULL, false,
+     "The unquoted field that is a null: nothing, or for example \\N. A quoted one is text."},
+    {"line_end", OPTION_CHOICE, "lf", "lf|crlf|cr", false,
+     "How lines end where they are written; LF and CRLF are both read, CR alone only with cr."},
+    {"encoding", OPTION_TEXT, "utf-8", NULL, false,
+     "utf-8, utf-16, latin1, windows-1252 and what else `iconv -l` lists; a BOM of UTF-16 wins."},
+    {"bom", OPTION_BOOLEAN, "no", NULL, false,
+     "Whether files begin with a byte order mark; a read one is never part of the first name."},
+    {"bytes", OPTION_CHOICE, "hex", "hex|base64", false,
+     "How bytes are written and read: \\x and hex digits, or base64."},
+    {"types", OPTION_TEXT, "", NULL, false,
+     "Declared types of a source's columns: id:int64,price:decimal(10,2),zip:text."},
+    {"infer", OPTION_BOOLEAN, "yes", NULL, false,
+     "Whether columns without a declared type get one from all of their values; else text."},
+    {"record_bytes", OPTION_BYTES, "16MiB", "1KiB..1GiB", false,
+     "The largest record that is read or written; larger ones are rejected."},
+};
+
+static const struct type_mapping types[] = {
+    {"field", VALUE_BOOL, "true, false, t, f, 1, 0 where declared", "true, false", "exact"},
+    {"field", VALUE_INT64, "digits", "digits", "exact"},
+    {"field", VALUE_UINT64, "digits, where declared", "digits", "exact"},
+    {"field", VALUE_FLOAT32, "a number, where declared", "shortest digits, NaN, Infinity", "exact"},
+    {"field", VALUE_FLOAT64, "numbers of which one needs a float, or where declared",
+     "shortest digits, NaN, Infinity", "exact"},
+    {"field", VALUE_DECIMAL, "digits with a point, or beyond int64", "digits, the scale kept",
+     "exact"},
+    {"field", VALUE_TEXT, "all that is nothing else", "quoted where needed", "exact"},
+    {"field", VALUE_BYTES, "\\x and hex, or base64, where declared", "\\x and hex, or base64",
+     "exact"},
+    {"field", VALUE_DATE, "2024-02-29", "ISO 8601", "exact"},
+    {"field", VALUE_TIME, "23:59:59.5, where declared", "ISO 8601", "exact"},
+    {"field", VALUE_TIMESTAMP, "2024-02-29T23:59:59", "ISO 8601", "exact"},
+    {"field", VALUE_INTERVAL, "P1DT2H, where declared", "ISO 8601 duration", "exact"},
+    {"field", VALUE_UUID, "36 characters, where declared", "36 characters, lower case", "exact"},
+    {"field", VALUE_JSON, "JSON text, where declared", "JSON text", "exact"},
+    {"field", VALUE_LIST, NULL, "JSON text", "widened"},
+    {"field", VALUE_SET, NULL, "JSON text, a list", "widened"},
+    {"field", VALUE_MAP, NULL, "JSON text, an object", "widened"},
+    {"(empty)", VALUE_NULL, "an unquoted field that is the null's text", "the same", "exact"},
+};
+
+/* ---------------------------------------------------------------- options */
+
+static bool is_given(const struct uri *uri, const char *name)
+{
+    for (uint32_t at = 0; at < uri->parameter_count; at++) {
+        if (strcmp(uri->parameters[at].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status read_dialect(struct csv_database *database, const struct uri *uri,
+                                struct error *error)
+{
+    static const char *const names[] = {"delimiter", "quote",    "escape",   "comment", "header",
+                                        "null",      "line_end", "encoding", "bom",     "bytes"};
+    database->dialect = csv_dialect_default();
+    for (size_t at = 0; at < sizeof names / sizeof names[0]; at++) {
+        const char *text = uri_parameter(uri, &connector_csv, names[at]);
+        if (!is_given(uri, names[at])) {
+            continue;
+        }
+        database->dialect_given = true;
+        if (csv_dialect_set(&database->dialect, names[at], text, database->folder.arena, error) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return csv_dialect_check(&database->dialect, error);
+}
+
+static enum status read_options(struct csv_database *database, const struct uri *uri,
+                                struct error *error)
+{
+    uint64_t record_bytes = 0;
+    const char *infer = uri_parameter(uri, &connector_csv, "infer");
+    database->infer = strcmp(infer, "yes") == 0 || strcmp(infer, "true") == 0 ||
+                      strcmp(infer, "1") == 0 || strcmp(infer, "on") == 0;
+    if (text_to_bytes(uri_parameter(uri, &connector_csv, "record_bytes"), &record_bytes) !=
+            STATUS_OK ||
+        record_bytes < 1024 || record_bytes > (uint64_t)1 << 30) {
+        error_set(error, ERROR_BAD_VALUE, uri->shown, "record_bytes is from 1KiB to 1GiB");
+        error_hint(error, "write for example csv:DIR?record_bytes=64MiB");
+        return STATUS_FAILED;
+    }
+    database->record_bytes_max = (size_t)record_bytes;
+    if (read_dialect(database, uri, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return csv_types_read(uri_parameter(uri, &connector_csv, "types"), database->folder.arena,
+                          &database->declared, &database->declared_count, error);
+}
+
+/* ---------------------------------------------------------------- tables of a target */
+
+static enum status check_table(struct folder *folder, const struct target_table *table,
+                               const struct shape *const *shapes, uint32_t shape_count,
+                               struct buffer *out, struct error *error)
+{
+    (void)folder;
+    for (uint32_t at = 1; at < shape_count; at++) {
+        bool same = shapes[at]->field_count == shapes[0]->field_count;
+        for (uint32_t field = 0; same && field < shapes[0]->field_count; field++) {
+            same = strcmp(shapes[at]->fields[field].name, shapes[0]->fields[field].name) == 0;
+        }
+        if (!same) {
+            buffer_append_string(out, "entities with different columns can't share a table of CSV; "
+                                      "give each a table of its own, or use jsonl:\n");
+            break;
+        }
+    }
+    if (table->column_count > CSV_FIELDS_MAX) {
+        buffer_format(out, "it has %u columns; CSV takes %d\n", table->column_count,
+                      CSV_FIELDS_MAX);
+    }
+    if (table->column_count == 0 && shape_count == 0) {
+        buffer_append_string(out, "it has no columns\n");
+    }
+    return out->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a table") : STATUS_OK;
+}
+
+static enum status write_definition(struct folder *folder, const struct target_table *table,
+                                    const char *path, bool finish, struct arena *scratch,
+                                    struct error *error)
+{
+    return finish
+               ? STATUS_OK
+               : csv_definition_prepare((struct csv_database *)folder, table, path, scratch, error);
+}
+
+/* Containers become JSON text; a missing field is a null one; all else comes back as it was. */
+enum status csv_normal_form(struct folder *folder, const struct cell *cell, struct arena *arena,
+                            struct cell *normal, struct error *error)
+{
+    static const struct value_type json = {.kind = VALUE_JSON};
+    (void)folder;
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_MISSING:
+        *normal = cell_null();
+        return STATUS_OK;
+    case VALUE_LIST:
+    case VALUE_SET:
+    case VALUE_MAP:
+        return convert_value(cell, &json, false, arena, normal, error);
+    default:
+        *normal = *cell;
+        return STATUS_OK;
+    }
+}
+
+/* ---------------------------------------------------------------- the descriptor */
+
+static const struct folder_format csv_format = {
+    .connector = &connector_csv,
+    .segment_prefix = "part",
+    .suffix = ".csv",
+    .loose_files = true,
+    .position_column = "$line",
+    .source_capabilities =
+        CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED | CAPABILITY_SQL_SCHEMA,
+    .target_capabilities = CAPABILITY_SQL_SCHEMA | CAPABILITY_COUNTS_EXACT,
+    .limits = {.readers_max = READERS_MAX,
+               .writers_max = WRITERS_MAX,
+               .chunks_open_max = CHUNKS_OPEN_MAX,
+               .name_bytes_max = NAME_BYTES_MAX},
+    .check_table = check_table,
+    .write_definition = write_definition,
+    .encoder_create = csv_encoder_create,
+    .encoder_destroy = csv_encoder_destroy,
+    .encoder_head = csv_encoder_head,
+    .encoder_append = csv_encoder_append,
+    .normal_form = csv_normal_form,
+    .describe_table = csv_describe_table,
+    .caveats = csv_caveats,
+    .align = csv_align,
+    .decoder_open = csv_decoder_open_range,
+    .decoder_close = csv_decoder_close_range,
+    .decoder_fill = csv_decoder_fill,
+    .raw_next = csv_raw_next,
+    .raw_read = csv_raw_read,
+    .raw_head = csv_raw_head,
+};
+
+static void database_close(struct database *database)
+{
+    if (database != NULL) {
+        folder_close((struct folder *)database);
+        free(database);
+    }
+}
+
+static enum status database_open(const struct open_options *open, struct database **database,
+                                 struct error *error)
+{
+    struct csv_database *made = (struct csv_database *)calloc(1, sizeof(*made));
+    *database = NULL;
+    if (made == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to open a folder");
+    }
+    if (folder_open(&made->folder, &csv_format, open, error) != STATUS_OK ||
+        read_options(made, open->uri, error) != STATUS_OK) {
+        database_close(&made->folder.base);
+        return STATUS_FAILED;
+    }
+    made->folder.base.limits.record_bytes_max = made->record_bytes_max;
+    *database = &made->folder.base;
+    return STATUS_OK;
+}
+
+const struct connector connector_csv = {
+    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    .name = "csv",
+    .title = "CSV files",
+    .suffixes = NULL,
+    .uri_help = "csv:DIR",
+    .capabilities = CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED | CAPABILITY_SQL_SCHEMA |
+                    CAPABILITY_COUNTS_EXACT,
+    .guarantee = GUARANTEE_EXACTLY_ONCE,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .types = types,
+    .type_count = sizeof types / sizeof types[0],
+    .failpoints = folder_failpoints,
+    .open = database_open,
+    .close = database_close,
+    .identity = folder_identity,
+    .catalog = &folder_catalog,
+    .source = &folder_source,
+    .target = &folder_target,
+    .ledger = &folder_ledger,
+};
