@@ -85,10 +85,22 @@ static void describe_tls(const struct http_ending *ending, struct http_response 
     }
 }
 
+/* libcurl has limits of its own: 100 KiB for a line, 300 KiB for all headers with interim ones. */
+static bool has_too_many_headers(const struct http_ending *ending)
+{
+    return !ending->header_complete &&
+           (ending->code == CURLE_OUT_OF_MEMORY ||
+            strstr(ending->curl_text, "Too large response headers") != NULL);
+}
+
 static bool describe_fault(const struct http_ending *ending, struct http_response *response)
 {
     struct error *error = &response->error;
-    switch (ending->fault) {
+    enum http_fault fault = ending->fault;
+    if (fault == HTTP_FAULT_NONE && response->sent && has_too_many_headers(ending)) {
+        fault = HTTP_FAULT_HEADERS;
+    }
+    switch (fault) {
     case HTTP_FAULT_NONE:
         return false;
     case HTTP_FAULT_MEMORY:
