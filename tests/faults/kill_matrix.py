@@ -13,7 +13,8 @@ import sys
 import time
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
 import support
 from chinook_expected import item_of
 
@@ -113,12 +114,16 @@ def rows_by_table(path):
 class KillMatrix(support.TestCase):
     """One pair a test; each case begins in an empty folder."""
 
+    sample_seconds = SAMPLE_SECONDS
     toy = {"TRANSHUME_MODULES": os.path.join(support.BUILD, "toy.so")}
 
     def setUp(self):
         super().setUp()
         self.cases = 0
         self.random = random.Random(support.SEED)
+
+    def empty_target(self):
+        """Before each case, where the target is not in the case's folder."""
 
     def run_to_the_end(self, folder, arguments, env):
         """Resumes until the run is complete; where there is nothing to resume, migrates."""
@@ -135,6 +140,7 @@ class KillMatrix(support.TestCase):
         folder = os.path.join(self.folder, "case")
         shutil.rmtree(folder, ignore_errors=True)
         os.mkdir(folder)
+        self.empty_target()
         with self.subTest(case=case):
             result = first(folder)
             self.assertIn(result.code, (0, -9), "%s\n%s" % (case, result.err))
@@ -160,7 +166,7 @@ class KillMatrix(support.TestCase):
         cases = [(name, occurrence) for name, count in sorted(counts.items())
                  for occurrence in sorted({1, (count + 1) // 2, count})]
         self.random.shuffle(cases)
-        deadline = time.monotonic() + (SAMPLE_SECONDS or 1e9) * support.PATIENCE
+        deadline = time.monotonic() + (self.sample_seconds or 1e9) * support.PATIENCE
         for number, (name, occurrence) in enumerate(cases):
             if time.monotonic() > deadline:
                 break
@@ -186,6 +192,7 @@ class KillMatrix(support.TestCase):
         def interrupted():
             shutil.rmtree(folder, ignore_errors=True)
             os.mkdir(folder)
+            self.empty_target()
             return support.kill_at("engine.after_commit", 3, "migrate", *arguments, cwd=folder, env=env)
 
         self.assertEqual(interrupted().code, -9)

@@ -299,7 +299,8 @@ class Html(Fault):
 class ShortPage(Fault):
     @staticmethod
     def fits(request):
-        return request.operation in ("Scan", "Query") and "Limit" not in request.json()
+        asked = request.json()
+        return request.operation in ("Scan", "Query") and "Limit" not in asked and "Select" not in asked
 
     @staticmethod
     def act(exchange, options):

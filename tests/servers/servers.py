@@ -55,9 +55,9 @@ SERVERS = {"dynalite": (_dynalite, 1024 * MEBIBYTE), "moto": (_moto, 1024 * MEBI
 class Server:
     """A running server. Not shared between processes."""
 
-    def __init__(self, name, environment=None):
+    def __init__(self, name, environment=None, options=()):
         self.name, self.process, self.port = name, None, 0
-        self.environment = environment or {}
+        self.environment, self.options = environment or {}, list(options)
         self.path = cache.get(name)
         self.folder = tempfile.mkdtemp(prefix="server-")
         atexit.register(self.stop)
@@ -83,7 +83,7 @@ class Server:
                        if not name.startswith(("AWS_", "TRANSHUME_"))}
         with open(os.path.join(self.folder, "log"), "wb") as log:
             self.process = subprocess.Popen(
-                guard + command(self.path, self.port), cwd=self.folder, stdin=subprocess.DEVNULL,
+                guard + command(self.path, self.port) + self.options, cwd=self.folder, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, env=dict(environment, **self.environment))
         deadline = time.monotonic() + READY_S
         while self.process.poll() is None:
@@ -119,17 +119,17 @@ class Server:
         self.stop()
 
 
-def start(name, environment=None):
-    """A server, or unittest.SkipTest with the reason why there is none."""
+def start(name, environment=None, options=()):
+    """A server, or unittest.SkipTest with the reason why there is none. `options` follow its usual ones."""
     try:
-        return Server(name, environment)
+        return Server(name, environment, options)
     except Unavailable as fault:
         raise unittest.SkipTest("no %s: %s" % (name, fault)) from fault
 
 
-def for_class(test_class, name, environment=None):
+def for_class(test_class, name, environment=None, options=()):
     """The same from setUpClass; stopped when the class is done."""
-    server = start(name, environment)
+    server = start(name, environment, options)
     test_class.addClassCleanup(server.stop)
     return server
 
@@ -163,7 +163,7 @@ def boto3():
         raise unittest.SkipTest("no boto3: %s" % fault) from fault
     packages = os.path.dirname(os.path.dirname(path))
     if packages not in sys.path:
-        sys.path.append(packages)
+        sys.path.insert(0, packages)
     import boto3 as module
     return module
 
