@@ -3,6 +3,8 @@
 
 #include "base/text.h"
 #include "connectors/dynamodb/limits.h"
+#include "connectors/dynamodb/network_estimate.h"
+#include "connectors/dynamodb/network_source.h"
 #include "connectors/dynamodb/network_target.h"
 #include "connectors/registry.h"
 #include <stdlib.h>
@@ -157,6 +159,7 @@ static void network_close(struct database *database)
         return;
     }
     dynamodb_run_forget(network);
+    dynamodb_source_destroy(network->source_own);
     dynamodb_client_destroy(network->control);
     dynamodb_client_destroy(network->renewing);
     dynamodb_service_destroy(network->service);
@@ -302,6 +305,8 @@ static const struct target_functions target = {
     .count = dynamodb_network_count,
     .settle_duplicates = dynamodb_network_settle,
     .restore = dynamodb_network_restore,
+    .load_add = dynamodb_estimate_add,
+    .load_tell = dynamodb_estimate_write,
     .normal_form = network_normal_form,
 };
 
@@ -321,6 +326,8 @@ const struct connector connector_dynamodb = {
     .open = network_open,
     .close = network_close,
     .identity = network_identity,
+    .catalog = &dynamodb_network_catalog,
+    .source = &dynamodb_network_source,
     .target = &target,
     .ledger = &dynamodb_network_ledger,
 };

@@ -2,7 +2,8 @@
  * DynamoDB over the network: what the files of this connector share.
  *
  *   network.c          the descriptor, options, opening
- *   network_reader*.c  source      network_catalog.c  catalogue, estimates
+ *   network_reader*.c  source    network_scan.c, network_page.c  its pages
+ *   network_catalog.c  catalogue    network_estimate.c  what a check foresees
  *   network_tables*.c  checks, creation    network_writer*.c  writing    network_ledger*.c  ledger
  */
 #ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_H
