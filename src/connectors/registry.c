@@ -16,6 +16,7 @@ enum { CONNECTORS_MAX = 32, URI_BYTES_MAX = 8192 };
 extern const struct connector connector_csv;
 extern const struct connector connector_dynamodb;
 extern const struct connector connector_dynamodb_json;
+extern const struct connector connector_jsonl;
 extern const struct connector connector_sqlite;
 
 static const struct connector *const built_in[] = {
@@ -23,6 +24,7 @@ static const struct connector *const built_in[] = {
     &connector_csv,
     &connector_dynamodb_json,
     &connector_dynamodb,
+    &connector_jsonl,
 };
 enum { BUILT_IN_COUNT = sizeof built_in / sizeof built_in[0] };
 

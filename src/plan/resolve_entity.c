@@ -25,7 +25,10 @@ struct entity_builder *entity_add(struct resolver *resolver, struct table_builde
         entity->table = table;
         entity->where = MAPPING_NONE;
         entity->when = MAPPING_NONE;
-        entity->nulls = resolver->target_free ? NULLS_OMIT : NULLS_FILL;
+        /* a target with columns that may be missing (JSON lines) keeps what the source has */
+        entity->nulls = !resolver->target_free ? NULLS_FILL
+                        : resolver->target_sql ? NULLS_KEEP
+                                               : NULLS_OMIT;
         entity->scope.join = -1;
         entity->scope.documents = resolver->source_documents;
     }

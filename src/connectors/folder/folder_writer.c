@@ -215,18 +215,56 @@ static enum status add_outcome(struct batch_result *result, uint32_t row,
     return STATUS_OK;
 }
 
-static enum status write_rows(struct folder_stream *stream, struct folder_encoder *encoder,
-                              struct batch_result *result, struct error *error)
+static bool lacks_field(const struct cell *map, const char *name)
+{
+    size_t length = strlen(name);
+    for (uint32_t at = 0; map->kind == VALUE_MAP && at < map->length; at++) {
+        const struct cell *pair = &map->items[2 * (size_t)at];
+        if (pair->length == length && memcmp(pair->text, name, length) == 0) {
+            return pair[1].kind <= VALUE_NULL;
+        }
+    }
+    return true;
+}
+
+/* Records of a table with a key have it, else equal ones could not be told later. Formats that want
+ * a key of every table say what is wrong with it themselves. */
+static enum status check_key(const struct target_table *table, const struct shape *shape,
+                             const struct cell *cells, struct error *error)
+{
+    bool documents = shape == NULL || shape->field_count == 0;
+    uint32_t parts = documents ? table->key.count : shape->key_field_count;
+    for (uint32_t at = 0; at < parts; at++) {
+        bool lacks = documents ? lacks_field(cells, table->key.names[at])
+                               : cells[shape->key_fields[at]].kind <= VALUE_NULL;
+        if (lacks) {
+            return error_set(error, ERROR_REJECT_KEY_NULL, NULL, "the key field \"%s\" is null",
+                             documents ? table->key.names[at]
+                                       : shape->fields[shape->key_fields[at]].name);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status write_rows(const struct target_table *table, struct folder_stream *stream,
+                              struct folder_encoder *encoder, struct batch_result *result,
+                              struct error *error)
 {
     const struct batch *batch = result->batch;
     const struct folder_format *format = stream->folder->format;
     struct error reason;
+    bool key_required = (format->target_capabilities & CAPABILITY_KEY_REQUIRED) != 0;
     stream->encoder = encoder;
     for (uint32_t row = 0; row < batch->row_count; row++) {
         uint64_t ordinal = stream->submitted++;
         size_t start = stream->buffer.length;
-        enum status status =
-            format->encoder_append(encoder, batch_row(batch, row), &stream->buffer, &reason);
+        const struct cell *cells = batch_row(batch, row);
+        enum status status = key_required || table->key.count == 0
+                                 ? STATUS_OK
+                                 : check_key(table, batch->shape, cells, &reason);
+        if (status == STATUS_OK) {
+            status = format->encoder_append(encoder, cells, &stream->buffer, &reason);
+        }
         if (status == STATUS_OK && stream->buffer.failed) {
             return no_memory(error);
         }
@@ -272,7 +310,7 @@ enum status folder_submit(struct writer *writer, uint64_t number, uint32_t table
         waiting->result.chunk = number;
         waiting->result.table = table;
         waiting->result.batch = batch;
-        status = write_rows(stream, encoder, &waiting->result, error);
+        status = write_rows(&writer->tables[table], stream, encoder, &waiting->result, error);
     }
     if (status != STATUS_OK) {
         if (waiting != NULL) {

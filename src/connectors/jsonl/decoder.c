@@ -1,0 +1,498 @@
+/* Lines of JSON to records. */
+#include "connectors/jsonl/jsonl.h"
+
+#include "base/text.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { RAW_BYTES_MAX = 4096 };
+
+/* A column of the table, by name. */
+struct known {
+    const char *name;
+    size_t length;
+    const struct value_type *type;
+    int32_t cell;  /* of the row; -1: not asked for */
+    uint64_t seen; /* the last line that had it */
+};
+
+struct folder_decoder {
+    struct jsonl_database *database;
+    const struct folder_table *table; /* NULL: a target's file, read raw */
+    const struct read_request *request;
+    struct arena *arena;
+    struct folder_lines *lines;
+    const char *file_name;
+    uint32_t file;
+    bool packed;
+    bool tags;
+    bool any;              /* a line was read */
+    uint64_t first_offset; /* of the first line given */
+    uint64_t line_base;    /* its number, once known; 0: not known */
+    uint64_t serial;       /* of the line in hand */
+    struct known *known;   /* in the schema's order */
+    uint32_t known_count;
+    uint32_t *sorted; /* numbers of `known`, by name */
+    int32_t *positions;
+    const struct schema_column *columns;
+    uint32_t column_count;
+};
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to read records");
+}
+
+/* ---------------------------------------------------------------- open */
+
+static int compare_names(const char *left, size_t left_length, const char *right,
+                         size_t right_length)
+{
+    size_t common = left_length < right_length ? left_length : right_length;
+    int order = memcmp(left, right, common);
+    return order != 0 ? order : (left_length > right_length) - (left_length < right_length);
+}
+
+/* Insertion would do for tens of columns; thousands want better. */
+static void sort_known(struct folder_decoder *decoder)
+{
+    uint32_t count = decoder->known_count;
+    for (uint32_t gap = count / 2; gap > 0; gap /= 2) {
+        for (uint32_t at = gap; at < count; at++) {
+            uint32_t moved = decoder->sorted[at];
+            const struct known *one = &decoder->known[moved];
+            uint32_t place = at;
+            while (place >= gap) {
+                const struct known *other = &decoder->known[decoder->sorted[place - gap]];
+                if (compare_names(other->name, other->length, one->name, one->length) <= 0) {
+                    break;
+                }
+                decoder->sorted[place] = decoder->sorted[place - gap];
+                place -= gap;
+            }
+            decoder->sorted[place] = moved;
+        }
+    }
+}
+
+static enum status prepare_columns(struct folder_decoder *decoder, struct error *error)
+{
+    uint32_t count = decoder->column_count;
+    decoder->known_count = count;
+    decoder->known = (struct known *)arena_allocate_zeroed(decoder->arena, (size_t)count + 1,
+                                                           sizeof(*decoder->known));
+    decoder->sorted = (uint32_t *)arena_allocate_zeroed(decoder->arena, (size_t)count + 1,
+                                                        sizeof(*decoder->sorted));
+    decoder->positions = folder_positions(&decoder->database->folder, decoder->table,
+                                          decoder->request, decoder->arena);
+    if (decoder->known == NULL || decoder->sorted == NULL || decoder->positions == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t at = 0; at < count; at++) {
+        const struct schema_column *column = &decoder->columns[at];
+        decoder->known[at] = (struct known){.name = column->name,
+                                            .length = strlen(column->name),
+                                            .type = &column->type,
+                                            .cell = -1};
+        decoder->sorted[at] = at;
+    }
+    for (uint32_t at = decoder->request->column_count; at > 0; at--) {
+        int32_t column = decoder->positions[at - 1];
+        if (column >= 0) {
+            decoder->known[column].cell = (int32_t)(at - 1);
+        }
+    }
+    sort_known(decoder);
+    return STATUS_OK;
+}
+
+/* A target's file: the definition that this run or an earlier one wrote tells its types. */
+static enum status read_definition(struct folder_decoder *decoder, const char *name,
+                                   struct error *error)
+{
+    struct folder_sidecar sidecar;
+    char *path = folder_definition_path(decoder->arena, &decoder->database->folder, name, ".json");
+    if (path == NULL) {
+        return no_memory(error);
+    }
+    enum status status = folder_sidecar_read(path, decoder->arena, &sidecar, error);
+    decoder->tags = sidecar.tags;
+    decoder->columns = sidecar.columns;
+    decoder->column_count = sidecar.column_count;
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+static enum status prepare(struct folder_decoder *decoder, const char *name, struct error *error)
+{
+    if (decoder->table == NULL) {
+        return read_definition(decoder, name, error);
+    }
+    decoder->tags = decoder->table->format_data->tags;
+    decoder->columns = decoder->table->format_data->columns;
+    decoder->column_count = decoder->table->format_data->column_count;
+    return decoder->request->column_count > 0 ? prepare_columns(decoder, error) : STATUS_OK;
+}
+
+enum status jsonl_decoder_open(struct folder *folder, const char *name,
+                               const struct folder_table *table, const struct folder_range *range,
+                               const struct read_request *request, struct folder_decoder **decoder,
+                               struct error *error)
+{
+    struct folder_decoder *made = (struct folder_decoder *)calloc(1, sizeof(*made));
+    *decoder = NULL;
+    if (made == NULL || (made->arena = arena_create(0)) == NULL ||
+        (made->file_name = arena_copy_string(made->arena, range->file_name)) == NULL) {
+        jsonl_decoder_close(made);
+        return no_memory(error);
+    }
+    made->database = (struct jsonl_database *)folder;
+    made->table = table;
+    made->request = request;
+    made->file = range->file;
+    made->packed = folder_compression_of(range->path) != FOLDER_PLAIN;
+    enum status status = prepare(made, name, error);
+    if (status == STATUS_OK) {
+        status = folder_lines_open(
+            range->path, range->begin, range->end == UINT64_MAX ? 0 : range->end,
+            made->database->record_bytes_max,
+            table != NULL ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID, &made->lines, error);
+    }
+    if (status != STATUS_OK) {
+        jsonl_decoder_close(made);
+        return status;
+    }
+    *decoder = made;
+    return STATUS_OK;
+}
+
+void jsonl_decoder_close(struct folder_decoder *decoder)
+{
+    if (decoder != NULL) {
+        folder_lines_close(decoder->lines);
+        arena_destroy(decoder->arena);
+        free(decoder);
+    }
+}
+
+/* ---------------------------------------------------------------- lines */
+
+void jsonl_trim(char **line, size_t *length, bool first_of_file)
+{
+    if (first_of_file && *length >= 3 && memcmp(*line, "\xEF\xBB\xBF", 3) == 0) {
+        *line += 3;
+        *length -= 3;
+    }
+    while (*length > 0 && ((*line)[0] == ' ' || (*line)[0] == '\t')) {
+        ++*line;
+        --*length;
+    }
+    while (*length > 0 && ((*line)[*length - 1] == ' ' || (*line)[*length - 1] == '\t' ||
+                           (*line)[*length - 1] == '\r')) {
+        --*length;
+    }
+}
+
+/* The next line that is not empty. */
+static enum status next_line(struct folder_decoder *decoder, char **line, size_t *length,
+                             bool *too_long, struct error *error)
+{
+    enum status status = STATUS_OK;
+    do {
+        status = folder_lines_next(decoder->lines, line, length, too_long, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        uint64_t offset = folder_lines_offset(decoder->lines);
+        if (!decoder->any) {
+            decoder->any = true;
+            decoder->first_offset = offset;
+        }
+        jsonl_trim(line, length, offset == 0);
+    } while (*length == 0);
+    return STATUS_OK;
+}
+
+static enum status line_number(struct folder_decoder *decoder, uint64_t *number,
+                               struct error *error)
+{
+    if (decoder->line_base == 0 && decoder->packed) {
+        decoder->line_base = 1;
+    } else if (decoder->line_base == 0 &&
+               folder_line_at(&decoder->database->folder, decoder->table, decoder->file,
+                              decoder->first_offset, &decoder->line_base, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *number = decoder->line_base + folder_lines_number(decoder->lines);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- records */
+
+/* A line that is no record: what, where and why; reading goes on behind it. */
+static enum status refuse(struct folder_decoder *decoder, struct batch *batch, const char *line,
+                          size_t length, const struct error *why, struct error *error)
+{
+    uint64_t number = 0;
+    struct buffer reason = {0};
+    size_t kept = text_clip(line, length, RAW_BYTES_MAX);
+    if (line_number(decoder, &number, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_format(&reason, "%s line %llu: ", decoder->file_name, (unsigned long long)number);
+    if (why->object[0] != '\0') {
+        buffer_format(&reason, "field \"%s\": ", why->object);
+    }
+    buffer_append_string(&reason, why->message);
+    const struct cell *key = folder_place(batch->arena, decoder->file_name, "$line", number);
+    const char *raw = arena_copy(batch->arena, line, kept);
+    enum status status = STATUS_FAILED;
+    if (key != NULL && raw != NULL && !reason.failed) {
+        const struct cell cell =
+            text_is_utf8(raw, kept) ? cell_text(raw, kept) : cell_bytes(raw, kept);
+        status = batch_refuse(batch, why->code, buffer_string(&reason), key, 1, &cell);
+    }
+    buffer_free(&reason);
+    return status == STATUS_OK ? STATUS_OK : no_memory(error);
+}
+
+static struct known *find_known(struct folder_decoder *decoder, uint32_t guess, const char *name,
+                                size_t length)
+{
+    if (guess < decoder->known_count && decoder->known[guess].length == length &&
+        memcmp(decoder->known[guess].name, name, length) == 0) {
+        return &decoder->known[guess];
+    }
+    uint32_t below = 0;
+    uint32_t above = decoder->known_count;
+    while (below < above) {
+        uint32_t middle = below + (above - below) / 2;
+        struct known *known = &decoder->known[decoder->sorted[middle]];
+        int order = compare_names(known->name, known->length, name, length);
+        if (order == 0) {
+            return known;
+        }
+        below = order < 0 ? middle + 1 : below;
+        above = order < 0 ? above : middle;
+    }
+    return NULL;
+}
+
+/* The member whose key was just read. */
+static enum status read_member(struct folder_decoder *decoder, struct jsonl_reading *reading,
+                               struct known *known, struct cell *row, struct error *error)
+{
+    enum json_token token = JSON_TOKEN_END;
+    const char *begin = NULL;
+    struct cell unwanted;
+    if (known->seen == decoder->serial) {
+        return error_set(error, ERROR_REJECT_UNREADABLE, known->name, "the key is there twice");
+    }
+    known->seen = decoder->serial;
+    enum status status = jsonl_next(reading, &token, &begin, error);
+    if (status == STATUS_OK) {
+        status = jsonl_read_value(reading, token, begin, known->type,
+                                  known->cell >= 0 ? &row[known->cell] : &unwanted, error);
+    }
+    if (status != STATUS_OK && error->object[0] == '\0') {
+        text_printable(known->name, known->length, error->object, sizeof(error->object));
+    }
+    return status;
+}
+
+static enum status refuse_unknown(const struct jsonl_reading *reading, struct error *error)
+{
+    char shown[64];
+    text_printable(reading->json->text, reading->json->length, shown, sizeof(shown));
+    return error_set(error, ERROR_REJECT_TYPE, shown, "the table's definition has no such column");
+}
+
+static enum status read_members(struct folder_decoder *decoder, struct jsonl_reading *reading,
+                                struct cell *row, struct error *error)
+{
+    enum json_token token = JSON_TOKEN_END;
+    const char *begin = NULL;
+    uint32_t guess = 0;
+    enum status status = jsonl_next(reading, &token, &begin, error);
+    if (status == STATUS_OK && token != JSON_TOKEN_OBJECT_BEGIN) {
+        return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "the line is no JSON object");
+    }
+    while (status == STATUS_OK) {
+        status = jsonl_next(reading, &token, &begin, error);
+        if (status != STATUS_OK || token != JSON_TOKEN_KEY) {
+            break;
+        }
+        struct known *known =
+            find_known(decoder, guess, reading->json->text, reading->json->length);
+        status = known != NULL ? read_member(decoder, reading, known, row, error)
+                               : refuse_unknown(reading, error);
+        guess = known != NULL ? (uint32_t)(known - decoder->known) + 1 : guess;
+    }
+    return status == STATUS_OK ? json_reader_next(reading->json, &token, error) : status;
+}
+
+/* Cells that are no column of the table, and columns that are asked for twice. */
+static enum status finish_row(struct folder_decoder *decoder, struct arena *arena, struct cell *row,
+                              struct error *error)
+{
+    for (uint32_t at = 0; at < decoder->request->column_count; at++) {
+        int32_t column = decoder->positions[at];
+        uint64_t number = 0;
+        if (column >= 0 && decoder->known[column].cell != (int32_t)at) {
+            row[at] = row[decoder->known[column].cell];
+        } else if (column == FOLDER_COLUMN_FILE) {
+            const char *name = arena_copy_string(arena, decoder->file_name);
+            if (name == NULL) {
+                return no_memory(error);
+            }
+            row[at] = cell_text(name, strlen(name));
+        } else if (column == FOLDER_COLUMN_POSITION) {
+            if (line_number(decoder, &number, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+            row[at] = cell_int64((int64_t)number);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status read_row(struct folder_decoder *decoder, struct batch *batch, const char *line,
+                            size_t length, struct error *why)
+{
+    struct json_reader json;
+    struct jsonl_reading reading = {.json = &json, .arena = batch->arena, .tags = decoder->tags};
+    struct cell *row = batch_append(batch);
+    if (row == NULL) {
+        return no_memory(why);
+    }
+    for (uint32_t at = 0; at < decoder->request->column_count; at++) {
+        row[at] = cell_missing();
+    }
+    decoder->serial++;
+    json_reader_init(&json, line, length, JSON_DEPTH_MAX, batch->arena);
+    enum status status = read_members(decoder, &reading, row, why);
+    if (status == STATUS_OK) {
+        status = finish_row(decoder, batch->arena, row, why);
+    }
+    if (status != STATUS_OK) {
+        batch_drop_last(batch);
+    }
+    return status;
+}
+
+/* Rejects are named by the record's key where the table has one, else by file and line. */
+static enum status name_document(struct folder_decoder *decoder, struct batch *batch,
+                                 const struct cell *map, struct record_envelope *envelope,
+                                 struct error *error)
+{
+    const struct column_list *names = &decoder->table->schema.primary_key;
+    uint64_t number = 0;
+    struct cell *key =
+        (struct cell *)arena_allocate_zeroed(batch->arena, (size_t)names->count + 2, sizeof(*key));
+    const char *file = arena_copy_string(batch->arena, decoder->file_name);
+    if (key == NULL || file == NULL) {
+        return no_memory(error);
+    }
+    envelope->source_key = key;
+    envelope->source_key_count = names->count > 0 ? names->count : 2;
+    if (names->count == 0) {
+        if (line_number(decoder, &number, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        key[0] = cell_text(file, strlen(file));
+        key[1] = cell_int64((int64_t)number);
+        return STATUS_OK;
+    }
+    for (uint32_t part = 0; part < names->count; part++) {
+        size_t length = strlen(names->names[part]);
+        for (uint32_t at = 0; at < map->length; at++) {
+            const struct cell *name = &map->items[2 * (size_t)at];
+            if (name->length == length && memcmp(name->text, names->names[part], length) == 0) {
+                key[part] = name[1];
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status read_document(struct folder_decoder *decoder, struct batch *batch,
+                                 const char *line, size_t length, struct error *why)
+{
+    struct cell map;
+    if (jsonl_read_document(line, length, decoder->tags, decoder->columns, decoder->column_count,
+                            batch->arena, &map, why) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct cell *row = batch_append(batch);
+    if (row == NULL) {
+        return no_memory(why);
+    }
+    *row = map;
+    return name_document(decoder, batch, &map, &batch->envelopes[batch->row_count - 1], why);
+}
+
+static enum status add_record(struct folder_decoder *decoder, struct batch *batch,
+                              struct error *error)
+{
+    char *line = NULL;
+    size_t length = 0;
+    bool too_long = false;
+    struct error why;
+    enum status status = next_line(decoder, &line, &length, &too_long, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    error_clear(&why);
+    if (too_long) {
+        error_set(&why, ERROR_REJECT_TOO_LARGE, NULL,
+                  "the line is longer than record_bytes allows (%llu)",
+                  (unsigned long long)decoder->database->record_bytes_max);
+        return refuse(decoder, batch, line, length, &why, error);
+    }
+    const char *copy = arena_copy(batch->arena, line, length);
+    if (copy == NULL) {
+        return no_memory(error);
+    }
+    status = decoder->request->column_count > 0 ? read_row(decoder, batch, copy, length, &why)
+                                                : read_document(decoder, batch, copy, length, &why);
+    if (status == STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (why.class != ERROR_CLASS_REJECT) {
+        error_copy(error, &why);
+        return STATUS_FAILED;
+    }
+    return refuse(decoder, batch, copy, length, &why, error);
+}
+
+enum status jsonl_decoder_fill(struct folder_decoder *decoder, struct batch *batch,
+                               uint32_t rows_max, size_t bytes_max, struct error *error)
+{
+    enum status status = STATUS_OK;
+    uint32_t count = batch->row_count + batch->refused_count;
+    while (status == STATUS_OK && count < rows_max &&
+           (count == 0 || batch_bytes(batch) < bytes_max)) {
+        status = add_record(decoder, batch, error);
+        count = batch->row_count + batch->refused_count;
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- raw */
+
+enum status jsonl_decoder_raw_next(struct folder_decoder *decoder, const char **bytes,
+                                   size_t *length, struct error *error)
+{
+    char *line = NULL;
+    bool too_long = false;
+    enum status status = next_line(decoder, &line, length, &too_long, error);
+    *bytes = line;
+    *length += 1; /* its line break stands behind it */
+    return status;
+}
+
+enum status jsonl_decoder_raw_read(struct folder_decoder *decoder, const char *bytes, size_t length,
+                                   struct arena *arena, struct cell *record, struct error *error)
+{
+    return jsonl_read_document(bytes, length, decoder->tags, decoder->columns,
+                               decoder->column_count, arena, record, error);
+}

@@ -1,0 +1,316 @@
+/*
+ * Learning the columns of a table from all of its rows: every name that occurs, in the order of
+ * first occurrence, and a type that holds every value of it exactly.
+ *
+ *   all whole numbers       int64; uint64 if one is above it and none is negative; else decimal
+ *   numbers with a point    decimal(p,s) of the most digits before and after it
+ *   one with an exponent    float64, if a float holds every number of the column exactly
+ *   true and false          bool          texts    text (never taken for dates or numbers)
+ *   lists, objects          list, map     only null, or kinds that don't mix    text, dynamic
+ */
+#include "connectors/jsonl/jsonl.h"
+
+#include "base/file.h"
+#include "model/decimal.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { PRECISION_MAX = 1000 };
+
+/* What was seen of one name. */
+struct learnt {
+    const char *name;
+    size_t length;
+    uint32_t kinds; /* a bit each */
+    uint64_t values;
+    uint64_t last_row;
+    bool negative;
+    bool beyond_float; /* a number that no float holds exactly */
+    int64_t whole_digits;
+    int64_t scale;
+    struct learnt *next; /* in order of first occurrence */
+};
+
+struct learning {
+    const struct jsonl_database *database;
+    const struct folder_table *table;
+    struct folder_table_data *data;
+    struct arena *arena;     /* of the result */
+    struct learnt **by_name; /* sorted */
+    struct learnt *first;
+    struct learnt *last;
+    uint32_t count;
+    struct learnt **guesses; /* the last row's names in order */
+    struct error *error;
+};
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to learn the types of columns");
+}
+
+/* ---------------------------------------------------------------- values */
+
+static void learn_digits(struct learnt *learnt, const struct cell *cell, struct arena *scratch)
+{
+    struct cell decimal = *cell;
+    struct cell again;
+    int64_t digits = 0;
+    int64_t exponent = 0;
+    enum status status = STATUS_OK;
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_INT64:
+        status = decimal_from_int64(cell->i64, scratch, &decimal);
+        learnt->negative = learnt->negative || cell->i64 < 0;
+        break;
+    case VALUE_UINT64:
+        status = decimal_from_uint64(cell->u64, scratch, &decimal);
+        break;
+    case VALUE_FLOAT64:
+        status = decimal_from_double(cell->f64, scratch, &decimal);
+        break;
+    default:
+        break;
+    }
+    if (status != STATUS_OK || !decimal_measure(&decimal, &digits, &exponent)) {
+        return;
+    }
+    int64_t whole = digits > 0 && exponent >= 0 ? exponent + 1 : 0;
+    int64_t scale = decimal_scale(&decimal);
+    learnt->whole_digits = whole > learnt->whole_digits ? whole : learnt->whole_digits;
+    learnt->scale = scale > learnt->scale ? scale : learnt->scale;
+    if (digits > 15 && cell->kind != VALUE_FLOAT64 && !learnt->beyond_float) {
+        learnt->beyond_float =
+            decimal_from_double(decimal_to_double(&decimal), scratch, &again) != STATUS_OK ||
+            decimal_compare(&decimal, &again) != 0;
+    }
+}
+
+static void learn_value(struct learnt *learnt, const struct cell *cell, struct arena *scratch)
+{
+    if (cell->kind == VALUE_NULL) {
+        return;
+    }
+    learnt->values++;
+    learnt->kinds |= 1u << cell->kind;
+    if (value_kind_is_number((enum value_kind)cell->kind)) {
+        learn_digits(learnt, cell, scratch);
+    }
+}
+
+/* ---------------------------------------------------------------- names */
+
+/* Where the name is in by_name, or would be. */
+static uint32_t find_place(const struct learning *learning, const char *name, size_t length,
+                           bool *found)
+{
+    uint32_t below = 0;
+    uint32_t above = learning->count;
+    *found = false;
+    while (below < above && !*found) {
+        uint32_t middle = below + (above - below) / 2;
+        const struct learnt *one = learning->by_name[middle];
+        int order = memcmp(one->name, name, one->length < length ? one->length : length);
+        order = order != 0 ? order : (one->length > length) - (one->length < length);
+        *found = order == 0;
+        below = order < 0 ? middle + 1 : *found ? middle : below;
+        above = order > 0 ? middle : above;
+    }
+    return below;
+}
+
+static struct learnt *add_name(struct learning *learning, const char *name, size_t length,
+                               uint32_t place)
+{
+    struct learnt *made = (struct learnt *)arena_allocate_zeroed(learning->arena, 1, sizeof(*made));
+    char *copy = arena_copy(learning->arena, name, length);
+    if (made == NULL || copy == NULL) {
+        (void)!no_memory(learning->error);
+        return NULL;
+    }
+    made->name = copy;
+    made->length = length;
+    memmove(&learning->by_name[place + 1], &learning->by_name[place],
+            (learning->count - place) * sizeof(struct learnt *));
+    learning->by_name[place] = made;
+    learning->count++;
+    if (learning->last != NULL) {
+        learning->last->next = made;
+    } else {
+        learning->first = made;
+    }
+    learning->last = made;
+    return made;
+}
+
+static struct learnt *find_name(struct learning *learning, const char *name, size_t length,
+                                uint32_t place)
+{
+    struct learnt *found = learning->guesses[place];
+    if (found != NULL && found->length == length && memcmp(found->name, name, length) == 0) {
+        return found;
+    }
+    bool known = false;
+    uint32_t order = find_place(learning, name, length, &known);
+    if (!known && learning->count == JSONL_COLUMNS_MAX) {
+        error_set(learning->error, ERROR_SOURCE_INVALID, learning->table->name,
+                  "its records have more than %d different fields", JSONL_COLUMNS_MAX);
+        error_hint(learning->error, "read them as documents: %s:…?records=documents",
+                   learning->database->folder.format->connector->name);
+        return NULL;
+    }
+    found = known ? learning->by_name[order] : add_name(learning, name, length, order);
+    if (found == NULL) {
+        return NULL;
+    }
+    learning->guesses[place] = found;
+    return found;
+}
+
+/* Two passes over a row: a line that breaks off teaches nothing. */
+static enum status learn_row(struct learning *learning, const char *line, size_t length,
+                             struct arena *scratch)
+{
+    struct cell map;
+    struct error why;
+    error_clear(&why);
+    if (jsonl_read_document(line, length, learning->data->tags, NULL, 0, scratch, &map, &why) !=
+        STATUS_OK) {
+        learning->data->broken++;
+        if (why.class != ERROR_CLASS_REJECT) {
+            error_copy(learning->error, &why);
+            return STATUS_FAILED;
+        }
+        return STATUS_OK;
+    }
+    learning->data->rows++;
+    for (uint32_t at = 0; at < map.length; at++) {
+        const struct cell *pair = &map.items[2 * (size_t)at];
+        if (memchr(pair->text, '\0', pair->length) != NULL) {
+            return error_set(learning->error, ERROR_SOURCE_INVALID, learning->table->name,
+                             "a field's name holds a NUL, which no column's name can");
+        }
+        struct learnt *learnt = find_name(learning, pair->text, pair->length,
+                                          at < JSONL_COLUMNS_MAX ? at : JSONL_COLUMNS_MAX - 1);
+        if (learnt == NULL) {
+            return STATUS_FAILED;
+        }
+        learn_value(learnt, &pair[1], scratch);
+    }
+    return STATUS_OK;
+}
+
+static enum status learn_file(struct learning *learning, const struct folder_file *file,
+                              struct arena *scratch)
+{
+    struct folder_lines *lines = NULL;
+    char *path = file_join(learning->arena, learning->table->folder, file->name);
+    if (path == NULL) {
+        return no_memory(learning->error);
+    }
+    uint64_t end = folder_compression_of(file->name) == FOLDER_PLAIN ? file->bytes : 0;
+    enum status status = STATUS_OK;
+    if (file->bytes == 0) {
+        return STATUS_OK;
+    }
+    status = folder_lines_open(path, 0, end, learning->database->record_bytes_max,
+                               ERROR_SOURCE_READ, &lines, learning->error);
+    while (status == STATUS_OK) {
+        char *line = NULL;
+        size_t length = 0;
+        bool too_long = false;
+        status = folder_lines_next(lines, &line, &length, &too_long, learning->error);
+        if (status != STATUS_OK) {
+            break;
+        }
+        jsonl_trim(&line, &length, folder_lines_offset(lines) == 0);
+        if (too_long) {
+            learning->data->broken++;
+        } else if (length > 0) {
+            arena_reset(scratch);
+            status = learn_row(learning, line, length, scratch);
+        }
+    }
+    folder_lines_close(lines);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* ---------------------------------------------------------------- types */
+
+static struct value_type decide_number(const struct learnt *learnt)
+{
+    const uint32_t whole = 1u << VALUE_INT64;
+    const uint32_t large = 1u << VALUE_UINT64;
+    const uint32_t floats = 1u << VALUE_FLOAT64;
+    struct value_type type = {.kind = VALUE_DECIMAL};
+    if (learnt->kinds == whole) {
+        type.kind = VALUE_INT64;
+    } else if ((learnt->kinds & ~(whole | large)) == 0 && !learnt->negative) {
+        type.kind = VALUE_UINT64;
+    } else if ((learnt->kinds & floats) != 0 && !learnt->beyond_float) {
+        type.kind = VALUE_FLOAT64;
+    } else if ((learnt->kinds & floats) == 0 &&
+               learnt->whole_digits + learnt->scale <= PRECISION_MAX) {
+        type.precision = (int32_t)(learnt->whole_digits + learnt->scale);
+        type.precision = type.precision > 0 ? type.precision : 1;
+        type.scale = (int32_t)learnt->scale;
+    }
+    return type;
+}
+
+static struct value_type decide_type(const struct learnt *learnt)
+{
+    const uint32_t numbers =
+        1u << VALUE_INT64 | 1u << VALUE_UINT64 | 1u << VALUE_FLOAT64 | 1u << VALUE_DECIMAL;
+    if (learnt->kinds != 0 && (learnt->kinds & ~numbers) == 0) {
+        return decide_number(learnt);
+    }
+    for (uint32_t kind = 0; kind < VALUE_KIND_COUNT; kind++) {
+        if (learnt->kinds == 1u << kind) {
+            return (struct value_type){.kind = (enum value_kind)kind};
+        }
+    }
+    return (struct value_type){.kind = VALUE_TEXT, .dynamic = true};
+}
+
+static enum status make_columns(struct learning *learning)
+{
+    struct schema_column *columns = (struct schema_column *)arena_allocate_zeroed(
+        learning->arena, (size_t)learning->count + 1, sizeof(*columns));
+    uint32_t count = 0;
+    if (columns == NULL) {
+        return no_memory(learning->error);
+    }
+    for (const struct learnt *learnt = learning->first; learnt != NULL; learnt = learnt->next) {
+        columns[count++] =
+            (struct schema_column){.name = learnt->name,
+                                   .type = decide_type(learnt),
+                                   .not_null = learnt->values == learning->data->rows};
+    }
+    learning->data->columns = columns;
+    learning->data->column_count = count;
+    return STATUS_OK;
+}
+
+enum status jsonl_infer(const struct jsonl_database *database, const struct folder_table *table,
+                        struct arena *arena, struct folder_table_data *data, struct error *error)
+{
+    struct learning learning = {
+        .database = database, .table = table, .data = data, .arena = arena, .error = error};
+    struct arena *scratch = arena_create(0);
+    learning.guesses = (struct learnt **)calloc(JSONL_COLUMNS_MAX, sizeof(struct learnt *));
+    learning.by_name = (struct learnt **)calloc(JSONL_COLUMNS_MAX + 1, sizeof(struct learnt *));
+    bool room = scratch != NULL && learning.guesses != NULL && learning.by_name != NULL;
+    enum status status = room ? STATUS_OK : no_memory(error);
+    data->inferred = true;
+    for (uint32_t at = 0; at < table->file_count && status == STATUS_OK; at++) {
+        status = learn_file(&learning, &table->files[at], scratch);
+    }
+    if (status == STATUS_OK) {
+        status = make_columns(&learning);
+    }
+    free(learning.by_name);
+    free(learning.guesses);
+    arena_destroy(scratch);
+    return status;
+}

@@ -1,0 +1,338 @@
+/* jsonl:DIR, tables as files of one JSON object a line: options, tables, the descriptor. */
+#include "connectors/jsonl/jsonl.h"
+
+#include "base/file.h"
+#include "base/text.h"
+#include "connectors/registry.h"
+#include "model/decimal.h"
+#include <stdlib.h>
+#include <string.h>
+
+extern const struct connector connector_jsonl;
+
+enum { CHUNKS_OPEN_MAX = 4, WRITERS_MAX = 16, READERS_MAX = 16, SHOWN_COLUMNS = 12 };
+static const uint64_t record_bytes_least = 1024;
+static const uint64_t record_bytes_most = (uint64_t)1 << 30;
+
+struct jsonl_name {
+    const char *name;
+    struct jsonl_name *next;
+};
+
+static const struct connector_option options[] = {
+    FOLDER_OPTIONS,
+    {"record_bytes", OPTION_BYTES, "16MiB", "1KiB..1GiB", false,
+     "The longest line that is read or written; longer ones are rejects."},
+    {"records", OPTION_CHOICE, "columns", "columns|documents", false,
+     "As a source: columns with types, declared or learnt from all rows; or documents without."},
+    {"tags", OPTION_CHOICE, "yes", "yes|no", false,
+     "As a target: whether a kind that neither JSON nor the column tells is written as a tag, "
+     "{\"$bytes\":…}, so that it comes back as it was."},
+    {"non_finite", OPTION_CHOICE, "text", "text|reject", false,
+     "As a target: whether NaN and infinities are written as texts or rejected."},
+};
+
+static const struct type_mapping types[] = {
+    {"true, false", VALUE_BOOL, "bool", "true or false", "exact"},
+    {"number", VALUE_INT64, "whole numbers that fit", "digits", "exact"},
+    {"number", VALUE_UINT64, "whole numbers above int64 that fit", "digits", "exact"},
+    {"number", VALUE_DECIMAL, "numbers with a point, and whole ones that are larger",
+     "digits, the scale kept, never an exponent", "exact"},
+    {"number", VALUE_FLOAT64, "numbers with an exponent, if a float holds their digits",
+     "shortest digits that are the same float, with a point or an exponent",
+     "exact; NaN and infinities as texts, or rejected (non_finite)"},
+    {"number", VALUE_FLOAT32, "columns declared as float32",
+     "shortest digits that are the same float", "exact where the column is float32, else widened"},
+    {"string", VALUE_TEXT, "text, as it stands", "text", "exact"},
+    {"string", VALUE_BYTES, "columns declared as bytes: base64", "base64", "exact"},
+    {"string", VALUE_DATE, "columns declared as date", "ISO 8601", "exact"},
+    {"string", VALUE_TIME, "columns declared as time", "ISO 8601", "exact"},
+    {"string", VALUE_TIMESTAMP, "columns declared as timestamp", "ISO 8601, Z with a zone",
+     "exact"},
+    {"string", VALUE_INTERVAL, "columns declared as interval", "ISO 8601 duration", "exact"},
+    {"string", VALUE_UUID, "columns declared as uuid", "36 characters, lower case", "exact"},
+    {"any", VALUE_JSON, "columns declared as json: what stands there",
+     "the JSON itself if it is one line, else as a tag", "exact"},
+    {"array", VALUE_LIST, "list", "list", "exact"},
+    {"array", VALUE_SET, "columns declared as set", "list", "exact"},
+    {"object", VALUE_MAP, "map with text keys", "object; other keys as a tag", "exact"},
+    {"null", VALUE_NULL, "null", "null", "exact"},
+};
+
+/* ---------------------------------------------------------------- tables of a target */
+
+static bool takes_documents(const struct jsonl_database *database, const char *table)
+{
+    for (const struct jsonl_name *at = database->document_tables; at != NULL; at = at->next) {
+        if (strcmp(at->name, table) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status check_table(struct folder *folder, const struct target_table *table,
+                               const struct shape *const *shapes, uint32_t shape_count,
+                               struct buffer *out, struct error *error)
+{
+    struct jsonl_database *database = (struct jsonl_database *)folder;
+    bool documents = false;
+    for (uint32_t at = 0; at < shape_count; at++) {
+        documents = documents || shapes[at]->field_count == 0;
+        for (uint32_t field = 0; field < shapes[at]->field_count; field++) {
+            const struct shape_field *one = &shapes[at]->fields[field];
+            if (!text_is_utf8(one->name, one->name_length)) {
+                char shown[128];
+                text_printable(one->name, one->name_length, shown, sizeof(shown));
+                buffer_format(out, "field \"%s\": a name in JSON is UTF-8\n", shown);
+            }
+        }
+    }
+    if (!text_is_utf8(table->name, strlen(table->name))) {
+        buffer_append_string(out, "the table's name is not UTF-8\n");
+    }
+    if (documents && !takes_documents(database, table->name)) {
+        struct jsonl_name *name =
+            (struct jsonl_name *)arena_allocate_zeroed(folder->arena, 1, sizeof(*name));
+        if (name == NULL || (name->name = arena_copy_string(folder->arena, table->name)) == NULL) {
+            return error_set(error, ERROR_MEMORY, NULL, "no memory for a table");
+        }
+        name->next = database->document_tables;
+        database->document_tables = name;
+    }
+    return out->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a table") : STATUS_OK;
+}
+
+/* What an attempt before this one wrote stays: its segments were written by it. */
+static enum status write_definition(struct folder *folder, const struct target_table *table,
+                                    const char *path, bool finish, struct arena *scratch,
+                                    struct error *error)
+{
+    const struct jsonl_database *database = (const struct jsonl_database *)folder;
+    (void)scratch;
+    if (finish || (file_exists(path) && !table->created)) {
+        return STATUS_OK;
+    }
+    return folder_sidecar_write(path, table, database->writes_tags,
+                                takes_documents(database, table->name), error);
+}
+
+/* Numbers by value, whatever kind they came as. */
+static enum status key_append(struct folder *folder, const struct cell *value, const char *name,
+                              struct buffer *out, struct error *error)
+{
+    struct arena *arena = NULL;
+    struct cell decimal = *value;
+    enum status status = STATUS_OK;
+    (void)folder;
+    (void)name;
+    if (!value_kind_is_number((enum value_kind)value->kind)) {
+        return canonical_append(value, out, error);
+    }
+    arena = arena_create(1024);
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a key");
+    }
+    if (value->kind == VALUE_INT64) {
+        status = decimal_from_int64(value->i64, arena, &decimal);
+    } else if (value->kind == VALUE_UINT64) {
+        status = decimal_from_uint64(value->u64, arena, &decimal);
+    } else if (value->kind != VALUE_DECIMAL) {
+        status = decimal_from_double(value->f64, arena, &decimal);
+    }
+    buffer_append_byte(out, 'N');
+    if (status == STATUS_OK) {
+        decimal_append_normal(&decimal, out);
+    } else {
+        status = error_set(error, ERROR_MEMORY, NULL, "no memory for a key");
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- tables of a source */
+
+static enum status describe_table(struct folder *folder, struct folder_table *table,
+                                  struct arena *arena, struct schema_table *schema,
+                                  struct error *error)
+{
+    const struct jsonl_database *database = (const struct jsonl_database *)folder;
+    struct folder_sidecar sidecar;
+    struct folder_table_data *data =
+        (struct folder_table_data *)arena_allocate_zeroed(arena, 1, sizeof(*data));
+    char *path = folder_definition_path(arena, folder, table->name, ".json");
+    if (data == NULL || path == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the folder's catalogue");
+    }
+    enum status status = folder_sidecar_read(path, arena, &sidecar, error);
+    if (status == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    folder_sidecar_describe(&sidecar, schema);
+    data->tags = sidecar.tags;
+    data->columns = sidecar.columns;
+    data->column_count = sidecar.column_count;
+    table->format_data = data;
+    if (!database->documents && (sidecar.documents || sidecar.column_count == 0)) {
+        status = jsonl_infer(database, table, arena, data, error);
+    }
+    schema->columns = database->documents ? NULL : data->columns;
+    schema->column_count = database->documents ? 0 : data->column_count;
+    schema->row_count = data->inferred ? (int64_t)data->rows : -1;
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+static void append_column(const struct schema_column *column, struct buffer *out)
+{
+    char shown[96];
+    text_printable(column->name, strlen(column->name), shown, sizeof(shown));
+    buffer_format(out, "%s %s", shown, value_kind_name(column->type.kind));
+    if (column->type.kind == VALUE_DECIMAL && column->type.precision > 0) {
+        buffer_format(out, "(%d,%d)", column->type.precision, column->type.scale);
+    }
+    buffer_append_string(out, column->type.dynamic ? " (kinds mix)" : "");
+    buffer_append_string(out, column->not_null ? "" : " null");
+}
+
+/* What was learnt from the rows is shown. */
+static enum status caveats(struct folder *folder, struct buffer *out, struct error *error)
+{
+    struct folder_snapshot *snapshot = NULL;
+    if (folder_snapshot(folder, &snapshot, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t at = 0; at < snapshot->table_count; at++) {
+        struct folder_table *table = NULL;
+        if (folder_find_table(folder, snapshot->tables[at].name, &table, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        const struct folder_table_data *data = table->format_data;
+        if (!data->inferred) {
+            continue;
+        }
+        char rows[32];
+        text_human_count(data->rows, rows, sizeof(rows));
+        buffer_format(out, "%s: types learnt from all %s rows: ", table->name, rows);
+        for (uint32_t column = 0; column < data->column_count && column < SHOWN_COLUMNS; column++) {
+            buffer_append_string(out, column > 0 ? ", " : "");
+            append_column(&data->columns[column], out);
+        }
+        if (data->column_count > SHOWN_COLUMNS) {
+            buffer_format(out, " and %u more", data->column_count - SHOWN_COLUMNS);
+        }
+        buffer_append_byte(out, '\n');
+        if (data->broken > 0) {
+            buffer_format(out, "%s: %llu lines can't be read and will be rejects\n", table->name,
+                          (unsigned long long)data->broken);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- the descriptor */
+
+#define SOURCE_CAPABILITIES                                                                 \
+    (CAPABILITY_NESTED | CAPABILITY_MISSING | CAPABILITY_SQL_SCHEMA | CAPABILITY_SNAPSHOT | \
+     CAPABILITY_PROVES_UNCHANGED)
+#define TARGET_CAPABILITIES                                                                    \
+    (CAPABILITY_NESTED | CAPABILITY_MISSING | CAPABILITY_SQL_SCHEMA | CAPABILITY_FREE_FIELDS | \
+     CAPABILITY_COUNTS_EXACT)
+
+static const struct folder_format format = {
+    .connector = &connector_jsonl,
+    .segment_prefix = "part",
+    .suffix = ".jsonl",
+    .loose_files = true,
+    .json_records = true,
+    .position_column = "$line",
+    .source_capabilities = SOURCE_CAPABILITIES,
+    .target_capabilities = TARGET_CAPABILITIES,
+    .limits = {.readers_max = READERS_MAX,
+               .writers_max = WRITERS_MAX,
+               .chunks_open_max = CHUNKS_OPEN_MAX,
+               .nesting_max = JSONL_DEPTH_MAX},
+    .check_table = check_table,
+    .write_definition = write_definition,
+    .encoder_create = jsonl_encoder_create,
+    .encoder_destroy = jsonl_encoder_destroy,
+    .encoder_append = jsonl_encoder_append,
+    .normal_form = jsonl_normal_form,
+    .describe_table = describe_table,
+    .caveats = caveats,
+    .decoder_open = jsonl_decoder_open,
+    .decoder_close = jsonl_decoder_close,
+    .decoder_fill = jsonl_decoder_fill,
+    .raw_next = jsonl_decoder_raw_next,
+    .raw_read = jsonl_decoder_raw_read,
+    .key_append = key_append,
+};
+
+static enum status read_options(struct jsonl_database *database, const struct uri *uri,
+                                struct error *error)
+{
+    const char *bytes = uri_parameter(uri, &connector_jsonl, "record_bytes");
+    if (text_to_bytes(bytes, &database->record_bytes_max) != STATUS_OK ||
+        database->record_bytes_max < record_bytes_least ||
+        database->record_bytes_max > record_bytes_most) {
+        error_set(error, ERROR_BAD_VALUE, uri->shown, "record_bytes is from 1KiB to 1GiB");
+        error_hint(error, "write for example jsonl:DIR?record_bytes=64MiB");
+        return STATUS_FAILED;
+    }
+    database->documents = strcmp(uri_parameter(uri, &connector_jsonl, "records"), "documents") == 0;
+    database->writes_tags = strcmp(uri_parameter(uri, &connector_jsonl, "tags"), "yes") == 0;
+    database->rejects_non_finite =
+        strcmp(uri_parameter(uri, &connector_jsonl, "non_finite"), "reject") == 0;
+    return STATUS_OK;
+}
+
+static enum status database_open(const struct open_options *open, struct database **database,
+                                 struct error *error)
+{
+    struct jsonl_database *made = (struct jsonl_database *)calloc(1, sizeof(*made));
+    *database = NULL;
+    if (made == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to open a folder");
+    }
+    if (folder_open(&made->folder, &format, open, error) != STATUS_OK ||
+        read_options(made, open->uri, error) != STATUS_OK) {
+        folder_close(&made->folder);
+        free(made);
+        return STATUS_FAILED;
+    }
+    made->folder.base.limits.record_bytes_max = made->record_bytes_max;
+    if (open->mode == OPEN_SOURCE && made->documents) {
+        made->folder.base.capabilities &= ~(uint32_t)CAPABILITY_SQL_SCHEMA;
+        made->folder.base.capabilities |= CAPABILITY_FREE_FIELDS;
+    }
+    *database = &made->folder.base;
+    return STATUS_OK;
+}
+
+static void database_close(struct database *database)
+{
+    if (database != NULL) {
+        folder_close((struct folder *)database);
+        free(database);
+    }
+}
+
+const struct connector connector_jsonl = {
+    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    .name = "jsonl",
+    .title = "JSON lines",
+    .uri_help = "jsonl:DIR",
+    .capabilities = SOURCE_CAPABILITIES | TARGET_CAPABILITIES,
+    .guarantee = GUARANTEE_EXACTLY_ONCE,
+    .options = options,
+    .option_count = sizeof(options) / sizeof(*options),
+    .types = types,
+    .type_count = sizeof(types) / sizeof(*types),
+    .failpoints = folder_failpoints,
+    .open = database_open,
+    .close = database_close,
+    .identity = folder_identity,
+    .catalog = &folder_catalog,
+    .source = &folder_source,
+    .target = &folder_target,
+    .ledger = &folder_ledger,
+};
