@@ -9,6 +9,9 @@ static const struct contract_entry entries[] = {
     {.name = "dynamodb-json", .uri_format = "dynamodb-json:%s"},
     {.name = "jsonl", .uri_format = "jsonl:%s"},
     {.name = "toy", .uri_format = "toy:%s"},
+    {.name = "dynamodb",
+     .uri_format = "dynamodb://us-east-1?endpoint=http://%s",
+     .server = server_dynoxide},
 };
 
 static const struct {
