@@ -46,28 +46,34 @@ static void write_known_fields(struct buffer *out, const struct schema_table *ta
     }
 }
 
-void propose_write_tables(struct proposal *proposal)
+static void write_table(struct proposal *proposal, const struct schema_table *table)
 {
     struct buffer *out = proposal->out;
-    buffer_append_string(out, proposal->count ? "tables:\n" : "tables: {}\n");
+    buffer_append_string(out, "  ");
+    propose_append_scalar(out, table->name);
+    buffer_append_string(out, ":\n");
+    if (table->primary_key.count > 0) {
+        buffer_append_string(out, "    key: ");
+        column_list(out, table->primary_key);
+        buffer_append_byte(out, '\n');
+    }
+    buffer_append_string(out, "    from: ");
+    propose_append_quoted(out, table->name);
+    buffer_append_string(out, "\n    fields:\n");
+}
+
+void propose_write_unknown(struct proposal *proposal, const struct schema_table *table)
+{
+    write_table(proposal, table);
+    write_known_fields(proposal->out, table);
+}
+
+void propose_write_tables(struct proposal *proposal)
+{
+    buffer_append_string(proposal->out, proposal->count ? "tables:\n" : "tables: {}\n");
     for (uint32_t i = 0; i < proposal->count; i++) {
-        const struct schema_table *table = proposal->tables[i].table;
-        buffer_append_string(out, "  ");
-        propose_append_scalar(out, table->name);
-        buffer_append_string(out, ":\n");
-        if (table->primary_key.count > 0) {
-            buffer_append_string(out, "    key: ");
-            column_list(out, table->primary_key);
-            buffer_append_byte(out, '\n');
-        }
-        buffer_append_string(out, "    from: ");
-        propose_append_quoted(out, table->name);
-        buffer_append_string(out, "\n    fields:\n");
-        if (proposal->documents) {
-            write_known_fields(out, table);
-        } else {
-            buffer_append_string(out, "      \"*\": copy\n");
-        }
+        write_table(proposal, proposal->tables[i].table);
+        buffer_append_string(proposal->out, "      \"*\": copy\n");
     }
 }
 
@@ -103,13 +109,11 @@ enum status plan_propose(const char *source_uri, struct database *source,
     enum status status = propose_decide(&proposal, schema, settings, error);
     if (status == STATUS_OK) {
         write_head(&proposal, source_uri, target_uri);
-        if (target->capabilities & CAPABILITY_SQL_SCHEMA) {
+        if ((target->capabilities & CAPABILITY_SQL_SCHEMA) && proposal.documents) {
+            status = propose_write_kinds(&proposal, source, error);
+        } else if (target->capabilities & CAPABILITY_SQL_SCHEMA) {
             buffer_append_string(
-                yaml,
-                proposal.documents
-                    ? "# One target table a source table. The source's records have no fixed "
-                      "columns:\n# name the fields that the target's tables get.\n"
-                    : "# One target table a source table. \"*\": copy takes every column under "
+                yaml, "# One target table a source table. \"*\": copy takes every column under "
                       "its own name;\n# a field named beside it wins: Price: { column: Total }, "
                       "Note: { drop: true }, Full: \"{First} {Last}\"\n");
             propose_write_tables(&proposal);
@@ -125,8 +129,9 @@ enum status plan_propose(const char *source_uri, struct database *source,
                 "\"EMAIL#{Email}\"\n");
             propose_write_documents(&proposal, target->connector);
         }
-        status = yaml->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan")
-                              : STATUS_OK;
+        if (status == STATUS_OK && yaml->failed) {
+            status = error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
+        }
     }
     arena_destroy(proposal.arena);
     return status;

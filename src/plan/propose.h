@@ -41,6 +41,11 @@ enum status propose_decide(struct proposal *proposal, const struct schema *schem
 void propose_write_documents(struct proposal *proposal, const struct connector *target);
 /* The tables of a plan for SQL targets: one to one. */
 void propose_write_tables(struct proposal *proposal);
+/* The same of a source of documents, by a sample of its records: a table a kind. */
+enum status propose_write_kinds(struct proposal *proposal, struct database *source,
+                                struct error *error) MUST_USE;
+/* One table of a source of documents of which nothing but the key is known. */
+void propose_write_unknown(struct proposal *proposal, const struct schema_table *table);
 
 /* A scalar as YAML: plain where that is safe, else in double quotes. Never a tag, anchor, number or
  * bool. */

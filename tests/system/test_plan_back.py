@@ -198,8 +198,9 @@ def lists_as_rows():
                 bad += 2
                 continue
             if line["Price"] > 1:
-                lines.append({"Order": item["SK"], "Nr": line["Nr"], "Place": place, "Product": line["Product"],
-                              "Price": line["Price"], "Customer": int(item["PK"][2:]), "Label": "Order %d" % line["Nr"]})
+                lines.append({
+                    "Order": item["SK"], "Nr": line["Nr"], "Place": place, "Product": line["Product"],
+                    "Price": line["Price"], "Customer": int(item["PK"][2:]), "Label": "Order %d" % line["Nr"]})
             parts += [{"Order": item["SK"], "Part": part["Part"], "Line": line["Nr"]} for part in line["Parts"]]
     return {"lines": lines, "parts": parts}, {"type": bad}, {}
 
