@@ -20,6 +20,8 @@ struct sums {
     int64_t migrated;
     int64_t rejected;
     int64_t skipped;
+    int64_t work; /* of the source's records, where the total is not known */
+    int64_t work_total;
 };
 
 static const char *text_of(const json_t *object, const char *name)
@@ -93,7 +95,11 @@ static void add_row(struct table *table, const char *table_name, const char *nam
     table_add_count(table, sums->migrated);
     table_add_count(table, sums->rejected);
     table_add_count(table, sums->total);
-    add_percent(table, done_of(sums), sums->total);
+    if (sums->total < 0) {
+        add_percent(table, sums->work, sums->work_total);
+    } else {
+        add_percent(table, done_of(sums), sums->total);
+    }
     table_add_text(table, last_id);
 }
 
@@ -110,7 +116,12 @@ static void add_entity(struct table *table, const char *table_name, const char *
                        .migrated = count_or_zero(entity, "migrated"),
                        .rejected = count_or_zero(entity, "rejected"),
                        .skipped = count_or_zero(entity, "skipped")};
+    own.work = own.total < 0 ? count_of(entity, "read") : done_of(&own);
+    own.work_total = own.total < 0 ? count_of(entity, "source_records") : own.total;
     add_row(table, table_name, name, &own, text_of(entity, "last_id"));
+    bool known = own.work >= 0 && own.work_total >= 0 && all->work_total >= 0;
+    all->work = known ? sum_of(all->work, own.work) : -1;
+    all->work_total = known ? sum_of(all->work_total, own.work_total) : -1;
     all->total = all->total < 0 || own.total < 0 ? -1 : sum_of(all->total, own.total);
     all->migrated = sum_of(all->migrated, own.migrated);
     all->rejected = sum_of(all->rejected, own.rejected);

@@ -169,6 +169,7 @@ static enum status prepare_progress(struct run_session *session, struct error *e
         progress->entities[i].name = plan->entities[i].name;
         progress->entities[i].table = plan->tables[plan->entities[i].table].target.name;
         progress->entities[i].total = -1;
+        progress->entities[i].rows = -1;
     }
     return STATUS_OK;
 }

@@ -108,10 +108,12 @@ static json_t *entities_make(const struct run *run, const struct plan_table *tab
         const struct tally *tally = &run->totals[number];
         int64_t total = total_of(run, number);
         json_t *object = json_pack(
-            "{s:o,s:I,s:I,s:I,s:o,s:o}", "total", count_or_null(total), "migrated",
-            (json_int_t)tally->written, "rejected", (json_int_t)tally->rejected, "skipped",
-            (json_int_t)tally->skipped, "last_id", json_text(last_id_of(run, entity->stream)),
-            "records_per_second", json_integer(rate_of(run, number)));
+            "{s:o,s:I,s:I,s:o,s:I,s:I,s:o,s:o}", "total", count_or_null(total), "migrated",
+            (json_int_t)tally->written, "read", (json_int_t)tally->read, "source_records",
+            count_or_null(run->loads_rejects ? -1 : run->session->progress.entities[number].rows),
+            "rejected", (json_int_t)tally->rejected, "skipped", (json_int_t)tally->skipped,
+            "last_id", json_text(last_id_of(run, entity->stream)), "records_per_second",
+            json_integer(rate_of(run, number)));
         json_t *name = json_text(entity->name);
         json_object_set_new(entities, json_string_value(name), object);
         json_decref(name);

@@ -1,6 +1,7 @@
 /* What the engine asks about streams before it reads them: facts, requests, chunk sizes, lanes. */
 #include "engine/copy.h"
 #include "engine/session.h"
+#include "plan/mapping.h"
 
 #include <string.h>
 
@@ -56,6 +57,15 @@ bool session_is_express(const struct run_session *session, const struct plan_str
            target->express_accepts(session->target, session->source);
 }
 
+/* Is a record made of each source record? */
+static bool makes_one_each(const struct plan_entity *entity)
+{
+    const struct mapping *mapping = entity->mapping;
+    return mapping == NULL || (mapping->where == MAPPING_NONE && mapping->when == MAPPING_NONE &&
+                               mapping->match_count == 0 && mapping->same_count == 0 &&
+                               mapping->unnest == NULL && !mapping->distinct);
+}
+
 enum status session_describe_streams(struct run_session *session, struct error *error)
 {
     const struct plan *plan = session->plan;
@@ -74,9 +84,10 @@ enum status session_describe_streams(struct run_session *session, struct error *
             return STATUS_FAILED;
         }
         for (uint32_t j = 0; j < stream->entity_count; j++) {
-            if (!plan->entities[stream->entities[j]].is_pages) {
-                session->progress.entities[stream->entities[j]].total = facts[i].row_count;
-            }
+            uint32_t number = stream->entities[j];
+            bool each = !plan->entities[number].is_pages && makes_one_each(&plan->entities[number]);
+            session->progress.entities[number].total = each ? facts[i].row_count : -1;
+            session->progress.entities[number].rows = facts[i].row_count;
         }
     }
     session->facts = facts;

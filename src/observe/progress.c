@@ -46,23 +46,37 @@ bool progress_view_has_entities(const struct progress_view *view)
     return view->phase >= PROGRESS_COPY;
 }
 
-static void meter_add(struct progress_meter *meter, int64_t now_ms, uint64_t records,
-                      uint64_t bytes)
+bool progress_entity_work(const struct progress_entity *entity, uint64_t *work, uint64_t *total)
+{
+    bool records = entity->total >= 0;
+    if (!records && entity->rows < 0) {
+        return false;
+    }
+    *total = (uint64_t)(records ? entity->total : entity->rows);
+    *work = records ? progress_entity_done(entity)
+                    : atomic_load_explicit(&entity->read, memory_order_relaxed) +
+                          atomic_load_explicit(&entity->pulled, memory_order_relaxed);
+    return true;
+}
+
+static void meter_add(struct progress_meter *meter, int64_t now_ms,
+                      const struct progress_view *view)
 {
     uint32_t newest = (meter->next + PROGRESS_METER_SAMPLES - 1) % PROGRESS_METER_SAMPLES;
     if (meter->count > 0 && now_ms - meter->times_ms[newest] < METER_STEP_MS) {
         return;
     }
     meter->times_ms[meter->next] = now_ms;
-    meter->records[meter->next] = records;
-    meter->bytes[meter->next] = bytes;
+    meter->records[meter->next] = view->done;
+    meter->bytes[meter->next] = view->bytes;
+    meter->work[meter->next] = view->work;
     meter->next = (meter->next + 1) % PROGRESS_METER_SAMPLES;
     meter->count += meter->count < PROGRESS_METER_SAMPLES;
 }
 
 static void measure(struct progress_meter *meter, int64_t now_ms, struct progress_view *view)
 {
-    meter_add(meter, now_ms, view->done, view->bytes);
+    meter_add(meter, now_ms, view);
     uint32_t oldest =
         (meter->next + PROGRESS_METER_SAMPLES - meter->count) % PROGRESS_METER_SAMPLES;
     double seconds = (double)(now_ms - meter->times_ms[oldest]) / 1000;
@@ -71,9 +85,13 @@ static void measure(struct progress_meter *meter, int64_t now_ms, struct progres
         view->records_per_second = (double)(view->done - meter->records[oldest]) / seconds;
         view->bytes_per_second = (double)(view->bytes - meter->bytes[oldest]) / seconds;
     }
-    if (view->total >= 0 && view->records_per_second > 0 && view->done <= (uint64_t)view->total) {
-        view->seconds_left =
-            (double)((uint64_t)view->total - view->done) / view->records_per_second;
+    if (view->work_total > 0) {
+        uint64_t before = meter->work[oldest];
+        double rate =
+            seconds >= 0.05 && view->work > before ? (double)(view->work - before) / seconds : 0;
+        view->seconds_left = rate > 0 && view->work <= view->work_total
+                                 ? (double)(view->work_total - view->work) / rate
+                                 : -1;
     } else if (view->total < 0 && view->part > 0) {
         view->seconds_left = view->seconds * (1 - view->part) / view->part;
     }
@@ -81,6 +99,7 @@ static void measure(struct progress_meter *meter, int64_t now_ms, struct progres
 
 static void sum_entities(const struct progress *progress, struct progress_view *view)
 {
+    bool known = progress->entity_count > 0;
     view->total = 0;
     for (uint32_t i = 0; i < progress->entity_count; i++) {
         const struct progress_entity *entity = &progress->entities[i];
@@ -90,13 +109,22 @@ static void sum_entities(const struct progress *progress, struct progress_view *
         view->skipped += atomic_load_explicit(&entity->skipped, memory_order_relaxed);
         view->bytes += atomic_load_explicit(&entity->bytes, memory_order_relaxed);
         view->done += progress_entity_done(entity);
+        uint64_t work = 0;
+        uint64_t work_total = 0;
+        known = known && progress_entity_work(entity, &work, &work_total);
+        view->work += work;
+        view->work_total += work_total;
         view->total = view->total < 0 || entity->total < 0 ? -1 : view->total + entity->total;
     }
     view->chunks_total = progress->chunks_total;
     view->part = -1;
-    if (view->total >= 0) {
+    if (!known) {
+        view->work = 0;
+        view->work_total = 0;
+    }
+    if (known) {
         view->part =
-            view->done >= (uint64_t)view->total ? 1 : (double)view->done / (double)view->total;
+            view->work >= view->work_total ? 1 : (double)view->work / (double)view->work_total;
     } else if (view->chunks_total > 0) {
         uint64_t chunks = view->chunks_done;
         view->part = chunks >= view->chunks_total ? 1 : (double)chunks / (double)view->chunks_total;

@@ -23,6 +23,7 @@ struct progress_entity {
     const char *name;
     const char *table;
     int64_t total;            /* records expected, -1: not known; set before workers start */
+    int64_t rows;             /* source records to be read for it, -1: not known; likewise */
     _Atomic uint64_t read;    /* source records read for it in this attempt and before */
     _Atomic uint64_t written; /* acknowledged, in committed chunks and in the open ones */
     _Atomic uint64_t rejected;

@@ -146,7 +146,10 @@ static void append_entity(const struct progress_entity *entity, const struct pro
     buffer_free(&cut);
     buffer_append_string(line, "  ");
     uint64_t done = progress_entity_done(entity);
-    double part = entity->total > 0 ? (double)done / (double)entity->total : -1;
+    uint64_t work = 0;
+    uint64_t total = 0;
+    bool known = progress_entity_work(entity, &work, &total);
+    double part = known && total > 0 ? (double)work / (double)total : -1;
     if (part >= 0 && frame->columns >= 80) {
         uint32_t columns = frame->columns / 6;
         columns = columns > BAR_COLUMNS_MAX / 2 ? BAR_COLUMNS_MAX / 2 : columns;
@@ -161,7 +164,9 @@ static bool is_active(const struct progress_entity *entity)
 {
     uint64_t done = progress_entity_done(entity);
     bool begun = done > 0 || atomic_load_explicit(&entity->read, memory_order_relaxed) > 0;
-    return begun && (entity->total < 0 || done < (uint64_t)entity->total);
+    uint64_t work = 0;
+    uint64_t total = 0;
+    return begun && (!progress_entity_work(entity, &work, &total) || work < total);
 }
 
 void progress_append_bars(const struct progress *progress, const struct progress_view *view,

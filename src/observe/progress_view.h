@@ -11,6 +11,7 @@ struct progress_meter {
     int64_t times_ms[PROGRESS_METER_SAMPLES];
     uint64_t records[PROGRESS_METER_SAMPLES];
     uint64_t bytes[PROGRESS_METER_SAMPLES];
+    uint64_t work[PROGRESS_METER_SAMPLES];
     uint32_t next;
     uint32_t count;
 };
@@ -24,7 +25,11 @@ struct progress_view {
     uint64_t bytes;
     uint64_t done; /* written, rejected or skipped, or pulled in a chunk under way */
     int64_t total; /* -1: not known */
-    double part;   /* done of all, 0..1: by records, else by chunks; -1: not known */
+    /* what part and time left go by: records, or the source's where it is not known how many will
+     * be made of them; 0 of 0: not known */
+    uint64_t work;
+    uint64_t work_total;
+    double part; /* done of all, 0..1: of the work, else by chunks; -1: not known */
     double records_per_second;
     double bytes_per_second;
     double seconds_left; /* -1: not known */
@@ -48,6 +53,8 @@ void progress_view_average(const struct progress *progress, struct progress_view
 /* True from PROGRESS_COPY on: entities and totals may be read. */
 bool progress_view_has_entities(const struct progress_view *view);
 uint64_t progress_entity_done(const struct progress_entity *entity);
+/* Of one entity; false: not known. */
+bool progress_entity_work(const struct progress_entity *entity, uint64_t *work, uint64_t *total);
 /* Notes which entities moved since the last call; `seen` has one number an entity, kept by the
  * caller; `first` true: only fills it. */
 void progress_note_movement(struct progress *progress, uint64_t *seen, bool first, int64_t now_ms);

@@ -1,9 +1,10 @@
 /* What the target keeps in another form than the source: notes, from the target's table of
  * types. */
 #include "plan/resolve.h"
+#include <stdio.h>
 #include <string.h>
 
-enum { NAMES_SHOWN_MAX = 8 };
+enum { NAMES_SHOWN_MAX = 8, GROUPS_MAX = 64 };
 
 /* How the target writes a kind; NULL: its table does not say. */
 static const struct type_mapping *written_as(const struct resolver *resolver, enum value_kind kind)
@@ -17,73 +18,117 @@ static const struct type_mapping *written_as(const struct resolver *resolver, en
     return NULL;
 }
 
-/* Fields of one kind, as far as they are named in a note. */
+/* Fields of one kind and native type, of all entities, as far as they are named in a note. */
 struct widened {
     const struct type_mapping *mapping;
-    const char *native; /* of the first one; NULL: computed */
-    struct buffer names;
+    const char *native;
+    struct buffer names;      /* "Total, UnitPrice" */
+    struct buffer full_names; /* "Invoice.Total, InvoiceLine.UnitPrice" */
+    const char *entity;       /* the first */
+    const char *last_entity;
+    uint32_t entity_count;
     uint32_t count;
 };
 
-static void add_field(const struct resolver *resolver, struct widened *kinds,
+struct widened_list {
+    struct resolver *resolver;
+    struct widened items[GROUPS_MAX];
+    uint32_t count;
+};
+
+static struct widened *find_group(struct widened_list *list, const struct type_mapping *mapping,
+                                  const char *native)
+{
+    struct widened *alike = NULL;
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct widened *group = &list->items[i];
+        if (group->mapping == mapping) {
+            alike = group;
+            if (strcmp(group->native, native) == 0) {
+                return group;
+            }
+        }
+    }
+    if (list->count == GROUPS_MAX) {
+        return alike; /* so many types are no reading matter any more */
+    }
+    struct widened *made = &list->items[list->count++];
+    made->mapping = mapping;
+    made->native = native;
+    return made;
+}
+
+static void add_field(struct widened_list *list, const char *entity,
                       const struct mapping_field *field)
 {
     enum value_kind kind = field->type.kind;
-    struct widened *widened = &kinds[kind];
-    if (widened->mapping == NULL) {
-        const struct type_mapping *mapping = written_as(resolver, kind);
-        if (mapping == NULL || strncmp(mapping->loss, "widened", strlen("widened")) != 0) {
-            return;
-        }
-        widened->mapping = mapping;
-        widened->native = field->origin != NULL ? field->origin->type.native : field->type.native;
+    const struct type_mapping *mapping = written_as(list->resolver, kind);
+    if (mapping == NULL || strncmp(mapping->loss, "widened", strlen("widened")) != 0) {
+        return;
     }
-    if (widened->count < NAMES_SHOWN_MAX) {
-        buffer_append_string(&widened->names, widened->count > 0 ? ", " : "");
-        buffer_append_string(&widened->names, field->name);
+    const char *native = field->origin != NULL ? field->origin->type.native : field->type.native;
+    struct widened *group =
+        find_group(list, mapping, native != NULL ? native : value_kind_name(kind));
+    if (group == NULL) {
+        return;
     }
-    widened->count++;
+    if (group->entity == NULL) {
+        group->entity = entity;
+    }
+    group->entity_count += group->last_entity != entity;
+    group->last_entity = entity;
+    if (group->count++ < NAMES_SHOWN_MAX) {
+        buffer_format(&group->names, "%s%s", group->count > 1 ? ", " : "", field->name);
+        buffer_format(&group->full_names, "%s%s.%s", group->count > 1 ? ", " : "", entity,
+                      field->name);
+    }
 }
 
-static void note_kind(struct resolver *resolver, const struct entity_builder *entity,
-                      struct widened *widened)
+static void add_entity(struct widened_list *list, const struct entity_builder *entity)
 {
-    const char *native =
-        widened->native != NULL ? widened->native : value_kind_name(widened->mapping->kind);
-    bool more = widened->count > NAMES_SHOWN_MAX;
-    resolve_note(resolver, false, entity->name, "%s%s (%s): %s; written as %s, %s",
-                 buffer_string(&widened->names), more ? " and more" : "", native,
-                 widened->mapping->loss, widened->mapping->native, widened->mapping->writing);
-}
-
-static void note_entity(struct resolver *resolver, const struct entity_builder *entity)
-{
-    struct widened kinds[VALUE_KIND_COUNT] = {0};
     for (uint32_t i = 0; i < entity->fields.count; i++) {
-        add_field(resolver, kinds, entity->fields.items[i]);
+        add_field(list, entity->name, entity->fields.items[i]);
     }
     for (uint32_t i = 0; i < entity->stream->lists.count; i++) {
-        const struct list_builder *list = entity->stream->lists.items[i];
-        for (uint32_t j = 0; list->entity == entity && j < list->fields.count; j++) {
-            add_field(resolver, kinds, list->fields.items[j]);
+        const struct list_builder *embedded = entity->stream->lists.items[i];
+        for (uint32_t j = 0; embedded->entity == entity && j < embedded->fields.count; j++) {
+            add_field(list, entity->name, embedded->fields.items[j]);
         }
     }
-    for (uint32_t kind = 0; kind < VALUE_KIND_COUNT; kind++) {
-        if (kinds[kind].names.failed) {
-            resolver->out_of_memory = true;
-        } else if (kinds[kind].count > 0) {
-            note_kind(resolver, entity, &kinds[kind]);
-        }
-        buffer_free(&kinds[kind].names);
+}
+
+/* One note for what is told alike, however many entities it is of. */
+static void note_group(struct resolver *resolver, struct widened *group)
+{
+    bool several = group->entity_count > 1;
+    char more[32] = "";
+    char object[32];
+    if (group->count > NAMES_SHOWN_MAX) {
+        snprintf(more, sizeof(more), " and %u more", (unsigned)(group->count - NAMES_SHOWN_MAX));
     }
+    snprintf(object, sizeof(object), "%u entities", (unsigned)group->entity_count);
+    resolve_note(resolver, false, several ? object : group->entity,
+                 "%s%s (%s): %s; written as %s, %s",
+                 buffer_string(several ? &group->full_names : &group->names), more, group->native,
+                 group->mapping->loss, group->mapping->native, group->mapping->writing);
 }
 
 void widened_note(struct resolver *resolver)
 {
+    struct widened_list list = {.resolver = resolver};
     for (uint32_t i = 0; i < resolver->tables.count && !resolver->same_engine; i++) {
         const struct table_builder *table = resolver->tables.items[i];
         for (uint32_t j = 0; j < table->entities.count; j++) {
-            note_entity(resolver, table->entities.items[j]);
+            add_entity(&list, table->entities.items[j]);
         }
+    }
+    for (uint32_t i = 0; i < list.count; i++) {
+        if (list.items[i].names.failed || list.items[i].full_names.failed) {
+            resolver->out_of_memory = true;
+        } else {
+            note_group(resolver, &list.items[i]);
+        }
+        buffer_free(&list.items[i].names);
+        buffer_free(&list.items[i].full_names);
     }
 }

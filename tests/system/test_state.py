@@ -119,6 +119,28 @@ class StateFile(StateTestCase):
         self.run_program("resume", *self.arguments, "copy.db")
         self.assertEqual(self.state()["status"], "completed")
 
+    def test_the_percentage_of_a_filtered_run(self):
+        # One record in ten is wanted: half of the source read is half of the run, not a twentieth.
+        support.make_sqlite(self.path("many.db"), """
+            CREATE TABLE things(id INTEGER PRIMARY KEY, v TEXT);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+            INSERT INTO things SELECT i, 'v' || i FROM n;""")
+        self.write("plan.yaml", """transhume: 1
+source: sqlite:many.db
+target: sqlite:few.db
+tables:
+  things: { key: [id], entities: { thing: { from: things, where: "id % 10 = 0", fields: { "*": copy } } } }
+""")
+        arguments = ["--plan", "plan.yaml", "--chunk-rows", "100", "--jobs", "1"]
+        self.run_program("migrate", *arguments, code=3, env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:6"})
+        state = self.state()
+        entity = state["tables"]["things"]["entities"]["thing"]
+        self.assertEqual((entity["total"], entity["migrated"], entity["read"], entity["source_records"]), (None, 50, 500, 1000))
+        self.assertRegex(self.run_program("status").out, r"things +thing +50 +0 +\? +50\.0%")
+        result = self.run_program("resume", *arguments, "--progress", "json")
+        self.assertEqual(self.state()["tables"]["things"]["entities"]["thing"]["total"], 100)
+        self.assertRegex(self.run_program("status").out, r"things +thing +100 +0 +100 +100\.0%")
+
     def test_whole_at_every_moment(self):
         # Read as fast as it goes while the run writes it: never half, never empty.
         refusals.make_shop(self.path("big.db"), customers=2000)

@@ -227,6 +227,7 @@ struct run_session *fake_session(struct fake_store *store, const char *state_fol
         session->progress.entities[i].name = names[i];
         session->progress.entities[i].table = names[i];
         session->progress.entities[i].total = -1;
+        session->progress.entities[i].rows = -1;
     }
     return session;
 }

@@ -340,6 +340,19 @@ static void widened_fields_are_told(void **state)
     assert_int_equal(shop.plan->notes[0].level, PLAN_NOTE_INFO);
 }
 
+static void what_is_widened_alike_is_told_once(void **state)
+{
+    (void)state;
+    plan_test_expect(
+        &shop, plan_test_tables(&shop, "  t: { key: { partition: InvoiceId }, from: Invoice }\n"
+                                       "  u: { key: { partition: InvoiceLineId }, from: "
+                                       "InvoiceLine }\n"));
+    assert_int_equal(shop.plan->note_count, 1);
+    assert_string_equal(shop.plan->notes[0].object, "2 entities");
+    assert_non_null(
+        strstr(shop.plan->notes[0].text, "t.Total, u.UnitPrice (NUMERIC(10,2)): widened"));
+}
+
 /* ---------------------------------------------------------------- proposals */
 
 static void propose_and_resolve(const char *sql, const char *target)
@@ -393,6 +406,7 @@ int main(void)
         WITH_SHOP(the_time_of_day_is_a_fault),
         WITH_SHOP(keys_of_unknown_kind_are_left_to_the_target),
         WITH_SHOP(widened_fields_are_told),
+        WITH_SHOP(what_is_widened_alike_is_told_once),
         cmocka_unit_test(proposals_are_plans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,6 +80,29 @@ static void test_rate_and_time_left(void **state)
     buffer_free(&fixture.out);
 }
 
+/* How many records a `where` leaves is not known, but how much of the source is read. */
+static void test_filtered_entities_go_by_what_is_read(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    set_up(&fixture);
+    fixture.entities[2].total = -1;
+    fixture.entities[2].rows = 600;
+    fixture.progress.phase = PROGRESS_COPY;
+    take(&fixture, 2000);
+    for (int second = 1; second <= 5; second++) {
+        fixture.entities[2].read += 60;
+        fixture.entities[2].written += 1;
+        take(&fixture, 2000 + second * 1000);
+    }
+    assert_int_equal(fixture.view.total, -1);
+    assert_true(fixture.view.part > 0.299 && fixture.view.part < 0.301);
+    assert_true(fixture.view.seconds_left > 11.5 && fixture.view.seconds_left < 11.8);
+    progress_append_line(&fixture.view, &fixture.out);
+    assert_non_null(strstr(text(&fixture), "copy: 30.0% 5 records, 1/s"));
+    buffer_free(&fixture.out);
+}
+
 /* Each thread has a place of its own: that one has waited enough is no news of the others. */
 static void test_several_wait_and_both_sides_throttle(void **state)
 {
@@ -151,6 +174,7 @@ static void test_an_unknown_total_is_measured_by_chunks(void **state)
     struct fixture fixture;
     set_up(&fixture);
     fixture.entities[1].total = -1;
+    fixture.entities[1].rows = -1;
     fixture.entities[0].written = 1;
     fixture.progress.phase = PROGRESS_COPY;
     take(&fixture, 2000);
@@ -198,6 +222,7 @@ static void test_json_holds_what_names_hold(void **state)
     set_up(&fixture);
     fixture.entities[1].rejected = 3;
     fixture.entities[1].total = -1;
+    fixture.entities[1].rows = -1;
     fixture.progress.phase = PROGRESS_COPY;
     take(&fixture, 2000);
     progress_append_json(&fixture.progress, &fixture.view, &fixture.out);
@@ -383,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_before_the_copy_entities_are_not_read),
         cmocka_unit_test(test_rate_and_time_left),
+        cmocka_unit_test(test_filtered_entities_go_by_what_is_read),
         cmocka_unit_test(test_several_wait_and_both_sides_throttle),
         cmocka_unit_test(test_what_is_pulled_counts),
         cmocka_unit_test(test_earlier_attempts_are_not_part_of_the_rate),
