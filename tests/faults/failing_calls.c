@@ -1,7 +1,9 @@
 /*
  * Preloaded into the program by test_failing_calls.py: the Nth call of one kind fails, and perhaps
- * some that follow. FAIL_CALL=alloc|write|sync|rename|open, FAIL_AT=N from 0, FAIL_COUNT=how many,
- * FAIL_ERRNO=number. With FAIL_REPORT=FILE the number of calls is written there at the end.
+ * some that follow. FAIL_CALL=alloc|read|write|short|sync|rename|open|cut, FAIL_AT=N from 0,
+ * FAIL_COUNT=how many, FAIL_ERRNO=number; "short" writes half of the bytes and fails the next
+ * write. With FAIL_PATH=TEXT only calls on files whose path holds it count. With FAIL_REPORT=FILE
+ * the number of calls is written there at the end.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,6 +26,8 @@ static char call_name[16];
 static long fail_at = -1;
 static long fail_count = 1;
 static int fail_errno = EIO;
+static const char *fail_path;
+static atomic_bool was_short;
 
 static long number_of(const char *name, long otherwise)
 {
@@ -37,6 +41,7 @@ __attribute__((constructor)) static void begin(void)
     fail_at = number_of("FAIL_AT", -1);
     fail_count = number_of("FAIL_COUNT", 1);
     fail_errno = (int)number_of("FAIL_ERRNO", EIO);
+    fail_path = getenv("FAIL_PATH");
     if (name != NULL) {
         snprintf(call_name, sizeof call_name, "%s", name);
     }
@@ -67,6 +72,39 @@ static bool must_fail(const char *name)
     return true;
 }
 
+/* Of a call on an open file. */
+static bool file_must_fail(const char *name, int file)
+{
+    char link[64];
+    char path[4096];
+    if (fail_path == NULL || strcmp(name, call_name) != 0) {
+        return must_fail(name);
+    }
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    path[length > 0 ? length : 0] = '\0';
+    return strstr(path, fail_path) != NULL && must_fail(name);
+}
+
+static bool path_must_fail(const char *name, const char *path)
+{
+    return (fail_path == NULL || strstr(path, fail_path) != NULL) && must_fail(name);
+}
+
+/* How much of a write is done: all of it, half, or (-1) nothing, with an error. */
+static ssize_t size_written(int file, size_t size)
+{
+    if (atomic_exchange(&was_short, false)) {
+        errno = fail_errno;
+        return -1;
+    }
+    if (size > 1 && file_must_fail("short", file)) {
+        atomic_store(&was_short, true);
+        return (ssize_t)(size / 2);
+    }
+    return file_must_fail("write", file) ? -1 : (ssize_t)size;
+}
+
 void *malloc(size_t size)
 {
     return must_fail("alloc") ? NULL : __libc_malloc(size);
@@ -85,46 +123,76 @@ void *realloc(void *old, size_t size)
 /* The C library's own function behind one of these. */
 #define NEXT(type, name) ((type)(void *)dlsym(RTLD_NEXT, name))
 
+ssize_t read(int file, void *bytes, size_t size)
+{
+    typedef ssize_t function(int, void *, size_t);
+    return file_must_fail("read", file) ? -1 : NEXT(function *, "read")(file, bytes, size);
+}
+
+ssize_t pread64(int file, void *bytes, size_t size, off64_t offset)
+{
+    typedef ssize_t function(int, void *, size_t, off64_t);
+    return file_must_fail("read", file) ? -1
+                                        : NEXT(function *, "pread64")(file, bytes, size, offset);
+}
+
 ssize_t write(int file, const void *bytes, size_t size)
 {
     typedef ssize_t function(int, const void *, size_t);
-    return must_fail("write") ? -1 : NEXT(function *, "write")(file, bytes, size);
+    ssize_t part = size_written(file, size);
+    return part < 0 ? -1 : NEXT(function *, "write")(file, bytes, (size_t)part);
 }
 
 ssize_t pwrite64(int file, const void *bytes, size_t size, off64_t offset)
 {
     typedef ssize_t function(int, const void *, size_t, off64_t);
-    return must_fail("write") ? -1 : NEXT(function *, "pwrite64")(file, bytes, size, offset);
+    ssize_t part = size_written(file, size);
+    return part < 0 ? -1 : NEXT(function *, "pwrite64")(file, bytes, (size_t)part, offset);
 }
 
 ssize_t pwritev(int file, const struct iovec *parts, int count, off_t offset)
 {
     typedef ssize_t function(int, const struct iovec *, int, off_t);
-    return must_fail("write") ? -1 : NEXT(function *, "pwritev")(file, parts, count, offset);
+    return file_must_fail("write", file) ? -1
+                                         : NEXT(function *, "pwritev")(file, parts, count, offset);
 }
 
 ssize_t pwritev64(int file, const struct iovec *parts, int count, off64_t offset)
 {
     typedef ssize_t function(int, const struct iovec *, int, off64_t);
-    return must_fail("write") ? -1 : NEXT(function *, "pwritev64")(file, parts, count, offset);
+    return file_must_fail("write", file)
+               ? -1
+               : NEXT(function *, "pwritev64")(file, parts, count, offset);
+}
+
+int ftruncate64(int file, off64_t size)
+{
+    typedef int function(int, off64_t);
+    return file_must_fail("cut", file) ? -1 : NEXT(function *, "ftruncate64")(file, size);
+}
+
+int unlink(const char *path)
+{
+    typedef int function(const char *);
+    return path_must_fail("cut", path) ? -1 : NEXT(function *, "unlink")(path);
 }
 
 int fsync(int file)
 {
     typedef int function(int);
-    return must_fail("sync") ? -1 : NEXT(function *, "fsync")(file);
+    return file_must_fail("sync", file) ? -1 : NEXT(function *, "fsync")(file);
 }
 
 int fdatasync(int file)
 {
     typedef int function(int);
-    return must_fail("sync") ? -1 : NEXT(function *, "fdatasync")(file);
+    return file_must_fail("sync", file) ? -1 : NEXT(function *, "fdatasync")(file);
 }
 
 int rename(const char *from, const char *to)
 {
     typedef int function(const char *, const char *);
-    return must_fail("rename") ? -1 : NEXT(function *, "rename")(from, to);
+    return path_must_fail("rename", to) ? -1 : NEXT(function *, "rename")(from, to);
 }
 
 static mode_t mode_of(int flags, va_list arguments)
@@ -139,7 +207,7 @@ int open64(const char *path, int flags, ...)
     va_start(arguments, flags);
     mode_t mode = mode_of(flags, arguments);
     va_end(arguments);
-    return must_fail("open") ? -1 : NEXT(function *, "open64")(path, flags, mode);
+    return path_must_fail("open", path) ? -1 : NEXT(function *, "open64")(path, flags, mode);
 }
 
 int openat64(int folder, const char *path, int flags, ...)
@@ -149,5 +217,6 @@ int openat64(int folder, const char *path, int flags, ...)
     va_start(arguments, flags);
     mode_t mode = mode_of(flags, arguments);
     va_end(arguments);
-    return must_fail("open") ? -1 : NEXT(function *, "openat64")(folder, path, flags, mode);
+    return path_must_fail("open", path) ? -1
+                                        : NEXT(function *, "openat64")(folder, path, flags, mode);
 }

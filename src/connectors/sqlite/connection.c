@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "connectors/sqlite/sqlite_internal.h"
 #include <string.h>
+#include <unistd.h>
 
 enum { OPERATIONS_BETWEEN_CHECKS = 100000 };
 
@@ -49,6 +50,21 @@ static int stop_now(void *context)
     return signals_stop_level() >= 2;
 }
 
+/* SQLite opens a file that it can't write to for reading, whatever the reason was. */
+static enum status check_access(sqlite3 *connection, const char *path,
+                                enum connection_access access, struct error *error)
+{
+    bool writes = access == CONNECTION_CREATE || access == CONNECTION_WRITE;
+    if (!writes || sqlite3_db_readonly(connection, "main") != 1 || euidaccess(path, W_OK) != 0) {
+        return STATUS_OK;
+    }
+    error_set(error, access == CONNECTION_CREATE ? ERROR_TARGET_WRITE : ERROR_SOURCE_READ, path,
+              "SQLite could open the file for reading only, though it may be written");
+    error_hint(error, "the system refused it just then (too many open files, a failing disk): mend "
+                      "that, and try again");
+    return STATUS_FAILED;
+}
+
 enum status sqlite_connection_open(const char *path, enum connection_access access,
                                    int64_t timeout_ms, sqlite3 **connection, struct error *error)
 {
@@ -78,7 +94,8 @@ enum status sqlite_connection_open(const char *path, enum connection_access acce
                      "it can't be opened", error);
         goto out;
     }
-    if (set_safe(opened, mode, path, error) != STATUS_OK) {
+    if (check_access(opened, path, access, error) != STATUS_OK ||
+        set_safe(opened, mode, path, error) != STATUS_OK) {
         goto out;
     }
     sqlite3_extended_result_codes(opened, 1);
@@ -101,12 +118,26 @@ void sqlite_connection_close(sqlite3 *connection)
     sqlite3_close_v2(connection);
 }
 
+/* A call that failed says nothing of what is in the file. */
+static enum error_code code_of_failed_call(enum error_code otherwise)
+{
+    return otherwise == ERROR_SOURCE_INVALID   ? ERROR_SOURCE_READ
+           : otherwise == ERROR_TARGET_INVALID ? ERROR_TARGET_WRITE
+                                               : otherwise;
+}
+
 static enum error_code code_of(int result, enum open_mode mode, enum error_code otherwise)
 {
     if (result == SQLITE_READONLY_DBMOVED) {
         return otherwise;
     }
+    if (result == SQLITE_IOERR_NOMEM) {
+        return ERROR_MEMORY;
+    }
     switch (result & 0xff) {
+    case SQLITE_IOERR:
+    case SQLITE_CANTOPEN:
+        return code_of_failed_call(otherwise);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return mode == OPEN_SOURCE ? ERROR_SOURCE_LOCKED : ERROR_TARGET_LOCKED;
@@ -189,7 +220,7 @@ enum status sqlite_error(sqlite3 *connection, int result, enum open_mode mode,
     int system =
         connection != NULL && (result & 0xff) != SQLITE_BUSY ? sqlite3_system_errno(connection) : 0;
     enum error_code code = code_of(extended, mode, otherwise);
-    if (code == otherwise && system != 0 &&
+    if (code != ERROR_MEMORY && system != 0 &&
         ((result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN)) {
         error_set_errno(error, code, system, object, "%s (%s)", doing, message);
     } else {

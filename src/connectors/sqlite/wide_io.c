@@ -89,6 +89,13 @@ static bool fetch_ahead(struct wide_file *file, int amount, sqlite3_int64 offset
     return true;
 }
 
+/* SQLite takes a disk that can't be read for a damaged database, and says so: a call that failed is
+ * no more than that. */
+static int read_error(int result)
+{
+    return result == SQLITE_IOERR_CORRUPTFS ? SQLITE_IOERR_READ : result;
+}
+
 static int wide_read(sqlite3_file *base, void *bytes, int amount, sqlite3_int64 offset)
 {
     struct wide_file *file = wide_of(base);
@@ -103,7 +110,7 @@ static int wide_read(sqlite3_file *base, void *bytes, int amount, sqlite3_int64 
     }
     if (!inside && !fetch_ahead(file, amount, offset)) {
         file->read_end = offset >= file->read_end ? offset + amount : file->read_end;
-        return file->real->pMethods->xRead(file->real, bytes, amount, offset);
+        return read_error(file->real->pMethods->xRead(file->real, bytes, amount, offset));
     }
     memcpy(bytes, file->fetched + (offset - file->fetched_offset), (size_t)amount);
     file->read_end = offset >= file->read_end ? offset + amount : file->read_end;

@@ -1,0 +1,77 @@
+"""A SQLite target each of whose calls fails in turn: the file, its journal, its lock.
+
+Whatever call it is, the run ends with exit status 3 and one clear line, and a resume makes the target whole.
+`make test` takes a seeded part of the calls in turn, `make soak` each of them.
+"""
+import errno
+import os
+import random
+import re
+import unittest
+
+import failing
+import support
+
+PART = 1 if support.SOAK else 7
+CALLS = (("read", errno.EIO), ("write", errno.EIO), ("write", errno.ENOSPC), ("short", errno.ENOSPC), ("sync", errno.EIO),
+         ("open", errno.EIO), ("open", errno.EMFILE), ("cut", errno.EIO))
+SCRIPT = """
+CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT, price NUMERIC(10,2), b BLOB);
+CREATE TABLE child(a TEXT, n INTEGER, parent_id INTEGER REFERENCES parent(id), PRIMARY KEY (a, n)) WITHOUT ROWID;
+CREATE INDEX child_parent ON child(parent_id);
+CREATE VIEW cheap AS SELECT id FROM parent WHERE price < 1;
+WITH RECURSIVE i(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM i WHERE x < 60)
+INSERT INTO parent SELECT x * 3, 'name ' || x, x / 100.0, randomblob(x % 50) FROM i;
+INSERT INTO child SELECT 'k' || (id % 7), id, id FROM parent;
+"""
+
+
+@unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
+class FailingTarget(failing.FailingTestCase):
+    def setUp(self):
+        super().setUp()
+        support.make_sqlite(self.path("source.db"), SCRIPT)
+
+    def clean_target(self):
+        self.clean("copy.db", "copy.db-journal", "copy.db-wal", "copy.db-shm", "copy.db-transhume-lock", ".transhume")
+
+    def assert_one_clear_line(self, result, case):
+        errors = [line for line in result.err.splitlines() if line.startswith("error: ")]
+        self.assertEqual(len(errors), 1, result.err)
+        self.assertRegex(errors[0], r"copy\.db.* \[[a-z-]+\]$")
+        self.assertNotRegex(errors[0], r"\[internal\]")
+
+    def one_case(self, arguments, call, number, at):
+        self.clean_target()
+        result = support.transhume("migrate", *arguments, cwd=self.folder,
+                                   env=self.failing(call, at, 1, number, path="/copy.db"))
+        # SQLite may live with a call that fails, such as a sync of the folder.
+        self.assertIn(result.code, (0, 3), result.err)
+        if result.code != 0:
+            self.assert_one_clear_line(result, (call, number, at))
+            self.to_the_end(*arguments)
+        self.assert_same_sqlite(self.path("source.db"), self.path("copy.db"))
+        return result.code != 0
+
+    def in_turn(self, *way):
+        arguments = ["--jobs", "1", "--chunk-rows", "30", *way, "source.db", "sqlite:copy.db"]
+        seed = random.Random("%d/%s" % (support.SEED, self.id()))
+        for call, number in CALLS:
+            self.clean_target()
+            calls = self.calls(call, "migrate", *arguments, path="/copy.db")
+            self.assertGreater(calls, 0, call)
+            failures = 0
+            for at in range(seed.randrange(PART), calls, PART):
+                with self.subTest(call=call, errno=errno.errorcode[number], at=at):
+                    failures += self.one_case(arguments, call, number, at)
+            self.assertGreater(failures, 0, "no %s that failed was noticed" % call)
+
+    def test_express_lane(self):
+        self.in_turn()
+
+    def test_general_path(self):
+        self.in_turn("--no-express")
+
+
+if __name__ == "__main__":
+    unittest.main()
