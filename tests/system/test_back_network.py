@@ -1,0 +1,66 @@
+"""The way back from DynamoDB itself: the Chinook example over the network, both ways, against a real server."""
+import collections
+import unittest
+
+import servers
+import support
+import test_chinook
+from dynamodb_case import DynamodbCase
+from fault_proxy import FaultProxy
+
+
+class Back(DynamodbCase):
+    rows = test_chinook.Back.rows
+    assert_shop = test_chinook.Back.assert_shop
+    assert_references = test_chinook.Back.assert_references
+
+    def setUp(self):
+        super().setUp()
+        self.source = support.musicshop(self.path("shop.db"))
+        self.run_aws("migrate", "--plan", test_chinook.PLAN, "--state", self.path("there"), "shop.db", self.uri())
+
+    def back(self, *options, endpoint=None, target="again.db", command="migrate", code=0):
+        return self.run_aws(command, "--plan", test_chinook.BACK, "--state", self.path("back-" + target), *options,
+                            self.uri(endpoint), target, code=code)
+
+    def scans(self, proxy):
+        """How often each table was asked for items; counting alone brings none."""
+        return collections.Counter(body["TableName"] for operation, body in proxy.bodies
+                                   if operation == "Scan" and body.get("Select") != "COUNT")
+
+    def test_eleven_tables_by_one_scan_each(self):
+        with FaultProxy(self.server.endpoint) as proxy:
+            proxy.keep_bodies = True
+            self.back("--jobs", "1", endpoint=proxy.endpoint)
+            many = self.scans(proxy)
+        self.assertGreater(self.assert_shop(self.source, self.path("again.db")), 15000)
+        self.assert_references(self.source, self.path("again.db"))
+        with FaultProxy(self.server.endpoint) as proxy:
+            proxy.keep_bodies = True
+            self.run_aws("migrate", "--jobs", "1", "--state", self.path("plain"), self.uri(proxy.endpoint),
+                         "dynamodb-json:out")
+            self.assertEqual(many, self.scans(proxy))
+        self.assertEqual(len(many), 4)
+
+    def test_killed_and_resumed(self):
+        options = ("--chunk-rows", "500")
+        killed = support.kill_at("engine.after_commit", 3, "migrate", "--plan", test_chinook.BACK, "--state",
+                                 self.path("back-again.db"), *options, self.uri(), "again.db", cwd=self.folder,
+                                 env=servers.aws_environment(self.folder))
+        self.assertEqual(killed.code, -9, killed.err)
+        self.back(*options, command="resume")
+        self.assert_shop(self.source, self.path("again.db"))
+
+    def test_faults_on_the_way(self):
+        with FaultProxy(self.server.endpoint, seed=support.SEED) as proxy:
+            proxy.add("throttle", operation="Scan", first=2, every=3, count=4)
+            proxy.add("error", operation="Scan", every=5, count=3)
+            proxy.add("cut_after", operation="Scan", every=7, count=3)
+            proxy.add("short_page", operation="Scan", limit=40, every=2)
+            self.back(endpoint=proxy.endpoint)
+            self.assertGreater(sum(proxy.hits.values()), 5)
+        self.assert_shop(self.source, self.path("again.db"))
+
+
+if __name__ == "__main__":
+    unittest.main()
