@@ -1,6 +1,7 @@
 /* The end of migrate and resume: the table, the snapshot, and the next step. */
 #include "cli/run_end.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include <stdlib.h>
@@ -165,6 +166,19 @@ static int tell_failure(const struct cli_call *call, const struct run_result *re
     return exit_status;
 }
 
+/* The table or object of figures, where it does not get between records. */
+static int print_figures(const struct run_session *session, struct buffer *out, int exit_status)
+{
+    struct error error;
+    if (!run_writes_to_stdout(session)) {
+        return cli_finish(out, exit_status);
+    }
+    enum status status =
+        file_write_all(STDERR_FILENO, buffer_string(out), out->length, "standard error", &error);
+    buffer_free(out);
+    return status == STATUS_OK ? exit_status : cli_fail(&error);
+}
+
 int run_end(struct cli_call *call, const struct run_session *session, enum status status,
             const struct run_result *result, const struct error *error)
 {
@@ -174,7 +188,7 @@ int run_end(struct cli_call *call, const struct run_session *session, enum statu
         int exit_status = tell_failure(call, result, error);
         if (json) {
             append_json(result, error, exit_status, &out);
-            return cli_finish(&out, exit_status);
+            return print_figures(session, &out, exit_status);
         }
         return exit_status;
     }
@@ -186,7 +200,7 @@ int run_end(struct cli_call *call, const struct run_session *session, enum statu
     } else if (result->progress != NULL && error->code != ERROR_RUN_FINISHED) {
         append_text(call, session, result, &out);
     }
-    int exit_status = cli_finish(&out, result->exit_status);
+    int exit_status = print_figures(session, &out, result->exit_status);
     tell_next_step(call, result);
     return exit_status;
 }

@@ -400,6 +400,12 @@ static const char *keys_text(const struct report *report, const struct plan_tabl
                : arena_format(report->out->arena, "%s: %s", how, table->keys_reason);
 }
 
+bool run_writes_to_stdout(const struct run_session *session)
+{
+    return session != NULL && session->target_uri != NULL && session->target_uri->path != NULL &&
+           strcmp(session->target_uri->path, "-") == 0;
+}
+
 enum guarantee run_guarantee(const struct run_session *session)
 {
     return session->target->connector->guarantee;

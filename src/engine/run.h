@@ -84,6 +84,8 @@ struct check_report {
 };
 /* What source and target promise after any crash. */
 enum guarantee run_guarantee(const struct run_session *session);
+/* True if the target is `-`: records go to standard output, and all else to standard error. */
+bool run_writes_to_stdout(const struct run_session *session);
 /* Connects, reads, changes nothing. */
 enum status run_check(struct run_session *session, struct check_report *report,
                       struct error *error) MUST_USE;

@@ -197,7 +197,7 @@ static enum status read_file_head(struct describing *describing, uint32_t number
 {
     const struct folder_table *table = describing->table;
     struct csv_file_data *file = &describing->data->files[number];
-    char *path = file_join(describing->arena, table->folder, table->files[number].name);
+    char *path = folder_file_path(describing->arena, table, number);
     struct head head = {0};
     if (path == NULL) {
         return no_memory(describing->error);

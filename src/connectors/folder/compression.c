@@ -268,8 +268,9 @@ static bool start_reading(struct folder_input *input)
                ZSTD_DCtx_setParameter(input->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX));
 }
 
-enum status folder_input_open(const char *path, uint64_t begin, enum error_code code,
-                              struct folder_input **input, struct error *error)
+static enum status open_input(const char *path, enum folder_compression compression, uint64_t begin,
+                              enum error_code code, struct folder_input **input,
+                              struct error *error)
 {
     struct folder_input *made = (struct folder_input *)calloc(1, sizeof(*made));
     if (made == NULL) {
@@ -277,7 +278,7 @@ enum status folder_input_open(const char *path, uint64_t begin, enum error_code 
     }
     made->descriptor = -1;
     made->code = code;
-    made->compression = folder_compression_of(path);
+    made->compression = compression;
     made->path = strdup(path);
     if (made->path == NULL || !start_reading(made)) {
         folder_input_close(made);
@@ -292,6 +293,19 @@ enum status folder_input_open(const char *path, uint64_t begin, enum error_code 
     }
     *input = made;
     return STATUS_OK;
+}
+
+enum status folder_input_open(const char *path, uint64_t begin, enum error_code code,
+                              struct folder_input **input, struct error *error)
+{
+    return open_input(path, folder_compression_of(path), begin, code, input, error);
+}
+
+enum status folder_input_open_packed(const char *path, enum folder_compression compression,
+                                     enum error_code code, struct folder_input **input,
+                                     struct error *error)
+{
+    return open_input(path, compression, 0, code, input, error);
 }
 
 static enum status read_bytes(struct folder_input *input, void *bytes, size_t capacity,

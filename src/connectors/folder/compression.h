@@ -38,6 +38,10 @@ struct folder_input;
 /* From byte `begin` of a plain file; 0 for compressed ones. Errors are `code` or more exact. */
 enum status folder_input_open(const char *path, uint64_t begin, enum error_code code,
                               struct folder_input **input, struct error *error) MUST_USE;
+/* The same from the beginning, packed as said whatever the file's name. */
+enum status folder_input_open_packed(const char *path, enum folder_compression compression,
+                                     enum error_code code, struct folder_input **input,
+                                     struct error *error) MUST_USE;
 void folder_input_close(struct folder_input *input); /* NULL is fine */
 /* Between 1 and `capacity` bytes; STATUS_END at the end of a whole file. A file that ends in the
  * middle of a compressed stream is an error. */

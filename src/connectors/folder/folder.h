@@ -43,7 +43,9 @@ struct folder_run {
 struct folder {
     struct database base;
     const struct folder_format *format;
-    char *path;
+    char *path; /* "-": standard input */
+    char *root; /* what _transhume is in: path, or the folder of the one file that path is */
+    struct folder_pipe *pipe; /* of standard input or output; else NULL */
     enum open_mode mode;
     enum folder_compression compression;
     uint64_t file_bytes_max;
@@ -82,6 +84,12 @@ enum status folder_normal_form(struct database *self, const struct cell *cell, s
         "file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,                       \
             "The most bytes of records, before compression, in one data file."           \
     }
+/* Of formats with loose_files. */
+#define FOLDER_PIPE_OPTION                                                             \
+    {                                                                                  \
+        "table", OPTION_TEXT, NULL, NULL, false,                                       \
+            "What the one table is called that comes from standard input; else stdin." \
+    }
 
 /* All places in the room at which a test can make it die; every connector of files lists them. */
 extern const char *const folder_failpoints[];
@@ -92,7 +100,8 @@ char *folder_parent(struct arena *arena, const char *path);
 /* ---------------------------------------------------------------- folder_files.c */
 
 struct folder_file {
-    const char *name;
+    const char *name; /* for people, too */
+    const char *path; /* NULL: the table's folder and the name */
     uint64_t bytes;
     int64_t modified_ns;
 };
@@ -138,6 +147,26 @@ enum status folder_sealed_write(const char *path, const char *kind, const char *
 enum status folder_sealed_read(const char *path, const char *kind, const char *run_id,
                                struct arena *arena, char **contents, size_t *length,
                                struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- folder_pipe.c */
+
+/*
+ * "-" as a source: standard input is copied to a nameless file, unpacked, when its table is first
+ * needed; from then on it is a file like others. As a target: a private folder, whose segments are
+ * copied to standard output when their chunk is committed, and then removed.
+ */
+enum status folder_pipe_open(struct folder *folder, const struct uri *uri,
+                             struct error *error) MUST_USE;
+void folder_pipe_close(struct folder_pipe *pipe); /* NULL is fine */
+/* The table's name: `?table=`, or "stdin". */
+const char *folder_pipe_table(const struct folder *folder);
+/* Copies standard input; `file` gets path, size and a hash of the contents as its time. */
+enum status folder_pipe_take(struct folder *folder, struct folder_file *file,
+                             struct error *error) MUST_USE;
+/* Copies a segment to standard output, its head of `head_bytes` only if it is the first one. Any
+ * thread. */
+enum status folder_pipe_give(struct folder *folder, const char *path, uint64_t head_bytes,
+                             struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- folder_done.c */
 
@@ -273,6 +302,7 @@ struct folder_snapshot {
     uint32_t table_count;
 };
 
+char *folder_file_path(struct arena *arena, const struct folder_table *table, uint32_t file);
 /* Made at the first need and kept: all later calls see these files. */
 enum status folder_snapshot(struct folder *folder, struct folder_snapshot **snapshot,
                             struct error *error) MUST_USE;
@@ -306,5 +336,6 @@ const struct cell *folder_place(struct arena *arena, const char *file, const cha
 extern const struct catalog_functions folder_catalog;
 extern const struct source_functions folder_source;
 extern const struct target_functions folder_target;
+extern const struct target_functions folder_pipe_target; /* without settle_duplicates */
 
 #endif

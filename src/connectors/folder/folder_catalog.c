@@ -150,6 +150,25 @@ static enum status add_loose(struct folder_finding *finding, struct error *error
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
+char *folder_file_path(struct arena *arena, const struct folder_table *table, uint32_t file)
+{
+    return table->files[file].path != NULL
+               ? arena_copy_string(arena, table->files[file].path)
+               : file_join(arena, table->folder, table->files[file].name);
+}
+
+static enum status add_pipe(struct folder_finding *finding, struct error *error)
+{
+    struct folder_file *file =
+        (struct folder_file *)arena_allocate_zeroed(finding->arena, 1, sizeof(*file));
+    if (file == NULL) {
+        return no_memory(error);
+    }
+    return folder_pipe_take(finding->folder, file, error) == STATUS_OK
+               ? add_files(finding, folder_pipe_table(finding->folder), "-", file, 1, error)
+               : STATUS_FAILED;
+}
+
 /* The URI names one file. */
 static enum status add_single(struct folder_finding *finding, struct error *error)
 {
@@ -178,6 +197,9 @@ static enum status find_tables(struct folder_finding *finding, struct error *err
         return status;
     }
     struct stat facts;
+    if (finding->folder->pipe != NULL) {
+        return add_pipe(finding, error);
+    }
     if (format->loose_files && stat(finding->folder->path, &facts) == 0 &&
         !S_ISDIR(facts.st_mode)) {
         return add_single(finding, error);

@@ -20,7 +20,7 @@ enum { SEALED_BYTES_MAX = 1 << 30 };
 
 char *folder_path(struct arena *arena, const struct folder *folder, const char *below)
 {
-    return arena_format(arena, "%s/_transhume%s%s", folder->path, *below != '\0' ? "/" : "", below);
+    return arena_format(arena, "%s/_transhume%s%s", folder->root, *below != '\0' ? "/" : "", below);
 }
 
 static bool ends_with(const char *name, const char *end)

@@ -37,6 +37,8 @@ struct folder_range {
 
 struct folder_format {
     const struct connector *connector;
+    /* the same without settle_duplicates and at least once, for standard output; NULL: none */
+    const struct connector *pipe_connector;
     const char *segment_prefix; /* "part": of the files that are written */
     const char *suffix;         /* ".csv" */
     const char *ignored_prefix; /* files that begin so are no data; NULL: none */

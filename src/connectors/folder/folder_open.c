@@ -65,8 +65,7 @@ char *folder_parent(struct arena *arena, const char *path)
                          : arena_copy(arena, path, (size_t)(slash - path));
 }
 
-static enum status check_file(const struct folder *folder, const struct stat *facts,
-                              struct error *error)
+static enum status check_file(struct folder *folder, const struct stat *facts, struct error *error)
 {
     bool source = folder->mode == OPEN_SOURCE;
     const char *slash = strrchr(folder->path, '/');
@@ -80,6 +79,10 @@ static enum status check_file(const struct folder *folder, const struct stat *fa
                        folder->format->connector->name);
             return STATUS_FAILED;
         }
+        folder->root = folder_parent(folder->arena, folder->path);
+        if (folder->root == NULL) {
+            return error_set(error, ERROR_MEMORY, NULL, "no memory to open a file");
+        }
         return access(folder->path, R_OK) == 0
                    ? STATUS_OK
                    : refuse_place(folder, errno, "can't read the file", error);
@@ -91,7 +94,7 @@ static enum status check_file(const struct folder *folder, const struct stat *fa
 }
 
 /* A source must be there. A target is made with its ledger, not before: here its parent must do. */
-static enum status check_folder(const struct folder *folder, struct error *error)
+static enum status check_folder(struct folder *folder, struct error *error)
 {
     struct stat facts;
     bool source = folder->mode == OPEN_SOURCE;
@@ -127,6 +130,7 @@ void folder_close(struct folder *folder)
         return; /* never opened */
     }
     folder_ledger_forget(folder);
+    folder_pipe_close(folder->pipe);
     if (folder->snapshot != NULL) {
         arena_destroy(folder->snapshot->arena);
     }
@@ -159,8 +163,13 @@ enum status folder_open(struct folder *folder, const struct folder_format *forma
          length--) {
         folder->path[length - 1] = '\0';
     }
-    enum status status = read_options(folder, open->uri, error);
-    return status == STATUS_OK ? check_folder(folder, error) : status;
+    folder->root = folder->path;
+    if (read_options(folder, open->uri, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return format->loose_files && strcmp(folder->path, "-") == 0
+               ? folder_pipe_open(folder, open->uri, error)
+               : check_folder(folder, error);
 }
 
 /* The same before and after the folder is made: its real path. */
@@ -168,8 +177,12 @@ enum status folder_identity(struct database *self, struct arena *arena, const ch
                             struct error *error)
 {
     struct folder *folder = (struct folder *)self;
-    char *real = realpath(folder->path, NULL);
     const char *name = NULL;
+    if (folder->pipe != NULL) {
+        *identity = folder->mode == OPEN_SOURCE ? "standard input" : "standard output";
+        return STATUS_OK;
+    }
+    char *real = realpath(folder->path, NULL);
     if (real == NULL && errno == ENOENT) {
         char *parent = folder_parent(arena, folder->path);
         const char *slash = strrchr(folder->path, '/');
@@ -209,5 +222,21 @@ const struct target_functions folder_target = {
     .after_load = folder_after_load,
     .count = folder_count,
     .settle_duplicates = folder_settle,
+    .normal_form = folder_normal_form,
+};
+
+const struct target_functions folder_pipe_target = {
+    .inspect = folder_inspect,
+    .check_table = folder_check_table,
+    .prepare = folder_prepare,
+    .writer_open = folder_writer_open,
+    .writer_close = folder_writer_close,
+    .chunk_begin = folder_chunk_begin,
+    .submit = folder_submit,
+    .poll = folder_poll,
+    .commit = folder_commit,
+    .chunk_abandon = folder_chunk_abandon,
+    .after_load = folder_after_load,
+    .count = folder_count,
     .normal_form = folder_normal_form,
 };

@@ -1,7 +1,6 @@
 /* Where records stand: file and line of what is rejected, columns of what is asked for. */
 #include "connectors/folder/folder.h"
 
-#include "base/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -141,7 +140,7 @@ enum status folder_line_at(struct folder *folder, const struct folder_table *tab
 {
     struct folder_line_mark mark;
     struct arena *arena = arena_create(1024);
-    char *path = arena != NULL ? file_join(arena, table->folder, table->files[file].name) : NULL;
+    char *path = arena != NULL ? folder_file_path(arena, table, file) : NULL;
     if (path == NULL) {
         arena_destroy(arena);
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a path");

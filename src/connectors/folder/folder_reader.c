@@ -118,7 +118,7 @@ static enum status sample_line_bytes(const struct folder_table *table, uint64_t 
         char *line = NULL;
         size_t length = 0;
         bool too_long = false;
-        char *path = file_join(arena, table->folder, table->files[at].name);
+        char *path = folder_file_path(arena, table, at);
         enum status status = path != NULL ? folder_lines_open(path, 0, 0, SAMPLE_LINE_BYTES,
                                                               ERROR_SOURCE_READ, &lines, error)
                                           : no_memory(error);
@@ -371,7 +371,7 @@ static enum status open_file(struct cursor *cursor, struct error *error)
     bool plain = folder_compression_of(file->name) == FOLDER_PLAIN;
     uint64_t end = cursor->next.file == cursor->end.file ? cursor->end.byte : 0;
     struct arena *arena = arena_create(4096);
-    char *path = arena != NULL ? file_join(arena, table->folder, file->name) : NULL;
+    char *path = arena != NULL ? folder_file_path(arena, table, cursor->next.file) : NULL;
     if (end == 0) {
         end = plain ? file->bytes : UINT64_MAX;
     }

@@ -32,6 +32,7 @@ static enum status write_head(struct folder_stream *stream, struct error *error)
         memcpy(stream->buffer.data, head.data, head.length);
         stream->buffer.length += head.length;
         stream->last_part->bytes += head.length;
+        stream->last_part->head_bytes = head.length;
     }
     buffer_free(&head);
     return status;
@@ -168,8 +169,25 @@ enum status folder_stream_end(struct folder_stream *stream, struct error *error)
     return end_part(stream, stream->buffer.length, error);
 }
 
+/* To standard output instead of the table's folder. */
+static enum status give_away(struct folder_stream *stream, struct error *error)
+{
+    for (struct folder_part *part = stream->parts; part != NULL; part = part->next) {
+        if (!part->published && folder_pipe_give(stream->folder, part->writing_path,
+                                                 part->head_bytes, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        unlink(part->writing_path);
+        part->published = true;
+    }
+    return STATUS_OK;
+}
+
 enum status folder_stream_publish(struct folder_stream *stream, struct error *error)
 {
+    if (stream->folder->pipe != NULL) {
+        return give_away(stream, error);
+    }
     for (struct folder_part *part = stream->parts; part != NULL; part = part->next) {
         if (!part->published && rename(part->writing_path, part->final_path) != 0) {
             return error_set_errno(error, ERROR_TARGET_WRITE, errno, part->final_path,

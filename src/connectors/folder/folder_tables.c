@@ -98,6 +98,12 @@ enum status folder_inspect(struct database *self, const struct target_table *tab
                            uint32_t table_count, bool *table_exists, bool *record_exists,
                            struct error *error)
 {
+    if (of(self)->pipe != NULL && table_count > 1) {
+        error_set(error, ERROR_PLAN_INVALID, "standard output",
+                  "it takes one table, and these are %u", table_count);
+        error_hint(error, "choose one: --include TABLE");
+        return STATUS_FAILED;
+    }
     for (uint32_t at = 0; at < table_count; at++) {
         table_exists[at] = false;
         record_exists[at] = false;

@@ -10,7 +10,6 @@
  */
 #include "connectors/jsonl/jsonl.h"
 
-#include "base/file.h"
 #include "model/decimal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -200,11 +199,11 @@ static enum status learn_row(struct learning *learning, const char *line, size_t
     return STATUS_OK;
 }
 
-static enum status learn_file(struct learning *learning, const struct folder_file *file,
-                              struct arena *scratch)
+static enum status learn_file(struct learning *learning, uint32_t number, struct arena *scratch)
 {
+    const struct folder_file *file = &learning->table->files[number];
     struct folder_lines *lines = NULL;
-    char *path = file_join(learning->arena, learning->table->folder, file->name);
+    char *path = folder_file_path(learning->arena, learning->table, number);
     if (path == NULL) {
         return no_memory(learning->error);
     }
@@ -304,7 +303,7 @@ enum status jsonl_infer(const struct jsonl_database *database, const struct fold
     enum status status = room ? STATUS_OK : no_memory(error);
     data->inferred = true;
     for (uint32_t at = 0; at < table->file_count && status == STATUS_OK; at++) {
-        status = learn_file(&learning, &table->files[at], scratch);
+        status = learn_file(&learning, at, scratch);
     }
     if (status == STATUS_OK) {
         status = make_columns(&learning);

@@ -21,6 +21,7 @@ struct jsonl_name {
 
 static const struct connector_option options[] = {
     FOLDER_OPTIONS,
+    FOLDER_PIPE_OPTION,
     {"record_bytes", OPTION_BYTES, "16MiB", "1KiB..1GiB", false,
      "The longest line that is read or written; longer ones are rejects."},
     {"records", OPTION_CHOICE, "columns", "columns|documents", false,
@@ -238,8 +239,11 @@ static enum status caveats(struct folder *folder, struct buffer *out, struct err
     (CAPABILITY_NESTED | CAPABILITY_MISSING | CAPABILITY_SQL_SCHEMA | CAPABILITY_FREE_FIELDS | \
      CAPABILITY_COUNTS_EXACT)
 
+static const struct connector pipe_connector;
+
 static const struct folder_format format = {
     .connector = &connector_jsonl,
+    .pipe_connector = &pipe_connector,
     .segment_prefix = "part",
     .suffix = ".jsonl",
     .loose_files = true,
@@ -320,7 +324,7 @@ const struct connector connector_jsonl = {
     .contract_version = CONNECTOR_CONTRACT_VERSION,
     .name = "jsonl",
     .title = "JSON lines",
-    .uri_help = "jsonl:DIR",
+    .uri_help = "jsonl:DIR, jsonl:FILE or jsonl:-",
     .capabilities = SOURCE_CAPABILITIES | TARGET_CAPABILITIES,
     .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
@@ -334,5 +338,27 @@ const struct connector connector_jsonl = {
     .catalog = &folder_catalog,
     .source = &folder_source,
     .target = &folder_target,
+    .ledger = &folder_ledger,
+};
+
+/* Standard output: what was written before a crash is not known after it. */
+static const struct connector pipe_connector = {
+    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    .name = "jsonl",
+    .title = "JSON lines",
+    .uri_help = "jsonl:-",
+    .capabilities = TARGET_CAPABILITIES,
+    .guarantee = GUARANTEE_AT_LEAST_ONCE,
+    .options = options,
+    .option_count = sizeof(options) / sizeof(*options),
+    .types = types,
+    .type_count = sizeof(types) / sizeof(*types),
+    .failpoints = folder_failpoints,
+    .open = database_open,
+    .close = database_close,
+    .identity = folder_identity,
+    .catalog = &folder_catalog,
+    .source = &folder_source,
+    .target = &folder_pipe_target,
     .ledger = &folder_ledger,
 };
