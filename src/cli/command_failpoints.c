@@ -22,6 +22,17 @@ static void list(struct listing *listing, const char *owner, const char *const *
     }
 }
 
+/* Connectors of files share one list, which is the first one's. */
+static bool is_listed(uint32_t before, const char *const *names)
+{
+    for (uint32_t i = 0; i < before; i++) {
+        if (registry_at(i)->failpoints == names) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int command_failpoints(struct cli_call *call)
 {
     struct buffer out = {0};
@@ -30,7 +41,9 @@ int command_failpoints(struct cli_call *call)
     list(&listing, "engine", run_failpoints());
     for (uint32_t i = 0; i < registry_count(); i++) {
         const struct connector *connector = registry_at(i);
-        list(&listing, connector->name, connector->failpoints);
+        if (!is_listed(i, connector->failpoints)) {
+            list(&listing, connector->name, connector->failpoints);
+        }
     }
     buffer_append_string(&out, listing.json ? "]}\n" : "");
     return cli_finish(&out, 0);
