@@ -43,6 +43,7 @@ struct schema_index {
     bool unique;
     bool partial;
     bool implied;           /* made by the engine for a constraint */
+    bool local;             /* key-value stores: kept with the records of a partition */
     const char *native_sql; /* the statement that makes it; NULL where there is none */
 };
 

@@ -145,6 +145,24 @@ static void merge_column(struct resolver *resolver, const struct table_builder *
     }
 }
 
+/* Key fields that "*" takes from documents: where the source's catalogue knows their types. */
+static void add_known_keys(struct resolver *resolver, const struct table_builder *table,
+                           const struct entity_builder *entity, struct plan_list *columns)
+{
+    for (uint32_t i = 0; i < entity->from->column_count; i++) {
+        const struct schema_column *from = &entity->from->columns[i];
+        if (from->type.kind == VALUE_MISSING || !is_indexed(table, from->name) ||
+            entity_field(entity, from->name) != NULL || known_column(columns, from->name) != NULL) {
+            continue;
+        }
+        struct schema_column *column = resolve_add(resolver, columns, sizeof *column);
+        if (column != NULL) {
+            *column = (struct schema_column){
+                .name = from->name, .type = from->type, .not_null = from->not_null};
+        }
+    }
+}
+
 static void collect_columns(struct resolver *resolver, struct table_builder *table,
                             struct plan_list *columns)
 {
@@ -171,6 +189,12 @@ static void collect_columns(struct resolver *resolver, struct table_builder *tab
             if (entity_field(table->entities.items[j], column->name) == NULL) {
                 column->not_null = false;
             }
+        }
+    }
+    for (uint32_t i = 0; !resolver->target_sql && i < table->entities.count; i++) {
+        const struct entity_builder *entity = table->entities.items[i];
+        if (entity->document_star && entity->from != NULL) {
+            add_known_keys(resolver, table, entity, columns);
         }
     }
 }

@@ -307,6 +307,23 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
     }
 }
 
+/* Key-value stores say a table's indexes with it: those of the source's go along with the whole
+ * table. */
+static void whole_indexes(struct resolver *resolver, const struct table_builder *table,
+                          struct plan_list *indexes)
+{
+    for (uint32_t i = 0; i < table->whole->index_count; i++) {
+        const struct schema_index *known = &table->whole->indexes[i];
+        struct target_index *index = resolve_add(resolver, indexes, sizeof *index);
+        if (index != NULL) {
+            index->name = known->name;
+            index->columns = known->columns;
+            index->unique = known->unique;
+            index->local = known->local;
+        }
+    }
+}
+
 static void resolve_indexes(struct resolver *resolver, struct table_builder *table)
 {
     const struct plan_node *node = plan_node_get(table->node, "indexes");
@@ -319,6 +336,9 @@ static void resolve_indexes(struct resolver *resolver, struct table_builder *tab
     }
     if (node == NULL && table->whole == NULL) {
         default_indexes(resolver, table, &indexes);
+    }
+    if (node == NULL && table->whole != NULL && !resolver->target_sql) {
+        whole_indexes(resolver, table, &indexes);
     }
     table->target.indexes = plan_list_array(resolver->arena, &indexes, sizeof(struct target_index));
     table->target.index_count = indexes.count;

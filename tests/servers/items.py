@@ -60,10 +60,10 @@ def assert_same(test, expected, found):
 
 # --- tables
 
-def create(client, name, key=(("id", "S"),), indexes=(), read=None, write=None):
-    """`key` and each index's key are ((attribute, letter), ...); `indexes` are (name, key)."""
+def create(client, name, key=(("id", "S"),), indexes=(), read=None, write=None, local=()):
+    """`key` and each index's key are ((attribute, letter), ...); `indexes` are (name, key), global ones and local."""
     letters = dict(key)
-    for _, index_key in indexes:
+    for _, index_key in [*indexes, *local]:
         letters.update(index_key)
 
     def schema(columns):
@@ -80,6 +80,9 @@ def create(client, name, key=(("id", "S"),), indexes=(), read=None, write=None):
             dict({"IndexName": n, "KeySchema": schema(k), "Projection": {"ProjectionType": "ALL"}},
                  **({"ProvisionedThroughput": arguments["ProvisionedThroughput"]} if read else {}))
             for n, k in indexes]
+    if local:
+        arguments["LocalSecondaryIndexes"] = [
+            {"IndexName": n, "KeySchema": schema(k), "Projection": {"ProjectionType": "ALL"}} for n, k in local]
     client.create_table(**arguments)
     wait_active(client, name)
 

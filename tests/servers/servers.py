@@ -52,6 +52,16 @@ SERVERS = {"dynalite": (_dynalite, 1024 * MEBIBYTE), "moto": (_moto, 1024 * MEBI
            "dynoxide": (_dynoxide, 1024 * MEBIBYTE)}
 
 
+def with_options(command, options):
+    """Options in pairs, each instead of the usual one of its name."""
+    for name, value in zip(options[::2], options[1::2]):
+        if name in command:
+            at = command.index(name)
+            command = command[:at] + command[at + 2:]
+        command = command + [name, value]
+    return command
+
+
 class Server:
     """A running server. Not shared between processes."""
 
@@ -83,7 +93,7 @@ class Server:
                        if not name.startswith(("AWS_", "TRANSHUME_"))}
         with open(os.path.join(self.folder, "log"), "wb") as log:
             self.process = subprocess.Popen(
-                guard + command(self.path, self.port) + self.options, cwd=self.folder, stdin=subprocess.DEVNULL,
+                guard + with_options(command(self.path, self.port), self.options), cwd=self.folder, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, env=dict(environment, **self.environment))
         deadline = time.monotonic() + READY_S
         while self.process.poll() is None:

@@ -233,10 +233,12 @@ enum status dynamodb_source_find(struct dynamodb_network *network, const char *n
 
 /* ---------------------------------------------------------------- describe */
 
-/* Of a number it is not known whether it is whole: that is for the plan to say. */
-static enum value_kind kind_of(char letter)
+/* Keys that are numbers are whole ones nearly always; others come as decimals. */
+static struct value_type type_of(char letter)
 {
-    return letter == 'N' ? VALUE_MISSING : letter == 'B' ? VALUE_BYTES : VALUE_TEXT;
+    return letter == 'N' ? (struct value_type){.kind = VALUE_INT64, .dynamic = true, .native = "N"}
+           : letter == 'B' ? (struct value_type){.kind = VALUE_BYTES, .native = "B"}
+                           : (struct value_type){.kind = VALUE_TEXT, .native = "S"};
 }
 
 /* Key attributes of the table and its indexes: all that DynamoDB declares. */
@@ -247,10 +249,8 @@ static const struct schema_column *columns_of(const struct dynamodb_description 
         arena, (size_t)from->attribute_count + 1, sizeof(*columns));
     for (uint32_t at = 0; columns != NULL && at < from->attribute_count; at++) {
         const struct dynamodb_attribute *attribute = &from->attributes[at];
-        const char *native = attribute->letter == 'N' ? "N" : attribute->letter == 'B' ? "B" : "S";
         columns[at] =
-            (struct schema_column){.name = attribute->name,
-                                   .type = {.kind = kind_of(attribute->letter), .native = native}};
+            (struct schema_column){.name = attribute->name, .type = type_of(attribute->letter)};
         for (uint32_t key = 0; key < from->key.count; key++) {
             columns[at].not_null |= strcmp(from->key.names[key], attribute->name) == 0;
         }

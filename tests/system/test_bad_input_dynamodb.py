@@ -1,0 +1,268 @@
+"""What goes wrong with DynamoDB itself: credentials, network, clocks, tables. One clear line, the right exit code, nothing lost."""
+import sqlite3
+import time
+import unittest
+
+import items
+import servers
+import support
+from dynamodb_case import DynamodbCase
+from fault_proxy import FaultProxy
+from support import SEED, SOAK
+
+
+class BadInputCase(DynamodbCase):
+    def source_table(self, count=3):
+        items.create(self.client, "herd")
+        wanted = [{"id": {"S": "sheep %d" % n}} for n in range(count)]
+        items.put(self.client, "herd", wanted)
+        return wanted
+
+    def sqlite_source(self, script="CREATE TABLE herd(id TEXT PRIMARY KEY, n); INSERT INTO herd VALUES ('a', 1), ('b', 2);"):
+        db = sqlite3.connect(self.path("herd.db"))
+        db.executescript(script)
+        db.close()
+        return "herd.db"
+
+    def refused(self, *arguments, code, says, hint=None, time_limit=support.TIME_LIMIT_S, **changes):
+        """One error line with these words, this exit code."""
+        result = self.run_aws(*arguments, code=code, time_limit=time_limit, **changes)
+        lines = [line for line in result.err.splitlines() if line.startswith("error: ")]
+        self.assertEqual(len(lines), 1, result.err)
+        for words in [says] if isinstance(says, str) else says:
+            self.assertIn(words.lower(), result.err.lower(), result.err)
+        self.assertNotIn(servers.SECRET_ACCESS_KEY, result.err + result.out)
+        return result
+
+    def read(self, uri, **expected):
+        return self.refused("migrate", "--timeout", "1s", uri, "dynamodb-json:out", **expected)
+
+
+class Credentials(BadInputCase):
+    def test_none(self):
+        self.read(self.uri(), code=2, says="credentials", AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
+
+    def test_half_of_them(self):
+        self.read(self.uri(), code=2, says="AWS_SECRET_ACCESS_KEY", AWS_SECRET_ACCESS_KEY=None)
+
+    def test_a_profile_that_is_not_there(self):
+        self.write("config", "[profile shop]\nregion = eu-west-1\n[profile shoes]\n")
+        self.read(self.uri(profile="shopp"), code=2, says=["profile", "shopp"], AWS_CONFIG_FILE=self.path("config"))
+
+    def test_expired(self):
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            proxy.add("refuse", code="ExpiredTokenException")
+            self.read(self.uri(proxy.endpoint), code=2, says="expired")
+
+    def test_expired_in_mid_run_and_resumed(self):
+        wanted = self.source_table(300)
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            proxy.add("refuse", operation="Scan", first=5, code="ExpiredTokenException")
+            proxy.add("short_page", limit=20)
+            arguments = ("--timeout", "1s", "--chunk-rows", "50", self.uri(proxy.endpoint), "dynamodb-json:out")
+            result = self.refused("migrate", *arguments, code=2, says="expired")
+            self.assertIn("transhume resume", result.err)
+            proxy.clear()
+            self.run_aws("resume", *arguments)
+        items.assert_same(self, wanted, support.read_dynamodb_json(self.path("out"))["herd"])
+
+    def test_unknown_to_the_server(self):
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            proxy.add("refuse", code="UnrecognizedClientException")
+            self.read(self.uri(proxy.endpoint), code=2, says="UnrecognizedClientException")
+
+    def test_without_permission(self):
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            proxy.add("refuse", code="AccessDeniedException", message="User: arn:aws:iam::1:user/x is not authorized "
+                                                                     "to perform: dynamodb:ListTables")
+            result = self.read(self.uri(proxy.endpoint), code=2, says=["AccessDenied", "dynamodb:ListTables"])
+            self.assertIn("docs/dynamodb.md", result.err)
+
+
+class WrongSecret(BadInputCase):
+    """moto checks signatures if it is told to; the first four requests, to make its user, are free."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = servers.for_class(cls, "moto", {"INITIAL_NO_AUTH_ACTION_COUNT": "4"})
+        iam = servers.boto3().client("iam", endpoint_url=cls.server.endpoint, region_name=servers.REGION,
+                                     aws_access_key_id="x", aws_secret_access_key="y")
+        iam.create_user(UserName="tester")
+        cls.key = iam.create_access_key(UserName="tester")["AccessKey"]
+        iam.put_user_policy(UserName="tester", PolicyName="all", PolicyDocument='{"Version": "2012-10-17", "Statement": '
+                            '[{"Effect": "Allow", "Action": "*", "Resource": "*"}]}')
+        cls.client = servers.dynamodb_client(cls.server.endpoint, aws_access_key_id=cls.key["AccessKeyId"],
+                                             aws_secret_access_key=cls.key["SecretAccessKey"])
+
+    def keys(self, **changes):
+        return dict({"AWS_ACCESS_KEY_ID": self.key["AccessKeyId"],
+                     "AWS_SECRET_ACCESS_KEY": self.key["SecretAccessKey"]}, **changes)
+
+    def test_the_right_one_is_taken_and_a_wrong_one_is_not(self):
+        wanted = self.source_table()
+        self.run_aws("migrate", self.uri(), "dynamodb-json:out", **self.keys())
+        items.assert_same(self, wanted, support.read_dynamodb_json(self.path("out"))["herd"])
+        self.refused("migrate", "--state", "other", self.uri(), "dynamodb-json:out2", code=2,
+                     says="SignatureDoesNotMatch", **self.keys(AWS_SECRET_ACCESS_KEY="wrong" * 8))
+        self.refused("migrate", "--state", "third", self.uri(), "dynamodb-json:out3", code=2,
+                     says="InvalidClientTokenId", **self.keys(AWS_ACCESS_KEY_ID="AKIDNOBODY0000000000"))
+
+
+class Network(BadInputCase):
+    def test_nobody_answers(self):
+        begun = time.monotonic()
+        self.read("dynamodb://us-east-1?endpoint=http://127.0.0.1:%d" % servers.free_port(), code=3,
+                  says=["127.0.0.1", "connect"])
+        self.assertLess(time.monotonic() - begun, 15 * support.PATIENCE)
+
+    def test_a_region_that_does_not_exist(self):
+        # .invalid never resolves (RFC 2606)
+        self.read("dynamodb://us-nowhere-9?endpoint=https://dynamodb.us-nowhere-9.invalid", code=3,
+                  says="us-nowhere-9")
+
+    def test_a_region_that_is_no_name(self):
+        self.read("dynamodb://us%20east%2F1?endpoint=" + self.server.endpoint, code=2, says="region")
+
+    def test_no_region(self):
+        self.read("dynamodb://?endpoint=" + self.server.endpoint, code=2, says="region")
+
+    def test_plaintext_to_another_host(self):
+        self.read("dynamodb://us-east-1?endpoint=http://dynamodb.example.invalid", code=2, says="plaintext")
+
+    def test_a_proxy_that_answers_html(self):
+        for status in (200, 403):
+            with self.subTest(status=status), FaultProxy(self.server.endpoint, SEED) as proxy:
+                proxy.add("html", status=status)
+                self.read(self.uri(proxy.endpoint), code=3, says=["Welcome", "proxy"])
+
+    def test_cut_for_good_in_mid_run_and_resumed(self):
+        wanted = self.source_table(300)
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            proxy.add("cut_before", operation="Scan", first=6)
+            proxy.add("short_page", limit=20)
+            arguments = ("--timeout", "500ms", "--chunk-rows", "50", self.uri(proxy.endpoint), "dynamodb-json:out")
+            result = self.refused("migrate", *arguments, code=3, says="herd")
+            self.assertIn("transhume resume", result.err)
+            proxy.clear()
+            self.run_aws("resume", *arguments)
+        items.assert_same(self, wanted, support.read_dynamodb_json(self.path("out"))["herd"])
+
+
+class Clock(BadInputCase):
+    def test_a_clock_that_is_wrong_is_allowed_for_and_said(self):
+        wanted = self.source_table()
+        for number, offset_s in enumerate((3600, -7200)):
+            with self.subTest(offset_s=offset_s), FaultProxy(self.server.endpoint, SEED) as proxy:
+                proxy.clock_offset_s = offset_s
+                out = "out-%d" % number
+                result = self.run_aws("migrate", "--state", "state-%d" % number, self.uri(proxy.endpoint),
+                                      "dynamodb-json:" + out)
+                self.assertGreater(proxy.hits["skew"], 0)
+                self.assertRegex(result.err.lower(), "clock")
+                items.assert_same(self, wanted, support.read_dynamodb_json(self.path(out))["herd"])
+
+
+class Throttling(BadInputCase):
+    SECONDS = 150 if SOAK else 4
+
+    def test_for_minutes(self):
+        wanted = self.source_table(100)
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            proxy.add("throttle", operation="Scan", first=3, until=self.SECONDS)
+            proxy.add("short_page", limit=10)
+            result = self.run_aws("migrate", "--timeout", "1s", "--chunk-rows", "50", "--progress", "log",
+                                  "--jobs", "1", self.uri(proxy.endpoint), "dynamodb-json:out",
+                                  time_limit=self.SECONDS + 60)
+            self.assertGreater(proxy.hits["throttle"], 3)
+        self.assertIn("throttl", result.err.lower())
+        items.assert_same(self, wanted, support.read_dynamodb_json(self.path("out"))["herd"])
+
+    def test_writing_for_minutes(self):
+        self.sqlite_source()
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            proxy.add("throttle", operation="BatchWriteItem", until=self.SECONDS)
+            result = self.run_aws("migrate", "--timeout", "2s", "--progress", "log", "herd.db",
+                                  self.uri(proxy.endpoint), time_limit=self.SECONDS + 60)
+            self.assertGreater(proxy.hits["throttle"], 3)
+        self.assertIn("throttl", result.err.lower())
+        self.assert_tables({"herd": [{"id": {"S": "a"}, "n": {"N": "1"}}, {"id": {"S": "b"}, "n": {"N": "2"}}]})
+
+
+class SourceTables(BadInputCase):
+    def test_a_table_that_is_not_there(self):
+        self.source_table()
+        self.write("plan.yaml", "transhume: 1\nsource: \"%s\"\ntarget: dynamodb-json:out\ntables:\n  t:\n"
+                                "    key: { partition: id }\n    from: hers\n    fields: { \"*\": copy }\n" % self.uri())
+        self.refused("migrate", "--plan", "plan.yaml", code=2, says=["hers", "herd"])
+
+    def test_a_table_that_is_deleted_in_mid_run(self):
+        self.source_table(200)
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            proxy.add("refuse", operation="Scan", first=4, code="ResourceNotFoundException",
+                      message="Requested resource not found: Table: herd not found")
+            proxy.add("short_page", limit=20)
+            self.refused("migrate", "--chunk-rows", "50", self.uri(proxy.endpoint), "dynamodb-json:out", code=2,
+                         says=["herd", "ResourceNotFoundException"])
+
+
+class SlowDeletion(BadInputCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = servers.for_class(cls, "dynalite", options=["--deleteTableMs", "3000"])
+        cls.client = items.client_of(cls.server)
+
+    def setUp(self):
+        support.TestCase.setUp(self)
+
+    def test_a_table_that_is_being_deleted(self):
+        items.create(self.client, "herd")
+        items.create(self.client, "other")
+        self.client.delete_table(TableName="herd")
+        self.write("plan.yaml", "transhume: 1\nsource: \"%s\"\ntarget: dynamodb-json:out\ntables:\n  t:\n"
+                                "    key: { partition: id }\n    from: herd\n    fields: { \"*\": copy }\n" % self.uri())
+        self.refused("migrate", "--plan", "plan.yaml", code=2, says="herd")
+        items.wait_gone(self.client, "herd")
+        items.create(self.client, "herd")
+        self.client.delete_table(TableName="herd")
+        self.sqlite_source()
+        self.refused("migrate", "herd.db", self.uri(), code=2, says=["herd", "being deleted"])
+
+
+class TargetTables(BadInputCase):
+    def test_other_keys(self):
+        items.create(self.client, "herd", (("shepherd", "S"), ("id", "S")))
+        self.sqlite_source()
+        self.refused("migrate", "herd.db", self.uri(), code=2, says=["herd", "key", "shepherd"])
+        self.assertEqual(items.tables(self.client), ["herd"])
+
+    def test_a_key_of_another_type(self):
+        items.create(self.client, "herd", (("id", "N"),))
+        self.sqlite_source()
+        self.refused("migrate", "herd.db", self.uri(), code=2, says=["herd", "id"])
+
+    def test_a_missing_index(self):
+        items.create(self.client, "herd")
+        self.sqlite_source()
+        self.write("plan.yaml", "transhume: 1\nsource: sqlite:herd.db\ntarget: \"%s\"\ntables:\n  herd:\n"
+                                "    key: { partition: id }\n    indexes: { by-n: { partition: n } }\n    from: herd\n"
+                                "    fields: { \"*\": copy }\n" % self.uri())
+        self.refused("migrate", "--plan", "plan.yaml", code=2, says=["herd", "by-n"])
+
+    def test_items_that_are_there(self):
+        self.source_table()
+        self.sqlite_source()
+        self.refused("migrate", "herd.db", self.uri(), code=5, says="herd")
+
+    def test_oversized_items_and_empty_keys_are_rejected_and_the_others_written(self):
+        self.sqlite_source("CREATE TABLE herd(id TEXT PRIMARY KEY, n);"
+                           "INSERT INTO herd VALUES ('good', 1), ('', 2), ('large', printf('%.*c', 409600, 'x')),"
+                           "(printf('%.*c', 2049, 'k'), 3), ('fits', printf('%.*c', 409000, 'x'));")
+        self.run_aws("migrate", "--state", "state", "--max-rejects", "10", "herd.db", self.uri(), code=1)
+        self.assert_tables({"herd": [{"id": {"S": "good"}, "n": {"N": "1"}},
+                                     {"id": {"S": "fits"}, "n": {"S": "x" * 409000}}]})
+        self.assertEqual(sorted(reject["code"] for reject in self.rejects("state")),
+                         ["key-null", "key-too-long", "record-too-large"])
+
+
+if __name__ == "__main__":
+    unittest.main()
