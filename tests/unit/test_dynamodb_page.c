@@ -182,6 +182,21 @@ static void a_cap_lets_debts_be_paid(void **state)
     dynamodb_capacity_destroy(&capacity);
 }
 
+static void who_reserves_takes_at_once(void **state)
+{
+    (void)state;
+    struct dynamodb_capacity capacity;
+    dynamodb_capacity_init(&capacity, 10);
+    int64_t now = capacity.filled_ms;
+    assert_int_equal(dynamodb_capacity_reserve(&capacity, now, 15000), 0);
+    assert_in_range(dynamodb_capacity_reserve(&capacity, now, 15000), 500, 510);
+    assert_int_equal(capacity.milliunits, -5000); /* the second one took nothing */
+    dynamodb_capacity_take(&capacity, -12000);    /* the first one used 3 units only */
+    assert_int_equal(dynamodb_capacity_reserve(&capacity, now, 7000), 0);
+    assert_in_range(dynamodb_capacity_reserve(&capacity, now, 1000), 1, 10);
+    dynamodb_capacity_destroy(&capacity);
+}
+
 static void no_cap_never_waits(void **state)
 {
     (void)state;
@@ -202,6 +217,7 @@ int main(void)
         cmocka_unit_test(cut_or_changed_anywhere_nothing_is_read_beyond),
         cmocka_unit_test(members_are_found_by_name),
         cmocka_unit_test(a_cap_lets_debts_be_paid),
+        cmocka_unit_test(who_reserves_takes_at_once),
         cmocka_unit_test(no_cap_never_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

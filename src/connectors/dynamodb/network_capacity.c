@@ -34,7 +34,8 @@ static void fill(struct dynamodb_capacity *capacity, int64_t now_ms)
         enough ? full : capacity->milliunits + passed_ms * (int64_t)capacity->units_per_second;
 }
 
-int64_t dynamodb_capacity_wait_ms(struct dynamodb_capacity *capacity, int64_t now_ms)
+int64_t dynamodb_capacity_reserve(struct dynamodb_capacity *capacity, int64_t now_ms,
+                                  int64_t milliunits)
 {
     if (capacity->units_per_second == 0) {
         return 0;
@@ -42,8 +43,16 @@ int64_t dynamodb_capacity_wait_ms(struct dynamodb_capacity *capacity, int64_t no
     pthread_mutex_lock(&capacity->mutex);
     fill(capacity, now_ms);
     int64_t debt = -capacity->milliunits;
+    if (debt < 0) {
+        capacity->milliunits -= milliunits;
+    }
     pthread_mutex_unlock(&capacity->mutex);
     return debt < 0 ? 0 : debt / (int64_t)capacity->units_per_second + 1;
+}
+
+int64_t dynamodb_capacity_wait_ms(struct dynamodb_capacity *capacity, int64_t now_ms)
+{
+    return dynamodb_capacity_reserve(capacity, now_ms, 0);
 }
 
 void dynamodb_capacity_take(struct dynamodb_capacity *capacity, int64_t milliunits)

@@ -21,6 +21,10 @@ void dynamodb_capacity_init(struct dynamodb_capacity *capacity, uint64_t units_p
 void dynamodb_capacity_destroy(struct dynamodb_capacity *capacity);
 /* How long to wait before the next request, 0: not at all. */
 int64_t dynamodb_capacity_wait_ms(struct dynamodb_capacity *capacity, int64_t now_ms);
+/* The same, and where it answers 0 the units are taken at once, before anybody else may send: what
+ * a request is guessed to use. */
+int64_t dynamodb_capacity_reserve(struct dynamodb_capacity *capacity, int64_t now_ms,
+                                  int64_t milliunits);
 /* Takes what a request used, or gives it back when it is negative. */
 void dynamodb_capacity_take(struct dynamodb_capacity *capacity, int64_t milliunits);
 

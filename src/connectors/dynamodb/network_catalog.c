@@ -167,7 +167,6 @@ static enum status make_source(struct dynamodb_network *network, struct error *e
         return no_memory(error);
     }
     made->arena = arena;
-    dynamodb_capacity_init(&made->capacity, network->read_units);
     if (list_names(&listing) != STATUS_OK || describe_tables(&listing, made) != STATUS_OK) {
         dynamodb_source_destroy(made);
         return STATUS_FAILED;
@@ -192,7 +191,6 @@ enum status dynamodb_source_get(struct dynamodb_network *network, struct dynamod
 void dynamodb_source_destroy(struct dynamodb_source *source)
 {
     if (source != NULL) {
-        dynamodb_capacity_destroy(&source->capacity);
         arena_destroy(source->arena);
     }
 }

@@ -158,7 +158,7 @@ void dynamodb_scan_destroy(struct dynamodb_scan *scan)
 
 static struct dynamodb_capacity *capacity_of(const struct dynamodb_scan *scan)
 {
-    return &scan->scanner->network->source_own->capacity;
+    return &scan->scanner->network->read_capacity;
 }
 
 /* ---------------------------------------------------------------- sending */
@@ -208,15 +208,21 @@ static enum status send_request(struct dynamodb_scan *scan, struct error *error)
         return status;
     }
     scan->fetch = fetch;
-    dynamodb_capacity_take(capacity_of(scan), scan->milliunits);
     return STATUS_OK;
 }
 
 static enum status send_if_due(struct dynamodb_scan *scan, struct error *error)
 {
-    return wants_page(scan) && due_in_ms(scan, clock_monotonic_ms()) == 0
-               ? send_request(scan, error)
-               : STATUS_OK;
+    int64_t now_ms = clock_monotonic_ms();
+    if (!wants_page(scan) || now_ms < scan->retry_at_ms ||
+        dynamodb_capacity_reserve(capacity_of(scan), now_ms, scan->milliunits) > 0) {
+        return STATUS_OK;
+    }
+    enum status status = send_request(scan, error);
+    if (status != STATUS_OK) {
+        dynamodb_capacity_take(capacity_of(scan), -scan->milliunits);
+    }
+    return status;
 }
 
 /* ---------------------------------------------------------------- answers */

@@ -14,8 +14,7 @@ struct dynamodb_source {
     struct arena *arena;
     struct dynamodb_description *tables;
     uint32_t table_count;
-    _Atomic bool *asked;               /* of each table: was it looked for? */
-    struct dynamodb_capacity capacity; /* read units of all readers */
+    _Atomic bool *asked; /* of each table: was it looked for? */
 };
 
 /* Lists and describes the tables at the first call. Any thread. */
