@@ -1,9 +1,12 @@
 """What botocore makes of the same input as the probe; run by the Python that has botocore.
 
-    net_botocore.py sign|config|credentials  < request.json
+    net_botocore.py sign|config|credentials|many  < request.json
+
+`many` is a list of {command, given, environment}: each is answered with AWS_* of its environment only.
 """
 import datetime
 import json
+import os
 import sys
 
 
@@ -48,7 +51,10 @@ def config(given):
             client = session.create_client(
                 service, region_name=given.get("region") or result["region"] or "us-east-1",
                 aws_access_key_id="a", aws_secret_access_key="b")
-            result["endpoints"][service] = client.meta.endpoint_url
+            # What a request goes to: meta.endpoint_url is from an older table.
+            operation = "ListTables" if service == "dynamodb" else "GetCallerIdentity"
+            result["endpoints"][service] = client._ruleset_resolver.construct_endpoint(
+                client.meta.service_model.operation_model(operation), {}, {}).url
         profiles = session.full_config["profiles"]
         for profile, name in given.get("values", []):
             value = profiles.get(profile)
@@ -81,9 +87,21 @@ def credentials(given):
             "expires_ms": int(expiry.timestamp() * 1000) if expiry else None}
 
 
+def many(given):
+    answers = []
+    for one in given["many"]:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            del os.environ[name]
+        os.environ.update(one["environment"])
+        answers.append(COMMANDS[one["command"]](one["given"]))
+    return {"answers": answers}
+
+
+COMMANDS = {"sign": sign, "config": config, "credentials": credentials, "many": many}
+
+
 def main():
-    given = json.load(sys.stdin)
-    json.dump({"sign": sign, "config": config, "credentials": credentials}[sys.argv[1]](given), sys.stdout)
+    json.dump(COMMANDS[sys.argv[1]](json.load(sys.stdin)), sys.stdout)
 
 
 if __name__ == "__main__":
