@@ -1,7 +1,6 @@
 /* The chain: who is asked in which order, and when again. */
 #include "net/aws_credentials.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "net/aws_provider.h"
@@ -28,7 +27,7 @@ struct aws_credential_chain {
     bool fixed;              /* asking again brings nothing */
     bool refused;            /* the server said that `current` has expired */
     bool asking;             /* a thread is at it */
-    int64_t next_attempt_ms; /* clock_monotonic_ms; not before, while there are valid ones */
+    int64_t next_attempt_ms; /* by the callers' clock; not before, while there are valid ones */
     uint64_t failures;       /* attempts that failed, so that waiters know */
     struct error failure;    /* the last one's */
 };
@@ -274,7 +273,7 @@ static enum status refresh(struct aws_credential_chain *chain, int64_t now_ms, s
         error_copy(error, &failure);
     }
     int64_t left_ms = left(chain, now_ms);
-    chain->next_attempt_ms = clock_monotonic_ms() + pause_before_next(left_ms);
+    chain->next_attempt_ms = now_ms + pause_before_next(left_ms);
     if (status != STATUS_OK && left_ms > 0) {
         log_write(LOG_WARNING,
                   "AWS credentials could not be refreshed, the old ones are good for %lld more "
@@ -314,7 +313,7 @@ static enum status bring_up_to_date(struct aws_credential_chain *chain, int64_t 
         return STATUS_OK;
     }
     if (left_ms > 0 &&
-        (chain->asking || chain->fixed || clock_monotonic_ms() < chain->next_attempt_ms)) {
+        (chain->asking || chain->fixed || now_ms < chain->next_attempt_ms)) {
         return STATUS_OK; /* good enough for now */
     }
     if (chain->asking) {

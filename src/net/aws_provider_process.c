@@ -188,7 +188,6 @@ static enum status run(struct aws_asking *asking, const char *profile, char **ar
     if (fault != 0) {
         error_set_errno(error, ERROR_CREDENTIALS, fault, profile,
                         "its credential_process \"%.200s\" can't be started", arguments[0]);
-        error_recode(error, ERROR_CREDENTIALS);
     } else {
         int64_t deadline_ms = clock_monotonic_ms() + asking->timeout_ms;
         status = read_output(ends[0], deadline_ms, profile, output, error);

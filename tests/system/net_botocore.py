@@ -1,8 +1,7 @@
 """What botocore makes of the same input as the probe; run by the Python that has botocore.
 
-    net_botocore.py sign|config|credentials|many  < request.json
-
-`many` is a list of {command, given, environment}: each is answered with AWS_* of its environment only.
+Reads JSON lines {command, given, environment}, each answered by one, with AWS_* and proxies of its environment only,
+until its input ends. `command` is sign, config or credentials.
 """
 import datetime
 import json
@@ -45,6 +44,8 @@ def config(given):
     import botocore.session
 
     session = botocore.session.Session(profile=given.get("profile"))
+    loader = LOADERS.setdefault("one", session.get_component("data_loader"))  # it keeps what it has read
+    session.register_component("data_loader", loader)
     try:
         result = {"region": session.get_config_variable("region"), "endpoints": {}, "values": []}
         for service in given.get("services", []):
@@ -67,7 +68,6 @@ def config(given):
 
 
 def credentials(given):
-    import botocore.exceptions
     import botocore.session
     import botocore.utils
 
@@ -77,9 +77,9 @@ def credentials(given):
     try:
         found = session.get_credentials()
         frozen = found.get_frozen_credentials() if found else None
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as fault:
+    except Exception as fault:  # pylint: disable=broad-except
         return {"error": type(fault).__name__}
-    if not frozen:
+    if not frozen or not frozen.access_key or not frozen.secret_key:
         return {"error": "none"}
     expiry = getattr(found, "_expiry_time", None)
     return {"access_key_id": frozen.access_key, "secret_access_key": frozen.secret_key,
@@ -87,21 +87,22 @@ def credentials(given):
             "expires_ms": int(expiry.timestamp() * 1000) if expiry else None}
 
 
-def many(given):
-    answers = []
-    for one in given["many"]:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
+LOADERS = {}
+COMMANDS = {"sign": sign, "config": config, "credentials": credentials}
+
+
+def answer(one):
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
             del os.environ[name]
-        os.environ.update(one["environment"])
-        answers.append(COMMANDS[one["command"]](one["given"]))
-    return {"answers": answers}
-
-
-COMMANDS = {"sign": sign, "config": config, "credentials": credentials, "many": many}
+    os.environ.update(one["environment"])
+    return COMMANDS[one["command"]](one["given"])
 
 
 def main():
-    json.dump(COMMANDS[sys.argv[1]](json.load(sys.stdin)), sys.stdout)
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """What the tests of src/net share: the probe, botocore as the other opinion, and servers that follow a script."""
+import atexit
 import json
 import os
 import socket
@@ -6,6 +7,7 @@ import struct
 import subprocess
 import sys
 import threading
+import unittest
 
 import support
 
@@ -50,16 +52,53 @@ def probe(command, given, environment=None, home=None, time_limit=TIME_LIMIT_S):
     return run([PROBE, command], given, clean_environment(environment, home), time_limit)
 
 
-def botocore(command, given, environment=None, home=None):
-    """The same question to botocore, in a process of its own. Skips the test where it can't be had."""
-    import unittest
-    try:
-        shown = cache.get("boto3")
-    except cache.Unavailable as why:
-        raise unittest.SkipTest("no botocore: %s" % why) from None
-    python = os.path.join(shown[:shown.index("/lib/")], "bin", "python")
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "net_botocore.py")
-    return run([python, script, command], given, clean_environment(environment, home)).result
+class Botocore:
+    """A process that has botocore, asked line by line; started when first needed, ended with the tests."""
+
+    def __init__(self):
+        self.process = None
+
+    def start(self):
+        try:
+            shown = cache.get("boto3")
+        except cache.Unavailable as why:
+            raise unittest.SkipTest("no botocore: %s" % why) from None
+        python = os.path.join(shown[:shown.index("/lib/")], "bin", "python")
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "net_botocore.py")
+        self.process = subprocess.Popen([python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        env=clean_environment(home="/nowhere"))
+        atexit.register(self.stop)
+
+    def stop(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+    def ask(self, command, given, environment):
+        if not self.process:
+            self.start()
+        line = json.dumps({"command": command, "given": given, "environment": environment or {}})
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        timer = threading.Timer(TIME_LIMIT_S * support.PATIENCE, self.process.kill)
+        timer.start()
+        answer = self.process.stdout.readline()
+        timer.cancel()
+        if not answer:
+            raise AssertionError("botocore's process ended")
+        return json.loads(answer)
+
+
+BOTOCORE = Botocore()
+
+
+def botocore(command, given, environment=None):
+    """The same question to botocore. Skips the test where it can't be had."""
+    return BOTOCORE.ask(command, given, environment)
 
 
 # ---------------------------------------------------------------- servers by script
@@ -130,7 +169,7 @@ class ScriptedServer:
         self.port = self.listener.getsockname()[1]
         self.url = "%s://%s:%d" % ("https" if tls else "http",
                                    "[%s]" % host if ":" in host else host, self.port)
-        self.threads = []
+        self.threads, self.open = [], []
         self.thread = threading.Thread(target=self._accept if listening else lambda: None)
         self.thread.start()
 
@@ -141,6 +180,7 @@ class ScriptedServer:
             except (socket.timeout, OSError):
                 continue
             self.connections += 1
+            self.open.append(connection)
             thread = threading.Thread(target=self._serve, args=(connection,))
             thread.start()
             self.threads.append(thread)
@@ -169,6 +209,11 @@ class ScriptedServer:
         self.stopping.set()
         self.thread.join(SOCKET_LIMIT_S)
         self.listener.close()
+        for connection in self.open:  # clients may keep theirs
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
         for thread in self.threads:
             thread.join(SOCKET_LIMIT_S)
         if self.faults:

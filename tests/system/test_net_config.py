@@ -234,7 +234,7 @@ class AgainstBotocore(ConfigTest):
                 file.write(random_config(source))
             cases.append({"command": "config", "given": {"values": wanted},
                           "environment": {"AWS_CONFIG_FILE": path, "AWS_SHARED_CREDENTIALS_FILE": "/nowhere"}})
-        theirs = net_support.botocore("many", {"many": cases})["answers"]
+        theirs = [net_support.botocore(**case) for case in cases]
         for case, expected in zip(cases, theirs, strict=True):
             ours = net_support.probe("config", case["given"], case["environment"]).result
             with open(case["environment"]["AWS_CONFIG_FILE"], encoding="utf-8") as file:
@@ -253,7 +253,7 @@ class AgainstBotocore(ConfigTest):
             for variables in ({}, {"AWS_USE_FIPS_ENDPOINT": "true"}, {"AWS_USE_DUALSTACK_ENDPOINT": "true"}):
                 cases.append({"command": "config", "given": {"services": ["dynamodb", "sts"], "region": region},
                               "environment": dict(variables, AWS_CONFIG_FILE="/nowhere", AWS_SHARED_CREDENTIALS_FILE="/nowhere")})
-        theirs = net_support.botocore("many", {"many": cases})["answers"]
+        theirs = [net_support.botocore(**case) for case in cases]
         compared = 0
         for case, expected in zip(cases, theirs, strict=True):
             if "error" in expected:
@@ -275,7 +275,7 @@ class AgainstBotocore(ConfigTest):
         given = {"services": ["dynamodb", "sts"]}
         cases = [{"command": "config", "given": given, "environment": dict(self.files(config), **environment)}
                  for environment in environments]
-        theirs = net_support.botocore("many", {"many": cases})["answers"]
+        theirs = [net_support.botocore(**case) for case in cases]
         for case, expected in zip(cases, theirs, strict=True):
             ours = net_support.probe("config", given, case["environment"]).result
             with self.subTest(case["environment"]):
