@@ -46,9 +46,8 @@ static enum status look(struct cli_call *call, const char *folder, struct state_
         if (cli_switch(call, CLI_JSON)) {
             buffer_append_string(out, text);
             buffer_append_string(out, json.length > 0 && text[json.length - 1] != '\n' ? "\n" : "");
-        } else if (!state_view_append(text, running, color, watch, out)) {
-            status = error_set(error, ERROR_STATE_INVALID, folder, "state.json is damaged");
-            error_hint(error, "It is only an export: the next migrate or resume writes it again.");
+        } else {
+            status = state_view_append(text, running, color, watch, out, error);
         }
     }
     buffer_free(&json);

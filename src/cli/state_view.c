@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "model/json_tree.h"
 #include "observe/table.h"
 #include <jansson.h>
 #include <stdio.h>
@@ -265,14 +266,18 @@ static void append_errors(const json_t *state, struct buffer *out)
     }
 }
 
-bool state_view_append(const char *json, bool running, bool color, struct state_watch *watch,
-                       struct buffer *out)
+enum status state_view_append(const char *json, bool running, bool color, struct state_watch *watch,
+                              struct buffer *out, struct error *error)
 {
-    json_t *state = json_loads(json, JSON_REJECT_DUPLICATES, NULL);
+    json_t *state = NULL;
     struct sums sums = {0};
+    if (json_tree_parse(json, strlen(json), JSON_REJECT_DUPLICATES, "state.json",
+                        ERROR_STATE_INVALID, &state, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (!json_is_object(state)) {
         json_decref(state);
-        return false;
+        return error_set(error, ERROR_STATE_INVALID, "state.json", "is damaged: it is no object");
     }
     append_member("run", state, "run", out);
     append_member("source", state, "source", out);
@@ -290,7 +295,7 @@ bool state_view_append(const char *json, bool running, bool color, struct state_
     append_use(state, running, "target", out);
     append_errors(state, out);
     json_decref(state);
-    return true;
+    return STATUS_OK;
 }
 
 bool state_view_is_open(const char *json)

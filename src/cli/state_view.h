@@ -3,6 +3,7 @@
 #define TRANSHUME_CLI_STATE_VIEW_H
 
 #include "base/buffer.h"
+#include "base/error.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,10 +15,10 @@ struct state_watch {
     double rate; /* records per second; 0: not known */
 };
 
-/* Appends what `status` shows. `running` says that a process is at work. false: this is no
- * state.json. */
-bool state_view_append(const char *json, bool running, bool color, struct state_watch *watch,
-                       struct buffer *out);
+/* Appends what `status` shows. `running` says that a process is at work. ERROR_STATE_INVALID: this
+ * is no state.json. */
+enum status state_view_append(const char *json, bool running, bool color, struct state_watch *watch,
+                              struct buffer *out, struct error *error) MUST_USE;
 /* True if the state says that the run is neither finished nor failed. */
 bool state_view_is_open(const char *json);
 

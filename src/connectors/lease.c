@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "model/json_tree.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -124,7 +125,15 @@ static int64_t take_integer(const json_t *object, const char *name)
 
 enum status ledger_holder_read(const char *text, struct ledger_holder *holder, struct error *error)
 {
-    json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+    json_t *object = NULL;
+    if (json_tree_parse(text, strlen(text), JSON_REJECT_DUPLICATES, "ledger claim",
+                        ERROR_LEDGER_INVALID, &object, error) != STATUS_OK) {
+        if (error->code != ERROR_MEMORY) {
+            error_set(error, ERROR_LEDGER_INVALID, "ledger claim", "is damaged: '%.100s'", text);
+        }
+        *holder = (struct ledger_holder){0};
+        return STATUS_FAILED;
+    }
     int64_t format = take_integer(object, "format");
     *holder = (struct ledger_holder){.pid = take_integer(object, "pid"),
                                      .started = take_integer(object, "started"),

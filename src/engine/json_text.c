@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "model/json_tree.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,11 +54,8 @@ static void hint_at_damage(struct error *error)
 enum status json_from_text(const char *text, const char *object_name, enum error_code code,
                            json_t **object, struct error *error)
 {
-    json_error_t fault;
-    *object = json_loads(text, JSON_REJECT_DUPLICATES, &fault);
-    if (*object == NULL) {
-        error_set(error, code, object_name, "is damaged: %s at byte %d", fault.text,
-                  fault.position);
+    if (json_tree_parse(text, strlen(text), JSON_REJECT_DUPLICATES, object_name, code, object,
+                        error) != STATUS_OK) {
         hint_at_damage(error);
         return STATUS_FAILED;
     }

@@ -242,6 +242,9 @@ enum status run_state_read(const char *state_folder, struct buffer *json, struct
         if (status == STATUS_OK) {
             json_decref(object);
             buffer_append(json, text, length);
+            status = json->failed
+                         ? error_set(error, ERROR_MEMORY, NULL, "no memory to read state.json")
+                         : STATUS_OK;
         } else if (error->code == ERROR_STATE_INVALID) {
             error_hint(error, "it is only an export: `transhume resume` writes it anew");
         }

@@ -137,6 +137,15 @@ static sqlite3_stmt *prepare_call(const struct date_function *function, int coun
                                                                                        : NULL;
 }
 
+static void give_failure(sqlite3_context *context, sqlite3 *plain)
+{
+    if (sqlite3_errcode(plain) == SQLITE_NOMEM) {
+        sqlite3_result_error_nomem(context);
+    } else {
+        sqlite3_result_error(context, sqlite3_errmsg(plain), -1);
+    }
+}
+
 static void call(sqlite3_context *context, int count, sqlite3_value **arguments)
 {
     const struct date_function *function = sqlite3_user_data(context);
@@ -158,7 +167,7 @@ static void call(sqlite3_context *context, int count, sqlite3_value **arguments)
     }
     sqlite3_stmt *statement = prepare_call(function, count);
     if (statement == NULL) {
-        sqlite3_result_error(context, sqlite3_errmsg(function->plain), -1);
+        give_failure(context, function->plain);
         return;
     }
     for (int i = 0; i < count; i++) {
@@ -167,7 +176,7 @@ static void call(sqlite3_context *context, int count, sqlite3_value **arguments)
     if (sqlite3_step(statement) == SQLITE_ROW) {
         sqlite3_result_value(context, sqlite3_column_value(statement, 0));
     } else {
-        sqlite3_result_error(context, sqlite3_errmsg(function->plain), -1);
+        give_failure(context, function->plain);
     }
     sqlite3_finalize(statement);
 }
@@ -184,7 +193,10 @@ enum status expression_dates_register(struct expression_sandbox *sandbox, struct
         int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
         if (sqlite3_create_function_v2(sandbox->database, function->name, -1, flags, function, call,
                                        NULL, NULL, sqlite3_free) != SQLITE_OK) {
-            return error_set(error, ERROR_INTERNAL, NULL, "%s", sqlite3_errmsg(sandbox->database));
+            return error_set(error,
+                             sqlite3_errcode(sandbox->database) == SQLITE_NOMEM ? ERROR_MEMORY
+                                                                                : ERROR_INTERNAL,
+                             NULL, "%s", sqlite3_errmsg(sandbox->database));
         }
     }
     return STATUS_OK;

@@ -206,7 +206,8 @@ enum status expression_sandbox_execute(struct expression_sandbox *sandbox, const
     int result = sqlite3_exec(sandbox->database, sql, NULL, NULL, NULL);
     sandbox->open = false;
     if (result != SQLITE_OK) {
-        return error_set(error, ERROR_PLAN_INVALID, NULL, "%s", sqlite3_errmsg(sandbox->database));
+        return error_set(error, result == SQLITE_NOMEM ? ERROR_MEMORY : ERROR_PLAN_INVALID, NULL,
+                         "%s", sqlite3_errmsg(sandbox->database));
     }
     return STATUS_OK;
 }

@@ -7,7 +7,10 @@
 static const char *view(const char *json, bool running, struct buffer *out)
 {
     struct state_watch watch = {0};
-    assert_true(state_view_append(json, running, false, &watch, out));
+    struct error error = {0};
+    if (state_view_append(json, running, false, &watch, out, &error) != STATUS_OK) {
+        fail_msg("%s", error.message);
+    }
     return buffer_string(out);
 }
 
@@ -69,8 +72,14 @@ static void what_is_missing_is_not_known(void **state)
     expect_part(text, "?");
     buffer_free(&out);
     struct state_watch watch = {0};
-    assert_false(state_view_append("[]", false, false, &watch, &out));
-    assert_false(state_view_append("{\"a\":1", false, false, &watch, &out));
+    static const char *const damaged[] = {"[]", "{\"a\":1",          "",
+                                          "5",  "{\"a\":1,\"a\":2}", "{\"a\":\"\\u0000\"}"};
+    for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
+        struct error error = {0};
+        assert_int_equal(state_view_append(damaged[i], false, false, &watch, &out, &error),
+                         STATUS_FAILED);
+        assert_int_equal(error.code, ERROR_STATE_INVALID);
+    }
     buffer_free(&out);
 }
 

@@ -3,8 +3,10 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "model/json_tree.h"
 #include "model/json_writer.h"
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { DEFINITION_FORMAT = 1, DEFINITION_BYTES_MAX = 16 * 1024 * 1024, DIGITS_MAX = 20000 };
@@ -257,7 +259,6 @@ enum status csv_definition_read(const char *path, struct arena *arena,
 {
     char *text = NULL;
     size_t length = 0;
-    json_error_t reason;
     *definition = (struct csv_definition){0};
     if (!file_exists(path)) { /* a URI may name one file: then there is no folder to look in */
         return STATUS_END;
@@ -269,9 +270,12 @@ enum status csv_definition_read(const char *path, struct arena *arena,
         }
         return status;
     }
-    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &reason);
-    if (root == NULL) {
-        return not_understood(path, reason.text, error);
+    json_t *root = NULL;
+    if (json_tree_parse(text, length, JSON_REJECT_DUPLICATES, path, ERROR_SOURCE_INVALID, &root,
+                        error) != STATUS_OK) {
+        char reason[200];
+        (void)snprintf(reason, sizeof reason, "%.199s", error->message);
+        return error->code == ERROR_MEMORY ? STATUS_FAILED : not_understood(path, reason, error);
     }
     status = read_definition(path, root, arena, definition, error);
     json_decref(root);

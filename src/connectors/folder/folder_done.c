@@ -265,10 +265,14 @@ static enum status check_head(const char *path, const char *run_id, const char *
     uint64_t chain = 0;
     char format[24];
     append_head(run_id, &wanted, &chain);
-    bool same = !wanted.failed && length < wanted.length && memcmp(text, wanted.data, length) == 0;
+    bool no_memory = wanted.failed;
+    bool same = !no_memory && length < wanted.length && memcmp(text, wanted.data, length) == 0;
     buffer_free(&wanted);
     if (same) {
         return STATUS_OK;
+    }
+    if (no_memory) {
+        return error_set(error, ERROR_MEMORY, path, "no memory to read the done marks");
     }
     int known = snprintf(format, sizeof(format), "{\"format\":%d,", FOLDER_FORMAT);
     if (length > 10 && strncmp(text, "{\"format\":", 10) == 0 &&

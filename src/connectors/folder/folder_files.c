@@ -399,6 +399,9 @@ enum status folder_sealed_read(const char *path, const char *kind, const char *r
     *contents = line_end + 1;
     *length = total - (size_t)(*contents - bytes);
     seal(kind, run_id, *contents, *length, checksum);
+    if (checksum[0] == '\0') {
+        return error_set(error, ERROR_MEMORY, path, "no memory to read the ledger");
+    }
     if (head.format != FOLDER_FORMAT || strcmp(head.kind, kind) != 0 ||
         head.run_length != strlen(run_id) || memcmp(head.run, run_id, head.run_length) != 0 ||
         (uint64_t)head.bytes != *length || strcmp(head.checksum, checksum) != 0) {

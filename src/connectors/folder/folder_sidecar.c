@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "model/json_tree.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -373,16 +374,19 @@ enum status folder_sidecar_read(const char *path, struct arena *arena,
     const struct reading reading = {path, arena, error};
     char *text = NULL;
     size_t length = 0;
-    json_error_t problem;
     *sidecar = (struct folder_sidecar){0};
     enum status status = file_read_all(path, SIDECAR_BYTES_MAX, arena, &text, &length, error);
     if (status != STATUS_OK) {
         return status;
     }
-    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &problem);
-    status = root != NULL ? read_root(&reading, root, sidecar)
-                          : wrong(&reading, arena_format(arena, "it is no JSON: line %d: %s",
-                                                         problem.line, problem.text));
+    json_t *root = NULL;
+    status = json_tree_parse(text, length, JSON_REJECT_DUPLICATES, path, ERROR_SOURCE_INVALID,
+                             &root, error);
+    if (status == STATUS_OK) {
+        status = read_root(&reading, root, sidecar);
+    } else if (error->code != ERROR_MEMORY) {
+        error_hint(error, "mend the file, or remove it: then types are learnt from the rows");
+    }
     json_decref(root);
     return status;
 }

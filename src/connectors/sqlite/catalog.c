@@ -525,6 +525,23 @@ static void add_object(struct catalog_builder *builder, enum schema_object_kind 
     buffer_append(&builder->objects, &object, sizeof object);
 }
 
+/* A view that names what is gone is left out, and said to be; a call that failed proves nothing. */
+static bool is_broken_view(const struct error *error)
+{
+    switch (error->native_code & 0xff) {
+    case SQLITE_NOMEM:
+    case SQLITE_IOERR:
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_INTERRUPT:
+    case SQLITE_CANTOPEN:
+    case SQLITE_FULL:
+        return false;
+    default:
+        return error->code != ERROR_MEMORY;
+    }
+}
+
 static enum status read_tables(struct catalog_builder *builder)
 {
     sqlite3_stmt *row = builder->statements[SQL_TABLES];
@@ -551,7 +568,8 @@ static enum status read_tables(struct catalog_builder *builder)
         }
         enum status status = add_table(builder, row, is_view);
         builder->error = outer;
-        if (status != STATUS_OK && !is_view) {
+        if (status != STATUS_OK && (!is_view || !is_broken_view(&view_error))) {
+            error_copy(is_view ? outer : NULL, &view_error);
             return builder->out_of_memory ? error_set(outer, ERROR_MEMORY, builder->self->shown,
                                                       "no memory for its catalogue")
                                           : STATUS_FAILED;
