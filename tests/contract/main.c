@@ -7,6 +7,7 @@
 static const struct contract_entry entries[] = {
     {.name = "sqlite", .uri_format = "sqlite:%s"},
     {.name = "dynamodb-json", .uri_format = "dynamodb-json:%s"},
+    {.name = "csv", .uri_format = "csv:%s"},
     {.name = "jsonl", .uri_format = "jsonl:%s"},
     {.name = "toy", .uri_format = "toy:%s"},
     {.name = "dynamodb",

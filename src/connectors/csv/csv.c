@@ -3,7 +3,6 @@
 
 #include "base/text.h"
 #include "connectors/registry.h"
-#include "model/convert.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,26 +151,6 @@ static enum status write_definition(struct folder *folder, const struct target_t
     return finish
                ? STATUS_OK
                : csv_definition_prepare((struct csv_database *)folder, table, path, scratch, error);
-}
-
-/* Containers become JSON text; a missing field is a null one; all else comes back as it was. */
-enum status csv_normal_form(struct folder *folder, const struct cell *cell, struct arena *arena,
-                            struct cell *normal, struct error *error)
-{
-    static const struct value_type json = {.kind = VALUE_JSON};
-    (void)folder;
-    switch ((enum value_kind)cell->kind) {
-    case VALUE_MISSING:
-        *normal = cell_null();
-        return STATUS_OK;
-    case VALUE_LIST:
-    case VALUE_SET:
-    case VALUE_MAP:
-        return convert_value(cell, &json, false, arena, normal, error);
-    default:
-        *normal = *cell;
-        return STATUS_OK;
-    }
 }
 
 /* ---------------------------------------------------------------- the descriptor */

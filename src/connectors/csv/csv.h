@@ -159,6 +159,9 @@ enum status csv_encoder_head(struct folder_encoder *encoder, struct buffer *out,
                              struct error *error);
 enum status csv_encoder_append(struct folder_encoder *encoder, const struct cell *cells,
                                struct buffer *out, struct error *error);
+
+/* ---------------------------------------------------------------- normal.c */
+
 enum status csv_normal_form(struct folder *folder, const struct cell *cell, struct arena *arena,
                             struct cell *normal, struct error *error);
 

@@ -13,6 +13,7 @@ struct encoded_column {
     struct value_type type;
     uint32_t declared; /* its number among the table's columns */
     bool watched;      /* dynamic, and no value of another kind was met yet */
+    bool is_key;
 };
 
 struct folder_encoder {
@@ -51,6 +52,9 @@ static void describe_column(const struct target_table *table, const struct shape
             column->declared = at;
             column->watched = column->type.dynamic;
         }
+    }
+    for (uint32_t at = 0; at < table->key.count; at++) {
+        column->is_key = column->is_key || strcmp(table->key.names[at], field->name) == 0;
     }
 }
 
@@ -183,6 +187,10 @@ static enum status append_field(struct folder_encoder *encoder, uint32_t at,
 {
     struct encoded_column *column = &encoder->columns[at];
     struct error reason;
+    if (column->is_key && (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING)) {
+        return error_set(error, ERROR_REJECT_KEY_NULL, NULL, "column %s: a part of the key is null",
+                         column->name);
+    }
     if (column->watched && watch(encoder, column, cell, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
