@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD_WINDOW_BYTES = 64 * 1024 };
+enum { HEAD_WINDOW_BYTES = 64 * 1024, SHOWN_COLUMNS_MAX = 40 };
 
 static enum status no_memory(struct error *error)
 {
@@ -326,6 +326,7 @@ static enum status find_types(struct describing *describing, struct schema_table
     if (wanted == NULL) {
         return no_memory(describing->error);
     }
+    describing->data->learned = wanted;
     enum status status = declare_types(describing, wanted, &any_wanted);
     if (status == STATUS_OK && any_wanted) {
         status = learn_types(describing, wanted, schema);
@@ -370,11 +371,10 @@ enum status csv_describe_table(struct folder *folder, struct folder_table *table
 
 /* ---------------------------------------------------------------- borders */
 
-/* Marks of a file whose types were declared, at the first need. */
-static enum status mark_file(struct folder *folder, struct folder_table *table, uint32_t file,
+/* With the mutex held: marks of a file whose types were declared, at the first need. */
+static enum status mark_file(struct folder *folder, const struct folder_table *table, uint32_t file,
                              struct error *error)
 {
-    pthread_mutex_lock(&folder->mutex);
     struct csv_pass pass = {.database = (struct csv_database *)folder,
                             .table = table,
                             .data = table->format_data,
@@ -382,10 +382,23 @@ static enum status mark_file(struct folder *folder, struct folder_table *table, 
                             .column_count = table->schema.column_count,
                             .file_begin = file,
                             .file_end = file + 1};
-    enum status status =
-        table->format_data->files[file].marked ? STATUS_OK : csv_pass_run(&pass, error);
-    pthread_mutex_unlock(&folder->mutex);
-    return status;
+    return table->format_data->files[file].marked ? STATUS_OK : csv_pass_run(&pass, error);
+}
+
+/* How many marks are before the byte. */
+static uint32_t marks_before(const struct csv_file_data *data, uint64_t byte)
+{
+    uint32_t below = 0;
+    uint32_t above = data->mark_count;
+    while (below < above) {
+        uint32_t middle = below + (above - below) / 2;
+        if (data->marks[middle].byte < byte) {
+            below = middle + 1;
+        } else {
+            above = middle;
+        }
+    }
+    return below;
 }
 
 enum status csv_align(struct folder *folder, struct folder_table *table, uint32_t file,
@@ -397,23 +410,31 @@ enum status csv_align(struct folder *folder, struct folder_table *table, uint32_
     if (!data->can_seek || data->is_empty) {
         return STATUS_OK;
     }
-    if (!data->marked && mark_file(folder, table, file, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    pthread_mutex_lock(&folder->mutex);
+    enum status status = mark_file(folder, table, file, error);
+    pthread_mutex_unlock(&folder->mutex);
+    uint32_t at = status == STATUS_OK ? marks_before(data, wanted) : data->mark_count;
+    if (at < data->mark_count) {
+        *byte = data->marks[at].byte;
     }
-    uint32_t below = 0;
-    uint32_t above = data->mark_count;
-    while (below < above) {
-        uint32_t middle = below + (above - below) / 2;
-        if (data->marks[middle].byte < wanted) {
-            below = middle + 1;
-        } else {
-            above = middle;
-        }
+    return status;
+}
+
+enum status csv_mark_before(struct folder *folder, const struct folder_table *table, uint32_t file,
+                            uint64_t byte, struct csv_mark *mark, struct error *error)
+{
+    const struct csv_file_data *data = &table->format_data->files[file];
+    *mark = (struct csv_mark){0};
+    pthread_mutex_lock(&folder->mutex);
+    enum status status = mark_file(folder, table, file, error);
+    pthread_mutex_unlock(&folder->mutex);
+    uint32_t at = status == STATUS_OK ? marks_before(data, byte) : 0;
+    if (at < data->mark_count && data->marks[at].byte == byte) {
+        *mark = data->marks[at];
+    } else if (at > 0) {
+        *mark = data->marks[at - 1];
     }
-    if (below < data->mark_count) {
-        *byte = data->marks[below].byte;
-    }
-    return STATUS_OK;
+    return status;
 }
 
 /* ---------------------------------------------------------------- caveats */
@@ -456,6 +477,54 @@ static void explain_column(const struct folder_table *table, uint32_t column, st
         table->files[odd->file].name, (unsigned long long)odd->line + 1, class_text(decider));
 }
 
+/* "orders: learned from 3 records: id int64, name text, price decimal(5,2)" */
+static void show_types(const struct folder_table *table, struct buffer *out)
+{
+    const struct folder_table_data *data = table->format_data;
+    uint32_t shown = 0;
+    for (uint32_t column = 0; column < table->schema.column_count; column++) {
+        char name[128];
+        const char *full = table->schema.columns[column].name;
+        if (!data->learned[column]) {
+            continue;
+        }
+        text_printable(full, strlen(full), name, sizeof name);
+        if (shown == 0) {
+            buffer_format(out, "%s: types learned from all %lld records: ", table->name,
+                          (long long)table->schema.row_count);
+        } else if (shown == SHOWN_COLUMNS_MAX) {
+            buffer_append_string(out, " …");
+            break;
+        } else {
+            buffer_append_string(out, ", ");
+        }
+        buffer_format(out, "%s %s", name, table->schema.columns[column].type.native);
+        shown++;
+    }
+    buffer_append_string(out, shown > 0 ? "\n" : "");
+}
+
+/* Columns that `types` names and no table has. */
+static void say_unused_types(const struct csv_database *database,
+                             const struct folder_snapshot *snapshot, struct buffer *out)
+{
+    for (uint32_t at = 0; at < database->declared_count; at++) {
+        bool found = false;
+        for (uint32_t table = 0; table < snapshot->table_count && !found; table++) {
+            const struct schema_table *schema = &snapshot->tables[table].schema;
+            for (uint32_t column = 0; column < schema->column_count && !found; column++) {
+                found = strcmp(schema->columns[column].name, database->declared[at].name) == 0;
+            }
+        }
+        if (!found) {
+            char name[128];
+            text_printable(database->declared[at].name, strlen(database->declared[at].name), name,
+                           sizeof name);
+            buffer_format(out, "types: no table has a column %s\n", name);
+        }
+    }
+}
+
 enum status csv_caveats(struct folder *folder, struct buffer *out, struct error *error)
 {
     struct folder_snapshot *snapshot = NULL;
@@ -468,6 +537,7 @@ enum status csv_caveats(struct folder *folder, struct buffer *out, struct error 
             return STATUS_FAILED;
         }
         const struct folder_table_data *data = table->format_data;
+        show_types(table, out);
         for (uint32_t column = 0; data->facts != NULL && column < table->schema.column_count;
              column++) {
             explain_column(table, column, out);
@@ -479,5 +549,6 @@ enum status csv_caveats(struct folder *folder, struct buffer *out, struct error 
                           (unsigned long long)data->first_fault.line + 1);
         }
     }
+    say_unused_types((const struct csv_database *)folder, snapshot, out);
     return STATUS_OK;
 }

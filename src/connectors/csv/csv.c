@@ -34,7 +34,7 @@ static const struct connector_option options[] = {
      "Declared types of a source's columns: id:int64,price:decimal(10,2),zip:text."},
     {"infer", OPTION_BOOLEAN, "yes", NULL, false,
      "Whether columns without a declared type get one from all of their values; else text."},
-    {"record_bytes", OPTION_BYTES, "16MiB", "1KiB..1GiB", false,
+    {"record_bytes", OPTION_BYTES, "8MiB", "1KiB..1GiB", false,
      "The largest record that is read or written; larger ones are rejected."},
 };
 

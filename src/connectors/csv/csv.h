@@ -95,6 +95,7 @@ struct folder_table_data {
     struct csv_dialect dialect;
     struct csv_file_data *files;
     struct csv_column_facts *facts; /* of inferred columns; NULL: no pass was made */
+    const bool *learned;            /* a flag a column: its type comes from the pass */
     uint64_t faults;                /* records that the pass could not read */
     struct csv_first first_fault;
 };
@@ -105,6 +106,9 @@ enum status csv_describe_table(struct folder *folder, struct folder_table *table
 enum status csv_align(struct folder *folder, struct folder_table *table, uint32_t file,
                       uint64_t *byte, struct error *error);
 enum status csv_caveats(struct folder *folder, struct buffer *out, struct error *error);
+/* The last place at or before a byte where a record is known to begin. Any thread. */
+enum status csv_mark_before(struct folder *folder, const struct folder_table *table, uint32_t file,
+                            uint64_t byte, struct csv_mark *mark, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- pass.c */
 

@@ -34,9 +34,10 @@ struct folder_decoder {
     uint32_t file;
     const char *file_name;
     bool wants_line;
-    uint64_t line_base; /* lines before the range */
-    bool line_base_known;
-    uint64_t begin;
+    uint64_t line_base; /* lines before what is read */
+    uint64_t begin;     /* records that begin in between are given */
+    uint64_t end;
+    bool is_seeking;                  /* what is read begins before the range */
     struct csv_definition definition; /* of raw records */
     struct buffer encoded;            /* a raw record in the file's encoding */
 };
@@ -90,16 +91,48 @@ static enum status place_columns(struct folder_decoder *decoder, struct error *e
     return STATUS_OK;
 }
 
+/*
+ * Where reading begins and ends. The range was cut where records begin, unless the file is another
+ * one since: then its bounds may be anywhere, and reading begins where a record is known to.
+ */
+static enum status find_bounds(struct folder_decoder *decoder, struct csv_reading *reading,
+                               struct error *error)
+{
+    struct folder *folder = &decoder->database->folder;
+    uint64_t bytes = decoder->table->files[decoder->file].bytes;
+    bool can_seek = decoder->table->format_data->files[decoder->file].can_seek;
+    struct csv_mark begin = {0};
+    struct csv_mark end = {.byte = decoder->end};
+    if (!can_seek) {
+        return STATUS_OK;
+    }
+    if ((decoder->begin > 0 && csv_mark_before(folder, decoder->table, decoder->file,
+                                               decoder->begin, &begin, error) != STATUS_OK) ||
+        (decoder->end < bytes && csv_mark_before(folder, decoder->table, decoder->file,
+                                                 decoder->end, &end, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    reading->begin = begin.byte;
+    reading->end = end.byte == decoder->end && end.byte < bytes ? end.byte : bytes;
+    decoder->line_base = begin.line;
+    decoder->is_seeking = begin.byte < decoder->begin;
+    decoder->skip_head = begin.byte == 0 && decoder->dialect.header;
+    return STATUS_OK;
+}
+
 static enum status open_reader(struct folder_decoder *decoder, const struct folder_range *range,
                                size_t window_bytes, struct error *error)
 {
-    const struct csv_reading reading = {.dialect = &decoder->dialect,
-                                        .path = range->path,
-                                        .begin = range->begin,
-                                        .end = range->end,
-                                        .field_capacity = decoder->field_count,
-                                        .record_bytes_max = decoder->database->record_bytes_max,
-                                        .window_bytes = window_bytes};
+    struct csv_reading reading = {.dialect = &decoder->dialect,
+                                  .path = range->path,
+                                  .begin = range->begin,
+                                  .end = range->end,
+                                  .field_capacity = decoder->field_count,
+                                  .record_bytes_max = decoder->database->record_bytes_max,
+                                  .window_bytes = window_bytes};
+    if (decoder->table != NULL && find_bounds(decoder, &reading, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     return csv_reader_open(&reading, &decoder->reader, error);
 }
 
@@ -141,6 +174,7 @@ enum status csv_decoder_open_range(struct folder *folder, const char *name,
     made->request = request;
     made->file = range->file;
     made->begin = range->begin;
+    made->end = range->end;
     made->file_name = arena_copy_string(made->arena, range->file_name);
     enum status status = made->file_name != NULL ? STATUS_OK : no_memory(error);
     if (status == STATUS_OK) {
@@ -160,45 +194,10 @@ enum status csv_decoder_open_range(struct folder *folder, const char *name,
 
 /* ---------------------------------------------------------------- lines */
 
-/* Lines before the range: from the marks where there are some, else counted. */
-static enum status find_line_base(struct folder_decoder *decoder, struct error *error)
+/* Of the record given last, from 1. */
+static uint64_t line_of(const struct folder_decoder *decoder)
 {
-    const struct csv_file_data *file = &decoder->table->format_data->files[decoder->file];
-    uint32_t below = 0;
-    uint32_t above = file->marked ? file->mark_count : 0;
-    if (decoder->line_base_known || decoder->begin == 0) {
-        decoder->line_base_known = true;
-        return STATUS_OK;
-    }
-    while (below < above) {
-        uint32_t middle = below + (above - below) / 2;
-        if (file->marks[middle].byte < decoder->begin) {
-            below = middle + 1;
-        } else {
-            above = middle;
-        }
-    }
-    decoder->line_base_known = true;
-    if (file->marked && below < file->mark_count && file->marks[below].byte == decoder->begin) {
-        decoder->line_base = file->marks[below].line;
-        return STATUS_OK;
-    }
-    uint64_t line = 0;
-    if (folder_line_at(&decoder->database->folder, decoder->table, decoder->file, decoder->begin,
-                       &line, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    decoder->line_base = line - 1;
-    return STATUS_OK;
-}
-
-static enum status line_of(struct folder_decoder *decoder, uint64_t *line, struct error *error)
-{
-    if (find_line_base(decoder, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *line = decoder->line_base + csv_reader_line(decoder->reader) + 1;
-    return STATUS_OK;
+    return decoder->line_base + csv_reader_line(decoder->reader) + 1;
 }
 
 /* ---------------------------------------------------------------- refusing */
@@ -221,7 +220,7 @@ static enum status raw_cell(const struct folder_decoder *decoder, struct arena *
 static enum status refuse(struct folder_decoder *decoder, struct batch *batch, enum error_code code,
                           const char *why, struct error *error)
 {
-    uint64_t line = 0;
+    uint64_t line = line_of(decoder);
     struct cell raw;
     char reason[640];
     char name[256];
@@ -230,8 +229,7 @@ static enum status refuse(struct folder_decoder *decoder, struct batch *batch, e
     if (key == NULL || file == NULL) {
         return no_memory(error);
     }
-    if (line_of(decoder, &line, error) != STATUS_OK ||
-        raw_cell(decoder, batch->arena, &raw, error) != STATUS_OK) {
+    if (raw_cell(decoder, batch->arena, &raw, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     text_printable(file, strlen(file), name, sizeof name);
@@ -357,7 +355,6 @@ static enum status read_place(struct folder_decoder *decoder, struct batch *batc
                               const struct decoded_column *column, struct cell *cell,
                               struct error *error)
 {
-    uint64_t line = 0;
     if (column->position == FOLDER_COLUMN_FILE) {
         const char *file = arena_copy_string(batch->arena, decoder->file_name);
         if (file == NULL) {
@@ -367,10 +364,7 @@ static enum status read_place(struct folder_decoder *decoder, struct batch *batc
         return STATUS_OK;
     }
     if (column->position == FOLDER_COLUMN_POSITION) {
-        if (line_of(decoder, &line, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        *cell = cell_int64((int64_t)line);
+        *cell = cell_int64((int64_t)line_of(decoder));
         return STATUS_OK;
     }
     *cell = cell_missing();
@@ -467,9 +461,14 @@ static enum status take_window(struct folder_decoder *decoder, struct batch *bat
     enum status status = STATUS_OK;
     while (status == STATUS_OK && !is_full(batch, rows_max) &&
            csv_reader_next(decoder->reader, &record) == STATUS_OK) {
+        uint64_t byte = csv_reader_byte(decoder->reader);
+        if (byte >= decoder->end) {
+            return STATUS_END;
+        }
         if (decoder->skip_head) {
             decoder->skip_head = false;
-        } else if (!record.empty || decoder->field_count == 1) {
+        } else if ((!decoder->is_seeking || byte >= decoder->begin) &&
+                   (!record.empty || decoder->field_count == 1)) {
             status = add_record(decoder, batch, &record, error);
         }
     }

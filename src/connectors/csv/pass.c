@@ -19,9 +19,10 @@
 enum {
     SEGMENT_BYTES = 8 * 1024 * 1024,
     SEGMENT_COLUMNS_MAX = 16384, /* segments × columns: bounds what is noted of them */
-    MARK_BYTES = 64 * 1024,
-    MARKS_MAX = 1 << 16, /* of a file */
-    GUESSES_MAX = 64,
+    MARK_BYTES_MIN = 128,
+    MARKS_WANTED = 1 << 14,
+    GUESSES_MAX = 16,
+    GUESS_BYTES = 256 * 1024, /* that a guess looks at */
     THREADS_MAX = 16
 };
 
@@ -66,7 +67,8 @@ static enum status no_memory(struct error *error)
 /* ---------------------------------------------------------------- one segment */
 
 static enum status open_at(const struct csv_pass *pass, const struct segment *segment,
-                           uint64_t begin, struct csv_reader **reader, struct error *error)
+                           uint64_t begin, uint64_t end, struct csv_reader **reader,
+                           struct error *error)
 {
     const struct folder_file *file = &pass->table->files[segment->file];
     struct arena *arena = arena_create(4096);
@@ -80,7 +82,9 @@ static enum status open_at(const struct csv_pass *pass, const struct segment *se
         const struct csv_reading reading = {.dialect = &pass->data->dialect,
                                             .path = path,
                                             .begin = begin,
-                                            .end = can_seek ? file->bytes : UINT64_MAX,
+                                            .end = !can_seek           ? UINT64_MAX
+                                                   : end < file->bytes ? end
+                                                                       : file->bytes,
                                             .field_capacity = pass->column_count,
                                             .record_bytes_max = pass->database->record_bytes_max,
                                             .window_bytes = CSV_WINDOW_BYTES};
@@ -173,7 +177,7 @@ static enum status read_segment(struct csv_pass *pass, struct segment *segment, 
     if (begin >= segment->end) {
         return STATUS_OK;
     }
-    status = open_at(pass, segment, begin, &reader, error);
+    status = open_at(pass, segment, begin, UINT64_MAX, &reader, error);
     for (bool going = true; going && status == STATUS_OK;) {
         status = csv_reader_fill(reader, NULL, error);
         while (status == STATUS_OK && csv_reader_next(reader, &record) == STATUS_OK) {
@@ -183,7 +187,7 @@ static enum status read_segment(struct csv_pass *pass, struct segment *segment, 
                 going = false;
                 break;
             }
-            status = add_mark(pass, segment, byte, line, error);
+            status = header ? STATUS_OK : add_mark(pass, segment, byte, line, error);
             if (!header && (!record.empty || pass->column_count == 1)) {
                 learn_record(pass, segment, &record, line, &scratch);
             }
@@ -224,13 +228,14 @@ static bool guess_holds(const struct csv_pass *pass, const struct segment *segme
 {
     struct csv_reader *reader = NULL;
     struct error ignored;
-    bool holds = open_at(pass, segment, byte, &reader, &ignored) == STATUS_OK &&
+    bool holds = open_at(pass, segment, byte, byte + GUESS_BYTES, &reader, &ignored) == STATUS_OK &&
                  looks_right(reader, pass, &ignored);
     csv_reader_close(reader);
     return holds;
 }
 
-/* The first line at or after the segment's begin that looks like a record; else its begin. */
+/* The first line at or after the segment's begin that looks like a record; UINT64_MAX: no line
+ * begins near it, and the segment is left to the join. */
 static enum status guess_begin(struct csv_pass *pass, struct segment *segment, uint64_t *guess,
                                struct error *error)
 {
@@ -240,7 +245,8 @@ static enum status guess_begin(struct csv_pass *pass, struct segment *segment, u
     if (segment->first_of_file) {
         return STATUS_OK;
     }
-    char *window = (char *)malloc(CSV_WINDOW_BYTES);
+    *guess = UINT64_MAX;
+    char *window = (char *)malloc(GUESS_BYTES);
     struct arena *arena = arena_create(4096);
     const char *name = pass->table->files[segment->file].name;
     char *path = arena != NULL ? file_join(arena, pass->table->folder, name) : NULL;
@@ -251,7 +257,7 @@ static enum status guess_begin(struct csv_pass *pass, struct segment *segment, u
         status = folder_input_open(path, from, ERROR_SOURCE_READ, &input, error);
     }
     if (status == STATUS_OK) {
-        status = folder_input_read(input, window, CSV_WINDOW_BYTES, &length, error);
+        status = folder_input_read(input, window, GUESS_BYTES, &length, error);
     }
     const char *at = window;
     for (int tries = 0; status == STATUS_OK && tries < GUESSES_MAX; tries++) {
@@ -453,7 +459,7 @@ enum status csv_pass_run(struct csv_pass *pass, struct error *error)
         total += pass->table->files[file].bytes;
     }
     if (pass->mark_bytes == 0) {
-        pass->mark_bytes = total / MARKS_MAX > MARK_BYTES ? total / MARKS_MAX : MARK_BYTES;
+        pass->mark_bytes = total / MARKS_WANTED + MARK_BYTES_MIN;
     }
     if (pass->threads == 0) {
         pass->threads = processors > 0 ? (uint32_t)processors : 1;

@@ -182,16 +182,33 @@ static enum status read_text(struct csv_reader *reader, char *to, size_t capacit
     return status == STATUS_OK && *length == 0 ? STATUS_END : status;
 }
 
-static char *window_of(struct csv_reader *reader, struct arena *arena, size_t bytes)
+/* The window that begins with what is kept. NULL: memory is out. */
+static char *move_kept(struct csv_reader *reader, struct arena *arena, size_t bytes)
 {
+    const char *kept = reader->scanner.bytes;
+    size_t length = reader->scanner.length;
+    bool from_own = reader->window_is_own && kept != NULL;
     reader->window_is_own = arena == NULL;
     if (arena != NULL) {
-        return (char *)arena_allocate(arena, bytes);
+        char *window = (char *)arena_allocate(arena, bytes);
+        if (window != NULL && length > 0) {
+            memcpy(window, kept, length);
+        }
+        return window;
+    }
+    if (from_own && length > 0) {
+        memmove(reader->window, kept, length);
     }
     if (reader->window_capacity < bytes) {
-        free(reader->window);
-        reader->window = (char *)malloc(bytes);
-        reader->window_capacity = reader->window != NULL ? bytes : 0;
+        char *grown = (char *)realloc(reader->window, bytes);
+        if (grown == NULL) {
+            return NULL;
+        }
+        reader->window = grown;
+        reader->window_capacity = bytes;
+    }
+    if (!from_own && length > 0) {
+        memcpy(reader->window, kept, length);
     }
     return reader->window;
 }
@@ -203,13 +220,17 @@ enum status csv_reader_keep(struct csv_reader *reader, struct error *error)
     if (scanner->bytes == NULL || reader->stale) {
         return STATUS_OK;
     }
-    buffer_clear(&reader->kept);
-    buffer_append(&reader->kept, scanner->bytes + scanner->position, left);
-    if (reader->kept.failed) {
-        return no_memory(reader->path, error);
-    }
     reader->window_byte += scanner->position;
-    scanner->bytes = reader->kept.data;
+    if (reader->window_is_own) {
+        scanner->bytes += scanner->position;
+    } else {
+        buffer_clear(&reader->kept);
+        buffer_append(&reader->kept, scanner->bytes + scanner->position, left);
+        if (reader->kept.failed) {
+            return no_memory(reader->path, error);
+        }
+        scanner->bytes = reader->kept.data;
+    }
     scanner->length = left;
     scanner->position = 0;
     reader->stale = true;
@@ -235,17 +256,16 @@ static enum status fill_window(struct csv_reader *reader, struct arena *arena, s
 {
     struct csv_scanner *scanner = &reader->scanner;
     size_t left = scanner->length;
-    /* a record that did not fit: twice as much, and not in the arena, which would keep each try */
+    /* a record that did not fit: more, and not in the arena, which would keep each try */
     bool exhausted = reader->exhausted || left == 0;
     bool large = exhausted && left > reader->reading.window_bytes;
-    size_t more = large ? left : reader->reading.window_bytes;
-    size_t wanted = exhausted ? left + more : left;
-    char *window = window_of(reader, large ? NULL : arena, wanted + CSV_SCAN_PADDING);
+    size_t most = reader->reading.record_bytes_max + SAMPLE_BYTES + reader->reading.window_bytes;
+    size_t wanted =
+        large ? (2 * left < most ? 2 * left : most) : left + reader->reading.window_bytes;
+    wanted = exhausted ? (wanted > left ? wanted : left) : left;
+    char *window = move_kept(reader, large ? NULL : arena, wanted + CSV_SCAN_PADDING);
     if (window == NULL) {
         return no_memory(reader->path, error);
-    }
-    if (left > 0) {
-        memcpy(window, scanner->bytes, left);
     }
     size_t filled = left;
     enum status status = STATUS_OK;

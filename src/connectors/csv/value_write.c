@@ -25,7 +25,7 @@ static enum status no_memory(struct error *error)
 static inline bool is_special(const struct csv_dialect *dialect, char byte)
 {
     return byte == dialect->delimiter || byte == '\n' || byte == '\r' || byte == '\0' ||
-           (dialect->quote != 0 && byte == dialect->quote);
+           (dialect->quote != 0 && (byte == dialect->quote || byte == dialect->escape));
 }
 
 /* Copies to `to` (room for `length` and BLOCK more); true if a byte wants quotes. */
@@ -38,6 +38,8 @@ static bool copy_looking(const struct csv_dialect *dialect, char *to, const char
     const __m128i quote = _mm_set1_epi8(dialect->quote != 0 ? dialect->quote : '\n');
     const __m128i line_feed = _mm_set1_epi8('\n');
     const __m128i carriage_return = _mm_set1_epi8('\r');
+    /* in quotes, since others take it for an escape outside of them too */
+    const __m128i escape = _mm_set1_epi8(dialect->escape != 0 ? dialect->escape : '\n');
     __m128i special = _mm_setzero_si128();
     for (; at + BLOCK <= length; at += BLOCK) {
         __m128i block = _mm_loadu_si128((const __m128i *)(const void *)(text + at));
@@ -47,6 +49,7 @@ static bool copy_looking(const struct csv_dialect *dialect, char *to, const char
         __m128i marks =
             _mm_or_si128(_mm_cmpeq_epi8(block, delimiter), _mm_cmpeq_epi8(block, quote));
         special = _mm_or_si128(special, _mm_cmpeq_epi8(block, _mm_setzero_si128()));
+        special = _mm_or_si128(special, _mm_cmpeq_epi8(block, escape));
         special = _mm_or_si128(special, _mm_or_si128(ends, marks));
     }
     if (_mm_movemask_epi8(special) != 0) {
@@ -165,7 +168,8 @@ static enum status guard_written(const struct csv_dialect *dialect, bool first, 
     bool special =
         is_null_text(dialect, text, length) || (first && begins_like_head(dialect, text, length));
     for (size_t at = 0; at < length && !special; at++) {
-        special = is_special(dialect, text[at]);
+        /* a backslash is what bytes begin with */
+        special = text[at] != '\\' && is_special(dialect, text[at]);
     }
     if (!special) {
         return STATUS_OK;
