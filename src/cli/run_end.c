@@ -158,8 +158,10 @@ static int tell_failure(const struct cli_call *call, const struct run_result *re
     if (resumable && strstr(told.hint, "resume") == NULL) {
         struct buffer resume = {0};
         append_resume(call, &resume);
+        size_t length = strlen(error->hint);
+        const char *joint = length == 0 ? "" : error->hint[length - 1] == '.' ? " " : ". ";
         error_hint(&told, "%s%sWhat is done is kept: `%s` goes on once that is mended.",
-                   error->hint, error->hint[0] == '\0' ? "" : " ", buffer_string(&resume));
+                   error->hint, joint, buffer_string(&resume));
         buffer_free(&resume);
     }
     log_write_error(&told);

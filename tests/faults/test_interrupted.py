@@ -96,7 +96,7 @@ class Overtaken(support.TestCase):
                 late.send_signal(signal.SIGCONT)
                 result = support.finish(late)
                 self.assert_code(result, 3)
-                self.assertRegex(result.err, "copy.db.*(No such file|\n.*was moved)")
+                self.assertRegex(result.err, "copy.db.*(No such file|removed or replaced|\n.*was moved)")
                 if number > 0:
                     os.rename(self.path("elsewhere.db"), self.path("copy.db"))
                     self.run_program("resume", *arguments[1:])
