@@ -164,8 +164,8 @@ enum status mapper_refuse_unreadable(struct mapper *mapper, const struct record_
     enum status status = STATUS_OK;
     for (uint32_t e = 0; e < mapper->entity_count && status == STATUS_OK; e++) {
         struct entity_state *entity = &mapper->entities[e];
-        struct making making = {
-            .mapper = mapper, .entity = entity, .parent = mapper->slots, .envelope = envelope};
+        struct making making = {.mapper = mapper, .entity = entity, .envelope = envelope};
+        making.parent = mapper->shared->documents ? mapper->slots : NULL;
         status = refuse_whole(&making, reason, "unreadable", raw, error);
         if (entity->mapping->match_count > 0) {
             break;

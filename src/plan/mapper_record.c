@@ -119,7 +119,8 @@ enum status mapper_refuse(struct making *making, const struct error *reason,
     status = reject_map(making, cells, &reject->record, error);
     const struct record_envelope *envelope = making->envelope;
     uint32_t keys = envelope != NULL && envelope->source_key_count > 0 ? envelope->source_key_count
-                                                                       : key_count(mapper);
+                    : making->parent != NULL                           ? key_count(mapper)
+                                                                       : 0;
     struct cell *key = arena_allocate(mapper->reject_arena, ((size_t)keys + 1) * sizeof *key);
     reject->reason = arena_copy_string(mapper->reject_arena, text);
     if (status != STATUS_OK || !key || !reject->reason) {

@@ -43,6 +43,35 @@ tables:
         fields: { PK: "P#{parent_id}", SK: "C#{a}#{n}", mother: { lookup: parent, column: name }, n: copy }
 """
 
+BACK = """
+transhume: 1
+source: dynamodb-json:items
+target: sqlite:copy.db
+tables:
+  mother:
+    key: [id]
+    from: family
+    match: { PK: "P#{id}", SK: parent }
+    fields: { id: { column: id, cast: int64 }, name: { column: name, cast: text }, b: { column: b, cast: bytes } }
+  child:
+    key: [a, n]
+    from: family
+    match: { PK: "P#{id}", SK: "C#{a}#{n}" }
+    fields: { a: { column: SK, parse: "C#{a}#{n}", take: a }, n: { column: n, cast: int64 } }
+  listed:
+    key: [id, nr]
+    from: family
+    match: { PK: "P#{id}", SK: parent }
+    unnest: children
+    fields: { id: { column: $parent.id, cast: int64 }, nr: { column: $ordinal }, a: { column: a, cast: text } }
+  letter:
+    key: [a]
+    from: family
+    match: { PK: "P#{id}", SK: "C#{a}#{n}" }
+    distinct: true
+    fields: { a: copy }
+"""
+
 
 @unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
 class FailingCalls(failing.FailingTestCase):
@@ -89,6 +118,19 @@ class FailingCalls(failing.FailingTestCase):
         self.assertEqual(len(expected["family"]), 800)
         self.every_call(arguments, ("out",), lambda: self.assertEqual(
             support.dynamodb_differences(expected, support.read_dynamodb_json(self.path("out"))), []))
+
+    def test_back_to_sqlite(self):
+        self.run_program("migrate", "--plan", "plan.yaml", "--state", self.path("there"), "source.db",
+                         "dynamodb-json:items")
+        self.write("back.yaml", BACK)
+        arguments = ["--plan", "back.yaml", "--chunk-rows", "100"]
+        self.run_program("migrate", *arguments)
+        os.rename(self.path("copy.db"), self.path("expected.db"))
+        counts = support.sqlite_counts(self.path("expected.db"))
+        self.assertEqual({name: counts[name] for name in ("mother", "child", "listed", "letter")},
+                         {"mother": 400, "child": 400, "listed": 400, "letter": 7})
+        self.every_call(arguments, ("copy.db", "copy.db-journal"), lambda: self.assert_same_sqlite(
+            self.path("expected.db"), self.path("copy.db")))
 
 
 if __name__ == "__main__":

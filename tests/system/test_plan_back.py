@@ -316,6 +316,113 @@ class Constructs(constructs.Constructs):
             self.assertEqual(entity["skipped"] + unequal, skipped.get(name, 0), name)
 
 
+class Distinct(support.TestCase):
+    """Equal records as one, beside what was there, and whatever is interrupted while duplicates are settled."""
+
+    PLAN = """transhume: 1
+source: dynamodb-json:in
+target: TARGET
+existing: EXISTING
+tables:
+  countries:
+    key: KEY
+    from: shop
+    distinct: true
+    fields: { Name: { column: Name, cast: text }, Dial: { column: Dial, cast: int64 } }
+"""
+    RECORDS = [("Chad", 1), ("Peru", 2), ("Chad", 1), ("Fiji", 3), ("Peru", 4), ("Fiji", 3), ("Peru", 2)] * 10
+
+    def make(self, target, records=None, existing="refuse"):
+        os.makedirs(self.path("in", "shop"), exist_ok=True)
+        with open(self.path("in", "shop", "data-1.json"), "w", encoding="utf-8") as file:
+            for name, dial in records or self.RECORDS:
+                file.write("%s\n" % json.dumps({"Item": {"Name": {"S": name}, "Dial": {"N": str(dial)}}}))
+        key = "[Name]" if target.startswith("sqlite") else "{ partition: Name }"
+        self.write("transhume.yaml", self.PLAN.replace("TARGET", target).replace("KEY", key)
+                   .replace("EXISTING", existing))
+
+    def counts(self, result):
+        (entity,) = json.loads(result.out)["entities"]
+        return entity["written"], entity["rejected"], entity["skipped"]
+
+    def stored(self):
+        return {(row["Name"], row["Dial"]) for row in constructs.sqlite_records(self.path("copy.db"), "countries")}
+
+    def test_beside_records_that_were_there(self):
+        for existing in ("append", "replace", "upsert", "skip"):
+            with self.subTest(existing=existing):
+                for name in ("copy.db", ".transhume"):
+                    subprocess.run(["rm", "-rf", self.path(name)], check=True)
+                self.make("sqlite:copy.db", [("Chad", 1), ("Peru", 2), ("Fiji", 3)])
+                self.run_program("migrate")
+                # one chunk: Chad as it was, Peru in two ways, Fiji as it was, and a new one
+                self.make("sqlite:copy.db", self.RECORDS + [("Oman", 5)], existing)
+                result = self.run_program("migrate", "--json", code=1)
+                written, rejected, skipped = self.counts(result)
+                self.assertEqual(written + rejected + skipped, 71)
+                self.assertEqual(rejected, 1)
+                self.assertEqual(written, 4 if existing in ("replace", "upsert") else 1)
+                self.assertEqual(self.stored(), {("Chad", 1), ("Peru", 2), ("Fiji", 3), ("Oman", 5)})
+
+    def test_killed_while_settling(self):
+        self.make("dynamodb-json:out")
+        options = ("--chunk-rows", 5, "--batch-rows", 3)
+        _, reached = support.count_failpoints("migrate", *options, cwd=self.folder)
+        places = sorted(name for name in reached if name.startswith("files."))
+        self.assertIn("files.before_rewrite", places)
+        for place in places:
+            for occurrence in {1, reached[place]}:
+                with self.subTest(place=place, occurrence=occurrence):
+                    for name in ("out", ".transhume"):
+                        shutil.rmtree(self.path(name))
+                    killed = support.kill_at(place, occurrence, "migrate", *options, cwd=self.folder)
+                    self.assertEqual(killed.code, -9, killed.err)
+                    again = "resume" if os.path.exists(self.path("out", "_transhume")) else "migrate"
+                    result = support.transhume(again, "--json", *options, cwd=self.folder)
+                    self.assertEqual(result.code, 1, result.err)
+                    written, rejected, skipped = self.counts(result)
+                    self.assertEqual((written, written + rejected + skipped), (3, 70))
+                    found = support.read_dynamodb_json(self.path("out"))["countries"]
+                    self.assertEqual({(item["Name"]["S"], item["Dial"]["N"]) for item in found},
+                                     {("Chad", "1"), ("Peru", "2"), ("Fiji", "3")})
+                    self.assertEqual(len(found), 3)
+
+
+class Mended(support.TestCase):
+    """Rejects of the way back, mended and loaded."""
+
+    def test_rejects_are_loaded(self):
+        case = Constructs("test_lists_as_rows_to_sqlite")
+        case.folder = self.folder
+        folder = case.make_case(lists_as_rows_plan(), "sqlite:copy.db")
+        result = support.transhume("migrate", cwd=folder)
+        self.assertEqual(result.code, 1, result.err)
+        rejects = []
+        for name in sorted(os.listdir(os.path.join(folder, ".transhume", "rejects"))):
+            with open(os.path.join(folder, ".transhume", "rejects", name), encoding="utf-8") as file:
+                rejects += map(json.loads, file)
+        whole = [reject for reject in rejects if "parent" in reject["record"]]
+        elements = [reject for reject in rejects if reject["entity"] == "line" and reject not in whole]
+        self.assertEqual((len(whole), len(elements)), (3, 1))
+        # a whole item is no record of the entity: it is refused, not loaded as something else
+        with open(os.path.join(folder, "mended.jsonl"), "w", encoding="utf-8") as file:
+            file.write(json.dumps(whole[0]) + "\n")
+        refused = support.transhume("migrate", "--rejects", "mended.jsonl", cwd=folder)
+        self.assertEqual(refused.code, 2, refused.err)
+        self.assertIn("parent", refused.err)
+        elements[0]["record"] = {"Order": "O#mended", "Nr": 1, "Place": 9, "Product": "P1"}
+        with open(os.path.join(folder, "mended.jsonl"), "w", encoding="utf-8") as file:
+            file.write(json.dumps(elements[0]) + "\n")
+        loaded = support.transhume("migrate", "--rejects", "mended.jsonl", cwd=folder)
+        self.assertEqual(loaded.code, 0, loaded.err)
+        rows = constructs.sqlite_records(os.path.join(folder, "copy.db"), "lines")
+        self.assertEqual([row["Place"] for row in rows if row["Order"] == "O#mended"], [9])
+
+
+def lists_as_rows_plan():
+    return next(one.plan for one in CONSTRUCTS if one.name == "lists_as_rows")
+
+
 # Counts how often a data file of the source is opened, and writes it down at the end.
 COUNTER = """
 #define _GNU_SOURCE

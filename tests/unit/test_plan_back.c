@@ -626,6 +626,33 @@ static void mappings_differ_in_what_they_say(void **state)
     plan_test_close(&folder);
 }
 
+/* Whatever is cut off or changed in a plan: it is resolved or refused, with a word. */
+static void plans_that_are_broken_are_refused(void **state)
+{
+    (void)state;
+    char text[8192];
+    unsigned seed = 20;
+    int refused = 0;
+    open_items(orders, "sqlite");
+    int length = snprintf(
+        text, sizeof text, "transhume: 1\nunmatched: { shop: skip }\ntables:\n%s%s", KINDS,
+        "  tag:\n    key: [v]\n    from: shop\n    match: { PK: null, U: 1.5 }\n    unnest: "
+        "[a, b]\n    distinct: true\n    fields: { v: { column: $value, cast: text }, w: { column: "
+        "$parent.a.x, parse: \"{p}-{q:03}\", take: q, cast: int64 } }\n");
+    assert_true(length > 0 && (size_t)length < sizeof text);
+    plan_test_expect(&folder, text);
+    for (int cut = 0; cut < length; cut += 3) {
+        char kept = text[cut];
+        text[cut] = '\0';
+        refused += plan_test_resolve(&folder, text) != STATUS_OK;
+        text[cut] = "{}#:'\"x\n "[(unsigned)rand_r(&seed) % 9];
+        refused += plan_test_resolve(&folder, text) != STATUS_OK;
+        text[cut] = kept;
+    }
+    assert_true(refused > 100);
+    plan_test_close(&folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -646,6 +673,7 @@ int main(void)
         cmocka_unit_test(whole_elements),
         cmocka_unit_test(equal_records_are_made_once_a_chunk),
         cmocka_unit_test(mappings_differ_in_what_they_say),
+        cmocka_unit_test(plans_that_are_broken_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
