@@ -28,6 +28,7 @@ void parcel_destroy(struct parcel *parcel)
         batch_destroy(parcel->batches[i]);
     }
     arena_destroy(parcel->arena);
+    batch_destroy(parcel->keeper);
     free(parcel->tallies);
     free(parcel);
 }

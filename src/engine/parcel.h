@@ -19,6 +19,7 @@ struct parcel {
     const struct mapper_reject *rejects;
     uint32_t reject_count;
     struct arena *arena;   /* of the rejects */
+    struct batch *keeper;  /* of their large values */
     struct tally *tallies; /* END: made, filtered, skipped, hash for each of the stream's entities */
     uint32_t batch_count;
     struct batch *batches[]; /* NULL once somebody else has it */

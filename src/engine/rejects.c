@@ -33,7 +33,7 @@ static enum status append_key(const struct reject *reject, struct buffer *line, 
 {
     if (reject->key_count == 1 && reject->key_positions == NULL &&
         reject->key[0].kind == VALUE_MAP) {
-        return typed_json_append_fields(reject->key, line,
+        return typed_json_append_fields(reject->key, NULL, line,
                                         error); /* a mended record's: names and all */
     }
     buffer_append_byte(line, '{');
@@ -55,20 +55,21 @@ static enum status append_key(const struct reject *reject, struct buffer *line, 
     return STATUS_OK;
 }
 
-static enum status append_record(const struct reject *reject, struct buffer *line,
-                                 struct error *error)
+static enum status append_record(const struct reject *reject, struct typed_json_drain *drain,
+                                 struct buffer *line, struct error *error)
 {
     if (reject->shape != NULL) {
-        return typed_json_append_record(reject->shape, reject->cells, line, error);
+        return typed_json_append_record(reject->shape, reject->cells, drain, line, error);
     }
     if (reject->record != NULL) {
-        return typed_json_append_fields(reject->record, line, error);
+        return typed_json_append_fields(reject->record, drain, line, error);
     }
     buffer_append_string(line, "null");
     return STATUS_OK;
 }
 
-enum status reject_append(const struct reject *reject, struct buffer *line, struct error *error)
+enum status reject_append(const struct reject *reject, struct typed_json_drain *drain,
+                          struct buffer *line, struct error *error)
 {
     buffer_format(line, "{\"format\":%d,\"run\":", CONTROL_FORMAT);
     append_name(line, reject->run_id);
@@ -87,7 +88,7 @@ enum status reject_append(const struct reject *reject, struct buffer *line, stru
     buffer_append_string(line, ",\"reason\":");
     append_name(line, reject->reason == NULL ? "" : reject->reason);
     buffer_append_string(line, ",\"record\":");
-    if (append_record(reject, line, error) != STATUS_OK) {
+    if (append_record(reject, drain, line, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     buffer_append_string(line, "}\n");
@@ -125,17 +126,40 @@ static enum status file_make(struct reject_file *file, struct error *error)
                                                    "can't make the reject file");
 }
 
-static enum status flush(struct reject_file *file, struct error *error)
+/* All but the last `keep` bytes. */
+static enum status flush_but(struct reject_file *file, size_t keep, struct error *error)
 {
     char path[PATH_BYTES];
+    struct buffer *pending = &file->pending;
     path_of(file, path);
-    if (file_write_all(file->descriptor, file->pending.data, file->pending.length, path, error) !=
-        STATUS_OK) {
+    if (pending->length <= keep) {
+        return STATUS_OK;
+    }
+    size_t length = pending->length - keep;
+    if (file_write_all(file->descriptor, pending->data, length, path, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    XXH3_128bits_update(file->hash, file->pending.data, file->pending.length);
-    buffer_clear(&file->pending);
+    XXH3_128bits_update(file->hash, pending->data, length);
+    memmove(pending->data, pending->data + length, keep);
+    pending->length = keep;
     return STATUS_OK;
+}
+
+static enum status flush(struct reject_file *file, struct error *error)
+{
+    return flush_but(file, 0, error);
+}
+
+struct file_drain {
+    struct typed_json_drain head;
+    struct reject_file *file;
+};
+
+static enum status drain_file(struct typed_json_drain *drain, struct buffer *out, size_t keep,
+                              struct error *error)
+{
+    struct reject_file *file = ((struct file_drain *)drain)->file;
+    return out->length < FLUSH_BYTES ? STATUS_OK : flush_but(file, keep, error);
 }
 
 enum status reject_file_add(struct reject_file *file, const struct reject *reject,
@@ -144,7 +168,8 @@ enum status reject_file_add(struct reject_file *file, const struct reject *rejec
     if (file->descriptor < 0 && file_make(file, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (reject_append(reject, &file->pending, error) != STATUS_OK) {
+    struct file_drain drain = {.head = {.take = drain_file}, .file = file};
+    if (reject_append(reject, &drain.head, &file->pending, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     file->count++;

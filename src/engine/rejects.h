@@ -32,8 +32,10 @@ struct reject {
     const struct cell *cells;
     const struct cell *record; /* a MAP; NULL: not to be had any more */
 };
-enum status reject_append(const struct reject *reject, struct buffer *line,
-                          struct error *error) MUST_USE;
+struct typed_json_drain;
+/* `drain` (may be NULL) takes what is there of a line while large values are written. */
+enum status reject_append(const struct reject *reject, struct typed_json_drain *drain,
+                          struct buffer *line, struct error *error) MUST_USE;
 
 /* A file being written; the first reject makes it. One thread. */
 struct reject_file {

@@ -1,6 +1,7 @@
 /* Writing values as typed JSON; the reading is in typed_json_read.c. */
 #include "engine/typed_json.h"
 
+#include "base/text.h"
 #include "model/decimal.h"
 #include "model/json_writer.h"
 #include "model/number_text.h"
@@ -31,7 +32,8 @@ static void append_float(double value, bool single, struct buffer *out)
 
 /* Writes `"` piece piece … `"`: each piece comes quoted, and loses the quotes where it meets
  * another. */
-static enum status append_large(struct large_value *large, struct buffer *out, struct error *error)
+static enum status append_large(struct large_value *large, struct typed_json_drain *drain,
+                                struct buffer *out, struct error *error)
 {
     uint8_t *slice = malloc(LARGE_SLICE_BYTES);
     if (slice == NULL) {
@@ -53,6 +55,9 @@ static enum status append_large(struct large_value *large, struct buffer *out, s
         if (status == STATUS_OK && !out->failed) {
             memmove(out->data + joint, out->data + joint + 2, out->length - joint - 2);
             out->length -= 2;
+        }
+        if (status == STATUS_OK && drain != NULL && !out->failed) {
+            status = drain->take(drain, out, 1, error); /* the quote stays: it meets the next */
         }
     }
     if (large->kind == VALUE_BYTES) {
@@ -82,8 +87,16 @@ static bool is_plain_key(const struct cell *key)
     return key->kind == VALUE_TEXT && (key->length == 0 || key->text[0] != '$');
 }
 
-static enum status append_pairs(const struct cell *cell, bool plain, struct buffer *out,
-                                struct error *error)
+/* Of a record, or of what is within one. */
+static enum status append_value(const struct cell *cell, struct typed_json_drain *drain,
+                                struct buffer *out, struct error *error)
+{
+    return cell->kind == VALUE_LARGE ? append_large(cell->large, drain, out, error)
+                                     : typed_json_append(cell, out, error);
+}
+
+static enum status append_pairs(const struct cell *cell, bool plain, struct typed_json_drain *drain,
+                                struct buffer *out, struct error *error)
 {
     buffer_append_string(out, plain ? "{" : "{\"$map\":[");
     bool first = true;
@@ -99,7 +112,7 @@ static enum status append_pairs(const struct cell *cell, bool plain, struct buff
             return STATUS_FAILED;
         }
         buffer_append_byte(out, plain ? ':' : ',');
-        if (typed_json_append(&pair[1], out, error) != STATUS_OK) {
+        if (append_value(&pair[1], drain, out, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         buffer_append_string(out, plain ? "" : "]");
@@ -114,7 +127,7 @@ static enum status append_map(const struct cell *cell, struct buffer *out, struc
     for (uint32_t i = 0; i < cell->length; i++) {
         plain = plain && is_plain_key(&cell->items[2 * (size_t)i]);
     }
-    return append_pairs(cell, plain, out, error);
+    return append_pairs(cell, plain, NULL, out, error);
 }
 
 static void append_wrapped(const char *name, const struct cell *cell, struct buffer *out)
@@ -148,6 +161,15 @@ static enum status append_nested(const struct cell *cell, struct buffer *out, st
     return status;
 }
 
+static void append_omitted(const struct cell *cell, struct buffer *out)
+{
+    char printable[1024];
+    text_printable(cell->text, cell->length, printable, sizeof(printable));
+    buffer_append_string(out, "{\"$omitted\":");
+    json_append_string(out, printable, strlen(printable));
+    buffer_append_byte(out, '}');
+}
+
 static void append_bytes_like(const struct cell *cell, struct buffer *out)
 {
     switch ((enum value_kind)cell->kind) {
@@ -162,6 +184,10 @@ static void append_bytes_like(const struct cell *cell, struct buffer *out)
         buffer_append_byte(out, '}');
         break;
     default: /* VALUE_ESCAPE */
+        if (cell->aux == ESCAPE_OMITTED) {
+            append_omitted(cell, out);
+            break;
+        }
         buffer_format(out, "{\"$escape\":[%d,%s,", cell->aux,
                       (cell->flags & CELL_ESCAPED_TEXT) != 0 ? "true" : "false");
         json_append_base64(out, cell->bytes, cell->length);
@@ -210,7 +236,7 @@ enum status typed_json_append(const struct cell *cell, struct buffer *out, struc
     case VALUE_MAP:
         return append_nested(cell, out, error);
     case VALUE_LARGE:
-        return append_large(cell->large, out, error);
+        return append_large(cell->large, NULL, out, error);
     default:
         append_bytes_like(cell, out);
         break;
@@ -219,20 +245,21 @@ enum status typed_json_append(const struct cell *cell, struct buffer *out, struc
                        : STATUS_OK;
 }
 
-enum status typed_json_append_fields(const struct cell *map, struct buffer *out,
-                                     struct error *error)
+enum status typed_json_append_fields(const struct cell *map, struct typed_json_drain *drain,
+                                     struct buffer *out, struct error *error)
 {
     for (uint32_t i = 0; map->kind == VALUE_MAP && i < map->length; i++) {
         if (map->items[2 * (size_t)i].kind != VALUE_TEXT) {
             return typed_json_append(map, out, error);
         }
     }
-    return map->kind == VALUE_MAP ? append_pairs(map, true, out, error)
+    return map->kind == VALUE_MAP ? append_pairs(map, true, drain, out, error)
                                   : typed_json_append(map, out, error);
 }
 
 enum status typed_json_append_record(const struct shape *shape, const struct cell *cells,
-                                     struct buffer *out, struct error *error)
+                                     struct typed_json_drain *drain, struct buffer *out,
+                                     struct error *error)
 {
     bool first = true;
     buffer_append_byte(out, '{');
@@ -244,7 +271,7 @@ enum status typed_json_append_record(const struct shape *shape, const struct cel
         first = false;
         json_append_string(out, shape->fields[i].name, shape->fields[i].name_length);
         buffer_append_byte(out, ':');
-        if (typed_json_append(&cells[i], out, error) != STATUS_OK) {
+        if (append_value(&cells[i], drain, out, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

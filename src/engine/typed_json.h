@@ -23,16 +23,26 @@
  *   { … }                         MAP with text keys of which none begins with $
  *   {"$map":[[key,value], … ]}    any other MAP
  *   {"$escape":[tag,text?,"base64"]}   ESCAPE: bytes that only the engine `tag` understands
+ *   {"$omitted":"why"}            a value that could not be made or kept: never read back, refused
  * MISSING is never written. A LARGE value is read and written as the TEXT or BYTES it stands for.
  */
 enum status typed_json_append(const struct cell *cell, struct buffer *out,
                               struct error *error) MUST_USE;
+/*
+ * For large values, which are not to stand whole in memory: called between their slices, to take
+ * everything but the last `keep` bytes out of the buffer. NULL: it grows.
+ */
+struct typed_json_drain {
+    enum status (*take)(struct typed_json_drain *drain, struct buffer *out, size_t keep,
+                        struct error *error);
+};
 /* A MAP whose text keys are names of fields, that may begin with $: an object of these names. */
-enum status typed_json_append_fields(const struct cell *map, struct buffer *out,
-                                     struct error *error) MUST_USE;
+enum status typed_json_append_fields(const struct cell *map, struct typed_json_drain *drain,
+                                     struct buffer *out, struct error *error) MUST_USE;
 /* The same of a record's cells; MISSING fields are left out. */
 enum status typed_json_append_record(const struct shape *shape, const struct cell *cells,
-                                     struct buffer *out, struct error *error) MUST_USE;
+                                     struct typed_json_drain *drain, struct buffer *out,
+                                     struct error *error) MUST_USE;
 
 /* The value that begins with `token`; what it points to lives in `arena` or in the reader's text.
  * ERROR_REJECT_UNREADABLE says what is wrong. */

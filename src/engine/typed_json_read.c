@@ -254,6 +254,21 @@ static enum status parse_wrapped(const char *name, const char *text, size_t leng
     }
 }
 
+/* Loading the record as if there were no such value would lose it. */
+static enum status read_omitted(struct json_reader *reader, struct error *error)
+{
+    enum json_token token;
+    if (json_reader_next(reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    int length = token != JSON_TOKEN_STRING ? 0 : reader->length < 300 ? (int)reader->length : 300;
+    return error_set(
+        error, ERROR_REJECT_UNREADABLE, "record",
+        "a value is not in the reject (%.*s): put it in the place of {\"$omitted\":…}, "
+        "or take that member out",
+        length, length > 0 ? reader->text : "");
+}
+
 /* After the key "$name": its value and the closing brace. */
 static enum status read_wrapped(struct json_reader *reader, struct arena *arena, struct cell *cell,
                                 struct error *error)
@@ -266,6 +281,9 @@ static enum status read_wrapped(struct json_reader *reader, struct arena *arena,
     }
     memcpy(name, reader->text + 1, reader->length - 1);
     name[reader->length - 1] = '\0';
+    if (strcmp(name, "omitted") == 0) {
+        return read_omitted(reader, error);
+    }
     if (strcmp(name, "set") == 0) {
         status = read_list(reader, VALUE_SET, arena, cell, error);
     } else if (strcmp(name, "map") == 0) {

@@ -88,6 +88,7 @@ enum status reading_take(struct reading *reading, struct error *error)
     }
     if (output.batch_count == 0 && output.reject_count == 0 && reading->root_rows == 0) {
         arena_destroy(output.arena);
+        batch_destroy(output.keeper);
         return STATUS_OK;
     }
     struct parcel *parcel = make_parcel(PARCEL_DATA, output.batch_count, error);
@@ -100,8 +101,10 @@ enum status reading_take(struct reading *reading, struct error *error)
     }
     if (parcel == NULL) {
         arena_destroy(output.arena);
+        batch_destroy(output.keeper);
         return STATUS_FAILED;
     }
+    parcel->keeper = output.keeper;
     parcel->rejects = output.rejects;
     parcel->reject_count = output.reject_count;
     parcel->arena = output.arena;

@@ -133,6 +133,7 @@ void mapper_destroy(struct mapper *mapper)
     }
     mapper_aggregates_free(mapper);
     expression_sandbox_destroy(mapper->sandbox);
+    batch_destroy(mapper->reject_keeper);
     arena_destroy(mapper->reject_arena);
     arena_destroy(mapper->scratch);
     buffer_free(&mapper->text);
@@ -157,6 +158,8 @@ void mapper_begin_chunk(struct mapper *mapper)
         mapper_distinct_forget(&mapper->entities[e].distinct);
     }
     arena_destroy(mapper->reject_arena);
+    batch_destroy(mapper->reject_keeper);
+    mapper->reject_keeper = NULL;
     mapper->reject_arena = NULL;
     mapper->rejects = NULL;
     mapper->reject_count = 0;
@@ -218,9 +221,20 @@ static enum status hand_large_over(struct mapper *mapper, struct batch *batch, s
     }
     uint32_t *users = arena_allocate_zeroed(batch->arena, 1, sizeof *users);
     struct keeper *keepers =
-        arena_allocate_zeroed(batch->arena, mapper->entity_count, sizeof *keepers);
+        arena_allocate_zeroed(batch->arena, mapper->entity_count + 1u, sizeof *keepers);
     if (!users || !keepers) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for large values");
+    }
+    if (mapper->reject_count > 0) {
+        mapper->reject_keeper = batch_create_sharing(batch, NULL, 1, 1);
+        if (!mapper->reject_keeper) {
+            return error_set(error, ERROR_MEMORY, NULL, "no memory for large values");
+        }
+        struct keeper *last = &keepers[mapper->entity_count];
+        *last = (struct keeper){
+            .large = {.release = keeper_release}, .users = users, .kept = batch->large_values};
+        batch_keep_large(mapper->reject_keeper, &last->large);
+        ++*users;
     }
     for (uint32_t e = 0; e < mapper->entity_count; e++) {
         if (mapper->entities[e].out) {
@@ -373,7 +387,7 @@ static enum status map_rows(struct mapper *mapper, struct batch *batch, struct e
 enum status mapper_map_batch(struct mapper *mapper, struct batch *batch, struct error *error)
 {
     for (uint32_t e = 0; e < mapper->entity_count; e++) {
-        if (mapper->entities[e].out) {
+        if (mapper->entities[e].out || mapper->reject_keeper) {
             batch_destroy(batch);
             return error_set(error, ERROR_INTERNAL, mapper->stream->name,
                              "a mapped batch was not taken");
@@ -529,6 +543,8 @@ enum status mapper_take(struct mapper *mapper, struct mapper_output *output, str
     output->rejects = mapper->rejects;
     output->reject_count = mapper->reject_count;
     output->arena = mapper->reject_arena;
+    output->keeper = mapper->reject_keeper;
+    mapper->reject_keeper = NULL;
     mapper->reject_arena = NULL;
     mapper->rejects = NULL;
     mapper->reject_count = 0;

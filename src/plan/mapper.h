@@ -28,6 +28,8 @@ struct mapper_output {
     const struct mapper_reject *rejects;
     uint32_t reject_count;
     struct arena *arena; /* of rejects; the caller destroys it; NULL if there are none */
+    struct batch
+        *keeper; /* of large values in rejects; destroyed after them; NULL: there are none */
 };
 
 /* Per entity of the stream, in order of stream->entities. */

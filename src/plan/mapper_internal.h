@@ -83,7 +83,8 @@ struct mapper {
     uint32_t reject_count;
     uint32_t reject_capacity;
     struct arena *reject_arena;
-    struct arena *scratch; /* reset a record */
+    struct batch *reject_keeper; /* a batch without records, for the large values of rejects */
+    struct arena *scratch;       /* reset a record */
     struct buffer text;
     struct buffer bytes;
     const struct cell *parent; /* between begin and end */
@@ -109,6 +110,10 @@ struct making {
     /* why the record is rejected, found before it is made: made all the same, for the reject */
     const struct error *fault;
 };
+
+/* What stands in a reject for a value that can't be made or kept, so that it is not loaded again
+ * without it. */
+void mapper_omit(struct making *making, const char *field, const char *why, struct cell *cell);
 
 /* mapper_value.c */
 /* The value that a reference means; borrowed or in the mapper's scratch. */

@@ -110,6 +110,9 @@ static enum status make_item(struct making *making, const struct mapping_list *l
             if (!mapper_is_reject(&fault)) {
                 return STATUS_FAILED;
             }
+            if (pair[1].kind == VALUE_MISSING) {
+                mapper_omit(making, field->name, fault.message, &pair[1]);
+            }
         }
         if (pair[1].kind != VALUE_MISSING) {
             pair[0] = cell_text(field->name, field->name_length);
@@ -142,6 +145,13 @@ static enum status refuse_large_page(struct mapper *mapper, struct list_state *l
                     (long long)making.page, list->list->text,
                     (unsigned long long)mapper->record_bytes_max);
     end_page(list);
+    struct cell omitted;
+    if (mapper_open_batch(mapper, list->entity, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    making.arena = list->entity->out->arena;
+    mapper_omit(&making, "", reason.message, &omitted);
+    making.list = &omitted;
     making.fault = &reason;
     return mapper_record(&making, error);
 }

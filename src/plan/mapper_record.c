@@ -33,13 +33,20 @@ enum status mapper_open_batch(struct mapper *mapper, struct entity_state *entity
 
 /* ---- rejects */
 
-/* A copy for the reject; what can't be had becomes null: the reason matters more. */
-static struct cell kept_for_reject(struct mapper *mapper, const struct cell *from)
+/* A copy for the reject; what can't be had says so: the reason matters more. */
+static struct cell kept_for_reject(const struct making *making, const char *field,
+                                   const struct cell *from)
 {
-    struct making keeping = {.mapper = mapper, .arena = mapper->reject_arena};
-    struct error ignored;
+    struct making keeping = {.mapper = making->mapper, .arena = making->mapper->reject_arena};
+    struct error why;
     struct cell copy;
-    return mapper_keep(&keeping, from, &copy, &ignored) == STATUS_OK ? copy : cell_null();
+    if (from->kind == VALUE_LARGE && making->borrow) {
+        return *from; /* the mapper's keeper sees to it that it lives on */
+    }
+    if (mapper_keep(&keeping, from, &copy, &why) != STATUS_OK) {
+        mapper_omit(&keeping, field, why.message, &copy);
+    }
+    return copy;
 }
 
 static enum status reject_map(struct making *making, const struct cell *cells, struct cell *map,
@@ -47,7 +54,7 @@ static enum status reject_map(struct making *making, const struct cell *cells, s
 {
     struct mapper *mapper = making->mapper;
     if (cells != NULL && making->entity->mapping->document_star) {
-        *map = kept_for_reject(mapper, cells); /* it is a MAP already */
+        *map = kept_for_reject(making, "", cells); /* it is a MAP already */
         return STATUS_OK;
     }
     uint32_t count = cells != NULL ? making->entity->mapping->field_count : 0;
@@ -62,7 +69,7 @@ static enum status reject_map(struct making *making, const struct cell *cells, s
         const struct mapping_field *field = &making->entity->mapping->fields[i];
         if (cells[i].kind != VALUE_MISSING) {
             pairs[2 * (size_t)kept] = cell_text(field->name, field->name_length);
-            pairs[2 * (size_t)kept++ + 1] = kept_for_reject(mapper, &cells[i]);
+            pairs[2 * (size_t)kept++ + 1] = kept_for_reject(making, field->name, &cells[i]);
         }
     }
     *map = cell_items(VALUE_MAP, pairs, kept);
@@ -128,7 +135,7 @@ enum status mapper_refuse(struct making *making, const struct error *reason,
                                    : status;
     }
     for (uint32_t i = 0; i < keys; i++) {
-        key[i] = kept_for_reject(mapper, key_part(making, i));
+        key[i] = kept_for_reject(making, "", key_part(making, i));
     }
     reject->source_key = key;
     reject->source_key_count = keys;
@@ -194,6 +201,9 @@ static enum status make_fields(struct making *making, struct cell *cells, struct
             making->bytes += state->bytes;
         }
         enum status status = mapper_field(making, field, state, &cells[i], &fault);
+        if (status != STATUS_OK && mapper_is_reject(&fault) && cells[i].kind == VALUE_MISSING) {
+            mapper_omit(making, field->name, fault.message, &cells[i]);
+        }
         if (status != STATUS_OK && !fault.object[0]) {
             error_context(&fault, "field %s: ", field->name);
         } else if (status == STATUS_OK) {

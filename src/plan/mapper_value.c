@@ -1,6 +1,7 @@
 /* From references to values: columns, templates, aggregates, expressions, casts and defaults. */
 #include "model/convert.h"
 #include "plan/mapper_internal.h"
+#include <stdio.h>
 #include <string.h>
 
 static enum status out_of_memory(struct error *error)
@@ -207,6 +208,17 @@ static enum status read_in(struct making *making, const struct cell *from, struc
     return status;
 }
 
+void mapper_omit(struct making *making, const char *field, const char *why, struct cell *cell)
+{
+    char text[1024];
+    snprintf(text, sizeof text, "%s%s%s", field, *field != 0 ? ": " : "", why);
+    const char *copy = arena_copy_string(making->arena, text);
+    *cell = copy != NULL ? cell_text(copy, strlen(copy)) : cell_text("no memory", 9);
+    cell->kind = VALUE_ESCAPE;
+    cell->flags = 0;
+    cell->aux = ESCAPE_OMITTED;
+}
+
 enum status mapper_keep(struct making *making, const struct cell *from, struct cell *to,
                         struct error *error)
 {
@@ -285,6 +297,7 @@ static enum status list_value(struct making *making, const struct list_state *li
         enum status status = as_json(making, cell, cell, error);
         if (status != STATUS_OK) {
             *cell = cell_missing();
+            error_copy(error, list->failed ? &list->fault : error);
             return status;
         }
     }

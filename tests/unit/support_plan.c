@@ -199,6 +199,29 @@ static void show_record(struct plan_test *test, const struct batch *batch, uint3
     buffer_append_byte(&test->out, '\n');
 }
 
+/* As JSON, with a ? for what could not be made. */
+static void show_kept(struct plan_test *test, const struct cell *cell)
+{
+    bool map = cell->kind == VALUE_MAP;
+    if (cell->kind == VALUE_ESCAPE && cell->aux == ESCAPE_OMITTED) {
+        assert_true(cell->length > 0);
+        buffer_append_byte(&test->out, '?');
+    } else if (map || cell->kind == VALUE_LIST) {
+        buffer_append_byte(&test->out, map ? '{' : '[');
+        for (uint32_t i = 0; i < cell->length; i++) {
+            buffer_append_string(&test->out, i > 0 ? "," : "");
+            if (map) {
+                show_cell(test, &cell->items[2 * (size_t)i]);
+                buffer_append_byte(&test->out, ':');
+            }
+            show_kept(test, &cell->items[map ? 2 * (size_t)i + 1 : i]);
+        }
+        buffer_append_byte(&test->out, map ? '}' : ']');
+    } else {
+        show_cell(test, cell);
+    }
+}
+
 static void show_reject(struct plan_test *test, const struct mapper_reject *reject)
 {
     buffer_format(&test->out, "%s REJECT %s ", test->plan->entities[reject->entity].name,
@@ -209,7 +232,7 @@ static void show_reject(struct plan_test *test, const struct mapper_reject *reje
     buffer_format(&test->out, ": %s", reject->reason);
     if (test->show_rejects) {
         buffer_append_byte(&test->out, ' ');
-        show_cell(test, &reject->record);
+        show_kept(test, &reject->record);
     }
     buffer_append_byte(&test->out, '\n');
 }
@@ -230,6 +253,7 @@ static void take(struct plan_test *test, struct mapper *mapper)
         show_reject(test, &output.rejects[i]);
     }
     arena_destroy(output.arena);
+    batch_destroy(output.keeper);
     test->taken_most = rows > test->taken_most ? rows : test->taken_most;
 }
 

@@ -455,6 +455,7 @@ static void wrong_typed_json_is_refused(void **state)
                                         "{\"$set\":1}",
                                         "{\"$uuid\":\"0011\"}",
                                         "{\"$escape\":[1]}",
+                                        "{\"$omitted\":\"it was cut\"}",
                                         "{\"$bytes\":\"*\"}",
                                         "99999999999999999999",
                                         "{\"$date\":\"2024-02-30\"}",

@@ -378,7 +378,8 @@ static void rejects_hold_the_other_fields(void **state)
                           "\"z{InvoiceId}\" } }\n"));
     const char *out = plan_test_run(&shop);
     assert_non_null(strstr(out, "t REJECT type 1: "));
-    assert_non_null(strstr(out, "{\"Id\":1,\"L\":[{\"Q\":1},{\"Q\":1}],\"Z\":\"z1\"}\n"));
+    assert_non_null(strstr(
+        out, "{\"Id\":1,\"D\":?,\"L\":[{\"Q\":1,\"N\":?},{\"Q\":1,\"N\":?}],\"Z\":\"z1\"}\n"));
     assert_int_equal(shop.counts[0].made, 1);
     assert_int_equal(shop.counts[0].rejected, 1);
     plan_test_expect(
@@ -408,7 +409,8 @@ static void pages_with_failing_items_are_rejected(void **state)
             "{ column: $list } } }\n"));
     const char *out = plan_test_run(&shop);
     assert_non_null(strstr(out, "p REJECT expression 2: "));
-    assert_non_null(strstr(out, " {\"PK\":\"C#2\",\"SK\":\"1\",\"L\":[{\"I\":1},{\"I\":2}]}\n"));
+    assert_non_null(
+        strstr(out, " {\"PK\":\"C#2\",\"SK\":\"1\",\"L\":[{\"I\":1},{\"I\":2,\"N\":?}]}\n"));
     assert_non_null(strstr(out, "p {PK:\"C#2\",SK:\"2\",L:[{\"I\":3},{\"I\":4}]}\n"));
     assert_int_equal(shop.counts[1].made, 2);
     assert_int_equal(shop.counts[1].rejected, 1);
