@@ -25,6 +25,7 @@ fits on (1-based), to each `every`th of them, with `chance`, `count` times at mo
     half_open     nothing is ever answered, and the connection stays open; with `applied`, the server does it
     html          `status` (200) and a page for people
     short_page    Scan, Query: the server is asked for `limit` items only
+    rewrite       `change` is called with the answer's JSON, and changes it
     empty_page    Scan, Query: no items, and a key to go on from
 
 `keep_bodies` keeps what was asked in `bodies`. `clock_offset_s` is how far the proxy's clock is ahead: requests signed more than five minutes off are refused
@@ -308,6 +309,17 @@ class ShortPage(Fault):
         return exchange.forward(json.dumps(dict(exchange.request.json(), Limit=limit)).encode())
 
 
+class Rewrite(Fault):
+    @staticmethod
+    def act(exchange, options):
+        answer = exchange.forward()
+        if answer is None or answer.status != 200:
+            return answer
+        told = json.loads(answer.body)
+        options["change"](told)
+        return Answer(200, json.dumps(told).encode())
+
+
 class EmptyPage(Fault):
     @staticmethod
     def fits(request):
@@ -323,7 +335,7 @@ class EmptyPage(Fault):
 FAULTS = {"unprocessed": Unprocessed, "throttle": Throttle, "error": Error, "refuse": Refuse,
           "cut_before": CutBefore, "cut_after": CutAfter, "wrong_crc": WrongCrc, "altered": Altered,
           "truncated": Truncated, "slow": Slow, "drip": Drip, "half_open": HalfOpen, "html": Html,
-          "short_page": ShortPage, "empty_page": EmptyPage}
+          "rewrite": Rewrite, "short_page": ShortPage, "empty_page": EmptyPage}
 
 
 # --- one connection

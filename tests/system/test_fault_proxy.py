@@ -154,6 +154,12 @@ class Proxy(unittest.TestCase):
         self.ask({"TableName": "herd"}, "Scan")
         self.assertEqual(self.upstream.bodies, [{"TableName": "herd", "Limit": 2}])
 
+    def test_rewritten(self):
+        self.proxy.add("rewrite", change=lambda told: told.update(number=7))
+        response, data = self.ask()
+        self.assertEqual(json.loads(data)["number"], 7)
+        self.assert_true_crc(response, data)
+
     def test_the_clock(self):
         stamp = {"X-Amz-Date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())}
         self.proxy.clock_offset_s = 3600

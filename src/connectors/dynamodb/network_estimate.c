@@ -54,13 +54,13 @@ static void append_table(struct buffer *out, const struct dynamodb_network *netw
     char bytes[NUMBER_BYTES];
     char count[NUMBER_BYTES];
     uint64_t units =
-        dynamodb_estimate_read_milliunits(table->size_bytes, network->consistent) / 1000 + 1;
+        (dynamodb_estimate_read_milliunits(table->size_bytes, network->consistent) + 999) / 1000;
     uint64_t rate = lower_rate(network->read_units, table->on_demand ? 0 : table->read_units);
     text_human_count(table->item_count, items, sizeof(items));
     text_human_bytes(table->size_bytes, bytes, sizeof(bytes));
     text_human_count(units, count, sizeof(count));
-    buffer_format(out, "%s: a Scan of %s items, %s takes about %s read units", table->name, items,
-                  bytes, count);
+    buffer_format(out, "%s: a Scan of %s items, %s takes about %s read unit%s", table->name, items,
+                  bytes, count, units == 1 ? "" : "s");
     if (table->on_demand) {
         buffer_append_string(out, ", ");
         append_dollars(out, units, DYNAMODB_PRICE_READ_NANODOLLARS);
@@ -81,7 +81,7 @@ enum status dynamodb_estimate_read(struct database *self, struct buffer *out, st
     }
     uint32_t told = 0;
     for (uint32_t at = 0; at < source->table_count; at++) {
-        if (source->tables[at].item_count > 0 && atomic_load(&source->asked[at])) {
+        if (source->tables[at].size_bytes > 0 && atomic_load(&source->asked[at])) {
             told++;
             if (told <= TABLES_TOLD_MAX) {
                 append_table(out, network, &source->tables[at]);
