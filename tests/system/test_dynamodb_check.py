@@ -108,6 +108,21 @@ class Check(DynamodbCase):
         line = self.line(self.run_aws("check", "herd.db", self.uri(write_units="2")), "herd")
         self.assertIn("at 2 units a second 15m", line)
 
+    def test_the_permissions_that_the_page_lists_are_those_that_are_used(self):
+        with open(os.path.join(support.ROOT, "docs", "dynamodb.md"), encoding="utf-8") as page:
+            rows = [line.split("|") for line in page if line.startswith("| ") and "`dynamodb:" in line]
+        listed = {cells[1].strip(): set(re.findall(r"dynamodb:(\w+)", cells[2])) for cells in rows}
+        source = support.musicshop(self.path("shop.db"))
+        with FaultProxy(self.server.endpoint) as proxy:
+            self.run_aws("migrate", "--plan", CHINOOK_PLAN, "--state", "state", source, self.uri(proxy.endpoint))
+            written = set(proxy.operations())
+            proxy.clear()
+            self.run_aws("migrate", "--state", "back", self.uri(proxy.endpoint), "dynamodb-json:out")
+            read = set(proxy.operations())
+        self.assertEqual(read, listed["source"])
+        self.assertLessEqual(written, listed["target, tables"] | listed["target, ledger"])
+        self.assertGreater(len(written), 5)
+
 
 if __name__ == "__main__":
     unittest.main()
