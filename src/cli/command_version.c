@@ -1,6 +1,7 @@
 /* transhume version: of the program, the connector contract and the libraries. */
 #include "cli/cli.h"
 
+#include <curl/curl.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
 #include <sqlite3.h>
@@ -14,7 +15,7 @@
 #include <pcre2.h>
 #include <stdio.h>
 
-enum { LIBRARY_COUNT = 9, VERSION_BYTES = 64 };
+enum { LIBRARY_COUNT = 10, VERSION_BYTES = 64 };
 
 struct library {
     const char *name;
@@ -47,6 +48,9 @@ static void find_libraries(struct library *libraries)
     snprintf(libraries[7].version, VERSION_BYTES, "%s", pcre2);
     libraries[8].name = "openssl";
     snprintf(libraries[8].version, VERSION_BYTES, "%s", OpenSSL_version(OPENSSL_VERSION_STRING));
+    libraries[9].name = "libcurl";
+    snprintf(libraries[9].version, VERSION_BYTES, "%s",
+             curl_version_info(CURLVERSION_NOW)->version);
 }
 
 int command_version(struct cli_call *call)
