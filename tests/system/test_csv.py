@@ -438,10 +438,11 @@ class BadInput(CsvTestCase):
         path = self.path("out", "_transhume", "tables", "t.json")
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        for wrong in ("{", "[]", text.replace("int64", "int65"), text.replace("\"format\":1", "\"format\":2"),
-                      text.replace("\"delimiter\":\",\"", "\"delimiter\":\"zz\"")):
+        for wrong in ("{", "[]", text.replace("int64", "int65"), text.replace("\"format\": 1", "\"format\": 2"),
+                      text.replace("\"delimiter\": \",\"", "\"delimiter\": \"zz\"")):
+            self.assertNotEqual(wrong, text)
             self.put(path, wrong)
-            result = self.migrate("csv:out", "sqlite:copy.db", code=5 if "\"format\":2" in wrong else 2)
+            result = self.migrate("csv:out", "sqlite:copy.db", code=5 if "\"format\": 2" in wrong else 2)
             self.assertIn("t.json", result.err)
 
     def test_what_can_not_be_written(self):
@@ -451,6 +452,35 @@ class BadInput(CsvTestCase):
         self.assertEqual(len(self.rejects()), 2)
         with open(self.files("out", "t")[0], encoding="utf-8") as file:
             self.assertEqual(file.read(), "a,b\n2,fine\n")
+
+
+class Pipes(CsvTestCase):
+    def pipe(self, data, *arguments, code=0):
+        result = subprocess.run([support.PROGRAM, *arguments], input=data, cwd=self.folder, timeout=60 * support.PATIENCE,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=support.environment_with({}))
+        self.assertEqual(result.returncode, code, result.stderr.decode())
+        return result
+
+    def test_standard_input(self):
+        text = b"a,b\n" + b"".join(b"%d,\"x\ny\"\n" % i for i in range(5000))
+        for number, data in enumerate((text, gzip.compress(text), text.decode().encode("utf-16"))):
+            name = "x%d.db" % number
+            self.pipe(data, "migrate", "--state", "s%d" % number, "--chunk-rows", "500", "csv:-?table=nums", name)
+            self.assertEqual(self.rows(name, "nums"), [(i, "x\ny") for i in range(5000)])
+
+    def test_standard_output(self):
+        support.make_sqlite(self.path("a.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);"
+                            "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"
+                            "INSERT INTO t SELECT i, 'a,\"' || i FROM n;")
+        result = self.pipe(b"", "migrate", "--chunk-rows", "300", "--jobs", "3", "a.db", "csv:-")
+        rows = list(csv.reader(io.StringIO(result.stdout.decode(), newline=""), strict=True))
+        self.assertEqual(rows[0], ["id", "v"])
+        self.assertEqual(sorted((int(i), v) for i, v in rows[1:]), [(i, "a,\"%d" % i) for i in range(1, 3001)])
+        self.assertIn(b"at least once", result.stderr)
+
+    def test_through_both(self):
+        text = b"a,b\n1,1.50\n2,\n3,7.25\n"
+        self.assertEqual(self.pipe(text, "migrate", "csv:-", "csv:-").stdout, text)
 
 
 if __name__ == "__main__":

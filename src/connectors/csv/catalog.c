@@ -1,7 +1,6 @@
 /* What a table's files say of themselves: dialect, columns, types learned from all rows. */
 #include "connectors/csv/csv.h"
 
-#include "base/file.h"
 #include "base/text.h"
 #include <stdlib.h>
 #include <string.h>
@@ -159,16 +158,16 @@ static enum status make_columns(struct describing *describing, const char *const
 
 static enum status columns_of_definition(struct describing *describing)
 {
-    uint32_t count = describing->definition.column_count;
-    const char **names =
-        (const char **)arena_allocate_zeroed(describing->arena, (size_t)count + 1, sizeof(*names));
-    if (names == NULL) {
+    const struct folder_sidecar *sidecar = &describing->definition.sidecar;
+    describing->columns = (struct schema_column *)arena_allocate_zeroed(
+        describing->arena, (size_t)sidecar->column_count + 1, sizeof(*describing->columns));
+    if (describing->columns == NULL) {
         return no_memory(describing->error);
     }
-    for (uint32_t at = 0; at < count; at++) {
-        names[at] = describing->definition.columns[at].name;
-    }
-    return make_columns(describing, names, count);
+    memcpy(describing->columns, sidecar->columns,
+           sidecar->column_count * sizeof(*describing->columns));
+    describing->column_count = sidecar->column_count;
+    return STATUS_OK;
 }
 
 static enum status place_column(struct describing *describing, const char *path,
@@ -246,7 +245,7 @@ static enum status read_heads(struct describing *describing)
     if (describing->data->files == NULL) {
         return no_memory(describing->error);
     }
-    if (describing->defined && describing->definition.column_count > 0) {
+    if (describing->defined && describing->definition.sidecar.column_count > 0) {
         status = columns_of_definition(describing);
     }
     for (uint32_t at = 0; status == STATUS_OK && at < table->file_count; at++) {
@@ -274,16 +273,11 @@ static enum status declare_types(struct describing *describing, bool *wanted, bo
         struct schema_column *column = &describing->columns[at];
         const struct csv_declared *declared =
             find_declared(database->declared, database->declared_count, column->name);
-        if (declared == NULL && describing->defined) {
-            declared = at < describing->definition.column_count
-                           ? &describing->definition.columns[at]
-                           : NULL;
-        }
+        bool defined = describing->defined && at < describing->definition.sidecar.column_count;
         if (declared != NULL) {
             column->type = declared->type;
-            column->not_null = declared->not_null;
         }
-        wanted[at] = declared == NULL && database->infer;
+        wanted[at] = declared == NULL && !defined && database->infer;
         *any_wanted = *any_wanted || wanted[at];
     }
     return STATUS_OK;
@@ -361,10 +355,9 @@ enum status csv_describe_table(struct folder *folder, struct folder_table *table
         find_types(&describing, schema) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    folder_sidecar_describe(&describing.definition.sidecar, schema);
     schema->columns = describing.columns;
     schema->column_count = describing.column_count;
-    schema->primary_key = describing.definition.key;
-    schema->primary_key_not_null = describing.definition.key.count > 0;
     table->format_data = describing.data;
     return STATUS_OK;
 }

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNKS_OPEN_MAX = 4, WRITERS_MAX = 16, READERS_MAX = 16, NAME_BYTES_MAX = 1024 };
+enum { CHUNKS_OPEN_MAX = 4, WRITERS_MAX = 16, READERS_MAX = 16 };
+enum { NAME_BYTES_MAX = 1024, COLUMNS_MAX = 4096 };
 
 static const struct connector_option options[] = {
     FOLDER_OPTIONS,
+    FOLDER_PIPE_OPTION,
     {"delimiter", OPTION_TEXT, "comma", NULL, false,
      "What stands between fields: comma, tab, semicolon, pipe, space or another mark."},
     {"quote", OPTION_TEXT, "double", NULL, false,
@@ -134,9 +136,8 @@ static enum status check_table(struct folder *folder, const struct target_table 
             break;
         }
     }
-    if (table->column_count > CSV_FIELDS_MAX) {
-        buffer_format(out, "it has %u columns; CSV takes %d\n", table->column_count,
-                      CSV_FIELDS_MAX);
+    if (table->column_count > COLUMNS_MAX) {
+        buffer_format(out, "it has %u columns; CSV takes %d\n", table->column_count, COLUMNS_MAX);
     }
     if (table->column_count == 0 && shape_count == 0) {
         buffer_append_string(out, "it has no columns\n");
@@ -155,15 +156,21 @@ static enum status write_definition(struct folder *folder, const struct target_t
 
 /* ---------------------------------------------------------------- the descriptor */
 
+#define SOURCE_CAPABILITIES \
+    (CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED | CAPABILITY_SQL_SCHEMA)
+#define TARGET_CAPABILITIES (CAPABILITY_SQL_SCHEMA | CAPABILITY_COUNTS_EXACT)
+
+static const struct connector pipe_connector;
+
 static const struct folder_format csv_format = {
     .connector = &connector_csv,
+    .pipe_connector = &pipe_connector,
     .segment_prefix = "part",
     .suffix = ".csv",
     .loose_files = true,
     .position_column = "$line",
-    .source_capabilities =
-        CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED | CAPABILITY_SQL_SCHEMA,
-    .target_capabilities = CAPABILITY_SQL_SCHEMA | CAPABILITY_COUNTS_EXACT,
+    .source_capabilities = SOURCE_CAPABILITIES,
+    .target_capabilities = TARGET_CAPABILITIES,
     .limits = {.readers_max = READERS_MAX,
                .writers_max = WRITERS_MAX,
                .chunks_open_max = CHUNKS_OPEN_MAX,
@@ -216,10 +223,8 @@ const struct connector connector_csv = {
     .contract_version = CONNECTOR_CONTRACT_VERSION,
     .name = "csv",
     .title = "CSV files",
-    .suffixes = NULL,
-    .uri_help = "csv:DIR",
-    .capabilities = CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED | CAPABILITY_SQL_SCHEMA |
-                    CAPABILITY_COUNTS_EXACT,
+    .uri_help = "csv:DIR, csv:FILE or csv:-",
+    .capabilities = SOURCE_CAPABILITIES | TARGET_CAPABILITIES,
     .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof options / sizeof options[0],
@@ -232,5 +237,27 @@ const struct connector connector_csv = {
     .catalog = &folder_catalog,
     .source = &folder_source,
     .target = &folder_target,
+    .ledger = &folder_ledger,
+};
+
+/* Standard output: what was written before a crash is not known after it. */
+static const struct connector pipe_connector = {
+    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    .name = "csv",
+    .title = "CSV files",
+    .uri_help = "csv:-",
+    .capabilities = TARGET_CAPABILITIES,
+    .guarantee = GUARANTEE_AT_LEAST_ONCE,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .types = types,
+    .type_count = sizeof types / sizeof types[0],
+    .failpoints = folder_failpoints,
+    .open = database_open,
+    .close = database_close,
+    .identity = folder_identity,
+    .catalog = &folder_catalog,
+    .source = &folder_source,
+    .target = &folder_pipe_target,
     .ledger = &folder_ledger,
 };

@@ -11,16 +11,16 @@
 #include "connectors/csv/infer.h"
 #include "connectors/csv/reader.h"
 #include "connectors/folder/folder.h"
+#include "connectors/folder/folder_sidecar.h"
 
 extern const struct connector connector_csv;
 
 enum { CSV_WINDOW_BYTES = 256 * 1024 };
 
-/* A declared type, of the URI (`types=`) or of a definition. */
+/* A declared type of the URI (`types=`). */
 struct csv_declared {
     const char *name; /* of the column */
     struct value_type type;
-    bool not_null;
 };
 
 /* Which columns of a target table hold other kinds of values than they declare. */
@@ -43,14 +43,10 @@ struct csv_database {
 
 /* ---------------------------------------------------------------- definition.c */
 
-/* What DIR/_transhume/tables/<table>.json says: {"format":1,"table":…,"dialect":{…},
- * "columns":[{"name":…,"type":…,"precision":…,"scale":…,"zoned":…,"dynamic":…,"null":…}],
- * "key":[…]}. */
+/* What DIR/_transhume/tables/<table>.json says: types, key and the dialect of the files. */
 struct csv_definition {
     struct csv_dialect dialect;
-    struct csv_declared *columns;
-    uint32_t column_count;
-    struct column_list key;
+    struct folder_sidecar sidecar;
 };
 /* "int64", "decimal(10,2)", "timestamp", "timestamp zoned". False: no such type. */
 bool csv_type_read(const char *text, size_t length, struct value_type *type);

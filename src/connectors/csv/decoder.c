@@ -152,8 +152,9 @@ static enum status open_raw(struct folder_decoder *decoder, const char *name, st
     enum status status = csv_definition_read(path, decoder->arena, &decoder->definition, error);
     decoder->dialect =
         status == STATUS_OK ? decoder->definition.dialect : decoder->database->dialect;
-    decoder->field_count =
-        decoder->definition.column_count > 0 ? decoder->definition.column_count : CSV_FIELDS_MAX;
+    decoder->field_count = decoder->definition.sidecar.column_count > 0
+                               ? decoder->definition.sidecar.column_count
+                               : CSV_FIELDS_MAX;
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
@@ -603,7 +604,7 @@ static enum status raw_field(const struct folder_decoder *decoder, const struct 
                              uint32_t at, struct arena *arena, struct cell *pair,
                              struct error *error)
 {
-    const struct csv_declared *column = &decoder->definition.columns[at];
+    const struct schema_column *column = &decoder->definition.sidecar.columns[at];
     char *copy = arena_copy(arena, field->text, field->length);
     size_t length = field->length;
     const char *name = arena_copy_string(arena, column->name);
@@ -628,7 +629,7 @@ enum status csv_raw_read(struct folder_decoder *decoder, const char *bytes, size
     struct buffer text = {0};
     struct csv_scanner scanner = {0};
     struct csv_record found = {0};
-    uint32_t count = decoder->definition.column_count;
+    uint32_t count = decoder->definition.sidecar.column_count;
     struct cell *pairs =
         (struct cell *)arena_allocate_zeroed(arena, 2 * (size_t)count + 1, sizeof(*pairs));
     enum status status = pairs != NULL ? STATUS_OK : no_memory(error);

@@ -10,7 +10,6 @@
  */
 #include "connectors/csv/csv.h"
 
-#include "base/file.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +71,7 @@ static enum status open_at(const struct csv_pass *pass, const struct segment *se
 {
     const struct folder_file *file = &pass->table->files[segment->file];
     struct arena *arena = arena_create(4096);
-    char *path = arena != NULL ? file_join(arena, pass->table->folder, file->name) : NULL;
+    char *path = arena != NULL ? folder_file_path(arena, pass->table, segment->file) : NULL;
     bool can_seek = pass->data->files[segment->file].can_seek;
     enum status status = STATUS_FAILED;
     *reader = NULL;
@@ -248,8 +247,7 @@ static enum status guess_begin(struct csv_pass *pass, struct segment *segment, u
     *guess = UINT64_MAX;
     char *window = (char *)malloc(GUESS_BYTES);
     struct arena *arena = arena_create(4096);
-    const char *name = pass->table->files[segment->file].name;
-    char *path = arena != NULL ? file_join(arena, pass->table->folder, name) : NULL;
+    char *path = arena != NULL ? folder_file_path(arena, pass->table, segment->file) : NULL;
     size_t length = 0;
     enum status status = window != NULL && path != NULL ? STATUS_OK : no_memory(error);
     uint64_t from = segment->begin - 1;

@@ -111,10 +111,35 @@ static json_t *json_of_table(const struct target_table *table, bool tags, bool d
     return root;
 }
 
+static bool set_options(json_t *root, const struct folder_sidecar_option *options, uint32_t count)
+{
+    json_t *object = json_object();
+    bool done = true;
+    for (uint32_t at = 0; done && at < count; at++) {
+        done = set(object, options[at].name, json_string(options[at].text));
+    }
+    if (!done) {
+        json_decref(object);
+        return false;
+    }
+    return set(root, "dialect", object);
+}
+
 enum status folder_sidecar_write(const char *path, const struct target_table *table, bool tags,
                                  bool documents, struct error *error)
 {
+    return folder_sidecar_write_with(path, table, tags, documents, NULL, 0, error);
+}
+
+enum status folder_sidecar_write_with(const char *path, const struct target_table *table, bool tags,
+                                      bool documents, const struct folder_sidecar_option *options,
+                                      uint32_t option_count, struct error *error)
+{
     json_t *root = json_of_table(table, tags, documents);
+    if (root != NULL && option_count > 0 && !set_options(root, options, option_count)) {
+        json_decref(root);
+        root = NULL;
+    }
     char *text = root != NULL ? json_dumps(root, JSON_INDENT(1)) : NULL;
     enum status status = STATUS_FAILED;
     if (text == NULL) {
@@ -327,6 +352,37 @@ static enum status read_references(const struct reading *reading, const json_t *
     return STATUS_OK;
 }
 
+static enum status read_options(const struct reading *reading, json_t *object,
+                                struct folder_sidecar *sidecar)
+{
+    const char *name = NULL;
+    json_t *member = NULL;
+    if (object == NULL) {
+        return STATUS_OK;
+    }
+    if (!json_is_object(object)) {
+        return wrong(reading, "\"dialect\" is no object");
+    }
+    struct folder_sidecar_option *options = (struct folder_sidecar_option *)arena_allocate_zeroed(
+        reading->arena, json_object_size(object) + 1, sizeof(*options));
+    if (options == NULL) {
+        return no_memory(reading);
+    }
+    json_object_foreach(object, name, member)
+    {
+        struct folder_sidecar_option *option = &options[sidecar->option_count++];
+        option->name = arena_copy_string(reading->arena, name);
+        if (!read_text(reading, object, name, &option->text) || option->text == NULL) {
+            return wrong(reading, "an option of the dialect is no text");
+        }
+        if (option->name == NULL) {
+            return no_memory(reading);
+        }
+    }
+    sidecar->options = options;
+    return STATUS_OK;
+}
+
 static bool has_column(const struct folder_sidecar *sidecar, const char *name)
 {
     for (uint32_t at = 0; at < sidecar->column_count; at++) {
@@ -337,7 +393,7 @@ static bool has_column(const struct folder_sidecar *sidecar, const char *name)
     return sidecar->documents;
 }
 
-static enum status read_root(const struct reading *reading, const json_t *root,
+static enum status read_root(const struct reading *reading, json_t *root,
                              struct folder_sidecar *sidecar)
 {
     const json_t *format = json_object_get(root, "format");
@@ -356,7 +412,8 @@ static enum status read_root(const struct reading *reading, const json_t *root,
     if (read_columns(reading, json_object_get(root, "columns"), sidecar) != STATUS_OK ||
         read_names(reading, json_object_get(root, "key"), &sidecar->key) != STATUS_OK ||
         read_indexes(reading, json_object_get(root, "indexes"), sidecar) != STATUS_OK ||
-        read_references(reading, json_object_get(root, "references"), sidecar) != STATUS_OK) {
+        read_references(reading, json_object_get(root, "references"), sidecar) != STATUS_OK ||
+        read_options(reading, json_object_get(root, "dialect"), sidecar) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t at = 0; at < sidecar->key.count; at++) {

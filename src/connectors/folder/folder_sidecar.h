@@ -9,7 +9,8 @@
  *       { "name": "at", "type": "timestamp", "zoned": true } ],
  *     "indexes": [ { "name": "by_at", "columns": ["at"], "unique": false } ],
  *     "references": [ { "columns": ["customer"], "table": "customers", "to": ["id"],
- *                       "on_delete": "CASCADE" } ] }
+ *                       "on_delete": "CASCADE" } ],
+ *     "dialect": { "delimiter": "tab" } }
  *
  * A run writes it with the table; people write one to declare the types of files that came from
  * elsewhere (only "format" and "columns" are needed, and of a column "name" and "type"). Types are
@@ -19,6 +20,12 @@
 #define TRANSHUME_CONNECTORS_FOLDER_FOLDER_SIDECAR_H
 
 #include "connectors/connector.h"
+
+/* An option of the format that the files were written with; member "dialect". */
+struct folder_sidecar_option {
+    const char *name;
+    const char *text;
+};
 
 struct folder_sidecar {
     bool tags;      /* the format's own notation for what it lacks is in the files */
@@ -30,11 +37,17 @@ struct folder_sidecar {
     uint32_t index_count;
     const struct schema_foreign_key *foreign_keys;
     uint32_t foreign_key_count;
+    const struct folder_sidecar_option *options;
+    uint32_t option_count;
 };
 
 /* Writes what the plan wants of the table, atomically. */
 enum status folder_sidecar_write(const char *path, const struct target_table *table, bool tags,
                                  bool documents, struct error *error) MUST_USE;
+/* The same with options of the format. */
+enum status folder_sidecar_write_with(const char *path, const struct target_table *table, bool tags,
+                                      bool documents, const struct folder_sidecar_option *options,
+                                      uint32_t option_count, struct error *error) MUST_USE;
 /* All of it in `arena`. Missing: STATUS_END; not understood: ERROR_SOURCE_INVALID, which names the
  * file and what is wrong in it. */
 enum status folder_sidecar_read(const char *path, struct arena *arena,
