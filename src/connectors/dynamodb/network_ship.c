@@ -66,6 +66,7 @@ void dynamodb_list_add(struct shipment_list *list, struct shipment *shipment)
     shipment->next = NULL;
     *list->last = shipment;
     list->last = &shipment->next;
+    list->count++;
 }
 
 static void unlink_shipment(struct shipment_list *list, struct shipment *shipment)
@@ -79,6 +80,7 @@ static void unlink_shipment(struct shipment_list *list, struct shipment *shipmen
         list->last = link;
     }
     shipment->next = NULL;
+    list->count--;
 }
 
 static void begin_batch(const struct writer *writer, struct shipment *shipment)
@@ -292,7 +294,6 @@ static enum status send(struct writer *writer, struct shipment *shipment, bool *
         return status;
     }
     dynamodb_list_add(&writer->under_way, shipment);
-    writer->under_way_count++;
     *sent = true;
     return failpoint_hit("dynamodb.after_send", error);
 }
@@ -316,7 +317,7 @@ static struct shipment *next_shipment(struct writer *writer, int64_t now_ms)
 
 static void flush_old(struct writer *writer, bool idle, int64_t now_ms)
 {
-    bool nothing_else = idle && writer->under_way_count == 0 && writer->ready.first == NULL;
+    bool nothing_else = idle && writer->under_way.count == 0 && writer->ready.first == NULL;
     for (uint32_t at = 0; at < writer->table_count; at++) {
         const struct shipment *shipment = writer->filling[at];
         if (shipment != NULL && shipment->count > 0 &&
@@ -331,6 +332,7 @@ static void put_back(struct writer *writer, struct shipment *shipment)
 {
     shipment->next = writer->ready.first;
     writer->ready.first = shipment;
+    writer->ready.count++;
     if (shipment->next == NULL) {
         writer->ready.last = &shipment->next;
     }
@@ -338,7 +340,7 @@ static void put_back(struct writer *writer, struct shipment *shipment)
 
 static enum status begin_failing(struct writer *writer, int64_t now_ms, struct error *error)
 {
-    if (error->code == ERROR_LEASE_SHORT && writer->under_way_count > 0) {
+    if (error->code == ERROR_LEASE_SHORT && writer->under_way.count > 0) {
         return STATUS_OK; /* what is under way is waited for first */
     }
     if (error->class != ERROR_CLASS_RETRY || error->code == ERROR_LEASE_SHORT) {
@@ -359,7 +361,7 @@ enum status dynamodb_writer_pump(struct writer *writer, bool idle, struct error 
         return STATUS_FAILED;
     }
     flush_old(writer, idle, now_ms);
-    while (writer->under_way_count < (uint32_t)writer->window) {
+    while (writer->under_way.count < (uint32_t)writer->window) {
         if (dynamodb_capacity_wait_ms(&network->write_capacity, now_ms) > 0) {
             return STATUS_OK;
         }
@@ -404,7 +406,7 @@ enum status dynamodb_writer_receive(struct writer *writer, int64_t timeout_ms, s
 {
     struct dynamodb_response *response = NULL;
     int64_t wait = wait_ms(writer, timeout_ms);
-    if (writer->under_way_count == 0) {
+    if (writer->under_way.count == 0) {
         if (wait > 0) {
             clock_sleep_ms(wait);
         }
@@ -415,7 +417,6 @@ enum status dynamodb_writer_receive(struct writer *writer, int64_t timeout_ms, s
     while (status == STATUS_OK) {
         struct shipment *shipment = (struct shipment *)response->context;
         unlink_shipment(&writer->under_way, shipment);
-        writer->under_way_count--;
         status = dynamodb_writer_answer(writer, shipment, response, error);
         dynamodb_response_destroy(response);
         if (status == STATUS_OK) {

@@ -58,6 +58,7 @@ static void free_list(struct writer *writer, struct shipment_list *list)
         list->first = next;
     }
     list->last = &list->first;
+    list->count = 0;
 }
 
 static void free_waiting(struct waiting *waiting)
@@ -276,6 +277,12 @@ static enum status take_batch(struct writer *writer, struct writer_chunk *chunk,
     return STATUS_OK;
 }
 
+/* Small records need no long queue: what waits in it only makes the caches cold. */
+static bool has_room(const struct writer *writer)
+{
+    return writer->bytes <= WRITER_BYTES_MAX && writer->ready.count <= (uint32_t)writer->window;
+}
+
 enum status dynamodb_network_submit(struct writer *writer, uint64_t number, uint32_t table,
                                     struct batch *batch, struct error *error)
 {
@@ -284,7 +291,8 @@ enum status dynamodb_network_submit(struct writer *writer, uint64_t number, uint
         batch_destroy(batch);
         return error_set(error, ERROR_INTERNAL, NULL, "no such open chunk or table");
     }
-    if (writer->bytes > WRITER_BYTES_MAX) {
+    writer->refused = !has_room(writer);
+    if (writer->refused) {
         return STATUS_AGAIN;
     }
     enum status status = take_batch(writer, chunk, table, batch, error);
@@ -318,7 +326,8 @@ enum status dynamodb_network_poll(struct writer *writer, int64_t timeout_ms,
             return STATUS_END;
         }
         int64_t left = end_ms - clock_monotonic_ms();
-        if (left <= 0 && !first) {
+        if ((left <= 0 || (writer->refused && has_room(writer))) && !first) {
+            writer->refused = false;
             return STATUS_AGAIN;
         }
         if (dynamodb_writer_pump(writer, timeout_ms > 0, error) != STATUS_OK ||

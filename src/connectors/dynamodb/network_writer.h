@@ -15,7 +15,7 @@
 enum {
     SHIPMENT_ITEMS_MAX = 25,             /* of BatchWriteItem */
     SHIPMENT_BYTES_MAX = 4 << 20,        /* the service's limit is 16 MB */
-    WRITER_BYTES_MAX = 6 << 20,          /* of batches and requests not acknowledged yet */
+    WRITER_BYTES_MAX = 8 << 20,          /* of batches and requests not acknowledged yet */
     WRITER_SPARE_BUFFERS = 64,           /* kept for reuse */
     WRITER_SPARE_BYTES_MAX = 256 * 1024, /* each */
     FILLING_MS_MAX = 20                  /* then it is sent as it is */
@@ -64,6 +64,7 @@ struct shipment {
 struct shipment_list {
     struct shipment *first;
     struct shipment **last;
+    uint32_t count;
 };
 
 /* A record whose key is under way: it goes out after that, so that the order stays. */
@@ -121,7 +122,6 @@ struct writer {
     struct shipment_list ready;
     struct shipment_list delayed;
     struct shipment_list under_way;
-    uint32_t under_way_count;
     struct shipment *spare;
     uint32_t spare_count;
     struct held *held;
@@ -129,6 +129,7 @@ struct writer {
     struct key_set keys;
     struct buffer scratch;
     size_t bytes; /* of `waiting` and all requests */
+    bool refused; /* a batch waits outside for room */
     double window;
     double slow_start_until;
     int64_t shrunk_ms;
