@@ -281,14 +281,6 @@ enum status dynamodb_network_write(struct dynamodb_network *network, const char 
     return call(network, operation, object, body, lease, response, error);
 }
 
-static enum status network_normal_form(struct database *self, const struct cell *cell,
-                                       struct arena *arena, struct cell *normal,
-                                       struct error *error)
-{
-    (void)self;
-    return dynamodb_item_normal_form(cell, arena, normal, error);
-}
-
 static const struct target_functions target = {
     .inspect = dynamodb_network_inspect,
     .check_table = dynamodb_network_check_table,
@@ -307,7 +299,7 @@ static const struct target_functions target = {
     .restore = dynamodb_network_restore,
     .load_add = dynamodb_estimate_add,
     .load_tell = dynamodb_estimate_write,
-    .normal_form = network_normal_form,
+    .normal_form = dynamodb_network_normal_form,
 };
 
 const struct connector connector_dynamodb = {

@@ -133,6 +133,12 @@ enum status dynamodb_network_commit(struct writer *writer, uint64_t chunk,
                                     const struct done_mark *mark, struct error *error);
 void dynamodb_network_chunk_abandon(struct writer *writer, uint64_t chunk);
 
+/* ---------------------------------------------------------------- network_normal.c */
+
+enum status dynamodb_network_normal_form(struct database *self, const struct cell *cell,
+                                         struct arena *arena, struct cell *normal,
+                                         struct error *error);
+
 /* ---------------------------------------------------------------- network_settle.c */
 
 enum status dynamodb_network_settle(
