@@ -63,7 +63,7 @@ static void put_join(struct text_writer *writer, int32_t join)
 
 static void put_column(struct text_writer *writer, uint32_t index)
 {
-    if (writer->mapping->documents) {
+    if (writer->unnest != NULL || writer->mapping->documents) {
         put_name(writer->out, writer->unnest != NULL ? writer->unnest->names[index]
                                                      : writer->mapping->names[index]);
         return;
@@ -113,6 +113,14 @@ static void put_part(struct text_writer *writer, const struct mapping_part *part
     put_value(writer, part->from);
 }
 
+static void put_parent(struct text_writer *writer, uint32_t index)
+{
+    struct text_writer record = *writer;
+    record.unnest = NULL;
+    buffer_append_string(writer->out, "$parent ");
+    put_column(&record, index);
+}
+
 static void put_value(struct text_writer *writer, struct value_reference value)
 {
     switch (value.origin) {
@@ -140,8 +148,7 @@ static void put_value(struct text_writer *writer, struct value_reference value)
         break;
     }
     case ORIGIN_PARENT:
-        buffer_append_string(writer->out, "$parent ");
-        put_name(writer->out, writer->mapping->names[value.index]);
+        put_parent(writer, value.index);
         break;
     case ORIGIN_LEVEL:
         buffer_format(writer->out, "$parent %u ",

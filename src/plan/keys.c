@@ -25,7 +25,8 @@ static const struct read_column *column_of(const struct entity_builder *entity, 
 static const struct schema_column *root_column(const struct entity_builder *entity,
                                                struct value_reference value)
 {
-    if (value.origin != ORIGIN_COLUMN || entity->scope.documents || entity->from == NULL) {
+    if (value.origin != ORIGIN_COLUMN || entity->scope.documents || entity->unnests ||
+        entity->from == NULL) {
         return NULL;
     }
     const struct read_column *column = column_of(entity, value.index);

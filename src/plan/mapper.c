@@ -342,6 +342,10 @@ static enum status map_row(struct mapper *mapper, struct entity_state *entity,
     mapper->parent = row;
     making.row = row;
     making.parent = row;
+    if (entity->mapping->unnest != NULL) {
+        const struct cell *column = &row[entity->mapping->unnest->column];
+        return mapper_unnest(&making, column, column, error);
+    }
     enum status status = mapper_admits(&making, &admitted, error);
     return status == STATUS_OK && admitted ? mapper_record(&making, error) : status;
 }
@@ -461,6 +465,11 @@ enum status mapper_end(struct mapper *mapper, struct error *error)
                                 .parent = mapper->parent,
                                 .entity = entity,
                                 .arena = entity->out->arena};
+        if (entity->mapping->unnest != NULL) {
+            const struct cell *column = &mapper->parent[entity->mapping->unnest->column];
+            status = mapper_unnest(&making, column, column, error);
+            continue;
+        }
         bool admitted = true;
         status = mapper_admits(&making, &admitted, error);
         if (status == STATUS_OK && admitted) {

@@ -1,4 +1,5 @@
 /* Documents: whose record is it, and which of its lists become rows. */
+#include "model/convert.h"
 #include "plan/mapper_internal.h"
 #include "plan/template_read.h"
 #include <string.h>
@@ -270,13 +271,40 @@ static enum status descend(struct walk *walk, const struct cell *cell, uint32_t 
     return status;
 }
 
-static enum status unnest(struct making *making, const struct cell *document, struct error *error)
+/* A column of text holds its lists as JSON; what is none is told as it is. */
+static enum status list_in_text(const struct making *making, const struct cell *cell,
+                                struct cell *list, struct error *error)
+{
+    struct making reading = *making;
+    struct error ignored;
+    struct cell text = *cell;
+    *list = *cell;
+    reading.borrow = false;
+    if (cell->kind == VALUE_LARGE && mapper_keep(&reading, cell, &text, error) != STATUS_OK) {
+        return mapper_is_reject(error) ? STATUS_OK : STATUS_FAILED;
+    }
+    if ((text.kind == VALUE_TEXT || text.kind == VALUE_JSON) &&
+        convert_read_json(text.text, text.length, making->arena, list, &ignored) != STATUS_OK) {
+        *list = text;
+    }
+    return STATUS_OK;
+}
+
+enum status mapper_unnest(struct making *making, const struct cell *first,
+                          const struct cell *record, struct error *error)
 {
     const struct mapping_unnest *what = making->entity->mapping->unnest;
-    struct walk walk = {.making = making, .unnest = what, .document = document};
+    struct walk walk = {.making = making, .unnest = what, .document = record};
+    struct cell list;
     making->row = making->mapper->element_slots;
     making->levels = walk.levels;
-    return descend(&walk, find_field(document, what->steps[0]), 1, error);
+    if (first != NULL && what->column != MAPPING_NONE) {
+        if (list_in_text(making, first, &list, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        first = &list;
+    }
+    return descend(&walk, first, 1, error);
 }
 
 /* ---- batches */
@@ -298,7 +326,9 @@ static enum status map_entity(struct making *making, struct error *error)
 {
     bool admitted = true;
     if (making->entity->mapping->unnest != NULL) {
-        return unnest(making, making->document, error);
+        return mapper_unnest(
+            making, find_field(making->document, making->entity->mapping->unnest->steps[0]),
+            making->document, error);
     }
     enum status status = mapper_admits(making, &admitted, error);
     return status == STATUS_OK && admitted ? mapper_record(making, error) : status;

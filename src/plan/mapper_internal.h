@@ -134,6 +134,11 @@ enum status mapper_keep(struct making *making, const struct cell *from, struct c
                         struct error *error) MUST_USE;
 
 /* mapper_document.c */
+/* Makes a record of each element of a list of the entity's `unnest`. `first` is what its path
+ * begins with: a field or a column, NULL if it is not there; `record` is kept where it is no list.
+ */
+enum status mapper_unnest(struct making *making, const struct cell *first,
+                          const struct cell *record, struct error *error) MUST_USE;
 /* Maps one record of a source of documents for each entity that it fits. */
 enum status mapper_map_document(struct mapper *mapper, const struct batch *batch, uint32_t number,
                                 struct error *error) MUST_USE;

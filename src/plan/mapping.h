@@ -77,6 +77,7 @@ struct mapping_level {
 struct mapping_unnest {
     const char *const *steps; /* names, from the record down */
     uint32_t step_count;
+    uint32_t column;          /* of the row, that is the first step; MAPPING_NONE: documents */
     const char *const *names; /* fields of an element, one a cell of the row made of it */
     uint32_t name_count;
     const struct mapping_level *levels;

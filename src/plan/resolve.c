@@ -46,7 +46,7 @@ static bool drops_nulls(const struct entity_builder *entity)
 static bool all_direct(const struct entity_builder *entity)
 {
     if (entity->where != MAPPING_NONE || entity->when != MAPPING_NONE || entity->document_star ||
-        entity->distinct) {
+        entity->distinct || entity->unnests) {
         return false;
     }
     for (uint32_t i = 0; i < entity->fields.count; i++) {

@@ -112,6 +112,7 @@ struct unnest_builder {
     struct plan_list names;          /* const char *: fields of the elements */
     struct plan_list levels;         /* struct mapping_level */
     const struct schema_table *root; /* what is known of the records; may be NULL */
+    uint32_t column;                 /* of the request: the first step; MAPPING_NONE: documents */
     const char *text;
 };
 
@@ -293,8 +294,9 @@ bool parse_resolve(struct resolver *resolver, const struct scope *scope,
 
 /* resolve_unnest.c */
 void unnest_resolve(struct resolver *resolver, struct entity_builder *entity);
-/* A name in the scope of a list's elements: one of their fields, or $parent.X. */
-void unnest_find(struct resolver *resolver, const struct scope *scope, const char *name,
+/* A name in the scope of a list's elements: one of their fields, or $parent.X. False: there is no
+ * such column. */
+bool unnest_find(struct resolver *resolver, const struct scope *scope, const char *name,
                  struct scope_value *value);
 const struct mapping_unnest *unnest_make(struct resolver *resolver,
                                          const struct unnest_builder *unnest);

@@ -321,6 +321,7 @@ static void find_whole(const struct resolver *resolver, struct table_builder *ta
         plan_node_get(entity->node, "when") == NULL &&
         plan_node_get(entity->node, "nulls") == NULL &&
         plan_node_get(entity->node, "distinct") == NULL &&
+        plan_node_get(entity->node, "unnest") == NULL &&
         only_star(plan_node_get(entity->node, "fields"))) {
         table->whole = entity->from;
     }

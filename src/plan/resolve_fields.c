@@ -41,7 +41,7 @@ static void resolve_star(struct resolver *resolver, struct entity_builder *entit
                          const struct plan_node *fields, const struct plan_node *place,
                          bool leave_generated)
 {
-    if (resolver->source_documents) {
+    if (resolver->source_documents || entity->scope.unnest != NULL) {
         document_star(resolver, entity, fields, place);
     } else if (entity->scope.table != NULL) {
         star_resolve(resolver, &entity->scope, fields, entity->nulls, &entity->fields,

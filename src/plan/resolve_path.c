@@ -297,6 +297,12 @@ bool path_resolve(struct resolver *resolver, const struct schema_table *start,
                              .table = start,
                              .first = true};
     memset(path, 0, sizeof *path);
+    if (resolver->source_joins && start == NULL) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
+                   "take them from a table, and the list into a table of its own",
+                   "there is no table here whose foreign keys could be followed");
+        return false;
+    }
     if (!resolver->source_joins || start == NULL) {
         plan_fault(&resolver->faults, ERROR_NOT_IMPLEMENTED, node, NULL,
                    "this source cannot join: look-ups, aggregates and embeds from it come with a "

@@ -38,8 +38,7 @@ static bool find_column(struct resolver *resolver, const struct scope *scope, co
 {
     int index = scope->table != NULL ? schema_find_column(scope->table, name) : -1;
     if (scope->unnest != NULL) {
-        unnest_find(resolver, scope, name, value);
-        return true;
+        return unnest_find(resolver, scope, name, value);
     }
     memset(value, 0, sizeof *value);
     value->reference.origin = ORIGIN_COLUMN;
@@ -103,6 +102,7 @@ static void fault_unknown(struct resolver *resolver, const struct scope *scope, 
                       plan_nearest_hint(name, names, count, hint, sizeof hint),
                       "%s has no column, look-up or aggregate '%s'",
                       scope->table != NULL && scope->table->name != NULL ? scope->table->name
+                      : scope->unnest != NULL                            ? "the list's record"
                                                                          : "the query",
                       name);
     }
@@ -200,8 +200,9 @@ uint32_t scope_expression(struct resolver *resolver, struct scope *scope,
     if (names == NULL || sandbox == NULL) {
         return MAPPING_NONE;
     }
-    if (expression_check(sandbox, node->text, names, name_count, scope->documents, resolver->arena,
-                         &used, &made.count, &error) != STATUS_OK) {
+    if (expression_check(sandbox, node->text, names, name_count,
+                         scope->documents || scope->unnest != NULL, resolver->arena, &used,
+                         &made.count, &error) != STATUS_OK) {
         if (error.code == ERROR_MEMORY) {
             resolver->out_of_memory = true;
         } else if (error.object[0] != '\0') {

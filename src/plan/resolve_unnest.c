@@ -51,6 +51,33 @@ static void check_steps(struct resolver *resolver, struct entity_builder *entity
     }
 }
 
+/* Where rows have columns, the list is in one of them, as a list or as JSON text. */
+static void find_column(struct resolver *resolver, struct entity_builder *entity,
+                        const struct plan_node *node)
+{
+    const struct scope root = {.stream = entity->stream,
+                               .request = &entity->stream->request,
+                               .join = -1,
+                               .table = entity->from};
+    struct unnest_builder *unnest = entity->scope.unnest;
+    const char *name = *(const char **)unnest->steps.items[0];
+    struct scope_value value;
+    if (!scope_find(resolver, &root, name, node, &value)) {
+        entity->failed = true;
+        return;
+    }
+    unnest->column = value.reference.index;
+    if (value.type.dynamic || value.type.kind == VALUE_TEXT || value.type.kind == VALUE_JSON ||
+        value.type.kind == VALUE_LIST || value.type.kind == VALUE_SET ||
+        value.type.kind == VALUE_MAP) {
+        return;
+    }
+    plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, NULL,
+               "'unnest' takes the elements of lists, and '%s' is %s", name,
+               value_kind_name(value.type.kind));
+    entity->failed = true;
+}
+
 static void add_value(struct resolver *resolver, struct entity_builder *entity, const char *name,
                       enum value_origin origin, enum value_kind kind)
 {
@@ -70,13 +97,6 @@ void unnest_resolve(struct resolver *resolver, struct entity_builder *entity)
     if (node == NULL) {
         return;
     }
-    if (!resolver->source_documents || entity->is_pages) {
-        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, NULL,
-                   "'unnest' takes the elements of lists, and the records of %s hold none",
-                   entity->from_text);
-        entity->failed = true;
-        return;
-    }
     struct unnest_builder *unnest = resolve_allocate(resolver, 1, sizeof *unnest);
     if (unnest == NULL) {
         return;
@@ -87,6 +107,10 @@ void unnest_resolve(struct resolver *resolver, struct entity_builder *entity)
     unnest->text = node->kind == PLAN_NODE_SCALAR ? node->text : node->items[0]->text;
     read_steps(resolver, unnest, node);
     check_steps(resolver, entity, node);
+    unnest->column = MAPPING_NONE;
+    if (!resolver->source_documents && !entity->failed) {
+        find_column(resolver, entity, node);
+    }
     add_value(resolver, entity, "$ordinal", ORIGIN_ORDINAL, VALUE_INT64);
     add_value(resolver, entity, "$value", ORIGIN_ELEMENT, VALUE_MISSING);
 }
@@ -142,7 +166,30 @@ static uint32_t follow_steps(const struct unnest_builder *unnest, const char *na
     return step;
 }
 
-void unnest_find(struct resolver *resolver, const struct scope *scope, const char *name,
+/* A column of the row that the list is in. */
+static bool find_parent(struct resolver *resolver, const struct scope *scope, const char *name,
+                        struct scope_value *value)
+{
+    const struct schema_table *root = scope->unnest->root;
+    int column = root != NULL ? schema_find_column(root, name) : -1;
+    value->reference.origin = ORIGIN_PARENT;
+    if (column >= 0) {
+        value->type = root->columns[column].type;
+        value->not_null = root->columns[column].not_null;
+    }
+    if (resolver->source_documents) {
+        value->reference.index = stream_document_slot(resolver, scope->stream, name);
+        return true;
+    }
+    if (column < 0 || root->columns[column].hidden) {
+        return false;
+    }
+    value->reference.index =
+        request_column(resolver, scope->request, -1, root->columns[column].name, false);
+    return true;
+}
+
+bool unnest_find(struct resolver *resolver, const struct scope *scope, const char *name,
                  struct scope_value *value)
 {
     struct unnest_builder *unnest = scope->unnest;
@@ -153,7 +200,7 @@ void unnest_find(struct resolver *resolver, const struct scope *scope, const cha
         name[sizeof parent_prefix - 1] == '\0') {
         value->reference.origin = ORIGIN_COLUMN;
         value->reference.index = name_slot(resolver, &unnest->names, name);
-        return;
+        return true;
     }
     name += sizeof parent_prefix - 1;
     const char *rest;
@@ -161,15 +208,9 @@ void unnest_find(struct resolver *resolver, const struct scope *scope, const cha
     if (step > 0) {
         value->reference.origin = ORIGIN_LEVEL;
         value->reference.index = level_slot(resolver, unnest, step, rest);
-        return;
+        return true;
     }
-    value->reference.origin = ORIGIN_PARENT;
-    value->reference.index = stream_document_slot(resolver, scope->stream, name);
-    int column = unnest->root != NULL ? schema_find_column(unnest->root, name) : -1;
-    if (column >= 0) {
-        value->type = unnest->root->columns[column].type;
-        value->not_null = unnest->root->columns[column].not_null;
-    }
+    return find_parent(resolver, scope, name, value);
 }
 
 const struct mapping_unnest *unnest_make(struct resolver *resolver,
@@ -195,6 +236,7 @@ const struct mapping_unnest *unnest_make(struct resolver *resolver,
                                     .name_count = unnest->names.count,
                                     .levels = levels,
                                     .level_count = unnest->levels.count,
+                                    .column = unnest->column,
                                     .text = unnest->text};
     return made;
 }

@@ -245,7 +245,7 @@ class Form(PlanTestCase):
                 self.faults(ENTITY.replace(old, new), (place, text))
 
     def test_what_needs_documents(self):
-        self.faults(ENTITY.replace("from: invoice", "from: invoice\n        unnest: Lines"), (10, "hold none"))
+        self.faults(ENTITY.replace("from: invoice", "from: invoice\n        unnest: Lines"), (10, "no column"))
         self.faults(ENTITY.replace("from: invoice", "from: invoice\n        match: { id: 5 }"), (10, "where:"))
         self.faults(ENTITY.replace("from: invoice", "unnest: Lines"), (8, "one of from, query and pages"))
 

@@ -9,6 +9,7 @@ import json
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import unittest
 
@@ -386,6 +387,67 @@ tables:
                     self.assertEqual({(item["Name"]["S"], item["Dial"]["N"]) for item in found},
                                      {("Chad", "1"), ("Peru", "2"), ("Fiji", "3")})
                     self.assertEqual(len(found), 3)
+
+
+class ListsInColumns(support.TestCase):
+    """Rows with columns hold lists as JSON text, or as they are: killed, resumed, on both targets."""
+
+    PLAN = """transhume: 1
+source: SOURCE
+target: TARGET
+tables:
+  lines:
+    key: KEY(sale, nr)
+    from: sale
+    unnest: lines
+    where: "q <> 3"
+    fields:
+      sale: { column: $parent.id, cast: int64 }
+      nr: { column: $ordinal }
+      q: { column: q, cast: int64 }
+      label: "{$parent.day}: {q}"
+"""
+
+    def setUp(self):
+        super().setUp()
+        numbers = random.Random(support.SEED)
+        self.rows = [(i, "day %d" % (i % 7), [{"q": numbers.randint(1, 5)} for _ in range(numbers.randint(0, 6))])
+                     for i in range(1, 201)]
+        db = sqlite3.connect(self.path("in.db"))
+        db.execute("CREATE TABLE sale(id INTEGER PRIMARY KEY, day TEXT, lines TEXT)")
+        db.executemany("INSERT INTO sale VALUES (?, ?, ?)",
+                       [(i, day, None if i % 50 == 0 else json.dumps(lines)) for i, day, lines in self.rows])
+        db.commit()
+        db.close()
+        os.mkdir(self.path("in"))
+        with open(self.path("in", "sale.jsonl"), "w", encoding="utf-8") as file:
+            for i, day, lines in self.rows:
+                file.write(json.dumps({"id": i, "day": day, "lines": None if i % 50 == 0 else lines}) + "\n")
+        self.expected = {(i, nr, line["q"], "%s: %d" % (day, line["q"])) for i, day, lines in self.rows if i % 50
+                         for nr, line in enumerate(lines, 1) if line["q"] != 3}
+
+    def stored(self, target):
+        if target.startswith("sqlite"):
+            return [tuple(row[name] for name in ("sale", "nr", "q", "label"))
+                    for row in constructs.sqlite_records(self.path("copy.db"), "lines")]
+        return [(int(item["sale"]["N"]), int(item["nr"]["N"]), int(item["q"]["N"]), item["label"]["S"])
+                for item in support.read_dynamodb_json(self.path("out"))["lines"]]
+
+    def test_each_way(self):
+        options = ("--chunk-rows", 20, "--batch-rows", 7, "--progress", "none")
+        for number, (source, target) in enumerate((source, target) for source in ("sqlite:in.db", "jsonl:in")
+                                                  for target in TARGETS):
+            with self.subTest(source=source, target=target):
+                for name in ("copy.db", "out", ".transhume"):
+                    subprocess.run(["rm", "-rf", self.path(name)], check=True)
+                text = constructs.plan_text("\n" + self.PLAN.split("tables:\n")[1], target)
+                self.write("transhume.yaml", text.replace("sqlite:shop.db", source))
+                place = "engine.before_commit" if number % 2 else "engine.after_commit"
+                killed = support.kill_at(place, 1, "migrate", *options, cwd=self.folder)
+                self.assertEqual(killed.code, -9, killed.err)
+                self.run_program("resume", *options)
+                found = self.stored(target)
+                self.assertEqual((len(found), set(found)), (len(self.expected), self.expected))
 
 
 class Mended(support.TestCase):

@@ -529,6 +529,50 @@ static void lists_of_values(void **state)
     plan_test_close(&folder);
 }
 
+static void lists_in_columns_of_text(void **state)
+{
+    (void)state;
+    struct plan_test test;
+    plan_test_open(
+        &test,
+        "CREATE TABLE sale(id INTEGER PRIMARY KEY, day TEXT, lines TEXT);"
+        "CREATE TABLE note(sale INTEGER REFERENCES sale(id), t TEXT);"
+        "INSERT INTO note VALUES(1,'n');"
+        "INSERT INTO sale VALUES(1,'mon','[{\"q\":1,\"p\":0.50},{\"q\":2}]'),(2,'tue','[]'),"
+        "(3,'wed',NULL),(4,'thu','no list'),(5,'fri','{\"q\":1}'),(6,'sat','[7]');",
+        "sqlite");
+    test.show_rejects = true;
+    static const char line[] = "  line:\n"
+                               "    key: [sale, nr]\n"
+                               "    from: sale\n"
+                               "    unnest: lines\n"
+                               "    where: \"\\\"$parent.day\\\" <> 'mon' OR q > 1\"\n"
+                               "    fields:\n"
+                               "      sale: { column: $parent.id }\n"
+                               "      nr: { column: $ordinal }\n"
+                               "      q: { column: q, cast: int64 }\n"
+                               "      label: \"{$parent.day} {q}\"\n";
+    static const char expected[] =
+        "line {sale:1,nr:2,q:2,label:\"mon 2\"}\n"
+        "line REJECT type 4: unnesting lines: 'lines' is no list but text {\"parent\":\"no list\"}\n"
+        "line REJECT type 5: unnesting lines: 'lines' is no list but map {\"parent\":\"{\\\"q\\\":1}\"}\n"
+        "line REJECT type 6: element 1 of lines: it has no fields: it is int64 {\"$value\":7}\n";
+    plan_test_records(&test, line, expected);
+    assert_int_equal(test.plan->tables[0].target.columns[0].type.kind, VALUE_INT64);
+    /* beside an entity of the same table that has lists of its own */
+    char *both = arena_format(
+        test.arena,
+        "  sale:\n    key: [id]\n    from: sale\n    where: id = 1\n    fields: { id: copy, notes: "
+        "{ aggregate: note, value: count(*) } }\n%s",
+        line);
+    plan_test_expect(&test, plan_test_tables(&test, both));
+    const char *made = plan_test_run(&test);
+    assert_non_null(strstr(made, "sale {id:1,notes:1}\n"));
+    assert_non_null(strstr(made, "line {sale:1,nr:2,q:2,label:\"mon 2\"}\n"));
+    assert_non_null(strstr(made, "line REJECT type 6: element 1 of lines"));
+    plan_test_close(&test);
+}
+
 static void whole_elements(void **state)
 {
     (void)state;
@@ -670,6 +714,7 @@ int main(void)
         cmocka_unit_test(columns_of_tables_are_taken_apart),
         cmocka_unit_test(lists_within_lists),
         cmocka_unit_test(lists_of_values),
+        cmocka_unit_test(lists_in_columns_of_text),
         cmocka_unit_test(whole_elements),
         cmocka_unit_test(equal_records_are_made_once_a_chunk),
         cmocka_unit_test(mappings_differ_in_what_they_say),
