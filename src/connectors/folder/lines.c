@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUFFER_BYTES_FIRST = 128 * 1024, LINE_KEPT = 1024 };
+enum { BUFFER_BYTES_FIRST = 128 * 1024, LINE_KEPT = 1024, LINE_ROOM = 64 };
 
 struct folder_lines {
     struct folder_input *input;
@@ -81,7 +81,10 @@ static enum status fill(struct folder_lines *lines, struct error *error)
         lines->start = 0;
     }
     if (lines->end == lines->capacity) {
-        size_t capacity = lines->capacity * 2;
+        /* a byte more than the longest line and its end tells that a line is longer */
+        size_t most = lines->line_bytes_max + LINE_ROOM;
+        size_t capacity = lines->capacity * 2 < most ? lines->capacity * 2 : most;
+        capacity = capacity > lines->capacity ? capacity : lines->capacity * 2;
         char *grown = (char *)realloc(lines->bytes, capacity);
         if (grown == NULL) {
             return error_set(error, ERROR_MEMORY, lines->path, "no memory for a line");

@@ -1,0 +1,543 @@
+"""JSON lines as source and target: values both ways, types declared and learnt, bad lines, pipes.
+
+What was written is read by Python's own json, numbers as Decimal and int.
+"""
+import base64
+import decimal
+import gzip
+import json
+import os
+import resource
+import sqlite3
+import subprocess
+import unittest
+
+import support
+
+TYPES_SCRIPT = """
+CREATE TABLE plain(id INTEGER PRIMARY KEY, i INTEGER, t TEXT, b BLOB, n NUMERIC(10,2), r REAL, any_kind, note TEXT);
+CREATE TABLE keyless(word TEXT, n INTEGER);
+CREATE TABLE "a/b .c\u00e9"(x TEXT PRIMARY KEY NOT NULL, "q""y" INTEGER) WITHOUT ROWID;
+CREATE TABLE child(id INTEGER PRIMARY KEY, plain_id INTEGER REFERENCES plain(id), u TEXT UNIQUE);
+CREATE INDEX child_plain ON child(plain_id);
+CREATE TABLE empty_one(id INTEGER PRIMARY KEY, v TEXT);
+"""
+BIG = 2**63 - 1
+
+
+def type_rows():
+    """Each kind of SQLite in each kind of column."""
+    values = [None, 0, 1, -1, BIG, -BIG - 1, 9007199254740993, 0.0, -0.0, 0.1, 1.5e300, 5e-324, float("inf"),
+              -float("inf"), 0.30000000000000004, "", "text", "12", "1e5", "NaN", "Infinity", "null", "true",
+              "quotes \" \\ / \b\f\n\r\t\u2028", "caf\u00e9 \U0001f411", "a\0b", b"", b"\x00\xff", b"plain",
+              "2024-02-29", "{\"a\": 1}", "AAE="]
+    return [(number, value, value, value, value, value, value, "note %d" % number)
+            for number, value in enumerate(values, 1)]
+
+
+def make_types(path):
+    support.make_sqlite(path, TYPES_SCRIPT)
+    with sqlite3.connect(path) as db:
+        db.executemany("INSERT INTO plain VALUES (?,?,?,?,?,?,?,?)", type_rows())
+        db.executemany("INSERT INTO keyless VALUES (?,?)", [("w%d" % (i % 3), i % 2) for i in range(200)])
+        db.executemany('INSERT INTO "a/b .c\u00e9" VALUES (?,?)', [("k%d" % i, i) for i in range(30)])
+        db.executemany("INSERT INTO child VALUES (?,?,?)", [(i, 1 + i % 30, "u%d" % i) for i in range(300)])
+    db.close()
+    return path
+
+
+def no_twice(pairs):
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise AssertionError("a key is there twice: %s" % pairs)
+    return dict(pairs)
+
+
+def read_records(folder):
+    """All records of a table's folder, as somebody else's reader has them."""
+    records = []
+    for name in sorted(os.listdir(folder)):
+        if not name.startswith("part-"):
+            raise AssertionError("%s is no data file" % name)
+        for line in support.read_lines(os.path.join(folder, name)):
+            records.append(json.loads(line, object_pairs_hook=no_twice, parse_float=decimal.Decimal,
+                                      parse_int=int, parse_constant=lambda word: 1 / 0))
+    return records
+
+
+def plain_value(value):
+    """What a tag stands for, in Python's kinds."""
+    if not isinstance(value, dict):
+        return value
+    (tag, inner), = value.items()
+    return {"$bytes": base64.b64decode, "$text": str, "$float64": float, "$decimal": decimal.Decimal}[tag](inner)
+
+
+def rows_of(path):
+    db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+    tables = {}
+    for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+                               " AND name NOT LIKE '\\_transhume%' ESCAPE '\\'").fetchall():
+        columns = [row[1] for row in db.execute("PRAGMA table_info(%s)" % support.quoted(table))]
+        names = ", ".join("typeof({0}), {0}".format(support.quoted(c)) for c in columns)
+        tables[table] = (columns, sorted(map(repr, db.execute("SELECT %s FROM %s" % (names, support.quoted(table))))))
+    db.close()
+    return tables
+
+
+class Lines(support.TestCase):
+    maxDiff = 4000
+
+    def write_lines(self, name, lines, end="\n", last=True):
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        with open(self.path(name), "wb") as file:
+            file.write(end.encode().join(line if isinstance(line, bytes) else line.encode() for line in lines))
+            file.write(end.encode() if last else b"")
+        return self.path(name)
+
+
+class BothWays(Lines):
+
+    def test_sqlite_to_jsonl_to_sqlite(self):
+        """Every kind in every column comes back as it was: 32 values x 6 columns, keys, names, keyless tables."""
+        make_types(self.path("a.db"))
+        for number, options in enumerate(("", "?compression=gzip", "?compression=zstd&file_bytes=1KiB")):
+            with self.subTest(options=options):
+                out, back = "out%d" % number, "back%d.db" % number
+                self.run_program("migrate", "--state", "s%d" % number, "--chunk-rows", "20", "a.db",
+                                 "jsonl:%s%s" % (out, options))
+                self.run_program("migrate", "--state", "b%d" % number, "--jobs", "3", "jsonl:" + out, back)
+                self.assertEqual(rows_of(self.path(back)), rows_of(self.path("a.db")))
+
+    def test_python_reads_the_same(self):
+        make_types(self.path("a.db"))
+        self.run_program("migrate", "a.db", "jsonl:out")
+        db = sqlite3.connect(self.path("a.db"))
+        expected = db.execute("SELECT id, i, t, b, n, r, any_kind, note FROM plain ORDER BY id").fetchall()
+        db.close()
+        found = sorted(read_records(self.path("out", "plain")), key=lambda record: record["id"])
+        self.assertEqual(len(found), len(expected))
+        for record, row in zip(found, expected):
+            for name, value in zip(("id", "i", "t", "b", "n", "r", "any_kind", "note"), row):
+                got = record[name]
+                with self.subTest(row=row[0], column=name):
+                    if isinstance(value, float) and value - value != 0:
+                        self.assertEqual(repr(float(plain_value(got))), repr(value))
+                    elif isinstance(value, float):
+                        # exact digits, no double rounding: the decimal's nearest float is the value
+                        self.assertEqual(repr(float(plain_value(got))), repr(value))
+                        self.assertIsInstance(got, (decimal.Decimal, int))
+                    elif isinstance(value, bytes):
+                        self.assertEqual(base64.b64decode(got) if name == "b" else plain_value(got), value)
+                    else:
+                        self.assertEqual(plain_value(got), value)
+                        self.assertIs(type(plain_value(got)), type(value))
+
+    def test_the_definition_keeps_types_keys_indexes_and_references(self):
+        make_types(self.path("a.db"))
+        self.run_program("migrate", "a.db", "jsonl:out")
+        with open(self.path("out", "_transhume", "tables", "child.json"), encoding="utf-8") as file:
+            child = json.load(file)
+        self.assertEqual(child["key"], ["id"])
+        self.assertIn({"name": "child_plain", "columns": ["plain_id"]}, child["indexes"])
+        self.assertEqual(child["references"][0]["table"], "plain")
+        self.run_program("migrate", "--state", "s2", "jsonl:out", "back.db")
+        db = sqlite3.connect(self.path("back.db"))
+        self.assertEqual(db.execute("PRAGMA foreign_key_list(child)").fetchone()[2:5], ("plain", "plain_id", "id"))
+        self.assertIn("child_plain", [row[1] for row in db.execute("PRAGMA index_list(child)")])
+        db.close()
+
+    CASTS = """
+transhume: 1
+source: a.db
+target: jsonl:out
+tables:
+  typed:
+    key: [id]
+    from: v
+    fields:
+      id: copy
+      d:  { column: d, cast: date }
+      t:  { column: t, cast: time }
+      ts: { column: ts, cast: timestamp }
+      u:  { column: u, cast: uuid }
+      x:  { column: x, cast: bytes }
+      n:  { column: n, cast: "decimal(12,3)" }
+      f:  { column: f, cast: float64 }
+      g:  { column: f, cast: float64 }
+      b:  { column: b, cast: bool }
+      j:  { column: j, cast: json }
+      big: { column: big, cast: uint64 }
+"""
+
+    def test_typed_columns(self):
+        """Kinds that SQLite lacks: as plain JSON by the column's type, and back the same."""
+        support.make_sqlite(self.path("a.db"), """
+            CREATE TABLE v(id INTEGER PRIMARY KEY, d TEXT, t TEXT, ts TEXT, u TEXT, x BLOB, n TEXT, f REAL, b INTEGER,
+                           j TEXT, big TEXT);
+            INSERT INTO v VALUES
+              (1, '2024-02-29', '23:59:59.5', '2024-02-29T12:00:00.000001', '123e4567-e89b-12d3-a456-426614174000',
+               x'00ff', '1.500', 0.5, 1, '{"k": [1, 2.50, null]}', '18446744073709551615'),
+              (2, '0001-01-01', '00:00:00', '9999-12-31T23:59:59', '00000000-0000-0000-0000-000000000000',
+               x'', '-0.001', -1e300, 0, '{"$date": "no tag"}', '0'),
+              (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);""")
+        self.write("transhume.yaml", self.CASTS)
+        self.run_program("migrate")
+        one, two, three = sorted(read_records(self.path("out", "typed")), key=lambda record: record["id"])
+        self.assertEqual(one, {
+            "id": 1, "d": "2024-02-29", "t": "23:59:59.5", "ts": "2024-02-29T12:00:00.000001",
+            "u": "123e4567-e89b-12d3-a456-426614174000", "x": "AP8=", "n": decimal.Decimal("1.500"),
+            "f": decimal.Decimal("0.5"), "g": decimal.Decimal("0.5"), "b": True,
+            "j": '{"k": [1, 2.50, null]}',
+            "big": 18446744073709551615})
+        self.assertEqual(str(one["n"]), "1.500")
+        self.assertEqual(two["j"], '{"$date": "no tag"}')
+        self.assertEqual({name: value for name, value in three.items() if value is not None}, {"id": 3})
+        with open(self.path("out", "_transhume", "tables", "typed.json"), encoding="utf-8") as file:
+            types = {column["name"]: column["type"] for column in json.load(file)["columns"]}
+        self.assertEqual(types, {"id": "int64", "d": "date", "t": "time", "ts": "timestamp", "u": "uuid", "x": "bytes",
+                                 "n": "decimal", "f": "float64", "g": "float64", "b": "bool", "j": "json",
+                                 "big": "uint64"})
+        # into another folder of the same kind, by the general path: the same lines again
+        self.run_program("migrate", "--state", "s2", "jsonl:out", "jsonl:again")
+        self.assertEqual(sorted(map(str, read_records(self.path("again", "typed")))),
+                         sorted(map(str, (one, two, three))))
+        self.run_program("migrate", "--state", "s3", "jsonl:out?records=documents", "jsonl:documents")
+        self.run_program("migrate", "--state", "s4", "jsonl:documents", "jsonl:learnt")
+        learnt = {record["id"]: record for record in read_records(self.path("learnt", "typed"))}
+        self.assertEqual(learnt[1]["ts"], "2024-02-29T12:00:00.000001")
+        self.assertEqual(learnt[1]["x"], "AP8=")
+        self.assertEqual(str(learnt[1]["n"]), "1.500")
+
+    def test_items_of_dynamodb_and_back(self):
+        """Sets, binary, numbers of 38 digits, nested lists and maps, null: all there and back as documents."""
+        items = [{"Id": {"N": "1"}, "N": {"N": "12345678901234567890123456789012345678"}, "D": {"N": "0.1"},
+                  "S": {"S": "caf\u00e9"}, "B": {"B": "AP8="}, "SS": {"SS": ["a", "b"]}, "NS": {"NS": ["1", "2.5"]},
+                  "BS": {"BS": ["AA=="]}, "L": {"L": [{"N": "1"}, {"B": "AQ=="}, {"NULL": True}]},
+                  "M": {"M": {"$date": {"S": "x"}, "k": {"SS": ["z"]}}}, "T": {"BOOL": True}, "Z": {"NULL": True}},
+                 {"Id": {"N": "2"}}]
+        os.makedirs(self.path("in", "things"))
+        os.makedirs(self.path("in", "_transhume", "tables"))
+        with open(self.path("in", "things", "data-1.json"), "w", encoding="utf-8") as file:
+            file.writelines(json.dumps({"Item": item}) + "\n" for item in items)
+        self.write("in/_transhume/tables/things.json", json.dumps(
+            {"TableName": "things", "KeySchema": [{"AttributeName": "Id", "KeyType": "HASH"}],
+             "AttributeDefinitions": [{"AttributeName": "Id", "AttributeType": "N"}]}))
+        self.run_program("migrate", "dynamodb-json:in", "jsonl:out")
+        self.write("back.yaml", """
+transhume: 1
+source: "jsonl:out?records=documents"
+target: dynamodb-json:back
+tables:
+  things: { key: { partition: Id }, from: things, nulls: keep, fields: { "*": copy } }
+""")
+        self.run_program("migrate", "--plan", "back.yaml", "--state", "s2")
+        self.assertEqual(support.dynamodb_differences({"things": items}, support.read_dynamodb_json(self.path("back"))),
+                         [])
+
+    def test_without_tags(self):
+        make_types(self.path("a.db"))
+        self.run_program("migrate", "--include", "plain", "a.db", "jsonl:out?tags=no")
+        for record in read_records(self.path("out", "plain")):
+            self.assertFalse([value for value in record.values() if isinstance(value, dict) and "$" in str(value)])
+
+    def test_infinities_are_rejected_on_demand(self):
+        support.make_sqlite(self.path("a.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, r REAL);"
+                                               "INSERT INTO t VALUES (1, 9e999), (2, 1.5), (3, -9e999)")
+        result = self.run_program("migrate", "a.db", "jsonl:out?non_finite=reject", code=1)
+        self.assertIn("2 records were rejected", result.err)
+        self.assertEqual(read_records(self.path("out", "t")), [{"id": 2, "r": decimal.Decimal("1.5")}])
+
+    def test_nulls_and_missing_fields(self):
+        self.write_lines("in/t.jsonl", ['{"a":1,"b":null}', '{"a":2}', '{"b":3}', "{}"])
+        self.run_program("migrate", "jsonl:in", "jsonl:out")
+        self.assertEqual(read_records(self.path("out", "t")), [{"a": 1, "b": None}, {"a": 2}, {"b": 3}, {}])
+
+
+class Learning(Lines):
+    """Types from all rows."""
+
+    def columns(self, *lines):
+        self.write_lines("in/t.jsonl", lines)
+        self.run_program("migrate", "--state", "s", "jsonl:in", "jsonl:out")
+        with open(self.path("out", "_transhume", "tables", "t.json"), encoding="utf-8") as file:
+            columns = json.load(file)["columns"]
+        for name in ("in", "out", "s"):
+            subprocess.run(["rm", "-r", self.path(name)], check=True)
+        return {c["name"]: c["type"] + ("(%d,%d)" % (c["precision"], c["scale"]) if "precision" in c else "")
+                + (" mixed" if c.get("dynamic") else "") + ("" if c.get("null") is False else " null")
+                for c in columns}
+
+    def test_each_type(self):
+        for values, expected in (
+                (["1", "-2"], "int64"), (["1", "18446744073709551615"], "uint64"),
+                (["-1", "18446744073709551615"], "decimal(20,0)"), (["1", "123456789012345678901234567890"], "decimal(30,0)"),
+                (["1.5", "2"], "decimal(2,1)"), (["0.10", "123"], "decimal(5,2)"), (["1e5", "2"], "float64"),
+                (["1e-7", "0.1"], "float64"), (["1e5", "9007199254740993"], "decimal"), (["true", "false"], "bool"),
+                (['"a"', '"1"'], "text"), (['"2024-01-01"', '"2024-01-02"'], "text"), (["[1]", "[]"], "list"),
+                (["{}", '{"a":1}'], "map"), (["null", "null"], "text mixed null"), (["1", "null"], "int64 null"),
+                (["1", '"a"'], "text mixed"), (["[1]", "1"], "text mixed"), (["true", "1"], "text mixed"),
+                (['{"$date":"2024-01-01"}', "{}"], "map")):
+            with self.subTest(values=values):
+                self.assertEqual(self.columns(*('{"v":%s}' % value for value in values)), {"v": expected})
+        self.assertEqual(self.columns('{"a":1}', '{"b":"x","a":2}'), {"a": "int64", "b": "text null"})
+
+    def test_check_shows_them(self):
+        self.write_lines("in/t.jsonl", ['{"a":1,"b":"x"}', '{"a":2.50}'])
+        self.assertIn("t: types learnt from all 2 rows: a decimal(3,2), b text null",
+                      " ".join(self.run_program("check", "jsonl:in", "x.db").out.split()))
+
+    def test_a_type_that_changes_in_row_two_million(self):
+        rows = 2000000
+        os.makedirs(self.path("in"))
+        with open(self.path("in", "t.jsonl"), "wb") as file:
+            file.write(b'{"a":1}\n' * (rows - 1))
+            file.write(b'{"a":"x"}\n')
+        self.run_program("migrate", "jsonl:in", "x.db", time_limit=120)
+        db = sqlite3.connect(self.path("x.db"))
+        self.assertEqual(db.execute("SELECT typeof(a), count(*) FROM t GROUP BY 1 ORDER BY 1").fetchall(),
+                         [("integer", rows - 1), ("text", 1)])
+        db.close()
+        # declared, it is a reject with its line
+        os.makedirs(self.path("in", "_transhume", "tables"))
+        self.write("in/_transhume/tables/t.json", '{"format":1,"columns":[{"name":"a","type":"int64"}]}')
+        self.run_program("migrate", "--state", "s2", "jsonl:in", "y.db", code=1, time_limit=120)
+        reject, = rejects(self.path("s2"))
+        self.assertIn("t.jsonl line %d: " % rows, reject["reason"])
+        self.assertEqual(reject["key"], {"$file": "t.jsonl", "$line": rows})
+        db = sqlite3.connect(self.path("y.db"))
+        self.assertEqual(db.execute("SELECT count(*) FROM t").fetchone(), (rows - 1,))
+        db.close()
+
+    def test_too_many_fields(self):
+        self.write_lines("in/t.jsonl", [json.dumps({"k%d" % i: 1}) for i in range(4097)])
+        result = self.run_program("check", "jsonl:in", "x.db", code=2)
+        self.assertIn("4096 different fields", result.err)
+        self.assertIn("records=documents", result.err)
+
+    def test_declared_types_hold(self):
+        self.write_lines("in/t.jsonl", [
+            '{"i":1,"d":"2024-01-01","n":1.25}', '{"i":1.5}', '{"i":"x"}', '{"d":"yesterday"}', '{"n":123.4}', '{"n":1.255}',
+            '{"z":1}', '{"i":null,"n":12.50}'])
+        os.makedirs(self.path("in", "_transhume", "tables"))
+        self.write("in/_transhume/tables/t.json", json.dumps({"format": 1, "columns": [
+            {"name": "i", "type": "int64"}, {"name": "d", "type": "date"},
+            {"name": "n", "type": "decimal", "precision": 4, "scale": 2}]}))
+        self.run_program("migrate", "jsonl:in", "jsonl:out", code=1)
+        self.assertEqual(len(read_records(self.path("out", "t"))), 2)
+        reasons = [reject["reason"] for reject in rejects(self.path(".transhume"))]
+        for line, words in ((2, "1.5 is no int64"), (3, "x is no int64"), (4, "yesterday is no date"),
+                            (5, "123.4 is no decimal"), (6, "1.255 is no decimal"), (7, "no such column")):
+            self.assertTrue([r for r in reasons if "t.jsonl line %d: " % line in r and words in r], (line, reasons))
+        self.assertEqual(len(reasons), 6)
+
+    def test_a_broken_definition(self):
+        for text, words in (("{", "no JSON"), ("[]", "no object"), ('{"format":1}', "columns"),
+                            ('{"format":1,"columns":[{"name":"a","type":"money"}]}', "money"),
+                            ('{"format":1,"columns":[{"name":"a","type":"text"},{"name":"a","type":"text"}]}', "two columns"),
+                            ('{"format":2,"columns":[]}', "newer"),
+                            ('{"format":1,"key":["b"],"columns":[{"name":"a","type":"text"}]}', '"b"')):
+            with self.subTest(text=text):
+                self.write_lines("in/t.jsonl", ['{"a":"1"}'])
+                os.makedirs(self.path("in", "_transhume", "tables"), exist_ok=True)
+                self.write("in/_transhume/tables/t.json", text)
+                result = support.transhume("check", "jsonl:in", "x.db", cwd=self.folder)
+                self.assertIn(result.code, (2, 5))
+                self.assertIn("t.json", result.err)
+                self.assertIn(words, result.err)
+
+
+def rejects(state):
+    found = []
+    for root, _, names in os.walk(os.path.join(state, "rejects")):
+        for name in sorted(names):
+            with open(os.path.join(root, name), encoding="utf-8") as file:
+                found += [json.loads(line) for line in file]
+    return found
+
+
+class BadLines(Lines):
+    def test_each_kind_of_broken_line(self):
+        """Rejected with file and line, and what stands around them is there."""
+        bad = {"not UTF-8": b'{"v":"\xff"}', "a malformed escape": b'{"v":"\\ud800"}', "malformed escape": b'{"v":"\\udc00x"}',
+               "\"id\": the key is there twice": b'{"id":1,"id":2}', "the key \"a\" is there twice": b'{"v":{"a":1,"a":2}}',
+               "no JSON object": b"[1]", "expected a key": b'{"id":8,', "nested deeper": b'{"v":' + b"[" * 10000 + b"]" * 10000 + b"}",
+               "more after the value": b"{} x", "malformed number": b'{"id":01}', "control character": b'{"v":"a\tb"}',
+               "neither true, false nor null": b'{"v":nul}', "exponent": b'{"id":1e999999}', "closing quote": b'{"v":"'}
+        lines = []
+        for number, line in enumerate(bad.values()):
+            lines += [('{"id":%d,"v":"good"}' % (number + 100)).encode(), line]
+        self.write_lines("in/t.jsonl", lines)
+        result = self.run_program("migrate", "jsonl:in", "jsonl:out", code=1)
+        self.assertIn("%d records were rejected" % len(bad), result.err)
+        found = {reject["key"]["$line"]: reject for reject in rejects(self.path(".transhume"))}
+        for number, words in enumerate(bad):
+            line = 2 * number + 2
+            with self.subTest(words=words):
+                self.assertIn("t.jsonl line %d: " % line, found[line]["reason"])
+                self.assertIn(words, found[line]["reason"])
+                self.assertEqual(found[line]["key"], {"$file": "t.jsonl", "$line": line})
+        self.assertEqual(sorted(record["id"] for record in read_records(self.path("out", "t"))),
+                         [number + 100 for number in range(len(bad))])
+
+    def test_blank_lines_mark_carriage_returns_and_no_last_end(self):
+        self.write_lines("in/t.jsonl", [b'\xef\xbb\xbf{"a":1}', "", "  \t ", '{"a":2} ', "{bad", '\t{"a":3}'], end="\r\n",
+                         last=False)
+        self.run_program("migrate", "jsonl:in", "jsonl:out", code=1)
+        self.assertEqual([record["a"] for record in read_records(self.path("out", "t"))], [1, 2, 3])
+        reject, = rejects(self.path(".transhume"))
+        self.assertIn("line 5:", reject["reason"])
+
+    def test_line_numbers_in_the_middle_of_a_large_file(self):
+        lines = ['{"id":%d,"text":"%s"}' % (number, "x" * (number % 90)) for number in range(1, 60001)]
+        broken = [1, 777, 29999, 30000, 45678, 60000]
+        for number in broken:
+            lines[number - 1] = "{broken %d" % number
+        self.write_lines("in/t.jsonl", lines)
+        self.run_program("migrate", "--chunk-rows", "500", "--jobs", "4", "jsonl:in", "x.db", code=1)
+        found = {reject["key"]["$line"]: reject["record"]["unreadable"] for reject in rejects(self.path(".transhume"))}
+        self.assertEqual(found, {number: "{broken %d" % number for number in broken})
+        db = sqlite3.connect(self.path("x.db"))
+        self.assertEqual(db.execute("SELECT count(*), sum(id) FROM t").fetchone(),
+                         (60000 - len(broken), 60000 * 60001 // 2 - sum(broken)))
+        db.close()
+
+    def test_lines_of_keyless_rows_name_rejects_of_the_target(self):
+        self.write_lines("in/t.jsonl", ['{"a":1}'] * 5000 + ['{"a":18446744073709551615}'] + ['{"a":2}'] * 5000)
+        self.run_program("migrate", "--chunk-rows", "1000", "jsonl:in", "x.db", code=1)
+        reject, = rejects(self.path(".transhume"))
+        self.assertEqual(reject["key"], {"$file": "t.jsonl", "$line": 5001})
+
+    def test_a_gzip_that_ends_early(self):
+        text = "".join('{"id":%d,"v":"%s"}\n' % (i, os.urandom(20).hex()) for i in range(20000)).encode()
+        os.makedirs(self.path("in"))
+        packed = gzip.compress(text)
+        with open(self.path("in", "t.jsonl.gz"), "wb") as file:
+            file.write(packed[:len(packed) // 2])
+        result = support.transhume("migrate", "jsonl:in", "x.db", cwd=self.folder)
+        self.assertEqual(result.code, 3)
+        self.assertIn("t.jsonl.gz", result.err)
+        self.assertIn("ends too early", result.err)
+        self.assertFalse(os.path.exists(self.path("x.db")))
+
+    def test_a_line_of_a_gibibyte(self):
+        """Constant memory; the lines around it are there."""
+        os.makedirs(self.path("in"))
+        with open(self.path("in", "t.jsonl"), "wb") as file:
+            file.write(b'{"a":1}\n{"a":"')
+            file.seek(1 << 30, os.SEEK_CUR)
+            file.write(b'"}\n{"a":3}\n')
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        result = self.run_program("migrate", "jsonl:in", "jsonl:out", code=1, time_limit=240)
+        self.assertLess(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, max(before, 64 * 1024 * support.PATIENCE))
+        self.assertIn("1 record was rejected", result.err)
+        reject, = rejects(self.path(".transhume"))
+        self.assertEqual((reject["code"], reject["key"]["$line"]), ("record-too-large", 2))
+        self.assertEqual([record["a"] for record in read_records(self.path("out", "t"))], [1, 3])
+
+    def test_records_that_are_too_long_to_be_read_again_are_not_written(self):
+        support.make_sqlite(self.path("a.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);"
+                                               "INSERT INTO t VALUES (1, 'x'), (2, printf('%.*c', 5000, 'y'))")
+        self.run_program("migrate", "a.db", "jsonl:out?record_bytes=2KiB", code=1)
+        self.assertEqual([record["id"] for record in read_records(self.path("out", "t"))], [1])
+        self.run_program("migrate", "--state", "s2", "a.db", "jsonl:two?record_bytes=8KiB")
+        self.run_program("migrate", "--state", "s3", "jsonl:two?record_bytes=8KiB", "back.db")
+        self.assertEqual(rows_of(self.path("back.db")), rows_of(self.path("a.db")))
+
+    def test_equal_keys(self):
+        """The first record of a key stays, the others are rejects; numbers are equal by value."""
+        self.write_lines("in/t.jsonl", ['{"k":1,"v":"a"}', '{"k":2,"v":"b"}', '{"k":1,"v":"c"}', '{"k":3.0,"v":"d"}',
+                                        '{"k":3.00,"v":"e"}', '{"k":null,"v":"f"}'])
+        self.write("plan.yaml", "transhume: 1\nsource: jsonl:in\ntarget: jsonl:out\ntables:\n"
+                                "  t: { key: [k], from: t, fields: { \"*\": copy } }\n")
+        self.run_program("migrate", "--plan", "plan.yaml", code=1)
+        self.assertEqual([record["v"] for record in read_records(self.path("out", "t"))], ["a", "b", "d"])
+        self.assertEqual(sorted(reject["code"] for reject in rejects(self.path(".transhume"))),
+                         ["key-duplicate", "key-duplicate", "key-null"])
+
+    def test_places(self):
+        self.write("file.txt", "{}")
+        self.write_lines("in/t.jsonl", ['{"a":1}'])
+        self.write_lines("in/t/part.jsonl", ['{"a":1}'])
+        for arguments, words in ((["jsonl:missing", "x.db"], "missing"), (["jsonl:file.txt", "x.db"], "does not end in .jsonl"),
+                                 (["jsonl:in", "x.db"], "a second place for the same table t"),
+                                 (["jsonl:in/t?record_bytes=1", "x.db"], "1KiB..1GiB"),
+                                 (["jsonl:in/t?records=rows", "x.db"], "records")):
+            with self.subTest(arguments=arguments):
+                result = support.transhume("migrate", *arguments, cwd=self.folder)
+                self.assertEqual(result.code, 2, result.err)
+                self.assertIn(words, result.err)
+
+    def test_one_file(self):
+        self.write_lines("orders.jsonl", ['{"a":1}', '{"a":2}'])
+        self.run_program("migrate", "jsonl:orders.jsonl", "x.db")
+        self.assertEqual(rows_of(self.path("x.db"))["orders"][1], ["('integer', 1)", "('integer', 2)"])
+
+
+class Pipes(Lines):
+    def pipe(self, data, *arguments, code=0, env=None):
+        result = subprocess.run([support.PROGRAM, *arguments], input=data, cwd=self.folder, timeout=60 * support.PATIENCE,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=support.environment_with(env))
+        self.assertEqual(result.returncode, code, result.stderr.decode())
+        return result
+
+    def test_standard_input(self):
+        text = b"".join(b'{"a":%d,"b":"x"}\n' % i for i in range(5000))
+        for number, data in enumerate((text, gzip.compress(text), subprocess.run(["zstd", "-q"], input=text, check=True,
+                                                                                 stdout=subprocess.PIPE).stdout)):
+            name = "x%d.db" % number
+            self.pipe(data, "migrate", "--state", "s%d" % number, "--chunk-rows", "500", "jsonl:-?table=nums", name)
+            db = sqlite3.connect(self.path(name))
+            self.assertEqual(db.execute("SELECT count(*), sum(a) FROM nums").fetchone(), (5000, 5000 * 4999 // 2))
+            db.close()
+
+    def test_a_resume_takes_the_same_bytes_again(self):
+        text = b"".join(b'{"a":%d}\n' % i for i in range(5000))
+        arguments = ("--chunk-rows", "500", "jsonl:-", "x.db")
+        self.pipe(text, "migrate", *arguments, code=-9, env={"TRANSHUME_FAILPOINT": "engine.after_commit:kill:3"})
+        result = self.pipe(text, "resume")
+        self.assertIn(b"one snapshot", result.stdout)
+        db = sqlite3.connect(self.path("x.db"))
+        self.assertEqual(db.execute("SELECT count(*), sum(a) FROM stdin").fetchone(), (5000, 5000 * 4999 // 2))
+        db.close()
+
+    def test_an_empty_input_and_a_cut_one(self):
+        result = self.pipe(b"", "migrate", "jsonl:-", "x.db", code=2)
+        self.assertIn(b"stdin: a table needs at least one column", result.stderr)
+        self.pipe(b"", "migrate", "--state", "s1", "jsonl:-", "jsonl:out")
+        result = self.pipe(gzip.compress(b'{"a":1}\n' * 1000)[:-12], "migrate", "--state", "s2", "jsonl:-", "y.db", code=3)
+        self.assertIn(b"ends too early", result.stderr)
+
+    def test_standard_output(self):
+        make_types(self.path("a.db"))
+        result = self.pipe(b"", "migrate", "--include", "child", "--chunk-rows", "50", "--jobs", "3", "a.db", "jsonl:-")
+        records = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertEqual(sorted(record["id"] for record in records), list(range(300)))
+        self.assertIn(b"at least once", result.stderr)
+        self.assertEqual([name for name in os.listdir(self.folder) if name not in (".transhume", "a.db")], [])
+
+    def test_through_both(self):
+        text = b'{"a":1,"n":1.50}\n{"a":2,"n":null}\n'
+        self.assertEqual(self.pipe(text, "migrate", "jsonl:-", "jsonl:-").stdout, text)
+
+    def test_what_standard_output_can_not(self):
+        make_types(self.path("a.db"))
+        result = self.pipe(b"", "migrate", "a.db", "jsonl:-", code=2)
+        self.assertIn(b"takes one table", result.stderr)
+        self.assertEqual(result.stdout, b"")
+        result = self.pipe(b"", "migrate", "--include", "child", "a.db", "jsonl:-?compression=gzip", code=2)
+        self.assertIn(b"without compression", result.stderr)
+        # killed half-way, it is known nowhere what was read by others: it is not gone on with
+        self.pipe(b"", "migrate", "--include", "child", "--chunk-rows", "50", "a.db", "jsonl:-", code=-9,
+                  env={"TRANSHUME_FAILPOINT": "engine.after_commit:kill:2", "TMPDIR": self.folder})
+        result = self.pipe(b"", "resume", code=5)
+        self.assertIn(b"ledger", result.stderr)
+
+    def test_a_reader_that_goes_away(self):
+        make_types(self.path("a.db"))
+        process = subprocess.run("%s migrate --include child --chunk-rows 20 a.db jsonl:- 2>err | head -c 10" % support.PROGRAM,
+                                 shell=True, cwd=self.folder, stdout=subprocess.PIPE, timeout=60 * support.PATIENCE)
+        self.assertEqual(len(process.stdout), 10)
+
+
+if __name__ == "__main__":
+    unittest.main()
