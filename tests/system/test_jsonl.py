@@ -331,7 +331,7 @@ class Learning(Lines):
         self.assertEqual(len(reasons), 6)
 
     def test_a_broken_definition(self):
-        for text, words in (("{", "no JSON"), ("[]", "no object"), ('{"format":1}', "columns"),
+        for text, words in (("{", "is damaged"), ("[]", "no object"), ('{"format":1}', "columns"),
                             ('{"format":1,"columns":[{"name":"a","type":"money"}]}', "money"),
                             ('{"format":1,"columns":[{"name":"a","type":"text"},{"name":"a","type":"text"}]}', "two columns"),
                             ('{"format":2,"columns":[]}', "newer"),

@@ -416,17 +416,27 @@ static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t row
     }
 }
 
+/* Rows whose cells and envelopes take half of the bytes: what they point to takes the other. */
+static uint32_t fitting_rows(uint32_t columns, uint32_t rows_max, size_t bytes_max)
+{
+    size_t row = columns > 0 ? columns * sizeof(struct cell)
+                             : sizeof(struct cell) + sizeof(struct record_envelope);
+    size_t fitting = bytes_max / 2 / row + 1;
+    return fitting < rows_max ? (uint32_t)fitting : rows_max > 0 ? rows_max : 1;
+}
+
 static enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                                       struct batch **batch, struct error *error)
 {
     uint32_t columns = cursor->request->column_count;
-    struct batch *made = batch_create(NULL, columns > 0 ? columns : 1, rows_max);
+    uint32_t rows = fitting_rows(columns, rows_max, bytes_max);
+    struct batch *made = batch_create(NULL, columns > 0 ? columns : 1, rows);
     *batch = NULL;
     if (made == NULL || (columns == 0 && batch_add_envelopes(made) != STATUS_OK)) {
         batch_destroy(made);
         return no_memory(error);
     }
-    enum status status = fill(cursor, made, rows_max, bytes_max, error);
+    enum status status = fill(cursor, made, rows, bytes_max, error);
     if (status != STATUS_OK) {
         batch_destroy(made);
         return status;
