@@ -19,7 +19,6 @@ enum {
     PATIENCE_TIMEOUTS = 4,
     CONTROL_CONNECTIONS = 1
 };
-static const int64_t lease_ms = 60000;
 
 static const struct connector_option options[] = {
     {"endpoint", OPTION_TEXT, NULL, NULL, false,
@@ -39,6 +38,8 @@ static const struct connector_option options[] = {
      "Write capacity units a second to use at most; 0: no cap."},
     {"consistent", OPTION_BOOLEAN, "no", NULL, false,
      "Source: strongly consistent reads, at twice the capacity."},
+    {"lease", OPTION_INTEGER, "60", "1..3600", false,
+     "Target: seconds that a claim on a run holds unless it is renewed; at least twice --timeout."},
 };
 
 static const struct type_mapping types[] = {
@@ -129,6 +130,7 @@ static enum status read_options(struct dynamodb_network *network, const struct o
 {
     const struct uri *uri = open->uri;
     uint64_t connections = 0;
+    uint64_t lease_s = 0;
     if (!read_boolean(uri, "plaintext", plaintext) ||
         !read_boolean(uri, "consistent", &network->consistent)) {
         return refuse_option(uri, "plaintext and consistent are yes or no", error);
@@ -140,9 +142,17 @@ static enum status read_options(struct dynamodb_network *network, const struct o
         !read_number(uri, "write_units", 0, 1000000000, &network->write_units)) {
         return refuse_option(uri, "read_units and write_units are whole numbers", error);
     }
+    if (!read_number(uri, "lease", 1, 3600, &lease_s)) {
+        return refuse_option(uri, "lease is a number of seconds from 1 to 3600", error);
+    }
     if (uri->path != NULL && uri->path[0] != '\0') {
         return refuse_option(uri, "nothing follows the region: tables are named by the plan",
                              error);
+    }
+    if (open->mode == OPEN_TARGET) {
+        int64_t lease_ms = (int64_t)lease_s * 1000;
+        int64_t least_ms = 2 * open->timeout_ms;
+        network->base.lease_ms = lease_ms > least_ms ? lease_ms : least_ms;
     }
     network->connections = (uint32_t)connections;
     network->read_units = lower_cap(network->read_units, open->read_units_per_second_max);
@@ -222,9 +232,6 @@ static enum status network_open(const struct open_options *open, struct database
     network->timeout_ms = open->timeout_ms;
     network->catalog_tables = open->catalog_tables;
     network->arena = arena_create(0);
-    if (open->mode == OPEN_TARGET) {
-        network->base.lease_ms = lease_ms > 2 * open->timeout_ms ? lease_ms : 2 * open->timeout_ms;
-    }
     dynamodb_capacity_init(&network->read_capacity, 0);
     dynamodb_capacity_init(&network->write_capacity, 0);
     enum status status = network->arena != NULL

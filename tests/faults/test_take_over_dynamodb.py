@@ -1,0 +1,139 @@
+"""Fencing by lease in DynamoDB: a stopped process, its take-over, and what it does when it wakes."""
+import os
+import signal
+import sqlite3
+import sys
+import time
+import unittest
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), room)
+                for room in ("system", "servers")]
+import items
+import servers
+import support
+from dynamodb_case import DynamodbCase
+from fault_proxy import FaultProxy
+
+LEASE_S = 2 * support.PATIENCE
+ROWS = 400
+
+
+def state_of(pid):
+    with open("/proc/%d/stat" % pid, encoding="ascii") as file:
+        return file.read().rsplit(")", 1)[1].split()[0]
+
+
+class TakeOver(DynamodbCase):
+    common = ["--chunk-rows", "50", "--jobs", "2", "--timeout", "%dms" % (500 * support.PATIENCE)]
+
+    def setUp(self):
+        super().setUp()
+        support.make_sqlite(self.path("source.db"), """PRAGMA journal_mode = WAL;
+            CREATE TABLE things(id INTEGER PRIMARY KEY, v TEXT);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+            INSERT INTO things SELECT i, 'value ' || i FROM n;""" % ROWS)
+
+    def target(self, endpoint=None):
+        return self.uri(endpoint, lease=str(LEASE_S))
+
+    def environment(self, **changes):
+        return servers.aws_environment(self.folder, **changes)
+
+    def begun(self, command, state, target, *options, **changes):
+        process = support.start(command, *options, "--state", state, "source.db", target, *self.common,
+                                cwd=self.folder, env=self.environment(**changes))
+        self.addCleanup(process.kill)
+        return process
+
+    def wait_until(self, what, happened):
+        deadline = time.monotonic() + 30 * support.PATIENCE
+        while not happened():
+            self.assertLess(time.monotonic(), deadline, "it did not happen: " + what)
+            time.sleep(0.01)
+
+    def stopped(self, place, occurrence=1):
+        """A migrate that has stopped itself at the place."""
+        process = self.begun("migrate", "first", self.target(), TRANSHUME_FAILPOINT="%s:stop:%d" % (place, occurrence))
+        self.wait_until("it stops", lambda: state_of(process.pid) == "T")
+        return process
+
+    def resume(self, *options, code=0, endpoint=None):
+        result = support.transhume("resume", *options, "--state", "second", "source.db", self.target(endpoint),
+                                   *self.common, cwd=self.folder, env=self.environment())
+        self.assert_code(result, code)
+        return result
+
+    def assert_target(self):
+        self.assert_tables({"things": [{"id": {"N": str(n)}, "v": {"S": "value %d" % n}} for n in range(1, ROWS + 1)]})
+
+    def test_a_stopped_process_holds_the_run(self):
+        first = self.stopped("engine.after_commit", 2)
+        result = self.resume(code=5)
+        self.assertIn("run-held", result.err)
+        self.assertRegex(result.err, r"pid %d on \S+ works on this run" % first.pid)
+        self.assertIn("--take-over", result.err)
+
+    def test_take_over_and_late_waking(self):
+        for place in ("engine.after_commit", "dynamodb.before_send", "dynamodb.after_answer", "dynamodb.before_mark"):
+            with self.subTest(place=place):
+                items.empty(self.client)
+                first = self.stopped(place, 2)
+                begun = time.monotonic()
+                result = self.resume("--take-over")
+                self.assertGreaterEqual(time.monotonic() - begun, LEASE_S)
+                self.assertRegex(result.err, r"waiting \d+ s for the lease of pid %d on \S+ to be over" % first.pid)
+                self.assert_target()
+                # Whoever writes now would bring these back.
+                for number in range(1, ROWS + 1):
+                    self.client.delete_item(TableName="things", Key={"id": {"N": str(number)}})
+                first.send_signal(signal.SIGCONT)
+                ended = support.finish(first)
+                self.assert_code(ended, 5)
+                self.assertIn("run-fenced", ended.err)
+                self.assertEqual(items.scan(self.client, "things"), [], "it wrote after its lease was over")
+                for state in ("first", "second"):
+                    os.system("rm -rf '%s'" % self.path(state))
+            if not support.SOAK:
+                break
+
+    def test_a_request_that_arrives_late_repeats_its_own_bytes(self):
+        """It was sent in time, and is on its way for longer than the lease, the deadline and the take-over."""
+        with FaultProxy(self.server.endpoint) as proxy:
+            late = 2 * LEASE_S + 2 * support.PATIENCE
+            proxy.add("slow", operation="BatchWriteItem", first=3, count=1, before=late)
+            first = self.begun("migrate", "first", self.target(proxy.endpoint))
+            self.wait_until("a request is held", lambda: proxy.hits["slow"] == 1)
+            first.send_signal(signal.SIGSTOP)
+            sent = time.monotonic()
+            self.resume("--take-over", endpoint=proxy.endpoint)
+            self.assert_target()
+            seen = len([one for one in proxy.seen if one.fault == "slow"])
+            self.assertEqual(seen, 0, "it arrived before the take-over was done; make it later")
+            self.wait_until("it arrives", lambda: any(one.fault == "slow" for one in proxy.seen)
+                            or time.monotonic() - sent > late + 5)
+            self.assert_target()
+            first.send_signal(signal.SIGCONT)
+            self.assert_code(support.finish(first), 5)
+            self.assert_target()
+
+    def test_a_dead_process_is_replaced_at_once(self):
+        killed = support.kill_at("engine.after_commit", 2, "migrate", "--state", "first", "source.db", self.target(),
+                                 *self.common, cwd=self.folder, env=self.environment())
+        self.assertEqual(killed.code, -signal.SIGKILL)
+        result = self.resume()
+        self.assertNotIn("waiting", result.err)
+        self.assert_target()
+
+    def test_two_at_once(self):
+        """Neither is stopped: one of them has the run, the other is refused."""
+        first = self.begun("migrate", "first", self.target())
+        self.wait_until("there is a ledger", lambda: first.poll() is not None
+                        or "_transhume_ledger" in self.client.list_tables()["TableNames"])
+        second = support.finish(self.begun("migrate", "second", self.target()))
+        first = support.finish(first)
+        self.assertEqual(sorted((first.code, second.code)), [0, 5], first.err + second.err)
+        self.assert_target()
+
+
+if __name__ == "__main__":
+    unittest.main()
