@@ -115,6 +115,8 @@ class KillMatrix(support.TestCase):
     """One pair a test; each case begins in an empty folder."""
 
     sample_seconds = SAMPLE_SECONDS
+    instants = INSTANTS
+    resume_points_max = None  # all
     toy = {"TRANSHUME_MODULES": os.path.join(support.BUILD, "toy.so")}
 
     def setUp(self):
@@ -176,7 +178,7 @@ class KillMatrix(support.TestCase):
                 lambda case: support.kill_at(name, occurrence, "migrate", *arguments, cwd=case, env=env),
                 second and (lambda case: support.kill_after(self.random.uniform(0, seconds), "resume", *arguments,
                                                            cwd=case, env=env)))
-        for _ in range(INSTANTS):
+        for _ in range(self.instants):
             instant = self.random.uniform(0, seconds * 1.1)
             self.in_a_folder(
                 "after %.4f s" % instant, arguments, env, check,
@@ -200,6 +202,8 @@ class KillMatrix(support.TestCase):
         check(folder)
         names = sorted(name for name in counts if name.startswith("resume."))
         self.assertTrue(names)
+        if self.resume_points_max:
+            names = self.random.sample(names, min(self.resume_points_max, len(names)))
         for name in names:
             with self.subTest(resume=name):
                 self.assertEqual(interrupted().code, -9)
