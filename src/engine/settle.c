@@ -95,12 +95,13 @@ static enum status restore(struct settling *settling, const struct batch *batch,
                            struct loser *loser)
 {
     struct database *target = settling->run->session->target;
+    const struct target_table *table =
+        &settling->run->tables[settling->table - settling->run->session->plan->tables];
     struct retry retry;
     enum status status;
     retry_init(&retry, session_patience_ms(settling->run->session));
     do {
-        status = target->connector->target->restore(target, &settling->table->target, batch, row,
-                                                    settling->error);
+        status = target->connector->target->restore(target, table, batch, row, settling->error);
     } while (status == STATUS_FAILED && retry_wait(&retry, settling->error));
     loser->written = status == STATUS_OK;
     return status;

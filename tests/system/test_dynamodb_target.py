@@ -296,6 +296,16 @@ tables:
         self.migrate_plan(self.plan, self.make(500), "--chunk-rows", "130", "--jobs", "2", code=1)
         self.check(500)
 
+    def test_in_a_table_that_was_there(self):
+        """With upsert the first record's fields are set again; fields outside the plan stay."""
+        items.create(self.client, "goods", key=(("name", "S"),))
+        items.put(self.client, "goods", [{"name": {"S": "thing %d" % i}, "own": {"N": str(i)}} for i in range(100)])
+        self.migrate_plan(self.plan.replace("    key:", "    existing: upsert\n    key:"), self.make(500),
+                          "--chunk-rows", "130", "--jobs", "2", code=1)
+        self.check(500)
+        self.assertEqual({item["name"]["S"]: item["own"]["N"] for item in self.scan("goods")},
+                         {"thing %d" % i: str(i) for i in range(100)})
+
     def test_found_again_after_a_kill_and_without_the_state_folder(self):
         source = self.make(500)
         plan = self.write("plan.yaml", self.plan)

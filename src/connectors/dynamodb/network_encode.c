@@ -301,25 +301,31 @@ static enum status append_sets(const struct target_table *table, const struct fi
     return status;
 }
 
-static enum status append_single(struct writer *writer, const struct encoding *encoding,
-                                 const struct cell *cells, const struct buffer *item,
-                                 const struct cell *key, enum shipment_kind kind,
+enum status dynamodb_update_body(const struct target_table *table, const struct shape *shape,
+                                 const struct cell *cells, const struct cell *key,
                                  struct buffer *body, struct error *error)
 {
-    const struct target_table *table = &writer->tables[encoding->table];
+    const struct fields fields = {.shape = shape,
+                                  .cells = cells,
+                                  .count = shape != NULL ? shape->field_count : cells->length};
     dynamodb_body_raw(body, "{");
     dynamodb_body_text(body, "TableName", table->name);
-    if (kind == SHIPMENT_PUT) {
-        dynamodb_body_name(body, "Item");
-        buffer_append(body, item->data, item->length);
-        append_condition(body, table);
-    } else {
-        const struct fields fields = fields_of(encoding, cells);
-        if (append_key_object(table, key, body, error) != STATUS_OK ||
-            append_sets(table, &fields, body, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+    if (append_key_object(table, key, body, error) != STATUS_OK ||
+        append_sets(table, &fields, body, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
+    append_end(body);
+    return body->failed ? no_memory(error) : STATUS_OK;
+}
+
+static enum status append_put(const struct target_table *table, const struct buffer *item,
+                              struct buffer *body, struct error *error)
+{
+    dynamodb_body_raw(body, "{");
+    dynamodb_body_text(body, "TableName", table->name);
+    dynamodb_body_name(body, "Item");
+    buffer_append(body, item->data, item->length);
+    append_condition(body, table);
     append_end(body);
     return body->failed ? no_memory(error) : STATUS_OK;
 }
@@ -400,9 +406,11 @@ static enum status encode_single(struct writer *writer, const struct encoding *e
     const struct cell *cells = batch_row(waiting->result.batch, row);
     enum status status = dynamodb_encoder_append(encoding->encoder, cells, &item, &reason);
     if (status == STATUS_OK) {
-        status = find_key(writer, encoding, cells, key)
-                     ? append_single(writer, encoding, cells, &item, key, kind, &body, &reason)
-                     : STATUS_FAILED;
+        const struct target_table *table = &writer->tables[encoding->table];
+        status = !find_key(writer, encoding, cells, key) ? STATUS_FAILED
+                 : kind == SHIPMENT_UPDATE
+                     ? dynamodb_update_body(table, encoding->shape, cells, key, &body, &reason)
+                     : append_put(table, &item, &body, &reason);
     }
     if (status != STATUS_OK) {
         status = reject_row(writer, waiting, row, &reason, error);

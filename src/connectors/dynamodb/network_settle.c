@@ -286,37 +286,74 @@ enum status dynamodb_network_settle(struct database *self, const struct target_t
 
 /* ---------------------------------------------------------------- the lowest again */
 
-enum status dynamodb_network_restore(struct database *self, const struct target_table *table,
-                                     const struct batch *batch, uint32_t row, struct error *error)
+static enum status append_put(struct dynamodb_network *network, const struct target_table *table,
+                              const struct shape *shape, const struct cell *cells,
+                              struct buffer *body, struct error *error)
 {
-    struct dynamodb_network *network = dynamodb_network_of(self);
-    const struct shape *shape =
-        batch->shape == NULL || batch->shape->field_count == 0 ? NULL : batch->shape;
     const struct dynamodb_known *known = NULL;
     struct dynamodb_encoder *encoder = NULL;
-    struct dynamodb_response *response = NULL;
-    struct buffer body = {0};
     enum status status =
         dynamodb_network_keys(network, table, &shape, shape != NULL ? 1 : 0, NULL, &known, error);
     if (status == STATUS_OK) {
         status = dynamodb_encoder_create(shape, known->keys, known->key_count, &encoder, error);
     }
     if (status == STATUS_OK) {
-        dynamodb_body_raw(&body, "{");
-        dynamodb_body_text(&body, "TableName", table->name);
-        dynamodb_body_name(&body, "Item");
-        status = dynamodb_encoder_append(encoder, batch_row(batch, row), &body, error);
-        dynamodb_body_raw(&body, "}");
+        dynamodb_body_raw(body, "{");
+        dynamodb_body_text(body, "TableName", table->name);
+        dynamodb_body_name(body, "Item");
+        status = dynamodb_encoder_append(encoder, cells, body, error);
+        dynamodb_body_raw(body, "}");
+    }
+    dynamodb_encoder_destroy(encoder);
+    return status;
+}
+
+static bool find_key(const struct target_table *table, const struct shape *shape,
+                     const struct cell *cells, struct cell key[2])
+{
+    uint32_t found = 0;
+    if (shape == NULL) {
+        return dynamodb_key_of_item(table, cells, key);
+    }
+    for (uint32_t part = 0; part < table->key.count; part++) {
+        for (uint32_t at = 0; at < shape->field_count; at++) {
+            if (strcmp(shape->fields[at].name, table->key.names[part]) == 0) {
+                key[part] = cells[at];
+                found++;
+            }
+        }
+    }
+    return found == table->key.count;
+}
+
+enum status dynamodb_network_restore(struct database *self, const struct target_table *table,
+                                     const struct batch *batch, uint32_t row, struct error *error)
+{
+    struct dynamodb_network *network = dynamodb_network_of(self);
+    const struct shape *shape =
+        batch->shape == NULL || batch->shape->field_count == 0 ? NULL : batch->shape;
+    const struct cell *cells = batch_row(batch, row);
+    bool update = table->existing == EXISTING_UPSERT && !table->created;
+    struct dynamodb_response *response = NULL;
+    struct buffer body = {0};
+    struct cell key[2];
+    enum status status = STATUS_OK;
+    if (!update) {
+        status = append_put(network, table, shape, cells, &body, error);
+    } else if (find_key(table, shape, cells, key)) {
+        status = dynamodb_update_body(table, shape, cells, key, &body, error);
+    } else {
+        status = error_set(error, ERROR_INTERNAL, table->name, "a record without its key");
     }
     if (status == STATUS_OK) {
-        status = dynamodb_network_write(network, "PutItem", table->name, &body, &response, error);
+        status = dynamodb_network_write(network, update ? "UpdateItem" : "PutItem", table->name,
+                                        &body, &response, error);
     }
     if (status == STATUS_OK && response->fault != DYNAMODB_FAULT_NONE) {
         error_copy(error, &response->error);
         status = STATUS_FAILED;
     }
     dynamodb_response_destroy(response);
-    dynamodb_encoder_destroy(encoder);
     buffer_free(&body);
     return status;
 }

@@ -133,6 +133,11 @@ enum status dynamodb_network_commit(struct writer *writer, uint64_t chunk,
                                     const struct done_mark *mark, struct error *error);
 void dynamodb_network_chunk_abandon(struct writer *writer, uint64_t chunk);
 
+/* UpdateItem that sets the record's fields and leaves all others. */
+enum status dynamodb_update_body(const struct target_table *table, const struct shape *shape,
+                                 const struct cell *cells, const struct cell *key,
+                                 struct buffer *body, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- network_normal.c */
 
 enum status dynamodb_network_normal_form(struct database *self, const struct cell *cell,

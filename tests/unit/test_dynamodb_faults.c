@@ -1,0 +1,207 @@
+/* What answers of DynamoDB are taken for: names, statuses, checksums, what is no DynamoDB at all.
+ */
+#include "connectors/dynamodb/client_internal.h"
+#include "support.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+static uint64_t generation; /* of the service's credentials */
+
+static struct dynamodb_service *make_service(enum open_mode mode)
+{
+    struct error error = {0};
+    struct dynamodb_service *service = NULL;
+    setenv("AWS_ACCESS_KEY_ID", "AKIDTEST", 1);
+    setenv("AWS_SECRET_ACCESS_KEY", "secret of nobody", 1);
+    setenv("AWS_CONFIG_FILE", "/nonexistent", 1);
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
+    const struct dynamodb_service_options options = {.mode = mode,
+                                                     .region = "eu-west-1",
+                                                     .endpoint = "http://127.0.0.1:1",
+                                                     .timeout_ms = 1000,
+                                                     .patience_ms = 1000};
+    if (dynamodb_service_create(&options, &service, &error) != STATUS_OK) {
+        fail_msg("%s: %s", error.object, error.message);
+    }
+    struct aws_credentials credentials = {0};
+    assert_int_equal(aws_credentials_get(service->chain, 0, &credentials, &error), STATUS_OK);
+    generation = credentials.generation;
+    aws_credentials_clear(&credentials);
+    return service;
+}
+
+/* An answer as the HTTP client hands it over. */
+static struct dynamodb_response judge(struct dynamodb_service *service, uint32_t status,
+                                      const char *headers, const char *body)
+{
+    struct dynamodb_call call = {
+        .operation = "PutItem", .object = "things", .generation = generation};
+    struct http_response from = {.status = status, .sent = true};
+    struct dynamodb_response response = {0};
+    char line[64];
+    snprintf(line, sizeof line, "HTTP/1.1 %u X\r\n", status);
+    buffer_append_string(&from.header_block, line);
+    buffer_append_string(&from.header_block, headers);
+    buffer_append_string(&from.body, body);
+    dynamodb_client_judge(service, &call, &from, &response);
+    buffer_free(&from.header_block);
+    buffer_free(&from.body);
+    buffer_free(&response.body);
+    return response;
+}
+
+static void names_mean_what_they_mean(void **state)
+{
+    static const struct {
+        const char *name;
+        uint32_t status;
+        enum dynamodb_fault fault;
+        enum error_class class;
+        enum error_code code;
+        bool unknown;
+    } cases[] = {
+        {"ProvisionedThroughputExceededException", 400, DYNAMODB_FAULT_THROTTLED, ERROR_CLASS_RETRY,
+         ERROR_TARGET_THROTTLED, false},
+        {"ThrottlingException", 400, DYNAMODB_FAULT_THROTTLED, ERROR_CLASS_RETRY,
+         ERROR_TARGET_THROTTLED, false},
+        {"RequestLimitExceeded", 400, DYNAMODB_FAULT_THROTTLED, ERROR_CLASS_RETRY,
+         ERROR_TARGET_THROTTLED, false},
+        {"InternalServerError", 500, DYNAMODB_FAULT_SERVER, ERROR_CLASS_RETRY, ERROR_TARGET_WRITE,
+         true},
+        {"SomethingNew", 503, DYNAMODB_FAULT_SERVER, ERROR_CLASS_RETRY, ERROR_TARGET_WRITE, true},
+        {"", 502, DYNAMODB_FAULT_SERVER, ERROR_CLASS_RETRY, ERROR_TARGET_WRITE, true},
+        {"", 408, DYNAMODB_FAULT_SERVER, ERROR_CLASS_RETRY, ERROR_TARGET_WRITE, true},
+        {"", 429, DYNAMODB_FAULT_THROTTLED, ERROR_CLASS_RETRY, ERROR_TARGET_THROTTLED, false},
+        {"", 413, DYNAMODB_FAULT_TOO_LARGE, ERROR_CLASS_STOP, ERROR_TARGET_WRITE, false},
+        {"AccessDeniedException", 400, DYNAMODB_FAULT_REFUSED, ERROR_CLASS_STOP, ERROR_PERMISSION,
+         false},
+        {"UnrecognizedClientException", 400, DYNAMODB_FAULT_REFUSED, ERROR_CLASS_STOP,
+         ERROR_CREDENTIALS, false},
+        {"InvalidSignatureException", 400, DYNAMODB_FAULT_REFUSED, ERROR_CLASS_STOP,
+         ERROR_CREDENTIALS, false},
+        /* keys of the environment can't be had anew */
+        {"ExpiredTokenException", 400, DYNAMODB_FAULT_REFUSED, ERROR_CLASS_STOP, ERROR_CREDENTIALS,
+         false},
+        {"ConditionalCheckFailedException", 400, DYNAMODB_FAULT_CONDITION, ERROR_CLASS_STOP,
+         ERROR_TARGET_WRITE, false},
+        {"ResourceNotFoundException", 400, DYNAMODB_FAULT_MISSING, ERROR_CLASS_STOP,
+         ERROR_TARGET_MISSING, false},
+        {"ResourceInUseException", 400, DYNAMODB_FAULT_IN_USE, ERROR_CLASS_RETRY,
+         ERROR_TARGET_LOCKED, false},
+        {"LimitExceededException", 400, DYNAMODB_FAULT_LIMIT, ERROR_CLASS_RETRY,
+         ERROR_TARGET_LOCKED, false},
+        {"ValidationException", 400, DYNAMODB_FAULT_INVALID, ERROR_CLASS_STOP, ERROR_TARGET_WRITE,
+         false},
+        {"NeverHeardOfException", 400, DYNAMODB_FAULT_INVALID, ERROR_CLASS_STOP, ERROR_TARGET_WRITE,
+         false},
+        {"UnknownOperationException", 400, DYNAMODB_FAULT_UNKNOWN, ERROR_CLASS_STOP,
+         ERROR_TARGET_WRITE, false},
+    };
+    struct dynamodb_service *service = make_service(OPEN_TARGET);
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char body[256];
+        snprintf(body, sizeof body,
+                 "{\"__type\":\"com.amazonaws.dynamodb.v20120810#%s\",\"message\":\"why not\"}",
+                 cases[i].name);
+        struct dynamodb_response response = judge(service, cases[i].status, "", body);
+        if (response.fault != cases[i].fault || response.error.class != cases[i].class ||
+            response.error.code != cases[i].code || response.unknown_outcome != cases[i].unknown) {
+            fail_msg("%s %u: fault %d, class %d, code %s, unknown %d", cases[i].name,
+                     cases[i].status, response.fault, response.error.class,
+                     error_describe(response.error.code)->name, response.unknown_outcome);
+        }
+        assert_non_null(strstr(response.error.message, "PutItem"));
+        assert_string_equal(response.error.object, "things");
+    }
+    dynamodb_service_destroy(service);
+}
+
+static void a_source_speaks_of_the_source(void **state)
+{
+    struct dynamodb_service *service = make_service(OPEN_SOURCE);
+    (void)state;
+    struct dynamodb_response response =
+        judge(service, 400, "", "{\"__type\":\"x#ThrottlingException\",\"Message\":\"slow\"}");
+    assert_int_equal(response.error.code, ERROR_SOURCE_THROTTLED);
+    assert_non_null(strstr(response.error.message, "slow"));
+    response = judge(service, 400, "", "{\"__type\":\"x#ResourceNotFoundException\"}");
+    assert_int_equal(response.error.code, ERROR_SOURCE_MISSING);
+    dynamodb_service_destroy(service);
+}
+
+static void checksums_are_checked(void **state)
+{
+    static const char body[] = "{\"UnprocessedItems\":{}}";
+    struct dynamodb_service *service = make_service(OPEN_TARGET);
+    char header[64];
+    (void)state;
+    uLong right = crc32_z(0, (const uint8_t *)body, strlen(body));
+    snprintf(header, sizeof header, "X-Amz-Crc32: %lu\r\n", right);
+    assert_int_equal(judge(service, 200, header, body).fault, DYNAMODB_FAULT_NONE);
+    assert_int_equal(judge(service, 200, "", body).fault, DYNAMODB_FAULT_NONE);
+    snprintf(header, sizeof header, "x-amz-crc32: %lu\r\n", right ^ 1);
+    struct dynamodb_response response = judge(service, 200, header, body);
+    assert_int_equal(response.fault, DYNAMODB_FAULT_NETWORK);
+    assert_true(response.unknown_outcome);
+    assert_int_equal(response.error.class, ERROR_CLASS_RETRY);
+    dynamodb_service_destroy(service);
+}
+
+static void what_is_no_dynamodb_is_named(void **state)
+{
+    static const char page[] = "<html><head><title>Log in, please</title></head></html>";
+    struct dynamodb_service *service = make_service(OPEN_TARGET);
+    (void)state;
+    const uint32_t statuses[] = {200, 302, 403, 404, 407};
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        struct dynamodb_response response =
+            judge(service, statuses[i], "Content-Type: text/html\r\n", page);
+        assert_int_equal(response.fault, DYNAMODB_FAULT_NOT_DYNAMODB);
+        assert_int_equal(response.error.class, ERROR_CLASS_STOP);
+        assert_non_null(strstr(response.error.message, "Log in, please"));
+    }
+    /* a gateway's page for a server that is not there passes */
+    assert_int_equal(judge(service, 503, "Content-Type: text/html\r\n", page).fault,
+                     DYNAMODB_FAULT_SERVER);
+    struct dynamodb_response response =
+        judge(service, 403, "",
+              "<?xml version=\"1.0\"?><ErrorResponse><Error><Code>SignatureDoesNotMatch</Code>"
+              "<Message>no</Message></Error></ErrorResponse>");
+    assert_int_equal(response.fault, DYNAMODB_FAULT_REFUSED);
+    assert_int_equal(response.error.code, ERROR_CREDENTIALS);
+    dynamodb_service_destroy(service);
+}
+
+static void the_servers_hint_is_kept(void **state)
+{
+    struct dynamodb_service *service = make_service(OPEN_TARGET);
+    (void)state;
+    const char *body = "{\"__type\":\"x#ThrottlingException\"}";
+    assert_int_equal(judge(service, 400, "Retry-After: 7\r\n", body).error.retry_after_ms, 7000);
+    assert_int_equal(judge(service, 400, "Retry-After: 99999\r\n", body).error.retry_after_ms,
+                     300000);
+    assert_int_equal(judge(service, 400, "Retry-After: soon\r\n", body).error.retry_after_ms, 0);
+    for (uint32_t failures = 0; failures < 40; failures++) {
+        int64_t cap = failures < 9 ? 50 << failures : 20000;
+        int64_t delay = dynamodb_client_backoff_ms(failures, 0);
+        assert_true(delay >= 0 && delay <= (cap < 20000 ? cap : 20000));
+        delay = dynamodb_client_backoff_ms(failures, 5000);
+        assert_true(delay >= 5000 && delay <= 5500);
+    }
+    dynamodb_service_destroy(service);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_mean_what_they_mean),
+        cmocka_unit_test(a_source_speaks_of_the_source),
+        cmocka_unit_test(checksums_are_checked),
+        cmocka_unit_test(what_is_no_dynamodb_is_named),
+        cmocka_unit_test(the_servers_hint_is_kept),
+    };
+    return cmocka_run_group_tests_name("dynamodb_faults", tests, NULL, NULL);
+}
