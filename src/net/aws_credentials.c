@@ -312,8 +312,7 @@ static enum status bring_up_to_date(struct aws_credential_chain *chain, int64_t 
     if (left_ms > REFRESH_MS) {
         return STATUS_OK;
     }
-    if (left_ms > 0 &&
-        (chain->asking || chain->fixed || now_ms < chain->next_attempt_ms)) {
+    if (left_ms > 0 && (chain->asking || chain->fixed || now_ms < chain->next_attempt_ms)) {
         return STATUS_OK; /* good enough for now */
     }
     if (chain->asking) {

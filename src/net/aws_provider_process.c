@@ -94,6 +94,8 @@ static int start(char **arguments, int output, pid_t *pid)
     if (fault == 0) {
         (void)posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         (void)posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+        /* connections of the HTTP library among others */
+        (void)posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
         (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
         (void)posix_spawnattr_setsigmask(&attributes, &none);
         (void)posix_spawnattr_setpgroup(&attributes, 0);

@@ -61,7 +61,8 @@ static char *element_text(const struct buffer *xml, const char *name, struct are
     char close[64];
     snprintf(open, sizeof(open), "<%s>", name);
     snprintf(close, sizeof(close), "</%s>", name);
-    const char *start = memmem(xml->data, xml->length, open, strlen(open));
+    const char *start =
+        xml->length == 0 ? NULL : memmem(xml->data, xml->length, open, strlen(open));
     if (start == NULL) {
         return NULL;
     }
@@ -92,7 +93,8 @@ static enum status read_answer(struct aws_asking *asking, const struct aws_role 
     if (key_id == NULL || secret == NULL || token == NULL || expiration == NULL ||
         !aws_parse_time(expiration, &expires_ms)) {
         status = http_response_unexpected(response, role->provider, error);
-        if (memmem(response->body.data, response->body.length, "<AssumeRole", 11) != NULL) {
+        if (response->body.length > 0 &&
+            memmem(response->body.data, response->body.length, "<AssumeRole", 11) != NULL) {
             /* nothing of an answer that holds keys may be shown */
             error_set(error, ERROR_CREDENTIALS, role->provider,
                       "the answer of STS lacks a part of the credentials");

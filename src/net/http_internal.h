@@ -5,14 +5,15 @@
 #include "net/http.h"
 #include <curl/curl.h>
 
-enum { HTTP_POOL_RESPONSES_MAX = 64, HTTP_POOL_BODY_BYTES_MAX = 256 * 1024 };
+enum { HTTP_POOL_RESPONSES_MAX = 64, HTTP_POOL_BYTES_MAX = 4 * 1024 * 1024 };
 
 /* Responses to use again; lives until its client and the last response taken from it are gone. One
  * thread. */
 struct http_pool {
     struct http_owned_response *spare;
     uint32_t spare_count;
-    uint32_t outside; /* under way or the caller's */
+    size_t spare_bytes; /* their bodies' memory */
+    uint32_t outside;   /* under way or the caller's */
     bool closed;
 };
 

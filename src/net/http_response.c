@@ -50,6 +50,7 @@ struct http_owned_response *http_pool_take(struct http_pool *pool)
     if (owned != NULL) {
         pool->spare = owned->next;
         pool->spare_count--;
+        pool->spare_bytes -= owned->response.body.capacity;
         struct buffer body = owned->response.body;
         struct buffer header_block = owned->response.header_block;
         memset(&owned->response, 0, sizeof(owned->response));
@@ -76,14 +77,15 @@ void http_response_destroy(struct http_response *response)
     struct http_pool *pool = owned->pool;
     pool->outside--;
     bool keep = !pool->closed && pool->spare_count < HTTP_POOL_RESPONSES_MAX &&
-                response->body.capacity <= HTTP_POOL_BODY_BYTES_MAX && !response->body.failed &&
-                !response->header_block.failed;
+                pool->spare_bytes + response->body.capacity <= HTTP_POOL_BYTES_MAX &&
+                !response->body.failed && !response->header_block.failed;
     if (keep) {
         buffer_clear(&response->body);
         buffer_clear(&response->header_block);
         owned->next = pool->spare;
         pool->spare = owned;
         pool->spare_count++;
+        pool->spare_bytes += response->body.capacity;
     } else {
         free_response(owned);
         free_pool_when_unused(pool);

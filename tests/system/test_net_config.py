@@ -133,6 +133,26 @@ class Faults(ConfigTest):
             self.assertEqual(self.read(config)["profile"], "default")
             self.assertLess(time.monotonic() - begun, 2 * support.PATIENCE)
 
+    def test_any_bytes(self):
+        """Whatever the bytes: settings, or one clear error; never more, and nothing of the file in it."""
+        seed = support.SEED
+        print("seed", seed)
+        source = random.Random(seed)
+        pieces = ["[", "]", "default", "profile ", "services", "=", ":", "\n", "\r\n", "\n  ", "\t", "#", ";", '"', "'", "\\",
+                  "region", "eu-west-1", "s3", "\0", "\xff", "é", SECRET, "", " ", "\ufeff", "role_arn", "x" * 300]
+        outcomes = {True: 0, False: 0}
+        for _ in range(300):
+            text = "".join(source.choice(pieces) for _ in range(source.randrange(40) // source.choice([1, 5])))
+            if source.random() < 0.5:
+                text = "[default]\n" + text
+            result = self.read(text.encode("latin-1" if source.random() < 0.3 else "utf-8", "ignore"),
+                               text if source.random() < 0.3 else None)
+            outcomes["error" in result] += 1
+            if "error" in result:
+                self.assertEqual(result["error"]["code"], "aws-config")
+                self.assertNotIn(SECRET, str(result["error"]))
+        self.assertGreater(min(outcomes.values()), 20, outcomes)
+
     def test_regions(self):
         for region in ("eu west", "EU-WEST-1", "a.b", "evil.com/", "x" * 64, "-a", "é"):
             with self.subTest(region):
