@@ -28,7 +28,7 @@ class TreeTestCase(support.TestCase):
 class Layers(TreeTestCase):
     HEADERS = {"src/%s/x.h" % layer: "" for layer in ("base", "model", "plan", "engine", "cli")}
     HEADERS.update({"src/connectors/connector.h": "", "src/connectors/one/own.h": "",
-                    "src/connectors/two/own.h": ""})
+                    "src/connectors/two/own.h": "", "src/connectors/folder/shared.h": ""})
 
     def check(self, file, include):
         self.tree({**self.HEADERS, file: '#include "%s"\n' % include})
@@ -39,6 +39,7 @@ class Layers(TreeTestCase):
                               ("src/cli/a.c", "engine/x.h"), ("src/plan/b.c", "x.h"),
                               ("src/connectors/one/a.c", "connectors/connector.h"),
                               ("src/connectors/one/b.c", "own.h"),
+                              ("src/connectors/one/c.c", "connectors/folder/shared.h"),
                               ("tests/unit/test_a.c", "connectors/one/own.h"),
                               ("tests/connector_toy/a.c", "connectors/connector.h")):
             self.assertEqual(self.check(file, include), (0, ""))
@@ -48,6 +49,8 @@ class Layers(TreeTestCase):
                               ("src/connectors/one/a.c", "plan/x.h"),
                               ("src/connectors/one/a.c", "connectors/two/own.h"),
                               ("src/connectors/one/a.c", "../two/own.h"),
+                              ("src/connectors/folder/a.c", "connectors/one/own.h"),
+                              ("src/engine/b.c", "connectors/folder/shared.h"),
                               ("src/connectors/registry.c", "connectors/one/own.h"),
                               ("src/engine/a.c", "connectors/one/own.h"),
                               ("src/cli/a.c", "plan/no_such.h"),

@@ -165,6 +165,14 @@ static enum status write_float(struct writing *writing, const struct cell *cell,
     }
     size_t length = narrow ? number_from_float32((float)cell->f64, digits)
                            : number_from_double(cell->f64, digits);
+    if (cell->kind == VALUE_FLOAT64 && own && type->kind == VALUE_FLOAT32 &&
+        writing->encoder->database->writes_tags) {
+        open_tag(writing, "float64");
+        buffer_append_byte(writing->out, '"');
+        buffer_append(writing->out, digits, length);
+        buffer_append(writing->out, "\"}", 2);
+        return STATUS_OK;
+    }
     bool exponent = memchr(digits, 'e', length) != NULL;
     bool point = memchr(digits, '.', length) != NULL;
     buffer_append(writing->out, digits, length);
@@ -351,6 +359,9 @@ static bool stands_on_a_line(const struct cell *cell, struct arena *scratch)
             return false;
         }
     }
+    if (length == 4 && memcmp(text, "null", 4) == 0) {
+        return false;
+    }
     json_reader_init(&reader, text, length, JSONL_DEPTH_MAX / 2, scratch);
     bool first = true;
     while (json_reader_next(&reader, &token, &ignored) == STATUS_OK) {
@@ -518,9 +529,23 @@ static enum status write_nested(struct writing *writing, const struct cell *cell
     return status;
 }
 
+/* In a column of JSON texts a number would be taken for one of them. */
+static enum status write_plain(struct writing *writing, const struct cell *cell)
+{
+    open_tag(writing, "value");
+    enum status status = write_value(writing, cell, NULL);
+    buffer_append_byte(writing->out, '}');
+    return status;
+}
+
 static enum status write_value(struct writing *writing, const struct cell *cell,
                                const struct value_type *type)
 {
+    bool plain = cell->kind >= VALUE_BOOL && cell->kind <= VALUE_DECIMAL;
+    if (plain && type != NULL && type->kind == VALUE_JSON &&
+        writing->encoder->database->writes_tags) {
+        return write_plain(writing, cell);
+    }
     switch ((enum value_kind)cell->kind) {
     case VALUE_NULL:
         buffer_append(writing->out, "null", 4);

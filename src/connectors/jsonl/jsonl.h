@@ -13,7 +13,7 @@
  * maps, documents), as an object with one member, a tag:
  *   {"$bytes":"base64"} {"$date":…} {"$time":…} {"$timestamp":…} {"$interval":…} {"$uuid":…}
  *   {"$json":"text"} {"$decimal":"1.50"} {"$float64":"NaN"} {"$text":…} {"$list":[…]} {"$set":[…]}
- *   {"$map":[[key,value],…]}
+ *   {"$map":[[key,value],…]} {"$value":…}: a number or bool, in a column of JSON texts
  * Tags are read only from tables whose definition (folder_sidecar.h) says that they are there.
  */
 #ifndef TRANSHUME_CONNECTORS_JSONL_JSONL_H

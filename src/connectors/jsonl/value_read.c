@@ -453,13 +453,19 @@ static enum status read_text_tag(struct jsonl_reading *reading, const char *tag,
     } kinds[] = {{"$bytes", VALUE_BYTES},       {"$date", VALUE_DATE},
                  {"$time", VALUE_TIME},         {"$timestamp", VALUE_TIMESTAMP},
                  {"$interval", VALUE_INTERVAL}, {"$uuid", VALUE_UUID},
-                 {"$float64", VALUE_FLOAT64},   {"$text", VALUE_TEXT}};
+                 {"$text", VALUE_TEXT}};
     const char *text = reading->json->text;
     size_t length = reading->json->length;
     if (strcmp(tag, "$json") == 0) {
         *cell = cell_text(text, length);
         cell->kind = VALUE_JSON;
         return STATUS_OK;
+    }
+    if (strcmp(tag, "$float64") == 0) {
+        double value = 0.0;
+        bool read = number_to_double(text, length, &value) == STATUS_OK;
+        *cell = cell_float64(value);
+        return read ? STATUS_OK : bad_tag(tag, error);
     }
     if (strcmp(tag, "$decimal") == 0) {
         return decimal_parse(text, length, reading->arena, cell) == STATUS_OK ? STATUS_OK
@@ -500,6 +506,8 @@ static enum status read_tag(struct jsonl_reading *reading, struct cell *cell, st
         } else {
             *cell = list;
         }
+    } else if (strcmp(tag, "$value") == 0) {
+        status = jsonl_read_value(reading, token, begin, NULL, cell, error);
     } else {
         status = token == JSON_TOKEN_STRING ? read_text_tag(reading, tag, cell, error)
                                             : bad_tag(tag, error);
