@@ -110,7 +110,11 @@ static void append_text(const struct cli_call *call, const struct run_session *s
     buffer_free(&line);
 }
 
-static void tell_next_step(const struct cli_call *call, const struct run_result *result)
+#define CANNOT_RESUME \
+    "This target keeps no ledger: the run can't be resumed; `transhume migrate` writes all of it again."
+
+static void tell_next_step(const struct cli_call *call, const struct run_session *session,
+                           const struct run_result *result)
 {
     if (result->rejected > 0) {
         char count[32];
@@ -141,15 +145,19 @@ static void tell_next_step(const struct cli_call *call, const struct run_result 
         struct error error = {0};
         append_resume(call, &resume);
         error_set(&error, ERROR_INTERRUPTED, NULL, "stopped on request; what is done is kept");
-        error_hint(&error, "`%s` goes on.", buffer_string(&resume));
+        if (run_can_resume(session)) {
+            error_hint(&error, "`%s` goes on.", buffer_string(&resume));
+        } else {
+            error_hint(&error, CANNOT_RESUME);
+        }
         log_write_error(&error);
         buffer_free(&resume);
     }
 }
 
 /* A failure after the run began: it can be resumed, and that is said once. */
-static int tell_failure(const struct cli_call *call, const struct run_result *result,
-                        const struct error *error)
+static int tell_failure(const struct cli_call *call, const struct run_session *session,
+                        const struct run_result *result, const struct error *error)
 {
     struct error told;
     error_copy(&told, error);
@@ -160,8 +168,12 @@ static int tell_failure(const struct cli_call *call, const struct run_result *re
         append_resume(call, &resume);
         size_t length = strlen(error->hint);
         const char *joint = length == 0 ? "" : error->hint[length - 1] == '.' ? " " : ". ";
-        error_hint(&told, "%s%sWhat is done is kept: `%s` goes on once that is mended.",
-                   error->hint, joint, buffer_string(&resume));
+        if (run_can_resume(session)) {
+            error_hint(&told, "%s%sWhat is done is kept: `%s` goes on once that is mended.",
+                       error->hint, joint, buffer_string(&resume));
+        } else {
+            error_hint(&told, "%s%s%s", error->hint, joint, CANNOT_RESUME);
+        }
         buffer_free(&resume);
     }
     log_write_error(&told);
@@ -187,7 +199,7 @@ int run_end(struct cli_call *call, const struct run_session *session, enum statu
     struct buffer out = {0};
     bool json = cli_switch(call, CLI_JSON);
     if (status != STATUS_OK) {
-        int exit_status = tell_failure(call, result, error);
+        int exit_status = tell_failure(call, session, result, error);
         if (json) {
             append_json(result, error, exit_status, &out);
             return print_figures(session, &out, exit_status);
@@ -203,6 +215,6 @@ int run_end(struct cli_call *call, const struct run_session *session, enum statu
         append_text(call, session, result, &out);
     }
     int exit_status = print_figures(session, &out, result->exit_status);
-    tell_next_step(call, result);
+    tell_next_step(call, session, result);
     return exit_status;
 }

@@ -213,14 +213,17 @@ static void append_member(const char *label, const json_t *state, const char *na
 static void append_status(const json_t *state, bool running, struct buffer *out)
 {
     const char *status = text_of(state, "status");
+    const json_t *resumable = json_object_get(state, "resumable");
+    const char *next = json_is_false(resumable) ? "`transhume migrate` writes all of it again"
+                                                : "`transhume resume` goes on";
     buffer_append_string(out, "status   ");
     append_printable(out, *status == '\0' ? "?" : status);
     if (strcmp(status, "in_progress") == 0 && !running) {
         bool interrupted = json_is_true(json_object_get(state, "interrupted"));
-        buffer_format(out, ", %s: `transhume resume` goes on",
-                      interrupted ? "interrupted" : "but no process is at work");
+        buffer_format(out, ", %s: %s", interrupted ? "interrupted" : "but no process is at work",
+                      next);
     } else if (strcmp(status, "failed") == 0) {
-        buffer_append_string(out, ": once the cause is mended, `transhume resume` goes on");
+        buffer_format(out, ": once the cause is mended, %s", next);
     }
     buffer_append_byte(out, '\n');
 }

@@ -51,7 +51,10 @@ enum connector_capability {
         1 << 12,                       /* one writer; chunks commit in the order of their numbers */
     CAPABILITY_FOLDED_NAMES = 1 << 13, /* target tables whose names differ in case only are one */
     CAPABILITY_SHARED_NAMES = 1 << 14, /* no index is named like another one or like a table */
-    CAPABILITY_UNITS = 1 << 15         /* counts capacity units, and keeps the caps on them */
+    CAPABILITY_UNITS = 1 << 15,        /* counts capacity units, and keeps the caps on them */
+    /* target: its ledger is gone with the process (a pipe), so that nothing can be resumed, and
+     * what a second run writes comes after what the first one wrote */
+    CAPABILITY_NO_RESUME = 1 << 16
 };
 
 /* 0 means no limit, unless said. */
@@ -422,8 +425,8 @@ struct target_functions {
     enum status (*check_table)(struct database *self, const struct target_table *table,
                                const struct shape *const *shapes, uint32_t shape_count,
                                struct buffer *out, struct error *error);
-    /* Optional: the same of the views, triggers … of a same-engine plain copy; each line begins with
-     * the object's name and ": ". */
+    /* Optional: the same of the views, triggers … of a same-engine plain copy; each line begins
+     * with the object's name and ": ". */
     enum status (*check_objects)(struct database *self, const struct schema *objects,
                                  struct buffer *out, struct error *error);
     /*

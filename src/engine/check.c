@@ -183,6 +183,14 @@ static enum status add_lane_notes(struct report *report, struct error *error)
             return STATUS_FAILED;
         }
     }
+    if (!run_can_resume(session) &&
+        add_note(
+            report,
+            "the target keeps no ledger: a run that breaks off can't be resumed, and migrating "
+            "again writes all of it again",
+            error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if ((session->source->capabilities & CAPABILITY_SNAPSHOT) == 0) {
         return add_note(report,
                         "the source knows no snapshot: what changes during the copy may be "
@@ -406,9 +414,15 @@ bool run_writes_to_stdout(const struct run_session *session)
            strcmp(session->target_uri->path, "-") == 0;
 }
 
+bool run_can_resume(const struct run_session *session)
+{
+    return (session->target->capabilities & CAPABILITY_NO_RESUME) == 0;
+}
+
 enum guarantee run_guarantee(const struct run_session *session)
 {
-    return session->target->connector->guarantee;
+    return run_can_resume(session) ? session->target->connector->guarantee
+                                   : GUARANTEE_AT_LEAST_ONCE;
 }
 
 static const char *guarantee_text(const struct run_session *session)

@@ -80,6 +80,14 @@ static enum status nothing_to_resume(const struct run *run, struct error *error)
     return STATUS_FAILED;
 }
 
+static enum status cannot_resume(const struct run *run, struct error *error)
+{
+    error_set(error, ERROR_RUN_NOTHING, run->session->target_uri->shown,
+              "it keeps no ledger, so no run into it can be resumed");
+    error_hint(error, "`transhume migrate` writes all of it again");
+    return STATUS_FAILED;
+}
+
 /* ---- does it match */
 
 static size_t line_length(const char *line)
@@ -497,6 +505,9 @@ static enum status go_on(struct run *run, struct error *error)
 {
     struct resume resume = {.run = run};
     bool changed = false;
+    if (!run_can_resume(run->session)) {
+        return cannot_resume(run, error);
+    }
     enum status status = find_run(&resume, error);
     if (status == STATUS_AGAIN) {
         random_run_id(run->id);

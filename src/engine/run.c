@@ -83,7 +83,7 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
     const struct run_options *options = &run->session->options;
     const struct local_run local = {.id = run->id,
                                     .kind = run->loads_rejects ? "rejects" : "copy",
-                                    .begun = begun,
+                                    .begun = begun && run_can_resume(run->session),
                                     .finished = finished,
                                     .source = run->session->source_uri->shown,
                                     .target = run->session->target_uri->shown,

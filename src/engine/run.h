@@ -86,6 +86,8 @@ struct check_report {
 enum guarantee run_guarantee(const struct run_session *session);
 /* True if the target is `-`: records go to standard output, and all else to standard error. */
 bool run_writes_to_stdout(const struct run_session *session);
+/* Can `transhume resume` go on with a run into this target? */
+bool run_can_resume(const struct run_session *session);
 /* Connects, reads, changes nothing. */
 enum status run_check(struct run_session *session, struct check_report *report,
                       struct error *error) MUST_USE;

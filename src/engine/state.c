@@ -184,6 +184,7 @@ static json_t *state_make(const struct run *run, enum state_status status)
         "errors", run->status.errors, "validation");
     if (object != NULL) {
         const struct progress *progress = &run->session->progress;
+        json_object_set_new(object, "resumable", json_boolean(run_can_resume(run->session)));
         json_object_set_new(object, "source_use", side_make(&progress->source));
         json_object_set_new(object, "target_use", side_make(&progress->target));
     }

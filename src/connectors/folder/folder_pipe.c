@@ -94,8 +94,11 @@ enum status folder_pipe_open(struct folder *folder, const struct uri *uri, struc
     if (folder->pipe->table == NULL) {
         return no_memory(error);
     }
-    return folder->mode == OPEN_SOURCE ? open_input(folder->pipe, error)
-                                       : open_output(folder, error);
+    if (folder->mode == OPEN_SOURCE) {
+        return open_input(folder->pipe, error);
+    }
+    folder->base.capabilities |= CAPABILITY_NO_RESUME;
+    return open_output(folder, error);
 }
 
 void folder_pipe_close(struct folder_pipe *pipe)
