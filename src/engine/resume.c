@@ -82,7 +82,7 @@ static enum status nothing_to_resume(const struct run *run, struct error *error)
 
 static enum status cannot_resume(const struct run *run, struct error *error)
 {
-    error_set(error, ERROR_RUN_NOTHING, run->session->target_uri->shown,
+    error_set(error, ERROR_LEDGER_MISSING, run->session->target_uri->shown,
               "it keeps no ledger, so no run into it can be resumed");
     error_hint(error, "`transhume migrate` writes all of it again");
     return STATUS_FAILED;

@@ -66,7 +66,7 @@ class Output(PipesTestCase):
                 self.assertNotIn("transhume resume", result.err)
                 status = self.run_program("status", *state)
                 self.assertIn("`transhume migrate` writes all of it again", status.out)
-                resumed = self.run_program("resume", *state, "source.db", target, code=2)
+                resumed = self.run_program("resume", *state, "source.db", target, code=5)
                 self.assertIn("no run into it can be resumed", resumed.err)
                 self.assertEqual(resumed.out, "")
                 again = self.run_program("migrate", *state, "source.db", target)
