@@ -151,9 +151,11 @@ static void put_value(struct text_writer *writer, struct value_reference value)
         put_parent(writer, value.index);
         break;
     case ORIGIN_LEVEL:
-        buffer_format(writer->out, "$parent %u ",
-                      (unsigned)writer->unnest->levels[value.index].step);
-        put_name(writer->out, writer->unnest->levels[value.index].name);
+        if (writer->unnest != NULL) {
+            buffer_format(writer->out, "$parent %u ",
+                          (unsigned)writer->unnest->levels[value.index].step);
+            put_name(writer->out, writer->unnest->levels[value.index].name);
+        }
         break;
     case ORIGIN_ORDINAL:
         buffer_append_string(writer->out, "$ordinal");

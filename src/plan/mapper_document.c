@@ -304,7 +304,9 @@ enum status mapper_unnest(struct making *making, const struct cell *first,
         }
         first = &list;
     }
-    return descend(&walk, first, 1, error);
+    enum status status = descend(&walk, first, 1, error);
+    making->levels = NULL; /* they end here */
+    return status;
 }
 
 /* ---- batches */

@@ -48,7 +48,7 @@ enum status propose_write_kinds(struct proposal *proposal, struct database *sour
 void propose_write_unknown(struct proposal *proposal, const struct schema_table *table);
 
 /* A scalar as YAML: plain where that is safe, else in double quotes. Never a tag, anchor, number or
- * bool. */
+ * bool. NULL, for want of memory, makes the buffer fail. */
 void propose_append_scalar(struct buffer *out, const char *text);
 /* The same, always in double quotes. */
 void propose_append_quoted(struct buffer *out, const char *text);

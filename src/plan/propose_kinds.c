@@ -261,7 +261,8 @@ static void cut(const struct cell *text, struct segments *segments)
 static bool segment_is(const struct segments *segments, uint32_t index, const char *text,
                        uint32_t length)
 {
-    return segments->length[index] == length && memcmp(segments->text[index], text, length) == 0;
+    return index < segments->count && index < SEGMENTS_MAX && segments->length[index] == length &&
+           memcmp(segments->text[index], text, length) == 0;
 }
 
 static bool has_digit(const char *text, uint32_t length)
@@ -277,8 +278,8 @@ static bool has_digit(const char *text, uint32_t length)
 /* The same in all records, and not by chance: few records, and a digit in it, may be chance. */
 static bool is_constant(const struct kind *kind, const char *field, uint32_t index)
 {
-    struct segments first;
-    struct segments other;
+    struct segments first = {0};
+    struct segments other = {0};
     cut(kind_value(kind->records[0], field), &first);
     for (uint32_t i = 1; i < kind->record_count; i++) {
         cut(kind_value(kind->records[i], field), &other);
@@ -293,7 +294,7 @@ static bool segment_is_field(const struct kind *kind, const char *field, uint32_
                              const char *name)
 {
     for (uint32_t i = 0; i < kind->record_count; i++) {
-        struct segments segments;
+        struct segments segments = {0};
         const struct cell *value = kind_value(kind->records[i], name);
         char digits[24];
         cut(kind_value(kind->records[i], field), &segments);
@@ -315,7 +316,7 @@ static bool segment_is_field(const struct kind *kind, const char *field, uint32_
 static bool is_whole(const struct kind *kind, const char *field, uint32_t index)
 {
     for (uint32_t i = 0; i < kind->record_count; i++) {
-        struct segments segments;
+        struct segments segments = {0};
         int64_t number;
         cut(kind_value(kind->records[i], field), &segments);
         const char *text = segments.text[index];
@@ -370,7 +371,7 @@ static void append_value(struct buffer *out, const struct kind *kind, struct kin
 /* How many segments the texts have, 0: not all the same. */
 static uint32_t common_segments(const struct kind *kind, const char *field)
 {
-    struct segments segments;
+    struct segments segments = {0};
     uint32_t count = 0;
     for (uint32_t i = 0; i < kind->record_count; i++) {
         const struct cell *value = kind_value(kind->records[i], field);
@@ -388,7 +389,7 @@ static enum status make_pattern(const struct kind *kind, struct kind_key *key, s
                                 struct error *error)
 {
     struct buffer text = {0};
-    struct segments first;
+    struct segments first = {0};
     uint32_t count = common_segments(kind, key->field);
     if (count == 0) {
         return STATUS_OK;
@@ -447,7 +448,10 @@ static enum status note_fields(const struct cell *record, struct arena *arena,
     if (*fields == NULL) {
         *fields = arena_allocate_zeroed(arena, KIND_FIELDS_MAX, sizeof **fields);
     }
-    enum status status = *fields != NULL ? STATUS_OK : no_memory(error);
+    if (*fields == NULL) {
+        return no_memory(error);
+    }
+    enum status status = STATUS_OK;
     for (uint32_t i = 0; i < record->length && status == STATUS_OK; i++) {
         const struct cell *key = &record->items[2 * (size_t)i];
         uint32_t at = 0;
@@ -464,13 +468,14 @@ static enum status note_fields(const struct cell *record, struct arena *arena,
         struct kind_field *field = &(*fields)[at];
         if (at == *count) {
             field->name = arena_copy(arena, key->text, key->length);
+            if (field->name == NULL) {
+                return no_memory(error);
+            }
             ++*count;
         }
         field->kinds |= 1u << key[1].kind;
         bool list = key[1].kind == VALUE_LIST || key[1].kind == VALUE_SET;
-        status = field->name == NULL ? no_memory(error)
-                 : list && !nested   ? note_elements(field, &key[1], arena, error)
-                                     : STATUS_OK;
+        status = list && !nested ? note_elements(field, &key[1], arena, error) : STATUS_OK;
     }
     return status;
 }
@@ -480,7 +485,7 @@ static enum status note_fields(const struct cell *record, struct arena *arena,
 static const char *name_of(const struct kinds *kinds, const struct kind *kind,
                            const struct schema_table *table, struct arena *arena)
 {
-    struct segments segments;
+    struct segments segments = {0};
     if (kind->type != NULL) {
         return kind->type;
     }
@@ -503,8 +508,8 @@ static const char *name_of(const struct kinds *kinds, const struct kind *kind,
 static bool are_disjoint(const struct kind *left, const struct kind *right)
 {
     for (uint32_t k = 0; k < left->key_count; k++) {
-        struct segments a;
-        struct segments b;
+        struct segments a = {0};
+        struct segments b = {0};
         if (left->keys[k].pattern == NULL || right->keys[k].pattern == NULL) {
             continue;
         }

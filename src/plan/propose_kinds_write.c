@@ -227,9 +227,10 @@ enum status propose_write_kinds(struct proposal *proposal, struct database *sour
 {
     struct kind_sampler sampler = {0};
     struct names *tables = arena_allocate_zeroed(proposal->arena, 1, sizeof *tables);
-    enum status status = tables != NULL
-                             ? kind_sampler_open(&sampler, source, proposal->arena, error)
-                             : error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
+    if (tables == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
+    }
+    enum status status = kind_sampler_open(&sampler, source, proposal->arena, error);
     explain(proposal->out);
     buffer_append_string(proposal->out, proposal->count ? "tables:\n" : "tables: {}\n");
     for (uint32_t i = 0; i < proposal->count && status == STATUS_OK; i++) {
