@@ -85,9 +85,34 @@ enum status error_set(struct error *error, enum error_code code, const char *obj
     return STATUS_FAILED;
 }
 
+/* A call that failed says nothing of what it was to read. */
+static enum error_code code_of_failed_call(enum error_code code)
+{
+    switch (code) {
+    case ERROR_SOURCE_MISSING:
+    case ERROR_SOURCE_INVALID:
+        return ERROR_SOURCE_READ;
+    case ERROR_TARGET_MISSING:
+    case ERROR_TARGET_INVALID:
+    case ERROR_LEDGER_INVALID:
+    case ERROR_STATE_INVALID:
+    case ERROR_PLAN_INVALID:
+        return ERROR_FILE_READ;
+    default:
+        return code;
+    }
+}
+
 static enum error_code code_of_errno(enum error_code code, int system_errno)
 {
     switch (system_errno) {
+    case EIO:
+    case EMFILE:
+    case ENFILE:
+    case ENXIO:
+    case ESTALE:
+    case ETIMEDOUT:
+        return code_of_failed_call(code);
     case ENOSPC:
     case EDQUOT:
         return ERROR_DISK_FULL;
@@ -159,7 +184,12 @@ void error_context(struct error *error, const char *format, ...)
 
 void error_recode(struct error *error, enum error_code code)
 {
-    if (error != NULL && error->code != ERROR_DISK_FULL && error->code != ERROR_PERMISSION &&
+    if (error == NULL ||
+        (error->code == ERROR_FILE_READ &&
+         error_describe(code)->exit_status != error_describe(ERROR_FILE_READ)->exit_status)) {
+        return;
+    }
+    if (error->code != ERROR_DISK_FULL && error->code != ERROR_PERMISSION &&
         error->code != ERROR_MEMORY) {
         error->code = code;
         error->class = error_describe(code)->class;

@@ -59,7 +59,8 @@ enum status error_set(struct error *error, enum error_code code, const char *obj
 
 /* As error_set, and ends the message with what the system says of `system_errno`; ENOSPC and EDQUOT
  * turn the code into ERROR_DISK_FULL, EACCES, EPERM and EROFS into ERROR_PERMISSION, ENOMEM into
- * ERROR_MEMORY. */
+ * ERROR_MEMORY; EIO, EMFILE and the like turn one that says that something is damaged or missing
+ * into ERROR_SOURCE_READ or ERROR_FILE_READ. */
 enum status error_set_errno(struct error *error, enum error_code code, int system_errno,
                             const char *object, const char *format, ...) PRINTF_LIKE(5, 6);
 
@@ -69,8 +70,8 @@ void error_hint(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Adds context before what is there ("chunk 12 of Track: "). */
 void error_context(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Changes code and class, unless the code is already as exact as disk full, permission or
- * memory. */
+/* Changes code and class, unless the code is already as exact as disk full, permission or memory;
+ * a file that could not be read stays a failure, whatever it was to be. */
 void error_recode(struct error *error, enum error_code code);
 
 /* The exit status that the code stands for. */

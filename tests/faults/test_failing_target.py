@@ -73,5 +73,48 @@ class FailingTarget(failing.FailingTestCase):
         self.in_turn("--no-express")
 
 
+@unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
+class FailingLedger(failing.FailingTestCase):
+    """A folder's ledger that can't be read, file by file: that is a failure, and no damage."""
+
+    def setUp(self):
+        super().setUp()
+        support.make_sqlite(self.path("source.db"), SCRIPT)
+        self.arguments = ["--chunk-rows", "20", "--jobs", "1", "source.db", "dynamodb-json:out"]
+
+    def files(self):
+        """The ledger's files of an interrupted run, under names that do not hold its id."""
+        found = set()
+        for folder, _, names in os.walk(self.path("out", "_transhume")):
+            for name in names:
+                found.add(re.sub(r"run-[^/]*", "run-", os.path.relpath(os.path.join(folder, name), self.path("out"))))
+        return found
+
+    def interrupted(self):
+        self.clean("out", ".transhume")
+        self.run_program("migrate", *self.arguments, code=3, env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:3"})
+
+    def test_each_file_and_errno(self):
+        self.interrupted()
+        files = sorted(self.files())
+        self.assertGreater(len(files), 5, files)
+        noticed = set()
+        for file in files:
+            name = "/" + file.split("/")[-1]
+            for call in ("open", "read"):
+                for number in (errno.EIO, errno.EMFILE, errno.ENOSPC):
+                    for at in range(3):
+                        with self.subTest(file=file, call=call, errno=errno.errorcode[number], at=at):
+                            self.interrupted()
+                            result = support.transhume("resume", *self.arguments, cwd=self.folder,
+                                                       env=self.failing(call, at, 1, number, path=name))
+                            self.assertIn(result.code, (0, 3), result.err)
+                            if result.code == 3:
+                                noticed.add(file)
+                                self.assertRegex(result.err, r"(?m)^error: .* \[[a-z-]+\]$")
+                                self.to_the_end(*self.arguments)
+        self.assertGreater(len(noticed), 4, noticed)
+
+
 if __name__ == "__main__":
     unittest.main()
