@@ -65,6 +65,9 @@ static inline const char *cli_text(const struct cli_call *call, enum cli_option_
 }
 
 /* output.c */
+/* What to tell of a failure: one without a code, which would look like success, is a fault of ours.
+ */
+void cli_copy_failure(struct error *to, const struct error *from);
 /* Prints the error (and the plan faults before it, a line each) and returns its exit status. */
 int cli_fail(const struct error *error);
 int cli_fail_with_faults(struct buffer *faults, const struct error *error);

@@ -16,16 +16,24 @@
 enum { FAULT_BYTES_MAX = 2000, COLUMNS_MIN = 40, PROSE_COLUMNS_MAX = 100 };
 
 /* No error ends without a next step: where the place of the fault knew none, its code does. */
+void cli_copy_failure(struct error *to, const struct error *from)
+{
+    error_copy(to, from);
+    if (from->code == ERROR_NONE) {
+        error_set(to, ERROR_INTERNAL, NULL, "a failure of which no reason was given");
+    }
+}
+
 int cli_fail(const struct error *error)
 {
     struct error told;
-    const char *advice = help_error_advice(error->code);
-    error_copy(&told, error);
+    cli_copy_failure(&told, error);
+    const char *advice = help_error_advice(told.code);
     if (told.hint[0] == '\0' && advice != NULL) {
         error_hint(&told, "%s", advice);
     }
     log_write_error(&told);
-    return error_exit_status(error);
+    return error_exit_status(&told);
 }
 
 static uint32_t count_lines(const char *lines)

@@ -160,8 +160,8 @@ static int tell_failure(const struct cli_call *call, const struct run_session *s
                         const struct run_result *result, const struct error *error)
 {
     struct error told;
-    error_copy(&told, error);
-    int exit_status = error_exit_status(error);
+    cli_copy_failure(&told, error);
+    int exit_status = error_exit_status(&told);
     bool resumable = result->run_id[0] != '\0' && exit_status == 3;
     if (resumable && strstr(told.hint, "resume") == NULL) {
         struct buffer resume = {0};

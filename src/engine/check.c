@@ -90,7 +90,8 @@ static enum status add_each_line(struct report *report, struct buffer *text,
 {
     char *copy = text->length == 0 ? NULL : strdup(buffer_string(text));
     char *next = copy;
-    enum status status = STATUS_OK;
+    enum status status =
+        text->failed || (copy == NULL && text->length > 0) ? out_of_memory(error) : STATUS_OK;
     for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
         status = *line == '\0' ? STATUS_OK : add(report, line, error);
     }

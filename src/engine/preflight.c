@@ -35,6 +35,15 @@ static void add_problem(struct preflight *preflight, const struct error *problem
     buffer_format(&preflight->problems, "%s: %s\n", problem->object, problem->message);
 }
 
+/* The lines that a connector wrote, to be cut in place; NULL: none. */
+static enum status take_lines(struct buffer *lines, char **text, struct error *error)
+{
+    const char *all = buffer_string(lines);
+    *text = all[0] == '\0' ? NULL : lines->data;
+    return lines->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory to check a table")
+                         : STATUS_OK;
+}
+
 static enum status check_table(struct run_session *session, uint32_t number,
                                const struct target_table *table, struct preflight *preflight,
                                struct error *error)
@@ -53,15 +62,14 @@ static enum status check_table(struct run_session *session, uint32_t number,
     enum status status = session->target->connector->target->check_table(
         session->target, table, shapes, planned->entity_count, &lines, error);
     free(shapes);
-    char *rest = lines.length == 0 ? NULL : strdup(buffer_string(&lines));
-    char *next = rest;
+    char *next = NULL;
+    status = status == STATUS_OK ? take_lines(&lines, &next, error) : status;
     for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
         if (*line != '\0') {
             error_set(&problem, ERROR_PLAN_INVALID, table->name, "%s", line);
             add_problem(preflight, &problem);
         }
     }
-    free(rest);
     buffer_free(&lines);
     if (status == STATUS_OK && preflight_settles(session, planned) &&
         session->target->connector->target->settle_duplicates == NULL) {
@@ -85,8 +93,8 @@ static enum status check_objects(struct run_session *session, struct preflight *
         return STATUS_OK;
     }
     enum status status = target->check_objects(session->target, objects, &lines, error);
-    char *rest = lines.length == 0 ? NULL : strdup(buffer_string(&lines));
-    char *next = rest;
+    char *next = NULL;
+    status = status == STATUS_OK ? take_lines(&lines, &next, error) : status;
     for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
         char *colon = strstr(line, ": ");
         if (colon != NULL) {
@@ -96,7 +104,6 @@ static enum status check_objects(struct run_session *session, struct preflight *
             add_problem(preflight, &problem);
         }
     }
-    free(rest);
     buffer_free(&lines);
     return status;
 }

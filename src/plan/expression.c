@@ -80,7 +80,7 @@ static enum status explain_failure(struct expression_sandbox *sandbox, struct er
 {
     const char *message = sqlite3_errmsg(sandbox->database);
     static const char no_column[] = "no such column: ";
-    if (sqlite3_errcode(sandbox->database) == SQLITE_NOMEM) {
+    if (sandbox->out_of_memory || sqlite3_errcode(sandbox->database) == SQLITE_NOMEM) {
         (void)error_set(error, ERROR_MEMORY, NULL, "out of memory");
     } else if (sandbox->refused[0] != '\0') {
         (void)error_set(error, ERROR_PLAN_INVALID, NULL, "%s", sandbox->refused);

@@ -91,6 +91,7 @@ static int note_used(struct expression_sandbox *sandbox, const char *name)
     }
     char *copy = strdup(name);
     if (copy == NULL) {
+        sandbox->out_of_memory = true;
         return SQLITE_DENY;
     }
     sandbox->used[sandbox->used_count++] = copy;

@@ -13,6 +13,7 @@ struct expression_sandbox {
     bool open;           /* the sandbox itself works: everything is allowed */
     uint64_t operations; /* thousands of them, since the last evaluation began */
     char refused[160];   /* what the authorizer refused */
+    bool out_of_memory;  /* a name could not be noted */
     char **used;         /* columns that the statement being checked reads */
     uint32_t used_count;
 };

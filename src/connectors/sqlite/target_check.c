@@ -249,7 +249,10 @@ enum status sqlite_target_check_table(struct database *database, const struct ta
     for (uint32_t i = 0; i < shape_count; i++) {
         check_shape(table, shapes[i], out);
     }
-    if (arena == NULL || sqlite_control_begin(self, false, error) != STATUS_OK) {
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, table->name, "no memory to look at it");
+    }
+    if (sqlite_control_begin(self, false, error) != STATUS_OK) {
         arena_destroy(arena);
         return STATUS_FAILED;
     }
