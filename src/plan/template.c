@@ -139,6 +139,9 @@ static bool read_value(struct template_reader *reader)
         goto out;
     }
     buffer_append(&name, rest, length);
+    if (name.failed) {
+        goto out; /* no fault of the plan's: the caller says that memory is out */
+    }
     if (name.length == 0) {
         fault(reader, open, "{{ is a literal brace", "no name between the braces");
         goto out;
@@ -193,8 +196,8 @@ enum status template_parse(const struct plan_node *node, struct arena *arena,
             goto out;
         }
     }
-    if (!reader.failed && (reader.literal.length > 0 || reader.count == 0) &&
-        add_part(&reader) == NULL) {
+    bool rest = reader.literal.length > 0 || reader.count == 0 || reader.literal.failed;
+    if (!reader.failed && rest && add_part(&reader) == NULL) {
         status = error_set(error, ERROR_MEMORY, NULL, "out of memory");
         goto out;
     }
