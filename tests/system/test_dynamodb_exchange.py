@@ -1,6 +1,5 @@
 """DynamoDB over the network as a target: what boto3 reads back from real servers is what was sent."""
 import base64
-import os
 import random
 import sqlite3
 import unittest
@@ -8,12 +7,12 @@ import unittest
 import items
 import servers
 import support
+import test_chinook
 from chinook_expected import Expectation
 from dynamodb_case import DynamodbCase
 from fault_proxy import FaultProxy
 from support import SEED, SOAK
 
-CHINOOK_PLAN = os.path.join(support.ROOT, "examples", "chinook", "transhume.yaml")
 TYPES_PLAN = """
 transhume: 1
 source: "%s"
@@ -167,11 +166,32 @@ def shape_of(client, name):
 
 
 class Chinook(DynamodbCase):
-    def test_by_its_plan(self):
-        source = support.musicshop(self.path("shop.db"))
+    """Eleven tables to DynamoDB by the example's plan, and back by its other one: each item and each row."""
+    rows, assert_shop = test_chinook.Back.rows, test_chinook.Back.assert_shop
+    assert_references = test_chinook.Back.assert_references
+
+    def there_and_back(self, source):
         expected = Expectation(source).tables()
-        self.run_aws("migrate", "--plan", CHINOOK_PLAN, "--state", "state", source, self.uri())
+        self.run_aws("migrate", "--plan", test_chinook.PLAN, "--state", "there", source, self.uri())
         self.assert_tables(expected)
+        with FaultProxy(self.server.endpoint) as proxy:
+            proxy.keep_bodies = True
+            self.run_aws("migrate", "--plan", test_chinook.BACK, "--state", "back", self.uri(proxy.endpoint), "again.db")
+            scans = [(body["TableName"], body.get("Segment"), repr(body.get("ExclusiveStartKey")))
+                     for operation, body in proxy.bodies if operation == "Scan" and "Select" not in body]
+        # One scan a table feeds all of its entities: no page is asked for twice.
+        self.assertEqual(len(scans), len(set(scans)), scans)
+        self.assert_references(source, self.path("again.db"))
+        return sum(map(len, expected.values())), self.assert_shop(source, self.path("again.db"))
+
+    def test_the_projects_own_sample(self):
+        items_count, rows_count = self.there_and_back(support.musicshop(self.path("shop.db")))
+        self.assertGreater(items_count, 4000)
+        self.assertGreater(rows_count, 15000)
+
+    @unittest.skipUnless(test_chinook.FOREIGN, "TRANSHUME_CHINOOK does not name a Chinook database")
+    def test_the_foreign_database(self):
+        self.assertEqual(self.there_and_back(test_chinook.FOREIGN), (4709, 15607))
 
 
 # The rule of each fault; those of one kind differ in blanks at the end.
