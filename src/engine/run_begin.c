@@ -193,6 +193,24 @@ static enum status split_streams(struct run *run, struct error *error)
     return STATUS_OK;
 }
 
+/* Another process made its run while this one got ready. */
+static enum status refuse_quicker(struct run *run, struct error *error)
+{
+    const char *where = run->session->target_uri->shown;
+    enum ledger_phase phase;
+    const char *id;
+    enum status status = phase_of(run, NULL, &phase, &id, error);
+    if (status == STATUS_OK && phase != LEDGER_COMPLETED) {
+        return refuse_unfinished(run, where, id, error);
+    }
+    if (status != STATUS_FAILED) {
+        error_set(error, ERROR_RUN_UNFINISHED, where, "another run was quicker: %s",
+                  status == STATUS_OK ? id : "it is gone already");
+        error_hint(error, "look at what it left, then migrate again");
+    }
+    return STATUS_FAILED;
+}
+
 enum status run_create_ledger(struct run *run, struct error *error)
 {
     struct database *target = run->session->target;
@@ -209,7 +227,7 @@ enum status run_create_ledger(struct run *run, struct error *error)
     enum status status = functions->create(target, run->id, header, status_text, run->chunks,
                                            run->chunk_count, error);
     if (status == STATUS_AGAIN) {
-        return refuse_unfinished(run, run->session->target_uri->shown, "in the ledger", error);
+        return refuse_quicker(run, error);
     }
     if (status != STATUS_OK || failpoint_hit("engine.after_ledger_create", error) != STATUS_OK ||
         run_write_local(run, true, false, error) != STATUS_OK) {

@@ -14,7 +14,8 @@ import support
 from dynamodb_case import DynamodbCase
 from fault_proxy import FaultProxy
 
-LEASE_S = 2 * support.PATIENCE
+SLOWER = min(support.PATIENCE, 3)
+LEASE_S = 2 * SLOWER
 ROWS = 400
 
 
@@ -24,7 +25,7 @@ def state_of(pid):
 
 
 class TakeOver(DynamodbCase):
-    common = ["--chunk-rows", "50", "--jobs", "2", "--timeout", "%dms" % (500 * support.PATIENCE)]
+    common = ["--chunk-rows", "50", "--jobs", "2", "--timeout", "%dms" % (500 * SLOWER)]
 
     def setUp(self):
         super().setUp()
@@ -122,6 +123,16 @@ class TakeOver(DynamodbCase):
         self.assertEqual(killed.code, -signal.SIGKILL)
         result = self.resume()
         self.assertNotIn("waiting", result.err)
+        self.assert_target()
+
+    def test_of_two_that_make_a_ledger_one_is_first(self):
+        first = self.stopped("dynamodb.before_ledger_create")
+        second = support.finish(self.begun("migrate", "second", self.target()))
+        self.assert_code(second, 0)
+        first.send_signal(signal.SIGCONT)
+        first = support.finish(first)
+        self.assert_code(first, 5)
+        self.assertIn("another run was quicker", first.err)
         self.assert_target()
 
     def test_two_at_once(self):

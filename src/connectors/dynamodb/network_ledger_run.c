@@ -60,7 +60,8 @@ static enum status find_holder(struct dynamodb_network *network, const char *run
     *ours = false;
     enum status status = dynamodb_ledger_get(network, run_id, "head", &reply, &head, error);
     if (status == STATUS_END) {
-        return error_set(error, ERROR_LEDGER_INVALID, run_id, "the ledger does not know this run");
+        status =
+            error_set(error, ERROR_LEDGER_INVALID, run_id, "the ledger does not know this run");
     }
     if (status == STATUS_OK) {
         const char *holder = dynamodb_reply_s(head, "holder");
