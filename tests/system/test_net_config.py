@@ -146,7 +146,7 @@ class Faults(ConfigTest):
             if source.random() < 0.5:
                 text = "[default]\n" + text
             result = self.read(text.encode("latin-1" if source.random() < 0.3 else "utf-8", "ignore"),
-                               text if source.random() < 0.3 else None)
+                               text if source.random() < 0.3 else "")
             outcomes["error" in result] += 1
             if "error" in result:
                 self.assertEqual(result["error"]["code"], "aws-config")
