@@ -17,16 +17,13 @@ static inline bool is_digit(char byte)
 static bool is_exact_float(const char *text, size_t length)
 {
     double value = 0;
-    double again = 0;
-    char digits[NUMBER_TEXT_MAX];
-    if (number_to_double(text, length, &value) != STATUS_OK || !isfinite(value)) {
-        return false;
-    }
-    /* the shortest digits, and no digit of the text beyond them but zeros */
-    size_t shortest = number_from_double(value, digits);
     uint64_t wanted = 0;
     int exponent = 0;
     int negative = 0;
+    if (number_to_double(text, length, &value) != STATUS_OK || !isfinite(value)) {
+        return false;
+    }
+    /* equal digits of one nearest double have equal exponents */
     number_shortest(value, &wanted, &exponent, &negative);
     uint64_t found = 0;
     uint32_t count = 0;
@@ -44,8 +41,7 @@ static bool is_exact_float(const char *text, size_t length)
     while (found != 0 && found % 10 == 0) {
         found /= 10;
     }
-    return found == wanted && number_to_double(digits, shortest, &again) == STATUS_OK &&
-           again == value;
+    return found == wanted;
 }
 
 static enum csv_class float_or_text(const char *text, size_t length)
