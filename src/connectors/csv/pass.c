@@ -10,6 +10,9 @@
  */
 #include "connectors/csv/csv.h"
 
+#include "base/log.h"
+#include "base/signals.h"
+#include "base/text.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +25,8 @@ enum {
     MARKS_WANTED = 1 << 14,
     GUESSES_MAX = 16,
     GUESS_BYTES = 256 * 1024, /* that a guess looks at */
-    THREADS_MAX = 16
+    THREADS_MAX = 16,
+    SAID_BYTES = 1 << 30
 };
 
 struct segment {
@@ -178,7 +182,10 @@ static enum status read_segment(struct csv_pass *pass, struct segment *segment, 
     }
     status = open_at(pass, segment, begin, UINT64_MAX, &reader, error);
     for (bool going = true; going && status == STATUS_OK;) {
-        status = csv_reader_fill(reader, NULL, error);
+        status = signals_stop_level() > 0
+                     ? error_set(error, ERROR_INTERRUPTED, pass->table->name,
+                                 "stopped while all records were read for their types")
+                     : csv_reader_fill(reader, NULL, error);
         while (status == STATUS_OK && csv_reader_next(reader, &record) == STATUS_OK) {
             uint64_t byte = csv_reader_byte(reader);
             uint64_t line = csv_reader_line(reader);
@@ -455,6 +462,12 @@ enum status csv_pass_run(struct csv_pass *pass, struct error *error)
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     for (uint32_t file = pass->file_begin; file < pass->file_end; file++) {
         total += pass->table->files[file].bytes;
+    }
+    if (total > SAID_BYTES) {
+        char bytes[32];
+        text_human_bytes(total, bytes, sizeof bytes);
+        log_write(LOG_INFO, "%s: reading all of its %s once, for %s", pass->table->name, bytes,
+                  pass->wanted != NULL ? "types and places to cut" : "places to cut");
     }
     if (pass->mark_bytes == 0) {
         pass->mark_bytes = total / MARKS_WANTED + MARK_BYTES_MIN;

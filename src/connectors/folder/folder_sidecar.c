@@ -81,6 +81,16 @@ static json_t *json_of_reference(const struct target_reference *reference)
     return object;
 }
 
+/* The key's own index, which every database makes by itself. */
+static bool is_of_key(const struct target_table *table, const struct target_index *index)
+{
+    bool same = index->unique && index->columns.count == table->key.count;
+    for (uint32_t at = 0; same && at < table->key.count; at++) {
+        same = strcmp(index->columns.names[at], table->key.names[at]) == 0;
+    }
+    return same;
+}
+
 static json_t *json_of_table(const struct target_table *table, bool tags, bool documents)
 {
     json_t *root = json_object();
@@ -96,7 +106,8 @@ static json_t *json_of_table(const struct target_table *table, bool tags, bool d
         done = json_array_append_new(columns, json_of_column(&table->columns[at])) == 0;
     }
     for (uint32_t at = 0; done && at < table->index_count; at++) {
-        done = json_array_append_new(indexes, json_of_index(&table->indexes[at])) == 0;
+        done = is_of_key(table, &table->indexes[at]) ||
+               json_array_append_new(indexes, json_of_index(&table->indexes[at])) == 0;
     }
     for (uint32_t at = 0; done && at < table->reference_count; at++) {
         done = json_array_append_new(references, json_of_reference(&table->references[at])) == 0;
