@@ -35,7 +35,7 @@ static inline bool read_small(const char *text, size_t length, int64_t *value, u
     const char *at = text;
     const char *end = text + length;
     const char *point = NULL;
-    int64_t digits = 0;
+    uint64_t digits = 0;
     bool negative = length > 0 && *at == '-';
     at += negative;
     if (end - at > SMALL_DIGITS_MAX + 1 || at == end) {
@@ -55,7 +55,7 @@ static inline bool read_small(const char *text, size_t length, int64_t *value, u
         return false;
     }
     *scale = point != NULL ? (uint32_t)(end - point) : 0;
-    *value = negative ? -digits : digits;
+    *value = negative ? -(int64_t)digits : (int64_t)digits;
     return true;
 }
 
