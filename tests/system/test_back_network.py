@@ -1,10 +1,14 @@
 """The way back from DynamoDB itself: the Chinook example over the network, both ways, against a real server."""
 import collections
+import json
+import os
 import unittest
 
+import items
 import servers
 import support
 import test_chinook
+import test_plan_back
 from dynamodb_case import DynamodbCase
 from fault_proxy import FaultProxy
 
@@ -60,6 +64,32 @@ class Back(DynamodbCase):
             self.back(endpoint=proxy.endpoint)
             self.assertGreater(sum(proxy.hits.values()), 5)
         self.assert_shop(self.source, self.path("again.db"))
+
+
+class Repeats(DynamodbCase):
+    """Equal records as one in DynamoDB, which overwrites without a word."""
+
+    RECORDS = test_plan_back.Distinct.RECORDS
+    PLAN = test_plan_back.Distinct.PLAN
+
+    def test_equal_records_as_one(self):
+        os.makedirs(self.path("in", "shop"))
+        with open(self.path("in", "shop", "data-1.json"), "w", encoding="utf-8") as file:
+            for name, dial in self.RECORDS:
+                file.write(json.dumps({"Item": {"Name": {"S": name}, "Dial": {"N": str(dial)}}}) + "\n")
+        self.write("transhume.yaml", self.PLAN.replace("TARGET", self.uri()).replace("KEY", "{ partition: Name }")
+                   .replace("EXISTING", "refuse"))
+        options = ("--chunk-rows", 5, "--batch-rows", 3, "--json")
+        killed = support.kill_at("engine.after_commit", 4, "migrate", *options, cwd=self.folder,
+                                 env=servers.aws_environment(self.folder))
+        self.assertEqual(killed.code, -9, killed.err)
+        result = self.run_aws("resume", *options, code=1)
+        (counts,) = json.loads(result.out)["entities"]
+        self.assertEqual((counts["written"], counts["written"] + counts["rejected"] + counts["skipped"]), (3, 70))
+        self.assertEqual({tuple(reject["record"].values()) for reject in self.rejects(".transhume")}, {("Peru", 4)})
+        found = items.scan(self.client, "countries")
+        self.assertEqual({(item["Name"]["S"], item["Dial"]["N"]) for item in found},
+                         {("Chad", "1"), ("Peru", "2"), ("Fiji", "3")})
 
 
 if __name__ == "__main__":
