@@ -18,7 +18,8 @@ enum {
     DYNAMODB_KEY_NAME_BYTES_MAX = 255, /* of an attribute in a table's or index's key */
     DYNAMODB_TABLE_NAME_BYTES_MIN = 3, /* tables and indexes alike */
     DYNAMODB_TABLE_NAME_BYTES_MAX = 255,
-    DYNAMODB_INDEXES_MAX = 20 /* global secondary indexes, the service's default quota */
+    DYNAMODB_INDEXES_MAX = 20,      /* global secondary indexes, the service's default quota */
+    DYNAMODB_LOCAL_INDEXES_MAX = 5, /* local ones, for ever */
 };
 
 /* True for 3 to 255 of [a-zA-Z0-9_.-]. */

@@ -55,12 +55,15 @@ static double used_units(struct buffer *body)
     return units;
 }
 
-static void count_units(struct writer *writer, double units)
+/* What was guessed too much, or too little, goes to the next one. */
+static void count_units(struct writer *writer, struct shipment *shipment, double units)
 {
     report_units(&writer->network->base, units);
-    if (units > 0) {
-        dynamodb_capacity_take(&writer->network->write_capacity, (int64_t)(units * 1000));
+    if (writer->network->write_units > 0) {
+        dynamodb_capacity_take(&writer->network->write_capacity,
+                               (int64_t)(units * 1000) - shipment->reserved);
     }
+    shipment->reserved = 0;
 }
 
 /* ---------------------------------------------------------------- going out again */
@@ -97,6 +100,7 @@ static enum status send_again(struct writer *writer, struct shipment *shipment,
 {
     if (response->fault == DYNAMODB_FAULT_THROTTLED) {
         shrink_window(writer);
+        count_units(writer, shipment, 0);
     }
     shipment->tried = shipment->tried || response->unknown_outcome;
     log_write(LOG_DEBUG, "table %s: a request goes out again after: %s",
@@ -254,7 +258,7 @@ static enum status take_batch_answer(struct writer *writer, struct shipment *shi
     const char *text = buffer_string(&response->body);
     bool all = strstr(text, none) != NULL;
     if (all) {
-        count_units(writer, used_units(&response->body));
+        count_units(writer, shipment, used_units(&response->body));
     } else if (find_left(writer, shipment, &response->body, left, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -496,7 +500,7 @@ static enum status take_success(struct writer *writer, struct shipment *shipment
     if (shipment->kind == SHIPMENT_LOOK) {
         return take_look(writer, shipment, response, error);
     }
-    count_units(writer, used_units(&response->body));
+    count_units(writer, shipment, used_units(&response->body));
     acknowledge(writer, &shipment->slots[0]);
     dynamodb_shipment_free(writer, shipment);
     return STATUS_OK;

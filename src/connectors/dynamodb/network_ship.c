@@ -10,6 +10,8 @@
 
 static const char batch_end[] = "]},\"ReturnConsumedCapacity\":\"TOTAL\"}";
 
+enum { UNIT_BYTES = 1024 };
+
 static enum status no_memory(struct error *error)
 {
     return error_set(error, ERROR_MEMORY, NULL, "no memory for a request");
@@ -30,6 +32,7 @@ struct shipment *dynamodb_shipment_new(struct writer *writer, enum shipment_kind
         shipment->count = 0;
         shipment->failures = 0;
         shipment->next_ms = 0;
+        shipment->reserved = 0;
         shipment->tried = false;
     } else {
         shipment = (struct shipment *)calloc(1, sizeof(*shipment));
@@ -353,18 +356,32 @@ static enum status begin_failing(struct writer *writer, int64_t now_ms, struct e
                                                                                : STATUS_OK;
 }
 
-enum status dynamodb_writer_pump(struct writer *writer, bool idle, struct error *error)
+/* A guess at what it takes: a unit for each begun KiB of a record, as it is encoded. */
+static bool reserve_units(struct writer *writer, struct shipment *shipment, int64_t now_ms)
 {
     struct dynamodb_network *network = writer->network;
+    int64_t guess = 0;
+    if (network->write_units == 0 || shipment->kind == SHIPMENT_LOOK) {
+        return true;
+    }
+    for (uint32_t at = 0; at < shipment->count; at++) {
+        guess += (int64_t)((shipment->slots[at].length + UNIT_BYTES - 1) / UNIT_BYTES) * 1000;
+    }
+    if (dynamodb_capacity_reserve(&network->write_capacity, now_ms, guess) > 0) {
+        return false;
+    }
+    shipment->reserved = guess;
+    return true;
+}
+
+enum status dynamodb_writer_pump(struct writer *writer, bool idle, struct error *error)
+{
     int64_t now_ms = clock_monotonic_ms();
     if (writer->held != NULL && dynamodb_writer_release_held(writer, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     flush_old(writer, idle, now_ms);
     while (writer->under_way.count < (uint32_t)writer->window) {
-        if (dynamodb_capacity_wait_ms(&network->write_capacity, now_ms) > 0) {
-            return STATUS_OK;
-        }
         struct shipment *shipment = next_shipment(writer, now_ms);
         if (shipment == NULL) {
             return STATUS_OK;
@@ -372,6 +389,10 @@ enum status dynamodb_writer_pump(struct writer *writer, bool idle, struct error 
         if (!is_wanted(shipment)) {
             dynamodb_shipment_free(writer, shipment);
             continue;
+        }
+        if (!reserve_units(writer, shipment, now_ms)) {
+            put_back(writer, shipment);
+            return STATUS_OK;
         }
         bool sent = false;
         enum status status = send(writer, shipment, &sent, error);

@@ -221,10 +221,15 @@ static void check_unknown(const struct dynamodb_key *keys, uint32_t key_count, s
 
 static void check_local_indexes(const struct target_table *table, struct buffer *out)
 {
+    uint32_t count = 0;
     for (uint32_t at = 0; at < table->index_count; at++) {
         const struct target_index *index = &table->indexes[at];
         if (!index->local) {
             continue;
+        }
+        if (++count == DYNAMODB_LOCAL_INDEXES_MAX + 1) {
+            buffer_format(out, "more than %d local indexes: DynamoDB allows no more\n",
+                          DYNAMODB_LOCAL_INDEXES_MAX);
         }
         if (table->key.count != 2) {
             buffer_format(out, "index \"%s\": local indexes need a table with a sort key\n",

@@ -13,12 +13,12 @@
 #include "connectors/dynamodb/network_target.h"
 
 enum {
-    SHIPMENT_ITEMS_MAX = 25,             /* of BatchWriteItem */
-    SHIPMENT_BYTES_MAX = 4 << 20,        /* the service's limit is 16 MB */
-    WRITER_BYTES_MAX = 8 << 20,          /* of batches and requests not acknowledged yet */
-    WRITER_SPARE_BUFFERS = 64,           /* kept for reuse */
-    WRITER_SPARE_BYTES_MAX = 256 * 1024, /* each */
-    FILLING_MS_MAX = 20                  /* then it is sent as it is */
+    SHIPMENT_ITEMS_MAX = 25,            /* of BatchWriteItem */
+    SHIPMENT_BYTES_MAX = 4 << 20,       /* the service's limit is 16 MB */
+    WRITER_BYTES_MAX = 8 << 20,         /* of batches and requests not acknowledged yet */
+    WRITER_SPARE_BUFFERS = 32,          /* kept for reuse */
+    WRITER_SPARE_BYTES_MAX = 64 * 1024, /* each */
+    FILLING_MS_MAX = 20                 /* then it is sent as it is */
 };
 
 /* A batch whose records are not all acknowledged. */
@@ -58,6 +58,7 @@ struct shipment {
     uint32_t failures;
     int64_t since_ms; /* monotonic: begun to be filled */
     int64_t next_ms;  /* not to be sent before */
+    int64_t reserved; /* thousandths of units taken for it before it was sent */
     bool tried;       /* it may have been done, wholly or in part */
 };
 
