@@ -277,7 +277,10 @@ static void finish_stream(struct resolver *resolver, struct stream_builder *stre
     struct column_list root_key = stream->request.query != NULL ? stream->facts.key : none;
     made->request.root_key = root_key;
     if (resolver->source_documents) {
-        made->request = (struct read_request){.name = stream->name, .table = stream->request.table};
+        made->request = (struct read_request){.name = stream->name,
+                                              .table = stream->request.table,
+                                              .query = stream->request.query,
+                                              .root_key = root_key};
     } else {
         make_request(resolver, &stream->request, none, stream->children.count > 0, root_key,
                      &made->request);

@@ -1,5 +1,5 @@
 /* Which tables there are: ListTables and DescribeTable, as a schema. */
-#include "connectors/dynamodb/network_source.h"
+#include "connectors/dynamodb/network_query.h"
 
 #include "base/text.h"
 #include "connectors/dynamodb/network_json.h"
@@ -211,11 +211,10 @@ enum status dynamodb_source_find(struct dynamodb_network *network, const char *n
     for (uint32_t at = 0; at < source->table_count; at++) {
         if (strcmp(source->tables[at].name, name) == 0) {
             *table = &source->tables[at];
-            atomic_store(&source->asked[at], true);
         }
     }
     if (*table == NULL) {
-        error_set(error, ERROR_SOURCE_MISSING, name, "there is no table of that name in %s",
+        error_set(error, ERROR_SOURCE_MISSING, name, "there is no table %s in %s", name,
                   dynamodb_service_region(network->service));
         error_hint(error, "look at the region, the account and the letters' case");
         return STATUS_FAILED;
@@ -269,8 +268,8 @@ static const struct schema_index *indexes_of(const struct dynamodb_description *
 }
 
 /* Texts stay in the source's arena, which outlives every schema. */
-static bool fill_table(const struct dynamodb_description *from, struct arena *arena,
-                       struct schema_table *to)
+bool dynamodb_catalog_table(const struct dynamodb_description *from, struct arena *arena,
+                            struct schema_table *to)
 {
     *to =
         (struct schema_table){.kind = SCHEMA_TABLE,
@@ -304,7 +303,7 @@ static enum status catalog_describe(struct database *self, struct schema **schem
     bool filled = tables != NULL;
     for (uint32_t at = 0; filled && at < source->table_count; at++) {
         if (is_readable(&source->tables[at])) {
-            filled = fill_table(&source->tables[at], arena, &tables[count++]);
+            filled = dynamodb_catalog_table(&source->tables[at], arena, &tables[count++]);
         }
     }
     if (!filled || made == NULL) {
@@ -316,4 +315,5 @@ static enum status catalog_describe(struct database *self, struct schema **schem
     return STATUS_OK;
 }
 
-const struct catalog_functions dynamodb_network_catalog = {.describe = catalog_describe};
+const struct catalog_functions dynamodb_network_catalog = {
+    .describe = catalog_describe, .describe_query = dynamodb_query_describe};

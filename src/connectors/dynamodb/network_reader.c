@@ -8,6 +8,7 @@
 
 #include "connectors/dynamodb/network_estimate.h"
 #include "connectors/dynamodb/network_json.h"
+#include "connectors/dynamodb/network_query.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,14 +22,32 @@ static enum status no_memory(struct error *error)
     return error_set(error, ERROR_MEMORY, NULL, "no memory to read items");
 }
 
+/* The table that is read. A Query is never cut: `*one_span`. */
 static enum status find_table(struct database *self, const struct read_request *request,
-                              const struct dynamodb_description **table, struct error *error)
+                              const struct dynamodb_description **table, bool *one_span,
+                              struct error *error)
 {
-    if (request->table == NULL || request->join_count > 0 || request->ordered) {
+    struct dynamodb_network *network = dynamodb_network_of(self);
+    struct dynamodb_query query;
+    *one_span = false;
+    if (request->join_count > 0 || request->ordered) {
         return error_set(error, ERROR_NOT_IMPLEMENTED, request->name,
-                         "DynamoDB has no queries over tables, no joins and no order");
+                         "DynamoDB has no joins and no order over tables");
     }
-    return dynamodb_source_find(dynamodb_network_of(self), request->table, table, error);
+    if (request->query == NULL) {
+        enum status status = dynamodb_source_find(network, request->table, table, error);
+        if (status == STATUS_OK) { /* its cost is worth telling */
+            atomic_store(&network->source_own->asked[*table - network->source_own->tables], true);
+        }
+        return status;
+    }
+    if (dynamodb_query_read(network, request->query, &query, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *table = query.table;
+    *one_span = strcmp(query.operation, "Query") == 0;
+    dynamodb_query_free(&query);
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- facts */
@@ -49,8 +68,9 @@ static enum status source_describe_stream(struct database *self, const struct re
                                           struct error *error)
 {
     const struct dynamodb_description *table = NULL;
+    bool one_span = false;
     (void)arena;
-    if (find_table(self, request, &table, error) != STATUS_OK) {
+    if (find_table(self, request, &table, &one_span, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *facts =
@@ -123,12 +143,16 @@ static enum status source_split(struct database *self, const struct read_request
 {
     const struct dynamodb_description *table = NULL;
     uint64_t items = 0;
-    uint32_t segments = 0;
-    if (find_table(self, request, &table, error) != STATUS_OK ||
-        count_segments(dynamodb_network_of(self), table, rows_wanted, &items, &segments, error) !=
-            STATUS_OK) {
+    uint32_t segments = 1;
+    bool one_span = false;
+    if (find_table(self, request, &table, &one_span, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    if (!one_span && count_segments(dynamodb_network_of(self), table, rows_wanted, &items,
+                                    &segments, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    items = request->query == NULL ? items : 0;
     struct span *made = (struct span *)arena_allocate_zeroed(arena, segments, sizeof(*made));
     for (uint32_t at = 0; made != NULL && at < segments; at++) {
         uint8_t *bounds = (uint8_t *)arena_allocate(arena, DYNAMODB_SPAN_BYTES);
@@ -156,9 +180,10 @@ static enum status source_prepare(struct database *self, const struct read_reque
                                   struct error *error)
 {
     const struct dynamodb_description *table = NULL;
+    bool one_span = false;
     (void)progress;
     for (uint32_t at = 0; at < request_count; at++) {
-        if (find_table(self, requests[at], &table, error) != STATUS_OK) {
+        if (find_table(self, requests[at], &table, &one_span, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

@@ -1,5 +1,5 @@
 /* One segment of a Scan as batches: each item a document, or the attributes that are asked for. */
-#include "connectors/dynamodb/network_source.h"
+#include "connectors/dynamodb/network_query.h"
 
 #include "base/text.h"
 #include "connectors/dynamodb/limits.h"
@@ -70,16 +70,43 @@ static uint64_t items_a_page(const struct dynamodb_network *network,
     return items > 0 ? items : 1;
 }
 
-static void write_members(const struct dynamodb_network *network,
-                          const struct dynamodb_description *table, uint32_t segment,
-                          uint32_t segments, struct buffer *members)
+static void write_table(const struct dynamodb_network *network,
+                        const struct dynamodb_description *table, struct buffer *members)
 {
-    uint64_t limit = items_a_page(network, table);
     buffer_append_string(members, "\"ReturnConsumedCapacity\":\"TOTAL\",\"TableName\":");
     json_append_string(members, table->name, strlen(table->name));
     if (network->consistent) {
         buffer_append_string(members, ",\"ConsistentRead\":true");
     }
+}
+
+/* The request, of the table or the plan's query, without its braces. */
+static enum status write_members(struct cursor *cursor, const struct span *span,
+                                 const char **operation, struct buffer *members,
+                                 struct error *error)
+{
+    struct dynamodb_network *network = cursor->reader->network;
+    struct dynamodb_query query = {.operation = "Scan"};
+    uint32_t segment = 0;
+    uint32_t segments = 0;
+    const char *text = cursor->request->query;
+    if (read_bounds(span, &segment, &segments, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status =
+        text != NULL ? dynamodb_query_read(network, text, &query, error)
+                     : dynamodb_source_find(network, cursor->request->table, &query.table, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    cursor->table = query.table;
+    *operation = query.operation;
+    if (text != NULL) {
+        buffer_append(members, query.members.data, query.members.length);
+    } else {
+        write_table(network, query.table, members);
+    }
+    uint64_t limit = items_a_page(network, query.table);
     if (limit > 0) {
         buffer_format(members, ",\"Limit\":%" PRIu64, limit);
     }
@@ -87,6 +114,8 @@ static void write_members(const struct dynamodb_network *network,
         buffer_format(members, ",\"Segment\":%" PRIu32 ",\"TotalSegments\":%" PRIu32, segment,
                       segments);
     }
+    dynamodb_query_free(&query);
+    return STATUS_OK;
 }
 
 void dynamodb_network_cursor_close(struct cursor *cursor)
@@ -104,8 +133,7 @@ enum status dynamodb_network_cursor_open(struct reader *reader, const struct rea
                                          const struct span *span, struct cursor **cursor,
                                          struct error *error)
 {
-    uint32_t segment = 0;
-    uint32_t segments = 0;
+    const char *operation = NULL;
     struct buffer members = {0};
     struct cursor *made = (struct cursor *)calloc(1, sizeof(*made));
     *cursor = NULL;
@@ -114,13 +142,9 @@ enum status dynamodb_network_cursor_open(struct reader *reader, const struct rea
     }
     made->reader = reader;
     made->request = request;
-    enum status status = read_bounds(span, &segment, &segments, error);
+    enum status status = write_members(made, span, &operation, &members, error);
     if (status == STATUS_OK) {
-        status = dynamodb_source_find(reader->network, request->table, &made->table, error);
-    }
-    if (status == STATUS_OK) {
-        write_members(reader->network, made->table, segment, segments, &members);
-        status = dynamodb_scan_create(reader->scanner, "Scan", made->table->name, &members,
+        status = dynamodb_scan_create(reader->scanner, operation, made->table->name, &members,
                                       dynamodb_page_milliunits(reader->network->consistent),
                                       &made->scan, error);
     }

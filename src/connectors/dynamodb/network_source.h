@@ -14,7 +14,7 @@ struct dynamodb_source {
     struct arena *arena;
     struct dynamodb_description *tables;
     uint32_t table_count;
-    _Atomic bool *asked; /* of each table: was it looked for? */
+    _Atomic bool *asked; /* of each table: is all of it to be read? */
 };
 
 /* Lists and describes the tables at the first call. Any thread. */
@@ -25,6 +25,10 @@ void dynamodb_source_destroy(struct dynamodb_source *source); /* NULL is fine */
 enum status dynamodb_source_find(struct dynamodb_network *network, const char *name,
                                  const struct dynamodb_description **table,
                                  struct error *error) MUST_USE;
+
+/* What the catalogue says of a table; its texts stay where they are. False: memory is out. */
+bool dynamodb_catalog_table(const struct dynamodb_description *from, struct arena *arena,
+                            struct schema_table *to) MUST_USE;
 
 /* ---------------------------------------------------------------- network_scan.c */
 
