@@ -329,6 +329,29 @@ static void what_fits_nothing_can_be_left_out(void **state)
     plan_test_close(&folder);
 }
 
+/* A line that nobody can read is one reject, not one an entity; without kinds it might be
+ * anybody's. */
+static void what_is_unreadable_is_one_reject(void **state)
+{
+    (void)state;
+    open_items("{\"Item\":{\"PK\":{\"S\":\"C#1\"},\"SK\":{\"S\":\"PROFILE\"}}}\nno item\n",
+               "sqlite");
+    plan_test_records(
+        &folder, KINDS,
+        "customer {Id:1,Name:null}\n"
+        "customer REJECT unreadable \"data-1.json\"49: the source's bytes for this record can't "
+        "be understood\n");
+    plan_test_records(
+        &folder,
+        "  a: { key: [k], from: shop, fields: { k: { column: PK, cast: text } } }\n"
+        "  b: { key: [k], from: shop, fields: { k: { column: SK, cast: text } } }\n",
+        "a {k:\"C#1\"}\n"
+        "b {k:\"PROFILE\"}\n"
+        "a REJECT unreadable \"data-1.json\"49: the source's bytes for this record can't be understood\n"
+        "b REJECT unreadable \"data-1.json\"49: the source's bytes for this record can't be understood\n");
+    plan_test_close(&folder);
+}
+
 static void constants_of_every_kind_match(void **state)
 {
     (void)state;
@@ -707,6 +730,7 @@ int main(void)
         cmocka_unit_test(overlaps_agree_with_all_short_texts),
         cmocka_unit_test(items_go_to_their_entities),
         cmocka_unit_test(what_fits_nothing_can_be_left_out),
+        cmocka_unit_test(what_is_unreadable_is_one_reject),
         cmocka_unit_test(constants_of_every_kind_match),
         cmocka_unit_test(kinds_must_be_told_apart),
         cmocka_unit_test(a_name_twice_means_one_text),
