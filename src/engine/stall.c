@@ -42,8 +42,8 @@ enum status stall_check(struct stall *stall, struct copy *copy, struct error *er
         stall->reported_ms = 0;
         return STATUS_OK;
     }
-    bool throttled = report_throttled_for_ms(copy->session->target, now) > 0 ||
-                     report_throttled_for_ms(copy->session->source, now) > 0;
+    bool by_target = report_throttled_for_ms(copy->session->target, now) > 0;
+    bool throttled = by_target || report_throttled_for_ms(copy->session->source, now) > 0;
     if (!throttled && (stall->reported_ms == 0 || now - stall->reported_ms >= limit)) {
         stall->reported_ms = now;
         report(copy, idle);
@@ -52,9 +52,9 @@ enum status stall_check(struct stall *stall, struct copy *copy, struct error *er
         return STATUS_OK;
     }
     if (throttled) {
-        error_set(error, ERROR_TARGET_THROTTLED, "run",
-                  "nothing moved for %" PRId64 " s: a database kept asking to slow down",
-                  idle / 1000);
+        error_set(error, by_target ? ERROR_TARGET_THROTTLED : ERROR_SOURCE_THROTTLED, "run",
+                  "nothing moved for %" PRId64 " s: the %s kept asking to slow down", idle / 1000,
+                  by_target ? "target" : "source");
         error_hint(error,
                    "give it more capacity; `transhume resume` goes on, with --stall TIME for "
                    "more patience");

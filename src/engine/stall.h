@@ -15,7 +15,7 @@ struct stall {
  * in each such time. STATUS_FAILED (ERROR_STALLED) after ten times as long. A worker that is being
  * asked to wait by the target or by a rate cap counts as moving. While a database asks to slow
  * down there are no such lines (session_note_reports says that), but the end is the same:
- * ERROR_TARGET_THROTTLED.
+ * ERROR_TARGET_THROTTLED or ERROR_SOURCE_THROTTLED.
  */
 enum status stall_check(struct stall *stall, struct copy *copy, struct error *error) MUST_USE;
 
