@@ -486,8 +486,9 @@ struct target_functions {
     /*
      * Optional, for targets without CAPABILITY_KEY_ENFORCED: after the last chunk, finds records of
      * this run that share a key, keeps the lowest (entity = batch->entity, chunk, ordinal = the
-     * record's place among the entity's records submitted for the chunk, from 0) and reports each
-     * other one through `found`, taking it out of the target where it is physically there
+     * record's place among the entity's records submitted for the chunk, from 0; UINT64_MAX: not
+     * known) and reports each other one through `found`, taking it out of the target where it is
+     * physically there
      * (`record`: a MAP of its fields as stored; NULL where it was overwritten). The lowest is
      * written again if need be; a target that does not have it any more reports it too, before
      * the others of its key (DUPLICATE_STAYS): the engine makes it again and calls restore.

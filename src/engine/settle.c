@@ -55,10 +55,13 @@ static enum status write_loser(struct settling *settling, struct loser *loser,
                                struct reject *reject, struct error *error)
 {
     char reason[160];
+    char number[48] = "";
+    if (loser->ordinal != UINT64_MAX) {
+        snprintf(number, sizeof(number), "number %" PRIu64 " of", loser->ordinal + 1);
+    }
     snprintf(reason, sizeof(reason),
-             "a record that comes before it has the same key (it was number %" PRIu64
-             " of chunk %" PRIu64 ")",
-             loser->ordinal + 1, loser->chunk);
+             "a record that comes before it has the same key (it was %s chunk %" PRIu64 ")",
+             number[0] == '\0' ? "in" : number, loser->chunk);
     reject->code = ERROR_REJECT_KEY_DUPLICATE;
     reject->reason = reason;
     reject_name(settling->run, stream_of(settling->run, loser->chunk), loser->chunk, loser->entity,

@@ -154,6 +154,34 @@ tables:
         self.run_program("migrate", "--rejects", "mended.jsonl", code=2)
         self.assertEqual(len(support.read_dynamodb_json(self.path("out"))["things"]), 2)
 
+    def test_every_other_record_is_refused(self):
+        # What is noted of a chunk does not grow with its rejects; equal keys are found all the same.
+        rows = 20000
+        support.make_sqlite(self.path("source.db"), """
+            CREATE TABLE t(id INTEGER PRIMARY KEY, k INT, v REAL);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+            INSERT INTO t SELECT i, CASE i WHEN 401 THEN 201 WHEN %d THEN 203 ELSE i END,
+            CASE i %% 2 WHEN 0 THEN 9e999 ELSE i END FROM n;""" % (rows, rows - 1))
+        self.write("transhume.yaml", """transhume: 1
+source: sqlite:source.db
+target: dynamodb-json:out
+tables:
+  things: { key: { partition: k }, from: t, fields: { k: copy, id: copy, v: copy } }
+""")
+        self.run_program("migrate", "--chunk-rows", "100000", code=1)
+        ledger = [name for name in os.listdir(self.path("out", "_transhume")) if name.startswith("run-")]
+        size = os.path.getsize(self.path("out", "_transhume", ledger[0], "done"))
+        self.assertLess(size, 40000)
+        items = support.items_by_key(support.read_dynamodb_json(self.path("out"))["things"], "k")
+        self.assertEqual(sorted(int(item["id"]["N"]) for item in items.values()),
+                         [i for i in range(1, rows, 2) if i not in (401, rows - 1)])
+        rejects = self.rejects()
+        self.assertEqual(len(rejects), rows // 2 + 2)
+        equal = sorted((reject["record"]["id"], reject["record"]["k"], reject["record"]["v"]["$decimal"]
+                        if isinstance(reject["record"]["v"], dict) else reject["record"]["v"])
+                       for reject in rejects if reject["code"] == "key-duplicate")
+        self.assertEqual([(int(i["$decimal"]) if isinstance(i, dict) else i) for i, _, _ in equal], [401, rows - 1])
+
     def test_fields_that_could_not_be_made(self):
         self.make_source("12", "twelve")
         self.write("transhume.yaml", """transhume: 1

@@ -170,6 +170,10 @@ enum status folder_pipe_give(struct folder *folder, const char *path, uint64_t h
 
 /* ---------------------------------------------------------------- folder_done.c */
 
+/* Runs of ordinals that a segment notes at most: rejects make gaps. What comes after so many is
+ * noted with the last run, as if there were no more gaps: in order, but not exact. */
+enum { FOLDER_ORDINALS_MAX = 1024 };
+
 /* Ordinals of records that follow each other: the entity's records as they were submitted. */
 struct folder_ordinals {
     uint64_t first;

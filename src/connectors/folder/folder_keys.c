@@ -360,6 +360,16 @@ static enum status seek_line(struct list_writer *writer, uint32_t segment, uint6
                : status;
 }
 
+/* The last of so many runs may stand for others. */
+static bool ordinal_is_exact(const struct folder_segment *segment, uint64_t line)
+{
+    uint64_t lines = 0;
+    for (uint32_t i = 0; i + 1 < segment->ordinals_count; i++) {
+        lines += segment->ordinals[i].count;
+    }
+    return segment->ordinals_count < FOLDER_ORDINALS_MAX || line < lines;
+}
+
 static enum status list_one(struct list_writer *writer, const uint8_t *place, struct error *error)
 {
     const char *line = NULL;
@@ -369,10 +379,13 @@ static enum status list_one(struct list_writer *writer, const uint8_t *place, st
     if (seek_line(writer, segment, line_number, &line, &length, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    uint64_t ordinal = ordinal_is_exact(&writer->settling->segments[segment], line_number)
+                           ? get_be(place + 24, 8)
+                           : UINT64_MAX;
     buffer_format(&writer->text,
                   "{\"chunk\":%" PRIu64 ",\"entity\":%" PRIu64 ",\"ordinal\":%" PRIu64
                   ",\"file\":\"%s\",\"line\":%" PRIu64 ",\"repeats\":%u,\"record\":",
-                  get_be(place + 16, 8), get_be(place + 12, 4), get_be(place + 24, 8),
+                  get_be(place + 16, 8), get_be(place + 12, 4), ordinal,
                   writer->settling->segments[segment].file, line_number, place[PLACE_BYTES]);
     if (writer->settling->folder->format->json_records) {
         length -= length > 0 && line[length - 1] == '\n';

@@ -109,7 +109,7 @@ static enum status add_ordinal(struct folder_stream *stream, uint64_t ordinal, s
     struct folder_part *part = stream->last_part;
     if (part->ordinals_count > 0) {
         struct folder_ordinals *last = &part->ordinals[part->ordinals_count - 1];
-        if (last->first + last->count == ordinal) {
+        if (last->first + last->count == ordinal || part->ordinals_count == FOLDER_ORDINALS_MAX) {
             last->count++;
             return STATUS_OK;
         }
