@@ -31,7 +31,7 @@ configure:
 build: configure
 	@ninja -C $(BUILD)
 
-demo: ## install what is missing, build, and show one whole migration: killed half-way, resumed
+demo: ## install what is missing, build, and show whole migrations: killed half-way, resumed, and back
 	@tools/deps install build
 	@$(MAKE) --no-print-directory build
 	@tools/demo $(BUILD)

@@ -22,6 +22,7 @@ import time
 
 # A fetch that failed is not tried again by each test module in turn.
 FAILURE_KEPT_S = 600
+TOOL_S = 20
 VENV_PYTHON = sys.executable or "/usr/bin/python3"
 
 
@@ -30,11 +31,14 @@ class Unavailable(Exception):
 
 
 class Package:
-    """One thing in the cache: a name, a version, the command that fetches it, a file that shows it."""
+    """
+    One thing in the cache: a name, a version, the command that fetches it, a file that shows it; `tools` fetch
+    it, a Node of at least the major version `node` runs it (0: none does).
+    """
 
-    def __init__(self, name, version, shows, tools, seconds, commands, slow=False):
+    def __init__(self, name, version, shows, tools, seconds, commands, slow=False, node=0):
         self.name, self.version, self.shows, self.tools = name, version, shows, tools
-        self.seconds, self.commands, self.slow = seconds, commands, slow
+        self.seconds, self.commands, self.slow, self.node = seconds, commands, slow, node
 
     @property
     def folder(self):
@@ -57,7 +61,8 @@ def _venv(*requirements):
 def _npm(requirement):
     def commands(folder):
         return [["npm", "install", "--prefix", folder, "--no-audit", "--no-fund", "--no-save",
-                 "--ignore-scripts", requirement]]
+                 "--ignore-scripts", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000",
+                 requirement]]
     return commands
 
 
@@ -71,8 +76,8 @@ def _cargo(requirement):
 
 
 PACKAGES = {package.name: package for package in (
-    Package("dynalite", "4.0.0", "node_modules/dynalite/cli.js", ("node", "npm"), 180,
-            _npm("dynalite@4.0.0")),
+    Package("dynalite", "4.0.0", "node_modules/dynalite/cli.js", ("npm",), 180,
+            _npm("dynalite@4.0.0"), node=20),
     Package("moto", "5.2.5", "bin/moto_server", (), 300, _venv("moto[server,dynamodb]==5.2.5")),
     Package("boto3", "1.44.5", "lib/python3*/site-packages/boto3/__init__.py", (), 180,
             _venv("boto3==1.44.5")),
@@ -95,6 +100,7 @@ def get(name):
     chosen = [] if wanted in ("", "all", "cached") else wanted.split(",")
     if chosen and name not in chosen:
         raise Unavailable("TRANSHUME_SERVERS does not name %s" % name)
+    _check_node(package)
     path = package.path()
     if path:
         return path
@@ -103,9 +109,25 @@ def get(name):
     return fetch(name)
 
 
+def _check_node(package):
+    """Whether it can run here, be it in the cache or not."""
+    if not package.node:
+        return
+    wanted = "%s needs Node.js %d or later, " % (package.name, package.node)
+    try:
+        said = subprocess.run(["node", "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=TOOL_S, check=True).stdout.decode().strip()
+    except (OSError, subprocess.SubprocessError) as fault:
+        raise Unavailable(wanted + "and there is none") from fault
+    major = said.lstrip("v").split(".")[0]
+    if not major.isdigit() or int(major) < package.node:
+        raise Unavailable(wanted + "and this is %s" % (said or "unknown"))
+
+
 def fetch(name):
     """Fetches the package if it is not there; several processes may ask at once."""
     package = PACKAGES[name]
+    _check_node(package)
     for tool in package.tools:
         if not shutil.which(tool):
             raise Unavailable("%s needs %s, which is not installed" % (name, tool))
