@@ -344,6 +344,30 @@ class RandomCopies(support.TestCase):
                              "table %s: missing, extra" % table.name)
             self.assertEqual(rejected[table.name], len(table.rows) - len(rows))
 
+    def test_sqlite_to_csv_and_back(self):
+        self.each(self.sqlite_to_csv_and_back, simple=True)
+
+    def sqlite_to_csv_and_back(self, seed, folder, source):
+        dialect = "&".join(["compression=" + seed.choice(("none", "gzip", "zstd")),
+                            "delimiter=" + seed.choice(("comma", "tab", "semicolon", "pipe")),
+                            "quote=" + seed.choice(("double", "single")),
+                            "escape=" + seed.choice(("doubled", "backslash")),
+                            "line_end=" + seed.choice(("lf", "crlf", "cr")), "bytes=" + seed.choice(("hex", "base64")),
+                            "encoding=" + seed.choice(("utf-8", "utf-8", "utf-16")), "bom=" + seed.choice(("yes", "no"))])
+        self.migrate(seed, folder, "sqlite:source.db", "csv:out?" + dialect, codes=(0, 1))
+        rejected = self.rejects(folder)
+        result = self.migrate(seed, folder, "csv:out", "sqlite:back.db")
+        back = {table.name: table for table in tables_of(os.path.join(folder, "back.db"))}
+        for table in tables_of(source):
+            keys = [table.columns.index(column) for column in table.key]
+            rows = [row for row in table.rows if all(row[i][0] != "null" for i in keys) and
+                    all(kind != "text" or is_utf8(value) for kind, value in row)]
+            wanted = counted([dict(zip(table.columns, row)) for row in rows])
+            present = counted([dict(zip(back[table.name].columns, row)) for row in back[table.name].rows])
+            self.assertEqual((list((wanted - present))[:3], list((present - wanted))[:3]), ([], []),
+                             "table %s: missing, extra, by ?%s\n%s" % (table.name, dialect, result.err))
+            self.assertEqual(rejected[table.name], len(table.rows) - len(rows))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -12,7 +12,7 @@ struct encoded_column {
     const char *name;
     struct value_type type;
     uint32_t declared; /* its number among the table's columns */
-    bool watched;      /* dynamic, and no value of another kind was met yet */
+    bool watched;      /* no value of another kind was met yet */
     bool is_key;
 };
 
@@ -41,16 +41,36 @@ void csv_encoder_destroy(struct folder_encoder *encoder)
     }
 }
 
+/*
+ * Whether a value of another kind can be told from the column's own. In a column that was not known
+ * to hold both from the start, what is quoted already must not be text alone.
+ */
+static bool can_be_dynamic(const struct value_type *type, const struct csv_dialect *dialect)
+{
+    switch (type->kind) {
+    case VALUE_TEXT:
+    case VALUE_JSON:
+    case VALUE_LIST:
+    case VALUE_SET:
+    case VALUE_MAP:
+        return type->dynamic;
+    case VALUE_BYTES:
+        return type->dynamic || dialect->bytes_form == CSV_BYTES_HEX;
+    default:
+        return true;
+    }
+}
+
 /* The type that the table declares for a field of the shape: a reread goes by that. */
 static void describe_column(const struct target_table *table, const struct shape_field *field,
-                            struct encoded_column *column)
+                            const struct csv_dialect *dialect, struct encoded_column *column)
 {
     *column = (struct encoded_column){.name = field->name, .type = field->type};
     for (uint32_t at = 0; at < table->column_count; at++) {
         if (strcmp(table->columns[at].name, field->name) == 0) {
             column->type = table->columns[at].type;
             column->declared = at;
-            column->watched = column->type.dynamic;
+            column->watched = can_be_dynamic(&column->type, dialect);
         }
     }
     for (uint32_t at = 0; at < table->key.count; at++) {
@@ -86,7 +106,7 @@ enum status csv_encoder_create(struct folder *folder, const struct target_table 
         return no_memory(error);
     }
     for (uint32_t at = 0; at < shape->field_count; at++) {
-        describe_column(table, &shape->fields[at], &made->columns[at]);
+        describe_column(table, &shape->fields[at], &made->dialect, &made->columns[at]);
     }
     *encoder = made;
     return STATUS_OK;
@@ -179,6 +199,7 @@ static enum status watch(struct folder_encoder *encoder, struct encoded_column *
         return STATUS_OK;
     }
     column->watched = false;
+    column->type.dynamic = true;
     return csv_definition_note(encoder->database, encoder->table, column->declared, error);
 }
 

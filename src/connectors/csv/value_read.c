@@ -211,7 +211,9 @@ static enum status read_bytes(const struct csv_dialect *dialect, const char *tex
 {
     uint8_t *bytes = NULL;
     size_t count = 0;
-    if (dialect->bytes_form == CSV_BYTES_HEX) {
+    /* base64 has no backslash, and a column of any kind is written in hex whatever the dialect */
+    bool is_hex = length >= 2 && text[0] == '\\' && text[1] == 'x';
+    if (dialect->bytes_form == CSV_BYTES_HEX || is_hex) {
         return read_hex(text, length, arena, cell, error);
     }
     if (json_decode_base64(text, length, arena, &bytes, &count, error) != STATUS_OK) {

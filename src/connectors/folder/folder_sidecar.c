@@ -110,7 +110,10 @@ static json_t *json_of_table(const struct target_table *table, bool tags, bool d
                json_array_append_new(indexes, json_of_index(&table->indexes[at])) == 0;
     }
     for (uint32_t at = 0; done && at < table->reference_count; at++) {
-        done = json_array_append_new(references, json_of_reference(&table->references[at])) == 0;
+        const struct target_reference *reference = &table->references[at];
+        /* SQLite keeps ones that no database could hold to */
+        bool pairs = reference->columns.count == reference->referenced_columns.count;
+        done = !pairs || json_array_append_new(references, json_of_reference(reference)) == 0;
     }
     done = set(root, "columns", columns) && done;
     done = set(root, "indexes", indexes) && done;
