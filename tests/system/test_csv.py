@@ -342,6 +342,8 @@ class BadInput(CsvTestCase):
     def test_ragged_rows(self):
         self.check_rejects("a,b\n1,x\n2\n3,y,z\n4,w\n", [(1, "x"), (4, "w")],
                            ["t.csv:3: the record has 1 fields and not 2", "t.csv:4: the record has 3 fields and not 2"])
+        self.assertEqual(sorted(json.dumps(reject["key"]) for reject in self.rejects()),
+                         ['{"$file": "t.csv", "$line": %d}' % line for line in (3, 4)])
         whole = {json.dumps(reject["record"]) for reject in self.rejects()}
         self.assertTrue(any("3,y,z" in text for text in whole), whole)
 

@@ -208,7 +208,7 @@ static enum status raw_cell(const struct folder_decoder *decoder, struct arena *
 {
     size_t length = 0;
     const char *raw = csv_reader_raw(decoder->reader, &length);
-    size_t kept = length < RAW_KEPT_MAX ? length : RAW_KEPT_MAX;
+    size_t kept = text_clip(raw, length, RAW_KEPT_MAX);
     const char *copy = arena_copy(arena, raw, kept);
     if (copy == NULL) {
         return no_memory(error);
@@ -225,19 +225,16 @@ static enum status refuse(struct folder_decoder *decoder, struct batch *batch, e
     struct cell raw;
     char reason[640];
     char name[256];
-    struct cell *key = (struct cell *)arena_allocate(batch->arena, 2 * sizeof(*key));
-    const char *file = arena_copy_string(batch->arena, decoder->file_name);
-    if (key == NULL || file == NULL) {
+    const struct cell *key = folder_place(batch->arena, decoder->file_name, "$line", line);
+    if (key == NULL) {
         return no_memory(error);
     }
     if (raw_cell(decoder, batch->arena, &raw, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    text_printable(file, strlen(file), name, sizeof name);
+    text_printable(decoder->file_name, strlen(decoder->file_name), name, sizeof name);
     snprintf(reason, sizeof reason, "%s:%llu: %s", name, (unsigned long long)line, why);
-    key[0] = cell_text(file, strlen(file));
-    key[1] = cell_int64((int64_t)line);
-    return batch_refuse(batch, code, reason, key, 2, &raw) == STATUS_OK ? STATUS_OK
+    return batch_refuse(batch, code, reason, key, 1, &raw) == STATUS_OK ? STATUS_OK
                                                                         : no_memory(error);
 }
 
