@@ -434,6 +434,11 @@ class BadInput(CsvTestCase):
                 self.assertIn(words, result.err)
                 self.assertFalse(os.path.exists(self.path("copy.db")))
 
+    def test_another_delimiter_is_doubted(self):
+        self.put("t.csv", "a;b\n1;2\n")
+        result = self.run_program("check", "csv:t.csv", "sqlite:copy.db")
+        self.assertIn("did you mean ?delimiter=semicolon", " ".join(result.out.split()))
+
     def test_a_definition_that_is_not_understood(self):
         support.make_sqlite(self.path("source.db"), "CREATE TABLE t(a INTEGER PRIMARY KEY); INSERT INTO t VALUES (1);")
         self.migrate("source.db", "csv:out")

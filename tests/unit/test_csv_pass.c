@@ -288,12 +288,38 @@ static void long_records_are_passed(void **state)
     buffer_free(&bytes);
 }
 
+static void a_file_that_shrank_is_no_end(void **state)
+{
+    (void)state;
+    struct buffer bytes = {0};
+    char path[1024];
+    const char *folder = test_folder();
+    struct csv_dialect dialect = csv_dialect_default();
+    struct csv_reader *reader = NULL;
+    struct error error;
+    buffer_append_string(&bytes, "a,b\n1,2\n");
+    write_file(folder, "t.csv", &bytes);
+    snprintf(path, sizeof path, "%s/t.csv", folder);
+    const struct csv_reading reading = {.dialect = &dialect,
+                                        .path = path,
+                                        .end = bytes.length + 1,
+                                        .field_capacity = 2,
+                                        .record_bytes_max = 1000,
+                                        .window_bytes = 1000};
+    assert_int_equal(csv_reader_open(&reading, &reader, &error), STATUS_OK);
+    assert_int_equal(csv_reader_fill(reader, NULL, &error), STATUS_FAILED);
+    assert_int_equal(error.code, ERROR_SOURCE_CHANGED);
+    csv_reader_close(reader);
+    buffer_free(&bytes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segments_are_joined_as_one_reading),
         cmocka_unit_test(spans_give_all_records_once),
         cmocka_unit_test(long_records_are_passed),
+        cmocka_unit_test(a_file_that_shrank_is_no_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -497,6 +497,24 @@ static void show_types(const struct folder_table *table, struct buffer *out)
     buffer_append_string(out, shown > 0 ? "\n" : "");
 }
 
+/* One column whose name looks like several. */
+static void doubt_delimiter(const struct folder_table *table, struct buffer *out)
+{
+    const struct schema_table *schema = &table->schema;
+    const char *name = schema->column_count == 1 ? schema->columns[0].name : "";
+    const char *mark = strpbrk(name, ",;|\t");
+    if (mark != NULL) {
+        const char *word = *mark == ','   ? "comma"
+                           : *mark == ';' ? "semicolon"
+                           : *mark == '|' ? "pipe"
+                                          : "tab";
+        buffer_format(
+            out,
+            "%s: it has one column only, whose name holds a delimiter: did you mean ?delimiter=%s\n",
+            table->name, word);
+    }
+}
+
 /* Columns that `types` names and no table has. */
 static void say_unused_types(const struct csv_database *database,
                              const struct folder_snapshot *snapshot, struct buffer *out)
@@ -531,6 +549,7 @@ enum status csv_caveats(struct folder *folder, struct buffer *out, struct error 
         }
         const struct folder_table_data *data = table->format_data;
         show_types(table, out);
+        doubt_delimiter(table, out);
         for (uint32_t column = 0; data->facts != NULL && column < table->schema.column_count;
              column++) {
             explain_column(table, column, out);

@@ -71,6 +71,10 @@ static enum status read_raw(struct csv_reader *reader, char *to, size_t capacity
     }
     enum status status = folder_input_read(reader->input, to, wanted, length, error);
     reader->taken += *length;
+    if (status == STATUS_END && reader->reading.end != UINT64_MAX) {
+        return error_set(error, ERROR_SOURCE_CHANGED, reader->path,
+                         "the file has become shorter since it was looked at");
+    }
     return status;
 }
 
