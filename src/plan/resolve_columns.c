@@ -286,7 +286,7 @@ static void carry_foreign_key(struct resolver *resolver, struct table_builder *t
                                      key->referenced_columns.count > 0 ? key->referenced_columns
                                                                        : entity->from->primary_key);
     }
-    if (columns.count == 0 || referenced.count == 0) {
+    if (columns.count == 0 || referenced.count != columns.count) {
         resolve_note(resolver, false, table->name, "the foreign key to %s is not carried",
                      key->references);
         return;

@@ -42,6 +42,12 @@ static bool is_strict(const struct value_type *type)
     return type != NULL && !type->dynamic;
 }
 
+/* What a run wrote it had been given so, whatever the column said: it is not refused now. */
+static bool refuses_others(const struct jsonl_reading *reading, const struct value_type *type)
+{
+    return is_strict(type) && !reading->tags;
+}
+
 /* ---------------------------------------------------------------- numbers */
 
 struct number {
@@ -135,7 +141,7 @@ static enum status fit_decimal(const struct number *number, const struct value_t
 {
     int64_t digits = 0;
     int64_t exponent = 0;
-    if (type->dynamic || type->precision == 0) {
+    if (type->precision == 0) {
         return STATUS_OK;
     }
     uint32_t scale = decimal_scale(cell);
@@ -156,12 +162,20 @@ static enum status read_number(struct jsonl_reading *reading, const struct value
     bool whole = !number.point && !number.exponent;
     bool strict = is_strict(type);
     enum status status = STATUS_OK;
-    if ((kind == VALUE_FLOAT64 || kind == VALUE_FLOAT32) && (strict || !whole)) {
+    if ((kind == VALUE_FLOAT64 || kind == VALUE_FLOAT32) &&
+        (refuses_others(reading, type) || !whole)) {
         return read_float(&number, type, cell, error);
     }
     if (kind == VALUE_DECIMAL && (strict || number.point) && (strict || !number.exponent)) {
         status = read_decimal(&number, reading->arena, cell, error);
-        return status == STATUS_OK ? fit_decimal(&number, type, cell, error) : status;
+        return status == STATUS_OK && refuses_others(reading, type)
+                   ? fit_decimal(&number, type, cell, error)
+                   : status;
+    }
+    int64_t small = 0;
+    if (kind == VALUE_DECIMAL && whole &&
+        text_to_int64(number.text, number.length, &small) != STATUS_OK) {
+        return read_decimal(&number, reading->arena, cell, error);
     }
     status = whole             ? read_whole(&number, reading->arena, cell, error)
              : number.exponent ? read_exponent(&number, reading->arena, cell, error)
@@ -172,7 +186,9 @@ static enum status read_number(struct jsonl_reading *reading, const struct value
     if (kind == VALUE_UINT64 && cell->kind == VALUE_INT64 && cell->i64 >= 0) {
         *cell = cell_uint64(cell->u64);
     }
-    return cell->kind == kind ? STATUS_OK : misfit(number.text, number.length, type, error);
+    return cell->kind == kind || !refuses_others(reading, type)
+               ? STATUS_OK
+               : misfit(number.text, number.length, type, error);
 }
 
 /* ---------------------------------------------------------------- strings */
@@ -280,7 +296,7 @@ static enum status read_string(struct jsonl_reading *reading, const struct value
         return STATUS_OK;
     }
     *cell = cell_text(text, length);
-    return is_strict(type) ? misfit(text, length, type, error) : STATUS_OK;
+    return refuses_others(reading, type) ? misfit(text, length, type, error) : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- lists and objects */
@@ -588,7 +604,7 @@ enum status jsonl_read_value(struct jsonl_reading *reading, enum json_token toke
     default:
         return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "a value is missing");
     }
-    if (status == STATUS_OK && is_strict(type) && cell->kind != type->kind) {
+    if (status == STATUS_OK && refuses_others(reading, type) && cell->kind != type->kind) {
         return error_set(error, ERROR_REJECT_TYPE, NULL, "a %s is no %s",
                          value_kind_name((enum value_kind)cell->kind), value_kind_name(type->kind));
     }
