@@ -296,6 +296,21 @@ tables:
         self.migrate_plan(self.plan, self.make(500), "--chunk-rows", "130", "--jobs", "2", code=1)
         self.check(500)
 
+    def test_all_under_one_key(self):
+        """No record waits for the one before it, so this takes no round trip a record."""
+        source = self.make(20000)
+        with contextlib.closing(sqlite3.connect(source)) as db:
+            db.execute("UPDATE goods SET name = 'the same'")
+            db.commit()
+        begun = time.monotonic()
+        self.migrate_plan(self.plan, source, "--chunk-rows", "3000", code=1)
+        self.assertLess(time.monotonic() - begun, 15)
+        self.assertEqual([(item["id"]["N"], item["name"]["S"]) for item in self.scan("goods")], [("1", "the same")])
+        status = json.loads(self.run_program("status", "--state", self.path("state"), "--json",
+                                             env=self.environment).out)
+        good = status["tables"]["goods"]["entities"]["good"]
+        self.assertEqual((good["migrated"], good["rejected"]), (1, 19999))
+
     def test_in_a_table_that_was_there(self):
         """With upsert the first record's fields are set again; fields outside the plan stay."""
         items.create(self.client, "goods", key=(("name", "S"),))

@@ -171,7 +171,7 @@ static struct fields fields_of(const struct encoding *encoding, const struct cel
 /* The key's bytes are in the scratch buffer. */
 static enum status note_key(struct writer *writer, const struct encoding *encoding,
                             struct waiting *waiting, struct writer_chunk *chunk, uint32_t row,
-                            bool written, struct error *error)
+                            enum dynamodb_spill_state state, struct error *error)
 {
     const struct target_table *table = &writer->tables[waiting->result.table];
     if (!table->settles) {
@@ -181,7 +181,7 @@ static enum status note_key(struct writer *writer, const struct encoding *encodi
                                    .table_length = strlen(table->name),
                                    .entity = waiting->result.batch->entity,
                                    .ordinal = waiting->first_ordinal + row,
-                                   .written = written,
+                                   .state = state,
                                    .bytes = (const uint8_t *)writer->scratch.data,
                                    .length = writer->scratch.length};
     if (table->distinct) {
@@ -208,7 +208,7 @@ enum status dynamodb_writer_note_void(struct writer *writer, struct waiting *wai
             STATUS_OK) {
         return STATUS_FAILED;
     }
-    return note_key(writer, encoding, waiting, chunk, row, false, error);
+    return note_key(writer, encoding, waiting, chunk, row, SPILL_REFUSED, error);
 }
 
 /* ---------------------------------------------------------------- single requests */
@@ -381,7 +381,7 @@ static enum status reject_row(struct writer *writer, struct waiting *waiting, ui
 /* The record's bytes are at the end of `body`, from `start`: finds and notes its key. */
 static enum status take_key(struct writer *writer, const struct encoding *encoding,
                             struct waiting *waiting, struct writer_chunk *chunk, uint32_t row,
-                            struct slot *slot, struct error *error)
+                            bool single, struct slot *slot, bool *unsent, struct error *error)
 {
     struct cell key[2];
     *slot = (struct slot){.waiting = waiting, .row = row};
@@ -391,7 +391,12 @@ static enum status take_key(struct writer *writer, const struct encoding *encodi
     if (dynamodb_writer_hash_key(writer, encoding->table, key, &slot->key, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return note_key(writer, encoding, waiting, chunk, row, true, error);
+    /* Of several records under one key settling keeps one and makes it again: no need to wait for
+     * the one that is under way. Only single requests depend on the order. */
+    *unsent = !single && writer->tables[encoding->table].settles && !writer->keeps_order &&
+              dynamodb_key_set_has(&writer->keys, slot->key);
+    return note_key(writer, encoding, waiting, chunk, row, *unsent ? SPILL_UNSENT : SPILL_SENT,
+                    error);
 }
 
 static enum status encode_single(struct writer *writer, const struct encoding *encoding,
@@ -402,6 +407,7 @@ static enum status encode_single(struct writer *writer, const struct encoding *e
     struct buffer body = {0};
     struct cell key[2];
     struct slot slot;
+    bool unsent = false;
     struct error reason = {0};
     const struct cell *cells = batch_row(waiting->result.batch, row);
     enum status status = dynamodb_encoder_append(encoding->encoder, cells, &item, &reason);
@@ -415,7 +421,7 @@ static enum status encode_single(struct writer *writer, const struct encoding *e
     if (status != STATUS_OK) {
         status = reject_row(writer, waiting, row, &reason, error);
     } else {
-        status = take_key(writer, encoding, waiting, chunk, row, &slot, error);
+        status = take_key(writer, encoding, waiting, chunk, row, true, &slot, &unsent, error);
         if (status == STATUS_OK) {
             status = dynamodb_writer_place(writer, kind, encoding->table, &slot, body.data,
                                            body.length, error);
@@ -431,6 +437,7 @@ static enum status encode_put(struct writer *writer, const struct encoding *enco
                               struct error *error)
 {
     struct slot slot;
+    bool unsent = false;
     struct error reason;
     struct shipment *shipment = dynamodb_writer_filling(writer, encoding->table);
     if (shipment == NULL) {
@@ -453,11 +460,19 @@ static enum status encode_put(struct writer *writer, const struct encoding *enco
         return no_memory(error);
     }
     uint32_t offset = slot.offset;
-    if (take_key(writer, encoding, waiting, chunk, row, &slot, error) != STATUS_OK) {
+    if (take_key(writer, encoding, waiting, chunk, row, false, &slot, &unsent, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     slot.offset = offset;
     slot.length = (uint32_t)(body->length - offset);
+    if (unsent) {
+        body->length = start;
+        waiting->result.written++;
+        waiting->result.bytes += slot.length;
+        dynamodb_writer_settled(writer, waiting);
+        return STATUS_OK;
+    }
     return dynamodb_writer_keep(writer, shipment, start, &slot, error);
 }
 

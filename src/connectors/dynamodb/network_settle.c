@@ -3,7 +3,7 @@
  * ledger (network_spill.c). Sorted strings: the key, which says its own length, then the place and
  * what was kept with it, big-endian:
  *
- *   key | uint32 entity | uint64 chunk | uint64 ordinal | uint8 written | 16 bytes hash
+ *   key | uint32 entity | uint64 chunk | uint64 ordinal | uint8 state | 16 bytes hash
  *
  * so that among equal keys the lowest comes first, and of one place what says that it was refused.
  */
@@ -118,7 +118,7 @@ static enum status sort_key(void *context, const struct dynamodb_spilled *key, s
     put_be(place, key->entity, 4);
     put_be(place + 4, settling->chunk, 8);
     put_be(place + 12, key->ordinal, 8);
-    place[20] = key->written;
+    place[20] = (uint8_t)key->state;
     memcpy(place + 21, key->hash, 16);
     buffer_clear(&settling->scratch);
     buffer_append(&settling->scratch, key->bytes, key->length);
@@ -200,7 +200,7 @@ static enum status take_place(const struct settling *settling, struct group *gro
                               struct error *error)
 {
     bool same_place = memcmp(group->last, place, 20) == 0;
-    bool void_place = place[20] == 0 || (same_place && group->place_void);
+    bool void_place = place[20] == SPILL_REFUSED || (same_place && group->place_void);
     memcpy(group->last, place, PLACE_BYTES);
     group->place_void = void_place;
     if (void_place || (same_place && group->any)) {
@@ -221,6 +221,17 @@ static enum status take_place(const struct settling *settling, struct group *gro
                 context, error);
 }
 
+/* A record that was never sent, since one of its key was under way, and that has no other beside it
+ * that counts. */
+static enum status end_group(const struct settling *settling, struct group *group,
+                             found_function *found, void *context, struct error *error)
+{
+    if (!group->any || group->told || group->lowest[20] != SPILL_UNSENT) {
+        return STATUS_OK;
+    }
+    return tell(settling, group, group->lowest, DUPLICATE_STAYS, found, context, error);
+}
+
 static enum status walk_groups(struct settling *settling, found_function *found, void *context,
                                struct error *error)
 {
@@ -235,6 +246,7 @@ static enum status walk_groups(struct settling *settling, found_function *found,
         }
         size_t key = length - PLACE_BYTES;
         if (group.key.length != key || memcmp(buffer_string(&group.key), bytes, key) != 0) {
+            status = end_group(settling, &group, found, context, error);
             group.any = false;
             group.told = false;
             group.place_void = false;
@@ -242,15 +254,20 @@ static enum status walk_groups(struct settling *settling, found_function *found,
             buffer_clear(&group.key);
             buffer_append(&group.key, bytes, key);
         }
-        status = group.key.failed
-                     ? no_memory(error)
-                     : take_place(settling, &group, bytes + key, found, context, error);
+        if (status == STATUS_OK) {
+            status = group.key.failed
+                         ? no_memory(error)
+                         : take_place(settling, &group, bytes + key, found, context, error);
+        }
         if (status != STATUS_OK) {
             break;
         }
     }
+    if (status == STATUS_END) {
+        status = end_group(settling, &group, found, context, error);
+    }
     buffer_free(&group.key);
-    return status == STATUS_END ? STATUS_OK : status;
+    return status;
 }
 
 enum status dynamodb_network_settle(struct database *self, const struct target_table *table,

@@ -4,7 +4,7 @@
  * mark, which tells their number, they count with it. Items keys/<chunk>/<block>, attribute
  * `bytes`: zstd of
  *
- *   uint32 entity | uint64 ordinal | uint8 written | 16 bytes hash of the record
+ *   uint32 entity | uint64 ordinal | uint8 state | 16 bytes hash of the record
  *   | uint32 length of table | uint32 length of key | table | key
  *
  * (integers little-endian; the key as dynamodb_key_append has it; the hash 0 unless records of the
@@ -106,7 +106,7 @@ enum status dynamodb_spill_add(struct dynamodb_spill **spill, const struct dynam
     struct buffer *raw = &(*spill)->raw;
     put_le(head, key->entity, 4);
     put_le(head + 4, key->ordinal, 8);
-    head[12] = key->written;
+    head[12] = (uint8_t)key->state;
     memcpy(head + 13, key->hash, 16);
     put_le(head + 29, key->table_length, 4);
     put_le(head + 33, key->length, 4);
@@ -167,14 +167,14 @@ enum status dynamodb_spill_read(const void *bytes, size_t length, dynamodb_spill
         if (left >= HEAD_BYTES) {
             key.entity = (uint32_t)get_le(head, 4);
             key.ordinal = get_le(head + 4, 8);
-            key.written = head[12] != 0;
+            key.state = (enum dynamodb_spill_state)head[12];
             memcpy(key.hash, head + 13, 16);
             key.table_length = (size_t)get_le(head + 29, 4);
             key.length = (size_t)get_le(head + 33, 4);
             key.table = (const char *)head + HEAD_BYTES;
             key.bytes = head + HEAD_BYTES + key.table_length;
         }
-        if (left < HEAD_BYTES || key.table_length > left - HEAD_BYTES ||
+        if (left < HEAD_BYTES || key.state > SPILL_UNSENT || key.table_length > left - HEAD_BYTES ||
             key.length > left - HEAD_BYTES - key.table_length) {
             status = error_set(error, ERROR_LEDGER_INVALID, NULL, "kept keys are damaged");
             break;

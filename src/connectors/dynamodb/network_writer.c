@@ -450,6 +450,7 @@ static struct waiting **forget_waiting(struct writer *writer, struct waiting **l
  * overtake what repeats it. */
 void dynamodb_network_chunk_abandon(struct writer *writer, uint64_t number)
 {
+    writer->keeps_order = true;
     for (uint32_t at = 0; at < writer->table_count; at++) {
         forget_slots(writer->filling[at], number);
     }

@@ -131,6 +131,9 @@ struct writer {
     struct buffer scratch;
     size_t bytes; /* of `waiting` and all requests */
     bool refused; /* a batch waits outside for room */
+    /* a chunk was given up, so what is under way need not be of records that count: each record
+     * waits for those of its key */
+    bool keeps_order;
     double window;
     double slow_start_until;
     int64_t shrunk_ms;
