@@ -1,10 +1,13 @@
 """DynamoDB over the network as a source: filled by boto3 on real servers, and nothing lost, doubled or altered."""
 import json
+import os
 import sqlite3
+import subprocess
 import time
 import unittest
 
 import items
+import servers
 import support
 from dynamodb_case import DynamodbCase
 from fault_proxy import FaultProxy
@@ -175,6 +178,30 @@ class Tables(SourceCase):
         items.put(self.client, "herd", [{"id": {"S": "1"}}])
         result = self.copy()
         self.assertIn("no snapshot", result.out + result.err)
+
+
+class Memory(SourceCase):
+    """Items that take many times more as JSON, and as cells, than DynamoDB counts."""
+    BOUND_KIB = 64 << 10
+
+    def test_items_larger_than_they_count(self):
+        items.create(self.client, "large")
+        wanted = [{"id": {"S": "bools %d" % n}, "list": {"L": [{"BOOL": True}] * 15000}} for n in range(200 if SOAK else 24)]
+        wanted += [{"id": {"S": "text %d" % n}, "text": {"S": "\x01\u00e9" * 100000}} for n in range(100 if SOAK else 16)]
+        for at in range(0, len(wanted), 5):
+            items.put(self.client, "large", wanted[at:at + 5])
+        report = self.path("measure.json")
+        environment = support.environment_with(servers.aws_environment(self.folder))
+        result = subprocess.run([os.path.join(support.BUILD, "measure"), report, support.PROGRAM, "migrate",
+                                 "--jobs", "4", "--chunk-rows", "10", self.uri(), "dynamodb-json:out"],
+                                cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True,
+                                timeout=120 * support.PATIENCE, check=False)
+        with open(report, encoding="ascii") as file:
+            figures = json.load(file)
+        self.assertEqual(figures["exit"], 0, result.stderr.decode("utf-8", "replace"))
+        self.assert_arrived({"large": wanted})
+        if not os.environ.get("TRANSHUME_SANITIZE"):
+            self.assertLessEqual(figures["peak_kib"], self.BOUND_KIB)
 
 
 class Sqlite(SourceCase):
