@@ -3,9 +3,9 @@ import csv
 import io
 import json
 import os
+import select
 import signal
 import subprocess
-import time
 import unittest
 
 import support
@@ -75,11 +75,13 @@ class Output(PipesTestCase):
     def test_interrupted(self):
         process = support.start("migrate", "--chunk-rows", "50", "--rows-per-second", "100", "source.db", "jsonl:-", cwd=self.folder)
         self.addCleanup(process.kill)
-        time.sleep(1.5)
+        ready, _, _ = select.select([process.stdout], [], [], 30 * support.PATIENCE)
+        self.assertTrue(ready, "nothing came out")
+        begun = os.read(process.stdout.fileno(), 1000).decode()
         process.send_signal(signal.SIGTERM)
         result = support.finish(process)
         self.assert_code(result, 4)
-        rows = self.parse("jsonl:-", result.out)
+        rows = self.parse("jsonl:-", begun + result.out)
         self.assertTrue(rows and rows == self.expected(len(rows)), "not whole chunks in order")
         self.assertIn("can't be resumed", result.err)
 
