@@ -283,6 +283,7 @@ enum status rejects_load_begin(struct run *run, struct error *error)
                          "the run had not begun: say `transhume migrate --rejects FILE` again");
     }
     if ((run->input < 0 && rejects_load_open(run, error) != STATUS_OK) ||
+        run_retire_finished(run, error) != STATUS_OK ||
         state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
         copy_input(run, error) != STATUS_OK ||
         measure_input(run, hex, &bytes, error) != STATUS_OK ||

@@ -101,13 +101,22 @@ enum status run_clear_way(struct run *run, struct error *error)
     if (status == STATUS_OK && phase != LEDGER_COMPLETED) {
         return refuse_unfinished(run, run->session->target_uri->shown, id, error);
     }
-    if (!is_local || (!local.finished && !local.begun)) {
-        return STATUS_OK; /* what did not begin leaves nothing to keep */
+    if (is_local && (local.finished || local.begun)) { /* else there is nothing to keep */
+        run->finished_id = local.id;
+    }
+    return STATUS_OK;
+}
+
+enum status run_retire_finished(struct run *run, struct error *error)
+{
+    if (run->finished_id == NULL) {
+        return STATUS_OK;
     }
     log_close_file();
-    if (state_folder_retire(&run->folder, local.id, error) != STATUS_OK) {
+    if (state_folder_retire(&run->folder, run->finished_id, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    run->finished_id = NULL;
     return log_open_file(run->folder.log_file, LOG_DEBUG, error);
 }
 
@@ -309,7 +318,7 @@ static enum status read_identity(struct run *run, struct error *error)
 enum status run_begin(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
-    if (check_target(run, error) != STATUS_OK ||
+    if (check_target(run, error) != STATUS_OK || run_retire_finished(run, error) != STATUS_OK ||
         state_folder_make_rooms(&run->folder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -32,8 +32,11 @@ enum status run_write_local(const struct run *run, bool begun, bool finished,
                             struct error *error) MUST_USE;
 /* Goes on with a run whose ledger does not exist yet, or begins one: run_begin.c */
 enum status run_begin(struct run *run, struct error *error) MUST_USE;
-/* Refuses what is left unfinished here or in the target; moves a finished run away. */
+/* Refuses what is left unfinished here or in the target; notes a finished run. */
 enum status run_clear_way(struct run *run, struct error *error) MUST_USE;
+/* Moves the finished run away, once nothing stands in the way of the one that begins: a migrate
+ * that is refused leaves what `status` shows. */
+enum status run_retire_finished(struct run *run, struct error *error) MUST_USE;
 /* The header's parts that come from the session. */
 void run_fill_header(struct run *run);
 /* ledger.create, and what is around it. */

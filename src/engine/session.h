@@ -39,9 +39,9 @@ struct run_session {
     struct reader *sample_reader;
     struct reader **spare_readers; /* of a copy that ended, for one that may follow */
     uint32_t spare_reader_count;
-    struct run *run;                 /* kept for its progress until run_close */
+    struct run *run;                         /* kept for its progress until run_close */
     _Atomic int64_t throttling_logged_ms[2]; /* monotonic; source, target */
-    bool stuck;                      /* a worker never came back: nothing may be freed */
+    bool stuck;                              /* a worker never came back: nothing may be freed */
 };
 
 /* One run under way. */
@@ -50,6 +50,7 @@ struct run {
     struct arena *arena;
     struct state_folder folder;
     char id[RUN_ID_BYTES];
+    const char *finished_id; /* of the run in the state folder that makes way for this one */
     uint64_t epoch;
     bool claimed;
     bool took_over; /* from a holder with a lease: what it had in hand is compared */

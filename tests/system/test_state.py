@@ -107,6 +107,17 @@ class StateFile(StateTestCase):
         self.run_program("status", "--watch")
         self.run_program("resume", "--include", "invoice", "shop.db", "copy.db")
 
+    def test_a_refused_run_leaves_the_finished_one_to_be_seen(self):
+        self.run_program("migrate", *self.arguments, "copy.db")
+        run = self.state()["run"]
+        self.run_program("migrate", *self.arguments, "copy.db", code=5)
+        self.assertEqual(self.state()["run"], run)
+        self.assertIn("completed", self.run_program("status").out)
+        self.assertFalse(os.path.exists(self.path(".transhume", "runs", run)))
+        self.run_program("migrate", *self.arguments, "other.db")
+        self.assertNotEqual(self.state()["run"], run)
+        self.assertTrue(os.path.exists(self.path(".transhume", "runs", run, "state.json")))
+
     def test_failed(self):
         result = self.run_program("migrate", *self.arguments, "copy.db", code=3,
                                   env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:3"})
