@@ -151,13 +151,12 @@ static enum status begin_in_named_file(struct sqlite_database *self, struct erro
     if (!sqlite_target_file_moved(self)) {
         return status;
     }
-    if (status == STATUS_OK) {
-        status = sqlite_control_end(self, STATUS_FAILED, error);
-    }
+    enum status ended =
+        status == STATUS_OK ? sqlite_control_end(self, STATUS_FAILED, error) : STATUS_FAILED;
     error_set(error, ERROR_TARGET_LOCKED, self->shown,
               "another process removed or replaced the new file just now");
     error_hint(error, "start again once the other has ended");
-    return STATUS_FAILED;
+    return ended;
 }
 
 static enum status ledger_create(struct database *database, const char *run_id, const char *header,
