@@ -301,6 +301,19 @@ class Places(CsvTestCase):
                     wanted = encoding if options else "utf-8"
                     self.assertEqual(file.read().decode(wanted), rows)
 
+    def test_encodings_that_are_shorter_than_utf8(self):
+        """What a file holds is more bytes in UTF-8 than in the file: its end is the file's all the same."""
+        for encoding, letter in (("latin1", "\u00fc"), ("windows-1252", "\u20ac"), ("koi8-r", "\u0448"),
+                                 ("gb18030", "\u6f22"), ("utf-16le", "\u6f22"), ("utf-16", "\u6f22")):
+            for rows in (1, 20, 30000):
+                with self.subTest(encoding=encoding, rows=rows):
+                    wanted = [(number, letter * 9) for number in range(rows)]
+                    text = "id,a\n" + "".join("%d,%s\n" % row for row in wanted)
+                    self.put("t.csv", text.encode(encoding))
+                    name = "%s-%d.db" % (encoding, rows)
+                    self.migrate("csv:t.csv?encoding=" + encoding, "sqlite:" + name)
+                    self.assertEqual(self.rows(name), wanted)
+
     def test_a_character_that_the_encoding_has_not(self):
         self.put("t.csv", "name\nfine\n\U0001f411\n")
         self.migrate("csv:t.csv", "csv:out?encoding=latin1", code=1)

@@ -104,6 +104,8 @@ static enum status find_bounds(struct folder_decoder *decoder, struct csv_readin
     struct csv_mark begin = {0};
     struct csv_mark end = {.byte = decoder->end};
     if (!can_seek) {
+        /* the reader's bound counts bytes of the file; records are counted in those of UTF-8 */
+        decoder->end = UINT64_MAX;
         return STATUS_OK;
     }
     if ((decoder->begin > 0 && csv_mark_before(folder, decoder->table, decoder->file,
