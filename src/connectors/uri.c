@@ -203,8 +203,8 @@ static enum status unknown_option(struct uri_reader *reader, const char *name)
         names[i] = connector->options[i].name;
     }
     const char *near = text_nearest(name, names, count);
-    error_set(reader->error, ERROR_UNKNOWN_OPTION, reader->uri->shown, "%s has no option %s",
-              connector->title, name);
+    error_set(reader->error, ERROR_UNKNOWN_OPTION, reader->uri->shown,
+              "there is no option %s for %s", name, connector->title);
     if (near != NULL) {
         error_hint(reader->error, "did you mean %s?", near);
     } else {

@@ -103,10 +103,12 @@ enum status plan_propose(const char *source_uri, struct database *source,
     struct proposal proposal = {.arena = arena_create(0), .out = yaml};
     proposal.documents = (source->capabilities & CAPABILITY_FREE_FIELDS) != 0 &&
                          (source->capabilities & CAPABILITY_SQL_SCHEMA) == 0;
+    proposal.joins = (source->capabilities & CAPABILITY_JOINS) != 0;
     if (!proposal.arena) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
     }
-    enum status status = propose_decide(&proposal, schema, settings, error);
+    enum status status = propose_decide(
+        &proposal, schema, settings, (target->capabilities & CAPABILITY_KEY_REQUIRED) != 0, error);
     if (status == STATUS_OK) {
         write_head(&proposal, source_uri, target_uri);
         if ((target->capabilities & CAPABILITY_SQL_SCHEMA) && proposal.documents) {
@@ -120,13 +122,18 @@ enum status plan_propose(const char *source_uri, struct database *source,
         } else {
             buffer_append_string(
                 yaml,
-                "# Proposed from the foreign keys: what belongs to a record stands under its key "
-                "or inside it,\n# and names that the record points to are beside the numbers. "
-                "{Column} in a text is that column's value.\n"
-                "# To read by something else than the key, give a table an index and its "
-                "entities the two fields:\n"
-                "#   indexes: { GSI1: { partition: GSI1PK, sort: GSI1SK } }   and   GSI1PK: "
-                "\"EMAIL#{Email}\"\n");
+                proposal.joins
+                    ? "# Proposed from the foreign keys: what belongs to a record stands under its "
+                      "key or inside it,\n# and names that the record points to are beside the "
+                      "numbers. "
+                    : "# Proposed from the keys: what belongs to a record stands under its key.\n"
+                      "# ");
+            buffer_append_string(
+                yaml, "{Column} in a text is that column's value.\n"
+                      "# To read by something else than the key, give a table an index and its "
+                      "entities the two fields:\n"
+                      "#   indexes: { GSI1: { partition: GSI1PK, sort: GSI1SK } }   and   GSI1PK: "
+                      "\"EMAIL#{Email}\"\n");
             propose_write_documents(&proposal, target->connector);
         }
         if (status == STATUS_OK && yaml->failed) {

@@ -20,6 +20,7 @@ struct propose_table {
     const struct schema_foreign_key *owner_key; /* to the owner; NULL for roots */
     uint32_t owner;                             /* index of the owner among the tables */
     bool paged;         /* EMBEDDED: lists may be long, so they are cut into pages */
+    bool guessed;       /* the primary key is a guess: the source declares none */
     const char *prefix; /* "INVOICE_LINE" */
 };
 
@@ -28,14 +29,17 @@ struct proposal {
     struct propose_table *tables;
     uint32_t count;
     bool documents;        /* the source's records have no fixed fields */
+    bool joins;            /* the source can look rows up along its foreign keys */
     const char *partition; /* names of the key fields, none of them a source column */
     const char *sort;
     struct buffer *out;
 };
 
-/* Decides places, owners and prefixes of the tables that the settings select. */
+/* Decides places, owners and prefixes of the tables that the settings select. `keys_wanted`: the
+ * target puts records by key, so a table of a source that declares none gets a guessed one. */
 enum status propose_decide(struct proposal *proposal, const struct schema *schema,
-                           const struct plan_settings *settings, struct error *error) MUST_USE;
+                           const struct plan_settings *settings, bool keys_wanted,
+                           struct error *error) MUST_USE;
 
 /* The tables of a plan for key-value and document stores. */
 void propose_write_documents(struct proposal *proposal, const struct connector *target);

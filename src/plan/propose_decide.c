@@ -123,7 +123,7 @@ static void place_table(struct proposal *proposal, uint32_t index)
             entry->owner = owner;
             bool leaf = !is_referenced(proposal, table->name);
             bool part = strncasecmp(table->name, key->references, strlen(key->references)) == 0;
-            entry->place = leaf && part ? PROPOSE_EMBEDDED : PROPOSE_MEMBER;
+            entry->place = leaf && part && proposal->joins ? PROPOSE_EMBEDDED : PROPOSE_MEMBER;
         }
     }
     if (table->primary_key.count == 0 && entry->place != PROPOSE_EMBEDDED) {
@@ -232,8 +232,47 @@ static const char *free_name(struct proposal *proposal, const char *wanted)
     return name;
 }
 
+/* Is it named as keys are: id, TABLEId, TABLE_id? */
+static bool named_as_key(const struct schema_table *table, const char *column)
+{
+    size_t length = strlen(table->name);
+    if (strncasecmp(column, table->name, length) == 0) {
+        column += length;
+        column += *column == '_' ? 1 : 0;
+    }
+    return strcasecmp(column, "id") == 0;
+}
+
+/* Files declare no keys: the column that is named as one, else the first. */
+static enum status guess_key(struct proposal *proposal, struct propose_table *entry)
+{
+    const struct schema_table *declared = entry->table;
+    if (declared->primary_key.count > 0 || declared->column_count == 0 || proposal->joins ||
+        proposal->documents) {
+        return STATUS_OK;
+    }
+    uint32_t at = 0;
+    while (at < declared->column_count && !named_as_key(declared, declared->columns[at].name)) {
+        at++;
+    }
+    at = at < declared->column_count ? at : 0;
+    struct schema_table *table = arena_allocate_zeroed(proposal->arena, 1, sizeof *table);
+    const char **names = arena_allocate_zeroed(proposal->arena, 1, sizeof *names);
+    if (!table || !names) {
+        return STATUS_FAILED;
+    }
+    names[0] = declared->columns[at].name;
+    *table = *declared;
+    table->primary_key.names = names;
+    table->primary_key.count = 1;
+    entry->table = table;
+    entry->guessed = true;
+    return STATUS_OK;
+}
+
 enum status propose_decide(struct proposal *proposal, const struct schema *schema,
-                           const struct plan_settings *settings, struct error *error)
+                           const struct plan_settings *settings, bool keys_wanted,
+                           struct error *error)
 {
     proposal->tables =
         arena_allocate_zeroed(proposal->arena, schema->table_count + 1, sizeof *proposal->tables);
@@ -243,6 +282,11 @@ enum status propose_decide(struct proposal *proposal, const struct schema *schem
     for (uint32_t i = 0; i < schema->table_count; i++) {
         if (selected(&schema->tables[i], settings)) {
             proposal->tables[proposal->count++].table = &schema->tables[i];
+        }
+    }
+    for (uint32_t i = 0; i < proposal->count && keys_wanted; i++) {
+        if (guess_key(proposal, &proposal->tables[i]) != STATUS_OK) {
+            return error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
         }
     }
     for (uint32_t i = 0; i < proposal->count; i++) {

@@ -51,7 +51,7 @@ static bool has_column(const struct schema_table *table, const char *name)
 static void look_ups(struct proposal *proposal, const struct propose_table *entry, int indent)
 {
     const struct schema_table *table = entry->table;
-    for (uint32_t i = 0; i < table->foreign_key_count; i++) {
+    for (uint32_t i = 0; proposal->joins && i < table->foreign_key_count; i++) {
         const struct schema_foreign_key *key = &table->foreign_keys[i];
         bool ambiguous = false;
         const struct schema_table *other = NULL;
@@ -203,11 +203,25 @@ static const char *store_name(struct proposal *proposal, uint32_t index)
     return arena_format(proposal->arena, "%s%s", text, ending);
 }
 
+/* Before a table whose key nobody declared. */
+static void guess(struct proposal *proposal, const struct schema_table *table)
+{
+    buffer_append_string(proposal->out, "\n  # A guess: ");
+    propose_append_comment(proposal->out, table->name);
+    buffer_append_string(proposal->out, " declares no key. Records that share ");
+    propose_append_comment(proposal->out, table->primary_key.names[0]);
+    buffer_append_string(proposal->out,
+                         " would be\n  # rejects: name the columns that tell them apart.");
+}
+
 static void root(struct proposal *proposal, uint32_t index, const struct connector *target)
 {
     struct buffer *out = proposal->out;
     const struct propose_table *entry = &proposal->tables[index];
     const char *partition = key_template(proposal, entry->prefix, entry->table->primary_key);
+    if (entry->guessed) {
+        guess(proposal, entry->table);
+    }
     buffer_append_string(out, "\n  ");
     propose_append_scalar(out, store_name(proposal, index));
     buffer_append_string(out, ":\n    key: { partition: ");

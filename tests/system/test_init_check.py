@@ -35,6 +35,36 @@ class InitTestCase(refusals.TestCase):
 
 
 class Init(InitTestCase):
+    def test_every_pair_of_files_and_tables(self):
+        """What init writes can be checked and migrated as it stands, and loses nothing."""
+        support.musicshop(self.path("shop.db"))
+        os.makedirs(self.path("bare"))
+        with open(self.path("bare", "herd.csv"), "w", encoding="ascii") as file:
+            file.write("name,herd_id\nFlora,1\nBella,2\n")
+        for target in ("csv:tables", "jsonl:lines", "dynamodb-json:items"):
+            self.run_program("migrate", "--state", "s", "shop.db", target)
+        for source, rows in (("shop.db", None), ("csv:tables", 15861), ("jsonl:lines", 15861),
+                             ("dynamodb-json:items", 15861), ("csv:bare", 2)):
+            for kind in ("sqlite", "csv", "jsonl", "dynamodb-json"):
+                with self.subTest(source=source, target=kind):
+                    target = "%s:%s" % (kind, "to-%s-%s" % (source.replace(":", "-"), kind))
+                    self.run_program("init", source, target, "-o", "p.yaml", "--force")
+                    self.run_program("check", "--plan", "p.yaml")
+                    result = self.run_program("migrate", "--plan", "p.yaml", "--state", "pairs", "--json")
+                    written = sum(entity["written"] for entity in json.loads(result.out)["entities"])
+                    self.assertIn(written, (rows,) if rows else (15861, 4754))
+
+    def test_a_guessed_key_says_so(self):
+        with open(self.path("herd.csv"), "w", encoding="ascii") as file:
+            file.write("name,HERD_ID\nFlora,1\nBella,1\n")
+        self.run_program("init", "csv:herd.csv", "dynamodb-json:out")
+        with open(self.path("transhume.yaml"), encoding="utf-8") as file:
+            plan = file.read()
+        self.assertIn("# A guess: herd declares no key. Records that share HERD_ID would be\n", plan)
+        self.assertIn('PK: "HERD#{HERD_ID}"\n', plan)
+        result = self.run_program("migrate", code=1)
+        self.assertIn("1 record was rejected", result.err.replace("\n", " "))
+
     def test_the_whole_way(self):
         with self.unharmed(self.path("shop.db"), self.path("out")):
             self.run_program("init", "shop.db", "dynamodb-json:out")

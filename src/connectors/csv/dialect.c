@@ -27,7 +27,8 @@ static enum status bad_value(const char *name, const char *text, const char *wan
                              struct error *error)
 {
     error_set(error, ERROR_BAD_VALUE, name, "\"%.60s\" is none of: %s", text, wanted);
-    error_hint(error, "write for example csv:DIR?%s=%.30s", name, wanted);
+    error_hint(error, "write for example csv:DIR?%s=%.*s", name, (int)strcspn(wanted, ",| "),
+               wanted);
     return STATUS_FAILED;
 }
 

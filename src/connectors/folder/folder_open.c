@@ -50,8 +50,8 @@ static enum status refuse_place(const struct folder *folder, int reason, const c
     bool source = folder->mode == OPEN_SOURCE;
     error_set_errno(error, source ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING, reason,
                     folder->path, "%s", message);
-    error_hint(error, "check the path after %s:, and who may write there",
-               folder->format->connector->name);
+    error_hint(error, "check the path after %s:, and who may %s there",
+               folder->format->connector->name, source ? "read" : "write");
     return STATUS_FAILED;
 }
 
