@@ -35,9 +35,11 @@ json_t *json_stamp(int64_t utc_us)
 enum status json_to_arena(json_t *object, struct arena *arena, const char **text,
                           struct error *error)
 {
-    char *dumped = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
-    *text = dumped == NULL ? NULL : arena_copy_string(arena, dumped);
-    free(dumped);
+    struct buffer dumped = {0};
+    *text = json_tree_append(object, JSON_COMPACT, &dumped)
+                ? arena_copy(arena, dumped.data, dumped.length)
+                : NULL;
+    buffer_free(&dumped);
     json_decref(object);
     return *text != NULL ? STATUS_OK
                          : error_set(error, ERROR_MEMORY, NULL, "no memory for a control record");

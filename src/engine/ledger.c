@@ -32,25 +32,37 @@ static json_t *redacted(const char *text)
     return made;
 }
 
+/* NULL once a part could not be added: what is made of it is not written. */
+static json_t *unless(json_t *object, bool failed)
+{
+    if (failed) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
 static json_t *streams_make(const struct ledger_header *header)
 {
     json_t *streams = json_array();
+    bool failed = false;
     for (uint32_t i = 0; i < header->stream_count; i++) {
         const struct ledger_stream_facts *facts = &header->streams[i];
-        json_array_append_new(streams,
-                              json_pack("{s:o,s:b,s:I}", "name", json_text(facts->name), "keyed",
-                                        facts->keyed, "records", (json_int_t)facts->records));
+        failed |= json_array_append_new(
+                      streams, json_pack("{s:o,s:b,s:I}", "name", json_text(facts->name), "keyed",
+                                         facts->keyed, "records", (json_int_t)facts->records)) != 0;
     }
-    return streams;
+    return unless(streams, failed);
 }
 
 static json_t *tables_make(const struct ledger_header *header)
 {
     json_t *tables = json_array();
+    bool failed = false;
     for (uint32_t i = 0; i < header->absent_count; i++) {
-        json_array_append_new(tables, json_text(header->absent_tables[i]));
+        failed |= json_array_append_new(tables, json_text(header->absent_tables[i])) != 0;
     }
-    return tables;
+    return unless(tables, failed);
 }
 
 enum status ledger_header_make(const struct ledger_header *header, struct arena *arena,
@@ -66,15 +78,14 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
         json_text(header->snapshot), "plan", redacted(header->plan_text), "mapping",
         json_text(header->mapping_text), "mapping_hash", json_text(header->mapping_hash), "streams",
         streams_make(header), "absent_tables", tables_make(header));
-    if (object != NULL) {
-        json_object_set_new(object, "schema", json_text(header->schema_text));
-    }
+    bool failed = object != NULL &&
+                  json_object_set_new(object, "schema", json_text(header->schema_text)) != 0;
     if (object != NULL && header->input_hash != NULL) {
-        json_object_set_new(object, "input",
-                            json_pack("{s:s,s:I}", "xxh3", header->input_hash, "bytes",
-                                      (json_int_t)header->input_bytes));
+        failed |= json_object_set_new(object, "input",
+                                      json_pack("{s:s,s:I}", "xxh3", header->input_hash, "bytes",
+                                                (json_int_t)header->input_bytes)) != 0;
     }
-    return json_to_arena(object, arena, text, error);
+    return json_to_arena(unless(object, failed), arena, text, error);
 }
 
 static const char *keep_text(const json_t *object, const char *name, struct arena *arena)
@@ -317,26 +328,30 @@ static json_t *tally_make(const struct tally *tally)
                   (json_int_t)tally->made, "written", (json_int_t)tally->written, "rejected",
                   (json_int_t)tally->rejected, "skipped", (json_int_t)tally->skipped, "filtered",
                   (json_int_t)tally->filtered, "bytes", (json_int_t)tally->bytes);
+    bool failed = false;
     if (object != NULL && tally->unmatched > 0) {
-        json_object_set_new(object, "unmatched", json_integer((json_int_t)tally->unmatched));
+        failed |= json_object_set_new(object, "unmatched",
+                                      json_integer((json_int_t)tally->unmatched)) != 0;
     }
     if (object != NULL && tally->hashed) {
         char hex[33];
         canonical_hash_format(&tally->hash, hex);
-        json_object_set_new(object, "hash", json_string(hex));
+        failed |= json_object_set_new(object, "hash", json_string(hex)) != 0;
     }
-    return object;
+    return unless(object, failed);
 }
 
 enum status ledger_mark_make(const struct ledger_mark *mark, struct arena *arena, const char **text,
                              struct error *error)
 {
     json_t *entities = json_object();
+    bool failed = false;
     for (uint32_t i = 0; i < mark->entity_count; i++) {
         char number[16];
         snprintf(number, sizeof(number), "%" PRIu32, mark->entities[i]);
-        json_object_set_new(entities, number, tally_make(&mark->tallies[i]));
+        failed |= json_object_set_new(entities, number, tally_make(&mark->tallies[i])) != 0;
     }
+    entities = unless(entities, failed);
     json_t *rejects = mark->rejects.file == NULL
                           ? json_null()
                           : json_pack("{s:s,s:I,s:s}", "file", mark->rejects.file, "count",

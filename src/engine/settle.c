@@ -267,20 +267,27 @@ static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint
 static json_t *settled_make(const struct settling *settling, const struct ledger_rejects *rejects)
 {
     json_t *entities = json_object();
+    bool failed = false;
     for (uint32_t i = 0; i < settling->run->session->plan->entity_count; i++) {
         if (settling->found[i] + settling->repeated[i] > 0) {
             char number[16];
             snprintf(number, sizeof(number), "%" PRIu32, i);
-            json_object_set_new(entities, number,
-                                json_pack("{s:I,s:I}", "rejected", (json_int_t)settling->found[i],
-                                          "skipped", (json_int_t)settling->repeated[i]));
+            failed |= json_object_set_new(entities, number,
+                                          json_pack("{s:I,s:I}", "rejected",
+                                                    (json_int_t)settling->found[i], "skipped",
+                                                    (json_int_t)settling->repeated[i])) != 0;
         }
     }
     json_t *settled = json_pack("{s:o}", "entities", entities);
     if (rejects->file != NULL) {
-        json_object_set_new(settled, "rejects",
-                            json_pack("{s:s,s:I,s:s}", "file", rejects->file, "count",
-                                      (json_int_t)rejects->count, "xxh3", rejects->hash));
+        failed |=
+            json_object_set_new(settled, "rejects",
+                                json_pack("{s:s,s:I,s:s}", "file", rejects->file, "count",
+                                          (json_int_t)rejects->count, "xxh3", rejects->hash)) != 0;
+    }
+    if (failed) {
+        json_decref(settled);
+        return NULL;
     }
     return settled;
 }
@@ -375,7 +382,9 @@ enum status settle_run(struct run *run, struct error *error)
         pthread_mutex_lock(&run->state_mutex);
         json_decref(run->status.settled);
         run->status.settled = settled_make(&settling, &rejects);
-        status = settle_apply(run, error);
+        status = run->status.settled != NULL
+                     ? settle_apply(run, error)
+                     : error_set(error, ERROR_MEMORY, NULL, "no memory for a control record");
         pthread_mutex_unlock(&run->state_mutex);
     }
 out:

@@ -64,3 +64,15 @@ enum status json_tree_parse(const char *text, size_t length, size_t flags, const
     return error_set(error, code, object_name, "is damaged: %s at byte %d", fault.text,
                      fault.position);
 }
+
+static int append_dumped(const char *bytes, size_t length, void *context)
+{
+    struct buffer *out = context;
+    buffer_append(out, bytes, length);
+    return out->failed ? -1 : 0;
+}
+
+int json_tree_append(const json_t *tree, size_t flags, struct buffer *out)
+{
+    return tree != NULL && json_dump_callback(tree, append_dumped, out, flags) == 0 && !out->failed;
+}

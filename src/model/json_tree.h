@@ -1,7 +1,8 @@
-/* A whole JSON text as jansson's tree, with a fault of the text told from memory that is out. */
+/* JSON texts as jansson's trees and back, with memory that is out told from all else. */
 #ifndef TRANSHUME_MODEL_JSON_TREE_H
 #define TRANSHUME_MODEL_JSON_TREE_H
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include <jansson.h>
 
@@ -11,5 +12,9 @@
  */
 enum status json_tree_parse(const char *text, size_t length, size_t flags, const char *object_name,
                             enum error_code code, json_t **tree, struct error *error) MUST_USE;
+
+/* Appends the tree's text; `flags` are jansson's. False: memory is out, or the tree is NULL.
+ * (jansson's own json_dumps may leave out what it had no memory for, and not say so.) */
+int json_tree_append(const json_t *tree, size_t flags, struct buffer *out);
 
 #endif

@@ -154,15 +154,15 @@ enum status folder_sidecar_write_with(const char *path, const struct target_tabl
         json_decref(root);
         root = NULL;
     }
-    char *text = root != NULL ? json_dumps(root, JSON_INDENT(1)) : NULL;
+    struct buffer text = {0};
     enum status status = STATUS_FAILED;
-    if (text == NULL) {
+    if (!json_tree_append(root, JSON_INDENT(1), &text)) {
         error_set(error, ERROR_TARGET_SCHEMA, table->name,
                   "its definition can't be written: no memory, or a name that is not UTF-8");
     } else {
-        status = file_write_atomic(path, text, strlen(text), "files.before_definition", error);
+        status = file_write_atomic(path, text.data, text.length, "files.before_definition", error);
     }
-    free(text);
+    buffer_free(&text);
     json_decref(root);
     return status;
 }
