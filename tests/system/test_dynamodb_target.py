@@ -321,6 +321,18 @@ tables:
         self.assertEqual({item["name"]["S"]: item["own"]["N"] for item in self.scan("goods")},
                          {"thing %d" % i: str(i) for i in range(100)})
 
+    def test_killed_while_the_first_ones_are_made_again(self):
+        source, plan = self.make(500), self.write("plan.yaml", self.plan)
+        arguments = ("migrate", "--state", self.path("state"), "--plan", plan, "--chunk-rows", "130", source,
+                     self.uri())
+        for place, occurrence in (("before", 1), ("before", 40), ("after", 99)):
+            result = support.kill_at("dynamodb.%s_restore" % place, occurrence, *arguments, cwd=self.folder,
+                                     env=self.environment)
+            self.assertEqual(result.code, -9)
+            arguments = ("resume", "--state", self.path("state"), "--take-over")
+        self.run_program(*arguments, code=1, env=self.environment)
+        self.check(500)
+
     def test_found_again_after_a_kill_and_without_the_state_folder(self):
         source = self.make(500)
         plan = self.write("plan.yaml", self.plan)

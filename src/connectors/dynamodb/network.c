@@ -80,6 +80,7 @@ static const char *const failpoints[] = {
     "dynamodb.before_send",         "dynamodb.after_send",
     "dynamodb.after_answer",        "dynamodb.before_keys",
     "dynamodb.before_mark",         "dynamodb.after_mark",
+    "dynamodb.before_restore",      "dynamodb.after_restore",
     "dynamodb.before_release",      NULL,
 };
 

@@ -9,6 +9,7 @@
  */
 #include "connectors/dynamodb/network_target.h"
 
+#include "base/failpoint.h"
 #include "connectors/dynamodb/network_json.h"
 #include "connectors/dynamodb/network_ledger.h"
 #include "connectors/dynamodb/network_spill.h"
@@ -363,6 +364,9 @@ enum status dynamodb_network_restore(struct database *self, const struct target_
         status = error_set(error, ERROR_INTERNAL, table->name, "a record without its key");
     }
     if (status == STATUS_OK) {
+        status = failpoint_hit("dynamodb.before_restore", error);
+    }
+    if (status == STATUS_OK) {
         status = dynamodb_network_write(network, update ? "UpdateItem" : "PutItem", table->name,
                                         &body, &response, error);
     }
@@ -372,5 +376,5 @@ enum status dynamodb_network_restore(struct database *self, const struct target_
     }
     dynamodb_response_destroy(response);
     buffer_free(&body);
-    return status;
+    return status == STATUS_OK ? failpoint_hit("dynamodb.after_restore", error) : status;
 }
