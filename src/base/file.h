@@ -39,8 +39,8 @@ char *file_safe_name(struct arena *arena, const char *text, size_t length);
  * another process, whose pid is put in `*holder`. The descriptor is the caller's to close. */
 enum status file_lock(const char *path, int *descriptor, int64_t *holder,
                       struct error *error) MUST_USE;
-/* True if another open file holds the lock of file_lock on `path`. What the file says of a pid is no
- * proof: its process may be long gone, and the number another's. */
+/* True if another open file holds the lock of file_lock on `path`. What the file says of a pid is
+ * no proof: its process may be long gone, and the number another's. */
 int file_is_locked(const char *path);
 
 #endif

@@ -20,11 +20,8 @@ extern const struct connector connector_jsonl;
 extern const struct connector connector_sqlite;
 
 static const struct connector *const built_in[] = {
-    &connector_sqlite,
-    &connector_csv,
-    &connector_dynamodb_json,
-    &connector_dynamodb,
-    &connector_jsonl,
+    &connector_sqlite,   &connector_csv,   &connector_dynamodb_json,
+    &connector_dynamodb, &connector_jsonl,
 };
 enum { BUILT_IN_COUNT = sizeof built_in / sizeof built_in[0] };
 

@@ -18,9 +18,10 @@ struct parcel {
     uint64_t root_rows; /* source records read for these batches */
     const struct mapper_reject *rejects;
     uint32_t reject_count;
-    struct arena *arena;   /* of the rejects */
-    struct batch *keeper;  /* of their large values */
-    struct tally *tallies; /* END: made, filtered, skipped, hash for each of the stream's entities */
+    struct arena *arena;  /* of the rejects */
+    struct batch *keeper; /* of their large values */
+    struct tally
+        *tallies; /* END: made, filtered, skipped, hash for each of the stream's entities */
     uint32_t batch_count;
     struct batch *batches[]; /* NULL once somebody else has it */
 };

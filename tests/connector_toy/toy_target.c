@@ -688,7 +688,8 @@ static bool same_record(const struct put *a, const struct put *b)
 
 typedef enum status (*found_function)(void *context, uint64_t chunk, uint32_t entity,
                                       uint64_t ordinal, const struct cell *key, uint32_t key_count,
-                                      const struct cell *record, enum duplicate_kind kind, struct error *error);
+                                      const struct cell *record, enum duplicate_kind kind,
+                                      struct error *error);
 
 static enum status report_put(struct toy_database *self, const struct target_table *table,
                               const struct put *put, const struct put *first, found_function found,

@@ -30,7 +30,8 @@ struct attempt {
 
 static enum status ignore_found(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
                                 const struct cell *key, uint32_t key_count,
-                                const struct cell *record, enum duplicate_kind kind, struct error *error)
+                                const struct cell *record, enum duplicate_kind kind,
+                                struct error *error)
 {
     (void)context;
     (void)chunk;

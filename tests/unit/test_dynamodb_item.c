@@ -238,7 +238,8 @@ static const struct shape_field order_fields[] = {
 static const struct shape order_shape = {.name = "order", .fields = order_fields, .field_count = 4};
 static const char *const order_key[] = {"PK", "SK"};
 static const char *const order_index[] = {"GSI1PK", "SK"};
-static const struct target_index order_indexes[] = {{.name = "by-gsi", .columns = {order_index, 2}}};
+static const struct target_index order_indexes[] = {
+    {.name = "by-gsi", .columns = {order_index, 2}}};
 static const struct target_table order_table = {
     .name = "orders", .key = {order_key, 2}, .indexes = order_indexes, .index_count = 1};
 

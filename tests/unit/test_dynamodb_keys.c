@@ -79,7 +79,8 @@ static void sorting_agrees_with_qsort(void **state)
 
 static enum status print_found(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
                                const struct cell *key, uint32_t key_count,
-                               const struct cell *record, enum duplicate_kind kind, struct error *error)
+                               const struct cell *record, enum duplicate_kind kind,
+                               struct error *error)
 {
     struct buffer *out = (struct buffer *)context;
     (void)error;
