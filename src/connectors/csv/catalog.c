@@ -96,7 +96,7 @@ static enum status read_head(const struct describing *describing, const char *pa
                                         .record_bytes_max = describing->database->record_bytes_max,
                                         .window_bytes = HEAD_WINDOW_BYTES};
     struct csv_reader *reader = NULL;
-    struct csv_record record;
+    struct csv_record record = {0};
     enum status status = csv_reader_open(&reading, &reader, describing->error);
     if (status != STATUS_OK) {
         return status;

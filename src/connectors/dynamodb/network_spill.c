@@ -66,11 +66,13 @@ static enum status end_block(struct dynamodb_spill *spill, struct error *error)
         return error_set(error, ERROR_INTERNAL, NULL, "keys can't be compressed: %s",
                          ZSTD_getErrorName(made));
     }
-    struct block *smaller = (struct block *)realloc(block, sizeof(*block) + made);
-    block = smaller != NULL ? smaller : block;
+    *spill->last = (struct block *)realloc(block, sizeof(*block) + made);
+    if (*spill->last == NULL) {
+        *spill->last = block; /* it stays as large as it was */
+    }
+    block = *spill->last;
     block->next = NULL;
     block->length = made;
-    *spill->last = block;
     spill->last = &block->next;
     buffer_clear(&spill->raw);
     return STATUS_OK;
