@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "cli/help.h"
 #include "connectors/registry.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -141,8 +143,23 @@ static int dispatch(struct cli_call *call)
     return call->command->run(call);
 }
 
+/*
+ * A standard stream that the caller closed would be the next file that is opened, and what is
+ * printed or written to "-" would go there. It is opened here such that using it fails.
+ */
+static void open_standard_streams(void)
+{
+    for (int descriptor = STDIN_FILENO; descriptor <= STDERR_FILENO; descriptor++) {
+        if (fcntl(descriptor, F_GETFD) == -1 && errno == EBADF) {
+            /* the lowest that is free is this one */
+            (void)!open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+        }
+    }
+}
+
 int cli_main(int argument_count, char **arguments)
 {
+    open_standard_streams();
     struct error error = {0};
     struct cli_call call = {.arena = arena_create(0)};
     int exit_status;

@@ -360,6 +360,24 @@ class BadInput(CsvTestCase):
         whole = {json.dumps(reject["record"]) for reject in self.rejects()}
         self.assertTrue(any("3,y,z" in text for text in whole), whole)
 
+    def test_data_that_is_no_file(self):
+        """A folder with a link, a pipe or a device where data should be is refused; it was once taken for empty."""
+        for kind in ("link", "dangling", "pipe", "folder"):
+            for scheme, name in (("csv", "t.csv"), ("jsonl", "t.jsonl"), ("dynamodb-json", "t/a.json")):
+                with self.subTest(kind=kind, scheme=scheme):
+                    source = "in-%s-%s" % (kind, scheme)
+                    there = self.path(source, "t" if kind == "folder" else name)
+                    os.makedirs(os.path.dirname(there))
+                    self.put("real/x" + os.path.splitext(name)[1], "a\n1\n")
+                    if kind == "pipe":
+                        os.mkfifo(there)
+                    else:
+                        os.symlink({"link": self.path("real", "x.csv"), "dangling": "nowhere",
+                                    "folder": self.path("real")}[kind], there)
+                    result = self.migrate("%s:%s" % (scheme, source), "jsonl:out-%s-%s" % (kind, scheme), code=2)
+                    self.assertIn("which is not read", result.err)
+                    self.assertIn(os.path.relpath(there, self.folder), result.err)
+
     def test_a_quote_that_is_never_closed(self):
         self.check_rejects("a,b\n1,x\n2,\"lost\n3,y\n4,z\n", [(1, "x"), (3, "y"), (4, "z")],
                            ["t.csv:3: a quote is opened here and not closed as it should be"])

@@ -72,6 +72,28 @@ class Output(PipesTestCase):
                 again = self.run_program("migrate", *state, "source.db", target)
                 self.assertEqual(sorted(self.parse(target, again.out)), self.expected())
 
+    def test_a_closed_stream_is_no_file(self):
+        """What a closed standard output would get must not go into the file that is opened next."""
+        for target in TARGETS:
+            result = self.closed(">&-", "migrate", "source.db", target)
+            self.assertEqual(result.returncode, 3, result.stderr)
+            self.assertIn(b"Bad file descriptor", result.stderr)
+        result = self.closed("<&-", "migrate", "jsonl:-", "sqlite:out.db")
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertIn(b"Bad file descriptor", result.stderr)
+        self.closed("<&- >&- 2>&-", "migrate", "--state", "silent", "source.db", "jsonl:out")
+        text = ""
+        for name in sorted(os.listdir(self.path("out", "things"))):
+            with open(self.path("out", "things", name), encoding="utf-8") as file:
+                text += file.read()
+        self.assertEqual(self.parse("jsonl", text), self.expected())
+
+    def closed(self, redirections, *arguments):
+        """Runs the program with standard streams closed."""
+        return subprocess.run(["sh", "-c", '"$@" ' + redirections, "sh", support.PROGRAM, *arguments], cwd=self.folder,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              timeout=60 * support.PATIENCE)
+
     def test_interrupted(self):
         process = support.start("migrate", "--chunk-rows", "50", "--rows-per-second", "100", "source.db", "jsonl:-", cwd=self.folder)
         self.addCleanup(process.kill)

@@ -120,6 +120,12 @@ bool folder_is_data(const struct folder_format *format, const char *name);
 /* The regular data files in a folder, by name. A missing folder: STATUS_END. */
 enum status folder_list(const struct folder_format *format, const char *path, struct arena *arena,
                         struct folder_file **files, uint32_t *count, struct error *error) MUST_USE;
+/*
+ * Refuses a source's folder that holds what is called like data and is no file: links, pipes,
+ * devices. `has_tables`: its subfolders are tables, and no link may stand for one.
+ */
+enum status folder_refuse_unread(const struct folder_format *format, const char *path,
+                                 bool has_tables, struct error *error) MUST_USE;
 /* The names of subfolders (no links) that do not begin with '.', by name. Missing: STATUS_END. */
 enum status folder_subfolders(const char *path, struct arena *arena, const char ***names,
                               uint32_t *count, struct error *error) MUST_USE;

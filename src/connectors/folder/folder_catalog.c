@@ -69,6 +69,9 @@ enum status folder_add_table(struct folder_finding *finding, const char *name, c
 {
     struct folder_file *files = NULL;
     uint32_t count = 0;
+    if (folder_refuse_unread(finding->folder->format, path, false, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     enum status status =
         folder_list(finding->folder->format, path, finding->arena, &files, &count, error);
     if (status == STATUS_FAILED || (count == 0 && !always)) {
@@ -190,6 +193,10 @@ static enum status add_single(struct folder_finding *finding, struct error *erro
 static enum status find_tables(struct folder_finding *finding, struct error *error)
 {
     const struct folder_format *format = finding->folder->format;
+    if (finding->folder->pipe == NULL &&
+        folder_refuse_unread(format, finding->folder->path, true, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     enum status status = format->find_tables != NULL
                              ? format->find_tables(finding->folder, finding, error)
                              : STATUS_END;

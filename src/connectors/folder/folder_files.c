@@ -139,6 +139,54 @@ static enum status list_entries(const struct folder_format *format, const char *
     return status;
 }
 
+/* What a link leads to is a folder? */
+static bool leads_to_folder(int folder, const char *name)
+{
+    struct stat facts;
+    return fstatat(folder, name, &facts, 0) == 0 && S_ISDIR(facts.st_mode);
+}
+
+static enum status refuse_entry(const char *path, const char *name, mode_t mode,
+                                struct error *error)
+{
+    char object[1024];
+    snprintf(object, sizeof(object), "%s/%s", path, name);
+    const char *kind = S_ISLNK(mode)    ? "a symbolic link"
+                       : S_ISFIFO(mode) ? "a pipe"
+                       : S_ISSOCK(mode) ? "a socket"
+                                        : "a device";
+    enum status status = error_set(error, ERROR_SOURCE_INVALID, object,
+                                   "it is called like data, and is %s, which is not read", kind);
+    error_hint(error, "put the file or folder itself there, or move this away");
+    return status;
+}
+
+enum status folder_refuse_unread(const struct folder_format *format, const char *path,
+                                 bool has_tables, struct error *error)
+{
+    DIR *stream = opendir(path);
+    struct dirent *entry = NULL;
+    struct stat facts;
+    enum status status = STATUS_OK;
+    if (stream == NULL) {
+        return STATUS_OK; /* who lists it says why */
+    }
+    while (status == STATUS_OK && (entry = readdir(stream)) != NULL) {
+        const char *name = entry->d_name;
+        if (name[0] == '.' || fstatat(dirfd(stream), name, &facts, AT_SYMLINK_NOFOLLOW) != 0 ||
+            S_ISREG(facts.st_mode) || S_ISDIR(facts.st_mode)) {
+            continue;
+        }
+        bool is_table =
+            has_tables && S_ISLNK(facts.st_mode) && leads_to_folder(dirfd(stream), name);
+        if (is_table || folder_is_data(format, name)) {
+            status = refuse_entry(path, name, facts.st_mode, error);
+        }
+    }
+    closedir(stream);
+    return status;
+}
+
 enum status folder_list(const struct folder_format *format, const char *path, struct arena *arena,
                         struct folder_file **files, uint32_t *count, struct error *error)
 {
