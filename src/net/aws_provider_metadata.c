@@ -88,8 +88,6 @@ static enum status container_token(struct aws_asking *asking, const char **token
     const char *path =
         aws_config_environment(asking->config, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
     if (path != NULL) {
-        char *bytes = NULL;
-        (void)bytes;
         return aws_read_token(path, "the container's token", asking->arena, token, error);
     }
     *token = aws_config_environment(asking->config, "AWS_CONTAINER_AUTHORIZATION_TOKEN");

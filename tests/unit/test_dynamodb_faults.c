@@ -1,10 +1,12 @@
 /* What answers of DynamoDB are taken for: names, statuses, checksums, what is no DynamoDB at all.
  */
 #include "connectors/dynamodb/client_internal.h"
+#include "connectors/lease.h"
 #include "support.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 static uint64_t generation; /* of the service's credentials */
@@ -194,6 +196,47 @@ static void the_servers_hint_is_kept(void **state)
     dynamodb_service_destroy(service);
 }
 
+/* Credentials that take their time: what is left of the lease then is what counts. */
+static void the_lease_must_outlast_what_is_sent(void **state)
+{
+    struct error error = {0};
+    char path[] = "/tmp/transhume-lease-XXXXXX";
+    static const char config[] = "[profile slow]\n"
+                                 "credential_process = /bin/sh -c 'sleep 0.5; echo "
+                                 "{\\\"Version\\\":1,\\\"AccessKeyId\\\":\\\"AKIDSLOW\\\","
+                                 "\\\"SecretAccessKey\\\":\\\"secret of nobody\\\"}'\n";
+    (void)state;
+    int descriptor = mkstemp(path);
+    assert_int_equal(write(descriptor, config, sizeof config - 1), sizeof config - 1);
+    close(descriptor);
+    setenv("AWS_CONFIG_FILE", path, 1);
+    setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", 1);
+    const struct dynamodb_service_options options = {.mode = OPEN_TARGET,
+                                                     .region = "eu-west-1",
+                                                     .endpoint = "http://127.0.0.1:1",
+                                                     .profile = "slow",
+                                                     .timeout_ms = 10000,
+                                                     .patience_ms = 1000};
+    struct dynamodb_service *service = NULL;
+    struct dynamodb_client *client = NULL;
+    assert_int_equal(dynamodb_service_create(&options, &service, &error), STATUS_OK);
+    assert_int_equal(dynamodb_client_create(service, 1, &client, &error), STATUS_OK);
+    struct database target = {.lease_ms = 10400};
+    const struct dynamodb_request request = {
+        .operation = "PutItem", .body = "{}", .body_length = 2, .lease = &target};
+    lease_extend(&target, lease_clock_ms());
+    assert_int_equal(dynamodb_client_submit(client, &request, &error), STATUS_FAILED);
+    if (error.code != ERROR_LEASE_SHORT) {
+        fail_msg("%s: %s", error.object, error.message);
+    }
+    target.lease_ms = 60000; /* the credentials are there by now */
+    lease_extend(&target, lease_clock_ms());
+    assert_int_equal(dynamodb_client_submit(client, &request, &error), STATUS_OK);
+    dynamodb_client_destroy(client);
+    dynamodb_service_destroy(service);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +245,7 @@ int main(void)
         cmocka_unit_test(checksums_are_checked),
         cmocka_unit_test(what_is_no_dynamodb_is_named),
         cmocka_unit_test(the_servers_hint_is_kept),
+        cmocka_unit_test(the_lease_must_outlast_what_is_sent),
     };
     return cmocka_run_group_tests_name("dynamodb_faults", tests, NULL, NULL);
 }

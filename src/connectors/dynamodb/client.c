@@ -215,13 +215,18 @@ static enum status send(struct dynamodb_client *client, const struct dynamodb_re
         return STATUS_FAILED;
     }
     call->generation = client->credentials.generation;
+    int64_t timeout_ms = timeout_of(client, request);
+    /* not before signing, which may wait for credentials while the lease runs on */
+    if (request->lease != NULL && lease_check(request->lease, timeout_ms, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     const struct http_request sent = {.method = "POST",
                                       .url = service->url,
                                       .headers = headers,
                                       .header_count = count,
                                       .body = request->body,
                                       .body_length = request->body_length,
-                                      .timeout_ms = timeout_of(client, request),
+                                      .timeout_ms = timeout_ms,
                                       .response_bytes_max = RESPONSE_BYTES_MAX,
                                       .repeatable = is_repeatable(request->operation),
                                       .context = call};
@@ -231,10 +236,6 @@ static enum status send(struct dynamodb_client *client, const struct dynamodb_re
 enum status dynamodb_client_submit(struct dynamodb_client *client,
                                    const struct dynamodb_request *request, struct error *error)
 {
-    int64_t timeout_ms = timeout_of(client, request);
-    if (request->lease != NULL && lease_check(request->lease, timeout_ms, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
     struct dynamodb_call *call = (struct dynamodb_call *)calloc(1, sizeof(*call));
     if (call == NULL) {
         return no_memory(error);

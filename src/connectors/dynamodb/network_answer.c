@@ -11,7 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHRINK_EVERY_MS = 100, THROTTLED_PATIENCE_MS = 10 * 60 * 1000, WINDOW_MIN = 1 };
+enum {
+    SHRINK_EVERY_MS = 100,
+    THROTTLED_PATIENCE_MS = 10 * 60 * 1000,
+    WINDOW_MIN = 1,
+    UNITS_MAX = 1000000 /* that one request can take, and far above it */
+};
 static const double shrink_to = 0.6;
 
 static enum status no_memory(struct error *error)
@@ -50,7 +55,8 @@ static double used_units(struct buffer *body)
     const char *place = buffer_string(body);
     while ((place = strstr(place, mark)) != NULL) {
         place += sizeof(mark) - 1;
-        units += strtod(place, NULL);
+        double told = strtod(place, NULL);
+        units += told >= 0 && told <= UNITS_MAX ? told : 0;
     }
     return units;
 }
@@ -260,6 +266,8 @@ static enum status take_batch_answer(struct writer *writer, struct shipment *shi
     if (all) {
         count_units(writer, shipment, used_units(&response->body));
     } else if (find_left(writer, shipment, &response->body, left, error) != STATUS_OK) {
+        shipment->tried = true;
+        dynamodb_list_add(&writer->ready, shipment); /* freed with the writer */
         return STATUS_FAILED;
     }
     for (uint32_t at = 0; at < shipment->count; at++) {

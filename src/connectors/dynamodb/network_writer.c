@@ -295,6 +295,11 @@ enum status dynamodb_network_submit(struct writer *writer, uint64_t number, uint
     if (writer->refused) {
         return STATUS_AGAIN;
     }
+    /* before new ones of their keys, which would overtake them */
+    if (writer->held != NULL && dynamodb_writer_release_held(writer, error) != STATUS_OK) {
+        batch_destroy(batch);
+        return STATUS_FAILED;
+    }
     enum status status = take_batch(writer, chunk, table, batch, error);
     return status == STATUS_OK ? dynamodb_writer_pump(writer, false, error) : status;
 }
