@@ -115,6 +115,13 @@ class Network(BadInputCase):
                   says=["127.0.0.1", "connect"])
         self.assertLess(time.monotonic() - begun, 15 * support.PATIENCE)
 
+    def test_nobody_ever_answered(self):
+        """Nothing to be patient for, whatever --timeout is."""
+        begun = time.monotonic()
+        self.refused("migrate", "--timeout", "60s", "dynamodb://us-east-1?endpoint=http://127.0.0.1:%d" % servers.free_port(),
+                     "dynamodb-json:out", code=3, says=["127.0.0.1", "check the region, the endpoint and the network"])
+        self.assertLess(time.monotonic() - begun, 25 * support.PATIENCE)
+
     def test_a_region_that_does_not_exist(self):
         # .invalid never resolves (RFC 2606)
         self.read("dynamodb://us-nowhere-9?endpoint=https://dynamodb.us-nowhere-9.invalid", code=3,

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "connectors/dynamodb/client_internal.h"
 #include "connectors/lease.h"
 #include <inttypes.h>
@@ -15,6 +16,7 @@ enum {
     RESPONSE_BYTES_MAX = 32 * 1024 * 1024, /* a page is at most 16 MB and some */
     BACKOFF_BASE_MS = 50,
     BACKOFF_MAX_MS = 20000,
+    FIRST_CONTACT_MS = 10000,
     BACKOFF_DOUBLINGS_MAX = 16,
     SLEEP_SLICE_MS = 50,
     TARGET_BYTES = 96
@@ -306,7 +308,7 @@ int64_t dynamodb_client_backoff_ms(uint32_t failures, int64_t hint_ms)
 static bool is_stopped(const struct dynamodb_client *client)
 {
     const _Atomic bool *stopped = client->service->options.stopped;
-    return stopped != NULL && atomic_load(stopped);
+    return signals_stop_level() >= 2 || (stopped != NULL && atomic_load(stopped));
 }
 
 static void wait_ms(const struct dynamodb_client *client, int64_t delay_ms)
@@ -339,12 +341,22 @@ static bool is_settled(const struct dynamodb_response *response)
     return response->fault == DYNAMODB_FAULT_NONE || response->fault >= DYNAMODB_FAULT_CONDITION;
 }
 
+/* An address where nobody has ever answered is a wrong region or endpoint rather than an outage. */
+static bool never_reached(struct dynamodb_client *client, const struct dynamodb_response *answer)
+{
+    if (answer->fault != DYNAMODB_FAULT_NETWORK || answer->unknown_outcome) {
+        atomic_store(&client->service->answered, true);
+    }
+    return !atomic_load(&client->service->answered);
+}
+
 enum status dynamodb_client_call(struct dynamodb_client *client,
                                  const struct dynamodb_request *request,
                                  struct dynamodb_response **response, struct error *error)
 {
+    int64_t first_ms = clock_monotonic_ms();
     int64_t give_up_ms =
-        clock_monotonic_ms() +
+        first_ms +
         (request->patience_ms > 0 ? request->patience_ms : client->service->options.patience_ms);
     bool unknown = false;
     *response = NULL;
@@ -352,6 +364,7 @@ enum status dynamodb_client_call(struct dynamodb_client *client,
         struct dynamodb_response *answer = NULL;
         enum status status = try_once(client, request, &answer, error);
         if (status == STATUS_OK && is_settled(answer)) {
+            atomic_store(&client->service->answered, true);
             answer->unknown_outcome = unknown;
             *response = answer;
             return STATUS_OK;
@@ -359,6 +372,11 @@ enum status dynamodb_client_call(struct dynamodb_client *client,
         if (status == STATUS_OK) {
             unknown = unknown || answer->unknown_outcome;
             error_copy(error, &answer->error);
+            if (never_reached(client, answer)) {
+                give_up_ms = give_up_ms < first_ms + FIRST_CONTACT_MS ? give_up_ms
+                                                                      : first_ms + FIRST_CONTACT_MS;
+                error_hint(error, "check the region, the endpoint and the network");
+            }
             dynamodb_response_destroy(answer);
         }
         int64_t delay = dynamodb_client_backoff_ms(failures, error->retry_after_ms);

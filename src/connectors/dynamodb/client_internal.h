@@ -17,7 +17,8 @@ struct dynamodb_service {
     struct aws_clock clock;
     const char *region;
     const char *url;
-    const char *ca_file; /* NULL: as the configuration says */
+    const char *ca_file;   /* NULL: as the configuration says */
+    _Atomic bool answered; /* something has answered at the endpoint once */
 };
 
 /* A request under way. */
