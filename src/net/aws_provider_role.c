@@ -245,6 +245,7 @@ enum status aws_provider_assume_role(struct aws_asking *asking, const struct aws
     if (status == STATUS_OK && response->status != 200 && role->token_file == NULL &&
         aws_clock_learn(&clock, response)) {
         aws_answer_destroy(response);
+        response = NULL; /* signing may fail before there is another one */
         status = ask(asking, role, &endpoint, region, &body, &clock, &response, error);
     }
     if (status == STATUS_OK) {

@@ -117,6 +117,20 @@ class TakeOver(DynamodbCase):
             self.assert_code(support.finish(first), 5)
             self.assert_target()
 
+    def test_what_is_left_of_reading_back_is_asked_for_later(self):
+        """After a take-over chunks are compared; of their 50 keys 25 are left, then 12, 6, 3 and 2."""
+        with FaultProxy(self.server.endpoint) as proxy:
+            proxy.add("unprocessed", operation="BatchGetItem", share=0.5, count=5)
+            first = self.begun("migrate", "first", self.target(proxy.endpoint),
+                               TRANSHUME_FAILPOINT="engine.after_commit:stop:2")
+            self.wait_until("it stops", lambda: state_of(first.pid) == "T")
+            self.resume("--take-over", endpoint=proxy.endpoint)
+            self.assertEqual(proxy.hits["unprocessed"], 5)
+            asked = [one.seconds for one in proxy.seen if one.operation == "BatchGetItem"]
+            # at random, of up to 0.1, 0.2, 0.4, 0.8 and 1.6 s: all below 0.1 s once in 100,000,000 times
+            self.assertGreater(asked[5] - asked[0], 0.1)
+        self.assert_target()
+
     def test_a_dead_process_is_replaced_at_once(self):
         killed = support.kill_at("engine.after_commit", 2, "migrate", "--state", "first", "source.db", self.target(),
                                  *self.common, cwd=self.folder, env=self.environment())

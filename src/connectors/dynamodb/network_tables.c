@@ -1,6 +1,7 @@
 /* Tables that are there: what they hold, whether they fit the plan, counting and emptying them. */
 #include "connectors/dynamodb/network_target.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "connectors/dynamodb/limits.h"
 #include "connectors/dynamodb/network_json.h"
@@ -287,7 +288,21 @@ enum status dynamodb_network_check_table(struct database *self, const struct tar
 
 /* ---------------------------------------------------------------- fetching by key */
 
-enum { FETCH_KEYS_MAX = 100, FETCH_TRIES_MAX = 64 };
+enum { FETCH_KEYS_MAX = 100, REST_TRIES_MAX = 64, REST_DOUBLINGS_MAX = 6 };
+
+/* DynamoDB did not do all that it was asked for: before the rest is asked for again. */
+static enum status wait_for_rest(const char *table, uint32_t tries, const char *what,
+                                 struct error *error)
+{
+    if (tries == REST_TRIES_MAX) {
+        return error_set(error, ERROR_TARGET_THROTTLED, table, "%s is throttled", what);
+    }
+    if (tries > 0) {
+        uint32_t doublings = tries < REST_DOUBLINGS_MAX ? tries : REST_DOUBLINGS_MAX;
+        clock_sleep_ms(dynamodb_client_backoff_ms(doublings, 0));
+    }
+    return STATUS_OK;
+}
 
 static enum status append_fetch_key(const struct target_table *table, const struct cell *key,
                                     struct buffer *body, struct error *error)
@@ -357,11 +372,11 @@ static enum status fetch_some(struct dynamodb_network *network, const struct tar
     dynamodb_body_raw(&body, "]}}}");
     for (uint32_t tries = 0; status == STATUS_OK && body.length > 0; tries++) {
         struct dynamodb_response *response = NULL;
-        status = tries < FETCH_TRIES_MAX
-                     ? dynamodb_network_call(network, "BatchGetItem", table->name, &body, &response,
-                                             error)
-                     : error_set(error, ERROR_TARGET_THROTTLED, table->name,
-                                 "reading records back is throttled");
+        status = wait_for_rest(table->name, tries, "reading records back", error);
+        if (status == STATUS_OK) {
+            status = dynamodb_network_call(network, "BatchGetItem", table->name, &body, &response,
+                                           error);
+        }
         buffer_clear(&left);
         if (status == STATUS_OK && response->fault != DYNAMODB_FAULT_NONE) {
             error_copy(error, &response->error);
@@ -432,10 +447,11 @@ static enum status send_deletes(struct dynamodb_network *network, const char *ta
     enum status status = STATUS_OK;
     for (uint32_t tries = 0; status == STATUS_OK && body->length > 0; tries++) {
         struct dynamodb_response *response = NULL;
-        status = tries < FETCH_TRIES_MAX ? dynamodb_network_write(network, "BatchWriteItem", table,
-                                                                  body, &response, error)
-                                         : error_set(error, ERROR_TARGET_THROTTLED, table,
-                                                     "emptying the table is throttled");
+        status = wait_for_rest(table, tries, "emptying the table", error);
+        if (status == STATUS_OK) {
+            status =
+                dynamodb_network_write(network, "BatchWriteItem", table, body, &response, error);
+        }
         buffer_clear(body);
         if (status == STATUS_OK && response->fault != DYNAMODB_FAULT_NONE) {
             error_copy(error, &response->error);
@@ -445,10 +461,13 @@ static enum status send_deletes(struct dynamodb_network *network, const char *ta
             json_t *reply = dynamodb_reply_parse(response, table, error);
             const json_t *left = json_object_get(reply, "UnprocessedItems");
             char *text = json_object_size(left) > 0 ? json_dumps(left, JSON_COMPACT) : NULL;
+            status = reply == NULL ? STATUS_FAILED : STATUS_OK;
             if (text != NULL) {
                 buffer_format(body, "{\"RequestItems\":%s}", text);
             }
-            status = reply == NULL ? STATUS_FAILED : STATUS_OK;
+            if (body->failed || (text == NULL && json_object_size(left) > 0)) {
+                status = no_memory(error);
+            }
             free(text);
             json_decref(reply);
         }
