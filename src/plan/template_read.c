@@ -102,6 +102,30 @@ static bool take_pad_off(struct template_slice *slice, uint32_t pad)
     return true;
 }
 
+/* The first value of the same name: itself, or an earlier one. */
+static uint32_t first_of_name(const struct plan_template *template, uint32_t value)
+{
+    uint32_t first = 0;
+    while (strcmp(template->parts[first].name, template->parts[value].name) != 0) {
+        first++;
+    }
+    return first;
+}
+
+/* One name is one value, however often it stands in the template. */
+static bool names_agree(const struct plan_template *template, uint32_t values,
+                        const struct template_slice *slices)
+{
+    for (uint32_t i = 0; i < values; i++) {
+        const struct template_slice *first = &slices[first_of_name(template, i)];
+        if (first->length != slices[i].length || first->minus != slices[i].minus ||
+            memcmp(first->text, slices[i].text, first->length) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 enum template_fit template_read(const struct plan_template *template, const char *text,
                                 size_t length, struct template_slice *slices)
 {
@@ -140,7 +164,7 @@ enum template_fit template_read(const struct plan_template *template, const char
             return TEMPLATE_DIFFERS;
         }
     }
-    return TEMPLATE_FITS;
+    return names_agree(template, values, slices) ? TEMPLATE_FITS : TEMPLATE_DIFFERS;
 }
 
 /* ---------------------------------------------------------------- two templates */
@@ -177,7 +201,8 @@ bool template_is_alike(const struct plan_template *left, const struct plan_templ
         const struct template_part *b = &right->parts[i];
         if (a->has_value != b->has_value || a->pad != b->pad ||
             a->literal_length != b->literal_length ||
-            memcmp(a->literal, b->literal, a->literal_length) != 0) {
+            memcmp(a->literal, b->literal, a->literal_length) != 0 ||
+            (a->has_value && first_of_name(left, i) != first_of_name(right, i))) {
             return false;
         }
     }

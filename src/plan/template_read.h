@@ -22,8 +22,9 @@ struct template_slice {
 
 /*
  * Values hold any text, empty ones included; those with a pad whole or decimal numbers, padded just
- * as the template pads them. `slices` (NULL: only the answer is wanted) has room for
- * TEMPLATE_READ_VALUES_MAX and is filled if the answer is TEMPLATE_FITS.
+ * as the template pads them; one name is one value wherever it stands. `slices` (NULL: only the
+ * answer is wanted) has room for TEMPLATE_READ_VALUES_MAX and is filled if the answer is
+ * TEMPLATE_FITS.
  */
 enum template_fit template_read(const struct plan_template *template, const char *text,
                                 size_t length, struct template_slice *slices);
@@ -35,7 +36,7 @@ bool template_is_readable(const struct plan_template *template, uint32_t *second
 
 /* Can one text fit both? Exact where no value has a pad; else true if in doubt. */
 bool template_overlaps(const struct plan_template *left, const struct plan_template *right);
-/* The same literals and pads: they fit the same texts. */
+/* The same literals and pads, and names repeated at the same places: they fit the same texts. */
 bool template_is_alike(const struct plan_template *left, const struct plan_template *right);
 
 /* "ORDER#{InvoiceDate}#{InvoiceId}", for messages and the plan's canonical text. */

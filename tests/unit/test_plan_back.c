@@ -75,6 +75,10 @@ static void texts_are_read(void **state)
         {"ORDER#{Date}#{Id}", "ORDER##", "fits |"},
         {"ORDER#{Date}#{Id}", "ORDER#a#b#c", "ambiguous"},
         {"ORDER#{Date}#{Id}", "ORDER#a##c", "ambiguous"},
+        {"{A}-{A}-{B}", "x-x-y", "fits x|x|y"},
+        {"{A}-{A}-{B}", "x-z-y", "differs"}, /* one name is one value */
+        {"{A:03}-{A}", "007-7", "fits 7|7"},
+        {"{A:03}-{A}", "007-8", "differs"},
         {"{A}, {B}; {C}", "x, y; z", "fits x|y|z"},
         {"{A}, {B}; {C}", "x; y, z; w", "fits x; y|z|w"},
         {"{A}, {B}; {C}", "x; y, z", "differs"},
