@@ -378,6 +378,12 @@ class BadInput(CsvTestCase):
                     self.assertIn("which is not read", result.err)
                     self.assertIn(os.path.relpath(there, self.folder), result.err)
 
+    def test_records_without_any_field(self):
+        for contents in ("", "{}\n{}\n"):
+            self.put("none/t.jsonl", contents)
+            result = self.migrate("jsonl:none", "csv:out-none", code=2)
+            self.assertIn("a table needs at least one column", result.err)
+
     def test_a_quote_that_is_never_closed(self):
         self.check_rejects("a,b\n1,x\n2,\"lost\n3,y\n4,z\n", [(1, "x"), (3, "y"), (4, "z")],
                            ["t.csv:3: a quote is opened here and not closed as it should be"])

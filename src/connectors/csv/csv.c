@@ -139,8 +139,12 @@ static enum status check_table(struct folder *folder, const struct target_table 
     if (table->column_count > COLUMNS_MAX) {
         buffer_format(out, "it has %u columns; CSV takes %d\n", table->column_count, COLUMNS_MAX);
     }
-    if (table->column_count == 0 && shape_count == 0) {
-        buffer_append_string(out, "it has no columns\n");
+    uint32_t fields = table->column_count;
+    for (uint32_t at = 0; at < shape_count; at++) {
+        fields += shapes[at]->field_count;
+    }
+    if (fields == 0) {
+        buffer_append_string(out, "a table needs at least one column\n");
     }
     return out->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a table") : STATUS_OK;
 }
