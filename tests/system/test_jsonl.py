@@ -3,11 +3,13 @@
 What was written is read by Python's own json, numbers as Decimal and int.
 """
 import base64
+import csv
 import decimal
 import gzip
 import json
 import os
 import resource
+import signal
 import sqlite3
 import subprocess
 import unittest
@@ -453,6 +455,38 @@ class BadLines(Lines):
         self.assertEqual([record["v"] for record in read_records(self.path("out", "t"))], ["a", "b", "d"])
         self.assertEqual(sorted(reject["code"] for reject in rejects(self.path(".transhume"))),
                          ["key-duplicate", "key-duplicate", "key-null"])
+
+    def test_segments_are_rewritten_whole_with_a_smaller_record_bytes(self):
+        """What a run wrote it reads again, whatever a resume says is the longest record of a source."""
+        support.make_sqlite(self.path("a.db"), "CREATE TABLE t(k TEXT, v TEXT)")
+        rows = [("k%d" % (n % 15), "x" * 400000 if n % 3 == 0 else "small %d" % n) for n in range(20)]
+        with sqlite3.connect(self.path("a.db")) as db:
+            db.executemany("INSERT INTO t VALUES (?,?)", rows)
+        db.close()
+        first = {}
+        for key, value in rows:
+            first.setdefault(key, value)
+        plan = self.write("plan.yaml", "transhume: 1\ntables:\n  t: { key: [k], from: t, fields: { \"*\": copy } }\n")
+        for connector in ("jsonl", "csv"):
+            for place in ("engine.before_settle", "files.before_rewrite"):
+                with self.subTest(connector=connector, place=place):
+                    name = connector + place
+                    killed = support.kill_at(place, 1, "migrate", "--plan", plan, "--state", "s" + name, "a.db",
+                                             "%s:%s?record_bytes=1MiB" % (connector, name), cwd=self.folder)
+                    self.assertEqual(killed.code, -signal.SIGKILL)
+                    self.run_program("resume", "--plan", plan, "--state", "s" + name, "a.db",
+                                     "%s:%s?record_bytes=64KiB" % (connector, name), code=1)
+                    folder = self.path(name, "t")
+                    if connector == "jsonl":
+                        read = [(record["k"], record["v"]) for record in read_records(folder)]
+                    else:
+                        csv.field_size_limit(1 << 20)
+                        read = []
+                        for part in sorted(os.listdir(folder)):
+                            with open(os.path.join(folder, part), newline="", encoding="utf-8") as file:
+                                read += [(row["k"], row["v"]) for row in csv.DictReader(file)]
+                    self.assertEqual(len(read), len(first))
+                    self.assertTrue(dict(read) == first, "a record is not as it was")
 
     def test_places(self):
         self.write("file.txt", "{}")

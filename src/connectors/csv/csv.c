@@ -105,7 +105,7 @@ static enum status read_options(struct csv_database *database, const struct uri 
                       strcmp(infer, "1") == 0 || strcmp(infer, "on") == 0;
     if (text_to_bytes(uri_parameter(uri, &connector_csv, "record_bytes"), &record_bytes) !=
             STATUS_OK ||
-        record_bytes < 1024 || record_bytes > (uint64_t)1 << 30) {
+        record_bytes < 1024 || record_bytes > CSV_RECORD_BYTES_MOST) {
         error_set(error, ERROR_BAD_VALUE, uri->shown, "record_bytes is from 1KiB to 1GiB");
         error_hint(error, "write for example csv:DIR?record_bytes=64MiB");
         return STATUS_FAILED;

@@ -30,6 +30,8 @@ struct csv_noted {
     bool *dynamic; /* a flag a column, guarded by the folder's mutex */
 };
 
+enum { CSV_RECORD_BYTES_MOST = 1 << 30 }; /* that record_bytes can be: of segments too */
+
 struct csv_database {
     struct folder folder; /* first */
     struct csv_dialect dialect;

@@ -130,7 +130,9 @@ static enum status open_reader(struct folder_decoder *decoder, const struct fold
                                   .begin = range->begin,
                                   .end = range->end,
                                   .field_capacity = decoder->field_count,
-                                  .record_bytes_max = decoder->database->record_bytes_max,
+                                  .record_bytes_max = decoder->table != NULL
+                                                          ? decoder->database->record_bytes_max
+                                                          : CSV_RECORD_BYTES_MOST,
                                   .window_bytes = window_bytes};
     if (decoder->table != NULL && find_bounds(decoder, &reading, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -561,6 +563,10 @@ enum status csv_raw_next(struct folder_decoder *decoder, const char **bytes, siz
     enum status status = next_raw_record(decoder, &record, error);
     if (status != STATUS_OK) {
         return status;
+    }
+    if (record.fault != CSV_FINE) {
+        return error_set(error, ERROR_TARGET_INVALID, decoder->file_name,
+                         "a record in a segment is not as it was written");
     }
     *bytes = csv_reader_raw(decoder->reader, length);
     if (decoder->dialect.encoding == NULL) {

@@ -263,6 +263,10 @@ enum status dynamodb_decoder_raw_next(struct folder_decoder *decoder, const char
     char *line = NULL;
     bool too_long = false;
     enum status status = next_line(decoder, &line, length, &too_long, error);
+    if (status == STATUS_OK && too_long) {
+        return error_set(error, ERROR_TARGET_INVALID, decoder->file_name,
+                         "a record in a segment is not as it was written");
+    }
     *bytes = line;
     *length += 1; /* its line break stands behind it */
     return status;

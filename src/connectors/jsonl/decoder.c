@@ -154,7 +154,7 @@ enum status jsonl_decoder_open(struct folder *folder, const char *name,
     if (status == STATUS_OK) {
         status = folder_lines_open(
             range->path, range->begin, range->end == UINT64_MAX ? 0 : range->end,
-            made->database->record_bytes_max,
+            table != NULL ? made->database->record_bytes_max : JSONL_RECORD_BYTES_MOST,
             table != NULL ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID, &made->lines, error);
     }
     if (status != STATUS_OK) {
@@ -485,6 +485,10 @@ enum status jsonl_decoder_raw_next(struct folder_decoder *decoder, const char **
     char *line = NULL;
     bool too_long = false;
     enum status status = next_line(decoder, &line, length, &too_long, error);
+    if (status == STATUS_OK && too_long) {
+        return error_set(error, ERROR_TARGET_INVALID, decoder->file_name,
+                         "a record in a segment is not as it was written");
+    }
     *bytes = line;
     *length += 1; /* its line break stands behind it */
     return status;

@@ -12,7 +12,6 @@ extern const struct connector connector_jsonl;
 
 enum { CHUNKS_OPEN_MAX = 4, WRITERS_MAX = 16, READERS_MAX = 16, SHOWN_COLUMNS = 12 };
 static const uint64_t record_bytes_least = 1024;
-static const uint64_t record_bytes_most = (uint64_t)1 << 30;
 
 struct jsonl_name {
     const char *name;
@@ -277,7 +276,7 @@ static enum status read_options(struct jsonl_database *database, const struct ur
     const char *bytes = uri_parameter(uri, &connector_jsonl, "record_bytes");
     if (text_to_bytes(bytes, &database->record_bytes_max) != STATUS_OK ||
         database->record_bytes_max < record_bytes_least ||
-        database->record_bytes_max > record_bytes_most) {
+        database->record_bytes_max > JSONL_RECORD_BYTES_MOST) {
         error_set(error, ERROR_BAD_VALUE, uri->shown, "record_bytes is from 1KiB to 1GiB");
         error_hint(error, "write for example jsonl:DIR?record_bytes=64MiB");
         return STATUS_FAILED;

@@ -24,7 +24,11 @@
 #include "model/json_reader.h"
 
 /* Levels of an object that are written; a reader takes JSON_DEPTH_MAX. */
-enum { JSONL_DEPTH_MAX = 500, JSONL_COLUMNS_MAX = 4096 };
+enum {
+    JSONL_DEPTH_MAX = 500,
+    JSONL_COLUMNS_MAX = 4096,
+    JSONL_RECORD_BYTES_MOST = 1 << 30 /* that record_bytes can be: of segments too */
+};
 
 struct jsonl_database {
     struct folder folder; /* first */
