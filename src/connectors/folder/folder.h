@@ -104,6 +104,8 @@ struct folder_file {
     const char *path; /* NULL: the table's folder and the name */
     uint64_t bytes;
     int64_t modified_ns;
+    uint64_t device;
+    uint64_t inode;
 };
 
 /* "DIR/_transhume" and what is below it; NULL: memory is out. */
@@ -129,6 +131,13 @@ enum status folder_refuse_unread(const struct folder_format *format, const char 
 /* The names of subfolders (no links) that do not begin with '.', by name. Missing: STATUS_END. */
 enum status folder_subfolders(const char *path, struct arena *arena, const char ***names,
                               uint32_t *count, struct error *error) MUST_USE;
+/*
+ * Refuses (ERROR_SOURCE_CHANGED) a file that is another one than the snapshot's, or has other
+ * bytes: those that were read may be of either. One that only grew is as good as before: it is read
+ * to its old end.
+ */
+enum status folder_check_unchanged(const char *path, const struct folder_file *file,
+                                   struct error *error) MUST_USE;
 /* What the snapshot keeps of one file. */
 enum status folder_file_facts(const char *path, const char *name, struct arena *arena,
                               struct folder_file *file, struct error *error) MUST_USE;

@@ -96,6 +96,8 @@ static bool listing_add(struct listing *listing, const char *name, const struct 
     file->name = arena_copy_string(listing->arena, name);
     file->bytes = (uint64_t)facts->st_size;
     file->modified_ns = (int64_t)facts->st_mtim.tv_sec * 1000000000 + facts->st_mtim.tv_nsec;
+    file->device = (uint64_t)facts->st_dev;
+    file->inode = (uint64_t)facts->st_ino;
     return file->name != NULL;
 }
 
@@ -231,6 +233,29 @@ enum status folder_file_facts(const char *path, const char *name, struct arena *
     }
     *file = listing.files[0];
     return STATUS_OK;
+}
+
+enum status folder_check_unchanged(const char *path, const struct folder_file *file,
+                                   struct error *error)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0) {
+        return STATUS_OK; /* it was opened, and is read whole although its name is gone */
+    }
+    int64_t modified_ns = (int64_t)facts.st_mtim.tv_sec * 1000000000 + facts.st_mtim.tv_nsec;
+    bool is_same = (uint64_t)facts.st_dev == file->device && (uint64_t)facts.st_ino == file->inode;
+    bool grew = (uint64_t)facts.st_size > file->bytes;
+    if (is_same &&
+        (grew || ((uint64_t)facts.st_size == file->bytes && modified_ns == file->modified_ns))) {
+        return STATUS_OK;
+    }
+    enum status status = error_set(error, ERROR_SOURCE_CHANGED, path, "%s",
+                                   !is_same ? "another file has taken its place while it was read"
+                                   : (uint64_t)facts.st_size < file->bytes
+                                       ? "the file has become shorter since it was looked at"
+                                       : "the file was changed while it was read");
+    error_hint(error, "`transhume resume` once nobody writes to it: its table is read again");
+    return status;
 }
 
 enum status folder_has_content(const char *path, bool *has, struct error *error)

@@ -392,6 +392,22 @@ static enum status open_file(struct cursor *cursor, struct error *error)
     return status;
 }
 
+/* The file of the decoder that came to its end. What a pipe brought is a copy of our own. */
+static enum status check_file(const struct cursor *cursor, struct error *error)
+{
+    uint32_t at = cursor->next.file - 1;
+    if (cursor->folder->pipe != NULL) {
+        return STATUS_OK;
+    }
+    struct arena *arena = arena_create(4096);
+    char *path = arena != NULL ? folder_file_path(arena, cursor->table, at) : NULL;
+    enum status status = path != NULL
+                             ? folder_check_unchanged(path, &cursor->table->files[at], error)
+                             : no_memory(error);
+    arena_destroy(arena);
+    return status;
+}
+
 static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
                         size_t bytes_max, struct error *error)
 {
@@ -403,6 +419,9 @@ static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t row
         }
         if (status != STATUS_END) {
             return status;
+        }
+        if (cursor->decoder != NULL && check_file(cursor, error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
         format->decoder_close(cursor->decoder);
         cursor->decoder = NULL;

@@ -1,0 +1,95 @@
+"""Files of a source that are changed while a run reads them: never a mixture, never a loss, without a word."""
+import json
+import os
+import signal
+import time
+import unittest
+
+import support
+
+ROWS = 1000
+
+
+def lines(kind, count=ROWS, word="value"):
+    if kind == "csv":
+        return "id,a\n" + "".join("%d,%s %d\n" % (i, word, i) for i in range(count))
+    template = '{"id":%d,"a":"%s %d"}\n' if kind == "jsonl" else '{"Item":{"id":{"N":"%d"},"a":{"S":"%s %d"}}}\n'
+    return "".join(template % (i, word, i) for i in range(count))
+
+
+class ChangingFiles(support.TestCase):
+    kinds = {"csv": ("csv:in", "in/t.csv"), "jsonl": ("jsonl:in", "in/t.jsonl"),
+             "json": ("dynamodb-json:in", "in/t/a.json")}
+
+    def stopped(self, *arguments):
+        """A migrate that has stopped itself at its second chunk."""
+        process = support.start(*arguments, cwd=self.folder, env={"TRANSHUME_FAILPOINT": "engine.chunk_started:stop:2"})
+        self.addCleanup(process.kill)
+        deadline = time.monotonic() + 30 * support.PATIENCE
+        while time.monotonic() < deadline:
+            with open("/proc/%d/stat" % process.pid, encoding="ascii") as file:
+                if file.read().rsplit(")", 1)[1].split()[0] == "T":
+                    return process
+            time.sleep(0.01)
+        raise AssertionError("it did not stop itself")
+
+    def found(self, target):
+        found = []
+        for name in sorted(os.listdir(self.path(target, "t"))):
+            with open(self.path(target, "t", name), encoding="utf-8") as file:
+                found += [(row["id"], row["a"]) for row in map(json.loads, file)]
+        return sorted(found)
+
+    def run_changed(self, kind, change, code):
+        source, name = self.kinds[kind]
+        os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+        if os.path.exists(self.path(name)):
+            os.remove(self.path(name))
+        self.write(name, lines(kind))
+        number = len(os.listdir(self.folder))
+        state, target = "state-%d" % number, "out-%d" % number
+        process = self.stopped("migrate", "--state", state, "--jobs", "1", "--chunk-rows", "100", source, "jsonl:" + target)
+        change(self.path(name), kind)
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assert_code(result, code)
+        if code != 0:
+            self.assertIn("source-changed", result.err)
+            self.run_program("resume", "--state", state, code=1)  # it says that it began with other files
+        return self.found(target)
+
+    def test_truncated(self):
+        def cut(path, kind):
+            os.truncate(path, len(lines(kind, ROWS // 2)))
+        for kind in self.kinds:
+            with self.subTest(kind=kind):
+                self.assertEqual(self.run_changed(kind, cut, 5), [(i, "value %d" % i) for i in range(ROWS // 2)])
+
+    def test_written_anew_in_place(self):
+        def write(path, kind):
+            with open(path, "r+", encoding="utf-8") as file:
+                file.write(lines(kind, word="VALUE"))
+        for kind in self.kinds:
+            with self.subTest(kind=kind):
+                self.assertEqual(self.run_changed(kind, write, 5), [(i, "VALUE %d" % i) for i in range(ROWS)])
+
+    def test_replaced_by_another(self):
+        def replace(path, kind):
+            with open(path + ".new", "w", encoding="utf-8") as file:
+                file.write(lines(kind, ROWS + 9, "other"))
+            os.rename(path + ".new", path)
+        for kind in self.kinds:
+            with self.subTest(kind=kind):
+                self.assertEqual(self.run_changed(kind, replace, 5), [(i, "other %d" % i) for i in range(ROWS + 9)])
+
+    def test_appended_to(self):
+        def append(path, kind):
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(lines(kind, ROWS + 5)[len(lines(kind)):])
+        for kind in self.kinds:
+            with self.subTest(kind=kind):
+                self.assertEqual(self.run_changed(kind, append, 0), [(i, "value %d" % i) for i in range(ROWS)])
+
+
+if __name__ == "__main__":
+    unittest.main()
