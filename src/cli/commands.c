@@ -12,10 +12,12 @@ static const struct cli_command commands[] = {
      .arguments_max = 2,
      .summary = "write a plan",
      .description =
-         "Reads the source's schema and writes a commented plan that moves it to the target: from SQL to "
-         "SQL one to one, from SQL to a key-value store with keys and embedded lists proposed from the "
-         "foreign keys. Edit it, then check and migrate. Nothing else is touched.",
-     .examples = "transhume init shop.db dynamodb-json:out\n"
+         "Reads the source's schema and writes a commented plan that moves it to the target: between tables "
+         "one to one, from tables to a key-value store with keys and embedded lists proposed from the "
+         "foreign keys, from documents to tables by a sample. Edit it, then check and migrate. Nothing "
+         "else is touched.",
+     .examples = "transhume init shop.db dynamodb://eu-west-1\n"
+                 "transhume init csv:exported dynamodb-json:out\n"
                  "transhume init shop.db copy.db -o -",
      .run = command_init},
     {.name = "check",
@@ -41,6 +43,7 @@ static const struct cli_command commands[] = {
          "every table; with it they replace the plan's own. Ctrl-C once finishes the chunks in hand, twice "
          "stops now; either way, and after a crash too, `transhume resume` goes on.",
      .examples = "transhume migrate shop.db copy.db\n"
+                 "transhume migrate --include Track shop.db csv:-\n"
                  "transhume migrate --plan orders.yaml --jobs 4\n"
                  "transhume migrate --dry-run",
      .run = command_migrate},

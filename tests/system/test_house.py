@@ -25,6 +25,33 @@ class TreeTestCase(support.TestCase):
         return result.returncode, result.stdout
 
 
+class Scripts(support.TestCase):
+    def test_all_of_them_parse(self):
+        checked = 0
+        for top in ("tools", "tests", "bench", "docs", ".ci"):
+            for folder, _, names in os.walk(os.path.join(support.ROOT, top)):
+                for name in names:
+                    path = os.path.join(folder, name)
+                    with open(path, "rb") as file:
+                        first = file.readline(80)
+                    if first.startswith(b"#!") and b"bash" in first:
+                        result = run("bash", "-n", path)
+                        self.assertEqual((result.returncode, result.stderr), (0, ""), path)
+                        checked += 1
+        self.assertGreater(checked, 5)
+
+    def test_the_needs_are_a_list(self):
+        """Whatever is missing here, each line is a group, a package, a sign and a reason."""
+        result = run(os.path.join(support.ROOT, "tools", "deps"), "check", "build", "test", "lint")
+        self.assertIn(result.returncode, (0, 1), result.stderr)
+        self.assertNotIn("command not found", result.stderr)
+        with open(os.path.join(support.ROOT, "tools", "deps"), encoding="utf-8") as file:
+            needs = file.read().split("needs='\n")[1].split("\n'\n")[0].split("\n")
+        for line in needs:
+            self.assertEqual(line.count("|"), 3, line)
+            self.assertNotIn("'", line)
+
+
 class Layers(TreeTestCase):
     HEADERS = {"src/%s/x.h" % layer: "" for layer in ("base", "model", "plan", "engine", "cli")}
     HEADERS.update({"src/connectors/connector.h": "", "src/connectors/one/own.h": "",
