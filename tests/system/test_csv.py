@@ -9,6 +9,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import unittest
@@ -488,6 +489,27 @@ class BadInput(CsvTestCase):
             self.put(path, wrong)
             result = self.migrate("csv:out", "sqlite:copy.db", code=5 if "\"format\": 2" in wrong else 2)
             self.assertIn("t.json", result.err)
+
+    def test_a_resume_with_another_dialect_is_refused(self):
+        """Else half of a table would be written one way and half another way."""
+        support.make_sqlite(self.path("a.db"), """CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20)
+            INSERT INTO t SELECT i, 'v' || i FROM n;""")
+        for number, option in enumerate(("delimiter=;", "quote=single", "escape=backslash", "comment=%23", "header=no",
+                                         "line_end=crlf", "bytes=base64", "null=NULL", "encoding=utf-16")):
+            with self.subTest(option=option):
+                out, state = "out%d" % number, "s%d" % number
+                killed = support.kill_at("engine.after_commit", 1, "migrate", "--state", state, "--chunk-rows", "5",
+                                         "a.db", "csv:%s?%s" % (out, option), cwd=self.folder)
+                self.assertEqual(killed.code, -signal.SIGKILL)
+                refused = self.run_program("resume", "--state", state, "a.db", "csv:" + out, code=3)
+                self.assertIn("its files are written with another " + option.split("=")[0], refused.err)
+                self.run_program("resume", "--state", state, "a.db", "csv:%s?%s" % (out, option))
+                self.run_program("migrate", "--state", "b%d" % number, "csv:" + out, "back%d.db" % number)
+                with sqlite3.connect(self.path("back%d.db" % number)) as db:
+                    self.assertEqual(db.execute("SELECT * FROM t ORDER BY id").fetchall(),
+                                     [(n, "v%d" % n) for n in range(1, 21)])
+                db.close()
 
     def test_what_can_not_be_written(self):
         support.make_sqlite(self.path("source.db"), """

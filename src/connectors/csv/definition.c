@@ -6,6 +6,7 @@
 #include "model/json_tree.h"
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { DIGITS_MAX = 20000 };
 
@@ -247,12 +248,59 @@ static struct csv_noted *noted_of(struct csv_database *database, const struct ta
     return made;
 }
 
+/* The first option by which they differ; NULL: none that a reader would notice. */
+static const char *differing_option(const struct csv_dialect *one, const struct csv_dialect *other)
+{
+    const char *encoding = one->encoding != NULL ? one->encoding : "";
+    const char *other_encoding = other->encoding != NULL ? other->encoding : "";
+    return one->delimiter != other->delimiter              ? "delimiter"
+           : one->quote != other->quote                    ? "quote"
+           : one->escape != other->escape                  ? "escape"
+           : one->comment != other->comment                ? "comment"
+           : one->header != other->header                  ? "header"
+           : one->line_end != other->line_end              ? "line_end"
+           : one->bytes_form != other->bytes_form          ? "bytes"
+           : strcmp(one->null_text, other->null_text) != 0 ? "null"
+           : strcasecmp(encoding, other_encoding) != 0     ? "encoding"
+                                                           : NULL;
+}
+
+/* One table has one dialect: files that are there hold it, of this run or an earlier one. */
+static enum status check_dialect(struct csv_database *database, const struct target_table *table,
+                                 const struct csv_dialect *before, struct arena *scratch,
+                                 struct error *error)
+{
+    struct folder_file *files = NULL;
+    uint32_t count = 0;
+    const char *option = differing_option(before, &database->dialect);
+    if (option == NULL) {
+        return STATUS_OK;
+    }
+    char *folder = folder_table_path(scratch, &database->folder, table->name);
+    if (folder == NULL) {
+        return no_memory(error);
+    }
+    if (folder_list(database->folder.format, folder, scratch, &files, &count, error) ==
+        STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    if (count == 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_TARGET_SCHEMA, table->name,
+              "its files are written with another %s than this run says", option);
+    error_hint(error, "give the target the options that they were begun with");
+    return STATUS_FAILED;
+}
+
 enum status csv_definition_prepare(struct csv_database *database, const struct target_table *table,
                                    const char *path, struct arena *scratch, struct error *error)
 {
     struct csv_definition before;
     enum status status = csv_definition_read(path, scratch, &before, error);
-    if (status == STATUS_FAILED) {
+    if (status == STATUS_FAILED ||
+        (status == STATUS_OK &&
+         check_dialect(database, table, &before.dialect, scratch, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     pthread_mutex_lock(&database->folder.mutex);
