@@ -274,7 +274,8 @@ class Learning(Lines):
                 (["1", "-2"], "int64"), (["1", "18446744073709551615"], "uint64"),
                 (["-1", "18446744073709551615"], "decimal(20,0)"), (["1", "123456789012345678901234567890"], "decimal(30,0)"),
                 (["1.5", "2"], "decimal(2,1)"), (["0.10", "123"], "decimal(5,2)"), (["1e5", "2"], "float64"),
-                (["1e-7", "0.1"], "float64"), (["1e5", "9007199254740993"], "decimal"), (["true", "false"], "bool"),
+                (["1e-7", "0.1"], "float64"), (["-0.0", "1.5"], "float64"), (["-0", "5"], "int64"),
+                (["1e5", "9007199254740993"], "decimal"), (["true", "false"], "bool"),
                 (['"a"', '"1"'], "text"), (['"2024-01-01"', '"2024-01-02"'], "text"), (["[1]", "[]"], "list"),
                 (["{}", '{"a":1}'], "map"), (["null", "null"], "text mixed null"), (["1", "null"], "int64 null"),
                 (["1", '"a"'], "text mixed"), (["[1]", "1"], "text mixed"), (["true", "1"], "text mixed"),
@@ -282,6 +283,16 @@ class Learning(Lines):
             with self.subTest(values=values):
                 self.assertEqual(self.columns(*('{"v":%s}' % value for value in values)), {"v": expected})
         self.assertEqual(self.columns('{"a":1}', '{"b":"x","a":2}'), {"a": "int64", "b": "text null"})
+
+    def test_minus_zero_keeps_its_sign(self):
+        self.write_lines("in/t.jsonl", ['{"v":-0.0,"l":[-0.0,0.0],"m":-0.0}', '{"v":2.5,"l":[],"m":"x"}'])
+        self.run_program("migrate", "jsonl:in", "jsonl:out")
+        folder = self.path("out", "t")
+        with open(os.path.join(folder, os.listdir(folder)[0]), encoding="utf-8") as file:
+            first = json.loads(file.readline())
+        for number in (first["v"], first["l"][0], first["m"]):
+            self.assertEqual(str(number), "-0.0")
+        self.assertEqual(str(first["l"][1]), "0.0")
 
     def test_check_shows_them(self):
         self.write_lines("in/t.jsonl", ['{"a":1,"b":"x"}', '{"a":2.50}'])

@@ -67,6 +67,15 @@ static struct number look_at(const char *text, size_t length)
     return number;
 }
 
+static bool is_minus_zero(const struct number *number)
+{
+    size_t at = 1;
+    while (at < number->length && (number->text[at] == '0' || number->text[at] == '.')) {
+        at++;
+    }
+    return number->text[0] == '-' && at == number->length;
+}
+
 static enum status read_decimal(const struct number *number, struct arena *arena, struct cell *cell,
                                 struct error *error)
 {
@@ -157,10 +166,12 @@ static enum status fit_decimal(const struct number *number, const struct value_t
 static enum status read_number(struct jsonl_reading *reading, const struct value_type *type,
                                struct cell *cell, struct error *error)
 {
-    const struct number number = look_at(reading->json->text, reading->json->length);
+    struct number number = look_at(reading->json->text, reading->json->length);
     enum value_kind kind = type != NULL ? type->kind : VALUE_MISSING;
-    bool whole = !number.point && !number.exponent;
     bool strict = is_strict(type);
+    /* only a float keeps its sign */
+    number.exponent = number.exponent || (!strict && number.point && is_minus_zero(&number));
+    bool whole = !number.point && !number.exponent;
     enum status status = STATUS_OK;
     if ((kind == VALUE_FLOAT64 || kind == VALUE_FLOAT32) &&
         (refuses_others(reading, type) || !whole)) {
