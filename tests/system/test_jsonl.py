@@ -499,6 +499,22 @@ class BadLines(Lines):
                     self.assertEqual(len(read), len(first))
                     self.assertTrue(dict(read) == first, "a record is not as it was")
 
+    def test_a_resume_without_the_tags_it_began_with_is_refused(self):
+        """Else tags written before would be taken for data, or data for tags."""
+        support.make_sqlite(self.path("a.db"), """CREATE TABLE t(id INTEGER PRIMARY KEY, v);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20)
+            INSERT INTO t SELECT i, 9e999 FROM n;""")
+        for began, goes_on in (("yes", "no"), ("no", "yes")):
+            with self.subTest(began=began):
+                targets = ["jsonl:%s?tags=%s" % (began, tags) for tags in (began, goes_on)]
+                killed = support.kill_at("engine.after_commit", 1, "migrate", "--state", "s" + began, "--chunk-rows",
+                                         "5", "a.db", targets[0], cwd=self.folder)
+                self.assertEqual(killed.code, -signal.SIGKILL)
+                refused = self.run_program("resume", "--state", "s" + began, "a.db", targets[1], code=3)
+                self.assertIn("and this run says tags=" + goes_on, refused.err)
+                self.run_program("resume", "--state", "s" + began, "a.db", targets[0])
+                self.assertEqual(len(read_records(self.path(began, "t"))), 20)
+
     def test_places(self):
         self.write("file.txt", "{}")
         self.write_lines("in/t.jsonl", ['{"a":1}'])

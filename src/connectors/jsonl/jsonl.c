@@ -104,14 +104,45 @@ static enum status check_table(struct folder *folder, const struct target_table 
 }
 
 /* What an attempt before this one wrote stays: its segments were written by it. */
+/* With tags what looks like one is written otherwise: lines of one table are all of one kind. */
+static enum status check_tags(struct folder *folder, const struct target_table *table,
+                              const char *path, struct arena *scratch, struct error *error)
+{
+    const struct jsonl_database *database = (const struct jsonl_database *)folder;
+    struct folder_sidecar before;
+    struct folder_file *files = NULL;
+    uint32_t count = 0;
+    if (!file_exists(path)) {
+        return STATUS_OK;
+    }
+    char *lines = folder_table_path(scratch, folder, table->name);
+    if (lines == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a table's definition");
+    }
+    if (folder_sidecar_read(path, scratch, &before, error) != STATUS_OK ||
+        folder_list(folder->format, lines, scratch, &files, &count, error) == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    if (count == 0 || before.tags == database->writes_tags) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_TARGET_SCHEMA, table->name,
+              "its files are written %s tags, and this run says tags=%s",
+              before.tags ? "with" : "without", database->writes_tags ? "yes" : "no");
+    error_hint(error, "give the target the options that they were begun with");
+    return STATUS_FAILED;
+}
+
 static enum status write_definition(struct folder *folder, const struct target_table *table,
                                     const char *path, bool finish, struct arena *scratch,
                                     struct error *error)
 {
     const struct jsonl_database *database = (const struct jsonl_database *)folder;
-    (void)scratch;
     if (finish || (file_exists(path) && !table->created)) {
         return STATUS_OK;
+    }
+    if (check_tags(folder, table, path, scratch, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     return folder_sidecar_write(path, table, database->writes_tags,
                                 takes_documents(database, table->name), error);
