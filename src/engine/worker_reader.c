@@ -338,6 +338,9 @@ static enum status read_with_retries(struct reading *reading, struct error *erro
     const struct ledger_chunk *chunk = copy_chunk(worker->copy, reading->work->index);
     error_context(error, "reading chunk %" PRIu64 " of %s (%s): ", chunk->number,
                   reading->stream->name, chunk->span.printable);
+    if (error->code == ERROR_SOURCE_MISSING) {
+        error_recode(error, ERROR_SOURCE_READ); /* it was there: exit status 2 touches nothing */
+    }
     return STATUS_FAILED;
 }
 

@@ -218,6 +218,9 @@ static void run_writer(struct writing *writing, struct error *error)
             if (status == STATUS_FAILED && chunk > 0) {
                 error_context(error, "writing chunk %" PRIu64 " of %s: ", chunk,
                               copy_stream(writing->copy, chunk - 1)->name);
+                if (error->code == ERROR_TARGET_MISSING) {
+                    error_recode(error, ERROR_TARGET_WRITE); /* it was there */
+                }
             }
         }
         if (status == STATUS_FAILED && error->class == ERROR_CLASS_RETRY &&

@@ -1,10 +1,13 @@
-"""Files of a source that are changed while a run reads them: never a mixture, never a loss, without a word."""
+"""Files and tables that are changed while a run works on them: never a mixture, never a loss, without a word."""
 import json
 import os
 import signal
 import time
 import unittest
 
+import dynamodb_case
+import items
+import servers
 import support
 
 ROWS = 1000
@@ -17,13 +20,11 @@ def lines(kind, count=ROWS, word="value"):
     return "".join(template % (i, word, i) for i in range(count))
 
 
-class ChangingFiles(support.TestCase):
-    kinds = {"csv": ("csv:in", "in/t.csv"), "jsonl": ("jsonl:in", "in/t.jsonl"),
-             "json": ("dynamodb-json:in", "in/t/a.json")}
-
-    def stopped(self, *arguments):
+class Stopped(support.TestCase):
+    def stopped(self, *arguments, env=None):
         """A migrate that has stopped itself at its second chunk."""
-        process = support.start(*arguments, cwd=self.folder, env={"TRANSHUME_FAILPOINT": "engine.chunk_started:stop:2"})
+        process = support.start(*arguments, cwd=self.folder,
+                                env=dict(env or {}, TRANSHUME_FAILPOINT="engine.chunk_started:stop:2"))
         self.addCleanup(process.kill)
         deadline = time.monotonic() + 30 * support.PATIENCE
         while time.monotonic() < deadline:
@@ -32,6 +33,37 @@ class ChangingFiles(support.TestCase):
                     return process
             time.sleep(0.01)
         raise AssertionError("it did not stop itself")
+
+
+class DeletedTables(Stopped, dynamodb_case.DynamodbCase):
+    """Exit status 2 would say that nothing was touched."""
+
+    def deleted(self, table, name, *arguments):
+        process = self.stopped("migrate", "--jobs", "1", "--chunk-rows", "100", *arguments,
+                               env=servers.aws_environment(self.folder))
+        self.client.delete_table(TableName=table)
+        items.wait_gone(self.client, table)
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assert_code(result, 3)
+        self.assertIn(name, result.err)
+        self.assertIn("transhume resume", result.err)
+
+    def test_of_the_target(self):
+        support.make_sqlite(self.path("s.db"), """CREATE TABLE things(id INTEGER PRIMARY KEY);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+            INSERT INTO things SELECT i FROM n;""")
+        self.deleted("things", "target-write", "s.db", self.uri())
+
+    def test_of_the_source(self):
+        items.create(self.client, "things", (("id", "N"),))
+        items.put(self.client, "things", [{"id": {"N": str(i)}, "a": {"S": "x" * 9000}} for i in range(400)])
+        self.deleted("things", "source-read", self.uri(), "jsonl:out")
+
+
+class ChangingFiles(Stopped):
+    kinds = {"csv": ("csv:in", "in/t.csv"), "jsonl": ("jsonl:in", "in/t.jsonl"),
+             "json": ("dynamodb-json:in", "in/t/a.json")}
 
     def found(self, target):
         found = []
