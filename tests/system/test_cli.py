@@ -524,13 +524,5 @@ class Lists(TestCase):
             self.assertNotIn("\x1b", result.out + result.err)
 
 
-class Start(TestCase):
-    def test_a_wrong_plan_is_told_at_once(self):
-        """The figure is bench/startup.py's; this only keeps the heavy things out of the start."""
-        self.write("transhume.yaml", "transhume: 1\nsource: [\n")
-        fastest = min(self.run_program("check", code=2).seconds for _ in range(10))
-        self.assertLess(fastest, 0.020 * (20 if PATIENCE > 1 else 1))
-
-
 if __name__ == "__main__":
     unittest.main()
