@@ -309,7 +309,7 @@ static void *work_on(void *argument)
 
 static enum status run_workers(struct work *work, uint32_t threads, struct error *error)
 {
-    struct worker workers[THREADS_MAX] = {{0}};
+    struct worker workers[THREADS_MAX] = {{.work = work}};
     enum status status = STATUS_OK;
     threads = threads > THREADS_MAX ? THREADS_MAX : threads;
     threads = threads > work->count ? work->count : threads;
