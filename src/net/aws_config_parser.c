@@ -138,6 +138,28 @@ static const char *key_of_head(struct parser *parser, const char *text, size_t l
     return name == NULL ? kind : arena_format(parser->arena, "%s %s", kind, name);
 }
 
+/* The linter counts the nesting inside of uthash's macros, which isn't ours to split. */
+/* NOLINTNEXTLINE(readability-function-size) */
+static struct aws_section *find_section(const struct aws_file *file, const char *key, size_t length)
+{
+    struct aws_section *section = NULL;
+    HASH_FIND(hh, file->sections, key, length, section);
+    return section;
+}
+
+/* NULL when memory is out. All that is large here is uthash's macro. */
+/* NOLINTNEXTLINE(readability-function-size) */
+static struct aws_section *add_section(struct parser *parser, const char *key)
+{
+    struct aws_section *section = arena_allocate_zeroed(parser->arena, 1, sizeof(*section));
+    if (section == NULL) {
+        return NULL;
+    }
+    section->key = key;
+    HASH_ADD_KEYPTR(hh, parser->file->sections, section->key, strlen(section->key), section);
+    return section;
+}
+
 static enum status begin_section(struct parser *parser, const struct line *line)
 {
     const char *close = memrchr(line->text, ']', line->length);
@@ -158,17 +180,11 @@ static enum status begin_section(struct parser *parser, const struct line *line)
     if (key == NULL) {
         return out_of_memory(parser);
     }
-    HASH_FIND_STR(parser->file->sections, key, parser->section);
+    parser->section = find_section(parser->file, key, strlen(key));
     if (parser->section == NULL) {
-        struct aws_section *section = arena_allocate_zeroed(parser->arena, 1, sizeof(*section));
-        if (section == NULL) {
-            return out_of_memory(parser);
-        }
-        section->key = key;
-        HASH_ADD_KEYPTR(hh, parser->file->sections, section->key, strlen(section->key), section);
-        parser->section = section;
+        parser->section = add_section(parser, key);
     }
-    return STATUS_OK;
+    return parser->section != NULL ? STATUS_OK : out_of_memory(parser);
 }
 
 /* Adds a setting to the section; `prefix` (may be NULL) and a dot before its name. */
@@ -218,13 +234,16 @@ static bool split_setting(const struct line *line, const char *delimiters, size_
 /* Gives a setting that went on over several lines its whole value. */
 static enum status end_setting(struct parser *parser)
 {
+    if (parser->setting == NULL) {
+        return STATUS_OK;
+    }
     if (parser->value.length > 0) {
         parser->setting->value =
             arena_copy(parser->arena, parser->value.data, parser->value.length);
         secret_wipe(parser->value.data, parser->value.length);
         buffer_clear(&parser->value);
     }
-    bool ok = parser->setting == NULL || parser->setting->value != NULL;
+    bool ok = parser->setting->value != NULL;
     parser->setting = NULL;
     return ok ? STATUS_OK : out_of_memory(parser);
 }
@@ -340,11 +359,8 @@ const struct aws_section *aws_config_find_section(const struct aws_file *file, c
 {
     char key[512];
     int length = snprintf(key, sizeof(key), "%s%s%s", kind, kind[0] == '\0' ? "" : " ", name);
-    struct aws_section *section = NULL;
-    if (length > 0 && (size_t)length < sizeof(key)) {
-        HASH_FIND(hh, file->sections, key, (size_t)length, section);
-    }
-    return section;
+    return length > 0 && (size_t)length < sizeof(key) ? find_section(file, key, (size_t)length)
+                                                      : NULL;
 }
 
 const char *aws_config_find_setting(const struct aws_section *section, const char *name)

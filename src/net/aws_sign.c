@@ -271,9 +271,10 @@ static void append_query_text(struct buffer *out, const char *text, size_t lengt
 {
     for (size_t i = 0; i < length; i++) {
         char byte = text[i];
-        if (byte == '%' && length - i > 2 && hex_digit(text[i + 1]) >= 0 &&
-            hex_digit(text[i + 2]) >= 0) {
-            byte = (char)(hex_digit(text[i + 1]) << 4 | hex_digit(text[i + 2]));
+        int high = byte == '%' && length - i > 2 ? hex_digit(text[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+        if (low >= 0) {
+            byte = (char)(high << 4 | low);
             i += 2;
         }
         append_encoded(out, &byte, 1, '\0');

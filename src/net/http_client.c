@@ -96,10 +96,9 @@ static int on_socket(CURL *easy, curl_socket_t descriptor, int what, void *user,
 }
 
 /* Just before the request goes out on a connection: each time that it does. */
-static int on_send(void *user, char *peer, char *local, int peer_port, int local_port)
+static int on_send(void *user, char *peer __attribute__((unused)),
+                   char *local __attribute__((unused)), int peer_port, int local_port)
 {
-    (void)peer;
-    (void)local;
     (void)peer_port;
     (void)local_port;
     struct http_slot *slot = user;

@@ -40,27 +40,9 @@ enum { TYPED_COUNT = sizeof typed_kinds / sizeof typed_kinds[0] };
 /* Texts that look like something else, beside random ones. */
 static struct cell random_field(struct random *random, enum value_kind kind, struct arena *arena)
 {
-    static const char *const odd[] = {"",
-                                      "0",
-                                      "-0",
-                                      "1e5",
-                                      "NaN",
-                                      "\\N",
-                                      "NULL",
-                                      "true",
-                                      "\\xab",
-                                      "#",
-                                      "-",
-                                      "1.0",
-                                      "a,b",
-                                      "\"",
-                                      "\r",
-                                      "\n",
-                                      "\xef\xbb\xbf"
-                                      "x",
-                                      "007",
-                                      " ",
-                                      "2024-01-01"};
+    static const char *const odd[] = {
+        "",  "0",   "-0",  "1e5", "NaN", "\\N", "NULL",          "true", "\\xab", "#",
+        "-", "1.0", "a,b", "\"",  "\r",  "\n",  "\xef\xbb\xbfx", "007",  " ",     "2024-01-01"};
     if (random_below(random, 8) == 0) {
         return cell_null();
     }

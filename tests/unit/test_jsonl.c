@@ -404,7 +404,7 @@ static void any_cut_gives_the_same_records(void **state)
     char folder[] = "/tmp/transhume-unit-jsonl-XXXXXX";
     char path[64];
     struct error error = {0};
-    struct expected expected[LINES_MAX];
+    struct expected expected[LINES_MAX] = {{0}};
     source_of_chance = random_start();
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/t.jsonl", folder);

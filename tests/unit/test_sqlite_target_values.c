@@ -266,26 +266,29 @@ static void numbers_at_their_ends(void **state)
  * TEXT as digits, or the record is rejected: never a text where a number was expected, never a
  * rounded number.
  */
-static void numbers_under_every_affinity(void **state)
+struct number_case {
+    const char *what;
+    struct cell cell;
+    const char *kept[AFFINITIES]; /* INTEGER, TEXT, BLOB, REAL, NUMERIC, none; NULL: rejected */
+};
+
+static void expect_cases(const struct number_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (int a = 0; a < AFFINITIES; a++) {
+            if (cases[i].kept[a] != NULL) {
+                expect(affinities[a], cases[i].cell, cases[i].kept[a]);
+            } else {
+                expect_reject(affinities[a], cases[i].cell, ERROR_REJECT_NUMBER);
+            }
+        }
+    }
+}
+
+static void integers_under_every_affinity(void **state)
 {
     (void)state;
-    struct arena *arena = arena_create(0);
-    struct decimal_sum sum;
-    struct cell beyond;
-    decimal_sum_init(&sum);
-    for (int i = 0; i < 2; i++) {
-        const struct cell most = cell_int64(INT64_MAX);
-        assert_int_equal(decimal_sum_add(&sum, &most), STATUS_OK);
-    }
-    assert_int_equal(decimal_sum_result(&sum, arena, &beyond), STATUS_OK);
-    assert_int_equal(beyond.kind, VALUE_DECIMAL);
-    decimal_sum_free(&sum);
-
-    const struct {
-        const char *what;
-        struct cell cell;
-        const char *kept[AFFINITIES]; /* INTEGER, TEXT, BLOB, REAL, NUMERIC, none; NULL: rejected */
-    } cases[] = {
+    const struct number_case cases[] = {
         {"true",
          cell_bool(1),
          {"integer 1", "text '1'", "integer 1", "real 1.0", "integer 1", "integer 1"}},
@@ -304,7 +307,33 @@ static void numbers_under_every_affinity(void **state)
         {"most uint64",
          cell_uint64(UINT64_MAX),
          {NULL, "text '18446744073709551615'", NULL, NULL, NULL, NULL}},
-        {"sum beyond int64", beyond, {NULL, "text '18446744073709551614'", NULL, NULL, NULL, NULL}},
+    };
+    expect_cases(cases, COUNT_OF(cases));
+}
+
+static struct cell sum_beyond_int64(struct arena *arena)
+{
+    struct decimal_sum sum;
+    struct cell beyond;
+    decimal_sum_init(&sum);
+    for (int i = 0; i < 2; i++) {
+        const struct cell most = cell_int64(INT64_MAX);
+        assert_int_equal(decimal_sum_add(&sum, &most), STATUS_OK);
+    }
+    assert_int_equal(decimal_sum_result(&sum, arena, &beyond), STATUS_OK);
+    assert_int_equal(beyond.kind, VALUE_DECIMAL);
+    decimal_sum_free(&sum);
+    return beyond;
+}
+
+static void decimals_under_every_affinity(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create(0);
+    const struct number_case cases[] = {
+        {"sum beyond int64",
+         sum_beyond_int64(arena),
+         {NULL, "text '18446744073709551614'", NULL, NULL, NULL, NULL}},
         {"decimal 2e19",
          decimal(arena, "20000000000000000000"),
          {"real 2.0e+19", "text '20000000000000000000'", "real 2.0e+19", "real 2.0e+19",
@@ -328,6 +357,15 @@ static void numbers_under_every_affinity(void **state)
         {"decimal -infinity",
          decimal(arena, "-Infinity"),
          {"real -Inf", "text '-Infinity'", "real -Inf", "real -Inf", "real -Inf", "real -Inf"}},
+    };
+    expect_cases(cases, COUNT_OF(cases));
+    arena_destroy(arena);
+}
+
+static void floats_under_every_affinity(void **state)
+{
+    (void)state;
+    const struct number_case cases[] = {
         {"float64 0.1",
          cell_float64(0.1),
          {"real 0.1", "text '0.1'", "real 0.1", "real 0.1", "real 0.1", "real 0.1"}},
@@ -350,16 +388,7 @@ static void numbers_under_every_affinity(void **state)
          ((struct cell){.kind = VALUE_FLOAT32, .f64 = (double)NAN}),
          {NULL, NULL, NULL, NULL, NULL, NULL}},
     };
-    for (uint32_t i = 0; i < COUNT_OF(cases); i++) {
-        for (int a = 0; a < AFFINITIES; a++) {
-            if (cases[i].kept[a] != NULL) {
-                expect(affinities[a], cases[i].cell, cases[i].kept[a]);
-            } else {
-                expect_reject(affinities[a], cases[i].cell, ERROR_REJECT_NUMBER);
-            }
-        }
-    }
-    arena_destroy(arena);
+    expect_cases(cases, COUNT_OF(cases));
 }
 
 static void dates_and_the_like_become_iso_text(void **state)
@@ -521,7 +550,9 @@ int main(void)
         cmocka_unit_test(texts_that_look_like_numbers_are_not_altered),
         cmocka_unit_test(decimals_are_kept_or_refused),
         cmocka_unit_test(numbers_at_their_ends),
-        cmocka_unit_test(numbers_under_every_affinity),
+        cmocka_unit_test(integers_under_every_affinity),
+        cmocka_unit_test(decimals_under_every_affinity),
+        cmocka_unit_test(floats_under_every_affinity),
         cmocka_unit_test(dates_and_the_like_become_iso_text),
         cmocka_unit_test(bytes_that_are_no_utf8_stay_text),
         cmocka_unit_test(a_utf16_file_refuses_what_it_would_replace),

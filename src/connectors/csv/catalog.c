@@ -212,10 +212,8 @@ static enum status read_file_head(struct describing *describing, uint32_t number
     }
     if (describing->columns == NULL) {
         status = make_columns(describing, head.names, head.count);
-    } else if (!describing->data->dialect.header && head.count != describing->column_count) {
-        /* without names the order decides; rows of another width are rejected one by one */
-        head.names = NULL;
-    } else if (head.count != describing->column_count) {
+    } else if (describing->data->dialect.header && head.count != describing->column_count) {
+        /* without names the order decides, and rows of another width are rejected one by one */
         status = error_set(describing->error, ERROR_SOURCE_INVALID, path,
                            "its first line names %u columns, and table %s has %u", head.count,
                            table->name, describing->column_count);

@@ -160,8 +160,7 @@ static enum status write_definition(struct folder *folder, const struct target_t
 
 /* ---------------------------------------------------------------- the descriptor */
 
-#define SOURCE_CAPABILITIES \
-    (CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED | CAPABILITY_SQL_SCHEMA)
+#define SOURCE_ONLY (CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED)
 #define TARGET_CAPABILITIES (CAPABILITY_SQL_SCHEMA | CAPABILITY_COUNTS_EXACT)
 
 static const struct connector pipe_connector;
@@ -173,7 +172,7 @@ static const struct folder_format csv_format = {
     .suffix = ".csv",
     .loose_files = true,
     .position_column = "$line",
-    .source_capabilities = SOURCE_CAPABILITIES,
+    .source_capabilities = CAPABILITY_SQL_SCHEMA | SOURCE_ONLY,
     .target_capabilities = TARGET_CAPABILITIES,
     .limits = {.readers_max = READERS_MAX,
                .writers_max = WRITERS_MAX,
@@ -228,7 +227,7 @@ const struct connector connector_csv = {
     .name = "csv",
     .title = "CSV files",
     .uri_help = "csv:DIR, csv:FILE or csv:-",
-    .capabilities = SOURCE_CAPABILITIES | TARGET_CAPABILITIES,
+    .capabilities = TARGET_CAPABILITIES | SOURCE_ONLY,
     .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof options / sizeof options[0],

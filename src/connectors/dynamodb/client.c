@@ -143,8 +143,10 @@ void dynamodb_client_destroy(struct dynamodb_client *client)
         return;
     }
     http_client_destroy(client->http);
-    while (client->calls != NULL) {
-        end_call(client->calls);
+    struct dynamodb_call *following = NULL;
+    for (struct dynamodb_call *call = client->calls; call != NULL; call = following) {
+        following = call->next;
+        free(call);
     }
     aws_signer_destroy(client->signer);
     aws_credentials_clear(&client->credentials);

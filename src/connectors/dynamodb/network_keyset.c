@@ -32,9 +32,11 @@ static bool grow(struct key_set *set)
             larger.used[to] = set->used[at];
         }
     }
-    larger.count = set->count;
-    dynamodb_key_set_free(set);
-    *set = larger;
+    free(set->places);
+    free(set->used);
+    set->places = larger.places;
+    set->used = larger.used;
+    set->capacity = larger.capacity;
     return true;
 }
 

@@ -25,7 +25,7 @@ enum status dynamodb_network_writer_open(struct database *self, const struct tar
     struct writer *made = (struct writer *)calloc(1, sizeof(*made));
     *writer = NULL;
     if (made == NULL || (made->filling = (struct shipment **)calloc(
-                             (size_t)table_count + 1, sizeof(*made->filling))) == NULL) {
+                             (size_t)table_count + 1, sizeof(struct shipment *))) == NULL) {
         free(made);
         return no_memory(error);
     }

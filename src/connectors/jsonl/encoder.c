@@ -155,7 +155,8 @@ static enum status write_float(struct writing *writing, const struct cell *cell,
 {
     char digits[NUMBER_TEXT_MAX];
     bool own = is_float(type);
-    bool narrow = cell->kind == VALUE_FLOAT32 && own && type->kind == VALUE_FLOAT32;
+    bool narrow_column = type != NULL && type->kind == VALUE_FLOAT32;
+    bool narrow = cell->kind == VALUE_FLOAT32 && narrow_column;
     if (!isfinite(cell->f64)) {
         return write_non_finite(writing,
                                 isnan(cell->f64)  ? "NaN"
@@ -165,8 +166,7 @@ static enum status write_float(struct writing *writing, const struct cell *cell,
     }
     size_t length = narrow ? number_from_float32((float)cell->f64, digits)
                            : number_from_double(cell->f64, digits);
-    if (cell->kind == VALUE_FLOAT64 && own && type->kind == VALUE_FLOAT32 &&
-        writing->encoder->database->writes_tags) {
+    if (cell->kind == VALUE_FLOAT64 && narrow_column && writing->encoder->database->writes_tags) {
         open_tag(writing, "float64");
         buffer_append_byte(writing->out, '"');
         buffer_append(writing->out, digits, length);

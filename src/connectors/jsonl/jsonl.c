@@ -262,12 +262,9 @@ static enum status caveats(struct folder *folder, struct buffer *out, struct err
 
 /* ---------------------------------------------------------------- the descriptor */
 
-#define SOURCE_CAPABILITIES                                                                 \
-    (CAPABILITY_NESTED | CAPABILITY_MISSING | CAPABILITY_SQL_SCHEMA | CAPABILITY_SNAPSHOT | \
-     CAPABILITY_PROVES_UNCHANGED)
-#define TARGET_CAPABILITIES                                                                    \
-    (CAPABILITY_NESTED | CAPABILITY_MISSING | CAPABILITY_SQL_SCHEMA | CAPABILITY_FREE_FIELDS | \
-     CAPABILITY_COUNTS_EXACT)
+#define SHARED_CAPABILITIES (CAPABILITY_NESTED | CAPABILITY_MISSING | CAPABILITY_SQL_SCHEMA)
+#define SOURCE_ONLY (CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED)
+#define TARGET_ONLY (CAPABILITY_FREE_FIELDS | CAPABILITY_COUNTS_EXACT)
 
 static const struct connector pipe_connector;
 
@@ -279,8 +276,8 @@ static const struct folder_format format = {
     .loose_files = true,
     .json_records = true,
     .position_column = "$line",
-    .source_capabilities = SOURCE_CAPABILITIES,
-    .target_capabilities = TARGET_CAPABILITIES,
+    .source_capabilities = SHARED_CAPABILITIES | SOURCE_ONLY,
+    .target_capabilities = SHARED_CAPABILITIES | TARGET_ONLY,
     .limits = {.readers_max = READERS_MAX,
                .writers_max = WRITERS_MAX,
                .chunks_open_max = CHUNKS_OPEN_MAX,
@@ -355,7 +352,7 @@ const struct connector connector_jsonl = {
     .name = "jsonl",
     .title = "JSON lines",
     .uri_help = "jsonl:DIR, jsonl:FILE or jsonl:-",
-    .capabilities = SOURCE_CAPABILITIES | TARGET_CAPABILITIES,
+    .capabilities = SHARED_CAPABILITIES | SOURCE_ONLY | TARGET_ONLY,
     .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof(options) / sizeof(*options),
@@ -377,7 +374,7 @@ static const struct connector pipe_connector = {
     .name = "jsonl",
     .title = "JSON lines",
     .uri_help = "jsonl:-",
-    .capabilities = TARGET_CAPABILITIES,
+    .capabilities = SHARED_CAPABILITIES | TARGET_ONLY,
     .guarantee = GUARANTEE_AT_LEAST_ONCE,
     .options = options,
     .option_count = sizeof(options) / sizeof(*options),

@@ -418,7 +418,9 @@ static enum status read_members(struct jsonl_reading *reading, enum json_token t
     while (token == JSON_TOKEN_KEY) {
         const struct value_type *type = NULL;
         const char *begin = NULL;
-        struct cell pair[2] = {cell_text(reading->json->text, reading->json->length)};
+        struct cell pair[2];
+        pair[0] = cell_text(reading->json->text, reading->json->length);
+        pair[1] = cell_null();
         for (uint32_t at = 0; at < column_count && type == NULL; at++) {
             if (is_word(pair[0].text, pair[0].length, columns[at].name)) {
                 type = &columns[at].type;
@@ -615,7 +617,8 @@ enum status jsonl_read_value(struct jsonl_reading *reading, enum json_token toke
     default:
         return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "a value is missing");
     }
-    if (status == STATUS_OK && refuses_others(reading, type) && cell->kind != type->kind) {
+    if (status == STATUS_OK && type != NULL && refuses_others(reading, type) &&
+        cell->kind != type->kind) {
         return error_set(error, ERROR_REJECT_TYPE, NULL, "a %s is no %s",
                          value_kind_name((enum value_kind)cell->kind), value_kind_name(type->kind));
     }
