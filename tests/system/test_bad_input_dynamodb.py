@@ -208,7 +208,7 @@ class SourceTables(BadInputCase):
             proxy.add("refuse", operation="Scan", first=4, code="ResourceNotFoundException",
                       message="Requested resource not found: Table: herd not found")
             proxy.add("short_page", limit=20)
-            self.refused("migrate", "--chunk-rows", "50", self.uri(proxy.endpoint), "dynamodb-json:out", code=2,
+            self.refused("migrate", "--chunk-rows", "50", self.uri(proxy.endpoint), "dynamodb-json:out", code=3,
                          says=["herd", "ResourceNotFoundException"])
 
 

@@ -95,7 +95,7 @@ class Output(PipesTestCase):
                               timeout=60 * support.PATIENCE)
 
     def test_interrupted(self):
-        process = support.start("migrate", "--chunk-rows", "50", "--rows-per-second", "100", "source.db", "jsonl:-", cwd=self.folder)
+        process = support.start("migrate", "--jobs", "1", "--chunk-rows", "50", "--rows-per-second", "100", "source.db", "jsonl:-", cwd=self.folder)
         self.addCleanup(process.kill)
         ready, _, _ = select.select([process.stdout], [], [], 30 * support.PATIENCE)
         self.assertTrue(ready, "nothing came out")

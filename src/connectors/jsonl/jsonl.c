@@ -103,10 +103,14 @@ static enum status check_table(struct folder *folder, const struct target_table 
     return out->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a table") : STATUS_OK;
 }
 
-/* What an attempt before this one wrote stays: its segments were written by it. */
-/* With tags what looks like one is written otherwise: lines of one table are all of one kind. */
-static enum status check_tags(struct folder *folder, const struct target_table *table,
-                              const char *path, struct arena *scratch, struct error *error)
+/*
+ * What an attempt before this one wrote stays: its segments were written by it. With tags what
+ * looks like one is written otherwise: lines of one table are all of one kind. That the records are
+ * documents is not told again to a resume.
+ */
+static enum status check_before(struct folder *folder, const struct target_table *table,
+                                const char *path, bool *documents, struct arena *scratch,
+                                struct error *error)
 {
     const struct jsonl_database *database = (const struct jsonl_database *)folder;
     struct folder_sidecar before;
@@ -123,6 +127,7 @@ static enum status check_tags(struct folder *folder, const struct target_table *
         folder_list(folder->format, lines, scratch, &files, &count, error) == STATUS_FAILED) {
         return STATUS_FAILED;
     }
+    *documents = *documents || before.documents;
     if (count == 0 || before.tags == database->writes_tags) {
         return STATUS_OK;
     }
@@ -141,11 +146,11 @@ static enum status write_definition(struct folder *folder, const struct target_t
     if (finish || (file_exists(path) && !table->created)) {
         return STATUS_OK;
     }
-    if (check_tags(folder, table, path, scratch, error) != STATUS_OK) {
+    bool documents = takes_documents(database, table->name);
+    if (check_before(folder, table, path, &documents, scratch, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return folder_sidecar_write(path, table, database->writes_tags,
-                                takes_documents(database, table->name), error);
+    return folder_sidecar_write(path, table, database->writes_tags, documents, error);
 }
 
 /* Numbers by value, whatever kind they came as. */
