@@ -196,14 +196,6 @@ static const struct folder_format csv_format = {
     .raw_head = csv_raw_head,
 };
 
-static void database_close(struct database *database)
-{
-    if (database != NULL) {
-        folder_close((struct folder *)database);
-        free(database);
-    }
-}
-
 static enum status database_open(const struct open_options *open, struct database **database,
                                  struct error *error)
 {
@@ -214,7 +206,7 @@ static enum status database_open(const struct open_options *open, struct databas
     }
     if (folder_open(&made->folder, &csv_format, open, error) != STATUS_OK ||
         read_options(made, open->uri, error) != STATUS_OK) {
-        database_close(&made->folder.base);
+        folder_close(&made->folder.base);
         return STATUS_FAILED;
     }
     made->folder.base.limits.record_bytes_max = made->record_bytes_max;
@@ -235,7 +227,7 @@ const struct connector connector_csv = {
     .type_count = sizeof types / sizeof types[0],
     .failpoints = folder_failpoints,
     .open = database_open,
-    .close = database_close,
+    .close = folder_close,
     .identity = folder_identity,
     .catalog = &folder_catalog,
     .source = &folder_source,
@@ -257,7 +249,7 @@ static const struct connector pipe_connector = {
     .type_count = sizeof types / sizeof types[0],
     .failpoints = folder_failpoints,
     .open = database_open,
-    .close = database_close,
+    .close = folder_close,
     .identity = folder_identity,
     .catalog = &folder_catalog,
     .source = &folder_source,

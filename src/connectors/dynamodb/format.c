@@ -227,20 +227,11 @@ static enum status database_open(const struct open_options *open, struct databas
         return error_set(error, ERROR_MEMORY, NULL, "no memory to open a folder");
     }
     if (folder_open(&made->folder, &dynamodb_folder_format, open, error) != STATUS_OK) {
-        folder_close(&made->folder);
-        free(made);
+        folder_close(&made->folder.base);
         return STATUS_FAILED;
     }
     *database = &made->folder.base;
     return STATUS_OK;
-}
-
-static void database_close(struct database *database)
-{
-    if (database != NULL) {
-        folder_close((struct folder *)database);
-        free(database);
-    }
 }
 
 const struct connector connector_dynamodb_json = {
@@ -258,7 +249,7 @@ const struct connector connector_dynamodb_json = {
     .type_count = sizeof(types) / sizeof(*types),
     .failpoints = folder_failpoints,
     .open = database_open,
-    .close = database_close,
+    .close = folder_close,
     .identity = folder_identity,
     .catalog = &folder_catalog,
     .source = &folder_source,

@@ -66,8 +66,8 @@ struct folder {
  */
 enum status folder_open(struct folder *folder, const struct folder_format *format,
                         const struct open_options *options, struct error *error) MUST_USE;
-/* Frees all but the struct itself. */
-void folder_close(struct folder *folder);
+/* Frees all that the room keeps, and the struct itself, which came from calloc. NULL is fine. */
+void folder_close(struct database *database);
 enum status folder_identity(struct database *self, struct arena *arena, const char **identity,
                             struct error *error);
 enum status folder_normal_form(struct database *self, const struct cell *cell, struct arena *arena,

@@ -9,9 +9,9 @@
  *
  * A connector of files is: its own `struct database` that begins with a `struct folder`, a const
  * `struct folder_format`, and a `struct connector` whose groups are the room's (folder_ledger,
- * folder_source, folder_target, folder_catalog), open and close its own (folder_open,
- * folder_close). Each format defines `struct folder_encoder` and `struct folder_decoder` for
- * itself, as each connector does `struct reader`.
+ * folder_source, folder_target, folder_catalog), open its own (it calls folder_open) and close the
+ * room's (folder_close). Each format defines `struct folder_encoder` and `struct folder_decoder`
+ * for itself, as each connector does `struct reader`.
  */
 #ifndef TRANSHUME_CONNECTORS_FOLDER_FOLDER_FORMAT_H
 #define TRANSHUME_CONNECTORS_FOLDER_FOLDER_FORMAT_H

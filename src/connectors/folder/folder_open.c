@@ -124,11 +124,8 @@ static enum status check_folder(struct folder *folder, struct error *error)
     return STATUS_OK;
 }
 
-void folder_close(struct folder *folder)
+static void close_opened(struct folder *folder)
 {
-    if (folder->format == NULL) {
-        return; /* never opened */
-    }
     folder_ledger_forget(folder);
     folder_pipe_close(folder->pipe);
     if (folder->snapshot != NULL) {
@@ -138,6 +135,15 @@ void folder_close(struct folder *folder)
     arena_destroy(folder->arena);
     free(folder->spill_folder);
     free(folder->path);
+}
+
+void folder_close(struct database *database)
+{
+    struct folder *folder = (struct folder *)database;
+    if (folder != NULL && folder->format != NULL) {
+        close_opened(folder);
+    }
+    free(folder);
 }
 
 enum status folder_open(struct folder *folder, const struct folder_format *format,

@@ -331,8 +331,7 @@ static enum status database_open(const struct open_options *open, struct databas
     }
     if (folder_open(&made->folder, &format, open, error) != STATUS_OK ||
         read_options(made, open->uri, error) != STATUS_OK) {
-        folder_close(&made->folder);
-        free(made);
+        folder_close(&made->folder.base);
         return STATUS_FAILED;
     }
     made->folder.base.limits.record_bytes_max = made->record_bytes_max;
@@ -342,14 +341,6 @@ static enum status database_open(const struct open_options *open, struct databas
     }
     *database = &made->folder.base;
     return STATUS_OK;
-}
-
-static void database_close(struct database *database)
-{
-    if (database != NULL) {
-        folder_close((struct folder *)database);
-        free(database);
-    }
 }
 
 const struct connector connector_jsonl = {
@@ -365,7 +356,7 @@ const struct connector connector_jsonl = {
     .type_count = sizeof(types) / sizeof(*types),
     .failpoints = folder_failpoints,
     .open = database_open,
-    .close = database_close,
+    .close = folder_close,
     .identity = folder_identity,
     .catalog = &folder_catalog,
     .source = &folder_source,
@@ -387,7 +378,7 @@ static const struct connector pipe_connector = {
     .type_count = sizeof(types) / sizeof(*types),
     .failpoints = folder_failpoints,
     .open = database_open,
-    .close = database_close,
+    .close = folder_close,
     .identity = folder_identity,
     .catalog = &folder_catalog,
     .source = &folder_source,
