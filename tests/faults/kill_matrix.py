@@ -33,9 +33,9 @@ CREATE TRIGGER plain_note AFTER INSERT ON plain BEGIN
     INSERT INTO pair VALUES ('trigger', new.id, 'must not run while loading'); END;
 """
 # Documents have no columns of their own: the way into tables names them.
-TOY_PLAN = """
+TABLES_PLAN = """
 transhume: 1
-source: toy:%s
+source: "%s"
 target: sqlite:%s
 tables:
   plain:

@@ -7,29 +7,7 @@ import unittest
 import items
 import servers
 import support
-from kill_matrix import KillMatrix, make_source, plain_items, rows_by_table
-
-BACK_PLAN = """
-transhume: 1
-source: "%s"
-target: sqlite:out.db
-tables:
-  plain:
-    key: [id]
-    from: plain
-    columns: { id: { type: INTEGER }, a: { type: TEXT }, b: { type: BLOB }, price: { type: "NUMERIC(10,2)" }, r: { type: REAL } }
-    fields: { id: copy, a: copy, b: copy, price: copy, r: copy }
-  pair:
-    key: [x, y]
-    from: pair
-    columns: { x: { type: TEXT }, y: { type: INTEGER }, note: { type: TEXT } }
-    fields: { x: copy, y: copy, note: copy }
-  counted:
-    key: [id]
-    from: counted
-    columns: { id: { type: INTEGER }, plain_id: { type: INTEGER }, u: { type: TEXT } }
-    fields: { id: copy, plain_id: copy, u: copy }
-"""
+from kill_matrix import TABLES_PLAN, KillMatrix, make_source, plain_items, rows_by_table
 
 
 class KillDynamodb(KillMatrix):
@@ -66,7 +44,7 @@ class FromDynamodb(KillDynamodb):
 
     def test_dynamodb_to_sqlite(self):
         expected = rows_by_table(self.source)
-        plan = self.write("plan.yaml", BACK_PLAN % self.uri)
+        plan = self.write("plan.yaml", TABLES_PLAN % (self.uri, "out.db"))
         self.matrix(["--plan", plan, "--state", "state", "--chunk-rows", "100", "--jobs", "2", self.uri, "out.db"],
                     lambda folder: self.assertEqual(rows_by_table(os.path.join(folder, "out.db")), expected),
                     self.environment)

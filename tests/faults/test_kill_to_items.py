@@ -2,7 +2,7 @@
 import os
 import unittest
 
-from kill_matrix import TOY_PLAN, KillMatrix, make_source, plain_items, rows_by_table
+from kill_matrix import TABLES_PLAN, KillMatrix, make_source, plain_items, rows_by_table
 import support
 from chinook_expected import Expectation
 
@@ -38,7 +38,7 @@ class KillToItems(KillMatrix):
         def check(folder):
             back = os.path.join(folder, "back.db")
             with open(os.path.join(folder, "back.yaml"), "w", encoding="utf-8") as plan:
-                plan.write(TOY_PLAN % ("toy", "back.db"))
+                plan.write(TABLES_PLAN % ("toy:toy", "back.db"))
             self.assert_code(support.transhume("migrate", "--plan", "back.yaml", "--state", "state-back",
                                                cwd=folder, env=self.toy), 0)
             self.assertEqual(rows_by_table(back), expected)

@@ -2,7 +2,7 @@
 import os
 import unittest
 
-from kill_matrix import TOY_PLAN, KillMatrix, make_source, rows_by_table
+from kill_matrix import TABLES_PLAN, KillMatrix, make_source, rows_by_table
 
 
 class KillToSqlite(KillMatrix):
@@ -20,7 +20,7 @@ class KillToSqlite(KillMatrix):
 
     def test_toy_to_sqlite(self):
         source, expected, toy = self.toy_source()
-        plan = self.write("toy.yaml", TOY_PLAN % (toy, "copy.db"))
+        plan = self.write("toy.yaml", TABLES_PLAN % ("toy:" + toy, "copy.db"))
         self.matrix(["--plan", plan, "--state", ".transhume", "--chunk-rows", "100", "toy:" + toy,
                      "sqlite:copy.db"],
                     lambda folder: self.assertEqual(rows_by_table(os.path.join(folder, "copy.db")), expected),
