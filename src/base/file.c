@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,12 +91,12 @@ static int open_temporary(const char *path, char **name)
     return -1;
 }
 
-/* Writes, syncs and closes. */
-static enum status fill_temporary(int descriptor, const void *bytes, size_t length,
+/* Writes, syncs if `durable`, and closes. */
+static enum status fill_temporary(int descriptor, const void *bytes, size_t length, bool durable,
                                   const char *path, struct error *error)
 {
     enum status status = file_write_all(descriptor, bytes, length, path, error);
-    if (status == STATUS_OK && fsync(descriptor) != 0) {
+    if (status == STATUS_OK && durable && fsync(descriptor) != 0) {
         status = error_set_errno(error, ERROR_STATE_WRITE, errno, path, "can't sync the file");
     }
     if (close(descriptor) != 0 && status == STATUS_OK) {
@@ -104,8 +105,8 @@ static enum status fill_temporary(int descriptor, const void *bytes, size_t leng
     return status;
 }
 
-enum status file_write_atomic(const char *path, const void *bytes, size_t length,
-                              const char *failpoint, struct error *error)
+static enum status write_aside(const char *path, const void *bytes, size_t length, bool durable,
+                               const char *failpoint, struct error *error)
 {
     char *temporary = NULL;
     char *folder = folder_of(path);
@@ -118,7 +119,7 @@ enum status file_write_atomic(const char *path, const void *bytes, size_t length
         status = error_set_errno(error, ERROR_STATE_WRITE, errno, path, "can't create the file");
         goto out;
     }
-    status = fill_temporary(descriptor, bytes, length, path, error);
+    status = fill_temporary(descriptor, bytes, length, durable, path, error);
     if (status == STATUS_OK && failpoint != NULL) {
         status = failpoint_hit(failpoint, error);
     }
@@ -129,11 +130,23 @@ enum status file_write_atomic(const char *path, const void *bytes, size_t length
         unlink(temporary);
         goto out;
     }
-    status = file_sync_folder(folder, error);
+    status = durable ? file_sync_folder(folder, error) : STATUS_OK;
 out:
     free(temporary);
     free(folder);
     return status;
+}
+
+enum status file_write_atomic(const char *path, const void *bytes, size_t length,
+                              const char *failpoint, struct error *error)
+{
+    return write_aside(path, bytes, length, true, failpoint, error);
+}
+
+enum status file_replace(const char *path, const void *bytes, size_t length, const char *failpoint,
+                         struct error *error)
+{
+    return write_aside(path, bytes, length, false, failpoint, error);
 }
 
 /* Reads until the end, at most limit_bytes + 1, growing in the arena. */

@@ -17,6 +17,10 @@
  * the folder. `failpoint` (may be NULL) is hit before the rename. */
 enum status file_write_atomic(const char *path, const void *bytes, size_t length,
                               const char *failpoint, struct error *error) MUST_USE;
+/* The same without fsync: whoever reads sees the old or the new contents, but a machine that stops
+ * may leave an empty file. For exports that are made again. */
+enum status file_replace(const char *path, const void *bytes, size_t length, const char *failpoint,
+                         struct error *error) MUST_USE;
 /* Reads all of `path` into the arena with a NUL after it; a file above `limit_bytes` is refused.
  * A missing file: STATUS_END. */
 enum status file_read_all(const char *path, size_t limit_bytes, struct arena *arena, char **bytes,

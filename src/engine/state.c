@@ -191,6 +191,16 @@ static json_t *state_make(const struct run *run, enum state_status status)
     return object;
 }
 
+/* Synced where a run pauses or ends; between, it is soon written again. */
+static enum status write_text(const char *path, const char *text, enum state_status status,
+                              struct error *error)
+{
+    const char *failpoint = "engine.state_before_rename";
+    return status == STATE_IN_PROGRESS
+               ? file_replace(path, text, strlen(text), failpoint, error)
+               : file_write_atomic(path, text, strlen(text), failpoint, error);
+}
+
 void state_write(struct run *run, enum state_status status)
 {
     struct error error;
@@ -200,8 +210,7 @@ void state_write(struct run *run, enum state_status status)
         char *text = object == NULL ? NULL : json_dumps(object, JSON_INDENT(2));
         json_decref(object);
         run->state_written_ms = clock_monotonic_ms();
-        if (text != NULL && file_write_atomic(run->folder.state_file, text, strlen(text),
-                                              "engine.state_before_rename", &error) != STATUS_OK) {
+        if (text != NULL && write_text(run->folder.state_file, text, status, &error) != STATUS_OK) {
             log_write(LOG_WARNING, "state.json stays behind: %s: %s", error.object, error.message);
         }
         free(text);

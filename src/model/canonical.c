@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "model/decimal.h"
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -17,16 +18,14 @@ static void put_u16(struct buffer *out, uint16_t number)
 
 static void store_u32(char *bytes, uint32_t number)
 {
-    for (int i = 0; i < 4; i++) {
-        bytes[i] = (char)(uint8_t)(number >> (8 * i));
-    }
+    number = htole32(number);
+    memcpy(bytes, &number, sizeof(number));
 }
 
 static void store_u64(char *bytes, uint64_t number)
 {
-    for (int i = 0; i < 8; i++) {
-        bytes[i] = (char)(uint8_t)(number >> (8 * i));
-    }
+    number = htole64(number);
+    memcpy(bytes, &number, sizeof(number));
 }
 
 static void put_u32(struct buffer *out, uint32_t number)
