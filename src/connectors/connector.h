@@ -480,6 +480,18 @@ struct target_functions {
     enum status (*fetch)(struct database *self, const struct target_table *table,
                          const struct cell *keys, uint32_t key_count, struct batch **batch,
                          struct error *error);
+    /*
+     * Optional: takes records out, for repair and rollback. `keys` holds key_count ×
+     * table->key.count cells, in the target's normal form, no key twice. Of a table without a key
+     * they are whole records, key_count × table->column_count cells in the order of
+     * table->columns, and one of the records that are equal to each goes. What is not there is not
+     * counted in `deleted`. Durable on return; with CAPABILITY_TRANSACTIONS all of a call or
+     * nothing, the claimed run's epoch checked last. Repeatable where there is a key. NULL: the
+     * target can't. Control thread, between chunks.
+     */
+    enum status (*delete_records)(struct database *self, const struct target_table *table,
+                                  const struct cell *keys, uint32_t key_count, uint64_t *deleted,
+                                  struct error *error);
     /* Records in the table now. */
     enum status (*count)(struct database *self, const struct target_table *table, uint64_t *count,
                          struct error *error);

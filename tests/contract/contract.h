@@ -105,6 +105,7 @@ void contract_test_held(const struct contract_entry *entry);
 void contract_test_lease(const struct contract_entry *entry);
 void contract_test_lease_over(const struct contract_entry *entry);
 void contract_test_fetch(const struct contract_entry *entry);
+void contract_test_delete(const struct contract_entry *entry);
 void contract_test_fence(const struct contract_entry *entry);
 void contract_test_reopen(const struct contract_entry *entry);
 void contract_test_kills(const struct contract_entry *entry);

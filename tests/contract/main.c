@@ -36,6 +36,7 @@ static const struct {
     {"lease", contract_test_lease},
     {"lease over", contract_test_lease_over},
     {"fetch", contract_test_fetch},
+    {"delete", contract_test_delete},
     {"fence", contract_test_fence},
     {"reopen", contract_test_reopen},
     {"kills", contract_test_kills},

@@ -297,6 +297,13 @@ static enum status check_epoch(struct sqlite_database *self, const char *run_id,
     return now == (int64_t)epoch ? STATUS_OK : fenced(self, error);
 }
 
+enum status sqlite_ledger_check_claim(struct sqlite_database *self, struct error *error)
+{
+    const struct sqlite_target_state *state = self->target;
+    return state->run_id == NULL ? STATUS_OK
+                                 : check_epoch(self, state->run_id, state->epoch, error);
+}
+
 static enum status replace_status(struct sqlite_database *self, const char *run_id, uint64_t epoch,
                                   const char *text, struct error *error)
 {

@@ -133,8 +133,22 @@ enum status sqlite_target_after_load(struct database *self, const struct target_
                                      void (*progress)(const char *what),
                                      struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- target_records.c */
+
+/* As struct target_functions has them. */
+enum status sqlite_target_fetch(struct database *self, const struct target_table *table,
+                                const struct cell *keys, uint32_t key_count, struct batch **batch,
+                                struct error *error) MUST_USE;
+enum status sqlite_target_delete_records(struct database *self, const struct target_table *table,
+                                         const struct cell *keys, uint32_t key_count,
+                                         uint64_t *deleted, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- ledger.c */
 
+/* STATUS_FAILED, ERROR_RUN_FENCED: another attempt holds the claimed run now; within a transaction.
+ * Without a run: nothing. */
+enum status sqlite_ledger_check_claim(struct sqlite_database *database,
+                                      struct error *error) MUST_USE;
 /* Makes the ledger's tables if they are missing; within a transaction. */
 enum status sqlite_ledger_make_tables(struct sqlite_database *database, sqlite3 *connection,
                                       struct error *error) MUST_USE;

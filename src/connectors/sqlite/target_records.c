@@ -1,0 +1,310 @@
+/* Records of the target by key: reading them back, and taking them out. */
+#include "connectors/sqlite/source.h"
+#include "connectors/sqlite/target_internal.h"
+#include <limits.h>
+#include <string.h>
+
+/* One table's records found by some of its columns. */
+struct finding {
+    struct sqlite_database *database;
+    const struct sqlite_target_table *facts;
+    const struct target_table *table;
+    uint32_t width; /* cells that name a record */
+    sqlite3_stmt *statement;
+};
+
+static const char *column_name(const struct finding *finding, uint32_t position)
+{
+    const struct target_table *table = finding->table;
+    return table->key.count > 0 ? table->key.names[position] : table->columns[position].name;
+}
+
+/*
+ * Equal byte for byte, whatever collation the column has; the first comparison is there for its
+ * index. Only in a column without affinity a number says by its class what it is.
+ */
+static enum status append_condition(const struct finding *finding, struct buffer *sql,
+                                    struct error *error)
+{
+    for (uint32_t i = 0; i < finding->width; i++) {
+        const char *name = column_name(finding, i);
+        const struct sqlite_target_column *column = sqlite_target_find_column(finding->facts, name);
+        if (column == NULL) {
+            return error_set(error, ERROR_TARGET_SCHEMA, finding->table->name,
+                             "the table has no column %s", name);
+        }
+        buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
+        sqlite_append_name(sql, column->name);
+        buffer_format(sql, " IS ?%u AND ", i + 1);
+        sqlite_append_name(sql, column->name);
+        buffer_format(sql, " IS ?%u COLLATE BINARY", i + 1);
+        if (column->affinity == SQLITE_AFFINITY_NONE) {
+            buffer_append_string(sql, " AND typeof(");
+            sqlite_append_name(sql, column->name);
+            buffer_format(sql, ") = typeof(?%u)", i + 1);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status prepare(struct finding *finding, const char *before, const char *after,
+                           struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, before);
+    sqlite_append_name(&sql, finding->facts->name);
+    enum status status = append_condition(finding, &sql, error);
+    buffer_append_string(&sql, after);
+    if (status == STATUS_OK) {
+        status = sqlite_target_prepare_buffer(finding->database, finding->database->control, &sql,
+                                              &finding->statement, error);
+    }
+    buffer_free(&sql);
+    return status;
+}
+
+static int bind_large(sqlite3_stmt *statement, int position, struct large_value *large,
+                      struct error *error)
+{
+    char *bytes = large->length > INT_MAX ? NULL : sqlite3_malloc64(large->length + 1);
+    if (bytes == NULL) {
+        return SQLITE_NOMEM;
+    }
+    if (large->read(large, 0, bytes, large->length, error) != STATUS_OK) {
+        sqlite3_free(bytes);
+        return SQLITE_ABORT;
+    }
+    return large->kind == VALUE_TEXT
+               ? sqlite3_bind_text64(statement, position, bytes, large->length, sqlite3_free,
+                                     SQLITE_UTF8)
+               : sqlite3_bind_blob64(statement, position, bytes, large->length, sqlite3_free);
+}
+
+/* A cell in normal form. */
+static int bind_cell(sqlite3_stmt *statement, int position, const struct cell *cell,
+                     struct error *error)
+{
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_MISSING:
+    case VALUE_NULL:
+        return sqlite3_bind_null(statement, position);
+    case VALUE_INT64:
+        return sqlite3_bind_int64(statement, position, cell->i64);
+    case VALUE_FLOAT64:
+        return sqlite3_bind_double(statement, position, cell->f64);
+    case VALUE_TEXT:
+        return sqlite3_bind_text64(statement, position, cell->text, cell->length, SQLITE_STATIC,
+                                   SQLITE_UTF8);
+    case VALUE_ESCAPE:
+        if ((cell->flags & CELL_ESCAPED_TEXT) != 0) {
+            return sqlite3_bind_text64(statement, position, cell->text, cell->length, SQLITE_STATIC,
+                                       SQLITE_UTF8);
+        }
+        return SQLITE_MISMATCH;
+    case VALUE_BYTES:
+        return cell->length == 0 ? sqlite3_bind_zeroblob(statement, position, 0)
+                                 : sqlite3_bind_blob64(statement, position, cell->bytes,
+                                                       cell->length, SQLITE_STATIC);
+    case VALUE_LARGE:
+        return bind_large(statement, position, cell->large, error);
+    default:
+        return SQLITE_MISMATCH;
+    }
+}
+
+static enum status bind(struct finding *finding, const struct cell *cells, struct error *error)
+{
+    sqlite3_reset(finding->statement);
+    for (uint32_t i = 0; i < finding->width; i++) {
+        int result = bind_cell(finding->statement, (int)i + 1, &cells[i], error);
+        if (result == SQLITE_ABORT) {
+            return STATUS_FAILED; /* it says why */
+        }
+        if (result == SQLITE_MISMATCH) {
+            return error_set(error, ERROR_INTERNAL, finding->table->name,
+                             "a key is not in SQLite's normal form");
+        }
+        if (result != SQLITE_OK) {
+            return sqlite_target_error(finding->database, finding->database->control, result,
+                                       ERROR_INTERNAL, "a key can't be handed to SQLite", error);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Within the transaction of the caller. `facts` stay valid as long as `arena`. */
+static enum status begin(struct finding *finding, struct database *self,
+                         const struct target_table *table, struct arena *arena,
+                         struct sqlite_target_table *facts, struct error *error)
+{
+    *finding =
+        (struct finding){.database = sqlite_database_of(self),
+                         .facts = facts,
+                         .table = table,
+                         .width = table->key.count > 0 ? table->key.count : table->column_count};
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, table->name, "no memory to find its records");
+    }
+    enum status status = sqlite_target_describe(finding->database, finding->database->control,
+                                                table->name, arena, facts, error);
+    if (status == STATUS_END) {
+        error_set(error, ERROR_TARGET_SCHEMA, table->name, "the table is not in the target");
+        error_hint(error, "it was dropped meanwhile: migrate anew");
+        return STATUS_FAILED;
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- delete */
+
+static enum status delete_all(struct finding *finding, const struct cell *keys, uint32_t key_count,
+                              uint64_t *deleted, struct error *error)
+{
+    struct buffer before = {0};
+    buffer_append_string(&before, "DELETE FROM main.");
+    if (finding->table->key.count == 0) {
+        sqlite_append_name(&before, finding->facts->name);
+        buffer_append_string(&before, " WHERE rowid = (SELECT rowid FROM main.");
+    }
+    enum status status = before.failed
+                             ? error_set(error, ERROR_MEMORY, finding->table->name, "no memory")
+                             : prepare(finding, buffer_string(&before),
+                                       finding->table->key.count == 0 ? " LIMIT 1)" : "", error);
+    buffer_free(&before);
+    for (uint32_t i = 0; i < key_count && status == STATUS_OK; i++) {
+        status = bind(finding, &keys[(size_t)i * finding->width], error);
+        int result = status == STATUS_OK ? sqlite3_step(finding->statement) : SQLITE_DONE;
+        if (result != SQLITE_DONE) {
+            status = sqlite_target_error(finding->database, finding->database->control, result,
+                                         ERROR_TARGET_WRITE, "a record can't be deleted", error);
+        } else if (status == STATUS_OK) {
+            *deleted += (uint64_t)sqlite3_changes64(finding->database->control);
+        }
+    }
+    return status;
+}
+
+enum status sqlite_target_delete_records(struct database *self, const struct target_table *table,
+                                         const struct cell *keys, uint32_t key_count,
+                                         uint64_t *deleted, struct error *error)
+{
+    struct sqlite_database *database = sqlite_database_of(self);
+    struct arena *arena = arena_create(0);
+    struct sqlite_target_table facts;
+    struct finding finding = {0};
+
+    *deleted = 0;
+    if (sqlite_control_begin(database, true, error) != STATUS_OK) {
+        arena_destroy(arena);
+        return STATUS_FAILED;
+    }
+    enum status status = begin(&finding, self, table, arena, &facts, error);
+    if (status == STATUS_OK) {
+        status = delete_all(&finding, keys, key_count, deleted, error);
+    }
+    sqlite3_finalize(finding.statement);
+    if (status == STATUS_OK) {
+        status = sqlite_ledger_check_claim(database, error);
+    }
+    status = sqlite_control_end(database, status, error);
+    arena_destroy(arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- fetch */
+
+static enum status read_cell(sqlite3_stmt *row, int column, struct arena *arena, struct cell *cell)
+{
+    const void *bytes;
+    size_t length;
+    switch (sqlite3_column_type(row, column)) {
+    case SQLITE_INTEGER:
+        *cell = cell_int64(sqlite3_column_int64(row, column));
+        return STATUS_OK;
+    case SQLITE_FLOAT:
+        *cell = cell_float64(sqlite3_column_double(row, column));
+        return STATUS_OK;
+    case SQLITE_TEXT:
+        bytes = sqlite3_column_text(row, column);
+        return cell_text_copy(bytes, (size_t)sqlite3_column_bytes(row, column), arena, cell);
+    case SQLITE_BLOB:
+        length = (size_t)sqlite3_column_bytes(row, column);
+        bytes = length == 0 ? "" : arena_copy(arena, sqlite3_column_blob(row, column), length);
+        *cell = cell_bytes(bytes, length);
+        return bytes != NULL ? STATUS_OK : STATUS_FAILED;
+    default:
+        *cell = cell_null();
+        return STATUS_OK;
+    }
+}
+
+static enum status read_record(sqlite3_stmt *row, struct batch *batch)
+{
+    int count = sqlite3_column_count(row);
+    struct cell *cell = batch_append(batch);
+    struct cell *items = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof(*items));
+    enum status status = cell == NULL || items == NULL ? STATUS_FAILED : STATUS_OK;
+    for (int i = 0; i < count && status == STATUS_OK; i++) {
+        const char *name = arena_copy_string(batch->arena, sqlite3_column_name(row, i));
+        items[2 * i] = cell_text(name, name == NULL ? 0 : strlen(name));
+        status = name == NULL ? STATUS_FAILED : read_cell(row, i, batch->arena, &items[2 * i + 1]);
+    }
+    if (status == STATUS_OK) {
+        *cell = cell_items(VALUE_MAP, items, (size_t)count);
+    }
+    return status;
+}
+
+static enum status fetch_all(struct finding *finding, const struct cell *keys, uint32_t key_count,
+                             struct batch *batch, struct error *error)
+{
+    enum status status = prepare(finding, "SELECT * FROM main.", "", error);
+    for (uint32_t i = 0; i < key_count && status == STATUS_OK; i++) {
+        int result;
+        status = bind(finding, &keys[(size_t)i * finding->width], error);
+        while (status == STATUS_OK && (result = sqlite3_step(finding->statement)) != SQLITE_DONE) {
+            if (result != SQLITE_ROW) {
+                status = sqlite_target_error(finding->database, finding->database->control, result,
+                                             ERROR_TARGET_INVALID, "a record can't be read", error);
+            } else if (read_record(finding->statement, batch) != STATUS_OK) {
+                status = error_set(error, ERROR_MEMORY, finding->table->name,
+                                   "no memory for its records");
+            }
+        }
+    }
+    return status;
+}
+
+enum status sqlite_target_fetch(struct database *self, const struct target_table *table,
+                                const struct cell *keys, uint32_t key_count, struct batch **made,
+                                struct error *error)
+{
+    struct sqlite_database *database = sqlite_database_of(self);
+    struct arena *arena = arena_create(0);
+    struct batch *batch = batch_create(NULL, 1, key_count + 1);
+    struct sqlite_target_table facts;
+    struct finding finding = {0};
+    enum status status;
+
+    if (batch == NULL) {
+        status = error_set(error, ERROR_MEMORY, table->name, "no memory for its records");
+        goto out;
+    }
+    status = sqlite_control_begin(database, false, error);
+    if (status == STATUS_OK) {
+        status = begin(&finding, self, table, arena, &facts, error);
+        if (status == STATUS_OK) {
+            status = fetch_all(&finding, keys, key_count, batch, error);
+        }
+        sqlite3_finalize(finding.statement);
+        status = sqlite_control_end(database, status, error);
+    }
+    if (status == STATUS_OK) {
+        *made = batch;
+        batch = NULL;
+    }
+out:
+    batch_destroy(batch);
+    arena_destroy(arena);
+    return status;
+}
