@@ -8,14 +8,6 @@
 
 enum { FORMAT = 1 };
 
-const char *cli_guarantee_name(enum guarantee guarantee)
-{
-    static const char *const names[] = {[GUARANTEE_EXACTLY_ONCE] = "exactly once",
-                                        [GUARANTEE_IDEMPOTENT] = "idempotent",
-                                        [GUARANTEE_AT_LEAST_ONCE] = "at least once"};
-    return names[guarantee];
-}
-
 /* "proven: why" → "proven"; the reasons of those that are not follow the table. */
 static void add_keys(struct table *table, const char *keys)
 {
@@ -107,7 +99,7 @@ static void append_estimate(const struct check_report *report, struct buffer *ou
         buffer_format(out, ", %s", text);
     }
     buffer_append_byte(out, '\n');
-    append_labelled("guarantee  ", cli_guarantee_name(report->guarantee), report->guarantee_text,
+    append_labelled("guarantee  ", run_guarantee_name(report->guarantee), report->guarantee_text,
                     out);
 }
 
@@ -179,7 +171,7 @@ static void append_json(const struct check_report *report, struct buffer *sample
                         struct buffer *out)
 {
     buffer_format(out, "{\"format\":%d,\"exit_status\":%d,\"guarantee\":\"%s\"", FORMAT,
-                  report->refused, cli_guarantee_name(report->guarantee));
+                  report->refused, run_guarantee_name(report->guarantee));
     buffer_append_string(out, ",\"guarantee_text\":");
     cli_append_json_text(out, report->guarantee_text);
     append_json_number("seconds_estimate", report->seconds_estimate, out);

@@ -97,7 +97,6 @@ enum status cli_open_session(struct cli_call *call, const char *plan_path,
 
 /* check_report.c: what check and migrate --dry-run print; the exit status comes back. */
 int cli_check(struct cli_call *call, struct run_session *session, uint32_t sample, bool dry_run);
-const char *cli_guarantee_name(enum guarantee guarantee);
 
 /* One function a command; command_NAME.c */
 int command_init(struct cli_call *call);

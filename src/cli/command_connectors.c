@@ -59,7 +59,7 @@ static void append_overview(bool color, struct buffer *out)
         table_add_text(table, connector->uri_help);
         table_add_text(table, directions(connector));
         table_add_text(table,
-                       connector->target == NULL ? "" : cli_guarantee_name(connector->guarantee));
+                       connector->target == NULL ? "" : run_guarantee_name(connector->guarantee));
     }
     table_fit(table, cli_terminal_columns(STDOUT_FILENO));
     table_append(table, color, out);
@@ -134,7 +134,7 @@ static void append_connector(const struct connector *connector, bool color, stru
     }
     buffer_append_byte(out, '\n');
     if (connector->target != NULL) {
-        buffer_format(out, "guarantee  %s\n", cli_guarantee_name(connector->guarantee));
+        buffer_format(out, "guarantee  %s\n", run_guarantee_name(connector->guarantee));
     }
     append_capabilities(connector, out);
     append_options(connector, color, out);
@@ -190,7 +190,7 @@ static void append_json(const struct connector *connector, struct buffer *out)
     append_json_member("uri", connector->uri_help, out);
     buffer_format(out, ",\"source\":%s,\"target\":%s", connector->source != NULL ? "true" : "false",
                   connector->target != NULL ? "true" : "false");
-    append_json_member("guarantee", cli_guarantee_name(connector->guarantee), out);
+    append_json_member("guarantee", run_guarantee_name(connector->guarantee), out);
     append_json_lists(connector, out);
     buffer_append_byte(out, '}');
 }

@@ -101,7 +101,7 @@ static void append_text(const struct cli_call *call, const struct run_session *s
     struct buffer line = {0};
     buffer_format(&line, "run %s: %s after %s; %s; %s", result->run_id,
                   result->exit_status == 4 ? "interrupted" : "done", seconds,
-                  cli_guarantee_name(run_guarantee(session)),
+                  run_guarantee_name(run_guarantee(session)),
                   snapshots[result->no_snapshot      ? 2
                             : result->mixed_snapshot ? 1
                                                      : 0]);

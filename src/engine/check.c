@@ -420,6 +420,14 @@ bool run_can_resume(const struct run_session *session)
     return (session->target->capabilities & CAPABILITY_NO_RESUME) == 0;
 }
 
+const char *run_guarantee_name(enum guarantee guarantee)
+{
+    static const char *const names[] = {[GUARANTEE_EXACTLY_ONCE] = "exactly once",
+                                        [GUARANTEE_IDEMPOTENT] = "idempotent",
+                                        [GUARANTEE_AT_LEAST_ONCE] = "at least once"};
+    return names[guarantee];
+}
+
 enum guarantee run_guarantee(const struct run_session *session)
 {
     return run_can_resume(session) ? session->target->connector->guarantee

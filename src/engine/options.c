@@ -2,6 +2,7 @@
 #include "engine/options.h"
 
 #include "base/text.h"
+#include "engine/json_text.h"
 #include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
@@ -196,6 +197,44 @@ enum status options_resolve(struct run_options *options, const struct plan_docum
         options->jobs = default_jobs();
     }
     return STATUS_OK;
+}
+
+static json_t *list_make(const char *const *texts, uint32_t count)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        json_array_append_new(list, json_text(texts[i]));
+    }
+    return list;
+}
+
+static json_t *value_of(const struct run_options *options, const struct option_row *row)
+{
+    switch (row->kind) {
+    case KIND_TEXT:
+        return json_text(options->time_zone);
+    case KIND_SIGNED:
+        return options->max_rejects < 0 ? json_null() : json_integer(options->max_rejects);
+    case KIND_FLAG:
+        return json_boolean(get_number(options, row) != 0);
+    case KIND_NEGATED:
+        return json_boolean(get_number(options, row) == 0);
+    default:
+        /* where nothing is preset, 0 stands for a choice of the program's own or for no cap */
+        return is_set(options, row) ? json_integer((json_int_t)get_number(options, row))
+                                    : json_null();
+    }
+}
+
+json_t *options_describe(const struct run_options *options)
+{
+    json_t *settings = json_object();
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        json_object_set_new(settings, rows[i].name, value_of(options, &rows[i]));
+    }
+    json_object_set_new(settings, "include", list_make(options->include, options->include_count));
+    json_object_set_new(settings, "exclude", list_make(options->exclude, options->exclude_count));
+    return settings;
 }
 
 uint64_t options_ring_bytes(const struct run_options *options)

@@ -3,6 +3,7 @@
 #define TRANSHUME_ENGINE_OPTIONS_H
 
 #include "engine/run.h"
+#include <jansson.h>
 
 /*
  * Fills what `options` leaves unset (0, NULL, -1) from the plan's `options:` (document NULL: none)
@@ -10,6 +11,10 @@
  */
 enum status options_resolve(struct run_options *options, const struct plan_document *document,
                             struct error *error) MUST_USE;
+
+/* All of them by name, as they stand:
+ * {"jobs":4,"memory":33554432,"time_zone":null,…,"include":[…]}. NULL: memory is out. */
+json_t *options_describe(const struct run_options *options);
 
 /* Bytes that the rings may hold together, and that each side's caches may. */
 uint64_t options_ring_bytes(const struct run_options *options);

@@ -303,7 +303,7 @@ enum status rejects_load_begin(struct run *run, struct error *error)
     if (run_write_local(run, false, false, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    run->state_ready = true;
+    state_begin(run, NULL, 0);
     state_write(run, STATE_NOT_STARTED);
     return run_create_ledger(run, error);
 }

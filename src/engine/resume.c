@@ -423,7 +423,7 @@ static enum status finish_completed(struct resume *resume, struct error *error)
         return STATUS_FAILED;
     }
     run_show_totals(run);
-    run->state_ready = true;
+    state_begin(run, resume->marks, resume->mark_count);
     run->was_finished = resume->was_told;
     return STATUS_OK;
 }
@@ -550,7 +550,7 @@ static enum status go_on(struct run *run, struct error *error)
     }
     ledger_status_begin_attempt(&run->status, run->epoch, run->snapshot,
                                 session_hands(run->session));
-    run->state_ready = true;
+    state_begin(run, resume.marks, resume.mark_count);
     state_write(run, STATE_IN_PROGRESS);
     return run_execute(run, error);
 }

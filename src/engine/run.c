@@ -57,6 +57,7 @@ void run_destroy(struct run *run)
     if (run == NULL || run->session->stuck) {
         return;
     }
+    state_end(run);
     state_folder_unlock(&run->folder);
     if (run->input >= 0) {
         close(run->input);
@@ -241,6 +242,7 @@ static enum status copy_chunks(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     atomic_store(&run->session->progress.phase, PROGRESS_COPY);
+    state_note_counters(run);
     if (copy_create(run, &copy, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -84,6 +84,8 @@ struct check_report {
 };
 /* What source and target promise after any crash. */
 enum guarantee run_guarantee(const struct run_session *session);
+/* "exactly once", "idempotent", "at least once" */
+const char *run_guarantee_name(enum guarantee guarantee);
 /* True if the target is `-`: records go to standard output, and all else to standard error. */
 bool run_writes_to_stdout(const struct run_session *session);
 /* Can `transhume resume` go on with a run into this target? */

@@ -336,7 +336,7 @@ enum status run_begin(struct run *run, struct error *error)
         keep_plan_copy(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    run->state_ready = true;
+    state_begin(run, NULL, 0);
     state_write(run, STATE_NOT_STARTED);
     return run_create_ledger(run, error);
 }

@@ -12,8 +12,10 @@
 #include "plan/plan.h"
 #include <pthread.h>
 
+struct chunk_log;
 struct claim_keeper;
 struct copy;
+struct metrics;
 struct run;
 
 struct run_session {
@@ -69,6 +71,8 @@ struct run {
     struct copy *copy;           /* while workers run */
     pthread_mutex_t state_mutex; /* totals, done, epoch, times, the ledger status, state.json */
     bool state_ready;            /* the three above hold something */
+    struct chunk_log *chunk_log; /* for the report, as the next; both under the mutex */
+    struct metrics *metrics;     /* NULL: not claimed yet */
     int64_t state_written_ms;
     int64_t attempt_us;       /* UTC, when this attempt began */
     uint64_t *written_before; /* an entity each: records that earlier attempts wrote */

@@ -4,10 +4,14 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "engine/chunk_log.h"
 #include "engine/json_text.h"
+#include "engine/options.h"
+#include "observe/metrics.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     STATE_PERIOD_MS = 1000,
@@ -108,10 +112,13 @@ static json_t *entities_make(const struct run *run, const struct plan_table *tab
         const struct tally *tally = &run->totals[number];
         int64_t total = total_of(run, number);
         json_t *object = json_pack(
-            "{s:o,s:I,s:I,s:o,s:I,s:I,s:o,s:o}", "total", count_or_null(total), "migrated",
-            (json_int_t)tally->written, "read", (json_int_t)tally->read, "source_records",
+            "{s:o,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "total", count_or_null(total),
+            "migrated", (json_int_t)tally->written, "read", (json_int_t)tally->read,
+            "source_records",
             count_or_null(run->loads_rejects ? -1 : run->session->progress.entities[number].rows),
-            "rejected", (json_int_t)tally->rejected, "skipped", (json_int_t)tally->skipped,
+            "made", (json_int_t)tally->made, "rejected", (json_int_t)tally->rejected, "skipped",
+            (json_int_t)tally->skipped, "filtered", (json_int_t)tally->filtered, "bytes",
+            (json_int_t)tally->bytes, "stream", json_text(plan->streams[entity->stream].name),
             "last_id", json_text(last_id_of(run, entity->stream)), "records_per_second",
             json_integer(rate_of(run, number)));
         json_t *name = json_text(entity->name);
@@ -165,6 +172,44 @@ static json_t *side_make(const struct progress_side *side)
                      (double)atomic_load(&side->milliunits) / 1000);
 }
 
+static json_t *attempts_make(const struct run *run)
+{
+    static const char *const names[] = {"epoch", "at", "end"};
+    json_t *attempts = json_array();
+    size_t index;
+    json_t *attempt;
+    json_array_foreach(run->status.attempts, index, attempt)
+    {
+        json_t *shown = json_object();
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            json_t *member = json_object_get(attempt, names[i]);
+            json_object_set(shown, names[i], member);
+        }
+        json_array_append_new(attempts, shown);
+    }
+    return attempts;
+}
+
+/* What stays as it is through an attempt: for the report. */
+static void add_conditions(const struct run *run, json_t *state)
+{
+    const struct run_session *session = run->session;
+    json_t *settings = options_describe(&session->options);
+    json_object_set_new(settings, "readers",
+                        json_integer(run->loads_rejects ? 1 : session_reader_count(session)));
+    json_object_set_new(settings, "writers", json_integer(session_writer_count(session)));
+    json_object_set_new(state, "version", json_string(TRANSHUME_VERSION));
+    json_object_set_new(state, "guarantee",
+                        json_string(run_guarantee_name(run_guarantee(session))));
+    json_object_set_new(state, "snapshot",
+                        json_string(run->status.no_snapshot      ? "none"
+                                    : run->status.mixed_snapshot ? "mixed"
+                                                                 : "one"));
+    json_object_set_new(state, "attempts", attempts_make(run));
+    json_object_set_new(state, "settings", settings);
+    json_object_set_new(state, "ended_at", json_stamp(run->status.ended_us));
+}
+
 static json_t *state_make(const struct run *run, enum state_status status)
 {
     struct sums sums = {0};
@@ -187,8 +232,57 @@ static json_t *state_make(const struct run *run, enum state_status status)
         json_object_set_new(object, "resumable", json_boolean(run_can_resume(run->session)));
         json_object_set_new(object, "source_use", side_make(&progress->source));
         json_object_set_new(object, "target_use", side_make(&progress->target));
+        add_conditions(run, object);
     }
     return object;
+}
+
+void state_begin(struct run *run, const struct ledger_mark *marks, uint64_t mark_count)
+{
+    pthread_mutex_lock(&run->state_mutex);
+    run->state_ready = true;
+    run->chunk_log = chunk_log_open(run, marks, mark_count);
+    if (marks == NULL) {
+        unlink(run->folder.metrics_file); /* of a run that never began */
+    }
+    pthread_mutex_unlock(&run->state_mutex);
+}
+
+void state_note_chunk(struct run *run, const struct ledger_mark *mark)
+{
+    pthread_mutex_lock(&run->state_mutex);
+    chunk_log_add(run->chunk_log, mark);
+    pthread_mutex_unlock(&run->state_mutex);
+}
+
+static void take_sample(struct run *run, bool last)
+{
+    if (run->metrics == NULL && run->claimed) {
+        run->metrics = metrics_open(run->folder.metrics_file, (uint32_t)run->epoch);
+    }
+    metrics_take(run->metrics, &run->session->progress, last);
+}
+
+void state_note_counters(struct run *run)
+{
+    pthread_mutex_lock(&run->state_mutex);
+    take_sample(run, true);
+    pthread_mutex_unlock(&run->state_mutex);
+}
+
+void state_end(struct run *run)
+{
+    chunk_log_close(run->chunk_log);
+    metrics_close(run->metrics);
+    run->chunk_log = NULL;
+    run->metrics = NULL;
+}
+
+/* What grows is not written whole each time. */
+static void write_lines(struct run *run, enum state_status status)
+{
+    chunk_log_flush(run->chunk_log);
+    take_sample(run, status != STATE_IN_PROGRESS);
 }
 
 /* Synced where a run pauses or ends; between, it is soon written again. */
@@ -206,6 +300,7 @@ void state_write(struct run *run, enum state_status status)
     struct error error;
     pthread_mutex_lock(&run->state_mutex);
     if (run->state_ready) {
+        write_lines(run, status);
         json_t *object = state_make(run, status);
         char *text = object == NULL ? NULL : json_dumps(object, JSON_INDENT(2));
         json_decref(object);

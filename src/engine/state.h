@@ -12,7 +12,9 @@
  *    "entities":{NAME:{"total":n|null,"migrated":n,"rejected":n,"skipped":n,"last_id":TEXT|null,
  *                      "records_per_second":n}}}},
  *  "attempt":{"number":n,"started_at":…,"migrated_before":n},
- *  "started_at":…,"updated_at":…,"errors":[{"at","code","message"}],"validation":[]}
+ *  "started_at":…,"updated_at":…,"ended_at":…|null,"errors":[{"at","code","message"}],
+ *  "validation":[],"resumable":…,"source_use":{…},"target_use":{…},"version":…,"guarantee":…,
+ *  "snapshot":"one"|"mixed"|"none","attempts":[{"epoch","at","end"}],"settings":{NAME:value}}
  * Counts are those of committed chunks; last_id is the end of the unbroken prefix of them.
  */
 enum state_status {
@@ -23,6 +25,14 @@ enum state_status {
     STATE_FAILED
 };
 
+/* From now on there is something to write; `marks`: of the chunks that are done already. */
+void state_begin(struct run *run, const struct ledger_mark *marks, uint64_t mark_count);
+/* A chunk was committed: chunk_log.h. Any thread. */
+void state_note_chunk(struct run *run, const struct ledger_mark *mark);
+/* A sample of the counters for the report, at a moment that it should have. */
+void state_note_counters(struct run *run);
+/* Lets go of the files that grow with it. */
+void state_end(struct run *run);
 /* Writes it now, whole or not at all; a failure is a warning. Any thread. */
 void state_write(struct run *run, enum state_status status);
 /* The same for a run in progress, if the last time is a second ago (at its beginning: less). */

@@ -14,6 +14,14 @@
 
 enum { RUN_FILE_BYTES_MAX = 4 << 20 };
 
+/* Of one run, in the order in which they are moved away with it. run.json goes last: until then a
+ * crash leaves a run that is known as finished. */
+static const char *const file_names[] = {"input.jsonl",   "plan.yaml",    "transhume.log",
+                                         "metrics.jsonl", "chunks.jsonl", "validation.json",
+                                         "report.html",   "report.json",  "report.md",
+                                         "state.json",    "run.json"};
+enum { FILE_COUNT = sizeof(file_names) / sizeof(file_names[0]) };
+
 enum status state_folder_name(struct state_folder *folder, const char *path, struct arena *arena,
                               struct error *error)
 {
@@ -28,9 +36,12 @@ enum status state_folder_name(struct state_folder *folder, const char *path, str
     folder->spill_source = file_join(arena, path, "spill/source");
     folder->spill_target = file_join(arena, path, "spill/target");
     folder->log_file = file_join(arena, path, "transhume.log");
+    folder->metrics_file = file_join(arena, path, "metrics.jsonl");
+    folder->chunk_file = file_join(arena, path, "chunks.jsonl");
     folder->runs = file_join(arena, path, "runs");
     return folder->path != NULL && folder->runs != NULL && folder->rejects != NULL &&
-                   folder->spill_target != NULL
+                   folder->spill_target != NULL && folder->metrics_file != NULL &&
+                   folder->chunk_file != NULL
                ? STATUS_OK
                : error_set(error, ERROR_MEMORY, NULL, "no memory for the state folder's names");
 }
@@ -77,12 +88,13 @@ void state_folder_unlock(struct state_folder *folder)
 /* What a crash left of files that were being written. */
 static void remove_temporary_files(const struct state_folder *folder)
 {
-    static const char *const names[] = {"run.json.tmp-", "state.json.tmp-", "plan.yaml.tmp-"};
     DIR *directory = opendir(folder->path);
     struct dirent *entry;
     while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-            if (strncmp(entry->d_name, names[i], strlen(names[i])) == 0) {
+        for (size_t i = 0; i < FILE_COUNT; i++) {
+            size_t length = strlen(file_names[i]);
+            if (strncmp(entry->d_name, file_names[i], length) == 0 &&
+                strncmp(entry->d_name + length, ".tmp-", strlen(".tmp-")) == 0) {
                 unlinkat(dirfd(directory), entry->d_name, 0);
             }
         }
@@ -104,10 +116,13 @@ enum status state_folder_make_rooms(struct state_folder *folder, struct error *e
     return STATUS_OK;
 }
 
-static enum status move(const char *from, const char *folder, const char *name, struct error *error)
+static enum status move(const struct state_folder *folder, const char *name, const char *to_folder,
+                        struct error *error)
 {
+    char from[4096];
     char to[4096];
-    snprintf(to, sizeof(to), "%s/%s", folder, name);
+    snprintf(from, sizeof(from), "%s/%s", folder->path, name);
+    snprintf(to, sizeof(to), "%s/%s", to_folder, name);
     if (rename(from, to) != 0 && errno != ENOENT) {
         return error_set_errno(error, ERROR_STATE_WRITE, errno, from, "can't move to %s", to);
     }
@@ -119,15 +134,16 @@ enum status state_folder_retire(struct state_folder *folder, const char *run_id,
 {
     char finished[4096];
     snprintf(finished, sizeof(finished), "%s/%s", folder->runs, run_id);
-    /* run.json goes last: until then a crash leaves a run that is known as finished */
     if (file_make_folder(finished, error) != STATUS_OK ||
-        move(folder->rejects, finished, "rejects", error) != STATUS_OK ||
-        move(folder->input_file, finished, "input.jsonl", error) != STATUS_OK ||
-        move(folder->plan_file, finished, "plan.yaml", error) != STATUS_OK ||
-        move(folder->log_file, finished, "transhume.log", error) != STATUS_OK ||
-        move(folder->state_file, finished, "state.json", error) != STATUS_OK ||
-        move(folder->run_file, finished, "run.json", error) != STATUS_OK ||
-        file_sync_folder(folder->path, error) != STATUS_OK) {
+        move(folder, "rejects", finished, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (size_t i = 0; i < FILE_COUNT; i++) {
+        if (move(folder, file_names[i], finished, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    if (file_sync_folder(folder->path, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     state_folder_clean(folder);
@@ -143,16 +159,16 @@ void state_folder_clean(struct state_folder *folder)
 
 enum status state_folder_remove(struct state_folder *folder, struct error *error)
 {
-    const char *const files[] = {folder->run_file, folder->plan_file, folder->state_file,
-                                 folder->input_file, folder->log_file};
     if (file_remove_tree(folder->rejects, error) != STATUS_OK ||
         file_remove_tree(folder->spill, error) != STATUS_OK ||
         file_remove_tree(folder->runs, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        if (unlink(files[i]) != 0 && errno != ENOENT) {
-            return error_set_errno(error, ERROR_STATE_WRITE, errno, files[i], "can't remove it");
+    for (size_t i = 0; i < FILE_COUNT; i++) {
+        char file[4096];
+        snprintf(file, sizeof(file), "%s/%s", folder->path, file_names[i]);
+        if (unlink(file) != 0 && errno != ENOENT) {
+            return error_set_errno(error, ERROR_STATE_WRITE, errno, file, "can't remove it");
         }
     }
     char lock_file[4096];

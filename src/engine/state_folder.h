@@ -15,6 +15,10 @@
  *   rejects/        CHUNK-ATTEMPT.jsonl, settled.jsonl
  *   input.jsonl     kind rejects: the mended records being loaded
  *   spill/source, spill/target    the databases' own sorted runs and key hashes
+ *   metrics.jsonl   throughput over time: observe/metrics.h
+ *   chunks.jsonl    the chunks that are done: chunk_log.h
+ *   validation.json what `validate` found last
+ *   report.html, report.json, report.md
  *   transhume.log
  *   runs/ID/        a finished run's files
  */
@@ -29,6 +33,8 @@ struct state_folder {
     const char *spill_source;
     const char *spill_target;
     const char *log_file;
+    const char *metrics_file;
+    const char *chunk_file;
     const char *runs;
     int lock; /* descriptor, -1: not held */
 };

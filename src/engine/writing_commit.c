@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "engine/state.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,13 @@ void writing_close_committed(struct writing *writing)
     log_write(LOG_DEBUG, "chunk %" PRIu64 " of %s %s in %" PRId64 " ms", chunk->number,
               chunk->stream->name, chunk->work == NULL ? "pulled" : "done",
               clock_monotonic_ms() - chunk->began_ms);
+    const struct ledger_mark mark = {.chunk = chunk->number,
+                                     .attempt = chunk->attempt,
+                                     .tallies = chunk->tallies,
+                                     .entity_count = chunk->stream->entity_count,
+                                     .seconds =
+                                         (double)(clock_monotonic_ms() - chunk->began_ms) / 1000};
+    state_note_chunk(writing->copy->run, &mark);
     reject_file_close(&chunk->rejects, true);
     copy_done(writing->copy, chunk->index, chunk->work, chunk->tallies);
     writing_free_chunk(chunk);
