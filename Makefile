@@ -12,7 +12,7 @@ PYTHON ?= /usr/bin/python3
 T ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps build configure demo test soak servers bench install format lint clean
+.PHONY: all help deps build configure demo test soak coverage servers bench install format lint clean
 
 all: ## build the program (installs nothing; names what is missing)
 	@tools/deps check build
@@ -23,7 +23,7 @@ help: ## list these targets
 	@echo '  SANITIZE=address,undefined or SANITIZE=thread builds and tests in a folder of its own'
 
 deps: ## install what building, testing and linting need, through apt
-	@tools/deps install build test lint
+	@tools/deps install build test lint coverage
 
 configure:
 	@tools/configure $(BUILD) '$(SANITIZE)'
@@ -45,6 +45,10 @@ soak: ## the tests, with the whole kill matrix
 	@tools/deps install build test
 	@$(MAKE) --no-print-directory build
 	@TRANSHUME_SOAK=1 $(PYTHON) tests/run --build $(BUILD) --sanitize '$(SANITIZE)' --time-limit 14400 $(T)
+
+coverage: ## build apart, run the tests there and tell how much of src/ they reach; T="ledger plan" for some
+	@tools/deps install build test coverage
+	@$(PYTHON) tools/coverage $(T)
 
 servers: ## fetch the servers that tests start, once; T="dynalite boto3" for some (see tests/servers/cache.py)
 	@tools/deps install test
@@ -72,4 +76,4 @@ lint: ## layout, linters, layers, banned functions
 	@tools/lint $(BUILD)
 
 clean: ## remove what was built
-	rm -rf build build-address-undefined build-address build-undefined build-thread demo
+	rm -rf build build-address-undefined build-address build-undefined build-thread build-coverage demo

@@ -99,6 +99,19 @@ enum status failpoint_setup(struct error *error)
     return STATUS_OK;
 }
 
+/* What a killed process counted would be lost. */
+#ifdef TRANSHUME_COVERAGE
+void __gcov_dump(void);
+static void dump_coverage(void)
+{
+    __gcov_dump();
+}
+#else
+static void dump_coverage(void)
+{
+}
+#endif
+
 static void count_hit(const char *name)
 {
     char line[NAME_BYTES_MAX + 1];
@@ -113,6 +126,7 @@ static enum status act(const struct rule *rule, struct error *error)
 {
     switch (rule->action) {
     case ACTION_KILL:
+        dump_coverage();
         raise(SIGKILL);
         return STATUS_OK;
     case ACTION_STOP:
