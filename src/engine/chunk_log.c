@@ -78,8 +78,7 @@ void chunk_log_add(struct chunk_log *log, const struct ledger_mark *mark)
 
 static enum status write_anew(struct chunk_log *log, struct error *error)
 {
-    if (file_write_atomic(log->path, log->pending.data, log->pending.length, NULL, error) !=
-        STATUS_OK) {
+    if (file_replace(log->path, log->pending.data, log->pending.length, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     log->descriptor = open(log->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);

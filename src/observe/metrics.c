@@ -142,9 +142,9 @@ static enum status write_whole(struct metrics *metrics, struct error *error)
     for (uint32_t i = 0; i < metrics->count; i++) {
         append_sample(&metrics->samples[i], &text);
     }
-    enum status status = text.failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for metrics")
-                                     : file_write_atomic(metrics->path, buffer_string(&text),
-                                                         text.length, NULL, error);
+    enum status status =
+        text.failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for metrics")
+                    : file_replace(metrics->path, buffer_string(&text), text.length, NULL, error);
     buffer_free(&text);
     if (status != STATUS_OK) {
         return status;
