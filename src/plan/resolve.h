@@ -3,6 +3,7 @@
 #ifndef TRANSHUME_PLAN_RESOLVE_H
 #define TRANSHUME_PLAN_RESOLVE_H
 
+#include "base/name_index.h"
 #include "plan/document_parts.h"
 #include "plan/expression.h"
 #include "plan/faults.h"
@@ -45,6 +46,7 @@ struct request_builder {
     struct plan_list joins;   /* struct read_join */
     struct plan_list columns; /* struct read_column: without the key's */
     struct plan_list orders;  /* struct read_order */
+    struct name_index names;  /* which of the columns a name was first asked for as */
 };
 
 struct child_builder {
@@ -181,6 +183,7 @@ struct resolver {
     struct plan_list tables;            /* struct table_builder */
     struct plan_list streams;           /* struct stream_builder */
     struct plan_list notes;             /* struct plan_note */
+    struct plan_list wide_tables;       /* struct wide_table: large ones that were looked into */
     uint32_t entity_count;
     bool source_documents;
     bool source_joins;
@@ -206,6 +209,9 @@ static inline bool resolve_stopped(const struct resolver *resolver)
 }
 /* True if include and exclude patterns let a source table through. */
 bool resolve_table_wanted(const struct resolver *resolver, const char *name);
+/* schema_find_column, which looks at a table of many columns once. */
+int resolve_find_column(struct resolver *resolver, const struct schema_table *table,
+                        const char *name);
 /* The source table of that name; a fault with the nearest name if there is none. */
 const struct schema_table *resolve_source_table(struct resolver *resolver,
                                                 const struct plan_node *node, const char *name);

@@ -114,7 +114,7 @@ static bool find_column(struct resolver *resolver, const struct path *path,
                         struct aggregate_builder *aggregate)
 {
     const struct schema_table *table = path->steps[path->count - 1].table;
-    int index = schema_find_column(table, text->column);
+    int index = resolve_find_column(resolver, table, text->column);
     if (index < 0) {
         char hint[320];
         const char **names =

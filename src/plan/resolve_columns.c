@@ -81,13 +81,34 @@ static bool is_indexed(const struct table_builder *table, const char *name)
     return false;
 }
 
-static void add_column(struct resolver *resolver, const struct table_builder *table,
-                       const struct mapping_field *field, struct plan_list *columns)
+/* The table's columns while they are collected. */
+struct collecting {
+    struct plan_list columns;  /* struct schema_column */
+    struct plan_list entities; /* uint32_t: how many entities have the column of the same place */
+    struct name_index names;
+};
+
+/* The place of the column of that name; the end of the list: it is new there. */
+static uint32_t place_of(struct resolver *resolver, struct collecting *collecting, const char *name)
 {
-    struct schema_column *column = resolve_add(resolver, columns, sizeof *column);
-    if (column == NULL) {
+    uint32_t place = NAME_INDEX_NONE;
+    collecting->names.arena = resolver->arena;
+    if (name_index_add(&collecting->names, name, strlen(name), collecting->columns.count, &place) !=
+        STATUS_OK) {
+        resolver->out_of_memory = true;
+    }
+    return place != NAME_INDEX_NONE ? place : collecting->columns.count;
+}
+
+static void add_column(struct resolver *resolver, const struct table_builder *table,
+                       const struct mapping_field *field, struct collecting *collecting)
+{
+    struct schema_column *column = resolve_add(resolver, &collecting->columns, sizeof *column);
+    uint32_t *entities = resolve_add(resolver, &collecting->entities, sizeof *entities);
+    if (column == NULL || entities == NULL) {
         return;
     }
+    *entities = 1;
     const struct plan_node *null = plan_node_get(column_node(table, field->name), "null");
     column->name = field->name;
     column->type = field->type;
@@ -107,17 +128,6 @@ static void add_column(struct resolver *resolver, const struct table_builder *ta
         column->collation = field->origin->collation;
         column->identity = field->origin->identity;
     }
-}
-
-static struct schema_column *known_column(const struct plan_list *columns, const char *name)
-{
-    for (uint32_t i = 0; i < columns->count; i++) {
-        struct schema_column *column = columns->items[i];
-        if (strcmp(column->name, name) == 0) {
-            return column;
-        }
-    }
-    return NULL;
 }
 
 /* Two entities with one field of the same name. */
@@ -147,15 +157,16 @@ static void merge_column(struct resolver *resolver, const struct table_builder *
 
 /* Key fields that "*" takes from documents: where the source's catalogue knows their types. */
 static void add_known_keys(struct resolver *resolver, const struct table_builder *table,
-                           const struct entity_builder *entity, struct plan_list *columns)
+                           const struct entity_builder *entity, struct collecting *collecting)
 {
     for (uint32_t i = 0; i < entity->from->column_count; i++) {
         const struct schema_column *from = &entity->from->columns[i];
         if (from->type.kind == VALUE_MISSING || !is_indexed(table, from->name) ||
-            entity_field(entity, from->name) != NULL || known_column(columns, from->name) != NULL) {
+            entity_field(entity, from->name) != NULL ||
+            place_of(resolver, collecting, from->name) < collecting->columns.count) {
             continue;
         }
-        struct schema_column *column = resolve_add(resolver, columns, sizeof *column);
+        struct schema_column *column = resolve_add(resolver, &collecting->columns, sizeof *column);
         if (column != NULL) {
             *column = (struct schema_column){
                 .name = from->name, .type = from->type, .not_null = from->not_null};
@@ -163,38 +174,41 @@ static void add_known_keys(struct resolver *resolver, const struct table_builder
     }
 }
 
-static void collect_columns(struct resolver *resolver, struct table_builder *table,
-                            struct plan_list *columns)
+static void collect_fields(struct resolver *resolver, struct table_builder *table,
+                           struct entity_builder *entity, struct collecting *collecting)
 {
-    for (uint32_t i = 0; i < table->entities.count; i++) {
-        const struct entity_builder *entity = table->entities.items[i];
-        for (uint32_t j = 0; j < entity->fields.count; j++) {
-            struct mapping_field *field = entity->fields.items[j];
-            settle_type(resolver, table, entity, field);
-            if (!resolver->target_sql && !is_indexed(table, field->name)) {
-                continue;
-            }
-            struct schema_column *known = known_column(columns, field->name);
-            if (known == NULL) {
-                add_column(resolver, table, field, columns);
-            } else {
-                merge_column(resolver, table, entity, field, known);
-            }
+    for (uint32_t j = 0; j < entity->fields.count && !resolve_stopped(resolver); j++) {
+        struct mapping_field *field = entity->fields.items[j];
+        settle_type(resolver, table, entity, field);
+        if (!resolver->target_sql && !is_indexed(table, field->name)) {
+            continue;
+        }
+        uint32_t place = place_of(resolver, collecting, field->name);
+        if (place == collecting->columns.count) {
+            add_column(resolver, table, field, collecting);
+        } else {
+            merge_column(resolver, table, entity, field, collecting->columns.items[place]);
+            (*(uint32_t *)collecting->entities.items[place])++;
         }
     }
+}
+
+static void collect_columns(struct resolver *resolver, struct table_builder *table,
+                            struct collecting *collecting)
+{
+    for (uint32_t i = 0; i < table->entities.count; i++) {
+        collect_fields(resolver, table, table->entities.items[i], collecting);
+    }
     /* a column that an entity does not have is NULL in its records */
-    for (uint32_t i = 0; i < columns->count; i++) {
-        struct schema_column *column = columns->items[i];
-        for (uint32_t j = 0; j < table->entities.count; j++) {
-            if (entity_field(table->entities.items[j], column->name) == NULL) {
-                column->not_null = false;
-            }
+    for (uint32_t i = 0; i < collecting->entities.count && !resolver->out_of_memory; i++) {
+        if (*(const uint32_t *)collecting->entities.items[i] < table->entities.count) {
+            ((struct schema_column *)collecting->columns.items[i])->not_null = false;
         }
     }
     for (uint32_t i = 0; !resolver->target_sql && i < table->entities.count; i++) {
         const struct entity_builder *entity = table->entities.items[i];
         if (entity->document_star && entity->from != NULL) {
-            add_known_keys(resolver, table, entity, columns);
+            add_known_keys(resolver, table, entity, collecting);
         }
     }
 }
@@ -357,12 +371,12 @@ static void make_shape(struct resolver *resolver, const struct table_builder *ta
 
 void columns_resolve(struct resolver *resolver, struct table_builder *table)
 {
-    struct plan_list columns = {0};
+    struct collecting collecting = {0};
     check_named_columns(resolver, table);
-    collect_columns(resolver, table, &columns);
+    collect_columns(resolver, table, &collecting);
     table->target.columns =
-        plan_list_array(resolver->arena, &columns, sizeof(struct schema_column));
-    table->target.column_count = columns.count;
+        plan_list_array(resolver->arena, &collecting.columns, sizeof(struct schema_column));
+    table->target.column_count = collecting.columns.count;
     resolver->out_of_memory |= table->target.columns == NULL;
     for (uint32_t i = 0; i < table->entities.count; i++) {
         make_shape(resolver, table, table->entities.items[i]);

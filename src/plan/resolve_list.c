@@ -24,7 +24,7 @@ static void add_order(struct resolver *resolver, const struct schema_table *tabl
 {
     size_t rest = node->length;
     bool descending = false;
-    int index = schema_find_column(table, node->text);
+    int index = resolve_find_column(resolver, table, node->text);
     if (index < 0 &&
         (ends_with_word(node->text, "desc", &rest) || ends_with_word(node->text, "asc", &rest))) {
         descending = strcasecmp(node->text + node->length - 4, "desc") == 0;
@@ -33,7 +33,7 @@ static void add_order(struct resolver *resolver, const struct schema_table *tabl
             resolver->out_of_memory = true;
             return;
         }
-        index = schema_find_column(table, name);
+        index = resolve_find_column(resolver, table, name);
     }
     if (index < 0) {
         const char **names =

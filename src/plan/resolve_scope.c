@@ -33,10 +33,58 @@ uint32_t stream_document_slot(struct resolver *resolver, struct stream_builder *
     return stream->names.count - 1;
 }
 
+/* ---- columns of wide tables */
+
+enum { WIDE_COLUMNS_MIN = 64 };
+
+struct wide_table {
+    const struct schema_table *table;
+    struct name_index names;
+};
+
+/* NULL: memory is out, or its columns are quickly looked through. */
+static const struct wide_table *wide_table(struct resolver *resolver,
+                                           const struct schema_table *table)
+{
+    for (uint32_t i = resolver->wide_tables.count; i > 0; i--) {
+        const struct wide_table *known = resolver->wide_tables.items[i - 1];
+        if (known->table == table) {
+            return known;
+        }
+    }
+    struct wide_table *made = table->column_count >= WIDE_COLUMNS_MIN
+                                  ? resolve_add(resolver, &resolver->wide_tables, sizeof *made)
+                                  : NULL;
+    if (made == NULL) {
+        return NULL;
+    }
+    made->table = table;
+    made->names.arena = resolver->arena;
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const char *name = table->columns[i].name;
+        uint32_t before = NAME_INDEX_NONE;
+        if (name_index_add(&made->names, name, strlen(name), i, &before) != STATUS_OK) {
+            resolver->out_of_memory = true;
+            return NULL;
+        }
+    }
+    return made;
+}
+
+int resolve_find_column(struct resolver *resolver, const struct schema_table *table,
+                        const char *name)
+{
+    const struct wide_table *wide = wide_table(resolver, table);
+    uint32_t place =
+        wide != NULL ? name_index_find(&wide->names, name, strlen(name)) : NAME_INDEX_NONE;
+    /* what is not there may be in another case */
+    return place != NAME_INDEX_NONE ? (int)place : schema_find_column(table, name);
+}
+
 static bool find_column(struct resolver *resolver, const struct scope *scope, const char *name,
                         struct scope_value *value)
 {
-    int index = scope->table != NULL ? schema_find_column(scope->table, name) : -1;
+    int index = scope->table != NULL ? resolve_find_column(resolver, scope->table, name) : -1;
     if (scope->unnest != NULL) {
         return unnest_find(resolver, scope, name, value);
     }

@@ -3,18 +3,22 @@
 #include "plan/template.h"
 #include <string.h>
 
-static bool is_named(const struct plan_node *fields, const char *name)
+/* The names of fields that a column of that name gives way to; false: memory is out. */
+static bool collect_named(struct resolver *resolver, const struct plan_node *fields,
+                          struct name_index *named)
 {
-    /* "*" among the fields is the star itself, never a column of that name. */
-    if (strcmp(name, "*") == 0) {
-        return false;
-    }
+    named->arena = resolver->arena;
     for (uint32_t i = 0; fields != NULL && i < fields->count; i++) {
-        if (strcmp(fields->keys[i]->text, name) == 0) {
-            return true;
+        const char *name = fields->keys[i]->text;
+        uint32_t before = NAME_INDEX_NONE;
+        /* "*" among the fields is the star itself, never a column of that name. */
+        if (strcmp(name, "*") != 0 &&
+            name_index_add(named, name, strlen(name), i, &before) != STATUS_OK) {
+            resolver->out_of_memory = true;
+            return false;
         }
     }
-    return false;
+    return true;
 }
 
 void star_resolve(struct resolver *resolver, const struct scope *scope,
@@ -22,9 +26,14 @@ void star_resolve(struct resolver *resolver, const struct scope *scope,
                   bool leave_generated)
 {
     const struct schema_table *table = scope->table;
+    struct name_index named = {0};
+    if (!collect_named(resolver, fields, &named)) {
+        return;
+    }
     for (uint32_t i = 0; i < table->column_count && !resolve_stopped(resolver); i++) {
         const struct schema_column *column = &table->columns[i];
-        if (column->hidden || is_named(fields, column->name) ||
+        size_t length = strlen(column->name);
+        if (column->hidden || name_index_find(&named, column->name, length) != NAME_INDEX_NONE ||
             (leave_generated && column->generated != GENERATED_NO)) {
             continue;
         }
@@ -35,7 +44,7 @@ void star_resolve(struct resolver *resolver, const struct scope *scope,
         bool nested = column->type.kind == VALUE_LIST || column->type.kind == VALUE_SET ||
                       column->type.kind == VALUE_MAP;
         field->name = column->name;
-        field->name_length = (uint32_t)strlen(column->name);
+        field->name_length = (uint32_t)length;
         field->name_plain = template_is_plain(field->name, field->name_length);
         field->kind = FIELD_VALUE;
         field->direct = resolver->target_nested || !nested;

@@ -5,10 +5,19 @@
 uint32_t request_column(struct resolver *resolver, struct request_builder *request, int32_t join,
                         const char *name, bool presence)
 {
-    for (uint32_t i = 0; i < request->columns.count; i++) {
+    uint32_t first = NAME_INDEX_NONE;
+    const char *asked = presence ? "" : name;
+    request->names.arena = resolver->arena;
+    if (name_index_add(&request->names, asked, strlen(asked), request->columns.count, &first) !=
+        STATUS_OK) {
+        resolver->out_of_memory = true;
+        return 0;
+    }
+    /* of the same name: those of other joins */
+    for (uint32_t i = first; i < request->columns.count; i++) {
         const struct read_column *column = request->columns.items[i];
         if (column->join == join && column->presence == presence &&
-            (presence || strcmp(column->name, name) == 0)) {
+            strcmp(column->name, asked) == 0) {
             return i;
         }
     }
@@ -17,7 +26,7 @@ uint32_t request_column(struct resolver *resolver, struct request_builder *reque
         return 0;
     }
     column->join = join;
-    column->name = presence ? "" : name;
+    column->name = asked;
     column->presence = presence;
     return request->columns.count - 1;
 }

@@ -171,7 +171,7 @@ static bool find_parent(struct resolver *resolver, const struct scope *scope, co
                         struct scope_value *value)
 {
     const struct schema_table *root = scope->unnest->root;
-    int column = root != NULL ? schema_find_column(root, name) : -1;
+    int column = root != NULL ? resolve_find_column(resolver, root, name) : -1;
     value->reference.origin = ORIGIN_PARENT;
     if (column >= 0) {
         value->type = root->columns[column].type;

@@ -1,6 +1,7 @@
 /* What a table's files say of themselves: dialect, columns, types learned from all rows. */
 #include "connectors/csv/csv.h"
 
+#include "base/name_index.h"
 #include "base/text.h"
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,7 @@ struct describing {
 struct head {
     const char **names;
     uint32_t count;
+    struct name_index index; /* of the names, once one is not where it was expected */
 };
 
 static enum status take_name(const struct describing *describing, const char *path,
@@ -170,19 +172,25 @@ static enum status columns_of_definition(struct describing *describing)
     return STATUS_OK;
 }
 
-static enum status place_column(struct describing *describing, const char *path,
-                                const struct head *head, uint32_t column, uint32_t *field)
+static enum status place_column(struct describing *describing, const char *path, struct head *head,
+                                uint32_t column, uint32_t *field)
 {
     const char *name = describing->columns[column].name;
+    *field = column;
     if (column < head->count && strcmp(head->names[column], name) == 0) {
-        *field = column;
         return STATUS_OK;
     }
-    for (uint32_t at = 0; at < head->count; at++) {
-        if (strcmp(head->names[at], name) == 0) {
-            *field = at;
-            return STATUS_OK;
+    head->index.arena = describing->arena;
+    for (uint32_t at = head->index.count; at < head->count; at++) {
+        uint32_t before = NAME_INDEX_NONE;
+        const char *known = head->names[at];
+        if (name_index_add(&head->index, known, strlen(known), at, &before) != STATUS_OK) {
+            return no_memory(describing->error);
         }
+    }
+    *field = name_index_find(&head->index, name, strlen(name));
+    if (*field != NAME_INDEX_NONE) {
+        return STATUS_OK;
     }
     error_set(describing->error, ERROR_SOURCE_INVALID, path,
               "it has no column \"%s\", which table %s has elsewhere", name,

@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum { CHUNKS_OPEN_MAX = 4, WRITERS_MAX = 16, READERS_MAX = 16 };
-enum { NAME_BYTES_MAX = 1024, COLUMNS_MAX = 4096 };
+enum { NAME_BYTES_MAX = 1024 };
 
 static const struct connector_option options[] = {
     FOLDER_OPTIONS,
@@ -136,8 +136,9 @@ static enum status check_table(struct folder *folder, const struct target_table 
             break;
         }
     }
-    if (table->column_count > COLUMNS_MAX) {
-        buffer_format(out, "it has %u columns; CSV takes %d\n", table->column_count, COLUMNS_MAX);
+    if (table->column_count > CSV_FIELDS_MAX) {
+        buffer_format(out, "it has %u columns; CSV takes %d\n", table->column_count,
+                      CSV_FIELDS_MAX);
     }
     uint32_t fields = table->column_count;
     for (uint32_t at = 0; at < shape_count; at++) {

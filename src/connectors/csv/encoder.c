@@ -63,14 +63,17 @@ static bool can_be_dynamic(const struct value_type *type, const struct csv_diale
 
 /* The type that the table declares for a field of the shape: a reread goes by that. */
 static void describe_column(const struct target_table *table, const struct shape_field *field,
-                            const struct csv_dialect *dialect, struct encoded_column *column)
+                            const struct csv_dialect *dialect, uint32_t guess,
+                            struct encoded_column *column)
 {
     *column = (struct encoded_column){.name = field->name, .type = field->type};
-    for (uint32_t at = 0; at < table->column_count; at++) {
+    for (uint32_t tried = 0; tried < table->column_count; tried++) {
+        uint32_t at = (guess + tried) % table->column_count;
         if (strcmp(table->columns[at].name, field->name) == 0) {
             column->type = table->columns[at].type;
             column->declared = at;
             column->watched = can_be_dynamic(&column->type, dialect);
+            break;
         }
     }
     for (uint32_t at = 0; at < table->key.count; at++) {
@@ -106,7 +109,7 @@ enum status csv_encoder_create(struct folder *folder, const struct target_table 
         return no_memory(error);
     }
     for (uint32_t at = 0; at < shape->field_count; at++) {
-        describe_column(table, &shape->fields[at], &made->dialect, &made->columns[at]);
+        describe_column(table, &shape->fields[at], &made->dialect, at, &made->columns[at]);
     }
     *encoder = made;
     return STATUS_OK;

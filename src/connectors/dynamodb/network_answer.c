@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/name_index.h"
 #include "connectors/dynamodb/network_json.h"
 #include "connectors/report.h"
 #include "model/json_reader.h"
@@ -383,41 +384,50 @@ static enum status take_condition(struct writer *writer, struct shipment *shipme
     return STATUS_OK;
 }
 
-static bool same_value(const struct cell *left, const struct cell *right);
+/* Two items being compared; `failed`: memory was out, and what came out counts for nothing. */
+struct comparing {
+    struct arena *arena;
+    bool failed;
+};
+
+static bool same_value(struct comparing *comparing, const struct cell *left,
+                       const struct cell *right);
 
 /* Names in any order. */
-static bool same_map(const struct cell *left, const struct cell *right)
+static bool same_map(struct comparing *comparing, const struct cell *left, const struct cell *right)
 {
+    struct name_index names = {.arena = comparing->arena};
     bool same = left->length == right->length;
-    for (size_t at = 0; same && at < left->length; at++) {
-        const struct cell *name = &left->items[2 * at];
-        const struct cell *other = NULL;
-        for (size_t with = 0; with < right->length && other == NULL; with++) {
-            const struct cell *candidate = &right->items[2 * with];
-            if (candidate->length == name->length &&
-                memcmp(candidate->text, name->text, name->length) == 0) {
-                other = candidate + 1;
-            }
-        }
-        same = other != NULL && same_value(name + 1, other);
+    for (uint32_t at = 0; same && at < right->length && !comparing->failed; at++) {
+        const struct cell *name = &right->items[2 * (size_t)at];
+        uint32_t before = NAME_INDEX_NONE;
+        comparing->failed =
+            name_index_add(&names, name->text, name->length, at, &before) != STATUS_OK;
+    }
+    for (uint32_t at = 0; same && at < left->length && !comparing->failed; at++) {
+        const struct cell *name = &left->items[2 * (size_t)at];
+        uint32_t place = name_index_find(&names, name->text, name->length);
+        same = place != NAME_INDEX_NONE &&
+               same_value(comparing, name + 1, &right->items[2 * (size_t)place + 1]);
     }
     return same;
 }
 
-static bool same_value(const struct cell *left, const struct cell *right)
+static bool same_value(struct comparing *comparing, const struct cell *left,
+                       const struct cell *right)
 {
     if (left->kind != right->kind) {
         return false;
     }
     if (left->kind == VALUE_MAP) {
-        return same_map(left, right);
+        return same_map(comparing, left, right);
     }
     if (left->kind != VALUE_LIST) {
         return value_equal(left, right);
     }
     bool same = left->length == right->length;
     for (size_t at = 0; same && at < left->length; at++) {
-        same = same_value(&left->items[at], &right->items[at]);
+        same = same_value(comparing, &left->items[at], &right->items[at]);
     }
     return same;
 }
@@ -460,7 +470,9 @@ static enum status compare_there(struct writer *writer, const struct slot *slot,
     if (status == STATUS_OK) {
         json_reader_init(&reader, text.data, text.length, DYNAMODB_JSON_DEPTH_MAX, arena);
         status = dynamodb_item_read(&reader, false, arena, &own, error);
-        *same = status == STATUS_OK && same_map(&own, &found);
+        struct comparing comparing = {.arena = arena};
+        *same = status == STATUS_OK && same_map(&comparing, &own, &found);
+        status = comparing.failed ? no_memory(error) : status;
     }
     buffer_free(&text);
     arena_destroy(arena);

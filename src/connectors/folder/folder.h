@@ -25,7 +25,7 @@
 #include <pthread.h>
 
 enum { FOLDER_FORMAT = 1, FOLDER_TAG_LENGTH = 16, FOLDER_SEGMENT_NAME_MAX = 128 };
-enum { FOLDER_KEY_PARTS_MAX = 32 };
+enum { FOLDER_KEY_PARTS_MAX = 32, FOLDER_COLUMNS_MAX = 65535 };
 
 /* The run that this process has claimed. */
 struct folder_run {

@@ -1,6 +1,7 @@
 /* Where records stand: file and line of what is rejected, columns of what is asked for. */
 #include "connectors/folder/folder.h"
 
+#include "base/name_index.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,21 +10,40 @@
 
 enum { COUNT_BYTES = 256 * 1024, MARKS_MAX = 1 << 16 };
 
+/* Columns that are asked for in order are found at once, others through an index of all. */
+static uint32_t find_column(const struct schema_table *schema, const char *name, uint32_t guess,
+                            struct name_index *names, bool *no_memory)
+{
+    if (guess < schema->column_count && strcmp(schema->columns[guess].name, name) == 0) {
+        return guess;
+    }
+    for (uint32_t at = names->count; at < schema->column_count && !*no_memory; at++) {
+        uint32_t before = NAME_INDEX_NONE;
+        const char *column = schema->columns[at].name;
+        *no_memory = name_index_add(names, column, strlen(column), at, &before) != STATUS_OK;
+    }
+    return name_index_find(names, name, strlen(name));
+}
+
 int32_t *folder_positions(const struct folder *folder, const struct folder_table *table,
                           const struct read_request *request, struct arena *arena)
 {
+    struct name_index names = {.arena = arena};
+    uint32_t guess = 0;
+    bool no_memory = false;
     int32_t *positions = (int32_t *)arena_allocate_zeroed(arena, (size_t)request->column_count + 1,
                                                           sizeof(*positions));
     for (uint32_t at = 0; positions != NULL && at < request->column_count; at++) {
         const char *name = request->columns[at].name;
-        int column = schema_find_column(&table->schema, name);
-        positions[at] =
-            column >= 0 && strcmp(table->schema.columns[column].name, name) == 0 ? column
-            : strcmp(name, "$file") == 0                         ? FOLDER_COLUMN_FILE
-            : strcmp(name, folder->format->position_column) == 0 ? FOLDER_COLUMN_POSITION
-                                                                 : FOLDER_COLUMN_NONE;
+        uint32_t column = find_column(&table->schema, name, guess, &names, &no_memory);
+        guess = column != NAME_INDEX_NONE ? column + 1 : guess;
+        positions[at] = column != NAME_INDEX_NONE    ? (int32_t)column
+                        : strcmp(name, "$file") == 0 ? FOLDER_COLUMN_FILE
+                        : strcmp(name, folder->format->position_column) == 0
+                            ? FOLDER_COLUMN_POSITION
+                            : FOLDER_COLUMN_NONE;
     }
-    return positions;
+    return no_memory ? NULL : positions;
 }
 
 const struct cell *folder_place(struct arena *arena, const char *file, const char *name,

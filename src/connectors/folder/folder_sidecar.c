@@ -2,14 +2,16 @@
 #include "connectors/folder/folder_sidecar.h"
 
 #include "base/file.h"
+#include "base/name_index.h"
 #include "base/text.h"
+#include "connectors/folder/folder.h"
 #include "model/json_tree.h"
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { SIDECAR_FORMAT = 1, SIDECAR_BYTES_MAX = 64 * 1024 * 1024 };
-enum { COLUMNS_MAX = 4096, PRECISION_MAX = 1000000 };
+enum { PRECISION_MAX = 1000000 };
 
 /* ---------------------------------------------------------------- writing */
 
@@ -288,23 +290,27 @@ static enum status read_columns(const struct reading *reading, const json_t *lis
                                 struct folder_sidecar *sidecar)
 {
     size_t count = json_array_size(list);
-    if (!json_is_array(list) || count > COLUMNS_MAX) {
+    if (!json_is_array(list) || count > FOLDER_COLUMNS_MAX) {
         return wrong(reading, "there is no list \"columns\"");
     }
     struct schema_column *columns =
         (struct schema_column *)arena_allocate_zeroed(reading->arena, count + 1, sizeof(*columns));
+    struct name_index names = {.arena = reading->arena};
     if (columns == NULL) {
         return no_memory(reading);
     }
     for (size_t at = 0; at < count; at++) {
+        uint32_t before = NAME_INDEX_NONE;
         if (read_column(reading, json_array_get(list, at), &columns[at]) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        for (size_t before = 0; before < at; before++) {
-            if (strcmp(columns[before].name, columns[at].name) == 0) {
-                return wrong(reading, arena_format(reading->arena, "two columns are named \"%s\"",
-                                                   columns[at].name));
-            }
+        const char *name = columns[at].name;
+        if (name_index_add(&names, name, strlen(name), (uint32_t)at, &before) != STATUS_OK) {
+            return no_memory(reading);
+        }
+        if (before != NAME_INDEX_NONE) {
+            return wrong(reading,
+                         arena_format(reading->arena, "two columns are named \"%s\"", name));
         }
     }
     sidecar->columns = columns;

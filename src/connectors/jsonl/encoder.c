@@ -42,12 +42,16 @@ static enum status write_value(struct writing *writing, const struct cell *cell,
 
 /* ---------------------------------------------------------------- create */
 
+/* Looks from `*guess` on, and then from the first one: where columns come in order, each is found
+ * at once. */
 static const struct value_type *find_type(const struct target_table *table, const char *name,
-                                          size_t length)
+                                          size_t length, uint32_t *guess)
 {
-    for (uint32_t at = 0; at < table->column_count; at++) {
+    for (uint32_t tried = 0; tried < table->column_count; tried++) {
+        uint32_t at = (*guess + tried) % table->column_count;
         const char *column = table->columns[at].name;
         if (strlen(column) == length && memcmp(column, name, length) == 0) {
+            *guess = at + 1;
             return &table->columns[at].type;
         }
     }
@@ -60,6 +64,7 @@ static bool prepare_fields(struct folder_encoder *encoder)
     struct buffer prefix = {0};
     encoder->fields = (struct field *)arena_allocate_zeroed(
         encoder->arena, (size_t)shape->field_count + 1, sizeof(*encoder->fields));
+    uint32_t guess = 0;
     bool done = encoder->fields != NULL;
     for (uint32_t at = 0; done && at < shape->field_count; at++) {
         struct field *field = &encoder->fields[at];
@@ -69,8 +74,8 @@ static bool prepare_fields(struct folder_encoder *encoder)
         field->prefix_length = prefix.length;
         field->prefix =
             prefix.failed ? NULL : arena_copy(encoder->arena, prefix.data, prefix.length);
-        field->type =
-            find_type(encoder->table, shape->fields[at].name, shape->fields[at].name_length);
+        field->type = find_type(encoder->table, shape->fields[at].name,
+                                shape->fields[at].name_length, &guess);
         done = field->prefix != NULL;
     }
     buffer_free(&prefix);
@@ -468,6 +473,7 @@ static enum status write_members(struct writing *writing, const struct cell *map
                                  const struct target_table *types)
 {
     const char *outer = writing->field;
+    uint32_t guess = 0;
     bool first = true;
     buffer_append_byte(writing->out, '{');
     for (uint32_t at = 0; at < map->length; at++) {
@@ -482,7 +488,7 @@ static enum status write_members(struct writing *writing, const struct cell *map
         json_append_string(writing->out, key->text, key->length);
         buffer_append_byte(writing->out, ':');
         if (write_value(writing, &key[1],
-                        types != NULL ? find_type(types, key->text, key->length) : NULL) !=
+                        types != NULL ? find_type(types, key->text, key->length, &guess) : NULL) !=
             STATUS_OK) {
             return STATUS_FAILED;
         }

@@ -10,6 +10,7 @@
  */
 #include "connectors/jsonl/jsonl.h"
 
+#include "base/name_index.h"
 #include "model/decimal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,6 @@ struct learnt {
     bool beyond_float; /* a number that no float holds exactly */
     int64_t whole_digits;
     int64_t scale;
-    struct learnt *next; /* in order of first occurrence */
 };
 
 struct learning {
@@ -35,9 +35,8 @@ struct learning {
     const struct folder_table *table;
     struct folder_table_data *data;
     struct arena *arena;     /* of the result */
-    struct learnt **by_name; /* sorted */
-    struct learnt *first;
-    struct learnt *last;
+    struct name_index names; /* places in `learnt` */
+    struct learnt **learnt;  /* in order of first occurrence */
     uint32_t count;
     struct learnt **guesses; /* the last row's names in order */
     struct error *error;
@@ -99,46 +98,19 @@ static void learn_value(struct learnt *learnt, const struct cell *cell, struct a
 
 /* ---------------------------------------------------------------- names */
 
-/* Where the name is in by_name, or would be. */
-static uint32_t find_place(const struct learning *learning, const char *name, size_t length,
-                           bool *found)
-{
-    uint32_t below = 0;
-    uint32_t above = learning->count;
-    *found = false;
-    while (below < above && !*found) {
-        uint32_t middle = below + (above - below) / 2;
-        const struct learnt *one = learning->by_name[middle];
-        int order = memcmp(one->name, name, one->length < length ? one->length : length);
-        order = order != 0 ? order : (one->length > length) - (one->length < length);
-        *found = order == 0;
-        below = order < 0 ? middle + 1 : *found ? middle : below;
-        above = order > 0 ? middle : above;
-    }
-    return below;
-}
-
-static struct learnt *add_name(struct learning *learning, const char *name, size_t length,
-                               uint32_t place)
+static struct learnt *add_name(struct learning *learning, const char *name, size_t length)
 {
     struct learnt *made = (struct learnt *)arena_allocate_zeroed(learning->arena, 1, sizeof(*made));
     char *copy = arena_copy(learning->arena, name, length);
-    if (made == NULL || copy == NULL) {
+    uint32_t before = NAME_INDEX_NONE;
+    if (made == NULL || copy == NULL ||
+        name_index_add(&learning->names, copy, length, learning->count, &before) != STATUS_OK) {
         (void)!no_memory(learning->error);
         return NULL;
     }
     made->name = copy;
     made->length = length;
-    memmove(&learning->by_name[place + 1], &learning->by_name[place],
-            (learning->count - place) * sizeof(struct learnt *));
-    learning->by_name[place] = made;
-    learning->count++;
-    if (learning->last != NULL) {
-        learning->last->next = made;
-    } else {
-        learning->first = made;
-    }
-    learning->last = made;
+    learning->learnt[learning->count++] = made;
     return made;
 }
 
@@ -149,20 +121,18 @@ static struct learnt *find_name(struct learning *learning, const char *name, siz
     if (found != NULL && found->length == length && memcmp(found->name, name, length) == 0) {
         return found;
     }
-    bool known = false;
-    uint32_t order = find_place(learning, name, length, &known);
-    if (!known && learning->count == JSONL_COLUMNS_MAX) {
+    uint32_t order = name_index_find(&learning->names, name, length);
+    if (order == NAME_INDEX_NONE && learning->count == JSONL_COLUMNS_MAX) {
         error_set(learning->error, ERROR_SOURCE_INVALID, learning->table->name,
-                  "its records have more than %d different fields", JSONL_COLUMNS_MAX);
+                  "its records have more than 65,535 different fields");
         error_hint(learning->error, "read them as documents: %s:…?records=documents",
                    learning->database->folder.format->connector->name);
         return NULL;
     }
-    found = known ? learning->by_name[order] : add_name(learning, name, length, order);
-    if (found == NULL) {
-        return NULL;
+    found = order != NAME_INDEX_NONE ? learning->learnt[order] : add_name(learning, name, length);
+    if (found != NULL) {
+        learning->guesses[place] = found;
     }
-    learning->guesses[place] = found;
     return found;
 }
 
@@ -276,30 +246,33 @@ static enum status make_columns(struct learning *learning)
 {
     struct schema_column *columns = (struct schema_column *)arena_allocate_zeroed(
         learning->arena, (size_t)learning->count + 1, sizeof(*columns));
-    uint32_t count = 0;
     if (columns == NULL) {
         return no_memory(learning->error);
     }
-    for (const struct learnt *learnt = learning->first; learnt != NULL; learnt = learnt->next) {
-        columns[count++] =
-            (struct schema_column){.name = learnt->name,
-                                   .type = decide_type(learnt),
-                                   .not_null = learnt->values == learning->data->rows};
+    for (uint32_t at = 0; at < learning->count; at++) {
+        const struct learnt *learnt = learning->learnt[at];
+        columns[at] = (struct schema_column){.name = learnt->name,
+                                             .type = decide_type(learnt),
+                                             .not_null = learnt->values == learning->data->rows};
     }
     learning->data->columns = columns;
-    learning->data->column_count = count;
+    learning->data->column_count = learning->count;
     return STATUS_OK;
 }
 
 enum status jsonl_infer(const struct jsonl_database *database, const struct folder_table *table,
                         struct arena *arena, struct folder_table_data *data, struct error *error)
 {
-    struct learning learning = {
-        .database = database, .table = table, .data = data, .arena = arena, .error = error};
+    struct learning learning = {.database = database,
+                                .table = table,
+                                .data = data,
+                                .arena = arena,
+                                .names = {.arena = arena},
+                                .error = error};
     struct arena *scratch = arena_create(0);
     learning.guesses = (struct learnt **)calloc(JSONL_COLUMNS_MAX, sizeof(struct learnt *));
-    learning.by_name = (struct learnt **)calloc(JSONL_COLUMNS_MAX + 1, sizeof(struct learnt *));
-    bool room = scratch != NULL && learning.guesses != NULL && learning.by_name != NULL;
+    learning.learnt = (struct learnt **)calloc(JSONL_COLUMNS_MAX, sizeof(struct learnt *));
+    bool room = scratch != NULL && learning.guesses != NULL && learning.learnt != NULL;
     enum status status = room ? STATUS_OK : no_memory(error);
     data->inferred = true;
     for (uint32_t at = 0; at < table->file_count && status == STATUS_OK; at++) {
@@ -308,7 +281,7 @@ enum status jsonl_infer(const struct jsonl_database *database, const struct fold
     if (status == STATUS_OK) {
         status = make_columns(&learning);
     }
-    free(learning.by_name);
+    free(learning.learnt);
     free(learning.guesses);
     arena_destroy(scratch);
     return status;

@@ -26,7 +26,7 @@
 /* Levels of an object that are written; a reader takes JSON_DEPTH_MAX. */
 enum {
     JSONL_DEPTH_MAX = 500,
-    JSONL_COLUMNS_MAX = 4096,
+    JSONL_COLUMNS_MAX = FOLDER_COLUMNS_MAX,
     JSONL_RECORD_BYTES_MOST = 1 << 30 /* that record_bytes can be: of segments too */
 };
 

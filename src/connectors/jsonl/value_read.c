@@ -415,15 +415,19 @@ static enum status read_members(struct jsonl_reading *reading, enum json_token t
                                 struct cell *map, struct error *error)
 {
     struct cells cells = {0};
+    uint32_t guess = 0;
     while (token == JSON_TOKEN_KEY) {
         const struct value_type *type = NULL;
         const char *begin = NULL;
         struct cell pair[2];
         pair[0] = cell_text(reading->json->text, reading->json->length);
         pair[1] = cell_null();
-        for (uint32_t at = 0; at < column_count && type == NULL; at++) {
+        /* from the last one on: columns that come in order are found at once */
+        for (uint32_t tried = 0; tried < column_count && type == NULL; tried++) {
+            uint32_t at = (guess + tried) % column_count;
             if (is_word(pair[0].text, pair[0].length, columns[at].name)) {
                 type = &columns[at].type;
+                guess = at + 1;
             }
         }
         if (jsonl_next(reading, &token, &begin, error) != STATUS_OK ||

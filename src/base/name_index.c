@@ -1,0 +1,70 @@
+/* Finding a name among many by hash: open addressing, at most half full. */
+#include "base/name_index.h"
+
+#include <string.h>
+#include <xxhash.h>
+
+enum { CAPACITY_FIRST = 16 };
+
+/* The name's slot, or the free one that it would take. There is a free one. */
+static struct name_index_slot *find_slot(const struct name_index *index, const char *name,
+                                         size_t length)
+{
+    uint32_t mask = index->capacity - 1;
+    uint32_t at = (uint32_t)XXH3_64bits(name, length) & mask;
+    for (;; at = (at + 1) & mask) {
+        struct name_index_slot *slot = &index->slots[at];
+        if (slot->name == NULL ||
+            (slot->length == length && memcmp(slot->name, name, length) == 0)) {
+            return slot;
+        }
+    }
+}
+
+static enum status grow(struct name_index *index)
+{
+    struct name_index grown = *index;
+    if (index->capacity > UINT32_MAX / 4) {
+        return STATUS_FAILED;
+    }
+    grown.capacity = index->capacity == 0 ? CAPACITY_FIRST : index->capacity * 2;
+    grown.slots = (struct name_index_slot *)arena_allocate_zeroed(index->arena, grown.capacity,
+                                                                  sizeof(*grown.slots));
+    if (grown.slots == NULL) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t at = 0; at < index->capacity; at++) {
+        const struct name_index_slot *slot = &index->slots[at];
+        if (slot->name != NULL) {
+            *find_slot(&grown, slot->name, slot->length) = *slot;
+        }
+    }
+    *index = grown;
+    return STATUS_OK;
+}
+
+enum status name_index_add(struct name_index *index, const char *name, size_t length,
+                           uint32_t number, uint32_t *value)
+{
+    *value = NAME_INDEX_NONE;
+    if (length > UINT32_MAX || (index->count >= index->capacity / 2 && grow(index) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    struct name_index_slot *slot = find_slot(index, name, length);
+    if (slot->name != NULL) {
+        *value = slot->value;
+        return STATUS_OK;
+    }
+    *slot = (struct name_index_slot){name, (uint32_t)length, number};
+    index->count++;
+    return STATUS_OK;
+}
+
+uint32_t name_index_find(const struct name_index *index, const char *name, size_t length)
+{
+    if (index->count == 0) {
+        return NAME_INDEX_NONE;
+    }
+    const struct name_index_slot *slot = find_slot(index, name, length);
+    return slot->name != NULL ? slot->value : NAME_INDEX_NONE;
+}
