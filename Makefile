@@ -8,11 +8,13 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 # The distribution's python3, whatever else is first on PATH.
 PYTHON ?= /usr/bin/python3
+# How long each fuzz target runs.
+FUZZ_SECONDS ?= 60
 # Which tests: substrings of their names, as in `make test T="ledger plan"`.
 T ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps build configure demo test soak coverage servers bench install format lint clean
+.PHONY: all help deps build configure demo test soak fuzz coverage servers bench install format lint clean
 
 all: ## build the program (installs nothing; names what is missing)
 	@tools/deps check build
@@ -50,6 +52,13 @@ coverage: ## build apart, run the tests there and tell how much of src/ they rea
 	@tools/deps install build test coverage
 	@$(PYTHON) tools/coverage $(T)
 
+fuzz: ## fuzz what reads foreign bytes, FUZZ_SECONDS=60 each target; T="csv plan" for some
+	@tools/deps install build fuzz
+	@[ -f build-fuzz/build.ninja ] || CC=clang meson setup build-fuzz -Dlibfuzzer=true -Db_sanitize=address,undefined -Db_lundef=false -Dwerror=false
+	@tools/configure build-fuzz ''
+	@ninja -C build-fuzz $(notdir $(basename $(wildcard tests/fuzz/fuzz_*.c)))
+	@$(PYTHON) tests/fuzz/run --build build-fuzz --seconds $(FUZZ_SECONDS) $(T)
+
 servers: ## fetch the servers that tests start, once; T="dynalite boto3" for some (see tests/servers/cache.py)
 	@tools/deps install test
 	@$(PYTHON) tests/servers/fetch $(T)
@@ -76,4 +85,4 @@ lint: ## layout, linters, layers, banned functions
 	@tools/lint $(BUILD)
 
 clean: ## remove what was built
-	rm -rf build build-address-undefined build-address build-undefined build-thread build-coverage demo
+	rm -rf build build-fuzz build-address-undefined build-address build-undefined build-thread build-coverage demo

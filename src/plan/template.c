@@ -210,22 +210,33 @@ out:
     return status;
 }
 
-const char *template_quote_name(struct arena *arena, const char *name)
+static bool is_plain_name(const char *name)
 {
     uint32_t pad;
     size_t length = strlen(name);
-    if (length > 0 && strpbrk(name, "{}\"") == NULL && read_pad(name, length, &pad) == length) {
-        return name;
-    }
-    struct buffer quoted = {0};
-    buffer_append_byte(&quoted, '"');
+    return length > 0 && strpbrk(name, "{}\"") == NULL && read_pad(name, length, &pad) == length;
+}
+
+void template_append_name(struct buffer *out, const char *name)
+{
+    bool quoted = !is_plain_name(name);
+    buffer_append(out, "\"", quoted);
     for (const char *at = name; *at != '\0'; at++) {
         if (*at == '"') {
-            buffer_append_byte(&quoted, '"');
+            buffer_append_byte(out, '"');
         }
-        buffer_append_byte(&quoted, *at);
+        buffer_append_byte(out, *at);
     }
-    buffer_append_byte(&quoted, '"');
+    buffer_append(out, "\"", quoted);
+}
+
+const char *template_quote_name(struct arena *arena, const char *name)
+{
+    struct buffer quoted = {0};
+    if (is_plain_name(name)) {
+        return name;
+    }
+    template_append_name(&quoted, name);
     const char *copy = quoted.failed ? NULL : arena_copy(arena, quoted.data, quoted.length);
     buffer_free(&quoted);
     return copy;

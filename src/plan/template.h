@@ -20,6 +20,7 @@ enum status template_parse(const struct plan_node *node, struct arena *arena,
 
 /* `name` as it must be written between braces (quoted where needed), in the arena. */
 const char *template_quote_name(struct arena *arena, const char *name);
+void template_append_name(struct buffer *out, const char *name);
 
 /* True for text of printable ASCII without " and \. */
 bool template_is_plain(const char *text, size_t length);

@@ -1,5 +1,6 @@
 /* Reads templates backwards. */
 #include "plan/template_read.h"
+#include "plan/template.h"
 
 #include "base/buffer.h"
 #include <string.h>
@@ -209,14 +210,25 @@ bool template_is_alike(const struct plan_template *left, const struct plan_templ
     return true;
 }
 
+static void print_literal(const struct template_part *part, struct buffer *out)
+{
+    for (uint32_t at = 0; at < part->literal_length; at++) {
+        char byte = part->literal[at];
+        buffer_append_byte(out, byte);
+        if (byte == '{' || byte == '}') {
+            buffer_append_byte(out, byte);
+        }
+    }
+}
+
 void template_print(const struct plan_template *template, struct buffer *out)
 {
     for (uint32_t i = 0; i < template->count; i++) {
         const struct template_part *part = &template->parts[i];
-        buffer_append(out, part->literal, part->literal_length);
+        print_literal(part, out);
         if (part->has_value) {
             buffer_append_byte(out, '{');
-            buffer_append_string(out, part->name);
+            template_append_name(out, part->name);
             if (part->pad > 0) {
                 buffer_format(out, ":0%u", part->pad);
             }

@@ -39,7 +39,8 @@ bool template_overlaps(const struct plan_template *left, const struct plan_templ
 /* The same literals and pads, and names repeated at the same places: they fit the same texts. */
 bool template_is_alike(const struct plan_template *left, const struct plan_template *right);
 
-/* "ORDER#{InvoiceDate}#{InvoiceId}", for messages and the plan's canonical text. */
+/* "ORDER#{InvoiceDate}#{InvoiceId}", as a plan has it: for messages and the plan's canonical text.
+ */
 struct buffer;
 void template_print(const struct plan_template *template, struct buffer *out);
 

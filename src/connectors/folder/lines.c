@@ -147,6 +147,8 @@ enum status folder_lines_next(struct folder_lines *lines, char **line, size_t *l
             size_t taken = mark != NULL ? (size_t)(mark - begin) : available;
             *line = begin;
             *length = taken > 0 && mark != NULL && begin[taken - 1] == '\r' ? taken - 1 : taken;
+            *too_long = *length > lines->line_bytes_max;
+            *length = *too_long && *length > LINE_KEPT ? LINE_KEPT : *length;
             lines->given = lines->offset;
             taken += mark != NULL ? 1 : 0;
             lines->start += taken;
@@ -158,7 +160,8 @@ enum status folder_lines_next(struct folder_lines *lines, char **line, size_t *l
             return STATUS_END;
         }
         searched = available;
-        if (available > lines->line_bytes_max) {
+        /* What is one byte too much may be the first of \r\n. */
+        if (available > lines->line_bytes_max + 1 && available > LINE_KEPT) {
             lines->given = lines->offset;
             memmove(lines->bytes, begin, available);
             lines->offset += available;

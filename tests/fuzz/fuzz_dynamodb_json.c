@@ -1,0 +1,8 @@
+/* A folder of dynamodb-json as a source: the archive is the folder, definitions among it. */
+#include "support.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    fuzz_read_folder("dynamodb-json", (struct text){(const char *)data, size});
+    return 0;
+}
