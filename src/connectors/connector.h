@@ -154,7 +154,8 @@ struct database_report {
     /* records (or a guess of them) that the express_chunk calls under way have pulled so far: what
      * such a call adds it takes back at its end */
     _Atomic uint64_t pulled_rows;
-    /* clock_boot_ms: until when this process may write without asking; connectors/lease.h */
+    /* lease_clock_ms: until when this process may write without asking; LEASE_ENDED: it may not,
+     * and won't; connectors/lease.h */
     _Atomic int64_t lease_end_ms;
 };
 

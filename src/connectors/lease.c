@@ -2,6 +2,7 @@
 #include "connectors/lease.h"
 
 #include "base/clock.h"
+#include "base/signals.h"
 #include "base/text.h"
 #include "model/json_tree.h"
 #include <errno.h>
@@ -183,7 +184,12 @@ void lease_extend(struct database *database, int64_t sent_ms)
 
 void lease_end(struct database *database)
 {
-    atomic_store(&database->report.lease_end_ms, 0);
+    atomic_store(&database->report.lease_end_ms, LEASE_ENDED);
+}
+
+static enum status ended(struct error *error)
+{
+    return error_set(error, ERROR_RUN_FENCED, "run", "this process does not hold it any more");
 }
 
 enum status lease_check(const struct database *database, int64_t request_ms, struct error *error)
@@ -191,7 +197,11 @@ enum status lease_check(const struct database *database, int64_t request_ms, str
     if (database->lease_ms == 0) {
         return STATUS_OK;
     }
-    int64_t left = atomic_load(&database->report.lease_end_ms) - lease_clock_ms();
+    int64_t end_ms = atomic_load(&database->report.lease_end_ms);
+    if (end_ms == LEASE_ENDED) {
+        return ended(error);
+    }
+    int64_t left = end_ms - lease_clock_ms();
     if (left >= request_ms) {
         return STATUS_OK;
     }
@@ -199,4 +209,17 @@ enum status lease_check(const struct database *database, int64_t request_ms, str
                      "its lease holds for %" PRId64 " ms more, and a request may take %" PRId64
                      " ms",
                      left > 0 ? left : 0, request_ms);
+}
+
+enum status lease_wait(const struct database *database, int64_t request_ms, struct error *error)
+{
+    enum { LOOK_MS = 5, STOP_NOW = 2 };
+    int64_t until_ms = clock_monotonic_ms() + request_ms;
+    enum status status;
+    while ((status = lease_check(database, request_ms, error)) == STATUS_FAILED &&
+           error->code == ERROR_LEASE_SHORT && clock_monotonic_ms() < until_ms &&
+           signals_stop_level() < STOP_NOW) {
+        clock_sleep_ms(LOOK_MS);
+    }
+    return status;
 }

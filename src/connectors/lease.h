@@ -24,12 +24,16 @@ enum status ledger_holder_read(const char *text, struct ledger_holder *holder,
  * and of pids that mean the same here. */
 bool ledger_holder_is_gone(const struct ledger_holder *holder);
 
+/* report.lease_end_ms once the claim was lost or given back. */
+#define LEASE_ENDED INT64_MIN
+
 /* Milliseconds of a clock that goes on while processes are stopped and the machine sleeps. */
 int64_t lease_clock_ms(void);
 /* The lease as it will be if a request sent at `sent_ms` (lease_clock_ms, taken before sending it)
  * was granted. Any thread. */
 void lease_extend(struct database *database, int64_t sent_ms);
-/* The claim is not ours any more, or was given back: nothing may be sent. Any thread. */
+/* The claim is not ours any more, or was given back: nothing may be sent, and nobody waits for a
+ * renewal. Any thread. */
 void lease_end(struct database *database);
 /*
  * May a request that takes up to `request_ms` be sent now? STATUS_FAILED, ERROR_LEASE_SHORT (class
@@ -37,5 +41,12 @@ void lease_end(struct database *database);
  */
 enum status lease_check(const struct database *database, int64_t request_ms,
                         struct error *error) MUST_USE;
+/*
+ * The same, but a lease that is too short is waited for, up to `request_ms`: a process that the
+ * machine held up (a sleep, a paused virtual machine) renews late, and goes on if nobody took its
+ * place meanwhile. ERROR_RUN_FENCED: somebody did. For threads with nothing under way.
+ */
+enum status lease_wait(const struct database *database, int64_t request_ms,
+                       struct error *error) MUST_USE;
 
 #endif

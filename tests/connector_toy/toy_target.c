@@ -236,7 +236,7 @@ static enum status toy_chunk_begin(struct writer *writer, uint64_t chunk, uint32
             writer->counts[i].next = 0;
         }
     }
-    return lease_check(&writer->self->base, writer->self->request_ms, error);
+    return lease_wait(&writer->self->base, writer->self->request_ms, error);
 }
 
 static enum status take_ordinals(struct writer *writer, uint64_t chunk, const struct batch *batch,
@@ -549,7 +549,7 @@ static enum status toy_commit(struct writer *writer, uint64_t chunk, const struc
                               struct error *error)
 {
     struct toy_database *self = writer->self;
-    enum status status = lease_check(&self->base, self->request_ms, error);
+    enum status status = lease_wait(&self->base, self->request_ms, error);
     if (status == STATUS_OK) {
         status = failpoint_hit("toy.before_mark", error);
     }

@@ -1,5 +1,6 @@
 """Fencing by lease: a stopped process, its take-over, and what it does when it wakes."""
 import os
+import shutil
 import signal
 import sqlite3
 import sys
@@ -44,6 +45,8 @@ class TakeOver(support.TestCase):
         self.addCleanup(process.kill)
         deadline = time.monotonic() + 30 * support.PATIENCE
         while state_of(process.pid) != "T":
+            if process.poll() is not None:
+                self.fail("it ended instead of stopping itself: %r" % (support.finish(process),))
             self.assertLess(time.monotonic(), deadline, "it did not stop itself")
             time.sleep(0.01)
         return process
@@ -104,6 +107,18 @@ class TakeOver(support.TestCase):
         if result.code == 5:
             self.assertIn("run-held", result.err)
         self.assert_target("value")
+
+    def test_held_up_for_longer_than_its_lease(self):
+        """A machine that slept: nobody took the run over, so the claim is renewed late and the run goes on."""
+        for place in ("engine.after_claim", "engine.after_commit", "toy.before_append"):
+            with self.subTest(place=place):
+                state = place.split(".")[1]
+                process = self.stopped(place, state=state)
+                time.sleep(2 * LEASE_S * support.PATIENCE)
+                process.send_signal(signal.SIGCONT)
+                self.assert_code(support.finish(process), 0)
+                self.assert_target("value")
+                shutil.rmtree(self.path("out"))
 
     def test_a_dead_process_is_replaced_at_once(self):
         killed = support.kill_at("engine.after_commit", 2, "migrate", "--state", "first", "source.db", self.target,

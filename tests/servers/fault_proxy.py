@@ -21,6 +21,7 @@ fits on (1-based), to each `every`th of them, with `chance`, `count` times at mo
     altered       one digit of the answer is another one, its x-amz-crc32 that of the true answer
     truncated     the answer ends half-way, though its length said more
     slow          `before` seconds pass before the server sees it, `after` seconds before its answer goes on
+    held          the server sees it once `released`, a threading.Event, is set
     drip          the answer comes in `pieces`, `pause` seconds apart
     half_open     nothing is ever answered, and the connection stays open; with `applied`, the server does it
     html          `status` (200) and a page for people
@@ -271,6 +272,14 @@ class Slow(Fault):
         return answer
 
 
+class Held(Fault):
+    @staticmethod
+    def act(exchange, options):
+        while not options["released"].is_set():
+            exchange.sleep(0.01)
+        return exchange.forward()
+
+
 class Drip(Fault):
     @staticmethod
     def act(exchange, options):
@@ -334,7 +343,7 @@ class EmptyPage(Fault):
 
 FAULTS = {"unprocessed": Unprocessed, "throttle": Throttle, "error": Error, "refuse": Refuse,
           "cut_before": CutBefore, "cut_after": CutAfter, "wrong_crc": WrongCrc, "altered": Altered,
-          "truncated": Truncated, "slow": Slow, "drip": Drip, "half_open": HalfOpen, "html": Html,
+          "truncated": Truncated, "slow": Slow, "held": Held, "drip": Drip, "half_open": HalfOpen, "html": Html,
           "rewrite": Rewrite, "short_page": ShortPage, "empty_page": EmptyPage}
 
 

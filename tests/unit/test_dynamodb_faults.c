@@ -215,13 +215,13 @@ static void the_lease_must_outlast_what_is_sent(void **state)
                                                      .region = "eu-west-1",
                                                      .endpoint = "http://127.0.0.1:1",
                                                      .profile = "slow",
-                                                     .timeout_ms = 10000,
+                                                     .timeout_ms = 2000,
                                                      .patience_ms = 1000};
     struct dynamodb_service *service = NULL;
     struct dynamodb_client *client = NULL;
     assert_int_equal(dynamodb_service_create(&options, &service, &error), STATUS_OK);
     assert_int_equal(dynamodb_client_create(service, 1, &client, &error), STATUS_OK);
-    struct database target = {.lease_ms = 10400};
+    struct database target = {.lease_ms = 2400};
     const struct dynamodb_request request = {
         .operation = "PutItem", .body = "{}", .body_length = 2, .lease = &target};
     lease_extend(&target, lease_clock_ms());

@@ -3,6 +3,7 @@
 #include "connectors/lease.h"
 #include "connectors/report.h"
 #include "support.h"
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,6 +102,33 @@ static void a_request_must_fit_the_lease(void **state)
     assert_int_equal(error.class, ERROR_CLASS_RETRY);
     lease_end(&database);
     assert_int_equal(lease_check(&database, 1, &error), STATUS_FAILED);
+    assert_int_equal(error.code, ERROR_RUN_FENCED);
+}
+
+static void *renew_late(void *argument)
+{
+    struct database *database = argument;
+    clock_sleep_ms(50);
+    lease_extend(database, lease_clock_ms());
+    return NULL;
+}
+
+static void a_late_renewal_is_waited_for(void **state)
+{
+    struct database database = {.lease_ms = 60000};
+    struct error error;
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(lease_wait(&database, 20, &error), STATUS_FAILED);
+    assert_int_equal(error.code, ERROR_LEASE_SHORT);
+    assert_int_equal(pthread_create(&thread, NULL, renew_late, &database), 0);
+    assert_int_equal(lease_wait(&database, 30000, &error), STATUS_OK);
+    pthread_join(thread, NULL);
+    lease_end(&database);
+    int64_t before_ms = clock_monotonic_ms();
+    assert_int_equal(lease_wait(&database, 30000, &error), STATUS_FAILED);
+    assert_int_equal(error.code, ERROR_RUN_FENCED);
+    assert_true(clock_monotonic_ms() - before_ms < 10000);
 }
 
 static void a_spell_of_throttling(void **state)
@@ -131,6 +159,7 @@ int main(void)
         cmocka_unit_test(what_is_no_holder_is_refused),
         cmocka_unit_test(the_dead_are_known),
         cmocka_unit_test(a_request_must_fit_the_lease),
+        cmocka_unit_test(a_late_renewal_is_waited_for),
         cmocka_unit_test(a_spell_of_throttling),
     };
     return cmocka_run_group_tests_name("lease", tests, NULL, NULL);

@@ -221,8 +221,12 @@ static enum status send(struct dynamodb_client *client, const struct dynamodb_re
     call->generation = client->credentials.generation;
     int64_t timeout_ms = timeout_of(client, request);
     /* not before signing, which may wait for credentials while the lease runs on */
-    if (request->lease != NULL && lease_check(request->lease, timeout_ms, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    if (request->lease != NULL) {
+        enum status held = client->calls == NULL ? lease_wait(request->lease, timeout_ms, error)
+                                                 : lease_check(request->lease, timeout_ms, error);
+        if (held != STATUS_OK) {
+            return held;
+        }
     }
     const struct http_request sent = {.method = "POST",
                                       .url = service->url,
