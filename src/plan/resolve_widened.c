@@ -113,6 +113,28 @@ static void note_group(struct resolver *resolver, struct widened *group)
                  group->mapping->loss, group->mapping->native, group->mapping->writing);
 }
 
+/* A source that has nulls apart from missing fields, and a target that would keep them. */
+static void note_left_nulls(struct resolver *resolver, const struct table_builder *table)
+{
+    const uint32_t both = resolver->source->capabilities & resolver->target->capabilities;
+    for (uint32_t i = 0; i < table->entities.count; i++) {
+        const struct entity_builder *entity = table->entities.items[i];
+        bool from_columns = entity->document_star;
+        for (uint32_t j = 0; j < entity->fields.count && !from_columns; j++) {
+            const struct mapping_field *field = entity->fields.items[j];
+            from_columns = field->kind == FIELD_VALUE && !field->is_key &&
+                           (field->origin == NULL || !field->origin->not_null);
+        }
+        if ((both & CAPABILITY_MISSING) != 0 && entity->nulls == NULLS_OMIT && from_columns &&
+            plan_node_get(entity->node, "nulls") == NULL) {
+            resolve_note(resolver, false, table->name,
+                         "fields that are null arrive as missing ones; to keep them, say nulls: "
+                         "keep at the entity in a plan");
+            return;
+        }
+    }
+}
+
 void widened_note(struct resolver *resolver)
 {
     struct widened_list list = {.resolver = resolver};
@@ -121,6 +143,7 @@ void widened_note(struct resolver *resolver)
         for (uint32_t j = 0; j < table->entities.count; j++) {
             add_entity(&list, table->entities.items[j]);
         }
+        note_left_nulls(resolver, table);
     }
     for (uint32_t i = 0; i < list.count; i++) {
         if (list.items[i].names.failed || list.items[i].full_names.failed) {

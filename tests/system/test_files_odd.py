@@ -4,11 +4,14 @@ What was written is read by Python's csv and json modules, never by the program.
 """
 import csv
 import glob
+import gzip
+import io
 import json
 import os
 import random
 import resource
 import sqlite3
+import subprocess
 
 import support
 
@@ -113,3 +116,188 @@ class Wide(FilesTestCase):
         for source in ("csv:c", "jsonl:j"):
             result = self.quickly(source, "sqlite:o.db", code=2)
             self.assertIn("it has 60000 columns; SQLite takes 2000", result.err)
+
+
+class Places(FilesTestCase):
+    def test_suffixes_in_any_case(self):
+        rows = b"a,b\n1,x\n"
+        self.put("in/T.CSV", rows)
+        self.put("in/u.Csv.GZ", gzip.compress(rows))
+        self.put("in/w/Part.CSV.Gz", gzip.compress(rows))
+        self.migrate("csv:in", "jsonl:out")
+        for table in ("T", "u", "w"):
+            self.assertEqual(self.json_records("out", table), [{"a": 1, "b": "x"}], table)
+        self.put("lines/T.JSONL", b'{"a":1}\n')
+        self.migrate("jsonl:lines", "csv:lines-out")
+        self.assertEqual(self.csv_rows("lines-out", "T"), [["a"], ["1"]])
+        self.migrate("csv:in/T.CSV", "jsonl:one")
+        self.assertEqual(self.json_records("one", "T"), [{"a": 1, "b": "x"}])
+
+    def test_two_files_of_one_table(self):
+        self.put("in/t.csv", "a\n1\n")
+        self.put("in/t.CSV", "a\n1\n")
+        result = self.migrate("csv:in", "jsonl:out", code=2)
+        self.assertIn("a second place for the same table t; the first is in/t.CSV", result.err)
+
+    def test_nothing_to_read_is_said(self):
+        os.mkdir(self.path("empty"))
+        result = self.migrate("csv:empty", "jsonl:out")
+        self.assertIn("empty: the folder is empty", result.err)
+        self.put("in/notes.txt", "a,b\n")
+        self.put("in/t.tsv", "a\tb\n")
+        self.put("in/old/t.xls", "")
+        for command in ("migrate", "check"):
+            result = self.run_program(command, "--state", "s-" + command, "csv:in", "jsonl:out2")
+            self.assertIn("in: none of its 2 files and 1 folders is a table: notes.txt is not called like "
+                          "TABLE.csv, TABLE.csv.gz or TABLE.csv.zst", result.err)
+            self.assertIn("the source has no tables", result.err)
+
+    def test_names_that_are_no_text(self):
+        """A file goes by its name with %XX for the bytes; the others are not held up by it."""
+        folder = os.fsencode(self.path("in"))
+        os.mkdir(folder)
+        for name, value in ((b"a\xff.csv", b"1"), (b"plain.csv", b"2")):
+            with open(os.path.join(folder, name), "wb") as file:
+                file.write(b"v\n" + value + b"\n")
+        os.mkdir(os.path.join(folder, b"f\xfe"))
+        for name, value in ((b"1\xff.csv", b"3"), (b"2.csv", b"4,bad")):
+            with open(os.path.join(folder, b"f\xfe", name), "wb") as file:
+                file.write(b"v\n" + value + b"\n")
+        result = self.migrate("csv:in", "copy.db", code=1)
+        self.assertIn("is not UTF-8; the table is called a%FF", result.err)
+        self.assertIn("is not UTF-8; the table is called f%FE", result.err)
+        for table, value in (("a%FF", 1), ("plain", 2), ("f%FE", 3)):
+            self.assertEqual(self.table("copy.db", 'SELECT v FROM "%s"' % table), [(value,)])
+        self.assertEqual(len(self.reasons()), 1)
+        again = self.migrate("csv:in", "jsonl:out", code=1)
+        self.assertNotIn("error", again.err)
+
+    def test_a_pipe_is_no_folder(self):
+        os.mkfifo(self.path("t.csv"))
+        result = self.migrate("csv:t.csv", "jsonl:out", code=2)
+        self.assertIn("t.csv: it is a pipe, and should be a folder", result.err)
+        self.assertIn("csv:- < t.csv", result.err)
+        self.put("in/u.csv", "a\n1\n")
+        result = self.migrate("csv:in", "jsonl:t.csv", code=2)
+        self.assertIn("it is a pipe", result.err)
+        self.assertIn("jsonl:- > t.csv", result.err)
+        result = self.migrate("csv:in", "dynamodb-json:t.csv", code=2)
+        self.assertIn("it is a pipe", result.err)
+        self.assertNotIn("dynamodb-json:-", result.err)
+
+
+class Options(FilesTestCase):
+    def test_types_of_columns_that_are_not_there(self):
+        self.put("in/t.csv", "price,name\n1,x\n")
+        self.put("in/u.csv", "zip\n1\n")
+        for types, words in (("pric:int64", ("no table has a column pric", "did you mean price?")),
+                             ("qqqqqqqq:text", ("no table has a column qqqqqqqq", "transhume check")),
+                             ("price:int64,price:text", ("column price is there twice",)),
+                             ("price:int65", ("no column with its type",))):
+            with self.subTest(types=types):
+                result = self.migrate("csv:in?types=" + types, "jsonl:out", code=2)
+                for word in words:
+                    self.assertIn(word, result.err)
+                self.assertFalse(os.path.exists(self.path("out")))
+        self.migrate("csv:in?types=price:text,zip:text", "jsonl:out")  # of two tables
+        self.assertEqual(self.json_records("out", "t"), [{"price": "1", "name": "x"}])
+        self.assertEqual(self.json_records("out", "u"), [{"zip": "1"}])
+
+    def test_delimiters(self):
+        """Each byte that can delimit does, both ways, with values that hold it."""
+        values = ["", "a", "10:11:12", "x\x01y", "\x7f", "a:b", "\x1f\"", "2024-01-31T10:11:12"]
+        for byte in [*range(1, 128)]:
+            mark = chr(byte)
+            option = "delimiter=%%%02X" % byte
+            if mark in "\n\r\"\\+-." or mark.isalnum():
+                continue
+            with self.subTest(byte=byte):
+                out = io.StringIO(newline="")
+                writer = csv.writer(out, delimiter=mark, lineterminator="\n")
+                writer.writerows([["id", "v", "at"]] + [[number, value, "2024-01-31T10:11:12"]
+                                                       for number, value in enumerate(values)])
+                self.put("in%d/t.csv" % byte, out.getvalue())
+                self.migrate("csv:in%d?types=v:text&%s" % (byte, option), "csv:out%d?%s" % (byte, option))
+                found = []
+                for path in glob.glob(self.path("out%d" % byte, "t", "*.csv")):
+                    with open(path, encoding="utf-8", newline="") as file:
+                        found = list(csv.reader(file, delimiter=mark, strict=True))
+                self.assertEqual(found[1:], [[str(number), value, "2024-01-31T10:11:12"]
+                                             for number, value in enumerate(values)])
+                self.migrate("csv:out%d" % byte, "jsonl:back%d" % byte)  # by the definition
+                self.assertEqual([record["v"] for record in self.json_records("back%d" % byte, "t")],
+                                 [value or None for value in values])
+
+    def test_marks_that_can_not_delimit(self):
+        self.put("t.csv", "a\n1\n")
+        for mark in ("1", "a", "-", ".", "%5C", "%0A", "%0D", "ab", "%C3%A9", "%80"):
+            with self.subTest(mark=mark):
+                result = self.migrate("csv:t.csv?delimiter=" + mark, "jsonl:out", code=2)
+                self.assertIn("is neither a word for a mark nor one byte of ASCII", result.err)
+                self.assertIn("write for example csv:DIR?delimiter=: or, for a control character, "
+                              "csv:DIR?delimiter=%01", " ".join(result.err.split()))
+        for option in ("quote=:", "comment=%01"):
+            result = self.migrate("csv:t.csv?" + option, "jsonl:out", code=2)
+            self.assertIn("colon or control character", " ".join(result.err.split()))
+
+    def test_a_password_file(self):
+        self.put("passwd.csv", "root:x:0:0:root:/root:/bin/bash\nnobody:*:65534:65534:nobody:/:/bin/false\n")
+        self.migrate("csv:passwd.csv?delimiter=:&header=no", "copy.db")
+        self.assertEqual(self.table("copy.db", "SELECT c1, c3, c7 FROM passwd"),
+                         [("root", 0, "/bin/bash"), ("nobody", 65534, "/bin/false")])
+
+
+class Contents(FilesTestCase):
+    def test_a_nul_in_a_name_rejects_its_record(self):
+        self.put("in/t.jsonl", '{"a\\u0000b":1,"a":7}\n{"a":2}\n')
+        self.migrate("jsonl:in", "copy.db", code=1)
+        self.assertEqual(self.table("copy.db", "SELECT a FROM t"), [(2,)])
+        reasons = self.reasons()
+        self.assertEqual(len(reasons), 1)
+        self.assertIn("holds a NUL", str(reasons))
+        self.migrate("jsonl:in?records=documents", "jsonl:out")  # what has no columns keeps it
+        self.assertEqual(self.json_records("out", "t"), [{"a\0b": 1, "a": 7}, {"a": 2}])
+
+    def packed(self, pack, suffix, tail):
+        self.put("in/t.csv" + suffix, pack(b"a\n1\n") + tail)
+
+    def test_zeros_behind_a_packed_file(self):
+        for number, tail in enumerate((b"\0", b"\0" * 512, b"\0" * 200000, b"\0\0" + gzip.compress(b"2\n"))):
+            with self.subTest(number=number):
+                self.packed(gzip.compress, ".gz", tail)
+                self.migrate("csv:in", "jsonl:out%d" % number)
+                expected = [{"a": 1}] + ([{"a": 2}] if number == 3 else [])
+                self.assertEqual(self.json_records("out%d" % number, "t"), expected)
+
+    def test_what_else_stands_behind_a_packed_file(self):
+        zstd = lambda data: subprocess.run(["zstd", "-q", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
+        for suffix, pack in ((".gz", gzip.compress), (".zst", zstd)):
+            for tail in (b"x", b"garbage that is longer", b"\n", pack(b"2\n")[:5]):
+                with self.subTest(suffix=suffix, tail=tail):
+                    self.packed(pack, suffix, tail)
+                    result = self.migrate("csv:in", "jsonl:out", code=3)
+                    self.assertIn("behind its end stand bytes that are no", result.err)
+                    self.assertEqual(glob.glob(self.path("out", "t", "*")), [])
+            self.put("in/t.csv" + suffix, pack(b"a\n1\n")[:-6])
+            result = self.migrate("csv:in", "jsonl:out", code=3)
+            self.assertIn("it ends too early", result.err)
+            os.unlink(self.path("in", "t.csv" + suffix))
+
+    def test_check_says_that_nulls_go(self):
+        self.put("in/things.jsonl", '{"id":"a","v":null}\n')
+        plan = {"transhume": 1, "source": "jsonl:in", "target": "dynamodb-json:out",
+                "tables": {"things": {"key": {"partition": "id"}, "entities": {"t": {"from": "things", "fields": {"*": "copy"}}}}}}
+        words = "fields that are null arrive as missing ones"
+        for nulls in (None, "omit", "keep"):
+            for options in ("", "?records=documents"):
+                with self.subTest(nulls=nulls, options=options):
+                    plan["source"] = "jsonl:in" + options
+                    if nulls is not None:
+                        plan["tables"]["things"]["entities"]["t"]["nulls"] = nulls
+                    self.write("plan.json", json.dumps(plan))
+                    result = self.run_program("check", "--plan", "plan.json", "--json")
+                    self.assertEqual(words in result.out, nulls is None, result.out)
+        plan["source"], plan["target"] = "jsonl:in", "jsonl:out"  # a target that keeps them by itself
+        del plan["tables"]["things"]["entities"]["t"]["nulls"], plan["tables"]["things"]["key"]
+        self.write("plan.json", json.dumps(plan))
+        self.assertNotIn(words, self.run_program("check", "--plan", "plan.json", "--json").out)

@@ -521,25 +521,71 @@ static void doubt_delimiter(const struct folder_table *table, struct buffer *out
     }
 }
 
-/* Columns that `types` names and no table has. */
-static void say_unused_types(const struct csv_database *database,
-                             const struct folder_snapshot *snapshot, struct buffer *out)
+/* The nearest name of any table's columns, NULL if none is close. */
+static const char *nearest_column(const struct folder_snapshot *snapshot, const char *wanted)
 {
-    for (uint32_t at = 0; at < database->declared_count; at++) {
-        bool found = false;
-        for (uint32_t table = 0; table < snapshot->table_count && !found; table++) {
-            const struct schema_table *schema = &snapshot->tables[table].schema;
-            for (uint32_t column = 0; column < schema->column_count && !found; column++) {
-                found = strcmp(schema->columns[column].name, database->declared[at].name) == 0;
-            }
-        }
-        if (!found) {
-            char name[128];
-            text_printable(database->declared[at].name, strlen(database->declared[at].name), name,
-                           sizeof name);
-            buffer_format(out, "types: no table has a column %s\n", name);
+    const char *nearest = NULL;
+    size_t count = 0;
+    for (uint32_t table = 0; table < snapshot->table_count; table++) {
+        count += snapshot->tables[table].schema.column_count;
+    }
+    const char **names = (const char **)calloc(count + 1, sizeof(*names));
+    count = 0;
+    for (uint32_t table = 0; names != NULL && table < snapshot->table_count; table++) {
+        const struct schema_table *schema = &snapshot->tables[table].schema;
+        for (uint32_t column = 0; column < schema->column_count; column++) {
+            names[count++] = schema->columns[column].name;
         }
     }
+    nearest = names != NULL ? text_nearest(wanted, names, count) : NULL;
+    free(names);
+    return nearest;
+}
+
+static enum status refuse_declared(const struct folder_snapshot *snapshot,
+                                   const struct csv_declared *declared, struct error *error)
+{
+    char shown[100];
+    const char *nearest = nearest_column(snapshot, declared->name);
+    text_printable(declared->name, strlen(declared->name), shown, sizeof shown);
+    error_set(error, ERROR_BAD_VALUE, "types", "no table has a column %s", shown);
+    if (nearest != NULL) {
+        text_printable(nearest, strlen(nearest), shown, sizeof shown);
+        error_hint(error, "did you mean %s?", shown);
+    } else {
+        error_hint(error, "`transhume check` shows the columns and their types");
+    }
+    return STATUS_FAILED;
+}
+
+enum status csv_check_tables(struct folder *folder, const struct folder_snapshot *snapshot,
+                             struct error *error)
+{
+    const struct csv_database *database = (const struct csv_database *)folder;
+    struct arena *arena = arena_create(0);
+    struct name_index names = {.arena = arena};
+    enum status status = arena != NULL ? STATUS_OK : no_memory(error);
+    for (uint32_t table = 0;
+         status == STATUS_OK && database->declared_count > 0 && table < snapshot->table_count;
+         table++) {
+        const struct schema_table *schema = &snapshot->tables[table].schema;
+        for (uint32_t column = 0; column < schema->column_count && status == STATUS_OK; column++) {
+            const char *name = schema->columns[column].name;
+            uint32_t before = NAME_INDEX_NONE;
+            if (name_index_add(&names, name, strlen(name), column, &before) != STATUS_OK) {
+                status = no_memory(error);
+            }
+        }
+    }
+    for (uint32_t at = 0;
+         status == STATUS_OK && snapshot->table_count > 0 && at < database->declared_count; at++) {
+        const char *name = database->declared[at].name;
+        if (name_index_find(&names, name, strlen(name)) == NAME_INDEX_NONE) {
+            status = refuse_declared(snapshot, &database->declared[at], error);
+        }
+    }
+    arena_destroy(arena);
+    return status;
 }
 
 enum status csv_caveats(struct folder *folder, struct buffer *out, struct error *error)
@@ -567,6 +613,5 @@ enum status csv_caveats(struct folder *folder, struct buffer *out, struct error 
                           (unsigned long long)data->first_fault.line + 1);
         }
     }
-    say_unused_types((const struct csv_database *)folder, snapshot, out);
     return STATUS_OK;
 }

@@ -101,6 +101,9 @@ struct folder_table_data {
 enum status csv_describe_table(struct folder *folder, struct folder_table *table,
                                struct arena *arena, struct schema_table *schema,
                                struct error *error);
+/* Every name of `types` is a column's. */
+enum status csv_check_tables(struct folder *folder, const struct folder_snapshot *snapshot,
+                             struct error *error);
 enum status csv_align(struct folder *folder, struct folder_table *table, uint32_t file,
                       uint64_t *byte, struct error *error);
 enum status csv_caveats(struct folder *folder, struct buffer *out, struct error *error);

@@ -2,6 +2,7 @@
 #include "connectors/csv/csv.h"
 
 #include "base/file.h"
+#include "base/name_index.h"
 #include "base/text.h"
 #include "model/json_tree.h"
 #include <stdio.h>
@@ -102,6 +103,7 @@ enum status csv_types_read(const char *text, struct arena *arena, struct csv_dec
                            uint32_t *count, struct error *error)
 {
     uint32_t room = 1;
+    struct name_index names = {.arena = arena};
     *count = 0;
     for (const char *at = text; *at != '\0'; at++) {
         room += *at == ',';
@@ -123,9 +125,19 @@ enum status csv_types_read(const char *text, struct arena *arena, struct csv_dec
             error_hint(error, "write for example types=id:int64,price:decimal(10,2),zip:text");
             return STATUS_FAILED;
         }
+        uint32_t before = NAME_INDEX_NONE;
         item->name = arena_copy(arena, at, (size_t)(colon - at));
-        if (item->name == NULL) {
+        if (item->name == NULL || name_index_add(&names, item->name, (size_t)(colon - at), *count,
+                                                 &before) != STATUS_OK) {
             return no_memory(error);
+        }
+        if (before != NAME_INDEX_NONE) {
+            char shown[100];
+            text_printable(item->name, strlen(item->name), shown, sizeof shown);
+            error_set(error, ERROR_BAD_VALUE, "types", "column %s is there twice", shown);
+            error_hint(error, "a name that several tables have means all of them; to give each a "
+                              "type of its own, copy them one by one: --include TABLE");
+            return STATUS_FAILED;
         }
         ++*count;
         at = *end == ',' ? end + 1 : end;

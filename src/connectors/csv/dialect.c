@@ -1,6 +1,7 @@
 /* Options of a dialect: their names, their words, and which of them exclude each other. */
 #include "connectors/csv/dialect.h"
 
+#include "base/text.h"
 #include <iconv.h>
 #include <string.h>
 #include <strings.h>
@@ -32,7 +33,34 @@ static enum status bad_value(const char *name, const char *text, const char *wan
     return STATUS_FAILED;
 }
 
-/* One ASCII byte, or the word for it. */
+/* What numbers, dates and words are made of can't also separate them; a colon can, since fields
+ * that hold one are quoted. */
+static bool may_be_mark(unsigned char byte, bool delimiter)
+{
+    bool part_of_values = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
+                          (byte >= 'a' && byte <= 'z') || strchr("+-.\\", byte) != NULL;
+    bool only_delimits = byte == ':' || byte == 0x7f || (byte < ' ' && byte != '\t');
+    return byte != 0 && byte <= 0x7f && byte != '\n' && byte != '\r' && !part_of_values &&
+           (delimiter || !only_delimits);
+}
+
+static enum status bad_character(const char *name, const char *text, bool delimiter,
+                                 struct error *error)
+{
+    char shown[64];
+    text_printable(text, strlen(text), shown, sizeof shown);
+    error_set(error, ERROR_BAD_VALUE, name,
+              "\"%s\" is neither a word for a mark nor one byte of ASCII that is no letter, digit, "
+              "+, -, ., backslash or line end%s",
+              shown, delimiter ? "" : ", colon or control character");
+    error_hint(error, "the words are comma, tab, semicolon, pipe, space, double, single and hash%s",
+               delimiter ? "; write for example csv:DIR?delimiter=: or, for a control character, "
+                           "csv:DIR?delimiter=%01"
+                         : ", or none");
+    return STATUS_FAILED;
+}
+
+/* One byte, or the word for it. */
 static enum status read_character(const char *name, const char *text, bool optional, char *value,
                                   struct error *error)
 {
@@ -43,17 +71,9 @@ static enum status read_character(const char *name, const char *text, bool optio
             return STATUS_OK;
         }
     }
-    unsigned char byte = (unsigned char)text[0];
-    /* what numbers, dates and words are made of can't also separate them */
-    bool part_of_values = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-                          (byte >= 'a' && byte <= 'z') || strchr("+-.:\\", byte) != NULL;
-    bool control = byte < ' ' && byte != '\t';
-    if (byte == 0 || text[1] != '\0' || byte > '~' || control || part_of_values) {
-        return bad_value(
-            name, text,
-            "comma, tab, semicolon, pipe, space, double, single, hash or another mark of "
-            "ASCII",
-            error);
+    bool delimiter = strcmp(name, "delimiter") == 0;
+    if (text[0] == '\0' || text[1] != '\0' || !may_be_mark((unsigned char)text[0], delimiter)) {
+        return bad_character(name, text, delimiter, error);
     }
     *value = text[0];
     return STATUS_OK;

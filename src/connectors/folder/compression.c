@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -32,10 +33,10 @@ const char *folder_compression_suffix(enum folder_compression compression)
 enum folder_compression folder_compression_of(const char *name)
 {
     size_t length = strlen(name);
-    if (length > 3 && strcmp(name + length - 3, ".gz") == 0) {
+    if (length > 3 && strcasecmp(name + length - 3, ".gz") == 0) {
         return FOLDER_GZIP;
     }
-    if (length > 4 && strcmp(name + length - 4, ".zst") == 0) {
+    if (length > 4 && strcasecmp(name + length - 4, ".zst") == 0) {
         return FOLDER_ZSTD;
     }
     return FOLDER_PLAIN;
@@ -228,8 +229,10 @@ struct folder_input {
     uint8_t *packed;
     size_t packed_length;
     size_t packed_used;
-    bool within; /* a member or frame has begun and not ended */
-    bool at_end; /* of the file */
+    uint64_t members; /* or frames, that are read */
+    bool within;      /* one has begun and not ended */
+    bool given;       /* bytes of it were unpacked */
+    bool at_end;      /* of the file */
 };
 
 void folder_input_close(struct folder_input *input)
@@ -331,6 +334,27 @@ static enum status damaged(struct folder_input *input, const char *reason, struc
     return status;
 }
 
+/*
+ * What is wrong with the packed bytes. Behind a whole member they may be a lost one as well as
+ * anything else: who wrote them knows, and the program does not go on without them.
+ */
+static enum status refuse_packed(struct folder_input *input, const char *reason,
+                                 struct error *error)
+{
+    const char *tool = input->compression == FOLDER_GZIP ? "gzip" : "zstd";
+    if (input->members == 0 || input->given) {
+        return damaged(input, reason, error);
+    }
+    enum status status =
+        error_set(error, input->code, input->path,
+                  "behind its end stand bytes that are no %s data: a part of it may be lost", tool);
+    error_hint(error,
+               "fetch or write it again; if they mean nothing, `%s -dc FILE | %s > NEW.%s` "
+               "leaves them out",
+               tool, tool, tool[0] == 'g' ? "gz" : "zst");
+    return status;
+}
+
 static enum status unpack_gzip(struct folder_input *input, uint8_t *bytes, size_t capacity,
                                size_t *length, struct error *error)
 {
@@ -344,10 +368,11 @@ static enum status unpack_gzip(struct folder_input *input, uint8_t *bytes, size_
     *length = capacity - stream->avail_out;
     if (result == Z_STREAM_END) {
         input->within = false;
+        input->members++;
         return inflateReset(stream) == Z_OK ? STATUS_OK : damaged(input, "zlib failed", error);
     }
     if (result != Z_OK && result != Z_BUF_ERROR) {
-        return damaged(input, stream->msg != NULL ? stream->msg : "not gzip", error);
+        return refuse_packed(input, stream->msg != NULL ? stream->msg : "not gzip", error);
     }
     return STATUS_OK;
 }
@@ -362,10 +387,20 @@ static enum status unpack_zstd(struct folder_input *input, uint8_t *bytes, size_
     input->packed_used = from.pos;
     *length = to.pos;
     if (ZSTD_isError(left)) {
-        return damaged(input, ZSTD_getErrorName(left), error);
+        return refuse_packed(input, ZSTD_getErrorName(left), error);
     }
     input->within = left > 0;
+    input->members += left == 0 ? 1 : 0;
     return STATUS_OK;
+}
+
+/* Tapes and block devices fill the rest with zeros, as gzip knows. */
+static void skip_padding(struct folder_input *input)
+{
+    while (input->members > 0 && !input->within && input->packed_used < input->packed_length &&
+           input->packed[input->packed_used] == 0) {
+        input->packed_used++;
+    }
 }
 
 enum status folder_input_read(struct folder_input *input, void *bytes, size_t capacity,
@@ -385,20 +420,23 @@ enum status folder_input_read(struct folder_input *input, void *bytes, size_t ca
             input->packed_used = 0;
             input->at_end = input->packed_length == 0;
         }
+        skip_padding(input);
         if (input->at_end && !input->within) {
             return STATUS_END;
         }
-        if (input->packed_used < input->packed_length) {
+        if (input->packed_used < input->packed_length && !input->within) {
             input->within = true;
+            input->given = false;
         }
         enum status status = input->compression == FOLDER_GZIP
                                  ? unpack_gzip(input, (uint8_t *)bytes, capacity, length, error)
                                  : unpack_zstd(input, (uint8_t *)bytes, capacity, length, error);
+        input->given = input->given || *length > 0;
         if (status != STATUS_OK || *length > 0) {
             return status;
         }
         if (input->at_end && input->within) {
-            return damaged(input, "it ends too early", error);
+            return refuse_packed(input, "it ends too early", error);
         }
     }
 }

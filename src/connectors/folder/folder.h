@@ -100,7 +100,7 @@ char *folder_parent(struct arena *arena, const char *path);
 /* ---------------------------------------------------------------- folder_files.c */
 
 struct folder_file {
-    const char *name; /* for people, too */
+    const char *name; /* for people, too: UTF-8 */
     const char *path; /* NULL: the table's folder and the name */
     uint64_t bytes;
     int64_t modified_ns;
@@ -117,7 +117,17 @@ char *folder_table_path(struct arena *arena, const struct folder *folder, const 
 /* DIR/_transhume/tables/<table><end>. */
 char *folder_definition_path(struct arena *arena, const struct folder *folder, const char *table,
                              const char *end);
-/* True for the names that a table's folder counts as data. */
+/* The bytes of a file's name as a text: as they are, or %XX for them where they are not UTF-8.
+ * NULL: memory is out. */
+char *folder_shown_name(struct arena *arena, const char *name, size_t length);
+/* What lies in a folder, hidden files and our own not counted; zeros where it can't be listed. */
+struct folder_census {
+    uint32_t files;
+    uint32_t folders;
+    const char *first; /* by name, shown */
+};
+void folder_take_census(const char *path, struct arena *arena, struct folder_census *census);
+/* True for the names that a table's folder counts as data; case does not count in their ends. */
 bool folder_is_data(const struct folder_format *format, const char *name);
 /* The regular data files in a folder, by name. A missing folder: STATUS_END. */
 enum status folder_list(const struct folder_format *format, const char *path, struct arena *arena,

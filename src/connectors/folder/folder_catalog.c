@@ -2,6 +2,8 @@
 #include "connectors/folder/folder.h"
 
 #include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -80,7 +82,10 @@ enum status folder_add_table(struct folder_finding *finding, const char *name, c
     return add_files(finding, name, path, files, count, error);
 }
 
-/* A folder's or file's name turned back into the table's: %XX is a byte, if all of it is so. */
+/*
+ * A folder's or file's name turned back into the table's: %XX is a byte, if all of it is so and
+ * makes a name. Names that are not UTF-8 keep their %XX.
+ */
 static const char *table_name(struct arena *arena, const char *entry, size_t length)
 {
     static const char digits[] = "0123456789ABCDEF";
@@ -103,8 +108,19 @@ static const char *table_name(struct arena *arena, const char *entry, size_t len
     name[end] = '\0';
     const char *again = folder_entry_name(arena, name);
     bool ours = again != NULL && strlen(again) == length && memcmp(again, entry, length) == 0 &&
-                strlen(name) == end;
-    return ours ? name : arena_copy(arena, entry, length);
+                strlen(name) == end && text_is_utf8(name, end);
+    return ours ? name : folder_shown_name(arena, entry, length);
+}
+
+/* A table whose folder or file has a name that is no text goes by another one. */
+static void say_name(const struct folder_finding *finding, const char *entry, const char *name)
+{
+    if (!text_is_utf8(entry, strlen(entry))) {
+        char shown[256];
+        text_printable(entry, strlen(entry), shown, sizeof(shown));
+        log_write(LOG_WARNING, "%s: the name %s is not UTF-8; the table is called %s",
+                  finding->folder->path, shown, name);
+    }
 }
 
 static enum status add_folders(struct folder_finding *finding, struct error *error)
@@ -123,7 +139,11 @@ static enum status add_folders(struct folder_finding *finding, struct error *err
             return no_memory(error);
         }
         if (strcmp(names[at], "_transhume") != 0) {
+            uint32_t before = finding->count;
             status = folder_add_table(finding, name, path, file_exists(definition), error);
+            if (finding->count > before) {
+                say_name(finding, names[at], name);
+            }
         }
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -146,6 +166,9 @@ static enum status add_loose(struct folder_finding *finding, struct error *error
                                      &files, &count, error);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         const char *name = loose_name(finding, files[at].name);
+        if (name != NULL && files[at].path != NULL) {
+            say_name(finding, strrchr(files[at].path, '/') + 1, name);
+        }
         status = name != NULL
                      ? add_files(finding, name, finding->folder->path, &files[at], 1, error)
                      : no_memory(error);
@@ -223,6 +246,12 @@ static int compare_tables(const void *left, const void *right)
                   ((const struct folder_table *)right)->name);
 }
 
+/* A table's one file, or the folder of its files. */
+static const char *place_of(struct arena *arena, const struct folder_table *table)
+{
+    return table->file_count == 1 ? folder_file_path(arena, table, 0) : table->folder;
+}
+
 static enum status refuse_equal_names(const struct folder_finding *finding, struct error *error)
 {
     for (uint32_t at = 1; at < finding->count; at++) {
@@ -231,14 +260,39 @@ static enum status refuse_equal_names(const struct folder_finding *finding, stru
         if (strcmp(first->name, second->name) != 0) {
             continue;
         }
-        error_set(error, ERROR_SOURCE_INVALID, second->folder,
+        const char *first_place = place_of(finding->arena, first);
+        const char *second_place = place_of(finding->arena, second);
+        if (first_place == NULL || second_place == NULL) {
+            return no_memory(error);
+        }
+        error_set(error, ERROR_SOURCE_INVALID, second_place,
                   "a second place for the same table %s; the first is %s", second->name,
-                  first->folder);
+                  first_place);
         error_hint(error, "move one of them away, or name the one that you mean: %s:%s",
-                   finding->folder->format->connector->name, first->folder);
+                   finding->folder->format->connector->name, first_place);
         return STATUS_FAILED;
     }
     return STATUS_OK;
+}
+
+/* A source where nothing is called as it should be: said with what is there. */
+static void warn_of_nothing(const struct folder *folder, struct arena *arena)
+{
+    const struct folder_format *format = folder->format;
+    struct folder_census census = {0};
+    if (folder->mode != OPEN_SOURCE || folder->pipe != NULL) {
+        return;
+    }
+    folder_take_census(folder->path, arena, &census);
+    if (census.files + census.folders == 0) {
+        log_write(LOG_WARNING, "%s: the folder is empty", folder->path);
+        return;
+    }
+    log_write(LOG_WARNING,
+              "%s: none of its %u files and %u folders is a table: %s is not called like "
+              "TABLE%s, TABLE%s.gz or TABLE%s.zst, nor a folder with such files",
+              folder->path, census.files, census.folders, census.first, format->suffix,
+              format->suffix, format->suffix);
 }
 
 static enum status make_snapshot(struct folder *folder, struct error *error)
@@ -253,6 +307,9 @@ static enum status make_snapshot(struct folder *folder, struct error *error)
     if (status == STATUS_OK && finding.count > 1) {
         qsort(finding.tables, finding.count, sizeof(*finding.tables), compare_tables);
         status = refuse_equal_names(&finding, error);
+    }
+    if (status == STATUS_OK && finding.count == 0) {
+        warn_of_nothing(folder, arena);
     }
     if (status == STATUS_OK) {
         snapshot = (struct folder_snapshot *)arena_allocate_zeroed(arena, 1, sizeof(*snapshot));
@@ -345,6 +402,9 @@ static enum status catalog_describe(struct database *self, struct schema **schem
     for (uint32_t at = 0; at < snapshot->table_count && status == STATUS_OK; at++) {
         status = describe_one(folder, &snapshot->tables[at], error);
         tables[at] = snapshot->tables[at].schema;
+    }
+    if (status == STATUS_OK && folder->format->check_tables != NULL) {
+        status = folder->format->check_tables(folder, snapshot, error);
     }
     pthread_mutex_unlock(&folder->mutex);
     if (status != STATUS_OK) {

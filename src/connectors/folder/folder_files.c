@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -27,7 +28,7 @@ static bool ends_with(const char *name, const char *end)
 {
     size_t length = strlen(name);
     size_t end_length = strlen(end);
-    return length > end_length && strcmp(name + length - end_length, end) == 0;
+    return length > end_length && strcasecmp(name + length - end_length, end) == 0;
 }
 
 /* file_safe_name leaves dots alone, and one at the beginning hides a file. */
@@ -36,6 +37,12 @@ char *folder_entry_name(struct arena *arena, const char *table)
     bool hidden = table[0] == '.';
     char *rest = file_safe_name(arena, table + hidden, strlen(table) - hidden);
     return rest != NULL && hidden ? arena_format(arena, "%%2E%s", rest) : rest;
+}
+
+char *folder_shown_name(struct arena *arena, const char *name, size_t length)
+{
+    return text_is_utf8(name, length) ? arena_copy(arena, name, length)
+                                      : file_safe_name(arena, name, length);
 }
 
 char *folder_table_path(struct arena *arena, const struct folder *folder, const char *table)
@@ -55,7 +62,7 @@ char *folder_definition_path(struct arena *arena, const struct folder *folder, c
 static bool ends_with_suffix(const struct folder_format *format, const char *name, size_t length)
 {
     size_t suffix = strlen(format->suffix);
-    return length > suffix && memcmp(name + length - suffix, format->suffix, suffix) == 0;
+    return length > suffix && strncasecmp(name + length - suffix, format->suffix, suffix) == 0;
 }
 
 bool folder_is_data(const struct folder_format *format, const char *name)
@@ -72,10 +79,20 @@ bool folder_is_data(const struct folder_format *format, const char *name)
 /* A growing list in an arena. */
 struct listing {
     struct arena *arena;
+    const char *path; /* NULL: names are kept as they are */
     struct folder_file *files;
     uint32_t count;
     uint32_t capacity;
 };
+
+static bool set_name(const struct listing *listing, const char *name, struct folder_file *file)
+{
+    bool as_is = listing->path == NULL || text_is_utf8(name, strlen(name));
+    file->name = as_is ? arena_copy_string(listing->arena, name)
+                       : folder_shown_name(listing->arena, name, strlen(name));
+    file->path = as_is ? NULL : file_join(listing->arena, listing->path, name);
+    return file->name != NULL && (as_is || file->path != NULL);
+}
 
 static bool listing_add(struct listing *listing, const char *name, const struct stat *facts)
 {
@@ -93,12 +110,11 @@ static bool listing_add(struct listing *listing, const char *name, const struct 
         listing->capacity = capacity;
     }
     struct folder_file *file = &listing->files[listing->count++];
-    file->name = arena_copy_string(listing->arena, name);
     file->bytes = (uint64_t)facts->st_size;
     file->modified_ns = (int64_t)facts->st_mtim.tv_sec * 1000000000 + facts->st_mtim.tv_nsec;
     file->device = (uint64_t)facts->st_dev;
     file->inode = (uint64_t)facts->st_ino;
-    return file->name != NULL;
+    return set_name(listing, name, file);
 }
 
 static int compare_files(const void *left, const void *right)
@@ -192,7 +208,7 @@ enum status folder_refuse_unread(const struct folder_format *format, const char 
 enum status folder_list(const struct folder_format *format, const char *path, struct arena *arena,
                         struct folder_file **files, uint32_t *count, struct error *error)
 {
-    struct listing listing = {.arena = arena};
+    struct listing listing = {.arena = arena, .path = path};
     enum status status = list_entries(format, path, &listing, error);
     *files = listing.files;
     *count = status == STATUS_OK ? listing.count : 0;
@@ -218,6 +234,31 @@ enum status folder_subfolders(const char *path, struct arena *arena, const char 
         (*names)[*count] = listing.files[*count].name;
     }
     return STATUS_OK;
+}
+
+void folder_take_census(const char *path, struct arena *arena, struct folder_census *census)
+{
+    DIR *stream = opendir(path);
+    struct dirent *entry = NULL;
+    struct stat facts;
+    const char *first = NULL;
+    while (stream != NULL && (entry = readdir(stream)) != NULL) {
+        const char *name = entry->d_name;
+        if (name[0] == '.' || strcmp(name, "_transhume") == 0 ||
+            fstatat(dirfd(stream), name, &facts, AT_SYMLINK_NOFOLLOW) != 0) {
+            continue;
+        }
+        census->folders += S_ISDIR(facts.st_mode) ? 1 : 0;
+        census->files += S_ISDIR(facts.st_mode) ? 0 : 1;
+        if (first == NULL || strcmp(name, first) < 0) {
+            first = arena_copy_string(arena, name);
+        }
+    }
+    if (stream != NULL) {
+        closedir(stream);
+    }
+    census->first = first != NULL ? folder_shown_name(arena, first, strlen(first)) : NULL;
+    census->first = census->first != NULL ? census->first : "?";
 }
 
 enum status folder_file_facts(const char *path, const char *name, struct arena *arena,

@@ -21,6 +21,7 @@
 
 struct folder;       /* folder.h: a database of files, opened */
 struct folder_table; /* folder.h: a source table and its files */
+struct folder_snapshot;
 struct folder_finding;
 struct folder_encoder;
 struct folder_decoder;
@@ -111,6 +112,10 @@ struct folder_format {
     enum status (*describe_table)(struct folder *folder, struct folder_table *table,
                                   struct arena *arena, struct schema_table *schema,
                                   struct error *error);
+    /* Optional: once all tables are described: whether the URI's options fit them. With the
+     * folder's mutex held. */
+    enum status (*check_tables)(struct folder *folder, const struct folder_snapshot *snapshot,
+                                struct error *error);
     /* Optional: what should be said before a run, one line each. */
     enum status (*caveats)(struct folder *folder, struct buffer *out, struct error *error);
 

@@ -65,6 +65,27 @@ char *folder_parent(struct arena *arena, const char *path)
                          : arena_copy(arena, path, (size_t)(slash - path));
 }
 
+/* Neither a folder nor a file that may be one table. */
+static enum status refuse_kind(const struct folder *folder, mode_t mode, struct error *error)
+{
+    bool source = folder->mode == OPEN_SOURCE;
+    bool stream = folder->format->loose_files && (S_ISFIFO(mode) || S_ISCHR(mode));
+    const char *kind = S_ISREG(mode)    ? "a file"
+                       : S_ISFIFO(mode) ? "a pipe"
+                       : S_ISSOCK(mode) ? "a socket"
+                                        : "a device";
+    error_set(error, source ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID, folder->path,
+              "it is %s, and should be a folder", kind);
+    if (stream) {
+        error_hint(error, "%s by standard %s: transhume … %s:- %s %s",
+                   source ? "give its records" : "have its records", source ? "input" : "output",
+                   folder->format->connector->name, source ? "<" : ">", folder->path);
+    } else {
+        error_hint(error, "name the folder that holds a subfolder for each table");
+    }
+    return STATUS_FAILED;
+}
+
 static enum status check_file(struct folder *folder, const struct stat *facts, struct error *error)
 {
     bool source = folder->mode == OPEN_SOURCE;
@@ -87,10 +108,7 @@ static enum status check_file(struct folder *folder, const struct stat *facts, s
                    ? STATUS_OK
                    : refuse_place(folder, errno, "can't read the file", error);
     }
-    error_set(error, source ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID, folder->path,
-              "it is a file, and should be a folder");
-    error_hint(error, "name the folder that holds a subfolder for each table");
-    return STATUS_FAILED;
+    return refuse_kind(folder, facts->st_mode, error);
 }
 
 /* A source must be there. A target is made with its ledger, not before: here its parent must do. */

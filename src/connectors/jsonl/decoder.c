@@ -303,6 +303,10 @@ static enum status refuse_unknown(const struct jsonl_reading *reading, struct er
 {
     char shown[64];
     text_printable(reading->json->text, reading->json->length, shown, sizeof(shown));
+    if (memchr(reading->json->text, '\0', reading->json->length) != NULL) {
+        return error_set(error, ERROR_REJECT_TYPE, shown,
+                         "the field's name holds a NUL, which no column's name can");
+    }
     return error_set(error, ERROR_REJECT_TYPE, shown, "the table's definition has no such column");
 }
 

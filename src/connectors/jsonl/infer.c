@@ -152,13 +152,16 @@ static enum status learn_row(struct learning *learning, const char *line, size_t
         }
         return STATUS_OK;
     }
+    for (uint32_t at = 0; at < map.length; at++) {
+        const struct cell *name = &map.items[2 * (size_t)at];
+        if (memchr(name->text, '\0', name->length) != NULL) {
+            learning->data->broken++; /* no column can be called so: the record is a reject */
+            return STATUS_OK;
+        }
+    }
     learning->data->rows++;
     for (uint32_t at = 0; at < map.length; at++) {
         const struct cell *pair = &map.items[2 * (size_t)at];
-        if (memchr(pair->text, '\0', pair->length) != NULL) {
-            return error_set(learning->error, ERROR_SOURCE_INVALID, learning->table->name,
-                             "a field's name holds a NUL, which no column's name can");
-        }
         struct learnt *learnt = find_name(learning, pair->text, pair->length,
                                           at < JSONL_COLUMNS_MAX ? at : JSONL_COLUMNS_MAX - 1);
         if (learnt == NULL) {
