@@ -553,7 +553,7 @@ static enum status refuse_declared(const struct folder_snapshot *snapshot,
         text_printable(nearest, strlen(nearest), shown, sizeof shown);
         error_hint(error, "did you mean %s?", shown);
     } else {
-        error_hint(error, "`transhume check` shows the columns and their types");
+        error_hint(error, "without it `transhume check` shows the columns and their types");
     }
     return STATUS_FAILED;
 }
