@@ -8,6 +8,7 @@ const char *const *run_failpoints(void)
     static const char *const names[] = {
         "engine.before_ledger_create", "engine.after_ledger_create",
         "engine.after_claim",          "engine.before_renew",
+        "engine.joins_table_kept",     "engine.joins_kept",
         "engine.before_recheck",       "engine.before_recheck_reopen",
         "engine.after_recheck_reopen", "engine.before_prepare",
         "engine.after_prepare",        "engine.chunk_started",

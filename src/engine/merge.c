@@ -9,6 +9,7 @@ enum { FULL_CHECK_ROWS = 64 };
 
 struct child_cursor {
     const struct plan_child *child;
+    struct joining_search *search; /* the engine finds its rows; else: */
     struct cursor *cursor;
     struct batch *batch; /* NULL: fetch the next one */
     uint32_t row;
@@ -18,18 +19,20 @@ struct child_cursor {
 struct merge {
     struct reading *reading;
     const struct source_functions *source;
+    struct joining_search *looked_up; /* for the parents; NULL: nothing is, or by the source */
+    bool searches;                    /* the engine finds children */
     struct child_cursor *children;
     uint32_t child_count;
     uint32_t rows_since_check; /* at the end of a parent */
     uint32_t child_rows_since_check;
 };
 
-static enum status next_batch(struct merge *merge, struct cursor *cursor, struct batch **batch,
+static enum status next_batch(struct merge *merge, struct cursor *cursor,
+                              struct joining_search *search, struct batch **batch,
                               struct error *error)
 {
     struct reading *reading = merge->reading;
-    enum status status =
-        merge->source->cursor_next(cursor, reading->rows_max, reading->bytes_max, batch, error);
+    enum status status = reading_next(reading, cursor, search, batch, error);
     if (status == STATUS_OK &&
         reading_account(reading, (*batch)->row_count, batch_bytes(*batch)) != STATUS_OK) {
         batch_destroy(*batch);
@@ -48,7 +51,7 @@ static enum status peek(struct merge *merge, struct child_cursor *child, const s
         batch_destroy(child->batch);
         child->batch = NULL;
         child->row = 0;
-        enum status status = next_batch(merge, child->cursor, &child->batch, error);
+        enum status status = next_batch(merge, child->cursor, NULL, &child->batch, error);
         if (status == STATUS_END) {
             child->ended = true;
         } else if (status != STATUS_OK) {
@@ -86,6 +89,40 @@ static enum status take_if_full(struct merge *merge, uint32_t *rows, struct erro
     return reading_is_full(merge->reading) ? reading_take(merge->reading, error) : STATUS_OK;
 }
 
+static enum status feed_child(struct merge *merge, uint32_t number, const struct cell *cells,
+                              struct error *error)
+{
+    enum status status = mapper_child(merge->reading->mapper, number, cells, error);
+    merge->rows_since_check++;
+    merge->child_rows_since_check++;
+    if (status == STATUS_OK) {
+        status = take_if_full(merge, &merge->child_rows_since_check, error);
+    }
+    return status == STATUS_END ? STATUS_AGAIN : status;
+}
+
+/* Rows that the engine finds: of a parent with very many of them the stop is seen in between. */
+static enum status feed_found(struct merge *merge, uint32_t number, const struct cell *parent,
+                              struct error *error)
+{
+    struct joining_search *search = merge->children[number].search;
+    enum status status = joining_begin(search, parent, error);
+    while (status == STATUS_OK) {
+        const struct cell *row;
+        status = joining_next(search, &row, error);
+        if (status == STATUS_OK) {
+            status = feed_child(merge, number, row, error);
+        } else if (status == STATUS_END) {
+            return STATUS_OK;
+        }
+        if (status == STATUS_OK && merge->child_rows_since_check == 0 &&
+            copy_must_stop(merge->reading->worker->copy)) {
+            status = STATUS_AGAIN;
+        }
+    }
+    return status;
+}
+
 static enum status feed_children(struct merge *merge, uint32_t number, const struct cell *parent,
                                  struct error *error)
 {
@@ -100,32 +137,31 @@ static enum status feed_children(struct merge *merge, uint32_t number, const str
         if (row == NULL || !belongs(stream, parent, row)) {
             return STATUS_OK;
         }
-        status = mapper_child(merge->reading->mapper, number, row + stream->key_count, error);
         child->row++;
-        merge->rows_since_check++;
-        merge->child_rows_since_check++;
-        if (status == STATUS_OK) {
-            status = take_if_full(merge, &merge->child_rows_since_check, error);
-        }
-        if (status != STATUS_OK) {
-            return status == STATUS_END ? STATUS_AGAIN : status;
-        }
-    }
-}
-
-static enum status merge_parent(struct merge *merge, const struct cell *parent, struct error *error)
-{
-    struct reading *reading = merge->reading;
-    if (mapper_begin(reading->mapper, parent, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    for (uint32_t i = 0; i < merge->child_count; i++) {
-        enum status status = feed_children(merge, i, parent, error);
+        status = feed_child(merge, number, row + stream->key_count, error);
         if (status != STATUS_OK) {
             return status;
         }
     }
-    if (mapper_end(reading->mapper, error) != STATUS_OK) {
+}
+
+static enum status merge_parent(struct merge *merge, const struct batch *batch, uint32_t number,
+                                struct error *error)
+{
+    struct reading *reading = merge->reading;
+    const struct cell *parent = batch_row(batch, number);
+    bool wanted = true;
+    if (mapper_begin_row(reading->mapper, batch, number, &wanted, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; wanted && i < merge->child_count; i++) {
+        enum status status = merge->searches ? feed_found(merge, i, parent, error)
+                                             : feed_children(merge, i, parent, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    if (wanted && mapper_end(reading->mapper, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     reading->root_rows++;
@@ -157,7 +193,7 @@ static enum status check_parent_key(const struct plan_stream *stream, const stru
 /* Rows left over would be lost: parents and children did not come in the same order. */
 static enum status check_exhausted(struct merge *merge, struct error *error)
 {
-    for (uint32_t i = 0; i < merge->child_count; i++) {
+    for (uint32_t i = 0; !merge->searches && i < merge->child_count; i++) {
         const struct cell *row;
         enum status status = peek(merge, &merge->children[i], &row, error);
         if (status != STATUS_OK) {
@@ -179,14 +215,18 @@ static enum status merge_parents(struct merge *merge, struct cursor *parents, st
     const struct cell *last = NULL;
     enum status status = STATUS_OK;
     while (status == STATUS_OK) {
-        status = next_batch(merge, parents, &batch, error);
+        status = next_batch(merge, parents, merge->looked_up, &batch, error);
         if (status != STATUS_OK) {
             break;
         }
+        status = mapper_refuse_batch(merge->reading->mapper, batch, error);
+        merge->reading->root_rows += batch->refused_count;
         for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
             const struct cell *parent = batch_row(batch, row);
-            status = check_parent_key(merge->reading->stream, last, parent, error);
-            status = status == STATUS_OK ? merge_parent(merge, parent, error) : status;
+            status = merge->searches
+                         ? STATUS_OK
+                         : check_parent_key(merge->reading->stream, last, parent, error);
+            status = status == STATUS_OK ? merge_parent(merge, batch, row, error) : status;
             last = parent;
         }
         batch_destroy(previous);
@@ -196,12 +236,39 @@ static enum status merge_parents(struct merge *merge, struct cursor *parents, st
     return status == STATUS_END ? check_exhausted(merge, error) : status;
 }
 
+/* Cursors of the source, or searches of the engine's. */
+static enum status open_children(struct merge *merge, struct error *error)
+{
+    struct reading *reading = merge->reading;
+    const struct plan_stream *stream = reading->stream;
+    if (stream->joined != NULL &&
+        reading_search(reading, stream->joined, &merge->looked_up, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < merge->child_count; i++) {
+        struct child_cursor *child = &merge->children[i];
+        child->child = &stream->children[i];
+        enum status status =
+            merge->searches
+                ? reading_search(reading, &child->child->request, &child->search, error)
+                : merge->source->cursor_open(reading->worker->reader, &child->child->request,
+                                             reading->span, &child->cursor, error);
+        if (status != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status merge_span(struct reading *reading, struct error *error)
 {
     const struct plan_stream *stream = reading->stream;
     const struct source_functions *source =
         reading->worker->copy->session->source->connector->source;
-    struct merge merge = {.reading = reading, .source = source, .child_count = stream->child_count};
+    struct merge merge = {.reading = reading,
+                          .source = source,
+                          .searches = reading->worker->copy->session->joining != NULL,
+                          .child_count = stream->child_count};
     struct cursor *parents = NULL;
     enum status status = STATUS_FAILED;
     merge.children = calloc(stream->child_count, sizeof(*merge.children));
@@ -209,15 +276,9 @@ enum status merge_span(struct reading *reading, struct error *error)
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the children's cursors");
     }
     if (source->cursor_open(reading->worker->reader, &stream->request, reading->span, &parents,
-                            error) != STATUS_OK) {
+                            error) != STATUS_OK ||
+        open_children(&merge, error) != STATUS_OK) {
         goto out;
-    }
-    for (uint32_t i = 0; i < stream->child_count; i++) {
-        merge.children[i].child = &stream->children[i];
-        if (source->cursor_open(reading->worker->reader, &stream->children[i].request,
-                                reading->span, &merge.children[i].cursor, error) != STATUS_OK) {
-            goto out;
-        }
     }
     status = merge_parents(&merge, parents, error);
     if (status == STATUS_OK) {

@@ -3,6 +3,7 @@
 #define TRANSHUME_ENGINE_READING_H
 
 #include "engine/copy.h"
+#include "engine/joining.h"
 #include "engine/parcel.h"
 #include "engine/record_hash.h"
 #include "plan/mapper.h"
@@ -14,6 +15,7 @@ struct reading {
     const struct span *span;
     struct mapper *mapper; /* of mapper_stream; NULL for identity streams */
     const struct plan_stream *mapper_stream;
+    struct joining_reader *joining; /* NULL: none was needed yet */
     struct record_hasher hasher;
     struct tally *tallies; /* made, filtered and hash, by position in stream->entities */
     uint64_t root_rows;    /* read since the last parcel */
@@ -40,6 +42,14 @@ enum status reading_send(struct reading *reading, struct parcel *parcel,
 /* Hands over what the mapper has ready. */
 enum status reading_take(struct reading *reading, struct error *error) MUST_USE;
 bool reading_is_full(const struct reading *reading);
+/* What finds the rows of a request that the engine joins. */
+enum status reading_search(struct reading *reading, const struct read_request *request,
+                           struct joining_search **search, struct error *error) MUST_USE;
+/* The next batch of the stream's root as the mapper takes it: with what was looked up. `search` is
+ * that of stream->joined, NULL where there is none. */
+enum status reading_next(struct reading *reading, struct cursor *cursor,
+                         struct joining_search *search, struct batch **batch,
+                         struct error *error) MUST_USE;
 
 /* Parents merged with their children, in merge.c. */
 enum status merge_span(struct reading *reading, struct error *error) MUST_USE;

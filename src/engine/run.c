@@ -1,15 +1,16 @@
 /* A run's frame: lock, claim, phases, and the end, whatever it is. */
 #include "engine/run.h"
+#include "engine/claim.h"
+#include "engine/copy.h"
+#include "engine/joining.h"
+#include "engine/rejects_load.h"
+#include "engine/run_parts.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/signals.h"
-#include "engine/claim.h"
-#include "engine/copy.h"
-#include "engine/rejects_load.h"
-#include "engine/run_parts.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,15 +197,16 @@ enum status run_prepare_source(struct run *run, struct error *error)
         return STATUS_OK;
     }
     const struct source_functions *source = session->source->connector->source;
-    uint32_t count = session_request_count(session->plan);
+    uint32_t count = session_request_count(session);
     const struct read_request **requests =
         arena_allocate_zeroed(run->arena, count, sizeof(struct read_request *));
     if (requests == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of requests");
     }
-    session_list_requests(session->plan, requests);
+    session_list_requests(session, requests);
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
-        source->prepare(session->source, requests, count, say, error) != STATUS_OK) {
+        source->prepare(session->source, requests, count, say, error) != STATUS_OK ||
+        (session->joining != NULL && joining_prepare(session->joining, say, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     run->source_prepared = true;
@@ -239,7 +241,7 @@ static enum status copy_chunks(struct run *run, struct error *error)
     pthread_mutex_unlock(&run->state_mutex);
     if (run->loads_rejects ? rejects_load_check(run, error) != STATUS_OK
                            : run_prepare_source(run, error) != STATUS_OK) {
-        return STATUS_FAILED;
+        return error->code == ERROR_INTERRUPTED ? STATUS_END : STATUS_FAILED;
     }
     atomic_store(&run->session->progress.phase, PROGRESS_COPY);
     state_note_counters(run);

@@ -1,6 +1,7 @@
 /* A reader without a run: the worker's parts around one cursor and a sink. */
 #include "engine/sampling.h"
 
+#include "engine/joining.h"
 #include "engine/reading.h"
 
 enum status sampling_reader(struct run_session *session, struct reader **reader,
@@ -25,7 +26,10 @@ enum status sampling_read_span(struct run_session *session, struct run *run,
     struct copy copy = {.run = run != NULL ? run : &no_run, .session = session};
     struct worker worker = {.copy = &copy};
     struct reading reading;
-    if (!copy.run->loads_rejects && sampling_reader(session, &worker.reader, error) != STATUS_OK) {
+    if (!copy.run->loads_rejects &&
+        (sampling_reader(session, &worker.reader, error) != STATUS_OK ||
+         (session->joining != NULL &&
+          joining_prepare(session->joining, NULL, error) != STATUS_OK))) {
         return STATUS_FAILED;
     }
     if (reading_init(&reading, &worker, error) != STATUS_OK) {

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/copy.h"
+#include "engine/joining.h"
 #include "engine/options.h"
 #include "engine/schema_lines.h"
 #include <stdlib.h>
@@ -174,6 +175,23 @@ static enum status prepare_progress(struct run_session *session, struct error *e
     return STATUS_OK;
 }
 
+static enum status prepare_joining(struct run_session *session, struct error *error)
+{
+    struct state_folder folder;
+    if (state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct joining_options options = {.source = session->source,
+                                            .schema = session->schema,
+                                            .plan = session->plan,
+                                            .spill_folder =
+                                                make_spill_folder(&folder, folder.spill_source),
+                                            .memory_bytes = options_cache_bytes(&session->options),
+                                            .reader_count = session_reader_count(session),
+                                            .patience_ms = session_patience_ms(session)};
+    return joining_create(&options, &session->joining, error);
+}
+
 static enum status resolve(struct run_session *session, struct buffer *faults, struct error *error)
 {
     const struct run_options *options = &session->options;
@@ -187,7 +205,8 @@ static enum status resolve(struct run_session *session, struct buffer *faults, s
     if (session->source->connector->catalog->describe(session->source, &session->schema, error) !=
             STATUS_OK ||
         plan_resolve(session->document, session->source, session->schema, session->target,
-                     &settings, &session->plan, faults, error) != STATUS_OK) {
+                     &settings, &session->plan, faults, error) != STATUS_OK ||
+        prepare_joining(session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     schema_fingerprint(session->schema, session->fingerprint);
@@ -283,6 +302,7 @@ void run_close(struct run_session *session)
             session->spare_readers[--session->spare_reader_count]);
     }
     free(session->spare_readers);
+    joining_destroy(session->joining);
     plan_destroy(session->plan);
     if (session->schema != NULL) {
         arena_destroy(session->schema->arena);

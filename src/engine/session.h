@@ -14,6 +14,7 @@
 
 struct chunk_log;
 struct claim_keeper;
+struct joining;
 struct copy;
 struct metrics;
 struct run;
@@ -38,6 +39,7 @@ struct run_session {
     struct stream_facts *facts; /* a stream each; NULL: not asked yet */
     const bool *unreadable;     /* a stream each: check found that it can't be read; may be NULL */
     const char *snapshot;       /* the token; NULL: not taken yet */
+    struct joining *joining;    /* NULL: the source joins itself, or nothing is joined */
     struct reader *sample_reader;
     struct reader **spare_readers; /* of a copy that ended, for one that may follow */
     uint32_t spare_reader_count;
@@ -106,9 +108,9 @@ uint32_t session_writer_count(const struct run_session *session);
 uint32_t session_hands(const struct run_session *session);
 /* Can the target pull this stream itself? */
 bool session_is_express(const struct run_session *session, const struct plan_stream *stream);
-/* The requests of a stream with its children. */
-uint32_t session_request_count(const struct plan *plan);
-void session_list_requests(const struct plan *plan, const struct read_request **requests);
+/* The requests that the source gets, of streams and, if it joins itself, of their children. */
+uint32_t session_request_count(const struct run_session *session);
+void session_list_requests(const struct run_session *session, const struct read_request **requests);
 /* How many rows a chunk of the stream is to have. */
 uint64_t session_chunk_rows(const struct run_session *session, const struct plan_stream *stream);
 

@@ -109,22 +109,24 @@ enum status session_snapshot(struct run_session *session, uint32_t reader_count,
     return STATUS_OK;
 }
 
-uint32_t session_request_count(const struct plan *plan)
+uint32_t session_request_count(const struct run_session *session)
 {
+    const struct plan *plan = session->plan;
     uint32_t count = plan->stream_count;
-    for (uint32_t i = 0; i < plan->stream_count; i++) {
+    for (uint32_t i = 0; session->joining == NULL && i < plan->stream_count; i++) {
         count += plan->streams[i].child_count;
     }
     return count;
 }
 
-void session_list_requests(const struct plan *plan, const struct read_request **requests)
+void session_list_requests(const struct run_session *session, const struct read_request **requests)
 {
+    const struct plan *plan = session->plan;
     uint32_t count = 0;
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         const struct plan_stream *stream = &plan->streams[i];
         requests[count++] = &stream->request;
-        for (uint32_t j = 0; j < stream->child_count; j++) {
+        for (uint32_t j = 0; session->joining == NULL && j < stream->child_count; j++) {
             requests[count++] = &stream->children[j].request;
         }
     }

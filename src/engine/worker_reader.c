@@ -208,19 +208,45 @@ static enum status pass_batch(struct reading *reading, struct batch *batch, stru
     return reading_send(reading, parcel, error);
 }
 
+enum status reading_search(struct reading *reading, const struct read_request *request,
+                           struct joining_search **search, struct error *error)
+{
+    struct joining *joining = reading->worker->copy->session->joining;
+    if (reading->joining == NULL &&
+        joining_reader_open(joining, &reading->joining, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return joining_search_of(reading->joining, request, search, error);
+}
+
+enum status reading_next(struct reading *reading, struct cursor *cursor,
+                         struct joining_search *search, struct batch **batch, struct error *error)
+{
+    const struct source_functions *source =
+        reading->worker->copy->session->source->connector->source;
+    enum status status =
+        source->cursor_next(cursor, reading->rows_max, reading->bytes_max, batch, error);
+    return status == STATUS_OK && search != NULL ? joining_widen(search, *batch, batch, error)
+                                                 : status;
+}
+
 static enum status read_batches(struct reading *reading, struct error *error)
 {
     const struct source_functions *source =
         reading->worker->copy->session->source->connector->source;
+    struct joining_search *search = NULL;
     struct cursor *cursor;
+    if (reading->stream->joined != NULL &&
+        reading_search(reading, reading->stream->joined, &search, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (source->cursor_open(reading->worker->reader, &reading->stream->request, reading->span,
                             &cursor, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status;
     struct batch *batch;
-    while ((status = source->cursor_next(cursor, reading->rows_max, reading->bytes_max, &batch,
-                                         error)) == STATUS_OK) {
+    while ((status = reading_next(reading, cursor, search, &batch, error)) == STATUS_OK) {
         status = reading_account(reading, batch->row_count, batch_bytes(batch));
         if (status != STATUS_OK) {
             batch_destroy(batch);
@@ -363,6 +389,7 @@ enum status reading_init(struct reading *reading, struct worker *worker, struct 
 
 void reading_free(struct reading *reading)
 {
+    joining_reader_close(reading->joining);
     mapper_destroy(reading->mapper);
     record_hasher_free(&reading->hasher);
     free(reading->tallies);

@@ -46,6 +46,12 @@ static void put_type(struct buffer *out, const struct value_type *type)
                   (int)type->scale, type->zoned ? " zoned" : "", type->dynamic ? " dynamic" : "");
 }
 
+/* What the mapper's rows of the root are. */
+static const struct read_request *root_request(const struct plan_stream *stream)
+{
+    return stream->joined != NULL ? stream->joined : &stream->request;
+}
+
 /* The way to a joined table, from the root. */
 static void put_join(struct text_writer *writer, int32_t join)
 {
@@ -63,12 +69,20 @@ static void put_join(struct text_writer *writer, int32_t join)
 
 static void put_column(struct text_writer *writer, uint32_t index)
 {
-    if (writer->unnest != NULL || writer->mapping->documents) {
-        put_name(writer->out, writer->unnest != NULL ? writer->unnest->names[index]
-                                                     : writer->mapping->names[index]);
+    uint32_t number = writer->column_base + index;
+    if (writer->unnest != NULL) {
+        put_name(writer->out, writer->unnest->names[index]);
         return;
     }
-    const struct read_column *column = &writer->request->columns[writer->column_base + index];
+    if (writer->mapping->documents && writer->request == root_request(writer->stream)) {
+        const struct mapping_slot *slot = &writer->mapping->slots[index];
+        if (slot->name != NULL) {
+            put_name(writer->out, slot->name);
+            return;
+        }
+        number = slot->cell;
+    }
+    const struct read_column *column = &writer->request->columns[number];
     put_join(writer, column->join);
     if (column->presence) {
         buffer_append_string(writer->out, "present");
@@ -261,6 +275,11 @@ static void put_list(struct text_writer *writer, const struct mapping_list *list
         buffer_append_byte(writer->out, '\n');
     }
     put_expression(&inner, "where", list->where);
+    if (list->document != MAPPING_NONE) {
+        buffer_append_string(writer->out, "    all but ");
+        put_names(writer->out, (struct column_list){list->star_except, list->star_except_count});
+        buffer_append_byte(writer->out, '\n');
+    }
     for (uint32_t i = 0; i < list->field_count; i++) {
         buffer_append_string(writer->out, "    ");
         put_field(&inner, &list->fields[i]);
@@ -329,7 +348,7 @@ static bool put_entity(struct buffer *out, const struct plan *plan,
                                  .mapping = mapping->stream,
                                  .stream = stream,
                                  .unnest = mapping->unnest,
-                                 .request = &stream->request};
+                                 .request = root_request(stream)};
     buffer_append_string(out, "entity ");
     put_name(out, entity->name);
     buffer_append_string(out, " table ");

@@ -68,7 +68,7 @@ static enum status make_states(struct mapper *mapper, struct error *error)
     mapper->statements =
         calloc((size_t)shared->expression_count + 1, sizeof(struct expression_statement *));
     mapper->expression_values = calloc(values, sizeof *mapper->expression_values);
-    mapper->slots = calloc((size_t)shared->name_count + 1, sizeof *mapper->slots);
+    mapper->slots = calloc((size_t)shared->slot_count + 1, sizeof *mapper->slots);
     mapper->element_slots = calloc(most_element_names(mapper), sizeof *mapper->element_slots);
     mapper->taken = calloc((size_t)stream->entity_count + 1, sizeof(struct batch *));
     mapper->scratch = arena_create(0);
@@ -430,15 +430,48 @@ enum status mapper_map_batch(struct mapper *mapper, struct batch *batch, struct 
 
 /* ---- parents and children */
 
-enum status mapper_begin(struct mapper *mapper, const struct cell *parent, struct error *error)
+static void begin(struct mapper *mapper, const struct cell *parent)
 {
-    (void)error;
     mapper->parent = parent;
+    mapper->document = NULL;
+    mapper->envelope = NULL;
     mapper->inside = true;
     arena_reset(mapper->scratch);
     mapper_aggregates_begin(mapper);
     mapper_lists_begin(mapper);
+}
+
+enum status mapper_begin(struct mapper *mapper, const struct cell *parent, struct error *error)
+{
+    (void)error;
+    begin(mapper, parent);
     return STATUS_OK;
+}
+
+enum status mapper_begin_row(struct mapper *mapper, const struct batch *batch, uint32_t row,
+                             bool *wanted, struct error *error)
+{
+    const struct cell *cells = batch_row(batch, row);
+    const struct record_envelope *envelope =
+        batch->envelopes != NULL ? &batch->envelopes[row] : NULL;
+    *wanted = true;
+    if (!mapper->shared->documents) {
+        begin(mapper, cells);
+        mapper->envelope = envelope;
+        return STATUS_OK;
+    }
+    begin(mapper, mapper->slots);
+    mapper->document = cells;
+    mapper->envelope = envelope;
+    enum status status = mapper_place_document(mapper, cells, envelope, wanted, error);
+    mapper->inside = *wanted;
+    return status;
+}
+
+enum status mapper_refuse_batch(struct mapper *mapper, const struct batch *batch,
+                                struct error *error)
+{
+    return batch->refused != NULL ? pass_refused(mapper, batch, error) : STATUS_OK;
 }
 
 enum status mapper_child(struct mapper *mapper, uint32_t child, const struct cell *row,
@@ -456,18 +489,17 @@ enum status mapper_end(struct mapper *mapper, struct error *error)
         if (entity->mapping->pages != MAPPING_NONE) {
             continue;
         }
+        if (!mapper_is_wanted(mapper, entity)) {
+            entity->counts->filtered++;
+            continue;
+        }
         status = mapper_open_batch(mapper, entity, error);
         if (status != STATUS_OK) {
             break;
         }
-        struct making making = {.mapper = mapper,
-                                .row = mapper->parent,
-                                .parent = mapper->parent,
-                                .entity = entity,
-                                .arena = entity->out->arena};
+        struct making making = mapper_making_of_parent(mapper, entity);
         if (entity->mapping->unnest != NULL) {
-            const struct cell *column = &mapper->parent[entity->mapping->unnest->column];
-            status = mapper_unnest(&making, column, column, error);
+            status = mapper_unnest_parent(&making, error);
             continue;
         }
         bool admitted = true;

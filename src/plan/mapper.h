@@ -69,6 +69,17 @@ enum status mapper_child(struct mapper *mapper, uint32_t child, const struct cel
                          struct error *error) MUST_USE;
 enum status mapper_end(struct mapper *mapper, struct error *error) MUST_USE;
 
+/*
+ * The same as mapper_begin, for a row of a batch that must live until mapper_end: a document, with
+ * what was looked up for it, or columns; its envelope names it in rejects. `*wanted` false: it fits
+ * no entity or can't be read and has been dealt with; no children, no end.
+ */
+enum status mapper_begin_row(struct mapper *mapper, const struct batch *batch, uint32_t row,
+                             bool *wanted, struct error *error) MUST_USE;
+/* Rejects what the source could not read of this batch; between records. */
+enum status mapper_refuse_batch(struct mapper *mapper, const struct batch *batch,
+                                struct error *error) MUST_USE;
+
 /* Bytes made and not yet taken: take when it exceeds the batch bound, also between two child
  * rows. */
 size_t mapper_pending_bytes(const struct mapper *mapper);

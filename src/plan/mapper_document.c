@@ -324,43 +324,74 @@ static struct making making_of(struct mapper *mapper, struct entity_state *entit
                            .envelope = batch->envelopes != NULL ? &batch->envelopes[number] : NULL};
 }
 
+enum status mapper_unnest_parent(struct making *making, struct error *error)
+{
+    const struct mapping_unnest *unnest = making->entity->mapping->unnest;
+    if (making->document != NULL) {
+        return mapper_unnest(making, find_field(making->document, unnest->steps[0]),
+                             making->document, error);
+    }
+    const struct cell *column = &making->parent[unnest->column];
+    return mapper_unnest(making, column, column, error);
+}
+
 static enum status map_entity(struct making *making, struct error *error)
 {
     bool admitted = true;
     if (making->entity->mapping->unnest != NULL) {
-        return mapper_unnest(
-            making, find_field(making->document, making->entity->mapping->unnest->steps[0]),
-            making->document, error);
+        return mapper_unnest_parent(making, error);
     }
     enum status status = mapper_admits(making, &admitted, error);
     return status == STATUS_OK && admitted ? mapper_record(making, error) : status;
 }
 
-enum status mapper_map_document(struct mapper *mapper, const struct batch *batch, uint32_t number,
-                                struct error *error)
+/* The row that names and look-ups mean. */
+static void fill_record_slots(struct mapper *mapper, const struct cell *row)
 {
-    const struct cell *document = batch_row(batch, number);
-    const struct record_envelope *envelope =
-        batch->envelopes != NULL ? &batch->envelopes[number] : NULL;
-    struct making first = making_of(mapper, &mapper->entities[0], batch, number);
-    bool fits_any = false;
-    enum status status = STATUS_OK;
-    fill_slots(document, mapper->shared->names, mapper->shared->name_count, mapper->slots);
-    if (document->kind != VALUE_MAP) {
+    const struct stream_mapping *shared = mapper->shared;
+    for (uint32_t i = 0; i < shared->slot_count; i++) {
+        const struct mapping_slot *slot = &shared->slots[i];
+        const struct cell *value =
+            slot->name != NULL ? find_field(row, slot->name) : &row[slot->cell];
+        mapper->slots[i] = value != NULL ? *value : cell_missing();
+    }
+}
+
+enum status mapper_place_document(struct mapper *mapper, const struct cell *row,
+                                  const struct record_envelope *envelope, bool *fits,
+                                  struct error *error)
+{
+    struct making first = {.mapper = mapper,
+                           .entity = &mapper->entities[0],
+                           .row = mapper->slots,
+                           .parent = mapper->slots,
+                           .document = row,
+                           .envelope = envelope};
+    *fits = false;
+    fill_record_slots(mapper, row);
+    if (row->kind != VALUE_MAP) {
         struct error reason;
         error_set(&reason, ERROR_REJECT_UNREADABLE, NULL,
                   "the source's bytes for this record can't be understood");
-        return mapper_refuse_unreadable(mapper, envelope, &reason, document, error);
+        return mapper_refuse_unreadable(mapper, envelope, &reason, row, error);
     }
     for (uint32_t e = 0; e < mapper->entity_count; e++) {
         struct entity_state *entity = &mapper->entities[e];
         entity->fits = belongs(entity->mapping, mapper->slots);
-        fits_any = fits_any || entity->fits;
+        *fits = *fits || entity->fits;
     }
-    if (!fits_any) {
-        return leave_unmatched(&first, document, error);
-    }
-    for (uint32_t e = 0; e < mapper->entity_count && status == STATUS_OK; e++) {
+    return *fits ? STATUS_OK : leave_unmatched(&first, row, error);
+}
+
+enum status mapper_map_document(struct mapper *mapper, const struct batch *batch, uint32_t number,
+                                struct error *error)
+{
+    const struct record_envelope *envelope =
+        batch->envelopes != NULL ? &batch->envelopes[number] : NULL;
+    bool fits = false;
+    enum status status =
+        mapper_place_document(mapper, batch_row(batch, number), envelope, &fits, error);
+    for (uint32_t e = 0; fits && e < mapper->entity_count && status == STATUS_OK; e++) {
         struct entity_state *entity = &mapper->entities[e];
         if (entity->fits) {
             struct making making = making_of(mapper, entity, batch, number);

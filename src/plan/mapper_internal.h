@@ -87,7 +87,9 @@ struct mapper {
     struct arena *scratch;       /* reset a record */
     struct buffer text;
     struct buffer bytes;
-    const struct cell *parent; /* between begin and end */
+    const struct cell *parent;              /* between begin and end */
+    const struct cell *document;            /* that `parent` was made of; NULL: columns */
+    const struct record_envelope *envelope; /* of the parent; NULL: none */
     bool inside;
 };
 
@@ -139,6 +141,18 @@ enum status mapper_keep(struct making *making, const struct cell *from, struct c
  */
 enum status mapper_unnest(struct making *making, const struct cell *first,
                           const struct cell *record, struct error *error) MUST_USE;
+/* What `mapper_unnest` does, of the parent at hand. */
+enum status mapper_unnest_parent(struct making *making, struct error *error) MUST_USE;
+/* Makes the row of a document and finds the entities that it fits. `*fits` false: none, and it has
+ * been told; or it can't be read, and is rejected. */
+enum status mapper_place_document(struct mapper *mapper, const struct cell *row,
+                                  const struct record_envelope *envelope, bool *fits,
+                                  struct error *error) MUST_USE;
+/* Is the parent at hand a record of the entity, or of the one whose list its pages are? */
+static inline bool mapper_is_wanted(const struct mapper *mapper, const struct entity_state *entity)
+{
+    return mapper->document == NULL || entity->fits;
+}
 /* Maps one record of a source of documents for each entity that it fits. */
 enum status mapper_map_document(struct mapper *mapper, const struct batch *batch, uint32_t number,
                                 struct error *error) MUST_USE;
@@ -183,6 +197,7 @@ enum status mapper_aggregate_result(struct mapper *mapper, uint32_t aggregate, s
 void mapper_aggregates_free(struct mapper *mapper);
 
 /* mapper_list.c */
+struct making mapper_making_of_parent(struct mapper *mapper, struct entity_state *entity);
 void mapper_lists_begin(struct mapper *mapper);
 enum status mapper_lists_add(struct mapper *mapper, uint32_t child, const struct cell *row,
                              struct error *error) MUST_USE;

@@ -30,12 +30,14 @@ void mapper_lists_begin(struct mapper *mapper)
     }
 }
 
-static struct making making_of_parent(struct mapper *mapper, struct entity_state *entity)
+struct making mapper_making_of_parent(struct mapper *mapper, struct entity_state *entity)
 {
     return (struct making){
         .mapper = mapper,
         .row = mapper->parent,
         .parent = mapper->parent,
+        .document = mapper->document,
+        .envelope = mapper->envelope,
         .entity = entity,
         .arena = entity->out ? entity->out->arena : mapper->scratch,
     };
@@ -54,7 +56,7 @@ static enum status decide(struct mapper *mapper, struct list_state *list, struct
 {
     struct entity_state *entity = list->entity;
     bool wanted = true;
-    struct making making = making_of_parent(mapper, entity);
+    struct making making = mapper_making_of_parent(mapper, entity);
     enum status status;
     if (list->field) {
         status = mapper_test(&making, list->field->when, &wanted, error);
@@ -86,18 +88,71 @@ static enum status grow(struct list_state *list, struct error *error)
     return STATUS_OK;
 }
 
+static bool is_left_out(const struct mapping_list *list, const struct cell *name)
+{
+    for (uint32_t i = 0; i < list->star_except_count; i++) {
+        if (strlen(list->star_except[i]) == name->length &&
+            memcmp(list->star_except[i], name->text, name->length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "*" of a list whose rows are documents: copies, since the row is gone after the call. */
+static enum status copy_document(struct making *making, const struct mapping_list *list,
+                                 const struct cell *document, struct cell *pairs, uint32_t *count,
+                                 struct error *error)
+{
+    enum status result = STATUS_OK;
+    for (uint32_t i = 0; i < document->length; i++) {
+        const struct cell *from = &document->items[2 * (size_t)i];
+        struct cell *pair = &pairs[2 * (size_t)*count];
+        struct error fault;
+        if (is_left_out(list, from)) {
+            continue;
+        }
+        if (mapper_keep(making, &from[0], &pair[0], error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (mapper_keep(making, &from[1], &pair[1], &fault) != STATUS_OK) {
+            if (!mapper_is_reject(&fault)) {
+                error_copy(error, &fault);
+                return STATUS_FAILED;
+            }
+            if (result == STATUS_OK) {
+                error_copy(error, &fault);
+                result = STATUS_FAILED;
+            }
+            mapper_omit(making, list->text, fault.message, &pair[1]);
+        }
+        making->bytes += 32 + (uint64_t)from->length;
+        ++*count;
+    }
+    return result;
+}
+
 /* One item: a MAP of the fields that are there; after a reject-class failure of those that could be
  * made. */
 static enum status make_item(struct making *making, const struct mapping_list *list,
                              struct cell *item, struct error *error)
 {
-    struct cell *pairs =
-        arena_allocate(making->arena, ((size_t)list->field_count * 2 + 1) * sizeof *pairs);
+    const struct cell *document =
+        list->document != MAPPING_NONE ? &making->row[list->document] : NULL;
+    size_t room = list->field_count;
+    room += document != NULL && document->kind == VALUE_MAP ? document->length : 0;
+    struct cell *pairs = arena_allocate(making->arena, (room * 2 + 1) * sizeof *pairs);
     uint32_t count = 0;
+    enum status result = STATUS_OK;
     if (!pairs) {
         return error_set(error, ERROR_MEMORY, list->text, "no memory for an item");
     }
-    enum status result = STATUS_OK;
+    if (document != NULL && document->kind == VALUE_MAP) {
+        result = copy_document(making, list, document, pairs, &count, error);
+        if (result != STATUS_OK && !mapper_is_reject(error)) {
+            return STATUS_FAILED;
+        }
+    }
     for (uint32_t i = 0; i < list->field_count; i++) {
         const struct mapping_field *field = &list->fields[i];
         struct cell *pair = &pairs[2 * (size_t)count];
@@ -137,7 +192,7 @@ static void end_page(struct list_state *list)
 static enum status refuse_large_page(struct mapper *mapper, struct list_state *list,
                                      struct error *error)
 {
-    struct making making = making_of_parent(mapper, list->entity);
+    struct making making = mapper_making_of_parent(mapper, list->entity);
     struct error reason;
     making.page = ++list->entity->page;
     (void)error_set(&reason, ERROR_REJECT_TOO_LARGE, list->list->text,
@@ -169,7 +224,7 @@ static enum status emit_page(struct mapper *mapper, struct list_state *list, str
     }
     memcpy(items, list->items, list->count * sizeof *items);
     struct cell cell = cell_items(VALUE_LIST, items, list->count);
-    struct making making = making_of_parent(mapper, entity);
+    struct making making = mapper_making_of_parent(mapper, entity);
     making.page = ++entity->page;
     making.list = &cell;
     making.bytes = list->bytes;
@@ -233,7 +288,8 @@ enum status mapper_lists_add(struct mapper *mapper, uint32_t child, const struct
     enum status status = STATUS_OK;
     for (uint32_t e = 0; e < mapper->entity_count; e++) {
         struct entity_state *entity = &mapper->entities[e];
-        for (uint32_t i = 0; i < entity->list_count && status == STATUS_OK; i++) {
+        bool wanted = mapper_is_wanted(mapper, entity);
+        for (uint32_t i = 0; wanted && i < entity->list_count && status == STATUS_OK; i++) {
             struct list_state *list = &entity->lists[i];
             const struct mapping_list *what = list->list;
             if (what->child != child ||
@@ -256,7 +312,8 @@ enum status mapper_pages_end(struct mapper *mapper, struct error *error)
     enum status status = STATUS_OK;
     for (uint32_t e = 0; e < mapper->entity_count && status == STATUS_OK; e++) {
         struct entity_state *entity = &mapper->entities[e];
-        for (uint32_t i = 0; i < entity->list_count && status == STATUS_OK; i++) {
+        bool wanted = mapper_is_wanted(mapper, entity);
+        for (uint32_t i = 0; wanted && i < entity->list_count && status == STATUS_OK; i++) {
             struct list_state *list = &entity->lists[i];
             if (list->phase == LIST_UNDECIDED && list->field) {
                 status = decide(mapper, list, error);

@@ -251,10 +251,16 @@ static enum status document_with_star(struct making *making, const struct cell *
     }
     for (uint32_t i = 0; i < document->length; i++) {
         const struct cell *pair = &document->items[2 * (size_t)i];
-        if (!is_left_out(mapping, pair)) {
-            pairs[2 * (size_t)count] = pair[0];
-            pairs[2 * (size_t)count++ + 1] = pair[1];
+        if (is_left_out(mapping, pair)) {
+            continue;
         }
+        for (size_t part = 0; part < 2; part++) {
+            if (mapper_keep(making, &pair[part], &pairs[2 * (size_t)count + part], error) !=
+                STATUS_OK) {
+                return STATUS_FAILED;
+            }
+        }
+        count++;
     }
     for (uint32_t i = 0; i < mapping->field_count; i++) {
         if (cells[i].kind != VALUE_MISSING) {

@@ -165,7 +165,18 @@ struct mapping_list {
     uint32_t where;
     const struct mapping_field *fields;
     uint32_t field_count;
+    /* cell of the child row that is a whole document: all of its fields but these names, then
+     * `fields`; MAPPING_NONE: `fields` alone */
+    uint32_t document;
+    const char *const *star_except;
+    uint32_t star_except_count;
     const char *text; /* "LineItems" */
+};
+
+/* Where a cell of the row made of a document comes from. */
+struct mapping_slot {
+    const char *name; /* the document's field of that name; NULL: */
+    uint32_t cell;    /* a cell of the source's row behind the document: looked up for it */
 };
 
 /* What the entities of one stream share. Indexes in value references mean these arrays. */
@@ -179,9 +190,9 @@ struct stream_mapping {
     const struct mapping_list *lists;
     uint32_t list_count;
     uint32_t child_count;
-    bool documents;           /* rows are MAP cells: */
-    const char *const *names; /* the fields looked up, one a slot of the row made of it */
-    uint32_t name_count;
+    bool documents;                   /* rows are MAP cells, with what was looked up behind: */
+    const struct mapping_slot *slots; /* the row made of one */
+    uint32_t slot_count;
     const struct mapping_part *parts;
     uint32_t part_count;
     const uint32_t *key_columns; /* cells of the row that are the source key */

@@ -12,12 +12,13 @@
 
 struct mapping; /* one entity's program: plan/mapper.c runs it */
 
-/* A look-up done in the source by a join, or by the engine when the source can't join. */
+/*
+ * Child rows of a stream's roots. Where the source joins they come ordered with the roots, and the
+ * first columns are the root key (`root_key_count` cells, equal to the parent's); then what the
+ * mapping needs. Where it can't, the engine finds them for each root row (engine/joining.h),
+ * without a key.
+ */
 struct plan_child {
-    /*
-     * Child rows of a stream's roots, ordered with them. Columns: first the root key
-     * (`root_key_count` cells, equal to the parent's), then what the mapping needs.
-     */
     struct read_request request;
     uint32_t root_key_count;
     bool aggregate_only; /* consumed before lists are built */
@@ -28,6 +29,12 @@ struct plan_stream {
     uint32_t number;
     const char *name;            /* of the root: the table, or the entity for a query */
     struct read_request request; /* columns of the mappings, then others of the key */
+    /*
+     * NULL: rows go to the mapper as `request` brings them. Else the source can't join, and the
+     * engine looks up what these joins name: each row of `request` becomes one of these columns. A
+     * column of the root with the name "" is the document itself.
+     */
+    const struct read_request *joined;
     /* where the key's cells are within the columns: they name a record in rejects and join children
      * to it; NULL for documents */
     const uint32_t *key_columns;

@@ -78,16 +78,19 @@ static void make_mapping(struct resolver *resolver, struct entity_builder *entit
     mapping->parent_when = entity->is_pages ? entity->parent->when : MAPPING_NONE;
     mapping->pages = entity->is_pages ? entity->pages->number : MAPPING_NONE;
     mapping->page_size = entity->page_size;
+    const struct entity_builder *whose = entity->is_pages ? entity->parent : entity;
     mapping->matches =
-        plan_list_array(resolver->arena, &entity->matches, sizeof(struct mapping_match));
-    mapping->match_count = entity->matches.count;
-    mapping->sames = plan_list_array(resolver->arena, &entity->sames, sizeof(struct mapping_same));
-    mapping->same_count = entity->sames.count;
+        plan_list_array(resolver->arena, &whose->matches, sizeof(struct mapping_match));
+    mapping->match_count = whose->matches.count;
+    mapping->sames = plan_list_array(resolver->arena, &whose->sames, sizeof(struct mapping_same));
+    mapping->same_count = whose->sames.count;
     mapping->unnest = unnest_make(resolver, entity->scope.unnest);
     mapping->distinct = entity->distinct;
     resolver->out_of_memory |= mapping->matches == NULL || mapping->sames == NULL;
-    bool alone = stream->entities.count == 1 && stream->children.count == 0 && !entity->distinct &&
-                 mapping->match_count == 0 && mapping->unnest == NULL;
+    /* what the engine joins may come with more columns than the fields and the key */
+    bool as_read = resolver->source_joins || stream->request.joins.count == 0;
+    bool alone = as_read && stream->entities.count == 1 && stream->children.count == 0 &&
+                 !entity->distinct && mapping->match_count == 0 && mapping->unnest == NULL;
     if (resolver->source_documents) {
         /* a document passes as it is when all its fields do and nothing is added */
         mapping->identity = alone && entity->document_star && entity->fields.count == 0 &&

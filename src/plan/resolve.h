@@ -62,7 +62,8 @@ struct list_builder {
     struct mapping_list mapping;
     struct child_builder *child;
     struct entity_builder *entity;
-    struct plan_list fields; /* struct mapping_field */
+    struct plan_list fields;      /* struct mapping_field */
+    struct plan_list star_except; /* const char * */
     struct scope *scope;
     const char *field_name;
     uint32_t when; /* of the field that embeds it */
@@ -90,7 +91,7 @@ struct stream_builder {
     struct plan_list children;    /* struct child_builder */
     struct plan_list expressions; /* struct plan_expression */
     struct plan_list templates;   /* struct plan_template */
-    struct plan_list names;       /* const char *: of a document source */
+    struct plan_list slots;       /* struct mapping_slot: of a document source */
     struct plan_list parts;       /* struct mapping_part */
     bool skip_unmatched;
     struct stream_mapping *mapping;
@@ -250,6 +251,9 @@ void streams_finish(struct resolver *resolver);
 /* Where a document's field is in the row that is made of it. */
 uint32_t stream_document_slot(struct resolver *resolver, struct stream_builder *stream,
                               const char *name);
+/* The same of what was looked up for it: column `column` of the stream's request. */
+uint32_t stream_joined_slot(struct resolver *resolver, struct stream_builder *stream,
+                            uint32_t column);
 /* Finds a name; a column is added to what is read. A fault with the nearest name if `node` is not
  * NULL. */
 bool scope_find(struct resolver *resolver, const struct scope *scope, const char *name,

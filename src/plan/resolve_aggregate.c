@@ -115,6 +115,12 @@ static bool find_column(struct resolver *resolver, const struct path *path,
 {
     const struct schema_table *table = path->steps[path->count - 1].table;
     int index = resolve_find_column(resolver, table, text->column);
+    if (index < 0 && resolver->source_documents) {
+        const struct value_type any = {.kind = VALUE_MISSING, .dynamic = true};
+        aggregate->column = text->column;
+        aggregate->type = result_type(text->function, &any);
+        return true;
+    }
     if (index < 0) {
         char hint[320];
         const char **names =

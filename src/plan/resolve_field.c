@@ -124,7 +124,7 @@ static void use_value(struct field_maker *maker, const struct scope_value *value
     maker->field.value = value->reference;
     maker->field.type = value->type;
     maker->field.origin = value->is_root ? value->column : NULL;
-    if (maker->scope->documents && maker->scope->unnest == NULL &&
+    if (maker->scope->documents && maker->scope->unnest == NULL && value->is_root &&
         value->reference.origin == ORIGIN_COLUMN) {
         maker->field.origin_name = value->name;
     }

@@ -18,6 +18,16 @@ static bool ends_with_word(const char *text, const char *word, size_t *rest)
     return *rest > 0;
 }
 
+static void keep_order(struct resolver *resolver, struct plan_list *orders, const char *name,
+                       bool descending)
+{
+    struct read_order *order = resolve_add(resolver, orders, sizeof *order);
+    if (order != NULL) {
+        order->name = name;
+        order->descending = descending;
+    }
+}
+
 /* "TrackId", "Total desc": a name that is a column as it stands wins. */
 static void add_order(struct resolver *resolver, const struct schema_table *table,
                       const struct plan_node *node, struct plan_list *orders)
@@ -34,6 +44,14 @@ static void add_order(struct resolver *resolver, const struct schema_table *tabl
             return;
         }
         index = resolve_find_column(resolver, table, name);
+        if (index < 0 && resolver->source_documents) {
+            keep_order(resolver, orders, name, descending);
+            return;
+        }
+    }
+    if (index < 0 && resolver->source_documents) {
+        keep_order(resolver, orders, node->text, false);
+        return;
     }
     if (index < 0) {
         const char **names =
@@ -49,11 +67,7 @@ static void add_order(struct resolver *resolver, const struct schema_table *tabl
                    "%s has no column '%s' to order by", table->name, node->text);
         return;
     }
-    struct read_order *order = resolve_add(resolver, orders, sizeof *order);
-    if (order != NULL) {
-        order->name = table->columns[index].name;
-        order->descending = descending;
-    }
+    keep_order(resolver, orders, table->columns[index].name, descending);
 }
 
 static struct plan_list *resolve_orders(struct resolver *resolver, const struct schema_table *table,
@@ -73,17 +87,35 @@ static struct plan_list *resolve_orders(struct resolver *resolver, const struct 
     return orders;
 }
 
+/* "*": the columns of the list's table, or all that its documents hold. */
+static void resolve_items_star(struct resolver *resolver, struct list_builder *list,
+                               const struct plan_node *fields, enum null_policy nulls)
+{
+    if (!resolver->source_documents) {
+        star_resolve(resolver, list->scope, fields, nulls, &list->fields, false);
+        return;
+    }
+    list->mapping.document =
+        request_column(resolver, list->scope->request, list->scope->join, "", false);
+    for (uint32_t i = 0; fields != NULL && i < fields->count; i++) {
+        const char **name = resolve_add(resolver, &list->star_except, sizeof *name);
+        if (name != NULL) {
+            *name = fields->keys[i]->text;
+        }
+    }
+}
+
 static void resolve_items(struct resolver *resolver, struct list_builder *list,
                           const struct plan_node *fields, enum null_policy nulls)
 {
     scope_collect(resolver, list->scope, fields, false);
     if (fields == NULL) {
-        star_resolve(resolver, list->scope, NULL, nulls, &list->fields, false);
+        resolve_items_star(resolver, list, NULL, nulls);
         return;
     }
     for (uint32_t i = 0; i < fields->count && !resolve_stopped(resolver); i++) {
         if (strcmp(fields->keys[i]->text, "*") == 0) {
-            star_resolve(resolver, list->scope, fields, nulls, &list->fields, false);
+            resolve_items_star(resolver, list, fields, nulls);
         } else {
             field_resolve(resolver, list->scope, NULL, fields->keys[i], fields->items[i], nulls,
                           &list->fields);
@@ -106,6 +138,7 @@ static struct list_builder *start_list(struct resolver *resolver, struct entity_
     list->mapping.text = name;
     list->mapping.where = MAPPING_NONE;
     list->mapping.presence = MAPPING_NONE;
+    list->mapping.document = MAPPING_NONE;
     list->when = MAPPING_NONE;
     list->scope = resolve_allocate(resolver, 1, sizeof *list->scope);
     return list->scope != NULL ? list : NULL;
@@ -134,6 +167,7 @@ void list_resolve(struct resolver *resolver, struct entity_builder *entity,
     list->scope->request = request;
     list->scope->join = request_path(resolver, request, -1, &path);
     list->scope->table = table;
+    list->scope->documents = resolver->source_documents;
     if (path.down_count < path.count) {
         list->mapping.presence = request_column(resolver, request, list->scope->join, NULL, true);
     }

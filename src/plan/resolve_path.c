@@ -147,12 +147,21 @@ static bool columns_are_unique(const struct schema_table *table, struct column_l
     return false;
 }
 
+/* Files mostly declare no key: which of several rows is looked up is the engine's to settle. */
+static bool tells_keys(const struct schema_table *table)
+{
+    return table->primary_key.count > 0 || table->index_count > 0;
+}
+
 static const char *match_column(struct path_walk *walk, const struct schema_table *table,
                                 const struct plan_node *node)
 {
     int index = schema_find_column(table, node->text);
     if (index >= 0) {
         return table->columns[index].name;
+    }
+    if (walk->resolver->source_documents && node->length > 0) {
+        return node->text;
     }
     const char **names =
         resolve_allocate(walk->resolver, table->column_count + (size_t)1, sizeof *names);
@@ -190,7 +199,7 @@ static bool use_match(struct path_walk *walk, const struct schema_table *next,
     step->from_columns = (struct column_list){ours, match->count};
     bool unique = columns_are_unique(next, step->columns);
     step->many = walk->start_down && (walk->first || !unique);
-    if (!walk->start_down && !unique && next->kind == SCHEMA_TABLE) {
+    if (!walk->start_down && !unique && next->kind == SCHEMA_TABLE && tells_keys(next)) {
         plan_fault(&walk->resolver->faults, ERROR_PLAN_INVALID, match,
                    "name a primary key or unique columns, or use embed: or aggregate:",
                    "several rows of %s may have the same values in these columns", next->name);
@@ -297,16 +306,10 @@ bool path_resolve(struct resolver *resolver, const struct schema_table *start,
                              .table = start,
                              .first = true};
     memset(path, 0, sizeof *path);
-    if (resolver->source_joins && start == NULL) {
+    if (start == NULL) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
                    "take them from a table, and the list into a table of its own",
                    "there is no table here whose foreign keys could be followed");
-        return false;
-    }
-    if (!resolver->source_joins || start == NULL) {
-        plan_fault(&resolver->faults, ERROR_NOT_IMPLEMENTED, node, NULL,
-                   "this source cannot join: look-ups, aggregates and embeds from it come with a "
-                   "later version");
         return false;
     }
     path->steps = resolve_allocate(resolver, PATH_STEPS_MAX, sizeof *path->steps);

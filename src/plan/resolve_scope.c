@@ -21,16 +21,45 @@ bool scope_has_value(const struct scope *scope, const char *name, struct scope_v
 uint32_t stream_document_slot(struct resolver *resolver, struct stream_builder *stream,
                               const char *name)
 {
-    for (uint32_t i = 0; i < stream->names.count; i++) {
-        if (strcmp(*(const char **)stream->names.items[i], name) == 0) {
+    for (uint32_t i = 0; i < stream->slots.count; i++) {
+        const struct mapping_slot *known = stream->slots.items[i];
+        if (known->name != NULL && strcmp(known->name, name) == 0) {
             return i;
         }
     }
-    const char **slot = resolve_add(resolver, &stream->names, sizeof *slot);
+    struct mapping_slot *slot = resolve_add(resolver, &stream->slots, sizeof *slot);
     if (slot != NULL) {
-        *slot = name;
+        slot->name = name;
     }
-    return stream->names.count - 1;
+    return stream->slots.count - 1;
+}
+
+uint32_t stream_joined_slot(struct resolver *resolver, struct stream_builder *stream,
+                            uint32_t column)
+{
+    for (uint32_t i = 0; i < stream->slots.count; i++) {
+        const struct mapping_slot *known = stream->slots.items[i];
+        if (known->name == NULL && known->cell == column + 1) {
+            return i;
+        }
+    }
+    struct mapping_slot *slot = resolve_add(resolver, &stream->slots, sizeof *slot);
+    if (slot != NULL) {
+        slot->cell = column + 1; /* the document is the first */
+    }
+    return stream->slots.count - 1;
+}
+
+/* Where a column or field is in the row that the mapper sees. */
+static uint32_t place_column(struct resolver *resolver, const struct scope *scope, const char *name)
+{
+    if (scope->documents && scope->join < 0) {
+        return stream_document_slot(resolver, scope->stream, name);
+    }
+    uint32_t column = request_column(resolver, scope->request, scope->join, name, false);
+    return scope->documents && scope->request == &scope->stream->request
+               ? stream_joined_slot(resolver, scope->stream, column)
+               : column;
 }
 
 /* ---- columns of wide tables */
@@ -106,10 +135,7 @@ static bool find_column(struct resolver *resolver, const struct scope *scope, co
     } else {
         return false;
     }
-    value->reference.index =
-        scope->documents
-            ? stream_document_slot(resolver, scope->stream, value->name)
-            : request_column(resolver, scope->request, scope->join, value->name, false);
+    value->reference.index = place_column(resolver, scope, value->name);
     return true;
 }
 
@@ -323,6 +349,7 @@ static bool lookup_resolve(struct resolver *resolver, struct scope *scope,
     struct scope there = {.stream = scope->stream,
                           .request = scope->request,
                           .table = path.steps[path.count - 1].table,
+                          .documents = scope->documents,
                           .join = request_path(resolver, scope->request, scope->join, &path)};
     if (column == NULL) {
         return lookup_template(resolver, scope, &there, text, value);

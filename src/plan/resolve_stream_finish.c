@@ -128,6 +128,8 @@ static void make_children(struct resolver *resolver, const struct stream_builder
                           struct plan_stream *made)
 {
     uint32_t count = stream->children.count;
+    struct column_list none = {0};
+    struct column_list before = resolver->source_joins ? stream->facts.key : none;
     struct plan_child *children = resolve_allocate(resolver, count + (size_t)1, sizeof *children);
     if (children == NULL) {
         return;
@@ -135,12 +137,12 @@ static void make_children(struct resolver *resolver, const struct stream_builder
     for (uint32_t i = 0; i < count; i++) {
         const struct child_builder *child = stream->children.items[i];
         struct plan_child *out = &children[child->number];
-        make_request(resolver, &child->request, stream->facts.key, true, made->request.root_key,
+        make_request(resolver, &child->request, before, true, made->request.root_key,
                      &out->request);
-        out->root_key_count = stream->facts.key.count;
+        out->root_key_count = before.count;
         out->aggregate_only = child->aggregate_only;
         out->path = child->path.text;
-        uint32_t most = resolver->source->limits.request_columns_max;
+        uint32_t most = resolver->source_joins ? resolver->source->limits.request_columns_max : 0;
         if (most > 0 && out->request.column_count > most) {
             fault_columns(resolver, stream, out->path, out->request.column_count);
         }
@@ -151,7 +153,7 @@ static void make_children(struct resolver *resolver, const struct stream_builder
 
 static void check_key(struct resolver *resolver, const struct stream_builder *stream)
 {
-    if (stream->children.count == 0 || stream->facts.key.count > 0) {
+    if (!resolver->source_joins || stream->children.count == 0 || stream->facts.key.count > 0) {
         return;
     }
     const struct entity_builder *entity = *(struct entity_builder **)stream->entities.items[0];
@@ -174,7 +176,11 @@ static void make_mapping(struct resolver *resolver, struct stream_builder *strea
         list->mapping.child = list->child->number;
         list->mapping.fields = plan_list_array(arena, &list->fields, sizeof(struct mapping_field));
         list->mapping.field_count = list->fields.count;
-        resolver->out_of_memory |= list->mapping.fields == NULL;
+        const char *const *const *except =
+            plan_list_array(arena, &list->star_except, sizeof(char *));
+        list->mapping.star_except = (const char *const *)except;
+        list->mapping.star_except_count = list->star_except.count;
+        resolver->out_of_memory |= list->mapping.fields == NULL || except == NULL;
     }
     mapping->expressions =
         plan_list_array(arena, &stream->expressions, sizeof(struct plan_expression));
@@ -190,16 +196,15 @@ static void make_mapping(struct resolver *resolver, struct stream_builder *strea
     mapping->child_count = stream->children.count;
     mapping->target_nested = resolver->target_nested;
     mapping->documents = resolver->source_documents;
-    const char *const *const *names = plan_list_array(arena, &stream->names, sizeof(char *));
-    mapping->names = (const char *const *)names;
-    mapping->name_count = stream->names.count;
+    mapping->slots = plan_list_array(arena, &stream->slots, sizeof(struct mapping_slot));
+    mapping->slot_count = stream->slots.count;
     mapping->parts = plan_list_array(arena, &stream->parts, sizeof(struct mapping_part));
     mapping->part_count = stream->parts.count;
     mapping->skip_unmatched = stream->skip_unmatched;
     resolver->out_of_memory |= mapping->parts == NULL;
     resolver->out_of_memory |= mapping->expressions == NULL || mapping->templates == NULL ||
                                mapping->aggregates == NULL || mapping->lists == NULL ||
-                               names == NULL;
+                               mapping->slots == NULL;
 }
 
 static bool is_requested(const struct stream_builder *stream, const char *name)
@@ -254,6 +259,75 @@ static void place_key(struct resolver *resolver, struct stream_builder *stream,
     made->key_count = key->count;
 }
 
+/* The root's columns that the engine needs to find what is joined to it. */
+static void ask_for_join_columns(struct resolver *resolver, struct stream_builder *stream,
+                                 const struct request_builder *joining)
+{
+    for (uint32_t i = 0; i < joining->joins.count; i++) {
+        const struct read_join *join = joining->joins.items[i];
+        for (uint32_t c = 0; join->from < 0 && c < join->from_columns.count; c++) {
+            (void)request_column(resolver, &stream->request, -1, join->from_columns.names[c],
+                                 false);
+        }
+    }
+}
+
+static void prepare_joins(struct resolver *resolver, struct stream_builder *stream)
+{
+    if (resolver->source_joins || resolver->source_documents) {
+        return;
+    }
+    ask_for_join_columns(resolver, stream, &stream->request);
+    for (uint32_t i = 0; i < stream->children.count; i++) {
+        const struct child_builder *child = stream->children.items[i];
+        ask_for_join_columns(resolver, stream, &child->request);
+    }
+}
+
+/* The root alone, as the source is asked for it where it can't join. */
+static void make_root_request(struct resolver *resolver, const struct stream_builder *stream,
+                              struct column_list root_key, struct read_request *request)
+{
+    struct request_builder root = stream->request;
+    root.joins = (struct plan_list){0};
+    root.columns = (struct plan_list){0};
+    for (uint32_t i = 0; i < stream->request.columns.count; i++) {
+        const struct read_column *column = stream->request.columns.items[i];
+        if (column->join < 0 && !resolver->source_documents) {
+            (void)request_column(resolver, &root, -1, column->name, false);
+        }
+    }
+    struct column_list none = {0};
+    make_request(resolver, &root, none, false, root_key, request);
+}
+
+static void make_joined(struct resolver *resolver, const struct stream_builder *stream,
+                        struct plan_stream *made)
+{
+    static const char *const document[] = {""};
+    struct column_list before = {document, resolver->source_documents ? 1 : 0};
+    struct read_request *joined = resolve_allocate(resolver, 1, sizeof *joined);
+    if (joined != NULL) {
+        make_request(resolver, &stream->request, before, false, made->request.root_key, joined);
+    }
+    made->joined = joined;
+}
+
+static void make_root(struct resolver *resolver, struct stream_builder *stream,
+                      struct column_list root_key, struct plan_stream *made)
+{
+    struct column_list none = {0};
+    if (resolver->source_joins && !resolver->source_documents) {
+        make_request(resolver, &stream->request, none, stream->children.count > 0, root_key,
+                     &made->request);
+        return;
+    }
+    make_root_request(resolver, stream, root_key, &made->request);
+    if (stream->request.joins.count > 0) {
+        make_joined(resolver, stream, made);
+    }
+}
+
 static void finish_stream(struct resolver *resolver, struct stream_builder *stream,
                           struct plan_stream *made)
 {
@@ -270,21 +344,12 @@ static void finish_stream(struct resolver *resolver, struct stream_builder *stre
     number_children(stream);
     check_key(resolver, stream);
     place_key(resolver, stream, made);
+    prepare_joins(resolver, stream);
     make_mapping(resolver, stream, aggregate_children);
     made->number = stream->number;
     made->name = stream->name;
     struct column_list none = {0};
-    struct column_list root_key = stream->request.query != NULL ? stream->facts.key : none;
-    made->request.root_key = root_key;
-    if (resolver->source_documents) {
-        made->request = (struct read_request){.name = stream->name,
-                                              .table = stream->request.table,
-                                              .query = stream->request.query,
-                                              .root_key = root_key};
-    } else {
-        make_request(resolver, &stream->request, none, stream->children.count > 0, root_key,
-                     &made->request);
-    }
+    make_root(resolver, stream, stream->request.query != NULL ? stream->facts.key : none, made);
     make_children(resolver, stream, made);
     uint32_t *entities =
         resolve_allocate(resolver, stream->entities.count + (size_t)1, sizeof *entities);

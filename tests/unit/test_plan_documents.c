@@ -77,7 +77,7 @@ static void sql_targets_want_types(void **state)
         &folder,
         plan_test_tables(&folder, "  t: { key: [K], from: people, fields: { K: { column: PK, cast: "
                                   "text }, L: { lookup: people, column: PK } } }\n"),
-        ERROR_NOT_IMPLEMENTED, "this source cannot join");
+        ERROR_PLAN_INVALID, "no foreign key leads from people up to people");
     plan_test_records(&folder,
                       "  t:\n"
                       "    key: [K]\n"
