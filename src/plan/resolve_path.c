@@ -156,7 +156,7 @@ static bool tells_keys(const struct schema_table *table)
 static const char *match_column(struct path_walk *walk, const struct schema_table *table,
                                 const struct plan_node *node)
 {
-    int index = schema_find_column(table, node->text);
+    int index = resolve_find_column(walk->resolver, table, node->text);
     if (index >= 0) {
         return table->columns[index].name;
     }

@@ -293,8 +293,11 @@ static void make_root_request(struct resolver *resolver, const struct stream_bui
     root.columns = (struct plan_list){0};
     for (uint32_t i = 0; i < stream->request.columns.count; i++) {
         const struct read_column *column = stream->request.columns.items[i];
-        if (column->join < 0 && !resolver->source_documents) {
-            (void)request_column(resolver, &root, -1, column->name, false);
+        struct read_column *kept = column->join < 0 && !resolver->source_documents
+                                       ? resolve_add(resolver, &root.columns, sizeof *kept)
+                                       : NULL;
+        if (kept != NULL) {
+            *kept = *column;
         }
     }
     struct column_list none = {0};
