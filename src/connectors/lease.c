@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -172,9 +171,7 @@ bool ledger_holder_is_gone(const struct ledger_holder *holder)
 
 int64_t lease_clock_ms(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return clock_boottime_ms();
 }
 
 void lease_extend(struct database *database, int64_t sent_ms)

@@ -11,14 +11,16 @@
 
 /*
  * A client, its requests and its responses belong to one thread (another one after a hand-over).
- * Over libcurl's multi interface. What is always so:
+ * libcurl makes the connections (names, proxies, TLS); what goes over them is ours. Only plaintext
+ * that may go through a proxy is libcurl's whole. What is always so:
  *   - TLS verifies certificate and host name, at least TLS 1.2; no redirect is followed.
  *   - http:// is refused unless the host is loopback (127.0.0.0/8, ::1, localhost) or
  *     `plaintext_allowed`.
  *   - Proxies come from http_proxy, https_proxy, all_proxy and no_proxy (http_proxy in lower case
  *     only, as curl has it); loopback hosts and `direct` requests never use one.
  *   - A request is sent at most once (see `repeatable`), with Content-Length, without Expect.
- *   - Nothing waits without a deadline.
+ *   - Nothing waits without a deadline, and nothing is sent after it: it is kept by a clock that
+ *     goes on while the process is stopped or the machine sleeps (clock_boottime_ms).
  */
 struct http_client;
 
@@ -55,7 +57,8 @@ struct http_request {
     uint32_t header_count;
     const void *body;
     size_t body_length;
-    int64_t timeout_ms;          /* from submit to the last byte; 0: 60,000 */
+    int64_t timeout_ms;          /* from `since_ms` to the last byte; 0: 60,000 */
+    int64_t since_ms;            /* clock_boottime_ms; 0: when it is submitted */
     uint64_t response_bytes_max; /* body; 0: 32 MiB */
     bool direct;                 /* through no proxy */
     /* Sending it twice does no harm: when a kept connection turns out to have been closed by the

@@ -1,4 +1,5 @@
-/* The HTTP client: slots with their easy handles, driven through one multi handle and one epoll. */
+/* The HTTP client: slots with their connections, driven through one epoll; libcurl's part of them
+ * through one multi handle. */
 #include "net/http_internal.h"
 
 #include "base/clock.h"
@@ -16,51 +17,7 @@ enum {
     CONNECT_TIMEOUT_MS = 10000,
     REQUEST_TIMEOUT_MS = 60000,
     RESPONSE_BYTES_MAX = 32 * 1024 * 1024,
-    EVENTS_AT_ONCE = 64,
-    RECEIVE_BUFFER_BYTES = 64 * 1024,
-    SENDS_MAX = 3, /* of a repeatable request */
-    TIMER_NONE = -1
-};
-
-/* One request under way, or none. The easy handle is kept, so that setting it up is paid for once.
- */
-struct http_slot {
-    struct http_client *client;
-    struct http_slot *next_free;
-    CURL *easy;
-    struct http_owned_response *response; /* NULL: free */
-    struct buffer text;                   /* the header lines, each with a NUL */
-    struct curl_slist *lines;             /* nodes of ours over them */
-    size_t lines_capacity;
-    char *url;
-    char method[16];
-    bool direct; /* as set on the easy handle */
-    bool through_proxy;
-    bool repeatable;
-    bool header_complete;
-    enum http_fault fault;
-    uint32_t sends;
-    int64_t started_ms;
-    int64_t timeout_ms;
-    uint64_t response_bytes_max;
-    char curl_text[CURL_ERROR_SIZE];
-};
-
-struct http_client {
-    CURLM *multi;
-    int epoll;
-    int64_t timer_ms; /* when libcurl wants to be called, by clock_monotonic_ms; TIMER_NONE */
-    struct http_pool *pool;
-    struct http_slot *slots;
-    uint32_t slot_count;
-    struct http_slot *free_slots;
-    uint32_t under_way;                     /* in slots */
-    struct http_owned_response *done_first; /* ended, to be polled */
-    struct http_owned_response *done_last;
-    uint32_t done_count;
-    bool plaintext_allowed;
-    int64_t connect_timeout_ms;
-    char *ca_file;
+    EVENTS_AT_ONCE = 64
 };
 
 /* ---------------------------------------------------------------- what libcurl calls */
@@ -69,15 +26,21 @@ static int on_timer(CURLM *multi, long timeout_ms, void *user)
 {
     (void)multi;
     struct http_client *client = user;
-    client->timer_ms = timeout_ms < 0 ? TIMER_NONE : clock_monotonic_ms() + timeout_ms;
+    client->timer_ms = timeout_ms < 0 ? HTTP_TIMER_NONE : clock_monotonic_ms() + timeout_ms;
     return 0;
+}
+
+/* Events of libcurl's sockets are told by their lowest bit from those of slots. */
+static uint64_t tag_of(curl_socket_t descriptor)
+{
+    return (uint64_t)(uint32_t)descriptor << 1 | 1;
 }
 
 static int on_socket(CURL *easy, curl_socket_t descriptor, int what, void *user, void *known)
 {
     (void)easy;
     struct http_client *client = user;
-    struct epoll_event event = {.data.fd = descriptor};
+    struct epoll_event event = {.data.u64 = tag_of(descriptor)};
     if (what == CURL_POLL_REMOVE) {
         /* fails if the descriptor was closed before: then it is gone from the set anyway */
         (void)epoll_ctl(client->epoll, EPOLL_CTL_DEL, descriptor, &event);
@@ -95,110 +58,11 @@ static int on_socket(CURL *easy, curl_socket_t descriptor, int what, void *user,
     return 0;
 }
 
-/* Just before the request goes out on a connection: each time that it does. */
-static int on_send(void *user, char *peer __attribute__((unused)),
-                   char *local __attribute__((unused)), int peer_port, int local_port)
-{
-    (void)peer_port;
-    (void)local_port;
-    struct http_slot *slot = user;
-    if (slot->sends > 0 && (!slot->repeatable || slot->sends >= SENDS_MAX)) {
-        slot->fault = HTTP_FAULT_CONNECTION;
-        return CURL_PREREQFUNC_ABORT;
-    }
-    slot->sends++;
-    slot->response->response.sent = true;
-    buffer_clear(&slot->response->response.body);
-    buffer_clear(&slot->response->response.header_block);
-    slot->header_complete = false;
-    return CURL_PREREQFUNC_OK;
-}
-
-static size_t on_header(char *line, size_t size, size_t count, void *user)
-{
-    struct http_slot *slot = user;
-    struct buffer *block = &slot->response->response.header_block;
-    size_t length = size * count; /* libcurl: size is 1 */
-    if (slot->header_complete && length >= 5 && memcmp(line, "HTTP/", 5) == 0) {
-        buffer_clear(block); /* the final answer after an interim one */
-        slot->header_complete = false;
-    }
-    if (block->length + length > HTTP_HEADER_BLOCK_BYTES_MAX) {
-        slot->fault = HTTP_FAULT_HEADERS;
-        return 0;
-    }
-    buffer_append(block, line, length);
-    if (block->failed) {
-        slot->fault = HTTP_FAULT_MEMORY;
-        return 0;
-    }
-    if (!slot->header_complete && (line[0] == '\r' || line[0] == '\n')) {
-        slot->header_complete = true;
-    }
-    return length;
-}
-
-static size_t on_body(char *bytes, size_t size, size_t count, void *user)
-{
-    struct http_slot *slot = user;
-    struct buffer *body = &slot->response->response.body;
-    size_t length = size * count;
-    if (length > slot->response_bytes_max || body->length > slot->response_bytes_max - length) {
-        slot->fault = HTTP_FAULT_BODY;
-        return 0;
-    }
-    buffer_append(body, bytes, length);
-    if (body->failed) {
-        slot->fault = HTTP_FAULT_MEMORY;
-        return 0;
-    }
-    return length;
-}
-
 /* ---------------------------------------------------------------- making and ending a client */
 
 static void initialize_curl(void)
 {
     curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
-static bool set_up_easy(struct http_client *client, struct http_slot *slot)
-{
-    CURL *easy = slot->easy = curl_easy_init();
-    if (easy == NULL) {
-        return false;
-    }
-    bool ok = true;
-    ok &= curl_easy_setopt(easy, CURLOPT_PRIVATE, slot) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, slot->curl_text) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK;
-    if (client->ca_file != NULL) {
-        ok &= curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file) == CURLE_OK;
-        ok &= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
-    }
-    ok &= curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 30L) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 10L) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)client->connect_timeout_ms) ==
-          CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_send) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_PREREQDATA, slot) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_HEADERDATA, slot) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK;
-    ok &= curl_easy_setopt(easy, CURLOPT_WRITEDATA, slot) == CURLE_OK;
-    return ok;
 }
 
 static bool set_up_multi(struct http_client *client)
@@ -215,7 +79,7 @@ static bool set_up_multi(struct http_client *client)
     ok &= curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer) == CURLM_OK;
     ok &= curl_multi_setopt(multi, CURLMOPT_TIMERDATA, client) == CURLM_OK;
     ok &= curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) == CURLM_OK;
-    ok &= curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)client->slot_count) == CURLM_OK;
+    ok &= curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, 2L * client->slot_count) == CURLM_OK;
     return ok;
 }
 
@@ -244,7 +108,8 @@ enum status http_client_create(const struct http_client_options *options, struct
         return error_set(error, ERROR_MEMORY, NULL, "no memory for an HTTP client");
     }
     client->epoll = -1;
-    client->timer_ms = TIMER_NONE;
+    client->timer_ms = HTTP_TIMER_NONE;
+    client->next_deadline_ms = INT64_MAX;
     client->plaintext_allowed = options->plaintext_allowed;
     client->connect_timeout_ms =
         options->connect_timeout_ms > 0 ? options->connect_timeout_ms : CONNECT_TIMEOUT_MS;
@@ -252,8 +117,9 @@ enum status http_client_create(const struct http_client_options *options, struct
     client->slot_count = count < HTTP_CONNECTIONS_MAX ? count : HTTP_CONNECTIONS_MAX;
     client->slots = calloc(client->slot_count, sizeof(*client->slots));
     client->pool = http_pool_create();
+    client->receive = malloc(HTTP_RECEIVE_BYTES);
     client->ca_file = options->ca_file == NULL ? NULL : strdup(options->ca_file);
-    if (client->slots == NULL || client->pool == NULL ||
+    if (client->slots == NULL || client->pool == NULL || client->receive == NULL ||
         (options->ca_file != NULL && client->ca_file == NULL) || !set_up_multi(client)) {
         http_client_destroy(client);
         return error_set(error, ERROR_MEMORY, NULL, "no memory for an HTTP client");
@@ -269,6 +135,7 @@ enum status http_client_create(const struct http_client_options *options, struct
 
 static void free_slot(struct http_client *client, struct http_slot *slot)
 {
+    http_link_close(slot);
     if (slot->easy != NULL) {
         (void)curl_multi_remove_handle(client->multi, slot->easy);
         curl_easy_cleanup(slot->easy);
@@ -280,6 +147,8 @@ static void free_slot(struct http_client *client, struct http_slot *slot)
     buffer_free(&slot->text);
     free(slot->lines);
     free(slot->url);
+    free(slot->target);
+    free(slot->host_header);
 }
 
 void http_client_destroy(struct http_client *client)
@@ -303,6 +172,7 @@ void http_client_destroy(struct http_client *client)
     }
     http_pool_close(client->pool);
     free(client->slots);
+    free(client->receive);
     free(client->ca_file);
     free(client);
 }
@@ -338,7 +208,7 @@ static bool is_token(const char *text)
     return text[0] != '\0';
 }
 
-static bool has_header(const struct http_request *request, const char *name)
+bool http_request_has_header(const struct http_request *request, const char *name)
 {
     for (uint32_t i = 0; i < request->header_count; i++) {
         if (strcasecmp(request->headers[i].name, name) == 0) {
@@ -348,165 +218,123 @@ static bool has_header(const struct http_request *request, const char *name)
     return false;
 }
 
-/* One more line of the list that libcurl is given; a NULL value leaves out one that it would add.
- */
-static void append_line(struct http_slot *slot, const char *name, const char *value)
-{
-    buffer_append_string(&slot->text, name);
-    /* libcurl sends "Name;" as a header without a value and takes "Name:" as an order to leave out
-     */
-    buffer_append_string(&slot->text, value == NULL ? ":" : value[0] == '\0' ? ";" : ": ");
-    buffer_append_string(&slot->text, value == NULL ? "" : value);
-    buffer_append_byte(&slot->text, '\0');
-}
-
-static bool reserve_lines(struct http_slot *slot, size_t count)
-{
-    if (slot->lines_capacity < count) {
-        struct curl_slist *lines = reallocarray(slot->lines, count, sizeof(*lines));
-        if (lines == NULL) {
-            return false;
-        }
-        slot->lines = lines;
-        slot->lines_capacity = count;
-    }
-    return true;
-}
-
-/* The header lines as a list whose nodes and texts are the slot's: libcurl reads, never frees. */
-static enum status set_headers(struct http_slot *slot, const struct http_request *request,
+static enum status check_words(const struct http_slot *slot, const struct http_request *request,
                                struct error *error)
 {
-    static const char *const removed[] = {"Expect", "Accept", "Content-Type"};
-    buffer_clear(&slot->text);
-    size_t count = 0;
+    if (!is_token(request->method) || strlen(request->method) >= sizeof(slot->method)) {
+        return error_set(error, ERROR_INTERNAL, request->url, "the request has no valid method");
+    }
     for (uint32_t i = 0; i < request->header_count; i++) {
-        const struct http_header *header = &request->headers[i];
-        if (!is_token(header->name) || !is_clean(header->value)) {
+        if (!is_token(request->headers[i].name) || !is_clean(request->headers[i].value)) {
             return error_set(error, ERROR_INTERNAL, request->url,
                              "a header of the request holds characters that it must not");
         }
-        append_line(slot, header->name, header->value);
-        count++;
     }
-    for (size_t i = 0; i < sizeof(removed) / sizeof(removed[0]); i++) {
-        if (!has_header(request, removed[i])) {
-            append_line(slot, removed[i], NULL);
-            count++;
-        }
+    return STATUS_OK;
+}
+
+static bool goes_to(const struct http_slot *slot, const struct http_request *request)
+{
+    return slot->url != NULL && slot->direct == request->direct &&
+           strcmp(slot->url, request->url) == 0;
+}
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for the request");
+}
+
+/* The slot's texts; its connection stays if it leads there. */
+static enum status keep_url(struct http_slot *slot, const struct http_request *request,
+                            const struct http_url *url, struct error *error)
+{
+    bool same_peer = slot->host_header != NULL && slot->tls == url->tls &&
+                     slot->direct == request->direct &&
+                     strcmp(slot->host_header, url->host_header) == 0;
+    if (!same_peer) {
+        http_link_close(slot);
     }
-    if (!has_header(request, "User-Agent")) {
-        append_line(slot, "User-Agent", "transhume/" TRANSHUME_VERSION);
-        count++;
+    free(slot->url);
+    free(slot->target);
+    free(slot->host_header);
+    char *target = NULL;
+    if (asprintf(&target, "%s%s%s", url->path, url->query != NULL ? "?" : "",
+                 url->query != NULL ? url->query : "") < 0) {
+        target = NULL;
     }
-    if (slot->text.failed || !reserve_lines(slot, count)) {
-        return error_set(error, ERROR_MEMORY, request->url, "no memory for the request");
+    slot->target = target;
+    slot->url = strdup(request->url);
+    slot->host_header = strdup(url->host_header);
+    slot->tls = url->tls;
+    slot->direct = request->direct;
+    slot->through_proxy = !request->direct && !http_host_is_loopback(url->host);
+    slot->easy_is_set = false;
+    if (slot->url == NULL || slot->target == NULL || slot->host_header == NULL) {
+        free(slot->url);
+        slot->url = NULL;
+        return no_memory(error);
     }
-    char *line = slot->text.data;
-    for (size_t i = 0; i < count; i++) {
-        slot->lines[i].data = line;
-        slot->lines[i].next = i + 1 < count ? &slot->lines[i + 1] : NULL;
-        line += strlen(line) + 1;
-    }
-    return curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, slot->lines) == CURLE_OK
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, request->url, "no memory for the request");
+    return STATUS_OK;
 }
 
 /* Sets where to, unless the slot's last request went there too. */
 static enum status set_url(struct http_client *client, struct http_slot *slot,
                            const struct http_request *request, struct error *error)
 {
-    if (slot->url != NULL && strcmp(slot->url, request->url) == 0 &&
-        slot->direct == request->direct) {
+    if (goes_to(slot, request)) {
         return STATUS_OK;
     }
-    free(slot->url);
-    slot->url = NULL;
     struct arena *arena = arena_create(1024);
     if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the request");
+        return no_memory(error);
     }
     struct http_url url;
     enum status status = http_url_parse(request->url, NULL, arena, &url, error);
-    bool loopback = status == STATUS_OK && http_host_is_loopback(url.host);
-    if (status == STATUS_OK && !url.tls && !loopback && !client->plaintext_allowed) {
+    if (status == STATUS_OK && !url.tls && !http_host_is_loopback(url.host) &&
+        !client->plaintext_allowed) {
         status = error_set(error, ERROR_BAD_VALUE, request->url,
                            "plaintext http:// goes to this machine only");
         error_hint(error, "use https://, or allow plaintext explicitly where the network is "
                           "trusted");
     }
     if (status == STATUS_OK) {
-        bool ok = curl_easy_setopt(slot->easy, CURLOPT_URL, request->url) == CURLE_OK;
-        const char *proxy = loopback || request->direct ? "" : NULL;
-        ok &= curl_easy_setopt(slot->easy, CURLOPT_PROXY, proxy) == CURLE_OK;
-        slot->url = ok ? strdup(request->url) : NULL;
-        slot->direct = request->direct;
-        slot->through_proxy = !loopback && !request->direct;
-        if (slot->url == NULL) {
-            status = error_set(error, ERROR_MEMORY, NULL, "no memory for the request");
-        }
+        status = keep_url(slot, request, &url, error);
     }
     arena_destroy(arena);
     return status;
 }
 
-/* Method and body. libcurl has a mode for each kind; CUSTOMREQUEST only changes the word. */
-static bool set_method(struct http_slot *slot, const struct http_request *request)
+/* libcurl knows how plaintext is asked of a proxy. */
+static bool is_transfer(const struct http_slot *slot)
 {
-    CURL *easy = slot->easy;
-    bool ok = true;
-    bool is_get = strcmp(request->method, "GET") == 0 && request->body_length == 0;
-    bool is_head = strcmp(request->method, "HEAD") == 0 && request->body_length == 0;
-    if (strcmp(slot->method, request->method) != 0 || is_get || is_head) {
-        ok &= curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK; /* takes HEAD back */
-        if (is_head) {
-            ok &= curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) == CURLE_OK;
-        } else if (!is_get) {
-            ok &= curl_easy_setopt(easy, CURLOPT_POST, 1L) == CURLE_OK;
-        }
-        bool standard = is_get || is_head || strcmp(request->method, "POST") == 0;
-        ok &= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, standard ? NULL : request->method) ==
-              CURLE_OK;
-        snprintf(slot->method, sizeof(slot->method), "%s", request->method);
-    }
-    if (!is_get && !is_head) {
-        const void *body = request->body_length > 0 ? request->body : "";
-        ok &= curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body) == CURLE_OK;
-        ok &= curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                               (curl_off_t)request->body_length) == CURLE_OK;
-    }
-    return ok;
+    return slot->through_proxy && !slot->tls;
 }
 
 static enum status prepare_slot(struct http_client *client, struct http_slot *slot,
                                 const struct http_request *request, struct error *error)
 {
-    if (slot->easy == NULL && !set_up_easy(client, slot)) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a connection");
-    }
-    if (!is_token(request->method) || strlen(request->method) >= sizeof(slot->method)) {
-        return error_set(error, ERROR_INTERNAL, request->url, "the request has no valid method");
-    }
-    if (set_url(client, slot, request, error) != STATUS_OK ||
-        set_headers(slot, request, error) != STATUS_OK) {
+    if (check_words(slot, request, error) != STATUS_OK ||
+        set_url(client, slot, request, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    snprintf(slot->method, sizeof(slot->method), "%s", request->method);
     slot->timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : REQUEST_TIMEOUT_MS;
+    slot->started_ms = request->since_ms != 0 ? request->since_ms : clock_boottime_ms();
+    slot->deadline_ms = slot->started_ms + slot->timeout_ms;
     slot->response_bytes_max =
         request->response_bytes_max > 0 ? request->response_bytes_max : RESPONSE_BYTES_MAX;
-    bool ok = set_method(slot, request);
-    ok &= curl_easy_setopt(slot->easy, CURLOPT_TIMEOUT_MS, (long)slot->timeout_ms) == CURLE_OK;
-    ok &= curl_easy_setopt(slot->easy, CURLOPT_MAXFILESIZE_LARGE,
-                           (curl_off_t)slot->response_bytes_max) == CURLE_OK;
     slot->repeatable = request->repeatable;
-    slot->header_complete = false;
     slot->fault = HTTP_FAULT_NONE;
     slot->sends = 0;
     slot->curl_text[0] = '\0';
-    slot->response = ok ? http_pool_take(client->pool) : NULL;
+    enum status status = is_transfer(slot) ? http_transfer_prepare(slot, request, error)
+                                           : http_exchange_prepare(slot, request, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    slot->response = http_pool_take(client->pool);
     if (slot->response == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the request");
+        return no_memory(error);
     }
     slot->response->response.context = request->context;
     return STATUS_OK;
@@ -514,21 +342,47 @@ static enum status prepare_slot(struct http_client *client, struct http_slot *sl
 
 /* ---------------------------------------------------------------- what has ended */
 
-static void finish_slot(struct http_client *client, struct http_slot *slot, CURLcode code)
+static bool has_whole_head(const struct http_slot *slot)
 {
+    return slot->way == HTTP_WAY_TRANSFER   ? slot->header_complete
+           : slot->way == HTTP_WAY_EXCHANGE ? slot->parser.state != HTTP_PARSER_HEAD
+                                            : false;
+}
+
+static uint32_t status_of(const struct http_slot *slot)
+{
+    long status = 0;
+    if (slot->way == HTTP_WAY_TRANSFER &&
+        curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK && status > 0) {
+        return (uint32_t)status;
+    }
+    return slot->way == HTTP_WAY_EXCHANGE ? slot->parser.status : 0;
+}
+
+void http_slot_finish(struct http_slot *slot, CURLcode code)
+{
+    struct http_client *client = slot->client;
     struct http_owned_response *owned = slot->response;
-    owned->response.elapsed_ms = clock_monotonic_ms() - slot->started_ms;
+    owned->response.elapsed_ms = clock_boottime_ms() - slot->started_ms;
+    if (slot->fault == HTTP_FAULT_LATE) {
+        slot->fault = HTTP_FAULT_NONE;
+        code = CURLE_OPERATION_TIMEDOUT;
+    }
     struct http_ending ending = {.code = code,
-                                 .easy = slot->easy,
+                                 .easy = slot->way == HTTP_WAY_TRANSFER     ? slot->easy
+                                         : slot->way == HTTP_WAY_CONNECTING ? slot->link
+                                                                            : NULL,
+                                 .status = status_of(slot),
                                  .url = slot->url,
                                  .curl_text = slot->curl_text,
                                  .fault = slot->fault,
-                                 .header_complete = slot->header_complete,
+                                 .header_complete = has_whole_head(slot),
                                  .through_proxy = slot->through_proxy,
                                  .timeout_ms = slot->timeout_ms,
                                  .response_bytes_max = slot->response_bytes_max};
     http_ending_describe(&ending, &owned->response);
     slot->response = NULL;
+    slot->way = HTTP_WAY_NONE;
     slot->next_free = client->free_slots;
     client->free_slots = slot;
     client->under_way--;
@@ -553,8 +407,12 @@ static void collect_done(struct http_client *client)
         CURLcode code = message->data.result; /* the message is gone once the handle is removed */
         struct http_slot *slot = NULL;
         (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot);
-        (void)curl_multi_remove_handle(client->multi, easy);
-        finish_slot(client, slot, code);
+        if (slot->way == HTTP_WAY_CONNECTING && easy == slot->link) {
+            http_exchange_connected(slot, code);
+        } else if (slot->way == HTTP_WAY_TRANSFER && easy == slot->easy) {
+            (void)curl_multi_remove_handle(client->multi, easy);
+            http_slot_finish(slot, code);
+        }
     }
 }
 
@@ -566,7 +424,7 @@ static enum status act(struct http_client *client, curl_socket_t descriptor, int
 {
     int running = 0;
     if (descriptor == CURL_SOCKET_TIMEOUT) {
-        client->timer_ms = TIMER_NONE;
+        client->timer_ms = HTTP_TIMER_NONE;
     }
     CURLMcode code = curl_multi_socket_action(client->multi, descriptor, mask, &running);
     if (code != CURLM_OK) {
@@ -576,54 +434,117 @@ static enum status act(struct http_client *client, curl_socket_t descriptor, int
     return STATUS_OK;
 }
 
-/* Begins a request on the first free slot. */
-static enum status submit_to(struct http_client *client, struct http_slot *slot,
-                             const struct http_request *request, struct error *error)
+/* The free slot whose connection leads there, else one without any, else the first. */
+static struct http_slot *take_slot(struct http_client *client, const struct http_request *request)
 {
-    if (prepare_slot(client, slot, request, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    struct http_slot **best = &client->free_slots;
+    for (struct http_slot **at = &client->free_slots; *at != NULL; at = &(*at)->next_free) {
+        if (goes_to(*at, request)) {
+            best = at;
+            break;
+        }
+        if ((*best)->link != NULL && (*at)->link == NULL) {
+            best = at;
+        }
     }
-    slot->started_ms = clock_monotonic_ms();
+    struct http_slot *slot = *best;
+    *best = slot->next_free;
+    slot->next_free = NULL;
+    return slot;
+}
+
+static enum status begin(struct http_client *client, struct http_slot *slot, struct error *error)
+{
+    if (!is_transfer(slot)) {
+        return http_exchange_begin(slot, error);
+    }
+    slot->way = HTTP_WAY_TRANSFER;
     CURLMcode code = curl_multi_add_handle(client->multi, slot->easy);
-    if (code != CURLM_OK) {
+    if (code == CURLM_OK) {
+        return STATUS_OK;
+    }
+    return error_set(error, code == CURLM_OUT_OF_MEMORY ? ERROR_MEMORY : ERROR_INTERNAL, NULL,
+                     "the HTTP library failed: %s", curl_multi_strerror(code));
+}
+
+/* Begins a request on a free slot. `*response` is what http_poll will give; it may be among those
+ * already. */
+static enum status submit_to(struct http_client *client, struct http_slot *slot,
+                             const struct http_request *request,
+                             struct http_owned_response **response, struct error *error)
+{
+    enum status status = prepare_slot(client, slot, request, error);
+    if (status == STATUS_OK) {
+        *response = slot->response;
+        client->under_way++;
+        if (slot->deadline_ms < client->next_deadline_ms) {
+            client->next_deadline_ms = slot->deadline_ms;
+        }
+        status = begin(client, slot, error);
+        if (status == STATUS_OK) {
+            return status;
+        }
+        client->under_way--;
         http_response_destroy(&slot->response->response);
         slot->response = NULL;
-        return error_set(error, code == CURLM_OUT_OF_MEMORY ? ERROR_MEMORY : ERROR_INTERNAL, NULL,
-                         "the HTTP library failed: %s", curl_multi_strerror(code));
     }
-    client->free_slots = slot->next_free;
-    slot->next_free = NULL;
-    client->under_way++;
-    return STATUS_OK;
+    slot->way = HTTP_WAY_NONE;
+    slot->next_free = client->free_slots;
+    client->free_slots = slot;
+    return status;
 }
 
 enum status http_submit(struct http_client *client, const struct http_request *request,
                         struct error *error)
 {
-    struct http_slot *slot = client->free_slots;
-    if (slot == NULL) {
+    struct http_owned_response *response = NULL;
+    if (client->free_slots == NULL) {
         return STATUS_AGAIN;
     }
-    if (submit_to(client, slot, request, error) != STATUS_OK) {
+    if (submit_to(client, take_slot(client, request), request, &response, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     /* Sent now, so that the server works while the caller makes its next request; a failure shows
      * again at the next poll. */
-    if (client->timer_ms != TIMER_NONE && client->timer_ms <= clock_monotonic_ms()) {
+    if (client->timer_ms != HTTP_TIMER_NONE && client->timer_ms <= clock_monotonic_ms()) {
         (void)act(client, CURL_SOCKET_TIMEOUT, 0, NULL);
         collect_done(client);
     }
     return STATUS_OK;
 }
 
-/* How long to wait at most: until `deadline_ms`, or until libcurl wants to be called. */
+/* Ends what has run out of time. */
+static void expire(struct http_client *client)
+{
+    int64_t now_ms = clock_boottime_ms();
+    if (now_ms < client->next_deadline_ms) {
+        return;
+    }
+    client->next_deadline_ms = INT64_MAX;
+    for (uint32_t i = 0; i < client->slot_count; i++) {
+        struct http_slot *slot = &client->slots[i];
+        bool ours = slot->way == HTTP_WAY_CONNECTING || slot->way == HTTP_WAY_EXCHANGE;
+        if (ours && slot->deadline_ms <= now_ms) {
+            http_exchange_expire(slot);
+        } else if (ours && slot->deadline_ms < client->next_deadline_ms) {
+            client->next_deadline_ms = slot->deadline_ms;
+        }
+    }
+}
+
+/* How long to wait at most: until `deadline_ms`, a request's, or until libcurl wants to be called.
+ */
 static int wait_time(const struct http_client *client, int64_t now_ms, int64_t deadline_ms)
 {
     int64_t until = deadline_ms;
-    if (client->timer_ms != TIMER_NONE && client->timer_ms < until) {
+    if (client->timer_ms != HTTP_TIMER_NONE && client->timer_ms < until) {
         until = client->timer_ms;
     }
     int64_t wait = until - now_ms;
+    if (client->next_deadline_ms != INT64_MAX) {
+        int64_t left = client->next_deadline_ms - clock_boottime_ms();
+        wait = left < wait ? left : wait;
+    }
     return wait < 0 ? 0 : wait > 60000 ? 60000 : (int)wait;
 }
 
@@ -639,18 +560,23 @@ static enum status step(struct http_client *client, int64_t deadline_ms, struct 
     }
     for (int i = 0; i < count; i++) {
         uint32_t got = events[i].events;
+        if ((events[i].data.u64 & 1) == 0) {
+            http_exchange_act(events[i].data.ptr);
+            continue;
+        }
         int mask = (got & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
                    (got & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                    (got & EPOLLERR ? CURL_CSELECT_ERR : 0);
-        if (act(client, events[i].data.fd, mask, error) != STATUS_OK) {
+        if (act(client, (curl_socket_t)(events[i].data.u64 >> 1), mask, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
-    if (client->timer_ms != TIMER_NONE && client->timer_ms <= clock_monotonic_ms() &&
+    if (client->timer_ms != HTTP_TIMER_NONE && client->timer_ms <= clock_monotonic_ms() &&
         act(client, CURL_SOCKET_TIMEOUT, 0, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     collect_done(client);
+    expire(client);
     return STATUS_OK;
 }
 
@@ -721,11 +647,10 @@ enum status http_perform(struct http_client *client, const struct http_request *
             return STATUS_FAILED;
         }
     }
-    struct http_slot *slot = client->free_slots;
-    if (submit_to(client, slot, request, error) != STATUS_OK) {
+    struct http_owned_response *owned = NULL;
+    if (submit_to(client, take_slot(client, request), request, &owned, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    struct http_owned_response *owned = slot->response;
     while (!take_done(client, owned)) {
         if (step(client, clock_monotonic_ms() + 1000, error) != STATUS_OK) {
             return STATUS_FAILED;

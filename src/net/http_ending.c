@@ -48,7 +48,7 @@ static void describe_timeout(const struct http_ending *ending, struct http_respo
 static bool describe_tunnel(const struct http_ending *ending, struct http_response *response)
 {
     long code = 0;
-    if (response->sent ||
+    if (response->sent || ending->easy == NULL ||
         curl_easy_getinfo(ending->easy, CURLINFO_HTTP_CONNECTCODE, &code) != CURLE_OK ||
         code == 0 || (code >= 200 && code < 300)) {
         return false;
@@ -102,6 +102,7 @@ static bool describe_fault(const struct http_ending *ending, struct http_respons
     }
     switch (fault) {
     case HTTP_FAULT_NONE:
+    case HTTP_FAULT_LATE: /* told as a timeout */
         return false;
     case HTTP_FAULT_MEMORY:
         error_set(error, ERROR_MEMORY, ending->url, "no memory for the answer");
@@ -157,12 +158,10 @@ static void describe_broken(const struct http_ending *ending, struct http_respon
 
 void http_ending_describe(const struct http_ending *ending, struct http_response *response)
 {
-    long status = 0;
     char words[CURL_ERROR_SIZE];
     struct error *error = &response->error;
-    if (curl_easy_getinfo(ending->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK &&
-        ending->header_complete && status > 0) {
-        response->status = (uint32_t)status;
+    if (ending->header_complete) {
+        response->status = ending->status;
     }
     if (ending->code == CURLE_OK && ending->header_complete) {
         return;

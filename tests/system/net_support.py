@@ -132,11 +132,12 @@ class Peer:
     def send(self, data):
         self.connection.sendall(data if isinstance(data, bytes) else data.encode("latin-1"))
 
-    def answer(self, status=200, body=b"", headers=()):
+    def answer(self, status=200, body=b"", headers=(), head=False):
+        """With `head`, the answer to HEAD: all but the body."""
         body = body if isinstance(body, bytes) else body.encode()
         lines = ["HTTP/1.1 %d X" % status, "Content-Length: %d" % len(body)]
         lines += ["%s: %s" % pair for pair in dict(headers).items()]
-        self.send("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
+        self.send("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + (b"" if head else body))
 
     def reset(self):
         """Ends the connection with RST."""
@@ -189,6 +190,7 @@ class ScriptedServer:
         peer = None
         try:
             connection.settimeout(SOCKET_LIMIT_S)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.tls:
                 connection = self.tls.wrap_socket(connection, server_side=True)
             peer = Peer(connection, self)
@@ -234,5 +236,5 @@ def answering(respond):
             request = peer.request()
             if request is None:
                 return
-            peer.answer(*respond(*request))
+            peer.answer(*respond(*request), head=request[0] == "HEAD")
     return handle

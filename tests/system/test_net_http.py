@@ -1,6 +1,8 @@
 """The HTTP client against servers that follow a script: right answers, broken ones, none, TLS and proxies."""
+import json
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -317,6 +319,97 @@ class KeptConnections(HttpTest):
             self.assertEqual(server.connections, 4)
 
 
+    def test_more_than_was_asked_for_is_no_answer_to_the_next(self):
+        """Bytes behind an answer, in the same packet or later: the next request goes elsewhere."""
+        def at_once(peer):
+            peer.request()
+            peer.send(OK + OK.replace(b"ok", b"no"))
+            peer.wait()
+        def later(peer):
+            peer.request()
+            peer.send(OK)
+            time.sleep(0.05)
+            peer.send(OK.replace(b"ok", b"no"))
+            peer.wait()
+        for handle in (at_once, later):
+            with self.subTest(handle.__name__), ScriptedServer(handle) as server:
+                responses = send(server.url, *[{"body": "b"}] * 3, pause_ms=150)
+                self.assertEqual([(r["body"], r["error"]) for r in responses], [("ok", None)] * 3)
+                self.assertEqual(server.connections, 3)
+
+    def test_kept_only_where_both_say_so(self):
+        for head, expected in ((b"HTTP/1.1 200 OK\r\nConnection: close\r\n", 3), (b"HTTP/1.0 200 OK\r\n", 3),
+                               (b"HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\n", 1),
+                               (b"HTTP/1.1 200 OK\r\nConnection: x, CLOSE\r\n", 3), (b"HTTP/1.1 200 OK\r\n", 1)):
+            def handle(peer, head=head):
+                while peer.request() is not None:
+                    peer.send(head + b"Content-Length: 2\r\n\r\nok")
+            with self.subTest(head), ScriptedServer(handle) as server:
+                self.assertEqual([r["body"] for r in send(server.url, *[{"body": "b"}] * 3)], ["ok"] * 3)
+                self.assertEqual(server.connections, expected)
+
+    def test_an_answer_before_the_whole_request(self):
+        """A server that refuses a body without reading it, and closes."""
+        def refuse(peer):
+            peer.connection.recv(100)
+            peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")
+            peer.wait()
+        with ScriptedServer(refuse) as server:
+            responses = send(server.url, *[{"body": "x" * 20_000_000}] * 2)
+            self.assertEqual([(r["status"], r["body"], r["error"]) for r in responses], [(413, "big", None)] * 2)
+            self.assertEqual(server.connections, 2)
+
+
+class Framing(HttpTest):
+    """Every way an answer's end can be told, cut into pieces at every byte."""
+    HEAD = b"HTTP/1.1 200 OK\r\nX: 1\r\n"
+    WHOLE = {b"Content-Length: 5\r\n\r\nhello": "hello", b"Content-Length: 0\r\n\r\n": "",
+             b"Content-Length:5\t\r\ncontent-length: 5\r\n\r\nhello": "hello",
+             b"Transfer-Encoding: Chunked\r\n\r\n1\r\nh\r\n004;a=b\r\nello\r\n0\r\n\r\n": "hello",
+             b"Transfer-Encoding: chunked\r\n\r\n5 \r\nhello\r\n00\r\nTrail: x\r\nEr: y\r\n\r\n": "hello",
+             b"Folded: a\r\n b\r\nContent-Length: 2\n\nok": "ok"}
+    BROKEN = (b"Content-Length: 5x\r\n\r\nhello", b"Content-Length: -5\r\n\r\nhello", b"Content-Length: \r\n\r\n",
+              b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", b"Content-Length: " + b"9" * 19 + b"\r\n\r\n",
+              b"Transfer-Encoding: gzip\r\n\r\nhello", b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+              b"No colon\r\n\r\n", b": no name\r\n\r\n", b"N\0: ul\0\r\nContent-Length: 0\r\n\r\n")
+
+    def test_whole(self):
+        for rest, body in self.WHOLE.items():
+            data = self.HEAD + rest
+            pieces = [(data[:at], data[at:]) for at in range(1, len(data))]
+
+            def handle(peer):
+                while peer.request() is not None:
+                    first, last = pieces[handled[0] % len(pieces)]
+                    handled[0] += 1
+                    peer.send(first)
+                    time.sleep(0.002)
+                    peer.send(last)
+            handled = [0]
+            with self.subTest(rest), ScriptedServer(handle) as server:
+                responses = send(server.url, *[{"body": "b"}] * len(pieces))
+                self.assertEqual([(r["body"], r["error"]) for r in responses], [(body, None)] * len(pieces))
+                self.assertEqual(server.connections, 1)
+
+    def test_broken(self):
+        for rest in self.BROKEN:
+            with self.subTest(rest):
+                self.fault(once(self.HEAD + rest, close=False), "network-answer", klass="retry")
+
+    def test_a_large_body_in_pieces(self):
+        body = bytes(range(32, 127)) * 30_000
+
+        def handle(peer):
+            while peer.request() is not None:
+                peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+                for at in range(0, len(body), 400_003):
+                    peer.send(body[at:at + 400_003])
+        with ScriptedServer(handle) as server:
+            for response in send(server.url, {}, {}):
+                self.assertEqual((response["body"].encode(), response["error"]), (body, None))
+            self.assertEqual(server.connections, 1)
+
+
 class Requests(HttpTest):
     def test_plaintext_stays_on_this_machine(self):
         for url in ("http://example.com/", "http://10.0.0.1/", "http://127.evil.com", "http://[::2]/",
@@ -424,6 +517,60 @@ class Tls(HttpTest):
                 responses = send(url, *[{"body": "hello"}] * 20, ca_file=self.authority.ca)
                 self.assertEqual([r["body"] for r in responses], ["hello"] * 20)
             self.assertEqual(server.connections, 2)
+
+    def test_many_at_once_while_connections_come_and_go(self):
+        """One connection in three ends after its answer, and others are made while answers wait."""
+        def handle(peer):
+            while True:
+                request = peer.request()
+                if request is None:
+                    return
+                number = int(request[3][1:])
+                time.sleep(0.01 * (number % 5))
+                last = number % 3 == 0
+                peer.answer(200, request[3], {"Connection": "close"} if last else {})
+                if last:
+                    return
+        with ScriptedServer(handle, tls=self.good) as server:
+            requests = [{"url": server.url, "body": "n%d" % i} for i in range(100)]
+            result = net_support.probe("http", {"requests": requests, "repeat": 3, "together": True,
+                                                "connections_max": 16, "ca_file": self.authority.ca}).result["responses"]
+            self.assertEqual([(r["body"], r["error"]) for r in result], [("n%d" % i, None) for i in range(100)] * 3)
+
+    def test_nothing_is_sent_after_its_time(self):
+        """A process that is stopped while it connects, and goes on after the request's end."""
+        late = threading.Event()
+
+        def handle(peer):
+            late.wait(30)
+            connection = self.good.wrap_socket(peer.connection, server_side=True)
+            try:
+                seen.append(connection.recv(4096))
+            except OSError:
+                seen.append(b"")
+        seen = []
+        with ScriptedServer(handle) as server:
+            given = {"requests": [{"url": server.url.replace("http:", "https:"), "body": "late", "timeout_ms": 1000}],
+                     "ca_file": self.authority.ca}
+            process = subprocess.Popen([net_support.PROBE, "http"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       env=net_support.clean_environment())
+            try:
+                process.stdin.write(json.dumps(given).encode())
+                process.stdin.close()
+                deadline = time.monotonic() + 20 * support.PATIENCE
+                while server.connections == 0 and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                process.send_signal(signal.SIGSTOP)
+                late.set()
+                time.sleep(1.5)
+                process.send_signal(signal.SIGCONT)
+                response, = json.loads(process.stdout.read())["responses"]
+            finally:
+                process.kill()
+                process.wait()
+                process.stdout.close()
+        self.check(response, "network", sent=False, words="within")
+        self.assertEqual(b"".join(seen), b"")
 
     def refused(self, context, words, **options):
         with ScriptedServer(self.echo, tls=context) as server:

@@ -220,6 +220,8 @@ static enum status send(struct dynamodb_client *client, const struct dynamodb_re
     }
     call->generation = client->credentials.generation;
     int64_t timeout_ms = timeout_of(client, request);
+    int64_t since_ms =
+        clock_boottime_ms(); /* the lease outlasts what is sent until this and that */
     /* not before signing, which may wait for credentials while the lease runs on */
     if (request->lease != NULL) {
         enum status held = client->calls == NULL ? lease_wait(request->lease, timeout_ms, error)
@@ -235,6 +237,7 @@ static enum status send(struct dynamodb_client *client, const struct dynamodb_re
                                       .body = request->body,
                                       .body_length = request->body_length,
                                       .timeout_ms = timeout_ms,
+                                      .since_ms = since_ms,
                                       .response_bytes_max = RESPONSE_BYTES_MAX,
                                       .repeatable = is_repeatable(request->operation),
                                       .context = call};
