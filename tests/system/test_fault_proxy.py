@@ -129,6 +129,14 @@ class Proxy(unittest.TestCase):
             self.assertGreaterEqual(time.monotonic() - begun, 0.28)
             self.assert_true_crc(response, data)
 
+    def test_held(self):
+        released = threading.Event()
+        self.proxy.add("held", released=released, count=1)
+        begun = time.monotonic()
+        threading.Timer(0.3, released.set).start()
+        self.assert_true_crc(*self.ask())
+        self.assertGreaterEqual(time.monotonic() - begun, 0.28)
+
     def test_half_open(self):
         self.proxy.add("half_open", applied=True)
         self.connection.timeout = 0.5

@@ -220,15 +220,16 @@ static enum status send(struct dynamodb_client *client, const struct dynamodb_re
     }
     call->generation = client->credentials.generation;
     int64_t timeout_ms = timeout_of(client, request);
-    int64_t since_ms =
-        clock_boottime_ms(); /* the lease outlasts what is sent until this and that */
     /* not before signing, which may wait for credentials while the lease runs on */
-    if (request->lease != NULL) {
-        enum status held = client->calls == NULL ? lease_wait(request->lease, timeout_ms, error)
-                                                 : lease_check(request->lease, timeout_ms, error);
-        if (held != STATUS_OK) {
-            return held;
-        }
+    if (request->lease != NULL && client->calls == NULL &&
+        lease_wait(request->lease, timeout_ms, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    /* The lease outlasts what is sent until `timeout_ms` from here, however long the process stands
+     * still between. */
+    int64_t since_ms = clock_boottime_ms();
+    if (request->lease != NULL && lease_check(request->lease, timeout_ms, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     const struct http_request sent = {.method = "POST",
                                       .url = service->url,
