@@ -9,6 +9,7 @@ _transhume() {
         'migrate:copy'
         'resume:go on with an unfinished run'
         'status:how far a run is'
+        'report:make a run'\''s report again'
         'reset:forget the local state'
         'connectors:list databases, their options and types'
         'failpoints:list the places where tests make it fail'
@@ -29,7 +30,7 @@ _transhume() {
                 '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
                 '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
                 '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
-                '(-o --output)'{-o+,--output=}'[Where to write the plan; - writes it to stdout]:FILE:_files' \
+                '(-o --output)'{-o+,--output=}'[Where to write\: init the plan, by default transhume.yaml; report the form that the name'\''s ending says, .html, .md or .json, by default all three in the state folder]:FILE:_files' \
                 '(-f --force)'{-f,--force}'[Write over a plan that is there]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
@@ -130,6 +131,17 @@ _transhume() {
                 '(-w --watch)'{-w,--watch}'[Show it again every second until the run ends]' \
                 '--json[Results on stdout as JSON]' \
                 '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
+                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '*:argument:_files' ;;
+        report)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--state=[The state folder]:DIR:_files -/' \
+                '(-o --output)'{-o+,--output=}'[Where to write\: init the plan, by default transhume.yaml; report the form that the name'\''s ending says, .html, .md or .json, by default all three in the state folder]:FILE:_files' \
+                '--run=[Which run]:ID:' \
+                '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
                 '(-h --help)'{-h,--help}'[Show help and exit]' \

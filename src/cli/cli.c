@@ -136,7 +136,7 @@ static int dispatch(struct cli_call *call)
     }
     set_log_level(call);
     warn_of_mistyped_variables();
-    bool needs_connectors = (call->command->place & (IN_HELP | IN_VERSION | IN_RESET)) == 0;
+    bool needs_connectors = (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT)) == 0;
     if (needs_connectors && registry_load_modules(&error) != STATUS_OK) {
         return cli_fail(&error);
     }

@@ -6,12 +6,14 @@
 #include "connectors/registry.h"
 #include <string.h>
 
+static const char default_path[] = "transhume.yaml";
+
 enum { MEMORY_BYTES = 8 << 20, TIMEOUT_MS = 30000 };
 
 static const char *output_path(const struct cli_call *call)
 {
     const char *path = cli_text(call, CLI_OUTPUT);
-    return path == NULL ? cli_option_at(CLI_OUTPUT)->default_text : path;
+    return path == NULL ? default_path : path;
 }
 
 /* Said before the databases are opened, which may take long. */
@@ -40,7 +42,7 @@ static enum status write_plan(const struct cli_call *call, const char *path, str
         error_hint(error, "-o FILE writes it elsewhere, -o - prints it.");
         return STATUS_FAILED;
     }
-    bool is_default = strcmp(path, cli_option_at(CLI_OUTPUT)->default_text) == 0;
+    bool is_default = strcmp(path, default_path) == 0;
     buffer_clear(yaml);
     buffer_format(yaml, "wrote %s: read and edit it, then `transhume check%s%s`\n", path,
                   is_default ? "" : " --plan ", is_default ? "" : path);

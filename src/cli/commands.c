@@ -70,6 +70,20 @@ static const struct cli_command commands[] = {
                  "transhume status --watch\n"
                  "transhume status --json --state /var/lib/shop-move",
      .run = command_status},
+    {.name = "report",
+     .place = IN_REPORT,
+     .arguments = "",
+     .summary = "make a run's report again",
+     .description =
+         "Every run leaves a report in its state folder, also when it fails or is stopped: report.html, a page "
+         "that needs nothing beside it, report.md and report.json. This makes it again from what lies in the "
+         "folder, for instance after a crash or after validate. It holds what moved, the guarantee, throughput "
+         "over time, the chunks, rejects with samples, validation, settings and the plan, and no secrets; "
+         "samples of rejects are records.",
+     .examples = "transhume report\n"
+                 "transhume report -o move.html\n"
+                 "transhume report --run 20260131T235959Z-0a1b2c --json",
+     .run = command_report},
     {.name = "reset",
      .place = IN_RESET,
      .arguments = "",
@@ -125,7 +139,6 @@ static const struct cli_command commands[] = {
      .summary = "undo just what a run wrote",
      .is_later = true},
     {.name = "finish", .arguments = "", .summary = "drop the ledger", .is_later = true},
-    {.name = "report", .arguments = "", .summary = "rebuild the report", .is_later = true},
     {0},
 };
 

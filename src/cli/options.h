@@ -20,10 +20,11 @@ enum cli_place {
     IN_FAILPOINTS = 1 << 7,
     IN_HELP = 1 << 8,
     IN_VERSION = 1 << 9,
+    IN_REPORT = 1 << 10,
     IN_RUN = IN_MIGRATE | IN_RESUME,
-    IN_STATE = IN_STATUS | IN_RESET,
+    IN_STATE = IN_STATUS | IN_RESET | IN_REPORT,
     IN_LISTS = IN_CONNECTORS | IN_FAILPOINTS | IN_VERSION,
-    IN_ALL = (1 << 10) - 1
+    IN_ALL = (1 << 11) - 1
 };
 
 enum cli_option_id {

@@ -81,6 +81,8 @@ static void append_json(const struct run_result *result, const struct error *err
     append_json_count("rejected", result->rejected, out);
     buffer_append_string(out, ",\"rejects_folder\":");
     cli_append_json_text(out, result->rejects_folder);
+    buffer_append_string(out, ",\"report\":");
+    cli_append_json_text(out, result->report_file);
     append_json_count("unmatched", result->unmatched, out);
     append_json_count("differences", result->differences, out);
     append_json_count("warnings", result->warning_count, out);
@@ -108,6 +110,9 @@ static void append_text(const struct cli_call *call, const struct run_session *s
     buffer_append_byte(out, '\n');
     cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
     buffer_free(&line);
+    if (result->report_file != NULL) {
+        buffer_format(out, "report: %s\n", result->report_file);
+    }
 }
 
 #define CANNOT_RESUME \

@@ -432,6 +432,7 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
     tell_ledger(run, status, error);
     if (run->state_ready) {
         status = end_local(run, status, error);
+        run_report_end(run, result);
     }
     fill_result(run, status, result);
     if (!run->state_ready) {

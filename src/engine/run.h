@@ -109,6 +109,7 @@ struct run_result {
     bool mixed_snapshot;
     bool no_snapshot;           /* the source knows none */
     const char *rejects_folder; /* NULL if nothing was rejected */
+    const char *report_file;    /* NULL: there is none */
     uint32_t warning_count;
     int exit_status; /* 0, 1 or 4 when status is OK */
 };
@@ -123,6 +124,15 @@ enum status run_migrate(struct run_session *session, struct run_result *result,
  * tell does so now. */
 enum status run_resume(struct run_session *session, struct run_result *result,
                        struct error *error) MUST_USE;
+
+/* ---- report */
+/*
+ * Where the files of a run lie: the state folder's own (`run_id` NULL or its id), or one of its
+ * runs/; observe/report.h makes the report of them. `at_work`: a process is at work on it. The path
+ * lives in the arena. ERROR_RUN_NOTHING: there is none.
+ */
+enum status run_report_folder(const char *state_folder, const char *run_id, struct arena *arena,
+                              const char **path, bool *at_work, struct error *error) MUST_USE;
 
 /* ---- state */
 /* state.json as it stands. STATUS_END: there is none. */

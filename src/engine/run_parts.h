@@ -76,6 +76,10 @@ enum status preflight_tables(struct run_session *session, struct arena *arena,
 /* Must duplicates of this table be looked for after the load? */
 bool preflight_settles(const struct run_session *session, const struct plan_table *table);
 
+/* ---- run_report.c */
+/* The report of a run that ended, however; that it could not be written is only said. */
+void run_report_end(const struct run *run, struct run_result *result);
+
 /* ---- recheck.c */
 /* After a take-over: what the other one may have had in hand becomes doubtful. */
 void recheck_note_open(struct run *run);

@@ -1,0 +1,282 @@
+/* Reading a state folder for its report, and writing the report's three forms into it. */
+#include "observe/report_parts.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "model/json_tree.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { FILE_BYTES_MAX = 256 << 20, VALIDATION_BYTES_MAX = 64 << 20, FORMAT = 1 };
+
+const char *report_text(const json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(object, name));
+}
+
+uint64_t report_count(const json_t *object, const char *name)
+{
+    json_int_t count = json_integer_value(json_object_get(object, name));
+    return count < 0 ? 0 : (uint64_t)count;
+}
+
+static const char *text_or(const json_t *object, const char *name, const char *otherwise)
+{
+    const char *text = report_text(object, name);
+    return text == NULL ? otherwise : text;
+}
+
+/* ---- state.json */
+
+static void read_entity(const json_t *object, struct report_entity *entity)
+{
+    const json_t *total = json_object_get(object, "total");
+    entity->total = json_is_integer(total) ? json_integer_value(total) : -1;
+    entity->stream = text_or(object, "stream", "");
+    entity->read = report_count(object, "read");
+    entity->written = report_count(object, "migrated");
+    entity->rejected = report_count(object, "rejected");
+    entity->skipped = report_count(object, "skipped");
+    entity->filtered = report_count(object, "filtered");
+    entity->bytes = report_count(object, "bytes");
+    entity->made = json_object_get(object, "made") == NULL
+                       ? entity->written + entity->rejected + entity->skipped
+                       : report_count(object, "made");
+}
+
+static void add_to_sum(struct report_entity *sum, const struct report_entity *entity)
+{
+    sum->total = sum->total < 0 || entity->total < 0 ? -1 : sum->total + entity->total;
+    sum->read += entity->read;
+    sum->made += entity->made;
+    sum->written += entity->written;
+    sum->rejected += entity->rejected;
+    sum->skipped += entity->skipped;
+    sum->filtered += entity->filtered;
+    sum->bytes += entity->bytes;
+}
+
+static enum status read_entities(struct report *report, struct error *error)
+{
+    json_t *tables = json_object_get(report->state, "tables");
+    const char *table_name;
+    const char *name;
+    json_t *table;
+    json_t *object;
+    size_t count = 0;
+    json_object_foreach(tables, table_name, table)
+    {
+        count += json_object_size(json_object_get(table, "entities"));
+    }
+    report->entities = arena_allocate_zeroed(report->arena, count + 1, sizeof(*report->entities));
+    if (report->entities == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report's entities");
+    }
+    json_object_foreach(tables, table_name, table)
+    {
+        json_t *entities = json_object_get(table, "entities");
+        json_object_foreach(entities, name, object)
+        {
+            struct report_entity *entity = &report->entities[report->entity_count++];
+            entity->name = name;
+            entity->table = table_name;
+            read_entity(object, entity);
+            add_to_sum(&report->sum, entity);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status read_state(const char *folder, struct report *report, struct error *error)
+{
+    char *text;
+    size_t length;
+    const char *path = file_join(report->arena, folder, "state.json");
+    if (path == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report");
+    }
+    enum status status = file_read_all(path, FILE_BYTES_MAX, report->arena, &text, &length, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (json_tree_parse(text, length, JSON_REJECT_DUPLICATES, path, ERROR_STATE_INVALID,
+                        &report->state, error) != STATUS_OK) {
+        error_hint(error, "it is only an export: `transhume resume` writes it anew");
+        return STATUS_FAILED;
+    }
+    json_t *state = report->state;
+    if (report_count(state, "format") > FORMAT) {
+        return error_set(error, ERROR_FORMAT_NEWER, path,
+                         "it was written by a newer version of transhume");
+    }
+    report->run = text_or(state, "run", "");
+    report->kind = text_or(state, "kind", "copy");
+    report->status = text_or(state, "status", "?");
+    report->phase = text_or(state, "phase", "?");
+    report->interrupted = json_is_true(json_object_get(state, "interrupted"));
+    report->resumable = json_is_true(json_object_get(state, "resumable"));
+    report->source = text_or(state, "source", "?");
+    report->target = text_or(state, "target", "?");
+    report->guarantee = report_text(state, "guarantee");
+    report->snapshot =
+        text_or(state, "snapshot",
+                json_is_true(json_object_get(state, "mixed_snapshot")) ? "mixed" : "one");
+    report->version = text_or(state, "version", "?");
+    report->started_at = text_or(state, "started_at", "?");
+    report->updated_at = text_or(state, "updated_at", "?");
+    report->ended_at = report_text(state, "ended_at");
+    report->attempt_count = (uint32_t)json_array_size(json_object_get(state, "attempts"));
+    return read_entities(report, error);
+}
+
+/* ---- what is beside it */
+
+/* Says why a part is missing; a report without it is better than none. */
+static enum status or_without(const char *what, enum status status, struct error *error)
+{
+    if (status == STATUS_FAILED && error->code != ERROR_MEMORY) {
+        log_write(LOG_WARNING, "the report goes without %s: %s: %s", what, error->object,
+                  error->message);
+        return STATUS_OK;
+    }
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+static enum status read_plan(const char *folder, struct report *report, struct error *error)
+{
+    char *text;
+    size_t length;
+    char *path = file_join(report->arena, folder, "plan.yaml");
+    enum status status =
+        path == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for the report")
+                     : file_read_all(path, FILE_BYTES_MAX, report->arena, &text, &length, error);
+    if (status == STATUS_OK) {
+        report->plan_clipped = length > REPORT_PLAN_BYTES_MAX;
+        text[report->plan_clipped ? text_clip(text, length, REPORT_PLAN_BYTES_MAX) : length] = '\0';
+        report->plan = text;
+    }
+    return status;
+}
+
+static enum status read_validation(const char *folder, struct report *report, struct error *error)
+{
+    char *text;
+    size_t length;
+    char *path = file_join(report->arena, folder, "validation.json");
+    enum status status =
+        path == NULL
+            ? error_set(error, ERROR_MEMORY, NULL, "no memory for the report")
+            : file_read_all(path, VALIDATION_BYTES_MAX, report->arena, &text, &length, error);
+    return status != STATUS_OK ? status
+                               : json_tree_parse(text, length, 0, path, ERROR_STATE_INVALID,
+                                                 &report->validation, error);
+}
+
+static enum status read_metrics(const char *folder, struct report *report, struct error *error)
+{
+    char *path = file_join(report->arena, folder, "metrics.jsonl");
+    enum status status =
+        path == NULL
+            ? error_set(error, ERROR_MEMORY, NULL, "no memory for the report")
+            : metrics_read(path, report->arena, &report->samples, &report->sample_count, error);
+    for (uint32_t i = 0; i < report->sample_count; i++) {
+        const struct metrics_sample *sample = &report->samples[i];
+        bool last = i + 1 == report->sample_count || sample[1].attempt != sample->attempt;
+        if (last) {
+            report->retries += sample->retries;
+            report->throttled += sample->throttled;
+        } else if (sample[1].at_ms > sample->at_ms) {
+            report->seconds += (double)(sample[1].at_ms - sample->at_ms) / 1000;
+        }
+    }
+    return status;
+}
+
+static int by_name(const void *left, const void *right)
+{
+    const struct report_stream *const *a = left;
+    const struct report_stream *const *b = right;
+    return strcmp((*a)->name, (*b)->name);
+}
+
+/* Entities get the times of their streams, found by name. */
+static enum status join_streams(struct report *report, struct error *error)
+{
+    const struct report_stream **order =
+        arena_allocate_zeroed(report->arena, report->stream_count + 1, sizeof(void *));
+    if (order == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report's streams");
+    }
+    for (uint32_t i = 0; i < report->stream_count; i++) {
+        order[i] = &report->streams[i];
+    }
+    qsort(order, report->stream_count, sizeof(void *), by_name);
+    for (uint32_t i = 0; i < report->entity_count; i++) {
+        const struct report_stream wanted = {.name = report->entities[i].stream};
+        const struct report_stream *key = &wanted;
+        const struct report_stream **found =
+            bsearch(&key, order, report->stream_count, sizeof(void *), by_name);
+        report->entities[i].seconds = found == NULL ? 0 : (*found)->seconds;
+    }
+    return STATUS_OK;
+}
+
+enum status report_read(const char *folder, bool at_work, struct report *report,
+                        struct error *error)
+{
+    *report = (struct report){.arena = arena_create(0), .at_work = at_work};
+    if (report->arena == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report");
+    }
+    enum status status = read_state(folder, report, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (or_without("the plan", read_plan(folder, report, error), error) != STATUS_OK ||
+        or_without("validation", read_validation(folder, report, error), error) != STATUS_OK ||
+        or_without("metrics", read_metrics(folder, report, error), error) != STATUS_OK ||
+        or_without("chunks", report_read_chunks(folder, report, error), error) != STATUS_OK ||
+        or_without("rejects", report_read_rejects(folder, report, error), error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return join_streams(report, error);
+}
+
+void report_free(struct report *report)
+{
+    json_decref(report->state);
+    json_decref(report->validation);
+    arena_destroy(report->arena);
+    *report = (struct report){0};
+}
+
+/* ---- writing */
+
+static enum status write_form(const char *folder, const char *name, const struct report *report,
+                              void (*append)(const struct report *report, struct buffer *out),
+                              struct error *error)
+{
+    struct buffer out = {0};
+    append(report, &out);
+    char *path = file_join(report->arena, folder, name);
+    enum status status = out.failed || path == NULL
+                             ? error_set(error, ERROR_MEMORY, NULL, "no memory for %s", name)
+                             : file_replace(path, out.data, out.length, NULL, error);
+    buffer_free(&out);
+    return status;
+}
+
+enum status report_write(const char *folder, bool at_work, struct error *error)
+{
+    struct report report;
+    enum status status = report_read(folder, at_work, &report, error);
+    if (status == STATUS_OK &&
+        (write_form(folder, "report.json", &report, report_append_json, error) != STATUS_OK ||
+         write_form(folder, "report.md", &report, report_append_markdown, error) != STATUS_OK ||
+         write_form(folder, "report.html", &report, report_append_html, error) != STATUS_OK)) {
+        status = STATUS_FAILED;
+    }
+    report_free(&report);
+    return status;
+}

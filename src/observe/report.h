@@ -1,0 +1,162 @@
+/* A run's report, made of what lies in its state folder, and of nothing else. */
+#ifndef TRANSHUME_OBSERVE_REPORT_H
+#define TRANSHUME_OBSERVE_REPORT_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "observe/metrics.h"
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * state.json is needed; metrics.jsonl, chunks.jsonl, rejects/, plan.yaml and validation.json are
+ * shown if they are there. The same files make the same report, byte for byte. Everything in them
+ * is taken for text by whoever wrote it: records, names and messages can become neither markup nor
+ * script. The page has no script at all, and refuses any by its policy.
+ */
+
+struct report_entity {
+    const char *name;
+    const char *table;
+    const char *stream;
+    int64_t total; /* -1: not known */
+    uint64_t read;
+    uint64_t made;
+    uint64_t written;
+    uint64_t rejected;
+    uint64_t skipped;
+    uint64_t filtered;
+    uint64_t bytes;
+    double seconds; /* that its stream's chunks took, together; shared with its other entities */
+};
+
+enum { REPORT_NOT_DONE, REPORT_DONE, REPORT_REJECTED };
+
+struct report_chunk {
+    uint32_t attempt; /* 0: not done */
+    uint32_t rejected;
+    uint64_t written;
+    uint64_t bytes;
+    double seconds;
+};
+
+struct report_stream {
+    const char *name;
+    uint64_t first_chunk; /* from 0 */
+    uint64_t chunk_count;
+    uint64_t done_count;
+    double seconds;
+};
+
+/* Rejects of one kind. */
+struct report_reason {
+    const char *entity;
+    const char *table;
+    const char *code;
+    uint64_t count;
+};
+
+struct report_sample {
+    const char *entity;
+    const char *table;
+    const char *file;
+    uint64_t line;
+    const char *code;
+    const char *reason;
+    const char *key;    /* JSON text, clipped */
+    const char *record; /* JSON text, clipped */
+    bool clipped;
+};
+
+enum {
+    REPORT_REASONS_MAX = 64,
+    REPORT_SAMPLES_MAX = 24,
+    REPORT_SAMPLES_A_REASON = 3,
+    REPORT_RECORD_BYTES_MAX = 600,
+    REPORT_PLAN_BYTES_MAX = 64 << 10
+};
+
+struct report {
+    struct arena *arena;
+    json_t *state;      /* state.json */
+    json_t *validation; /* validation.json; NULL: nobody validated */
+    const char *run;
+    const char *kind; /* "copy", "rejects" … */
+    const char *status;
+    const char *phase;
+    bool interrupted;
+    bool at_work; /* a process works on it now */
+    bool resumable;
+    const char *source;
+    const char *target;
+    const char *guarantee; /* NULL: not told */
+    const char *snapshot;  /* "one", "mixed", "none" */
+    const char *version;
+    const char *started_at;
+    const char *updated_at;
+    const char *ended_at; /* NULL: it has not */
+    const char *plan;     /* NULL: a plain copy */
+    bool plan_clipped;
+    double seconds; /* at work, all attempts together */
+    uint32_t attempt_count;
+
+    struct report_entity *entities;
+    uint32_t entity_count;
+    struct report_entity sum; /* total -1 if one is not known */
+
+    struct metrics_sample *samples;
+    uint32_t sample_count;
+    uint64_t retries; /* all attempts together */
+    uint64_t throttled;
+
+    struct report_stream *streams;
+    uint32_t stream_count;
+    struct report_chunk *chunks; /* NULL: chunks.jsonl is not there */
+    uint64_t chunk_count;
+    uint64_t chunk_done_count;
+    uint64_t chunk_again_count; /* that needed more than one attempt */
+
+    struct report_reason *reasons;
+    uint32_t reason_count;
+    uint64_t reasons_left_out; /* rejects whose kind found no room */
+    struct report_sample *reject_samples;
+    uint32_t reject_sample_count;
+    uint64_t rejects_read;
+    bool rejects_cut; /* there are more than were read */
+};
+
+/* Reads the folder; `at_work`: somebody holds its lock. STATUS_END: there is no run in it. What is
+ * damaged but for state.json is left out, with a warning in the log. */
+enum status report_read(const char *folder, bool at_work, struct report *report,
+                        struct error *error) MUST_USE;
+void report_free(struct report *report);
+
+void report_append_html(const struct report *report, struct buffer *out);
+void report_append_markdown(const struct report *report, struct buffer *out);
+void report_append_json(const struct report *report, struct buffer *out);
+
+/* report.html, report.json and report.md into the folder that they are about, whole or not. */
+enum status report_write(const char *folder, bool at_work, struct error *error) MUST_USE;
+
+/* ---- for the forms of it */
+
+/* "done", "done, with rejects", "failed", "interrupted", "in progress", "stopped": what a reader
+ * wants to know first. */
+const char *report_verdict(const struct report *report);
+/* What to do next, a sentence each; the count comes back. Texts in `sentences` are constants. */
+enum { REPORT_STEPS_MAX = 6 };
+uint32_t report_next_steps(const struct report *report, const char *sentences[REPORT_STEPS_MAX]);
+/* What the guarantee and the snapshot mean, as sentences. */
+const char *report_guarantee_text(const struct report *report);
+const char *report_snapshot_text(const struct report *report);
+/* Streams that took longest first, at most `limit` numbers into `order`. */
+uint32_t report_slowest_streams(const struct report *report, uint32_t *order, uint32_t limit);
+uint32_t report_slowest_chunks(const struct report *report, uint64_t *order, uint32_t limit);
+/* Tries that the chunk took in its last epoch. */
+uint32_t report_chunk_tries(const struct report_chunk *chunk);
+/* Where the chunk is. */
+const struct report_stream *report_stream_of(const struct report *report, uint64_t chunk);
+
+#endif

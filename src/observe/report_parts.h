@@ -1,0 +1,37 @@
+/* The inside of reports: what reads them, and the pieces of the page. */
+#ifndef TRANSHUME_OBSERVE_REPORT_PARTS_H
+#define TRANSHUME_OBSERVE_REPORT_PARTS_H
+
+#include "observe/report.h"
+#include "observe/report_escape.h"
+
+/* report_chunks.c: chunks.jsonl. */
+enum status report_read_chunks(const char *folder, struct report *report,
+                               struct error *error) MUST_USE;
+/* report_rejects.c: rejects/, up to a bound. */
+enum status report_read_rejects(const char *folder, struct report *report,
+                                struct error *error) MUST_USE;
+
+/* report_chart.c: throughput over time as SVG; nothing for fewer than two samples. */
+void report_append_chart(const struct report *report, struct buffer *out);
+/* report_map.c: the chunks as a grid, SVG. */
+void report_append_map(const struct report *report, struct buffer *out);
+/* report_tables.c: sections of the page that are tables. */
+void report_append_entities(const struct report *report, struct buffer *out);
+void report_append_slowest(const struct report *report, struct buffer *out);
+void report_append_attempts(const struct report *report, struct buffer *out);
+void report_append_rejects(const struct report *report, struct buffer *out);
+void report_append_validation(const struct report *report, struct buffer *out);
+void report_append_settings(const struct report *report, struct buffer *out);
+
+/* A text member of an object; NULL: it is not there or no text. */
+const char *report_text(const json_t *object, const char *name);
+uint64_t report_count(const json_t *object, const char *name);
+/* Numbers as people write them. */
+void report_append_count(struct buffer *out, uint64_t count);
+void report_append_bytes(struct buffer *out, uint64_t bytes);
+void report_append_seconds(struct buffer *out, double seconds);
+/* "412,345 records/s"; "–" where it took no time. */
+void report_append_rate(struct buffer *out, uint64_t count, double seconds);
+
+#endif

@@ -1,0 +1,206 @@
+/* What a report says in words, the same in all of its forms, and what it ranks. */
+#include "observe/report_parts.h"
+
+#include "base/text.h"
+#include <string.h>
+
+enum { ATTEMPTS_AN_EPOCH = 100 }; /* chunk_log.h */
+
+/* ---- numbers */
+
+void report_append_count(struct buffer *out, uint64_t count)
+{
+    char text[32];
+    text_human_count(count, text, sizeof(text));
+    buffer_append_string(out, text);
+}
+
+void report_append_bytes(struct buffer *out, uint64_t bytes)
+{
+    char text[32];
+    text_human_bytes(bytes, text, sizeof(text));
+    buffer_append_string(out, text);
+}
+
+void report_append_seconds(struct buffer *out, double seconds)
+{
+    char text[32];
+    if (seconds > 0 && seconds < 0.9995) {
+        buffer_format(out, "%.0f ms", seconds < 0.001 ? 1.0 : seconds * 1000);
+        return;
+    }
+    text_human_seconds(seconds, text, sizeof(text));
+    buffer_append_string(out, text);
+}
+
+void report_append_rate(struct buffer *out, uint64_t count, double seconds)
+{
+    if (seconds < 0.001) {
+        buffer_append_string(out, "–");
+        return;
+    }
+    double rate = (double)count / seconds;
+    if (rate < 10) {
+        buffer_format(out, "%.1f", rate);
+    } else {
+        report_append_count(out, (uint64_t)(rate + 0.5));
+    }
+    buffer_append_string(out, " records/s");
+}
+
+/* ---- words */
+
+static bool is(const char *text, const char *word)
+{
+    return text != NULL && strcmp(text, word) == 0;
+}
+
+const char *report_verdict(const struct report *report)
+{
+    if (is(report->status, "completed")) {
+        return report->sum.rejected > 0        ? "done, with rejects"
+               : is(report->snapshot, "mixed") ? "done, snapshot mixed"
+                                               : "done";
+    }
+    if (is(report->status, "failed")) {
+        return "failed";
+    }
+    if (report->interrupted) {
+        return "interrupted";
+    }
+    if (is(report->status, "not_started")) {
+        return "not begun";
+    }
+    return report->at_work ? "in progress" : "stopped";
+}
+
+static bool is_validated(const struct report *report)
+{
+    return json_is_true(json_object_get(report->validation, "ok"));
+}
+
+uint32_t report_next_steps(const struct report *report, const char *sentences[REPORT_STEPS_MAX])
+{
+    uint32_t count = 0;
+    bool done = is(report->status, "completed");
+    if (report->at_work && !done) {
+        sentences[count++] = "Wait: `transhume status --watch` shows how far it is.";
+        return count;
+    }
+    if (!done) {
+        sentences[count++] =
+            report->resumable || json_object_get(report->state, "resumable") == NULL
+                ? "Mend what stopped it, then `transhume resume`: what is done is kept, and nothing is "
+                  "copied twice."
+                : "This target keeps no ledger: empty it and run `transhume migrate` again.";
+        return count;
+    }
+    if (report->sum.rejected > 0) {
+        sentences[count++] =
+            "Mend the rejected records in the state folder's `rejects/` and load them "
+            "with `transhume migrate --rejects FILE`.";
+    }
+    if (report->validation == NULL) {
+        sentences[count++] =
+            is(report->snapshot, "mixed")
+                ? "Run `transhume validate`: the source may have changed between the "
+                  "attempts of this run."
+                : "Run `transhume validate` to compare source and target.";
+    } else if (!is_validated(report)) {
+        sentences[count++] =
+            "Look at the differences below; `transhume validate --repair` writes what "
+            "is missing or different.";
+    }
+    if (is_validated(report) && report->sum.rejected == 0) {
+        sentences[count++] =
+            "Nothing is left to do. `transhume finish` drops the ledger from the target.";
+    }
+    return count;
+}
+
+const char *report_guarantee_text(const struct report *report)
+{
+    if (is(report->guarantee, "exactly once")) {
+        return "Each chunk and its done mark were committed together: whatever happened in between, no "
+               "record was lost and none was written twice.";
+    }
+    if (is(report->guarantee, "idempotent")) {
+        return "Records are put under keys of their own: after a crash some are written again, with the "
+               "same result.";
+    }
+    if (is(report->guarantee, "at least once")) {
+        return "No record is lost; after a crash some may be there twice.";
+    }
+    return "The state folder does not tell the guarantee.";
+}
+
+const char *report_snapshot_text(const struct report *report)
+{
+    if (is(report->snapshot, "mixed")) {
+        return "Mixed: the run was resumed, and the source may have changed meanwhile, so that chunks "
+               "show it at different times.";
+    }
+    if (is(report->snapshot, "none")) {
+        return "None: this source knows no snapshots, so what changed during the copy may be seen old "
+               "or new.";
+    }
+    return "One: all records show the source at one moment.";
+}
+
+/* ---- ranks */
+
+uint32_t report_chunk_tries(const struct report_chunk *chunk)
+{
+    return chunk->attempt == 0 ? 0 : (chunk->attempt - 1) % ATTEMPTS_AN_EPOCH + 1;
+}
+
+const struct report_stream *report_stream_of(const struct report *report, uint64_t chunk)
+{
+    uint32_t low = 0;
+    uint32_t high = report->stream_count;
+    while (high - low > 1) { /* the last that begins at or before it, and is not empty */
+        uint32_t middle = low + (high - low) / 2;
+        if (report->streams[middle].first_chunk <= chunk) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return &report->streams[low];
+}
+
+uint32_t report_slowest_streams(const struct report *report, uint32_t *order, uint32_t limit)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < report->stream_count; i++) {
+        double seconds = report->streams[i].seconds;
+        if (seconds <= 0 ||
+            (count == limit && seconds <= report->streams[order[count - 1]].seconds)) {
+            continue;
+        }
+        uint32_t place = count < limit ? count++ : count - 1;
+        for (; place > 0 && report->streams[order[place - 1]].seconds < seconds; place--) {
+            order[place] = order[place - 1];
+        }
+        order[place] = i;
+    }
+    return count;
+}
+
+uint32_t report_slowest_chunks(const struct report *report, uint64_t *order, uint32_t limit)
+{
+    uint32_t count = 0;
+    for (uint64_t i = 0; i < report->chunk_count; i++) {
+        double seconds = report->chunks[i].seconds;
+        if (seconds <= 0 ||
+            (count == limit && seconds <= report->chunks[order[count - 1]].seconds)) {
+            continue;
+        }
+        uint32_t place = count < limit ? count++ : count - 1;
+        for (; place > 0 && report->chunks[order[place - 1]].seconds < seconds; place--) {
+            order[place] = order[place - 1];
+        }
+        order[place] = i;
+    }
+    return count;
+}
