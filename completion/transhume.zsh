@@ -11,6 +11,7 @@ _transhume() {
         'status:how far a run is'
         'report:make a run'\''s report again'
         'reset:forget the local state'
+        'validate:compare the target with the source, and repair it'
         'connectors:list databases, their options and types'
         'failpoints:list the places where tests make it fail'
         'help:help for a command or an error code'
@@ -53,7 +54,7 @@ _transhume() {
                 '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
                 '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
-                '(-s --sample)'{-s+,--sample=}'[Print the first N records of each entity as they will arrive]:N:' \
+                '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity as they will arrive]:N:' \
                 '--json[Results on stdout as JSON]' \
                 '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -151,6 +152,36 @@ _transhume() {
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
                 '--state=[The state folder]:DIR:_files -/' \
                 '--confirm[Yes, really]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
+                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '*:argument:_files' ;;
+        validate)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--state=[The state folder]:DIR:_files -/' \
+                '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
+                '--memory=[Bound on batches, queues and caches together (64MiB, 1G)]:BYTES:' \
+                '--existing=[What to do about records that are in the target already, for every table]:WHAT:(refuse append upsert replace skip)' \
+                '*--include=[Only source tables whose name matches (* and ?); may be given several times]:PATTERN:' \
+                '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
+                '--rows-per-second=[Read no more source rows a second than this, those of lists and aggregates included]:N:' \
+                '--bytes-per-second=[Copy no faster than this (10MiB)]:BYTES:' \
+                '--read-units-per-second=[Use no more of the source'\''s capacity than N units a second, where it counts units]:N:' \
+                '--write-units-per-second=[Use no more of the target'\''s capacity than N units a second, where it counts units]:N:' \
+                '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
+                '--stall=[Report a stall when nothing has moved for so long; fail after ten times as long]:TIME:' \
+                '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
+                '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity as they will arrive]:N:' \
+                '(-l --level)'{-l+,--level=}'[How much is compared\: counts; random records; all of them by hashes; all of them byte by byte]:LEVEL:(count sample hash full)' \
+                '--seed=[The number that the sample is drawn by, to draw the same one again]:N:' \
+                '--limit=[Show the first N differing records; all of them are in validate.jsonl in the state folder]:N:' \
+                '--repair[Write the records that are missing or different into the target, as a run of its own]' \
+                '--delete-extra[With --repair\: take out records that should not be there]' \
+                '--confirm[Yes, really]' \
+                '--json[Results on stdout as JSON]' \
+                '--progress=[How progress is shown on stderr; auto\: bars on a terminal, else a line every ten seconds]:HOW:(auto bar log json none)' \
+                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
                 '(-h --help)'{-h,--help}'[Show help and exit]' \

@@ -105,6 +105,7 @@ int command_migrate(struct cli_call *call);
 int command_resume(struct cli_call *call);
 int command_status(struct cli_call *call);
 int command_report(struct cli_call *call);
+int command_validate(struct cli_call *call);
 int command_reset(struct cli_call *call);
 int command_connectors(struct cli_call *call);
 int command_failpoints(struct cli_call *call);

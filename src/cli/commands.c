@@ -93,6 +93,20 @@ static const struct cli_command commands[] = {
          "touched. Needs --confirm.",
      .examples = "transhume reset --confirm",
      .run = command_reset},
+    {.name = "validate",
+     .place = IN_VALIDATE,
+     .arguments = "[SRC DST]",
+     .arguments_max = 2,
+     .summary = "compare the target with the source, and repair it",
+     .description =
+         "Compares what the plan makes of the source with what the target holds: the run of the state "
+         "folder, or the plan or SRC DST that is named. Says which records are missing, different or extra; "
+         "exits 0 if none is, else 1. Nothing is changed, unless --repair says so.",
+     .examples = "transhume validate\n"
+                 "transhume validate --level full --json\n"
+                 "transhume validate shop.db copy.db --level sample --sample 500\n"
+                 "transhume validate --repair --delete-extra --confirm",
+     .run = command_validate},
     {.name = "connectors",
      .place = IN_CONNECTORS,
      .arguments = "[NAME]",
@@ -130,10 +144,6 @@ static const struct cli_command commands[] = {
      .summary = "versions of the program and its libraries",
      .run = command_version},
     {.name = "analyze", .arguments = "SRC", .summary = "design the target", .is_later = true},
-    {.name = "validate",
-     .arguments = "",
-     .summary = "verify and repair the target",
-     .is_later = true},
     {.name = "rollback",
      .arguments = "",
      .summary = "undo just what a run wrote",

@@ -80,6 +80,7 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->no_express = cli_switch(call, CLI_NO_EXPRESS);
     options->no_hashes = cli_switch(call, CLI_NO_HASHES);
     options->resuming = call->command->place == IN_RESUME;
+    options->validating = call->command->place == IN_VALIDATE;
     options->progress = progress_mode(call);
     options->color = cli_color(call, STDERR_FILENO);
     options->command_line = call->command_line;

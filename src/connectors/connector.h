@@ -139,6 +139,9 @@ struct open_options {
     uint64_t read_units_per_second_max;
     uint64_t write_units_per_second_max;
     const char *const *catalog_tables; /* NULL: the user's tables */
+    /* target: it is only looked at. It has to be there, nothing is made, and it may be one that
+     * can't be written */
+    bool read_only;
 };
 
 /*
@@ -296,6 +299,14 @@ struct source_functions {
     enum status (*fetch)(struct reader *reader, const char *table, struct column_list columns,
                          struct column_list by, const struct cell *keys, uint32_t key_count,
                          struct batch **batch, struct error *error);
+    /*
+     * Optional: is a span that `maker` (a database of this connector) made of `made_of` the same
+     * range of keys here, in `request`? Then records with one key are in one and the same span on
+     * both sides, and a comparison need not look elsewhere. False where it can't be known. NULL:
+     * never.
+     */
+    bool (*span_is_shared)(struct database *self, const struct read_request *request,
+                           struct database *maker, const struct read_request *made_of);
     /* Optional: warnings worth saying before a run ("writers will wait"), one line each in
      * `out`. */
     enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);
@@ -530,6 +541,18 @@ struct target_functions {
     /* The normal form of a value: what reading it back would give. Idempotent. Any thread. */
     enum status (*normal_form)(struct database *self, const struct cell *cell, struct arena *arena,
                                struct cell *normal, struct error *error);
+    /*
+     * Optional, both or none: what a column makes of values (SQLite's affinities). column_class
+     * gives a number for a column as the target's own catalogue describes it, for
+     * normal_form_in_column, which is normal_form for values of that column: what reading it back
+     * gives, with as much told apart as the column keeps. NULL: normal_form says it all. Any
+     * thread.
+     */
+    uint32_t (*column_class)(struct database *self, const struct schema_table *table,
+                             const struct schema_column *column);
+    enum status (*normal_form_in_column)(struct database *self, uint32_t column_class,
+                                         const struct cell *cell, struct arena *arena,
+                                         struct cell *normal, struct error *error);
     /*
      * Optional express lane: can this target pull from that source itself? Then express_chunk
      * copies a span of request->table into table within the open chunk, and says in

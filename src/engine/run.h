@@ -42,6 +42,7 @@ struct run_options {
     bool take_over;
     bool no_express; /* general path even where the express lane would do (tests, benches) */
     bool no_hashes;  /* no hash sums in the done marks */
+    bool validating; /* validate: the target is only read, through its source side, too */
     bool resuming;   /* resume: endpoints and filters that are not given are those of the
                         unfinished run in the state folder */
     enum progress_mode progress;

@@ -17,22 +17,13 @@ enum status sampling_reader(struct run_session *session, struct reader **reader,
     return STATUS_OK;
 }
 
-enum status sampling_read_span(struct run_session *session, struct run *run,
-                               const struct plan_stream *stream, const struct span *span,
-                               enum status (*sink)(void *context, struct parcel *parcel),
-                               void *context, struct error *error)
+static enum status read_span(struct worker *worker, const struct plan_stream *stream,
+                             const struct span *span,
+                             enum status (*sink)(void *context, struct parcel *parcel),
+                             void *context, struct error *error)
 {
-    struct run no_run = {.session = session};
-    struct copy copy = {.run = run != NULL ? run : &no_run, .session = session};
-    struct worker worker = {.copy = &copy};
     struct reading reading;
-    if (!copy.run->loads_rejects &&
-        (sampling_reader(session, &worker.reader, error) != STATUS_OK ||
-         (session->joining != NULL &&
-          joining_prepare(session->joining, NULL, error) != STATUS_OK))) {
-        return STATUS_FAILED;
-    }
-    if (reading_init(&reading, &worker, error) != STATUS_OK) {
+    if (reading_init(&reading, worker, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     reading.stream = stream;
@@ -42,6 +33,34 @@ enum status sampling_read_span(struct run_session *session, struct run *run,
     enum status status = reading_span(&reading, error);
     reading_free(&reading);
     return status;
+}
+
+enum status sampling_read_through(struct run_session *session, struct reader *reader,
+                                  const struct plan_stream *stream, const struct span *span,
+                                  enum status (*sink)(void *context, struct parcel *parcel),
+                                  void *context, struct error *error)
+{
+    struct run no_run = {.session = session};
+    struct copy copy = {.run = &no_run, .session = session};
+    struct worker worker = {.copy = &copy, .reader = reader};
+    return read_span(&worker, stream, span, sink, context, error);
+}
+
+enum status sampling_read_span(struct run_session *session, struct run *run,
+                               const struct plan_stream *stream, const struct span *span,
+                               enum status (*sink)(void *context, struct parcel *parcel),
+                               void *context, struct error *error)
+{
+    struct run no_run = {.session = session};
+    struct copy copy = {.run = run != NULL ? run : &no_run, .session = session};
+    struct worker worker = {.copy = &copy};
+    if (!copy.run->loads_rejects &&
+        (sampling_reader(session, &worker.reader, error) != STATUS_OK ||
+         (session->joining != NULL &&
+          joining_prepare(session->joining, NULL, error) != STATUS_OK))) {
+        return STATUS_FAILED;
+    }
+    return read_span(&worker, stream, span, sink, context, error);
 }
 
 enum status sampling_read(struct run_session *session, const struct plan_stream *stream,

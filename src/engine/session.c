@@ -34,7 +34,7 @@ static enum status take_from_local_run(struct run_session *session, struct error
     struct state_folder folder;
     struct local_run local;
     bool given = options->source_uri != NULL || options->target_uri != NULL;
-    if (given || (options->plan_path != NULL && !options->resuming)) {
+    if (given || (options->plan_path != NULL && !options->resuming && !options->validating)) {
         return STATUS_OK;
     }
     if (state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK) {
@@ -44,13 +44,17 @@ static enum status take_from_local_run(struct run_session *session, struct error
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
-    if (local.finished && !options->resuming) {
+    if (local.finished && !options->resuming && !options->validating) {
         return STATUS_OK;
     }
     options->source_uri = local.source;
     options->target_uri = local.target;
     if (options->plan_path == NULL) {
         options->plan_path = local.plan_path;
+        bool lost = options->validating && local.plan_path != NULL && !file_exists(local.plan_path);
+        if (lost && file_exists(folder.plan_file)) {
+            options->plan_path = folder.plan_file; /* the run's own copy */
+        }
     }
     if (options->include_count == 0 && options->exclude_count == 0) {
         options->include = local.include;
@@ -81,7 +85,8 @@ static enum status check_caps(const struct run_session *session, const struct co
     bool reads = mode == OPEN_SOURCE;
     uint64_t cap = reads ? session->options.read_units_per_second_max
                          : session->options.write_units_per_second_max;
-    if (cap == 0 || (connector->capabilities & CAPABILITY_UNITS) != 0) {
+    if (cap == 0 || session->options.validating ||
+        (connector->capabilities & CAPABILITY_UNITS) != 0) {
         return STATUS_OK;
     }
     error_set(error, ERROR_USAGE, uri->shown, "%s has no capacity units, so %s can't be kept",
@@ -112,11 +117,26 @@ static enum status open_database(struct run_session *session, const char *text, 
                                                                        : folder.spill_target),
         .memory_bytes = options_cache_bytes(&session->options),
         .timeout_ms = session->options.timeout_ms,
+        .read_only = session->options.validating,
         .read_units_per_second_max = session->options.read_units_per_second_max,
         .write_units_per_second_max = session->options.write_units_per_second_max};
     return check_caps(session, connector, mode, *uri, error) == STATUS_OK
                ? connector->open(&open, database, error)
                : STATUS_FAILED;
+}
+
+/* A target that is not there is said to be so before anything could make it. */
+static enum status open_mirror(struct run_session *session, const char *target, struct error *error)
+{
+    struct uri *uri;
+    if (open_database(session, target, OPEN_SOURCE, &uri, &session->mirror, error) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (error->code == ERROR_SOURCE_MISSING) {
+        error_recode(error, ERROR_TARGET_MISSING);
+        error_hint(error, "there is nothing to validate: was the target moved, or never made?");
+    }
+    return STATUS_FAILED;
 }
 
 static enum status open_endpoints(struct run_session *session, struct error *error)
@@ -139,6 +159,7 @@ static enum status open_endpoints(struct run_session *session, struct error *err
     atomic_store(&session->progress.phase, PROGRESS_CONNECT);
     if (open_database(session, source, OPEN_SOURCE, &session->source_uri, &session->source,
                       error) != STATUS_OK ||
+        (session->options.validating && open_mirror(session, target, error) != STATUS_OK) ||
         open_database(session, target, OPEN_TARGET, &session->target_uri, &session->target,
                       error) != STATUS_OK ||
         session->source->connector->identity(session->source, session->arena,
@@ -306,6 +327,9 @@ void run_close(struct run_session *session)
     plan_destroy(session->plan);
     if (session->schema != NULL) {
         arena_destroy(session->schema->arena);
+    }
+    if (session->mirror != NULL) {
+        session->mirror->connector->close(session->mirror);
     }
     if (session->target != NULL) {
         session->target->connector->close(session->target);

@@ -27,6 +27,7 @@ struct run_session {
     struct uri *target_uri;
     struct database *source;
     struct database *target;
+    struct database *mirror; /* validating: the target once more, opened as a source; else NULL */
     struct schema *schema;
     struct plan *plan;
     const char *source_identity;

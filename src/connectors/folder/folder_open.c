@@ -112,7 +112,7 @@ static enum status check_file(struct folder *folder, const struct stat *facts, s
 }
 
 /* A source must be there. A target is made with its ledger, not before: here its parent must do. */
-static enum status check_folder(struct folder *folder, struct error *error)
+static enum status check_folder(struct folder *folder, bool read_only, struct error *error)
 {
     struct stat facts;
     bool source = folder->mode == OPEN_SOURCE;
@@ -125,11 +125,11 @@ static enum status check_folder(struct folder *folder, struct error *error)
         if (!S_ISDIR(facts.st_mode)) {
             return check_file(folder, &facts, error);
         }
-        return access(folder->path, source ? R_OK | X_OK : R_OK | W_OK | X_OK) == 0
+        return access(folder->path, source || read_only ? R_OK | X_OK : R_OK | W_OK | X_OK) == 0
                    ? STATUS_OK
                    : refuse_place(folder, errno, "can't use the folder", error);
     }
-    if (errno != ENOENT || source) {
+    if (errno != ENOENT || source || read_only) {
         return refuse_place(folder, errno, "can't open the folder", error);
     }
     char *parent = folder_parent(folder->arena, folder->path);
@@ -193,7 +193,7 @@ enum status folder_open(struct folder *folder, const struct folder_format *forma
     }
     return format->loose_files && strcmp(folder->path, "-") == 0
                ? folder_pipe_open(folder, open->uri, error)
-               : check_folder(folder, error);
+               : check_folder(folder, open->read_only, error);
 }
 
 /* The same before and after the folder is made: its real path. */

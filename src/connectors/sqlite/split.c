@@ -410,6 +410,21 @@ static enum status split_by_key(struct splitter *splitter)
     return status;
 }
 
+bool source_span_is_shared(struct database *database, const struct read_request *request,
+                           struct database *maker, const struct read_request *made_of)
+{
+    const struct catalog_table *here = NULL;
+    const struct catalog_table *there = NULL;
+    struct error ignored;
+
+    /* other keys have collations and orders of their own; whole numbers have one */
+    return request->table != NULL && made_of->table != NULL &&
+           request_root(sqlite_database_of(database), request, &here, &ignored) == STATUS_OK &&
+           request_root(sqlite_database_of(maker), made_of, &there, &ignored) == STATUS_OK &&
+           here->schema->kind == SCHEMA_TABLE && there->schema->kind == SCHEMA_TABLE &&
+           here->rowid_column >= 0 && there->rowid_column >= 0;
+}
+
 enum status source_split(struct database *database, const struct read_request *request,
                          uint64_t rows_wanted, struct arena *arena, struct span **spans,
                          uint32_t *span_count, struct error *error)

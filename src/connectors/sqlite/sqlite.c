@@ -195,9 +195,10 @@ static enum status check_header(struct sqlite_database *self, off_t size, struct
 
 static enum status open_control(struct sqlite_database *self, bool immutable, struct error *error)
 {
-    enum connection_access access = self->mode == OPEN_TARGET ? CONNECTION_CREATE
-                                    : immutable               ? CONNECTION_IMMUTABLE
-                                                              : CONNECTION_READ;
+    enum connection_access access = self->mode == OPEN_TARGET && !self->read_only
+                                        ? CONNECTION_CREATE
+                                    : immutable ? CONNECTION_IMMUTABLE
+                                                : CONNECTION_READ;
     return sqlite_connection_open(self->path, access, self->timeout_ms, &self->control, error);
 }
 
@@ -236,14 +237,16 @@ static enum status open_file(struct sqlite_database *self, const struct open_opt
         error_hint(error, "write sqlite:FILE");
         return STATUS_FAILED;
     }
-    if (check_regular(path, self->mode, &exists, &size, error) != STATUS_OK ||
+    if (check_regular(path, self->read_only ? OPEN_SOURCE : self->mode, &exists, &size, error) !=
+            STATUS_OK ||
         real_path(self->arena, path, exists, self->mode, &self->path, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     self->created_file = !exists;
     const char *immutable = uri_parameter(open->uri, &connector_sqlite, "immutable");
     bool is_immutable = strcmp(immutable, "true") == 0;
-    if (self->mode == OPEN_TARGET && sqlite_target_check_place(self, error) != STATUS_OK) {
+    if (self->mode == OPEN_TARGET && !self->read_only &&
+        sqlite_target_check_place(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (self->created_file && sqlite_make_private_file(self, error) != STATUS_OK) {
@@ -283,6 +286,7 @@ static enum status sqlite_open(const struct open_options *open, struct database 
     }
     self->base.connector = &connector_sqlite;
     self->mode = open->mode;
+    self->read_only = open->mode == OPEN_TARGET && open->read_only;
     self->memory_bytes = open->memory_bytes;
     self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;
     self->shown = arena_copy_string(self->arena, open->uri->path != NULL ? open->uri->path : "");

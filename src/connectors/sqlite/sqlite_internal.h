@@ -13,6 +13,7 @@ struct sqlite_database {
     struct database base;
     struct arena *arena; /* lives as long as the instance; control thread only */
     enum open_mode mode;
+    bool read_only;    /* a target that is only looked at */
     const char *path;  /* absolute, symlinks resolved: what SQLite is given */
     const char *shown; /* as the user wrote it: for messages */
     const char *spill_folder;

@@ -140,7 +140,8 @@ enum status sqlite_target_opened(struct sqlite_database *self, struct error *err
     self->target = state;
     self->base.limits.writers_max = 1;
     self->base.limits.chunks_open_max = 1;
-    if (look_at_file(self, error) != STATUS_OK || check_writable(self, error) != STATUS_OK) {
+    if (look_at_file(self, error) != STATUS_OK ||
+        (!self->read_only && check_writable(self, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     return sqlite_target_set_up(self, self->control, error);
@@ -347,7 +348,7 @@ static enum status normal_decimal(const struct cell *cell, struct arena *arena, 
     return normal_text(&text, true, arena, normal, error);
 }
 
-static enum status target_normal_form(struct database *database, const struct cell *cell,
+enum status sqlite_target_normal_form(struct database *database, const struct cell *cell,
                                       struct arena *arena, struct cell *normal, struct error *error)
 {
     struct buffer text = {0};
@@ -414,7 +415,9 @@ const struct target_functions sqlite_target = {
     .fetch = sqlite_target_fetch,
     .delete_records = sqlite_target_delete_records,
     .count = target_count,
-    .normal_form = target_normal_form,
+    .normal_form = sqlite_target_normal_form,
+    .column_class = sqlite_target_column_class,
+    .normal_form_in_column = sqlite_target_normal_form_in_column,
     .express_accepts = sqlite_express_accepts,
     .express_chunk = sqlite_express_chunk,
 };

@@ -143,6 +143,17 @@ enum status sqlite_target_delete_records(struct database *self, const struct tar
                                          const struct cell *keys, uint32_t key_count,
                                          uint64_t *deleted, struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- target.c, target_normal.c */
+
+enum status sqlite_target_normal_form(struct database *self, const struct cell *cell,
+                                      struct arena *arena, struct cell *normal,
+                                      struct error *error) MUST_USE;
+uint32_t sqlite_target_column_class(struct database *self, const struct schema_table *table,
+                                    const struct schema_column *column);
+enum status sqlite_target_normal_form_in_column(struct database *self, uint32_t column_class,
+                                                const struct cell *cell, struct arena *arena,
+                                                struct cell *normal, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- ledger.c */
 
 /* STATUS_FAILED, ERROR_RUN_FENCED: another attempt holds the claimed run now; within a transaction.

@@ -1,0 +1,163 @@
+/* transhume validate: what the plan makes of the source against what the target holds. */
+#include "cli/cli.h"
+
+#include "base/signals.h"
+#include "base/text.h"
+#include "cli/run_end.h"
+#include "observe/table.h"
+#include "verify/verify.h"
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SAMPLE_DEFAULT = 100, LIMIT_DEFAULT = 100 };
+
+static void take_options(const struct cli_call *call, struct verify_options *options)
+{
+    const struct cli_value *values = call->values;
+    *options = (struct verify_options){
+        .level = values[CLI_LEVEL].is_set ? (enum verify_level)values[CLI_LEVEL].number
+                                          : VERIFY_HASH, /* the same order */
+        .sample = values[CLI_SAMPLE].is_set ? (uint32_t)values[CLI_SAMPLE].number : SAMPLE_DEFAULT,
+        .seed = values[CLI_SEED].is_set ? (uint64_t)values[CLI_SEED].number : 0,
+        .limit = values[CLI_LIMIT].is_set ? (uint32_t)values[CLI_LIMIT].number : LIMIT_DEFAULT,
+        .plan_given = cli_text(call, CLI_PLAN) != NULL || call->argument_count == 2,
+        .repair = cli_switch(call, CLI_REPAIR),
+        .delete_extra = cli_switch(call, CLI_DELETE_EXTRA),
+    };
+    if (values[CLI_SAMPLE].is_set && !values[CLI_LEVEL].is_set) {
+        options->level = VERIFY_SAMPLE;
+    }
+}
+
+static enum status check_options(const struct cli_call *call, const struct verify_options *options,
+                                 struct error *error)
+{
+    if (options->delete_extra && !options->repair) {
+        error_set(error, ERROR_USAGE, "--delete-extra", "goes with --repair");
+        error_hint(error, "without --repair nothing is changed");
+        return STATUS_FAILED;
+    }
+    if (options->delete_extra && !cli_switch(call, CLI_CONFIRM)) {
+        error_set(error, ERROR_USAGE, "--delete-extra",
+                  "takes records out of the target and needs --confirm");
+        error_hint(error, "look at them first: `transhume validate` lists the extra ones");
+        return STATUS_FAILED;
+    }
+    if (options->repair && options->level < VERIFY_HASH) {
+        error_set(error, ERROR_USAGE, "--repair", "has to look at every record");
+        error_hint(error, "leave --level out, or say --level full");
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- for people */
+
+static void append_entities(const struct verify_result *result, bool color, struct buffer *out)
+{
+    static const char *const titles[] = {"entity",    "table",      ">source", ">target",
+                                         ">missing",  ">different", ">extra",  ">unreadable",
+                                         ">rejected", NULL};
+    struct table *table = table_create(titles);
+    for (uint32_t i = 0; i < result->entity_count; i++) {
+        const struct verify_entity_result *row = &result->entities[i];
+        table_add_text(table, row->name);
+        table_add_text(table, row->table);
+        table_add_count(table, (int64_t)row->source);
+        table_add_count(table, (int64_t)row->target);
+        table_add_count(table, (int64_t)row->missing);
+        table_add_count(table, (int64_t)row->different);
+        table_add_count(table, (int64_t)row->extra);
+        table_add_count(table, (int64_t)row->unreadable);
+        table_add_count(table, (int64_t)row->rejected);
+    }
+    table_fit(table, cli_terminal_columns(STDOUT_FILENO));
+    table_append(table, color, out);
+    table_destroy(table);
+}
+
+static void append_last_line(const struct verify_result *result, struct buffer *out)
+{
+    static const char *const states[] = {
+        "", "; the source is as the run read it, so differences are damage",
+        "; the source changed since the run read it"};
+    char seconds[32];
+    struct buffer line = {0};
+    text_human_seconds(result->seconds, seconds, sizeof(seconds));
+    buffer_format(&line, "%s at level %s after %s%s", result->ok ? "equal" : "DIFFERENT",
+                  verify_level_name(result->level), seconds,
+                  result->ok && result->source_state == VERIFY_SOURCE_UNCHANGED
+                      ? ""
+                      : states[result->source_state]);
+    if (result->level == VERIFY_SAMPLE) {
+        buffer_format(&line, "; seed %" PRIu64, result->seed);
+    }
+    buffer_append_byte(&line, '\n');
+    cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
+    buffer_free(&line);
+}
+
+static void append_text(const struct cli_call *call, const struct verify_result *result,
+                        struct buffer *out)
+{
+    if (result->records != NULL && result->records[0] != '\0') {
+        buffer_append_string(out, result->records);
+        buffer_append_byte(out, '\n');
+    }
+    append_entities(result, cli_color(call, STDOUT_FILENO), out);
+    uint64_t shown = 0;
+    for (const char *at = result->records; at != NULL && (at = strchr(at, '\n')) != NULL; at++) {
+        shown++;
+    }
+    if (shown < result->record_count) {
+        buffer_format(out, "%" PRIu64 " of %" PRIu64 " differences are shown; all are in %s\n",
+                      shown, result->record_count, result->record_file);
+    }
+    for (uint32_t i = 0; i < result->note_count; i++) {
+        buffer_format(out, "note: %s\n", result->notes[i]);
+    }
+    append_last_line(result, out);
+}
+
+static int tell(const struct cli_call *call, const struct verify_result *result)
+{
+    struct buffer out = {0};
+    struct error error;
+    if (result->exit_status == 4) {
+        error_set(&error, ERROR_INTERRUPTED, "validate", "stopped on request, nothing was changed");
+        error_hint(&error, "say it again: a validation starts from the beginning");
+        return cli_fail(&error);
+    }
+    if (cli_switch(call, CLI_JSON)) {
+        verify_append_json(result, &out);
+    } else {
+        append_text(call, result, &out);
+    }
+    return cli_finish(&out, result->exit_status);
+}
+
+int command_validate(struct cli_call *call)
+{
+    struct error error = {0};
+    struct run_session *session = NULL;
+    struct verify_options options;
+    struct verify_result result = {0};
+    const char *plan_path;
+    int exit_status;
+    take_options(call, &options);
+    if (check_options(call, &options, &error) != STATUS_OK ||
+        cli_find_plan_of_run(call, &plan_path, &error) != STATUS_OK) {
+        return cli_fail(&error);
+    }
+    signals_setup();
+    run_end_set_log_level(call);
+    if (cli_open_session(call, plan_path, &session, &exit_status) != STATUS_OK) {
+        return exit_status;
+    }
+    exit_status = verify_run(session, &options, &result, &error) == STATUS_OK ? tell(call, &result)
+                                                                              : cli_fail(&error);
+    verify_result_free(&result);
+    run_close(session);
+    return exit_status;
+}

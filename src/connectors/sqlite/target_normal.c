@@ -1,0 +1,170 @@
+/* What a column of SQLite gives back of a value: its affinity decides. writer_value.c refuses what
+ * would be lost by it. */
+#include "base/text.h"
+#include "connectors/sqlite/target_internal.h"
+#include "model/convert.h"
+#include "model/decimal.h"
+#include "model/number_text.h"
+#include <string.h>
+#include <strings.h>
+
+uint32_t sqlite_target_column_class(struct database *self, const struct schema_table *table,
+                                    const struct schema_column *column)
+{
+    const char *declared = column->type.native != NULL ? column->type.native : "";
+    (void)self;
+    if (strcasecmp(declared, "ANY") == 0 && table->native_sql != NULL) {
+        /* as it comes in a STRICT table, numeric in any other */
+        const char *options = strrchr(table->native_sql, ')');
+        if (options != NULL && strcasestr(options, "STRICT") != NULL) {
+            return SQLITE_AFFINITY_NONE;
+        }
+    }
+    return sqlite_affinity_of(declared);
+}
+
+static enum status made_text(struct buffer *text, struct arena *arena, struct cell *normal,
+                             struct error *error)
+{
+    char *copy = text->failed ? NULL : arena_copy(arena, text->data, text->length);
+    *normal = cell_text(copy, text->length);
+    buffer_free(text);
+    return copy != NULL
+               ? STATUS_OK
+               : error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
+}
+
+/* REAL keeps doubles; NUMERIC and INTEGER make a whole number of each double that is one. */
+static struct cell number_of(enum sqlite_affinity affinity, double value)
+{
+    if (affinity == SQLITE_AFFINITY_NONE) {
+        return cell_float64(value);
+    }
+    if (affinity == SQLITE_AFFINITY_REAL) {
+        return cell_float64(value + 0.0); /* and -0.0 is 0.0 */
+    }
+    bool whole = value > -9223372036854775808.0 && value < 9223372036854775808.0 &&
+                 value == (double)(int64_t)value;
+    return whole ? cell_int64((int64_t)value) : cell_float64(value);
+}
+
+static struct cell whole_of(enum sqlite_affinity affinity, int64_t value)
+{
+    return affinity == SQLITE_AFFINITY_REAL ? cell_float64((double)value) : cell_int64(value);
+}
+
+static enum status decimal_in(enum sqlite_affinity affinity, const struct cell *cell,
+                              struct arena *arena, struct cell *normal, struct error *error)
+{
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
+                                    1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
+    struct buffer digits = {0};
+    struct cell back;
+    int64_t whole;
+
+    if (affinity == SQLITE_AFFINITY_TEXT) {
+        decimal_append(cell, &digits);
+        return made_text(&digits, arena, normal, error);
+    }
+    if ((cell->flags & CELL_SMALL) != 0 && (cell->flags & CELL_FROM_FLOAT) != 0 &&
+        cell->aux < sizeof powers / sizeof powers[0]) {
+        *normal = number_of(affinity, (double)cell->i64 / powers[cell->aux]);
+        return STATUS_OK;
+    }
+    if (decimal_to_int64(cell, &whole) == STATUS_OK) {
+        *normal = whole_of(affinity, whole);
+        return STATUS_OK;
+    }
+    double nearest = decimal_to_double(cell);
+    if (decimal_from_double(nearest, arena, &back) == STATUS_OK &&
+        decimal_compare(cell, &back) == 0) {
+        *normal = number_of(affinity, nearest);
+        return STATUS_OK;
+    }
+    return sqlite_target_normal_form(NULL, cell, arena, normal, error);
+}
+
+static enum status digits_in(const struct cell *cell, struct arena *arena, struct cell *normal,
+                             struct error *error)
+{
+    struct buffer text = {0};
+    char digits[NUMBER_TEXT_MAX];
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_UINT64:
+        buffer_append_uint64(&text, cell->u64);
+        break;
+    case VALUE_FLOAT32:
+        buffer_append(&text, digits, number_from_float32((float)cell->f64, digits));
+        break;
+    case VALUE_FLOAT64:
+        buffer_append(&text, digits, number_from_double(cell->f64, digits));
+        break;
+    default:
+        buffer_format(&text, "%lld", (long long)cell->i64);
+    }
+    return made_text(&text, arena, normal, error);
+}
+
+/* Only digits, signs, points and spaces may begin a number. */
+static bool may_be_number(const struct cell *cell)
+{
+    return cell->length > 0 && (unsigned char)cell->text[0] <= '9';
+}
+
+/* A text that is a number as numbers are written becomes one; the writer refuses others that SQLite
+ * would take for one. */
+static enum status text_in(enum sqlite_affinity affinity, const struct cell *cell,
+                           struct arena *arena, struct cell *normal, struct error *error)
+{
+    struct cell decimal;
+    *normal = cell_text(cell->text, cell->length);
+    if (affinity < SQLITE_AFFINITY_NUMERIC || !may_be_number(cell) ||
+        decimal_parse(cell->text, cell->length, arena, &decimal) != STATUS_OK ||
+        decimal_special(&decimal) != 0) {
+        return STATUS_OK;
+    }
+    return decimal_in(affinity, &decimal, arena, normal, error);
+}
+
+enum status sqlite_target_normal_form_in_column(struct database *self, uint32_t column_class,
+                                                const struct cell *cell, struct arena *arena,
+                                                struct cell *normal, struct error *error)
+{
+    enum sqlite_affinity affinity = (enum sqlite_affinity)column_class;
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_NULL:
+        *normal = *cell;
+        return STATUS_OK;
+    case VALUE_BOOL:
+    case VALUE_INT64:
+        if (affinity != SQLITE_AFFINITY_TEXT) {
+            *normal = whole_of(affinity, cell->i64);
+            return STATUS_OK;
+        }
+        return digits_in(cell, arena, normal, error);
+    case VALUE_UINT64:
+        if (affinity == SQLITE_AFFINITY_TEXT) {
+            return digits_in(cell, arena, normal, error);
+        }
+        if (cell->u64 <= INT64_MAX) {
+            *normal = whole_of(affinity, cell->i64);
+            return STATUS_OK;
+        }
+        break;
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        if (affinity != SQLITE_AFFINITY_TEXT) {
+            *normal = number_of(affinity, cell->f64);
+            return STATUS_OK;
+        }
+        return digits_in(cell, arena, normal, error);
+    case VALUE_DECIMAL:
+        return decimal_in(affinity, cell, arena, normal, error);
+    case VALUE_TEXT:
+    case VALUE_JSON:
+        return text_in(affinity, cell, arena, normal, error);
+    default:
+        break;
+    }
+    return sqlite_target_normal_form(self, cell, arena, normal, error);
+}

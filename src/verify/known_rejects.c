@@ -1,0 +1,97 @@
+/* Records that the run is known to have rejected: no difference, and not to be looked for. */
+#include "verify/verify_internal.h"
+
+#include "engine/json_text.h"
+#include "engine/mended_line.h"
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct feeding {
+    struct pass *pass;
+    struct former former;
+    uint64_t unusable; /* lines whose record can't be made out */
+};
+
+/* A line whose record was lost (it was overwritten, or too large to keep) is of no use here. */
+static enum status feed_line(struct feeding *feeding, const char *line, size_t length,
+                             struct error *error)
+{
+    const struct verify *verify = feeding->pass->verify;
+    struct mended_line mended;
+    struct error why;
+    if (mended_line_scan(verify->session->plan, line, length, &mended, &why) != STATUS_OK) {
+        feeding->unusable++;
+        return STATUS_OK;
+    }
+    const struct verify_entity *entity = &verify->entities[mended.entity];
+    const struct shape *shape = plan_entity_batch_shape(entity->plan);
+    struct batch *batch = batch_create(shape, batch_shape_width(shape) + MENDED_EXTRA_CELLS, 1);
+    if (batch == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a rejected record");
+    }
+    enum status status = STATUS_OK;
+    if (mended_line_append(line, length, batch, &why) != STATUS_OK) {
+        feeding->unusable++;
+    } else {
+        status = pass_take_reject(feeding->pass, &feeding->former, mended.entity, &entity->form,
+                                  batch_row(batch, 0), error);
+    }
+    batch_destroy(batch);
+    return status;
+}
+
+static enum status feed_file(struct feeding *feeding, const char *path, struct error *error)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t length;
+    enum status status = STATUS_OK;
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't read the rejects");
+    }
+    while (status == STATUS_OK && (length = getline(&line, &capacity, file)) > 0) {
+        status = feed_line(feeding, line, (size_t)length, error);
+    }
+    free(line);
+    fclose(file);
+    return status;
+}
+
+static enum status feed_folder(struct feeding *feeding, const char *folder, struct error *error)
+{
+    DIR *directory = opendir(folder);
+    struct dirent *entry;
+    enum status status = STATUS_OK;
+    while (directory != NULL && status == STATUS_OK && (entry = readdir(directory)) != NULL) {
+        char path[4096];
+        size_t length = strlen(entry->d_name);
+        if (length > 6 && strcmp(entry->d_name + length - 6, ".jsonl") == 0) {
+            snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+            status = feed_file(feeding, path, error);
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+    return status;
+}
+
+enum status known_rejects_feed(struct pass *pass, struct error *error)
+{
+    struct verify *verify = pass->verify;
+    struct feeding feeding = {.pass = pass};
+    if (verify->rejects_folder == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = former_init(&feeding.former, verify->session->target, error);
+    if (status == STATUS_OK) {
+        status = feed_folder(&feeding, verify->rejects_folder, error);
+    }
+    former_free(&feeding.former);
+    return status;
+}

@@ -1,0 +1,110 @@
+/* The run that made the target: was it finished, by this plan, from a source as it is now? */
+#include "base/log.h"
+#include "verify/steps.h"
+#include <string.h>
+
+static enum status refuse_plan(const struct ledger_header *header, struct error *error)
+{
+    error_set(error, ERROR_PLAN_CHANGED, "plan",
+              "it does not make the records that run %s made of this source", header->run_id);
+    error_hint(error, "put the plan back (the state folder's plan.yaml is the run's own), migrate "
+                      "anew, or compare by this one all the same: say --plan FILE");
+    return STATUS_FAILED;
+}
+
+static enum status check_plan(struct verify *verify, const struct ledger_header *header,
+                              struct error *error)
+{
+    const struct run_session *session = verify->session;
+    if (strcmp(header->mapping_hash, session->plan->mapping_hash) == 0) {
+        return STATUS_OK;
+    }
+    if (!verify->options.plan_given) {
+        return refuse_plan(header, error);
+    }
+    verify_note(verify, "this plan is not the one of run %s: compared is what this plan makes",
+                header->run_id);
+    return STATUS_OK;
+}
+
+/* Two equal tokens mean that no record differs, where the source can prove it. */
+static void compare_snapshots(struct verify *verify, const struct ledger_header *header)
+{
+    const struct run_session *session = verify->session;
+    bool proves = (session->source->capabilities & CAPABILITY_PROVES_UNCHANGED) != 0;
+    if (header->snapshot == NULL || session->snapshot == NULL || !proves ||
+        header->snapshot[0] == '\0') {
+        return;
+    }
+    bool same = strcmp(header->snapshot, session->snapshot) == 0;
+    verify->result->source_state = same ? VERIFY_SOURCE_UNCHANGED : VERIFY_SOURCE_CHANGED;
+    if (!same) {
+        verify_note(verify,
+                    "the source changed since run %s read it: differences may be changes "
+                    "made there",
+                    header->run_id);
+    }
+}
+
+static enum status refuse_unfinished(const struct verify *verify, const char *id,
+                                     struct error *error)
+{
+    error_set(error, ERROR_RUN_UNFINISHED, verify->session->target_uri->shown,
+              "run %s is not finished", id);
+    error_hint(error, "`transhume resume` goes on with it; validate what is complete");
+    return STATUS_FAILED;
+}
+
+static enum status take_ledger(struct verify *verify, const struct ledger_run *ledger,
+                               bool is_local, struct error *error)
+{
+    struct run *run = verify->run;
+    struct ledger_header header;
+    ledger_status_free(&run->status);
+    if (ledger_header_read(ledger->header, verify->arena, &header, error) != STATUS_OK ||
+        ledger_status_read(ledger->status, &run->status, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (run->status.phase != LEDGER_COMPLETED) {
+        return refuse_unfinished(verify, ledger->id, error);
+    }
+    bool same_source = header.source_identity != NULL &&
+                       strcmp(header.source_identity, verify->session->source_identity) == 0;
+    if (!is_local && !same_source) {
+        return STATUS_OK; /* the newest run into this target was another one */
+    }
+    verify->result->run_id = arena_copy_string(verify->arena, ledger->id);
+    compare_snapshots(verify, &header);
+    if (run->status.mixed_snapshot) {
+        verify_note(verify, "run %s read a mixed snapshot of the source", ledger->id);
+    }
+    return check_plan(verify, &header, error);
+}
+
+enum status steps_find_run(struct verify *verify, struct error *error)
+{
+    struct run *run = verify->run;
+    struct database *target = verify->session->target;
+    struct local_run local;
+    struct ledger_run *ledger;
+    enum status status = local_run_read(&run->folder, run->arena, &local, error);
+    if (status == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    bool is_local = status == STATUS_OK && local.target != NULL &&
+                    strcmp(local.target, verify->session->target_uri->shown) == 0 &&
+                    strcmp(local.source, verify->session->source_uri->shown) == 0;
+    status = target->connector->ledger->load(target, is_local ? local.id : NULL, run->arena,
+                                             &ledger, error);
+    if (status == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    if (is_local) {
+        verify->rejects_folder = run->folder.rejects;
+    }
+    if (status == STATUS_END) {
+        verify_note(verify, "the target has no ledger of a run: compared without one");
+        return STATUS_OK;
+    }
+    return take_ledger(verify, ledger, is_local, error);
+}

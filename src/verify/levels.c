@@ -1,0 +1,121 @@
+/* The levels that do not look at every record: count and sample. */
+#include "engine/random.h"
+#include "verify/steps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- count */
+
+/* Entities of which the source knows without reading how many records they make. */
+static bool is_counted(const struct verify *verify, uint32_t entity)
+{
+    return verify->session->progress.entities[entity].total >= 0;
+}
+
+static bool stream_is_counted(const struct verify *verify, const struct plan_stream *stream)
+{
+    for (uint32_t i = 0; i < stream->entity_count; i++) {
+        if (!is_counted(verify, stream->entities[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum status count_table(struct verify *verify, struct verify_table *table,
+                               struct error *error)
+{
+    struct database *target = verify->session->target;
+    uint64_t count = 0;
+    enum status status =
+        target->connector->target->count(target, &table->plan->target, &count, error);
+    atomic_store(&table->target_rows, count);
+    return status;
+}
+
+/* Keeps of a list of all tasks those whose side has to be read to be counted. */
+static void keep_uncounted(const struct verify *verify, struct task_list *list)
+{
+    bool exact = (verify->session->target->capabilities & CAPABILITY_COUNTS_EXACT) != 0;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct verify_task *task = &list->tasks[i];
+        bool known = task->side == SIDE_SOURCE
+                         ? stream_is_counted(verify, &verify->session->plan->streams[task->index])
+                         : exact;
+        if (!known) {
+            list->tasks[kept++] = *task;
+        }
+    }
+    list->count = kept;
+}
+
+static enum status count_sides(struct verify *verify, struct error *error)
+{
+    struct task_list list = {0};
+    struct pass pass = {.verify = verify, .act = ACT_COUNT, .counts = true};
+    bool exact = (verify->session->target->capabilities & CAPABILITY_COUNTS_EXACT) != 0;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < verify->table_count && exact && status == STATUS_OK; i++) {
+        if (verify->tables[i].actual != NULL) {
+            status = count_table(verify, &verify->tables[i], error);
+        }
+    }
+    for (uint32_t i = 0; i < verify->session->plan->stream_count; i++) {
+        const struct plan_stream *stream = &verify->session->plan->streams[i];
+        for (uint32_t j = 0; stream_is_counted(verify, stream) && j < stream->entity_count; j++) {
+            atomic_store(&verify->entities[stream->entities[j]].made,
+                         (uint64_t)verify->session->progress.entities[stream->entities[j]].total);
+        }
+    }
+    if (status == STATUS_OK) {
+        status = steps_list_all(verify, &list, error);
+    }
+    keep_uncounted(verify, &list);
+    pass.tasks = list.tasks;
+    pass.task_count = list.count;
+    if (status == STATUS_OK && list.count > 0) {
+        status = pass_run(&pass, error);
+    }
+    if (status == STATUS_OK) {
+        status = known_rejects_feed(&pass, error);
+    }
+    free(list.tasks);
+    return status;
+}
+
+/* Counts tell nothing of whose a record is: a difference is the table's. */
+static void compare_counts(struct verify *verify, struct match *match)
+{
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        const struct verify_table *table = &verify->tables[i];
+        const struct plan_table *plan = table->plan;
+        uint64_t made = 0;
+        for (uint32_t j = 0; j < plan->entity_count; j++) {
+            made += atomic_load(&verify->entities[plan->entities[j]].made) -
+                    verify->entities[plan->entities[j]].rejected_known;
+        }
+        uint64_t there = atomic_load(&table->target_rows);
+        uint32_t row =
+            plan->entity_count == 1 ? plan->entities[0] : verify->entity_count + table->number;
+        match->entities[row].missing = made > there ? made - there : 0;
+        match->entities[row].extra = there > made && table->owned ? there - made : 0;
+    }
+}
+
+enum status steps_count(struct verify *verify, struct match *match, struct error *error)
+{
+    if (count_sides(verify, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    compare_counts(verify, match);
+    return STATUS_OK;
+}
+
+enum status steps_sample(struct verify *verify, struct match *match, struct error *error)
+{
+    (void)verify;
+    (void)match;
+    return error_set(error, ERROR_NOT_IMPLEMENTED, "--level sample", "comes later");
+}

@@ -1,0 +1,507 @@
+/* One reading of both sides: tasks, the threads that take them, and what becomes of each record. */
+#include "base/clock.h"
+#include "base/signals.h"
+#include "engine/sampling.h"
+#include "verify/spill.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum { BATCH_ROWS = 2048, BATCH_BYTES = 256 << 10, WAIT_SLICE_MS = 100 };
+
+/* What the threads share. */
+struct pool {
+    struct pass *pass;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    uint32_t next[2]; /* of each side: no task before it is left */
+    uint32_t busy[2];
+    uint32_t readers_max[2];
+    _Atomic bool stopping;
+    bool failed;
+    struct error error; /* the first */
+};
+
+struct worker_thread {
+    struct pool *pool;
+    pthread_t thread;
+    struct reader *readers[2];
+    struct former former;
+    struct spiller spiller;
+    struct verify_column_sum *columns[2]; /* as verify->columns, of this thread */
+    uint64_t low;                         /* of the task's range */
+    uint64_t high;
+    const struct verify_task *task;
+    struct error *error;
+    bool failed;
+};
+
+/* ---------------------------------------------------------------- one record */
+
+static void add_number(struct verify_column_sum *sum, const struct former_field *field)
+{
+    enum value_kind kind = (enum value_kind)field->value.kind;
+    if (!value_kind_is_number(kind)) {
+        return;
+    }
+    sum->numbers++;
+    if (kind == VALUE_INT64) {
+        sum->whole += field->value.i64;
+        return;
+    }
+    /* digits that are known need not be found again */
+    bool digits = field->raw->kind == VALUE_DECIMAL;
+    enum status status = decimal_sum_add(&sum->decimal, digits ? field->raw : &field->value);
+    (void)status; /* of a number; memory that is out would show as a sum that differs */
+}
+
+static void add_columns(struct worker_thread *worker, const struct verify_table *table,
+                        enum verify_side side)
+{
+    const struct former *former = &worker->former;
+    struct verify_column_sum *sums =
+        worker->columns[side] + worker->pool->pass->verify->first_column[table->number];
+    for (uint32_t i = 0; i < former->count; i++) {
+        const struct former_field *field = &former->fields[i];
+        if (field->column != UINT32_MAX) {
+            struct verify_column_sum *sum = &sums[field->column];
+            sum->checksum +=
+                XXH3_64bits(former->bytes.data + field->begin, field->end - field->begin);
+            add_number(sum, field);
+        }
+    }
+}
+
+static void add_sum(struct worker_thread *worker, struct verify_table *table, bool subtract)
+{
+    const struct former *former = &worker->former;
+    uint64_t low = subtract ? 0 - former->hash.low : former->hash.low;
+    uint64_t high = subtract ? 0 - former->hash.high : former->hash.high;
+    if (table->buckets != NULL) {
+        verify_sum_add(&table->buckets[verify_bucket(table, &former->key)], low, high);
+    }
+    worker->low += low;
+    worker->high += high;
+}
+
+static bool is_wanted(const struct pass *pass, const struct verify_table *table,
+                      enum verify_side side, const struct former *former)
+{
+    if (!table->bad) {
+        return false;
+    }
+    if (pass->wants != NULL) {
+        return pass->wants(pass->context, table, side, former);
+    }
+    return table->buckets == NULL ||
+           !verify_sum_is_zero(&table->buckets[verify_bucket(table, &former->key)]);
+}
+
+static enum status take_record(struct worker_thread *worker, struct verify_table *table,
+                               enum verify_side side, uint32_t entity,
+                               const struct record_form *form, const struct cell *cells,
+                               struct error *error)
+{
+    const struct pass *pass = worker->pool->pass;
+    if (former_take(&worker->former, form, cells, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (pass->act == ACT_SUM) {
+        if (worker->columns[side] != NULL) {
+            add_columns(worker, table, side);
+        }
+        add_sum(worker, table, side == SIDE_TARGET);
+        return STATUS_OK;
+    }
+    if (!is_wanted(pass, table, side, &worker->former)) {
+        return STATUS_OK;
+    }
+    struct spill_head head = {
+        .side = (uint16_t)side, .table = table->number, .entity = entity, .known = 1};
+    return spiller_add(&worker->spiller, head, &worker->former, form, error);
+}
+
+enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t entity,
+                             const struct record_form *form, const struct cell *cells,
+                             struct error *error)
+{
+    struct verify *verify = pass->verify;
+    struct verify_table *table = &verify->tables[verify->entities[entity].plan->table];
+    if (pass->counts) {
+        verify->entities[entity].rejected_known++;
+    }
+    if (pass->act == ACT_COUNT) {
+        return STATUS_OK;
+    }
+    if (former_take(former, form, cells, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (pass->act == ACT_SUM) {
+        if (table->buckets != NULL) {
+            verify_sum_add(&table->buckets[verify_bucket(table, &former->key)],
+                           0 - former->hash.low, 0 - former->hash.high);
+        }
+        return STATUS_OK;
+    }
+    if (!is_wanted(pass, table, SIDE_REJECT, former)) {
+        verify->entities[entity].rejected_clean++;
+        return STATUS_OK;
+    }
+    struct spiller spiller = {.spill = verify->spill};
+    struct spill_head head = {
+        .side = SIDE_REJECT, .table = table->number, .entity = entity, .known = 1};
+    enum status status = spiller_add(&spiller, head, former, form, error);
+    spiller_free(&spiller);
+    return status;
+}
+
+/* ---------------------------------------------------------------- batches */
+
+static bool must_stop(const struct pool *pool)
+{
+    return atomic_load(&pool->stopping) || signals_stop_level() > 0;
+}
+
+/* Keeps to the caps; STATUS_END: stopped. */
+static enum status account(struct worker_thread *worker, uint64_t rows, uint64_t bytes)
+{
+    struct verify *verify = worker->pool->pass->verify;
+    struct progress *progress = &verify->session->progress;
+    atomic_fetch_add(&verify->rows, rows);
+    atomic_store(&progress->last_movement_ms, clock_monotonic_ms());
+    int64_t wait_ms = throttle_take(&verify->throttle, rows, bytes);
+    int64_t until_ms = clock_monotonic_ms() + wait_ms;
+    while (wait_ms > 0 && !must_stop(worker->pool)) {
+        clock_sleep_ms(wait_ms < WAIT_SLICE_MS ? wait_ms : WAIT_SLICE_MS);
+        wait_ms = until_ms - clock_monotonic_ms();
+    }
+    return must_stop(worker->pool) ? STATUS_END : STATUS_OK;
+}
+
+static enum status take_source_batch(struct worker_thread *worker, const struct batch *batch,
+                                     struct error *error)
+{
+    struct verify *verify = worker->pool->pass->verify;
+    struct verify_entity *entity = &verify->entities[batch->entity];
+    struct verify_table *table = &verify->tables[entity->plan->table];
+    enum status status = STATUS_OK;
+    if (worker->pool->pass->counts) {
+        atomic_fetch_add(&entity->made, batch->row_count);
+        atomic_fetch_add(&verify->session->progress.entities[batch->entity].written,
+                         batch->row_count);
+    }
+    for (uint32_t row = 0;
+         worker->pool->pass->act != ACT_COUNT && row < batch->row_count && status == STATUS_OK;
+         row++) {
+        status = take_record(worker, table, SIDE_SOURCE, batch->entity, &entity->form,
+                             batch_row(batch, row), error);
+    }
+    return status;
+}
+
+/* The engine's reading hands over what the plan makes. */
+static enum status take_parcel(void *context, struct parcel *parcel)
+{
+    struct worker_thread *worker = context;
+    const struct pass *pass = worker->pool->pass;
+    enum status status =
+        account(worker, parcel->root_rows, parcel->kind == PARCEL_DATA ? parcel_bytes(parcel) : 0);
+    for (uint32_t i = 0; i < parcel->batch_count && status == STATUS_OK; i++) {
+        status = take_source_batch(worker, parcel->batches[i], worker->error);
+    }
+    for (uint32_t i = 0; i < parcel->reject_count && pass->counts; i++) {
+        atomic_fetch_add(&pass->verify->entities[parcel->rejects[i].entity].rejected, 1);
+    }
+    parcel_destroy(parcel);
+    worker->failed = worker->failed || status == STATUS_FAILED;
+    return status == STATUS_OK ? STATUS_OK : STATUS_END;
+}
+
+static enum status read_source(struct worker_thread *worker, struct error *error)
+{
+    struct run_session *session = worker->pool->pass->verify->session;
+    worker->error = error;
+    worker->failed = false;
+    enum status status = sampling_read_through(session, worker->readers[SIDE_SOURCE],
+                                               &session->plan->streams[worker->task->index],
+                                               worker->task->span, take_parcel, worker, error);
+    return worker->failed ? STATUS_FAILED : status;
+}
+
+static enum status take_target_batch(struct worker_thread *worker, struct verify_table *table,
+                                     const struct batch *batch, struct error *error)
+{
+    const struct pass *pass = worker->pool->pass;
+    enum status status = account(worker, batch->row_count, batch_bytes(batch));
+    if (pass->counts) {
+        atomic_fetch_add(&table->target_rows, batch->row_count);
+        atomic_fetch_add(&table->unreadable, batch->refused_count);
+    }
+    for (uint32_t row = 0; pass->act != ACT_COUNT && row < batch->row_count && status == STATUS_OK;
+         row++) {
+        status = take_record(worker, table, SIDE_TARGET, UINT32_MAX, &table->form,
+                             batch_row(batch, row), error);
+    }
+    return status;
+}
+
+static enum status read_target(struct worker_thread *worker, struct error *error)
+{
+    struct verify *verify = worker->pool->pass->verify;
+    const struct source_functions *source = verify->session->mirror->connector->source;
+    struct verify_table *table = &verify->tables[worker->task->index];
+    struct cursor *cursor;
+    struct batch *batch;
+    enum status status = source->cursor_open(worker->readers[SIDE_TARGET], &table->request,
+                                             worker->task->span, &cursor, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    while ((status = source->cursor_next(cursor, BATCH_ROWS, BATCH_BYTES, &batch, error)) ==
+           STATUS_OK) {
+        status = take_target_batch(worker, table, batch, error);
+        batch_destroy(batch);
+        if (status != STATUS_OK) {
+            break;
+        }
+    }
+    source->cursor_close(cursor);
+    return status == STATUS_END && !must_stop(worker->pool) ? STATUS_OK : status;
+}
+
+/* ---------------------------------------------------------------- threads */
+
+static enum status open_reader(struct worker_thread *worker, enum verify_side side,
+                               struct error *error)
+{
+    struct verify *verify = worker->pool->pass->verify;
+    struct database *mirror = verify->session->mirror;
+    struct reader **reader = &worker->readers[side];
+    enum status status = STATUS_OK;
+    if (*reader != NULL) {
+        return STATUS_OK;
+    }
+    pthread_mutex_lock(&worker->pool->mutex);
+    if (side == SIDE_SOURCE) {
+        status = session_reader_open(verify->session, reader, error);
+    } else if (verify->spare_reader_count > 0) {
+        *reader = verify->spare_readers[--verify->spare_reader_count];
+    } else {
+        status = mirror->connector->source->reader_open(mirror, reader, error);
+    }
+    pthread_mutex_unlock(&worker->pool->mutex);
+    return status;
+}
+
+static enum status run_task(struct worker_thread *worker, const struct verify_task *task,
+                            struct error *error)
+{
+    worker->task = task;
+    worker->low = worker->high = 0;
+    if (open_reader(worker, task->side, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status =
+        task->side == SIDE_SOURCE ? read_source(worker, error) : read_target(worker, error);
+    if (task->range != NULL && status == STATUS_OK) {
+        verify_sum_add(&task->range->sum, worker->low, worker->high);
+    }
+    return status;
+}
+
+/* NULL: there is none left. The side with fewer readers at work goes first, so that both sides are
+ * read at the same time. */
+static const struct verify_task *take_task(struct pool *pool)
+{
+    const struct pass *pass = pool->pass;
+    const struct verify_task *found = NULL;
+    pthread_mutex_lock(&pool->mutex);
+    for (;;) {
+        bool left = false;
+        uint32_t first = pool->busy[SIDE_TARGET] < pool->busy[SIDE_SOURCE];
+        for (uint32_t i = 0; i < 2 && found == NULL; i++) {
+            uint32_t side = i == 0 ? first : !first;
+            while (pool->next[side] < pass->task_count &&
+                   pass->tasks[pool->next[side]].side != side) {
+                pool->next[side]++;
+            }
+            if (pool->next[side] == pass->task_count) {
+                continue;
+            }
+            left = true;
+            if (pool->busy[side] < pool->readers_max[side]) {
+                pool->busy[side]++;
+                found = &pass->tasks[pool->next[side]++];
+            }
+        }
+        if (found != NULL || !left || must_stop(pool)) {
+            break;
+        }
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        pthread_cond_timedwait(&pool->changed, &pool->mutex, &until);
+    }
+    pthread_mutex_unlock(&pool->mutex);
+    return found;
+}
+
+static void end_task(struct pool *pool, const struct verify_task *task, enum status status,
+                     const struct error *error)
+{
+    pthread_mutex_lock(&pool->mutex);
+    pool->busy[task->side]--;
+    if (status == STATUS_FAILED && !pool->failed) {
+        pool->failed = true;
+        pool->error = *error;
+        atomic_store(&pool->stopping, true);
+    }
+    pthread_cond_broadcast(&pool->changed);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static void *thread_main(void *argument)
+{
+    struct worker_thread *worker = argument;
+    const struct verify_task *task;
+    while ((task = take_task(worker->pool)) != NULL) {
+        struct error error = {0};
+        enum status status = run_task(worker, task, &error);
+        atomic_fetch_add(&worker->pool->pass->verify->session->progress.chunks_done, 1);
+        end_task(worker->pool, task, status, &error);
+    }
+    return NULL;
+}
+
+/* ---------------------------------------------------------------- the pool */
+
+static uint32_t column_total(const struct verify *verify)
+{
+    return verify->first_column == NULL ? 0 : verify->first_column[verify->table_count];
+}
+
+static enum status worker_init(struct worker_thread *worker, struct pool *pool, struct error *error)
+{
+    struct verify *verify = pool->pass->verify;
+    worker->pool = pool;
+    worker->spiller.spill = verify->spill;
+    for (uint32_t side = 0; side < 2; side++) {
+        if (pool->pass->act == ACT_SUM && verify->columns[side] != NULL) {
+            worker->columns[side] =
+                calloc((size_t)column_total(verify) + 1, sizeof(struct verify_column_sum));
+            if (worker->columns[side] == NULL) {
+                return error_set(error, ERROR_MEMORY, NULL, "no memory for sums of columns");
+            }
+        }
+    }
+    return former_init(&worker->former, verify->session->target, error);
+}
+
+static enum status add_decimal(struct decimal_sum *to, struct decimal_sum *from)
+{
+    struct arena *arena = arena_create(0);
+    struct cell cell;
+    enum status status = arena == NULL ? STATUS_FAILED : decimal_sum_result(from, arena, &cell);
+    if (status == STATUS_OK) {
+        status = decimal_sum_add(to, &cell);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+/* What the thread added up goes to all, its readers to the next pass: a snapshot is taken for so
+ * many and no more. */
+static enum status worker_end(struct worker_thread *worker)
+{
+    struct verify *verify = worker->pool->pass->verify;
+    struct run_session *session = verify->session;
+    enum status status = STATUS_OK;
+    for (uint32_t side = 0; side < 2; side++) {
+        for (uint32_t i = 0; worker->columns[side] != NULL && i < column_total(verify); i++) {
+            struct verify_column_sum *from = &worker->columns[side][i];
+            struct verify_column_sum *to = &verify->columns[side][i];
+            to->checksum += from->checksum;
+            to->numbers += from->numbers;
+            to->whole += from->whole;
+            if (add_decimal(&to->decimal, &from->decimal) != STATUS_OK) {
+                status = STATUS_FAILED;
+            }
+            decimal_sum_free(&from->decimal);
+        }
+        free(worker->columns[side]);
+    }
+    if (worker->readers[SIDE_SOURCE] != NULL) {
+        session_reader_keep(session, worker->readers[SIDE_SOURCE]);
+    }
+    if (worker->readers[SIDE_TARGET] != NULL) {
+        verify->spare_readers[verify->spare_reader_count++] = worker->readers[SIDE_TARGET];
+    }
+    former_free(&worker->former);
+    spiller_free(&worker->spiller);
+    return status;
+}
+
+void pass_close_readers(struct verify *verify)
+{
+    const struct database *mirror = verify->session->mirror;
+    while (verify->spare_reader_count > 0) {
+        mirror->connector->source->reader_close(
+            verify->spare_readers[--verify->spare_reader_count]);
+    }
+}
+
+static uint32_t readers_of(const struct run_session *session, const struct database *database)
+{
+    uint32_t limit = database->limits.readers_max;
+    uint32_t jobs = session->options.jobs;
+    return limit != 0 && limit < jobs ? limit : jobs;
+}
+
+enum status pass_run(struct pass *pass, struct error *error)
+{
+    struct run_session *session = pass->verify->session;
+    struct pool pool = {
+        .pass = pass, .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    pool.readers_max[SIDE_SOURCE] = readers_of(session, session->source);
+    pool.readers_max[SIDE_TARGET] = readers_of(session, session->mirror);
+    uint32_t count = pool.readers_max[SIDE_SOURCE] + pool.readers_max[SIDE_TARGET];
+    count = count > session->options.jobs ? session->options.jobs : count;
+    count = count > VERIFY_THREADS_MAX ? VERIFY_THREADS_MAX : count < 1 ? 1 : count;
+    struct worker_thread *workers = calloc(count, sizeof(*workers));
+    uint32_t running = 0;
+    enum status status = STATUS_OK;
+    if (workers == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for threads");
+    }
+    session->progress.chunks_total += pass->task_count;
+    while (running < count && status == STATUS_OK) {
+        struct worker_thread *worker = &workers[running];
+        status = worker_init(worker, &pool, error);
+        if (status == STATUS_OK &&
+            pthread_create(&worker->thread, NULL, thread_main, worker) != 0) {
+            status = error_set(error, ERROR_MEMORY, NULL, "no thread to be had");
+        }
+        if (status != STATUS_OK) {
+            atomic_store(&pool.stopping, true);
+            enum status ended = worker_end(worker);
+            (void)ended;
+            break;
+        }
+        running++;
+    }
+    for (uint32_t i = 0; i < running; i++) {
+        pthread_join(workers[i].thread, NULL);
+    }
+    for (uint32_t i = 0; i < running; i++) {
+        if (worker_end(&workers[i]) != STATUS_OK && status == STATUS_OK) {
+            status = error_set(error, ERROR_MEMORY, NULL, "no memory for sums of columns");
+        }
+    }
+    free(workers);
+    if (status == STATUS_OK && pool.failed) {
+        *error = pool.error;
+        status = STATUS_FAILED;
+    }
+    return status == STATUS_OK && signals_stop_level() > 0 ? STATUS_END : status;
+}

@@ -1,0 +1,31 @@
+/* What a repair has to write and to take out, and the run that does it. */
+#ifndef TRANSHUME_VERIFY_REPAIR_H
+#define TRANSHUME_VERIFY_REPAIR_H
+
+#include "verify/spill.h"
+#include <stdio.h>
+
+/*
+ * Found while records are matched, as lines in the state folder:
+ *   repair.jsonl   {"format":1,"entity":…,"table":…,"record":{…}}: missing or different
+ *   delete.jsonl   {"table":number,"key":{…}}: extra
+ */
+struct repair_files {
+    struct verify *verify;
+    const char *write_path;
+    const char *delete_path;
+    FILE *writes;
+    FILE *deletes;
+    uint64_t write_count;
+    uint64_t delete_count;
+};
+enum status repair_files_open(struct repair_files *files, struct verify *verify,
+                              struct error *error) MUST_USE;
+void repair_files_close(struct repair_files *files);
+/* The source's entry of a record that is missing, or (`there`) different. */
+enum status repair_write(struct repair_files *files, const struct spill_head *source, bool there,
+                         struct error *error) MUST_USE;
+enum status repair_delete(struct repair_files *files, const struct spill_head *target,
+                          struct error *error) MUST_USE;
+
+#endif

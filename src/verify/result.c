@@ -1,0 +1,305 @@
+/* The result: per entity and column, as JSON, and kept in the state folder. */
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "engine/json_text.h"
+#include "model/json_writer.h"
+#include "verify/steps.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FORMAT = 1, STATE_BYTES_MAX = 64 << 20 };
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for the result");
+}
+
+/* ---------------------------------------------------------------- filling */
+
+static bool is_clean(const struct verify_entity_result *row)
+{
+    return row->missing == 0 && row->different == 0 && row->extra == 0 && row->unreadable == 0;
+}
+
+static void fill_entity(const struct verify *verify, const struct match *match, uint32_t number)
+{
+    struct verify_entity_result *row = &match->entities[number];
+    const struct verify_entity *entity = &verify->entities[number];
+    bool matched = verify->tables[entity->plan->table].bad;
+    row->rejected += matched ? entity->rejected_clean : entity->rejected_known;
+    row->source = atomic_load(&entity->made) - row->rejected - match->collapsed[number];
+    row->target = row->source - row->missing + row->extra;
+    row->rejected += atomic_load(&entity->rejected);
+}
+
+/* A table's own row says something only of records that are nobody's. */
+static enum status fill_entities(struct verify *verify, struct match *match, struct error *error)
+{
+    struct verify_result *result = verify->result;
+    uint32_t all = verify->entity_count + verify->table_count;
+    result->entities =
+        arena_allocate_zeroed(verify->arena, (size_t)all + 1, sizeof(*result->entities));
+    if (result->entities == NULL) {
+        return no_memory(error);
+    }
+    result->ok = true;
+    for (uint32_t i = 0; i < all; i++) {
+        struct verify_entity_result *row = &match->entities[i];
+        if (i < verify->entity_count) {
+            fill_entity(verify, match, i);
+        } else {
+            row->target = row->extra;
+        }
+        if (i < verify->entity_count || !is_clean(row)) {
+            result->entities[result->entity_count++] = *row;
+            result->ok = result->ok && is_clean(row);
+        }
+    }
+    return STATUS_OK;
+}
+
+static const char *sum_text(struct verify *verify, struct verify_column_sum *sum)
+{
+    struct buffer text = {0};
+    struct cell cell;
+    const char *copy = NULL;
+    char digits[64];
+    struct arena *arena = verify->arena;
+    __int128 rest = sum->whole;
+    int at = (int)sizeof(digits) - 1;
+    if (sum->numbers == 0) {
+        return NULL;
+    }
+    /* 128 bits in decimal, for the exact sum to take them in */
+    digits[at] = '\0';
+    bool negative = rest < 0;
+    do {
+        int digit = (int)(rest % 10);
+        digits[--at] = (char)('0' + (digit < 0 ? -digit : digit));
+        rest /= 10;
+    } while (rest != 0);
+    if (negative) {
+        digits[--at] = '-';
+    }
+    if (decimal_parse(digits + at, strlen(digits + at), arena, &cell) == STATUS_OK &&
+        decimal_sum_add(&sum->decimal, &cell) == STATUS_OK &&
+        decimal_sum_result(&sum->decimal, arena, &cell) == STATUS_OK) {
+        value_print(&cell, 200, &text);
+        copy = arena_copy_string(arena, buffer_string(&text));
+    }
+    buffer_free(&text);
+    return copy;
+}
+
+static enum status fill_columns(struct verify *verify, struct error *error)
+{
+    struct verify_result *result = verify->result;
+    if (verify->first_column == NULL) {
+        return STATUS_OK;
+    }
+    uint32_t count = verify->first_column[verify->table_count];
+    result->columns =
+        arena_allocate_zeroed(verify->arena, (size_t)count + 1, sizeof(*result->columns));
+    if (result->columns == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        const struct target_table *table = &verify->tables[i].plan->target;
+        for (uint32_t j = 0; j < table->column_count; j++) {
+            struct verify_column_sum *source = &verify->columns[0][verify->first_column[i] + j];
+            struct verify_column_sum *target = &verify->columns[1][verify->first_column[i] + j];
+            result->columns[result->column_count++] =
+                (struct verify_column_result){.table = table->name,
+                                              .name = table->columns[j].name,
+                                              .source_checksum = source->checksum,
+                                              .target_checksum = target->checksum,
+                                              .source_sum = sum_text(verify, source),
+                                              .target_sum = sum_text(verify, target)};
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status steps_fill_result(struct verify *verify, struct match *match, struct error *error)
+{
+    struct verify_result *result = verify->result;
+    if (fill_entities(verify, match, error) != STATUS_OK ||
+        fill_columns(verify, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    result->record_count = match->record_count;
+    result->record_file = verify->record_file;
+    result->records = arena_copy(verify->arena, match->kept->data, match->kept->length);
+    result->notes = (const char *const *)(void *)arena_copy(verify->arena, verify->notes.data,
+                                                            verify->notes.length);
+    result->note_count = (uint32_t)(verify->notes.length / sizeof(const char *));
+    result->exit_status = result->ok ? 0 : 1;
+    return result->records != NULL && result->notes != NULL ? STATUS_OK : no_memory(error);
+}
+
+/* ---------------------------------------------------------------- JSON */
+
+static void append_text(struct buffer *out, const char *name, const char *text)
+{
+    char printable[1024];
+    buffer_format(out, ",\"%s\":", name);
+    if (text == NULL) {
+        buffer_append_string(out, "null");
+    } else if (text_is_utf8(text, strlen(text))) {
+        json_append_string(out, text, strlen(text));
+    } else {
+        text_printable(text, strlen(text), printable, sizeof(printable));
+        json_append_string(out, printable, strlen(printable));
+    }
+}
+
+static void append_count(struct buffer *out, const char *name, uint64_t count)
+{
+    buffer_format(out, ",\"%s\":%" PRIu64, name, count);
+}
+
+static void append_entities(const struct verify_result *result, struct buffer *out)
+{
+    buffer_append_string(out, ",\"entities\":[");
+    for (uint32_t i = 0; i < result->entity_count; i++) {
+        const struct verify_entity_result *row = &result->entities[i];
+        size_t begin = out->length;
+        append_text(out, "name", row->name);
+        if (!out->failed) {
+            out->data[begin] = '{';
+        }
+        append_text(out, "table", row->table);
+        append_count(out, "source", row->source);
+        append_count(out, "target", row->target);
+        append_count(out, "rejected", row->rejected);
+        append_count(out, "missing", row->missing);
+        append_count(out, "different", row->different);
+        append_count(out, "extra", row->extra);
+        append_count(out, "unreadable", row->unreadable);
+        append_count(out, "kept", row->kept);
+        buffer_append_string(out, i + 1 < result->entity_count ? "}," : "}");
+    }
+    buffer_append_byte(out, ']');
+}
+
+static void append_columns(const struct verify_result *result, struct buffer *out)
+{
+    buffer_append_string(out, ",\"columns\":[");
+    for (uint32_t i = 0; i < result->column_count; i++) {
+        const struct verify_column_result *column = &result->columns[i];
+        buffer_format(
+            out, "%s{\"source_checksum\":\"%016" PRIx64 "\",\"target_checksum\":\"%016" PRIx64 "\"",
+            i == 0 ? "" : ",", column->source_checksum, column->target_checksum);
+        append_text(out, "table", column->table);
+        append_text(out, "name", column->name);
+        append_text(out, "source_sum", column->source_sum);
+        append_text(out, "target_sum", column->target_sum);
+        buffer_append_byte(out, '}');
+    }
+    buffer_append_byte(out, ']');
+}
+
+static void append_records(const struct verify_result *result, struct buffer *out)
+{
+    buffer_append_string(out, ",\"records\":[");
+    for (const char *line = result->records; line != NULL && *line != '\0';) {
+        const char *end = strchr(line, '\n');
+        buffer_append(out, line, end == NULL ? strlen(line) : (size_t)(end - line));
+        line = end == NULL ? NULL : end + 1;
+        if (line != NULL && *line != '\0') {
+            buffer_append_byte(out, ',');
+        }
+    }
+    buffer_append_byte(out, ']');
+}
+
+static const char *source_state_name(enum verify_source_state state)
+{
+    static const char *const names[] = {"unknown", "unchanged", "changed"};
+    return names[state];
+}
+
+static void append_head(const struct verify_result *result, struct buffer *out)
+{
+    buffer_format(out, "{\"format\":%d,\"ok\":%s,\"level\":\"%s\"", FORMAT,
+                  result->ok ? "true" : "false", verify_level_name(result->level));
+    append_text(out, "run", result->run_id);
+    append_text(out, "source_since_run", source_state_name(result->source_state));
+    if (result->level == VERIFY_SAMPLE) {
+        append_count(out, "seed", result->seed);
+    }
+    append_count(out, "rows", result->rows);
+    append_count(out, "milliseconds", (uint64_t)(result->seconds * 1000));
+    append_count(out, "record_count", result->record_count);
+}
+
+void verify_append_json(const struct verify_result *result, struct buffer *out)
+{
+    append_head(result, out);
+    append_text(out, "record_file", result->record_file);
+    append_entities(result, out);
+    append_columns(result, out);
+    append_records(result, out);
+    buffer_append_string(out, ",\"notes\":[");
+    for (uint32_t i = 0; i < result->note_count; i++) {
+        buffer_append_string(out, i == 0 ? "" : ",");
+        json_append_string(out, result->notes[i], strlen(result->notes[i]));
+    }
+    buffer_append_string(out, "]}\n");
+}
+
+/* ---------------------------------------------------------------- storing */
+
+/* One object in state.json's list "validation": what was found when. */
+static json_t *summary(const struct verify_result *result)
+{
+    uint64_t missing = 0;
+    uint64_t different = 0;
+    uint64_t extra = 0;
+    for (uint32_t i = 0; i < result->entity_count; i++) {
+        missing += result->entities[i].missing;
+        different += result->entities[i].different;
+        extra += result->entities[i].extra;
+    }
+    return json_pack("{s:o,s:b,s:s,s:I,s:I,s:I}", "at", json_stamp(clock_utc_us()), "ok",
+                     (int)result->ok, "level", verify_level_name(result->level), "missing",
+                     (json_int_t)missing, "different", (json_int_t)different, "extra",
+                     (json_int_t)extra);
+}
+
+/* An export like all of state.json: where there is none, there is nothing to add to. */
+static enum status note_in_state(struct verify *verify, struct error *error)
+{
+    char *bytes;
+    size_t length;
+    enum status status = file_read_all(verify->run->folder.state_file, STATE_BYTES_MAX,
+                                       verify->arena, &bytes, &length, error);
+    json_t *state = status == STATUS_OK ? json_loadb(bytes, length, 0, NULL) : NULL;
+    json_t *list = json_object_get(state, "validation");
+    if (!json_is_array(list)) {
+        json_decref(state);
+        return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+    }
+    json_array_append_new(list, summary(verify->result));
+    char *text = json_dumps(state, JSON_INDENT(2));
+    json_decref(state);
+    status = text == NULL
+                 ? no_memory(error)
+                 : file_replace(verify->run->folder.state_file, text, strlen(text), NULL, error);
+    free(text);
+    return status;
+}
+
+enum status steps_store(struct verify *verify, struct error *error)
+{
+    struct buffer json = {0};
+    char *path = file_join(verify->arena, verify->run->folder.path, "validation.json");
+    verify_append_json(verify->result, &json);
+    enum status status = path == NULL || json.failed
+                             ? no_memory(error)
+                             : file_write_atomic(path, json.data, json.length, NULL, error);
+    buffer_free(&json);
+    return status == STATUS_OK ? note_in_state(verify, error) : status;
+}

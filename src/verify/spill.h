@@ -1,0 +1,88 @@
+/* Records of the second reading, on disk in parts by their keys, so that each part fits in memory.
+ */
+#ifndef TRANSHUME_VERIFY_SPILL_H
+#define TRANSHUME_VERIFY_SPILL_H
+
+#include "verify/verify_internal.h"
+
+/*
+ * A part is a file of entries, integers in the machine's own order since it never leaves it:
+ *   struct spill_head, then
+ *   key      the key as typed JSON: {"id":5}; of a record without one all of it
+ *   fields   of each field: u16 length of the name, name, u64 XXH3 of the value, u16 length of what
+ *            is shown, that; with whole values u32 length of the canonical bytes and those
+ *   record   as typed JSON, where a repair may need it
+ */
+struct spill_head {
+    uint32_t length; /* of all of the entry */
+    uint32_t table;
+    uint32_t entity; /* UINT32_MAX: not known */
+    uint16_t side;   /* enum verify_side */
+    uint16_t known;  /* SIDE_REJECT: 1, the record's hash is known, too */
+    struct canonical_hash key;
+    struct canonical_hash hash;
+    uint32_t key_length;
+    uint32_t fields_length;
+    uint32_t field_count;
+    uint32_t record_length;
+};
+
+struct spill_options {
+    bool values;  /* whole values, for level full */
+    bool records; /* the source's, for a repair */
+};
+
+/* `expected_bytes` is a guess from which the number of parts comes. */
+enum status spill_create(const char *folder, uint64_t expected_bytes, struct spill_options options,
+                         struct spill **spill, struct error *error) MUST_USE;
+/* Closes and removes all files. NULL is fine. */
+void spill_destroy(struct spill *spill);
+
+/* Makes entries; belongs to one thread. */
+struct spiller {
+    struct spill *spill;
+    struct buffer entry;
+};
+/* The former's record in hand. `head` has side, table, entity and known. */
+enum status spiller_add(struct spiller *spiller, struct spill_head head,
+                        const struct former *former, const struct record_form *form,
+                        struct error *error) MUST_USE;
+void spiller_free(struct spiller *spiller);
+
+/* All entries of a table, part by part, sorted by key, side and hash: `group` is given those of one
+ * key each time. */
+struct spill_group {
+    const struct spill_head *const *entries;
+    uint32_t count;
+};
+enum status spill_walk(struct spill *spill,
+                       enum status (*group)(void *context, const struct spill_group *group,
+                                            struct error *error),
+                       void *context, struct error *error) MUST_USE;
+
+static inline const char *spill_key(const struct spill_head *head)
+{
+    return (const char *)(head + 1);
+}
+static inline const char *spill_fields(const struct spill_head *head)
+{
+    return spill_key(head) + head->key_length;
+}
+static inline const char *spill_record(const struct spill_head *head)
+{
+    return spill_fields(head) + head->fields_length;
+}
+
+/* One field of an entry; `at` moves behind it. */
+struct spill_field {
+    const char *name;
+    uint32_t name_length;
+    uint64_t hash;
+    const char *shown;
+    uint32_t shown_length;
+    const char *value; /* NULL: not kept */
+    uint32_t value_length;
+};
+void spill_field_read(const char **at, struct spill_field *field);
+
+#endif

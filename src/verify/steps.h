@@ -1,0 +1,35 @@
+/* The steps of a validation that verify.c puts in order. */
+#ifndef TRANSHUME_VERIFY_STEPS_H
+#define TRANSHUME_VERIFY_STEPS_H
+
+#include "verify/match.h"
+
+/* ---- known_run.c: the run that made the target: its ledger, plan, snapshot and rejects. */
+enum status steps_find_run(struct verify *verify, struct error *error) MUST_USE;
+
+/* ---- tasks.c */
+struct task_list {
+    struct verify_task *tasks; /* the caller frees it */
+    uint32_t count;
+    uint32_t capacity;
+};
+/* All spans of all streams and tables; makes the ranges of tables that have them. */
+enum status steps_list_all(struct verify *verify, struct task_list *list,
+                           struct error *error) MUST_USE;
+/* What bad tables need, of tables with ranges only the bad ones. */
+enum status steps_list_bad(struct verify *verify, struct task_list *list,
+                           struct error *error) MUST_USE;
+enum status steps_make_columns(struct verify *verify, struct error *error) MUST_USE;
+void steps_free_columns(struct verify *verify);
+
+/* ---- levels.c */
+enum status steps_count(struct verify *verify, struct match *match, struct error *error) MUST_USE;
+enum status steps_sample(struct verify *verify, struct match *match, struct error *error) MUST_USE;
+
+/* ---- result.c */
+enum status steps_fill_result(struct verify *verify, struct match *match,
+                              struct error *error) MUST_USE;
+/* validation.json in the state folder, and a line of it in state.json. */
+enum status steps_store(struct verify *verify, struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,293 @@
+/* What each table of the plan is on the target's side, and how its records are compared. */
+#include "base/text.h"
+#include "model/canonical.h"
+#include "plan/mapping.h"
+#include "verify/verify_internal.h"
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { BUCKETS_TOTAL = 1 << 19, BUCKETS_MAX = 1 << 17, BUCKETS_MIN = 1 << 9 };
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to compare tables");
+}
+
+static int compare_form_fields(const void *left, const void *right)
+{
+    const struct form_field *a = left;
+    const struct form_field *b = right;
+    uint32_t shorter = a->name_length < b->name_length ? a->name_length : b->name_length;
+    int order = memcmp(a->name, b->name, shorter);
+    return order != 0 ? order
+                      : (a->name_length > b->name_length) - (a->name_length < b->name_length);
+}
+
+static uint32_t column_number(const struct verify_table *table, const char *name)
+{
+    const struct target_table *target = &table->plan->target;
+    for (uint32_t i = 0; i < target->column_count; i++) {
+        if (strcmp(target->columns[i].name, name) == 0) {
+            return i;
+        }
+    }
+    return UINT32_MAX;
+}
+
+/* The plan's spelling of a name, so that both sides have one. */
+static const char *plan_name(const struct verify_table *table, const char *name)
+{
+    uint32_t number = column_number(table, name);
+    if (number == UINT32_MAX) {
+        for (uint32_t i = 0; i < table->plan->target.column_count; i++) {
+            if (strcasecmp(table->plan->target.columns[i].name, name) == 0) {
+                return table->plan->target.columns[i].name;
+            }
+        }
+    }
+    return name;
+}
+
+/* A field called `name` in the cell `cell`. */
+static enum status fill_field(struct verify *verify, const struct verify_table *table,
+                              const char *name, uint32_t cell, struct form_field *field,
+                              struct error *error)
+{
+    struct database *target = verify->session->target;
+    const struct target_functions *functions = target->connector->target;
+    struct buffer run = {0};
+    field->cell = cell;
+    field->name = name;
+    field->name_length = (uint32_t)strlen(name);
+    field->column = column_number(table, name);
+    int position = table->actual == NULL ? -1 : schema_find_column(table->actual, name);
+    if (position >= 0 && functions->column_class != NULL) {
+        field->in_column = true;
+        field->column_class =
+            functions->column_class(target, table->actual, &table->actual->columns[position]);
+    }
+    struct cell text = cell_text(name, field->name_length);
+    enum status status = canonical_append(&text, &run, error);
+    if (status == STATUS_OK) {
+        field->run = arena_copy(verify->arena, run.data, run.length);
+        field->run_length = (uint32_t)run.length;
+        status = field->run != NULL ? STATUS_OK : no_memory(error);
+    }
+    buffer_free(&run);
+    return status;
+}
+
+static enum status finish_form(struct verify *verify, const struct verify_table *table,
+                               struct record_form *form, struct form_field *fields, uint32_t count)
+{
+    (void)verify;
+    qsort(fields, count, sizeof(*fields), compare_form_fields);
+    form->fields = fields;
+    form->field_count = count;
+    form->key = table->plan->target.key;
+    return STATUS_OK;
+}
+
+static enum status make_entity_form(struct verify *verify, struct verify_entity *entity,
+                                    struct error *error)
+{
+    const struct verify_table *table = &verify->tables[entity->plan->table];
+    const struct shape *shape = plan_entity_batch_shape(entity->plan);
+    entity->form.key = table->plan->target.key;
+    if (shape == NULL) {
+        return STATUS_OK;
+    }
+    struct form_field *fields =
+        arena_allocate_zeroed(verify->arena, (size_t)shape->field_count + 1, sizeof(*fields));
+    if (fields == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        if (fill_field(verify, table, shape->fields[i].name, i, &fields[i], error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return finish_form(verify, table, &entity->form, fields, shape->field_count);
+}
+
+/* ---------------------------------------------------------------- the target's side */
+
+static bool is_in_plan(const struct verify *verify, const struct verify_table *table,
+                       const char *name)
+{
+    if ((verify->session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0) {
+        return true; /* a field that the plan does not know is a difference */
+    }
+    for (uint32_t i = 0; i < table->plan->entity_count; i++) {
+        const struct shape *shape = verify->entities[table->plan->entities[i]].plan->shape;
+        for (uint32_t j = 0; j < shape->field_count; j++) {
+            if (strcasecmp(shape->fields[j].name, name) == 0) {
+                return true;
+            }
+        }
+        if (shape->field_count == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status make_target_form(struct verify *verify, struct verify_table *table,
+                                    struct error *error)
+{
+    const struct schema_table *actual = table->actual;
+    struct read_request *request = &table->request;
+    request->name = request->table = actual->name;
+    table->form.key = table->plan->target.key;
+    if (verify->documents) {
+        return STATUS_OK;
+    }
+    struct read_column *columns =
+        arena_allocate_zeroed(verify->arena, (size_t)actual->column_count + 1, sizeof(*columns));
+    struct form_field *fields =
+        arena_allocate_zeroed(verify->arena, (size_t)actual->column_count + 1, sizeof(*fields));
+    uint32_t count = 0;
+    if (columns == NULL || fields == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < actual->column_count; i++) {
+        const struct schema_column *column = &actual->columns[i];
+        if (column->hidden || !is_in_plan(verify, table, column->name)) {
+            continue;
+        }
+        columns[count] = (struct read_column){.join = -1, .name = column->name};
+        if (fill_field(verify, table, plan_name(table, column->name), count, &fields[count],
+                       error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        count++;
+    }
+    if (count == 0) {
+        error_set(error, ERROR_TARGET_SCHEMA, actual->name,
+                  "the target's table has none of the plan's columns");
+        error_hint(error, "was it replaced by another table of that name?");
+        return STATUS_FAILED;
+    }
+    request->columns = columns;
+    request->column_count = count;
+    return finish_form(verify, table, &table->form, fields, count);
+}
+
+static const struct schema_table *find_actual(const struct verify *verify, const char *name)
+{
+    const struct schema_table *found = schema_find_table(verify->mirror_schema, name);
+    bool folded = (verify->session->target->capabilities & CAPABILITY_FOLDED_NAMES) != 0;
+    for (uint32_t i = 0; found == NULL && folded && i < verify->mirror_schema->table_count; i++) {
+        if (strcasecmp(verify->mirror_schema->tables[i].name, name) == 0) {
+            found = &verify->mirror_schema->tables[i];
+        }
+    }
+    return found != NULL && found->kind == SCHEMA_TABLE ? found : NULL;
+}
+
+/* ---------------------------------------------------------------- how it is compared */
+
+static bool is_distinct(const struct verify *verify, const struct verify_table *table)
+{
+    for (uint32_t i = 0; i < table->plan->entity_count; i++) {
+        if (verify->entities[table->plan->entities[i]].plan->mapping->distinct) {
+            return true;
+        }
+    }
+    return table->plan->target.distinct;
+}
+
+static void decide_mode(struct verify *verify, struct verify_table *table)
+{
+    const struct target_table *target = &table->plan->target;
+    bool made = ledger_status_is_created(&verify->run->status, target->name);
+    bool free_fields = (verify->session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
+    table->owned = made || target->existing == EXISTING_REFUSE;
+    table->keys_only = target->existing == EXISTING_SKIP && !made;
+    table->restricted = target->existing == EXISTING_UPSERT && !made && free_fields;
+    table->joined = !table->owned || is_distinct(verify, table);
+}
+
+/* ---------------------------------------------------------------- ranges */
+
+/* Is the target's key the stream's own, untouched? */
+static bool key_is_copied(const struct verify *verify, const struct verify_table *table)
+{
+    const struct plan_entity *entity = verify->entities[table->plan->entities[0]].plan;
+    const struct plan_stream *stream = &verify->session->plan->streams[entity->stream];
+    const struct target_table *target = &table->plan->target;
+    const struct mapping *mapping = entity->mapping;
+    if (target->key.count != 1 || stream->key_count != 1 || stream->request.table == NULL ||
+        entity->is_pages || mapping == NULL || mapping->unnest != NULL || mapping->distinct) {
+        return false;
+    }
+    for (uint32_t i = 0; i < mapping->field_count; i++) {
+        const struct mapping_field *field = &mapping->fields[i];
+        if (strcmp(field->name, target->key.names[0]) == 0) {
+            return field->kind == FIELD_VALUE && field->value.origin == ORIGIN_COLUMN &&
+                   field->value.index == stream->key_columns[0] && !field->cast &&
+                   !field->has_default && field->when == MAPPING_NONE;
+        }
+    }
+    return false;
+}
+
+static bool is_ranged(const struct verify *verify, const struct verify_table *table)
+{
+    const struct run_session *session = verify->session;
+    const struct source_functions *functions = session->mirror->connector->source;
+    if (table->actual == NULL || table->joined || table->plan->entity_count != 1 ||
+        session->source->connector != session->mirror->connector ||
+        functions->span_is_shared == NULL || !key_is_copied(verify, table)) {
+        return false;
+    }
+    const struct plan_entity *entity = verify->entities[table->plan->entities[0]].plan;
+    const struct plan_stream *stream = &session->plan->streams[entity->stream];
+    return stream->entity_count == 1 &&
+           functions->span_is_shared(session->mirror, &table->request, session->source,
+                                     &stream->request);
+}
+
+enum status verify_prepare_tables(struct verify *verify, struct error *error)
+{
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        struct verify_table *table = &verify->tables[i];
+        table->actual = find_actual(verify, table->plan->target.name);
+        decide_mode(verify, table);
+        if (table->actual != NULL && make_target_form(verify, table, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    for (uint32_t i = 0; i < verify->entity_count; i++) {
+        if (make_entity_form(verify, &verify->entities[i], error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        struct verify_table *table = &verify->tables[i];
+        table->range_stream = is_ranged(verify, table)
+                                  ? verify->entities[table->plan->entities[0]].plan->stream
+                                  : UINT32_MAX;
+    }
+    return STATUS_OK;
+}
+
+enum status verify_make_buckets(struct verify *verify, struct error *error)
+{
+    uint32_t each = BUCKETS_MAX;
+    while (each > BUCKETS_MIN && (uint64_t)each * verify->table_count > BUCKETS_TOTAL) {
+        each /= 2;
+    }
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        struct verify_table *table = &verify->tables[i];
+        table->bucket_mask = each - 1;
+        if (!table->joined) {
+            table->buckets = arena_allocate_zeroed(verify->arena, each, sizeof(*table->buckets));
+            if (table->buckets == NULL) {
+                return no_memory(error);
+            }
+        }
+    }
+    return STATUS_OK;
+}

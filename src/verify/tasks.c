@@ -1,0 +1,224 @@
+/* What is read: spans of streams and tables, and of those with ranges the same on both sides. */
+#include "verify/steps.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SPAN_ROWS = 65536, RANGE_ROWS = 32768, SPANS_A_READER = 4, SPAN_ROWS_MIN = 2048 };
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of spans");
+}
+
+static enum status add(struct task_list *list, struct verify_task task, struct error *error)
+{
+    if (list->count == list->capacity) {
+        uint32_t wanted = list->capacity == 0 ? 64 : list->capacity * 2;
+        struct verify_task *grown = reallocarray(list->tasks, wanted, sizeof(*grown));
+        if (grown == NULL) {
+            return no_memory(error);
+        }
+        list->tasks = grown;
+        list->capacity = wanted;
+    }
+    list->tasks[list->count++] = task;
+    return STATUS_OK;
+}
+
+static uint64_t rows_a_span(const struct verify *verify, int64_t row_count, bool ranged)
+{
+    uint64_t rows = ranged ? RANGE_ROWS : SPAN_ROWS;
+    uint32_t jobs = verify->session->options.jobs;
+    if (row_count > 0 && (uint64_t)row_count / (SPANS_A_READER * jobs) < rows) {
+        rows = (uint64_t)row_count / (SPANS_A_READER * jobs);
+    }
+    return rows < SPAN_ROWS_MIN ? SPAN_ROWS_MIN : rows;
+}
+
+/* The table whose ranges are the stream's spans; NULL: none. */
+static struct verify_table *ranged_table(struct verify *verify, uint32_t stream)
+{
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        if (verify->tables[i].range_stream == stream) {
+            return &verify->tables[i];
+        }
+    }
+    return NULL;
+}
+
+static enum status make_ranges(struct verify *verify, struct verify_table *table,
+                               const struct span *spans, uint32_t count, struct error *error)
+{
+    table->ranges = arena_allocate_zeroed(verify->arena, (size_t)count + 1, sizeof(*table->ranges));
+    if (table->ranges == NULL) {
+        return no_memory(error);
+    }
+    table->range_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        table->ranges[i].span = spans[i];
+    }
+    return STATUS_OK;
+}
+
+/* Both sides of a range one after the other, so that they are read at about the same time. */
+static enum status add_ranges(struct verify_table *table, bool bad_only, struct task_list *list,
+                              struct error *error)
+{
+    for (uint32_t i = 0; i < table->range_count; i++) {
+        struct verify_range *range = &table->ranges[i];
+        if (bad_only && verify_sum_is_zero(&range->sum)) {
+            continue;
+        }
+        struct verify_task task = {.side = SIDE_SOURCE,
+                                   .index = table->range_stream,
+                                   .span = &range->span,
+                                   .range = bad_only ? NULL : range};
+        struct verify_task other = task;
+        other.side = SIDE_TARGET;
+        other.index = table->number;
+        if (add(list, task, error) != STATUS_OK || add(list, other, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status add_stream(struct verify *verify, uint32_t number, struct task_list *list,
+                              struct error *error)
+{
+    struct run_session *session = verify->session;
+    const struct plan_stream *stream = &session->plan->streams[number];
+    struct verify_table *table = ranged_table(verify, number);
+    struct span *spans;
+    uint32_t count;
+    uint64_t rows = rows_a_span(verify, session->facts[number].row_count, table != NULL);
+    if (session->source->connector->source->split(session->source, &stream->request, rows,
+                                                  verify->arena, &spans, &count,
+                                                  error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (table != NULL) {
+        return make_ranges(verify, table, spans, count, error) == STATUS_OK
+                   ? add_ranges(table, false, list, error)
+                   : STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct verify_task task = {.side = SIDE_SOURCE, .index = number, .span = &spans[i]};
+        if (add(list, task, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status add_table(struct verify *verify, struct verify_table *table,
+                             struct task_list *list, struct error *error)
+{
+    struct database *mirror = verify->session->mirror;
+    struct span *spans;
+    uint32_t count;
+    if (table->actual == NULL) {
+        return STATUS_OK;
+    }
+    uint64_t rows = rows_a_span(verify, table->actual->row_count, false);
+    if (mirror->connector->source->split(mirror, &table->request, rows, verify->arena, &spans,
+                                         &count, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct verify_task task = {.side = SIDE_TARGET, .index = table->number, .span = &spans[i]};
+        if (add(list, task, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status steps_list_all(struct verify *verify, struct task_list *list, struct error *error)
+{
+    for (uint32_t i = 0; i < verify->session->plan->stream_count; i++) {
+        if (add_stream(verify, i, list, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        if (verify->tables[i].range_stream == UINT32_MAX &&
+            add_table(verify, &verify->tables[i], list, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Does the stream feed a bad table? */
+static bool feeds_bad(const struct verify *verify, const struct plan_stream *stream)
+{
+    for (uint32_t i = 0; i < stream->entity_count; i++) {
+        const struct plan_entity *entity = verify->entities[stream->entities[i]].plan;
+        if (verify->tables[entity->table].bad) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum status steps_list_bad(struct verify *verify, struct task_list *list, struct error *error)
+{
+    for (uint32_t i = 0; i < verify->session->plan->stream_count; i++) {
+        struct verify_table *table = ranged_table(verify, i);
+        bool summed = table != NULL && table->ranges != NULL;
+        if (!feeds_bad(verify, &verify->session->plan->streams[i])) {
+            continue;
+        }
+        if (summed ? add_ranges(table, true, list, error) != STATUS_OK
+                   : add_stream(verify, i, list, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        struct verify_table *table = &verify->tables[i];
+        if (table->bad && table->range_stream == UINT32_MAX &&
+            add_table(verify, table, list, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- columns */
+
+enum status steps_make_columns(struct verify *verify, struct error *error)
+{
+    uint32_t count = 0;
+    verify->first_column =
+        arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(uint32_t));
+    if (verify->first_column == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        verify->first_column[i] = count;
+        count += verify->tables[i].plan->target.column_count;
+    }
+    verify->first_column[verify->table_count] = count;
+    for (uint32_t side = 0; side < 2; side++) {
+        /* not of the arena, whose memory is aligned for less than 128 bits */
+        verify->columns[side] = calloc((size_t)count + 1, sizeof(struct verify_column_sum));
+        if (verify->columns[side] == NULL) {
+            return no_memory(error);
+        }
+    }
+    return STATUS_OK;
+}
+
+void steps_free_columns(struct verify *verify)
+{
+    uint32_t count = verify->first_column == NULL ? 0 : verify->first_column[verify->table_count];
+    for (uint32_t side = 0; side < 2; side++) {
+        for (uint32_t i = 0; verify->columns[side] != NULL && i < count; i++) {
+            decimal_sum_free(&verify->columns[side][i].decimal);
+        }
+        free(verify->columns[side]);
+        verify->columns[side] = NULL;
+    }
+}

@@ -1,0 +1,348 @@
+/* A validation from beginning to end: what the run was, the readings, the matching, the result. */
+#include "verify/verify.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "engine/options.h"
+#include "engine/sampling.h"
+#include "verify/match.h"
+#include "verify/repair.h"
+#include "verify/steps.h"
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *verify_level_name(enum verify_level level)
+{
+    static const char *const names[] = {"count", "sample", "hash", "full"};
+    return names[level];
+}
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to validate");
+}
+
+void verify_note(struct verify *verify, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    const char *copy = arena_copy_string(verify->arena, text);
+    if (copy != NULL) {
+        buffer_append(&verify->notes, &copy, sizeof(copy));
+    }
+}
+
+/* ---------------------------------------------------------------- before any reading */
+
+static enum status allocate(struct verify *verify, struct error *error)
+{
+    const struct plan *plan = verify->session->plan;
+    verify->table_count = plan->table_count;
+    verify->entity_count = plan->entity_count;
+    verify->tables =
+        arena_allocate_zeroed(verify->arena, plan->table_count + 1u, sizeof(*verify->tables));
+    verify->entities =
+        arena_allocate_zeroed(verify->arena, plan->entity_count + 1u, sizeof(*verify->entities));
+    verify->folder = file_join(verify->arena, verify->run->folder.path, "spill/validate");
+    verify->record_file = file_join(verify->arena, verify->run->folder.path, "validate.jsonl");
+    if (verify->tables == NULL || verify->entities == NULL || verify->folder == NULL ||
+        verify->record_file == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        verify->tables[i].plan = &plan->tables[i];
+        verify->tables[i].number = i;
+    }
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        verify->entities[i].plan = &plan->entities[i];
+    }
+    return STATUS_OK;
+}
+
+/* Both sides at one moment each. */
+static enum status take_snapshots(struct verify *verify, struct error *error)
+{
+    struct run_session *session = verify->session;
+    const char *token;
+    verify->documents = (session->mirror->capabilities & CAPABILITY_FREE_FIELDS) != 0 &&
+                        (session->mirror->capabilities & CAPABILITY_SQL_SCHEMA) == 0;
+    if (session_snapshot(session, session->options.jobs, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (session->mirror->connector->source->snapshot(session->mirror, session->options.jobs,
+                                                     session->arena, &token, error) != STATUS_OK ||
+        session->mirror->connector->catalog->describe(session->mirror, &verify->mirror_schema,
+                                                      error) != STATUS_OK) {
+        error_context(error, "the target: ");
+        return STATUS_FAILED;
+    }
+    return session_describe_streams(session, error);
+}
+
+static void quiet(const char *what)
+{
+    log_write(LOG_DEBUG, "%s", what);
+}
+
+static enum status prepare_reading(struct verify *verify, struct error *error)
+{
+    struct run_session *session = verify->session;
+    const struct read_request **requests = arena_allocate_zeroed(
+        verify->arena, verify->table_count + 1u, sizeof(struct read_request *));
+    uint32_t count = 0;
+    if (requests == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        if (verify->tables[i].actual != NULL) {
+            requests[count++] = &verify->tables[i].request;
+        }
+    }
+    if (run_prepare_source(verify->run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return session->mirror->connector->source->prepare(session->mirror, requests, count, quiet,
+                                                       error);
+}
+
+/* ---------------------------------------------------------------- the second reading */
+
+static bool is_bad(const struct verify_table *table)
+{
+    if (table->joined || table->buckets == NULL) {
+        return true;
+    }
+    for (uint32_t i = 0; i <= table->bucket_mask; i++) {
+        if (!verify_sum_is_zero(&table->buckets[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* About how much of the data is in bad buckets. */
+static uint64_t expected_bytes(const struct verify *verify)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        const struct verify_table *table = &verify->tables[i];
+        uint64_t bad = 0;
+        for (uint32_t j = 0; table->buckets != NULL && j <= table->bucket_mask; j++) {
+            bad += !verify_sum_is_zero(&table->buckets[j]);
+        }
+        uint64_t rows = atomic_load(&table->target_rows);
+        for (uint32_t j = 0; j < table->plan->entity_count; j++) {
+            rows += atomic_load(&verify->entities[table->plan->entities[j]].made);
+        }
+        double share =
+            table->buckets == NULL ? 1.0 : (double)bad / ((double)table->bucket_mask + 1);
+        bytes += table->bad ? (uint64_t)((double)rows * share * 300) : 0;
+    }
+    return bytes;
+}
+
+static enum status read_again(struct verify *verify, struct error *error)
+{
+    struct task_list list = {0};
+    struct pass pass = {
+        .verify = verify, .act = ACT_SPILL, .counts = verify->options.level == VERIFY_FULL};
+    const struct spill_options options = {.values = verify->options.level == VERIFY_FULL,
+                                          .records = verify->options.repair};
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        verify->tables[i].bad = is_bad(&verify->tables[i]);
+        bad += verify->tables[i].bad;
+    }
+    if (bad == 0) {
+        return STATUS_OK;
+    }
+    enum status status =
+        spill_create(verify->folder, expected_bytes(verify), options, &verify->spill, error);
+    if (status == STATUS_OK) {
+        status = steps_list_bad(verify, &list, error);
+    }
+    pass.tasks = list.tasks;
+    pass.task_count = list.count;
+    if (status == STATUS_OK) {
+        status = pass_run(&pass, error);
+    }
+    if (status == STATUS_OK) {
+        status = known_rejects_feed(&pass, error);
+    }
+    free(list.tasks);
+    return status;
+}
+
+/* ---------------------------------------------------------------- levels */
+
+static enum status sum_up(struct verify *verify, struct error *error)
+{
+    struct task_list list = {0};
+    struct pass pass = {.verify = verify, .act = ACT_SUM, .counts = true};
+    enum status status = verify_make_buckets(verify, error);
+    if (status == STATUS_OK) {
+        status = steps_make_columns(verify, error);
+    }
+    if (status == STATUS_OK) {
+        status = steps_list_all(verify, &list, error);
+    }
+    pass.tasks = list.tasks;
+    pass.task_count = list.count;
+    if (status == STATUS_OK) {
+        status = pass_run(&pass, error);
+    }
+    if (status == STATUS_OK) {
+        status = known_rejects_feed(&pass, error);
+    }
+    free(list.tasks);
+    return status;
+}
+
+static enum status match(struct verify *verify, struct match *matching, struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < verify->table_count && status == STATUS_OK; i++) {
+        uint64_t unreadable = atomic_load(&verify->tables[i].unreadable);
+        if (unreadable > 0) {
+            status = match_add_unreadable(matching, &verify->tables[i], unreadable, error);
+        }
+    }
+    if (status == STATUS_OK && verify->spill != NULL) {
+        status = match_all(matching, error);
+    }
+    return status;
+}
+
+static enum status compare_all(struct verify *verify, struct match *matching, struct error *error)
+{
+    /* at level full everything is matched, byte for byte: sums would say nothing more */
+    enum status status = verify->options.level == VERIFY_FULL ? STATUS_OK : sum_up(verify, error);
+    if (status == STATUS_OK) {
+        status = read_again(verify, error);
+    }
+    return status == STATUS_OK ? match(verify, matching, error) : status;
+}
+
+static enum status compare(struct verify *verify, struct match *matching, struct error *error)
+{
+    switch (verify->options.level) {
+    case VERIFY_COUNT:
+        return steps_count(verify, matching, error);
+    case VERIFY_SAMPLE:
+        return steps_sample(verify, matching, error);
+    default:
+        return compare_all(verify, matching, error);
+    }
+}
+
+/* ---------------------------------------------------------------- the whole */
+
+static enum status work(struct verify *verify, struct match *matching, struct error *error)
+{
+    struct progress *progress = &verify->session->progress;
+    if (take_snapshots(verify, error) != STATUS_OK || steps_find_run(verify, error) != STATUS_OK ||
+        verify_prepare_tables(verify, error) != STATUS_OK ||
+        prepare_reading(verify, error) != STATUS_OK ||
+        match_begin(matching, verify, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    atomic_store(&progress->phase, PROGRESS_COUNT);
+    enum status status = compare(verify, matching, error);
+    if (status == STATUS_OK) {
+        status = match_end(matching, error);
+    }
+    return status == STATUS_OK ? steps_fill_result(verify, matching, error) : status;
+}
+
+static void every_second(void *context)
+{
+    const struct verify *verify = context;
+    session_note_reports(verify->session);
+}
+
+static enum status work_with_display(struct verify *verify, struct match *matching,
+                                     struct error *error)
+{
+    struct run_session *session = verify->session;
+    struct progress_display *display = NULL;
+    if (progress_display_start(&session->progress, session->options.progress,
+                               session->options.color, every_second, verify, &display,
+                               error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = work(verify, matching, error);
+    atomic_store(&session->progress.phase, PROGRESS_DONE);
+    progress_display_stop(display);
+    return status;
+}
+
+static enum status begin(struct verify *verify, struct error *error)
+{
+    const struct run_options *options = &verify->session->options;
+    if (run_create(verify->session, &verify->run, error) != STATUS_OK ||
+        run_enter_folder(verify->run, error) != STATUS_OK || allocate(verify, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    throttle_init(&verify->throttle, options->rows_per_second_max, options->bytes_per_second_max);
+    return STATUS_OK;
+}
+
+static void end(struct verify *verify, struct match *matching)
+{
+    match_free(matching);
+    pass_close_readers(verify);
+    spill_destroy(verify->spill);
+    steps_free_columns(verify);
+    if (verify->mirror_schema != NULL) {
+        arena_destroy(verify->mirror_schema->arena);
+    }
+    if (verify->run != NULL) {
+        log_close_file();
+        run_destroy(verify->run);
+    }
+    buffer_free(&verify->notes);
+}
+
+enum status verify_run(struct run_session *session, const struct verify_options *options,
+                       struct verify_result *result, struct error *error)
+{
+    struct verify verify = {.session = session, .options = *options, .result = result};
+    struct buffer kept = {0};
+    struct match matching = {.kept = &kept};
+    int64_t started_ms = clock_monotonic_ms();
+    *result = (struct verify_result){.level = options->level, .arena = arena_create(0)};
+    verify.arena = result->arena;
+    if (result->arena == NULL) {
+        return no_memory(error);
+    }
+    enum status status = begin(&verify, error);
+    if (status == STATUS_OK) {
+        status = work_with_display(&verify, &matching, error);
+        result->rows = atomic_load(&verify.rows);
+        result->seconds = (double)(clock_monotonic_ms() - started_ms) / 1000;
+    }
+    if (status == STATUS_OK) {
+        status = steps_store(&verify, error);
+    }
+    if (status == STATUS_END) {
+        result->exit_status = 4;
+        status = STATUS_OK;
+    }
+    end(&verify, &matching);
+    buffer_free(&kept);
+    return status;
+}
+
+void verify_result_free(struct verify_result *result)
+{
+    arena_destroy(result->arena);
+    *result = (struct verify_result){0};
+}

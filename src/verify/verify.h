@@ -1,0 +1,88 @@
+/* Is what the plan makes of the source what the target holds? What `transhume validate` calls. */
+#ifndef TRANSHUME_VERIFY_VERIFY_H
+#define TRANSHUME_VERIFY_VERIFY_H
+
+#include "engine/run.h"
+
+/*
+ * count   records of each table on both sides
+ * sample  count, and some random records of each entity, looked up in the target by key
+ * hash    every record of both sides, by 128-bit hashes summed into buckets (or key ranges); what
+ *         is in bad ones is read again and told record by record; checksums and sums of columns
+ * full    every record of both sides, by its bytes
+ */
+enum verify_level { VERIFY_COUNT, VERIFY_SAMPLE, VERIFY_HASH, VERIFY_FULL };
+const char *verify_level_name(enum verify_level level);
+
+struct verify_options {
+    enum verify_level level;
+    uint32_t sample;   /* records an entity */
+    uint64_t seed;     /* of the sample; 0: chosen, and told */
+    uint32_t limit;    /* differing records kept for the report; all are in the file */
+    bool plan_given;   /* --plan: a plan other than the run's is meant */
+    bool repair;       /* write what is missing or different */
+    bool delete_extra; /* and take out what is extra */
+};
+
+/* One entity (or, of records that are no entity's, one table) on both sides. */
+struct verify_entity_result {
+    const char *name;
+    const char *table;
+    uint64_t source;   /* records that the plan makes, without those that the run rejected */
+    uint64_t target;   /* records found that are its own */
+    uint64_t rejected; /* made now, and known as rejects of the run */
+    uint64_t missing;
+    uint64_t different;
+    uint64_t extra;
+    uint64_t unreadable; /* of the target: what its connector can't read */
+    uint64_t kept;       /* existing: skip, and what was there differs */
+};
+
+/* One column at level hash: checksums are sums of XXH3-64 over its values. */
+struct verify_column_result {
+    const char *table;
+    const char *name;
+    uint64_t source_checksum;
+    uint64_t target_checksum;
+    const char *source_sum; /* of its numbers, exact; NULL: it has none */
+    const char *target_sum;
+};
+
+enum verify_source_state { VERIFY_SOURCE_UNKNOWN, VERIFY_SOURCE_UNCHANGED, VERIFY_SOURCE_CHANGED };
+
+struct verify_result {
+    struct arena *arena; /* of all texts; verify_result_free */
+    bool ok;
+    enum verify_level level;
+    uint64_t seed;
+    const char *run_id; /* of the ledger's run; NULL: there is none */
+    enum verify_source_state source_state;
+    struct verify_entity_result *entities;
+    uint32_t entity_count;
+    struct verify_column_result *columns;
+    uint32_t column_count;
+    const char *records;     /* JSON objects, a line each: the first `limit` */
+    uint64_t record_count;   /* all of them */
+    const char *record_file; /* where all are; NULL: there is none */
+    const char *const *notes;
+    uint32_t note_count;
+    double seconds;
+    uint64_t rows; /* read, of both sides */
+    bool repaired; /* a repair run wrote what follows, and the numbers above are those before it */
+    struct run_result repair;
+    uint64_t deleted;
+    int exit_status;
+};
+
+/*
+ * `session` was opened with options.validating. STATUS_OK: compared, and exit_status 0 or 1;
+ * interrupted: 4. The result is stored in the state folder (validation.json, validate.jsonl) as
+ * well.
+ */
+enum status verify_run(struct run_session *session, const struct verify_options *options,
+                       struct verify_result *result, struct error *error) MUST_USE;
+void verify_result_free(struct verify_result *result);
+/* {"ok":…,"level":…,"entities":[…],"records":[…], …} */
+void verify_append_json(const struct verify_result *result, struct buffer *out);
+
+#endif

@@ -1,0 +1,151 @@
+/* One validation under way: what the files of verify/ share. */
+#ifndef TRANSHUME_VERIFY_VERIFY_INTERNAL_H
+#define TRANSHUME_VERIFY_VERIFY_INTERNAL_H
+
+#include "engine/run_parts.h"
+#include "engine/throttle.h"
+#include "verify/form.h"
+#include "verify/verify.h"
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum verify_side { SIDE_SOURCE, SIDE_TARGET, SIDE_REJECT };
+
+/* Of the source's records less those of the target, each half for itself modulo 2^64. */
+struct verify_sum {
+    _Atomic uint64_t low;
+    _Atomic uint64_t high;
+};
+static inline bool verify_sum_is_zero(const struct verify_sum *sum)
+{
+    return atomic_load_explicit(&sum->low, memory_order_relaxed) == 0 &&
+           atomic_load_explicit(&sum->high, memory_order_relaxed) == 0;
+}
+static inline void verify_sum_add(struct verify_sum *sum, uint64_t low, uint64_t high)
+{
+    atomic_fetch_add_explicit(&sum->low, low, memory_order_relaxed);
+    atomic_fetch_add_explicit(&sum->high, high, memory_order_relaxed);
+}
+
+/* A range of keys that both sides read by the same bounds. */
+struct verify_range {
+    struct span span;
+    struct verify_sum sum;
+};
+
+/* What is added up of a column, of one side. */
+struct verify_column_sum {
+    uint64_t checksum;
+    uint64_t numbers;
+    __int128 whole;             /* of INT64 values */
+    struct decimal_sum decimal; /* of all other numbers */
+};
+
+struct verify_table {
+    const struct plan_table *plan;
+    uint32_t number;
+    const struct schema_table *actual; /* as the target has it; NULL: it has none */
+    struct read_request request;       /* of the target's side */
+    struct record_form form;           /* of what that reads */
+    bool owned;                        /* all of its records are the plan's: others are extra */
+    bool keys_only;                    /* existing: skip */
+    bool restricted;                   /* only fields that the source's record has count */
+    bool joined;                       /* sums prove nothing: records are matched one by one */
+    struct verify_sum *buckets;        /* NULL while none are needed */
+    uint32_t bucket_mask;
+    struct verify_range *ranges; /* NULL: its key is not ordered alike on both sides */
+    uint32_t range_count;
+    uint32_t range_stream;
+    bool bad; /* the second reading is about it */
+    _Atomic uint64_t target_rows;
+    _Atomic uint64_t unreadable;
+};
+
+struct verify_entity {
+    const struct plan_entity *plan;
+    struct record_form form;
+    _Atomic uint64_t made;     /* records, without what the mapping rejected */
+    _Atomic uint64_t rejected; /* by the mapping, now */
+    uint64_t rejected_clean;   /* of these, in buckets that need no second reading */
+    uint64_t rejected_known;   /* by the run's target, as far as its records are kept */
+};
+
+struct verify_task {
+    enum verify_side side;
+    uint32_t index;          /* of the stream, or of the table */
+    const struct span *span; /* NULL: all of it */
+    struct verify_range *range;
+};
+
+struct spill;
+
+enum { VERIFY_THREADS_MAX = 64 };
+
+struct verify {
+    struct run_session *session;
+    struct run *run;
+    struct verify_options options;
+    struct arena *arena;
+    struct verify_table *tables;
+    uint32_t table_count;
+    struct verify_entity *entities;
+    uint32_t entity_count;
+    struct schema *mirror_schema;
+    bool documents;             /* the target's records have no fixed fields */
+    const char *folder;         /* DIR/spill/validate */
+    const char *record_file;    /* DIR/validate.jsonl */
+    const char *rejects_folder; /* of the run that is validated; NULL: not known */
+    struct spill *spill;        /* of the second reading */
+    struct throttle throttle;
+    struct verify_result *result;
+    struct buffer notes; /* const char * */
+    _Atomic uint64_t rows;
+    struct verify_column_sum *columns[2]; /* a side each, a table's after another's; NULL: none */
+    uint32_t *first_column;               /* of each table in them, and the end */
+    struct reader *spare_readers[VERIFY_THREADS_MAX]; /* of the target, between two passes */
+    uint32_t spare_reader_count;
+};
+
+void verify_note(struct verify *verify, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* ---- tables.c: forms, modes and ranges of all tables */
+enum status verify_prepare_tables(struct verify *verify, struct error *error) MUST_USE;
+/* Buckets for the tables that are summed. */
+enum status verify_make_buckets(struct verify *verify, struct error *error) MUST_USE;
+/* Which of a record's buckets is meant. */
+static inline uint32_t verify_bucket(const struct verify_table *table,
+                                     const struct canonical_hash *key)
+{
+    return (uint32_t)key->low & table->bucket_mask;
+}
+
+/* ---- pass.c: all tasks of one reading, on several threads */
+enum verify_act {
+    ACT_COUNT, /* nothing but counting */
+    ACT_SUM,   /* into buckets, ranges and columns */
+    ACT_SPILL, /* records of bad buckets of bad tables, to be matched */
+};
+struct pass {
+    struct verify *verify;
+    enum verify_act act;
+    bool counts; /* records are counted: once in a validation */
+    const struct verify_task *tasks;
+    uint32_t task_count;
+    /* Optional: is this record of the source, or of the target, wanted in a spill? */
+    bool (*wants)(void *context, const struct verify_table *table, enum verify_side side,
+                  const struct former *former);
+    void *context;
+};
+/* STATUS_END: a stop was asked for. */
+enum status pass_run(struct pass *pass, struct error *error) MUST_USE;
+/* The target's readers, which the passes share one after another. */
+void pass_close_readers(struct verify *verify);
+/* Adds a record that the run rejected. Control thread. */
+enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t entity,
+                             const struct record_form *form, const struct cell *cells,
+                             struct error *error) MUST_USE;
+
+/* ---- known_rejects.c: what the runs of this state folder rejected */
+enum status known_rejects_feed(struct pass *pass, struct error *error) MUST_USE;
+
+#endif

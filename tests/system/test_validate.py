@@ -1,0 +1,196 @@
+"""`transhume validate`: clean copies are clean, and what somebody else changed in a target is found and named.
+
+Changes are made by Python's sqlite3 and by edits of files, never by the program.
+"""
+import json
+import os
+import sqlite3
+
+import support
+
+SCRIPT = """
+CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT, score REAL, price DECIMAL(10,2), photo BLOB, any_kind);
+CREATE TABLE pair(a TEXT, b INTEGER, v, PRIMARY KEY (a, b)) WITHOUT ROWID;
+CREATE TABLE keyless(word TEXT, n INTEGER);
+CREATE TABLE empty_one(id INTEGER PRIMARY KEY, v TEXT);
+"""
+
+
+def make(path, rows=500):
+    support.make_sqlite(path, SCRIPT)
+    db = sqlite3.connect(path)
+    db.executemany("INSERT INTO person VALUES (?,?,?,?,?,?)",
+                   [(i, "name %d" % i, i / 4, i / 100, bytes([i % 256]) * 3, [i, str(i), i + 0.5, None][i % 4])
+                    for i in range(1, rows + 1)])
+    db.executemany("INSERT INTO pair VALUES (?,?,?)", [("k%d" % (i % 40), i, i * 0.25) for i in range(rows)])
+    db.executemany("INSERT INTO keyless VALUES (?,?)", [("w%d" % (i % 30), i % 3) for i in range(rows)])
+    db.commit()
+    db.close()
+    return path
+
+
+class Validate(support.TestCase):
+    def validate(self, *arguments, code=0):
+        result = self.run_program("validate", "--json", *arguments, code=code)
+        report = json.loads(result.out)
+        self.assertEqual(report["ok"], code == 0)
+        return report
+
+    def entity(self, report, name):
+        found, = [row for row in report["entities"] if row["name"] == name]
+        return found
+
+    def change(self, path, *statements):
+        db = sqlite3.connect(path, isolation_level=None)
+        for statement in statements:
+            db.execute(*([statement] if isinstance(statement, str) else statement))
+        db.close()
+
+    def copied(self, *arguments):
+        make(self.path("shop.db"))
+        self.run_program("migrate", *arguments, "shop.db", "copy.db")
+
+
+class Levels(Validate):
+    def test_a_clean_copy_is_equal_at_each_level(self):
+        self.copied()
+        for level in ("count", "hash", "full"):
+            for jobs in ("1", "3"):
+                report = self.validate("--level", level, "--jobs", jobs)
+                self.assertEqual(report["level"], level)
+                self.assertEqual([(row["name"], row["source"], row["target"]) for row in report["entities"]],
+                                 [("empty_one", 0, 0), ("keyless", 500, 500), ("pair", 500, 500),
+                                  ("person", 500, 500)])
+                self.assertEqual(report["source_since_run"], "unchanged")
+                self.assertEqual(report["records"], [])
+
+    def test_each_kind_of_difference_is_counted_and_named(self):
+        self.copied()
+        self.change("%s" % self.path("copy.db"), "UPDATE person SET name = 'other', photo = NULL WHERE id = 77",
+                    "DELETE FROM pair WHERE b = 5", "INSERT INTO pair VALUES ('new', 1, 2)",
+                    "INSERT INTO keyless VALUES ('w1', 1)")
+        for level in ("hash", "full"):
+            report = self.validate("--level", level, code=1)
+            person, pair, keyless = (self.entity(report, name) for name in ("person", "pair", "keyless"))
+            self.assertEqual((person["missing"], person["different"], person["extra"]), (0, 1, 0))
+            self.assertEqual((pair["missing"], pair["different"], pair["extra"]), (1, 0, 1))
+            self.assertEqual((keyless["missing"], keyless["different"], keyless["extra"]), (0, 0, 1))
+            self.assertEqual((keyless["source"], keyless["target"]), (500, 501))
+            records = {(record["table"], record["kind"]): record for record in report["records"]}
+            self.assertEqual(len(records), 4)
+            self.assertEqual(records["person", "different"]["key"], {"id": 77})
+            self.assertEqual(records["person", "different"]["fields"],
+                             [{"name": "name", "source": '"name 77"', "target": '"other"'},
+                              {"name": "photo", "source": "0x4d4d4d", "target": None}])
+            self.assertEqual(records["pair", "missing"]["key"], {"a": "k5", "b": 5})
+            self.assertEqual(records["pair", "extra"]["key"], {"a": "new", "b": 1})
+        report = self.validate("--level", "count", code=1)
+        self.assertEqual(self.entity(report, "keyless")["extra"], 1)
+        self.assertEqual(self.entity(report, "person")["missing"], 0)
+
+    def test_all_differences_are_in_the_file_and_a_few_on_the_screen(self):
+        self.copied()
+        self.change(self.path("copy.db"), "DELETE FROM person")
+        report = self.validate("--limit", "3", code=1)
+        self.assertEqual(len(report["records"]), 3)
+        self.assertEqual(report["record_count"], 500)
+        with open(self.path(report["record_file"]), encoding="utf-8") as file:
+            keys = {json.loads(line)["key"]["id"] for line in file}
+        self.assertEqual(keys, set(range(1, 501)))
+        text = self.run_program("validate", "--limit", "3", code=1)
+        self.assertIn("3 of 500 differences are shown", text.out)
+        self.assertIn("DIFFERENT", text.out)
+
+    def test_columns_have_checksums_and_sums(self):
+        self.copied()
+        columns = {(column["table"], column["name"]): column for column in self.validate()["columns"]}
+        person = sqlite3.connect(self.path("shop.db")).execute("SELECT sum(id) FROM person").fetchone()[0]
+        self.assertEqual(columns["person", "id"]["source_sum"], str(person))
+        self.assertEqual(columns["person", "price"]["source_sum"], "1252.50")
+        for column in columns.values():
+            self.assertEqual(column["source_checksum"], column["target_checksum"])
+            self.assertEqual(column["source_sum"], column["target_sum"])
+        self.change(self.path("copy.db"), "UPDATE person SET price = price + 1 WHERE id = 3")
+        columns = {(column["table"], column["name"]): column for column in self.validate(code=1)["columns"]}
+        self.assertEqual(columns["person", "price"]["target_sum"], "1253.50")
+        self.assertNotEqual(columns["person", "price"]["source_checksum"],
+                            columns["person", "price"]["target_checksum"])
+        self.assertEqual(columns["person", "name"]["source_checksum"], columns["person", "name"]["target_checksum"])
+
+
+class Runs(Validate):
+    def test_without_a_state_folder_and_without_a_ledger(self):
+        self.copied()
+        self.validate("--state", "elsewhere", "shop.db", "copy.db")
+        db = sqlite3.connect(self.path("copy.db"))
+        for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE name LIKE '\\_transhume%' ESCAPE '\\'").fetchall():
+            db.execute("DROP TABLE " + name)
+        db.commit()
+        db.close()
+        report = self.validate("--state", "other", "shop.db", "copy.db")
+        self.assertIsNone(report["run"])
+        self.assertIn("no ledger", " ".join(report["notes"]))
+        self.validate()
+
+    def test_the_source_changed_since(self):
+        self.copied()
+        self.change(self.path("shop.db"), "UPDATE person SET name = 'later' WHERE id = 9")
+        report = self.validate(code=1)
+        self.assertEqual(report["source_since_run"], "changed")
+        self.assertIn("changed since", " ".join(report["notes"]))
+
+    def test_a_plan_that_is_not_the_runs_own(self):
+        make(self.path("shop.db"))
+        plan = "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\ntables:\n  person:\n" \
+               "    key: [id]\n    entities:\n      person:\n        from: person\n        fields: { \"*\": copy }\n"
+        self.write("transhume.yaml", plan)
+        self.run_program("migrate")
+        self.validate()
+        self.write("transhume.yaml", plan.replace('{ "*": copy }', '{ "*": copy, name: { const: x } }'))
+        result = self.run_program("validate", code=5)
+        self.assertIn("[plan-changed]", result.err)
+        report = self.validate("--plan", "transhume.yaml", code=1)
+        self.assertEqual(self.entity(report, "person")["different"], 500)
+        os.unlink(self.path("transhume.yaml"))
+        self.validate()
+
+    def test_a_target_that_is_not_there_is_not_made(self):
+        make(self.path("shop.db"))
+        result = self.run_program("validate", "shop.db", "copy.db", code=2)
+        self.assertIn("[target-missing]", result.err)
+        self.assertFalse(os.path.exists(self.path("copy.db")))
+
+    def test_a_target_that_can_only_be_read(self):
+        self.copied()
+        os.chmod(self.path("copy.db"), 0o400)
+        self.validate()
+
+    def test_a_dropped_table_is_missing_whole(self):
+        self.copied()
+        self.change(self.path("copy.db"), "DROP TABLE pair")
+        self.assertEqual(self.entity(self.validate(code=1), "pair")["missing"], 500)
+
+    def test_the_result_is_kept(self):
+        self.copied()
+        self.change(self.path("copy.db"), "DELETE FROM person WHERE id = 1")
+        self.validate(code=1)
+        with open(self.path(".transhume", "validation.json"), encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["records"][0]["key"], {"id": 1})
+        state = json.loads(self.run_program("status", "--json").out)
+        self.assertEqual([(item["ok"], item["level"], item["missing"]) for item in state["validation"]],
+                         [(False, "hash", 1)])
+
+    def test_an_unfinished_run_is_not_validated(self):
+        make(self.path("shop.db"))
+        support.kill_at("engine.before_completed", 1, "migrate", "shop.db", "copy.db", cwd=self.folder)
+        self.assertIn("[run-unfinished]", self.run_program("validate", code=5).err)
+
+    def test_what_the_run_rejected_is_no_difference(self):
+        support.make_sqlite(self.path("odd.db"), "CREATE TABLE odd(id INTEGER PRIMARY KEY, v);"
+                                                 "INSERT INTO odd VALUES (1, 'a'), (2, 1e999), (3, 'c')")
+        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:odd.db\ntarget: dynamodb-json:out\ntables:\n  odd:\n"
+                                     "    key: { partition: id }\n    entities:\n      odd:\n        from: odd\n"
+                                     "        fields: { \"*\": copy }\n")
+        self.run_program("migrate", code=1)
+        row = self.entity(self.validate(), "odd")
+        self.assertEqual((row["source"], row["target"], row["rejected"]), (2, 2, 1))
