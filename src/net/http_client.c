@@ -412,6 +412,11 @@ static void collect_done(struct http_client *client)
         } else if (slot->way == HTTP_WAY_TRANSFER && easy == slot->easy) {
             (void)curl_multi_remove_handle(client->multi, easy);
             http_slot_finish(slot, code);
+            /* Up to 8.1.0 a handle that is used again, and gets a folded header line first thing,
+             * works on freed memory (https://github.com/curl/curl/issues/11101). */
+            curl_easy_cleanup(easy);
+            slot->easy = NULL;
+            slot->easy_is_set = false;
         }
     }
 }

@@ -93,7 +93,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                      code == json_error_null_byte_in_key);
     } else {
         fuzz_check_error(&error);
-        FUZZ_REQUIRE(tree == NULL || error.code == ERROR_REJECT_TOO_DEEP);
+        /* jansson takes a NUL byte behind a number. */
+        FUZZ_REQUIRE(tree == NULL || error.code == ERROR_REJECT_TOO_DEEP ||
+                     memchr(data, 0, size) != NULL);
     }
     if (json_decode_base64(text, size, arena, &bytes, &byte_count, &error) != STATUS_OK) {
         fuzz_check_error(&error);

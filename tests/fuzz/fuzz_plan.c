@@ -93,7 +93,7 @@ static void resolve(const struct plan_document *document)
             fuzz_check_error(&error);
             FUZZ_REQUIRE(hash[0] == '\0');
         }
-        FUZZ_REQUIRE(text_is_utf8(faults.data, faults.length));
+        FUZZ_REQUIRE(text_is_utf8(buffer_string(&faults), faults.length));
         buffer_free(&faults);
         plan_destroy(plan);
     }
@@ -114,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else {
         fuzz_check_error(&error);
     }
-    FUZZ_REQUIRE(text_is_utf8(faults.data, faults.length));
+    FUZZ_REQUIRE(text_is_utf8(buffer_string(&faults), faults.length));
     buffer_free(&faults);
     plan_document_destroy(document);
     return 0;

@@ -8,6 +8,10 @@
 
 static struct arena *arena_of_plan;
 static struct plan *plan;
+static struct plan_document *document;
+static struct database *source;
+static struct database *target;
+static struct schema *schema;
 
 static void make_plan(void)
 {
@@ -16,10 +20,8 @@ static void make_plan(void)
         "    key: { partition: PK, sort: SK }\n    entities:\n      parent:\n        from: parent\n"
         "        fields: { PK: \"P#{id}\", SK: parent, \"*\": copy }\n";
     struct plan_settings settings = {.existing = -1};
-    struct plan_document *document = NULL;
     struct buffer faults = {0};
     struct error error = {0};
-    struct schema *schema = NULL;
     sqlite3 *connection = NULL;
     char uri[300];
     arena_of_plan = arena_create(0);
@@ -31,9 +33,9 @@ static void make_plan(void)
                               NULL, NULL, NULL) == SQLITE_OK);
     sqlite3_close(connection);
     snprintf(uri, sizeof uri, "sqlite:%s/shop.db", fuzz_folder());
-    struct database *source = fuzz_open(uri, OPEN_SOURCE, arena_of_plan);
+    source = fuzz_open(uri, OPEN_SOURCE, arena_of_plan);
     snprintf(uri, sizeof uri, "dynamodb-json:%s/out", fuzz_folder());
-    struct database *target = fuzz_open(uri, OPEN_TARGET, arena_of_plan);
+    target = fuzz_open(uri, OPEN_TARGET, arena_of_plan);
     FUZZ_REQUIRE(source->connector->catalog->describe(source, &schema, &error) == STATUS_OK);
     FUZZ_REQUIRE(plan_document_parse(text, strlen(text), "p.yaml", &document, &faults, &error) ==
                  STATUS_OK);

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             fuzz_check_error(&error);
             FUZZ_REQUIRE(!open);
         }
-        FUZZ_REQUIRE(text_is_utf8(out.data, out.length));
+        FUZZ_REQUIRE(text_is_utf8(buffer_string(&out), out.length));
         for (size_t at = 0; at < out.length; at++) {
             unsigned char byte = (unsigned char)out.data[at];
             FUZZ_REQUIRE(byte >= ' ' || byte == '\n' || (round > 1 && byte == 0x1b));
