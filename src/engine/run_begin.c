@@ -242,7 +242,16 @@ enum status run_create_ledger(struct run *run, struct error *error)
         run_write_local(run, true, false, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (functions->load(target, run->id, run->arena, &made, error) != STATUS_OK) {
+    status = functions->load(target, run->id, run->arena, &made, error);
+    if (status == STATUS_END) {
+        error_set(error, ERROR_LEDGER_MISSING, run->session->target_uri->shown,
+                  "the ledger that was just made is gone");
+        error_hint(error,
+                   "did somebody remove the target? `transhume reset --confirm` forgets this "
+                   "run, `transhume migrate` begins another");
+        return STATUS_FAILED;
+    }
+    if (status != STATUS_OK) {
         error_context(error, "reading the new ledger back: ");
         return STATUS_FAILED;
     }
