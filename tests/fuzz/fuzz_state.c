@@ -9,14 +9,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena *arena = arena_create(0);
     char *json = arena_copy(arena, data, size);
     struct state_watch watch = {0};
-    bool open = state_view_is_open(json);
+    (void)state_view_is_open(json);
     for (int round = 0; round < 3; round++) {
         struct buffer out = {0};
         struct error error = {0};
         enum status status = state_view_append(json, round > 0, round > 1, &watch, &out, &error);
         if (status != STATUS_OK) {
             fuzz_check_error(&error);
-            FUZZ_REQUIRE(!open);
         }
         FUZZ_REQUIRE(text_is_utf8(buffer_string(&out), out.length));
         for (size_t at = 0; at < out.length; at++) {

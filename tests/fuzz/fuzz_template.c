@@ -63,7 +63,8 @@ static void read_back(const struct plan_template *template, struct text text)
     FUZZ_REQUIRE(fit == template_read(template, text.data, text.length, NULL));
     if (fit == TEMPLATE_FITS) {
         render(template, slices, &out);
-        FUZZ_REQUIRE(out.length == text.length && memcmp(out.data, text.data, text.length) == 0);
+        FUZZ_REQUIRE(out.length == text.length &&
+                     memcmp(buffer_string(&out), text.data, text.length) == 0);
     }
     buffer_free(&out);
 }
@@ -77,7 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buffer printed = {0};
     uint32_t faults = 0;
     uint32_t second = 0;
-    if (size > TEXT_BYTES_MAX || !text_is_utf8(data, size) ||
+    if (size == 0 || size > TEXT_BYTES_MAX || !text_is_utf8(data, size) ||
         memchr(line.data, '\0', line.length) != NULL) {
         return 0;
     }
