@@ -1,9 +1,9 @@
 """kill -9 at every failpoint and at seeded instants, then resume: nothing lost, doubled or altered.
 
-The pairs are in test_kill_to_*.py, two modules, so that they run side by side.
+The pairs are in test_kill_*.py, some modules, so that they run side by side.
 
 `make test` runs a seeded sample, `make soak` all of it: each failpoint's first, middle and last occurrence and
-100 instants a pair.
+200 instants a pair.
 """
 import os
 import random
@@ -15,10 +15,11 @@ import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
+import matrix
 import support
 from chinook_expected import item_of
 
-INSTANTS = 100 if support.SOAK else 6
+INSTANTS = 200 if support.SOAK else 6
 # Of all (failpoint, occurrence) cases of a pair, a sample in `make test` stops at this many seconds.
 SAMPLE_SECONDS = None if support.SOAK else 25
 RESUMES_MAX = 30
@@ -138,12 +139,12 @@ class KillMatrix(support.TestCase):
             self.assertIn(result.code, (-9,), result.err)
         self.fail("still not complete after %d resumes" % RESUMES_MAX)
 
-    def in_a_folder(self, case, arguments, env, check, first, then=None):
+    def in_a_folder(self, fault, case, arguments, env, check, first, then=None):
         folder = os.path.join(self.folder, "case")
         shutil.rmtree(folder, ignore_errors=True)
         os.mkdir(folder)
         self.empty_target()
-        with self.subTest(case=case):
+        with self.subTest(case=case), matrix.case(matrix.pair_of(self), fault):
             result = first(folder)
             self.assertIn(result.code, (0, -9), "%s\n%s" % (case, result.err))
             if then:
@@ -174,14 +175,14 @@ class KillMatrix(support.TestCase):
                 break
             second = self.random.choice([None, None, "resume"]) if number % 3 == 0 else None
             self.in_a_folder(
-                "%s:%d%s" % (name, occurrence, " and in the resume" if second else ""), arguments, env, check,
+                "kill-twice" if second else "kill", "%s:%d%s" % (name, occurrence, " and in the resume" if second else ""), arguments, env, check,
                 lambda case: support.kill_at(name, occurrence, "migrate", *arguments, cwd=case, env=env),
                 second and (lambda case: support.kill_after(self.random.uniform(0, seconds), "resume", *arguments,
                                                            cwd=case, env=env)))
         for _ in range(self.instants):
             instant = self.random.uniform(0, seconds * 1.1)
             self.in_a_folder(
-                "after %.4f s" % instant, arguments, env, check,
+                "kill-instant", "after %.4f s" % instant, arguments, env, check,
                 lambda case: support.kill_after(instant, "migrate", *arguments, cwd=case, env=env))
         self.resume_failpoints(arguments, check, env)
         print("%s: %d kills" % (self.id().split(".")[-1], self.cases), file=sys.stderr)
@@ -205,7 +206,7 @@ class KillMatrix(support.TestCase):
         if self.resume_points_max:
             names = self.random.sample(names, min(self.resume_points_max, len(names)))
         for name in names:
-            with self.subTest(resume=name):
+            with self.subTest(resume=name), matrix.case(matrix.pair_of(self), "kill-resume"):
                 self.assertEqual(interrupted().code, -9)
                 result = support.kill_at(name, 1, "resume", *arguments, cwd=folder, env=env)
                 self.assertEqual(result.code, -9, result.err)

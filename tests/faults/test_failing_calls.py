@@ -9,6 +9,7 @@ import random
 import unittest
 
 import failing
+import matrix
 import support
 
 CASES = 400 if support.SOAK else 12
@@ -92,7 +93,7 @@ class FailingCalls(failing.FailingTestCase):
                 # The beginning has more different calls than the rest.
                 at = int(generator.random() ** 2 * calls)
                 case = (call, at, generator.choice((1, 1, 1, 3, 1000000)), generator.choice(numbers))
-                with self.subTest(case=case):
+                with self.subTest(case=case), matrix.case(matrix.pair_of(self), "memory" if call == "alloc" else "call"):
                     failures += self.one_case(arguments, left, check, case)
             self.assertGreater(failures, 0, "no %s that failed was noticed" % call)
 

@@ -9,6 +9,7 @@ import random
 import unittest
 
 import failing
+import matrix
 import support
 
 CASES = 3000 if support.SOAK else 20
@@ -56,7 +57,7 @@ class FailingMemory(failing.FailingTestCase):
         for at in places:
             before()
             count = seed.choice((1, 1, 1000000))
-            with self.subTest(arguments=arguments, at=at, count=count):
+            with self.subTest(arguments=arguments, at=at, count=count), matrix.case("any command", "memory"):
                 result = support.transhume(*arguments, cwd=self.folder,
                                            env=self.failing("alloc", at, count, errno.ENOMEM))
                 # Without a proof that the source is unchanged a resume says that it may be (1).

@@ -10,6 +10,7 @@ import re
 import unittest
 
 import failing
+import matrix
 import support
 
 PART = 1 if support.SOAK else 7
@@ -62,7 +63,7 @@ class FailingTarget(failing.FailingTestCase):
             self.assertGreater(calls, 0, call)
             failures = 0
             for at in range(seed.randrange(PART), calls, PART):
-                with self.subTest(call=call, errno=errno.errorcode[number], at=at):
+                with self.subTest(call=call, errno=errno.errorcode[number], at=at), matrix.case("sqlite to sqlite", "call"):
                     failures += self.one_case(arguments, call, number, at)
             self.assertGreater(failures, 0, "no %s that failed was noticed" % call)
 
@@ -104,7 +105,8 @@ class FailingLedger(failing.FailingTestCase):
             for call in ("open", "read"):
                 for number in (errno.EIO, errno.EMFILE, errno.ENOSPC):
                     for at in range(3):
-                        with self.subTest(file=file, call=call, errno=errno.errorcode[number], at=at):
+                        with self.subTest(file=file, call=call, errno=errno.errorcode[number], at=at), \
+                                matrix.case("sqlite to dynamodb-json", "call"):
                             self.interrupted()
                             result = support.transhume("resume", *self.arguments, cwd=self.folder,
                                                        env=self.failing(call, at, 1, number, path=name))

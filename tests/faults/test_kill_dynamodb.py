@@ -12,7 +12,7 @@ from kill_matrix import TABLES_PLAN, KillMatrix, make_source, plain_items, rows_
 
 class KillDynamodb(KillMatrix):
     sample_seconds = None if support.SOAK else 5
-    instants = 100 if support.SOAK else 3
+    instants = 200 if support.SOAK else 3
     resume_points_max = None if support.SOAK else 3
 
     @classmethod

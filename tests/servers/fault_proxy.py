@@ -25,6 +25,9 @@ fits on (1-based), to each `every`th of them, with `chance`, `count` times at mo
     drip          the answer comes in `pieces`, `pause` seconds apart
     half_open     nothing is ever answered, and the connection stays open; with `applied`, the server does it
     html          `status` (200) and a page for people
+    redirect      `status` (302) to another place
+    oversized     the answer says that it is a TiB long, and goes on for some MiB
+    garbage       bytes that are no HTTP
     short_page    Scan, Query: the server is asked for `limit` items only
     rewrite       `change` is called with the answer's JSON, and changes it
     empty_page    Scan, Query: no items, and a key to go on from
@@ -112,8 +115,11 @@ class Answer:
         self.length = len(body)  # as it is announced
         self.pieces, self.pause = 1, 0.0
         self.reset = False
+        self.raw = None  # instead of all that
 
     def head(self, date):
+        if self.raw is not None:
+            return self.raw
         headers = dict(self.headers, Date=date)
         headers["Content-Length"] = str(self.length)
         lines = ["HTTP/1.1 %d %s" % (self.status, http.client.responses.get(self.status, "Unknown"))]
@@ -306,6 +312,32 @@ class Html(Fault):
         return answer
 
 
+class Redirect(Fault):
+    @staticmethod
+    def act(_exchange, options):
+        return Answer(options.get("status", 302), b"", {"Location": "http://127.0.0.1:9/elsewhere"})
+
+
+class Oversized(Fault):
+    @staticmethod
+    def act(exchange, _options):
+        answer = exchange.forward()
+        if answer is not None:
+            answer.length = 1 << 40
+            answer.body += b" " * (4 << 20)
+            answer.reset = True
+        return answer
+
+
+class Garbage(Fault):
+    @staticmethod
+    def act(exchange, _options):
+        answer = Answer(200, b"")
+        answer.raw = exchange.chooser.randbytes(300)
+        answer.reset = True
+        return answer
+
+
 class ShortPage(Fault):
     @staticmethod
     def fits(request):
@@ -344,6 +376,7 @@ class EmptyPage(Fault):
 FAULTS = {"unprocessed": Unprocessed, "throttle": Throttle, "error": Error, "refuse": Refuse,
           "cut_before": CutBefore, "cut_after": CutAfter, "wrong_crc": WrongCrc, "altered": Altered,
           "truncated": Truncated, "slow": Slow, "held": Held, "drip": Drip, "half_open": HalfOpen, "html": Html,
+          "redirect": Redirect, "oversized": Oversized, "garbage": Garbage,
           "rewrite": Rewrite, "short_page": ShortPage, "empty_page": EmptyPage}
 
 

@@ -106,6 +106,14 @@ class Server:
             time.sleep(0.02)
         return False
 
+    def restart(self, seconds_down=0.0):
+        """Ends it, as a machine would that is shut down, and starts it again at the same port."""
+        self.process.terminate()
+        self.process.wait(STOP_S)
+        time.sleep(seconds_down)
+        if not self._start():
+            raise AssertionError("%s did not come back:\n%s" % (self.name, self.log()))
+
     def log(self):
         with open(os.path.join(self.folder, "log"), "rb") as file:
             return file.read()[-LOG_SHOWN_BYTES:].decode("utf-8", "replace")

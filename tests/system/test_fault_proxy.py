@@ -153,6 +153,20 @@ class Proxy(unittest.TestCase):
         self.assertEqual((response.status, response.headers["Content-Type"]), (200, "text/html"))
         self.assertIn(b"<html>", data)
 
+    def test_what_no_dynamodb_answers(self):
+        self.proxy.add("redirect", count=1)
+        response, _ = self.ask()
+        self.assertEqual((response.status, response.headers["Location"]), (302, "http://127.0.0.1:9/elsewhere"))
+        self.proxy.add("oversized", count=1)
+        self.connection.request("POST", "/", "{}", {"X-Amz-Target": "DynamoDB_20120810.PutItem"})
+        response = self.connection.getresponse()
+        self.assertEqual(response.headers["Content-Length"], str(1 << 40))
+        self.assertEqual(len(response.read(4 << 20)), 4 << 20)
+        self.connection.close()
+        self.proxy.add("garbage", count=1)
+        with self.assertRaises(http.client.BadStatusLine):
+            self.ask()
+
     def test_pages(self):
         self.proxy.add("empty_page", count=1)
         self.proxy.add("short_page", limit=2)

@@ -1,0 +1,395 @@
+"""The engines of the fault matrix: what else than `kill -9` strikes a pair.
+
+A pair is a test of a test_kill_* module, which calls self.matrix(arguments, check, env) with the run and how its
+result is compared; an engine is a class that is put before such a class and brings its own `matrix`:
+
+    class Stops(engines.Stops, test_kill_to_sqlite.KillToSqlite): ...
+"""
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import time
+
+import matrix
+import support
+from fault_proxy import FaultProxy
+
+STOPPED_S = 30
+CLEAR = re.compile(r"^error: .* \[(?!internal\])[a-z-]+\]$", re.MULTILINE)
+
+
+class Engine:
+    """What engines share: cases in a folder of their own, a sample of them within a time."""
+
+    engine_seconds = None if support.SOAK else 6
+    engine_cases = None  # at most so many, in the soak too
+
+    def each(self, fault, cases, act):
+        """Calls act(folder, *case) with an empty folder and target for each case, in a seeded order."""
+        pair = matrix.pair_of(self)
+        cases = list(cases)
+        self.random.shuffle(cases)
+        deadline = time.monotonic() + (self.engine_seconds or 1e9) * support.PATIENCE
+        done = 0
+        for case in cases[:self.engine_cases]:
+            if done > 0 and time.monotonic() > deadline:
+                break
+            folder = self.fresh("case")
+            with self.subTest(pair=pair, fault=fault, case=case), matrix.case(pair, fault):
+                act(folder, *case)
+            done += 1
+        self.assertGreater(done, 0)
+
+    def fresh(self, name):
+        folder = os.path.join(self.folder, name)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.mkdir(folder)
+        self.empty_target()
+        return folder
+
+    def failpoints(self, arguments, check, env):
+        """How often a run that nothing strikes reaches each."""
+        folder = self.fresh("count")
+        counts = self.counts("migrate", folder, arguments, env)
+        check(folder)
+        return counts
+
+    def stopped(self, rule, folder, arguments, env):
+        """A migrate that has stopped itself, or has ended without coming there."""
+        process = support.start("migrate", *arguments, cwd=folder, env=dict(env or {}, TRANSHUME_FAILPOINT=rule))
+        self.addCleanup(process.kill)
+        deadline = time.monotonic() + STOPPED_S * support.PATIENCE
+        while process.poll() is None and state_of(process.pid) not in "TZ":
+            self.assertLess(time.monotonic(), deadline, "%s did not stop itself" % rule)
+            time.sleep(0.005)
+        return process
+
+    def assert_clear(self, result, codes):
+        self.assertIn(result.code, codes, result.err)
+        self.assertRegex(result.err, CLEAR)
+
+    def begin_again(self, folder, arguments, env, check):
+        """What the messages say where a run can't go on: forget it, empty the target, migrate."""
+        state = os.path.join(folder, state_folder(arguments))
+        if os.path.isdir(state):
+            # What a run left behind that was never in the ledger is no run: exit status 2 says so.
+            self.assertIn(support.transhume("reset", "--confirm", "--state", state, cwd=folder, env=env).code, (0, 2))
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+        self.empty_target()
+        self.assert_code(support.transhume("migrate", *arguments, cwd=folder, env=env), 0)
+        check(folder)
+
+
+def state_of(pid):
+    try:
+        with open("/proc/%d/stat" % pid, encoding="ascii") as file:
+            return file.read().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return "Z"
+
+
+def state_folder(arguments):
+    return arguments[arguments.index("--state") + 1] if "--state" in arguments else ".transhume"
+
+
+def with_state(arguments, name):
+    """The same run as another process with a state folder of its own would go on with it."""
+    arguments = list(arguments)
+    if "--state" in arguments:
+        at = arguments.index("--state")
+        del arguments[at:at + 2]
+    return ["--state", name, *arguments]
+
+
+class Stops(Engine):
+    """SIGSTOP at a failpoint, a second process, SIGCONT. Whoever is refused writes nothing."""
+
+    def matrix(self, arguments, check, env=None):
+        counts = self.failpoints(arguments, check, env)
+        cases = [(name, occurrence) for name, count in sorted(counts.items()) for occurrence in sorted({1, (count + 1) // 2, count})
+                 if not name.startswith("lease.")]
+        self.each("stop", cases, lambda folder, name, occurrence: self.stop(folder, name, occurrence, arguments, check, env))
+
+    def stop(self, folder, name, occurrence, arguments, check, env):
+        first = self.stopped("%s:stop:%d" % (name, occurrence), folder, arguments, env)
+        second = support.transhume("resume", "--take-over", "--timeout", "300ms", *with_state(arguments, "second"),
+                                   cwd=folder, env=env)
+        # 2: there is no run yet. 5: the first one holds it. 3: it was stopped within a transaction. 0: taken over, and to the end.
+        self.assertIn(second.code, (0, 2, 3, 5), second.err)
+        if second.code == 3:
+            self.assertIn("[target-locked]", second.err)
+        if second.code == 0:
+            check(folder)
+        if first.poll() is None:
+            first.send_signal(signal.SIGCONT)
+        ended = support.finish(first)
+        self.assertIn(ended.code, (0, 5), ended.err)
+        if ended.code == 5:
+            self.assertEqual(second.code, 0, "both were refused: %s\n%s" % (second.err, ended.err))
+            self.assertIn("run-fenced", ended.err)
+        check(folder)
+
+
+class Network(Engine):
+    """Every fault of the proxy at every operation of a run: first, middle, last."""
+
+    engine_cases = 300  # of some 800; each seed has others
+
+    # Faults that pass: the run gets through them by itself.
+    transient = {
+        "cut before": ("cut_before", {}), "cut after": ("cut_after", {}), "wrong checksum": ("wrong_crc", {}),
+        "altered": ("altered", {}), "half of it": ("truncated", {}), "500": ("error", {}),
+        "500, and it was done": ("error", {"applied": True}), "503": ("error", {"status": 503}),
+        "throttled": ("throttle", {}), "account throttled": ("throttle", {"code": "ThrottlingException"}),
+        "request limit": ("throttle", {"code": "RequestLimitExceeded"}), "slow": ("slow", {"after": 0.2}),
+        "drip": ("drip", {"pieces": 40, "pause": 0.003}), "a byte at a time": ("drip", {"pieces": 100000, "pause": 0}),
+        "half open": ("half_open", {}), "half open, and it was done": ("half_open", {"applied": True}),
+        "unprocessed": ("unprocessed", {}), "short page": ("short_page", {}), "empty page": ("empty_page", {}),
+    }
+    # Faults that a person has to mend; then the run goes on.
+    lasting = {
+        "web page": ("html", {}), "web page with 503": ("html", {"status": 503}), "redirect": ("redirect", {}),
+        "moved for good": ("redirect", {"status": 308}), "oversized": ("oversized", {}), "garbage": ("garbage", {}),
+        "token expired": ("refuse", {"code": "ExpiredTokenException"}),
+        "no permission": ("refuse", {"code": "AccessDeniedException"}),
+        "unknown key": ("refuse", {"code": "UnrecognizedClientException"}), "clock off": ("skew", {}),
+    }
+
+    def matrix(self, arguments, check, env=None):
+        folder = self.fresh("count")
+        with FaultProxy(self.server.endpoint) as proxy:
+            result = support.transhume("migrate", *self.through(proxy, arguments), cwd=folder, env=env)
+            self.assert_code(result, 0)
+            operations = proxy.operations()
+        check(folder)
+        cases = [(kind, operation, occurrence)
+                 for kind in [*self.transient, *self.lasting] for operation, count in sorted(operations.items())
+                 for occurrence in sorted({1, (count + 1) // 2, count})]
+        self.each("network", cases, lambda folder, *case: self.strike(folder, case, arguments, check, env))
+
+    def through(self, proxy, arguments):
+        return ["--timeout", "%dms" % (500 * min(support.PATIENCE, 4)),
+                *(str(argument).replace(self.server.endpoint, proxy.endpoint) for argument in arguments)]
+
+    def strike(self, folder, case, arguments, check, env):
+        kind, operation, occurrence = case
+        fault, options = (self.transient.get(kind) or self.lasting[kind])
+        with FaultProxy(self.server.endpoint, seed=occurrence) as proxy:
+            if fault == "skew":
+                proxy.add("refuse", operation=operation, first=occurrence, count=1, code="InvalidSignatureException",
+                          message="Signature expired: 20200101T000000Z is now earlier than 20200101T010000Z "
+                                  "(20200101T010500Z - 5 min.)")
+            else:
+                proxy.add(fault, operation=operation, first=occurrence, count=1, **options)
+            through = self.through(proxy, arguments)
+            result = support.transhume("migrate", *through, cwd=folder, env=env)
+            if kind in self.transient:
+                self.assert_code(result, 0)
+            elif result.code != 0:
+                self.assert_clear(result, (2, 3))
+                self.run_to_the_end(folder, through, env)
+        check(folder)
+
+
+class Restarts(Engine):
+    """The server is ended in mid-load, and comes back with what it had."""
+
+    engine_cases = 40 if support.SOAK else 2
+
+    def matrix(self, arguments, check, env=None):
+        counts = self.failpoints(arguments, check, env)
+        cases = [(name, occurrence) for name, count in sorted(counts.items()) for occurrence in sorted({1, (count + 1) // 2, count})]
+        self.each("restart", cases, lambda folder, name, occurrence: self.restart(folder, name, occurrence, arguments, check, env))
+
+    def restart(self, folder, name, occurrence, arguments, check, env):
+        first = self.stopped("%s:stop:%d" % (name, occurrence), folder, arguments, env)
+        self.server.restart()
+        if first.poll() is None:
+            first.send_signal(signal.SIGCONT)
+        result = support.finish(first)
+        if result.code != 0:
+            self.assert_clear(result, (3,))
+            self.run_to_the_end(folder, arguments, env)
+        check(folder)
+
+
+class Ledgers(Engine):
+    """A ledger that somebody dropped, cut, edited, or that a newer version wrote."""
+
+    interrupted_at = "engine.after_commit:error:3"
+
+    def matrix(self, arguments, check, env=None):
+        folder = self.interrupted(arguments, env)
+        cases = sorted(ledger_damages(folder))
+        self.each("ledger", cases, lambda folder, *case: self.damage(case, arguments, check, env))
+
+    def interrupted(self, arguments, env):
+        folder = self.fresh("case")
+        result = support.transhume("migrate", *arguments, cwd=folder, env=dict(env or {}, TRANSHUME_FAILPOINT=self.interrupted_at))
+        self.assert_code(result, 3)
+        return folder
+
+    def damage(self, case, arguments, check, env):
+        folder = self.interrupted(arguments, env)
+        apply_damage(folder, *case)
+        before = contents_of(folder)
+        result = support.transhume("resume", *arguments, cwd=folder, env=env)
+        if result.code == 0:
+            check(folder)  # it was nothing that counts
+            return
+        self.assert_clear(result, (2, 3, 5))
+        if "[reconcile]" not in result.err:  # the sums at the end found what the ledger itself did not show
+            self.assertEqual(contents_of(folder), before, "it wrote into a target whose ledger it had refused")
+        self.begin_again(folder, arguments, env, check)
+
+
+def ledger_damages(folder):
+    """(place, what) for all that there is of a ledger below the folder."""
+    for path in files_below(folder):
+        name = run_free(os.path.relpath(path, folder))
+        if "/_transhume/" in "/" + name and not name.endswith("/lock"):
+            for what in ("drop", "empty", "cut", "flip first", "flip middle", "flip last", "newer", "garbage"):
+                yield name, what
+        if is_sqlite(path):
+            with sqlite3.connect(path) as db:
+                for table, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE '\\_transhume%' ESCAPE '\\'"):
+                    yield name, "DROP TABLE %s" % table
+                    yield name, "DELETE FROM %s" % table
+                    for row in db.execute("PRAGMA table_info(%s)" % table).fetchall():
+                        for value in ("'edited'", "x'00ff'", "-1", "999999999999", "''",
+                                      "replace(%s, '\"format\":1', '\"format\":99')" % row[1]):
+                            yield name, "UPDATE OR IGNORE %s SET %s = %s" % (table, row[1], value)
+            db.close()
+
+
+def apply_damage(folder, name, what):
+    path = next(path for path in files_below(folder) if run_free(os.path.relpath(path, folder)) == name)
+    if is_sqlite(path):
+        with sqlite3.connect(path) as db:
+            try:
+                db.execute(what)
+            except sqlite3.IntegrityError:
+                pass  # the table's own rules forbid it
+        db.close()
+        return
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    if what == "drop":
+        os.remove(path)
+        return
+    if what == "newer":
+        data = data.replace(b'"format":1', b'"format":99').replace(b'"format": 1', b'"format": 99')
+    elif what == "garbage":
+        data = bytearray(b"\x00\xff{[garbage\n") * 3
+    elif what == "empty":
+        data = b""
+    elif what == "cut":
+        data = data[:len(data) // 2]
+    elif data:
+        data[{"flip first": 0, "flip middle": len(data) // 2, "flip last": len(data) - 1}[what]] ^= 1
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def files_below(folder):
+    return sorted(os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names
+                  if not os.path.relpath(parent, folder).startswith((".transhume", "state")))
+
+
+def run_free(name):
+    """Without what differs from run to run."""
+    return re.sub(r"run-[^/]*", "run-", name)
+
+
+def is_sqlite(path):
+    with open(path, "rb") as file:
+        return file.read(16) == b"SQLite format 3\0"
+
+
+def contents_of(folder):
+    """All data in the target, as bytes; of a SQLite file the rows."""
+    found = {}
+    for path in files_below(folder):
+        name = os.path.relpath(path, folder)
+        if is_sqlite(path):
+            db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
+            db.text_factory = bytes
+            for table, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_transhume%' ESCAPE '\\'").fetchall():
+                quoted = '"%s"' % table.decode().replace('"', '""')
+                found[name, table] = sorted(map(repr, db.execute("SELECT * FROM %s" % quoted)))
+            db.close()
+        elif "/_transhume/" not in "/" + name and not name.endswith(("-lock", "-journal")):
+            with open(path, "rb") as file:
+                found[name] = file.read()
+    return found
+
+
+class Folders(Engine):
+    """Folders that vanish or may not be written to while a run works in them."""
+
+    def matrix(self, arguments, check, env=None):
+        counts = self.failpoints(arguments, check, env)
+        places = [(name, occurrence) for name, count in sorted(counts.items()) for occurrence in sorted({1, count})]
+        cases = [(what, *place) for what in ("state", "target") for place in places] + [("read-only", "", 0)]
+        self.each("folder", cases, lambda folder, *case: self.vanish(folder, case, arguments, check, env))
+
+    def vanish(self, folder, case, arguments, check, env):
+        what, name, occurrence = case
+        if what == "read-only":
+            self.read_only(folder, arguments, env, check)
+            return
+        first = self.stopped("%s:stop:%d" % (name, occurrence), folder, arguments, env)
+        state = os.path.join(folder, state_folder(arguments))
+        for entry in os.listdir(folder):
+            path = os.path.join(folder, entry)
+            if (path == state) == (what == "state"):
+                shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+        if first.poll() is None:
+            first.send_signal(signal.SIGCONT)
+        result = support.finish(first)
+        if result.code == 0 and what == "target" and not self.is_there(folder, check):
+            # It had said that all is done, or SQLite's file lived on without a name; both are a new beginning.
+            self.begin_again(folder, arguments, env, check)
+            return
+        if result.code == 0:
+            check(folder)
+            return
+        self.assert_clear(result, (2, 3, 5))
+        again = support.transhume("resume", *arguments, cwd=folder, env=env)
+        if again.code == 0:
+            check(folder)
+            return
+        self.assert_clear(again, (2, 3, 5))
+        self.begin_again(folder, arguments, env, check)
+
+    def is_there(self, folder, check):
+        try:
+            check(folder)
+            return True
+        except (AssertionError, OSError, sqlite3.Error):
+            return False
+
+    def read_only(self, folder, arguments, env, check):
+        """As somebody who may look and not write."""
+        if os.geteuid() != 0:
+            return
+        os.chmod(self.folder, 0o755)
+        for parent, _, names in os.walk(self.folder):
+            os.chmod(parent, 0o755)
+            for name in names:
+                os.chmod(os.path.join(parent, name), 0o644)
+        program = support.PROGRAM
+        try:
+            support.PROGRAM = "setpriv"
+            result = support.transhume("--reuid=65534", "--regid=65534", "--clear-groups", program, "migrate", *arguments,
+                                       cwd=folder, env=env)
+        finally:
+            support.PROGRAM = program
+        self.assert_clear(result, (2, 3))
+        self.assertEqual(os.listdir(folder), [], "it wrote where it may not")
+        self.run_to_the_end(folder, arguments, env)
+        check(folder)

@@ -1,0 +1,59 @@
+"""The fault matrix: which faults strike, in words, and the book that each case is entered in.
+
+    with matrix.case(pair, "kill"):
+        ...the fault, the resume, the comparison of contents...
+
+A case that raises is entered as failed. tests/run names the book and counts it at its end; tests/faults/tell writes
+docs/reliability.md of it.
+"""
+import contextlib
+import json
+import os
+
+# fault: what is done, in words; the page has them in this order.
+FAULTS = {
+    "kill": "`kill -9` at a failpoint",
+    "kill-instant": "`kill -9` at an instant taken at random",
+    "kill-twice": "`kill -9` at a failpoint, and again during the resume",
+    "kill-resume": "`kill -9` at a failpoint that only a resume reaches",
+    "stop": "`SIGSTOP`, a take-over or a refused second process, then `SIGCONT`",
+    "network": "network and server faults: cut, slow, wrong, refused, throttled",
+    "restart": "the server ended and started again",
+    "memory": "memory that can't be had",
+    "call": "a system call that fails",
+    "ledger": "a ledger dropped, cut, edited, of a newer format",
+    "folder": "a folder that is read-only or vanishes",
+    "changed": "a source or target changed under the run",
+}
+BOOK = os.environ.get("TRANSHUME_CASES")
+
+
+def enter(pair, fault, passed=True):
+    if fault not in FAULTS:
+        raise KeyError("matrix.FAULTS has no %s" % fault)
+    if BOOK:
+        with open(BOOK, "a", encoding="utf-8") as file:
+            file.write(json.dumps([pair, fault, passed]) + "\n")
+
+
+@contextlib.contextmanager
+def case(pair, fault):
+    try:
+        yield
+    except BaseException:
+        enter(pair, fault, False)
+        raise
+    enter(pair, fault)
+
+
+# Tests whose names do not say their pair.
+NAMES = {"sqlite": "sqlite to sqlite", "sqlite to sqlite general path": "sqlite to sqlite (general path)",
+         "dynamodb-json": "sqlite to dynamodb-json (plan)", "back to sqlite": "dynamodb-json to sqlite (plan)",
+         "to jsonl": "sqlite to jsonl", "from jsonl": "jsonl to sqlite",
+         "chinook to dynamodb-json": "sqlite to dynamodb-json (plan)"}
+
+
+def pair_of(test):
+    """The pair that a test is of, by its name: test_sqlite_to_csv -> "sqlite to csv"."""
+    words = test.id().split(".")[-1].replace("test_", "").replace("_", " ").replace("dynamodb json", "dynamodb-json")
+    return NAMES.get(words, words)
