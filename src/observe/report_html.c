@@ -50,10 +50,10 @@ static void append_title(const struct report *report, struct buffer *out)
         verdict_class(report), report_verdict(report));
     report_html(out, report->run);
     buffer_append_string(out, "</code></span> <span>began <time>");
-    report_html(out, report->started_at);
+    report_append_time(out, report->started_at);
     buffer_append_string(out, "</time></span> <span>");
     buffer_append_string(out, report->ended_at == NULL ? "last seen <time>" : "ended <time>");
-    report_html(out, report->ended_at == NULL ? report->updated_at : report->ended_at);
+    report_append_time(out, report->ended_at == NULL ? report->updated_at : report->ended_at);
     buffer_append_string(out, "</time></span></p>\n</header>\n");
 }
 

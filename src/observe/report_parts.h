@@ -31,6 +31,8 @@ uint64_t report_count(const json_t *object, const char *name);
 void report_append_count(struct buffer *out, uint64_t count);
 void report_append_bytes(struct buffer *out, uint64_t bytes);
 void report_append_seconds(struct buffer *out, double seconds);
+/* "2026-01-31 23:59:59 UTC" of a stamp of ours, escaped; anything else as it is. */
+void report_append_time(struct buffer *out, const char *stamp);
 /* "412,345 records/s"; "–" where it took no time. */
 void report_append_rate(struct buffer *out, uint64_t count, double seconds);
 

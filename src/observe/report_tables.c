@@ -165,7 +165,8 @@ static void append_use(const struct report *report, const char *member, const ch
     const json_t *use = json_object_get(report->state, member);
     double units = json_number_value(json_object_get(use, "capacity_units"));
     uint64_t times = report_count(use, "throttled_times");
-    buffer_format(out, "<div><dt>%s asked to slow down</dt><dd>%" PRIu64 " times", title, times);
+    buffer_format(out, "<div><dt>%s asked to slow down%s</dt><dd>%" PRIu64 " times", title,
+                  report->attempt_count > 1 ? " in the last attempt" : "", times);
     if (units > 0) {
         buffer_format(out, ", %.1f capacity units used", units);
     }
@@ -184,7 +185,7 @@ static void append_errors(const struct report *report, struct buffer *out)
     for (size_t i = first; i < count; i++) {
         const json_t *error = json_array_get(errors, i);
         buffer_append_string(out, "<li><time>");
-        report_html(out, report_text(error, "at"));
+        report_append_time(out, report_text(error, "at"));
         buffer_append_string(out, "</time> ");
         report_html(out, report_text(error, "message"));
         buffer_append_string(out, " <code>");
@@ -202,6 +203,11 @@ void report_append_attempts(const struct report *report, struct buffer *out)
     buffer_append_string(out, "</dd></div><div><dt>Calls tried again</dt><dd>");
     report_append_count(out, report->retries);
     buffer_append_string(out, "</dd></div>\n");
+    if (report->attempt_count > 1) {
+        buffer_append_string(out, "<div><dt>Asked to slow down, in all</dt><dd>");
+        report_append_count(out, report->throttled);
+        buffer_append_string(out, " times</dd></div>\n");
+    }
     append_use(report, "source_use", "Source", out);
     append_use(report, "target_use", "Target", out);
     buffer_append_string(out, "</dl>\n");
@@ -215,7 +221,7 @@ void report_append_attempts(const struct report *report, struct buffer *out)
         {
             const char *end = report_text(attempt, "end");
             buffer_format(out, "<tr><th scope=\"row\">%zu<td>", index + 1);
-            report_html(out, report_text(attempt, "at"));
+            report_append_time(out, report_text(attempt, "at"));
             buffer_append_string(out, "<td>");
             report_html(out, end != NULL                         ? end
                              : index + 1 < report->attempt_count ? "without a word"

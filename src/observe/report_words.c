@@ -33,6 +33,17 @@ void report_append_seconds(struct buffer *out, double seconds)
     buffer_append_string(out, text);
 }
 
+void report_append_time(struct buffer *out, const char *stamp)
+{
+    size_t digits = stamp == NULL ? 0 : strspn(stamp, "0123456789-:T");
+    if (digits == strlen("2026-01-31T23:59:59") && stamp[10] == 'T' &&
+        stamp[strlen(stamp) - 1] == 'Z') {
+        buffer_format(out, "%.10s %.8s UTC", stamp, stamp + 11);
+    } else {
+        report_html(out, stamp);
+    }
+}
+
 void report_append_rate(struct buffer *out, uint64_t count, double seconds)
 {
     if (seconds < 0.001) {
