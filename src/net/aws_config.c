@@ -237,11 +237,15 @@ const char *aws_config_value(const struct aws_config *config, const char *profil
     return value != NULL ? value : aws_config_value_of_file(config, false, profile, name);
 }
 
-const char *aws_config_services_value(const struct aws_config *config, const char *services,
-                                      const char *name)
+const char *aws_config_section_value(const struct aws_config *config, const char *kind,
+                                     const char *section, const char *name)
 {
-    return aws_config_find_setting(aws_config_find_section(&config->config, "services", services),
-                                   name);
+    return aws_config_find_setting(aws_config_find_section(&config->config, kind, section), name);
+}
+
+const char *aws_config_home(const struct aws_config *config)
+{
+    return config->home;
 }
 
 const char *aws_config_environment(const struct aws_config *config, const char *name)

@@ -41,9 +41,11 @@ const char *aws_config_find_setting(const struct aws_section *section, const cha
 /* A setting that only the credentials file, or only the config file, has. */
 const char *aws_config_value_of_file(const struct aws_config *config, bool credentials_file,
                                      const char *profile, const char *name);
-/* A setting of a `[services NAME]` section: "dynamodb.endpoint_url". */
-const char *aws_config_services_value(const struct aws_config *config, const char *services,
-                                      const char *name);
+/* A setting of the config file's section [KIND SECTION]: "services", "sso-session". */
+const char *aws_config_section_value(const struct aws_config *config, const char *kind,
+                                     const char *section, const char *name);
+/* The home folder, "" if nobody knows. */
+const char *aws_config_home(const struct aws_config *config);
 /* The environment's variable, else the chosen profile's setting, else NULL. */
 const char *aws_config_either(const struct aws_config *config, const char *variable,
                               const char *setting);

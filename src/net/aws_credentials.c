@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "net/aws_provider.h"
+#include "net/aws_sign.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ struct aws_credential_chain {
     struct aws_credential_options options; /* its texts are in `arena` */
     struct arena *arena;
     struct aws_credentials current;
+    struct aws_clock clock;  /* where nobody shares one */
     bool fixed;              /* asking again brings nothing */
     bool refused;            /* the server said that `current` has expired */
     bool asking;             /* a thread is at it */
@@ -85,6 +87,7 @@ static enum status copy_options(struct aws_credential_chain *chain,
             return error_set(error, ERROR_MEMORY, NULL, "no memory for credentials");
         }
     }
+    chain->options.clock = options->clock != NULL ? options->clock : &chain->clock;
     chain->options.timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : TIMEOUT_MS;
     return STATUS_OK;
 }
@@ -209,6 +212,7 @@ static enum status ask(struct aws_credential_chain *chain, struct aws_credential
     struct aws_asking asking = {.config = chain->config,
                                 .options = &chain->options,
                                 .timeout_ms = chain->options.timeout_ms,
+                                .clock = chain->options.clock,
                                 .arena = arena_create(0)};
     if (asking.arena == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for credentials");
@@ -241,9 +245,16 @@ static int64_t left(const struct aws_credential_chain *chain, int64_t now_ms)
     return chain->current.expires_ms == INT64_MAX ? INT64_MAX : chain->current.expires_ms - now_ms;
 }
 
-/* With the lock, which is let go while asking. */
-static enum status refresh(struct aws_credential_chain *chain, int64_t now_ms, struct error *error)
+static int64_t clock_offset(const struct aws_credential_chain *chain)
 {
+    return atomic_load_explicit(&chain->options.clock->offset_ms, memory_order_relaxed);
+}
+
+/* With the lock, which is let go while asking. `*now` goes by what an answer says of the time.
+ */
+static enum status refresh(struct aws_credential_chain *chain, int64_t *now, struct error *error)
+{
+    int64_t offset_ms = clock_offset(chain);
     struct aws_credentials fresh = {0};
     struct error failure = {0};
     bool fixed = false;
@@ -252,6 +263,7 @@ static enum status refresh(struct aws_credential_chain *chain, int64_t now_ms, s
     enum status status = ask(chain, &fresh, &fixed, &failure);
     pthread_mutex_lock(&chain->mutex);
     chain->asking = false;
+    int64_t now_ms = *now += clock_offset(chain) - offset_ms;
     if (status == STATUS_OK && fresh.expires_ms <= now_ms) {
         status = error_set(&failure, ERROR_CREDENTIALS, fresh.provider,
                            "the credentials that it gives have expired already");
@@ -312,13 +324,16 @@ static enum status bring_up_to_date(struct aws_credential_chain *chain, int64_t 
     if (left_ms > REFRESH_MS) {
         return STATUS_OK;
     }
-    if (left_ms > 0 && (chain->asking || chain->fixed || now_ms < chain->next_attempt_ms)) {
+    /* the clock may have been set back since */
+    int64_t pause_ms = chain->next_attempt_ms - now_ms;
+    bool is_early = pause_ms > 0 && pause_ms <= PAUSE_MS_MAX;
+    if (left_ms > 0 && (chain->asking || chain->fixed || is_early)) {
         return STATUS_OK; /* good enough for now */
     }
     if (chain->asking) {
         return wait_for_other(chain, error);
     }
-    enum status status = refresh(chain, now_ms, error);
+    enum status status = refresh(chain, &now_ms, error);
     return left(chain, now_ms) > 0 ? STATUS_OK : status;
 }
 

@@ -58,7 +58,7 @@ static const char *find_override(const struct aws_config *config, const char *se
     const char *services = aws_config_value(config, NULL, "services");
     if (url == NULL && services != NULL) {
         *origin = arena_format(arena, "services %s", services);
-        url = aws_config_services_value(config, services, nested);
+        url = aws_config_section_value(config, "services", services, nested);
     }
     if (url == NULL) {
         *origin = arena_format(arena, "profile %s", aws_config_profile(config));

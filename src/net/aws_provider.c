@@ -44,6 +44,16 @@ enum status aws_asking_client(struct aws_asking *asking, struct http_client **cl
     return STATUS_OK;
 }
 
+int64_t aws_asking_now_ms(const struct aws_asking *asking)
+{
+    return aws_clock_now_ms(asking->clock);
+}
+
+void aws_asking_learn(struct aws_asking *asking, const struct http_response *response)
+{
+    (void)aws_clock_learn(asking->clock, response);
+}
+
 void aws_answer_destroy(struct http_response *response)
 {
     if (response != NULL) {
@@ -124,10 +134,12 @@ static enum status fill_from_object(struct aws_credentials *credentials, const c
     int64_t expires_ms = INT64_MAX;
     const char *expiration = json_string_value(json_object_get(object, "Expiration"));
     if (expiration != NULL && !aws_parse_time(expiration, &expires_ms)) {
+        char words[48];
+        text_printable(expiration, strlen(expiration), words, sizeof(words));
         return error_set(error, ERROR_CREDENTIALS, provider,
-                         "its answer's Expiration \"%.40s\" is no time like "
+                         "its answer's Expiration \"%s\" is no time like "
                          "2026-01-31T23:59:59Z",
-                         expiration);
+                         words);
     }
     return aws_credentials_fill(
         credentials, provider, json_string_value(json_object_get(object, "AccessKeyId")),

@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "net/aws_config_internal.h"
 #include "net/aws_credentials.h"
+#include "net/aws_sign.h"
 #include "net/http.h"
 
 enum { AWS_ANSWER_BYTES_MAX = 256 * 1024 };
@@ -18,6 +19,7 @@ struct aws_asking {
     struct arena *arena;
     struct http_client *client; /* made when first needed */
     struct buffer looked_at;    /* what had nothing, for the message at the end */
+    struct aws_clock *clock;    /* shared with requests */
 };
 
 /*
@@ -26,6 +28,8 @@ struct aws_asking {
  */
 enum status aws_provider_profile(struct aws_asking *asking, struct aws_credentials *credentials,
                                  struct error *error) MUST_USE;
+enum status aws_provider_sso(struct aws_asking *asking, const char *profile,
+                             struct aws_credentials *credentials, struct error *error) MUST_USE;
 enum status aws_provider_process(struct aws_asking *asking, const char *profile,
                                  const char *command, struct aws_credentials *credentials,
                                  struct error *error) MUST_USE;
@@ -62,6 +66,9 @@ enum status aws_asking_client(struct aws_asking *asking, struct http_client **cl
 enum status aws_asking_send(struct aws_asking *asking, const struct http_request *request,
                             int attempts, struct http_response **response,
                             struct error *error) MUST_USE;
+/* Now, as AWS's servers have it; and learning that from an answer of one. */
+int64_t aws_asking_now_ms(const struct aws_asking *asking);
+void aws_asking_learn(struct aws_asking *asking, const struct http_response *response);
 /* Wipes the body first. NULL is fine. */
 void aws_answer_destroy(struct http_response *response);
 

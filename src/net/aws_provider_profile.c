@@ -107,21 +107,17 @@ static bool has_static_keys(const struct aws_asking *asking, const char *profile
 
 static enum status refuse_login(struct aws_asking *asking, const char *profile, struct error *error)
 {
-    bool sso = setting(asking, profile, "sso_session") != NULL ||
-               setting(asking, profile, "sso_start_url") != NULL ||
-               setting(asking, profile, "sso_account_id") != NULL;
-    if (!sso && setting(asking, profile, "login_session") == NULL) {
+    if (setting(asking, profile, "login_session") == NULL) {
         return STATUS_END;
     }
     char name[160];
     snprintf(name, sizeof(name), "profile %.128s", profile);
     error_set(error, ERROR_CREDENTIALS, name,
-              "it signs in through %s, which is not supported directly",
-              sso ? "IAM Identity Center (SSO)" : "`aws login`");
+              "it signs in through `aws login`, which is not supported directly");
     error_hint(error,
-               "after `aws %s --profile %s` add to it: credential_process = aws configure "
+               "after `aws login --profile %s` add to it: credential_process = aws configure "
                "export-credentials --profile %s --format process",
-               sso ? "sso login" : "login", profile, profile);
+               profile, profile);
     return STATUS_FAILED;
 }
 
@@ -246,7 +242,10 @@ static enum status resolve_profile(struct aws_asking *asking, const char *profil
     if (setting(asking, profile, "role_arn") != NULL) {
         return assume_role(asking, profile, path, credentials, error);
     }
-    enum status status = plain_credentials(asking, profile, credentials, error);
+    enum status status = aws_provider_sso(asking, profile, credentials, error);
+    if (status == STATUS_END) {
+        status = plain_credentials(asking, profile, credentials, error);
+    }
     return status == STATUS_END ? refuse_login(asking, profile, error) : status;
 }
 

@@ -121,10 +121,12 @@ static enum status read_refusal(struct aws_asking *asking, const struct aws_role
         http_response_unexpected(response, role->provider, error);
     } else {
         char words[400];
+        char name[80];
+        text_printable(code, strlen(code), name, sizeof(name));
         text_printable(message == NULL ? "" : message, message == NULL ? 0 : strlen(message), words,
                        sizeof(words));
-        error_set(error, ERROR_CREDENTIALS, role->provider, "STS refuses the role %s: %.64s: %s",
-                  role->arn, code, words);
+        error_set(error, ERROR_CREDENTIALS, role->provider, "STS refuses the role %s: %s: %s",
+                  role->arn, name, words);
         error_hint(error, "the role's trust policy must allow whoever asks; see docs/aws.md");
     }
     if (response->status >= 500 || response->status == 429 ||
@@ -184,8 +186,8 @@ static enum status find_sts(struct aws_asking *asking, struct aws_endpoint *endp
 /* One question to STS, signed where `role->source` signs. */
 static enum status ask(struct aws_asking *asking, const struct aws_role *role,
                        const struct aws_endpoint *endpoint, const char *region,
-                       const struct buffer *body, struct aws_clock *clock,
-                       struct http_response **response, struct error *error)
+                       const struct buffer *body, struct http_response **response,
+                       struct error *error)
 {
     struct http_header headers[1 + AWS_SIGNED_HEADERS_MAX] = {
         {"Content-Type", "application/x-www-form-urlencoded; charset=utf-8"}};
@@ -211,7 +213,7 @@ static enum status ask(struct aws_asking *asking, const struct aws_role *role,
                                            .payload_length = body->length,
                                            .region = region,
                                            .service = "sts",
-                                           .time_ms = aws_clock_now_ms(clock),
+                                           .time_ms = aws_asking_now_ms(asking),
                                            .credentials = role->source};
         signer = aws_signer_create();
         status = signer == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory to sign")
@@ -234,21 +236,21 @@ enum status aws_provider_assume_role(struct aws_asking *asking, const struct aws
     const char *region = NULL;
     struct buffer body = {0};
     struct http_response *response = NULL;
-    struct aws_clock clock = {0};
     enum status status = find_sts(asking, &endpoint, &region, error);
     if (status == STATUS_OK) {
         status = make_body(asking, role, &body, error);
     }
     if (status == STATUS_OK) {
-        status = ask(asking, role, &endpoint, region, &body, &clock, &response, error);
+        status = ask(asking, role, &endpoint, region, &body, &response, error);
     }
     if (status == STATUS_OK && response->status != 200 && role->token_file == NULL &&
-        aws_clock_learn(&clock, response)) {
+        aws_clock_learn(asking->clock, response)) {
         aws_answer_destroy(response);
         response = NULL; /* signing may fail before there is another one */
-        status = ask(asking, role, &endpoint, region, &body, &clock, &response, error);
+        status = ask(asking, role, &endpoint, region, &body, &response, error);
     }
     if (status == STATUS_OK) {
+        aws_asking_learn(asking, response); /* what a token earns is dated by their clock too */
         status = response->status == 200 ? read_answer(asking, role, response, credentials, error)
                                          : read_refusal(asking, role, response, error);
     }

@@ -157,8 +157,8 @@ static json_t *describe_credentials(const struct aws_credentials *credentials)
 }
 
 /* One step of a script: a wait, word of an expired token, a get `ahead_ms` from now. */
-static json_t *take_step(struct aws_credential_chain *chain, const json_t *step,
-                         struct aws_credentials *credentials)
+static json_t *take_step(struct aws_credential_chain *chain, const struct aws_clock *clock,
+                         const json_t *step, struct aws_credentials *credentials)
 {
     struct error error = {0};
     if (probe_number(step, "sleep_ms", 0) > 0) {
@@ -168,7 +168,7 @@ static json_t *take_step(struct aws_credential_chain *chain, const json_t *step,
         return json_pack("{s:b}", "can_change",
                          aws_credentials_expired(chain, credentials->generation));
     }
-    int64_t now_ms = clock_utc_us() / 1000 + probe_number(step, "ahead_ms", 0);
+    int64_t now_ms = aws_clock_now_ms(clock) + probe_number(step, "ahead_ms", 0);
     if (aws_credentials_get(chain, now_ms, credentials, &error) != STATUS_OK) {
         return json_pack("{s:o, s:s}", "error", probe_error(&error), "context", error.context);
     }
@@ -219,6 +219,7 @@ json_t *probe_credentials(const json_t *request)
     struct aws_config *config = NULL;
     struct aws_credential_chain *chain = NULL;
     struct aws_credentials credentials = {0};
+    struct aws_clock clock = {0};
     json_t *results = json_array();
     size_t index = 0;
     json_t *step = NULL;
@@ -231,7 +232,8 @@ json_t *probe_credentials(const json_t *request)
             .session_token = probe_text(request, "session_token"),
             .region = probe_text(request, "region"),
             .timeout_ms = probe_number(request, "timeout_ms", 0),
-            .container_url = probe_text(request, "container_url")};
+            .container_url = probe_text(request, "container_url"),
+            .clock = &clock};
         status = aws_credential_chain_create(&options, &chain, &error);
     }
     if (status == STATUS_OK && probe_number(request, "threads", 0) > 0) {
@@ -240,7 +242,7 @@ json_t *probe_credentials(const json_t *request)
     json_array_foreach(json_object_get(request, "steps"), index, step)
     {
         if (status == STATUS_OK) {
-            json_array_append_new(results, take_step(chain, step, &credentials));
+            json_array_append_new(results, take_step(chain, &clock, step, &credentials));
         }
     }
     aws_credentials_clear(&credentials);

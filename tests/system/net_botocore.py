@@ -68,11 +68,16 @@ def config(given):
 
 
 def credentials(given):
+    import botocore.credentials
     import botocore.session
+    import botocore.tokens
     import botocore.utils
 
     if given.get("container_address"):
         botocore.utils.ContainerMetadataFetcher.IP_ADDRESS = given["container_address"]
+    cache = os.path.join(os.environ.get("AWS_TEST_HOME", "/nowhere"), ".aws", "sso", "cache")
+    botocore.credentials.SSOProvider._SSO_TOKEN_CACHE_DIR = cache
+    botocore.tokens.SSOTokenProvider._SSO_TOKEN_CACHE_DIR = cache
     session = botocore.session.Session(profile=given.get("profile"))
     try:
         found = session.get_credentials()

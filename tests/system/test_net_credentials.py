@@ -1,5 +1,6 @@
 """The chain of AWS credentials: each provider against a server that follows a script, and against botocore."""
 import datetime
+import hashlib
 import json
 import os
 import shutil
@@ -177,21 +178,14 @@ class Static(CredentialsTest):
 
     def test_what_is_signed_in_elsewhere(self):
         self.write("config", """
-            [profile sso]
-            sso_session = corp
-            sso_account_id = 1
-            sso_role_name = r
-            [sso-session corp]
-            sso_start_url = https://x
             [profile login]
             login_session = arn:aws:iam::1:user/u
             [profile both]
             sso_start_url = https://x
             credential_process = %s
         """ % self.write("p", "#!/bin/sh\necho '%s'\n" % as_json("process", token_name="SessionToken", Version=1), 0o700))
-        error = self.refused("IAM Identity Center", profile="sso")
-        self.assertIn("aws configure export-credentials --profile sso --format process", error["hint"])
-        self.refused("aws login", profile="login")
+        error = self.refused("aws login", profile="login")
+        self.assertIn("aws configure export-credentials --profile login --format process", error["hint"])
         self.assertEqual(self.ask(profile="both")[0]["access_key_id"], "AKIDPROCESS")
 
 
@@ -372,12 +366,31 @@ class Roles(CredentialsTest):
             date = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=3)
             text = "<ErrorResponse><Error><Code>SignatureDoesNotMatch</Code><Message>expired</Message></Error></ErrorResponse>"
             return (403, text, {"Date": date.strftime("%a, %d %b %Y %H:%M:%S GMT")}) if count == 1 else None
-        service = self.sts(before=skewed)
+        service = self.sts(life_s=4 * HOUR_S, before=skewed)
         self.assertEqual(self.ask(profile="one")[0]["access_key_id"], "AKIDONE")
         self.assertIn("clock is", self.log)
         self.assertIn("behind", self.log)
         times = [datetime.datetime.strptime(asked[1]["x-amz-date"], "%Y%m%dT%H%M%SZ") for asked in service.asked]
         self.assertAlmostEqual((times[1] - times[0]).total_seconds(), 3 * HOUR_S, delta=20)
+
+    def test_a_clock_that_is_ahead_by_more_than_they_live(self):
+        """Their end is said by the server's clock, and judged by it."""
+        def skewed(count):
+            date = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=3)
+            text = "<ErrorResponse><Error><Code>RequestExpired</Code><Message>old</Message></Error></ErrorResponse>"
+            return (400, text, {"Date": date.strftime("%a, %d %b %Y %H:%M:%S GMT")}) if count == 1 else None
+        service = self.sts(before=skewed, life_s=-2 * HOUR_S)
+        steps = self.ask([{}, {}, {"ahead_ms": 30 * 60_000}, {"ahead_ms": 61 * 60_000}], profile="one")
+        self.assertEqual([step.get("access_key_id") for step in steps], ["AKIDONE"] * 3 + [None])
+        self.assertIn("have expired already", steps[3]["error"]["message"])
+        self.assertEqual(len(service.asked), 3)
+
+    def test_a_refusal_with_control_characters(self):
+        text = "<ErrorResponse><Error><Code>Bad\x1b[31m\n</Code><Message>no\x07</Message></Error></ErrorResponse>"
+        self.sts(before=lambda _: (403, text))
+        message = self.ask(profile="one")[0]["error"]["message"]
+        self.assertIn("STS refuses the role", message)
+        self.assertTrue(message.isprintable(), repr(message))
 
     def test_plaintext_to_somewhere_else(self):
         self.env["AWS_ENDPOINT_URL_STS"] = "http://sts.example.com"
@@ -425,6 +438,141 @@ class WebIdentity(CredentialsTest):
         self.refused("line breaks")
         self.write("token", "x" * 70000)
         self.assertEqual(self.ask()[0]["error"]["code"], "credentials")
+
+
+class SignedIn(CredentialsTest):
+    """IAM Identity Center (SSO), with the token that AWS's command line keeps."""
+    CONFIG = """
+        [sso-session corp]
+        sso_start_url = https://corp.example/start
+        sso_region = eu-west-1
+        [profile new]
+        sso_session = corp
+        sso_account_id = 123
+        sso_role_name = Mi grator/é
+        [profile old]
+        sso_start_url = https://old.example/start
+        sso_region = eu-west-3
+        sso_account_id = 456
+        sso_role_name = Reader
+        aws_access_key_id = AKIDUNUSED
+        aws_secret_access_key = secret-of-the-profile
+        [profile role]
+        role_arn = arn:aws:iam::1:role/one
+        source_profile = new
+        [profile without-role]
+        sso_session = corp
+        sso_account_id = 1
+        [profile without-session]
+        sso_session = nowhere
+        sso_account_id = 1
+        sso_role_name = r
+        [profile without-region]
+        sso_start_url = https://x
+        sso_account_id = 1
+        sso_role_name = r
+        [profile contrary]
+        sso_session = corp
+        sso_region = us-east-1
+        sso_account_id = 1
+        sso_role_name = r
+        [profile odd-region]
+        sso_start_url = https://x
+        sso_region = evil.example/
+        sso_account_id = 1
+        sso_role_name = r
+        [profile url-only]
+        sso_start_url = https://x
+    """
+
+    def setUp(self):
+        super().setUp()
+        self.write("config", self.CONFIG)
+        self.env.update(HOME=self.folder, AWS_TEST_HOME=self.folder)
+        self.answer = None
+        server = self.server(self.respond)
+        self.asked = server.requests
+        self.env["AWS_ENDPOINT_URL_SSO"] = server.url
+        self.token("corp")
+        self.token("https://old.example/start")
+
+    def token(self, key, life_s=HOUR_S, **changes):
+        os.makedirs(self.path(".aws/sso/cache"), exist_ok=True)
+        document = dict({"accessToken": "token-of-the-role", "expiresAt": stamp(life_s), "region": "x", "startUrl": "x"}, **changes)
+        self.write(".aws/sso/cache/%s.json" % hashlib.sha1(key.encode()).hexdigest(), json.dumps(document))
+
+    def respond(self, _method, target, headers, _body):
+        if self.answer:
+            return self.answer
+        query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(target).query))
+        keys = {"accessKeyId": "AKID" + query["account_id"], "secretAccessKey": "secret-of-the-role",
+                "sessionToken": "token-of-the-instance" + headers["x-amz-sso_bearer_token"][:0],
+                "expiration": int((time.time() + HOUR_S) * 1000)}
+        return 200, json.dumps({"roleCredentials": keys})
+
+    def test_with_and_without_a_session(self):
+        for profile, key in (("new", "AKID123"), ("old", "AKID456")):
+            with self.subTest(profile):
+                ours = self.same_as_botocore(profile=profile)
+                self.assertEqual((ours["access_key_id"], ours["provider"]), (key, "SSO of profile " + profile))
+                theirs, here = [(request[0], urllib.parse.urlsplit(request[1]).path,
+                                 sorted(urllib.parse.parse_qsl(urllib.parse.urlsplit(request[1]).query)),
+                                 request[2]["x-amz-sso_bearer_token"]) for request in self.asked[-2:]]
+                self.assertEqual(here, theirs)
+                self.assertEqual(here[3], "token-of-the-role")
+
+    def test_as_the_source_of_a_role(self):
+        service = self.sts()
+        self.assertEqual(self.ask(profile="role")[0]["access_key_id"], "AKIDONE")
+        self.assertIn("Credential=AKID123/", service.asked[0][1]["authorization"])
+
+    def test_settings_that_lack_something(self):
+        for profile, words in (("without-role", "has no sso_role_name"), ("without-session", "nowhere has no sso_start_url"),
+                               ("without-region", "has no sso_region"), ("contrary", "is not that of its sso_session")):
+            with self.subTest(profile):
+                self.assertIn("error", net_support.botocore("credentials", {"profile": profile}, self.env))
+                self.refused(words, profile=profile)
+        self.refused("region", code="aws-config", profile="odd-region")
+        self.refused("has no keys, role or process", profile="url-only")
+        self.assertEqual(self.asked, [])
+
+    def test_nobody_signed_in(self):
+        cache = self.path(".aws/sso/cache")
+        for life_s, words in ((None, "nobody has signed in"), (-10, "has expired")):
+            shutil.rmtree(cache)
+            os.makedirs(cache)
+            if life_s is not None:
+                self.token("corp", life_s)
+            with self.subTest(words):
+                self.assertIn("error", net_support.botocore("credentials", {"profile": "new"}, self.env))
+                error = self.refused(words, profile="new")
+                self.assertEqual(error["hint"], "sign in: aws sso login --profile new")
+        for changes in ({"accessToken": None}, {"accessToken": ""}, {"accessToken": "a\r\nX: y"}, {"expiresAt": "soon"},
+                        {"expiresAt": None}):
+            with self.subTest(changes):
+                self.token("corp", **changes)
+                self.refused("holds no accessToken", profile="new")
+        self.write(".aws/sso/cache/%s.json" % hashlib.sha1(b"corp").hexdigest(), "{")
+        self.refused("holds no accessToken", profile="new")
+        self.assertEqual(self.asked, [])
+
+    def test_refusals_and_answers_that_are_none(self):
+        for answer, words in (((401, json.dumps({"message": "Session token not found or invalid"})), "does not take the session's token"),
+                              ((403, json.dumps({"message": "No access\u001b[31m"})), "refuses the role Mi grator/é: No access"),
+                              ((200, "{}"), "holds no roleCredentials"), ((200, ""), "holds no roleCredentials"),
+                              ((200, json.dumps({"roleCredentials": {"accessKeyId": "A", "expiration": 1}})), "no secret access key"),
+                              ((404, "<html><title>Lost</title></html>"), "not from the service")):
+            with self.subTest(words):
+                self.answer = answer
+                error = self.ask(profile="new")[0]["error"]
+                self.assertIn(words, error["message"])
+                self.assertTrue(error["message"].isprintable(), repr(error["message"]))
+        self.answer = (503, "")
+        self.assertEqual(self.ask(profile="new")[0]["error"]["class"], "retry")
+
+    def test_no_plaintext_to_somewhere_else(self):
+        self.env["AWS_ENDPOINT_URL_SSO"] = "http://sso.example.com"
+        self.refused("plaintext", code="aws-config", profile="new")
 
 
 class Processes(CredentialsTest):

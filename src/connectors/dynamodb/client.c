@@ -51,8 +51,10 @@ static enum status resolve(struct dynamodb_service *service,
                             &service->endpoint, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const struct aws_credential_options credentials = {
-        .config = service->config, .region = region, .timeout_ms = options->timeout_ms};
+    const struct aws_credential_options credentials = {.config = service->config,
+                                                       .region = region,
+                                                       .timeout_ms = options->timeout_ms,
+                                                       .clock = &service->clock};
     if (aws_credential_chain_create(&credentials, &service->chain, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -171,7 +173,7 @@ static enum status sign(struct dynamodb_client *client, const struct dynamodb_re
 {
     struct dynamodb_service *service = client->service;
     struct aws_signed added;
-    int64_t now_ms = clock_utc_us() / 1000;
+    int64_t now_ms = aws_clock_now_ms(&service->clock);
     if (aws_credentials_get(service->chain, now_ms, &client->credentials, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
