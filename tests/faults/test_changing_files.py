@@ -105,6 +105,25 @@ class ChangingFiles(Stopped):
             with self.subTest(kind=kind):
                 self.assertEqual(self.run_changed(kind, write, 5), [(i, "VALUE %d" % i) for i in range(ROWS)])
 
+    def test_written_anew_in_place_and_longer(self):
+        """The file and its name are the same and it only seems to have grown."""
+        def all_of_it(path, kind):
+            with open(path, "r+", encoding="utf-8") as file:
+                file.write(lines(kind, ROWS + 5, word="VALUE"))
+
+        def its_end(path, kind):  # and 100 lines behind the known end
+            with open(path, "r+", encoding="utf-8") as file:
+                half = len(lines(kind, ROWS // 2))
+                file.seek(half)
+                file.write(lines(kind, ROWS + 100, word="VALUE")[half:])
+        for kind in self.kinds:
+            for change, old in ((all_of_it, 0), (its_end, ROWS // 2)):
+                with self.subTest(kind=kind, change=change.__name__):
+                    found = self.run_changed(kind, change, 5)
+                    self.assertEqual(found[:old], [(i, "value %d" % i) for i in range(old)])
+                    self.assertEqual({text[:5] for _, text in found[old:]}, {"VALUE"})
+                    self.assertGreater(len(found), ROWS)
+
     def test_replaced_by_another(self):
         def replace(path, kind):
             with open(path + ".new", "w", encoding="utf-8") as file:

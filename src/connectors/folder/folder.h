@@ -106,6 +106,8 @@ struct folder_file {
     int64_t modified_ns;
     uint64_t device;
     uint64_t inode;
+    bool sampled;
+    uint64_t sample; /* of a source's file: a hash of its first and last bytes */
 };
 
 /* "DIR/_transhume" and what is below it; NULL: memory is out. */
@@ -141,10 +143,13 @@ enum status folder_refuse_unread(const struct folder_format *format, const char 
 /* The names of subfolders (no links) that do not begin with '.', by name. Missing: STATUS_END. */
 enum status folder_subfolders(const char *path, struct arena *arena, const char ***names,
                               uint32_t *count, struct error *error) MUST_USE;
+/* Notes what folder_check_unchanged compares. A file that can't be read goes without: who reads it
+ * says why. */
+void folder_take_sample(const char *path, struct folder_file *file);
 /*
  * Refuses (ERROR_SOURCE_CHANGED) a file that is another one than the snapshot's, or has other
  * bytes: those that were read may be of either. One that only grew is as good as before: it is read
- * to its old end.
+ * to its old end. That it grew and nothing else is told by its first and last 4 KiB up to there.
  */
 enum status folder_check_unchanged(const char *path, const struct folder_file *file,
                                    struct error *error) MUST_USE;

@@ -61,6 +61,11 @@ static enum status add_files(struct folder_finding *finding, const char *name, c
     table->mark_counts = (uint32_t *)arena_allocate_zeroed(finding->arena, (size_t)count + 1,
                                                            sizeof(*table->mark_counts));
     for (uint32_t at = 0; at < count; at++) {
+        char *file =
+            finding->folder->pipe == NULL ? folder_file_path(finding->arena, table, at) : NULL;
+        if (file != NULL && finding->folder->mode == OPEN_SOURCE) {
+            folder_take_sample(file, &files[at]);
+        }
         table->bytes += files[at].bytes;
     }
     return table->marks != NULL && table->mark_counts != NULL ? STATUS_OK : no_memory(error);

@@ -276,6 +276,37 @@ enum status folder_file_facts(const char *path, const char *name, struct arena *
     return STATUS_OK;
 }
 
+/* ---------------------------------------------------------------- changes */
+
+enum { SAMPLE_BYTES = 4096 };
+
+/* Of the first `bytes` of a file: a hash of their beginning and their end. */
+static bool read_sample(const char *path, uint64_t bytes, uint64_t *sample)
+{
+    char text[2 * SAMPLE_BYTES];
+    size_t head = bytes < SAMPLE_BYTES ? (size_t)bytes : SAMPLE_BYTES;
+    size_t tail = bytes - head < SAMPLE_BYTES ? (size_t)(bytes - head) : SAMPLE_BYTES;
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    bool done = descriptor >= 0 && pread(descriptor, text, head, 0) == (ssize_t)head &&
+                pread(descriptor, text + head, tail, (off_t)(bytes - tail)) == (ssize_t)tail;
+    if (descriptor >= 0) {
+        close(descriptor);
+    }
+    *sample = done ? XXH3_64bits(text, head + tail) : 0;
+    return done;
+}
+
+void folder_take_sample(const char *path, struct folder_file *file)
+{
+    file->sampled = read_sample(path, file->bytes, &file->sample);
+}
+
+static bool only_grew(const char *path, const struct folder_file *file)
+{
+    uint64_t sample = 0;
+    return !file->sampled || (read_sample(path, file->bytes, &sample) && sample == file->sample);
+}
+
 enum status folder_check_unchanged(const char *path, const struct folder_file *file,
                                    struct error *error)
 {
@@ -285,16 +316,16 @@ enum status folder_check_unchanged(const char *path, const struct folder_file *f
     }
     int64_t modified_ns = (int64_t)facts.st_mtim.tv_sec * 1000000000 + facts.st_mtim.tv_nsec;
     bool is_same = (uint64_t)facts.st_dev == file->device && (uint64_t)facts.st_ino == file->inode;
-    bool grew = (uint64_t)facts.st_size > file->bytes;
-    if (is_same &&
-        (grew || ((uint64_t)facts.st_size == file->bytes && modified_ns == file->modified_ns))) {
+    uint64_t bytes = (uint64_t)facts.st_size;
+    bool is_unchanged = bytes == file->bytes && modified_ns == file->modified_ns;
+    if (is_same && (is_unchanged || (bytes > file->bytes && only_grew(path, file)))) {
         return STATUS_OK;
     }
-    enum status status = error_set(error, ERROR_SOURCE_CHANGED, path, "%s",
-                                   !is_same ? "another file has taken its place while it was read"
-                                   : (uint64_t)facts.st_size < file->bytes
-                                       ? "the file has become shorter since it was looked at"
-                                       : "the file was changed while it was read");
+    enum status status =
+        error_set(error, ERROR_SOURCE_CHANGED, path, "%s",
+                  !is_same              ? "another file has taken its place while it was read"
+                  : bytes < file->bytes ? "the file has become shorter since it was looked at"
+                                        : "the file was changed while it was read");
     error_hint(error, "`transhume resume` once nobody writes to it: its table is read again");
     return status;
 }
