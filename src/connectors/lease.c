@@ -104,9 +104,11 @@ enum status ledger_holder_write(const struct ledger_holder *holder, struct arena
                   (json_int_t)holder->pid, "host", holder->host, "machine", holder->machine,
                   "started", (json_int_t)holder->started, "since", since, "since_us",
                   (json_int_t)holder->since_us, "lease_ms", (json_int_t)holder->lease_ms);
-    char *dump = object == NULL ? NULL : json_dumps(object, JSON_COMPACT);
-    *text = dump == NULL ? NULL : arena_copy_string(arena, dump);
-    free(dump);
+    struct buffer dump = {0};
+    *text = json_tree_append(object, JSON_COMPACT, &dump)
+                ? arena_copy(arena, dump.data, dump.length)
+                : NULL;
+    buffer_free(&dump);
     json_decref(object);
     return *text != NULL ? STATUS_OK
                          : error_set(error, ERROR_MEMORY, NULL, "no memory for a holder's name");

@@ -220,6 +220,11 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         .settled = json_is_object(settled) ? json_incref(settled) : NULL,
     };
     json_decref(object);
+    if (status->created == NULL || status->attempts == NULL || status->errors == NULL ||
+        status->doubtful == NULL) {
+        ledger_status_free(status);
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the run's status");
+    }
     return STATUS_OK;
 }
 
@@ -233,22 +238,27 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
         (json_int_t)status->ended_us, "started_at", json_stamp(status->started_us), "ended_at",
         json_stamp(status->ended_us), "created", status->created, "attempts", status->attempts,
         "errors", status->errors);
+    bool failed = status->incomplete;
     if (object != NULL && json_array_size(status->doubtful) > 0) {
-        json_object_set(object, "doubtful", status->doubtful);
+        failed |= json_object_set(object, "doubtful", status->doubtful) != 0;
     }
     if (object != NULL && status->settled != NULL) {
-        json_object_set(object, "settled", status->settled);
+        failed |= json_object_set(object, "settled", status->settled) != 0;
     }
-    return json_to_arena(object, arena, text, error);
+    return json_to_arena(unless(object, failed), arena, text, error);
+}
+
+static void add(struct ledger_status *status, json_t *array, json_t *item)
+{
+    status->incomplete |= json_array_append_new(array, item) != 0;
 }
 
 void ledger_status_begin_attempt(struct ledger_status *status, uint64_t epoch, const char *snapshot,
                                  uint32_t hands)
 {
-    json_array_append_new(status->attempts,
-                          json_pack("{s:I,s:o,s:o,s:I}", "epoch", (json_int_t)epoch, "at",
-                                    json_stamp(clock_utc_us()), "snapshot", json_text(snapshot),
-                                    "hands", (json_int_t)hands));
+    add(status, status->attempts,
+        json_pack("{s:I,s:o,s:o,s:I}", "epoch", (json_int_t)epoch, "at", json_stamp(clock_utc_us()),
+                  "snapshot", json_text(snapshot), "hands", (json_int_t)hands));
 }
 
 uint32_t ledger_status_hands(const struct ledger_status *status)
@@ -270,7 +280,7 @@ void ledger_status_add_doubtful(struct ledger_status *status, uint64_t chunk)
             return;
         }
     }
-    json_array_append_new(status->doubtful, json_integer((json_int_t)chunk));
+    add(status, status->doubtful, json_integer((json_int_t)chunk));
 }
 
 void ledger_status_end_attempt(struct ledger_status *status, const char *end)
@@ -278,8 +288,9 @@ void ledger_status_end_attempt(struct ledger_status *status, const char *end)
     size_t count = json_array_size(status->attempts);
     if (count > 0) {
         json_t *last = json_array_get(status->attempts, count - 1);
-        json_object_set_new(last, "end", json_string(end));
-        json_object_set_new(last, "ended_at", json_stamp(clock_utc_us()));
+        status->incomplete |=
+            json_object_set_new(last, "end", json_string(end)) != 0 ||
+            json_object_set_new(last, "ended_at", json_stamp(clock_utc_us())) != 0;
     }
 }
 
@@ -292,16 +303,15 @@ void ledger_status_add_error(struct ledger_status *status, const struct error *e
     if (json_array_size(status->errors) >= LEDGER_ERRORS_MAX) {
         json_array_remove(status->errors, 0);
     }
-    json_array_append_new(status->errors,
-                          json_pack("{s:o,s:s,s:o}", "at", json_stamp(clock_utc_us()), "code",
-                                    error_describe(error->code)->name, "message",
-                                    json_text(message)));
+    add(status, status->errors,
+        json_pack("{s:o,s:s,s:o}", "at", json_stamp(clock_utc_us()), "code",
+                  error_describe(error->code)->name, "message", json_text(message)));
 }
 
 void ledger_status_add_created(struct ledger_status *status, const char *table)
 {
     if (!ledger_status_is_created(status, table)) {
-        json_array_append_new(status->created, json_text(table));
+        add(status, status->created, json_text(table));
     }
 }
 

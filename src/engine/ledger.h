@@ -77,6 +77,7 @@ struct ledger_status {
     struct json_t *errors;   /* array, the last 20 */
     struct json_t *settled;  /* object or NULL */
     struct json_t *doubtful; /* array of chunk numbers: in hand when a claim was taken over */
+    bool incomplete;         /* memory was out for a part: it is not written any more */
 };
 enum { LEDGER_ERRORS_MAX = 20 };
 enum status ledger_status_init(struct ledger_status *status, struct error *error) MUST_USE;

@@ -202,8 +202,13 @@ enum status options_resolve(struct run_options *options, const struct plan_docum
 static json_t *list_make(const char *const *texts, uint32_t count)
 {
     json_t *list = json_array();
+    bool failed = false;
     for (uint32_t i = 0; i < count; i++) {
-        json_array_append_new(list, json_text(texts[i]));
+        failed |= json_array_append_new(list, json_text(texts[i])) != 0;
+    }
+    if (failed) {
+        json_decref(list);
+        return NULL;
     }
     return list;
 }
@@ -229,11 +234,18 @@ static json_t *value_of(const struct run_options *options, const struct option_r
 json_t *options_describe(const struct run_options *options)
 {
     json_t *settings = json_object();
+    bool failed = false;
     for (size_t i = 0; i < ROW_COUNT; i++) {
-        json_object_set_new(settings, rows[i].name, value_of(options, &rows[i]));
+        failed |= json_object_set_new(settings, rows[i].name, value_of(options, &rows[i])) != 0;
     }
-    json_object_set_new(settings, "include", list_make(options->include, options->include_count));
-    json_object_set_new(settings, "exclude", list_make(options->exclude, options->exclude_count));
+    failed |= json_object_set_new(settings, "include",
+                                  list_make(options->include, options->include_count)) != 0;
+    failed |= json_object_set_new(settings, "exclude",
+                                  list_make(options->exclude, options->exclude_count)) != 0;
+    if (failed) {
+        json_decref(settings);
+        return NULL;
+    }
     return settings;
 }
 

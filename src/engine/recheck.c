@@ -149,8 +149,9 @@ static enum status check_all(struct run *run, json_t *again, struct error *error
             continue;
         }
         status = check_chunk(&recheck, (uint64_t)number, &reopened, error);
-        if (reopened > 0) {
-            json_array_append_new(again, json_integer(number));
+        if (reopened > 0 && json_array_append_new(again, json_integer(number)) != 0 &&
+            status == STATUS_OK) {
+            status = error_set(error, ERROR_MEMORY, NULL, "no memory for a control record");
         }
     }
     compare_free(&recheck.compare);

@@ -7,6 +7,7 @@
 #include "engine/chunk_log.h"
 #include "engine/json_text.h"
 #include "engine/options.h"
+#include "model/json_tree.h"
 #include "observe/metrics.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -101,11 +102,22 @@ static void sums_add(struct sums *sums, int64_t total, uint64_t migrated)
     sums->migrated += migrated;
 }
 
+/* NULL once a part could not be added: what is made of it is not written. */
+static json_t *unless(json_t *object, bool failed)
+{
+    if (failed) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
 static json_t *entities_make(const struct run *run, const struct plan_table *table,
                              struct sums *sums)
 {
     const struct plan *plan = run->session->plan;
     json_t *entities = json_object();
+    bool failed = false;
     for (uint32_t i = 0; i < table->entity_count; i++) {
         uint32_t number = table->entities[i];
         const struct plan_entity *entity = &plan->entities[number];
@@ -122,11 +134,11 @@ static json_t *entities_make(const struct run *run, const struct plan_table *tab
             "last_id", json_text(last_id_of(run, entity->stream)), "records_per_second",
             json_integer(rate_of(run, number)));
         json_t *name = json_text(entity->name);
-        json_object_set_new(entities, json_string_value(name), object);
+        failed |= json_object_set_new(entities, json_string_value(name), object) != 0;
         json_decref(name);
         sums_add(sums, total, tally->written);
     }
-    return entities;
+    return unless(entities, failed);
 }
 
 static const char *table_status(const struct run *run, const struct plan_table *table,
@@ -148,20 +160,20 @@ static json_t *tables_make(const struct run *run, enum state_status status, stru
 {
     const struct plan *plan = run->session->plan;
     json_t *tables = json_object();
+    bool failed = false;
     for (uint32_t i = 0; i < plan->table_count; i++) {
         const struct plan_table *table = &plan->tables[i];
         struct sums own = {0};
         json_t *entities = entities_make(run, table, &own);
         json_t *name = json_text(table->target.name);
-        json_object_set_new(tables, json_string_value(name),
-                            json_pack("{s:s,s:o,s:I,s:o}", "status",
-                                      table_status(run, table, status), "total_records",
-                                      count_or_null(own.total), "records_migrated",
-                                      (json_int_t)own.migrated, "entities", entities));
+        json_t *object = json_pack("{s:s,s:o,s:I,s:o}", "status", table_status(run, table, status),
+                                   "total_records", count_or_null(own.total), "records_migrated",
+                                   (json_int_t)own.migrated, "entities", entities);
+        failed |= json_object_set_new(tables, json_string_value(name), object) != 0;
         json_decref(name);
         sums_add(sums, own.total, own.migrated);
     }
-    return tables;
+    return unless(tables, failed);
 }
 
 static json_t *side_make(const struct progress_side *side)
@@ -176,6 +188,7 @@ static json_t *attempts_make(const struct run *run)
 {
     static const char *const names[] = {"epoch", "at", "end"};
     json_t *attempts = json_array();
+    bool failed = false;
     size_t index;
     json_t *attempt;
     json_array_foreach(run->status.attempts, index, attempt)
@@ -183,31 +196,35 @@ static json_t *attempts_make(const struct run *run)
         json_t *shown = json_object();
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
             json_t *member = json_object_get(attempt, names[i]);
-            json_object_set(shown, names[i], member);
+            failed |= member != NULL && json_object_set(shown, names[i], member) != 0;
         }
-        json_array_append_new(attempts, shown);
+        failed |= json_array_append_new(attempts, shown) != 0;
     }
-    return attempts;
+    return unless(attempts, failed);
 }
 
 /* What stays as it is through an attempt: for the report. */
-static void add_conditions(const struct run *run, json_t *state)
+static bool add_conditions(const struct run *run, json_t *state)
 {
     const struct run_session *session = run->session;
     json_t *settings = options_describe(&session->options);
-    json_object_set_new(settings, "readers",
-                        json_integer(run->loads_rejects ? 1 : session_reader_count(session)));
-    json_object_set_new(settings, "writers", json_integer(session_writer_count(session)));
-    json_object_set_new(state, "version", json_string(TRANSHUME_VERSION));
-    json_object_set_new(state, "guarantee",
-                        json_string(run_guarantee_name(run_guarantee(session))));
-    json_object_set_new(state, "snapshot",
-                        json_string(run->status.no_snapshot      ? "none"
-                                    : run->status.mixed_snapshot ? "mixed"
-                                                                 : "one"));
-    json_object_set_new(state, "attempts", attempts_make(run));
-    json_object_set_new(state, "settings", settings);
-    json_object_set_new(state, "ended_at", json_stamp(run->status.ended_us));
+    bool failed = false;
+    failed |= json_object_set_new(
+                  settings, "readers",
+                  json_integer(run->loads_rejects ? 1 : session_reader_count(session))) != 0;
+    failed |=
+        json_object_set_new(settings, "writers", json_integer(session_writer_count(session))) != 0;
+    failed |= json_object_set_new(state, "version", json_string(TRANSHUME_VERSION)) != 0;
+    failed |= json_object_set_new(state, "guarantee",
+                                  json_string(run_guarantee_name(run_guarantee(session)))) != 0;
+    failed |= json_object_set_new(state, "snapshot",
+                                  json_string(run->status.no_snapshot      ? "none"
+                                              : run->status.mixed_snapshot ? "mixed"
+                                                                           : "one")) != 0;
+    failed |= json_object_set_new(state, "attempts", attempts_make(run)) != 0;
+    failed |= json_object_set_new(state, "settings", settings) != 0;
+    failed |= json_object_set_new(state, "ended_at", json_stamp(run->status.ended_us)) != 0;
+    return !failed;
 }
 
 static json_t *state_make(const struct run *run, enum state_status status)
@@ -229,12 +246,14 @@ static json_t *state_make(const struct run *run, enum state_status status)
         "errors", run->status.errors, "validation");
     if (object != NULL) {
         const struct progress *progress = &run->session->progress;
-        json_object_set_new(object, "resumable", json_boolean(run_can_resume(run->session)));
-        json_object_set_new(object, "source_use", side_make(&progress->source));
-        json_object_set_new(object, "target_use", side_make(&progress->target));
-        add_conditions(run, object);
+        bool failed = json_object_set_new(object, "resumable",
+                                          json_boolean(run_can_resume(run->session))) != 0;
+        failed |= json_object_set_new(object, "source_use", side_make(&progress->source)) != 0;
+        failed |= json_object_set_new(object, "target_use", side_make(&progress->target)) != 0;
+        failed |= !add_conditions(run, object);
+        return unless(object, failed);
     }
-    return object;
+    return NULL;
 }
 
 void state_begin(struct run *run, const struct ledger_mark *marks, uint64_t mark_count)
@@ -286,13 +305,13 @@ static void write_lines(struct run *run, enum state_status status)
 }
 
 /* Synced where a run pauses or ends; between, it is soon written again. */
-static enum status write_text(const char *path, const char *text, enum state_status status,
+static enum status write_text(const char *path, const struct buffer *text, enum state_status status,
                               struct error *error)
 {
     const char *failpoint = "engine.state_before_rename";
     return status == STATE_IN_PROGRESS
-               ? file_replace(path, text, strlen(text), failpoint, error)
-               : file_write_atomic(path, text, strlen(text), failpoint, error);
+               ? file_replace(path, text->data, text->length, failpoint, error)
+               : file_write_atomic(path, text->data, text->length, failpoint, error);
 }
 
 void state_write(struct run *run, enum state_status status)
@@ -302,13 +321,17 @@ void state_write(struct run *run, enum state_status status)
     if (run->state_ready) {
         write_lines(run, status);
         json_t *object = state_make(run, status);
-        char *text = object == NULL ? NULL : json_dumps(object, JSON_INDENT(2));
+        struct buffer text = {0};
+        enum status written =
+            json_tree_append(object, JSON_INDENT(2), &text)
+                ? write_text(run->folder.state_file, &text, status, &error)
+                : error_set(&error, ERROR_MEMORY, run->folder.state_file, "no memory to write it");
         json_decref(object);
+        buffer_free(&text);
         run->state_written_ms = clock_monotonic_ms();
-        if (text != NULL && write_text(run->folder.state_file, text, status, &error) != STATUS_OK) {
+        if (written != STATUS_OK) {
             log_write(LOG_WARNING, "state.json stays behind: %s: %s", error.object, error.message);
         }
-        free(text);
     }
     pthread_mutex_unlock(&run->state_mutex);
 }

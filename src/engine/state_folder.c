@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "engine/json_text.h"
+#include "model/json_tree.h"
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -184,8 +185,13 @@ enum status state_folder_remove(struct state_folder *folder, struct error *error
 static json_t *list_make(const char *const *texts, uint32_t count)
 {
     json_t *list = json_array();
+    bool failed = false;
     for (uint32_t i = 0; i < count; i++) {
-        json_array_append_new(list, json_text(texts[i]));
+        failed |= json_array_append_new(list, json_text(texts[i])) != 0;
+    }
+    if (failed) {
+        json_decref(list);
+        return NULL;
     }
     return list;
 }
@@ -202,15 +208,21 @@ static enum status list_read(const json_t *object, const char *name, struct aren
     for (uint32_t i = 0; i < *count; i++) {
         const char *text = json_string_value(json_array_get(list, i));
         made[i] = arena_copy_string(arena, text == NULL ? "" : text);
+        if (made[i] == NULL) {
+            return error_set(error, ERROR_MEMORY, NULL, "no memory for run.json");
+        }
     }
     *texts = made;
     return STATUS_OK;
 }
 
-static const char *keep(const json_t *object, const char *name, struct arena *arena)
+static const char *keep(const json_t *object, const char *name, struct arena *arena,
+                        bool *no_memory)
 {
     const char *text = json_member_text(object, name, NULL);
-    return text == NULL ? NULL : arena_copy_string(arena, text);
+    const char *copy = text == NULL ? NULL : arena_copy_string(arena, text);
+    *no_memory = *no_memory || (text != NULL && copy == NULL);
+    return copy;
 }
 
 enum status local_run_read(const struct state_folder *folder, struct arena *arena,
@@ -229,19 +241,22 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
                           "with the same plan then goes on from the target's ledger");
         return STATUS_FAILED;
     }
+    bool no_memory = false;
     *run = (struct local_run){
-        .id = keep(object, "run", arena),
-        .kind = keep(object, "kind", arena),
+        .id = keep(object, "run", arena, &no_memory),
+        .kind = keep(object, "kind", arena, &no_memory),
         .begun = json_member_true(object, "begun"),
         .finished = json_member_true(object, "finished"),
-        .source = keep(object, "source", arena),
-        .target = keep(object, "target", arena),
-        .plan_path = keep(object, "plan", arena),
+        .source = keep(object, "source", arena, &no_memory),
+        .target = keep(object, "target", arena, &no_memory),
+        .plan_path = keep(object, "plan", arena, &no_memory),
         .existing = (int)json_member_integer(object, "existing", -1),
     };
     status = STATUS_OK;
-    if (run->id == NULL || run->kind == NULL || run->id[0] == '\0' ||
-        strchr(run->id, '/') != NULL || run->id[0] == '.') {
+    if (no_memory) {
+        status = error_set(error, ERROR_MEMORY, NULL, "no memory for run.json");
+    } else if (run->id == NULL || run->kind == NULL || run->id[0] == '\0' ||
+               strchr(run->id, '/') != NULL || run->id[0] == '.') {
         status =
             error_set(error, ERROR_STATE_INVALID, folder->run_file, "is damaged: it names no run");
         error_hint(error, "`transhume reset --confirm` forgets the local state; `transhume resume` "
@@ -265,12 +280,12 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
         run->finished, "source", json_text(run->source), "target", json_text(run->target), "plan",
         json_text(run->plan_path), "include", list_make(run->include, run->include_count),
         "exclude", list_make(run->exclude, run->exclude_count), "existing", run->existing);
-    char *text = object == NULL ? NULL : json_dumps(object, JSON_INDENT(2));
+    struct buffer text = {0};
+    enum status status =
+        json_tree_append(object, JSON_INDENT(2), &text)
+            ? file_write_atomic(folder->run_file, text.data, text.length, NULL, error)
+            : error_set(error, ERROR_MEMORY, NULL, "no memory for run.json");
     json_decref(object);
-    if (text == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for run.json");
-    }
-    enum status status = file_write_atomic(folder->run_file, text, strlen(text), NULL, error);
-    free(text);
+    buffer_free(&text);
     return status;
 }

@@ -24,10 +24,10 @@ class FailingTestCase(support.TestCase):
         return {"LD_PRELOAD": self.library, "FAIL_CALL": call, "FAIL_AT": str(at), "FAIL_COUNT": str(count),
                 "FAIL_ERRNO": str(number), "FAIL_PATH": path}
 
-    def calls(self, call, *arguments, path=None, code=0):
+    def calls(self, call, *arguments, path=None, code=0, env=None):
         """How many such calls a run makes in which none fails."""
         report = self.path("report")
-        self.run_program(*arguments, code=code, env=dict(self.failing(call, -1, 1, 0, path), FAIL_REPORT=report))
+        self.run_program(*arguments, code=code, env=dict(env or {}, **self.failing(call, -1, 1, 0, path), FAIL_REPORT=report))
         with open(report, encoding="ascii") as file:
             return int(file.read())
 
@@ -39,9 +39,9 @@ class FailingTestCase(support.TestCase):
             elif os.path.lexists(path):
                 os.remove(path)
 
-    def to_the_end(self, *arguments):
+    def to_the_end(self, *arguments, env=None):
         """Resumes what there is; where nothing was begun, begins."""
-        result = support.transhume("resume", *arguments, cwd=self.folder)
+        result = support.transhume("resume", *arguments, cwd=self.folder, env=env)
         if result.code == 2 and "run-nothing" in result.err:
-            result = support.transhume("migrate", *arguments, cwd=self.folder)
+            result = support.transhume("migrate", *arguments, cwd=self.folder, env=env)
         self.assert_code(result, 0)

@@ -4,12 +4,17 @@ Whichever it is, the command ends with one word and exit status 3, or as if noth
 and what it left is taken to the end. `make test` takes a seeded part of the allocations, `make soak` many more.
 """
 import errno
+import json
 import os
 import random
+import shutil
 import unittest
 
+import dynamodb_case
 import failing
+import items
 import matrix
+import servers
 import support
 
 CASES = 3000 if support.SOAK else 20
@@ -48,9 +53,24 @@ class FailingMemory(failing.FailingTestCase):
         support.make_sqlite(self.path("source.db"), SCRIPT)
         self.write("plan.yaml", PLAN)
 
-    def in_turn(self, arguments, before=lambda: None, after=lambda result: None):
+    def parts(self):
+        """What run.json and state.json hold: each part is there, or the file is as it was before."""
+        parts = {}
+        for name in ("run.json", "state.json"):
+            path = self.path(".transhume", name)
+            if os.path.exists(path):
+                with open(path, encoding="utf-8") as file:
+                    parts[name] = json.load(file)
+        found = {name: sorted(part) for name, part in parts.items()}
+        for table, facts in parts.get("state.json", {}).get("tables", {}).items():
+            found[table] = {entity: sorted(members) for entity, members in facts["entities"].items()}
+        found["settings"] = sorted(parts.get("state.json", {}).get("settings", {}))
+        return found
+
+    def in_turn(self, arguments, before=lambda: None, after=lambda result: None, env=None):
         before()
-        calls = self.calls("alloc", *arguments)
+        calls = self.calls("alloc", *arguments, env=env)
+        whole = self.parts()
         self.assertGreater(calls, 0)
         seed = random.Random("%d/%s/%s" % (support.SEED, self.id(), arguments))
         places = range(calls) if calls <= CASES else sorted(seed.sample(range(calls), CASES))
@@ -59,13 +79,15 @@ class FailingMemory(failing.FailingTestCase):
             count = seed.choice((1, 1, 1000000))
             with self.subTest(arguments=arguments, at=at, count=count), matrix.case("any command", "memory"):
                 result = support.transhume(*arguments, cwd=self.folder,
-                                           env=self.failing("alloc", at, count, errno.ENOMEM))
+                                           env=dict(env or {}, **self.failing("alloc", at, count, errno.ENOMEM)))
                 # Without a proof that the source is unchanged a resume says that it may be (1).
                 mixed = arguments[0] == "resume" and "the snapshot is mixed" in result.err
                 self.assertIn(result.code, (0, 1, 3) if mixed else (0, 3), result.err)
                 if result.code == 3:
                     errors = [line for line in result.err.splitlines() if line.startswith("error: ")]
                     self.assertEqual(len(errors), 1, result.err)
+                found = self.parts()
+                self.assertEqual(found, {name: whole[name] for name in found} if found["settings"] else found)
                 after(result)
 
     def test_migrate(self):
@@ -106,6 +128,31 @@ class FailingMemory(failing.FailingTestCase):
 
         self.in_turn(["resume", *arguments], before, after)
 
+    def test_files(self):
+        """Through CSV and JSON lines, whose types are learned in both."""
+        self.run_program("migrate", "--state", "s1", "source.db", "csv:in")
+        shutil.rmtree(self.path("in", "_transhume"))
+        for source, target in (("csv:in", "jsonl:out"), ("jsonl:in2", "csv:out")):
+            arguments = ["--jobs", "1", source, target]
+            self.clean("out", ".transhume")
+            self.run_program("migrate", *arguments)
+            expected = self.contents("out")
+
+            def after(result, arguments=arguments, expected=expected):
+                if result.code != 0:
+                    self.to_the_end(*arguments)
+                self.assertEqual(self.contents("out"), expected)
+
+            self.in_turn(["migrate", *arguments], lambda: self.clean("out", ".transhume"), after)
+            self.clean("in2")
+            os.rename(self.path("out"), self.path("in2"))
+            shutil.rmtree(self.path("in2", "_transhume"))
+
+    def contents(self, folder):
+        return {table: sorted(line for name in os.listdir(self.path(folder, table))
+                              for line in support.read_lines(self.path(folder, table, name)))
+                for table in ("child", "parent")}
+
     def test_what_only_looks(self):
         self.run_program("migrate", "--plan", "plan.yaml")
         for arguments in (["status"], ["status", "--json"], ["check", "--sample", "2", "source.db", "new.db"],
@@ -118,6 +165,33 @@ class FailingMemory(failing.FailingTestCase):
             # Where even a lock can't be had, an empty file of our own may stay.
             self.assertEqual(os.path.getsize(self.path("new.db")) if os.path.exists(self.path("new.db")) else 0, 0)
             self.clean("new.db")
+
+
+@unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
+class Network(FailingMemory, dynamodb_case.DynamodbCase):
+    """The ledger, the claim and the answers of DynamoDB."""
+    test_migrate = test_resume = test_files = test_what_only_looks = None
+
+    def clear(self):
+        self.clean(".transhume")
+        for name in self.client.list_tables()["TableNames"]:
+            self.client.delete_table(TableName=name)
+            items.wait_gone(self.client, name)
+
+    def test_network(self):
+        support.make_sqlite(self.path("few.db"), """CREATE TABLE things(id INTEGER PRIMARY KEY, a TEXT);
+            INSERT INTO things VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd');""")
+        arguments = ["--jobs", "1", "--chunk-rows", "2", "few.db", self.uri()]
+        env = servers.aws_environment(self.folder)
+        expected = {str(number): text for number, text in enumerate("abcd", 1)}
+
+        def after(result):
+            if result.code != 0:
+                self.to_the_end(*arguments, env=env)
+            found = self.client.scan(TableName="things", ConsistentRead=True)["Items"]
+            self.assertEqual({item["id"]["N"]: item["a"]["S"] for item in found}, expected)
+
+        self.in_turn(["migrate", *arguments], self.clear, after, env)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "connectors/dynamodb/client.h"
+#include "model/json_tree.h"
 #include <jansson.h>
 
 /* `"name":"text"` with a comma before it unless the object or list has just begun. */

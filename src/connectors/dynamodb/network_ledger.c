@@ -229,10 +229,7 @@ static enum status walk_page(struct dynamodb_network *network, const struct buff
     const json_t *last = json_object_get(reply, "LastEvaluatedKey");
     buffer_clear(next);
     if (status == STATUS_OK && json_object_size(last) > 0) {
-        char *text = json_dumps(last, JSON_COMPACT);
-        buffer_append_string(next, text != NULL ? text : "");
-        next->failed |= text == NULL;
-        free(text);
+        next->failed |= !json_tree_append(last, JSON_COMPACT, next);
     }
     json_decref(reply);
     dynamodb_response_destroy(response);

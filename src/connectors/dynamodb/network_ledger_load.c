@@ -97,12 +97,16 @@ static enum status take_part(void *context, const char *part, const json_t *item
 
 /* ---------------------------------------------------------------- the chunk list */
 
+/* False: the line is damaged, or (`*no_memory`) memory is out. */
 static bool read_chunk(const char *line, size_t length, struct arena *arena,
-                       struct ledger_chunk *chunk)
+                       struct ledger_chunk *chunk, bool *no_memory)
 {
-    json_error_t ignored;
-    struct error fault;
-    json_t *root = json_loadb(line, length, 0, &ignored);
+    struct error fault = {0};
+    json_t *root = NULL;
+    if (json_tree_parse(line, length, 0, NULL, ERROR_LEDGER_INVALID, &root, &fault) != STATUS_OK) {
+        *no_memory = fault.code == ERROR_MEMORY;
+        return false;
+    }
     const char *text = json_string_value(json_object_get(root, "text"));
     const char *bounds = json_string_value(json_object_get(root, "bounds"));
     const char *last = json_string_value(json_object_get(root, "last"));
@@ -120,8 +124,10 @@ static bool read_chunk(const char *line, size_t length, struct arena *arena,
         chunk->span.bounds_length = (uint32_t)byte_count;
         chunk->span.row_estimate = json_integer_value(rows);
         chunk->span.last_id = last != NULL ? arena_copy_string(arena, last) : NULL;
-        good = chunk->number > 0 && chunk->span.printable != NULL &&
-               (last == NULL || chunk->span.last_id != NULL);
+        *no_memory = chunk->span.printable == NULL || (last != NULL && chunk->span.last_id == NULL);
+        good = chunk->number > 0 && !*no_memory;
+    } else {
+        *no_memory = fault.code == ERROR_MEMORY;
     }
     json_decref(root);
     return good;
@@ -143,9 +149,11 @@ static enum status read_chunks(struct loading *loading, uint64_t wanted, struct 
     for (; run->chunk_count < wanted; run->chunk_count++) {
         const char *mark =
             line < end ? (const char *)memchr(line, '\n', (size_t)(end - line)) : NULL;
+        bool no_memory = false;
         if (mark == NULL || !read_chunk(line, (size_t)(mark - line), loading->arena,
-                                        &run->chunks[run->chunk_count])) {
-            return damaged(loading, "chunk list is damaged", error);
+                                        &run->chunks[run->chunk_count], &no_memory)) {
+            return no_memory ? dynamodb_ledger_no_room(error)
+                             : damaged(loading, "chunk list is damaged", error);
         }
         line = mark + 1;
     }

@@ -62,14 +62,18 @@ static enum status ensure_table(struct dynamodb_network *network, struct arena *
 
 /* ---------------------------------------------------------------- the run before */
 
-static bool says_completed(const char *status_text)
+/* STATUS_AGAIN: it does not say so. */
+static enum status says_completed(const char *run_id, const char *status_text, struct error *error)
 {
-    json_error_t ignored;
-    json_t *root = json_loads(status_text, 0, &ignored);
+    json_t *root = NULL;
+    if (json_tree_parse(status_text, strlen(status_text), 0, run_id, ERROR_LEDGER_INVALID, &root,
+                        error) != STATUS_OK) {
+        return error->code == ERROR_MEMORY ? STATUS_FAILED : STATUS_AGAIN;
+    }
     const char *phase = json_string_value(json_object_get(root, "phase"));
     bool completed = phase != NULL && strcmp(phase, "completed") == 0;
     json_decref(root);
-    return completed;
+    return completed ? STATUS_OK : STATUS_AGAIN;
 }
 
 /* What `newest` will name no more is marked as published, so that it goes on to count. */
@@ -104,8 +108,8 @@ static enum status look_at_newest(struct dynamodb_network *network, struct arena
         status = error_set(error, ERROR_LEDGER_INVALID, *newest, "the run's head is missing");
     } else if (status == STATUS_OK) {
         const char *text = dynamodb_reply_s(head, "status");
-        status = text != NULL && says_completed(text) ? mark_published(network, *newest, error)
-                                                      : STATUS_AGAIN;
+        status = text != NULL ? says_completed(*newest, text, error) : STATUS_AGAIN;
+        status = status == STATUS_OK ? mark_published(network, *newest, error) : status;
     }
     json_decref(reply);
     return status;

@@ -71,29 +71,33 @@ static enum status write_members(const struct dynamodb_network *network, json_t 
         json_object_set_new(root, "ConsistentRead", json_true()) != 0) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a query");
     }
-    char *text = json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII);
-    if (text == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a query");
-    }
+    struct buffer text = {0};
+    bool done = json_tree_append(root, JSON_COMPACT | JSON_ENSURE_ASCII, &text);
     buffer_append_string(members, "\"ReturnConsumedCapacity\":\"TOTAL\",");
-    buffer_append(members, text + 1, strlen(text) - 2);
-    free(text);
-    return members->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a query")
-                           : STATUS_OK;
+    buffer_append(members, done ? text.data + 1 : "", done ? text.length - 2 : 0);
+    buffer_free(&text);
+    return !done || members->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a query")
+                                    : STATUS_OK;
 }
 
 enum status dynamodb_query_read(struct dynamodb_network *network, const char *text,
                                 struct dynamodb_query *query, struct error *error)
 {
-    json_error_t where;
     *query = (struct dynamodb_query){0};
     if (strlen(text) > QUERY_BYTES_MAX) {
         return refuse("the query is too long", NULL, error);
     }
-    json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+    json_t *root = NULL;
+    struct error reason = {0};
+    if (json_tree_parse(text, strlen(text), JSON_REJECT_DUPLICATES, NULL, ERROR_PLAN_INVALID, &root,
+                        &reason) != STATUS_OK &&
+        reason.code == ERROR_MEMORY) {
+        error_copy(error, &reason);
+        return STATUS_FAILED;
+    }
     if (!json_is_object(root)) {
         json_decref(root);
-        return refuse("the query is no JSON object:", where.text, error);
+        return refuse("the query is no JSON object:", reason.message, error);
     }
     enum status status = check_members(root, error);
     if (status == STATUS_OK) {

@@ -53,10 +53,7 @@ static enum status scan_page(struct dynamodb_network *network, const char *table
     }
     const json_t *last = json_object_get(page->reply, "LastEvaluatedKey");
     if (json_object_size(last) > 0) {
-        char *text = json_dumps(last, JSON_COMPACT);
-        buffer_append_string(&page->next, text != NULL ? text : "");
-        status = text == NULL || page->next.failed ? no_memory(error) : status;
-        free(text);
+        status = json_tree_append(last, JSON_COMPACT, &page->next) ? status : no_memory(error);
     }
     dynamodb_response_destroy(response);
     return status;
@@ -460,15 +457,13 @@ static enum status send_deletes(struct dynamodb_network *network, const char *ta
         if (status == STATUS_OK) {
             json_t *reply = dynamodb_reply_parse(response, table, error);
             const json_t *left = json_object_get(reply, "UnprocessedItems");
-            char *text = json_object_size(left) > 0 ? json_dumps(left, JSON_COMPACT) : NULL;
             status = reply == NULL ? STATUS_FAILED : STATUS_OK;
-            if (text != NULL) {
-                buffer_format(body, "{\"RequestItems\":%s}", text);
+            if (json_object_size(left) > 0) {
+                buffer_append_string(body, "{\"RequestItems\":");
+                bool done = json_tree_append(left, JSON_COMPACT, body);
+                buffer_append_byte(body, '}');
+                status = done && !body->failed ? STATUS_OK : no_memory(error);
             }
-            if (body->failed || (text == NULL && json_object_size(left) > 0)) {
-                status = no_memory(error);
-            }
-            free(text);
             json_decref(reply);
         }
         dynamodb_response_destroy(response);
@@ -488,11 +483,10 @@ static enum status delete_page(struct dynamodb_network *network, const struct ta
         dynamodb_body_raw(&body, "{\"RequestItems\":{");
         dynamodb_body_name(&body, table->name);
         for (size_t end = at + DELETES_MAX, first = at; at < end && at < count; at++) {
-            char *key = json_dumps(json_array_get(items, at), JSON_COMPACT);
-            buffer_format(&body, "%s{\"DeleteRequest\":{\"Key\":%s}}", at > first ? "," : "[",
-                          key != NULL ? key : "");
-            body.failed |= key == NULL;
-            free(key);
+            dynamodb_body_raw(&body, at > first ? ",{\"DeleteRequest\":{\"Key\":"
+                                                : "[{\"DeleteRequest\":{\"Key\":");
+            body.failed |= !json_tree_append(json_array_get(items, at), JSON_COMPACT, &body);
+            dynamodb_body_raw(&body, "}}");
         }
         dynamodb_body_raw(&body, "]}}");
         status = body.failed ? no_memory(error) : send_deletes(network, table->name, &body, error);
