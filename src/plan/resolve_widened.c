@@ -119,7 +119,7 @@ static void note_left_nulls(struct resolver *resolver, const struct table_builde
     const uint32_t both = resolver->source->capabilities & resolver->target->capabilities;
     for (uint32_t i = 0; i < table->entities.count; i++) {
         const struct entity_builder *entity = table->entities.items[i];
-        bool from_columns = entity->document_star;
+        bool from_columns = false; /* what "*" takes from documents stays as it is */
         for (uint32_t j = 0; j < entity->fields.count && !from_columns; j++) {
             const struct mapping_field *field = entity->fields.items[j];
             from_columns = field->kind == FIELD_VALUE && !field->is_key &&

@@ -2,8 +2,9 @@
  * Preloaded into the program by test_failing_calls.py: the Nth call of one kind fails, and perhaps
  * some that follow. FAIL_CALL=alloc|read|write|short|sync|rename|open|cut, FAIL_AT=N from 0,
  * FAIL_COUNT=how many, FAIL_ERRNO=number; "short" writes half of the bytes and fails the next
- * write. With FAIL_PATH=TEXT only calls on files whose path holds it count. With FAIL_REPORT=FILE
- * the number of calls is written there at the end.
+ * write. With FAIL_PATH=TEXT only calls on files whose path holds it count. With FAIL_FOR=OBJECTS
+ * only allocations that the program or a library named there ("jansson,curl") asks for count. With
+ * FAIL_REPORT=FILE the number of calls is written there at the end.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,6 +28,7 @@ static long fail_at = -1;
 static long fail_count = 1;
 static int fail_errno = EIO;
 static const char *fail_path;
+static const char *fail_for;
 static const char *count_path; /* the test run's own file: writes to it are whole, and no calls */
 static atomic_bool was_short;
 
@@ -43,6 +45,7 @@ __attribute__((constructor)) static void begin(void)
     fail_count = number_of("FAIL_COUNT", 1);
     fail_errno = (int)number_of("FAIL_ERRNO", EIO);
     fail_path = getenv("FAIL_PATH");
+    fail_for = getenv("FAIL_FOR");
     count_path = getenv("TRANSHUME_FAILPOINT_COUNT");
     if (name != NULL) {
         snprintf(call_name, sizeof call_name, "%s", name);
@@ -126,19 +129,46 @@ static ssize_t size_written(int file, size_t size)
     return file_must_fail("write", file) ? -1 : (ssize_t)size;
 }
 
+/* Is the code at `address` the program's or a named library's? */
+static bool is_meant(const void *address)
+{
+    Dl_info info;
+    if (fail_for == NULL || strcmp(call_name, "alloc") != 0) {
+        return true;
+    }
+    const char *name = dladdr(address, &info) != 0 ? strrchr(info.dli_fname, '/') : NULL;
+    if (name == NULL || strncmp(name, "/lib", 4) != 0) {
+        return name != NULL && strcmp(name, "/transhume") == 0;
+    }
+    size_t length = strcspn(name + 4, ".");
+    for (const char *at = fail_for; at != NULL && *at != '\0';) {
+        size_t part = strcspn(at, ",");
+        if (part == length && strncmp(at, name + 4, length) == 0) {
+            return true;
+        }
+        at = at[part] == ',' ? at + part + 1 : NULL;
+    }
+    return false;
+}
+
+static bool allocation_must_fail(const void *caller)
+{
+    return is_meant(caller) && must_fail("alloc");
+}
+
 void *malloc(size_t size)
 {
-    return must_fail("alloc") ? NULL : __libc_malloc(size);
+    return allocation_must_fail(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
 }
 
 void *calloc(size_t count, size_t size)
 {
-    return must_fail("alloc") ? NULL : __libc_calloc(count, size);
+    return allocation_must_fail(__builtin_return_address(0)) ? NULL : __libc_calloc(count, size);
 }
 
 void *realloc(void *old, size_t size)
 {
-    return must_fail("alloc") ? NULL : __libc_realloc(old, size);
+    return allocation_must_fail(__builtin_return_address(0)) ? NULL : __libc_realloc(old, size);
 }
 
 /* The C library's own function behind one of these. */

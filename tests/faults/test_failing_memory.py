@@ -182,7 +182,8 @@ class Network(FailingMemory, dynamodb_case.DynamodbCase):
         support.make_sqlite(self.path("few.db"), """CREATE TABLE things(id INTEGER PRIMARY KEY, a TEXT);
             INSERT INTO things VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd');""")
         arguments = ["--jobs", "1", "--chunk-rows", "2", "few.db", self.uri()]
-        env = servers.aws_environment(self.folder)
+        # OpenSSL does not bear it while it sets itself up: what our code asks for, and the trees of answers.
+        env = dict(servers.aws_environment(self.folder), FAIL_FOR="jansson")
         expected = {str(number): text for number, text in enumerate("abcd", 1)}
 
         def after(result):

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import sqlite3
 import subprocess
 
@@ -296,7 +297,11 @@ class Contents(FilesTestCase):
                         plan["tables"]["things"]["entities"]["t"]["nulls"] = nulls
                     self.write("plan.json", json.dumps(plan))
                     result = self.run_program("check", "--plan", "plan.json", "--json")
-                    self.assertEqual(words in result.out, nulls is None, result.out)
+                    self.assertEqual(words in result.out, nulls is None and not options, result.out)
+                    self.run_program("migrate", "--state", "s%s%s" % (nulls, options), "--plan", "plan.json")
+                    item, = support.read_dynamodb_json(self.path("out"))["things"]
+                    self.assertEqual(item.get("v"), None if not options and nulls != "keep" else {"NULL": True})
+                    shutil.rmtree(self.path("out"))
         plan["source"], plan["target"] = "jsonl:in", "jsonl:out"  # a target that keeps them by itself
         del plan["tables"]["things"]["entities"]["t"]["nulls"], plan["tables"]["things"]["key"]
         self.write("plan.json", json.dumps(plan))
