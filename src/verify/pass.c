@@ -98,12 +98,29 @@ static bool is_wanted(const struct pass *pass, const struct verify_table *table,
            !verify_sum_is_zero(&table->buckets[verify_bucket(table, &former->key)]);
 }
 
+/* A document that its source could not make out: what the plan made of it was rejected. */
+static void take_unreadable(const struct pass *pass, struct verify_table *table,
+                            enum verify_side side, uint32_t entity)
+{
+    struct verify_entity *entities = pass->verify->entities;
+    if (pass->counts && side == SIDE_TARGET) {
+        atomic_fetch_add(&table->unreadable, 1);
+    } else if (pass->counts) {
+        atomic_fetch_sub(&entities[entity].made, 1);
+        atomic_fetch_add(&entities[entity].rejected, 1);
+    }
+}
+
 static enum status take_record(struct worker_thread *worker, struct verify_table *table,
                                enum verify_side side, uint32_t entity,
                                const struct record_form *form, const struct cell *cells,
                                struct error *error)
 {
     const struct pass *pass = worker->pool->pass;
+    if (form->fields == NULL && cells->kind != VALUE_MAP) {
+        take_unreadable(pass, table, side, entity);
+        return STATUS_OK;
+    }
     if (former_take(&worker->former, form, cells, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
