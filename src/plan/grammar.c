@@ -50,7 +50,8 @@ static const char *form_names[] = {"a text",
                                    "names, each with a text",
                                    "names, each with a field",
                                    "true or false",
-                                   "names, each with a single value"};
+                                   "names, each with a single value",
+                                   "tables, each with COLUMN: TABLE.COLUMN"};
 
 static void describe_forms(const struct grammar_key *key, char *out, size_t capacity)
 {
@@ -90,6 +91,20 @@ static void check_list(const struct plan_node *node, struct plan_faults *faults)
     }
 }
 
+static void check_texts(const struct grammar_key *key, const struct plan_node *node,
+                        struct plan_faults *faults)
+{
+    if (node->count == 0) {
+        plan_fault(faults, ERROR_PLAN_INVALID, node, NULL, "'%s' has an empty entry", key->name);
+    }
+    for (uint32_t i = 0; i < node->count; i++) {
+        if (node->keys[i]->length == 0 || !is_text(node->items[i])) {
+            plan_fault(faults, ERROR_PLAN_INVALID, node->items[i], NULL,
+                       "a text was expected for '%s'", node->keys[i]->text);
+        }
+    }
+}
+
 static void check_named(const struct grammar_key *key, const struct plan_node *node,
                         struct plan_faults *faults)
 {
@@ -106,6 +121,11 @@ static void check_named(const struct grammar_key *key, const struct plan_node *n
                 plan_fault(faults, ERROR_PLAN_INVALID, item, NULL,
                            "a single value was expected for '%s'", node->keys[i]->text);
             }
+        } else if ((key->forms & FORM_RELATIONS) != 0 && item->kind == PLAN_NODE_MAP) {
+            check_texts(key, item, faults);
+        } else if ((key->forms & FORM_RELATIONS) != 0) {
+            plan_fault(faults, ERROR_PLAN_INVALID, item, "write { COLUMN: TABLE.COLUMN }",
+                       "a map was expected for '%s'", node->keys[i]->text);
         } else if ((key->forms & FORM_TEXTS) != 0) {
             if (!is_text(item)) {
                 plan_fault(faults, ERROR_PLAN_INVALID, item, NULL, "a text was expected for '%s'",
@@ -164,7 +184,7 @@ static void check_value(const struct grammar_key *key, const struct plan_node *n
             check_map(key->map, node, faults);
             return;
         }
-        if ((key->forms & (FORM_NAMED | FORM_TEXTS | FORM_VALUES)) != 0) {
+        if ((key->forms & (FORM_NAMED | FORM_TEXTS | FORM_VALUES | FORM_RELATIONS)) != 0) {
             check_named(key, node, faults);
             return;
         }

@@ -20,7 +20,8 @@ enum grammar_form {
     FORM_TEXTS = 1 << 7,  /* names of the user's choice, each value a text */
     FORM_FIELDS = 1 << 8, /* names of the user's choice, each value a field */
     FORM_BOOLEAN = 1 << 9,
-    FORM_VALUES = 1 << 10 /* names of the user's choice, each value a single one, null included */
+    FORM_VALUES = 1 << 10, /* names of the user's choice, each value a single one, null included */
+    FORM_RELATIONS = 1 << 11 /* names of the user's choice, each value FORM_TEXTS */
 };
 
 struct grammar_map;

@@ -100,6 +100,8 @@ static const struct grammar_key plan_keys[] = {
     {"exclude", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "patterns of source tables"},
     {"unmatched", FORM_CHOICE | FORM_TEXTS, NULL, "reject|skip", false, false,
      "records that fit no entity's match"},
+    {"relations", FORM_RELATIONS, NULL, NULL, false, false,
+     "foreign keys of a source that declares none: TABLE: { COLUMN: TABLE.COLUMN }"},
     {"options", FORM_MAP, &option_map, NULL, false, false, "how the run goes"},
     {"tables", FORM_NAMED, &grammar_table, NULL, false, false, "the target's tables"},
 };

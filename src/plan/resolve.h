@@ -171,6 +171,13 @@ struct table_builder {
     const struct schema_table *whole; /* the one source table that it is a copy of; NULL: none */
 };
 
+/* A foreign key that the plan tells. */
+struct plan_relation {
+    const struct schema_table *from;
+    const struct schema_table *to;
+    struct schema_foreign_key key;
+};
+
 struct resolver {
     struct arena *arena;
     struct plan *plan;
@@ -184,6 +191,7 @@ struct resolver {
     struct plan_list tables;            /* struct table_builder */
     struct plan_list streams;           /* struct stream_builder */
     struct plan_list notes;             /* struct plan_note */
+    struct plan_list relations;         /* struct plan_relation */
     struct plan_list wide_tables;       /* struct wide_table: large ones that were looked into */
     uint32_t entity_count;
     bool source_documents;
@@ -218,6 +226,12 @@ const struct schema_table *resolve_source_table(struct resolver *resolver,
                                                 const struct plan_node *node, const char *name);
 /* A text or a list of texts as a column_list. */
 struct column_list resolve_names(struct resolver *resolver, const struct plan_node *node);
+
+/* resolve_relations.c: before anything follows a path */
+void relations_resolve(struct resolver *resolver);
+/* The column of that name, of documents any; a fault with the nearest name: NULL. */
+const char *resolve_match_column(struct resolver *resolver, const struct schema_table *table,
+                                 const struct plan_node *node, const char *name);
 
 /* resolve_path.c */
 bool path_resolve(struct resolver *resolver, const struct schema_table *start,

@@ -358,6 +358,7 @@ static void drop_empty_tables(struct resolver *resolver)
 void document_resolve(struct resolver *resolver)
 {
     const struct plan_node *tables = plan_node_get(resolver->document->root, "tables");
+    relations_resolve(resolver);
     for (uint32_t i = 0; i < tables->count && !resolve_stopped(resolver); i++) {
         add_table(resolver, tables->keys[i], tables->items[i]);
     }

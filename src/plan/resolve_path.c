@@ -36,10 +36,34 @@ static struct column_list referenced_columns(const struct schema_foreign_key *ke
     return key->referenced_columns.count > 0 ? key->referenced_columns : table->primary_key;
 }
 
-static void add_candidates(const struct schema *schema, const struct schema_table *from,
+static bool lists_equal(struct column_list left, struct column_list right)
+{
+    bool equal = left.count == right.count;
+    for (uint32_t i = 0; equal && i < left.count; i++) {
+        equal = strcmp(left.names[i], right.names[i]) == 0;
+    }
+    return equal;
+}
+
+/* What the plan says once more is no second way. */
+static bool is_known(const struct schema_foreign_key *key, const struct schema_table *referenced,
+                     const struct step_candidate *candidates, uint32_t count, bool down)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (candidates[i].down == down && lists_equal(candidates[i].key->columns, key->columns) &&
+            lists_equal(referenced_columns(candidates[i].key, referenced),
+                        key->referenced_columns)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_candidates(const struct resolver *resolver, const struct schema_table *from,
                            const struct schema_table *to, bool down,
                            struct step_candidate *candidates, uint32_t *count)
 {
+    const struct schema *schema = resolver->schema;
     const struct schema_table *holder = down ? to : from;
     const struct schema_table *referenced = down ? from : to;
     for (uint32_t i = 0; i < holder->foreign_key_count && *count < CANDIDATES_MAX; i++) {
@@ -47,6 +71,14 @@ static void add_candidates(const struct schema *schema, const struct schema_tabl
         if (same_table(schema, key->references, referenced) &&
             referenced_columns(key, referenced).count == key->columns.count) {
             candidates[*count].key = key;
+            candidates[(*count)++].down = down;
+        }
+    }
+    for (uint32_t i = 0; i < resolver->relations.count && *count < CANDIDATES_MAX; i++) {
+        const struct plan_relation *relation = resolver->relations.items[i];
+        if (relation->from == holder && relation->to == referenced &&
+            !is_known(&relation->key, referenced, candidates, *count, down)) {
+            candidates[*count].key = &relation->key;
             candidates[(*count)++].down = down;
         }
     }
@@ -99,8 +131,7 @@ static bool fault_candidates(struct path_walk *walk, const struct step_candidate
     }
     struct step_candidate others[CANDIDATES_MAX];
     uint32_t other_count = 0;
-    add_candidates(walk->resolver->schema, walk->table, next, !walk->start_down, others,
-                   &other_count);
+    add_candidates(walk->resolver, walk->table, next, !walk->start_down, others, &other_count);
     if (other_count > 0 && walk->start_down) {
         snprintf(hint, sizeof hint, "%s refers to %s: follow it with lookup:", walk->table->name,
                  next->name);
@@ -153,30 +184,6 @@ static bool tells_keys(const struct schema_table *table)
     return table->primary_key.count > 0 || table->index_count > 0;
 }
 
-static const char *match_column(struct path_walk *walk, const struct schema_table *table,
-                                const struct plan_node *node)
-{
-    int index = resolve_find_column(walk->resolver, table, node->text);
-    if (index >= 0) {
-        return table->columns[index].name;
-    }
-    if (walk->resolver->source_documents && node->length > 0) {
-        return node->text;
-    }
-    const char **names =
-        resolve_allocate(walk->resolver, table->column_count + (size_t)1, sizeof *names);
-    char hint[320];
-    for (uint32_t i = 0; names != NULL && i < table->column_count; i++) {
-        names[i] = table->columns[i].name;
-    }
-    plan_fault(&walk->resolver->faults, ERROR_PLAN_INVALID, node,
-               names != NULL
-                   ? plan_nearest_hint(node->text, names, table->column_count, hint, sizeof hint)
-                   : NULL,
-               "%s has no column '%s'", table->name, node->text);
-    return NULL;
-}
-
 static bool use_match(struct path_walk *walk, const struct schema_table *next,
                       struct path_step *step)
 {
@@ -188,8 +195,10 @@ static bool use_match(struct path_walk *walk, const struct schema_table *next,
         return false;
     }
     for (uint32_t i = 0; i < match->count; i++) {
-        theirs[i] = match_column(walk, next, match->keys[i]);
-        ours[i] = match_column(walk, walk->table, match->items[i]);
+        theirs[i] =
+            resolve_match_column(walk->resolver, next, match->keys[i], match->keys[i]->text);
+        ours[i] = resolve_match_column(walk->resolver, walk->table, match->items[i],
+                                       match->items[i]->text);
         if (theirs[i] == NULL || ours[i] == NULL) {
             return false;
         }
@@ -213,12 +222,11 @@ static bool find_step(struct path_walk *walk, const struct schema_table *next,
 {
     struct step_candidate candidates[CANDIDATES_MAX];
     uint32_t count = 0;
-    const struct schema *schema = walk->resolver->schema;
     if (!walk->start_down || !walk->first) {
-        add_candidates(schema, walk->table, next, false, candidates, &count);
+        add_candidates(walk->resolver, walk->table, next, false, candidates, &count);
     }
     if (walk->start_down) {
-        add_candidates(schema, walk->table, next, true, candidates, &count);
+        add_candidates(walk->resolver, walk->table, next, true, candidates, &count);
     }
     if (walk->match != NULL && !walk->match_used && (count != 1 || walk->only_step)) {
         return use_match(walk, next, step);
@@ -255,6 +263,35 @@ static const struct schema_table *take_table(struct path_walk *walk, const char 
     }
 }
 
+/* Numbers compare by value, all else with its own kind only. 0: nothing is known. */
+static int class_of(const struct schema_table *table, const char *name)
+{
+    int index = schema_find_column(table, name);
+    const struct value_type *type = index >= 0 ? &table->columns[index].type : NULL;
+    if (type == NULL || type->dynamic || type->kind <= VALUE_NULL) {
+        return 0;
+    }
+    return value_kind_is_number(type->kind) ? VALUE_DECIMAL : (int)type->kind;
+}
+
+static void warn_of_kinds(const struct path_walk *walk, const struct path_step *step)
+{
+    for (uint32_t i = 0; !walk->resolver->source_joins && i < step->columns.count; i++) {
+        const char *ours = step->from_columns.names[i];
+        const char *theirs = step->columns.names[i];
+        int left = class_of(walk->table, ours);
+        int right = class_of(step->table, theirs);
+        if (left != 0 && right != 0 && left != right) {
+            resolve_note(
+                walk->resolver, true, walk->table->name,
+                "%s (%s) never equals %s.%s (%s), so no partner will be found", ours,
+                left == VALUE_DECIMAL ? "a number" : value_kind_name((enum value_kind)left),
+                step->table->name, theirs,
+                right == VALUE_DECIMAL ? "a number" : value_kind_name((enum value_kind)right));
+        }
+    }
+}
+
 static bool add_step(struct path_walk *walk, const char **text, struct path *path)
 {
     const struct schema_table *next = take_table(walk, text);
@@ -273,6 +310,7 @@ static bool add_step(struct path_walk *walk, const char **text, struct path *pat
     if (!find_step(walk, next, step)) {
         return false;
     }
+    warn_of_kinds(walk, step);
     path->count++;
     if (step->many) {
         path->down_count = path->count;
@@ -334,25 +372,12 @@ bool path_resolve(struct resolver *resolver, const struct schema_table *start,
     return true;
 }
 
-static bool columns_equal(struct column_list left, struct column_list right)
-{
-    if (left.count != right.count) {
-        return false;
-    }
-    for (uint32_t i = 0; i < left.count; i++) {
-        if (strcmp(left.names[i], right.names[i]) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool steps_equal(const struct path_step *left, const struct path_step *right, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (left[i].table != right[i].table || left[i].many != right[i].many ||
-            !columns_equal(left[i].columns, right[i].columns) ||
-            !columns_equal(left[i].from_columns, right[i].from_columns)) {
+            !lists_equal(left[i].columns, right[i].columns) ||
+            !lists_equal(left[i].from_columns, right[i].from_columns)) {
             return false;
         }
     }
