@@ -2,6 +2,7 @@
  * sample. */
 #include "base/clock.h"
 #include "base/text.h"
+#include "engine/joining.h"
 #include "engine/run_parts.h"
 #include "engine/sampling.h"
 #include <inttypes.h>
@@ -15,6 +16,8 @@ enum {
     WRITE_SHARE = 2,       /* writing takes about as long as reading and mapping */
     ESTIMATE_MS_MIN = 3000 /* below that nobody wants to know */
 };
+/* More than that is not read by a check for look-ups and lists. */
+static const int64_t JOINED_BYTES_MAX = (int64_t)1 << 30;
 
 struct report {
     struct run_session *session;
@@ -167,6 +170,50 @@ static enum status add_plan_notes(struct report *report, struct error *error)
     return status;
 }
 
+/* A check reads what is joined as a run will, but not where that costs money or very long. */
+static bool joins_are_dear(const struct run_session *session)
+{
+    struct buffer tables = {0};
+    int64_t bytes = 0;
+    if (session->joining == NULL) {
+        return false;
+    }
+    joining_tell(session->joining, &tables, &bytes);
+    buffer_free(&tables);
+    return (session->source->capabilities & CAPABILITY_UNITS) != 0 || bytes > JOINED_BYTES_MAX;
+}
+
+static enum status add_join_notes(struct report *report, struct error *error)
+{
+    const struct run_session *session = report->session;
+    struct buffer tables = {0};
+    struct buffer line = {0};
+    int64_t bytes = 0;
+    if (session->joining == NULL) {
+        return STATUS_OK;
+    }
+    joining_tell(session->joining, &tables, &bytes);
+    buffer_format(&line,
+                  "the source can't join: %s %s read once more before the copy and kept in the "
+                  "state folder",
+                  buffer_string(&tables), strchr(buffer_string(&tables), ',') ? "are" : "is");
+    if (bytes >= 0) {
+        char size[32];
+        text_human_bytes((uint64_t)bytes, size, sizeof size);
+        buffer_format(&line,
+                      ", which takes about as much room as the columns that are used (%s in "
+                      "all), and their keys",
+                      size);
+    }
+    buffer_append_string(&line, joins_are_dear(session) ? "; to spare that, no records with "
+                                                          "look-ups or lists are sampled here"
+                                                        : "");
+    enum status status = add_note(report, buffer_string(&line), error);
+    buffer_free(&tables);
+    buffer_free(&line);
+    return status;
+}
+
 static enum status add_lane_notes(struct report *report, struct error *error)
 {
     const struct run_session *session = report->session;
@@ -213,6 +260,7 @@ static enum status find_notes(struct report *report, struct error *error)
         }
     }
     buffer_free(&caveats);
+    status = status == STATUS_OK ? add_join_notes(report, error) : status;
     return status == STATUS_OK ? add_lane_notes(report, error) : status;
 }
 
@@ -331,12 +379,21 @@ static enum status check_keys(struct report *report, const struct plan_stream *s
     return status;
 }
 
+/* What a stream makes that was not read. */
+static void leave_unknown(struct report *report, const struct plan_stream *stream)
+{
+    for (uint32_t i = 0; i < stream->entity_count; i++) {
+        report->loads[report->session->plan->entities[stream->entities[i]].table].records = -1;
+    }
+}
+
 static enum status sample_streams(struct report *report, struct error *error)
 {
     struct run_session *session = report->session;
     const struct plan *plan = session->plan;
     int64_t keys_until_ms = clock_monotonic_ms() + KEYS_MS;
     bool *repeating = arena_allocate_zeroed(session->arena, plan->stream_count, sizeof(bool));
+    bool dear = joins_are_dear(session);
     if (repeating == NULL) {
         return out_of_memory(error);
     }
@@ -345,12 +402,19 @@ static enum status sample_streams(struct report *report, struct error *error)
         if (status == STATUS_FAILED) {
             return STATUS_FAILED;
         }
-        repeating[i] = status == STATUS_END;
+        bool joined = plan->streams[i].joined != NULL || plan->streams[i].child_count > 0;
+        repeating[i] = status == STATUS_END || (joined && dear);
+    }
+    /* before the clock runs: it is no part of what a record takes */
+    if (session->joining != NULL && !dear &&
+        joining_prepare(session->joining, NULL, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     session->unreadable = repeating;
     int64_t until_ms = clock_monotonic_ms() + SAMPLE_MS;
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         if (repeating[i]) {
+            leave_unknown(report, &plan->streams[i]);
             continue;
         }
         int64_t now = clock_monotonic_ms();
