@@ -111,8 +111,8 @@ def make_database(path, seed, roots):
     db = sqlite3.connect(path)
     db.executescript(SCHEMA)
     root_ids = seed.sample(range(-5, 3 * roots), roots)
-    child_ids = seed.sample(range(1, 20 * roots), seed.choice((0, 4 * roots, 6 * roots)))
-    codes = seed.sample(WORDS, seed.randint(0, 6))
+    child_ids = seed.sample(range(1, 20 * roots), seed.choice((0, 3, 4, 4, 5, 6)) * roots)
+    codes = seed.sample([word for word in WORDS if word], seed.randint(0, 9))  # no item has an empty key
     marks = seed.sample(range(9), seed.randint(0, 5))
     db.executemany("INSERT INTO Mark VALUES(?, ?)", [(i, some(WORDS)) for i in marks])
     db.executemany("INSERT INTO Label VALUES(?, ?, ?)", [(c, some(WORDS), some(range(9))) for c in codes])
