@@ -39,7 +39,7 @@ enum connector_capability {
     CAPABILITY_NESTED = 1 << 1,       /* lists and maps are values, else they come as JSON text */
     CAPABILITY_FREE_FIELDS = 1 << 2,  /* records of one table may have different fields */
     CAPABILITY_MISSING = 1 << 3,      /* a missing field differs from a null one */
-    CAPABILITY_JOINS = 1 << 4,        /* read_request.joins work */
+    CAPABILITY_JOINS = 1 << 4,        /* read_request.joins and .ordered work; else never asked */
     CAPABILITY_SNAPSHOT = 1 << 5,     /* all readers see one moment */
     CAPABILITY_PROVES_UNCHANGED = 1 << 6, /* snapshot tokens are equal only if nothing changed */
     CAPABILITY_KEY_REQUIRED = 1 << 7,     /* target tables need a key, records are put by it */

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import unittest
 
+import joins_support
 import support
 from chinook_expected import item_of
 
@@ -14,8 +15,10 @@ EXAMPLES = os.path.join(support.ROOT, "examples")
 class Examples(support.TestCase):
     """Each plan is copied beside a sample `shop.db` and run as it stands, without any flag."""
 
-    def run_example(self, name):
+    def run_example(self, name, prepare=None):
         support.musicshop(self.path("shop.db"))
+        if prepare:
+            prepare()
         with open(os.path.join(EXAMPLES, name, "transhume.yaml"), encoding="utf-8") as plan:
             self.write("transhume.yaml", plan.read())
         self.run_program("check", "--sample", "1")
@@ -59,6 +62,27 @@ class Examples(support.TestCase):
             expected.append({
                 "PK": "CUSTOMER#%d" % row["CustomerId"], "SK": "ORDER#%08d" % row["InvoiceId"],
                 "Date": row["InvoiceDate"], "Total": row["Total"], "Lines": list(map(dict, lines))})
+        self.assertEqual(len(expected), 480)
+        self.assert_items("orders", expected, "PK", "SK")
+
+    def test_orders_from_csv(self):
+        db = self.run_example("orders-from-csv", lambda: joins_support.export_by_hand(
+            self.path("shop.db"), self.path("shop"), joins_support.write_csv))
+        expected = []
+        for row in db.execute("SELECT * FROM Customer"):
+            totals = [decimal.Decimal(repr(total)) for (total,) in db.execute(
+                "SELECT Total FROM Invoice WHERE CustomerId = ?", (row["CustomerId"],))]
+            expected.append({
+                "PK": "CUSTOMER#%d" % row["CustomerId"], "SK": "PROFILE", "Name": row["FirstName"] + " " + row["LastName"],
+                "Orders": len(totals), "Spent": sum(totals, decimal.Decimal(0))})
+        for row in db.execute("SELECT * FROM Invoice"):
+            expected.append({
+                "PK": "CUSTOMER#%d" % row["CustomerId"], "SK": "ORDER#%08d" % row["InvoiceId"], "Total": row["Total"],
+                "Lines": list(map(dict, db.execute(
+                    "SELECT t.Name AS Track, r.Name AS Artist, l.UnitPrice AS Price, l.Quantity AS Quantity "
+                    "FROM InvoiceLine l JOIN Track t USING (TrackId) LEFT JOIN Album a USING (AlbumId) "
+                    "LEFT JOIN Artist r USING (ArtistId) WHERE l.InvoiceId = ? ORDER BY l.InvoiceLineId",
+                    (row["InvoiceId"],))))})
         self.assertEqual(len(expected), 480)
         self.assert_items("orders", expected, "PK", "SK")
 
