@@ -311,7 +311,9 @@ void matches_check(struct resolver *resolver)
             for (uint32_t j = 0; j < i; j++) {
                 const struct entity_builder *first =
                     *(struct entity_builder **)stream->entities.items[j];
-                if (!first->failed && !second->failed && first->node != NULL) {
+                /* pages are of the records of the entity whose list they cut */
+                bool pages = first->is_pages || second->is_pages;
+                if (!first->failed && !second->failed && first->node != NULL && !pages) {
                     check_pair(resolver, stream, first, second);
                 }
             }

@@ -260,6 +260,97 @@ tables:
         self.assertEqual(self.found("n"), {"1": {"N": "20000"}})
 
 
+class Roots(support.TestCase):
+    """The records that are joined to: of several kinds, unreadable, or rejected."""
+
+    def test_entities_of_a_table_of_many_kinds(self):
+        os.makedirs(self.path("in", "things"))
+        os.makedirs(self.path("in", "parts"))
+        things = ['{"Kind":{"S":"box"},"id":{"N":"%d"},"label":{"S":"l%d"}}' % (i, i) for i in range(4)]
+        things += ['{"Kind":{"S":"shelf"},"id":{"N":"%d"}}' % i for i in range(10, 12)]
+        things += ['{"Kind":{"S":"dust"},"id":{"N":"99"}}']
+        parts = ['{"in":{"N":"%d"},"n":{"N":"%d"},"no":{"NULL":true}}' % (i % 3, i) for i in range(10)]
+        for table, items in (("things", things), ("parts", parts)):
+            self.write("in/%s/data-1.json" % table, "".join('{"Item":%s}\n' % item for item in items))
+        self.write("transhume.yaml", """transhume: 1
+source: dynamodb-json:in
+target: dynamodb-json:out
+unmatched: skip
+tables:
+  out:
+    key: { partition: K, sort: S }
+    entities:
+      box:
+        from: things
+        match: { Kind: box }
+        fields:
+          K: "{id}"
+          S: BOX
+          "*": copy
+          Count: { aggregate: parts, match: { in: id }, value: "count(*)" }
+          Parts: { embed: parts, match: { in: id }, order: n desc, when: "Count < 4", fields: { "*": copy, in: { drop: true } } }
+      page:
+        pages: box.Parts
+        size: 3
+        when: "Count >= 4"
+        fields: { K: "{id}", S: "PAGE{$page}", Items: { column: $list } }
+      shelf:
+        from: things
+        match: { Kind: shelf }
+        fields: { K: "{id}", S: SHELF, First: { lookup: parts, match: { n: id }, column: in } }
+""")
+        result = self.run_program("migrate")
+        items = support.items_by_key(support.read_dynamodb_json(self.path("out"))["out"], "K", "S")
+        def part(n):
+            return {"M": {"n": {"N": str(n)}, "no": {"NULL": True}}}
+        box = {"Kind": {"S": "box"}}
+        self.assertEqual(items.pop(("1", "BOX")), {"K": {"S": "1"}, "S": {"S": "BOX"}, "id": {"N": "1"}, **box,
+                         "label": {"S": "l1"}, "Count": {"N": "3"}, "Parts": {"L": [part(7), part(4), part(1)]}})
+        self.assertEqual(items.pop(("0", "PAGE1"))["Items"], {"L": [part(9), part(6), part(3)]})
+        self.assertEqual(items.pop(("0", "PAGE2"))["Items"], {"L": [part(0)]})
+        self.assertEqual(items[("3", "BOX")]["Parts"], {"L": []})
+        self.assertNotIn("Parts", items[("0", "BOX")])
+        self.assertEqual(sorted(items), [("0", "BOX"), ("10", "SHELF"), ("11", "SHELF"), ("2", "BOX"), ("3", "BOX")])
+        self.assertEqual([items[(k, "SHELF")].get("First") for k in ("10", "11")], [None, None])
+        self.assertIn("1 record", result.err)
+
+    def test_a_root_that_cannot_be_read_is_a_reject(self):
+        os.makedirs(self.path("in"))
+        self.write("in/a.csv", "id,k\n1,x\n2,x,y\n3,z\n,x\n")
+        self.write("in/b.csv", "k,v\nx,1\nx,2\n")
+        self.write("transhume.yaml", """transhume: 1
+source: csv:in
+target: dynamodb-json:out
+tables:
+  list: { key: { partition: id }, from: a, fields: { id: copy, l: { embed: b, match: { k: k }, fields: { v: copy } } } }
+  look: { key: { partition: id }, from: a, fields: { id: copy, v: { lookup: b, match: { k: k }, column: v } } }
+""")
+        result = self.run_program("migrate", "--json", code=1)
+        counts = {e["entity"]: (e["read"], e["written"], e["rejected"]) for e in support.json.loads(result.out)["entities"]}
+        self.assertEqual(counts, {"list": (4, 2, 2), "look": (4, 2, 2)})
+        found = support.read_dynamodb_json(self.path("out"))
+        v = [{"M": {"v": {"N": "1"}}}, {"M": {"v": {"N": "2"}}}]
+        self.assertEqual(found, {
+            "list": [{"id": {"N": "1"}, "l": {"L": v}}, {"id": {"N": "3"}, "l": {"L": []}}],
+            "look": [{"id": {"N": "1"}, "v": {"N": "1"}}, {"id": {"N": "3"}}]})
+
+    def test_validated_with_what_is_joined(self):
+        os.makedirs(self.path("in"))
+        self.write("in/a.csv", "id,k\n1,x\n2,z\n")
+        self.write("in/b.csv", "k,v\nx,1\nx,2\n")
+        self.write("transhume.yaml", """transhume: 1
+source: csv:in
+target: sqlite:out.db
+tables:
+  t: { key: [id], from: a, fields: { id: copy, n: { aggregate: b, match: { k: k }, value: "sum(v)" },
+                                     v: { lookup: b, match: { k: k }, column: v } } }
+""")
+        self.run_program("migrate")
+        self.run_program("validate", "--level", "full")
+        support.make_sqlite(self.path("out.db"), "UPDATE t SET n = 4 WHERE id = 1")
+        self.run_program("validate", "--level", "full", code=1)
+
+
 class Disk(refusals.TestCase):
     def test_a_full_disk_while_it_is_sorted(self):
         os.makedirs(self.path("in"))
