@@ -11,8 +11,10 @@ import os
 import random
 import resource
 import shutil
+import signal
 import sqlite3
 import subprocess
+import time
 
 import support
 
@@ -306,3 +308,68 @@ class Contents(FilesTestCase):
         del plan["tables"]["things"]["entities"]["t"]["nulls"], plan["tables"]["things"]["key"]
         self.write("plan.json", json.dumps(plan))
         self.assertNotIn(words, self.run_program("check", "--plan", "plan.json", "--json").out)
+
+
+class FirstReading(FilesTestCase):
+    """What is read before the run begins: said when it takes long, on several threads, and stopped when asked."""
+
+    def test_it_is_said(self):
+        self.put("in/t.csv", "a,b\n" + "".join("%d,text %d\n" % (i, i) for i in range(60000)))
+        self.put("in/u.jsonl", "".join('{"a":%d,"b":"text that is somewhat longer, number %d"}\n' % (i, i)
+                                       for i in range(70000)))
+        for source, place in (("csv:in", "in/t.csv"), ("jsonl:in", "in/u.jsonl")):
+            with self.subTest(source=source):
+                result = self.migrate(source, "jsonl:out-" + source[:3],
+                                      env={"TRANSHUME_FAILPOINT": "files.first_reading:sleep:0"})
+                self.assertRegex(result.err, r"reading %s: [1-9]\d? %%" % place)
+
+    def test_nothing_is_said_of_a_short_one(self):
+        self.put("in/t.csv", "a,b\n1,2\n")
+        self.assertNotIn("reading", self.migrate("csv:in", "jsonl:out").err)
+
+    def test_an_interruption_ends_it(self):
+        self.put("in/t.csv", "a,b\n" + "".join("%d,text %d\n" % (i, i) for i in range(200000)))
+        self.put("in/t.jsonl", "".join('{"a":%d,"b":"text that is somewhat longer, number %d"}\n' % (i, i)
+                                       for i in range(200000)))
+        for source in ("csv:in", "jsonl:in"):
+            with self.subTest(source=source):
+                process = support.start("migrate", "--state", "s-" + source[:3], source, "copy.db", cwd=self.folder,
+                                        env={"TRANSHUME_FAILPOINT": "files.first_reading:stop:1"})
+                self.addCleanup(process.kill)
+                deadline = time.monotonic() + 30 * support.PATIENCE
+                while time.monotonic() < deadline:
+                    with open("/proc/%d/stat" % process.pid, encoding="ascii") as file:
+                        if file.read().rsplit(")", 1)[1].split()[0] == "T":
+                            break
+                    time.sleep(0.01)
+                process.send_signal(signal.SIGINT)
+                process.send_signal(signal.SIGCONT)
+                result = support.finish(process)
+                self.assert_code(result, 4)
+                self.assertFalse(os.path.exists(self.path("copy.db")))
+
+    def test_pieces_show_what_the_whole_file_shows(self):
+        """Names in the order of their first rows, and types of all of them, wherever the pieces are cut."""
+        seed = random.Random(support.SEED)
+        lines, names = [], []
+        for number in range(150000):
+            record = {"id": number, "pad": "x" * seed.randrange(160)}
+            if number % 10007 == 0:
+                names.append("n%d" % number)
+                record[names[-1]] = seed.choice((1, 1.5, "t", None, True, [1]))
+            record["late"] = number if number < 149999 else "no number"
+            record["wide"] = 0.123456789 if number == 75000 else 1
+            record["scale"] = 1.5 if number else 123456.75
+            lines.append(json.dumps(record))
+        text = "\n".join(lines) + "\n"
+        self.put("plain/t.jsonl", text)
+        self.put("packed/t.jsonl.gz", gzip.compress(text.encode(), 1))  # one piece
+        shown = {}
+        for source in ("plain", "packed"):
+            self.migrate("jsonl:" + source, source + ".db")
+            shown[source] = self.table(source + ".db", "SELECT name, type FROM pragma_table_info('t')")
+            self.assertEqual(self.table(source + ".db", "SELECT count(*), count(late), sum(id) FROM t"),
+                             [(150000, 150000, 150000 * 149999 // 2)])
+        self.assertEqual(shown["plain"], shown["packed"])
+        self.assertGreater(os.path.getsize(self.path("plain", "t.jsonl")), 3 * (4 << 20))
+        self.assertEqual([name for name, _ in shown["plain"] if name in names], names)

@@ -11,8 +11,8 @@
 #include "connectors/csv/csv.h"
 
 #include "base/log.h"
-#include "base/signals.h"
 #include "base/text.h"
+#include "connectors/folder/folder_notice.h"
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +25,7 @@ enum {
     MARKS_WANTED = 1 << 14,
     GUESSES_MAX = 16,
     GUESS_BYTES = 256 * 1024, /* that a guess looks at */
-    THREADS_MAX = 16,
-    SAID_BYTES = 1 << 30
+    THREADS_MAX = 16
 };
 
 struct segment {
@@ -48,6 +47,7 @@ struct segment {
 
 struct work {
     struct csv_pass *pass;
+    struct folder_notice notice;
     struct segment *segments;
     uint32_t count;
     _Atomic uint32_t taken;
@@ -166,10 +166,19 @@ static void forget_segment(const struct csv_pass *pass, struct segment *segment)
     }
 }
 
+/* Bytes of a file that is packed or in another encoding are not the file's. */
+static enum status note_progress(struct work *work, const struct segment *segment, uint64_t bytes,
+                                 struct error *error)
+{
+    bool of_file = work->pass->data->files[segment->file].can_seek;
+    return folder_notice_add(&work->notice, of_file ? bytes : 0, error);
+}
+
 /* Reads the segment's records from `begin` on. */
-static enum status read_segment(struct csv_pass *pass, struct segment *segment, uint64_t begin,
+static enum status read_segment(struct work *work, struct segment *segment, uint64_t begin,
                                 struct error *error)
 {
+    struct csv_pass *pass = work->pass;
     struct csv_reader *reader = NULL;
     struct csv_record record;
     struct buffer scratch = {0};
@@ -182,10 +191,8 @@ static enum status read_segment(struct csv_pass *pass, struct segment *segment, 
     }
     status = open_at(pass, segment, begin, UINT64_MAX, &reader, error);
     for (bool going = true; going && status == STATUS_OK;) {
-        status = signals_stop_level() > 0
-                     ? error_set(error, ERROR_INTERRUPTED, pass->table->name,
-                                 "stopped while all records were read for their types")
-                     : csv_reader_fill(reader, NULL, error);
+        uint64_t before = segment->next;
+        status = csv_reader_fill(reader, NULL, error);
         while (status == STATUS_OK && csv_reader_next(reader, &record) == STATUS_OK) {
             uint64_t byte = csv_reader_byte(reader);
             uint64_t line = csv_reader_line(reader);
@@ -201,12 +208,18 @@ static enum status read_segment(struct csv_pass *pass, struct segment *segment, 
             segment->next = csv_reader_byte_end(reader);
             segment->lines = line + record.lines - record.skipped_lines;
         }
+        if (status == STATUS_OK) {
+            status = note_progress(work, segment, segment->next - before, error);
+        }
     }
     csv_reader_close(reader);
     if (scratch.failed) {
         status = no_memory(error);
     }
     buffer_free(&scratch);
+    if (status != STATUS_FAILED && !pass->data->files[segment->file].can_seek) {
+        status = folder_notice_add(&work->notice, pass->table->files[segment->file].bytes, error);
+    }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
@@ -298,7 +311,7 @@ static void *work_on(void *argument)
         struct segment *segment = &work->segments[number];
         worker->status = guess_begin(work->pass, segment, &guess, &worker->error);
         if (worker->status == STATUS_OK) {
-            worker->status = read_segment(work->pass, segment, guess, &worker->error);
+            worker->status = read_segment(work, segment, guess, &worker->error);
         }
         if (worker->status != STATUS_OK) {
             atomic_store(&work->failed, true);
@@ -362,7 +375,7 @@ static enum status join_file(struct work *work, uint32_t first, uint32_t *count,
     for (; end < work->count && work->segments[end].file == number; end++) {
         struct segment *segment = &work->segments[end];
         if (end > first && segment->guess != expected &&
-            read_segment(pass, segment, expected, error) != STATUS_OK) {
+            read_segment(work, segment, expected, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         expected = segment->next;
@@ -463,12 +476,7 @@ enum status csv_pass_run(struct csv_pass *pass, struct error *error)
     for (uint32_t file = pass->file_begin; file < pass->file_end; file++) {
         total += pass->table->files[file].bytes;
     }
-    if (total > SAID_BYTES) {
-        char bytes[32];
-        text_human_bytes(total, bytes, sizeof bytes);
-        log_write(LOG_INFO, "%s: reading all of its %s once, for %s", pass->table->name, bytes,
-                  pass->wanted != NULL ? "types and places to cut" : "places to cut");
-    }
+    folder_notice_begin(&work.notice, pass->table, pass->file_begin, pass->file_end, pass->arena);
     if (pass->mark_bytes == 0) {
         pass->mark_bytes = total / MARKS_WANTED + MARK_BYTES_MIN;
     }

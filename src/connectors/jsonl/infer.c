@@ -8,7 +8,7 @@
  *   true and false          bool          texts    text (never taken for dates or numbers)
  *   lists, objects          list, map     only null, or kinds that don't mix    text, dynamic
  */
-#include "connectors/jsonl/jsonl.h"
+#include "connectors/jsonl/infer.h"
 
 #include "base/name_index.h"
 #include "model/decimal.h"
@@ -33,12 +33,15 @@ struct learnt {
 struct learning {
     const struct jsonl_database *database;
     const struct folder_table *table;
-    struct folder_table_data *data;
-    struct arena *arena;     /* of the result */
+    struct folder_notice *notice;
+    bool tags;
+    struct arena *arena;     /* of the names */
     struct name_index names; /* places in `learnt` */
     struct learnt **learnt;  /* in order of first occurrence */
     uint32_t count;
     struct learnt **guesses; /* the last row's names in order */
+    uint64_t rows;
+    uint64_t broken;
     struct error *error;
 };
 
@@ -143,9 +146,9 @@ static enum status learn_row(struct learning *learning, const char *line, size_t
     struct cell map;
     struct error why;
     error_clear(&why);
-    if (jsonl_read_document(line, length, learning->data->tags, NULL, 0, scratch, &map, &why) !=
+    if (jsonl_read_document(line, length, learning->tags, NULL, 0, scratch, &map, &why) !=
         STATUS_OK) {
-        learning->data->broken++;
+        learning->broken++;
         if (why.class != ERROR_CLASS_REJECT) {
             error_copy(learning->error, &why);
             return STATUS_FAILED;
@@ -155,11 +158,11 @@ static enum status learn_row(struct learning *learning, const char *line, size_t
     for (uint32_t at = 0; at < map.length; at++) {
         const struct cell *name = &map.items[2 * (size_t)at];
         if (memchr(name->text, '\0', name->length) != NULL) {
-            learning->data->broken++; /* no column can be called so: the record is a reject */
+            learning->broken++; /* no column can be called so: the record is a reject */
             return STATUS_OK;
         }
     }
-    learning->data->rows++;
+    learning->rows++;
     for (uint32_t at = 0; at < map.length; at++) {
         const struct cell *pair = &map.items[2 * (size_t)at];
         struct learnt *learnt = find_name(learning, pair->text, pair->length,
@@ -172,39 +175,78 @@ static enum status learn_row(struct learning *learning, const char *line, size_t
     return STATUS_OK;
 }
 
-static enum status learn_file(struct learning *learning, uint32_t number, struct arena *scratch)
+enum { NOTICE_BYTES = 1 << 20 };
+
+enum status jsonl_learning_read(struct learning *learning, const struct jsonl_piece *piece,
+                                struct error *error)
 {
-    const struct folder_file *file = &learning->table->files[number];
+    const struct folder_file *file = &learning->table->files[piece->file];
+    bool plain = folder_compression_of(file->name) == FOLDER_PLAIN;
     struct folder_lines *lines = NULL;
-    char *path = folder_file_path(learning->arena, learning->table, number);
-    if (path == NULL) {
-        return no_memory(learning->error);
-    }
-    uint64_t end = folder_compression_of(file->name) == FOLDER_PLAIN ? file->bytes : 0;
-    enum status status = STATUS_OK;
-    if (file->bytes == 0) {
-        return STATUS_OK;
-    }
-    status = folder_lines_open(path, 0, end, learning->database->record_bytes_max,
-                               ERROR_SOURCE_READ, &lines, learning->error);
+    struct arena *scratch = arena_create(0);
+    char *path = scratch != NULL ? folder_file_path(scratch, learning->table, piece->file) : NULL;
+    uint64_t noted = piece->begin;
+    learning->error = error;
+    enum status status = path != NULL ? folder_lines_open(path, piece->begin, piece->end,
+                                                          learning->database->record_bytes_max,
+                                                          ERROR_SOURCE_READ, &lines, error)
+                                      : no_memory(error);
     while (status == STATUS_OK) {
         char *line = NULL;
         size_t length = 0;
         bool too_long = false;
-        status = folder_lines_next(lines, &line, &length, &too_long, learning->error);
+        status = folder_lines_next(lines, &line, &length, &too_long, error);
         if (status != STATUS_OK) {
             break;
         }
-        jsonl_trim(&line, &length, folder_lines_offset(lines) == 0);
+        uint64_t offset = folder_lines_offset(lines);
+        jsonl_trim(&line, &length, offset == 0);
         if (too_long) {
-            learning->data->broken++;
+            learning->broken++;
         } else if (length > 0) {
             arena_reset(scratch);
             status = learn_row(learning, line, length, scratch);
         }
+        if (status == STATUS_OK && offset >= noted + NOTICE_BYTES) {
+            status = folder_notice_add(learning->notice, plain ? offset - noted : 0, error);
+            noted = offset;
+        }
     }
     folder_lines_close(lines);
-    return status == STATUS_END ? STATUS_OK : status;
+    arena_destroy(scratch);
+    if (status == STATUS_END) {
+        uint64_t left = piece->end > noted ? piece->end - noted : 0;
+        status = folder_notice_add(learning->notice, plain ? left : file->bytes, error);
+    }
+    return status;
+}
+
+static void merge_one(struct learnt *into, const struct learnt *from)
+{
+    into->kinds |= from->kinds;
+    into->values += from->values;
+    into->negative = into->negative || from->negative;
+    into->beyond_float = into->beyond_float || from->beyond_float;
+    into->whole_digits =
+        into->whole_digits > from->whole_digits ? into->whole_digits : from->whole_digits;
+    into->scale = into->scale > from->scale ? into->scale : from->scale;
+}
+
+enum status jsonl_learning_merge(struct learning *into, const struct learning *from,
+                                 struct error *error)
+{
+    into->error = error;
+    for (uint32_t at = 0; at < from->count; at++) {
+        const struct learnt *one = from->learnt[at];
+        struct learnt *same = find_name(into, one->name, one->length, at);
+        if (same == NULL) {
+            return STATUS_FAILED;
+        }
+        merge_one(same, one);
+    }
+    into->rows += from->rows;
+    into->broken += from->broken;
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- types */
@@ -245,47 +287,64 @@ static struct value_type decide_type(const struct learnt *learnt)
     return (struct value_type){.kind = VALUE_TEXT, .dynamic = true};
 }
 
-static enum status make_columns(struct learning *learning)
+enum status jsonl_learning_finish(const struct learning *learning, struct arena *arena,
+                                  struct folder_table_data *data, struct error *error)
 {
     struct schema_column *columns = (struct schema_column *)arena_allocate_zeroed(
-        learning->arena, (size_t)learning->count + 1, sizeof(*columns));
+        arena, (size_t)learning->count + 1, sizeof(*columns));
     if (columns == NULL) {
-        return no_memory(learning->error);
+        return no_memory(error);
     }
     for (uint32_t at = 0; at < learning->count; at++) {
         const struct learnt *learnt = learning->learnt[at];
-        columns[at] = (struct schema_column){.name = learnt->name,
+        char *name = arena_copy(arena, learnt->name, learnt->length);
+        if (name == NULL) {
+            return no_memory(error);
+        }
+        columns[at] = (struct schema_column){.name = name,
                                              .type = decide_type(learnt),
-                                             .not_null = learnt->values == learning->data->rows};
+                                             .not_null = learnt->values == learning->rows};
     }
-    learning->data->columns = columns;
-    learning->data->column_count = learning->count;
+    data->inferred = true;
+    data->columns = columns;
+    data->column_count = learning->count;
+    data->rows = learning->rows;
+    data->broken = learning->broken;
     return STATUS_OK;
 }
 
-enum status jsonl_infer(const struct jsonl_database *database, const struct folder_table *table,
-                        struct arena *arena, struct folder_table_data *data, struct error *error)
+void jsonl_learning_destroy(struct learning *learning)
 {
-    struct learning learning = {.database = database,
-                                .table = table,
-                                .data = data,
-                                .arena = arena,
-                                .names = {.arena = arena},
-                                .error = error};
-    struct arena *scratch = arena_create(0);
-    learning.guesses = (struct learnt **)calloc(JSONL_COLUMNS_MAX, sizeof(struct learnt *));
-    learning.learnt = (struct learnt **)calloc(JSONL_COLUMNS_MAX, sizeof(struct learnt *));
-    bool room = scratch != NULL && learning.guesses != NULL && learning.learnt != NULL;
-    enum status status = room ? STATUS_OK : no_memory(error);
-    data->inferred = true;
-    for (uint32_t at = 0; at < table->file_count && status == STATUS_OK; at++) {
-        status = learn_file(&learning, at, scratch);
+    if (learning != NULL) {
+        free(learning->learnt);
+        free(learning->guesses);
+        arena_destroy(learning->arena);
+        free(learning);
     }
-    if (status == STATUS_OK) {
-        status = make_columns(&learning);
+}
+
+enum status jsonl_learning_create(const struct jsonl_database *database,
+                                  const struct folder_table *table, bool tags,
+                                  struct folder_notice *notice, struct learning **learning,
+                                  struct error *error)
+{
+    struct learning *made = (struct learning *)calloc(1, sizeof(*made));
+    *learning = NULL;
+    if (made == NULL) {
+        return no_memory(error);
     }
-    free(learning.learnt);
-    free(learning.guesses);
-    arena_destroy(scratch);
-    return status;
+    made->database = database;
+    made->table = table;
+    made->tags = tags;
+    made->notice = notice;
+    made->arena = arena_create(0);
+    made->names.arena = made->arena;
+    made->learnt = (struct learnt **)calloc(JSONL_COLUMNS_MAX, sizeof(struct learnt *));
+    made->guesses = (struct learnt **)calloc(JSONL_COLUMNS_MAX, sizeof(struct learnt *));
+    if (made->arena == NULL || made->learnt == NULL || made->guesses == NULL) {
+        jsonl_learning_destroy(made);
+        return no_memory(error);
+    }
+    *learning = made;
+    return STATUS_OK;
 }

@@ -101,7 +101,7 @@ enum status jsonl_decoder_raw_read(struct folder_decoder *decoder, const char *b
 /* The line without what may stand before and behind its object: byte order mark, blanks. */
 void jsonl_trim(char **line, size_t *length, bool first_of_file);
 
-/* ---------------------------------------------------------------- infer.c */
+/* ---------------------------------------------------------------- infer_pass.c */
 
 /* Learns the columns of a table from all of its rows. */
 enum status jsonl_infer(const struct jsonl_database *database, const struct folder_table *table,

@@ -1,0 +1,172 @@
+/*
+ * The first pass over a table's files, on as many threads as there are processors: plain files are
+ * cut into pieces, packed ones are a piece each, and what the pieces showed is joined in their
+ * order, so that it is what one thread would have learnt.
+ */
+#include "connectors/jsonl/infer.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PIECE_BYTES_MIN = 4 * 1024 * 1024, PIECES_A_FILE_MAX = 32, THREADS_MAX = 16 };
+
+struct work {
+    const struct jsonl_database *database;
+    const struct folder_table *table;
+    bool tags;
+    struct folder_notice notice;
+    struct jsonl_piece *pieces;
+    struct learning **learnings; /* one a piece, once it is read */
+    uint32_t count;
+    pthread_mutex_t mutex; /* guards what follows */
+    struct learning *joined;
+    uint32_t taken;
+    uint32_t next; /* the piece that is joined next */
+    uint32_t failed_piece;
+    struct error error;
+};
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to learn the types of columns");
+}
+
+static uint32_t pieces_of(const struct folder_file *file)
+{
+    if (file->bytes == 0) {
+        return 0;
+    }
+    uint64_t pieces = folder_compression_of(file->name) == FOLDER_PLAIN
+                          ? (file->bytes + PIECE_BYTES_MIN - 1) / PIECE_BYTES_MIN
+                          : 1;
+    return pieces < PIECES_A_FILE_MAX ? (uint32_t)pieces : PIECES_A_FILE_MAX;
+}
+
+static enum status cut(struct work *work, struct error *error)
+{
+    const struct folder_table *table = work->table;
+    uint32_t count = 0;
+    for (uint32_t file = 0; file < table->file_count; file++) {
+        count += pieces_of(&table->files[file]);
+    }
+    work->pieces = (struct jsonl_piece *)calloc((size_t)count + 1, sizeof(*work->pieces));
+    work->learnings = (struct learning **)calloc((size_t)count + 1, sizeof(struct learning *));
+    if (work->pieces == NULL || work->learnings == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t file = 0; file < table->file_count; file++) {
+        uint64_t bytes = table->files[file].bytes;
+        uint32_t pieces = pieces_of(&table->files[file]);
+        bool plain = folder_compression_of(table->files[file].name) == FOLDER_PLAIN;
+        for (uint32_t piece = 0; piece < pieces; piece++) {
+            work->pieces[work->count++] =
+                (struct jsonl_piece){.file = file,
+                                     .begin = bytes / pieces * piece,
+                                     .end = !plain               ? 0
+                                            : piece + 1 < pieces ? bytes / pieces * (piece + 1)
+                                                                 : bytes};
+        }
+    }
+    return STATUS_OK;
+}
+
+/* With the mutex held: the first piece that failed is told. */
+static void fail(struct work *work, uint32_t piece, const struct error *error)
+{
+    if (piece < work->failed_piece) {
+        work->failed_piece = piece;
+        error_copy(&work->error, error);
+    }
+}
+
+/* With the mutex held. */
+static void join(struct work *work)
+{
+    struct error error;
+    error_clear(&error);
+    for (; work->next < work->count && work->learnings[work->next] != NULL; work->next++) {
+        if (jsonl_learning_merge(work->joined, work->learnings[work->next], &error) != STATUS_OK) {
+            fail(work, work->next, &error);
+        }
+        jsonl_learning_destroy(work->learnings[work->next]);
+        work->learnings[work->next] = NULL;
+    }
+}
+
+static void *work_on(void *argument)
+{
+    struct work *work = (struct work *)argument;
+    pthread_mutex_lock(&work->mutex);
+    while (work->taken < work->count && work->failed_piece == UINT32_MAX) {
+        uint32_t number = work->taken++;
+        struct learning *learning = NULL;
+        struct error error;
+        pthread_mutex_unlock(&work->mutex);
+        error_clear(&error);
+        enum status status = jsonl_learning_create(work->database, work->table, work->tags,
+                                                   &work->notice, &learning, &error);
+        if (status == STATUS_OK) {
+            status = jsonl_learning_read(learning, &work->pieces[number], &error);
+        }
+        pthread_mutex_lock(&work->mutex);
+        work->learnings[number] = learning;
+        if (status != STATUS_OK) {
+            fail(work, number, &error);
+        } else {
+            join(work);
+        }
+    }
+    pthread_mutex_unlock(&work->mutex);
+    return NULL;
+}
+
+static void run_workers(struct work *work)
+{
+    pthread_t threads[THREADS_MAX];
+    uint32_t started = 0;
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    uint32_t wanted = processors > 1 ? (uint32_t)processors : 1;
+    wanted = wanted < THREADS_MAX ? wanted : THREADS_MAX;
+    wanted = wanted < work->count ? wanted : work->count;
+    /* without threads this one does the work alone */
+    while (started + 1 < wanted && pthread_create(&threads[started], NULL, work_on, work) == 0) {
+        started++;
+    }
+    work_on(work);
+    while (started > 0) {
+        pthread_join(threads[--started], NULL);
+    }
+}
+
+enum status jsonl_infer(const struct jsonl_database *database, const struct folder_table *table,
+                        struct arena *arena, struct folder_table_data *data, struct error *error)
+{
+    struct work work = {
+        .database = database, .table = table, .tags = data->tags, .failed_piece = UINT32_MAX};
+    pthread_mutex_init(&work.mutex, NULL);
+    folder_notice_begin(&work.notice, table, 0, table->file_count, arena);
+    enum status status = cut(&work, error);
+    if (status == STATUS_OK) {
+        status =
+            jsonl_learning_create(database, table, data->tags, &work.notice, &work.joined, error);
+    }
+    if (status == STATUS_OK) {
+        run_workers(&work);
+        if (work.failed_piece != UINT32_MAX) {
+            error_copy(error, &work.error);
+            status = STATUS_FAILED;
+        }
+    }
+    if (status == STATUS_OK) {
+        status = jsonl_learning_finish(work.joined, arena, data, error);
+    }
+    for (uint32_t at = 0; at < work.count; at++) {
+        jsonl_learning_destroy(work.learnings[at]);
+    }
+    jsonl_learning_destroy(work.joined);
+    free(work.learnings);
+    free(work.pieces);
+    pthread_mutex_destroy(&work.mutex);
+    return status;
+}
