@@ -4,7 +4,7 @@
 
 #include "base/failpoint.h"
 #include "connectors/folder/folder.h"
-#include "connectors/folder/folder_sort.h"
+#include "connectors/spill_sort.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,32 +41,32 @@ static void sorting_agrees_with_qsort(void **state)
     struct text_piece *pieces = (struct text_piece *)calloc(count, sizeof(*pieces));
     assert_non_null(pieces);
     for (int turn = 0; turn < 3; turn++) {
-        struct folder_sorter *sorter = NULL;
+        struct spill_sorter *sorter = NULL;
         struct error error;
         assert_int_equal(
-            folder_sorter_create(path_of("%s/runs", folder), memories[turn], &sorter, &error),
+            spill_sorter_create(path_of("%s/runs", folder), memories[turn], &sorter, &error),
             STATUS_OK);
         for (size_t at = 0; at < count; at++) {
             pieces[at].length = random_below(&random, sizeof(pieces->bytes) + 1);
             for (size_t byte = 0; byte < pieces[at].length; byte++) {
                 pieces[at].bytes[byte] = (uint8_t)random_below(&random, 3);
             }
-            assert_int_equal(folder_sorter_add(sorter, pieces[at].bytes, pieces[at].length, &error),
+            assert_int_equal(spill_sorter_add(sorter, pieces[at].bytes, pieces[at].length, &error),
                              STATUS_OK);
         }
         qsort(pieces, count, sizeof(*pieces), compare_pieces);
-        assert_int_equal(folder_sorter_finish(sorter, &error), STATUS_OK);
+        assert_int_equal(spill_sorter_finish(sorter, &error), STATUS_OK);
         for (size_t at = 0; at < count; at++) {
             const uint8_t *bytes = NULL;
             size_t length = 0;
-            assert_int_equal(folder_sorter_next(sorter, &bytes, &length, &error), STATUS_OK);
+            assert_int_equal(spill_sorter_next(sorter, &bytes, &length, &error), STATUS_OK);
             assert_int_equal(length, pieces[at].length);
             assert_memory_equal(bytes, pieces[at].bytes, length);
         }
         const uint8_t *bytes = NULL;
         size_t length = 0;
-        assert_int_equal(folder_sorter_next(sorter, &bytes, &length, &error), STATUS_END);
-        folder_sorter_destroy(sorter);
+        assert_int_equal(spill_sorter_next(sorter, &bytes, &length, &error), STATUS_END);
+        spill_sorter_destroy(sorter);
         struct buffer names = {0};
         folder_names(folder, &names);
         assert_buffer(&names, "");

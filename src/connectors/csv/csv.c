@@ -3,7 +3,6 @@
 
 #include "base/text.h"
 #include "connectors/registry.h"
-#include <stdlib.h>
 #include <string.h>
 
 enum { CHUNKS_OPEN_MAX = 4, WRITERS_MAX = 16, READERS_MAX = 16 };
@@ -96,9 +95,9 @@ static enum status read_dialect(struct csv_database *database, const struct uri 
     return csv_dialect_check(&database->dialect, error);
 }
 
-static enum status read_options(struct csv_database *database, const struct uri *uri,
-                                struct error *error)
+static enum status read_options(struct folder *folder, const struct uri *uri, struct error *error)
 {
+    struct csv_database *database = (struct csv_database *)folder;
     uint64_t record_bytes = 0;
     const char *infer = uri_parameter(uri, &connector_csv, "infer");
     database->infer = strcmp(infer, "yes") == 0 || strcmp(infer, "true") == 0 ||
@@ -111,6 +110,7 @@ static enum status read_options(struct csv_database *database, const struct uri 
         return STATUS_FAILED;
     }
     database->record_bytes_max = (size_t)record_bytes;
+    folder->base.limits.record_bytes_max = record_bytes;
     if (read_dialect(database, uri, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -164,11 +164,10 @@ static enum status write_definition(struct folder *folder, const struct target_t
 #define SOURCE_ONLY (CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED)
 #define TARGET_CAPABILITIES (CAPABILITY_SQL_SCHEMA | CAPABILITY_COUNTS_EXACT)
 
-static const struct connector pipe_connector;
-
 static const struct folder_format csv_format = {
     .connector = &connector_csv,
-    .pipe_connector = &pipe_connector,
+    .database_bytes = sizeof(struct csv_database),
+    .read_options = read_options,
     .segment_prefix = "part",
     .suffix = ".csv",
     .loose_files = true,
@@ -201,19 +200,7 @@ static const struct folder_format csv_format = {
 static enum status database_open(const struct open_options *open, struct database **database,
                                  struct error *error)
 {
-    struct csv_database *made = (struct csv_database *)calloc(1, sizeof(*made));
-    *database = NULL;
-    if (made == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to open a folder");
-    }
-    if (folder_open(&made->folder, &csv_format, open, error) != STATUS_OK ||
-        read_options(made, open->uri, error) != STATUS_OK) {
-        folder_close(&made->folder.base);
-        return STATUS_FAILED;
-    }
-    made->folder.base.limits.record_bytes_max = made->record_bytes_max;
-    *database = &made->folder.base;
-    return STATUS_OK;
+    return folder_open(&csv_format, open, database, error);
 }
 
 const struct connector connector_csv = {
@@ -227,34 +214,12 @@ const struct connector connector_csv = {
     .option_count = sizeof options / sizeof options[0],
     .types = types,
     .type_count = sizeof types / sizeof types[0],
-    .failpoints = folder_failpoints,
+    .failpoints = folder_learning_failpoints,
     .open = database_open,
     .close = folder_close,
     .identity = folder_identity,
     .catalog = &folder_catalog,
     .source = &folder_source,
     .target = &folder_target,
-    .ledger = &folder_ledger,
-};
-
-/* Standard output: what was written before a crash is not known after it. */
-static const struct connector pipe_connector = {
-    .contract_version = CONNECTOR_CONTRACT_VERSION,
-    .name = "csv",
-    .title = "CSV files",
-    .uri_help = "csv:-",
-    .capabilities = TARGET_CAPABILITIES,
-    .guarantee = GUARANTEE_AT_LEAST_ONCE,
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
-    .types = types,
-    .type_count = sizeof types / sizeof types[0],
-    .failpoints = folder_failpoints,
-    .open = database_open,
-    .close = folder_close,
-    .identity = folder_identity,
-    .catalog = &folder_catalog,
-    .source = &folder_source,
-    .target = &folder_pipe_target,
     .ledger = &folder_ledger,
 };

@@ -2,6 +2,7 @@
 #include "connectors/dynamodb/format.h"
 
 #include "connectors/dynamodb/limits.h"
+#include "connectors/dynamodb/types.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,31 +11,6 @@ extern const struct connector connector_dynamodb_json;
 enum { CHUNKS_OPEN_MAX = 4, WRITERS_MAX = 16, READERS_MAX = 16 };
 
 static const struct connector_option options[] = {FOLDER_OPTIONS};
-
-static const struct type_mapping types[] = {
-    {"S", VALUE_TEXT, "text", "text", "exact"},
-    {"S", VALUE_DATE, NULL, "ISO 8601 text", "widened"},
-    {"S", VALUE_TIME, NULL, "ISO 8601 text", "widened"},
-    {"S", VALUE_TIMESTAMP, NULL, "ISO 8601 text", "widened"},
-    {"S", VALUE_INTERVAL, NULL, "ISO 8601 duration", "widened"},
-    {"S", VALUE_UUID, NULL, "36 characters, lower case", "widened"},
-    {"S", VALUE_JSON, NULL, "the JSON text as it stands", "widened"},
-    {"N", VALUE_INT64, "whole numbers that fit", "exact digits", "exact"},
-    {"N", VALUE_UINT64, NULL, "exact digits; above int64 it comes back as decimal", "widened"},
-    {"N", VALUE_DECIMAL, "all other numbers", "exact digits without trailing zeros (0.10 is 0.1)",
-     "widened; above 38 digits or outside 1E-130..9.9E+125 the record is rejected"},
-    {"N", VALUE_FLOAT32, NULL, "shortest digits that are the same float",
-     "widened; -0.0 becomes 0; NaN and infinities are rejected"},
-    {"N", VALUE_FLOAT64, NULL, "shortest digits that are the same float",
-     "widened; -0.0 becomes 0; NaN and infinities are rejected"},
-    {"B", VALUE_BYTES, "base64", "base64", "exact"},
-    {"BOOL", VALUE_BOOL, "true or false", "true or false", "exact"},
-    {"NULL", VALUE_NULL, "null", "{\"NULL\":true}", "exact"},
-    {"L", VALUE_LIST, "list", "list", "exact"},
-    {"M", VALUE_MAP, "map with text keys", "map; keys that are no text are rejected", "exact"},
-    {"SS, NS, BS", VALUE_SET, "set", "set of texts, numbers or bytes",
-     "exact; empty, mixed and repeating sets are rejected"},
-};
 
 /* ---------------------------------------------------------------- writing */
 
@@ -184,6 +160,7 @@ static enum status caveats(struct folder *folder, struct buffer *out, struct err
 
 const struct folder_format dynamodb_folder_format = {
     .connector = &connector_dynamodb_json,
+    .database_bytes = sizeof(struct dynamodb_database),
     .segment_prefix = "data",
     .suffix = ".json",
     .ignored_prefix = "manifest-",
@@ -221,17 +198,7 @@ const struct folder_format dynamodb_folder_format = {
 static enum status database_open(const struct open_options *open, struct database **database,
                                  struct error *error)
 {
-    struct dynamodb_database *made = (struct dynamodb_database *)calloc(1, sizeof(*made));
-    *database = NULL;
-    if (made == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to open a folder");
-    }
-    if (folder_open(&made->folder, &dynamodb_folder_format, open, error) != STATUS_OK) {
-        folder_close(&made->folder.base);
-        return STATUS_FAILED;
-    }
-    *database = &made->folder.base;
-    return STATUS_OK;
+    return folder_open(&dynamodb_folder_format, open, database, error);
 }
 
 const struct connector connector_dynamodb_json = {
@@ -245,8 +212,8 @@ const struct connector connector_dynamodb_json = {
     .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof(options) / sizeof(*options),
-    .types = types,
-    .type_count = sizeof(types) / sizeof(*types),
+    .types = dynamodb_types,
+    .type_count = DYNAMODB_TYPE_COUNT,
     .failpoints = folder_failpoints,
     .open = database_open,
     .close = folder_close,

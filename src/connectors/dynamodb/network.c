@@ -6,6 +6,7 @@
 #include "connectors/dynamodb/network_estimate.h"
 #include "connectors/dynamodb/network_source.h"
 #include "connectors/dynamodb/network_target.h"
+#include "connectors/dynamodb/types.h"
 #include "connectors/registry.h"
 #include <stdlib.h>
 #include <string.h>
@@ -40,31 +41,6 @@ static const struct connector_option options[] = {
      "Source: strongly consistent reads, at twice the capacity."},
     {"lease", OPTION_INTEGER, "60", "1..3600", false,
      "Target: seconds that a claim on a run holds unless it is renewed; at least twice --timeout."},
-};
-
-static const struct type_mapping types[] = {
-    {"S", VALUE_TEXT, "text", "text", "exact"},
-    {"S", VALUE_DATE, NULL, "ISO 8601 text", "widened"},
-    {"S", VALUE_TIME, NULL, "ISO 8601 text", "widened"},
-    {"S", VALUE_TIMESTAMP, NULL, "ISO 8601 text", "widened"},
-    {"S", VALUE_INTERVAL, NULL, "ISO 8601 duration", "widened"},
-    {"S", VALUE_UUID, NULL, "36 characters, lower case", "widened"},
-    {"S", VALUE_JSON, NULL, "the JSON text as it stands", "widened"},
-    {"N", VALUE_INT64, "whole numbers that fit", "exact digits", "exact"},
-    {"N", VALUE_UINT64, NULL, "exact digits; above int64 it comes back as decimal", "widened"},
-    {"N", VALUE_DECIMAL, "all other numbers", "exact digits without trailing zeros (0.10 is 0.1)",
-     "widened; above 38 digits or outside 1E-130..9.9E+125 the record is rejected"},
-    {"N", VALUE_FLOAT32, NULL, "shortest digits that are the same float",
-     "widened; -0.0 becomes 0; NaN and infinities are rejected"},
-    {"N", VALUE_FLOAT64, NULL, "shortest digits that are the same float",
-     "widened; -0.0 becomes 0; NaN and infinities are rejected"},
-    {"B", VALUE_BYTES, "base64", "base64", "exact"},
-    {"BOOL", VALUE_BOOL, "true or false", "true or false", "exact"},
-    {"NULL", VALUE_NULL, "null", "{\"NULL\":true}", "exact"},
-    {"L", VALUE_LIST, "list", "list", "exact"},
-    {"M", VALUE_MAP, "map with text keys", "map; keys that are no text are rejected", "exact"},
-    {"SS, NS, BS", VALUE_SET, "set", "set of texts, numbers or bytes",
-     "exact; empty, mixed and repeating sets are rejected"},
 };
 
 static const char *const failpoints[] = {
@@ -320,8 +296,8 @@ const struct connector connector_dynamodb = {
     .guarantee = GUARANTEE_IDEMPOTENT,
     .options = options,
     .option_count = sizeof(options) / sizeof(*options),
-    .types = types,
-    .type_count = sizeof(types) / sizeof(*types),
+    .types = dynamodb_types,
+    .type_count = DYNAMODB_TYPE_COUNT,
     .failpoints = failpoints,
     .open = network_open,
     .close = network_close,

@@ -13,7 +13,7 @@
 #include "connectors/dynamodb/network_json.h"
 #include "connectors/dynamodb/network_ledger.h"
 #include "connectors/dynamodb/network_spill.h"
-#include "connectors/folder/folder_sort.h"
+#include "connectors/spill_sort.h"
 #include "model/json_reader.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ struct settling {
     struct marked *marked; /* by chunk */
     uint64_t marked_count;
     uint64_t marked_capacity;
-    struct folder_sorter *sorter;
+    struct spill_sorter *sorter;
     struct buffer scratch;
     uint64_t chunk; /* whose keys are read */
 };
@@ -125,8 +125,8 @@ static enum status sort_key(void *context, const struct dynamodb_spilled *key, s
     buffer_append(&settling->scratch, key->bytes, key->length);
     buffer_append(&settling->scratch, place, sizeof(place));
     return settling->scratch.failed ? no_memory(error)
-                                    : folder_sorter_add(settling->sorter, settling->scratch.data,
-                                                        settling->scratch.length, error);
+                                    : spill_sorter_add(settling->sorter, settling->scratch.data,
+                                                       settling->scratch.length, error);
 }
 
 /* "keys/0000000001/000000" */
@@ -160,7 +160,7 @@ static enum status collect(struct settling *settling, struct error *error)
         status = dynamodb_ledger_walk(network, network->run->id, "keys/", "keys0", read_block,
                                       settling, error);
     }
-    return status == STATUS_OK ? folder_sorter_finish(settling->sorter, error) : status;
+    return status == STATUS_OK ? spill_sorter_finish(settling->sorter, error) : status;
 }
 
 /* ---------------------------------------------------------------- groups of one key */
@@ -241,7 +241,7 @@ static enum status walk_groups(struct settling *settling, found_function *found,
     for (;;) {
         const uint8_t *bytes = NULL;
         size_t length = 0;
-        status = folder_sorter_next(settling->sorter, &bytes, &length, error);
+        status = spill_sorter_next(settling->sorter, &bytes, &length, error);
         if (status != STATUS_OK) {
             break;
         }
@@ -286,7 +286,7 @@ enum status dynamodb_network_settle(struct database *self, const struct target_t
     enum status status =
         asprintf(&prefix, "%s/equal-keys", folder) > 0 ? STATUS_OK : no_memory(error);
     if (status == STATUS_OK) {
-        status = folder_sorter_create(prefix, SORT_BYTES, &settling.sorter, error);
+        status = spill_sorter_create(prefix, SORT_BYTES, &settling.sorter, error);
     }
     if (status == STATUS_OK) {
         status = collect(&settling, error);
@@ -294,7 +294,7 @@ enum status dynamodb_network_settle(struct database *self, const struct target_t
     if (status == STATUS_OK) {
         status = walk_groups(&settling, found, context, error);
     }
-    folder_sorter_destroy(settling.sorter);
+    spill_sorter_destroy(settling.sorter);
     free(prefix);
     free(settling.marked);
     buffer_free(&settling.scratch);

@@ -65,6 +65,10 @@ void folder_lines_close(struct folder_lines *lines);
  */
 enum status folder_lines_next(struct folder_lines *lines, char **line, size_t *length,
                               bool *too_long, struct error *error) MUST_USE;
+/* For raw_next of formats of one record a line: the next one with its break; empty lines are none.
+ * A line too long is ERROR_TARGET_INVALID on `file_name`. */
+enum status folder_lines_raw(struct folder_lines *lines, const char *file_name, const char **bytes,
+                             size_t *length, struct error *error) MUST_USE;
 /* Where the line given last begins, in bytes of the uncompressed contents. */
 uint64_t folder_lines_offset(const struct folder_lines *lines);
 /* Its number among the lines from `begin` on, from 0. */

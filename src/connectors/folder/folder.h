@@ -45,7 +45,8 @@ struct folder {
     const struct folder_format *format;
     char *path; /* "-": standard input */
     char *root; /* what _transhume is in: path, or the folder of the one file that path is */
-    struct folder_pipe *pipe; /* of standard input or output; else NULL */
+    struct folder_pipe *pipe;        /* of standard input or output; else NULL */
+    struct connector pipe_connector; /* of standard output: the format's, but for what it can't */
     enum open_mode mode;
     enum folder_compression compression;
     uint64_t file_bytes_max;
@@ -59,13 +60,10 @@ struct folder {
 
 /* ---------------------------------------------------------------- folder_open.c */
 
-/*
- * What each connector's open begins with: `folder` is the zeroed head of its own struct. Reads the
- * options `compression` and `file_bytes`, which each lists (FOLDER_OPTIONS). When it fails,
- * folder_close is still to be called.
- */
-enum status folder_open(struct folder *folder, const struct folder_format *format,
-                        const struct open_options *options, struct error *error) MUST_USE;
+/* All of a connector's open: makes its struct, reads the options of the room (FOLDER_OPTIONS, which
+ * each connector lists) and of the format, looks at the place. */
+enum status folder_open(const struct folder_format *format, const struct open_options *options,
+                        struct database **database, struct error *error) MUST_USE;
 /* Frees all that the room keeps, and the struct itself, which came from calloc. NULL is fine. */
 void folder_close(struct database *database);
 enum status folder_identity(struct database *self, struct arena *arena, const char **identity,
@@ -93,6 +91,8 @@ enum status folder_normal_form(struct database *self, const struct cell *cell, s
 
 /* All places in the room at which a test can make it die; every connector of files lists them. */
 extern const char *const folder_failpoints[];
+extern const char *const folder_learning_failpoints[]; /* the same, of formats that read all rows
+                                                          for their types (folder_notice.h) */
 
 /* The folder that holds DIR, which may be a relative name. NULL: memory is out. */
 char *folder_parent(struct arena *arena, const char *path);

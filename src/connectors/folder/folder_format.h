@@ -9,9 +9,9 @@
  *
  * A connector of files is: its own `struct database` that begins with a `struct folder`, a const
  * `struct folder_format`, and a `struct connector` whose groups are the room's (folder_ledger,
- * folder_source, folder_target, folder_catalog), open its own (it calls folder_open) and close the
- * room's (folder_close). Each format defines `struct folder_encoder` and `struct folder_decoder`
- * for itself, as each connector does `struct reader`.
+ * folder_source, folder_target, folder_catalog), open one line of its own (folder_open) and close
+ * the room's (folder_close). Each format defines `struct folder_encoder` and `struct
+ * folder_decoder` for itself, as each connector does `struct reader`.
  */
 #ifndef TRANSHUME_CONNECTORS_FOLDER_FOLDER_FORMAT_H
 #define TRANSHUME_CONNECTORS_FOLDER_FOLDER_FORMAT_H
@@ -38,8 +38,10 @@ struct folder_range {
 
 struct folder_format {
     const struct connector *connector;
-    /* the same without settle_duplicates and at least once, for standard output; NULL: none */
-    const struct connector *pipe_connector;
+    size_t database_bytes; /* of the connector's own struct, whose head is a struct folder */
+    /* Optional: reads the options that are the format's own, once the room has read its own. May
+     * change limits and capabilities of this database. */
+    enum status (*read_options)(struct folder *folder, const struct uri *uri, struct error *error);
     const char *segment_prefix; /* "part": of the files that are written */
     const char *suffix;         /* ".csv" */
     const char *ignored_prefix; /* files that begin so are no data; NULL: none */

@@ -19,7 +19,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "connectors/folder/folder_keys.h"
-#include "connectors/folder/folder_sort.h"
+#include "connectors/spill_sort.h"
 #include "model/canonical.h"
 #include "model/json_writer.h"
 #include <errno.h>
@@ -191,7 +191,7 @@ static enum status append_record_hash(const struct cell *item, struct arena *are
 }
 
 static enum status sort_record(struct folder_settling *settling, struct folder_decoder *decoder,
-                               struct folder_sorter *sorter, const uint8_t place[PLACE_BYTES],
+                               struct spill_sorter *sorter, const uint8_t place[PLACE_BYTES],
                                const char *line, size_t length, struct buffer *scratch,
                                struct arena *arena, struct error *error)
 {
@@ -218,10 +218,10 @@ static enum status sort_record(struct folder_settling *settling, struct folder_d
         buffer_append(scratch, none, sizeof(none));
     }
     return scratch->failed ? no_memory(error)
-                           : folder_sorter_add(sorter, scratch->data, scratch->length, error);
+                           : spill_sorter_add(sorter, scratch->data, scratch->length, error);
 }
 
-static enum status sort_segment(struct folder_settling *settling, struct folder_sorter *sorter,
+static enum status sort_segment(struct folder_settling *settling, struct spill_sorter *sorter,
                                 uint32_t number, struct buffer *scratch, struct arena *arena,
                                 struct error *error)
 {
@@ -264,7 +264,7 @@ static enum status sort_segment(struct folder_settling *settling, struct folder_
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status sort_all(struct folder_settling *settling, struct folder_sorter *sorter,
+static enum status sort_all(struct folder_settling *settling, struct spill_sorter *sorter,
                             struct error *error)
 {
     struct buffer scratch = {0};
@@ -274,7 +274,7 @@ static enum status sort_all(struct folder_settling *settling, struct folder_sort
         status = sort_segment(settling, sorter, at, &scratch, arena, error);
     }
     if (status == STATUS_OK) {
-        status = folder_sorter_finish(sorter, error);
+        status = spill_sorter_finish(sorter, error);
     }
     buffer_free(&scratch);
     arena_destroy(arena);
@@ -283,7 +283,7 @@ static enum status sort_all(struct folder_settling *settling, struct folder_sort
 
 /* Places of all but the first record of each key go to `duplicates`, segment and line first, and
  * whether they repeat the first one. */
-static enum status pick_duplicates(struct folder_sorter *sorter, struct folder_sorter *duplicates,
+static enum status pick_duplicates(struct spill_sorter *sorter, struct spill_sorter *duplicates,
                                    bool distinct, uint64_t *count, struct error *error)
 {
     struct buffer last = {0};
@@ -293,7 +293,7 @@ static enum status pick_duplicates(struct folder_sorter *sorter, struct folder_s
     for (;;) {
         const uint8_t *bytes = NULL;
         size_t length = 0;
-        status = folder_sorter_next(sorter, &bytes, &length, error);
+        status = spill_sorter_next(sorter, &bytes, &length, error);
         if (status != STATUS_OK) {
             break;
         }
@@ -304,7 +304,7 @@ static enum status pick_duplicates(struct folder_sorter *sorter, struct folder_s
             memcpy(turned, bytes + key + 20, 12);
             memcpy(turned + 12, bytes + key, 20);
             turned[PLACE_BYTES] = distinct && memcmp(first, record, RECORD_BYTES) == 0;
-            status = folder_sorter_add(duplicates, turned, sizeof(turned), error);
+            status = spill_sorter_add(duplicates, turned, sizeof(turned), error);
             (*count)++;
         } else {
             buffer_clear(&last);
@@ -318,7 +318,7 @@ static enum status pick_duplicates(struct folder_sorter *sorter, struct folder_s
         }
     }
     buffer_free(&last);
-    return status == STATUS_END ? folder_sorter_finish(duplicates, error) : status;
+    return status == STATUS_END ? spill_sorter_finish(duplicates, error) : status;
 }
 
 /* ---------------------------------------------------------------- the list */
@@ -406,7 +406,7 @@ static enum status list_one(struct list_writer *writer, const uint8_t *place, st
     return status;
 }
 
-static enum status write_list(struct folder_settling *settling, struct folder_sorter *duplicates,
+static enum status write_list(struct folder_settling *settling, struct spill_sorter *duplicates,
                               const char *path, struct error *error)
 {
     struct list_writer writer = {.settling = settling};
@@ -418,7 +418,7 @@ static enum status write_list(struct folder_settling *settling, struct folder_so
     while (status == STATUS_OK) {
         const uint8_t *place = NULL;
         size_t length = 0;
-        status = folder_sorter_next(duplicates, &place, &length, error);
+        status = spill_sorter_next(duplicates, &place, &length, error);
         if (status == STATUS_OK) {
             status = list_one(&writer, place, error);
         }
@@ -439,8 +439,8 @@ static enum status write_list(struct folder_settling *settling, struct folder_so
 /* The list appears whole or not at all. */
 static enum status make_list(struct folder_settling *settling, struct error *error)
 {
-    struct folder_sorter *keys = NULL;
-    struct folder_sorter *duplicates = NULL;
+    struct spill_sorter *keys = NULL;
+    struct spill_sorter *duplicates = NULL;
     uint64_t count = 0;
     char *keys_prefix = arena_format(settling->arena, "%s/keys", settling->settle_folder);
     char *places_prefix = arena_format(settling->arena, "%s/places", settling->settle_folder);
@@ -448,21 +448,21 @@ static enum status make_list(struct folder_settling *settling, struct error *err
     if (keys_prefix == NULL || places_prefix == NULL || writing == NULL) {
         return no_memory(error);
     }
-    enum status status = folder_sorter_create(keys_prefix, SORT_BYTES, &keys, error);
+    enum status status = spill_sorter_create(keys_prefix, SORT_BYTES, &keys, error);
     if (status == STATUS_OK) {
         status = sort_all(settling, keys, error);
     }
     if (status == STATUS_OK) {
-        status = folder_sorter_create(places_prefix, SORT_BYTES / 4, &duplicates, error);
+        status = spill_sorter_create(places_prefix, SORT_BYTES / 4, &duplicates, error);
     }
     if (status == STATUS_OK) {
         status = pick_duplicates(keys, duplicates, settling->table->distinct, &count, error);
     }
-    folder_sorter_destroy(keys);
+    spill_sorter_destroy(keys);
     if (status == STATUS_OK) {
         status = write_list(settling, duplicates, writing, error);
     }
-    folder_sorter_destroy(duplicates);
+    spill_sorter_destroy(duplicates);
     if (status == STATUS_OK) {
         status = failpoint_hit("files.before_duplicates", error);
     }

@@ -10,33 +10,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const char *const folder_failpoints[] = {
-    "files.before_ledger_create",
-    "files.after_ledger_create",
-    "files.before_epoch",
-    "files.after_epoch",
-    "files.sweep_removed",
-    "files.after_sweep",
-    "files.before_status",
-    "files.before_table",
-    "files.before_definition",
-    "files.after_table",
-    "files.chunk_begin",
-    "files.after_part",
-    "files.before_sync",
-    "files.before_rename",
-    "files.after_rename",
-    "files.before_mark",
-    "files.after_mark",
-    "files.before_reopen",
-    "files.after_reopen",
-    "files.before_duplicates",
-    "files.after_duplicates",
-    "files.before_rewrite",
-    "files.after_rewrite",
-    "files.first_reading",
-    NULL,
-};
+#define FAILPOINTS                                                                                 \
+    "files.before_ledger_create", "files.after_ledger_create", "files.before_epoch",               \
+        "files.after_epoch", "files.sweep_removed", "files.after_sweep", "files.before_status",    \
+        "files.before_table", "files.before_definition", "files.after_table", "files.chunk_begin", \
+        "files.after_part", "files.before_sync", "files.before_rename", "files.after_rename",      \
+        "files.before_mark", "files.after_mark", "files.before_reopen", "files.after_reopen",      \
+        "files.before_duplicates", "files.after_duplicates", "files.before_rewrite",               \
+        "files.after_rewrite"
+
+const char *const folder_failpoints[] = {FAILPOINTS, NULL};
+const char *const folder_learning_failpoints[] = {FAILPOINTS, "files.first_reading", NULL};
 
 static enum status read_options(struct folder *folder, const struct uri *uri, struct error *error)
 {
@@ -181,8 +165,8 @@ void folder_close(struct database *database)
     free(folder);
 }
 
-enum status folder_open(struct folder *folder, const struct folder_format *format,
-                        const struct open_options *open, struct error *error)
+static enum status open_folder(struct folder *folder, const struct folder_format *format,
+                               const struct open_options *open, struct error *error)
 {
     folder->format = format;
     folder->base.connector = format->connector;
@@ -211,6 +195,24 @@ enum status folder_open(struct folder *folder, const struct folder_format *forma
     return format->loose_files && strcmp(folder->path, "-") == 0
                ? folder_pipe_open(folder, open->uri, error)
                : check_folder(folder, open->read_only, error);
+}
+
+enum status folder_open(const struct folder_format *format, const struct open_options *open,
+                        struct database **database, struct error *error)
+{
+    struct folder *made = (struct folder *)calloc(1, format->database_bytes);
+    *database = NULL;
+    if (made == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to open a folder");
+    }
+    if (open_folder(made, format, open, error) != STATUS_OK ||
+        (format->read_options != NULL &&
+         format->read_options(made, open->uri, error) != STATUS_OK)) {
+        folder_close(&made->base);
+        return STATUS_FAILED;
+    }
+    *database = &made->base;
+    return STATUS_OK;
 }
 
 /* The same before and after the folder is made: its real path. */

@@ -73,9 +73,12 @@ static enum status open_output(struct folder *folder, struct error *error)
     free(folder->path);
     folder->path = copy;
     folder->root = copy;
-    if (folder->format->pipe_connector != NULL) {
-        folder->base.connector = folder->format->pipe_connector;
-    }
+    /* what was written before a crash is not known after it */
+    folder->pipe_connector = *folder->format->connector;
+    folder->pipe_connector.guarantee = GUARANTEE_AT_LEAST_ONCE;
+    folder->pipe_connector.capabilities = folder->format->target_capabilities;
+    folder->pipe_connector.target = &folder_pipe_target;
+    folder->base.connector = &folder->pipe_connector;
     folder->base.capabilities &= ~(uint32_t)CAPABILITY_COUNTS_EXACT;
     return STATUS_OK;
 }

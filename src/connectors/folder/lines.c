@@ -177,6 +177,24 @@ enum status folder_lines_next(struct folder_lines *lines, char **line, size_t *l
     }
 }
 
+enum status folder_lines_raw(struct folder_lines *lines, const char *file_name, const char **bytes,
+                             size_t *length, struct error *error)
+{
+    char *line = NULL;
+    bool too_long = false;
+    enum status status = STATUS_OK;
+    do {
+        status = folder_lines_next(lines, &line, length, &too_long, error);
+    } while (status == STATUS_OK && *length == 0);
+    if (status == STATUS_OK && too_long) {
+        return error_set(error, ERROR_TARGET_INVALID, file_name,
+                         "a record in a segment is not as it was written");
+    }
+    *bytes = line;
+    *length += 1; /* its line break stands behind it */
+    return status;
+}
+
 uint64_t folder_lines_offset(const struct folder_lines *lines)
 {
     return lines->given;

@@ -486,16 +486,7 @@ enum status jsonl_decoder_fill(struct folder_decoder *decoder, struct batch *bat
 enum status jsonl_decoder_raw_next(struct folder_decoder *decoder, const char **bytes,
                                    size_t *length, struct error *error)
 {
-    char *line = NULL;
-    bool too_long = false;
-    enum status status = next_line(decoder, &line, length, &too_long, error);
-    if (status == STATUS_OK && too_long) {
-        return error_set(error, ERROR_TARGET_INVALID, decoder->file_name,
-                         "a record in a segment is not as it was written");
-    }
-    *bytes = line;
-    *length += 1; /* its line break stands behind it */
-    return status;
+    return folder_lines_raw(decoder->lines, decoder->file_name, bytes, length, error);
 }
 
 enum status jsonl_decoder_raw_read(struct folder_decoder *decoder, const char *bytes, size_t length,

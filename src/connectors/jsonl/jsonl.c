@@ -5,7 +5,6 @@
 #include "base/text.h"
 #include "connectors/registry.h"
 #include "model/decimal.h"
-#include <stdlib.h>
 #include <string.h>
 
 extern const struct connector connector_jsonl;
@@ -271,11 +270,33 @@ static enum status caveats(struct folder *folder, struct buffer *out, struct err
 #define SOURCE_ONLY (CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED)
 #define TARGET_ONLY (CAPABILITY_FREE_FIELDS | CAPABILITY_COUNTS_EXACT)
 
-static const struct connector pipe_connector;
+static enum status read_options(struct folder *folder, const struct uri *uri, struct error *error)
+{
+    struct jsonl_database *database = (struct jsonl_database *)folder;
+    const char *bytes = uri_parameter(uri, &connector_jsonl, "record_bytes");
+    if (text_to_bytes(bytes, &database->record_bytes_max) != STATUS_OK ||
+        database->record_bytes_max < record_bytes_least ||
+        database->record_bytes_max > JSONL_RECORD_BYTES_MOST) {
+        error_set(error, ERROR_BAD_VALUE, uri->shown, "record_bytes is from 1KiB to 1GiB");
+        error_hint(error, "write for example jsonl:DIR?record_bytes=64MiB");
+        return STATUS_FAILED;
+    }
+    database->documents = strcmp(uri_parameter(uri, &connector_jsonl, "records"), "documents") == 0;
+    database->writes_tags = strcmp(uri_parameter(uri, &connector_jsonl, "tags"), "yes") == 0;
+    database->rejects_non_finite =
+        strcmp(uri_parameter(uri, &connector_jsonl, "non_finite"), "reject") == 0;
+    folder->base.limits.record_bytes_max = database->record_bytes_max;
+    if (folder->mode == OPEN_SOURCE && database->documents) {
+        folder->base.capabilities &= ~(uint32_t)CAPABILITY_SQL_SCHEMA;
+        folder->base.capabilities |= CAPABILITY_FREE_FIELDS;
+    }
+    return STATUS_OK;
+}
 
 static const struct folder_format format = {
     .connector = &connector_jsonl,
-    .pipe_connector = &pipe_connector,
+    .database_bytes = sizeof(struct jsonl_database),
+    .read_options = read_options,
     .segment_prefix = "part",
     .suffix = ".jsonl",
     .loose_files = true,
@@ -303,44 +324,10 @@ static const struct folder_format format = {
     .key_append = key_append,
 };
 
-static enum status read_options(struct jsonl_database *database, const struct uri *uri,
-                                struct error *error)
-{
-    const char *bytes = uri_parameter(uri, &connector_jsonl, "record_bytes");
-    if (text_to_bytes(bytes, &database->record_bytes_max) != STATUS_OK ||
-        database->record_bytes_max < record_bytes_least ||
-        database->record_bytes_max > JSONL_RECORD_BYTES_MOST) {
-        error_set(error, ERROR_BAD_VALUE, uri->shown, "record_bytes is from 1KiB to 1GiB");
-        error_hint(error, "write for example jsonl:DIR?record_bytes=64MiB");
-        return STATUS_FAILED;
-    }
-    database->documents = strcmp(uri_parameter(uri, &connector_jsonl, "records"), "documents") == 0;
-    database->writes_tags = strcmp(uri_parameter(uri, &connector_jsonl, "tags"), "yes") == 0;
-    database->rejects_non_finite =
-        strcmp(uri_parameter(uri, &connector_jsonl, "non_finite"), "reject") == 0;
-    return STATUS_OK;
-}
-
 static enum status database_open(const struct open_options *open, struct database **database,
                                  struct error *error)
 {
-    struct jsonl_database *made = (struct jsonl_database *)calloc(1, sizeof(*made));
-    *database = NULL;
-    if (made == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to open a folder");
-    }
-    if (folder_open(&made->folder, &format, open, error) != STATUS_OK ||
-        read_options(made, open->uri, error) != STATUS_OK) {
-        folder_close(&made->folder.base);
-        return STATUS_FAILED;
-    }
-    made->folder.base.limits.record_bytes_max = made->record_bytes_max;
-    if (open->mode == OPEN_SOURCE && made->documents) {
-        made->folder.base.capabilities &= ~(uint32_t)CAPABILITY_SQL_SCHEMA;
-        made->folder.base.capabilities |= CAPABILITY_FREE_FIELDS;
-    }
-    *database = &made->folder.base;
-    return STATUS_OK;
+    return folder_open(&format, open, database, error);
 }
 
 const struct connector connector_jsonl = {
@@ -354,34 +341,12 @@ const struct connector connector_jsonl = {
     .option_count = sizeof(options) / sizeof(*options),
     .types = types,
     .type_count = sizeof(types) / sizeof(*types),
-    .failpoints = folder_failpoints,
+    .failpoints = folder_learning_failpoints,
     .open = database_open,
     .close = folder_close,
     .identity = folder_identity,
     .catalog = &folder_catalog,
     .source = &folder_source,
     .target = &folder_target,
-    .ledger = &folder_ledger,
-};
-
-/* Standard output: what was written before a crash is not known after it. */
-static const struct connector pipe_connector = {
-    .contract_version = CONNECTOR_CONTRACT_VERSION,
-    .name = "jsonl",
-    .title = "JSON lines",
-    .uri_help = "jsonl:-",
-    .capabilities = SHARED_CAPABILITIES | TARGET_ONLY,
-    .guarantee = GUARANTEE_AT_LEAST_ONCE,
-    .options = options,
-    .option_count = sizeof(options) / sizeof(*options),
-    .types = types,
-    .type_count = sizeof(types) / sizeof(*types),
-    .failpoints = folder_failpoints,
-    .open = database_open,
-    .close = folder_close,
-    .identity = folder_identity,
-    .catalog = &folder_catalog,
-    .source = &folder_source,
-    .target = &folder_pipe_target,
     .ledger = &folder_ledger,
 };

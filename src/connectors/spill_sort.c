@@ -3,7 +3,7 @@
  * no other reads it) and its bytes. At most MERGE_WAYS runs are read at once; more are merged into
  * one first.
  */
-#include "connectors/folder/folder_sort.h"
+#include "connectors/spill_sort.h"
 
 #include "base/file.h"
 #include <errno.h>
@@ -32,7 +32,7 @@ struct run {
     struct string head;
 };
 
-struct folder_sorter {
+struct spill_sorter {
     char *prefix;
     uint8_t *memory;
     size_t memory_bytes;
@@ -66,10 +66,10 @@ static int compare_strings(const void *left, const void *right)
     return compare((const struct string *)left, (const struct string *)right);
 }
 
-enum status folder_sorter_create(const char *prefix, size_t memory_bytes,
-                                 struct folder_sorter **sorter, struct error *error)
+enum status spill_sorter_create(const char *prefix, size_t memory_bytes,
+                                struct spill_sorter **sorter, struct error *error)
 {
-    struct folder_sorter *made = (struct folder_sorter *)calloc(1, sizeof(*made));
+    struct spill_sorter *made = (struct spill_sorter *)calloc(1, sizeof(*made));
     *sorter = NULL;
     if (made != NULL) {
         made->prefix = strdup(prefix);
@@ -77,20 +77,20 @@ enum status folder_sorter_create(const char *prefix, size_t memory_bytes,
         made->memory = (uint8_t *)malloc(made->memory_bytes);
     }
     if (made == NULL || made->prefix == NULL || made->memory == NULL) {
-        folder_sorter_destroy(made);
+        spill_sorter_destroy(made);
         return no_memory(error);
     }
     *sorter = made;
     return STATUS_OK;
 }
 
-static bool run_path(const struct folder_sorter *sorter, uint32_t number, char path[PATH_BYTES])
+static bool run_path(const struct spill_sorter *sorter, uint32_t number, char path[PATH_BYTES])
 {
     int length = snprintf(path, PATH_BYTES, "%s.%u", sorter->prefix, number);
     return length > 0 && length < PATH_BYTES;
 }
 
-static void close_run(struct folder_sorter *sorter, struct run *run)
+static void close_run(struct spill_sorter *sorter, struct run *run)
 {
     char path[PATH_BYTES];
     if (run->descriptor >= 0) {
@@ -103,7 +103,7 @@ static void close_run(struct folder_sorter *sorter, struct run *run)
     *run = (struct run){.descriptor = -1};
 }
 
-void folder_sorter_destroy(struct folder_sorter *sorter)
+void spill_sorter_destroy(struct spill_sorter *sorter)
 {
     char path[PATH_BYTES];
     if (sorter == NULL) {
@@ -125,7 +125,7 @@ void folder_sorter_destroy(struct folder_sorter *sorter)
 
 /* ---------------------------------------------------------------- writing runs */
 
-static enum status create_run(struct folder_sorter *sorter, struct run *run, struct error *error)
+static enum status create_run(struct spill_sorter *sorter, struct run *run, struct error *error)
 {
     char path[PATH_BYTES];
     *run = (struct run){.descriptor = -1, .number = sorter->next_run};
@@ -145,7 +145,7 @@ static enum status create_run(struct folder_sorter *sorter, struct run *run, str
     return STATUS_OK;
 }
 
-static enum status flush_run(const struct folder_sorter *sorter, struct run *run,
+static enum status flush_run(const struct spill_sorter *sorter, struct run *run,
                              struct error *error)
 {
     enum status status =
@@ -157,7 +157,7 @@ static enum status flush_run(const struct folder_sorter *sorter, struct run *run
     return status;
 }
 
-static enum status write_string(const struct folder_sorter *sorter, struct run *run,
+static enum status write_string(const struct spill_sorter *sorter, struct run *run,
                                 const struct string *string, struct error *error)
 {
     size_t whole = sizeof(string->length) + string->length;
@@ -181,7 +181,7 @@ static enum status write_string(const struct folder_sorter *sorter, struct run *
 }
 
 /* Closes the written run but leaves its file. */
-static enum status end_run(const struct folder_sorter *sorter, struct run *run, enum status status,
+static enum status end_run(const struct spill_sorter *sorter, struct run *run, enum status status,
                            struct error *error)
 {
     if (status == STATUS_OK) {
@@ -192,12 +192,12 @@ static enum status end_run(const struct folder_sorter *sorter, struct run *run, 
     return status;
 }
 
-static struct string *strings_of(const struct folder_sorter *sorter)
+static struct string *strings_of(const struct spill_sorter *sorter)
 {
     return (struct string *)(void *)(sorter->memory + sorter->memory_bytes) - sorter->count;
 }
 
-static enum status spill(struct folder_sorter *sorter, struct error *error)
+static enum status spill(struct spill_sorter *sorter, struct error *error)
 {
     struct run run;
     struct string *strings = strings_of(sorter);
@@ -217,8 +217,8 @@ static enum status spill(struct folder_sorter *sorter, struct error *error)
     return end_run(sorter, &run, status, error);
 }
 
-enum status folder_sorter_add(struct folder_sorter *sorter, const void *bytes, size_t length,
-                              struct error *error)
+enum status spill_sorter_add(struct spill_sorter *sorter, const void *bytes, size_t length,
+                             struct error *error)
 {
     size_t needed = length + (sorter->count + 1) * sizeof(struct string);
     if (length > sorter->memory_bytes / 4) {
@@ -326,7 +326,7 @@ static void sift_up(struct run *runs, uint32_t at)
     }
 }
 
-static enum status open_run(struct folder_sorter *sorter, uint32_t number, struct error *error)
+static enum status open_run(struct spill_sorter *sorter, uint32_t number, struct error *error)
 {
     char path[PATH_BYTES];
     struct run *run = &sorter->runs[sorter->run_count];
@@ -351,7 +351,7 @@ static enum status open_run(struct folder_sorter *sorter, uint32_t number, struc
     return STATUS_OK;
 }
 
-static enum status open_runs(struct folder_sorter *sorter, struct error *error)
+static enum status open_runs(struct spill_sorter *sorter, struct error *error)
 {
     for (uint32_t ways = 0; ways < MERGE_WAYS && sorter->first_run < sorter->next_run; ways++) {
         if (open_run(sorter, sorter->first_run, error) != STATUS_OK) {
@@ -362,7 +362,7 @@ static enum status open_runs(struct folder_sorter *sorter, struct error *error)
     return STATUS_OK;
 }
 
-static enum status next_merged(struct folder_sorter *sorter, struct string *string,
+static enum status next_merged(struct spill_sorter *sorter, struct string *string,
                                struct error *error)
 {
     if (sorter->pending) {
@@ -386,7 +386,7 @@ static enum status next_merged(struct folder_sorter *sorter, struct string *stri
 }
 
 /* MERGE_WAYS runs become one, the last. */
-static enum status merge_once(struct folder_sorter *sorter, struct error *error)
+static enum status merge_once(struct spill_sorter *sorter, struct error *error)
 {
     struct run run;
     struct string string;
@@ -403,7 +403,7 @@ static enum status merge_once(struct folder_sorter *sorter, struct error *error)
     return end_run(sorter, &run, status == STATUS_END ? STATUS_OK : status, error);
 }
 
-enum status folder_sorter_finish(struct folder_sorter *sorter, struct error *error)
+enum status spill_sorter_finish(struct spill_sorter *sorter, struct error *error)
 {
     if (sorter->next_run == 0) {
         if (sorter->count > 0) {
@@ -428,8 +428,8 @@ enum status folder_sorter_finish(struct folder_sorter *sorter, struct error *err
     return open_runs(sorter, error);
 }
 
-enum status folder_sorter_next(struct folder_sorter *sorter, const uint8_t **bytes, size_t *length,
-                               struct error *error)
+enum status spill_sorter_next(struct spill_sorter *sorter, const uint8_t **bytes, size_t *length,
+                              struct error *error)
 {
     struct string string;
     if (sorter->next_run > 0) {
