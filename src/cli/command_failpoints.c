@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "connectors/registry.h"
+#include <string.h>
 
 struct listing {
     struct buffer *out;
@@ -9,9 +10,29 @@ struct listing {
     bool first;
 };
 
-static void list(struct listing *listing, const char *owner, const char *const *names)
+/* Connectors of files share places, which are the first one's. */
+static bool is_listed(uint32_t before, const char *name)
+{
+    for (uint32_t i = 0; i < before; i++) {
+        const char *const *known = registry_at(i)->failpoints;
+        while (known != NULL && *known != NULL && strcmp(*known, name) != 0) {
+            known++;
+        }
+        if (known != NULL && *known != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* `number` is the owner's in the registry. */
+static void list(struct listing *listing, const char *owner, uint32_t number,
+                 const char *const *names)
 {
     for (; names != NULL && *names != NULL; names++) {
+        if (is_listed(number, *names)) {
+            continue;
+        }
         if (listing->json) {
             buffer_format(listing->out, "%s{\"name\":\"%s\",\"of\":\"%s\"}",
                           listing->first ? "" : ",", *names, owner);
@@ -22,28 +43,15 @@ static void list(struct listing *listing, const char *owner, const char *const *
     }
 }
 
-/* Connectors of files share one list, which is the first one's. */
-static bool is_listed(uint32_t before, const char *const *names)
-{
-    for (uint32_t i = 0; i < before; i++) {
-        if (registry_at(i)->failpoints == names) {
-            return true;
-        }
-    }
-    return false;
-}
-
 int command_failpoints(struct cli_call *call)
 {
     struct buffer out = {0};
     struct listing listing = {&out, cli_switch(call, CLI_JSON), true};
     buffer_append_string(&out, listing.json ? "{\"format\":1,\"failpoints\":[" : "");
-    list(&listing, "engine", run_failpoints());
+    list(&listing, "engine", 0, run_failpoints());
     for (uint32_t i = 0; i < registry_count(); i++) {
         const struct connector *connector = registry_at(i);
-        if (!is_listed(i, connector->failpoints)) {
-            list(&listing, connector->name, connector->failpoints);
-        }
+        list(&listing, connector->name, i, connector->failpoints);
     }
     buffer_append_string(&out, listing.json ? "]}\n" : "");
     return cli_finish(&out, 0);
