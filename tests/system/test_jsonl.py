@@ -515,6 +515,22 @@ class BadLines(Lines):
                 self.run_program("resume", "--state", "s" + began, "a.db", targets[0])
                 self.assertEqual(len(read_records(self.path(began, "t"))), 20)
 
+    def test_a_resume_with_another_choice_for_infinities_is_refused(self):
+        """Else some of them would be texts and some rejects."""
+        support.make_sqlite(self.path("a.db"), """CREATE TABLE t(id INTEGER PRIMARY KEY, v REAL);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20)
+            INSERT INTO t SELECT i, CASE i % 2 WHEN 0 THEN 9e999 ELSE i END FROM n;""")
+        for began, goes_on, records in (("text", "reject", 20), ("reject", "text", 10)):
+            with self.subTest(began=began):
+                targets = ["jsonl:%s?non_finite=%s" % (began, choice) for choice in (began, goes_on)]
+                killed = support.kill_at("engine.after_commit", 1, "migrate", "--state", "s" + began, "--chunk-rows",
+                                         "5", "a.db", targets[0], cwd=self.folder)
+                self.assertEqual(killed.code, -signal.SIGKILL)
+                refused = self.run_program("resume", "--state", "s" + began, "a.db", targets[1], code=3)
+                self.assertIn("begun with non_finite=%s, and this run says non_finite=%s" % (began, goes_on), refused.err)
+                self.run_program("resume", "--state", "s" + began, "a.db", targets[0], code=0 if records == 20 else 1)
+                self.assertEqual(len(read_records(self.path(began, "t"))), records)
+
     def test_places(self):
         self.write("file.txt", "{}")
         self.write_lines("in/t.jsonl", ['{"a":1}'])

@@ -232,8 +232,8 @@ static enum status write_definition(const struct csv_dialect *dialect,
         columns[at].type.dynamic = dynamic[at];
     }
     copy.columns = columns;
-    return folder_sidecar_write_with(path, &copy, false, false, options,
-                                     options_of(dialect, scratch, options), error);
+    return folder_sidecar_write(path, &copy, false, false, options,
+                                options_of(dialect, scratch, options), error);
 }
 
 /* With the mutex held. NULL: memory is out. */

@@ -142,14 +142,8 @@ static bool set_options(json_t *root, const struct folder_sidecar_option *option
 }
 
 enum status folder_sidecar_write(const char *path, const struct target_table *table, bool tags,
-                                 bool documents, struct error *error)
-{
-    return folder_sidecar_write_with(path, table, tags, documents, NULL, 0, error);
-}
-
-enum status folder_sidecar_write_with(const char *path, const struct target_table *table, bool tags,
-                                      bool documents, const struct folder_sidecar_option *options,
-                                      uint32_t option_count, struct error *error)
+                                 bool documents, const struct folder_sidecar_option *options,
+                                 uint32_t option_count, struct error *error)
 {
     json_t *root = json_of_table(table, tags, documents);
     if (root != NULL && option_count > 0 && !set_options(root, options, option_count)) {

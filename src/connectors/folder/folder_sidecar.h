@@ -41,13 +41,10 @@ struct folder_sidecar {
     uint32_t option_count;
 };
 
-/* Writes what the plan wants of the table, atomically. */
+/* Writes what the plan wants of the table, atomically; `options` (may be none) are the format's. */
 enum status folder_sidecar_write(const char *path, const struct target_table *table, bool tags,
-                                 bool documents, struct error *error) MUST_USE;
-/* The same with options of the format. */
-enum status folder_sidecar_write_with(const char *path, const struct target_table *table, bool tags,
-                                      bool documents, const struct folder_sidecar_option *options,
-                                      uint32_t option_count, struct error *error) MUST_USE;
+                                 bool documents, const struct folder_sidecar_option *options,
+                                 uint32_t option_count, struct error *error) MUST_USE;
 /* All of it in `arena`. Missing: STATUS_END; not understood: ERROR_SOURCE_INVALID, which names the
  * file and what is wrong in it. */
 enum status folder_sidecar_read(const char *path, struct arena *arena,

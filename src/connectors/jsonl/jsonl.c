@@ -102,6 +102,19 @@ static enum status check_table(struct folder *folder, const struct target_table 
     return out->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a table") : STATUS_OK;
 }
 
+static const struct folder_sidecar_option reject_option = {"non_finite", "reject"};
+
+static bool rejects_non_finite(const struct folder_sidecar *sidecar)
+{
+    for (uint32_t at = 0; at < sidecar->option_count; at++) {
+        const struct folder_sidecar_option *option = &sidecar->options[at];
+        if (strcmp(option->name, reject_option.name) == 0) {
+            return strcmp(option->text, reject_option.text) == 0;
+        }
+    }
+    return false;
+}
+
 /*
  * What an attempt before this one wrote stays: its segments were written by it. With tags what
  * looks like one is written otherwise: lines of one table are all of one kind. That the records are
@@ -127,12 +140,20 @@ static enum status check_before(struct folder *folder, const struct target_table
         return STATUS_FAILED;
     }
     *documents = *documents || before.documents;
-    if (count == 0 || before.tags == database->writes_tags) {
+    bool rejected = rejects_non_finite(&before);
+    if (count == 0 ||
+        (before.tags == database->writes_tags && rejected == database->rejects_non_finite)) {
         return STATUS_OK;
     }
-    error_set(error, ERROR_TARGET_SCHEMA, table->name,
-              "its files are written %s tags, and this run says tags=%s",
-              before.tags ? "with" : "without", database->writes_tags ? "yes" : "no");
+    if (before.tags != database->writes_tags) {
+        error_set(error, ERROR_TARGET_SCHEMA, table->name,
+                  "its files are written %s tags, and this run says tags=%s",
+                  before.tags ? "with" : "without", database->writes_tags ? "yes" : "no");
+    } else {
+        error_set(error, ERROR_TARGET_SCHEMA, table->name,
+                  "its files were begun with non_finite=%s, and this run says non_finite=%s",
+                  rejected ? "reject" : "text", rejected ? "text" : "reject");
+    }
     error_hint(error, "give the target the options that they were begun with");
     return STATUS_FAILED;
 }
@@ -149,7 +170,8 @@ static enum status write_definition(struct folder *folder, const struct target_t
     if (check_before(folder, table, path, &documents, scratch, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return folder_sidecar_write(path, table, database->writes_tags, documents, error);
+    return folder_sidecar_write(path, table, database->writes_tags, documents, &reject_option,
+                                database->rejects_non_finite ? 1 : 0, error);
 }
 
 /* Numbers by value, whatever kind they came as. */
