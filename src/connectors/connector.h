@@ -641,8 +641,8 @@ struct ledger_functions {
     /* The done mark of a chunk, for an unknown outcome. STATUS_END: it is not done. */
     enum status (*done)(struct database *self, const char *run_id, uint64_t chunk,
                         struct arena *arena, struct done_mark *mark, struct error *error);
-    /* Makes chunks not done again (a physical stream that starts over) and empties the tables
-     * given. */
+    /* Empties the tables given (a physical stream that starts over) and makes chunks not done
+     * again: in this order where it is not one transaction. Repeating it is safe. */
     enum status (*reopen)(struct database *self, const char *run_id, uint64_t epoch,
                           const uint64_t *chunks, uint64_t chunk_count,
                           const struct target_table *const *tables_to_empty, uint32_t table_count,

@@ -277,9 +277,11 @@ struct restart {
     uint32_t stream_count;
 };
 
+/* Some of its records are in the target, but not all. Without transactions those of a chunk without
+ * a mark may be. */
 static bool stream_is_partial(const struct run *run, uint32_t stream)
 {
-    bool any = false;
+    bool any = (run->session->target->capabilities & CAPABILITY_TRANSACTIONS) == 0;
     bool all = true;
     for (uint64_t i = run->stream_first_chunk[stream]; i < run->stream_first_chunk[stream + 1];
          i++) {

@@ -1,5 +1,9 @@
 """What goes wrong with DynamoDB itself: credentials, network, clocks, tables. One clear line, the right exit code, nothing lost."""
+import os
+import re
+import signal
 import sqlite3
+import textwrap
 import time
 import unittest
 
@@ -80,17 +84,22 @@ class Credentials(BadInputCase):
 
 
 class WrongSecret(BadInputCase):
-    """moto checks signatures if it is told to; the first four requests, to make its user, are free."""
+    """moto checks signatures if it is told to; the first eight requests, to make its user and a role, are free."""
+
+    EVERYTHING = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
 
     @classmethod
     def setUpClass(cls):
-        cls.server = servers.for_class(cls, "moto", {"INITIAL_NO_AUTH_ACTION_COUNT": "4"})
+        cls.server = servers.for_class(cls, "moto", {"INITIAL_NO_AUTH_ACTION_COUNT": "8"})
         iam = servers.boto3().client("iam", endpoint_url=cls.server.endpoint, region_name=servers.REGION,
                                      aws_access_key_id="x", aws_secret_access_key="y")
         iam.create_user(UserName="tester")
         cls.key = iam.create_access_key(UserName="tester")["AccessKey"]
-        iam.put_user_policy(UserName="tester", PolicyName="all", PolicyDocument='{"Version": "2012-10-17", "Statement": '
-                            '[{"Effect": "Allow", "Action": "*", "Resource": "*"}]}')
+        iam.put_user_policy(UserName="tester", PolicyName="all", PolicyDocument=cls.EVERYTHING)
+        iam.create_role(RoleName="herder", AssumeRolePolicyDocument='{"Version": "2012-10-17", "Statement": '
+                        '{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}}')
+        iam.create_policy(PolicyName="all", PolicyDocument=cls.EVERYTHING)
+        iam.attach_role_policy(RoleName="herder", PolicyArn="arn:aws:iam::123456789012:policy/all")
         cls.client = servers.dynamodb_client(cls.server.endpoint, aws_access_key_id=cls.key["AccessKeyId"],
                                              aws_secret_access_key=cls.key["SecretAccessKey"])
 
@@ -106,6 +115,77 @@ class WrongSecret(BadInputCase):
                      says="SignatureDoesNotMatch", **self.keys(AWS_SECRET_ACCESS_KEY="wrong" * 8))
         self.refused("migrate", "--state", "third", self.uri(), "dynamodb-json:out3", code=2,
                      says="InvalidClientTokenId", **self.keys(AWS_ACCESS_KEY_ID="AKIDNOBODY0000000000"))
+
+
+    PLAN = """
+        transhume: 1
+        source: sqlite:herd.db
+        target: %s
+        existing: %s
+        tables:
+          herd: { key: { partition: id, sort: n }, ttl: until, tags: { team: "Shéep & co" },
+                  indexes: { by-n: { partition: n }, by-until: { partition: id, sort: until, local: true } },
+                  entities: { sheep: { from: herd, fields: { "*": copy } } } }
+    """
+
+    def plan(self, uri, existing):
+        return self.write("%s.yaml" % existing, textwrap.dedent(self.PLAN % (uri, existing)))
+
+    def allowed(self, proxy, *arguments, code=0, **changes):
+        """Nothing that was sent was refused for its signature."""
+        result = self.run_aws(*arguments, code=code, **self.keys(**changes))
+        self.assertEqual([one for one in proxy.seen if one.status in (401, 403)], [])
+        return result
+
+    def test_every_operation_is_signed_right(self):
+        """All that docs/dynamodb.md lists, into tables that are made, filled up, merged, gone on with, and read back."""
+        self.sqlite_source("CREATE TABLE herd(id TEXT, n INTEGER, until INTEGER, more, PRIMARY KEY (id, n));"
+                           "INSERT INTO herd VALUES (NULL, 0, 0, 'no key');"
+                           "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 200)"
+                           "INSERT INTO herd SELECT 'schäf ' || i % 7, i, 4102444800 + i, zeroblob(i % 4) FROM c;")
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            uri = self.uri(proxy.endpoint, lease=2)
+            first = ["--plan", self.plan(uri, "refuse"), "--state", "one"]
+            self.allowed(proxy, "migrate", *first, "--chunk-rows", "50", "--timeout", "1s", code=-signal.SIGKILL,
+                         TRANSHUME_FAILPOINT="dynamodb.after_table:kill:1")
+            self.allowed(proxy, "resume", *first, code=-signal.SIGKILL, TRANSHUME_FAILPOINT="dynamodb.after_send:kill:7")
+            self.allowed(proxy, "resume", *first, code=1)
+            self.allowed(proxy, "migrate", "--plan", self.plan(uri, "append"), "--state", "two", code=1)
+            self.allowed(proxy, "migrate", "--plan", self.plan(uri, "upsert"), "--state", "three", code=1)
+            self.allowed(proxy, "migrate", "--include", "herd", uri, "dynamodb-json:out")
+            self.write("query.yaml", textwrap.dedent("""
+                transhume: 1
+                source: %s
+                target: dynamodb-json:asked
+                tables:
+                  asked: { key: { partition: id, sort: n }, entities: { sheep: { fields: { "*": copy }, query: '{"TableName": "herd",
+                    "KeyConditionExpression": "id = :id", "ExpressionAttributeValues": {":id": {"S": "schäf 3"}}}' } } }
+                """ % uri))
+            self.allowed(proxy, "migrate", "--plan", self.path("query.yaml"), "--state", "four")
+            operations = set(proxy.operations())
+        wanted = items.scan(self.client, "herd")
+        self.assertEqual(len(wanted), 200)
+        items.assert_same(self, wanted, support.read_dynamodb_json(self.path("out"))["herd"])
+        items.assert_same(self, [item for item in wanted if item["id"]["S"] == "schäf 3"],
+                          support.read_dynamodb_json(self.path("asked"))["asked"])
+        with open(os.path.join(support.ROOT, "docs", "dynamodb.md"), encoding="utf-8") as page:
+            listed = set(re.findall(r"`dynamodb:([A-Z]\w+)`", page.read()))
+        # CreateTable asks for the first permission; DeleteItem goes the way of the ledger's PutItem.
+        self.assertEqual(listed - operations, {"TagResource", "DeleteItem"})
+
+    def test_a_role(self):
+        """Of the token service, whose keys the tables take."""
+        wanted = self.source_table()
+        self.write("config", "[profile base]\naws_access_key_id = %s\naws_secret_access_key = %s\n[profile herder]\n"
+                   "role_arn = arn:aws:iam::123456789012:role/herder\nsource_profile = base\nregion = us-east-1\n"
+                   % (self.key["AccessKeyId"], self.key["SecretAccessKey"]))
+        changes = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_CONFIG_FILE": self.path("config"),
+                   "AWS_PROFILE": "herder", "AWS_ENDPOINT_URL_STS": self.server.endpoint}
+        self.run_aws("migrate", self.uri(), "dynamodb-json:out", **changes)
+        items.assert_same(self, wanted, support.read_dynamodb_json(self.path("out"))["herd"])
+        self.write("config", open(self.path("config"), encoding="utf-8").read().replace(self.key["SecretAccessKey"], "wrong"))
+        self.refused("migrate", "--state", "other", self.uri(), "dynamodb-json:out2", code=2,
+                     says=["STS refuses the role", "SignatureDoesNotMatch"], **changes)
 
 
 class Network(BadInputCase):

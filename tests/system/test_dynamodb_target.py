@@ -252,6 +252,40 @@ class Policies(OnServer):
                                              env=self.environment).out)
         self.assertEqual(status["tables"]["goods"]["entities"]["good"]["skipped"], 200)
 
+    def test_a_record_that_is_gone_when_it_is_looked_at(self):
+        """Its time to live was over just then: the record is put again, and there once."""
+        self.prepare_table()
+        vanished = []
+
+        def vanish(reply):
+            item = reply.pop("Item")
+            vanished.append(item["SK"]["N"])
+            self.client.delete_item(TableName="goods", Key={"PK": item["PK"], "SK": item["SK"]})
+
+        with FaultProxy(self.server.endpoint, seed=11) as proxy:
+            proxy.add("cut_after", operation="PutItem", table="goods", every=40)
+            proxy.add("rewrite", operation="GetItem", table="goods", change=vanish, count=3)
+            self.migrate_plan(PLAN % "    existing: skip", self.path("shop.db"), state="second", uri=self.uri(proxy.endpoint))
+            self.assertEqual(proxy.hits["rewrite"], 3)
+        found = {item["SK"]["N"]: item for item in self.scan("goods")}
+        there = {key: item for key, item in self.before.items() if key not in vanished}
+        items.assert_same(self, dict(self.wanted(), **there).values(), found.values())
+
+    def test_a_record_that_comes_and_goes(self):
+        """Not for ever: the table is in use."""
+        self.prepare_table()
+        with FaultProxy(self.server.endpoint, seed=11) as proxy:
+            proxy.add("cut_after", operation="PutItem", table="goods", first=5, count=1)
+            proxy.add("rewrite", operation="GetItem", table="goods", change=lambda reply: reply.pop("Item"))
+            result = self.migrate_plan(PLAN % "    existing: skip", self.path("shop.db"), state="second",
+                                       uri=self.uri(proxy.endpoint), code=3)
+            self.assertIn("comes and goes", result.err)
+            self.assertIn("transhume resume", result.err)
+            proxy.clear()
+            self.run_program("resume", "--state", self.path("second"), env=self.environment)
+        found = {item["SK"]["N"]: item for item in self.scan("goods")}
+        items.assert_same(self, dict(self.wanted(), **self.before).values(), found.values())
+
     def test_a_resumed_append_takes_no_record_of_its_own_for_another(self):
         self.prepare_table()
         plan = self.write("plan.yaml", PLAN % "    existing: append")
@@ -266,6 +300,45 @@ class Policies(OnServer):
                                              env=self.environment).out)
         good = status["tables"]["goods"]["entities"]["good"]
         self.assertEqual((good["migrated"], good["rejected"]), (100, 200))
+
+
+class StartingOver(OnServer):
+    PLAN = """
+transhume: 1
+tables: { numbers: { key: { partition: id }, entities: { number: { from: t, fields: { "*": copy } } } } }
+"""
+
+    def put(self, factor):
+        self.write("t.csv", "id\n" + "".join("%d\n" % (factor * i) for i in range(2000)))
+
+    def test_killed_while_chunks_are_opened_again_and_the_table_is_emptied(self):
+        """The source changed and has no key: nothing of the first copy stays, wherever the second one stops."""
+        plan = self.write("plan.yaml", self.PLAN)
+        arguments = ("--state", self.path("state"), "--plan", plan, "--chunk-rows", "200", "csv:" + self.path("t.csv"), self.uri())
+        self.put(1)
+        result = support.kill_at("engine.after_commit", 3, "migrate", *arguments, cwd=self.folder, env=self.environment)
+        self.assertEqual(result.code, -9, result.err)
+        self.put(3)
+        for place, occurrence in (("before_empty", 1), ("after_empty", 1), ("before_reopen", 2), ("after_reopen", 1)):
+            with self.subTest(place):
+                result = support.kill_at("dynamodb." + place, occurrence, "resume", *arguments, cwd=self.folder,
+                                         env=self.environment)
+                self.assertEqual(result.code, -9, result.err)
+        self.run_program("resume", *arguments, code=1, env=self.environment)
+        self.assertEqual(sorted(int(item["id"]["N"]) for item in self.scan("numbers")), [3 * i for i in range(2000)])
+
+    def test_nothing_done_but_something_written(self):
+        """Killed before the first mark: what was written by then is no part of the source as it is now."""
+        plan = self.write("plan.yaml", self.PLAN)
+        arguments = ("--state", self.path("state"), "--plan", plan, "--chunk-rows", "200", "csv:" + self.path("t.csv"), self.uri())
+        self.put(1)
+        result = support.kill_at("dynamodb.before_mark", 1, "migrate", *arguments, cwd=self.folder, env=self.environment)
+        self.assertEqual(result.code, -9, result.err)
+        self.assertGreater(len(self.scan("numbers")), 100)
+        self.put(3)
+        result = self.run_program("resume", *arguments, code=1, env=self.environment)
+        self.assertIn("starts over", result.err)
+        self.assertEqual(sorted(int(item["id"]["N"]) for item in self.scan("numbers")), [3 * i for i in range(2000)])
 
 
 class EqualKeys(OnServer):

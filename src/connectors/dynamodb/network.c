@@ -57,6 +57,8 @@ static const char *const failpoints[] = {
     "dynamodb.after_answer",        "dynamodb.before_keys",
     "dynamodb.before_mark",         "dynamodb.after_mark",
     "dynamodb.before_restore",      "dynamodb.after_restore",
+    "dynamodb.before_reopen",       "dynamodb.after_reopen",
+    "dynamodb.before_empty",        "dynamodb.after_empty",
     "dynamodb.before_release",      NULL,
 };
 

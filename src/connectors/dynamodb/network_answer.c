@@ -14,6 +14,7 @@
 
 enum {
     SHRINK_EVERY_MS = 100,
+    VANISHED_MAX = 10, /* looks in vain for what refused a record */
     THROTTLED_PATIENCE_MS = 10 * 60 * 1000,
     WINDOW_MIN = 1,
     UNITS_MAX = 1000000 /* that one request can take, and far above it */
@@ -347,14 +348,31 @@ static enum status reject_all(struct writer *writer, struct shipment *shipment,
 /* ---------------------------------------------------------------- conditional puts */
 
 static enum status already_there(struct writer *writer, struct shipment *shipment,
-                                 struct error *error)
+                                 const char *reason, struct error *error)
 {
     bool skip = writer->tables[shipment->table].existing == EXISTING_SKIP;
     enum status status =
         refuse(writer, &shipment->slots[0], skip ? OUTCOME_SKIPPED : OUTCOME_REJECTED,
-               skip ? ERROR_NONE : ERROR_REJECT_KEY_DUPLICATE,
-               "a record with this key is in the table already", error);
+               skip ? ERROR_NONE : ERROR_REJECT_KEY_DUPLICATE, reason, error);
     dynamodb_shipment_free(writer, shipment);
+    return status;
+}
+
+/* The same record's next request: a look at what is there, or another try to put it. */
+static enum status make_into(struct writer *writer, struct shipment *shipment,
+                             enum shipment_kind kind, struct error *error)
+{
+    struct slot *slot = &shipment->slots[0];
+    writer->bytes -= shipment->body.length;
+    buffer_clear(&shipment->body);
+    enum status status =
+        kind == SHIPMENT_LOOK
+            ? dynamodb_writer_look_body(writer, slot->waiting, slot->row, &shipment->body, error)
+            : dynamodb_writer_put_body(writer, slot->waiting, slot->row, &shipment->body, error);
+    writer->bytes += shipment->body.length;
+    shipment->kind = kind;
+    shipment->failures = 0;
+    dynamodb_list_add(&writer->ready, shipment); /* after a failure it is freed with the writer */
     return status;
 }
 
@@ -368,20 +386,10 @@ static enum status take_condition(struct writer *writer, struct shipment *shipme
         slot->waiting != NULL ? dynamodb_writer_chunk(writer, slot->waiting->result.chunk) : NULL;
     bool maybe_ours = shipment->tried || (chunk != NULL && chunk->repeated);
     if (slot->waiting == NULL || !maybe_ours) {
-        return already_there(writer, shipment, error);
+        return already_there(writer, shipment, "a record with this key is in the table already",
+                             error);
     }
-    writer->bytes -= shipment->body.length;
-    buffer_clear(&shipment->body);
-    if (dynamodb_writer_look_body(writer, slot->waiting, slot->row, &shipment->body, error) !=
-        STATUS_OK) {
-        dynamodb_list_add(&writer->ready, shipment); /* freed with the writer */
-        return STATUS_FAILED;
-    }
-    writer->bytes += shipment->body.length;
-    shipment->kind = SHIPMENT_LOOK;
-    shipment->failures = 0;
-    dynamodb_list_add(&writer->ready, shipment);
-    return STATUS_OK;
+    return make_into(writer, shipment, SHIPMENT_LOOK, error);
 }
 
 /* Two items being compared; `failed`: memory was out, and what came out counts for nothing. */
@@ -494,13 +502,19 @@ static enum status take_look(struct writer *writer, struct shipment *shipment,
         return STATUS_FAILED;
     }
     if (there && !same) {
-        return already_there(writer, shipment, error);
+        return already_there(writer, shipment,
+                             "a record with this key and other fields is in the table already; it "
+                             "may be this one as it was before the run was interrupted",
+                             error);
+    }
+    if (!there && shipment->vanished++ < VANISHED_MAX) {
+        /* its time to live was over, or somebody deleted it: nothing is in the way any more */
+        return make_into(writer, shipment, SHIPMENT_PUT, error);
     }
     if (!there) {
-        /* deleted in between: somebody else works on the table */
         dynamodb_list_add(&writer->ready, shipment);
         return error_set(error, ERROR_TARGET_WRITE, writer->tables[shipment->table].name,
-                         "a record vanished while it was looked at");
+                         "a record comes and goes while it is written: the table is in use");
     }
     acknowledge(writer, slot);
     dynamodb_shipment_free(writer, shipment);

@@ -361,6 +361,18 @@ enum status dynamodb_writer_item_text(struct writer *writer, struct waiting *wai
     return dynamodb_encoder_append(encoding->encoder, batch_row(batch, row), out, error);
 }
 
+enum status dynamodb_writer_put_body(struct writer *writer, struct waiting *waiting, uint32_t row,
+                                     struct buffer *body, struct error *error)
+{
+    struct buffer item = {0};
+    enum status status = dynamodb_writer_item_text(writer, waiting, row, &item, error);
+    if (status == STATUS_OK) {
+        status = append_put(&writer->tables[waiting->result.table], &item, body, error);
+    }
+    buffer_free(&item);
+    return status;
+}
+
 /* ---------------------------------------------------------------- records */
 
 static enum status reject_row(struct writer *writer, struct waiting *waiting, uint32_t row,

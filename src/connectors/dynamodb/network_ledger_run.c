@@ -323,13 +323,23 @@ static enum status ledger_reopen(struct database *self, const char *run_id, uint
         network->run->epoch != epoch) {
         return fenced(run_id, error);
     }
-    for (uint64_t at = 0; at < chunk_count && status == STATUS_OK; at++) {
-        status = forget_chunk(network, run_id, chunks[at], error);
-    }
+    /* The tables first: as long as marks are there, the next resume starts over as well. */
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
-        status = dynamodb_network_empty(network, tables[at], error);
+        status = failpoint_hit("dynamodb.before_empty", error);
+        if (status == STATUS_OK) {
+            status = dynamodb_network_empty(network, tables[at], error);
+        }
     }
-    return status;
+    if (status == STATUS_OK && table_count > 0) {
+        status = failpoint_hit("dynamodb.after_empty", error);
+    }
+    for (uint64_t at = 0; at < chunk_count && status == STATUS_OK; at++) {
+        status = failpoint_hit("dynamodb.before_reopen", error);
+        if (status == STATUS_OK) {
+            status = forget_chunk(network, run_id, chunks[at], error);
+        }
+    }
+    return status == STATUS_OK ? failpoint_hit("dynamodb.after_reopen", error) : status;
 }
 
 const struct ledger_functions dynamodb_network_ledger = {

@@ -34,6 +34,7 @@ struct shipment *dynamodb_shipment_new(struct writer *writer, enum shipment_kind
         shipment->next_ms = 0;
         shipment->reserved = 0;
         shipment->tried = false;
+        shipment->vanished = 0;
     } else {
         shipment = (struct shipment *)calloc(1, sizeof(*shipment));
     }

@@ -56,10 +56,11 @@ struct shipment {
     struct slot slots[SHIPMENT_ITEMS_MAX];
     uint32_t count;
     uint32_t failures;
-    int64_t since_ms; /* monotonic: begun to be filled */
-    int64_t next_ms;  /* not to be sent before */
-    int64_t reserved; /* thousandths of units taken for it before it was sent */
-    bool tried;       /* it may have been done, wholly or in part */
+    int64_t since_ms;  /* monotonic: begun to be filled */
+    int64_t next_ms;   /* not to be sent before */
+    int64_t reserved;  /* thousandths of units taken for it before it was sent */
+    bool tried;        /* it may have been done, wholly or in part */
+    uint32_t vanished; /* times that the record which refused it was gone when it was looked at */
 };
 
 struct shipment_list {
@@ -162,6 +163,9 @@ enum status dynamodb_writer_note_void(struct writer *writer, struct waiting *wai
 /* GetItem of a record's key; the record as it would be sent. */
 enum status dynamodb_writer_look_body(struct writer *writer, struct waiting *waiting, uint32_t row,
                                       struct buffer *body, struct error *error) MUST_USE;
+/* PutItem on the condition that nothing is there. */
+enum status dynamodb_writer_put_body(struct writer *writer, struct waiting *waiting, uint32_t row,
+                                     struct buffer *body, struct error *error) MUST_USE;
 enum status dynamodb_writer_item_text(struct writer *writer, struct waiting *waiting, uint32_t row,
                                       struct buffer *out, struct error *error) MUST_USE;
 /* A key's bytes into the scratch buffer, and their hash. */
