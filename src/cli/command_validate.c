@@ -98,6 +98,19 @@ static void append_last_line(const struct verify_result *result, struct buffer *
     buffer_free(&line);
 }
 
+static void append_repair(const struct verify_result *result, struct buffer *out)
+{
+    if (!result->repaired) {
+        return;
+    }
+    buffer_format(out,
+                  "run %s repaired it: %" PRIu64 " records to write, %" PRIu64 " to take out%s\n",
+                  result->repair.run_id, result->to_write, result->to_delete,
+                  result->repair.exit_status == 4 ? "; INTERRUPTED: `transhume resume` goes on"
+                  : result->repair.rejected > 0   ? "; some were REJECTED, see the state folder"
+                                                  : "");
+}
+
 static void append_text(const struct cli_call *call, const struct verify_result *result,
                         struct buffer *out)
 {
@@ -118,13 +131,30 @@ static void append_text(const struct cli_call *call, const struct verify_result 
         buffer_format(out, "note: %s\n", result->notes[i]);
     }
     append_last_line(result, out);
+    append_repair(result, out);
+}
+
+static bool needs_repair(const struct verify_result *result)
+{
+    return result->exit_status != 4 && result->to_write + result->to_delete > 0;
+}
+
+/* After a repair: what is left is what it was not to touch, or could not. */
+static int repaired_status(struct verify_result *result)
+{
+    uint64_t left = 0;
+    for (uint32_t i = 0; i < result->entity_count; i++) {
+        left += result->entities[i].extra + result->entities[i].unreadable;
+    }
+    left = left > result->to_delete ? left - result->to_delete : 0;
+    return result->repair.exit_status != 0 ? result->repair.exit_status : left > 0;
 }
 
 static int tell(const struct cli_call *call, const struct verify_result *result)
 {
     struct buffer out = {0};
     struct error error;
-    if (result->exit_status == 4) {
+    if (result->exit_status == 4 && !result->repaired) {
         error_set(&error, ERROR_INTERRUPTED, "validate", "stopped on request, nothing was changed");
         error_hint(&error, "say it again: a validation starts from the beginning");
         return cli_fail(&error);
@@ -155,8 +185,12 @@ int command_validate(struct cli_call *call)
     if (cli_open_session(call, plan_path, &session, &exit_status) != STATUS_OK) {
         return exit_status;
     }
-    exit_status = verify_run(session, &options, &result, &error) == STATUS_OK ? tell(call, &result)
-                                                                              : cli_fail(&error);
+    enum status status = verify_run(session, &options, &result, &error);
+    if (status == STATUS_OK && needs_repair(&result)) {
+        status = verify_repair(session, &result, &error);
+        result.exit_status = repaired_status(&result);
+    }
+    exit_status = status == STATUS_OK ? tell(call, &result) : cli_fail(&error);
     verify_result_free(&result);
     run_close(session);
     return exit_status;

@@ -15,6 +15,7 @@ const char *const *run_failpoints(void)
         "engine.batch_submitted",      "engine.before_rejects_sync",
         "engine.after_rejects_sync",   "engine.before_commit",
         "engine.after_commit",         "engine.state_before_rename",
+        "engine.before_repair_delete", "engine.after_repair_delete",
         "engine.before_after_load",    "engine.after_after_load",
         "engine.before_settle",        "engine.after_settle",
         "engine.before_completed",     "engine.after_completed",

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "engine/mended_line.h"
 #include "engine/rejects.h"
+#include "engine/repair_delete.h"
 #include "engine/run_parts.h"
 #include <dirent.h>
 #include <errno.h>
@@ -186,7 +187,7 @@ static enum status check_and_cut(struct run *run, FILE *stream, char **line, siz
     if (cutter.lines > 0 && cut_chunk(&cutter, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (run->chunk_count == 0) {
+    if (run->chunk_count == 0 && !run->repairs) {
         return error_set(error, ERROR_BAD_VALUE, run->session->options.rejects_file,
                          "there is no record in it");
     }
@@ -248,6 +249,20 @@ static enum status check_not_loaded(const struct run *run, const char *hash, str
     return status;
 }
 
+/* The run before filled the tables. A repair puts right what is there under its keys. */
+static void set_policies(struct run *run)
+{
+    for (uint32_t i = 0; i < run->table_count; i++) {
+        struct target_table *table = &run->tables[i];
+        if (run->repairs && table->key.count > 0 && table->existing != EXISTING_UPSERT &&
+            repair_replaces(run, table)) {
+            table->existing = EXISTING_REPLACE;
+        } else if (table->existing == EXISTING_REFUSE || run->repairs) {
+            table->existing = EXISTING_APPEND;
+        }
+    }
+}
+
 /* ---- the stream that stands for the file */
 
 enum status rejects_load_make_stream(struct run *run, struct error *error)
@@ -264,11 +279,7 @@ enum status rejects_load_make_stream(struct run *run, struct error *error)
                                                .request = {.name = "input.jsonl"},
                                                .entities = entities,
                                                .entity_count = plan->entity_count};
-    for (uint32_t i = 0; i < run->table_count; i++) {
-        if (run->tables[i].existing == EXISTING_REFUSE) {
-            run->tables[i].existing = EXISTING_APPEND; /* the run before filled them */
-        }
-    }
+    set_policies(run);
     return STATUS_OK;
 }
 
@@ -282,13 +293,14 @@ enum status rejects_load_begin(struct run *run, struct error *error)
         return error_set(error, ERROR_RUN_NOTHING, run->folder.path,
                          "the run had not begun: say `transhume migrate --rejects FILE` again");
     }
+    set_policies(run);
     if ((run->input < 0 && rejects_load_open(run, error) != STATUS_OK) ||
         run_retire_finished(run, error) != STATUS_OK ||
         state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
         copy_input(run, error) != STATUS_OK ||
         measure_input(run, hex, &bytes, error) != STATUS_OK ||
         make_chunks(run, &sees_keys, error) != STATUS_OK ||
-        (!sees_keys && check_not_loaded(run, hex, error) != STATUS_OK) ||
+        (!sees_keys && !run->repairs && check_not_loaded(run, hex, error) != STATUS_OK) ||
         run_index_chunks(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -53,7 +53,7 @@ static enum status find_run(struct resume *resume, struct error *error)
             return ledger_missing(run, &local, error);
         }
         if (status == STATUS_END) {
-            run->loads_rejects = strcmp(local.kind, "rejects") == 0;
+            run_set_kind(run, local.kind);
             return STATUS_AGAIN;
         }
         return status;
@@ -449,7 +449,7 @@ static enum status read_ledger(struct resume *resume, struct error *error)
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    run->loads_rejects = strcmp(resume->header.kind, "rejects") == 0;
+    run_set_kind(run, resume->header.kind);
     run->header = resume->header;
     return check_match(resume, error) == STATUS_OK ? read_done(resume, error) : STATUS_FAILED;
 }

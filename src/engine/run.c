@@ -4,6 +4,7 @@
 #include "engine/copy.h"
 #include "engine/joining.h"
 #include "engine/rejects_load.h"
+#include "engine/repair_delete.h"
 #include "engine/run_parts.h"
 
 #include "base/clock.h"
@@ -53,6 +54,17 @@ enum status run_create(struct run_session *session, struct run **made, struct er
     return STATUS_OK;
 }
 
+const char *run_kind(const struct run *run)
+{
+    return run->repairs ? "repair" : run->loads_rejects ? "rejects" : "copy";
+}
+
+void run_set_kind(struct run *run, const char *kind)
+{
+    run->repairs = strcmp(kind, "repair") == 0;
+    run->loads_rejects = run->repairs || strcmp(kind, "rejects") == 0;
+}
+
 void run_destroy(struct run *run)
 {
     if (run == NULL || run->session->stuck) {
@@ -84,7 +96,7 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
 {
     const struct run_options *options = &run->session->options;
     const struct local_run local = {.id = run->id,
-                                    .kind = run->loads_rejects ? "rejects" : "copy",
+                                    .kind = run_kind(run),
                                     .begun = begun && run_can_resume(run->session),
                                     .finished = finished,
                                     .source = run->session->source_uri->shown,
@@ -320,7 +332,8 @@ enum status run_execute(struct run *run, struct error *error)
     }
     run_show_totals(run);
     if (run->status.phase < LEDGER_LOADED) {
-        if (run_put_phase(run, LEDGER_COPYING, error) != STATUS_OK) {
+        if (run_put_phase(run, LEDGER_COPYING, error) != STATUS_OK ||
+            (run->repairs && repair_delete_listed(run, error) != STATUS_OK)) {
             return STATUS_FAILED;
         }
         enum status status = copy_and_recheck(run, error);
@@ -485,6 +498,7 @@ enum status run_migrate(struct run_session *session, struct run_result *result, 
     }
     random_run_id(run->id);
     run->loads_rejects = session->options.rejects_file != NULL;
+    run->repairs = session->options.repairing;
     enum status status = run_enter_folder(run, error);
     if (status == STATUS_OK && run->loads_rejects) {
         status = rejects_load_open(run, error); /* it may lie in what is moved away next */

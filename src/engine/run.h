@@ -39,6 +39,7 @@ struct run_options {
     int64_t stall_ms;   /* nothing moved for so long: report; ten times so long: fail */
     const char *time_zone;
     const char *rejects_file; /* migrate --rejects: load mended records */
+    bool repairing;           /* rejects_file is what a validation found: validate --repair */
     bool take_over;
     bool no_express; /* general path even where the express lane would do (tests, benches) */
     bool no_hashes;  /* no hash sums in the done marks */

@@ -127,7 +127,7 @@ void run_fill_header(struct run *run)
     struct run_session *session = run->session;
     size_t length;
     run->header.run_id = run->id;
-    run->header.kind = run->loads_rejects ? "rejects" : "copy";
+    run->header.kind = run_kind(run);
     run->header.source_uri = session->source_uri->shown;
     run->header.source_identity = session->source_identity;
     run->header.fingerprint = session->fingerprint;

@@ -310,6 +310,18 @@ void session_reader_keep(struct run_session *session, struct reader *reader)
     session->spare_readers[session->spare_reader_count++] = reader;
 }
 
+void session_leave_mirror(struct run_session *session)
+{
+    while (session->spare_reader_count > 0) {
+        session->source->connector->source->reader_close(
+            session->spare_readers[--session->spare_reader_count]);
+    }
+    if (session->mirror != NULL) {
+        session->mirror->connector->close(session->mirror);
+        session->mirror = NULL;
+    }
+}
+
 void run_close(struct run_session *session)
 {
     if (session == NULL || session->stuck) {

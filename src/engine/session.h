@@ -19,6 +19,10 @@ struct copy;
 struct metrics;
 struct run;
 
+/* What kind of run it is, in ledger and state: "copy", "rejects", "repair". */
+const char *run_kind(const struct run *run);
+void run_set_kind(struct run *run, const char *kind);
+
 struct run_session {
     struct arena *arena;
     struct run_options options; /* resolved */
@@ -60,6 +64,7 @@ struct run {
     bool claimed;
     bool took_over; /* from a holder with a lease: what it had in hand is compared */
     struct claim_keeper *keeper;
+    bool repairs;       /* validate --repair: loads_rejects is true as well */
     bool loads_rejects; /* migrate --rejects: the source is a file of mended records */
     struct ledger_header header;
     struct ledger_status status;
@@ -89,6 +94,8 @@ struct run {
     struct plan_stream rejects_stream;
 };
 
+/* Validating: closes the mirror and all readers, so that the target can be written. */
+void session_leave_mirror(struct run_session *session);
 /* A reader within the snapshot: a spare one if there is any. */
 enum status session_reader_open(struct run_session *session, struct reader **reader,
                                 struct error *error) MUST_USE;

@@ -1,6 +1,7 @@
 /* The run that made the target: was it finished, by this plan, from a source as it is now? */
-#include "base/log.h"
+#include "base/file.h"
 #include "verify/steps.h"
+#include <dirent.h>
 #include <string.h>
 
 static enum status refuse_plan(const struct ledger_header *header, struct error *error)
@@ -81,6 +82,49 @@ static enum status take_ledger(struct verify *verify, const struct ledger_run *l
     return check_plan(verify, &header, error);
 }
 
+static bool is_of_this(const struct verify *verify, const struct local_run *local)
+{
+    return local->target != NULL && local->source != NULL &&
+           strcmp(local->target, verify->session->target_uri->shown) == 0 &&
+           strcmp(local->source, verify->session->source_uri->shown) == 0;
+}
+
+/* Runs that mended and repaired came after the copy, whose ledger and rejects are meant. Ids begin
+ * with the time, so the copy is the last one of its kind. */
+static enum status find_copy(struct verify *verify, struct local_run *local, struct error *error)
+{
+    struct run *run = verify->run;
+    DIR *directory = opendir(run->folder.runs);
+    struct dirent *entry;
+    enum status status = STATUS_OK;
+    const char *found = "";
+    verify->mended = strcmp(local->kind, "rejects") == 0;
+    while (directory != NULL && status != STATUS_FAILED && (entry = readdir(directory)) != NULL) {
+        struct state_folder folder;
+        struct local_run other;
+        char *path = file_join(run->arena, run->folder.runs, entry->d_name);
+        if (entry->d_name[0] == '.' || strcmp(entry->d_name, found) < 0) {
+            continue;
+        }
+        status = path == NULL ? STATUS_FAILED : state_folder_name(&folder, path, run->arena, error);
+        if (status == STATUS_OK) {
+            status = local_run_read(&folder, run->arena, &other, error);
+        }
+        if (status == STATUS_OK && is_of_this(verify, &other)) {
+            verify->mended = verify->mended || strcmp(other.kind, "rejects") == 0;
+            if (strcmp(other.kind, "copy") == 0) {
+                *local = other;
+                found = other.id;
+                verify->rejects_folder = folder.rejects;
+            }
+        }
+    }
+    if (directory != NULL) {
+        closedir(directory);
+    }
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
 enum status steps_find_run(struct verify *verify, struct error *error)
 {
     struct run *run = verify->run;
@@ -91,16 +135,19 @@ enum status steps_find_run(struct verify *verify, struct error *error)
     if (status == STATUS_FAILED) {
         return STATUS_FAILED;
     }
-    bool is_local = status == STATUS_OK && local.target != NULL &&
-                    strcmp(local.target, verify->session->target_uri->shown) == 0 &&
-                    strcmp(local.source, verify->session->source_uri->shown) == 0;
+    bool is_local = status == STATUS_OK && is_of_this(verify, &local);
+    if (is_local) {
+        verify->rejects_folder = run->folder.rejects;
+    }
+    bool is_finished = is_local && local.finished;
+    if (is_finished && strcmp(local.kind, "copy") != 0 &&
+        find_copy(verify, &local, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     status = target->connector->ledger->load(target, is_local ? local.id : NULL, run->arena,
                                              &ledger, error);
     if (status == STATUS_FAILED) {
         return STATUS_FAILED;
-    }
-    if (is_local) {
-        verify->rejects_folder = run->folder.rejects;
     }
     if (status == STATUS_END) {
         verify_note(verify, "the target has no ledger of a run: compared without one");

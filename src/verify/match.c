@@ -393,6 +393,9 @@ static enum status settle_source(struct match *match, const struct verify_table 
     const struct spill_head *other;
     if (take_equal(table, source, rejects) || take_any(rejects, true, &other)) {
         match->entities[source->entity].rejected++;
+        if (match->verify->mended && take_any(target, false, &other)) {
+            match->entities[source->entity].kept++; /* what was loaded in its place */
+        }
         return STATUS_OK;
     }
     bool keyed = memcmp(&source->key, &source->hash, sizeof(source->key)) != 0;

@@ -1,6 +1,7 @@
 /* Lines for a repair. */
 #include "verify/repair.h"
 
+#include "engine/repair_delete.h"
 #include "model/json_writer.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,9 @@ enum status repair_files_open(struct repair_files *files, struct verify *verify,
     *files = (struct repair_files){.verify = verify};
     files->write_path = arena_format(verify->arena, "%s/repair.jsonl", verify->run->folder.path);
     files->delete_path = arena_format(verify->arena, "%s/delete.jsonl", verify->run->folder.path);
-    if (files->write_path == NULL || files->delete_path == NULL) {
+    files->deletes_of =
+        arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(uint64_t));
+    if (files->write_path == NULL || files->delete_path == NULL || files->deletes_of == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for names of files");
     }
     files->writes = create(files->write_path);
@@ -36,15 +39,12 @@ enum status repair_files_open(struct repair_files *files, struct verify *verify,
                                                            : cant_write(files->write_path, error);
 }
 
-void repair_files_close(struct repair_files *files)
+enum status repair_files_close(struct repair_files *files, struct error *error)
 {
-    if (files->writes != NULL) {
-        fclose(files->writes);
-    }
-    if (files->deletes != NULL) {
-        fclose(files->deletes);
-    }
+    bool failed = files->writes != NULL && fclose(files->writes) != 0;
+    failed = (files->deletes != NULL && fclose(files->deletes) != 0) || failed;
     files->writes = files->deletes = NULL;
+    return failed ? cant_write(files->write_path, error) : STATUS_OK;
 }
 
 static enum status put_line(FILE *file, const char *path, struct buffer *line, struct error *error)
@@ -59,13 +59,37 @@ static enum status put_line(FILE *file, const char *path, struct buffer *line, s
     return status;
 }
 
+static bool replaces(const struct verify *verify, uint32_t table)
+{
+    const struct target_table *target = &verify->tables[table].plan->target;
+    return target->existing == EXISTING_UPSERT || repair_replaces(verify->run, target);
+}
+
+static enum status put_key(struct repair_files *files, const struct spill_head *head,
+                           struct error *error)
+{
+    const char *table = files->verify->tables[head->table].plan->target.name;
+    struct buffer line = {0};
+    buffer_append_string(&line, "{\"table\":");
+    json_append_string(&line, table, strlen(table));
+    buffer_append_string(&line, ",\"key\":");
+    buffer_append(&line, spill_key(head), head->key_length);
+    buffer_append_string(&line, "}\n");
+    files->delete_count++;
+    files->deletes_of[head->table]++;
+    return put_line(files->deletes, files->delete_path, &line, error);
+}
+
 enum status repair_write(struct repair_files *files, const struct spill_head *source, bool there,
                          struct error *error)
 {
     const struct plan_entity *entity = files->verify->entities[source->entity].plan;
     const char *table = files->verify->tables[source->table].plan->target.name;
     struct buffer line = {0};
-    (void)there;
+    if (there && !replaces(files->verify, source->table) &&
+        put_key(files, source, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     buffer_append_string(&line, "{\"format\":1,\"entity\":");
     json_append_string(&line, entity->name, strlen(entity->name));
     buffer_append_string(&line, ",\"table\":");
@@ -80,10 +104,66 @@ enum status repair_write(struct repair_files *files, const struct spill_head *so
 enum status repair_delete(struct repair_files *files, const struct spill_head *target,
                           struct error *error)
 {
-    struct buffer line = {0};
-    buffer_format(&line, "{\"table\":%u,\"key\":", target->table);
-    buffer_append(&line, spill_key(target), target->key_length);
-    buffer_append_string(&line, "}\n");
-    files->delete_count++;
-    return put_line(files->deletes, files->delete_path, &line, error);
+    if (!files->verify->options.delete_extra) {
+        files->left_count++;
+        return STATUS_OK;
+    }
+    return put_key(files, target, error);
+}
+
+/* ---------------------------------------------------------------- the run */
+
+static enum status refuse(const struct verify *verify, uint32_t table, const char *why,
+                          struct error *error)
+{
+    error_set(error, ERROR_NOT_REPAIRABLE, verify->tables[table].plan->target.name,
+              "the differences can't be repaired: %s", why);
+    error_hint(error, "nothing was changed; migrate this table anew into an empty target");
+    return STATUS_FAILED;
+}
+
+enum status repair_files_check(const struct repair_files *files, struct error *error)
+{
+    const struct verify *verify = files->verify;
+    const struct database *target = verify->session->target;
+    bool deletes = target->connector->target->delete_records != NULL;
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        if (files->deletes_of[i] > 0 && !deletes) {
+            return refuse(verify, i, "this target takes no records out", error);
+        }
+        if (files->deletes_of[i] > 0 && verify->tables[i].plan->target.key.count == 0 &&
+            (target->capabilities & CAPABILITY_TRANSACTIONS) == 0) {
+            return refuse(verify, i, "without a key it takes a transaction, and there is none",
+                          error);
+        }
+    }
+    return STATUS_OK;
+}
+
+/* A session of its own: the one that compared may not write, and holds a snapshot. */
+enum status verify_repair(struct run_session *session, struct verify_result *result,
+                          struct error *error)
+{
+    struct run_options options = session->options;
+    struct run_session *writing = NULL;
+    struct buffer faults = {0};
+    options.source_uri = session->source_uri->text;
+    options.target_uri = session->target_uri->text;
+    options.validating = false;
+    options.repairing = true;
+    options.no_express = true;
+    options.rejects_file = arena_format(session->arena, "%s/repair.jsonl", session->state_path);
+    session_leave_mirror(session);
+    enum status status = options.rejects_file == NULL
+                             ? error_set(error, ERROR_MEMORY, NULL, "no memory")
+                             : run_open(&options, &writing, &faults, error);
+    if (status == STATUS_OK) {
+        status = run_migrate(writing, &result->repair, error);
+    }
+    buffer_free(&faults);
+    result->repair.progress = NULL; /* it goes with its session */
+    result->repair.rejects_folder = NULL;
+    run_close(writing);
+    result->repaired = status == STATUS_OK;
+    return status;
 }

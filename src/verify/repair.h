@@ -8,7 +8,7 @@
 /*
  * Found while records are matched, as lines in the state folder:
  *   repair.jsonl   {"format":1,"entity":…,"table":…,"record":{…}}: missing or different
- *   delete.jsonl   {"table":number,"key":{…}}: extra
+ *   delete.jsonl   {"table":NAME,"key":{…}}: extra, and what the target can't write over
  */
 struct repair_files {
     struct verify *verify;
@@ -18,10 +18,14 @@ struct repair_files {
     FILE *deletes;
     uint64_t write_count;
     uint64_t delete_count;
+    uint64_t *deletes_of; /* a table each */
+    uint64_t left_count;  /* extra, and to stay */
 };
 enum status repair_files_open(struct repair_files *files, struct verify *verify,
                               struct error *error) MUST_USE;
-void repair_files_close(struct repair_files *files);
+enum status repair_files_close(struct repair_files *files, struct error *error) MUST_USE;
+/* Refuses what this target can't be made to do. */
+enum status repair_files_check(const struct repair_files *files, struct error *error) MUST_USE;
 /* The source's entry of a record that is missing, or (`there`) different. */
 enum status repair_write(struct repair_files *files, const struct spill_head *source, bool there,
                          struct error *error) MUST_USE;

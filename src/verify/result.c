@@ -242,6 +242,12 @@ void verify_append_json(const struct verify_result *result, struct buffer *out)
     append_entities(result, out);
     append_columns(result, out);
     append_records(result, out);
+    if (result->repaired) {
+        append_text(out, "repair_run", result->repair.run_id);
+        append_count(out, "to_write", result->to_write);
+        append_count(out, "to_delete", result->to_delete);
+        append_count(out, "repair_rejected", result->repair.rejected);
+    }
     buffer_append_string(out, ",\"notes\":[");
     for (uint32_t i = 0; i < result->note_count; i++) {
         buffer_append_string(out, i == 0 ? "" : ",");

@@ -245,19 +245,41 @@ static enum status compare(struct verify *verify, struct match *matching, struct
 
 /* ---------------------------------------------------------------- the whole */
 
+/* What the repair will do, once all of it is known to be possible. */
+static enum status end_repair_files(struct verify *verify, struct match *matching,
+                                    struct error *error)
+{
+    struct repair_files *files = matching->repair;
+    if (files == NULL) {
+        return STATUS_OK;
+    }
+    if (repair_files_close(files, error) != STATUS_OK ||
+        repair_files_check(files, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    verify->result->to_write = files->write_count;
+    verify->result->to_delete = files->delete_count;
+    return STATUS_OK;
+}
+
 static enum status work(struct verify *verify, struct match *matching, struct error *error)
 {
     struct progress *progress = &verify->session->progress;
     if (take_snapshots(verify, error) != STATUS_OK || steps_find_run(verify, error) != STATUS_OK ||
         verify_prepare_tables(verify, error) != STATUS_OK ||
         prepare_reading(verify, error) != STATUS_OK ||
-        match_begin(matching, verify, error) != STATUS_OK) {
+        match_begin(matching, verify, error) != STATUS_OK ||
+        (matching->repair != NULL &&
+         repair_files_open(matching->repair, verify, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     atomic_store(&progress->phase, PROGRESS_COUNT);
     enum status status = compare(verify, matching, error);
     if (status == STATUS_OK) {
         status = match_end(matching, error);
+    }
+    if (status == STATUS_OK) {
+        status = end_repair_files(verify, matching, error);
     }
     return status == STATUS_OK ? steps_fill_result(verify, matching, error) : status;
 }
@@ -297,6 +319,11 @@ static enum status begin(struct verify *verify, struct error *error)
 
 static void end(struct verify *verify, struct match *matching)
 {
+    if (matching->repair != NULL) {
+        struct error ignored; /* a validation that failed repairs nothing */
+        enum status status = repair_files_close(matching->repair, &ignored);
+        (void)status;
+    }
     match_free(matching);
     pass_close_readers(verify);
     spill_destroy(verify->spill);
@@ -316,7 +343,8 @@ enum status verify_run(struct run_session *session, const struct verify_options 
 {
     struct verify verify = {.session = session, .options = *options, .result = result};
     struct buffer kept = {0};
-    struct match matching = {.kept = &kept};
+    struct repair_files files = {0};
+    struct match matching = {.kept = &kept, .repair = options->repair ? &files : NULL};
     int64_t started_ms = clock_monotonic_ms();
     *result = (struct verify_result){.level = options->level, .arena = arena_create(0)};
     verify.arena = result->arena;

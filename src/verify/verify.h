@@ -70,7 +70,8 @@ struct verify_result {
     uint64_t rows; /* read, of both sides */
     bool repaired; /* a repair run wrote what follows, and the numbers above are those before it */
     struct run_result repair;
-    uint64_t deleted;
+    uint64_t to_write; /* with --repair: what it takes */
+    uint64_t to_delete;
     int exit_status;
 };
 
@@ -81,6 +82,12 @@ struct verify_result {
  */
 enum status verify_run(struct run_session *session, const struct verify_options *options,
                        struct verify_result *result, struct error *error) MUST_USE;
+/*
+ * After verify_run with `repair`, where result->to_write or to_delete is not 0: writes and takes
+ * out what was found, as a run of its own (result->repair).
+ */
+enum status verify_repair(struct run_session *session, struct verify_result *result,
+                          struct error *error) MUST_USE;
 void verify_result_free(struct verify_result *result);
 /* {"ok":…,"level":…,"entities":[…],"records":[…], …} */
 void verify_append_json(const struct verify_result *result, struct buffer *out);

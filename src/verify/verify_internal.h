@@ -95,6 +95,7 @@ struct verify {
     const char *folder;         /* DIR/spill/validate */
     const char *record_file;    /* DIR/validate.jsonl */
     const char *rejects_folder; /* of the run that is validated; NULL: not known */
+    bool mended;                /* rejected records were loaded after the run */
     struct spill *spill;        /* of the second reading */
     struct throttle throttle;
     struct verify_result *result;

@@ -1,0 +1,184 @@
+/* Reading the list of keys, and handing them to the target, a table after another. */
+#include "engine/repair_delete.h"
+
+#include "base/failpoint.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "engine/typed_json.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct deleting {
+    struct run *run;
+    const struct target_table *table; /* that the keys are of; NULL: none yet */
+    struct arena *arena;              /* of the keys, emptied with each call */
+    struct cell *cells;
+    uint32_t width;
+    uint32_t count;
+    uint32_t max;
+    uint64_t deleted;
+};
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for keys");
+}
+
+static enum status damaged(const struct run *run, struct error *error)
+{
+    return error_set(error, ERROR_STATE_INVALID, run->folder.path,
+                     "the list of records to take out (delete.jsonl) is damaged");
+}
+
+static bool is_repeated(const struct run *run)
+{
+    return run->epoch > 1;
+}
+
+static enum status flush(struct deleting *deleting, struct error *error)
+{
+    struct database *target = deleting->run->session->target;
+    const struct target_functions *functions = target->connector->target;
+    uint64_t deleted = 0;
+    enum status status = STATUS_OK;
+    if (deleting->count > 0 && (deleting->table->key.count > 0 || !is_repeated(deleting->run))) {
+        status = failpoint_hit("engine.before_repair_delete", error);
+        if (status == STATUS_OK) {
+            status = functions->delete_records(target, deleting->table, deleting->cells,
+                                               deleting->count, &deleted, error);
+        }
+        if (status == STATUS_OK) {
+            status = failpoint_hit("engine.after_repair_delete", error);
+        }
+    }
+    deleting->deleted += deleted;
+    deleting->count = 0;
+    arena_reset(deleting->arena);
+    return status;
+}
+
+/* All of a table without a key goes in one call, which is one transaction. */
+static void begin_table(struct deleting *deleting, const struct target_table *table)
+{
+    bool keyed = table->key.count > 0;
+    deleting->table = table;
+    deleting->width = keyed ? table->key.count : table->column_count;
+    deleting->max = keyed ? REPAIR_DELETE_KEYS_MAX : UINT32_MAX;
+}
+
+/* The cells of the key in the table's order; what the line lacks is null. */
+static enum status take_key(struct deleting *deleting, const struct cell *key, struct error *error)
+{
+    const struct target_table *table = deleting->table;
+    size_t before = (size_t)deleting->count * deleting->width;
+    struct cell *cells =
+        reallocarray(deleting->cells, before + deleting->width + 1, sizeof(*cells));
+    if (cells == NULL) {
+        return no_memory(error);
+    }
+    deleting->cells = cells;
+    for (uint32_t i = 0; i < deleting->width; i++) {
+        const char *name = table->key.count > 0 ? table->key.names[i] : table->columns[i].name;
+        size_t length = strlen(name);
+        cells[before + i] = cell_null();
+        for (uint32_t j = 0; j < key->length; j++) {
+            const struct cell *pair = &key->items[2 * (size_t)j];
+            if (pair->length == length && memcmp(pair->text, name, length) == 0) {
+                cells[before + i] = pair[1];
+            }
+        }
+    }
+    deleting->count++;
+    return deleting->count == deleting->max ? flush(deleting, error) : STATUS_OK;
+}
+
+static enum status take_line(struct deleting *deleting, const char *line, size_t length,
+                             struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct json_reader reader;
+    enum json_token token;
+    struct cell map = cell_missing();
+    if (arena == NULL) {
+        return no_memory(error);
+    }
+    json_reader_init(&reader, line, length, JSON_DEPTH_MAX, arena);
+    enum status status = json_reader_next(&reader, &token, error);
+    if (status == STATUS_OK) {
+        status = typed_json_read(&reader, token, arena, &map, error);
+    }
+    bool whole = status == STATUS_OK && map.kind == VALUE_MAP && map.length == 2 &&
+                 map.items[1].kind == VALUE_TEXT && map.items[3].kind == VALUE_MAP;
+    if (!whole) {
+        arena_destroy(arena);
+        return damaged(deleting->run, error);
+    }
+    const struct cell *name = &map.items[1];
+    bool is_it = name->length == strlen(deleting->table->name) &&
+                 memcmp(name->text, deleting->table->name, name->length) == 0;
+    struct cell key;
+    if (is_it) {
+        status = value_copy(&map.items[3], deleting->arena, &key) == STATUS_OK
+                     ? take_key(deleting, &key, error)
+                     : no_memory(error);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+/* A table after another, since their lines are mixed. */
+static enum status delete_of_table(struct deleting *deleting, const struct target_table *table,
+                                   FILE *file, struct error *error)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t length;
+    enum status status = STATUS_OK;
+    begin_table(deleting, table);
+    rewind(file);
+    while (status == STATUS_OK && (length = getline(&line, &capacity, file)) > 0) {
+        status = take_line(deleting, line, (size_t)length, error);
+    }
+    free(line);
+    return status == STATUS_OK ? flush(deleting, error) : status;
+}
+
+enum status repair_delete_listed(struct run *run, struct error *error)
+{
+    struct deleting deleting = {.run = run, .arena = arena_create(0)};
+    char *path = file_join(run->arena, run->folder.path, "delete.jsonl");
+    FILE *file = path == NULL ? NULL : fopen(path, "re");
+    enum status status = deleting.arena == NULL || path == NULL ? no_memory(error) : STATUS_OK;
+    if (file == NULL && status == STATUS_OK && errno != ENOENT) {
+        status = error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't be read");
+    }
+    for (uint32_t i = 0; file != NULL && i < run->table_count && status == STATUS_OK; i++) {
+        status = delete_of_table(&deleting, &run->tables[i], file, error);
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    free(deleting.cells);
+    arena_destroy(deleting.arena);
+    if (deleting.deleted > 0) {
+        log_write(LOG_INFO, "took %" PRIu64 " records out of the target", deleting.deleted);
+    }
+    return status;
+}
+
+bool repair_replaces(const struct run *run, const struct target_table *table)
+{
+    struct database *target = run->session->target;
+    struct target_table wanted = *table;
+    struct buffer why = {0};
+    struct error ignored;
+    wanted.existing = EXISTING_REPLACE;
+    bool fine = target->connector->target->check_table(target, &wanted, NULL, 0, &why, &ignored) ==
+                    STATUS_OK &&
+                why.length == 0;
+    buffer_free(&why);
+    return fine;
+}

@@ -1,0 +1,19 @@
+/* What a repair takes out of the target before it writes: the keys that a validation listed. */
+#ifndef TRANSHUME_ENGINE_REPAIR_DELETE_H
+#define TRANSHUME_ENGINE_REPAIR_DELETE_H
+
+#include "engine/session.h"
+
+/*
+ * The list is `delete.jsonl` in the state folder, a line each: {"table":"NAME","key":{…}}, the key
+ * in the target's normal form as typed_json.h has it; of a table without a key all of the record.
+ * Taken out again after a crash, which does no harm where there is a key; records without one are
+ * taken out by the run's first attempt only, so that none goes for which another went already.
+ */
+enum { REPAIR_DELETE_KEYS_MAX = 500 };
+enum status repair_delete_listed(struct run *run, struct error *error) MUST_USE;
+
+/* Does the target take a record in the place of one with its key? */
+bool repair_replaces(const struct run *run, const struct target_table *table);
+
+#endif

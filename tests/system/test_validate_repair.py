@@ -1,0 +1,108 @@
+"""`validate --repair`: writes what is missing or different, as a run of its own; the next validation is clean."""
+import json
+import os
+import sqlite3
+
+import support
+from test_validate import Validate, make
+
+DAMAGE = ("UPDATE person SET name = 'other' WHERE id IN (5, 6)", "UPDATE person SET any_kind = '8' WHERE id = 8",
+          "DELETE FROM person WHERE id > 490", "DELETE FROM pair WHERE b = 3", "INSERT INTO pair VALUES ('new', 1, 2)",
+          "DELETE FROM keyless WHERE rowid = 3", "INSERT INTO keyless VALUES ('zz', NULL), ('zz', NULL)")
+
+
+class Repair(Validate):
+    def damaged(self):
+        self.copied()
+        self.change(self.path("copy.db"), *DAMAGE)
+
+    def state(self):
+        return json.loads(self.run_program("status", "--json").out)
+
+    def test_missing_and_different_are_written_and_extra_stay(self):
+        self.damaged()
+        report = self.validate("--repair", code=1)
+        self.assertEqual((report["to_write"], report["to_delete"]), (15, 0))
+        self.assertEqual(self.state()["kind"], "repair")
+        report = self.validate(code=1)
+        self.assertEqual({(record["kind"], record["table"]) for record in report["records"]},
+                         {("extra", "pair"), ("extra", "keyless")})
+
+    def test_extra_go_when_it_is_said_and_confirmed(self):
+        self.damaged()
+        self.assertIn("--confirm", self.run_program("validate", "--repair", "--delete-extra", code=2).err)
+        self.assertIn("--repair", self.run_program("validate", "--delete-extra", code=2).err)
+        result = self.run_program("validate", "--repair", "--delete-extra", "--confirm")
+        self.assertIn("15 records to write, 3 to take out", result.out)
+        self.validate("--level", "full")
+        self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
+
+    def test_nothing_to_repair_is_no_run(self):
+        self.copied()
+        self.validate("--repair")
+        self.assertEqual(self.state()["kind"], "copy")
+
+    def test_a_dropped_table_comes_back(self):
+        self.copied()
+        self.change(self.path("copy.db"), "DROP TABLE pair")
+        self.run_program("validate", "--repair")
+        self.validate()
+        self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
+
+    def test_killed_and_resumed(self):
+        for failpoint in ("engine.before_repair_delete", "engine.after_repair_delete", "sqlite.before_commit",
+                          "sqlite.after_commit", "engine.after_ledger_create", "engine.before_completed"):
+            with self.subTest(failpoint=failpoint):
+                for name in ("shop.db", "copy.db"):
+                    if os.path.exists(self.path(name)):
+                        os.unlink(self.path(name))
+                self.run_program("reset", "--confirm")
+                make(self.path("shop.db"))
+                self.run_program("migrate", "shop.db", "copy.db")
+                self.change(self.path("copy.db"), *DAMAGE[:5])
+                result = support.kill_at(failpoint, 1, "validate", "--repair", "--delete-extra", "--confirm",
+                                         cwd=self.folder)
+                self.assertEqual(result.code, -9)
+                self.run_program("resume")
+                self.validate()
+                self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
+
+    def test_what_the_run_rejected_stays_rejected(self):
+        support.make_sqlite(self.path("odd.db"), "CREATE TABLE odd(id INTEGER PRIMARY KEY, v);"
+                                                 "INSERT INTO odd VALUES (1, 'a'), (2, 1e999), (3, 'c')")
+        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:odd.db\ntarget: dynamodb-json:out\ntables:\n"
+                                     "  odd:\n    key: { partition: id }\n    entities:\n      odd:\n"
+                                     "        from: odd\n        fields: { \"*\": copy }\n")
+        self.run_program("migrate", code=1)
+        self.validate("--repair")
+
+    def test_missing_records_of_a_folder_are_appended(self):
+        make(self.path("shop.db"))
+        self.run_program("migrate", "shop.db", "jsonl:out")
+        folder = self.path("out", "person")
+        name, = os.listdir(folder)
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            lines = file.readlines()
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.writelines(lines[:100] + lines[110:])
+        self.assertEqual(self.entity(self.validate(code=1), "person")["missing"], 10)
+        self.run_program("validate", "--repair")
+        self.validate("--level", "full")
+
+    def test_a_folder_that_differs_is_refused_and_left_alone(self):
+        make(self.path("shop.db"))
+        self.run_program("migrate", "shop.db", "csv:out")
+        folder = self.path("out", "person")
+        name, = os.listdir(folder)
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            text = file.read()
+        changed = text.replace("name 77", "other", 1)
+        with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+            file.write(changed)
+        result = self.run_program("validate", "--repair", code=5)
+        self.assertIn("[not-repairable]", result.err)
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            self.assertEqual(file.read(), changed)
+
+
+del Validate
