@@ -1,12 +1,15 @@
 /* The registered secrets: a list under a mutex that only grows. */
 #include "base/secret.h"
 
+#include "base/buffer.h"
 #include "base/text.h"
 #include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 enum { SECRET_BYTES_MIN = 4 };
 
@@ -19,6 +22,15 @@ struct secret {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct secret *secrets; /* longest first */
 
+void secret_forbid_dumps(void)
+{
+    const struct rlimit none = {0, 0};
+    /* neither can fail for a process's own limits and flag; a core that is piped to a program minds
+     * only the second */
+    (void)setrlimit(RLIMIT_CORE, &none);
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 void secret_wipe(void *memory, size_t size)
 {
     if (memory != NULL) {
@@ -26,7 +38,7 @@ void secret_wipe(void *memory, size_t size)
     }
 }
 
-void secret_register(const char *text, size_t length)
+static void register_one(const char *text, size_t length)
 {
     if (length < SECRET_BYTES_MIN || length > SIZE_MAX / 2) {
         return;
@@ -53,6 +65,30 @@ void secret_register(const char *text, size_t length)
         *place = secret;
     }
     pthread_mutex_unlock(&mutex);
+}
+
+/* With `before` put before each of the characters in `which`; where there are any. */
+static void register_quoted(const char *text, size_t length, const char *which, char before)
+{
+    struct buffer quoted = {0};
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] != '\0' && strchr(which, text[i]) != NULL) {
+            buffer_append_byte(&quoted, before);
+        }
+        buffer_append_byte(&quoted, text[i]);
+    }
+    if (!quoted.failed && quoted.length > length) {
+        register_one(quoted.data, quoted.length);
+        secret_wipe(quoted.data, quoted.length);
+    }
+    buffer_free(&quoted);
+}
+
+void secret_register(const char *text, size_t length)
+{
+    register_one(text, length);
+    register_quoted(text, length, "\"\\", '\\'); /* "…" of YAML and JSON */
+    register_quoted(text, length, "'", '\'');    /* '…' of YAML */
 }
 
 /* The longest secret that begins at `text`. */
@@ -148,4 +184,98 @@ void secret_redact_uri(const char *uri, char *out, size_t capacity)
         }
     }
     secret_redact(out);
+}
+
+/* ---- words of a longer text */
+
+static const char word_ends[] = " \t\r\n\"'";
+
+static int hex_digit(char digit)
+{
+    const char *const digits = "0123456789abcdef";
+    const char *place = digit == '\0' ? NULL : strchr(digits, digit | (digit >= 'A' ? 0x20 : 0));
+    return place == NULL ? -1 : (int)(place - digits);
+}
+
+/* As it is written, and with %XX decoded. */
+static void register_part(const char *text, size_t length)
+{
+    secret_register(text, length);
+    char *meant = memchr(text, '%', length) == NULL ? NULL : malloc(length);
+    size_t filled = 0;
+    for (size_t i = 0; meant != NULL && i < length; i++) {
+        int high = text[i] == '%' && i + 2 < length ? hex_digit(text[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+        meant[filled++] = low >= 0 ? (char)(high << 4 | low) : text[i];
+        i += low >= 0 ? 2 : 0;
+    }
+    if (meant != NULL) {
+        secret_register(meant, filled);
+        secret_wipe(meant, length);
+        free(meant);
+    }
+}
+
+void secret_register_uri(const char *uri)
+{
+    const char *authority = strstr(uri, "://");
+    const char *at = authority == NULL ? NULL : strrchr(authority, '@');
+    const char *colon =
+        at == NULL ? NULL : memchr(authority + 3, ':', (size_t)(at - authority - 3));
+    if (colon != NULL) {
+        register_part(colon + 1, (size_t)(at - colon) - 1);
+    }
+    for (const char *part = uri; *part != '\0'; part += *part != '\0') {
+        size_t size = strcspn(part, "?&");
+        const char *value = memchr(part, '=', size);
+        if (value != NULL && is_secret_parameter(part, (size_t)(value - part))) {
+            register_part(value + 1, size - (size_t)(value + 1 - part));
+        }
+        part += size;
+    }
+}
+
+void secret_register_uris(const char *text)
+{
+    while (*text != '\0') {
+        size_t length = strcspn(text, word_ends);
+        char *word = length < 4 ? NULL : strndup(text, length);
+        if (word != NULL) {
+            secret_register_uri(word);
+            secret_wipe(word, length);
+            free(word);
+        }
+        text += length;
+        text += *text != '\0';
+    }
+}
+
+char *secret_redact_copy(const char *text)
+{
+    struct buffer copy = {0};
+    while (*text != '\0') {
+        size_t length = strcspn(text, word_ends);
+        char *word = strndup(text, length);
+        char *shown = malloc(2 * length + 64);
+        if (word == NULL || shown == NULL) {
+            copy.failed = 1;
+        } else {
+            secret_redact_uri(word, shown, 2 * length + 64);
+            buffer_append_string(&copy, strcmp(word, shown) == 0 ? word : shown);
+            secret_wipe(word, length);
+        }
+        free(word);
+        free(shown);
+        text += length;
+        if (*text != '\0') {
+            buffer_append_byte(&copy, *text++);
+        }
+    }
+    buffer_append_byte(&copy, '\0');
+    if (copy.failed) {
+        buffer_free(&copy);
+        return NULL;
+    }
+    secret_redact(copy.data);
+    return copy.data;
 }

@@ -4,12 +4,25 @@
 
 #include <stddef.h>
 
-/* From now on each occurrence of `text` (at least 4 bytes) is shown as "***". Any thread. */
+/* Keeps this process's memory, which holds secrets, from core files and from other processes of the
+ * same user. */
+void secret_forbid_dumps(void);
+
+/* From now on each occurrence of `text` (at least 4 bytes) is shown as "***", also as YAML and JSON
+ * write it between quotes. Any thread. */
 void secret_register(const char *text, size_t length);
+/* Registers what is secret in a URI, whatever its scheme: password and values of parameters, as they
+ * are written and as they are meant (%41). */
+void secret_register_uri(const char *uri);
+/* The same for all words of a text; words end at blanks and quotes. */
+void secret_register_uris(const char *text);
 /* Overwrites memory that held a secret, in a way that no compiler takes out. NULL is fine. */
 void secret_wipe(void *memory, size_t size);
 /* Replaces registered secrets in place; the result is never longer than the input. */
 void secret_redact(char *line);
+/* A copy of a longer text (free it; NULL: memory is out), without registered secrets and without
+ * what is secret in words that look like URIs, however short. */
+char *secret_redact_copy(const char *text);
 /* The URI without user's password: "postgres://u:***@host/db", into `out`. */
 void secret_redact_uri(const char *uri, char *out, size_t capacity);
 

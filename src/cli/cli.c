@@ -76,6 +76,8 @@ static char **copy_arguments(struct arena *arena, int count, char **arguments)
                 "a password on the command line can be seen by other users of this machine and "
                 "stays in the shell's history; put it in the environment or the database's own "
                 "password file");
+            secret_register_uri(
+                arguments[i]); /* whatever it was meant for, and wherever it is told */
             size_t shown_length = strlen(shown);
             memset(arguments[i], 0, size);
             memcpy(arguments[i], shown, shown_length < size ? shown_length : size - 1);
@@ -136,7 +138,8 @@ static int dispatch(struct cli_call *call)
     }
     set_log_level(call);
     warn_of_mistyped_variables();
-    bool needs_connectors = (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT)) == 0;
+    bool needs_connectors =
+        (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT)) == 0;
     if (needs_connectors && registry_load_modules(&error) != STATUS_OK) {
         return cli_fail(&error);
     }
@@ -160,6 +163,7 @@ static void open_standard_streams(void)
 int cli_main(int argument_count, char **arguments)
 {
     open_standard_streams();
+    secret_forbid_dumps();
     struct error error = {0};
     struct cli_call call = {.arena = arena_create(0)};
     int exit_status;

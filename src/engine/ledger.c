@@ -23,10 +23,7 @@ const char *ledger_phase_name(enum ledger_phase phase)
 
 static json_t *redacted(const char *text)
 {
-    char *copy = text == NULL ? NULL : strdup(text);
-    if (copy != NULL) {
-        secret_redact(copy);
-    }
+    char *copy = text == NULL ? NULL : secret_redact_copy(text);
     json_t *made = json_text(copy);
     free(copy);
     return made;

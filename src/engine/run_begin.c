@@ -269,11 +269,10 @@ static enum status keep_plan_copy(const struct run *run, struct error *error)
         return STATUS_OK;
     }
     const char *text = plan_document_text(run->session->document, &length);
-    char *copy = strndup(text, length);
+    char *copy = secret_redact_copy(text);
     if (copy == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the plan's copy");
     }
-    secret_redact(copy);
     enum status status = file_write_atomic(run->folder.plan_file, copy, strlen(copy), NULL, error);
     free(copy);
     return status;

@@ -2,6 +2,7 @@
 #include "plan/document.h"
 
 #include "base/file.h"
+#include "base/secret.h"
 #include "plan/document_parts.h"
 #include "plan/faults.h"
 #include "plan/grammar.h"
@@ -9,17 +10,29 @@
 #include <stdio.h>
 #include <string.h>
 
+/* What quotes and escapes stand for is only known now. */
+static void register_endpoint(const struct plan_node *root, const char *name)
+{
+    const char *uri = plan_node_text(plan_node_get(root, name));
+    if (uri != NULL) {
+        secret_register_uri(uri);
+    }
+}
+
 static enum status parse(struct plan_document *document, struct buffer *lines, struct error *error)
 {
     struct plan_faults faults;
     const struct plan_node *root = NULL;
     plan_faults_init(&faults, document->name, lines);
+    secret_register_uris(document->text); /* faults tell what they found */
     enum status status =
         plan_tree_read(document->text, document->length, document->arena, &faults, &root, error);
     if (status != STATUS_OK) {
         return status;
     }
     if (root != NULL) {
+        register_endpoint(root, "source");
+        register_endpoint(root, "target");
         grammar_check(root, &faults);
     }
     document->root = root;
