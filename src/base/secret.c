@@ -256,7 +256,7 @@ char *secret_redact_copy(const char *text)
     while (*text != '\0') {
         size_t length = strcspn(text, word_ends);
         char *word = strndup(text, length);
-        char *shown = malloc(2 * length + 64);
+        char *shown = calloc(length + 64, 2);
         if (word == NULL || shown == NULL) {
             copy.failed = 1;
         } else {

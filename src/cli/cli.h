@@ -79,6 +79,8 @@ int cli_finish(struct buffer *out, int exit_status);
 bool cli_color(const struct cli_call *call, int descriptor);
 /* Columns of the terminal, at least 40; 0 where it is none. */
 uint32_t cli_terminal_columns(int descriptor);
+/* Its rows; 0 where it is none. */
+uint32_t cli_terminal_rows(int descriptor);
 /* At what column prose is folded: at the terminal's, but no line is longer than 100. */
 uint32_t cli_prose_columns(int descriptor);
 /* Is the text printable JSON text? Appends it quoted, escaped where it is not. */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { REFRESH_MS = 1000 };
+enum { REFRESH_MS = 1000, OTHER_ROWS = 18, ENTITY_ROWS_MIN = 4 };
 
 /* The process at work holds the lock; the pid in the file may be another's by now. */
 static bool is_running(const struct cli_call *call, const char *folder)
@@ -54,12 +54,31 @@ static enum status look(struct cli_call *call, const char *folder, struct state_
     return status;
 }
 
-/* On a terminal the old look is overwritten; elsewhere they follow one another. */
-static void append_clear(struct buffer *out)
+/* On a terminal the old look is overwritten, line by line so that nothing flickers; elsewhere they
+ * follow one another. */
+static void overwrite(struct buffer *out)
 {
-    if (isatty(STDOUT_FILENO)) {
-        buffer_append_string(out, "\x1b[H\x1b[J");
+    struct buffer drawn = {0};
+    if (!isatty(STDOUT_FILENO)) {
+        return;
     }
+    buffer_append_string(&drawn, "\x1b[H");
+    for (size_t i = 0; i < out->length; i++) {
+        buffer_append_string(&drawn, out->data[i] == '\n' ? "\x1b[K" : "");
+        buffer_append_byte(&drawn, out->data[i]);
+    }
+    buffer_append_string(&drawn, "\x1b[J");
+    buffer_free(out);
+    *out = drawn;
+}
+
+/* What scrolls away can't be watched. */
+static uint32_t rows_for_entities(void)
+{
+    uint32_t rows = cli_terminal_rows(STDOUT_FILENO);
+    return rows == 0                             ? 0
+           : rows < OTHER_ROWS + ENTITY_ROWS_MIN ? ENTITY_ROWS_MIN
+                                                 : rows - OTHER_ROWS;
 }
 
 int command_status(struct cli_call *call)
@@ -71,11 +90,12 @@ int command_status(struct cli_call *call)
     bool watching = cli_switch(call, CLI_WATCH);
     struct buffer out = {0};
     do {
+        watch.rows = watching ? rows_for_entities() : 0;
+        enum status status = look(call, folder, &watch, &out, &open, &error);
         if (watching) {
-            append_clear(&out);
+            overwrite(&out);
         }
-        if (look(call, folder, &watch, &out, &open, &error) != STATUS_OK ||
-            cli_print(&out, &error) != STATUS_OK) {
+        if (status != STATUS_OK || cli_print(&out, &error) != STATUS_OK) {
             buffer_free(&out);
             return cli_fail(&error);
         }

@@ -120,6 +120,12 @@ uint32_t cli_terminal_columns(int descriptor)
     return size.ws_col < COLUMNS_MIN ? COLUMNS_MIN : size.ws_col;
 }
 
+uint32_t cli_terminal_rows(int descriptor)
+{
+    struct winsize size;
+    return isatty(descriptor) && ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_row : 0;
+}
+
 uint32_t cli_prose_columns(int descriptor)
 {
     uint32_t columns = cli_terminal_columns(descriptor);

@@ -110,8 +110,49 @@ static int64_t count_or_zero(const json_t *object, const char *name)
     return count < 0 ? 0 : count;
 }
 
+/* Where there is no room for all entities, those under way come first, then those to come. */
+enum { MOVING, WAITING, COMPLETE, CLASSES };
+
+struct room {
+    uint32_t left[CLASSES];
+    uint32_t hidden;
+};
+
+static int class_of(const json_t *entity)
+{
+    int64_t done = sum_of(count_or_zero(entity, "migrated"), count_or_zero(entity, "rejected"));
+    int64_t total = count_of(entity, "total");
+    done = sum_of(done, count_or_zero(entity, "skipped"));
+    if (total >= 0 && done >= total) {
+        return COMPLETE;
+    }
+    return done > 0 || count_or_zero(entity, "read") > 0 ? MOVING : WAITING;
+}
+
+static void share_room(json_t *tables, uint32_t rows, struct room *room)
+{
+    const char *table_name;
+    const char *name;
+    json_t *table;
+    json_t *entity;
+    uint32_t counts[CLASSES] = {0};
+    uint32_t free_rows = rows == 0 ? UINT32_MAX : rows;
+    json_object_foreach(tables, table_name, table)
+    {
+        json_object_foreach(json_object_get(table, "entities"), name, entity)
+        {
+            counts[class_of(entity)]++;
+        }
+    }
+    for (int i = 0; i < CLASSES; i++) {
+        room->left[i] = counts[i] < free_rows ? counts[i] : free_rows;
+        room->hidden += counts[i] - room->left[i];
+        free_rows -= room->left[i];
+    }
+}
+
 static void add_entity(struct table *table, const char *table_name, const char *name,
-                       const json_t *entity, struct sums *all)
+                       const json_t *entity, struct sums *all, struct room *room)
 {
     struct sums own = {.total = count_of(entity, "total"),
                        .migrated = count_or_zero(entity, "migrated"),
@@ -119,7 +160,11 @@ static void add_entity(struct table *table, const char *table_name, const char *
                        .skipped = count_or_zero(entity, "skipped")};
     own.work = own.total < 0 ? count_of(entity, "read") : done_of(&own);
     own.work_total = own.total < 0 ? count_of(entity, "source_records") : own.total;
-    add_row(table, table_name, name, &own, text_of(entity, "last_id"));
+    uint32_t *left = &room->left[class_of(entity)];
+    if (*left > 0) {
+        --*left;
+        add_row(table, table_name, name, &own, text_of(entity, "last_id"));
+    }
     bool known = own.work >= 0 && own.work_total >= 0 && all->work_total >= 0;
     all->work = known ? sum_of(all->work, own.work) : -1;
     all->work_total = known ? sum_of(all->work_total, own.work_total) : -1;
@@ -129,7 +174,8 @@ static void add_entity(struct table *table, const char *table_name, const char *
     all->skipped = sum_of(all->skipped, own.skipped);
 }
 
-static void append_tables(json_t *state, bool color, struct sums *sums, struct buffer *out)
+static void append_tables(json_t *state, bool color, uint32_t rows, struct sums *sums,
+                          struct buffer *out)
 {
     static const char *const titles[] = {"table",  "entity", ">migrated", ">rejected",
                                          ">total", ">done",  "last",      NULL};
@@ -138,11 +184,13 @@ static void append_tables(json_t *state, bool color, struct sums *sums, struct b
     const char *entity_name;
     json_t *table_object;
     json_t *entity;
+    struct room room = {0};
+    share_room(json_object_get(state, "tables"), rows, &room);
     json_object_foreach(json_object_get(state, "tables"), table_name, table_object)
     {
         json_object_foreach(json_object_get(table_object, "entities"), entity_name, entity)
         {
-            add_entity(table, table_name, entity_name, entity, sums);
+            add_entity(table, table_name, entity_name, entity, sums, &room);
         }
     }
     table_rule(table);
@@ -150,6 +198,11 @@ static void append_tables(json_t *state, bool color, struct sums *sums, struct b
     table_fit(table, cli_terminal_columns(STDOUT_FILENO));
     table_append(table, color, out);
     table_destroy(table);
+    if (room.hidden > 0) {
+        char count[32];
+        text_human_count(room.hidden, count, sizeof(count));
+        buffer_format(out, "and %s more, for which there is no room here\n", count);
+    }
 }
 
 /* Between two looks; at the first one, the mean of this attempt. */
@@ -217,7 +270,10 @@ static void append_status(const json_t *state, bool running, struct buffer *out)
     const char *next = json_is_false(resumable) ? "`transhume migrate` writes all of it again"
                                                 : "`transhume resume` goes on";
     buffer_append_string(out, "status   ");
-    append_printable(out, *status == '\0' ? "?" : status);
+    append_printable(out, *status == '\0'                      ? "?"
+                          : strcmp(status, "in_progress") == 0 ? "in progress"
+                          : strcmp(status, "not_started") == 0 ? "not started"
+                                                               : status);
     if (strcmp(status, "in_progress") == 0 && !running) {
         bool interrupted = json_is_true(json_object_get(state, "interrupted"));
         buffer_format(out, ", %s: %s", interrupted ? "interrupted" : "but no process is at work",
@@ -292,7 +348,7 @@ enum status state_view_append(const char *json, bool running, bool color, struct
         buffer_append_string(out, "snapshot mixed: chunks show the source at different times\n");
     }
     buffer_append_byte(out, '\n');
-    append_tables(state, color, &sums, out);
+    append_tables(state, color, watch->rows, &sums, out);
     append_rate(state, running, &sums, watch, out);
     append_use(state, running, "source", out);
     append_use(state, running, "target", out);

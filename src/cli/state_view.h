@@ -12,7 +12,8 @@
 struct state_watch {
     int64_t then_ms;
     int64_t done;
-    double rate; /* records per second; 0: not known */
+    double rate;   /* records per second; 0: not known */
+    uint32_t rows; /* of entities that there is room for, set by the caller; 0: all are shown */
 };
 
 /* Appends what `status` shows. `running` says that a process is at work. ERROR_STATE_INVALID: this

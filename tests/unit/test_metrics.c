@@ -59,6 +59,14 @@ static void read_back(struct fixture *fixture)
         STATUS_OK);
 }
 
+static void append(const struct fixture *fixture, const char *text)
+{
+    FILE *file = fopen(fixture->path, "ae");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
 /* Samples with `written` counting on. */
 static void take_many(struct fixture *fixture, struct metrics *metrics, uint32_t count)
 {
@@ -147,22 +155,18 @@ static void test_bounded(void **state)
 static void test_more_attempts_than_room(void **state)
 {
     struct fixture *fixture = *state;
-    for (uint32_t attempt = 1; attempt <= METRICS_SAMPLES_MAX; attempt += 1) {
-        struct metrics *metrics = metrics_open(fixture->path, attempt);
-        take_many(fixture, metrics, 2);
-        metrics_close(metrics);
+    for (uint32_t attempt = 1; attempt < METRICS_SAMPLES_MAX; attempt++) {
+        char line[80];
+        snprintf(line, sizeof(line), "{\"at\":%u,\"attempt\":%u,\"phase\":\"copy\"}\n",
+                 (unsigned)attempt, (unsigned)attempt);
+        append(fixture, line);
     }
+    struct metrics *metrics = metrics_open(fixture->path, METRICS_SAMPLES_MAX);
+    take_many(fixture, metrics, 5);
+    metrics_close(metrics);
     read_back(fixture);
-    assert_in_range(fixture->count, METRICS_SAMPLES_MAX / 4, METRICS_SAMPLES_MAX);
+    assert_in_range(fixture->count, METRICS_SAMPLES_MAX / 4, METRICS_SAMPLES_MAX / 2 + 5);
     assert_int_equal(fixture->samples[fixture->count - 1].attempt, METRICS_SAMPLES_MAX);
-}
-
-static void append(const struct fixture *fixture, const char *text)
-{
-    FILE *file = fopen(fixture->path, "ae");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
 }
 
 static void test_lines_that_are_none(void **state)

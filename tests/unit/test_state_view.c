@@ -63,6 +63,34 @@ static void a_rate_beyond_reason_is_capped(void **state)
     buffer_free(&out);
 }
 
+/* Those under way first, then those to come; all are counted. */
+static void what_there_is_no_room_for(void **state)
+{
+    (void)state;
+    struct error error = {0};
+    struct buffer out = {0};
+    static const char json[] =
+        "{\"status\":\"in_progress\",\"tables\":{\"t\":{\"entities\":{"
+        "\"done1\":{\"total\":5,\"migrated\":5},\"done2\":{\"total\":5,\"migrated\":5}}},"
+        "\"u\":{\"entities\":{\"waits\":{\"total\":5,\"migrated\":0},\"moves\":{\"total\":5,\"migrated\":2}}}}}";
+    for (uint32_t rows = 0; rows <= 5; rows++) {
+        struct state_watch watch = {.rows = rows};
+        buffer_clear(&out);
+        assert_int_equal(state_view_append(json, true, false, &watch, &out, &error), STATUS_OK);
+        const char *text = buffer_string(&out);
+        expect_part(text, "status   in progress");
+        expect_part(text, "moves");
+        assert_int_equal(strstr(text, "waits") != NULL, rows != 1);
+        assert_int_equal(strstr(text, "done1") != NULL, rows == 0 || rows >= 3);
+        assert_int_equal(strstr(text, "done2") != NULL, rows == 0 || rows >= 4);
+        assert_int_equal(strstr(text, "and 3 more") != NULL, rows == 1);
+        assert_int_equal(strstr(text, "and 1 more") != NULL, rows == 3);
+        assert_int_equal(strstr(text, " more") != NULL, rows >= 1 && rows <= 3);
+        expect_part(text, "60.0%");
+    }
+    buffer_free(&out);
+}
+
 static void what_is_missing_is_not_known(void **state)
 {
     (void)state;
@@ -88,6 +116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_near_the_end_of_numbers),
         cmocka_unit_test(a_rate_beyond_reason_is_capped),
+        cmocka_unit_test(what_there_is_no_room_for),
         cmocka_unit_test(what_is_missing_is_not_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
