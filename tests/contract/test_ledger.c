@@ -84,6 +84,9 @@ void contract_test_ledger(const struct contract_entry *entry)
                      STATUS_END);
     assert_int_equal(ledger->load(fixture.target, "no such run", fixture.arena, &run, &error),
                      STATUS_END);
+    struct ledger_holder holder = {0};
+    assert_int_not_equal(ledger->claim(fixture.target, "no such run", 0, NULL, &holder, &error),
+                         STATUS_OK);
     fixture_close(&fixture);
 }
 
