@@ -417,6 +417,7 @@ static void collect_done(struct http_client *client)
             curl_easy_cleanup(easy);
             slot->easy = NULL;
             slot->easy_is_set = false;
+            slot->easy_method[0] = '\0';
         }
     }
 }
