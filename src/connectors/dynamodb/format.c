@@ -118,6 +118,31 @@ static enum status check_table(struct folder *folder, const struct target_table 
 }
 
 /* A table made by hand has no definition, and so no key that is known. */
+/* The key's attributes are columns, as they are of a table in the service: a target that must know
+ * their types before the first record learns them here. */
+static enum status describe_key(const struct dynamodb_definition *definition, struct arena *arena,
+                                struct schema_table *schema, struct error *error)
+{
+    struct schema_column *columns = (struct schema_column *)arena_allocate_zeroed(
+        arena, (size_t)definition->type_count + 1, sizeof(*columns));
+    if (columns == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the folder's catalogue");
+    }
+    for (uint32_t at = 0; at < definition->type_count; at++) {
+        const struct dynamodb_key *type = &definition->types[at];
+        columns[at].name = type->name;
+        columns[at].type = dynamodb_item_key_type(type->letter);
+        for (uint32_t key = 0; key < definition->key.count; key++) {
+            columns[at].not_null |= strcmp(definition->key.names[key], type->name) == 0;
+        }
+    }
+    schema->columns = columns;
+    schema->column_count = definition->type_count;
+    schema->primary_key = definition->key;
+    schema->primary_key_not_null = definition->key.count > 0;
+    return STATUS_OK;
+}
+
 static enum status describe_table(struct folder *folder, struct folder_table *table,
                                   struct arena *arena, struct schema_table *schema,
                                   struct error *error)
@@ -129,8 +154,7 @@ static enum status describe_table(struct folder *folder, struct folder_table *ta
     }
     enum status status = dynamodb_definition_read(path, arena, &definition, error);
     if (status == STATUS_OK) {
-        schema->primary_key = definition.key;
-        schema->primary_key_not_null = definition.key.count > 0;
+        status = describe_key(&definition, arena, schema, error);
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }

@@ -26,6 +26,8 @@ struct dynamodb_key {
 
 /* 'S', 'N' or 'B' for kinds that can be keys, else 0. */
 char dynamodb_item_letter(enum value_kind kind);
+/* What a key attribute of that letter is to others. */
+struct value_type dynamodb_item_key_type(char letter);
 
 /*
  * The key attributes of a table and its indexes, each once, the table's own first (partition,

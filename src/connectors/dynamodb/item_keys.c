@@ -85,6 +85,13 @@ static void add_columns(const struct column_list *columns, bool required, struct
     }
 }
 
+struct value_type dynamodb_item_key_type(char letter)
+{
+    return letter == 'N' ? (struct value_type){.kind = VALUE_INT64, .dynamic = true, .native = "N"}
+           : letter == 'B' ? (struct value_type){.kind = VALUE_BYTES, .native = "B"}
+                           : (struct value_type){.kind = VALUE_TEXT, .native = "S"};
+}
+
 enum status dynamodb_item_keys(const struct target_table *table, const struct shape *const *shapes,
                                uint32_t shape_count, struct arena *arena,
                                struct dynamodb_key **keys, uint32_t *key_count, struct error *error)

@@ -230,14 +230,6 @@ enum status dynamodb_source_find(struct dynamodb_network *network, const char *n
 
 /* ---------------------------------------------------------------- describe */
 
-/* Keys that are numbers are whole ones nearly always; others come as decimals. */
-static struct value_type type_of(char letter)
-{
-    return letter == 'N' ? (struct value_type){.kind = VALUE_INT64, .dynamic = true, .native = "N"}
-           : letter == 'B' ? (struct value_type){.kind = VALUE_BYTES, .native = "B"}
-                           : (struct value_type){.kind = VALUE_TEXT, .native = "S"};
-}
-
 /* Key attributes of the table and its indexes: all that DynamoDB declares. */
 static const struct schema_column *columns_of(const struct dynamodb_description *from,
                                               struct arena *arena)
@@ -246,8 +238,8 @@ static const struct schema_column *columns_of(const struct dynamodb_description 
         arena, (size_t)from->attribute_count + 1, sizeof(*columns));
     for (uint32_t at = 0; columns != NULL && at < from->attribute_count; at++) {
         const struct dynamodb_attribute *attribute = &from->attributes[at];
-        columns[at] =
-            (struct schema_column){.name = attribute->name, .type = type_of(attribute->letter)};
+        columns[at] = (struct schema_column){.name = attribute->name,
+                                             .type = dynamodb_item_key_type(attribute->letter)};
         for (uint32_t key = 0; key < from->key.count; key++) {
             columns[at].not_null |= strcmp(from->key.names[key], attribute->name) == 0;
         }
