@@ -1,0 +1,204 @@
+"""Random databases copied there and back, for every ordered pair of kinds: what comes back is what was there, or was rejected
+with its key and a reason, or was refused before anything was written.
+
+TRANSHUME_SEED begins elsewhere. `make test` takes half a minute over all pairs, `make soak` minutes.
+"""
+import base64
+import collections
+import itertools
+import json
+import os
+import random
+import shutil
+import sys
+import time
+import unittest
+
+import items
+import round_trip
+import servers
+import support
+from dynamodb_case import DynamodbCase
+from random_database import RandomDatabase
+
+SECONDS = 300 if support.SOAK else 30
+KINDS = ("sqlite", "csv", "jsonl", "dynamodb-json", "dynamodb")
+DOCUMENTS = ("dynamodb-json", "dynamodb")
+# Names that a plan can't give a field, or that have a meaning there.
+UNNAMABLE = ("*", "")
+
+
+class RoundTrips(DynamodbCase):
+    def setUp(self):
+        super().setUp()
+        self.counts = collections.Counter()
+
+    def test_every_ordered_pair(self):
+        pairs = [pair for pair in itertools.product(KINDS, KINDS) if pair != ("dynamodb", "dynamodb")]
+        deadline = time.monotonic() + SECONDS * support.PATIENCE
+        number = 0
+        while number < len(pairs) or time.monotonic() < deadline:
+            there, over = pairs[number % len(pairs)]
+            seed = "%d/%s/%s/%d" % (support.SEED, there, over, number)
+            with self.subTest(seed=seed):
+                self.round_trip(random.Random(seed), there, over)
+            number += 1
+        print("%d round trips: %s" % (number, dict(self.counts)), file=sys.stderr)
+        self.assertGreater(self.counts["equal"], 3 * self.counts["rejected"])
+
+    # --- one trip
+
+    def round_trip(self, seed, there, over):
+        folder = self.path("trip")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.mkdir(folder)
+        items.empty(self.client)
+        self.trip, self.there = folder, there
+        RandomDatabase(seed, os.path.join(folder, "made.db"), rows_max=30 if "dynamodb" in (there, over) else 150, simple=True)
+        tables = round_trip.neutral_tables(os.path.join(folder, "made.db"))
+        self.types = {}
+        planned = (there in DOCUMENTS and over in round_trip.TABULAR, over in DOCUMENTS and there in round_trip.TABULAR)
+        if there != "sqlite":
+            for table in tables:
+                if there in DOCUMENTS:
+                    round_trip.fit_for_dynamodb(table)
+                round_trip.fit_for_keys(table)
+        if any(planned):
+            tables = [table for table in tables if not any(c in UNNAMABLE or c.startswith("$") for c in table.columns)]
+        if planned[0] or planned[1] and there != "sqlite":
+            self.types = {table.name: round_trip.one_tag_a_column(table) for table in tables}
+        elif there in DOCUMENTS and over != "jsonl":
+            self.add_nested(seed, tables)
+        if there in DOCUMENTS or over in DOCUMENTS:
+            # Without a record nothing tells the type of a key, or, in lines of documents, that there is one.
+            tables = [table for table in tables if table.records]
+        if not tables:
+            return
+        if there == "sqlite":
+            self.make_sqlite_source(tables, planned[1])
+        else:
+            self.write(there, tables)
+        truths = "sqlite" not in (there, over)
+        before = self.read(there, "a")
+        expected = {name: collections.Counter(round_trip.canonical(r, truths) for r in records) for name, records in before.items()}
+        self.copy(seed, self.place(there, "a"), self.place(over, "b"), tables if planned[0] else None, over, "one", before, expected, truths)
+        if expected is not None and there == "dynamodb":
+            items.empty(self.client)
+        middle = self.read(over, "b")
+        self.copy(seed, self.place(over, "b"), self.place(there, "c"), tables if planned[1] else None, there, "two", middle, expected, truths)
+        after = self.read(there, "c")
+        for name, records in expected.items():
+            found = collections.Counter(round_trip.canonical(r, truths) for r in after.get(name, []))
+            self.assertEqual((list((records - found).elements())[:2], list((found - records).elements())[:2]), ([], []),
+                             "table %s of %s over %s: missing, extra" % (name, there, over))
+            self.counts["equal"] += sum(records.values())
+
+    def make_sqlite_source(self, tables, planned):
+        """The random file itself; where a plan leads back, only the tables and the rows that it can lead back."""
+        os.rename(os.path.join(self.trip, "made.db"), os.path.join(self.trip, "a.db"))
+        if planned:
+            self.types = {table.name: round_trip.one_tag_a_column(table) for table in tables}
+            os.remove(os.path.join(self.trip, "a.db"))
+            round_trip.write_sqlite(os.path.join(self.trip, "a"), tables, self.types)
+
+    def add_nested(self, seed, tables):
+        for table, record in ((table, record) for table in tables for record in table.records):
+            if seed.random() < 0.3:
+                (letter, value), = items.random_value(seed).items()
+                record["nested"] = {"N": lambda v: round_trip.number(v), "S": lambda v: ("s", v), "B": lambda v: ("b", v),
+                                    "BOOL": lambda v: ("t", v)}.get(letter, lambda v: (letter, v))(value)
+                if letter == "NULL":
+                    del record["nested"]
+
+    def copy(self, seed, source, target, tables, over, state, before, expected, truths):
+        options = ["--state", state, "--jobs", seed.randint(1, 3), "--chunk-rows", seed.choice((3, 20, 1000))]
+        if tables:
+            with open(os.path.join(self.trip, state + ".json"), "w", encoding="utf-8") as plan:
+                json.dump(self.plan(source, target, tables, over), plan, ensure_ascii=False)
+            options += ["--plan", state + ".json"]
+        result = support.transhume("migrate", *options, source, target, cwd=self.trip, env=servers.aws_environment(self.trip))
+        self.assertIn(result.code, (0, 1), "%s to %s\n%s" % (source, target, result.err))
+        self.take_rejects(state, before, expected, truths)
+
+    def plan(self, source, target, tables, over):
+        columns = {"n": "NUMERIC", "s": "TEXT", "b": "BLOB", "t": "BOOLEAN"}
+        casts = {"n": "decimal", "s": "text", "b": "bytes", "t": "bool"}
+        planned = {}
+        for table in tables:
+            types = self.types[table.name]
+            planned[table.name] = {"key": table.key, "from": table.name}
+            if over == "sqlite":
+                planned[table.name]["fields"] = {column: "copy" for column in table.columns}
+                planned[table.name]["columns"] = {column: {"type": columns[types[column]]} for column in table.columns}
+            else:
+                planned[table.name]["fields"] = {column: {"column": column, "cast": casts[types[column]]} for column in table.columns}
+        return {"transhume": 1, "source": source, "target": target, "tables": planned}
+
+    def take_rejects(self, state, before, expected, truths):
+        """Each reject names one record of the source, by its key; that one is not expected any more."""
+        folder = os.path.join(self.trip, state, "rejects")
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                for line in file:
+                    reject = json.loads(line)
+                    self.assertTrue(reject["code"] and reject["reason"] and reject["key"], line)
+                    self.counts["rejected"] += 1
+                    self.counts["because " + reject["code"]] += 1
+                    self.forget(reject, before, expected, truths)
+
+    def forget(self, reject, before, expected, truths):
+        table = reject["source"]
+        names, whole = reject["key"], False
+        if not all(any(name in record for record in before[table]) for name in names):  # a rowid: by what it holds
+            names, whole = {name: value for name, value in reject["record"].items() if value is not None}, True
+        key = {name: key_value(value) for name, value in names.items()}
+        for record in before[table]:
+            if all(same(record.get(name), value) for name, value in key.items()) and (not whole or len(record) == len(key)):
+                text = round_trip.canonical(record, truths)
+                if expected[table][text] > 0:
+                    expected[table][text] -= 1
+                    return
+        self.fail("a reject whose record is not in the source: %s %s" % (reject, before[table][:3]))
+
+    # --- kinds
+
+    def place(self, kind, name):
+        if kind == "dynamodb":
+            return self.uri()
+        return round_trip.SCHEMES[kind] % name
+
+    def write(self, kind, tables):
+        path = os.path.join(self.trip, "a")
+        if kind == "dynamodb":
+            round_trip.write_dynamodb(self.client, tables)
+        else:
+            {"csv": round_trip.write_csv, "jsonl": round_trip.write_jsonl, "dynamodb-json": round_trip.write_items}[kind](path, tables)
+
+    def read(self, kind, name):
+        if kind == "dynamodb":
+            return round_trip.read_dynamodb(self.client)
+        return {"sqlite": round_trip.read_sqlite, "csv": round_trip.read_csv, "jsonl": round_trip.read_jsonl,
+                "dynamodb-json": round_trip.read_items}[kind](os.path.join(self.trip, name))
+
+
+def key_value(value):
+    if isinstance(value, dict):
+        (tag, inner), = value.items()
+        if tag == "$bytes":
+            return ("b", base64.b64decode(inner))
+        if tag in ("$decimal", "$float64", "$uint64", "$float32"):
+            return round_trip.number(round_trip.WORDS.get(inner, inner))
+        return (tag, inner)
+    if value is None or isinstance(value, bool):
+        return None if value is None else ("t", value)
+    return ("s", value) if isinstance(value, str) else round_trip.number(repr(value))
+
+
+def same(left, right):
+    if left and right and "t" in (left[0], right[0]):
+        left, right = ([(("n", int(v)) if t == "t" else (t, v)) for t, v in (left, right)])
+    return left == right
+
+
+if __name__ == "__main__":
+    unittest.main()
