@@ -242,9 +242,14 @@ def read_sqlite(path):
             for column, (kind, value) in zip(table.columns, row):
                 if kind != "null":
                     record[column] = {"integer": lambda v: number(str(v)), "real": lambda v: number(repr(v)),
-                                      "text": lambda v: ("s", v.decode()), "blob": lambda v: ("b", bytes(v))}[kind](value)
+                                      "text": text_or_not, "blob": lambda v: ("b", bytes(v))}[kind](value)
             found[table.name].append(record)
     return found
+
+
+def text_or_not(value):
+    """A text that is not UTF-8 is something that only SQLite holds."""
+    return ("s", value.decode()) if is_utf8(value) else ("e", bytes(value))
 
 
 def csv_records(text):

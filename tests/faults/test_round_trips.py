@@ -188,7 +188,7 @@ def key_value(value):
             return ("b", base64.b64decode(inner))
         if tag in ("$decimal", "$float64", "$uint64", "$float32"):
             return round_trip.number(round_trip.WORDS.get(inner, inner))
-        return (tag, inner)
+        return ("e", base64.b64decode(inner[-1])) if tag == "$escape" else (tag, inner)
     if value is None or isinstance(value, bool):
         return None if value is None else ("t", value)
     return ("s", value) if isinstance(value, str) else round_trip.number(repr(value))
