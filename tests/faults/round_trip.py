@@ -22,6 +22,7 @@ NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 WORDS = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}
 SCHEMES = {"sqlite": "sqlite:%s.db", "csv": "csv:%s", "jsonl": "jsonl:%s", "dynamodb-json": "dynamodb-json:%s"}
 TABULAR = ("sqlite", "csv")
+NESTED = ("L", "M", "SS", "NS", "BS")
 
 
 def number(text):
@@ -227,6 +228,8 @@ def canonical(record, truths):
     for name, (tag, value) in sorted(record.items()):
         if tag == "t" and not truths:
             tag, value = "n", decimal.Decimal(int(value))
+        if tag in NESTED:
+            value = json.dumps(items.attribute({tag: value}), sort_keys=True)
         parts.append((name, tag, str(value) if tag == "n" else value))
     return repr(parts)
 
