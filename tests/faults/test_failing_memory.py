@@ -153,6 +153,14 @@ class FailingMemory(failing.FailingTestCase):
                               for line in support.read_lines(self.path(folder, table, name)))
                 for table in ("child", "parent")}
 
+    def test_validate(self):
+        """Whatever it could not do, it never calls equal what differs, nor different what is equal."""
+        self.run_program("migrate", "--jobs", "1", "source.db", "sqlite:copy.db")
+        for level in ("hash", "full"):
+            arguments = ["validate", "--jobs", "1", "--level", level, "source.db", "sqlite:copy.db"]
+            self.run_program(*arguments)
+            self.in_turn(arguments)
+
     def test_what_only_looks(self):
         self.run_program("migrate", "--plan", "plan.yaml")
         for arguments in (["status"], ["status", "--json"], ["check", "--sample", "2", "source.db", "new.db"],
