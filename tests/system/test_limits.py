@@ -99,6 +99,70 @@ tables:
         self.assertEqual(sorted(int(i["id"]["N"]) for i in items), [i for i, in first])
 
 
+class Joins(LimitsTestCase):
+    """What the engine joins lies on the disk, not in memory: many parents, and one with half of all children."""
+
+    CHILDREN = 2000000 if support.SOAK else 200000
+
+    def test_children_out_of_csv(self):
+        os.makedirs(self.path("in"))
+        parents = self.CHILDREN // 20
+        with open(self.path("in", "parent.csv"), "w", encoding="ascii") as file:
+            file.write("id,name\n")
+            file.writelines("%d,name %d\n" % (i, i) for i in range(parents))
+        with open(self.path("in", "child.csv"), "w", encoding="ascii") as file:
+            file.write("cid,pid,amount,note\n")
+            file.writelines("%d,%d,%d.%02d,note of child %d\n" % (
+                i, 0 if i % 2 else i * 7919 % parents, i * 31 % 977, i % 100, i) for i in range(self.CHILDREN))
+        self.write("transhume.yaml", """transhume: 1
+source: csv:in
+target: dynamodb-json:out
+relations: { child: { pid: parent.id } }
+tables:
+  out:
+    key: { partition: id, sort: page }
+    entities:
+      parent:
+        from: parent
+        fields:
+          id: copy
+          page: { const: 0 }
+          n: { aggregate: child, value: "count(*)" }
+          total: { aggregate: child, value: "sum(amount)" }
+          all: { embed: child, order: [amount desc], when: "n < 0", fields: { cid: copy, amount: copy } }
+      part:
+        pages: parent.all
+        size: 1000
+        fields: { id: copy, page: { column: $page }, rows: { column: $list } }
+""")
+        self.measured("migrate", "--jobs", "4")
+        hundredths = [0] * parents
+        counts = [0] * parents
+        for i in range(self.CHILDREN):
+            parent = 0 if i % 2 else i * 7919 % parents
+            counts[parent] += 1
+            hundredths[parent] += i * 31 % 977 * 100 + i % 100
+        largest = []
+        pages = 0
+        for name in os.listdir(self.path("out", "out")):
+            for line in support.read_lines(self.path("out", "out", name)):
+                item = json.loads(line)["Item"]
+                parent = int(item["id"]["N"])
+                if item["page"]["N"] == "0":
+                    self.assertEqual(int(item["n"]["N"]), counts[parent])
+                    self.assertEqual(round(float(item["total"]["N"]) * 100), hundredths[parent])
+                    counts[parent] = -1
+                else:
+                    pages += 1
+                    if parent == 0:
+                        largest.append((int(item["page"]["N"]), [(float(row["M"]["amount"]["N"]), int(row["M"]["cid"]["N"]))
+                                                                 for row in item["rows"]["L"]]))
+        self.assertEqual(set(counts), {-1})
+        rows = [row for _, page in sorted(largest) for row in page]
+        self.assertEqual(rows, sorted(rows, key=lambda row: (-row[0], row[1])))
+        self.assertGreaterEqual(len(rows), self.CHILDREN // 2)
+
+
 class BigParents(LimitsTestCase):
     def migrate(self, code):
         figures = self.measured("migrate", "--plan", CHINOOK_PLAN, "--state", "s", "shop.db", "dynamodb-json:out",
