@@ -271,6 +271,7 @@ static enum status read_all(struct loading *loading, struct error *error)
             status = take_batch(loading, batch, bounds, error);
             batch_destroy(batch);
         }
+        status = status == STATUS_OK ? failpoint_hit("engine.joins_batch", error) : status;
     }
     if (cursor != NULL) {
         source->cursor_close(cursor);

@@ -246,6 +246,23 @@ tables:
         self.assertIn("v: 1", result.out)
         self.assertFalse(os.path.exists(self.path(".transhume")))
 
+    def test_a_reading_that_fails_begins_again(self):
+        self.put_csv(a="id,k 1,x", b="k,v " + " ".join("x,%d" % i for i in range(20000)))
+        self.write_plan('n: { aggregate: b, match: { k: k }, value: "sum(v)" }')
+        self.run_program("migrate", env={"TRANSHUME_FAILPOINT": "engine.joins_batch:retry:3"})
+        self.assertEqual(self.found("n"), {"1": {"N": "199990000"}})
+
+    def test_a_reading_that_fails_for_good(self):
+        self.put_csv(a="id,k 1,x", b="k,v x,1")
+        self.write_plan('n: { aggregate: b, match: { k: k }, value: "sum(v)" }')
+        for place in ("engine.joins_batch", "engine.joins_table_kept", "engine.joins_kept"):
+            with self.subTest(place=place):
+                command = "resume" if os.path.exists(self.path("out")) else "migrate"
+                self.run_program(command, env={"TRANSHUME_FAILPOINT": place + ":error"}, code=3)
+                self.assertEqual(os.listdir(self.path(".transhume", "spill", "source")), [])
+        self.run_program("resume")
+        self.assertEqual(self.found("n"), {"1": {"N": "1"}})
+
     def test_interrupted_while_it_reads(self):
         self.put_csv(a="id,k 1,x", b="k,v " + " ".join("x,%d" % i for i in range(20000)))
         self.write_plan('n: { aggregate: b, match: { k: k }, value: "count(*)" }')
