@@ -38,9 +38,10 @@ struct joining_table {
 /* A join of a request, and where its columns are. */
 struct joining_step {
     uint32_t table;
-    uint32_t key;       /* of `table`: that is searched */
-    uint32_t from_key;  /* of the table it hangs from; of the root: */
-    uint32_t parameter; /* number of the bound value, from 1 */
+    uint32_t key;               /* of `table`: that is searched */
+    uint32_t from_key;          /* of the table it hangs from; of the root: */
+    uint32_t parameter;         /* number of the bound value, from 1 */
+    const uint32_t *root_parts; /* the cells that are its key; of documents found by name */
     bool needs_cells;
 };
 

@@ -99,6 +99,30 @@ static struct joining_key *key_of(struct joining *joining, struct joining_table 
 
 /* ---- one request */
 
+static uint32_t root_position(const struct read_request *root, const char *name)
+{
+    for (uint32_t i = 0; i < root->column_count; i++) {
+        const struct read_column *column = &root->columns[i];
+        if (column->join < 0 && !column->presence && strcmp(column->name, name) == 0) {
+            return i;
+        }
+    }
+    return 0; /* a document is the first cell */
+}
+
+static enum status plan_root_parts(struct joining *joining, const struct joining_request *what,
+                                   uint32_t index, struct error *error)
+{
+    struct column_list columns = what->request->joins[index].from_columns;
+    uint32_t *parts =
+        arena_allocate_zeroed(joining->arena, columns.count + (size_t)1, sizeof *parts);
+    for (uint32_t i = 0; parts != NULL && i < columns.count; i++) {
+        parts[i] = root_position(what->root, columns.names[i]);
+    }
+    what->steps[index].root_parts = parts;
+    return parts != NULL ? STATUS_OK : no_memory(error);
+}
+
 static enum status plan_step(struct joining *joining, struct joining_request *what, uint32_t index,
                              struct error *error)
 {
@@ -117,23 +141,12 @@ static enum status plan_step(struct joining *joining, struct joining_request *wh
     step->table = table->number;
     if (join->from < 0) {
         step->parameter = ++what->parameter_count;
-        return STATUS_OK;
+        return plan_root_parts(joining, what, index, error);
     }
     return key_of(joining, joining->tables[what->steps[join->from].table], join->from_columns,
                   false, &step->from_key) != NULL
                ? STATUS_OK
                : no_memory(error);
-}
-
-static uint32_t root_position(const struct read_request *root, const char *name)
-{
-    for (uint32_t i = 0; i < root->column_count; i++) {
-        const struct read_column *column = &root->columns[i];
-        if (column->join < 0 && !column->presence && strcmp(column->name, name) == 0) {
-            return i;
-        }
-    }
-    return 0; /* a document is the first cell */
 }
 
 static enum status plan_columns(struct joining *joining, struct joining_request *what,

@@ -153,29 +153,26 @@ enum status joining_search_of(struct joining_reader *reader, const struct read_r
 
 /* ---- one root row */
 
-static const struct cell *root_cell(const struct joining_search *search, const char *name)
+static const struct cell *root_cell(const struct joining_search *search, uint32_t position,
+                                    const char *name)
 {
     static const struct cell missing = {.kind = VALUE_MISSING};
-    if (search->reader->joining->documents) {
-        const struct cell *found = joining_field(search->root, name);
-        return found != NULL ? found : &missing;
+    if (!search->reader->joining->documents) {
+        return &search->root[position];
     }
-    const struct read_request *root = search->what->root;
-    for (uint32_t i = 0; i < root->column_count; i++) {
-        if (root->columns[i].join < 0 && strcmp(root->columns[i].name, name) == 0) {
-            return &search->root[i];
-        }
-    }
-    return &missing;
+    const struct cell *found = joining_field(search->root, name);
+    return found != NULL ? found : &missing;
 }
 
 /* False: it has a part that equals nothing. */
-static enum status append_key(struct joining_search *search, struct column_list columns,
-                              bool *matches, struct error *error)
+static enum status append_key(struct joining_search *search, uint32_t join, bool *matches,
+                              struct error *error)
 {
+    struct column_list columns = search->what->request->joins[join].from_columns;
+    const uint32_t *parts = search->what->steps[join].root_parts;
     *matches = true;
     for (uint32_t i = 0; i < columns.count && *matches; i++) {
-        const struct cell *cell = root_cell(search, columns.names[i]);
+        const struct cell *cell = root_cell(search, parts[i], columns.names[i]);
         /* what can't be read is told where it is used */
         *matches = !order_bytes_matches_nothing(cell) && cell->kind != VALUE_ESCAPE &&
                    cell->kind != VALUE_LARGE;
@@ -191,8 +188,7 @@ static enum status bind_key(struct joining_search *search, uint32_t join, struct
     const struct joining_step *step = &search->what->steps[join];
     bool matches = true;
     buffer_clear(&search->bytes);
-    if (append_key(search, search->what->request->joins[join].from_columns, &matches, error) !=
-        STATUS_OK) {
+    if (append_key(search, join, &matches, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     int result =

@@ -216,11 +216,13 @@ enum status run_prepare_source(struct run *run, struct error *error)
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of requests");
     }
     session_list_requests(session, requests);
+    int phase = atomic_exchange(&session->progress.phase, PROGRESS_PREPARE);
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
         source->prepare(session->source, requests, count, say, error) != STATUS_OK ||
         (session->joining != NULL && joining_prepare(session->joining, say, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
+    atomic_store(&session->progress.phase, phase);
     run->source_prepared = true;
     return STATUS_OK;
 }
