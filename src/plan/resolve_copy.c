@@ -111,8 +111,36 @@ static void copy_table(struct resolver *resolver, const struct schema_table *fro
     }
 }
 
+/* Documents into columns need a plan: said once for all tables. True: it was. */
+static bool refuse_documents(struct resolver *resolver)
+{
+    enum { NAMED_MAX = 5 };
+    struct buffer names = {0};
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < resolver->schema->table_count; i++) {
+        const struct schema_table *table = &resolver->schema->tables[i];
+        if (table->kind == SCHEMA_TABLE && table_wanted(resolver, table) && count++ < NAMED_MAX) {
+            buffer_format(&names, "%s%s", count > 1 ? ", " : "", table->name);
+        }
+    }
+    if (count > NAMED_MAX) {
+        buffer_format(&names, " and %u more", count - NAMED_MAX);
+    }
+    if (count > 0) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, NULL,
+                   "write a plan that names each field (`transhume init SRC DST` begins one)",
+                   "the records of %s have no fixed columns, those of the target have",
+                   buffer_string(&names));
+    }
+    buffer_free(&names);
+    return count > 0;
+}
+
 void copy_resolve(struct resolver *resolver)
 {
+    if (resolver->source_documents && !resolver->target_free && refuse_documents(resolver)) {
+        return;
+    }
     for (uint32_t i = 0; i < resolver->schema->table_count && !resolve_stopped(resolver); i++) {
         const struct schema_table *table = &resolver->schema->tables[i];
         if (table->kind == SCHEMA_TABLE && table_wanted(resolver, table)) {

@@ -115,6 +115,24 @@ class ValuesDynoxide(Values):
 
 
 class Tables(SourceCase):
+    def test_many_are_described_at_once(self):
+        """Some answers fail, one table vanishes: the others are asked for again, alone; order and number are right."""
+        count, wait_s = 40, 0.1
+        for number in range(count):
+            items.create(self.client, "table-%02d" % number)
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            proxy.add("throttle", operation="DescribeTable", every=9, count=3)
+            proxy.add("error", operation="DescribeTable", every=13, count=2)
+            proxy.add("refuse", operation="DescribeTable", table="table-07", code="ResourceNotFoundException")
+            proxy.add("slow", operation="DescribeTable", before=wait_s)
+            result = self.run_aws("migrate", self.uri(proxy.endpoint), "dynamodb-json:out")
+            asked = [one.seconds for one in proxy.seen if one.operation == "DescribeTable"]
+            self.assertEqual((proxy.hits["throttle"], proxy.hits["error"]), (3, 2))
+        self.assertEqual(len(asked), count + 5)
+        self.assertLess(max(asked) - min(asked), count * wait_s / 2)
+        told = [line.split()[0] for line in result.out.splitlines() if line.startswith("table-")]
+        self.assertEqual(told, ["table-%02d" % number for number in range(count) if number != 7])
+
     def test_several_tables_but_not_our_own(self):
         expected = {}
         for name in ("herd", "Herd", "a.b-c_d", "empty"):

@@ -142,16 +142,8 @@ static enum status describe_tables(struct listing *listing, struct dynamodb_sour
     if (source->tables == NULL || source->asked == NULL) {
         return no_memory(listing->error);
     }
-    for (uint32_t at = 0; at < listing->count; at++) {
-        enum status status =
-            dynamodb_describe(listing->network, listing->names[at], listing->arena,
-                              &source->tables[source->table_count], listing->error);
-        if (status == STATUS_FAILED) {
-            return STATUS_FAILED;
-        }
-        source->table_count += status == STATUS_OK;
-    }
-    return STATUS_OK;
+    return dynamodb_describe_many(listing->network, listing->names, listing->count, listing->arena,
+                                  source->tables, &source->table_count, listing->error);
 }
 
 static enum status make_source(struct dynamodb_network *network, struct error *error)

@@ -2,9 +2,10 @@
 #include "connectors/dynamodb/network_describe.h"
 
 #include "connectors/dynamodb/network_json.h"
+#include <stdlib.h>
 #include <string.h>
 
-enum { KEY_MAX = 2, LISTED_MAX = 64 };
+enum { KEY_MAX = 2, LISTED_MAX = 64, DESCRIBED_AT_ONCE = 16, ANSWER_WAIT_MS = 1000 };
 
 static const char *text_of(const json_t *object, const char *name, struct arena *arena)
 {
@@ -96,37 +97,164 @@ static bool read_table(const json_t *table, struct arena *arena,
            read_indexes(local, true, arena, description);
 }
 
+static void append_request(struct buffer *body, const char *table)
+{
+    dynamodb_body_raw(body, "{");
+    dynamodb_body_text(body, "TableName", table);
+    dynamodb_body_raw(body, "}");
+}
+
+/* STATUS_END: there is no such table. */
+static enum status read_answer(struct dynamodb_response *response, const char *table,
+                               struct arena *arena, struct dynamodb_description *description,
+                               struct error *error)
+{
+    if (response->fault == DYNAMODB_FAULT_MISSING) {
+        return STATUS_END;
+    }
+    if (response->fault != DYNAMODB_FAULT_NONE) {
+        error_copy(error, &response->error);
+        return STATUS_FAILED;
+    }
+    json_t *root = dynamodb_reply_parse(response, table, error);
+    enum status status = root != NULL ? STATUS_OK : STATUS_FAILED;
+    if (root != NULL && !read_table(json_object_get(root, "Table"), arena, description)) {
+        status = error_set(error, ERROR_NETWORK_ANSWER, table,
+                           "DescribeTable's answer can't be understood");
+    }
+    json_decref(root);
+    return status;
+}
+
 enum status dynamodb_describe(struct dynamodb_network *network, const char *table,
                               struct arena *arena, struct dynamodb_description *description,
                               struct error *error)
 {
     struct buffer body = {0};
     struct dynamodb_response *response = NULL;
-    enum status status = STATUS_OK;
     *description = (struct dynamodb_description){0};
-    dynamodb_body_raw(&body, "{");
-    dynamodb_body_text(&body, "TableName", table);
-    dynamodb_body_raw(&body, "}");
-    status = dynamodb_network_call(network, "DescribeTable", table, &body, &response, error);
+    append_request(&body, table);
+    enum status status =
+        dynamodb_network_call(network, "DescribeTable", table, &body, &response, error);
     buffer_free(&body);
+    if (status == STATUS_OK) {
+        status = read_answer(response, table, arena, description, error);
+    }
+    dynamodb_response_destroy(response);
+    return status;
+}
+
+/* ---------------------------------------------------------------- many at once */
+
+/* One of many tables. */
+struct question {
+    const char *table;
+    struct buffer body;
+    bool answered; /* false in the end: asked once more, alone and with patience */
+    bool found;
+};
+
+static enum status take_answer(struct dynamodb_client *client, struct question *questions,
+                               struct arena *arena, struct dynamodb_description *descriptions,
+                               struct error *error)
+{
+    struct dynamodb_response *response = NULL;
+    enum status status = dynamodb_client_poll(client, ANSWER_WAIT_MS, &response, error);
     if (status != STATUS_OK) {
         return status;
     }
-    if (response->fault == DYNAMODB_FAULT_MISSING) {
-        status = STATUS_END;
-    } else if (response->fault != DYNAMODB_FAULT_NONE) {
-        error_copy(error, &response->error);
-        status = STATUS_FAILED;
-    } else {
-        json_t *root = dynamodb_reply_parse(response, table, error);
-        status = root != NULL ? STATUS_OK : STATUS_FAILED;
-        if (root != NULL && !read_table(json_object_get(root, "Table"), arena, description)) {
-            status = error_set(error, ERROR_NETWORK_ANSWER, table,
-                               "DescribeTable's answer can't be understood");
-        }
-        json_decref(root);
+    struct question *question = (struct question *)response->context;
+    size_t at = (size_t)(question - questions);
+    if (response->fault == DYNAMODB_FAULT_NONE || response->fault == DYNAMODB_FAULT_MISSING) {
+        status = read_answer(response, question->table, arena, &descriptions[at], error);
+        question->answered = status != STATUS_FAILED;
+        question->found = status == STATUS_OK;
     }
     dynamodb_response_destroy(response);
+    return status == STATUS_FAILED ? status : STATUS_OK;
+}
+
+static enum status ask_all(struct dynamodb_client *client, struct question *questions,
+                           uint32_t count, struct arena *arena,
+                           struct dynamodb_description *descriptions, struct error *error)
+{
+    uint32_t asked = 0;
+    enum status status = STATUS_OK;
+    while (status != STATUS_FAILED && (asked < count || status != STATUS_END)) {
+        while (asked < count) {
+            struct question *question = &questions[asked];
+            const struct dynamodb_request request = {.operation = "DescribeTable",
+                                                     .object = question->table,
+                                                     .body = question->body.data,
+                                                     .body_length = question->body.length,
+                                                     .context = question};
+            status = dynamodb_client_submit(client, &request, error);
+            if (status == STATUS_AGAIN) {
+                break;
+            }
+            asked = status == STATUS_OK ? asked + 1 : count; /* the rest is asked one by one */
+        }
+        status = take_answer(client, questions, arena, descriptions, error);
+    }
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* In their order, without those that there are not. */
+static enum status gather(struct dynamodb_network *network, const struct question *questions,
+                          uint32_t count, struct arena *arena,
+                          struct dynamodb_description *descriptions, uint32_t *found,
+                          struct error *error)
+{
+    enum status status = STATUS_OK;
+    *found = 0;
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        bool there = questions[at].found;
+        if (!questions[at].answered) {
+            status =
+                dynamodb_describe(network, questions[at].table, arena, &descriptions[at], error);
+            there = status == STATUS_OK;
+            status = status == STATUS_END ? STATUS_OK : status;
+        }
+        if (there) {
+            descriptions[(*found)++] = descriptions[at];
+        }
+    }
+    return status;
+}
+
+enum status dynamodb_describe_many(struct dynamodb_network *network, const char *const *tables,
+                                   uint32_t count, struct arena *arena,
+                                   struct dynamodb_description *descriptions, uint32_t *found,
+                                   struct error *error)
+{
+    struct dynamodb_client *client = NULL;
+    struct question *questions = (struct question *)calloc((size_t)count + 1, sizeof(*questions));
+    *found = 0;
+    enum status status = questions != NULL
+                             ? STATUS_OK
+                             : error_set(error, ERROR_MEMORY, NULL, "no memory to describe tables");
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        questions[at].table = tables[at];
+        append_request(&questions[at].body, tables[at]);
+        if (questions[at].body.failed) {
+            status = error_set(error, ERROR_MEMORY, NULL, "no memory to describe tables");
+        }
+    }
+    uint32_t connections = count < DESCRIBED_AT_ONCE ? count : DESCRIBED_AT_ONCE;
+    if (status == STATUS_OK && count > 1) {
+        status = dynamodb_client_create(network->service, connections, &client, error);
+    }
+    if (status == STATUS_OK && count > 1) {
+        status = ask_all(client, questions, count, arena, descriptions, error);
+    }
+    dynamodb_client_destroy(client); /* before the bodies, which it borrows */
+    if (status == STATUS_OK) {
+        status = gather(network, questions, count, arena, descriptions, found, error);
+    }
+    for (uint32_t at = 0; questions != NULL && at < count; at++) {
+        buffer_free(&questions[at].body);
+    }
+    free(questions);
     return status;
 }
 

@@ -39,6 +39,12 @@ struct dynamodb_description {
 enum status dynamodb_describe(struct dynamodb_network *network, const char *table,
                               struct arena *arena, struct dynamodb_description *description,
                               struct error *error) MUST_USE;
+/* The same of `count` tables, many at a time; `descriptions` has room for all, the first `*found`
+ * are filled, in their order: one that is not there is left out. */
+enum status dynamodb_describe_many(struct dynamodb_network *network, const char *const *tables,
+                                   uint32_t count, struct arena *arena,
+                                   struct dynamodb_description *descriptions, uint32_t *found,
+                                   struct error *error) MUST_USE;
 /* 0: no key attribute has that name. */
 char dynamodb_description_letter(const struct dynamodb_description *description, const char *name);
 const struct dynamodb_index *
