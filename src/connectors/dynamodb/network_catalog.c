@@ -245,8 +245,10 @@ static const struct schema_index *indexes_of(const struct dynamodb_description *
     struct schema_index *indexes = (struct schema_index *)arena_allocate_zeroed(
         arena, (size_t)from->index_count + 1, sizeof(*indexes));
     for (uint32_t at = 0; indexes != NULL && at < from->index_count; at++) {
-        indexes[at] =
-            (struct schema_index){.name = from->indexes[at].name, .columns = from->indexes[at].key};
+        indexes[at] = (struct schema_index){.name = from->indexes[at].name,
+                                            .columns = from->indexes[at].key,
+                                            .local = from->indexes[at].local,
+                                            .native_sql = from->indexes[at].projection};
     }
     return indexes;
 }

@@ -76,6 +76,22 @@ static void append_throughput(struct buffer *body, const struct target_table *ta
     }
 }
 
+/* A copy of a whole table projects what the source's index does. */
+static void append_projection(struct buffer *body, const struct target_table *table,
+                              const char *index)
+{
+    const char *projection = NULL;
+    for (uint32_t at = 0; table->same_engine != NULL && at < table->same_engine->index_count;
+         at++) {
+        const struct schema_index *theirs = &table->same_engine->indexes[at];
+        if (strcmp(theirs->name, index) == 0) {
+            projection = theirs->native_sql;
+        }
+    }
+    dynamodb_body_raw(body, ",\"Projection\":");
+    dynamodb_body_raw(body, projection != NULL ? projection : "{\"ProjectionType\":\"ALL\"}");
+}
+
 static void append_indexes(struct buffer *body, const struct target_table *table, bool local)
 {
     bool any = false;
@@ -91,7 +107,7 @@ static void append_indexes(struct buffer *body, const struct target_table *table
         any = true;
         dynamodb_body_text(body, "IndexName", index->name);
         append_key_schema(body, &index->columns);
-        dynamodb_body_raw(body, ",\"Projection\":{\"ProjectionType\":\"ALL\"}");
+        append_projection(body, table, index->name);
         if (!local) {
             append_throughput(body, table);
         }

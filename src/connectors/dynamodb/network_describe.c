@@ -13,6 +13,20 @@ static const char *text_of(const json_t *object, const char *name, struct arena 
     return arena_copy_string(arena, text != NULL ? text : "");
 }
 
+/* NULL for all attributes; false: memory is out. */
+static bool read_projection(const json_t *projection, struct arena *arena, const char **text)
+{
+    const char *type = json_string_value(json_object_get(projection, "ProjectionType"));
+    *text = NULL;
+    if (type == NULL || strcmp(type, "ALL") == 0) {
+        return true;
+    }
+    char *dump = json_dumps(projection, JSON_COMPACT | JSON_SORT_KEYS);
+    *text = dump != NULL ? arena_copy_string(arena, dump) : NULL;
+    free(dump);
+    return *text != NULL;
+}
+
 /* KeySchema: the partition key first. */
 static bool read_key(const json_t *schema, struct arena *arena, struct column_list *key)
 {
@@ -58,9 +72,8 @@ static bool read_indexes(const json_t *list, bool local, struct arena *arena,
         index->name = text_of(element, "IndexName", arena);
         index->local = local;
         index->status = local ? "ACTIVE" : text_of(element, "IndexStatus", arena);
-        index->projection =
-            text_of(json_object_get(element, "Projection"), "ProjectionType", arena);
-        if (index->name == NULL || index->status == NULL || index->projection == NULL ||
+        if (index->name == NULL || index->status == NULL ||
+            !read_projection(json_object_get(element, "Projection"), arena, &index->projection) ||
             !read_key(json_object_get(element, "KeySchema"), arena, &index->key)) {
             return false;
         }

@@ -14,7 +14,7 @@ struct dynamodb_index {
     bool local;
     const char *status; /* "ACTIVE", "CREATING" …; of local ones always "ACTIVE" */
     struct column_list key;
-    const char *projection; /* "ALL" … */
+    const char *projection; /* as JSON: {"ProjectionType":"ALL"}; NULL: all attributes */
 };
 
 /* Texts live in the arena. */

@@ -143,12 +143,14 @@ void dynamodb_estimate_add(struct database *self, const struct target_table *tab
 
 /* 0: on demand. What stands in AWS wins over what the plan would make. */
 static enum status write_rate(struct dynamodb_network *network, const struct target_table *table,
-                              struct arena *arena, uint64_t *rate, struct error *error)
+                              struct arena *arena, uint64_t *rate, bool *missing,
+                              struct error *error)
 {
     struct dynamodb_description description;
     uint64_t read = 0;
     *rate = 0;
     enum status status = dynamodb_describe(network, table->name, arena, &description, error);
+    *missing = status == STATUS_END;
     if (status == STATUS_OK) {
         *rate = description.on_demand ? 0 : description.write_units;
     } else if (status == STATUS_END && !dynamodb_definition_billing(table->billing, &read, rate)) {
@@ -187,17 +189,25 @@ enum status dynamodb_estimate_write(struct database *self, const struct target_t
 {
     struct dynamodb_network *network = dynamodb_network_of(self);
     struct arena *arena = arena_create(0);
+    bool copied = false;
     enum status status = arena != NULL
                              ? STATUS_OK
                              : error_set(error, ERROR_MEMORY, NULL, "no memory for an estimate");
     for (uint32_t at = 0; status == STATUS_OK && at < table_count; at++) {
         uint64_t rate = 0;
+        bool missing = false;
         if (loads[at].records > 0) {
-            status = write_rate(network, &tables[at], arena, &rate, error);
+            status = write_rate(network, &tables[at], arena, &rate, &missing, error);
         }
+        copied = copied || (missing && tables[at].same_engine != NULL);
         if (status == STATUS_OK && loads[at].records > 0) {
             append_load(out, network, &tables[at], &loads[at], rate);
         }
+    }
+    if (copied) {
+        buffer_append_string(out, "tables that are made get the keys and indexes of the source's, "
+                                  "on demand; its billing, time to live, tags and streams are not "
+                                  "carried: a plan says billing:, ttl: and tags:\n");
     }
     arena_destroy(arena);
     return status;
