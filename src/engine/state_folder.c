@@ -17,10 +17,10 @@ enum { RUN_FILE_BYTES_MAX = 4 << 20 };
 
 /* Of one run, in the order in which they are moved away with it. run.json goes last: until then a
  * crash leaves a run that is known as finished. */
-static const char *const file_names[] = {"input.jsonl",   "plan.yaml",    "transhume.log",
-                                         "metrics.jsonl", "chunks.jsonl", "validation.json",
-                                         "report.html",   "report.json",  "report.md",
-                                         "state.json",    "run.json"};
+static const char *const file_names[] = {"input.jsonl",    "plan.yaml",    "transhume.log",
+                                         "metrics.jsonl",  "chunks.jsonl", "validation.json",
+                                         "validate.jsonl", "report.html",  "report.json",
+                                         "report.md",      "state.json",   "run.json"};
 enum { FILE_COUNT = sizeof(file_names) / sizeof(file_names[0]) };
 
 enum status state_folder_name(struct state_folder *folder, const char *path, struct arena *arena,

@@ -306,9 +306,28 @@ void report_append_rejects(const struct report *report, struct buffer *out)
 
 static void append_dumped(const json_t *value, struct buffer *out)
 {
-    char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *text = value == NULL || json_is_string(value)
+                     ? NULL
+                     : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
     report_html(out, json_is_string(value) ? json_string_value(value) : text == NULL ? "–" : text);
     free(text);
+}
+
+/* Which field, and what both sides have. */
+static void append_fields(const json_t *record, struct buffer *out)
+{
+    size_t index;
+    const json_t *field;
+    json_array_foreach(json_object_get(record, "fields"), index, field)
+    {
+        buffer_append_string(out, "<br>");
+        append_dumped(json_object_get(field, "name"), out);
+        buffer_append_string(out, ": <code>");
+        append_dumped(json_object_get(field, "source"), out);
+        buffer_append_string(out, "</code> in the source, <code>");
+        append_dumped(json_object_get(field, "target"), out);
+        buffer_append_string(out, "</code> in the target");
+    }
 }
 
 static void append_differences(const json_t *records, struct buffer *out)
@@ -319,21 +338,17 @@ static void append_differences(const json_t *records, struct buffer *out)
                          "<details open><summary>Differences</summary><ol class=\"samples\">\n");
     json_array_foreach(records, index, record)
     {
-        json_t *member;
-        const char *name;
         if (index == DIFFERENCES_SHOWN) {
             buffer_format(out, "<li>and %zu more</li>\n", json_array_size(records) - index);
             break;
         }
-        buffer_append_string(out, "<li><p>");
-        json_object_foreach((json_t *)(uintptr_t)record, name, member)
-        {
-            buffer_append_string(out, "<b>");
-            report_html(out, name);
-            buffer_append_string(out, "</b> ");
-            append_dumped(member, out);
-            buffer_append_string(out, "<br>");
-        }
+        buffer_append_string(out, "<li><p><b>");
+        append_dumped(json_object_get(record, "kind"), out);
+        buffer_append_string(out, "</b> ");
+        append_dumped(json_object_get(record, "entity"), out);
+        buffer_append_byte(out, ' ');
+        append_dumped(json_object_get(record, "key"), out);
+        append_fields(record, out);
         buffer_append_string(out, "</p></li>\n");
     }
     buffer_append_string(out, "</ol></details>\n");

@@ -1,9 +1,11 @@
 /* The result: per entity and column, as JSON, and kept in the state folder. */
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "engine/json_text.h"
 #include "model/json_writer.h"
+#include "observe/report.h"
 #include "verify/steps.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -298,6 +300,17 @@ static enum status note_in_state(struct verify *verify, struct error *error)
     return status;
 }
 
+/* The report of the run that made the target tells it too. */
+static void tell_in_report(const struct verify *verify)
+{
+    struct error error;
+    if (report_write(verify->run->folder.path, false, &error) == STATUS_FAILED) {
+        log_write(LOG_WARNING,
+                  "the report goes without it: %s: %s; `transhume report` makes it again",
+                  error.object, error.message);
+    }
+}
+
 enum status steps_store(struct verify *verify, struct error *error)
 {
     struct buffer json = {0};
@@ -307,5 +320,9 @@ enum status steps_store(struct verify *verify, struct error *error)
                              ? no_memory(error)
                              : file_write_atomic(path, json.data, json.length, NULL, error);
     buffer_free(&json);
-    return status == STATUS_OK ? note_in_state(verify, error) : status;
+    if (status == STATUS_OK) {
+        status = note_in_state(verify, error);
+        tell_in_report(verify);
+    }
+    return status;
 }

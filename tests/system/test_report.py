@@ -240,12 +240,29 @@ class Contents(ReportCase):
         self.write(os.path.join(".transhume", "state.json"), '{"format": 99}')
         self.refused("report", code=5, name="format-newer", hint=False)
 
+    def test_what_validate_found(self):
+        self.run_program("migrate", "--no-express", "shop.db", "copy.db")
+        self.run_program("validate", "--level", "full", "shop.db", "copy.db")
+        self.assertIn("No difference was found, at level full", self.page().text)
+        self.assertTrue(self.report()["validation"]["ok"])
+        support.make_sqlite(self.path("copy.db"), "UPDATE customer SET name = '<script>1</script>' WHERE id = 7;"
+                            "DELETE FROM invoice WHERE id = 9;")
+        self.run_program("validate", "--level", "full", "shop.db", "copy.db", code=1)
+        page = self.page()
+        self.assertIn("Differences were found, at level full", page.text)
+        self.assertIn("missing invoice", page.text)
+        self.assertRegex(page.text, "different customer .*name: \"Customer 7\" in the source, "
+                         "\"<script>1</script>\" in the target")
+        self.assertNotIn("script", {tag for tag, _ in page.elements})
+        self.assertEqual(self.report()["verdict"], "done")
+        self.assertIn("validate --repair", " ".join(self.report()["next"]))
+
     def test_validation(self):
         self.run_program("migrate", "--no-express", "shop.db", "copy.db")
         self.write(os.path.join(".transhume", "validation.json"), json.dumps({
             "ok": False, "level": "full",
             "entities": [{"name": "customer", "source": 40, "target": 39, "missing": 1, "different": 2, "extra": 3}],
-            "records": [{"entity": "customer", "key": "7", "kind": "missing", "field": "<b>"}]}))
+            "records": [{"entity": "customer", "key": "7", "kind": "<b>"}]}))
         self.run_program("report")
         text = self.page().text
         self.assertIn("Differences were found, at level full", text)
