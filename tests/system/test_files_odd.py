@@ -30,9 +30,9 @@ class FilesTestCase(support.TestCase):
             file.write(contents if isinstance(contents, bytes) else contents.encode())
         return path
 
-    def migrate(self, *arguments, code=0, **more):
+    def migrate(self, *arguments, code=0, command="migrate", **more):
         self.state = self.path("state-%d" % len(os.listdir(self.folder)))
-        return self.run_program("migrate", "--state", self.state, *arguments, code=code, **more)
+        return self.run_program(command, "--state", self.state, *arguments, code=code, **more)
 
     def reasons(self):
         found = []
@@ -77,9 +77,9 @@ class Wide(FilesTestCase):
                                       for names in (self.names, self.shuffled)))
         self.expected = [dict(zip(self.names, range(COLUMNS))), dict(zip(self.shuffled, range(COLUMNS)))]
 
-    def quickly(self, *arguments, code=0):
+    def quickly(self, *arguments, **more):
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-        result = self.migrate(*arguments, code=code)
+        result = self.migrate(*arguments, **more)
         seconds = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
         self.assertLess(seconds, WIDE_SECONDS_MAX * support.PATIENCE, arguments)
         return result
@@ -95,6 +95,8 @@ class Wide(FilesTestCase):
         self.assertEqual(self.json_records("o", "w"), self.expected)
         self.quickly("jsonl:o", "csv:again")  # by the definition that the first copy left
         self.check_csv("again")
+        for target in ("jsonl:o", "csv:again"):
+            self.quickly("csv:c", target, command="validate")
 
     def test_csv_to_csv(self):
         self.quickly("csv:c", "csv:o")
