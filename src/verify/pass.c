@@ -86,13 +86,13 @@ static void add_sum(struct worker_thread *worker, struct verify_table *table, bo
 }
 
 static bool is_wanted(const struct pass *pass, const struct verify_table *table,
-                      enum verify_side side, const struct former *former)
+                      enum verify_side side, uint32_t entity, const struct former *former)
 {
     if (!table->bad) {
         return false;
     }
     if (pass->wants != NULL) {
-        return pass->wants(pass->context, table, side, former);
+        return pass->wants(pass->context, table, side, entity, former);
     }
     return table->buckets == NULL ||
            !verify_sum_is_zero(&table->buckets[verify_bucket(table, &former->key)]);
@@ -131,7 +131,7 @@ static enum status take_record(struct worker_thread *worker, struct verify_table
         add_sum(worker, table, side == SIDE_TARGET);
         return STATUS_OK;
     }
-    if (!is_wanted(pass, table, side, &worker->former)) {
+    if (!is_wanted(pass, table, side, entity, &worker->former)) {
         return STATUS_OK;
     }
     struct spill_head head = {
@@ -161,7 +161,7 @@ enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t 
         }
         return STATUS_OK;
     }
-    if (!is_wanted(pass, table, SIDE_REJECT, former)) {
+    if (!is_wanted(pass, table, SIDE_REJECT, entity, former)) {
         verify->entities[entity].rejected_clean++;
         return STATUS_OK;
     }

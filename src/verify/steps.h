@@ -16,6 +16,13 @@ struct task_list {
 /* All spans of all streams and tables; makes the ranges of tables that have them. */
 enum status steps_list_all(struct verify *verify, struct task_list *list,
                            struct error *error) MUST_USE;
+enum status steps_add_task(struct task_list *list, struct verify_task task,
+                           struct error *error) MUST_USE;
+/* The spans of one stream, of about so many rows; of one table. */
+enum status steps_list_stream(struct verify *verify, uint32_t number, uint64_t rows,
+                              struct task_list *list, struct error *error) MUST_USE;
+enum status steps_list_table(struct verify *verify, struct verify_table *table,
+                             struct task_list *list, struct error *error) MUST_USE;
 /* What bad tables need, of tables with ranges only the bad ones. */
 enum status steps_list_bad(struct verify *verify, struct task_list *list,
                            struct error *error) MUST_USE;
@@ -24,6 +31,7 @@ void steps_free_columns(struct verify *verify);
 
 /* ---- levels.c */
 enum status steps_count(struct verify *verify, struct match *match, struct error *error) MUST_USE;
+/* ---- sample.c */
 enum status steps_sample(struct verify *verify, struct match *match, struct error *error) MUST_USE;
 
 /* ---- result.c */

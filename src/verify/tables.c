@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { BUCKETS_TOTAL = 1 << 19, BUCKETS_MAX = 1 << 17, BUCKETS_MIN = 1 << 9 };
+enum { BUCKETS_TOTAL = 1 << 19, BUCKETS_MAX = 1 << 15, BUCKETS_MIN = 1 << 9 };
 
 static enum status no_memory(struct error *error)
 {
@@ -295,7 +295,7 @@ enum status verify_make_buckets(struct verify *verify, struct error *error)
     for (uint32_t i = 0; i < verify->table_count; i++) {
         struct verify_table *table = &verify->tables[i];
         table->bucket_mask = each - 1;
-        if (!table->joined) {
+        if (!table->joined && table->range_stream == UINT32_MAX) {
             table->buckets = arena_allocate_zeroed(verify->arena, each, sizeof(*table->buckets));
             if (table->buckets == NULL) {
                 return no_memory(error);

@@ -11,7 +11,7 @@ static enum status no_memory(struct error *error)
     return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of spans");
 }
 
-static enum status add(struct task_list *list, struct verify_task task, struct error *error)
+enum status steps_add_task(struct task_list *list, struct verify_task task, struct error *error)
 {
     if (list->count == list->capacity) {
         uint32_t wanted = list->capacity == 0 ? 64 : list->capacity * 2;
@@ -77,7 +77,8 @@ static enum status add_ranges(struct verify_table *table, bool bad_only, struct 
         struct verify_task other = task;
         other.side = SIDE_TARGET;
         other.index = table->number;
-        if (add(list, task, error) != STATUS_OK || add(list, other, error) != STATUS_OK) {
+        if (steps_add_task(list, task, error) != STATUS_OK ||
+            steps_add_task(list, other, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -105,14 +106,34 @@ static enum status add_stream(struct verify *verify, uint32_t number, struct tas
     }
     for (uint32_t i = 0; i < count; i++) {
         struct verify_task task = {.side = SIDE_SOURCE, .index = number, .span = &spans[i]};
-        if (add(list, task, error) != STATUS_OK) {
+        if (steps_add_task(list, task, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
     return STATUS_OK;
 }
 
-static enum status add_table(struct verify *verify, struct verify_table *table,
+enum status steps_list_stream(struct verify *verify, uint32_t number, uint64_t rows,
+                              struct task_list *list, struct error *error)
+{
+    struct run_session *session = verify->session;
+    struct span *spans;
+    uint32_t count;
+    if (session->source->connector->source->split(
+            session->source, &session->plan->streams[number].request, rows, verify->arena, &spans,
+            &count, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct verify_task task = {.side = SIDE_SOURCE, .index = number, .span = &spans[i]};
+        if (steps_add_task(list, task, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status steps_list_table(struct verify *verify, struct verify_table *table,
                              struct task_list *list, struct error *error)
 {
     struct database *mirror = verify->session->mirror;
@@ -128,7 +149,7 @@ static enum status add_table(struct verify *verify, struct verify_table *table,
     }
     for (uint32_t i = 0; i < count; i++) {
         struct verify_task task = {.side = SIDE_TARGET, .index = table->number, .span = &spans[i]};
-        if (add(list, task, error) != STATUS_OK) {
+        if (steps_add_task(list, task, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -144,7 +165,7 @@ enum status steps_list_all(struct verify *verify, struct task_list *list, struct
     }
     for (uint32_t i = 0; i < verify->table_count; i++) {
         if (verify->tables[i].range_stream == UINT32_MAX &&
-            add_table(verify, &verify->tables[i], list, error) != STATUS_OK) {
+            steps_list_table(verify, &verify->tables[i], list, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -179,7 +200,7 @@ enum status steps_list_bad(struct verify *verify, struct task_list *list, struct
     for (uint32_t i = 0; i < verify->table_count; i++) {
         struct verify_table *table = &verify->tables[i];
         if (table->bad && table->range_stream == UINT32_MAX &&
-            add_table(verify, table, list, error) != STATUS_OK) {
+            steps_list_table(verify, table, list, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

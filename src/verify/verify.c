@@ -117,6 +117,14 @@ static enum status prepare_reading(struct verify *verify, struct error *error)
 
 static bool is_bad(const struct verify_table *table)
 {
+    if (table->range_count > 0) {
+        for (uint32_t i = 0; i < table->range_count; i++) {
+            if (!verify_sum_is_zero(&table->ranges[i].sum)) {
+                return true;
+            }
+        }
+        return false;
+    }
     if (table->joined || table->buckets == NULL) {
         return true;
     }
@@ -135,15 +143,16 @@ static uint64_t expected_bytes(const struct verify *verify)
     for (uint32_t i = 0; i < verify->table_count; i++) {
         const struct verify_table *table = &verify->tables[i];
         uint64_t bad = 0;
-        for (uint32_t j = 0; table->buckets != NULL && j <= table->bucket_mask; j++) {
-            bad += !verify_sum_is_zero(&table->buckets[j]);
+        uint64_t all = table->buckets != NULL ? table->bucket_mask + 1u : table->range_count;
+        for (uint64_t j = 0; j < all; j++) {
+            bad += !verify_sum_is_zero(table->buckets != NULL ? &table->buckets[j]
+                                                              : &table->ranges[j].sum);
         }
         uint64_t rows = atomic_load(&table->target_rows);
         for (uint32_t j = 0; j < table->plan->entity_count; j++) {
             rows += atomic_load(&verify->entities[table->plan->entities[j]].made);
         }
-        double share =
-            table->buckets == NULL ? 1.0 : (double)bad / ((double)table->bucket_mask + 1);
+        double share = all == 0 ? 1.0 : (double)bad / (double)all;
         bytes += table->bad ? (uint64_t)((double)rows * share * 300) : 0;
     }
     return bytes;

@@ -134,7 +134,7 @@ struct pass {
     uint32_t task_count;
     /* Optional: is this record of the source, or of the target, wanted in a spill? */
     bool (*wants)(void *context, const struct verify_table *table, enum verify_side side,
-                  const struct former *former);
+                  uint32_t entity, const struct former *former);
     void *context;
 };
 /* STATUS_END: a stop was asked for. */

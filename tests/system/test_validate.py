@@ -4,7 +4,9 @@ Changes are made by Python's sqlite3 and by edits of files, never by the program
 """
 import json
 import os
+import signal
 import sqlite3
+import time
 
 import support
 
@@ -87,6 +89,31 @@ class Levels(Validate):
         report = self.validate("--level", "count", code=1)
         self.assertEqual(self.entity(report, "keyless")["extra"], 1)
         self.assertEqual(self.entity(report, "person")["missing"], 0)
+
+    def test_a_sample_finds_what_it_draws(self):
+        self.copied()
+        report = self.validate("--level", "sample", "--sample", "50", "--seed", "7")
+        self.assertEqual([(row["name"], row["source"], row["target"]) for row in report["entities"]],
+                         [("empty_one", 0, 0), ("keyless", 50, 50), ("pair", 50, 50), ("person", 50, 50)])
+        self.assertEqual(report["seed"], 7)
+        self.change(self.path("copy.db"), "DELETE FROM person WHERE id % 2 = 0", "UPDATE pair SET v = -1")
+        report = self.validate("--sample", "50", "--seed", "7", code=1)
+        missing = self.entity(report, "person")["missing"]
+        self.assertTrue(10 < missing < 40, missing)
+        self.assertEqual(self.entity(report, "pair")["different"], 50)
+        again = self.validate("--sample", "50", "--seed", "7", "--jobs", "1", code=1)
+        self.assertEqual(again["entities"], report["entities"])
+        report = self.validate("--level", "sample", "--sample", "1000", code=1)
+        self.assertEqual(self.entity(report, "person")["missing"], 250)
+
+    def test_one_of_many_records_in_each_range(self):
+        make(self.path("shop.db"), 40000)
+        self.run_program("migrate", "shop.db", "copy.db")
+        self.change(self.path("copy.db"), "UPDATE person SET name = 'x' WHERE id IN (1, 19999, 40000)",
+                    "INSERT INTO person(id) VALUES (-5), (99999)")
+        for level in ("hash", "full"):
+            person = self.entity(self.validate("--level", level, code=1), "person")
+            self.assertEqual((person["missing"], person["different"], person["extra"]), (0, 3, 2))
 
     def test_all_differences_are_in_the_file_and_a_few_on_the_screen(self):
         self.copied()
@@ -184,6 +211,78 @@ class Runs(Validate):
         make(self.path("shop.db"))
         support.kill_at("engine.before_completed", 1, "migrate", "shop.db", "copy.db", cwd=self.folder)
         self.assertIn("[run-unfinished]", self.run_program("validate", code=5).err)
+
+    def test_two_at_once(self):
+        self.copied()
+        first = support.start("validate", "--rows-per-second", "200", "--level", "full", cwd=self.folder)
+        try:
+            deadline = time.monotonic() + 20 * support.PATIENCE
+            second = None
+            while (second is None or second.code != 5) and time.monotonic() < deadline and first.poll() is None:
+                second = support.transhume("validate", cwd=self.folder)
+            self.assertEqual(second.code, 5, second.err)
+            self.assertIn("[run-held]", second.err)
+        finally:
+            first.send_signal(signal.SIGINT)
+            self.assertIn(support.finish(first).code, (0, 4))
+        self.validate()
+
+    def test_killed_and_said_again(self):
+        self.copied()
+        support.kill_after(0.5, "validate", "--rows-per-second", "300", "--level", "full", cwd=self.folder)
+        self.validate("--level", "full")
+
+    def test_a_source_that_is_gone(self):
+        self.copied()
+        os.unlink(self.path("shop.db"))
+        self.assertIn("[source-missing]", self.run_program("validate", code=2).err)
+
+    def test_records_that_the_plan_no_longer_selects(self):
+        make(self.path("shop.db"))
+        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\ntables:\n  person:\n"
+                                     "    key: [id]\n    entities:\n      person:\n        from: person\n"
+                                     "        where: \"score < 50\"\n        fields: { \"*\": copy }\n")
+        self.run_program("migrate")
+        self.validate()
+        self.change(self.path("shop.db"), "UPDATE person SET score = 1000 WHERE id IN (3, 4)")
+        report = self.validate(code=1)
+        self.assertEqual(self.entity(report, "person")["extra"], 2)
+        self.assertEqual(report["source_since_run"], "changed")
+
+    def test_records_that_were_there_before(self):
+        for existing in ("append", "upsert", "replace", "skip"):
+            with self.subTest(existing=existing):
+                for name in ("shop.db", "copy.db"):
+                    if os.path.exists(self.path(name)):
+                        os.unlink(self.path(name))
+                self.run_program("reset", "--confirm")
+                support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);"
+                                                          "INSERT INTO t VALUES (1, 'one'), (2, 'two')")
+                taken = "" if existing == "append" else ", (2, 'there', 5)"
+                support.make_sqlite(self.path("copy.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT, w);"
+                                                          "INSERT INTO t VALUES (9, 'nine', 1)" + taken)
+                self.run_program("migrate", "--existing", existing, "shop.db", "copy.db")
+                row = self.entity(self.validate(), "t")
+                self.assertEqual((row["source"], row["extra"], row["kept"]), (2, 0, existing == "skip"))
+                self.change(self.path("copy.db"), "DELETE FROM t WHERE id = 1")
+                self.assertEqual(self.entity(self.validate(code=1), "t")["missing"], 1)
+
+    def test_mended_records_are_no_difference(self):
+        support.make_sqlite(self.path("odd.db"), "CREATE TABLE odd(id INTEGER PRIMARY KEY, v);"
+                                                 "INSERT INTO odd VALUES (1, 'a'), (2, 1e999), (3, 'c')")
+        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:odd.db\ntarget: dynamodb-json:out\ntables:\n"
+                                     "  odd:\n    key: { partition: id }\n    entities:\n      odd:\n"
+                                     "        from: odd\n        fields: { \"*\": copy }\n")
+        self.run_program("migrate", code=1)
+        folder = self.path(".transhume", "rejects")
+        name, = os.listdir(folder)
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            line = json.loads(file.readline())
+        line["record"]["v"] = "mended"
+        self.write("mended.jsonl", json.dumps(line) + "\n")
+        self.run_program("migrate", "--rejects", "mended.jsonl")
+        row = self.entity(self.validate(), "odd")
+        self.assertEqual((row["source"], row["rejected"], row["kept"]), (2, 1, 1))
 
     def test_what_the_run_rejected_is_no_difference(self):
         support.make_sqlite(self.path("odd.db"), "CREATE TABLE odd(id INTEGER PRIMARY KEY, v);"

@@ -1,0 +1,249 @@
+/* Level sample: some records of each entity, drawn by a seed, and what the target has under their
+ * keys. */
+#include "engine/random.h"
+#include "verify/steps.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+enum { SPAN_ROWS = 1000, SPANS_A_RECORD = 2 };
+
+/* The lowest ranks that an entity's records have: of all records that are read, those are drawn. */
+struct draw {
+    uint64_t *ranks; /* a heap, the largest first */
+    uint32_t count;
+};
+struct sampling {
+    struct verify *verify;
+    uint32_t wanted; /* of each entity */
+    uint64_t seed;
+    struct draw *draws;
+    bool drawing; /* else the drawn ones are looked for */
+    pthread_mutex_t mutex;
+    struct canonical_hash *keys; /* of the drawn ones; sorted once all are there */
+    uint32_t key_count;
+    uint32_t key_max;
+};
+
+static uint64_t rank_of(const struct sampling *sampling, const struct former *former)
+{
+    return XXH3_64bits_withSeed(&former->key, sizeof(former->key), sampling->seed);
+}
+
+static void sink(struct draw *draw)
+{
+    for (uint32_t at = 0;;) {
+        uint32_t child = 2 * at + 1;
+        if (child + 1 < draw->count && draw->ranks[child + 1] > draw->ranks[child]) {
+            child++;
+        }
+        if (child >= draw->count || draw->ranks[child] <= draw->ranks[at]) {
+            return;
+        }
+        uint64_t rank = draw->ranks[at];
+        draw->ranks[at] = draw->ranks[child];
+        draw->ranks[child] = rank;
+        at = child;
+    }
+}
+
+static void add_rank(struct draw *draw, uint32_t wanted, uint64_t rank)
+{
+    if (draw->count == wanted) {
+        if (rank < draw->ranks[0]) {
+            draw->ranks[0] = rank;
+            sink(draw);
+        }
+        return;
+    }
+    uint32_t at = draw->count++;
+    draw->ranks[at] = rank;
+    while (at > 0 && draw->ranks[(at - 1) / 2] < draw->ranks[at]) {
+        uint64_t above = draw->ranks[(at - 1) / 2];
+        draw->ranks[(at - 1) / 2] = draw->ranks[at];
+        draw->ranks[at] = above;
+        at = (at - 1) / 2;
+    }
+}
+
+static int compare_keys(const void *left, const void *right)
+{
+    return memcmp(left, right, sizeof(struct canonical_hash));
+}
+
+/* A drawn record of the source; its key is noted for the target's turn. */
+static bool take_drawn(struct sampling *sampling, uint32_t entity, const struct former *former)
+{
+    const struct draw *draw = &sampling->draws[entity];
+    if (draw->count == 0 || rank_of(sampling, former) > draw->ranks[0]) {
+        return false;
+    }
+    pthread_mutex_lock(&sampling->mutex);
+    bool room = sampling->key_count < sampling->key_max;
+    if (room) {
+        sampling->keys[sampling->key_count++] = former->key;
+    }
+    pthread_mutex_unlock(&sampling->mutex);
+    return room;
+}
+
+static bool wants(void *context, const struct verify_table *table, enum verify_side side,
+                  uint32_t entity, const struct former *former)
+{
+    struct sampling *sampling = context;
+    (void)table;
+    if (sampling->drawing) {
+        pthread_mutex_lock(&sampling->mutex);
+        add_rank(&sampling->draws[entity], sampling->wanted, rank_of(sampling, former));
+        pthread_mutex_unlock(&sampling->mutex);
+        return false;
+    }
+    if (side == SIDE_SOURCE) {
+        return take_drawn(sampling, entity, former);
+    }
+    return bsearch(&former->key, sampling->keys, sampling->key_count, sizeof(former->key),
+                   compare_keys) != NULL;
+}
+
+/* ---------------------------------------------------------------- spans */
+
+/* Some of each stream's spans, drawn; all of a small one's. */
+static void thin_out(const struct sampling *sampling, struct task_list *list)
+{
+    uint32_t kept = 0;
+    for (uint32_t begin = 0; begin < list->count;) {
+        uint32_t end = begin;
+        while (end < list->count && list->tasks[end].side == list->tasks[begin].side &&
+               list->tasks[end].index == list->tasks[begin].index) {
+            end++;
+        }
+        uint32_t spans = end - begin;
+        uint32_t wanted = sampling->wanted * SPANS_A_RECORD;
+        for (uint32_t i = begin; i < end; i++) {
+            uint64_t at[2] = {list->tasks[i].index, i - begin};
+            bool drawn = spans <= wanted ||
+                         XXH3_64bits_withSeed(at, sizeof(at), sampling->seed) % spans < wanted;
+            if (drawn) {
+                list->tasks[kept++] = list->tasks[i];
+            }
+        }
+        begin = end;
+    }
+    list->count = kept;
+}
+
+/* Of tables with ranges what their streams' spans are, of others all. */
+static enum status list_target(struct sampling *sampling, const struct task_list *source,
+                               struct task_list *list, struct error *error)
+{
+    struct verify *verify = sampling->verify;
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        struct verify_table *table = &verify->tables[i];
+        if (table->range_stream == UINT32_MAX) {
+            if (steps_list_table(verify, table, list, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+            continue;
+        }
+        for (uint32_t j = 0; j < source->count; j++) {
+            struct verify_task task = source->tasks[j];
+            if (task.index != table->range_stream) {
+                continue;
+            }
+            task.side = SIDE_TARGET;
+            task.index = table->number;
+            if (steps_add_task(list, task, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- the level */
+
+static enum status allocate(struct sampling *sampling, struct error *error)
+{
+    struct verify *verify = sampling->verify;
+    uint32_t entities = verify->entity_count;
+    sampling->draws = arena_allocate_zeroed(verify->arena, entities + 1u, sizeof(*sampling->draws));
+    sampling->key_max = sampling->wanted * entities;
+    sampling->keys =
+        arena_allocate_zeroed(verify->arena, sampling->key_max + 1u, sizeof(*sampling->keys));
+    bool failed = sampling->draws == NULL || sampling->keys == NULL;
+    for (uint32_t i = 0; i < entities && !failed; i++) {
+        sampling->draws[i].ranks =
+            arena_allocate_zeroed(verify->arena, sampling->wanted + 1u, sizeof(uint64_t));
+        failed = sampling->draws[i].ranks == NULL;
+    }
+    return failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a sample") : STATUS_OK;
+}
+
+static enum status read_both(struct sampling *sampling, struct task_list *source,
+                             struct task_list *target, struct error *error)
+{
+    struct verify *verify = sampling->verify;
+    struct pass pass = {
+        .verify = verify, .act = ACT_SPILL, .wants = wants, .context = sampling, .counts = true};
+    const struct spill_options options = {0};
+    enum status status = spill_create(verify->folder, 0, options, &verify->spill, error);
+    pass.tasks = source->tasks;
+    pass.task_count = source->count;
+    sampling->drawing = true;
+    if (status == STATUS_OK) {
+        status = pass_run(&pass, error);
+    }
+    sampling->drawing = false;
+    pass.counts = false;
+    if (status == STATUS_OK) {
+        status = pass_run(&pass, error);
+    }
+    qsort(sampling->keys, sampling->key_count, sizeof(*sampling->keys), compare_keys);
+    pass.tasks = target->tasks;
+    pass.task_count = target->count;
+    if (status == STATUS_OK) {
+        status = pass_run(&pass, error);
+    }
+    return status == STATUS_OK ? known_rejects_feed(&pass, error) : status;
+}
+
+enum status steps_sample(struct verify *verify, struct match *match, struct error *error)
+{
+    struct sampling sampling = {.verify = verify,
+                                .wanted = verify->options.sample,
+                                .mutex = PTHREAD_MUTEX_INITIALIZER,
+                                .seed = verify->options.seed};
+    struct task_list source = {0};
+    struct task_list target = {0};
+    if (sampling.seed == 0) {
+        sampling.seed = random_uint64() >> 33 | 1;
+    }
+    verify->result->seed = sampling.seed;
+    match->ignore_extra = true;
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        verify->tables[i].bad = true;
+    }
+    enum status status = allocate(&sampling, error);
+    for (uint32_t i = 0; i < verify->session->plan->stream_count && status == STATUS_OK; i++) {
+        status = steps_list_stream(verify, i, SPAN_ROWS, &source, error);
+    }
+    thin_out(&sampling, &source);
+    if (status == STATUS_OK) {
+        status = list_target(&sampling, &source, &target, error);
+    }
+    if (status == STATUS_OK) {
+        status = read_both(&sampling, &source, &target, error);
+    }
+    if (status == STATUS_OK) {
+        status = match_all(match, error);
+    }
+    free(source.tasks);
+    free(target.tasks);
+    /* what was compared, not what was read for it */
+    for (uint32_t i = 0; i < verify->entity_count && status == STATUS_OK; i++) {
+        atomic_store(&verify->entities[i].made, sampling.draws[i].count);
+        verify->entities[i].rejected_clean = 0;
+    }
+    return status;
+}
