@@ -12,6 +12,16 @@ static bool is_counted(const struct verify *verify, uint32_t entity)
     return verify->session->progress.entities[entity].total >= 0;
 }
 
+static bool feeds_distinct(const struct verify *verify, const struct plan_stream *stream)
+{
+    for (uint32_t i = 0; i < stream->entity_count; i++) {
+        if (verify->tables[verify->entities[stream->entities[i]].plan->table].distinct) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool stream_is_counted(const struct verify *verify, const struct plan_stream *stream)
 {
     for (uint32_t i = 0; i < stream->entity_count; i++) {
@@ -19,7 +29,7 @@ static bool stream_is_counted(const struct verify *verify, const struct plan_str
             return false;
         }
     }
-    return true;
+    return !feeds_distinct(verify, stream);
 }
 
 static enum status count_table(struct verify *verify, struct verify_table *table,
@@ -40,9 +50,12 @@ static void keep_uncounted(const struct verify *verify, struct task_list *list)
     uint32_t kept = 0;
     for (uint32_t i = 0; i < list->count; i++) {
         const struct verify_task *task = &list->tasks[i];
-        bool known = task->side == SIDE_SOURCE
-                         ? stream_is_counted(verify, &verify->session->plan->streams[task->index])
-                         : exact;
+        bool known;
+        if (task->side == SIDE_SOURCE) {
+            known = stream_is_counted(verify, &verify->session->plan->streams[task->index]);
+        } else {
+            known = exact && !verify->tables[task->index].distinct;
+        }
         if (!known) {
             list->tasks[kept++] = *task;
         }
@@ -53,13 +66,21 @@ static void keep_uncounted(const struct verify *verify, struct task_list *list)
 static enum status count_sides(struct verify *verify, struct error *error)
 {
     struct task_list list = {0};
+    const struct spill_options options = {0};
     struct pass pass = {.verify = verify, .act = ACT_COUNT, .counts = true};
     bool exact = (verify->session->target->capabilities & CAPABILITY_COUNTS_EXACT) != 0;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < verify->table_count && exact && status == STATUS_OK; i++) {
-        if (verify->tables[i].actual != NULL) {
+        if (verify->tables[i].actual != NULL && !verify->tables[i].distinct) {
             status = count_table(verify, &verify->tables[i], error);
         }
+    }
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        verify->tables[i].bad = verify->tables[i].distinct;
+        pass.act = verify->tables[i].distinct ? ACT_SPILL : pass.act;
+    }
+    if (pass.act == ACT_SPILL && status == STATUS_OK) {
+        status = spill_create(verify->folder, 0, options, &verify->spill, error);
     }
     for (uint32_t i = 0; i < verify->session->plan->stream_count; i++) {
         const struct plan_stream *stream = &verify->session->plan->streams[i];
@@ -91,6 +112,9 @@ static void compare_counts(struct verify *verify, struct match *match)
         const struct verify_table *table = &verify->tables[i];
         const struct plan_table *plan = table->plan;
         uint64_t made = 0;
+        if (table->distinct) {
+            continue;
+        }
         for (uint32_t j = 0; j < plan->entity_count; j++) {
             made += atomic_load(&verify->entities[plan->entities[j]].made) -
                     verify->entities[plan->entities[j]].rejected_known;
@@ -105,9 +129,9 @@ static void compare_counts(struct verify *verify, struct match *match)
 
 enum status steps_count(struct verify *verify, struct match *match, struct error *error)
 {
-    if (count_sides(verify, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    enum status status = count_sides(verify, error);
+    if (status == STATUS_OK) {
+        compare_counts(verify, match);
     }
-    compare_counts(verify, match);
-    return STATUS_OK;
+    return status == STATUS_OK && verify->spill != NULL ? match_all(match, error) : status;
 }

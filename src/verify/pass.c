@@ -162,7 +162,7 @@ enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t 
         return STATUS_OK;
     }
     if (!is_wanted(pass, table, SIDE_REJECT, entity, former)) {
-        verify->entities[entity].rejected_clean++;
+        verify->entities[entity].rejected_clean += table->bad;
         return STATUS_OK;
     }
     struct spiller spiller = {.spill = verify->spill};

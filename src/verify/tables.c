@@ -219,7 +219,8 @@ static void decide_mode(struct verify *verify, struct verify_table *table)
     table->owned = made || target->existing == EXISTING_REFUSE;
     table->keys_only = target->existing == EXISTING_SKIP && !made;
     table->restricted = target->existing == EXISTING_UPSERT && !made && free_fields;
-    table->joined = !table->owned || is_distinct(verify, table);
+    table->distinct = is_distinct(verify, table);
+    table->joined = !table->owned || table->distinct;
 }
 
 /* ---------------------------------------------------------------- ranges */

@@ -50,8 +50,9 @@ struct verify_table {
     bool owned;                        /* all of its records are the plan's: others are extra */
     bool keys_only;                    /* existing: skip */
     bool restricted;                   /* only fields that the source's record has count */
-    bool joined;                       /* sums prove nothing: records are matched one by one */
-    struct verify_sum *buckets;        /* NULL while none are needed */
+    bool distinct;              /* equal records are one: how many there are takes a look at each */
+    bool joined;                /* sums prove nothing: records are matched one by one */
+    struct verify_sum *buckets; /* NULL while none are needed */
     uint32_t bucket_mask;
     struct verify_range *ranges; /* NULL: its key is not ordered alike on both sides */
     uint32_t range_count;

@@ -23,6 +23,8 @@ class Examples(support.TestCase):
             self.write("transhume.yaml", plan.read())
         self.run_program("check", "--sample", "1")
         self.run_program("migrate")
+        for level in ("count", "sample", "hash", "full"):
+            self.run_program("validate", "--level", level)
         db = sqlite3.connect("file:%s?mode=ro" % self.path("shop.db"), uri=True)
         self.addCleanup(db.close)
         db.row_factory = sqlite3.Row

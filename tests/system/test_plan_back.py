@@ -308,6 +308,7 @@ class Constructs(constructs.Constructs):
         self.assert_code(resumed, 1 if rejects else 0)
         self.assert_records(folder, target, tables)
         self.assertEqual(self.rejects(folder), rejects)
+        self.assert_valid(folder)
         counts = {entity["entity"]: entity for entity in json.loads(resumed.out)["entities"]}
         self.assertEqual({entity["read"] for entity in counts.values()}, {len(ITEMS)})
         self.assertEqual({name: entity["written"] for name, entity in counts.items()},

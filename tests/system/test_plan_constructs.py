@@ -470,6 +470,10 @@ class Constructs(support.TestCase):
         self.assert_code(resumed, 1 if one.rejected else 0)
         return folder
 
+    def assert_valid(self, folder):
+        for level in ("count", "hash", "full"):
+            self.assert_code(support.transhume("validate", "--level", level, "--progress", "none", cwd=folder), 0)
+
     def assert_rejects(self, folder, count):
         rejects = os.path.join(folder, ".transhume", "rejects")
         lines = []
@@ -506,6 +510,7 @@ def add_tests():
                 folder = self.run_killed(one, target)
                 self.assert_records(folder, target, one.expect(self.shop))
                 self.assert_rejects(folder, one.rejected)
+                self.assert_valid(folder)
             setattr(Constructs, "test_%s_to_%s" % (one.name, target.split(":")[0].split("-")[0]), test)
 
 

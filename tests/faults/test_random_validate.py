@@ -1,0 +1,52 @@
+"""No false alarms: random databases, copied and validated at each level; the seed is in every failure."""
+import json
+import os
+import random
+import shutil
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
+import support
+from random_database import RandomDatabase
+
+SEEDS = range(1, 101) if support.SOAK else range(support.SEED, support.SEED + 4)
+LEVELS = ("count", "sample", "hash", "full")
+
+
+class Random(support.TestCase):
+    def clean(self, target, simple, *options):
+        for seed in SEEDS:
+            with self.subTest(seed=seed, target=target):
+                folder = self.path("case")
+                shutil.rmtree(folder, ignore_errors=True)
+                os.mkdir(folder)
+                RandomDatabase(random.Random(seed), os.path.join(folder, "a.db"), rows_max=150, simple=simple)
+                copied = support.transhume("migrate", "--progress", "none", *options, "a.db", target, cwd=folder)
+                self.assertIn(copied.code, (0, 1), copied.err)
+                for level in LEVELS:
+                    result = support.transhume("validate", "--json", "--progress", "none", "--level", level, cwd=folder)
+                    self.assertEqual(result.code, 0, "%s\n%s%s" % (level, result.out[:3000], result.err))
+                    report = json.loads(result.out)
+                    self.assertTrue(report["ok"])
+                    for entity in report["entities"]:
+                        self.assertEqual(entity["source"], entity["target"])
+
+    def test_sqlite(self):
+        self.clean("sqlite:b.db", False)
+
+    def test_sqlite_by_the_general_path(self):
+        self.clean("sqlite:b.db", False, "--no-express", "--jobs", "2", "--chunk-rows", "7")
+
+    def test_jsonl(self):
+        self.clean("jsonl:out", False)
+
+    def test_csv(self):
+        self.clean("csv:out", True)
+
+    def test_dynamodb_json(self):
+        self.clean("dynamodb-json:out", True)
+
+
+if __name__ == "__main__":
+    unittest.main()
