@@ -348,6 +348,15 @@ class Dynamodb(Documents, Mutations, dynamodb_case.DynamodbCase):
             page = self.resource.scan(ExclusiveStartKey=page["LastEvaluatedKey"])
         self.clean()
         self.run_all()
+        item = self.load("PERSON#9", "PROFILE")
+        item["name"], item["other"] = "changed", "new"
+        self.store(item)
+        self.drop("TOTALS", "word3")
+        self.run_program("validate", "--repair", env=self.aws)
+        self.clean()
+        self.assertEqual(self.load("PERSON#9", "PROFILE"), self.good["PERSON#9", "PROFILE"])
+        self.assertEqual(self.load("TOTALS", "word3"), self.good["TOTALS", "word3"])
+        self.touched.clear()
 
 
 class Files(Mutations):
