@@ -142,8 +142,8 @@ enum status report_write(const char *folder, bool at_work, struct error *error) 
 
 /* ---- for the forms of it */
 
-/* "done", "done, with rejects", "failed", "interrupted", "in progress", "stopped": what a reader
- * wants to know first. */
+/* "done", "done, with rejects", "done, but differs" (validate says so), "failed", "interrupted",
+ * "in progress", "stopped": what a reader wants to know first. */
 const char *report_verdict(const struct report *report);
 /* What to do next, a sentence each; the count comes back. Texts in `sentences` are constants. */
 enum { REPORT_STEPS_MAX = 6 };

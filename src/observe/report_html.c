@@ -10,11 +10,12 @@ extern const char report_css[];
 static const char *verdict_class(const struct report *report)
 {
     const char *verdict = report_verdict(report);
-    return strcmp(verdict, "done") == 0          ? "good"
-           : strncmp(verdict, "done", 4) == 0    ? "warn"
-           : strcmp(verdict, "in progress") == 0 ? "busy"
-           : strcmp(verdict, "failed") == 0      ? "bad"
-                                                 : "warn";
+    return strcmp(verdict, "done") == 0                ? "good"
+           : strcmp(verdict, "done, but differs") == 0 ? "bad"
+           : strncmp(verdict, "done", 4) == 0          ? "warn"
+           : strcmp(verdict, "in progress") == 0       ? "busy"
+           : strcmp(verdict, "failed") == 0            ? "bad"
+                                                       : "warn";
 }
 
 static void append_head(const struct report *report, struct buffer *out)

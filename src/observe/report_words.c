@@ -66,12 +66,18 @@ static bool is(const char *text, const char *word)
     return text != NULL && strcmp(text, word) == 0;
 }
 
+static bool is_validated(const struct report *report)
+{
+    return json_is_true(json_object_get(report->validation, "ok"));
+}
+
 const char *report_verdict(const struct report *report)
 {
     if (is(report->status, "completed")) {
-        return report->sum.rejected > 0        ? "done, with rejects"
-               : is(report->snapshot, "mixed") ? "done, snapshot mixed"
-                                               : "done";
+        return report->validation != NULL && !is_validated(report) ? "done, but differs"
+               : report->sum.rejected > 0                          ? "done, with rejects"
+               : is(report->snapshot, "mixed")                     ? "done, snapshot mixed"
+                                                                   : "done";
     }
     if (is(report->status, "failed")) {
         return "failed";
@@ -83,11 +89,6 @@ const char *report_verdict(const struct report *report)
         return "not begun";
     }
     return report->at_work ? "in progress" : "stopped";
-}
-
-static bool is_validated(const struct report *report)
-{
-    return json_is_true(json_object_get(report->validation, "ok"));
 }
 
 uint32_t report_next_steps(const struct report *report, const char *sentences[REPORT_STEPS_MAX])
