@@ -12,6 +12,8 @@ _transhume() {
         'report:make a run'\''s report again'
         'reset:forget the local state'
         'validate:compare the target with the source, and repair it'
+        'rollback:take back just what a run wrote'
+        'finish:drop the ledger'
         'connectors:list databases, their options and types'
         'failpoints:list the places where tests make it fail'
         'help:help for a command or an error code'
@@ -53,6 +55,8 @@ _transhume() {
                 '--write-units-per-second=[Use no more of the target'\''s capacity than N units a second, where it counts units]:N:' \
                 '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
                 '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
+                '--rollback-keys[Keep the keys of all that is written, also to tables that the run makes\: rollback then leaves what others wrote to them]' \
+                '--no-before-images[Keep nothing of what is written to tables that hold records already, so that rollback refuses them (in a plan\: before_images\: false)]' \
                 '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity as they will arrive]:N:' \
                 '--json[Results on stdout as JSON]' \
@@ -84,9 +88,12 @@ _transhume() {
                 '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--rejects=[Load the mended records of a reject file instead of reading the source]:FILE:_files' \
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing\: check, and say what would be done]' \
-                '--restart[Roll an unfinished run back and start again]' \
+                '--restart[Roll an unfinished run back first (see transhume rollback), then start anew]' \
+                '--rollback-keys[Keep the keys of all that is written, also to tables that the run makes\: rollback then leaves what others wrote to them]' \
+                '--no-before-images[Keep nothing of what is written to tables that hold records already, so that rollback refuses them (in a plan\: before_images\: false)]' \
                 '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
                 '--no-hashes[Keep no hash sums of what was written in the ledger (in a plan\: hashes\: false)]' \
+                '--confirm[Yes, really]' \
                 '--json[Results on stdout as JSON]' \
                 '--progress=[How progress is shown on stderr; auto\: bars on a terminal, else a line every ten seconds]:HOW:(auto bar log json none)' \
                 '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
@@ -140,8 +147,8 @@ _transhume() {
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
                 '--state=[The state folder]:DIR:_files -/' \
-                '(-o --output)'{-o+,--output=}'[Where to write\: init the plan, by default transhume.yaml; report the form that the name'\''s ending says, .html, .md or .json, by default all three in the state folder]:FILE:_files' \
                 '--run=[Which run]:ID:' \
+                '(-o --output)'{-o+,--output=}'[Where to write\: init the plan, by default transhume.yaml; report the form that the name'\''s ending says, .html, .md or .json, by default all three in the state folder]:FILE:_files' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
@@ -181,6 +188,34 @@ _transhume() {
                 '--confirm[Yes, really]' \
                 '--json[Results on stdout as JSON]' \
                 '--progress=[How progress is shown on stderr; auto\: bars on a terminal, else a line every ten seconds]:HOW:(auto bar log json none)' \
+                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
+                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '*:argument:_files' ;;
+        rollback)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--state=[The state folder]:DIR:_files -/' \
+                '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
+                '--run=[Which run]:ID:' \
+                '(-n --dry-run)'{-n,--dry-run}'[Change nothing\: check, and say what would be done]' \
+                '--take-over[Go on with a run that another process seems to hold, once its claim has run out]' \
+                '--confirm[Yes, really]' \
+                '--json[Results on stdout as JSON]' \
+                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
+                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '*:argument:_files' ;;
+        finish)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--state=[The state folder]:DIR:_files -/' \
+                '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
+                '(-n --dry-run)'{-n,--dry-run}'[Change nothing\: check, and say what would be done]' \
+                '--confirm[Yes, really]' \
+                '--json[Results on stdout as JSON]' \
                 '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
                 '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \

@@ -129,13 +129,6 @@ static int dispatch(struct cli_call *call)
     if (call->command->is_later) {
         return say_later(call->command);
     }
-    if (cli_switch(call, CLI_RESTART)) {
-        error_set(&error, ERROR_NOT_IMPLEMENTED, "migrate --restart",
-                  "this comes with a later version");
-        error_hint(&error, "`transhume resume` goes on with the unfinished run; `transhume reset "
-                           "--confirm` forgets it, and says what stays in the target.");
-        return cli_fail(&error);
-    }
     set_log_level(call);
     warn_of_mistyped_variables();
     bool needs_connectors =

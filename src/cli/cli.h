@@ -100,6 +100,19 @@ enum status cli_open_session(struct cli_call *call, const char *plan_path,
 /* check_report.c: what check and migrate --dry-run print; the exit status comes back. */
 int cli_check(struct cli_call *call, struct run_session *session, uint32_t sample, bool dry_run);
 
+/* rollback_end.c */
+struct rollback_report;
+struct rollback_options;
+void cli_rollback_options(struct cli_call *call, const char *plan_path, const char *target,
+                          struct rollback_options *options);
+/* `--confirm`, or a typed yes on a terminal to `question`. */
+bool cli_is_confirmed(struct cli_call *call, const char *question);
+/* What a rollback did or (`dry_run`) would do, as a table or as JSON. */
+void cli_append_rollback(struct cli_call *call, const struct rollback_report *report, bool dry_run,
+                         struct buffer *out);
+/* migrate --restart: rolls the unfinished run back, if there is one; 0: go on. */
+int cli_roll_back_unfinished(struct cli_call *call, const char *plan_path);
+
 /* One function a command; command_NAME.c */
 int command_init(struct cli_call *call);
 int command_check(struct cli_call *call);
@@ -108,6 +121,8 @@ int command_resume(struct cli_call *call);
 int command_status(struct cli_call *call);
 int command_report(struct cli_call *call);
 int command_validate(struct cli_call *call);
+int command_rollback(struct cli_call *call);
+int command_finish(struct cli_call *call);
 int command_reset(struct cli_call *call);
 int command_connectors(struct cli_call *call);
 int command_failpoints(struct cli_call *call);

@@ -22,6 +22,12 @@ int command_migrate(struct cli_call *call)
     }
     signals_setup();
     run_end_set_log_level(call);
+    if (cli_switch(call, CLI_RESTART) && !cli_switch(call, CLI_DRY_RUN)) {
+        exit_status = cli_roll_back_unfinished(call, plan_path);
+        if (exit_status != 0) {
+            return exit_status;
+        }
+    }
     if (cli_open_session(call, plan_path, &session, &exit_status) != STATUS_OK) {
         return exit_status;
     }

@@ -107,6 +107,32 @@ static const struct cli_command commands[] = {
                  "transhume validate shop.db copy.db --level sample --sample 500\n"
                  "transhume validate --repair --delete-extra --confirm",
      .run = command_validate},
+    {.name = "rollback",
+     .place = IN_ROLLBACK,
+     .arguments = "[TARGET]",
+     .arguments_max = 1,
+     .summary = "take back just what a run wrote",
+     .description =
+         "Removes exactly the records that the run wrote, puts back those that it overwrote, and drops the "
+         "tables, views and triggers that it made. Refuses (5) where that could take more: a table that was "
+         "changed since, a later run, images that were not kept. Stopped or killed it goes on when it is "
+         "called again. --dry-run counts; acting needs --confirm. TARGET is needed only where the state "
+         "folder does not know the run.",
+     .examples = "transhume rollback --run 20260131T235959Z-1f3a5c --dry-run\n"
+                 "transhume rollback --run 20260131T235959Z-1f3a5c --confirm",
+     .run = command_rollback},
+    {.name = "finish",
+     .place = IN_FINISH,
+     .arguments = "[TARGET]",
+     .arguments_max = 1,
+     .summary = "drop the ledger",
+     .description =
+         "Drops the ledger that runs keep in the target, undo records and before-images with it: after that "
+         "nothing can be resumed or rolled back. Data stay as they are. A run that is not finished, or was not "
+         "validated without a difference, needs --confirm.",
+     .examples = "transhume finish\n"
+                 "transhume finish --confirm",
+     .run = command_finish},
     {.name = "connectors",
      .place = IN_CONNECTORS,
      .arguments = "[NAME]",
@@ -144,11 +170,6 @@ static const struct cli_command commands[] = {
      .summary = "versions of the program and its libraries",
      .run = command_version},
     {.name = "analyze", .arguments = "SRC", .summary = "design the target", .is_later = true},
-    {.name = "rollback",
-     .arguments = "",
-     .summary = "undo just what a run wrote",
-     .is_later = true},
-    {.name = "finish", .arguments = "", .summary = "drop the ledger", .is_later = true},
     {0},
 };
 

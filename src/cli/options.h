@@ -22,10 +22,12 @@ enum cli_place {
     IN_VERSION = 1 << 9,
     IN_REPORT = 1 << 10,
     IN_VALIDATE = 1 << 11,
+    IN_ROLLBACK = 1 << 12,
+    IN_FINISH = 1 << 13,
     IN_RUN = IN_MIGRATE | IN_RESUME,
     IN_STATE = IN_STATUS | IN_RESET | IN_REPORT,
     IN_LISTS = IN_CONNECTORS | IN_FAILPOINTS | IN_VERSION,
-    IN_ALL = (1 << 12) - 1
+    IN_ALL = (1 << 14) - 1
 };
 
 enum cli_option_id {

@@ -375,6 +375,9 @@ struct target_table {
     uint32_t tag_count;
     bool settles; /* settle_duplicates will be asked about this table */
     bool created; /* set by prepare: this run made it */
+    /* what it takes to undo the run's writes to this table key by key is kept: by the writer in the
+     * chunk's transaction where there are transactions, else by the engine before it submits */
+    bool keeps_undo;
 };
 
 /* What the ledger keeps of a chunk that is done. The text is the engine's; connectors store it. */
@@ -650,6 +653,60 @@ struct ledger_functions {
     /* Gives the claim back (normal end: nothing of ours is under way); the run stays. */
     enum status (*release)(struct database *self, const char *run_id, uint64_t epoch,
                            struct error *error);
+    /* The ids of all runs, in the order in which they were made; none: count 0. */
+    enum status (*list)(struct database *self, struct arena *arena, const char ***ids,
+                        uint32_t *count, struct error *error);
+    /*
+     * Removes the claimed run from the ledger, its undo records too, and the ledger itself with the
+     * last run; gives the claim back. `rolled_back`: nothing of the run is left in the database, so
+     * that the database itself goes where the run made it and nothing else is in it. A crash leaves
+     * either a run that `load` finds, or none. Repeatable.
+     */
+    enum status (*forget)(struct database *self, const char *run_id, uint64_t epoch,
+                          bool rolled_back, struct error *error);
+};
+
+/* ---------------------------------------------------------------- taking a run back */
+
+/* What becomes of the records that a run wrote to one table. */
+struct undo_counts {
+    uint64_t removed;  /* they are gone */
+    uint64_t restored; /* they are again what the run overwrote */
+    uint64_t changed;  /* somebody changed them since: they stay as they are */
+    uint64_t missing;  /* somebody deleted them since: they stay away */
+};
+
+/*
+ * How a claimed run is taken back; NULL: it can't be. All of it on the control thread, while no
+ * writer is open. Each call is repeatable, also after a crash in it, and is no more than the
+ * claimed run's own: what another run or somebody else made is left alone.
+ */
+struct rollback_functions {
+    /*
+     * Optional (NULL: always): could the run's writes to this table, which is there or would be
+     * made, be undone key by key? STATUS_END: no, and `why` says so. Changes nothing.
+     */
+    enum status (*can_undo)(struct database *self, const struct target_table *table,
+                            struct buffer *why, struct error *error);
+    /*
+     * Takes the run's records out of a table key by key, and puts back what they overwrote.
+     * `dry_run`: only counts. `ended_us`: when the run ended, 0: it did not. Targets that know
+     * their own records by other means than kept images do it for every table (`undoes_all`), also
+     * for one that is not there any more, and finds `changed` before it touches anything. NULL:
+     * with `keeps_undo` the engine does it, by fetch, delete_records and restore.
+     */
+    enum status (*undo)(struct database *self, const struct target_table *table, int64_t ended_us,
+                        bool dry_run, struct undo_counts *counts, struct error *error);
+    bool undoes_all;
+    /* Drops the table if it was made by the run (`created`), else takes all records out. One that
+     * is gone already is fine. */
+    enum status (*remove_table)(struct database *self, const struct target_table *table,
+                                struct error *error);
+    /* Optional: drops views, triggers and the like that the run made, before any table is touched;
+     * `what` gets a line each. One that was changed since stays, with a line that says so.
+     * `dry_run`: only says. */
+    enum status (*remove_objects)(struct database *self, bool dry_run, struct buffer *what,
+                                  struct error *error);
 };
 
 /* ---------------------------------------------------------------- feed */
@@ -707,6 +764,7 @@ struct connector {
     const struct source_functions *source;
     const struct target_functions *target;
     const struct ledger_functions *ledger;
+    const struct rollback_functions *rollback;
     const struct feed_functions *feed;
     const struct alter_functions *alter;
 };

@@ -5,6 +5,7 @@
 #include "engine/joining.h"
 #include "engine/run_parts.h"
 #include "engine/sampling.h"
+#include "engine/undo.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,6 +215,20 @@ static enum status add_join_notes(struct report *report, struct error *error)
     return status;
 }
 
+/* What rollback won't be able to do. */
+static enum status add_undo_notes(struct report *report, struct error *error)
+{
+    struct undo_decision decision;
+    struct buffer notes = {0};
+    enum status status =
+        undo_decide(report->session, report->tables, report->out->arena, &decision, &notes, error);
+    if (status == STATUS_OK) {
+        status = add_each_line(report, &notes, add_note, error);
+    }
+    buffer_free(&notes);
+    return status;
+}
+
 static enum status add_lane_notes(struct report *report, struct error *error)
 {
     const struct run_session *session = report->session;
@@ -261,6 +276,7 @@ static enum status find_notes(struct report *report, struct error *error)
     }
     buffer_free(&caveats);
     status = status == STATUS_OK ? add_join_notes(report, error) : status;
+    status = status == STATUS_OK ? add_undo_notes(report, error) : status;
     return status == STATUS_OK ? add_lane_notes(report, error) : status;
 }
 

@@ -5,13 +5,14 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "engine/json_text.h"
+#include "engine/ledger_tables.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const phase_names[] = {"prepared", "copying", "loaded",
-                                          "indexed",  "settled", "completed"};
+static const char *const phase_names[] = {"prepared", "copying",   "loaded",      "indexed",
+                                          "settled",  "completed", "rolling_back"};
 enum { PHASE_COUNT = sizeof(phase_names) / sizeof(phase_names[0]) };
 
 const char *ledger_phase_name(enum ledger_phase phase)
@@ -77,6 +78,12 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
         streams_make(header), "absent_tables", tables_make(header));
     bool failed = object != NULL &&
                   json_object_set_new(object, "schema", json_text(header->schema_text)) != 0;
+    if (object != NULL && header->tables != NULL) {
+        failed |= json_object_set_new(object, "tables", ledger_tables_make(header)) != 0;
+    }
+    if (object != NULL && header->before_id != NULL) {
+        failed |= json_object_set_new(object, "before", json_text(header->before_id)) != 0;
+    }
     if (object != NULL && header->input_hash != NULL) {
         failed |= json_object_set_new(object, "input",
                                       json_pack("{s:s,s:I}", "xxh3", header->input_hash, "bytes",
@@ -142,8 +149,10 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
         .mapping_hash = keep_text(object, "mapping_hash", arena),
         .input_hash = keep_text(input, "xxh3", arena),
         .input_bytes = json_member_integer(input, "bytes", 0),
+        .before_id = keep_text(object, "before", arena),
     };
     enum status status = header_lists_read(object, arena, header, error);
+    status = status == STATUS_OK ? ledger_tables_read(object, arena, header, error) : status;
     if (status == STATUS_OK &&
         (header->run_id == NULL || header->kind == NULL || header->source_identity == NULL ||
          header->fingerprint == NULL || header->target_identity == NULL ||
@@ -177,6 +186,7 @@ void ledger_status_free(struct ledger_status *status)
     json_decref(status->errors);
     json_decref(status->settled);
     json_decref(status->doubtful);
+    json_decref(status->undone);
     *status = (struct ledger_status){0};
 }
 
@@ -204,6 +214,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         return STATUS_FAILED;
     }
     json_t *settled = json_object_get(object, "settled");
+    json_t *undone = json_object_get(object, "undone");
     *status = (struct ledger_status){
         .phase = (enum ledger_phase)number,
         .mixed_snapshot = json_member_true(object, "mixed_snapshot"),
@@ -215,6 +226,8 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         .errors = keep_array(object, "errors"),
         .doubtful = keep_array(object, "doubtful"),
         .settled = json_is_object(settled) ? json_incref(settled) : NULL,
+        .undone = json_is_array(undone) ? json_incref(undone) : NULL,
+        .before_lost = json_member_true(object, "before_lost"),
     };
     json_decref(object);
     if (status->created == NULL || status->attempts == NULL || status->errors == NULL ||
@@ -241,6 +254,12 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
     }
     if (object != NULL && status->settled != NULL) {
         failed |= json_object_set(object, "settled", status->settled) != 0;
+    }
+    if (object != NULL && status->undone != NULL) {
+        failed |= json_object_set(object, "undone", status->undone) != 0;
+    }
+    if (object != NULL && status->before_lost) {
+        failed |= json_object_set_new(object, "before_lost", json_true()) != 0;
     }
     return json_to_arena(unless(object, failed), arena, text, error);
 }

@@ -10,13 +10,16 @@
  * header  {"format":1,"version":"0.1.0","run":ID,"kind":"copy"|"rejects","created_at":…,
  *          "source":{"uri","identity","fingerprint"},"target":{"uri","identity"},"snapshot":TOKEN,
  *          "schema":TEXT,"plan":TEXT|null,"mapping":TEXT,"mapping_hash":HEX,
- *          "streams":[{"name","keyed","records"}],"tables":[{"name","absent"}],
+ *          "streams":[{"name","keyed","records"}],"absent_tables":[NAME…],
+ *          "tables":[{"name","key":[…],"existing","was":"absent"|"empty"|"records","undo",
+ *                     "settles","entities":[{"entity":n,"fields":[…]}]}],
+ *          "before":ID,                                    (the before-images in the state folder)
  *          "input":{"xxh3":HEX,"bytes":N}}                          (input: kind rejects only)
  * status  {"format":1,"phase":…,"created":[TABLE…],"mixed_snapshot":…,"no_snapshot":…,
  *          "started_at":…,"ended_at":…,
  *          "attempts":[{"epoch","at","snapshot","hands","end"}],"errors":[{"at","code","message"}],
- *          "doubtful":[CHUNK…],
- *          "settled":{"entities":{"3":{"rejected":N,"skipped":N}},"rejects":{"file","count","xxh3"}}}
+ *          "doubtful":[CHUNK…],"undone":[TABLE…],"before_lost",    (undone: while it is rolled
+ * back) "settled":{"entities":{"3":{"rejected":N,"skipped":N}},"rejects":{"file","count","xxh3"}}}
  * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
  *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash",
  *          "unmatched"}},
@@ -27,6 +30,26 @@ struct ledger_stream_facts {
     const char *name;
     bool keyed;
     int64_t records; /* -1: not known */
+};
+
+/* What a run found where a table of its plan was to be. */
+enum ledger_table_was { LEDGER_WAS_ABSENT, LEDGER_WAS_EMPTY, LEDGER_WAS_FILLED };
+
+struct ledger_table_entity {
+    uint32_t entity;
+    struct column_list fields; /* in the order in which its records are hashed; documents: none */
+};
+
+/* A table of the run, as taking it back needs it: without the plan. */
+struct ledger_table {
+    const char *name;
+    struct column_list key;
+    enum existing_policy existing;
+    enum ledger_table_was was;
+    bool keeps_undo;
+    bool settles;
+    struct ledger_table_entity *entities;
+    uint32_t entity_count;
 };
 
 /* What the header is made of, and what is compared on resume. All borrowed. */
@@ -47,6 +70,9 @@ struct ledger_header {
     uint32_t stream_count;
     const char **absent_tables; /* that were not there before the run */
     uint32_t absent_count;
+    struct ledger_table *tables; /* the plan's, in its order; none in ledgers of before 0.2 */
+    uint32_t table_count;
+    const char *before_id;  /* NULL: no before-images are in the state folder */
     const char *input_hash; /* kind rejects */
     int64_t input_bytes;
 };
@@ -61,7 +87,8 @@ enum ledger_phase {
     LEDGER_LOADED,  /* all chunks done */
     LEDGER_INDEXED, /* after_load done */
     LEDGER_SETTLED,
-    LEDGER_COMPLETED
+    LEDGER_COMPLETED,
+    LEDGER_ROLLING_BACK
 };
 const char *ledger_phase_name(enum ledger_phase phase);
 
@@ -78,6 +105,8 @@ struct ledger_status {
     struct json_t *settled;  /* object or NULL */
     struct json_t *doubtful; /* array of chunk numbers: in hand when a claim was taken over */
     bool incomplete;         /* memory was out for a part: it is not written any more */
+    struct json_t *undone;   /* array of table names: taken back already; NULL: none */
+    bool before_lost;        /* before-images of an earlier attempt are not in the state folder */
 };
 enum { LEDGER_ERRORS_MAX = 20 };
 enum status ledger_status_init(struct ledger_status *status, struct error *error) MUST_USE;

@@ -48,6 +48,8 @@ static const struct option_row rows[] = {
     {"time_zone", KIND_TEXT, FIELD(time_zone), 0, 0, 0},
     {"express", KIND_NEGATED, FIELD(no_express), 0, 1, 0},
     {"hashes", KIND_NEGATED, FIELD(no_hashes), 0, 1, 0},
+    {"rollback_keys", KIND_FLAG, FIELD(rollback_keys), 0, 1, 0},
+    {"before_images", KIND_NEGATED, FIELD(no_before_images), 0, 1, 0},
 };
 enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
 

@@ -7,6 +7,7 @@
 #include "engine/rejects.h"
 #include "engine/repair_delete.h"
 #include "engine/run_parts.h"
+#include "engine/undo.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -301,7 +302,7 @@ enum status rejects_load_begin(struct run *run, struct error *error)
         measure_input(run, hex, &bytes, error) != STATUS_OK ||
         make_chunks(run, &sees_keys, error) != STATUS_OK ||
         (!sees_keys && !run->repairs && check_not_loaded(run, hex, error) != STATUS_OK) ||
-        run_index_chunks(run, error) != STATUS_OK) {
+        undo_begin(run, error) != STATUS_OK || run_index_chunks(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (session->target->connector->identity(session->target, session->arena,

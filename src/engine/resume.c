@@ -3,12 +3,14 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "engine/before.h"
 #include "engine/claim.h"
 #include "engine/json_text.h"
 #include "engine/rejects.h"
 #include "engine/rejects_load.h"
 #include "engine/run_parts.h"
 #include "engine/schema_lines.h"
+#include "engine/undo.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -451,6 +453,7 @@ static enum status read_ledger(struct resume *resume, struct error *error)
     }
     run_set_kind(run, resume->header.kind);
     run->header = resume->header;
+    undo_resume(run);
     return check_match(resume, error) == STATUS_OK ? read_done(resume, error) : STATUS_FAILED;
 }
 
@@ -527,6 +530,11 @@ static enum status go_on(struct run *run, struct error *error)
     if (run->status.phase == LEDGER_COMPLETED) {
         return finish_completed(&resume, error);
     }
+    if (run->status.phase == LEDGER_ROLLING_BACK) {
+        error_set(error, ERROR_RUN_UNFINISHED, run->id, "the run is being rolled back");
+        error_hint(error, "`transhume rollback --run %s` goes on with that", run->id);
+        return STATUS_FAILED;
+    }
     if (state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
         (!run->loads_rejects && session_describe_streams(run->session, error) != STATUS_OK)) {
         return STATUS_FAILED;
@@ -546,6 +554,7 @@ static enum status go_on(struct run *run, struct error *error)
         check_reject_files(&resume, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    before_resume(run);
     sum_marks(&resume);
     if (run->status.phase >= LEDGER_SETTLED && settle_apply(run, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -41,11 +41,14 @@ struct run_options {
     const char *rejects_file; /* migrate --rejects: load mended records */
     bool repairing;           /* rejects_file is what a validation found: validate --repair */
     bool take_over;
-    bool no_express; /* general path even where the express lane would do (tests, benches) */
-    bool no_hashes;  /* no hash sums in the done marks */
     bool validating; /* validate: the target is only read, through its source side, too */
-    bool resuming;   /* resume: endpoints and filters that are not given are those of the
-                        unfinished run in the state folder */
+    bool no_express;       /* general path even where the express lane would do (tests, benches) */
+    bool no_hashes;        /* no hash sums in the done marks */
+    bool rollback_keys;    /* keys of what is written are kept for every table, so that rollback can
+                              go by key; costs the express lane */
+    bool no_before_images; /* nothing is kept of records that are overwritten */
+    bool resuming;         /* resume: endpoints and filters that are not given are those of the
+                              unfinished run in the state folder */
     enum progress_mode progress;
     bool color;
     const char *command_line; /* for the log, redacted */

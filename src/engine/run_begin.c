@@ -5,13 +5,22 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "engine/before.h"
 #include "engine/claim.h"
 #include "engine/run_parts.h"
+#include "engine/undo.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- what is there already */
+
+static enum status refuse_rolling_back(const char *where, const char *id, struct error *error)
+{
+    error_set(error, ERROR_RUN_UNFINISHED, where, "run %s is being rolled back", id);
+    error_hint(error, "`transhume rollback --run %s` goes on with that", id);
+    return STATUS_FAILED;
+}
 
 static enum status refuse_unfinished(struct run *run, const char *where, const char *id,
                                      struct error *error)
@@ -23,8 +32,10 @@ static enum status refuse_unfinished(struct run *run, const char *where, const c
         return STATUS_FAILED;
     }
     error_set(error, ERROR_RUN_UNFINISHED, where, "run %s is not finished", id);
-    error_hint(error, "`transhume resume` goes on with it; to give it up, empty the target and say "
-                      "`transhume reset --confirm`");
+    error_hint(error,
+               "`transhume resume` goes on with it; to give it up: `transhume rollback --run "
+               "%s`, or `transhume migrate --restart`",
+               id);
     return STATUS_FAILED;
 }
 
@@ -69,6 +80,9 @@ static enum status check_local(struct run *run, const struct local_run *local, s
     if (status == STATUS_FAILED) {
         return STATUS_FAILED;
     }
+    if (status == STATUS_OK && phase == LEDGER_ROLLING_BACK) {
+        return refuse_rolling_back(run->folder.path, local->id, error);
+    }
     if (status == STATUS_OK) {
         return phase == LEDGER_COMPLETED
                    ? STATUS_OK
@@ -97,6 +111,9 @@ enum status run_clear_way(struct run *run, struct error *error)
     status = phase_of(run, NULL, &phase, &id, error);
     if (status == STATUS_FAILED) {
         return STATUS_FAILED;
+    }
+    if (status == STATUS_OK && phase == LEDGER_ROLLING_BACK) {
+        return refuse_rolling_back(run->session->target_uri->shown, id, error);
     }
     if (status == STATUS_OK && phase != LEDGER_COMPLETED) {
         return refuse_unfinished(run, run->session->target_uri->shown, id, error);
@@ -228,7 +245,8 @@ enum status run_create_ledger(struct run *run, struct error *error)
     const char *status_text;
     struct ledger_run *made;
     ledger_status_begin_attempt(&run->status, 1, run->header.snapshot, session_hands(run->session));
-    if (ledger_header_make(&run->header, run->arena, &header, error) != STATUS_OK ||
+    if (before_begin(run, error) != STATUS_OK ||
+        ledger_header_make(&run->header, run->arena, &header, error) != STATUS_OK ||
         ledger_status_make(&run->status, run->arena, &status_text, error) != STATUS_OK ||
         failpoint_hit("engine.before_ledger_create", error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -326,7 +344,8 @@ static enum status read_identity(struct run *run, struct error *error)
 enum status run_begin(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
-    if (check_target(run, error) != STATUS_OK || run_retire_finished(run, error) != STATUS_OK ||
+    if (check_target(run, error) != STATUS_OK || undo_begin(run, error) != STATUS_OK ||
+        run_retire_finished(run, error) != STATUS_OK ||
         state_folder_make_rooms(&run->folder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

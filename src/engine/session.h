@@ -88,6 +88,7 @@ struct run {
     const char *snapshot; /* that this attempt reads */
     bool source_prepared;
     uint32_t recheck_rounds;
+    _Atomic uint64_t before_sequence; /* of frames of before-images in this attempt */
     uint32_t tries_before; /* numbers of attempts at a chunk that are used up */
     bool was_finished;     /* resume found nothing left to do or to tell */
     int input;             /* --rejects FILE, -1: not open */

@@ -32,6 +32,7 @@ enum status state_folder_name(struct state_folder *folder, const char *path, str
     folder->plan_file = file_join(arena, path, "plan.yaml");
     folder->state_file = file_join(arena, path, "state.json");
     folder->rejects = file_join(arena, path, "rejects");
+    folder->before = file_join(arena, path, "before");
     folder->input_file = file_join(arena, path, "input.jsonl");
     folder->spill = file_join(arena, path, "spill");
     folder->spill_source = file_join(arena, path, "spill/source");
@@ -136,7 +137,8 @@ enum status state_folder_retire(struct state_folder *folder, const char *run_id,
     char finished[4096];
     snprintf(finished, sizeof(finished), "%s/%s", folder->runs, run_id);
     if (file_make_folder(finished, error) != STATUS_OK ||
-        move(folder, "rejects", finished, error) != STATUS_OK) {
+        move(folder, "rejects", finished, error) != STATUS_OK ||
+        move(folder, "before", finished, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (size_t i = 0; i < FILE_COUNT; i++) {
@@ -161,6 +163,7 @@ void state_folder_clean(struct state_folder *folder)
 enum status state_folder_remove(struct state_folder *folder, struct error *error)
 {
     if (file_remove_tree(folder->rejects, error) != STATUS_OK ||
+        file_remove_tree(folder->before, error) != STATUS_OK ||
         file_remove_tree(folder->spill, error) != STATUS_OK ||
         file_remove_tree(folder->runs, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -247,6 +250,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .kind = keep(object, "kind", arena, &no_memory),
         .begun = json_member_true(object, "begun"),
         .finished = json_member_true(object, "finished"),
+        .rolling_back = json_member_true(object, "rolling_back"),
         .source = keep(object, "source", arena, &no_memory),
         .target = keep(object, "target", arena, &no_memory),
         .plan_path = keep(object, "plan", arena, &no_memory),
@@ -280,6 +284,9 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
         run->finished, "source", json_text(run->source), "target", json_text(run->target), "plan",
         json_text(run->plan_path), "include", list_make(run->include, run->include_count),
         "exclude", list_make(run->exclude, run->exclude_count), "existing", run->existing);
+    if (object != NULL && run->rolling_back) {
+        json_object_set_new(object, "rolling_back", json_true());
+    }
     struct buffer text = {0};
     enum status status =
         json_tree_append(object, JSON_INDENT(2), &text)

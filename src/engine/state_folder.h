@@ -9,10 +9,11 @@
 /*
  *   lock            held by the process that works here; its pid as text
  *   run.json        {"format","run","kind","begun","finished","source","target","plan","include",
- *                    "exclude","existing"}: what resume needs to know before it reaches the ledger
- *   plan.yaml       the plan as the run began with it (none for a plain copy)
+ *                    "exclude","existing","rolling_back"}: what resume needs to know before it
+ * reaches the ledger plan.yaml       the plan as the run began with it (none for a plain copy)
  *   state.json      for people and scripts, never the truth: see state.h
  *   rejects/        CHUNK-ATTEMPT.jsonl, settled.jsonl
+ *   before/         what was there before the run's writes: before.h
  *   input.jsonl     kind rejects: the mended records being loaded
  *   spill/source, spill/target    the databases' own sorted runs and key hashes
  *   metrics.jsonl   throughput over time: observe/metrics.h
@@ -28,6 +29,7 @@ struct state_folder {
     const char *plan_file;
     const char *state_file;
     const char *rejects;
+    const char *before;
     const char *input_file;
     const char *spill;
     const char *spill_source;
@@ -61,6 +63,7 @@ struct local_run {
     const char *kind; /* "copy", "rejects" */
     bool begun; /* the ledger was made, or is about to be: without one in the target, refuse */
     bool finished;
+    bool rolling_back;  /* it may be gone from the target: what is left to do is here */
     const char *source; /* URIs without secrets */
     const char *target;
     const char *plan_path; /* NULL: a plain copy */

@@ -47,13 +47,21 @@ uint32_t session_hands(const struct run_session *session)
            session_writer_count(session) * (open_max == 0 ? 1 : open_max);
 }
 
+/* The target would not say which keys it pulls. */
+static bool keeps_undo(const struct run_session *session, const struct plan_stream *stream)
+{
+    const struct plan *plan = session->plan;
+    return stream->entity_count > 0 &&
+           plan->tables[plan->entities[stream->entities[0]].table].target.keeps_undo;
+}
+
 bool session_is_express(const struct run_session *session, const struct plan_stream *stream)
 {
     const struct target_functions *target = session->target->connector->target;
     const struct run_options *options = &session->options;
     bool capped = options->rows_per_second_max > 0 || options->bytes_per_second_max > 0;
-    return stream->express && !options->no_express && !capped && target->express_accepts != NULL &&
-           target->express_chunk != NULL &&
+    return stream->express && !options->no_express && !capped && !keeps_undo(session, stream) &&
+           target->express_accepts != NULL && target->express_chunk != NULL &&
            target->express_accepts(session->target, session->source);
 }
 

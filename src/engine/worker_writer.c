@@ -265,6 +265,7 @@ void *writer_main(void *argument)
         run_writer(&writing, &error);
     }
     writing_abandon_all(&writing, false);
+    before_close(writing.before);
     record_hasher_free(&writing.hasher);
     arena_destroy(writing.arena);
     atomic_store(&worker->doing, "is done");

@@ -308,12 +308,26 @@ enum status writing_poll(struct writing *writing, int64_t timeout_ms, struct err
 
 /* ---- feeding */
 
+/* Does the engine keep what is overwritten, since the target can't? */
+static bool keeps_images(const struct writing *writing, uint32_t table)
+{
+    const struct connector *connector = writing->copy->session->target->connector;
+    return writing->copy->run->tables[table].keeps_undo && connector->rollback != NULL &&
+           connector->rollback->undo == NULL;
+}
+
 /* Takes the batch over. */
 static enum status submit(struct writing *writing, struct open_chunk *chunk, struct batch *batch,
                           struct error *error)
 {
     const struct plan *plan = writing->copy->session->plan;
     uint32_t table = plan->entities[batch->entity].table;
+    if (keeps_images(writing, table) &&
+        before_keep(&writing->before, writing->copy->run, writing->worker->number, table, batch,
+                    error) != STATUS_OK) {
+        batch_destroy(batch);
+        return STATUS_FAILED;
+    }
     chunk->under_way++;
     for (;;) {
         enum status status =

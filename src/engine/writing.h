@@ -3,6 +3,7 @@
 #ifndef TRANSHUME_ENGINE_WRITING_H
 #define TRANSHUME_ENGINE_WRITING_H
 
+#include "engine/before.h"
 #include "engine/copy.h"
 #include "engine/parcel.h"
 #include "engine/record_hash.h"
@@ -36,6 +37,7 @@ struct writing {
     uint32_t open_count;
     struct record_hasher hasher;
     struct arena *arena; /* for marks, emptied a chunk */
+    struct before *before; /* images of what is overwritten; NULL: none yet */
 };
 
 /* Begins the chunk at the target and puts it last. The work is the chunk's from now on, also when

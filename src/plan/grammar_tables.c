@@ -23,6 +23,8 @@ static const struct grammar_key option_keys[] = {
     {"time_zone", FORM_TEXT, NULL, NULL, false, false, "zone of timestamps that name none"},
     {"express", FORM_BOOLEAN, NULL, NULL, false, false, "may the target pull from the source"},
     {"hashes", FORM_BOOLEAN, NULL, NULL, false, false, "hash sums of what was written"},
+    {"rollback_keys", FORM_BOOLEAN, NULL, NULL, false, false, "keep keys for rollback everywhere"},
+    {"before_images", FORM_BOOLEAN, NULL, NULL, false, false, "keep what is overwritten"},
 };
 static const struct grammar_map option_map = {"options", option_keys, COUNT(option_keys)};
 

@@ -222,4 +222,5 @@ const struct connector connector_csv = {
     .source = &folder_source,
     .target = &folder_target,
     .ledger = &folder_ledger,
+    .rollback = &folder_rollback,
 };

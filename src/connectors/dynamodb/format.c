@@ -246,4 +246,5 @@ const struct connector connector_dynamodb_json = {
     .source = &folder_source,
     .target = &folder_target,
     .ledger = &folder_ledger,
+    .rollback = &folder_rollback,
 };

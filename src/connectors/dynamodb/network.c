@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "connectors/dynamodb/limits.h"
 #include "connectors/dynamodb/network_estimate.h"
+#include "connectors/dynamodb/network_rollback.h"
 #include "connectors/dynamodb/network_source.h"
 #include "connectors/dynamodb/network_target.h"
 #include "connectors/dynamodb/types.h"
@@ -59,7 +60,10 @@ static const char *const failpoints[] = {
     "dynamodb.before_restore",      "dynamodb.after_restore",
     "dynamodb.before_reopen",       "dynamodb.after_reopen",
     "dynamodb.before_empty",        "dynamodb.after_empty",
-    "dynamodb.before_release",      NULL,
+    "dynamodb.before_release",      "dynamodb.before_delete",
+    "dynamodb.before_remove_table", "dynamodb.table_deleted",
+    "dynamodb.after_remove_table",  "dynamodb.before_forget",
+    "dynamodb.after_forget",        NULL,
 };
 
 /* ---------------------------------------------------------------- opening */
@@ -280,6 +284,7 @@ static const struct target_functions target = {
     .chunk_abandon = dynamodb_network_chunk_abandon,
     .after_load = dynamodb_network_after_load,
     .fetch = dynamodb_network_fetch,
+    .delete_records = dynamodb_network_delete,
     .count = dynamodb_network_count,
     .settle_duplicates = dynamodb_network_settle,
     .restore = dynamodb_network_restore,
@@ -308,4 +313,5 @@ const struct connector connector_dynamodb = {
     .source = &dynamodb_network_source,
     .target = &target,
     .ledger = &dynamodb_network_ledger,
+    .rollback = &dynamodb_network_rollback,
 };

@@ -3,6 +3,7 @@
 
 #include "base/failpoint.h"
 #include "connectors/dynamodb/network_json.h"
+#include "connectors/dynamodb/network_rollback.h"
 #include "connectors/lease.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -351,4 +352,6 @@ const struct ledger_functions dynamodb_network_ledger = {
     .done = ledger_done,
     .reopen = ledger_reopen,
     .release = ledger_release,
+    .list = dynamodb_ledger_list,
+    .forget = dynamodb_ledger_forget,
 };

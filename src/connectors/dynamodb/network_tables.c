@@ -1,4 +1,5 @@
 /* Tables that are there: what they hold, whether they fit the plan, counting and emptying them. */
+#include "base/failpoint.h"
 #include "connectors/dynamodb/network_target.h"
 
 #include "base/clock.h"
@@ -468,6 +469,49 @@ static enum status send_deletes(struct dynamodb_network *network, const char *ta
         }
         dynamodb_response_destroy(response);
     }
+    return status;
+}
+
+static enum status delete_some(struct dynamodb_network *network, const struct target_table *table,
+                               const struct cell *keys, uint32_t count, struct error *error)
+{
+    struct buffer body = {0};
+    enum status status = failpoint_hit("dynamodb.before_delete", error);
+    dynamodb_body_raw(&body, "{\"RequestItems\":{");
+    dynamodb_body_name(&body, table->name);
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        buffer_append_string(&body, at > 0 ? "," : "[");
+        buffer_append_string(&body, "{\"DeleteRequest\":{\"Key\":");
+        status = append_fetch_key(table, keys + (size_t)at * table->key.count, &body, error);
+        buffer_append_string(&body, "}}");
+    }
+    dynamodb_body_raw(&body, "]}}");
+    if (status == STATUS_OK) {
+        status = body.failed ? no_memory(error) : send_deletes(network, table->name, &body, error);
+    }
+    buffer_free(&body);
+    return status;
+}
+
+/* The answers do not tell what was there, so it is read first. */
+enum status dynamodb_network_delete(struct database *self, const struct target_table *table,
+                                    const struct cell *keys, uint32_t key_count, uint64_t *deleted,
+                                    struct error *error)
+{
+    struct batch *there = NULL;
+    enum status status = dynamodb_network_fetch(self, table, keys, key_count, &there, error);
+    *deleted = 0;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint32_t found = there->row_count;
+    batch_destroy(there);
+    for (uint32_t at = 0; at < key_count && status == STATUS_OK; at += DELETES_MAX) {
+        uint32_t count = key_count - at < DELETES_MAX ? key_count - at : DELETES_MAX;
+        status = delete_some(dynamodb_network_of(self), table, keys + (size_t)at * table->key.count,
+                             count, error);
+    }
+    *deleted = status == STATUS_OK ? found : 0;
     return status;
 }
 

@@ -57,6 +57,9 @@ enum status dynamodb_network_prepare(struct database *self, struct target_table 
 enum status dynamodb_network_after_load(struct database *self, const struct target_table *tables,
                                         uint32_t table_count, const struct schema *objects,
                                         void (*progress)(const char *what), struct error *error);
+enum status dynamodb_network_delete(struct database *self, const struct target_table *table,
+                                    const struct cell *keys, uint32_t key_count, uint64_t *deleted,
+                                    struct error *error);
 /* Until table and indexes are ACTIVE; the log says what is waited for. */
 enum status dynamodb_wait_active(struct dynamodb_network *network, const char *table,
                                  struct error *error) MUST_USE;

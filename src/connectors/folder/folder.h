@@ -5,11 +5,14 @@
  *   DIR/_transhume/lock                   held (flock) by the process that works on a run
  *   DIR/_transhume/tables/<table>.json    what the format keeps of a table
  *   DIR/_transhume/tables/<table>.owner   which run made the table's folder
+ *   DIR/_transhume/tables/<table>.defined which run wrote a definition first, in a folder of others
  *   DIR/_transhume/run-<id>/header        sealed: the engine's header
  *                          chunks         sealed: one JSON object a chunk and line
  *                          status         sealed: the engine's status, replaced whole
  *                          epoch          sealed: the number that may commit
  *                          done           one line a done chunk, chained by checksums
+ *                          made           sealed: the run made DIR itself
+ *                          rolling        sealed: it is being rolled back
  *                          tmp/           segments that are being written
  *                          settle/        sorted keys and the duplicates found
  *
@@ -55,6 +58,7 @@ struct folder {
     pthread_mutex_t mutex; /* guards all below between threads, and what the formats learn */
     struct folder_run run;
     int lock_descriptor; /* -1: not held */
+    bool made_root;      /* this process made the folder of the database */
     struct folder_snapshot *snapshot;
 };
 
@@ -255,6 +259,8 @@ enum status folder_done_append(struct folder *folder, const struct folder_done *
 /* ---------------------------------------------------------------- folder_ledger.c */
 
 extern const struct ledger_functions folder_ledger;
+/* folder_rollback.c */
+extern const struct rollback_functions folder_rollback;
 /* ERROR_RUN_FENCED unless the file says `epoch`. */
 enum status folder_ledger_check_epoch(const struct folder_run *run, uint64_t epoch,
                                       struct error *error) MUST_USE;

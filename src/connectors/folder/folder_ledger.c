@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "connectors/folder/folder_ledger.h"
+#include "connectors/folder/folder_rollback.h"
 #include "model/json_reader.h"
 #include "model/json_writer.h"
 #include <errno.h>
@@ -92,55 +93,80 @@ enum status folder_ledger_check_epoch(const struct folder_run *run, uint64_t epo
 
 /* ---------------------------------------------------------------- the list of runs */
 
-/* Runs are told apart by a number that counts up, so that no clock decides which is the newest. */
-static enum status find_newest(struct folder *folder, struct arena *arena, const char **newest,
-                               uint64_t *sequence, struct error *error)
+static enum status visit_run(const char *path, const char *name, struct arena *arena,
+                             folder_ledger_visit *visit, void *context, struct error *error)
+{
+    char *text = NULL;
+    size_t length = 0;
+    uint64_t number = 0;
+    char *number_path = arena_format(arena, "%s/%s/number", path, name);
+    if (number_path == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    enum status status = file_read_all(number_path, 4096, arena, &text, &length, error);
+    if (status == STATUS_FAILED) {
+        return status;
+    }
+    char *space = status == STATUS_OK ? strchr(text, ' ') : NULL;
+    if (space == NULL || length < 2 || text[length - 1] != '\n' ||
+        text_to_uint64(text, (size_t)(space - text), &number) != STATUS_OK) {
+        return error_set(error, ERROR_LEDGER_INVALID, number_path,
+                         "the run's number is missing or damaged");
+    }
+    text[length - 1] = '\0';
+    char *folder_name = file_safe_name(arena, space + 1, strlen(space + 1));
+    if (folder_name == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    if (strcmp(folder_name, name + 4) != 0) {
+        return error_set(error, ERROR_LEDGER_INVALID, number_path,
+                         "the run's folder is named for another run");
+    }
+    return visit(context, number, space + 1, error);
+}
+
+enum status folder_ledger_each_run(struct folder *folder, struct arena *arena,
+                                   folder_ledger_visit *visit, void *context, struct error *error)
 {
     const char **names = NULL;
     uint32_t count = 0;
     char *path = folder_path(arena, folder, "");
-    *newest = NULL;
-    *sequence = 0;
     if (path == NULL) {
         return folder_ledger_no_memory(error);
     }
     enum status status = folder_subfolders(path, arena, &names, &count, error);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
-        char *text = NULL;
-        size_t length = 0;
-        uint64_t number = 0;
-        if (strncmp(names[at], "run-", 4) != 0) {
-            continue;
-        }
-        char *number_path = arena_format(arena, "%s/%s/number", path, names[at]);
-        if (number_path == NULL) {
-            return folder_ledger_no_memory(error);
-        }
-        status = file_read_all(number_path, 4096, arena, &text, &length, error);
-        if (status == STATUS_FAILED) {
-            return status;
-        }
-        char *space = status == STATUS_OK ? strchr(text, ' ') : NULL;
-        if (space == NULL || length < 2 || text[length - 1] != '\n' ||
-            text_to_uint64(text, (size_t)(space - text), &number) != STATUS_OK) {
-            return error_set(error, ERROR_LEDGER_INVALID, number_path,
-                             "the run's number is missing or damaged");
-        }
-        text[length - 1] = '\0';
-        char *folder_name = file_safe_name(arena, space + 1, strlen(space + 1));
-        if (folder_name == NULL) {
-            return folder_ledger_no_memory(error);
-        }
-        if (strcmp(folder_name, names[at] + 4) != 0) {
-            return error_set(error, ERROR_LEDGER_INVALID, number_path,
-                             "the run's folder is named for another run");
-        }
-        if (number > *sequence) {
-            *sequence = number;
-            *newest = space + 1;
+        if (strncmp(names[at], "run-", 4) == 0) {
+            status = visit_run(path, names[at], arena, visit, context, error);
         }
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+struct newest {
+    const char *id;
+    uint64_t sequence;
+};
+
+static enum status take_newer(void *context, uint64_t number, const char *id, struct error *error)
+{
+    struct newest *newest = context;
+    (void)error;
+    if (number > newest->sequence) {
+        *newest = (struct newest){.id = id, .sequence = number};
+    }
+    return STATUS_OK;
+}
+
+/* Runs are told apart by a number that counts up, so that no clock decides which is the newest. */
+static enum status find_newest(struct folder *folder, struct arena *arena, const char **newest,
+                               uint64_t *sequence, struct error *error)
+{
+    struct newest found = {0};
+    enum status status = folder_ledger_each_run(folder, arena, take_newer, &found, error);
+    *newest = found.id;
+    *sequence = found.sequence;
+    return status;
 }
 
 /* The engine's word for how far the run is: {"phase":"completed",…}. */
@@ -284,6 +310,7 @@ static enum status take_lock(struct folder *folder, struct arena *arena, int64_t
     if (ledger == NULL || path == NULL || parent == NULL) {
         return folder_ledger_no_memory(error);
     }
+    folder->made_root = folder->made_root || !file_exists(folder->path);
     /* what is in folders that are not durable themselves is not durable */
     if (file_make_folder(ledger, error) != STATUS_OK ||
         file_sync_folder(folder->path, error) != STATUS_OK ||
@@ -322,6 +349,9 @@ static enum status build_run(struct folder *folder, struct arena *arena, const c
     if (status == STATUS_OK) {
         status =
             write_run(building, run_id, header, status_text, chunks, chunk_count, sequence, error);
+    }
+    if (status == STATUS_OK && folder->made_root) {
+        status = write_sealed_in(building, FOLDER_MADE, run_id, "\n", 1, NULL, error);
     }
     if (status == STATUS_OK) {
         status = file_sync_folder(building, error);
@@ -617,7 +647,11 @@ static enum status claim_locked(struct folder *folder, struct arena *arena, cons
     if (folder->run.id == NULL || folder->run.folder == NULL) {
         return folder_ledger_no_memory(error);
     }
-    if (folder_ledger_sweep(folder, &list, arena, error) != STATUS_OK) {
+    char *rolling = file_join(arena, run_folder, FOLDER_ROLLING);
+    if (rolling == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    if (!file_exists(rolling) && folder_ledger_sweep(folder, &list, arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return folder_done_open(&folder->run, &list, error);
@@ -718,4 +752,6 @@ const struct ledger_functions folder_ledger = {
     .done = ledger_done,
     .reopen = folder_ledger_reopen,
     .release = ledger_release,
+    .list = folder_ledger_list,
+    .forget = folder_ledger_forget_run,
 };

@@ -9,6 +9,13 @@ char *folder_ledger_run_folder(struct arena *arena, const struct folder *folder,
                                const char *run_id);
 enum status folder_ledger_no_memory(struct error *error);
 
+/* Calls `visit` for each run of the ledger, in any order; `id` lives in the arena. */
+typedef enum status folder_ledger_visit(void *context, uint64_t number, const char *id,
+                                        struct error *error);
+enum status folder_ledger_each_run(struct folder *folder, struct arena *arena,
+                                   folder_ledger_visit *visit, void *context,
+                                   struct error *error) MUST_USE;
+
 /*
  * After a claim: removes the run's segments that no mark names, and what was being written. A
  * segment that a mark names and that is not there, or not as long as it was, is

@@ -17,7 +17,8 @@
         "files.after_part", "files.before_sync", "files.before_rename", "files.after_rename",      \
         "files.before_mark", "files.after_mark", "files.before_reopen", "files.after_reopen",      \
         "files.before_duplicates", "files.after_duplicates", "files.before_rewrite",               \
-        "files.after_rewrite"
+        "files.after_rewrite", "files.before_undo", "files.undo_removed", "files.after_undo",      \
+        "files.before_remove_table", "files.before_forget", "files.after_forget"
 
 const char *const folder_failpoints[] = {FAILPOINTS, NULL};
 const char *const folder_learning_failpoints[] = {FAILPOINTS, "files.first_reading", NULL};

@@ -246,6 +246,21 @@ static enum status write_definition(struct folder *folder, const struct target_t
     return STATUS_OK;
 }
 
+/* So that a rollback takes the definition away, too. */
+static enum status note_first_definition(struct folder *folder, const struct target_table *table,
+                                         struct arena *arena, struct error *error)
+{
+    char *definition = folder_definition_path(arena, folder, table->name, ".json");
+    char *defined = folder_definition_path(arena, folder, table->name, ".defined");
+    if (definition == NULL || defined == NULL) {
+        return no_memory(error);
+    }
+    if (folder->run.id == NULL || file_exists(definition)) {
+        return STATUS_OK;
+    }
+    return folder_sealed_write(defined, "defined", folder->run.id, "\n", 1, NULL, error);
+}
+
 /* The owner's file is the intent: written before the folder is made, by the run that makes it. */
 static enum status prepare_one(struct folder *folder, struct target_table *table,
                                struct arena *arena, struct error *error)
@@ -274,6 +289,9 @@ static enum status prepare_one(struct folder *folder, struct target_table *table
         struct error ignored;
         table->created = folder_sealed_read(owner, "owner", run_id, arena, &text, &length,
                                             &ignored) == STATUS_OK;
+        if (!table->created && note_first_definition(folder, table, arena, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
     }
     if (write_definition(folder, table, false, arena, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -371,4 +371,5 @@ const struct connector connector_jsonl = {
     .source = &folder_source,
     .target = &folder_target,
     .ledger = &folder_ledger,
+    .rollback = &folder_rollback,
 };

@@ -137,6 +137,11 @@ static enum status create_rows(struct sqlite_database *self, const char *run_id,
     }
     if (sqlite_ledger_drop_key_tables(self, error) != STATUS_OK ||
         insert_run(self, run_id, header, run_status, chunks, count, error) != STATUS_OK ||
+        (self->made_file &&
+         run_with_text(self,
+                       "INSERT INTO main._transhume_made (run, name) VALUES (?1, '" SQLITE_MADE_FILE
+                       "')",
+                       run_id, 0, error) != STATUS_OK) ||
         insert_chunks(self, run_id, chunks, count, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -409,4 +414,6 @@ const struct ledger_functions sqlite_ledger = {
     .done = sqlite_ledger_done,
     .reopen = ledger_reopen,
     .release = ledger_release,
+    .list = sqlite_ledger_list,
+    .forget = sqlite_ledger_forget,
 };

@@ -10,8 +10,15 @@
  *                   `checksum` is over the header and all chunks: they never change.
  * _transhume_chunk  the spans, complete from the first moment
  * _transhume_done   done marks, written in the transaction of their chunk's records
- * _transhume_made   tables that a run made, written in the transaction that made them
+ * _transhume_made   tables that a run made, written in the transaction that made them; '' is the
+ *                   file itself
+ * _transhume_object views, triggers, indexes and virtual tables that a run made, alike; there only
+ *                   where there are such
  */
+static const char make_objects[] =
+    "CREATE TABLE IF NOT EXISTS main._transhume_object ("
+    "run TEXT NOT NULL, type TEXT NOT NULL, name TEXT NOT NULL COLLATE NOCASE, sql TEXT NOT NULL, "
+    "PRIMARY KEY (run, type, name)) WITHOUT ROWID";
 static const char make_tables[] =
     "CREATE TABLE IF NOT EXISTS main._transhume_run ("
     "number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, format INTEGER NOT NULL, "
@@ -201,5 +208,34 @@ enum status sqlite_ledger_was_made(struct sqlite_database *self, const char *tab
         self, "SELECT count(*) FROM main._transhume_made WHERE run = ?1 AND name = ?2",
         self->target->run_id, table, &number, error);
     *made = number > 0;
+    return status;
+}
+
+enum status sqlite_ledger_note_object(struct sqlite_database *self, const char *type,
+                                      const char *name, const char *sql, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+
+    if (self->target->run_id == NULL) {
+        return STATUS_OK;
+    }
+    enum status status =
+        sqlite_target_execute(self, self->control, make_objects, ERROR_TARGET_WRITE, error);
+    if (status == STATUS_OK) {
+        status = sqlite_ledger_prepare(
+            self,
+            "INSERT OR IGNORE INTO main._transhume_object (run, type, name, sql) "
+            "VALUES (?1, ?2, ?3, ?4)",
+            &statement, error);
+    }
+    if (status == STATUS_OK) {
+        sqlite3_bind_text(statement, 1, self->target->run_id, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 2, type, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 3, name, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 4, sql, -1, SQLITE_STATIC);
+        int result = sqlite3_step(statement);
+        status = result == SQLITE_DONE ? STATUS_OK : sqlite_ledger_step_failed(self, result, error);
+    }
+    sqlite3_finalize(statement);
     return status;
 }

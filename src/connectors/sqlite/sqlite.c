@@ -42,7 +42,10 @@ static const char *const failpoints[] = {
     "sqlite.before_index",        "sqlite.after_index",
     "sqlite.before_virtual",      "sqlite.after_virtual",
     "sqlite.before_objects",      "sqlite.after_objects",
-    "sqlite.before_reopen",       NULL,
+    "sqlite.before_reopen",       "sqlite.before_undo",
+    "sqlite.after_undo",          "sqlite.before_remove_table",
+    "sqlite.after_remove_table",  "sqlite.before_forget",
+    "sqlite.after_forget",        NULL,
 };
 
 /* ---------------------------------------------------------------- what the path is */
@@ -355,4 +358,5 @@ const struct connector connector_sqlite = {
     .source = &sqlite_source_functions,
     .target = &sqlite_target,
     .ledger = &sqlite_ledger,
+    .rollback = &sqlite_rollback,
 };

@@ -55,6 +55,7 @@ extern const struct catalog_functions sqlite_catalog;
 extern const struct source_functions sqlite_source_functions;
 extern const struct target_functions sqlite_target;
 extern const struct ledger_functions sqlite_ledger;
+extern const struct rollback_functions sqlite_rollback;
 enum { SQLITE_TYPE_COUNT = 23 };
 extern const struct type_mapping sqlite_types[SQLITE_TYPE_COUNT];
 

@@ -37,7 +37,8 @@ static enum status make_object(struct sqlite_database *self, const char *type, c
         error_hint(error, "drop or rename it in the target, then `transhume resume`");
         return STATUS_FAILED;
     }
-    return status == STATUS_END ? sqlite_schema_create(self, type, name, sql, error) : status;
+    status = status == STATUS_END ? sqlite_schema_create(self, type, name, sql, error) : status;
+    return status == STATUS_OK ? sqlite_ledger_note_object(self, type, name, sql, error) : status;
 }
 
 /* ---------------------------------------------------------------- indexes */

@@ -11,6 +11,8 @@ enum { SQLITE_LEDGER_FORMAT = 1 };
 
 /* The keys that this run wrote into a table that was there before: this and the table's name. */
 #define SQLITE_KEY_TABLE "_transhume_key_"
+/* What undoes a run's writes to one table: this, the run's id, '_' and the table's name; undo.c. */
+#define SQLITE_UNDO_TABLE "_transhume_undo_"
 
 /* A column of a table in the target, as its catalogue has it. */
 struct sqlite_target_column {
@@ -119,6 +121,22 @@ enum status sqlite_schema_check(struct sqlite_database *database, const char *ty
 enum status sqlite_schema_find(struct sqlite_database *database, const char *type, const char *name,
                                struct arena *arena, const char **sql, struct error *error) MUST_USE;
 
+/* undo.c: transhume_hash(…) for a connection, over values with their types. */
+int sqlite_undo_register(sqlite3 *connection);
+/* "transhume_hash(t."a", …)" over all columns that hold values of their own. */
+void sqlite_undo_append_hash(const struct sqlite_target_table *facts, const char *alias,
+                             struct buffer *sql);
+/* Its column for one of the table: '+' a part of the key, '=' the image of any. */
+void sqlite_undo_append_column(struct buffer *sql, char prefix, const char *name);
+/* The declared type that gives a column this affinity. */
+const char *sqlite_affinity_type(enum sqlite_affinity affinity);
+/* The name of the table of undo records. NULL: memory is out. */
+const char *sqlite_undo_name(struct arena *arena, const char *run_id, const char *table);
+/* CREATE TABLE IF NOT EXISTS for it; within a transaction. */
+enum status sqlite_undo_make(struct sqlite_database *database, sqlite3 *connection,
+                             const char *name, const struct sqlite_target_table *facts,
+                             const struct target_table *table, struct error *error) MUST_USE;
+
 /* target_prepare.c */
 enum status sqlite_target_prepare_tables(struct database *self, struct target_table *tables,
                                          uint32_t table_count, const struct schema *objects,
@@ -126,6 +144,10 @@ enum status sqlite_target_prepare_tables(struct database *self, struct target_ta
 /* target_virtual.c: makes the virtual tables whose stores were loaded, in one transaction. */
 enum status sqlite_target_carry_virtual_tables(struct sqlite_database *database,
                                                const struct schema *objects, struct arena *arena,
+                                               struct error *error) MUST_USE;
+/* Removes the entry that the function above wrote; its store stays, as tables. Within a
+ * transaction. */
+enum status sqlite_target_remove_virtual_table(struct sqlite_database *database, const char *name,
                                                struct error *error) MUST_USE;
 /* target_finish.c */
 enum status sqlite_target_after_load(struct database *self, const struct target_table *tables,
@@ -153,8 +175,18 @@ uint32_t sqlite_target_column_class(struct database *self, const struct schema_t
 enum status sqlite_target_normal_form_in_column(struct database *self, uint32_t column_class,
                                                 const struct cell *cell, struct arena *arena,
                                                 struct cell *normal, struct error *error) MUST_USE;
+/* ---------------------------------------------------------------- ledger_forget.c */
+
+/* As struct ledger_functions has them. */
+enum status sqlite_ledger_list(struct database *database, struct arena *arena, const char ***ids,
+                               uint32_t *count, struct error *error) MUST_USE;
+enum status sqlite_ledger_forget(struct database *database, const char *run_id, uint64_t epoch,
+                                 bool rolled_back, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- ledger.c */
+
+/* What stands in _transhume_made for the database's file itself. */
+#define SQLITE_MADE_FILE ""
 
 /* STATUS_FAILED, ERROR_RUN_FENCED: another attempt holds the claimed run now; within a transaction.
  * Without a run: nothing. */
@@ -167,6 +199,11 @@ enum status sqlite_ledger_make_tables(struct sqlite_database *database, sqlite3 
  * nothing. */
 enum status sqlite_ledger_note_made(struct sqlite_database *database, const char *table,
                                     struct error *error) MUST_USE;
+/* Notes that the claimed run made a view, trigger or other object beside its tables; within a
+ * transaction. */
+enum status sqlite_ledger_note_object(struct sqlite_database *database, const char *type,
+                                      const char *name, const char *sql,
+                                      struct error *error) MUST_USE;
 /* Drops the lists of keys that a run wrote; within a transaction. */
 enum status sqlite_ledger_drop_key_tables(struct sqlite_database *database,
                                           struct error *error) MUST_USE;

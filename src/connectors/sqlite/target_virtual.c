@@ -78,6 +78,11 @@ static enum status write_entries(struct sqlite_database *self, const struct sche
         status = check_entry(self, &objects->objects[i], arena, &wanted, error);
         if (status == STATUS_OK && wanted) {
             status = write_entry(self, &objects->objects[i], error);
+            status =
+                status == STATUS_OK
+                    ? sqlite_ledger_note_object(self, "virtual table", objects->objects[i].name,
+                                                objects->objects[i].native_sql, error)
+                    : status;
             *changed = true;
         }
     }
@@ -130,6 +135,44 @@ static enum status write_unguarded(struct sqlite_database *self, const struct sc
     sqlite3_exec(self->control, "PRAGMA writable_schema=OFF", NULL, NULL, NULL);
     sqlite3_db_config(self->control, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     return status == STATUS_OK ? failpoint_hit("sqlite.before_virtual", error) : status;
+}
+
+static enum status remove_entry(struct sqlite_database *self, const char *name, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    enum status status = sqlite_target_prepare(
+        self, self->control,
+        "DELETE FROM main.sqlite_schema WHERE type = 'table' AND name = ?1 AND rootpage = 0",
+        &statement, error);
+
+    if (status == STATUS_OK) {
+        sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
+        int result = writer_run(statement);
+        status = result == SQLITE_DONE
+                     ? STATUS_OK
+                     : sqlite_target_error(self, self->control, result, ERROR_TARGET_SCHEMA,
+                                           "a virtual table can't be removed", error);
+    }
+    sqlite3_finalize(statement);
+    return status;
+}
+
+enum status sqlite_target_remove_virtual_table(struct sqlite_database *self, const char *name,
+                                               struct error *error)
+{
+    enum status status = STATUS_FAILED;
+
+    if (sqlite3_db_config(self->control, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL) != SQLITE_OK) {
+        return error_set(error, ERROR_INTERNAL, self->shown, "SQLite keeps its schema locked");
+    }
+    if (sqlite_target_execute(self, self->control, "PRAGMA writable_schema=ON", ERROR_TARGET_SCHEMA,
+                              error) == STATUS_OK) {
+        status = remove_entry(self, name, error);
+        status = status == STATUS_OK ? reload_schema(self, error) : status;
+    }
+    sqlite3_exec(self->control, "PRAGMA writable_schema=OFF", NULL, NULL, NULL);
+    sqlite3_db_config(self->control, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    return status;
 }
 
 /* Its store is there, byte for byte; whether this SQLite can use it is another matter. */

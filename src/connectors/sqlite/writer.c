@@ -111,6 +111,9 @@ enum status sqlite_writer_open(struct database *database, const struct target_ta
         goto out;
     }
     status = set_up_connection(writer, error);
+    if (status == STATUS_OK && sqlite_undo_register(writer->connection) != SQLITE_OK) {
+        status = error_set(error, ERROR_MEMORY, self->shown, "no memory for a writer");
+    }
     status = status == STATUS_OK ? prepare_statements(writer, error) : status;
     sqlite_turn_give(self);
 out:
@@ -355,7 +358,7 @@ static void forget_tracked(struct writer *writer)
 
     while (*link != NULL) {
         struct writer_insert *insert = *link;
-        if (insert->track == NULL) {
+        if (insert->track == NULL && insert->undo_after == NULL) {
             link = &insert->next;
             continue;
         }

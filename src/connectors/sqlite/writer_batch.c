@@ -137,6 +137,34 @@ static enum range_outcome judge(const struct batch_job *job, uint32_t count)
     return changes == 0 && job->table->existing == EXISTING_SKIP ? RANGE_SKIPPED : RANGE_MIXED;
 }
 
+static bool run_if_there(struct batch_job *job, sqlite3_stmt *statement, uint32_t end,
+                         struct writer_failure *failure)
+{
+    return statement == NULL || run_statement(job, statement, end, failure) == SQLITE_DONE;
+}
+
+static enum range_outcome write_range(struct batch_job *job, uint32_t end,
+                                      struct writer_failure *failure)
+{
+    struct writer_insert *insert = job->insert;
+
+    if (!run_if_there(job, insert->track, end, failure) ||
+        !run_if_there(job, insert->undo_before, end, failure)) {
+        return RANGE_FAILED;
+    }
+    sqlite3_stmt *statement = keys_follow(job, end) ? insert->append : insert->statement;
+    if (run_statement(job, statement, end, failure) != SQLITE_DONE) {
+        return RANGE_FAILED;
+    }
+    enum range_outcome outcome = judge(job, end - job->first);
+    uint64_t bytes = insert->view.bytes;
+    if (outcome == RANGE_WRITTEN && !run_if_there(job, insert->undo_after, end, failure)) {
+        return RANGE_FAILED;
+    }
+    insert->view.bytes = bytes;
+    return outcome;
+}
+
 /* Tries first..end as one; unless it succeeds nothing of it stays. */
 static enum status try_range(struct batch_job *job, uint32_t end, enum range_outcome *outcome,
                              struct writer_failure *failure, struct error *error)
@@ -148,15 +176,7 @@ static enum status try_range(struct batch_job *job, uint32_t end, enum range_out
         return sqlite_target_error(writer->database, writer->connection, result, ERROR_TARGET_WRITE,
                                    "a savepoint can't be set", error);
     }
-    *outcome = RANGE_FAILED;
-    if (job->insert->track == NULL ||
-        run_statement(job, job->insert->track, end, failure) == SQLITE_DONE) {
-        sqlite3_stmt *statement =
-            keys_follow(job, end) ? job->insert->append : job->insert->statement;
-        if (run_statement(job, statement, end, failure) == SQLITE_DONE) {
-            *outcome = judge(job, end - job->first);
-        }
-    }
+    *outcome = write_range(job, end, failure);
     if (*outcome == RANGE_FAILED && !writer_failure_is_of_record(failure, &job->insert->view)) {
         if (job->insert->view.large_error.code != ERROR_NONE) {
             error_copy(error, &job->insert->view.large_error);

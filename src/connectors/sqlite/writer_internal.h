@@ -64,7 +64,9 @@ struct writer_insert {
     sqlite3_stmt *last_key; /* after which number? */
     sqlite3_stmt
         *track; /* notes the keys written, where one may be there before the run; else NULL */
-    sqlite3_stmt *repeat; /* does the table hold the record as it is? NULL: nobody asks */
+    sqlite3_stmt *repeat;      /* does the table hold the record as it is? NULL: nobody asks */
+    sqlite3_stmt *undo_before; /* keeps what is overwritten; NULL: nothing is, or nobody asks */
+    sqlite3_stmt *undo_after;  /* keeps keys and hashes of what was written; NULL: nobody asks */
 };
 
 /* A statement of the express lane. */
@@ -136,6 +138,13 @@ enum status writer_describe(struct writer *writer, uint32_t table, struct error 
 /* writer_statement.c: the INSERT for a table and shape, made at first use. */
 enum status writer_insert_get(struct writer *writer, uint32_t table, const struct shape *shape,
                               struct writer_insert **insert, struct error *error) MUST_USE;
+
+/* writer_statement.c: the column of the view that fills a column of the table; NULL: none. */
+const struct writer_column *writer_filled_column(const struct writer_insert *insert,
+                                                 const char *name, uint32_t *position);
+/* writer_undo.c: the statements that keep undo records of a batch. */
+enum status writer_undo_prepare(struct writer *writer, struct writer_insert *insert,
+                                const char *view_name, struct error *error) MUST_USE;
 
 /* writer_statement.c: frees its statements. */
 void writer_insert_finalize(struct writer_insert *insert);

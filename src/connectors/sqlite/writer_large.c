@@ -55,8 +55,9 @@ bool writer_large_can_stream(const struct writer *writer, const struct writer_in
     const struct writer_table *table = &writer->tables[insert->table];
     const struct cell *cells = batch_row(batch, row);
 
-    if (table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE ||
-        table->has_index || table_looks_inside(&table->facts)) {
+    if (insert->undo_after != NULL || table->existing == EXISTING_UPSERT ||
+        table->existing == EXISTING_REPLACE || table->has_index ||
+        table_looks_inside(&table->facts)) {
         return false;
     }
     uint32_t found = 0;

@@ -250,8 +250,8 @@ static enum status prepare_append(struct writer *writer, struct writer_insert *i
 
 /* ---------------------------------------------------------------- keys that this run wrote */
 
-static const struct writer_column *filled_key(const struct writer_insert *insert, const char *name,
-                                              uint32_t *position)
+const struct writer_column *writer_filled_column(const struct writer_insert *insert,
+                                                 const char *name, uint32_t *position)
 {
     for (*position = 0; *position < insert->view.column_count; (*position)++) {
         if (sqlite_same_name(insert->columns[*position].column->name, name)) {
@@ -259,16 +259,6 @@ static const struct writer_column *filled_key(const struct writer_insert *insert
         }
     }
     return NULL;
-}
-
-static const char *affinity_type(enum sqlite_affinity affinity)
-{
-    static const char *const types[] = {[SQLITE_AFFINITY_NONE] = "BLOB",
-                                        [SQLITE_AFFINITY_TEXT] = "TEXT",
-                                        [SQLITE_AFFINITY_NUMERIC] = "NUMERIC",
-                                        [SQLITE_AFFINITY_INTEGER] = "INTEGER",
-                                        [SQLITE_AFFINITY_REAL] = "REAL"};
-    return types[affinity];
 }
 
 static enum status make_key_table(struct writer *writer, const struct writer_insert *insert,
@@ -282,7 +272,8 @@ static enum status make_key_table(struct writer *writer, const struct writer_ins
     sqlite_append_name(&sql, name);
     for (uint32_t i = 0; i < table->plan->key.count; i++) {
         uint32_t position;
-        const struct writer_column *key = filled_key(insert, table->plan->key.names[i], &position);
+        const struct writer_column *key =
+            writer_filled_column(insert, table->plan->key.names[i], &position);
         const char *collation = NULL;
         if (key == NULL) {
             buffer_free(&sql);
@@ -292,7 +283,7 @@ static enum status make_key_table(struct writer *writer, const struct writer_ins
         sqlite3_table_column_metadata(writer->connection, "main", table->facts.name,
                                       key->column->name, NULL, &collation, NULL, NULL, NULL);
         buffer_format(&sql, i == 0 ? " (k%u %s COLLATE " : ", k%u %s COLLATE ", i,
-                      affinity_type(key->affinity));
+                      sqlite_affinity_type(key->affinity));
         sqlite_append_name(&sql, collation != NULL ? collation : "BINARY");
     }
     for (uint32_t i = 0; i < table->plan->key.count; i++) {
@@ -327,7 +318,7 @@ static enum status prepare_track(struct writer *writer, struct writer_insert *in
     sqlite_append_name(&sql, name);
     for (uint32_t i = 0; i < table->plan->key.count; i++) {
         uint32_t position;
-        filled_key(insert, table->plan->key.names[i], &position);
+        writer_filled_column(insert, table->plan->key.names[i], &position);
         buffer_format(&sql, i == 0 ? " SELECT c%u" : ", c%u", position);
     }
     buffer_append_string(&sql, " FROM ");
@@ -352,7 +343,8 @@ static enum status prepare_repeat(struct writer *writer, struct writer_insert *i
     buffer_append_string(&sql, " AS t WHERE true");
     for (uint32_t i = 0; i < table->plan->key.count; i++) {
         uint32_t position;
-        const struct writer_column *key = filled_key(insert, table->plan->key.names[i], &position);
+        const struct writer_column *key =
+            writer_filled_column(insert, table->plan->key.names[i], &position);
         if (key != NULL) {
             buffer_append_string(&sql, " AND t.");
             sqlite_append_name(&sql, key->column->name);
@@ -406,7 +398,12 @@ static enum status insert_make(struct writer *writer, struct writer_insert *inse
         prepare_repeat(writer, insert, view_name, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return tracked ? prepare_track(writer, insert, view_name, error) : STATUS_OK;
+    if (tracked && prepare_track(writer, insert, view_name, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return table->plan->keeps_undo && table->plan->key.count > 0
+               ? writer_undo_prepare(writer, insert, view_name, error)
+               : STATUS_OK;
 }
 
 void writer_insert_finalize(struct writer_insert *insert)
@@ -416,6 +413,8 @@ void writer_insert_finalize(struct writer_insert *insert)
     sqlite3_finalize(insert->last_key);
     sqlite3_finalize(insert->track);
     sqlite3_finalize(insert->repeat);
+    sqlite3_finalize(insert->undo_before);
+    sqlite3_finalize(insert->undo_after);
 }
 
 enum status writer_insert_get(struct writer *writer, uint32_t table, const struct shape *shape,

@@ -1,0 +1,76 @@
+/* transhume finish: drops the ledger. */
+#include "cli/cli.h"
+
+#include "base/signals.h"
+#include "cli/run_end.h"
+#include "engine/rollback.h"
+
+static void append_report(struct cli_call *call, const struct finish_report *report, bool dry_run,
+                          struct buffer *out)
+{
+    bool json = cli_switch(call, CLI_JSON);
+    if (json) {
+        buffer_format(out, "{\"format\":1,\"dry_run\":%s,\"target\":", dry_run ? "true" : "false");
+        cli_append_json_text(out, report->target);
+        buffer_append_string(out, ",\"runs\":[");
+    } else {
+        buffer_format(out, "%s the ledger of %s, with the runs", dry_run ? "would drop" : "dropped",
+                      report->target);
+    }
+    for (uint32_t i = 0; i < report->run_count; i++) {
+        buffer_append_string(out, json ? (i == 0 ? "" : ",") : (i == 0 ? " " : ", "));
+        if (json) {
+            cli_append_json_text(out, report->runs[i]);
+        } else {
+            buffer_append_string(out, report->runs[i]);
+        }
+    }
+    buffer_append_string(out, json ? "]}\n" : "\n");
+}
+
+static int nothing(struct cli_call *call)
+{
+    struct buffer out = {0};
+    buffer_append_string(&out, cli_switch(call, CLI_JSON)
+                                   ? "{\"format\":1,\"runs\":[]}\n"
+                                   : "there is no ledger in the target: nothing to drop\n");
+    return cli_finish(&out, 0);
+}
+
+int command_finish(struct cli_call *call)
+{
+    struct error error = {0};
+    struct buffer out = {0};
+    struct finish_report report;
+    struct rollback_options options;
+    const char *plan_path = NULL;
+    bool dry_run = cli_switch(call, CLI_DRY_RUN);
+    if (call->argument_count == 0 && cli_find_plan_of_run(call, &plan_path, &error) != STATUS_OK) {
+        if (error.code != ERROR_RUN_NOTHING) {
+            return cli_fail(&error);
+        }
+        plan_path = NULL; /* the run may be an older one, of which the state folder knows */
+    }
+    signals_setup();
+    run_end_set_log_level(call);
+    cli_rollback_options(call, plan_path, call->argument_count > 0 ? call->arguments[0] : NULL,
+                         &options);
+    enum status status =
+        finish_run(&options, dry_run, cli_switch(call, CLI_CONFIRM), call->arena, &report, &error);
+    if (status == STATUS_AGAIN &&
+        cli_is_confirmed(call, "Nothing can be resumed or rolled back after this.")) {
+        status = finish_run(&options, false, true, call->arena, &report, &error);
+    }
+    if (status == STATUS_AGAIN) {
+        error_set(&error, ERROR_FINISH_REFUSED, report.target, "%s", report.doubt);
+        error_hint(&error,
+                   "`transhume finish --confirm` drops the ledger all the same: nothing can "
+                   "be resumed or rolled back then");
+        return cli_fail(&error);
+    }
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? nothing(call) : cli_fail(&error);
+    }
+    append_report(call, &report, dry_run, &out);
+    return cli_finish(&out, 0);
+}

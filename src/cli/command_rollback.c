@@ -1,0 +1,88 @@
+/* transhume rollback: takes a run back. */
+#include "cli/cli.h"
+
+#include "base/signals.h"
+#include "cli/run_end.h"
+#include "engine/rollback.h"
+
+static int refuse_without_run(void)
+{
+    struct error error = {0};
+    error_set(&error, ERROR_USAGE, "rollback", "needs --run ID");
+    error_hint(&error, "`transhume status` shows the id of the newest run; older ones are the "
+                       "folders in .transhume/runs");
+    return cli_fail(&error);
+}
+
+static int already(struct cli_call *call, const char *run_id)
+{
+    struct buffer out = {0};
+    if (cli_switch(call, CLI_JSON)) {
+        buffer_append_string(&out, "{\"format\":1,\"run\":");
+        cli_append_json_text(&out, run_id);
+        buffer_append_string(&out, ",\"already\":true,\"tables\":[]}\n");
+    } else {
+        buffer_format(&out, "run %s is rolled back already\n", run_id);
+    }
+    return cli_finish(&out, 0);
+}
+
+static int act(struct cli_call *call, struct rollback *rollback,
+               const struct rollback_report *report)
+{
+    struct error error = {0};
+    struct buffer out = {0};
+    if (cli_switch(call, CLI_DRY_RUN)) {
+        cli_append_rollback(call, report, true, &out);
+        return cli_finish(&out, 0);
+    }
+    if (!cli_is_confirmed(call, "This takes back what the run wrote.")) {
+        error_set(&error, ERROR_USAGE, report->run_id, "rollback removes what the run wrote");
+        error_hint(&error, "Say --confirm if that is wanted; --dry-run says what would be done.");
+        return cli_fail(&error);
+    }
+    enum status status = rollback_run(rollback, &error);
+    if (status == STATUS_OK) {
+        cli_append_rollback(call, report, false, &out);
+        return cli_finish(&out, 0);
+    }
+    if (status == STATUS_END) {
+        error_set(&error, ERROR_INTERRUPTED, report->run_id, "the rollback was stopped");
+        error_hint(&error, "the same command goes on with it");
+    }
+    return cli_fail(&error);
+}
+
+int command_rollback(struct cli_call *call)
+{
+    struct error error = {0};
+    struct rollback *rollback;
+    const struct rollback_report *report;
+    struct rollback_options options;
+    const char *plan_path = NULL;
+    if (cli_text(call, CLI_RUN) == NULL) {
+        return refuse_without_run();
+    }
+    if (call->argument_count == 0 && cli_find_plan_of_run(call, &plan_path, &error) != STATUS_OK) {
+        if (error.code != ERROR_RUN_NOTHING) {
+            return cli_fail(&error);
+        }
+        plan_path = NULL; /* the run may be an older one, of which the state folder knows */
+    }
+    signals_setup();
+    run_end_set_log_level(call);
+    cli_rollback_options(call, plan_path, call->argument_count > 0 ? call->arguments[0] : NULL,
+                         &options);
+    enum status status = rollback_open(&options, &rollback, &error);
+    if (status == STATUS_END) {
+        return already(call, options.run_id);
+    }
+    if (status != STATUS_OK) {
+        return cli_fail(&error);
+    }
+    int exit_status = rollback_look(rollback, &report, &error) == STATUS_OK
+                          ? act(call, rollback, report)
+                          : cli_fail(&error);
+    rollback_close(rollback);
+    return exit_status;
+}

@@ -1,0 +1,189 @@
+/* What rollback, finish and migrate --restart ask and print. */
+#include "cli/cli.h"
+
+#include "base/text.h"
+#include "engine/rollback.h"
+#include "observe/table.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+bool cli_is_confirmed(struct cli_call *call, const char *question)
+{
+    char answer[16] = "";
+    if (cli_switch(call, CLI_CONFIRM)) {
+        return true;
+    }
+    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+        return false;
+    }
+    fprintf(stderr, "%s Type yes to go on: ", question);
+    return fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0;
+}
+
+static const char *action_of(const struct rollback_table_report *table)
+{
+    switch (table->action) {
+    case ROLLBACK_DROP:
+        return "drop the table";
+    case ROLLBACK_EMPTY:
+        return "empty the table";
+    case ROLLBACK_UNDO:
+        return table->dropped ? "record by record, then drop it" : "record by record";
+    default:
+        return "nothing to do";
+    }
+}
+
+static const char *compared(const struct rollback_table_report *table)
+{
+    switch (table->action) {
+    case ROLLBACK_DROP:
+    case ROLLBACK_EMPTY:
+        return table->hashed ? "count and contents" : "count";
+    case ROLLBACK_UNDO:
+        return "each record";
+    default:
+        return "";
+    }
+}
+
+static void append_json(const struct rollback_report *report, bool dry_run, struct buffer *out)
+{
+    buffer_format(out, "{\"format\":1,\"run\":\"%s\",\"dry_run\":%s,\"target\":", report->run_id,
+                  dry_run ? "true" : "false");
+    cli_append_json_text(out, report->target);
+    buffer_append_string(out, ",\"tables\":[");
+    for (uint32_t i = 0; i < report->table_count; i++) {
+        const struct rollback_table_report *table = &report->tables[i];
+        buffer_append_string(out, i == 0 ? "{\"name\":" : ",{\"name\":");
+        cli_append_json_text(out, table->name);
+        buffer_format(out,
+                      ",\"action\":\"%s\",\"removed\":%" PRIu64 ",\"restored\":%" PRIu64
+                      ",\"changed\":%" PRIu64 ",\"missing\":%" PRIu64
+                      ",\"contents_compared\":%s,\"dropped\":%s}",
+                      rollback_action_name(table->action), table->removed, table->restored,
+                      table->changed, table->missing,
+                      table->hashed || table->action == ROLLBACK_UNDO ? "true" : "false",
+                      table->dropped || table->action == ROLLBACK_DROP ? "true" : "false");
+    }
+    buffer_append_string(out, "]}\n");
+}
+
+static void append_table(struct cli_call *call, const struct rollback_report *report, bool dry_run,
+                         struct buffer *out)
+{
+    const char *const titles[] = {"TABLE",    dry_run ? "WOULD" : "DONE",
+                                  ">REMOVED", ">RESTORED",
+                                  ">CHANGED", ">MISSING",
+                                  "COMPARED", NULL};
+    struct table *table = table_create(titles);
+    bool color = cli_color(call, STDOUT_FILENO);
+    for (uint32_t i = 0; i < report->table_count; i++) {
+        const struct rollback_table_report *about = &report->tables[i];
+        table_add_text(table, about->name);
+        table_add_text(table, action_of(about));
+        table_add_count(table, (int64_t)about->removed);
+        table_add_count(table, (int64_t)about->restored);
+        table_add_count(table, (int64_t)about->changed);
+        table_add_count(table, (int64_t)about->missing);
+        table_add_text(table, compared(about));
+    }
+    table_fit(table, cli_terminal_columns(STDOUT_FILENO));
+    table_append(table, color, out);
+    out->failed |= table == NULL;
+    table_destroy(table);
+}
+
+void cli_append_rollback(struct cli_call *call, const struct rollback_report *report, bool dry_run,
+                         struct buffer *out)
+{
+    uint64_t changed = 0;
+    if (cli_switch(call, CLI_JSON)) {
+        append_json(report, dry_run, out);
+        return;
+    }
+    buffer_format(out, "run %s in %s%s\n", report->run_id, report->target,
+                  report->resumed ? ", whose rollback had begun before" : "");
+    append_table(call, report, dry_run, out);
+    if (report->objects.length > 0) {
+        buffer_append_string(out, dry_run ? "would be dropped, too:\n" : "dropped, too:\n");
+        buffer_append(out, report->objects.data, report->objects.length);
+    }
+    for (uint32_t i = 0; i < report->table_count; i++) {
+        changed += report->tables[i].changed;
+    }
+    if (changed > 0) {
+        buffer_format(out,
+                      "%" PRIu64 " records were changed by others since the run wrote them: they "
+                      "stay as they are\n",
+                      changed);
+    }
+}
+
+/* What there is to confirm, shown; then a yes or a refusal. */
+static int roll_back(struct cli_call *call, struct rollback *rollback,
+                     const struct rollback_report *report)
+{
+    struct error error = {0};
+    struct buffer out = {0};
+    cli_append_rollback(call, report, true, &out);
+    if (!out.failed && !cli_switch(call, CLI_QUIET)) {
+        ssize_t ignored = write(STDERR_FILENO, out.data, out.length);
+        (void)ignored;
+    }
+    buffer_free(&out);
+    if (!cli_is_confirmed(call, "This takes it back.")) {
+        error_set(&error, ERROR_USAGE, report->run_id, "is not finished, and would be rolled back");
+        error_hint(&error, "Say --confirm if that is wanted.");
+        return cli_fail(&error);
+    }
+    switch (rollback_run(rollback, &error)) {
+    case STATUS_OK:
+        return 0;
+    case STATUS_END:
+        error_set(&error, ERROR_INTERRUPTED, report->run_id, "the rollback was stopped");
+        error_hint(&error, "`transhume rollback --run %s --confirm` goes on with it",
+                   report->run_id);
+        return cli_fail(&error);
+    default:
+        return cli_fail(&error);
+    }
+}
+
+int cli_roll_back_unfinished(struct cli_call *call, const char *plan_path)
+{
+    struct error error = {0};
+    struct rollback *rollback;
+    const struct rollback_report *report;
+    struct rollback_options options;
+    cli_rollback_options(call, plan_path, call->argument_count == 2 ? call->arguments[1] : NULL,
+                         &options);
+    enum status status = rollback_open(&options, &rollback, &error);
+    if (status == STATUS_END || (status == STATUS_FAILED && (error.code == ERROR_RUN_NOTHING ||
+                                                             error.code == ERROR_TARGET_MISSING))) {
+        return 0; /* nothing is unfinished */
+    }
+    if (status != STATUS_OK) {
+        return cli_fail(&error);
+    }
+    int exit_status = rollback_look(rollback, &report, &error) == STATUS_OK
+                          ? roll_back(call, rollback, report)
+                          : cli_fail(&error);
+    rollback_close(rollback);
+    return exit_status;
+}
+
+void cli_rollback_options(struct cli_call *call, const char *plan_path, const char *target,
+                          struct rollback_options *options)
+{
+    const struct cli_value *timeout = &call->values[CLI_TIMEOUT];
+    *options = (struct rollback_options){.run_id = cli_text(call, CLI_RUN),
+                                         .target_uri = target,
+                                         .plan_path = plan_path,
+                                         .state_folder = cli_state_folder(call, plan_path),
+                                         .timeout_ms = timeout->is_set ? timeout->number : 0,
+                                         .take_over = cli_switch(call, CLI_TAKE_OVER),
+                                         .command_line = call->command_line};
+}

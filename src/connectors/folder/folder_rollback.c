@@ -1,0 +1,355 @@
+/* Taking a run back: a folder knows the run's records by their segments' names, so nothing needs to
+ * be kept for it. */
+#include "connectors/folder/folder_rollback.h"
+
+#include "base/failpoint.h"
+#include "base/file.h"
+#include "connectors/folder/folder_ledger.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { NANOSECONDS_A_MICROSECOND = 1000 };
+
+static struct folder *of(struct database *self)
+{
+    return (struct folder *)self;
+}
+
+/* ---- what the run owns */
+
+static bool is_ours(const struct folder *folder, const char *path, const char *kind,
+                    struct arena *arena)
+{
+    struct error ignored;
+    char *text;
+    size_t length;
+    return folder_sealed_read(path, kind, folder->run.id, arena, &text, &length, &ignored) ==
+           STATUS_OK;
+}
+
+static enum status remove_file(const char *path, struct error *error)
+{
+    if (path == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    return unlink(path) == 0 || errno == ENOENT
+               ? STATUS_OK
+               : error_set_errno(error, ERROR_TARGET_WRITE, errno, path, "can't remove it");
+}
+
+/* Once segments go, a claim must not take those that are gone for lost ones. */
+static enum status note_begun(const struct folder *folder, struct arena *arena, struct error *error)
+{
+    char *path = file_join(arena, folder->run.folder, FOLDER_ROLLING);
+    if (path == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    return file_exists(path)
+               ? STATUS_OK
+               : folder_sealed_write(path, FOLDER_ROLLING, folder->run.id, "\n", 1, NULL, error);
+}
+
+/* ---- records */
+
+struct undoing {
+    struct folder *folder;
+    struct arena *arena;
+    const struct target_table *table;
+    const char *path;
+    int64_t ended_us;
+    bool dry_run;
+    struct undo_counts *counts;
+    bool others; /* there are files of others */
+    bool removed;
+};
+
+static enum status undo_file(struct undoing *undoing, const struct folder_file *file,
+                             struct error *error)
+{
+    uint64_t records = 0;
+    char *path = file_join(undoing->arena, undoing->path, file->name);
+    if (path == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    if (undoing->ended_us > 0 &&
+        file->modified_ns / NANOSECONDS_A_MICROSECOND > undoing->ended_us) {
+        undoing->counts->changed++;
+        return STATUS_OK;
+    }
+    if (folder_count_records(undoing->folder, undoing->table->name, path, &records, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    undoing->counts->removed += records;
+    if (undoing->dry_run) {
+        return STATUS_OK;
+    }
+    undoing->removed = true;
+    return remove_file(path, error) == STATUS_OK ? failpoint_hit("files.undo_removed", error)
+                                                 : STATUS_FAILED;
+}
+
+static enum status undo_files(struct undoing *undoing, struct error *error)
+{
+    struct folder_file *files = NULL;
+    uint32_t count = 0;
+    const struct folder *folder = undoing->folder;
+    enum status status =
+        folder_list(folder->format, undoing->path, undoing->arena, &files, &count, error);
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+        uint64_t chunk;
+        uint32_t entity;
+        uint32_t part;
+        if (folder_segment_parse(folder->format, files[at].name, folder->run.tag, &chunk, &entity,
+                                 &part)) {
+            status = undo_file(undoing, &files[at], error);
+        } else {
+            undoing->others = true;
+        }
+    }
+    if (status == STATUS_OK && undoing->removed) {
+        status = file_sync_folder(undoing->path, error);
+    }
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+/* A definition that this run was the first to write, of a table in which nothing is left. */
+static enum status remove_definition(const struct undoing *undoing, struct error *error)
+{
+    const struct folder *folder = undoing->folder;
+    const char *name = undoing->table->name;
+    char *defined = folder_definition_path(undoing->arena, folder, name, ".defined");
+    char *definition = folder_definition_path(undoing->arena, folder, name, ".json");
+    if (defined == NULL || definition == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    if (undoing->others || !is_ours(folder, defined, "defined", undoing->arena)) {
+        return STATUS_OK;
+    }
+    return remove_file(definition, error) == STATUS_OK ? remove_file(defined, error)
+                                                       : STATUS_FAILED;
+}
+
+static enum status undo(struct database *self, const struct target_table *table, int64_t ended_us,
+                        bool dry_run, struct undo_counts *counts, struct error *error)
+{
+    struct folder *folder = of(self);
+    struct arena *arena = arena_create(0);
+    *counts = (struct undo_counts){0};
+    struct undoing undoing = {.folder = folder,
+                              .arena = arena,
+                              .table = table,
+                              .ended_us = ended_us,
+                              .dry_run = dry_run,
+                              .counts = counts};
+    undoing.path = arena == NULL ? NULL : folder_table_path(arena, folder, table->name);
+    enum status status = STATUS_OK;
+    if (undoing.path == NULL) {
+        status = folder_ledger_no_memory(error);
+    } else if (!dry_run) {
+        status = folder_ledger_check_epoch(&folder->run, folder->run.epoch, error);
+        status = status == STATUS_OK ? note_begun(folder, arena, error) : status;
+        status = status == STATUS_OK ? failpoint_hit("files.before_undo", error) : status;
+    }
+    if (status == STATUS_OK) {
+        status = undo_files(&undoing, error);
+    }
+    if (status == STATUS_OK && !dry_run) {
+        status = remove_definition(&undoing, error);
+        status = status == STATUS_OK ? failpoint_hit("files.after_undo", error) : status;
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+/* ---- tables */
+
+/* rmdir(2) spares a folder in which somebody put something. */
+static enum status remove_table(struct database *self, const struct target_table *table,
+                                struct error *error)
+{
+    struct folder *folder = of(self);
+    struct arena *arena = arena_create(0);
+    char *path = arena == NULL ? NULL : folder_table_path(arena, folder, table->name);
+    char *owner =
+        arena == NULL ? NULL : folder_definition_path(arena, folder, table->name, ".owner");
+    char *definition =
+        arena == NULL ? NULL : folder_definition_path(arena, folder, table->name, ".json");
+    enum status status = STATUS_OK;
+    if (path == NULL || owner == NULL || definition == NULL) {
+        status = folder_ledger_no_memory(error);
+    } else if (table->created && is_ours(folder, owner, "owner", arena) &&
+               (rmdir(path) == 0 || errno == ENOENT)) {
+        status = remove_file(definition, error);
+        status = status == STATUS_OK ? failpoint_hit("files.before_remove_table", error) : status;
+        status = status == STATUS_OK ? remove_file(owner, error) : status;
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+const struct rollback_functions folder_rollback = {
+    .undo = undo, .undoes_all = true, .remove_table = remove_table};
+
+/* ---- the ledger */
+
+struct numbered {
+    uint64_t number;
+    const char *id;
+};
+
+static int compare_numbered(const void *left, const void *right)
+{
+    const struct numbered *a = left;
+    const struct numbered *b = right;
+    return (a->number > b->number) - (a->number < b->number);
+}
+
+struct listing {
+    struct arena *arena;
+    struct numbered *runs;
+    uint32_t count;
+};
+
+static enum status add_run(void *context, uint64_t number, const char *id, struct error *error)
+{
+    struct listing *listing = context;
+    struct numbered *grown =
+        arena_allocate_zeroed(listing->arena, listing->count + 1u, sizeof(*grown));
+    if (grown == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    if (listing->count > 0) {
+        memcpy(grown, listing->runs, listing->count * sizeof(*grown));
+    }
+    grown[listing->count++] = (struct numbered){.number = number, .id = id};
+    listing->runs = grown;
+    return STATUS_OK;
+}
+
+enum status folder_ledger_list(struct database *self, struct arena *arena, const char ***ids,
+                               uint32_t *count, struct error *error)
+{
+    struct listing listing = {.arena = arena};
+    *ids = NULL;
+    *count = 0;
+    if (folder_ledger_each_run(of(self), arena, add_run, &listing, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (listing.count > 0) {
+        qsort(listing.runs, listing.count, sizeof(*listing.runs), compare_numbered);
+    }
+    *ids = arena_allocate_zeroed(arena, listing.count + 1u, sizeof(**ids));
+    if (*ids == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    for (uint32_t at = 0; at < listing.count; at++) {
+        (*ids)[at] = listing.runs[at].id;
+    }
+    *count = listing.count;
+    return STATUS_OK;
+}
+
+static bool ends_with(const char *text, const char *ending)
+{
+    size_t length = strlen(text);
+    size_t end = strlen(ending);
+    return length > end && strcmp(text + length - end, ending) == 0;
+}
+
+/* Who made which table is of no use without runs; definitions stay, since they tell the types. */
+static enum status remove_notes(struct folder *folder, struct arena *arena, struct error *error)
+{
+    char *path = folder_path(arena, folder, "tables");
+    DIR *stream = path == NULL ? NULL : opendir(path);
+    struct dirent *entry;
+    enum status status = path == NULL ? folder_ledger_no_memory(error) : STATUS_OK;
+    while (stream != NULL && status == STATUS_OK && (entry = readdir(stream)) != NULL) {
+        if (ends_with(entry->d_name, ".owner") || ends_with(entry->d_name, ".defined") ||
+            strstr(entry->d_name, ".tmp-") != NULL) { /* what a crash left half written */
+            status = remove_file(file_join(arena, path, entry->d_name), error);
+        }
+    }
+    if (stream != NULL) {
+        closedir(stream);
+        rmdir(path);
+    }
+    return status;
+}
+
+/* With the last run goes what only runs need, and the folder that it made. */
+static enum status remove_rest(struct folder *folder, bool made, struct arena *arena,
+                               struct error *error)
+{
+    const char **ids;
+    uint32_t count;
+    char *ledger = folder_path(arena, folder, "");
+    char *lock = folder_path(arena, folder, "lock");
+    if (ledger == NULL || lock == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    if (folder_ledger_list(&folder->base, arena, &ids, &count, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (count > 0) {
+        return STATUS_OK;
+    }
+    if (remove_notes(folder, arena, error) != STATUS_OK || remove_file(lock, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (rmdir(ledger) == 0 && made) {
+        rmdir(folder->path);
+    }
+    return STATUS_OK;
+}
+
+/* The run's folder gets another name first: after that nobody finds it. */
+static enum status remove_run(struct folder *folder, bool rolled_back, struct arena *arena,
+                              struct error *error)
+{
+    char *forgotten = folder_path(arena, folder, ".forgotten");
+    char *ledger = folder_path(arena, folder, "");
+    char *made_path = file_join(arena, folder->run.folder, FOLDER_MADE);
+    if (forgotten == NULL || ledger == NULL || made_path == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    bool made = rolled_back && is_ours(folder, made_path, FOLDER_MADE, arena);
+    if (file_remove_tree(forgotten, error) != STATUS_OK ||
+        failpoint_hit("files.before_forget", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (rename(folder->run.folder, forgotten) != 0) {
+        return error_set_errno(error, ERROR_TARGET_WRITE, errno, folder->run.folder,
+                               "can't remove it from the ledger");
+    }
+    if (file_sync_folder(ledger, error) != STATUS_OK ||
+        failpoint_hit("files.after_forget", error) != STATUS_OK ||
+        file_remove_tree(forgotten, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return remove_rest(folder, made, arena, error);
+}
+
+enum status folder_ledger_forget_run(struct database *self, const char *run_id, uint64_t epoch,
+                                     bool rolled_back, struct error *error)
+{
+    struct folder *folder = of(self);
+    struct arena *arena = arena_create(0);
+    (void)run_id;
+    if (arena == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    enum status status = folder_ledger_check_epoch(&folder->run, epoch, error);
+    if (status == STATUS_OK) {
+        status = remove_run(folder, rolled_back, arena, error);
+    }
+    if (status == STATUS_OK) {
+        folder_ledger_forget(folder);
+    }
+    arena_destroy(arena);
+    return status;
+}

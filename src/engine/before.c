@@ -1,0 +1,312 @@
+/* Keeping before-images: one file a writer, synced before each batch is sent. */
+#include "engine/before.h"
+
+#include "base/failpoint.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "engine/before_frames.h"
+#include "engine/json_text.h"
+#include "engine/record_image.h"
+#include "engine/retry.h"
+#include "engine/typed_json.h"
+#include "model/json_writer.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+struct before {
+    struct run *run;
+    int descriptor;
+    char path[4096];
+    struct arena *arena; /* of one batch */
+    struct buffer head;
+    struct buffer lines;
+};
+
+/* A record of a batch with what is under its key. */
+struct kept {
+    struct record_image record;
+    struct cell *key;
+    struct canonical_hash hash; /* of the key */
+    const struct record_image *found;
+};
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for before-images");
+}
+
+/* ---- the folder */
+
+static const char *id_path(const char *folder, struct arena *arena)
+{
+    return file_join(arena, folder, "run");
+}
+
+bool before_is_of(const char *folder, const char *run_id)
+{
+    struct error ignored;
+    char *text;
+    size_t length;
+    struct arena *arena = arena_create(0);
+    const char *path = arena == NULL ? NULL : id_path(folder, arena);
+    bool ours = path != NULL &&
+                file_read_all(path, 4096, arena, &text, &length, &ignored) == STATUS_OK &&
+                strcmp(text, run_id) == 0;
+    arena_destroy(arena);
+    return ours;
+}
+
+enum status before_begin(struct run *run, struct error *error)
+{
+    if (run->header.before_id == NULL) {
+        return STATUS_OK;
+    }
+    const char *path = id_path(run->folder.before, run->arena);
+    if (path == NULL) {
+        return no_memory(error);
+    }
+    if (file_remove_tree(run->folder.before, error) != STATUS_OK ||
+        file_make_folder(run->folder.before, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return file_write_atomic(path, run->header.before_id, strlen(run->header.before_id), NULL,
+                             error);
+}
+
+void before_resume(struct run *run)
+{
+    if (run->header.before_id == NULL || before_is_of(run->folder.before, run->header.before_id)) {
+        return;
+    }
+    if (!run->status.before_lost) {
+        log_write(LOG_WARNING, "the before-images of run %s are not in %s: it can't be rolled back",
+                  run->id, run->folder.path);
+    }
+    run->status.before_lost = true;
+}
+
+static enum status open_file(struct before *before, uint32_t writer, struct error *error)
+{
+    struct run *run = before->run;
+    snprintf(before->path, sizeof(before->path), "%s/%010" PRIu64 "-%04" PRIu32 ".jsonl",
+             run->folder.before, run->epoch, writer);
+    before->descriptor =
+        open(before->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (before->descriptor < 0) {
+        return error_set_errno(error, ERROR_STATE_WRITE, errno, before->path,
+                               "before-images can't be kept");
+    }
+    return file_sync_folder(run->folder.before, error);
+}
+
+static enum status before_open(struct before **made, struct run *run, uint32_t writer,
+                               struct error *error)
+{
+    struct before *before = calloc(1, sizeof(*before));
+    if (before == NULL) {
+        return no_memory(error);
+    }
+    before->run = run;
+    before->descriptor = -1;
+    before->arena = arena_create(0);
+    enum status status =
+        before->arena == NULL ? no_memory(error) : open_file(before, writer, error);
+    if (status != STATUS_OK) {
+        before_close(before);
+        return status;
+    }
+    *made = before;
+    return STATUS_OK;
+}
+
+void before_close(struct before *before)
+{
+    if (before == NULL) {
+        return;
+    }
+    if (before->descriptor >= 0) {
+        close(before->descriptor);
+    }
+    arena_destroy(before->arena);
+    buffer_free(&before->head);
+    buffer_free(&before->lines);
+    free(before);
+}
+
+/* ---- one batch */
+
+static int compare_kept(const void *left, const void *right)
+{
+    const struct kept *a = *(const struct kept *const *)left;
+    const struct kept *b = *(const struct kept *const *)right;
+    return memcmp(&a->hash, &b->hash, sizeof(a->hash));
+}
+
+static enum status fetch(struct before *before, const struct target_table *table,
+                         struct kept *const *sorted, uint32_t count, struct batch **found,
+                         struct error *error)
+{
+    struct database *target = before->run->session->target;
+    uint32_t width = table->key.count;
+    uint32_t key_count = 0;
+    struct cell *keys =
+        arena_allocate_zeroed(before->arena, (size_t)count * width + 1, sizeof(*keys));
+    struct retry retry;
+    if (keys == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (i == 0 || compare_kept(&sorted[i - 1], &sorted[i]) != 0) {
+            memcpy(&keys[(size_t)key_count++ * width], sorted[i]->key, width * sizeof(*keys));
+        }
+    }
+    retry_init(&retry, session_patience_ms(before->run->session));
+    enum status status;
+    do {
+        status = target->connector->target->fetch(target, table, keys, key_count, found, error);
+    } while (status == STATUS_FAILED && retry_wait(&retry, error));
+    return status;
+}
+
+static enum status assign_found(struct before *before, const struct target_table *table,
+                                struct kept **sorted, uint32_t count, const struct batch *found,
+                                struct error *error)
+{
+    struct database *target = before->run->session->target;
+    for (uint32_t row = 0; row < found->row_count; row++) {
+        struct record_image *image = arena_allocate_zeroed(before->arena, 1, sizeof(*image));
+        struct kept wanted;
+        struct kept *key = &wanted;
+        bool whole;
+        if (image == NULL) {
+            return no_memory(error);
+        }
+        if (record_image_make(target, found, row, before->arena, image, error) != STATUS_OK ||
+            record_image_key(image, table, before->arena, &wanted.key, &wanted.hash, &whole,
+                             error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        struct kept **at = bsearch(&key, sorted, count, sizeof(struct kept *), compare_kept);
+        while (at != NULL && at > sorted && compare_kept(&at[-1], &key) == 0) {
+            at--;
+        }
+        for (; at != NULL && at < sorted + count && compare_kept(at, &key) == 0; at++) {
+            (*at)->found = image;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status append_line(struct before *before, const struct target_table *table,
+                               const struct kept *kept, struct error *error)
+{
+    struct record_image after = kept->record;
+    char hex[33];
+    if (kept->found != NULL && table->existing == EXISTING_UPSERT && !table->created &&
+        record_image_merge(kept->found, &kept->record, before->arena, &after, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct cell key = cell_items(VALUE_LIST, kept->key, table->key.count);
+    canonical_hash_format(&after.hash, hex);
+    buffer_append_string(&before->lines, "{\"key\":");
+    if (typed_json_append(&key, &before->lines, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_format(&before->lines, ",\"after\":\"%s\",\"image\":", hex);
+    if (kept->found == NULL) {
+        buffer_append_string(&before->lines, "null");
+    } else {
+        const struct cell image = cell_items(VALUE_MAP, kept->found->pairs, kept->found->count);
+        if (typed_json_append_fields(&image, NULL, &before->lines, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    buffer_append_string(&before->lines, "}\n");
+    return STATUS_OK;
+}
+
+static enum status write_frame(struct before *before, uint64_t sequence,
+                               const struct target_table *table, uint32_t count,
+                               struct error *error)
+{
+    char hex[33];
+    buffer_clear(&before->head);
+    if (before->lines.failed) {
+        return no_memory(error);
+    }
+    XXH128_hash_t hash = XXH3_128bits(before->lines.data, before->lines.length);
+    text_from_hash(hash.high64, hash.low64, hex);
+    buffer_format(&before->head, "{\"format\":1,\"sequence\":%" PRIu64 ",\"table\":", sequence);
+    json_append_string(&before->head, table->name, strlen(table->name));
+    buffer_format(&before->head, ",\"count\":%" PRIu32 ",\"bytes\":%zu,\"xxh3\":\"%s\"}\n", count,
+                  before->lines.length, hex);
+    buffer_append(&before->head, before->lines.data, before->lines.length);
+    if (before->head.failed) {
+        return no_memory(error);
+    }
+    if (failpoint_hit("engine.before_images", error) != STATUS_OK ||
+        file_write_all(before->descriptor, before->head.data, before->head.length, before->path,
+                       error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (fdatasync(before->descriptor) != 0) {
+        return error_set_errno(error, ERROR_STATE_WRITE, errno, before->path,
+                               "before-images can't be kept");
+    }
+    return failpoint_hit("engine.after_images", error);
+}
+
+enum status before_keep(struct before **made, struct run *run, uint32_t writer, uint32_t number,
+                        const struct batch *batch, struct error *error)
+{
+    const struct target_table *table = &run->tables[number];
+    struct batch *found = NULL;
+    uint32_t count = 0;
+    if (run->status.before_lost) {
+        return STATUS_OK; /* what began without images can't be taken back */
+    }
+    if (*made == NULL && before_open(made, run, writer, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct before *before = *made;
+    arena_reset(before->arena);
+    buffer_clear(&before->lines);
+    uint64_t sequence = atomic_fetch_add(&run->before_sequence, 1);
+    struct kept *kept = arena_allocate_zeroed(before->arena, batch->row_count + 1u, sizeof(*kept));
+    struct kept **sorted =
+        arena_allocate_zeroed(before->arena, batch->row_count + 1u, sizeof(struct kept *));
+    if (kept == NULL || sorted == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t row = 0; row < batch->row_count; row++) {
+        bool whole = false;
+        struct kept *one = &kept[count];
+        if (record_image_make(run->session->target, batch, row, before->arena, &one->record,
+                              error) != STATUS_OK ||
+            record_image_key(&one->record, table, before->arena, &one->key, &one->hash, &whole,
+                             error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        sorted[count] = one;
+        count += whole; /* without a key it will be refused */
+    }
+    if (count == 0) {
+        return STATUS_OK;
+    }
+    qsort(sorted, count, sizeof(struct kept *), compare_kept);
+    enum status status = fetch(before, table, sorted, count, &found, error);
+    status =
+        status == STATUS_OK ? assign_found(before, table, sorted, count, found, error) : status;
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = append_line(before, table, &kept[i], error);
+    }
+    batch_destroy(found);
+    return status == STATUS_OK ? write_frame(before, sequence, table, count, error) : status;
+}

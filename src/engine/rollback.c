@@ -1,0 +1,155 @@
+/* Taking a run back, step by step: each can be repeated, and the ledger knows which are done. */
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "engine/before.h"
+#include "engine/claim.h"
+#include "engine/json_text.h"
+#include "engine/rollback_parts.h"
+#include <inttypes.h>
+#include <string.h>
+
+static enum status begin(struct rollback *rollback, struct error *error)
+{
+    struct run *run = &rollback->run;
+    if (failpoint_hit("rollback.before_begin", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (run->status.undone == NULL) {
+        run->status.undone = json_array();
+    }
+    run->status.phase = LEDGER_ROLLING_BACK;
+    if (run->status.undone == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");
+    }
+    return run_put_status(run, error) == STATUS_OK &&
+                   failpoint_hit("rollback.after_begin", error) == STATUS_OK
+               ? rollback_note_begun(rollback, error)
+               : STATUS_FAILED;
+}
+
+/* A table that the run made, with undo records: it goes if nothing of others is left in it. */
+static enum status drop_if_empty(struct rollback *rollback, uint32_t number, struct error *error)
+{
+    struct database *target = rollback->session.target;
+    const struct target_table *table = &rollback->tables[number];
+    uint64_t count = 0;
+    bool exists = false;
+    bool filled = false;
+    if (!table->created) {
+        return STATUS_OK;
+    }
+    if (target->connector->target->inspect(target, table, 1, &exists, &filled, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!exists) {
+        return target->connector->rollback->remove_table(target, table, error);
+    }
+    if (filled || target->connector->target->count(target, table, &count, error) != STATUS_OK) {
+        return filled ? STATUS_OK : STATUS_FAILED;
+    }
+    if (count > 0) {
+        return STATUS_OK;
+    }
+    rollback->report.tables[number].dropped = true;
+    return target->connector->rollback->remove_table(target, table, error);
+}
+
+static enum status undo_records(struct rollback *rollback, uint32_t number, struct error *error)
+{
+    struct database *target = rollback->session.target;
+    const struct rollback_functions *functions = target->connector->rollback;
+    struct rollback_table_report *report = &rollback->report.tables[number];
+    struct undo_counts counts = {0};
+    enum status status = functions->undo != NULL
+                             ? functions->undo(target, &rollback->tables[number],
+                                               rollback->run.status.ended_us, false, &counts, error)
+                             : before_undo(&rollback->run, number, false, &counts, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    report->removed = counts.removed;
+    report->restored = counts.restored;
+    report->changed = counts.changed;
+    report->missing = counts.missing;
+    return drop_if_empty(rollback, number, error);
+}
+
+static enum status take_back(struct rollback *rollback, uint32_t number, struct error *error)
+{
+    struct run *run = &rollback->run;
+    struct database *target = rollback->session.target;
+    const struct rollback_table_report *report = &rollback->report.tables[number];
+    enum status status = STATUS_OK;
+    if (claim_keeper_check(run->keeper, error) != STATUS_OK ||
+        failpoint_hit("rollback.before_table", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (report->action == ROLLBACK_UNDO) {
+        status = undo_records(rollback, number, error);
+    } else if (report->action != ROLLBACK_NOTHING || rollback->tables[number].created) {
+        status =
+            target->connector->rollback->remove_table(target, &rollback->tables[number], error);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    log_write(LOG_DEBUG, "rolled back table %s: %s", report->name,
+              rollback_action_name(report->action));
+    if (json_array_append_new(run->status.undone, json_text(report->name)) != 0) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");
+    }
+    return run_put_status(run, error) == STATUS_OK ? failpoint_hit("rollback.after_table", error)
+                                                   : STATUS_FAILED;
+}
+
+static enum status forget(struct rollback *rollback, struct error *error)
+{
+    struct run *run = &rollback->run;
+    struct database *target = rollback->session.target;
+    if (failpoint_hit("rollback.before_forget", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    claim_keeper_stop(run->keeper);
+    run->keeper = NULL;
+    enum status status =
+        target->connector->ledger->forget(target, run->id, run->epoch, true, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    run->claimed = false;
+    return failpoint_hit("rollback.after_forget", error);
+}
+
+enum status rollback_run(struct rollback *rollback, struct error *error)
+{
+    struct database *target = rollback->session.target;
+    const struct rollback_functions *functions = target->connector->rollback;
+    struct buffer said = {0};
+    if (begin(rollback, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (functions->remove_objects != NULL) {
+        enum status status = functions->remove_objects(target, false, &said, error);
+        buffer_free(&said);
+        if (status != STATUS_OK || failpoint_hit("rollback.after_objects", error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    /* backwards: what refers to others goes before them */
+    for (uint32_t i = rollback->report.table_count; i > 0; i--) {
+        if (signals_stop_level() > 0) {
+            return STATUS_END;
+        }
+        enum status status = rollback_is_undone(rollback, rollback->report.tables[i - 1].name)
+                                 ? STATUS_OK
+                                 : take_back(rollback, i - 1, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    return forget(rollback, error) == STATUS_OK ? rollback_end_local(rollback, error)
+                                                : STATUS_FAILED;
+}

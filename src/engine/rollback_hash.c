@@ -1,0 +1,242 @@
+/* A target table read whole, its records summed as the done marks sum what was written. */
+#include "engine/record_hash.h"
+#include "engine/rollback_parts.h"
+#include <string.h>
+
+/* Reads as any source is read: the target's own connector, opened for reading. */
+struct reading_back {
+    struct rollback *rollback;
+    const struct ledger_table *table;
+    struct database *source;
+    struct reader *reader;
+    struct cursor *cursor;
+    struct read_column *columns;
+    struct read_request request;
+    struct record_hasher hasher;
+    struct cell *cells;
+    struct shape *shapes; /* one an entity, with its fields in the order of hashing */
+    uint64_t count;
+    struct canonical_hash sum;
+    bool can;
+};
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to compare a table");
+}
+
+static enum status make_shapes(struct reading_back *back, struct arena *arena, struct error *error)
+{
+    const struct ledger_table *table = back->table;
+    uint32_t widest = 1;
+    back->shapes = arena_allocate_zeroed(arena, table->entity_count + 1u, sizeof(*back->shapes));
+    for (uint32_t i = 0; back->shapes != NULL && i < table->entity_count; i++) {
+        const struct column_list *fields = &table->entities[i].fields;
+        struct shape_field *made = arena_allocate_zeroed(arena, fields->count + 1u, sizeof(*made));
+        if (made == NULL) {
+            return no_memory(error);
+        }
+        for (uint32_t field = 0; field < fields->count; field++) {
+            made[field].name = fields->names[field];
+            made[field].name_length = (uint32_t)strlen(fields->names[field]);
+        }
+        back->shapes[i] =
+            (struct shape){.name = table->name, .fields = made, .field_count = fields->count};
+        widest = fields->count > widest ? fields->count : widest;
+    }
+    back->cells = arena_allocate_zeroed(arena, widest, sizeof(*back->cells));
+    return back->shapes != NULL && back->cells != NULL ? STATUS_OK : no_memory(error);
+}
+
+static enum status open_source(struct reading_back *back, struct arena *arena, struct error *error)
+{
+    struct run_session *session = &back->rollback->session;
+    const struct connector *connector = session->target->connector;
+    const char *token;
+    const char *names[2] = {back->table->name, NULL};
+    const struct open_options open = {.mode = OPEN_SOURCE,
+                                      .uri = session->target_uri,
+                                      .memory_bytes = 8 << 20,
+                                      .timeout_ms = session->options.timeout_ms,
+                                      .catalog_tables = names};
+    struct schema *schema = NULL;
+    if (connector->open(&open, &back->source, error) != STATUS_OK ||
+        connector->catalog->describe(back->source, &schema, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    arena_destroy(schema->arena);
+    const struct read_request *requests[] = {&back->request};
+    return connector->source->snapshot(back->source, 1, arena, &token, error) == STATUS_OK &&
+                   connector->source->prepare(back->source, requests, 1, NULL, error) ==
+                       STATUS_OK &&
+                   connector->source->reader_open(back->source, &back->reader, error) == STATUS_OK
+               ? connector->source->cursor_open(back->reader, &back->request, NULL, &back->cursor,
+                                                error)
+               : STATUS_FAILED;
+}
+
+/* With declared columns: those of the one entity, in its order; documents come whole. */
+static enum status make_request(struct reading_back *back, struct arena *arena, struct error *error)
+{
+    const struct ledger_table *table = back->table;
+    bool free_fields = (back->rollback->session.target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
+    uint32_t count = free_fields ? 0 : table->entities[0].fields.count;
+    back->columns = arena_allocate_zeroed(arena, count + 1u, sizeof(*back->columns));
+    if (back->columns == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        back->columns[i] =
+            (struct read_column){.join = -1, .name = table->entities[0].fields.names[i]};
+    }
+    back->request = (struct read_request){
+        .name = table->name, .table = table->name, .columns = back->columns, .column_count = count};
+    return STATUS_OK;
+}
+
+/* ---- records */
+
+static const struct cell *field_of(const struct cell *map, const struct shape_field *field)
+{
+    for (uint32_t i = 0; i < map->length; i++) {
+        const struct cell *pair = &map->items[2 * (size_t)i];
+        if (pair->kind == VALUE_TEXT && pair->length == field->name_length &&
+            memcmp(pair->text, field->name, field->name_length) == 0) {
+            return pair + 1;
+        }
+    }
+    return NULL;
+}
+
+/* The record as one of the entity: false if it has a field that the entity has not. */
+static bool lay_out(struct reading_back *back, const struct cell *map, const struct shape *shape)
+{
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        const struct cell *cell = field_of(map, &shape->fields[i]);
+        back->cells[i] = cell == NULL ? cell_missing() : *cell;
+        found += cell != NULL;
+    }
+    return found == map->length;
+}
+
+static enum status hash_document(struct reading_back *back, const struct batch *batch, uint32_t row,
+                                 struct canonical_hash *hash, struct error *error)
+{
+    const struct cell *map = batch_row(batch, row);
+    uint32_t fitting = 0;
+    if (back->table->entity_count == 1 && back->shapes[0].field_count == 0) {
+        return record_hash(&back->hasher, batch, row, hash, error);
+    }
+    for (uint32_t i = 0; map->kind == VALUE_MAP && i < back->table->entity_count; i++) {
+        struct canonical_hash one;
+        if (!lay_out(back, map, &back->shapes[i])) {
+            continue;
+        }
+        struct batch record = {.arena = batch->arena,
+                               .shape = &back->shapes[i],
+                               .cells = back->cells,
+                               .width = back->shapes[i].field_count,
+                               .row_count = 1};
+        if (record_hash(&back->hasher, &record, 0, &one, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        /* of two entities with the same fields in another order: which was it? */
+        back->can = back->can && (fitting == 0 || memcmp(&one, hash, sizeof(one)) == 0);
+        *hash = one;
+        fitting++;
+    }
+    if (fitting == 0) {
+        memset(hash, 0xff, sizeof(*hash)); /* not a record of the run */
+    }
+    return STATUS_OK;
+}
+
+static enum status add_batch(struct reading_back *back, struct batch *batch, struct error *error)
+{
+    struct canonical_hash hash = {0};
+    enum status status = STATUS_OK;
+    if (batch->refused_count > 0) {
+        back->can = false; /* what can't be read can't be compared */
+    }
+    for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
+        if (back->request.column_count == 0) {
+            status = hash_document(back, batch, row, &hash, error);
+        } else {
+            struct batch record = *batch;
+            record.shape = &back->shapes[0];
+            status = record_hash(&back->hasher, &record, row, &hash, error);
+        }
+        canonical_sum_add(&back->sum, &hash);
+    }
+    back->count += batch->row_count + batch->refused_count;
+    return status;
+}
+
+static enum status read_all(struct reading_back *back, struct error *error)
+{
+    enum { ROWS = 1024, BYTES = 256 << 10 };
+    const struct source_functions *source = back->source->connector->source;
+    for (;;) {
+        struct batch *batch = NULL;
+        enum status status = source->cursor_next(back->cursor, ROWS, BYTES, &batch, error);
+        if (status != STATUS_OK) {
+            return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+        }
+        status = add_batch(back, batch, error);
+        batch_destroy(batch);
+        if (status != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+}
+
+static void close_source(struct reading_back *back)
+{
+    if (back->source == NULL) {
+        return;
+    }
+    const struct connector *connector = back->source->connector;
+    if (back->cursor != NULL) {
+        connector->source->cursor_close(back->cursor);
+    }
+    if (back->reader != NULL) {
+        connector->source->reader_close(back->reader);
+    }
+    connector->close(back->source);
+}
+
+/* Where columns are declared, a null field and one that an entity does not have are the same. */
+static bool can_tell(const struct rollback *rollback, const struct ledger_table *table)
+{
+    const struct connector *connector = rollback->session.target->connector;
+    bool free_fields = (rollback->session.target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
+    return connector->source != NULL && connector->catalog != NULL && table->entity_count > 0 &&
+           (free_fields || (table->entity_count == 1 && table->entities[0].fields.count > 0));
+}
+
+enum status rollback_hash_table(struct rollback *rollback, const struct ledger_table *table,
+                                uint64_t *count, struct canonical_hash *sum, bool *can,
+                                struct error *error)
+{
+    struct reading_back back = {.rollback = rollback, .table = table, .can = true};
+    *can = can_tell(rollback, table);
+    if (!*can) {
+        return STATUS_OK;
+    }
+    struct arena *arena = arena_create(0);
+    enum status status = arena == NULL ? no_memory(error) : make_shapes(&back, arena, error);
+    if (status == STATUS_OK &&
+        (record_hasher_init(&back.hasher, rollback->session.target, error) != STATUS_OK ||
+         make_request(&back, arena, error) != STATUS_OK ||
+         open_source(&back, arena, error) != STATUS_OK || read_all(&back, error) != STATUS_OK)) {
+        status = STATUS_FAILED;
+    }
+    *count = back.count;
+    *sum = back.sum;
+    *can = back.can;
+    close_source(&back);
+    record_hasher_free(&back.hasher);
+    arena_destroy(arena);
+    return status;
+}

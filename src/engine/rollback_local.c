@@ -1,0 +1,144 @@
+/* What the state folder knows of a run, and what becomes of that when the run is taken back. */
+#include "base/failpoint.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "engine/json_text.h"
+#include "engine/rollback_parts.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { STATE_BYTES_MAX = 256 << 20 };
+
+static const char *runs_path(const struct state_folder *folder, const char *run_id,
+                             struct arena *arena)
+{
+    if (run_id == NULL || run_id[0] == '\0' || run_id[0] == '.' || strchr(run_id, '/') != NULL) {
+        return NULL;
+    }
+    return file_join(arena, folder->runs, run_id);
+}
+
+const char *rollback_find_target(const struct state_folder *folder, const char *run_id,
+                                 struct arena *arena, bool *is_local, bool *finished)
+{
+    struct local_run local;
+    struct state_folder of_run;
+    struct error ignored;
+    *is_local = false;
+    if (local_run_read(folder, arena, &local, &ignored) == STATUS_OK &&
+        (run_id == NULL || strcmp(local.id, run_id) == 0)) {
+        *is_local = true;
+        *finished = local.finished;
+        return local.target;
+    }
+    const char *path = runs_path(folder, run_id, arena);
+    if (path == NULL || state_folder_name(&of_run, path, arena, &ignored) != STATUS_OK ||
+        local_run_read(&of_run, arena, &local, &ignored) != STATUS_OK) {
+        return NULL;
+    }
+    *finished = local.finished;
+    return local.target;
+}
+
+/* NULL: there is none, or it can't be read. */
+static json_t *read_state(const char *path)
+{
+    struct error ignored;
+    char *text;
+    size_t length;
+    json_t *object = NULL;
+    struct arena *arena = arena_create(0);
+    if (arena == NULL ||
+        file_read_all(path, STATE_BYTES_MAX, arena, &text, &length, &ignored) != STATUS_OK ||
+        json_from_text(text, path, ERROR_STATE_INVALID, &object, &ignored) != STATUS_OK) {
+        object = NULL;
+    }
+    arena_destroy(arena);
+    return object;
+}
+
+bool rollback_is_noted(const struct state_folder *folder, const char *run_id)
+{
+    struct arena *arena = arena_create(0);
+    const char *path = arena == NULL ? NULL : runs_path(folder, run_id, arena);
+    const char *state = path == NULL ? NULL : file_join(arena, path, "state.json");
+    json_t *object = state == NULL ? NULL : read_state(state);
+    bool noted = strcmp(json_member_text(object, "status", ""), "rolled_back") == 0;
+    json_decref(object);
+    arena_destroy(arena);
+    return noted;
+}
+
+/* What a state.json says already stays; one that is not there is made. */
+static enum status write_state(struct rollback *rollback, const char *path, struct error *error)
+{
+    json_t *object = read_state(path);
+    if (object == NULL) {
+        object =
+            json_pack("{s:i,s:s,s:s,s:o}", "format", CONTROL_FORMAT, "run", rollback->run.id,
+                      "kind", "copy", "target", json_text(rollback->session.target_uri->shown));
+    }
+    char *text = NULL;
+    if (object != NULL && json_object_set_new(object, "status", json_string("rolled_back")) == 0) {
+        text = json_dumps(object, JSON_INDENT(2));
+    }
+    json_decref(object);
+    if (text == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for state.json");
+    }
+    enum status status = file_write_atomic(path, text, strlen(text), NULL, error);
+    free(text);
+    return status;
+}
+
+enum status rollback_note_begun(struct rollback *rollback, struct error *error)
+{
+    struct run *run = &rollback->run;
+    struct local_run local;
+    if (!rollback->is_local) {
+        return STATUS_OK;
+    }
+    enum status status = local_run_read(&run->folder, run->arena, &local, error);
+    if (status != STATUS_OK || strcmp(local.id, run->id) != 0) {
+        return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+    }
+    local.rolling_back = true;
+    return local_run_write(&run->folder, &local, error);
+}
+
+/* Images of a run that is gone are of no use to anybody. */
+static enum status remove_images(const char *folder, struct arena *arena, struct error *error)
+{
+    const char *before = file_join(arena, folder, "before");
+    return before == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for a path")
+                          : file_remove_tree(before, error);
+}
+
+enum status rollback_end_local(struct rollback *rollback, struct error *error)
+{
+    struct run *run = &rollback->run;
+    const char *path = runs_path(&run->folder, run->id, run->arena);
+    const char *state = path == NULL ? NULL : file_join(run->arena, path, "state.json");
+    if (state == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a path");
+    }
+    if (failpoint_hit("rollback.before_local", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (rollback->is_local) {
+        log_write(LOG_DEBUG, "run %s is rolled back", run->id);
+        log_close_file();
+        if ((!rollback_is_noted(&run->folder, run->id) &&
+             write_state(rollback, run->folder.state_file, error) != STATUS_OK) ||
+            remove_images(run->folder.path, run->arena, error) != STATUS_OK ||
+            failpoint_hit("rollback.before_retire", error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        return state_folder_retire(&run->folder, run->id, error);
+    }
+    if (file_make_folder(path, error) != STATUS_OK ||
+        remove_images(path, run->arena, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return write_state(rollback, state, error);
+}

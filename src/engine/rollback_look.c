@@ -1,0 +1,275 @@
+/* Before anything is taken back: does every table still hold what it should? */
+#include "base/log.h"
+#include "engine/before.h"
+#include "engine/json_text.h"
+#include "engine/rollback_parts.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *rollback_action_name(enum rollback_action action)
+{
+    static const char *const names[] = {"nothing", "drop", "empty", "undo"};
+    return names[action];
+}
+
+/* ---- what the done marks say */
+
+static int32_t table_of_entity(const struct rollback *rollback, uint32_t entity)
+{
+    for (uint32_t i = 0; i < rollback->run.header.table_count; i++) {
+        const struct ledger_table *table = &rollback->run.header.tables[i];
+        for (uint32_t j = 0; j < table->entity_count; j++) {
+            if (table->entities[j].entity == entity) {
+                return (int32_t)i;
+            }
+        }
+    }
+    return -1;
+}
+
+static void add_tally(struct rollback_expected *expected, const struct tally *tally)
+{
+    expected->count_min += tally->written;
+    expected->hashed = expected->hashed && (tally->hashed || tally->written == 0);
+    canonical_sum_add(&expected->hash, &tally->hash);
+}
+
+/* Records of equal keys that the end took out again. */
+static void subtract_settled(struct rollback *rollback)
+{
+    const json_t *entities = json_object_get(rollback->run.status.settled, "entities");
+    const char *name;
+    json_t *entity;
+    json_object_foreach((json_t *)entities, name, entity)
+    {
+        int32_t table = table_of_entity(rollback, (uint32_t)strtoul(name, NULL, 10));
+        int64_t out =
+            json_member_integer(entity, "rejected", 0) + json_member_integer(entity, "skipped", 0);
+        if (table >= 0 && out > 0) {
+            struct rollback_expected *expected = &rollback->expected[table];
+            expected->count_min -=
+                (uint64_t)out < expected->count_min ? (uint64_t)out : expected->count_min;
+            expected->hashed = false;
+        }
+    }
+}
+
+/* Without transactions there may be records of chunks that were in hand. */
+static void allow_for_open_chunks(struct rollback *rollback)
+{
+    const struct ledger_run *ledger = rollback->ledger;
+    bool whole = ledger->done_count == ledger->chunk_count;
+    bool exact = whole || (rollback->session.target->capabilities & CAPABILITY_TRANSACTIONS) != 0;
+    bool settled = rollback->was_complete || rollback->run.status.settled != NULL;
+    for (uint32_t i = 0; i < rollback->run.header.table_count; i++) {
+        struct rollback_expected *expected = &rollback->expected[i];
+        expected->count_max = exact ? expected->count_min : UINT64_MAX;
+        expected->hashed = expected->hashed && exact;
+        if (rollback->run.header.tables[i].settles && !settled) {
+            expected->count_min = 0;
+            expected->hashed = false;
+        }
+        if (rollback->has_begun) {
+            expected->count_min = 0; /* some are gone already */
+            expected->hashed = false;
+        }
+    }
+}
+
+enum status rollback_expect(struct rollback *rollback, struct error *error)
+{
+    struct run *run = &rollback->run;
+    for (uint32_t i = 0; i < run->header.table_count; i++) {
+        rollback->expected[i].hashed = true;
+    }
+    for (uint64_t i = 0; i < rollback->ledger->done_count; i++) {
+        struct ledger_mark mark;
+        if (ledger_mark_read(&rollback->ledger->done[i], UINT32_MAX, run->arena, &mark, error) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        for (uint32_t j = 0; j < mark.entity_count; j++) {
+            int32_t table = table_of_entity(rollback, mark.entities[j]);
+            if (table < 0) {
+                return error_set(error, ERROR_LEDGER_INVALID, run->id,
+                                 "a done mark counts an entity of no table");
+            }
+            add_tally(&rollback->expected[table], &mark.tallies[j]);
+        }
+    }
+    subtract_settled(rollback);
+    allow_for_open_chunks(rollback);
+    return STATUS_OK;
+}
+
+/* ---- looking */
+
+static enum status refuse_changed(const char *table, const char *what, uint64_t wrote,
+                                  uint64_t there, struct error *error)
+{
+    error_set(error, ERROR_ROLLBACK_REFUSED, table,
+              "it was changed since: the run left %" PRIu64 " records, there are %" PRIu64 "%s",
+              wrote, there, what);
+    error_hint(error,
+               "what others wrote would be lost; move it away, or take the run's records out "
+               "by hand (a run with --rollback-keys could be taken back by key)");
+    return STATUS_FAILED;
+}
+
+static enum status look_at_whole(struct rollback *rollback, uint32_t number, struct error *error)
+{
+    struct database *target = rollback->session.target;
+    struct rollback_table_report *report = &rollback->report.tables[number];
+    const struct rollback_expected *expected = &rollback->expected[number];
+    uint64_t count = 0;
+    struct canonical_hash sum = {0};
+    bool can = false;
+    if (target->connector->target->count(target, &rollback->tables[number], &count, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (count < expected->count_min || count > expected->count_max) {
+        return refuse_changed(report->name, "", expected->count_min, count, error);
+    }
+    if (expected->hashed && count > 0) {
+        uint64_t read = 0;
+        if (rollback_hash_table(rollback, &rollback->run.header.tables[number], &read, &sum, &can,
+                                error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (can && (read != count || memcmp(&sum, &expected->hash, sizeof(sum)) != 0)) {
+            return refuse_changed(report->name, ", not all with the contents that it wrote",
+                                  expected->count_min, read, error);
+        }
+    }
+    report->hashed = can || (expected->hashed && count == 0);
+    report->removed = count;
+    report->action = rollback->tables[number].created ? ROLLBACK_DROP
+                     : count > 0                      ? ROLLBACK_EMPTY
+                                                      : ROLLBACK_NOTHING;
+    return STATUS_OK;
+}
+
+static enum status refuse_not_kept(const struct rollback *rollback, uint32_t number,
+                                   struct error *error)
+{
+    const struct ledger_table *table = &rollback->run.header.tables[number];
+    error_set(error, ERROR_ROLLBACK_REFUSED, table->name,
+              table->key.count == 0
+                  ? "it held records before, and those of the run have no key to tell them by"
+                  : "it held records before, and nothing was kept of what the run overwrote "
+                    "(--no-before-images, or the key is not unique)");
+    error_hint(error,
+               "take the run's records out by hand; `transhume finish --confirm` then forgets "
+               "the run");
+    return STATUS_FAILED;
+}
+
+static enum status undo(struct rollback *rollback, uint32_t number, bool dry_run,
+                        struct undo_counts *counts, struct error *error)
+{
+    struct database *target = rollback->session.target;
+    const struct rollback_functions *functions = target->connector->rollback;
+    return functions->undo != NULL
+               ? functions->undo(target, &rollback->tables[number], rollback->run.status.ended_us,
+                                 dry_run, counts, error)
+               : before_undo(&rollback->run, number, dry_run, counts, error);
+}
+
+/* The target is asked again, so that it knows the table before records are put into it. */
+static enum status learn(struct rollback *rollback, uint32_t number, struct error *error)
+{
+    struct database *target = rollback->session.target;
+    struct buffer why = {0};
+    enum status status =
+        target->connector->rollback->can_undo == NULL
+            ? STATUS_OK
+            : target->connector->rollback->can_undo(target, &rollback->tables[number], &why, error);
+    buffer_free(&why);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+static enum status look_at_undo(struct rollback *rollback, uint32_t number, struct error *error)
+{
+    struct rollback_table_report *report = &rollback->report.tables[number];
+    struct undo_counts counts = {0};
+    if (learn(rollback, number, error) != STATUS_OK ||
+        undo(rollback, number, true, &counts, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    report->action = ROLLBACK_UNDO;
+    report->removed = counts.removed;
+    report->restored = counts.restored;
+    report->changed = counts.changed;
+    report->missing = counts.missing;
+    if (counts.changed > 0 && rollback->session.target->connector->rollback->undoes_all) {
+        error_set(error, ERROR_ROLLBACK_REFUSED, report->name,
+                  "what the run wrote was changed since, in %" PRIu64 " places", counts.changed);
+        error_hint(error, "what others wrote would be lost; move it away first");
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+bool rollback_is_undone(const struct rollback *rollback, const char *table)
+{
+    size_t index;
+    json_t *name;
+    json_array_foreach(rollback->run.status.undone, index, name)
+    {
+        const char *text = json_string_value(name);
+        if (text != NULL && strcmp(text, table) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status look_at_table(struct rollback *rollback, uint32_t number, struct error *error)
+{
+    const struct ledger_table *table = &rollback->run.header.tables[number];
+    bool exists = false;
+    bool filled = false;
+    struct database *target = rollback->session.target;
+    if (rollback_is_undone(rollback, table->name)) {
+        return STATUS_OK;
+    }
+    if (target->connector->rollback->undoes_all) {
+        return look_at_undo(rollback, number, error);
+    }
+    if (target->connector->target->inspect(target, &rollback->tables[number], 1, &exists, &filled,
+                                           error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!exists) {
+        return STATUS_OK;
+    }
+    if (table->keeps_undo) {
+        return look_at_undo(rollback, number, error);
+    }
+    if (table->was != LEDGER_WAS_FILLED) {
+        return look_at_whole(rollback, number, error);
+    }
+    return rollback->ledger->done_count == 0 && rollback->expected[number].count_max == 0
+               ? STATUS_OK
+               : refuse_not_kept(rollback, number, error);
+}
+
+enum status rollback_look(struct rollback *rollback, const struct rollback_report **report,
+                          struct error *error)
+{
+    struct database *target = rollback->session.target;
+    const struct rollback_functions *functions = target->connector->rollback;
+    *report = &rollback->report;
+    for (uint32_t i = 0; i < rollback->run.header.table_count; i++) {
+        if (look_at_table(rollback, i, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    if (functions->remove_objects != NULL &&
+        functions->remove_objects(target, true, &rollback->report.objects, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,352 @@
+/* Finding and claiming the run that is to be taken back. */
+#include "engine/rollback_parts.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "engine/claim.h"
+#include "engine/json_text.h"
+#include "engine/options.h"
+#include "plan/document.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");
+}
+
+/* ---- where */
+
+static const char *target_of_plan(struct rollback *rollback, const char *path, struct error *error)
+{
+    struct buffer faults = {0};
+    const char *target = NULL;
+    if (plan_document_read(path, &rollback->session.document, &faults, error) == STATUS_OK) {
+        target = plan_document_target(rollback->session.document);
+    }
+    buffer_free(&faults);
+    return target;
+}
+
+static enum status find_target(struct rollback *rollback, const struct rollback_options *options,
+                               struct error *error)
+{
+    bool finished = false;
+    const char *known = rollback_find_target(&rollback->run.folder, options->run_id,
+                                             rollback->run.arena, &rollback->is_local, &finished);
+    error_clear(error);
+    rollback->target_text = options->target_uri != NULL ? options->target_uri : known;
+    if (rollback->target_text == NULL && options->plan_path != NULL) {
+        rollback->target_text = target_of_plan(rollback, options->plan_path, error);
+    }
+    if (rollback->target_text != NULL) {
+        return STATUS_OK;
+    }
+    if (error->code != ERROR_NONE) {
+        return STATUS_FAILED;
+    }
+    if (options->run_id != NULL) {
+        error_set(error, ERROR_RUN_NOTHING, options->run_id,
+                  "the state folder %s knows no such run", rollback->run.folder.path);
+    } else {
+        error_set(error, ERROR_RUN_NOTHING, rollback->run.folder.path, "knows no run");
+    }
+    error_hint(error, "name the run's target after the command, or its folder with --state");
+    return STATUS_FAILED;
+}
+
+static enum status open_database(struct rollback *rollback, struct error *error)
+{
+    struct run_session *session = &rollback->session;
+    const struct connector *connector;
+    if (registry_resolve(rollback->target_text, session->arena, &session->target_uri, &connector,
+                         error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (connector->target == NULL || connector->ledger == NULL || connector->rollback == NULL ||
+        (connector->capabilities & CAPABILITY_NO_RESUME) != 0) {
+        error_set(error, ERROR_ROLLBACK_REFUSED, session->target_uri->shown,
+                  "%s keeps nothing by which a run could be rolled back", connector->title);
+        error_hint(error, "take out by hand what the run wrote");
+        return STATUS_FAILED;
+    }
+    const struct open_options open = {.mode = OPEN_TARGET,
+                                      .uri = session->target_uri,
+                                      .memory_bytes = options_cache_bytes(&session->options),
+                                      .timeout_ms = session->options.timeout_ms};
+    return connector->open(&open, &session->target, error) == STATUS_OK
+               ? connector->identity(session->target, session->arena, &session->target_identity,
+                                     error)
+               : STATUS_FAILED;
+}
+
+enum status rollback_open_target(struct rollback *rollback, const struct rollback_options *options,
+                                 struct error *error)
+{
+    struct run_session *session = &rollback->session;
+    struct run *run = &rollback->run;
+    session->arena = arena_create(0);
+    run->arena = arena_create(0);
+    run->session = session;
+    run->folder.lock = -1;
+    run->input = -1;
+    pthread_mutex_init(&run->state_mutex, NULL);
+    run_options_default(&session->options);
+    session->options.timeout_ms = options->timeout_ms;
+    session->state_path = options->state_folder;
+    if (session->arena == NULL || run->arena == NULL) {
+        return no_memory(error);
+    }
+    if (options_resolve(&session->options, NULL, error) != STATUS_OK ||
+        state_folder_name(&run->folder, options->state_folder, run->arena, error) != STATUS_OK ||
+        ledger_status_init(&run->status, error) != STATUS_OK ||
+        find_target(rollback, options, error) != STATUS_OK ||
+        state_folder_lock(&run->folder, error) != STATUS_OK ||
+        log_open_file(run->folder.log_file, LOG_DEBUG, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    log_write(LOG_DEBUG, "transhume %s: %s", TRANSHUME_VERSION,
+              options->command_line == NULL ? "" : options->command_line);
+    return open_database(rollback, error);
+}
+
+void rollback_free(struct rollback *rollback)
+{
+    if (rollback == NULL) {
+        return;
+    }
+    struct run_session *session = &rollback->session;
+    struct error ignored;
+    if (rollback->run.claimed) {
+        claim_keeper_stop(rollback->run.keeper);
+        if (session->target->connector->ledger->release(
+                session->target, rollback->run.id, rollback->run.epoch, &ignored) != STATUS_OK) {
+            log_write(LOG_WARNING, "the claim on the run was not given back: %s", ignored.message);
+        }
+    }
+    if (session->target != NULL) {
+        session->target->connector->close(session->target);
+    }
+    plan_document_destroy(session->document);
+    if (session->arena != NULL) {
+        log_close_file();
+        state_folder_unlock(&rollback->run.folder);
+    }
+    ledger_status_free(&rollback->run.status);
+    if (session->arena != NULL) { /* else nothing was opened */
+        pthread_mutex_destroy(&rollback->run.state_mutex);
+    }
+    buffer_free(&rollback->report.objects);
+    arena_destroy(rollback->run.arena);
+    arena_destroy(session->arena);
+    free(rollback);
+}
+
+/* ---- which */
+
+static enum status load(struct rollback *rollback, const char *run_id, struct ledger_run **ledger,
+                        struct error *error)
+{
+    struct database *target = rollback->session.target;
+    return target->connector->ledger->load(target, run_id, rollback->run.arena, ledger, error);
+}
+
+/* The target does not know it (any more). */
+static enum status unknown_run(struct rollback *rollback, const struct rollback_options *options,
+                               struct error *error)
+{
+    struct run *run = &rollback->run;
+    struct local_run local;
+    const char *id = options->run_id;
+    enum status status = local_run_read(&run->folder, run->arena, &local, error);
+    if (status == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    if (status == STATUS_OK && local.rolling_back && (id == NULL || strcmp(local.id, id) == 0)) {
+        snprintf(run->id, sizeof(run->id), "%s", local.id);
+        rollback->is_local = true;
+        return rollback_end_local(rollback, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
+    }
+    if (id == NULL || rollback_is_noted(&run->folder, id)) {
+        return STATUS_END;
+    }
+    error_set(error, ERROR_RUN_NOTHING, rollback->session.target_uri->shown,
+              "its ledger knows no run %.60s", id);
+    error_hint(error, "`transhume status` shows the run's id; what `transhume finish` dropped, or "
+                      "what was rolled back from another state folder, can't be rolled back");
+    return STATUS_FAILED;
+}
+
+static bool shares_table(const struct ledger_header *ours, const struct ledger_header *other)
+{
+    for (uint32_t i = 0; i < ours->table_count; i++) {
+        for (uint32_t j = 0; j < other->table_count; j++) {
+            if (strcasecmp(ours->tables[i].name, other->tables[j].name) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* What a later run overwrote can't be told from what this one wrote: it goes first. */
+static enum status check_later_runs(struct rollback *rollback, struct error *error)
+{
+    struct database *target = rollback->session.target;
+    const char **ids;
+    uint32_t count;
+    if (target->connector->ledger->list(target, rollback->run.arena, &ids, &count, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    uint32_t at = 0;
+    while (at < count && strcmp(ids[at], rollback->run.id) != 0) {
+        at++;
+    }
+    for (at = at + 1; at < count; at++) {
+        struct ledger_run *ledger;
+        struct ledger_header header;
+        enum status status = load(rollback, ids[at], &ledger, error);
+        if (status == STATUS_END) {
+            continue;
+        }
+        if (status != STATUS_OK ||
+            ledger_header_read(ledger->header, rollback->run.arena, &header, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (shares_table(&rollback->run.header, &header)) {
+            error_set(error, ERROR_ROLLBACK_REFUSED, rollback->run.id,
+                      "run %s came after it and wrote to the same tables", ids[at]);
+            error_hint(error, "roll that one back first: `transhume rollback --run %s`", ids[at]);
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status read_run(struct rollback *rollback, struct error *error)
+{
+    struct run *run = &rollback->run;
+    ledger_status_free(&run->status);
+    if (ledger_status_read(rollback->ledger->status, &run->status, error) != STATUS_OK ||
+        ledger_header_read(rollback->ledger->header, run->arena, &run->header, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (run->header.tables == NULL) {
+        error_set(error, ERROR_ROLLBACK_REFUSED, run->id,
+                  "an earlier version of transhume made it, and did not keep what rollback needs");
+        error_hint(error, "take out by hand what the run wrote; then `transhume finish --confirm`");
+        return STATUS_FAILED;
+    }
+    rollback->has_begun = run->status.phase == LEDGER_ROLLING_BACK;
+    rollback->was_complete = run->status.ended_us > 0;
+    return STATUS_OK;
+}
+
+static enum status find_and_claim(struct rollback *rollback, const struct rollback_options *options,
+                                  struct error *error)
+{
+    struct run *run = &rollback->run;
+    enum status status = load(rollback, options->run_id, &rollback->ledger, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? unknown_run(rollback, options, error) : STATUS_FAILED;
+    }
+    snprintf(run->id, sizeof(run->id), "%s", rollback->ledger->id);
+    if (read_run(rollback, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (options->run_id == NULL && run->status.phase == LEDGER_COMPLETED) {
+        return STATUS_END;
+    }
+    if (check_later_runs(rollback, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    status = run_claim(run, rollback->ledger->epoch, options->take_over, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = load(rollback, run->id, &rollback->ledger, error); /* it may have gone on until now */
+    if (status == STATUS_END) {
+        return error_set(error, ERROR_LEDGER_MISSING, run->id, "the run vanished from the ledger");
+    }
+    return status == STATUS_OK ? read_run(rollback, error) : STATUS_FAILED;
+}
+
+static enum status make_tables(struct rollback *rollback, struct error *error)
+{
+    struct run *run = &rollback->run;
+    uint32_t count = run->header.table_count;
+    rollback->tables = arena_allocate_zeroed(run->arena, count + 1u, sizeof(*rollback->tables));
+    rollback->expected = arena_allocate_zeroed(run->arena, count + 1u, sizeof(*rollback->expected));
+    rollback->report.tables =
+        arena_allocate_zeroed(run->arena, count + 1u, sizeof(*rollback->report.tables));
+    if (rollback->tables == NULL || rollback->expected == NULL || rollback->report.tables == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct ledger_table *table = &run->header.tables[i];
+        rollback->tables[i] = (struct target_table){.name = table->name,
+                                                    .key = table->key,
+                                                    .existing = table->existing,
+                                                    .keeps_undo = table->keeps_undo,
+                                                    .settles = table->settles,
+                                                    .created = table->was == LEDGER_WAS_ABSENT};
+        rollback->report.tables[i].name = table->name;
+    }
+    rollback->report.table_count = count;
+    rollback->report.run_id = run->id;
+    rollback->report.target = rollback->session.target_uri->shown;
+    rollback->report.resumed = rollback->has_begun;
+    run->tables = rollback->tables;
+    run->table_count = count;
+    return STATUS_OK;
+}
+
+/* STATUS_END: it is rolled back already, and no target needs to be asked. */
+static enum status open_or_known(struct rollback *rollback, const struct rollback_options *options,
+                                 struct error *error)
+{
+    struct state_folder folder;
+    struct arena *arena = arena_create(0);
+    if (arena == NULL) {
+        return no_memory(error);
+    }
+    bool known = state_folder_name(&folder, options->state_folder, arena, error) == STATUS_OK &&
+                 rollback_is_noted(&folder, options->run_id);
+    arena_destroy(arena);
+    return known ? STATUS_END : rollback_open_target(rollback, options, error);
+}
+
+enum status rollback_open(const struct rollback_options *options, struct rollback **made,
+                          struct error *error)
+{
+    struct rollback *rollback = calloc(1, sizeof(*rollback));
+    *made = NULL;
+    if (rollback == NULL) {
+        return no_memory(error);
+    }
+    enum status status = open_or_known(rollback, options, error);
+    if (status == STATUS_OK) {
+        status = find_and_claim(rollback, options, error);
+    }
+    if (status == STATUS_OK) {
+        status = make_tables(rollback, error);
+    }
+    if (status == STATUS_OK) {
+        status = rollback_expect(rollback, error);
+    }
+    if (status != STATUS_OK) {
+        rollback_free(rollback);
+        return status;
+    }
+    *made = rollback;
+    return STATUS_OK;
+}
+
+void rollback_close(struct rollback *rollback)
+{
+    rollback_free(rollback);
+}

@@ -1,0 +1,61 @@
+/* What the files of rollback and finish share. */
+#ifndef TRANSHUME_ENGINE_ROLLBACK_PARTS_H
+#define TRANSHUME_ENGINE_ROLLBACK_PARTS_H
+
+#include "engine/rollback.h"
+#include "engine/run_parts.h"
+
+/* What a table must hold if nobody but the run wrote to it. */
+struct rollback_expected {
+    uint64_t count_min;
+    uint64_t count_max;
+    bool hashed;
+    struct canonical_hash hash;
+};
+
+struct rollback {
+    struct run_session session; /* only the target is open: no source, no plan */
+    struct run run;
+    const char *target_text; /* the URI as it was given or found */
+    struct ledger_run *ledger;
+    struct target_table *tables; /* of the header */
+    struct rollback_expected *expected;
+    struct rollback_report report;
+    bool was_complete;
+    bool is_local;  /* the state folder's own run, not one of runs/ */
+    bool has_begun; /* an earlier process began to roll back */
+};
+
+/* ---- rollback_open.c */
+/* Session, state folder and target, for rollback and finish. */
+enum status rollback_open_target(struct rollback *rollback, const struct rollback_options *options,
+                                 struct error *error) MUST_USE;
+void rollback_free(struct rollback *rollback);
+
+/* ---- rollback_look.c */
+/* Was the table taken back already? */
+bool rollback_is_undone(const struct rollback *rollback, const char *table);
+/* What the done marks say of each table. */
+enum status rollback_expect(struct rollback *rollback, struct error *error) MUST_USE;
+
+/* ---- rollback_hash.c */
+/* Reads the whole table and sums its records as the done marks do. `*can` false: it can't be told
+ * which entity a record is of. */
+enum status rollback_hash_table(struct rollback *rollback, const struct ledger_table *table,
+                                uint64_t *count, struct canonical_hash *sum, bool *can,
+                                struct error *error) MUST_USE;
+
+/* ---- rollback_local.c */
+/* The state folder's part at the end: what is left of the run moves to runs/ID, its state says
+ * "rolled_back". Repeatable. */
+enum status rollback_end_local(struct rollback *rollback, struct error *error) MUST_USE;
+/* Does runs/ID say that it was rolled back? */
+bool rollback_is_noted(const struct state_folder *folder, const char *run_id);
+/* The target of a run that is known here, by run.json; NULL: not known. `*is_local`: it is the
+ * folder's own. */
+const char *rollback_find_target(const struct state_folder *folder, const char *run_id,
+                                 struct arena *arena, bool *is_local, bool *finished);
+/* Notes in run.json that the run is about to vanish from the target. */
+enum status rollback_note_begun(struct rollback *rollback, struct error *error) MUST_USE;
+
+#endif

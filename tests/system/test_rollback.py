@@ -1,0 +1,373 @@
+"""Rollback into SQLite: exactly what the run wrote goes, what it overwrote comes back.
+
+What was there before and what is there after are compared by Python's sqlite3.
+"""
+import itertools
+import json
+import os
+import random
+import shutil
+import sqlite3
+import unittest
+
+import refusals
+import support
+from support import SEED, SOAK, count_failpoints, kill_at, make_sqlite
+
+SOURCE = """
+CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT, price NUMERIC, blob BLOB, note TEXT DEFAULT 'n');
+CREATE TABLE pair(x TEXT, y INTEGER, v REAL, PRIMARY KEY (x, y)) WITHOUT ROWID;
+CREATE INDEX item_name ON item(name);
+"""
+VIEWS = """
+CREATE VIEW cheap AS SELECT id FROM item WHERE price < 10;
+CREATE TRIGGER item_gone AFTER DELETE ON item BEGIN DELETE FROM pair WHERE y = old.id; END;
+"""
+POLICIES = ("refuse", "append", "upsert", "replace", "skip")
+COUNT = 300
+
+
+def fill(db, ids, tag):
+    for i in ids:
+        db.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?)",
+                   (i, "%s %d \u00e9\U0001f411" % (tag, i), [i / 4, None, "text", i][i % 4], bytes([i % 256]) * (i % 9), None))
+        db.execute("INSERT INTO pair VALUES (?, ?, ?)", ("k%d" % (i % 7), i, i / 3))
+
+
+def make_source(path, ids=range(1, COUNT + 1), tag="new", script=SOURCE):
+    make_sqlite(path, script)
+    with sqlite3.connect(path) as db:
+        fill(db, ids, tag)
+    db.close()
+    return path
+
+
+class Sqlite(refusals.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        make_source(self.path("source.db"))
+
+    def target(self, kind):
+        """A target that is not there, holds empty tables, or records of its own."""
+        path = self.path("target.db")
+        for ending in ("", "-wal", "-shm", "-journal", "-transhume-lock"):
+            if os.path.exists(path + ending):
+                os.unlink(path + ending)
+        shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+        if kind == "created":
+            return path
+        make_sqlite(path, SOURCE + "CREATE TABLE other(a); INSERT INTO other VALUES (1), ('x'), (NULL);")
+        if kind == "filled":
+            with sqlite3.connect(path) as db:
+                fill(db, range(COUNT // 2, COUNT + 40), "old")
+            db.close()
+        return path
+
+    def before(self):
+        """A copy of the target to compare with; None: there is no target."""
+        if not os.path.exists(self.path("target.db")):
+            return None
+        shutil.copyfile(self.path("target.db"), self.path("before.db"))
+        return self.path("before.db")
+
+    def assert_as_before(self, before):
+        if before is None:
+            self.assertFalse(os.path.exists(self.path("target.db")))
+            return
+        self.assert_same_sqlite(before, self.path("target.db"))
+        with sqlite3.connect(self.path("target.db")) as db:
+            self.assertEqual(db.execute("SELECT name FROM sqlite_schema WHERE name LIKE '\\_transhume%' ESCAPE '\\'"
+                                        ).fetchall(), [])
+            self.assertEqual(db.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+        db.close()
+
+    def migrate(self, *arguments, code=0, **options):
+        return self.run_program("migrate", "-q", "--chunk-rows", 64, "--batch-rows", 20, *arguments, "source.db",
+                                "target.db", code=code, **options)
+
+    def run_id(self):
+        with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
+            return json.load(file)["run"]
+
+    def rollback(self, *arguments, code=0, run=None, **options):
+        return self.run_program("rollback", "--run", run or self.run_id(), "--json",
+                                *(arguments or ["--confirm"]), code=code, **options)
+
+    def cases(self):
+        for kind, policy in itertools.product(("created", "empty", "filled"), POLICIES):
+            if not (kind == "filled" and policy == "refuse"):
+                yield kind, policy
+
+    def test_a_whole_run(self):
+        for (kind, policy), flags in itertools.product(self.cases(), ([], ["--rollback-keys"], ["--no-express"])):
+            with self.subTest(kind=kind, policy=policy, flags=flags):
+                self.target(kind)
+                before = self.before()
+                self.migrate("--existing", policy, *flags, code=1 if (kind, policy) == ("filled", "append") else 0)
+                counted = json.loads(self.rollback("--dry-run").out)
+                done = json.loads(self.rollback().out)
+                for table, told in zip(done["tables"], counted["tables"]):
+                    self.assertEqual({k: v for k, v in table.items() if k != "dropped"},
+                                     {k: v for k, v in told.items() if k != "dropped"})
+                self.assert_as_before(before)
+                with open(os.path.join(self.path(".transhume/runs"), done["run"], "state.json"),
+                          encoding="utf-8") as file:
+                    self.assertEqual(json.load(file)["status"], "rolled_back")
+
+    def test_counts(self):
+        self.target("filled")
+        self.migrate("--existing", "upsert")
+        self.assertIn("--confirm", self.rollback("--quiet", code=2).err)
+        tables = {t["name"]: t for t in json.loads(self.rollback("--dry-run").out)["tables"]}
+        overlap = COUNT - COUNT // 2 + 1
+        for name in ("item", "pair"):
+            self.assertEqual((tables[name]["restored"], tables[name]["removed"], tables[name]["changed"]),
+                             (overlap, COUNT - overlap, 0))
+
+    def test_views_triggers_and_indexes_go(self):
+        with sqlite3.connect(self.path("source.db")) as db:
+            db.executescript(VIEWS)
+        db.close()
+        for express in ([], ["--no-express"]):
+            self.target("created")
+            self.migrate(*express)
+            self.rollback()
+            self.assert_as_before(None)
+        make_sqlite(self.path("target.db"), "CREATE TABLE other(a); CREATE VIEW mine AS SELECT a FROM other;")
+        before = self.before()
+        self.migrate()
+        self.rollback()
+        self.assert_as_before(before)
+
+    def test_a_view_that_was_changed_stays(self):
+        with sqlite3.connect(self.path("source.db")) as db:
+            db.executescript(VIEWS)
+        db.close()
+        self.migrate()
+        with sqlite3.connect(self.path("target.db")) as db:
+            db.executescript("DROP VIEW cheap; CREATE VIEW cheap AS SELECT 1 AS one")
+        db.close()
+        self.rollback()
+        with sqlite3.connect(self.path("target.db")) as db:
+            self.assertEqual(db.execute("SELECT type, name FROM sqlite_schema").fetchall(), [("view", "cheap")])
+        db.close()
+
+    def test_killed_anywhere_then_rolled_back(self):
+        numbers = random.Random(SEED)
+        for kind, policy in (("created", "refuse"), ("empty", "append"), ("filled", "upsert"),
+                             ("filled", "replace"), ("filled", "skip"), ("filled", "append")):
+            arguments = ("migrate", "-q", "--chunk-rows", 64, "--batch-rows", 20, "--existing", policy, "--no-express",
+                         "source.db", "target.db")
+            self.target(kind)
+            _, reached = count_failpoints(*arguments, cwd=self.folder)
+            names = sorted(n for n in reached if not n.startswith("rollback"))
+            cases = [(n, k) for n in names for k in sorted({1, (reached[n] + 1) // 2, reached[n]})]
+            if not SOAK:
+                cases = numbers.sample(cases, 10)
+            for point, occurrence in cases:
+                for resumed in (False, True):
+                    with self.subTest(kind=kind, policy=policy, point=point, occurrence=occurrence, resumed=resumed):
+                        self.target(kind)
+                        before = self.before()
+                        result = kill_at(point, occurrence, *arguments, cwd=self.folder)
+                        if not point.endswith("state_before_rename"):  # how often depends on the time
+                            self.assertEqual(result.code, -9)
+                        if not os.path.exists(self.path(".transhume/run.json")):
+                            continue
+                        with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
+                            if not json.load(file)["begun"] and not self.ledger_has_run():
+                                continue
+                        if resumed:
+                            support.transhume("resume", "-q", "source.db", "target.db", cwd=self.folder)
+                        self.rollback()
+                        self.assert_as_before(before)
+
+    def ledger_has_run(self):
+        if not os.path.exists(self.path("target.db")):
+            return False
+        with sqlite3.connect(self.path("target.db")) as db:
+            found = db.execute("SELECT count(*) FROM sqlite_schema WHERE name = '_transhume_run'").fetchone()[0]
+        db.close()
+        return found > 0
+
+    def test_rollback_killed_anywhere(self):
+        numbers = random.Random(SEED)
+        for kind, policy, flags in (("created", "refuse", []), ("empty", "refuse", []), ("filled", "upsert", []),
+                                    ("created", "refuse", ["--rollback-keys"]), ("filled", "append", [])):
+            self.target(kind)
+            self.migrate("--existing", policy, *flags, code=1 if (kind, policy) == ("filled", "append") else 0)
+            arguments = ("rollback", "--run", self.run_id(), "--confirm")
+            _, reached = count_failpoints(*arguments, cwd=self.folder)
+            cases = [(n, k) for n in sorted(reached) for k in sorted({1, (reached[n] + 1) // 2, reached[n]})]
+            for name in ("rollback.before_begin", "rollback.after_table", "rollback.before_forget",
+                         "rollback.before_local", "rollback.before_retire"):
+                self.assertIn(name, reached)
+            if not SOAK:
+                cases = numbers.sample(cases, min(14, len(cases)))
+            for point, occurrence in cases:
+                with self.subTest(kind=kind, policy=policy, flags=flags, point=point, occurrence=occurrence):
+                    self.target(kind)
+                    before = self.before()
+                    self.migrate("--existing", policy, *flags,
+                                 code=1 if (kind, policy) == ("filled", "append") else 0)
+                    run = self.run_id()
+                    result = kill_at(point, occurrence, "rollback", "--run", run, "--confirm", cwd=self.folder)
+                    self.assertEqual(result.code, -9)
+                    self.rollback(run=run)
+                    self.assert_as_before(before)
+                    self.rollback(run=run)
+                    with open(self.path(".transhume/runs", run, "state.json"), encoding="utf-8") as file:
+                        state = json.load(file)
+                    self.assertEqual(state["status"], "rolled_back")
+                    self.assertIn("records_migrated", state)
+
+    def change(self, *statements):
+        with sqlite3.connect(self.path("target.db")) as db:
+            for statement in statements:
+                db.execute(statement)
+        db.close()
+
+    def test_a_changed_table_is_refused(self):
+        changes = {"added": "INSERT INTO item(id, name) VALUES (90000, 'mine')",
+                   "deleted": "DELETE FROM item WHERE id = 7",
+                   "changed": "UPDATE item SET name = 'mine' WHERE id = 7",
+                   "last digit": "UPDATE pair SET v = v + 1e-9 WHERE y = 7"}
+        for kind, (name, statement) in itertools.product(("created", "empty"), changes.items()):
+            with self.subTest(kind=kind, change=name):
+                self.target(kind)
+                self.migrate("--no-express")
+                self.change(statement)
+                before = self.before()
+                result = self.rollback(code=5)
+                self.assertIn("[rollback-refused]", result.err)
+                self.assert_same_sqlite(before, self.path("target.db"))
+                self.rollback("--dry-run", code=5)
+
+    def test_with_keys_the_rows_of_others_survive(self):
+        for kind, policy in (("created", "refuse"), ("empty", "refuse"), ("filled", "upsert"), ("filled", "replace"),
+                             ("filled", "skip")):
+            with self.subTest(kind=kind, policy=policy):
+                self.target(kind)
+                before = self.before()
+                self.migrate("--existing", policy, "--rollback-keys")
+                self.change("INSERT INTO item(id, name) VALUES (90000, 'mine')", "DELETE FROM item WHERE id = 7",
+                            "UPDATE item SET name = 'mine' WHERE id = 9", "UPDATE pair SET v = -0.5 WHERE y = 299",
+                            "DELETE FROM pair WHERE y = 298")
+                with sqlite3.connect(self.path("target.db")) as db:
+                    kept = db.execute("SELECT * FROM item WHERE id IN (9, 90000)").fetchall()
+                    kept_pair = db.execute("SELECT * FROM pair WHERE y = 299").fetchall()
+                db.close()
+                report = {t["name"]: t for t in json.loads(self.rollback().out)["tables"]}
+                skipped = policy == "skip"
+                self.assertEqual((report["item"]["changed"], report["item"]["missing"]), (1, 1))
+                self.assertEqual((report["pair"]["changed"], report["pair"]["missing"]),
+                                 (0, 0) if skipped else (1, 1))
+                if before is None:
+                    before = make_sqlite(self.path("before.db"), SOURCE.replace(
+                        "CREATE INDEX item_name ON item(name);", ""))
+                with sqlite3.connect(before) as db:
+                    db.executemany("INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?, ?)", kept)
+                    db.executemany("INSERT OR REPLACE INTO pair VALUES (?, ?, ?)", kept_pair)
+                    db.execute("DELETE FROM pair WHERE y = 298")
+                db.close()
+                self.assert_same_sqlite(before, self.path("target.db"))
+
+    def test_two_runs(self):
+        self.target("filled")
+        zero = self.before()
+        shutil.copyfile(zero, self.path("zero.db"))
+        self.migrate("--existing", "upsert")
+        first = self.run_id()
+        one = self.before()
+        shutil.copyfile(one, self.path("one.db"))
+        with sqlite3.connect(self.path("source.db")) as db:
+            db.execute("UPDATE item SET name = 'second ' || id")
+        db.close()
+        self.migrate("--existing", "replace")
+        second = self.run_id()
+        result = self.rollback(run=first, code=5)
+        self.assertIn(second, result.err)
+        self.rollback(run=second)
+        self.assert_same_sqlite(self.path("one.db"), self.path("target.db"))
+        self.rollback(run=first)
+        self.assert_as_before(self.path("zero.db"))
+
+    def test_two_runs_of_different_tables(self):
+        self.target("empty")
+        before = self.before()
+        self.migrate("--include", "item")
+        first = self.run_id()
+        self.migrate("--include", "pair")
+        second = self.run_id()
+        self.rollback(run=first)
+        with sqlite3.connect(self.path("target.db")) as db:
+            self.assertEqual(db.execute("SELECT (SELECT count(*) FROM item), (SELECT count(*) FROM pair)").fetchone(),
+                             (0, COUNT))
+        db.close()
+        self.rollback(run=second)
+        self.assert_as_before(before)
+
+    def test_refusals(self):
+        self.target("filled")
+        self.migrate("--existing", "upsert", "--no-before-images")
+        result = self.rollback(code=5)
+        self.assertIn("nothing was kept", result.err)
+        run = self.run_id()
+        self.assert_code(support.transhume("rollback", cwd=self.folder), 2)
+        unknown = self.rollback(run="20200101T000000Z-000000", code=2)
+        self.assertIn("[run-nothing]", unknown.err)
+        finish = self.run_program("finish", code=5)
+        self.assertIn("[finish-refused]", finish.err)
+        self.run_program("finish", "--dry-run")
+        self.run_program("finish", "--confirm")
+        self.assertIn("nothing to drop", self.run_program("finish").out)
+        after = self.rollback(run=run, code=2)
+        self.assertIn("[run-nothing]", after.err)
+        with sqlite3.connect(self.path("target.db")) as db:
+            self.assertEqual(db.execute("SELECT count(*) FROM sqlite_schema WHERE name LIKE '\\_transhume%' ESCAPE "
+                                        "'\\'").fetchone(), (0,))
+            self.assertEqual(db.execute("SELECT count(*) FROM item").fetchone(), (COUNT + 39,))
+        db.close()
+
+    def test_keyless_records_among_others(self):
+        make_sqlite(self.path("keyless.db"), "CREATE TABLE word(w TEXT); INSERT INTO word VALUES ('a'), ('b');")
+        make_sqlite(self.path("target.db"), "CREATE TABLE word(w TEXT); INSERT INTO word VALUES ('c');")
+        checked = self.run_program("check", "--existing", "append", "keyless.db", "target.db")
+        self.assertIn("can't be rolled back", checked.out)
+        self.run_program("migrate", "-q", "--existing", "append", "keyless.db", "target.db")
+        self.assertIn("no key", self.rollback(code=5).err)
+
+    def test_restart(self):
+        for kind, policy in (("created", "refuse"), ("empty", "refuse"), ("filled", "replace")):
+            with self.subTest(kind=kind):
+                self.target(kind)
+                arguments = ("migrate", "-q", "--chunk-rows", 64, "--no-express", "--existing", policy, "source.db",
+                             "target.db")
+                kill_at("engine.after_commit", 3, *arguments, cwd=self.folder)
+                run = self.run_id()
+                self.run_program(*arguments, code=5)
+                result = self.run_program(*arguments, "--restart", code=2)
+                self.assertIn("--confirm", result.err)
+                self.run_program(*arguments, "--restart", "--confirm")
+                self.assertNotEqual(self.run_id(), run)
+                with open(self.path(".transhume/runs", run, "state.json"), encoding="utf-8") as file:
+                    self.assertEqual(json.load(file)["status"], "rolled_back")
+                with sqlite3.connect(self.path("target.db")) as db:
+                    self.assertEqual(db.execute("SELECT count(*) FROM item WHERE name LIKE 'new%'").fetchone(),
+                                     (COUNT,))
+                db.close()
+                self.run_program("migrate", "-q", "--existing", "replace", "--restart", "source.db", "target.db")
+
+    def test_a_running_run_is_not_taken_back(self):
+        self.target("created")
+        process = self.stopped("migrate", "-q", "--no-express", "source.db", "target.db")
+        result = self.rollback(code=5)
+        self.assertIn("[run-held]", result.err)
+        self.end(process)
+        self.rollback()
+        self.assert_as_before(None)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,184 @@
+"""Rollback in DynamoDB: boto3 compares all items before the run and after the rollback."""
+import itertools
+import json
+import os
+import random
+import shutil
+import sqlite3
+import unittest
+
+import dynamodb_case
+import items
+import servers
+import support
+from support import SEED, SOAK
+
+COUNT = 120
+PLAN = """
+transhume: 1
+source: sqlite:source.db
+target: "%s"
+tables:
+  goods:
+    key: { partition: PK, sort: SK }
+    entities:
+      good:
+        from: goods
+        fields: { PK: "CITY#{city}", SK: { column: id }, name: copy, price: copy, data: copy }
+"""
+
+
+class Dynamodb(dynamodb_case.DynamodbCase):
+
+    def setUp(self):
+        super().setUp()
+        self.environment = servers.aws_environment(self.folder)
+        with sqlite3.connect(self.path("source.db")) as db:
+            db.execute("CREATE TABLE goods(id INTEGER PRIMARY KEY, city TEXT, name TEXT, price NUMERIC, data BLOB)")
+            db.executemany("INSERT INTO goods VALUES (?, ?, ?, ?, ?)",
+                           [(i, str(i % 7), "new %d" % i, i / 4, bytes([i])) for i in range(1, COUNT + 1)])
+        db.close()
+        self.write("transhume.yaml", PLAN % self.uri())
+
+    def target(self, kind):
+        items.empty(self.client)
+        shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+        if kind == "created":
+            return {}
+        self.client.create_table(
+            TableName="goods", BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
+            AttributeDefinitions=[{"AttributeName": "PK", "AttributeType": "S"},
+                                  {"AttributeName": "SK", "AttributeType": "N"}])
+        self.client.get_waiter("table_exists").wait(TableName="goods", WaiterConfig={"Delay": 1})
+        for i in range(COUNT // 2, COUNT + 20) if kind == "filled" else ():
+            self.client.put_item(TableName="goods", Item={
+                "PK": {"S": "CITY#%d" % (i % 7)}, "SK": {"N": str(i)}, "name": {"S": "old %d" % i},
+                "mine": {"M": {"z": {"L": [{"N": "1.5"}, {"NULL": True}]}, "a": {"SS": ["x", "y"]}}}})
+        return self.tables()
+
+    def tables(self):
+        return {name: sorted(json.dumps(item, sort_keys=True, default=repr)
+                             for page in self.client.get_paginator("scan").paginate(TableName=name, ConsistentRead=True)
+                             for item in page["Items"])
+                for name in items.tables(self.client)}
+
+    def program(self, *arguments, code=0, failpoint=None):
+        environment = dict(self.environment)
+        if failpoint:
+            environment["TRANSHUME_FAILPOINT"] = failpoint
+        result = support.transhume(*arguments, cwd=self.folder, env=environment)
+        if code is not None:
+            self.assert_code(result, code)
+        return result
+
+    def migrate(self, policy, *arguments, code=0, failpoint=None):
+        return self.program("migrate", "-q", "--chunk-rows", 30, "--existing", policy, *arguments, code=code,
+                            failpoint=failpoint)
+
+    def run_id(self):
+        with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
+            return json.load(file)["run"]
+
+    def rollback(self, *arguments, run=None, code=0, failpoint=None):
+        return self.program("rollback", "--run", run or self.run_id(), "--json", *(arguments or ["--confirm"]),
+                            code=code, failpoint=failpoint)
+
+    def table_of(self, result):
+        return json.loads(result.out)["tables"][0]
+
+    def cases(self):
+        for kind, policy in itertools.product(("created", "empty", "filled"),
+                                              ("refuse", "append", "upsert", "replace", "skip")):
+            if (kind, policy) != ("filled", "refuse"):
+                yield kind, policy
+
+    def test_a_whole_run(self):
+        overlap = COUNT - COUNT // 2 + 1
+        cases = list(self.cases())
+        for kind, policy in cases if SOAK else [case for case in cases if case[0] != "empty" or case[1] == "refuse"]:
+            for flags in ([], ["--rollback-keys"]) if (kind, policy) == ("created", "refuse") else ([],):
+                with self.subTest(kind=kind, policy=policy, flags=flags):
+                    before = self.target(kind)
+                    self.migrate(policy, *flags, code=1 if (kind, policy) == ("filled", "append") else 0)
+                    told = self.table_of(self.rollback("--dry-run"))
+                    if kind == "filled":
+                        overwrites = policy in ("upsert", "replace")
+                        self.assertEqual((told["removed"], told["restored"]),
+                                         (COUNT - overlap, overlap if overwrites else 0))
+                    run = self.run_id()
+                    self.rollback()
+                    self.assertEqual(self.tables(), before)
+                    self.rollback(run=run)
+
+    def test_killed_then_rolled_back(self):
+        points = ["engine.after_commit", "engine.after_images", "engine.before_images", "dynamodb.after_send",
+                  "dynamodb.before_mark", "dynamodb.after_made", "dynamodb.after_table", "engine.before_completed"]
+        for kind, policy in (("created", "refuse"), ("filled", "upsert"), ("filled", "replace")):
+            for point in points if SOAK else random.Random(SEED).sample(points, 3):
+                for resumed in (False, True):
+                    with self.subTest(kind=kind, policy=policy, point=point, resumed=resumed):
+                        before = self.target(kind)
+                        killed = self.migrate(policy, failpoint=point + ":kill:2", code=None)
+                        if killed.code == 0 and "image" not in point and "ma" not in point:
+                            self.assertEqual(killed.code, -9)
+                        if killed.code == -9 and resumed:
+                            self.program("resume", "-q")
+                        self.rollback()
+                        self.assertEqual(self.tables(), before)
+
+    def test_rollback_killed_anywhere(self):
+        points = ["rollback.after_begin", "rollback.images_restored", "rollback.after_table",
+                  "rollback.before_forget", "dynamodb.before_delete", "dynamodb.before_remove_table",
+                  "dynamodb.table_deleted", "dynamodb.after_remove_table", "dynamodb.before_forget",
+                  "dynamodb.after_forget", "dynamodb.after_restore", "rollback.before_local",
+                  "rollback.before_retire"]
+        reached = set()
+        for kind, policy in (("created", "refuse"), ("filled", "upsert")):
+            for point in points if SOAK else random.Random(SEED).sample(points, 5):
+                with self.subTest(kind=kind, point=point):
+                    before = self.target(kind)
+                    self.migrate(policy)
+                    run = self.run_id()
+                    if self.rollback(run=run, failpoint=point + ":kill:1", code=None).code == -9:
+                        reached.add(point)
+                    self.rollback(run=run)
+                    self.assertEqual(self.tables(), before)
+        self.assertGreater(len(reached), 3)
+
+    def test_what_others_changed_stays(self):
+        before = self.target("filled")
+        self.migrate("upsert")
+        changed = {"PK": {"S": "CITY#0"}, "SK": {"N": "7"}, "name": {"S": "mine"}}
+        added = {"PK": {"S": "CITY#9"}, "SK": {"N": "9999"}}
+        self.client.put_item(TableName="goods", Item=changed)
+        self.client.put_item(TableName="goods", Item=added)
+        self.client.delete_item(TableName="goods", Key={"PK": {"S": "CITY#5"}, "SK": {"N": "75"}})
+        told = self.table_of(self.rollback())
+        self.assertEqual((told["changed"], told["missing"]), (1, 1))
+        wanted = [text for text in before["goods"] if '"old 75"' not in text]
+        wanted += [json.dumps(item, sort_keys=True) for item in (changed, added)]
+        self.assertEqual(self.tables(), {"goods": sorted(wanted)})
+
+    def test_a_changed_table_is_refused(self):
+        for kind in ("created", "empty"):
+            self.target(kind)
+            self.migrate("refuse")
+            self.client.put_item(TableName="goods", Item={"PK": {"S": "CITY#0"}, "SK": {"N": "7"}, "name": {"S": "mine"}})
+            changed = self.tables()
+            self.assertIn("[rollback-refused]", self.rollback(code=5).err)
+            self.assertEqual({**self.tables(), "_transhume_ledger": None}, {**changed, "_transhume_ledger": None})
+
+    def test_lost_images(self):
+        self.target("filled")
+        self.migrate("replace")
+        run = self.run_id()
+        shutil.rmtree(self.path(".transhume/before"))
+        self.assertIn("[rollback-refused]", self.rollback(run=run, code=5).err)
+        self.program("finish", code=5)
+        self.program("finish", "--confirm")
+        self.assertNotIn("_transhume_ledger", items.tables(self.client))
+
+
+if __name__ == "__main__":
+    unittest.main()
