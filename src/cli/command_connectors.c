@@ -220,6 +220,7 @@ int command_connectors(struct cli_call *call)
     struct buffer out = {0};
     bool color = cli_color(call, STDOUT_FILENO);
     bool json = cli_switch(call, CLI_JSON);
+    registry_load_all();
     if (call->argument_count == 1) {
         const struct connector *connector = registry_find(call->arguments[0]);
         if (connector == NULL) {

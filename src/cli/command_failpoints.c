@@ -45,6 +45,7 @@ static void list(struct listing *listing, const char *owner, uint32_t number,
 
 int command_failpoints(struct cli_call *call)
 {
+    registry_load_all();
     struct buffer out = {0};
     struct listing listing = {&out, cli_switch(call, CLI_JSON), true};
     buffer_append_string(&out, listing.json ? "{\"format\":1,\"failpoints\":[" : "");

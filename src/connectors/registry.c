@@ -1,10 +1,13 @@
 /* The only list of connectors, built in and from modules, and how a URI or a path finds its own. */
 #include "connectors/registry.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "connectors/uri.h"
 #include <ctype.h>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -25,18 +28,29 @@ static const struct connector *const built_in[] = {
 };
 enum { BUILT_IN_COUNT = sizeof built_in / sizeof built_in[0] };
 
-/* Written once by registry_load_modules, before there are threads. */
+/* Connectors with a client library of their own: each is loaded when a URI names it. */
+struct loadable {
+    const char *name; /* of the connector; its file is NAME.so */
+    const char *const *schemes;
+};
+static const char *const postgres_schemes[] = {"postgres", "postgresql", NULL};
+static const struct loadable loadables[] = {{"postgres", postgres_schemes}};
+enum { LOADABLE_COUNT = sizeof loadables / sizeof loadables[0] };
+
+/* Written by the control thread alone, before there are others. */
 static const struct connector *modules[CONNECTORS_MAX];
 static uint32_t module_count;
 
 /* ---------------------------------------------------------------- modules */
+
+static const struct connector *find_loaded(const char *scheme);
 
 static enum status load_module(const char *path, struct error *error)
 {
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
         error_set(error, ERROR_MODULE, path, "the module can't be loaded: %s", dlerror());
-        error_hint(error, "check TRANSHUME_MODULES and the libraries that the module needs");
+        error_hint(error, "check that the file is there, and the libraries that it needs (`ldd`)");
         return STATUS_FAILED;
     }
     const struct connector *connector = dlsym(library, CONNECTOR_MODULE_SYMBOL);
@@ -47,7 +61,7 @@ static enum status load_module(const char *path, struct error *error)
                   "the module speaks version %u of the connector contract, this program version %d",
                   connector->contract_version, CONNECTOR_CONTRACT_VERSION);
         error_hint(error, "build the module against this version");
-    } else if (registry_find(connector->name) != NULL) {
+    } else if (find_loaded(connector->name) != NULL) {
         error_set(error, ERROR_MODULE, path, "there is a connector %s already", connector->name);
     } else if (module_count == CONNECTORS_MAX) {
         error_set(error, ERROR_MODULE, path, "more than %d modules", CONNECTORS_MAX);
@@ -78,6 +92,77 @@ enum status registry_load_modules(struct error *error)
     return status;
 }
 
+/* Beside the program, as it is built, or in ../lib/transhume, as it is installed. */
+static bool find_module(const char *name, char *path, size_t capacity)
+{
+    char program[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length <= 0) {
+        return false;
+    }
+    program[length] = '\0';
+    char *slash = strrchr(program, '/');
+    if (slash == NULL) {
+        return false;
+    }
+    *slash = '\0';
+    static const char *const places[] = {"", "/../lib/transhume"};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        int needed = snprintf(path, capacity, "%s%s/%s.so", program, places[i], name);
+        if (needed > 0 && (size_t)needed < capacity && access(path, R_OK) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status load_loadable(const struct loadable *loadable, struct error *error)
+{
+    char path[PATH_MAX + 64];
+    if (find_loaded(loadable->name) != NULL) {
+        return STATUS_OK;
+    }
+    if (!find_module(loadable->name, path, sizeof path)) {
+        error_set(error, ERROR_MODULE, loadable->name, "its module %s.so is not there",
+                  loadable->name);
+        error_hint(error, "it belongs beside the program or in ../lib/transhume: install transhume "
+                          "whole, with `make install`");
+        return STATUS_FAILED;
+    }
+    return load_module(path, error);
+}
+
+static bool has_name(const char *const *names, const char *name)
+{
+    for (; names != NULL && *names != NULL; names++) {
+        if (strcasecmp(*names, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* STATUS_END: no connector of that scheme waits to be loaded. */
+static enum status load_for_scheme(const char *scheme, struct error *error)
+{
+    for (uint32_t i = 0; i < LOADABLE_COUNT; i++) {
+        if (has_name(loadables[i].schemes, scheme)) {
+            return load_loadable(&loadables[i], error);
+        }
+    }
+    return STATUS_END;
+}
+
+void registry_load_all(void)
+{
+    for (uint32_t i = 0; i < LOADABLE_COUNT; i++) {
+        struct error error = {0};
+        if (load_loadable(&loadables[i], &error) != STATUS_OK) {
+            log_write(LOG_WARNING, "%s: %s", error.object, error.message);
+        }
+    }
+}
+
 uint32_t registry_count(void)
 {
     return BUILT_IN_COUNT + module_count;
@@ -93,18 +178,10 @@ const struct connector *registry_at(uint32_t index)
 
 static bool has_scheme(const struct connector *connector, const char *scheme)
 {
-    if (strcasecmp(connector->name, scheme) == 0) {
-        return true;
-    }
-    for (const char *const *other = connector->schemes; other != NULL && *other != NULL; other++) {
-        if (strcasecmp(*other, scheme) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return strcasecmp(connector->name, scheme) == 0 || has_name(connector->schemes, scheme);
 }
 
-const struct connector *registry_find(const char *scheme)
+static const struct connector *find_loaded(const char *scheme)
 {
     for (uint32_t i = 0; i < registry_count(); i++) {
         if (has_scheme(registry_at(i), scheme)) {
@@ -114,6 +191,16 @@ const struct connector *registry_find(const char *scheme)
     return NULL;
 }
 
+const struct connector *registry_find(const char *scheme)
+{
+    struct error ignored = {0};
+    const struct connector *found = find_loaded(scheme);
+    if (found == NULL && load_for_scheme(scheme, &ignored) == STATUS_OK) {
+        found = find_loaded(scheme);
+    }
+    return found;
+}
+
 /* ---------------------------------------------------------------- finding the connector */
 
 static enum status unknown_scheme(const struct uri *uri, const char *scheme, struct error *error)
@@ -121,6 +208,11 @@ static enum status unknown_scheme(const struct uri *uri, const char *scheme, str
     const char *names[2 * CONNECTORS_MAX];
     uint32_t count = 0;
 
+    for (uint32_t i = 0; i < LOADABLE_COUNT; i++) {
+        for (const char *const *name = loadables[i].schemes; *name != NULL; name++) {
+            names[count++] = *name;
+        }
+    }
     for (uint32_t i = 0; i < registry_count() && count < 2 * CONNECTORS_MAX - 8; i++) {
         names[count++] = registry_at(i)->name;
         const char *const *other = registry_at(i)->schemes;
@@ -254,7 +346,11 @@ enum status registry_resolve(const char *text, struct arena *arena, struct uri *
     if (uri_begin(text, arena, &begun, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    *connector = length > 0 ? registry_find(scheme) : NULL;
+    if (length > 0 && find_loaded(scheme) == NULL &&
+        load_for_scheme(scheme, error) == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    *connector = length > 0 ? find_loaded(scheme) : NULL;
     if (*connector != NULL) {
         status = uri_read(begun, *connector, text + length + 1, arena, error);
     } else if (length > 0 && !path_exists(text)) {

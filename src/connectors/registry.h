@@ -11,8 +11,14 @@
  */
 enum status registry_load_modules(struct error *error) MUST_USE;
 
+/* Loads what else could be named by a URI, for lists of all; what can't be loaded is warned of.
+ * Control thread. */
+void registry_load_all(void);
+
+/* Built in or loaded so far. */
 uint32_t registry_count(void);
 const struct connector *registry_at(uint32_t index);
+/* Loads its module if need be; NULL: there is none, or it can't be loaded. Control thread. */
 const struct connector *registry_find(const char *scheme);
 
 /* Takes a URI apart and finds its connector. Errors name the nearest scheme and option; a bare path

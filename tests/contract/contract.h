@@ -24,6 +24,9 @@ struct contract_entry {
     /* NULL, or starts a server of the test's own and puts its address; its process comes back, or
      * 0 with the reason to skip the test */
     pid_t (*server)(char address[64], const char **reason);
+    /* NULL, or makes an empty database in a server that all tests share (begun by the first, ended
+     * with the process) and puts its address; false with the reason to skip the test */
+    bool (*database)(char address[64], const char **reason);
 };
 
 /* A target database in a folder of its own, with one table and a run under way. */
@@ -49,6 +52,9 @@ enum { CONTRACT_CHUNKS = 4 };
 
 /* server.c: an empty dynoxide on the loopback. */
 pid_t server_dynoxide(char address[64], const char **reason);
+
+/* server_postgres.c: "PORT/NAME" of a new database. */
+bool database_postgres(char address[64], const char **reason);
 
 /* A new folder and an open target; nothing in it. */
 void fixture_open(struct fixture *fixture, const struct contract_entry *entry);

@@ -73,6 +73,15 @@ void fixture_open(struct fixture *fixture, const struct contract_entry *entry)
         }
         snprintf(path, sizeof path, "%s", address);
     }
+    if (entry->database) {
+        const char *reason = "";
+        char address[64];
+        if (!entry->database(address, &reason)) {
+            print_message("%s\n", reason);
+            skip();
+        }
+        snprintf(path, sizeof path, "%s", address);
+    }
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(fixture->uri_text, sizeof fixture->uri_text, entry->uri_format, path);

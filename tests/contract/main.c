@@ -13,6 +13,9 @@ static const struct contract_entry entries[] = {
     {.name = "dynamodb",
      .uri_format = "dynamodb://us-east-1?endpoint=http://%s",
      .server = server_dynoxide},
+    {.name = "postgres",
+     .uri_format = "postgres://postgres@127.0.0.1:%s",
+     .database = database_postgres},
 };
 
 static const struct {
@@ -56,7 +59,8 @@ static void run_one(void **state)
     one->run(one->entry);
 }
 
-int main(void)
+/* An argument is a pattern: contract 'postgres: *'. */
+int main(int argument_count, char **arguments)
 {
     static struct one ones[ENTRIES * TESTS];
     static char names[ENTRIES * TESTS][64];
@@ -78,6 +82,9 @@ int main(void)
             list[count] = (struct CMUnitTest){names[count], run_one, NULL, NULL, &ones[count]};
             count++;
         }
+    }
+    if (argument_count > 1) {
+        cmocka_set_test_filter(arguments[1]);
     }
     return cmocka_run_group_tests_name("contract", list, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/file.h"
+#include "connectors/ledger_checksum.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +65,7 @@ static enum status insert_run(struct sqlite_database *self, const char *run_id, 
     sqlite3_stmt *statement = NULL;
     char stamp[32];
     char hex[33];
-    enum status status = sqlite_ledger_checksum(header, chunks, count, hex, error);
+    enum status status = ledger_checksum(header, chunks, count, hex, error);
 
     if (status == STATUS_OK) {
         status = sqlite_ledger_prepare(

@@ -21,9 +21,6 @@ enum status sqlite_ledger_ask(struct sqlite_database *self, const char *sql, con
                               const char *second, int64_t *number, struct error *error) MUST_USE;
 /* STATUS_END: there is no ledger. Refuses what a newer version wrote before reading any of it. */
 enum status sqlite_ledger_check_tables(struct sqlite_database *self, struct error *error) MUST_USE;
-/* Over the header and all chunks. */
-enum status sqlite_ledger_checksum(const char *header, const struct ledger_chunk *chunks,
-                                   uint64_t count, char hex[33], struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- ledger_load.c */
 

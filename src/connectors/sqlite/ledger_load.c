@@ -1,4 +1,5 @@
 /* Reading a run back from the ledger, every part of it checked. */
+#include "connectors/ledger_checksum.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include <string.h>
 
@@ -174,7 +175,7 @@ static enum status load_all(struct sqlite_database *self, const char *run_id, st
     status = status == STATUS_OK ? load_chunks(self, arena, run, error) : status;
     status = status == STATUS_OK ? load_done(self, arena, run, error) : status;
     status = status == STATUS_OK
-                 ? sqlite_ledger_checksum(run->header, run->chunks, run->chunk_count, hex, error)
+                 ? ledger_checksum(run->header, run->chunks, run->chunk_count, hex, error)
                  : status;
     if (status == STATUS_OK && (expected == NULL || strcmp(hex, expected) != 0)) {
         status = sqlite_ledger_invalid(

@@ -1,0 +1,440 @@
+/* The catalogue: four queries (sql/), made into tables, keys, indexes and references. */
+#include "connectors/postgres/catalog.h"
+#include "base/text.h"
+#include "postgres_sql.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* A result whose first column is the table's oid, by which it is ordered. */
+struct rows {
+    PGresult *result;
+    int count;
+};
+
+struct builder {
+    struct postgres_database *self;
+    PGconn *connection;
+    struct arena *arena;
+    struct rows tables;
+    struct rows columns;
+    struct rows constraints;
+    struct rows indexes;
+    bool out_of_memory;
+};
+
+static const char *cell(const struct rows *rows, int row, int column)
+{
+    return PQgetvalue(rows->result, row, column);
+}
+
+static bool is_true(const struct rows *rows, int row, int column)
+{
+    return cell(rows, row, column)[0] == 't';
+}
+
+static int64_t number(const struct rows *rows, int row, int column, int64_t otherwise)
+{
+    int64_t value = otherwise;
+    if (PQgetisnull(rows->result, row, column) == 0 &&
+        text_to_int64(cell(rows, row, column), (size_t)PQgetlength(rows->result, row, column),
+                      &value) != STATUS_OK) {
+        return otherwise;
+    }
+    return value;
+}
+
+/* A copy in the arena; NULL stays NULL. */
+static const char *text(struct builder *builder, const struct rows *rows, int row, int column)
+{
+    if (PQgetisnull(rows->result, row, column) != 0) {
+        return NULL;
+    }
+    const char *copy = arena_copy_string(builder->arena, cell(rows, row, column));
+    builder->out_of_memory |= copy == NULL;
+    return copy;
+}
+
+static void *zeroed(struct builder *builder, size_t count, size_t size)
+{
+    void *memory = arena_allocate_zeroed(builder->arena, count + 1, size);
+    builder->out_of_memory |= memory == NULL;
+    return memory;
+}
+
+/* The rows of one table: from *first to before *end. */
+static void find_rows(const struct rows *rows, int64_t oid, int *first, int *end)
+{
+    int low = 0;
+    int high = rows->count;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        if (number(rows, middle, 0, 0) < oid) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *first = low;
+    while (low < rows->count && number(rows, low, 0, 0) == oid) {
+        low++;
+    }
+    *end = low;
+}
+
+/* ---------------------------------------------------------------- columns */
+
+static void read_column(struct builder *builder, int row, struct schema_column *column,
+                        struct postgres_column *facts)
+{
+    const struct rows *rows = &builder->columns;
+    char identity = cell(rows, row, 7)[0];
+    char generated = cell(rows, row, 8)[0];
+
+    facts->name = text(builder, rows, row, 1);
+    facts->modifier = (int32_t)number(rows, row, 4, -1);
+    facts->type = postgres_type_of((uint32_t)number(rows, row, 2, 0), cell(rows, row, 3)[0],
+                                   facts->modifier, text(builder, rows, row, 5));
+    if (cell(rows, row, 3)[0] == 'd') { /* a domain over a domain */
+        facts->type.format = POSTGRES_AS_CAST;
+    }
+    facts->not_null = is_true(rows, row, 6);
+    facts->generated = generated != '\0';
+    facts->always_identity = identity == 'a';
+    facts->has_default = PQgetisnull(rows->result, row, 9) == 0 || identity != '\0';
+    *column = (struct schema_column){
+        .name = facts->name,
+        .type = facts->type.type,
+        .not_null = facts->not_null,
+        .generated = generated == 's'   ? GENERATED_STORED
+                     : generated == 'v' ? GENERATED_VIRTUAL
+                                        : GENERATED_NO,
+        .identity = identity != '\0',
+        .default_text = text(builder, rows, row, 9),
+        .collation = text(builder, rows, row, 10),
+    };
+}
+
+static void read_columns(struct builder *builder, struct schema_table *table,
+                         struct postgres_table *facts)
+{
+    int first = 0;
+    int end = 0;
+    find_rows(&builder->columns, facts->oid, &first, &end);
+    struct schema_column *columns = zeroed(builder, (size_t)(end - first), sizeof *columns);
+    struct postgres_column *details = zeroed(builder, (size_t)(end - first), sizeof *details);
+    if (columns == NULL || details == NULL) {
+        return;
+    }
+    for (int row = first; row < end; row++) {
+        read_column(builder, row, &columns[row - first], &details[row - first]);
+    }
+    table->columns = columns;
+    table->column_count = (uint32_t)(end - first);
+    facts->columns = details;
+}
+
+/* ---------------------------------------------------------------- constraints and indexes */
+
+/* The rows from `row` on that are of the same object: `column` holds its oid. */
+static int group_end(const struct rows *rows, int row, int end, int column)
+{
+    int64_t oid = number(rows, row, column, 0);
+    while (row < end && number(rows, row, column, 0) == oid) {
+        row++;
+    }
+    return row;
+}
+
+static struct column_list list_of(struct builder *builder, const struct rows *rows, int first,
+                                  int end, int column)
+{
+    const char **names = zeroed(builder, (size_t)(end - first), sizeof *names);
+    for (int row = first; names != NULL && row < end; row++) {
+        const char *name = text(builder, rows, row, column);
+        names[row - first] = name != NULL ? name : "";
+    }
+    return names != NULL ? (struct column_list){names, (uint32_t)(end - first)}
+                         : (struct column_list){0};
+}
+
+static const char *action_of(char letter)
+{
+    switch (letter) {
+    case 'r':
+        return "RESTRICT";
+    case 'c':
+        return "CASCADE";
+    case 'n':
+        return "SET NULL";
+    case 'd':
+        return "SET DEFAULT";
+    default:
+        return NULL;
+    }
+}
+
+static void read_foreign_key(struct builder *builder, int row, int end,
+                             struct schema_foreign_key *key)
+{
+    const struct rows *rows = &builder->constraints;
+    const char *schema = cell(rows, row, 7);
+    bool own = strcmp(schema, builder->self->schema) == 0;
+    *key = (struct schema_foreign_key){
+        .name = text(builder, rows, row, 1),
+        .columns = list_of(builder, rows, row, end, 5),
+        .references = own ? text(builder, rows, row, 6)
+                          : arena_format(builder->arena, "%s.%s", schema, cell(rows, row, 6)),
+        .referenced_columns = list_of(builder, rows, row, end, 8),
+        .on_delete = action_of(cell(rows, row, 9)[0]),
+        .on_update = action_of(cell(rows, row, 10)[0]),
+        .deferrable = is_true(rows, row, 3),
+    };
+    builder->out_of_memory |= key->references == NULL;
+}
+
+static void read_constraints(struct builder *builder, struct schema_table *table,
+                             const struct postgres_table *facts)
+{
+    const struct rows *rows = &builder->constraints;
+    int first = 0;
+    int end = 0;
+    find_rows(rows, facts->oid, &first, &end);
+    struct schema_foreign_key *keys = zeroed(builder, (size_t)(end - first), sizeof *keys);
+    const char **checks = zeroed(builder, (size_t)(end - first), sizeof *checks);
+    for (int row = first; keys != NULL && checks != NULL && row < end;) {
+        int next = group_end(rows, row, end, 11);
+        switch (cell(rows, row, 2)[0]) {
+        case 'p':
+            table->primary_key = list_of(builder, rows, row, next, 5);
+            table->primary_key_not_null = true;
+            break;
+        case 'f':
+            read_foreign_key(builder, row, next, &keys[table->foreign_key_count++]);
+            break;
+        case 'c':
+            checks[table->check_count++] = text(builder, rows, row, 4);
+            break;
+        default:
+            break;
+        }
+        row = next;
+    }
+    table->foreign_keys = keys;
+    table->checks = checks;
+}
+
+static void read_indexes(struct builder *builder, struct schema_table *table,
+                         const struct postgres_table *facts)
+{
+    const struct rows *rows = &builder->indexes;
+    int first = 0;
+    int end = 0;
+    find_rows(rows, facts->oid, &first, &end);
+    struct schema_index *indexes = zeroed(builder, (size_t)(end - first), sizeof *indexes);
+    for (int row = first; indexes != NULL && row < end;) {
+        int next = group_end(rows, row, end, 8);
+        struct schema_index *index = &indexes[table->index_count++];
+        *index = (struct schema_index){
+            .name = text(builder, rows, row, 1),
+            .columns = list_of(builder, rows, row, next, 6),
+            .unique = is_true(rows, row, 2),
+            .partial = is_true(rows, row, 3),
+            .implied = is_true(rows, row, 4),
+            .native_sql = text(builder, rows, row, 5),
+        };
+        row = next;
+    }
+    table->indexes = indexes;
+}
+
+/* ---------------------------------------------------------------- keys */
+
+static bool is_not_null(const struct postgres_table *facts, struct column_list columns)
+{
+    for (uint32_t i = 0; i < columns.count; i++) {
+        int32_t column = postgres_find_column(facts, columns.names[i]);
+        if (column < 0 || !facts->columns[column].not_null) {
+            return false;
+        }
+    }
+    return columns.count > 0;
+}
+
+/* What identifies a row, and orders the rows. */
+static void settle_key(struct postgres_table *facts)
+{
+    const struct schema_table *table = facts->schema;
+    facts->key = table->primary_key;
+    for (uint32_t i = 0; facts->key.count == 0 && i < table->index_count; i++) {
+        const struct schema_index *index = &table->indexes[i];
+        if (index->unique && !index->partial && is_not_null(facts, index->columns)) {
+            facts->key = index->columns;
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- tables */
+
+static enum status read_table(struct builder *builder, int row, struct schema_table *table,
+                              struct postgres_table *facts)
+{
+    const struct rows *rows = &builder->tables;
+    int64_t estimate = number(rows, row, 3, -1);
+    facts->schema = table;
+    facts->oid = (uint32_t)number(rows, row, 0, 0);
+    facts->kind = cell(rows, row, 2)[0];
+    bool is_table = facts->kind == 'r' || facts->kind == 'p';
+    *table = (struct schema_table){
+        .kind = is_table ? SCHEMA_TABLE : SCHEMA_VIEW,
+        .name = text(builder, rows, row, 1),
+        .row_count = -1,
+        .size_bytes = number(rows, row, 4, -1),
+    };
+    facts->row_estimate = is_table ? estimate : -1;
+    table->row_count = facts->row_estimate;
+    read_columns(builder, table, facts);
+    if (is_table) {
+        read_constraints(builder, table, facts);
+        read_indexes(builder, table, facts);
+    }
+    if (builder->out_of_memory) {
+        return STATUS_FAILED;
+    }
+    settle_key(facts);
+    if (facts->key.count == 0 && facts->kind == 'r') {
+        table->row_key = "ctid"; /* the row's place: good within one snapshot */
+    }
+    return STATUS_OK;
+}
+
+static enum status ask(struct builder *builder, const char *sql, const char *table,
+                       struct rows *rows, struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = builder->self->schema},
+                                                    {.text = table}};
+    enum error_code otherwise =
+        builder->self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID;
+    enum status status = postgres_query(builder->self, builder->connection, sql, parameters, 2,
+                                        POSTGRES_LONG, otherwise, &rows->result, error);
+    rows->count = status == STATUS_OK ? PQntuples(rows->result) : 0;
+    return status;
+}
+
+enum status postgres_catalog_read(struct postgres_database *self, PGconn *connection,
+                                  const char *table, struct arena *arena,
+                                  struct postgres_catalog *catalog, struct error *error)
+{
+    struct builder builder = {.self = self, .connection = connection, .arena = arena};
+    enum status status = ask(&builder, sql_tables, table, &builder.tables, error);
+
+    if (status != STATUS_OK || ask(&builder, sql_columns, table, &builder.columns, error) ||
+        ask(&builder, sql_constraints, table, &builder.constraints, error) ||
+        ask(&builder, sql_indexes, table, &builder.indexes, error)) {
+        status = STATUS_FAILED;
+        goto out;
+    }
+    size_t count = (size_t)builder.tables.count;
+    struct schema *schema = zeroed(&builder, 1, sizeof *schema);
+    struct schema_table *tables = zeroed(&builder, count, sizeof *tables);
+    struct postgres_table *facts = zeroed(&builder, count, sizeof *facts);
+    for (size_t i = 0; !builder.out_of_memory && i < count; i++) {
+        builder.out_of_memory |= read_table(&builder, (int)i, &tables[i], &facts[i]) != STATUS_OK;
+    }
+    if (builder.out_of_memory) {
+        status = error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
+        goto out;
+    }
+    schema->arena = arena;
+    schema->tables = tables;
+    schema->table_count = (uint32_t)count;
+    *catalog = (struct postgres_catalog){schema, facts, (uint32_t)count};
+out:
+    PQclear(builder.tables.result);
+    PQclear(builder.columns.result);
+    PQclear(builder.constraints.result);
+    PQclear(builder.indexes.result);
+    return status;
+}
+
+/* ---------------------------------------------------------------- finding */
+
+enum status postgres_catalog_get(struct postgres_database *self,
+                                 const struct postgres_catalog **catalog, struct error *error)
+{
+    if (self->catalog == NULL) {
+        struct postgres_catalog *read = arena_allocate_zeroed(self->arena, 1, sizeof *read);
+        if (read == NULL) {
+            return error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
+        }
+        if (postgres_catalog_read(self, self->control, NULL, self->arena, read, error) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        self->catalog = read;
+    }
+    *catalog = self->catalog;
+    return STATUS_OK;
+}
+
+static int compare_name(const void *name, const void *table)
+{
+    return strcmp(name, ((const struct postgres_table *)table)->schema->name);
+}
+
+const struct postgres_table *postgres_catalog_find(const struct postgres_catalog *catalog,
+                                                   const char *name)
+{
+    return catalog->table_count == 0 ? NULL
+                                     : bsearch(name, catalog->tables, catalog->table_count,
+                                               sizeof *catalog->tables, compare_name);
+}
+
+int32_t postgres_find_column(const struct postgres_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->schema->column_count; i++) {
+        if (strcmp(table->columns[i].name, name) == 0) {
+            return (int32_t)i;
+        }
+    }
+    return -1;
+}
+
+/* ---------------------------------------------------------------- the connector's group */
+
+static enum status catalog_describe(struct database *database, struct schema **schema,
+                                    struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    struct arena *arena = arena_create(0);
+    struct postgres_catalog catalog = {0};
+    PGconn *connection = NULL;
+
+    *schema = NULL;
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
+    }
+    if (postgres_control(self, &connection, error) != STATUS_OK ||
+        postgres_catalog_read(self, connection, NULL, arena, &catalog, error) != STATUS_OK ||
+        postgres_objects_read(self, connection, catalog.schema, error) != STATUS_OK) {
+        arena_destroy(arena);
+        return STATUS_FAILED;
+    }
+    *schema = catalog.schema;
+    return STATUS_OK;
+}
+
+static enum status catalog_describe_query(struct database *database, const char *query,
+                                          struct arena *arena, struct schema_table *table,
+                                          struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    struct postgres_column *columns = NULL;
+    return postgres_describe_query(self, self->control, query, arena, table, &columns, error);
+}
+
+const struct catalog_functions postgres_catalog_functions = {
+    .describe = catalog_describe,
+    .describe_query = catalog_describe_query,
+    .native_type = postgres_native_type,
+    .native_names = postgres_native_names,
+};

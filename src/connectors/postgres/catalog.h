@@ -1,0 +1,58 @@
+/* What the connector knows of a schema's tables, beyond struct schema. */
+#ifndef TRANSHUME_CONNECTORS_POSTGRES_CATALOG_H
+#define TRANSHUME_CONNECTORS_POSTGRES_CATALOG_H
+
+#include "connectors/postgres/postgres_internal.h"
+
+struct postgres_column {
+    const char *name;
+    struct postgres_type type;
+    int32_t modifier;
+    bool not_null;
+    bool generated;
+    bool always_identity; /* GENERATED ALWAYS AS IDENTITY */
+    bool has_default;
+};
+
+/* Runs in parallel with schema->tables. */
+struct postgres_table {
+    const struct schema_table *schema;
+    const struct postgres_column *columns;
+    uint32_t oid;
+    char kind;              /* pg_class.relkind */
+    int64_t row_estimate;   /* -1: the statistics do not say */
+    struct column_list key; /* the primary key, or a unique one that can't be NULL; else empty */
+};
+
+struct postgres_catalog {
+    struct schema *schema;
+    struct postgres_table *tables;
+    uint32_t table_count;
+};
+
+/* Reads the tables of the instance's schema, or the one named, into `arena`. */
+enum status postgres_catalog_read(struct postgres_database *self, PGconn *connection,
+                                  const char *table, struct arena *arena,
+                                  struct postgres_catalog *catalog, struct error *error) MUST_USE;
+/* The source's own, read at first use and kept. Control thread. */
+enum status postgres_catalog_get(struct postgres_database *self,
+                                 const struct postgres_catalog **catalog,
+                                 struct error *error) MUST_USE;
+/* NULL: there is none of that name. */
+const struct postgres_table *postgres_catalog_find(const struct postgres_catalog *catalog,
+                                                   const char *name);
+/* -1: there is none of that name. */
+int32_t postgres_find_column(const struct postgres_table *table, const char *name);
+
+/* describe.c: what is neither table nor index, as schema objects. */
+enum status postgres_objects_read(struct postgres_database *self, PGconn *connection,
+                                  struct schema *schema, struct error *error) MUST_USE;
+/* describe.c: "(query)" without its closing semicolon. */
+void postgres_append_query(struct buffer *sql, const char *query);
+/* describe.c: the columns of a query's result. */
+enum status postgres_describe_query(struct postgres_database *self, PGconn *connection,
+                                    const char *query, struct arena *arena,
+                                    struct schema_table *table, struct postgres_column **columns,
+                                    struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,203 @@
+/* Whether a plan's table fits PostgreSQL and what is in the target already: a line for each
+ * fault. */
+#include "base/text.h"
+#include "connectors/postgres/target.h"
+#include <string.h>
+
+static const char *shown(const char *name, char *printable, size_t capacity)
+{
+    text_printable(name, strlen(name), printable, capacity);
+    return printable;
+}
+
+static void check_name(const char *what, const char *name, struct buffer *out)
+{
+    char printable[128];
+    if (name[0] == '\0') {
+        buffer_format(out, "%s has no name\n", what);
+    } else if (strlen(name) > POSTGRES_NAME_BYTES_MAX) {
+        buffer_format(
+            out, "%s %s: the name has %zu bytes; PostgreSQL would cut it at %d: rename it\n", what,
+            shown(name, printable, sizeof printable), strlen(name), POSTGRES_NAME_BYTES_MAX);
+    } else if (!text_is_utf8(name, strlen(name))) {
+        buffer_format(out, "%s %s: the name is not UTF-8\n", what,
+                      shown(name, printable, sizeof printable));
+    }
+}
+
+static bool has_column(const struct target_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (strcmp(table->columns[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_columns(const struct target_table *table, struct buffer *out)
+{
+    static const char *const reserved[] = {"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"};
+    char printable[128];
+
+    if (table->column_count > POSTGRES_COLUMNS_MAX) {
+        buffer_format(out, "it has %u columns; PostgreSQL takes %d\n", table->column_count,
+                      POSTGRES_COLUMNS_MAX);
+    }
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const char *name = table->columns[i].name;
+        check_name("column", name, out);
+        for (size_t j = 0; j < sizeof reserved / sizeof reserved[0]; j++) {
+            if (strcmp(name, reserved[j]) == 0) {
+                buffer_format(out, "column %s: the name is PostgreSQL's own: rename it\n", name);
+            }
+        }
+    }
+    for (uint32_t i = 0; i < table->key.count && table->column_count > 0; i++) {
+        if (!has_column(table, table->key.names[i])) {
+            buffer_format(out, "the key column %s is not among the columns\n",
+                          shown(table->key.names[i], printable, sizeof printable));
+        }
+    }
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        check_name("index", table->indexes[i].name, out);
+    }
+}
+
+static bool shape_has(const struct shape *shape, const char *name)
+{
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        if (strcmp(shape->fields[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_present(const struct postgres_table *facts, const struct shape *shape,
+                          struct buffer *out)
+{
+    char printable[128];
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        int32_t column = postgres_find_column(facts, shape->fields[i].name);
+        if (column < 0) {
+            buffer_format(out, "the table in the target has no column %s\n",
+                          shown(shape->fields[i].name, printable, sizeof printable));
+        }
+    }
+    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
+        const struct postgres_column *column = &facts->columns[i];
+        if (column->not_null && !column->has_default && !column->generated &&
+            !shape_has(shape, column->name)) {
+            buffer_format(out,
+                          "the column %s in the target is NOT NULL, has no default, and the plan "
+                          "does not fill it\n",
+                          shown(column->name, printable, sizeof printable));
+        }
+    }
+}
+
+static bool same_columns(struct column_list left, struct column_list right)
+{
+    for (uint32_t i = 0; i < left.count; i++) {
+        bool found = false;
+        for (uint32_t j = 0; j < right.count; j++) {
+            found = found || strcmp(left.names[i], right.names[j]) == 0;
+        }
+        if (!found) {
+            return false;
+        }
+    }
+    return left.count == right.count;
+}
+
+/* ON CONFLICT needs a unique index over exactly the key's columns. */
+static void check_key(const struct target_table *table, const struct postgres_table *facts,
+                      struct buffer *out)
+{
+    if (table->existing == EXISTING_REFUSE || table->existing == EXISTING_APPEND) {
+        return;
+    }
+    if (table->key.count == 0) {
+        buffer_append_string(out, "upsert, replace and skip need a key in the plan\n");
+        return;
+    }
+    bool found = facts == NULL || same_columns(table->key, facts->schema->primary_key);
+    for (uint32_t i = 0; !found && i < facts->schema->index_count; i++) {
+        const struct schema_index *index = &facts->schema->indexes[i];
+        found = index->unique && !index->partial && same_columns(table->key, index->columns);
+    }
+    if (!found) {
+        buffer_append_string(out, "the table in the target has no primary key or unique index "
+                                  "over the plan's key, which upsert, replace and skip need\n");
+    }
+}
+
+static bool may(const PGresult *result, int column)
+{
+    return PQgetvalue(result, 0, column)[0] == 't';
+}
+
+/* What the role lacks, before anything is written. */
+static enum status check_rights(struct postgres_database *self, PGconn *connection,
+                                const struct postgres_table *facts, struct buffer *out,
+                                struct error *error)
+{
+    char oid[16] = {0};
+    text_from_uint64(facts != NULL ? facts->oid : 0, oid);
+    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = oid}};
+    PGresult *result = NULL;
+    enum status status = postgres_query(
+        self, connection,
+        "SELECT has_schema_privilege(n.oid, 'CREATE'), has_database_privilege(current_database(), "
+        "'TEMP'), has_table_privilege(c.oid, 'INSERT'), has_table_privilege(c.oid, 'SELECT'), "
+        "has_table_privilege(c.oid, 'UPDATE') FROM pg_catalog.pg_namespace n LEFT JOIN "
+        "pg_catalog.pg_class c ON c.oid = $2::pg_catalog.oid WHERE n.nspname = $1",
+        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+    if (status == STATUS_OK && !may(result, 0)) {
+        buffer_format(out, "the role may not create tables in the schema %s: GRANT CREATE\n",
+                      self->schema);
+    }
+    if (status == STATUS_OK && facts != NULL && (!may(result, 2) || !may(result, 3))) {
+        buffer_append_string(out, "the role may not read and write it: GRANT SELECT, INSERT\n");
+    }
+    PQclear(result);
+    return status;
+}
+
+enum status postgres_check_table(struct database *database, const struct target_table *table,
+                                 const struct shape *const *shapes, uint32_t shape_count,
+                                 struct buffer *out, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    struct arena *arena = arena_create(0);
+    struct postgres_table facts;
+    PGconn *connection = NULL;
+
+    check_name("table", table->name, out);
+    if (strncmp(table->name, "_transhume_", 11) == 0) {
+        buffer_append_string(out, "names that begin with _transhume_ are the ledger's\n");
+    }
+    check_columns(table, out);
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, table->name, "no memory to look at it");
+    }
+    enum status status = postgres_control(self, &connection, error);
+    status = status == STATUS_OK
+                 ? postgres_target_describe(self, connection, table->name, arena, &facts, error)
+                 : status;
+    bool found = status == STATUS_OK;
+    if (found && facts.schema->kind != SCHEMA_TABLE) {
+        buffer_append_string(out,
+                             "the target has a view or foreign table of this name, which is not "
+                             "written to\n");
+    } else if (status != STATUS_FAILED) {
+        for (uint32_t i = 0; found && i < shape_count; i++) {
+            check_present(&facts, shapes[i], out);
+        }
+        check_key(table, found ? &facts : NULL, out);
+        status = check_rights(self, connection, found ? &facts : NULL, out, error);
+    }
+    arena_destroy(arena);
+    return status == STATUS_END ? STATUS_OK : status;
+}

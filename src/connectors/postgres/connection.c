@@ -1,0 +1,334 @@
+/* Connections: made, set up, asked, and never waited for without an end. */
+#include "base/clock.h"
+#include "base/signals.h"
+#include "connectors/postgres/postgres_internal.h"
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+enum { SLICE_MS = 250 };
+
+/*
+ * What every session is set to. `row_security` off: rows that a policy hides are an error, never
+ * left out. Sequential scans begin at the table's beginning, so that a repeat reads alike. No
+ * timeout of the server's ends a session that waits for the other side.
+ */
+static const char session_settings[] =
+    "SET client_encoding = 'UTF8'; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; "
+    "SET intervalstyle = 'iso_8601'; SET extra_float_digits = 3; SET bytea_output = 'hex'; "
+    "SET standard_conforming_strings = on; SET row_security = off; "
+    "SET synchronize_seqscans = off; SET statement_timeout = 0; "
+    "SET idle_in_transaction_session_timeout = 0; SET default_transaction_isolation = "
+    "'read committed'; SET client_min_messages = 'error'; SET xmloption = 'content'";
+
+bool postgres_wait(const struct postgres_database *self, PGconn *connection, bool writing,
+                   int64_t timeout_ms)
+{
+    (void)self;
+    struct pollfd waiting = {.fd = PQsocket(connection),
+                             .events = (short)(POLLIN | (writing ? POLLOUT : 0))};
+    int64_t end = clock_monotonic_ms() + timeout_ms;
+    for (;;) {
+        int64_t left = end - clock_monotonic_ms();
+        int ready = poll(&waiting, 1, left < 0 ? 0 : left > SLICE_MS ? SLICE_MS : (int)left);
+        if (ready > 0 || (ready < 0 && errno != EINTR)) {
+            return true;
+        }
+        if (clock_monotonic_ms() >= end) {
+            return false;
+        }
+    }
+}
+
+void postgres_disconnect(PGconn *connection)
+{
+    if (connection != NULL) {
+        PQfinish(connection);
+    }
+}
+
+/* ---------------------------------------------------------------- connecting */
+
+static enum status unreachable(const struct postgres_database *self, const PGconn *connection,
+                               const char *why, struct error *error)
+{
+    const char *said = PQerrorMessage(connection);
+    size_t length = strlen(said);
+    while (length > 0 && said[length - 1] == '\n') {
+        length--;
+    }
+    /* libpq gives no SQLSTATE of a failed connection: its words are all there is */
+    bool login = strstr(said, "password") != NULL || strstr(said, "authentication") != NULL ||
+                 strstr(said, "pg_hba.conf") != NULL || strstr(said, "role \"") != NULL;
+    bool tls = strstr(said, "SSL") != NULL || strstr(said, "certificate") != NULL;
+    bool missing = strstr(said, "database \"") != NULL && strstr(said, "does not exist") != NULL;
+    bool busy = strstr(said, "too many") != NULL || strstr(said, "starting up") != NULL ||
+                strstr(said, "remaining connection slots") != NULL ||
+                strstr(said, "shutting down") != NULL;
+    enum error_code code =
+        missing ? (self->mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING)
+        : busy  ? ERROR_NETWORK
+        : login ? ERROR_CREDENTIALS
+        : tls   ? ERROR_TLS
+                : ERROR_NETWORK;
+    error_set(error, code, self->shown, "%s%.*s", why, (int)length, said);
+    error_hint(error, "%s",
+               missing ? "create the database first, or name another one"
+               : busy  ? "wait, lower --jobs, or raise max_connections"
+               : login ? "set PGPASSWORD, ~/.pgpass or a client certificate; docs/postgres.md "
+                         "shows how"
+               : tls   ? "name the authority's certificate with sslrootcert=FILE, or say sslmode=; "
+                         "docs/postgres.md explains"
+                       : "check host and port, and that the server runs");
+    return STATUS_FAILED;
+}
+
+static enum status wait_for_connection(struct postgres_database *self, PGconn *connection,
+                                       struct error *error)
+{
+    int64_t end = clock_monotonic_ms() + self->timeout_ms;
+    PostgresPollingStatusType state = PGRES_POLLING_WRITING;
+
+    while (state != PGRES_POLLING_OK) {
+        if (state == PGRES_POLLING_FAILED) {
+            return unreachable(self, connection, "", error);
+        }
+        int64_t left = end - clock_monotonic_ms();
+        struct pollfd waiting = {.fd = PQsocket(connection),
+                                 .events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT};
+        int ready = left <= 0 ? 0 : poll(&waiting, 1, left > SLICE_MS ? SLICE_MS : (int)left);
+        if (left <= 0 || signals_stop_level() >= 2) {
+            return error_set(error, ERROR_NETWORK, self->shown,
+                             "the server did not take the connection within %lld s",
+                             (long long)(self->timeout_ms / 1000));
+        }
+        if (ready > 0) {
+            state = PQconnectPoll(connection);
+        }
+    }
+    return STATUS_OK;
+}
+
+static void ignore_notice(void *context, const PGresult *result)
+{
+    (void)context;
+    (void)result;
+}
+
+enum status postgres_connect(struct postgres_database *self, PGconn **connection,
+                             struct error *error)
+{
+    PGconn *made = PQconnectStartParams(self->keywords, self->values, 0);
+    enum status status = STATUS_FAILED;
+
+    *connection = NULL;
+    if (made == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
+    }
+    PQsetNoticeReceiver(made, ignore_notice, NULL);
+    if (PQstatus(made) == CONNECTION_BAD) {
+        status = unreachable(self, made, "", error);
+    } else {
+        status = wait_for_connection(self, made, error);
+    }
+    if (status == STATUS_OK && PQsetnonblocking(made, 1) != 0) {
+        status = postgres_failure(self, made, NULL, ERROR_NETWORK, error);
+    }
+    if (status == STATUS_OK) {
+        status =
+            postgres_execute(self, made, session_settings, POSTGRES_SHORT, ERROR_NETWORK, error);
+    }
+    if (status == STATUS_OK && self->mode == OPEN_TARGET) {
+        /* what is marked as done has to survive the server's death */
+        status = postgres_execute(self, made, "SET synchronous_commit = on", POSTGRES_SHORT,
+                                  ERROR_NETWORK, error);
+    }
+    if (status != STATUS_OK) {
+        postgres_disconnect(made);
+        return STATUS_FAILED;
+    }
+    *connection = made;
+    return STATUS_OK;
+}
+
+enum status postgres_control(struct postgres_database *self, PGconn **connection,
+                             struct error *error)
+{
+    *connection = self->control;
+    if (self->control != NULL && PQstatus(self->control) == CONNECTION_OK) {
+        return STATUS_OK;
+    }
+    if (self->mode == OPEN_SOURCE && self->snapshot_taken) {
+        error_set(error, ERROR_SOURCE_READ, self->shown,
+                  "the connection that holds the snapshot broke off");
+        error_hint(error, "`transhume resume` goes on, at a new snapshot");
+        return STATUS_FAILED;
+    }
+    postgres_disconnect(self->control);
+    self->control = NULL;
+    enum status status = postgres_connect(self, &self->control, error);
+    *connection = self->control;
+    return status;
+}
+
+/* ---------------------------------------------------------------- asking */
+
+static void cancel(PGconn *connection)
+{
+    char ignored[256];
+    PGcancel *handle = PQgetCancel(connection);
+    if (handle != NULL) {
+        (void)!PQcancel(handle, ignored, sizeof ignored);
+        PQfreeCancel(handle);
+    }
+}
+
+static enum status give_up(struct postgres_database *self, PGconn *connection, struct error *error)
+{
+    cancel(connection);
+    error_set(error, ERROR_NETWORK, self->shown, "the server did not answer within %lld s",
+              (long long)(self->timeout_ms / 1000));
+    error_hint(error, "it may be overloaded, or wait for a lock: pg_stat_activity shows it");
+    return STATUS_FAILED;
+}
+
+enum status postgres_flush(struct postgres_database *self, PGconn *connection, struct error *error)
+{
+    int64_t end = clock_monotonic_ms() + self->timeout_ms;
+    int left = PQflush(connection);
+    while (left == 1) {
+        if (clock_monotonic_ms() >= end) {
+            return give_up(self, connection, error);
+        }
+        if (postgres_wait(self, connection, true, SLICE_MS) && PQconsumeInput(connection) == 0) {
+            return postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
+        }
+        int now = PQflush(connection);
+        left = now;
+    }
+    return left == 0 ? STATUS_OK : postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
+}
+
+enum status postgres_next_result(struct postgres_database *self, PGconn *connection,
+                                 enum postgres_patience patience, PGresult **result,
+                                 struct error *error)
+{
+    int64_t end = clock_monotonic_ms() + self->timeout_ms;
+    bool stopped = false;
+
+    *result = NULL;
+    if (postgres_flush(self, connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    while (PQisBusy(connection) != 0) {
+        if (patience == POSTGRES_SHORT && clock_monotonic_ms() >= end) {
+            return give_up(self, connection, error);
+        }
+        if (patience == POSTGRES_LONG && !stopped && signals_stop_level() >= 2) {
+            cancel(connection);
+            stopped = true;
+        }
+        if (postgres_wait(self, connection, false, SLICE_MS) && PQconsumeInput(connection) == 0) {
+            return postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
+        }
+    }
+    *result = PQgetResult(connection);
+    return STATUS_OK;
+}
+
+static bool is_fine(const PGresult *result)
+{
+    ExecStatusType state = PQresultStatus(result);
+    return state == PGRES_COMMAND_OK || state == PGRES_TUPLES_OK || state == PGRES_EMPTY_QUERY;
+}
+
+/* Takes all results; the last good one is kept if wanted, the first bad one is the failure. */
+static enum status collect(struct postgres_database *self, PGconn *connection,
+                           enum postgres_patience patience, enum error_code otherwise,
+                           PGresult **wanted, struct error *error)
+{
+    enum status status = STATUS_OK;
+    PGresult *result = NULL;
+
+    for (;;) {
+        struct error later = {0};
+        enum status next = postgres_next_result(self, connection, patience, &result,
+                                                status == STATUS_OK ? error : &later);
+        if (next != STATUS_OK || result == NULL) {
+            status = next == STATUS_OK ? status : STATUS_FAILED;
+            break;
+        }
+        if (!is_fine(result)) {
+            if (status == STATUS_OK) {
+                status = postgres_failure(self, connection, result, otherwise, error);
+            }
+            PQclear(result);
+            if (PQstatus(connection) != CONNECTION_OK) {
+                break;
+            }
+            continue;
+        }
+        if (wanted != NULL) {
+            PQclear(*wanted);
+            *wanted = result;
+        } else {
+            PQclear(result);
+        }
+    }
+    if (status != STATUS_OK && wanted != NULL) {
+        PQclear(*wanted);
+        *wanted = NULL;
+    }
+    return status;
+}
+
+enum { PARAMETERS_MAX = 16 };
+
+enum status postgres_query(struct postgres_database *self, PGconn *connection, const char *sql,
+                           const struct postgres_parameter *parameters, int parameter_count,
+                           enum postgres_patience patience, enum error_code otherwise,
+                           PGresult **result, struct error *error)
+{
+    const char *values[PARAMETERS_MAX] = {0};
+    int lengths[PARAMETERS_MAX] = {0};
+    int formats[PARAMETERS_MAX] = {0};
+
+    if (result != NULL) {
+        *result = NULL;
+    }
+    if (parameter_count > PARAMETERS_MAX) {
+        return error_set(error, ERROR_INTERNAL, self->shown, "too many parameters");
+    }
+    for (int i = 0; i < parameter_count; i++) {
+        values[i] = parameters[i].text;
+        lengths[i] = (int)parameters[i].length;
+        formats[i] = parameters[i].binary;
+    }
+    if (PQsendQueryParams(connection, sql, parameter_count, NULL, values, lengths, formats, 0) ==
+        0) {
+        return postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
+    }
+    return collect(self, connection, patience, otherwise, result, error);
+}
+
+enum status postgres_execute(struct postgres_database *self, PGconn *connection, const char *sql,
+                             enum postgres_patience patience, enum error_code otherwise,
+                             struct error *error)
+{
+    if (PQsendQuery(connection, sql) == 0) {
+        return postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
+    }
+    return collect(self, connection, patience, otherwise, NULL, error);
+}
+
+enum status postgres_execute_buffer(struct postgres_database *self, PGconn *connection,
+                                    struct buffer *sql, enum postgres_patience patience,
+                                    enum error_code otherwise, struct error *error)
+{
+    enum status status =
+        sql->failed
+            ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
+            : postgres_execute(self, connection, buffer_string(sql), patience, otherwise, error);
+    buffer_free(sql);
+    return status;
+}

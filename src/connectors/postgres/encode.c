@@ -1,0 +1,490 @@
+/* Cells as values of binary COPY; decode.c draws the formats. */
+#include "connectors/postgres/target.h"
+#include "model/convert.h"
+#include "model/decimal.h"
+#include <math.h>
+#include <string.h>
+
+#define EPOCH_DAYS 10957
+#define EPOCH_US (EPOCH_DAYS * INT64_C(86400000000))
+
+enum { FIELD_BYTES_MAX = 1000 * 1000 * 1000, NUMERIC_SCALE_MAX = 16383, GROUPS_SMALL_MAX = 8 };
+
+/* ---------------------------------------------------------------- numbers, big-endian */
+
+static void put16(struct buffer *out, uint16_t value)
+{
+    uint16_t swapped = __builtin_bswap16(value);
+    buffer_append(out, &swapped, sizeof swapped);
+}
+
+static void put32(struct buffer *out, uint32_t value)
+{
+    uint32_t swapped = __builtin_bswap32(value);
+    buffer_append(out, &swapped, sizeof swapped);
+}
+
+static void put64(struct buffer *out, uint64_t value)
+{
+    uint64_t swapped = __builtin_bswap64(value);
+    buffer_append(out, &swapped, sizeof swapped);
+}
+
+static void put_field16(struct buffer *out, uint16_t value)
+{
+    put32(out, 2);
+    put16(out, value);
+}
+
+static void put_field32(struct buffer *out, uint32_t value)
+{
+    put32(out, 4);
+    put32(out, value);
+}
+
+static void put_field64(struct buffer *out, uint64_t value)
+{
+    put32(out, 8);
+    put64(out, value);
+}
+
+static enum status out_of_range(const struct postgres_column *column, struct error *error)
+{
+    return error_set(error, ERROR_REJECT_NUMBER, column->name, "the value is out of range for %s",
+                     column->type.type.native);
+}
+
+static enum status unfit(const struct postgres_column *column, const char *what,
+                         struct error *error)
+{
+    return error_set(error, ERROR_REJECT_TYPE, column->name, "%s, which %s can't hold", what,
+                     column->type.type.native);
+}
+
+static enum status put_int(const struct postgres_column *column, int64_t value, struct buffer *out,
+                           struct error *error)
+{
+    switch (column->type.format) {
+    case POSTGRES_AS_INT8:
+        put_field64(out, (uint64_t)value);
+        return STATUS_OK;
+    case POSTGRES_AS_INT4:
+        if (value < INT32_MIN || value > INT32_MAX) {
+            return out_of_range(column, error);
+        }
+        put_field32(out, (uint32_t)value);
+        return STATUS_OK;
+    case POSTGRES_AS_OID:
+        if (value < 0 || value > UINT32_MAX) {
+            return out_of_range(column, error);
+        }
+        put_field32(out, (uint32_t)value);
+        return STATUS_OK;
+    default:
+        if (value < INT16_MIN || value > INT16_MAX) {
+            return out_of_range(column, error);
+        }
+        put_field16(out, (uint16_t)value);
+        return STATUS_OK;
+    }
+}
+
+/* ---------------------------------------------------------------- numeric */
+
+static void put_numeric_header(struct buffer *out, uint32_t digits, int weight, bool negative,
+                               uint32_t scale)
+{
+    put32(out, 8 + 2 * digits);
+    put16(out, (uint16_t)digits);
+    put16(out, (uint16_t)weight);
+    put16(out, negative ? 0x4000 : 0);
+    put16(out, (uint16_t)scale);
+}
+
+/* magnitude × 10^-scale */
+static void put_small_numeric(struct buffer *out, uint64_t magnitude, bool negative, uint32_t scale)
+{
+    static const uint32_t powers[] = {1, 1000, 100, 10};
+    unsigned __int128 value = (unsigned __int128)magnitude * powers[scale % 4];
+    uint16_t groups[GROUPS_SMALL_MAX];
+    int count = 0;
+    int below = (int)(scale + 3) / 4; /* groups after the point */
+
+    while (value > 0) {
+        groups[count++] = (uint16_t)(value % 10000);
+        value /= 10000;
+    }
+    int weight = count - below - 1;
+    int first = 0; /* trailing zero groups are not sent */
+    while (first < count && groups[first] == 0) {
+        first++;
+    }
+    put_numeric_header(out, (uint32_t)(count - first), count > 0 ? weight : 0, negative, scale);
+    for (int i = count - 1; i >= first; i--) {
+        put16(out, groups[i]);
+    }
+}
+
+/* Plain digits: groups of four, aligned at the point. */
+static enum status put_text_numeric(const struct postgres_column *column, const char *text,
+                                    size_t length, struct buffer *out, struct error *error)
+{
+    bool negative = length > 0 && text[0] == '-';
+    text += negative;
+    length -= negative;
+    const char *point = memchr(text, '.', length);
+    size_t whole = point != NULL ? (size_t)(point - text) : length;
+    size_t scale = point != NULL ? length - whole - 1 : 0;
+    size_t above = (whole + 3) / 4;
+    size_t below = (scale + 3) / 4;
+    if (scale > NUMERIC_SCALE_MAX || above > 32768) {
+        return out_of_range(column, error);
+    }
+    size_t header = out->length;
+    put_numeric_header(out, (uint32_t)(above + below), (int)above - 1, negative, (uint32_t)scale);
+    size_t at = above * 4 - whole; /* zeros before the first digit */
+    uint16_t group = 0;
+    uint32_t sent = 0;
+    size_t last_used = 0;
+    for (size_t i = at; i < (above + below) * 4; i++) {
+        size_t digit = i - at;
+        char character = digit < whole           ? text[digit]
+                         : digit < whole + scale ? text[digit + 1]
+                                                 : '0';
+        group = (uint16_t)(group * 10 + (character - '0'));
+        if (i % 4 == 3) {
+            put16(out, group);
+            sent++;
+            last_used = group != 0 ? sent : last_used;
+            group = 0;
+        }
+    }
+    if (out->failed) {
+        return STATUS_OK; /* asked later */
+    }
+    out->length -= 2 * (sent - last_used);
+    uint32_t size = __builtin_bswap32((uint32_t)(8 + 2 * last_used));
+    uint16_t digits = __builtin_bswap16((uint16_t)last_used);
+    memcpy(out->data + header, &size, sizeof size);
+    memcpy(out->data + header + 4, &digits, sizeof digits);
+    return STATUS_OK;
+}
+
+static void put_special_numeric(struct buffer *out, char which)
+{
+    put32(out, 8);
+    put16(out, 0);
+    put16(out, 0);
+    put16(out, which == 'N' ? 0xc000 : which == '+' ? 0xd000 : 0xf000);
+    put16(out, 0);
+}
+
+static enum status put_decimal(const struct postgres_column *column, const struct cell *cell,
+                               struct buffer *out, struct error *error)
+{
+    if ((cell->flags & CELL_SMALL) != 0) {
+        uint64_t magnitude = cell->i64 < 0 ? -(uint64_t)cell->i64 : (uint64_t)cell->i64;
+        put_small_numeric(out, magnitude, cell->i64 < 0, cell->aux);
+        return STATUS_OK;
+    }
+    char special = decimal_special(cell);
+    if (special != 0) {
+        put_special_numeric(out, special);
+        return STATUS_OK;
+    }
+    return put_text_numeric(column, cell->text, cell->length, out, error);
+}
+
+/* PostgreSQL would round what has more digits than the column: it is refused, unless they are
+ * zeros. */
+static enum status put_numeric(const struct postgres_column *column, const struct cell *cell,
+                               struct arena *scratch, struct buffer *out, struct error *error)
+{
+    const struct value_type *type = &column->type.type;
+    struct cell cut;
+    int exact = 1;
+
+    if (cell->kind == VALUE_INT64) {
+        uint64_t magnitude = cell->i64 < 0 ? -(uint64_t)cell->i64 : (uint64_t)cell->i64;
+        put_small_numeric(out, magnitude, cell->i64 < 0, 0);
+        return STATUS_OK;
+    }
+    if (cell->kind == VALUE_UINT64) {
+        put_small_numeric(out, cell->u64, false, 0);
+        return STATUS_OK;
+    }
+    if (type->precision == 0 || decimal_scale(cell) <= (uint32_t)type->scale ||
+        decimal_special(cell) != 0) {
+        return put_decimal(column, cell, out, error);
+    }
+    if (decimal_rescale(cell, (uint32_t)type->scale, scratch, &cut, &exact) != STATUS_OK) {
+        return error_set(error, ERROR_MEMORY, column->name, "no memory for a number");
+    }
+    if (!exact) {
+        return error_set(error, ERROR_REJECT_NUMBER, column->name,
+                         "the number has more than the %d digits after the point of %s",
+                         type->scale, type->native);
+    }
+    return put_decimal(column, &cut, out, error);
+}
+
+/* ---------------------------------------------------------------- texts */
+
+static enum status put_text(const struct postgres_column *column, const char *text, size_t length,
+                            bool versioned, struct buffer *out, struct error *error)
+{
+    int32_t limit = column->type.type.precision;
+    if (length > FIELD_BYTES_MAX) {
+        return error_set(error, ERROR_REJECT_TOO_LARGE, column->name,
+                         "the value has %zu bytes; PostgreSQL holds 1 GB", length);
+    }
+    if (memchr(text, 0, length) != NULL) {
+        return error_set(error, ERROR_REJECT_TEXT, column->name,
+                         "the text holds a NUL, which PostgreSQL can't store");
+    }
+    if (limit > 0 && length > (size_t)limit) {
+        size_t characters = 0;
+        for (size_t i = 0; i < length; i++) {
+            characters += ((unsigned char)text[i] & 0xc0) != 0x80;
+        }
+        if (characters > (size_t)limit) {
+            return error_set(error, ERROR_REJECT_TOO_LARGE, column->name,
+                             "the text has %zu characters, %s holds %d", characters,
+                             column->type.type.native, limit);
+        }
+    }
+    put32(out, (uint32_t)length + versioned);
+    if (versioned) {
+        buffer_append_byte(out, 1);
+    }
+    buffer_append(out, text, length);
+    return STATUS_OK;
+}
+
+static enum status put_made_text(const struct postgres_column *column, struct buffer *made,
+                                 bool versioned, struct buffer *out, struct error *error)
+{
+    enum status status = made->failed
+                             ? error_set(error, ERROR_MEMORY, column->name, "no memory for a text")
+                             : put_text(column, made->data != NULL ? made->data : "", made->length,
+                                        versioned, out, error);
+    buffer_free(made);
+    return status;
+}
+
+static enum status put_value_text(const struct postgres_column *column, const struct cell *cell,
+                                  struct buffer *out, struct error *error)
+{
+    struct buffer made = {0};
+    if (cell->kind == VALUE_TEXT) {
+        return put_text(column, cell->text, cell->length, false, out, error);
+    }
+    if (postgres_append_value_text(cell, &made, error) != STATUS_OK) {
+        buffer_free(&made);
+        return STATUS_FAILED;
+    }
+    return put_made_text(column, &made, false, out, error);
+}
+
+static enum status put_json(const struct postgres_column *column, const struct cell *cell,
+                            struct buffer *out, struct error *error)
+{
+    bool versioned = column->type.format == POSTGRES_AS_JSONB;
+    struct buffer made = {0};
+    if (cell->kind == VALUE_JSON) {
+        return put_text(column, cell->text, cell->length, versioned, out, error);
+    }
+    if (convert_append_json(cell, &made, error) != STATUS_OK) {
+        buffer_free(&made);
+        return STATUS_FAILED;
+    }
+    return put_made_text(column, &made, versioned, out, error);
+}
+
+/* ---------------------------------------------------------------- times */
+
+/* Digits of seconds beyond what timestamp(p) and time(p) keep, which PostgreSQL would round. */
+static bool has_excess(const struct postgres_column *column, int64_t microseconds)
+{
+    static const int64_t steps[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
+    int32_t digits = column->modifier;
+    return digits >= 0 && digits <= 6 && microseconds % steps[digits] != 0;
+}
+
+static enum status put_timestamp(const struct postgres_column *column, const struct cell *cell,
+                                 struct buffer *out, struct error *error)
+{
+    int64_t value = 0;
+    if ((cell->flags & CELL_SPECIAL) != 0) {
+        if (cell->i64 == CELL_ZERO_DATE) {
+            return unfit(column, "this is a zero date", error);
+        }
+        put_field64(out, cell->i64 == CELL_INFINITY ? INT64_MAX : (uint64_t)INT64_MIN);
+        return STATUS_OK;
+    }
+    if (cell->aux != 0 || has_excess(column, cell->i64)) {
+        return unfit(column, "the time has more digits of a second", error);
+    }
+    if (__builtin_sub_overflow(cell->i64, EPOCH_US, &value) || value == INT64_MIN) {
+        return out_of_range(column, error);
+    }
+    put_field64(out, (uint64_t)value);
+    return STATUS_OK;
+}
+
+static enum status put_date(const struct postgres_column *column, const struct cell *cell,
+                            struct buffer *out, struct error *error)
+{
+    if ((cell->flags & CELL_SPECIAL) != 0) {
+        if (cell->i64 == CELL_ZERO_DATE) {
+            return unfit(column, "this is a zero date", error);
+        }
+        put_field32(out, cell->i64 == CELL_INFINITY ? INT32_MAX : (uint32_t)INT32_MIN);
+        return STATUS_OK;
+    }
+    if (cell->i64 < INT32_MIN + EPOCH_DAYS + 1 || cell->i64 >= INT32_MAX) {
+        return out_of_range(column, error);
+    }
+    put_field32(out, (uint32_t)(int32_t)(cell->i64 - EPOCH_DAYS));
+    return STATUS_OK;
+}
+
+static enum status put_time(const struct postgres_column *column, const struct cell *cell,
+                            struct buffer *out, struct error *error)
+{
+    bool zoned = column->type.format == POSTGRES_AS_TIMETZ;
+    if (cell->i64 % 1000 != 0 || has_excess(column, cell->i64 / 1000)) {
+        return unfit(column, "the time has more digits of a second", error);
+    }
+    put32(out, zoned ? 12 : 8);
+    put64(out, (uint64_t)(cell->i64 / 1000));
+    if (zoned) {
+        put32(out, (uint32_t) - (int32_t)cell->length);
+    }
+    return STATUS_OK;
+}
+
+static enum status put_interval(const struct postgres_column *column, const struct cell *cell,
+                                struct buffer *out, struct error *error)
+{
+    const struct value_interval *interval = cell->interval;
+    if (interval->nanoseconds % 1000 != 0) {
+        return unfit(column, "the interval has nanoseconds", error);
+    }
+    put32(out, 16);
+    put64(out, (uint64_t)(interval->nanoseconds / 1000));
+    put32(out, (uint32_t)interval->days);
+    put32(out, (uint32_t)interval->months);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- all of them */
+
+static void put_float(struct buffer *out, double value, bool narrow)
+{
+    if (narrow) {
+        float small = (float)value;
+        uint32_t bits;
+        memcpy(&bits, &small, sizeof bits);
+        put_field32(out, bits);
+        return;
+    }
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    put_field64(out, bits);
+}
+
+/* A value that is of the column's kind. */
+static enum status put_same(const struct postgres_column *column, const struct cell *cell,
+                            struct arena *scratch, struct buffer *out, struct error *error)
+{
+    switch (column->type.format) {
+    case POSTGRES_AS_INT2:
+    case POSTGRES_AS_INT4:
+    case POSTGRES_AS_INT8:
+    case POSTGRES_AS_OID:
+        return put_int(column, cell->i64, out, error);
+    case POSTGRES_AS_BOOL:
+        put32(out, 1);
+        buffer_append_byte(out, cell->i64 != 0);
+        return STATUS_OK;
+    case POSTGRES_AS_FLOAT4:
+    case POSTGRES_AS_FLOAT8:
+        put_float(out, cell->f64, column->type.format == POSTGRES_AS_FLOAT4);
+        return STATUS_OK;
+    case POSTGRES_AS_NUMERIC:
+        return put_numeric(column, cell, scratch, out, error);
+    case POSTGRES_AS_BYTEA:
+        if (cell->length > FIELD_BYTES_MAX) {
+            return error_set(error, ERROR_REJECT_TOO_LARGE, column->name,
+                             "the value has %u bytes; PostgreSQL holds 1 GB", cell->length);
+        }
+        put32(out, cell->length);
+        buffer_append(out, cell->bytes, cell->length);
+        return STATUS_OK;
+    case POSTGRES_AS_DATE:
+        return put_date(column, cell, out, error);
+    case POSTGRES_AS_TIME:
+    case POSTGRES_AS_TIMETZ:
+        return put_time(column, cell, out, error);
+    case POSTGRES_AS_TIMESTAMP:
+    case POSTGRES_AS_TIMESTAMPTZ:
+        return put_timestamp(column, cell, out, error);
+    case POSTGRES_AS_INTERVAL:
+        return put_interval(column, cell, out, error);
+    case POSTGRES_AS_UUID:
+        put32(out, 16);
+        buffer_append(out, cell->bytes, 16);
+        return STATUS_OK;
+    default:
+        return error_set(error, ERROR_INTERNAL, column->name, "a format without an encoder");
+    }
+}
+
+static bool is_same(const struct postgres_column *column, const struct cell *cell)
+{
+    const struct value_type *type = &column->type.type;
+    if (type->kind == VALUE_DECIMAL) {
+        return cell->kind == VALUE_DECIMAL || cell->kind == VALUE_INT64 ||
+               cell->kind == VALUE_UINT64;
+    }
+    bool timed = type->kind == VALUE_TIME || type->kind == VALUE_TIMESTAMP;
+    bool special = (cell->flags & CELL_SPECIAL) != 0;
+    return cell->kind == type->kind &&
+           (!timed || special || ((cell->flags & CELL_ZONED) != 0) == type->zoned);
+}
+
+enum status postgres_encode(const struct postgres_column *column, const struct cell *cell,
+                            struct arena *scratch, struct buffer *out, struct error *error)
+{
+    struct cell made;
+
+    if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
+        put32(out, UINT32_MAX);
+        return STATUS_OK;
+    }
+    if (cell->kind == VALUE_ESCAPE) {
+        return error_set(
+            error, (cell->flags & CELL_ESCAPED_TEXT) != 0 ? ERROR_REJECT_TEXT : ERROR_REJECT_TYPE,
+            column->name, "a value that only its source's engine can hold");
+    }
+    switch (column->type.format) {
+    case POSTGRES_AS_TEXT:
+    case POSTGRES_AS_CAST:
+        return put_value_text(column, cell, out, error);
+    case POSTGRES_AS_JSON:
+    case POSTGRES_AS_JSONB:
+        return put_json(column, cell, out, error);
+    default:
+        break;
+    }
+    if (is_same(column, cell)) {
+        return put_same(column, cell, scratch, out, error);
+    }
+    struct value_type wanted = column->type.type;
+    wanted.dynamic = false;
+    if (convert_value(cell, &wanted, false, scratch, &made, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return put_same(column, &made, scratch, out, error);
+}

@@ -1,0 +1,118 @@
+/* What went wrong, from SQLSTATE to an error code and its class (Appendix A of PostgreSQL's
+ * manual). */
+#include "base/text.h"
+#include "connectors/postgres/postgres_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+struct meaning {
+    const char *state; /* whole, or its class of two letters */
+    enum error_code source;
+    enum error_code target;
+    const char *hint;
+};
+
+static const struct meaning meanings[] = {
+    {"08", ERROR_NETWORK, ERROR_NETWORK, NULL},
+    {"57P", ERROR_NETWORK, ERROR_NETWORK, NULL}, /* the server stops, starts or ended the session */
+    {"53300", ERROR_NETWORK, ERROR_NETWORK,
+     "the server has no connection left: lower --jobs, or raise max_connections"},
+    {"53100", ERROR_DISK_FULL, ERROR_DISK_FULL, "make room on the server's disk, then resume"},
+    {"53200", ERROR_MEMORY, ERROR_MEMORY, NULL},
+    {"40001", ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL},
+    {"40P01", ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL},
+    {"55P03", ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED,
+     "another session holds a lock on the table: pg_locks shows it"},
+    {"57014", ERROR_NETWORK, ERROR_NETWORK, NULL},
+    {"25006", ERROR_PERMISSION, ERROR_PERMISSION,
+     "the server or the session is read-only: give the primary's address"},
+    {"42501", ERROR_PERMISSION, ERROR_PERMISSION,
+     "grant what docs/postgres.md lists, or connect as another role"},
+    {"28", ERROR_CREDENTIALS, ERROR_CREDENTIALS,
+     "set PGPASSWORD, ~/.pgpass or a client certificate; docs/postgres.md shows how"},
+    {"3D000", ERROR_SOURCE_MISSING, ERROR_TARGET_MISSING,
+     "create the database first, or name another one"},
+    {"3F000", ERROR_SOURCE_MISSING, ERROR_TARGET_MISSING, NULL},
+};
+
+static const struct meaning *meaning_of(const char *state)
+{
+    for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
+        if (strncmp(state, meanings[i].state, strlen(meanings[i].state)) == 0) {
+            return &meanings[i];
+        }
+    }
+    return NULL;
+}
+
+bool postgres_is_lost(const PGconn *connection, const char *sqlstate)
+{
+    return PQstatus(connection) != CONNECTION_OK || strncmp(sqlstate, "08", 2) == 0 ||
+           strncmp(sqlstate, "57P", 3) == 0;
+}
+
+bool postgres_is_of_record(const char *state, enum error_code *code)
+{
+    static const struct {
+        const char *state;
+        enum error_code code;
+    } codes[] = {
+        {"23505", ERROR_REJECT_KEY_DUPLICATE},
+        {"23", ERROR_REJECT_CONSTRAINT},
+        {"22021", ERROR_REJECT_TEXT},
+        {"22P05", ERROR_REJECT_TEXT},
+        {"22003", ERROR_REJECT_NUMBER},
+        {"54000", ERROR_REJECT_TOO_LARGE},
+        {"22", ERROR_REJECT_TYPE},
+        {"44", ERROR_REJECT_CONSTRAINT},
+        {"P0001", ERROR_REJECT_CONSTRAINT},
+    };
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        if (strncmp(state, codes[i].state, strlen(codes[i].state)) == 0) {
+            *code = codes[i].code;
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *field(const PGresult *result, int code)
+{
+    const char *text = result != NULL ? PQresultErrorField(result, code) : NULL;
+    return text != NULL ? text : "";
+}
+
+enum status postgres_failure(const struct postgres_database *self, const PGconn *connection,
+                             const PGresult *result, enum error_code otherwise, struct error *error)
+{
+    const char *state = field(result, PG_DIAG_SQLSTATE);
+    const char *words = field(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *detail = field(result, PG_DIAG_MESSAGE_DETAIL);
+    const struct meaning *meaning = state[0] != '\0' ? meaning_of(state) : NULL;
+    enum error_code code = otherwise;
+
+    if (meaning != NULL) {
+        code = self->mode == OPEN_SOURCE ? meaning->source : meaning->target;
+    } else if (PQstatus(connection) != CONNECTION_OK) {
+        code = ERROR_NETWORK;
+    }
+    if (words[0] == '\0') {
+        words = PQerrorMessage(connection);
+    }
+    size_t length = strlen(words);
+    while (length > 0 && (words[length - 1] == '\n' || words[length - 1] == ' ')) {
+        length--;
+    }
+    error_set(error, code, self->shown, "PostgreSQL says: %.*s%s%s%s", (int)length, words,
+              detail[0] != '\0' ? " (" : "", detail, detail[0] != '\0' ? ")" : "");
+    if (error != NULL) {
+        snprintf(error->native_state, sizeof error->native_state, "%s", state);
+    }
+    const char *hint = field(result, PG_DIAG_MESSAGE_HINT);
+    if (meaning != NULL && meaning->hint != NULL) {
+        error_hint(error, "%s", meaning->hint);
+    } else if (hint[0] != '\0') {
+        error_hint(error, "PostgreSQL hints: %s", hint);
+    }
+    return STATUS_FAILED;
+}

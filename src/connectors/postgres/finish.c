@@ -1,0 +1,333 @@
+/* After the load: indexes, foreign keys, sequences, statistics. All of it can be repeated. */
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "connectors/postgres/target.h"
+#include <stdio.h>
+#include <string.h>
+
+struct finisher {
+    struct postgres_database *self;
+    PGconn *connection;
+    void (*progress)(const char *what);
+    struct error *error;
+};
+
+static void say(const struct finisher *finisher, const char *what, const char *name)
+{
+    char printable[160];
+    char line[200];
+    if (finisher->progress != NULL) {
+        text_printable(name, strlen(name), printable, sizeof printable);
+        snprintf(line, sizeof line, "%s %s", what, printable);
+        finisher->progress(line);
+    }
+}
+
+/* One statement, whatever stands in it. */
+static enum status run(struct finisher *finisher, struct buffer *sql, const char *name)
+{
+    enum status status =
+        sql->failed ? error_set(finisher->error, ERROR_MEMORY, name, "no memory for a statement")
+                    : postgres_query(finisher->self, finisher->connection, buffer_string(sql), NULL,
+                                     0, POSTGRES_LONG, ERROR_TARGET_SCHEMA, NULL, finisher->error);
+    buffer_free(sql);
+    if (status != STATUS_OK) {
+        error_context(finisher->error, "%s: ", name);
+    }
+    return status;
+}
+
+static enum status exists(struct finisher *finisher, const char *sql, const char *first,
+                          const char *second, bool *found)
+{
+    const struct postgres_parameter parameters[] = {
+        {.text = finisher->self->schema}, {.text = first}, {.text = second}};
+    PGresult *result = NULL;
+    enum status status = postgres_query(finisher->self, finisher->connection, sql, parameters,
+                                        second != NULL ? 3 : 2, POSTGRES_SHORT,
+                                        ERROR_TARGET_INVALID, &result, finisher->error);
+    *found = status == STATUS_OK && PQntuples(result) > 0;
+    PQclear(result);
+    return status;
+}
+
+/* ---------------------------------------------------------------- indexes */
+
+static enum status make_index(struct finisher *finisher, const char *name, struct buffer *sql)
+{
+    bool found = false;
+    enum status status =
+        exists(finisher,
+               "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+               "c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+               name, NULL, &found);
+    if (status != STATUS_OK || found) {
+        buffer_free(sql);
+        return status;
+    }
+    say(finisher, "index", name);
+    if (failpoint_hit("postgres.before_index", finisher->error) != STATUS_OK) {
+        buffer_free(sql);
+        return STATUS_FAILED;
+    }
+    status = run(finisher, sql, name);
+    return status == STATUS_OK ? failpoint_hit("postgres.after_index", finisher->error) : status;
+}
+
+/* pg_get_indexdef names the source's schema: the table's name behind it is the target's. */
+static void append_native_index(struct buffer *sql, const struct postgres_database *self,
+                                const struct target_table *table, const struct schema_index *index)
+{
+    const char *method = strstr(index->native_sql, " USING ");
+    buffer_append_string(sql, index->unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ");
+    postgres_append_name(sql, index->name);
+    buffer_append_string(sql, " ON ");
+    postgres_append_table(sql, self, table->name);
+    buffer_append_string(sql, method != NULL ? method : "");
+}
+
+static enum status make_indexes(struct finisher *finisher, const struct target_table *table)
+{
+    const struct schema_table *same = table->same_engine;
+    enum status status = STATUS_OK;
+
+    for (uint32_t i = 0; same != NULL && status == STATUS_OK && i < same->index_count; i++) {
+        const struct schema_index *index = &same->indexes[i];
+        bool primary = index->implied && same->primary_key.count > 0 &&
+                       index->columns.count == same->primary_key.count && index->unique &&
+                       strcmp(index->columns.names[0], same->primary_key.names[0]) == 0;
+        if (!primary && index->native_sql != NULL) {
+            struct buffer sql = {0};
+            append_native_index(&sql, finisher->self, table, index);
+            status = make_index(finisher, index->name, &sql);
+        }
+    }
+    for (uint32_t i = 0; same == NULL && status == STATUS_OK && i < table->index_count; i++) {
+        struct buffer sql = {0};
+        buffer_format(&sql, "CREATE %sINDEX ", table->indexes[i].unique ? "UNIQUE " : "");
+        postgres_append_name(&sql, table->indexes[i].name);
+        buffer_append_string(&sql, " ON ");
+        postgres_append_table(&sql, finisher->self, table->name);
+        buffer_append_string(&sql, " (");
+        postgres_append_names(&sql, NULL, table->indexes[i].columns);
+        buffer_append_byte(&sql, ')');
+        status = make_index(finisher, table->indexes[i].name, &sql);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- foreign keys */
+
+static const char *known_action(const char *action)
+{
+    static const char *const actions[] = {"CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT"};
+    for (size_t i = 0; action != NULL && i < sizeof actions / sizeof actions[0]; i++) {
+        if (strcmp(actions[i], action) == 0) {
+            return action;
+        }
+    }
+    return NULL;
+}
+
+struct reference {
+    struct column_list columns;
+    const char *table;
+    struct column_list referenced;
+    const char *on_delete;
+    const char *on_update;
+};
+
+/* table_column_fkey, cut so that the name fits. */
+static void name_reference(const struct target_table *table, const struct reference *reference,
+                           uint32_t number, char name[POSTGRES_NAME_BYTES_MAX + 1])
+{
+    char whole[256];
+    snprintf(whole, sizeof whole, "%s_%s", table->name, reference->columns.names[0]);
+    size_t length = text_clip(whole, strlen(whole), POSTGRES_NAME_BYTES_MAX - 12);
+    snprintf(name, POSTGRES_NAME_BYTES_MAX + 1, "%.*s_fkey%u", (int)length, whole, number + 1);
+}
+
+/* Rows that have no partner are the source's own: said, and the key stays unvalidated. */
+static enum status validate(struct finisher *finisher, const struct target_table *table,
+                            const char *name)
+{
+    struct buffer sql = {0};
+    struct error problem = {0};
+    struct finisher trying = *finisher;
+    trying.error = &problem;
+
+    buffer_append_string(&sql, "ALTER TABLE ");
+    postgres_append_table(&sql, finisher->self, table->name);
+    buffer_append_string(&sql, " VALIDATE CONSTRAINT ");
+    postgres_append_name(&sql, name);
+    enum status status = run(&trying, &sql, table->name);
+    if (status != STATUS_OK && strcmp(problem.native_state, "23503") == 0) {
+        log_write(LOG_WARNING,
+                  "%s: the foreign key %s is there, but not every row has a partner: %s",
+                  table->name, name, problem.message);
+        return STATUS_OK;
+    }
+    if (status != STATUS_OK) {
+        error_copy(finisher->error, &problem);
+    }
+    return status;
+}
+
+static enum status add_reference(struct finisher *finisher, const struct target_table *table,
+                                 const struct reference *reference, uint32_t number)
+{
+    char name[POSTGRES_NAME_BYTES_MAX + 1];
+    struct buffer sql = {0};
+    bool found = false;
+
+    name_reference(table, reference, number, name);
+    enum status status = exists(
+        finisher,
+        "SELECT 1 FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid "
+        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND "
+        "c.relname = $2 AND k.conname = $3",
+        table->name, name, &found);
+    if (status != STATUS_OK || found) {
+        return status;
+    }
+    say(finisher, "foreign key", name);
+    buffer_append_string(&sql, "ALTER TABLE ");
+    postgres_append_table(&sql, finisher->self, table->name);
+    buffer_append_string(&sql, " ADD CONSTRAINT ");
+    postgres_append_name(&sql, name);
+    buffer_append_string(&sql, " FOREIGN KEY (");
+    postgres_append_names(&sql, NULL, reference->columns);
+    buffer_append_string(&sql, ") REFERENCES ");
+    postgres_append_table(&sql, finisher->self, reference->table);
+    if (reference->referenced.count > 0) {
+        buffer_append_string(&sql, " (");
+        postgres_append_names(&sql, NULL, reference->referenced);
+        buffer_append_byte(&sql, ')');
+    }
+    if (known_action(reference->on_delete) != NULL) {
+        buffer_format(&sql, " ON DELETE %s", reference->on_delete);
+    }
+    if (known_action(reference->on_update) != NULL) {
+        buffer_format(&sql, " ON UPDATE %s", reference->on_update);
+    }
+    buffer_append_string(&sql, " NOT VALID");
+    struct error problem = {0};
+    struct finisher trying = *finisher;
+    trying.error = &problem;
+    status = run(&trying, &sql, table->name);
+    bool unfit = strcmp(problem.native_state, "42830") == 0 || /* no unique key over there */
+                 strcmp(problem.native_state, "42804") == 0 || /* types that do not compare */
+                 strcmp(problem.native_state, "42P01") == 0;   /* the table was left out */
+    if (status != STATUS_OK && unfit) {
+        log_write(LOG_WARNING, "%s: the foreign key to %s is not made: %s", table->name,
+                  reference->table, problem.message);
+        return STATUS_OK;
+    }
+    if (status != STATUS_OK) {
+        error_copy(finisher->error, &problem);
+        return status;
+    }
+    return validate(finisher, table, name);
+}
+
+static enum status add_references(struct finisher *finisher, const struct target_table *table)
+{
+    const struct schema_table *same = table->same_engine;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; same != NULL && status == STATUS_OK && i < same->foreign_key_count; i++) {
+        const struct schema_foreign_key *key = &same->foreign_keys[i];
+        const struct reference reference = {key->columns, key->references, key->referenced_columns,
+                                            key->on_delete, key->on_update};
+        status = add_reference(finisher, table, &reference, i);
+    }
+    for (uint32_t i = 0; same == NULL && status == STATUS_OK && i < table->reference_count; i++) {
+        const struct target_reference *from = &table->references[i];
+        const struct reference reference = {from->columns, from->table, from->referenced_columns,
+                                            from->on_delete, from->on_update};
+        status = add_reference(finisher, table, &reference, i);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- sequences, statistics */
+
+/* Past the largest number that was loaded. */
+static enum status set_sequences(struct finisher *finisher, const struct target_table *table,
+                                 struct arena *arena)
+{
+    struct postgres_table facts;
+    enum status status = postgres_target_describe(finisher->self, finisher->connection, table->name,
+                                                  arena, &facts, finisher->error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : status;
+    }
+    for (uint32_t i = 0; status == STATUS_OK && i < facts.schema->column_count; i++) {
+        const struct schema_column *column = &facts.schema->columns[i];
+        bool serial =
+            column->default_text != NULL && strncmp(column->default_text, "nextval(", 8) == 0;
+        struct buffer sql = {0};
+        struct buffer name = {0};
+        if (!column->identity && !serial) {
+            continue;
+        }
+        postgres_append_table(&name, finisher->self, table->name);
+        buffer_append_string(&sql, "SELECT pg_catalog.setval(s.q, m.m) FROM (SELECT "
+                                   "pg_catalog.pg_get_serial_sequence(");
+        postgres_append_text(&sql, buffer_string(&name), name.length);
+        buffer_append_string(&sql, ", ");
+        postgres_append_text(&sql, column->name, strlen(column->name));
+        buffer_append_string(&sql, ") AS q) s, (SELECT max(");
+        postgres_append_name(&sql, column->name);
+        buffer_append_string(&sql, ") AS m FROM ");
+        buffer_append(&sql, name.data, name.length);
+        buffer_append_string(&sql, ") m WHERE m.m > 0 AND s.q IS NOT NULL");
+        buffer_free(&name);
+        status = run(finisher, &sql, table->name);
+    }
+    return status;
+}
+
+static enum status analyze(struct finisher *finisher, const struct target_table *table)
+{
+    struct buffer sql = {0};
+    say(finisher, "statistics of", table->name);
+    buffer_append_string(&sql, "ANALYZE ");
+    postgres_append_table(&sql, finisher->self, table->name);
+    return run(finisher, &sql, table->name);
+}
+
+enum status postgres_after_load(struct database *database, const struct target_table *tables,
+                                uint32_t table_count, const struct schema *objects,
+                                void (*progress)(const char *what), struct error *error)
+{
+    struct finisher finisher = {
+        .self = postgres_database_of(database), .progress = progress, .error = error};
+    struct arena *arena = arena_create(0);
+    enum status status = arena != NULL
+                             ? postgres_control(finisher.self, &finisher.connection, error)
+                             : error_set(error, ERROR_MEMORY, finisher.self->shown, "no memory");
+
+    (void)objects;
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        if (tables[i].created) {
+            status = make_indexes(&finisher, &tables[i]);
+        }
+    }
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        if (tables[i].created) {
+            status = add_references(&finisher, &tables[i]);
+        }
+    }
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        if (tables[i].created) {
+            status = set_sequences(&finisher, &tables[i], arena);
+            status = status == STATUS_OK ? analyze(&finisher, &tables[i]) : status;
+        }
+    }
+    if (status == STATUS_OK) {
+        status = postgres_drop_key_tables(finisher.self, finisher.connection, error);
+    }
+    arena_destroy(arena);
+    return status;
+}

@@ -1,0 +1,337 @@
+/*
+ * The normal form: what a value is once it was written, whatever its column's type. A column of
+ * texts keeps a number as its digits and a date as its ISO text; a column of numbers gives digits
+ * back without the zeros behind them. So numbers of all kinds are one, texts that are exactly a
+ * number's digits are that number, and what is neither is text, but for bytes.
+ */
+#include "connectors/postgres/target.h"
+#include "model/convert.h"
+#include "model/decimal.h"
+#include "model/time_text.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
+}
+
+/* ---------------------------------------------------------------- numbers */
+
+static const char *special_name(double value)
+{
+    return isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
+}
+
+static double special_value(char special)
+{
+    return special == 'N' ? (double)NAN : special == '+' ? (double)INFINITY : -(double)INFINITY;
+}
+
+/* Whole numbers as int64 where they fit, others without zeros at the end. */
+static enum status normal_decimal(const struct cell *cell, struct arena *arena, struct cell *normal,
+                                  struct error *error)
+{
+    struct cell number = *cell;
+    int64_t whole = 0;
+    char special = decimal_special(cell);
+
+    if (special != 0) {
+        *normal = cell_float64(special_value(special));
+        return STATUS_OK;
+    }
+    if ((cell->flags & CELL_SMALL) != 0) {
+        while (number.aux > 0 && number.i64 % 10 == 0) {
+            number.i64 /= 10;
+            number.aux--;
+        }
+        number.flags = CELL_SMALL;
+        *normal = number.aux == 0 ? cell_int64(number.i64) : number;
+        return STATUS_OK;
+    }
+    struct buffer digits = {0};
+    decimal_append_normal(cell, &digits);
+    enum status status = digits.failed ? no_memory(error) : STATUS_OK;
+    if (status == STATUS_OK &&
+        decimal_parse(digits.data, digits.length, arena, &number) != STATUS_OK) {
+        status = no_memory(error);
+    }
+    buffer_free(&digits);
+    *normal = number;
+    if (status == STATUS_OK && decimal_to_int64(&number, &whole) == STATUS_OK) {
+        *normal = cell_int64(whole);
+    }
+    return status;
+}
+
+static enum status normal_float(double value, struct arena *arena, struct cell *normal,
+                                struct error *error)
+{
+    struct cell digits;
+    if (!isfinite(value) || (value == 0 && signbit(value))) {
+        *normal = cell_float64(isnan(value) ? (double)NAN : value);
+        return STATUS_OK;
+    }
+    return decimal_from_double(value, arena, &digits) == STATUS_OK
+               ? normal_decimal(&digits, arena, normal, error)
+               : no_memory(error);
+}
+
+/* ---------------------------------------------------------------- JSON */
+
+struct pair {
+    struct cell key;
+    struct cell value;
+    uint32_t place;
+};
+
+/* As jsonb orders them: shorter ones first, then by bytes; of equal ones the last counts. */
+static int compare_pairs(const void *left, const void *right)
+{
+    const struct pair *a = left;
+    const struct pair *b = right;
+    if (a->key.length != b->key.length) {
+        return a->key.length < b->key.length ? -1 : 1;
+    }
+    int order = memcmp(a->key.text, b->key.text, a->key.length);
+    return order != 0 ? order : a->place < b->place ? -1 : 1;
+}
+
+static enum status sort_json(struct cell *cell, struct arena *arena);
+
+static enum status sort_map(struct cell *cell, struct arena *arena)
+{
+    uint32_t count = cell->length;
+    struct pair *pairs = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *pairs);
+    struct cell *items = arena_allocate_zeroed(arena, 2 * (size_t)count + 1, sizeof *items);
+    uint32_t kept = 0;
+    if (pairs == NULL || items == NULL) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        pairs[i] = (struct pair){cell->items[2 * (size_t)i], cell->items[2 * (size_t)i + 1], i};
+    }
+    qsort(pairs, count, sizeof *pairs, compare_pairs);
+    for (uint32_t i = 0; i < count; i++) {
+        bool again = i + 1 < count && pairs[i].key.length == pairs[i + 1].key.length &&
+                     memcmp(pairs[i].key.text, pairs[i + 1].key.text, pairs[i].key.length) == 0;
+        if (again) {
+            continue;
+        }
+        items[2 * (size_t)kept] = pairs[i].key;
+        items[2 * (size_t)kept + 1] = pairs[i].value;
+        if (sort_json(&items[2 * (size_t)kept + 1], arena) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        kept++;
+    }
+    *cell = cell_items(VALUE_MAP, items, kept);
+    return STATUS_OK;
+}
+
+/* The depth is bounded by convert_read_json. */
+static enum status sort_json(struct cell *cell, struct arena *arena)
+{
+    if (cell->kind == VALUE_MAP) {
+        return sort_map(cell, arena);
+    }
+    if (cell->kind != VALUE_LIST) {
+        return STATUS_OK;
+    }
+    struct cell *items = arena_allocate_zeroed(arena, (size_t)cell->length + 1, sizeof *items);
+    for (uint32_t i = 0; items != NULL && i < cell->length; i++) {
+        items[i] = cell->items[i];
+        if (sort_json(&items[i], arena) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    *cell = cell_items(VALUE_LIST, items, cell->length);
+    return items != NULL ? STATUS_OK : STATUS_FAILED;
+}
+
+/* One text for all that jsonb takes for equal; what is no JSON stays as it is. */
+static enum status append_canonical_json(const char *text, size_t length, struct buffer *out,
+                                         struct error *error)
+{
+    struct arena *arena = arena_create(4096);
+    struct cell read;
+    struct error ignored = {0};
+    enum status status = STATUS_OK;
+
+    if (arena == NULL) {
+        return no_memory(error);
+    }
+    if (convert_read_json(text, length, arena, &read, &ignored) != STATUS_OK) {
+        buffer_append(out, text, length);
+    } else if (sort_json(&read, arena) != STATUS_OK) {
+        status = no_memory(error);
+    } else {
+        status = convert_append_json(&read, out, error);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+static enum status append_json(const struct cell *cell, struct buffer *out, struct error *error)
+{
+    struct buffer written = {0};
+    enum status status = STATUS_OK;
+    if (cell->kind == VALUE_JSON) {
+        return append_canonical_json(cell->text, cell->length, out, error);
+    }
+    status = convert_append_json(cell, &written, error);
+    if (status == STATUS_OK) {
+        status = written.failed ? no_memory(error)
+                                : append_canonical_json(written.data, written.length, out, error);
+    }
+    buffer_free(&written);
+    return status;
+}
+
+/* ---------------------------------------------------------------- texts */
+
+static enum status append_number(const struct cell *cell, struct buffer *out, struct error *error)
+{
+    struct arena *arena = arena_create(4096);
+    struct cell normal;
+    enum status status = arena == NULL ? no_memory(error)
+                         : cell->kind == VALUE_DECIMAL
+                             ? normal_decimal(cell, arena, &normal, error)
+                             : normal_float(cell->f64, arena, &normal, error);
+    if (status == STATUS_OK && normal.kind == VALUE_INT64) {
+        buffer_append_int64(out, normal.i64);
+    } else if (status == STATUS_OK && normal.kind == VALUE_DECIMAL) {
+        decimal_append(&normal, out);
+    } else if (status == STATUS_OK) {
+        buffer_append_string(out, normal.f64 == 0 ? "-0" : special_name(normal.f64));
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+enum status postgres_append_value_text(const struct cell *cell, struct buffer *out,
+                                       struct error *error)
+{
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_BOOL:
+        buffer_append_string(out, cell->i64 != 0 ? "true" : "false");
+        return STATUS_OK;
+    case VALUE_INT64:
+        buffer_append_int64(out, cell->i64);
+        return STATUS_OK;
+    case VALUE_UINT64:
+        buffer_append_uint64(out, cell->u64);
+        return STATUS_OK;
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+    case VALUE_DECIMAL:
+        return append_number(cell, out, error);
+    case VALUE_TEXT:
+        buffer_append(out, cell->text, cell->length);
+        return STATUS_OK;
+    case VALUE_DATE:
+    case VALUE_TIME:
+    case VALUE_TIMESTAMP:
+    case VALUE_INTERVAL:
+        time_append(cell, out);
+        return STATUS_OK;
+    case VALUE_UUID:
+        value_append_uuid(out, cell->bytes);
+        return STATUS_OK;
+    case VALUE_JSON:
+    case VALUE_LIST:
+    case VALUE_SET:
+    case VALUE_MAP:
+        return append_json(cell, out, error);
+    default:
+        return error_set(error, ERROR_REJECT_TYPE, NULL, "a value of kind %s is no text",
+                         value_kind_name(cell->kind));
+    }
+}
+
+static bool is_text(const struct cell *cell, const char *word)
+{
+    return cell->length == strlen(word) && memcmp(cell->text, word, cell->length) == 0;
+}
+
+/* A text that is exactly what a number or a truth value would be written as is that. */
+static enum status normal_text(const struct cell *cell, struct arena *arena, struct cell *normal,
+                               struct error *error)
+{
+    static const char *const specials[] = {"NaN", "Infinity", "-Infinity", "-0"};
+    static const double values[] = {(double)NAN, (double)INFINITY, -(double)INFINITY, -0.0};
+    struct cell number;
+    struct buffer digits = {0};
+    char first = cell->length > 0 ? cell->text[0] : 0;
+
+    *normal = cell_text(cell->text, cell->length);
+    if ((first < '0' || first > '9') && strchr("-NItf", first) == NULL) {
+        return STATUS_OK;
+    }
+    if (is_text(cell, "true") || is_text(cell, "false")) {
+        *normal = cell_bool(first == 't');
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < sizeof specials / sizeof specials[0]; i++) {
+        if (is_text(cell, specials[i])) {
+            *normal = cell_float64(values[i]);
+            return STATUS_OK;
+        }
+    }
+    if (decimal_parse(cell->text, cell->length, arena, &number) != STATUS_OK ||
+        decimal_special(&number) != 0) {
+        return STATUS_OK;
+    }
+    decimal_append_normal(&number, &digits);
+    bool exactly = !digits.failed && digits.length == cell->length &&
+                   memcmp(digits.data, cell->text, cell->length) == 0;
+    buffer_free(&digits);
+    return exactly ? normal_decimal(&number, arena, normal, error) : STATUS_OK;
+}
+
+enum status postgres_normal_form(struct database *self, const struct cell *cell,
+                                 struct arena *arena, struct cell *normal, struct error *error)
+{
+    struct buffer text = {0};
+    (void)self;
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_MISSING:
+    case VALUE_NULL:
+        *normal = cell_null();
+        return STATUS_OK;
+    case VALUE_INT64:
+    case VALUE_BOOL:
+    case VALUE_BYTES:
+    case VALUE_LARGE:
+        *normal = *cell;
+        return STATUS_OK;
+    case VALUE_UINT64:
+        if (cell->u64 <= INT64_MAX) {
+            *normal = cell_int64((int64_t)cell->u64);
+            return STATUS_OK;
+        }
+        break;
+    case VALUE_DECIMAL:
+        return normal_decimal(cell, arena, normal, error);
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        return normal_float(cell->f64, arena, normal, error);
+    case VALUE_TEXT:
+        return normal_text(cell, arena, normal, error);
+    default:
+        break;
+    }
+    enum status status = postgres_append_value_text(cell, &text, error);
+    char *copy =
+        text.failed ? NULL : arena_copy(arena, text.data != NULL ? text.data : "", text.length);
+    if (status == STATUS_OK && copy == NULL) {
+        status = no_memory(error);
+    }
+    if (status == STATUS_OK) {
+        struct cell made = cell_text(copy, text.length);
+        status = normal_text(&made, arena, normal, error);
+    }
+    buffer_free(&text);
+    return status;
+}

@@ -1,0 +1,339 @@
+/* The PostgreSQL connector's descriptor: options, opening, closing and the identity of a database.
+ */
+#include "base/log.h"
+#include "base/text.h"
+#include "connectors/postgres/catalog.h"
+#include "connectors/registry.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    READERS_MAX = 32,
+    WRITERS_MAX = 16,
+    RESULT_COLUMNS_MAX = 1664,
+    VERSION_MIN = 120000,
+    RECORD_BYTES_MAX = 1000 * 1000 * 1000
+};
+
+static const char *const schemes[] = {"postgresql", NULL};
+
+static const struct connector_option options[] = {
+    {.name = "schema",
+     .type = OPTION_TEXT,
+     .help = "whose tables are meant; default: the first of search_path, mostly public"},
+    {.name = "host",
+     .type = OPTION_TEXT,
+     .help = "the server's name, or the folder of its Unix socket; instead of that in the URI"},
+    {.name = "sslmode",
+     .type = OPTION_CHOICE,
+     .range = "disable|allow|prefer|require|verify-ca|verify-full",
+     .help = "default: verify-full, but for loopback and Unix sockets prefer"},
+    {.name = "sslrootcert",
+     .type = OPTION_TEXT,
+     .help = "certificates of the authorities that are trusted; default: "
+             "~/.postgresql/root.crt, else the system's"},
+    {.name = "sslcert", .type = OPTION_TEXT, .help = "the client's certificate"},
+    {.name = "sslkey", .type = OPTION_TEXT, .help = "the client's private key"},
+    {.name = "sslpassword", .type = OPTION_TEXT, .secret = true, .help = "of the private key"},
+    {.name = "channel_binding",
+     .type = OPTION_CHOICE,
+     .range = "disable|prefer|require",
+     .help = "SCRAM bound to the TLS connection"},
+    {.name = "passfile", .type = OPTION_TEXT, .help = "instead of ~/.pgpass"},
+    {.name = "service", .type = OPTION_TEXT, .help = "a section of the service file"},
+    {.name = "target_session_attrs",
+     .type = OPTION_CHOICE,
+     .range = "any|read-write|read-only|primary|standby|prefer-standby",
+     .help = "which of several hosts is wanted"},
+    {.name = "application_name",
+     .type = OPTION_TEXT,
+     .help = "as pg_stat_activity shows it; default: transhume"},
+};
+
+static const char *const failpoints[] = {
+    "postgres.snapshot_taken",      "postgres.before_ledger_create",
+    "postgres.after_ledger_create", "postgres.before_claim",
+    "postgres.after_claim",         "postgres.before_status",
+    "postgres.before_schema",       "postgres.after_schema",
+    "postgres.chunk_begin",         "postgres.before_mark",
+    "postgres.before_commit",       "postgres.after_commit",
+    "postgres.before_index",        "postgres.after_index",
+    "postgres.before_reopen",       NULL,
+};
+
+/* ---------------------------------------------------------------- how to connect */
+
+static void set(struct postgres_database *self, const char *keyword, const char *value)
+{
+    if (value != NULL && self->setting_count + 1 < POSTGRES_SETTINGS_MAX) {
+        self->keywords[self->setting_count] = keyword;
+        self->values[self->setting_count++] = value;
+    }
+}
+
+static bool is_local(const char *host)
+{
+    return host == NULL || host[0] == '\0' || host[0] == '/' || strcmp(host, "localhost") == 0 ||
+           strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+}
+
+/* A peer is verified unless it is said otherwise; libpq's own default would take any. */
+static void choose_tls(struct postgres_database *self, const struct uri *uri, const char *host)
+{
+    static const char system_roots[] = "/etc/ssl/certs/ca-certificates.crt";
+    const char *mode = uri_parameter(uri, &transhume_connector, "sslmode");
+    const char *roots = uri_parameter(uri, &transhume_connector, "sslrootcert");
+    const char *service = uri_parameter(uri, &transhume_connector, "service");
+    const char *home = getenv("HOME");
+    char own_roots[4096];
+
+    if (mode == NULL && getenv("PGSSLMODE") == NULL && service == NULL &&
+        getenv("PGSERVICE") == NULL && !is_local(host)) {
+        mode = "verify-full";
+    }
+    snprintf(own_roots, sizeof own_roots, "%s/.postgresql/root.crt", home != NULL ? home : "");
+    if (roots == NULL && getenv("PGSSLROOTCERT") == NULL && mode != NULL &&
+        strncmp(mode, "verify", 6) == 0 && access(own_roots, R_OK) != 0 &&
+        access(system_roots, R_OK) == 0) {
+        roots = system_roots;
+    }
+    set(self, "sslmode", mode);
+    set(self, "sslrootcert", roots);
+}
+
+static enum status choose_settings(struct postgres_database *self, const struct uri *uri,
+                                   struct error *error)
+{
+    static const char *const passed[] = {
+        "sslcert",  "sslkey",  "sslpassword",         "channel_binding",
+        "passfile", "service", "target_session_attrs"};
+    const char *host = uri_parameter(uri, &transhume_connector, "host");
+    const char *application = uri_parameter(uri, &transhume_connector, "application_name");
+    host = host != NULL ? host : uri->host;
+    const char *known_host = host != NULL && host[0] != '\0' ? host : getenv("PGHOST");
+
+    if (host != NULL && host[0] != '\0') {
+        set(self, "host", host);
+    }
+    if (uri->port != 0) {
+        set(self, "port", arena_format(self->arena, "%u", uri->port));
+    }
+    set(self, "user", uri->user);
+    set(self, "password", uri->password);
+    if (uri->path != NULL && uri->path[0] != '\0') {
+        set(self, "dbname", uri->path);
+    }
+    choose_tls(self, uri, known_host);
+    for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++) {
+        set(self, passed[i], uri_parameter(uri, &transhume_connector, passed[i]));
+    }
+    set(self, "application_name", application);
+    set(self, "fallback_application_name", "transhume");
+    set(self, "tcp_user_timeout", arena_format(self->arena, "%lld", (long long)self->timeout_ms));
+    if (uri->path != NULL && strchr(uri->path, '=') != NULL) {
+        return error_set(error, ERROR_USAGE, uri->shown,
+                         "the database's name holds a '=', which libpq would take for a setting");
+    }
+    /* what the caller's strings were, ours are */
+    for (uint32_t i = 0; i < self->setting_count; i++) {
+        self->values[i] = arena_copy_string(self->arena, self->values[i]);
+        if (self->values[i] == NULL) {
+            return error_set(error, ERROR_MEMORY, uri->shown, "no memory to open it");
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- what stands there */
+
+static enum status refuse(const struct postgres_database *self, const char *what,
+                          struct error *error)
+{
+    return error_set(error, self->mode == OPEN_SOURCE ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID,
+                     self->shown, "%s", what);
+}
+
+static enum status choose_schema(struct postgres_database *self, const char *wanted,
+                                 struct error *error)
+{
+    const struct postgres_parameter parameter = {.text = wanted};
+    PGresult *result = NULL;
+    enum status status = postgres_query(
+        self, self->control,
+        "SELECT n.nspname, pg_catalog.has_schema_privilege(n.oid, 'USAGE') "
+        "FROM pg_catalog.pg_namespace n WHERE n.nspname = coalesce($1, current_schema())",
+        &parameter, 1, POSTGRES_SHORT, ERROR_NETWORK, &result, error);
+    if (status == STATUS_OK && PQntuples(result) != 1) {
+        error_set(error, self->mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING,
+                  self->shown, "there is no schema %s",
+                  wanted != NULL ? wanted : "on the search_path");
+        error_hint(error, "create it, or name another one with ?schema=NAME");
+        status = STATUS_FAILED;
+    } else if (status == STATUS_OK && PQgetvalue(result, 0, 1)[0] != 't') {
+        error_set(error, ERROR_PERMISSION, self->shown, "the role may not use the schema %s",
+                  PQgetvalue(result, 0, 0));
+        error_hint(error,
+                   "GRANT USAGE ON SCHEMA … TO …; docs/postgres.md lists all that is needed");
+        status = STATUS_FAILED;
+    } else if (status == STATUS_OK) {
+        self->schema = arena_copy_string(self->arena, PQgetvalue(result, 0, 0));
+        if (self->schema == NULL) {
+            status = error_set(error, ERROR_MEMORY, self->shown, "no memory to open it");
+        }
+    }
+    PQclear(result);
+    return status;
+}
+
+static enum status look_at_server(struct postgres_database *self, struct error *error)
+{
+    PGresult *result = NULL;
+    char own[16];
+
+    self->server_version = PQserverVersion(self->control);
+    if (self->server_version < VERSION_MIN) {
+        return refuse(self, "the server is older than PostgreSQL 12, the oldest that is supported",
+                      error);
+    }
+    enum status status = postgres_query(
+        self, self->control,
+        "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_encoding'), "
+        "pg_catalog.pg_backend_pid()",
+        NULL, 0, POSTGRES_SHORT, ERROR_NETWORK, &result, error);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    self->standby = PQgetvalue(result, 0, 0)[0] == 't';
+    self->utf8 = strcmp(PQgetvalue(result, 0, 1), "SQL_ASCII") != 0;
+    snprintf(own, sizeof own, "%d", PQbackendPID(self->control));
+    /* a pooler tells a process number of its own making */
+    self->pooled = strcmp(PQgetvalue(result, 0, 2), own) != 0;
+    PQclear(result);
+    if (self->mode == OPEN_TARGET && self->standby) {
+        refuse(self, "the server is a standby, which can't be written to", error);
+        error_hint(error, "give the primary's address");
+        return STATUS_FAILED;
+    }
+    if (self->pooled) {
+        refuse(self, "a connection pooler (PgBouncer or the like) stands before the server", error);
+        error_hint(error, "give the server's own address: a migration's sessions hold snapshots, "
+                          "settings and locks, which a pooler hands to others");
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- open and close */
+
+static void postgres_close(struct database *database)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    if (self == NULL) {
+        return;
+    }
+    postgres_disconnect(self->lock);
+    postgres_disconnect(self->control);
+    free(self->run_id);
+    arena_destroy(self->arena);
+    free(self);
+}
+
+static enum status open_all(struct postgres_database *self, const struct uri *uri,
+                            struct error *error)
+{
+    if (choose_settings(self, uri, error) != STATUS_OK ||
+        postgres_connect(self, &self->control, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *name = arena_format(self->arena, "%s:%s/%s", PQhost(self->control),
+                                    PQport(self->control), PQdb(self->control));
+    self->shown = name != NULL ? name : self->shown;
+    return look_at_server(self, error) == STATUS_OK
+               ? choose_schema(self, uri_parameter(uri, &transhume_connector, "schema"), error)
+               : STATUS_FAILED;
+}
+
+static enum status postgres_open(const struct open_options *open, struct database **database,
+                                 struct error *error)
+{
+    struct postgres_database *self = calloc(1, sizeof *self);
+
+    *database = NULL;
+    if (self == NULL || (self->arena = arena_create(0)) == NULL) {
+        free(self);
+        return error_set(error, ERROR_MEMORY, open->uri->shown, "no memory to open it");
+    }
+    self->base.connector = &transhume_connector;
+    self->base.capabilities = transhume_connector.capabilities;
+    self->base.limits = (struct connector_limits){
+        .readers_max = READERS_MAX,
+        .writers_max = WRITERS_MAX,
+        .chunks_open_max = 1,
+        .record_bytes_max = RECORD_BYTES_MAX,
+        .name_bytes_max = POSTGRES_NAME_BYTES_MAX,
+        .request_columns_max = RESULT_COLUMNS_MAX,
+    };
+    self->mode = open->mode;
+    self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;
+    self->shown = arena_copy_string(self->arena, open->uri->shown);
+    if (self->shown == NULL) {
+        error_set(error, ERROR_MEMORY, open->uri->shown, "no memory to open it");
+        postgres_close(&self->base);
+        return STATUS_FAILED;
+    }
+    if (open_all(self, open->uri, error) != STATUS_OK) {
+        postgres_close(&self->base);
+        return STATUS_FAILED;
+    }
+    *database = &self->base;
+    return STATUS_OK;
+}
+
+/* The cluster's own number, not its address: a server may be reached by several. */
+static enum status postgres_identity(struct database *database, struct arena *arena,
+                                     const char **identity, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    PGconn *connection = NULL;
+    PGresult *result = NULL;
+
+    if (postgres_control(self, &connection, error) != STATUS_OK ||
+        postgres_query(self, connection,
+                       "SELECT s.system_identifier, d.oid FROM pg_catalog.pg_control_system() s, "
+                       "pg_catalog.pg_database d WHERE d.datname = current_database()",
+                       NULL, 0, POSTGRES_SHORT, ERROR_NETWORK, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *identity = arena_format(arena, "postgres cluster %s database %s schema %s",
+                             PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1), self->schema);
+    PQclear(result);
+    return *identity != NULL
+               ? STATUS_OK
+               : error_set(error, ERROR_MEMORY, self->shown, "no memory for its identity");
+}
+
+const struct connector transhume_connector = {
+    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    .name = "postgres",
+    .title = "PostgreSQL",
+    .schemes = schemes,
+    .uri_help = "postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE",
+    .capabilities = CAPABILITY_TRANSACTIONS | CAPABILITY_JOINS | CAPABILITY_SNAPSHOT |
+                    CAPABILITY_PROVES_UNCHANGED | CAPABILITY_KEY_ENFORCED | CAPABILITY_SQL_SCHEMA |
+                    CAPABILITY_COUNTS_EXACT | CAPABILITY_SHARED_NAMES,
+    .guarantee = GUARANTEE_EXACTLY_ONCE,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .types = postgres_types,
+    .type_count = POSTGRES_TYPE_COUNT,
+    .failpoints = failpoints,
+    .open = postgres_open,
+    .close = postgres_close,
+    .identity = postgres_identity,
+    .catalog = &postgres_catalog_functions,
+    .source = &postgres_source_functions,
+    .target = &postgres_target_functions,
+    .ledger = &postgres_ledger_functions,
+};

@@ -1,0 +1,168 @@
+/* What the files of the PostgreSQL connector share: the instance, its connections, types and SQL
+ * helpers. */
+#ifndef TRANSHUME_CONNECTORS_POSTGRES_INTERNAL_H
+#define TRANSHUME_CONNECTORS_POSTGRES_INTERNAL_H
+
+#include "base/buffer.h"
+#include "connectors/connector.h"
+#include <libpq-fe.h>
+
+struct postgres_catalog;
+
+enum { POSTGRES_NAME_BYTES_MAX = 63, POSTGRES_COLUMNS_MAX = 1600 };
+
+/* What libpq is told of a connection, NULL-terminated lists. */
+enum { POSTGRES_SETTINGS_MAX = 24 };
+
+struct postgres_database {
+    struct database base;
+    struct arena *arena; /* lives as long as the instance; control thread only */
+    enum open_mode mode;
+    const char *shown;  /* "host:port/database", for messages */
+    const char *schema; /* the one whose tables are meant */
+    const char *keywords[POSTGRES_SETTINGS_MAX];
+    const char *values[POSTGRES_SETTINGS_MAX];
+    uint32_t setting_count;
+    int64_t timeout_ms;
+    int server_version; /* 150020 */
+    bool utf8;          /* the database's encoding: what it sends is valid, else it is checked */
+    bool standby;
+    bool pooled;     /* a pooler stands before the server */
+    PGconn *control; /* the control thread's connection; source: within the snapshot once taken */
+    bool snapshot_taken;
+    const char *snapshot;             /* exported: what readers import */
+    struct postgres_catalog *catalog; /* source; read at first use */
+    PGconn *lock;                     /* target: holds the claim as long as it lives */
+    char *run_id;                     /* the claimed run; NULL: none */
+    uint64_t epoch;
+};
+
+static inline struct postgres_database *postgres_database_of(struct database *self)
+{
+    return (struct postgres_database *)self;
+}
+
+/* The module's symbol (CONNECTOR_MODULE_SYMBOL). */
+__attribute__((visibility("default"))) extern const struct connector transhume_connector;
+extern const struct catalog_functions postgres_catalog_functions;
+extern const struct source_functions postgres_source_functions;
+extern const struct target_functions postgres_target_functions;
+extern const struct ledger_functions postgres_ledger_functions;
+
+/* ---------------------------------------------------------------- connection.c */
+
+/* A new connection with the settings that all have: UTF-8, UTC, ISO dates, exact floats. Any
+ * thread. */
+enum status postgres_connect(struct postgres_database *self, PGconn **connection,
+                             struct error *error) MUST_USE;
+void postgres_disconnect(PGconn *connection); /* NULL is fine */
+/* The control connection of a target, made anew if it broke. */
+enum status postgres_control(struct postgres_database *self, PGconn **connection,
+                             struct error *error) MUST_USE;
+
+/* How long a statement may take. */
+enum postgres_patience {
+    POSTGRES_SHORT, /* the database's timeout */
+    POSTGRES_LONG   /* as long as it works: scans, index builds; the kernel sees a dead peer */
+};
+
+/* A value for $1, $2 …; NULL text is NULL. */
+struct postgres_parameter {
+    const char *text; /* or bytes, if binary */
+    size_t length;    /* only of bytes */
+    bool binary;
+};
+
+/* Waits for the next result; NULL: there is no further one. */
+enum status postgres_next_result(struct postgres_database *self, PGconn *connection,
+                                 enum postgres_patience patience, PGresult **result,
+                                 struct error *error) MUST_USE;
+/* Runs one statement; `*result` (may be NULL: thrown away) is the caller's to clear. A failure is
+ * `otherwise`, or what its SQLSTATE says is more exact. */
+enum status postgres_query(struct postgres_database *self, PGconn *connection, const char *sql,
+                           const struct postgres_parameter *parameters, int parameter_count,
+                           enum postgres_patience patience, enum error_code otherwise,
+                           PGresult **result, struct error *error) MUST_USE;
+/* Runs several statements without parameters or results that matter. */
+enum status postgres_execute(struct postgres_database *self, PGconn *connection, const char *sql,
+                             enum postgres_patience patience, enum error_code otherwise,
+                             struct error *error) MUST_USE;
+/* The same of a buffer that may have run out of memory; frees it. */
+enum status postgres_execute_buffer(struct postgres_database *self, PGconn *connection,
+                                    struct buffer *sql, enum postgres_patience patience,
+                                    enum error_code otherwise, struct error *error) MUST_USE;
+/* Sends what libpq holds, as far as needed to have less than `bytes_left` of it waiting. */
+enum status postgres_flush(struct postgres_database *self, PGconn *connection,
+                           struct error *error) MUST_USE;
+/* Waits until the socket can be read (or written, if `writing`); false: the time is over. */
+bool postgres_wait(const struct postgres_database *self, PGconn *connection, bool writing,
+                   int64_t timeout_ms);
+
+/* ---------------------------------------------------------------- failure.c */
+
+/* Fills `error` from a result (or, NULL, from the connection): SQLSTATE, class, server's words. */
+enum status postgres_failure(const struct postgres_database *self, const PGconn *connection,
+                             const PGresult *result, enum error_code otherwise,
+                             struct error *error);
+/* Is that what one record's values made? Then `*code` is its reject's. */
+bool postgres_is_of_record(const char *sqlstate, enum error_code *code);
+/* The connection broke, or its session is being ended. */
+bool postgres_is_lost(const PGconn *connection, const char *sqlstate);
+
+/* ---------------------------------------------------------------- quote.c */
+
+/* "name" and 'text' with what is special in them doubled: the only ways into SQL for names and
+ * texts of a source. */
+void postgres_append_name(struct buffer *out, const char *name);
+void postgres_append_text(struct buffer *out, const char *text, size_t length);
+/* "schema"."name" of the instance's schema. */
+void postgres_append_table(struct buffer *out, const struct postgres_database *self,
+                           const char *name);
+/* "a", "b"; `alias` may be NULL. */
+void postgres_append_names(struct buffer *out, const char *alias, struct column_list names);
+
+/* ---------------------------------------------------------------- types.c */
+
+enum { POSTGRES_TYPE_COUNT = 36 };
+extern const struct type_mapping postgres_types[POSTGRES_TYPE_COUNT];
+extern const char *const postgres_native_names[];
+
+/* How a value travels in binary COPY (src/backend/utils/adt: *send and *recv). */
+enum postgres_format {
+    POSTGRES_AS_TEXT = 0, /* its bytes are its text: text, varchar, json, enums … */
+    POSTGRES_AS_BOOL,
+    POSTGRES_AS_INT2,
+    POSTGRES_AS_INT4,
+    POSTGRES_AS_INT8,
+    POSTGRES_AS_OID,
+    POSTGRES_AS_FLOAT4,
+    POSTGRES_AS_FLOAT8,
+    POSTGRES_AS_NUMERIC,
+    POSTGRES_AS_BYTEA,
+    POSTGRES_AS_DATE,
+    POSTGRES_AS_TIME,
+    POSTGRES_AS_TIMETZ,
+    POSTGRES_AS_TIMESTAMP,
+    POSTGRES_AS_TIMESTAMPTZ,
+    POSTGRES_AS_INTERVAL,
+    POSTGRES_AS_UUID,
+    POSTGRES_AS_JSON,
+    POSTGRES_AS_JSONB,
+    POSTGRES_AS_CAST /* read as its text, written in COPY's text format */
+};
+
+/* What a column is to this connector. */
+struct postgres_type {
+    enum postgres_format format;
+    struct value_type type;
+};
+
+/* From the catalogue: the type's own oid, that of the domain's base (or the same), pg_type.typtype
+ * of the base, the modifier, and format_type's words, which are borrowed. */
+struct postgres_type postgres_type_of(uint32_t oid, char kind_of_type, int32_t modifier,
+                                      const char *words);
+/* The type of a column that the plan makes: PostgreSQL's own words or a kind. */
+void postgres_append_type(struct buffer *out, const struct value_type *type);
+bool postgres_native_type(const char *declared, struct value_type *type);
+
+#endif

@@ -1,0 +1,49 @@
+/* Names and texts in SQL. */
+#include "connectors/postgres/postgres_internal.h"
+#include <string.h>
+
+static void append_doubled(struct buffer *out, const char *text, size_t length, char quote)
+{
+    const char *end = text + length;
+    buffer_append_byte(out, quote);
+    while (text < end) {
+        const char *found = memchr(text, quote, (size_t)(end - text));
+        const char *stop = found != NULL ? found + 1 : end;
+        buffer_append(out, text, (size_t)(stop - text));
+        if (found != NULL) {
+            buffer_append_byte(out, quote);
+        }
+        text = stop;
+    }
+    buffer_append_byte(out, quote);
+}
+
+void postgres_append_name(struct buffer *out, const char *name)
+{
+    append_doubled(out, name, strlen(name), '"');
+}
+
+/* standard_conforming_strings is on in every session: a backslash is a backslash. */
+void postgres_append_text(struct buffer *out, const char *text, size_t length)
+{
+    append_doubled(out, text, length, '\'');
+}
+
+void postgres_append_table(struct buffer *out, const struct postgres_database *self,
+                           const char *name)
+{
+    postgres_append_name(out, self->schema);
+    buffer_append_byte(out, '.');
+    postgres_append_name(out, name);
+}
+
+void postgres_append_names(struct buffer *out, const char *alias, struct column_list names)
+{
+    for (uint32_t i = 0; i < names.count; i++) {
+        buffer_append_string(out, i > 0 ? ", " : "");
+        if (alias != NULL) {
+            buffer_format(out, "%s.", alias);
+        }
+        postgres_append_name(out, names.names[i]);
+    }
+}

@@ -1,0 +1,470 @@
+/*
+ * Snapshot, readers and cursors: COPY (SELECT …) TO STDOUT (FORMAT binary), its rows put into
+ * batches as they come. A connection carries one COPY at a time, so a reader keeps one for each of
+ * its cursors that is open, and uses them again.
+ *
+ * The stream: "PGCOPY\n\377\r\n\0", int32 flags, int32 length of an extension and that; then rows:
+ * int16 columns (-1: the end), and for each int32 length (-1: NULL) and bytes. (COPY, "Binary
+ * Format", in PostgreSQL's manual.)
+ */
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "connectors/postgres/source.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { HEADER_BYTES = 19, IDLE_MAX = 16 };
+
+struct reader {
+    struct postgres_database *database;
+    PGconn *idle[IDLE_MAX];
+    uint32_t idle_count;
+};
+
+struct cursor {
+    struct reader *reader;
+    const struct read_request *request;
+    PGconn *connection;
+    struct arena *arena;
+    struct postgres_request compiled;
+    bool header_seen;
+    bool done;
+};
+
+/* ---------------------------------------------------------------- snapshot */
+
+/* Equal only if no transaction that writes took place anywhere in the cluster in between. */
+static enum status make_token(struct postgres_database *self, struct arena *arena,
+                              const char **token, struct error *error)
+{
+    PGresult *result = NULL;
+    enum status status = postgres_query(
+        self, self->control,
+        "SELECT s.system_identifier, d.oid, c.timeline_id, pg_catalog.txid_current_snapshot() "
+        "FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c, "
+        "pg_catalog.pg_database d WHERE d.datname = current_database()",
+        NULL, 0, POSTGRES_SHORT, ERROR_SOURCE_READ, &result, error);
+    if (status == STATUS_OK) {
+        *token = arena_format(arena, "cluster %s database %s timeline %s transactions %s",
+                              PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1),
+                              PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 3));
+        if (*token == NULL) {
+            status = error_set(error, ERROR_MEMORY, self->shown, "no memory for a snapshot");
+        }
+    }
+    PQclear(result);
+    return status;
+}
+
+static enum status take_snapshot(struct database *database, uint32_t reader_count,
+                                 struct arena *arena, const char **token, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    PGresult *result = NULL;
+
+    (void)reader_count;
+    if (postgres_execute(self, self->control, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+                         POSTGRES_SHORT, ERROR_SOURCE_READ, error) != STATUS_OK ||
+        postgres_query(self, self->control, "SELECT pg_catalog.pg_export_snapshot()", NULL, 0,
+                       POSTGRES_SHORT, ERROR_SOURCE_READ, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    self->snapshot = arena_copy_string(self->arena, PQgetvalue(result, 0, 0));
+    PQclear(result);
+    if (self->snapshot == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a snapshot");
+    }
+    self->snapshot_taken = true;
+    if (make_token(self, arena, token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return failpoint_hit("postgres.snapshot_taken", error);
+}
+
+static enum status prepare(struct database *self, const struct read_request *const *requests,
+                           uint32_t request_count, void (*progress)(const char *what),
+                           struct error *error)
+{
+    (void)self;
+    (void)requests;
+    (void)request_count;
+    (void)progress;
+    (void)error;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- readers */
+
+/* A snapshot is gone with the connection that holds it. */
+static enum status reading_failed(struct postgres_database *self, struct error *error)
+{
+    if (error != NULL && error->class == ERROR_CLASS_RETRY && self->snapshot_taken &&
+        PQstatus(self->control) != CONNECTION_OK) {
+        error_recode(error, ERROR_SOURCE_READ);
+        error_hint(error, "the snapshot is lost; `transhume resume` goes on at a new one");
+    }
+    return STATUS_FAILED;
+}
+
+enum status postgres_reader_connect(struct postgres_database *self, PGconn **connection,
+                                    struct error *error)
+{
+    struct buffer sql = {0};
+    if (postgres_connect(self, connection, error) != STATUS_OK) {
+        return reading_failed(self, error);
+    }
+    buffer_append_string(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
+    if (self->snapshot != NULL) {
+        buffer_append_string(&sql, "; SET TRANSACTION SNAPSHOT ");
+        postgres_append_text(&sql, self->snapshot, strlen(self->snapshot));
+    }
+    if (postgres_execute_buffer(self, *connection, &sql, POSTGRES_SHORT, ERROR_SOURCE_READ,
+                                error) != STATUS_OK) {
+        postgres_disconnect(*connection);
+        *connection = NULL;
+        return reading_failed(self, error);
+    }
+    return STATUS_OK;
+}
+
+static enum status reader_open(struct database *database, struct reader **reader,
+                               struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    struct reader *opened = calloc(1, sizeof *opened);
+    const struct postgres_catalog *catalog = NULL;
+
+    *reader = NULL;
+    if (opened == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a reader");
+    }
+    opened->database = self;
+    /* read now: later it would be on a reader's thread */
+    if (postgres_catalog_get(self, &catalog, error) != STATUS_OK ||
+        postgres_reader_connect(self, &opened->idle[0], error) != STATUS_OK) {
+        free(opened);
+        return STATUS_FAILED;
+    }
+    opened->idle_count = 1;
+    *reader = opened;
+    return STATUS_OK;
+}
+
+static void reader_close(struct reader *reader)
+{
+    if (reader == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < reader->idle_count; i++) {
+        postgres_disconnect(reader->idle[i]);
+    }
+    free(reader);
+}
+
+/* ---------------------------------------------------------------- cursors */
+
+static enum status start_copy(struct cursor *cursor, struct error *error)
+{
+    struct postgres_database *self = cursor->reader->database;
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+
+    buffer_append_string(&sql, "COPY (");
+    buffer_append(&sql, cursor->compiled.sql.data, cursor->compiled.sql.length);
+    buffer_append_string(&sql, ") TO STDOUT (FORMAT binary)");
+    enum status status =
+        sql.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
+        : PQsendQuery(cursor->connection, buffer_string(&sql)) == 0
+            ? postgres_failure(self, cursor->connection, NULL, ERROR_NETWORK, error)
+            : postgres_next_result(self, cursor->connection, POSTGRES_LONG, &result, error);
+    buffer_free(&sql);
+    if (status == STATUS_OK && PQresultStatus(result) != PGRES_COPY_OUT) {
+        status = postgres_failure(
+            self, cursor->connection, result,
+            cursor->request->query != NULL ? ERROR_PLAN_INVALID : ERROR_SOURCE_READ, error);
+    }
+    PQclear(result);
+    return status;
+}
+
+static void cursor_close(struct cursor *cursor)
+{
+    if (cursor == NULL) {
+        return;
+    }
+    struct reader *reader = cursor->reader;
+    if (cursor->connection != NULL && cursor->done && reader->idle_count < IDLE_MAX) {
+        reader->idle[reader->idle_count++] = cursor->connection;
+    } else {
+        postgres_disconnect(cursor->connection); /* what it still sends nobody wants */
+    }
+    buffer_free(&cursor->compiled.sql);
+    arena_destroy(cursor->arena);
+    free(cursor);
+}
+
+static enum status open_on(struct cursor *cursor, const struct span *span, struct error *error)
+{
+    struct reader *reader = cursor->reader;
+    struct postgres_database *self = reader->database;
+    if (reader->idle_count > 0) {
+        cursor->connection = reader->idle[--reader->idle_count];
+    } else if (postgres_reader_connect(self, &cursor->connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (postgres_request_compile(self, cursor->connection, cursor->request, span, cursor->arena,
+                                 &cursor->compiled, error) != STATUS_OK ||
+        start_copy(cursor, error) != STATUS_OK) {
+        error_context(error, "%s: ", cursor->request->name);
+        return reading_failed(self, error);
+    }
+    return STATUS_OK;
+}
+
+static enum status cursor_open(struct reader *reader, const struct read_request *request,
+                               const struct span *span, struct cursor **cursor, struct error *error)
+{
+    struct cursor *opened = calloc(1, sizeof *opened);
+
+    *cursor = NULL;
+    if (opened == NULL || (opened->arena = arena_create(4096)) == NULL) {
+        free(opened);
+        return error_set(error, ERROR_MEMORY, request->name, "no memory for a cursor");
+    }
+    opened->reader = reader;
+    opened->request = request;
+    if (open_on(opened, span, error) != STATUS_OK) {
+        cursor_close(opened);
+        return STATUS_FAILED;
+    }
+    *cursor = opened;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- rows */
+
+static enum status no_memory(const struct cursor *cursor, struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a row");
+}
+
+static enum status malformed(const struct cursor *cursor, struct error *error)
+{
+    return error_set(error, ERROR_SOURCE_READ, cursor->request->name,
+                     "what the server sends is not COPY's binary format");
+}
+
+/* Names and values as one MAP. */
+static enum status make_document(struct cursor *cursor, struct batch *batch,
+                                 const struct cell *values, struct cell *document)
+{
+    uint32_t count = cursor->compiled.column_count;
+    struct cell *pairs = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof *pairs);
+    if (pairs == NULL) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = cursor->compiled.names[i];
+        const char *copy = arena_copy_string(batch->arena, name);
+        if (copy == NULL) {
+            return STATUS_FAILED;
+        }
+        pairs[2 * i] = cell_text(copy, strlen(name));
+        pairs[2 * i + 1] = values[i];
+    }
+    *document = cell_items(VALUE_MAP, pairs, count);
+    return STATUS_OK;
+}
+
+/* One row's values; `bytes` are in the batch's arena. STATUS_END: they do not fit the format. */
+static enum status decode_row(struct cursor *cursor, struct batch *batch, const uint8_t *bytes,
+                              size_t length, struct cell *cells)
+{
+    bool utf8 = cursor->reader->database->utf8;
+    const uint8_t *at = bytes;
+    const uint8_t *end = bytes + length;
+
+    for (uint32_t i = 0; i < cursor->compiled.column_count; i++) {
+        if (end - at < 4) {
+            return STATUS_END;
+        }
+        uint32_t size;
+        memcpy(&size, at, sizeof size);
+        size = __builtin_bswap32(size);
+        at += 4;
+        if (size == UINT32_MAX) {
+            cells[i] = cell_null();
+            continue;
+        }
+        if (size > (size_t)(end - at)) {
+            return STATUS_END;
+        }
+        if (postgres_decode(&cursor->compiled.columns[i], utf8, at, size, batch->arena,
+                            &cells[i]) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        at += size;
+    }
+    return at == end ? STATUS_OK : STATUS_END;
+}
+
+static enum status add_row(struct cursor *cursor, struct batch *batch, const char *data,
+                           size_t length, struct error *error)
+{
+    struct cell *cells = batch_append(batch);
+    struct cell *values = cells;
+    uint32_t count = cursor->compiled.column_count;
+    const uint8_t *copy = (const uint8_t *)arena_copy(batch->arena, data, length);
+
+    if (cells != NULL && cursor->compiled.documents) {
+        values = arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof *values);
+    }
+    if (cells == NULL || copy == NULL || values == NULL) {
+        return no_memory(cursor, error);
+    }
+    enum status status = decode_row(cursor, batch, copy, length, values);
+    if (status == STATUS_OK && cursor->compiled.documents) {
+        status = make_document(cursor, batch, values, cells);
+    }
+    return status == STATUS_OK    ? STATUS_OK
+           : status == STATUS_END ? malformed(cursor, error)
+                                  : no_memory(cursor, error);
+}
+
+/* What one message holds: perhaps the header, and a row or the end. */
+static enum status take_message(struct cursor *cursor, struct batch *batch, const char *data,
+                                size_t length, struct error *error)
+{
+    if (!cursor->header_seen) {
+        uint32_t extension = 0;
+        if (length < HEADER_BYTES || memcmp(data, "PGCOPY\n\377\r\n", 11) != 0) {
+            return malformed(cursor, error);
+        }
+        memcpy(&extension, data + 15, sizeof extension);
+        extension = __builtin_bswap32(extension);
+        if (extension > length - HEADER_BYTES) {
+            return malformed(cursor, error);
+        }
+        data += HEADER_BYTES + extension;
+        length -= HEADER_BYTES + extension;
+        cursor->header_seen = true;
+    }
+    if (length == 0) {
+        return STATUS_OK;
+    }
+    if (length < 2) {
+        return malformed(cursor, error);
+    }
+    uint16_t columns = (uint16_t)((uint8_t)data[0] << 8 | (uint8_t)data[1]);
+    if (columns == UINT16_MAX) {
+        return STATUS_OK;
+    }
+    if (columns != cursor->compiled.column_count) {
+        return malformed(cursor, error);
+    }
+    return add_row(cursor, batch, data + 2, length - 2, error);
+}
+
+/* After the last row: did all go well? */
+static enum status end_copy(struct cursor *cursor, struct error *error)
+{
+    struct postgres_database *self = cursor->reader->database;
+    enum status status = STATUS_OK;
+    PGresult *result = NULL;
+
+    while (postgres_next_result(self, cursor->connection, POSTGRES_SHORT, &result,
+                                status == STATUS_OK ? error : NULL) == STATUS_OK &&
+           result != NULL) {
+        if (PQresultStatus(result) != PGRES_COMMAND_OK && status == STATUS_OK) {
+            status = postgres_failure(self, cursor->connection, result, ERROR_SOURCE_READ, error);
+        }
+        PQclear(result);
+    }
+    if (status == STATUS_OK && PQstatus(cursor->connection) != CONNECTION_OK) {
+        status = postgres_failure(self, cursor->connection, NULL, ERROR_NETWORK, error);
+    }
+    cursor->done = status == STATUS_OK;
+    return status;
+}
+
+static enum status wait_for_data(struct cursor *cursor, struct error *error)
+{
+    struct postgres_database *self = cursor->reader->database;
+    /* a sort may take its time before the first row: only a dead peer ends the wait */
+    if (postgres_wait(self, cursor->connection, false, 1000) &&
+        PQconsumeInput(cursor->connection) == 0) {
+        return postgres_failure(self, cursor->connection, NULL, ERROR_NETWORK, error);
+    }
+    return STATUS_OK;
+}
+
+static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
+                        size_t bytes_max, struct error *error)
+{
+    size_t bytes = 0;
+    size_t row_bytes = (size_t)batch->width * sizeof(struct cell);
+    enum status status = STATUS_OK;
+
+    while (status == STATUS_OK && batch->row_count < rows_max && bytes < bytes_max) {
+        char *data = NULL;
+        int length = PQgetCopyData(cursor->connection, &data, 1);
+        if (length > 0) {
+            status = take_message(cursor, batch, data, (size_t)length, error);
+            bytes += (size_t)length + row_bytes;
+            PQfreemem(data);
+        } else if (length == 0) {
+            uint32_t rows = batch->row_count;
+            status = wait_for_data(cursor, error);
+            if (status == STATUS_OK && rows > 0 && PQstatus(cursor->connection) != CONNECTION_OK) {
+                status = postgres_failure(cursor->reader->database, cursor->connection, NULL,
+                                          ERROR_NETWORK, error);
+            }
+        } else if (length == -1) {
+            return end_copy(cursor, error);
+        } else {
+            status = postgres_failure(cursor->reader->database, cursor->connection, NULL,
+                                      ERROR_SOURCE_READ, error);
+        }
+    }
+    return status;
+}
+
+static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
+                               struct batch **batch, struct error *error)
+{
+    uint32_t width = cursor->compiled.documents ? 1 : cursor->compiled.column_count;
+    size_t fitting = bytes_max / ((size_t)width * sizeof(struct cell) + 1) + 1;
+
+    *batch = NULL;
+    if (cursor->done) {
+        return STATUS_END;
+    }
+    rows_max = rows_max > 0 ? rows_max : 1;
+    struct batch *filled =
+        batch_create(NULL, width, fitting < rows_max ? (uint32_t)fitting : rows_max);
+    if (filled == NULL) {
+        return error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a batch");
+    }
+    enum status status = fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
+    if (status == STATUS_OK && filled->row_count == 0) {
+        status = STATUS_END;
+    }
+    if (status != STATUS_OK) {
+        batch_destroy(filled);
+        return status == STATUS_FAILED ? reading_failed(cursor->reader->database, error) : status;
+    }
+    *batch = filled;
+    return STATUS_OK;
+}
+
+const struct source_functions postgres_source_functions = {
+    .snapshot = take_snapshot,
+    .describe_stream = postgres_describe_stream,
+    .split = postgres_split,
+    .prepare = prepare,
+    .reader_open = reader_open,
+    .reader_close = reader_close,
+    .cursor_open = cursor_open,
+    .cursor_next = cursor_next,
+    .cursor_close = cursor_close,
+};

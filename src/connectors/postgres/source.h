@@ -1,0 +1,81 @@
+/* The source side: spans, requests as SQL, and COPY's bytes as cells. */
+#ifndef TRANSHUME_CONNECTORS_POSTGRES_SOURCE_H
+#define TRANSHUME_CONNECTORS_POSTGRES_SOURCE_H
+
+#include "base/text.h"
+#include "connectors/postgres/catalog.h"
+
+/* ---------------------------------------------------------------- span.c */
+
+enum { POSTGRES_KEY_PARTS_MAX = 32 };
+
+/*
+ * The bounds of a span as its bytes hold them: a byte each of version (1), kind ('k' key, 'c'
+ * ctid), which bounds there are (1 low, 2 high) and the number of key parts; then for 'k' each
+ * bound's parts, uint32 LE length and text; for 'c' two uint32 LE, the first block and the one
+ * after the last. low < key <= high, low <= block < high.
+ */
+struct postgres_bounds {
+    bool by_key;
+    bool has_low;
+    bool has_high;
+    uint32_t parts;
+    struct text low[POSTGRES_KEY_PARTS_MAX];
+    struct text high[POSTGRES_KEY_PARTS_MAX];
+    uint32_t low_block;
+    uint32_t high_block;
+};
+
+void postgres_span_encode(const struct postgres_bounds *bounds, struct buffer *out);
+/* Checks every length; LEDGER_INVALID if the bytes are not ours. */
+enum status postgres_span_decode(const struct span *span, struct postgres_bounds *bounds,
+                                 struct error *error) MUST_USE;
+/* " WHERE …" on the root's alias _t0; nothing if the span is everything. */
+enum status postgres_span_append(struct buffer *sql, const struct span *span,
+                                 const struct postgres_table *table, struct error *error) MUST_USE;
+
+/* split.c */
+enum status postgres_describe_stream(struct database *self, const struct read_request *request,
+                                     struct arena *arena, struct stream_facts *facts,
+                                     struct error *error);
+enum status postgres_split(struct database *self, const struct read_request *request,
+                           uint64_t rows_wanted, struct arena *arena, struct span **spans,
+                           uint32_t *span_count, struct error *error);
+
+/* ---------------------------------------------------------------- request.c */
+
+struct postgres_request {
+    struct buffer sql; /* a SELECT */
+    struct postgres_type *columns;
+    const char **names;
+    uint32_t column_count;
+    bool documents; /* no columns were named: all of the root's, a MAP a row */
+};
+
+/* The root's table, NULL for a query; PLAN_INVALID if there is none of that name. */
+enum status postgres_request_root(struct postgres_database *self,
+                                  const struct read_request *request,
+                                  const struct postgres_table **table,
+                                  struct error *error) MUST_USE;
+/* Writes the SELECT: the root is _t0, join n is _t<n+1>. `connection` is the caller's, for queries
+ * to be described on. `columns` live in `arena`. */
+enum status postgres_request_compile(struct postgres_database *self, PGconn *connection,
+                                     const struct read_request *request, const struct span *span,
+                                     struct arena *arena, struct postgres_request *compiled,
+                                     struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- decode.c */
+
+/* One value of binary COPY as a cell; `bytes` live in `arena` already and are borrowed. A value
+ * that no kind can hold, or that is not of its format, becomes an ESCAPE. STATUS_FAILED: memory is
+ * out. */
+enum status postgres_decode(const struct postgres_type *type, bool utf8, const uint8_t *bytes,
+                            uint32_t length, struct arena *arena, struct cell *cell) MUST_USE;
+
+/* ---------------------------------------------------------------- reader.c */
+
+/* A connection within the snapshot. */
+enum status postgres_reader_connect(struct postgres_database *self, PGconn **connection,
+                                    struct error *error) MUST_USE;
+
+#endif

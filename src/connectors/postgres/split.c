@@ -1,0 +1,328 @@
+/*
+ * Cutting a table into spans: ranges of its key, whose bounds are every n-th key of the table or,
+ * if that is large, of a sample; or ranges of blocks (ctid) where the key's order is not that of
+ * the heap, or there is none. Whatever the bounds are, the spans tile: the first and the last are
+ * open, and each begins where the one before ends.
+ */
+#include "base/text.h"
+#include "connectors/postgres/source.h"
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    SPANS_MAX = 1000000,
+    EXACT_BYTES_MAX = 64 << 20, /* of a heap: below that all keys and rows are looked at */
+    PHYSICAL_BYTES_MIN = 32 << 20,
+    SAMPLE_A_SPAN = 100,
+    BLOCK_BYTES = 8192,
+    TID_SCAN_VERSION = 140000 /* ranges of ctid are read without reading the whole table */
+};
+
+/* How well the key's order is the heap's; 0: not known. */
+static enum status key_correlation(struct postgres_database *self,
+                                   const struct postgres_table *table, double *correlation,
+                                   struct error *error)
+{
+    const struct postgres_parameter parameters[] = {
+        {.text = self->schema}, {.text = table->schema->name}, {.text = table->key.names[0]}};
+    PGresult *result = NULL;
+    enum status status = postgres_query(
+        self, self->control,
+        "SELECT pg_catalog.abs(correlation) >= 0.9 FROM pg_catalog.pg_stats WHERE schemaname = $1 "
+        "AND tablename = $2 AND attname = $3",
+        parameters, 3, POSTGRES_SHORT, ERROR_SOURCE_READ, &result, error);
+    *correlation = 0;
+    if (status == STATUS_OK && PQntuples(result) == 1) {
+        *correlation = PQgetvalue(result, 0, 0)[0] == 't' ? 1 : -1;
+    }
+    PQclear(result);
+    return status;
+}
+
+enum way { WAY_WHOLE, WAY_KEY, WAY_BLOCKS };
+
+static enum status choose_way(struct postgres_database *self, const struct read_request *request,
+                              const struct postgres_table *table, enum way *way,
+                              struct error *error)
+{
+    double correlation = 1;
+    *way = WAY_WHOLE;
+    if (table == NULL || table->schema->kind != SCHEMA_TABLE) {
+        return STATUS_OK;
+    }
+    bool large = table->schema->size_bytes >= PHYSICAL_BYTES_MIN;
+    bool blocks = table->kind == 'r' && !request->ordered && large &&
+                  self->server_version >= TID_SCAN_VERSION;
+    bool keyed = table->key.count > 0 && table->key.count <= POSTGRES_KEY_PARTS_MAX;
+    if (blocks && keyed && key_correlation(self, table, &correlation, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *way = keyed && !(blocks && correlation < 0) ? WAY_KEY : blocks ? WAY_BLOCKS : WAY_WHOLE;
+    return STATUS_OK;
+}
+
+static enum status ask_number(struct postgres_database *self, struct buffer *sql, int64_t *number,
+                              struct error *error)
+{
+    PGresult *result = NULL;
+    enum status status =
+        sql->failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
+                    : postgres_query(self, self->control, buffer_string(sql), NULL, 0,
+                                     POSTGRES_LONG, ERROR_SOURCE_READ, &result, error);
+    if (status == STATUS_OK &&
+        text_to_int64(PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0), number) !=
+            STATUS_OK) {
+        *number = -1;
+    }
+    PQclear(result);
+    buffer_free(sql);
+    return status;
+}
+
+/* Counted where that is quick, else what the statistics say. */
+static enum status row_count_of(struct postgres_database *self, const struct postgres_table *table,
+                                int64_t *rows, struct error *error)
+{
+    *rows = table->row_estimate;
+    if (table->schema->size_bytes > EXACT_BYTES_MAX) {
+        return STATUS_OK;
+    }
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT count(*) FROM ");
+    postgres_append_table(&sql, self, table->schema->name);
+    return ask_number(self, &sql, rows, error);
+}
+
+static const char *const ctid_names[] = {"ctid"};
+
+enum status postgres_describe_stream(struct database *database, const struct read_request *request,
+                                     struct arena *arena, struct stream_facts *facts,
+                                     struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    const struct postgres_table *table = NULL;
+    enum way way = WAY_WHOLE;
+
+    (void)arena;
+    *facts = (struct stream_facts){.row_count = -1};
+    if (postgres_request_root(self, request, &table, error) != STATUS_OK ||
+        choose_way(self, request, table, &way, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    facts->keyed = way == WAY_KEY;
+    if (table == NULL) {
+        facts->key = request->root_key;
+        return STATUS_OK;
+    }
+    facts->key_unique = table->key.count > 0;
+    facts->key = table->key;
+    if (table->key.count == 0 && table->schema->row_key != NULL) {
+        facts->key = (struct column_list){ctid_names, 1};
+    }
+    if (table->schema->kind != SCHEMA_TABLE) {
+        return STATUS_OK;
+    }
+    facts->bytes_max = table->schema->size_bytes > 0 ? table->schema->size_bytes : 0;
+    return row_count_of(self, table, &facts->row_count, error);
+}
+
+/* ---------------------------------------------------------------- spans */
+
+struct splitter {
+    struct postgres_database *self;
+    const struct postgres_table *table;
+    struct arena *arena;
+    struct buffer spans;
+    struct error *error;
+    int64_t rows_each;
+};
+
+static enum status out_of_memory(struct splitter *splitter)
+{
+    return error_set(splitter->error, ERROR_MEMORY, splitter->self->shown, "no memory for spans");
+}
+
+static void print_values(struct buffer *out, const struct text *values, uint32_t parts)
+{
+    char shown[128];
+    for (uint32_t i = 0; i < parts; i++) {
+        text_printable(values[i].data, values[i].length, shown, sizeof shown);
+        buffer_format(out, "%s%s", i > 0 ? ", " : "", shown);
+    }
+}
+
+static void print_bounds(const struct postgres_bounds *bounds, struct buffer *out)
+{
+    if (!bounds->has_low && !bounds->has_high) {
+        buffer_append_string(out, "all");
+        return;
+    }
+    buffer_append_string(out, bounds->by_key ? "key " : "blocks ");
+    if (bounds->has_low && bounds->by_key) {
+        print_values(out, bounds->low, bounds->parts);
+    } else if (bounds->has_low) {
+        buffer_append_uint64(out, bounds->low_block);
+    }
+    buffer_append_string(out, bounds->has_low ? ".." : "up to ");
+    if (bounds->has_high && bounds->by_key) {
+        print_values(out, bounds->high, bounds->parts);
+    } else if (bounds->has_high) {
+        buffer_append_uint64(out, bounds->high_block);
+    }
+}
+
+static enum status add_span(struct splitter *splitter, const struct postgres_bounds *bounds)
+{
+    struct buffer bytes = {0};
+    struct buffer words = {0};
+    struct buffer last = {0};
+    struct span span = {.row_estimate = splitter->rows_each};
+
+    postgres_span_encode(bounds, &bytes);
+    print_bounds(bounds, &words);
+    if (bounds->by_key && bounds->has_high) {
+        print_values(&last, bounds->high, bounds->parts);
+        span.last_id = arena_copy_string(splitter->arena, buffer_string(&last));
+    }
+    span.bounds = (const uint8_t *)arena_copy(splitter->arena, bytes.data, bytes.length);
+    span.bounds_length = (uint32_t)bytes.length;
+    span.printable = arena_copy_string(splitter->arena, buffer_string(&words));
+    bool failed = bytes.failed || words.failed || last.failed || span.bounds == NULL ||
+                  span.printable == NULL;
+    buffer_free(&bytes);
+    buffer_free(&words);
+    buffer_free(&last);
+    buffer_append(&splitter->spans, &span, sizeof span);
+    return failed || splitter->spans.failed ? out_of_memory(splitter) : STATUS_OK;
+}
+
+static void append_key(struct splitter *splitter, struct buffer *sql, const char *cast)
+{
+    for (uint32_t i = 0; i < splitter->table->key.count; i++) {
+        buffer_append_string(sql, i > 0 ? ", " : "");
+        postgres_append_name(sql, splitter->table->key.names[i]);
+        buffer_append_string(sql, cast);
+    }
+}
+
+/* Every `step`-th key, of all rows or of a sample. */
+static enum status ask_bounds(struct splitter *splitter, double percent, int64_t step,
+                              PGresult **result)
+{
+    struct buffer sql = {0};
+    struct postgres_database *self = splitter->self;
+
+    buffer_append_string(&sql, "SELECT ");
+    append_key(splitter, &sql, "::pg_catalog.text");
+    buffer_append_string(&sql, " FROM (SELECT ");
+    append_key(splitter, &sql, "");
+    buffer_append_string(&sql, ", pg_catalog.row_number() OVER (ORDER BY ");
+    append_key(splitter, &sql, "");
+    buffer_append_string(&sql, ") AS _place FROM ");
+    postgres_append_table(&sql, self, splitter->table->schema->name);
+    if (percent < 100) {
+        buffer_format(&sql, " TABLESAMPLE SYSTEM (%.6f) REPEATABLE (1)", percent);
+    }
+    buffer_format(&sql, ") AS _keys WHERE _place %% %lld = 0 ORDER BY _place", (long long)step);
+    enum status status =
+        sql.failed ? out_of_memory(splitter)
+                   : postgres_query(self, self->control, buffer_string(&sql), NULL, 0,
+                                    POSTGRES_LONG, ERROR_SOURCE_READ, result, splitter->error);
+    buffer_free(&sql);
+    return status;
+}
+
+static enum status split_by_key(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+{
+    PGresult *result = NULL;
+    bool exact = splitter->table->schema->size_bytes <= EXACT_BYTES_MAX;
+    double percent = 100;
+    int64_t step = rows_wanted;
+    struct postgres_bounds bounds = {.by_key = true, .parts = splitter->table->key.count};
+
+    if (rows >= 0 && rows <= rows_wanted) {
+        return add_span(splitter, &bounds);
+    }
+    if (!exact && rows > 0) {
+        double wanted = (double)rows / (double)rows_wanted * SAMPLE_A_SPAN;
+        percent = 100.0 * wanted / (double)rows;
+        percent = percent < 0.0001 ? 0.0001 : percent;
+        step = SAMPLE_A_SPAN;
+    }
+    if (percent >= 50) {
+        percent = 100;
+        step = rows_wanted;
+    }
+    enum status status = ask_bounds(splitter, percent, step, &result);
+    int count = status == STATUS_OK ? PQntuples(result) : 0;
+    splitter->rows_each = rows_wanted;
+    for (int row = 0; status == STATUS_OK && row < count; row++) {
+        for (uint32_t i = 0; i < bounds.parts; i++) {
+            bounds.high[i] = (struct text){PQgetvalue(result, row, (int)i),
+                                           (size_t)PQgetlength(result, row, (int)i)};
+        }
+        bounds.has_high = true;
+        status = add_span(splitter, &bounds);
+        memcpy(bounds.low, bounds.high, sizeof bounds.low);
+        bounds.has_low = true;
+    }
+    bounds.has_high = false;
+    splitter->rows_each = exact && rows >= 0 && rows_wanted > 0 ? rows % rows_wanted : -1;
+    status = status == STATUS_OK ? add_span(splitter, &bounds) : status;
+    PQclear(result);
+    return status;
+}
+
+static enum status split_by_blocks(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+{
+    int64_t blocks = splitter->table->schema->size_bytes / BLOCK_BYTES;
+    int64_t spans = rows > 0 ? (rows + rows_wanted - 1) / rows_wanted : blocks / 4096 + 1;
+    spans = spans < 1 ? 1 : spans > SPANS_MAX ? SPANS_MAX : spans > blocks ? blocks : spans;
+    struct postgres_bounds bounds = {0};
+    enum status status = STATUS_OK;
+
+    splitter->rows_each = rows > 0 ? rows / spans : -1;
+    for (int64_t i = 0; status == STATUS_OK && i < spans; i++) {
+        bounds.low_block = (uint32_t)(blocks * i / spans);
+        bounds.high_block = (uint32_t)(blocks * (i + 1) / spans);
+        bounds.has_low = i > 0;
+        bounds.has_high = i + 1 < spans;
+        status = add_span(splitter, &bounds);
+    }
+    return status;
+}
+
+enum status postgres_split(struct database *database, const struct read_request *request,
+                           uint64_t rows_wanted, struct arena *arena, struct span **spans,
+                           uint32_t *span_count, struct error *error)
+{
+    struct splitter splitter = {
+        .self = postgres_database_of(database), .arena = arena, .error = error, .rows_each = -1};
+    struct postgres_bounds all = {0};
+    enum way way = WAY_WHOLE;
+    int64_t rows = -1;
+    int64_t wanted = rows_wanted > INT64_MAX / 2 ? INT64_MAX / 2 : (int64_t)rows_wanted;
+
+    wanted = wanted < 1 ? 1 : wanted;
+    if (postgres_request_root(splitter.self, request, &splitter.table, error) != STATUS_OK ||
+        choose_way(splitter.self, request, splitter.table, &way, error) != STATUS_OK ||
+        (way != WAY_WHOLE &&
+         row_count_of(splitter.self, splitter.table, &rows, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    if (rows / wanted > SPANS_MAX) {
+        wanted = rows / SPANS_MAX;
+    }
+    splitter.rows_each = rows;
+    enum status status = way == WAY_KEY      ? split_by_key(&splitter, rows, wanted)
+                         : way == WAY_BLOCKS ? split_by_blocks(&splitter, rows, wanted)
+                                             : add_span(&splitter, &all);
+    if (status == STATUS_OK) {
+        *span_count = (uint32_t)(splitter.spans.length / sizeof(struct span));
+        *spans =
+            (struct span *)(void *)arena_copy(arena, splitter.spans.data, splitter.spans.length);
+        status = *spans == NULL ? out_of_memory(&splitter) : STATUS_OK;
+    }
+    buffer_free(&splitter.spans);
+    return status;
+}

@@ -1,0 +1,22 @@
+-- Columns of the tables that tables.sql lists, in their order. $1: schema, $2: one table or NULL for all.
+SELECT a.attrelid, a.attname,
+       CASE WHEN t.typtype = 'd' THEN b.oid ELSE t.oid END,
+       CASE WHEN t.typtype = 'd' THEN b.typtype ELSE t.typtype END,
+       CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END,
+       pg_catalog.format_type(a.atttypid, a.atttypmod),
+       a.attnotnull OR (t.typtype = 'd' AND t.typnotnull),
+       a.attidentity, a.attgenerated,
+       pg_catalog.pg_get_expr(d.adbin, d.adrelid),
+       CASE WHEN a.attcollation <> t.typcollation THEN l.collname END,
+       t.typtype
+  FROM pg_catalog.pg_attribute a
+  JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+  LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype
+  LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+ WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+   AND ($2::text IS NULL OR c.relname = $2)
+   AND a.attnum > 0 AND NOT a.attisdropped
+ ORDER BY a.attrelid, a.attnum

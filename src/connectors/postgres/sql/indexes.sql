@@ -1,0 +1,15 @@
+-- Indexes of a schema's tables, one row for each key part; an expression has no name. $1: schema, $2: one table or
+-- NULL for all.
+SELECT i.indrelid, x.relname, i.indisunique, i.indpred IS NOT NULL,
+       EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')),
+       pg_catalog.pg_get_indexdef(i.indexrelid, 0, true), coalesce(a.attname, ''), m.amname, i.indexrelid
+  FROM pg_catalog.pg_index i
+  JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+  JOIN pg_catalog.pg_am m ON m.oid = x.relam
+  JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ CROSS JOIN LATERAL pg_catalog.generate_series(0, i.indnkeyatts - 1) p(place)
+  LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[p.place] AND a.attnum <> 0
+ WHERE n.nspname = $1 AND NOT c.relispartition AND ($2::text IS NULL OR c.relname = $2)
+   AND i.indisvalid AND i.indislive
+ ORDER BY i.indrelid, x.relname COLLATE "C", p.place

@@ -1,0 +1,16 @@
+-- Tables, partitioned tables, views and foreign tables of one schema. $1: schema, $2: one name or NULL for all.
+-- A partition goes with its table; what an extension made goes with the extension.
+SELECT c.oid, c.relname, c.relkind, c.reltuples::bigint,
+       CASE WHEN c.relkind = 'p'
+            THEN (SELECT sum(pg_catalog.pg_relation_size(t.relid)) FROM pg_catalog.pg_partition_tree(c.oid) t WHERE t.isleaf)
+            WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_relation_size(c.oid) END,
+       c.relpersistence
+  FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = $1
+   AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+   AND NOT c.relispartition
+   AND (c.relname = $2 OR ($2::text IS NULL AND c.relname NOT LIKE '\_transhume\_%'))
+   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
+                    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+ ORDER BY c.relname COLLATE "C"

@@ -1,0 +1,135 @@
+/* PostgreSQL as a target: transactions of the control thread, looking at tables, counting. */
+#include "connectors/postgres/target.h"
+#include "base/text.h"
+#include <string.h>
+
+enum status postgres_begin(struct postgres_database *self, PGconn **connection, struct error *error)
+{
+    if (postgres_control(self, connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return postgres_execute(self, *connection, "BEGIN", POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
+}
+
+enum status postgres_end(struct postgres_database *self, PGconn *connection, enum status status,
+                         struct error *error)
+{
+    struct error ignored = {0};
+    if (status == STATUS_OK) {
+        return postgres_execute(self, connection, "COMMIT", POSTGRES_SHORT, ERROR_TARGET_WRITE,
+                                error);
+    }
+    /* what can't be rolled back goes with its connection */
+    if (postgres_execute(self, connection, "ROLLBACK", POSTGRES_SHORT, ERROR_TARGET_WRITE,
+                         &ignored) != STATUS_OK &&
+        connection == self->control) {
+        postgres_disconnect(self->control);
+        self->control = NULL;
+    }
+    return status;
+}
+
+enum status postgres_target_describe(struct postgres_database *self, PGconn *connection,
+                                     const char *name, struct arena *arena,
+                                     struct postgres_table *table, struct error *error)
+{
+    struct postgres_catalog catalog;
+    if (strlen(name) > POSTGRES_NAME_BYTES_MAX) {
+        return STATUS_END;
+    }
+    if (postgres_catalog_read(self, connection, name, arena, &catalog, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (catalog.table_count == 0) {
+        return STATUS_END;
+    }
+    *table = catalog.tables[0];
+    return STATUS_OK;
+}
+
+/* `before` table `after`: one value. */
+static enum status ask(struct postgres_database *self, PGconn *connection, const char *before,
+                       const char *table, const char *after, PGresult **result, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, before);
+    postgres_append_table(&sql, self, table);
+    buffer_append_string(&sql, after);
+    enum status status = sql.failed
+                             ? error_set(error, ERROR_MEMORY, table, "no memory for a statement")
+                             : postgres_query(self, connection, buffer_string(&sql), NULL, 0,
+                                              POSTGRES_LONG, ERROR_TARGET_INVALID, result, error);
+    buffer_free(&sql);
+    return status;
+}
+
+static enum status inspect_one(struct postgres_database *self, PGconn *connection, const char *name,
+                               bool *table_exists, bool *record_exists, struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = name}};
+    PGresult *result = NULL;
+
+    *table_exists = *record_exists = false;
+    enum status status = postgres_query(
+        self, connection,
+        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+        "c.relnamespace WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN "
+        "('r', 'p', 'v', 'm', 'f')",
+        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+    *table_exists = status == STATUS_OK && PQntuples(result) > 0;
+    PQclear(result);
+    result = NULL;
+    if (*table_exists) {
+        status = ask(self, connection, "SELECT EXISTS (SELECT 1 FROM ", name, ")", &result, error);
+        *record_exists = status == STATUS_OK && PQgetvalue(result, 0, 0)[0] == 't';
+        PQclear(result);
+    }
+    return status;
+}
+
+static enum status target_inspect(struct database *database, const struct target_table *tables,
+                                  uint32_t table_count, bool *table_exists, bool *record_exists,
+                                  struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    PGconn *connection = NULL;
+    enum status status = postgres_control(self, &connection, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        status = inspect_one(self, connection, tables[i].name, &table_exists[i], &record_exists[i],
+                             error);
+    }
+    return status;
+}
+
+static enum status target_count(struct database *database, const struct target_table *table,
+                                uint64_t *count, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    PGconn *connection = NULL;
+    PGresult *result = NULL;
+    if (postgres_control(self, &connection, error) != STATUS_OK ||
+        ask(self, connection, "SELECT count(*) FROM ", table->name, "", &result, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status =
+        text_to_uint64(PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0), count);
+    PQclear(result);
+    return status;
+}
+
+const struct target_functions postgres_target_functions = {
+    .inspect = target_inspect,
+    .check_table = postgres_check_table,
+    .prepare = postgres_prepare,
+    .writer_open = postgres_writer_open,
+    .writer_close = postgres_writer_close,
+    .chunk_begin = postgres_writer_chunk_begin,
+    .submit = postgres_writer_submit,
+    .poll = postgres_writer_poll,
+    .commit = postgres_writer_commit,
+    .chunk_abandon = postgres_writer_chunk_abandon,
+    .after_load = postgres_after_load,
+    .count = target_count,
+    .normal_form = postgres_normal_form,
+};

@@ -1,0 +1,93 @@
+/* The target side: tables as they are, values as COPY's bytes, the writer, the ledger's names. */
+#ifndef TRANSHUME_CONNECTORS_POSTGRES_TARGET_H
+#define TRANSHUME_CONNECTORS_POSTGRES_TARGET_H
+
+#include "connectors/postgres/catalog.h"
+
+/* The format of the ledger's tables; a newer one is refused. */
+enum { POSTGRES_LEDGER_FORMAT = 1 };
+
+/* ---------------------------------------------------------------- target.c */
+
+/* BEGIN on the control connection. */
+enum status postgres_begin(struct postgres_database *self, PGconn **connection,
+                           struct error *error) MUST_USE;
+/* COMMIT if `status` is STATUS_OK, else ROLLBACK; passes `status` through. */
+enum status postgres_end(struct postgres_database *self, PGconn *connection, enum status status,
+                         struct error *error) MUST_USE;
+/* One table of the target as it is. STATUS_END: there is none of that name. */
+enum status postgres_target_describe(struct postgres_database *self, PGconn *connection,
+                                     const char *name, struct arena *arena,
+                                     struct postgres_table *table, struct error *error) MUST_USE;
+/* normal.c: what every value is once it was written, whatever its column's type. */
+enum status postgres_normal_form(struct database *self, const struct cell *cell,
+                                 struct arena *arena, struct cell *normal, struct error *error);
+/* normal.c: the text that a value is in a column of texts: such that the normal forms of both are
+ * equal. FAILED with a REJECT code where it has none. */
+enum status postgres_append_value_text(const struct cell *cell, struct buffer *out,
+                                       struct error *error) MUST_USE;
+
+/* check.c */
+enum status postgres_check_table(struct database *self, const struct target_table *table,
+                                 const struct shape *const *shapes, uint32_t shape_count,
+                                 struct buffer *out, struct error *error);
+/* prepare.c */
+enum status postgres_prepare(struct database *self, struct target_table *tables,
+                             uint32_t table_count, const struct schema *objects,
+                             struct error *error);
+/* finish.c */
+enum status postgres_after_load(struct database *self, const struct target_table *tables,
+                                uint32_t table_count, const struct schema *objects,
+                                void (*progress)(const char *what), struct error *error);
+
+/* ---------------------------------------------------------------- encode.c */
+
+/*
+ * Appends a value as binary COPY wants it for the column, its length before it: NULLs, conversions
+ * and limits included. `scratch` is for values made on the way. STATUS_FAILED with a REJECT code:
+ * the column can't hold it (what was appended is the caller's to take back), or ERROR_MEMORY.
+ * LARGE values are not for this function.
+ */
+enum status postgres_encode(const struct postgres_column *column, const struct cell *cell,
+                            struct arena *scratch, struct buffer *out,
+                            struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- ledger.c, ledger_load.c */
+
+/* Notes, or asks, that the claimed run made a table. Without a run: nothing. */
+enum status postgres_ledger_note_made(struct postgres_database *self, PGconn *connection,
+                                      const char *table, struct error *error) MUST_USE;
+enum status postgres_ledger_was_made(struct postgres_database *self, PGconn *connection,
+                                     const char *table, bool *made, struct error *error) MUST_USE;
+/* The lists of keys that a run wrote into tables that held records. */
+void postgres_append_key_table(struct buffer *sql, const struct postgres_database *self,
+                               const char *table);
+enum status postgres_drop_key_tables(struct postgres_database *self, PGconn *connection,
+                                     struct error *error) MUST_USE;
+/* STATUS_END: there is no ledger here. */
+enum status postgres_ledger_check(struct postgres_database *self, PGconn *connection,
+                                  struct error *error) MUST_USE;
+enum status postgres_ledger_invalid(const struct postgres_database *self, const char *what,
+                                    struct error *error);
+enum status postgres_ledger_load(struct database *self, const char *run_id, struct arena *arena,
+                                 struct ledger_run **run, struct error *error);
+enum status postgres_ledger_done(struct database *self, const char *run_id, uint64_t chunk,
+                                 struct arena *arena, struct done_mark *mark, struct error *error);
+
+/* ---------------------------------------------------------------- writer.c */
+
+enum status postgres_writer_open(struct database *self, const struct target_table *tables,
+                                 uint32_t table_count, uint64_t epoch, struct writer **writer,
+                                 struct error *error);
+void postgres_writer_close(struct writer *writer);
+enum status postgres_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
+                                        struct error *error);
+enum status postgres_writer_submit(struct writer *writer, uint64_t chunk, uint32_t table,
+                                   struct batch *batch, struct error *error);
+enum status postgres_writer_poll(struct writer *writer, int64_t timeout_ms,
+                                 struct batch_result *result, struct error *error);
+enum status postgres_writer_commit(struct writer *writer, uint64_t chunk,
+                                   const struct done_mark *mark, struct error *error);
+void postgres_writer_chunk_abandon(struct writer *writer, uint64_t chunk);
+
+#endif

@@ -1,0 +1,339 @@
+/*
+ * The writer: a chunk is one transaction, in it one COPY for each few MiB of batches, each behind a
+ * savepoint; the done mark and the check of the epoch are its last statement.
+ *
+ * Batches are held until their COPY has ended, since only then it is known what became of their
+ * records. It ends when the segment is full, when a batch for another table comes, or when the
+ * engine has nothing more to send and waits.
+ */
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "connectors/postgres/writer_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SEGMENT_BYTES = 4 << 20, FEEDING_WAIT_MS = 20 };
+
+/* ---------------------------------------------------------------- open, close */
+
+void postgres_writer_close(struct writer *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+    postgres_writer_chunk_abandon(writer, writer->chunk);
+    postgres_disconnect(writer->connection);
+    buffer_free(&writer->out);
+    arena_destroy(writer->arena);
+    arena_destroy(writer->scratch);
+    free(writer->tables);
+    free(writer->run_id);
+    free(writer);
+}
+
+enum status postgres_writer_open(struct database *database, const struct target_table *tables,
+                                 uint32_t table_count, uint64_t epoch, struct writer **writer,
+                                 struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    struct writer *opened = calloc(1, sizeof *opened);
+
+    *writer = NULL;
+    if (opened == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a writer");
+    }
+    opened->database = self;
+    opened->epoch = epoch;
+    opened->arena = arena_create(0);
+    opened->scratch = arena_create(0);
+    opened->tables = calloc((size_t)table_count + 1, sizeof *opened->tables);
+    opened->run_id = strdup(self->run_id != NULL ? self->run_id : "");
+    if (opened->arena == NULL || opened->scratch == NULL || opened->tables == NULL ||
+        opened->run_id == NULL) {
+        postgres_writer_close(opened);
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a writer");
+    }
+    for (uint32_t i = 0; i < table_count; i++) {
+        opened->tables[i].plan = &tables[i];
+    }
+    opened->table_count = table_count;
+    if (postgres_connect(self, &opened->connection, error) != STATUS_OK) {
+        postgres_writer_close(opened);
+        return STATUS_FAILED;
+    }
+    *writer = opened;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- chunks */
+
+static void free_held(struct held *held)
+{
+    while (held != NULL) {
+        struct held *next = held->next;
+        batch_destroy(held->batch);
+        arena_destroy(held->arena);
+        free(held->fate);
+        free(held);
+        held = next;
+    }
+}
+
+enum status postgres_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
+                                        struct error *error)
+{
+    (void)attempt;
+    if (writer->chunk != 0) {
+        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+                         "a chunk was begun while another one is open");
+    }
+    writer->chunk = chunk;
+    return failpoint_hit("postgres.chunk_begin", error);
+}
+
+void postgres_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
+{
+    struct error ignored = {0};
+    PGresult *failure = NULL;
+
+    (void)chunk;
+    if (writer->copying && PQstatus(writer->connection) == CONNECTION_OK) {
+        PGresult *result = NULL;
+        writer->copying = false;
+        if (PQputCopyEnd(writer->connection, "the chunk was abandoned") == 1) {
+            while (postgres_next_result(writer->database, writer->connection, POSTGRES_SHORT,
+                                        &result, &ignored) == STATUS_OK &&
+                   result != NULL) {
+                PQclear(result);
+            }
+        }
+    }
+    if (writer->begun && PQstatus(writer->connection) == CONNECTION_OK) {
+        (void)!postgres_execute(writer->database, writer->connection, "ROLLBACK", POSTGRES_SHORT,
+                                ERROR_TARGET_WRITE, &ignored);
+    }
+    PQclear(failure);
+    writer->copying = false;
+    writer->begun = false;
+    writer->savepoint = false;
+    writer->chunk = 0;
+    writer->plan = NULL;
+    free_held(writer->first);
+    free_held(writer->done);
+    writer->first = writer->last = writer->done = writer->done_last = NULL;
+    writer->held_bytes = 0;
+}
+
+/* ---------------------------------------------------------------- batches */
+
+static enum status hold(struct writer *writer, uint32_t table, struct batch *batch,
+                        struct held **held, struct error *error)
+{
+    struct held *made = calloc(1, sizeof *made);
+    if (made == NULL || (made->fate = calloc((size_t)batch->row_count + 1, 1)) == NULL) {
+        free(made);
+        batch_destroy(batch);
+        return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for a batch");
+    }
+    made->batch = batch;
+    made->table = table;
+    if (writer->last == NULL) {
+        writer->first = made;
+    } else {
+        writer->last->next = made;
+    }
+    writer->last = made;
+    writer->held_bytes += batch_bytes(batch);
+    *held = made;
+    return STATUS_OK;
+}
+
+enum status postgres_writer_submit(struct writer *writer, uint64_t chunk, uint32_t table,
+                                   struct batch *batch, struct error *error)
+{
+    const struct writer_plan *plan = NULL;
+    struct held *held = NULL;
+    enum status status = STATUS_OK;
+
+    if (chunk != writer->chunk) {
+        batch_destroy(batch);
+        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+                         "a batch of a chunk that is not open");
+    }
+    /* plans ask the catalogue, on a connection that must not be in a COPY */
+    bool same =
+        writer->plan != NULL && writer->plan->table == table && writer->plan->shape == batch->shape;
+    if (!same) {
+        status = writer_segment_finish(writer, error);
+        status = status == STATUS_OK ? writer_plan_get(writer, table, batch->shape, &plan, error)
+                                     : status;
+        if (status != STATUS_OK) {
+            batch_destroy(batch);
+            return STATUS_FAILED;
+        }
+    } else {
+        plan = writer->plan;
+    }
+    if (hold(writer, table, batch, &held, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    writer->plan = plan;
+    if (!writer->copying) {
+        status = writer_copy_start(writer, plan, error);
+    }
+    for (uint32_t row = 0; status == STATUS_OK && row < batch->row_count; row++) {
+        status = writer_copy_row(writer, plan, held, row, error);
+    }
+    arena_reset(writer->scratch);
+    if (status == STATUS_OK && writer->held_bytes >= SEGMENT_BYTES) {
+        status = writer_segment_finish(writer, error);
+    }
+    return status;
+}
+
+static int compare_outcomes(const void *left, const void *right)
+{
+    uint32_t a = ((const struct record_outcome *)left)->row;
+    uint32_t b = ((const struct record_outcome *)right)->row;
+    return a < b ? -1 : a > b;
+}
+
+enum status postgres_writer_poll(struct writer *writer, int64_t timeout_ms,
+                                 struct batch_result *result, struct error *error)
+{
+    if (writer->done == NULL) {
+        if (writer->first == NULL) {
+            return STATUS_END;
+        }
+        if (timeout_ms < FEEDING_WAIT_MS) {
+            /* more is to come: the COPY stays open for it */
+            clock_sleep_ms(timeout_ms > 0 ? timeout_ms : 0);
+            return STATUS_AGAIN;
+        }
+        if (writer_segment_finish(writer, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    struct held *held = writer->done;
+    writer->done = held->next;
+    writer->done_last = writer->done != NULL ? writer->done_last : NULL;
+    if (held->outcome_count > 1) {
+        qsort(held->outcomes, held->outcome_count, sizeof *held->outcomes, compare_outcomes);
+    }
+    *result = (struct batch_result){
+        .chunk = writer->chunk,
+        .table = held->table,
+        .batch = held->batch,
+        .written = held->batch->row_count - held->outcome_count,
+        .outcomes = held->outcomes,
+        .outcome_count = held->outcome_count,
+        .bytes = held->bytes,
+        .arena = held->arena,
+    };
+    free(held->fate);
+    free(held);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- commit */
+
+static enum status fenced(struct writer *writer, struct error *error)
+{
+    error_set(error, ERROR_RUN_FENCED, writer->database->shown,
+              "another attempt took this run over");
+    error_hint(error, "let that one finish; `transhume status` shows it");
+    return STATUS_FAILED;
+}
+
+/* The epoch's row is locked until the commit: a claim waits for it, or has gone before. */
+static enum status write_mark(struct writer *writer, const struct done_mark *mark,
+                              struct error *error)
+{
+    struct buffer sql = {0};
+    char chunk[24];
+    char epoch[24];
+    PGresult *result = NULL;
+
+    snprintf(chunk, sizeof chunk, "%llu", (unsigned long long)mark->chunk);
+    snprintf(epoch, sizeof epoch, "%llu", (unsigned long long)writer->epoch);
+    const struct postgres_parameter parameters[] = {
+        {.text = writer->run_id}, {.text = chunk}, {.text = epoch}, {.text = mark->text}};
+    buffer_append_string(&sql, "INSERT INTO ");
+    postgres_append_table(&sql, writer->database, "_transhume_done");
+    buffer_append_string(&sql,
+                         " (run, chunk, epoch, mark) SELECT id, $2::bigint, $3::bigint, $4 FROM ");
+    postgres_append_table(&sql, writer->database, "_transhume_run");
+    buffer_append_string(&sql, " WHERE id = $1 AND epoch = $3::bigint FOR SHARE");
+    enum status status =
+        sql.failed
+            ? error_set(error, ERROR_MEMORY, writer->database->shown, "no memory")
+            : postgres_query(writer->database, writer->connection, buffer_string(&sql), parameters,
+                             4, POSTGRES_SHORT, ERROR_TARGET_WRITE, &result, error);
+    buffer_free(&sql);
+    bool marked = status == STATUS_OK && strcmp(PQcmdTuples(result), "1") == 0;
+    PQclear(result);
+    if (status == STATUS_FAILED && error != NULL && strcmp(error->native_state, "23505") == 0) {
+        return fenced(writer, error); /* somebody else marked the chunk */
+    }
+    return status == STATUS_OK && !marked ? fenced(writer, error) : status;
+}
+
+/* What broke off after it was sent may have happened. */
+static enum status send_commit(struct writer *writer, struct error *error)
+{
+    PGresult *result = NULL;
+    struct postgres_database *self = writer->database;
+
+    if (PQsendQuery(writer->connection, "COMMIT") == 0) {
+        return postgres_failure(self, writer->connection, NULL, ERROR_NETWORK, error);
+    }
+    enum status status =
+        postgres_next_result(self, writer->connection, POSTGRES_SHORT, &result, error);
+    const char *state = status == STATUS_OK ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+    bool lost = status != STATUS_OK || result == NULL ||
+                postgres_is_lost(writer->connection, state != NULL ? state : "");
+    if (lost) {
+        PQclear(result);
+        error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, self->shown,
+                  "the connection broke off while a chunk was committed");
+        return STATUS_FAILED;
+    }
+    if (PQresultStatus(result) != PGRES_COMMAND_OK || strcmp(PQcmdStatus(result), "COMMIT") != 0) {
+        status = postgres_failure(self, writer->connection, result, ERROR_TARGET_WRITE, error);
+    }
+    PQclear(result);
+    while (postgres_next_result(self, writer->connection, POSTGRES_SHORT, &result, error) ==
+               STATUS_OK &&
+           result != NULL) {
+        PQclear(result);
+    }
+    return status;
+}
+
+enum status postgres_writer_commit(struct writer *writer, uint64_t chunk,
+                                   const struct done_mark *mark, struct error *error)
+{
+    if (chunk == writer->committed && writer->chunk == 0) {
+        return STATUS_OK;
+    }
+    if (failpoint_hit("postgres.before_mark", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!writer->begun &&
+        postgres_execute(writer->database, writer->connection, "BEGIN", POSTGRES_SHORT,
+                         ERROR_TARGET_WRITE, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    writer->begun = true;
+    if (write_mark(writer, mark, error) != STATUS_OK ||
+        failpoint_hit("postgres.before_commit", error) != STATUS_OK ||
+        send_commit(writer, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    writer->begun = false;
+    writer->savepoint = false;
+    writer->chunk = 0;
+    writer->committed = chunk;
+    return failpoint_hit("postgres.after_commit", error);
+}

@@ -1,0 +1,340 @@
+/* COPY FROM STDIN in binary: started behind a savepoint, fed in large pieces, ended and asked. */
+#include "base/text.h"
+#include "connectors/postgres/writer_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { PIECE_BYTES = 256 << 10, FIELD_BYTES_MAX = 1000 * 1000 * 1000 };
+
+static const char header[19] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
+
+/* ---------------------------------------------------------------- refusing */
+
+enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kind,
+                          enum error_code code, const char *reason, struct error *error)
+{
+    if (held->arena == NULL) {
+        held->arena = arena_create(4096);
+        held->outcomes =
+            held->arena != NULL
+                ? arena_allocate_zeroed(held->arena, held->batch->row_count, sizeof *held->outcomes)
+                : NULL;
+    }
+    char *copy = held->outcomes != NULL ? arena_copy_string(held->arena, reason) : NULL;
+    if (copy == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a reject");
+    }
+    held->fate[row] = kind == OUTCOME_SKIPPED ? ROW_SKIPPED : ROW_REFUSED;
+    held->outcomes[held->outcome_count++] =
+        (struct record_outcome){.row = row, .kind = kind, .code = code, .reason = copy};
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- start */
+
+static enum status wait_for_copy(struct writer *writer, struct error *error)
+{
+    PGresult *result = NULL;
+    for (;;) {
+        if (postgres_next_result(writer->database, writer->connection, POSTGRES_LONG, &result,
+                                 error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        ExecStatusType state = PQresultStatus(result);
+        if (result == NULL || state == PGRES_FATAL_ERROR) {
+            postgres_failure(writer->database, writer->connection, result, ERROR_TARGET_WRITE,
+                             error);
+            PQclear(result);
+            return STATUS_FAILED;
+        }
+        PQclear(result);
+        if (state == PGRES_COPY_IN) {
+            return STATUS_OK;
+        }
+    }
+}
+
+enum status writer_copy_start(struct writer *writer, const struct writer_plan *plan,
+                              struct error *error)
+{
+    struct buffer sql = {0};
+
+    if (!writer->begun) {
+        buffer_append_string(&sql, "BEGIN; ");
+    }
+    if (writer->savepoint) {
+        buffer_append_string(&sql, "RELEASE SAVEPOINT transhume_segment; ");
+    }
+    if (plan->staged) {
+        /* made anew where a rolled back transaction had made it */
+        buffer_format(&sql, "SAVEPOINT transhume_segment; ");
+        writer->begun = true;
+        writer->savepoint = true;
+        enum status made = postgres_execute_buffer(writer->database, writer->connection, &sql,
+                                                   POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
+        if (made != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        const struct postgres_parameter name = {.text = plan->stage_name};
+        PGresult *result = NULL;
+        if (postgres_query(writer->database, writer->connection,
+                           "SELECT pg_catalog.to_regclass($1)", &name, 1, POSTGRES_SHORT,
+                           ERROR_TARGET_WRITE, &result, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        bool found = PQgetisnull(result, 0, 0) == 0;
+        PQclear(result);
+        if (!found && postgres_execute(writer->database, writer->connection, plan->stage,
+                                       POSTGRES_SHORT, ERROR_TARGET_WRITE, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    } else {
+        buffer_append_string(&sql, "SAVEPOINT transhume_segment; ");
+    }
+    buffer_append_string(&sql, plan->copy);
+    enum status status =
+        sql.failed ? error_set(error, ERROR_MEMORY, plan->relation, "no memory for a statement")
+        : PQsendQuery(writer->connection, buffer_string(&sql)) == 0
+            ? postgres_failure(writer->database, writer->connection, NULL, ERROR_NETWORK, error)
+            : STATUS_OK;
+    buffer_free(&sql);
+    writer->begun = true;
+    if (status != STATUS_OK || wait_for_copy(writer, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    writer->savepoint = true;
+    writer->copying = true;
+    writer->sent_rows = 0;
+    buffer_clear(&writer->out);
+    buffer_append(&writer->out, header, sizeof header);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- rows */
+
+static enum status send_out(struct writer *writer, struct error *error)
+{
+    if (writer->out.failed) {
+        return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for records");
+    }
+    if (writer->out.length == 0) {
+        return STATUS_OK;
+    }
+    int put = PQputCopyData(writer->connection, writer->out.data, (int)writer->out.length);
+    while (put == 0) {
+        if (postgres_flush(writer->database, writer->connection, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        put = PQputCopyData(writer->connection, writer->out.data, (int)writer->out.length);
+    }
+    buffer_clear(&writer->out);
+    if (put < 0) {
+        return postgres_failure(writer->database, writer->connection, NULL, ERROR_NETWORK, error);
+    }
+    return postgres_flush(writer->database, writer->connection, error);
+}
+
+/* Its length, then slices as they are read: it is never in memory whole. */
+static enum status send_large(struct writer *writer, const struct postgres_column *column,
+                              struct large_value *large, struct error *error)
+{
+    bool bytes = column->type.format == POSTGRES_AS_BYTEA;
+    bool versioned = column->type.format == POSTGRES_AS_JSONB;
+    if ((large->kind == VALUE_BYTES) != bytes ||
+        (!bytes && column->type.format != POSTGRES_AS_TEXT &&
+         column->type.format != POSTGRES_AS_CAST && column->type.format != POSTGRES_AS_JSON &&
+         !versioned)) {
+        return error_set(error, ERROR_REJECT_TYPE, column->name, "a large %s is no %s",
+                         value_kind_name(large->kind), column->type.type.native);
+    }
+    if (large->length > FIELD_BYTES_MAX) {
+        return error_set(error, ERROR_REJECT_TOO_LARGE, column->name,
+                         "the value has %llu bytes; PostgreSQL holds 1 GB",
+                         (unsigned long long)large->length);
+    }
+    uint32_t size = __builtin_bswap32((uint32_t)large->length + versioned);
+    buffer_append(&writer->out, &size, sizeof size);
+    if (versioned) {
+        buffer_append_byte(&writer->out, 1);
+    }
+    for (uint64_t offset = 0; offset < large->length;) {
+        size_t piece =
+            large->length - offset < PIECE_BYTES ? (size_t)(large->length - offset) : PIECE_BYTES;
+        if (send_out(writer, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (!buffer_reserve(&writer->out, piece)) {
+            return error_set(error, ERROR_MEMORY, column->name, "no memory for a large value");
+        }
+        if (large->read(large, offset, writer->out.data, piece, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        writer->out.length = piece;
+        offset += piece;
+    }
+    return STATUS_OK;
+}
+
+static enum status encode_row(struct writer *writer, const struct writer_plan *plan,
+                              const struct cell *cells, struct error *error)
+{
+    uint16_t count = __builtin_bswap16((uint16_t)plan->column_count);
+    buffer_append(&writer->out, &count, sizeof count);
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        const struct cell *cell = &cells[plan->columns[i].field];
+        enum status status = cell->kind == VALUE_LARGE
+                                 ? send_large(writer, plan->columns[i].column, cell->large, error)
+                                 : postgres_encode(plan->columns[i].column, cell, writer->scratch,
+                                                   &writer->out, error);
+        if (status != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Is every value of the row one that its column can hold? Asked before a large one is sent, after
+ * which there is no way back. */
+static bool has_large(const struct writer_plan *plan, const struct cell *cells)
+{
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        if (cells[plan->columns[i].field].kind == VALUE_LARGE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status probe_row(struct writer *writer, const struct writer_plan *plan,
+                             const struct cell *cells, struct error *error)
+{
+    struct buffer ignored = {0};
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < plan->column_count && status == STATUS_OK; i++) {
+        const struct cell *cell = &cells[plan->columns[i].field];
+        if (cell->kind != VALUE_LARGE) {
+            status =
+                postgres_encode(plan->columns[i].column, cell, writer->scratch, &ignored, error);
+            continue;
+        }
+        const struct postgres_column *column = plan->columns[i].column;
+        bool bytes = column->type.format == POSTGRES_AS_BYTEA;
+        if ((cell->large->kind == VALUE_BYTES) != bytes || cell->large->length > FIELD_BYTES_MAX) {
+            status = error_set(error,
+                               cell->large->length > FIELD_BYTES_MAX ? ERROR_REJECT_TOO_LARGE
+                                                                     : ERROR_REJECT_TYPE,
+                               column->name, "a large %s of %llu bytes does not fit %s",
+                               value_kind_name(cell->large->kind),
+                               (unsigned long long)cell->large->length, column->type.type.native);
+        }
+    }
+    buffer_free(&ignored);
+    return status;
+}
+
+enum status writer_copy_row(struct writer *writer, const struct writer_plan *plan,
+                            struct held *held, uint32_t row, struct error *error)
+{
+    const struct cell *cells = batch_row(held->batch, row);
+    size_t before = writer->out.length;
+    struct error problem;
+    enum status status = STATUS_OK;
+
+    problem.class = ERROR_CLASS_STOP;
+    if (has_large(plan, cells)) {
+        status = probe_row(writer, plan, cells, &problem);
+    }
+    if (status == STATUS_OK) {
+        status = encode_row(writer, plan, cells, &problem);
+    }
+    if (status == STATUS_OK && !writer->out.failed) {
+        held->bytes += writer->out.length > before ? writer->out.length - before : 0;
+        writer->sent_rows++;
+        return writer->out.length >= PIECE_BYTES ? send_out(writer, error) : STATUS_OK;
+    }
+    if (status != STATUS_OK && problem.class == ERROR_CLASS_REJECT) {
+        char reason[1100];
+        writer->out.length = before;
+        snprintf(reason, sizeof reason, "%s%s%s", problem.object, problem.object[0] ? ": " : "",
+                 problem.message);
+        return writer_refuse(held, row, OUTCOME_REJECTED, problem.code, reason, error);
+    }
+    if (status == STATUS_OK) {
+        return error_set(error, ERROR_MEMORY, plan->relation, "no memory for records");
+    }
+    error_copy(error, &problem);
+    return STATUS_FAILED;
+}
+
+/* ---------------------------------------------------------------- end */
+
+enum status writer_undo(struct writer *writer, struct error *error)
+{
+    return postgres_execute(writer->database, writer->connection,
+                            "ROLLBACK TO SAVEPOINT transhume_segment", POSTGRES_SHORT,
+                            ERROR_TARGET_WRITE, error);
+}
+
+/* All results of the COPY; the first failure is kept. */
+static enum status take_results(struct writer *writer, PGresult **failure, struct error *error)
+{
+    PGresult *result = NULL;
+    for (;;) {
+        if (postgres_next_result(writer->database, writer->connection, POSTGRES_LONG, &result,
+                                 error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (result == NULL) {
+            return STATUS_OK;
+        }
+        if (PQresultStatus(result) == PGRES_FATAL_ERROR && *failure == NULL) {
+            *failure = result;
+        } else {
+            PQclear(result);
+        }
+        if (PQstatus(writer->connection) != CONNECTION_OK) {
+            return STATUS_OK;
+        }
+    }
+}
+
+enum status writer_copy_end(struct writer *writer, PGresult **failure, struct error *error)
+{
+    static const char trailer[2] = {(char)0xff, (char)0xff};
+    enum error_code code = ERROR_NONE;
+
+    *failure = NULL;
+    buffer_append(&writer->out, trailer, sizeof trailer);
+    if (send_out(writer, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    writer->copying = false;
+    int put = PQputCopyEnd(writer->connection, NULL);
+    while (put == 0) {
+        if (postgres_flush(writer->database, writer->connection, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        put = PQputCopyEnd(writer->connection, NULL);
+    }
+    if (put < 0) {
+        return postgres_failure(writer->database, writer->connection, NULL, ERROR_NETWORK, error);
+    }
+    if (take_results(writer, failure, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (*failure == NULL) {
+        return PQstatus(writer->connection) == CONNECTION_OK
+                   ? STATUS_OK
+                   : postgres_failure(writer->database, writer->connection, NULL, ERROR_NETWORK,
+                                      error);
+    }
+    const char *state = PQresultErrorField(*failure, PG_DIAG_SQLSTATE);
+    if (state != NULL && !postgres_is_lost(writer->connection, state) &&
+        postgres_is_of_record(state, &code)) {
+        return writer_undo(writer, error) == STATUS_OK ? STATUS_AGAIN : STATUS_FAILED;
+    }
+    postgres_failure(writer->database, writer->connection, *failure, ERROR_TARGET_WRITE, error);
+    PQclear(*failure);
+    *failure = NULL;
+    return STATUS_FAILED;
+}

@@ -1,0 +1,126 @@
+/* What the files of the writer share: batches in hand, the COPY that carries them, what is done
+ * when a record is refused. */
+#ifndef TRANSHUME_CONNECTORS_POSTGRES_WRITER_INTERNAL_H
+#define TRANSHUME_CONNECTORS_POSTGRES_WRITER_INTERNAL_H
+
+#include "connectors/postgres/target.h"
+
+/* One column of a COPY: from a field of the batch into a column of the table. */
+struct writer_column {
+    uint32_t field;
+    const struct postgres_column *column;
+};
+
+/* How batches of one shape go into one table; made at first use. */
+struct writer_plan {
+    struct writer_plan *next;
+    uint32_t table;
+    const struct shape *shape;
+    const struct postgres_table *facts;
+    struct writer_column *columns;
+    uint32_t column_count;
+    const char *relation; /* what COPY's errors call the table */
+    bool staged;          /* by way of a temporary table: conflicts, or types without an encoder */
+    enum existing_policy existing;
+    const char *copy;  /* COPY … FROM STDIN */
+    const char *stage; /* staged: makes the temporary table */
+    const char *stage_name;
+};
+
+/* A batch under way. `fate` holds a byte a row. */
+enum row_fate { ROW_GOOD = 0, ROW_REFUSED, ROW_SKIPPED };
+struct held {
+    struct held *next;
+    struct batch *batch;
+    uint32_t table;
+    uint8_t *fate;
+    struct arena *arena; /* of outcomes and reasons; NULL while there are none */
+    struct record_outcome *outcomes;
+    uint32_t outcome_count;
+    uint64_t bytes;
+};
+
+/* A table that the writer may fill. */
+struct writer_table {
+    const struct target_table *plan;
+    struct postgres_table facts;
+    bool described;
+};
+
+struct writer {
+    struct postgres_database *database;
+    PGconn *connection;
+    struct arena *arena;   /* plans and descriptions: as long as the writer */
+    struct arena *scratch; /* of values made on the way; emptied after each batch */
+    struct writer_table *tables;
+    uint32_t table_count;
+    struct writer_plan *plans;
+    uint32_t plan_count;
+    uint64_t epoch;
+    char *run_id;
+    uint64_t chunk;     /* open one, 0: none */
+    uint64_t committed; /* the last one: its commit may be called again */
+    bool begun;         /* a transaction is open */
+    bool savepoint;     /* "transhume_segment" is set */
+    bool copying;
+    /* the segment: batches that one COPY carries, until they are known to be good */
+    const struct writer_plan *plan;
+    struct held *first;
+    struct held *last;
+    size_t held_bytes;
+    uint64_t sent_rows;
+    struct buffer out;
+    /* results not yet polled */
+    struct held *done;
+    struct held *done_last;
+};
+
+/* writer_plan.c */
+enum status writer_plan_get(struct writer *writer, uint32_t table, const struct shape *shape,
+                            const struct writer_plan **plan, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- writer_copy.c */
+
+/* Begins the transaction if there is none, sets the savepoint and starts the COPY. */
+enum status writer_copy_start(struct writer *writer, const struct writer_plan *plan,
+                              struct error *error) MUST_USE;
+/* Sends one row; a value that its column can't hold refuses the row (`held` says so). */
+enum status writer_copy_row(struct writer *writer, const struct writer_plan *plan,
+                            struct held *held, uint32_t row, struct error *error) MUST_USE;
+/*
+ * Ends the COPY. STATUS_AGAIN: the server refused it for the sake of some record: `failure` (the
+ * caller's to clear) says why; all since the savepoint is undone.
+ */
+enum status writer_copy_end(struct writer *writer, PGresult **failure,
+                            struct error *error) MUST_USE;
+/* Back to the savepoint, after a failed statement. */
+enum status writer_undo(struct writer *writer, struct error *error) MUST_USE;
+/* Notes that a row is not written. */
+enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kind,
+                          enum error_code code, const char *reason, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- writer_segment.c */
+
+/* Ends the COPY of the segment, finds the records that the server refuses, and moves its batches to
+ * the results. */
+enum status writer_segment_finish(struct writer *writer, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- writer_stage.c */
+
+/* A record of the rows that were copied, in their order. */
+struct row_ref {
+    struct held *held;
+    uint32_t row;
+};
+
+/*
+ * From the temporary table into the plan's, by the policy for records that are there: `rows` are
+ * those that were copied. Results as writer_copy_end's.
+ */
+enum status writer_stage_apply(struct writer *writer, const struct row_ref *rows, uint32_t count,
+                               PGresult **failure, struct error *error) MUST_USE;
+/* After a record's key was refused as a duplicate: does the table hold all of it already? */
+enum status writer_holds_row(struct writer *writer, struct held *held, uint32_t row, bool *same,
+                             struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,154 @@
+/* How the batches of one shape go into a table: columns, the COPY, the temporary table. */
+#include "connectors/postgres/writer_internal.h"
+#include <string.h>
+
+static enum status no_memory(const struct writer *writer, struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for a writer");
+}
+
+static enum status describe(struct writer *writer, uint32_t table, struct error *error)
+{
+    struct writer_table *entry = &writer->tables[table];
+    if (entry->described) {
+        return STATUS_OK;
+    }
+    enum status status =
+        postgres_target_describe(writer->database, writer->connection, entry->plan->name,
+                                 writer->arena, &entry->facts, error);
+    if (status == STATUS_END) {
+        return error_set(error, ERROR_TARGET_WRITE, entry->plan->name,
+                         "the table is gone from the target");
+    }
+    entry->described = status == STATUS_OK;
+    return status;
+}
+
+static enum status choose_columns(struct writer *writer, struct writer_plan *plan,
+                                  struct error *error)
+{
+    const struct shape *shape = plan->shape;
+    plan->columns =
+        arena_allocate_zeroed(writer->arena, (size_t)shape->field_count + 1, sizeof *plan->columns);
+    if (plan->columns == NULL) {
+        return no_memory(writer, error);
+    }
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        int32_t column = postgres_find_column(plan->facts, shape->fields[i].name);
+        if (column < 0) {
+            return error_set(error, ERROR_TARGET_WRITE, plan->relation,
+                             "the table in the target has no column %s", shape->fields[i].name);
+        }
+        /* a generated column makes its value itself */
+        if (!plan->facts->columns[column].generated) {
+            plan->columns[plan->column_count++] =
+                (struct writer_column){i, &plan->facts->columns[column]};
+        }
+        plan->staged |= plan->facts->columns[column].type.format == POSTGRES_AS_CAST;
+    }
+    return STATUS_OK;
+}
+
+static void append_columns(const struct writer_plan *plan, struct buffer *sql)
+{
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        buffer_append_string(sql, i > 0 ? ", " : "");
+        postgres_append_name(sql, plan->columns[i].column->name);
+    }
+}
+
+static const char *keep(struct writer *writer, struct buffer *sql)
+{
+    const char *text = sql->failed ? NULL : arena_copy_string(writer->arena, buffer_string(sql));
+    buffer_free(sql);
+    return text;
+}
+
+static const char *make_copy(struct writer *writer, const struct writer_plan *plan)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "COPY ");
+    if (plan->staged) {
+        buffer_append_string(&sql, plan->stage_name);
+    } else {
+        postgres_append_table(&sql, writer->database, plan->facts->schema->name);
+    }
+    buffer_append_string(&sql, " (");
+    append_columns(plan, &sql);
+    buffer_append_string(&sql, ") FROM STDIN (FORMAT binary)");
+    return keep(writer, &sql);
+}
+
+/* Its columns are the table's, without their constraints; those that have no encoder are texts.
+ * _transhume_row numbers the rows as they come. */
+static const char *make_stage(struct writer *writer, const struct writer_plan *plan)
+{
+    struct buffer sql = {0};
+    buffer_format(&sql, "CREATE TEMP TABLE IF NOT EXISTS %s ON COMMIT DELETE ROWS AS SELECT ",
+                  plan->stage_name);
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        const struct postgres_column *column = plan->columns[i].column;
+        postgres_append_name(&sql, column->name);
+        if (column->type.format == POSTGRES_AS_CAST) {
+            buffer_append_string(&sql, "::pg_catalog.text AS ");
+            postgres_append_name(&sql, column->name);
+        }
+        buffer_append_string(&sql, ", ");
+    }
+    buffer_append_string(&sql, "0::bigint AS _transhume_row FROM ");
+    postgres_append_table(&sql, writer->database, plan->facts->schema->name);
+    buffer_format(&sql,
+                  " WITH NO DATA; ALTER TABLE %s ALTER _transhume_row SET NOT NULL; "
+                  "ALTER TABLE %s ALTER _transhume_row ADD GENERATED ALWAYS AS IDENTITY",
+                  plan->stage_name, plan->stage_name);
+    return keep(writer, &sql);
+}
+
+static bool is_same_shape(const struct shape *left, const struct shape *right)
+{
+    return left == right;
+}
+
+enum status writer_plan_get(struct writer *writer, uint32_t table, const struct shape *shape,
+                            const struct writer_plan **plan, struct error *error)
+{
+    for (struct writer_plan *known = writer->plans; known != NULL; known = known->next) {
+        if (known->table == table && is_same_shape(known->shape, shape)) {
+            *plan = known;
+            return STATUS_OK;
+        }
+    }
+    if (table >= writer->table_count || shape == NULL) {
+        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+                         "records without a shape, or of a table that there is not");
+    }
+    if (describe(writer, table, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct writer_plan *made = arena_allocate_zeroed(writer->arena, 1, sizeof *made);
+    if (made == NULL) {
+        return no_memory(writer, error);
+    }
+    const struct target_table *target = writer->tables[table].plan;
+    made->table = table;
+    made->shape = shape;
+    made->facts = &writer->tables[table].facts;
+    made->relation = made->facts->schema->name;
+    /* in a table that this run made, another record under a key is the run's own */
+    made->existing = target->created ? EXISTING_APPEND : target->existing;
+    made->staged = made->existing == EXISTING_UPSERT || made->existing == EXISTING_REPLACE ||
+                   made->existing == EXISTING_SKIP;
+    made->stage_name = arena_format(writer->arena, "_transhume_stage_%u", ++writer->plan_count);
+    if (made->stage_name == NULL || choose_columns(writer, made, error) != STATUS_OK) {
+        return made->stage_name == NULL ? no_memory(writer, error) : STATUS_FAILED;
+    }
+    made->copy = make_copy(writer, made);
+    made->stage = make_stage(writer, made);
+    if (made->copy == NULL || made->stage == NULL) {
+        return no_memory(writer, error);
+    }
+    made->next = writer->plans;
+    writer->plans = made;
+    *plan = made;
+    return STATUS_OK;
+}

@@ -1,0 +1,210 @@
+/*
+ * A segment's end: all of it is good, or the records that the server refuses are found.
+ *
+ * COPY says in which line it failed. So the rows before are sent again and kept, that one is
+ * refused, and the rest goes on, in windows that halve with each failure and double with each
+ * success: a segment of good rows costs one COPY, one of nothing but bad rows a COPY for each.
+ */
+#include "base/text.h"
+#include "connectors/postgres/writer_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- which row, and why */
+
+/* "COPY things, line 17, column x": the row's place, from 1; 0: it does not say. */
+static uint64_t failed_line(const struct writer_plan *plan, const PGresult *failure)
+{
+    const char *context = PQresultErrorField(failure, PG_DIAG_CONTEXT);
+    const char *relation = plan->staged ? plan->stage_name : plan->relation;
+    char start[128];
+    uint64_t line = 0;
+
+    snprintf(start, sizeof start, "COPY %s, line ", relation);
+    for (const char *at = context; at != NULL; at = strchr(at, '\n')) {
+        at += *at == '\n';
+        if (strncmp(at, start, strlen(start)) == 0) {
+            at += strlen(start);
+            return text_to_uint64(at, strspn(at, "0123456789"), &line) == STATUS_OK ? line : 0;
+        }
+    }
+    return 0;
+}
+
+static void describe(const PGresult *failure, char *reason, size_t capacity)
+{
+    const char *message = PQresultErrorField(failure, PG_DIAG_MESSAGE_PRIMARY);
+    const char *detail = PQresultErrorField(failure, PG_DIAG_MESSAGE_DETAIL);
+    snprintf(reason, capacity, "%s%s%s", message != NULL ? message : "refused",
+             detail != NULL ? ": " : "", detail != NULL ? detail : "");
+    text_clean_line(reason);
+}
+
+/* ---------------------------------------------------------------- the rows */
+
+static struct row_ref *list_rows(struct writer *writer, uint32_t *count)
+{
+    uint32_t most = 0;
+    for (struct held *held = writer->first; held != NULL; held = held->next) {
+        most += held->batch->row_count;
+    }
+    struct row_ref *rows = calloc((size_t)most + 1, sizeof *rows);
+    *count = 0;
+    for (struct held *held = writer->first; rows != NULL && held != NULL; held = held->next) {
+        for (uint32_t row = 0; row < held->batch->row_count; row++) {
+            if (held->fate[row] == ROW_GOOD) {
+                rows[(*count)++] = (struct row_ref){held, row};
+            }
+        }
+    }
+    return rows;
+}
+
+/* Ends the COPY and, if it went by way of a temporary table, the way from there. */
+static enum status end_pass(struct writer *writer, const struct row_ref *rows, uint32_t count,
+                            PGresult **failure, struct error *error)
+{
+    enum status status = writer_copy_end(writer, failure, error);
+    return status == STATUS_OK && writer->plan->staged
+               ? writer_stage_apply(writer, rows, count, failure, error)
+               : status;
+}
+
+static enum status send_rows(struct writer *writer, const struct row_ref *rows, uint32_t count,
+                             PGresult **failure, struct error *error)
+{
+    enum status status = writer_copy_start(writer, writer->plan, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        status = writer_copy_row(writer, writer->plan, rows[i].held, rows[i].row, error);
+    }
+    arena_reset(writer->scratch);
+    return status == STATUS_OK ? end_pass(writer, rows, count, failure, error) : status;
+}
+
+/* The row is the one at fault. With `distinct` it may be there already, all of it. */
+static enum status settle_row(struct writer *writer, const struct row_ref *at, PGresult *failure,
+                              struct error *error)
+{
+    char reason[768];
+    enum error_code code = ERROR_REJECT_CONSTRAINT;
+    const char *state = PQresultErrorField(failure, PG_DIAG_SQLSTATE);
+    bool same = false;
+
+    if (state != NULL) {
+        (void)postgres_is_of_record(state, &code);
+    }
+    describe(failure, reason, sizeof reason);
+    if (code == ERROR_REJECT_KEY_DUPLICATE && writer->tables[writer->plan->table].plan->distinct &&
+        writer_holds_row(writer, at->held, at->row, &same, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (state != NULL && strcmp(state, "23502") == 0) {
+        const char *column = PQresultErrorField(failure, PG_DIAG_COLUMN_NAME);
+        const struct column_list key = writer->plan->facts->key;
+        for (uint32_t i = 0; column != NULL && i < key.count; i++) {
+            code = strcmp(key.names[i], column) == 0 ? ERROR_REJECT_KEY_NULL : code;
+        }
+    }
+    return writer_refuse(at->held, at->row, same ? OUTCOME_SKIPPED : OUTCOME_REJECTED, code, reason,
+                         error);
+}
+
+/* Sends `count` rows from `rows` on; `*settled` of them are settled afterwards. */
+static enum status send_window(struct writer *writer, const struct row_ref *rows, uint32_t count,
+                               uint32_t *settled, bool *failed, struct error *error)
+{
+    PGresult *failure = NULL;
+    PGresult *again = NULL;
+    enum status status = send_rows(writer, rows, count, &failure, error);
+
+    *failed = status == STATUS_AGAIN;
+    *settled = status == STATUS_OK ? count : 0;
+    if (status != STATUS_AGAIN) {
+        return status;
+    }
+    uint64_t line = failed_line(writer->plan, failure);
+    uint32_t bad = line >= 1 && line <= count ? (uint32_t)line - 1 : count == 1 ? 0 : UINT32_MAX;
+    status = STATUS_OK;
+    if (bad != UINT32_MAX && bad > 0) {
+        status = send_rows(writer, rows, bad, &again, error);
+        if (status == STATUS_AGAIN) {
+            bad = UINT32_MAX; /* the line was not to be trusted: the window is halved */
+            status = STATUS_OK;
+        }
+        PQclear(again);
+    }
+    if (status == STATUS_OK && bad != UINT32_MAX) {
+        status = settle_row(writer, &rows[bad], failure, error);
+        *settled = bad + 1;
+    }
+    PQclear(failure);
+    return status;
+}
+
+static enum status send_again(struct writer *writer, struct error *error)
+{
+    uint32_t count = 0;
+    uint32_t at = 0;
+    struct row_ref *rows = list_rows(writer, &count);
+    uint32_t window = count;
+    enum status status = rows != NULL ? STATUS_OK
+                                      : error_set(error, ERROR_MEMORY, writer->plan->relation,
+                                                  "no memory for rejects");
+    while (status == STATUS_OK && at < count) {
+        uint32_t settled = 0;
+        bool failed = false;
+        uint32_t size = count - at < window ? count - at : window;
+        status = send_window(writer, rows + at, size, &settled, &failed, error);
+        at += settled;
+        window = failed ? (size > 1 ? size / 2 : 1) : (window < count ? window * 2 : window);
+    }
+    free(rows);
+    return status;
+}
+
+/* ---------------------------------------------------------------- the end */
+
+static void move_to_results(struct writer *writer)
+{
+    if (writer->first == NULL) {
+        return;
+    }
+    if (writer->done == NULL) {
+        writer->done = writer->first;
+    } else {
+        writer->done_last->next = writer->first;
+    }
+    writer->done_last = writer->last;
+    writer->first = NULL;
+    writer->last = NULL;
+    writer->held_bytes = 0;
+    writer->plan = NULL;
+}
+
+enum status writer_segment_finish(struct writer *writer, struct error *error)
+{
+    PGresult *failure = NULL;
+    enum status status = STATUS_OK;
+
+    if (writer->first == NULL) {
+        return STATUS_OK;
+    }
+    if (writer->copying) {
+        uint32_t count = 0;
+        struct row_ref *rows = writer->plan->staged ? list_rows(writer, &count) : NULL;
+        if (writer->plan->staged && rows == NULL) {
+            return error_set(error, ERROR_MEMORY, writer->plan->relation, "no memory for records");
+        }
+        status = end_pass(writer, rows, count, &failure, error);
+        free(rows);
+        PQclear(failure);
+        if (status == STATUS_AGAIN) {
+            status = send_again(writer, error);
+        }
+    }
+    if (status == STATUS_OK) {
+        move_to_results(writer);
+    }
+    return status;
+}

@@ -1,0 +1,347 @@
+/* From the temporary table into the plan's: what to do about records that are there. */
+#include "base/text.h"
+#include "connectors/postgres/writer_internal.h"
+#include <string.h>
+
+static const char from_stage[] = "s";
+
+/* Runs a statement after which the savepoint is still good, or goes back to it: STATUS_AGAIN. */
+static enum status run(struct writer *writer, struct buffer *sql, PGresult **result,
+                       PGresult **failure, struct error *error)
+{
+    struct postgres_database *self = writer->database;
+    PGresult *rest = NULL;
+    enum error_code code = ERROR_NONE;
+    enum status status =
+        sql->failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
+        : PQsendQuery(writer->connection, buffer_string(sql)) == 0
+            ? postgres_failure(self, writer->connection, NULL, ERROR_NETWORK, error)
+            : postgres_next_result(self, writer->connection, POSTGRES_LONG, result, error);
+    buffer_free(sql);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    while (postgres_next_result(self, writer->connection, POSTGRES_LONG, &rest, error) ==
+               STATUS_OK &&
+           rest != NULL) {
+        PQclear(rest);
+    }
+    if (PQresultStatus(*result) != PGRES_FATAL_ERROR) {
+        return STATUS_OK;
+    }
+    const char *state = PQresultErrorField(*result, PG_DIAG_SQLSTATE);
+    if (state != NULL && !postgres_is_lost(writer->connection, state) &&
+        postgres_is_of_record(state, &code)) {
+        *failure = *result;
+        *result = NULL;
+        return writer_undo(writer, error) == STATUS_OK ? STATUS_AGAIN : STATUS_FAILED;
+    }
+    postgres_failure(self, writer->connection, *result, ERROR_TARGET_WRITE, error);
+    PQclear(*result);
+    *result = NULL;
+    return STATUS_FAILED;
+}
+
+/* "a" = "b" AND … over the key, NULLs never equal. */
+static void append_key_equal(struct buffer *sql, struct column_list key, const char *left,
+                             const char *right)
+{
+    for (uint32_t i = 0; i < key.count; i++) {
+        buffer_format(sql, "%s%s.", i > 0 ? " AND " : "", left);
+        postgres_append_name(sql, key.names[i]);
+        buffer_format(sql, " = %s.", right);
+        postgres_append_name(sql, key.names[i]);
+    }
+}
+
+/* Rows that a statement lists by their numbers: 1 is the first that was copied in this pass. */
+static enum status note_rows(struct writer *writer, const PGresult *listed, int64_t first,
+                             const struct row_ref *rows, uint32_t count, enum outcome_kind kind,
+                             const char *reason, struct error *error)
+{
+    for (int i = 0; i < PQntuples(listed); i++) {
+        int64_t number = 0;
+        const char *digits = PQgetvalue(listed, i, 0);
+        if (text_to_int64(digits, strlen(digits), &number) != STATUS_OK || number < first ||
+            number - first >= (int64_t)count) {
+            return error_set(error, ERROR_INTERNAL, writer->plan->relation,
+                             "a row of the temporary table that was not sent");
+        }
+        const struct row_ref *at = &rows[number - first];
+        if (writer_refuse(at->held, at->row, kind, ERROR_REJECT_KEY_DUPLICATE, reason, error) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+struct apply {
+    struct writer *writer;
+    const struct writer_plan *plan;
+    struct column_list key;
+    const struct row_ref *rows;
+    uint32_t count;
+    int64_t first; /* number of the first row in the temporary table */
+    PGresult **failure;
+    struct error *error;
+};
+
+/* Deletes what the condition holds for from the temporary table, and notes it. */
+static enum status take_out(struct apply *apply, const char *with, const char *condition,
+                            enum outcome_kind kind, const char *reason)
+{
+    struct buffer sql = {0};
+    PGresult *listed = NULL;
+    buffer_format(&sql, "%sDELETE FROM %s AS %s WHERE %s RETURNING _transhume_row", with,
+                  apply->plan->stage_name, from_stage, condition);
+    enum status status = run(apply->writer, &sql, &listed, apply->failure, apply->error);
+    if (status == STATUS_OK) {
+        status = note_rows(apply->writer, listed, apply->first, apply->rows, apply->count, kind,
+                           reason, apply->error);
+    }
+    PQclear(listed);
+    return status;
+}
+
+/* Records of this run under keys that it has written: the first stays. */
+static enum status take_out_repeats(struct apply *apply)
+{
+    struct buffer condition = {0};
+    struct buffer names = {0};
+    struct writer *writer = apply->writer;
+
+    buffer_format(&condition, "_transhume_row IN (SELECT n FROM (SELECT _transhume_row AS n, "
+                              "pg_catalog.row_number() OVER (PARTITION BY ");
+    postgres_append_names(&condition, NULL, apply->key);
+    buffer_format(&condition, " ORDER BY _transhume_row) AS place FROM %s) AS d WHERE place > 1)",
+                  apply->plan->stage_name);
+    enum status status = take_out(apply, "", buffer_string(&condition), OUTCOME_REJECTED,
+                                  "another record of this run has this key");
+    buffer_clear(&condition);
+    if (status == STATUS_OK) {
+        struct buffer sql = {0};
+        PGresult *inserted = NULL;
+        struct buffer table = {0};
+        postgres_append_key_table(&table, writer->database, apply->plan->relation);
+        postgres_append_names(&names, NULL, apply->key);
+        /* of two writers the second waits for the first here, and then finds the key taken */
+        buffer_format(&sql, "SELECT 1 FROM %s LIMIT 0", apply->plan->stage_name);
+        status = run(writer, &sql, &inserted, apply->failure, apply->error);
+        PQclear(inserted);
+        buffer_format(&condition,
+                      "WITH i AS (INSERT INTO %s SELECT %s FROM %s ORDER BY %s ON "
+                      "CONFLICT DO NOTHING RETURNING %s) ",
+                      buffer_string(&table), buffer_string(&names), apply->plan->stage_name,
+                      buffer_string(&names), buffer_string(&names));
+        struct buffer missing = {0};
+        buffer_append_string(&missing, "NOT EXISTS (SELECT 1 FROM i WHERE ");
+        append_key_equal(&missing, apply->key, "i", from_stage);
+        buffer_append_byte(&missing, ')');
+        status = status == STATUS_OK
+                     ? take_out(apply, buffer_string(&condition), buffer_string(&missing),
+                                OUTCOME_REJECTED, "another record of this run has this key")
+                     : status;
+        buffer_free(&missing);
+        buffer_free(&table);
+    }
+    buffer_free(&names);
+    buffer_free(&condition);
+    return status;
+}
+
+static enum status take_out_present(struct apply *apply)
+{
+    struct buffer condition = {0};
+    buffer_append_string(&condition, "EXISTS (SELECT 1 FROM ");
+    postgres_append_table(&condition, apply->writer->database, apply->plan->relation);
+    buffer_append_string(&condition, " AS t WHERE ");
+    append_key_equal(&condition, apply->key, "t", from_stage);
+    buffer_append_byte(&condition, ')');
+    enum status status = take_out(apply, "", buffer_string(&condition), OUTCOME_SKIPPED,
+                                  "a record with this key is there");
+    buffer_free(&condition);
+    return status;
+}
+
+static bool in_key(struct column_list key, const char *name)
+{
+    for (uint32_t i = 0; i < key.count; i++) {
+        if (strcmp(key.names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool in_plan(const struct writer_plan *plan, const char *name)
+{
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        if (strcmp(plan->columns[i].column->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Upsert sets the plan's columns; replace also puts the others back to their defaults. */
+static void append_update(struct buffer *sql, const struct apply *apply)
+{
+    const struct postgres_table *facts = apply->plan->facts;
+    bool begun = false;
+    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
+        const struct postgres_column *column = &facts->columns[i];
+        bool planned = in_plan(apply->plan, column->name);
+        if (in_key(apply->key, column->name) || column->generated ||
+            (!planned && apply->plan->existing != EXISTING_REPLACE)) {
+            continue;
+        }
+        buffer_append_string(sql, begun ? ", " : " DO UPDATE SET ");
+        postgres_append_name(sql, column->name);
+        buffer_append_string(sql, " = ");
+        if (planned) {
+            buffer_append_string(sql, "excluded.");
+            postgres_append_name(sql, column->name);
+        } else {
+            buffer_append_string(sql, "DEFAULT");
+        }
+        begun = true;
+    }
+    buffer_append_string(sql, begun ? "" : " DO NOTHING");
+}
+
+static enum status insert_rest(struct apply *apply)
+{
+    const struct writer_plan *plan = apply->plan;
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+
+    buffer_append_string(&sql, "INSERT INTO ");
+    postgres_append_table(&sql, apply->writer->database, plan->relation);
+    buffer_append_string(&sql, " (");
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        buffer_append_string(&sql, i > 0 ? ", " : "");
+        postgres_append_name(&sql, plan->columns[i].column->name);
+    }
+    buffer_append_string(&sql, ") OVERRIDING SYSTEM VALUE SELECT ");
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        const struct postgres_column *column = plan->columns[i].column;
+        buffer_append_string(&sql, i > 0 ? ", " : "");
+        postgres_append_name(&sql, column->name);
+        if (column->type.format == POSTGRES_AS_CAST) {
+            buffer_format(&sql, "::%s", column->type.type.native);
+        }
+    }
+    buffer_format(&sql, " FROM %s ORDER BY _transhume_row", plan->stage_name);
+    if (plan->existing == EXISTING_UPSERT || plan->existing == EXISTING_REPLACE) {
+        buffer_append_string(&sql, " ON CONFLICT (");
+        postgres_append_names(&sql, NULL, apply->key);
+        buffer_append_byte(&sql, ')');
+        append_update(&sql, apply);
+    }
+    enum status status = run(apply->writer, &sql, &result, apply->failure, apply->error);
+    PQclear(result);
+    return status;
+}
+
+static enum status first_number(struct apply *apply)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    buffer_format(&sql, "SELECT coalesce(min(_transhume_row), 1) FROM %s", apply->plan->stage_name);
+    enum status status = run(apply->writer, &sql, &result, apply->failure, apply->error);
+    if (status == STATUS_OK) {
+        const char *digits = PQgetvalue(result, 0, 0);
+        status = text_to_int64(digits, strlen(digits), &apply->first);
+    }
+    PQclear(result);
+    return status;
+}
+
+static enum status empty_stage(struct apply *apply)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    buffer_format(&sql, "DELETE FROM %s", apply->plan->stage_name);
+    enum status status = run(apply->writer, &sql, &result, apply->failure, apply->error);
+    PQclear(result);
+    return status;
+}
+
+enum status writer_stage_apply(struct writer *writer, const struct row_ref *rows, uint32_t count,
+                               PGresult **failure, struct error *error)
+{
+    struct apply apply = {.writer = writer,
+                          .plan = writer->plan,
+                          .key = writer->tables[writer->plan->table].plan->key,
+                          .rows = rows,
+                          .count = count,
+                          .failure = failure,
+                          .error = error};
+    bool tracked = writer->plan->existing == EXISTING_UPSERT ||
+                   writer->plan->existing == EXISTING_REPLACE ||
+                   writer->plan->existing == EXISTING_SKIP;
+    enum status status = first_number(&apply);
+    if (status == STATUS_OK && tracked) {
+        status = take_out_repeats(&apply);
+    }
+    if (status == STATUS_OK && writer->plan->existing == EXISTING_SKIP) {
+        status = take_out_present(&apply);
+    }
+    status = status == STATUS_OK ? insert_rest(&apply) : status;
+    return status == STATUS_OK ? empty_stage(&apply) : status;
+}
+
+/* ---------------------------------------------------------------- distinct */
+
+enum status writer_holds_row(struct writer *writer, struct held *held, uint32_t row, bool *same,
+                             struct error *error)
+{
+    const struct writer_plan *direct = writer->plan;
+    struct writer_plan staged = *direct;
+    struct buffer sql = {0};
+    PGresult *failure = NULL;
+    PGresult *result = NULL;
+
+    *same = false;
+    buffer_format(&sql, "COPY %s%s", direct->stage_name, strstr(direct->copy, " (\""));
+    staged.staged = true;
+    staged.copy = buffer_string(&sql);
+    writer->plan = &staged;
+    enum status status = writer_copy_start(writer, &staged, error);
+    status = status == STATUS_OK ? writer_copy_row(writer, &staged, held, row, error) : status;
+    status = status == STATUS_OK ? writer_copy_end(writer, &failure, error) : status;
+    buffer_free(&sql);
+    if (status == STATUS_OK) {
+        buffer_append_string(&sql, "SELECT 1 FROM ");
+        postgres_append_table(&sql, writer->database, direct->relation);
+        buffer_format(&sql, " AS t, %s AS %s WHERE ", direct->stage_name, from_stage);
+        for (uint32_t i = 0; i < direct->column_count; i++) {
+            const struct postgres_column *column = direct->columns[i].column;
+            /* json has no equality but its text's */
+            const char *cast =
+                column->type.format == POSTGRES_AS_JSON || column->type.format == POSTGRES_AS_CAST
+                    ? "::pg_catalog.text"
+                    : "";
+            buffer_append_string(&sql, i > 0 ? " AND t." : "t.");
+            postgres_append_name(&sql, column->name);
+            buffer_format(&sql, "%s IS NOT DISTINCT FROM %s.", cast, from_stage);
+            postgres_append_name(&sql, column->name);
+            buffer_append_string(&sql, cast);
+        }
+        status = run(writer, &sql, &result, &failure, error);
+        *same = status == STATUS_OK && PQntuples(result) > 0;
+        PQclear(result);
+    }
+    PQclear(failure);
+    writer->plan = direct;
+    if (status == STATUS_AGAIN) {
+        return STATUS_OK; /* what can't even be copied is not there */
+    }
+    if (status == STATUS_OK) {
+        buffer_format(&sql, "DELETE FROM %s", direct->stage_name);
+        status = run(writer, &sql, &result, &failure, error);
+        PQclear(result);
+    }
+    return status;
+}
