@@ -202,19 +202,35 @@ static const uint8_t lengths[] = {
     [POSTGRES_AS_INTERVAL] = 16, [POSTGRES_AS_UUID] = 16,     [POSTGRES_AS_CAST] = 0,
 };
 
-static struct cell escape(const uint8_t *bytes, uint32_t length, bool text)
+/* Of a text that is not UTF-8; another encoding's bytes, as they are. */
+static struct cell escaped_text(const uint8_t *bytes, uint32_t length)
 {
     return (struct cell){.kind = VALUE_ESCAPE,
-                         .flags = text ? CELL_ESCAPED_TEXT : 0,
+                         .flags = CELL_ESCAPED_TEXT,
                          .aux = ESCAPE_POSTGRES,
                          .length = length,
                          .bytes = bytes};
 }
 
+/* The format, then the value as it came: only a column of the same format can hold it. */
+static enum status escape(enum postgres_format format, const uint8_t *bytes, uint32_t length,
+                          struct arena *arena, struct cell *cell)
+{
+    uint8_t *copy = arena_allocate(arena, (size_t)length + 1);
+    if (copy == NULL) {
+        return STATUS_FAILED;
+    }
+    copy[0] = (uint8_t)format;
+    memcpy(copy + 1, bytes, length);
+    *cell = (struct cell){
+        .kind = VALUE_ESCAPE, .aux = ESCAPE_POSTGRES, .length = length + 1, .bytes = copy};
+    return STATUS_OK;
+}
+
 static struct cell text_of(enum value_kind kind, bool utf8, const uint8_t *bytes, uint32_t length)
 {
     if (!utf8 && !text_is_utf8(bytes, length)) {
-        return escape(bytes, length, true);
+        return escaped_text(bytes, length);
     }
     return (struct cell){.kind = (uint8_t)kind, .length = length, .text = (const char *)bytes};
 }
@@ -252,8 +268,7 @@ enum status postgres_decode(const struct postgres_type *type, bool utf8, const u
     enum postgres_format format = type->format;
 
     if (lengths[format] != 0 && length != lengths[format]) {
-        *cell = escape(bytes, length, false);
-        return STATUS_OK;
+        return escape(format, bytes, length, arena, cell);
     }
     switch (format) {
     case POSTGRES_AS_INT8:
@@ -310,8 +325,5 @@ enum status postgres_decode(const struct postgres_type *type, bool utf8, const u
     default:
         *cell = text_of(VALUE_TEXT, utf8, bytes, length);
     }
-    if (!fits) {
-        *cell = escape(bytes, length, false);
-    }
-    return status;
+    return status == STATUS_OK && !fits ? escape(format, bytes, length, arena, cell) : status;
 }

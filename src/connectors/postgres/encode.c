@@ -463,6 +463,13 @@ enum status postgres_encode(const struct postgres_column *column, const struct c
         put32(out, UINT32_MAX);
         return STATUS_OK;
     }
+    bool own = cell->kind == VALUE_ESCAPE && cell->aux == ESCAPE_POSTGRES &&
+               (cell->flags & CELL_ESCAPED_TEXT) == 0 && cell->length > 0;
+    if (own && cell->bytes[0] == column->type.format) {
+        put32(out, cell->length - 1);
+        buffer_append(out, cell->bytes + 1, cell->length - 1);
+        return STATUS_OK;
+    }
     if (cell->kind == VALUE_ESCAPE) {
         return error_set(
             error, (cell->flags & CELL_ESCAPED_TEXT) != 0 ? ERROR_REJECT_TEXT : ERROR_REJECT_TYPE,
