@@ -1,0 +1,316 @@
+"""PostgreSQL both ways: every type, records that are refused, what a resume finds. Read back by psql."""
+import json
+import os
+import sqlite3
+import sys
+import unittest
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import postgres
+import support
+
+# One column a type, and rows of edges. `general` leaves out what only PostgreSQL can hold.
+TYPES = """
+CREATE TYPE mood AS ENUM ('sad', 'so ''so''', 'happy');
+CREATE DOMAIN posint AS integer CHECK (VALUE > 0);
+"""
+EDGES = TYPES + r"""
+CREATE TABLE edges (id int PRIMARY KEY, b boolean, i2 smallint, i4 integer, i8 bigint, o oid, f4 real,
+  f8 double precision, n numeric, n10 numeric(38,10), n2 numeric(10,2), t text, v varchar(5), c char(5), nm name,
+  by bytea, d date, tm time, tz timetz, ts timestamp, tsz timestamptz, iv interval, u uuid, j json, jb jsonb,
+  m mood, p posint, ai int[], at text[], ip inet, bits bit(3), r int4range, pt point, mo money, x xml, tsv tsvector,
+  g int GENERATED ALWAYS AS (i2::int + 1) STORED);
+INSERT INTO edges VALUES
+(1,true,32767,2147483647,9223372036854775807,4294967295,1.17549435e-38,5e-324,'NaN',
+ 9999999999999999999999999999.9999999999,0.10,'plain','abc','ab','n',E'\\x00ff','0001-01-01','24:00:00',
+ '23:59:59.999999+14','0001-01-01 00:00:00','2024-03-31 01:30:00+01','1 year 2 mons 3 days 04:05:06.000007',
+ '123e4567-e89b-12d3-a456-426614174000','{"a": 1,  "a":2}','{"b":1,"a":[1,2.50,null]}','so ''so''',5,'{1,NULL,3}',
+ '{a,"b c",NULL,"q\"x"}','10.0.0.1/8',B'101','[1,5)','(1,2)','$1,234.56','<a>x</a>','a:1 b:2'),
+(2,false,-32768,-2147483648,-9223372036854775808,0,'-0','-0',
+ 123456789012345678901234567890.12345678901234567890,-0.0000000001,-99999999.99,'',' x ','','','','4713-01-01 BC',
+ '00:00:00','00:00:00-15','4713-01-01 00:00:00 BC','infinity','-1 mons +2 days -00:00:00.5',null,'null','null','sad',
+ 1,'{}','{}','::1',B'000','empty','(0,-0)','-$0.01',null,''),
+(3,null,null,null,null,null,'Infinity','-Infinity','1e-20',0,0,E'quote '' " \\ tab\t nl\n \u00fc \U0001F411',null,
+ null,null,null,'infinity','12:00','12:00+05:30','-infinity','-infinity','0',null,null,null,null,null,
+ '{{1,2},{3,4}}',null,null,null,null,null,null,null,null),
+(4,null,1,1,1,1,'NaN','NaN','Infinity',0.1,1.5,'x',null,null,null,null,'5874897-12-31','00:00:00.000001','00:00:00Z',
+ '294246-12-31 23:59:59','9999-12-31 23:59:59.999999Z','178000000 years',null,'"\u0041"','"\u0041"','happy',null,
+ null,null,null,null,null,null,null,null,null),
+(5,null,1,1,1,1,0.1,0.1,'1e20',1e-10,1.5,'x',null,null,null,null,'-infinity',null,null,'294276-12-31 23:59:59',
+ '294276-12-31 23:59:59Z',null,null,null,null,null,null,null,null,null,null,null,null,null,null,null);
+"""
+# A composite key in an order of its own, a table without a key, one of equal rows, odd names, partitions.
+SHAPES = r"""
+CREATE TABLE nokey (a int, b text);
+INSERT INTO nokey VALUES (1, 'x'), (1, 'x'), (NULL, NULL);
+CREATE TABLE parent (id serial PRIMARY KEY, code text UNIQUE, at timestamptz DEFAULT now());
+INSERT INTO parent (code) VALUES ('a'), ('b'), (NULL);
+CREATE TABLE child (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, pid int REFERENCES parent ON DELETE CASCADE,
+  x int CHECK (x > 0));
+INSERT INTO child (pid, x) SELECT 1 + i % 3, i FROM generate_series(1, 3000) i;
+CREATE INDEX child_part ON child (pid DESC) WHERE x > 1;
+CREATE INDEX parent_lower ON parent (lower(code));
+CREATE TABLE parts (id int, k text, PRIMARY KEY (id, k)) PARTITION BY RANGE (id);
+CREATE TABLE parts1 PARTITION OF parts FOR VALUES FROM (0) TO (500);
+CREATE TABLE parts2 PARTITION OF parts FOR VALUES FROM (500) TO (2000);
+INSERT INTO parts SELECT i / 3, 'k' || i % 3 FROM generate_series(0, 2999) i;
+CREATE TABLE keys (k text COLLATE "C", u uuid, n numeric, PRIMARY KEY (k, u, n));
+INSERT INTO keys SELECT chr(65 + i % 50), md5((i * 7)::text)::uuid, i::numeric / 8 FROM generate_series(1, 2500) i;
+CREATE TABLE "We""ird name" ("sel ect" int PRIMARY KEY, "a'b" text, "tab	" text);
+INSERT INTO "We""ird name" VALUES (1, 'q', NULL);
+CREATE TABLE empty (id int PRIMARY KEY);
+"""
+TABLES = ("nokey", "parent", "child", "parts", "keys", '"We""ird name"', "empty")
+
+
+class PostgresCase(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgres.for_class(cls)
+
+    def made(self, script=""):
+        """The name of a new database that the script was run in."""
+        name = self.server.database()
+        self.server.psql(name, script)
+        return name
+
+    def rows(self, name, table, columns="t::text"):
+        return self.server.psql(name, "SELECT %s FROM %s t ORDER BY t::text COLLATE \"C\"" % (columns, table))
+
+    def assert_same_rows(self, source, target, table):
+        self.assertEqual(self.rows(source, table), self.rows(target, table), table)
+
+    def migrate(self, source, target, *options, code=0, **more):
+        return self.run_program("migrate", source, target, "--quiet", *options, code=code, **more)
+
+    def rejects(self):
+        found = []
+        folder = self.path(".transhume", "rejects")
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                found += [json.loads(line) for line in file]
+        return found
+
+
+class BetweenServers(PostgresCase):
+    def test_every_type(self):
+        source, target = self.made(EDGES), self.made(TYPES)
+        self.migrate(self.server.uri(source), self.server.uri(target))
+        self.assert_same_rows(source, target, "edges")
+        types = "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'edges'::regclass"
+        self.assertEqual(self.server.psql(source, types), self.server.psql(target, types))
+
+    def test_every_shape_of_table(self):
+        for chunk in ("7", "1000", "100000"):
+            with self.subTest(chunk):
+                source, target = self.made(SHAPES), self.made()
+                self.migrate(self.server.uri(source), self.server.uri(target), "--chunk-rows", chunk, "--state",
+                             self.path("state" + chunk))
+                for table in TABLES:
+                    self.assert_same_rows(source, target, table)
+
+    def test_keys_indexes_and_sequences_are_made(self):
+        source, target = self.made(SHAPES), self.made()
+        self.migrate(self.server.uri(source), self.server.uri(target))
+        indexes = self.server.psql(target, "SELECT indexdef FROM pg_indexes WHERE tablename IN ('child', 'parent') "
+                                           "ORDER BY indexname")
+        self.assertEqual([row[0] for row in indexes], [
+            "CREATE INDEX child_part ON public.child USING btree (pid DESC) WHERE (x > 1)",
+            "CREATE UNIQUE INDEX child_pkey ON public.child USING btree (id)",
+            "CREATE UNIQUE INDEX parent_code_key ON public.parent USING btree (code)",
+            "CREATE INDEX parent_lower ON public.parent USING btree (lower(code))",
+            "CREATE UNIQUE INDEX parent_pkey ON public.parent USING btree (id)"])
+        keys = self.server.psql(target, "SELECT pg_get_constraintdef(oid), convalidated FROM pg_constraint "
+                                        "WHERE conrelid = 'child'::regclass AND contype IN ('f', 'c') ORDER BY contype")
+        self.assertEqual(keys, [["CHECK ((x > 0))", "t"],
+                                ["FOREIGN KEY (pid) REFERENCES parent(id) ON DELETE CASCADE", "t"]])
+        self.assertEqual(self.server.psql(target, "INSERT INTO parent (code) VALUES ('new') RETURNING id"), [["4"]])
+        self.assertEqual(self.server.psql(target, "INSERT INTO child (pid, x) VALUES (1, 1) RETURNING id"), [["3001"]])
+
+    def test_rows_without_a_partner_leave_the_key_unvalidated(self):
+        source = self.made("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY, a int); "
+                           "INSERT INTO b VALUES (1, 7); ALTER TABLE b ADD FOREIGN KEY (a) REFERENCES a NOT VALID")
+        target = self.made()
+        result = self.run_program("migrate", self.server.uri(source), self.server.uri(target))
+        self.assertIn("not every row has a partner", result.err)
+        self.assertEqual(self.server.psql(target, "SELECT convalidated FROM pg_constraint WHERE contype = 'f'"),
+                         [["f"]])
+        self.assert_same_rows(source, target, "b")
+
+    def test_a_snapshot_is_one_moment(self):
+        source, target = self.made("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); "
+                                   "INSERT INTO a SELECT generate_series(1, 50); INSERT INTO b TABLE a"), self.made()
+        process = support.start("migrate", self.server.uri(source), self.server.uri(target), cwd=self.folder,
+                                env={"TRANSHUME_FAILPOINT": "postgres.snapshot_taken:sleep:1"})
+        deadline = 200
+        while deadline and not self.server.psql(source, "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' "
+                                                        "AND datname = current_database()"):
+            deadline -= 1
+        self.server.psql(source, "DELETE FROM a WHERE id > 10; INSERT INTO b VALUES (1000)")
+        self.assert_code(support.finish(process), 0)
+        self.assertEqual(self.server.psql(target, "SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM b)"),
+                         [["50", "50"]])
+
+
+class FromSqlite(PostgresCase):
+    def test_the_music_shop(self):
+        shop = support.musicshop(self.path("shop.sqlite"))
+        target = self.made()
+        self.migrate(shop, self.server.uri(target))
+        counts = support.sqlite_counts(shop)
+        for table, count in counts.items():
+            found = self.server.psql(target, "SELECT count(*) FROM %s" % support.quoted(table))
+            self.assertEqual(found, [[str(count)]], table)
+        self.migrate(self.server.uri(target), self.path("back.sqlite"), "--state", self.path("back"))
+        self.compare_values(shop, self.path("back.sqlite"), counts)
+
+    def compare_values(self, first, second, tables):
+        left, right = sqlite3.connect(first), sqlite3.connect(second)
+        for table in tables:
+            ask = "SELECT * FROM %s" % support.quoted(table)
+            self.assertEqual(sorted(map(repr, left.execute(ask))), sorted(map(repr, right.execute(ask))), table)
+        left.close()
+        right.close()
+
+    def test_values_that_a_column_can_not_hold_are_rejected_with_their_key(self):
+        source = support.make_sqlite(self.path("s.sqlite"), """
+            CREATE TABLE t (id INTEGER PRIMARY KEY, i INTEGER, s TEXT, z BLOB, n NUMERIC(10,2));
+            INSERT INTO t VALUES (1, 9223372036854775807, 'fine', x'00', 1.25), (2, 'word', 'x', x'', 1),
+                (3, 5, CAST(x'610062' AS TEXT), NULL, 2), (4, 5, 'x', 'text in a blob', 3),
+                (5, -9223372036854775808, '', NULL, -0.01), (6, 1, 'y', NULL, 1.005);
+            """)
+        target = self.made()
+        self.migrate(source, self.server.uri(target), code=1)
+        self.assertEqual({(reject["key"]["id"], reject["code"]) for reject in self.rejects()},
+                         {(2, "type"), (3, "text-invalid")})
+        self.assertEqual(self.server.psql(target, "SELECT id, i, s, n FROM t WHERE id IN (1, 5, 6) ORDER BY id"), [
+            ["1", "9223372036854775807", "fine", "1.25"], ["5", "-9223372036854775808", "", "-0.01"],
+            ["6", "1", "y", "1.005"]])   # SQLite's NUMERIC(10,2) limits nothing, so no digit may be lost here
+
+    def test_digits_beyond_a_columns_scale_are_not_rounded_away(self):
+        source = support.make_sqlite(self.path("s.sqlite"), "CREATE TABLE t (id INTEGER PRIMARY KEY, n NUMERIC); "
+                                     "INSERT INTO t VALUES (1, 1.25), (2, 1.005), (3, 12345678901), (4, 2.5000);")
+        target = self.made("CREATE TABLE t (id bigint PRIMARY KEY, n numeric(10,2), at timestamp(0))")
+        self.migrate(source, self.server.uri(target), "--existing", "append", code=1)
+        self.assertEqual({(reject["key"]["id"], reject["code"]) for reject in self.rejects()},
+                         {(2, "number-range"), (3, "number-range")})
+        self.assertEqual(self.server.psql(target, "SELECT id, n FROM t ORDER BY id"), [["1", "1.25"], ["4", "2.50"]])
+
+    def test_one_bad_row_never_costs_its_batch(self):
+        source = support.make_sqlite(
+            self.path("s.sqlite"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v); WITH RECURSIVE c(i) AS "
+            "(SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 5000) INSERT INTO t SELECT i, i % 10 FROM c;")
+        target = self.made("CREATE TABLE t (id bigint PRIMARY KEY, v text CHECK (v <> '7'))")
+        self.migrate(source, self.server.uri(target), "--existing", "append", code=1)
+        rejects = self.rejects()
+        self.assertEqual(len(rejects), 500)
+        self.assertEqual({reject["code"] for reject in rejects}, {"constraint"})
+        self.assertEqual({reject["key"]["id"] for reject in rejects}, {i for i in range(1, 5001) if i % 10 == 7})
+        self.assertEqual(self.server.psql(target, "SELECT count(*), sum(id) FROM t"),
+                         [["4500", str(sum(i for i in range(1, 5001) if i % 10 != 7))]])
+
+    def test_duplicates_of_a_unique_column(self):
+        source = support.make_sqlite(self.path("s.sqlite"), "CREATE TABLE t (id INTEGER PRIMARY KEY, code TEXT); "
+                                     "INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'a'), (4, 'c');")
+        target = self.made("CREATE TABLE t (id bigint PRIMARY KEY, code text UNIQUE)")
+        self.migrate(source, self.server.uri(target), "--existing", "append", code=1)
+        self.assertEqual([(reject["key"]["id"], reject["code"]) for reject in self.rejects()], [(3, "key-duplicate")])
+        self.assertEqual(self.server.psql(target, "SELECT id, code FROM t ORDER BY id"),
+                         [["1", "a"], ["2", "b"], ["4", "c"]])
+
+    def test_what_is_there_already(self):
+        source = support.make_sqlite(self.path("s.sqlite"), "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT); "
+                                     "INSERT INTO t VALUES (1, 'new'), (2, 'new'), (3, 'new');")
+        there = ("CREATE TABLE t (id bigint PRIMARY KEY, a text, kept text DEFAULT 'default'); "
+                 "INSERT INTO t VALUES (2, 'old', 'mine'), (9, 'old', 'mine')")
+        wanted = {
+            "refuse": (5, [["2", "old", "mine"], ["9", "old", "mine"]]),
+            "append": (1, [["1", "new", "default"], ["2", "old", "mine"], ["3", "new", "default"], ["9", "old", "mine"]]),
+            "upsert": (0, [["1", "new", "default"], ["2", "new", "mine"], ["3", "new", "default"], ["9", "old", "mine"]]),
+            "replace": (0, [["1", "new", "default"], ["2", "new", "default"], ["3", "new", "default"],
+                            ["9", "old", "mine"]]),
+            "skip": (0, [["1", "new", "default"], ["2", "old", "mine"], ["3", "new", "default"], ["9", "old", "mine"]]),
+        }
+        for policy, (code, rows) in wanted.items():
+            with self.subTest(policy):
+                target = self.made(there)
+                self.migrate(source, self.server.uri(target), "--existing", policy, "--state", self.path(policy),
+                             code=code)
+                self.assertEqual(self.server.psql(target, "SELECT * FROM t ORDER BY id"), rows)
+                self.assertEqual(self.server.psql(target, "SELECT relname FROM pg_class WHERE relname LIKE "
+                                                          "'\\_transhume\\_key%'"), [])
+
+
+class Plans(PostgresCase):
+    """The same plan makes the same documents from PostgreSQL as from SQLite."""
+
+    PLAN = """
+transhume: 1
+source: %s
+target: jsonl:%s
+tables:
+  customers:
+    entities:
+      customer:
+        from: Customer
+        fields:
+          "*": copy
+          Rep: { lookup: Employee, value: "{FirstName} {LastName}" }
+          RepsBoss: { lookup: Employee.Employee, column: LastName }
+          Orders: { aggregate: Invoice, value: "count(*)" }
+          Spent: { aggregate: Invoice, value: "sum(Total)" }
+          Invoices:
+            embed: Invoice
+            order: InvoiceDate
+            fields:
+              InvoiceId: copy
+              Total: copy
+              Country: { column: BillingCountry, default: none }
+  tracks:
+    entities:
+      track:
+        from: Track
+        where: "Milliseconds > 200000"
+        fields:
+          "*": copy
+          Artist: { lookup: Album.Artist, column: Name }
+"""
+
+    def documents(self, folder):
+        found = {}
+        for table in sorted(os.listdir(folder)):
+            if table.startswith("_"):
+                continue
+            lines = []
+            for name in sorted(os.listdir(os.path.join(folder, table))):
+                with open(os.path.join(folder, table, name), encoding="utf-8") as file:
+                    lines += [json.loads(line) for line in file]
+            found[table] = sorted(lines, key=lambda line: json.dumps(line, sort_keys=True))
+        return found
+
+    def test_look_ups_embeds_and_aggregates(self):
+        shop = support.musicshop(self.path("shop.sqlite"))
+        target = self.made()
+        self.migrate(shop, self.server.uri(target))
+        for name, source in (("sqlite", "sqlite:" + shop), ("postgres", self.server.uri(target))):
+            self.write(name + ".yaml", self.PLAN % (source, self.path(name)))
+            self.run_program("migrate", "--plan", name + ".yaml", "--quiet", "--state", self.path("state-" + name))
+        left, right = self.documents(self.path("sqlite")), self.documents(self.path("postgres"))
+        self.assertEqual(left.keys(), right.keys())
+        for table in left:
+            self.assertGreater(len(left[table]), 10)
+            self.assertEqual(left[table], right[table], table)
+
+    def test_a_query(self):
+        source = self.made("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a;b'), (2, 'c')")
+        self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables:\n  q:\n    key: [n]\n"
+                   "    entities:\n      q:\n        query: \"SELECT id * 10 AS n, v || ';' AS w, now()::date AS d "
+                   "FROM t WHERE v <> ';x'; \"\n        fields: { \"*\": copy }\n" % self.server.uri(source))
+        self.run_program("migrate", "--quiet")
+        db = sqlite3.connect(self.path("out.db"))
+        self.assertEqual(db.execute("SELECT n, w FROM q ORDER BY n").fetchall(), [(10, "a;b;"), (20, "c;")])
+        db.close()
+
+
+if __name__ == "__main__":
+    unittest.main()
