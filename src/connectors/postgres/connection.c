@@ -4,6 +4,7 @@
 #include "connectors/postgres/postgres_internal.h"
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { SLICE_MS = 250 };
@@ -52,10 +53,14 @@ void postgres_disconnect(PGconn *connection)
 static enum status unreachable(const struct postgres_database *self, const PGconn *connection,
                                const char *why, struct error *error)
 {
-    const char *said = PQerrorMessage(connection);
+    char said[640];
+    snprintf(said, sizeof said, "%s", PQerrorMessage(connection));
     size_t length = strlen(said);
     while (length > 0 && said[length - 1] == '\n') {
-        length--;
+        said[--length] = '\0';
+    }
+    for (char *at = said; *at != '\0'; at++) {
+        *at = *at == '\n' || *at == '\t' ? ' ' : *at;
     }
     /* libpq gives no SQLSTATE of a failed connection: its words are all there is */
     bool login = strstr(said, "password") != NULL || strstr(said, "authentication") != NULL ||

@@ -1,0 +1,159 @@
+"""The kill matrix of runs into and out of PostgreSQL, and its server's and its connections' deaths."""
+import os
+import sys
+import time
+import unittest
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
+import postgres
+import support
+from kill_matrix import KillMatrix, make_source, rows_by_table
+from tcp_proxy import TcpProxy
+
+OPTIONS = ["--chunk-rows", "100", "--jobs", "2", "--exclude", "found*"]
+
+
+def dump(server, name):
+    """{table: sorted rows as texts}, without the program's own."""
+    tables = server.psql(name, "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' AND "
+                               "tablename NOT LIKE '\\_transhume%'")
+    return {table: sorted(row[0] for row in server.psql(name, "SELECT t::text FROM %s t" % table))
+            for (table,) in tables}
+
+
+class KillPostgres(KillMatrix):
+    sample_seconds = None if support.SOAK else 40
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgres.for_class(cls)
+
+    def setUp(self):
+        super().setUp()
+        self.target = self.server.database()
+
+    def empty_target(self):
+        self.server.psql(self.target, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+    def source(self):
+        source = self.path("shop.db")
+        make_source(source, keyless=True)
+        return source
+
+    def whole(self, source):
+        """What a copy that nobody disturbs leaves; other tests show it equal to its source."""
+        name = self.server.database()
+        self.assert_code(support.transhume("migrate", "--state", "state-whole", *OPTIONS, source,
+                                           self.server.uri(name), cwd=self.folder), 0)
+        return name, dump(self.server, name)
+
+    def test_sqlite_to_postgres(self):
+        source = self.source()
+        _, expected = self.whole(source)
+        self.assertEqual(sum(map(len, expected.values())), 700 + 700 + 690 + 500)
+        self.matrix([*OPTIONS, source, self.server.uri(self.target)],
+                    lambda folder: self.assertEqual(dump(self.server, self.target), expected))
+
+    def test_postgres_to_postgres(self):
+        source, expected = self.whole(self.source())
+        self.matrix([*OPTIONS, self.server.uri(source), self.server.uri(self.target)],
+                    lambda folder: self.assertEqual(dump(self.server, self.target), expected))
+
+    def test_postgres_to_sqlite(self):
+        source, _ = self.whole(self.source())
+        self.assert_code(support.transhume("migrate", "--state", "state-back", *OPTIONS, self.server.uri(source),
+                                           "back.db", cwd=self.folder), 0)
+        expected = rows_by_table(self.path("back.db"))
+        self.matrix([*OPTIONS, self.server.uri(source), "sqlite:copy.db"],
+                    lambda folder: self.assertEqual(rows_by_table(os.path.join(folder, "copy.db")), expected))
+
+
+class Deaths(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgres.for_class(cls)
+
+    def setUp(self):
+        super().setUp()
+        self.target = self.server.database()
+        self.source = support.make_sqlite(
+            self.path("s.db"), "CREATE TABLE t (id INTEGER, v TEXT); WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL "
+            "SELECT i + 1 FROM c WHERE i < 3000) INSERT INTO t SELECT i, 'text ' || i FROM c;")
+
+    def assert_whole(self):
+        """Each record once, though there is no key that would refuse a second one."""
+        self.assertEqual(self.server.psql(self.target, "SELECT count(*), count(DISTINCT id), sum(id) FROM t"),
+                         [["3000", "3000", str(3000 * 3001 // 2)]])
+
+    def through(self, proxy):
+        return "postgres://postgres@127.0.0.1:%d/%s" % (proxy.port, self.target)
+
+    def test_a_connection_that_breaks_in_commit(self):
+        """Whether the commit happened is looked up, whichever way it was."""
+        for before in (True, False):
+            for occurrence in (3, 5, 8):
+                with self.subTest(before=before, occurrence=occurrence), TcpProxy(self.server.port) as proxy:
+                    self.server.psql(self.target, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+                    proxy.cut_at(b"COMMIT\0", occurrence, before)
+                    state = self.path("state-%s-%d" % (before, occurrence))
+                    result = support.transhume("migrate", "--chunk-rows", "500", "--jobs", "1", "--state", state,
+                                               self.source, self.through(proxy), cwd=self.folder)
+                    self.assertEqual(proxy.cuts, 1)
+                    if result.code != 0:
+                        self.assertEqual(result.code, 3, result.err)
+                        self.run_program("resume", "--state", state, self.source, self.through(proxy))
+                    self.assert_whole()
+
+    def test_a_connection_that_breaks_in_a_copy(self):
+        with TcpProxy(self.server.port) as proxy:
+            proxy.cut_at(b"text 1234", 1, True)
+            result = self.run_program("migrate", "--chunk-rows", "500", self.source, self.through(proxy))
+            self.assertEqual(proxy.cuts, 1)
+            self.assertIn("try 2", result.err)
+        self.assert_whole()
+
+    def test_a_session_that_is_ended(self):
+        process = support.start("migrate", "--chunk-rows", "100", "--rows-per-second", "1500", self.source,
+                                self.server.uri(self.target), cwd=self.folder)
+        deadline = time.monotonic() + 20 * support.PATIENCE
+        ended = []
+        while time.monotonic() < deadline and process.poll() is None and not ended:
+            ended = self.server.psql(
+                self.target, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND (query LIKE '%COPY%' OR query LIKE 'COMMIT%') AND pid <> pg_backend_pid() AND EXISTS "
+                "(SELECT 1 FROM pg_tables WHERE tablename = 't')")
+        self.assert_code(support.finish(process), 0)
+        self.assertTrue(ended)
+        self.assert_whole()
+
+    def test_a_server_that_crashes(self):
+        process = support.start("migrate", "--chunk-rows", "100", "--rows-per-second", "1500", self.source,
+                                self.server.uri(self.target), cwd=self.folder)
+        time.sleep(1)
+        self.server.kill()
+        time.sleep(0.3)
+        self.server.start()
+        result = support.finish(process)
+        if result.code != 0:
+            self.assertEqual(result.code, 3, result.err)
+            self.run_program("resume", self.source, self.server.uri(self.target))
+        self.assert_whole()
+
+    def test_a_second_process_is_told_of_the_first(self):
+        first = support.start("migrate", "--chunk-rows", "100", "--rows-per-second", "1000", self.source,
+                              self.server.uri(self.target), "--state", self.path("first"), cwd=self.folder)
+        deadline = time.monotonic() + 20 * support.PATIENCE
+        while time.monotonic() < deadline and not self.server.psql(
+                self.target, "SELECT 1 FROM pg_tables WHERE tablename = 't'"):
+            time.sleep(0.05)
+        second = support.transhume("resume", self.source, self.server.uri(self.target), "--state",
+                                   self.path("second"), cwd=self.folder)
+        self.assertEqual(second.code, 5, second.err)
+        self.assertIn("pid %d" % first.pid, second.err)
+        self.assert_code(support.finish(first), 0)
+        self.assert_whole()
+
+
+if __name__ == "__main__":
+    unittest.main()

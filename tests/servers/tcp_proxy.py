@@ -1,0 +1,100 @@
+"""A proxy of bytes between the program and any server, which cuts connections when a test says so.
+
+    with TcpProxy(port) as proxy:
+        proxy.cut_at(b"COMMIT", occurrence=3, before=False)    # the server gets it, the program no answer
+        ... connect to proxy.port ...
+        assert proxy.cuts == 1
+
+What is looked for is looked for in what the program sends, each message of which comes in one piece.
+"""
+import contextlib
+import socket
+import threading
+
+PIECE = 1 << 16
+WAIT_S = 30
+
+
+class TcpProxy:
+    def __init__(self, port):
+        self.upstream = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.lock = threading.Lock()
+        self.wanted, self.occurrence, self.before, self.cuts = None, 0, False, 0
+        self.connections = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut_at(self, wanted, occurrence=1, before=True):
+        """Resets the connection on which `wanted` comes by for the n-th time, before or after it went on."""
+        with self.lock:
+            self.wanted, self.occurrence, self.before = wanted, occurrence, before
+
+    def cut_all(self):
+        with self.lock:
+            for connection in self.connections:
+                _close(connection)
+            self.connections.clear()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.upstream), timeout=WAIT_S)
+                server.settimeout(None)
+                with self.lock:
+                    self.connections += [client, server]
+                for function, arguments in ((self._forward, (client, server)), (_pass, (server, client))):
+                    threading.Thread(target=function, args=arguments, daemon=True).start()
+
+    def _must_cut(self, data):
+        with self.lock:
+            if self.wanted is None or self.wanted not in data:
+                return False
+            self.occurrence -= 1
+            if self.occurrence > 0:
+                return False
+            self.wanted = None
+            self.cuts += 1
+            return True
+
+    def _forward(self, client, server):
+        with contextlib.suppress(OSError):
+            while True:
+                data = client.recv(PIECE)
+                if not data:
+                    break
+                cut = self._must_cut(data)
+                if cut and not self.before:
+                    client.shutdown(socket.SHUT_WR)   # from here on no answer
+                if not (cut and self.before):
+                    server.sendall(data)
+                if cut:
+                    break
+        _close(client)
+        with contextlib.suppress(OSError):
+            server.shutdown(socket.SHUT_WR)           # it finishes what it has begun
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        self.cut_all()
+
+
+def _pass(server, client):
+    with contextlib.suppress(OSError):
+        while True:
+            data = server.recv(PIECE)
+            if not data:
+                break
+            client.sendall(data)
+    _close(client)
+    _close(server)
+
+
+def _close(connection):
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
