@@ -91,9 +91,10 @@ static void read_column(struct builder *builder, int row, struct schema_column *
     char generated = cell(rows, row, 8)[0];
 
     facts->name = text(builder, rows, row, 1);
+    facts->type_oid = (uint32_t)number(rows, row, 2, 0);
     facts->modifier = (int32_t)number(rows, row, 4, -1);
-    facts->type = postgres_type_of((uint32_t)number(rows, row, 2, 0), cell(rows, row, 3)[0],
-                                   facts->modifier, text(builder, rows, row, 5));
+    facts->type = postgres_type_of(facts->type_oid, cell(rows, row, 3)[0], facts->modifier,
+                                   text(builder, rows, row, 5));
     if (cell(rows, row, 3)[0] == 'd') { /* a domain over a domain */
         facts->type.format = POSTGRES_AS_CAST;
     }

@@ -7,6 +7,7 @@
 struct postgres_column {
     const char *name;
     struct postgres_type type;
+    uint32_t type_oid; /* of a domain: its base */
     int32_t modifier;
     bool not_null;
     bool generated;

@@ -391,6 +391,28 @@ static enum status ledger_release(struct database *database, const char *run_id,
     return STATUS_OK;
 }
 
+static enum status check_epoch(struct postgres_database *self, PGconn *connection,
+                               const char *run_id, uint64_t epoch, struct error *error)
+{
+    char number[24];
+    PGresult *result = NULL;
+    snprintf(number, sizeof number, "%llu", (unsigned long long)epoch);
+    const struct postgres_parameter parameters[] = {{.text = run_id}, {.text = number}};
+    enum status status =
+        run_on(self, connection, "SELECT 1 FROM ", "_transhume_run",
+               " WHERE id = $1 AND epoch = $2 FOR SHARE", parameters, 2, &result, error);
+    bool ours = status == STATUS_OK && PQntuples(result) == 1;
+    PQclear(result);
+    return status == STATUS_OK && !ours ? fenced(self, error) : status;
+}
+
+enum status postgres_ledger_check_claim(struct postgres_database *self, PGconn *connection,
+                                        struct error *error)
+{
+    return self->run_id == NULL ? STATUS_OK
+                                : check_epoch(self, connection, self->run_id, self->epoch, error);
+}
+
 /* ---------------------------------------------------------------- streams that start again */
 
 static enum status empty_table(struct postgres_database *self, PGconn *connection,
@@ -416,18 +438,7 @@ static enum status reopen_all(struct postgres_database *self, PGconn *connection
                               uint64_t chunk_count, const struct target_table *const *tables,
                               uint32_t table_count, struct error *error)
 {
-    char number[24];
-    PGresult *result = NULL;
-    snprintf(number, sizeof number, "%llu", (unsigned long long)epoch);
-    const struct postgres_parameter parameters[] = {{.text = run_id}, {.text = number}};
-    enum status status =
-        run_on(self, connection, "SELECT 1 FROM ", "_transhume_run",
-               " WHERE id = $1 AND epoch = $2 FOR SHARE", parameters, 2, &result, error);
-    bool ours = status == STATUS_OK && PQntuples(result) == 1;
-    PQclear(result);
-    if (status == STATUS_OK && !ours) {
-        return fenced(self, error);
-    }
+    enum status status = check_epoch(self, connection, run_id, epoch, error);
     for (uint64_t i = 0; status == STATUS_OK && i < chunk_count; i++) {
         char chunk[24];
         snprintf(chunk, sizeof chunk, "%llu", (unsigned long long)chunks[i]);

@@ -130,6 +130,10 @@ const struct target_functions postgres_target_functions = {
     .commit = postgres_writer_commit,
     .chunk_abandon = postgres_writer_chunk_abandon,
     .after_load = postgres_after_load,
+    .fetch = postgres_fetch,
+    .delete_records = postgres_delete_records,
     .count = target_count,
     .normal_form = postgres_normal_form,
+    .express_accepts = postgres_express_accepts,
+    .express_chunk = postgres_express_chunk,
 };

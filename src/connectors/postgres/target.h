@@ -64,6 +64,10 @@ void postgres_append_key_table(struct buffer *sql, const struct postgres_databas
                                const char *table);
 enum status postgres_drop_key_tables(struct postgres_database *self, PGconn *connection,
                                      struct error *error) MUST_USE;
+/* Is the claimed run's epoch still ours? The row is locked until the transaction's end. Without a
+ * run: yes. */
+enum status postgres_ledger_check_claim(struct postgres_database *self, PGconn *connection,
+                                        struct error *error) MUST_USE;
 /* STATUS_END: there is no ledger here. */
 enum status postgres_ledger_check(struct postgres_database *self, PGconn *connection,
                                   struct error *error) MUST_USE;
@@ -73,6 +77,22 @@ enum status postgres_ledger_load(struct database *self, const char *run_id, stru
                                  struct ledger_run **run, struct error *error);
 enum status postgres_ledger_done(struct database *self, const char *run_id, uint64_t chunk,
                                  struct arena *arena, struct done_mark *mark, struct error *error);
+
+/* ---------------------------------------------------------------- express.c */
+
+bool postgres_express_accepts(struct database *self, struct database *source);
+enum status postgres_express_chunk(struct writer *writer, struct database *source, uint64_t chunk,
+                                   const struct read_request *request, const struct span *span,
+                                   uint32_t table, uint64_t *rows, struct error *error);
+
+/* ---------------------------------------------------------------- records.c */
+
+enum status postgres_delete_records(struct database *self, const struct target_table *table,
+                                    const struct cell *keys, uint32_t key_count, uint64_t *deleted,
+                                    struct error *error);
+enum status postgres_fetch(struct database *self, const struct target_table *table,
+                           const struct cell *keys, uint32_t key_count, struct batch **batch,
+                           struct error *error);
 
 /* ---------------------------------------------------------------- writer.c */
 

@@ -24,6 +24,7 @@ void postgres_writer_close(struct writer *writer)
     }
     postgres_writer_chunk_abandon(writer, writer->chunk);
     postgres_disconnect(writer->connection);
+    postgres_disconnect(writer->source);
     buffer_free(&writer->out);
     arena_destroy(writer->arena);
     arena_destroy(writer->scratch);

@@ -32,7 +32,7 @@ enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kin
 
 /* ---------------------------------------------------------------- start */
 
-static enum status wait_for_copy(struct writer *writer, struct error *error)
+enum status writer_wait_for_copy(struct writer *writer, struct error *error)
 {
     PGresult *result = NULL;
     for (;;) {
@@ -99,7 +99,7 @@ enum status writer_copy_start(struct writer *writer, const struct writer_plan *p
             : STATUS_OK;
     buffer_free(&sql);
     writer->begun = true;
-    if (status != STATUS_OK || wait_for_copy(writer, error) != STATUS_OK) {
+    if (status != STATUS_OK || writer_wait_for_copy(writer, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     writer->savepoint = true;
@@ -112,7 +112,7 @@ enum status writer_copy_start(struct writer *writer, const struct writer_plan *p
 
 /* ---------------------------------------------------------------- rows */
 
-static enum status send_out(struct writer *writer, struct error *error)
+enum status writer_send_out(struct writer *writer, struct error *error)
 {
     if (writer->out.failed) {
         return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for records");
@@ -160,7 +160,7 @@ static enum status send_large(struct writer *writer, const struct postgres_colum
     for (uint64_t offset = 0; offset < large->length;) {
         size_t piece =
             large->length - offset < PIECE_BYTES ? (size_t)(large->length - offset) : PIECE_BYTES;
-        if (send_out(writer, error) != STATUS_OK) {
+        if (writer_send_out(writer, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         if (!buffer_reserve(&writer->out, piece)) {
@@ -250,7 +250,7 @@ enum status writer_copy_row(struct writer *writer, const struct writer_plan *pla
     if (status == STATUS_OK && !writer->out.failed) {
         held->bytes += writer->out.length > before ? writer->out.length - before : 0;
         writer->sent_rows++;
-        return writer->out.length >= PIECE_BYTES ? send_out(writer, error) : STATUS_OK;
+        return writer->out.length >= PIECE_BYTES ? writer_send_out(writer, error) : STATUS_OK;
     }
     if (status != STATUS_OK && problem.class == ERROR_CLASS_REJECT) {
         char reason[1100];
@@ -305,7 +305,7 @@ enum status writer_copy_end(struct writer *writer, PGresult **failure, struct er
 
     *failure = NULL;
     buffer_append(&writer->out, trailer, sizeof trailer);
-    if (send_out(writer, error) != STATUS_OK) {
+    if (writer_send_out(writer, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     writer->copying = false;

@@ -50,6 +50,7 @@ struct writer_table {
 struct writer {
     struct postgres_database *database;
     PGconn *connection;
+    PGconn *source;        /* the express lane's, within the source's snapshot; NULL: none yet */
     struct arena *arena;   /* plans and descriptions: as long as the writer */
     struct arena *scratch; /* of values made on the way; emptied after each batch */
     struct writer_table *tables;
@@ -75,7 +76,8 @@ struct writer {
     struct held *done_last;
 };
 
-/* writer_plan.c */
+/* writer_plan.c: the table's catalogue, read once. */
+enum status writer_describe(struct writer *writer, uint32_t table, struct error *error) MUST_USE;
 enum status writer_plan_get(struct writer *writer, uint32_t table, const struct shape *shape,
                             const struct writer_plan **plan, struct error *error) MUST_USE;
 
@@ -93,6 +95,10 @@ enum status writer_copy_row(struct writer *writer, const struct writer_plan *pla
  */
 enum status writer_copy_end(struct writer *writer, PGresult **failure,
                             struct error *error) MUST_USE;
+/* Sends what is in `out`; waits until the server takes it. */
+enum status writer_send_out(struct writer *writer, struct error *error) MUST_USE;
+/* Waits for the server to want a COPY's data, after the statement was sent. */
+enum status writer_wait_for_copy(struct writer *writer, struct error *error) MUST_USE;
 /* Back to the savepoint, after a failed statement. */
 enum status writer_undo(struct writer *writer, struct error *error) MUST_USE;
 /* Notes that a row is not written. */
