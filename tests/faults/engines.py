@@ -23,7 +23,7 @@ CLEAR = re.compile(r"^error: .* \[(?!internal\])[a-z-]+\]$", re.MULTILINE)
 class Engine:
     """What engines share: cases in a folder of their own, a sample of them within a time."""
 
-    engine_seconds = None if support.SOAK else 6
+    engine_seconds = None if support.SOAK else 3
     engine_cases = None  # at most so many, in the soak too
 
     empties = True
