@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL /* most of what is hashed is short: the calls would cost as much as the work */
 #include <xxhash.h>
 
 enum { BATCH_ROWS = 2048, BATCH_BYTES = 256 << 10, WAIT_SLICE_MS = 100 };
