@@ -284,6 +284,24 @@ static void append_status(const json_t *state, bool running, struct buffer *out)
     buffer_append_byte(out, '\n');
 }
 
+/* What the last validation found. */
+static void append_validation(const json_t *state, struct buffer *out)
+{
+    const json_t *list = json_object_get(state, "validation");
+    size_t count = json_array_size(list);
+    if (count == 0) {
+        return;
+    }
+    const json_t *last = json_array_get(list, count - 1);
+    buffer_append_string(out, json_is_true(json_object_get(last, "ok")) ? "valid    equal"
+                                                                        : "valid    DIFFERENT");
+    buffer_append_string(out, " at level ");
+    append_printable(out, text_of(last, "level"));
+    buffer_append_string(out, ", ");
+    append_printable(out, text_of(last, "at"));
+    buffer_append_byte(out, '\n');
+}
+
 /* Who asks to slow down now, and what capacity was used. */
 static void append_use(const json_t *state, bool running, const char *side, struct buffer *out)
 {
@@ -344,6 +362,7 @@ enum status state_view_append(const char *json, bool running, bool color, struct
     append_status(state, running, out);
     append_member("started", state, "started_at", out);
     append_member("updated", state, "updated_at", out);
+    append_validation(state, out);
     if (json_is_true(json_object_get(state, "mixed_snapshot"))) {
         buffer_append_string(out, "snapshot mixed: chunks show the source at different times\n");
     }

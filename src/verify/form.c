@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#define XXH_INLINE_ALL /* most of what is hashed is short: the calls would cost as much as the work */
+#define XXH_INLINE_ALL /* most of what is hashed is short: the calls would cost as much as the \
+                          work */
 #include <xxhash.h>
 
 enum { RESET_BYTES = 64 << 10, SLICE_BYTES = 64 << 10 };

@@ -74,7 +74,8 @@ static enum status take_ledger(struct verify *verify, const struct ledger_run *l
     if (!is_local && !same_source) {
         return STATUS_OK; /* the newest run into this target was another one */
     }
-    verify->result->run_id = arena_copy_string(verify->arena, ledger->id);
+    const char *newest = verify->newest_id != NULL ? verify->newest_id : ledger->id;
+    verify->result->run_id = arena_copy_string(verify->arena, newest);
     compare_snapshots(verify, &header);
     if (run->status.mixed_snapshot) {
         verify_note(verify, "run %s read a mixed snapshot of the source", ledger->id);
@@ -139,6 +140,7 @@ enum status steps_find_run(struct verify *verify, struct error *error)
     if (is_local) {
         verify->rejects_folder = run->folder.rejects;
     }
+    verify->newest_id = is_local ? local.id : NULL;
     bool is_finished = is_local && local.finished;
     if (is_finished && strcmp(local.kind, "copy") != 0 &&
         find_copy(verify, &local, error) != STATUS_OK) {

@@ -6,7 +6,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#define XXH_INLINE_ALL /* most of what is hashed is short: the calls would cost as much as the work */
+#define XXH_INLINE_ALL /* most of what is hashed is short: the calls would cost as much as the \
+                          work */
 #include <xxhash.h>
 
 enum { BATCH_ROWS = 2048, BATCH_BYTES = 256 << 10, WAIT_SLICE_MS = 100 };

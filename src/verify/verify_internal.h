@@ -97,6 +97,7 @@ struct verify {
     const char *record_file;    /* DIR/validate.jsonl */
     const char *rejects_folder; /* of the run that is validated; NULL: not known */
     bool mended;                /* rejected records were loaded after the run */
+    const char *newest_id;      /* of the state folder's last run, perhaps a repair; NULL: none */
     struct spill *spill;        /* of the second reading */
     struct throttle throttle;
     struct verify_result *result;

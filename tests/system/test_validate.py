@@ -206,6 +206,7 @@ class Runs(Validate):
         state = json.loads(self.run_program("status", "--json").out)
         self.assertEqual([(item["ok"], item["level"], item["missing"]) for item in state["validation"]],
                          [(False, "hash", 1)])
+        self.assertIn("DIFFERENT at level hash", self.run_program("status").out)
 
     def test_an_unfinished_run_is_not_validated(self):
         make(self.path("shop.db"))

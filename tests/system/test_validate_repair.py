@@ -25,6 +25,7 @@ class Repair(Validate):
         self.assertEqual((report["to_write"], report["to_delete"]), (15, 0))
         self.assertEqual(self.state()["kind"], "repair")
         report = self.validate(code=1)
+        self.assertEqual(report["run"], self.state()["run"])
         self.assertEqual({(record["kind"], record["table"]) for record in report["records"]},
                          {("extra", "pair"), ("extra", "keyless")})
 
