@@ -41,17 +41,19 @@ static void render(const struct plan_template *template, const struct template_s
             continue;
         }
         const struct template_slice *slice = &slices[value++];
-        if (slice->minus) {
+        bool has_sign = part->pad > 0 && slice->length > 0 && slice->text[0] == '-';
+        struct text number = {slice->text + has_sign, slice->length - has_sign};
+        if (slice->minus || has_sign) {
             buffer_append_byte(out, '-');
         }
         size_t digits = 0;
-        while (digits < slice->length && slice->text[digits] >= '0' && slice->text[digits] <= '9') {
+        while (digits < number.length && number.data[digits] >= '0' && number.data[digits] <= '9') {
             digits++;
         }
         for (size_t zeros = digits; zeros < part->pad; zeros++) {
             buffer_append_byte(out, '0');
         }
-        buffer_append(out, slice->text, slice->length);
+        buffer_append(out, number.data, number.length);
     }
 }
 
