@@ -25,7 +25,7 @@ help: ## list these targets
 	@echo '  SANITIZE=address,undefined or SANITIZE=thread builds and tests in a folder of its own'
 
 deps: ## install what building, testing and linting need, through apt
-	@tools/deps install build test lint coverage
+	@tools/deps install build test browser lint coverage
 
 configure:
 	@tools/configure $(BUILD) '$(SANITIZE)'
@@ -40,16 +40,19 @@ demo: ## install what is missing, build, and show whole migrations: killed half-
 
 test: ## install what is missing, build, run all tests; the last line counts them
 	@tools/deps install build test
+	@tools/deps install browser || echo 'Without a browser, the tests that look at reports are skipped.'
 	@$(MAKE) --no-print-directory build
 	@$(PYTHON) tests/run --build $(BUILD) --sanitize '$(SANITIZE)' $(T)
 
 soak: ## the tests, with the whole kill matrix
 	@tools/deps install build test
+	@tools/deps install browser || echo 'Without a browser, the tests that look at reports are skipped.'
 	@$(MAKE) --no-print-directory build
 	@TRANSHUME_SOAK=1 $(PYTHON) tests/run --build $(BUILD) --sanitize '$(SANITIZE)' --time-limit 14400 $(T)
 
 coverage: ## build apart, run the tests there and tell how much of src/ they reach; T="ledger plan" for some
 	@tools/deps install build test coverage
+	@tools/deps install browser || echo 'Without a browser, the tests that look at reports are skipped.'
 	@$(PYTHON) tools/coverage $(T)
 
 fuzz: ## fuzz what reads foreign bytes, FUZZ_SECONDS=60 each target; T="csv plan" for some
