@@ -387,7 +387,6 @@ static void *thread_main(void *argument)
     while ((task = take_task(worker->pool)) != NULL) {
         struct error error = {0};
         enum status status = run_task(worker, task, &error);
-        atomic_fetch_add(&worker->pool->pass->verify->session->progress.chunks_done, 1);
         end_task(worker->pool, task, status, &error);
     }
     return NULL;
@@ -493,7 +492,6 @@ enum status pass_run(struct pass *pass, struct error *error)
     if (workers == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for threads");
     }
-    session->progress.chunks_total += pass->task_count;
     while (running < count && status == STATUS_OK) {
         struct worker_thread *worker = &workers[running];
         status = worker_init(worker, &pool, error);
