@@ -13,6 +13,7 @@
  *          "streams":[{"name","keyed","records"}],"absent_tables":[NAME…],
  *          "tables":[{"name","key":[…],"existing","was":"absent"|"empty"|"records","undo",
  *                     "settles","entities":[{"entity":n,"fields":[…]}]}],
+ *          "takes_out":true,                               (a repair that deletes records)
  *          "before":ID,                                    (the before-images in the state folder)
  *          "input":{"xxh3":HEX,"bytes":N}}                          (input: kind rejects only)
  * status  {"format":1,"phase":…,"created":[TABLE…],"mixed_snapshot":…,"no_snapshot":…,
@@ -73,6 +74,7 @@ struct ledger_header {
     struct ledger_table *tables; /* the plan's, in its order; none in ledgers of before 0.2 */
     uint32_t table_count;
     const char *before_id;  /* NULL: no before-images are in the state folder */
+    bool takes_out;         /* a repair that deletes records, of which nothing is kept */
     const char *input_hash; /* kind rejects */
     int64_t input_bytes;
 };

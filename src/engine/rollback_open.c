@@ -241,6 +241,12 @@ static enum status read_run(struct rollback *rollback, struct error *error)
         error_hint(error, "take out by hand what the run wrote; then `transhume finish --confirm`");
         return STATUS_FAILED;
     }
+    if (run->header.takes_out) {
+        error_set(error, ERROR_ROLLBACK_REFUSED, run->id,
+                  "this repair deleted records, and nothing was kept of them");
+        error_hint(error, "put them back by hand; `transhume finish --confirm` forgets the run");
+        return STATUS_FAILED;
+    }
     rollback->has_begun = run->status.phase == LEDGER_ROLLING_BACK;
     rollback->was_complete = run->status.ended_us > 0;
     return STATUS_OK;

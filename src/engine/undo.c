@@ -1,9 +1,11 @@
 /* What is kept so that a run can be taken back, table by table. */
 #include "engine/undo.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void note(struct buffer *notes, const char *table, const char *why)
 {
@@ -134,6 +136,14 @@ void undo_resume(struct run *run)
     }
 }
 
+/* repair_delete.h: the list of records that the repair deletes. */
+static bool takes_records_out(const struct run *run)
+{
+    struct stat facts;
+    const char *path = file_join(run->arena, run->folder.path, "delete.jsonl");
+    return path == NULL || (stat(path, &facts) == 0 && facts.st_size > 0);
+}
+
 enum status undo_begin(struct run *run, struct error *error)
 {
     struct undo_decision decision;
@@ -144,6 +154,7 @@ enum status undo_begin(struct run *run, struct error *error)
     enum status status =
         undo_decide(run->session, run->tables, run->arena, &decision, &notes, error);
     if (status == STATUS_OK) {
+        run->header.takes_out = run->repairs && takes_records_out(run);
         run->header.tables = decision.tables;
         run->header.table_count = decision.table_count;
         run->header.before_id = decision.by_engine ? run->id : NULL;
