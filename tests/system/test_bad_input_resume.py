@@ -170,9 +170,10 @@ class Unfinished(ResumeTestCase):
             result = self.resume()
         self.assertRegex(result.out + result.err, "(?i)complete|finished")
 
-    def test_restart_comes_later(self):
-        self.refused("migrate", "--restart", "shop.db", "copy.db", code=2, name="not-yet",
-                     unharmed=[self.path("copy.db")])
+    def test_restart_wants_to_be_confirmed(self):
+        self.interrupted("--no-express", "--chunk-rows", "20", "shop.db", "copy.db")
+        self.refused("migrate", "--restart", "shop.db", "copy.db", code=2, name="usage", says=["rolled back"])
+        self.run_program("migrate", "--restart", "--confirm", "shop.db", "copy.db")
 
 
 class ChangedPlan(ResumeTestCase):
