@@ -352,7 +352,8 @@ class Dynamodb(Documents, Mutations, dynamodb_case.DynamodbCase):
         item["name"], item["other"] = "changed", "new"
         self.store(item)
         self.drop("TOTALS", "word3")
-        self.run_program("validate", "--repair", env=self.aws)
+        self.store({"PK": "TOTALS", "SK": "new", "n": 1})
+        self.run_program("validate", "--repair", "--delete-extra", "--confirm", env=self.aws)
         self.clean()
         self.assertEqual(self.load("PERSON#9", "PROFILE"), self.good["PERSON#9", "PROFILE"])
         self.assertEqual(self.load("TOTALS", "word3"), self.good["TOTALS", "word3"])

@@ -38,6 +38,18 @@ class Repair(Validate):
         self.validate("--level", "full")
         self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
 
+    def test_rolled_back(self):
+        self.copied("--include", "person", "--include", "pair")
+        self.change(self.path("copy.db"), "UPDATE person SET name = 'other' WHERE id IN (5, 6)",
+                    "DELETE FROM pair WHERE b = 3")
+        before = sqlite3.connect(self.path("copy.db")).execute("SELECT * FROM person").fetchall()
+        self.run_program("validate", "--repair")
+        run = self.state()["run"]
+        self.validate()
+        self.run_program("rollback", "--run", run, "--confirm")
+        self.assertEqual(sqlite3.connect(self.path("copy.db")).execute("SELECT * FROM person").fetchall(), before)
+        self.assertEqual(sqlite3.connect(self.path("copy.db")).execute("SELECT count(*) FROM pair").fetchone()[0], 499)
+
     def test_nothing_to_repair_is_no_run(self):
         self.copied()
         self.validate("--repair")
