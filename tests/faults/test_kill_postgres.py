@@ -142,6 +142,18 @@ class Deaths(support.TestCase):
             self.run_program("resume", self.source, self.server.uri(self.target))
         self.assert_whole()
 
+    def test_rows_without_a_key_start_again_when_their_source_changed(self):
+        self.assertEqual(support.kill_at("postgres.after_commit", 3, "migrate", "--chunk-rows", "500", "--jobs", "1",
+                                         self.source, self.server.uri(self.target), cwd=self.folder).code, -9)
+        self.assertEqual(len(self.server.psql(self.target, "SELECT DISTINCT chunk FROM _transhume_done")), 3)
+        support.make_sqlite(self.source, "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1, 'again');")
+        result, reached = support.count_failpoints("resume", self.source, self.server.uri(self.target),
+                                                   cwd=self.folder)
+        self.assertIn(result.code, (0, 1), result.err)
+        self.assertEqual(reached["postgres.before_reopen"], 1)
+        self.assert_whole()
+        self.assertEqual(self.server.psql(self.target, "SELECT v FROM t WHERE id = 1"), [["again"]])
+
     def test_a_second_process_is_told_of_the_first(self):
         first = support.start("migrate", "--chunk-rows", "100", "--rows-per-second", "1000", self.source,
                               self.server.uri(self.target), "--state", self.path("first"), cwd=self.folder)
