@@ -23,7 +23,7 @@ def dump(server, name):
 
 
 class KillPostgres(KillMatrix):
-    sample_seconds = None if support.SOAK else 40
+    sample_seconds = None if support.SOAK else 15
 
     @classmethod
     def setUpClass(cls):
