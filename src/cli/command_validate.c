@@ -4,6 +4,7 @@
 #include "base/signals.h"
 #include "base/text.h"
 #include "cli/run_end.h"
+#include "cli/validate_records.h"
 #include "observe/table.h"
 #include "verify/verify.h"
 #include <inttypes.h>
@@ -115,7 +116,8 @@ static void append_text(const struct cli_call *call, const struct verify_result 
                         struct buffer *out)
 {
     if (result->records != NULL && result->records[0] != '\0') {
-        buffer_append_string(out, result->records);
+        validate_records_append(result->records, cli_color(call, STDOUT_FILENO),
+                                cli_terminal_columns(STDOUT_FILENO), out);
         buffer_append_byte(out, '\n');
     }
     append_entities(result, cli_color(call, STDOUT_FILENO), out);

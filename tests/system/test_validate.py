@@ -4,6 +4,7 @@ Changes are made by Python's sqlite3 and by edits of files, never by the program
 """
 import json
 import os
+import re
 import signal
 import sqlite3
 import time
@@ -105,6 +106,21 @@ class Levels(Validate):
         self.assertEqual(again["entities"], report["entities"])
         report = self.validate("--level", "sample", "--sample", "1000", code=1)
         self.assertEqual(self.entity(report, "person")["missing"], 250)
+
+    def test_people_get_a_table_of_what_differs(self):
+        self.copied()
+        self.change(self.path("copy.db"), "UPDATE person SET name = 'o\x1b[31m', photo = NULL, score = 1e300 WHERE id = 77",
+                    "DELETE FROM pair WHERE b = 5", "INSERT INTO pair VALUES ('new', 1, 2)")
+        out = self.run_program("validate", code=1).out
+        self.assertNotIn("{", out)
+        self.assertNotIn("\x1b", out)
+        rows = [re.split(r" {2,}", line.rstrip()) for line in out.split("\n\n")[0].splitlines()]
+        self.assertEqual(rows[0], ["kind", "entity", "key", "field", "source", "target"])
+        self.assertCountEqual(rows[1:], [
+            ["missing", "pair", 'a "k5", b 5'], ["extra", "pair", 'a "new", b 1'],
+            ["different", "person", "id 77", "name", '"name 77"', '"o\\x1b[31m"'],
+            ["", "photo", "0x4d4d4d", "(no such field)"], ["", "score", "19.25", "1e+300"]])
+        self.assertIn("DIFFERENT at level hash", out)
 
     def test_one_of_many_records_in_each_range(self):
         make(self.path("shop.db"), 40000)
