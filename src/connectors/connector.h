@@ -375,6 +375,9 @@ struct target_table {
     uint32_t tag_count;
     bool settles; /* settle_duplicates will be asked about this table */
     bool created; /* set by prepare: this run made it */
+    /* what this run writes and deletes stands as it is, and no trigger of the database fires; alike
+     * for all tables of a run */
+    bool triggers_off;
     /* what it takes to undo the run's writes to this table key by key is kept: by the writer in the
      * chunk's transaction where there are transactions, else by the engine before it submits */
     bool keeps_undo;

@@ -325,6 +325,9 @@ static enum status complete(struct run *run, struct error *error)
 enum status run_execute(struct run *run, struct error *error)
 {
     struct progress *progress = &run->session->progress;
+    for (uint32_t at = 0; at < run->table_count; at++) {
+        run->tables[at].triggers_off = run->repairs;
+    }
     if ((run->loads_rejects && rejects_load_make_stream(run, error) != STATUS_OK) ||
         failpoint_hit("engine.after_claim", error) != STATUS_OK ||
         (!run->loads_rejects && run->status.phase == LEDGER_PREPARED &&

@@ -1,4 +1,5 @@
 """`validate --repair`: writes what is missing or different, as a run of its own; the next validation is clean."""
+import contextlib
 import json
 import os
 import sqlite3
@@ -54,6 +55,23 @@ class Repair(Validate):
         self.copied()
         self.validate("--repair")
         self.assertEqual(self.state()["kind"], "copy")
+
+    def test_triggers_of_the_target_stay_silent(self):
+        self.copied()
+        self.change(self.path("copy.db"),
+                    "CREATE TABLE log(what TEXT)",
+                    "CREATE TRIGGER inserted AFTER INSERT ON person BEGIN INSERT INTO pair SELECT -NEW.id, 1, 'x'; INSERT INTO log VALUES('i'); END",
+                    "CREATE TRIGGER updated AFTER UPDATE ON person BEGIN INSERT INTO log VALUES('u'); END",
+                    "CREATE TRIGGER deleted AFTER DELETE ON person BEGIN INSERT INTO log VALUES('d'); END")
+        self.change(self.path("copy.db"), *DAMAGE)
+        self.change(self.path("copy.db"), "INSERT INTO person(id) VALUES(70001)")
+        self.change(self.path("copy.db"), "DELETE FROM log")
+        self.run_program("validate", "--repair", "--delete-extra", "--confirm")
+        self.validate("--level", "full")
+        with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db:
+            self.assertEqual(db.execute("SELECT * FROM log").fetchall(), [])
+            db.execute("DELETE FROM person WHERE id = 1")
+            self.assertEqual(db.execute("SELECT * FROM log").fetchall(), [("d",)])
 
     def test_a_dropped_table_comes_back(self):
         self.copied()

@@ -123,6 +123,11 @@ enum status sqlite_target_set_up(struct sqlite_database *self, sqlite3 *connecti
         ERROR_TARGET_WRITE, error);
 }
 
+void sqlite_triggers_set(sqlite3 *connection, bool fire)
+{
+    (void)sqlite3_db_config(connection, SQLITE_DBCONFIG_ENABLE_TRIGGER, fire ? 1 : 0, NULL);
+}
+
 enum status sqlite_target_opened(struct sqlite_database *self, struct error *error)
 {
     struct sqlite_target_state *state = calloc(1, sizeof *state);

@@ -85,6 +85,8 @@ enum status sqlite_target_error(struct sqlite_database *database, sqlite3 *conne
  * on the disk, and nothing that happens beside what is written. */
 enum status sqlite_target_set_up(struct sqlite_database *database, sqlite3 *connection,
                                  struct error *error) MUST_USE;
+/* Whether triggers fire for what this connection does; they do until it is said. */
+void sqlite_triggers_set(sqlite3 *connection, bool fire);
 /* Runs SQL without results on the given connection. */
 enum status sqlite_target_execute(struct sqlite_database *database, sqlite3 *connection,
                                   const char *sql, enum error_code otherwise,

@@ -198,11 +198,13 @@ enum status sqlite_target_delete_records(struct database *self, const struct tar
         arena_destroy(arena);
         return STATUS_FAILED;
     }
+    sqlite_triggers_set(database->control, !table->triggers_off);
     enum status status = begin(&finding, self, table, arena, &facts, error);
     if (status == STATUS_OK) {
         status = delete_all(&finding, keys, key_count, deleted, error);
     }
     sqlite3_finalize(finding.statement);
+    sqlite_triggers_set(database->control, true);
     if (status == STATUS_OK) {
         status = sqlite_ledger_check_claim(database, error);
     }

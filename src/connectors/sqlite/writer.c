@@ -114,7 +114,10 @@ enum status sqlite_writer_open(struct database *database, const struct target_ta
     if (status == STATUS_OK && sqlite_undo_register(writer->connection) != SQLITE_OK) {
         status = error_set(error, ERROR_MEMORY, self->shown, "no memory for a writer");
     }
-    status = status == STATUS_OK ? prepare_statements(writer, error) : status;
+    if (status == STATUS_OK) {
+        sqlite_triggers_set(writer->connection, table_count == 0 || !tables[0].triggers_off);
+        status = prepare_statements(writer, error);
+    }
     sqlite_turn_give(self);
 out:
     if (status != STATUS_OK) {
