@@ -266,17 +266,23 @@ class Contents(FilesTestCase):
     def packed(self, pack, suffix, tail):
         self.put("in/t.csv" + suffix, pack(b"a\n1\n") + tail)
 
+    def packers(self):
+        zstd = lambda data: subprocess.run(["zstd", "-q", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
+        return ((".gz", gzip.compress), (".zst", zstd))
+
     def test_zeros_behind_a_packed_file(self):
-        for number, tail in enumerate((b"\0", b"\0" * 512, b"\0" * 200000, b"\0\0" + gzip.compress(b"2\n"))):
-            with self.subTest(number=number):
-                self.packed(gzip.compress, ".gz", tail)
-                self.migrate("csv:in", "jsonl:out%d" % number)
-                expected = [{"a": 1}] + ([{"a": 2}] if number == 3 else [])
-                self.assertEqual(self.json_records("out%d" % number, "t"), expected)
+        for suffix, pack in self.packers():
+            for number, tail in enumerate((b"\0", b"\0" * 512, b"\0" * 200000, b"\0\0" + pack(b"2\n"))):
+                with self.subTest(suffix=suffix, number=number):
+                    self.packed(pack, suffix, tail)
+                    out = "out%d%s" % (number, suffix)
+                    self.migrate("csv:in", "jsonl:" + out)
+                    expected = [{"a": 1}] + ([{"a": 2}] if number == 3 else [])
+                    self.assertEqual(self.json_records(out, "t"), expected)
+            os.unlink(self.path("in", "t.csv" + suffix))
 
     def test_what_else_stands_behind_a_packed_file(self):
-        zstd = lambda data: subprocess.run(["zstd", "-q", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
-        for suffix, pack in ((".gz", gzip.compress), (".zst", zstd)):
+        for suffix, pack in self.packers():
             for tail in (b"x", b"garbage that is longer", b"\n", pack(b"2\n")[:5]):
                 with self.subTest(suffix=suffix, tail=tail):
                     self.packed(pack, suffix, tail)

@@ -424,7 +424,10 @@ enum status folder_input_read(struct folder_input *input, void *bytes, size_t ca
         if (input->at_end && !input->within) {
             return STATUS_END;
         }
-        if (input->packed_used < input->packed_length && !input->within) {
+        if (input->packed_used == input->packed_length && !input->within) {
+            continue; /* it was all padding */
+        }
+        if (!input->within) {
             input->within = true;
             input->given = false;
         }
