@@ -173,9 +173,14 @@ static bool receive_some(struct http_slot *slot)
     return false;
 }
 
+/* A server that sends without a pause does not outlast the request's time. */
 static void receive(struct http_slot *slot)
 {
     while (receive_some(slot)) {
+        if (clock_boottime_ms() >= slot->deadline_ms) {
+            http_exchange_expire(slot);
+            return;
+        }
     }
 }
 

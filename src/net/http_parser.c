@@ -110,6 +110,9 @@ static enum status take_header(struct http_parser *parser, const char *line, siz
         return no_http(parser, "a header has no name");
     }
     size_t name = (size_t)(colon - line);
+    if (line[name - 1] == ' ' || line[name - 1] == '\t') {
+        return no_http(parser, "a header's name ends in a blank"); /* RFC 9112, 5.1 */
+    }
     const char *value = colon + 1;
     size_t rest = length - name - 1;
     while (rest > 0 && (value[0] == ' ' || value[0] == '\t')) {
@@ -274,7 +277,8 @@ static enum status take_chunk_end(struct http_parser *parser, char byte)
     if (byte == '\n') {
         parser->state = HTTP_PARSER_CHUNK_SIZE;
         parser->left = 0;
-    } else if (byte != '\r') {
+        parser->extension = 0;
+    } else if (byte != '\r' || parser->extension++ > 0) {
         return fail(parser, HTTP_PARSER_BROKEN_CHUNKS, "a chunk is longer than its size");
     }
     return STATUS_AGAIN;

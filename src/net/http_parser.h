@@ -51,7 +51,7 @@ struct http_parser {
     size_t line;        /* where the header line that is being read begins in the block */
     size_t spent;       /* of header bytes before this block, and of trailers */
     uint32_t digits;    /* of a chunk's size */
-    uint32_t extension; /* bytes behind it */
+    uint32_t extension; /* bytes behind it, or behind a chunk */
 };
 
 void http_parser_begin(struct http_parser *parser, bool is_head, uint64_t body_bytes_max);

@@ -191,7 +191,8 @@ class BrokenAnswers(HttpTest):
 
     def test_broken_chunks(self):
         chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-        for data in (b"zz\r\nabc", b"-5\r\nabc", b"FFFFFFFFFFFFFFFFFF\r\nabc", b"3\r\nabcdef\r\n0\r\n\r\n"):
+        for data in (b"zz\r\nabc", b"-5\r\nabc", b"FFFFFFFFFFFFFFFFFF\r\nabc", b"3\r\nabcdef\r\n0\r\n\r\n",
+                     b"3\r\nabc\r\r\n0\r\n\r\n"):
             with self.subTest(data):
                 self.fault(once(chunked + data), "network-answer", cut=True)
 
@@ -371,6 +372,7 @@ class Framing(HttpTest):
     BROKEN = (b"Content-Length: 5x\r\n\r\nhello", b"Content-Length: -5\r\n\r\nhello", b"Content-Length: \r\n\r\n",
               b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!", b"Content-Length: " + b"9" * 19 + b"\r\n\r\n",
               b"Transfer-Encoding: gzip\r\n\r\nhello", b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+              b"Content-Length : 5\r\n\r\nhello", b"Transfer-Encoding\t: chunked\r\n\r\n0\r\n\r\n",
               b"No colon\r\n\r\n", b": no name\r\n\r\n", b"N\0: ul\0\r\nContent-Length: 0\r\n\r\n")
 
     def test_whole(self):
