@@ -144,11 +144,10 @@ static bool needs_repair(const struct verify_result *result)
 /* After a repair: what is left is what it was not to touch, or could not. */
 static int repaired_status(struct verify_result *result)
 {
-    uint64_t left = 0;
+    uint64_t left = result->to_leave;
     for (uint32_t i = 0; i < result->entity_count; i++) {
-        left += result->entities[i].extra + result->entities[i].unreadable;
+        left += result->entities[i].unreadable;
     }
-    left = left > result->to_delete ? left - result->to_delete : 0;
     return result->repair.exit_status != 0 ? result->repair.exit_status : left > 0;
 }
 

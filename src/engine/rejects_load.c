@@ -250,14 +250,24 @@ static enum status check_not_loaded(const struct run *run, const char *hash, str
     return status;
 }
 
+/* Of records in columns others may have filled those that the plan leaves alone; whatever else a
+ * document has was told as a difference. */
+static enum existing_policy policy_of_repair(const struct run *run,
+                                             const struct target_table *table)
+{
+    bool free_fields = (run->session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
+    return table->existing == EXISTING_UPSERT || !free_fields ? EXISTING_UPSERT : EXISTING_REPLACE;
+}
+
 /* The run before filled the tables. A repair puts right what is there under its keys. */
 static void set_policies(struct run *run)
 {
     for (uint32_t i = 0; i < run->table_count; i++) {
         struct target_table *table = &run->tables[i];
-        if (run->repairs && table->key.count > 0 && table->existing != EXISTING_UPSERT &&
-            repair_replaces(run, table)) {
-            table->existing = EXISTING_REPLACE;
+        bool writes_over = run->repairs && table->key.count > 0 &&
+                           (table->existing == EXISTING_UPSERT || repair_replaces(run, table));
+        if (writes_over) {
+            table->existing = policy_of_repair(run, table);
         } else if (table->existing == EXISTING_REFUSE || run->repairs) {
             table->existing = EXISTING_APPEND;
         }

@@ -112,18 +112,21 @@ static void compare_counts(struct verify *verify, struct match *match)
         const struct verify_table *table = &verify->tables[i];
         const struct plan_table *plan = table->plan;
         uint64_t made = 0;
+        uint64_t mended = 0; /* perhaps: what the run rejected, and may have been loaded since */
         if (table->distinct) {
             continue;
         }
         for (uint32_t j = 0; j < plan->entity_count; j++) {
-            made += atomic_load(&verify->entities[plan->entities[j]].made) -
-                    verify->entities[plan->entities[j]].rejected_known;
+            const struct verify_entity *entity = &verify->entities[plan->entities[j]];
+            made += atomic_load(&entity->made) - entity->rejected_known;
+            mended += verify->mended ? entity->rejected_known : 0;
         }
         uint64_t there = atomic_load(&table->target_rows);
         uint32_t row =
             plan->entity_count == 1 ? plan->entities[0] : verify->entity_count + table->number;
         match->entities[row].missing = made > there ? made - there : 0;
-        match->entities[row].extra = there > made && table->owned ? there - made : 0;
+        match->entities[row].extra =
+            there > made + mended && table->owned ? there - made - mended : 0;
     }
 }
 

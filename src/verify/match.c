@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { GROUP_MAX = 1 << 20 };
-
 static enum status no_memory(struct error *error)
 {
     return error_set(error, ERROR_MEMORY, NULL, "no memory to match records");

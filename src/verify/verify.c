@@ -268,6 +268,7 @@ static enum status end_repair_files(struct verify *verify, struct match *matchin
     }
     verify->result->to_write = files->write_count;
     verify->result->to_delete = files->delete_count;
+    verify->result->to_leave = files->left_count;
     return STATUS_OK;
 }
 
@@ -320,6 +321,10 @@ static enum status begin(struct verify *verify, struct error *error)
     const struct run_options *options = &verify->session->options;
     if (run_create(verify->session, &verify->run, error) != STATUS_OK ||
         run_enter_folder(verify->run, error) != STATUS_OK || allocate(verify, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    /* its lists in the folder are those that an unfinished repair goes on by */
+    if (verify->options.repair && run_clear_way(verify->run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     throttle_init(&verify->throttle, options->rows_per_second_max, options->bytes_per_second_max);

@@ -300,6 +300,8 @@ class Runs(Validate):
         self.run_program("migrate", "--rejects", "mended.jsonl")
         row = self.entity(self.validate(), "odd")
         self.assertEqual((row["source"], row["rejected"], row["kept"]), (2, 1, 1))
+        for level in ("count", "sample", "full"):
+            self.validate("--level", level)
 
     def test_what_the_run_rejected_is_no_difference(self):
         support.make_sqlite(self.path("odd.db"), "CREATE TABLE odd(id INTEGER PRIMARY KEY, v);"

@@ -51,6 +51,42 @@ class Repair(Validate):
         self.assertEqual(sqlite3.connect(self.path("copy.db")).execute("SELECT * FROM person").fetchall(), before)
         self.assertEqual(sqlite3.connect(self.path("copy.db")).execute("SELECT count(*) FROM pair").fetchone()[0], 499)
 
+    def test_columns_that_the_plan_does_not_fill_stay(self):
+        for existing in ("refuse", "append", "upsert", "replace"):
+            with self.subTest(existing=existing):
+                for name in ("shop.db", "copy.db"):
+                    if os.path.exists(self.path(name)):
+                        os.unlink(self.path(name))
+                self.run_program("reset", "--confirm")
+                support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT);"
+                                                          "INSERT INTO t VALUES (1, 'one'), (2, NULL), (3, 'three')")
+                support.make_sqlite(self.path("copy.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT, w TEXT)")
+                self.run_program("migrate", "--existing", existing, "shop.db", "copy.db")
+                self.change(self.path("copy.db"), "UPDATE t SET w = 'app ' || id",
+                            "UPDATE t SET v = 'damaged' WHERE id < 3")
+                self.run_program("validate", "--repair")
+                self.validate("--level", "full")
+                self.assertEqual(sqlite3.connect(self.path("copy.db")).execute("SELECT * FROM t ORDER BY id").fetchall(),
+                                 [(1, "one", "app 1"), (2, None, "app 2"), (3, "three", "app 3")])
+
+    def test_an_unfinished_repair_keeps_its_lists(self):
+        self.copied()
+        self.change(self.path("copy.db"), *DAMAGE[:5])
+        make(self.path("other.db"), 20)
+        make(self.path("other_copy.db"), 30)
+        result = support.kill_at("engine.before_repair_delete", 1, "validate", "--repair", "--delete-extra", "--confirm",
+                                 cwd=self.folder)
+        self.assertEqual(result.code, -9)
+        with open(self.path(".transhume", "delete.jsonl"), "rb") as file:
+            listed = file.read()
+        for pair in ((), ("other.db", "other_copy.db")):
+            result = self.run_program("validate", "--repair", "--delete-extra", "--confirm", *pair, code=5)
+            self.assertIn("[run-unfinished]", result.err)
+            with open(self.path(".transhume", "delete.jsonl"), "rb") as file:
+                self.assertEqual(file.read(), listed)
+        self.run_program("resume")
+        self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
+
     def test_nothing_to_repair_is_no_run(self):
         self.copied()
         self.validate("--repair")
