@@ -136,9 +136,30 @@ static bool is_bad(const struct verify_table *table)
     return false;
 }
 
-/* About how much of the data is in bad buckets. */
-static uint64_t expected_bytes(const struct verify *verify)
+/* Records on both sides: as they were counted, or, before any reading, as databases guess. */
+static uint64_t expected_rows(const struct verify *verify, const struct verify_table *table)
 {
+    enum { ROWS_UNKNOWN = 1 << 20 };
+    const struct run_session *session = verify->session;
+    bool counted = verify->options.level != VERIFY_FULL;
+    uint64_t rows = atomic_load(&table->target_rows);
+    if (!counted && table->actual != NULL) {
+        int64_t guess = table->actual->row_count;
+        rows = guess < 0 ? ROWS_UNKNOWN : (uint64_t)guess;
+    }
+    for (uint32_t i = 0; i < table->plan->entity_count; i++) {
+        const struct verify_entity *entity = &verify->entities[table->plan->entities[i]];
+        int64_t guess = session->facts[entity->plan->stream].row_count;
+        rows += counted ? atomic_load(&entity->made) : guess < 0 ? ROWS_UNKNOWN : (uint64_t)guess;
+    }
+    return rows;
+}
+
+/* About how much of the data is in bad buckets. */
+static uint64_t expected_bytes(const struct verify *verify, struct spill_options options)
+{
+    enum { ROW_BYTES = 300 };
+    uint64_t row_bytes = ROW_BYTES * (1u + options.values + options.records);
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < verify->table_count; i++) {
         const struct verify_table *table = &verify->tables[i];
@@ -148,12 +169,9 @@ static uint64_t expected_bytes(const struct verify *verify)
             bad += !verify_sum_is_zero(table->buckets != NULL ? &table->buckets[j]
                                                               : &table->ranges[j].sum);
         }
-        uint64_t rows = atomic_load(&table->target_rows);
-        for (uint32_t j = 0; j < table->plan->entity_count; j++) {
-            rows += atomic_load(&verify->entities[table->plan->entities[j]].made);
-        }
         double share = all == 0 ? 1.0 : (double)bad / (double)all;
-        bytes += table->bad ? (uint64_t)((double)rows * share * 300) : 0;
+        double rows = (double)expected_rows(verify, table);
+        bytes += table->bad ? (uint64_t)(rows * share * (double)row_bytes) : 0;
     }
     return bytes;
 }
@@ -173,8 +191,8 @@ static enum status read_again(struct verify *verify, struct error *error)
     if (bad == 0) {
         return STATUS_OK;
     }
-    enum status status =
-        spill_create(verify->folder, expected_bytes(verify), options, &verify->spill, error);
+    enum status status = spill_create(verify->folder, expected_bytes(verify, options), options,
+                                      &verify->spill, error);
     if (status == STATUS_OK) {
         status = steps_list_bad(verify, &list, error);
     }

@@ -56,6 +56,11 @@ class Flat(LimitsTestCase):
                 self.measured("migrate", "--state", "s%d" % number, *way, "flat.db", copy)
                 self.assertEqual(self.totals(self.path(copy)), self.totals(self.path("flat.db")))
 
+    def test_validate_byte_by_byte(self):
+        self.flat(rows=200000)
+        self.run_program("migrate", "flat.db", "copy.db")
+        self.measured("validate", "--level", "full", bound_kib=BOUND_KIB * 3 // 4)
+
     def test_to_dynamodb_json(self):
         self.flat(columns=10)
         for number, query in enumerate(("", "?compression=zstd")):
