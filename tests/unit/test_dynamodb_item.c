@@ -369,6 +369,11 @@ static void items_end_at_400_kilobytes(void **state)
     assert_int_equal(dynamodb_encoder_append(order.encoder, cells, &order.out, &order.error),
                      STATUS_OK);
     buffer_clear(&order.out);
+    cells[3].length++; /* beyond it as documented, but "approximately": the server decides */
+    assert_int_equal(dynamodb_limits_item_size_least(&order_shape, cells), room);
+    assert_int_equal(dynamodb_encoder_append(order.encoder, cells, &order.out, &order.error),
+                     STATUS_OK);
+    buffer_clear(&order.out);
     cells[3].length++;
     assert_item_rejected(&order, cells, ERROR_REJECT_TOO_LARGE, "409601");
     cells[3] = cell_text(text, room + 1);
@@ -407,6 +412,22 @@ static void sizes_are_counted_as_documented(void **state)
     assert_int_equal(dynamodb_limits_value_size(&items[2]), 5);
     assert_int_equal(dynamodb_limits_value_size(&pairs[1]), 3 + 3 + 9);
     assert_int_equal(dynamodb_limits_value_size(&map), 3 + 1 + 3 + 15);
+}
+
+static void the_least_size_leaves_room_for_servers(void **state)
+{
+    (void)state;
+    const struct cell numbers[] = {cell_int64(0), cell_int64(100), cell_int64(-12345)};
+    const struct cell gone[] = {text_cell("gone"), cell_missing()};
+    const struct cell values[] = {cell_null(), cell_bool(true), text_cell(""),
+                                  cell_items(VALUE_MAP, gone, 1)};
+    const struct cell pairs[] = {text_cell("set"),  cell_items(VALUE_SET, numbers, 3),
+                                 text_cell("list"), cell_items(VALUE_LIST, values, 4),
+                                 text_cell("gone"), cell_missing()};
+    const struct cell map = cell_items(VALUE_MAP, pairs, 3);
+    assert_int_equal(dynamodb_limits_item_size_least(NULL, &map), 3 + (1 + 1 + 3) + 4 + 2);
+    assert_int_equal(dynamodb_limits_item_size(NULL, &map),
+                     3 + (1 + 2 + 5) + 4 + 3 + 4 * 1 + 1 + 1 + 0 + 3);
 }
 
 static void tables_are_checked(void **state)
@@ -736,6 +757,7 @@ int main(void)
         cmocka_unit_test(documents_are_checked_alike),
         cmocka_unit_test(items_end_at_400_kilobytes),
         cmocka_unit_test(sizes_are_counted_as_documented),
+        cmocka_unit_test(the_least_size_leaves_room_for_servers),
         cmocka_unit_test(tables_are_checked),
         cmocka_unit_test(numbers_are_read_exactly),
         cmocka_unit_test(broken_items_are_told),

@@ -685,10 +685,10 @@ enum status dynamodb_encoder_append(struct dynamodb_encoder *encoder, const stru
     }
     /* What is counted is never more than what is written here. */
     if (status == STATUS_OK && out->length - start > DYNAMODB_ITEM_BYTES_MAX) {
-        uint64_t size = dynamodb_limits_item_size(encoder->shape, cells);
+        uint64_t size = dynamodb_limits_item_size_least(encoder->shape, cells);
         if (size > DYNAMODB_ITEM_BYTES_MAX) {
             status = error_set(error, ERROR_REJECT_TOO_LARGE, NULL,
-                               "the item has %llu bytes as DynamoDB counts them; it allows 409,600",
+                               "the item has at least %llu bytes; DynamoDB allows 409,600",
                                (unsigned long long)size);
         }
     }

@@ -6,7 +6,7 @@
 #include "model/time_text.h"
 #include <string.h>
 
-enum { SHOWN_MAX = 128, CONTAINER_OVERHEAD = 3, ELEMENT_OVERHEAD = 1 };
+enum { SHOWN_MAX = 128 };
 
 bool dynamodb_limits_name_valid(const char *name)
 {
@@ -22,7 +22,20 @@ bool dynamodb_limits_name_valid(const char *name)
     return length >= DYNAMODB_TABLE_NAME_BYTES_MIN && length <= DYNAMODB_TABLE_NAME_BYTES_MAX;
 }
 
-static uint64_t number_size(const struct cell *cell)
+/* What an item costs beside names, texts and bytes. */
+struct size_rule {
+    uint64_t number; /* beside a byte for two digits */
+    uint64_t minus;
+    uint64_t container;
+    uint64_t element;
+};
+
+static const struct size_rule rule_documented = {1, 1, 3, 1};
+static const struct size_rule rule_least = {0, 0, 0, 0};
+
+static uint64_t value_size(const struct cell *cell, const struct size_rule *rule);
+
+static uint64_t number_size(const struct cell *cell, const struct size_rule *rule)
 {
     bool negative = cell->kind == VALUE_INT64    ? cell->i64 < 0
                     : cell->kind == VALUE_UINT64 ? false
@@ -30,7 +43,8 @@ static uint64_t number_size(const struct cell *cell)
                         ? cell->length > 0 && cell->text[0] == '-'
                     : cell->kind == VALUE_DECIMAL ? cell->i64 < 0
                                                   : cell->f64 < 0;
-    return 1 + (dynamodb_number_digits(cell) + 1) / 2 + (negative ? 1 : 0);
+    uint64_t size = rule->number + (dynamodb_number_digits(cell) + 1) / 2;
+    return (size > 0 ? size : 1) + (negative ? rule->minus : 0);
 }
 
 static uint64_t time_size(const struct cell *cell)
@@ -42,9 +56,24 @@ static uint64_t time_size(const struct cell *cell)
     return size;
 }
 
-uint64_t dynamodb_limits_value_size(const struct cell *cell)
+static uint64_t items_size(const struct cell *cell, const struct size_rule *rule)
 {
-    uint64_t size = 0;
+    bool holds = cell->kind != VALUE_SET;
+    uint64_t size = holds ? rule->container : 0;
+    for (uint32_t at = 0; at < cell->length; at++) {
+        size_t place = cell->kind == VALUE_MAP ? 2 * (size_t)at : at;
+        const struct cell *value = &cell->items[cell->kind == VALUE_MAP ? place + 1 : place];
+        if (cell->kind == VALUE_MAP && value->kind == VALUE_MISSING) {
+            continue;
+        }
+        size += value_size(value, rule) + (holds ? rule->element : 0);
+        size += cell->kind == VALUE_MAP ? cell->items[place].length : 0;
+    }
+    return size;
+}
+
+static uint64_t value_size(const struct cell *cell, const struct size_rule *rule)
+{
     switch ((enum value_kind)cell->kind) {
     case VALUE_MISSING:
         return 0;
@@ -56,7 +85,7 @@ uint64_t dynamodb_limits_value_size(const struct cell *cell)
     case VALUE_FLOAT32:
     case VALUE_FLOAT64:
     case VALUE_DECIMAL:
-        return number_size(cell);
+        return number_size(cell, rule);
     case VALUE_TEXT:
     case VALUE_BYTES:
     case VALUE_JSON:
@@ -72,28 +101,17 @@ uint64_t dynamodb_limits_value_size(const struct cell *cell)
     case VALUE_INTERVAL:
         return time_size(cell);
     case VALUE_SET:
-        for (uint32_t at = 0; at < cell->length; at++) {
-            size += dynamodb_limits_value_size(&cell->items[at]);
-        }
-        return size;
     case VALUE_LIST:
-        for (uint32_t at = 0; at < cell->length; at++) {
-            size += ELEMENT_OVERHEAD + dynamodb_limits_value_size(&cell->items[at]);
-        }
-        return CONTAINER_OVERHEAD + size;
     case VALUE_MAP:
-        for (uint32_t at = 0; at < cell->length; at++) {
-            size += ELEMENT_OVERHEAD + dynamodb_limits_value_size(&cell->items[2 * (size_t)at]) +
-                    dynamodb_limits_value_size(&cell->items[2 * (size_t)at + 1]);
-        }
-        return CONTAINER_OVERHEAD + size;
+        return items_size(cell, rule);
     case VALUE_KIND_COUNT:
         break;
     }
     return 0;
 }
 
-uint64_t dynamodb_limits_item_size(const struct shape *shape, const struct cell *cells)
+static uint64_t item_size(const struct shape *shape, const struct cell *cells,
+                          const struct size_rule *rule)
 {
     uint64_t size = 0;
     uint32_t count = shape != NULL ? shape->field_count : cells->length;
@@ -102,10 +120,25 @@ uint64_t dynamodb_limits_item_size(const struct shape *shape, const struct cell 
         uint32_t name =
             shape != NULL ? shape->fields[at].name_length : cells->items[2 * (size_t)at].length;
         if (value->kind != VALUE_MISSING) {
-            size += name + dynamodb_limits_value_size(value);
+            size += name + value_size(value, rule);
         }
     }
     return size;
+}
+
+uint64_t dynamodb_limits_value_size(const struct cell *cell)
+{
+    return value_size(cell, &rule_documented);
+}
+
+uint64_t dynamodb_limits_item_size(const struct shape *shape, const struct cell *cells)
+{
+    return item_size(shape, cells, &rule_documented);
+}
+
+uint64_t dynamodb_limits_item_size_least(const struct shape *shape, const struct cell *cells)
+{
+    return item_size(shape, cells, &rule_least);
 }
 
 /* ---------------------------------------------------------------- tables */

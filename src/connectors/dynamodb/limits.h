@@ -29,12 +29,19 @@ bool dynamodb_limits_name_valid(const char *name);
  * The bytes that DynamoDB counts for a value: texts and bytes their length; numbers a byte for two
  * significant digits, one more, and one for a minus; BOOL and NULL 1; LIST and MAP 3 and 1 an
  * element; SET its elements; attribute names are counted inside maps. MISSING: 0. (AWS: "DynamoDB
- * item sizes and formats".)
+ * item sizes and formats".) An estimate: for capacity and cost, not for refusing.
  */
 uint64_t dynamodb_limits_value_size(const struct cell *cell);
 /* The same for a whole item: names and values of a shape's fields, or of a MAP when `shape` is
  * NULL. */
 uint64_t dynamodb_limits_item_size(const struct shape *shape, const struct cell *cells);
+/*
+ * What an item has at the very least: names, texts, bytes, a byte for two digits (one for 0), 1 for
+ * BOOL and NULL, and nothing for what holds them together. AWS says "approximately" of numbers, and
+ * servers of this protocol differ in the rest, so only an item whose least size is beyond the limit
+ * is refused without asking the server.
+ */
+uint64_t dynamodb_limits_item_size_least(const struct shape *shape, const struct cell *cells);
 
 /* Appends one line to `out` for each thing of the table that DynamoDB would refuse. */
 void dynamodb_limits_check_table(const struct target_table *table,

@@ -324,7 +324,7 @@ static enum error_code code_of(const struct dynamodb_response *response)
 {
     const char *message = response->error.message;
     if (response->fault == DYNAMODB_FAULT_TOO_LARGE ||
-        strstr(message, "size has exceeded") != NULL) {
+        (strstr(message, "tem size") != NULL && strstr(message, "exceeded") != NULL)) {
         return ERROR_REJECT_TOO_LARGE;
     }
     if (strstr(message, "empty") != NULL && strstr(message, "key") != NULL) {
