@@ -21,6 +21,7 @@ struct reading {
     uint64_t root_rows;    /* read since the last parcel */
     uint32_t rows_max;
     size_t bytes_max;
+    uint32_t widened_rows; /* to ask for next where look-ups are added here; 0: the chunk begins */
     /* Instead of the ring, for check and sample: takes the parcel over; STATUS_END: that is
      * enough. */
     enum status (*sink)(void *context, struct parcel *parcel);

@@ -219,15 +219,32 @@ enum status reading_search(struct reading *reading, const struct read_request *r
     return joining_search_of(reading->joining, request, search, error);
 }
 
+enum { WIDENED_ROWS_FIRST = 64 };
+
+/* What look-ups add is known once they are made: batches grow while they stay below the bound. */
+static uint32_t next_rows(const struct reading *reading, uint32_t asked, const struct batch *wide)
+{
+    uint64_t most = asked < reading->rows_max / 2 ? asked * UINT64_C(2) : reading->rows_max;
+    uint64_t rows = (uint64_t)wide->row_count * reading->bytes_max / batch_bytes(wide);
+    return wide->row_count == 0 ? asked : (uint32_t)(rows < 1 ? 1 : rows < most ? rows : most);
+}
+
 enum status reading_next(struct reading *reading, struct cursor *cursor,
                          struct joining_search *search, struct batch **batch, struct error *error)
 {
     const struct source_functions *source =
         reading->worker->copy->session->source->connector->source;
-    enum status status =
-        source->cursor_next(cursor, reading->rows_max, reading->bytes_max, batch, error);
-    return status == STATUS_OK && search != NULL ? joining_widen(search, *batch, batch, error)
-                                                 : status;
+    if (search == NULL) {
+        return source->cursor_next(cursor, reading->rows_max, reading->bytes_max, batch, error);
+    }
+    uint32_t asked = reading->widened_rows > 0 ? reading->widened_rows : WIDENED_ROWS_FIRST;
+    asked = asked < reading->rows_max ? asked : reading->rows_max;
+    enum status status = source->cursor_next(cursor, asked, reading->bytes_max, batch, error);
+    status = status == STATUS_OK ? joining_widen(search, *batch, batch, error) : status;
+    if (status == STATUS_OK) {
+        reading->widened_rows = next_rows(reading, asked, *batch);
+    }
+    return status;
 }
 
 static enum status read_batches(struct reading *reading, struct error *error)
@@ -327,6 +344,7 @@ enum status reading_span(struct reading *reading, struct error *error)
         prepare_tallies(reading, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    reading->widened_rows = 0;
     enum status status = reading->worker->copy->run->loads_rejects
                              ? rejects_load_span(reading, error)
                          : reading->stream->child_count > 0 ? merge_span(reading, error)

@@ -1,4 +1,5 @@
 """Memory stays bounded, whatever the size of the database, of a parent or of a value."""
+import glob
 import json
 import os
 import sqlite3
@@ -45,6 +46,23 @@ class LimitsTestCase(refusals.TestCase):
         row = db.execute("SELECT count(*), %s FROM %s" % (sums, table)).fetchone()
         db.close()
         return row
+
+
+class LookUps(LimitsTestCase):
+    def test_wide_values_looked_up_for_many_records(self):
+        """Batches are bounded by what they hold once the values are in them, whoever joins."""
+        os.mkdir(self.path("in"))
+        self.write("in/parent.csv", "id,note\n" + "".join("%d,%s\n" % (i, "n" * 300000) for i in range(3)))
+        self.write("in/child.csv", "id,pid\n" + "".join("%d,%d\n" % (i, i % 3) for i in range(4000)))
+        lookup = {"lookup": "parent", "match": {"id": "pid"}, "column": "note", "when": "id < 5"}
+        self.write("plan.json", json.dumps({
+            "transhume": 1, "source": "csv:in", "target": "jsonl:out",
+            "tables": {"t": {"key": ["id"], "entities": {
+                "e": {"from": "child", "fields": {"id": "copy", "note": lookup}}}}}}))
+        self.measured("migrate", "--state", "s", "--plan", "plan.json", "--jobs", "1")
+        records = [json.loads(line) for part in glob.glob(self.path("out/t/*")) for line in support.read_lines(part)]
+        self.assertEqual(sorted(r["id"] for r in records), list(range(4000)))
+        self.assertEqual([len(r["note"]) for r in records if "note" in r], [300000] * 5)
 
 
 class Flat(LimitsTestCase):
