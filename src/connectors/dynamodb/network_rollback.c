@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "connectors/dynamodb/network_json.h"
+#include "model/json_tree.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,9 +244,10 @@ static enum status scan_heads(struct dynamodb_network *network, struct buffer *n
         status = take_head(listing, json_array_get(items, at), error);
     }
     const json_t *last = json_object_get(reply, "LastEvaluatedKey");
-    char *text = json_object_size(last) > 0 ? json_dumps(last, JSON_COMPACT) : NULL;
-    buffer_append_string(next, text != NULL ? text : "");
-    free(text);
+    if (status == STATUS_OK && json_object_size(last) > 0 &&
+        !json_tree_append(last, JSON_COMPACT, next)) {
+        status = dynamodb_ledger_no_room(error); /* a list cut short would look whole */
+    }
     json_decref(reply);
     dynamodb_response_destroy(response);
     return status;
@@ -373,6 +375,11 @@ static enum status forget_parts(struct dynamodb_network *network, const char *ru
                : STATUS_FAILED;
 }
 
+static bool holds_only(const struct listing *listing, const char *run_id)
+{
+    return listing->count == 0 || (listing->count == 1 && strcmp(listing->runs[0].id, run_id) == 0);
+}
+
 enum status dynamodb_ledger_forget(struct database *self, const char *run_id, uint64_t epoch,
                                    bool rolled_back, struct error *error)
 {
@@ -391,7 +398,7 @@ enum status dynamodb_ledger_forget(struct database *self, const char *run_id, ui
     if (status == STATUS_OK) {
         status = list_runs(network, &listing, error);
     }
-    if (status == STATUS_OK && listing.count <= 1) {
+    if (status == STATUS_OK && holds_only(&listing, run_id)) {
         status = failpoint_hit("dynamodb.before_forget", error);
         status = status == STATUS_OK ? delete_table(network, DYNAMODB_LEDGER_TABLE, error) : status;
         status = status == STATUS_OK ? failpoint_hit("dynamodb.after_forget", error) : status;
