@@ -60,7 +60,8 @@ static void allow_for_open_chunks(struct rollback *rollback)
 {
     const struct ledger_run *ledger = rollback->ledger;
     bool whole = ledger->done_count == ledger->chunk_count;
-    bool exact = whole || (rollback->session.target->capabilities & CAPABILITY_TRANSACTIONS) != 0;
+    bool transactions = (rollback->session.target->capabilities & CAPABILITY_TRANSACTIONS) != 0;
+    bool exact = whole || transactions;
     bool settled = rollback->was_complete || rollback->run.status.settled != NULL;
     for (uint32_t i = 0; i < rollback->run.header.table_count; i++) {
         struct rollback_expected *expected = &rollback->expected[i];
@@ -70,7 +71,7 @@ static void allow_for_open_chunks(struct rollback *rollback)
             expected->count_min = 0;
             expected->hashed = false;
         }
-        if (rollback->has_begun) {
+        if (rollback->has_begun && !transactions) {
             expected->count_min = 0; /* some are gone already */
             expected->hashed = false;
         }
@@ -129,7 +130,8 @@ static enum status look_at_whole(struct rollback *rollback, uint32_t number, str
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (count < expected->count_min || count > expected->count_max) {
+    bool emptied = rollback->has_begun && count == 0; /* and it was not noted any more */
+    if (!emptied && (count < expected->count_min || count > expected->count_max)) {
         return refuse_changed(report->name, "", expected->count_min, count, error);
     }
     if (expected->hashed && count > 0) {

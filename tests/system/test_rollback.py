@@ -244,6 +244,18 @@ class Sqlite(refusals.TestCase):
                 self.assert_same_sqlite(before, self.path("target.db"))
                 self.rollback("--dry-run", code=5)
 
+    def test_a_table_changed_after_a_killed_rollback_is_refused(self):
+        for kind, point in itertools.product(("created", "empty"), ("rollback.after_begin", "rollback.after_table")):
+            with self.subTest(kind=kind, point=point):
+                self.target(kind)
+                self.migrate("--no-express")
+                run = self.run_id()
+                self.assertEqual(kill_at(point, 1, "rollback", "--run", run, "--confirm", cwd=self.folder).code, -9)
+                self.change("UPDATE item SET name = 'mine' WHERE id = 7")
+                before = self.before()
+                self.assertIn("[rollback-refused]", self.rollback(code=5, run=run).err)
+                self.assert_same_sqlite(before, self.path("target.db"))
+
     def test_with_keys_the_rows_of_others_survive(self):
         for kind, policy in (("created", "refuse"), ("empty", "refuse"), ("filled", "upsert"), ("filled", "replace"),
                              ("filled", "skip")):
