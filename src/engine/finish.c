@@ -10,7 +10,7 @@
 
 enum { VALIDATION_BYTES_MAX = 64 << 20 };
 
-/* The newest run as the ledger has it. */
+/* A run as the ledger has it. */
 static enum status load(struct rollback *rollback, const char *id, struct error *error)
 {
     struct run *run = &rollback->run;
@@ -25,8 +25,8 @@ static enum status load(struct rollback *rollback, const char *id, struct error 
     return ledger_status_read(rollback->ledger->status, &run->status, error);
 }
 
-/* Was the run validated without a difference? validation.json is `transhume validate`'s. */
-static bool was_validated(const struct rollback *rollback)
+/* What `transhume validate` found last; NULL: nothing that is of use. */
+static json_t *read_validation(const struct rollback *rollback)
 {
     struct arena *arena = arena_create(0);
     struct error ignored;
@@ -35,31 +35,84 @@ static bool was_validated(const struct rollback *rollback)
     json_t *object = NULL;
     const char *path =
         arena == NULL ? NULL : file_join(arena, rollback->run.folder.path, "validation.json");
-    bool good = false;
-    if (path != NULL &&
-        file_read_all(path, VALIDATION_BYTES_MAX, arena, &text, &length, &ignored) == STATUS_OK &&
-        json_from_text(text, path, ERROR_STATE_INVALID, &object, &ignored) == STATUS_OK) {
-        good = json_member_true(object, "ok") &&
-               strcmp(json_member_text(object, "run", ""), rollback->run.id) == 0;
-        json_decref(object);
+    if (path == NULL ||
+        file_read_all(path, VALIDATION_BYTES_MAX, arena, &text, &length, &ignored) != STATUS_OK ||
+        json_from_text(text, path, ERROR_STATE_INVALID, &object, &ignored) != STATUS_OK) {
+        object = NULL;
     }
     arena_destroy(arena);
-    return good;
+    return object;
 }
 
-static const char *doubt_of(const struct rollback *rollback, struct arena *arena)
+/* Did it look at every record, of the newest run's own plan? */
+static bool proves(const json_t *validation, const char *newest)
+{
+    const char *level = validation == NULL ? "" : json_member_text(validation, "level", "");
+    return (strcmp(level, "hash") == 0 || strcmp(level, "full") == 0) &&
+           json_member_true(validation, "ok") &&
+           strcmp(json_member_text(validation, "run", ""), newest) == 0;
+}
+
+static bool covers_table(const json_t *validation, const char *table)
+{
+    const json_t *entities = json_object_get(validation, "entities");
+    for (size_t i = 0; i < json_array_size(entities); i++) {
+        if (strcmp(json_member_text(json_array_get(entities, i), "table", ""), table) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool covers(const json_t *validation, const struct ledger_header *header)
+{
+    for (uint32_t i = 0; i < header->table_count; i++) {
+        if (!covers_table(validation, header->tables[i].name)) {
+            return false;
+        }
+    }
+    return header->tables != NULL;
+}
+
+/* Of the run that was loaded last. */
+static enum status doubt_of_run(const struct rollback *rollback, const json_t *validation,
+                                struct arena *arena, const char **doubt, struct error *error)
 {
     const struct run *run = &rollback->run;
+    struct ledger_header header;
+    if (ledger_header_read(rollback->ledger->header, run->arena, &header, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (run->status.phase == LEDGER_ROLLING_BACK) {
-        return arena_format(arena, "run %s is being rolled back", run->id);
+        *doubt = arena_format(arena, "run %s is being rolled back", run->id);
+    } else if (run->status.phase != LEDGER_COMPLETED) {
+        *doubt = arena_format(arena, "run %s is not finished and could not be resumed any more",
+                              run->id);
+    } else if (validation == NULL || !covers(validation, &header)) {
+        *doubt = arena_format(arena,
+                              "run %s was not validated without a difference, all of it, at level "
+                              "hash or full",
+                              run->id);
     }
-    if (run->status.phase != LEDGER_COMPLETED) {
-        return arena_format(arena, "run %s is not finished and could not be resumed any more",
-                            run->id);
+    return STATUS_OK;
+}
+
+/* The newest first: what it says is of most use. */
+static enum status find_doubt(struct rollback *rollback, const char *const *ids, uint32_t count,
+                              struct arena *arena, const char **doubt, struct error *error)
+{
+    json_t *validation = read_validation(rollback);
+    const json_t *proof = proves(validation, ids[count - 1]) ? validation : NULL;
+    enum status status = STATUS_OK;
+    *doubt = NULL;
+    for (uint32_t i = count; i > 0 && *doubt == NULL && status != STATUS_FAILED; i--) {
+        status = load(rollback, ids[i - 1], error);
+        if (status == STATUS_OK) {
+            status = doubt_of_run(rollback, proof, arena, doubt, error);
+        }
     }
-    return was_validated(rollback)
-               ? NULL
-               : arena_format(arena, "run %s was not validated without a difference", run->id);
+    json_decref(validation);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 static enum status forget_one(struct rollback *rollback, const char *id, bool take_over,
@@ -113,11 +166,10 @@ static enum status finish(struct rollback *rollback, const struct rollback_optio
     if (status != STATUS_OK || report->run_count == 0) {
         return status == STATUS_OK ? STATUS_END : STATUS_FAILED;
     }
-    status = load(rollback, NULL, error);
-    if (status == STATUS_FAILED) {
+    status = find_doubt(rollback, ids, report->run_count, arena, &report->doubt, error);
+    if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
-    report->doubt = status == STATUS_OK ? doubt_of(rollback, arena) : NULL;
     if (report->doubt != NULL && !confirm && !dry_run) {
         return STATUS_AGAIN;
     }

@@ -76,10 +76,10 @@ struct finish_report {
 };
 /*
  * Drops the ledger of the target, undo records and before-images too: nothing can be resumed or
- * rolled back after that. Without `confirm` only if the newest run is complete and was validated
- * without a difference: else STATUS_AGAIN, and `doubt` says why. STATUS_END: there is no ledger.
- * `dry_run`: STATUS_OK, and nothing is dropped. `options->run_id` is not used. The report lives in
- * `arena`.
+ * rolled back after that. Without `confirm` only if each run is complete, and the last validation
+ * was at level hash or full, by the newest run's own plan, of the tables of all runs, and without a
+ * difference: else STATUS_AGAIN, and `doubt` says why. STATUS_END: there is no ledger. `dry_run`:
+ * STATUS_OK, and nothing is dropped. `options->run_id` is not used. The report lives in `arena`.
  */
 enum status finish_run(const struct rollback_options *options, bool dry_run, bool confirm,
                        struct arena *arena, struct finish_report *report,

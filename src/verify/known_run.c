@@ -23,6 +23,7 @@ static enum status check_plan(struct verify *verify, const struct ledger_header 
     if (!verify->options.plan_given) {
         return refuse_plan(header, error);
     }
+    verify->result->run_id = NULL; /* it proves nothing of the run */
     verify_note(verify, "this plan is not the one of run %s: compared is what this plan makes",
                 header->run_id);
     return STATUS_OK;
@@ -72,7 +73,9 @@ static enum status take_ledger(struct verify *verify, const struct ledger_run *l
     bool same_source = header.source_identity != NULL &&
                        strcmp(header.source_identity, verify->session->source_identity) == 0;
     if (!is_local && !same_source) {
-        return STATUS_OK; /* the newest run into this target was another one */
+        /* the newest run into this target was another one: what it created is not this plan's */
+        ledger_status_free(&run->status);
+        return ledger_status_init(&run->status, error);
     }
     const char *newest = verify->newest_id != NULL ? verify->newest_id : ledger->id;
     verify->result->run_id = arena_copy_string(verify->arena, newest);

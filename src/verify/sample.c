@@ -13,6 +13,7 @@ enum { SPAN_ROWS = 1000, SPANS_A_RECORD = 2 };
 struct draw {
     uint64_t *ranks; /* a heap, the largest first */
     uint32_t count;
+    uint32_t taken; /* records of such a rank: equal ones without a key share it */
 };
 struct sampling {
     struct verify *verify;
@@ -23,7 +24,6 @@ struct sampling {
     pthread_mutex_t mutex;
     struct canonical_hash *keys; /* of the drawn ones; sorted once all are there */
     uint32_t key_count;
-    uint32_t key_max;
 };
 
 static uint64_t rank_of(const struct sampling *sampling, const struct former *former)
@@ -75,13 +75,14 @@ static int compare_keys(const void *left, const void *right)
 /* A drawn record of the source; its key is noted for the target's turn. */
 static bool take_drawn(struct sampling *sampling, uint32_t entity, const struct former *former)
 {
-    const struct draw *draw = &sampling->draws[entity];
+    struct draw *draw = &sampling->draws[entity];
     if (draw->count == 0 || rank_of(sampling, former) > draw->ranks[0]) {
         return false;
     }
     pthread_mutex_lock(&sampling->mutex);
-    bool room = sampling->key_count < sampling->key_max;
+    bool room = draw->taken < sampling->wanted;
     if (room) {
+        draw->taken++;
         sampling->keys[sampling->key_count++] = former->key;
     }
     pthread_mutex_unlock(&sampling->mutex);
@@ -168,9 +169,8 @@ static enum status allocate(struct sampling *sampling, struct error *error)
     struct verify *verify = sampling->verify;
     uint32_t entities = verify->entity_count;
     sampling->draws = arena_allocate_zeroed(verify->arena, entities + 1u, sizeof(*sampling->draws));
-    sampling->key_max = sampling->wanted * entities;
-    sampling->keys =
-        arena_allocate_zeroed(verify->arena, sampling->key_max + 1u, sizeof(*sampling->keys));
+    sampling->keys = arena_allocate_zeroed(verify->arena, (size_t)sampling->wanted * entities + 1,
+                                           sizeof(*sampling->keys));
     bool failed = sampling->draws == NULL || sampling->keys == NULL;
     for (uint32_t i = 0; i < entities && !failed; i++) {
         sampling->draws[i].ranks =

@@ -45,11 +45,17 @@ static int actual_column(const struct schema_table *actual, const char *name, ui
                : schema_find_column(actual, name);
 }
 
+static bool folds_names(const struct verify *verify)
+{
+    return (verify->session->target->capabilities & CAPABILITY_FOLDED_NAMES) != 0;
+}
+
 /* The plan's spelling of a name, so that both sides have one. */
-static const char *plan_name(const struct verify_table *table, const char *name, uint32_t guess)
+static const char *plan_name(const struct verify *verify, const struct verify_table *table,
+                             const char *name, uint32_t guess)
 {
     uint32_t number = column_number(table, name, guess);
-    if (number == UINT32_MAX) {
+    if (number == UINT32_MAX && folds_names(verify)) {
         for (uint32_t i = 0; i < table->plan->target.column_count; i++) {
             if (strcasecmp(table->plan->target.columns[i].name, name) == 0) {
                 return table->plan->target.columns[i].name;
@@ -135,7 +141,8 @@ static bool is_in_plan(const struct verify *verify, const struct verify_table *t
             return true;
         }
         for (uint32_t j = 0; j < shape->field_count; j++) {
-            if (strcasecmp(shape->fields[j].name, name) == 0) {
+            if (strcmp(shape->fields[j].name, name) == 0 ||
+                (folds_names(verify) && strcasecmp(shape->fields[j].name, name) == 0)) {
                 return true;
             }
         }
@@ -170,8 +177,8 @@ static enum status make_target_form(struct verify *verify, struct verify_table *
             continue;
         }
         columns[count] = (struct read_column){.join = -1, .name = column->name};
-        if (fill_field(verify, table, plan_name(table, column->name, i), count, &fields[count],
-                       error) != STATUS_OK) {
+        if (fill_field(verify, table, plan_name(verify, table, column->name, i), count,
+                       &fields[count], error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         count++;
@@ -190,7 +197,7 @@ static enum status make_target_form(struct verify *verify, struct verify_table *
 static const struct schema_table *find_actual(const struct verify *verify, const char *name)
 {
     const struct schema_table *found = schema_find_table(verify->mirror_schema, name);
-    bool folded = (verify->session->target->capabilities & CAPABILITY_FOLDED_NAMES) != 0;
+    bool folded = folds_names(verify);
     for (uint32_t i = 0; found == NULL && folded && i < verify->mirror_schema->table_count; i++) {
         if (strcasecmp(verify->mirror_schema->tables[i].name, name) == 0) {
             found = &verify->mirror_schema->tables[i];

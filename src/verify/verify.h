@@ -55,7 +55,7 @@ struct verify_result {
     bool ok;
     enum verify_level level;
     uint64_t seed;
-    const char *run_id; /* of the ledger's run; NULL: there is none */
+    const char *run_id; /* of the ledger's run; NULL: there is none, or of another plan */
     enum verify_source_state source_state;
     struct verify_entity_result *entities;
     uint32_t entity_count;

@@ -342,6 +342,46 @@ class Sqlite(refusals.TestCase):
             self.assertEqual(db.execute("SELECT count(*) FROM item").fetchone(), (COUNT + 39,))
         db.close()
 
+    def test_finish_wants_a_proof_of_the_whole_run(self):
+        self.target("empty")
+        self.migrate()
+        part = "transhume: 1\nsource: sqlite:source.db\ntarget: sqlite:target.db\ntables:\n  pair:\n" \
+               "    key: [x, y]\n    entities:\n      pair:\n        from: pair\n        fields: { \"*\": copy }\n"
+        self.write("part.yaml", part)
+        db = sqlite3.connect(self.path("target.db"), isolation_level=None)
+        db.execute("DELETE FROM item")
+        db.close()
+        for arguments in (("--plan", "part.yaml", "--level", "count"), ("--plan", "part.yaml", "--level", "full")):
+            result = self.run_program("validate", "--json", *arguments)
+            self.assertIsNone(json.loads(result.out)["run"])
+            self.assertIn("[finish-refused]", self.run_program("finish", code=5).err)
+
+    def test_finish_wants_more_than_counts_and_samples(self):
+        self.target("empty")
+        self.migrate()
+        for level in ("count", "sample"):
+            self.run_program("validate", "--level", level)
+            self.assertIn("[finish-refused]", self.run_program("finish", code=5).err)
+        self.run_program("validate")
+        self.run_program("finish")
+        self.assertIn("nothing to drop", self.run_program("finish").out)
+
+    def test_finish_looks_at_every_run(self):
+        self.target("filled")
+        self.migrate("--include", "item", "--existing", "upsert")
+        first = self.run_id()
+        self.migrate("--include", "pair", "--existing", "upsert")
+        self.run_program("validate")
+        refused = self.run_program("finish", code=5)
+        self.assertIn(first + " was not validated", refused.err)
+        self.assertEqual(kill_at("rollback.after_begin", 1, "rollback", "--run", first, "--confirm",
+                                 cwd=self.folder).code, -9)
+        refused = self.run_program("finish", code=5)
+        self.assertIn(first + " is being rolled back", refused.err)
+        self.rollback(run=first)
+        self.run_program("validate")
+        self.run_program("finish")
+
     def test_keyless_records_among_others(self):
         make_sqlite(self.path("keyless.db"), "CREATE TABLE word(w TEXT); INSERT INTO word VALUES ('a'), ('b');")
         make_sqlite(self.path("target.db"), "CREATE TABLE word(w TEXT); INSERT INTO word VALUES ('c');")

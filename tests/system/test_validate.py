@@ -107,6 +107,19 @@ class Levels(Validate):
         report = self.validate("--level", "sample", "--sample", "1000", code=1)
         self.assertEqual(self.entity(report, "person")["missing"], 250)
 
+    def test_equal_records_take_no_place_of_others_in_a_sample(self):
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE aaa(v TEXT); CREATE TABLE b(id INTEGER PRIMARY KEY, "
+                            "v TEXT)")
+        db = sqlite3.connect(self.path("shop.db"))
+        db.executemany("INSERT INTO aaa VALUES (?)", [("same",)] * 3000)
+        db.executemany("INSERT INTO b VALUES (?,?)", [(i, "v") for i in range(1, 11)])
+        db.commit()
+        db.close()
+        self.run_program("migrate", "shop.db", "copy.db")
+        self.change(self.path("copy.db"), "UPDATE b SET v = 'other'")
+        report = self.validate("--sample", "10", "--jobs", "1", "--seed", "7", code=1)
+        self.assertEqual(self.entity(report, "b")["different"], 10)
+
     def test_people_get_a_table_of_what_differs(self):
         self.copied()
         self.change(self.path("copy.db"), "UPDATE person SET name = 'o\x1b[31m', photo = NULL, score = 1e300 WHERE id = 77",
