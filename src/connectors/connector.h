@@ -70,6 +70,7 @@ struct connector_limits {
     uint32_t number_digits_max;
     uint64_t slice_bytes;         /* source: values above this come as LARGE handles; 0: never */
     uint32_t request_columns_max; /* source: columns of one read_request */
+    uint32_t request_joins_max;   /* source with CAPABILITY_JOINS: joins of one read_request */
 };
 
 enum guarantee { GUARANTEE_EXACTLY_ONCE, GUARANTEE_IDEMPOTENT, GUARANTEE_AT_LEAST_ONCE };

@@ -2,6 +2,9 @@
 #include "plan/resolve.h"
 #include <string.h>
 
+/* What the engine joins it joins with SQLite, which takes 64 tables in a FROM. */
+enum { ENGINE_JOINS_MAX = 63 };
+
 static void mark_early_in(struct stream_builder *stream, uint32_t expression_index)
 {
     if (expression_index == MAPPING_NONE) {
@@ -124,6 +127,21 @@ static void fault_columns(struct resolver *resolver, const struct stream_builder
                what, (unsigned)wanted, (unsigned)resolver->source->limits.request_columns_max);
 }
 
+/* `what`: NULL for the records themselves. */
+static void check_joins(struct resolver *resolver, const struct stream_builder *stream,
+                        const char *what, const struct read_request *request)
+{
+    uint32_t most =
+        resolver->source_joins ? resolver->source->limits.request_joins_max : ENGINE_JOINS_MAX;
+    if (most == 0 || request->join_count <= most) {
+        return;
+    }
+    const struct entity_builder *entity = *(struct entity_builder **)stream->entities.items[0];
+    plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node, "take some of them out",
+               "%s has %u look-ups to make at once; at most %u can be made",
+               what != NULL ? what : entity->name, (unsigned)request->join_count, (unsigned)most);
+}
+
 static void make_children(struct resolver *resolver, const struct stream_builder *stream,
                           struct plan_stream *made)
 {
@@ -142,6 +160,7 @@ static void make_children(struct resolver *resolver, const struct stream_builder
         out->root_key_count = before.count;
         out->aggregate_only = child->aggregate_only;
         out->path = child->path.text;
+        check_joins(resolver, stream, out->path, &out->request);
         uint32_t most = resolver->source_joins ? resolver->source->limits.request_columns_max : 0;
         if (most > 0 && out->request.column_count > most) {
             fault_columns(resolver, stream, out->path, out->request.column_count);
@@ -353,6 +372,7 @@ static void finish_stream(struct resolver *resolver, struct stream_builder *stre
     made->name = stream->name;
     struct column_list none = {0};
     make_root(resolver, stream, stream->request.query != NULL ? stream->facts.key : none, made);
+    check_joins(resolver, stream, NULL, made->joined != NULL ? made->joined : &made->request);
     make_children(resolver, stream, made);
     uint32_t *entities =
         resolve_allocate(resolver, stream->entities.count + (size_t)1, sizeof *entities);

@@ -279,6 +279,31 @@ tables:
         self.assertEqual(self.found("n"), {"1": {"N": "20000"}})
 
 
+class ManyLookUps(support.TestCase):
+    """SQLite joins 64 tables at most, for its own records and for the engine's: told before anything is written."""
+
+    def plan(self, source, count):
+        fields = "".join("\n      f%d: { lookup: p, match: { id: c%d }, column: v }" % (i, i) for i in range(count))
+        return self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: dynamodb-json:out\ntables:\n  wide:\n"
+                          "    key: { partition: id }\n    from: t\n    fields:\n      id: id%s\n" % (source, fields))
+
+    def test_as_many_as_can_be_made_and_one_more(self):
+        columns = ["c%d" % i for i in range(64)]
+        support.make_sqlite(self.path("s.db"), "CREATE TABLE p(id INTEGER PRIMARY KEY, v); INSERT INTO p VALUES (1, 'one');"
+                            "CREATE TABLE t(id INTEGER PRIMARY KEY, %s); INSERT INTO t VALUES (1, %s);"
+                            % (", ".join(c + " INTEGER" for c in columns), ", ".join("1" for _ in columns)))
+        self.run_program("migrate", "--state", self.path("export"), "s.db", "csv:files")
+        for source in ("s.db", "csv:files"):
+            with self.subTest(source=source):
+                shutil.rmtree(self.path("out"), ignore_errors=True)
+                result = self.run_program("migrate", "--plan", self.plan(source, 64), "--state", self.path("state"), code=2)
+                self.assertIn("wide has 64 look-ups to make at once; at most 63 can be made", result.err)
+                self.assertFalse(os.path.exists(self.path("out")))
+                self.run_program("migrate", "--plan", self.plan(source, 63), "--state", self.path("state"))
+                item = support.read_dynamodb_json(self.path("out"))["wide"]
+                self.assertEqual(str(item).count("one"), 63)
+
+
 class Roots(support.TestCase):
     """The records that are joined to: of several kinds, unreadable, or rejected."""
 

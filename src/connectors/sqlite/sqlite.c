@@ -13,7 +13,10 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { RESULT_COLUMNS_MAX = 2000 }; /* SQLITE_MAX_COLUMN, unless it was built with another */
+enum {
+    RESULT_COLUMNS_MAX = 2000, /* SQLITE_MAX_COLUMN, unless it was built with another */
+    JOINS_MAX = 63             /* 64 tables in a FROM, with that of the records */
+};
 
 static const char *const suffixes[] = {".db", ".sqlite", ".sqlite3", NULL};
 
@@ -223,6 +226,7 @@ static enum status set_limits(struct sqlite_database *self, const struct uri *ur
         .record_bytes_max = 1000 * 1000 * 1000,
         .slice_bytes = slice_bytes,
         .request_columns_max = RESULT_COLUMNS_MAX,
+        .request_joins_max = JOINS_MAX,
     };
     self->base.capabilities = connector_sqlite.capabilities;
     return STATUS_OK;
