@@ -98,11 +98,13 @@ enum status ledger_holder_write(const struct ledger_holder *holder, struct arena
                                 const char **text, struct error *error)
 {
     char since[32];
+    char host[4 * sizeof(holder->host)]; /* a host's name may be any bytes, JSON only holds UTF-8 */
+    text_printable(holder->host, strlen(holder->host), host, sizeof(host));
     clock_format_utc(holder->since_us, since, sizeof(since));
     json_t *object =
         json_pack("{s:i,s:I,s:s,s:s,s:I,s:s,s:I,s:I}", "format", HOLDER_FORMAT, "pid",
-                  (json_int_t)holder->pid, "host", holder->host, "machine", holder->machine,
-                  "started", (json_int_t)holder->started, "since", since, "since_us",
+                  (json_int_t)holder->pid, "host", host, "machine", holder->machine, "started",
+                  (json_int_t)holder->started, "since", since, "since_us",
                   (json_int_t)holder->since_us, "lease_ms", (json_int_t)holder->lease_ms);
     struct buffer dump = {0};
     *text = json_tree_append(object, JSON_COMPACT, &dump)

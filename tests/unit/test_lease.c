@@ -31,6 +31,26 @@ static void a_holder_is_one_line_and_back(void **state)
     arena_destroy(arena);
 }
 
+static void a_host_of_any_bytes_is_written(void **state)
+{
+    struct arena *arena = arena_create(0);
+    struct ledger_holder made;
+    struct ledger_holder read;
+    struct error error;
+    const char *text;
+    (void)state;
+    ledger_holder_self(12345, &made);
+    snprintf(made.host, sizeof(made.host),
+             "b\xfc"
+             "ro");
+    assert_int_equal(ledger_holder_write(&made, arena, &text, &error), STATUS_OK);
+    assert_int_equal(ledger_holder_read(text, &read, &error), STATUS_OK);
+    assert_int_equal(read.pid, made.pid);
+    assert_int_equal(read.host[0], 'b');
+    assert_non_null(strstr(read.host, "ro"));
+    arena_destroy(arena);
+}
+
 static void what_is_no_holder_is_refused(void **state)
 {
     static const struct {
@@ -156,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_holder_is_one_line_and_back),
+        cmocka_unit_test(a_host_of_any_bytes_is_written),
         cmocka_unit_test(what_is_no_holder_is_refused),
         cmocka_unit_test(the_dead_are_known),
         cmocka_unit_test(a_request_must_fit_the_lease),
