@@ -2,6 +2,7 @@
 #include "connectors/dynamodb/network_describe.h"
 
 #include "connectors/dynamodb/network_json.h"
+#include "model/json_tree.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,9 +22,11 @@ static bool read_projection(const json_t *projection, struct arena *arena, const
     if (type == NULL || strcmp(type, "ALL") == 0) {
         return true;
     }
-    char *dump = json_dumps(projection, JSON_COMPACT | JSON_SORT_KEYS);
-    *text = dump != NULL ? arena_copy_string(arena, dump) : NULL;
-    free(dump);
+    struct buffer dump = {0};
+    *text = json_tree_append(projection, JSON_COMPACT | JSON_SORT_KEYS, &dump)
+                ? arena_copy(arena, dump.data, dump.length)
+                : NULL;
+    buffer_free(&dump);
     return *text != NULL;
 }
 
