@@ -4,6 +4,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "engine/joining_parts.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CACHE_BYTES_LEAST = 1 << 20, CACHE_BYTES_MOST = 8 << 20 };
+enum { CACHE_BYTES_LEAST = 1 << 20, CACHE_BYTES_MOST = 8 << 20, STEPS_BETWEEN_LOOKS = 10000 };
 
 static enum status no_memory(struct error *error)
 {
@@ -165,6 +166,13 @@ static uint64_t cache_bytes(const struct joining *joining, uint32_t users)
                                       : share;
 }
 
+/* Sorting a large table is one statement: a stop is seen within it. */
+static int is_stopped(void *ignored)
+{
+    (void)ignored;
+    return signals_stop_level() > 0;
+}
+
 static enum status open_output(struct joining *joining, sqlite3 **output, struct error *error)
 {
     char *sql = sqlite3_mprintf("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
@@ -175,6 +183,7 @@ static enum status open_output(struct joining *joining, sqlite3 **output, struct
         joining->path, output,
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
     if (result == SQLITE_OK) {
+        sqlite3_progress_handler(*output, STEPS_BETWEEN_LOOKS, is_stopped, NULL);
         set_temporary_folder(*output, joining->options.spill_folder);
         joining->temporary_folder_set = true;
         result = sql != NULL ? sqlite3_exec(*output, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
