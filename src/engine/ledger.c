@@ -84,6 +84,9 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
     if (object != NULL && header->takes_out) {
         failed |= json_object_set_new(object, "takes_out", json_true()) != 0;
     }
+    if (object != NULL && header->delete_hash != NULL) {
+        failed |= json_object_set_new(object, "delete", json_text(header->delete_hash)) != 0;
+    }
     if (object != NULL && header->before_id != NULL) {
         failed |= json_object_set_new(object, "before", json_text(header->before_id)) != 0;
     }
@@ -152,6 +155,7 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
         .mapping_hash = keep_text(object, "mapping_hash", arena),
         .input_hash = keep_text(input, "xxh3", arena),
         .input_bytes = json_member_integer(input, "bytes", 0),
+        .delete_hash = keep_text(object, "delete", arena),
         .takes_out = json_member_true(object, "takes_out"),
         .before_id = keep_text(object, "before", arena),
     };

@@ -14,6 +14,7 @@
  *          "tables":[{"name","key":[…],"existing","was":"absent"|"empty"|"records","undo",
  *                     "settles","entities":[{"entity":n,"fields":[…]}]}],
  *          "takes_out":true,                               (a repair that deletes records)
+ *          "delete":HEX,                                   (a repair: xxh3 of delete.jsonl)
  *          "before":ID,                                    (the before-images in the state folder)
  *          "input":{"xxh3":HEX,"bytes":N}}                          (input: kind rejects only)
  * status  {"format":1,"phase":…,"created":[TABLE…],"mixed_snapshot":…,"no_snapshot":…,
@@ -73,9 +74,10 @@ struct ledger_header {
     uint32_t absent_count;
     struct ledger_table *tables; /* the plan's, in its order; none in ledgers of before 0.2 */
     uint32_t table_count;
-    const char *before_id;  /* NULL: no before-images are in the state folder */
-    bool takes_out;         /* a repair that deletes records, of which nothing is kept */
-    const char *input_hash; /* kind rejects */
+    const char *before_id;   /* NULL: no before-images are in the state folder */
+    bool takes_out;          /* a repair that deletes records, of which nothing is kept */
+    const char *delete_hash; /* of a repair's delete.jsonl; NULL: before 0.2 */
+    const char *input_hash;  /* kind rejects */
     int64_t input_bytes;
 };
 enum status ledger_header_make(const struct ledger_header *header, struct arena *arena,

@@ -294,6 +294,19 @@ enum status rejects_load_make_stream(struct run *run, struct error *error)
     return STATUS_OK;
 }
 
+/* Another validation may have come between the one that made a repair's lists and the repair. */
+static enum status check_made(const struct run *run, const char *hash, struct error *error)
+{
+    const char *wanted = run->session->options.write_hash;
+    if (wanted == NULL || strcmp(hash, wanted) == 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_STATE_INVALID, run->session->options.rejects_file,
+              "it is not the list that the validation made: another one came in between");
+    error_hint(error, "nothing was changed; say `transhume validate --repair` again");
+    return STATUS_FAILED;
+}
+
 enum status rejects_load_begin(struct run *run, struct error *error)
 {
     char hex[33];
@@ -310,6 +323,7 @@ enum status rejects_load_begin(struct run *run, struct error *error)
         state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
         copy_input(run, error) != STATUS_OK ||
         measure_input(run, hex, &bytes, error) != STATUS_OK ||
+        check_made(run, hex, error) != STATUS_OK ||
         make_chunks(run, &sees_keys, error) != STATUS_OK ||
         (!sees_keys && !run->repairs && check_not_loaded(run, hex, error) != STATUS_OK) ||
         undo_begin(run, error) != STATUS_OK || run_index_chunks(run, error) != STATUS_OK) {
@@ -323,6 +337,9 @@ enum status rejects_load_begin(struct run *run, struct error *error)
     run->header.snapshot = NULL;
     run->header.input_hash = arena_copy_string(run->arena, hex);
     run->header.input_bytes = (int64_t)bytes;
+    if (run->repairs && repair_delete_bind(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (run_write_local(run, false, false, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

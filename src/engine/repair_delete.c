@@ -4,6 +4,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "engine/rejects.h"
 #include "engine/typed_json.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -33,6 +34,53 @@ static enum status damaged(const struct run *run, struct error *error)
                      "the list of records to take out (delete.jsonl) is damaged");
 }
 
+enum status repair_delete_bind(struct run *run, struct error *error)
+{
+    char hex[33];
+    uint64_t lines;
+    uint64_t bytes;
+    const char *wanted = run->session->options.delete_hash;
+    char *path = file_join(run->arena, run->folder.path, "delete.jsonl");
+    if (path == NULL) {
+        return no_memory(error);
+    }
+    enum status status = rejects_measure(path, hex, &lines, &bytes, error);
+    if (status == STATUS_OK && (wanted == NULL || strcmp(hex, wanted) == 0)) {
+        run->header.takes_out = bytes > 0;
+        run->header.delete_hash = arena_copy_string(run->arena, hex);
+        return run->header.delete_hash != NULL ? STATUS_OK : no_memory(error);
+    }
+    if (status != STATUS_FAILED) {
+        error_set(error, ERROR_STATE_INVALID, path,
+                  "it is not the list that the validation made: another one came in between");
+        error_hint(error, "nothing was changed; say `transhume validate --repair` again");
+    }
+    return STATUS_FAILED;
+}
+
+/* Ledgers of earlier versions do not vouch for the list. */
+static enum status check_list(const struct run *run, const char *path, struct error *error)
+{
+    char hex[33];
+    uint64_t lines;
+    uint64_t bytes;
+    if (run->header.delete_hash == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = rejects_measure(path, hex, &lines, &bytes, error);
+    if (status == STATUS_OK && strcmp(hex, run->header.delete_hash) == 0) {
+        return STATUS_OK;
+    }
+    if (status != STATUS_FAILED) {
+        error_set(error, ERROR_STATE_INVALID, path,
+                  status == STATUS_END ? "the list of records to take out is gone"
+                                       : "this is not the list that the repair began with");
+        error_hint(error, "put the file back; else `transhume finish --confirm` drops the ledger, "
+                          "and `transhume validate` says what is left to be repaired");
+    }
+    return STATUS_FAILED;
+}
+
 static bool is_repeated(const struct run *run)
 {
     return run->epoch > 1;
@@ -44,6 +92,13 @@ static enum status flush(struct deleting *deleting, struct error *error)
     const struct target_functions *functions = target->connector->target;
     uint64_t deleted = 0;
     enum status status = STATUS_OK;
+    if (deleting->count > 0 && deleting->table->key.count == 0 && is_repeated(deleting->run)) {
+        deleting->run->left_extra = true;
+        log_write(LOG_WARNING,
+                  "table %s has no key: what is left of its %" PRIu32 " extra records stays, since "
+                  "an earlier attempt may have taken some out; validate again",
+                  deleting->table->name, deleting->count);
+    }
     if (deleting->count > 0 && (deleting->table->key.count > 0 || !is_repeated(deleting->run))) {
         status = failpoint_hit("engine.before_repair_delete", error);
         if (status == STATUS_OK) {
@@ -95,33 +150,53 @@ static enum status take_key(struct deleting *deleting, const struct cell *key, s
     return deleting->count == deleting->max ? flush(deleting, error) : STATUS_OK;
 }
 
+/* {"table":TEXT,"key":FIELDS}: names of fields may be like those of typed values. */
+static enum status read_line(struct json_reader *reader, enum json_token token, struct arena *arena,
+                             struct cell *table, struct cell *key, struct error *error)
+{
+    static const char *const names[] = {"table", "key"};
+    enum status status = token == JSON_TOKEN_OBJECT_BEGIN ? STATUS_OK : STATUS_END;
+    for (int i = 0; i < 2 && status == STATUS_OK; i++) {
+        status = json_reader_next(reader, &token, error);
+        if (status != STATUS_OK || token != JSON_TOKEN_KEY || reader->length != strlen(names[i]) ||
+            memcmp(reader->text, names[i], reader->length) != 0) {
+            return STATUS_END;
+        }
+        status = json_reader_next(reader, &token, error);
+        if (status == STATUS_OK) {
+            status = i == 0 ? typed_json_read(reader, token, arena, table, error)
+                            : typed_json_read_fields(reader, token, arena, key, error);
+        }
+    }
+    return status;
+}
+
 static enum status take_line(struct deleting *deleting, const char *line, size_t length,
                              struct error *error)
 {
     struct arena *arena = arena_create(0);
     struct json_reader reader;
     enum json_token token;
-    struct cell map = cell_missing();
+    struct cell name = cell_missing();
+    struct cell fields = cell_missing();
     if (arena == NULL) {
         return no_memory(error);
     }
     json_reader_init(&reader, line, length, JSON_DEPTH_MAX, arena);
     enum status status = json_reader_next(&reader, &token, error);
     if (status == STATUS_OK) {
-        status = typed_json_read(&reader, token, arena, &map, error);
+        status = read_line(&reader, token, arena, &name, &fields, error);
     }
-    bool whole = status == STATUS_OK && map.kind == VALUE_MAP && map.length == 2 &&
-                 map.items[1].kind == VALUE_TEXT && map.items[3].kind == VALUE_MAP;
+    bool whole = status == STATUS_OK && name.kind == VALUE_TEXT && fields.kind == VALUE_MAP;
     if (!whole) {
         arena_destroy(arena);
         return damaged(deleting->run, error);
     }
-    const struct cell *name = &map.items[1];
-    bool is_it = name->length == strlen(deleting->table->name) &&
-                 memcmp(name->text, deleting->table->name, name->length) == 0;
+    bool is_it = name.length == strlen(deleting->table->name) &&
+                 memcmp(name.text, deleting->table->name, name.length) == 0;
     struct cell key;
     if (is_it) {
-        status = value_copy(&map.items[3], deleting->arena, &key) == STATUS_OK
+        status = value_copy(&fields, deleting->arena, &key) == STATUS_OK
                      ? take_key(deleting, &key, error)
                      : no_memory(error);
     }
@@ -151,7 +226,8 @@ enum status repair_delete_listed(struct run *run, struct error *error)
     struct deleting deleting = {.run = run, .arena = arena_create(0)};
     char *path = file_join(run->arena, run->folder.path, "delete.jsonl");
     FILE *file = path == NULL ? NULL : fopen(path, "re");
-    enum status status = deleting.arena == NULL || path == NULL ? no_memory(error) : STATUS_OK;
+    enum status status =
+        deleting.arena == NULL || path == NULL ? no_memory(error) : check_list(run, path, error);
     if (file == NULL && status == STATUS_OK && errno != ENOENT) {
         status = error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't be read");
     }

@@ -11,6 +11,9 @@
  * taken out by the run's first attempt only, so that none goes for which another went already.
  */
 enum { REPAIR_DELETE_KEYS_MAX = 500 };
+/* Before the run's header is written: it vouches for the list, which has to be the one that was
+ * made (options.delete_hash). */
+enum status repair_delete_bind(struct run *run, struct error *error) MUST_USE;
 enum status repair_delete_listed(struct run *run, struct error *error) MUST_USE;
 
 /* Does the target take a record in the place of one with its key? */

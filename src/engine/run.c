@@ -386,9 +386,10 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     char *folder =
         result->rejected == 0 ? NULL : arena_copy_string(session->arena, run->folder.rejects);
     result->rejects_folder = folder;
-    result->exit_status = status == STATUS_END                                 ? 4
-                          : result->rejected > 0 || run->status.mixed_snapshot ? 1
-                                                                               : 0;
+    result->exit_status = status == STATUS_END ? 4
+                          : result->rejected > 0 || run->status.mixed_snapshot || run->left_extra
+                              ? 1
+                              : 0;
 }
 
 /* What can still be told to the ledger, if it is still ours. */

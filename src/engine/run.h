@@ -40,8 +40,10 @@ struct run_options {
     const char *time_zone;
     const char *rejects_file; /* migrate --rejects: load mended records */
     bool repairing;           /* rejects_file is what a validation found: validate --repair */
+    const char *delete_hash;  /* of what it takes out: delete.jsonl in the state folder */
+    const char *write_hash;   /* of rejects_file, when it was made */
     bool take_over;
-    bool validating; /* validate: the target is only read, through its source side, too */
+    bool validating;       /* validate: the target is only read, through its source side, too */
     bool no_express;       /* general path even where the express lane would do (tests, benches) */
     bool no_hashes;        /* no hash sums in the done marks */
     bool rollback_keys;    /* keys of what is written are kept for every table, so that rollback can

@@ -64,6 +64,7 @@ struct run {
     bool claimed;
     bool took_over; /* from a holder with a lease: what it had in hand is compared */
     struct claim_keeper *keeper;
+    bool left_extra;    /* of a repair: records without a key were not taken out */
     bool repairs;       /* validate --repair: loads_rejects is true as well */
     bool loads_rejects; /* migrate --rejects: the source is a file of mended records */
     struct ledger_header header;
@@ -89,9 +90,9 @@ struct run {
     bool source_prepared;
     uint32_t recheck_rounds;
     _Atomic uint64_t before_sequence; /* of frames of before-images in this attempt */
-    uint32_t tries_before; /* numbers of attempts at a chunk that are used up */
-    bool was_finished;     /* resume found nothing left to do or to tell */
-    int input;             /* --rejects FILE, -1: not open */
+    uint32_t tries_before;            /* numbers of attempts at a chunk that are used up */
+    bool was_finished;                /* resume found nothing left to do or to tell */
+    int input;                        /* --rejects FILE, -1: not open */
     struct plan_stream rejects_stream;
 };
 

@@ -1,6 +1,7 @@
 /* Lines for a repair. */
 #include "verify/repair.h"
 
+#include "engine/rejects.h"
 #include "engine/repair_delete.h"
 #include "model/json_writer.h"
 #include <errno.h>
@@ -39,10 +40,35 @@ enum status repair_files_open(struct repair_files *files, struct verify *verify,
                                                            : cant_write(files->write_path, error);
 }
 
+static enum status hash(const char *path, char hex[33], struct error *error)
+{
+    uint64_t lines;
+    uint64_t bytes;
+    enum status status = rejects_measure(path, hex, &lines, &bytes, error);
+    return status == STATUS_END
+               ? error_set(error, ERROR_STATE_INVALID, path, "it vanished while it was written")
+               : status;
+}
+
+enum status repair_files_hash(const struct repair_files *files, struct error *error)
+{
+    struct verify_result *result = files->verify->result;
+    return hash(files->write_path, result->write_hash, error) == STATUS_OK
+               ? hash(files->delete_path, result->delete_hash, error)
+               : STATUS_FAILED;
+}
+
+/* On disk: a repair's ledger vouches for it. */
+static bool close_synced(FILE *file)
+{
+    bool failed = file != NULL && (fflush(file) != 0 || fsync(fileno(file)) != 0);
+    return (file == NULL || fclose(file) == 0) && !failed;
+}
+
 enum status repair_files_close(struct repair_files *files, struct error *error)
 {
-    bool failed = files->writes != NULL && fclose(files->writes) != 0;
-    failed = (files->deletes != NULL && fclose(files->deletes) != 0) || failed;
+    bool failed = !close_synced(files->writes);
+    failed = !close_synced(files->deletes) || failed;
     files->writes = files->deletes = NULL;
     return failed ? cant_write(files->write_path, error) : STATUS_OK;
 }
@@ -152,6 +178,8 @@ enum status verify_repair(struct run_session *session, struct verify_result *res
     options.validating = false;
     options.repairing = true;
     options.no_express = true;
+    options.write_hash = result->write_hash;
+    options.delete_hash = result->delete_hash;
     options.rejects_file = arena_format(session->arena, "%s/repair.jsonl", session->state_path);
     session_leave_mirror(session);
     enum status status = options.rejects_file == NULL

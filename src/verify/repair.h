@@ -24,6 +24,8 @@ struct repair_files {
 enum status repair_files_open(struct repair_files *files, struct verify *verify,
                               struct error *error) MUST_USE;
 enum status repair_files_close(struct repair_files *files, struct error *error) MUST_USE;
+/* Into the result, so that the repair is by these lists and no others. */
+enum status repair_files_hash(const struct repair_files *files, struct error *error) MUST_USE;
 /* Refuses what this target can't be made to do. */
 enum status repair_files_check(const struct repair_files *files, struct error *error) MUST_USE;
 /* The source's entry of a record that is missing, or (`there`) different. */

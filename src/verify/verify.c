@@ -281,7 +281,8 @@ static enum status end_repair_files(struct verify *verify, struct match *matchin
         return STATUS_OK;
     }
     if (repair_files_close(files, error) != STATUS_OK ||
-        repair_files_check(files, error) != STATUS_OK) {
+        repair_files_check(files, error) != STATUS_OK ||
+        repair_files_hash(files, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     verify->result->to_write = files->write_count;

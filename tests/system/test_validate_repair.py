@@ -87,6 +87,44 @@ class Repair(Validate):
         self.run_program("resume")
         self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
 
+    def killed_before_delete(self, *damage):
+        self.copied()
+        self.change(self.path("copy.db"), *damage)
+        result = support.kill_at("engine.before_repair_delete", 1, "validate", "--repair", "--delete-extra", "--confirm",
+                                 cwd=self.folder)
+        self.assertEqual(result.code, -9)
+
+    def test_another_list_is_not_gone_on_with(self):
+        self.killed_before_delete(*DAMAGE[:5], "INSERT INTO person(id) VALUES (70001)")
+        path = self.path(".transhume", "delete.jsonl")
+        with open(path, encoding="utf-8") as file:
+            listed = file.read()
+        self.assertIn("70001", listed)
+        self.write(".transhume/delete.jsonl", listed.replace("70001", "1"))
+        self.assertIn("not the list", self.run_program("resume", code=5).err)
+        os.unlink(path)
+        self.assertIn("is gone", self.run_program("resume", code=5).err)
+        db = sqlite3.connect(self.path("copy.db"))
+        self.assertEqual(db.execute("SELECT id FROM person WHERE id IN (1, 70001)").fetchall(), [(1,), (70001,)])
+        db.close()
+        self.write(".transhume/delete.jsonl", listed)
+        self.run_program("resume")
+        self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
+
+    def test_what_resume_leaves_of_tables_without_a_key_is_said(self):
+        self.killed_before_delete("INSERT INTO keyless VALUES ('zz', NULL), ('zz', NULL)")
+        self.assertIn("keyless has no key", self.run_program("resume", code=1).err)
+        report = self.validate(code=1)
+        self.assertEqual(sum(row["extra"] for row in report["entities"]), 2)
+
+    def test_names_of_fields_like_those_of_typed_values(self):
+        support.make_sqlite(self.path("shop.db"), 'CREATE TABLE a("$int" TEXT PRIMARY KEY) WITHOUT ROWID; '
+                            "INSERT INTO a VALUES ('one')")
+        self.run_program("migrate", "shop.db", "copy.db")
+        self.change(self.path("copy.db"), "INSERT INTO a VALUES ('7')")
+        self.run_program("validate", "--repair", "--delete-extra", "--confirm")
+        self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
+
     def test_nothing_to_repair_is_no_run(self):
         self.copied()
         self.validate("--repair")
