@@ -78,6 +78,12 @@ static void append_entities(const struct verify_result *result, bool color, stru
     table_destroy(table);
 }
 
+/* Is what was found put right, all of it? */
+static bool is_mended(const struct verify_result *result)
+{
+    return result->repaired && result->exit_status == 0;
+}
+
 static void append_last_line(const struct verify_result *result, struct buffer *out)
 {
     static const char *const states[] = {
@@ -86,7 +92,10 @@ static void append_last_line(const struct verify_result *result, struct buffer *
     char seconds[32];
     struct buffer line = {0};
     text_human_seconds(result->seconds, seconds, sizeof(seconds));
-    buffer_format(&line, "%s at level %s after %s%s", result->ok ? "equal" : "DIFFERENT",
+    buffer_format(&line, "%s at level %s after %s%s",
+                  result->ok          ? "equal"
+                  : is_mended(result) ? "repaired; it was DIFFERENT"
+                                      : "DIFFERENT",
                   verify_level_name(result->level), seconds,
                   result->ok && result->source_state == VERIFY_SOURCE_UNCHANGED
                       ? ""

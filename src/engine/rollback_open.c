@@ -218,8 +218,18 @@ static enum status check_later_runs(struct rollback *rollback, struct error *err
         }
         if (shares_table(&rollback->run.header, &header)) {
             error_set(error, ERROR_ROLLBACK_REFUSED, rollback->run.id,
-                      "run %s came after it and wrote to the same tables", ids[at]);
-            error_hint(error, "roll that one back first: `transhume rollback --run %s`", ids[at]);
+                      "run %s came after it and wrote to the same tables%s", ids[at],
+                      header.takes_out
+                          ? ": a repair that deleted records, which can't be rolled back either"
+                          : "");
+            if (header.takes_out) {
+                error_hint(error,
+                           "take out by hand what the runs wrote; `transhume finish --confirm` "
+                           "forgets them");
+            } else {
+                error_hint(error, "roll that one back first: `transhume rollback --run %s`",
+                           ids[at]);
+            }
             return STATUS_FAILED;
         }
     }
@@ -243,8 +253,9 @@ static enum status read_run(struct rollback *rollback, struct error *error)
     }
     if (run->header.takes_out) {
         error_set(error, ERROR_ROLLBACK_REFUSED, run->id,
-                  "this repair deleted records, and nothing was kept of them");
-        error_hint(error, "put them back by hand; `transhume finish --confirm` forgets the run");
+                  "this repair deleted records, and nothing was kept of them; nor can the runs "
+                  "before it be rolled back");
+        error_hint(error, "put them back by hand; `transhume finish --confirm` forgets all runs");
         return STATUS_FAILED;
     }
     rollback->has_begun = run->status.phase == LEDGER_ROLLING_BACK;

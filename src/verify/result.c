@@ -245,6 +245,7 @@ void verify_append_json(const struct verify_result *result, struct buffer *out)
     append_columns(result, out);
     append_records(result, out);
     if (result->repaired) {
+        buffer_format(out, ",\"repaired\":%s", result->exit_status == 0 ? "true" : "false");
         append_text(out, "repair_run", result->repair.run_id);
         append_count(out, "to_write", result->to_write);
         append_count(out, "to_delete", result->to_delete);

@@ -36,8 +36,22 @@ class Repair(Validate):
         self.assertIn("--repair", self.run_program("validate", "--delete-extra", code=2).err)
         result = self.run_program("validate", "--repair", "--delete-extra", "--confirm")
         self.assertIn("15 records to write, 3 to take out", result.out)
+        self.assertIn("repaired; it was DIFFERENT at level hash", result.out)
         self.validate("--level", "full")
         self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
+
+    def test_what_deleted_can_not_be_rolled_back_nor_the_copy_below(self):
+        self.copied()
+        copy = self.state()["run"]
+        self.change(self.path("copy.db"), *DAMAGE[:6])
+        result = self.run_program("validate", "--json", "--repair", "--delete-extra", "--confirm")
+        report = json.loads(result.out)
+        self.assertEqual((report["ok"], report["repaired"]), (False, True))
+        for run in (self.state()["run"], copy):
+            refused = self.run_program("rollback", "--run", run, "--confirm", code=5)
+            self.assertIn("deleted records", refused.err)
+            self.assertIn("finish --confirm", refused.err)
+            self.assertNotIn("roll that one back first", refused.err)
 
     def test_rolled_back(self):
         self.copied("--include", "person", "--include", "pair")
