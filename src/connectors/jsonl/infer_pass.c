@@ -5,11 +5,19 @@
  */
 #include "connectors/jsonl/infer.h"
 
+#include "base/clock.h"
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { PIECE_BYTES_MIN = 4 * 1024 * 1024, PIECES_A_FILE_MAX = 32, THREADS_MAX = 16 };
+enum {
+    PIECE_BYTES_MIN = 4 * 1024 * 1024,
+    PIECES_A_FILE_MAX = 32,
+    THREADS_MAX = 16,
+    /* pieces read but not joined yet, as one before them is slow: each has its arrays */
+    AHEAD_MAX = 64,
+    LOOK_AGAIN_MS = 1000
+};
 
 struct work {
     const struct jsonl_database *database;
@@ -22,7 +30,8 @@ struct work {
     pthread_mutex_t mutex; /* guards what follows */
     struct learning *joined;
     uint32_t taken;
-    uint32_t next; /* the piece that is joined next */
+    uint32_t next;        /* the piece that is joined next */
+    pthread_cond_t joins; /* `next` or `failed_piece` has changed */
     uint32_t failed_piece;
     struct error error;
 };
@@ -78,6 +87,7 @@ static void fail(struct work *work, uint32_t piece, const struct error *error)
         work->failed_piece = piece;
         error_copy(&work->error, error);
     }
+    pthread_cond_broadcast(&work->joins);
 }
 
 /* With the mutex held. */
@@ -92,13 +102,36 @@ static void join(struct work *work)
         jsonl_learning_destroy(work->learnings[work->next]);
         work->learnings[work->next] = NULL;
     }
+    pthread_cond_broadcast(&work->joins);
+}
+
+/* With the mutex held: waits while too many pieces are kept. Who reads piece `next` never waits. */
+static bool may_take(struct work *work)
+{
+    while (work->taken < work->count && work->failed_piece == UINT32_MAX &&
+           work->taken >= work->next + AHEAD_MAX) {
+        int64_t until_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
+        struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000L};
+        pthread_cond_timedwait(&work->joins, &work->mutex, &until);
+    }
+    return work->taken < work->count && work->failed_piece == UINT32_MAX;
+}
+
+static void init_locks(struct work *work)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes); /* none of these fails with default attributes */
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&work->joins, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&work->mutex, NULL);
 }
 
 static void *work_on(void *argument)
 {
     struct work *work = (struct work *)argument;
     pthread_mutex_lock(&work->mutex);
-    while (work->taken < work->count && work->failed_piece == UINT32_MAX) {
+    while (may_take(work)) {
         uint32_t number = work->taken++;
         struct learning *learning = NULL;
         struct error error;
@@ -144,7 +177,7 @@ enum status jsonl_infer(const struct jsonl_database *database, const struct fold
 {
     struct work work = {
         .database = database, .table = table, .tags = data->tags, .failed_piece = UINT32_MAX};
-    pthread_mutex_init(&work.mutex, NULL);
+    init_locks(&work);
     folder_notice_begin(&work.notice, table, 0, table->file_count, arena);
     enum status status = cut(&work, error);
     if (status == STATUS_OK) {
@@ -167,6 +200,7 @@ enum status jsonl_infer(const struct jsonl_database *database, const struct fold
     jsonl_learning_destroy(work.joined);
     free(work.learnings);
     free(work.pieces);
+    pthread_cond_destroy(&work.joins);
     pthread_mutex_destroy(&work.mutex);
     return status;
 }
