@@ -173,6 +173,8 @@ struct listing {
     struct numbered *runs;
     uint32_t count;
     const char *newest;
+    const char *leaving;       /* the run that is forgotten; NULL: runs are only listed */
+    bool others_are_in_making; /* heads that are not published yet, besides that of `leaving` */
 };
 
 static int compare_numbered(const void *left, const void *right)
@@ -182,13 +184,16 @@ static int compare_numbered(const void *left, const void *right)
     return (a->sequence > b->sequence) - (a->sequence < b->sequence);
 }
 
-/* A head that was never published is of a run that never was. */
+/* A head that is not published is of a run that never was, or that is just being made. */
 static enum status take_head(struct listing *listing, const json_t *item, struct error *error)
 {
     uint64_t sequence = 0;
     const char *id = dynamodb_reply_s(item, "run");
     bool counts = json_object_get(item, "published") != NULL ||
                   (id != NULL && listing->newest != NULL && strcmp(id, listing->newest) == 0);
+    if (!counts && listing->leaving != NULL && (id == NULL || strcmp(id, listing->leaving) != 0)) {
+        listing->others_are_in_making = true;
+    }
     if (!counts || id == NULL || !dynamodb_reply_n(item, "sequence", &sequence)) {
         return STATUS_OK;
     }
@@ -260,8 +265,11 @@ static enum status list_runs(struct dynamodb_network *network, struct listing *l
     uint64_t sequence;
     enum status status =
         dynamodb_ledger_newest(network, listing->arena, &listing->newest, &sequence, error);
-    if (status != STATUS_OK) {
-        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+    if (status == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    if (status == STATUS_END && listing->leaving == NULL) {
+        return STATUS_OK;
     }
     do {
         status = scan_heads(network, &next, listing, error);
@@ -377,7 +385,9 @@ static enum status forget_parts(struct dynamodb_network *network, const char *ru
 
 static bool holds_only(const struct listing *listing, const char *run_id)
 {
-    return listing->count == 0 || (listing->count == 1 && strcmp(listing->runs[0].id, run_id) == 0);
+    return !listing->others_are_in_making &&
+           (listing->count == 0 ||
+            (listing->count == 1 && strcmp(listing->runs[0].id, run_id) == 0));
 }
 
 enum status dynamodb_ledger_forget(struct database *self, const char *run_id, uint64_t epoch,
@@ -385,7 +395,7 @@ enum status dynamodb_ledger_forget(struct database *self, const char *run_id, ui
 {
     struct dynamodb_network *network = dynamodb_network_of(self);
     struct arena *arena = arena_create(0);
-    struct listing listing = {.arena = arena};
+    struct listing listing = {.arena = arena, .leaving = run_id};
     (void)rolled_back;
     if (arena == NULL) {
         return dynamodb_ledger_no_room(error);
