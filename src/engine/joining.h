@@ -6,7 +6,7 @@
  * their rows still come span by span from the source, and each is joined as it passes.
  *
  *   - Keys compare by value as model/order_bytes.h says: 1 equals 1.0, and never the text '1'. Null
- *     equals nothing.
+ *     equals nothing. A key above the source's limit for large values ends the run, on either side.
  *   - Rows of a list come by its `order`, then by their table's primary key; a table that declares
  *     none goes by the order in which its records are read.
  *   - A look-up takes one partner; of several, the first in that same order.

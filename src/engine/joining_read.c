@@ -174,9 +174,9 @@ static enum status append_key(struct joining_search *search, uint32_t join, bool
     for (uint32_t i = 0; i < columns.count && *matches; i++) {
         const struct cell *cell = root_cell(search, parts[i], columns.names[i]);
         /* what can't be read is told where it is used */
-        *matches = !order_bytes_matches_nothing(cell) && cell->kind != VALUE_ESCAPE &&
-                   cell->kind != VALUE_LARGE;
+        *matches = !order_bytes_matches_nothing(cell) && cell->kind != VALUE_ESCAPE;
         if (*matches && order_bytes_append(cell, &search->bytes, error) != STATUS_OK) {
+            error_context(error, "%s.%s: ", search->what->root->name, columns.names[i]);
             return STATUS_FAILED;
         }
     }
@@ -227,13 +227,19 @@ static enum status decode(struct joining_search *search, uint32_t join, struct a
     }
     const void *bytes = sqlite3_column_blob(search->statement, at);
     size_t length = (size_t)sqlite3_column_bytes(search->statement, at);
+    bool no_room = bytes == NULL && sqlite3_errcode(search->reader->connection) == SQLITE_NOMEM;
     if (bytes != NULL && keep) {
         bytes = arena_copy(arena, bytes, length);
+        no_room = bytes == NULL;
     }
-    return bytes != NULL &&
-                   cell_bytes_read(bytes, length, table->column_count, arena, cells) == STATUS_OK
-               ? STATUS_OK
-               : no_memory(error);
+    if (no_room) {
+        return no_memory(error);
+    }
+    if (cell_bytes_read(bytes, length, table->column_count, arena, cells, error) != STATUS_OK) {
+        error_context(error, "%s, looked up in %s: ", table->name, search->reader->joining->path);
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
 }
 
 /* Fills the request's cells out of the statement's row. */

@@ -1,6 +1,7 @@
 /* Cells as bytes and back. */
 #include "model/cell_bytes.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 enum { HEAD_BYTES = 8, DEPTH_MAX = 1024 };
@@ -122,6 +123,7 @@ struct reading {
     const uint8_t *at;
     const uint8_t *end;
     struct arena *arena;
+    bool no_memory;
 };
 
 static enum status read_cell(struct reading *reading, uint32_t depth, struct cell *cell);
@@ -134,6 +136,7 @@ static enum status read_items(struct reading *reading, uint32_t depth, struct ce
     }
     struct cell *items = arena_allocate(reading->arena, (count + 1) * sizeof *items);
     if (items == NULL) {
+        reading->no_memory = true;
         return STATUS_FAILED;
     }
     for (size_t i = 0; i < count; i++) {
@@ -152,6 +155,7 @@ static enum status read_fixed(struct reading *reading, struct cell *cell)
     if (cell->kind == VALUE_INTERVAL) {
         struct value_interval *interval = arena_allocate(reading->arena, sizeof *interval);
         if (interval == NULL) {
+            reading->no_memory = true;
             return STATUS_FAILED;
         }
         memcpy(interval, reading->at, sizeof *interval);
@@ -200,13 +204,18 @@ static enum status read_cell(struct reading *reading, uint32_t depth, struct cel
 }
 
 enum status cell_bytes_read(const void *bytes, size_t length, uint32_t count, struct arena *arena,
-                            struct cell *cells)
+                            struct cell *cells, struct error *error)
 {
     struct reading reading = {.at = bytes, .end = (const uint8_t *)bytes + length, .arena = arena};
-    for (uint32_t i = 0; i < count; i++) {
-        if (read_cell(&reading, 0, &cells[i]) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+    bool fine = true;
+    for (uint32_t i = 0; i < count && fine; i++) {
+        fine = read_cell(&reading, 0, &cells[i]) == STATUS_OK;
     }
-    return reading.at == reading.end ? STATUS_OK : STATUS_FAILED;
+    if (reading.no_memory) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a value");
+    }
+    return fine && reading.at == reading.end
+               ? STATUS_OK
+               : error_set(error, ERROR_STATE_INVALID, NULL,
+                           "values that were written aside came back damaged");
 }

@@ -23,9 +23,10 @@ enum status cell_bytes_append(const struct cell *cell, struct buffer *out,
                               struct error *error) MUST_USE;
 /*
  * Reads `count` cells; texts and bytes are borrowed from `bytes`, lists and intervals live in
- * `arena`. STATUS_FAILED: the bytes are not what cell_bytes_append wrote, or memory is out.
+ * `arena`. STATUS_FAILED: ERROR_STATE_INVALID, the bytes are not what cell_bytes_append wrote; or
+ * ERROR_MEMORY.
  */
 enum status cell_bytes_read(const void *bytes, size_t length, uint32_t count, struct arena *arena,
-                            struct cell *cells) MUST_USE;
+                            struct cell *cells, struct error *error) MUST_USE;
 
 #endif

@@ -61,7 +61,8 @@ static void every_value_comes_back(void **state)
             cells[i] = random_value(&random, arena, 3);
             assert_int_equal(cell_bytes_append(&cells[i], &bytes, &error), STATUS_OK);
         }
-        assert_int_equal(cell_bytes_read(bytes.data, bytes.length, 3, arena, again), STATUS_OK);
+        assert_int_equal(cell_bytes_read(bytes.data, bytes.length, 3, arena, again, &error),
+                         STATUS_OK);
         for (int i = 0; i < 3; i++) {
             assert_true(value_equal(&cells[i], &again[i]));
             assert_int_equal(cells[i].flags, again[i].flags);
@@ -72,7 +73,8 @@ static void every_value_comes_back(void **state)
         char *part = malloc(cut + 1);
         assert_non_null(part);
         memcpy(part, bytes.data, cut);
-        assert_int_equal(cell_bytes_read(part, cut, 3, arena, again), STATUS_FAILED);
+        assert_int_equal(cell_bytes_read(part, cut, 3, arena, again, &error), STATUS_FAILED);
+        assert_int_equal(error.code, ERROR_STATE_INVALID);
         free(part);
         buffer_free(&bytes);
     }
