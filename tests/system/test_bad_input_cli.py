@@ -45,8 +45,8 @@ class WrongUsage(TestCase):
     def test_options_of_another_command(self):
         self.refused("status", "--jobs", "2", says="status: has no option --jobs",
                      hint="transhume check")
-        self.refused("migrate", "--confirm", "a", "b", says="has no option --confirm",
-                     hint="transhume reset")
+        self.refused("check", "--confirm", "a", "b", says="has no option --confirm",
+                     hint="transhume migrate")
         self.refused("init", "--take-over", "a", "b", says="has no option --take-over")
 
     def test_arguments(self):
@@ -135,11 +135,11 @@ class WrongUsage(TestCase):
             self.assertLess(len(result.err), 10000)
 
     def test_a_password_in_argv_is_warned_of_and_hidden(self):
-        result = self.run_program("migrate", "postgres://me:hunter22@localhost/db", "b.db",
+        result = self.run_program("migrate", "cassandra://me:hunter22@localhost/db", "b.db",
                                   "--verbose", code=2)
         self.assertIn("a password on the command line can be seen", result.err)
         self.assertNotIn("hunter22", result.err + result.out)
-        result = self.run_program("status", "postgres://me:hunter22@localhost/db", code=2)
+        result = self.run_program("status", "cassandra://me:hunter22@localhost/db", code=2)
         self.assertNotIn("hunter22", result.err)
 
     def test_a_malformed_failpoint(self):
