@@ -60,9 +60,11 @@ enum status folder_lines_open(const char *path, uint64_t begin, uint64_t end, si
     if (status == STATUS_OK && begin > 0) {
         uint64_t bound = made->bound;
         made->bound = UINT64_MAX;
+        made->line_bytes_max = LINE_KEPT; /* it is passed over, so none of it need be kept */
         status = folder_lines_next(made, &line, &length, &too_long, error);
         status = status == STATUS_END ? STATUS_OK : status;
         made->bound = bound;
+        made->line_bytes_max = line_bytes_max;
         made->number = 0;
     }
     if (status != STATUS_OK) {
