@@ -194,6 +194,7 @@ enum status finish_run(const struct rollback_options *options, bool dry_run, boo
     if (rollback == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to finish");
     }
+    rollback->finishing = true;
     enum status status = rollback_open_target(rollback, options, error);
     if (status == STATUS_OK) {
         status = finish(rollback, options, dry_run, confirm, arena, report, error);

@@ -57,7 +57,25 @@ static enum status find_target(struct rollback *rollback, const struct rollback_
     return STATUS_FAILED;
 }
 
-static enum status open_database(struct rollback *rollback, struct error *error)
+static enum status refuse_kind(const struct rollback *rollback, const struct connector *connector,
+                               struct error *error)
+{
+    const char *shown = rollback->session.target_uri->shown;
+    if (rollback->finishing) {
+        error_set(error, ERROR_FINISH_REFUSED, shown, "%s has no ledger that finish could drop",
+                  connector->title);
+        error_hint(error, "take out by hand what the program keeps there, if anything");
+    } else {
+        error_set(error, ERROR_ROLLBACK_REFUSED, shown,
+                  "%s keeps nothing by which a run could be rolled back", connector->title);
+        error_hint(error, "take out by hand what the run wrote");
+    }
+    return STATUS_FAILED;
+}
+
+/* Without rollback functions a ledger can still tell that nothing is unfinished. */
+static enum status open_database(struct rollback *rollback, const struct rollback_options *options,
+                                 struct error *error)
 {
     struct run_session *session = &rollback->session;
     const struct connector *connector;
@@ -65,12 +83,11 @@ static enum status open_database(struct rollback *rollback, struct error *error)
                          error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (connector->target == NULL || connector->ledger == NULL || connector->rollback == NULL ||
+    bool asks_only = options->run_id == NULL && !rollback->finishing;
+    if (connector->target == NULL || connector->ledger == NULL ||
+        (connector->rollback == NULL && !asks_only) ||
         (connector->capabilities & CAPABILITY_NO_RESUME) != 0) {
-        error_set(error, ERROR_ROLLBACK_REFUSED, session->target_uri->shown,
-                  "%s keeps nothing by which a run could be rolled back", connector->title);
-        error_hint(error, "take out by hand what the run wrote");
-        return STATUS_FAILED;
+        return refuse_kind(rollback, connector, error);
     }
     const struct open_options open = {.mode = OPEN_TARGET,
                                       .uri = session->target_uri,
@@ -109,7 +126,7 @@ enum status rollback_open_target(struct rollback *rollback, const struct rollbac
     }
     log_write(LOG_DEBUG, "transhume %s: %s", TRANSHUME_VERSION,
               options->command_line == NULL ? "" : options->command_line);
-    return open_database(rollback, error);
+    return open_database(rollback, options, error);
 }
 
 void rollback_free(struct rollback *rollback)
@@ -263,6 +280,19 @@ static enum status read_run(struct rollback *rollback, struct error *error)
     return STATUS_OK;
 }
 
+/* STATUS_END: it is complete. */
+static enum status refuse_unfinished(struct rollback *rollback, struct error *error)
+{
+    struct ledger_status *status = &rollback->run.status;
+    ledger_status_free(status);
+    if (ledger_status_read(rollback->ledger->status, status, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return status->phase == LEDGER_COMPLETED
+               ? STATUS_END
+               : refuse_kind(rollback, rollback->session.target->connector, error);
+}
+
 static enum status find_and_claim(struct rollback *rollback, const struct rollback_options *options,
                                   struct error *error)
 {
@@ -272,6 +302,9 @@ static enum status find_and_claim(struct rollback *rollback, const struct rollba
         return status == STATUS_END ? unknown_run(rollback, options, error) : STATUS_FAILED;
     }
     snprintf(run->id, sizeof(run->id), "%s", rollback->ledger->id);
+    if (rollback->session.target->connector->rollback == NULL) {
+        return refuse_unfinished(rollback, error);
+    }
     if (read_run(rollback, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -22,6 +22,7 @@ struct rollback {
     struct rollback_expected *expected;
     struct rollback_report report;
     bool was_complete;
+    bool finishing; /* the ledger is to be dropped, nothing to be taken back */
     bool is_local;  /* the state folder's own run, not one of runs/ */
     bool has_begun; /* an earlier process began to roll back */
 };

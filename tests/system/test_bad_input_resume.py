@@ -683,6 +683,16 @@ class Toy(ResumeTestCase):
         self.assertEqual({table: len(items) for table, items in found.items()},
                          support.sqlite_counts(self.path("shop.db")))
 
+    def test_restart_and_finish_without_rollback(self):
+        target = "toy:toy"
+        arguments = (*self.arguments, target)
+        self.run_program("migrate", "--restart", "--confirm", *arguments, env=TOY)
+        self.refused("finish", target, code=5, name="finish-refused", env=TOY)
+        other = (*self.arguments, "toy:other")
+        self.interrupted("--state", "other.state", *other, commits=3, env=TOY)
+        self.refused("migrate", "--state", "other.state", "--restart", "--confirm", *other, code=5,
+                     name="rollback-refused", env=TOY)
+
     def test_a_missing_module(self):
         result = support.transhume("migrate", "shop.db", "toy:toy", cwd=self.folder,
                                    env={"TRANSHUME_MODULES": "/no/such.so"})
