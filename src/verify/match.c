@@ -347,8 +347,7 @@ static bool take_equal(const struct verify_table *table, const struct spill_head
                        struct pile *pile)
 {
     for (uint32_t i = first_unused(pile); i < pile->count; i++) {
-        if (!pile->used[i] && pile->entries[i]->known &&
-            is_equal(table, source, pile->entries[i])) {
+        if (!pile->used[i] && is_equal(table, source, pile->entries[i])) {
             pile->used[i] = 1;
             return true;
         }
@@ -356,10 +355,10 @@ static bool take_equal(const struct verify_table *table, const struct spill_head
     return false;
 }
 
-static bool take_any(struct pile *pile, bool unknown_only, const struct spill_head **taken)
+static bool take_any(struct pile *pile, const struct spill_head **taken)
 {
     for (uint32_t i = first_unused(pile); i < pile->count; i++) {
-        if (!pile->used[i] && (!unknown_only || !pile->entries[i]->known)) {
+        if (!pile->used[i]) {
             pile->used[i] = 1;
             *taken = pile->entries[i];
             return true;
@@ -389,15 +388,15 @@ static enum status settle_source(struct match *match, const struct verify_table 
                                  struct pile *rejects, struct error *error)
 {
     const struct spill_head *other;
-    if (take_equal(table, source, rejects) || take_any(rejects, true, &other)) {
+    if (take_equal(table, source, rejects)) {
         match->entities[source->entity].rejected++;
-        if (match->verify->mended && take_any(target, false, &other)) {
+        if (match->verify->mended && take_any(target, &other)) {
             match->entities[source->entity].kept++; /* what was loaded in its place */
         }
         return STATUS_OK;
     }
     bool keyed = memcmp(&source->key, &source->hash, sizeof(source->key)) != 0;
-    if (keyed && take_any(target, false, &other)) {
+    if (keyed && take_any(target, &other)) {
         if (table->keys_only) {
             match->entities[source->entity].kept++;
             return STATUS_OK;

@@ -136,8 +136,7 @@ static enum status take_record(struct worker_thread *worker, struct verify_table
     if (!is_wanted(pass, table, side, entity, &worker->former)) {
         return STATUS_OK;
     }
-    struct spill_head head = {
-        .side = (uint16_t)side, .table = table->number, .entity = entity, .known = 1};
+    struct spill_head head = {.side = (uint32_t)side, .table = table->number, .entity = entity};
     return spiller_add(&worker->spiller, head, &worker->former, form, error);
 }
 
@@ -168,8 +167,7 @@ enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t 
         return STATUS_OK;
     }
     struct spiller spiller = {.spill = verify->spill};
-    struct spill_head head = {
-        .side = SIDE_REJECT, .table = table->number, .entity = entity, .known = 1};
+    struct spill_head head = {.side = SIDE_REJECT, .table = table->number, .entity = entity};
     enum status status = spiller_add(&spiller, head, former, form, error);
     spiller_free(&spiller);
     return status;

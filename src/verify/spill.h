@@ -17,8 +17,7 @@ struct spill_head {
     uint32_t length; /* of all of the entry */
     uint32_t table;
     uint32_t entity; /* UINT32_MAX: not known */
-    uint16_t side;   /* enum verify_side */
-    uint16_t known;  /* SIDE_REJECT: 1, the record's hash is known, too */
+    uint32_t side;   /* enum verify_side */
     struct canonical_hash key;
     struct canonical_hash hash;
     uint32_t key_length;
@@ -43,7 +42,7 @@ struct spiller {
     struct spill *spill;
     struct buffer entry;
 };
-/* The former's record in hand. `head` has side, table, entity and known. */
+/* The former's record in hand. `head` has side, table and entity. */
 enum status spiller_add(struct spiller *spiller, struct spill_head head,
                         const struct former *former, const struct record_form *form,
                         struct error *error) MUST_USE;
