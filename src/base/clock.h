@@ -9,7 +9,7 @@
 int64_t clock_monotonic_ns(void);
 int64_t clock_monotonic_ms(void);
 int64_t clock_boottime_ms(void); /* monotonic, and goes on while the machine sleeps */
-int64_t clock_utc_us(void); /* microseconds since 1970-01-01T00:00:00Z */
+int64_t clock_utc_us(void);      /* microseconds since 1970-01-01T00:00:00Z */
 /* "2026-01-31T23:59:59.123Z" into `text` (at least 32 bytes). */
 void clock_format_utc(int64_t utc_us, char *text, size_t capacity);
 void clock_sleep_ms(int64_t ms); /* returns early on a signal */

@@ -11,8 +11,8 @@ void secret_forbid_dumps(void);
 /* From now on each occurrence of `text` (at least 4 bytes) is shown as "***", also as YAML and JSON
  * write it between quotes. Any thread. */
 void secret_register(const char *text, size_t length);
-/* Registers what is secret in a URI, whatever its scheme: password and values of parameters, as they
- * are written and as they are meant (%41). */
+/* Registers what is secret in a URI, whatever its scheme: password and values of parameters, as
+ * they are written and as they are meant (%41). */
 void secret_register_uri(const char *uri);
 /* The same for all words of a text; words end at blanks and quotes. */
 void secret_register_uris(const char *text);

@@ -234,8 +234,8 @@ static json_t *state_make(const struct run *run, enum state_status status)
     json_t *object = json_pack(
         "{s:i,s:s,s:s,s:s,s:b,s:s,s:b,s:o,s:o,s:{s:I,s:I},s:o,s:I,s:o,s:{s:I,s:o,s:I},s:o,s:o,s:O,"
         "s:[]}",
-        "format", CONTROL_FORMAT, "run", run->id, "kind", run_kind(run),
-        "status", status_names[status], "interrupted", status == STATE_INTERRUPTED, "phase",
+        "format", CONTROL_FORMAT, "run", run->id, "kind", run_kind(run), "status",
+        status_names[status], "interrupted", status == STATE_INTERRUPTED, "phase",
         ledger_phase_name(run->status.phase), "mixed_snapshot", run->status.mixed_snapshot,
         "source", json_text(run->header.source_uri), "target", json_text(run->header.target_uri),
         "chunks", "total", (json_int_t)run->chunk_count, "done", (json_int_t)run->done_count,

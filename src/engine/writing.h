@@ -36,7 +36,7 @@ struct writing {
     struct open_chunk *last;
     uint32_t open_count;
     struct record_hasher hasher;
-    struct arena *arena; /* for marks, emptied a chunk */
+    struct arena *arena;   /* for marks, emptied a chunk */
     struct before *before; /* images of what is overwritten; NULL: none yet */
 };
 
