@@ -202,12 +202,13 @@ enum status dynamodb_ledger_update(struct dynamodb_network *network, struct dyna
 
 /* ---------------------------------------------------------------- walking */
 
-static enum status walk_page(struct dynamodb_network *network, const struct buffer *body,
-                             dynamodb_ledger_visit *visit, void *context, struct buffer *next,
-                             struct error *error)
+enum status dynamodb_ledger_page(struct dynamodb_network *network, const char *operation,
+                                 const struct buffer *body, dynamodb_ledger_visit *visit,
+                                 void *context, struct buffer *next, struct error *error)
 {
     struct dynamodb_response *response = NULL;
-    if (dynamodb_network_call(network, "Query", table_name, body, &response, error) != STATUS_OK) {
+    if (dynamodb_network_call(network, operation, table_name, body, &response, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = STATUS_OK;
@@ -261,7 +262,7 @@ enum status dynamodb_ledger_walk(struct dynamodb_network *network, const char *r
             buffer_append(&body, next.data, next.length);
         }
         dynamodb_body_raw(&body, "}");
-        status = walk_page(network, &body, visit, context, &next, error);
+        status = dynamodb_ledger_page(network, "Query", &body, visit, context, &next, error);
     } while (status == STATUS_OK && next.length > 0);
     buffer_free(&body);
     buffer_free(&next);

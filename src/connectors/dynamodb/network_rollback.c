@@ -185,8 +185,11 @@ static int compare_numbered(const void *left, const void *right)
 }
 
 /* A head that is not published is of a run that never was, or that is just being made. */
-static enum status take_head(struct listing *listing, const json_t *item, struct error *error)
+static enum status take_head(void *context, const char *part, const json_t *item,
+                             struct error *error)
 {
+    (void)part;
+    struct listing *listing = context;
     uint64_t sequence = 0;
     const char *id = dynamodb_reply_s(item, "run");
     bool counts = json_object_get(item, "published") != NULL ||
@@ -215,8 +218,6 @@ static enum status scan_heads(struct dynamodb_network *network, struct buffer *n
                               struct listing *listing, struct error *error)
 {
     struct buffer body = {0};
-    struct dynamodb_response *response = NULL;
-    json_t *reply = NULL;
     dynamodb_body_raw(&body, "{");
     dynamodb_body_text(&body, "TableName", DYNAMODB_LEDGER_TABLE);
     dynamodb_body_raw(&body, ",\"ConsistentRead\":true,\"FilterExpression\":\"#part = :head\","
@@ -230,31 +231,8 @@ static enum status scan_heads(struct dynamodb_network *network, struct buffer *n
     }
     dynamodb_body_raw(&body, "}");
     enum status status =
-        dynamodb_network_call(network, "Scan", DYNAMODB_LEDGER_TABLE, &body, &response, error);
+        dynamodb_ledger_page(network, "Scan", &body, take_head, listing, next, error);
     buffer_free(&body);
-    buffer_clear(next);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    if (response->fault == DYNAMODB_FAULT_MISSING) {
-        status = STATUS_END;
-    } else if (response->fault != DYNAMODB_FAULT_NONE) {
-        error_copy(error, &response->error);
-        status = STATUS_FAILED;
-    } else if ((reply = dynamodb_reply_parse(response, DYNAMODB_LEDGER_TABLE, error)) == NULL) {
-        status = STATUS_FAILED;
-    }
-    const json_t *items = json_object_get(reply, "Items");
-    for (size_t at = 0; status == STATUS_OK && at < json_array_size(items); at++) {
-        status = take_head(listing, json_array_get(items, at), error);
-    }
-    const json_t *last = json_object_get(reply, "LastEvaluatedKey");
-    if (status == STATUS_OK && json_object_size(last) > 0 &&
-        !json_tree_append(last, JSON_COMPACT, next)) {
-        status = dynamodb_ledger_no_room(error); /* a list cut short would look whole */
-    }
-    json_decref(reply);
-    dynamodb_response_destroy(response);
     return status;
 }
 

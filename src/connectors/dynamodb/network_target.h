@@ -109,9 +109,16 @@ enum status dynamodb_ledger_get(struct dynamodb_network *network, const char *ru
                                 struct error *error) MUST_USE;
 enum status dynamodb_ledger_delete(struct dynamodb_network *network, const char *run_id,
                                    const char *part, struct error *error) MUST_USE;
-/* Walks a run's items whose part is from..until, in order. STATUS_END: no ledger's table. */
 typedef enum status dynamodb_ledger_visit(void *context, const char *part, const json_t *item,
                                           struct error *error);
+/*
+ * One page of a Query or Scan of the ledger's table: each item to `visit`; `next` is the JSON of
+ * the key to go on from, empty after the last page. STATUS_END: the table is not there.
+ */
+enum status dynamodb_ledger_page(struct dynamodb_network *network, const char *operation,
+                                 const struct buffer *body, dynamodb_ledger_visit *visit,
+                                 void *context, struct buffer *next, struct error *error) MUST_USE;
+/* Walks a run's items whose part is from..until, in order. STATUS_END: no ledger's table. */
 enum status dynamodb_ledger_walk(struct dynamodb_network *network, const char *run_id,
                                  const char *from, const char *until, dynamodb_ledger_visit *visit,
                                  void *context, struct error *error) MUST_USE;
