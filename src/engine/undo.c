@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static void note(struct buffer *notes, const char *table, const char *why)
 {
@@ -136,14 +135,6 @@ void undo_resume(struct run *run)
     }
 }
 
-/* repair_delete.h: the list of records that the repair deletes. */
-static bool takes_records_out(const struct run *run)
-{
-    struct stat facts;
-    const char *path = file_join(run->arena, run->folder.path, "delete.jsonl");
-    return path == NULL || (stat(path, &facts) == 0 && facts.st_size > 0);
-}
-
 enum status undo_begin(struct run *run, struct error *error)
 {
     struct undo_decision decision;
@@ -154,7 +145,6 @@ enum status undo_begin(struct run *run, struct error *error)
     enum status status =
         undo_decide(run->session, run->tables, run->arena, &decision, &notes, error);
     if (status == STATUS_OK) {
-        run->header.takes_out = run->repairs && takes_records_out(run);
         run->header.tables = decision.tables;
         run->header.table_count = decision.table_count;
         run->header.before_id = decision.by_engine ? run->id : NULL;
