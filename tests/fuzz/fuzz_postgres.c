@@ -1,0 +1,197 @@
+/* PostgreSQL's bytes as values, and people's words for its types: "V", a byte for the type, four
+ * for its modifier, a value of binary COPY; "T", a type in words; "S", a span's bounds as a ledger
+ * has them. */
+#include "support.h"
+
+#include "connectors/postgres/source.h"
+#include "connectors/postgres/target.h"
+#include "model/canonical.h"
+#include <string.h>
+
+enum { HEAD_BYTES = 5, PRINTED_BYTES_MAX = 200 };
+
+static const struct {
+    uint32_t oid;
+    const char *words;
+} types[] = {
+    {16, "boolean"},
+    {17, "bytea"},
+    {20, "bigint"},
+    {21, "smallint"},
+    {23, "integer"},
+    {25, "text"},
+    {26, "oid"},
+    {114, "json"},
+    {700, "real"},
+    {701, "double precision"},
+    {1043, "varchar"},
+    {1082, "date"},
+    {1083, "time"},
+    {1114, "timestamp"},
+    {1184, "timestamp with time zone"},
+    {1186, "interval"},
+    {1266, "time with time zone"},
+    {1700, "numeric"},
+    {2950, "uuid"},
+    {3802, "jsonb"},
+    {600, "point"},
+};
+enum { TYPE_COUNT = sizeof types / sizeof types[0] };
+
+/* What a value of a column may be refused for. */
+static void check_reject(const struct error *error)
+{
+    fuzz_check_error(error);
+    FUZZ_REQUIRE(error->class == ERROR_CLASS_REJECT);
+}
+
+static void look_at(const struct cell *cell, struct arena *arena)
+{
+    struct buffer scratch = {0};
+    struct canonical_hash hash = {0};
+    struct error error = {0};
+    struct cell once = {0};
+    struct cell twice = {0};
+    value_print(cell, PRINTED_BYTES_MAX, &scratch);
+    FUZZ_REQUIRE(text_is_utf8(buffer_string(&scratch), scratch.length));
+    if (canonical_hash_cells(cell, 1, &scratch, &hash, &error) != STATUS_OK) {
+        check_reject(&error);
+    }
+    if (postgres_normal_form(NULL, cell, arena, &once, &error) != STATUS_OK) {
+        check_reject(&error);
+    } else {
+        FUZZ_REQUIRE(postgres_normal_form(NULL, &once, arena, &twice, &error) == STATUS_OK);
+        FUZZ_REQUIRE(value_equal(&once, &twice));
+    }
+    buffer_free(&scratch);
+}
+
+/* What was read is written so that it reads as the same. */
+static void write_back(const struct postgres_column *column, const struct cell *cell,
+                       struct arena *arena)
+{
+    struct buffer out = {0};
+    struct error error = {0};
+    struct cell again = {0};
+    if (postgres_encode(column, cell, arena, &out, &error) != STATUS_OK) {
+        check_reject(&error);
+    } else {
+        FUZZ_REQUIRE(out.length >= 4);
+        const uint8_t *copy = (const uint8_t *)arena_copy(arena, out.data + 4, out.length - 4);
+        FUZZ_REQUIRE(postgres_decode(&column->type, false, copy, (uint32_t)(out.length - 4), arena,
+                                     &again) == STATUS_OK);
+        FUZZ_REQUIRE(value_equal(cell, &again));
+    }
+    buffer_free(&out);
+}
+
+static void read_value(struct text input, struct arena *arena)
+{
+    int32_t modifier = 0;
+    if (input.length < HEAD_BYTES) {
+        return;
+    }
+    unsigned which = (unsigned char)input.data[0] % TYPE_COUNT;
+    memcpy(&modifier, input.data + 1, sizeof modifier);
+    struct postgres_column column = {
+        .name = "c",
+        .modifier = modifier,
+        .type = postgres_type_of(types[which].oid, 'b', modifier, types[which].words)};
+    const uint8_t *bytes =
+        (const uint8_t *)arena_copy(arena, input.data + HEAD_BYTES, input.length - HEAD_BYTES);
+    /* Not zeros: what is not filled in is seen. */
+    struct cell cell;
+    memset(&cell, 0xa5, sizeof cell);
+    FUZZ_REQUIRE(postgres_decode(&column.type, false, bytes, (uint32_t)(input.length - HEAD_BYTES),
+                                 arena, &cell) == STATUS_OK);
+    FUZZ_REQUIRE(cell.kind < VALUE_KIND_COUNT);
+    look_at(&cell, arena);
+    write_back(&column, &cell, arena);
+}
+
+/* What a source calls its type never ends the type: outside of quotes there is no other quote, no
+ * comment, no end. */
+static void check_words(const char *words)
+{
+    bool quoted = false;
+    int depth = 0;
+    for (; *words != '\0'; words++) {
+        quoted = *words == '"' ? !quoted : quoted;
+        if (quoted) {
+            continue;
+        }
+        FUZZ_REQUIRE(strchr("';$\\/*", *words) == NULL);
+        FUZZ_REQUIRE(words[0] != '-' || words[1] != '-');
+        depth += *words == '(' ? 1 : *words == ')' ? -1 : 0;
+        FUZZ_REQUIRE(depth >= 0 && (*words != ',' || depth > 0));
+    }
+    FUZZ_REQUIRE(!quoted && depth == 0);
+}
+
+static void read_type(struct text input, struct arena *arena)
+{
+    struct buffer first = {0};
+    struct value_type type = {0};
+    const char *words = arena_copy(arena, input.data, input.length);
+    if (postgres_native_type(words, &type)) {
+        postgres_append_type(&first, &type);
+        FUZZ_REQUIRE(first.length > 0);
+        struct value_type again = {0};
+        FUZZ_REQUIRE(postgres_native_type(buffer_string(&first), &again));
+        FUZZ_REQUIRE(again.kind == type.kind && again.zoned == type.zoned);
+    }
+    struct value_type foreign = {.kind = VALUE_TEXT, .native = words};
+    buffer_clear(&first);
+    postgres_append_type(&first, &foreign);
+    check_words(buffer_string(&first));
+    buffer_free(&first);
+}
+
+static void read_span(struct text input)
+{
+    struct span span = {.printable = "a span",
+                        .bounds = (const uint8_t *)input.data,
+                        .bounds_length = (uint32_t)input.length};
+    struct postgres_bounds bounds = {0};
+    struct error error = {0};
+    struct buffer out = {0};
+    if (postgres_span_decode(&span, &bounds, &error) != STATUS_OK) {
+        fuzz_check_error(&error);
+    } else if (input.length > 0) {
+        postgres_span_encode(&bounds, &out);
+        /* unknown flags are not kept */
+        FUZZ_REQUIRE(out.length == input.length);
+    }
+    const struct postgres_column columns[] = {
+        {.name = "a", .type = postgres_type_of(25, 'b', -1, "text")},
+        {.name = "b\"", .type = postgres_type_of(20, 'b', -1, "bigint")}};
+    const char *names[] = {"a", "b\""};
+    struct schema_table described = {.name = "t", .column_count = 2};
+    struct postgres_table table = {.schema = &described,
+                                   .columns = columns,
+                                   .kind = 'r',
+                                   .key = {names, bounds.parts == 1 ? 1 : 2}};
+    buffer_clear(&out);
+    if (postgres_span_append(&out, &span, &table, &error) != STATUS_OK) {
+        fuzz_check_error(&error);
+    }
+    buffer_free(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct text input = {(const char *)data + 1, size > 0 ? size - 1 : 0};
+    if (size == 0) {
+        return 0;
+    }
+    struct arena *arena = arena_create(0);
+    if (data[0] == 'T') {
+        read_type(input, arena);
+    } else if (data[0] == 'S') {
+        read_span(input);
+    } else {
+        read_value(input, arena);
+    }
+    arena_destroy(arena);
+    return 0;
+}
