@@ -31,9 +31,8 @@ struct worker_thread {
     struct reader *readers[2];
     struct former former;
     struct spiller spiller;
-    struct verify_column_sum *columns[2]; /* as verify->columns, of this thread */
-    uint64_t low;                         /* of the task's range */
-    uint64_t high;
+    struct verify_column_sum *columns[2];            /* as verify->columns, of this thread */
+    struct canonical_hash parts[VERIFY_RANGE_PARTS]; /* of the task's range */
     const struct verify_task *task;
     struct error *error;
     bool failed;
@@ -83,18 +82,24 @@ static void add_sum(struct worker_thread *worker, struct verify_table *table, bo
     if (table->buckets != NULL) {
         verify_sum_add(&table->buckets[verify_bucket(table, &former->key)], low, high);
     }
-    worker->low += low;
-    worker->high += high;
+    struct canonical_hash *part = &worker->parts[verify_range_part(&former->key)];
+    part->low += low;
+    part->high += high;
 }
 
+/* `range` NULL: the record's is not known. */
 static bool is_wanted(const struct pass *pass, const struct verify_table *table,
-                      enum verify_side side, uint32_t entity, const struct former *former)
+                      const struct verify_range *range, enum verify_side side, uint32_t entity,
+                      const struct former *former)
 {
     if (!table->bad) {
         return false;
     }
     if (pass->wants != NULL) {
         return pass->wants(pass->context, table, side, entity, former);
+    }
+    if (range != NULL && pass->summed) {
+        return !verify_sum_is_zero(&range->parts[verify_range_part(&former->key)]);
     }
     return table->buckets == NULL ||
            !verify_sum_is_zero(&table->buckets[verify_bucket(table, &former->key)]);
@@ -133,7 +138,7 @@ static enum status take_record(struct worker_thread *worker, struct verify_table
         add_sum(worker, table, side == SIDE_TARGET);
         return STATUS_OK;
     }
-    if (!is_wanted(pass, table, side, entity, &worker->former)) {
+    if (!is_wanted(pass, table, worker->task->range, side, entity, &worker->former)) {
         return STATUS_OK;
     }
     struct spill_head head = {.side = (uint32_t)side, .table = table->number, .entity = entity};
@@ -162,7 +167,7 @@ enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t 
         }
         return STATUS_OK;
     }
-    if (!is_wanted(pass, table, SIDE_REJECT, entity, former)) {
+    if (!is_wanted(pass, table, NULL, SIDE_REJECT, entity, former)) {
         verify->entities[entity].rejected_clean += table->bad;
         return STATUS_OK;
     }
@@ -315,14 +320,15 @@ static enum status run_task(struct worker_thread *worker, const struct verify_ta
                             struct error *error)
 {
     worker->task = task;
-    worker->low = worker->high = 0;
+    memset(worker->parts, 0, sizeof(worker->parts));
     if (open_reader(worker, task->side, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status =
         task->side == SIDE_SOURCE ? read_source(worker, error) : read_target(worker, error);
-    if (task->range != NULL && status == STATUS_OK) {
-        verify_sum_add(&task->range->sum, worker->low, worker->high);
+    bool sums = task->range != NULL && worker->pool->pass->act == ACT_SUM;
+    for (uint32_t i = 0; sums && i < VERIFY_RANGE_PARTS && status == STATUS_OK; i++) {
+        verify_sum_add(&task->range->parts[i], worker->parts[i].low, worker->parts[i].high);
     }
     return status;
 }

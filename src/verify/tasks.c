@@ -67,13 +67,13 @@ static enum status add_ranges(struct verify_table *table, bool bad_only, struct 
 {
     for (uint32_t i = 0; i < table->range_count; i++) {
         struct verify_range *range = &table->ranges[i];
-        if (bad_only && verify_sum_is_zero(&range->sum)) {
+        if (bad_only && verify_range_bad_parts(range) == 0) {
             continue;
         }
         struct verify_task task = {.side = SIDE_SOURCE,
                                    .index = table->range_stream,
                                    .span = &range->span,
-                                   .range = bad_only ? NULL : range};
+                                   .range = range};
         struct verify_task other = task;
         other.side = SIDE_TARGET;
         other.index = table->number;

@@ -119,7 +119,7 @@ static bool is_bad(const struct verify_table *table)
 {
     if (table->range_count > 0) {
         for (uint32_t i = 0; i < table->range_count; i++) {
-            if (!verify_sum_is_zero(&table->ranges[i].sum)) {
+            if (verify_range_bad_parts(&table->ranges[i]) > 0) {
                 return true;
             }
         }
@@ -164,10 +164,13 @@ static uint64_t expected_bytes(const struct verify *verify, struct spill_options
     for (uint32_t i = 0; i < verify->table_count; i++) {
         const struct verify_table *table = &verify->tables[i];
         uint64_t bad = 0;
-        uint64_t all = table->buckets != NULL ? table->bucket_mask + 1u : table->range_count;
-        for (uint64_t j = 0; j < all; j++) {
-            bad += !verify_sum_is_zero(table->buckets != NULL ? &table->buckets[j]
-                                                              : &table->ranges[j].sum);
+        uint64_t all = table->buckets != NULL ? table->bucket_mask + 1u
+                                              : (uint64_t)table->range_count * VERIFY_RANGE_PARTS;
+        for (uint64_t j = 0; table->buckets != NULL && j < all; j++) {
+            bad += !verify_sum_is_zero(&table->buckets[j]);
+        }
+        for (uint64_t j = 0; table->buckets == NULL && j < table->range_count; j++) {
+            bad += verify_range_bad_parts(&table->ranges[j]);
         }
         double share = all == 0 ? 1.0 : (double)bad / (double)all;
         double rows = (double)expected_rows(verify, table);
@@ -181,6 +184,7 @@ static enum status read_again(struct verify *verify, struct error *error)
     struct task_list list = {0};
     struct pass pass = {
         .verify = verify, .act = ACT_SPILL, .counts = verify->options.level == VERIFY_FULL};
+    pass.summed = !pass.counts;
     const struct spill_options options = {.values = verify->options.level == VERIFY_FULL,
                                           .records = verify->options.repair};
     uint32_t bad = 0;

@@ -27,11 +27,28 @@ static inline void verify_sum_add(struct verify_sum *sum, uint64_t low, uint64_t
     atomic_fetch_add_explicit(&sum->high, high, memory_order_relaxed);
 }
 
-/* A range of keys that both sides read by the same bounds. */
+/*
+ * A range of keys that both sides read by the same bounds; its records are summed into parts by a
+ * hash of their key, so that of a bad range only some need to be matched.
+ */
+enum { VERIFY_RANGE_PARTS = 64 };
 struct verify_range {
     struct span span;
-    struct verify_sum sum;
+    struct verify_sum parts[VERIFY_RANGE_PARTS];
 };
+static inline uint32_t verify_range_part(const struct canonical_hash *key)
+{
+    return (uint32_t)key->low & (VERIFY_RANGE_PARTS - 1);
+}
+/* How many of its parts differ. */
+static inline uint32_t verify_range_bad_parts(const struct verify_range *range)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < VERIFY_RANGE_PARTS; i++) {
+        count += !verify_sum_is_zero(&range->parts[i]);
+    }
+    return count;
+}
 
 /* What is added up of a column, of one side. */
 struct verify_column_sum {
@@ -132,6 +149,7 @@ struct pass {
     struct verify *verify;
     enum verify_act act;
     bool counts; /* records are counted: once in a validation */
+    bool summed; /* a pass before it was ACT_SUM: of ranges only the bad parts are wanted */
     const struct verify_task *tasks;
     uint32_t task_count;
     /* Optional: is this record of the source, or of the target, wanted in a spill? */
