@@ -305,13 +305,14 @@ size_t value_bytes(const struct cell *cell)
 
 static void print_text(const struct cell *cell, size_t limit, struct buffer *out)
 {
-    enum { PRINTED_BYTES_MAX = 1024 };
-    char printable[PRINTED_BYTES_MAX];
-    size_t capacity = limit < 4 ? 4 : limit + 1;
-    text_printable(cell->text, cell->length, printable,
-                   capacity < sizeof(printable) ? capacity : sizeof(printable));
+    enum { ESCAPED_BYTES_MAX = 4 }; /* of one byte */
+    size_t whole = (size_t)cell->length * ESCAPED_BYTES_MAX + 1;
+    size_t capacity = limit < 4 ? 4 : limit < whole ? limit + 1 : whole;
     buffer_append_byte(out, '"');
-    buffer_append_string(out, printable);
+    if (buffer_reserve(out, capacity)) {
+        text_printable(cell->text, cell->length, out->data + out->length, capacity);
+        out->length += strlen(out->data + out->length);
+    }
     buffer_append_byte(out, '"');
 }
 

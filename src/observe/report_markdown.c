@@ -2,9 +2,16 @@
 #include "observe/report_parts.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { ENTITIES_SHOWN = 200, SLOWEST_SHOWN = 8, REASONS_SHOWN = 30, SAMPLES_SHOWN = 6 };
+enum {
+    ENTITIES_SHOWN = 200,
+    SLOWEST_SHOWN = 8,
+    REASONS_SHOWN = 30,
+    SAMPLES_SHOWN = 6,
+    DIFFERENCES_SHOWN = 20
+};
 
 static void append_fact(struct buffer *out, const char *name, const char *value)
 {
@@ -156,6 +163,69 @@ static void append_rejects(const struct report *report, struct buffer *out)
     }
 }
 
+static void append_dumped(const json_t *value, struct buffer *out)
+{
+    char *text = value == NULL || json_is_string(value)
+                     ? NULL
+                     : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    report_markdown(out, json_is_string(value) ? json_string_value(value)
+                         : text == NULL        ? "–"
+                                               : text);
+    free(text);
+}
+
+/* A row a field; a record that is missing or extra has one without. */
+static void append_difference(const json_t *record, const json_t *field, struct buffer *out)
+{
+    static const char *const of_record[] = {"kind", "entity", "key"};
+    static const char *const of_field[] = {"name", "source", "target"};
+    for (size_t i = 0; i < sizeof(of_record) / sizeof(of_record[0]); i++) {
+        buffer_append_string(out, "| ");
+        append_dumped(json_object_get(record, of_record[i]), out);
+        buffer_append_byte(out, ' ');
+    }
+    for (size_t i = 0; i < sizeof(of_field) / sizeof(of_field[0]); i++) {
+        const json_t *value = json_object_get(field, of_field[i]);
+        buffer_append_string(out, "| ");
+        if (json_is_null(value)) {
+            buffer_append_string(out, "(no such field)");
+        } else if (value != NULL) {
+            append_dumped(value, out);
+        }
+        buffer_append_byte(out, ' ');
+    }
+    buffer_append_string(out, "|\n");
+}
+
+static void append_differences(const json_t *records, struct buffer *out)
+{
+    size_t index;
+    const json_t *record;
+    json_array_foreach(records, index, record)
+    {
+        size_t at;
+        const json_t *field;
+        const json_t *fields = json_object_get(record, "fields");
+        if (index == 0) {
+            buffer_append_string(out, "| difference | entity | key | field | source | target |\n"
+                                      "|---|---|---|---|---|---|\n");
+        }
+        if (index == DIFFERENCES_SHOWN) {
+            buffer_format(out, "\nAnd %zu more: report.json has them.\n",
+                          json_array_size(records) - index);
+            break;
+        }
+        if (json_array_size(fields) == 0) {
+            append_difference(record, NULL, out);
+        }
+        json_array_foreach(fields, at, field)
+        {
+            append_difference(record, field, out);
+        }
+    }
+    buffer_append_string(out, json_array_size(records) > 0 ? "\n" : "");
+}
+
 static void append_validation(const struct report *report, struct buffer *out)
 {
     static const char *const members[] = {"source", "target", "missing", "different", "extra"};
@@ -185,6 +255,7 @@ static void append_validation(const struct report *report, struct buffer *out)
         buffer_append_string(out, " |\n");
     }
     buffer_append_byte(out, '\n');
+    append_differences(json_object_get(report->validation, "records"), out);
 }
 
 static void append_errors(const struct report *report, struct buffer *out)

@@ -5,6 +5,7 @@
 #include "model/json_writer.h"
 #include "plan/mapping.h"
 #include "verify/repair.h"
+#include "verify/show.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -173,13 +174,16 @@ static enum status end_line(struct match *match, struct error *error)
                                                                          : cant_write(match, error);
 }
 
-static void append_side(struct buffer *out, const char *name, const struct spill_field *field)
+static void append_side(struct buffer *out, const char *name, const struct spill_field *field,
+                        const struct buffer *shown)
 {
     buffer_append_string(out, name);
     if (field == NULL) {
         buffer_append_string(out, "null");
+    } else if (shown->failed) {
+        out->failed = 1;
     } else {
-        append_text(out, field->shown, field->shown_length);
+        append_text(out, shown->data, shown->length);
     }
 }
 
@@ -187,12 +191,20 @@ static void append_difference(struct buffer *out, bool *first, const struct spil
                               const struct spill_field *target)
 {
     const struct spill_field *named = source != NULL ? source : target;
+    struct buffer shown[2] = {{0}};
     buffer_append_string(out, *first ? "{\"name\":" : ",{\"name\":");
     *first = false;
     append_text(out, named->name, named->name_length);
-    append_side(out, ",\"source\":", source);
-    append_side(out, ",\"target\":", target);
+    if (source != NULL && target != NULL) {
+        show_both(source, target, &shown[0], &shown[1]);
+    } else {
+        show_one(named, source != NULL ? &shown[0] : &shown[1]);
+    }
+    append_side(out, ",\"source\":", source, &shown[0]);
+    append_side(out, ",\"target\":", target, &shown[1]);
     buffer_append_byte(out, '}');
+    buffer_free(&shown[0]);
+    buffer_free(&shown[1]);
 }
 
 static int compare_field_names(const struct spill_field *a, const struct spill_field *b)

@@ -18,7 +18,8 @@ enum {
     PARTS_MIN = 4,
     PARTS_MAX = 256,
     PENDING_BYTES = 4 << 20, /* of all parts together, before they go to disk */
-    SHOWN_BYTES_MAX = 120,
+    SHOWN_BYTES_MAX = FORM_VALUE_BYTES_MAX,
+    PRINTED_BYTES_MAX = 2 * SHOWN_BYTES_MAX,
     ENTRY_BYTES_MAX = 256 << 20
 };
 
@@ -159,10 +160,13 @@ static void append_field(struct spiller *spiller, const struct former *former,
     uint64_t hash = XXH3_64bits(value, length);
     buffer_clear(shown);
     value_print(&field->value, SHOWN_BYTES_MAX, shown);
-    uint16_t shown_length = (uint16_t)(shown->length < 4096 ? shown->length : 4096);
+    uint8_t kind = field->value.kind;
+    uint32_t shown_length =
+        (uint32_t)(shown->length < PRINTED_BYTES_MAX ? shown->length : PRINTED_BYTES_MAX);
     buffer_append(out, &name_length, sizeof(name_length));
     buffer_append(out, field->name, name_length);
     buffer_append(out, &hash, sizeof(hash));
+    buffer_append(out, &kind, sizeof(kind));
     buffer_append(out, &shown_length, sizeof(shown_length));
     buffer_append(out, shown->data, shown_length);
     if (!spiller->spill->options.values) {
@@ -260,10 +264,11 @@ void spill_field_read(const char **at, struct spill_field *field)
     from = field->name + length;
     memcpy(&field->hash, from, sizeof(field->hash));
     from += sizeof(field->hash);
-    memcpy(&length, from, sizeof(length));
-    field->shown = from + sizeof(length);
-    field->shown_length = length;
-    from = field->shown + length;
+    memcpy(&field->kind, from, sizeof(field->kind));
+    from += sizeof(field->kind);
+    memcpy(&field->shown_length, from, sizeof(field->shown_length));
+    field->shown = from + sizeof(field->shown_length);
+    from = field->shown + field->shown_length;
     memcpy(&field->value_length, from, sizeof(field->value_length));
     from += sizeof(field->value_length);
     field->value = field->value_length == UINT32_MAX ? NULL : from;

@@ -9,8 +9,9 @@
  * A part is a file of entries, integers in the machine's own order since it never leaves it:
  *   struct spill_head, then
  *   key      the key as typed JSON: {"id":5}; of a record without one all of it
- *   fields   of each field: u16 length of the name, name, u64 XXH3 of the value, u16 length of what
- *            is shown, that; with whole values u32 length of the canonical bytes and those
+ *   fields   of each field: u16 length of the name, name, u64 XXH3 of the value, u8 its kind, u32
+ *            length of it as people read it, that; with whole values u32 length of the canonical
+ *            bytes and those
  *   record   as typed JSON, where a repair may need it
  */
 struct spill_head {
@@ -77,7 +78,8 @@ struct spill_field {
     const char *name;
     uint32_t name_length;
     uint64_t hash;
-    const char *shown;
+    uint8_t kind;
+    const char *shown; /* all of it, unless it is very long: its difference may be at the end */
     uint32_t shown_length;
     const char *value; /* NULL: not kept */
     uint32_t value_length;

@@ -120,6 +120,38 @@ class Levels(Validate):
         report = self.validate("--sample", "10", "--jobs", "1", "--seed", "7", code=1)
         self.assertEqual(self.entity(report, "b")["different"], 10)
 
+    def test_long_values_are_shown_from_where_they_differ(self):
+        text = "".join("é%d " % i for i in range(2000))
+        cases = {"late": ("'%s'" % text, "'%s'" % text.replace("é900 ", "é9o0 ")), "early": ("'abc%s'" % text, "'abd%s'" % text),
+                 "end": ("'%s'" % text, "'%s!'" % text), "bytes": ("x'%s'" % ("00" * 5000 + "11"), "x'%s'" % ("00" * 5000 + "12")),
+                 "huge": ("'%s1'" % ("h" * 100000), "'%s2'" % ("h" * 100000)), "kind": ("7", "7.0"),
+                 "short": ("'one'", "'two'")}
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE long(id TEXT PRIMARY KEY, v) WITHOUT ROWID;" + "".join(
+            "INSERT INTO long VALUES ('%s', %s);" % (name, source) for name, (source, _) in cases.items()))
+        self.run_program("migrate", "shop.db", "copy.db")
+        self.change(self.path("copy.db"), *("UPDATE long SET v = %s WHERE id = '%s'" % (target, name)
+                                            for name, (_, target) in cases.items()))
+        for level in ("hash", "full", "sample"):
+            report = self.validate("--level", level, code=1)
+            shown = {record["key"]["id"]: (record["fields"][0]["source"], record["fields"][0]["target"])
+                     for record in report["records"]}
+            self.assertEqual(sorted(shown), sorted(cases))
+            for name, (source, target) in shown.items():
+                self.assertNotEqual(source, target, name)
+                self.assertLess(max(len(source), len(target)), 160, name)
+            self.assertEqual(shown["short"], ('"one"', '"two"'))
+            self.assertEqual(shown["kind"], ("7 (int64)", "7 (float64)"))
+            for side, piece in zip(shown["late"], ("é900 é901", "é9o0 é901")):
+                self.assertRegex(side, r"^\.\.\.é?\d* .*%s.*\.\.\.$" % piece)
+            self.assertTrue(shown["early"][0].startswith('"abcé') and shown["early"][1].startswith('"abdé'))
+            self.assertTrue(shown["end"][0].endswith('é1999 "') and shown["end"][1].endswith('é1999 !"'), shown["end"])
+            self.assertEqual((shown["bytes"][0][-4:], shown["bytes"][1][-4:]), ("0011", "0012"))
+        self.assertRegex(self.run_program("validate", code=1).out, r"late.*é900 .*é9o0 ")
+        with open(self.path(".transhume", "report.md"), encoding="utf-8") as file:
+            report = file.read()
+        self.assertIn("| difference | entity | key | field | source | target |", report)
+        self.assertRegex(report, r"(?m)^\| different \| long \| .*late.* \| v \| .*é900 .*é9o0 ")
+
     def test_people_get_a_table_of_what_differs(self):
         self.copied()
         self.change(self.path("copy.db"), "UPDATE person SET name = 'o\x1b[31m', photo = NULL, score = 1e300 WHERE id = 77",

@@ -1,0 +1,18 @@
+/* What people are shown of two values that differ: as much of them that the difference is seen. */
+#ifndef TRANSHUME_VERIFY_SHOW_H
+#define TRANSHUME_VERIFY_SHOW_H
+
+#include "verify/spill.h"
+
+enum { SHOW_BYTES_MAX = 120 };
+
+/* The beginning of one value, for a field that the other side has not. */
+void show_one(const struct spill_field *field, struct buffer *out);
+/*
+ * Both values from a little before their first difference, "..." for what is left out. What looks
+ * alike all the same gets its kind, or the hash of its bytes, behind it.
+ */
+void show_both(const struct spill_field *source, const struct spill_field *target,
+               struct buffer *source_out, struct buffer *target_out);
+
+#endif
