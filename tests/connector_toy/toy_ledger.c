@@ -320,15 +320,20 @@ enum status toy_mend(struct toy_database *self, const char *run_id, struct error
     return status;
 }
 
-enum status toy_check_epoch(struct toy_database *self, struct error *error)
+static enum status check_epoch(struct toy_database *self, uint64_t ours, struct error *error)
 {
     uint64_t epoch = 0;
     enum status status = toy_read_epoch(self, self->run_id, &epoch, error);
-    if (status == STATUS_OK && epoch != self->epoch) {
+    if (status == STATUS_OK && epoch != ours) {
         return error_set(error, ERROR_RUN_FENCED, self->run_id,
                          "attempt %" PRIu64 " has taken the run over", epoch);
     }
     return status;
+}
+
+enum status toy_check_epoch(struct toy_database *self, struct error *error)
+{
+    return check_epoch(self, self->epoch, error);
 }
 
 static enum status append_done(struct toy_database *self, uint64_t chunk, uint64_t epoch,
@@ -366,9 +371,9 @@ static enum status toy_set_status(struct database *database, const char *run_id,
 {
     struct toy_database *self = toy_of(database);
     char path[512];
-    self->epoch = epoch;
     remember_run(self, run_id);
-    enum status status = toy_check_epoch(self, error);
+    enum status status = check_epoch(self, epoch, error);
+    status = status == STATUS_OK ? failpoint_hit("toy.before_status", error) : status;
     return status == STATUS_OK
                ? file_write_atomic(toy_ledger_path(self, run_id, "status.json", path), status_text,
                                    strlen(status_text), NULL, error)
@@ -396,10 +401,7 @@ static enum status toy_reopen(struct database *database, const char *run_id, uin
 {
     struct toy_database *self = toy_of(database);
     remember_run(self, run_id);
-    enum status status = toy_check_epoch(self, error);
-    for (uint64_t i = 0; i < chunk_count && status == STATUS_OK; i++) {
-        status = append_done(self, chunks[i], epoch, "", error);
-    }
+    enum status status = check_epoch(self, epoch, error);
     struct buffer out = {0};
     for (uint32_t i = 0; i < table_count; i++) {
         struct toy_entry entry = {
@@ -410,10 +412,13 @@ static enum status toy_reopen(struct database *database, const char *run_id, uin
         };
         toy_entry_append(&entry, &out);
     }
-    if (status == STATUS_OK) {
-        status = toy_log_write(self, &out, error);
-    }
+    status = status == STATUS_OK ? failpoint_hit("toy.before_reopen", error) : status;
+    status = status == STATUS_OK ? toy_log_write(self, &out, error) : status;
     buffer_free(&out);
+    status = status == STATUS_OK ? failpoint_hit("toy.after_empty", error) : status;
+    for (uint64_t i = 0; i < chunk_count && status == STATUS_OK; i++) {
+        status = append_done(self, chunks[i], epoch, "", error);
+    }
     return status;
 }
 

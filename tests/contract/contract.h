@@ -58,7 +58,11 @@ bool database_postgres(char address[64], const char **reason);
 
 /* A new folder and an open target; nothing in it. */
 void fixture_open(struct fixture *fixture, const struct contract_entry *entry);
-/* Ledger made and claimed, table prepared, writer open. */
+/* The same target once more, after fixture_leave; nothing is loaded. */
+void fixture_open_again(struct fixture *fixture);
+/* A run (fixture->run_id) in the ledger and claimed, table prepared, writer open. */
+void fixture_make_run(struct fixture *fixture);
+/* The same of the first run, which makes the table. */
 void fixture_begin(struct fixture *fixture);
 /* Closes the writer and the database, keeps the folder. */
 void fixture_leave(struct fixture *fixture);
@@ -115,6 +119,14 @@ void contract_test_delete(const struct contract_entry *entry);
 void contract_test_fence(const struct contract_entry *entry);
 void contract_test_reopen(const struct contract_entry *entry);
 void contract_test_kills(const struct contract_entry *entry);
+void contract_test_delete_kills(const struct contract_entry *entry);
+void contract_test_restore(const struct contract_entry *entry);
+void contract_test_undo(const struct contract_entry *entry);
+void contract_test_remove_table(const struct contract_entry *entry);
+void contract_test_empty_table(const struct contract_entry *entry);
+void contract_test_forget(const struct contract_entry *entry);
+void contract_test_reopen_kills(const struct contract_entry *entry);
+void contract_test_status_kills(const struct contract_entry *entry);
 void contract_test_feed(const struct contract_entry *entry);
 void contract_test_descriptor(const struct contract_entry *entry);
 

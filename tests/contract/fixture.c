@@ -15,7 +15,7 @@ void check_ok(enum status status, const struct error *error, const char *what)
     }
 }
 
-static void open_database(struct fixture *fixture)
+void fixture_open_again(struct fixture *fixture)
 {
     struct error error = {0};
     struct uri *uri;
@@ -86,7 +86,7 @@ void fixture_open(struct fixture *fixture, const struct contract_entry *entry)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(fixture->uri_text, sizeof fixture->uri_text, entry->uri_format, path);
 #pragma GCC diagnostic pop
-    open_database(fixture);
+    fixture_open_again(fixture);
     fixture->columns[0] = (struct schema_column){
         .name = "id", .type = {.kind = VALUE_INT64, .native = "INTEGER"}, .not_null = true};
     fixture->columns[1] =
@@ -122,7 +122,7 @@ static void prepare_and_open_writer(struct fixture *fixture)
              &error, "writer_open");
 }
 
-void fixture_begin(struct fixture *fixture)
+void fixture_make_run(struct fixture *fixture)
 {
     struct error error = {0};
     struct ledger_holder holder = {0};
@@ -146,6 +146,11 @@ void fixture_begin(struct fixture *fixture)
              &error, "claim");
     fixture->epoch = 1;
     prepare_and_open_writer(fixture);
+}
+
+void fixture_begin(struct fixture *fixture)
+{
+    fixture_make_run(fixture);
     assert_true(fixture->table.created);
 }
 
@@ -183,7 +188,7 @@ void fixture_return(struct fixture *fixture, bool claim)
 {
     struct error error = {0};
     struct ledger_run *run;
-    open_database(fixture);
+    fixture_open_again(fixture);
     const struct ledger_functions *ledger = fixture->target->connector->ledger;
     check_ok(ledger->load(fixture->target, NULL, fixture->arena, &run, &error), &error,
              "ledger load");

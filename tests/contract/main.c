@@ -43,6 +43,14 @@ static const struct {
     {"fence", contract_test_fence},
     {"reopen", contract_test_reopen},
     {"kills", contract_test_kills},
+    {"delete kills", contract_test_delete_kills},
+    {"restore", contract_test_restore},
+    {"undo", contract_test_undo},
+    {"remove table", contract_test_remove_table},
+    {"empty table", contract_test_empty_table},
+    {"forget", contract_test_forget},
+    {"reopen kills", contract_test_reopen_kills},
+    {"status kills", contract_test_status_kills},
     {"feed", contract_test_feed},
 };
 

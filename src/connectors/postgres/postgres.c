@@ -53,14 +53,12 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
-    "postgres.snapshot_taken",      "postgres.before_ledger_create",
-    "postgres.after_ledger_create", "postgres.before_claim",
-    "postgres.after_claim",         "postgres.before_status",
-    "postgres.before_schema",       "postgres.after_schema",
-    "postgres.chunk_begin",         "postgres.before_mark",
-    "postgres.before_commit",       "postgres.after_commit",
-    "postgres.before_index",        "postgres.after_index",
-    "postgres.before_reopen",       NULL,
+    "postgres.snapshot_taken", "postgres.before_ledger_create", "postgres.after_ledger_create",
+    "postgres.before_claim",   "postgres.after_claim",          "postgres.before_status",
+    "postgres.before_schema",  "postgres.after_schema",         "postgres.chunk_begin",
+    "postgres.before_mark",    "postgres.before_commit",        "postgres.after_commit",
+    "postgres.before_index",   "postgres.after_index",          "postgres.before_reopen",
+    "postgres.before_delete",  "postgres.after_delete",         NULL,
 };
 
 /* ---------------------------------------------------------------- how to connect */

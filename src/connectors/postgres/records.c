@@ -1,4 +1,5 @@
 /* Records of the target by key: reading them back, and taking them out. */
+#include "base/failpoint.h"
 #include "connectors/postgres/source.h"
 #include "connectors/postgres/target.h"
 #include <string.h>
@@ -202,7 +203,9 @@ enum status postgres_delete_records(struct database *database, const struct targ
     if (status == STATUS_OK) {
         status = postgres_ledger_check_claim(finding.self, finding.connection, error);
     }
-    return end(&finding, status);
+    status = status == STATUS_OK ? failpoint_hit("postgres.before_delete", error) : status;
+    status = end(&finding, status);
+    return status == STATUS_OK ? failpoint_hit("postgres.after_delete", error) : status;
 }
 
 /* ---------------------------------------------------------------- fetch */

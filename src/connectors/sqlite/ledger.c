@@ -291,8 +291,8 @@ static enum status fenced(struct sqlite_database *self, struct error *error)
     return STATUS_FAILED;
 }
 
-static enum status check_epoch(struct sqlite_database *self, const char *run_id, uint64_t epoch,
-                               struct error *error)
+enum status sqlite_ledger_check_epoch(struct sqlite_database *self, const char *run_id,
+                                      uint64_t epoch, struct error *error)
 {
     int64_t now = -1;
     enum status status = sqlite_ledger_ask(
@@ -306,8 +306,9 @@ static enum status check_epoch(struct sqlite_database *self, const char *run_id,
 enum status sqlite_ledger_check_claim(struct sqlite_database *self, struct error *error)
 {
     const struct sqlite_target_state *state = self->target;
-    return state->run_id == NULL ? STATUS_OK
-                                 : check_epoch(self, state->run_id, state->epoch, error);
+    return state->run_id == NULL
+               ? STATUS_OK
+               : sqlite_ledger_check_epoch(self, state->run_id, state->epoch, error);
 }
 
 static enum status replace_status(struct sqlite_database *self, const char *run_id, uint64_t epoch,
@@ -366,7 +367,7 @@ static enum status reopen_all(struct sqlite_database *self, const char *run_id, 
                               const struct target_table *const *tables, uint32_t table_count,
                               struct error *error)
 {
-    enum status status = check_epoch(self, run_id, epoch, error);
+    enum status status = sqlite_ledger_check_epoch(self, run_id, epoch, error);
 
     for (uint64_t i = 0; status == STATUS_OK && i < chunk_count; i++) {
         status =

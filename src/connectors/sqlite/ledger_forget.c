@@ -117,12 +117,12 @@ static enum status delete_rows(struct sqlite_database *self, const char *table, 
     return status;
 }
 
-static enum status forget_rows(struct sqlite_database *self, const char *run_id,
+static enum status forget_rows(struct sqlite_database *self, const char *run_id, uint64_t epoch,
                                struct error *error)
 {
     char pattern[128];
     int64_t left = 0;
-    enum status status = sqlite_ledger_check_claim(self, error);
+    enum status status = sqlite_ledger_check_epoch(self, run_id, epoch, error);
 
     snprintf(pattern, sizeof pattern, SQLITE_UNDO_TABLE "%s_*", run_id);
     status = status == STATUS_OK ? drop_tables(self, pattern, error) : status;
@@ -169,7 +169,7 @@ static enum status is_all_there_is(struct sqlite_database *self, const char *run
  * One unlink, so that a crash leaves the file with the whole ledger or no file: nothing of it may
  * be in a write-ahead log, and nobody else may have it open to write. STATUS_AGAIN: somebody does.
  */
-static enum status remove_file(struct sqlite_database *self, const char *run_id,
+static enum status remove_file(struct sqlite_database *self, const char *run_id, uint64_t epoch,
                                struct error *error)
 {
     bool alone = false;
@@ -181,7 +181,7 @@ static enum status remove_file(struct sqlite_database *self, const char *run_id,
     if (sqlite3_exec(self->control, "PRAGMA main.journal_mode=DELETE", NULL, NULL, NULL) ==
             SQLITE_OK &&
         sqlite3_exec(self->control, "BEGIN EXCLUSIVE", NULL, NULL, NULL) == SQLITE_OK) {
-        status = sqlite_ledger_check_claim(self, error);
+        status = sqlite_ledger_check_epoch(self, run_id, epoch, error);
         status = status == STATUS_OK ? is_all_there_is(self, run_id, &alone, error) : status;
         status = status == STATUS_OK ? failpoint_hit("sqlite.before_forget", error) : status;
         if (status == STATUS_OK && (!alone || unlink(self->path) != 0)) {
@@ -213,13 +213,13 @@ enum status sqlite_ledger_forget(struct database *database, const char *run_id, 
         return STATUS_FAILED;
     }
     if (alone) {
-        status = remove_file(self, run_id, error);
+        status = remove_file(self, run_id, epoch, error);
     }
     if (status == STATUS_AGAIN) {
         if (sqlite_control_begin(self, true, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        status = sqlite_control_end(self, forget_rows(self, run_id, error), error);
+        status = sqlite_control_end(self, forget_rows(self, run_id, epoch, error), error);
     }
     if (status != STATUS_OK || failpoint_hit("sqlite.after_forget", error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -194,6 +194,9 @@ enum status sqlite_ledger_forget(struct database *database, const char *run_id, 
  * Without a run: nothing. */
 enum status sqlite_ledger_check_claim(struct sqlite_database *database,
                                       struct error *error) MUST_USE;
+/* The same of any run. */
+enum status sqlite_ledger_check_epoch(struct sqlite_database *self, const char *run_id,
+                                      uint64_t epoch, struct error *error) MUST_USE;
 /* Makes the ledger's tables if they are missing; within a transaction. */
 enum status sqlite_ledger_make_tables(struct sqlite_database *database, sqlite3 *connection,
                                       struct error *error) MUST_USE;

@@ -1,4 +1,5 @@
 /* Records of the target by key: reading them back, and taking them out. */
+#include "base/failpoint.h"
 #include "connectors/sqlite/source.h"
 #include "connectors/sqlite/target_internal.h"
 #include <limits.h>
@@ -208,9 +209,10 @@ enum status sqlite_target_delete_records(struct database *self, const struct tar
     if (status == STATUS_OK) {
         status = sqlite_ledger_check_claim(database, error);
     }
+    status = status == STATUS_OK ? failpoint_hit("sqlite.before_delete", error) : status;
     status = sqlite_control_end(database, status, error);
     arena_destroy(arena);
-    return status;
+    return status == STATUS_OK ? failpoint_hit("sqlite.after_delete", error) : status;
 }
 
 /* ---------------------------------------------------------------- fetch */
