@@ -200,6 +200,9 @@ static int hex_digit(char digit)
 /* As it is written, and with %XX decoded. */
 static void register_part(const char *text, size_t length)
 {
+    if (length == 0) {
+        return;
+    }
     secret_register(text, length);
     char *meant = memchr(text, '%', length) == NULL ? NULL : malloc(length);
     size_t filled = 0;

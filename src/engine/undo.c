@@ -6,6 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of tables");
+}
+
 static void note(struct buffer *notes, const char *table, const char *why)
 {
     if (notes != NULL) {
@@ -13,13 +18,11 @@ static void note(struct buffer *notes, const char *table, const char *why)
     }
 }
 
-/* Why nothing can be kept for a table that holds records; NULL: it can. */
+/* Why nothing can be kept for a table that holds records, in a target that knows rollback; NULL: it
+ * can. */
 static const char *why_not(const struct run_session *session, const struct target_table *table)
 {
     const struct connector *connector = session->target->connector;
-    if (connector->rollback == NULL) {
-        return "this target has no rollback";
-    }
     if (table->key.count == 0) {
         return "it was there before, and its records have no key";
     }
@@ -43,7 +46,7 @@ static enum status judge(struct run_session *session, const struct target_table 
         return STATUS_OK;
     }
     struct buffer why = {0};
-    const char *reason = why_not(session, table);
+    const char *reason = rollback == NULL ? "this target has no rollback" : why_not(session, table);
     enum status status = STATUS_OK;
     if (reason == NULL && rollback->can_undo != NULL) {
         status = rollback->can_undo(session->target, table, &why, error);
@@ -64,12 +67,14 @@ static enum status list_entities(const struct plan *plan, uint32_t number, struc
     const struct plan_table *planned = &plan->tables[number];
     out->entity_count = planned->entity_count;
     out->entities = arena_allocate_zeroed(arena, out->entity_count + 1u, sizeof(*out->entities));
-    for (uint32_t i = 0; out->entities != NULL && i < out->entity_count; i++) {
+    if (out->entities == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < out->entity_count; i++) {
         const struct shape *shape = plan->entities[planned->entities[i]].shape;
         const char **names = arena_allocate_zeroed(arena, shape->field_count + 1u, sizeof(*names));
         if (names == NULL) {
-            out->entities = NULL;
-            break;
+            return no_memory(error);
         }
         for (uint32_t field = 0; field < shape->field_count; field++) {
             names[field] = shape->fields[field].name;
@@ -78,9 +83,7 @@ static enum status list_entities(const struct plan *plan, uint32_t number, struc
             (struct ledger_table_entity){.entity = planned->entities[i],
                                          .fields = {.names = names, .count = shape->field_count}};
     }
-    return out->entities != NULL
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, NULL, "no memory for the list of tables");
+    return STATUS_OK;
 }
 
 enum status undo_decide(struct run_session *session, const struct target_table *tables,
@@ -96,7 +99,7 @@ enum status undo_decide(struct run_session *session, const struct target_table *
     decision->table_count = count;
     decision->by_engine = false;
     if (exists == NULL || filled == NULL || decision->tables == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of tables");
+        return no_memory(error);
     }
     if (connector->target->inspect(session->target, tables, count, exists, filled, error) !=
         STATUS_OK) {

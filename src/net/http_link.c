@@ -9,6 +9,7 @@
 
 enum { LINK_BUFFER_BYTES = 4096 /* libcurl's own, for what a proxy says */ };
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the signature is libcurl's */
 static size_t ignore_bytes(char *bytes, size_t size, size_t count, void *user)
 {
     (void)bytes;

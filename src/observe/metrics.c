@@ -237,12 +237,14 @@ void metrics_take(struct metrics *metrics, const struct progress *progress, bool
                                     .retries = atomic_load(&progress->retries),
                                     .throttled = atomic_load(&progress->source.throttle_count) +
                                                  atomic_load(&progress->target.throttle_count)};
-    const struct metrics_sample *before =
-        metrics->count == 0 ? NULL : &metrics->samples[metrics->count - 1];
-    bool same = before != NULL && before->attempt == sample.attempt;
+    struct metrics_sample before = {0};
+    if (metrics->count > 0) {
+        before = metrics->samples[metrics->count - 1];
+    }
+    bool same = metrics->count > 0 && before.attempt == sample.attempt;
     int64_t interval_ms = elapsed_ms < FIRST_MS ? INTERVAL_FIRST_MS : metrics->interval_ms;
-    if (same && !last && before->phase == sample.phase &&
-        sample.at_ms - before->at_ms < interval_ms) {
+    if (same && !last && before.phase == sample.phase &&
+        sample.at_ms - before.at_ms < interval_ms) {
         return;
     }
     for (uint32_t i = 0; i < progress->entity_count; i++) {

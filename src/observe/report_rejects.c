@@ -240,8 +240,8 @@ static enum status list_files(const char *folder, struct arena *arena, const cha
 
 enum status report_read_rejects(const char *folder, struct report *report, struct error *error)
 {
-    const char **names;
-    uint32_t count;
+    const char **names = NULL;
+    uint32_t count = 0;
     struct arena *arena = report->arena;
     struct reject_reading reading = {.report = report, .scratch = arena_create(0)};
     char *line = malloc(LINE_BYTES_MAX);

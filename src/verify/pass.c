@@ -333,17 +333,17 @@ static enum status run_task(struct worker_thread *worker, const struct verify_ta
     return status;
 }
 
-/* NULL: there is none left. The side with fewer readers at work goes first, so that both sides are
+/* False: there is none left. The side with fewer readers at work goes first, so that both sides are
  * read at the same time. */
-static const struct verify_task *take_task(struct pool *pool)
+static bool take_task(struct pool *pool, const struct verify_task **task)
 {
     const struct pass *pass = pool->pass;
-    const struct verify_task *found = NULL;
+    bool found = false;
     pthread_mutex_lock(&pool->mutex);
     for (;;) {
         bool left = false;
         uint32_t first = pool->busy[SIDE_TARGET] < pool->busy[SIDE_SOURCE];
-        for (uint32_t i = 0; i < 2 && found == NULL; i++) {
+        for (uint32_t i = 0; i < 2 && !found; i++) {
             uint32_t side = i == 0 ? first : !first;
             while (pool->next[side] < pass->task_count &&
                    pass->tasks[pool->next[side]].side != side) {
@@ -355,10 +355,11 @@ static const struct verify_task *take_task(struct pool *pool)
             left = true;
             if (pool->busy[side] < pool->readers_max[side]) {
                 pool->busy[side]++;
-                found = &pass->tasks[pool->next[side]++];
+                *task = &pass->tasks[pool->next[side]++];
+                found = true;
             }
         }
-        if (found != NULL || !left || must_stop(pool)) {
+        if (found || !left || must_stop(pool)) {
             break;
         }
         struct timespec until;
@@ -388,7 +389,7 @@ static void *thread_main(void *argument)
 {
     struct worker_thread *worker = argument;
     const struct verify_task *task;
-    while ((task = take_task(worker->pool)) != NULL) {
+    while (take_task(worker->pool, &task)) {
         struct error error = {0};
         enum status status = run_task(worker, task, &error);
         end_task(worker->pool, task, status, &error);

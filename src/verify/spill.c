@@ -321,7 +321,7 @@ static enum status walk_entries(const char *bytes, uint64_t length,
         entries[i] = (const struct spill_head *)(const void *)(bytes + at);
         at += entries[i]->length;
     }
-    qsort(entries, count, sizeof(*entries), compare_entries);
+    qsort(entries, count, sizeof(struct spill_head *), compare_entries);
     enum status status = STATUS_OK;
     for (uint64_t begin = 0; begin < count && status == STATUS_OK;) {
         uint64_t end = begin + 1;

@@ -87,7 +87,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         json_loadb(text, size, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &fault);
     if (status == STATUS_OK) {
         FUZZ_REQUIRE(read_all(out.data, out.length, arena, &again, &error) == STATUS_OK);
-        FUZZ_REQUIRE(out.length == again.length && memcmp(out.data, again.data, out.length) == 0);
+        FUZZ_REQUIRE(out.data != NULL && again.data != NULL && out.length == again.length);
+        FUZZ_REQUIRE(memcmp(out.data, again.data, out.length) == 0);
         enum json_error_code code = tree == NULL ? json_error_code(&fault) : json_error_unknown;
         FUZZ_REQUIRE(tree != NULL || code == json_error_numeric_overflow ||
                      code == json_error_null_byte_in_key);

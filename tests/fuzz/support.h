@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,6 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
     do {                                                       \
         if (!(condition)) {                                    \
             fuzz_broken(__FILE__, __LINE__, #condition, NULL); \
+            abort(); /* not reached, as cppcheck sees */       \
         }                                                      \
     } while (0)
 _Noreturn void fuzz_broken(const char *file, int line, const char *what, const struct error *error);

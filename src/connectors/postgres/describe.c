@@ -4,6 +4,11 @@
 #include "postgres_sql.h"
 #include <string.h>
 
+static enum status no_memory(const struct postgres_database *self, struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, self->shown, "no memory for a query");
+}
+
 static enum schema_object_kind kind_of(char letter)
 {
     switch (letter) {
@@ -98,7 +103,7 @@ static enum status type_facts(struct postgres_database *self, PGconn *connection
         column->type =
             postgres_type_of((uint32_t)base, PQgetvalue(result, 0, 1)[0], column->modifier, words);
         if (words == NULL || status != STATUS_OK) {
-            status = error_set(error, ERROR_MEMORY, self->shown, "no memory for a query");
+            status = no_memory(self, error);
         }
     }
     PQclear(result);
@@ -112,11 +117,13 @@ static enum status describe_columns(struct postgres_database *self, PGconn *conn
 {
     struct schema_column *schema =
         arena_allocate_zeroed(arena, (size_t)table->column_count + 1, sizeof *schema);
-    for (uint32_t i = 0; schema != NULL && i < table->column_count; i++) {
+    if (schema == NULL) {
+        return no_memory(self, error);
+    }
+    for (uint32_t i = 0; i < table->column_count; i++) {
         columns[i].name = arena_copy_string(arena, PQfname(described, (int)i));
         if (columns[i].name == NULL) {
-            schema = NULL;
-            break;
+            return no_memory(self, error);
         }
         if (type_facts(self, connection, PQftype(described, (int)i), PQfmod(described, (int)i),
                        arena, &columns[i], error) != STATUS_OK) {
@@ -125,8 +132,7 @@ static enum status describe_columns(struct postgres_database *self, PGconn *conn
         schema[i] = (struct schema_column){.name = columns[i].name, .type = columns[i].type.type};
     }
     table->columns = schema;
-    return schema != NULL ? STATUS_OK
-                          : error_set(error, ERROR_MEMORY, self->shown, "no memory for a query");
+    return STATUS_OK;
 }
 
 enum status postgres_describe_query(struct postgres_database *self, PGconn *connection,
@@ -143,7 +149,7 @@ enum status postgres_describe_query(struct postgres_database *self, PGconn *conn
     postgres_append_query(&sql, query);
     buffer_append_string(&sql, " AS _t0");
     enum status status =
-        sql.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a query")
+        sql.failed ? no_memory(self, error)
         : PQsendPrepare(connection, "", buffer_string(&sql), 0, NULL) == 0
             ? postgres_failure(self, connection, NULL, ERROR_NETWORK, error)
             : postgres_next_result(self, connection, POSTGRES_SHORT, &described, error);
@@ -172,7 +178,7 @@ enum status postgres_describe_query(struct postgres_database *self, PGconn *conn
         table->name = query;
         *columns = arena_allocate_zeroed(arena, (size_t)table->column_count + 1, sizeof **columns);
         status = *columns == NULL
-                     ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a query")
+                     ? no_memory(self, error)
                      : describe_columns(self, connection, described, arena, table, *columns, error);
     }
     PQclear(described);
