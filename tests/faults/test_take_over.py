@@ -23,7 +23,7 @@ class TakeOver(support.TestCase):
     """The toy has no transactions: only the lease keeps a second process from writing beside the first."""
 
     env = {"TRANSHUME_MODULES": os.path.join(support.BUILD, "toy.so")}
-    common = ["--chunk-rows", "50", "--jobs", "2", "--timeout", "300ms"]
+    common = ["--chunk-rows", "50", "--timeout", "300ms"]
 
     def setUp(self):
         super().setUp()
@@ -38,10 +38,11 @@ class TakeOver(support.TestCase):
             db.execute("UPDATE things SET v = '%s ' || id" % word)
         db.close()
 
-    def stopped(self, place, occurrence=1, state="first"):
+    def stopped(self, place, occurrence=1, state="first", jobs=2):
         """A migrate that has stopped itself at the place."""
-        process = support.start("migrate", "--state", state, "source.db", self.target, *self.common, cwd=self.folder,
-                                env=dict(self.env, TRANSHUME_FAILPOINT="%s:stop:%d" % (place, occurrence)))
+        process = support.start("migrate", "--state", state, "source.db", self.target, "--jobs", str(jobs),
+                                *self.common, cwd=self.folder,
+                               env=dict(self.env, TRANSHUME_FAILPOINT="%s:stop:%d" % (place, occurrence)))
         self.addCleanup(process.kill)
         deadline = time.monotonic() + 30 * support.PATIENCE
         while state_of(process.pid) != "T":
@@ -52,8 +53,8 @@ class TakeOver(support.TestCase):
         return process
 
     def resume(self, *arguments, code=0, env=None):
-        return self.run_program("resume", "--state", "second", "source.db", self.target, *self.common, *arguments,
-                                code=code, env=dict(self.env, **(env or {})))
+        return self.run_program("resume", "--state", "second", "source.db", self.target, "--jobs", "2",
+                                *self.common, *arguments, code=code, env=dict(self.env, **(env or {})))
 
     def target_rows(self):
         """What is in the target, through a copy into files that Python reads: {id: v}."""
@@ -79,7 +80,8 @@ class TakeOver(support.TestCase):
         self.assertIn("pid %d" % first.pid, result.err)
 
     def test_take_over_and_late_waking(self):
-        first = self.stopped("engine.after_commit", 2)
+        # One job: a second may stand between its check and its write, which is test_a_late_request's matter.
+        first = self.stopped("engine.after_commit", 2, jobs=1)
         begun = time.monotonic()
         result = self.resume("--take-over")
         self.assertGreaterEqual(time.monotonic() - begun, LEASE_S * support.PATIENCE)
@@ -95,8 +97,8 @@ class TakeOver(support.TestCase):
 
     def test_woken_while_it_is_waited_for(self):
         first = self.stopped("engine.after_commit", 2)
-        second = support.start("resume", "--take-over", "--state", "second", "source.db", self.target, *self.common,
-                               cwd=self.folder, env=self.env)
+        second = support.start("resume", "--take-over", "--state", "second", "source.db", self.target,
+                               "--jobs", "2", *self.common, cwd=self.folder, env=self.env)
         self.addCleanup(second.kill)
         time.sleep(LEASE_S * support.PATIENCE / 4)
         first.send_signal(signal.SIGCONT)
@@ -122,7 +124,7 @@ class TakeOver(support.TestCase):
 
     def test_a_dead_process_is_replaced_at_once(self):
         killed = support.kill_at("engine.after_commit", 2, "migrate", "--state", "first", "source.db", self.target,
-                                 *self.common, cwd=self.folder, env=self.env)
+                                 "--jobs", "2", *self.common, cwd=self.folder, env=self.env)
         self.assertEqual(killed.code, -signal.SIGKILL)
         begun = time.monotonic()
         result = self.resume()
@@ -136,8 +138,9 @@ class TakeOver(support.TestCase):
         # over that, before the second looks.
         first = self.stopped("toy.before_append", 3)
         self.change("changed")
-        second = support.start("resume", "--take-over", "--state", "second", "source.db", self.target, *self.common,
-                               cwd=self.folder, env=dict(self.env, TRANSHUME_FAILPOINT="engine.before_recheck:stop:1"))
+        second = support.start("resume", "--take-over", "--state", "second", "source.db", self.target,
+                               "--jobs", "2", *self.common, cwd=self.folder,
+                               env=dict(self.env, TRANSHUME_FAILPOINT="engine.before_recheck:stop:1"))
         self.addCleanup(second.kill)
         deadline = time.monotonic() + 30 * support.PATIENCE
         while state_of(second.pid) != "T":
@@ -163,8 +166,9 @@ class TakeOver(support.TestCase):
         first = self.stopped("toy.before_append", 3)
         self.change("changed")
         for place in ("engine.before_recheck", "engine.before_recheck_reopen", "engine.after_recheck_reopen"):
-            second = support.start("resume", "--take-over", "--state", "second", "source.db", self.target, *self.common,
-                                   cwd=self.folder, env=dict(self.env, TRANSHUME_FAILPOINT="engine.before_recheck:stop:1,%s:kill:1" % place))
+            second = support.start("resume", "--take-over", "--state", "second", "source.db", self.target,
+                                   "--jobs", "2", *self.common, cwd=self.folder,
+                               env=dict(self.env, TRANSHUME_FAILPOINT="engine.before_recheck:stop:1,%s:kill:1" % place))
             self.addCleanup(second.kill)
             deadline = time.monotonic() + 30 * support.PATIENCE
             while second.poll() is None and state_of(second.pid) != "T":
