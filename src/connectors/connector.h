@@ -328,6 +328,13 @@ struct catalog_functions {
     bool (*native_type)(const char *declared, struct value_type *type);
     /* With native_type: the names that it knows, NULL-terminated, for the nearest one. */
     const char *const *native_names;
+    /*
+     * Optional: what a same-engine copy of whole tables carries besides what `describe` tells: one
+     * text a table (arena), in the connector's own words, for target_table.settings. No record and
+     * no mapping depends on it.
+     */
+    enum status (*settings)(struct database *self, const char *const *tables, uint32_t count,
+                            struct arena *arena, const char **settings, struct error *error);
 };
 
 /* ---------------------------------------------------------------- writing */
@@ -370,7 +377,8 @@ struct target_table {
      * tells the one from the other. */
     bool distinct;
     const struct schema_table *same_engine; /* not NULL: make it whole as the source has it */
-    const char *billing;                    /* NULL or the connector's own words from the plan */
+    const char *settings; /* with same_engine: what catalog->settings told of it; may be NULL */
+    const char *billing;  /* NULL or the connector's own words from the plan; wins over settings */
     const char *ttl; /* the field that says when a record expires (epoch seconds); NULL: none */
     const struct target_tag *tags;
     uint32_t tag_count;

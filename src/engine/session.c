@@ -213,6 +213,39 @@ static enum status prepare_joining(struct run_session *session, struct error *er
     return joining_create(&options, &session->joining, error);
 }
 
+/* What tables that are copied whole bring along beside their schema. */
+static enum status find_settings(struct run_session *session, struct error *error)
+{
+    const struct catalog_functions *catalog = session->source->connector->catalog;
+    struct plan *plan = session->plan;
+    const char **names = arena_allocate_zeroed(session->arena, plan->table_count, sizeof(*names));
+    const char **settings =
+        arena_allocate_zeroed(session->arena, plan->table_count, sizeof(*settings));
+    uint32_t count = 0;
+    if (catalog->settings == NULL || session->options.validating) {
+        return STATUS_OK;
+    }
+    if (names == NULL || settings == NULL) {
+        return out_of_memory(error);
+    }
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        if (plan->tables[i].target.same_engine != NULL) {
+            names[count++] = plan->tables[i].target.same_engine->name;
+        }
+    }
+    if (catalog->settings(session->source, names, count, session->arena, settings, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    count = 0;
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        if (plan->tables[i].target.same_engine != NULL) {
+            plan->tables[i].target.settings = settings[count++];
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status resolve(struct run_session *session, struct buffer *faults, struct error *error)
 {
     const struct run_options *options = &session->options;
@@ -227,6 +260,7 @@ static enum status resolve(struct run_session *session, struct buffer *faults, s
             STATUS_OK ||
         plan_resolve(session->document, session->source, session->schema, session->target,
                      &settings, &session->plan, faults, error) != STATUS_OK ||
+        find_settings(session, error) != STATUS_OK ||
         prepare_joining(session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

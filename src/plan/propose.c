@@ -46,13 +46,13 @@ static void write_known_fields(struct buffer *out, const struct schema_table *ta
     }
 }
 
-static void write_table(struct proposal *proposal, const struct schema_table *table)
+static void write_table(struct proposal *proposal, const struct schema_table *table, bool keyed)
 {
     struct buffer *out = proposal->out;
     buffer_append_string(out, "  ");
     propose_append_scalar(out, table->name);
     buffer_append_string(out, ":\n");
-    if (table->primary_key.count > 0) {
+    if (keyed && table->primary_key.count > 0) {
         buffer_append_string(out, "    key: ");
         column_list(out, table->primary_key);
         buffer_append_byte(out, '\n');
@@ -64,15 +64,15 @@ static void write_table(struct proposal *proposal, const struct schema_table *ta
 
 void propose_write_unknown(struct proposal *proposal, const struct schema_table *table)
 {
-    write_table(proposal, table);
+    write_table(proposal, table, true);
     write_known_fields(proposal->out, table);
 }
 
-void propose_write_tables(struct proposal *proposal)
+void propose_write_tables(struct proposal *proposal, bool keyed)
 {
     buffer_append_string(proposal->out, proposal->count ? "tables:\n" : "tables: {}\n");
     for (uint32_t i = 0; i < proposal->count; i++) {
-        write_table(proposal, proposal->tables[i].table);
+        write_table(proposal, proposal->tables[i].table, keyed);
         buffer_append_string(proposal->out, "      \"*\": copy\n");
     }
 }
@@ -113,12 +113,19 @@ enum status plan_propose(const char *source_uri, struct database *source,
         write_head(&proposal, source_uri, target_uri);
         if ((target->capabilities & CAPABILITY_SQL_SCHEMA) && proposal.documents) {
             status = propose_write_kinds(&proposal, source, error);
+        } else if (source->connector == target->connector &&
+                   source->connector->catalog->settings != NULL) {
+            buffer_append_string(
+                yaml, "# Each table as it is, with its key and all else. What a table says here "
+                      "beside `from`\n# (where:, key:, other fields) makes a new one, which has "
+                      "just what the plan names.\n");
+            propose_write_tables(&proposal, false);
         } else if (target->capabilities & CAPABILITY_SQL_SCHEMA) {
             buffer_append_string(
                 yaml, "# One target table a source table. \"*\": copy takes every column under "
                       "its own name;\n# a field named beside it wins: Price: { column: Total }, "
                       "Note: { drop: true }, Full: \"{First} {Last}\"\n");
-            propose_write_tables(&proposal);
+            propose_write_tables(&proposal, true);
         } else {
             buffer_append_string(
                 yaml,

@@ -310,8 +310,7 @@ static void find_whole(const struct resolver *resolver, struct table_builder *ta
         strcmp(entity->from->name, table->name) != 0) {
         return;
     }
-    static const char *const overrides[] = {"key",     "indexes", "columns", "references",
-                                            "billing", "ttl",     "tags"};
+    static const char *const overrides[] = {"key", "indexes", "columns", "references"};
     for (size_t i = 0; i < sizeof overrides / sizeof overrides[0]; i++) {
         if (plan_node_get(table->node, overrides[i]) != NULL) {
             return;

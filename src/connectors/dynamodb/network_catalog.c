@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "connectors/dynamodb/network_json.h"
+#include "connectors/dynamodb/network_whole.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -301,5 +302,7 @@ static enum status catalog_describe(struct database *self, struct schema **schem
     return STATUS_OK;
 }
 
-const struct catalog_functions dynamodb_network_catalog = {
-    .describe = catalog_describe, .describe_query = dynamodb_query_describe};
+const struct catalog_functions dynamodb_network_catalog = {.describe = catalog_describe,
+                                                           .describe_query =
+                                                               dynamodb_query_describe,
+                                                           .settings = dynamodb_whole_settings};

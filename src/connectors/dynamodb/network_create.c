@@ -5,6 +5,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "connectors/dynamodb/network_json.h"
+#include "connectors/dynamodb/network_whole.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -15,8 +16,6 @@ enum {
     WAIT_SAY_MS = 10000,
     CREATE_TRIES_MAX = 60
 };
-
-#define RUN_TAG "transhume:run"
 
 static enum status no_memory(struct error *error)
 {
@@ -92,7 +91,8 @@ static void append_projection(struct buffer *body, const struct target_table *ta
     dynamodb_body_raw(body, projection != NULL ? projection : "{\"ProjectionType\":\"ALL\"}");
 }
 
-static void append_indexes(struct buffer *body, const struct target_table *table, bool local)
+static void append_indexes(struct buffer *body, const struct target_table *table,
+                           const json_t *whole, bool local)
 {
     bool any = false;
     for (uint32_t at = 0; at < table->index_count; at++) {
@@ -108,7 +108,9 @@ static void append_indexes(struct buffer *body, const struct target_table *table
         dynamodb_body_text(body, "IndexName", index->name);
         append_key_schema(body, &index->columns);
         append_projection(body, table, index->name);
-        if (!local) {
+        if (!local && table->billing == NULL) {
+            dynamodb_whole_append(whole, index->name, body);
+        } else if (!local) {
             append_throughput(body, table);
         }
         dynamodb_body_raw(body, "}");
@@ -116,22 +118,51 @@ static void append_indexes(struct buffer *body, const struct target_table *table
     dynamodb_body_raw(body, any ? "]" : "");
 }
 
-static void append_tags(struct buffer *body, const struct target_table *table, const char *run_id)
+static void append_tag(struct buffer *body, const char *key, const char *value)
 {
-    dynamodb_body_name(body, "Tags");
-    dynamodb_body_raw(body, "[{");
-    dynamodb_body_text(body, "Key", RUN_TAG);
-    dynamodb_body_text(body, "Value", run_id);
+    dynamodb_body_raw(body, body->data[body->length - 1] == '[' ? "{" : ",{");
+    dynamodb_body_text(body, "Key", key);
+    dynamodb_body_text(body, "Value", value);
+    dynamodb_body_raw(body, "}");
+}
+
+static bool plan_has_tag(const struct target_table *table, const char *key)
+{
+    bool has = false;
     for (uint32_t at = 0; at < table->tag_count; at++) {
-        dynamodb_body_raw(body, "},{");
-        dynamodb_body_text(body, "Key", table->tags[at].name);
-        dynamodb_body_text(body, "Value", table->tags[at].value);
+        has = has || strcmp(table->tags[at].name, key) == 0;
     }
-    dynamodb_body_raw(body, "}]");
+    return has;
+}
+
+/* The plan's, then the source's, then the run's mark where there is room for it. */
+static void append_tags(struct buffer *body, const struct target_table *table, const json_t *whole,
+                        const char *run_id)
+{
+    const json_t *theirs = json_object_get(whole, "tags");
+    size_t count = table->tag_count;
+    dynamodb_body_name(body, "Tags");
+    dynamodb_body_raw(body, "[");
+    for (uint32_t at = 0; at < table->tag_count; at++) {
+        append_tag(body, table->tags[at].name, table->tags[at].value);
+    }
+    for (size_t at = 0; at < json_array_size(theirs); at++) {
+        const json_t *tag = json_array_get(theirs, at);
+        const char *key = json_string_value(json_object_get(tag, "Key"));
+        if (key != NULL && !plan_has_tag(table, key)) {
+            append_tag(body, key, json_string_value(json_object_get(tag, "Value")));
+            count++;
+        }
+    }
+    if (count < DYNAMODB_TAGS_MAX) {
+        append_tag(body, DYNAMODB_RUN_TAG, run_id);
+    }
+    dynamodb_body_raw(body, "]");
 }
 
 static void append_definition(struct buffer *body, const struct target_table *table,
-                              const struct dynamodb_known *known, const char *run_id)
+                              const struct dynamodb_known *known, const json_t *whole,
+                              const char *run_id)
 {
     uint64_t read = 0;
     uint64_t write = 0;
@@ -148,12 +179,17 @@ static void append_definition(struct buffer *body, const struct target_table *ta
     }
     dynamodb_body_raw(body, "]");
     append_key_schema(body, &table->key);
-    append_indexes(body, table, false);
-    append_indexes(body, table, true);
-    dynamodb_body_text(body, "BillingMode",
-                       is_provisioned(table, &read, &write) ? "PROVISIONED" : "PAY_PER_REQUEST");
-    append_throughput(body, table);
-    append_tags(body, table, run_id);
+    append_indexes(body, table, whole, false);
+    append_indexes(body, table, whole, true);
+    if (table->billing == NULL) {
+        dynamodb_whole_append(whole, NULL, body);
+    } else {
+        dynamodb_body_text(body, "BillingMode",
+                           is_provisioned(table, &read, &write) ? "PROVISIONED"
+                                                                : "PAY_PER_REQUEST");
+        append_throughput(body, table);
+    }
+    append_tags(body, table, whole, run_id);
     dynamodb_body_raw(body, "}");
 }
 
@@ -219,37 +255,20 @@ enum status dynamodb_wait_active(struct dynamodb_network *network, const char *t
 static enum status has_tag(struct dynamodb_network *network, const char *arn, bool *tagged,
                            bool *known, struct error *error)
 {
-    struct buffer body = {0};
-    struct dynamodb_response *response = NULL;
+    json_t *tags = json_array();
     *tagged = false;
     *known = false;
-    if (arn[0] == '\0') {
-        return STATUS_OK;
-    }
-    dynamodb_body_raw(&body, "{");
-    dynamodb_body_text(&body, "ResourceArn", arn);
-    dynamodb_body_raw(&body, "}");
     enum status status =
-        dynamodb_network_call(network, "ListTagsOfResource", arn, &body, &response, error);
-    buffer_free(&body);
-    if (status != STATUS_OK) {
-        return status;
+        tags != NULL ? dynamodb_tags_read(network, arn, tags, error) : no_memory(error);
+    for (size_t at = 0; status == STATUS_OK && at < json_array_size(tags); at++) {
+        const json_t *tag = json_array_get(tags, at);
+        const char *key = json_string_value(json_object_get(tag, "Key"));
+        const char *value = json_string_value(json_object_get(tag, "Value"));
+        bool ours = key != NULL && strcmp(key, DYNAMODB_RUN_TAG) == 0;
+        *known = *known || ours; /* no such tag at all: the endpoint may have dropped it */
+        *tagged = *tagged || (ours && value != NULL && strcmp(value, network->run->id) == 0);
     }
-    if (response->fault == DYNAMODB_FAULT_NONE) {
-        json_t *reply = dynamodb_reply_parse(response, arn, error);
-        const json_t *tags = json_object_get(reply, "Tags");
-        for (size_t at = 0; at < json_array_size(tags); at++) {
-            const json_t *tag = json_array_get(tags, at);
-            const char *key = json_string_value(json_object_get(tag, "Key"));
-            const char *value = json_string_value(json_object_get(tag, "Value"));
-            bool ours = key != NULL && strcmp(key, RUN_TAG) == 0;
-            *known = *known || ours; /* no such tag at all: the endpoint may have dropped it */
-            *tagged = *tagged || (ours && value != NULL && strcmp(value, network->run->id) == 0);
-        }
-        status = reply != NULL ? STATUS_OK : STATUS_FAILED;
-        json_decref(reply);
-    }
-    dynamodb_response_destroy(response);
+    json_decref(tags);
     return status;
 }
 
@@ -292,22 +311,40 @@ static enum status send_create(struct dynamodb_network *network, const struct ta
     return status;
 }
 
+static enum status say_left(const struct target_table *table, const json_t *whole,
+                            struct error *error)
+{
+    struct buffer left = {0};
+    dynamodb_whole_append_left(whole, &left);
+    if (left.length > 0 && !left.failed) {
+        log_write(LOG_WARNING, "table %s: not carried: %s", table->name, buffer_string(&left));
+    }
+    enum status status = left.failed ? no_memory(error) : STATUS_OK;
+    buffer_free(&left);
+    return status;
+}
+
 static enum status create_table(struct dynamodb_network *network, const struct target_table *table,
                                 bool intended_before, struct arena *arena, struct error *error)
 {
     const struct dynamodb_known *known = NULL;
     struct dynamodb_description description;
     struct buffer body = {0};
+    json_t *whole = NULL;
     bool in_use = false;
     bool unknown = intended_before;
     if (dynamodb_network_keys(network, table, NULL, 0, NULL, &known, error) != STATUS_OK ||
+        dynamodb_whole_read(table, &whole, error) != STATUS_OK ||
+        say_left(table, whole, error) != STATUS_OK ||
         failpoint_hit("dynamodb.before_table", error) != STATUS_OK) {
+        json_decref(whole);
         return STATUS_FAILED;
     }
-    append_definition(&body, table, known, network->run->id);
+    append_definition(&body, table, known, whole, network->run->id);
     enum status status = body.failed ? no_memory(error)
                                      : send_create(network, table, &body, &in_use, &unknown, error);
     buffer_free(&body);
+    json_decref(whole);
     if (status == STATUS_OK && in_use) {
         bool tagged = false;
         bool can_tell = false;
@@ -324,14 +361,14 @@ static enum status create_table(struct dynamodb_network *network, const struct t
 /* ---------------------------------------------------------------- time to live */
 
 static enum status enable_ttl(struct dynamodb_network *network, const struct target_table *table,
-                              struct error *error)
+                              const char *attribute, struct error *error)
 {
     struct buffer body = {0};
     struct dynamodb_response *response = NULL;
     dynamodb_body_raw(&body, "{");
     dynamodb_body_text(&body, "TableName", table->name);
     dynamodb_body_raw(&body, ",\"TimeToLiveSpecification\":{\"Enabled\":true");
-    dynamodb_body_text(&body, "AttributeName", table->ttl);
+    dynamodb_body_text(&body, "AttributeName", attribute);
     dynamodb_body_raw(&body, "}}");
     enum status status =
         dynamodb_network_write(network, "UpdateTimeToLive", table->name, &body, &response, error);
@@ -341,7 +378,7 @@ static enum status enable_ttl(struct dynamodb_network *network, const struct tar
     }
     if (response->fault == DYNAMODB_FAULT_UNKNOWN) {
         log_write(LOG_WARNING, "table %s: this endpoint knows no time to live: %s does not expire",
-                  table->name, table->ttl);
+                  table->name, attribute);
     } else if (response->fault == DYNAMODB_FAULT_INVALID &&
                strstr(response->error.message, "already enabled") != NULL) {
         log_write(LOG_DEBUG, "table %s: its time to live is enabled already", table->name);
@@ -351,6 +388,20 @@ static enum status enable_ttl(struct dynamodb_network *network, const struct tar
         status = STATUS_FAILED;
     }
     dynamodb_response_destroy(response);
+    return status;
+}
+
+/* The plan's, else what the source's table has. */
+static enum status make_expire(struct dynamodb_network *network, const struct target_table *table,
+                               struct error *error)
+{
+    json_t *whole = NULL;
+    enum status status = dynamodb_whole_read(table, &whole, error);
+    const char *attribute = table->ttl != NULL ? table->ttl : dynamodb_whole_ttl(whole);
+    if (status == STATUS_OK && attribute != NULL) {
+        status = enable_ttl(network, table, attribute, error);
+    }
+    json_decref(whole);
     return status;
 }
 
@@ -384,7 +435,7 @@ static enum status finish_making(struct dynamodb_network *network, const struct 
     }
     if (status != STATUS_OK ||
         dynamodb_network_keys(network, table, NULL, 0, &description, &known, error) != STATUS_OK ||
-        (table->ttl != NULL && enable_ttl(network, table, error) != STATUS_OK) ||
+        make_expire(network, table, error) != STATUS_OK ||
         failpoint_hit("dynamodb.before_made", error) != STATUS_OK ||
         dynamodb_ledger_put_made(network, table->name, DYNAMODB_MADE_DONE, description.id, error) !=
             STATUS_OK) {

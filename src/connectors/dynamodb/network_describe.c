@@ -2,6 +2,7 @@
 #include "connectors/dynamodb/network_describe.h"
 
 #include "connectors/dynamodb/network_json.h"
+#include "connectors/dynamodb/network_whole.h"
 #include "model/json_tree.h"
 #include <stdlib.h>
 #include <string.h>
@@ -101,12 +102,14 @@ static bool read_table(const json_t *table, struct arena *arena,
     description->write_units = dynamodb_reply_number(throughput, "WriteCapacityUnits");
     description->on_demand =
         mode != NULL ? strcmp(mode, "PAY_PER_REQUEST") == 0 : description->write_units == 0;
+    description->whole = dynamodb_whole_described(table, description->on_demand, arena);
     description->item_count = dynamodb_reply_number(table, "ItemCount");
     description->size_bytes = dynamodb_reply_number(table, "TableSizeBytes");
     description->indexes = (struct dynamodb_index *)arena_allocate_zeroed(
         arena, count + 1, sizeof(*description->indexes));
     return description->indexes != NULL && count <= LISTED_MAX && description->name != NULL &&
            description->status != NULL && description->arn != NULL && description->id != NULL &&
+           description->whole != NULL &&
            read_key(json_object_get(table, "KeySchema"), arena, &description->key) &&
            read_attributes(json_object_get(table, "AttributeDefinitions"), arena, description) &&
            read_indexes(global, false, arena, description) &&

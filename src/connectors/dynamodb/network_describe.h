@@ -33,6 +33,7 @@ struct dynamodb_description {
     uint64_t write_units;
     uint64_t item_count; /* of some hours ago */
     uint64_t size_bytes;
+    const char *whole; /* network_whole.h: what else a whole copy carries */
 };
 
 /* STATUS_END: there is no such table. Any thread. */

@@ -5,6 +5,7 @@
 #include "connectors/dynamodb/format.h"
 #include "connectors/dynamodb/limits.h"
 #include "connectors/dynamodb/network_source.h"
+#include "connectors/dynamodb/network_whole.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -143,8 +144,8 @@ void dynamodb_estimate_add(struct database *self, const struct target_table *tab
 
 /* 0: on demand. What stands in AWS wins over what the plan would make. */
 static enum status write_rate(struct dynamodb_network *network, const struct target_table *table,
-                              struct arena *arena, uint64_t *rate, bool *missing,
-                              struct error *error)
+                              const json_t *whole, struct arena *arena, uint64_t *rate,
+                              bool *missing, struct error *error)
 {
     struct dynamodb_description description;
     uint64_t read = 0;
@@ -153,6 +154,8 @@ static enum status write_rate(struct dynamodb_network *network, const struct tar
     *missing = status == STATUS_END;
     if (status == STATUS_OK) {
         *rate = description.on_demand ? 0 : description.write_units;
+    } else if (status == STATUS_END && table->billing == NULL) {
+        *rate = dynamodb_whole_write_units(whole);
     } else if (status == STATUS_END && !dynamodb_definition_billing(table->billing, &read, rate)) {
         *rate = 0;
     }
@@ -183,6 +186,46 @@ static void append_load(struct buffer *out, const struct dynamodb_network *netwo
     buffer_append_byte(out, '\n');
 }
 
+/* A table that is to be made like the source's: what it gets from there, and what it does not. */
+static void append_whole(struct buffer *out, const struct target_table *table, const json_t *whole)
+{
+    struct buffer left = {0};
+    buffer_format(out, "%s: made as the source's is: ", table->name);
+    dynamodb_whole_append_told(whole, table->billing != NULL, out);
+    dynamodb_whole_append_left(whole, &left);
+    if (left.length > 0) {
+        buffer_format(out, "; not carried: %s", buffer_string(&left));
+    }
+    buffer_append_byte(out, '\n');
+    out->failed |= left.failed;
+    buffer_free(&left);
+}
+
+static enum status tell_table(struct dynamodb_network *network, const struct target_table *table,
+                              const struct target_load *load, struct arena *arena, bool *copied,
+                              struct buffer *out, struct error *error)
+{
+    json_t *whole = NULL;
+    uint64_t rate = 0;
+    bool missing = false;
+    if (load->records <= 0 && table->settings == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = dynamodb_whole_read(table, &whole, error);
+    if (status == STATUS_OK) {
+        status = write_rate(network, table, whole, arena, &rate, &missing, error);
+    }
+    if (status == STATUS_OK && load->records > 0) {
+        append_load(out, network, table, load, rate);
+    }
+    if (status == STATUS_OK && missing && whole != NULL) {
+        append_whole(out, table, whole);
+        *copied = true;
+    }
+    json_decref(whole);
+    return status;
+}
+
 enum status dynamodb_estimate_write(struct database *self, const struct target_table *tables,
                                     const struct target_load *loads, uint32_t table_count,
                                     struct buffer *out, struct error *error)
@@ -194,20 +237,12 @@ enum status dynamodb_estimate_write(struct database *self, const struct target_t
                              ? STATUS_OK
                              : error_set(error, ERROR_MEMORY, NULL, "no memory for an estimate");
     for (uint32_t at = 0; status == STATUS_OK && at < table_count; at++) {
-        uint64_t rate = 0;
-        bool missing = false;
-        if (loads[at].records > 0) {
-            status = write_rate(network, &tables[at], arena, &rate, &missing, error);
-        }
-        copied = copied || (missing && tables[at].same_engine != NULL);
-        if (status == STATUS_OK && loads[at].records > 0) {
-            append_load(out, network, &tables[at], &loads[at], rate);
-        }
+        status = tell_table(network, &tables[at], &loads[at], arena, &copied, out, error);
     }
     if (copied) {
-        buffer_append_string(out, "tables that are made get the keys and indexes of the source's, "
-                                  "on demand; its billing, time to live, tags and streams are not "
-                                  "carried: a plan says billing:, ttl: and tags:\n");
+        buffer_append_string(out,
+                             "autoscaling, backups, alarms and policies of the source's tables "
+                             "are not looked at, nor carried\n");
     }
     arena_destroy(arena);
     return status;
