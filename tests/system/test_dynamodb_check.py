@@ -119,7 +119,11 @@ class Check(DynamodbCase):
             proxy.clear()
             self.run_aws("migrate", "--state", "back", self.uri(proxy.endpoint), "dynamodb-json:out")
             read = set(proxy.operations())
+            proxy.clear()
+            self.run_aws("check", "--state", "whole", self.uri(proxy.endpoint), self.uri(), code=5)  # they are there
+            whole = set(proxy.operations())
         self.assertEqual(read | {"Query"}, listed["source"])  # the last for `query:`
+        self.assertEqual(whole - read, listed["source of a whole copy"])
         self.assertLessEqual(written, listed["target, tables"] | listed["target, ledger"])
         self.assertGreater(len(written), 5)
 
