@@ -476,4 +476,6 @@ const struct ledger_functions postgres_ledger_functions = {
     .done = postgres_ledger_done,
     .reopen = ledger_reopen,
     .release = ledger_release,
+    .list = postgres_ledger_list,
+    .forget = postgres_ledger_forget,
 };

@@ -78,6 +78,34 @@ enum status postgres_ledger_load(struct database *self, const char *run_id, stru
 enum status postgres_ledger_done(struct database *self, const char *run_id, uint64_t chunk,
                                  struct arena *arena, struct done_mark *mark, struct error *error);
 
+/* ---------------------------------------------------------------- ledger_forget.c */
+
+enum status postgres_ledger_list(struct database *self, struct arena *arena, const char ***ids,
+                                 uint32_t *count, struct error *error);
+enum status postgres_ledger_forget(struct database *self, const char *run_id, uint64_t epoch,
+                                   bool rolled_back, struct error *error);
+
+/* ---------------------------------------------------------------- undo.c */
+
+/*
+ * _transhume_undo_RUN_HASH, made with the first attempt that may write to the table: for each key
+ * that the run wrote
+ *   found    was a record there before the run? then its columns are what it held
+ *   hash     over the record as the run left it; NULL: it did not write it after all
+ *   cN       each column that holds a value of its own, N its number (pg_attribute.attnum), so
+ *            that a column is known when it was renamed since; those of the key always filled
+ * Rows are written in the transaction of their chunk. The first image of a key stays.
+ */
+/* The name alone, in `arena`. NULL: no memory. */
+const char *postgres_undo_name(struct arena *arena, const char *run_id, const char *table);
+/* An expression: a text that tells records of these columns apart, whatever is in them. */
+void postgres_undo_append_hash(struct buffer *sql, const struct postgres_column *columns,
+                               uint32_t count, const char *alias);
+/* Makes the table if it is not there. Within the caller's transaction. */
+enum status postgres_undo_make(struct postgres_database *self, PGconn *connection,
+                               const struct target_table *table, const struct postgres_table *facts,
+                               struct arena *arena, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- express.c */
 
 bool postgres_express_accepts(struct database *self, struct database *source);
