@@ -15,6 +15,10 @@ enum status postgres_begin(struct postgres_database *self, PGconn **connection,
 /* COMMIT if `status` is STATUS_OK, else ROLLBACK; passes `status` through. */
 enum status postgres_end(struct postgres_database *self, PGconn *connection, enum status status,
                          struct error *error) MUST_USE;
+/* For a run whose writes stand as they are (target_table.triggers_off): no trigger fires in this
+ * session any more, where the role may say so; else the log says that they do. */
+enum status postgres_silence_triggers(struct postgres_database *self, PGconn *connection, bool off,
+                                      struct error *error) MUST_USE;
 /* One table of the target as it is. STATUS_END: there is none of that name. */
 enum status postgres_target_describe(struct postgres_database *self, PGconn *connection,
                                      const char *name, struct arena *arena,
@@ -26,6 +30,16 @@ enum status postgres_normal_form(struct database *self, const struct cell *cell,
  * equal. FAILED with a REJECT code where it has none. */
 enum status postgres_append_value_text(const struct cell *cell, struct buffer *out,
                                        struct error *error) MUST_USE;
+
+/* normal.c: one text for all that jsonb takes for equal; what is no JSON stays as it is. */
+enum status postgres_append_canonical_json(const char *text, size_t length, struct buffer *out,
+                                           struct error *error) MUST_USE;
+/* normal_column.c */
+uint32_t postgres_column_class(struct database *self, const struct schema_table *table,
+                               const struct schema_column *column);
+enum status postgres_normal_form_in_column(struct database *self, uint32_t column_class,
+                                           const struct cell *cell, struct arena *arena,
+                                           struct cell *normal, struct error *error);
 
 /* check.c */
 enum status postgres_check_table(struct database *self, const struct target_table *table,
