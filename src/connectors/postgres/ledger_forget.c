@@ -101,12 +101,12 @@ static enum status drop_tables(struct postgres_database *self, PGconn *connectio
 }
 
 static enum status forget_rows(struct postgres_database *self, PGconn *connection,
-                               const char *run_id, struct error *error)
+                               const char *run_id, uint64_t epoch, struct error *error)
 {
     static const char *const tables[] = {"_transhume_chunk", "_transhume_done", "_transhume_made"};
     char prefix[64];
     PGresult *result = NULL;
-    enum status status = postgres_ledger_check_claim(self, connection, error);
+    enum status status = postgres_ledger_check_epoch(self, connection, run_id, epoch, error);
 
     snprintf(prefix, sizeof prefix, "_transhume_undo_%.26s_", run_id);
     status = status == STATUS_OK ? drop_tables(self, connection, prefix, error) : status;
@@ -139,7 +139,7 @@ enum status postgres_ledger_forget(struct database *database, const char *run_id
         return STATUS_FAILED;
     }
     enum status status =
-        postgres_end(self, connection, forget_rows(self, connection, run_id, error), error);
+        postgres_end(self, connection, forget_rows(self, connection, run_id, epoch, error), error);
     if (status != STATUS_OK || failpoint_hit("postgres.after_forget", error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -82,6 +82,10 @@ enum status postgres_drop_key_tables(struct postgres_database *self, PGconn *con
  * run: yes. */
 enum status postgres_ledger_check_claim(struct postgres_database *self, PGconn *connection,
                                         struct error *error) MUST_USE;
+/* The same of any run and epoch. */
+enum status postgres_ledger_check_epoch(struct postgres_database *self, PGconn *connection,
+                                        const char *run_id, uint64_t epoch,
+                                        struct error *error) MUST_USE;
 /* STATUS_END: there is no ledger here. */
 enum status postgres_ledger_check(struct postgres_database *self, PGconn *connection,
                                   struct error *error) MUST_USE;
