@@ -2,6 +2,8 @@
 # `make help` lists them.
 
 SANITIZE ?=
+# 1: `make test` under memcheck.
+VALGRIND ?=
 comma := ,
 BUILD ?= build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
 PREFIX ?= /usr/local
@@ -23,6 +25,7 @@ all: ## build the program (installs nothing; names what is missing)
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
 	@echo '  SANITIZE=address,undefined or SANITIZE=thread builds and tests in a folder of its own'
+	@echo '  make test VALGRIND=1 runs the tests under memcheck, but for those that it is too slow for'
 
 deps: ## install what building, testing and linting need, through apt
 	@tools/deps install build test browser lint coverage
@@ -42,7 +45,8 @@ test: ## install what is missing, build, run all tests; the last line counts the
 	@tools/deps install build test
 	@tools/deps install browser || echo 'Without a browser, the tests that look at reports are skipped.'
 	@$(MAKE) --no-print-directory build
-	@$(PYTHON) tests/run --build $(BUILD) --sanitize '$(SANITIZE)' $(T)
+	@$(if $(VALGRIND),tools/deps install valgrind,:)
+	@$(PYTHON) tests/run --build $(BUILD) --sanitize '$(SANITIZE)' $(if $(VALGRIND),--valgrind) $(T)
 
 soak: ## the tests, with the whole kill matrix
 	@tools/deps install build test

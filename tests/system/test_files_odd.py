@@ -18,7 +18,8 @@ import time
 
 import support
 
-COLUMNS = 60000
+# AddressSanitizer's strict checks measure a text to its end whenever a number in it is read.
+COLUMNS = 6000 if os.environ.get("TRANSHUME_SANITIZE") else 60000
 WIDE_SECONDS_MAX = 6  # of a processor; about a quarter of a second, and 22 when it was quadratic
 
 
@@ -120,7 +121,7 @@ class Wide(FilesTestCase):
     def test_a_target_that_takes_fewer_says_so(self):
         for source in ("csv:c", "jsonl:j"):
             result = self.quickly(source, "sqlite:o.db", code=2)
-            self.assertIn("it has 60000 columns; SQLite takes 2000", result.err)
+            self.assertIn("it has %d columns; SQLite takes 2000" % COLUMNS, result.err)
 
 
 class Places(FilesTestCase):

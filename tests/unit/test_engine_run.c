@@ -600,6 +600,7 @@ static int stop_at(int level)
         return 1;
     }
     assert_state(folder, "in_progress", true);
+    fake_store_destroy(store);
     return 0;
 }
 
