@@ -5,6 +5,7 @@
 
 #include "connectors/postgres/source.h"
 #include "connectors/postgres/target.h"
+#include "connectors/sql/normal.h"
 #include "model/canonical.h"
 #include <string.h>
 
@@ -50,6 +51,7 @@ static void look_at(const struct cell *cell, struct arena *arena)
     struct buffer scratch = {0};
     struct canonical_hash hash = {0};
     struct error error = {0};
+    static const struct sql_rules rules = {0};
     struct cell once = {0};
     struct cell twice = {0};
     value_print(cell, PRINTED_BYTES_MAX, &scratch);
@@ -57,10 +59,10 @@ static void look_at(const struct cell *cell, struct arena *arena)
     if (canonical_hash_cells(cell, 1, &scratch, &hash, &error) != STATUS_OK) {
         check_reject(&error);
     }
-    if (postgres_normal_form(NULL, cell, arena, &once, &error) != STATUS_OK) {
+    if (sql_normal_form(&rules, cell, arena, &once, &error) != STATUS_OK) {
         check_reject(&error);
     } else {
-        FUZZ_REQUIRE(postgres_normal_form(NULL, &once, arena, &twice, &error) == STATUS_OK);
+        FUZZ_REQUIRE(sql_normal_form(&rules, &once, arena, &twice, &error) == STATUS_OK);
         FUZZ_REQUIRE(value_equal(&once, &twice));
     }
     buffer_free(&scratch);

@@ -1,5 +1,6 @@
 /* Cells as values of binary COPY; decode.c draws the formats. */
 #include "connectors/postgres/target.h"
+#include "connectors/sql/normal.h"
 #include "model/convert.h"
 #include "model/decimal.h"
 #include <math.h>
@@ -279,7 +280,7 @@ static enum status put_value_text(const struct postgres_column *column, const st
     if (cell->kind == VALUE_TEXT) {
         return put_text(column, cell->text, cell->length, false, out, error);
     }
-    if (postgres_append_value_text(cell, &made, error) != STATUS_OK) {
+    if (sql_append_value_text(&(struct sql_rules){0}, cell, &made, error) != STATUS_OK) {
         buffer_free(&made);
         return STATUS_FAILED;
     }

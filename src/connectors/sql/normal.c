@@ -4,7 +4,7 @@
  * back without the zeros behind them. So numbers of all kinds are one, texts that are exactly a
  * number's digits are that number, and what is neither is text, but for bytes.
  */
-#include "connectors/postgres/target.h"
+#include "connectors/sql/normal.h"
 #include "model/convert.h"
 #include "model/decimal.h"
 #include "model/time_text.h"
@@ -150,8 +150,9 @@ static enum status sort_json(struct cell *cell, struct arena *arena)
     return items != NULL ? STATUS_OK : STATUS_FAILED;
 }
 
-enum status postgres_append_canonical_json(const char *text, size_t length, struct buffer *out,
-                                           struct error *error)
+/* One text for all that jsonb takes for equal; what is no JSON stays as it is. */
+static enum status append_canonical_json(const char *text, size_t length, struct buffer *out,
+                                         struct error *error)
 {
     struct arena *arena = arena_create(4096);
     struct cell read;
@@ -177,13 +178,12 @@ static enum status append_json(const struct cell *cell, struct buffer *out, stru
     struct buffer written = {0};
     enum status status = STATUS_OK;
     if (cell->kind == VALUE_JSON) {
-        return postgres_append_canonical_json(cell->text, cell->length, out, error);
+        return append_canonical_json(cell->text, cell->length, out, error);
     }
     status = convert_append_json(cell, &written, error);
     if (status == STATUS_OK) {
-        status = written.failed
-                     ? no_memory(error)
-                     : postgres_append_canonical_json(written.data, written.length, out, error);
+        status = written.failed ? no_memory(error)
+                                : append_canonical_json(written.data, written.length, out, error);
     }
     buffer_free(&written);
     return status;
@@ -210,12 +210,22 @@ static enum status append_number(const struct cell *cell, struct buffer *out, st
     return status;
 }
 
-enum status postgres_append_value_text(const struct cell *cell, struct buffer *out,
-                                       struct error *error)
+static void append_time(const struct sql_rules *rules, const struct cell *cell, struct buffer *out)
 {
+    struct cell plain = *cell;
+    if (rules->zone_dropped && cell->kind == VALUE_TIMESTAMP) {
+        plain.flags &= (uint8_t)~CELL_ZONED;
+    }
+    time_append(&plain, out);
+}
+
+enum status sql_append_value_text(const struct sql_rules *rules, const struct cell *cell,
+                                  struct buffer *out, struct error *error)
+{
+    static const char *const truths[2][2] = {{"false", "true"}, {"0", "1"}};
     switch ((enum value_kind)cell->kind) {
     case VALUE_BOOL:
-        buffer_append_string(out, cell->i64 != 0 ? "true" : "false");
+        buffer_append_string(out, truths[rules->truth_is_number][cell->i64 != 0]);
         return STATUS_OK;
     case VALUE_INT64:
         buffer_append_int64(out, cell->i64);
@@ -234,7 +244,7 @@ enum status postgres_append_value_text(const struct cell *cell, struct buffer *o
     case VALUE_TIME:
     case VALUE_TIMESTAMP:
     case VALUE_INTERVAL:
-        time_append(cell, out);
+        append_time(rules, cell, out);
         return STATUS_OK;
     case VALUE_UUID:
         value_append_uuid(out, cell->bytes);
@@ -256,8 +266,8 @@ static bool is_text(const struct cell *cell, const char *word)
 }
 
 /* A text that is exactly what a number or a truth value would be written as is that. */
-static enum status normal_text(const struct cell *cell, struct arena *arena, struct cell *normal,
-                               struct error *error)
+static enum status normal_text(const struct sql_rules *rules, const struct cell *cell,
+                               struct arena *arena, struct cell *normal, struct error *error)
 {
     static const char *const specials[] = {"NaN", "Infinity", "-Infinity", "-0"};
     static const double values[] = {(double)NAN, (double)INFINITY, -(double)INFINITY, -0.0};
@@ -269,7 +279,7 @@ static enum status normal_text(const struct cell *cell, struct arena *arena, str
     if ((first < '0' || first > '9') && strchr("-NItf", first) == NULL) {
         return STATUS_OK;
     }
-    if (is_text(cell, "true") || is_text(cell, "false")) {
+    if (!rules->truth_is_number && (is_text(cell, "true") || is_text(cell, "false"))) {
         *normal = cell_bool(first == 't');
         return STATUS_OK;
     }
@@ -290,18 +300,19 @@ static enum status normal_text(const struct cell *cell, struct arena *arena, str
     return exactly ? normal_decimal(&number, arena, normal, error) : STATUS_OK;
 }
 
-enum status postgres_normal_form(struct database *self, const struct cell *cell,
-                                 struct arena *arena, struct cell *normal, struct error *error)
+enum status sql_normal_form(const struct sql_rules *rules, const struct cell *cell,
+                            struct arena *arena, struct cell *normal, struct error *error)
 {
     struct buffer text = {0};
-    (void)self;
     switch ((enum value_kind)cell->kind) {
     case VALUE_MISSING:
     case VALUE_NULL:
         *normal = cell_null();
         return STATUS_OK;
-    case VALUE_INT64:
     case VALUE_BOOL:
+        *normal = rules->truth_is_number ? cell_int64(cell->i64) : *cell;
+        return STATUS_OK;
+    case VALUE_INT64:
     case VALUE_BYTES:
     case VALUE_LARGE:
         *normal = *cell;
@@ -318,11 +329,11 @@ enum status postgres_normal_form(struct database *self, const struct cell *cell,
     case VALUE_FLOAT64:
         return normal_float(cell->f64, arena, normal, error);
     case VALUE_TEXT:
-        return normal_text(cell, arena, normal, error);
+        return normal_text(rules, cell, arena, normal, error);
     default:
         break;
     }
-    enum status status = postgres_append_value_text(cell, &text, error);
+    enum status status = sql_append_value_text(rules, cell, &text, error);
     char *copy =
         text.failed ? NULL : arena_copy(arena, text.data != NULL ? text.data : "", text.length);
     if (status == STATUS_OK && copy == NULL) {
@@ -330,7 +341,7 @@ enum status postgres_normal_form(struct database *self, const struct cell *cell,
     }
     if (status == STATUS_OK) {
         struct cell made = cell_text(copy, text.length);
-        status = normal_text(&made, arena, normal, error);
+        status = normal_text(rules, &made, arena, normal, error);
     }
     buffer_free(&text);
     return status;

@@ -1,0 +1,26 @@
+/* The normal form of values in SQL databases: what a value is once it was written, whatever its
+ * column's type. */
+#ifndef TRANSHUME_CONNECTORS_SQL_NORMAL_H
+#define TRANSHUME_CONNECTORS_SQL_NORMAL_H
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "model/value.h"
+#include <stdbool.h>
+
+/* What one database does otherwise than another. */
+struct sql_rules {
+    bool truth_is_number; /* it has no boolean: true is 1 */
+    bool zone_dropped;    /* it keeps instants as UTC without a zone */
+};
+
+/* Idempotent; texts live in `arena`. Any thread. */
+enum status sql_normal_form(const struct sql_rules *rules, const struct cell *cell,
+                            struct arena *arena, struct cell *normal, struct error *error) MUST_USE;
+/* The text that a value is in a column of texts: such that the normal forms of both are equal.
+ * FAILED with a REJECT code where it has none. */
+enum status sql_append_value_text(const struct sql_rules *rules, const struct cell *cell,
+                                  struct buffer *out, struct error *error) MUST_USE;
+
+#endif
