@@ -138,7 +138,14 @@ void cli_append_json_text(struct buffer *out, const char *text)
         buffer_append_string(out, "null");
         return;
     }
-    json_append_printable(out, text);
+    size_t length = strlen(text);
+    if (text_is_utf8(text, length)) {
+        json_append_string(out, text, length);
+        return;
+    }
+    char printable[1024];
+    text_printable(text, length, printable, sizeof(printable));
+    json_append_string(out, printable, strlen(printable));
 }
 
 static size_t word_length(const char *text)

@@ -34,7 +34,9 @@ struct loadable {
     const char *const *schemes;
 };
 static const char *const postgres_schemes[] = {"postgres", "postgresql", NULL};
-static const struct loadable loadables[] = {{"postgres", postgres_schemes}};
+static const char *const mysql_schemes[] = {"mysql", "mariadb", NULL};
+static const struct loadable loadables[] = {{"postgres", postgres_schemes},
+                                            {"mysql", mysql_schemes}};
 enum { LOADABLE_COUNT = sizeof loadables / sizeof loadables[0] };
 
 /* Written by the control thread alone, before there are others. */

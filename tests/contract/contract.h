@@ -53,8 +53,9 @@ enum { CONTRACT_CHUNKS = 4 };
 /* server.c: an empty dynoxide on the loopback. */
 pid_t server_dynoxide(char address[64], const char **reason);
 
-/* server_postgres.c: "PORT/NAME" of a new database. */
+/* server_sql.c: "PORT/NAME" of a new database. */
 bool database_postgres(char address[64], const char **reason);
+bool database_mariadb(char address[64], const char **reason);
 
 /* A new folder and an open target; nothing in it. */
 void fixture_open(struct fixture *fixture, const struct contract_entry *entry);

@@ -16,6 +16,7 @@ static const struct contract_entry entries[] = {
     {.name = "postgres",
      .uri_format = "postgres://postgres@127.0.0.1:%s",
      .database = database_postgres},
+    {.name = "mysql", .uri_format = "mysql://root@127.0.0.1:%s", .database = database_mariadb},
 };
 
 static const struct {

@@ -1,0 +1,487 @@
+/* The catalogue: queries (sql/) made into tables, columns, keys, indexes and references. */
+#include "connectors/mysql/catalog.h"
+#include "mysql_sql.h"
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* A result whose first column is the table's name, by whose bytes it is ordered. */
+struct rows {
+    MYSQL_RES *result;
+    MYSQL_ROW *rows;
+    uint32_t count;
+};
+
+struct builder {
+    struct maria_database *self;
+    MYSQL *connection;
+    const char *table; /* NULL: all */
+    struct arena *arena;
+    struct rows tables;
+    struct rows columns;
+    struct rows indexes;
+    struct rows foreign_keys;
+    struct rows checks;
+    bool out_of_memory;
+    struct error *error;
+};
+
+struct range {
+    uint32_t first;
+    uint32_t end;
+};
+
+static const char *cell(const struct rows *rows, uint32_t row, unsigned column)
+{
+    return rows->rows[row][column] != NULL ? rows->rows[row][column] : "";
+}
+
+static int64_t number(const struct rows *rows, uint32_t row, unsigned column)
+{
+    int64_t value = -1;
+    const char *digits = rows->rows[row][column];
+    return digits != NULL && text_to_int64(digits, strlen(digits), &value) == STATUS_OK ? value
+                                                                                        : -1;
+}
+
+/* A copy in the arena; NULL stays NULL. */
+static const char *text(struct builder *builder, const struct rows *rows, uint32_t row,
+                        unsigned column)
+{
+    if (rows->rows[row][column] == NULL) {
+        return NULL;
+    }
+    const char *copy = arena_copy_string(builder->arena, rows->rows[row][column]);
+    builder->out_of_memory |= copy == NULL;
+    return copy;
+}
+
+static void *zeroed(struct builder *builder, size_t count, size_t size)
+{
+    void *memory = arena_allocate_zeroed(builder->arena, count + 1, size);
+    builder->out_of_memory |= memory == NULL;
+    return memory;
+}
+
+static struct range find_rows(const struct rows *rows, const char *table)
+{
+    uint32_t low = 0;
+    uint32_t high = rows->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (strcmp(cell(rows, middle, 0), table) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    struct range range = {low, low};
+    while (range.end < rows->count && strcmp(cell(rows, range.end, 0), table) == 0) {
+        range.end++;
+    }
+    return range;
+}
+
+/* ---------------------------------------------------------------- columns */
+
+/* As an expression: MySQL gives the bare text of a literal. */
+static const char *default_of(struct builder *builder, uint32_t row)
+{
+    const char *given = builder->columns.rows[row][5];
+    bool expression = builder->self->mariadb ||
+                      strstr(cell(&builder->columns, row, 6), "DEFAULT_GENERATED") != NULL ||
+                      strncasecmp(given, "CURRENT_TIMESTAMP", 17) == 0;
+    if (expression) {
+        return text(builder, &builder->columns, row, 5);
+    }
+    struct buffer quoted = {0};
+    maria_append_string(&quoted, given);
+    const char *copy = arena_copy_string(builder->arena, buffer_string(&quoted));
+    builder->out_of_memory |= quoted.failed || copy == NULL;
+    buffer_free(&quoted);
+    return copy;
+}
+
+static void read_column(struct builder *builder, uint32_t row, struct schema_column *column,
+                        struct maria_column *facts)
+{
+    const struct rows *rows = &builder->columns;
+    const char *extra = cell(rows, row, 6);
+    bool stored = strstr(extra, "STORED GENERATED") != NULL || strstr(extra, "PERSISTENT") != NULL;
+    bool computed = stored || strstr(extra, "VIRTUAL") != NULL;
+    const char *given = rows->rows[row][5];
+
+    facts->name = text(builder, rows, row, 1);
+    facts->type = maria_type_of(cell(rows, row, 2), text(builder, rows, row, 3));
+    facts->charset = text(builder, rows, row, 7);
+    facts->not_null = strcmp(cell(rows, row, 4), "NO") == 0;
+    facts->generated = computed;
+    facts->counted = strstr(extra, "auto_increment") != NULL;
+    /* MariaDB says NULL as a text, MySQL leaves it out */
+    bool given_one = given != NULL && strcmp(given, "NULL") != 0;
+    facts->has_default = facts->counted || given_one;
+    *column = (struct schema_column){
+        .name = facts->name,
+        .type = facts->type.type,
+        .not_null = facts->not_null,
+        .hidden = strstr(extra, "INVISIBLE") != NULL,
+        .generated = stored     ? GENERATED_STORED
+                     : computed ? GENERATED_VIRTUAL
+                                : GENERATED_NO,
+        .identity = facts->counted,
+        .default_text = computed    ? text(builder, rows, row, 9)
+                        : given_one ? default_of(builder, row)
+                                    : NULL,
+        .collation = text(builder, rows, row, 8),
+    };
+}
+
+/* MariaDB's json is longtext with a check of its own name. */
+static bool is_json(const struct builder *builder, struct range checks, const char *name)
+{
+    for (uint32_t row = checks.first; row < checks.end; row++) {
+        if (strcmp(cell(&builder->checks, row, 1), name) == 0 &&
+            strncasecmp(cell(&builder->checks, row, 2), "json_valid(", 11) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void read_columns(struct builder *builder, struct schema_table *table,
+                         struct maria_table *facts)
+{
+    struct range range = find_rows(&builder->columns, table->name);
+    struct range checks = find_rows(&builder->checks, table->name);
+    uint32_t count = range.end - range.first;
+    struct schema_column *columns = zeroed(builder, count, sizeof *columns);
+    struct maria_column *details = zeroed(builder, count, sizeof *details);
+    if (columns == NULL || details == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < count && !builder->out_of_memory; i++) {
+        read_column(builder, range.first + i, &columns[i], &details[i]);
+        if (!builder->out_of_memory && details[i].type.format == MARIA_AS_TEXT &&
+            is_json(builder, checks, details[i].name)) {
+            details[i].type.format = MARIA_AS_JSON;
+            details[i].type.type.kind = VALUE_JSON;
+            details[i].type.type.precision = 0;
+            columns[i].type = details[i].type.type;
+        }
+    }
+    table->columns = columns;
+    table->column_count = count;
+    facts->columns = details;
+}
+
+static void read_checks(struct builder *builder, struct schema_table *table)
+{
+    struct range range = find_rows(&builder->checks, table->name);
+    const char **checks = zeroed(builder, range.end - range.first, sizeof *checks);
+    for (uint32_t row = range.first; checks != NULL && row < range.end; row++) {
+        checks[table->check_count++] = text(builder, &builder->checks, row, 2);
+    }
+    table->checks = checks;
+}
+
+/* ---------------------------------------------------------------- keys and indexes */
+
+/* The rows from `row` on that have the same name in `column`. */
+static uint32_t group_end(const struct rows *rows, uint32_t row, uint32_t end, unsigned column)
+{
+    const char *name = cell(rows, row, column);
+    while (row < end && strcmp(cell(rows, row, column), name) == 0) {
+        row++;
+    }
+    return row;
+}
+
+static struct column_list list_of(struct builder *builder, const struct rows *rows, uint32_t first,
+                                  uint32_t end, unsigned column)
+{
+    const char **names = zeroed(builder, end - first, sizeof *names);
+    for (uint32_t row = first; names != NULL && row < end; row++) {
+        const char *name = text(builder, rows, row, column);
+        names[row - first] = name != NULL ? name : "";
+    }
+    return names != NULL ? (struct column_list){names, end - first} : (struct column_list){0};
+}
+
+static bool is_not_null(const struct maria_table *facts, struct column_list columns)
+{
+    for (uint32_t i = 0; i < columns.count; i++) {
+        int32_t column = maria_find_column(facts, columns.names[i]);
+        if (column < 0 || !facts->columns[column].not_null) {
+            return false;
+        }
+    }
+    return columns.count > 0;
+}
+
+/* The first is the primary key, if there is one. */
+static void read_indexes(struct builder *builder, struct schema_table *table,
+                         struct maria_table *facts)
+{
+    const struct rows *rows = &builder->indexes;
+    struct range range = find_rows(rows, table->name);
+    struct schema_index *indexes = zeroed(builder, range.end - range.first, sizeof *indexes);
+    for (uint32_t row = range.first; indexes != NULL && row < range.end;) {
+        uint32_t end = group_end(rows, row, range.end, 1);
+        struct column_list columns = list_of(builder, rows, row, end, 3);
+        bool unique = strcmp(cell(rows, row, 2), "0") == 0;
+        if (strcmp(cell(rows, row, 1), "PRIMARY") == 0) {
+            table->primary_key = columns;
+            table->primary_key_not_null = true;
+        } else {
+            bool whole = true;
+            for (uint32_t i = 0; i < columns.count; i++) {
+                whole = whole && columns.names[i][0] != '\0';
+            }
+            indexes[table->index_count++] =
+                (struct schema_index){.name = text(builder, rows, row, 1),
+                                      .columns = columns,
+                                      .unique = unique,
+                                      .partial = !whole};
+            if (unique && whole && facts->key.count == 0 && is_not_null(facts, columns)) {
+                facts->key = columns;
+            }
+        }
+        row = end;
+    }
+    table->indexes = indexes;
+    /* a key of a part of a column, which is not what tells rows apart by value */
+    bool whole = is_not_null(facts, table->primary_key);
+    facts->key = whole ? table->primary_key : facts->key;
+    if (!whole) {
+        table->primary_key = (struct column_list){0};
+        table->primary_key_not_null = false;
+    }
+}
+
+static const char *action_of(struct builder *builder, uint32_t row, unsigned column)
+{
+    const char *words = cell(&builder->foreign_keys, row, column);
+    bool plain = strcmp(words, "NO ACTION") == 0 || strcmp(words, "RESTRICT") == 0;
+    return plain ? NULL : text(builder, &builder->foreign_keys, row, column);
+}
+
+static void read_foreign_keys(struct builder *builder, struct schema_table *table)
+{
+    const struct rows *rows = &builder->foreign_keys;
+    struct range range = find_rows(rows, table->name);
+    struct schema_foreign_key *keys = zeroed(builder, range.end - range.first, sizeof *keys);
+    for (uint32_t row = range.first; keys != NULL && row < range.end;) {
+        uint32_t end = group_end(rows, row, range.end, 1);
+        const char *schema = cell(rows, row, 3);
+        bool own = strcmp(schema, builder->self->schema) == 0;
+        struct schema_foreign_key *key = &keys[table->foreign_key_count++];
+        *key = (struct schema_foreign_key){
+            .name = text(builder, rows, row, 1),
+            .columns = list_of(builder, rows, row, end, 2),
+            .references = own ? text(builder, rows, row, 4)
+                              : arena_format(builder->arena, "%s.%s", schema, cell(rows, row, 4)),
+            .referenced_columns = list_of(builder, rows, row, end, 5),
+            .on_delete = action_of(builder, row, 6),
+            .on_update = action_of(builder, row, 7),
+        };
+        builder->out_of_memory |= key->references == NULL;
+        row = end;
+    }
+    table->foreign_keys = keys;
+}
+
+/* ---------------------------------------------------------------- tables */
+
+static void read_table(struct builder *builder, uint32_t row, struct schema_table *table,
+                       struct maria_table *facts)
+{
+    const struct rows *rows = &builder->tables;
+    bool is_view = strcmp(cell(rows, row, 1), "VIEW") == 0;
+    *table = (struct schema_table){
+        .kind = is_view ? SCHEMA_VIEW : SCHEMA_TABLE,
+        .name = text(builder, rows, row, 0),
+        .row_count = is_view ? -1 : number(rows, row, 3),
+        .size_bytes = is_view ? -1 : number(rows, row, 4),
+    };
+    facts->schema = table;
+    facts->engine = text(builder, rows, row, 2);
+    facts->comment = text(builder, rows, row, 5);
+    facts->row_estimate = table->row_count;
+    facts->next_number = number(rows, row, 6);
+    if (builder->out_of_memory) {
+        return;
+    }
+    read_columns(builder, table, facts);
+    if (!is_view && !builder->out_of_memory) {
+        read_indexes(builder, table, facts);
+        read_foreign_keys(builder, table);
+        read_checks(builder, table);
+    }
+}
+
+static enum status ask(struct builder *builder, const char *sql, struct rows *rows)
+{
+    struct maria_database *self = builder->self;
+    struct buffer filled = {0};
+    enum error_code otherwise =
+        self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID;
+
+    maria_append_filled(&filled, sql, self->schema, builder->table);
+    if (maria_query_buffer(self, builder->connection, &filled, MARIA_LONG, otherwise, &rows->result,
+                           builder->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    uint64_t count = rows->result != NULL ? mysql_num_rows(rows->result) : 0;
+    rows->rows = calloc((size_t)count + 1, sizeof *rows->rows);
+    if (rows->rows == NULL) {
+        return error_set(builder->error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        MYSQL_ROW row = mysql_fetch_row(rows->result);
+        /* information_schema compares names without case */
+        bool wanted = builder->table == NULL || self->folds_names ||
+                      (row[0] != NULL && strcmp(row[0], builder->table) == 0);
+        if (row[0] != NULL && wanted) {
+            rows->rows[rows->count++] = row;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status ask_all(struct builder *builder)
+{
+    const struct maria_database *self = builder->self;
+    bool generated = self->version >= (self->mariadb ? 100200u : 50700u);
+    const char *checks = self->mariadb && self->version >= 100222   ? sql_checks_mariadb
+                         : !self->mariadb && self->version >= 80016 ? sql_checks_mysql
+                                                                    : NULL;
+    if (ask(builder, sql_tables, &builder->tables) != STATUS_OK ||
+        ask(builder, generated ? sql_columns : sql_columns_old, &builder->columns) != STATUS_OK ||
+        ask(builder, sql_indexes, &builder->indexes) != STATUS_OK ||
+        ask(builder, sql_foreign_keys, &builder->foreign_keys) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return checks != NULL ? ask(builder, checks, &builder->checks) : STATUS_OK;
+}
+
+static void free_rows(struct rows *rows)
+{
+    mysql_free_result(rows->result);
+    free(rows->rows);
+}
+
+enum status maria_catalog_read(struct maria_database *self, MYSQL *connection, const char *table,
+                               struct arena *arena, struct maria_catalog *catalog,
+                               struct error *error)
+{
+    struct builder builder = {
+        .self = self, .connection = connection, .table = table, .arena = arena, .error = error};
+    enum status status = ask_all(&builder);
+    if (status == STATUS_OK) {
+        uint32_t count = builder.tables.count;
+        struct schema *schema = zeroed(&builder, 1, sizeof *schema);
+        struct schema_table *tables = zeroed(&builder, count, sizeof *tables);
+        struct maria_table *facts = zeroed(&builder, count, sizeof *facts);
+        for (uint32_t i = 0; !builder.out_of_memory && i < count; i++) {
+            read_table(&builder, i, &tables[i], &facts[i]);
+        }
+        if (builder.out_of_memory) {
+            status = error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
+        } else {
+            schema->arena = arena;
+            schema->tables = tables;
+            schema->table_count = count;
+            *catalog = (struct maria_catalog){schema, facts, count};
+        }
+    }
+    free_rows(&builder.tables);
+    free_rows(&builder.columns);
+    free_rows(&builder.indexes);
+    free_rows(&builder.foreign_keys);
+    free_rows(&builder.checks);
+    return status;
+}
+
+/* ---------------------------------------------------------------- finding */
+
+enum status maria_catalog_get(struct maria_database *self, const struct maria_catalog **catalog,
+                              struct error *error)
+{
+    if (self->catalog == NULL) {
+        struct maria_catalog *read = arena_allocate_zeroed(self->arena, 1, sizeof *read);
+        if (read == NULL) {
+            return error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
+        }
+        if (maria_catalog_read(self, self->control, NULL, self->arena, read, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        self->catalog = read;
+    }
+    *catalog = self->catalog;
+    return STATUS_OK;
+}
+
+static int compare_name(const void *name, const void *table)
+{
+    return strcmp(name, ((const struct maria_table *)table)->schema->name);
+}
+
+const struct maria_table *maria_catalog_find(const struct maria_catalog *catalog, const char *name)
+{
+    return catalog->table_count == 0 ? NULL
+                                     : bsearch(name, catalog->tables, catalog->table_count,
+                                               sizeof *catalog->tables, compare_name);
+}
+
+int32_t maria_find_column(const struct maria_table *table, const char *name)
+{
+    int32_t folded = -1;
+    for (uint32_t i = 0; i < table->schema->column_count; i++) {
+        if (strcmp(table->columns[i].name, name) == 0) {
+            return (int32_t)i;
+        }
+        folded = strcasecmp(table->columns[i].name, name) == 0 ? (int32_t)i : folded;
+    }
+    return folded;
+}
+
+/* ---------------------------------------------------------------- the connector's group */
+
+static enum status catalog_describe(struct database *database, struct schema **schema,
+                                    struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    struct arena *arena = arena_create(0);
+    struct maria_catalog catalog = {0};
+    MYSQL *connection = NULL;
+
+    *schema = NULL;
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
+    }
+    if (maria_control(self, &connection, error) != STATUS_OK ||
+        maria_catalog_read(self, connection, NULL, arena, &catalog, error) != STATUS_OK ||
+        maria_statements_read(self, connection, &catalog, arena, error) != STATUS_OK ||
+        maria_objects_read(self, connection, catalog.schema, error) != STATUS_OK) {
+        arena_destroy(arena);
+        return STATUS_FAILED;
+    }
+    *schema = catalog.schema;
+    return STATUS_OK;
+}
+
+static enum status catalog_describe_query(struct database *database, const char *query,
+                                          struct arena *arena, struct schema_table *table,
+                                          struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    struct maria_column *columns = NULL;
+    return maria_describe_query(self, self->control, query, arena, table, &columns, error);
+}
+
+const struct catalog_functions maria_catalog_functions = {
+    .describe = catalog_describe,
+    .describe_query = catalog_describe_query,
+    .native_type = maria_native_type,
+    .native_names = maria_native_names,
+};

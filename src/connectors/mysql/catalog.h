@@ -1,0 +1,60 @@
+/* What the connector knows of a database's tables, beyond struct schema. */
+#ifndef TRANSHUME_CONNECTORS_MYSQL_CATALOG_H
+#define TRANSHUME_CONNECTORS_MYSQL_CATALOG_H
+
+#include "connectors/mysql/mysql_internal.h"
+
+struct maria_column {
+    const char *name;
+    struct maria_type type;
+    const char *charset; /* NULL: it has none */
+    bool not_null;
+    bool generated;
+    bool has_default; /* or numbers itself */
+    bool counted;     /* auto_increment */
+};
+
+/* Runs in parallel with schema->tables. */
+struct maria_table {
+    const struct schema_table *schema;
+    const struct maria_column *columns;
+    const char *engine; /* NULL: a view */
+    const char *comment;
+    int64_t row_estimate;   /* -1: the statistics do not say */
+    int64_t next_number;    /* AUTO_INCREMENT; -1: none */
+    struct column_list key; /* the primary key, or a unique one that can't be NULL; else empty */
+};
+
+struct maria_catalog {
+    struct schema *schema;
+    struct maria_table *tables;
+    uint32_t table_count;
+};
+
+/* Reads the tables of the instance's database, or the one named, into `arena`. */
+enum status maria_catalog_read(struct maria_database *self, MYSQL *connection, const char *table,
+                               struct arena *arena, struct maria_catalog *catalog,
+                               struct error *error) MUST_USE;
+/* The source's own, read at first use and kept. Control thread. */
+enum status maria_catalog_get(struct maria_database *self, const struct maria_catalog **catalog,
+                              struct error *error) MUST_USE;
+/* NULL: there is none of that name. */
+const struct maria_table *maria_catalog_find(const struct maria_catalog *catalog, const char *name);
+/* -1: there is none of that name; names of columns differ by more than case. */
+int32_t maria_find_column(const struct maria_table *table, const char *name);
+
+/* describe.c: what is neither table nor index, as schema objects. */
+enum status maria_objects_read(struct maria_database *self, MYSQL *connection,
+                               struct schema *schema, struct error *error) MUST_USE;
+/* describe.c: SHOW CREATE TABLE of each table, without the number that it counts on from. */
+enum status maria_statements_read(struct maria_database *self, MYSQL *connection,
+                                  struct maria_catalog *catalog, struct arena *arena,
+                                  struct error *error) MUST_USE;
+/* describe.c: "(query)" without its closing semicolon. */
+void maria_append_query(struct buffer *sql, const char *query);
+/* describe.c: the columns of a query's result. */
+enum status maria_describe_query(struct maria_database *self, MYSQL *connection, const char *query,
+                                 struct arena *arena, struct schema_table *table,
+                                 struct maria_column **columns, struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,314 @@
+/* Connections: made, set up, asked, and never waited for without an end. */
+#include "base/clock.h"
+#include "base/signals.h"
+#include "connectors/mysql/mysql_internal.h"
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { SLICE_MS = 250 };
+
+/*
+ * What every session is set to. The sql_mode is ours alone: strict, with every value that the
+ * server can hold allowed (zero dates, an auto_increment of 0) and backslashes that escape. No
+ * timeout of the server's ends a session that waits for the other side.
+ */
+static const char session_settings[] =
+    "SET SESSION sql_mode = "
+    "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', "
+    "time_zone = '+00:00', sql_quote_show_create = 1, wait_timeout = 604800, "
+    "net_read_timeout = 86400, net_write_timeout = 86400, max_sort_length = 65536, "
+    "innodb_lock_wait_timeout = 20, lock_wait_timeout = 20, sql_select_limit = DEFAULT, "
+    "autocommit = 1, group_concat_max_len = 1048576, max_error_count = 64, sql_notes = 1, "
+    "sql_safe_updates = 0";
+
+/* ---------------------------------------------------------------- waiting */
+
+static bool wait_until_readable(MYSQL *connection, int64_t timeout_ms)
+{
+    struct pollfd waiting = {.fd = mysql_get_socket(connection), .events = POLLIN};
+    int ready = poll(&waiting, 1, (int)timeout_ms);
+    return ready > 0 || (ready < 0 && errno != EINTR);
+}
+
+static enum status give_up(struct maria_database *self, MYSQL *connection, struct error *error)
+{
+    error_set(error, ERROR_NETWORK, self->shown, "the server did not answer within %lld s",
+              (long long)(self->timeout_ms / 1000));
+    error_hint(error, "it may be overloaded, or wait for a lock: SHOW PROCESSLIST shows it");
+    /* what it may still say nobody would understand: the connection is of no more use */
+    shutdown(mysql_get_socket(connection), SHUT_RDWR);
+    return STATUS_FAILED;
+}
+
+/* The answer's first byte; what follows is the client library's to wait for, a read at a time. */
+static enum status wait_for_answer(struct maria_database *self, MYSQL *connection,
+                                   enum maria_patience patience, struct error *error)
+{
+    int64_t end = clock_monotonic_ms() + self->timeout_ms;
+    while (!wait_until_readable(connection, SLICE_MS)) {
+        bool late = patience == MARIA_SHORT && clock_monotonic_ms() >= end;
+        if (late || (patience == MARIA_LONG && signals_stop_level() >= 2)) {
+            return give_up(self, connection, error);
+        }
+    }
+    return STATUS_OK;
+}
+
+bool maria_is_alive(MYSQL *connection)
+{
+    return connection != NULL && !maria_is_lost(mysql_errno(connection)) &&
+           mysql_get_socket(connection) != MARIADB_INVALID_SOCKET;
+}
+
+void maria_disconnect(MYSQL *connection)
+{
+    if (connection != NULL) {
+        mysql_close(connection);
+    }
+}
+
+/* ---------------------------------------------------------------- connecting */
+
+/* Files are sent by the writer alone, out of its memory; it sets a handler of its own. */
+static int refuse_file(void **handle, const char *name, void *data)
+{
+    (void)handle;
+    (void)name;
+    (void)data;
+    return 1;
+}
+
+static int read_nothing(void *handle, char *bytes, unsigned int size)
+{
+    (void)handle;
+    (void)bytes;
+    (void)size;
+    return -1;
+}
+
+static void end_nothing(void *handle)
+{
+    (void)handle;
+}
+
+static int say_refused(void *handle, char *words, unsigned int size)
+{
+    (void)handle;
+    snprintf(words, size, "no file is ever sent to a server");
+    return 1;
+}
+
+static void choose_tls(const struct maria_database *self, MYSQL *connection)
+{
+    const struct maria_settings *settings = &self->settings;
+    my_bool yes = 1;
+    my_bool no = 0;
+    if (settings->tls == MARIA_TLS_DISABLE) {
+        mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &no);
+        mysql_optionsv(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &no);
+        return;
+    }
+    mysql_ssl_set(connection, settings->key, settings->certificate, settings->ca, NULL, NULL);
+    if (settings->tls >= MARIA_TLS_REQUIRE) {
+        mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &yes);
+    }
+    mysql_optionsv(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT,
+                   settings->tls == MARIA_TLS_VERIFY_FULL ? &yes : &no);
+}
+
+static void choose_options(const struct maria_database *self, MYSQL *connection)
+{
+    const struct maria_settings *settings = &self->settings;
+    unsigned seconds = (unsigned)((self->timeout_ms + 999) / 1000);
+    unsigned local = self->loads ? 1 : 0;
+    bool reads_files = settings->option_file == NULL || settings->option_file[0] != '\0';
+
+    if (settings->option_file != NULL && reads_files) {
+        mysql_optionsv(connection, MYSQL_READ_DEFAULT_FILE, settings->option_file);
+    }
+    if (reads_files) {
+        mysql_optionsv(connection, MYSQL_READ_DEFAULT_GROUP, "transhume");
+    }
+    mysql_optionsv(connection, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    mysql_optionsv(connection, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
+    mysql_optionsv(connection, MYSQL_OPT_READ_TIMEOUT, &seconds);
+    mysql_optionsv(connection, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
+    mysql_optionsv(connection, MYSQL_OPT_LOCAL_INFILE, &local);
+    mysql_optionsv(connection, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "transhume");
+    /* a password in clear goes only where nobody else can read it, to a peer that is known */
+    mysql_optionsv(connection, MARIADB_OPT_RESTRICTED_AUTH,
+                   settings->tls == MARIA_TLS_VERIFY_FULL
+                       ? "mysql_native_password,caching_sha2_password,sha256_password,"
+                         "client_ed25519,dialog,mysql_clear_password"
+                       : "mysql_native_password,caching_sha2_password,sha256_password,"
+                         "client_ed25519");
+    choose_tls(self, connection);
+    mysql_set_local_infile_handler(connection, refuse_file, read_nothing, end_nothing, say_refused,
+                                   NULL);
+}
+
+/* A peer that is gone without a word is seen even while a statement works for hours. */
+static void watch_peer(const struct maria_database *self, MYSQL *connection)
+{
+    int on = 1;
+    int idle_s = 30;
+    unsigned timeout_ms = (unsigned)(self->timeout_ms > 0 ? self->timeout_ms : 30000);
+    int socket = mysql_get_socket(connection);
+    /* of a Unix socket these fail, and are not needed */
+    (void)setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    (void)setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+    (void)setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
+}
+
+static enum status set_up_session(struct maria_database *self, MYSQL *connection,
+                                  struct error *error)
+{
+    bool repeatable = self->mode == OPEN_SOURCE || self->statement_log;
+    enum status status =
+        maria_query(self, connection, session_settings, MARIA_SHORT, ERROR_NETWORK, NULL, error);
+    if (status == STATUS_OK) {
+        status = maria_query(self, connection,
+                             repeatable ? "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+                                        : "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+                             MARIA_SHORT, ERROR_NETWORK, NULL, error);
+    }
+    /* settings that one server has and another one has not */
+    static const char *const optional[] = {
+        "SET SESSION max_statement_time = 0", "SET SESSION idle_transaction_timeout = 0",
+        "SET SESSION max_execution_time = 0", "SET SESSION information_schema_stats_expiry = 0",
+        "SET SESSION explicit_defaults_for_timestamp = 1"};
+    for (size_t i = 0; status == STATUS_OK && i < sizeof optional / sizeof optional[0]; i++) {
+        if (mysql_query(connection, optional[i]) != 0 && maria_is_lost(mysql_errno(connection))) {
+            status = maria_failure(self, connection, ERROR_NETWORK, error);
+        }
+    }
+    return status;
+}
+
+enum status maria_connect(struct maria_database *self, MYSQL **connection, struct error *error)
+{
+    const struct maria_settings *settings = &self->settings;
+    MYSQL *made = mysql_init(NULL);
+
+    *connection = NULL;
+    if (made == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
+    }
+    choose_options(self, made);
+    const char *password = settings->password != NULL ? settings->password : getenv("MYSQL_PWD");
+    if (mysql_real_connect(made, settings->host, settings->user, password, self->schema,
+                           settings->port, settings->socket,
+                           CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS) == NULL) {
+        maria_failure(self, made, ERROR_NETWORK, error);
+        if (error != NULL && error->hint[0] == '\0') {
+            error_hint(error, "check host and port, and that the server runs");
+        }
+        maria_disconnect(made);
+        return STATUS_FAILED;
+    }
+    watch_peer(self, made);
+    if (set_up_session(self, made, error) != STATUS_OK) {
+        maria_disconnect(made);
+        return STATUS_FAILED;
+    }
+    *connection = made;
+    return STATUS_OK;
+}
+
+enum status maria_control(struct maria_database *self, MYSQL **connection, struct error *error)
+{
+    *connection = self->control;
+    if (maria_is_alive(self->control)) {
+        return STATUS_OK;
+    }
+    if (self->mode == OPEN_SOURCE && self->snapshot_taken) {
+        error_set(error, ERROR_SOURCE_READ, self->shown,
+                  "the connection that holds the snapshot broke off");
+        error_hint(error, "`transhume resume` goes on, at a new snapshot");
+        return STATUS_FAILED;
+    }
+    maria_disconnect(self->control);
+    self->control = NULL;
+    enum status status = maria_connect(self, &self->control, error);
+    *connection = self->control;
+    return status;
+}
+
+/* ---------------------------------------------------------------- asking */
+
+enum status maria_send(struct maria_database *self, MYSQL *connection, const char *sql,
+                       size_t length, enum maria_patience patience, enum error_code otherwise,
+                       struct error *error)
+{
+    if (mysql_send_query(connection, sql, (unsigned long)length) != 0) {
+        return maria_failure(self, connection, ERROR_NETWORK, error);
+    }
+    if (wait_for_answer(self, connection, patience, error) != STATUS_OK) {
+        struct error ignored = {0};
+        (void)!mysql_read_query_result(connection); /* notes that the connection is over */
+        (void)ignored;
+        return STATUS_FAILED;
+    }
+    return mysql_read_query_result(connection) != 0
+               ? maria_failure(self, connection, otherwise, error)
+               : STATUS_OK;
+}
+
+enum status maria_query(struct maria_database *self, MYSQL *connection, const char *sql,
+                        enum maria_patience patience, enum error_code otherwise, MYSQL_RES **result,
+                        struct error *error)
+{
+    if (result != NULL) {
+        *result = NULL;
+    }
+    if (maria_send(self, connection, sql, strlen(sql), patience, otherwise, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    MYSQL_RES *stored = mysql_store_result(connection);
+    if (stored == NULL && mysql_errno(connection) != 0) {
+        return maria_failure(self, connection, otherwise, error);
+    }
+    if (result != NULL) {
+        *result = stored;
+    } else {
+        mysql_free_result(stored);
+    }
+    return STATUS_OK;
+}
+
+enum status maria_query_buffer(struct maria_database *self, MYSQL *connection, struct buffer *sql,
+                               enum maria_patience patience, enum error_code otherwise,
+                               MYSQL_RES **result, struct error *error)
+{
+    const char *text = buffer_string(sql);
+    enum status status =
+        sql->failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
+                    : maria_query(self, connection, text, patience, otherwise, result, error);
+    buffer_free(sql);
+    return status;
+}
+
+enum status maria_ask_number(struct maria_database *self, MYSQL *connection, struct buffer *sql,
+                             enum maria_patience patience, enum error_code otherwise,
+                             int64_t otherwise_value, int64_t *number, struct error *error)
+{
+    MYSQL_RES *result = NULL;
+    *number = otherwise_value;
+    if (maria_query_buffer(self, connection, sql, patience, otherwise, &result, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
+    if (row != NULL && row[0] != NULL &&
+        text_to_int64(row[0], strlen(row[0]), number) != STATUS_OK) {
+        *number = otherwise_value;
+    }
+    mysql_free_result(result);
+    return STATUS_OK;
+}

@@ -1,0 +1,298 @@
+/*
+ * Values of the text protocol as cells: numbers as digits, dates as 2024-02-29, times as
+ * -838:59:59.000000, both joined by a space; a zero date is 0000-00-00. (COM_QUERY's resultset, in
+ * the servers' manuals.)
+ */
+#include "connectors/mysql/source.h"
+#include "model/decimal.h"
+#include "model/number_text.h"
+#include "model/time_text.h"
+#include <string.h>
+
+static struct cell escaped(const char *bytes, size_t length, bool text)
+{
+    return (struct cell){.kind = VALUE_ESCAPE,
+                         .flags = text ? CELL_ESCAPED_TEXT : 0,
+                         .aux = ESCAPE_MYSQL,
+                         .length = (uint32_t)length,
+                         .bytes = (const uint8_t *)bytes};
+}
+
+/* ---------------------------------------------------------------- dates and times */
+
+/* Exactly `count` digits. */
+static bool take_digits(const char **at, const char *end, int count, int *value)
+{
+    *value = 0;
+    if (end - *at < count) {
+        return false;
+    }
+    for (int i = 0; i < count; i++) {
+        char digit = (*at)[i];
+        if (digit < '0' || digit > '9') {
+            return false;
+        }
+        *value = *value * 10 + (digit - '0');
+    }
+    *at += count;
+    return true;
+}
+
+static bool take(const char **at, const char *end, char letter)
+{
+    if (*at == end || **at != letter) {
+        return false;
+    }
+    (*at)++;
+    return true;
+}
+
+/* ".5" as microseconds; nothing as 0. */
+static bool take_fraction(const char **at, const char *end, int64_t *microseconds)
+{
+    int64_t unit = 100000;
+    *microseconds = 0;
+    if (*at == end) {
+        return true;
+    }
+    if (!take(at, end, '.')) {
+        return false;
+    }
+    for (; *at < end && **at >= '0' && **at <= '9' && unit > 0; (*at)++) {
+        *microseconds += unit * (**at - '0');
+        unit /= 10;
+    }
+    return *at == end;
+}
+
+struct date {
+    int year;
+    int month;
+    int day;
+};
+
+static bool take_date(const char **at, const char *end, struct date *date)
+{
+    return take_digits(at, end, 4, &date->year) && take(at, end, '-') &&
+           take_digits(at, end, 2, &date->month) && take(at, end, '-') &&
+           take_digits(at, end, 2, &date->day);
+}
+
+static bool is_zero(const struct date *date)
+{
+    return date->year == 0 && date->month == 0 && date->day == 0;
+}
+
+/* The server may keep days that there are not, and months of 0. */
+static bool is_real(const struct date *date)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = date->year % 4 == 0 && (date->year % 100 != 0 || date->year % 400 == 0);
+    return date->month >= 1 && date->month <= 12 && date->day >= 1 &&
+           date->day <= days[date->month - 1] + (leap && date->month == 2);
+}
+
+static struct cell zero_date(enum value_kind kind, bool zoned)
+{
+    return (struct cell){.kind = (uint8_t)kind,
+                         .flags = (uint8_t)(CELL_SPECIAL | (zoned ? CELL_ZONED : 0)),
+                         .i64 = CELL_ZERO_DATE};
+}
+
+static bool decode_date(const char *bytes, size_t length, struct cell *cell)
+{
+    const char *end = bytes + length;
+    struct date date;
+    if (!take_date(&bytes, end, &date) || bytes != end) {
+        return false;
+    }
+    if (is_zero(&date)) {
+        *cell = zero_date(VALUE_DATE, false);
+        return true;
+    }
+    *cell = (struct cell){.kind = VALUE_DATE,
+                          .i64 = time_days_from_civil(date.year, date.month, date.day)};
+    return is_real(&date);
+}
+
+static bool decode_timestamp(const char *bytes, size_t length, bool zoned, struct cell *cell)
+{
+    const char *end = bytes + length;
+    struct date date;
+    int hour = 0;
+    int minute = 0;
+    int second = 0;
+    int64_t microseconds = 0;
+    if (!take_date(&bytes, end, &date) || !take(&bytes, end, ' ') ||
+        !take_digits(&bytes, end, 2, &hour) || !take(&bytes, end, ':') ||
+        !take_digits(&bytes, end, 2, &minute) || !take(&bytes, end, ':') ||
+        !take_digits(&bytes, end, 2, &second) || !take_fraction(&bytes, end, &microseconds)) {
+        return false;
+    }
+    if (is_zero(&date) && hour + minute + second == 0 && microseconds == 0) {
+        *cell = zero_date(VALUE_TIMESTAMP, zoned);
+        return true;
+    }
+    int64_t seconds = time_days_from_civil(date.year, date.month, date.day) * 86400 + hour * 3600 +
+                      minute * 60 + second;
+    *cell = (struct cell){.kind = VALUE_TIMESTAMP,
+                          .flags = zoned ? CELL_ZONED : 0,
+                          .i64 = seconds * 1000000 + microseconds};
+    return is_real(&date);
+}
+
+/* A time of day, or what is none as an interval. */
+static enum status decode_time(const char *bytes, size_t length, struct arena *arena,
+                               struct cell *cell, bool *fits)
+{
+    const char *end = bytes + length;
+    bool negative = take(&bytes, end, '-');
+    int64_t hours = 0;
+    int minute = 0;
+    int second = 0;
+    int64_t microseconds = 0;
+    *fits = false;
+    while (bytes < end && *bytes >= '0' && *bytes <= '9' && hours < 10000) {
+        hours = hours * 10 + (*bytes++ - '0');
+    }
+    if (!take(&bytes, end, ':') || !take_digits(&bytes, end, 2, &minute) ||
+        !take(&bytes, end, ':') || !take_digits(&bytes, end, 2, &second) ||
+        !take_fraction(&bytes, end, &microseconds)) {
+        return STATUS_OK;
+    }
+    int64_t value = ((hours * 60 + minute) * 60 + second) * INT64_C(1000000) + microseconds;
+    *fits = true;
+    if (!negative && value <= INT64_C(86400000000)) {
+        *cell = (struct cell){.kind = VALUE_TIME, .i64 = value * 1000};
+        return STATUS_OK;
+    }
+    struct value_interval *interval = arena_allocate_zeroed(arena, 1, sizeof *interval);
+    if (interval == NULL) {
+        return STATUS_FAILED;
+    }
+    interval->nanoseconds = (negative ? -value : value) * 1000;
+    *cell = (struct cell){.kind = VALUE_INTERVAL, .interval = interval};
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- numbers */
+
+static bool decode_int(const struct maria_type *type, const char *bytes, size_t length,
+                       struct cell *cell)
+{
+    int64_t value = 0;
+    if (text_to_int64(bytes, length, &value) != STATUS_OK) {
+        return false;
+    }
+    *cell = type->type.kind == VALUE_BOOL ? cell_bool(value != 0) : cell_int64(value);
+    return true;
+}
+
+static bool decode_unsigned(const char *bytes, size_t length, struct cell *cell)
+{
+    *cell = cell_uint64(0);
+    return text_to_uint64(bytes, length, &cell->u64) == STATUS_OK;
+}
+
+static bool decode_float(const char *bytes, size_t length, bool narrow, struct cell *cell)
+{
+    *cell = (struct cell){.kind = narrow ? VALUE_FLOAT32 : VALUE_FLOAT64};
+    return number_to_double(bytes, length, &cell->f64) == STATUS_OK;
+}
+
+static enum status decode_decimal(const char *bytes, size_t length, struct arena *arena,
+                                  struct cell *cell, bool *fits)
+{
+    *fits = decimal_parse(bytes, length, arena, cell) == STATUS_OK;
+    return *fits || decimal_has_room(length, arena) ? STATUS_OK : STATUS_FAILED;
+}
+
+/* ---------------------------------------------------------------- texts */
+
+static int hex_digit(char letter)
+{
+    return letter >= '0' && letter <= '9'   ? letter - '0'
+           : letter >= 'a' && letter <= 'f' ? letter - 'a' + 10
+           : letter >= 'A' && letter <= 'F' ? letter - 'A' + 10
+                                            : -1;
+}
+
+static enum status decode_uuid(const char *bytes, size_t length, struct arena *arena,
+                               struct cell *cell, bool *fits)
+{
+    uint8_t *made = arena_allocate(arena, 16);
+    size_t digits = 0;
+    if (made == NULL) {
+        return STATUS_FAILED;
+    }
+    for (size_t i = 0; i < length && digits < 32; i++) {
+        int value = hex_digit(bytes[i]);
+        if (value >= 0) {
+            made[digits / 2] = (uint8_t)(digits % 2 == 0 ? value << 4 : (made[digits / 2] | value));
+            digits++;
+        }
+    }
+    *fits = digits == 32 && length == 36;
+    *cell = (struct cell){.kind = VALUE_UUID, .bytes = made};
+    return STATUS_OK;
+}
+
+static bool decode_text(enum value_kind kind, const char *bytes, size_t length, struct cell *cell)
+{
+    *cell = (struct cell){.kind = (uint8_t)kind, .length = (uint32_t)length, .text = bytes};
+    if (text_is_utf8(bytes, length)) {
+        return true;
+    }
+    *cell = escaped(bytes, length, true);
+    return true;
+}
+
+enum status maria_decode(const struct maria_type *type, const char *bytes, size_t length,
+                         struct arena *arena, struct cell *cell)
+{
+    bool fits = true;
+    enum status status = STATUS_OK;
+    switch (type->format) {
+    case MARIA_AS_INT:
+    case MARIA_AS_YEAR:
+        fits = decode_int(type, bytes, length, cell);
+        break;
+    case MARIA_AS_UINT:
+    case MARIA_AS_BIT:
+        fits = decode_unsigned(bytes, length, cell);
+        break;
+    case MARIA_AS_FLOAT:
+    case MARIA_AS_DOUBLE:
+        fits = decode_float(bytes, length, type->format == MARIA_AS_FLOAT, cell);
+        break;
+    case MARIA_AS_DECIMAL:
+        status = decode_decimal(bytes, length, arena, cell, &fits);
+        break;
+    case MARIA_AS_BYTES:
+    case MARIA_AS_GEOMETRY:
+        *cell = cell_bytes(bytes, length);
+        break;
+    case MARIA_AS_DATE:
+        fits = decode_date(bytes, length, cell);
+        break;
+    case MARIA_AS_DATETIME:
+    case MARIA_AS_TIMESTAMP:
+        fits = decode_timestamp(bytes, length, type->format == MARIA_AS_TIMESTAMP, cell);
+        break;
+    case MARIA_AS_TIME:
+        status = decode_time(bytes, length, arena, cell, &fits);
+        break;
+    case MARIA_AS_UUID:
+        status = decode_uuid(bytes, length, arena, cell, &fits);
+        break;
+    case MARIA_AS_JSON:
+        fits = decode_text(VALUE_JSON, bytes, length, cell);
+        break;
+    default:
+        fits = decode_text(VALUE_TEXT, bytes, length, cell);
+    }
+    if (status == STATUS_OK && !fits) {
+        *cell = escaped(bytes, length, false);
+    }
+    return status;
+}

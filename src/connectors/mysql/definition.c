@@ -1,0 +1,117 @@
+/*
+ * SHOW CREATE TABLE taken apart: CREATE TABLE `name` (clause, clause, …) options. A clause is cut
+ * at commas that stand in no parentheses and no quotes ('…' with backslashes, `…` and "…" doubled).
+ */
+#include "connectors/mysql/target.h"
+#include <string.h>
+
+/* Behind a quoted piece that begins at `at`. */
+static const char *skip_quoted(const char *at, const char *end)
+{
+    char quote = *at++;
+    while (at < end) {
+        if (*at == '\\' && quote == '\'' && at + 1 < end) {
+            at += 2;
+        } else if (*at == quote) {
+            if (at + 1 == end || at[1] != quote) {
+                return at + 1;
+            }
+            at += 2;
+        } else {
+            at++;
+        }
+    }
+    return end;
+}
+
+static const char *skip_to(const char *at, const char *end, char wanted)
+{
+    int depth = 0;
+    while (at < end) {
+        if (*at == '\'' || *at == '`' || *at == '"') {
+            at = skip_quoted(at, end);
+            continue;
+        }
+        if (depth == 0 && (*at == wanted || *at == ')')) {
+            return at;
+        }
+        depth += *at == '(' ? 1 : *at == ')' ? -1 : 0;
+        at++;
+    }
+    return end;
+}
+
+static bool begins(const struct text *clause, const char *words)
+{
+    size_t length = strlen(words);
+    return clause->length >= length && memcmp(clause->data, words, length) == 0;
+}
+
+static enum maria_clause kind_of(const struct text *clause)
+{
+    static const char *const keys[] = {"KEY ", "UNIQUE KEY ", "FULLTEXT KEY ", "SPATIAL KEY ",
+                                       "VECTOR KEY "};
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (begins(clause, keys[i])) {
+            return MARIA_CLAUSE_KEY;
+        }
+    }
+    if (begins(clause, "CONSTRAINT `")) {
+        const char *end = clause->data + clause->length;
+        const char *rest = skip_quoted(clause->data + strlen("CONSTRAINT "), end);
+        const struct text behind = {rest, (size_t)(end - rest)};
+        return begins(&behind, " FOREIGN KEY") ? MARIA_CLAUSE_REFERENCE : MARIA_CLAUSE_COLUMN;
+    }
+    return begins(clause, "FOREIGN KEY") ? MARIA_CLAUSE_REFERENCE : MARIA_CLAUSE_COLUMN;
+}
+
+enum status maria_definition_read(const char *statement, struct arena *arena,
+                                  struct maria_definition *definition, struct error *error)
+{
+    const char *end = statement + strlen(statement);
+    const char *at = skip_to(statement, end, '(');
+    struct buffer clauses = {0};
+    *definition = (struct maria_definition){0};
+    if (at == end || *at != '(') {
+        return STATUS_END;
+    }
+    do {
+        at++;
+        at += strspn(at, " \n\r\t");
+        const char *stop = skip_to(at, end, ',');
+        struct text clause = {at, (size_t)(stop - at)};
+        while (clause.length > 0 && strchr(" \n\r\t", at[clause.length - 1]) != NULL) {
+            clause.length--;
+        }
+        buffer_append(&clauses, &clause, sizeof clause);
+        definition->count++;
+        at = stop;
+    } while (at < end && *at == ',');
+    definition->clauses =
+        clauses.failed ? NULL
+                       : (struct text *)(void *)arena_copy(arena, clauses.data, clauses.length);
+    definition->kinds = arena_allocate_zeroed(arena, definition->count, 1);
+    buffer_free(&clauses);
+    if (definition->clauses == NULL || definition->kinds == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a table's definition");
+    }
+    for (uint32_t i = 0; i < definition->count; i++) {
+        definition->kinds[i] = (uint8_t)kind_of(&definition->clauses[i]);
+    }
+    if (at == end) {
+        return STATUS_END;
+    }
+    definition->options = (struct text){at + 1, (size_t)(end - at - 1)};
+    return STATUS_OK;
+}
+
+struct text maria_definition_name(const struct text *clause)
+{
+    const char *end = clause->data + clause->length;
+    const char *begin = memchr(clause->data, '`', clause->length);
+    if (begin == NULL) {
+        return (struct text){clause->data, 0};
+    }
+    const char *behind = skip_quoted(begin, end);
+    return (struct text){begin, (size_t)(behind - begin)};
+}

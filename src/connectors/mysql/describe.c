@@ -1,0 +1,165 @@
+/* What a database holds besides tables, the statements that make these, and what a query's result
+ * looks like. */
+#include "connectors/mysql/catalog.h"
+#include "mysql_sql.h"
+#include <string.h>
+
+static enum schema_object_kind kind_of(char letter)
+{
+    switch (letter) {
+    case 'v':
+        return SCHEMA_OBJECT_VIEW;
+    case 't':
+        return SCHEMA_OBJECT_TRIGGER;
+    case 's':
+        return SCHEMA_OBJECT_SEQUENCE;
+    default:
+        return SCHEMA_OBJECT_OTHER;
+    }
+}
+
+enum status maria_objects_read(struct maria_database *self, MYSQL *connection,
+                               struct schema *schema, struct error *error)
+{
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+    maria_append_filled(&sql, sql_objects, self->schema, NULL);
+    if (maria_query_buffer(self, connection, &sql, MARIA_LONG, ERROR_SOURCE_READ, &result, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    uint32_t count = (uint32_t)mysql_num_rows(result);
+    struct schema_object *objects =
+        arena_allocate_zeroed(schema->arena, (size_t)count + 1, sizeof *objects);
+    for (uint32_t i = 0; objects != NULL && i < count; i++) {
+        MYSQL_ROW row = mysql_fetch_row(result);
+        objects[i].kind = kind_of(row[0][0]);
+        objects[i].name = arena_copy_string(schema->arena, row[1]);
+        objects[i].table = row[2] != NULL ? arena_copy_string(schema->arena, row[2]) : NULL;
+        objects[i].not_carried = arena_copy_string(schema->arena, row[3]);
+        if (objects[i].name == NULL || objects[i].not_carried == NULL) {
+            objects = NULL;
+        }
+    }
+    mysql_free_result(result);
+    if (objects == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
+    }
+    schema->objects = objects;
+    schema->object_count = count;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- the statements */
+
+/* " AUTO_INCREMENT=17" behind the last parenthesis is no part of a table's definition. */
+static void drop_counter(char *statement)
+{
+    static const char words[] = " AUTO_INCREMENT=";
+    char *found = NULL;
+    bool quoted = false;
+    char quote = 0;
+    for (char *at = statement; *at != '\0'; at++) {
+        if (quoted) {
+            if (*at == '\\' && quote == '\'' && at[1] != '\0') {
+                at++;
+            } else if (*at == quote) {
+                quoted = false;
+            }
+        } else if (*at == '\'' || *at == '`' || *at == '"') {
+            quoted = true;
+            quote = *at;
+        } else if (strncmp(at, words, sizeof words - 1) == 0) {
+            found = at;
+        }
+    }
+    if (found != NULL) {
+        const char *rest = found + sizeof words - 1;
+        rest += strspn(rest, "0123456789");
+        memmove(found, rest, strlen(rest) + 1);
+    }
+}
+
+enum status maria_statements_read(struct maria_database *self, MYSQL *connection,
+                                  struct maria_catalog *catalog, struct arena *arena,
+                                  struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < catalog->table_count; i++) {
+        struct schema_table *table = (struct schema_table *)&catalog->schema->tables[i];
+        struct buffer sql = {0};
+        MYSQL_RES *result = NULL;
+        if (table->kind != SCHEMA_TABLE) {
+            continue;
+        }
+        buffer_append_string(&sql, "SHOW CREATE TABLE ");
+        maria_append_table(&sql, self, table->name);
+        status = maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_SOURCE_READ, &result,
+                                    error);
+        MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+        if (row != NULL && row[1] != NULL) {
+            char *statement = arena_copy_string(arena, row[1]);
+            if (statement == NULL) {
+                status = error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
+            } else {
+                drop_counter(statement);
+                table->native_sql = statement;
+            }
+        }
+        mysql_free_result(result);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- queries */
+
+/* As a subquery it can be one SELECT only; the line's end guards against a comment. */
+void maria_append_query(struct buffer *sql, const char *query)
+{
+    size_t length = strlen(query);
+    while (length > 0 && strchr(" \t\r\n;", query[length - 1]) != NULL) {
+        length--;
+    }
+    buffer_append_byte(sql, '(');
+    buffer_append(sql, query, length);
+    buffer_append_string(sql, "\n)");
+}
+
+enum status maria_describe_query(struct maria_database *self, MYSQL *connection, const char *query,
+                                 struct arena *arena, struct schema_table *table,
+                                 struct maria_column **columns, struct error *error)
+{
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+
+    *table = (struct schema_table){.kind = SCHEMA_QUERY, .row_count = -1, .size_bytes = -1};
+    buffer_append_string(&sql, "SELECT * FROM ");
+    maria_append_query(&sql, query);
+    buffer_append_string(&sql, " AS _t0 LIMIT 0");
+    if (maria_query_buffer(self, connection, &sql, MARIA_LONG, ERROR_PLAN_INVALID, &result,
+                           error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    uint32_t count = result != NULL ? mysql_num_fields(result) : 0;
+    struct schema_column *made = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *made);
+    *columns = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof **columns);
+    enum status status = made != NULL && *columns != NULL ? STATUS_OK : STATUS_FAILED;
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        const MYSQL_FIELD *field = mysql_fetch_field_direct(result, i);
+        struct maria_column *facts = &(*columns)[i];
+        facts->name = arena_copy_string(arena, field->name);
+        facts->type = maria_type_of_field(field);
+        facts->not_null = (field->flags & NOT_NULL_FLAG) != 0;
+        made[i] = (struct schema_column){
+            .name = facts->name, .type = facts->type.type, .not_null = facts->not_null};
+        status = facts->name != NULL ? STATUS_OK : STATUS_FAILED;
+    }
+    mysql_free_result(result);
+    if (status != STATUS_OK) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a query");
+    }
+    table->name = query;
+    table->columns = made;
+    table->column_count = count;
+    return STATUS_OK;
+}

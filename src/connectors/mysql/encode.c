@@ -1,0 +1,452 @@
+/* Cells as fields of LOAD DATA's lines, or as values of statements. */
+#include "connectors/mysql/target.h"
+#include "model/convert.h"
+#include "model/decimal.h"
+#include "model/number_text.h"
+#include "model/time_text.h"
+#include <math.h>
+#include <string.h>
+
+enum { FIELD_BYTES_MAX = 1000 * 1000 * 1000 };
+
+static enum status refuse(const struct maria_column *column, enum error_code code, const char *why,
+                          struct error *error)
+{
+    return error_set(error, code, column->name, "%s, which %s can't hold", why,
+                     column->type.type.native != NULL ? column->type.type.native : "the column");
+}
+
+/* ---------------------------------------------------------------- texts and bytes */
+
+/* Eight bytes at once: is there a tab, a line's end or a backslash among them? */
+static inline uint64_t has_special(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t highs = UINT64_C(0x8080808080808080);
+    uint64_t tab = word ^ (ones * '\t');
+    uint64_t line = word ^ (ones * '\n');
+    uint64_t slash = word ^ (ones * '\\');
+    return (((tab - ones) & ~tab) | ((line - ones) & ~line) | ((slash - ones) & ~slash)) & highs;
+}
+
+void maria_append_field(struct buffer *out, const char *bytes, size_t length)
+{
+    if (!buffer_reserve(out, 2 * length)) {
+        return;
+    }
+    char *to = out->data + out->length;
+    size_t i = 0;
+    while (i < length) {
+        uint64_t word;
+        if (length - i >= sizeof word) {
+            memcpy(&word, bytes + i, sizeof word);
+            if (has_special(word) == 0) {
+                memcpy(to, &word, sizeof word);
+                to += sizeof word;
+                i += sizeof word;
+                continue;
+            }
+        }
+        size_t stop = length - i < sizeof word ? length : i + sizeof word;
+        for (; i < stop; i++) {
+            char letter = bytes[i];
+            if (letter == '\t' || letter == '\n' || letter == '\\') {
+                *to++ = '\\';
+                letter = letter == '\t' ? 't' : letter == '\n' ? 'n' : letter;
+            }
+            *to++ = letter;
+        }
+    }
+    out->length = (size_t)(to - out->data);
+}
+
+static void put_string(struct buffer *out, enum maria_form form, const char *text, size_t length)
+{
+    if (form == MARIA_IN_LINE) {
+        maria_append_field(out, text, length);
+    } else {
+        maria_append_text(out, text, length);
+    }
+}
+
+/* What needs no escape. */
+static void put_plain(struct buffer *out, enum maria_form form, const char *text, size_t length)
+{
+    const char *quote = form == MARIA_IN_STATEMENT ? "'" : "";
+    buffer_append_string(out, quote);
+    buffer_append(out, text, length);
+    buffer_append_string(out, quote);
+}
+
+static enum status put_text(const struct maria_column *column, enum maria_form form,
+                            const char *text, size_t length, struct buffer *out,
+                            struct error *error)
+{
+    int32_t limit = column->type.type.precision;
+    if (length > FIELD_BYTES_MAX) {
+        return refuse(column, ERROR_REJECT_TOO_LARGE, "the text has more than 1 GB", error);
+    }
+    if (limit > 0 && length > (size_t)limit) {
+        size_t characters = 0;
+        for (size_t i = 0; i < length; i++) {
+            characters += ((unsigned char)text[i] & 0xc0) != 0x80;
+        }
+        if (characters > (size_t)limit) {
+            return error_set(error, ERROR_REJECT_TOO_LARGE, column->name,
+                             "the text has %zu characters, %s holds %d", characters,
+                             column->type.type.native, limit);
+        }
+    }
+    put_string(out, form, text, length);
+    return STATUS_OK;
+}
+
+static enum status put_bytes(const struct maria_column *column, enum maria_form form,
+                             const uint8_t *bytes, size_t length, struct buffer *out,
+                             struct error *error)
+{
+    int32_t limit = column->type.type.precision;
+    if (length > FIELD_BYTES_MAX || (limit > 0 && length > (size_t)limit)) {
+        return refuse(column, ERROR_REJECT_TOO_LARGE, "the value has too many bytes", error);
+    }
+    if (form == MARIA_IN_LINE) {
+        maria_append_field(out, (const char *)bytes, length);
+    } else {
+        maria_append_bytes(out, bytes, length);
+    }
+    return STATUS_OK;
+}
+
+static enum status put_made_text(const struct maria_column *column, enum maria_form form,
+                                 const struct cell *cell, struct buffer *out, struct error *error)
+{
+    struct buffer made = {0};
+    enum status status = column->type.format == MARIA_AS_JSON
+                             ? convert_append_json(cell, &made, error)
+                             : sql_append_value_text(&maria_rules, cell, &made, error);
+    if (status == STATUS_OK) {
+        status = made.failed ? error_set(error, ERROR_MEMORY, column->name, "no memory for a text")
+                             : put_text(column, form, made.data != NULL ? made.data : "",
+                                        made.length, out, error);
+    }
+    buffer_free(&made);
+    return status;
+}
+
+/* ---------------------------------------------------------------- numbers */
+
+static enum status put_float(const struct maria_column *column, double value, struct buffer *out,
+                             struct error *error)
+{
+    char digits[NUMBER_TEXT_MAX];
+    if (!isfinite(value)) {
+        return refuse(column, ERROR_REJECT_NUMBER,
+                      isnan(value) ? "the number is NaN" : "the number is infinite", error);
+    }
+    buffer_append(out, digits, number_from_double(value, digits));
+    return STATUS_OK;
+}
+
+/* The server would round what has more digits than the column: it is refused, unless they are
+ * zeros. */
+static enum status put_decimal(const struct maria_column *column, const struct cell *cell,
+                               struct arena *scratch, struct buffer *out, struct error *error)
+{
+    const struct value_type *type = &column->type.type;
+    struct cell cut = *cell;
+    int exact = 1;
+    if (decimal_special(cell) != 0) {
+        return refuse(column, ERROR_REJECT_NUMBER, "the number is NaN or infinite", error);
+    }
+    if (decimal_scale(cell) > (uint32_t)type->scale &&
+        decimal_rescale(cell, (uint32_t)type->scale, scratch, &cut, &exact) != STATUS_OK) {
+        return error_set(error, ERROR_MEMORY, column->name, "no memory for a number");
+    }
+    if (!exact) {
+        return error_set(error, ERROR_REJECT_NUMBER, column->name,
+                         "the number has more than the %d digits after the point of %s",
+                         type->scale, type->native);
+    }
+    decimal_append(&cut, out);
+    return STATUS_OK;
+}
+
+static enum status put_number(const struct maria_column *column, const struct cell *cell,
+                              struct arena *scratch, struct buffer *out, struct error *error)
+{
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_INT64:
+    case VALUE_BOOL:
+        buffer_append_int64(out, cell->i64);
+        return STATUS_OK;
+    case VALUE_UINT64:
+        buffer_append_uint64(out, cell->u64);
+        return STATUS_OK;
+    case VALUE_DECIMAL:
+        return put_decimal(column, cell, scratch, out, error);
+    default:
+        return put_float(column, cell->f64, out, error);
+    }
+}
+
+/* ---------------------------------------------------------------- times */
+
+/* Digits of seconds beyond what time(p) and datetime(p) keep, which the server would round. */
+static bool has_excess(const struct maria_column *column, int64_t microseconds)
+{
+    static const int64_t steps[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
+    return microseconds % steps[column->type.digits <= 6 ? column->type.digits : 6] != 0;
+}
+
+static size_t put_digits(char *to, int value, int width)
+{
+    for (int i = width - 1; i >= 0; i--) {
+        to[i] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    return (size_t)width;
+}
+
+static size_t put_day(char *to, int64_t days)
+{
+    int64_t year = 0;
+    int month = 0;
+    int day = 0;
+    time_civil_from_days(days, &year, &month, &day);
+    size_t length = put_digits(to, (int)year, 4);
+    to[length++] = '-';
+    length += put_digits(to + length, month, 2);
+    to[length++] = '-';
+    return length + put_digits(to + length, day, 2);
+}
+
+static size_t put_clock(char *to, int64_t microseconds)
+{
+    int64_t seconds = microseconds / 1000000;
+    int hours = (int)(seconds / 3600);
+    size_t length = put_digits(to, hours, hours > 99 ? 3 : 2);
+    to[length++] = ':';
+    length += put_digits(to + length, (int)(seconds / 60 % 60), 2);
+    to[length++] = ':';
+    length += put_digits(to + length, (int)(seconds % 60), 2);
+    if (microseconds % 1000000 != 0) {
+        to[length++] = '.';
+        length += put_digits(to + length, (int)(microseconds % 1000000), 6);
+    }
+    return length;
+}
+
+#define FIRST_DAY INT64_C(-719528) /* 0000-01-01 */
+#define LAST_DAY INT64_C(2932896)  /* 9999-12-31 */
+#define DAY_US INT64_C(86400000000)
+
+static enum status put_date(const struct maria_column *column, enum maria_form form,
+                            const struct cell *cell, struct buffer *out, struct error *error)
+{
+    char text[16] = "0000-00-00";
+    bool special = (cell->flags & CELL_SPECIAL) != 0;
+    if (special && cell->i64 != CELL_ZERO_DATE) {
+        return refuse(column, ERROR_REJECT_TYPE, "the date is infinite", error);
+    }
+    if (!special && (cell->i64 < FIRST_DAY || cell->i64 > LAST_DAY)) {
+        return refuse(column, ERROR_REJECT_TYPE, "the date is outside the years 0 to 9999", error);
+    }
+    size_t length = special ? strlen(text) : put_day(text, cell->i64);
+    put_plain(out, form, text, length);
+    return STATUS_OK;
+}
+
+static enum status put_timestamp(const struct maria_column *column, enum maria_form form,
+                                 const struct cell *cell, struct buffer *out, struct error *error)
+{
+    char text[40] = "0000-00-00 00:00:00";
+    size_t length = strlen(text);
+    if ((cell->flags & CELL_SPECIAL) != 0) {
+        if (cell->i64 != CELL_ZERO_DATE) {
+            return refuse(column, ERROR_REJECT_TYPE, "the time is infinite", error);
+        }
+    } else {
+        int64_t days = cell->i64 / DAY_US - (cell->i64 % DAY_US < 0);
+        if (cell->aux != 0 || has_excess(column, cell->i64)) {
+            return refuse(column, ERROR_REJECT_TYPE, "the time has more digits of a second", error);
+        }
+        if (days < FIRST_DAY || days > LAST_DAY) {
+            return refuse(column, ERROR_REJECT_TYPE, "the time is outside the years 0 to 9999",
+                          error);
+        }
+        length = put_day(text, days);
+        text[length++] = ' ';
+        length += put_clock(text + length, cell->i64 - days * DAY_US);
+    }
+    put_plain(out, form, text, length);
+    return STATUS_OK;
+}
+
+static enum status put_time(const struct maria_column *column, enum maria_form form,
+                            const struct cell *cell, struct buffer *out, struct error *error)
+{
+    static const int64_t most = (INT64_C(838) * 3600 + 59 * 60 + 59) * 1000000 + 999999;
+    bool interval = cell->kind == VALUE_INTERVAL;
+    int64_t nanoseconds = interval ? cell->interval->nanoseconds : cell->i64;
+    char text[40];
+    if (interval && (cell->interval->months != 0 || cell->interval->days != 0)) {
+        return refuse(column, ERROR_REJECT_TYPE, "the interval has months or days", error);
+    }
+    if (nanoseconds % 1000 != 0 || has_excess(column, nanoseconds / 1000)) {
+        return refuse(column, ERROR_REJECT_TYPE, "the time has more digits of a second", error);
+    }
+    int64_t value = nanoseconds / 1000;
+    if (value > most || value < -most) {
+        return refuse(column, ERROR_REJECT_TYPE, "the time is beyond 838:59:59", error);
+    }
+    size_t length = 0;
+    if (value < 0) {
+        text[length++] = '-';
+    }
+    length += put_clock(text + length, value < 0 ? -value : value);
+    put_plain(out, form, text, length);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- all of them */
+
+static bool is_same(const struct maria_column *column, const struct cell *cell)
+{
+    const struct value_type *type = &column->type.type;
+    enum value_kind kind = (enum value_kind)cell->kind;
+    switch (column->type.format) {
+    case MARIA_AS_INT:
+    case MARIA_AS_YEAR:
+        return kind == VALUE_INT64 || kind == VALUE_BOOL;
+    case MARIA_AS_UINT:
+    case MARIA_AS_BIT:
+        return kind == VALUE_UINT64 || kind == VALUE_BOOL ||
+               (kind == VALUE_INT64 && cell->i64 >= 0);
+    case MARIA_AS_DECIMAL:
+        return kind == VALUE_DECIMAL || kind == VALUE_INT64 || kind == VALUE_UINT64;
+    case MARIA_AS_DATETIME:
+    case MARIA_AS_TIMESTAMP:
+        return kind == VALUE_TIMESTAMP;
+    case MARIA_AS_TIME:
+        return (kind == VALUE_TIME && (cell->flags & CELL_ZONED) == 0) || kind == VALUE_INTERVAL;
+    case MARIA_AS_GEOMETRY:
+        return kind == VALUE_BYTES;
+    default:
+        return kind == type->kind;
+    }
+}
+
+/* A value that is of the column's kind. */
+static enum status put_same(const struct maria_column *column, const struct cell *cell,
+                            enum maria_form form, struct arena *scratch, struct buffer *out,
+                            struct error *error)
+{
+    switch (column->type.format) {
+    case MARIA_AS_BYTES:
+    case MARIA_AS_GEOMETRY:
+        return put_bytes(column, form, cell->bytes, cell->length, out, error);
+    case MARIA_AS_DATE:
+        return put_date(column, form, cell, out, error);
+    case MARIA_AS_DATETIME:
+    case MARIA_AS_TIMESTAMP:
+        return put_timestamp(column, form, cell, out, error);
+    case MARIA_AS_TIME:
+        return put_time(column, form, cell, out, error);
+    case MARIA_AS_UUID: {
+        struct buffer text = {0};
+        value_append_uuid(&text, cell->bytes);
+        put_plain(out, form, buffer_string(&text), text.length);
+        buffer_free(&text);
+        return STATUS_OK;
+    }
+    default:
+        return put_number(column, cell, scratch, out, error);
+    }
+}
+
+/* A value of our own engine that no kind holds (a date with a day of 0): its text, if the column
+ * takes such ones. */
+static enum status put_escape(const struct maria_column *column, const struct cell *cell,
+                              enum maria_form form, struct buffer *out, struct error *error)
+{
+    bool own = cell->aux == ESCAPE_MYSQL && (cell->flags & CELL_ESCAPED_TEXT) == 0;
+    bool dated = column->type.format == MARIA_AS_DATE || column->type.format == MARIA_AS_DATETIME ||
+                 column->type.format == MARIA_AS_TIMESTAMP;
+    if (!own || !dated) {
+        return error_set(
+            error, (cell->flags & CELL_ESCAPED_TEXT) != 0 ? ERROR_REJECT_TEXT : ERROR_REJECT_TYPE,
+            column->name, "a value that only its source's engine can hold");
+    }
+    put_string(out, form, (const char *)cell->bytes, cell->length);
+    return STATUS_OK;
+}
+
+static enum status put_converted(const struct maria_column *column, const struct cell *cell,
+                                 enum maria_form form, struct arena *scratch, struct buffer *out,
+                                 struct error *error)
+{
+    struct value_type wanted = column->type.type;
+    struct cell made;
+    wanted.dynamic = false;
+    wanted.zoned =
+        wanted.kind == VALUE_TIMESTAMP && cell->kind == VALUE_TEXT ? wanted.zoned : false;
+    if (wanted.kind == VALUE_BYTES) {
+        wanted.precision = 0;
+    }
+    return convert_value(cell, &wanted, false, scratch, &made, error) == STATUS_OK
+               ? put_same(column, &made, form, scratch, out, error)
+               : STATUS_FAILED;
+}
+
+enum status maria_encode(const struct maria_column *column, const struct cell *cell,
+                         enum maria_form form, struct arena *scratch, struct buffer *out,
+                         struct error *error)
+{
+    if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
+        /* of a NULL the server would make a number or a time of its own */
+        if (column->not_null) {
+            return error_set(error, ERROR_REJECT_CONSTRAINT, column->name,
+                             "the value is null, the column is NOT NULL");
+        }
+        buffer_append_string(out, form == MARIA_IN_LINE ? "\\N" : "NULL");
+        return STATUS_OK;
+    }
+    if (cell->kind == VALUE_ESCAPE) {
+        return put_escape(column, cell, form, out, error);
+    }
+    switch (column->type.format) {
+    case MARIA_AS_TEXT:
+    case MARIA_AS_LABEL:
+        return cell->kind == VALUE_TEXT
+                   ? put_text(column, form, cell->text, cell->length, out, error)
+                   : put_made_text(column, form, cell, out, error);
+    case MARIA_AS_JSON:
+        return cell->kind == VALUE_JSON
+                   ? put_text(column, form, cell->text, cell->length, out, error)
+                   : put_made_text(column, form, cell, out, error);
+    default:
+        break;
+    }
+    return is_same(column, cell) ? put_same(column, cell, form, scratch, out, error)
+                                 : put_converted(column, cell, form, scratch, out, error);
+}
+
+bool maria_needs_variable(const struct maria_database *self, const struct maria_column *column,
+                          const char **expression, const char **end)
+{
+    bool text = column->type.format == MARIA_AS_TEXT || column->type.format == MARIA_AS_LABEL;
+    *end = ")";
+    if (column->type.format == MARIA_AS_BIT) {
+        *expression = "CAST(";
+        *end = " AS UNSIGNED)";
+        return true;
+    }
+    /* the stream has no character set, so that it can hold bytes: what is UTF-8 says so itself */
+    bool other = text && column->charset != NULL && strncmp(column->charset, "utf8mb4", 7) != 0;
+    if (other || (column->type.format == MARIA_AS_JSON && !self->mariadb)) {
+        *expression = "CONVERT(";
+        *end = " USING utf8mb4)";
+        return true;
+    }
+    return false;
+}

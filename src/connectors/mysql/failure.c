@@ -1,0 +1,136 @@
+/* What went wrong, from the server's number to an error code and its class. */
+#include "connectors/mysql/mysql_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+struct meaning {
+    unsigned number;
+    enum error_code source;
+    enum error_code target;
+    const char *hint;
+};
+
+/* mysqld_error.h and errmsg.h; those below 3000 and above 1000 are both servers' alike. */
+static const struct meaning meanings[] = {
+    {1205, ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED,
+     "another session holds a lock: SHOW ENGINE INNODB STATUS shows it"},
+    {1213, ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL},
+    {1206, ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL},
+    {1099, ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL},
+    {1040, ERROR_NETWORK, ERROR_NETWORK,
+     "the server has no connection left: lower --jobs, or raise max_connections"},
+    {1203, ERROR_NETWORK, ERROR_NETWORK,
+     "the user has no connection left: lower --jobs, or raise max_user_connections"},
+    {1226, ERROR_NETWORK, ERROR_NETWORK, "the user's own limit is reached: raise it"},
+    {1053, ERROR_NETWORK, ERROR_NETWORK, NULL}, /* the server stops */
+    {1927, ERROR_NETWORK, ERROR_NETWORK, NULL}, /* the connection was killed */
+    {1317, ERROR_NETWORK, ERROR_NETWORK, NULL}, /* the statement was killed */
+    {1969, ERROR_NETWORK, ERROR_NETWORK, NULL}, /* max_statement_time */
+    {3024, ERROR_NETWORK, ERROR_NETWORK, NULL}, /* max_execution_time */
+    {1158, ERROR_NETWORK, ERROR_NETWORK, NULL},
+    {1159, ERROR_NETWORK, ERROR_NETWORK, NULL},
+    {1160, ERROR_NETWORK, ERROR_NETWORK, NULL},
+    {1161, ERROR_NETWORK, ERROR_NETWORK, NULL},
+    {1021, ERROR_DISK_FULL, ERROR_DISK_FULL, "make room on the server's disk, then resume"},
+    {1114, ERROR_DISK_FULL, ERROR_DISK_FULL,
+     "the table's space or the temporary space is full: make room, then resume"},
+    {1037, ERROR_MEMORY, ERROR_MEMORY, NULL},
+    {1041, ERROR_MEMORY, ERROR_MEMORY, NULL},
+    {1290, ERROR_PERMISSION, ERROR_PERMISSION,
+     "the server runs with an option that forbids it (read_only?): give the primary's address"},
+    {1792, ERROR_PERMISSION, ERROR_PERMISSION, NULL},
+    {1836, ERROR_PERMISSION, ERROR_PERMISSION,
+     "the server is read-only: give the primary's address"},
+    {1044, ERROR_PERMISSION, ERROR_PERMISSION, "grant what docs/mysql.md lists"},
+    {1142, ERROR_PERMISSION, ERROR_PERMISSION, "grant what docs/mysql.md lists"},
+    {1143, ERROR_PERMISSION, ERROR_PERMISSION, "grant what docs/mysql.md lists"},
+    {1227, ERROR_PERMISSION, ERROR_PERMISSION, "grant what docs/mysql.md lists"},
+    {1370, ERROR_PERMISSION, ERROR_PERMISSION, "grant what docs/mysql.md lists"},
+    {1045, ERROR_CREDENTIALS, ERROR_CREDENTIALS,
+     "set MYSQL_PWD, ~/.my.cnf or a client certificate; docs/mysql.md shows how"},
+    {1698, ERROR_CREDENTIALS, ERROR_CREDENTIALS,
+     "this account is for the operating system's user of that name, by the socket; docs/mysql.md"},
+    {1251, ERROR_CREDENTIALS, ERROR_CREDENTIALS, NULL},
+    {1862, ERROR_CREDENTIALS, ERROR_CREDENTIALS, "the password has expired: set a new one"},
+    {1820, ERROR_CREDENTIALS, ERROR_CREDENTIALS, "the password has expired: set a new one"},
+    {2059, ERROR_CREDENTIALS, ERROR_CREDENTIALS,
+     "the account's authentication plugin is none that the client library has or may use; "
+     "docs/mysql.md lists them"},
+    {2058, ERROR_CREDENTIALS, ERROR_CREDENTIALS, NULL},
+    {2026, ERROR_TLS, ERROR_TLS,
+     "name the authority's certificate with sslrootcert=FILE, or say sslmode=; docs/mysql.md "
+     "explains"},
+    {1049, ERROR_SOURCE_MISSING, ERROR_TARGET_MISSING,
+     "create the database first, or name another one"},
+    {1129, ERROR_NETWORK, ERROR_NETWORK, "FLUSH HOSTS lets it in again"},
+    {1130, ERROR_CREDENTIALS, ERROR_CREDENTIALS, NULL},
+};
+
+static const struct meaning *meaning_of(unsigned number)
+{
+    for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
+        if (meanings[i].number == number) {
+            return &meanings[i];
+        }
+    }
+    return NULL;
+}
+
+bool maria_is_lost(unsigned number)
+{
+    return (number >= 2000 && number < 3000) || number == 1053 || number == 1927 ||
+           (number >= 1158 && number <= 1161);
+}
+
+bool maria_is_of_record(unsigned number, enum error_code *code)
+{
+    static const struct {
+        unsigned number;
+        enum error_code code;
+    } codes[] = {
+        {1062, ERROR_REJECT_KEY_DUPLICATE}, {1586, ERROR_REJECT_KEY_DUPLICATE},
+        {1022, ERROR_REJECT_KEY_DUPLICATE}, {1048, ERROR_REJECT_CONSTRAINT},
+        {1263, ERROR_REJECT_CONSTRAINT},    {1364, ERROR_REJECT_CONSTRAINT},
+        {1216, ERROR_REJECT_CONSTRAINT},    {1452, ERROR_REJECT_CONSTRAINT},
+        {4025, ERROR_REJECT_CONSTRAINT},    {3819, ERROR_REJECT_CONSTRAINT},
+        {1644, ERROR_REJECT_CONSTRAINT},    {1526, ERROR_REJECT_CONSTRAINT},
+        {1264, ERROR_REJECT_NUMBER},        {1690, ERROR_REJECT_NUMBER},
+        {1366, ERROR_REJECT_TYPE},          {1265, ERROR_REJECT_TYPE},
+        {1292, ERROR_REJECT_TYPE},          {1411, ERROR_REJECT_TYPE},
+        {1300, ERROR_REJECT_TEXT},          {3854, ERROR_REJECT_TEXT},
+        {1406, ERROR_REJECT_TOO_LARGE},     {1118, ERROR_REJECT_TOO_LARGE},
+        {1153, ERROR_REJECT_TOO_LARGE},     {1301, ERROR_REJECT_TOO_LARGE},
+        {139, ERROR_REJECT_TOO_LARGE},      {3140, ERROR_REJECT_TYPE},
+        {3141, ERROR_REJECT_TYPE},          {4038, ERROR_REJECT_TYPE},
+        {1416, ERROR_REJECT_TYPE},          {3037, ERROR_REJECT_TYPE},
+    };
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        if (codes[i].number == number) {
+            *code = codes[i].code;
+            return true;
+        }
+    }
+    return false;
+}
+
+enum status maria_failure(const struct maria_database *self, MYSQL *connection,
+                          enum error_code otherwise, struct error *error)
+{
+    unsigned number = mysql_errno(connection);
+    const struct meaning *meaning = meaning_of(number);
+    enum error_code code = meaning == NULL ? maria_is_lost(number) ? ERROR_NETWORK : otherwise
+                           : self->mode == OPEN_SOURCE ? meaning->source
+                                                       : meaning->target;
+    const char *words = mysql_error(connection);
+
+    error_set(error, code, self->shown, "%s says: %s", self->mariadb ? "MariaDB" : "MySQL",
+              words[0] != '\0' ? words : "nothing more");
+    if (error != NULL) {
+        error->native_code = number;
+        snprintf(error->native_state, sizeof error->native_state, "%s", mysql_sqlstate(connection));
+    }
+    if (meaning != NULL && meaning->hint != NULL) {
+        error_hint(error, "%s", meaning->hint);
+    }
+    return STATUS_FAILED;
+}

@@ -1,0 +1,383 @@
+/* After the load: indexes, foreign keys, counters, statistics, comments. All of it can be
+ * repeated. */
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "connectors/mysql/target.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+struct finisher {
+    struct maria_database *self;
+    MYSQL *connection;
+    struct arena *arena;
+    void (*progress)(const char *what);
+    struct error *error;
+};
+
+static void say(const struct finisher *finisher, const char *what, const char *name)
+{
+    char printable[160];
+    char line[200];
+    if (finisher->progress != NULL) {
+        text_printable(name, strlen(name), printable, sizeof printable);
+        snprintf(line, sizeof line, "%s %s", what, printable);
+        finisher->progress(line);
+    }
+}
+
+static enum status run(struct finisher *finisher, struct buffer *sql, const char *name)
+{
+    enum status status = maria_query_buffer(finisher->self, finisher->connection, sql, MARIA_LONG,
+                                            ERROR_TARGET_SCHEMA, NULL, finisher->error);
+    if (status != STATUS_OK) {
+        error_context(finisher->error, "%s: ", name);
+    }
+    return status;
+}
+
+static void begin_alter(struct buffer *sql, const struct finisher *finisher, const char *table)
+{
+    buffer_append_string(sql, "ALTER TABLE ");
+    maria_append_table(sql, finisher->self, table);
+    buffer_append_byte(sql, ' ');
+}
+
+/* ---------------------------------------------------------------- indexes */
+
+static bool has_index(const struct maria_table *facts, const char *name, size_t length)
+{
+    for (uint32_t i = 0; i < facts->schema->index_count; i++) {
+        const char *known = facts->schema->indexes[i].name;
+        if (strlen(known) == length && strncasecmp(known, name, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* `name` without its quotes; doubled ones stay doubled, and are then made once more: refused. */
+static bool is_there(const struct maria_table *facts, const struct text *quoted)
+{
+    return quoted->length >= 2 && has_index(facts, quoted->data + 1, quoted->length - 2);
+}
+
+/* All of a table's in one pass over it. */
+static enum status make_indexes(struct finisher *finisher, const struct target_table *table,
+                                const struct maria_table *facts)
+{
+    struct buffer sql = {0};
+    struct maria_definition definition = {0};
+    uint32_t count = 0;
+    enum status status = STATUS_END;
+
+    if (table->same_engine != NULL && table->same_engine->native_sql != NULL) {
+        status = maria_definition_read(table->same_engine->native_sql, finisher->arena, &definition,
+                                       finisher->error);
+    }
+    if (status == STATUS_FAILED) {
+        return status;
+    }
+    begin_alter(&sql, finisher, table->name);
+    for (uint32_t i = 0; status == STATUS_OK && i < definition.count; i++) {
+        struct text name = maria_definition_name(&definition.clauses[i]);
+        if (definition.kinds[i] == MARIA_CLAUSE_KEY && !is_there(facts, &name)) {
+            buffer_append_string(&sql, count++ > 0 ? ", ADD " : "ADD ");
+            buffer_append(&sql, definition.clauses[i].data, definition.clauses[i].length);
+        }
+    }
+    for (uint32_t i = 0; status == STATUS_END && i < table->index_count; i++) {
+        const struct target_index *index = &table->indexes[i];
+        if (!has_index(facts, index->name, strlen(index->name))) {
+            buffer_append_string(&sql, count++ > 0 ? ", ADD " : "ADD ");
+            buffer_append_string(&sql, index->unique ? "UNIQUE KEY " : "KEY ");
+            maria_append_name(&sql, index->name);
+            buffer_append_string(&sql, " (");
+            maria_append_names(&sql, NULL, index->columns);
+            buffer_append_byte(&sql, ')');
+        }
+    }
+    if (count == 0) {
+        buffer_free(&sql);
+        return STATUS_OK;
+    }
+    say(finisher, "indexes of", table->name);
+    if (failpoint_hit("mysql.before_index", finisher->error) != STATUS_OK) {
+        buffer_free(&sql);
+        return STATUS_FAILED;
+    }
+    status = run(finisher, &sql, table->name);
+    return status == STATUS_OK ? failpoint_hit("mysql.after_index", finisher->error) : status;
+}
+
+/* ---------------------------------------------------------------- foreign keys */
+
+static const char *known_action(const char *action)
+{
+    static const char *const actions[] = {"CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT"};
+    for (size_t i = 0; action != NULL && i < sizeof actions / sizeof actions[0]; i++) {
+        if (strcmp(actions[i], action) == 0) {
+            return action;
+        }
+    }
+    return NULL;
+}
+
+struct reference {
+    struct column_list columns;
+    const char *table;
+    struct column_list referenced;
+    const char *on_delete;
+    const char *on_update;
+};
+
+/* A name is the database's own, whatever its table: cut so that it fits. */
+static void name_reference(const struct target_table *table, const struct reference *reference,
+                           uint32_t number, char name[MARIA_NAME_BYTES_MAX + 1])
+{
+    char whole[512];
+    snprintf(whole, sizeof whole, "%s_%s", table->name, reference->columns.names[0]);
+    size_t length = text_clip(whole, strlen(whole), MARIA_NAME_CHARACTERS_MAX - 14);
+    snprintf(name, MARIA_NAME_BYTES_MAX + 1, "%.*s_ibfk_%u", (int)length, whole, number + 1);
+}
+
+static bool has_reference(const struct maria_table *facts, const struct reference *reference)
+{
+    for (uint32_t i = 0; i < facts->schema->foreign_key_count; i++) {
+        const struct schema_foreign_key *key = &facts->schema->foreign_keys[i];
+        bool same = strcasecmp(key->references, reference->table) == 0 &&
+                    key->columns.count == reference->columns.count;
+        for (uint32_t j = 0; same && j < key->columns.count; j++) {
+            same = strcasecmp(key->columns.names[j], reference->columns.names[j]) == 0;
+        }
+        if (same) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The server does not look at rows that are there when its checks are off: so we do. */
+static enum status warn_of_orphans(struct finisher *finisher, const struct target_table *table,
+                                   const struct reference *reference)
+{
+    struct buffer sql = {0};
+    int64_t found = 0;
+    if (reference->referenced.count != reference->columns.count) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
+    maria_append_table(&sql, finisher->self, table->name);
+    buffer_append_string(&sql, " AS c WHERE ");
+    for (uint32_t i = 0; i < reference->columns.count; i++) {
+        buffer_append_string(&sql, i > 0 ? " AND c." : "c.");
+        maria_append_name(&sql, reference->columns.names[i]);
+        buffer_append_string(&sql, " IS NOT NULL");
+    }
+    buffer_append_string(&sql, " AND NOT EXISTS (SELECT 1 FROM ");
+    maria_append_table(&sql, finisher->self, reference->table);
+    buffer_append_string(&sql, " AS p WHERE ");
+    for (uint32_t i = 0; i < reference->columns.count; i++) {
+        buffer_append_string(&sql, i > 0 ? " AND p." : "p.");
+        maria_append_name(&sql, reference->referenced.names[i]);
+        buffer_append_string(&sql, " = c.");
+        maria_append_name(&sql, reference->columns.names[i]);
+    }
+    buffer_append_string(&sql, "))");
+    enum status status = maria_ask_number(finisher->self, finisher->connection, &sql, MARIA_LONG,
+                                          ERROR_TARGET_SCHEMA, 0, &found, finisher->error);
+    if (status == STATUS_OK && found != 0) {
+        log_write(LOG_WARNING,
+                  "%s: the foreign key to %s is there, but not every row has a partner",
+                  table->name, reference->table);
+    }
+    return status;
+}
+
+static enum status add_reference(struct finisher *finisher, const struct target_table *table,
+                                 const struct maria_table *facts, const struct reference *reference,
+                                 uint32_t number)
+{
+    char name[MARIA_NAME_BYTES_MAX + 1];
+    struct buffer sql = {0};
+    struct error problem = {0};
+    if (has_reference(facts, reference)) {
+        return STATUS_OK;
+    }
+    say(finisher, "foreign key of", table->name);
+    name_reference(table, reference, number, name);
+    begin_alter(&sql, finisher, table->name);
+    buffer_append_string(&sql, "ADD CONSTRAINT ");
+    maria_append_name(&sql, name);
+    buffer_append_string(&sql, " FOREIGN KEY (");
+    maria_append_names(&sql, NULL, reference->columns);
+    buffer_append_string(&sql, ") REFERENCES ");
+    maria_append_table(&sql, finisher->self, reference->table);
+    buffer_append_string(&sql, " (");
+    maria_append_names(&sql, NULL, reference->referenced);
+    buffer_append_byte(&sql, ')');
+    if (known_action(reference->on_delete) != NULL) {
+        buffer_format(&sql, " ON DELETE %s", reference->on_delete);
+    }
+    if (known_action(reference->on_update) != NULL) {
+        buffer_format(&sql, " ON UPDATE %s", reference->on_update);
+    }
+    enum status status = maria_query_buffer(finisher->self, finisher->connection, &sql, MARIA_LONG,
+                                            ERROR_TARGET_SCHEMA, NULL, &problem);
+    if (status != STATUS_OK && !maria_is_lost((unsigned)problem.native_code) &&
+        problem.code == ERROR_TARGET_SCHEMA) {
+        log_write(LOG_WARNING, "%s: the foreign key to %s is not made: %s", table->name,
+                  reference->table, problem.message);
+        return STATUS_OK;
+    }
+    if (status != STATUS_OK) {
+        error_copy(finisher->error, &problem);
+        return status;
+    }
+    return warn_of_orphans(finisher, table, reference);
+}
+
+static enum status add_references(struct finisher *finisher, const struct target_table *table,
+                                  const struct maria_table *facts)
+{
+    const struct schema_table *same = table->same_engine;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; same != NULL && status == STATUS_OK && i < same->foreign_key_count; i++) {
+        const struct schema_foreign_key *key = &same->foreign_keys[i];
+        const struct reference reference = {key->columns, key->references, key->referenced_columns,
+                                            key->on_delete, key->on_update};
+        status = add_reference(finisher, table, facts, &reference, i);
+    }
+    for (uint32_t i = 0; same == NULL && status == STATUS_OK && i < table->reference_count; i++) {
+        const struct target_reference *from = &table->references[i];
+        const struct reference reference = {from->columns, from->table, from->referenced_columns,
+                                            from->on_delete, from->on_update};
+        status = add_reference(finisher, table, facts, &reference, i);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- the rest */
+
+/* The comment that the source's table has, instead of this run's mark. */
+static enum status put_comment_back(struct finisher *finisher, const struct target_table *table)
+{
+    struct maria_definition definition = {0};
+    struct buffer sql = {0};
+    const char *statement = table->same_engine != NULL ? table->same_engine->native_sql : NULL;
+    enum status status = statement != NULL ? maria_definition_read(statement, finisher->arena,
+                                                                   &definition, finisher->error)
+                                           : STATUS_END;
+    if (status == STATUS_FAILED) {
+        return status;
+    }
+    const char *found = status == STATUS_OK ? strstr(definition.options.data, " COMMENT='") : NULL;
+    begin_alter(&sql, finisher, table->name);
+    buffer_append_string(&sql, "COMMENT=");
+    if (found != NULL) {
+        const char *begin = found + strlen(" COMMENT=");
+        const char *end = begin + 1;
+        while (*end != '\0' && (*end != '\'' || end[1] == '\'')) {
+            end += (*end == '\\' || *end == '\'') && end[1] != '\0' ? 2 : 1;
+        }
+        buffer_append(&sql, begin, (size_t)(end - begin) + (*end == '\''));
+    } else {
+        buffer_append_string(&sql, "''");
+    }
+    return run(finisher, &sql, table->name);
+}
+
+/* InnoDB counts on from the largest number that it saw; seen to, since other settings may count
+ * otherwise. */
+static enum status set_counter(struct finisher *finisher, const struct target_table *table,
+                               const struct maria_table *facts)
+{
+    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
+        struct buffer sql = {0};
+        int64_t most = 0;
+        if (!facts->columns[i].counted) {
+            continue;
+        }
+        buffer_append_string(&sql, "SELECT max(");
+        maria_append_name(&sql, facts->columns[i].name);
+        buffer_append_string(&sql, ") FROM ");
+        maria_append_table(&sql, finisher->self, table->name);
+        if (maria_ask_number(finisher->self, finisher->connection, &sql, MARIA_LONG,
+                             ERROR_TARGET_SCHEMA, 0, &most, finisher->error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (most > 0 && most < INT64_MAX && facts->next_number <= most) {
+            begin_alter(&sql, finisher, table->name);
+            buffer_format(&sql, "AUTO_INCREMENT = %lld", (long long)most + 1);
+            return run(finisher, &sql, table->name);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status analyze(struct finisher *finisher, const struct target_table *table)
+{
+    struct buffer sql = {0};
+    say(finisher, "statistics of", table->name);
+    buffer_append_string(&sql, "ANALYZE TABLE ");
+    maria_append_table(&sql, finisher->self, table->name);
+    return run(finisher, &sql, table->name);
+}
+
+enum step { STEP_INDEXES, STEP_REFERENCES, STEP_REST };
+
+static enum status finish_table(struct finisher *finisher, const struct target_table *table,
+                                enum step step)
+{
+    struct maria_table facts;
+    arena_reset(finisher->arena);
+    enum status status = maria_target_describe(finisher->self, finisher->connection, table->name,
+                                               finisher->arena, &facts, finisher->error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : status;
+    }
+    switch (step) {
+    case STEP_INDEXES:
+        return make_indexes(finisher, table, &facts);
+    case STEP_REFERENCES:
+        return add_references(finisher, table, &facts);
+    default:
+        break;
+    }
+    status = set_counter(finisher, table, &facts);
+    status = status == STATUS_OK ? put_comment_back(finisher, table) : status;
+    return status == STATUS_OK ? analyze(finisher, table) : status;
+}
+
+enum status maria_after_load(struct database *database, const struct target_table *tables,
+                             uint32_t table_count, const struct schema *objects,
+                             void (*progress)(const char *what), struct error *error)
+{
+    struct finisher finisher = {.self = maria_database_of(database),
+                                .arena = arena_create(0),
+                                .progress = progress,
+                                .error = error};
+    enum status status = finisher.arena != NULL
+                             ? maria_control(finisher.self, &finisher.connection, error)
+                             : error_set(error, ERROR_MEMORY, finisher.self->shown, "no memory");
+    (void)objects;
+    status = status == STATUS_OK
+                 ? maria_query(finisher.self, finisher.connection, "SET foreign_key_checks = 0",
+                               MARIA_SHORT, ERROR_TARGET_SCHEMA, NULL, error)
+                 : status;
+    for (int step = STEP_INDEXES; step <= STEP_REST; step++) {
+        for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+            if (tables[i].created) {
+                status = finish_table(&finisher, &tables[i], (enum step)step);
+            }
+        }
+    }
+    if (status == STATUS_OK) {
+        status = maria_drop_key_tables(finisher.self, finisher.connection, error);
+    }
+    arena_destroy(finisher.arena);
+    return status == STATUS_OK
+               ? maria_query(finisher.self, finisher.connection, "SET foreign_key_checks = 1",
+                             MARIA_SHORT, ERROR_TARGET_SCHEMA, NULL, error)
+               : status;
+}

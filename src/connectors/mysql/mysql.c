@@ -1,0 +1,365 @@
+/* The MySQL and MariaDB connector's descriptor: options, opening, closing and the identity of a
+ * database. */
+#include "connectors/mysql/catalog.h"
+#include "connectors/registry.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    READERS_MAX = 32,
+    WRITERS_MAX = 16,
+    RESULT_COLUMNS_MAX = 4096,
+    JOINS_MAX = 60, /* 61 tables in a statement */
+    VERSION_MIN = 50500,
+    RECORD_BYTES_MAX = 1000 * 1000 * 1000
+};
+
+static const char *const schemes[] = {"mariadb", NULL};
+
+static const struct connector_option options[] = {
+    {.name = "socket",
+     .type = OPTION_TEXT,
+     .help = "the server's Unix socket; instead of host and port"},
+    {.name = "sslmode",
+     .type = OPTION_CHOICE,
+     .range = "disable|prefer|require|verify-full",
+     .help = "default: verify-full, but for loopback and Unix sockets prefer"},
+    {.name = "sslrootcert",
+     .type = OPTION_TEXT,
+     .help = "certificates of the authorities that are trusted; default: the system's"},
+    {.name = "sslcert", .type = OPTION_TEXT, .help = "the client's certificate"},
+    {.name = "sslkey", .type = OPTION_TEXT, .help = "the client's private key"},
+    {.name = "option_file",
+     .type = OPTION_TEXT,
+     .help = "instead of ~/.my.cnf and its like; its groups client and transhume are read; empty: "
+             "none"},
+    {.name = "lock",
+     .type = OPTION_CHOICE,
+     .default_text = "auto",
+     .range = "auto|none",
+     .help = "source: how a snapshot is made that all readers share: under a short lock, or one "
+             "connection after the other"},
+    {.name = "cursors",
+     .type = OPTION_INTEGER,
+     .default_text = "3",
+     .range = "1..32",
+     .help = "source: connections for each reader, of which every embedded list needs one"},
+    {.name = "load",
+     .type = OPTION_CHOICE,
+     .default_text = "auto",
+     .range = "auto|insert",
+     .help = "target: LOAD DATA LOCAL where the server takes it, or INSERTs of many rows"},
+};
+
+static const char *const failpoints[] = {
+    "mysql.snapshot_taken",
+    "mysql.before_ledger_create",
+    "mysql.after_ledger_create",
+    "mysql.before_claim",
+    "mysql.after_claim",
+    "mysql.before_status",
+    "mysql.before_schema",
+    "mysql.after_intent",
+    "mysql.after_table",
+    "mysql.after_schema",
+    "mysql.chunk_begin",
+    "mysql.before_mark",
+    "mysql.before_commit",
+    "mysql.after_commit",
+    "mysql.before_index",
+    "mysql.after_index",
+    "mysql.before_reopen",
+    "mysql.before_delete",
+    "mysql.after_delete",
+    NULL,
+};
+
+/* ---------------------------------------------------------------- how to connect */
+
+static bool is_local(const char *host)
+{
+    return host == NULL || host[0] == '\0' || strcmp(host, "localhost") == 0 ||
+           strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
+}
+
+static enum maria_tls tls_of(const char *mode, bool local)
+{
+    static const char *const modes[] = {"disable", "prefer", "require", "verify-full"};
+    for (int i = 0; mode != NULL && i < 4; i++) {
+        if (strcmp(modes[i], mode) == 0) {
+            return (enum maria_tls)i;
+        }
+    }
+    return local ? MARIA_TLS_PREFER : MARIA_TLS_VERIFY_FULL;
+}
+
+static const char *keep(struct maria_database *self, const char *text, bool *failed)
+{
+    const char *copy = text != NULL ? arena_copy_string(self->arena, text) : NULL;
+    *failed = *failed || (text != NULL && copy == NULL);
+    return copy;
+}
+
+static enum status choose_settings(struct maria_database *self, const struct uri *uri,
+                                   struct error *error)
+{
+    static const char system_roots[] = "/etc/ssl/certs/ca-certificates.crt";
+    struct maria_settings *settings = &self->settings;
+    const char *socket = uri_parameter(uri, &transhume_connector, "socket");
+    const char *ca = uri_parameter(uri, &transhume_connector, "sslrootcert");
+    bool failed = false;
+
+    if (uri->path == NULL || uri->path[0] == '\0') {
+        error_set(error, ERROR_USAGE, uri->shown, "the URI names no database");
+        error_hint(error, "write it behind the host: mysql://USER@HOST/DATABASE");
+        return STATUS_FAILED;
+    }
+    settings->local = socket != NULL || is_local(uri->host);
+    settings->tls = tls_of(uri_parameter(uri, &transhume_connector, "sslmode"), settings->local);
+    if (ca == NULL && settings->tls == MARIA_TLS_VERIFY_FULL && access(system_roots, R_OK) == 0) {
+        ca = system_roots;
+    }
+    bool named = uri->host != NULL && uri->host[0] != '\0' && socket == NULL;
+    /* libmariadb takes localhost for the Unix socket; with a port TCP is meant */
+    const char *host =
+        named && strcmp(uri->host, "localhost") == 0 && uri->port != 0 ? "127.0.0.1" : uri->host;
+    settings->host = named ? keep(self, host, &failed) : NULL;
+    settings->port = uri->port;
+    settings->socket = keep(self, socket, &failed);
+    settings->user = keep(self, uri->user, &failed);
+    settings->password = keep(self, uri->password, &failed);
+    settings->option_file =
+        keep(self, uri_parameter(uri, &transhume_connector, "option_file"), &failed);
+    settings->ca = keep(self, ca, &failed);
+    settings->certificate =
+        keep(self, uri_parameter(uri, &transhume_connector, "sslcert"), &failed);
+    settings->key = keep(self, uri_parameter(uri, &transhume_connector, "sslkey"), &failed);
+    self->schema = keep(self, uri->path, &failed);
+    return failed ? error_set(error, ERROR_MEMORY, uri->shown, "no memory to open it") : STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- what stands there */
+
+static enum status refuse(const struct maria_database *self, const char *what, struct error *error)
+{
+    return error_set(error, self->mode == OPEN_SOURCE ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID,
+                     self->shown, "%s", what);
+}
+
+static bool is_on(const char *value)
+{
+    return value != NULL && (strcmp(value, "1") == 0 || strcmp(value, "ON") == 0);
+}
+
+/* Galera's automatic splitting would commit a part of a chunk. */
+static enum status check_cluster(struct maria_database *self, struct error *error)
+{
+    MYSQL_RES *result = NULL;
+    enum status status =
+        maria_query(self, self->control, "SHOW VARIABLES LIKE 'wsrep_load_data_splitting'",
+                    MARIA_SHORT, ERROR_NETWORK, &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    bool splits = row != NULL && is_on(row[1]);
+    mysql_free_result(result);
+    if (splits) {
+        refuse(self, "wsrep_load_data_splitting is on: the server would commit parts of a chunk",
+               error);
+        error_hint(error, "SET GLOBAL wsrep_load_data_splitting = OFF, or say ?load=insert");
+        return STATUS_FAILED;
+    }
+    return status;
+}
+
+static enum status look_at_target(struct maria_database *self, const char *load,
+                                  struct error *error)
+{
+    MYSQL_RES *result = NULL;
+    enum status status = maria_query(
+        self, self->control,
+        "SELECT @@local_infile, @@log_bin, @@binlog_format, @@max_allowed_packet, @@read_only",
+        MARIA_SHORT, ERROR_NETWORK, &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    bool read_only = false;
+    if (row != NULL) {
+        self->loads = is_on(row[0]) && (load == NULL || strcmp(load, "insert") != 0);
+        self->statement_log = is_on(row[1]) && row[2] != NULL && strcmp(row[2], "STATEMENT") == 0;
+        read_only = row[4] != NULL && strcmp(row[4], "0") != 0 && strcmp(row[4], "OFF") != 0;
+        if (row[3] == NULL ||
+            text_to_uint64(row[3], strlen(row[3]), &self->packet_bytes_max) != STATUS_OK) {
+            self->packet_bytes_max = 1 << 20;
+        }
+    }
+    mysql_free_result(result);
+    if (read_only) {
+        refuse(self, "the server is read-only", error);
+        error_hint(error, "give the primary's address");
+        return STATUS_FAILED;
+    }
+    return status == STATUS_OK && self->loads ? check_cluster(self, error) : status;
+}
+
+static enum status look_at_server(struct maria_database *self, const char *load,
+                                  struct error *error)
+{
+    struct buffer sql = {0};
+    int64_t folds = 0;
+    self->version = mysql_get_server_version(self->control);
+    self->mariadb = mariadb_connection(self->control) != 0;
+    if (self->version < VERSION_MIN) {
+        return refuse(self, "the server is older than MySQL 5.5, the oldest that is supported",
+                      error);
+    }
+    buffer_append_string(&sql, "SELECT @@lower_case_table_names");
+    enum status status =
+        maria_ask_number(self, self->control, &sql, MARIA_SHORT, ERROR_NETWORK, 0, &folds, error);
+    self->folds_names = folds != 0;
+    if (self->folds_names) {
+        self->base.capabilities |= CAPABILITY_FOLDED_NAMES;
+    }
+    return status == STATUS_OK && self->mode == OPEN_TARGET ? look_at_target(self, load, error)
+                                                            : status;
+}
+
+/* ---------------------------------------------------------------- open and close */
+
+static void maria_close(struct database *database)
+{
+    struct maria_database *self = maria_database_of(database);
+    if (self == NULL) {
+        return;
+    }
+    while (self->pool_count > 0) {
+        maria_disconnect(self->pool[--self->pool_count]);
+    }
+    maria_disconnect(self->lock);
+    maria_disconnect(self->control);
+    pthread_mutex_destroy(&self->pool_lock);
+    free(self->run_id);
+    arena_destroy(self->arena);
+    free(self);
+}
+
+/* The session begins anew where it was begun before it was known what the server can do. */
+static enum status open_all(struct maria_database *self, const struct uri *uri, struct error *error)
+{
+    const char *load = uri_parameter(uri, &transhume_connector, "load");
+    if (choose_settings(self, uri, error) != STATUS_OK ||
+        maria_connect(self, &self->control, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *host = self->settings.socket != NULL ? self->settings.socket
+                       : self->settings.host != NULL ? self->settings.host
+                                                     : "localhost";
+    const char *name =
+        self->settings.socket != NULL || self->settings.host == NULL
+            ? arena_format(self->arena, "%s/%s", host, self->schema)
+            : arena_format(self->arena, "%s:%u/%s", host,
+                           self->settings.port != 0 ? self->settings.port : 3306u, self->schema);
+    self->shown = name != NULL ? name : self->shown;
+    if (look_at_server(self, load, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!self->statement_log) {
+        return STATUS_OK;
+    }
+    maria_disconnect(self->control);
+    self->control = NULL;
+    return maria_connect(self, &self->control, error);
+}
+
+static enum status maria_open(const struct open_options *open, struct database **database,
+                              struct error *error)
+{
+    struct maria_database *self = calloc(1, sizeof *self);
+    int64_t cursors = 0;
+
+    *database = NULL;
+    if (self == NULL || (self->arena = arena_create(0)) == NULL ||
+        pthread_mutex_init(&self->pool_lock, NULL) != 0) {
+        arena_destroy(self != NULL ? self->arena : NULL);
+        free(self);
+        return error_set(error, ERROR_MEMORY, open->uri->shown, "no memory to open it");
+    }
+    self->base.connector = &transhume_connector;
+    self->base.capabilities = transhume_connector.capabilities;
+    self->base.limits = (struct connector_limits){
+        .readers_max = READERS_MAX,
+        .writers_max = WRITERS_MAX,
+        .chunks_open_max = 1,
+        .record_bytes_max = RECORD_BYTES_MAX,
+        .name_bytes_max = MARIA_NAME_BYTES_MAX,
+        .request_columns_max = RESULT_COLUMNS_MAX,
+        .request_joins_max = JOINS_MAX,
+    };
+    self->mode = open->mode;
+    self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;
+    const char *each = uri_parameter(open->uri, &transhume_connector, "cursors");
+    const char *lock = uri_parameter(open->uri, &transhume_connector, "lock");
+    bool counted = each != NULL && text_to_int64(each, strlen(each), &cursors) == STATUS_OK;
+    self->cursors_each = counted ? (uint32_t)cursors : 3;
+    self->lockless = lock != NULL && strcmp(lock, "none") == 0;
+    self->shown = arena_copy_string(self->arena, open->uri->shown);
+    if (self->shown == NULL) {
+        error_set(error, ERROR_MEMORY, open->uri->shown, "no memory to open it");
+        maria_close(&self->base);
+        return STATUS_FAILED;
+    }
+    if (open_all(self, open->uri, error) != STATUS_OK) {
+        maria_close(&self->base);
+        return STATUS_FAILED;
+    }
+    *database = &self->base;
+    return STATUS_OK;
+}
+
+/* A server may be reached by several addresses: so what it says of itself. */
+static enum status maria_identity(struct database *database, struct arena *arena,
+                                  const char **identity, struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    bool has_uuid = !self->mariadb && self->version >= 50600;
+    MYSQL *connection = NULL;
+    MYSQL_RES *result = NULL;
+
+    if (maria_control(self, &connection, error) != STATUS_OK ||
+        maria_query(self, connection,
+                    has_uuid ? "SELECT @@server_uuid, 0, ''"
+                             : "SELECT @@hostname, @@port, @@datadir",
+                    MARIA_SHORT, ERROR_NETWORK, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    MYSQL_ROW row = mysql_fetch_row(result);
+    *identity = row == NULL ? NULL
+                            : arena_format(arena, "mysql server %s %s %s database %s", row[0],
+                                           row[1], row[2], self->schema);
+    mysql_free_result(result);
+    return *identity != NULL
+               ? STATUS_OK
+               : error_set(error, ERROR_MEMORY, self->shown, "no memory for its identity");
+}
+
+const struct connector transhume_connector = {
+    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    .name = "mysql",
+    .title = "MySQL and MariaDB",
+    .schemes = schemes,
+    .uri_help = "mysql://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE",
+    .capabilities = CAPABILITY_TRANSACTIONS | CAPABILITY_JOINS | CAPABILITY_SNAPSHOT |
+                    CAPABILITY_PROVES_UNCHANGED | CAPABILITY_KEY_ENFORCED | CAPABILITY_SQL_SCHEMA |
+                    CAPABILITY_COUNTS_EXACT,
+    .guarantee = GUARANTEE_EXACTLY_ONCE,
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .types = maria_types,
+    .type_count = MARIA_TYPE_COUNT,
+    .failpoints = failpoints,
+    .open = maria_open,
+    .close = maria_close,
+    .identity = maria_identity,
+    .catalog = &maria_catalog_functions,
+    .source = &maria_source_functions,
+    .target = &maria_target_functions,
+    .ledger = &maria_ledger_functions,
+};

@@ -1,0 +1,190 @@
+/*
+ * What the files of the MySQL connector share: the instance, its connections, types and SQL
+ * helpers. Their prefix is maria_, since names that begin with mysql_ are the client library's.
+ */
+#ifndef TRANSHUME_CONNECTORS_MYSQL_INTERNAL_H
+#define TRANSHUME_CONNECTORS_MYSQL_INTERNAL_H
+
+#include "base/buffer.h"
+#include "base/text.h"
+#include "connectors/connector.h"
+#include <mysql.h>
+#include <pthread.h>
+
+struct maria_catalog;
+
+enum {
+    MARIA_NAME_CHARACTERS_MAX = 64,
+    MARIA_NAME_BYTES_MAX = 3 * MARIA_NAME_CHARACTERS_MAX,
+    MARIA_COLUMNS_MAX = 1017, /* InnoDB's; the server's own limit is 4096 */
+    MARIA_POOL_MAX = 128
+};
+
+/* How a connection is protected, in libpq's words. */
+enum maria_tls { MARIA_TLS_DISABLE, MARIA_TLS_PREFER, MARIA_TLS_REQUIRE, MARIA_TLS_VERIFY_FULL };
+
+/* What the client library is told; texts live in the instance's arena, NULL: not given. */
+struct maria_settings {
+    const char *host;
+    const char *socket;
+    const char *user;
+    const char *password;
+    const char *option_file;
+    const char *ca;
+    const char *certificate;
+    const char *key;
+    unsigned port;
+    enum maria_tls tls;
+    bool local; /* the peer is this machine: a plain connection is no one else's to read */
+};
+
+struct maria_database {
+    struct database base;
+    struct arena *arena; /* lives as long as the instance; control thread only */
+    enum open_mode mode;
+    const char *shown;  /* "host:port/database", for messages */
+    const char *schema; /* the database's name */
+    struct maria_settings settings;
+    int64_t timeout_ms;
+    bool mariadb;              /* else MySQL */
+    unsigned long version;     /* 101119 */
+    bool loads;                /* target: the server takes LOAD DATA LOCAL */
+    bool statement_log;        /* its binary log holds statements: REPEATABLE READ is needed */
+    bool folds_names;          /* of tables: lower_case_table_names is not 0 */
+    uint64_t packet_bytes_max; /* max_allowed_packet */
+    MYSQL *control;            /* the control thread's; source: within the snapshot once taken */
+    bool snapshot_taken;
+    bool lockless;         /* by option: connections begin one after the other, without a lock */
+    uint32_t cursors_each; /* connections that a reader may use at once */
+    MYSQL *pool[MARIA_POOL_MAX]; /* source: within the snapshot, in nobody's hand */
+    uint32_t pool_count;
+    pthread_mutex_t pool_lock;     /* of the two above: readers take and give */
+    struct maria_catalog *catalog; /* source; read at first use */
+    MYSQL *lock;                   /* target: holds the claim as long as it lives */
+    char *run_id;                  /* the claimed run; NULL: none */
+    uint64_t epoch;
+};
+
+static inline struct maria_database *maria_database_of(struct database *self)
+{
+    return (struct maria_database *)self;
+}
+
+/* The module's symbol (CONNECTOR_MODULE_SYMBOL). */
+__attribute__((visibility("default"))) extern const struct connector transhume_connector;
+extern const struct catalog_functions maria_catalog_functions;
+extern const struct source_functions maria_source_functions;
+extern const struct target_functions maria_target_functions;
+extern const struct ledger_functions maria_ledger_functions;
+
+/* ---------------------------------------------------------------- connection.c */
+
+/* A new connection with the settings that all have: utf8mb4, UTC, strict. Any thread. */
+enum status maria_connect(struct maria_database *self, MYSQL **connection,
+                          struct error *error) MUST_USE;
+void maria_disconnect(MYSQL *connection); /* NULL is fine */
+/* False once the client library has given it up. */
+bool maria_is_alive(MYSQL *connection);
+/* The control connection of a target, made anew if it broke. */
+enum status maria_control(struct maria_database *self, MYSQL **connection,
+                          struct error *error) MUST_USE;
+
+/* How long a statement may take. */
+enum maria_patience {
+    MARIA_SHORT, /* the database's timeout */
+    MARIA_LONG   /* as long as it works: scans, index builds; the kernel sees a dead peer */
+};
+
+/* Sends a statement and waits for its first answer. A failure is `otherwise`, or what its number
+ * says is more exact. */
+enum status maria_send(struct maria_database *self, MYSQL *connection, const char *sql,
+                       size_t length, enum maria_patience patience, enum error_code otherwise,
+                       struct error *error) MUST_USE;
+/* The same of a whole statement, whose `*result` (NULL: thrown away; of no rows: NULL) is the
+ * caller's to free. */
+enum status maria_query(struct maria_database *self, MYSQL *connection, const char *sql,
+                        enum maria_patience patience, enum error_code otherwise, MYSQL_RES **result,
+                        struct error *error) MUST_USE;
+/* The same of a buffer that may have run out of memory; frees it. */
+enum status maria_query_buffer(struct maria_database *self, MYSQL *connection, struct buffer *sql,
+                               enum maria_patience patience, enum error_code otherwise,
+                               MYSQL_RES **result, struct error *error) MUST_USE;
+/* One number; `otherwise_value` for NULL and for no row. */
+enum status maria_ask_number(struct maria_database *self, MYSQL *connection, struct buffer *sql,
+                             enum maria_patience patience, enum error_code otherwise,
+                             int64_t otherwise_value, int64_t *number,
+                             struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- failure.c */
+
+/* Fills `error` from the connection: number, SQLSTATE, class, the server's words. */
+enum status maria_failure(const struct maria_database *self, MYSQL *connection,
+                          enum error_code otherwise, struct error *error);
+/* Is that what one record's values made? Then `*code` is its reject's. */
+bool maria_is_of_record(unsigned number, enum error_code *code);
+/* The connection broke, or its session is being ended. */
+bool maria_is_lost(unsigned number);
+
+/* ---------------------------------------------------------------- quote.c */
+
+/* `name` and 'text' with what is special in them escaped: the only ways into SQL for names and
+ * texts of a source. */
+void maria_append_name(struct buffer *out, const char *name);
+void maria_append_text(struct buffer *out, const char *text, size_t length);
+void maria_append_string(struct buffer *out, const char *text); /* NULL becomes NULL */
+void maria_append_bytes(struct buffer *out, const void *bytes, size_t length); /* X'…' */
+/* `database`.`name` */
+void maria_append_table(struct buffer *out, const struct maria_database *self, const char *name);
+/* `a`, `b`; `alias` may be NULL. */
+void maria_append_names(struct buffer *out, const char *alias, struct column_list names);
+/* `sql` with $1 and $2 as texts, or NULL. */
+void maria_append_filled(struct buffer *out, const char *sql, const char *first,
+                         const char *second);
+
+/* ---------------------------------------------------------------- types.c */
+
+enum { MARIA_TYPE_COUNT = 34 };
+extern const struct type_mapping maria_types[MARIA_TYPE_COUNT];
+extern const char *const maria_native_names[];
+
+/* How a column's values travel as texts. */
+enum maria_format {
+    MARIA_AS_TEXT = 0, /* char, varchar, text */
+    MARIA_AS_INT,
+    MARIA_AS_UINT,
+    MARIA_AS_FLOAT,
+    MARIA_AS_DOUBLE,
+    MARIA_AS_DECIMAL,
+    MARIA_AS_BIT,
+    MARIA_AS_BYTES,
+    MARIA_AS_DATE,
+    MARIA_AS_DATETIME,
+    MARIA_AS_TIMESTAMP,
+    MARIA_AS_TIME,
+    MARIA_AS_YEAR,
+    MARIA_AS_JSON,
+    MARIA_AS_UUID,
+    MARIA_AS_GEOMETRY,
+    MARIA_AS_LABEL /* enum, set, inet4, inet6: their text */
+};
+
+/* What a column is to this connector. */
+struct maria_type {
+    enum maria_format format;
+    struct value_type type;
+    uint8_t digits; /* of seconds, 0..6 */
+};
+
+/* information_schema's DATA_TYPE and COLUMN_TYPE; `words` are borrowed. */
+struct maria_type maria_type_of(const char *data_type, const char *words);
+/* The type of a result's column, of a query. */
+struct maria_type maria_type_of_field(const MYSQL_FIELD *field);
+/* The type of a column that the plan makes: the server's own words or a kind. `collation` (NULL:
+ * by bytes) is for texts. `indexed`: it must have a length that an index can hold. */
+void maria_append_type(struct buffer *out, const struct maria_database *self,
+                       const struct value_type *type, const char *collation, bool indexed);
+/* " CHARACTER SET …" for a text type of ours: compared by bytes. */
+const char *maria_text_collation(const struct maria_database *self);
+bool maria_native_type(const char *declared, struct value_type *type);
+
+#endif

@@ -1,0 +1,314 @@
+/*
+ * Before the load: the tables that are missing, with key and unique indexes. CREATE TABLE commits
+ * what came before it and can't be rolled back; so the ledger says first that the table is about to
+ * be made, and the table's comment whose it is.
+ */
+#include "base/failpoint.h"
+#include "connectors/mysql/target.h"
+#include <string.h>
+#include <strings.h>
+
+/* Errors of a definition that this server does not understand (another version, another brand). */
+static const unsigned foreign[] = {1273, 1115, 4161, 1286, 1478, 1064, 1231, 1901, 1911, 3780};
+
+static bool is_in(struct column_list list, const char *name)
+{
+    for (uint32_t i = 0; i < list.count; i++) {
+        if (strcasecmp(list.names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* InnoDB can't index a text without a length, nor refer to one. */
+static bool is_indexed(const struct target_table *table, const char *name)
+{
+    bool found = is_in(table->key, name);
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        found = found || is_in(table->indexes[i].columns, name);
+    }
+    for (uint32_t i = 0; i < table->reference_count; i++) {
+        found = found || is_in(table->references[i].columns, name);
+    }
+    return found;
+}
+
+static void append_column(struct buffer *sql, const struct maria_database *self,
+                          const struct target_table *table, const struct schema_column *column)
+{
+    bool counts = column->identity && column->type.kind == VALUE_INT64 && table->key.count == 1 &&
+                  is_in(table->key, column->name);
+    maria_append_name(sql, column->name);
+    buffer_append_byte(sql, ' ');
+    maria_append_type(sql, self, &column->type, column->collation, is_indexed(table, column->name));
+    buffer_append_string(sql, column->not_null ? " NOT NULL" : " NULL");
+    if (counts) {
+        buffer_append_string(sql, " AUTO_INCREMENT");
+    } else if (column->default_text != NULL && column->generated == GENERATED_NO) {
+        buffer_format(sql, " DEFAULT %s", column->default_text);
+    }
+}
+
+static void append_mark(struct buffer *sql, const struct maria_database *self)
+{
+    struct buffer mark = {0};
+    buffer_format(&mark, "transhume run %s", self->run_id != NULL ? self->run_id : "");
+    buffer_append_string(sql, " COMMENT=");
+    maria_append_string(sql, buffer_string(&mark));
+    buffer_free(&mark);
+}
+
+static void append_index(struct buffer *sql, const struct target_index *index)
+{
+    buffer_append_string(sql, index->unique ? ", UNIQUE KEY " : ", KEY ");
+    maria_append_name(sql, index->name);
+    buffer_append_string(sql, " (");
+    maria_append_names(sql, NULL, index->columns);
+    buffer_append_byte(sql, ')');
+}
+
+/* Unique indexes refuse records one by one; made after the load they would refuse all of them. */
+static void append_planned(struct buffer *sql, const struct maria_database *self,
+                           const struct target_table *table)
+{
+    buffer_append_string(sql, "CREATE TABLE ");
+    maria_append_table(sql, self, table->name);
+    buffer_append_string(sql, " (");
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        buffer_append_string(sql, i > 0 ? ", " : "");
+        append_column(sql, self, table, &table->columns[i]);
+    }
+    if (table->key.count > 0) {
+        buffer_append_string(sql, ", PRIMARY KEY (");
+        maria_append_names(sql, NULL, table->key);
+        buffer_append_byte(sql, ')');
+    }
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        if (table->indexes[i].unique) {
+            append_index(sql, &table->indexes[i]);
+        }
+    }
+    buffer_format(sql, ") ENGINE=InnoDB%s ROW_FORMAT=DYNAMIC", maria_text_collation(self));
+    append_mark(sql, self);
+}
+
+/* ---------------------------------------------------------------- as the source has it */
+
+/* Options without the comment, which is put back after the load, and of InnoDB in any case. */
+static void append_options(struct buffer *sql, const struct text *options)
+{
+    const char *at = options->data;
+    const char *end = at + options->length;
+    while (at < end) {
+        size_t left = (size_t)(end - at);
+        if (left > 8 && strncmp(at, "ENGINE=", 7) == 0) {
+            buffer_append_string(sql, "ENGINE=InnoDB");
+            at += 7 + strcspn(at + 7, " \n");
+        } else if (left > 9 && strncmp(at, "COMMENT='", 9) == 0) {
+            for (at += 9; at < end && (*at != '\'' || (at + 1 < end && at[1] == '\''));) {
+                at += (*at == '\\' || *at == '\'') && at + 1 < end ? 2 : 1;
+            }
+            at += at < end;
+        } else {
+            size_t word = strcspn(at, " \n");
+            word += word < left;
+            buffer_append(sql, at, word < left ? word : left);
+            at += word;
+        }
+    }
+}
+
+/* Secondary keys and references come after the load, but the key that auto_increment stands on. */
+static enum status append_same(struct buffer *sql, const struct maria_database *self,
+                               const struct target_table *table, struct arena *arena,
+                               struct error *error)
+{
+    struct maria_definition definition;
+    const char *statement = table->same_engine->native_sql;
+    enum status status = statement != NULL
+                             ? maria_definition_read(statement, arena, &definition, error)
+                             : STATUS_END;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    bool counts = strstr(statement, " AUTO_INCREMENT") != NULL;
+    bool keyed = table->same_engine->primary_key.count > 0;
+    uint32_t written = 0;
+    buffer_append_string(sql, "CREATE TABLE ");
+    maria_append_table(sql, self, table->name);
+    buffer_append_string(sql, " (");
+    for (uint32_t i = 0; i < definition.count; i++) {
+        bool key = definition.kinds[i] == MARIA_CLAUSE_KEY;
+        if (definition.kinds[i] == MARIA_CLAUSE_REFERENCE || (key && keyed && !counts)) {
+            continue;
+        }
+        if (key && keyed && counts && strstr(statement, "PARTITION") == NULL &&
+            table->same_engine->primary_key.count == 1) {
+            continue; /* auto_increment stands on the primary key */
+        }
+        buffer_append_string(sql, written++ > 0 ? ", " : "");
+        buffer_append(sql, definition.clauses[i].data, definition.clauses[i].length);
+    }
+    buffer_append_byte(sql, ')');
+    append_mark(sql, self);
+    append_options(sql, &definition.options);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- making */
+
+static enum status run(struct maria_database *self, MYSQL *connection, struct buffer *sql,
+                       const char *name, struct error *error)
+{
+    enum status status =
+        maria_query_buffer(self, connection, sql, MARIA_LONG, ERROR_TARGET_SCHEMA, NULL, error);
+    if (status != STATUS_OK) {
+        error_context(error, "%s: ", name);
+    }
+    return status;
+}
+
+static bool is_foreign(MYSQL *connection)
+{
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++) {
+        if (foreign[i] == mysql_errno(connection)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status create(struct maria_database *self, MYSQL *connection,
+                          const struct target_table *table, struct arena *arena,
+                          struct error *error)
+{
+    struct buffer sql = {0};
+    enum status status = STATUS_END;
+    if (table->same_engine != NULL) {
+        status = append_same(&sql, self, table, arena, error);
+        status = status == STATUS_OK ? run(self, connection, &sql, table->name, error) : status;
+        buffer_free(&sql);
+        if (status == STATUS_FAILED && is_foreign(connection)) {
+            status = STATUS_END; /* then by its columns */
+        }
+    }
+    if (status != STATUS_END) {
+        return status;
+    }
+    append_planned(&sql, self, table);
+    return run(self, connection, &sql, table->name, error);
+}
+
+/* The keys that the run writes into a table that holds others: so that its own are told apart. The
+ * last two columns say which record it was that came first. */
+static enum status make_key_table(struct maria_database *self, MYSQL *connection,
+                                  const struct target_table *table, struct error *error)
+{
+    struct buffer sql = {0};
+    bool tracked = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE ||
+                   table->existing == EXISTING_SKIP;
+    if (!tracked || table->created || self->run_id == NULL) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
+    maria_append_key_table(&sql, self, table->name);
+    buffer_append_string(&sql, " (PRIMARY KEY (");
+    maria_append_names(&sql, NULL, table->key);
+    buffer_append_string(&sql, ")) ENGINE=InnoDB AS SELECT ");
+    maria_append_names(&sql, NULL, table->key);
+    buffer_append_string(&sql, ", CAST(0 AS UNSIGNED) AS _transhume_chunk, CAST(0 AS UNSIGNED) AS "
+                               "_transhume_row FROM ");
+    maria_append_table(&sql, self, table->name);
+    buffer_append_string(&sql, " LIMIT 0");
+    return run(self, connection, &sql, table->name, error);
+}
+
+static bool is_marked(const struct maria_database *self, const struct maria_table *facts)
+{
+    return self->run_id != NULL && facts->comment != NULL &&
+           strncmp(facts->comment, "transhume run ", 14) == 0 &&
+           strcmp(facts->comment + 14, self->run_id) == 0;
+}
+
+static enum status gone(const struct target_table *table, struct error *error)
+{
+    error_set(error, ERROR_TARGET_SCHEMA, table->name,
+              "this run made the table and it is gone, while its chunks are marked as done");
+    error_hint(error, "start a new run with an empty target");
+    return STATUS_FAILED;
+}
+
+static enum status make_table(struct maria_database *self, MYSQL *connection,
+                              struct target_table *table, struct arena *arena, struct error *error)
+{
+    if (maria_ledger_note_making(self, connection, table->name, MARIA_INTENDED, error) !=
+            STATUS_OK ||
+        failpoint_hit("mysql.after_intent", error) != STATUS_OK ||
+        create(self, connection, table, arena, error) != STATUS_OK ||
+        failpoint_hit("mysql.after_table", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    table->created = true;
+    return maria_ledger_note_making(self, connection, table->name, MARIA_MADE, error);
+}
+
+static enum status refuse_engine(const struct target_table *table, const struct maria_table *facts,
+                                 struct error *error)
+{
+    if (facts->engine != NULL && strcasecmp(facts->engine, "InnoDB") == 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_TARGET_SCHEMA, table->name,
+              "the table's engine is %s, which has no transactions",
+              facts->engine != NULL ? facts->engine : "none");
+    error_hint(error, "ALTER TABLE … ENGINE=InnoDB");
+    return STATUS_FAILED;
+}
+
+static enum status prepare_table(struct maria_database *self, MYSQL *connection,
+                                 struct target_table *table, struct arena *arena,
+                                 struct error *error)
+{
+    struct maria_table facts;
+    enum maria_making making = MARIA_NOT_MADE;
+
+    if (maria_ledger_making(self, connection, table->name, &making, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = maria_target_describe(self, connection, table->name, arena, &facts, error);
+    if (status == STATUS_FAILED) {
+        return status;
+    }
+    table->created = making == MARIA_MADE;
+    if (status == STATUS_END) {
+        return table->created ? gone(table, error)
+                              : make_table(self, connection, table, arena, error);
+    }
+    if (making == MARIA_INTENDED && is_marked(self, &facts)) {
+        table->created = true;
+        return maria_ledger_note_making(self, connection, table->name, MARIA_MADE, error);
+    }
+    if (refuse_engine(table, &facts, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return make_key_table(self, connection, table, error);
+}
+
+enum status maria_prepare(struct database *database, struct target_table *tables,
+                          uint32_t table_count, const struct schema *objects, struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    struct arena *arena = arena_create(0);
+    MYSQL *connection = NULL;
+    enum status status = arena != NULL ? maria_control(self, &connection, error)
+                                       : error_set(error, ERROR_MEMORY, self->shown, "no memory");
+
+    (void)objects;
+    status = status == STATUS_OK ? failpoint_hit("mysql.before_schema", error) : status;
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        status = prepare_table(self, connection, &tables[i], arena, error);
+    }
+    arena_destroy(arena);
+    return status == STATUS_OK ? failpoint_hit("mysql.after_schema", error) : status;
+}

@@ -1,0 +1,82 @@
+/* Names and texts in SQL. */
+#include "connectors/mysql/mysql_internal.h"
+#include <string.h>
+
+void maria_append_name(struct buffer *out, const char *name)
+{
+    buffer_append_byte(out, '`');
+    for (; *name != '\0'; name++) {
+        if (*name == '`') {
+            buffer_append_byte(out, '`');
+        }
+        buffer_append_byte(out, *name);
+    }
+    buffer_append_byte(out, '`');
+}
+
+/* Every session's sql_mode has backslashes escape, and its character set is utf8mb4, in which no
+ * byte of a longer character is a quote or a backslash. */
+void maria_append_text(struct buffer *out, const char *text, size_t length)
+{
+    buffer_append_byte(out, '\'');
+    size_t begin = 0;
+    for (size_t i = 0; i < length; i++) {
+        char letter = text[i];
+        if (letter != '\'' && letter != '\\' && letter != '\0') {
+            continue;
+        }
+        buffer_append(out, text + begin, i - begin);
+        buffer_append_byte(out, '\\');
+        buffer_append_byte(out, letter == '\0' ? '0' : letter);
+        begin = i + 1;
+    }
+    buffer_append(out, text + begin, length - begin);
+    buffer_append_byte(out, '\'');
+}
+
+void maria_append_string(struct buffer *out, const char *text)
+{
+    if (text == NULL) {
+        buffer_append_string(out, "NULL");
+    } else {
+        maria_append_text(out, text, strlen(text));
+    }
+}
+
+void maria_append_bytes(struct buffer *out, const void *bytes, size_t length)
+{
+    buffer_append_string(out, "X'");
+    buffer_append_hex(out, bytes, length);
+    buffer_append_byte(out, '\'');
+}
+
+void maria_append_table(struct buffer *out, const struct maria_database *self, const char *name)
+{
+    maria_append_name(out, self->schema);
+    buffer_append_byte(out, '.');
+    maria_append_name(out, name);
+}
+
+void maria_append_names(struct buffer *out, const char *alias, struct column_list names)
+{
+    for (uint32_t i = 0; i < names.count; i++) {
+        buffer_append_string(out, i > 0 ? ", " : "");
+        if (alias != NULL) {
+            buffer_format(out, "%s.", alias);
+        }
+        maria_append_name(out, names.names[i]);
+    }
+}
+
+void maria_append_filled(struct buffer *out, const char *sql, const char *first, const char *second)
+{
+    while (*sql != '\0') {
+        size_t plain = strcspn(sql, "$");
+        buffer_append(out, sql, plain);
+        sql += plain;
+        if (*sql == '$') {
+            maria_append_string(out, sql[1] == '2' ? second : first);
+            sql += 2;
+        }
+    }
+}

@@ -1,0 +1,273 @@
+/*
+ * Readers and cursors: SELECTs that are read as they come, never held by the client. A connection
+ * carries one result at a time, so a cursor takes one of those that share the snapshot.
+ */
+#include "connectors/mysql/source.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct reader {
+    struct maria_database *database;
+};
+
+struct cursor {
+    struct reader *reader;
+    const struct read_request *request;
+    MYSQL *connection;
+    MYSQL_RES *result;
+    struct arena *arena;
+    struct maria_request compiled;
+    bool done;
+};
+
+static enum status prepare(struct database *self, const struct read_request *const *requests,
+                           uint32_t request_count, void (*progress)(const char *what),
+                           struct error *error)
+{
+    (void)self;
+    (void)requests;
+    (void)request_count;
+    (void)progress;
+    (void)error;
+    return STATUS_OK;
+}
+
+static enum status reader_open(struct database *database, struct reader **reader,
+                               struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    const struct maria_catalog *catalog = NULL;
+    *reader = NULL;
+    /* read now: later it would be on a reader's thread */
+    if (maria_catalog_get(self, &catalog, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct reader *opened = calloc(1, sizeof *opened);
+    if (opened == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a reader");
+    }
+    opened->database = self;
+    *reader = opened;
+    return STATUS_OK;
+}
+
+static void reader_close(struct reader *reader)
+{
+    free(reader);
+}
+
+/* ---------------------------------------------------------------- cursors */
+
+/* What is still to come has to be read off before the connection is of use again, which is the
+ * snapshot's, and there is no other: so the statement is ended, not the session. */
+static void end_statement(struct cursor *cursor)
+{
+    struct maria_database *self = cursor->reader->database;
+    struct buffer sql = {0};
+    MYSQL *other = NULL;
+    buffer_format(&sql, "KILL QUERY %lu", mysql_thread_id(cursor->connection));
+    if (maria_connect(self, &other, NULL) == STATUS_OK) {
+        (void)!maria_query_buffer(self, other, &sql, MARIA_SHORT, ERROR_SOURCE_READ, NULL, NULL);
+    }
+    maria_disconnect(other);
+    buffer_free(&sql);
+}
+
+static void cursor_close(struct cursor *cursor)
+{
+    if (cursor == NULL) {
+        return;
+    }
+    if (cursor->connection != NULL) {
+        if (!cursor->done && cursor->result != NULL && maria_is_alive(cursor->connection)) {
+            end_statement(cursor);
+        }
+        mysql_free_result(cursor->result);
+        if (maria_is_alive(cursor->connection)) {
+            maria_pool_give(cursor->reader->database, cursor->connection);
+        } else {
+            maria_disconnect(cursor->connection);
+        }
+    }
+    buffer_free(&cursor->compiled.sql);
+    arena_destroy(cursor->arena);
+    free(cursor);
+}
+
+static enum status open_on(struct cursor *cursor, const struct span *span, struct error *error)
+{
+    struct maria_database *self = cursor->reader->database;
+    if (maria_pool_take(self, &cursor->connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum error_code otherwise =
+        cursor->request->query != NULL ? ERROR_PLAN_INVALID : ERROR_SOURCE_READ;
+    if (maria_request_compile(self, cursor->connection, cursor->request, span, cursor->arena,
+                              &cursor->compiled, error) != STATUS_OK ||
+        maria_send(self, cursor->connection, cursor->compiled.sql.data, cursor->compiled.sql.length,
+                   MARIA_LONG, otherwise, error) != STATUS_OK) {
+        error_context(error, "%s: ", cursor->request->name);
+        return STATUS_FAILED;
+    }
+    cursor->result = mysql_use_result(cursor->connection);
+    return cursor->result != NULL
+               ? STATUS_OK
+               : maria_failure(self, cursor->connection, ERROR_SOURCE_READ, error);
+}
+
+static enum status cursor_open(struct reader *reader, const struct read_request *request,
+                               const struct span *span, struct cursor **cursor, struct error *error)
+{
+    struct cursor *opened = calloc(1, sizeof *opened);
+
+    *cursor = NULL;
+    if (opened == NULL || (opened->arena = arena_create(4096)) == NULL) {
+        free(opened);
+        return error_set(error, ERROR_MEMORY, request->name, "no memory for a cursor");
+    }
+    opened->reader = reader;
+    opened->request = request;
+    if (open_on(opened, span, error) != STATUS_OK) {
+        cursor_close(opened);
+        return STATUS_FAILED;
+    }
+    *cursor = opened;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- rows */
+
+/* Names and values as one MAP. */
+static enum status make_document(struct cursor *cursor, struct batch *batch,
+                                 const struct cell *values, struct cell *document)
+{
+    uint32_t count = cursor->compiled.column_count;
+    struct cell *pairs = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof *pairs);
+    if (pairs == NULL) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = cursor->compiled.names[i];
+        const char *copy = arena_copy_string(batch->arena, name);
+        if (copy == NULL) {
+            return STATUS_FAILED;
+        }
+        pairs[2 * i] = cell_text(copy, strlen(name));
+        pairs[2 * i + 1] = values[i];
+    }
+    *document = cell_items(VALUE_MAP, pairs, count);
+    return STATUS_OK;
+}
+
+/* Their bytes are copied as one: the row's own are overwritten by the next one's. */
+static enum status decode_row(struct cursor *cursor, struct batch *batch, MYSQL_ROW row,
+                              const unsigned long *lengths, size_t bytes, struct cell *cells)
+{
+    char *copy = arena_allocate(batch->arena, bytes);
+    if (copy == NULL) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < cursor->compiled.column_count; i++) {
+        if (row[i] == NULL) {
+            cells[i] = cell_null();
+            continue;
+        }
+        memcpy(copy, row[i], lengths[i]);
+        if (maria_decode(&cursor->compiled.columns[i], copy, lengths[i], batch->arena, &cells[i]) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        copy += lengths[i];
+    }
+    return STATUS_OK;
+}
+
+static enum status add_row(struct cursor *cursor, struct batch *batch, MYSQL_ROW row,
+                           const unsigned long *lengths, size_t bytes, struct error *error)
+{
+    struct cell *cells = batch_append(batch);
+    struct cell *values = cells;
+    uint32_t count = cursor->compiled.column_count;
+    enum status status = STATUS_FAILED;
+
+    if (cells != NULL && cursor->compiled.documents) {
+        values = arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof *values);
+    }
+    if (cells != NULL && values != NULL) {
+        status = decode_row(cursor, batch, row, lengths, bytes, values);
+    }
+    if (status == STATUS_OK && cursor->compiled.documents) {
+        status = make_document(cursor, batch, values, cells);
+    }
+    return status == STATUS_OK
+               ? STATUS_OK
+               : error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a row");
+}
+
+static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
+                        size_t bytes_max, struct error *error)
+{
+    size_t bytes = 0;
+    size_t row_bytes = (size_t)batch->width * sizeof(struct cell);
+    uint32_t count = cursor->compiled.column_count;
+
+    while (batch->row_count < rows_max && bytes < bytes_max) {
+        MYSQL_ROW row = mysql_fetch_row(cursor->result);
+        if (row == NULL) {
+            cursor->done = mysql_errno(cursor->connection) == 0;
+            return cursor->done ? STATUS_OK
+                                : maria_failure(cursor->reader->database, cursor->connection,
+                                                ERROR_SOURCE_READ, error);
+        }
+        const unsigned long *lengths = mysql_fetch_lengths(cursor->result);
+        size_t length = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            length += lengths[i];
+        }
+        if (add_row(cursor, batch, row, lengths, length, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        bytes += length + row_bytes;
+    }
+    return STATUS_OK;
+}
+
+static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
+                               struct batch **batch, struct error *error)
+{
+    uint32_t width = cursor->compiled.documents ? 1 : cursor->compiled.column_count;
+    size_t fitting = bytes_max / ((size_t)width * sizeof(struct cell) + 1) + 1;
+
+    *batch = NULL;
+    if (cursor->done) {
+        return STATUS_END;
+    }
+    rows_max = rows_max > 0 ? rows_max : 1;
+    struct batch *filled =
+        batch_create(NULL, width, fitting < rows_max ? (uint32_t)fitting : rows_max);
+    if (filled == NULL) {
+        return error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a batch");
+    }
+    enum status status = fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
+    if (status == STATUS_OK && filled->row_count == 0) {
+        status = STATUS_END;
+    }
+    if (status != STATUS_OK) {
+        batch_destroy(filled);
+        return status;
+    }
+    *batch = filled;
+    return STATUS_OK;
+}
+
+const struct source_functions maria_source_functions = {
+    .snapshot = maria_snapshot,
+    .describe_stream = maria_describe_stream,
+    .split = maria_split,
+    .prepare = prepare,
+    .reader_open = reader_open,
+    .reader_close = reader_close,
+    .cursor_open = cursor_open,
+    .cursor_next = cursor_next,
+    .cursor_close = cursor_close,
+};

@@ -1,0 +1,248 @@
+/* Records of the target by key: reading them back, and taking them out. */
+#include "base/failpoint.h"
+#include "connectors/mysql/source.h"
+#include "connectors/mysql/target.h"
+#include <string.h>
+
+/* One table's records found by some of its columns. */
+struct finding {
+    struct maria_database *self;
+    MYSQL *connection;
+    const struct target_table *table;
+    struct maria_table facts;
+    struct arena *arena;
+    struct arena *scratch;      /* of one record */
+    struct column_list columns; /* that name a record */
+    struct error *error;
+};
+
+/* ---------------------------------------------------------------- by value */
+
+/* A text is compared by its bytes, and beside that by its collation, which an index serves. */
+static void append_equal(struct buffer *sql, const struct maria_column *column,
+                         const struct buffer *literal)
+{
+    bool text = column->type.type.kind == VALUE_TEXT || column->type.format == MARIA_AS_JSON;
+    bool plain = column->type.format == MARIA_AS_TEXT || !text;
+    bool narrow = column->type.format == MARIA_AS_FLOAT;
+    if (plain) {
+        maria_append_name(sql, column->name);
+        buffer_append_string(sql, narrow ? "*1e0 = " : " = ");
+        buffer_append(sql, literal->data, literal->length);
+        /* as a double: a decimal of many digits is compared otherwise */
+        bool number = column->type.type.kind == VALUE_FLOAT64 || narrow;
+        bool exponent = memchr(literal->data, 'e', literal->length) != NULL;
+        buffer_append_string(sql, number && !exponent ? "e0" : "");
+    }
+    if (text) {
+        buffer_append_string(sql, plain ? " AND CAST(CONVERT(" : "CAST(CONVERT(");
+        maria_append_name(sql, column->name);
+        buffer_append_string(sql, " USING utf8mb4) AS BINARY) = CAST(CONVERT(");
+        buffer_append(sql, literal->data, literal->length);
+        buffer_append_string(sql, " USING utf8mb4) AS BINARY)");
+    }
+}
+
+enum status maria_append_condition(struct buffer *sql, const struct maria_table *facts,
+                                   struct column_list columns, const struct cell *cells,
+                                   struct arena *scratch, struct error *error)
+{
+    for (uint32_t i = 0; i < columns.count; i++) {
+        int32_t position = maria_find_column(facts, columns.names[i]);
+        struct buffer literal = {0};
+        if (position < 0) {
+            return error_set(error, ERROR_TARGET_SCHEMA, facts->schema->name,
+                             "the table has no column %s", columns.names[i]);
+        }
+        const struct maria_column *column = &facts->columns[position];
+        buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
+        if (cells[i].kind == VALUE_NULL || cells[i].kind == VALUE_MISSING) {
+            maria_append_name(sql, column->name);
+            buffer_append_string(sql, " IS NULL");
+            continue;
+        }
+        if (maria_encode(column, &cells[i], MARIA_IN_STATEMENT, scratch, &literal, error) !=
+            STATUS_OK) {
+            buffer_free(&literal);
+            return STATUS_FAILED;
+        }
+        append_equal(sql, column, &literal);
+        sql->failed |= literal.failed;
+        buffer_free(&literal);
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- begin and end */
+
+static enum status begin(struct finding *finding, struct database *database,
+                         const struct target_table *table, struct error *error)
+{
+    *finding = (struct finding){.self = maria_database_of(database),
+                                .table = table,
+                                .arena = arena_create(0),
+                                .scratch = arena_create(0),
+                                .columns = table->key,
+                                .error = error};
+    if (finding->arena == NULL || finding->scratch == NULL) {
+        return error_set(error, ERROR_MEMORY, table->name, "no memory to find its records");
+    }
+    if (table->key.count == 0) {
+        const char **names =
+            arena_allocate_zeroed(finding->arena, (size_t)table->column_count + 1, sizeof *names);
+        for (uint32_t i = 0; names != NULL && i < table->column_count; i++) {
+            names[i] = table->columns[i].name;
+        }
+        finding->columns = (struct column_list){names, names != NULL ? table->column_count : 0};
+    }
+    if (maria_begin(finding->self, &finding->connection, error) != STATUS_OK) {
+        finding->connection = NULL;
+        return STATUS_FAILED;
+    }
+    enum status status = maria_target_describe(finding->self, finding->connection, table->name,
+                                               finding->arena, &finding->facts, error);
+    if (status == STATUS_END) {
+        error_set(error, ERROR_TARGET_SCHEMA, table->name, "the table is not in the target");
+        error_hint(error, "it was dropped meanwhile: migrate anew");
+        return STATUS_FAILED;
+    }
+    return status;
+}
+
+static enum status end(struct finding *finding, enum status status)
+{
+    if (finding->connection != NULL) {
+        status = maria_end(finding->self, finding->connection, status, finding->error);
+    }
+    arena_destroy(finding->arena);
+    arena_destroy(finding->scratch);
+    return status;
+}
+
+/* ---------------------------------------------------------------- delete */
+
+/* Without a key one of the records that are equal goes. */
+static enum status delete_one(struct finding *finding, const struct cell *cells, uint64_t *deleted)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "DELETE FROM ");
+    maria_append_table(&sql, finding->self, finding->table->name);
+    if (maria_append_condition(&sql, &finding->facts, finding->columns, cells, finding->scratch,
+                               finding->error) != STATUS_OK) {
+        buffer_free(&sql);
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, finding->table->key.count == 0 ? " LIMIT 1" : "");
+    enum status status = maria_query_buffer(finding->self, finding->connection, &sql, MARIA_LONG,
+                                            ERROR_TARGET_WRITE, NULL, finding->error);
+    *deleted += status == STATUS_OK ? mysql_affected_rows(finding->connection) : 0;
+    return status;
+}
+
+enum status maria_delete_records(struct database *database, const struct target_table *table,
+                                 const struct cell *keys, uint32_t key_count, uint64_t *deleted,
+                                 struct error *error)
+{
+    struct finding finding;
+    enum status status = begin(&finding, database, table, error);
+
+    *deleted = 0;
+    for (uint32_t i = 0; status == STATUS_OK && i < key_count; i++) {
+        arena_reset(finding.scratch);
+        status = delete_one(&finding, &keys[(size_t)i * finding.columns.count], deleted);
+    }
+    if (status == STATUS_OK) {
+        status = maria_ledger_check_claim(finding.self, finding.connection, error);
+    }
+    status = status == STATUS_OK ? failpoint_hit("mysql.before_delete", error) : status;
+    status = end(&finding, status);
+    return status == STATUS_OK ? failpoint_hit("mysql.after_delete", error) : status;
+}
+
+/* ---------------------------------------------------------------- fetch */
+
+static enum status add_record(struct finding *finding, MYSQL_ROW row, const unsigned long *lengths,
+                              struct batch *batch)
+{
+    uint32_t count = finding->facts.schema->column_count;
+    struct cell *cell = batch_append(batch);
+    struct cell *items = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof *items);
+    if (cell == NULL || items == NULL) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct maria_column *column = &finding->facts.columns[i];
+        const char *name = arena_copy_string(batch->arena, column->name);
+        if (name == NULL) {
+            return STATUS_FAILED;
+        }
+        items[2 * (size_t)i] = cell_text(name, strlen(name));
+        struct cell *value = &items[2 * (size_t)i + 1];
+        *value = cell_null();
+        if (row[i] == NULL) {
+            continue;
+        }
+        const char *bytes = arena_copy(batch->arena, row[i], lengths[i]);
+        if (bytes == NULL ||
+            maria_decode(&column->type, bytes, lengths[i], batch->arena, value) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    *cell = cell_items(VALUE_MAP, items, count);
+    return STATUS_OK;
+}
+
+static enum status fetch_one(struct finding *finding, const struct cell *cells, struct batch *batch)
+{
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+    MYSQL_ROW row = NULL;
+
+    buffer_append_string(&sql, "SELECT ");
+    for (uint32_t i = 0; i < finding->facts.schema->column_count; i++) {
+        const struct maria_column *column = &finding->facts.columns[i];
+        buffer_append_string(&sql, i > 0 ? ", " : "");
+        maria_append_selected(&sql, &column->type, NULL, column->name);
+    }
+    buffer_append_string(&sql, " FROM ");
+    maria_append_table(&sql, finding->self, finding->table->name);
+    if (maria_append_condition(&sql, &finding->facts, finding->columns, cells, finding->scratch,
+                               finding->error) != STATUS_OK) {
+        buffer_free(&sql);
+        return STATUS_FAILED;
+    }
+    enum status status = maria_query_buffer(finding->self, finding->connection, &sql, MARIA_LONG,
+                                            ERROR_TARGET_INVALID, &result, finding->error);
+    while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
+        if (add_record(finding, row, mysql_fetch_lengths(result), batch) != STATUS_OK) {
+            status = error_set(finding->error, ERROR_MEMORY, finding->table->name,
+                               "no memory for its records");
+        }
+    }
+    mysql_free_result(result);
+    return status;
+}
+
+enum status maria_fetch(struct database *database, const struct target_table *table,
+                        const struct cell *keys, uint32_t key_count, struct batch **made,
+                        struct error *error)
+{
+    struct finding finding;
+    struct batch *batch = batch_create(NULL, 1, key_count + 1);
+    enum status status = begin(&finding, database, table, error);
+
+    if (status == STATUS_OK && batch == NULL) {
+        status = error_set(error, ERROR_MEMORY, table->name, "no memory for its records");
+    }
+    for (uint32_t i = 0; status == STATUS_OK && i < key_count; i++) {
+        arena_reset(finding.scratch);
+        status = fetch_one(&finding, &keys[(size_t)i * finding.columns.count], batch);
+    }
+    status = end(&finding, status);
+    if (status == STATUS_OK) {
+        *made = batch;
+    } else {
+        batch_destroy(batch);
+    }
+    return status;
+}

@@ -1,0 +1,270 @@
+/*
+ * One moment for all readers. InnoDB gives no snapshot to another session; so all connections that
+ * will ever read begin theirs together, under a short lock that keeps commits out:
+ *   FLUSH TABLES WITH READ LOCK       where the account may (RELOAD)
+ *   LOCK TABLES … READ                else, of this database's tables (LOCK TABLES)
+ *   one connection                    else, and so one reader
+ * With ?lock=none they begin one after the other, which is said.
+ *
+ * The token: InnoDB counts transactions that write; where the count is the same, none took place.
+ */
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "connectors/mysql/source.h"
+#include "connectors/registry.h"
+#include <stdio.h>
+#include <string.h>
+
+static const char begin_sql[] = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+static const char begin_old_sql[] = "START TRANSACTION WITH CONSISTENT SNAPSHOT";
+enum { NO_SUCH_RIGHT = 1227, ACCESS_DENIED = 1044, TABLE_DENIED = 1142, SYNTAX = 1064 };
+
+/* ---------------------------------------------------------------- the pool */
+
+enum status maria_pool_take(struct maria_database *self, MYSQL **connection, struct error *error)
+{
+    pthread_mutex_lock(&self->pool_lock);
+    *connection = self->pool_count > 0 ? self->pool[--self->pool_count] : NULL;
+    pthread_mutex_unlock(&self->pool_lock);
+    if (*connection != NULL) {
+        return STATUS_OK;
+    }
+    if (!self->snapshot_taken) {
+        return maria_connect(self, connection, error);
+    }
+    error_set(error, ERROR_SOURCE_READ, self->shown,
+              "no connection within the snapshot is left for another table");
+    error_hint(error, "connections of one snapshot can't be made later: raise ?cursors=, lower "
+                      "--jobs, or grant RELOAD or LOCK TABLES if the account has neither");
+    return STATUS_FAILED;
+}
+
+void maria_pool_give(struct maria_database *self, MYSQL *connection)
+{
+    pthread_mutex_lock(&self->pool_lock);
+    bool kept = self->pool_count < MARIA_POOL_MAX;
+    if (kept) {
+        self->pool[self->pool_count++] = connection;
+    }
+    pthread_mutex_unlock(&self->pool_lock);
+    if (!kept) {
+        maria_disconnect(connection);
+    }
+}
+
+/* ---------------------------------------------------------------- the lock */
+
+static enum status begin(struct maria_database *self, MYSQL *connection, struct error *error)
+{
+    enum status status =
+        maria_query(self, connection, begin_sql, MARIA_SHORT, ERROR_SOURCE_READ, NULL, error);
+    if (status != STATUS_OK && mysql_errno(connection) == SYNTAX) { /* MySQL 5.5 */
+        status = maria_query(self, connection, begin_old_sql, MARIA_SHORT, ERROR_SOURCE_READ, NULL,
+                             error);
+    }
+    return status;
+}
+
+static bool is_denied(MYSQL *connection)
+{
+    unsigned number = mysql_errno(connection);
+    return number == NO_SUCH_RIGHT || number == ACCESS_DENIED || number == TABLE_DENIED;
+}
+
+/* STATUS_END: the account may not. */
+static enum status lock_all(struct maria_database *self, MYSQL *connection, struct error *error)
+{
+    enum status status = maria_query(self, connection, "SET SESSION lock_wait_timeout = 5",
+                                     MARIA_SHORT, ERROR_SOURCE_READ, NULL, error);
+    status = status == STATUS_OK ? maria_query(self, connection, "FLUSH TABLES WITH READ LOCK",
+                                               MARIA_SHORT, ERROR_SOURCE_LOCKED, NULL, error)
+                                 : status;
+    if (status != STATUS_OK && is_denied(connection)) {
+        return STATUS_END;
+    }
+    if (status != STATUS_OK) {
+        error_hint(error, "a long statement holds up the short lock that a common snapshot needs: "
+                          "try later, or say ?lock=none");
+    }
+    return status;
+}
+
+static enum status lock_tables(struct maria_database *self, MYSQL *connection, struct error *error)
+{
+    const struct maria_catalog *catalog = NULL;
+    struct buffer sql = {0};
+    uint32_t count = 0;
+    if (maria_catalog_get(self, &catalog, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "LOCK TABLES ");
+    for (uint32_t i = 0; i < catalog->table_count; i++) {
+        if (catalog->tables[i].schema->kind == SCHEMA_TABLE) {
+            buffer_append_string(&sql, count++ > 0 ? ", " : "");
+            maria_append_table(&sql, self, catalog->tables[i].schema->name);
+            buffer_append_string(&sql, " READ");
+        }
+    }
+    if (count == 0) {
+        buffer_free(&sql);
+        return STATUS_END;
+    }
+    enum status status =
+        maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_SOURCE_LOCKED, NULL, error);
+    return status != STATUS_OK && is_denied(connection) ? STATUS_END : status;
+}
+
+/* STATUS_END: neither lock may be had. */
+static enum status lock(struct maria_database *self, MYSQL *connection, struct error *error)
+{
+    enum status status = lock_all(self, connection, error);
+    return status == STATUS_END ? lock_tables(self, connection, error) : status;
+}
+
+static enum status fill_pool(struct maria_database *self, uint32_t count, struct error *error)
+{
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && self->pool_count < count && self->pool_count < MARIA_POOL_MAX) {
+        status = maria_connect(self, &self->pool[self->pool_count], error);
+        self->pool_count += status == STATUS_OK;
+    }
+    /* fewer are enough for most plans */
+    return status != STATUS_OK && self->pool_count > 0 ? STATUS_OK : status;
+}
+
+static void keep_one(struct maria_database *self)
+{
+    log_write(LOG_WARNING,
+              "%s: the account may lock neither the server (RELOAD) nor its tables (LOCK TABLES), "
+              "so one connection reads all: a snapshot that several share needs one of the two, "
+              "or ?lock=none",
+              self->shown);
+    while (self->pool_count > 1) {
+        maria_disconnect(self->pool[--self->pool_count]);
+    }
+    self->base.limits.readers_max = 1;
+}
+
+/* ---------------------------------------------------------------- the token */
+
+static int64_t count_in(const char *words, const char *after)
+{
+    int64_t count = -1;
+    const char *found = strstr(words, after);
+    if (found == NULL) {
+        return -1;
+    }
+    found += strlen(after);
+    return text_to_int64(found, strspn(found, "0123456789"), &count) == STATUS_OK ? count : -1;
+}
+
+/* -1: it can't be known: without the right to ask, or with transactions under way. */
+static int64_t transactions_so_far(struct maria_database *self, MYSQL *connection)
+{
+    MYSQL_RES *result = NULL;
+    struct buffer sql = {0};
+    int64_t active = -1;
+    int64_t others = -1;
+    int64_t count = -1;
+
+    buffer_append_string(&sql, "SELECT count(*) FROM information_schema.innodb_trx WHERE "
+                               "trx_rows_modified > 0 OR trx_rows_locked > 0");
+    if (maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_SOURCE_READ, -1, &active,
+                         NULL) != STATUS_OK ||
+        active != 0) {
+        return -1;
+    }
+    buffer_append_string(&sql, "SELECT count(*) FROM information_schema.tables WHERE engine <> "
+                               "'InnoDB' AND table_type = 'BASE TABLE' AND table_schema = ");
+    maria_append_string(&sql, self->schema);
+    if (maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_SOURCE_READ, -1, &others,
+                         NULL) != STATUS_OK ||
+        others != 0) {
+        return -1;
+    }
+    if (maria_query(self, connection, "SHOW ENGINE INNODB STATUS", MARIA_SHORT, ERROR_SOURCE_READ,
+                    &result, NULL) == STATUS_OK) {
+        MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
+        count = row != NULL && row[2] != NULL ? count_in(row[2], "Trx id counter ") : -1;
+    }
+    mysql_free_result(result);
+    return count;
+}
+
+static enum status make_token(struct maria_database *self, int64_t transactions,
+                              struct arena *arena, const char **token, struct error *error)
+{
+    const char *identity = NULL;
+    if (self->base.connector->identity(&self->base, arena, &identity, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    char stamp[32];
+    clock_format_utc(clock_utc_us(), stamp, sizeof stamp);
+    *token = transactions >= 0
+                 ? arena_format(arena, "%s transactions %lld", identity, (long long)transactions)
+                 : arena_format(arena, "%s at %s, %lld", identity, stamp,
+                                (long long)clock_monotonic_ns());
+    return *token != NULL ? STATUS_OK
+                          : error_set(error, ERROR_MEMORY, self->shown, "no memory for a snapshot");
+}
+
+/* ---------------------------------------------------------------- the snapshot */
+
+static enum status begin_all(struct maria_database *self, int64_t *transactions,
+                             struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < self->pool_count; i++) {
+        status = begin(self, self->pool[i], error);
+    }
+    *transactions =
+        status == STATUS_OK && !self->lockless ? transactions_so_far(self, self->control) : -1;
+    return status;
+}
+
+/* The lock is held by a connection of its own, which would end its own snapshot with UNLOCK. */
+static enum status begin_together(struct maria_database *self, int64_t *transactions,
+                                  struct error *error)
+{
+    MYSQL *locker = NULL;
+    enum status status = STATUS_OK;
+    if (!self->lockless) {
+        status = maria_connect(self, &locker, error);
+        status = status == STATUS_OK ? lock(self, locker, error) : status;
+        if (status == STATUS_END) {
+            keep_one(self);
+            status = STATUS_OK;
+        }
+    } else {
+        log_write(LOG_WARNING,
+                  "%s: ?lock=none: its %u connections see moments that differ by milliseconds",
+                  self->shown, self->pool_count);
+    }
+    status = status == STATUS_OK ? begin_all(self, transactions, error) : status;
+    if (status == STATUS_OK) {
+        status = begin(self, self->control, error);
+    }
+    maria_disconnect(locker); /* and with it its locks */
+    return status;
+}
+
+enum status maria_snapshot(struct database *database, uint32_t reader_count, struct arena *arena,
+                           const char **token, struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    const struct maria_catalog *catalog = NULL;
+    int64_t transactions = -1;
+
+    /* read before the lock, so that this is short */
+    if (maria_catalog_get(self, &catalog, error) != STATUS_OK ||
+        fill_pool(self, reader_count * self->cursors_each, error) != STATUS_OK ||
+        begin_together(self, &transactions, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    self->snapshot_taken = true;
+    if (make_token(self, transactions, arena, token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return failpoint_hit("mysql.snapshot_taken", error);
+}

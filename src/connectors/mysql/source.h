@@ -1,0 +1,84 @@
+/* The source side: spans, requests as SQL, and texts as cells. */
+#ifndef TRANSHUME_CONNECTORS_MYSQL_SOURCE_H
+#define TRANSHUME_CONNECTORS_MYSQL_SOURCE_H
+
+#include "connectors/mysql/catalog.h"
+
+/* ---------------------------------------------------------------- span.c */
+
+enum { MARIA_KEY_PARTS_MAX = 32 };
+
+/*
+ * The bounds of a span as its bytes hold them: a byte each of version (1), 'k', which bounds there
+ * are (1 low, 2 high) and the number of key parts; then each bound's parts, uint32 LE length and
+ * text. low < key <= high, in the server's own order. Texts are those of maria_append_key.
+ */
+struct maria_bounds {
+    bool has_low;
+    bool has_high;
+    uint32_t parts;
+    struct text low[MARIA_KEY_PARTS_MAX];
+    struct text high[MARIA_KEY_PARTS_MAX];
+};
+
+void maria_span_encode(const struct maria_bounds *bounds, struct buffer *out);
+/* Checks every length; LEDGER_INVALID if the bytes are not ours. */
+enum status maria_span_decode(const struct span *span, struct maria_bounds *bounds,
+                              struct error *error) MUST_USE;
+/* A key's column as it is selected for a bound: such that a literal of it compares as the column
+ * is ordered. `alias` may be NULL. */
+void maria_append_key(struct buffer *sql, const struct maria_column *column, const char *alias);
+/* (key > …) or, with `at_most`, (key <= …), so written that an index serves it. */
+void maria_append_bound(struct buffer *sql, const struct maria_table *table, const char *alias,
+                        const struct text *values, bool at_most);
+/* " WHERE …" on the root's alias _t0; nothing if the span is everything. */
+enum status maria_span_append(struct buffer *sql, const struct span *span,
+                              const struct maria_table *table, struct error *error) MUST_USE;
+
+/* split.c */
+enum status maria_describe_stream(struct database *self, const struct read_request *request,
+                                  struct arena *arena, struct stream_facts *facts,
+                                  struct error *error);
+enum status maria_split(struct database *self, const struct read_request *request,
+                        uint64_t rows_wanted, struct arena *arena, struct span **spans,
+                        uint32_t *span_count, struct error *error);
+
+/* snapshot.c */
+enum status maria_snapshot(struct database *self, uint32_t reader_count, struct arena *arena,
+                           const char **token, struct error *error);
+/* An idle connection within the snapshot, and back. Any thread. */
+enum status maria_pool_take(struct maria_database *self, MYSQL **connection,
+                            struct error *error) MUST_USE;
+void maria_pool_give(struct maria_database *self, MYSQL *connection);
+
+/* ---------------------------------------------------------------- request.c */
+
+struct maria_request {
+    struct buffer sql; /* a SELECT */
+    struct maria_type *columns;
+    const char **names;
+    uint32_t column_count;
+    bool documents; /* no columns were named: all of the root's, a MAP a row */
+};
+
+/* The root's table, NULL for a query; PLAN_INVALID if there is none of that name. */
+enum status maria_request_root(struct maria_database *self, const struct read_request *request,
+                               const struct maria_table **table, struct error *error) MUST_USE;
+/* Writes the SELECT: the root is _t0, join n is _t<n+1>. `connection` is the caller's, for queries
+ * to be described on. `columns` live in `arena`. */
+enum status maria_request_compile(struct maria_database *self, MYSQL *connection,
+                                  const struct read_request *request, const struct span *span,
+                                  struct arena *arena, struct maria_request *compiled,
+                                  struct error *error) MUST_USE;
+/* A column as its text is asked for. */
+void maria_append_selected(struct buffer *sql, const struct maria_type *type, const char *alias,
+                           const char *name);
+
+/* ---------------------------------------------------------------- decode.c */
+
+/* One value's text as a cell; `bytes` live in `arena` already and are borrowed. A value that no
+ * kind can hold, or that is not of its format, becomes an ESCAPE. STATUS_FAILED: memory is out. */
+enum status maria_decode(const struct maria_type *type, const char *bytes, size_t length,
+                         struct arena *arena, struct cell *cell) MUST_USE;
+
+#endif

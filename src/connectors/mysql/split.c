@@ -1,0 +1,268 @@
+/*
+ * Cutting a table into spans: ranges of its key. Whole numbers without wide gaps are cut evenly;
+ * else the bounds are every n-th key, found by walking the index. Whatever the bounds are, the
+ * spans tile: the first and the last are open, and each begins where the one before ends.
+ */
+#include "connectors/mysql/source.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { SPANS_MAX = 1000000, EXACT_BYTES_MAX = 16 << 20, LITTLE_ROWS = 1000 };
+
+static enum status count_rows(struct maria_database *self, const struct maria_table *table,
+                              int64_t *rows, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT count(*) FROM ");
+    maria_append_table(&sql, self, table->schema->name);
+    return maria_ask_number(self, self->control, &sql, MARIA_LONG, ERROR_SOURCE_READ, -1, rows,
+                            error);
+}
+
+/* Counted where that is quick, else what the statistics say. */
+static enum status row_count_of(struct maria_database *self, const struct maria_table *table,
+                                int64_t *rows, struct error *error)
+{
+    *rows = table->row_estimate;
+    return table->schema->size_bytes > EXACT_BYTES_MAX ? STATUS_OK
+                                                       : count_rows(self, table, rows, error);
+}
+
+static bool is_keyed(const struct maria_table *table)
+{
+    return table != NULL && table->schema->kind == SCHEMA_TABLE && table->key.count > 0 &&
+           table->key.count <= MARIA_KEY_PARTS_MAX;
+}
+
+enum status maria_describe_stream(struct database *database, const struct read_request *request,
+                                  struct arena *arena, struct stream_facts *facts,
+                                  struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    const struct maria_table *table = NULL;
+
+    (void)arena;
+    *facts = (struct stream_facts){.row_count = -1};
+    if (maria_request_root(self, request, &table, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (table == NULL) {
+        facts->key = request->root_key;
+        return STATUS_OK;
+    }
+    facts->keyed = is_keyed(table);
+    facts->key_unique = table->key.count > 0;
+    facts->key = table->key;
+    return table->schema->kind == SCHEMA_TABLE ? row_count_of(self, table, &facts->row_count, error)
+                                               : STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- spans */
+
+struct splitter {
+    struct maria_database *self;
+    const struct maria_table *table;
+    struct arena *arena;
+    struct buffer spans;
+    struct error *error;
+    int64_t rows_each;
+    struct maria_bounds bounds; /* of the span that is next */
+};
+
+static enum status out_of_memory(struct splitter *splitter)
+{
+    return error_set(splitter->error, ERROR_MEMORY, splitter->self->shown, "no memory for spans");
+}
+
+static void print_values(struct buffer *out, const struct text *values, uint32_t parts)
+{
+    char shown[128];
+    for (uint32_t i = 0; i < parts; i++) {
+        text_printable(values[i].data, values[i].length, shown, sizeof shown);
+        buffer_format(out, "%s%s", i > 0 ? ", " : "", shown);
+    }
+}
+
+static enum status add_span(struct splitter *splitter)
+{
+    const struct maria_bounds *bounds = &splitter->bounds;
+    struct buffer bytes = {0};
+    struct buffer words = {0};
+    struct buffer last = {0};
+    struct span span = {.row_estimate = splitter->rows_each};
+
+    maria_span_encode(bounds, &bytes);
+    buffer_append_string(&words, !bounds->has_low && !bounds->has_high ? "all" : "key ");
+    if (bounds->has_low) {
+        print_values(&words, bounds->low, bounds->parts);
+        buffer_append_string(&words, "..");
+    } else if (bounds->has_high) {
+        buffer_append_string(&words, "up to ");
+    }
+    if (bounds->has_high) {
+        print_values(&words, bounds->high, bounds->parts);
+        print_values(&last, bounds->high, bounds->parts);
+        span.last_id = arena_copy_string(splitter->arena, buffer_string(&last));
+    }
+    span.bounds = (const uint8_t *)arena_copy(splitter->arena, bytes.data, bytes.length);
+    span.bounds_length = (uint32_t)bytes.length;
+    span.printable = arena_copy_string(splitter->arena, buffer_string(&words));
+    bool failed = bytes.failed || words.failed || last.failed || span.bounds == NULL ||
+                  span.printable == NULL;
+    buffer_free(&bytes);
+    buffer_free(&words);
+    buffer_free(&last);
+    buffer_append(&splitter->spans, &span, sizeof span);
+    return failed || splitter->spans.failed ? out_of_memory(splitter) : STATUS_OK;
+}
+
+/* Ends a span at the key; the next one begins there. `values` live in the arena. */
+static enum status cut_at(struct splitter *splitter, const struct text *values)
+{
+    struct maria_bounds *bounds = &splitter->bounds;
+    memcpy(bounds->high, values, bounds->parts * sizeof *values);
+    bounds->has_high = true;
+    enum status status = add_span(splitter);
+    memcpy(bounds->low, bounds->high, sizeof bounds->low);
+    bounds->has_low = true;
+    bounds->has_high = false;
+    return status;
+}
+
+/* ---------------------------------------------------------------- even ranges */
+
+static enum status ask_edge(struct splitter *splitter, const char *which, int64_t *number)
+{
+    struct buffer sql = {0};
+    buffer_format(&sql, "SELECT %s(", which);
+    maria_append_name(&sql, splitter->table->key.names[0]);
+    buffer_append_string(&sql, ") FROM ");
+    maria_append_table(&sql, splitter->self, splitter->table->schema->name);
+    return maria_ask_number(splitter->self, splitter->self->control, &sql, MARIA_LONG,
+                            ERROR_SOURCE_READ, INT64_MIN, number, splitter->error);
+}
+
+/* STATUS_END: the key is no whole number, or has gaps. */
+static enum status split_evenly(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+{
+    const struct maria_table *table = splitter->table;
+    int32_t column = maria_find_column(table, table->key.names[0]);
+    int64_t low = 0;
+    int64_t high = 0;
+    uint64_t wide = 0;
+
+    if (table->key.count != 1 || table->columns[column].type.format != MARIA_AS_INT || rows < 1) {
+        return STATUS_END;
+    }
+    if (ask_edge(splitter, "min", &low) != STATUS_OK ||
+        ask_edge(splitter, "max", &high) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    wide = (uint64_t)high - (uint64_t)low;
+    if (low == INT64_MIN || wide / 3 * 2 > (uint64_t)rows) {
+        return STATUS_END;
+    }
+    enum status status = STATUS_OK;
+    for (uint64_t step = (uint64_t)rows_wanted; status == STATUS_OK && step < wide;
+         step += (uint64_t)rows_wanted) {
+        char digits[24];
+        size_t length = text_from_int64((int64_t)((uint64_t)low + step - 1), digits);
+        const struct text value = {arena_copy(splitter->arena, digits, length), length};
+        status = value.data != NULL ? cut_at(splitter, &value) : out_of_memory(splitter);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- every n-th key */
+
+static enum status ask_next(struct splitter *splitter, int64_t rows_wanted, MYSQL_RES **result)
+{
+    const struct maria_table *table = splitter->table;
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT ");
+    for (uint32_t i = 0; i < table->key.count; i++) {
+        int32_t column = maria_find_column(table, table->key.names[i]);
+        buffer_append_string(&sql, i > 0 ? ", " : "");
+        maria_append_key(&sql, &table->columns[column], NULL);
+    }
+    buffer_append_string(&sql, " FROM ");
+    maria_append_table(&sql, splitter->self, table->schema->name);
+    if (splitter->bounds.has_low) {
+        buffer_append_string(&sql, " WHERE ");
+        maria_append_bound(&sql, table, NULL, splitter->bounds.low, false);
+    }
+    buffer_append_string(&sql, " ORDER BY ");
+    maria_append_names(&sql, NULL, table->key);
+    buffer_format(&sql, " LIMIT %lld, 1", (long long)rows_wanted - 1);
+    return maria_query_buffer(splitter->self, splitter->self->control, &sql, MARIA_LONG,
+                              ERROR_SOURCE_READ, result, splitter->error);
+}
+
+static enum status split_by_walking(struct splitter *splitter, int64_t rows_wanted)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t spans = 0; status == STATUS_OK && spans < SPANS_MAX; spans++) {
+        struct text values[MARIA_KEY_PARTS_MAX];
+        MYSQL_RES *result = NULL;
+        status = ask_next(splitter, rows_wanted, &result);
+        MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+        if (row == NULL) {
+            mysql_free_result(result);
+            break;
+        }
+        const unsigned long *lengths = mysql_fetch_lengths(result);
+        for (uint32_t i = 0; status == STATUS_OK && i < splitter->bounds.parts; i++) {
+            const char *value = row[i] != NULL ? row[i] : "";
+            values[i] = (struct text){arena_copy(splitter->arena, value, lengths[i]), lengths[i]};
+            status = values[i].data != NULL ? STATUS_OK : out_of_memory(splitter);
+        }
+        mysql_free_result(result);
+        status = status == STATUS_OK ? cut_at(splitter, values) : status;
+    }
+    return status;
+}
+
+static enum status split_by_key(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+{
+    bool exact = splitter->table->schema->size_bytes <= EXACT_BYTES_MAX;
+    splitter->bounds.parts = splitter->table->key.count;
+    if (rows >= 0 && exact && rows <= rows_wanted) {
+        return add_span(splitter);
+    }
+    splitter->rows_each = rows_wanted;
+    enum status status =
+        exact && rows < LITTLE_ROWS ? STATUS_END : split_evenly(splitter, rows, rows_wanted);
+    status = status == STATUS_END ? split_by_walking(splitter, rows_wanted) : status;
+    splitter->rows_each = -1;
+    return status == STATUS_OK ? add_span(splitter) : status;
+}
+
+enum status maria_split(struct database *database, const struct read_request *request,
+                        uint64_t rows_wanted, struct arena *arena, struct span **spans,
+                        uint32_t *span_count, struct error *error)
+{
+    struct splitter splitter = {
+        .self = maria_database_of(database), .arena = arena, .error = error, .rows_each = -1};
+    int64_t rows = -1;
+    int64_t wanted = rows_wanted > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)rows_wanted;
+
+    wanted = wanted < 1 ? 1 : wanted;
+    if (maria_request_root(splitter.self, request, &splitter.table, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool keyed = is_keyed(splitter.table);
+    if (keyed && row_count_of(splitter.self, splitter.table, &rows, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    wanted = rows / wanted > SPANS_MAX ? rows / SPANS_MAX : wanted;
+    splitter.rows_each = rows;
+    enum status status = keyed ? split_by_key(&splitter, rows, wanted) : add_span(&splitter);
+    if (status == STATUS_OK) {
+        *span_count = (uint32_t)(splitter.spans.length / sizeof(struct span));
+        *spans =
+            (struct span *)(void *)arena_copy(arena, splitter.spans.data, splitter.spans.length);
+        status = *spans == NULL ? out_of_memory(&splitter) : STATUS_OK;
+    }
+    buffer_free(&splitter.spans);
+    return status;
+}

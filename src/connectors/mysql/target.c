@@ -1,0 +1,152 @@
+/* MySQL and MariaDB as a target: transactions of the control thread, looking at tables, counting.
+ */
+#include "connectors/mysql/target.h"
+#include <string.h>
+
+const struct sql_rules maria_rules = {.truth_is_number = true, .zone_dropped = true};
+
+enum status maria_begin(struct maria_database *self, MYSQL **connection, struct error *error)
+{
+    if (maria_control(self, connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return maria_query(self, *connection, "START TRANSACTION", MARIA_SHORT, ERROR_TARGET_WRITE,
+                       NULL, error);
+}
+
+enum status maria_end(struct maria_database *self, MYSQL *connection, enum status status,
+                      struct error *error)
+{
+    struct error ignored = {0};
+    if (status == STATUS_OK) {
+        return maria_query(self, connection, "COMMIT", MARIA_SHORT, ERROR_TARGET_WRITE, NULL,
+                           error);
+    }
+    /* what can't be rolled back goes with its connection */
+    if (maria_query(self, connection, "ROLLBACK", MARIA_SHORT, ERROR_TARGET_WRITE, NULL,
+                    &ignored) != STATUS_OK &&
+        connection == self->control) {
+        maria_disconnect(self->control);
+        self->control = NULL;
+    }
+    return status;
+}
+
+/* Others can't be the name of anything, and asking for them is an error. */
+static bool is_name(const char *name)
+{
+    size_t characters = 0;
+    for (const char *at = name; *at != '\0'; at++) {
+        characters += ((unsigned char)*at & 0xc0) != 0x80;
+        if ((unsigned char)*at >= 0xf0) {
+            return false;
+        }
+    }
+    return characters <= MARIA_NAME_CHARACTERS_MAX && text_is_utf8(name, strlen(name));
+}
+
+enum status maria_target_describe(struct maria_database *self, MYSQL *connection, const char *name,
+                                  struct arena *arena, struct maria_table *table,
+                                  struct error *error)
+{
+    struct maria_catalog catalog;
+    if (!is_name(name)) {
+        return STATUS_END;
+    }
+    if (maria_catalog_read(self, connection, name, arena, &catalog, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (catalog.table_count == 0) {
+        return STATUS_END;
+    }
+    *table = catalog.tables[0];
+    return STATUS_OK;
+}
+
+static enum status ask_table(struct maria_database *self, MYSQL *connection, const char *before,
+                             const char *table, const char *after, int64_t *number,
+                             struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, before);
+    maria_append_table(&sql, self, table);
+    buffer_append_string(&sql, after);
+    return maria_ask_number(self, connection, &sql, MARIA_LONG, ERROR_TARGET_INVALID, 0, number,
+                            error);
+}
+
+static enum status inspect_one(struct maria_database *self, MYSQL *connection, const char *name,
+                               bool *table_exists, bool *record_exists, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct maria_table facts;
+    int64_t found = 0;
+
+    *table_exists = *record_exists = false;
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, name, "no memory to look at it");
+    }
+    enum status status = maria_target_describe(self, connection, name, arena, &facts, error);
+    *table_exists = status == STATUS_OK;
+    if (*table_exists) {
+        status =
+            ask_table(self, connection, "SELECT EXISTS (SELECT 1 FROM ", name, ")", &found, error);
+        *record_exists = found != 0;
+    }
+    arena_destroy(arena);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static enum status target_inspect(struct database *database, const struct target_table *tables,
+                                  uint32_t table_count, bool *table_exists, bool *record_exists,
+                                  struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    MYSQL *connection = NULL;
+    enum status status = maria_control(self, &connection, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        status = inspect_one(self, connection, tables[i].name, &table_exists[i], &record_exists[i],
+                             error);
+    }
+    return status;
+}
+
+static enum status target_count(struct database *database, const struct target_table *table,
+                                uint64_t *count, struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    MYSQL *connection = NULL;
+    int64_t number = 0;
+    if (maria_control(self, &connection, error) != STATUS_OK ||
+        ask_table(self, connection, "SELECT count(*) FROM ", table->name, "", &number, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *count = (uint64_t)number;
+    return STATUS_OK;
+}
+
+static enum status target_normal_form(struct database *database, const struct cell *cell,
+                                      struct arena *arena, struct cell *normal, struct error *error)
+{
+    (void)database;
+    return sql_normal_form(&maria_rules, cell, arena, normal, error);
+}
+
+const struct target_functions maria_target_functions = {
+    .inspect = target_inspect,
+    .check_table = maria_check_table,
+    .prepare = maria_prepare,
+    .writer_open = maria_writer_open,
+    .writer_close = maria_writer_close,
+    .chunk_begin = maria_writer_chunk_begin,
+    .submit = maria_writer_submit,
+    .poll = maria_writer_poll,
+    .commit = maria_writer_commit,
+    .chunk_abandon = maria_writer_chunk_abandon,
+    .after_load = maria_after_load,
+    .fetch = maria_fetch,
+    .delete_records = maria_delete_records,
+    .count = target_count,
+    .normal_form = target_normal_form,
+};

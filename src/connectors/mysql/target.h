@@ -1,0 +1,142 @@
+/* The target side: tables as they are, values as the server reads them, the writer, the ledger. */
+#ifndef TRANSHUME_CONNECTORS_MYSQL_TARGET_H
+#define TRANSHUME_CONNECTORS_MYSQL_TARGET_H
+
+#include "connectors/mysql/catalog.h"
+#include "connectors/sql/normal.h"
+
+/* The format of the ledger's tables; a newer one is refused. */
+enum { MARIA_LEDGER_FORMAT = 1 };
+
+/* Booleans are numbers, instants stand in UTC without a zone. */
+extern const struct sql_rules maria_rules;
+
+/* ---------------------------------------------------------------- target.c */
+
+/* START TRANSACTION on the control connection. */
+enum status maria_begin(struct maria_database *self, MYSQL **connection,
+                        struct error *error) MUST_USE;
+/* COMMIT if `status` is STATUS_OK, else ROLLBACK; passes `status` through. */
+enum status maria_end(struct maria_database *self, MYSQL *connection, enum status status,
+                      struct error *error) MUST_USE;
+/* One table of the target as it is. STATUS_END: there is none of that name. */
+enum status maria_target_describe(struct maria_database *self, MYSQL *connection, const char *name,
+                                  struct arena *arena, struct maria_table *table,
+                                  struct error *error) MUST_USE;
+
+/* check.c */
+enum status maria_check_table(struct database *self, const struct target_table *table,
+                              const struct shape *const *shapes, uint32_t shape_count,
+                              struct buffer *out, struct error *error);
+/* prepare.c */
+enum status maria_prepare(struct database *self, struct target_table *tables, uint32_t table_count,
+                          const struct schema *objects, struct error *error);
+/* finish.c */
+enum status maria_after_load(struct database *self, const struct target_table *tables,
+                             uint32_t table_count, const struct schema *objects,
+                             void (*progress)(const char *what), struct error *error);
+
+/* ---------------------------------------------------------------- definition.c */
+
+enum maria_clause { MARIA_CLAUSE_COLUMN, MARIA_CLAUSE_KEY, MARIA_CLAUSE_REFERENCE };
+
+/* The parts between the parentheses of SHOW CREATE TABLE, and what stands behind them. */
+struct maria_definition {
+    struct text *clauses;
+    uint8_t *kinds; /* enum maria_clause: secondary keys, references, all else */
+    uint32_t count;
+    struct text options; /* "ENGINE=InnoDB DEFAULT CHARSET=…" and partitions */
+};
+
+/* STATUS_END: it is not of that form. Texts are borrowed from `statement`. */
+enum status maria_definition_read(const char *statement, struct arena *arena,
+                                  struct maria_definition *definition,
+                                  struct error *error) MUST_USE;
+/* The name of a key or constraint clause in backquotes, as it stands there; empty: none. */
+struct text maria_definition_name(const struct text *clause);
+
+/* ---------------------------------------------------------------- encode.c */
+
+/* Where a value goes: a line of LOAD DATA (tabs between, backslashes escape, \N is NULL), or a
+ * statement. */
+enum maria_form { MARIA_IN_LINE, MARIA_IN_STATEMENT };
+
+/*
+ * Appends a value as the column takes it: NULLs, conversions and limits included. `scratch` is for
+ * values made on the way. STATUS_FAILED with a REJECT code: the column can't hold it (what was
+ * appended is the caller's to take back), or ERROR_MEMORY. LARGE values are not for this function.
+ */
+enum status maria_encode(const struct maria_column *column, const struct cell *cell,
+                         enum maria_form form, struct arena *scratch, struct buffer *out,
+                         struct error *error) MUST_USE;
+/* Bytes as a field of a line. */
+void maria_append_field(struct buffer *out, const char *bytes, size_t length);
+/* Must a field of a line go by way of a variable? Then `expression` begins what is made of it, up
+ * to the variable, and `*end` ends it. */
+bool maria_needs_variable(const struct maria_database *self, const struct maria_column *column,
+                          const char **expression, const char **end);
+
+/* ---------------------------------------------------------------- ledger.c, ledger_load.c */
+
+/* What the claimed run knows of a table: that it is about to make it, or has made it. Without a
+ * run: nothing. */
+enum maria_making { MARIA_NOT_MADE, MARIA_INTENDED, MARIA_MADE };
+enum status maria_ledger_note_making(struct maria_database *self, MYSQL *connection,
+                                     const char *table, enum maria_making making,
+                                     struct error *error) MUST_USE;
+enum status maria_ledger_making(struct maria_database *self, MYSQL *connection, const char *table,
+                                enum maria_making *making, struct error *error) MUST_USE;
+/* The lists of keys that a run wrote into tables that held records. */
+void maria_append_key_table(struct buffer *sql, const struct maria_database *self,
+                            const char *table);
+enum status maria_drop_key_tables(struct maria_database *self, MYSQL *connection,
+                                  struct error *error) MUST_USE;
+/* Is the claimed run's epoch still ours? The row is locked until the transaction's end. Without a
+ * run: yes. */
+enum status maria_ledger_check_claim(struct maria_database *self, MYSQL *connection,
+                                     struct error *error) MUST_USE;
+/* The same of any run and epoch. */
+enum status maria_ledger_check_epoch(struct maria_database *self, MYSQL *connection,
+                                     const char *run_id, uint64_t epoch,
+                                     struct error *error) MUST_USE;
+/* STATUS_END: there is no ledger here. */
+enum status maria_ledger_check(struct maria_database *self, MYSQL *connection,
+                               struct error *error) MUST_USE;
+enum status maria_ledger_invalid(const struct maria_database *self, const char *what,
+                                 struct error *error);
+enum status maria_ledger_load(struct database *self, const char *run_id, struct arena *arena,
+                              struct ledger_run **run, struct error *error);
+enum status maria_ledger_done(struct database *self, const char *run_id, uint64_t chunk,
+                              struct arena *arena, struct done_mark *mark, struct error *error);
+enum status maria_ledger_fenced(const struct maria_database *self, struct error *error);
+
+/* ---------------------------------------------------------------- records.c */
+
+enum status maria_delete_records(struct database *self, const struct target_table *table,
+                                 const struct cell *keys, uint32_t key_count, uint64_t *deleted,
+                                 struct error *error);
+enum status maria_fetch(struct database *self, const struct target_table *table,
+                        const struct cell *keys, uint32_t key_count, struct batch **batch,
+                        struct error *error);
+/* " WHERE" these columns are the cells, texts by their bytes. */
+enum status maria_append_condition(struct buffer *sql, const struct maria_table *facts,
+                                   struct column_list columns, const struct cell *cells,
+                                   struct arena *scratch, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- writer.c */
+
+enum status maria_writer_open(struct database *self, const struct target_table *tables,
+                              uint32_t table_count, uint64_t epoch, struct writer **writer,
+                              struct error *error);
+void maria_writer_close(struct writer *writer);
+enum status maria_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
+                                     struct error *error);
+enum status maria_writer_submit(struct writer *writer, uint64_t chunk, uint32_t table,
+                                struct batch *batch, struct error *error);
+enum status maria_writer_poll(struct writer *writer, int64_t timeout_ms,
+                              struct batch_result *result, struct error *error);
+enum status maria_writer_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
+                                struct error *error);
+void maria_writer_chunk_abandon(struct writer *writer, uint64_t chunk);
+
+#endif

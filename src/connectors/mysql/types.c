@@ -1,0 +1,417 @@
+/* MySQL's and MariaDB's types and the kinds of values; the table behind docs/types/mysql.md. */
+#include "connectors/mysql/mysql_internal.h"
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+const struct type_mapping maria_types[MARIA_TYPE_COUNT] = {
+    {"bigint", VALUE_INT64, "all 64 bits", "bigint", "exact"},
+    {"int", VALUE_INT64, "also tinyint, smallint, mediumint, signed or not", NULL, "exact"},
+    {"tinyint(1)", VALUE_INT64, "a number, since it holds -128 to 127", NULL, "exact"},
+    {"bigint unsigned", VALUE_UINT64, "to 18446744073709551615", "bigint unsigned", "exact"},
+    {"year", VALUE_INT64, "0, 1901 to 2155", NULL, "exact"},
+    {"bit(n)", VALUE_UINT64, "the bits as a number", NULL, "exact"},
+    {"decimal(p,s)", VALUE_DECIMAL, "every digit, the scale kept",
+     "decimal(p,s), or decimal(65,30) where p is not known; digits beyond p or s, NaN and the "
+     "infinities reject the record",
+     "exact"},
+    {"double", VALUE_FLOAT64, "bit by bit, -0.0 too",
+     "double; NaN and the infinities reject the record", "exact"},
+    {"float", VALUE_FLOAT32, "bit by bit", "float", "exact"},
+    {"tinyint(1)", VALUE_BOOL, NULL, "tinyint(1), 0 and 1", "widened; reads back as a number"},
+    {"varchar(n)", VALUE_TEXT, "in any character set, as UTF-8",
+     "varchar(n), or longtext where no length up to 4,096 is known (in a key or index: "
+     "varchar(255)); compared by bytes",
+     "exact"},
+    {"char(n)", VALUE_TEXT, "without the blanks at the end, which the server drops", NULL, "exact"},
+    {"text", VALUE_TEXT, "also tinytext, mediumtext, longtext", NULL, "exact"},
+    {"enum", VALUE_TEXT, "the label", NULL, "exact"},
+    {"set", VALUE_TEXT, "the labels, with commas", NULL, "exact"},
+    {"varbinary(n)", VALUE_BYTES, "any bytes",
+     "varbinary(n), or longblob where no length up to 4,096 is known (in a key or index: "
+     "varbinary(255))",
+     "exact"},
+    {"binary(n)", VALUE_BYTES, "with the zeros that it is padded with", NULL, "exact"},
+    {"blob", VALUE_BYTES, "also tinyblob, mediumblob, longblob", NULL, "exact"},
+    {"geometry", VALUE_BYTES, "also point and its like: SRID (4 bytes, little-endian) and WKB",
+     NULL, "exact"},
+    {"date", VALUE_DATE, "a zero date too; one with a zero month or day can't be read",
+     "date; years before 0 and after 9999 and infinity reject the record", "exact"},
+    {"time", VALUE_TIME, "to microseconds; below 0 and above 24 h an interval",
+     "time(6); nanoseconds reject the record", "exact"},
+    {"datetime", VALUE_TIMESTAMP, "without a zone; a zero date too",
+     "datetime(6); nanoseconds, years outside 0 to 9999 and infinity reject the record", "exact"},
+    {"timestamp", VALUE_TIMESTAMP, "an instant, in UTC; a zero date too",
+     "datetime(6), in UTC, since timestamp ends in 2038 or 2106", "widened"},
+    {"json", VALUE_JSON, "MariaDB: its text, byte for byte; MySQL: the server's text of it", "json",
+     "exact in MariaDB; MySQL keeps its own spaces and order of keys"},
+    {"uuid", VALUE_UUID, "MariaDB 10.7 and later", "uuid, or char(36) where the server has none",
+     "exact"},
+    {"inet6", VALUE_TEXT, "also inet4: their text", NULL, "exact as a text"},
+    {"varchar(64)", VALUE_INTERVAL, NULL,
+     "its text; into a time column that is there, if it has no months and days",
+     "widened; reads back as text"},
+    {"varchar(32)", VALUE_TIME, NULL, "a time with a zone: its text",
+     "widened; reads back as text"},
+    {"json", VALUE_LIST, NULL, "json, an array", "widened; reads back as JSON"},
+    {"json", VALUE_SET, NULL, "json, an array", "widened; reads back as JSON"},
+    {"json", VALUE_MAP, NULL, "json, an object", "widened; reads back as JSON"},
+    {"(virtual)", VALUE_TEXT, "generated columns: read as their type, made anew by the target",
+     NULL, "exact"},
+    {"(other)", VALUE_TEXT, "what the server gives as its text", NULL, "exact as a text"},
+    {"longtext", VALUE_ESCAPE, NULL, "not written: the record is rejected", "lossy"},
+};
+
+/* ---------------------------------------------------------------- from the catalogue */
+
+static const struct {
+    const char *name;
+    enum maria_format format;
+    enum value_kind kind;
+} known[] = {
+    {"tinyint", MARIA_AS_INT, VALUE_INT64},
+    {"smallint", MARIA_AS_INT, VALUE_INT64},
+    {"mediumint", MARIA_AS_INT, VALUE_INT64},
+    {"int", MARIA_AS_INT, VALUE_INT64},
+    {"bigint", MARIA_AS_INT, VALUE_INT64},
+    {"decimal", MARIA_AS_DECIMAL, VALUE_DECIMAL},
+    {"float", MARIA_AS_FLOAT, VALUE_FLOAT32},
+    {"double", MARIA_AS_DOUBLE, VALUE_FLOAT64},
+    {"bit", MARIA_AS_BIT, VALUE_UINT64},
+    {"year", MARIA_AS_YEAR, VALUE_INT64},
+    {"char", MARIA_AS_TEXT, VALUE_TEXT},
+    {"varchar", MARIA_AS_TEXT, VALUE_TEXT},
+    {"tinytext", MARIA_AS_TEXT, VALUE_TEXT},
+    {"text", MARIA_AS_TEXT, VALUE_TEXT},
+    {"mediumtext", MARIA_AS_TEXT, VALUE_TEXT},
+    {"longtext", MARIA_AS_TEXT, VALUE_TEXT},
+    {"binary", MARIA_AS_BYTES, VALUE_BYTES},
+    {"varbinary", MARIA_AS_BYTES, VALUE_BYTES},
+    {"tinyblob", MARIA_AS_BYTES, VALUE_BYTES},
+    {"blob", MARIA_AS_BYTES, VALUE_BYTES},
+    {"mediumblob", MARIA_AS_BYTES, VALUE_BYTES},
+    {"longblob", MARIA_AS_BYTES, VALUE_BYTES},
+    {"date", MARIA_AS_DATE, VALUE_DATE},
+    {"datetime", MARIA_AS_DATETIME, VALUE_TIMESTAMP},
+    {"timestamp", MARIA_AS_TIMESTAMP, VALUE_TIMESTAMP},
+    {"time", MARIA_AS_TIME, VALUE_TIME},
+    {"json", MARIA_AS_JSON, VALUE_JSON},
+    {"uuid", MARIA_AS_UUID, VALUE_UUID},
+    {"geometry", MARIA_AS_GEOMETRY, VALUE_BYTES},
+    {"point", MARIA_AS_GEOMETRY, VALUE_BYTES},
+    {"linestring", MARIA_AS_GEOMETRY, VALUE_BYTES},
+    {"polygon", MARIA_AS_GEOMETRY, VALUE_BYTES},
+    {"multipoint", MARIA_AS_GEOMETRY, VALUE_BYTES},
+    {"multilinestring", MARIA_AS_GEOMETRY, VALUE_BYTES},
+    {"multipolygon", MARIA_AS_GEOMETRY, VALUE_BYTES},
+    {"geometrycollection", MARIA_AS_GEOMETRY, VALUE_BYTES},
+    {"geomcollection", MARIA_AS_GEOMETRY, VALUE_BYTES},
+};
+
+/* "(10,2)" behind a type's name: how many numbers there are, at most two. */
+static int read_numbers(const char *words, int64_t number[2])
+{
+    const char *at = strchr(words, '(');
+    int count = 0;
+    while (at != NULL && count < 2 && (*at == '(' || *at == ',')) {
+        size_t digits = strspn(at + 1, "0123456789");
+        if (digits == 0 || digits > 10 || text_to_int64(at + 1, digits, &number[count]) != 0) {
+            break;
+        }
+        count++;
+        at += 1 + digits;
+    }
+    return count;
+}
+
+static void read_limits(struct maria_type *type, const char *words)
+{
+    int64_t number[2] = {0, 0};
+    int count = read_numbers(words, number);
+    switch (type->format) {
+    case MARIA_AS_DECIMAL:
+        type->type.precision = count > 0 ? (int32_t)number[0] : 10;
+        type->type.scale = (int32_t)number[1];
+        break;
+    case MARIA_AS_TEXT:
+    case MARIA_AS_BYTES:
+        type->type.precision = count > 0 ? (int32_t)number[0] : 0;
+        break;
+    case MARIA_AS_TIME:
+    case MARIA_AS_DATETIME:
+    case MARIA_AS_TIMESTAMP:
+        type->digits = (uint8_t)(count > 0 && number[0] <= 6 ? number[0] : 0);
+        break;
+    default:
+        break;
+    }
+}
+
+struct maria_type maria_type_of(const char *data_type, const char *words)
+{
+    struct maria_type made = {.format = MARIA_AS_LABEL,
+                              .type = {.kind = VALUE_TEXT, .native = words}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcasecmp(known[i].name, data_type) == 0) {
+            made.format = known[i].format;
+            made.type.kind = known[i].kind;
+        }
+    }
+    if (made.format == MARIA_AS_INT && strcasecmp(data_type, "bigint") == 0 &&
+        strstr(words, "unsigned") != NULL) {
+        made.format = MARIA_AS_UINT;
+        made.type.kind = VALUE_UINT64;
+    }
+    made.type.zoned = made.format == MARIA_AS_TIMESTAMP;
+    read_limits(&made, words);
+    return made;
+}
+
+/* ---------------------------------------------------------------- from a query's result */
+
+static const char *name_of_field_type(const MYSQL_FIELD *field, bool binary)
+{
+    switch (field->type) {
+    case MYSQL_TYPE_TINY:
+    case MYSQL_TYPE_SHORT:
+    case MYSQL_TYPE_INT24:
+    case MYSQL_TYPE_LONG:
+        return "int";
+    case MYSQL_TYPE_LONGLONG:
+        return "bigint";
+    case MYSQL_TYPE_DECIMAL:
+    case MYSQL_TYPE_NEWDECIMAL:
+        return "decimal";
+    case MYSQL_TYPE_FLOAT:
+        return "float";
+    case MYSQL_TYPE_DOUBLE:
+        return "double";
+    case MYSQL_TYPE_BIT:
+        return "bit";
+    case MYSQL_TYPE_YEAR:
+        return "year";
+    case MYSQL_TYPE_DATE:
+    case MYSQL_TYPE_NEWDATE:
+        return "date";
+    case MYSQL_TYPE_TIME:
+        return "time";
+    case MYSQL_TYPE_DATETIME:
+        return "datetime";
+    case MYSQL_TYPE_TIMESTAMP:
+        return "timestamp";
+    case MYSQL_TYPE_JSON:
+        return "json";
+    case MYSQL_TYPE_GEOMETRY:
+        return "geometry";
+    default:
+        return binary ? "longblob" : "longtext";
+    }
+}
+
+struct maria_type maria_type_of_field(const MYSQL_FIELD *field)
+{
+    enum { BINARY_CHARSET = 63 };
+    bool label = (field->flags & (ENUM_FLAG | SET_FLAG)) != 0;
+    const char *name = name_of_field_type(field, field->charsetnr == BINARY_CHARSET && !label);
+    bool large = field->type == MYSQL_TYPE_LONGLONG && (field->flags & UNSIGNED_FLAG) != 0;
+    struct maria_type made = maria_type_of(name, large ? "bigint unsigned" : name);
+    if (made.format == MARIA_AS_DECIMAL) {
+        unsigned long sign = (field->flags & UNSIGNED_FLAG) != 0 ? 0 : 1;
+        unsigned long point = field->decimals > 0 ? 1 : 0;
+        made.type.precision = (int32_t)(field->length - sign - point);
+        made.type.scale = (int32_t)field->decimals;
+    }
+    made.digits = field->decimals <= 6 ? (uint8_t)field->decimals : 6;
+    return made;
+}
+
+/* ---------------------------------------------------------------- types of a plan */
+
+const char *const maria_native_names[] = {
+    "tinyint",   "smallint", "mediumint", "int",        "integer",    "bigint",   "decimal",
+    "numeric",   "float",    "double",    "real",       "bit",        "bool",     "boolean",
+    "char",      "varchar",  "tinytext",  "text",       "mediumtext", "longtext", "binary",
+    "varbinary", "tinyblob", "blob",      "mediumblob", "longblob",   "date",     "datetime",
+    "timestamp", "time",     "year",      "json",       "uuid",       NULL,
+};
+
+static const char *synonym_of(const char *name)
+{
+    static const char *const synonyms[][2] = {{"integer", "int"},  {"numeric", "decimal"},
+                                              {"real", "double"},  {"double precision", "double"},
+                                              {"bool", "tinyint"}, {"boolean", "tinyint"}};
+    for (size_t i = 0; i < sizeof synonyms / sizeof synonyms[0]; i++) {
+        if (strcasecmp(synonyms[i][0], name) == 0) {
+            return synonyms[i][1];
+        }
+    }
+    return name;
+}
+
+static bool is_known(const char *name)
+{
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcasecmp(known[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What may stand behind a name: "(10,2)", then words like unsigned. */
+static bool is_rest(const char *rest)
+{
+    if (*rest == '(') {
+        size_t inside = strspn(rest + 1, "0123456789, ");
+        if (inside == 0 || inside > 8 || rest[1 + inside] != ')') {
+            return false;
+        }
+        rest += inside + 2;
+    }
+    rest += strspn(rest, " ");
+    return *rest == '\0' || strcasecmp(rest, "unsigned") == 0 || strcasecmp(rest, "signed") == 0;
+}
+
+bool maria_native_type(const char *declared, struct value_type *type)
+{
+    char name[32];
+    size_t length = strcspn(declared, "( ");
+    if (strncasecmp(declared, "double precision", 16) == 0) {
+        length = 16;
+    }
+    if (length == 0 || length >= sizeof name ||
+        !is_rest(declared + length + strspn(declared + length, " "))) {
+        return false;
+    }
+    memcpy(name, declared, length);
+    name[length] = '\0';
+    const char *plain = synonym_of(name);
+    if (!is_known(plain)) {
+        return false;
+    }
+    *type = maria_type_of(plain, declared).type;
+    if (strncasecmp(name, "bool", 4) == 0) {
+        type->kind = VALUE_BOOL;
+    }
+    type->native = declared;
+    return true;
+}
+
+/* ---------------------------------------------------------------- types in DDL */
+
+/* One of the names above with a length and words behind it, or labels in quotes: nothing that could
+ * end the type. */
+static bool is_type(const char *text)
+{
+    struct value_type ignored;
+    size_t word = strcspn(text, "(");
+    bool labels = (word == 4 && strncasecmp(text, "enum", 4) == 0) ||
+                  (word == 3 && strncasecmp(text, "set", 3) == 0);
+    if (!labels) {
+        return maria_native_type(text, &ignored);
+    }
+    for (text += word + 1; *text == '\'';) {
+        for (text++; *text != '\0' && (*text != '\'' || text[1] == '\'');) {
+            text += *text == '\'' || (*text == '\\' && text[1] != '\0') ? 2 : 1;
+        }
+        if (*text != '\'') {
+            return false;
+        }
+        text += text[1] == ',' ? 2 : 1;
+    }
+    return strcmp(text, ")") == 0;
+}
+
+const char *maria_text_collation(const struct maria_database *self)
+{
+    if (self->mariadb) {
+        return " CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin";
+    }
+    return self->version >= 80017 ? " CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin"
+                                  : " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
+}
+
+static const char *type_of_kind(const struct maria_database *self, const struct value_type *type)
+{
+    switch (type->kind) {
+    case VALUE_BOOL:
+        return "tinyint(1)";
+    case VALUE_INT64:
+        return "bigint";
+    case VALUE_UINT64:
+        return "bigint unsigned";
+    case VALUE_FLOAT32:
+        return "float";
+    case VALUE_FLOAT64:
+        return "double";
+    case VALUE_DECIMAL:
+        return "decimal(65,30)";
+    case VALUE_DATE:
+        return "date";
+    case VALUE_TIME:
+        return type->zoned ? "varchar(32) CHARACTER SET ascii COLLATE ascii_bin" : "time(6)";
+    case VALUE_TIMESTAMP:
+        return "datetime(6)";
+    case VALUE_INTERVAL:
+        return "varchar(64) CHARACTER SET ascii COLLATE ascii_bin";
+    case VALUE_UUID:
+        return self->mariadb && self->version >= 100700
+                   ? "uuid"
+                   : "char(36) CHARACTER SET ascii COLLATE ascii_bin";
+    case VALUE_JSON:
+    case VALUE_LIST:
+    case VALUE_SET:
+    case VALUE_MAP:
+        return "json";
+    default:
+        return NULL;
+    }
+}
+
+/* The collation that a column of our own engine has, else ours. */
+static void append_collation(struct buffer *out, const struct maria_database *self,
+                             const char *collation)
+{
+    bool plain = collation != NULL && collation[0] != '\0' &&
+                 strspn(collation, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(collation);
+    if (plain) {
+        buffer_format(out, " COLLATE %s", collation);
+    } else {
+        buffer_append_string(out, maria_text_collation(self));
+    }
+}
+
+void maria_append_type(struct buffer *out, const struct maria_database *self,
+                       const struct value_type *type, const char *collation, bool indexed)
+{
+    enum { LENGTH_MAX = 4096, INDEXED_LENGTH = 255, INDEXED_MAX = 768, PRECISION_MAX = 65 };
+
+    if (type->native != NULL && is_type(type->native)) {
+        buffer_append_string(out, type->native);
+        if (type->kind == VALUE_TEXT) {
+            append_collation(out, self, collation);
+        }
+        return;
+    }
+    bool limited = !type->dynamic && type->precision > 0;
+    const char *words = type_of_kind(self, type);
+    if (type->kind == VALUE_DECIMAL && limited && type->precision <= PRECISION_MAX &&
+        type->scale >= 0 && type->scale <= 30 && type->scale <= type->precision) {
+        buffer_format(out, "decimal(%d,%d)", type->precision, type->scale);
+    } else if (words != NULL) {
+        buffer_append_string(out, words);
+    } else {
+        bool bytes = type->kind == VALUE_BYTES;
+        int32_t most = indexed ? INDEXED_MAX : LENGTH_MAX;
+        if (limited && type->precision <= most) {
+            buffer_format(out, "%s(%d)", bytes ? "varbinary" : "varchar", type->precision);
+        } else if (indexed) {
+            buffer_format(out, "%s(%d)", bytes ? "varbinary" : "varchar", INDEXED_LENGTH);
+        } else {
+            buffer_append_string(out, bytes ? "longblob" : "longtext");
+        }
+        if (!bytes) {
+            append_collation(out, self, collation);
+        }
+    }
+}

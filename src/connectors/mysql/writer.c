@@ -1,0 +1,294 @@
+/*
+ * The writer: a chunk is one transaction, in it one LOAD DATA LOCAL (or INSERT of many rows) for
+ * each few MiB of batches, each behind a savepoint; the done mark and the check of the epoch are
+ * its last statements.
+ *
+ * Batches are held until their load has ended, since only then it is known what became of their
+ * records. It is sent when the segment is full, when a batch for another table comes, or when the
+ * engine has nothing more to send and waits.
+ */
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "connectors/mysql/writer_internal.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SEGMENT_BYTES = 4 << 20, STATEMENT_BYTES = 1 << 20, FEEDING_WAIT_MS = 20 };
+
+/* ---------------------------------------------------------------- open, close */
+
+void maria_writer_close(struct writer *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
+    maria_writer_chunk_abandon(writer, writer->chunk);
+    maria_disconnect(writer->connection);
+    buffer_free(&writer->out);
+    buffer_free(&writer->rows);
+    buffer_free(&writer->marks);
+    buffer_free(&writer->stream.escaped);
+    arena_destroy(writer->arena);
+    arena_destroy(writer->scratch);
+    free(writer->tables);
+    free(writer->run_id);
+    free(writer);
+}
+
+enum status maria_writer_open(struct database *database, const struct target_table *tables,
+                              uint32_t table_count, uint64_t epoch, struct writer **writer,
+                              struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    struct writer *opened = calloc(1, sizeof *opened);
+
+    *writer = NULL;
+    if (opened == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a writer");
+    }
+    opened->database = self;
+    opened->epoch = epoch;
+    opened->arena = arena_create(0);
+    opened->scratch = arena_create(0);
+    opened->tables = calloc((size_t)table_count + 1, sizeof *opened->tables);
+    opened->run_id = strdup(self->run_id != NULL ? self->run_id : "");
+    if (opened->arena == NULL || opened->scratch == NULL || opened->tables == NULL ||
+        opened->run_id == NULL) {
+        maria_writer_close(opened);
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a writer");
+    }
+    for (uint32_t i = 0; i < table_count; i++) {
+        opened->tables[i].plan = &tables[i];
+    }
+    opened->table_count = table_count;
+    if (maria_connect(self, &opened->connection, error) != STATUS_OK) {
+        maria_writer_close(opened);
+        return STATUS_FAILED;
+    }
+    writer_serve(opened);
+    *writer = opened;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- chunks */
+
+static void free_held(struct held *held)
+{
+    while (held != NULL) {
+        struct held *next = held->next;
+        batch_destroy(held->batch);
+        arena_destroy(held->arena);
+        free(held);
+        held = next;
+    }
+}
+
+enum status maria_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
+                                     struct error *error)
+{
+    (void)attempt;
+    if (writer->chunk != 0) {
+        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+                         "a chunk was begun while another one is open");
+    }
+    writer->chunk = chunk;
+    writer->numbered = 0;
+    return failpoint_hit("mysql.chunk_begin", error);
+}
+
+void maria_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
+{
+    struct error ignored = {0};
+    (void)chunk;
+    if (writer->begun && maria_is_alive(writer->connection)) {
+        (void)!maria_query(writer->database, writer->connection, "ROLLBACK", MARIA_SHORT,
+                           ERROR_TARGET_WRITE, NULL, &ignored);
+    }
+    writer->begun = false;
+    writer->chunk = 0;
+    writer->plan = NULL;
+    free_held(writer->first);
+    free_held(writer->done);
+    writer->first = writer->last = writer->done = writer->done_last = NULL;
+    buffer_clear(&writer->out);
+    buffer_clear(&writer->rows);
+    buffer_clear(&writer->marks);
+}
+
+/* ---------------------------------------------------------------- batches */
+
+static enum status hold(struct writer *writer, uint32_t table, struct batch *batch,
+                        struct held **held, struct error *error)
+{
+    struct held *made = calloc(1, sizeof *made);
+    if (made == NULL) {
+        batch_destroy(batch);
+        return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for a batch");
+    }
+    made->batch = batch;
+    made->table = table;
+    if (writer->last == NULL) {
+        writer->first = made;
+    } else {
+        writer->last->next = made;
+    }
+    writer->last = made;
+    *held = made;
+    return STATUS_OK;
+}
+
+static bool is_full(const struct writer *writer)
+{
+    uint64_t packet = writer->database->packet_bytes_max / 2;
+    uint64_t most = writer->database->loads    ? SEGMENT_BYTES
+                    : packet < STATEMENT_BYTES ? packet
+                                               : STATEMENT_BYTES;
+    return writer->out.length >= most || writer->marks.length > 0;
+}
+
+enum status maria_writer_submit(struct writer *writer, uint64_t chunk, uint32_t table,
+                                struct batch *batch, struct error *error)
+{
+    const struct writer_plan *plan = NULL;
+    struct held *held = NULL;
+    enum status status = STATUS_OK;
+
+    if (chunk != writer->chunk) {
+        batch_destroy(batch);
+        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+                         "a batch of a chunk that is not open");
+    }
+    bool same =
+        writer->plan != NULL && writer->plan->table == table && writer->plan->shape == batch->shape;
+    if (!same) {
+        status = writer_segment_finish(writer, error);
+        status = status == STATUS_OK ? writer_plan_get(writer, table, batch->shape, &plan, error)
+                                     : status;
+        if (status != STATUS_OK) {
+            batch_destroy(batch);
+            return STATUS_FAILED;
+        }
+    } else {
+        plan = writer->plan;
+    }
+    if (hold(writer, table, batch, &held, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    writer->plan = plan;
+    for (uint32_t row = 0; status == STATUS_OK && row < batch->row_count; row++) {
+        status = writer_encode_row(writer, plan, held, row, error);
+    }
+    arena_reset(writer->scratch);
+    return status == STATUS_OK && is_full(writer) ? writer_segment_finish(writer, error) : status;
+}
+
+static int compare_outcomes(const void *left, const void *right)
+{
+    uint32_t a = ((const struct record_outcome *)left)->row;
+    uint32_t b = ((const struct record_outcome *)right)->row;
+    return a < b ? -1 : a > b;
+}
+
+enum status maria_writer_poll(struct writer *writer, int64_t timeout_ms,
+                              struct batch_result *result, struct error *error)
+{
+    if (writer->done == NULL) {
+        if (writer->first == NULL) {
+            return STATUS_END;
+        }
+        if (timeout_ms < FEEDING_WAIT_MS) {
+            /* more is to come, for the same load */
+            clock_sleep_ms(timeout_ms > 0 ? timeout_ms : 0);
+            return STATUS_AGAIN;
+        }
+        if (writer_segment_finish(writer, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    struct held *held = writer->done;
+    writer->done = held->next;
+    writer->done_last = writer->done != NULL ? writer->done_last : NULL;
+    if (held->outcome_count > 1) {
+        qsort(held->outcomes, held->outcome_count, sizeof *held->outcomes, compare_outcomes);
+    }
+    *result = (struct batch_result){
+        .chunk = writer->chunk,
+        .table = held->table,
+        .batch = held->batch,
+        .written = held->batch->row_count - held->outcome_count,
+        .outcomes = held->outcomes,
+        .outcome_count = held->outcome_count,
+        .bytes = held->bytes,
+        .arena = held->arena,
+    };
+    free(held);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- commit */
+
+/* The epoch's row is locked until the commit: a claim waits for it, or has gone before. */
+static enum status write_mark(struct writer *writer, const struct done_mark *mark,
+                              struct error *error)
+{
+    struct maria_database *self = writer->database;
+    struct buffer sql = {0};
+    if (maria_ledger_check_epoch(self, writer->connection, writer->run_id, writer->epoch, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "INSERT INTO ");
+    maria_append_table(&sql, self, "_transhume_done");
+    buffer_append_string(&sql, " (run, chunk, epoch, mark) VALUES (");
+    maria_append_string(&sql, writer->run_id);
+    buffer_format(&sql, ", %llu, %llu, ", (unsigned long long)mark->chunk,
+                  (unsigned long long)writer->epoch);
+    maria_append_string(&sql, mark->text);
+    buffer_append_byte(&sql, ')');
+    enum status status = maria_query_buffer(self, writer->connection, &sql, MARIA_SHORT,
+                                            ERROR_TARGET_WRITE, NULL, error);
+    enum { DUPLICATE = 1062 };
+    if (status != STATUS_OK && mysql_errno(writer->connection) == DUPLICATE) {
+        return maria_ledger_fenced(self, error); /* somebody else marked the chunk */
+    }
+    return status;
+}
+
+/* What broke off after it was sent may have happened. */
+static enum status send_commit(struct writer *writer, struct error *error)
+{
+    struct maria_database *self = writer->database;
+    enum status status = maria_query(self, writer->connection, "COMMIT", MARIA_SHORT,
+                                     ERROR_TARGET_WRITE, NULL, error);
+    if (status != STATUS_OK && !maria_is_alive(writer->connection)) {
+        error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, self->shown,
+                  "the connection broke off while a chunk was committed");
+    }
+    return status;
+}
+
+enum status maria_writer_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
+                                struct error *error)
+{
+    if (chunk == writer->committed && writer->chunk == 0) {
+        return STATUS_OK;
+    }
+    if (failpoint_hit("mysql.before_mark", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!writer->begun && maria_query(writer->database, writer->connection, "START TRANSACTION",
+                                      MARIA_SHORT, ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    writer->begun = true;
+    if (write_mark(writer, mark, error) != STATUS_OK ||
+        failpoint_hit("mysql.before_commit", error) != STATUS_OK ||
+        send_commit(writer, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    writer->begun = false;
+    writer->chunk = 0;
+    writer->committed = chunk;
+    return failpoint_hit("mysql.after_commit", error);
+}

@@ -1,0 +1,163 @@
+/* What the files of the writer share: batches in hand, the bytes that carry them, what is done when
+ * a record is refused. */
+#ifndef TRANSHUME_CONNECTORS_MYSQL_WRITER_INTERNAL_H
+#define TRANSHUME_CONNECTORS_MYSQL_WRITER_INTERNAL_H
+
+#include "connectors/mysql/target.h"
+
+/* One column of a load: from a field of the batch into a column of the table. */
+struct writer_column {
+    uint32_t field;
+    const struct maria_column *column;
+    bool in_key;
+};
+
+/* How batches of one shape go into one table; made at first use. */
+struct writer_plan {
+    struct writer_plan *next;
+    uint32_t table;
+    const struct shape *shape;
+    const struct maria_table *facts;
+    struct writer_column *columns;
+    uint32_t column_count;
+    bool staged; /* by way of a temporary table, because of records that are there */
+    enum existing_policy existing;
+    const char *statement; /* LOAD DATA …, or INSERT … VALUES */
+    const char *stage;     /* staged: makes the temporary table */
+    const char *stage_name;
+};
+
+/* A batch under way. */
+struct held {
+    struct held *next;
+    struct batch *batch;
+    uint32_t table;
+    struct arena *arena; /* of outcomes and reasons; NULL while there are none */
+    struct record_outcome *outcomes;
+    uint32_t outcome_count;
+    uint64_t bytes;
+};
+
+/* A table that the writer may fill. */
+struct writer_table {
+    const struct target_table *plan;
+    struct maria_table facts;
+    bool described;
+};
+
+/* A record of the segment that is encoded: its bytes begin at `begin` and end where the next one's
+ * begin. */
+struct sent_row {
+    struct held *held;
+    uint32_t row;
+    size_t begin;
+};
+
+/* A large value whose bytes belong at `offset` of the segment's. */
+struct large_mark {
+    size_t offset;
+    struct large_value *large;
+};
+
+/* What the server reads when it asks for the file that LOAD DATA names. */
+struct writer_stream {
+    const struct writer_plan *plan;
+    size_t at;
+    size_t end;
+    size_t mark;           /* the next one in `marks` */
+    uint64_t large_offset; /* of that mark's value */
+    struct buffer escaped; /* of it, not yet served from `escaped_at` on */
+    size_t escaped_at;
+    bool open;
+    bool failed;
+    struct error error;
+};
+
+struct writer {
+    struct maria_database *database;
+    MYSQL *connection;
+    struct arena *arena;   /* plans and descriptions: as long as the writer */
+    struct arena *scratch; /* of values made on the way; emptied after each batch */
+    struct writer_table *tables;
+    uint32_t table_count;
+    struct writer_plan *plans;
+    uint32_t plan_count;
+    uint64_t epoch;
+    char *run_id;
+    uint64_t chunk;     /* open one, 0: none */
+    uint64_t committed; /* the last one: its commit may be called again */
+    bool begun;         /* a transaction is open */
+    uint64_t numbered;  /* records of the chunk that went by way of a temporary table */
+    /* the segment: batches whose records are encoded in `out` */
+    const struct writer_plan *plan;
+    struct held *first;
+    struct held *last;
+    struct buffer out;
+    struct buffer rows;  /* struct sent_row */
+    struct buffer marks; /* struct large_mark */
+    struct writer_stream stream;
+    /* results not yet polled */
+    struct held *done;
+    struct held *done_last;
+};
+
+/* Why a window of records was refused. */
+struct refusal {
+    unsigned number;
+    enum error_code code;
+    char reason[768];
+};
+
+static inline struct sent_row *writer_rows(const struct writer *writer, uint32_t *count)
+{
+    *count = (uint32_t)(writer->rows.length / sizeof(struct sent_row));
+    return (struct sent_row *)(void *)writer->rows.data;
+}
+
+/* writer_plan.c: the table's catalogue, read once. */
+enum status writer_plan_get(struct writer *writer, uint32_t table, const struct shape *shape,
+                            const struct writer_plan **plan, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- writer_rows.c */
+
+/* Encodes one row into the segment; a value that its column can't hold refuses the row. */
+enum status writer_encode_row(struct writer *writer, const struct writer_plan *plan,
+                              struct held *held, uint32_t row, struct error *error) MUST_USE;
+/* Notes that a row is not written. */
+enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kind,
+                          enum error_code code, const char *reason, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- writer_load.c */
+
+/* Serves the writer's own stream, and nothing else, to LOAD DATA LOCAL. */
+void writer_serve(struct writer *writer);
+/*
+ * Sends the records from `first` to before `end` of the segment, behind a savepoint. STATUS_AGAIN:
+ * the server refuses one of them, or would have bent it: `refusal` says why, and all of them are
+ * undone.
+ */
+enum status writer_send(struct writer *writer, uint32_t first, uint32_t end,
+                        struct refusal *refusal, struct error *error) MUST_USE;
+/* A statement after which all is well, or goes back to the savepoint: STATUS_AGAIN. */
+enum status writer_run(struct writer *writer, struct buffer *sql, MYSQL_RES **result,
+                       struct refusal *refusal, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- writer_segment.c */
+
+/* Sends the segment, finds the records that the server refuses, and moves its batches to the
+ * results. */
+enum status writer_segment_finish(struct writer *writer, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- writer_stage.c */
+
+/* Makes the temporary table, if this connection has none. */
+enum status writer_stage_make(struct writer *writer, struct error *error) MUST_USE;
+/* From the temporary table into the plan's, by the policy for records that are there. Results as
+ * writer_send's. */
+enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t end,
+                               struct refusal *refusal, struct error *error) MUST_USE;
+/* After a record's key was refused as a duplicate: does the table hold all of it already? */
+enum status writer_holds_row(struct writer *writer, const struct sent_row *at, bool *same,
+                             struct error *error) MUST_USE;
+
+#endif

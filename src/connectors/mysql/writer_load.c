@@ -1,0 +1,287 @@
+/*
+ * Sending a window of the segment. LOAD DATA LOCAL skips duplicates and bends values with mere
+ * warnings; so it counts only where it read every record, skipped none and warned of nothing, and
+ * is undone else.
+ */
+#include "connectors/mysql/writer_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { LARGE_PIECE_BYTES = 64 << 10 };
+static const char savepoint[] = "SAVEPOINT transhume_segment";
+static const char undo[] = "ROLLBACK TO SAVEPOINT transhume_segment";
+
+/* ---------------------------------------------------------------- what the server reads */
+
+static int stream_open(void **handle, const char *name, void *data)
+{
+    struct writer *writer = data;
+    *handle = writer;
+    /* whatever the server asks for, it is never a file */
+    bool ours = strcmp(name, "transhume") == 0 && writer->stream.open;
+    if (!ours) {
+        writer->stream.failed = true;
+        error_set(&writer->stream.error, ERROR_TARGET_INVALID, writer->database->shown,
+                  "the server asked for a file of this machine, which it will not get");
+    }
+    return ours ? 0 : 1;
+}
+
+/* The next piece of a large value, escaped. */
+static bool read_large(struct writer_stream *stream, const struct large_mark *mark)
+{
+    char piece[LARGE_PIECE_BYTES];
+    uint64_t left = mark->large->length - stream->large_offset;
+    size_t size = left < sizeof piece ? (size_t)left : sizeof piece;
+    if (mark->large->read(mark->large, stream->large_offset, piece, size, &stream->error) !=
+        STATUS_OK) {
+        stream->failed = true;
+        return false;
+    }
+    stream->large_offset += size;
+    buffer_clear(&stream->escaped);
+    stream->escaped_at = 0;
+    maria_append_field(&stream->escaped, piece, size);
+    if (stream->escaped.failed) {
+        stream->failed = true;
+        error_set(&stream->error, ERROR_MEMORY, NULL, "no memory for a large value");
+    }
+    return !stream->failed;
+}
+
+static size_t serve(char *to, size_t size, const char *from, size_t *at, size_t end)
+{
+    size_t piece = end - *at < size ? end - *at : size;
+    memcpy(to, from + *at, piece);
+    *at += piece;
+    return piece;
+}
+
+static int stream_read(void *handle, char *bytes, unsigned int size)
+{
+    struct writer *writer = handle;
+    struct writer_stream *stream = &writer->stream;
+    size_t mark_count = writer->marks.length / sizeof(struct large_mark);
+    const struct large_mark *marks = (const void *)writer->marks.data;
+    size_t served = 0;
+
+    while (served < size) {
+        bool marked = stream->mark < mark_count && marks[stream->mark].offset <= stream->end &&
+                      marks[stream->mark].offset < stream->end;
+        size_t stop = marked ? marks[stream->mark].offset : stream->end;
+        if (stream->escaped_at < stream->escaped.length) {
+            served += serve(bytes + served, size - served, stream->escaped.data,
+                            &stream->escaped_at, stream->escaped.length);
+        } else if (stream->at < stop) {
+            served += serve(bytes + served, size - served, writer->out.data, &stream->at, stop);
+        } else if (!marked) {
+            break;
+        } else if (stream->large_offset < marks[stream->mark].large->length) {
+            if (!read_large(stream, &marks[stream->mark])) {
+                return -1;
+            }
+        } else {
+            stream->mark++;
+            stream->large_offset = 0;
+        }
+    }
+    return (int)served;
+}
+
+static void stream_close(void *handle)
+{
+    (void)handle;
+}
+
+static int stream_error(void *handle, char *words, unsigned int size)
+{
+    const struct writer *writer = handle;
+    snprintf(words, size, "%s", writer != NULL ? writer->stream.error.message : "no stream");
+    return 1;
+}
+
+void writer_serve(struct writer *writer)
+{
+    mysql_set_local_infile_handler(writer->connection, stream_open, stream_read, stream_close,
+                                   stream_error, writer);
+}
+
+static void open_stream(struct writer *writer, size_t begin, size_t end)
+{
+    struct writer_stream *stream = &writer->stream;
+    const struct large_mark *marks = (const void *)writer->marks.data;
+    size_t mark_count = writer->marks.length / sizeof *marks;
+    stream->at = begin;
+    stream->end = end;
+    stream->mark = 0;
+    while (stream->mark < mark_count && marks[stream->mark].offset < begin) {
+        stream->mark++;
+    }
+    stream->large_offset = 0;
+    buffer_clear(&stream->escaped);
+    stream->escaped_at = 0;
+    stream->open = true;
+    stream->failed = false;
+}
+
+/* ---------------------------------------------------------------- what it said */
+
+/* The first warning that is of a record; of others the first. */
+static enum status ask_warnings(struct writer *writer, struct refusal *refusal, struct error *error)
+{
+    MYSQL_RES *result = NULL;
+    MYSQL_ROW row = NULL;
+    bool found = false;
+    if (maria_query(writer->database, writer->connection, "SHOW WARNINGS", MARIA_SHORT,
+                    ERROR_TARGET_WRITE, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *refusal = (struct refusal){.code = ERROR_REJECT_CONSTRAINT, .reason = "refused by the server"};
+    while (!found && (row = mysql_fetch_row(result)) != NULL) {
+        uint64_t number = 0;
+        if (row[1] == NULL || row[2] == NULL ||
+            text_to_uint64(row[1], strlen(row[1]), &number) != STATUS_OK) {
+            continue;
+        }
+        enum error_code code = ERROR_REJECT_TYPE;
+        found = maria_is_of_record((unsigned)number, &code);
+        if (found || refusal->number == 0) {
+            refusal->number = (unsigned)number;
+            refusal->code = code;
+            snprintf(refusal->reason, sizeof refusal->reason, "%s", row[2]);
+            text_clean_line(refusal->reason);
+        }
+    }
+    mysql_free_result(result);
+    return STATUS_OK;
+}
+
+static enum status go_back(struct writer *writer, struct error *error)
+{
+    enum status status = maria_query(writer->database, writer->connection, undo, MARIA_SHORT,
+                                     ERROR_TARGET_WRITE, NULL, error);
+    return status == STATUS_OK ? STATUS_AGAIN : status;
+}
+
+/* A statement failed: for the sake of a record, or for good? */
+static enum status judge_failure(struct writer *writer, struct refusal *refusal,
+                                 struct error *error)
+{
+    unsigned number = mysql_errno(writer->connection);
+    enum error_code code = ERROR_NONE;
+    if (writer->stream.failed) {
+        error_copy(error, &writer->stream.error);
+        return STATUS_FAILED;
+    }
+    if (!maria_is_of_record(number, &code)) {
+        return maria_failure(writer->database, writer->connection, ERROR_TARGET_WRITE, error);
+    }
+    *refusal = (struct refusal){.number = number, .code = code};
+    snprintf(refusal->reason, sizeof refusal->reason, "%s", mysql_error(writer->connection));
+    text_clean_line(refusal->reason);
+    return go_back(writer, error);
+}
+
+static uint64_t number_after(const char *words, const char *name)
+{
+    uint64_t value = UINT64_MAX;
+    const char *found = words != NULL ? strstr(words, name) : NULL;
+    if (found != NULL) {
+        found += strlen(name);
+        found += strspn(found, " ");
+        if (text_to_uint64(found, strspn(found, "0123456789"), &value) != STATUS_OK) {
+            value = UINT64_MAX;
+        }
+    }
+    return value;
+}
+
+/* "Records: 3  Deleted: 0  Skipped: 0  Warnings: 0" */
+static bool is_clean(MYSQL *connection, uint64_t records)
+{
+    const char *info = mysql_info(connection);
+    return number_after(info, "Records:") == records && number_after(info, "Warnings:") == 0 &&
+           (strstr(info, "Skipped:") == NULL || number_after(info, "Skipped:") == 0);
+}
+
+static enum status judge_success(struct writer *writer, uint64_t records, struct refusal *refusal,
+                                 struct error *error)
+{
+    MYSQL *connection = writer->connection;
+    bool clean = mysql_warning_count(connection) == 0 &&
+                 mysql_affected_rows(connection) == (my_ulonglong)records &&
+                 (mysql_info(connection) == NULL || is_clean(connection, records));
+    if (clean) {
+        return STATUS_OK;
+    }
+    return ask_warnings(writer, refusal, error) == STATUS_OK ? go_back(writer, error)
+                                                             : STATUS_FAILED;
+}
+
+/* ---------------------------------------------------------------- sending */
+
+static enum status set_savepoint(struct writer *writer, struct error *error)
+{
+    if (!writer->begun && maria_query(writer->database, writer->connection, "START TRANSACTION",
+                                      MARIA_SHORT, ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    writer->begun = true;
+    return maria_query(writer->database, writer->connection, savepoint, MARIA_SHORT,
+                       ERROR_TARGET_WRITE, NULL, error);
+}
+
+/* As the segment has it, without the comma behind the last one. */
+static enum status send_statement(struct writer *writer, size_t begin, size_t end,
+                                  struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, writer->plan->statement);
+    buffer_append(&sql, writer->out.data + begin, end - begin - 1);
+    enum status status = sql.failed
+                             ? error_set(error, ERROR_MEMORY, writer->database->shown, "no memory")
+                             : maria_send(writer->database, writer->connection, sql.data,
+                                          sql.length, MARIA_LONG, ERROR_TARGET_WRITE, error);
+    buffer_free(&sql);
+    return status;
+}
+
+static enum status send_load(struct writer *writer, size_t begin, size_t end, struct error *error)
+{
+    const char *statement = writer->plan->statement;
+    open_stream(writer, begin, end);
+    enum status status = maria_send(writer->database, writer->connection, statement,
+                                    strlen(statement), MARIA_LONG, ERROR_TARGET_WRITE, error);
+    writer->stream.open = false;
+    return status;
+}
+
+enum status writer_send(struct writer *writer, uint32_t first, uint32_t end,
+                        struct refusal *refusal, struct error *error)
+{
+    uint32_t count = 0;
+    const struct sent_row *rows = writer_rows(writer, &count);
+    size_t from = rows[first].begin;
+    size_t to = end < count ? rows[end].begin : writer->out.length;
+    if ((writer->plan->staged && writer_stage_make(writer, error) != STATUS_OK) ||
+        set_savepoint(writer, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = writer->database->loads ? send_load(writer, from, to, error)
+                                                 : send_statement(writer, from, to, error);
+    if (status != STATUS_OK) {
+        return judge_failure(writer, refusal, error);
+    }
+    status = judge_success(writer, end - first, refusal, error);
+    return status == STATUS_OK && writer->plan->staged
+               ? writer_stage_apply(writer, first, end, refusal, error)
+               : status;
+}
+
+enum status writer_run(struct writer *writer, struct buffer *sql, MYSQL_RES **result,
+                       struct refusal *refusal, struct error *error)
+{
+    enum status status = maria_query_buffer(writer->database, writer->connection, sql, MARIA_LONG,
+                                            ERROR_TARGET_WRITE, result, error);
+    return status == STATUS_OK ? STATUS_OK : judge_failure(writer, refusal, error);
+}

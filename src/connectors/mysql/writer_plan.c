@@ -1,0 +1,182 @@
+/* How the batches of one shape go into a table: columns, the statement, the temporary table. */
+#include "connectors/mysql/writer_internal.h"
+#include <string.h>
+#include <strings.h>
+
+static enum status no_memory(const struct writer *writer, struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for a writer");
+}
+
+static enum status describe(struct writer *writer, uint32_t table, struct error *error)
+{
+    struct writer_table *entry = &writer->tables[table];
+    if (entry->described) {
+        return STATUS_OK;
+    }
+    enum status status =
+        maria_target_describe(writer->database, writer->connection, entry->plan->name,
+                              writer->arena, &entry->facts, error);
+    if (status == STATUS_END) {
+        return error_set(error, ERROR_TARGET_WRITE, entry->plan->name,
+                         "the table is gone from the target");
+    }
+    entry->described = status == STATUS_OK;
+    return status;
+}
+
+static bool is_in(struct column_list list, const char *name)
+{
+    for (uint32_t i = 0; i < list.count; i++) {
+        if (strcasecmp(list.names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum status choose_columns(struct writer *writer, struct writer_plan *plan,
+                                  struct error *error)
+{
+    const struct shape *shape = plan->shape;
+    plan->columns =
+        arena_allocate_zeroed(writer->arena, (size_t)shape->field_count + 1, sizeof *plan->columns);
+    if (plan->columns == NULL) {
+        return no_memory(writer, error);
+    }
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        int32_t column = maria_find_column(plan->facts, shape->fields[i].name);
+        if (column < 0) {
+            return error_set(error, ERROR_TARGET_WRITE, plan->facts->schema->name,
+                             "the table in the target has no column %s", shape->fields[i].name);
+        }
+        const struct maria_column *facts = &plan->facts->columns[column];
+        /* a generated column makes its value itself */
+        if (!facts->generated) {
+            plan->columns[plan->column_count++] =
+                (struct writer_column){i, facts, is_in(plan->facts->key, facts->name)};
+        }
+    }
+    return STATUS_OK;
+}
+
+static const char *keep(struct writer *writer, struct buffer *sql)
+{
+    const char *text = sql->failed ? NULL : arena_copy_string(writer->arena, buffer_string(sql));
+    buffer_free(sql);
+    return text;
+}
+
+static void append_destination(struct writer *writer, const struct writer_plan *plan,
+                               struct buffer *sql)
+{
+    maria_append_table(sql, writer->database,
+                       plan->staged ? plan->stage_name : plan->facts->schema->name);
+}
+
+/* Without a character set, bytes are bytes; texts that are to be converted say what they are. */
+static const char *make_load(struct writer *writer, const struct writer_plan *plan)
+{
+    struct buffer sql = {0};
+    struct buffer set = {0};
+    const char *expression = NULL;
+    const char *end = NULL;
+
+    buffer_append_string(&sql, "LOAD DATA LOCAL INFILE 'transhume' INTO TABLE ");
+    append_destination(writer, plan, &sql);
+    buffer_append_string(&sql, " CHARACTER SET binary FIELDS TERMINATED BY '\\t' ESCAPED BY '\\\\' "
+                               "LINES TERMINATED BY '\\n' (");
+    buffer_append_string(&sql, plan->staged ? "_transhume_row" : "");
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        const struct maria_column *column = plan->columns[i].column;
+        buffer_append_string(&sql, i > 0 || plan->staged ? ", " : "");
+        if (!maria_needs_variable(writer->database, column, &expression, &end)) {
+            maria_append_name(&sql, column->name);
+            continue;
+        }
+        buffer_format(&sql, "@_transhume_%u", i);
+        buffer_append_string(&set, set.length > 0 ? ", " : " SET ");
+        maria_append_name(&set, column->name);
+        buffer_format(&set, " = %s@_transhume_%u%s", expression, i, end);
+    }
+    buffer_append_byte(&sql, ')');
+    buffer_append(&sql, set.data, set.length);
+    sql.failed |= set.failed;
+    buffer_free(&set);
+    return keep(writer, &sql);
+}
+
+static const char *make_insert(struct writer *writer, const struct writer_plan *plan)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "INSERT INTO ");
+    append_destination(writer, plan, &sql);
+    buffer_append_string(&sql, plan->staged ? " (_transhume_row" : " (");
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        buffer_append_string(&sql, i > 0 || plan->staged ? ", " : "");
+        maria_append_name(&sql, plan->columns[i].column->name);
+    }
+    buffer_append_string(&sql, ") VALUES ");
+    return keep(writer, &sql);
+}
+
+/* Its columns are the table's, without their keys. _transhume_row is the record's number. */
+static const char *make_stage(struct writer *writer, const struct writer_plan *plan)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "CREATE TEMPORARY TABLE IF NOT EXISTS ");
+    maria_append_table(&sql, writer->database, plan->stage_name);
+    buffer_append_string(&sql, " (_transhume_row BIGINT UNSIGNED NOT NULL PRIMARY KEY) "
+                               "ENGINE=InnoDB AS SELECT CAST(0 AS UNSIGNED) AS _transhume_row");
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        buffer_append_string(&sql, ", ");
+        maria_append_name(&sql, plan->columns[i].column->name);
+    }
+    buffer_append_string(&sql, " FROM ");
+    maria_append_table(&sql, writer->database, plan->facts->schema->name);
+    buffer_append_string(&sql, " LIMIT 0");
+    return keep(writer, &sql);
+}
+
+enum status writer_plan_get(struct writer *writer, uint32_t table, const struct shape *shape,
+                            const struct writer_plan **plan, struct error *error)
+{
+    for (struct writer_plan *known = writer->plans; known != NULL; known = known->next) {
+        if (known->table == table && known->shape == shape) {
+            *plan = known;
+            return STATUS_OK;
+        }
+    }
+    if (table >= writer->table_count || shape == NULL) {
+        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+                         "records without a shape, or of a table that there is not");
+    }
+    if (describe(writer, table, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct writer_plan *made = arena_allocate_zeroed(writer->arena, 1, sizeof *made);
+    if (made == NULL) {
+        return no_memory(writer, error);
+    }
+    const struct target_table *target = writer->tables[table].plan;
+    made->table = table;
+    made->shape = shape;
+    made->facts = &writer->tables[table].facts;
+    /* in a table that this run made, another record under a key is the run's own */
+    made->existing = target->created ? EXISTING_APPEND : target->existing;
+    made->staged = made->existing == EXISTING_UPSERT || made->existing == EXISTING_REPLACE ||
+                   made->existing == EXISTING_SKIP;
+    made->stage_name = arena_format(writer->arena, "_transhume_stage_%u", ++writer->plan_count);
+    if (made->stage_name == NULL || choose_columns(writer, made, error) != STATUS_OK) {
+        return made->stage_name == NULL ? no_memory(writer, error) : STATUS_FAILED;
+    }
+    made->statement = writer->database->loads ? make_load(writer, made) : make_insert(writer, made);
+    made->stage = make_stage(writer, made);
+    if (made->statement == NULL || made->stage == NULL) {
+        return no_memory(writer, error);
+    }
+    made->next = writer->plans;
+    writer->plans = made;
+    *plan = made;
+    return STATUS_OK;
+}

@@ -1,0 +1,141 @@
+/* Records as the segment's bytes: lines of LOAD DATA, or lists of values with a comma behind. */
+#include "connectors/mysql/writer_internal.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { LARGE_BYTES_MAX = 1000 * 1000 * 1000 };
+
+enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kind,
+                          enum error_code code, const char *reason, struct error *error)
+{
+    if (held->arena == NULL) {
+        held->arena = arena_create(4096);
+        held->outcomes =
+            held->arena != NULL
+                ? arena_allocate_zeroed(held->arena, held->batch->row_count, sizeof *held->outcomes)
+                : NULL;
+    }
+    char *copy = held->outcomes != NULL ? arena_copy_string(held->arena, reason) : NULL;
+    if (copy == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a reject");
+    }
+    held->outcomes[held->outcome_count++] =
+        (struct record_outcome){.row = row, .kind = kind, .code = code, .reason = copy};
+    return STATUS_OK;
+}
+
+/* In a statement it has to be whole. */
+static enum status put_large_whole(struct writer *writer, const struct maria_column *column,
+                                   struct large_value *large, struct error *error)
+{
+    if (large->length > writer->database->packet_bytes_max / 3) {
+        return error_set(error, ERROR_REJECT_TOO_LARGE, column->name,
+                         "the value has %llu bytes, too many for a statement of this server "
+                         "(max_allowed_packet %llu); LOAD DATA LOCAL could take it",
+                         (unsigned long long)large->length,
+                         (unsigned long long)writer->database->packet_bytes_max);
+    }
+    char *bytes = arena_allocate(writer->scratch, large->length);
+    if (bytes == NULL) {
+        return error_set(error, ERROR_MEMORY, column->name, "no memory for a large value");
+    }
+    if (large->read(large, 0, bytes, large->length, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (large->kind == VALUE_BYTES) {
+        maria_append_bytes(&writer->out, bytes, large->length);
+    } else {
+        maria_append_text(&writer->out, bytes, large->length);
+    }
+    return STATUS_OK;
+}
+
+/* A mark stands for it: its bytes are read when the server wants them. */
+static enum status put_large(struct writer *writer, const struct maria_column *column,
+                             struct large_value *large, struct error *error)
+{
+    bool bytes = column->type.format == MARIA_AS_BYTES;
+    bool text = column->type.format == MARIA_AS_TEXT || column->type.format == MARIA_AS_LABEL ||
+                column->type.format == MARIA_AS_JSON;
+    if ((large->kind == VALUE_BYTES && !bytes) || (large->kind == VALUE_TEXT && !text)) {
+        return error_set(error, ERROR_REJECT_TYPE, column->name, "a large %s is no %s",
+                         value_kind_name(large->kind), column->type.type.native);
+    }
+    if (large->length > LARGE_BYTES_MAX) {
+        return error_set(error, ERROR_REJECT_TOO_LARGE, column->name,
+                         "the value has %llu bytes; 1 GB is the most",
+                         (unsigned long long)large->length);
+    }
+    if (!writer->database->loads) {
+        return put_large_whole(writer, column, large, error);
+    }
+    const struct large_mark mark = {writer->out.length, large};
+    buffer_append(&writer->marks, &mark, sizeof mark);
+    return STATUS_OK;
+}
+
+static enum status encode_cells(struct writer *writer, const struct writer_plan *plan,
+                                const struct cell *cells, struct error *error)
+{
+    bool loads = writer->database->loads;
+    struct buffer *out = &writer->out;
+    if (!loads) {
+        buffer_append_byte(out, '(');
+    }
+    if (plan->staged) {
+        buffer_append_uint64(out, writer->numbered);
+    }
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        const struct writer_column *entry = &plan->columns[i];
+        const struct cell *cell = &cells[entry->field];
+        if (i > 0 || plan->staged) {
+            buffer_append_byte(out, loads ? '\t' : ',');
+        }
+        enum status status =
+            cell->kind == VALUE_LARGE
+                ? put_large(writer, entry->column, cell->large, error)
+                : maria_encode(entry->column, cell, loads ? MARIA_IN_LINE : MARIA_IN_STATEMENT,
+                               writer->scratch, out, error);
+        if (status != STATUS_OK) {
+            bool null = cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING;
+            if (null && entry->in_key && error != NULL) {
+                error_recode(error, ERROR_REJECT_KEY_NULL);
+            }
+            return STATUS_FAILED;
+        }
+    }
+    buffer_append_string(out, loads ? "\n" : "),");
+    return STATUS_OK;
+}
+
+enum status writer_encode_row(struct writer *writer, const struct writer_plan *plan,
+                              struct held *held, uint32_t row, struct error *error)
+{
+    const struct sent_row sent = {held, row, writer->out.length};
+    size_t marks = writer->marks.length;
+    struct error problem;
+    problem.class = ERROR_CLASS_STOP;
+
+    enum status status = encode_cells(writer, plan, batch_row(held->batch, row), &problem);
+    buffer_append(&writer->rows, &sent, sizeof sent);
+    if (status == STATUS_OK &&
+        (writer->out.failed || writer->marks.failed || writer->rows.failed)) {
+        return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for records");
+    }
+    if (status == STATUS_OK) {
+        held->bytes += writer->out.length - sent.begin;
+        writer->numbered++;
+        return STATUS_OK;
+    }
+    writer->out.length = sent.begin;
+    writer->marks.length = marks;
+    writer->rows.length -= sizeof sent;
+    if (problem.class == ERROR_CLASS_REJECT) {
+        char reason[1100];
+        snprintf(reason, sizeof reason, "%s%s%s", problem.object, problem.object[0] ? ": " : "",
+                 problem.message);
+        return writer_refuse(held, row, OUTCOME_REJECTED, problem.code, reason, error);
+    }
+    error_copy(error, &problem);
+    return STATUS_FAILED;
+}

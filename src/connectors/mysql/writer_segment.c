@@ -1,0 +1,74 @@
+/*
+ * A segment's end: all of it is good, or the records that the server refuses are found, in windows
+ * that halve with each failure and double with each success: a segment of good rows costs one
+ * load, a bad row about as many as its segment has powers of two.
+ */
+#include "connectors/mysql/writer_internal.h"
+#include <stdlib.h>
+
+/* The row is the one at fault. With `distinct` it may be there already, all of it. */
+static enum status settle_row(struct writer *writer, const struct sent_row *at,
+                              const struct refusal *refusal, struct error *error)
+{
+    bool same = false;
+    if (refusal->code == ERROR_REJECT_KEY_DUPLICATE &&
+        writer->tables[writer->plan->table].plan->distinct &&
+        writer_holds_row(writer, at, &same, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return writer_refuse(at->held, at->row, same ? OUTCOME_SKIPPED : OUTCOME_REJECTED,
+                         refusal->code, refusal->reason, error);
+}
+
+static enum status send_all(struct writer *writer, struct error *error)
+{
+    uint32_t count = 0;
+    const struct sent_row *rows = writer_rows(writer, &count);
+    uint32_t window = count;
+    uint32_t at = 0;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && at < count) {
+        struct refusal refusal;
+        uint32_t size = count - at < window ? count - at : window;
+        status = writer_send(writer, at, at + size, &refusal, error);
+        if (status == STATUS_OK) {
+            at += size;
+            window = window < count ? window * 2 : window;
+        } else if (status == STATUS_AGAIN && size > 1) {
+            window = size / 2;
+            status = STATUS_OK;
+        } else if (status == STATUS_AGAIN) {
+            status = settle_row(writer, &rows[at], &refusal, error);
+            at++;
+        }
+    }
+    return status;
+}
+
+static void move_to_results(struct writer *writer)
+{
+    if (writer->done == NULL) {
+        writer->done = writer->first;
+    } else {
+        writer->done_last->next = writer->first;
+    }
+    writer->done_last = writer->last;
+    writer->first = NULL;
+    writer->last = NULL;
+    writer->plan = NULL;
+    buffer_clear(&writer->out);
+    buffer_clear(&writer->rows);
+    buffer_clear(&writer->marks);
+}
+
+enum status writer_segment_finish(struct writer *writer, struct error *error)
+{
+    if (writer->first == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = writer->rows.length > 0 ? send_all(writer, error) : STATUS_OK;
+    if (status == STATUS_OK) {
+        move_to_results(writer);
+    }
+    return status;
+}

@@ -1,0 +1,284 @@
+/* From the temporary table into the plan's: what to do about records that are there. */
+#include "connectors/mysql/writer_internal.h"
+#include <string.h>
+#include <strings.h>
+
+struct apply {
+    struct writer *writer;
+    const struct writer_plan *plan;
+    struct column_list key;
+    uint32_t first; /* the window, among the segment's rows */
+    uint32_t end;
+    uint64_t first_number; /* _transhume_row of its first row */
+    struct refusal *refusal;
+    struct error *error;
+};
+
+/* A temporary table goes with its connection; making it does not end a transaction. */
+enum status writer_stage_make(struct writer *writer, struct error *error)
+{
+    struct buffer sql = {0};
+    enum status status = maria_query(writer->database, writer->connection, writer->plan->stage,
+                                     MARIA_SHORT, ERROR_TARGET_WRITE, NULL, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    buffer_append_string(&sql, "DELETE FROM ");
+    maria_append_table(&sql, writer->database, writer->plan->stage_name);
+    return maria_query_buffer(writer->database, writer->connection, &sql, MARIA_SHORT,
+                              ERROR_TARGET_WRITE, NULL, error);
+}
+
+static void append_stage(struct buffer *sql, const struct apply *apply)
+{
+    maria_append_table(sql, apply->writer->database, apply->plan->stage_name);
+}
+
+static void append_table(struct buffer *sql, const struct apply *apply)
+{
+    maria_append_table(sql, apply->writer->database, apply->plan->facts->schema->name);
+}
+
+/* left.`a` = right.`a` AND … */
+static void append_key_equal(struct buffer *sql, struct column_list key, const char *left,
+                             const char *right)
+{
+    for (uint32_t i = 0; i < key.count; i++) {
+        buffer_format(sql, "%s%s.", i > 0 ? " AND " : "", left);
+        maria_append_name(sql, key.names[i]);
+        buffer_format(sql, " = %s.", right);
+        maria_append_name(sql, key.names[i]);
+    }
+}
+
+/* Notes the rows that a statement lists by their numbers, and takes them out of the temporary
+ * table. */
+static enum status take_out(struct apply *apply, struct buffer *list, enum outcome_kind kind,
+                            const char *reason)
+{
+    uint32_t count = 0;
+    const struct sent_row *rows = writer_rows(apply->writer, &count);
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+    MYSQL_ROW row = NULL;
+    enum status status = writer_run(apply->writer, list, &result, apply->refusal, apply->error);
+    buffer_append_string(&sql, "DELETE FROM ");
+    append_stage(&sql, apply);
+    uint32_t found = 0;
+    while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
+        uint64_t number = 0;
+        if (text_to_uint64(row[0], strlen(row[0]), &number) != STATUS_OK ||
+            number < apply->first_number ||
+            number - apply->first_number >= apply->end - apply->first) {
+            status = error_set(apply->error, ERROR_INTERNAL, apply->plan->facts->schema->name,
+                               "a row of the temporary table that was not sent");
+            break;
+        }
+        const struct sent_row *at = &rows[apply->first + (number - apply->first_number)];
+        status = writer_refuse(at->held, at->row, kind, ERROR_REJECT_KEY_DUPLICATE, reason,
+                               apply->error);
+        buffer_format(&sql, "%s%llu", found++ == 0 ? " WHERE _transhume_row IN (" : ",",
+                      (unsigned long long)number);
+    }
+    mysql_free_result(result);
+    buffer_append_byte(&sql, ')');
+    if (status != STATUS_OK || found == 0) {
+        buffer_free(&sql);
+        return status;
+    }
+    return writer_run(apply->writer, &sql, NULL, apply->refusal, apply->error);
+}
+
+/* Records of this run under keys that it has written: the first stays. Of two writers the second
+ * waits here for the first, and then finds the key taken. */
+static enum status take_out_repeats(struct apply *apply)
+{
+    struct maria_database *self = apply->writer->database;
+    unsigned long long chunk = apply->writer->chunk;
+    const char *name = apply->plan->facts->schema->name;
+    struct buffer sql = {0};
+
+    buffer_append_string(&sql, "INSERT IGNORE INTO ");
+    maria_append_key_table(&sql, self, name);
+    buffer_append_string(&sql, " (");
+    maria_append_names(&sql, NULL, apply->key);
+    buffer_append_string(&sql, ", _transhume_chunk, _transhume_row) SELECT ");
+    maria_append_names(&sql, NULL, apply->key);
+    buffer_format(&sql, ", %llu, _transhume_row FROM ", chunk);
+    append_stage(&sql, apply);
+    buffer_append_string(&sql, " ORDER BY _transhume_row");
+    enum status status = writer_run(apply->writer, &sql, NULL, apply->refusal, apply->error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    buffer_append_string(&sql, "SELECT s._transhume_row FROM ");
+    append_stage(&sql, apply);
+    buffer_append_string(&sql, " AS s JOIN ");
+    maria_append_key_table(&sql, self, name);
+    buffer_append_string(&sql, " AS k ON ");
+    append_key_equal(&sql, apply->key, "s", "k");
+    buffer_format(&sql,
+                  " WHERE k._transhume_chunk <> %llu OR k._transhume_row <> s._transhume_row "
+                  "LOCK IN SHARE MODE",
+                  chunk);
+    return take_out(apply, &sql, OUTCOME_REJECTED, "another record of this run has this key");
+}
+
+static enum status take_out_present(struct apply *apply)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT s._transhume_row FROM ");
+    append_stage(&sql, apply);
+    buffer_append_string(&sql, " AS s JOIN ");
+    append_table(&sql, apply);
+    buffer_append_string(&sql, " AS t ON ");
+    append_key_equal(&sql, apply->key, "s", "t");
+    buffer_append_string(&sql, " LOCK IN SHARE MODE");
+    return take_out(apply, &sql, OUTCOME_SKIPPED, "a record with this key is there");
+}
+
+static bool in_key(struct column_list key, const char *name)
+{
+    for (uint32_t i = 0; i < key.count; i++) {
+        if (strcasecmp(key.names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool in_plan(const struct writer_plan *plan, const char *name)
+{
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        if (strcmp(plan->columns[i].column->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Upsert sets the plan's columns; replace also puts the others back to their defaults. */
+static enum status update_present(struct apply *apply)
+{
+    const struct maria_table *facts = apply->plan->facts;
+    struct buffer sql = {0};
+    bool begun = false;
+    buffer_append_string(&sql, "UPDATE ");
+    append_table(&sql, apply);
+    buffer_append_string(&sql, " AS t JOIN ");
+    append_stage(&sql, apply);
+    buffer_append_string(&sql, " AS s ON ");
+    append_key_equal(&sql, apply->key, "s", "t");
+    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
+        const struct maria_column *column = &facts->columns[i];
+        bool planned = in_plan(apply->plan, column->name);
+        if (in_key(apply->key, column->name) || column->generated ||
+            (!planned && (apply->plan->existing != EXISTING_REPLACE ||
+                          (column->not_null && !column->has_default)))) {
+            continue;
+        }
+        buffer_append_string(&sql, begun ? ", t." : " SET t.");
+        maria_append_name(&sql, column->name);
+        buffer_append_string(&sql, planned ? " = s." : " = DEFAULT");
+        if (planned) {
+            maria_append_name(&sql, column->name);
+        }
+        begun = true;
+    }
+    if (!begun) {
+        buffer_free(&sql);
+        return STATUS_OK;
+    }
+    return writer_run(apply->writer, &sql, NULL, apply->refusal, apply->error);
+}
+
+static void append_columns(const struct writer_plan *plan, const char *alias, struct buffer *sql)
+{
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        buffer_append_string(sql, i > 0 ? ", " : "");
+        buffer_append_string(sql, alias);
+        maria_append_name(sql, plan->columns[i].column->name);
+    }
+}
+
+static enum status insert_rest(struct apply *apply)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "INSERT INTO ");
+    append_table(&sql, apply);
+    buffer_append_string(&sql, " (");
+    append_columns(apply->plan, "", &sql);
+    buffer_append_string(&sql, ") SELECT ");
+    append_columns(apply->plan, "s.", &sql);
+    buffer_append_string(&sql, " FROM ");
+    append_stage(&sql, apply);
+    buffer_append_string(&sql, " AS s WHERE NOT EXISTS (SELECT 1 FROM ");
+    append_table(&sql, apply);
+    buffer_append_string(&sql, " AS t WHERE ");
+    append_key_equal(&sql, apply->key, "s", "t");
+    buffer_append_string(&sql, ") ORDER BY s._transhume_row");
+    return writer_run(apply->writer, &sql, NULL, apply->refusal, apply->error);
+}
+
+enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t end,
+                               struct refusal *refusal, struct error *error)
+{
+    uint32_t count = 0;
+    (void)writer_rows(writer, &count);
+    struct apply apply = {.writer = writer,
+                          .plan = writer->plan,
+                          .key = writer->tables[writer->plan->table].plan->key,
+                          .first = first,
+                          .end = end,
+                          .first_number = writer->numbered - count + first,
+                          .refusal = refusal,
+                          .error = error};
+    enum status status = take_out_repeats(&apply);
+    if (status == STATUS_OK && writer->plan->existing == EXISTING_SKIP) {
+        status = take_out_present(&apply);
+    } else if (status == STATUS_OK) {
+        status = update_present(&apply);
+    }
+    return status == STATUS_OK ? insert_rest(&apply) : status;
+}
+
+/* ---------------------------------------------------------------- distinct */
+
+enum status writer_holds_row(struct writer *writer, const struct sent_row *at, bool *same,
+                             struct error *error)
+{
+    const struct writer_plan *plan = writer->plan;
+    const struct cell *cells = batch_row(at->held->batch, at->row);
+    struct cell *values =
+        arena_allocate_zeroed(writer->scratch, (size_t)plan->column_count + 1, sizeof *values);
+    const char **names =
+        arena_allocate_zeroed(writer->scratch, (size_t)plan->column_count + 1, sizeof *names);
+    struct buffer sql = {0};
+    int64_t found = 0;
+
+    *same = false;
+    if (values == NULL || names == NULL) {
+        return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for a record");
+    }
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        values[i] = cells[plan->columns[i].field];
+        names[i] = plan->columns[i].column->name;
+        if (values[i].kind == VALUE_LARGE) {
+            return STATUS_OK; /* it is not known, so it counts as another one */
+        }
+    }
+    buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
+    maria_append_table(&sql, writer->database, plan->facts->schema->name);
+    enum status status =
+        maria_append_condition(&sql, plan->facts, (struct column_list){names, plan->column_count},
+                               values, writer->scratch, error);
+    buffer_append_byte(&sql, ')');
+    if (status != STATUS_OK) {
+        buffer_free(&sql);
+        return status;
+    }
+    status = maria_ask_number(writer->database, writer->connection, &sql, MARIA_LONG,
+                              ERROR_TARGET_WRITE, 0, &found, error);
+    *same = found != 0;
+    return status;
+}

@@ -1,0 +1,108 @@
+/* The PostgreSQL and the MariaDB that contract tests share: begun by tests/servers/hold, asked by
+ * their own clients. */
+#include "contract.h"
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct shared {
+    const char *module; /* of tests/servers */
+    pid_t process;      /* of the Python that holds the server; it ends with SIGTERM */
+    pid_t owner;
+    int port;
+    bool tried;
+    unsigned databases;
+};
+
+static struct shared postgres = {.module = "postgres"};
+static struct shared mariadb = {.module = "mariadb"};
+
+static void stop_one(struct shared *shared)
+{
+    if (shared->process > 0 && shared->owner == getpid()) {
+        kill(shared->process, SIGTERM);
+        waitpid(shared->process, NULL, 0);
+        shared->process = 0;
+    }
+}
+
+static void stop(void)
+{
+    stop_one(&postgres);
+    stop_one(&mariadb);
+}
+
+/* The program says its port in one line, then waits until it is ended. */
+static void start(struct shared *shared)
+{
+    int said[2];
+    char line[32] = "";
+    size_t length = 0;
+    ssize_t got = 0;
+    shared->tried = true;
+    if (pipe(said) != 0) {
+        return;
+    }
+    fflush(NULL);
+    shared->owner = getpid();
+    shared->process = fork();
+    if (shared->process == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        dup2(said[1], 1);
+        close(said[0]);
+        execl("/usr/bin/python3", "python3", "tests/servers/hold", shared->module, (char *)NULL);
+        _exit(127);
+    }
+    close(said[1]);
+    while (length + 1 < sizeof line &&
+           (got = read(said[0], line + length, sizeof line - 1 - length)) > 0 &&
+           strchr(line, '\n') == NULL) {
+        length += (size_t)got;
+    }
+    close(said[0]);
+    shared->port = (int)strtol(line, NULL, 10);
+    atexit(stop);
+}
+
+static bool is_there(struct shared *shared)
+{
+    if (!shared->tried) {
+        start(shared);
+    }
+    return shared->port != 0;
+}
+
+bool database_postgres(char address[64], const char **reason)
+{
+    char command[256];
+    if (!is_there(&postgres)) {
+        *reason = "no PostgreSQL server (tests/servers/postgres.py says why)";
+        return false;
+    }
+    /* a schema is as good as a database here, and quicker to have */
+    snprintf(address, 64, "%d/postgres?schema=contract_%d_%u", postgres.port, (int)getpid(),
+             ++postgres.databases);
+    snprintf(command, sizeof command,
+             "psql -qX -h 127.0.0.1 -p %d -U postgres -c 'CREATE SCHEMA contract_%d_%u' >/dev/null",
+             postgres.port, (int)getpid(), postgres.databases);
+    assert_int_equal(system(command), 0);
+    return true;
+}
+
+bool database_mariadb(char address[64], const char **reason)
+{
+    char command[256];
+    if (!is_there(&mariadb)) {
+        *reason = "no MariaDB server (tests/servers/mariadb.py says why)";
+        return false;
+    }
+    snprintf(address, 64, "%d/contract_%d_%u", mariadb.port, (int)getpid(), ++mariadb.databases);
+    snprintf(command, sizeof command,
+             "mariadb --no-defaults -uroot -h127.0.0.1 -P%d -e 'CREATE DATABASE contract_%d_%u'",
+             mariadb.port, (int)getpid(), mariadb.databases);
+    assert_int_equal(system(command), 0);
+    return true;
+}
