@@ -369,7 +369,7 @@ enum status dynamodb_client_call(struct dynamodb_client *client,
     int64_t first_ms = clock_monotonic_ms();
     int64_t give_up_ms =
         first_ms +
-        (request->patience_ms > 0 ? request->patience_ms : client->service->options.patience_ms);
+        (request->patience_ms != 0 ? request->patience_ms : client->service->options.patience_ms);
     bool unknown = false;
     *response = NULL;
     for (uint32_t failures = 0;; failures++) {
@@ -393,7 +393,7 @@ enum status dynamodb_client_call(struct dynamodb_client *client,
         }
         int64_t delay = dynamodb_client_backoff_ms(failures, error->retry_after_ms);
         if (error->class != ERROR_CLASS_RETRY || error->code == ERROR_LEASE_SHORT ||
-            is_stopped(client)) {
+            request->patience_ms < 0 || is_stopped(client)) {
             return STATUS_FAILED;
         }
         if (clock_monotonic_ms() + delay > give_up_ms) {

@@ -67,7 +67,7 @@ struct dynamodb_request {
     const void *body;      /* borrowed, with `object`, until its answer is taken */
     size_t body_length;
     int64_t timeout_ms;  /* 0: the service's */
-    int64_t patience_ms; /* dynamodb_client_call; 0: the service's */
+    int64_t patience_ms; /* dynamodb_client_call; 0: the service's; below 0: a single try */
     /* NULL, or sent only while its lease outlasts the timeout (ERROR_LEASE_SHORT, class RETRY) */
     const struct database *lease;
     void *context;

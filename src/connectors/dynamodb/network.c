@@ -19,7 +19,8 @@ enum {
     READERS_MAX = 16,
     CHUNKS_OPEN_MAX = 4,
     PATIENCE_TIMEOUTS = 4,
-    CONTROL_CONNECTIONS = 1
+    CONTROL_CONNECTIONS = 1,
+    ONE_TRY_MS = -1
 };
 
 static const struct connector_option options[] = {
@@ -45,25 +46,19 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
-    "dynamodb.before_ledger_table", "dynamodb.after_ledger_table",
-    "dynamodb.before_ledger_parts", "dynamodb.before_ledger_create",
-    "dynamodb.after_ledger_create", "dynamodb.before_claim",
-    "dynamodb.after_claim",         "dynamodb.before_renew",
-    "dynamodb.before_status",       "dynamodb.after_status",
-    "dynamodb.before_intent",       "dynamodb.after_intent",
-    "dynamodb.before_table",        "dynamodb.after_table",
-    "dynamodb.table_active",        "dynamodb.before_made",
-    "dynamodb.after_made",          "dynamodb.chunk_begin",
-    "dynamodb.before_send",         "dynamodb.after_send",
-    "dynamodb.after_answer",        "dynamodb.before_keys",
-    "dynamodb.before_mark",         "dynamodb.after_mark",
-    "dynamodb.before_restore",      "dynamodb.after_restore",
-    "dynamodb.before_reopen",       "dynamodb.after_reopen",
-    "dynamodb.before_empty",        "dynamodb.after_empty",
-    "dynamodb.before_release",      "dynamodb.before_delete",
-    "dynamodb.before_remove_table", "dynamodb.table_deleted",
-    "dynamodb.after_remove_table",  "dynamodb.before_forget",
-    "dynamodb.after_forget",        NULL,
+    "dynamodb.before_ledger_table",  "dynamodb.after_ledger_table",  "dynamodb.before_ledger_parts",
+    "dynamodb.before_ledger_create", "dynamodb.after_ledger_create", "dynamodb.before_claim",
+    "dynamodb.after_claim",          "dynamodb.before_renew",        "dynamodb.before_status",
+    "dynamodb.after_status",         "dynamodb.before_intent",       "dynamodb.after_intent",
+    "dynamodb.before_table",         "dynamodb.after_table",         "dynamodb.table_active",
+    "dynamodb.before_made",          "dynamodb.after_made",          "dynamodb.chunk_begin",
+    "dynamodb.before_send",          "dynamodb.after_send",          "dynamodb.after_answer",
+    "dynamodb.before_keys",          "dynamodb.before_mark",         "dynamodb.after_mark",
+    "dynamodb.before_restore",       "dynamodb.after_restore",       "dynamodb.before_reopen",
+    "dynamodb.after_reopen",         "dynamodb.before_empty",        "dynamodb.after_empty",
+    "dynamodb.before_release",       "dynamodb.before_delete",       "dynamodb.before_remove_table",
+    "dynamodb.table_deleted",        "dynamodb.after_remove_table",  "dynamodb.before_forget",
+    "dynamodb.after_closing",        "dynamodb.after_forget",        NULL,
 };
 
 /* ---------------------------------------------------------------- opening */
@@ -240,7 +235,8 @@ static enum status network_identity(struct database *self, struct arena *arena,
 
 static enum status call(struct dynamodb_network *network, const char *operation, const char *object,
                         const struct buffer *body, const struct database *lease,
-                        struct dynamodb_response **response, struct error *error)
+                        int64_t patience_ms, struct dynamodb_response **response,
+                        struct error *error)
 {
     if (body->failed) {
         return error_set(error, ERROR_MEMORY, object, "no memory for a request");
@@ -249,6 +245,7 @@ static enum status call(struct dynamodb_network *network, const char *operation,
                                              .object = object,
                                              .body = body->data,
                                              .body_length = body->length,
+                                             .patience_ms = patience_ms,
                                              .lease = lease};
     pthread_mutex_lock(&network->control_mutex);
     enum status status = dynamodb_client_call(network->control, &request, response, error);
@@ -260,7 +257,7 @@ enum status dynamodb_network_call(struct dynamodb_network *network, const char *
                                   const char *object, const struct buffer *body,
                                   struct dynamodb_response **response, struct error *error)
 {
-    return call(network, operation, object, body, NULL, response, error);
+    return call(network, operation, object, body, NULL, 0, response, error);
 }
 
 enum status dynamodb_network_write(struct dynamodb_network *network, const char *operation,
@@ -268,7 +265,15 @@ enum status dynamodb_network_write(struct dynamodb_network *network, const char 
                                    struct dynamodb_response **response, struct error *error)
 {
     const struct database *lease = network->run != NULL ? &network->base : NULL;
-    return call(network, operation, object, body, lease, response, error);
+    return call(network, operation, object, body, lease, 0, response, error);
+}
+
+enum status dynamodb_network_write_once(struct dynamodb_network *network, const char *operation,
+                                        const char *object, const struct buffer *body,
+                                        struct dynamodb_response **response, struct error *error)
+{
+    const struct database *lease = network->run != NULL ? &network->base : NULL;
+    return call(network, operation, object, body, lease, ONE_TRY_MS, response, error);
 }
 
 static const struct target_functions target = {

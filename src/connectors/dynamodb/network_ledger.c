@@ -3,6 +3,8 @@
  *
  *   run   part              holds
  *   *     newest            id, sequence: the run that was made last
+ *                           closing: the table is about to go, with this run; nothing is published
+ *   *     head/ID           nothing: there is a head of that name, or was to be
  *   ID    head              format, sequence, epoch, holder, renewals, status, chunks, published
  *   ID    header/0000       text: the engine's header, in pieces
  *   ID    chunks/0000000000 text: a JSON object a chunk and line, in pieces
@@ -159,19 +161,19 @@ enum status dynamodb_ledger_delete(struct dynamodb_network *network, const char 
 }
 
 enum status dynamodb_ledger_update(struct dynamodb_network *network, struct dynamodb_client *client,
-                                   const char *run_id, const char *expression,
+                                   const char *run_id, const char *part, const char *expression,
                                    const char *condition, const struct buffer *values,
                                    bool *refused, bool *unknown, struct error *error)
 {
-    static const char *const names[] = {"epoch",  "holder",    "renewals",
-                                        "status", "published", "run"};
+    static const char *const names[] = {"epoch", "holder", "renewals", "status", "published",
+                                        "run",   "id",     "sequence", "closing"};
     struct buffer body = {0};
     char mark[16];
     dynamodb_body_raw(&body, "{");
     dynamodb_body_text(&body, "TableName", table_name);
     dynamodb_body_name(&body, "Key");
     dynamodb_body_raw(&body, "{");
-    append_key(&body, run_id, "head");
+    append_key(&body, run_id, part);
     dynamodb_body_raw(&body, "}");
     dynamodb_body_text(&body, "UpdateExpression", expression);
     dynamodb_body_text(&body, "ConditionExpression", condition);

@@ -6,11 +6,12 @@
 
 enum status dynamodb_ledger_no_room(struct error *error);
 /*
- * UpdateItem of a run's head, if `condition` holds. Both expressions may use #epoch, #holder,
- * #renewals, #status, #published and #run; `values` are `":name":{…},…` without braces.
+ * UpdateItem of a run's part (its head) or of `*`, `newest`, if `condition` holds. Both expressions
+ * may use #epoch, #holder, #renewals, #status, #published, #run, #id, #sequence and #closing;
+ * `values` are `":name":{…},…` without braces.
  */
 enum status dynamodb_ledger_update(struct dynamodb_network *network, struct dynamodb_client *client,
-                                   const char *run_id, const char *expression,
+                                   const char *run_id, const char *part, const char *expression,
                                    const char *condition, const struct buffer *values,
                                    bool *refused, bool *unknown, struct error *error) MUST_USE;
 
@@ -23,10 +24,26 @@ enum status dynamodb_ledger_create(struct database *self, const char *run_id, co
 
 enum status dynamodb_ledger_load(struct database *self, const char *run_id, struct arena *arena,
                                  struct ledger_run **run, struct error *error);
-/* The run that was made last: its id (in the arena) and sequence. STATUS_END: there is none. */
+/* What the item `newest` says; texts live in the arena. */
+struct dynamodb_newest {
+    const char *id; /* of the run that was made last; NULL: there is none */
+    uint64_t sequence;
+    const char *closing; /* the run with which the ledger itself goes; NULL: it stays */
+};
 enum status dynamodb_ledger_newest(struct dynamodb_network *network, struct arena *arena,
-                                   const char **run_id, uint64_t *sequence,
-                                   struct error *error) MUST_USE;
+                                   struct dynamodb_newest *newest, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- network_ledger_forget.c */
+
+/* As struct ledger_functions has them. */
+enum status dynamodb_ledger_list(struct database *self, struct arena *arena, const char ***ids,
+                                 uint32_t *count, struct error *error) MUST_USE;
+enum status dynamodb_ledger_forget(struct database *self, const char *run_id, uint64_t epoch,
+                                   bool rolled_back, struct error *error) MUST_USE;
+
+/* Where a run's head is noted, so that heads are found without reading all of the ledger. */
+#define DYNAMODB_LEDGER_ALL "*"
+void dynamodb_ledger_head_part(char part[DYNAMODB_PART_BYTES], const char *run_id);
 
 enum { DYNAMODB_LEDGER_FORMAT = 1, DYNAMODB_LEDGER_PIECE_BYTES = 96 * 1024 };
 

@@ -7,23 +7,28 @@
 #include <string.h>
 
 enum status dynamodb_ledger_newest(struct dynamodb_network *network, struct arena *arena,
-                                   const char **run_id, uint64_t *sequence, struct error *error)
+                                   struct dynamodb_newest *newest, struct error *error)
 {
     json_t *reply = NULL;
     const json_t *item = NULL;
-    *run_id = NULL;
-    enum status status = dynamodb_ledger_get(network, "*", "newest", &reply, &item, error);
+    *newest = (struct dynamodb_newest){0};
+    enum status status =
+        dynamodb_ledger_get(network, DYNAMODB_LEDGER_ALL, "newest", &reply, &item, error);
     if (status == STATUS_OK) {
         const char *id = dynamodb_reply_s(item, "id");
-        if (id == NULL || !dynamodb_reply_n(item, "sequence", sequence)) {
+        const char *closing = dynamodb_reply_s(item, "closing");
+        if (id != NULL && !dynamodb_reply_n(item, "sequence", &newest->sequence)) {
             status = error_set(error, ERROR_LEDGER_INVALID, DYNAMODB_LEDGER_TABLE,
-                               "the item `newest` names no run");
-        } else if ((*run_id = arena_copy_string(arena, id)) == NULL) {
+                               "the item `newest` is damaged");
+        }
+        newest->id = id != NULL ? arena_copy_string(arena, id) : NULL;
+        newest->closing = closing != NULL ? arena_copy_string(arena, closing) : NULL;
+        if ((id != NULL && newest->id == NULL) || (closing != NULL && newest->closing == NULL)) {
             status = dynamodb_ledger_no_room(error);
         }
     }
     json_decref(reply);
-    return status;
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 /* ---------------------------------------------------------------- collecting */
@@ -210,24 +215,23 @@ enum status dynamodb_ledger_load(struct database *self, const char *run_id, stru
 {
     struct dynamodb_network *network = dynamodb_network_of(self);
     struct loading loading = {.arena = arena};
-    const char *newest = NULL;
-    uint64_t sequence = 0;
+    struct dynamodb_newest newest;
     json_t *reply = NULL;
     const json_t *head = NULL;
     uint64_t published = 0;
     *run = NULL;
-    enum status status = dynamodb_ledger_newest(network, arena, &newest, &sequence, error);
-    if (status != STATUS_OK) {
-        return status;
+    enum status status = dynamodb_ledger_newest(network, arena, &newest, error);
+    if (status != STATUS_OK || newest.id == NULL) {
+        return status == STATUS_OK ? STATUS_END : status;
     }
-    const char *id = run_id != NULL ? arena_copy_string(arena, run_id) : newest;
+    const char *id = run_id != NULL ? arena_copy_string(arena, run_id) : newest.id;
     loading.run = (struct ledger_run *)arena_allocate_zeroed(arena, 1, sizeof(*loading.run));
     if (id == NULL || loading.run == NULL) {
         return dynamodb_ledger_no_room(error);
     }
     loading.run->id = id;
     status = dynamodb_ledger_get(network, id, "head", &reply, &head, error);
-    if (status == STATUS_OK && strcmp(id, newest) != 0 &&
+    if (status == STATUS_OK && strcmp(id, newest.id) != 0 &&
         !dynamodb_reply_n(head, "published", &published)) {
         status = STATUS_END; /* its making was cut short */
     }

@@ -1,13 +1,18 @@
 /* A new run's ledger: its table, its parts, and at the end the item that makes it count. */
 #include "connectors/dynamodb/network_ledger.h"
 
+#include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "connectors/dynamodb/network_json.h"
+#include "connectors/dynamodb/network_rollback.h"
 #include "model/json_writer.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { CLOSING_WAIT_MS = 200, MAKE_TRIES_MAX = 20 };
 
 /* ---------------------------------------------------------------- the table */
 
@@ -43,6 +48,13 @@ static enum status ensure_table(struct dynamodb_network *network, struct arena *
     struct dynamodb_description description;
     enum status status =
         dynamodb_describe(network, DYNAMODB_LEDGER_TABLE, arena, &description, error);
+    if (status == STATUS_OK && strcmp(description.status, "DELETING") == 0) {
+        log_write(LOG_INFO, "waiting for the ledger of finished runs to be gone");
+        status =
+            dynamodb_wait_gone(network, DYNAMODB_LEDGER_TABLE, description.id, error) == STATUS_OK
+                ? dynamodb_describe(network, DYNAMODB_LEDGER_TABLE, arena, &description, error)
+                : STATUS_FAILED;
+    }
     if (status == STATUS_FAILED) {
         return status;
     }
@@ -85,7 +97,7 @@ static enum status mark_published(struct dynamodb_network *network, const char *
     bool unknown = false;
     dynamodb_body_n(&values, ":one", 1);
     enum status status =
-        dynamodb_ledger_update(network, NULL, run_id, "SET #published = :one",
+        dynamodb_ledger_update(network, NULL, run_id, "head", "SET #published = :one",
                                "attribute_exists(#run)", &values, &refused, &unknown, error);
     buffer_free(&values);
     return status;
@@ -93,23 +105,23 @@ static enum status mark_published(struct dynamodb_network *network, const char *
 
 /* STATUS_AGAIN: it is not finished. */
 static enum status look_at_newest(struct dynamodb_network *network, struct arena *arena,
-                                  const char **newest, uint64_t *sequence, struct error *error)
+                                  struct dynamodb_newest *newest, struct error *error)
 {
     json_t *reply = NULL;
     const json_t *head = NULL;
-    *newest = NULL;
-    *sequence = 0;
-    enum status status = dynamodb_ledger_newest(network, arena, newest, sequence, error);
-    if (status != STATUS_OK) {
-        return status == STATUS_END ? STATUS_OK : status;
+    enum status status = dynamodb_ledger_newest(network, arena, newest, error);
+    if (status != STATUS_OK || newest->id == NULL) {
+        return status;
     }
-    status = dynamodb_ledger_get(network, *newest, "head", &reply, &head, error);
+    status = dynamodb_ledger_get(network, newest->id, "head", &reply, &head, error);
     if (status == STATUS_END) {
-        status = error_set(error, ERROR_LEDGER_INVALID, *newest, "the run's head is missing");
+        status = STATUS_OK; /* it left the ledger just now */
     } else if (status == STATUS_OK) {
         const char *text = dynamodb_reply_s(head, "status");
-        status = text != NULL ? says_completed(*newest, text, error) : STATUS_AGAIN;
-        status = status == STATUS_OK ? mark_published(network, *newest, error) : status;
+        status = text != NULL ? says_completed(newest->id, text, error) : STATUS_AGAIN;
+        status = status == STATUS_OK && newest->closing == NULL
+                     ? mark_published(network, newest->id, error)
+                     : status;
     }
     json_decref(reply);
     return status;
@@ -166,6 +178,23 @@ static void append_chunks(const struct ledger_chunk *chunks, uint64_t count, str
     }
 }
 
+void dynamodb_ledger_head_part(char part[DYNAMODB_PART_BYTES], const char *run_id)
+{
+    snprintf(part, DYNAMODB_PART_BYTES, "head/%s", run_id);
+}
+
+static enum status note_head(struct dynamodb_network *network, const char *run_id,
+                             struct error *error)
+{
+    char part[DYNAMODB_PART_BYTES];
+    struct buffer none = {0};
+    bool refused = false;
+    bool unknown = false;
+    dynamodb_ledger_head_part(part, run_id);
+    const struct dynamodb_ledger_item item = {DYNAMODB_LEDGER_ALL, part, &none, NULL};
+    return dynamodb_ledger_put(network, NULL, &item, &refused, &unknown, error);
+}
+
 static enum status put_head(struct dynamodb_network *network, const char *run_id,
                             const char *status_text, uint64_t sequence, uint64_t chunk_count,
                             uint64_t header_pieces, uint64_t chunk_pieces, struct error *error)
@@ -182,40 +211,48 @@ static enum status put_head(struct dynamodb_network *network, const char *run_id
     dynamodb_body_n(&attributes, "chunk_pieces", chunk_pieces);
     dynamodb_body_s(&attributes, "status", status_text);
     const struct dynamodb_ledger_item item = {run_id, "head", &attributes, NULL};
-    enum status status = dynamodb_ledger_put(network, NULL, &item, &refused, &unknown, error);
+    enum status status = note_head(network, run_id, error);
+    if (status == STATUS_OK) {
+        status = dynamodb_ledger_put(network, NULL, &item, &refused, &unknown, error);
+    }
     buffer_free(&attributes);
     return status;
 }
 
-/* The item that makes the run count, unless another one was quicker. */
-static enum status publish(struct dynamodb_network *network, const char *run_id, uint64_t before,
-                           struct arena *arena, struct error *error)
+/*
+ * The item that makes the run count, if nothing else was published since `before` was looked at and
+ * the ledger does not go. STATUS_AGAIN: not so.
+ */
+static enum status publish(struct dynamodb_network *network, const char *run_id,
+                           const struct dynamodb_newest *before, struct arena *arena,
+                           struct error *error)
 {
     struct buffer attributes = {0};
     struct buffer tail = {0};
     bool refused = false;
     bool unknown = false;
     dynamodb_body_s(&attributes, "id", run_id);
-    dynamodb_body_n(&attributes, "sequence", before + 1);
-    buffer_append_string(&tail, before == 0
-                                    ? ",\"ConditionExpression\":\"attribute_not_exists(#sequence)\""
-                                    : ",\"ConditionExpression\":\"#sequence = :before\","
-                                      "\"ExpressionAttributeValues\":{");
-    if (before > 0) {
-        dynamodb_body_n(&tail, ":before", before);
+    dynamodb_body_n(&attributes, "sequence", before->sequence + 1);
+    if (before->id == NULL) {
+        buffer_append_string(&tail, ",\"ConditionExpression\":\"attribute_not_exists(#id) AND "
+                                    "attribute_not_exists(#closing)\"");
+    } else {
+        buffer_append_string(&tail, ",\"ConditionExpression\":\"#id = :before AND "
+                                    "attribute_not_exists(#closing)\","
+                                    "\"ExpressionAttributeValues\":{");
+        dynamodb_body_s(&tail, ":before", before->id);
         dynamodb_body_raw(&tail, "}");
     }
-    dynamodb_body_raw(&tail, ",\"ExpressionAttributeNames\":{\"#sequence\":\"sequence\"}");
-    const struct dynamodb_ledger_item item = {"*", "newest", &attributes, &tail};
+    dynamodb_body_raw(&tail,
+                      ",\"ExpressionAttributeNames\":{\"#id\":\"id\",\"#closing\":\"closing\"}");
+    const struct dynamodb_ledger_item item = {DYNAMODB_LEDGER_ALL, "newest", &attributes, &tail};
     enum status status = dynamodb_ledger_put(network, NULL, &item, &refused, &unknown, error);
     buffer_free(&attributes);
     buffer_free(&tail);
     if (status == STATUS_OK && refused) {
-        const char *newest = NULL;
-        uint64_t sequence = 0;
-        status = unknown ? dynamodb_ledger_newest(network, arena, &newest, &sequence, error)
-                         : STATUS_AGAIN;
-        bool ours = newest != NULL && strcmp(newest, run_id) == 0;
+        struct dynamodb_newest now = {0};
+        status = unknown ? dynamodb_ledger_newest(network, arena, &now, error) : STATUS_AGAIN;
+        bool ours = now.id != NULL && strcmp(now.id, run_id) == 0;
         status = status == STATUS_FAILED ? status : ours ? STATUS_OK : STATUS_AGAIN;
     }
     return status;
@@ -245,37 +282,113 @@ static enum status put_parts(struct dynamodb_network *network, const char *run_i
     return status;
 }
 
+/* ---------------------------------------------------------------- create */
+
+/* A run to be made, in a ledger that may go meanwhile. */
+struct making {
+    struct dynamodb_network *network;
+    struct arena *arena;
+    const char *run_id;
+    const char *first; /* the newest run when this one began to be made; NULL: none */
+    bool looked;       /* `first` is known */
+    int64_t closing_since_ms;
+    struct error *error;
+};
+
+static bool is_same(const char *left, const char *right)
+{
+    return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
+}
+
+/* Finished runs may leave while this one is made; none may come. STATUS_AGAIN: one did, or the
+ * newest is not finished. */
+static enum status look(struct making *making, struct dynamodb_newest *newest)
+{
+    enum status status = look_at_newest(making->network, making->arena, newest, making->error);
+    if (status == STATUS_OK && !making->looked) {
+        making->first = newest->id;
+        making->looked = true;
+    } else if (status == STATUS_OK && newest->id != NULL && !is_same(newest->id, making->first)) {
+        status = STATUS_AGAIN;
+    }
+    return status;
+}
+
+/* Somebody is about to delete the ledger, with its last run. */
+static enum status wait_for_closing(struct making *making, const char *closing)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (making->closing_since_ms == 0) {
+        making->closing_since_ms = now_ms;
+        log_write(LOG_INFO, "waiting for the ledger of run %s to be gone", closing);
+    }
+    if (now_ms - making->closing_since_ms > making->network->base.lease_ms) {
+        error_set(making->error, ERROR_RUN_HELD, closing,
+                  "the run's ledger is being removed, and does not go");
+        error_hint(making->error, "was that cut short? `transhume finish` of that run, or its "
+                                  "`transhume rollback`, once more brings it to its end");
+        return STATUS_FAILED;
+    }
+    clock_sleep_ms(CLOSING_WAIT_MS);
+    return STATUS_OK;
+}
+
+/* What became of a try that came to nothing: STATUS_OK if the ledger went, or is going, so that
+ * another try may succeed; STATUS_AGAIN if another run was quicker. */
+static enum status look_why(struct making *making, enum status status)
+{
+    struct dynamodb_newest now = {0};
+    if (status == STATUS_FAILED && making->error->code != ERROR_TARGET_MISSING) {
+        return status;
+    }
+    status = dynamodb_ledger_newest(making->network, making->arena, &now, making->error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return now.id == NULL || now.closing != NULL ? STATUS_OK : STATUS_AGAIN;
+}
+
 enum status dynamodb_ledger_create(struct database *self, const char *run_id, const char *header,
                                    const char *status_text, const struct ledger_chunk *chunks,
                                    uint64_t chunk_count, struct error *error)
 {
     struct dynamodb_network *network = dynamodb_network_of(self);
-    struct arena *arena = arena_create(0);
-    const char *newest = NULL;
-    uint64_t sequence = 0;
-    if (arena == NULL) {
+    struct making making = {
+        .network = network, .arena = arena_create(0), .run_id = run_id, .error = error};
+    if (making.arena == NULL) {
         return dynamodb_ledger_no_room(error);
     }
-    enum status status = ensure_table(network, arena, error);
-    if (status == STATUS_OK) {
-        status = look_at_newest(network, arena, &newest, &sequence, error);
-    }
-    if (status == STATUS_OK) {
-        status = failpoint_hit("dynamodb.before_ledger_parts", error);
-    }
-    if (status == STATUS_OK) {
-        status = put_parts(network, run_id, header, status_text, chunks, chunk_count, sequence + 1,
-                           error);
-    }
-    if (status == STATUS_OK) {
-        status = failpoint_hit("dynamodb.before_ledger_create", error);
-    }
-    if (status == STATUS_OK) {
-        status = publish(network, run_id, sequence, arena, error);
+    bool made = false;
+    enum status status = STATUS_OK;
+    for (uint32_t tries = 0; status == STATUS_OK && !made;) {
+        struct dynamodb_newest newest = {0};
+        status = ensure_table(network, making.arena, error);
+        status = status == STATUS_OK ? look(&making, &newest) : status;
+        if (status == STATUS_OK && newest.closing != NULL) {
+            status = wait_for_closing(&making, newest.closing);
+            continue;
+        }
+        if (status != STATUS_OK ||
+            failpoint_hit("dynamodb.before_ledger_parts", error) != STATUS_OK) {
+            status = status == STATUS_OK ? STATUS_FAILED : status;
+            break;
+        }
+        status = put_parts(network, run_id, header, status_text, chunks, chunk_count,
+                           newest.sequence + 1, error);
+        if (status == STATUS_OK) {
+            status = failpoint_hit("dynamodb.before_ledger_create", error);
+        }
+        if (status == STATUS_OK) {
+            status = publish(network, run_id, &newest, making.arena, error);
+        }
+        made = status == STATUS_OK;
+        if (!made && ++tries < MAKE_TRIES_MAX) {
+            status = look_why(&making, status);
+        }
     }
     if (status == STATUS_OK) {
         status = failpoint_hit("dynamodb.after_ledger_create", error);
     }
-    arena_destroy(arena);
+    arena_destroy(making.arena);
     return status;
 }

@@ -3,7 +3,6 @@
 
 #include "base/failpoint.h"
 #include "connectors/dynamodb/network_json.h"
-#include "connectors/dynamodb/network_rollback.h"
 #include "connectors/lease.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -94,7 +93,7 @@ static enum status try_claim(struct dynamodb_network *network, const char *run_i
         dynamodb_body_n(&values, ":renewals", renewals);
     }
     enum status status = dynamodb_ledger_update(
-        network, NULL, run_id, "SET #epoch = :new, #holder = :own, #renewals = :zero",
+        network, NULL, run_id, "head", "SET #epoch = :new, #holder = :own, #renewals = :zero",
         replaced == NULL ? "#epoch = :old AND attribute_not_exists(#holder)"
                          : "#epoch = :old AND #holder = :replaced AND #renewals = :renewals",
         &values, refused, &unknown, error);
@@ -160,7 +159,7 @@ static enum status update_own(struct dynamodb_network *network, struct dynamodb_
     }
     dynamodb_body_n(values, ":epoch", epoch);
     dynamodb_body_s(values, ":own", run->holder);
-    return dynamodb_ledger_update(network, client, run_id, expression,
+    return dynamodb_ledger_update(network, client, run_id, "head", expression,
                                   "#epoch = :epoch AND #holder = :own", values, refused, &unknown,
                                   error);
 }

@@ -1,4 +1,4 @@
-/* Taking a run back: the tables that it made, and its parts of the ledger. */
+/* Taking a run back: the tables that it made. */
 #include "connectors/dynamodb/network_rollback.h"
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -8,12 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GONE_WAIT_MS = 200, GONE_DEADLINE_MS = 600000 };
+enum { GONE_WAIT_MS = 200, GONE_DEADLINE_MS = 600000, DELETE_TIMEOUTS = 4 };
 
 /* ---------------------------------------------------------------- tables */
 
-static enum status delete_table(struct dynamodb_network *network, const char *table,
-                                struct error *error)
+/* One try; a fault that may be tried again is an error of class RETRY. */
+static enum status try_delete(struct dynamodb_network *network, const char *table,
+                              struct error *error)
 {
     struct buffer body = {0};
     struct dynamodb_response *response = NULL;
@@ -21,7 +22,7 @@ static enum status delete_table(struct dynamodb_network *network, const char *ta
     dynamodb_body_text(&body, "TableName", table);
     dynamodb_body_raw(&body, "}");
     enum status status =
-        dynamodb_network_write(network, "DeleteTable", table, &body, &response, error);
+        dynamodb_network_write_once(network, "DeleteTable", table, &body, &response, error);
     buffer_free(&body);
     if (status != STATUS_OK) {
         return status;
@@ -36,9 +37,45 @@ static enum status delete_table(struct dynamodb_network *network, const char *ta
     return status;
 }
 
-/* `id`: of the very table; one with another id is somebody else's, made since. */
-static enum status wait_gone(struct dynamodb_network *network, const char *table, const char *id,
-                             struct error *error)
+/* STATUS_OK: it is not the table of this id any more. STATUS_AGAIN: it is. */
+static enum status is_gone(struct dynamodb_network *network, const char *table, const char *id,
+                           struct error *error)
+{
+    struct dynamodb_description description;
+    struct arena *arena = arena_create(0);
+    enum status status = arena != NULL
+                             ? dynamodb_describe(network, table, arena, &description, error)
+                             : dynamodb_ledger_no_room(error);
+    if (status == STATUS_OK && strcmp(description.id, id) == 0 &&
+        strcmp(description.status, "DELETING") != 0) {
+        status = STATUS_AGAIN;
+    }
+    arena_destroy(arena);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* A try whose answer got lost may have been carried out, and the name may be another table's
+ * since: so each further try looks first. */
+enum status dynamodb_delete_table(struct dynamodb_network *network, const char *table,
+                                  const char *id, struct error *error)
+{
+    int64_t end_ms = clock_monotonic_ms() + DELETE_TIMEOUTS * network->timeout_ms;
+    for (uint32_t failures = 0;; failures++) {
+        enum status status = try_delete(network, table, error);
+        if (status == STATUS_OK || error->class != ERROR_CLASS_RETRY ||
+            error->code == ERROR_LEASE_SHORT || clock_monotonic_ms() > end_ms) {
+            return status;
+        }
+        clock_sleep_ms(dynamodb_client_backoff_ms(failures, error->retry_after_ms));
+        status = is_gone(network, table, id, error);
+        if (status != STATUS_AGAIN) {
+            return status;
+        }
+    }
+}
+
+enum status dynamodb_wait_gone(struct dynamodb_network *network, const char *table, const char *id,
+                               struct error *error)
 {
     struct dynamodb_description description;
     struct arena *arena = arena_create(0);
@@ -106,9 +143,10 @@ static enum status drop_made(struct dynamodb_network *network, const struct targ
                          &ours, error);
     }
     if (status == STATUS_OK && ours) {
-        status = delete_table(network, table->name, error);
-        status =
-            status == STATUS_OK ? wait_gone(network, table->name, description.id, error) : status;
+        status = dynamodb_delete_table(network, table->name, description.id, error);
+        status = status == STATUS_OK
+                     ? dynamodb_wait_gone(network, table->name, description.id, error)
+                     : status;
         status = status == STATUS_OK ? failpoint_hit("dynamodb.table_deleted", error) : status;
     }
     json_decref(reply);
@@ -160,242 +198,3 @@ static enum status can_undo(struct database *self, const struct target_table *ta
 
 const struct rollback_functions dynamodb_network_rollback = {.can_undo = can_undo,
                                                              .remove_table = remove_table};
-
-/* ---------------------------------------------------------------- the list of runs */
-
-struct numbered {
-    uint64_t sequence;
-    const char *id;
-};
-
-struct listing {
-    struct arena *arena;
-    struct numbered *runs;
-    uint32_t count;
-    const char *newest;
-    const char *leaving;       /* the run that is forgotten; NULL: runs are only listed */
-    bool others_are_in_making; /* heads that are not published yet, besides that of `leaving` */
-};
-
-static int compare_numbered(const void *left, const void *right)
-{
-    const struct numbered *a = left;
-    const struct numbered *b = right;
-    return (a->sequence > b->sequence) - (a->sequence < b->sequence);
-}
-
-/* A head that is not published is of a run that never was, or that is just being made. */
-static enum status take_head(void *context, const char *part, const json_t *item,
-                             struct error *error)
-{
-    (void)part;
-    struct listing *listing = context;
-    uint64_t sequence = 0;
-    const char *id = dynamodb_reply_s(item, "run");
-    bool counts = json_object_get(item, "published") != NULL ||
-                  (id != NULL && listing->newest != NULL && strcmp(id, listing->newest) == 0);
-    if (!counts && listing->leaving != NULL && (id == NULL || strcmp(id, listing->leaving) != 0)) {
-        listing->others_are_in_making = true;
-    }
-    if (!counts || id == NULL || !dynamodb_reply_n(item, "sequence", &sequence)) {
-        return STATUS_OK;
-    }
-    struct numbered *grown =
-        arena_allocate_zeroed(listing->arena, listing->count + 1u, sizeof(*grown));
-    const char *copy = arena_copy_string(listing->arena, id);
-    if (grown == NULL || copy == NULL) {
-        return dynamodb_ledger_no_room(error);
-    }
-    if (listing->count > 0) {
-        memcpy(grown, listing->runs, listing->count * sizeof(*grown));
-    }
-    grown[listing->count++] = (struct numbered){.sequence = sequence, .id = copy};
-    listing->runs = grown;
-    return STATUS_OK;
-}
-
-static enum status scan_heads(struct dynamodb_network *network, struct buffer *next,
-                              struct listing *listing, struct error *error)
-{
-    struct buffer body = {0};
-    dynamodb_body_raw(&body, "{");
-    dynamodb_body_text(&body, "TableName", DYNAMODB_LEDGER_TABLE);
-    dynamodb_body_raw(&body, ",\"ConsistentRead\":true,\"FilterExpression\":\"#part = :head\","
-                             "\"ProjectionExpression\":\"#run,#sequence,#published\","
-                             "\"ExpressionAttributeNames\":{\"#part\":\"part\",\"#run\":\"run\","
-                             "\"#sequence\":\"sequence\",\"#published\":\"published\"},"
-                             "\"ExpressionAttributeValues\":{\":head\":{\"S\":\"head\"}}");
-    if (next->length > 0) {
-        dynamodb_body_name(&body, "ExclusiveStartKey");
-        buffer_append(&body, next->data, next->length);
-    }
-    dynamodb_body_raw(&body, "}");
-    enum status status =
-        dynamodb_ledger_page(network, "Scan", &body, take_head, listing, next, error);
-    buffer_free(&body);
-    return status;
-}
-
-static enum status list_runs(struct dynamodb_network *network, struct listing *listing,
-                             struct error *error)
-{
-    struct buffer next = {0};
-    uint64_t sequence;
-    enum status status =
-        dynamodb_ledger_newest(network, listing->arena, &listing->newest, &sequence, error);
-    if (status == STATUS_FAILED) {
-        return STATUS_FAILED;
-    }
-    if (status == STATUS_END && listing->leaving == NULL) {
-        return STATUS_OK;
-    }
-    do {
-        status = scan_heads(network, &next, listing, error);
-    } while (status == STATUS_OK && next.length > 0);
-    buffer_free(&next);
-    if (listing->count > 0) {
-        qsort(listing->runs, listing->count, sizeof(*listing->runs), compare_numbered);
-    }
-    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
-}
-
-enum status dynamodb_ledger_list(struct database *self, struct arena *arena, const char ***ids,
-                                 uint32_t *count, struct error *error)
-{
-    struct listing listing = {.arena = arena};
-    *ids = NULL;
-    *count = 0;
-    if (list_runs(dynamodb_network_of(self), &listing, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *ids = (const char **)arena_allocate_zeroed(arena, listing.count + 1u, sizeof(**ids));
-    if (*ids == NULL) {
-        return dynamodb_ledger_no_room(error);
-    }
-    for (uint32_t at = 0; at < listing.count; at++) {
-        (*ids)[at] = listing.runs[at].id;
-    }
-    *count = listing.count;
-    return STATUS_OK;
-}
-
-/* ---------------------------------------------------------------- forgetting */
-
-/* `newest` names the run before it, or nothing. */
-static enum status point_before(struct dynamodb_network *network, const struct listing *listing,
-                                const char *run_id, struct error *error)
-{
-    struct buffer attributes = {0};
-    bool refused = false;
-    bool unknown = false;
-    uint32_t at = 0;
-    if (listing->newest == NULL || strcmp(listing->newest, run_id) != 0) {
-        return STATUS_OK;
-    }
-    while (at < listing->count && strcmp(listing->runs[at].id, run_id) != 0) {
-        at++;
-    }
-    if (at == 0 || at == listing->count) {
-        return dynamodb_ledger_delete(network, "*", "newest", error);
-    }
-    dynamodb_body_s(&attributes, "id", listing->runs[at - 1].id);
-    dynamodb_body_n(&attributes, "sequence", listing->runs[at - 1].sequence);
-    const struct dynamodb_ledger_item item = {"*", "newest", &attributes, NULL};
-    enum status status = dynamodb_ledger_put(network, NULL, &item, &refused, &unknown, error);
-    buffer_free(&attributes);
-    return status;
-}
-
-struct sweep {
-    struct arena *arena;
-    struct part {
-        struct part *next;
-        const char *name;
-    } * first;
-};
-
-static enum status note_part(void *context, const char *part, const json_t *item,
-                             struct error *error)
-{
-    struct sweep *sweep = context;
-    (void)item;
-    struct part *made = arena_allocate_zeroed(sweep->arena, 1, sizeof(*made));
-    const char *name = arena_copy_string(sweep->arena, part);
-    if (made == NULL || name == NULL) {
-        return dynamodb_ledger_no_room(error);
-    }
-    *made = (struct part){.next = sweep->first, .name = name};
-    sweep->first = made;
-    return STATUS_OK;
-}
-
-static enum status delete_parts(struct dynamodb_network *network, const char *run_id,
-                                const char *from, const char *until, struct error *error)
-{
-    struct sweep sweep = {.arena = arena_create(0)};
-    if (sweep.arena == NULL) {
-        return dynamodb_ledger_no_room(error);
-    }
-    enum status status =
-        dynamodb_ledger_walk(network, run_id, from, until, note_part, &sweep, error);
-    for (struct part *part = sweep.first; part != NULL && status == STATUS_OK; part = part->next) {
-        status = dynamodb_ledger_delete(network, run_id, part->name, error);
-    }
-    arena_destroy(sweep.arena);
-    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
-}
-
-static enum status forget_parts(struct dynamodb_network *network, const char *run_id,
-                                const struct listing *listing, struct error *error)
-{
-    /* marks and keys first, the head before what it counts: what is left of it is never loaded */
-    if (delete_parts(network, run_id, "done/", "done0", error) != STATUS_OK ||
-        delete_parts(network, run_id, "keys/", "made0", error) != STATUS_OK ||
-        failpoint_hit("dynamodb.before_forget", error) != STATUS_OK ||
-        point_before(network, listing, run_id, error) != STATUS_OK ||
-        dynamodb_ledger_delete(network, run_id, "head", error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return failpoint_hit("dynamodb.after_forget", error) == STATUS_OK
-               ? delete_parts(network, run_id, "a", "z", error)
-               : STATUS_FAILED;
-}
-
-static bool holds_only(const struct listing *listing, const char *run_id)
-{
-    return !listing->others_are_in_making &&
-           (listing->count == 0 ||
-            (listing->count == 1 && strcmp(listing->runs[0].id, run_id) == 0));
-}
-
-enum status dynamodb_ledger_forget(struct database *self, const char *run_id, uint64_t epoch,
-                                   bool rolled_back, struct error *error)
-{
-    struct dynamodb_network *network = dynamodb_network_of(self);
-    struct arena *arena = arena_create(0);
-    struct listing listing = {.arena = arena, .leaving = run_id};
-    (void)rolled_back;
-    if (arena == NULL) {
-        return dynamodb_ledger_no_room(error);
-    }
-    enum status status = STATUS_OK;
-    if (network->run == NULL || strcmp(network->run->id, run_id) != 0 ||
-        network->run->epoch != epoch) {
-        status = error_set(error, ERROR_RUN_FENCED, run_id, "this process does not hold the run");
-    }
-    if (status == STATUS_OK) {
-        status = list_runs(network, &listing, error);
-    }
-    if (status == STATUS_OK && holds_only(&listing, run_id)) {
-        status = failpoint_hit("dynamodb.before_forget", error);
-        status = status == STATUS_OK ? delete_table(network, DYNAMODB_LEDGER_TABLE, error) : status;
-        status = status == STATUS_OK ? failpoint_hit("dynamodb.after_forget", error) : status;
-    } else if (status == STATUS_OK) {
-        status = forget_parts(network, run_id, &listing, error);
-    }
-    if (status == STATUS_OK) {
-        dynamodb_run_forget(network);
-    }
-    arena_destroy(arena);
-    return status;
-}

@@ -1,4 +1,4 @@
-/* Taking runs into DynamoDB back, and forgetting them. */
+/* Taking runs into DynamoDB back. */
 #ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_ROLLBACK_H
 #define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_ROLLBACK_H
 
@@ -6,10 +6,11 @@
 
 extern const struct rollback_functions dynamodb_network_rollback;
 
-/* As struct ledger_functions has them. */
-enum status dynamodb_ledger_list(struct database *self, struct arena *arena, const char ***ids,
-                                 uint32_t *count, struct error *error) MUST_USE;
-enum status dynamodb_ledger_forget(struct database *self, const char *run_id, uint64_t epoch,
-                                   bool rolled_back, struct error *error) MUST_USE;
+/* `id`: of the very table; one with another id is somebody else's, made since, and stays. */
+enum status dynamodb_delete_table(struct dynamodb_network *network, const char *table,
+                                  const char *id, struct error *error) MUST_USE;
+/* Until that table is gone. */
+enum status dynamodb_wait_gone(struct dynamodb_network *network, const char *table, const char *id,
+                               struct error *error) MUST_USE;
 
 #endif
