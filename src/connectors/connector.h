@@ -70,6 +70,7 @@ struct connector_limits {
     uint32_t number_digits_max;
     uint64_t slice_bytes;         /* source: values above this come as LARGE handles; 0: never */
     uint32_t request_columns_max; /* source: columns of one read_request */
+    uint32_t delete_keys_max;     /* target: of one delete_records; 0: some hundreds */
     uint32_t request_joins_max;   /* source with CAPABILITY_JOINS: joins of one read_request */
 };
 
@@ -710,6 +711,8 @@ struct rollback_functions {
     enum status (*undo)(struct database *self, const struct target_table *table, int64_t ended_us,
                         bool dry_run, struct undo_counts *counts, struct error *error);
     bool undoes_all;
+    /* What delete_records takes out is kept, and comes back with undo. */
+    bool keeps_deleted;
     /* Drops the table if it was made by the run (`created`), else takes all records out. One that
      * is gone already is fine. */
     enum status (*remove_table)(struct database *self, const struct target_table *table,

@@ -75,7 +75,7 @@ struct ledger_header {
     struct ledger_table *tables; /* the plan's, in its order; none in ledgers of before 0.2 */
     uint32_t table_count;
     const char *before_id;   /* NULL: no before-images are in the state folder */
-    bool takes_out;          /* a repair that deletes records, of which nothing is kept */
+    bool takes_out;          /* a repair that deletes records */
     const char *delete_hash; /* of a repair's delete.jsonl; NULL: before 0.2 */
     const char *input_hash;  /* kind rejects */
     int64_t input_bytes;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { KEYS_BYTES_MAX = 16 << 20 };
+
 struct deleting {
     struct run *run;
     const struct target_table *table; /* that the keys are of; NULL: none yet */
@@ -119,9 +121,10 @@ static enum status flush(struct deleting *deleting, struct error *error)
 static void begin_table(struct deleting *deleting, const struct target_table *table)
 {
     bool keyed = table->key.count > 0;
+    uint32_t limit = deleting->run->session->target->limits.delete_keys_max;
     deleting->table = table;
     deleting->width = keyed ? table->key.count : table->column_count;
-    deleting->max = keyed ? REPAIR_DELETE_KEYS_MAX : UINT32_MAX;
+    deleting->max = !keyed ? UINT32_MAX : limit > 0 ? limit : REPAIR_DELETE_KEYS_MAX;
 }
 
 /* The cells of the key in the table's order; what the line lacks is null. */
@@ -147,7 +150,9 @@ static enum status take_key(struct deleting *deleting, const struct cell *key, s
         }
     }
     deleting->count++;
-    return deleting->count == deleting->max ? flush(deleting, error) : STATUS_OK;
+    bool full = deleting->count == deleting->max ||
+                (table->key.count > 0 && arena_bytes(deleting->arena) > KEYS_BYTES_MAX);
+    return full ? flush(deleting, error) : STATUS_OK;
 }
 
 /* {"table":TEXT,"key":FIELDS}: names of fields may be like those of typed values. */

@@ -208,6 +208,12 @@ static bool shares_table(const struct ledger_header *ours, const struct ledger_h
     return false;
 }
 
+/* A repair that deleted records of which the target keeps nothing. */
+static bool loses_records(const struct rollback *rollback, const struct ledger_header *header)
+{
+    return header->takes_out && !rollback->session.target->connector->rollback->keeps_deleted;
+}
+
 /* What a later run overwrote can't be told from what this one wrote: it goes first. */
 static enum status check_later_runs(struct rollback *rollback, struct error *error)
 {
@@ -234,12 +240,12 @@ static enum status check_later_runs(struct rollback *rollback, struct error *err
             return STATUS_FAILED;
         }
         if (shares_table(&rollback->run.header, &header)) {
+            bool lost = loses_records(rollback, &header);
             error_set(error, ERROR_ROLLBACK_REFUSED, rollback->run.id,
                       "run %s came after it and wrote to the same tables%s", ids[at],
-                      header.takes_out
-                          ? ": a repair that deleted records, which can't be rolled back either"
-                          : "");
-            if (header.takes_out) {
+                      lost ? ": a repair that deleted records, which can't be rolled back either"
+                           : "");
+            if (lost) {
                 error_hint(error,
                            "take out by hand what the runs wrote; `transhume finish --confirm` "
                            "forgets them");
@@ -268,7 +274,7 @@ static enum status read_run(struct rollback *rollback, struct error *error)
         error_hint(error, "take out by hand what the run wrote; then `transhume finish --confirm`");
         return STATUS_FAILED;
     }
-    if (run->header.takes_out) {
+    if (loses_records(rollback, &run->header)) {
         error_set(error, ERROR_ROLLBACK_REFUSED, run->id,
                   "this repair deleted records, and nothing was kept of them; nor can the runs "
                   "before it be rolled back");

@@ -275,6 +275,12 @@ static bool compare_fields(const struct spill_head *source, const struct spill_h
 
 /* ---------------------------------------------------------------- differences */
 
+/* Record by record; see crowded_repair. */
+static bool repairs(const struct match *match)
+{
+    return match->repair != NULL && !match->crowded;
+}
+
 static enum status add_missing(struct match *match, const struct spill_head *source,
                                struct error *error)
 {
@@ -284,7 +290,7 @@ static enum status add_missing(struct match *match, const struct spill_head *sou
     if (end_line(match, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return match->repair != NULL ? repair_write(match->repair, source, false, error) : STATUS_OK;
+    return repairs(match) ? repair_write(match->repair, source, false, error) : STATUS_OK;
 }
 
 static enum status add_extra(struct match *match, const struct spill_head *target,
@@ -296,7 +302,7 @@ static enum status add_extra(struct match *match, const struct spill_head *targe
     if (end_line(match, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return match->repair != NULL ? repair_delete(match->repair, target, error) : STATUS_OK;
+    return repairs(match) ? repair_delete(match->repair, target, error) : STATUS_OK;
 }
 
 static enum status add_different(struct match *match, const struct spill_head *source,
@@ -312,7 +318,7 @@ static enum status add_different(struct match *match, const struct spill_head *s
     if (end_line(match, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return match->repair != NULL ? repair_write(match->repair, source, true, error) : STATUS_OK;
+    return repairs(match) ? repair_write(match->repair, source, true, error) : STATUS_OK;
 }
 
 enum status match_add_unreadable(struct match *match, const struct verify_table *table,
@@ -394,6 +400,11 @@ static void collapse(struct match *match, const struct verify_table *table, stru
     }
 }
 
+static bool is_keyed(const struct spill_head *head)
+{
+    return memcmp(&head->key, &head->hash, sizeof(head->key)) != 0;
+}
+
 /* What is left of the source after equal ones found each other. */
 static enum status settle_source(struct match *match, const struct verify_table *table,
                                  const struct spill_head *source, struct pile *target,
@@ -402,13 +413,13 @@ static enum status settle_source(struct match *match, const struct verify_table 
     const struct spill_head *other;
     if (take_equal(table, source, rejects)) {
         match->entities[source->entity].rejected++;
+        match->rejected_one = true;
         if (match->verify->mended && take_any(target, &other)) {
             match->entities[source->entity].kept++; /* what was loaded in its place */
         }
         return STATUS_OK;
     }
-    bool keyed = memcmp(&source->key, &source->hash, sizeof(source->key)) != 0;
-    if (keyed && take_any(target, &other)) {
+    if (is_keyed(source) && take_any(target, &other)) {
         if (table->keys_only) {
             match->entities[source->entity].kept++;
             return STATUS_OK;
@@ -418,30 +429,62 @@ static enum status settle_source(struct match *match, const struct verify_table 
     return add_missing(match, source, error);
 }
 
+/*
+ * A target that does not enforce its keys may hold several records under one: none of them can be
+ * taken out alone. All of them go, and what the source has is written again; where extra ones are
+ * to stay, so do all of the key.
+ */
+static enum status crowded_repair(struct match *match, const struct pile *source,
+                                  const struct pile *target, const uint8_t *wanted, uint64_t extra,
+                                  struct error *error)
+{
+    if (extra > 0 && !match->verify->options.delete_extra) {
+        match->repair->left_count += extra;
+        return STATUS_OK;
+    }
+    enum status status = repair_clear_key(match->repair, target->entries[0], error);
+    for (uint32_t i = 0; i < source->count && status == STATUS_OK; i++) {
+        if (wanted[i]) {
+            status = repair_write(match->repair, source->entries[i], false, error);
+        }
+    }
+    return status;
+}
+
 static enum status match_piles(struct match *match, const struct verify_table *table,
-                               struct pile piles[3], struct error *error)
+                               struct pile piles[3], uint8_t *wanted, struct error *error)
 {
     struct pile *source = &piles[SIDE_SOURCE];
     struct pile *target = &piles[SIDE_TARGET];
+    uint64_t lines = match->record_count;
+    uint64_t extra = 0;
     enum status status = STATUS_OK;
+    match->crowded = target->count > 1 && is_keyed(target->entries[0]);
     collapse(match, table, source);
     for (uint32_t i = 0; i < source->count; i++) {
         if (!source->used[i] && take_equal(table, source->entries[i], target)) {
             source->used[i] = 1;
+            wanted[i] = 1;
         }
     }
     for (uint32_t i = 0; i < source->count && status == STATUS_OK; i++) {
         if (!source->used[i]) {
+            match->rejected_one = false;
             status =
                 settle_source(match, table, source->entries[i], target, &piles[SIDE_REJECT], error);
+            wanted[i] = !match->rejected_one;
         }
     }
     for (uint32_t i = 0; i < target->count && status == STATUS_OK; i++) {
         if (!target->used[i] && table->owned && !match->ignore_extra) {
             status = add_extra(match, target->entries[i], error);
+            extra++;
         }
     }
-    return status;
+    bool crowded = status == STATUS_OK && match->crowded && match->repair != NULL;
+    return crowded && match->record_count > lines
+               ? crowded_repair(match, source, target, wanted, extra, error)
+               : status;
 }
 
 static enum status match_group(void *context, const struct spill_group *group, struct error *error)
@@ -449,7 +492,7 @@ static enum status match_group(void *context, const struct spill_group *group, s
     struct match *match = context;
     const struct verify_table *table = &match->verify->tables[group->entries[0]->table];
     struct pile piles[3] = {{0}};
-    uint8_t *used = calloc(group->count, 1);
+    uint8_t *used = calloc(group->count, 2); /* and which of the source are to be written */
     if (used == NULL) {
         return no_memory(error);
     }
@@ -462,7 +505,7 @@ static enum status match_group(void *context, const struct spill_group *group, s
             at++;
         }
     }
-    enum status status = match_piles(match, table, piles, error);
+    enum status status = match_piles(match, table, piles, used + group->count, error);
     free(used);
     return status;
 }

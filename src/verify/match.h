@@ -18,6 +18,8 @@ struct match {
     struct verify_entity_result *entities; /* the plan's, then a row a table for what is nobody's */
     uint64_t *collapsed; /* an entity each: equal records that are one by `distinct` */
     uint64_t record_count;
+    bool crowded;      /* the key in hand stands for several records of the target */
+    bool rejected_one; /* the record in hand is known as a reject */
 };
 enum status match_begin(struct match *match, struct verify *verify, struct error *error) MUST_USE;
 /* Everything in verify->spill. */

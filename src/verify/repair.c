@@ -130,11 +130,21 @@ enum status repair_write(struct repair_files *files, const struct spill_head *so
 enum status repair_delete(struct repair_files *files, const struct spill_head *target,
                           struct error *error)
 {
-    if (!files->verify->options.delete_extra) {
+    const struct verify *verify = files->verify;
+    bool keyless = verify->tables[target->table].plan->target.key.count > 0 &&
+                   memcmp(&target->key, &target->hash, sizeof(target->key)) == 0 &&
+                   (verify->session->target->capabilities & CAPABILITY_KEY_ENFORCED) == 0;
+    if (!verify->options.delete_extra || keyless) { /* a record that lacks its key is not found */
         files->left_count++;
         return STATUS_OK;
     }
     return put_key(files, target, error);
+}
+
+enum status repair_clear_key(struct repair_files *files, const struct spill_head *head,
+                             struct error *error)
+{
+    return put_key(files, head, error);
 }
 
 /* ---------------------------------------------------------------- the run */

@@ -34,4 +34,8 @@ enum status repair_write(struct repair_files *files, const struct spill_head *so
 enum status repair_delete(struct repair_files *files, const struct spill_head *target,
                           struct error *error) MUST_USE;
 
+/* All records under the key of `head` go, whatever they are. */
+enum status repair_clear_key(struct repair_files *files, const struct spill_head *head,
+                             struct error *error) MUST_USE;
+
 #endif

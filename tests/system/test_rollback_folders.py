@@ -71,6 +71,30 @@ class Folders(refusals.TestCase):
                     self.assert_as_before(before, kind)
                     self.rollback(run=os.listdir(self.path(".transhume/runs"))[0])
 
+    def test_what_somebody_changed_is_told_by_its_bytes_not_by_its_time(self):
+        for form in FORMATS:
+            with self.subTest(form=form):
+                before = self.target("created")
+                self.migrate(form)
+                folder = self.path("out", "item")
+                path = os.path.join(folder, sorted(name for name in os.listdir(folder) if not name.startswith("."))[0])
+                with open(path, "rb") as file:
+                    good = file.read()
+                facts = os.stat(path)
+                for changed in (good[:-3] + bytes([good[-3] ^ 1]) + good[-2:], good.replace(b"1", b"2", 1)):
+                    self.assertEqual((len(changed), changed == good), (len(good), False))
+                    with open(path, "wb") as file:
+                        file.write(changed)
+                    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+                    held = contents(self.path("out"))
+                    self.assertIn("changed since", self.rollback(code=5).err)
+                    self.assertEqual(contents(self.path("out")), held)
+                with open(path, "wb") as file:
+                    file.write(good)
+                os.utime(path)  # later than the run, and all that it wrote
+                self.rollback()
+                self.assert_as_before(before, "created")
+
     def test_killed_anywhere_then_rolled_back(self):
         numbers = random.Random(SEED)
         for form in FORMATS:

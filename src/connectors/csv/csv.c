@@ -175,6 +175,7 @@ static const struct folder_format csv_format = {
     .source_capabilities = CAPABILITY_SQL_SCHEMA | SOURCE_ONLY,
     .target_capabilities = TARGET_CAPABILITIES,
     .limits = {.readers_max = READERS_MAX,
+               .delete_keys_max = FOLDER_DELETE_KEYS_MAX,
                .writers_max = WRITERS_MAX,
                .chunks_open_max = CHUNKS_OPEN_MAX,
                .name_bytes_max = NAME_BYTES_MAX},

@@ -195,6 +195,7 @@ const struct folder_format dynamodb_folder_format = {
     .target_capabilities = CAPABILITY_NESTED | CAPABILITY_FREE_FIELDS | CAPABILITY_MISSING |
                            CAPABILITY_KEY_REQUIRED | CAPABILITY_COUNTS_EXACT,
     .limits = {.readers_max = READERS_MAX,
+               .delete_keys_max = FOLDER_DELETE_KEYS_MAX,
                .writers_max = WRITERS_MAX,
                .chunks_open_max = CHUNKS_OPEN_MAX,
                .record_bytes_max = DYNAMODB_ITEM_BYTES_MAX,

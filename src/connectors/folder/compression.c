@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -51,6 +52,8 @@ struct folder_output {
     z_stream gzip;
     ZSTD_CStream *zstd;
     uint8_t *packed;
+    XXH3_state_t *checksum;
+    uint64_t bytes;
 };
 
 static enum status write_bytes(struct folder_output *output, const void *bytes, size_t length,
@@ -60,6 +63,8 @@ static enum status write_bytes(struct folder_output *output, const void *bytes, 
         error_recode(error, ERROR_TARGET_WRITE);
         return STATUS_FAILED;
     }
+    XXH3_64bits_update(output->checksum, bytes, length);
+    output->bytes += length;
     return STATUS_OK;
 }
 
@@ -91,6 +96,7 @@ void folder_output_abandon(struct folder_output *output)
     }
     ZSTD_freeCStream(output->zstd);
     free(output->packed);
+    XXH3_freeState(output->checksum);
     if (output->descriptor >= 0) {
         close(output->descriptor);
     }
@@ -108,7 +114,9 @@ enum status folder_output_open(const char *path, enum folder_compression compres
     made->descriptor = -1;
     made->path = strdup(path);
     made->compression = compression;
-    if (made->path == NULL || !start_compression(made)) {
+    made->checksum = XXH3_createState();
+    if (made->path == NULL || made->checksum == NULL ||
+        XXH3_64bits_reset(made->checksum) != XXH_OK || !start_compression(made)) {
         folder_output_abandon(made);
         return error_set(error, ERROR_MEMORY, path, "no memory to write a file");
     }
@@ -191,21 +199,16 @@ enum status folder_output_write(struct folder_output *output, const void *bytes,
     return length > 0 ? write_any(output, bytes, length, false, error) : STATUS_OK;
 }
 
-enum status folder_output_finish(struct folder_output *output, uint64_t *file_bytes,
+enum status folder_output_finish(struct folder_output *output, struct folder_print *print,
                                  struct error *error)
 {
-    struct stat facts;
     enum status status = write_any(output, "", 0, true, error);
     if (status == STATUS_OK && fdatasync(output->descriptor) != 0) {
         status = error_set_errno(error, ERROR_TARGET_WRITE, errno, output->path,
                                  "can't make the file durable");
     }
-    if (status == STATUS_OK && fstat(output->descriptor, &facts) != 0) {
-        status = error_set_errno(error, ERROR_TARGET_WRITE, errno, output->path,
-                                 "can't look at the file");
-    }
-    if (status == STATUS_OK && file_bytes != NULL) {
-        *file_bytes = (uint64_t)facts.st_size;
+    if (print != NULL) {
+        *print = (struct folder_print){output->bytes, XXH3_64bits_digest(output->checksum)};
     }
     if (output->descriptor >= 0 && close(output->descriptor) != 0 && status == STATUS_OK) {
         status =
@@ -213,6 +216,39 @@ enum status folder_output_finish(struct folder_output *output, uint64_t *file_by
     }
     output->descriptor = -1;
     folder_output_abandon(output);
+    return status;
+}
+
+enum status folder_print_file(const char *path, struct folder_print *print, struct error *error)
+{
+    int descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+    XXH3_state_t *checksum = XXH3_createState();
+    uint8_t *bytes = malloc(PACKED_BYTES);
+    enum status status = STATUS_OK;
+    ssize_t length = -1;
+    *print = (struct folder_print){0};
+    if (descriptor < 0) {
+        status = errno == ENOENT
+                     ? STATUS_END
+                     : error_set_errno(error, ERROR_TARGET_INVALID, errno, path, "can't be read");
+    } else if (bytes == NULL || checksum == NULL || XXH3_64bits_reset(checksum) != XXH_OK) {
+        status = error_set(error, ERROR_MEMORY, path, "no memory to read a file");
+    }
+    while (status == STATUS_OK && length != 0) {
+        length = read(descriptor, bytes, PACKED_BYTES);
+        if (length > 0) {
+            XXH3_64bits_update(checksum, bytes, (size_t)length);
+            print->bytes += (uint64_t)length;
+        } else if (length < 0 && errno != EINTR) {
+            status = error_set_errno(error, ERROR_TARGET_INVALID, errno, path, "can't be read");
+        }
+    }
+    print->checksum = status == STATUS_OK ? XXH3_64bits_digest(checksum) : 0;
+    if (descriptor >= 0) {
+        close(descriptor);
+    }
+    XXH3_freeState(checksum);
+    free(bytes);
     return status;
 }
 

@@ -23,10 +23,18 @@ enum status folder_output_open(const char *path, enum folder_compression compres
                                struct folder_output **output, struct error *error) MUST_USE;
 enum status folder_output_write(struct folder_output *output, const void *bytes, size_t length,
                                 struct error *error) MUST_USE;
-/* Ends the stream, makes the file durable and closes it, also when it fails. `file_bytes` is the
- * file's size (may be NULL). */
-enum status folder_output_finish(struct folder_output *output, uint64_t *file_bytes,
+/* Tells a file from others: its size, and XXH3-64 of its bytes as they lie on disk. */
+struct folder_print {
+    uint64_t bytes;
+    uint64_t checksum;
+};
+/* Ends the stream, makes the file durable and closes it, also when it fails. `print` is the file's
+ * (may be NULL). */
+enum status folder_output_finish(struct folder_output *output, struct folder_print *print,
                                  struct error *error) MUST_USE;
+/* Of a file as it is; STATUS_END: there is none. */
+enum status folder_print_file(const char *path, struct folder_print *print,
+                              struct error *error) MUST_USE;
 /* Closes without more ado; NULL is fine. The file stays. */
 void folder_output_abandon(struct folder_output *output);
 

@@ -6,6 +6,7 @@
  *   DIR/_transhume/tables/<table>.json    what the format keeps of a table
  *   DIR/_transhume/tables/<table>.owner   which run made the table's folder
  *   DIR/_transhume/tables/<table>.defined which run wrote a definition first, in a folder of others
+ *   DIR/_transhume/versions/<table>/<file>   what runs made of a file that they wrote again
  *   DIR/_transhume/run-<id>/header        sealed: the engine's header
  *                          chunks         sealed: one JSON object a chunk and line
  *                          status         sealed: the engine's status, replaced whole
@@ -15,6 +16,7 @@
  *                          rolling        sealed: it is being rolled back
  *                          tmp/           segments that are being written
  *                          settle/        sorted keys and the duplicates found
+ *                          replaced/<table>/<file>   as they were before a repair wrote them again
  *
  * <table> is the table's name with all but letters, digits, - _ . as %XX (file_safe_name). <tag> is
  * 16 hex digits of the run's id. A segment counts only when a line in `done` names it.
@@ -220,6 +222,8 @@ struct folder_segment {
     const char *file;
     uint64_t records;
     uint64_t bytes;                         /* of the file */
+    uint64_t checksum;                      /* of its bytes: struct folder_print */
+    bool has_checksum;                      /* false in marks of earlier versions */
     const struct folder_ordinals *ordinals; /* of its lines in order */
     uint32_t ordinals_count;
 };
@@ -280,6 +284,16 @@ enum status folder_prepare(struct database *self, struct target_table *tables, u
 enum status folder_after_load(struct database *self, const struct target_table *tables,
                               uint32_t table_count, const struct schema *objects,
                               void (*progress)(const char *what), struct error *error);
+/* The segments of one table that the claimed run's marks name, by file name. */
+struct folder_marked {
+    struct folder_segment **segments;
+    size_t count;
+};
+enum status folder_marked_load(const struct folder *folder, const char *table, struct arena *arena,
+                               struct folder_marked *marked, struct error *error) MUST_USE;
+/* NULL: no mark names the file. */
+const struct folder_segment *folder_marked_find(const struct folder_marked *marked,
+                                                const char *file);
 /* A decoder for raw_next and raw_read over a whole file of the target. */
 enum status folder_segment_open(struct folder *folder, const char *table, const char *path,
                                 struct folder_decoder **decoder, struct error *error) MUST_USE;
@@ -305,7 +319,24 @@ enum status folder_commit(struct writer *writer, uint64_t chunk, const struct do
                           struct error *error);
 void folder_chunk_abandon(struct writer *writer, uint64_t chunk);
 
+/* ---------------------------------------------------------------- folder_delete.c */
+
+enum { FOLDER_DELETE_KEYS_MAX = 100000 };
+
+enum status folder_delete_records(struct database *self, const struct target_table *table,
+                                  const struct cell *keys, uint32_t key_count, uint64_t *deleted,
+                                  struct error *error);
+
 /* ---------------------------------------------------------------- folder_keys.c */
+
+/* Appends the bytes of a key, equal for equal keys only: for each part its length and what the
+ * format makes of its normal form. */
+enum status folder_key_append(struct folder *folder, const struct target_table *table,
+                              const struct cell *key, struct arena *arena, struct buffer *out,
+                              struct error *error) MUST_USE;
+/* The cells of its key, of a record as raw_read gives it. STATUS_END: it lacks one. */
+enum status folder_key_find(const struct target_table *table, const struct cell *record,
+                            struct cell key[FOLDER_KEY_PARTS_MAX]) MUST_USE;
 
 typedef enum status folder_found_function(void *context, uint64_t chunk, uint32_t entity,
                                           uint64_t ordinal, const struct cell *key,

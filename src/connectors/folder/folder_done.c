@@ -3,7 +3,8 @@
  * counts.
  *
  *   {"format":1,"kind":"done","run":"<id>"}<TAB><checksum>
- *   {"chunk":1,"epoch":1,"segments":[["<table>","<file>",<records>,<bytes>,[[<first>,<count>],…]],…],
+ *   {"chunk":1,"epoch":1,"segments":
+ *     [["<table>","<file>",<records>,<bytes>,[[<first>,<count>],…],<checksum of the file>],…],
  *    "mark":"<the engine's text>"}<TAB><checksum>                       (on one line)
  *
  * The checksum is XXH3-64 of the line before the TAB, as 16 hex digits, seeded with the checksum of
@@ -52,6 +53,9 @@ static void append_done(const struct folder_done *done, struct buffer *out)
         json_append_string(out, segment->file, strlen(segment->file));
         buffer_format(out, ",%" PRIu64 ",%" PRIu64 ",", segment->records, segment->bytes);
         append_ordinals(segment, out);
+        if (segment->has_checksum) {
+            buffer_format(out, ",%" PRIu64, segment->checksum);
+        }
         buffer_append_byte(out, ']');
     }
     buffer_append_string(out, "],\"mark\":");
@@ -202,6 +206,22 @@ static void *take_room(struct line_reader *line, size_t count, size_t size)
     return room;
 }
 
+/* And the segment's end. */
+static void take_file_checksum(struct line_reader *line, struct folder_segment *segment)
+{
+    enum json_token token = next(line);
+    segment->has_checksum = token == JSON_TOKEN_NUMBER;
+    if (!segment->has_checksum) {
+        line->wrong = line->wrong || token != JSON_TOKEN_ARRAY_END;
+        return;
+    }
+    if (text_to_uint64(line->json.text, line->json.length, &segment->checksum) != STATUS_OK) {
+        line->wrong = true;
+        return;
+    }
+    expect(line, JSON_TOKEN_ARRAY_END);
+}
+
 static void take_segment(struct line_reader *line, struct folder_segment *segment)
 {
     uint64_t records = 0;
@@ -222,7 +242,7 @@ static void take_segment(struct line_reader *line, struct folder_segment *segmen
         records += ordinals[at].count;
     }
     expect(line, JSON_TOKEN_ARRAY_END);
-    expect(line, JSON_TOKEN_ARRAY_END);
+    take_file_checksum(line, segment);
     segment->ordinals = ordinals;
     segment->ordinals_count = count;
     uint64_t chunk = 0;

@@ -122,33 +122,27 @@ static uint64_t next_ordinal(struct walk *walk)
 /* ---------------------------------------------------------------- sorting keys */
 
 /* One part's bytes: equal for equal values only. */
-static enum status append_part(const struct folder_settling *settling, const struct cell *part,
-                               const char *name, struct arena *arena, struct buffer *out,
-                               struct error *error)
+static enum status append_part(struct folder *folder, const struct cell *part, const char *name,
+                               struct arena *arena, struct buffer *out, struct error *error)
 {
-    struct folder *folder = settling->folder;
     struct cell normal;
-    if (folder->format->key_append != NULL) {
-        return folder->format->key_append(folder, part, name, out, error);
-    }
-    enum status status = folder->format->normal_form(folder, part, arena, &normal, error);
-    return status == STATUS_OK ? canonical_append(&normal, out, error) : status;
-}
-
-/* The key's bytes: for each part its length and what the format makes of it. */
-static enum status append_key(const struct folder_settling *settling, const struct cell *item,
-                              struct arena *arena, struct buffer *out, struct error *error)
-{
-    struct cell key[FOLDER_KEY_PARTS_MAX];
-    if (folder_settling_key(settling, item, key, error) != STATUS_OK) {
+    if (folder->format->normal_form(folder, part, arena, &normal, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    for (uint32_t at = 0; at < settling->table->key.count; at++) {
+    return folder->format->key_append != NULL
+               ? folder->format->key_append(folder, &normal, name, out, error)
+               : canonical_append(&normal, out, error);
+}
+
+enum status folder_key_append(struct folder *folder, const struct target_table *table,
+                              const struct cell *key, struct arena *arena, struct buffer *out,
+                              struct error *error)
+{
+    for (uint32_t at = 0; at < table->key.count; at++) {
         uint8_t length[4];
         size_t start = out->length;
         buffer_append(out, "\0\0\0\0", 4);
-        if (append_part(settling, &key[at], settling->table->key.names[at], arena, out, error) !=
-            STATUS_OK) {
+        if (append_part(folder, &key[at], table->key.names[at], arena, out, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         if (!out->failed) {
@@ -157,6 +151,35 @@ static enum status append_key(const struct folder_settling *settling, const stru
         }
     }
     return out->failed ? no_memory(error) : STATUS_OK;
+}
+
+enum status folder_key_find(const struct target_table *table, const struct cell *record,
+                            struct cell key[FOLDER_KEY_PARTS_MAX])
+{
+    for (uint32_t at = 0; at < table->key.count; at++) {
+        const char *name = table->key.names[at];
+        size_t length = strlen(name);
+        key[at] = cell_missing();
+        for (size_t pair = 0; pair < record->length && key[at].kind == VALUE_MISSING; pair++) {
+            const struct cell *field = &record->items[2 * pair];
+            if (field->length == length && memcmp(field->text, name, length) == 0) {
+                key[at] = record->items[2 * pair + 1];
+            }
+        }
+        if (key[at].kind <= VALUE_NULL) {
+            return STATUS_END;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status append_key(const struct folder_settling *settling, const struct cell *item,
+                              struct arena *arena, struct buffer *out, struct error *error)
+{
+    struct cell key[FOLDER_KEY_PARTS_MAX];
+    return folder_settling_key(settling, item, key, error) == STATUS_OK
+               ? folder_key_append(settling->folder, settling->table, key, arena, out, error)
+               : STATUS_FAILED;
 }
 
 static int compare_pairs(const void *left, const void *right)

@@ -16,9 +16,10 @@
         "files.before_table", "files.before_definition", "files.after_table", "files.chunk_begin", \
         "files.after_part", "files.before_sync", "files.before_rename", "files.after_rename",      \
         "files.before_mark", "files.after_mark", "files.before_reopen", "files.after_reopen",      \
-        "files.before_duplicates", "files.after_duplicates", "files.before_rewrite",               \
-        "files.after_rewrite", "files.before_undo", "files.undo_removed", "files.after_undo",      \
-        "files.before_remove_table", "files.before_forget", "files.after_forget"
+        "files.before_duplicates", "files.after_duplicates", "files.after_keep",                   \
+        "files.before_rewrite", "files.after_rewrite", "files.before_undo", "files.undo_removed",  \
+        "files.undo_restored", "files.after_undo", "files.before_remove_table",                    \
+        "files.before_forget", "files.after_forget"
 
 const char *const folder_failpoints[] = {FAILPOINTS, NULL};
 const char *const folder_learning_failpoints[] = {FAILPOINTS, "files.first_reading", NULL};
@@ -266,6 +267,7 @@ const struct target_functions folder_target = {
     .after_load = folder_after_load,
     .count = folder_count,
     .settle_duplicates = folder_settle,
+    .delete_records = folder_delete_records,
     .normal_form = folder_normal_form,
 };
 

@@ -5,6 +5,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "connectors/folder/folder_ledger.h"
+#include "connectors/folder/folder_rewrite.h"
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -65,18 +66,46 @@ struct undoing {
     struct undo_counts *counts;
     bool others; /* there are files of others */
     bool removed;
+    struct folder_marked marked;
 };
+
+/* Does the file hold just what a run wrote? By its bytes; where an earlier version's mark does not
+ * tell them, by the time of its last change. */
+static enum status is_untouched(struct undoing *undoing, const struct folder_file *file,
+                                const char *path, bool *untouched, struct error *error)
+{
+    const struct folder_segment *segment = folder_marked_find(&undoing->marked, file->name);
+    struct folder_version *versions;
+    uint32_t count;
+    struct folder_print now;
+    if (segment == NULL || !segment->has_checksum) {
+        *untouched = undoing->ended_us == 0 ||
+                     file->modified_ns / NANOSECONDS_A_MICROSECOND <= undoing->ended_us;
+        return STATUS_OK;
+    }
+    if (folder_versions(undoing->folder, undoing->table->name, file->name, undoing->arena,
+                        &versions, &count, error) != STATUS_OK ||
+        folder_print_file(path, &now, error) == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    *untouched = (now.bytes == segment->bytes && now.checksum == segment->checksum) ||
+                 folder_version_is_known(versions, count, &now, NULL);
+    return STATUS_OK;
+}
 
 static enum status undo_file(struct undoing *undoing, const struct folder_file *file,
                              struct error *error)
 {
     uint64_t records = 0;
+    bool untouched = false;
     char *path = file_join(undoing->arena, undoing->path, file->name);
     if (path == NULL) {
         return folder_ledger_no_memory(error);
     }
-    if (undoing->ended_us > 0 &&
-        file->modified_ns / NANOSECONDS_A_MICROSECOND > undoing->ended_us) {
+    if (is_untouched(undoing, file, path, &untouched, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!untouched) {
         undoing->counts->changed++;
         return STATUS_OK;
     }
@@ -156,7 +185,15 @@ static enum status undo(struct database *self, const struct target_table *table,
         status = status == STATUS_OK ? failpoint_hit("files.before_undo", error) : status;
     }
     if (status == STATUS_OK) {
+        status = folder_marked_load(folder, table->name, arena, &undoing.marked, error);
+    }
+    if (status == STATUS_OK) {
         status = undo_files(&undoing, error);
+    }
+    if (status == STATUS_OK) {
+        uint64_t changed = 0;
+        status = folder_restore(folder, table->name, dry_run, &counts->restored, &changed, error);
+        counts->changed += changed;
     }
     if (status == STATUS_OK && !dry_run) {
         status = remove_definition(&undoing, error);
@@ -193,7 +230,7 @@ static enum status remove_table(struct database *self, const struct target_table
 }
 
 const struct rollback_functions folder_rollback = {
-    .undo = undo, .undoes_all = true, .remove_table = remove_table};
+    .undo = undo, .undoes_all = true, .keeps_deleted = true, .remove_table = remove_table};
 
 /* ---- the ledger */
 
@@ -298,7 +335,9 @@ static enum status remove_rest(struct folder *folder, bool made, struct arena *a
     if (count > 0) {
         return STATUS_OK;
     }
-    if (remove_notes(folder, arena, error) != STATUS_OK || remove_file(lock, error) != STATUS_OK) {
+    if (remove_notes(folder, arena, error) != STATUS_OK ||
+        folder_versions_remove(folder, arena, error) != STATUS_OK ||
+        remove_file(lock, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (rmdir(ledger) == 0 && made) {

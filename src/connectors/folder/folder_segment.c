@@ -99,7 +99,7 @@ static enum status end_part(struct folder_stream *stream, size_t end, struct err
     struct folder_output *output = stream->output;
     stream->output = NULL;
     stream->last_part_ended = true;
-    return folder_output_finish(output, &stream->last_part->file_bytes, error) == STATUS_OK
+    return folder_output_finish(output, &stream->last_part->print, error) == STATUS_OK
                ? STATUS_OK
                : broken(stream);
 }

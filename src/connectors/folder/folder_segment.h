@@ -14,7 +14,7 @@ struct folder_part {
     uint64_t records;
     uint64_t bytes; /* before compression */
     uint64_t head_bytes;
-    uint64_t file_bytes;
+    struct folder_print print;
     struct folder_ordinals *ordinals;
     uint32_t ordinals_count;
     uint32_t ordinals_capacity;

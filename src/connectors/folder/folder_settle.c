@@ -1,5 +1,6 @@
 /* Reporting the listed duplicates and writing their segments again without them. */
 #include "connectors/folder/folder_keys.h"
+#include "connectors/folder/folder_rewrite.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"
@@ -12,8 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WRITE_BYTES = 256 * 1024 };
-
 static enum status no_memory(struct error *error)
 {
     return error_set(error, ERROR_MEMORY, NULL, "no memory to settle duplicates");
@@ -22,22 +21,10 @@ static enum status no_memory(struct error *error)
 enum status folder_settling_key(const struct folder_settling *settling, const struct cell *record,
                                 struct cell key[FOLDER_KEY_PARTS_MAX], struct error *error)
 {
-    for (uint32_t at = 0; at < settling->table->key.count; at++) {
-        const char *name = settling->table->key.names[at];
-        size_t length = strlen(name);
-        key[at] = cell_missing();
-        for (size_t pair = 0; pair < record->length && key[at].kind == VALUE_MISSING; pair++) {
-            const struct cell *field = &record->items[2 * pair];
-            if (field->length == length && memcmp(field->text, name, length) == 0) {
-                key[at] = record->items[2 * pair + 1];
-            }
-        }
-        if (key[at].kind <= VALUE_NULL) {
-            return error_set(error, ERROR_TARGET_INVALID, settling->table->name,
-                             "a record without its key is in a segment");
-        }
-    }
-    return STATUS_OK;
+    return folder_key_find(settling->table, record, key) == STATUS_OK
+               ? STATUS_OK
+               : error_set(error, ERROR_TARGET_INVALID, settling->table->name,
+                           "a record without its key is in a segment");
 }
 
 /* ---------------------------------------------------------------- the list */
@@ -244,80 +231,33 @@ static enum status begin_leaving(struct folder_settling *settling, struct leavin
     return leaving->lines != NULL ? STATUS_OK : no_memory(error);
 }
 
-static enum status copy_kept(struct folder_settling *settling, const struct leaving *leaving,
-                             const char *from, struct folder_output *output, struct error *error)
+static enum status is_left_out(void *context, struct folder_decoder *decoder, uint64_t number,
+                               const char *bytes, size_t length, bool *leave, struct error *error)
 {
-    const struct folder_format *format = settling->folder->format;
-    struct folder_decoder *decoder = NULL;
-    struct buffer text = {0};
-    uint64_t number = 0;
-    enum status status =
-        folder_segment_open(settling->folder, settling->table->name, from, &decoder, error);
-    if (status == STATUS_OK && format->raw_head != NULL) {
-        status = format->raw_head(decoder, &text, error);
-    }
-    while (status == STATUS_OK) {
-        const char *bytes = NULL;
-        size_t length = 0;
-        status = format->raw_next(decoder, &bytes, &length, error);
-        if (status != STATUS_OK) {
-            break;
-        }
-        if ((leaving->lines[number / 8] >> (number % 8) & 1) == 0) {
-            buffer_append(&text, bytes, length);
-        }
-        number++;
-        if (text.failed) {
-            status = no_memory(error);
-        } else if (text.length >= WRITE_BYTES) {
-            status = folder_output_write(output, text.data, text.length, error);
-            buffer_clear(&text);
-        }
-    }
-    if (status == STATUS_END) {
-        status = folder_output_write(output, text.data, text.length, error);
-    }
-    format->decoder_close(decoder);
-    buffer_free(&text);
-    return status;
+    const struct leaving *leaving = context;
+    (void)decoder;
+    (void)bytes;
+    (void)length;
+    (void)error;
+    *leave = (leaving->lines[number / 8] >> (number % 8) & 1) != 0;
+    return STATUS_OK;
 }
 
-static enum status replace_segment(struct folder_settling *settling, const struct leaving *leaving,
-                                   const char *path, struct error *error)
+static enum status replace_segment(struct folder_settling *settling, struct leaving *leaving,
+                                   struct error *error)
 {
-    struct folder_output *output = NULL;
-    const struct folder_run *run = &settling->folder->run;
-    char *writing = arena_format(settling->arena, "%s/tmp/settled-%s", run->folder, leaving->file);
-    if (writing == NULL) {
-        return no_memory(error);
-    }
-    unlink(writing);
-    if (folder_output_open(writing, folder_compression_of(leaving->file), &output, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (copy_kept(settling, leaving, path, output, error) != STATUS_OK) {
-        folder_output_abandon(output);
-        return STATUS_FAILED;
-    }
-    if (folder_output_finish(output, NULL, error) != STATUS_OK ||
-        folder_ledger_check_epoch(run, run->epoch, error) != STATUS_OK ||
-        failpoint_hit("files.before_rewrite", error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (rename(writing, path) != 0) {
-        return error_set_errno(error, ERROR_TARGET_WRITE, errno, path,
-                               "can't put the segment without duplicates in its place");
-    }
-    if (file_sync_folder(settling->table_path, error) != STATUS_OK) {
-        error_recode(error, ERROR_TARGET_WRITE);
-        return STATUS_FAILED;
-    }
-    return failpoint_hit("files.after_rewrite", error);
+    struct folder_rewriting rewriting = {.folder = settling->folder,
+                                         .arena = settling->arena,
+                                         .table = settling->table->name,
+                                         .table_path = settling->table_path,
+                                         .file = leaving->file,
+                                         .leaves = is_left_out,
+                                         .context = leaving};
+    return folder_rewrite(&rewriting, error);
 }
 
 /* What was written again already has as many lines fewer as there are duplicates in it. */
-static enum status end_leaving(struct folder_settling *settling, const struct leaving *leaving,
+static enum status end_leaving(struct folder_settling *settling, struct leaving *leaving,
                                struct error *error)
 {
     uint64_t lines = 0;
@@ -340,7 +280,7 @@ static enum status end_leaving(struct folder_settling *settling, const struct le
                          "the segment has %" PRIu64 " items; it was done with %" PRIu64, lines,
                          leaving->segment->records);
     }
-    return replace_segment(settling, leaving, path, error);
+    return replace_segment(settling, leaving, error);
 }
 
 static enum status leave_out(struct folder_settling *settling, struct leaving *leaving,

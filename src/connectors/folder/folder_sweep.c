@@ -1,5 +1,6 @@
 /* Making a folder agree with its done marks: removing segments, making chunks not done again. */
 #include "connectors/folder/folder_ledger.h"
+#include "connectors/folder/folder_rewrite.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"
@@ -92,11 +93,24 @@ static enum status sweep_table(const struct folder *folder, const char *table,
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
-/* A segment rewritten without duplicates is shorter; the list of duplicates says that it may be. */
+static bool has_bytes(const struct folder_version *versions, uint32_t count, uint64_t bytes)
+{
+    for (uint32_t at = 0; at < count; at++) {
+        if (versions[at].print.bytes == bytes) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A segment rewritten without duplicates is shorter; the list of duplicates says that it may be.
+ * One that was written again since is as its versions say. */
 static enum status check_segment(const struct folder *folder, const struct folder_segment *segment,
                                  struct arena *arena, struct error *error)
 {
     struct stat facts;
+    struct folder_version *versions;
+    uint32_t count;
     char *name = folder_entry_name(arena, segment->table);
     char *path =
         name != NULL ? arena_format(arena, "%s/%s/%s", folder->path, name, segment->file) : NULL;
@@ -110,7 +124,11 @@ static enum status check_segment(const struct folder *folder, const struct folde
     if (lstat(path, &facts) != 0 || !S_ISREG(facts.st_mode)) {
         status = error_set(error, ERROR_LEDGER_INVALID, path,
                            "the ledger counts this segment as done, and it is not there");
-    } else if ((uint64_t)facts.st_size != segment->bytes && !file_exists(list)) {
+    } else if (folder_versions(folder, segment->table, segment->file, arena, &versions, &count,
+                               error) != STATUS_OK) {
+        return STATUS_FAILED;
+    } else if ((uint64_t)facts.st_size != segment->bytes && !file_exists(list) &&
+               !has_bytes(versions, count, (uint64_t)facts.st_size)) {
         status = error_set(error, ERROR_LEDGER_INVALID, path,
                            "the segment has %lld bytes; it was done with %llu",
                            (long long)facts.st_size, (unsigned long long)segment->bytes);

@@ -122,14 +122,12 @@ static int compare_segments(const void *left, const void *right)
                   (*(const struct folder_segment *const *)right)->file);
 }
 
-/* The segments of one table that the claimed run's marks name, by file name. */
-static enum status marked_segments(struct folder *folder, const char *table, struct arena *arena,
-                                   struct folder_segment ***segments, size_t *count,
-                                   struct error *error)
+enum status folder_marked_load(const struct folder *folder, const char *table, struct arena *arena,
+                               struct folder_marked *marked, struct error *error)
 {
     struct folder_done_list list = {0};
     size_t room = 0;
-    *count = 0;
+    *marked = (struct folder_marked){0};
     if (folder->run.id != NULL &&
         folder_done_load(folder->format, folder->run.folder, folder->run.id, arena, &list, error) !=
             STATUS_OK) {
@@ -138,19 +136,31 @@ static enum status marked_segments(struct folder *folder, const char *table, str
     for (uint64_t at = 0; at < list.count; at++) {
         room += list.items[at].segment_count;
     }
-    *segments = arena_allocate_zeroed(arena, room + 1, sizeof(struct folder_segment *));
-    if (*segments == NULL) {
+    marked->segments = arena_allocate_zeroed(arena, room + 1, sizeof(struct folder_segment *));
+    if (marked->segments == NULL) {
         return no_memory(error);
     }
     for (uint64_t at = 0; at < list.count; at++) {
         for (uint32_t segment = 0; segment < list.items[at].segment_count; segment++) {
             if (strcmp(list.items[at].segments[segment].table, table) == 0) {
-                (*segments)[(*count)++] = &list.items[at].segments[segment];
+                marked->segments[marked->count++] = &list.items[at].segments[segment];
             }
         }
     }
-    qsort(*segments, *count, sizeof(struct folder_segment *), compare_segments);
+    qsort(marked->segments, marked->count, sizeof(struct folder_segment *), compare_segments);
     return STATUS_OK;
+}
+
+const struct folder_segment *folder_marked_find(const struct folder_marked *marked,
+                                                const char *file)
+{
+    const struct folder_segment wanted = {.file = file};
+    const struct folder_segment *key = &wanted;
+    struct folder_segment *const *found =
+        marked->count == 0 ? NULL
+                           : bsearch(&key, marked->segments, marked->count,
+                                     sizeof(struct folder_segment *), compare_segments);
+    return found == NULL ? NULL : *found;
 }
 
 enum status folder_segment_open(struct folder *folder, const char *table, const char *path,
@@ -182,19 +192,13 @@ enum status folder_count_records(struct folder *folder, const char *table, const
 /* A segment as long as its mark says holds what its mark says; any other file is read. */
 static enum status count_file(struct folder *folder, const char *table,
                               const struct folder_file *file, const char *path,
-                              struct folder_segment *const *segments, size_t segment_count,
-                              uint64_t *count, struct error *error)
+                              const struct folder_marked *marked, uint64_t *count,
+                              struct error *error)
 {
-    const struct folder_segment wanted = {.file = file->name};
-    const struct folder_segment *key = &wanted;
-    struct folder_segment *const *found = NULL;
+    const struct folder_segment *segment = folder_marked_find(marked, file->name);
     uint64_t records = 0;
-    if (segment_count > 0) {
-        found = bsearch(&key, segments, segment_count, sizeof(struct folder_segment *),
-                        compare_segments);
-    }
-    if (found != NULL && (*found)->bytes == file->bytes) {
-        records = (*found)->records;
+    if (segment != NULL && segment->bytes == file->bytes) {
+        records = segment->records;
     } else if (folder_count_records(folder, table, path, &records, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -207,24 +211,23 @@ enum status folder_count(struct database *self, const struct target_table *table
 {
     struct folder *folder = of(self);
     struct arena *arena = arena_create(0);
-    struct folder_segment **segments = NULL;
-    size_t segment_count = 0;
+    struct folder_marked marked;
     struct folder_file *files = NULL;
     uint32_t file_count = 0;
     char *path = arena != NULL ? folder_table_path(arena, folder, table->name) : NULL;
     enum status status = path != NULL ? STATUS_OK : no_memory(error);
     *count = 0;
     if (status == STATUS_OK) {
-        status = marked_segments(folder, table->name, arena, &segments, &segment_count, error);
+        status = folder_marked_load(folder, table->name, arena, &marked, error);
     }
     if (status == STATUS_OK) {
         status = folder_list(folder->format, path, arena, &files, &file_count, error);
     }
     for (uint32_t at = 0; at < file_count && status == STATUS_OK; at++) {
         char *file = file_join(arena, path, files[at].name);
-        status = file != NULL ? count_file(folder, table->name, &files[at], file, segments,
-                                           segment_count, count, error)
-                              : no_memory(error);
+        status = file != NULL
+                     ? count_file(folder, table->name, &files[at], file, &marked, count, error)
+                     : no_memory(error);
     }
     arena_destroy(arena);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;

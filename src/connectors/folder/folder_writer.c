@@ -382,7 +382,9 @@ static enum status describe_done(struct open_chunk *chunk, struct folder_done *d
                 (struct folder_segment){.table = stream->table,
                                         .file = part->name,
                                         .records = part->records,
-                                        .bytes = part->file_bytes,
+                                        .bytes = part->print.bytes,
+                                        .checksum = part->print.checksum,
+                                        .has_checksum = true,
                                         .ordinals = part->ordinals,
                                         .ordinals_count = part->ordinals_count};
         }

@@ -179,6 +179,28 @@ enum status folder_lines_next(struct folder_lines *lines, char **line, size_t *l
     }
 }
 
+/* The line given last with its break as it stands in the file; at the file's end it gets one. */
+static enum status take_raw(struct folder_lines *lines, const char *line, const char **bytes,
+                            size_t *length, struct error *error)
+{
+    size_t at = (size_t)(line - lines->bytes);
+    *length = lines->start - at;
+    if (lines->bytes[lines->start - 1] != '\n') {
+        if (lines->start == lines->capacity) {
+            char *grown = realloc(lines->bytes, lines->capacity + LINE_ROOM);
+            if (grown == NULL) {
+                return error_set(error, ERROR_MEMORY, lines->path, "no memory for a line");
+            }
+            lines->bytes = grown;
+            lines->capacity += LINE_ROOM;
+        }
+        lines->bytes[lines->start] = '\n';
+        *length += 1;
+    }
+    *bytes = lines->bytes + at;
+    return STATUS_OK;
+}
+
 enum status folder_lines_raw(struct folder_lines *lines, const char *file_name, const char **bytes,
                              size_t *length, struct error *error)
 {
@@ -192,9 +214,7 @@ enum status folder_lines_raw(struct folder_lines *lines, const char *file_name, 
         return error_set(error, ERROR_TARGET_INVALID, file_name,
                          "a record in a segment is not as it was written");
     }
-    *bytes = line;
-    *length += 1; /* its line break stands behind it */
-    return status;
+    return status == STATUS_OK ? take_raw(lines, line, bytes, length, error) : status;
 }
 
 uint64_t folder_lines_offset(const struct folder_lines *lines)

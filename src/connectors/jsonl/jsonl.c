@@ -327,6 +327,7 @@ static const struct folder_format format = {
     .source_capabilities = SHARED_CAPABILITIES | SOURCE_ONLY,
     .target_capabilities = SHARED_CAPABILITIES | TARGET_ONLY,
     .limits = {.readers_max = READERS_MAX,
+               .delete_keys_max = FOLDER_DELETE_KEYS_MAX,
                .writers_max = WRITERS_MAX,
                .chunks_open_max = CHUNKS_OPEN_MAX,
                .nesting_max = JSONL_DEPTH_MAX},
