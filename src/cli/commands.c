@@ -128,8 +128,9 @@ static const struct cli_command commands[] = {
      .summary = "drop the ledger",
      .description =
          "Drops the ledger that runs keep in the target, undo records and before-images with it: after that "
-         "nothing can be resumed or rolled back. Data stay as they are. A run that is not finished, or was not "
-         "validated without a difference, needs --confirm.",
+         "nothing can be resumed or rolled back. Data stay as they are. Without --confirm each run has to be "
+         "complete, and the last validation, at level hash or full, by the newest run's own plan and of the tables "
+         "of all runs, without a difference. --dry-run says which runs would be forgotten, or why not.",
      .examples = "transhume finish\n"
                  "transhume finish --confirm",
      .run = command_finish},
