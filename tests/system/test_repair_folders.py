@@ -201,7 +201,7 @@ class RepairFolders(LimitsTestCase):
                 path = self.files("out", "thing")[0]
                 facts = os.stat(path)
                 records = self.read(path)
-                records[10] = records[10].replace(b"name 1", b"name 2")
+                records[-1] = records[-1].replace(b"name ", b"nime ")
                 self.write_records(path, records)
                 os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
                 before = self.snapshot()
