@@ -105,6 +105,10 @@ struct rollback_report;
 struct rollback_options;
 void cli_rollback_options(struct cli_call *call, const char *plan_path, const char *target,
                           struct rollback_options *options);
+/* What rollback and finish begin with: the plan of the run that the call names, signals, the log's
+ * level, the options. A run that the state folder does not know is no failure: it may be older. */
+enum status cli_rollback_begin(struct cli_call *call, struct rollback_options *options,
+                               struct error *error) MUST_USE;
 /* `--confirm`, or a typed yes on a terminal to `question`. */
 bool cli_is_confirmed(struct cli_call *call, const char *question);
 /* What a rollback did or (`dry_run`) would do, as a table or as JSON. */

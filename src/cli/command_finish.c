@@ -1,8 +1,6 @@
 /* transhume finish: drops the ledger. */
 #include "cli/cli.h"
 
-#include "base/signals.h"
-#include "cli/run_end.h"
 #include "engine/rollback.h"
 
 static void append_report(struct cli_call *call, const struct finish_report *report, bool dry_run,
@@ -43,18 +41,10 @@ int command_finish(struct cli_call *call)
     struct buffer out = {0};
     struct finish_report report;
     struct rollback_options options;
-    const char *plan_path = NULL;
     bool dry_run = cli_switch(call, CLI_DRY_RUN);
-    if (call->argument_count == 0 && cli_find_plan_of_run(call, &plan_path, &error) != STATUS_OK) {
-        if (error.code != ERROR_RUN_NOTHING) {
-            return cli_fail(&error);
-        }
-        plan_path = NULL; /* the run may be an older one, of which the state folder knows */
+    if (cli_rollback_begin(call, &options, &error) != STATUS_OK) {
+        return cli_fail(&error);
     }
-    signals_setup();
-    run_end_set_log_level(call);
-    cli_rollback_options(call, plan_path, call->argument_count > 0 ? call->arguments[0] : NULL,
-                         &options);
     enum status status =
         finish_run(&options, dry_run, cli_switch(call, CLI_CONFIRM), call->arena, &report, &error);
     if (status == STATUS_AGAIN &&

@@ -1,8 +1,6 @@
 /* transhume rollback: takes a run back. */
 #include "cli/cli.h"
 
-#include "base/signals.h"
-#include "cli/run_end.h"
 #include "engine/rollback.h"
 
 static int refuse_without_run(void)
@@ -59,20 +57,12 @@ int command_rollback(struct cli_call *call)
     struct rollback *rollback;
     const struct rollback_report *report;
     struct rollback_options options;
-    const char *plan_path = NULL;
     if (cli_text(call, CLI_RUN) == NULL) {
         return refuse_without_run();
     }
-    if (call->argument_count == 0 && cli_find_plan_of_run(call, &plan_path, &error) != STATUS_OK) {
-        if (error.code != ERROR_RUN_NOTHING) {
-            return cli_fail(&error);
-        }
-        plan_path = NULL; /* the run may be an older one, of which the state folder knows */
+    if (cli_rollback_begin(call, &options, &error) != STATUS_OK) {
+        return cli_fail(&error);
     }
-    signals_setup();
-    run_end_set_log_level(call);
-    cli_rollback_options(call, plan_path, call->argument_count > 0 ? call->arguments[0] : NULL,
-                         &options);
     enum status status = rollback_open(&options, &rollback, &error);
     if (status == STATUS_END) {
         return already(call, options.run_id);

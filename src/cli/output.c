@@ -138,14 +138,7 @@ void cli_append_json_text(struct buffer *out, const char *text)
         buffer_append_string(out, "null");
         return;
     }
-    size_t length = strlen(text);
-    if (text_is_utf8(text, length)) {
-        json_append_string(out, text, length);
-        return;
-    }
-    char printable[1024];
-    text_printable(text, length, printable, sizeof(printable));
-    json_append_string(out, printable, strlen(printable));
+    json_append_printable(out, text);
 }
 
 static size_t word_length(const char *text)

@@ -1,7 +1,9 @@
 /* What rollback, finish and migrate --restart ask and print. */
 #include "cli/cli.h"
 
+#include "base/signals.h"
 #include "base/text.h"
+#include "cli/run_end.h"
 #include "engine/rollback.h"
 #include "observe/table.h"
 #include <inttypes.h>
@@ -186,4 +188,22 @@ void cli_rollback_options(struct cli_call *call, const char *plan_path, const ch
                                          .timeout_ms = timeout->is_set ? timeout->number : 0,
                                          .take_over = cli_switch(call, CLI_TAKE_OVER),
                                          .command_line = call->command_line};
+}
+
+enum status cli_rollback_begin(struct cli_call *call, struct rollback_options *options,
+                               struct error *error)
+{
+    const char *plan_path = NULL;
+    if (call->argument_count == 0 && cli_find_plan_of_run(call, &plan_path, error) != STATUS_OK) {
+        if (error->code != ERROR_RUN_NOTHING) {
+            return STATUS_FAILED;
+        }
+        *error = (struct error){0};
+        plan_path = NULL; /* the run may be an older one, of which the state folder knows */
+    }
+    signals_setup();
+    run_end_set_log_level(call);
+    cli_rollback_options(call, plan_path, call->argument_count > 0 ? call->arguments[0] : NULL,
+                         options);
+    return STATUS_OK;
 }

@@ -38,19 +38,6 @@ static enum status no_memory(const struct joining_table *table, struct error *er
     return error_set(error, ERROR_MEMORY, table->name, "no memory to read it for joins");
 }
 
-const struct cell *joining_field(const struct cell *map, const char *name)
-{
-    size_t length = strlen(name);
-    for (uint32_t i = 0; map->kind == VALUE_MAP && i < map->length; i++) {
-        const struct cell *key = &map->items[2 * (size_t)i];
-        if (key->kind == VALUE_TEXT && key->length == length &&
-            memcmp(key->text, name, length) == 0) {
-            return key + 1;
-        }
-    }
-    return NULL;
-}
-
 /* ---- what is asked of the source */
 
 static uint32_t ask_for(struct read_column *columns, uint32_t *count, const char *name)
@@ -120,7 +107,7 @@ static const struct cell *value_of(const struct loading *loading, const struct c
     if (name[0] == '\0') {
         return row;
     }
-    const struct cell *found = joining_field(row, name);
+    const struct cell *found = value_field(row, name);
     return found != NULL ? found : &missing;
 }
 

@@ -84,7 +84,4 @@ enum status joining_load(struct joining *joining, const struct joining_table *ta
 enum status joining_error(const struct joining *joining, sqlite3 *connection, int result,
                           const char *what, struct error *error) MUST_USE;
 
-/* The field of a document; NULL if it is not there. */
-const struct cell *joining_field(const struct cell *map, const char *name);
-
 #endif

@@ -160,7 +160,7 @@ static const struct cell *root_cell(const struct joining_search *search, uint32_
     if (!search->reader->joining->documents) {
         return &search->root[position];
     }
-    const struct cell *found = joining_field(search->root, name);
+    const struct cell *found = value_field(search->root, name);
     return found != NULL ? found : &missing;
 }
 

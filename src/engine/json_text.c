@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "model/json_tree.h"
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,20 @@ json_t *json_text(const char *text)
     char printable[1024];
     text_printable(text, length, printable, sizeof(printable));
     return json_string(printable);
+}
+
+json_t *json_texts(const char *const *texts, uint32_t count)
+{
+    json_t *list = json_array();
+    bool failed = false;
+    for (uint32_t i = 0; i < count; i++) {
+        failed |= json_array_append_new(list, json_text(texts[i])) != 0;
+    }
+    if (failed) {
+        json_decref(list);
+        return NULL;
+    }
+    return list;
 }
 
 json_t *json_stamp(int64_t utc_us)

@@ -10,6 +10,8 @@
 
 /* A JSON string of any text: invalid UTF-8 is made printable. NULL text: JSON null. */
 json_t *json_text(const char *text);
+/* An array of them; NULL: memory is out. */
+json_t *json_texts(const char *const *texts, uint32_t count);
 /* A time stamp of `utc_us` as "2026-01-31T23:59:59.123Z"; 0: null. */
 json_t *json_stamp(int64_t utc_us);
 /* The object as compact text in the arena; takes the reference over, and NULL (memory is out). */

@@ -201,20 +201,6 @@ enum status options_resolve(struct run_options *options, const struct plan_docum
     return STATUS_OK;
 }
 
-static json_t *list_make(const char *const *texts, uint32_t count)
-{
-    json_t *list = json_array();
-    bool failed = false;
-    for (uint32_t i = 0; i < count; i++) {
-        failed |= json_array_append_new(list, json_text(texts[i])) != 0;
-    }
-    if (failed) {
-        json_decref(list);
-        return NULL;
-    }
-    return list;
-}
-
 static json_t *value_of(const struct run_options *options, const struct option_row *row)
 {
     switch (row->kind) {
@@ -241,9 +227,9 @@ json_t *options_describe(const struct run_options *options)
         failed |= json_object_set_new(settings, rows[i].name, value_of(options, &rows[i])) != 0;
     }
     failed |= json_object_set_new(settings, "include",
-                                  list_make(options->include, options->include_count)) != 0;
+                                  json_texts(options->include, options->include_count)) != 0;
     failed |= json_object_set_new(settings, "exclude",
-                                  list_make(options->exclude, options->exclude_count)) != 0;
+                                  json_texts(options->exclude, options->exclude_count)) != 0;
     if (failed) {
         json_decref(settings);
         return NULL;

@@ -17,18 +17,6 @@
 
 enum { FLUSH_BYTES = 64 << 10, READ_BYTES = 64 << 10, PATH_BYTES = 4096 };
 
-static void append_name(struct buffer *out, const char *text)
-{
-    size_t length = strlen(text);
-    if (text_is_utf8(text, length)) {
-        json_append_string(out, text, length);
-        return;
-    }
-    char printable[1024];
-    text_printable(text, length, printable, sizeof(printable));
-    json_append_string(out, printable, strlen(printable));
-}
-
 static enum status append_key(const struct reject *reject, struct buffer *line, struct error *error)
 {
     if (reject->key_count == 1 && reject->key_positions == NULL &&
@@ -42,7 +30,7 @@ static enum status append_key(const struct reject *reject, struct buffer *line, 
             &reject->key[reject->key_positions != NULL ? reject->key_positions[i] : i];
         buffer_append_string(line, i > 0 ? "," : "");
         if (reject->key_names != NULL) {
-            append_name(line, reject->key_names[i]);
+            json_append_printable(line, reject->key_names[i]);
         } else {
             buffer_format(line, "\"%" PRIu32 "\"", i + 1);
         }
@@ -72,21 +60,21 @@ enum status reject_append(const struct reject *reject, struct typed_json_drain *
                           struct buffer *line, struct error *error)
 {
     buffer_format(line, "{\"format\":%d,\"run\":", CONTROL_FORMAT);
-    append_name(line, reject->run_id);
+    json_append_printable(line, reject->run_id);
     buffer_format(line, ",\"chunk\":%" PRIu64 ",\"entity\":", reject->chunk);
-    append_name(line, reject->entity);
+    json_append_printable(line, reject->entity);
     buffer_append_string(line, ",\"table\":");
-    append_name(line, reject->table);
+    json_append_printable(line, reject->table);
     buffer_append_string(line, ",\"source\":");
-    append_name(line, reject->source);
+    json_append_printable(line, reject->source);
     buffer_append_string(line, ",\"key\":");
     if (append_key(reject, line, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     buffer_append_string(line, ",\"code\":");
-    append_name(line, error_describe(reject->code)->name);
+    json_append_printable(line, error_describe(reject->code)->name);
     buffer_append_string(line, ",\"reason\":");
-    append_name(line, reject->reason == NULL ? "" : reject->reason);
+    json_append_printable(line, reject->reason == NULL ? "" : reject->reason);
     buffer_append_string(line, ",\"record\":");
     if (append_record(reject, drain, line, error) != STATUS_OK) {
         return STATUS_FAILED;

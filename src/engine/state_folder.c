@@ -185,20 +185,6 @@ enum status state_folder_remove(struct state_folder *folder, struct error *error
 
 /* ---- run.json */
 
-static json_t *list_make(const char *const *texts, uint32_t count)
-{
-    json_t *list = json_array();
-    bool failed = false;
-    for (uint32_t i = 0; i < count; i++) {
-        failed |= json_array_append_new(list, json_text(texts[i])) != 0;
-    }
-    if (failed) {
-        json_decref(list);
-        return NULL;
-    }
-    return list;
-}
-
 static enum status list_read(const json_t *object, const char *name, struct arena *arena,
                              const char *const **texts, uint32_t *count, struct error *error)
 {
@@ -282,8 +268,8 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
         "{s:i,s:o,s:o,s:b,s:b,s:o,s:o,s:o,s:o,s:o,s:i}", "format", CONTROL_FORMAT, "run",
         json_text(run->id), "kind", json_text(run->kind), "begun", run->begun, "finished",
         run->finished, "source", json_text(run->source), "target", json_text(run->target), "plan",
-        json_text(run->plan_path), "include", list_make(run->include, run->include_count),
-        "exclude", list_make(run->exclude, run->exclude_count), "existing", run->existing);
+        json_text(run->plan_path), "include", json_texts(run->include, run->include_count),
+        "exclude", json_texts(run->exclude, run->exclude_count), "existing", run->existing);
     if (object != NULL && run->rolling_back) {
         json_object_set_new(object, "rolling_back", json_true());
     }

@@ -1,6 +1,7 @@
 /* JSON strings and base64, straight into a buffer's room. */
 #include "model/json_writer.h"
 
+#include "base/text.h"
 #include <stdint.h>
 
 enum { BLOCK_BYTES = 16, ESCAPED_BYTES_MAX = 6 };
@@ -72,6 +73,18 @@ void json_append_string(struct buffer *out, const char *text, size_t length)
     buffer_append_byte(out, '"');
     json_append_string_part(out, text, length);
     buffer_append_byte(out, '"');
+}
+
+void json_append_printable(struct buffer *out, const char *text)
+{
+    char printable[1024];
+    size_t length = strlen(text);
+    if (!text_is_utf8(text, length)) {
+        text_printable(text, length, printable, sizeof(printable));
+        text = printable;
+        length = strlen(printable);
+    }
+    json_append_string(out, text, length);
 }
 
 void json_append_string_part(struct buffer *out, const char *text, size_t length)

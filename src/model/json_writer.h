@@ -7,9 +7,13 @@
 /* A quoted JSON string: " \ and control characters escaped (\n \t … \u00XX), all else as it is; the
  * text must be valid UTF-8. Fast for text that needs no escape. */
 void json_append_string(struct buffer *out, const char *text, size_t length);
-/* The same without the quotes: a string may be put together of several parts, cut anywhere. */
+/* The same of any NUL-terminated text: one that is not UTF-8 is made printable, and clipped at
+ * 1 KiB. */
+void json_append_printable(struct buffer *out, const char *text);
+/* json_append_string without the quotes: a string may be put together of several parts, cut
+ * anywhere. */
 void json_append_string_part(struct buffer *out, const char *text, size_t length);
-/* The same for text known to need no escape (CELL_ASCII). */
+/* json_append_string for text known to need no escape (CELL_ASCII). */
 static inline void json_append_plain(struct buffer *out, const char *text, size_t length)
 {
     if (buffer_reserve(out, length + 2)) {

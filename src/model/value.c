@@ -217,6 +217,19 @@ static int compare_values(const struct cell *left, const struct cell *right)
     return 0;
 }
 
+const struct cell *value_field(const struct cell *map, const char *name)
+{
+    size_t length = strlen(name);
+    for (uint32_t i = 0; map->kind == VALUE_MAP && i < map->length; i++) {
+        const struct cell *key = &map->items[2 * (size_t)i];
+        if (key->kind == VALUE_TEXT && key->length == length &&
+            memcmp(key->text, name, length) == 0) {
+            return key + 1;
+        }
+    }
+    return NULL;
+}
+
 int value_equal(const struct cell *left, const struct cell *right)
 {
     return compare_values(left, right) == 0;

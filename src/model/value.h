@@ -172,6 +172,9 @@ const char *value_kind_name(enum value_kind kind);
 /* VALUE_KIND_COUNT if no kind has that name. */
 enum value_kind value_kind_by_name(const char *name);
 
+/* The field of a MAP with TEXT keys; NULL if it is not there, or the cell is no MAP. */
+const struct cell *value_field(const struct cell *map, const char *name);
+
 /* Equal in kind and value (decimal 1.0 and 1.00 differ; NaN equals NaN; -0.0 and 0.0 differ; maps
  * and lists in order, sets in any order). LARGE values are equal only if they are one handle. */
 int value_equal(const struct cell *left, const struct cell *right);

@@ -6,24 +6,11 @@
 
 /* ---- fields by name */
 
-static const struct cell *find_field(const struct cell *map, const char *name)
-{
-    size_t length = strlen(name);
-    for (uint32_t i = 0; map->kind == VALUE_MAP && i < map->length; i++) {
-        const struct cell *key = &map->items[2 * (size_t)i];
-        if (key->kind == VALUE_TEXT && key->length == length &&
-            memcmp(key->text, name, length) == 0) {
-            return key + 1;
-        }
-    }
-    return NULL;
-}
-
 static void fill_slots(const struct cell *map, const char *const *names, uint32_t count,
                        struct cell *slots)
 {
     for (uint32_t i = 0; i < count; i++) {
-        const struct cell *value = find_field(map, names[i]);
+        const struct cell *value = value_field(map, names[i]);
         slots[i] = value != NULL ? *value : cell_missing();
     }
 }
@@ -31,7 +18,7 @@ static void fill_slots(const struct cell *map, const char *const *names, uint32_
 const struct cell *mapper_level(const struct making *making, uint32_t index)
 {
     const struct mapping_level *level = &making->entity->mapping->unnest->levels[index];
-    return find_field(making->levels[level->step], level->name);
+    return value_field(making->levels[level->step], level->name);
 }
 
 /* ---- texts read backwards */
@@ -255,7 +242,7 @@ static enum status descend(struct walk *walk, const struct cell *cell, uint32_t 
     }
     if (cell->kind == VALUE_MAP) {
         walk->levels[step] = cell;
-        return descend(walk, find_field(cell, unnest->steps[step]), step + 1, error);
+        return descend(walk, value_field(cell, unnest->steps[step]), step + 1, error);
     }
     for (uint32_t i = 0; i < cell->length && status == STATUS_OK; i++) {
         const struct cell *element = &cell->items[i];
@@ -263,7 +250,7 @@ static enum status descend(struct walk *walk, const struct cell *cell, uint32_t 
             status = make_row(walk, element, error);
         } else if (element->kind == VALUE_MAP) {
             walk->levels[step] = element;
-            status = descend(walk, find_field(element, unnest->steps[step]), step + 1, error);
+            status = descend(walk, value_field(element, unnest->steps[step]), step + 1, error);
         } else if (element->kind != VALUE_NULL) {
             status = refuse_list(walk, step - 1, element, error);
         }
@@ -328,7 +315,7 @@ enum status mapper_unnest_parent(struct making *making, struct error *error)
 {
     const struct mapping_unnest *unnest = making->entity->mapping->unnest;
     if (making->document != NULL) {
-        return mapper_unnest(making, find_field(making->document, unnest->steps[0]),
+        return mapper_unnest(making, value_field(making->document, unnest->steps[0]),
                              making->document, error);
     }
     const struct cell *column = &making->parent[unnest->column];
@@ -352,7 +339,7 @@ static void fill_record_slots(struct mapper *mapper, const struct cell *row)
     for (uint32_t i = 0; i < shared->slot_count; i++) {
         const struct mapping_slot *slot = &shared->slots[i];
         const struct cell *value =
-            slot->name != NULL ? find_field(row, slot->name) : &row[slot->cell];
+            slot->name != NULL ? value_field(row, slot->name) : &row[slot->cell];
         mapper->slots[i] = value != NULL ? *value : cell_missing();
     }
 }

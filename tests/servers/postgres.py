@@ -170,6 +170,11 @@ class Server:
     def uri(self, name, options=""):
         return "postgres://postgres@127.0.0.1:%d/%s%s" % (self.port, name, options)
 
+    def _client(self, program):
+        """A client's path: what the distribution has in the PATH is a script that costs more than the client."""
+        path = os.path.join(self.programs, program)
+        return path if os.path.exists(path) else program
+
     def database(self):
         """The name of a new, empty database."""
         self.count += 1
@@ -180,7 +185,7 @@ class Server:
     def psql(self, name, sql):
         """The rows of the last statement, a list of texts each; NULL is None."""
         done = subprocess.run(
-            ["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-P", "null=\\N", "-F", "\x1f", "-R", "\x1e",
+            [self._client("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-P", "null=\\N", "-F", "\x1f", "-R", "\x1e",
              "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", name, "-f", "-"],
             input=sql.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PSQL_S, check=False)
         if done.returncode != 0:
@@ -189,6 +194,28 @@ class Server:
         text = text[:-1] if text.endswith("\n") else text
         return [[None if value == "\\N" else value for value in row.split("\x1f")]
                 for row in text.split("\x1e")] if text else []
+
+    def dump(self, name, *options):
+        """What pg_dump tells, by lines that say something."""
+        done = subprocess.run([self._client("pg_dump"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", *options,
+                               name], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=PSQL_S, check=False)
+        if done.returncode != 0:
+            raise AssertionError("pg_dump: %s" % done.stderr.decode("utf-8", "replace"))
+        return "\n".join(line for line in done.stdout.decode().splitlines()
+                         if line and not line.startswith(("--", "\\restrict", "\\unrestrict")))
+
+    def rows(self, name):
+        """{(schema, table): its rows as texts, sorted} of all tables."""
+        tables = self.psql(name, "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                                 "WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname NOT IN "
+                                 "('pg_catalog', 'information_schema')")
+        found = {tuple(table): [] for table in tables}
+        quoted = ['"%s"."%s"' % tuple(part.replace('"', '""') for part in table) for table in tables]
+        all_rows = self.psql(name, " UNION ALL ".join("SELECT %d, t::text FROM %s t" % (number, table)
+                                                     for number, table in enumerate(quoted))) if tables else []
+        for number, row in all_rows:
+            found[tuple(tables[int(number)])].append(row)
+        return {table: sorted(rows) for table, rows in found.items()}
 
 
 def start(**options):

@@ -4,6 +4,7 @@
  * DynamoDB deals items to segments by a hash of their partition key: for one number of segments an
  * item is always in the same one, so that the segments tile the table. It knows no snapshot.
  */
+#include "base/bytes.h"
 #include "connectors/dynamodb/network_source.h"
 
 #include "connectors/dynamodb/network_estimate.h"
@@ -130,13 +131,6 @@ static enum status count_segments(struct dynamodb_network *network,
     return STATUS_OK;
 }
 
-static void put_le(uint8_t *to, uint32_t value)
-{
-    for (int at = 0; at < 4; at++) {
-        to[at] = (uint8_t)(value >> (8 * at));
-    }
-}
-
 static enum status source_split(struct database *self, const struct read_request *request,
                                 uint64_t rows_wanted, struct arena *arena, struct span **spans,
                                 uint32_t *span_count, struct error *error)
@@ -163,8 +157,8 @@ static enum status source_split(struct database *self, const struct read_request
         if (bounds == NULL || printable == NULL) {
             return no_memory(error);
         }
-        put_le(bounds, at);
-        put_le(bounds + 4, segments);
+        bytes_put_le(bounds, at, 4);
+        bytes_put_le(bounds + 4, segments, 4);
         made[at] = (struct span){.printable = printable,
                                  .bounds = bounds,
                                  .bounds_length = DYNAMODB_SPAN_BYTES,

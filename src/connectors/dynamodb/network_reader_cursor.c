@@ -1,6 +1,7 @@
 /* One segment of a Scan as batches: each item a document, or the attributes that are asked for. */
 #include "connectors/dynamodb/network_query.h"
 
+#include "base/bytes.h"
 #include "base/text.h"
 #include "connectors/dynamodb/limits.h"
 #include "model/json_writer.h"
@@ -31,12 +32,6 @@ static enum status no_memory(struct error *error)
 
 /* ---------------------------------------------------------------- opening */
 
-static uint32_t get_le(const uint8_t *from)
-{
-    return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
-           (uint32_t)from[3] << 24;
-}
-
 static enum status read_bounds(const struct span *span, uint32_t *segment, uint32_t *segments,
                                struct error *error)
 {
@@ -46,8 +41,8 @@ static enum status read_bounds(const struct span *span, uint32_t *segment, uint3
         return STATUS_OK;
     }
     if (span->bounds_length == DYNAMODB_SPAN_BYTES) {
-        *segment = get_le(span->bounds);
-        *segments = get_le(span->bounds + 4);
+        *segment = (uint32_t)bytes_get_le(span->bounds, 4);
+        *segments = (uint32_t)bytes_get_le(span->bounds + 4, 4);
     }
     if (span->bounds_length != DYNAMODB_SPAN_BYTES || *segments == 0 ||
         *segments > DYNAMODB_SEGMENTS_MAX || *segment >= *segments) {

@@ -9,6 +9,7 @@
  */
 #include "connectors/dynamodb/network_target.h"
 
+#include "base/bytes.h"
 #include "base/failpoint.h"
 #include "connectors/dynamodb/network_json.h"
 #include "connectors/dynamodb/network_ledger.h"
@@ -47,22 +48,6 @@ struct settling {
 static enum status no_memory(struct error *error)
 {
     return error_set(error, ERROR_MEMORY, NULL, "no memory to look for equal keys");
-}
-
-static void put_be(uint8_t *to, uint64_t value, int bytes)
-{
-    for (int at = 0; at < bytes; at++) {
-        to[at] = (uint8_t)(value >> (8 * (bytes - 1 - at)));
-    }
-}
-
-static uint64_t get_be(const uint8_t *from, int bytes)
-{
-    uint64_t value = 0;
-    for (int at = 0; at < bytes; at++) {
-        value = value << 8 | from[at];
-    }
-    return value;
 }
 
 /* ---------------------------------------------------------------- reading the kept keys */
@@ -116,9 +101,9 @@ static enum status sort_key(void *context, const struct dynamodb_spilled *key, s
         memcmp(key->table, settling->table->name, key->table_length) != 0) {
         return STATUS_OK;
     }
-    put_be(place, key->entity, 4);
-    put_be(place + 4, settling->chunk, 8);
-    put_be(place + 12, key->ordinal, 8);
+    bytes_put_be(place, key->entity, 4);
+    bytes_put_be(place + 4, settling->chunk, 8);
+    bytes_put_be(place + 12, key->ordinal, 8);
     place[20] = (uint8_t)key->state;
     memcpy(place + 21, key->hash, 16);
     buffer_clear(&settling->scratch);
@@ -189,8 +174,9 @@ static enum status tell(const struct settling *settling, const struct group *gro
         status =
             error_set(error, ERROR_LEDGER_INVALID, settling->table->name, "kept keys are damaged");
     } else {
-        status = found(context, get_be(place + 4, 8), (uint32_t)get_be(place, 4),
-                       get_be(place + 12, 8), key, settling->table->key.count, NULL, kind, error);
+        status =
+            found(context, bytes_get_be(place + 4, 8), (uint32_t)bytes_get_be(place, 4),
+                  bytes_get_be(place + 12, 8), key, settling->table->key.count, NULL, kind, error);
     }
     arena_destroy(arena);
     return status;

@@ -11,6 +11,7 @@
  * table may repeat).
  */
 #include "connectors/dynamodb/network_spill.h"
+#include "base/bytes.h"
 
 #include "connectors/dynamodb/network_json.h"
 #include "connectors/dynamodb/network_writer.h"
@@ -78,22 +79,6 @@ static enum status end_block(struct dynamodb_spill *spill, struct error *error)
     return STATUS_OK;
 }
 
-static void put_le(uint8_t *to, uint64_t value, int bytes)
-{
-    for (int at = 0; at < bytes; at++) {
-        to[at] = (uint8_t)(value >> (8 * at));
-    }
-}
-
-static uint64_t get_le(const uint8_t *from, int bytes)
-{
-    uint64_t value = 0;
-    for (int at = bytes - 1; at >= 0; at--) {
-        value = value << 8 | from[at];
-    }
-    return value;
-}
-
 enum status dynamodb_spill_add(struct dynamodb_spill **spill, const struct dynamodb_spilled *key,
                                struct error *error)
 {
@@ -106,12 +91,12 @@ enum status dynamodb_spill_add(struct dynamodb_spill **spill, const struct dynam
         (*spill)->last = &(*spill)->blocks;
     }
     struct buffer *raw = &(*spill)->raw;
-    put_le(head, key->entity, 4);
-    put_le(head + 4, key->ordinal, 8);
+    bytes_put_le(head, key->entity, 4);
+    bytes_put_le(head + 4, key->ordinal, 8);
     head[12] = (uint8_t)key->state;
     memcpy(head + 13, key->hash, 16);
-    put_le(head + 29, key->table_length, 4);
-    put_le(head + 33, key->length, 4);
+    bytes_put_le(head + 29, key->table_length, 4);
+    bytes_put_le(head + 33, key->length, 4);
     buffer_append(raw, head, sizeof(head));
     buffer_append(raw, key->table, key->table_length);
     buffer_append(raw, key->bytes, key->length);
@@ -167,12 +152,12 @@ enum status dynamodb_spill_read(const void *bytes, size_t length, dynamodb_spill
         size_t left = (size_t)raw - at;
         const uint8_t *head = text + at;
         if (left >= HEAD_BYTES) {
-            key.entity = (uint32_t)get_le(head, 4);
-            key.ordinal = get_le(head + 4, 8);
+            key.entity = (uint32_t)bytes_get_le(head, 4);
+            key.ordinal = bytes_get_le(head + 4, 8);
             key.state = (enum dynamodb_spill_state)head[12];
             memcpy(key.hash, head + 13, 16);
-            key.table_length = (size_t)get_le(head + 29, 4);
-            key.length = (size_t)get_le(head + 33, 4);
+            key.table_length = (size_t)bytes_get_le(head + 29, 4);
+            key.length = (size_t)bytes_get_le(head + 33, 4);
             key.table = (const char *)head + HEAD_BYTES;
             key.bytes = head + HEAD_BYTES + key.table_length;
         }

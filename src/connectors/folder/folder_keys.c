@@ -15,6 +15,7 @@
  */
 #include "connectors/folder/folder.h"
 
+#include "base/bytes.h"
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -41,22 +42,6 @@ enum {
 static enum status no_memory(struct error *error)
 {
     return error_set(error, ERROR_MEMORY, NULL, "no memory to look for equal keys");
-}
-
-static void put_be(uint8_t *to, uint64_t value, int bytes)
-{
-    for (int at = 0; at < bytes; at++) {
-        to[at] = (uint8_t)(value >> (8 * (bytes - 1 - at)));
-    }
-}
-
-static uint64_t get_be(const uint8_t *from, int bytes)
-{
-    uint64_t value = 0;
-    for (int at = 0; at < bytes; at++) {
-        value = value << 8 | from[at];
-    }
-    return value;
 }
 
 /* ---------------------------------------------------------------- the segments */
@@ -146,7 +131,7 @@ enum status folder_key_append(struct folder *folder, const struct target_table *
             return STATUS_FAILED;
         }
         if (!out->failed) {
-            put_be(length, out->length - start - 4, 4);
+            bytes_put_be(length, out->length - start - 4, 4);
             memcpy(out->data + start, length, 4);
         }
     }
@@ -207,8 +192,8 @@ static enum status append_record_hash(const struct cell *item, struct arena *are
     struct cell sorted = cell_items(VALUE_MAP, pairs, item->length);
     enum status status = canonical_hash_cells(&sorted, 1, &scratch, &hash, error);
     buffer_free(&scratch);
-    put_be(bytes, hash.high, 8);
-    put_be(bytes + 8, hash.low, 8);
+    bytes_put_be(bytes, hash.high, 8);
+    bytes_put_be(bytes + 8, hash.low, 8);
     buffer_append(out, bytes, sizeof(bytes));
     return status;
 }
@@ -229,7 +214,7 @@ static enum status sort_record(struct folder_settling *settling, struct folder_d
         return STATUS_FAILED;
     }
     uint8_t hash[8];
-    put_be(hash, XXH3_64bits(scratch->data + 8, scratch->length - 8), 8);
+    bytes_put_be(hash, XXH3_64bits(scratch->data + 8, scratch->length - 8), 8);
     memcpy(scratch->data, hash, 8);
     buffer_append(scratch, place, PLACE_BYTES);
     if (settling->table->distinct) {
@@ -269,11 +254,11 @@ static enum status sort_segment(struct folder_settling *settling, struct spill_s
         size_t length = 0;
         status = format->raw_next(decoder, &line, &length, error);
         if (status == STATUS_OK) {
-            put_be(place, entity, 4);
-            put_be(place + 4, chunk, 8);
-            put_be(place + 12, next_ordinal(&walk), 8);
-            put_be(place + 20, number, 4);
-            put_be(place + 24, line_number++, 8);
+            bytes_put_be(place, entity, 4);
+            bytes_put_be(place + 4, chunk, 8);
+            bytes_put_be(place + 12, next_ordinal(&walk), 8);
+            bytes_put_be(place + 20, number, 4);
+            bytes_put_be(place + 24, line_number++, 8);
             status =
                 sort_record(settling, decoder, sorter, place, line, length, scratch, arena, error);
         }
@@ -397,18 +382,18 @@ static enum status list_one(struct list_writer *writer, const uint8_t *place, st
 {
     const char *line = NULL;
     size_t length = 0;
-    uint32_t segment = (uint32_t)get_be(place, 4);
-    uint64_t line_number = get_be(place + 4, 8);
+    uint32_t segment = (uint32_t)bytes_get_be(place, 4);
+    uint64_t line_number = bytes_get_be(place + 4, 8);
     if (seek_line(writer, segment, line_number, &line, &length, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     uint64_t ordinal = ordinal_is_exact(&writer->settling->segments[segment], line_number)
-                           ? get_be(place + 24, 8)
+                           ? bytes_get_be(place + 24, 8)
                            : UINT64_MAX;
     buffer_format(&writer->text,
                   "{\"chunk\":%" PRIu64 ",\"entity\":%" PRIu64 ",\"ordinal\":%" PRIu64
                   ",\"file\":\"%s\",\"line\":%" PRIu64 ",\"repeats\":%u,\"record\":",
-                  get_be(place + 16, 8), get_be(place + 12, 4), ordinal,
+                  bytes_get_be(place + 16, 8), bytes_get_be(place + 12, 4), ordinal,
                   writer->settling->segments[segment].file, line_number, place[PLACE_BYTES]);
     if (writer->settling->folder->format->json_records) {
         length -= length > 0 && line[length - 1] == '\n';

@@ -7,6 +7,7 @@
  */
 #include "connectors/folder/folder.h"
 
+#include "base/bytes.h"
 #include "base/file.h"
 #include "base/text.h"
 #include <inttypes.h>
@@ -139,22 +140,6 @@ static enum status sample_line_bytes(const struct folder_table *table, uint64_t 
     return STATUS_OK;
 }
 
-static void put_le(uint8_t *to, uint64_t value, int bytes)
-{
-    for (int at = 0; at < bytes; at++) {
-        to[at] = (uint8_t)(value >> (8 * at));
-    }
-}
-
-static uint64_t get_le(const uint8_t *from, int bytes)
-{
-    uint64_t value = 0;
-    for (int at = bytes - 1; at >= 0; at--) {
-        value = value << 8 | from[at];
-    }
-    return value;
-}
-
 /* A growing list of spans. */
 struct splitting {
     struct folder *folder;
@@ -196,10 +181,10 @@ static enum status add_span(struct splitting *splitting, struct place first, str
     if (bounds == NULL || printable == NULL) {
         return no_memory(error);
     }
-    put_le(bounds, first.file, 4);
-    put_le(bounds + 4, first.byte, 8);
-    put_le(bounds + 12, end.file, 4);
-    put_le(bounds + 16, end.byte, 8);
+    bytes_put_le(bounds, first.file, 4);
+    bytes_put_le(bounds + 4, first.byte, 8);
+    bytes_put_le(bounds + 12, end.file, 4);
+    bytes_put_le(bounds + 16, end.byte, 8);
     splitting->spans[splitting->count++] =
         (struct span){.printable = printable,
                       .bounds = bounds,
@@ -327,9 +312,10 @@ static enum status place_cursor(struct cursor *cursor, const struct span *span, 
     if (span->bounds_length != BOUNDS_BYTES) {
         return error_set(error, ERROR_LEDGER_INVALID, span->printable, "the span has no bounds");
     }
-    cursor->next = (struct place){(uint32_t)get_le(span->bounds, 4), get_le(span->bounds + 4, 8)};
-    cursor->end =
-        (struct place){(uint32_t)get_le(span->bounds + 12, 4), get_le(span->bounds + 16, 8)};
+    cursor->next =
+        (struct place){(uint32_t)bytes_get_le(span->bounds, 4), bytes_get_le(span->bounds + 4, 8)};
+    cursor->end = (struct place){(uint32_t)bytes_get_le(span->bounds + 12, 4),
+                                 bytes_get_le(span->bounds + 16, 8)};
     if (file_count > 0 && (cursor->next.file > file_count || cursor->end.file >= file_count)) {
         return error_set(error, ERROR_SOURCE_CHANGED, cursor->table->folder,
                          "files that the run began with are not there any more");

@@ -6,6 +6,7 @@
 
 struct postgres_column {
     const char *name;
+    int16_t number; /* pg_attribute.attnum: stays when the column is renamed */
     struct postgres_type type;
     uint32_t type_oid; /* of a domain: its base */
     int32_t modifier;

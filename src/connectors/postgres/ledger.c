@@ -391,8 +391,8 @@ static enum status ledger_release(struct database *database, const char *run_id,
     return STATUS_OK;
 }
 
-static enum status check_epoch(struct postgres_database *self, PGconn *connection,
-                               const char *run_id, uint64_t epoch, struct error *error)
+enum status postgres_ledger_check_epoch(struct postgres_database *self, PGconn *connection,
+                                        const char *run_id, uint64_t epoch, struct error *error)
 {
     char number[24];
     PGresult *result = NULL;
@@ -409,8 +409,9 @@ static enum status check_epoch(struct postgres_database *self, PGconn *connectio
 enum status postgres_ledger_check_claim(struct postgres_database *self, PGconn *connection,
                                         struct error *error)
 {
-    return self->run_id == NULL ? STATUS_OK
-                                : check_epoch(self, connection, self->run_id, self->epoch, error);
+    return self->run_id == NULL
+               ? STATUS_OK
+               : postgres_ledger_check_epoch(self, connection, self->run_id, self->epoch, error);
 }
 
 /* ---------------------------------------------------------------- streams that start again */
@@ -438,7 +439,7 @@ static enum status reopen_all(struct postgres_database *self, PGconn *connection
                               uint64_t chunk_count, const struct target_table *const *tables,
                               uint32_t table_count, struct error *error)
 {
-    enum status status = check_epoch(self, connection, run_id, epoch, error);
+    enum status status = postgres_ledger_check_epoch(self, connection, run_id, epoch, error);
     for (uint64_t i = 0; status == STATUS_OK && i < chunk_count; i++) {
         char chunk[24];
         snprintf(chunk, sizeof chunk, "%llu", (unsigned long long)chunks[i]);
@@ -476,4 +477,6 @@ const struct ledger_functions postgres_ledger_functions = {
     .done = postgres_ledger_done,
     .reopen = ledger_reopen,
     .release = ledger_release,
+    .list = postgres_ledger_list,
+    .forget = postgres_ledger_forget,
 };

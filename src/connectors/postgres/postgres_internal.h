@@ -48,6 +48,7 @@ extern const struct catalog_functions postgres_catalog_functions;
 extern const struct source_functions postgres_source_functions;
 extern const struct target_functions postgres_target_functions;
 extern const struct ledger_functions postgres_ledger_functions;
+extern const struct rollback_functions postgres_rollback_functions;
 
 /* ---------------------------------------------------------------- connection.c */
 

@@ -144,6 +144,21 @@ static enum status make_key_table(struct postgres_database *self, PGconn *connec
     return status;
 }
 
+static enum status make_undo_table(struct postgres_database *self, PGconn *connection,
+                                   const struct target_table *table, struct arena *arena,
+                                   struct error *error)
+{
+    struct postgres_table facts;
+    if (!table->keeps_undo || table->key.count == 0 || self->run_id == NULL) {
+        return STATUS_OK;
+    }
+    if (postgres_target_describe(self, connection, table->name, arena, &facts, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return postgres_undo_make(self, connection, table, &facts, arena, error);
+}
+
 static enum status prepare_table(struct postgres_database *self, PGconn *connection,
                                  struct target_table *table, struct arena *arena,
                                  struct error *error)
@@ -162,7 +177,9 @@ static enum status prepare_table(struct postgres_database *self, PGconn *connect
     }
     table->created = made;
     if (status == STATUS_OK) {
-        return make_key_table(self, connection, table, error);
+        status = make_key_table(self, connection, table, error);
+        return status == STATUS_OK ? make_undo_table(self, connection, table, arena, error)
+                                   : status;
     }
     if (made) {
         error_set(error, ERROR_TARGET_SCHEMA, table->name,
@@ -176,8 +193,9 @@ static enum status prepare_table(struct postgres_database *self, PGconn *connect
     status = status == STATUS_OK && table->same_engine == NULL
                  ? make_unique_indexes(self, connection, table, error)
                  : status;
-    return status == STATUS_OK ? postgres_ledger_note_made(self, connection, table->name, error)
-                               : status;
+    status = status == STATUS_OK ? postgres_ledger_note_made(self, connection, table->name, error)
+                                 : status;
+    return status == STATUS_OK ? make_undo_table(self, connection, table, arena, error) : status;
 }
 
 enum status postgres_prepare(struct database *database, struct target_table *tables,

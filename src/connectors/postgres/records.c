@@ -196,12 +196,18 @@ enum status postgres_delete_records(struct database *database, const struct targ
     enum status status = begin(&finding, database, table, error);
 
     *deleted = 0;
+    if (status == STATUS_OK && table->triggers_off) {
+        status = postgres_silence_triggers(finding.self, finding.connection, true, error);
+    }
     for (uint32_t i = 0; status == STATUS_OK && i < key_count; i++) {
         arena_reset(finding.scratch);
         status = delete_one(&finding, &keys[(size_t)i * finding.width], deleted);
     }
     if (status == STATUS_OK) {
         status = postgres_ledger_check_claim(finding.self, finding.connection, error);
+    }
+    if (status == STATUS_OK && table->triggers_off) {
+        status = postgres_silence_triggers(finding.self, finding.connection, false, error);
     }
     status = status == STATUS_OK ? failpoint_hit("postgres.before_delete", error) : status;
     status = end(&finding, status);

@@ -1,5 +1,6 @@
 /* PostgreSQL as a target: transactions of the control thread, looking at tables, counting. */
 #include "connectors/postgres/target.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "connectors/sql/normal.h"
 #include <string.h>
@@ -26,6 +27,33 @@ enum status postgres_end(struct postgres_database *self, PGconn *connection, enu
         connection == self->control) {
         postgres_disconnect(self->control);
         self->control = NULL;
+    }
+    return status;
+}
+
+enum status postgres_silence_triggers(struct postgres_database *self, PGconn *connection, bool off,
+                                      struct error *error)
+{
+    PGresult *result = NULL;
+    enum status status = postgres_query(
+        self, connection,
+        self->server_version >= 150000
+            ? "SELECT pg_catalog.has_parameter_privilege('session_replication_role', 'SET')"
+            : "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user",
+        NULL, 0, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+    bool may = status == STATUS_OK && PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    if (status == STATUS_OK && !may && off) {
+        log_write(LOG_WARNING,
+                  "%s: triggers fire while records are repaired: the role may not set "
+                  "session_replication_role",
+                  self->shown);
+    }
+    if (status == STATUS_OK && may) {
+        status = postgres_execute(self, connection,
+                                  off ? "SET session_replication_role = replica"
+                                      : "SET session_replication_role = origin",
+                                  POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
     }
     return status;
 }
@@ -119,8 +147,8 @@ static enum status target_count(struct database *database, const struct target_t
     return status;
 }
 
-static enum status target_normal_form(struct database *database, const struct cell *cell,
-                                      struct arena *arena, struct cell *normal, struct error *error)
+enum status postgres_normal_form(struct database *database, const struct cell *cell,
+                                 struct arena *arena, struct cell *normal, struct error *error)
 {
     static const struct sql_rules rules = {0};
     (void)database;
@@ -142,7 +170,9 @@ const struct target_functions postgres_target_functions = {
     .fetch = postgres_fetch,
     .delete_records = postgres_delete_records,
     .count = target_count,
-    .normal_form = target_normal_form,
+    .normal_form = postgres_normal_form,
+    .column_class = postgres_column_class,
+    .normal_form_in_column = postgres_normal_form_in_column,
     .express_accepts = postgres_express_accepts,
     .express_chunk = postgres_express_chunk,
 };

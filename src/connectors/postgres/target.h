@@ -15,10 +15,24 @@ enum status postgres_begin(struct postgres_database *self, PGconn **connection,
 /* COMMIT if `status` is STATUS_OK, else ROLLBACK; passes `status` through. */
 enum status postgres_end(struct postgres_database *self, PGconn *connection, enum status status,
                          struct error *error) MUST_USE;
+/* For a run whose writes stand as they are (target_table.triggers_off): no trigger fires in this
+ * session any more, where the role may say so; else the log says that they do. */
+enum status postgres_silence_triggers(struct postgres_database *self, PGconn *connection, bool off,
+                                      struct error *error) MUST_USE;
 /* One table of the target as it is. STATUS_END: there is none of that name. */
 enum status postgres_target_describe(struct postgres_database *self, PGconn *connection,
                                      const char *name, struct arena *arena,
                                      struct postgres_table *table, struct error *error) MUST_USE;
+/* target.c: what every value is once it was written, whatever its column's type. */
+enum status postgres_normal_form(struct database *self, const struct cell *cell,
+                                 struct arena *arena, struct cell *normal, struct error *error);
+/* normal_column.c */
+uint32_t postgres_column_class(struct database *self, const struct schema_table *table,
+                               const struct schema_column *column);
+enum status postgres_normal_form_in_column(struct database *self, uint32_t column_class,
+                                           const struct cell *cell, struct arena *arena,
+                                           struct cell *normal, struct error *error);
+
 /* check.c */
 enum status postgres_check_table(struct database *self, const struct target_table *table,
                                  const struct shape *const *shapes, uint32_t shape_count,
@@ -60,6 +74,10 @@ enum status postgres_drop_key_tables(struct postgres_database *self, PGconn *con
  * run: yes. */
 enum status postgres_ledger_check_claim(struct postgres_database *self, PGconn *connection,
                                         struct error *error) MUST_USE;
+/* The same of any run and epoch. */
+enum status postgres_ledger_check_epoch(struct postgres_database *self, PGconn *connection,
+                                        const char *run_id, uint64_t epoch,
+                                        struct error *error) MUST_USE;
 /* STATUS_END: there is no ledger here. */
 enum status postgres_ledger_check(struct postgres_database *self, PGconn *connection,
                                   struct error *error) MUST_USE;
@@ -69,6 +87,34 @@ enum status postgres_ledger_load(struct database *self, const char *run_id, stru
                                  struct ledger_run **run, struct error *error);
 enum status postgres_ledger_done(struct database *self, const char *run_id, uint64_t chunk,
                                  struct arena *arena, struct done_mark *mark, struct error *error);
+
+/* ---------------------------------------------------------------- ledger_forget.c */
+
+enum status postgres_ledger_list(struct database *self, struct arena *arena, const char ***ids,
+                                 uint32_t *count, struct error *error);
+enum status postgres_ledger_forget(struct database *self, const char *run_id, uint64_t epoch,
+                                   bool rolled_back, struct error *error);
+
+/* ---------------------------------------------------------------- undo.c */
+
+/*
+ * _transhume_undo_RUN_HASH, made with the first attempt that may write to the table: for each key
+ * that the run wrote
+ *   found    was a record there before the run? then its columns are what it held
+ *   hash     over the record as the run left it; NULL: it did not write it after all
+ *   cN       each column that holds a value of its own, N its number (pg_attribute.attnum), so
+ *            that a column is known when it was renamed since; those of the key always filled
+ * Rows are written in the transaction of their chunk. The first image of a key stays.
+ */
+/* The name alone, in `arena`. NULL: no memory. */
+const char *postgres_undo_name(struct arena *arena, const char *run_id, const char *table);
+/* An expression: a text that tells records of these columns apart, whatever is in them. */
+void postgres_undo_append_hash(struct buffer *sql, const struct postgres_column *columns,
+                               uint32_t count, const char *alias);
+/* Makes the table if it is not there. Within the caller's transaction. */
+enum status postgres_undo_make(struct postgres_database *self, PGconn *connection,
+                               const struct target_table *table, const struct postgres_table *facts,
+                               struct arena *arena, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- express.c */
 

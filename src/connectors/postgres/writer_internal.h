@@ -119,6 +119,18 @@ struct row_ref {
     uint32_t row;
 };
 
+/* Does the run keep what it takes to undo its writes to the table? */
+static inline bool writer_keeps_undo(const struct writer_table *table)
+{
+    return table->plan->keeps_undo && table->plan->key.count > 0;
+}
+/* Runs a statement after which the savepoint is still good, or goes back to it: STATUS_AGAIN.
+ * Frees the buffer. */
+enum status writer_ask(struct writer *writer, struct buffer *sql, PGresult **result,
+                       PGresult **failure, struct error *error) MUST_USE;
+/* "alias.key = s.key AND …", the temporary table being s; NULLs are never equal. */
+void writer_stage_append_match(struct buffer *sql, const struct writer_plan *plan,
+                               struct column_list key, const char *alias);
 /*
  * From the temporary table into the plan's, by the policy for records that are there: `rows` are
  * those that were copied. Results as writer_copy_end's.
@@ -128,5 +140,14 @@ enum status writer_stage_apply(struct writer *writer, const struct row_ref *rows
 /* After a record's key was refused as a duplicate: does the table hold all of it already? */
 enum status writer_holds_row(struct writer *writer, struct held *held, uint32_t row, bool *same,
                              struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- writer_undo.c */
+
+/* The records that stand under the keys in the temporary table; keys and hashes of what stands
+ * there after it was applied. Results as writer_ask's. */
+enum status writer_undo_before(struct writer *writer, const struct writer_plan *plan,
+                               PGresult **failure, struct error *error) MUST_USE;
+enum status writer_undo_after(struct writer *writer, const struct writer_plan *plan,
+                              PGresult **failure, struct error *error) MUST_USE;
 
 #endif

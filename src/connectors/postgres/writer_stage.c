@@ -5,8 +5,7 @@
 
 static const char from_stage[] = "s";
 
-/* Runs a statement after which the savepoint is still good, or goes back to it: STATUS_AGAIN. */
-static enum status run(struct writer *writer, struct buffer *sql, PGresult **result,
+enum status writer_ask(struct writer *writer, struct buffer *sql, PGresult **result,
                        PGresult **failure, struct error *error)
 {
     struct postgres_database *self = writer->database;
@@ -42,15 +41,35 @@ static enum status run(struct writer *writer, struct buffer *sql, PGresult **res
     return STATUS_FAILED;
 }
 
-/* "a" = "b" AND … over the key, NULLs never equal. */
-static void append_key_equal(struct buffer *sql, struct column_list key, const char *left,
-                             const char *right)
+/* A column of the temporary table as the type that it has in the table. */
+static void append_staged(struct buffer *sql, const struct writer_plan *plan, const char *name,
+                          const char *alias)
+{
+    int32_t at = postgres_find_column(plan->facts, name);
+    buffer_append_string(sql, alias);
+    postgres_append_name(sql, name);
+    if (at >= 0 && plan->facts->columns[at].type.format == POSTGRES_AS_CAST) {
+        buffer_format(sql, "::%s", plan->facts->columns[at].type.type.native);
+    }
+}
+
+static void append_staged_key(struct buffer *sql, const struct writer_plan *plan,
+                              struct column_list key)
 {
     for (uint32_t i = 0; i < key.count; i++) {
-        buffer_format(sql, "%s%s.", i > 0 ? " AND " : "", left);
+        buffer_append_string(sql, i > 0 ? ", " : "");
+        append_staged(sql, plan, key.names[i], "");
+    }
+}
+
+void writer_stage_append_match(struct buffer *sql, const struct writer_plan *plan,
+                               struct column_list key, const char *alias)
+{
+    for (uint32_t i = 0; i < key.count; i++) {
+        buffer_format(sql, "%s%s.", i > 0 ? " AND " : "", alias);
         postgres_append_name(sql, key.names[i]);
-        buffer_format(sql, " = %s.", right);
-        postgres_append_name(sql, key.names[i]);
+        buffer_append_string(sql, " = ");
+        append_staged(sql, plan, key.names[i], "s.");
     }
 }
 
@@ -95,7 +114,7 @@ static enum status take_out(struct apply *apply, const char *with, const char *c
     PGresult *listed = NULL;
     buffer_format(&sql, "%sDELETE FROM %s AS %s WHERE %s RETURNING _transhume_row", with,
                   apply->plan->stage_name, from_stage, condition);
-    enum status status = run(apply->writer, &sql, &listed, apply->failure, apply->error);
+    enum status status = writer_ask(apply->writer, &sql, &listed, apply->failure, apply->error);
     if (status == STATUS_OK) {
         status = note_rows(apply->writer, listed, apply->first, apply->rows, apply->count, kind,
                            reason, apply->error);
@@ -109,11 +128,12 @@ static enum status take_out_repeats(struct apply *apply)
 {
     struct buffer condition = {0};
     struct buffer names = {0};
+    struct buffer staged = {0};
     struct writer *writer = apply->writer;
 
     buffer_format(&condition, "_transhume_row IN (SELECT n FROM (SELECT _transhume_row AS n, "
                               "pg_catalog.row_number() OVER (PARTITION BY ");
-    postgres_append_names(&condition, NULL, apply->key);
+    append_staged_key(&condition, apply->plan, apply->key);
     buffer_format(&condition, " ORDER BY _transhume_row) AS place FROM %s) AS d WHERE place > 1)",
                   apply->plan->stage_name);
     enum status status = take_out(apply, "", buffer_string(&condition), OUTCOME_REJECTED,
@@ -125,18 +145,19 @@ static enum status take_out_repeats(struct apply *apply)
         struct buffer table = {0};
         postgres_append_key_table(&table, writer->database, apply->plan->relation);
         postgres_append_names(&names, NULL, apply->key);
+        append_staged_key(&staged, apply->plan, apply->key);
         /* of two writers the second waits for the first here, and then finds the key taken */
         buffer_format(&sql, "SELECT 1 FROM %s LIMIT 0", apply->plan->stage_name);
-        status = run(writer, &sql, &inserted, apply->failure, apply->error);
+        status = writer_ask(writer, &sql, &inserted, apply->failure, apply->error);
         PQclear(inserted);
         buffer_format(&condition,
                       "WITH i AS (INSERT INTO %s SELECT %s FROM %s ORDER BY %s ON "
                       "CONFLICT DO NOTHING RETURNING %s) ",
-                      buffer_string(&table), buffer_string(&names), apply->plan->stage_name,
-                      buffer_string(&names), buffer_string(&names));
+                      buffer_string(&table), buffer_string(&staged), apply->plan->stage_name,
+                      buffer_string(&staged), buffer_string(&names));
         struct buffer missing = {0};
         buffer_append_string(&missing, "NOT EXISTS (SELECT 1 FROM i WHERE ");
-        append_key_equal(&missing, apply->key, "i", from_stage);
+        writer_stage_append_match(&missing, apply->plan, apply->key, "i");
         buffer_append_byte(&missing, ')');
         status = status == STATUS_OK
                      ? take_out(apply, buffer_string(&condition), buffer_string(&missing),
@@ -146,6 +167,7 @@ static enum status take_out_repeats(struct apply *apply)
         buffer_free(&table);
     }
     buffer_free(&names);
+    buffer_free(&staged);
     buffer_free(&condition);
     return status;
 }
@@ -156,7 +178,7 @@ static enum status take_out_present(struct apply *apply)
     buffer_append_string(&condition, "EXISTS (SELECT 1 FROM ");
     postgres_append_table(&condition, apply->writer->database, apply->plan->relation);
     buffer_append_string(&condition, " AS t WHERE ");
-    append_key_equal(&condition, apply->key, "t", from_stage);
+    writer_stage_append_match(&condition, apply->plan, apply->key, "t");
     buffer_append_byte(&condition, ')');
     enum status status = take_out(apply, "", buffer_string(&condition), OUTCOME_SKIPPED,
                                   "a record with this key is there");
@@ -227,10 +249,7 @@ static enum status insert_rest(struct apply *apply)
     for (uint32_t i = 0; i < plan->column_count; i++) {
         const struct postgres_column *column = plan->columns[i].column;
         buffer_append_string(&sql, i > 0 ? ", " : "");
-        postgres_append_name(&sql, column->name);
-        if (column->type.format == POSTGRES_AS_CAST) {
-            buffer_format(&sql, "::%s", column->type.type.native);
-        }
+        append_staged(&sql, plan, column->name, "");
     }
     buffer_format(&sql, " FROM %s ORDER BY _transhume_row", plan->stage_name);
     if (plan->existing == EXISTING_UPSERT || plan->existing == EXISTING_REPLACE) {
@@ -239,7 +258,7 @@ static enum status insert_rest(struct apply *apply)
         buffer_append_byte(&sql, ')');
         append_update(&sql, apply);
     }
-    enum status status = run(apply->writer, &sql, &result, apply->failure, apply->error);
+    enum status status = writer_ask(apply->writer, &sql, &result, apply->failure, apply->error);
     PQclear(result);
     return status;
 }
@@ -249,7 +268,7 @@ static enum status first_number(struct apply *apply)
     struct buffer sql = {0};
     PGresult *result = NULL;
     buffer_format(&sql, "SELECT coalesce(min(_transhume_row), 1) FROM %s", apply->plan->stage_name);
-    enum status status = run(apply->writer, &sql, &result, apply->failure, apply->error);
+    enum status status = writer_ask(apply->writer, &sql, &result, apply->failure, apply->error);
     if (status == STATUS_OK) {
         const char *digits = PQgetvalue(result, 0, 0);
         status = text_to_int64(digits, strlen(digits), &apply->first);
@@ -263,7 +282,7 @@ static enum status empty_stage(struct apply *apply)
     struct buffer sql = {0};
     PGresult *result = NULL;
     buffer_format(&sql, "DELETE FROM %s", apply->plan->stage_name);
-    enum status status = run(apply->writer, &sql, &result, apply->failure, apply->error);
+    enum status status = writer_ask(apply->writer, &sql, &result, apply->failure, apply->error);
     PQclear(result);
     return status;
 }
@@ -288,7 +307,16 @@ enum status writer_stage_apply(struct writer *writer, const struct row_ref *rows
     if (status == STATUS_OK && writer->plan->existing == EXISTING_SKIP) {
         status = take_out_present(&apply);
     }
+    bool undo = writer_keeps_undo(&writer->tables[writer->plan->table]);
+    bool overwrites =
+        writer->plan->existing == EXISTING_UPSERT || writer->plan->existing == EXISTING_REPLACE;
+    if (status == STATUS_OK && undo && overwrites) {
+        status = writer_undo_before(writer, apply.plan, failure, error);
+    }
     status = status == STATUS_OK ? insert_rest(&apply) : status;
+    if (status == STATUS_OK && undo) {
+        status = writer_undo_after(writer, apply.plan, failure, error);
+    }
     return status == STATUS_OK ? empty_stage(&apply) : status;
 }
 
@@ -329,7 +357,7 @@ enum status writer_holds_row(struct writer *writer, struct held *held, uint32_t 
             postgres_append_name(&sql, column->name);
             buffer_append_string(&sql, cast);
         }
-        status = run(writer, &sql, &result, &failure, error);
+        status = writer_ask(writer, &sql, &result, &failure, error);
         *same = status == STATUS_OK && PQntuples(result) > 0;
         PQclear(result);
     }
@@ -340,7 +368,7 @@ enum status writer_holds_row(struct writer *writer, struct held *held, uint32_t 
     }
     if (status == STATUS_OK) {
         buffer_format(&sql, "DELETE FROM %s", direct->stage_name);
-        status = run(writer, &sql, &result, &failure, error);
+        status = writer_ask(writer, &sql, &result, &failure, error);
         PQclear(result);
     }
     return status;

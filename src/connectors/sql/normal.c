@@ -150,9 +150,8 @@ static enum status sort_json(struct cell *cell, struct arena *arena)
     return items != NULL ? STATUS_OK : STATUS_FAILED;
 }
 
-/* One text for all that jsonb takes for equal; what is no JSON stays as it is. */
-static enum status append_canonical_json(const char *text, size_t length, struct buffer *out,
-                                         struct error *error)
+enum status sql_append_canonical_json(const char *text, size_t length, struct buffer *out,
+                                      struct error *error)
 {
     struct arena *arena = arena_create(4096);
     struct cell read;
@@ -178,12 +177,13 @@ static enum status append_json(const struct cell *cell, struct buffer *out, stru
     struct buffer written = {0};
     enum status status = STATUS_OK;
     if (cell->kind == VALUE_JSON) {
-        return append_canonical_json(cell->text, cell->length, out, error);
+        return sql_append_canonical_json(cell->text, cell->length, out, error);
     }
     status = convert_append_json(cell, &written, error);
     if (status == STATUS_OK) {
-        status = written.failed ? no_memory(error)
-                                : append_canonical_json(written.data, written.length, out, error);
+        status = written.failed
+                     ? no_memory(error)
+                     : sql_append_canonical_json(written.data, written.length, out, error);
     }
     buffer_free(&written);
     return status;

@@ -22,5 +22,8 @@ enum status sql_normal_form(const struct sql_rules *rules, const struct cell *ce
  * FAILED with a REJECT code where it has none. */
 enum status sql_append_value_text(const struct sql_rules *rules, const struct cell *cell,
                                   struct buffer *out, struct error *error) MUST_USE;
+/* One text for all that jsonb takes for equal; what is no JSON stays as it is. */
+enum status sql_append_canonical_json(const char *text, size_t length, struct buffer *out,
+                                      struct error *error) MUST_USE;
 
 #endif

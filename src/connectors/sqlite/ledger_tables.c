@@ -131,17 +131,16 @@ enum status sqlite_ledger_make_tables(struct sqlite_database *self, sqlite3 *con
 
 /* ---------------------------------------------------------------- tables that the run made */
 
-enum status sqlite_ledger_note_made(struct sqlite_database *self, const char *table,
-                                    struct error *error)
+/* `sql` takes the run and the table. */
+static enum status of_made(struct sqlite_database *self, const char *sql, const char *table,
+                           struct error *error)
 {
     sqlite3_stmt *statement = NULL;
 
     if (self->target->run_id == NULL) {
         return STATUS_OK;
     }
-    enum status status = sqlite_ledger_prepare(
-        self, "INSERT OR IGNORE INTO main._transhume_made (run, name) VALUES (?1, ?2)", &statement,
-        error);
+    enum status status = sqlite_ledger_prepare(self, sql, &statement, error);
     if (status == STATUS_OK) {
         sqlite3_bind_text(statement, 1, self->target->run_id, -1, SQLITE_STATIC);
         sqlite3_bind_text(statement, 2, table, -1, SQLITE_STATIC);
@@ -150,6 +149,20 @@ enum status sqlite_ledger_note_made(struct sqlite_database *self, const char *ta
     }
     sqlite3_finalize(statement);
     return status;
+}
+
+enum status sqlite_ledger_note_made(struct sqlite_database *self, const char *table,
+                                    struct error *error)
+{
+    return of_made(self, "INSERT OR IGNORE INTO main._transhume_made (run, name) VALUES (?1, ?2)",
+                   table, error);
+}
+
+enum status sqlite_ledger_forget_made(struct sqlite_database *self, const char *table,
+                                      struct error *error)
+{
+    return of_made(self, "DELETE FROM main._transhume_made WHERE run = ?1 AND name = ?2", table,
+                   error);
 }
 
 enum status sqlite_ledger_was_made(struct sqlite_database *self, const char *table, bool *made,

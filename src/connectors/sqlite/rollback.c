@@ -326,22 +326,6 @@ static enum status undo(struct database *database, const struct target_table *ta
 
 /* ---------------------------------------------------------------- whole tables */
 
-static enum status forget_made(struct sqlite_database *self, const char *table, struct error *error)
-{
-    sqlite3_stmt *statement = NULL;
-    enum status status = sqlite_ledger_prepare(
-        self, "DELETE FROM main._transhume_made WHERE run = ?1 AND name = ?2", &statement, error);
-
-    if (status == STATUS_OK) {
-        sqlite3_bind_text(statement, 1, self->target->run_id, -1, SQLITE_STATIC);
-        sqlite3_bind_text(statement, 2, table, -1, SQLITE_STATIC);
-        int result = sqlite3_step(statement);
-        status = result == SQLITE_DONE ? STATUS_OK : sqlite_ledger_step_failed(self, result, error);
-    }
-    sqlite3_finalize(statement);
-    return status;
-}
-
 static enum status remove_within(struct sqlite_database *self, const struct target_table *table,
                                  struct arena *arena, struct error *error)
 {
@@ -363,7 +347,8 @@ static enum status remove_within(struct sqlite_database *self, const struct targ
                                        error);
         buffer_free(&sql);
     }
-    if (status == STATUS_FAILED || (made && forget_made(self, table->name, error) != STATUS_OK)) {
+    if (status == STATUS_FAILED ||
+        (made && sqlite_ledger_forget_made(self, table->name, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     return failpoint_hit("sqlite.before_remove_table", error);

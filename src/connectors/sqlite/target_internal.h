@@ -200,10 +200,12 @@ enum status sqlite_ledger_check_epoch(struct sqlite_database *self, const char *
 /* Makes the ledger's tables if they are missing; within a transaction. */
 enum status sqlite_ledger_make_tables(struct sqlite_database *database, sqlite3 *connection,
                                       struct error *error) MUST_USE;
-/* Notes, or asks, that the claimed run made a table; within a transaction. Without a run:
+/* Notes, takes back or asks that the claimed run made a table; within a transaction. Without a run:
  * nothing. */
 enum status sqlite_ledger_note_made(struct sqlite_database *database, const char *table,
                                     struct error *error) MUST_USE;
+enum status sqlite_ledger_forget_made(struct sqlite_database *database, const char *table,
+                                      struct error *error) MUST_USE;
 /* Notes that the claimed run made a view, trigger or other object beside its tables; within a
  * transaction. */
 enum status sqlite_ledger_note_object(struct sqlite_database *database, const char *type,

@@ -1,0 +1,147 @@
+/* Runs of the ledger: which there are, and taking one out, with all that was kept for it. */
+#include "base/failpoint.h"
+#include "connectors/postgres/target.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { RUNS_MAX = 100000 };
+
+static enum status ask(struct postgres_database *self, PGconn *connection, const char *before,
+                       const char *table, const char *after, const char *run_id, PGresult **result,
+                       struct error *error)
+{
+    const struct postgres_parameter parameter = {.text = run_id};
+    struct buffer sql = {0};
+    buffer_append_string(&sql, before);
+    postgres_append_table(&sql, self, table);
+    buffer_append_string(&sql, after);
+    enum status status =
+        sql.failed
+            ? error_set(error, ERROR_MEMORY, self->shown, "no memory for the ledger")
+            : postgres_query(self, connection, buffer_string(&sql), &parameter, run_id != NULL,
+                             POSTGRES_LONG, ERROR_LEDGER_INVALID, result, error);
+    buffer_free(&sql);
+    return status;
+}
+
+/* ---------------------------------------------------------------- listing */
+
+static enum status list_runs(struct postgres_database *self, PGconn *connection,
+                             struct arena *arena, const char ***ids, uint32_t *count,
+                             struct error *error)
+{
+    PGresult *result = NULL;
+    enum status status = postgres_ledger_check(self, connection, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : status;
+    }
+    status = ask(self, connection, "SELECT id FROM ", "_transhume_run", " ORDER BY number", NULL,
+                 &result, error);
+    int rows = status == STATUS_OK ? PQntuples(result) : 0;
+    if (rows > RUNS_MAX) {
+        status = postgres_ledger_invalid(self, "it has too many runs", error);
+    }
+    *ids =
+        status == STATUS_OK ? arena_allocate_zeroed(arena, (size_t)rows + 1, sizeof **ids) : NULL;
+    for (int i = 0; *ids != NULL && i < rows; i++) {
+        (*ids)[i] = arena_copy_string(arena, PQgetvalue(result, i, 0));
+        if ((*ids)[i] == NULL) {
+            *ids = NULL;
+        }
+    }
+    PQclear(result);
+    if (status == STATUS_OK && *ids == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for the list of runs");
+    }
+    *count = status == STATUS_OK ? (uint32_t)rows : 0;
+    return status;
+}
+
+enum status postgres_ledger_list(struct database *database, struct arena *arena, const char ***ids,
+                                 uint32_t *count, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    PGconn *connection = NULL;
+
+    *ids = NULL;
+    *count = 0;
+    if (postgres_begin(self, &connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return postgres_end(self, connection, list_runs(self, connection, arena, ids, count, error),
+                        error);
+}
+
+/* ---------------------------------------------------------------- forgetting */
+
+/* The ledger's tables whose names begin so. */
+static enum status drop_tables(struct postgres_database *self, PGconn *connection,
+                               const char *prefix, struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = prefix}};
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    enum status status = postgres_query(
+        self, connection,
+        "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+        "c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND "
+        "pg_catalog.starts_with(c.relname::text, $2)",
+        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_WRITE, &result, error);
+    for (int i = 0; status == STATUS_OK && i < PQntuples(result); i++) {
+        buffer_append_string(&sql, i == 0 ? "DROP TABLE " : ", ");
+        postgres_append_table(&sql, self, PQgetvalue(result, i, 0));
+    }
+    PQclear(result);
+    if (status != STATUS_OK || sql.length == 0) {
+        buffer_free(&sql);
+        return status;
+    }
+    return postgres_execute_buffer(self, connection, &sql, POSTGRES_LONG, ERROR_TARGET_WRITE,
+                                   error);
+}
+
+static enum status forget_rows(struct postgres_database *self, PGconn *connection,
+                               const char *run_id, uint64_t epoch, struct error *error)
+{
+    static const char *const tables[] = {"_transhume_chunk", "_transhume_done", "_transhume_made"};
+    char prefix[64];
+    PGresult *result = NULL;
+    enum status status = postgres_ledger_check_epoch(self, connection, run_id, epoch, error);
+
+    snprintf(prefix, sizeof prefix, "_transhume_undo_%.26s_", run_id);
+    status = status == STATUS_OK ? drop_tables(self, connection, prefix, error) : status;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0] && status == STATUS_OK; i++) {
+        status = ask(self, connection, "DELETE FROM ", tables[i], " WHERE run = $1", run_id, NULL,
+                     error);
+    }
+    status = status == STATUS_OK ? ask(self, connection, "DELETE FROM ", "_transhume_run",
+                                       " WHERE id = $1", run_id, NULL, error)
+                                 : status;
+    status = status == STATUS_OK ? ask(self, connection, "SELECT 1 FROM ", "_transhume_run",
+                                       " LIMIT 1", NULL, &result, error)
+                                 : status;
+    bool last = status == STATUS_OK && PQntuples(result) == 0;
+    PQclear(result);
+    status = status != STATUS_OK ? status
+             : last              ? drop_tables(self, connection, "_transhume_", error)
+                                 : postgres_drop_key_tables(self, connection, error);
+    return status == STATUS_OK ? failpoint_hit("postgres.before_forget", error) : status;
+}
+
+enum status postgres_ledger_forget(struct database *database, const char *run_id, uint64_t epoch,
+                                   bool rolled_back, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    PGconn *connection = NULL;
+
+    (void)rolled_back; /* schema and database are never made by a run */
+    if (postgres_begin(self, &connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status =
+        postgres_end(self, connection, forget_rows(self, connection, run_id, epoch, error), error);
+    if (status != STATUS_OK || failpoint_hit("postgres.after_forget", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return database->connector->ledger->release(database, run_id, epoch, error);
+}

@@ -1,0 +1,175 @@
+/*
+ * The normal form of a value in a column that is there: what the writer would make of it for that
+ * type, with as much told apart as the type keeps. So a text column tells 1 from 1.0, numeric
+ * without a scale 0.1 from 0.10, and json the blanks between its parts.
+ */
+#include "connectors/postgres/target.h"
+#include "connectors/sql/normal.h"
+#include "model/convert.h"
+#include "model/decimal.h"
+#include <math.h>
+#include <string.h>
+
+/* The class of a column: its kind in the lowest byte, and what else counts. */
+enum {
+    CLASS_KIND = 0xff,
+    CLASS_ZONED = 1 << 8,
+    CLASS_PADDED = 1 << 9,    /* character(n): blanks at the end are none */
+    CLASS_VERBATIM = 1 << 10, /* json keeps its text, jsonb does not */
+    CLASS_SCALED = 1 << 11    /* numeric that keeps each number's own scale */
+};
+
+uint32_t postgres_column_class(struct database *self, const struct schema_table *table,
+                               const struct schema_column *column)
+{
+    const struct value_type *type = &column->type;
+    const char *native = type->native != NULL ? type->native : "";
+    bool padded = type->kind == VALUE_TEXT &&
+                  (strcmp(native, "character") == 0 || strncmp(native, "character(", 10) == 0 ||
+                   strcmp(native, "bpchar") == 0);
+    (void)self;
+    (void)table;
+    return (uint32_t)type->kind | (type->zoned ? CLASS_ZONED : 0) | (padded ? CLASS_PADDED : 0) |
+           (strcmp(native, "json") == 0 ? CLASS_VERBATIM : 0) |
+           (type->kind == VALUE_DECIMAL && type->precision == 0 ? CLASS_SCALED : 0);
+}
+
+static enum status keep_text(struct buffer *text, bool padded, struct arena *arena,
+                             struct cell *normal, struct error *error)
+{
+    size_t length = text->length;
+    while (padded && length > 0 && text->data[length - 1] == ' ') {
+        length--;
+    }
+    char *copy = text->failed ? NULL : arena_copy(arena, length > 0 ? text->data : "", length);
+    if (copy == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
+    }
+    *normal = cell_text(copy, length);
+    return STATUS_OK;
+}
+
+static enum status as_text(const struct cell *cell, bool padded, struct arena *arena,
+                           struct cell *normal, struct error *error)
+{
+    struct buffer text = {0};
+    if (cell->kind == VALUE_TEXT && !padded) {
+        *normal = cell_text(cell->text, cell->length);
+        return STATUS_OK;
+    }
+    enum status status = sql_append_value_text(&(struct sql_rules){0}, cell, &text, error);
+    status = status == STATUS_OK ? keep_text(&text, padded, arena, normal, error) : status;
+    buffer_free(&text);
+    return status;
+}
+
+/* As the writer makes it: what is no JSON yet becomes some. */
+static enum status as_json(const struct cell *cell, bool verbatim, struct arena *arena,
+                           struct cell *normal, struct error *error)
+{
+    struct buffer text = {0};
+    struct buffer canonical = {0};
+    enum status status = STATUS_OK;
+    if (cell->kind == VALUE_JSON) {
+        buffer_append(&text, cell->text, cell->length);
+    } else {
+        status = convert_append_json(cell, &text, error);
+    }
+    if (status == STATUS_OK && !verbatim) {
+        status = sql_append_canonical_json(buffer_string(&text), text.length, &canonical, error);
+    }
+    if (status == STATUS_OK) {
+        status = keep_text(verbatim ? &text : &canonical, false, arena, normal, error);
+    }
+    buffer_free(&text);
+    buffer_free(&canonical);
+    return status;
+}
+
+/* Digits and scale as they are; whole numbers of all kinds are one. */
+static enum status as_scaled(const struct cell *cell, struct arena *arena, struct cell *normal,
+                             struct error *error)
+{
+    int64_t whole = 0;
+    *normal = *cell;
+    if (cell->kind == VALUE_UINT64 && cell->u64 <= INT64_MAX) {
+        *normal = cell_int64((int64_t)cell->u64);
+    } else if (cell->kind == VALUE_UINT64) {
+        struct buffer digits = {0};
+        buffer_append_uint64(&digits, cell->u64);
+        enum status status = digits.failed
+                                 ? STATUS_FAILED
+                                 : decimal_parse(digits.data, digits.length, arena, normal);
+        buffer_free(&digits);
+        return status == STATUS_OK ? STATUS_OK : error_set(error, ERROR_MEMORY, NULL, "no memory");
+    } else if (cell->kind == VALUE_DECIMAL && decimal_special(cell) == 0 &&
+               decimal_scale(cell) == 0 && decimal_to_int64(cell, &whole) == STATUS_OK) {
+        *normal = cell_int64(whole);
+    }
+    return STATUS_OK;
+}
+
+static bool is_kind(const struct cell *cell, uint32_t class)
+{
+    enum value_kind kind = (enum value_kind)(class & CLASS_KIND);
+    bool number =
+        kind == VALUE_DECIMAL && (cell->kind == VALUE_INT64 || cell->kind == VALUE_UINT64);
+    bool timed = kind == VALUE_TIME || kind == VALUE_TIMESTAMP;
+    bool special = (cell->flags & CELL_SPECIAL) != 0;
+    bool zoned = (cell->flags & CELL_ZONED) != 0;
+    return number ||
+           (cell->kind == kind && (!timed || special || zoned == ((class & CLASS_ZONED) != 0)));
+}
+
+static enum status as_own(struct database *self, const struct cell *cell, uint32_t class,
+                          struct arena *arena, struct cell *normal, struct error *error)
+{
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_DECIMAL:
+    case VALUE_INT64:
+    case VALUE_UINT64:
+        return (class & CLASS_SCALED) != 0 ? as_scaled(cell, arena, normal, error)
+                                           : postgres_normal_form(self, cell, arena, normal, error);
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        *normal = cell_float64(isnan(cell->f64) ? (double)NAN : cell->f64);
+        return STATUS_OK;
+    default:
+        *normal = *cell;
+        return STATUS_OK;
+    }
+}
+
+enum status postgres_normal_form_in_column(struct database *self, uint32_t class,
+                                           const struct cell *cell, struct arena *arena,
+                                           struct cell *normal, struct error *error)
+{
+    enum value_kind kind = (enum value_kind)(class & CLASS_KIND);
+    struct value_type wanted = {.kind = kind, .zoned = (class & CLASS_ZONED) != 0};
+    struct cell made;
+
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_NULL:
+    case VALUE_MISSING:
+        *normal = cell_null();
+        return STATUS_OK;
+    case VALUE_ESCAPE:
+    case VALUE_LARGE:
+        *normal = *cell;
+        return STATUS_OK;
+    default:
+        break;
+    }
+    if (kind == VALUE_TEXT) {
+        return as_text(cell, (class & CLASS_PADDED) != 0, arena, normal, error);
+    }
+    if (kind == VALUE_JSON) {
+        return as_json(cell, (class & CLASS_VERBATIM) != 0, arena, normal, error);
+    }
+    if (is_kind(cell, class)) {
+        return as_own(self, cell, class, arena, normal, error);
+    }
+    return convert_value(cell, &wanted, false, arena, &made, error) == STATUS_OK
+               ? as_own(self, &made, class, arena, normal, error)
+               : STATUS_FAILED;
+}

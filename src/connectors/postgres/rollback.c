@@ -1,0 +1,399 @@
+/* Taking a run back: its records key by key, its tables whole. What is asked of undo tables stands
+ * in target.h. */
+#include "connectors/postgres/rollback.h"
+#include "base/failpoint.h"
+#include "base/text.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- what can be undone */
+
+static bool is_key(const struct column_list left, struct column_list right)
+{
+    for (uint32_t i = 0; i < left.count; i++) {
+        bool found = false;
+        for (uint32_t j = 0; j < right.count; j++) {
+            found = found || strcmp(left.names[i], right.names[j]) == 0;
+        }
+        if (!found) {
+            return false;
+        }
+    }
+    return left.count == right.count && left.count > 0;
+}
+
+static const char *why_not(const struct postgres_table *facts, const struct target_table *table)
+{
+    bool unique = is_key(table->key, facts->schema->primary_key);
+    for (uint32_t i = 0; !unique && i < facts->schema->index_count; i++) {
+        const struct schema_index *index = &facts->schema->indexes[i];
+        unique = index->unique && !index->partial && is_key(table->key, index->columns);
+    }
+    if (!unique) {
+        return "its key is not unique in the target";
+    }
+    for (uint32_t i = 0; i < table->key.count; i++) {
+        int32_t at = postgres_find_column(facts, table->key.names[i]);
+        if (at < 0 || !facts->columns[at].not_null) {
+            return "its key may be NULL in the target";
+        }
+    }
+    return facts->schema->column_count + 2 > POSTGRES_COLUMNS_MAX
+               ? "it has too many columns to keep what is overwritten"
+               : NULL;
+}
+
+static enum status can_undo(struct database *database, const struct target_table *table,
+                            struct buffer *why, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    struct arena *arena = arena_create(0);
+    struct postgres_table facts;
+    PGconn *connection = NULL;
+    enum status status =
+        arena == NULL ? error_set(error, ERROR_MEMORY, table->name, "no memory to look at it")
+                      : postgres_control(self, &connection, error);
+    if (status == STATUS_OK) {
+        status = postgres_target_describe(self, connection, table->name, arena, &facts, error);
+        const char *reason = status == STATUS_OK ? why_not(&facts, table) : NULL;
+        buffer_append_string(why, reason != NULL ? reason : "");
+        /* one that is not there will be made with its key */
+        status = status == STATUS_FAILED ? status : reason != NULL ? STATUS_END : STATUS_OK;
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- key by key */
+
+struct undoing {
+    struct postgres_database *self;
+    PGconn *connection;
+    const char *undo_name;
+    struct postgres_table facts;
+    struct postgres_column *columns; /* those that the undo table knows, as they are named now */
+    uint32_t column_count;
+    struct buffer match;        /* t."key" = u.c1 AND … */
+    struct buffer unreferenced; /* a condition on `t` */
+    const char *key;            /* one of its columns */
+    struct error *error;
+};
+
+static enum status altered(const struct undoing *undoing)
+{
+    error_set(undoing->error, ERROR_ROLLBACK_REFUSED, undoing->facts.schema->name,
+              "one of its columns is gone, so the run's records can't be told from others");
+    error_hint(undoing->error, "give the column back, or take the run's records out by hand");
+    return STATUS_FAILED;
+}
+
+static const struct postgres_column *find_number(const struct postgres_table *facts, int64_t number)
+{
+    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
+        if (facts->columns[i].number == number) {
+            return &facts->columns[i];
+        }
+    }
+    return NULL;
+}
+
+/* Only columns that were there when the run wrote are compared and restored. */
+static enum status find_columns(struct undoing *undoing, const struct postgres_table *undo,
+                                struct arena *arena)
+{
+    uint32_t count = undo->schema->column_count;
+    undoing->columns = arena_allocate_zeroed(arena, count + 1u, sizeof *undoing->columns);
+    if (undoing->columns == NULL) {
+        return error_set(undoing->error, ERROR_MEMORY, undoing->facts.schema->name,
+                         "no memory to roll it back");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = undo->columns[i].name;
+        int64_t number = 0;
+        if (name[0] != 'c' || text_to_int64(name + 1, strlen(name + 1), &number) != STATUS_OK) {
+            continue; /* found, hash */
+        }
+        const struct postgres_column *column = find_number(&undoing->facts, number);
+        if (column == NULL) {
+            return altered(undoing);
+        }
+        undoing->columns[undoing->column_count++] = *column;
+    }
+    for (uint32_t i = 0; i < undo->schema->primary_key.count; i++) {
+        const char *name = undo->schema->primary_key.names[i];
+        int64_t number = 0;
+        bool numbered = text_to_int64(name + 1, strlen(name + 1), &number) == STATUS_OK;
+        const struct postgres_column *column = find_number(&undoing->facts, number);
+        if (!numbered || column == NULL) {
+            return altered(undoing);
+        }
+        buffer_append_string(&undoing->match, i > 0 ? " AND t." : "t.");
+        postgres_append_name(&undoing->match, column->name);
+        buffer_format(&undoing->match, " = u.%s", name);
+        undoing->key = column->name;
+    }
+    return undoing->key != NULL ? STATUS_OK : altered(undoing);
+}
+
+static void append_match(struct buffer *sql, const struct undoing *undoing)
+{
+    buffer_append(sql, undoing->match.data, undoing->match.length);
+}
+
+static void append_undo(struct buffer *sql, const struct undoing *undoing)
+{
+    postgres_append_table(sql, undoing->self, undoing->undo_name);
+    buffer_append_string(sql, " AS u");
+}
+
+static void append_target(struct buffer *sql, const struct undoing *undoing)
+{
+    postgres_append_table(sql, undoing->self, undoing->facts.schema->name);
+    buffer_append_string(sql, " AS t");
+}
+
+static void append_hash(struct buffer *sql, const struct undoing *undoing)
+{
+    postgres_undo_append_hash(sql, undoing->columns, undoing->column_count, "t");
+}
+
+static enum status ask(struct undoing *undoing, struct buffer *sql, PGresult **result)
+{
+    enum status status =
+        sql->failed ? error_set(undoing->error, ERROR_MEMORY, undoing->facts.schema->name,
+                                "no memory for a statement")
+                    : postgres_query(undoing->self, undoing->connection, buffer_string(sql), NULL,
+                                     0, POSTGRES_LONG, ERROR_TARGET_WRITE, result, undoing->error);
+    buffer_free(sql);
+    return status;
+}
+
+static uint64_t number_at(const PGresult *result, int row, int column)
+{
+    uint64_t value = 0;
+    const char *digits = PQgetvalue(result, row, column);
+    return text_to_uint64(digits, strlen(digits), &value) == STATUS_OK ? value : 0;
+}
+
+static enum status count_keys(struct undoing *undoing, struct undo_counts *counts)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+
+    buffer_append_string(&sql, "SELECT count(*) FILTER (WHERE mine AND NOT found), count(*) FILTER "
+                               "(WHERE mine AND found), count(*) FILTER (WHERE NOT mine), count(*) "
+                               "FILTER (WHERE mine IS NULL) FROM (SELECT u.found, CASE WHEN t.");
+    postgres_append_name(&sql, undoing->key);
+    buffer_append_string(&sql, " IS NOT NULL THEN u.hash = ");
+    append_hash(&sql, undoing);
+    buffer_append_string(&sql, " END AS mine FROM ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " LEFT JOIN ");
+    append_target(&sql, undoing);
+    buffer_append_string(&sql, " ON ");
+    append_match(&sql, undoing);
+    buffer_append_string(&sql, " WHERE u.hash IS NOT NULL) AS k");
+    enum status status = ask(undoing, &sql, &result);
+    if (status == STATUS_OK) {
+        *counts = (struct undo_counts){.removed = number_at(result, 0, 0),
+                                       .restored = number_at(result, 0, 1),
+                                       .changed = number_at(result, 0, 2),
+                                       .missing = number_at(result, 0, 3)};
+    }
+    PQclear(result);
+    return status;
+}
+
+static void append_ours(struct buffer *sql, const struct undoing *undoing, bool found)
+{
+    append_match(sql, undoing);
+    buffer_format(sql, " AND %su.found AND u.hash = ", found ? "" : "NOT ");
+    append_hash(sql, undoing);
+}
+
+static void append_remove(struct buffer *sql, const struct undoing *undoing)
+{
+    buffer_append_string(sql, "DELETE FROM ");
+    append_target(sql, undoing);
+    buffer_append_string(sql, " USING ");
+    append_undo(sql, undoing);
+    buffer_append_string(sql, " WHERE ");
+    append_ours(sql, undoing, false);
+    buffer_append(sql, undoing->unreferenced.data, undoing->unreferenced.length);
+}
+
+static void append_restore(struct buffer *sql, const struct undoing *undoing)
+{
+    bool begun = false;
+    buffer_append_string(sql, "UPDATE ");
+    append_target(sql, undoing);
+    for (uint32_t i = 0; i < undoing->column_count; i++) {
+        if (!undoing->columns[i].generated && !undoing->columns[i].always_identity) {
+            buffer_append_string(sql, begun ? ", " : " SET ");
+            postgres_append_name(sql, undoing->columns[i].name);
+            buffer_format(sql, " = u.c%d", undoing->columns[i].number);
+            begun = true;
+        }
+    }
+    buffer_append_string(sql, " FROM ");
+    append_undo(sql, undoing);
+    buffer_append_string(sql, " WHERE ");
+    append_ours(sql, undoing, true);
+}
+
+/* A statement that a constraint may refuse; STATUS_AGAIN: it did, and nothing of it was done. */
+static enum status attempt(struct undoing *undoing, struct buffer *sql, uint64_t *changed)
+{
+    static const char savepoint[] = "SAVEPOINT transhume_undo";
+    static const char back[] = "ROLLBACK TO SAVEPOINT transhume_undo";
+    struct postgres_database *self = undoing->self;
+    struct error problem = {0};
+    PGresult *result = NULL;
+
+    if (postgres_execute(self, undoing->connection, savepoint, POSTGRES_SHORT, ERROR_TARGET_WRITE,
+                         undoing->error) != STATUS_OK) {
+        buffer_free(sql);
+        return STATUS_FAILED;
+    }
+    struct error *kept = undoing->error;
+    undoing->error = &problem;
+    enum status status = ask(undoing, sql, &result);
+    undoing->error = kept;
+    if (status == STATUS_OK) {
+        const char *tuples = PQcmdTuples(result);
+        status = text_to_uint64(tuples, strlen(tuples), changed);
+    } else if (strncmp(problem.native_state, "23", 2) == 0) {
+        status = postgres_execute(self, undoing->connection, back, POSTGRES_SHORT,
+                                  ERROR_TARGET_WRITE, undoing->error) == STATUS_OK
+                     ? STATUS_AGAIN
+                     : STATUS_FAILED;
+    } else {
+        error_copy(undoing->error, &problem);
+    }
+    PQclear(result);
+    return status;
+}
+
+/* One by one where all at once was refused: what a constraint forbids by now (a record of others
+ * refers to it, has its unique value) stays as the run wrote it. */
+static enum status attempt_each(struct undoing *undoing, bool found, uint64_t *changed)
+{
+    struct buffer list = {0};
+    PGresult *places = NULL;
+    *changed = 0;
+    buffer_append_string(&list, "SELECT u.ctid FROM ");
+    append_undo(&list, undoing);
+    buffer_append_string(&list, ", ");
+    append_target(&list, undoing);
+    buffer_append_string(&list, " WHERE ");
+    append_ours(&list, undoing, found);
+    enum status status = ask(undoing, &list, &places);
+    for (int i = 0; status == STATUS_OK && i < PQntuples(places); i++) {
+        struct buffer sql = {0};
+        uint64_t one = 0;
+        if (found) {
+            append_restore(&sql, undoing);
+        } else {
+            append_remove(&sql, undoing);
+        }
+        buffer_format(&sql, " AND u.ctid = '%s'::pg_catalog.tid", PQgetvalue(places, i, 0));
+        status = attempt(undoing, &sql, &one);
+        *changed += status == STATUS_OK ? one : 0;
+        status = status == STATUS_AGAIN ? STATUS_OK : status;
+    }
+    PQclear(places);
+    return status;
+}
+
+static enum status apply(struct undoing *undoing, bool found, uint64_t *changed)
+{
+    struct buffer sql = {0};
+    if (found) {
+        append_restore(&sql, undoing);
+    } else {
+        append_remove(&sql, undoing);
+    }
+    enum status status = attempt(undoing, &sql, changed);
+    return status == STATUS_AGAIN ? attempt_each(undoing, found, changed) : status;
+}
+
+static enum status undo_keys(struct undoing *undoing, bool dry_run, struct undo_counts *counts)
+{
+    struct buffer sql = {0};
+    uint64_t removed = 0;
+    uint64_t restored = 0;
+
+    if (count_keys(undoing, counts) != STATUS_OK || dry_run) {
+        return dry_run ? STATUS_OK : STATUS_FAILED;
+    }
+    if (postgres_rollback_append_unreferenced(undoing->self, undoing->connection, &undoing->facts,
+                                              &undoing->unreferenced,
+                                              undoing->error) != STATUS_OK ||
+        apply(undoing, false, &removed) != STATUS_OK ||
+        apply(undoing, true, &restored) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    counts->changed += counts->restored - restored + counts->removed - removed;
+    counts->restored = restored;
+    counts->removed = removed;
+    buffer_append_string(&sql, "DROP TABLE ");
+    postgres_append_table(&sql, undoing->self, undoing->undo_name);
+    return ask(undoing, &sql, NULL);
+}
+
+static enum status undo_within(struct undoing *undoing, const struct target_table *table,
+                               bool dry_run, struct arena *arena, struct undo_counts *counts)
+{
+    struct postgres_database *self = undoing->self;
+    struct postgres_table undo;
+    enum status status =
+        postgres_ledger_check_claim(self, undoing->connection, undoing->error) == STATUS_OK
+            ? postgres_target_describe(self, undoing->connection, table->name, arena,
+                                       &undoing->facts, undoing->error)
+            : STATUS_FAILED;
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED; /* the table is gone */
+    }
+    undoing->undo_name = postgres_undo_name(arena, self->run_id, table->name);
+    if (undoing->undo_name == NULL) {
+        return error_set(undoing->error, ERROR_MEMORY, table->name, "no memory to roll it back");
+    }
+    status = postgres_target_describe(self, undoing->connection, undoing->undo_name, arena, &undo,
+                                      undoing->error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED; /* nothing written, or undone */
+    }
+    status = find_columns(undoing, &undo, arena);
+    status = status == STATUS_OK ? undo_keys(undoing, dry_run, counts) : status;
+    return status == STATUS_OK && !dry_run ? failpoint_hit("postgres.before_undo", undoing->error)
+                                           : status;
+}
+
+static enum status undo(struct database *database, const struct target_table *table,
+                        int64_t ended_us, bool dry_run, struct undo_counts *counts,
+                        struct error *error)
+{
+    struct undoing undoing = {.self = postgres_database_of(database), .error = error};
+    struct arena *arena = arena_create(0);
+
+    (void)ended_us;
+    *counts = (struct undo_counts){0};
+    enum status status =
+        arena == NULL ? error_set(error, ERROR_MEMORY, table->name, "no memory to look at it")
+                      : postgres_begin(undoing.self, &undoing.connection, error);
+    if (status == STATUS_OK) {
+        status = postgres_end(undoing.self, undoing.connection,
+                              undo_within(&undoing, table, dry_run, arena, counts), error);
+    }
+    buffer_free(&undoing.match);
+    buffer_free(&undoing.unreferenced);
+    arena_destroy(arena);
+    return status == STATUS_OK && !dry_run ? failpoint_hit("postgres.after_undo", error) : status;
+}
+
+const struct rollback_functions postgres_rollback_functions = {
+    .can_undo = can_undo,
+    .undo = undo,
+    .remove_table = postgres_remove_table,
+    .remove_objects = postgres_remove_objects,
+};

@@ -1,0 +1,23 @@
+/* What the files of rollback share. */
+#ifndef TRANSHUME_CONNECTORS_POSTGRES_ROLLBACK_H
+#define TRANSHUME_CONNECTORS_POSTGRES_ROLLBACK_H
+
+#include "connectors/postgres/target.h"
+
+/* ---------------------------------------------------------------- rollback_tables.c */
+
+/*
+ * " AND NOT EXISTS (…)" for each foreign key that would take or change records of others with one
+ * of `table` that goes (CASCADE, SET NULL, SET DEFAULT): records that others refer to so stay.
+ * The record is `t`.
+ */
+enum status postgres_rollback_append_unreferenced(struct postgres_database *self,
+                                                  PGconn *connection,
+                                                  const struct postgres_table *table,
+                                                  struct buffer *sql, struct error *error) MUST_USE;
+enum status postgres_remove_table(struct database *self, const struct target_table *table,
+                                  struct error *error);
+enum status postgres_remove_objects(struct database *self, bool dry_run, struct buffer *what,
+                                    struct error *error);
+
+#endif

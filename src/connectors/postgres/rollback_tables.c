@@ -1,0 +1,271 @@
+/* Taking a run back: tables that it made, tables that it filled, and what of others stands in the
+ * way. */
+#include "base/failpoint.h"
+#include "base/text.h"
+#include "connectors/postgres/rollback.h"
+#include "postgres_sql.h"
+#include <string.h>
+
+static enum status ask(struct postgres_database *self, PGconn *connection, struct buffer *sql,
+                       const struct postgres_parameter *parameters, int count, PGresult **result,
+                       struct error *error)
+{
+    enum status status =
+        sql->failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory")
+                    : postgres_query(self, connection, buffer_string(sql), parameters, count,
+                                     POSTGRES_LONG, ERROR_TARGET_WRITE, result, error);
+    buffer_free(sql);
+    return status;
+}
+
+/* What of others depends on the run's tables, or refers to its records, is not taken with them. */
+static enum status explain(struct error *error, const char *object)
+{
+    bool depends = strcmp(error->native_state, "2BP01") == 0;
+    if (depends || strncmp(error->native_state, "23", 2) == 0) {
+        char words[sizeof error->message];
+        memcpy(words, error->message, sizeof words);
+        error_set(error, ERROR_ROLLBACK_REFUSED, object, "%s", words);
+        error_hint(error, depends ? "others made this since: drop or move it, then roll back again"
+                                  : "records of others refer to it: move them, then roll back "
+                                    "again");
+    }
+    return STATUS_FAILED;
+}
+
+/* ---------------------------------------------------------------- who refers to a record */
+
+/* Of one foreign key: `rows` are its columns' pairs. */
+static void append_reference(struct buffer *sql, const PGresult *keys, int first, int end)
+{
+    buffer_format(sql, " AND NOT EXISTS (SELECT 1 FROM %s AS r WHERE ", PQgetvalue(keys, first, 1));
+    for (int row = first; row < end; row++) {
+        buffer_append_string(sql, row > first ? " AND r." : "r.");
+        postgres_append_name(sql, PQgetvalue(keys, row, 2));
+        buffer_append_string(sql, " = t.");
+        postgres_append_name(sql, PQgetvalue(keys, row, 3));
+    }
+    buffer_append_byte(sql, ')');
+}
+
+enum status postgres_rollback_append_unreferenced(struct postgres_database *self,
+                                                  PGconn *connection,
+                                                  const struct postgres_table *table,
+                                                  struct buffer *sql, struct error *error)
+{
+    char oid[24] = {0};
+    text_from_uint64(table->oid, oid);
+    const struct postgres_parameter parameter = {.text = oid};
+    PGresult *keys = NULL;
+    enum status status = postgres_query(self, connection, sql_referrers, &parameter, 1,
+                                        POSTGRES_SHORT, ERROR_TARGET_INVALID, &keys, error);
+    int count = status == STATUS_OK ? PQntuples(keys) : 0;
+    for (int row = 0; row < count;) {
+        int next = row + 1;
+        while (next < count && strcmp(PQgetvalue(keys, row, 0), PQgetvalue(keys, next, 0)) == 0) {
+            next++;
+        }
+        append_reference(sql, keys, row, next);
+        row = next;
+    }
+    PQclear(keys);
+    return status;
+}
+
+/* ---------------------------------------------------------------- whole tables */
+
+static enum status forget_made(struct postgres_database *self, PGconn *connection,
+                               const char *table, struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = self->run_id}, {.text = table}};
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "DELETE FROM ");
+    postgres_append_table(&sql, self, "_transhume_made");
+    buffer_append_string(&sql, " WHERE run = $1 AND name = $2");
+    return ask(self, connection, &sql, parameters, 2, NULL, error);
+}
+
+/* Foreign keys by which other tables of the run refer to it. */
+static enum status drop_references(struct postgres_database *self, PGconn *connection,
+                                   const struct postgres_table *facts, struct error *error)
+{
+    char oid[24] = {0};
+    text_from_uint64(facts->oid, oid);
+    const struct postgres_parameter parameters[] = {{.text = oid}, {.text = self->run_id}};
+    struct buffer sql = {0};
+    struct buffer drops = {0};
+    PGresult *keys = NULL;
+    buffer_append_string(
+        &sql, "SELECT pg_catalog.format('ALTER TABLE %I.%I DROP CONSTRAINT %I;', n.nspname, "
+              "c.relname, k.conname) FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c "
+              "ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+              "WHERE k.contype = 'f' AND k.confrelid = $1::pg_catalog.oid AND k.conrelid <> "
+              "k.confrelid AND k.conparentid = 0 AND n.nspname = ");
+    postgres_append_text(&sql, self->schema, strlen(self->schema));
+    buffer_append_string(&sql, " AND c.relname IN (SELECT name FROM ");
+    postgres_append_table(&sql, self, "_transhume_made");
+    buffer_append_string(&sql, " WHERE run = $2)");
+    enum status status = ask(self, connection, &sql, parameters, 2, &keys, error);
+    for (int i = 0; status == STATUS_OK && i < PQntuples(keys); i++) {
+        buffer_append_string(&drops, PQgetvalue(keys, i, 0));
+    }
+    PQclear(keys);
+    if (status != STATUS_OK || drops.length == 0) {
+        buffer_free(&drops);
+        return status;
+    }
+    return postgres_execute_buffer(self, connection, &drops, POSTGRES_SHORT, ERROR_TARGET_WRITE,
+                                   error);
+}
+
+/* A delete must not reach further than the table. */
+static enum status refuse_reaching(struct postgres_database *self, PGconn *connection,
+                                   const struct postgres_table *facts, struct error *error)
+{
+    struct buffer condition = {0};
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    enum status status =
+        postgres_rollback_append_unreferenced(self, connection, facts, &condition, error);
+    if (status == STATUS_OK && condition.length > 0) {
+        buffer_append_string(&sql, "SELECT 1 FROM ");
+        postgres_append_table(&sql, self, facts->schema->name);
+        buffer_append_string(&sql, " AS t WHERE NOT (true");
+        buffer_append(&sql, condition.data, condition.length);
+        buffer_append_string(&sql, ") LIMIT 1");
+        status = ask(self, connection, &sql, NULL, 0, &result, error);
+        if (status == STATUS_OK && PQntuples(result) > 0) {
+            error_set(error, ERROR_ROLLBACK_REFUSED, facts->schema->name,
+                      "records of another table refer to those of the run, and would go or change "
+                      "with them");
+            error_hint(error, "move them away first, then roll back again");
+            status = STATUS_FAILED;
+        }
+        PQclear(result);
+    }
+    buffer_free(&condition);
+    return status;
+}
+
+static enum status empty_or_drop(struct postgres_database *self, PGconn *connection,
+                                 const struct postgres_table *facts, bool made, struct error *error)
+{
+    struct buffer sql = {0};
+    enum status status = made ? drop_references(self, connection, facts, error)
+                              : refuse_reaching(self, connection, facts, error);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, made ? "DROP TABLE " : "DELETE FROM ");
+    postgres_append_table(&sql, self, facts->schema->name);
+    return ask(self, connection, &sql, NULL, 0, NULL, error) == STATUS_OK
+               ? STATUS_OK
+               : explain(error, facts->schema->name);
+}
+
+static enum status remove_within(struct postgres_database *self, PGconn *connection,
+                                 const struct target_table *table, struct arena *arena,
+                                 struct error *error)
+{
+    struct postgres_table facts;
+    bool made = false;
+    enum status status = postgres_ledger_check_claim(self, connection, error);
+
+    if (status != STATUS_OK ||
+        postgres_ledger_was_made(self, connection, table->name, &made, error) != STATUS_OK ||
+        table->created != made) {
+        return status; /* dropped already: what has its name now is not the run's */
+    }
+    status = postgres_target_describe(self, connection, table->name, arena, &facts, error);
+    if (status == STATUS_OK) {
+        status = empty_or_drop(self, connection, &facts, made, error);
+    }
+    if (status == STATUS_FAILED ||
+        (made && forget_made(self, connection, table->name, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    return failpoint_hit("postgres.before_remove_table", error);
+}
+
+enum status postgres_remove_table(struct database *database, const struct target_table *table,
+                                  struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    struct arena *arena = arena_create(0);
+    PGconn *connection = NULL;
+    enum status status =
+        arena == NULL ? error_set(error, ERROR_MEMORY, table->name, "no memory to look at it")
+                      : postgres_begin(self, &connection, error);
+    if (status == STATUS_OK) {
+        status = postgres_end(self, connection,
+                              remove_within(self, connection, table, arena, error), error);
+    }
+    arena_destroy(arena);
+    return status == STATUS_OK ? failpoint_hit("postgres.after_remove_table", error) : status;
+}
+
+/* ---------------------------------------------------------------- what depends on them */
+
+/* "DROP TABLE a, b" for all that the run made and that is still there. */
+static enum status append_drop_all(struct postgres_database *self, PGconn *connection,
+                                   struct buffer *drop, struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = self->run_id}, {.text = self->schema}};
+    struct buffer sql = {0};
+    PGresult *names = NULL;
+    buffer_append_string(&sql, "SELECT m.name FROM ");
+    postgres_append_table(&sql, self, "_transhume_made");
+    buffer_append_string(&sql, " AS m WHERE m.run = $1 AND EXISTS (SELECT 1 FROM "
+                               "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+                               "c.relnamespace WHERE n.nspname = $2 AND c.relname = m.name AND "
+                               "c.relkind IN ('r', 'p'))");
+    enum status status = ask(self, connection, &sql, parameters, 2, &names, error);
+    for (int i = 0; status == STATUS_OK && i < PQntuples(names); i++) {
+        buffer_append_string(drop, i == 0 ? "DROP TABLE " : ", ");
+        postgres_append_table(drop, self, PQgetvalue(names, i, 0));
+    }
+    PQclear(names);
+    return status;
+}
+
+/* Tried and taken back at once: the server knows best what depends on what. */
+static enum status try_to_drop(struct postgres_database *self, PGconn *connection,
+                               struct error *error)
+{
+    struct buffer drop = {0};
+    struct error problem = {0};
+    enum status status = append_drop_all(self, connection, &drop, error);
+    if (status != STATUS_OK || drop.length == 0) {
+        buffer_free(&drop);
+        return status;
+    }
+    status = postgres_execute(self, connection, "SAVEPOINT transhume_try", POSTGRES_SHORT,
+                              ERROR_TARGET_WRITE, error);
+    if (status != STATUS_OK) {
+        buffer_free(&drop);
+        return status;
+    }
+    enum status tried = ask(self, connection, &drop, NULL, 0, NULL, &problem);
+    status = postgres_execute(self, connection, "ROLLBACK TO SAVEPOINT transhume_try",
+                              POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
+    if (status == STATUS_OK && tried != STATUS_OK) {
+        error_copy(error, &problem);
+        return explain(error, self->shown);
+    }
+    return status;
+}
+
+enum status postgres_remove_objects(struct database *database, bool dry_run, struct buffer *what,
+                                    struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    PGconn *connection = NULL;
+
+    (void)what;
+    if (postgres_begin(self, &connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = postgres_ledger_check_claim(self, connection, error);
+    status = status == STATUS_OK && dry_run ? try_to_drop(self, connection, error) : status;
+    return postgres_end(self, connection, status, error);
+}

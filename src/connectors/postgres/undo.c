@@ -1,0 +1,104 @@
+/* Undo records: the table that keeps them, and what tells a record from a changed one. */
+#include "base/text.h"
+#include "connectors/postgres/target.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Two names of 63 bytes may begin alike: so a hash, in 20 digits at most; a run's id has 23
+ * bytes. */
+const char *postgres_undo_name(struct arena *arena, const char *run_id, const char *table)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (const char *at = table; *at != '\0'; at++) {
+        hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
+    }
+    return arena_format(arena, "_transhume_undo_%.26s_%llu", run_id, (unsigned long long)hash);
+}
+
+/* What may be long goes in as a digest of its own: a record's text ends at 1 GB. */
+static void append_hashed(struct buffer *sql, const struct postgres_column *column,
+                          const char *alias)
+{
+    bool bytes = column->type.format == POSTGRES_AS_BYTEA;
+    bool text = column->type.format == POSTGRES_AS_TEXT ||
+                column->type.format == POSTGRES_AS_CAST ||
+                column->type.format == POSTGRES_AS_JSON || column->type.format == POSTGRES_AS_JSONB;
+    buffer_append_string(sql, bytes || text ? "pg_catalog.md5(" : "");
+    buffer_format(sql, "%s.", alias);
+    postgres_append_name(sql, column->name);
+    buffer_append_string(sql, text ? "::pg_catalog.text)" : bytes ? ")" : "");
+}
+
+void postgres_undo_append_hash(struct buffer *sql, const struct postgres_column *columns,
+                               uint32_t count, const char *alias)
+{
+    bool begun = false;
+    buffer_append_string(sql, "pg_catalog.md5(ROW(");
+    for (uint32_t i = 0; i < count; i++) {
+        if (!columns[i].generated) {
+            buffer_append_string(sql, begun ? ", " : "");
+            append_hashed(sql, &columns[i], alias);
+            begun = true;
+        }
+    }
+    buffer_append_string(sql, ")::pg_catalog.text)");
+}
+
+static void append_key_numbers(struct buffer *sql, const struct target_table *table,
+                               const struct postgres_table *facts)
+{
+    for (uint32_t i = 0; i < table->key.count; i++) {
+        int32_t at = postgres_find_column(facts, table->key.names[i]);
+        buffer_format(sql, "%sc%d", i > 0 ? ", " : "", at >= 0 ? facts->columns[at].number : 0);
+    }
+}
+
+static enum status exists(struct postgres_database *self, PGconn *connection, const char *name,
+                          bool *found, struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = name}};
+    PGresult *result = NULL;
+    enum status status = postgres_query(
+        self, connection,
+        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+        "c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
+        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+    *found = status == STATUS_OK && PQntuples(result) > 0;
+    PQclear(result);
+    return status;
+}
+
+enum status postgres_undo_make(struct postgres_database *self, PGconn *connection,
+                               const struct target_table *table, const struct postgres_table *facts,
+                               struct arena *arena, struct error *error)
+{
+    struct buffer sql = {0};
+    bool found = false;
+    const char *name = postgres_undo_name(arena, self->run_id, table->name);
+
+    if (name == NULL) {
+        return error_set(error, ERROR_MEMORY, table->name, "no memory for a statement");
+    }
+    if (exists(self, connection, name, &found, error) != STATUS_OK || found) {
+        return found ? STATUS_OK : STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "CREATE TABLE ");
+    postgres_append_table(&sql, self, name);
+    buffer_append_string(&sql, " AS SELECT false AS found, ''::pg_catalog.text AS hash");
+    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
+        if (!facts->columns[i].generated) {
+            buffer_append_string(&sql, ", t.");
+            postgres_append_name(&sql, facts->columns[i].name);
+            buffer_format(&sql, " AS c%d", facts->columns[i].number);
+        }
+    }
+    buffer_append_string(&sql, " FROM ");
+    postgres_append_table(&sql, self, table->name);
+    buffer_append_string(&sql, " AS t WITH NO DATA; ALTER TABLE ");
+    postgres_append_table(&sql, self, name);
+    buffer_append_string(&sql, " ADD PRIMARY KEY (");
+    append_key_numbers(&sql, table, facts);
+    buffer_append_byte(&sql, ')');
+    return postgres_execute_buffer(self, connection, &sql, POSTGRES_SHORT, ERROR_TARGET_SCHEMA,
+                                   error);
+}

@@ -1,0 +1,63 @@
+"""What tests of the verifier by mutation share: the records, and the check that a difference is found and named."""
+import decimal
+import json
+import sqlite3
+
+import support
+
+LONG = decimal.Decimal("1234567890123456789012345678.0123456789")
+ROWS = 300
+VICTIM = 157
+ACCENT = "caf\u00e9"
+
+
+class Mutations(support.TestCase):
+    """`check` validates and wants exactly this difference."""
+
+    def validate(self, level, code):
+        result = self.run_program("validate", "--json", "--level", level, code=code, env=self.environment())
+        return json.loads(result.out)
+
+    def environment(self):
+        return None
+
+    def check(self, what, table, expected, key=None, fields=None):
+        """`expected`: {kind: count}; the record has the key, and the fields are named."""
+        for level in ("hash", "full"):
+            with self.subTest(mutation=what, level=level):
+                report = self.validate(level, 1)
+                found = {kind: sum(row[kind] for row in report["entities"])
+                         for kind in ("missing", "different", "extra", "unreadable")}
+                self.assertEqual(found, dict({"missing": 0, "different": 0, "extra": 0, "unreadable": 0}, **expected),
+                                 report["records"])
+                self.assertEqual({record["table"] for record in report["records"]}, {table})
+                if key is not None:
+                    self.assertIn(key, [record.get("key") for record in report["records"]])
+                if fields is not None:
+                    named = [field["name"] for record in report["records"] for field in record.get("fields", ())]
+                    self.assertEqual(sorted(named), sorted(fields))
+
+    def clean(self):
+        for level in ("hash", "full"):
+            self.assertEqual(self.validate(level, 0)["records"], [])
+
+
+SQLITE_SCRIPT = """
+CREATE TABLE person(id INTEGER PRIMARY KEY, name TEXT, score REAL, price DECIMAL(10,2), photo BLOB, any_kind, note TEXT);
+CREATE TABLE word(w TEXT PRIMARY KEY, n INTEGER);
+CREATE TABLE keyless(w, n);
+"""
+
+
+def make_sqlite(path):
+    support.make_sqlite(path, SQLITE_SCRIPT)
+    db = sqlite3.connect(path)
+    db.executemany("INSERT INTO person VALUES (?,?,?,?,?,?,?)",
+                   [(i, ACCENT if i == VICTIM else "name %d" % i, i / 8, i / 100, b"\x00%d" % i,
+                     {VICTIM: 1, VICTIM + 1: 1.0, VICTIM + 2: -0.0, VICTIM + 3: "1"}.get(i, i),
+                     {VICTIM: "", VICTIM + 1: None, VICTIM + 2: str(LONG)}.get(i, "n"))
+                    for i in range(1, ROWS + 1)])
+    db.executemany("INSERT INTO word VALUES (?,?)", [("word%d" % i, i) for i in range(ROWS)])
+    db.executemany("INSERT INTO keyless VALUES (?,?)", [("w%d" % (i % 50), i % 2) for i in range(ROWS)])
+    db.commit()
+    db.close()
