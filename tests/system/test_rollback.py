@@ -285,6 +285,18 @@ class Sqlite(refusals.TestCase):
                 db.close()
                 self.assert_same_sqlite(before, self.path("target.db"))
 
+    def test_a_damaged_list_of_keys_fails_a_dry_run_too(self):
+        self.target("filled")
+        self.migrate("--existing", "upsert")
+        with sqlite3.connect(self.path("target.db")) as db:
+            (name,) = db.execute("SELECT name FROM sqlite_schema WHERE name LIKE '\\_transhume\\_undo\\_%item' ESCAPE '\\'"
+                                 ).fetchone()
+            db.execute('ALTER TABLE "%s" RENAME COLUMN hash TO sum' % name)
+        db.close()
+        for option in ("--dry-run", "--confirm"):
+            result = self.rollback(option, code=3)
+            self.assertIn("no such column", result.err)
+
     def test_two_runs(self):
         self.target("filled")
         zero = self.before()

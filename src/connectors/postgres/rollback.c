@@ -323,8 +323,9 @@ static enum status undo_keys(struct undoing *undoing, bool dry_run, struct undo_
     uint64_t removed = 0;
     uint64_t restored = 0;
 
-    if (count_keys(undoing, counts) != STATUS_OK || dry_run) {
-        return dry_run ? STATUS_OK : STATUS_FAILED;
+    enum status status = count_keys(undoing, counts);
+    if (status != STATUS_OK || dry_run) {
+        return status;
     }
     if (postgres_rollback_append_unreferenced(undoing->self, undoing->connection, &undoing->facts,
                                               &undoing->unreferenced,

@@ -262,8 +262,11 @@ static enum status undo_keys(struct undoing *undoing, bool dry_run, struct undo_
     if (count_keys(undoing, -1, KIND_CHANGED, &counts->changed, error) != STATUS_OK ||
         count_keys(undoing, -1, KIND_MISSING, &counts->missing, error) != STATUS_OK ||
         count_keys(undoing, 0, KIND_OURS, &counts->removed, error) != STATUS_OK ||
-        count_keys(undoing, 1, KIND_OURS, &counts->restored, error) != STATUS_OK || dry_run) {
-        return dry_run ? STATUS_OK : STATUS_FAILED;
+        count_keys(undoing, 1, KIND_OURS, &counts->restored, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (dry_run) {
+        return STATUS_OK;
     }
     if (remove_ours(undoing, &removed, error) != STATUS_OK ||
         restore_ours(undoing, &restored, error) != STATUS_OK) {
