@@ -2,6 +2,7 @@
 #include "plan/tree.h"
 
 #include "base/text.h"
+#include "plan/json_escapes.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -433,6 +434,9 @@ enum status plan_tree_read(const char *text, size_t length, struct arena *arena,
     }
     if (!check_bytes(text, length, faults)) {
         return STATUS_OK;
+    }
+    if (json_escapes_join(text, length, arena, &text, &length, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     struct tree_reader reader = {
         .arena = arena, .faults = faults, .text = text, .length = length, .line_start = text};
