@@ -293,6 +293,21 @@ class RepairFolders(LimitsTestCase):
                 after = self.snapshot()["out/thing/" + name]
                 self.assertEqual(after, before[before.index(broken):].replace(b"\n\n", b"\n") + b"\n")
 
+    def test_columns_of_others_stand_in_another_order(self):
+        """What is the key by its place in our files is a number in theirs: it must not be taken for one."""
+        self.copy("csv")
+        self.edit("pair", lambda number, records: [r for r in records if r not in (b"k1,1,value 1.\n", b"k2,2,value 2.\n")])
+        self.write("out/pair/other.csv", 'v,"b",a\nk3,1,k1\nvalue 2.,2,k2\nextra,1000,k3\nk9,9,k9\n')
+        self.edit("word", lambda number, records: records + [b"57,3\n"])
+        self.write("out/word/other.csv", "n,w\n7,57\n57,wört 57\n")
+        self.edit("word", lambda number, records: [r for r in records if "wört 57".encode() not in r] if number else None)
+        self.repair()
+        self.validate("--level", "full")
+        with open(self.path("out/pair/other.csv"), "rb") as file:
+            self.assertEqual(file.read(), b'v,"b",a\nvalue 2.,2,k2\n')
+        with open(self.path("out/word/other.csv"), "rb") as file:
+            self.assertEqual(file.read(), "n,w\n57,wört 57\n".encode())
+
     def test_a_table_without_a_key_is_refused(self):
         support.make_sqlite(self.path("loose.db"), "CREATE TABLE loose(v TEXT); INSERT INTO loose VALUES ('one'), ('two')")
         for form in ("csv", "jsonl"):

@@ -152,6 +152,17 @@ class Levels(Validate):
         self.assertIn("| difference | entity | key | field | source | target |", report)
         self.assertRegex(report, r"(?m)^\| different \| long \| .*late.* \| v \| .*é900 .*é9o0 ")
 
+    def test_a_column_without_a_name(self):
+        support.make_sqlite(self.path("shop.db"), 'CREATE TABLE t("" TEXT, a INTEGER PRIMARY KEY); '
+                            "INSERT INTO t VALUES ('one', 1), ('two', 2)")
+        for form in ("csv", "jsonl", "sqlite"):
+            self.run_program("migrate", "--state", form, "shop.db", form + ":out-" + form)
+            self.run_program("validate", "--state", form)
+            self.run_program("validate", "--state", form, "--level", "full")
+            self.run_program("migrate", "--state", form + "-back", form + ":out-" + form, "sqlite:" + form + ".db")
+            self.assertEqual(sqlite3.connect(self.path(form + ".db")).execute('SELECT "", a FROM t ORDER BY a').fetchall(),
+                             [("one", 1), ("two", 2)])
+
     def test_people_get_a_table_of_what_differs(self):
         self.copied()
         self.change(self.path("copy.db"), "UPDATE person SET name = 'o\x1b[31m', photo = NULL, score = 1e300 WHERE id = 77",

@@ -35,6 +35,18 @@ struct head {
     struct name_index index; /* of the names, once one is not where it was expected */
 };
 
+/* A column without a name is called by its place, unless this program wrote it. */
+static bool defines_nameless(const struct describing *describing)
+{
+    const struct folder_sidecar *sidecar = &describing->definition.sidecar;
+    for (uint32_t at = 0; describing->defined && at < sidecar->column_count; at++) {
+        if (sidecar->columns[at].name[0] == '\0') {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status take_name(const struct describing *describing, const char *path,
                              const struct csv_field *field, uint32_t number, const char **name)
 {
@@ -45,7 +57,7 @@ static enum status take_name(const struct describing *describing, const char *pa
         length = csv_unescape(dialect, field, copy);
         copy[length] = '\0';
     }
-    if (copy != NULL && (length == 0 || !dialect->header)) {
+    if (copy != NULL && ((length == 0 && !defines_nameless(describing)) || !dialect->header)) {
         copy = arena_format(describing->arena, "c%u", number + 1);
         length = copy != NULL ? strlen(copy) : 0;
     }

@@ -30,6 +30,7 @@ struct folder_decoder {
     uint32_t column_count;
     uint32_t field_count; /* of a record */
     bool skip_head;
+    uint32_t *raw_fields; /* where a definition's columns stand; NULL: in its order */
     bool ended;
     uint32_t file;
     const char *file_name;
@@ -500,6 +501,56 @@ enum status csv_decoder_fill(struct folder_decoder *decoder, struct batch *batch
 
 /* ---------------------------------------------------------------- raw records */
 
+static enum status has_name(const struct folder_decoder *decoder, const struct csv_field *field,
+                            const char *name, bool *has, struct error *error)
+{
+    size_t length = field->length;
+    const char *text = field->text;
+    char *copy = NULL;
+    if ((field->flags & CSV_FIELD_ESCAPED) != 0) {
+        text = copy = malloc((size_t)field->length + 1);
+        if (copy == NULL) {
+            return no_memory(error);
+        }
+        memcpy(copy, field->text, field->length);
+        length = csv_unescape(&decoder->dialect, field, copy);
+    }
+    *has = length == strlen(name) && memcmp(text, name, length) == 0;
+    free(copy);
+    return STATUS_OK;
+}
+
+/* Files of others may have the columns in another order. What has other columns is no file of this
+ * table: it keeps the definition's order, and its records are of another width. */
+static enum status place_raw_columns(struct folder_decoder *decoder,
+                                     const struct csv_record *record, struct error *error)
+{
+    const struct folder_sidecar *sidecar = &decoder->definition.sidecar;
+    uint32_t count = sidecar->column_count;
+    if (record->fault != CSV_FINE || record->field_count != count) {
+        return STATUS_OK;
+    }
+    decoder->raw_fields =
+        arena_allocate_zeroed(decoder->arena, (size_t)count + 1, sizeof(uint32_t));
+    if (decoder->raw_fields == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t at = 0; at < count; at++) {
+        bool has = false;
+        for (uint32_t tried = 0; tried < count && !has; tried++) {
+            decoder->raw_fields[at] = (at + tried) % count;
+            if (has_name(decoder, &record->fields[decoder->raw_fields[at]],
+                         sidecar->columns[at].name, &has, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+        }
+        if (!has) {
+            decoder->raw_fields[at] = at;
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status next_raw_record(struct folder_decoder *decoder, struct csv_record *record,
                                    struct error *error)
 {
@@ -512,10 +563,15 @@ static enum status next_raw_record(struct folder_decoder *decoder, struct csv_re
             }
             status = csv_reader_next(decoder->reader, record);
         }
-        if (decoder->skip_head) {
-            decoder->skip_head = false;
-        } else if (!record->empty || decoder->field_count == 1) {
-            return STATUS_OK;
+        if (!decoder->skip_head) {
+            if (!record->empty || decoder->field_count == 1) {
+                return STATUS_OK;
+            }
+            continue;
+        }
+        decoder->skip_head = false;
+        if (place_raw_columns(decoder, record, error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
     }
 }
@@ -537,6 +593,7 @@ enum status csv_raw_head(struct folder_decoder *decoder, struct buffer *out, str
         if (status == STATUS_OK) {
             const char *bytes = csv_reader_raw(decoder->reader, &length);
             buffer_append(&text, bytes, length);
+            status = place_raw_columns(decoder, &record, error);
         }
     }
     if (status == STATUS_OK && text.failed) {
@@ -652,7 +709,8 @@ enum status csv_raw_read(struct folder_decoder *decoder, const char *bytes, size
                            "a record in a segment is not as it was written");
     }
     for (uint32_t at = 0; status == STATUS_OK && at < count; at++) {
-        status = raw_field(decoder, &found.fields[at], at, arena, &pairs[2 * (size_t)at], error);
+        uint32_t field = decoder->raw_fields == NULL ? at : decoder->raw_fields[at];
+        status = raw_field(decoder, &found.fields[field], at, arena, &pairs[2 * (size_t)at], error);
     }
     if (status == STATUS_OK) {
         *record = cell_items(VALUE_MAP, pairs, count);
