@@ -37,7 +37,12 @@ static void an_error_holds_what_it_was_given(void **state)
     struct error copy;
     error_copy(&copy, &error);
     error_copy(NULL, &error);
-    assert_memory_equal(&copy, &error, sizeof(error));
+    assert_int_equal(copy.code, error.code);
+    assert_int_equal(copy.class, error.class);
+    assert_string_equal(copy.object, error.object);
+    assert_string_equal(copy.message, error.message);
+    assert_string_equal(copy.hint, error.hint);
+    assert_string_equal(copy.context, error.context);
     error_clear(&error);
     assert_int_equal(error.code, ERROR_NONE);
     assert_int_equal(error_exit_status(&error), 0);
