@@ -3,6 +3,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import unittest
 
 import support
 
@@ -220,6 +221,38 @@ class B(unittest.TestCase):
                      env=dict(os.environ, TMPDIR=self.path("here")))
         self.assertIn("Scratch folders are under %s/transhume-tests-" % self.path("here"),
                       result.stdout)
+
+    @unittest.skipUnless(shutil.which("valgrind"), "there is no valgrind")
+    def test_memcheck_finds_leaks_and_wrong_reads(self):
+        lose = "*(char *volatile *)&lost = malloc(9); *(char *volatile *)&lost = 0;"
+        cases = ((("", 0, ""), (lose, 1, "9 bytes in 1 blocks are definitely lost"),
+                  ("char *volatile a = malloc(9); if (a[9]) puts(\"\"); free(a);", 1, "Invalid read"),
+                  ("if (fork() == 0) { %s kill(getpid(), 9); } wait(0);" % lose, 0, "")))
+        self.unit("")
+        self.tree({"tests/valgrind.supp": "", "tests/system/test_b.py": """
+import os, subprocess, unittest
+class B(unittest.TestCase):
+    def test_one(self):
+        environment = dict(os.environ, TRANSHUME_FAILPOINT="a:kill:1")
+        subprocess.run([os.environ["TRANSHUME"]], env=environment, check=True)
+    def test_two(self): subprocess.run([os.environ["TRANSHUME"]], check=True)
+"""})
+        for body, failed, words in cases:
+            self.write("a.c", "#include <signal.h>\n#include <stdio.h>\n#include <stdlib.h>\n"
+                       "#include <sys/wait.h>\n#include <unistd.h>\nstatic char *lost;\n"
+                       "int main(void) { (void)lost; puts(\"test: one\"); fflush(stdout); %s\n"
+                       "puts(\"success: one\"); return 0; }\n" % body)
+            built = run("gcc", "-g", "-O0", "-o", self.path("build", "test_a"), self.path("a.c"))
+            self.assertEqual((built.returncode, built.stderr), (0, ""))
+            shutil.copy(self.path("build", "test_a"), self.path("build", "transhume"))
+            for name, fails in (("unit/test_a", failed), ("test_two", failed),
+                                ("test_one", failed and body != lose)):
+                with self.subTest(body=body, name=name):
+                    if "fork" in body and name == "test_two":
+                        continue  # a child that no failpoint kills loses memory for good
+                    result = self.run_tests("--valgrind", name)
+                    self.assertEqual(result.returncode, fails, result.stdout)
+                    self.assertIn(words if fails else "", result.stdout)
 
     def test_nothing_to_run_is_a_failure(self):
         self.unit("")
