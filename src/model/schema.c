@@ -128,9 +128,16 @@ void schema_fingerprint(const struct schema *schema, char hex[33])
     for (uint32_t i = 0; i < schema->table_count; i++) {
         put_table(&text, &schema->tables[i]);
     }
-    put_number(&text, schema->object_count);
+    uint32_t counted = 0;
+    for (uint32_t i = 0; i < schema->object_count; i++) {
+        counted += schema->objects[i].kind != SCHEMA_OBJECT_DETAIL;
+    }
+    put_number(&text, counted);
     for (uint32_t i = 0; i < schema->object_count; i++) {
         const struct schema_object *object = &schema->objects[i];
+        if (object->kind == SCHEMA_OBJECT_DETAIL) {
+            continue;
+        }
         put_number(&text, object->kind);
         put_string(&text, object->name);
         put_string(&text, object->table);

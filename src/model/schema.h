@@ -56,6 +56,7 @@ struct schema_foreign_key {
     const char *on_delete;  /* "CASCADE" …, NULL: no action */
     const char *on_update;
     bool deferrable;
+    const char *native_sql; /* in the database's own words, without the name; NULL: none */
 };
 
 enum schema_table_kind { SCHEMA_TABLE, SCHEMA_VIEW, SCHEMA_QUERY };
@@ -87,16 +88,39 @@ enum schema_object_kind {
     SCHEMA_OBJECT_VIEW,
     SCHEMA_OBJECT_TRIGGER,
     SCHEMA_OBJECT_SEQUENCE,
-    SCHEMA_OBJECT_OTHER
+    SCHEMA_OBJECT_OTHER,
+    SCHEMA_OBJECT_DETAIL /* of another object or a table: a comment, a setting; not told of alone */
+};
+
+/* When a same-engine copy makes it. */
+enum schema_object_stage {
+    SCHEMA_AFTER_LOAD,
+    SCHEMA_BEFORE_TABLES, /* tables may stand on it */
+    SCHEMA_WITH_TABLES,
+    SCHEMA_BEFORE_INDEXES,
+    SCHEMA_STAGES
 };
 
 /* What is neither table nor index; `native_sql` lets a same-engine copy carry it. */
 struct schema_object {
     enum schema_object_kind kind;
+    enum schema_object_stage stage;
+    const char *what; /* "function"; NULL: the kind says it */
     const char *name;
-    const char *table; /* of a trigger */
+    const char *table; /* that it goes with (of a trigger); NULL: it stands alone */
     const char *native_sql;
-    const char *not_carried; /* why only a same-engine copy can carry it */
+    const char *native_drop; /* NULL: its connector knows, or it goes with its table */
+    const char *not_carried; /* why only a same-engine copy can carry it; without native_sql: why
+                                none can */
+};
+
+/* How many objects of a kind a database's own catalogue has: the proof that none was forgotten. */
+struct schema_inventory {
+    const char *catalog; /* "pg_class" */
+    const char *what;
+    uint64_t total;
+    uint64_t left_out; /* that not even a same-engine copy makes */
+    bool converts;     /* other targets have their like: it goes with its table */
 };
 
 /* Lives in `arena`; destroy that. */
@@ -106,6 +130,8 @@ struct schema {
     uint32_t table_count;
     const struct schema_object *objects;
     uint32_t object_count;
+    const struct schema_inventory *inventory; /* by catalogue; none: not counted */
+    uint32_t inventory_count;
     const char *settings; /* the database's own (encoding, page size), in the words of its
                              connector, for same-engine copies; NULL: none */
 };

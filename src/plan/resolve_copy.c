@@ -13,9 +13,12 @@ static bool filtered(const struct resolver *resolver)
     return by_settings || by_plan;
 }
 
-static const char *object_kind(enum schema_object_kind kind)
+static const char *object_kind(const struct schema_object *object)
 {
-    switch (kind) {
+    if (object->what != NULL) {
+        return object->what;
+    }
+    switch (object->kind) {
     case SCHEMA_OBJECT_VIEW:
         return "view";
     case SCHEMA_OBJECT_TRIGGER:
@@ -31,6 +34,9 @@ static bool object_wanted(const struct resolver *resolver, const struct schema_o
 {
     if (!filtered(resolver)) {
         return true;
+    }
+    if (object->stage == SCHEMA_BEFORE_TABLES) {
+        return object->table == NULL || resolve_table_wanted(resolver, object->table);
     }
     /* a view may stand on tables that are left out */
     return object->kind != SCHEMA_OBJECT_VIEW && object->table != NULL &&
@@ -63,9 +69,17 @@ static void keep_objects(struct resolver *resolver)
     }
     for (uint32_t i = 0; i < schema->object_count; i++) {
         const struct schema_object *object = &schema->objects[i];
+        if (object_wanted(resolver, object) && object->native_sql == NULL &&
+            object->not_carried != NULL) {
+            resolve_note(resolver, true, object->name, "the %s is left out: %s",
+                         object_kind(object), object->not_carried);
+        }
         if (!object_wanted(resolver, object)) {
+            if (object->kind == SCHEMA_OBJECT_DETAIL) {
+                continue;
+            }
             resolve_note(resolver, true, object->name, "the %s is left out with what it stands on",
-                         object_kind(object->kind));
+                         object_kind(object));
             continue;
         }
         struct schema_object *copy = resolve_add(resolver, &objects, sizeof *copy);
@@ -89,8 +103,11 @@ static void note_left_behind(struct resolver *resolver)
 {
     for (uint32_t i = 0; i < resolver->schema->object_count; i++) {
         const struct schema_object *object = &resolver->schema->objects[i];
-        resolve_note(resolver, true, object->name, "the %s is not carried%s%s",
-                     object_kind(object->kind), object->not_carried != NULL ? ": " : "",
+        if (object->kind == SCHEMA_OBJECT_DETAIL) {
+            continue;
+        }
+        resolve_note(resolver, true, object->name, "the %s is not carried%s%s", object_kind(object),
+                     object->not_carried != NULL ? ": " : "",
                      object->not_carried != NULL ? object->not_carried : "");
     }
 }

@@ -190,6 +190,7 @@ static void read_foreign_key(struct builder *builder, int row, int end,
         .on_delete = action_of(cell(rows, row, 9)[0]),
         .on_update = action_of(cell(rows, row, 10)[0]),
         .deferrable = is_true(rows, row, 3),
+        .native_sql = text(builder, rows, row, 4),
     };
     builder->out_of_memory |= key->references == NULL;
 }
@@ -417,7 +418,8 @@ static enum status catalog_describe(struct database *database, struct schema **s
     }
     if (postgres_control(self, &connection, error) != STATUS_OK ||
         postgres_catalog_read(self, connection, NULL, arena, &catalog, error) != STATUS_OK ||
-        postgres_objects_read(self, connection, catalog.schema, error) != STATUS_OK) {
+        (self->mode == OPEN_SOURCE &&
+         postgres_objects_read(self, connection, catalog.schema, error) != STATUS_OK)) {
         arena_destroy(arena);
         return STATUS_FAILED;
     }

@@ -46,7 +46,8 @@ const struct postgres_table *postgres_catalog_find(const struct postgres_catalog
 /* -1: there is none of that name. */
 int32_t postgres_find_column(const struct postgres_table *table, const char *name);
 
-/* describe.c: what is neither table nor index, as schema objects. */
+/* describe.c: what is neither table nor index, as schema objects; the statements that make the
+ * tables; how many objects the catalogue has. */
 enum status postgres_objects_read(struct postgres_database *self, PGconn *connection,
                                   struct schema *schema, struct error *error) MUST_USE;
 /* describe.c: "(query)" without its closing semicolon. */

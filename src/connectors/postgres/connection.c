@@ -20,7 +20,8 @@ static const char session_settings[] =
     "SET standard_conforming_strings = on; SET row_security = off; "
     "SET synchronize_seqscans = off; SET statement_timeout = 0; "
     "SET idle_in_transaction_session_timeout = 0; SET default_transaction_isolation = "
-    "'read committed'; SET client_min_messages = 'error'; SET xmloption = 'content'";
+    "'read committed'; SET client_min_messages = 'error'; SET xmloption = 'content'; "
+    "SET check_function_bodies = off";
 
 bool postgres_wait(const struct postgres_database *self, PGconn *connection, bool writing,
                    int64_t timeout_ms)
@@ -120,6 +121,18 @@ static void ignore_notice(void *context, const PGresult *result)
     (void)result;
 }
 
+enum status postgres_prefer_schema(struct postgres_database *self, PGconn *connection,
+                                   struct error *error)
+{
+    const struct postgres_parameter schema = {.text = self->schema};
+    return postgres_query(
+        self, connection,
+        "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', "
+        "pg_catalog.quote_ident($1), nullif(pg_catalog.current_setting('search_path'), '')), "
+        "false)",
+        &schema, 1, POSTGRES_SHORT, ERROR_NETWORK, NULL, error);
+}
+
 enum status postgres_connect(struct postgres_database *self, PGconn **connection,
                              struct error *error)
 {
@@ -142,6 +155,9 @@ enum status postgres_connect(struct postgres_database *self, PGconn **connection
     if (status == STATUS_OK) {
         status =
             postgres_execute(self, made, session_settings, POSTGRES_SHORT, ERROR_NETWORK, error);
+    }
+    if (status == STATUS_OK && self->schema != NULL) {
+        status = postgres_prefer_schema(self, made, error);
     }
     if (status == STATUS_OK && self->mode == OPEN_TARGET) {
         /* what is marked as done has to survive the server's death */

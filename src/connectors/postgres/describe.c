@@ -9,52 +9,186 @@ static enum status no_memory(const struct postgres_database *self, struct error 
     return error_set(error, ERROR_MEMORY, self->shown, "no memory for a query");
 }
 
-static enum schema_object_kind kind_of(char letter)
+/* ---------------------------------------------------------------- objects */
+
+/* What goes with a table or another object is not told of alone. */
+static enum schema_object_kind kind_of(const char *what, bool owned)
 {
-    switch (letter) {
-    case 'v':
-        return SCHEMA_OBJECT_VIEW;
-    case 't':
-        return SCHEMA_OBJECT_TRIGGER;
-    case 's':
-        return SCHEMA_OBJECT_SEQUENCE;
-    default:
-        return SCHEMA_OBJECT_OTHER;
+    static const struct {
+        const char *what;
+        enum schema_object_kind kind;
+    } kinds[] = {
+        {"view", SCHEMA_OBJECT_VIEW},       {"materialized view", SCHEMA_OBJECT_VIEW},
+        {"trigger", SCHEMA_OBJECT_TRIGGER}, {"sequence", SCHEMA_OBJECT_SEQUENCE},
+        {"property", SCHEMA_OBJECT_DETAIL}, {"comment", SCHEMA_OBJECT_DETAIL},
+        {"value", SCHEMA_OBJECT_DETAIL},    {"index", SCHEMA_OBJECT_DETAIL},
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (strcmp(kinds[i].what, what) == 0) {
+            return kinds[i].kind == SCHEMA_OBJECT_SEQUENCE && owned ? SCHEMA_OBJECT_DETAIL
+                                                                    : kinds[i].kind;
+        }
     }
+    return SCHEMA_OBJECT_OTHER;
+}
+
+static enum schema_object_stage stage_of(char letter)
+{
+    return letter == 'b'   ? SCHEMA_BEFORE_TABLES
+           : letter == 'w' ? SCHEMA_WITH_TABLES
+           : letter == 'i' ? SCHEMA_BEFORE_INDEXES
+                           : SCHEMA_AFTER_LOAD;
+}
+
+struct reading {
+    struct postgres_database *self;
+    PGconn *connection;
+    struct schema *schema;
+    struct schema_object *objects;
+    uint32_t count;
+    bool out_of_memory;
+};
+
+static const char *keep(struct reading *reading, const PGresult *result, int row, int column)
+{
+    if (PQgetisnull(result, row, column) != 0) {
+        return NULL;
+    }
+    const char *copy = arena_copy_string(reading->schema->arena, PQgetvalue(result, row, column));
+    reading->out_of_memory |= copy == NULL;
+    return copy;
+}
+
+static enum status ask(const struct reading *reading, const char *sql, PGresult **result,
+                       struct error *error)
+{
+    const struct postgres_parameter parameter = {.text = reading->self->schema};
+    return postgres_query(reading->self, reading->connection, sql, &parameter, 1, POSTGRES_LONG,
+                          ERROR_SOURCE_READ, result, error);
+}
+
+static void add_objects(struct reading *reading, const PGresult *found)
+{
+    for (int row = 0; row < PQntuples(found) && !reading->out_of_memory; row++) {
+        const char *what = keep(reading, found, row, 0);
+        reading->objects[reading->count++] = (struct schema_object){
+            .kind =
+                what != NULL ? kind_of(what, PQgetisnull(found, row, 2) == 0) : SCHEMA_OBJECT_OTHER,
+            .stage = stage_of(PQgetvalue(found, row, 4)[0]),
+            .what = what,
+            .name = keep(reading, found, row, 1),
+            .table = keep(reading, found, row, 2),
+            .not_carried = keep(reading, found, row, 3),
+            .native_sql = keep(reading, found, row, 6),
+            .native_drop = keep(reading, found, row, 7),
+        };
+    }
+}
+
+static struct schema_table *find_table(const struct reading *reading, const char *name)
+{
+    /* the catalogue's own, made by postgres_catalog_read */
+    return (struct schema_table *)(uintptr_t)schema_find_table(reading->schema, name);
+}
+
+static void attach(struct reading *reading, const PGresult *found, int row,
+                   struct schema_object *object)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "ALTER TABLE ONLY ");
+    postgres_append_name(&sql, PQgetvalue(found, row, 3));
+    buffer_append_string(&sql, " ATTACH PARTITION ");
+    postgres_append_name(&sql, PQgetvalue(found, row, 4));
+    buffer_format(&sql, " %s", PQgetvalue(found, row, 5));
+    object->native_sql =
+        sql.failed ? NULL : arena_copy_string(reading->schema->arena, buffer_string(&sql));
+    reading->out_of_memory |= object->native_sql == NULL;
+    buffer_free(&sql);
+}
+
+/* Tables get their statement; a partition becomes two objects of its table: made, attached. */
+static void add_definitions(struct reading *reading, const PGresult *found)
+{
+    for (int row = 0; row < PQntuples(found) && !reading->out_of_memory; row++) {
+        bool partition = PQgetvalue(found, row, 1)[0] == 't';
+        struct schema_table *table = find_table(reading, PQgetvalue(found, row, 2));
+        if (!partition && table != NULL) {
+            table->native_sql = keep(reading, found, row, 6);
+        }
+        for (int part = 0; partition && part < 2; part++) {
+            struct schema_object *object = &reading->objects[reading->count++];
+            *object = (struct schema_object){.kind = SCHEMA_OBJECT_DETAIL,
+                                             .stage = SCHEMA_WITH_TABLES,
+                                             .what = "partition",
+                                             .table = keep(reading, found, row, 2),
+                                             .name = keep(reading, found, row, 4),
+                                             .native_sql = keep(reading, found, row, 6)};
+            if (part == 1) {
+                attach(reading, found, row, object);
+            }
+        }
+    }
+}
+
+static uint64_t left_out(const struct reading *reading, const char *what)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < reading->count; i++) {
+        const struct schema_object *object = &reading->objects[i];
+        count += object->native_sql == NULL && strcmp(object->what, what) == 0;
+    }
+    return count;
+}
+
+static void add_inventory(struct reading *reading, const PGresult *found)
+{
+    int count = PQntuples(found);
+    struct schema_inventory *rows =
+        arena_allocate_zeroed(reading->schema->arena, (size_t)count + 1, sizeof *rows);
+    reading->out_of_memory |= rows == NULL;
+    for (int row = 0; row < count && !reading->out_of_memory; row++) {
+        const char *digits = PQgetvalue(found, row, 2);
+        rows[row] = (struct schema_inventory){.catalog = keep(reading, found, row, 0),
+                                              .what = keep(reading, found, row, 1),
+                                              .converts = PQgetvalue(found, row, 3)[0] == 't'};
+        if (text_to_uint64(digits, strlen(digits), &rows[row].total) != STATUS_OK ||
+            rows[row].what == NULL) {
+            reading->out_of_memory = true;
+            return;
+        }
+        rows[row].left_out = left_out(reading, rows[row].what);
+    }
+    reading->schema->inventory = rows;
+    reading->schema->inventory_count = rows != NULL ? (uint32_t)count : 0;
 }
 
 enum status postgres_objects_read(struct postgres_database *self, PGconn *connection,
                                   struct schema *schema, struct error *error)
 {
-    const struct postgres_parameter parameter = {.text = self->schema};
-    PGresult *result = NULL;
-    enum status status = postgres_query(self, connection, sql_objects, &parameter, 1, POSTGRES_LONG,
-                                        ERROR_SOURCE_READ, &result, error);
-    if (status != STATUS_OK) {
-        return STATUS_FAILED;
+    struct reading reading = {.self = self, .connection = connection, .schema = schema};
+    PGresult *objects = NULL;
+    PGresult *definitions = NULL;
+    PGresult *inventory = NULL;
+    enum status status = ask(&reading, sql_objects, &objects, error);
+
+    status = status == STATUS_OK ? ask(&reading, sql_definitions, &definitions, error) : status;
+    status = status == STATUS_OK ? ask(&reading, sql_inventory, &inventory, error) : status;
+    if (status == STATUS_OK) {
+        size_t count = (size_t)PQntuples(objects) + 2 * (size_t)PQntuples(definitions);
+        reading.objects = arena_allocate_zeroed(schema->arena, count + 1, sizeof *reading.objects);
+        reading.out_of_memory = reading.objects == NULL;
+        add_definitions(&reading, definitions);
+        add_objects(&reading, objects);
+        add_inventory(&reading, inventory);
+        schema->objects = reading.objects;
+        schema->object_count = reading.count;
     }
-    uint32_t count = (uint32_t)PQntuples(result);
-    struct schema_object *objects =
-        arena_allocate_zeroed(schema->arena, (size_t)count + 1, sizeof *objects);
-    for (uint32_t i = 0; objects != NULL && i < count; i++) {
-        int row = (int)i;
-        objects[i].kind = kind_of(PQgetvalue(result, row, 0)[0]);
-        objects[i].name = arena_copy_string(schema->arena, PQgetvalue(result, row, 1));
-        objects[i].table = PQgetisnull(result, row, 2) != 0
-                               ? NULL
-                               : arena_copy_string(schema->arena, PQgetvalue(result, row, 2));
-        objects[i].not_carried = arena_copy_string(schema->arena, PQgetvalue(result, row, 3));
-        if (objects[i].name == NULL || objects[i].not_carried == NULL) {
-            objects = NULL;
-        }
-    }
-    PQclear(result);
-    if (objects == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
-    }
-    schema->objects = objects;
-    schema->object_count = count;
-    return STATUS_OK;
+    PQclear(objects);
+    PQclear(definitions);
+    PQclear(inventory);
+    return status == STATUS_OK && reading.out_of_memory
+               ? error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue")
+               : status;
 }
 
 /* ---------------------------------------------------------------- queries */

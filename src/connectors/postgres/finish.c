@@ -2,7 +2,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "connectors/postgres/target.h"
+#include "connectors/postgres/objects.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -75,16 +75,25 @@ static enum status make_index(struct finisher *finisher, const char *name, struc
     return status == STATUS_OK ? failpoint_hit("postgres.after_index", finisher->error) : status;
 }
 
-/* pg_get_indexdef names the source's schema: the table's name behind it is the target's. */
+/* As the source words it; of a table that has another name here what stands behind the name. */
 static void append_native_index(struct buffer *sql, const struct postgres_database *self,
                                 const struct target_table *table, const struct schema_index *index)
 {
     const char *method = strstr(index->native_sql, " USING ");
-    buffer_append_string(sql, index->unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ");
-    postgres_append_name(sql, index->name);
-    buffer_append_string(sql, " ON ");
-    postgres_append_table(sql, self, table->name);
-    buffer_append_string(sql, method != NULL ? method : "");
+    const char *constraint = strstr(index->native_sql, " ADD CONSTRAINT ");
+    if (strcmp(table->name, table->same_engine->name) == 0) {
+        buffer_append_string(sql, index->native_sql);
+    } else if (index->implied) {
+        buffer_append_string(sql, "ALTER TABLE ");
+        postgres_append_table(sql, self, table->name);
+        buffer_append_string(sql, constraint != NULL ? constraint : "");
+    } else {
+        buffer_append_string(sql, index->unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ");
+        postgres_append_name(sql, index->name);
+        buffer_append_string(sql, " ON ");
+        postgres_append_table(sql, self, table->name);
+        buffer_append_string(sql, method != NULL ? method : "");
+    }
 }
 
 static enum status make_indexes(struct finisher *finisher, const struct target_table *table)
@@ -94,10 +103,7 @@ static enum status make_indexes(struct finisher *finisher, const struct target_t
 
     for (uint32_t i = 0; same != NULL && status == STATUS_OK && i < same->index_count; i++) {
         const struct schema_index *index = &same->indexes[i];
-        bool primary = index->implied && same->primary_key.count > 0 &&
-                       index->columns.count == same->primary_key.count && index->unique &&
-                       strcmp(index->columns.names[0], same->primary_key.names[0]) == 0;
-        if (!primary && index->native_sql != NULL) {
+        if (index->native_sql != NULL) { /* the primary key's has none: it is made with the table */
             struct buffer sql = {0};
             append_native_index(&sql, finisher->self, table, index);
             status = make_index(finisher, index->name, &sql);
@@ -136,6 +142,8 @@ struct reference {
     struct column_list referenced;
     const char *on_delete;
     const char *on_update;
+    const char *name;       /* NULL: one is made */
+    const char *native_sql; /* all behind the name, as the source words it; NULL: none */
 };
 
 /* table_column_fkey, cut so that the name fits. */
@@ -143,6 +151,10 @@ static void name_reference(const struct target_table *table, const struct refere
                            uint32_t number, char name[POSTGRES_NAME_BYTES_MAX + 1])
 {
     char whole[256];
+    if (reference->name != NULL) {
+        snprintf(name, POSTGRES_NAME_BYTES_MAX + 1, "%s", reference->name);
+        return;
+    }
     snprintf(whole, sizeof whole, "%s_%s", table->name, reference->columns.names[0]);
     size_t length = text_clip(whole, strlen(whole), POSTGRES_NAME_BYTES_MAX - 12);
     snprintf(name, POSTGRES_NAME_BYTES_MAX + 1, "%.*s_fkey%u", (int)length, whole, number + 1);
@@ -174,12 +186,61 @@ static enum status validate(struct finisher *finisher, const struct target_table
     return status;
 }
 
+/* "ALTER TABLE … ADD CONSTRAINT … FOREIGN KEY …", not yet " NOT VALID". */
+static void append_reference(struct buffer *sql, const struct finisher *finisher,
+                             const struct target_table *table, const struct reference *reference,
+                             const char *name)
+{
+    static const char unchecked[] = " NOT VALID";
+    buffer_append_string(sql, "ALTER TABLE ");
+    postgres_append_table(sql, finisher->self, table->name);
+    buffer_append_string(sql, " ADD CONSTRAINT ");
+    postgres_append_name(sql, name);
+    if (reference->native_sql != NULL) {
+        size_t length = strlen(reference->native_sql);
+        size_t end = sizeof unchecked - 1;
+        bool ends = length > end && strcmp(reference->native_sql + length - end, unchecked) == 0;
+        buffer_append_byte(sql, ' ');
+        buffer_append(sql, reference->native_sql, ends ? length - end : length);
+        return;
+    }
+    buffer_append_string(sql, " FOREIGN KEY (");
+    postgres_append_names(sql, NULL, reference->columns);
+    buffer_append_string(sql, ") REFERENCES ");
+    postgres_append_table(sql, finisher->self, reference->table);
+    if (reference->referenced.count > 0) {
+        buffer_append_string(sql, " (");
+        postgres_append_names(sql, NULL, reference->referenced);
+        buffer_append_byte(sql, ')');
+    }
+    if (known_action(reference->on_delete) != NULL) {
+        buffer_format(sql, " ON DELETE %s", reference->on_delete);
+    }
+    if (known_action(reference->on_update) != NULL) {
+        buffer_format(sql, " ON UPDATE %s", reference->on_update);
+    }
+}
+
+/* Unchecked at first; of partitioned tables PostgreSQL wants it checked at once. */
+static enum status make_reference(struct finisher *finisher, const struct target_table *table,
+                                  const struct reference *reference, const char *name,
+                                  bool unchecked, struct error *problem)
+{
+    struct buffer sql = {0};
+    struct finisher trying = *finisher;
+    trying.error = problem;
+    append_reference(&sql, finisher, table, reference, name);
+    buffer_append_string(&sql, unchecked ? " NOT VALID" : "");
+    return run(&trying, &sql, table->name);
+}
+
 static enum status add_reference(struct finisher *finisher, const struct target_table *table,
                                  const struct reference *reference, uint32_t number)
 {
     char name[POSTGRES_NAME_BYTES_MAX + 1];
-    struct buffer sql = {0};
+    struct error problem = {0};
     bool found = false;
+    bool whole = false;
 
     name_reference(table, reference, number, name);
     enum status status = exists(
@@ -192,43 +253,29 @@ static enum status add_reference(struct finisher *finisher, const struct target_
         return status;
     }
     say(finisher, "foreign key", name);
-    buffer_append_string(&sql, "ALTER TABLE ");
-    postgres_append_table(&sql, finisher->self, table->name);
-    buffer_append_string(&sql, " ADD CONSTRAINT ");
-    postgres_append_name(&sql, name);
-    buffer_append_string(&sql, " FOREIGN KEY (");
-    postgres_append_names(&sql, NULL, reference->columns);
-    buffer_append_string(&sql, ") REFERENCES ");
-    postgres_append_table(&sql, finisher->self, reference->table);
-    if (reference->referenced.count > 0) {
-        buffer_append_string(&sql, " (");
-        postgres_append_names(&sql, NULL, reference->referenced);
-        buffer_append_byte(&sql, ')');
+    status = make_reference(finisher, table, reference, name, true, &problem);
+    if (status != STATUS_OK && (strcmp(problem.native_state, "42809") == 0 ||
+                                strcmp(problem.native_state, "0A000") == 0)) {
+        problem = (struct error){0};
+        whole = true;
+        status = make_reference(finisher, table, reference, name, false, &problem);
     }
-    if (known_action(reference->on_delete) != NULL) {
-        buffer_format(&sql, " ON DELETE %s", reference->on_delete);
-    }
-    if (known_action(reference->on_update) != NULL) {
-        buffer_format(&sql, " ON UPDATE %s", reference->on_update);
-    }
-    buffer_append_string(&sql, " NOT VALID");
-    struct error problem = {0};
-    struct finisher trying = *finisher;
-    trying.error = &problem;
-    status = run(&trying, &sql, table->name);
-    bool unfit = strcmp(problem.native_state, "42830") == 0 || /* no unique key over there */
-                 strcmp(problem.native_state, "42804") == 0 || /* types that do not compare */
-                 strcmp(problem.native_state, "42P01") == 0;   /* the table was left out */
-    if (status != STATUS_OK && unfit) {
-        log_write(LOG_WARNING, "%s: the foreign key to %s is not made: %s", table->name,
-                  reference->table, problem.message);
-        return STATUS_OK;
+    static const char *const unfit[] = {"42830",  /* no unique key over there */
+                                        "42804",  /* types that do not compare */
+                                        "42P01",  /* the table was left out */
+                                        "23503"}; /* a row without a partner */
+    for (size_t i = 0; status != STATUS_OK && i < sizeof unfit / sizeof unfit[0]; i++) {
+        if (strcmp(problem.native_state, unfit[i]) == 0) {
+            log_write(LOG_WARNING, "%s: the foreign key to %s is not made: %s", table->name,
+                      reference->table, problem.message);
+            return STATUS_OK;
+        }
     }
     if (status != STATUS_OK) {
         error_copy(finisher->error, &problem);
         return status;
     }
-    return validate(finisher, table, name);
+    return whole ? STATUS_OK : validate(finisher, table, name);
 }
 
 static enum status add_references(struct finisher *finisher, const struct target_table *table)
@@ -237,14 +284,23 @@ static enum status add_references(struct finisher *finisher, const struct target
     enum status status = STATUS_OK;
     for (uint32_t i = 0; same != NULL && status == STATUS_OK && i < same->foreign_key_count; i++) {
         const struct schema_foreign_key *key = &same->foreign_keys[i];
-        const struct reference reference = {key->columns, key->references, key->referenced_columns,
-                                            key->on_delete, key->on_update};
+        bool same_name = strcmp(table->name, same->name) == 0;
+        const struct reference reference = {.columns = key->columns,
+                                            .table = key->references,
+                                            .referenced = key->referenced_columns,
+                                            .on_delete = key->on_delete,
+                                            .on_update = key->on_update,
+                                            .name = key->name,
+                                            .native_sql = same_name ? key->native_sql : NULL};
         status = add_reference(finisher, table, &reference, i);
     }
     for (uint32_t i = 0; same == NULL && status == STATUS_OK && i < table->reference_count; i++) {
         const struct target_reference *from = &table->references[i];
-        const struct reference reference = {from->columns, from->table, from->referenced_columns,
-                                            from->on_delete, from->on_update};
+        const struct reference reference = {.columns = from->columns,
+                                            .table = from->table,
+                                            .referenced = from->referenced_columns,
+                                            .on_delete = from->on_delete,
+                                            .on_update = from->on_update};
         status = add_reference(finisher, table, &reference, i);
     }
     return status;
@@ -281,7 +337,9 @@ static enum status set_sequences(struct finisher *finisher, const struct target_
         postgres_append_name(&sql, column->name);
         buffer_append_string(&sql, ") AS m FROM ");
         buffer_append(&sql, name.data, name.length);
-        buffer_append_string(&sql, ") m WHERE m.m > 0 AND s.q IS NOT NULL");
+        buffer_append_string(&sql,
+                             ") m WHERE s.q IS NOT NULL AND m.m > coalesce("
+                             "pg_catalog.pg_sequence_last_value(s.q::pg_catalog.regclass), 0)");
         buffer_free(&name);
         status = run(finisher, &sql, table->name);
     }
@@ -297,6 +355,51 @@ static enum status analyze(struct finisher *finisher, const struct target_table 
     return run(finisher, &sql, table->name);
 }
 
+static enum status make_objects(struct finisher *finisher, const struct target_table *tables,
+                                uint32_t table_count, const struct schema *objects,
+                                enum postgres_moment moment)
+{
+    PGconn *connection = NULL;
+    if (objects == NULL) {
+        return STATUS_OK;
+    }
+    if (postgres_begin(finisher->self, &connection, finisher->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = postgres_objects_make(finisher->self, connection, tables, table_count,
+                                               objects, moment, finisher->error);
+    if (status == STATUS_OK && moment == POSTGRES_AFTER_LOAD) {
+        status = postgres_objects_remember(finisher->self, connection, finisher->error);
+    }
+    status =
+        status == STATUS_OK ? failpoint_hit("postgres.before_objects", finisher->error) : status;
+    status = postgres_end(finisher->self, connection, status, finisher->error);
+    return status == STATUS_OK ? failpoint_hit("postgres.after_objects", finisher->error) : status;
+}
+
+static enum status finish_tables(struct finisher *finisher, const struct target_table *tables,
+                                 uint32_t table_count, struct arena *arena)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        if (tables[i].created) {
+            status = make_indexes(finisher, &tables[i]);
+        }
+    }
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        if (tables[i].created) {
+            status = add_references(finisher, &tables[i]);
+        }
+    }
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        if (tables[i].created) {
+            status = set_sequences(finisher, &tables[i], arena);
+            status = status == STATUS_OK ? analyze(finisher, &tables[i]) : status;
+        }
+    }
+    return status;
+}
+
 enum status postgres_after_load(struct database *database, const struct target_table *tables,
                                 uint32_t table_count, const struct schema *objects,
                                 void (*progress)(const char *what), struct error *error)
@@ -308,22 +411,12 @@ enum status postgres_after_load(struct database *database, const struct target_t
                              ? postgres_control(finisher.self, &finisher.connection, error)
                              : error_set(error, ERROR_MEMORY, finisher.self->shown, "no memory");
 
-    (void)objects;
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        if (tables[i].created) {
-            status = make_indexes(&finisher, &tables[i]);
-        }
+    if (status == STATUS_OK) {
+        status = make_objects(&finisher, tables, table_count, objects, POSTGRES_BEFORE_INDEXES);
     }
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        if (tables[i].created) {
-            status = add_references(&finisher, &tables[i]);
-        }
-    }
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        if (tables[i].created) {
-            status = set_sequences(&finisher, &tables[i], arena);
-            status = status == STATUS_OK ? analyze(&finisher, &tables[i]) : status;
-        }
+    status = status == STATUS_OK ? finish_tables(&finisher, tables, table_count, arena) : status;
+    if (status == STATUS_OK) {
+        status = make_objects(&finisher, tables, table_count, objects, POSTGRES_AFTER_LOAD);
     }
     if (status == STATUS_OK) {
         status = postgres_drop_key_tables(finisher.self, finisher.connection, error);

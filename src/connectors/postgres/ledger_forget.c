@@ -1,6 +1,6 @@
 /* Runs of the ledger: which there are, and taking one out, with all that was kept for it. */
 #include "base/failpoint.h"
-#include "connectors/postgres/target.h"
+#include "connectors/postgres/objects.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -100,8 +100,23 @@ static enum status drop_tables(struct postgres_database *self, PGconn *connectio
                                    error);
 }
 
+/* Types and functions that tables stood on go after these. */
+static enum status forget_objects(struct postgres_database *self, PGconn *connection,
+                                  const char *run_id, bool rolled_back, struct error *error)
+{
+    bool found = false;
+    enum status status =
+        rolled_back ? postgres_objects_drop(self, connection, false, NULL, error) : STATUS_OK;
+    status =
+        status == STATUS_OK ? postgres_objects_listed(self, connection, &found, error) : status;
+    return status == STATUS_OK && found ? ask(self, connection, "DELETE FROM ", "_transhume_object",
+                                              " WHERE run = $1", run_id, NULL, error)
+                                        : status;
+}
+
 static enum status forget_rows(struct postgres_database *self, PGconn *connection,
-                               const char *run_id, uint64_t epoch, struct error *error)
+                               const char *run_id, uint64_t epoch, bool rolled_back,
+                               struct error *error)
 {
     static const char *const tables[] = {"_transhume_chunk", "_transhume_done", "_transhume_made"};
     char prefix[64];
@@ -110,6 +125,9 @@ static enum status forget_rows(struct postgres_database *self, PGconn *connectio
 
     snprintf(prefix, sizeof prefix, "_transhume_undo_%.26s_", run_id);
     status = status == STATUS_OK ? drop_tables(self, connection, prefix, error) : status;
+    if (status == STATUS_OK) {
+        status = forget_objects(self, connection, run_id, rolled_back, error);
+    }
     for (size_t i = 0; i < sizeof tables / sizeof tables[0] && status == STATUS_OK; i++) {
         status = ask(self, connection, "DELETE FROM ", tables[i], " WHERE run = $1", run_id, NULL,
                      error);
@@ -134,12 +152,11 @@ enum status postgres_ledger_forget(struct database *database, const char *run_id
     struct postgres_database *self = postgres_database_of(database);
     PGconn *connection = NULL;
 
-    (void)rolled_back; /* schema and database are never made by a run */
     if (postgres_begin(self, &connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status =
-        postgres_end(self, connection, forget_rows(self, connection, run_id, epoch, error), error);
+    enum status status = postgres_end(
+        self, connection, forget_rows(self, connection, run_id, epoch, rolled_back, error), error);
     if (status != STATUS_OK || failpoint_hit("postgres.after_forget", error) != STATUS_OK) {
         return STATUS_FAILED;
     }

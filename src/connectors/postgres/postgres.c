@@ -53,14 +53,19 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
-    "postgres.snapshot_taken",     "postgres.before_ledger_create", "postgres.after_ledger_create",
-    "postgres.before_claim",       "postgres.after_claim",          "postgres.before_status",
-    "postgres.before_schema",      "postgres.after_schema",         "postgres.chunk_begin",
-    "postgres.before_mark",        "postgres.before_commit",        "postgres.after_commit",
-    "postgres.before_index",       "postgres.after_index",          "postgres.before_reopen",
-    "postgres.before_undo",        "postgres.after_undo",           "postgres.before_remove_table",
-    "postgres.after_remove_table", "postgres.before_forget",        "postgres.after_forget",
-    "postgres.before_delete",      "postgres.after_delete",         NULL,
+    "postgres.snapshot_taken",      "postgres.before_ledger_create",
+    "postgres.after_ledger_create", "postgres.before_claim",
+    "postgres.after_claim",         "postgres.before_status",
+    "postgres.before_schema",       "postgres.after_schema",
+    "postgres.chunk_begin",         "postgres.before_mark",
+    "postgres.before_commit",       "postgres.after_commit",
+    "postgres.before_index",        "postgres.after_index",
+    "postgres.before_reopen",       "postgres.before_undo",
+    "postgres.after_undo",          "postgres.before_remove_table",
+    "postgres.after_remove_table",  "postgres.before_objects",
+    "postgres.after_objects",       "postgres.before_forget",
+    "postgres.after_forget",        "postgres.before_delete",
+    "postgres.after_delete",        NULL,
 };
 
 /* ---------------------------------------------------------------- how to connect */
@@ -184,7 +189,7 @@ static enum status choose_schema(struct postgres_database *self, const char *wan
         }
     }
     PQclear(result);
-    return status;
+    return status == STATUS_OK ? postgres_prefer_schema(self, self->control, error) : status;
 }
 
 static enum status look_at_server(struct postgres_database *self, struct error *error)

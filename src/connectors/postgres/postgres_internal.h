@@ -56,6 +56,10 @@ extern const struct rollback_functions postgres_rollback_functions;
  * thread. */
 enum status postgres_connect(struct postgres_database *self, PGconn **connection,
                              struct error *error) MUST_USE;
+/* The instance's schema first on the session's search_path: definitions that the source tells
+ * without it are made in the target's. postgres_connect does it once the schema is known. */
+enum status postgres_prefer_schema(struct postgres_database *self, PGconn *connection,
+                                   struct error *error) MUST_USE;
 void postgres_disconnect(PGconn *connection); /* NULL is fine */
 /* The control connection of a target, made anew if it broke. */
 enum status postgres_control(struct postgres_database *self, PGconn **connection,

@@ -1,6 +1,6 @@
 /* Before the load: the tables that are missing, with key and unique indexes, in one transaction. */
 #include "base/failpoint.h"
-#include "connectors/postgres/target.h"
+#include "connectors/postgres/objects.h"
 #include <string.h>
 
 /* nextval of the column's own sequence: serial makes both. NULL: no such column. */
@@ -160,8 +160,8 @@ static enum status make_undo_table(struct postgres_database *self, PGconn *conne
 }
 
 static enum status prepare_table(struct postgres_database *self, PGconn *connection,
-                                 struct target_table *table, struct arena *arena,
-                                 struct error *error)
+                                 struct target_table *table, const struct schema *objects,
+                                 struct arena *arena, struct error *error)
 {
     struct postgres_table facts;
     struct buffer sql = {0};
@@ -188,36 +188,74 @@ static enum status prepare_table(struct postgres_database *self, PGconn *connect
         return STATUS_FAILED;
     }
     table->created = true;
-    append_table(&sql, self, table);
+    if (objects != NULL && table->same_engine != NULL && table->same_engine->native_sql != NULL) {
+        buffer_append_string(&sql, table->same_engine->native_sql);
+    } else {
+        append_table(&sql, self, table);
+    }
     status = make(self, connection, &sql, table->name, error);
     status = status == STATUS_OK && table->same_engine == NULL
                  ? make_unique_indexes(self, connection, table, error)
                  : status;
     status = status == STATUS_OK ? postgres_ledger_note_made(self, connection, table->name, error)
                                  : status;
+    status = status == STATUS_OK ? postgres_objects_make(self, connection, table, 1, objects,
+                                                         POSTGRES_WITH_TABLES, error)
+                                 : status;
     return status == STATUS_OK ? make_undo_table(self, connection, table, arena, error) : status;
+}
+
+/* A part of the tables, in a transaction of its own: each table that is made holds locks until its
+ * end, of which a server has only so many. */
+static enum status prepare_some(struct postgres_database *self, struct target_table *tables,
+                                uint32_t count, const struct schema *objects, struct arena *arena,
+                                struct error *error)
+{
+    PGconn *connection = NULL;
+    enum status status = postgres_begin(self, &connection, error);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    status = postgres_ledger_check_claim(self, connection, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        status = prepare_table(self, connection, &tables[i], objects, arena, error);
+    }
+    return postgres_end(self, connection, status, error);
+}
+
+static enum status prepare_objects(struct postgres_database *self,
+                                   const struct target_table *tables, uint32_t count,
+                                   const struct schema *objects, struct error *error)
+{
+    PGconn *connection = NULL;
+    if (objects == NULL) {
+        return STATUS_OK;
+    }
+    if (postgres_begin(self, &connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return postgres_end(self, connection,
+                        postgres_objects_make(self, connection, tables, count, objects,
+                                              POSTGRES_BEFORE_TABLES, error),
+                        error);
 }
 
 enum status postgres_prepare(struct database *database, struct target_table *tables,
                              uint32_t table_count, const struct schema *objects,
                              struct error *error)
 {
+    enum { TABLES_AT_ONCE = 100 };
     struct postgres_database *self = postgres_database_of(database);
     struct arena *arena = arena_create(0);
-    PGconn *connection = NULL;
-    enum status status = arena != NULL ? postgres_begin(self, &connection, error)
+    enum status status = arena != NULL ? failpoint_hit("postgres.before_schema", error)
                                        : error_set(error, ERROR_MEMORY, self->shown, "no memory");
 
-    (void)objects;
-    if (status != STATUS_OK) {
-        arena_destroy(arena);
-        return STATUS_FAILED;
+    status =
+        status == STATUS_OK ? prepare_objects(self, tables, table_count, objects, error) : status;
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i += TABLES_AT_ONCE) {
+        uint32_t count = table_count - i < TABLES_AT_ONCE ? table_count - i : TABLES_AT_ONCE;
+        status = prepare_some(self, &tables[i], count, objects, arena, error);
     }
-    status = failpoint_hit("postgres.before_schema", error);
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        status = prepare_table(self, connection, &tables[i], arena, error);
-    }
-    status = postgres_end(self, connection, status, error);
     arena_destroy(arena);
     return status == STATUS_OK ? failpoint_hit("postgres.after_schema", error) : status;
 }

@@ -2,6 +2,7 @@
  * way. */
 #include "base/failpoint.h"
 #include "base/text.h"
+#include "connectors/postgres/objects.h"
 #include "connectors/postgres/rollback.h"
 #include "postgres_sql.h"
 #include <string.h>
@@ -228,24 +229,33 @@ static enum status append_drop_all(struct postgres_database *self, PGconn *conne
     return status;
 }
 
-/* Tried and taken back at once: the server knows best what depends on what. */
-static enum status try_to_drop(struct postgres_database *self, PGconn *connection,
-                               struct error *error)
+static enum status drop_all(struct postgres_database *self, PGconn *connection, struct buffer *what,
+                            struct error *error)
 {
     struct buffer drop = {0};
+    enum status status = postgres_objects_drop(self, connection, true, what, error);
+    status = status == STATUS_OK ? append_drop_all(self, connection, &drop, error) : status;
+    if (status == STATUS_OK && drop.length > 0) {
+        return ask(self, connection, &drop, NULL, 0, NULL, error) == STATUS_OK
+                   ? postgres_objects_drop(self, connection, false, what, error)
+                   : STATUS_FAILED;
+    }
+    buffer_free(&drop);
+    return status == STATUS_OK ? postgres_objects_drop(self, connection, false, what, error)
+                               : status;
+}
+
+/* Tried and taken back at once: the server knows best what depends on what. */
+static enum status try_to_drop(struct postgres_database *self, PGconn *connection,
+                               struct buffer *what, struct error *error)
+{
     struct error problem = {0};
-    enum status status = append_drop_all(self, connection, &drop, error);
-    if (status != STATUS_OK || drop.length == 0) {
-        buffer_free(&drop);
-        return status;
-    }
-    status = postgres_execute(self, connection, "SAVEPOINT transhume_try", POSTGRES_SHORT,
-                              ERROR_TARGET_WRITE, error);
+    enum status status = postgres_execute(self, connection, "SAVEPOINT transhume_try",
+                                          POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
     if (status != STATUS_OK) {
-        buffer_free(&drop);
         return status;
     }
-    enum status tried = ask(self, connection, &drop, NULL, 0, NULL, &problem);
+    enum status tried = drop_all(self, connection, what, &problem);
     status = postgres_execute(self, connection, "ROLLBACK TO SAVEPOINT transhume_try",
                               POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
     if (status == STATUS_OK && tried != STATUS_OK) {
@@ -261,11 +271,16 @@ enum status postgres_remove_objects(struct database *database, bool dry_run, str
     struct postgres_database *self = postgres_database_of(database);
     PGconn *connection = NULL;
 
-    (void)what;
     if (postgres_begin(self, &connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = postgres_ledger_check_claim(self, connection, error);
-    status = status == STATUS_OK && dry_run ? try_to_drop(self, connection, error) : status;
+    if (status == STATUS_OK && dry_run) {
+        status = try_to_drop(self, connection, what, error);
+    } else if (status == STATUS_OK) {
+        status = postgres_objects_drop(self, connection, true, what, error) == STATUS_OK
+                     ? STATUS_OK
+                     : explain(error, self->shown);
+    }
     return postgres_end(self, connection, status, error);
 }

@@ -1,5 +1,5 @@
 -- Constraints of a schema's tables, one row for each of their columns. $1: schema, $2: one table or NULL for all.
-SELECT k.conrelid, k.conname, k.contype, k.condeferrable, pg_catalog.pg_get_constraintdef(k.oid),
+SELECT k.conrelid, k.conname, k.contype, k.condeferrable, pg_catalog.pg_get_constraintdef(k.oid, true),
        a.attname, f.relname, fn.nspname, fa.attname, k.confdeltype, k.confupdtype, k.oid
   FROM pg_catalog.pg_constraint k
   JOIN pg_catalog.pg_class c ON c.oid = k.conrelid

@@ -1,13 +1,19 @@
 -- Indexes of a schema's tables, one row for each key part; an expression has no name. $1: schema, $2: one table or
 -- NULL for all.
 SELECT i.indrelid, x.relname, i.indisunique, i.indpred IS NOT NULL,
-       EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x')),
-       pg_catalog.pg_get_indexdef(i.indexrelid, 0, true), coalesce(a.attname, ''), m.amname, i.indexrelid
+       k.contype IS NOT NULL,
+       -- a key's index is made as the key; an index of a partitioned table on its partitions, too
+       CASE WHEN k.contype = 'p' THEN NULL
+            WHEN k.contype IS NOT NULL THEN pg_catalog.format('ALTER TABLE %I ADD CONSTRAINT %I %s', c.relname, k.conname, pg_catalog.pg_get_constraintdef(k.oid, true))
+            WHEN x.relkind = 'I' THEN o.words || ' ON ' || pg_catalog.substr(pg_catalog.pg_get_indexdef(i.indexrelid, 0, true), pg_catalog.length(o.words || ' ON ONLY ') + 1)
+            ELSE pg_catalog.pg_get_indexdef(i.indexrelid, 0, true) END, coalesce(a.attname, ''), m.amname, i.indexrelid
   FROM pg_catalog.pg_index i
   JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
   JOIN pg_catalog.pg_am m ON m.oid = x.relam
   JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ CROSS JOIN LATERAL (SELECT pg_catalog.format('CREATE %sINDEX %I', CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, x.relname) AS words) o
+  LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')
  CROSS JOIN LATERAL pg_catalog.generate_series(0, i.indnkeyatts - 1) p(place)
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[p.place] AND a.attnum <> 0
  WHERE n.nspname = $1 AND NOT c.relispartition AND ($2::text IS NULL OR c.relname = $2)

@@ -1,38 +1,206 @@
--- What is neither table nor index: a kind's letter, a name, the table it belongs to, and why it is not carried.
--- $1: schema. Sequences that a column owns go with the column.
-SELECT 'v', c.relname, NULL, CASE c.relkind WHEN 'm' THEN 'materialized views are not carried' ELSE 'views are not carried' END
-  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = $1 AND c.relkind IN ('v', 'm')
-   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
+-- What is neither table nor a table's own index or key: what it is, its name, the table it belongs to, why it is left
+-- out (NULL: a copy into another PostgreSQL makes it), when that is (b before the tables, w with them, i before their
+-- indexes, a after all), the statement that makes it, and the one that drops it (NULL: it goes with its table). Names are
+-- told as the session's search_path lets them be. $1: schema.
+WITH space AS (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1),
+extended AS (SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'),
+tables AS (
+  SELECT c.oid, c.relname, c.relkind, c.relispartition, c.relispopulated, c.relreplident, c.relrowsecurity, c.relforcerowsecurity, c.reloptions,
+         CASE WHEN c.relispartition THEN (SELECT r.relname FROM pg_catalog.pg_class r WHERE r.oid = pg_catalog.pg_partition_root(c.oid)) ELSE c.relname END AS top
+    FROM pg_catalog.pg_class c, space
+   WHERE c.relnamespace = space.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname NOT LIKE '\_transhume\_%'
+     AND c.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+), sequences AS (
+  SELECT c.oid, c.relname, s.*, d.deptype, t.relname AS owner, a.attname
+    FROM pg_catalog.pg_class c JOIN space ON space.oid = c.relnamespace JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid
+    LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
+                                    AND d.refclassid = d.classid AND d.deptype IN ('a', 'i')
+    LEFT JOIN pg_catalog.pg_class t ON t.oid = d.refobjid
+    LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+   WHERE c.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+), types AS (
+  SELECT t.*, pg_catalog.quote_ident(t.typname) AS name, c.relkind
+    FROM pg_catalog.pg_type t JOIN space ON space.oid = t.typnamespace LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+   WHERE t.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_type'::pg_catalog.regclass)
+), functions AS (
+  SELECT p.*, pg_catalog.format('%I(%s)', p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid)) AS name,
+         CASE p.prokind WHEN 'a' THEN 'aggregate' WHEN 'p' THEN 'procedure' WHEN 'w' THEN 'window function' ELSE 'function' END AS what
+    FROM pg_catalog.pg_proc p JOIN space ON space.oid = p.pronamespace
+   WHERE p.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_proc'::pg_catalog.regclass)
+     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+                       AND d.objid = p.oid AND d.deptype = 'i')
+)
+-- types, in the order in which they were made
+SELECT 'type' AS what, t.name AS name, NULL::text AS of, NULL::text AS why, 'b' AS stage, t.oid AS place,
+       pg_catalog.format('CREATE TYPE %s AS ENUM (%s)', t.name,
+         (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(e.enumlabel), ', ' ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid)) AS make,
+       'DROP TYPE ' || t.name AS undo
+  FROM types t WHERE t.typtype = 'e'
 UNION ALL
-SELECT 's', c.relname, NULL, 'sequences that no column owns are not carried'
-  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = $1 AND c.relkind = 'S'
-   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('a', 'i', 'e'))
+SELECT 'type', t.name, NULL, NULL, 'b', t.oid,
+       pg_catalog.format('CREATE DOMAIN %s AS %s%s%s%s%s', t.name, pg_catalog.format_type(t.typbasetype, t.typtypmod),
+         CASE WHEN t.typcollation <> b.typcollation THEN (SELECT ' COLLATE ' || CASE WHEN n.nspname = $1 THEN pg_catalog.quote_ident(l.collname) ELSE pg_catalog.format('%I.%I', n.nspname, l.collname) END
+                FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = t.typcollation) ELSE '' END,
+         coalesce(' DEFAULT ' || t.typdefault, ''), CASE WHEN t.typnotnull THEN ' NOT NULL' ELSE '' END,
+         coalesce((SELECT pg_catalog.string_agg(pg_catalog.format(' CONSTRAINT %I %s', k.conname, pg_catalog.pg_get_constraintdef(k.oid, true)), '' ORDER BY k.conname)
+                     FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'), '')),
+       'DROP DOMAIN ' || t.name
+  FROM types t JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype WHERE t.typtype = 'd'
 UNION ALL
-SELECT 't', t.tgname, c.relname, 'triggers are not carried'
-  FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = $1 AND NOT t.tgisinternal
+SELECT 'type', t.name, NULL, NULL, 'b', t.oid,
+       pg_catalog.format('CREATE TYPE %s AS (%s)', t.name,
+         (SELECT pg_catalog.string_agg(pg_catalog.format('%I %s', a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod))
+                  || CASE WHEN a.attcollation <> ty.typcollation THEN pg_catalog.format(' COLLATE %I.%I', n.nspname, l.collname) ELSE '' END, ', ' ORDER BY a.attnum)
+            FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type ty ON ty.oid = a.atttypid LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+            LEFT JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace
+           WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped)),
+       'DROP TYPE ' || t.name
+  FROM types t WHERE t.typtype = 'c' AND t.relkind = 'c'
 UNION ALL
-SELECT 'o', p.proname || '(' || pg_catalog.pg_get_function_identity_arguments(p.oid) || ')', NULL, 'functions are not carried'
-  FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
- WHERE n.nspname = $1
-   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+SELECT 'type', t.name, NULL, CASE WHEN r.rngcanonical <> 0 THEN 'a range with a canonical function is not made' END, 'b', t.oid,
+       CASE WHEN r.rngcanonical = 0 THEN
+       pg_catalog.format('CREATE TYPE %s AS RANGE (SUBTYPE = %s%s%s)', t.name, pg_catalog.format_type(r.rngsubtype, NULL),
+         CASE WHEN r.rngsubdiff <> 0 THEN ', SUBTYPE_DIFF = ' || r.rngsubdiff::pg_catalog.regproc::text ELSE '' END,
+         coalesce(', MULTIRANGE_TYPE_NAME = ' || (SELECT pg_catalog.quote_ident(m.typname) FROM pg_catalog.pg_type m
+                    WHERE m.oid = (pg_catalog.to_jsonb(r)->>'rngmultitypid')::pg_catalog.oid), '')) END,
+       'DROP TYPE ' || t.name
+  FROM types t JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid WHERE t.typtype = 'r'
 UNION ALL
-SELECT 'o', t.typname, NULL, 'enums, domains and composite types are not carried: make the type in the target first'
-  FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-  LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
- WHERE n.nspname = $1 AND (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'c' AND c.relkind = 'c'))
-   AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.objid = t.oid AND d.deptype = 'e')
+SELECT 'type', t.name, NULL, 'base types need their C functions: install them in the target', 'b', t.oid, NULL, NULL
+  FROM types t WHERE t.typtype = 'b' AND t.typelem = 0
 UNION ALL
-SELECT 'o', p.polname, c.relname, 'row security policies are not carried'
-  FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = $1
+SELECT 'collation', pg_catalog.quote_ident(l.collname), NULL, NULL, 'b', 0,
+       pg_catalog.format('CREATE COLLATION %I (PROVIDER = %s%s%s)', l.collname, CASE l.collprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END,
+         CASE WHEN l.collprovider = 'c' THEN pg_catalog.format(', LC_COLLATE = %L, LC_CTYPE = %L', l.collcollate, l.collctype)
+              ELSE pg_catalog.format(', LOCALE = %L', coalesce(pg_catalog.to_jsonb(l)->>'colllocale', pg_catalog.to_jsonb(l)->>'colliculocale', l.collcollate)) END,
+         CASE WHEN l.collisdeterministic THEN '' ELSE ', DETERMINISTIC = false' END),
+       pg_catalog.format('DROP COLLATION %I', l.collname)
+  FROM pg_catalog.pg_collation l JOIN space ON space.oid = l.collnamespace
 UNION ALL
-SELECT 'o', r.rulename, c.relname, 'rules are not carried'
-  FROM pg_catalog.pg_rewrite r JOIN pg_catalog.pg_class c ON c.oid = r.ev_class
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = $1 AND r.rulename <> '_RETURN'
- ORDER BY 1, 2
+-- sequences: made before the tables whose defaults name them
+SELECT 'sequence', pg_catalog.quote_ident(s.relname), s.owner, NULL, 'b', s.oid,
+       pg_catalog.format('CREATE SEQUENCE %I AS %s START WITH %s INCREMENT BY %s MINVALUE %s MAXVALUE %s CACHE %s%s', s.relname,
+         pg_catalog.format_type(s.seqtypid, NULL), s.seqstart, s.seqincrement, s.seqmin, s.seqmax, s.seqcache, CASE WHEN s.seqcycle THEN ' CYCLE' ELSE '' END),
+       pg_catalog.format('DROP SEQUENCE %I', s.relname)
+  FROM sequences s WHERE s.deptype IS DISTINCT FROM 'i'
+UNION ALL
+SELECT 'property', pg_catalog.quote_ident(s.relname) || ' owned', s.owner, NULL, 'w', s.oid, pg_catalog.format('ALTER SEQUENCE %I OWNED BY %I.%I', s.relname, s.owner, s.attname), NULL
+  FROM sequences s WHERE s.deptype = 'a'
+UNION ALL
+SELECT 'value', pg_catalog.quote_ident(s.relname), s.owner, NULL, 'a', s.oid,
+       CASE WHEN pg_catalog.pg_sequence_last_value(s.oid) IS NULL THEN 'SELECT'
+            ELSE pg_catalog.format('SELECT pg_catalog.setval(%L, %s(%s, coalesce(pg_catalog.pg_sequence_last_value(%L::pg_catalog.regclass), %s)))', pg_catalog.quote_ident(s.relname),
+                                   CASE WHEN s.seqincrement > 0 THEN 'greatest' ELSE 'least' END, pg_catalog.pg_sequence_last_value(s.oid), pg_catalog.quote_ident(s.relname),
+                                   pg_catalog.pg_sequence_last_value(s.oid)) END, NULL
+  FROM sequences s
+UNION ALL
+-- functions: before the tables if they can be, else after them
+SELECT f.what, f.name, NULL, CASE WHEN f.prokind = 'a' THEN 'aggregates are not made' WHEN l.lanname IN ('c', 'internal') THEN 'functions in C need their library' END, 'b', f.oid,
+       CASE WHEN f.prokind <> 'a' AND l.lanname NOT IN ('c', 'internal') THEN
+            CASE WHEN f.prokind = 'p' THEN 'CREATE PROCEDURE ' ELSE 'CREATE FUNCTION ' END
+            || pg_catalog.substr(pg_catalog.pg_get_functiondef(f.oid), pg_catalog.length(CASE WHEN f.prokind = 'p' THEN 'CREATE OR REPLACE PROCEDURE ' ELSE 'CREATE OR REPLACE FUNCTION ' END || pg_catalog.quote_ident($1) || '.') + 1) END,
+       CASE WHEN f.prokind = 'p' THEN 'DROP PROCEDURE ' ELSE 'DROP FUNCTION ' END || f.name
+  FROM functions f JOIN pg_catalog.pg_language l ON l.oid = f.prolang
+UNION ALL
+SELECT 'operator', o.oprname, NULL, 'operators are not made', 'a', o.oid, NULL, NULL
+  FROM pg_catalog.pg_operator o JOIN space ON space.oid = o.oprnamespace
+ WHERE o.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_operator'::pg_catalog.regclass)
+UNION ALL
+SELECT 'extension', e.extname, NULL, 'extensions are not made: CREATE EXTENSION in the target first', 'a', e.oid, NULL, NULL
+  FROM pg_catalog.pg_extension e WHERE e.extname <> 'plpgsql'
+UNION ALL
+SELECT 'foreign table', t.relname, NULL, 'foreign tables are not made, and their rows not read', 'a', t.oid, NULL, NULL FROM tables t WHERE t.relkind = 'f'
+UNION ALL
+-- what a table has besides columns and keys
+SELECT 'property', t.relname || '.' || a.attname || ' storage', t.top, NULL, 'w', a.attnum::pg_catalog.oid,
+       pg_catalog.format('ALTER TABLE ONLY %I ALTER %I SET STORAGE %s', t.relname, a.attname, CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END), NULL
+  FROM tables t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_catalog.pg_type ty ON ty.oid = a.atttypid
+ WHERE t.relkind IN ('r', 'p') AND a.attstorage <> ty.typstorage
+UNION ALL
+SELECT 'property', t.relname || '.' || a.attname || ' statistics', t.top, NULL, 'w', a.attnum::pg_catalog.oid,
+       pg_catalog.format('ALTER TABLE ONLY %I ALTER %I SET STATISTICS %s', t.relname, a.attname, a.attstattarget), NULL
+  FROM tables t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+ WHERE t.relkind IN ('r', 'p') AND a.attstattarget >= 0
+UNION ALL
+SELECT 'property', k.conname, t.top, NULL, 'a', k.oid, pg_catalog.format('ALTER TABLE %I ADD CONSTRAINT %I %s', t.relname, k.conname, pg_catalog.pg_get_constraintdef(k.oid, true)), NULL
+  FROM tables t JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid WHERE k.contype = 'c' AND NOT k.convalidated
+UNION ALL
+SELECT 'property', t.relname || ' replica identity', t.top, NULL, 'a', t.oid,
+       pg_catalog.format('ALTER TABLE ONLY %I REPLICA IDENTITY %s', t.relname, CASE t.relreplident WHEN 'f' THEN 'FULL' ELSE 'NOTHING' END), NULL
+  FROM tables t WHERE t.relreplident IN ('f', 'n') AND t.relkind IN ('r', 'p')
+UNION ALL
+SELECT 'property', t.relname || ' row security', t.top, NULL, 'a', t.oid,
+       pg_catalog.format('ALTER TABLE %I %s', t.relname, pg_catalog.concat_ws(', ', CASE WHEN t.relrowsecurity THEN 'ENABLE ROW LEVEL SECURITY' END, CASE WHEN t.relforcerowsecurity THEN 'FORCE ROW LEVEL SECURITY' END)), NULL
+  FROM tables t WHERE t.relrowsecurity OR t.relforcerowsecurity
+UNION ALL
+SELECT 'inheritance', c.relname, c.relname, 'the table becomes one of its own; the table that it inherits from holds its rows, too', 'a', c.oid, NULL, NULL
+  FROM pg_catalog.pg_inherits i JOIN tables c ON c.oid = i.inhrelid WHERE NOT c.relispartition AND c.relkind = 'r'
+UNION ALL
+-- indexes of partitions, before those of their parents, which then take them in
+SELECT 'index', x.relname, t.top, NULL, 'i', (1000000 - (SELECT count(*) FROM pg_catalog.pg_partition_ancestors(t.oid)))::pg_catalog.oid,
+       CASE WHEN x.relkind = 'i' THEN pg_catalog.pg_get_indexdef(i.indexrelid, 0, true)
+            ELSE p.words || ' ON ' || pg_catalog.substr(pg_catalog.pg_get_indexdef(i.indexrelid, 0, true), pg_catalog.length(p.words || ' ON ONLY ') + 1) END, NULL
+  FROM tables t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+ CROSS JOIN LATERAL (SELECT pg_catalog.format('CREATE %sINDEX %I', CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, x.relname) AS words) p
+ WHERE t.relispartition AND i.indisvalid AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
+UNION ALL
+SELECT CASE t.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, pg_catalog.quote_ident(t.relname), NULL, NULL, 'a', t.oid,
+       pg_catalog.format('CREATE %sVIEW %I%s AS %s%s', CASE t.relkind WHEN 'm' THEN 'MATERIALIZED ' ELSE '' END, t.relname,
+         coalesce((SELECT ' WITH (' || pg_catalog.string_agg(pg_catalog.quote_ident(o.option_name) || '=' || pg_catalog.quote_literal(o.option_value), ', ') || ')'
+                     FROM pg_catalog.pg_options_to_table(t.reloptions) o WHERE o.option_name <> 'check_option'), ''),
+         pg_catalog.rtrim(pg_catalog.pg_get_viewdef(t.oid), E'; \n'),
+         coalesce((SELECT ' WITH ' || pg_catalog.upper(o.option_value) || ' CHECK OPTION' FROM pg_catalog.pg_options_to_table(t.reloptions) o WHERE o.option_name = 'check_option'), '')
+         || CASE WHEN t.relkind = 'm' AND NOT t.relispopulated THEN ' WITH NO DATA' ELSE '' END),
+       pg_catalog.format('DROP %sVIEW %I', CASE t.relkind WHEN 'm' THEN 'MATERIALIZED ' ELSE '' END, t.relname)
+  FROM tables t WHERE t.relkind IN ('v', 'm')
+UNION ALL
+SELECT 'index', x.relname, NULL, NULL, 'a', i.indexrelid, pg_catalog.pg_get_indexdef(i.indexrelid, 0, true), NULL
+  FROM tables t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid WHERE t.relkind = 'm'
+UNION ALL
+SELECT 'trigger', g.tgname, CASE WHEN t.relkind IN ('r', 'p') THEN t.top END, NULL, 'a', g.oid, pg_catalog.pg_get_triggerdef(g.oid, true), pg_catalog.format('DROP TRIGGER %I ON %I', g.tgname, t.relname)
+  FROM tables t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid WHERE NOT g.tgisinternal AND coalesce((pg_catalog.to_jsonb(g)->>'tgparentid')::pg_catalog.oid, 0) = 0
+UNION ALL
+SELECT 'property', g.tgname || ' of ' || t.relname, t.top, NULL, 'a', g.oid,
+       pg_catalog.format('ALTER TABLE %I %s TRIGGER %I', t.relname, CASE g.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, g.tgname), NULL
+  FROM tables t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid WHERE NOT g.tgisinternal AND g.tgenabled <> 'O' AND t.relkind IN ('r', 'p')
+UNION ALL
+SELECT 'rule', r.rulename, CASE WHEN t.relkind IN ('r', 'p') THEN t.top END, NULL, 'a', r.oid, pg_catalog.rtrim(pg_catalog.pg_get_ruledef(r.oid, true), ';'), pg_catalog.format('DROP RULE %I ON %I', r.rulename, t.relname)
+  FROM tables t JOIN pg_catalog.pg_rewrite r ON r.ev_class = t.oid WHERE r.rulename <> '_RETURN'
+UNION ALL
+SELECT 'policy', p.polname, t.top, NULL, 'a', p.oid,
+       pg_catalog.format('CREATE POLICY %I ON %I AS %s FOR %s TO %s%s%s', p.polname, t.relname, CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+         CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
+         (SELECT pg_catalog.string_agg(CASE WHEN role = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(role)) END, ', ') FROM pg_catalog.unnest(p.polroles) role),
+         coalesce(' USING (' || pg_catalog.pg_get_expr(p.polqual, p.polrelid) || ')', ''), coalesce(' WITH CHECK (' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) || ')', '')),
+       pg_catalog.format('DROP POLICY %I ON %I', p.polname, t.relname)
+  FROM tables t JOIN pg_catalog.pg_policy p ON p.polrelid = t.oid
+UNION ALL
+SELECT 'statistics', s.stxname, t.top, NULL, 'a', s.oid,
+       'CREATE STATISTICS ' || pg_catalog.substr(pg_catalog.pg_get_statisticsobjdef(s.oid), pg_catalog.length('CREATE STATISTICS ' || pg_catalog.quote_ident($1) || '.') + 1),
+       pg_catalog.format('DROP STATISTICS %I', s.stxname)
+  FROM tables t JOIN pg_catalog.pg_statistic_ext s ON s.stxrelid = t.oid JOIN space ON space.oid = s.stxnamespace
+UNION ALL
+-- comments
+SELECT 'comment', c.relname || coalesce('.' || a.attname, ''), coalesce(ix.top, tt.top), NULL, 'a', d.objoid,
+       CASE WHEN d.objsubid > 0 THEN pg_catalog.format('COMMENT ON COLUMN %I.%I IS %L', c.relname, a.attname, d.description)
+            ELSE pg_catalog.format('COMMENT ON %s %I IS %L', CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' WHEN 'i' THEN 'INDEX' WHEN 'I' THEN 'INDEX'
+                                                        WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, c.relname, d.description) END, NULL
+  FROM pg_catalog.pg_description d JOIN pg_catalog.pg_class c ON c.oid = d.objoid JOIN space ON space.oid = c.relnamespace
+  LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND d.objsubid > 0
+  LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid LEFT JOIN tables ix ON ix.oid = i.indrelid AND ix.relkind IN ('r', 'p')
+  LEFT JOIN tables tt ON tt.oid = c.oid AND tt.relkind IN ('r', 'p')
+ WHERE d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'i', 'I', 'c') AND c.relname NOT LIKE '\_transhume\_%'
+UNION ALL
+SELECT 'comment', k.conname, t.top, NULL, 'a', d.objoid, pg_catalog.format('COMMENT ON CONSTRAINT %I ON %I IS %L', k.conname, t.relname, d.description), NULL
+  FROM pg_catalog.pg_description d JOIN pg_catalog.pg_constraint k ON k.oid = d.objoid JOIN tables t ON t.oid = k.conrelid
+ WHERE d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
+UNION ALL
+SELECT 'comment', g.tgname, CASE WHEN t.relkind IN ('r', 'p') THEN t.top END, NULL, 'a', d.objoid, pg_catalog.format('COMMENT ON TRIGGER %I ON %I IS %L', g.tgname, t.relname, d.description), NULL
+  FROM pg_catalog.pg_description d JOIN pg_catalog.pg_trigger g ON g.oid = d.objoid JOIN tables t ON t.oid = g.tgrelid WHERE d.classoid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
+UNION ALL
+SELECT 'comment', f.name, NULL, NULL, 'a', d.objoid, pg_catalog.format('COMMENT ON %s %s IS %L', CASE f.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, f.name, d.description), NULL
+  FROM pg_catalog.pg_description d JOIN functions f ON f.oid = d.objoid WHERE d.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND f.prokind <> 'a'
+UNION ALL
+SELECT 'comment', t.name, NULL, NULL, 'a', d.objoid, pg_catalog.format('COMMENT ON %s %s IS %L', CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, t.name, d.description), NULL
+  FROM pg_catalog.pg_description d JOIN types t ON t.oid = d.objoid WHERE d.classoid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.typtype IN ('e', 'd', 'c', 'r')
+ ORDER BY stage, place, what, name

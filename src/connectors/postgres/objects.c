@@ -1,0 +1,386 @@
+/*
+ * Types, functions, views, triggers and all else of a plain copy between two PostgreSQL: made as
+ * the source tells them, each behind a savepoint, so that what can't be made is told and left out.
+ * What depends on what is found by trying: in rounds, until none helps any more.
+ */
+#include "connectors/postgres/objects.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "postgres_sql.h"
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * _transhume_object  what a run made besides tables: `number` in the order of making, `late` after
+ *                    the tables; `undo` drops it; `definition` is a digest of it as it then stood,
+ *                    by which it is known when it was changed since
+ */
+static const char table_columns[] =
+    " (run text NOT NULL, number bigint GENERATED ALWAYS AS IDENTITY, late boolean NOT NULL, "
+    "what text NOT NULL, name text NOT NULL, owner text, make text NOT NULL, undo text NOT NULL, "
+    "definition text, PRIMARY KEY (run, number))";
+
+struct maker {
+    struct postgres_database *self;
+    PGconn *connection;
+    const struct target_table *tables;
+    uint32_t table_count;
+    const struct schema *objects;
+    bool late;
+    PGresult *made;    /* the statements that were run already */
+    PGresult *present; /* before the tables are made: those that are there */
+    struct error *error;
+};
+
+/* ---------------------------------------------------------------- what is there */
+
+static bool is_made(const struct maker *maker, const struct schema_object *object)
+{
+    for (int i = 0; maker->made != NULL && i < PQntuples(maker->made); i++) {
+        if (strcmp(PQgetvalue(maker->made, i, 0), object->native_sql) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_present(const struct maker *maker, const char *table)
+{
+    for (int i = 0; maker->present != NULL && i < PQntuples(maker->present); i++) {
+        if (strcmp(PQgetvalue(maker->present, i, 0), table) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What belongs to a table goes with it only if this run made that. */
+static bool is_wanted(const struct maker *maker, const struct schema_object *object)
+{
+    if (object->native_sql == NULL) {
+        return false;
+    }
+    if (object->table == NULL) {
+        return true;
+    }
+    for (uint32_t i = 0; i < maker->table_count; i++) {
+        if (strcmp(maker->tables[i].name, object->table) == 0) {
+            return maker->late ? maker->tables[i].created : !is_present(maker, object->table);
+        }
+    }
+    return false;
+}
+
+static enum status note_made(struct maker *maker, const struct schema_object *object)
+{
+    const struct postgres_parameter parameters[] = {
+        {.text = maker->self->run_id}, {.text = maker->late ? "t" : "f"},
+        {.text = object->what},        {.text = object->name},
+        {.text = object->table},       {.text = object->native_sql},
+        {.text = object->native_drop}};
+    struct buffer sql = {0};
+    if (object->native_drop == NULL || maker->self->run_id == NULL) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "INSERT INTO ");
+    postgres_append_table(&sql, maker->self, "_transhume_object");
+    buffer_append_string(&sql, " (run, late, what, name, owner, make, undo) VALUES ($1, "
+                               "$2::boolean, $3, $4, $5, $6, $7)");
+    enum status status =
+        postgres_query(maker->self, maker->connection, buffer_string(&sql), parameters, 7,
+                       POSTGRES_SHORT, ERROR_TARGET_WRITE, NULL, maker->error);
+    buffer_free(&sql);
+    return status;
+}
+
+/* ---------------------------------------------------------------- making */
+
+/* Behind a savepoint; STATUS_AGAIN: the server refused it, and `problem` says why. */
+static enum status attempt(struct maker *maker, const struct schema_object *object,
+                           struct error *problem)
+{
+    struct postgres_database *self = maker->self;
+    *problem = (struct error){0};
+    if (postgres_execute(self, maker->connection, "SAVEPOINT transhume_object", POSTGRES_SHORT,
+                         ERROR_TARGET_SCHEMA, maker->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = postgres_query(self, maker->connection, object->native_sql, NULL, 0,
+                                        POSTGRES_LONG, ERROR_TARGET_SCHEMA, NULL, problem);
+    if (status == STATUS_OK) {
+        status = note_made(maker, object);
+        return status == STATUS_OK
+                   ? postgres_execute(self, maker->connection, "RELEASE SAVEPOINT transhume_object",
+                                      POSTGRES_SHORT, ERROR_TARGET_SCHEMA, maker->error)
+                   : status;
+    }
+    if (PQstatus(maker->connection) != CONNECTION_OK) {
+        error_copy(maker->error, problem);
+        return STATUS_FAILED;
+    }
+    return postgres_execute(self, maker->connection, "ROLLBACK TO SAVEPOINT transhume_object",
+                            POSTGRES_SHORT, ERROR_TARGET_SCHEMA, maker->error) == STATUS_OK
+               ? STATUS_AGAIN
+               : STATUS_FAILED;
+}
+
+/* duplicate_object, _table, _function, _schema; of an enum or table also a row type's name. */
+static bool is_there(const struct error *problem)
+{
+    return strcmp(problem->native_state, "42710") == 0 ||
+           strcmp(problem->native_state, "42P07") == 0 ||
+           strcmp(problem->native_state, "42723") == 0;
+}
+
+static void tell(const struct maker *maker, const struct schema_object *object,
+                 const struct error *problem)
+{
+    char name[160];
+    if (is_there(problem) && object->kind == SCHEMA_OBJECT_DETAIL) {
+        return; /* made by an earlier attempt */
+    }
+    text_printable(object->name, strlen(object->name), name, sizeof name);
+    bool there = is_there(problem);
+    if (there && !maker->late) {
+        log_write(LOG_INFO, "the %s %s is in the target already and stays as it is", object->what,
+                  name);
+    } else {
+        log_write(LOG_WARNING, "the %s %s is not made: %s", object->what, name,
+                  there ? "the target has one of this name, which stays as it is"
+                        : problem->message);
+    }
+}
+
+/* Of these stages. What can't be made before the tables may be after them. */
+static enum status make_stage(struct maker *maker, const bool stages[SCHEMA_STAGES], bool told)
+{
+    uint32_t count = maker->objects->object_count;
+    bool *done = calloc((size_t)count + 1, sizeof *done);
+    enum status status = done != NULL ? STATUS_OK
+                                      : error_set(maker->error, ERROR_MEMORY, maker->self->shown,
+                                                  "no memory for its objects");
+    bool progress = true;
+    while (status == STATUS_OK && progress) {
+        progress = false;
+        bool last = true;
+        for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+            const struct schema_object *object = &maker->objects->objects[i];
+            struct error problem;
+            if (done[i] || !stages[object->stage] || !is_wanted(maker, object) ||
+                is_made(maker, object)) {
+                continue;
+            }
+            status = attempt(maker, object, &problem);
+            done[i] = status == STATUS_OK || (status == STATUS_AGAIN && is_there(&problem));
+            if (status == STATUS_AGAIN && done[i] && told) {
+                tell(maker, object, &problem);
+            }
+            progress |= done[i];
+            last &= done[i];
+            status = status == STATUS_AGAIN ? STATUS_OK : status;
+        }
+        progress &= !last;
+    }
+    for (uint32_t i = 0; status == STATUS_OK && told && i < count; i++) {
+        const struct schema_object *object = &maker->objects->objects[i];
+        struct error problem;
+        if (!done[i] && stages[object->stage] && is_wanted(maker, object) &&
+            !is_made(maker, object)) {
+            status = attempt(maker, object, &problem); /* once more, for its words */
+            if (status == STATUS_AGAIN) {
+                tell(maker, object, &problem);
+                status = STATUS_OK;
+            }
+        }
+    }
+    free(done);
+    return status;
+}
+
+static enum status load_made(struct maker *maker)
+{
+    const struct postgres_parameter parameter = {.text = maker->self->run_id};
+    struct buffer sql = {0};
+    if (maker->self->run_id == NULL) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
+    postgres_append_table(&sql, maker->self, "_transhume_object");
+    buffer_append_string(&sql, table_columns);
+    if (postgres_execute_buffer(maker->self, maker->connection, &sql, POSTGRES_SHORT,
+                                ERROR_TARGET_SCHEMA, maker->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    sql = (struct buffer){0};
+    buffer_append_string(&sql, "SELECT make FROM ");
+    postgres_append_table(&sql, maker->self, "_transhume_object");
+    buffer_append_string(&sql, " WHERE run = $1");
+    enum status status =
+        postgres_query(maker->self, maker->connection, buffer_string(&sql), &parameter, 1,
+                       POSTGRES_SHORT, ERROR_LEDGER_INVALID, &maker->made, maker->error);
+    buffer_free(&sql);
+    return status;
+}
+
+static enum status load_present(struct maker *maker)
+{
+    const struct postgres_parameter schema = {.text = maker->self->schema};
+    return postgres_query(maker->self, maker->connection,
+                          "SELECT c.relname FROM pg_catalog.pg_class c JOIN "
+                          "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = "
+                          "$1 AND c.relkind IN ('r', 'p')",
+                          &schema, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &maker->present,
+                          maker->error);
+}
+
+enum status postgres_objects_make(struct postgres_database *self, PGconn *connection,
+                                  const struct target_table *tables, uint32_t table_count,
+                                  const struct schema *objects, enum postgres_moment moment,
+                                  struct error *error)
+{
+    struct maker maker = {.self = self,
+                          .connection = connection,
+                          .tables = tables,
+                          .table_count = table_count,
+                          .objects = objects,
+                          .late = moment != POSTGRES_BEFORE_TABLES,
+                          .error = error};
+    bool stages[SCHEMA_STAGES] = {false};
+    bool last = moment == POSTGRES_AFTER_LOAD;
+
+    if (objects == NULL || objects->object_count == 0) {
+        return STATUS_OK;
+    }
+    stages[SCHEMA_BEFORE_TABLES] = moment == POSTGRES_BEFORE_TABLES || last;
+    stages[SCHEMA_WITH_TABLES] = moment == POSTGRES_WITH_TABLES;
+    stages[SCHEMA_BEFORE_INDEXES] = moment == POSTGRES_BEFORE_INDEXES;
+    stages[SCHEMA_AFTER_LOAD] = last;
+    /* the others go with a table, and are not listed */
+    bool listed = moment == POSTGRES_BEFORE_TABLES || last;
+    enum status status = listed ? load_made(&maker) : STATUS_OK;
+    status = status == STATUS_OK && !maker.late ? load_present(&maker) : status;
+    status =
+        status == STATUS_OK ? make_stage(&maker, stages, moment != POSTGRES_BEFORE_TABLES) : status;
+    PQclear(maker.made);
+    PQclear(maker.present);
+    return status;
+}
+
+/* Digests of what was made, as this server words it. */
+enum status postgres_objects_remember(struct postgres_database *self, PGconn *connection,
+                                      struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = self->run_id}};
+    struct buffer sql = {0};
+    if (self->run_id == NULL) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "UPDATE ");
+    postgres_append_table(&sql, self, "_transhume_object");
+    buffer_format(&sql,
+                  " AS o SET definition = pg_catalog.md5(q.make) FROM (%s) AS q WHERE o.run = $2 "
+                  "AND q.what = o.what AND q.name = o.name AND q.of IS NOT DISTINCT FROM o.owner "
+                  "AND q.undo IS NOT NULL",
+                  sql_objects);
+    enum status status =
+        sql.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for its objects")
+                   : postgres_query(self, connection, buffer_string(&sql), parameters, 2,
+                                    POSTGRES_LONG, ERROR_TARGET_WRITE, NULL, error);
+    buffer_free(&sql);
+    return status;
+}
+
+/* ---------------------------------------------------------------- dropping */
+
+enum status postgres_objects_listed(struct postgres_database *self, PGconn *connection, bool *found,
+                                    struct error *error)
+{
+    const struct postgres_parameter parameter = {.text = self->schema};
+    PGresult *result = NULL;
+    enum status status = postgres_query(
+        self, connection,
+        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+        "c.relnamespace WHERE n.nspname = $1 AND c.relname = '_transhume_object'",
+        &parameter, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+    *found = status == STATUS_OK && PQntuples(result) > 0;
+    PQclear(result);
+    return status;
+}
+
+/* The last first: number, what, name, undo, was it changed since. Those that are gone are not in
+ * it. */
+static enum status list_made(struct postgres_database *self, PGconn *connection, bool late,
+                             PGresult **list, struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = self->run_id}};
+    struct buffer sql = {0};
+    bool found = false;
+    *list = NULL;
+    enum status status = postgres_objects_listed(self, connection, &found, error);
+    if (status != STATUS_OK || !found) {
+        return status;
+    }
+    buffer_append_string(&sql, "SELECT o.number, o.what, o.name, o.undo, o.definition IS NOT NULL "
+                               "AND o.definition <> pg_catalog.md5(q.make) FROM ");
+    postgres_append_table(&sql, self, "_transhume_object");
+    buffer_format(&sql,
+                  " AS o JOIN (%s) AS q ON q.what = o.what AND q.name = o.name AND q.of IS NOT "
+                  "DISTINCT FROM o.owner AND q.undo IS NOT NULL WHERE o.run = $2 AND %so.late "
+                  "ORDER BY o.number DESC",
+                  sql_objects, late ? "" : "NOT ");
+    status = sql.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for its objects")
+                        : postgres_query(self, connection, buffer_string(&sql), parameters, 2,
+                                         POSTGRES_LONG, ERROR_TARGET_INVALID, list, error);
+    buffer_free(&sql);
+    return status;
+}
+
+/* A type or function that somebody has begun to use stays; what was made late is in the way of the
+ * tables, and must go. */
+static enum status drop_one(struct postgres_database *self, PGconn *connection, const char *sql,
+                            const char *name, bool late, struct error *error)
+{
+    struct error problem = {0};
+    if (late) {
+        return postgres_query(self, connection, sql, NULL, 0, POSTGRES_LONG, ERROR_TARGET_WRITE,
+                              NULL, error);
+    }
+    if (postgres_execute(self, connection, "SAVEPOINT transhume_object", POSTGRES_SHORT,
+                         ERROR_TARGET_WRITE, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (postgres_query(self, connection, sql, NULL, 0, POSTGRES_LONG, ERROR_TARGET_WRITE, NULL,
+                       &problem) == STATUS_OK) {
+        return postgres_execute(self, connection, "RELEASE SAVEPOINT transhume_object",
+                                POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
+    }
+    if (strcmp(problem.native_state, "2BP01") != 0) {
+        error_copy(error, &problem);
+        return STATUS_FAILED;
+    }
+    log_write(LOG_INFO, "%s stays: %s", name, problem.message);
+    return postgres_execute(self, connection, "ROLLBACK TO SAVEPOINT transhume_object",
+                            POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
+}
+
+enum status postgres_objects_drop(struct postgres_database *self, PGconn *connection, bool late,
+                                  struct buffer *what, struct error *error)
+{
+    PGresult *list = NULL;
+    enum status status = list_made(self, connection, late, &list, error);
+    for (int i = 0; status == STATUS_OK && list != NULL && i < PQntuples(list); i++) {
+        char name[128];
+        bool changed = PQgetvalue(list, i, 4)[0] == 't';
+        text_printable(PQgetvalue(list, i, 2), strlen(PQgetvalue(list, i, 2)), name, sizeof name);
+        if (what != NULL) {
+            buffer_format(what, "%s %s%s\n", PQgetvalue(list, i, 1), name,
+                          changed ? ": changed since the run made it, so it stays" : "");
+        }
+        if (!changed) {
+            status = drop_one(self, connection, PQgetvalue(list, i, 3), name, late, error);
+        }
+    }
+    PQclear(list);
+    return status;
+}
