@@ -57,6 +57,7 @@ _transhume() {
                 '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--rollback-keys[Keep the keys of all that is written, also to tables that the run makes\: rollback then leaves what others wrote to them]' \
                 '--no-before-images[Keep nothing of what is written to tables that hold records already, so that rollback refuses them (in a plan\: before_images\: false)]' \
+                '--strict[Refuse (5) if anything of the source would be left out\: views, triggers, functions and the like that check lists]' \
                 '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity as they will arrive]:N:' \
                 '--json[Results on stdout as JSON]' \
@@ -91,6 +92,7 @@ _transhume() {
                 '--restart[Roll an unfinished run back first (see transhume rollback), then start anew]' \
                 '--rollback-keys[Keep the keys of all that is written, also to tables that the run makes\: rollback then leaves what others wrote to them]' \
                 '--no-before-images[Keep nothing of what is written to tables that hold records already, so that rollback refuses them (in a plan\: before_images\: false)]' \
+                '--strict[Refuse (5) if anything of the source would be left out\: views, triggers, functions and the like that check lists]' \
                 '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
                 '--no-hashes[Keep no hash sums of what was written in the ledger (in a plan\: hashes\: false)]' \
                 '--confirm[Yes, really]' \

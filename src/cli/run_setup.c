@@ -79,6 +79,7 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->take_over = cli_switch(call, CLI_TAKE_OVER);
     options->no_express = cli_switch(call, CLI_NO_EXPRESS);
     options->no_hashes = cli_switch(call, CLI_NO_HASHES);
+    options->strict = cli_switch(call, CLI_STRICT);
     options->rollback_keys = cli_switch(call, CLI_ROLLBACK_KEYS);
     options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
     options->resuming = call->command->place == IN_RESUME;

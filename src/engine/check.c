@@ -267,7 +267,11 @@ static enum status find_notes(struct report *report, struct error *error)
 {
     struct database *source = report->session->source;
     struct buffer caveats = {0};
+    struct buffer inventory = {0};
     enum status status = add_plan_notes(report, error);
+    check_append_inventory(report->session, &inventory);
+    status = status == STATUS_OK ? add_each_line(report, &inventory, add_note, error) : status;
+    buffer_free(&inventory);
     if (status == STATUS_OK && source->connector->source->caveats != NULL) {
         status = source->connector->source->caveats(source, &caveats, error);
         if (status == STATUS_OK) {

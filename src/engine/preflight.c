@@ -196,6 +196,21 @@ static void check_emptiness(const struct target_table *table, bool record_exists
     add_problem(preflight, &problem);
 }
 
+/* Warnings of a plan say what is left out. */
+static void check_strict(const struct run_session *session, struct preflight *preflight)
+{
+    const struct plan *plan = session->plan;
+    struct error problem;
+    for (uint32_t i = 0; session->options.strict && i < plan->note_count; i++) {
+        if (plan->notes[i].level == PLAN_NOTE_WARNING) {
+            error_set(&problem, ERROR_STRICT_REFUSED, plan->notes[i].object, "%s",
+                      plan->notes[i].text);
+            error_hint(&problem, "--strict wants the source whole");
+            add_problem(preflight, &problem);
+        }
+    }
+}
+
 enum status preflight_check(struct run_session *session, struct target_table *tables,
                             const char ***absent, uint32_t *absent_count,
                             struct preflight *preflight, struct error *error)
@@ -223,5 +238,6 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
             (*absent)[(*absent_count)++] = tables[i].name;
         }
     }
+    check_strict(session, preflight);
     return check_objects(session, preflight, error);
 }

@@ -46,6 +46,7 @@ struct run_options {
     bool validating;       /* validate: the target is only read, through its source side, too */
     bool no_express;       /* general path even where the express lane would do (tests, benches) */
     bool no_hashes;        /* no hash sums in the done marks */
+    bool strict;           /* refuse if anything of the source is left out */
     bool rollback_keys;    /* keys of what is written are kept for every table, so that rollback can
                               go by key; costs the express lane */
     bool no_before_images; /* nothing is kept of records that are overwritten */

@@ -67,6 +67,8 @@ enum status check_query_key(struct run_session *session, const struct plan_strea
                             int64_t until_ms, struct key_check *result,
                             struct error *error) MUST_USE;
 
+/* A line for each catalogue of the source: what a plain copy does with its objects. */
+void check_append_inventory(const struct run_session *session, struct buffer *out);
 enum status preflight_check(struct run_session *session, struct target_table *tables,
                             const char ***absent, uint32_t *absent_count,
                             struct preflight *preflight, struct error *error) MUST_USE;

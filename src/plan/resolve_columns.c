@@ -301,7 +301,7 @@ static void carry_foreign_key(struct resolver *resolver, struct table_builder *t
                                                                        : entity->from->primary_key);
     }
     if (columns.count == 0 || referenced.count != columns.count) {
-        resolve_note(resolver, false, table->name, "the foreign key to %s is not carried",
+        resolve_note(resolver, true, table->name, "the foreign key to %s is not carried",
                      key->references);
         return;
     }

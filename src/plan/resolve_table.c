@@ -294,7 +294,7 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
             continue;
         }
         if (known->partial || columns.count == 0) {
-            resolve_note(resolver, false, table->name, "the index %s of %s is not carried",
+            resolve_note(resolver, true, table->name, "the index %s of %s is not carried",
                          known->name != NULL ? known->name : "without a name", entity->from->name);
             continue;
         }
