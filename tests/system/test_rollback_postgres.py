@@ -169,7 +169,8 @@ class Postgres(refusals.TestCase):
             arguments = ("migrate", "-q", "--chunk-rows", 64, "--batch-rows", 20, "--existing", policy, "source.db", self.uri)
             self.target(kind)
             _, reached = count_failpoints(*arguments, cwd=self.folder)
-            names = sorted(n for n in reached if n.startswith(("postgres.", "engine.")))
+            names = sorted(n for n in reached if n.startswith(("postgres.", "engine.")) and
+                           not n.endswith("state_before_rename"))   # how often depends on the time
             cases = [(n, k) for n in names for k in sorted({1, (reached[n] + 1) // 2, reached[n]})]
             for point, occurrence in cases if SOAK else numbers.sample(cases, 2):
                 for resumed in (False, True) if SOAK else (numbers.choice((False, True)),):

@@ -154,6 +154,7 @@ static enum status check_rights(struct postgres_database *self, PGconn *connecti
         "has_table_privilege(c.oid, 'UPDATE') FROM pg_catalog.pg_namespace n LEFT JOIN "
         "pg_catalog.pg_class c ON c.oid = $2::pg_catalog.oid WHERE n.nspname = $1",
         parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+    self->may_create = status == STATUS_OK && may(result, 0);
     if (status == STATUS_OK && !may(result, 0)) {
         buffer_format(out, "the role may not create tables in the schema %s: GRANT CREATE\n",
                       self->schema);
@@ -170,8 +171,7 @@ enum status postgres_check_table(struct database *database, const struct target_
                                  struct buffer *out, struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    struct arena *arena = arena_create(0);
-    struct postgres_table facts;
+    const struct postgres_table *facts = NULL;
     PGconn *connection = NULL;
 
     check_name("table", table->name, out);
@@ -179,25 +179,26 @@ enum status postgres_check_table(struct database *database, const struct target_
         buffer_append_string(out, "names that begin with _transhume_ are the ledger's\n");
     }
     check_columns(table, out);
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, table->name, "no memory to look at it");
-    }
     enum status status = postgres_control(self, &connection, error);
-    status = status == STATUS_OK
-                 ? postgres_target_describe(self, connection, table->name, arena, &facts, error)
-                 : status;
-    bool found = status == STATUS_OK;
-    if (found && facts.schema->kind != SCHEMA_TABLE) {
+    if (status == STATUS_OK && self->tables == NULL) {
+        status = postgres_target_read(self, connection, error);
+    }
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    facts = postgres_catalog_find(self->tables, table->name);
+    if (facts != NULL && facts->schema->kind != SCHEMA_TABLE) {
         buffer_append_string(out,
                              "the target has a view or foreign table of this name, which is not "
                              "written to\n");
-    } else if (status != STATUS_FAILED) {
-        for (uint32_t i = 0; found && i < shape_count; i++) {
-            check_present(&facts, shapes[i], out);
-        }
-        check_key(table, found ? &facts : NULL, out);
-        status = check_rights(self, connection, found ? &facts : NULL, out, error);
+        return STATUS_OK;
     }
-    arena_destroy(arena);
-    return status == STATUS_END ? STATUS_OK : status;
+    for (uint32_t i = 0; facts != NULL && i < shape_count; i++) {
+        check_present(facts, shapes[i], out);
+    }
+    check_key(table, facts, out);
+    if (facts == NULL && self->may_create) {
+        return STATUS_OK; /* asked already */
+    }
+    return check_rights(self, connection, facts, out, error);
 }

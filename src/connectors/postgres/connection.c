@@ -21,7 +21,7 @@ static const char session_settings[] =
     "SET synchronize_seqscans = off; SET statement_timeout = 0; "
     "SET idle_in_transaction_session_timeout = 0; SET default_transaction_isolation = "
     "'read committed'; SET client_min_messages = 'error'; SET xmloption = 'content'; "
-    "SET check_function_bodies = off";
+    "SET check_function_bodies = off; SET jit = off";
 
 bool postgres_wait(const struct postgres_database *self, PGconn *connection, bool writing,
                    int64_t timeout_ms)

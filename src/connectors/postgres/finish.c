@@ -308,11 +308,28 @@ static enum status add_references(struct finisher *finisher, const struct target
 
 /* ---------------------------------------------------------------- sequences, statistics */
 
+static bool may_have_sequence(const struct target_table *table)
+{
+    const struct schema_table *same = table->same_engine;
+    const struct schema_column *columns = same != NULL ? same->columns : table->columns;
+    uint32_t count = same != NULL ? same->column_count : table->column_count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (columns[i].identity || (columns[i].default_text != NULL &&
+                                    strncmp(columns[i].default_text, "nextval(", 8) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Past the largest number that was loaded. */
 static enum status set_sequences(struct finisher *finisher, const struct target_table *table,
                                  struct arena *arena)
 {
     struct postgres_table facts;
+    if (!may_have_sequence(table)) {
+        return STATUS_OK;
+    }
     enum status status = postgres_target_describe(finisher->self, finisher->connection, table->name,
                                                   arena, &facts, finisher->error);
     if (status != STATUS_OK) {
@@ -346,13 +363,28 @@ static enum status set_sequences(struct finisher *finisher, const struct target_
     return status;
 }
 
-static enum status analyze(struct finisher *finisher, const struct target_table *table)
+/* Many tables a statement: it makes a transaction of each. */
+static enum status analyze(struct finisher *finisher, const struct target_table *tables,
+                           uint32_t table_count)
 {
-    struct buffer sql = {0};
-    say(finisher, "statistics of", table->name);
-    buffer_append_string(&sql, "ANALYZE ");
-    postgres_append_table(&sql, finisher->self, table->name);
-    return run(finisher, &sql, table->name);
+    enum { TABLES_AT_ONCE = 100 };
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i += TABLES_AT_ONCE) {
+        struct buffer sql = {0};
+        for (uint32_t j = i; j < table_count && j < i + TABLES_AT_ONCE; j++) {
+            if (tables[j].created) {
+                buffer_append_string(&sql, sql.length == 0 ? "ANALYZE " : ", ");
+                postgres_append_table(&sql, finisher->self, tables[j].name);
+            }
+        }
+        if (sql.length == 0) {
+            buffer_free(&sql);
+            continue;
+        }
+        say(finisher, "statistics of", tables[i].name);
+        status = run(finisher, &sql, tables[i].name);
+    }
+    return status;
 }
 
 static enum status make_objects(struct finisher *finisher, const struct target_table *tables,
@@ -394,10 +426,9 @@ static enum status finish_tables(struct finisher *finisher, const struct target_
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         if (tables[i].created) {
             status = set_sequences(finisher, &tables[i], arena);
-            status = status == STATUS_OK ? analyze(finisher, &tables[i]) : status;
         }
     }
-    return status;
+    return status == STATUS_OK ? analyze(finisher, tables, table_count) : status;
 }
 
 enum status postgres_after_load(struct database *database, const struct target_table *tables,

@@ -273,8 +273,12 @@ enum status postgres_objects_remember(struct postgres_database *self, PGconn *co
 {
     const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = self->run_id}};
     struct buffer sql = {0};
-    if (self->run_id == NULL) {
-        return STATUS_OK;
+    bool listed = false;
+    enum status status = self->run_id != NULL
+                             ? postgres_objects_listed(self, connection, &listed, error)
+                             : STATUS_OK;
+    if (status != STATUS_OK || !listed) {
+        return status;
     }
     buffer_append_string(&sql, "UPDATE ");
     postgres_append_table(&sql, self, "_transhume_object");
@@ -283,10 +287,9 @@ enum status postgres_objects_remember(struct postgres_database *self, PGconn *co
                   "AND q.what = o.what AND q.name = o.name AND q.of IS NOT DISTINCT FROM o.owner "
                   "AND q.undo IS NOT NULL",
                   sql_objects);
-    enum status status =
-        sql.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for its objects")
-                   : postgres_query(self, connection, buffer_string(&sql), parameters, 2,
-                                    POSTGRES_LONG, ERROR_TARGET_WRITE, NULL, error);
+    status = sql.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for its objects")
+                        : postgres_query(self, connection, buffer_string(&sql), parameters, 2,
+                                         POSTGRES_LONG, ERROR_TARGET_WRITE, NULL, error);
     buffer_free(&sql);
     return status;
 }

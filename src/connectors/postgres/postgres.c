@@ -2,7 +2,7 @@
  */
 #include "base/log.h"
 #include "base/text.h"
-#include "connectors/postgres/catalog.h"
+#include "connectors/postgres/target.h"
 #include "connectors/registry.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -240,6 +240,7 @@ static void postgres_close(struct database *database)
     }
     postgres_disconnect(self->lock);
     postgres_disconnect(self->control);
+    postgres_target_forget(self);
     free(self->run_id);
     arena_destroy(self->arena);
     free(self);

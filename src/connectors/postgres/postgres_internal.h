@@ -27,13 +27,18 @@ struct postgres_database {
     int server_version; /* 150020 */
     bool utf8;          /* the database's encoding: what it sends is valid, else it is checked */
     bool standby;
+    bool may_create; /* target: the role may make tables in the schema; false: not asked yet */
     bool pooled;     /* a pooler stands before the server */
     PGconn *control; /* the control thread's connection; source: within the snapshot once taken */
     bool snapshot_taken;
     const char *snapshot;             /* exported: what readers import */
     struct postgres_catalog *catalog; /* source; read at first use */
-    PGconn *lock;                     /* target: holds the claim as long as it lives */
-    char *run_id;                     /* the claimed run; NULL: none */
+    /* target: all tables as they were when the plan was checked, then as they were prepared; NULL:
+     * not read. Only the control thread changes it, while no writer is open */
+    struct postgres_catalog *tables;
+    struct arena *tables_arena;
+    PGconn *lock; /* target: holds the claim as long as it lives */
+    char *run_id; /* the claimed run; NULL: none */
     uint64_t epoch;
 };
 

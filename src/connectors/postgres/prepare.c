@@ -159,85 +159,124 @@ static enum status make_undo_table(struct postgres_database *self, PGconn *conne
     return postgres_undo_make(self, connection, table, &facts, arena, error);
 }
 
-static enum status prepare_table(struct postgres_database *self, PGconn *connection,
-                                 struct target_table *table, const struct schema *objects,
-                                 struct arena *arena, struct error *error)
-{
-    struct postgres_table facts;
-    struct buffer sql = {0};
-    bool made = false;
+/* What prepare knows when it begins. */
+struct preparing {
+    struct postgres_database *self;
+    PGconn *connection;
+    const struct schema *objects;
+    PGresult *made; /* tables that this run made before */
+    struct arena *arena;
+    struct error *error;
+};
 
-    if (postgres_ledger_was_made(self, connection, table->name, &made, error) != STATUS_OK) {
-        return STATUS_FAILED;
+static bool was_made(const struct preparing *preparing, const char *table)
+{
+    for (int i = 0; preparing->made != NULL && i < PQntuples(preparing->made); i++) {
+        if (strcmp(PQgetvalue(preparing->made, i, 0), table) == 0) {
+            return true;
+        }
     }
-    enum status status =
-        postgres_target_describe(self, connection, table->name, arena, &facts, error);
-    if (status == STATUS_FAILED) {
-        return status;
-    }
-    table->created = made;
-    if (status == STATUS_OK) {
-        status = make_key_table(self, connection, table, error);
-        return status == STATUS_OK ? make_undo_table(self, connection, table, arena, error)
-                                   : status;
-    }
-    if (made) {
-        error_set(error, ERROR_TARGET_SCHEMA, table->name,
-                  "this run made the table and it is gone, while its chunks are marked as done");
-        error_hint(error, "start a new run with an empty target");
-        return STATUS_FAILED;
-    }
+    return false;
+}
+
+static enum status make_table(struct preparing *preparing, struct target_table *table)
+{
+    struct postgres_database *self = preparing->self;
+    PGconn *connection = preparing->connection;
+    struct buffer sql = {0};
+    const struct schema_table *same = table->same_engine;
     table->created = true;
-    if (objects != NULL && table->same_engine != NULL && table->same_engine->native_sql != NULL) {
-        buffer_append_string(&sql, table->same_engine->native_sql);
+    if (preparing->objects != NULL && same != NULL && same->native_sql != NULL) {
+        buffer_append_string(&sql, same->native_sql);
     } else {
         append_table(&sql, self, table);
     }
-    status = make(self, connection, &sql, table->name, error);
-    status = status == STATUS_OK && table->same_engine == NULL
-                 ? make_unique_indexes(self, connection, table, error)
-                 : status;
-    status = status == STATUS_OK ? postgres_ledger_note_made(self, connection, table->name, error)
-                                 : status;
-    status = status == STATUS_OK ? postgres_objects_make(self, connection, table, 1, objects,
-                                                         POSTGRES_WITH_TABLES, error)
-                                 : status;
-    return status == STATUS_OK ? make_undo_table(self, connection, table, arena, error) : status;
+    enum status status = make(self, connection, &sql, table->name, preparing->error);
+    if (status == STATUS_OK && same == NULL) {
+        status = make_unique_indexes(self, connection, table, preparing->error);
+    }
+    if (status == STATUS_OK) {
+        status = postgres_ledger_note_made(self, connection, table->name, preparing->error);
+    }
+    if (status == STATUS_OK) {
+        status = postgres_objects_make(self, connection, table, 1, preparing->objects,
+                                       POSTGRES_WITH_TABLES, preparing->error);
+    }
+    return status;
+}
+
+static enum status prepare_table(struct preparing *preparing, struct target_table *table)
+{
+    struct postgres_database *self = preparing->self;
+    bool made = was_made(preparing, table->name);
+    bool found = postgres_catalog_find(self->tables, table->name) != NULL;
+    enum status status = STATUS_OK;
+
+    table->created = made;
+    if (found) {
+        status = make_key_table(self, preparing->connection, table, preparing->error);
+    } else if (made) {
+        error_set(preparing->error, ERROR_TARGET_SCHEMA, table->name,
+                  "this run made the table and it is gone, while its chunks are marked as done");
+        error_hint(preparing->error, "start a new run with an empty target");
+        return STATUS_FAILED;
+    } else {
+        status = make_table(preparing, table);
+    }
+    return status == STATUS_OK ? make_undo_table(self, preparing->connection, table,
+                                                 preparing->arena, preparing->error)
+                               : status;
 }
 
 /* A part of the tables, in a transaction of its own: each table that is made holds locks until its
  * end, of which a server has only so many. */
-static enum status prepare_some(struct postgres_database *self, struct target_table *tables,
-                                uint32_t count, const struct schema *objects, struct arena *arena,
-                                struct error *error)
+static enum status prepare_some(struct preparing *preparing, struct target_table *tables,
+                                uint32_t count)
 {
-    PGconn *connection = NULL;
-    enum status status = postgres_begin(self, &connection, error);
+    enum status status = postgres_begin(preparing->self, &preparing->connection, preparing->error);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
-    status = postgres_ledger_check_claim(self, connection, error);
+    status = postgres_ledger_check_claim(preparing->self, preparing->connection, preparing->error);
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
-        status = prepare_table(self, connection, &tables[i], objects, arena, error);
+        status = prepare_table(preparing, &tables[i]);
     }
-    return postgres_end(self, connection, status, error);
+    return postgres_end(preparing->self, preparing->connection, status, preparing->error);
 }
 
-static enum status prepare_objects(struct postgres_database *self,
-                                   const struct target_table *tables, uint32_t count,
-                                   const struct schema *objects, struct error *error)
+static enum status load_made(struct preparing *preparing)
 {
-    PGconn *connection = NULL;
-    if (objects == NULL) {
+    struct postgres_database *self = preparing->self;
+    const struct postgres_parameter run = {.text = self->run_id};
+    struct buffer sql = {0};
+    if (self->run_id == NULL) {
         return STATUS_OK;
     }
-    if (postgres_begin(self, &connection, error) != STATUS_OK) {
+    buffer_append_string(&sql, "SELECT name FROM ");
+    postgres_append_table(&sql, self, "_transhume_made");
+    buffer_append_string(&sql, " WHERE run = $1");
+    enum status status =
+        postgres_query(self, preparing->connection, buffer_string(&sql), &run, 1, POSTGRES_SHORT,
+                       ERROR_LEDGER_INVALID, &preparing->made, preparing->error);
+    buffer_free(&sql);
+    return status;
+}
+
+static enum status prepare_objects(struct preparing *preparing, const struct target_table *tables,
+                                   uint32_t count)
+{
+    struct postgres_database *self = preparing->self;
+    if (preparing->objects == NULL) {
+        return STATUS_OK;
+    }
+    if (postgres_begin(self, &preparing->connection, preparing->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return postgres_end(self, connection,
-                        postgres_objects_make(self, connection, tables, count, objects,
-                                              POSTGRES_BEFORE_TABLES, error),
-                        error);
+    return postgres_end(self, preparing->connection,
+                        postgres_objects_make(self, preparing->connection, tables, count,
+                                              preparing->objects, POSTGRES_BEFORE_TABLES,
+                                              preparing->error),
+                        preparing->error);
 }
 
 enum status postgres_prepare(struct database *database, struct target_table *tables,
@@ -245,17 +284,29 @@ enum status postgres_prepare(struct database *database, struct target_table *tab
                              struct error *error)
 {
     enum { TABLES_AT_ONCE = 100 };
-    struct postgres_database *self = postgres_database_of(database);
-    struct arena *arena = arena_create(0);
-    enum status status = arena != NULL ? failpoint_hit("postgres.before_schema", error)
-                                       : error_set(error, ERROR_MEMORY, self->shown, "no memory");
+    struct preparing preparing = {.self = postgres_database_of(database),
+                                  .objects = objects,
+                                  .arena = arena_create(0),
+                                  .error = error};
+    enum status status = preparing.arena != NULL
+                             ? failpoint_hit("postgres.before_schema", error)
+                             : error_set(error, ERROR_MEMORY, preparing.self->shown, "no memory");
 
-    status =
-        status == STATUS_OK ? prepare_objects(self, tables, table_count, objects, error) : status;
+    status = status == STATUS_OK ? prepare_objects(&preparing, tables, table_count) : status;
+    status = status == STATUS_OK ? postgres_control(preparing.self, &preparing.connection, error)
+                                 : status;
+    status = status == STATUS_OK ? load_made(&preparing) : status;
+    if (status == STATUS_OK) {
+        status = postgres_target_read(preparing.self, preparing.connection, error);
+    }
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i += TABLES_AT_ONCE) {
         uint32_t count = table_count - i < TABLES_AT_ONCE ? table_count - i : TABLES_AT_ONCE;
-        status = prepare_some(self, &tables[i], count, objects, arena, error);
+        status = prepare_some(&preparing, &tables[i], count);
     }
-    arena_destroy(arena);
+    if (status == STATUS_OK) {
+        status = postgres_target_read(preparing.self, preparing.connection, error);
+    }
+    PQclear(preparing.made);
+    arena_destroy(preparing.arena);
     return status == STATUS_OK ? failpoint_hit("postgres.after_schema", error) : status;
 }

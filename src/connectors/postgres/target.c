@@ -76,6 +76,32 @@ enum status postgres_target_describe(struct postgres_database *self, PGconn *con
     return STATUS_OK;
 }
 
+void postgres_target_forget(struct postgres_database *self)
+{
+    arena_destroy(self->tables_arena);
+    self->tables_arena = NULL;
+    self->tables = NULL;
+}
+
+enum status postgres_target_read(struct postgres_database *self, PGconn *connection,
+                                 struct error *error)
+{
+    postgres_target_forget(self);
+    self->tables_arena = arena_create(0);
+    struct postgres_catalog *read = self->tables_arena != NULL
+                                        ? arena_allocate_zeroed(self->tables_arena, 1, sizeof *read)
+                                        : NULL;
+    if (read == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
+    }
+    if (postgres_catalog_read(self, connection, NULL, self->tables_arena, read, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    self->tables = read;
+    return STATUS_OK;
+}
+
 /* `before` table `after`: one value. */
 static enum status ask(struct postgres_database *self, PGconn *connection, const char *before,
                        const char *table, const char *after, PGresult **result, struct error *error)
@@ -92,28 +118,20 @@ static enum status ask(struct postgres_database *self, PGconn *connection, const
     return status;
 }
 
-static enum status inspect_one(struct postgres_database *self, PGconn *connection, const char *name,
-                               bool *table_exists, bool *record_exists, struct error *error)
+static bool is_among(const PGresult *names, const char *name)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = name}};
-    PGresult *result = NULL;
-
-    *table_exists = *record_exists = false;
-    enum status status = postgres_query(
-        self, connection,
-        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-        "c.relnamespace WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN "
-        "('r', 'p', 'v', 'm', 'f')",
-        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
-    *table_exists = status == STATUS_OK && PQntuples(result) > 0;
-    PQclear(result);
-    result = NULL;
-    if (*table_exists) {
-        status = ask(self, connection, "SELECT EXISTS (SELECT 1 FROM ", name, ")", &result, error);
-        *record_exists = status == STATUS_OK && PQgetvalue(result, 0, 0)[0] == 't';
-        PQclear(result);
+    int low = 0;
+    int high = PQntuples(names);
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        int order = strcmp(PQgetvalue(names, middle, 0), name);
+        if (order == 0) {
+            return true;
+        }
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
     }
-    return status;
+    return false;
 }
 
 static enum status target_inspect(struct database *database, const struct target_table *tables,
@@ -121,12 +139,30 @@ static enum status target_inspect(struct database *database, const struct target
                                   struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
+    const struct postgres_parameter schema = {.text = self->schema};
     PGconn *connection = NULL;
+    PGresult *names = NULL;
     enum status status = postgres_control(self, &connection, error);
+    status = status == STATUS_OK
+                 ? postgres_query(self, connection,
+                                  "SELECT c.relname FROM pg_catalog.pg_class c JOIN "
+                                  "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
+                                  "n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') "
+                                  "ORDER BY c.relname COLLATE \"C\"",
+                                  &schema, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &names, error)
+                 : status;
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        status = inspect_one(self, connection, tables[i].name, &table_exists[i], &record_exists[i],
-                             error);
+        PGresult *result = NULL;
+        record_exists[i] = false;
+        table_exists[i] = is_among(names, tables[i].name);
+        if (table_exists[i]) {
+            status = ask(self, connection, "SELECT EXISTS (SELECT 1 FROM ", tables[i].name, ")",
+                         &result, error);
+            record_exists[i] = status == STATUS_OK && PQgetvalue(result, 0, 0)[0] == 't';
+        }
+        PQclear(result);
     }
+    PQclear(names);
     return status;
 }
 

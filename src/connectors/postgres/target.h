@@ -23,6 +23,10 @@ enum status postgres_silence_triggers(struct postgres_database *self, PGconn *co
 enum status postgres_target_describe(struct postgres_database *self, PGconn *connection,
                                      const char *name, struct arena *arena,
                                      struct postgres_table *table, struct error *error) MUST_USE;
+/* Reads self->tables (anew). */
+enum status postgres_target_read(struct postgres_database *self, PGconn *connection,
+                                 struct error *error) MUST_USE;
+void postgres_target_forget(struct postgres_database *self);
 /* target.c: what every value is once it was written, whatever its column's type. */
 enum status postgres_normal_form(struct database *self, const struct cell *cell,
                                  struct arena *arena, struct cell *normal, struct error *error);

@@ -13,6 +13,15 @@ enum status writer_describe(struct writer *writer, uint32_t table, struct error 
     if (entry->described) {
         return STATUS_OK;
     }
+    const struct postgres_table *known =
+        writer->database->tables != NULL
+            ? postgres_catalog_find(writer->database->tables, entry->plan->name)
+            : NULL;
+    if (known != NULL) {
+        entry->facts = *known;
+        entry->described = true;
+        return STATUS_OK;
+    }
     enum status status =
         postgres_target_describe(writer->database, writer->connection, entry->plan->name,
                                  writer->arena, &entry->facts, error);
