@@ -11,19 +11,13 @@
 #include <unistd.h>
 
 static const char *const failpoints[] = {
-    "toy.before_append",
-    "toy.after_append",
-    "toy.before_mark",
-    "toy.after_mark",
-    "toy.before_create",
-    "toy.before_publish",
-    "toy.after_create",
-    "toy.before_claim",
-    "toy.after_claim",
-    "toy.before_status",
-    "toy.before_reopen",
-    "toy.after_empty",
-    NULL,
+    "toy.before_append", "toy.after_append",
+    "toy.before_mark",   "toy.after_mark",
+    "toy.before_create", "toy.before_publish",
+    "toy.after_create",  "toy.before_claim",
+    "toy.after_claim",   "toy.before_status",
+    "toy.before_reopen", "toy.after_empty",
+    "toy.before_settle", NULL,
 };
 
 enum { LEASE_MS = 4000, REQUESTS_A_LEASE = 4 };

@@ -732,7 +732,8 @@ static enum status rewrite(struct toy_database *self, const struct put *put, str
                                : error_set(error, ERROR_MEMORY, NULL, "no memory");
     if (status == STATUS_OK) {
         toy_entry_append(&entry, &out);
-        status = toy_log_write(self, &out, error);
+        status = failpoint_hit("toy.before_settle", error);
+        status = status == STATUS_OK ? toy_log_write(self, &out, error) : status;
     }
     buffer_free(&out);
     arena_destroy(arena);

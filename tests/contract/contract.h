@@ -27,6 +27,8 @@ struct contract_entry {
     /* NULL, or makes an empty database in a server that all tests share (begun by the first, ended
      * with the process) and puts its address; false with the reason to skip the test */
     bool (*database)(char address[64], const char **reason);
+    /* NULL, or a query of the database's own that gives value and id of "things" with an id < 3 */
+    const char *query;
 };
 
 /* A target database in a folder of its own, with one table and a run under way. */
@@ -128,6 +130,19 @@ void contract_test_empty_table(const struct contract_entry *entry);
 void contract_test_forget(const struct contract_entry *entry);
 void contract_test_reopen_kills(const struct contract_entry *entry);
 void contract_test_status_kills(const struct contract_entry *entry);
+void contract_test_groups(const struct contract_entry *entry);
+void contract_test_native_types(const struct contract_entry *entry);
+void contract_test_query(const struct contract_entry *entry);
+void contract_test_check_table(const struct contract_entry *entry);
+void contract_test_long_names(const struct contract_entry *entry);
+void contract_test_caveats(const struct contract_entry *entry);
+void contract_test_shared_spans(const struct contract_entry *entry);
+void contract_test_load(const struct contract_entry *entry);
+void contract_test_source_fetch(const struct contract_entry *entry);
+void contract_test_delete_keyless(const struct contract_entry *entry);
+void contract_test_settle_kills(const struct contract_entry *entry);
+void contract_test_express(const struct contract_entry *entry);
+void contract_test_objects(const struct contract_entry *entry);
 void contract_test_feed(const struct contract_entry *entry);
 void contract_test_descriptor(const struct contract_entry *entry);
 

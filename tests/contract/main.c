@@ -5,17 +5,22 @@
 #include <stdlib.h>
 
 static const struct contract_entry entries[] = {
-    {.name = "sqlite", .uri_format = "sqlite:%s"},
+    {.name = "sqlite",
+     .uri_format = "sqlite:%s",
+     .query = "SELECT value, id FROM things WHERE id < 3"},
     {.name = "dynamodb-json", .uri_format = "dynamodb-json:%s"},
     {.name = "csv", .uri_format = "csv:%s"},
     {.name = "jsonl", .uri_format = "jsonl:%s"},
     {.name = "toy", .uri_format = "toy:%s"},
     {.name = "dynamodb",
      .uri_format = "dynamodb://us-east-1?endpoint=http://%s",
-     .server = server_dynoxide},
+     .server = server_dynoxide,
+     .query = "{\"TableName\": \"things\", \"FilterExpression\": \"id < :n\", "
+              "\"ExpressionAttributeValues\": {\":n\": {\"N\": \"3\"}}}"},
     {.name = "postgres",
      .uri_format = "postgres://postgres@127.0.0.1:%s",
-     .database = database_postgres},
+     .database = database_postgres,
+     .query = "SELECT value, id FROM SCHEMA.things WHERE id < 3"},
     {.name = "mysql", .uri_format = "mysql://root@127.0.0.1:%s", .database = database_mariadb},
 };
 
@@ -52,6 +57,19 @@ static const struct {
     {"forget", contract_test_forget},
     {"reopen kills", contract_test_reopen_kills},
     {"status kills", contract_test_status_kills},
+    {"groups", contract_test_groups},
+    {"native types", contract_test_native_types},
+    {"query", contract_test_query},
+    {"check table", contract_test_check_table},
+    {"long names", contract_test_long_names},
+    {"caveats", contract_test_caveats},
+    {"shared spans", contract_test_shared_spans},
+    {"load", contract_test_load},
+    {"source fetch", contract_test_source_fetch},
+    {"delete keyless", contract_test_delete_keyless},
+    {"settle kills", contract_test_settle_kills},
+    {"express", contract_test_express},
+    {"objects", contract_test_objects},
     {"feed", contract_test_feed},
 };
 

@@ -176,10 +176,13 @@ static bool set(struct fixture *fixture, const struct contract_entry *entry,
     return true;
 }
 
-static void return_and_act(struct fixture *fixture, const struct scene *scene)
+static void return_and_act(struct fixture *fixture, const struct scene *scene, bool killed)
 {
     fixture_open_again(fixture);
     if (scene_claim(fixture, fixture->run_id)) {
+        if (killed && scene->look) {
+            scene->look(fixture);
+        }
         scene->act(fixture);
     } else if (!scene->ends_run) {
         fail_msg("%s: the run is not in the ledger any more", scene->name);
@@ -227,7 +230,7 @@ static bool play_whole(const struct contract_entry *entry, const struct scene *s
     read_hits(path, registry_find(entry->name), hits);
     unlink(path);
     for (int repeat = 0; repeat < 2; repeat++) {
-        return_and_act(&fixture, scene);
+        return_and_act(&fixture, scene, false);
         if (repeat == 0) {
             fixture_leave(&fixture);
         }
@@ -248,7 +251,7 @@ static void play_killed(const struct contract_entry *entry, const struct scene *
         fail_msg("%s: %s was not reached", scene->name, setting);
     }
     print_message("    %s: %s\n", scene->name, setting);
-    return_and_act(&fixture, scene);
+    return_and_act(&fixture, scene, true);
     scene->check(&fixture);
     fixture_close(&fixture);
 }

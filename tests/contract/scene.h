@@ -14,6 +14,9 @@ struct scene {
     void (*act)(struct fixture *fixture);
     /* After `act`, perhaps killed and repeated; the run may be gone. */
     void (*check)(struct fixture *fixture);
+    /* NULL, or after a kill, before `act` is repeated: what a crash may leave. The run is claimed.
+     */
+    void (*look)(struct fixture *fixture);
     bool ends_run; /* `act` takes the run out of the ledger */
 };
 

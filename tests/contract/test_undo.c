@@ -73,8 +73,10 @@ static void delete_check(struct fixture *fixture)
 
 void contract_test_delete_kills(const struct contract_entry *entry)
 {
-    static const struct scene scene = {"delete_records", delete_prepare, delete_act, delete_check,
-                                       false};
+    static const struct scene scene = {.name = "delete_records",
+                                       .prepare = delete_prepare,
+                                       .act = delete_act,
+                                       .check = delete_check};
     scene_play(entry, &scene);
 }
 
@@ -108,8 +110,8 @@ static void restore_check(struct fixture *fixture)
 
 void contract_test_restore(const struct contract_entry *entry)
 {
-    static const struct scene scene = {"restore", restore_prepare, restore_act, restore_check,
-                                       false};
+    static const struct scene scene = {
+        .name = "restore", .prepare = restore_prepare, .act = restore_act, .check = restore_check};
     scene_play(entry, &scene);
 }
 
@@ -202,7 +204,8 @@ static void undo_check(struct fixture *fixture)
 
 void contract_test_undo(const struct contract_entry *entry)
 {
-    static const struct scene scene = {"undo", undo_prepare, undo_act, undo_check, false};
+    static const struct scene scene = {
+        .name = "undo", .prepare = undo_prepare, .act = undo_act, .check = undo_check};
     scene_play(entry, &scene);
 }
 
@@ -254,8 +257,10 @@ static void remove_check(struct fixture *fixture)
 
 void contract_test_remove_table(const struct contract_entry *entry)
 {
-    static const struct scene scene = {"remove_table", remove_prepare, remove_act, remove_check,
-                                       false};
+    static const struct scene scene = {.name = "remove_table",
+                                       .prepare = remove_prepare,
+                                       .act = remove_act,
+                                       .check = remove_check};
     scene_play(entry, &scene);
 }
 
@@ -295,8 +300,10 @@ static void empty_check(struct fixture *fixture)
 
 void contract_test_empty_table(const struct contract_entry *entry)
 {
-    static const struct scene scene = {"remove_table of one that was there", empty_prepare,
-                                       empty_act, empty_check, false};
+    static const struct scene scene = {.name = "remove_table of one that was there",
+                                       .prepare = empty_prepare,
+                                       .act = empty_act,
+                                       .check = empty_check};
     scene_play(entry, &scene);
 }
 
@@ -356,7 +363,11 @@ static void forget_check(struct fixture *fixture)
 
 void contract_test_forget(const struct contract_entry *entry)
 {
-    static const struct scene scene = {"forget", forget_prepare, forget_act, forget_check, true};
+    static const struct scene scene = {.name = "forget",
+                                       .prepare = forget_prepare,
+                                       .act = forget_act,
+                                       .check = forget_check,
+                                       .ends_run = true};
     scene_play(entry, &scene);
 }
 
@@ -383,6 +394,19 @@ static void reopen_act(struct fixture *fixture)
     assert_int_equal(run->done_count, 0);
 }
 
+/* A chunk that has to be done again has left nothing. */
+static void reopen_look(struct fixture *fixture)
+{
+    struct error error = {0};
+    struct ledger_run *run;
+    check_ok(fixture->target->connector->ledger->load(fixture->target, NULL, fixture->arena, &run,
+                                                      &error),
+             &error, "load");
+    if (run->done_count < 2) {
+        assert_int_equal(fixture_count(fixture), 0);
+    }
+}
+
 static void reopen_check(struct fixture *fixture)
 {
     assert_int_equal(fixture_count(fixture), 0);
@@ -390,7 +414,11 @@ static void reopen_check(struct fixture *fixture)
 
 void contract_test_reopen_kills(const struct contract_entry *entry)
 {
-    static const struct scene scene = {"reopen", reopen_prepare, reopen_act, reopen_check, false};
+    static const struct scene scene = {.name = "reopen",
+                                       .prepare = reopen_prepare,
+                                       .act = reopen_act,
+                                       .check = reopen_check,
+                                       .look = reopen_look};
     scene_play(entry, &scene);
 }
 
@@ -420,7 +448,7 @@ static void status_check(struct fixture *fixture)
 
 void contract_test_status_kills(const struct contract_entry *entry)
 {
-    static const struct scene scene = {"set_status", reopen_prepare, status_act, status_check,
-                                       false};
+    static const struct scene scene = {
+        .name = "set_status", .prepare = reopen_prepare, .act = status_act, .check = status_check};
     scene_play(entry, &scene);
 }

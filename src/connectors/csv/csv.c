@@ -6,7 +6,6 @@
 #include <string.h>
 
 enum { CHUNKS_OPEN_MAX = 4, WRITERS_MAX = 16, READERS_MAX = 16 };
-enum { NAME_BYTES_MAX = 1024 };
 
 static const struct connector_option options[] = {
     FOLDER_OPTIONS,
@@ -177,8 +176,7 @@ static const struct folder_format csv_format = {
     .limits = {.readers_max = READERS_MAX,
                .delete_keys_max = FOLDER_DELETE_KEYS_MAX,
                .writers_max = WRITERS_MAX,
-               .chunks_open_max = CHUNKS_OPEN_MAX,
-               .name_bytes_max = NAME_BYTES_MAX},
+               .chunks_open_max = CHUNKS_OPEN_MAX},
     .check_table = check_table,
     .write_definition = write_definition,
     .encoder_create = csv_encoder_create,

@@ -461,7 +461,9 @@ static enum status remove_all_objects(struct sqlite_database *self, bool dry_run
         status = remove_object(self, entry->texts[0], entry->texts[1], entry->texts[2], dry_run,
                                arena, what, error);
     }
-    return status;
+    return status == STATUS_OK && first != NULL && !dry_run
+               ? failpoint_hit("sqlite.before_remove_objects", error)
+               : status;
 }
 
 static enum status remove_objects(struct database *database, bool dry_run, struct buffer *what,
@@ -479,7 +481,8 @@ static enum status remove_objects(struct database *database, bool dry_run, struc
     enum status status =
         sqlite_control_end(self, remove_all_objects(self, dry_run, arena, what, error), error);
     arena_destroy(arena);
-    return status;
+    return status == STATUS_OK && !dry_run ? failpoint_hit("sqlite.after_remove_objects", error)
+                                           : status;
 }
 
 const struct rollback_functions sqlite_rollback = {
