@@ -21,7 +21,10 @@ static const struct contract_entry entries[] = {
      .uri_format = "postgres://postgres@127.0.0.1:%s",
      .database = database_postgres,
      .query = "SELECT value, id FROM SCHEMA.things WHERE id < 3"},
-    {.name = "mysql", .uri_format = "mysql://root@127.0.0.1:%s", .database = database_mariadb},
+    {.name = "mysql",
+     .uri_format = "mysql://root@127.0.0.1:%s",
+     .database = database_mariadb,
+     .query = "SELECT value, id FROM things WHERE id < 3"},
 };
 
 static const struct {

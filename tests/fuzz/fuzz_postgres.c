@@ -68,6 +68,19 @@ static void look_at(const struct cell *cell, struct arena *arena)
     buffer_free(&scratch);
 }
 
+/* A column of fewer digits drops zeros behind them, so normal forms are compared. */
+static bool is_same(const struct cell *left, const struct cell *right, struct arena *arena)
+{
+    struct error error = {0};
+    struct cell forms[2];
+    if (left->kind == VALUE_ESCAPE || right->kind == VALUE_ESCAPE) {
+        return value_equal(left, right);
+    }
+    return postgres_normal_form(NULL, left, arena, &forms[0], &error) == STATUS_OK &&
+           postgres_normal_form(NULL, right, arena, &forms[1], &error) == STATUS_OK &&
+           value_equal(&forms[0], &forms[1]);
+}
+
 /* What was read is written so that it reads as the same. */
 static void write_back(const struct postgres_column *column, const struct cell *cell,
                        struct arena *arena)
@@ -82,7 +95,7 @@ static void write_back(const struct postgres_column *column, const struct cell *
         const uint8_t *copy = (const uint8_t *)arena_copy(arena, out.data + 4, out.length - 4);
         FUZZ_REQUIRE(postgres_decode(&column->type, false, copy, (uint32_t)(out.length - 4), arena,
                                      &again) == STATUS_OK);
-        FUZZ_REQUIRE(value_equal(cell, &again));
+        FUZZ_REQUIRE(is_same(cell, &again, arena));
     }
     buffer_free(&out);
 }

@@ -15,7 +15,16 @@
 #include <string.h>
 
 #define EPOCH_DAYS 10957
-#define EPOCH_US (EPOCH_DAYS * INT64_C(86400000000))
+#define DAY_US INT64_C(86400000000)
+#define EPOCH_US (EPOCH_DAYS * DAY_US)
+
+/* What the server keeps to (src/include/datatype/timestamp.h), since 2000-01-01; a day's last
+ * second may be 24:00:00. */
+#define DAYS_MIN (-2451545)
+#define DAYS_END 2145031949
+#define TIMESTAMP_US_MIN INT64_C(-211813488000000000)
+#define TIMESTAMP_US_END INT64_C(9223371331200000000)
+enum { ZONE_SECONDS_END = 16 * 3600 };
 
 static uint16_t get16(const uint8_t *at)
 {
@@ -51,7 +60,8 @@ static bool decode_timestamp(const uint8_t *bytes, bool zoned, struct cell *cell
         return true;
     }
     *cell = (struct cell){.kind = VALUE_TIMESTAMP, .flags = zoned ? CELL_ZONED : 0};
-    return !__builtin_add_overflow(value, EPOCH_US, &cell->i64);
+    return value >= TIMESTAMP_US_MIN && value < TIMESTAMP_US_END &&
+           !__builtin_add_overflow(value, EPOCH_US, &cell->i64);
 }
 
 static bool decode_date(const uint8_t *bytes, struct cell *cell)
@@ -62,7 +72,7 @@ static bool decode_date(const uint8_t *bytes, struct cell *cell)
         return true;
     }
     *cell = (struct cell){.kind = VALUE_DATE, .i64 = (int64_t)value + EPOCH_DAYS};
-    return true;
+    return value >= DAYS_MIN && value < DAYS_END;
 }
 
 static enum status decode_interval(const uint8_t *bytes, struct arena *arena, struct cell *cell,
@@ -81,7 +91,7 @@ static enum status decode_interval(const uint8_t *bytes, struct arena *arena, st
 
 /* ---------------------------------------------------------------- numeric */
 
-enum { NUMERIC_HEADER = 8, SMALL_SCALE_MAX = 18, NUMERIC_SCALE_MAX = 16383 };
+enum { NUMERIC_HEADER = 8, SMALL_SCALE_MAX = 18, NUMERIC_SCALE_MAX = 16383, GROUP_MAX = 9999 };
 
 struct numeric {
     uint16_t digits;
@@ -104,8 +114,9 @@ static bool is_small(const struct numeric *number, struct cell *cell)
         value = value * 10000 + get16(number->groups + 2 * i);
     }
     int shift = 4 * (number->weight - number->digits + 1) + number->scale;
+    shift = number->digits > 0 ? shift : 0;
     if (shift > 24 || shift < -24) {
-        return number->digits == 0;
+        return false;
     }
     for (; shift > 0 && value < limit; shift--) {
         value *= 10;
@@ -165,6 +176,16 @@ static enum status make_text(const struct numeric *number, struct arena *arena, 
     return STATUS_OK;
 }
 
+static bool are_groups(const struct numeric *number)
+{
+    for (uint16_t i = 0; i < number->digits; i++) {
+        if (get16(number->groups + 2 * (size_t)i) > GROUP_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum status decode_numeric(const uint8_t *bytes, uint32_t length, struct arena *arena,
                                   struct cell *cell, bool *fits)
 {
@@ -185,7 +206,8 @@ static enum status decode_numeric(const uint8_t *bytes, uint32_t length, struct 
         return STATUS_OK;
     }
     *fits = length == NUMERIC_HEADER + 2u * number.digits &&
-            (number.sign == 0 || number.sign == 0x4000) && number.scale <= NUMERIC_SCALE_MAX;
+            (number.sign == 0 || number.sign == 0x4000) && number.scale <= NUMERIC_SCALE_MAX &&
+            are_groups(&number);
     if (!*fits || is_small(&number, cell)) {
         return STATUS_OK;
     }
@@ -250,14 +272,20 @@ static struct cell decode_float(const uint8_t *bytes, bool narrow)
     return cell;
 }
 
-static struct cell decode_time(const uint8_t *bytes, bool zoned)
+static bool decode_time(const uint8_t *bytes, bool zoned, struct cell *cell)
 {
-    struct cell cell = {.kind = VALUE_TIME, .i64 = (int64_t)get64(bytes) * 1000};
-    if (zoned) {
-        cell.flags = CELL_ZONED;
-        cell.length = (uint32_t) - (int32_t)get32(bytes + 8);
+    int64_t microseconds = (int64_t)get64(bytes);
+    if (microseconds < 0 || microseconds > DAY_US) {
+        return false;
     }
-    return cell;
+    *cell = (struct cell){.kind = VALUE_TIME, .i64 = microseconds * 1000};
+    if (zoned) {
+        int32_t west = (int32_t)get32(bytes + 8);
+        cell->flags = CELL_ZONED;
+        cell->length = 0 - (uint32_t)west; /* east of UTC */
+        return west > -ZONE_SECONDS_END && west < ZONE_SECONDS_END;
+    }
+    return true;
 }
 
 enum status postgres_decode(const struct postgres_type *type, bool utf8, const uint8_t *bytes,
@@ -301,7 +329,7 @@ enum status postgres_decode(const struct postgres_type *type, bool utf8, const u
         break;
     case POSTGRES_AS_TIME:
     case POSTGRES_AS_TIMETZ:
-        *cell = decode_time(bytes, format == POSTGRES_AS_TIMETZ);
+        fits = decode_time(bytes, format == POSTGRES_AS_TIMETZ, cell);
         break;
     case POSTGRES_AS_TIMESTAMP:
     case POSTGRES_AS_TIMESTAMPTZ:
