@@ -247,7 +247,7 @@ enum status postgres_express_chunk(struct writer *writer, struct database *sourc
         return STATUS_AGAIN;
     }
     pull.from = postgres_catalog_find(pull.source->catalog, request->table);
-    if (pull.from == NULL || writer_describe(writer, table, error) != STATUS_OK) {
+    if (pull.from == NULL || postgres_writer_describe(writer, table, error) != STATUS_OK) {
         return pull.from == NULL ? STATUS_AGAIN : STATUS_FAILED;
     }
     const struct target_table *plan = writer->tables[table].plan;

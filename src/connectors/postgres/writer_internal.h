@@ -77,7 +77,8 @@ struct writer {
 };
 
 /* writer_plan.c: the table's catalogue, read once. */
-enum status writer_describe(struct writer *writer, uint32_t table, struct error *error) MUST_USE;
+enum status postgres_writer_describe(struct writer *writer, uint32_t table,
+                                     struct error *error) MUST_USE;
 enum status writer_plan_get(struct writer *writer, uint32_t table, const struct shape *shape,
                             const struct writer_plan **plan, struct error *error) MUST_USE;
 

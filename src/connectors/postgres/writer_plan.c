@@ -7,7 +7,7 @@ static enum status no_memory(const struct writer *writer, struct error *error)
     return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for a writer");
 }
 
-enum status writer_describe(struct writer *writer, uint32_t table, struct error *error)
+enum status postgres_writer_describe(struct writer *writer, uint32_t table, struct error *error)
 {
     struct writer_table *entry = &writer->tables[table];
     if (entry->described) {
@@ -131,7 +131,7 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
         return error_set(error, ERROR_INTERNAL, writer->database->shown,
                          "records without a shape, or of a table that there is not");
     }
-    if (writer_describe(writer, table, error) != STATUS_OK) {
+    if (postgres_writer_describe(writer, table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct writer_plan *made = arena_allocate_zeroed(writer->arena, 1, sizeof *made);
