@@ -26,8 +26,6 @@ class Engine:
     engine_seconds = None if support.SOAK else 3
     engine_cases = None  # at most so many, in the soak too
 
-    empties = True
-
     def each(self, fault, cases, act):
         """Calls act(folder, *case) with an empty folder and target for each case, in a seeded order."""
         pair = matrix.pair_of(self)
@@ -38,9 +36,8 @@ class Engine:
         for case in cases[:self.engine_cases]:
             if done > 0 and time.monotonic() > deadline:
                 break
-            folder = (self.fresh("case"),) if self.empties else ()
             with self.subTest(pair=pair, fault=fault, case=case), matrix.case(pair, fault):
-                act(*folder, *case)
+                act(self.fresh("case"), *case)
             done += 1
         self.assertGreater(done, 0)
 
@@ -134,73 +131,6 @@ class Stops(Engine):
             self.assertEqual(second.code, 0, "both were refused: %s\n%s" % (second.err, ended.err))
             # Before its first chunk it looks whether the tables are still empty.
             self.assertRegex(ended.err, r"\[run-fenced\]|another run was here first")
-        check(folder)
-
-
-class Repairs(Engine):
-    """kill -9 in a repair of a SQLite target, and in the resume of it: afterwards it is what the source says."""
-
-    empties = False
-    # None that the source's triggers answer to: they are in the target, too.
-    damages = ("DELETE FROM counted WHERE id % 5 = 0", "UPDATE counted SET u = 'damaged ' || id WHERE id % 7 = 0",
-               "INSERT INTO pair VALUES ('extra', 1, 'nobody wrote it')", "UPDATE pair SET note = NULL WHERE y < 100")
-    repair = ("validate", "--repair", "--delete-extra", "--confirm")
-
-    def matrix(self, arguments, check, env=None):
-        whole = self.fresh("case")
-        self.assert_code(support.transhume("migrate", *arguments, cwd=whole, env=env), 0)
-        # A copy of the whole, file by file: the target's identity is that of its file.
-        kept = os.path.join(self.folder, "kept")
-        shutil.copytree(whole, kept)
-        with open(os.path.join(kept, "copy.db"), "rb") as file:
-            self.kept = file.read()
-        counts = self.counts(self.repair[0], self.damaged(kept, check), [*self.repair[1:], *self.told(arguments)], env)
-        cases = [(name, occurrence, second) for name, count in sorted(counts.items())
-                 for occurrence in sorted({1, (count + 1) // 2, count}) for second in (False, True)]
-        self.each("kill-repair", cases, lambda *case: self.kill(kept, case, arguments, check, env))
-
-    def told(self, arguments):
-        """Without what only a copy takes."""
-        arguments = list(arguments)
-        for option in ("--chunk-rows",):
-            if option in arguments:
-                at = arguments.index(option)
-                del arguments[at:at + 2]
-        return [argument for argument in arguments if argument != "--no-express"]
-
-    def damaged(self, kept, check):
-        folder = os.path.join(self.folder, "case")
-        state = os.path.join(folder, ".transhume")
-        for name in os.listdir(folder):
-            if name.startswith("copy.db-"):
-                os.remove(os.path.join(folder, name))
-        with open(os.path.join(folder, "copy.db"), "r+b") as file:
-            file.write(self.kept)
-            file.truncate()
-        shutil.rmtree(state, ignore_errors=True)
-        shutil.copytree(os.path.join(kept, ".transhume"), state)
-        db = sqlite3.connect(os.path.join(folder, "copy.db"))
-        for damage in self.damages:
-            db.execute(damage)
-        db.commit()
-        db.close()
-        with self.assertRaises(AssertionError):
-            check(folder)
-        return folder
-
-    def kill(self, kept, case, arguments, check, env):
-        name, occurrence, second = case
-        folder = self.damaged(kept, check)
-        arguments = self.told(arguments)
-        killed = support.kill_at(name, occurrence, *self.repair, *arguments, cwd=folder, env=env)
-        self.assertIn(killed.code, (0, -9), killed.err)
-        if second:
-            support.kill_after(self.random.uniform(0, 0.05), "resume", *with_state(arguments, state_folder(arguments)), cwd=folder, env=env)
-        # The repair is a run: a resume goes on with it. Killed before it was one, there is none but the copy.
-        resumed = support.transhume("resume", *arguments, cwd=folder, env=env)
-        self.assertIn(resumed.code, (0, 2), resumed.err)
-        self.assert_code(support.transhume(*self.repair, *arguments, cwd=folder, env=env), 0)
-        self.assert_code(support.transhume("validate", "--level", "full", *arguments, cwd=folder, env=env), 0)
         check(folder)
 
 

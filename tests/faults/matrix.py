@@ -17,6 +17,7 @@ FAULTS = {
     "kill-twice": "`kill -9` at a failpoint, and again during the resume",
     "kill-resume": "`kill -9` at a failpoint that only a resume reaches",
     "kill-repair": "`kill -9` during `validate --repair`, and again during its resume",
+    "kill-rollback": "`kill -9` during `rollback`, and again while it goes on",
     "stop": "`SIGSTOP`, a take-over or a refused second process, then `SIGCONT`",
     "network": "network and server faults: cut, slow, wrong, refused, throttled",
     "restart": "the server ended and started again",

@@ -1,0 +1,253 @@
+"""What a target holds, as clients other than the program see it, and what others do to it: people who had records there
+before, applications that write meanwhile, and accidents.
+
+A holding is told by two dicts of tuples: `leaves` (a record, a file, an index: what it is) and `containers` (a table, a
+folder: how it was made), whose tuple begins those of all that lies in it.
+"""
+import collections
+import json
+import os
+import sqlite3
+import subprocess
+
+import items
+import support
+
+Contents = collections.namedtuple("Contents", "leaves containers")
+NOTHING = Contents({}, {})
+
+
+def after_rollback(before, written, now):
+    """What is there once a run is taken back: what the run left and nobody changed since is as it was before."""
+    keys = before.leaves.keys() | written.leaves.keys() | now.leaves.keys()
+    leaves = {}
+    for key in keys:
+        touched = now.leaves.get(key) != written.leaves.get(key)
+        value = (now if touched else before).leaves.get(key)
+        if value is not None:
+            leaves[key] = value
+    containers = {}
+    for key in before.containers.keys() | now.containers.keys():
+        needed = any(leaf[:len(key)] == key for leaf in leaves)
+        value = before.containers.get(key) or (now.containers.get(key) if needed else None)
+        if value is not None:
+            containers[key] = value
+    return Contents(leaves, containers)
+
+
+def differences(expected, found):
+    return [(key, a.get(key), b.get(key)) for a, b in zip(expected, found) for key in sorted(a.keys() | b.keys(), key=repr)
+            if a.get(key) != b.get(key)][:support.DIFFERENCES_SHOWN_MAX]
+
+
+def of(arguments, client=None):
+    """The holding that is the target of a run, by its last argument."""
+    uri = arguments[-1]
+    scheme, _, place = uri.partition(":")
+    if scheme == "dynamodb":
+        return Dynamodb(client)
+    if scheme in Folder.formats:
+        return Folder(scheme, place.partition("?")[0])
+    return Sqlite(place or scheme)
+
+
+class Sqlite:
+    """The tables of kill_matrix.make_source in a SQLite file."""
+
+    # What a run finds and is told: see taking_back.Rollbacks.
+    kinds = ("created", "keys", "filled", "broken off", "repair")
+    changes_records = True  # a repair writes what is different, and takes out what is extra
+    # None that the source's triggers answer to: they are in the target, too.
+    lost = ("DELETE FROM counted WHERE id % 5 = 0", "DELETE FROM plain WHERE id % 33 = 0")
+    changed = ("UPDATE counted SET u = 'damaged ' || id WHERE id % 7 = 0", "UPDATE pair SET note = NULL WHERE y < 100")
+    extra = ("INSERT INTO pair VALUES ('extra', 1, 'nobody wrote it')",)
+
+    def __init__(self, name):
+        self.name = name
+
+    def path(self, folder):
+        return os.path.join(folder, self.name)
+
+    def contents(self, folder):
+        if not os.path.exists(self.path(folder)):
+            return NOTHING
+        leaves, containers, constraints = {}, {(): "file"}, collections.defaultdict(list)
+        db = sqlite3.connect("file:%s?mode=ro" % self.path(folder), uri=True)
+        for kind, name, table, sql in db.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema").fetchall():
+            if (name + table).find("_transhume_") >= 0 or sql is None or name == "sqlite_sequence":
+                continue
+            if sql.startswith("CREATE UNIQUE INDEX"):  # a constraint, and so a part of the table
+                constraints[table,].append(sql)
+                continue
+            if kind != "table":
+                leaves[table, kind, name] = sql
+                continue
+            containers[table,] = (sql, constraints[table,])
+            if not sql.upper().startswith("CREATE VIRTUAL"):
+                leaves.update(self.rows(db, table))
+        db.close()
+        return Contents(leaves, containers)
+
+    def rows(self, db, table):
+        columns = db.execute("PRAGMA table_info(%s)" % support.quoted(table)).fetchall()
+        key = [place for place, column in enumerate(columns) if column[5]]
+        found = collections.Counter()
+        for row in db.execute("SELECT * FROM %s" % support.quoted(table)):
+            name = (table, "row", *(row[place] for place in key)) if key else (table, "row", repr(row))
+            found[name] += 1
+            yield (*name, found[name]), repr(row)  # repr tells 1 from 1.0 and from '1'
+
+    def change(self, folder, statements):
+        db = sqlite3.connect(self.path(folder))
+        for statement in statements:
+            db.execute(statement)
+        db.commit()
+        db.close()
+
+    def fill(self, folder):
+        """Records that were there before, some of them with keys of the source's."""
+        db = sqlite3.connect(self.path(folder))
+        db.executescript("""
+            CREATE TABLE plain(id INTEGER PRIMARY KEY, a TEXT, b BLOB, price NUMERIC(10,2), r REAL, mine TEXT);
+            CREATE TABLE pair(x TEXT, y INTEGER, note TEXT, PRIMARY KEY (x, y)) WITHOUT ROWID;
+            CREATE TABLE counted(id INTEGER PRIMARY KEY AUTOINCREMENT, plain_id INTEGER, u TEXT UNIQUE);
+            CREATE TABLE other(a); INSERT INTO other VALUES (1), ('x'), (NULL);""")
+        for i in range(-20, 120):
+            db.execute("INSERT INTO plain VALUES (?, ?, ?, ?, ?, ?)", (i * 5, "old %d" % i, b"\0old", i / 4, None, "kept"))
+            db.execute("INSERT INTO pair VALUES (?, ?, ?)", ("k%d" % (i % 13), i, "old"))
+            db.execute("INSERT INTO counted VALUES (?, ?, ?)", (i * 11, None, "old %d" % i))
+        db.commit()
+        db.close()
+
+    def meddle(self, folder):
+        """As an application does, after the run; its triggers do more."""
+        self.change(folder, ("INSERT INTO plain(id, a) VALUES (900001, 'mine'), (900002, NULL)", "DELETE FROM plain WHERE id = 30",
+                             "UPDATE plain SET a = 'mine' WHERE id IN (3, 15)", "INSERT INTO pair VALUES ('mine', -1, 'mine')",
+                             "UPDATE counted SET u = 'mine' WHERE id = 33", "DELETE FROM counted WHERE id = 35"))
+
+    def lose(self, folder):
+        self.change(folder, self.lost)
+
+    def alter(self, folder):
+        self.change(folder, self.changed)
+
+    def add(self, folder):
+        self.change(folder, self.extra)
+
+    def leftovers(self, folder):
+        """What of the program is in a target whose runs were all taken back."""
+        if not os.path.exists(self.path(folder)):
+            return [name for name in os.listdir(folder) if name.startswith(self.name)]
+        db = sqlite3.connect("file:%s?mode=ro" % self.path(folder), uri=True)
+        names = [name for name, in db.execute("SELECT name FROM sqlite_schema WHERE name LIKE '\\_transhume%' ESCAPE '\\'")]
+        sound = db.execute("PRAGMA integrity_check").fetchall()
+        db.close()
+        return names + [row for row in sound if row != ("ok",)]
+
+
+class Folder:
+    """A folder of files; those of the run bear its tag."""
+
+    formats = {"csv": "part-", "jsonl": "part-", "dynamodb-json": "data-"}
+    kinds = ("created", "others", "broken off")
+    changes_records = False
+
+    def __init__(self, form, name):
+        self.form = form
+        self.name = name
+
+    def path(self, *names):
+        return os.path.join(names[0], self.name, *names[1:])
+
+    def contents(self, folder):
+        leaves, containers = {}, {}
+        for place, folders, files in os.walk(self.path(folder)):
+            folders[:] = [name for name in folders if name != "_transhume"]
+            inside = tuple(os.path.relpath(place, self.path(folder)).split(os.sep)) if place != self.path(folder) else ()
+            containers[inside] = "folder"
+            for name in files:
+                with open(os.path.join(place, name), "rb") as file:
+                    leaves[(*inside, name)] = file.read()
+        return Contents(leaves, containers)
+
+    def tables(self, folder):
+        return sorted(name for name in os.listdir(self.path(folder)) if name != "_transhume")
+
+    def meddle(self, folder):
+        """A file of somebody else's, beside the run's."""
+        for table in self.tables(folder)[:2]:
+            with open(self.path(folder, table, "mine.txt"), "wb") as file:
+                file.write(b"nobody but me\n")
+
+    def lose(self, folder):
+        """Every table with a key loses lines, and the first one a whole file where it has several."""
+        tables = [table for table in self.tables(folder) if table != "keyless"]
+        for table in tables:
+            names = sorted(os.listdir(self.path(folder, table)))
+            if table == tables[0] and len(names) > 1:
+                os.remove(self.path(folder, table, names.pop()))
+            path = self.path(folder, table, names[0])
+            lines = support.read_lines(path)
+            text = "".join(line + "\n" for line in lines[:2] + lines[4:]).encode()
+            with open(path, "wb") as file:
+                subprocess.run(["zstd", "-qc"] if path.endswith(".zst") else ["cat"], input=text, stdout=file, check=True)
+
+    def leftovers(self, folder):
+        ledger = self.path(folder, "_transhume")
+        # A table that stays, since others have files in it, keeps what tells its types.
+        kept = {"tables", *("tables/%s.json" % table for table in self.tables(folder))} if os.path.isdir(ledger) else set()
+        return sorted({os.path.relpath(os.path.join(place, name), ledger) for place, folders, files in os.walk(ledger)
+                       for name in folders + files} - kept)
+
+
+class Dynamodb:
+    """The tables of kill_matrix.make_source in DynamoDB, by boto3."""
+
+    kinds = ("created", "keys", "filled", "broken off", "repair")
+    changes_records = True
+    keys = {"plain": (("id", "N"),), "pair": (("x", "S"), ("y", "N")), "counted": (("id", "N"),)}
+
+    def __init__(self, client):
+        self.client = client
+
+    def contents(self, _folder):
+        leaves, containers = {}, {}
+        for table in items.tables(self.client):
+            schema = self.client.describe_table(TableName=table)["Table"]
+            names = [part["AttributeName"] for part in schema["KeySchema"]]
+            containers[table,] = names
+            for item in items.scan(self.client, table):
+                leaves[(table, *(repr(item[name]) for name in names))] = json.dumps(item, sort_keys=True, default=repr)
+        return Contents(leaves, containers)
+
+    def fill(self, _folder):
+        for table, key in self.keys.items():
+            items.create(self.client, table, key)
+            items.put(self.client, table, [dict(self.key(table, i), note={"S": "old %d" % i}, a={"S": "old"},
+                                                mine={"M": {"z": {"L": [{"N": "1.5"}, {"NULL": True}]}, "a": {"SS": ["x", "y"]}}})
+                                           for i in range(-10, 40)])
+
+    def key(self, table, i):
+        return {"x": {"S": "k%d" % (i % 13)}, "y": {"N": str(i)}} if table == "pair" else {"id": {"N": str(i * 3)}}
+
+    def meddle(self, _folder):
+        for table in self.keys:
+            self.client.put_item(TableName=table, Item=dict(self.key(table, 300000), mine={"S": "mine"}))
+            self.client.put_item(TableName=table, Item=dict(self.key(table, 7), mine={"S": "changed"}))
+            self.client.delete_item(TableName=table, Key=self.key(table, 8))
+
+    def lose(self, _folder):
+        for table in self.keys:
+            for i in range(3, 600, 45):
+                self.client.delete_item(TableName=table, Key=self.key(table, i))
+
+    def alter(self, _folder):
+        for table in self.keys:
+            self.client.put_item(TableName=table, Item=dict(self.key(table, 4), u={"N": "1"}, note={"BOOL": False}))
+
+    def add(self, _folder):
+        for table in self.keys:
+            self.client.put_item(TableName=table, Item=dict(self.key(table, 200000), extra={"L": []}))
+
+    def leftovers(self, _folder):
+        return [name for name in self.client.list_tables()["TableNames"] if name.startswith("_transhume")]

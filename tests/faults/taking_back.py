@@ -1,0 +1,168 @@
+"""Two more engines of the fault matrix (see engines.py): runs that are taken back and repairs, killed in the middle of it and
+killed again."""
+import json
+import os
+
+import holdings
+import support
+from engines import Engine, state_folder
+
+ROLLBACK_INSTANTS = 60 if support.SOAK else 1
+REPAIR_INSTANTS = 60 if support.SOAK else 1
+
+
+def told(arguments):
+    """What a repair and a resume take of a copy's arguments."""
+    arguments = list(arguments)
+    if "--chunk-rows" in arguments:
+        at = arguments.index("--chunk-rows")
+        del arguments[at:at + 2]
+    return [argument for argument in arguments if argument != "--no-express"]
+
+
+def occurrences(counts):
+    return [(name, occurrence) for name, count in sorted(counts.items()) for occurrence in sorted({1, (count + 1) // 2, count})]
+
+
+class Killing(Engine):
+    """The cases are of (kind, failpoint, occurrence, again) or, where there is no failpoint, of an instant."""
+
+    instants_now = 0
+
+    def holding(self, arguments):
+        return holdings.of(arguments, getattr(self, "client", None))
+
+    def cases_of(self, kind, counts, seconds, instants):
+        cases = [(kind, name, occurrence, again) for name, occurrence in occurrences(counts) for again in (False, True)]
+        return cases + [(kind, None, self.random.uniform(0, seconds * 1.1), number % 2 == 1) for number in range(instants)]
+
+    def strike(self, folder, name, when, command, env):
+        """Kills the command at a failpoint or an instant."""
+        if name is None:
+            return support.kill_after(when, *command, cwd=folder, env=env)
+        return support.kill_at(name, when, *command, cwd=folder, env=env)
+
+    def counted(self, command, folder, env):
+        """(how often it reaches each failpoint, how long it takes)"""
+        result, counts = support.count_failpoints(*command, cwd=folder, env=env)
+        self.assert_code(result, 0)
+        self.seconds = result.seconds
+        return counts, result.seconds
+
+
+class Rollbacks(Killing):
+    """
+    kill -9 in a rollback, and again in the one that goes on with it. What the run wrote is gone, what it overwrote is back,
+    and what others wrote, changed or took away meanwhile is as they left it. Kinds of runs:
+
+      created       the target was not there
+      keys          the same, with --rollback-keys; others wrote into the tables since
+      filled        the target held records, some were overwritten; others wrote since
+      others        (folders) others put files beside the run's
+      broken off    the run was killed
+      repair        the run is a repair, of a copy that stays
+    """
+
+    engine_seconds = None if support.SOAK else 2.5
+
+    def matrix(self, arguments, check, env=None):
+        holding = self.holding(arguments)
+        # Tables without a key that hold records before can't be taken back.
+        self.keyed = ["--exclude", "keyless", *arguments] if self.has_keyless(holding, arguments, env) else arguments
+        self.random.seed("%d %s" % (support.SEED, self.id()))
+        cases = []
+        for kind in holding.kinds if support.SOAK else self.random.sample(holding.kinds, 1):
+            folder = self.fresh("case")
+            self.prepared(kind, holding, folder, arguments, env)
+            counts, seconds = self.counted(self.command(folder, arguments), folder, env)
+            self.assertIn("rollback.before_forget", counts)
+            cases += self.cases_of(kind, counts, seconds, ROLLBACK_INSTANTS)
+        self.each("kill-rollback", cases, lambda folder, *case: self.kill(folder, holding, case, arguments, env))
+
+    def has_keyless(self, holding, arguments, env):
+        folder = self.fresh("case")
+        self.assert_code(support.transhume("migrate", *arguments, cwd=folder, env=env), 0)
+        return any(place == ("keyless",) for place in holding.contents(folder).containers)
+
+    def command(self, folder, arguments):
+        state = state_folder(arguments)
+        with open(os.path.join(folder, state, "run.json"), encoding="utf-8") as file:
+            return ["rollback", "--state", state, "--run", json.load(file)["run"], "--confirm"]
+
+    def prepared(self, kind, holding, folder, arguments, env):
+        """Makes what is to be taken back, and tells what has to be there afterwards."""
+        def migrate(*options):
+            self.assert_code(support.transhume("migrate", *options, *arguments, cwd=folder, env=env), 0)
+        if kind in ("filled", "repair"):
+            arguments = self.keyed
+            if kind == "filled":
+                holding.fill(folder)
+            else:
+                migrate()
+                holding.lose(folder)
+                holding.alter(folder)
+        before = holding.contents(folder)
+        if kind == "repair":
+            self.assert_code(support.transhume("validate", "--repair", *told(arguments), cwd=folder, env=env), 0)
+        elif kind == "broken off":
+            killed = support.kill_at("engine.after_commit", 3, "migrate", *arguments, cwd=folder, env=env)
+            self.assertEqual(killed.code, -9, killed.err)
+        else:
+            migrate(*{"keys": ("--rollback-keys",), "filled": ("--existing", "upsert")}.get(kind, ()))
+        written = holding.contents(folder)
+        self.assertNotEqual(before, written)
+        if kind in ("keys", "filled", "others"):
+            holding.meddle(folder)
+        return holdings.after_rollback(before, written, holding.contents(folder))
+
+    def kill(self, folder, holding, case, arguments, env):
+        kind, name, when, again = case
+        expected = self.prepared(kind, holding, folder, arguments, env)
+        command = self.command(folder, arguments)
+        killed = self.strike(folder, name, when, command, env)
+        self.assertIn(killed.code, (-9,) if name else (0, -9), killed.err)
+        if again:
+            self.assertIn(support.kill_after(self.random.uniform(0, self.seconds), *command, cwd=folder, env=env).code, (0, -9))
+        for _ in range(2):  # the second one says that it is done already
+            self.assert_code(support.transhume(*command, cwd=folder, env=env), 0)
+            self.assertEqual(holdings.differences(expected, holding.contents(folder)), [])
+        if kind != "repair":
+            self.assertEqual(holding.leftovers(folder), [])
+
+
+class Repairs(Killing):
+    """kill -9 in a repair, and in the resume of it: afterwards the target is what the source says."""
+
+    def matrix(self, arguments, check, env=None):
+        holding = self.holding(arguments)
+        command = ["validate", "--repair", *(("--delete-extra", "--confirm") if holding.changes_records else ()), *told(arguments)]
+        folder = self.fresh("case")
+        self.damaged(folder, holding, arguments, check, env)
+        counts, seconds = self.counted(command, folder, env)
+        check(folder)
+        cases = self.cases_of("repair", counts, seconds, REPAIR_INSTANTS)
+        self.each("kill-repair", cases, lambda folder, *case: self.kill(folder, holding, case, command, arguments, check, env))
+
+    def damaged(self, folder, holding, arguments, check, env):
+        self.assert_code(support.transhume("migrate", *arguments, cwd=folder, env=env), 0)
+        holding.lose(folder)
+        if holding.changes_records:
+            holding.alter(folder)
+            holding.add(folder)
+        with self.assertRaises(AssertionError):
+            check(folder)
+
+    def kill(self, folder, holding, case, command, arguments, check, env):
+        _, name, when, again = case
+        self.damaged(folder, holding, arguments, check, env)
+        killed = self.strike(folder, name, when, command, env)
+        self.assertIn(killed.code, (0, -9), killed.err)
+        resume = ["resume", *told(arguments)]
+        if again:
+            self.assertIn(support.kill_after(self.random.uniform(0, self.seconds), *resume, cwd=folder, env=env).code, (0, 2, -9))
+        # The repair is a run: a resume goes on with it. Killed before it was one, there is none but the copy.
+        resumed = support.transhume(*resume, cwd=folder, env=env)
+        self.assertIn(resumed.code, (0, 2), resumed.err)
+        self.assert_code(support.transhume(*command, cwd=folder, env=env), 0)
+        self.assert_code(support.transhume("validate", "--level", "full", *told(arguments), cwd=folder, env=env), 0)
+        check(folder)
