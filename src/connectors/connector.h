@@ -677,6 +677,12 @@ struct ledger_functions {
      */
     enum status (*forget)(struct database *self, const char *run_id, uint64_t epoch,
                           bool rolled_back, struct error *error);
+    /*
+     * Optional: takes away what a crash in `forget` may have left besides the data: called where
+     * the run that is asked for is not in the ledger any more, with no claim. What somebody works
+     * with is left alone. Repeatable.
+     */
+    enum status (*tidy)(struct database *self, struct error *error);
 };
 
 /* ---------------------------------------------------------------- taking a run back */

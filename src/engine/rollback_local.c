@@ -91,19 +91,57 @@ static enum status write_state(struct rollback *rollback, const char *path, stru
     return status;
 }
 
+/* runs/ID, with the names of a state folder. */
+static enum status retired_folder(const struct state_folder *folder, const char *run_id,
+                                  struct arena *arena, struct state_folder *of_run,
+                                  struct error *error)
+{
+    const char *path = runs_path(folder, run_id, arena);
+    return path == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for a path")
+                        : state_folder_name(of_run, path, arena, error);
+}
+
 enum status rollback_note_begun(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
     struct local_run local;
+    struct state_folder of_run;
+    const struct state_folder *folder = &run->folder;
     if (!rollback->is_local) {
-        return STATUS_OK;
+        if (retired_folder(folder, run->id, run->arena, &of_run, error) != STATUS_OK ||
+            file_make_folder(of_run.path, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        folder = &of_run;
     }
-    enum status status = local_run_read(&run->folder, run->arena, &local, error);
+    enum status status = local_run_read(folder, run->arena, &local, error);
+    if (status != STATUS_OK && !rollback->is_local) { /* made from another state folder */
+        error_clear(error);
+        local = (struct local_run){.id = run->id,
+                                   .kind = "copy",
+                                   .target = rollback->session.target_uri->shown,
+                                   .existing = -1};
+        status = STATUS_OK;
+    }
     if (status != STATUS_OK || strcmp(local.id, run->id) != 0) {
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
     }
     local.rolling_back = true;
-    return local_run_write(&run->folder, &local, error);
+    return local_run_write(folder, &local, error);
+}
+
+bool rollback_has_begun(const struct state_folder *folder, const char *run_id)
+{
+    struct arena *arena = arena_create(0);
+    struct state_folder of_run;
+    struct local_run local;
+    struct error ignored;
+    bool begun = arena != NULL && run_id != NULL &&
+                 retired_folder(folder, run_id, arena, &of_run, &ignored) == STATUS_OK &&
+                 local_run_read(&of_run, arena, &local, &ignored) == STATUS_OK &&
+                 local.rolling_back;
+    arena_destroy(arena);
+    return begun;
 }
 
 /* Images of a run that is gone are of no use to anybody. */

@@ -170,6 +170,17 @@ static enum status load(struct rollback *rollback, const char *run_id, struct le
     return target->connector->ledger->load(target, run_id, rollback->run.arena, ledger, error);
 }
 
+/* What an earlier rollback was about to remove when it was killed; the data are gone already. */
+static void tidy(struct rollback *rollback)
+{
+    struct database *target = rollback->session.target;
+    struct error error = {0};
+    if (target->connector->ledger->tidy != NULL &&
+        target->connector->ledger->tidy(target, &error) != STATUS_OK) {
+        log_write(LOG_WARNING, "something of the ledger was left behind: %s", error.message);
+    }
+}
+
 /* The target does not know it (any more). */
 static enum status unknown_run(struct rollback *rollback, const struct rollback_options *options,
                                struct error *error)
@@ -181,9 +192,11 @@ static enum status unknown_run(struct rollback *rollback, const struct rollback_
     if (status == STATUS_FAILED) {
         return STATUS_FAILED;
     }
-    if (status == STATUS_OK && local.rolling_back && (id == NULL || strcmp(local.id, id) == 0)) {
-        snprintf(run->id, sizeof(run->id), "%s", local.id);
-        rollback->is_local = true;
+    bool own = status == STATUS_OK && (id == NULL || strcmp(local.id, id) == 0);
+    if (own ? local.rolling_back : rollback_has_begun(&run->folder, id)) {
+        tidy(rollback);
+        snprintf(run->id, sizeof(run->id), "%s", own ? local.id : id);
+        rollback->is_local = own;
         return rollback_end_local(rollback, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
     }
     if (id == NULL || rollback_is_noted(&run->folder, id)) {

@@ -56,7 +56,9 @@ bool rollback_is_noted(const struct state_folder *folder, const char *run_id);
  * folder's own. */
 const char *rollback_find_target(const struct state_folder *folder, const char *run_id,
                                  struct arena *arena, bool *is_local, bool *finished);
-/* Notes in run.json that the run is about to vanish from the target. */
+/* Notes in the run's run.json that it is about to vanish from the target. */
 enum status rollback_note_begun(struct rollback *rollback, struct error *error) MUST_USE;
+/* Is that noted of a run in runs/ID? */
+bool rollback_has_begun(const struct state_folder *folder, const char *run_id);
 
 #endif

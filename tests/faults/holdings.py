@@ -55,7 +55,7 @@ class Sqlite:
     """The tables of kill_matrix.make_source in a SQLite file."""
 
     # What a run finds and is told: see taking_back.Rollbacks.
-    kinds = ("created", "keys", "filled", "broken off", "repair")
+    kinds = ("created", "keys", "filled", "broken off", "repair", "earlier")
     changes_records = True  # a repair writes what is different, and takes out what is extra
     # None that the source's triggers answer to: they are in the target, too.
     lost = ("DELETE FROM counted WHERE id % 5 = 0", "DELETE FROM plain WHERE id % 33 = 0")
@@ -203,7 +203,7 @@ class Folder:
 class Dynamodb:
     """The tables of kill_matrix.make_source in DynamoDB, by boto3."""
 
-    kinds = ("created", "keys", "filled", "broken off", "repair")
+    kinds = ("created", "keys", "filled", "broken off", "repair", "earlier")
     changes_records = True
     keys = {"plain": (("id", "N"),), "pair": (("x", "S"), ("y", "N")), "counted": (("id", "N"),)}
 

@@ -9,6 +9,7 @@ from engines import Engine, state_folder
 
 ROLLBACK_INSTANTS = 60 if support.SOAK else 1
 REPAIR_INSTANTS = 60 if support.SOAK else 1
+UPSERT = ("--existing", "upsert")
 
 
 def told(arguments):
@@ -61,6 +62,7 @@ class Rollbacks(Killing):
       others        (folders) others put files beside the run's
       broken off    the run was killed
       repair        the run is a repair, of a copy that stays
+      earlier       a later run wrote the same, and was taken back; its own folder is in runs/
     """
 
     engine_seconds = None if support.SOAK else 2.5
@@ -74,7 +76,7 @@ class Rollbacks(Killing):
         for kind in holding.kinds if support.SOAK else self.random.sample(holding.kinds, 1):
             folder = self.fresh("case")
             self.prepared(kind, holding, folder, arguments, env)
-            counts, seconds = self.counted(self.command(folder, arguments), folder, env)
+            counts, seconds = self.counted(self.command(folder, arguments, self.run), folder, env)
             self.assertIn("rollback.before_forget", counts)
             cases += self.cases_of(kind, counts, seconds, ROLLBACK_INSTANTS)
         self.each("kill-rollback", cases, lambda folder, *case: self.kill(folder, holding, case, arguments, env))
@@ -84,18 +86,21 @@ class Rollbacks(Killing):
         self.assert_code(support.transhume("migrate", *arguments, cwd=folder, env=env), 0)
         return any(place == ("keyless",) for place in holding.contents(folder).containers)
 
-    def command(self, folder, arguments):
+    def command(self, folder, arguments, run=None):
         state = state_folder(arguments)
-        with open(os.path.join(folder, state, "run.json"), encoding="utf-8") as file:
-            return ["rollback", "--state", state, "--run", json.load(file)["run"], "--confirm"]
+        return ["rollback", "--state", state, "--run", run or self.run_id(folder, arguments), "--confirm"]
+
+    def run_id(self, folder, arguments):
+        with open(os.path.join(folder, state_folder(arguments), "run.json"), encoding="utf-8") as file:
+            return json.load(file)["run"]
 
     def prepared(self, kind, holding, folder, arguments, env):
         """Makes what is to be taken back, and tells what has to be there afterwards."""
         def migrate(*options):
             self.assert_code(support.transhume("migrate", *options, *arguments, cwd=folder, env=env), 0)
-        if kind in ("filled", "repair"):
+        if kind in ("filled", "earlier", "repair"):
             arguments = self.keyed
-            if kind == "filled":
+            if kind != "repair":
                 holding.fill(folder)
             else:
                 migrate()
@@ -108,17 +113,21 @@ class Rollbacks(Killing):
             killed = support.kill_at("engine.after_commit", 3, "migrate", *arguments, cwd=folder, env=env)
             self.assertEqual(killed.code, -9, killed.err)
         else:
-            migrate(*{"keys": ("--rollback-keys",), "filled": ("--existing", "upsert")}.get(kind, ()))
+            migrate(*{"keys": ("--rollback-keys",), "filled": UPSERT, "earlier": UPSERT}.get(kind, ()))
+        self.run = self.run_id(folder, arguments)
+        if kind == "earlier":
+            migrate(*UPSERT)
+            self.assert_code(support.transhume(*self.command(folder, arguments), cwd=folder, env=env), 0)
         written = holding.contents(folder)
         self.assertNotEqual(before, written)
-        if kind in ("keys", "filled", "others"):
+        if kind in ("keys", "filled", "earlier", "others"):
             holding.meddle(folder)
         return holdings.after_rollback(before, written, holding.contents(folder))
 
     def kill(self, folder, holding, case, arguments, env):
         kind, name, when, again = case
         expected = self.prepared(kind, holding, folder, arguments, env)
-        command = self.command(folder, arguments)
+        command = self.command(folder, arguments, self.run)
         killed = self.strike(folder, name, when, command, env)
         self.assertIn(killed.code, (-9,) if name else (0, -9), killed.err)
         if again:

@@ -1,7 +1,9 @@
 """Runs that are interrupted in odd ways, and resumed in others."""
+import json
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 import time
 import unittest
@@ -24,6 +26,56 @@ class AtTheEnd(support.TestCase):
         shutil.rmtree(self.path("out"))
         shutil.rmtree(self.path(".transhume"))
         self.run_program("migrate", *arguments, code=1)
+
+
+class RolledBack(support.TestCase):
+    """Rollbacks that were killed when the target knew the run no more."""
+
+    def setUp(self):
+        super().setUp()
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE things(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO things VALUES (1, 'x');")
+
+    def run_id(self):
+        with open(self.path(".transhume", "run.json"), encoding="utf-8") as file:
+            return json.load(file)["run"]
+
+    def test_nothing_of_the_ledger_stays(self):
+        for target in ("sqlite:copy.db", "csv:out", "jsonl:out/", "dynamodb-json:out"):
+            with self.subTest(target=target):
+                self.run_program("migrate", "source.db", target)
+                point = "sqlite.after_forget" if target.startswith("sqlite") else "files.after_forget"
+                command = ["rollback", "--run", self.run_id(), "--confirm"]
+                self.assertEqual(support.kill_at(point, 1, *command, cwd=self.folder).code, -9)
+                self.run_program(*command)
+                self.assertEqual(sorted(os.listdir(self.folder)), [".transhume", "source.db"])
+                shutil.rmtree(self.path(".transhume"))
+
+    def test_a_folder_of_the_same_name_as_the_ledger_put_aside_is_left_alone(self):
+        os.mkdir(self.path("out-transhume-forgotten"))
+        self.write("out-transhume-forgotten/mine.txt", "mine")
+        self.run_program("migrate", "source.db", "jsonl:out")
+        command = ["rollback", "--run", self.run_id(), "--confirm"]
+        self.assertEqual(support.kill_at("files.after_forget", 1, *command, cwd=self.folder).code, -9)
+        self.run_program(*command)
+        self.assertEqual(os.listdir(self.path("out-transhume-forgotten")), ["mine.txt"])
+        self.assertFalse(os.path.exists(self.path("out", "_transhume")))
+
+    def test_a_run_that_is_not_the_newest(self):
+        for where in ([], ["--state", "elsewhere"]):
+            with self.subTest(where=where):
+                support.make_sqlite(self.path("copy.db"), "CREATE TABLE things(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO things VALUES (1, 'old');")
+                upsert = ["migrate", "--existing", "upsert", "source.db", "copy.db"]
+                self.run_program(*upsert)
+                earlier = self.run_id()
+                self.run_program(*upsert)
+                self.run_program("rollback", "--run", self.run_id(), "--confirm")
+                command = ["rollback", *where, "--run", earlier, "--confirm", *(["copy.db"] if where else [])]
+                self.assertEqual(support.kill_at("rollback.after_forget", 1, *command, cwd=self.folder).code, -9)
+                for _ in range(2):
+                    self.run_program(*command)
+                self.assertEqual(sqlite3.connect(self.path("copy.db")).execute("SELECT v FROM things").fetchall(), [("old",)])
+                os.remove(self.path("copy.db"))
+                shutil.rmtree(self.path(".transhume"))
 
 
 class Overtaken(support.TestCase):

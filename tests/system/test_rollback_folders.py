@@ -137,7 +137,7 @@ class Folders(refusals.TestCase):
                     result = kill_at(point, occurrence, "rollback", "--run", run, "--confirm", cwd=self.folder)
                     self.assertEqual(result.code, -9)
                     self.rollback(run=run)
-                    self.assertEqual(contents(self.path("out")), before)
+                    self.assert_as_before(before, "created")
                     self.rollback(run=run)
 
     def test_files_of_others_survive(self):

@@ -298,8 +298,8 @@ static enum status refuse_unfinished(struct folder *folder, struct arena *arena,
     return status;
 }
 
-static enum status take_lock(struct folder *folder, struct arena *arena, int64_t *holder,
-                             struct error *error)
+enum status folder_ledger_lock(struct folder *folder, struct arena *arena, int64_t *holder,
+                               struct error *error)
 {
     char *ledger = folder_path(arena, folder, "");
     char *path = folder_path(arena, folder, "lock");
@@ -386,7 +386,7 @@ static enum status ledger_create(struct database *self, const char *run_id, cons
         return folder_ledger_no_memory(error);
     }
     bool held_before = folder->lock_descriptor >= 0;
-    enum status status = take_lock(folder, arena, &holder, error);
+    enum status status = folder_ledger_lock(folder, arena, &holder, error);
     if (status == STATUS_AGAIN) {
         status = error_set(error, ERROR_RUN_HELD, folder->path,
                            "process %" PRId64 " works on this folder", holder);
@@ -672,7 +672,7 @@ static enum status ledger_claim(struct database *self, const char *run_id, uint6
         return folder_ledger_no_memory(error);
     }
     bool held_before = folder->lock_descriptor >= 0;
-    enum status status = take_lock(folder, arena, &process, error);
+    enum status status = folder_ledger_lock(folder, arena, &process, error);
     if (status == STATUS_AGAIN) {
         found->pid = process;
         snprintf(found->name, sizeof(found->name), "pid %" PRId64, process);
@@ -754,4 +754,5 @@ const struct ledger_functions folder_ledger = {
     .release = ledger_release,
     .list = folder_ledger_list,
     .forget = folder_ledger_forget_run,
+    .tidy = folder_ledger_tidy,
 };

@@ -9,6 +9,10 @@ char *folder_ledger_run_folder(struct arena *arena, const struct folder *folder,
                                const char *run_id);
 enum status folder_ledger_no_memory(struct error *error);
 
+/* Makes the ledger's folder and takes its lock. STATUS_AGAIN: process `*holder` has it. */
+enum status folder_ledger_lock(struct folder *folder, struct arena *arena, int64_t *holder,
+                               struct error *error) MUST_USE;
+
 /* Calls `visit` for each run of the ledger, in any order; `id` lives in the arena. */
 typedef enum status folder_ledger_visit(void *context, uint64_t number, const char *id,
                                         struct error *error);

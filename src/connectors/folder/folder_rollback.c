@@ -298,32 +298,48 @@ static bool ends_with(const char *text, const char *ending)
     return length > end && strcmp(text + length - end, ending) == 0;
 }
 
-/* Who made which table is of no use without runs; definitions stay, since they tell the types. */
-static enum status remove_notes(struct folder *folder, struct arena *arena, struct error *error)
+/* Who made which table is of no use without runs; definitions stay, since they tell the types.
+ * Names with .tmp- are what a crash left half written. */
+static bool is_note(const char *name)
+{
+    return ends_with(name, ".owner") || ends_with(name, ".defined") ||
+           strstr(name, ".tmp-") != NULL;
+}
+
+/* Removes the notes; or only tells whether there is something else. */
+static enum status visit_notes(const struct folder *folder, bool removes, bool *keeps,
+                               struct arena *arena, struct error *error)
 {
     char *path = folder_path(arena, folder, "tables");
     DIR *stream = path == NULL ? NULL : opendir(path);
     struct dirent *entry;
     enum status status = path == NULL ? folder_ledger_no_memory(error) : STATUS_OK;
+    *keeps = false;
     while (stream != NULL && status == STATUS_OK && (entry = readdir(stream)) != NULL) {
-        if (ends_with(entry->d_name, ".owner") || ends_with(entry->d_name, ".defined") ||
-            strstr(entry->d_name, ".tmp-") != NULL) { /* what a crash left half written */
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
+            continue;
+        }
+        if (!is_note(entry->d_name)) {
+            *keeps = true;
+        } else if (removes) {
             status = remove_file(file_join(arena, path, entry->d_name), error);
         }
     }
     if (stream != NULL) {
         closedir(stream);
+    }
+    if (removes && status == STATUS_OK && !*keeps) {
         rmdir(path);
     }
     return status;
 }
 
-/* With the last run goes what only runs need, and the folder that it made. */
-static enum status remove_rest(struct folder *folder, bool made, struct arena *arena,
-                               struct error *error)
+/* With the last run goes what only runs need. */
+static enum status remove_rest(struct folder *folder, struct arena *arena, struct error *error)
 {
     const char **ids;
     uint32_t count;
+    bool keeps;
     char *ledger = folder_path(arena, folder, "");
     char *lock = folder_path(arena, folder, "lock");
     if (ledger == NULL || lock == NULL) {
@@ -335,28 +351,23 @@ static enum status remove_rest(struct folder *folder, bool made, struct arena *a
     if (count > 0) {
         return STATUS_OK;
     }
-    if (remove_notes(folder, arena, error) != STATUS_OK ||
+    if (visit_notes(folder, true, &keeps, arena, error) != STATUS_OK ||
         folder_versions_remove(folder, arena, error) != STATUS_OK ||
         remove_file(lock, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (rmdir(ledger) == 0 && made) {
-        rmdir(folder->path);
-    }
+    rmdir(ledger);
     return STATUS_OK;
 }
 
 /* The run's folder gets another name first: after that nobody finds it. */
-static enum status remove_run(struct folder *folder, bool rolled_back, struct arena *arena,
-                              struct error *error)
+static enum status remove_run(struct folder *folder, struct arena *arena, struct error *error)
 {
     char *forgotten = folder_path(arena, folder, ".forgotten");
     char *ledger = folder_path(arena, folder, "");
-    char *made_path = file_join(arena, folder->run.folder, FOLDER_MADE);
-    if (forgotten == NULL || ledger == NULL || made_path == NULL) {
+    if (forgotten == NULL || ledger == NULL) {
         return folder_ledger_no_memory(error);
     }
-    bool made = rolled_back && is_ours(folder, made_path, FOLDER_MADE, arena);
     if (file_remove_tree(forgotten, error) != STATUS_OK ||
         failpoint_hit("files.before_forget", error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -370,7 +381,74 @@ static enum status remove_run(struct folder *folder, bool rolled_back, struct ar
         file_remove_tree(forgotten, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return remove_rest(folder, made, arena, error);
+    return remove_rest(folder, arena, error);
+}
+
+/* ---- where the database's folder goes, too */
+
+/* DIR-transhume-forgotten: the ledger of a run that made DIR and was its last. While it is there,
+ * DIR is to go. */
+static char *path_aside(const struct folder *folder, struct arena *arena)
+{
+    size_t length = strlen(folder->path);
+    while (length > 1 && folder->path[length - 1] == '/') {
+        length--;
+    }
+    return arena_format(arena, "%.*s-transhume-forgotten", (int)length, folder->path);
+}
+
+/* Did this run make the folder, and is nothing to be kept of the ledger? */
+static enum status goes_whole(struct folder *folder, bool *whole, struct arena *arena,
+                              struct error *error)
+{
+    const char **ids;
+    uint32_t count;
+    bool keeps = true;
+    char *made = file_join(arena, folder->run.folder, FOLDER_MADE);
+    *whole = false;
+    if (made == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    if (!is_ours(folder, made, FOLDER_MADE, arena)) {
+        return STATUS_OK;
+    }
+    if (folder_ledger_list(&folder->base, arena, &ids, &count, error) != STATUS_OK ||
+        visit_notes(folder, false, &keeps, arena, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *whole = count == 1 && !keeps;
+    return STATUS_OK;
+}
+
+static enum status end_aside(const struct folder *folder, const char *aside, struct error *error)
+{
+    rmdir(folder->path); /* others may have files in it */
+    return file_remove_tree(aside, error);
+}
+
+/* One rename leaves the run with its whole ledger, or the note that the folder is to go.
+ * STATUS_AGAIN: that name can't be had. */
+static enum status remove_whole(const struct folder *folder, struct arena *arena,
+                                struct error *error)
+{
+    char *aside = path_aside(folder, arena);
+    char *ledger = folder_path(arena, folder, "");
+    char *parent = folder_parent(arena, folder->path);
+    if (aside == NULL || ledger == NULL || parent == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    if (failpoint_hit("files.before_forget", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (rename(ledger, aside) != 0) {
+        return STATUS_AGAIN;
+    }
+    if (file_sync_folder(folder->path, error) != STATUS_OK ||
+        file_sync_folder(parent, error) != STATUS_OK ||
+        failpoint_hit("files.after_forget", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return end_aside(folder, aside, error);
 }
 
 enum status folder_ledger_forget_run(struct database *self, const char *run_id, uint64_t epoch,
@@ -378,17 +456,76 @@ enum status folder_ledger_forget_run(struct database *self, const char *run_id, 
 {
     struct folder *folder = of(self);
     struct arena *arena = arena_create(0);
+    bool whole = false;
     (void)run_id;
     if (arena == NULL) {
         return folder_ledger_no_memory(error);
     }
     enum status status = folder_ledger_check_epoch(&folder->run, epoch, error);
+    if (status == STATUS_OK && rolled_back) {
+        status = goes_whole(folder, &whole, arena, error);
+    }
     if (status == STATUS_OK) {
-        status = remove_run(folder, rolled_back, arena, error);
+        status = whole ? remove_whole(folder, arena, error) : STATUS_AGAIN;
+    }
+    if (status == STATUS_AGAIN) {
+        status = remove_run(folder, arena, error);
     }
     if (status == STATUS_OK) {
         folder_ledger_forget(folder);
     }
+    arena_destroy(arena);
+    return status;
+}
+
+/* Nothing but what a ledger holds: else the name is somebody else's. */
+static bool is_ledger(const char *path)
+{
+    DIR *stream = opendir(path);
+    struct dirent *entry;
+    bool is = stream != NULL;
+    while (is && (entry = readdir(stream)) != NULL) {
+        const char *name = entry->d_name;
+        is = name[0] == '.' || strncmp(name, "run-", 4) == 0 || strcmp(name, "lock") == 0 ||
+             strcmp(name, "tables") == 0 || strcmp(name, "versions") == 0;
+    }
+    if (stream != NULL) {
+        closedir(stream);
+    }
+    return is;
+}
+
+static enum status tidy(struct folder *folder, struct arena *arena, struct error *error)
+{
+    int64_t holder;
+    char *aside = path_aside(folder, arena);
+    char *forgotten = folder_path(arena, folder, ".forgotten");
+    if (aside == NULL || forgotten == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    if (is_ledger(aside) && end_aside(folder, aside, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!file_exists(forgotten)) {
+        return STATUS_OK;
+    }
+    enum status status = folder_ledger_lock(folder, arena, &holder, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_AGAIN ? STATUS_OK : STATUS_FAILED;
+    }
+    status = file_remove_tree(forgotten, error);
+    status = status == STATUS_OK ? remove_rest(folder, arena, error) : status;
+    folder_ledger_forget(folder);
+    return status;
+}
+
+enum status folder_ledger_tidy(struct database *self, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    if (arena == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    enum status status = tidy(of(self), arena, error);
     arena_destroy(arena);
     return status;
 }

@@ -181,6 +181,8 @@ static enum status ledger_create(struct database *database, const char *run_id, 
 
 /* ---------------------------------------------------------------- who may write */
 
+#define LOCK_PATH "%s-transhume-lock"
+
 void sqlite_ledger_unlock(struct sqlite_database *self)
 {
     struct sqlite_target_state *state = self->target;
@@ -206,7 +208,7 @@ static enum status lock(struct sqlite_database *self, struct ledger_holder *foun
         return STATUS_OK;
     }
     free(state->lock_path);
-    if (asprintf(&state->lock_path, "%s-transhume-lock", self->path) < 0) {
+    if (asprintf(&state->lock_path, LOCK_PATH, self->path) < 0) {
         state->lock_path = NULL;
         return error_set(error, ERROR_MEMORY, self->shown, "no memory for a lock");
     }
@@ -408,6 +410,28 @@ static enum status ledger_reopen(struct database *database, const char *run_id, 
         error);
 }
 
+/* Of a file that is gone, or of nobody's: the lock's place. */
+static enum status ledger_tidy(struct database *database, struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    struct ledger_holder found = {0};
+    char *path = NULL;
+
+    if (self->target->lock_descriptor >= 0) {
+        return STATUS_OK;
+    }
+    if (asprintf(&path, LOCK_PATH, self->path) < 0) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a lock");
+    }
+    bool left = file_exists(path);
+    free(path);
+    enum status status = left ? lock(self, &found, error) : STATUS_OK;
+    if (status == STATUS_OK) {
+        sqlite_ledger_unlock(self);
+    }
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
 const struct ledger_functions sqlite_ledger = {
     .create = ledger_create,
     .load = sqlite_ledger_load,
@@ -418,4 +442,5 @@ const struct ledger_functions sqlite_ledger = {
     .release = ledger_release,
     .list = sqlite_ledger_list,
     .forget = sqlite_ledger_forget,
+    .tidy = ledger_tidy,
 };
