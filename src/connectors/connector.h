@@ -679,8 +679,8 @@ struct ledger_functions {
                           bool rolled_back, struct error *error);
     /*
      * Optional: takes away what a crash in `forget` may have left besides the data: called where
-     * the run that is asked for is not in the ledger any more, with no claim. What somebody works
-     * with is left alone. Repeatable.
+     * the run that is asked for is not in the ledger any more, with no claim, as the last thing
+     * before the database is closed. What somebody works with is left alone. Repeatable.
      */
     enum status (*tidy)(struct database *self, struct error *error);
 };

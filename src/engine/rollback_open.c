@@ -170,7 +170,8 @@ static enum status load(struct rollback *rollback, const char *run_id, struct le
     return target->connector->ledger->load(target, run_id, rollback->run.arena, ledger, error);
 }
 
-/* What an earlier rollback was about to remove when it was killed; the data are gone already. */
+/* What an earlier rollback was about to remove when it was killed; the data are gone already. The
+ * target is closed after it: what opening it made must be gone before it is noted that all is. */
 static void tidy(struct rollback *rollback)
 {
     struct database *target = rollback->session.target;
@@ -179,6 +180,8 @@ static void tidy(struct rollback *rollback)
         target->connector->ledger->tidy(target, &error) != STATUS_OK) {
         log_write(LOG_WARNING, "something of the ledger was left behind: %s", error.message);
     }
+    target->connector->close(target);
+    rollback->session.target = NULL;
 }
 
 /* The target does not know it (any more). */

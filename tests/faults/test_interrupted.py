@@ -50,6 +50,15 @@ class RolledBack(support.TestCase):
                 self.assertEqual(sorted(os.listdir(self.folder)), [".transhume", "source.db"])
                 shutil.rmtree(self.path(".transhume"))
 
+    def test_no_empty_file_stays(self):
+        """A process that only looked for the run, and was killed, had made the file that was gone."""
+        self.run_program("migrate", "source.db", "copy.db")
+        command = ["rollback", "--run", self.run_id(), "--confirm"]
+        for point in ("rollback.before_local", "rollback.before_local", "rollback.before_retire"):
+            self.assertEqual(support.kill_at(point, 1, *command, cwd=self.folder).code, -9)
+        self.run_program(*command)
+        self.assertEqual(sorted(os.listdir(self.folder)), [".transhume", "source.db"])
+
     def test_a_folder_of_the_same_name_as_the_ledger_put_aside_is_left_alone(self):
         os.mkdir(self.path("out-transhume-forgotten"))
         self.write("out-transhume-forgotten/mine.txt", "mine")

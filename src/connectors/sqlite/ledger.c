@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Prepares, binds a text, and runs a statement without results. */
@@ -410,13 +411,20 @@ static enum status ledger_reopen(struct database *database, const char *run_id, 
         error);
 }
 
-/* Of a file that is gone, or of nobody's: the lock's place. */
+/* The lock's place, and an empty file: where the run's own file was, a killed process made it by
+ * opening it. It goes when the database is closed, if nobody else has it open. */
 static enum status ledger_tidy(struct database *database, struct error *error)
 {
     struct sqlite_database *self = sqlite_database_of(database);
     struct ledger_holder found = {0};
+    struct stat facts;
     char *path = NULL;
 
+    if (lstat(self->path, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size == 0) {
+        self->made_file = true;
+        self->made_device = (uint64_t)facts.st_dev;
+        self->made_inode = (uint64_t)facts.st_ino;
+    }
     if (self->target->lock_descriptor >= 0) {
         return STATUS_OK;
     }
