@@ -8,9 +8,11 @@
     server.database()      makes an empty database and gives its name
     server.ask(NAME, SQL)  asks it by MariaDB's own client; rows of texts
 
+The data folder is made once a machine and copied for each server: making it takes longer than the server needs to start.
 The server does not run as root: MariaDB refuses that. When the process that started it dies, so does it.
 """
 import atexit
+import hashlib
 import os
 import pwd
 import shutil
@@ -21,8 +23,10 @@ import tempfile
 import time
 import unittest
 
-READY_S = 60
-STOP_S = 20
+import cache
+
+READY_S = 180
+STOP_S = 30
 STARTS_MAX = 3
 ASK_S = 120
 SERVER = "/usr/sbin/mariadbd"
@@ -60,16 +64,13 @@ class Server:
         os.chmod(self.folder, 0o755)
         self.data = os.path.join(self.folder, "data")
         self.socket = os.path.join(self.folder, "s.sock")
-        os.mkdir(self.data, 0o700)
         if os.geteuid() == 0:
-            shutil.chown(self.data, "mysql", "mysql")
             shutil.chown(self.folder, "mysql", "mysql")
-        self._run("mariadb-install-db", "--no-defaults", "--datadir=" + self.data,
-                  "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")
+        self._copy_data()
         self.settings = {"bind-address": "127.0.0.1", "socket": self.socket, "pid-file": self.folder + "/pid",
                          "log-error": self.folder + "/log", "skip-name-resolve": "1", "local-infile": "1",
                          "character-set-server": "utf8mb4", "max-connections": "120",
-                         "performance-schema": "0", "innodb-buffer-pool-size": "64M", "innodb-log-file-size": "32M",
+                         "performance-schema": "0", "innodb-buffer-pool-size": "64M", "innodb-log-file-size": "8M",
                          # a crash of the machine is no matter of tests; one of the server keeps what was written
                          "innodb-flush-log-at-trx-commit": "2", "innodb-flush-method": "nosync",
                          # its own bookkeeping is a transaction too
@@ -78,6 +79,32 @@ class Server:
             self._make_certificate()
         self.settings.update(settings or {})
         self.start()
+
+    def _copy_data(self):
+        """From a folder in the cache of test servers, which is made whole or not at all."""
+        version = subprocess.run([SERVER, "--no-defaults", "--version"], stdout=subprocess.PIPE, timeout=READY_S,
+                                 check=True).stdout
+        kept = os.path.join(cache.cache_folder(), "mariadb-data-" + hashlib.sha256(version).hexdigest()[:16])
+        if not os.path.isdir(kept):
+            made = os.path.join(self.folder, "made")
+            os.mkdir(made, 0o700)
+            if os.geteuid() == 0:
+                shutil.chown(made, "mysql", "mysql")
+            self._run("mariadb-install-db", "--no-defaults", "--datadir=" + made, "--skip-test-db",
+                      "--auth-root-authentication-method=normal", "--skip-name-resolve", "--innodb-log-file-size=8M")
+            os.makedirs(cache.cache_folder(), exist_ok=True)
+            aside = tempfile.mkdtemp(prefix="mariadb-", dir=cache.cache_folder())
+            shutil.move(made, os.path.join(aside, "data"))
+            try:
+                os.rename(os.path.join(aside, "data"), kept)
+            except OSError:
+                pass   # another process was first
+            shutil.rmtree(aside, ignore_errors=True)
+        shutil.copytree(kept, self.data)
+        if os.geteuid() == 0:
+            for path, folders, files in os.walk(self.data):
+                for name in [path] + [os.path.join(path, name) for name in folders + files]:
+                    os.chown(name, pwd.getpwnam("mysql").pw_uid, pwd.getpwnam("mysql").pw_gid)
 
     def _run(self, program, *arguments):
         done = subprocess.run(_guard() + [program, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,

@@ -124,7 +124,6 @@ static void read_column(struct builder *builder, uint32_t row, struct schema_col
         .name = facts->name,
         .type = facts->type.type,
         .not_null = facts->not_null,
-        .hidden = strstr(extra, "INVISIBLE") != NULL,
         .generated = stored     ? GENERATED_STORED
                      : computed ? GENERATED_VIRTUAL
                                 : GENERATED_NO,

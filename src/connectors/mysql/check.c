@@ -34,8 +34,8 @@ static void check_name(const char *what, const char *name, struct buffer *out)
                       "%s %s: the server takes no characters beyond U+FFFF in names: rename "
                       "it\n",
                       what, printable);
-    } else if (name[length - 1] == ' ') {
-        buffer_format(out, "%s %s: the server takes no name that ends with a space: rename it\n",
+    } else if (strchr(" \t\n\r\v\f", name[length - 1]) != NULL) {
+        buffer_format(out, "%s %s: the server takes no name that ends with a blank: rename it\n",
                       what, printable);
     }
 }

@@ -177,6 +177,9 @@ static enum status put_number(const struct maria_column *column, const struct ce
     switch ((enum value_kind)cell->kind) {
     case VALUE_INT64:
     case VALUE_BOOL:
+        if (column->type.format == MARIA_AS_YEAR && cell->i64 == 0) {
+            buffer_append_string(out, "000"); /* of the text 0 the server would make 2000 */
+        }
         buffer_append_int64(out, cell->i64);
         return STATUS_OK;
     case VALUE_UINT64:
@@ -443,7 +446,10 @@ bool maria_needs_variable(const struct maria_database *self, const struct maria_
     }
     /* the stream has no character set, so that it can hold bytes: what is UTF-8 says so itself */
     bool other = text && column->charset != NULL && strncmp(column->charset, "utf8mb4", 7) != 0;
-    if (other || (column->type.format == MARIA_AS_JSON && !self->mariadb)) {
+    /* of bytes these types would take the value itself */
+    bool binary = column->type.format == MARIA_AS_UUID ||
+                  (column->type.format == MARIA_AS_LABEL && column->charset == NULL);
+    if (other || binary || (column->type.format == MARIA_AS_JSON && !self->mariadb)) {
         *expression = "CONVERT(";
         *end = " USING utf8mb4)";
         return true;

@@ -124,6 +124,7 @@ static const char *known_action(const char *action)
 }
 
 struct reference {
+    const char *name; /* NULL: one is made */
     struct column_list columns;
     const char *table;
     struct column_list referenced;
@@ -208,7 +209,7 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     name_reference(table, reference, number, name);
     begin_alter(&sql, finisher, table->name);
     buffer_append_string(&sql, "ADD CONSTRAINT ");
-    maria_append_name(&sql, name);
+    maria_append_name(&sql, reference->name != NULL ? reference->name : name);
     buffer_append_string(&sql, " FOREIGN KEY (");
     maria_append_names(&sql, NULL, reference->columns);
     buffer_append_string(&sql, ") REFERENCES ");
@@ -244,14 +245,16 @@ static enum status add_references(struct finisher *finisher, const struct target
     enum status status = STATUS_OK;
     for (uint32_t i = 0; same != NULL && status == STATUS_OK && i < same->foreign_key_count; i++) {
         const struct schema_foreign_key *key = &same->foreign_keys[i];
-        const struct reference reference = {key->columns, key->references, key->referenced_columns,
-                                            key->on_delete, key->on_update};
+        const struct reference reference = {key->name,       key->columns,
+                                            key->references, key->referenced_columns,
+                                            key->on_delete,  key->on_update};
         status = add_reference(finisher, table, facts, &reference, i);
     }
     for (uint32_t i = 0; same == NULL && status == STATUS_OK && i < table->reference_count; i++) {
         const struct target_reference *from = &table->references[i];
-        const struct reference reference = {from->columns, from->table, from->referenced_columns,
-                                            from->on_delete, from->on_update};
+        const struct reference reference = {
+            NULL,           from->columns, from->table, from->referenced_columns, from->on_delete,
+            from->on_update};
         status = add_reference(finisher, table, facts, &reference, i);
     }
     return status;

@@ -54,26 +54,16 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
-    "mysql.snapshot_taken",
-    "mysql.before_ledger_create",
-    "mysql.after_ledger_create",
-    "mysql.before_claim",
-    "mysql.after_claim",
-    "mysql.before_status",
-    "mysql.before_schema",
-    "mysql.after_intent",
-    "mysql.after_table",
-    "mysql.after_schema",
-    "mysql.chunk_begin",
-    "mysql.before_mark",
-    "mysql.before_commit",
-    "mysql.after_commit",
-    "mysql.before_index",
-    "mysql.after_index",
-    "mysql.before_reopen",
-    "mysql.before_delete",
-    "mysql.after_delete",
-    NULL,
+    "mysql.snapshot_taken",      "mysql.before_ledger_create",
+    "mysql.after_ledger_create", "mysql.before_claim",
+    "mysql.after_claim",         "mysql.before_status",
+    "mysql.before_schema",       "mysql.after_intent",
+    "mysql.after_table",         "mysql.after_schema",
+    "mysql.chunk_begin",         "mysql.before_mark",
+    "mysql.before_commit",       "mysql.after_commit",
+    "mysql.before_index",        "mysql.after_index",
+    "mysql.before_reopen",       "mysql.before_delete",
+    "mysql.after_delete",        NULL,
 };
 
 /* ---------------------------------------------------------------- how to connect */

@@ -1,0 +1,257 @@
+"""MySQL and MariaDB both ways: every type, refused records, records that are there. Read back by MariaDB's own client."""
+import hashlib
+import json
+import os
+import re
+import sqlite3
+import sys
+import unittest
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import mariadb
+import support
+
+# One column a type, and rows of edges.
+EDGES = r"""
+CREATE TABLE edges (id int PRIMARY KEY, t1 tinyint(1), i1 tinyint, i2 smallint unsigned, i3 mediumint, i4 int unsigned, i8 bigint,
+  u8 bigint unsigned, f4 float, f8 double, n65 decimal(65,30), n2 decimal(10,2), b1 bit(1), b64 bit(64), y year,
+  v varchar(5), c char(5), tt tinytext, lt longtext, lat varchar(20) CHARACTER SET latin1, bn binary(4), vb varbinary(300),
+  lb longblob, d date, dt datetime, dt6 datetime(6), ts timestamp(6) NULL, tm time, tm6 time(6), j json,
+  e enum('a','b''c','x,y'), s set('p','q'), u uuid, ip inet6, g geometry,
+  gen int GENERATED ALWAYS AS (i1 + 1) STORED, virt int GENERATED ALWAYS AS (i1 * 2) VIRTUAL,
+  inv int INVISIBLE DEFAULT 7, cmt int DEFAULT 5 COMMENT 'it''s, (odd)' CHECK (cmt > 0)) COMMENT='the edges; all of ''em';
+INSERT INTO edges (id,t1,i1,i2,i3,i4,i8,u8,f4,f8,n65,n2,b1,b64,y,v,c,tt,lt,lat,bn,vb,lb,d,dt,dt6,ts,tm,tm6,j,e,s,u,ip,g,inv) VALUES
+(1,1,127,65535,8388607,4294967295,9223372036854775807,18446744073709551615,1.17549435e-38,1.7976931348623157e308,
+ 12345678901234567890123456789012345.123456789012345678901234567890,0.10,b'1',0xffffffffffffffff,2155,'abc','ab','t',
+ 'quote '' " \\ tab\t nl\n cr\r nul\0 ü 🐑','äöü€',0x00ff0a09,0x5c0a0900,0xff00,'9999-12-31','9999-12-31 23:59:59',
+ '9999-12-31 23:59:59.999999','2038-01-19 03:14:07.999999','838:59:59','-838:59:59.999999','{"a": 1,  "a":[2, null]}','b''c','p,q',
+ '123e4567-e89b-12d3-a456-426614174000','::ffff:1.2.3.4',ST_GeomFromText('POINT(1 2)',4326),-1),
+(2,0,-128,0,-8388608,0,-9223372036854775808,0,-0.0,-0.0,-0.000000000000000000000000000001,-99999999.99,b'0',0,1901,'','','','','',
+ 0x00000000,'','','0000-00-00','0000-00-00 00:00:00','0000-00-00 00:00:00','1970-01-01 00:00:01','00:00:00','24:00:00','null','a','',
+ '00000000-0000-0000-0000-000000000000','::',NULL,NULL),
+(3,-128,NULL,1,1,1,1,1,0.1,0.1,1,1.5,NULL,1,0,NULL,NULL,NULL,'\\N',NULL,NULL,NULL,NULL,'0001-01-01','1000-01-01 00:00:00',
+ '0001-01-01 00:00:00.000001','2024-03-31 01:30:00.5','-00:00:01','23:59:59.999999','"\u0041"','x,y','q',NULL,NULL,NULL,0),
+(4,NULL,1,1,1,1,1,1,3.4028234e38,5e-324,0.5,-0.01,NULL,2,2024,'\t','\\','\n','x','ÿ',NULL,0x00,0x0d0a,'2024-02-00','2024-00-00 00:00:00',
+ '2024-02-29 12:00:00.1','2024-02-29 12:00:00','12:00','100:00:00.000001','[]',NULL,NULL,NULL,NULL,NULL,NULL);
+"""
+SHAPES = r"""
+CREATE TABLE nokey (a int, b text) ENGINE=InnoDB;
+INSERT INTO nokey VALUES (1, 'x'), (1, 'x'), (NULL, NULL);
+CREATE TABLE parent (id int AUTO_INCREMENT PRIMARY KEY, code varchar(20) UNIQUE, at timestamp DEFAULT CURRENT_TIMESTAMP, KEY `by at` (at DESC, code(3)));
+INSERT INTO parent (code) VALUES ('a'), ('b'), (NULL);
+CREATE TABLE child (id bigint AUTO_INCREMENT PRIMARY KEY, pid int, x int, txt text, FULLTEXT KEY ft (txt),
+  CONSTRAINT fk FOREIGN KEY (pid) REFERENCES parent (id) ON DELETE CASCADE);
+INSERT INTO child (pid, x, txt) SELECT 1 + seq % 3, seq, CONCAT('text ', seq) FROM seq_1_to_3000;
+CREATE TABLE ci (k varchar(20) COLLATE utf8mb4_general_ci, e enum('z','y','x'), PRIMARY KEY (k, e));
+INSERT INTO ci SELECT CONCAT(CHAR(65 + seq % 26), IF(seq % 2, 'x', 'Y'), seq), ELT(1 + seq % 3, 'z', 'y', 'x') FROM seq_1_to_2500;
+CREATE TABLE keyed (b varbinary(8), d decimal(20,5), f float, PRIMARY KEY (b, d, f));
+INSERT INTO keyed SELECT UNHEX(SUBSTR(MD5(seq % 50), 1, 8)), seq / 8, seq / 10 FROM seq_1_to_2500;
+CREATE TABLE labels (e enum('z','y','x','w') PRIMARY KEY);
+INSERT INTO labels VALUES ('w'), ('x'), ('y'), ('z');
+CREATE TABLE parted (id int, k varchar(10), PRIMARY KEY (id, k)) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (500),
+  PARTITION p1 VALUES LESS THAN MAXVALUE);
+INSERT INTO parted SELECT seq DIV 3, CONCAT('k', seq % 3) FROM seq_0_to_2999;
+CREATE TABLE `We``ird "name` (`sel ect` int PRIMARY KEY, `a'b` text, `t	ab` text, `new
+line` int);
+INSERT INTO `We``ird "name` VALUES (1, 'q', NULL, 3);
+CREATE TABLE empty (id int PRIMARY KEY);
+CREATE TABLE other (id int PRIMARY KEY, v text) ENGINE=Aria;
+INSERT INTO other SELECT seq, seq FROM seq_1_to_100;
+"""
+TABLES = ("nokey", "parent", "child", "ci", "keyed", "labels", "parted", '`We``ird "name`', "empty", "other")
+
+
+class MysqlCase(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = mariadb.for_class(cls)
+
+    def made(self, script=""):
+        """The name of a new database that the script was run in."""
+        name = self.server.database()
+        self.server.ask(name, script)
+        return name
+
+    def rows(self, name, table, columns="*"):
+        """In an order of their own."""
+        return sorted(self.server.ask(name, "SELECT %s FROM %s" % (columns, table)), key=repr)
+
+    def assert_same_rows(self, source, target, table):
+        self.assertEqual(self.rows(source, table), self.rows(target, table), table)
+
+    def migrate(self, source, target, *options, code=0, **more):
+        return self.run_program("migrate", source, target, "--quiet", *options, code=code, **more)
+
+    def rejects(self):
+        found = []
+        folder = self.path(".transhume", "rejects")
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                found += [json.loads(line) for line in file]
+        return found
+
+
+class BetweenServers(MysqlCase):
+    def test_every_type(self):
+        columns = ("id,t1,i1,i2,i3,i4,i8,u8,f4*1e0,f8,n65,n2,b1+0,b64+0,y,hex(v),hex(c),hex(tt),hex(lt),hex(lat),"
+                   "hex(bn),hex(vb),hex(lb),d,dt,dt6,ts,tm,tm6,hex(j),e,s,u,ip,hex(g),gen,virt,inv,cmt")
+        for options in ("", "?load=insert"):
+            with self.subTest(options):
+                source, target = self.made(EDGES), self.made()
+                self.migrate(self.server.uri(source), self.server.uri(target, options), "--state",
+                             self.path("state" + options[1:]))
+                self.assertEqual(self.rows(source, "edges", columns), self.rows(target, "edges", columns))
+                made = [self.server.ask(name, "SHOW CREATE TABLE edges")[0][1] for name in (source, target)]
+                self.assertEqual(made[0], made[1])
+
+    def test_every_shape_of_table(self):
+        for chunk in ("7", "1000", "100000"):
+            with self.subTest(chunk):
+                source, target = self.made(SHAPES), self.made()
+                self.migrate(self.server.uri(source), self.server.uri(target), "--chunk-rows", chunk, "--state",
+                             self.path("state" + chunk))
+                for table in TABLES:
+                    self.assert_same_rows(source, target, table)
+                for table in TABLES[:-1]:
+                    made = [self.server.ask(name, "SHOW CREATE TABLE " + table)[0][1] for name in (source, target)]
+                    self.assertEqual(*[re.sub(" AUTO_INCREMENT=[0-9]+", "", text) for text in made])
+
+    def test_a_copy_compares_equal_and_is_repaired(self):
+        source, target = self.made(SHAPES), self.made()
+        self.migrate(self.server.uri(source), self.server.uri(target))
+        result = self.run_program("validate", "--level", "full", self.server.uri(source), self.server.uri(target))
+        self.assertIn("equal at level full", result.out)
+        self.server.ask(target, "UPDATE child SET x = -1 WHERE id = 77; DELETE FROM keyed LIMIT 1; "
+                                "INSERT INTO parted VALUES (9999, 'new')")
+        found = support.transhume("validate", "--level", "full", "--json", self.server.uri(source),
+                                  self.server.uri(target), cwd=self.folder)
+        self.assertEqual(found.code, 1, found.err)
+        self.run_program("validate", "--level", "full", "--repair", "--delete-extra", "--confirm",
+                         self.server.uri(source), self.server.uri(target))
+        for table in TABLES[1:]:
+            self.assert_same_rows(source, target, table)
+
+    def test_a_snapshot_is_one_moment(self):
+        source, target = self.made("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); "
+                                   "INSERT INTO a SELECT seq FROM seq_1_to_50; INSERT INTO b SELECT * FROM a"), self.made()
+        process = support.start("migrate", self.server.uri(source), self.server.uri(target), cwd=self.folder,
+                                env={"TRANSHUME_FAILPOINT": "mysql.snapshot_taken:sleep:1"})
+        for _ in range(400):
+            if len(self.server.ask(source, "SELECT 1 FROM information_schema.innodb_trx")) > 1:
+                break
+        self.server.ask(source, "DELETE FROM a WHERE id > 10; INSERT INTO b VALUES (1000)")
+        self.assert_code(support.finish(process), 0)
+        self.assertEqual(self.server.ask(target, "SELECT count(*) FROM a"), [["50"]])
+        self.assertEqual(self.server.ask(target, "SELECT count(*) FROM b"), [["50"]])
+
+    def test_rights_decide_how_the_snapshot_is_locked(self):
+        source = self.made("CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a SELECT seq FROM seq_1_to_5000")
+        self.server.ask("", "CREATE USER reader@'127.0.0.1' IDENTIFIED BY 'a@b:c/d%%e#f'; "
+                            "GRANT SELECT ON %s.* TO reader@'127.0.0.1'" % source)
+        uri = "mysql://reader:a%%40b%%3Ac%%2Fd%%25e%%23f@127.0.0.1:%d/%s" % (self.server.port, source)
+        ways = ((None, "one connection reads all"), ("LOCK TABLES ON %s.*" % source, None), ("RELOAD ON *.*", None))
+        for number, (grant, said) in enumerate(ways):
+            if grant:
+                self.server.ask("", "GRANT %s TO reader@'127.0.0.1'" % grant)
+            target = self.made()
+            result = self.run_program("migrate", uri, self.server.uri(target), "--chunk-rows", "500", "--state",
+                                      self.path("s%d" % number))
+            self.assertEqual(said is not None and said in result.err, said is not None, result.err)
+            self.assertNotIn("a@b:c", result.err + result.out)
+            self.assert_same_rows(source, target, "a")
+
+
+class FromElsewhere(MysqlCase):
+    def test_values_of_sqlite(self):
+        path = support.make_sqlite(self.path("s.db"), r"""
+            CREATE TABLE v (id INTEGER PRIMARY KEY, i INTEGER, r REAL, t TEXT, b BLOB, n NUMERIC(10,2), d DATE);
+            INSERT INTO v VALUES (1, 9223372036854775807, 1e308, 'x' || char(9) || 'y\' || char(10) || char(13) || char(0) || 'z', x'00ff5c0a09', 0.1, '2024-02-29'),
+            (2, -9223372036854775808, 5e-324, '', x'', 12345.67, NULL), (3, NULL, 0.1, '\N', NULL, -0.01, '0001-01-01'),
+            (0, 0, -2.5, '🐑ü''"', x'5c4e', 1, '');""")
+        for options in ("", "?load=insert"):
+            with self.subTest(options):
+                target = self.made()
+                self.migrate(path, self.server.uri(target, options), "--state", self.path("state" + options[1:]))
+                found = self.server.ask(target, "SELECT id, i, r, hex(t), hex(b), n, d FROM v ORDER BY id")
+                with sqlite3.connect(path) as database:
+                    wanted = database.execute("SELECT id, i, r, hex(CAST(t AS BLOB)), CASE WHEN b IS NOT NULL THEN hex(b) END, "
+                                              "n, d FROM v ORDER BY id").fetchall()
+                for row, want in zip(found, wanted):
+                    self.assertEqual(row[0], str(want[0]))
+                    self.assertEqual(row[1], None if want[1] is None else str(want[1]))
+                    self.assertEqual(float(row[2]), want[2])
+                    self.assertEqual(row[3:5], [want[3], want[4]])
+                    self.assertEqual(float(row[5]), want[5])
+                    self.assertEqual(row[6], want[6])
+                self.assertEqual(len(found), len(wanted))
+
+    def test_and_back(self):
+        source = self.made(SHAPES)
+        target = self.path("back.db")
+        self.migrate(self.server.uri(source), "sqlite:" + target)
+        with sqlite3.connect(target) as database:
+            self.assertEqual(database.execute("SELECT count(*), sum(x), min(txt) FROM child").fetchall(),
+                             [(3000, 3000 * 3001 // 2, "text 1")])
+            self.assertEqual(database.execute("SELECT count(*) FROM ci").fetchall(), [(2500,)])
+            self.assertEqual(database.execute("SELECT e FROM labels ORDER BY e").fetchall(),
+                             [("w",), ("x",), ("y",), ("z",)])
+        again = self.made()
+        self.migrate("sqlite:" + target, self.server.uri(again), "--state", self.path("again"))
+        self.assertEqual(self.server.ask(again, "SELECT count(*), sum(x), min(txt) FROM child"),
+                         [["3000", str(3000 * 3001 // 2), "text 1"]])
+
+    def test_a_refused_record_never_costs_its_batch(self):
+        path = support.make_sqlite(self.path("s.db"), """
+            CREATE TABLE t (id INTEGER, v TEXT, n INTEGER);
+            WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 5000) INSERT INTO t SELECT i, 'v' || i, i FROM c;
+            INSERT INTO t VALUES (17, 'again', 1), (2500, 'again', 2), (NULL, 'no key', 3), (6001, 'too long a text', 4), (6002, 'ok', 30000),
+            (6003, 'neg', -5), (6004, x'ff', 1);""")
+        for options in ("", "?load=insert"):
+            with self.subTest(options):
+                target = self.made("CREATE TABLE t (id int PRIMARY KEY, v varchar(8), n smallint CHECK (n <> 30000))")
+                state = self.path("state" + options[1:])
+                result = support.transhume("migrate", path, self.server.uri(target, options), "--existing", "append",
+                                           "--chunk-rows", "2000", "--state", state, cwd=self.folder)
+                self.assertEqual(result.code, 1, result.err)
+                self.assertEqual(self.server.ask(target, "SELECT count(*), sum(id) FROM t"),
+                                 [["5001", str(5000 * 5001 // 2 + 6003)]])
+                found = []
+                for name in sorted(os.listdir(os.path.join(state, "rejects"))):
+                    with open(os.path.join(state, "rejects", name), encoding="utf-8") as file:
+                        found += [json.loads(line)["code"] for line in file]
+                self.assertEqual(sorted(found), ["constraint", "key-duplicate", "key-duplicate", "key-null",
+                                                 "record-too-large", "type"])
+
+    def test_records_that_are_there(self):
+        path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES "
+                                                      "(1, 'new'), (2, 'new'), (3, 'new');")
+        wanted = {"append": [["1", "old", "x"], ["2", "old", "x"], ["3", "new", "d"]],
+                  "skip": [["1", "old", "x"], ["2", "old", "x"], ["3", "new", "d"]],
+                  "upsert": [["1", "new", "x"], ["2", "new", "x"], ["3", "new", "d"]],
+                  "replace": [["1", "new", "d"], ["2", "new", "d"], ["3", "new", "d"]]}
+        for policy, rows in wanted.items():
+            with self.subTest(policy):
+                target = self.made("CREATE TABLE t (id int PRIMARY KEY, v varchar(8), other varchar(5) DEFAULT 'd'); "
+                                   "INSERT INTO t VALUES (1, 'old', 'x'), (2, 'old', 'x')")
+                self.migrate(path, self.server.uri(target), "--existing", policy, "--state", self.path(policy),
+                             code=1 if policy == "append" else 0)
+                self.assertEqual(self.server.ask(target, "SELECT * FROM t ORDER BY id"), rows)
+
+    def test_large_values_go_in_by_slices(self):
+        path = self.path("s.db")
+        with sqlite3.connect(path) as database:
+            database.execute("CREATE TABLE l (id INTEGER PRIMARY KEY, b BLOB, t TEXT)")
+            database.executemany("INSERT INTO l VALUES (?, ?, ?)",
+                                 [(i, os.urandom(5 << 20) + b"\\\t\n", "t\\\n\t" * (1 << 20)) for i in range(3)])
+            wanted = [[str(i), md5(b), md5(t.encode())] for i, b, t in database.execute("SELECT * FROM l")]
+        target = self.made()
+        self.migrate(path, self.server.uri(target))
+        self.assertEqual(self.server.ask(target, "SELECT id, md5(b), md5(t) FROM l ORDER BY id"), wanted)
+
+
+def md5(data):
+    return hashlib.md5(data).hexdigest()
+
+
+if __name__ == "__main__":
+    unittest.main()
