@@ -12,6 +12,7 @@ The data folder is made once a machine and copied for each server: making it tak
 The server does not run as root: MariaDB refuses that. When the process that started it dies, so does it.
 """
 import atexit
+import contextlib
 import hashlib
 import os
 import pwd
@@ -68,7 +69,7 @@ class Server:
             shutil.chown(self.folder, "mysql", "mysql")
         self._copy_data()
         self.settings = {"bind-address": "127.0.0.1", "socket": self.socket, "pid-file": self.folder + "/pid",
-                         "log-error": self.folder + "/log", "skip-name-resolve": "1", "local-infile": "1",
+                         "log-error": self.folder + "/log", "tmpdir": self.folder, "skip-name-resolve": "1", "local-infile": "1",
                          "character-set-server": "utf8mb4", "max-connections": "120",
                          "performance-schema": "0", "innodb-buffer-pool-size": "64M", "innodb-log-file-size": "8M",
                          # a crash of the machine is no matter of tests; one of the server keeps what was written
@@ -91,7 +92,8 @@ class Server:
             if os.geteuid() == 0:
                 shutil.chown(made, "mysql", "mysql")
             self._run("mariadb-install-db", "--no-defaults", "--datadir=" + made, "--skip-test-db",
-                      "--auth-root-authentication-method=normal", "--skip-name-resolve", "--innodb-log-file-size=8M")
+                      "--auth-root-authentication-method=normal", "--skip-name-resolve", "--innodb-log-file-size=8M",
+                      "--tmpdir=" + self.folder)
             os.makedirs(cache.cache_folder(), exist_ok=True)
             aside = tempfile.mkdtemp(prefix="mariadb-", dir=cache.cache_folder())
             shutil.move(made, os.path.join(aside, "data"))
@@ -152,11 +154,11 @@ class Server:
         return False
 
     def log(self):
-        try:
-            with open(os.path.join(self.folder, "log"), "rb") as file:
-                return file.read()[-2000:].decode("utf-8", "replace")
-        except OSError:
-            return "(no log)"
+        said = b""
+        for name in ("out", "log"):
+            with contextlib.suppress(OSError), open(os.path.join(self.folder, name), "rb") as file:
+                said += file.read()[-2000:]
+        return said.decode("utf-8", "replace")
 
     def kill(self):
         """As a crash."""
