@@ -4,8 +4,17 @@
 #include <dirent.h>
 #include <string.h>
 
-static enum status refuse_plan(const struct ledger_header *header, struct error *error)
+static enum status refuse_plan(const struct verify *verify, const struct ledger_header *header,
+                               struct error *error)
 {
+    if (verify->session->document == NULL) {
+        error_set(
+            error, ERROR_PLAN_CHANGED, verify->session->source_uri->shown,
+            "its tables are not those that run %s copied: one came, went or has other columns",
+            header->run_id);
+        error_hint(error, "put it back, or say SRC DST to compare what is there now all the same");
+        return STATUS_FAILED;
+    }
     error_set(error, ERROR_PLAN_CHANGED, "plan",
               "it does not make the records that run %s made of this source", header->run_id);
     error_hint(error, "put the plan back (the state folder's plan.yaml is the run's own), migrate "
@@ -21,7 +30,7 @@ static enum status check_plan(struct verify *verify, const struct ledger_header 
         return STATUS_OK;
     }
     if (!verify->options.plan_given) {
-        return refuse_plan(header, error);
+        return refuse_plan(verify, header, error);
     }
     verify->result->run_id = NULL; /* it proves nothing of the run */
     verify_note(verify, "this plan is not the one of run %s: compared is what this plan makes",

@@ -316,6 +316,16 @@ static enum status open_reader(struct worker_thread *worker, enum verify_side si
     return status;
 }
 
+/* It was read as a source is. */
+static void tell_of_target(struct error *error)
+{
+    if (error->code == ERROR_SOURCE_READ || error->code == ERROR_SOURCE_CHANGED) {
+        error_hint(error, "nothing was changed; once nobody writes to the target, say `transhume "
+                          "validate` again");
+    }
+    error_context(error, "the target: ");
+}
+
 static enum status run_task(struct worker_thread *worker, const struct verify_task *task,
                             struct error *error)
 {
@@ -326,6 +336,9 @@ static enum status run_task(struct worker_thread *worker, const struct verify_ta
     }
     enum status status =
         task->side == SIDE_SOURCE ? read_source(worker, error) : read_target(worker, error);
+    if (status == STATUS_FAILED && task->side == SIDE_TARGET) {
+        tell_of_target(error);
+    }
     bool sums = task->range != NULL && worker->pool->pass->act == ACT_SUM;
     for (uint32_t i = 0; sums && i < VERIFY_RANGE_PARTS && status == STATUS_OK; i++) {
         verify_sum_add(&task->range->parts[i], worker->parts[i].low, worker->parts[i].high);
