@@ -25,12 +25,14 @@ static char *versions_path(struct arena *arena, const struct folder *folder, con
 static bool parse(char *line, struct folder_version *version)
 {
     char *fields[VERSION_FIELDS];
-    uint32_t count = 0;
     uint64_t *const numbers[] = {&version->print.bytes, &version->print.checksum};
-    for (char *field; count < VERSION_FIELDS && (field = strsep(&line, "\t")) != NULL;) {
-        fields[count++] = field;
+    for (uint32_t at = 0; at < VERSION_FIELDS; at++) {
+        fields[at] = strsep(&line, "\t");
+        if (fields[at] == NULL) {
+            return false;
+        }
     }
-    if (count < VERSION_FIELDS || line != NULL || strlen(fields[2]) != FOLDER_TAG_LENGTH) {
+    if (line != NULL || strlen(fields[2]) != FOLDER_TAG_LENGTH) {
         return false;
     }
     for (size_t at = 0; at < sizeof(numbers) / sizeof(numbers[0]); at++) {
