@@ -81,7 +81,9 @@ static enum status list_runs(struct dynamodb_network *network, struct arena *are
         return status == STATUS_END ? STATUS_OK : status; /* there is no ledger */
     }
     listing->runs = arena_allocate_zeroed(arena, listing->head_count + 1u, sizeof(*listing->runs));
-    status = listing->runs != NULL ? STATUS_OK : dynamodb_ledger_no_room(error);
+    if (listing->runs == NULL) {
+        return dynamodb_ledger_no_room(error);
+    }
     for (uint32_t at = 0; at < listing->head_count && status == STATUS_OK; at++) {
         status = take_head(network, listing, listing->heads[at], error);
     }

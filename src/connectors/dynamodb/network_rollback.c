@@ -43,9 +43,10 @@ static enum status is_gone(struct dynamodb_network *network, const char *table, 
 {
     struct dynamodb_description description;
     struct arena *arena = arena_create(0);
-    enum status status = arena != NULL
-                             ? dynamodb_describe(network, table, arena, &description, error)
-                             : dynamodb_ledger_no_room(error);
+    if (arena == NULL) {
+        return dynamodb_ledger_no_room(error);
+    }
+    enum status status = dynamodb_describe(network, table, arena, &description, error);
     if (status == STATUS_OK && strcmp(description.id, id) == 0 &&
         strcmp(description.status, "DELETING") != 0) {
         status = STATUS_AGAIN;
