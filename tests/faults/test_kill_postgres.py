@@ -1,5 +1,7 @@
 """The kill matrix of runs into and out of PostgreSQL, and its server's and its connections' deaths."""
+import contextlib
 import os
+import sqlite3
 import sys
 import time
 import unittest
@@ -167,6 +169,79 @@ class Deaths(support.TestCase):
         self.assertIn("pid %d" % first.pid, second.err)
         self.assert_code(support.finish(first), 0)
         self.assert_whole()
+
+
+class SourceDeaths(support.TestCase):
+    """The source's sessions and server end while it is read; what was copied is whole after a resume."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgres.for_class(cls)
+
+    def setUp(self):
+        super().setUp()
+        self.source = self.server.database()
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE nokey (id int);"
+                                      "INSERT INTO t SELECT i, 'text ' || i FROM generate_series(1, 3000) i;"
+                                      "INSERT INTO nokey SELECT generate_series(1, 500)")
+
+    def begun(self):
+        """A copy to SQLite that is at work on its first chunks."""
+        process = support.start("migrate", "--chunk-rows", "100", "--jobs", "2", "--rows-per-second", "1200",
+                                self.server.uri(self.source), "sqlite:copy.db", cwd=self.folder)
+        deadline = time.monotonic() + 60 * support.PATIENCE
+        while time.monotonic() < deadline and process.poll() is None and not self.done():
+            time.sleep(0.02)
+        return process
+
+    def done(self):
+        if not os.path.exists(self.path("copy.db")):
+            return 0
+        with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % self.path("copy.db"), uri=True)) as db:
+            try:
+                return db.execute("SELECT count(*) FROM _transhume_done").fetchone()[0]
+            except sqlite3.Error:
+                return 0
+
+    def ended(self, condition):
+        """How many sessions of the program were ended."""
+        return len(self.server.psql(self.source, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
+                                                 "current_database() AND application_name = 'transhume' AND " + condition))
+
+    def go_on(self, process, codes):
+        result = support.finish(process)
+        self.assertIn(result.code, codes, result.err)
+        if result.code != 0:
+            resumed = support.transhume("resume", self.server.uri(self.source), "sqlite:copy.db", cwd=self.folder)
+            self.assertIn(resumed.code, (0, 1), resumed.err)
+        with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db:
+            self.assertEqual(db.execute("SELECT count(*), count(DISTINCT id), sum(id), min(v) FROM t").fetchone(),
+                             (3000, 3000, 3000 * 3001 // 2, "text 1"))
+            self.assertEqual(db.execute("SELECT count(*), sum(id) FROM nokey").fetchone(), (500, 500 * 501 // 2))
+        return result
+
+    def test_the_session_that_holds_the_snapshot(self):
+        """Those who read it go on."""
+        process = self.begun()
+        self.assertEqual(self.ended("state = 'idle in transaction' AND query NOT LIKE 'COPY%' AND backend_start = (SELECT "
+                                    "min(backend_start) FROM pg_stat_activity WHERE application_name = 'transhume' AND "
+                                    "datname = current_database())"), 1)
+        self.go_on(process, (0, 3))
+
+    def test_all_sessions(self):
+        """The snapshot is gone with them, and that is said."""
+        process = self.begun()
+        self.assertGreater(self.ended("true"), 1)
+        result = self.go_on(process, (3,))
+        self.assertIn("the snapshot is lost", result.err)
+        self.assertIn("resume", result.err)
+
+    def test_the_server(self):
+        process = self.begun()
+        self.server.kill()
+        time.sleep(0.2)
+        self.server.start()
+        self.go_on(process, (3,))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Reaching a PostgreSQL: passwords, TLS, sockets, poolers, rights; and what is said when it can't be reached."""
 import os
+import socket
 import subprocess
+import time
 import sys
 import unittest
 
@@ -106,32 +108,51 @@ class Connect(support.TestCase):
                 result = self.copy(uri, code=code)
                 self.assertIn(words, result.err)
 
-    def test_a_pooler_is_refused(self):
+    def pooler(self, mode):
+        """A running PgBouncer before the server: its port."""
         port = postgres.free_port()
-        settings = os.path.join(self.server.folder, "pgbouncer.ini")   # where the server's user may read
+        settings = os.path.join(self.server.folder, "pgbouncer-%s.ini" % mode)   # where the server's user may read
         text = ("[databases]\n* = host=127.0.0.1 port=%d user=postgres\n[pgbouncer]\nlisten_addr=127.0.0.1\n"
-                "listen_port=%d\nunix_socket_dir=\nauth_type=any\nmax_client_conn=20\npool_mode=transaction\n"
-                % (self.server.port, port))
+                "listen_port=%d\nunix_socket_dir=\nauth_type=any\nmax_client_conn=40\npool_mode=%s\n"
+                % (self.server.port, port, mode))
         with open(settings, "w", encoding="utf-8") as file:
             file.write(text)
         guard = ["setpriv", "--pdeathsig", "KILL"]
         if os.geteuid() == 0:
             guard = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--pdeathsig", "KILL"]
         try:
-            pooler = subprocess.Popen([*guard, "pgbouncer", settings], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                      stderr=subprocess.STDOUT, cwd="/")
+            pooler = subprocess.Popen([*guard, "pgbouncer", settings], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL, cwd="/")
         except FileNotFoundError:
             self.skipTest("no pgbouncer is installed")
         self.addCleanup(pooler.wait, 10)
         self.addCleanup(pooler.terminate)
-        self.addCleanup(pooler.stdout.close)
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                return port
+            except OSError:
+                self.assertLess(time.monotonic(), deadline, "PgBouncer does not answer")
+                time.sleep(0.02)
+
+    def test_a_pooler_is_refused_unless_it_keeps_sessions(self):
+        port = self.pooler("transaction")
         uri = "postgres://postgres@127.0.0.1:%d/%s" % (port, self.name)
-        for _ in range(100):
-            result = support.transhume("migrate", uri, "sqlite:pool.db", cwd=self.folder, env=CLEAN)
-            if "Connection refused" not in result.err:
-                break
-        self.assert_code(result, 2)
-        self.assertIn("pooler", result.err)
+        refused = self.run_program("migrate", uri, "sqlite:pool.db", code=2, env=CLEAN)
+        self.assertIn("pooler=session", refused.err)
+        caught = self.run_program("migrate", uri + "?pooler=session", "sqlite:pool.db", code=2, env=CLEAN)
+        self.assertIn("one connection to several sessions", caught.err)
+
+    def test_a_pooler_that_keeps_sessions(self):
+        port = self.pooler("session")
+        source, target = self.server.database(), self.server.database()
+        self.server.psql(source, "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' || i FROM "
+                                 "generate_series(1, 3000) i")
+        uris = ["postgres://postgres@127.0.0.1:%d/%s?pooler=session" % (port, name) for name in (source, target)]
+        self.run_program("migrate", "--chunk-rows", "500", *uris, env=CLEAN)
+        self.assertEqual(self.server.psql(target, "SELECT count(*), sum(id) FROM t"), [["3000", str(3000 * 3001 // 2)]])
+        self.run_program("validate", "--level", "full", *uris, env=CLEAN)
 
 
 if __name__ == "__main__":

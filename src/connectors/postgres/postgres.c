@@ -47,6 +47,12 @@ static const struct connector_option options[] = {
      .type = OPTION_CHOICE,
      .range = "any|read-write|read-only|primary|standby|prefer-standby",
      .help = "which of several hosts is wanted"},
+    {.name = "pooler",
+     .type = OPTION_CHOICE,
+     .range = "refuse|session",
+     .help =
+         "session: the pooler before the server (PgBouncer) keeps a session's connection to its "
+         "end (pool_mode = session); default: refuse any pooler"},
     {.name = "application_name",
      .type = OPTION_TEXT,
      .help = "as pg_stat_activity shows it; default: transhume"},
@@ -192,7 +198,53 @@ static enum status choose_schema(struct postgres_database *self, const char *wan
     return status == STATUS_OK ? postgres_prefer_schema(self, self->control, error) : status;
 }
 
-static enum status look_at_server(struct postgres_database *self, struct error *error)
+static enum status server_process(struct postgres_database *self, PGconn *connection, char pid[24],
+                                  struct error *error)
+{
+    PGresult *result = NULL;
+    enum status status = postgres_query(self, connection, "SELECT pg_catalog.pg_backend_pid()",
+                                        NULL, 0, POSTGRES_SHORT, ERROR_NETWORK, &result, error);
+    snprintf(pid, 24, "%s", status == STATUS_OK ? PQgetvalue(result, 0, 0) : "");
+    PQclear(result);
+    return status;
+}
+
+/* A pooler that keeps a session's connection gives a second session another one, though the first
+ * is idle; one that does not mostly gives it the same. */
+static enum status check_pooler(struct postgres_database *self, const char *mode,
+                                struct error *error)
+{
+    PGconn *second = NULL;
+    char first[24];
+    char other[24];
+    if (mode == NULL || strcmp(mode, "session") != 0) {
+        refuse(self, "a connection pooler (PgBouncer or the like) stands before the server", error);
+        error_hint(error, "give the server's own address; or, if the pooler keeps a session's "
+                          "connection to its end (pool_mode = session), say so with "
+                          "?pooler=session: in other modes snapshots, settings and locks would be "
+                          "handed to others");
+        return STATUS_FAILED;
+    }
+    if (server_process(self, self->control, first, error) != STATUS_OK ||
+        postgres_connect(self, &second, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = server_process(self, second, other, error);
+    postgres_disconnect(second);
+    if (status == STATUS_OK && strcmp(first, other) == 0) {
+        refuse(self,
+               "the pooler before the server gives one connection to several sessions, although "
+               "?pooler=session says that it does not",
+               error);
+        error_hint(error, "set pool_mode = session for this database, or give the server's own "
+                          "address");
+        return STATUS_FAILED;
+    }
+    return status;
+}
+
+static enum status look_at_server(struct postgres_database *self, const char *pooler,
+                                  struct error *error)
 {
     PGresult *result = NULL;
     char own[16];
@@ -221,13 +273,7 @@ static enum status look_at_server(struct postgres_database *self, struct error *
         error_hint(error, "give the primary's address");
         return STATUS_FAILED;
     }
-    if (self->pooled) {
-        refuse(self, "a connection pooler (PgBouncer or the like) stands before the server", error);
-        error_hint(error, "give the server's own address: a migration's sessions hold snapshots, "
-                          "settings and locks, which a pooler hands to others");
-        return STATUS_FAILED;
-    }
-    return STATUS_OK;
+    return self->pooled ? check_pooler(self, pooler, error) : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- open and close */
@@ -256,7 +302,8 @@ static enum status open_all(struct postgres_database *self, const struct uri *ur
     const char *name = arena_format(self->arena, "%s:%s/%s", PQhost(self->control),
                                     PQport(self->control), PQdb(self->control));
     self->shown = name != NULL ? name : self->shown;
-    return look_at_server(self, error) == STATUS_OK
+    const char *pooler = uri_parameter(uri, &transhume_connector, "pooler");
+    return look_at_server(self, pooler, error) == STATUS_OK
                ? choose_schema(self, uri_parameter(uri, &transhume_connector, "schema"), error)
                : STATUS_FAILED;
 }

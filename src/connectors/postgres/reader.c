@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "connectors/postgres/source.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,6 +107,17 @@ static enum status reading_failed(struct postgres_database *self, struct error *
     return STATUS_FAILED;
 }
 
+/* It was exported by a session that has ended: who reads it already goes on, nobody else can. */
+static enum status snapshot_is_gone(const struct postgres_database *self, struct error *error)
+{
+    char words[256];
+    snprintf(words, sizeof words, "%.250s", error != NULL ? error->message : "");
+    error_set(error, ERROR_SOURCE_READ, self->shown,
+              "the snapshot is lost: the session that held it was ended (%s)", words);
+    error_hint(error, "`transhume resume` goes on at a new one");
+    return STATUS_FAILED;
+}
+
 enum status postgres_reader_connect(struct postgres_database *self, PGconn **connection,
                                     struct error *error)
 {
@@ -120,9 +132,11 @@ enum status postgres_reader_connect(struct postgres_database *self, PGconn **con
     }
     if (postgres_execute_buffer(self, *connection, &sql, POSTGRES_SHORT, ERROR_SOURCE_READ,
                                 error) != STATUS_OK) {
+        bool alive = PQstatus(*connection) == CONNECTION_OK;
         postgres_disconnect(*connection);
         *connection = NULL;
-        return reading_failed(self, error);
+        return alive && self->snapshot != NULL ? snapshot_is_gone(self, error)
+                                               : reading_failed(self, error);
     }
     return STATUS_OK;
 }

@@ -1,0 +1,103 @@
+"""Tables large enough to be cut by blocks or by sampled keys, and values of many MiB: read back by psql and sqlite3."""
+import os
+import sqlite3
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
+import postgres
+import support
+
+# A row a page: what counts is the size of the heap, not what is in it.
+HEAP = "WITH (fillfactor = 10)"
+ROWS = 9500
+TABLES = {
+    "ordered": "id int PRIMARY KEY",                                  # keys in the order of the heap: sampled
+    "scattered": "id int PRIMARY KEY",                                # in another: by blocks
+    "keyless": "id int",
+    "composite": "id int, k uuid DEFAULT gen_random_uuid(), PRIMARY KEY (k, id)",
+}
+PEAK_SCRIPT = "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); " \
+              "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
+
+
+class Spans(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgres.for_class(cls)
+        cls.source = cls.server.database()
+        cls.server.psql(cls.source, "".join(
+            "CREATE TABLE %s (%s, pad text) %s; INSERT INTO %s (id, pad) SELECT i, repeat(md5(i::text), 28) FROM "
+            "generate_series(1, %d) i %s; ANALYZE %s;" % (name, columns, HEAP, name, ROWS,
+                                                         "ORDER BY md5(i::text)" if name == "scattered" else "", name)
+            for name, columns in TABLES.items()))
+
+    def spans(self, target, table):
+        return [row[0] for row in self.server.psql(target, "SELECT printable FROM _transhume_chunk c WHERE stream = %d ORDER BY number"
+                                                   % sorted(TABLES).index(table))]
+
+    def test_each_way_of_cutting(self):
+        sizes = self.server.psql(self.source, "SELECT min(pg_relation_size(oid)) >> 20 FROM pg_class WHERE relname IN ('%s')"
+                                 % "', '".join(TABLES))
+        self.assertGreater(int(sizes[0][0]), 64)
+        target = self.server.database()
+        self.run_program("migrate", "-q", "--chunk-rows", "700", self.server.uri(self.source), self.server.uri(target))
+        for table, word in (("ordered", "key "), ("scattered", "blocks "), ("keyless", "blocks "), ("composite", "blocks ")):
+            spans = self.spans(target, table)
+            self.assertGreater(len(spans), 5, table)
+            self.assertTrue(all(span.startswith(word) for span in spans), (table, spans[:3]))
+            told = "SELECT count(*), count(DISTINCT id), sum(id), md5(string_agg(md5(pad), '' ORDER BY id)) FROM " + table
+            self.assertEqual(self.server.psql(self.source, told), self.server.psql(target, told), table)
+        self.run_program("validate", "--level", "full")
+
+    def test_killed_among_blocks(self):
+        for table in ("scattered", "keyless"):
+            with self.subTest(table):
+                target = self.server.database()
+                arguments = ("--state", "state-" + table, "--include", table, "--chunk-rows", "700", self.server.uri(self.source),
+                             self.server.uri(target))
+                self.assertEqual(support.kill_at("postgres.after_commit", 4, "migrate", *arguments, cwd=self.folder).code, -9)
+                self.assertIn(support.transhume("resume", *arguments, cwd=self.folder).code, (0, 1))
+                told = "SELECT count(*), count(DISTINCT id), sum(id) FROM " + table
+                self.assertEqual(self.server.psql(self.source, told), self.server.psql(target, told))
+
+
+class Values(support.TestCase):
+    """Peak memory of the program, as getrusage tells it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgres.for_class(cls)
+
+    def migrate(self, source, target, *options):
+        result = support.finish(support.subprocess.Popen(
+            [sys.executable, "-c", PEAK_SCRIPT, support.PROGRAM, "migrate", "-q", *options, source, target], cwd=self.folder,
+            stdin=support.subprocess.DEVNULL, stdout=support.subprocess.PIPE, stderr=support.subprocess.PIPE), 300)
+        self.assert_code(result, 0)
+        return int(result.out.split()[-1]) >> 10
+
+    def there_and_back(self, count, bytes_each, limit_mib):
+        source, back = self.server.database(), self.server.database()
+        self.server.psql(source, "CREATE TABLE big (id int PRIMARY KEY, t text, b bytea); ALTER TABLE big ALTER t SET STORAGE EXTERNAL, "
+                                 "ALTER b SET STORAGE EXTERNAL; INSERT INTO big SELECT i, CASE WHEN i %% 2 = 0 THEN repeat('\u00e9' || i, %d) "
+                                 "END, CASE WHEN i %% 2 = 1 THEN decode(repeat(lpad(to_hex(i), 4, '0'), %d), 'hex') END FROM "
+                                 "generate_series(1, %d) i" % (bytes_each // 4, bytes_each // 2, count))
+        told = "SELECT id, length(t), octet_length(b), md5(t), md5(b) FROM big ORDER BY id"
+        peaks = [self.migrate(self.server.uri(source), "sqlite:big.db", "--jobs", "1"),
+                 self.migrate("sqlite:big.db", self.server.uri(back), "--jobs", "1", "--state", "back")]
+        self.assertEqual(self.server.psql(source, told), self.server.psql(back, told))
+        print("%d values of %d MiB: %s MiB resident (out, in)" % (count, bytes_each >> 20, peaks), file=sys.stderr)
+        for peak in peaks:
+            self.assertLess(peak, limit_mib)
+        os.remove(self.path("big.db"))
+
+    def test_many_of_one_mib(self):
+        self.there_and_back(1000 if support.SOAK else 200, 1 << 20, 96)
+
+    def test_some_of_a_hundred_mib(self):
+        size = 100 << 20 if support.SOAK else 40 << 20
+        self.there_and_back(10 if support.SOAK else 2, size, 4 * (size >> 20) + 64)
+
+
+if __name__ == "__main__":
+    unittest.main()
