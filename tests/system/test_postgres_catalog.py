@@ -5,6 +5,7 @@ Counts are compared with what psql counts in the catalogue.
 import json
 import os
 import sys
+import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
@@ -202,6 +203,30 @@ class Catalogue(support.TestCase):
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
         self.assertEqual(self.server.psql(target, "SELECT * FROM v1"), [["mine"]])
         self.assertEqual(self.server.psql(target, "SELECT enum_first(NULL::mood)"), [["sad"]])
+
+
+class ManyTables(support.TestCase):
+    TABLES = 2000 if support.SOAK else 150
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgres.for_class(cls)
+
+    def test_a_run(self):
+        """Measured is processor time, since the machine may be busy."""
+        source, target = self.server.database(), self.server.database()
+        self.server.psql(source, "".join("CREATE TABLE t%d (id int PRIMARY KEY, v text); INSERT INTO t%d VALUES (1, 'a'), (2, NULL);"
+                                         % (i, i) for i in range(self.TABLES)))
+        before, begun = os.times(), time.monotonic()
+        self.assert_code(support.transhume("migrate", "--quiet", self.server.uri(source), self.server.uri(target), cwd=self.folder,
+                                           time_limit=300 if support.SOAK else 120), 0)
+        after = os.times()
+        seconds = after.children_user + after.children_system - before.children_user - before.children_system
+        print("%d tables: %.1f s, %.1f s of processor time in the program" % (self.TABLES, time.monotonic() - begun, seconds), file=sys.stderr)
+        self.assertEqual(self.server.psql(target, "SELECT count(*), sum((xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n "
+                                                  "FROM %I', relname), true, true, '')))[1]::text::int) FROM pg_class WHERE "
+                                                  "relname ~ '^t[0-9]+$' AND relkind = 'r'"), [[str(self.TABLES), str(2 * self.TABLES)]])
+        self.assertLess(seconds, 1 + self.TABLES * 0.005)
 
 
 if __name__ == "__main__":

@@ -294,6 +294,7 @@ static enum status read_table(struct builder *builder, int row, struct schema_ta
         .size_bytes = number(rows, row, 4, -1),
     };
     facts->row_estimate = is_table ? estimate : -1;
+    facts->long_bytes = number(rows, row, 5, 0);
     table->row_count = facts->row_estimate;
     read_columns(builder, table, facts);
     if (is_table) {

@@ -22,6 +22,7 @@ struct postgres_table {
     const struct postgres_column *columns;
     uint32_t oid;
     char kind;              /* pg_class.relkind */
+    int64_t long_bytes;     /* of values kept aside (TOAST); none is longer, but for compression */
     int64_t row_estimate;   /* -1: the statistics do not say */
     struct column_list key; /* the primary key, or a unique one that can't be NULL; else empty */
 };

@@ -286,6 +286,8 @@ static void postgres_close(struct database *database)
     }
     postgres_disconnect(self->lock);
     postgres_disconnect(self->control);
+    postgres_disconnect(self->slicer);
+    pthread_mutex_destroy(&self->slicer_lock);
     postgres_target_forget(self);
     free(self->run_id);
     arena_destroy(self->arena);
@@ -318,6 +320,7 @@ static enum status postgres_open(const struct open_options *open, struct databas
         free(self);
         return error_set(error, ERROR_MEMORY, open->uri->shown, "no memory to open it");
     }
+    pthread_mutex_init(&self->slicer_lock, NULL);
     self->base.connector = &transhume_connector;
     self->base.capabilities = transhume_connector.capabilities;
     self->base.limits = (struct connector_limits){
@@ -326,7 +329,8 @@ static enum status postgres_open(const struct open_options *open, struct databas
         .chunks_open_max = 1,
         .record_bytes_max = RECORD_BYTES_MAX,
         .name_bytes_max = POSTGRES_NAME_BYTES_MAX,
-        .request_columns_max = RESULT_COLUMNS_MAX,
+        .slice_bytes = open->mode == OPEN_SOURCE ? POSTGRES_SLICE_BYTES : 0,
+        .request_columns_max = RESULT_COLUMNS_MAX / 2, /* each may take another one for its size */
     };
     self->mode = open->mode;
     self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;

@@ -6,10 +6,13 @@
 #include "base/buffer.h"
 #include "connectors/connector.h"
 #include <libpq-fe.h>
+#include <pthread.h>
 
 struct postgres_catalog;
 
 enum { POSTGRES_NAME_BYTES_MAX = 63, POSTGRES_COLUMNS_MAX = 1600 };
+/* Values above that are read in pieces. */
+enum { POSTGRES_SLICE_BYTES = 4 << 20 };
 
 /* What libpq is told of a connection, NULL-terminated lists. */
 enum { POSTGRES_SETTINGS_MAX = 24 };
@@ -31,7 +34,9 @@ struct postgres_database {
     bool pooled;     /* a pooler stands before the server */
     PGconn *control; /* the control thread's connection; source: within the snapshot once taken */
     bool snapshot_taken;
-    const char *snapshot;             /* exported: what readers import */
+    const char *snapshot; /* exported: what readers import */
+    PGconn *slicer;       /* source: reads large values within the snapshot; NULL: not needed yet */
+    pthread_mutex_t slicer_lock;
     struct postgres_catalog *catalog; /* source; read at first use */
     /* target: all tables as they were when the plan was checked, then as they were prepared; NULL:
      * not read. Only the control thread changes it, while no writer is open */

@@ -290,31 +290,52 @@ static enum status make_document(struct cursor *cursor, struct batch *batch,
     return STATUS_OK;
 }
 
+/* The next field: NULL has the size UINT32_MAX. False: it is not of the format. */
+static bool take_field(const uint8_t **at, const uint8_t *end, uint32_t *size)
+{
+    if (end - *at < 4) {
+        return false;
+    }
+    memcpy(size, *at, sizeof *size);
+    *size = __builtin_bswap32(*size);
+    *at += 4;
+    return *size == UINT32_MAX || *size <= (size_t)(end - *at);
+}
+
 /* One row's values; `bytes` are in the batch's arena. STATUS_END: they do not fit the format. */
 static enum status decode_row(struct cursor *cursor, struct batch *batch, const uint8_t *bytes,
-                              size_t length, struct cell *cells)
+                              size_t length, struct cell *cells, struct error *error)
 {
-    bool utf8 = cursor->reader->database->utf8;
+    struct postgres_database *self = cursor->reader->database;
+    const struct postgres_request *compiled = &cursor->compiled;
     const uint8_t *at = bytes;
     const uint8_t *end = bytes + length;
+    uint32_t size = 0;
 
-    for (uint32_t i = 0; i < cursor->compiled.column_count; i++) {
-        if (end - at < 4) {
+    for (uint32_t i = 0; i < compiled->column_count; i++) {
+        if (!take_field(&at, end, &size)) {
             return STATUS_END;
         }
-        uint32_t size;
-        memcpy(&size, at, sizeof size);
-        size = __builtin_bswap32(size);
-        at += 4;
         if (size == UINT32_MAX) {
             cells[i] = cell_null();
             continue;
         }
-        if (size > (size_t)(end - at)) {
+        if (postgres_decode(&compiled->columns[i], self->utf8, at, size, batch->arena, &cells[i]) !=
+            STATUS_OK) {
+            return no_memory(cursor, error);
+        }
+        at += size;
+    }
+    for (uint32_t i = 0; i < compiled->sliced_count; i++) {
+        const struct postgres_sliced *sliced = &compiled->sliced[i];
+        if (!take_field(&at, end, &size)) {
             return STATUS_END;
         }
-        if (postgres_decode(&cursor->compiled.columns[i], utf8, at, size, batch->arena,
-                            &cells[i]) != STATUS_OK) {
+        if (size == UINT32_MAX) {
+            continue;
+        }
+        if (postgres_large_make(self, sliced, (const char *)at, size, batch, &cells[sliced->column],
+                                error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         at += size;
@@ -336,13 +357,12 @@ static enum status add_row(struct cursor *cursor, struct batch *batch, const cha
     if (cells == NULL || copy == NULL || values == NULL) {
         return no_memory(cursor, error);
     }
-    enum status status = decode_row(cursor, batch, copy, length, values);
-    if (status == STATUS_OK && cursor->compiled.documents) {
-        status = make_document(cursor, batch, values, cells);
+    enum status status = decode_row(cursor, batch, copy, length, values, error);
+    if (status == STATUS_OK && cursor->compiled.documents &&
+        make_document(cursor, batch, values, cells) != STATUS_OK) {
+        status = no_memory(cursor, error);
     }
-    return status == STATUS_OK    ? STATUS_OK
-           : status == STATUS_END ? malformed(cursor, error)
-                                  : no_memory(cursor, error);
+    return status == STATUS_END ? malformed(cursor, error) : status;
 }
 
 /* What one message holds: perhaps the header, and a row or the end. */
@@ -373,7 +393,7 @@ static enum status take_message(struct cursor *cursor, struct batch *batch, cons
     if (columns == UINT16_MAX) {
         return STATUS_OK;
     }
-    if (columns != cursor->compiled.column_count) {
+    if (columns != cursor->compiled.column_count + cursor->compiled.sliced_count) {
         return malformed(cursor, error);
     }
     return add_row(cursor, batch, data + 2, length - 2, error);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { NAMES_ASKED_MAX = 256 };
+enum { OID_BYTEA = 17, OID_TEXT = 25, OID_VARCHAR = 1043 };
 
 static enum status no_such_table(struct postgres_database *self,
                                  const struct postgres_catalog *catalog, const char *name,
@@ -143,16 +144,99 @@ static enum status append_presence(struct compiler *compiler, const struct read_
     return status;
 }
 
+/* What the server counts of a text is what it sends. */
+static bool sends_own_bytes(const struct compiler *compiler)
+{
+    const char *encoding = PQparameterStatus(compiler->connection, "server_encoding");
+    return encoding != NULL && strcmp(encoding, "UTF8") == 0;
+}
+
+/* Only where the table keeps long values aside at all, and its rows have a place. */
+static void find_whether_sliced(const struct compiler *compiler, const struct read_column *wanted,
+                                bool *sliced)
+{
+    bool found = false;
+    const struct postgres_table *root = compiler->root;
+    *sliced = false;
+    if (wanted->join >= 0 || root == NULL || root->kind != 'r' || compiler->out->documents ||
+        !sends_own_bytes(compiler) || root->long_bytes < POSTGRES_SLICE_BYTES / 64) {
+        return;
+    }
+    const struct postgres_column *column =
+        find_column(compiler, wanted->join, wanted->name, &found);
+    *sliced = column != NULL && (column->type_oid == OID_TEXT || column->type_oid == OID_BYTEA ||
+                                 column->type_oid == OID_VARCHAR);
+}
+
+/* How its values are read in pieces: a text's bytes are those that the client would get. */
+static enum status keep_sliced(struct compiler *compiler, const struct postgres_column *column)
+{
+    struct postgres_request *out = compiler->out;
+    struct buffer sql = {0};
+    bool text = column->type_oid != OID_BYTEA;
+    if (out->sliced == NULL) {
+        uint32_t count = compiler->root->schema->column_count + compiler->request->column_count;
+        out->sliced =
+            arena_allocate_zeroed(compiler->arena, (size_t)count + 1, sizeof *out->sliced);
+    }
+    buffer_append_string(&sql, text ? "SELECT pg_catalog.substr(pg_catalog.convert_to(_t0."
+                                    : "SELECT pg_catalog.substr(_t0.");
+    postgres_append_name(&sql, column->name);
+    buffer_append_string(&sql, text ? "::pg_catalog.text, 'UTF8'), $1::integer, $2::integer) FROM "
+                                    : ", $1::integer, $2::integer) FROM ");
+    postgres_append_table(&sql, compiler->self, compiler->root->schema->name);
+    buffer_append_string(&sql, " AS _t0 WHERE _t0.ctid = $3::pg_catalog.tid");
+    const char *select =
+        sql.failed ? NULL : arena_copy_string(compiler->arena, buffer_string(&sql));
+    buffer_free(&sql);
+    if (out->sliced == NULL || select == NULL) {
+        return error_set(compiler->error, ERROR_MEMORY, compiler->request->name,
+                         "no memory for columns");
+    }
+    out->sliced[out->sliced_count++] =
+        (struct postgres_sliced){.column = out->column_count,
+                                 .kind = text ? VALUE_TEXT : VALUE_BYTES,
+                                 .name = column->name,
+                                 .select = select};
+    return STATUS_OK;
+}
+
+/* Behind the columns: of those that are too long their lengths, and the row's place. */
+static void append_places(struct compiler *compiler)
+{
+    struct buffer *sql = &compiler->out->sql;
+    for (uint32_t i = 0; i < compiler->out->sliced_count; i++) {
+        buffer_append_string(sql, ", CASE WHEN pg_catalog.octet_length(_t0.");
+        postgres_append_name(sql, compiler->out->sliced[i].name);
+        buffer_format(sql, ") > %d THEN pg_catalog.octet_length(_t0.", POSTGRES_SLICE_BYTES);
+        postgres_append_name(sql, compiler->out->sliced[i].name);
+        buffer_append_string(sql, ")::pg_catalog.text || ' ' || _t0.ctid::pg_catalog.text END");
+    }
+}
+
 static enum status append_result(struct compiler *compiler, const struct read_column *wanted,
                                  struct postgres_type *type)
 {
     const struct postgres_column *column = NULL;
+    bool sliced = false;
     if (wanted->presence) {
         *type = (struct postgres_type){.format = POSTGRES_AS_BOOL, .type = {.kind = VALUE_BOOL}};
         return append_presence(compiler, wanted);
     }
+    find_whether_sliced(compiler, wanted, &sliced);
+    if (sliced) {
+        buffer_append_string(&compiler->out->sql, "CASE WHEN pg_catalog.octet_length(");
+    }
     if (append_column(compiler, wanted->join, wanted->name, &column) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (sliced) {
+        buffer_format(&compiler->out->sql, ") <= %d THEN ", POSTGRES_SLICE_BYTES);
+        if (append_column(compiler, wanted->join, wanted->name, &column) != STATUS_OK ||
+            keep_sliced(compiler, column) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        buffer_append_string(&compiler->out->sql, " END");
     }
     *type = column != NULL
                 ? column->type
@@ -215,6 +299,7 @@ static enum status append_columns(struct compiler *compiler)
         out->names[i] = wanted[i].name;
         out->column_count++;
     }
+    append_places(compiler);
     return STATUS_OK;
 }
 

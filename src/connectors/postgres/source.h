@@ -44,11 +44,22 @@ enum status postgres_split(struct database *self, const struct read_request *req
 
 /* ---------------------------------------------------------------- request.c */
 
+/* A column whose large values come as handles: at the end of a row stands, for each such column,
+ * "LENGTH CTID" or NULL. */
+struct postgres_sliced {
+    uint32_t column; /* of the result */
+    enum value_kind kind;
+    const char *name;
+    const char *select; /* its bytes from $1 on, $2 of them, in the row $3 */
+};
+
 struct postgres_request {
     struct buffer sql; /* a SELECT */
     struct postgres_type *columns;
     const char **names;
     uint32_t column_count;
+    struct postgres_sliced *sliced;
+    uint32_t sliced_count;
     bool documents; /* no columns were named: all of the root's, a MAP a row */
 };
 
@@ -63,6 +74,14 @@ enum status postgres_request_compile(struct postgres_database *self, PGconn *con
                                      const struct read_request *request, const struct span *span,
                                      struct arena *arena, struct postgres_request *compiled,
                                      struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- large.c */
+
+/* A handle on a value, from what the row tells of it. */
+enum status postgres_large_make(struct postgres_database *self,
+                                const struct postgres_sliced *column, const char *told,
+                                size_t length, struct batch *batch, struct cell *cell,
+                                struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- decode.c */
 

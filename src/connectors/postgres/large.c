@@ -1,0 +1,141 @@
+/*
+ * Values too large to hold: handles that read them piece by piece, by the row's place (ctid), which
+ * stays the same within the snapshot. All handles of a source share one connection.
+ */
+#include "connectors/postgres/source.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK_BYTES = POSTGRES_SLICE_BYTES };
+
+struct postgres_large {
+    struct large_value base;
+    struct postgres_database *database;
+    const char *select; /* behind the place */
+    uint8_t *block;     /* the last piece that was fetched */
+    uint64_t block_offset;
+    size_t block_length;
+    char place[]; /* the row's ctid */
+};
+
+static enum status ask(struct postgres_large *self, uint64_t offset, size_t size, PGresult **result,
+                       struct error *error)
+{
+    struct postgres_database *database = self->database;
+    char numbers[2][24];
+    PGresult *rest = NULL;
+    snprintf(numbers[0], sizeof numbers[0], "%llu", (unsigned long long)offset + 1);
+    snprintf(numbers[1], sizeof numbers[1], "%zu", size);
+    const char *const values[] = {numbers[0], numbers[1], self->place};
+    if (database->slicer == NULL &&
+        postgres_reader_connect(database, &database->slicer, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    PGconn *connection = database->slicer;
+    enum status status =
+        PQsendQueryParams(connection, self->select, 3, NULL, values, NULL, NULL, 1) == 0
+            ? postgres_failure(database, connection, NULL, ERROR_NETWORK, error)
+            : postgres_next_result(database, connection, POSTGRES_LONG, result, error);
+    if (status == STATUS_OK && PQresultStatus(*result) != PGRES_TUPLES_OK) {
+        status = postgres_failure(database, connection, *result, ERROR_SOURCE_READ, error);
+    }
+    while (PQstatus(connection) == CONNECTION_OK &&
+           postgres_next_result(database, connection, POSTGRES_SHORT, &rest, NULL) == STATUS_OK &&
+           rest != NULL) {
+        PQclear(rest);
+    }
+    return status;
+}
+
+static enum status fetch_block(struct postgres_large *self, uint64_t offset, struct error *error)
+{
+    uint64_t left = self->base.length - offset;
+    size_t size = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
+    PGresult *result = NULL;
+    enum status status = ask(self, offset, size, &result, error);
+    if (status == STATUS_OK &&
+        (PQntuples(result) != 1 || (size_t)PQgetlength(result, 0, 0) != size)) {
+        status = error_set(error, ERROR_SOURCE_READ, self->database->shown,
+                           "a large value is not there any more as it was");
+    }
+    if (status == STATUS_OK && self->block == NULL && (self->block = malloc(BLOCK_BYTES)) == NULL) {
+        status = error_set(error, ERROR_MEMORY, self->database->shown,
+                           "no memory for a piece of a "
+                           "large value");
+    }
+    if (status == STATUS_OK) {
+        memcpy(self->block, PQgetvalue(result, 0, 0), size);
+        self->block_offset = offset;
+        self->block_length = size;
+    }
+    PQclear(result);
+    return status;
+}
+
+static enum status large_read(struct large_value *large, uint64_t offset, void *bytes, size_t size,
+                              struct error *error)
+{
+    struct postgres_large *self = (struct postgres_large *)large;
+    uint8_t *to = bytes;
+    enum status status = STATUS_OK;
+
+    if (offset > large->length || size > large->length - offset) {
+        return error_set(error, ERROR_INTERNAL, self->database->shown, "a slice behind the end");
+    }
+    pthread_mutex_lock(&self->database->slicer_lock);
+    while (status == STATUS_OK && size > 0) {
+        bool inside =
+            offset >= self->block_offset && offset - self->block_offset < self->block_length;
+        if (!inside) {
+            status = fetch_block(self, offset, error);
+            continue;
+        }
+        size_t at = (size_t)(offset - self->block_offset);
+        size_t piece = self->block_length - at < size ? self->block_length - at : size;
+        memcpy(to, self->block + at, piece);
+        to += piece;
+        offset += piece;
+        size -= piece;
+    }
+    pthread_mutex_unlock(&self->database->slicer_lock);
+    return status;
+}
+
+static void large_release(struct large_value *large)
+{
+    struct postgres_large *self = (struct postgres_large *)large;
+    free(self->block);
+    free(self);
+}
+
+/* "LENGTH (BLOCK,ROW)" */
+enum status postgres_large_make(struct postgres_database *database,
+                                const struct postgres_sliced *column, const char *told,
+                                size_t length, struct batch *batch, struct cell *cell,
+                                struct error *error)
+{
+    uint64_t bytes = 0;
+    const char *space = memchr(told, ' ', length);
+    size_t digits = space != NULL ? (size_t)(space - told) : 0;
+    size_t place = space != NULL ? length - digits - 1 : 0;
+    if (digits == 0 || text_to_uint64(told, digits, &bytes) != STATUS_OK) {
+        return error_set(error, ERROR_SOURCE_READ, database->shown,
+                         "the place of a large value is not told as it was asked for");
+    }
+    size_t select = strlen(column->select) + 1;
+    struct postgres_large *large = calloc(1, sizeof *large + place + 1 + select);
+    if (large == NULL) {
+        return error_set(error, ERROR_MEMORY, database->shown,
+                         "no memory for a large value's handle");
+    }
+    large->base = (struct large_value){
+        .kind = column->kind, .length = bytes, .read = large_read, .release = large_release};
+    large->database = database;
+    memcpy(large->place, space + 1, place);
+    memcpy(large->place + place + 1, column->select, select);
+    large->select = large->place + place + 1;
+    *cell = (struct cell){.kind = VALUE_LARGE, .large = &large->base};
+    batch_keep_large(batch, &large->base);
+    return STATUS_OK;
+}
