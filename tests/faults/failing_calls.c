@@ -64,12 +64,6 @@ __attribute__((destructor)) static void end(void)
     }
 }
 
-/* What a build for coverage writes at the very end is not made for calls that fail. */
-static void stop_failing(void)
-{
-    call_name[0] = '\0';
-}
-
 static bool must_fail(const char *name)
 {
     if (strcmp(name, call_name) != 0) {
@@ -78,10 +72,6 @@ static bool must_fail(const char *name)
     long number = atomic_fetch_add(&calls, 1);
     if (fail_at < 0 || number < fail_at || number >= fail_at + fail_count) {
         return false;
-    }
-    static atomic_flag was_told = ATOMIC_FLAG_INIT;
-    if (!atomic_flag_test_and_set(&was_told)) {
-        (void)atexit(stop_failing);
     }
     errno = fail_errno;
     return true;
@@ -183,6 +173,35 @@ void *realloc(void *old, size_t size)
 
 /* The C library's own function behind one of these. */
 #define NEXT(type, name) ((type)(void *)dlsym(RTLD_NEXT, name))
+
+/*
+ * What a build for coverage writes at the very end is not made for calls that fail, and is not
+ * counted. Told to atexit when main begins, the end of failing comes after all that the program
+ * does at its own end, and before that.
+ */
+typedef int main_function(int, char **, char **);
+static main_function *program_main;
+
+static void stop_failing(void)
+{
+    call_name[0] = '\0';
+}
+
+static int begin_main(int count, char **arguments, char **environment)
+{
+    (void)atexit(stop_failing);
+    return program_main(count, arguments, environment);
+}
+
+int __libc_start_main(main_function *main, int count, char **arguments, void (*init)(void),
+                      void (*fini)(void), void (*loader_fini)(void), void *stack_end)
+{
+    typedef int function(main_function *, int, char **, void (*)(void), void (*)(void),
+                         void (*)(void), void *);
+    program_main = main;
+    return NEXT(function *, "__libc_start_main")(begin_main, count, arguments, init, fini,
+                                                 loader_fini, stack_end);
+}
 
 ssize_t read(int file, void *bytes, size_t size)
 {

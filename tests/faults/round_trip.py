@@ -15,13 +15,15 @@ import sqlite3
 
 import items
 import support
+import toy_log
 from random_copies import is_utf8, key_type, tables_of
 
 CONTEXT = decimal.Context(prec=700, Emin=-5000, Emax=5000)
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 WORDS = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}
-SCHEMES = {"sqlite": "sqlite:%s.db", "csv": "csv:%s", "jsonl": "jsonl:%s", "dynamodb-json": "dynamodb-json:%s"}
-TABULAR = ("sqlite", "csv")
+SCHEMES = {"sqlite": "sqlite:%s.db", "csv": "csv:%s", "jsonl": "jsonl:%s", "dynamodb-json": "dynamodb-json:%s",
+           "toy": "toy:%s"}
+TABULAR = ("sqlite", "csv", "postgres")
 NESTED = ("L", "M", "SS", "NS", "BS")
 
 
@@ -85,6 +87,18 @@ def fit_for_dynamodb(table):
             if tag == "n" and (isinstance(value, str) or value and not -130 <= value.adjusted() <= 125) or \
                     column in table.key and tag in "sb" and len(value) > 250:
                 del record[column]
+
+
+def fit_for_postgres(tables):
+    """Leaves out tables and values that PostgreSQL would not take; its index of a key takes a third of a page."""
+    tables = [table for table in tables if all(0 < len(name.encode()) <= 63 for name in (table.name, *table.columns)) and
+              not table.name.startswith("_transhume")]
+    for table in tables:
+        for record in table.records:
+            for column, (tag, value) in list(record.items()):
+                if tag == "s" and "\0" in value or column in table.key and tag in "sb" and len(value) > 250:
+                    del record[column]
+    return tables
 
 
 def one_tag_a_column(table):
@@ -187,6 +201,31 @@ def write_jsonl(path, tables):
                 file.write("{%s}\n" % ",".join("%s:%s" % (json.dumps(name), json_value(value)) for name, value in record.items()))
 
 
+def postgres_literal(tagged):
+    if tagged is None:
+        return "NULL"
+    tag, value = tagged
+    if tag == "n":
+        return "'%s'" % number_text(value)
+    if tag == "b":
+        return "'\\x%s'" % value.hex()
+    return ("true" if value else "false") if tag == "t" else "'%s'" % value.replace("'", "''")
+
+
+def write_postgres(server, schema, tables, types):
+    """As write_sqlite, through psql."""
+    words = {"n": "numeric", "s": "text", "b": "bytea", "t": "boolean"}
+    sql = ["SET search_path TO %s" % schema]
+    for table in tables:
+        columns = ["%s %s" % (support.quoted(column), words[types[table.name][column]]) for column in table.columns]
+        sql.append("CREATE TABLE %s(%s, PRIMARY KEY (%s))" % (
+            support.quoted(table.name), ", ".join(columns), ", ".join(map(support.quoted, table.key))))
+        for record in table.records:
+            sql.append("INSERT INTO %s VALUES (%s) ON CONFLICT DO NOTHING" % (
+                support.quoted(table.name), ", ".join(postgres_literal(record.get(column)) for column in table.columns)))
+    server.psql("postgres", ";\n".join(sql))
+
+
 def item_of(record):
     """As boto3 takes it."""
     found = {}
@@ -248,6 +287,35 @@ def read_sqlite(path):
                                       "text": text_or_not, "blob": lambda v: ("b", bytes(v))}[kind](value)
             found[table.name].append(record)
     return found
+
+
+def read_postgres(server, schema):
+    """Every value as the hexadecimal digits of its text, so that nothing in it is taken for psql's own."""
+    found = {}
+    columns = server.psql("postgres", """
+        SELECT encode(convert_to(c.relname, 'UTF8'), 'hex'), encode(convert_to(a.attname, 'UTF8'), 'hex'), format_type(a.atttypid, NULL)
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE c.relnamespace = '%s'::regnamespace AND c.relkind = 'r' AND c.relname NOT LIKE '\\_transhume%%'
+        ORDER BY c.relname, a.attnum""" % schema)
+    shapes = {}
+    for table, column, kind in columns:
+        shapes.setdefault(bytes.fromhex(table).decode(), []).append((bytes.fromhex(column).decode(), kind))
+    for table, shape in shapes.items():
+        texts = ["encode(%s, 'hex')" % (support.quoted(column) if kind == "bytea" else
+                                         "convert_to(%s::text, 'UTF8')" % support.quoted(column)) for column, kind in shape]
+        rows = server.psql("postgres", "SELECT %s FROM %s.%s" % (", ".join(texts), schema, support.quoted(table)))
+        found[table] = [{column: postgres_value(text, kind) for (column, kind), text in zip(shape, row) if text is not None}
+                        for row in rows]
+    return found
+
+
+def postgres_value(text, kind):
+    data = bytes.fromhex(text)
+    if kind == "bytea":
+        return ("b", data)
+    if kind == "boolean":
+        return ("t", data == b"true")
+    return ("s", data.decode()) if kind in ("text", "character varying") else number(data.decode())
 
 
 def text_or_not(value):
@@ -365,6 +433,31 @@ def record_of(item):
 
 def read_items(path):
     return {table: [record_of(item) for item in found] for table, found in support.read_dynamodb_json(path).items()}
+
+
+def typed_of(value):
+    """A value of the toy's log as an attribute of DynamoDB."""
+    kind, content = value
+    if kind == toy_log.MAP:
+        return {"M": {name[1].decode(): typed_of(inner) for name, inner in content}}
+    if kind == toy_log.LIST:
+        return {"L": [typed_of(inner) for inner in content]}
+    if kind == toy_log.SET:
+        elements = [typed_of(inner) for inner in content]
+        (letter, _), = elements[0].items()
+        return {letter + "S": [element[letter] for element in elements]}
+    if kind == toy_log.NULL:
+        return {"NULL": True}
+    if kind == toy_log.BOOL:
+        return {"BOOL": bool(content)}
+    if kind in (toy_log.TEXT, toy_log.BYTES):
+        return {"S": content.decode()} if kind == toy_log.TEXT else {"B": content}
+    return {"N": content.decode() if isinstance(content, bytes) else repr(content) if isinstance(content, float) else str(content)}
+
+
+def read_toy(path):
+    return {table: [record_of({name: typed_of(value) for name, value in record.items()}) for record in records.values()]
+            for table, records in toy_log.ToyLog(path).tables.items()}
 
 
 def read_dynamodb(client):

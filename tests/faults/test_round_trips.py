@@ -15,6 +15,7 @@ import time
 import unittest
 
 import items
+import postgres
 import round_trip
 import servers
 import support
@@ -23,19 +24,32 @@ from random_database import RandomDatabase
 
 SECONDS = 300 if support.SOAK else 30
 TRIPS = 240
-KINDS = ("sqlite", "csv", "jsonl", "dynamodb-json", "dynamodb")
-DOCUMENTS = ("dynamodb-json", "dynamodb")
+KINDS = ("sqlite", "csv", "jsonl", "dynamodb-json", "dynamodb", "postgres")
+# The toy's files are written by the program alone: it stands in the middle.
+PAIRS = list(itertools.product(KINDS, (*KINDS, "toy")))
+DOCUMENTS = ("dynamodb-json", "dynamodb", "toy")
 # Names that a plan can't give a field, or that have a meaning there.
 UNNAMABLE = ("*", "")
 
 
 class RoundTrips(DynamodbCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.second = servers.for_class(cls, cls.server_name)
+        cls.second_client = items.client_of(cls.second)
+        try:
+            cls.postgres = postgres.for_class(cls)
+        except unittest.SkipTest as reason:
+            print("without PostgreSQL: %s" % reason, file=sys.stderr)
+            cls.postgres = None
+
     def setUp(self):
         super().setUp()
         self.counts = collections.Counter()
 
     def test_every_ordered_pair(self):
-        pairs = [pair for pair in itertools.product(KINDS, KINDS) if pair != ("dynamodb", "dynamodb")]
+        pairs = [pair for pair in PAIRS if self.postgres or "postgres" not in pair]
         deadline = time.monotonic() + SECONDS * support.PATIENCE
         number = 0
         # Outside of soaks the same trips each time, wherever time allows them.
@@ -47,6 +61,8 @@ class RoundTrips(DynamodbCase):
             number += 1
         print("%d round trips: %s" % (number, dict(self.counts)), file=sys.stderr)
         self.assertGreater(self.counts["equal"], 3 * self.counts["rejected"])
+        for kind in {kind for pair in pairs for kind in pair}:
+            self.assertGreater(self.counts["by way of " + kind], 0)
 
     # --- one trip
 
@@ -55,11 +71,17 @@ class RoundTrips(DynamodbCase):
         shutil.rmtree(folder, ignore_errors=True)
         os.mkdir(folder)
         items.empty(self.client)
-        self.trip, self.there = folder, there
+        items.empty(self.second_client)
+        self.trip, self.there, self.over = folder, there, over
+        if "postgres" in (there, over):
+            self.postgres.psql("postgres", "; ".join("DROP SCHEMA IF EXISTS %s CASCADE; CREATE SCHEMA %s" % (name, name) for name in "abc"))
         RandomDatabase(seed, os.path.join(folder, "made.db"), rows_max=30 if "dynamodb" in (there, over) else 150, simple=True)
         tables = round_trip.neutral_tables(os.path.join(folder, "made.db"))
         self.types = {}
-        planned = (there in DOCUMENTS and over in round_trip.TABULAR, over in DOCUMENTS and there in round_trip.TABULAR)
+        typed = "postgres" in (there, over)  # its columns hold one kind of values
+        planned = (typed or there in DOCUMENTS and over in round_trip.TABULAR, typed or over in DOCUMENTS and there in round_trip.TABULAR)
+        if typed:
+            tables = round_trip.fit_for_postgres(tables)
         if there != "sqlite":
             for table in tables:
                 if there in DOCUMENTS:
@@ -78,13 +100,15 @@ class RoundTrips(DynamodbCase):
             return
         if there == "sqlite":
             self.make_sqlite_source(tables, planned[1])
+        elif there == "postgres":
+            round_trip.write_postgres(self.postgres, "a", tables, self.types)
         else:
             self.write(there, tables)
         truths = "sqlite" not in (there, over)
         before = self.read(there, "a")
         expected = {name: collections.Counter(round_trip.canonical(r, truths) for r in records) for name, records in before.items()}
         self.copy(seed, self.place(there, "a"), self.place(over, "b"), tables if planned[0] else None, over, "one", before, expected, truths)
-        if expected is not None and there == "dynamodb":
+        if there == "dynamodb":
             items.empty(self.client)
         middle = self.read(over, "b")
         self.copy(seed, self.place(over, "b"), self.place(there, "c"), tables if planned[1] else None, there, "two", middle, expected, truths)
@@ -94,6 +118,8 @@ class RoundTrips(DynamodbCase):
             self.assertEqual((list((records - found).elements())[:2], list((found - records).elements())[:2]), ([], []),
                              "table %s of %s over %s: missing, extra" % (name, there, over))
             self.counts["equal"] += sum(records.values())
+            for kind in {there, over}:
+                self.counts["by way of " + kind] += sum(records.values())
 
     def make_sqlite_source(self, tables, planned):
         """The random file itself; where a plan leads back, only the tables and the rows that it can lead back."""
@@ -118,22 +144,22 @@ class RoundTrips(DynamodbCase):
             with open(os.path.join(self.trip, state + ".json"), "w", encoding="utf-8") as plan:
                 json.dump(self.plan(source, target, tables, over), plan, ensure_ascii=False)
             options += ["--plan", state + ".json"]
-        result = support.transhume("migrate", *options, source, target, cwd=self.trip, env=servers.aws_environment(self.trip))
+        environment = servers.aws_environment(self.trip, TRANSHUME_MODULES=os.path.join(support.BUILD, "toy.so"))
+        result = support.transhume("migrate", *options, source, target, cwd=self.trip, env=environment)
         self.assertIn(result.code, (0, 1), "%s to %s\n%s" % (source, target, result.err))
         self.take_rejects(state, before, expected, truths)
 
     def plan(self, source, target, tables, over):
-        columns = {"n": "NUMERIC", "s": "TEXT", "b": "BLOB", "t": "BOOLEAN"}
+        columns = {"n": "NUMERIC", "s": "TEXT", "b": "bytea" if over == "postgres" else "BLOB", "t": "BOOLEAN"}
         casts = {"n": "decimal", "s": "text", "b": "bytes", "t": "bool"}
         planned = {}
         for table in tables:
             types = self.types[table.name]
             planned[table.name] = {"key": table.key, "from": table.name}
-            if over == "sqlite":
-                planned[table.name]["fields"] = {column: "copy" for column in table.columns}
+            planned[table.name]["fields"] = {column: "copy" if over == "sqlite" else {"column": column, "cast": casts[types[column]]}
+                                             for column in table.columns}
+            if over in ("sqlite", "postgres"):
                 planned[table.name]["columns"] = {column: {"type": columns[types[column]]} for column in table.columns}
-            else:
-                planned[table.name]["fields"] = {column: {"column": column, "cast": casts[types[column]]} for column in table.columns}
         return {"transhume": 1, "source": source, "target": target, "tables": planned}
 
     def take_rejects(self, state, before, expected, truths):
@@ -164,9 +190,15 @@ class RoundTrips(DynamodbCase):
 
     # --- kinds
 
+    def is_second(self, name):
+        """Between two databases of DynamoDB, what is in the middle has a server of its own."""
+        return self.there == self.over == "dynamodb" and name == "b"
+
     def place(self, kind, name):
         if kind == "dynamodb":
-            return self.uri()
+            return self.uri(self.second.endpoint if self.is_second(name) else None)
+        if kind == "postgres":
+            return self.postgres.uri("postgres", "?schema=" + name)
         return round_trip.SCHEMES[kind] % name
 
     def write(self, kind, tables):
@@ -178,8 +210,10 @@ class RoundTrips(DynamodbCase):
 
     def read(self, kind, name):
         if kind == "dynamodb":
-            return round_trip.read_dynamodb(self.client)
-        return {"sqlite": round_trip.read_sqlite, "csv": round_trip.read_csv, "jsonl": round_trip.read_jsonl,
+            return round_trip.read_dynamodb(self.second_client if self.is_second(name) else self.client)
+        if kind == "postgres":
+            return round_trip.read_postgres(self.postgres, name)
+        return {"sqlite": round_trip.read_sqlite, "toy": round_trip.read_toy, "csv": round_trip.read_csv, "jsonl": round_trip.read_jsonl,
                 "dynamodb-json": round_trip.read_items}[kind](os.path.join(self.trip, name))
 
 

@@ -1,0 +1,61 @@
+"""The log of the test-only connector, read by the drawings at the head of its files."""
+import collections
+import decimal
+import os
+import struct
+
+TOY_PUT = 1
+(MISSING, NULL, BOOL, INT64, UINT64, FLOAT32, FLOAT64, DECIMAL, TEXT, BYTES) = range(10)
+LIST, SET, MAP = 16, 17, 18
+ESCAPE, SMALL = 20, 1
+
+
+class ToyLog:
+    """The log of the test-only connector, read by the drawings at the head of its files."""
+
+    def __init__(self, folder):
+        with open(os.path.join(folder, "data.log"), "rb") as file:
+            data = file.read()
+        self.tables = collections.defaultdict(dict)
+        at = 0
+        while at < len(data):
+            length, _ = struct.unpack_from("<IQ", data, at)
+            self.entry(data[at + 12:at + 12 + length])
+            at += 12 + length
+
+    def entry(self, payload):
+        kind, _, _, _, _, table_length = struct.unpack_from("<BQQIQH", payload, 0)
+        at = 31 + table_length
+        table = payload[31:at].decode()
+        key_length, = struct.unpack_from("<I", payload, at)
+        key = payload[at + 4:at + 4 + key_length]
+        if kind == TOY_PUT:
+            _, fields = self.cell(payload, at + 4 + key_length)[0]
+            self.tables[table][key] = {name[1].decode(): value for name, value in fields}
+
+    def cell(self, data, at):
+        kind, flags, aux, length = struct.unpack_from("<BBHI", data, at)
+        at += 8
+        if kind in (TEXT, BYTES, ESCAPE) or (kind == DECIMAL and not flags & SMALL):
+            return (kind, data[at:at + length]), at + length
+        if kind in (LIST, SET):
+            values = []
+            for _ in range(length):
+                value, at = self.cell(data, at)
+                values.append(value)
+            return (kind, values), at
+        if kind == MAP:
+            pairs = []
+            for _ in range(length):
+                name, at = self.cell(data, at)
+                value, at = self.cell(data, at)
+                pairs.append((name, value))
+            return (kind, pairs), at
+        if kind == DECIMAL:
+            whole, = struct.unpack_from("<q", data, at)
+            return (kind, decimal.Decimal(whole).scaleb(-aux)), at + 8
+        if kind == FLOAT64:
+            return (kind, struct.unpack_from("<d", data, at)[0]), at + 8
+        if kind in (NULL, BOOL, INT64):
+            return (kind, struct.unpack_from("<q", data, at)[0]), at + 8
+        raise AssertionError("a value of kind %d" % kind)
