@@ -201,6 +201,31 @@ class C(unittest.TestCase):
         self.assertEqual(self.last_line(self.run_tests("test_good")),
                          "1 passed, 0 failed, 0 skipped")
 
+    def test_failpoints_count_where_servers_ran(self):
+        """Those of a connector whose server is not to be had are left out, those of the engine and of others are not."""
+        self.unit("echo 'test: one'; echo 'success: one'")
+        module = """
+import os, unittest
+open(os.environ["TRANSHUME_FAILPOINT_COUNT"], "a").write("%s")
+class B(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls): %s
+    def test_there(self): pass
+"""
+        self.tree({"build/transhume": "#!/bin/sh\nprintf 'engine.a\\npostgres.a\\npostgres.b\\n'\n", "tests/faults/test_b.py": ""})
+        os.chmod(self.path("build/transhume"), 0o755)
+        skip = "raise unittest.SkipTest('no PostgreSQL: TRANSHUME_SERVERS=none')"
+        for reached, setup, missed in (("engine.a\\n", skip, []), ("", skip, ["engine.a"]),
+                                       ("engine.a\\npostgres.a\\n", "pass", ["postgres.b"]),
+                                       ("engine.a\\npostgres.a\\npostgres.b\\n", "pass", [])):
+            with self.subTest(reached=reached, setup=setup):
+                self.write("tests/faults/test_b.py", module % (reached, setup))
+                result = self.run_tests()
+                found = [line.split(": ")[1] for line in result.stdout.splitlines() if line.startswith("never reached: ")]
+                self.assertEqual(found, missed, result.stdout)
+                self.assertEqual(result.returncode, 1 if missed else 0)
+                self.assertEqual("Failpoints of postgres do not count" in result.stdout, setup == skip)
+
     def test_a_failure_may_have_much_to_say(self):
         self.unit("")
         self.tree({"tests/system/test_b.py": """
