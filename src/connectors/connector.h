@@ -265,6 +265,13 @@ struct source_functions {
                                    struct arena *arena, struct stream_facts *facts,
                                    struct error *error);
     /*
+     * Optional: can the source make the request's joins at all? Asked while a plan is resolved, for
+     * what the number of joins does not tell (views of many tables). STATUS_FAILED with
+     * ERROR_PLAN_INVALID: no, and `error` says why. Control thread; changes nothing.
+     */
+    enum status (*accepts)(struct database *self, const struct read_request *request,
+                           struct error *error);
+    /*
      * Cuts the root into spans of about `rows_wanted` rows, in key order, within the snapshot. At
      * least one span, also for an empty stream. Views, queries and keyless streams: one span.
      */

@@ -127,16 +127,36 @@ static void fault_columns(struct resolver *resolver, const struct stream_builder
                what, (unsigned)wanted, (unsigned)resolver->source->limits.request_columns_max);
 }
 
+/* What only the source knows of the joins. */
+static void check_accepted(struct resolver *resolver, const struct entity_builder *entity,
+                           const char *what, const struct read_request *request)
+{
+    const struct source_functions *source = resolver->source->connector->source;
+    struct error reason;
+    error_clear(&reason);
+    if (resolver->source_joins && source->accepts != NULL && !resolver->out_of_memory &&
+        request->join_count > 0 &&
+        source->accepts(resolver->source, request, &reason) != STATUS_OK) {
+        resolver->out_of_memory |= reason.code == ERROR_MEMORY;
+        if (reason.code == ERROR_PLAN_INVALID) {
+            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node,
+                       "take some look-ups out, or copy the view's rows into a table first",
+                       "%s: %s", what != NULL ? what : entity->name, reason.message);
+        }
+    }
+}
+
 /* `what`: NULL for the records themselves. */
 static void check_joins(struct resolver *resolver, const struct stream_builder *stream,
                         const char *what, const struct read_request *request)
 {
     uint32_t most =
         resolver->source_joins ? resolver->source->limits.request_joins_max : ENGINE_JOINS_MAX;
+    const struct entity_builder *entity = *(struct entity_builder **)stream->entities.items[0];
     if (most == 0 || request->join_count <= most) {
+        check_accepted(resolver, entity, what, request);
         return;
     }
-    const struct entity_builder *entity = *(struct entity_builder **)stream->entities.items[0];
     plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node, "take some of them out",
                "%s has %u look-ups to make at once; at most %u can be made",
                what != NULL ? what : entity->name, (unsigned)request->join_count, (unsigned)most);

@@ -303,6 +303,26 @@ class ManyLookUps(support.TestCase):
                 item = support.read_dynamodb_json(self.path("out"))["wide"]
                 self.assertEqual(str(item).count("one"), 63)
 
+    def test_a_view_counts_as_its_tables(self):
+        """40 tables in a view leave room for 24 look-ups; `check` and `migrate` refuse one more, and write nothing."""
+        columns = ["c%d" % i for i in range(25)]
+        support.make_sqlite(self.path("s.db"), "CREATE TABLE p(id INTEGER PRIMARY KEY, v); INSERT INTO p VALUES (1, 'one');"
+                            "CREATE TABLE b(id INTEGER PRIMARY KEY, %s); INSERT INTO b VALUES (1, %s);"
+                            % (", ".join(c + " INTEGER" for c in columns), ", ".join("1" for _ in columns)) +
+                            "".join("CREATE TABLE v%d(id INTEGER PRIMARY KEY, x); INSERT INTO v%d VALUES (1, %d);" % (i, i, i)
+                                    for i in range(39)) +
+                            "CREATE VIEW t AS SELECT b.*, %s FROM b %s;"
+                            % (", ".join("v%d.x AS x%d" % (i, i) for i in range(39)),
+                               " ".join("JOIN v%d ON v%d.id = b.id" % (i, i) for i in range(39))))
+        for command in ("check", "migrate"):
+            result = self.run_program(command, "--plan", self.plan("s.db", 25), "--state", self.path("state"), code=2)
+            self.assertRegex(result.err, "plan.yaml:[0-9]+:[0-9]+: wide: the tables of its views and 25 look-ups are more than the 64")
+            self.assertIn("take some look-ups out", result.err)
+            self.assertFalse(os.path.exists(self.path("out")))
+        self.run_program("migrate", "--plan", self.plan("s.db", 24), "--state", self.path("state"))
+        item = support.read_dynamodb_json(self.path("out"))["wide"]
+        self.assertEqual(str(item).count("one"), 24)
+
 
 class Roots(support.TestCase):
     """The records that are joined to: of several kinds, unreadable, or rejected."""

@@ -455,3 +455,51 @@ enum status sqlite_express_select(struct sqlite_database *source,
     arena_destroy(arena);
     return status;
 }
+
+/* ---------------------------------------------------------------- what SQLite can join */
+
+/* A view or a query may stand for many tables. */
+static bool reads_a_view(struct sqlite_database *self, const struct read_request *request)
+{
+    const struct catalog_table *table =
+        request->table != NULL ? catalog_find(&self->source->catalog, request->table) : NULL;
+    bool view = table == NULL || table->schema->kind != SCHEMA_TABLE;
+    for (uint32_t i = 0; i < request->join_count && !view; i++) {
+        table = catalog_find(&self->source->catalog, request->joins[i].table);
+        view = table != NULL && table->schema->kind != SCHEMA_TABLE;
+    }
+    return view;
+}
+
+enum status source_accepts(struct database *database, const struct read_request *request,
+                           struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    const struct request_options options = {.schema = "main", .connection = self->control};
+    struct request_sql compiled;
+    sqlite3_stmt *statement = NULL;
+    if (request->join_count == 0 || !reads_a_view(self, request)) {
+        return STATUS_OK;
+    }
+    struct arena *arena = arena_create(0);
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, request->name, "no memory for a statement");
+    }
+    enum status status = request_compile(self, request, NULL, options, arena, &compiled, error);
+    if (status == STATUS_OK) {
+        int result =
+            sqlite3_prepare_v2(self->control, buffer_string(&compiled.sql), -1, &statement, NULL);
+        /* what else is wrong with it is found, and said, where it is read */
+        if (result == SQLITE_ERROR &&
+            strstr(sqlite3_errmsg(self->control), "tables in a join") != NULL) {
+            status = error_set(error, ERROR_PLAN_INVALID, request->name,
+                               "the tables of its views and %u look-ups are more than the 64 that "
+                               "SQLite can join",
+                               (unsigned)request->join_count);
+        }
+        sqlite3_finalize(statement);
+        request_free(&compiled);
+    }
+    arena_destroy(arena);
+    return status;
+}

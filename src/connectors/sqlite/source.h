@@ -291,6 +291,9 @@ enum status request_compile(struct sqlite_database *self, const struct read_requ
 enum status request_root(struct sqlite_database *self, const struct read_request *request,
                          const struct catalog_table **table, struct error *error) MUST_USE;
 void request_free(struct request_sql *compiled);
+/* As struct source_functions has it. */
+enum status source_accepts(struct database *database, const struct read_request *request,
+                           struct error *error);
 
 /* ---------------------------------------------------------------- join.c */
 
