@@ -4,11 +4,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const uint64_t record_bytes_default = (uint64_t)16 << 20;
-/* Records are measured here by their cells, which take up to so many times what a target stores.
- * The target's own rule is checked by its connector; this bound only keeps lists from growing
- * without end. */
-enum { MEASURE_FACTOR = 4 };
+/*
+ * Records are measured here by their cells, not by the target's rule, which its connector checks to
+ * the byte; this bound only keeps lists from growing without end. A value of one byte may be a cell
+ * of 16 in a list of cells of 16, so that a small record takes up to forty times its bytes; of
+ * those that may be large most are texts, and 16 MiB or four times the limit are room enough.
+ */
+static const uint64_t record_bytes_least = (uint64_t)16 << 20;
+enum { MEASURE_FACTOR = 4, MEASURE_FACTOR_SMALL = 40 };
+
+static uint64_t bound_of(uint64_t record_bytes_max)
+{
+    uint64_t small = record_bytes_max * MEASURE_FACTOR_SMALL;
+    uint64_t large = record_bytes_max * MEASURE_FACTOR;
+    if (record_bytes_max == 0 || small > record_bytes_least) {
+        small = record_bytes_least;
+    }
+    return large > small ? large : small;
+}
 
 /* ---- making and freeing */
 
@@ -104,8 +117,7 @@ enum status mapper_create(const struct plan *plan, const struct plan_stream *str
     made->plan = plan;
     made->stream = stream;
     made->shared = plan->entities[stream->entities[0]].mapping->stream;
-    made->record_bytes_max =
-        record_bytes_max ? record_bytes_max * MEASURE_FACTOR : record_bytes_default;
+    made->record_bytes_max = bound_of(record_bytes_max);
     enum status status = make_states(made, error);
     if (status != STATUS_OK) {
         mapper_destroy(made);

@@ -42,8 +42,8 @@ struct mapper_counts {
     uint64_t long_decimals; /* digits beyond the declared scale, kept */
 };
 
-/* `record_bytes_max` is the target's limit (0: none, 16 MiB are held at most); a record is given up
- * once it is certainly larger. */
+/* `record_bytes_max` is the target's limit (0: none); a record with lists is given up once it is
+ * certainly larger, and beyond 16 MiB where that is more than the limit has room for. */
 enum status mapper_create(const struct plan *plan, const struct plan_stream *stream,
                           uint64_t record_bytes_max, struct mapper **mapper,
                           struct error *error) MUST_USE;
