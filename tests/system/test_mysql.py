@@ -9,6 +9,7 @@ import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
 import mariadb
+import postgres
 import support
 
 # One column a type, and rows of edges.
@@ -247,6 +248,66 @@ class FromElsewhere(MysqlCase):
         target = self.made()
         self.migrate(path, self.server.uri(target))
         self.assertEqual(self.server.ask(target, "SELECT id, md5(b), md5(t) FROM l ORDER BY id"), wanted)
+
+
+class PostgresAndItems(MysqlCase):
+    """The edge values that both sides hold arrive, the others are rejected with their key."""
+    TABLE = r"""CREATE TABLE p (id int PRIMARY KEY, b boolean, i8 bigint, n numeric(38,10), f8 double precision, f4 real, t text,
+      v varchar(10), by bytea, d date, tm time, ts timestamp, tz timestamptz, iv interval, u uuid, j json, ai int[]);
+      INSERT INTO p VALUES (1, true, 9223372036854775807, 1234567890123456789012345678.0123456789, '-0', 1.17549435e-38,
+      E'quote '' \\ tab\t nl\n \U0001F411', 'abc', '\x00ff5c0a09', '0001-01-01', '24:00:00', '0001-01-01 00:00:00.000001',
+      '2024-03-31 01:30:00+01', '1 year 2 mons 3 days 04:05:06.7', '123e4567-e89b-12d3-a456-426614174000', '{"a": 1,  "b":[2]}',
+      '{1,NULL}'), (2, false, -9223372036854775808, 0, 5e-324, 0.1, '', '', '', '9999-12-31', '00:00', '9999-12-31 23:59:59.999999',
+      '9999-12-31 23:59:59Z', '0', NULL, 'null', '{}');
+      INSERT INTO p (id) VALUES (3); INSERT INTO p (id, f8) VALUES (10, 'NaN'), (11, 'Infinity');
+      INSERT INTO p (id, d) VALUES (12, 'infinity'), (13, '4713-01-01 BC'), (14, '10000-01-01');
+      INSERT INTO p (id, ts) VALUES (15, '-infinity'), (16, '294276-01-01');
+      INSERT INTO p (id, n) VALUES (17, 'NaN');"""
+    SEEN = ("id, b, i8, n, f8, f4*1e0 = CAST('1.17549435e-38' AS FLOAT)*1e0, hex(t), v, hex(`by`), d, tm, ts, tz, iv, u, j, ai")
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.postgres = postgres.for_class(cls)
+
+    def test_out_of_postgres_and_back(self):
+        name, target, back = self.postgres.database(), self.made(), self.postgres.database()
+        self.postgres.psql(name, self.TABLE)
+        self.migrate(self.postgres.uri(name), self.server.uri(target), code=1)
+        self.assertEqual(sorted(reject["key"]["id"] for reject in self.rejects()), list(range(10, 18)))
+        rows = self.server.ask(target, "SELECT %s FROM p ORDER BY id" % self.SEEN)
+        self.assertEqual(rows[0], [
+            "1", "1", "9223372036854775807", "1234567890123456789012345678.0123456789", "0", "1",
+            "quote ' \\ tab\t nl\n \U0001F411".encode().hex().upper(), "abc", "00FF5C0A09", "0001-01-01", "24:00:00.000000",
+            "0001-01-01 00:00:00.000001", "2024-03-31 00:30:00.000000", "P1Y2M3DT4H5M6.7S", "123e4567-e89b-12d3-a456-426614174000",
+            '{"a": 1,  "b":[2]}', "{1,NULL}"])
+        self.assertEqual(rows[1][:5] + rows[1][9:14], [
+            "2", "0", "-9223372036854775808", "0.0000000000", "5e-324", "9999-12-31", "00:00:00.000000", "9999-12-31 23:59:59.999999",
+            "9999-12-31 23:59:59.000000", "PT0S"])
+        self.assertEqual(rows[2], ["3"] + [None] * 16)
+        self.migrate(self.server.uri(target), self.postgres.uri(back), "--state", self.path("back"))
+        same = "SELECT i8, n, nullif(f8, 0), f4, t, v, \"by\", d, tm, ts, tz AT TIME ZONE 'UTC', u, j FROM p WHERE id < 10 ORDER BY id"
+        self.assertEqual([row[:10] + row[11:] for row in self.postgres.psql(name, same)],
+                         [row[:10] + row[11:] for row in self.postgres.psql(back, same.replace(" AT TIME ZONE 'UTC'", ""))])
+        result = support.transhume("validate", "--level", "full", self.server.uri(target), self.postgres.uri(back), "--state",
+                                   self.path("back"), cwd=self.folder)
+        self.assertEqual(result.code, 0, result.out + result.err)
+
+    def test_edges_into_postgres_and_items(self):
+        source, target = self.made(EDGES), self.postgres.database()
+        result = support.transhume("migrate", self.server.uri(source), self.postgres.uri(target), cwd=self.folder)
+        self.assertEqual(result.code, 1, result.err)
+        self.assertEqual(sorted(reject["key"]["id"] for reject in self.rejects()), [1, 2, 3, 4])
+        items = "dynamodb-json:" + self.path("items")
+        result = support.transhume("migrate", self.server.uri(source), items, "--state", self.path("items-state"), cwd=self.folder)
+        self.assertIn(result.code, (0, 1), result.err)
+        self.server.ask(source, "DELETE FROM edges WHERE id = 4; UPDATE edges SET d = '2024-01-01', dt = '2024-01-01', "
+                                "dt6 = '2024-01-01', tm = '12:00', tm6 = '13:00:00.5', j = '{}', lt = 'x'")
+        again = self.postgres.database()
+        self.migrate(self.server.uri(source), self.postgres.uri(again), "--state", self.path("again"))
+        self.assertEqual(self.postgres.psql(again, "SELECT u8, n65, b64, y, encode(vb, 'hex') FROM edges WHERE id = 1"), [
+            ["18446744073709551615", "12345678901234567890123456789012345.123456789012345678901234567890", "18446744073709551615",
+             "2155", "5c0a0900"]])
 
 
 def md5(data):

@@ -3,7 +3,8 @@
 #include "connectors/mysql/target.h"
 #include <string.h>
 
-const struct sql_rules maria_rules = {.truth_is_number = true, .zone_dropped = true};
+const struct sql_rules maria_rules = {
+    .truth_is_number = true, .zone_dropped = true, .zero_unsigned = true};
 
 enum status maria_begin(struct maria_database *self, MYSQL **connection, struct error *error)
 {

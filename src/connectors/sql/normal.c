@@ -300,8 +300,8 @@ static enum status normal_text(const struct sql_rules *rules, const struct cell 
     return exactly ? normal_decimal(&number, arena, normal, error) : STATUS_OK;
 }
 
-enum status sql_normal_form(const struct sql_rules *rules, const struct cell *cell,
-                            struct arena *arena, struct cell *normal, struct error *error)
+static enum status normal_form(const struct sql_rules *rules, const struct cell *cell,
+                               struct arena *arena, struct cell *normal, struct error *error)
 {
     struct buffer text = {0};
     switch ((enum value_kind)cell->kind) {
@@ -344,5 +344,16 @@ enum status sql_normal_form(const struct sql_rules *rules, const struct cell *ce
         status = normal_text(rules, &made, arena, normal, error);
     }
     buffer_free(&text);
+    return status;
+}
+
+enum status sql_normal_form(const struct sql_rules *rules, const struct cell *cell,
+                            struct arena *arena, struct cell *normal, struct error *error)
+{
+    enum status status = normal_form(rules, cell, arena, normal, error);
+    if (status == STATUS_OK && rules->zero_unsigned && normal->kind == VALUE_FLOAT64 &&
+        normal->f64 == 0) {
+        *normal = cell_int64(0);
+    }
     return status;
 }

@@ -13,6 +13,7 @@
 struct sql_rules {
     bool truth_is_number; /* it has no boolean: true is 1 */
     bool zone_dropped;    /* it keeps instants as UTC without a zone */
+    bool zero_unsigned;   /* its floats have no -0.0 */
 };
 
 /* Idempotent; texts live in `arena`. Any thread. */
