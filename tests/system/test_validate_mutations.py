@@ -17,6 +17,8 @@ from mutation_case import ACCENT, LONG, ROWS, VICTIM, Mutations, make_sqlite
 
 
 class Sqlite(Mutations):
+    places = ("copy.db", ".transhume")
+
     def setUp(self):
         super().setUp()
         make_sqlite(self.path("shop.db"))
@@ -166,6 +168,7 @@ class Documents:
 
 
 class DynamodbJson(Documents, Mutations):
+    places = ("out", ".transhume")
     number = staticmethod(decimal.Decimal)
 
     def typed(self, value):
@@ -247,6 +250,7 @@ class DynamodbJson(Documents, Mutations):
 
 
 class Dynamodb(Documents, Mutations, dynamodb_case.DynamodbCase):
+    places = ()
     number = staticmethod(decimal.Decimal)
 
     def environment(self):
@@ -307,6 +311,7 @@ class Dynamodb(Documents, Mutations, dynamodb_case.DynamodbCase):
 class Files(Mutations):
     """Lines of the tables of a plain copy, as text."""
     scheme = ending = None
+    places = ("out", ".transhume")
 
     def setUp(self):
         super().setUp()
