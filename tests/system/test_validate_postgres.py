@@ -4,6 +4,7 @@ Mutations are made by psql, whose UPDATE says that it changed something.
 """
 import json
 import os
+import random
 import shutil
 import sqlite3
 import sys
@@ -139,6 +140,42 @@ class FromSqlite(PostgresCase):
         found = self.server.rows(self.target)
         for table in ("person", "word", "keyless"):
             self.assertEqual(expected["public", table], found["public", table])
+
+    def test_a_repair_killed_anywhere(self):
+        """And then gone on with: resumed where it was a run, begun again where it was none."""
+        damage = ("UPDATE person SET name = 'other' WHERE id % 7 = 0; DELETE FROM person WHERE id > 290; "
+                  "INSERT INTO word SELECT 'extra' || i, i FROM generate_series(1, 9) i; DELETE FROM word WHERE n % 11 = 0;")
+        arguments = ("validate", "--repair", "--delete-extra", "--confirm")
+        expected = self.server.rows(self.target)
+        shutil.copytree(self.path(".transhume"), self.path("kept"))
+        ledger = ["_transhume_run", "_transhume_chunk", "_transhume_done", "_transhume_made"]
+        self.sql(self.target, "".join("CREATE TABLE good.%s AS TABLE %s;" % (table, table) for table in ledger))
+
+        def damaged():
+            shutil.rmtree(self.path(".transhume"))
+            shutil.copytree(self.path("kept"), self.path(".transhume"))
+            undo = self.sql(self.target, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^_transhume_(undo|key)_'")
+            self.sql(self.target, "".join('DROP TABLE "%s";' % name for name, in undo) + "TRUNCATE %s;" % ", ".join(ledger) + "".join(
+                "INSERT INTO %s OVERRIDING SYSTEM VALUE SELECT * FROM good.%s;" % (table, table) for table in ledger))
+            self.refill()
+            self.sql(self.target, damage)
+
+        damaged()
+        result, reached = support.count_failpoints(*arguments, cwd=self.folder)
+        self.assert_code(result, 0)
+        names = sorted(name for name in reached if name.startswith(("postgres.", "engine.")) and "state_" not in name)
+        self.assertIn("postgres.before_delete", names)
+        numbers = random.Random(support.SEED)
+        for name in names if support.SOAK else numbers.sample(names, 4) + ["postgres.after_delete"]:
+            with self.subTest(name):
+                damaged()
+                self.assertEqual(support.kill_at(name, (reached[name] + 1) // 2, *arguments, cwd=self.folder).code, -9)
+                self.assertIn(support.transhume("resume", cwd=self.folder).code, (0, 1, 2))
+                self.run_program(*arguments)
+                self.validate("full", 0)
+                found = self.server.rows(self.target)
+                for table in ("person", "word", "keyless"):
+                    self.assertEqual(expected["public", table], found["public", table])
 
     def test_a_repair_is_rolled_back(self):
         self.target = self.server.database()
