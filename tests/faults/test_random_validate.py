@@ -6,7 +6,10 @@ import shutil
 import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
+import items
+import servers
 import support
 from random_database import RandomDatabase
 
@@ -15,17 +18,20 @@ LEVELS = ("count", "sample", "hash", "full")
 
 
 class Random(support.TestCase):
-    def clean(self, target, simple, *options):
-        for seed in SEEDS:
+    environment = None
+
+    def clean(self, target, simple, *options, seeds=SEEDS):
+        for seed in seeds:
             with self.subTest(seed=seed, target=target):
                 folder = self.path("case")
                 shutil.rmtree(folder, ignore_errors=True)
                 os.mkdir(folder)
                 RandomDatabase(random.Random(seed), os.path.join(folder, "a.db"), rows_max=150, simple=simple)
-                copied = support.transhume("migrate", "--progress", "none", *options, "a.db", target, cwd=folder)
+                copied = support.transhume("migrate", "--progress", "none", *options, "a.db", target, cwd=folder, env=self.environment)
                 self.assertIn(copied.code, (0, 1), copied.err)
                 for level in LEVELS:
-                    result = support.transhume("validate", "--json", "--progress", "none", "--level", level, cwd=folder)
+                    result = support.transhume("validate", "--json", "--progress", "none", "--level", level, cwd=folder,
+                                               env=self.environment)
                     self.assertEqual(result.code, 0, "%s\n%s%s" % (level, result.out[:3000], result.err))
                     report = json.loads(result.out)
                     self.assertTrue(report["ok"])
@@ -46,6 +52,14 @@ class Random(support.TestCase):
 
     def test_dynamodb_json(self):
         self.clean("dynamodb-json:out", True)
+
+    def test_dynamodb(self):
+        with servers.start("dynalite") as server:
+            client = items.client_of(server)
+            self.environment = servers.aws_environment(self.folder)
+            for seed in SEEDS if support.SOAK else SEEDS[:2]:
+                items.empty(client)
+                self.clean("dynamodb://us-east-1?endpoint=" + server.endpoint, True, seeds=[seed])
 
 
 if __name__ == "__main__":
