@@ -49,6 +49,7 @@ static void serve_one(int connection)
             break;
         }
         buffer_append(&request, bytes, (size_t)taken);
+        buffer_string(&request); /* ends it: the head is read as a text */
         head = head_end(&request);
     }
     if (head > 0) {

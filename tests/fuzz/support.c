@@ -130,7 +130,9 @@ void fuzz_write(const char *name, size_t name_length, const void *bytes, size_t 
     }
     FILE *file = fopen(path, "we");
     if (file != NULL) {
-        fwrite(bytes, 1, length, file);
+        if (length > 0) {
+            fwrite(bytes, 1, length, file);
+        }
         fclose(file);
     }
 }

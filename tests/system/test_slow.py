@@ -103,7 +103,8 @@ class Pulled(support.TestCase):
     def test_progress_within_the_chunk(self):
         # The limits are chosen so that the statement takes much longer than the stall time.
         numbers(self.path("source.db"), 1500000, 60)
-        result = self.run_program("migrate", "--stall", "40ms", "--progress", "json", "source.db", "copy.db")
+        result = self.run_program("migrate", "--stall", "%dms" % (40 * support.PATIENCE), "--progress",
+                                  "json", "source.db", "copy.db")
         self.assertEqual(self.lanes(), {"things": {"pulled"}})
         with open(self.path(".transhume", "transhume.log"), encoding="utf-8") as file:
             log = file.read()
