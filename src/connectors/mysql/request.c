@@ -346,7 +346,7 @@ static enum status resolve_joins(struct compiler *compiler)
 {
     const struct read_request *request = compiler->request;
     compiler->joined = arena_allocate_zeroed(compiler->arena, (size_t)request->join_count + 1,
-                                             sizeof *compiler->joined);
+                                             sizeof(struct maria_table *));
     if (compiler->joined == NULL) {
         return error_set(compiler->error, ERROR_MEMORY, request->name, "no memory for joins");
     }
