@@ -360,6 +360,7 @@ struct target_index {
     const char *name;
     struct column_list columns; /* key-value stores: partition, sort */
     bool unique;
+    bool promised; /* unique: as target_table.key_promised */
     bool local; /* key-value stores: kept with the records of a partition (DynamoDB's LSI) */
 };
 
@@ -375,6 +376,10 @@ struct target_table {
     const struct schema_column *columns; /* declared; CAPABILITY_FREE_FIELDS may bring others */
     uint32_t column_count;
     struct column_list key; /* primary key; key-value stores: partition, sort */
+    /* The source itself keeps the key unique, in columns that are carried one to one, and of kinds
+     * whose equality is the same everywhere. So it may be made after the load; records that break
+     * the promise all the same are then for settle_duplicates. */
+    bool key_promised;
     const struct target_index *indexes;
     uint32_t index_count;
     const struct target_reference *references;
@@ -531,10 +536,12 @@ struct target_functions {
     enum status (*count)(struct database *self, const struct target_table *table, uint64_t *count,
                          struct error *error);
     /*
-     * Optional, for targets without CAPABILITY_KEY_ENFORCED: after the last chunk, finds records of
-     * this run that share a key, keeps the lowest (entity = batch->entity, chunk, ordinal = the
+     * Optional, for targets without CAPABILITY_KEY_ENFORCED, and for those that make keys in
+     * after_load, which are asked about every table that this run created: after the last chunk
+     * and after_load, finds records of this run that share a key (or the columns of another unique
+     * index), keeps the lowest (entity = batch->entity, chunk, ordinal = the
      * record's place among the entity's records submitted for the chunk, from 0; UINT64_MAX: not
-     * known) and reports each other one through `found`, taking it out of the target where it is
+     * known; a chunk of 0 and an entity of UINT32_MAX, the table's only one, likewise) and reports each other one through `found`, taking it out of the target where it is
      * physically there
      * (`record`: a MAP of its fields as stored; NULL where it was overwritten). The lowest is
      * written again if need be; a target that does not have it any more reports it too, before

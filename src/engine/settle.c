@@ -45,10 +45,13 @@ struct settling {
     bool failed;
 };
 
-static const struct plan_stream *stream_of(const struct run *run, uint64_t chunk)
+/* The stream of a chunk; not known (0): the entity's. */
+static const struct plan_stream *stream_of(const struct run *run, uint64_t chunk, uint32_t entity)
 {
+    const struct plan *plan = run->session->plan;
     return run->loads_rejects ? &run->rejects_stream
-                              : &run->session->plan->streams[run->chunks[chunk - 1].stream];
+                              : &plan->streams[chunk != 0 ? run->chunks[chunk - 1].stream
+                                                          : plan->entities[entity].stream];
 }
 
 static enum status write_loser(struct settling *settling, struct loser *loser,
@@ -59,13 +62,17 @@ static enum status write_loser(struct settling *settling, struct loser *loser,
     if (loser->ordinal != UINT64_MAX) {
         snprintf(number, sizeof(number), "number %" PRIu64 " of", loser->ordinal + 1);
     }
-    snprintf(reason, sizeof(reason),
-             "a record that comes before it has the same key (it was %s chunk %" PRIu64 ")",
-             number[0] == '\0' ? "in" : number, loser->chunk);
+    if (loser->chunk == 0) {
+        snprintf(reason, sizeof(reason), "another record of this run has the same unique values");
+    } else {
+        snprintf(reason, sizeof(reason),
+                 "a record that comes before it has the same key (it was %s chunk %" PRIu64 ")",
+                 number[0] == '\0' ? "in" : number, loser->chunk);
+    }
     reject->code = ERROR_REJECT_KEY_DUPLICATE;
     reject->reason = reason;
-    reject_name(settling->run, stream_of(settling->run, loser->chunk), loser->chunk, loser->entity,
-                reject);
+    reject_name(settling->run, stream_of(settling->run, loser->chunk, loser->entity), loser->chunk,
+                loser->entity, reject);
     loser->written = true;
     return reject_file_add(&settling->file, reject, error);
 }
@@ -133,7 +140,8 @@ static enum status take_batch(struct settling *settling, const struct batch *bat
             }
             continue;
         }
-        reject_find_key(settling->run, stream_of(settling->run, loser->chunk), batch, row, &reject);
+        reject_find_key(settling->run, stream_of(settling->run, loser->chunk, loser->entity), batch,
+                        row, &reject);
         if (write_loser(settling, loser, &reject, settling->error) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -157,10 +165,12 @@ static enum status write_chunk(struct settling *settling, struct error *error)
     struct run *run = settling->run;
     uint64_t chunk = settling->losers[settling->first].chunk;
     memset(settling->ordinals, 0, run->session->plan->entity_count * sizeof(uint64_t));
-    if (run_prepare_source(run, error) != STATUS_OK ||
-        sampling_read_span(run->session, run, stream_of(run, chunk), &run->chunks[chunk - 1].span,
-                           take_parcel, settling, error) == STATUS_FAILED ||
-        settling->failed) {
+    if (chunk != 0 &&
+        (run_prepare_source(run, error) != STATUS_OK ||
+         sampling_read_span(run->session, run, stream_of(run, chunk, 0),
+                            &run->chunks[chunk - 1].span, take_parcel, settling,
+                            error) == STATUS_FAILED ||
+         settling->failed)) {
         return STATUS_FAILED;
     }
     for (uint32_t i = settling->first; i < settling->end; i++) {
@@ -244,9 +254,12 @@ static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint
 {
     struct settling *settling = context;
     struct run *run = settling->run;
+    if (entity == UINT32_MAX && settling->table->entity_count == 1) {
+        entity = settling->table->entities[0];
+    }
     struct loser loser = {
         .chunk = chunk, .entity = entity, .ordinal = ordinal, .key_count = key_count};
-    if (entity >= run->session->plan->entity_count || chunk == 0 || chunk > run->chunk_count) {
+    if (entity >= run->session->plan->entity_count || chunk > run->chunk_count) {
         return error_set(error, ERROR_INTERNAL, settling->table->target.name,
                          "the target found a record of an entity or chunk that is not the run's");
     }
@@ -342,12 +355,15 @@ static enum status find_losers(struct settling *settling, struct error *error)
 {
     struct run_session *session = settling->run->session;
     const struct plan *plan = session->plan;
+    const struct target_functions *target = session->target->connector->target;
     for (uint32_t i = 0; i < plan->table_count; i++) {
-        if (!preflight_settles(session, &plan->tables[i])) {
+        bool late = target->settle_duplicates != NULL && settling->run->tables[i].created &&
+                    (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
+        if (!late && !preflight_settles(session, &plan->tables[i])) {
             continue;
         }
         settling->table = &plan->tables[i];
-        if (session->target->connector->target->settle_duplicates(
+        if (target->settle_duplicates(
                 session->target, &settling->run->tables[i], on_found, settling, error) !=
                 STATUS_OK ||
             write_losers(settling, error) != STATUS_OK) {

@@ -328,3 +328,76 @@ void keys_prove(struct resolver *resolver, const struct table_builder *table,
     result->keys_reason =
         reason != NULL ? reason : "each key holds a unique key of the row that it is made of";
 }
+
+/* ---------------------------------------------------------------- what the source promises */
+
+enum { PROMISE_BYTES_MIN = 256 << 10 }; /* below it nothing is gained by making a key later */
+
+/* The column of the root that a field is, value for value, in a kind whose equality no database
+ * takes for less than equal bytes; NULL: none. */
+static const char *carried_column(const struct entity_builder *entity,
+                                  const struct target_table *table, const char *name)
+{
+    const struct mapping_field *field = entity_field(entity, name);
+    if (field == NULL || field->when != MAPPING_NONE || field->kind != FIELD_VALUE || field->cast ||
+        field->has_default) {
+        return NULL;
+    }
+    const struct schema_column *from = root_column(entity, field->value);
+    const struct schema_column *to = NULL;
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        to = strcmp(table->columns[i].name, name) == 0 ? &table->columns[i] : to;
+    }
+    if (from == NULL || to == NULL || from->type.kind != to->type.kind) {
+        return NULL;
+    }
+    switch (from->type.kind) {
+    case VALUE_INT64: /* whatever else a dynamic column holds is no number */
+        return from->name;
+    case VALUE_UINT64:
+    case VALUE_UUID:
+    case VALUE_DATE:
+    case VALUE_BOOL:
+    case VALUE_TEXT:
+        return from->type.dynamic ? NULL : from->name;
+    default:
+        return NULL;
+    }
+}
+
+static bool is_promised(const struct table_builder *table, struct column_list columns)
+{
+    struct recovered recovered = {0};
+    const struct entity_builder *entity =
+        table->entities.count == 1 ? table->entities.items[0] : NULL;
+    if (entity == NULL || entity->from == NULL || entity->from->kind != SCHEMA_TABLE ||
+        entity->is_pages || entity->unnests || entity->scope.documents ||
+        entity->scope.unnest != NULL || table->target.distinct ||
+        (entity->from->size_bytes >= 0 && entity->from->size_bytes < PROMISE_BYTES_MIN)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < columns.count && i < 64; i++) {
+        const char *column = carried_column(entity, &table->target, columns.names[i]);
+        if (column == NULL && table->target.same_engine == NULL) {
+            return false;
+        }
+        recovered.columns[recovered.count++] = column != NULL ? column : columns.names[i];
+    }
+    /* a null in the key rejects the record, and in another index it is nobody's equal */
+    return holds_unique_key(entity->from, &recovered, true);
+}
+
+void keys_find_promises(struct resolver *resolver, const struct table_builder *table,
+                        struct target_table *target)
+{
+    struct target_index *indexes =
+        resolve_allocate(resolver, target->index_count + (size_t)1, sizeof *indexes);
+    target->key_promised = is_promised(table, target->key);
+    for (uint32_t i = 0; indexes != NULL && i < target->index_count; i++) {
+        indexes[i] = target->indexes[i];
+        indexes[i].promised = indexes[i].unique && is_promised(table, indexes[i].columns);
+    }
+    if (indexes != NULL && target->index_count > 0) {
+        target->indexes = indexes;
+    }
+}

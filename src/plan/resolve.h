@@ -364,5 +364,8 @@ void widened_note(struct resolver *resolver);
 /* keys.c */
 void keys_prove(struct resolver *resolver, const struct table_builder *table,
                 struct plan_table *result);
+/* Sets key_promised, and `promised` of the indexes. */
+void keys_find_promises(struct resolver *resolver, const struct table_builder *table,
+                        struct target_table *target);
 
 #endif

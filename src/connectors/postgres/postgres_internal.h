@@ -45,6 +45,8 @@ struct postgres_database {
     PGconn *lock; /* target: holds the claim as long as it lives */
     char *run_id; /* the claimed run; NULL: none */
     uint64_t epoch;
+    /* target: records were refused, so that writers hold all of a COPY until it has ended */
+    _Atomic bool careful;
 };
 
 static inline struct postgres_database *postgres_database_of(struct database *self)

@@ -1,10 +1,13 @@
 /*
- * The writer: a chunk is one transaction, in it one COPY for each few MiB of batches, each behind a
- * savepoint; the done mark and the check of the epoch are its last statement.
+ * The writer: a chunk is one transaction; the done mark and the check of the epoch are its last
+ * statement.
  *
- * Batches are held until their COPY has ended, since only then it is known what became of their
- * records. It ends when the segment is full, when a batch for another table comes, or when the
- * engine has nothing more to send and waits.
+ * As long as no record was refused, all of a chunk is one COPY, and batches are handed back as
+ * written while it goes on. If it fails then, for the sake of some record, the chunk starts again,
+ * and from now on all writers are careful: one COPY for each few MiB of batches (a segment), each
+ * behind a savepoint, its batches held until it has ended, since only then it is known what became
+ * of their records. A COPY also ends when a batch for another table comes, or when the engine has
+ * nothing more to send and waits.
  */
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -126,6 +129,7 @@ void postgres_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
     free_held(writer->done);
     writer->first = writer->last = writer->done = writer->done_last = NULL;
     writer->held_bytes = 0;
+    writer->early = false;
 }
 
 /* ---------------------------------------------------------------- batches */
@@ -190,7 +194,11 @@ enum status postgres_writer_submit(struct writer *writer, uint64_t chunk, uint32
     }
     arena_reset(writer->scratch);
     if (status == STATUS_OK && writer->held_bytes >= SEGMENT_BYTES) {
-        status = writer_segment_finish(writer, error);
+        if (plan->staged || atomic_load(&writer->database->careful)) {
+            status = writer_segment_finish(writer, error);
+        } else {
+            writer_segment_hand_back(writer);
+        }
     }
     return status;
 }
@@ -320,7 +328,8 @@ enum status postgres_writer_commit(struct writer *writer, uint64_t chunk,
     if (chunk == writer->committed && writer->chunk == 0) {
         return STATUS_OK;
     }
-    if (failpoint_hit("postgres.before_mark", error) != STATUS_OK) {
+    if (writer_segment_finish(writer, error) != STATUS_OK ||
+        failpoint_hit("postgres.before_mark", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (!writer->begun &&

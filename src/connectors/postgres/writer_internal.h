@@ -70,6 +70,7 @@ struct writer {
     struct held *last;
     size_t held_bytes;
     uint64_t sent_rows;
+    bool early; /* batches of the open COPY were handed back as written, before it has ended */
     struct buffer out;
     /* results not yet polled */
     struct held *done;
@@ -109,8 +110,10 @@ enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kin
 /* ---------------------------------------------------------------- writer_segment.c */
 
 /* Ends the COPY of the segment, finds the records that the server refuses, and moves its batches to
- * the results. */
+ * the results. If others of this COPY were handed back before: TARGET_REFUSED, to be tried again. */
 enum status writer_segment_finish(struct writer *writer, struct error *error) MUST_USE;
+/* Moves the batches to the results while their COPY goes on. */
+void writer_segment_hand_back(struct writer *writer);
 
 /* ---------------------------------------------------------------- writer_stage.c */
 

@@ -101,7 +101,7 @@ static enum status settle_row(struct writer *writer, const struct row_ref *at, P
     }
     if (state != NULL && strcmp(state, "23502") == 0) {
         const char *column = PQresultErrorField(failure, PG_DIAG_COLUMN_NAME);
-        const struct column_list key = writer->plan->facts->key;
+        const struct column_list key = writer->tables[writer->plan->table].plan->key;
         for (uint32_t i = 0; column != NULL && i < key.count; i++) {
             code = strcmp(key.names[i], column) == 0 ? ERROR_REJECT_KEY_NULL : code;
         }
@@ -179,7 +179,23 @@ static void move_to_results(struct writer *writer)
     writer->first = NULL;
     writer->last = NULL;
     writer->held_bytes = 0;
-    writer->plan = NULL;
+}
+
+void writer_segment_hand_back(struct writer *writer)
+{
+    move_to_results(writer);
+    writer->early = true;
+}
+
+/* What was said to be written is not: all of the chunk goes again, in careful segments. */
+static enum status start_again(struct writer *writer, const PGresult *failure, struct error *error)
+{
+    char reason[768];
+    describe(failure, reason, sizeof reason);
+    atomic_store(&writer->database->careful, true);
+    return error_set(error, ERROR_TARGET_REFUSED, writer->plan->relation,
+                     "a record of many was refused, so they are sent again in smaller pieces: %s",
+                     reason);
 }
 
 enum status writer_segment_finish(struct writer *writer, struct error *error)
@@ -187,9 +203,6 @@ enum status writer_segment_finish(struct writer *writer, struct error *error)
     PGresult *failure = NULL;
     enum status status = STATUS_OK;
 
-    if (writer->first == NULL) {
-        return STATUS_OK;
-    }
     if (writer->copying) {
         uint32_t count = 0;
         struct row_ref *rows = writer->plan->staged ? list_rows(writer, &count) : NULL;
@@ -198,13 +211,17 @@ enum status writer_segment_finish(struct writer *writer, struct error *error)
         }
         status = end_pass(writer, rows, count, &failure, error);
         free(rows);
-        PQclear(failure);
-        if (status == STATUS_AGAIN) {
+        if (status == STATUS_AGAIN && writer->early) {
+            status = start_again(writer, failure, error);
+        } else if (status == STATUS_AGAIN) {
             status = send_again(writer, error);
         }
+        PQclear(failure);
+        writer->early = false;
     }
     if (status == STATUS_OK) {
         move_to_results(writer);
+        writer->plan = NULL;
     }
     return status;
 }
