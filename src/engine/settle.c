@@ -165,12 +165,11 @@ static enum status write_chunk(struct settling *settling, struct error *error)
     struct run *run = settling->run;
     uint64_t chunk = settling->losers[settling->first].chunk;
     memset(settling->ordinals, 0, run->session->plan->entity_count * sizeof(uint64_t));
-    if (chunk != 0 &&
-        (run_prepare_source(run, error) != STATUS_OK ||
-         sampling_read_span(run->session, run, stream_of(run, chunk, 0),
-                            &run->chunks[chunk - 1].span, take_parcel, settling,
-                            error) == STATUS_FAILED ||
-         settling->failed)) {
+    if (chunk != 0 && (run_prepare_source(run, error) != STATUS_OK ||
+                       sampling_read_span(run->session, run, stream_of(run, chunk, 0),
+                                          &run->chunks[chunk - 1].span, take_parcel, settling,
+                                          error) == STATUS_FAILED ||
+                       settling->failed)) {
         return STATUS_FAILED;
     }
     for (uint32_t i = settling->first; i < settling->end; i++) {
@@ -363,9 +362,8 @@ static enum status find_losers(struct settling *settling, struct error *error)
             continue;
         }
         settling->table = &plan->tables[i];
-        if (target->settle_duplicates(
-                session->target, &settling->run->tables[i], on_found, settling, error) !=
-                STATUS_OK ||
+        if (target->settle_duplicates(session->target, &settling->run->tables[i], on_found,
+                                      settling, error) != STATUS_OK ||
             write_losers(settling, error) != STATUS_OK) {
             return STATUS_FAILED;
         }

@@ -1,10 +1,13 @@
-/* After the load: indexes, foreign keys, sequences, statistics. All of it can be repeated. */
+/* After the load: keys, foreign keys, sequences, statistics. All of it can be repeated. */
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "connectors/postgres/keys.h"
 #include "connectors/postgres/objects.h"
 #include <stdio.h>
 #include <string.h>
+
+enum { SMALL_BYTES = 1 << 20, ANALYZES_AT_ONCE = 4 };
 
 struct finisher {
     struct postgres_database *self;
@@ -49,77 +52,6 @@ static enum status exists(struct finisher *finisher, const char *sql, const char
                                         ERROR_TARGET_INVALID, &result, finisher->error);
     *found = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
-    return status;
-}
-
-/* ---------------------------------------------------------------- indexes */
-
-static enum status make_index(struct finisher *finisher, const char *name, struct buffer *sql)
-{
-    bool found = false;
-    enum status status =
-        exists(finisher,
-               "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-               "c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
-               name, NULL, &found);
-    if (status != STATUS_OK || found) {
-        buffer_free(sql);
-        return status;
-    }
-    say(finisher, "index", name);
-    if (failpoint_hit("postgres.before_index", finisher->error) != STATUS_OK) {
-        buffer_free(sql);
-        return STATUS_FAILED;
-    }
-    status = run(finisher, sql, name);
-    return status == STATUS_OK ? failpoint_hit("postgres.after_index", finisher->error) : status;
-}
-
-/* As the source words it; of a table that has another name here what stands behind the name. */
-static void append_native_index(struct buffer *sql, const struct postgres_database *self,
-                                const struct target_table *table, const struct schema_index *index)
-{
-    const char *method = strstr(index->native_sql, " USING ");
-    const char *constraint = strstr(index->native_sql, " ADD CONSTRAINT ");
-    if (strcmp(table->name, table->same_engine->name) == 0) {
-        buffer_append_string(sql, index->native_sql);
-    } else if (index->implied) {
-        buffer_append_string(sql, "ALTER TABLE ");
-        postgres_append_table(sql, self, table->name);
-        buffer_append_string(sql, constraint != NULL ? constraint : "");
-    } else {
-        buffer_append_string(sql, index->unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ");
-        postgres_append_name(sql, index->name);
-        buffer_append_string(sql, " ON ");
-        postgres_append_table(sql, self, table->name);
-        buffer_append_string(sql, method != NULL ? method : "");
-    }
-}
-
-static enum status make_indexes(struct finisher *finisher, const struct target_table *table)
-{
-    const struct schema_table *same = table->same_engine;
-    enum status status = STATUS_OK;
-
-    for (uint32_t i = 0; same != NULL && status == STATUS_OK && i < same->index_count; i++) {
-        const struct schema_index *index = &same->indexes[i];
-        if (index->native_sql != NULL) { /* the primary key's has none: it is made with the table */
-            struct buffer sql = {0};
-            append_native_index(&sql, finisher->self, table, index);
-            status = make_index(finisher, index->name, &sql);
-        }
-    }
-    for (uint32_t i = 0; same == NULL && status == STATUS_OK && i < table->index_count; i++) {
-        struct buffer sql = {0};
-        buffer_format(&sql, "CREATE %sINDEX ", table->indexes[i].unique ? "UNIQUE " : "");
-        postgres_append_name(&sql, table->indexes[i].name);
-        buffer_append_string(&sql, " ON ");
-        postgres_append_table(&sql, finisher->self, table->name);
-        buffer_append_string(&sql, " (");
-        postgres_append_names(&sql, NULL, table->indexes[i].columns);
-        buffer_append_byte(&sql, ')');
-        status = make_index(finisher, table->indexes[i].name, &sql);
-    }
     return status;
 }
 
@@ -308,35 +240,13 @@ static enum status add_references(struct finisher *finisher, const struct target
 
 /* ---------------------------------------------------------------- sequences, statistics */
 
-static bool may_have_sequence(const struct target_table *table)
-{
-    const struct schema_table *same = table->same_engine;
-    const struct schema_column *columns = same != NULL ? same->columns : table->columns;
-    uint32_t count = same != NULL ? same->column_count : table->column_count;
-    for (uint32_t i = 0; i < count; i++) {
-        if (columns[i].identity || (columns[i].default_text != NULL &&
-                                    strncmp(columns[i].default_text, "nextval(", 8) == 0)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Past the largest number that was loaded. */
 static enum status set_sequences(struct finisher *finisher, const struct target_table *table,
-                                 struct arena *arena)
+                                 const struct postgres_table *facts)
 {
-    struct postgres_table facts;
-    if (!may_have_sequence(table)) {
-        return STATUS_OK;
-    }
-    enum status status = postgres_target_describe(finisher->self, finisher->connection, table->name,
-                                                  arena, &facts, finisher->error);
-    if (status != STATUS_OK) {
-        return status == STATUS_END ? STATUS_OK : status;
-    }
-    for (uint32_t i = 0; status == STATUS_OK && i < facts.schema->column_count; i++) {
-        const struct schema_column *column = &facts.schema->columns[i];
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < facts->schema->column_count; i++) {
+        const struct schema_column *column = &facts->schema->columns[i];
         bool serial =
             column->default_text != NULL && strncmp(column->default_text, "nextval(", 8) == 0;
         struct buffer sql = {0};
@@ -363,28 +273,60 @@ static enum status set_sequences(struct finisher *finisher, const struct target_
     return status;
 }
 
-/* Many tables a statement: it makes a transaction of each. */
-static enum status analyze(struct finisher *finisher, const struct target_table *tables,
-                           uint32_t table_count)
+/* One statement for many small tables: it makes a transaction of each. */
+static enum status add_analyze(struct postgres_build *builds, uint32_t *count, struct buffer *sql,
+                               const char *name, int64_t weight, struct arena *arena)
 {
-    enum { TABLES_AT_ONCE = 100 };
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i += TABLES_AT_ONCE) {
-        struct buffer sql = {0};
-        for (uint32_t j = i; j < table_count && j < i + TABLES_AT_ONCE; j++) {
-            if (tables[j].created) {
-                buffer_append_string(&sql, sql.length == 0 ? "ANALYZE " : ", ");
-                postgres_append_table(&sql, finisher->self, tables[j].name);
-            }
-        }
-        if (sql.length == 0) {
-            buffer_free(&sql);
+    builds[*count] =
+        (struct postgres_build){.name = name, .what = "statistics of", .weight = weight};
+    builds[*count].sql = sql->failed ? NULL : arena_copy_string(arena, buffer_string(sql));
+    buffer_free(sql);
+    return builds[(*count)++].sql != NULL ? STATUS_OK : STATUS_FAILED;
+}
+
+/* Of all tables, several large ones at once. */
+static enum status analyze(struct finisher *finisher, const struct target_table *tables,
+                           uint32_t table_count, const struct postgres_catalog *catalog,
+                           struct arena *arena)
+{
+    enum { SMALL_TOGETHER = 100 };
+    struct postgres_build *builds =
+        arena_allocate_zeroed(arena, (size_t)table_count + 2, sizeof *builds);
+    struct buffer small = {0};
+    uint32_t count = 0;
+    uint32_t smalls = 0;
+    enum status status = builds != NULL ? STATUS_OK : STATUS_FAILED;
+    const char *first = NULL;
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        const struct postgres_table *facts =
+            tables[i].created ? postgres_catalog_find(catalog, tables[i].name) : NULL;
+        struct buffer own = {0};
+        if (facts == NULL) {
             continue;
         }
-        say(finisher, "statistics of", tables[i].name);
-        status = run(finisher, &sql, tables[i].name);
+        bool large = facts->schema->size_bytes >= SMALL_BYTES;
+        struct buffer *sql = large ? &own : &small;
+        first = tables[i].name;
+        buffer_append_string(sql, sql->length == 0 ? "ANALYZE " : ", ");
+        postgres_append_table(sql, finisher->self, tables[i].name);
+        smalls += !large;
+        if (large) {
+            status =
+                add_analyze(builds, &count, sql, tables[i].name, facts->schema->size_bytes, arena);
+        } else if (smalls % SMALL_TOGETHER == 0) {
+            status = add_analyze(builds, &count, sql, tables[i].name, 0, arena);
+        }
     }
-    return status;
+    if (status == STATUS_OK && small.length > 0) {
+        status = add_analyze(builds, &count, &small, first, 0, arena);
+    }
+    buffer_free(&small);
+    if (status != STATUS_OK) {
+        return error_set(finisher->error, ERROR_MEMORY, finisher->self->shown,
+                         "no memory for its statistics");
+    }
+    return postgres_builds_run(finisher->self, builds, count, ANALYZES_AT_ONCE, finisher->progress,
+                               finisher->error);
 }
 
 static enum status make_objects(struct finisher *finisher, const struct target_table *tables,
@@ -412,11 +354,15 @@ static enum status make_objects(struct finisher *finisher, const struct target_t
 static enum status finish_tables(struct finisher *finisher, const struct target_table *tables,
                                  uint32_t table_count, struct arena *arena)
 {
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        if (tables[i].created) {
-            status = make_indexes(finisher, &tables[i]);
-        }
+    struct postgres_catalog catalog;
+    enum status status = postgres_catalog_read(finisher->self, finisher->connection, NULL, arena,
+                                               &catalog, finisher->error);
+    if (status == STATUS_OK) {
+        status = postgres_make_keys(finisher->self, tables, table_count, &catalog, arena,
+                                    finisher->progress, finisher->error);
+    }
+    if (status == STATUS_OK) { /* moving records may have made the connection anew */
+        status = postgres_control(finisher->self, &finisher->connection, finisher->error);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         if (tables[i].created) {
@@ -424,11 +370,11 @@ static enum status finish_tables(struct finisher *finisher, const struct target_
         }
     }
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        if (tables[i].created) {
-            status = set_sequences(finisher, &tables[i], arena);
-        }
+        const struct postgres_table *facts =
+            tables[i].created ? postgres_catalog_find(&catalog, tables[i].name) : NULL;
+        status = facts != NULL ? set_sequences(finisher, &tables[i], facts) : STATUS_OK;
     }
-    return status == STATUS_OK ? analyze(finisher, tables, table_count) : status;
+    return status == STATUS_OK ? analyze(finisher, tables, table_count, &catalog, arena) : status;
 }
 
 enum status postgres_after_load(struct database *database, const struct target_table *tables,

@@ -9,7 +9,7 @@
 #include "base/failpoint.h"
 #include "base/text.h"
 #include "connectors/ledger_checksum.h"
-#include "connectors/postgres/target.h"
+#include "connectors/postgres/keys.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,6 +171,7 @@ static enum status create_rows(struct postgres_database *self, PGconn *connectio
         return STATUS_AGAIN;
     }
     status = status == STATUS_OK ? postgres_drop_key_tables(self, connection, error) : status;
+    status = status == STATUS_OK ? postgres_lost_drop(self, connection, error) : status;
     status = status == STATUS_OK
                  ? insert_run(self, connection, run_id, header, run_status, chunks, count, error)
                  : status;

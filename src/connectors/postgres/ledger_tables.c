@@ -102,17 +102,23 @@ enum status postgres_ledger_was_made(struct postgres_database *self, PGconn *con
 
 /* ---------------------------------------------------------------- keys that the run wrote */
 
-/* Two names of 63 bytes may begin alike: so a hash. */
 void postgres_append_key_table(struct buffer *sql, const struct postgres_database *self,
                                const char *table)
+{
+    postgres_append_hashed_table(sql, self, "_transhume_key_", table);
+}
+
+/* Two names of 63 bytes may begin alike: so a hash. */
+void postgres_append_hashed_table(struct buffer *sql, const struct postgres_database *self,
+                                  const char *prefix, const char *table)
 {
     char name[64];
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
     for (const char *at = table; *at != '\0'; at++) {
         hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
     }
-    size_t length = strlen("_transhume_key_");
-    memcpy(name, "_transhume_key_", length);
+    size_t length = strlen(prefix);
+    memcpy(name, prefix, length);
     length += text_from_uint64(hash, name + length);
     name[length] = '\0';
     postgres_append_table(sql, self, name);

@@ -47,6 +47,9 @@ struct postgres_database {
     uint64_t epoch;
     /* target: records were refused, so that writers hold all of a COPY until it has ended */
     _Atomic bool careful;
+    /* target: are there any records that lost.c moved? */
+    bool lost_known;
+    bool lost_any;
 };
 
 static inline struct postgres_database *postgres_database_of(struct database *self)

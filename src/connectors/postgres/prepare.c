@@ -1,5 +1,7 @@
-/* Before the load: the tables that are missing, with key and unique indexes, in one transaction. */
+/* Before the load: the tables that are missing, in one transaction, with those keys and unique
+ * indexes that records could break. */
 #include "base/failpoint.h"
+#include "connectors/postgres/keys.h"
 #include "connectors/postgres/objects.h"
 #include <string.h>
 
@@ -44,6 +46,15 @@ static void append_column(struct buffer *sql, const struct schema_column *column
     }
 }
 
+static bool is_among(struct column_list list, const char *name)
+{
+    bool found = false;
+    for (uint32_t i = 0; !found && i < list.count; i++) {
+        found = strcmp(list.names[i], name) == 0;
+    }
+    return found;
+}
+
 static void append_table(struct buffer *sql, const struct postgres_database *self,
                          const struct target_table *table)
 {
@@ -51,15 +62,19 @@ static void append_table(struct buffer *sql, const struct postgres_database *sel
     const struct schema_column *columns = same != NULL ? same->columns : table->columns;
     uint32_t count = same != NULL ? same->column_count : table->column_count;
 
+    struct column_list key = same != NULL ? same->primary_key : table->key;
+    bool late = postgres_key_is_late(table, NULL);
     buffer_append_string(sql, "CREATE TABLE ");
     postgres_append_table(sql, self, table->name);
     buffer_append_string(sql, " (");
     for (uint32_t i = 0; i < count; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "");
         append_column(sql, &columns[i]);
+        /* the key to come would not let it be NULL either, but only then */
+        buffer_append_string(
+            sql, late && !columns[i].not_null && is_among(key, columns[i].name) ? " NOT NULL" : "");
     }
-    struct column_list key = same != NULL ? same->primary_key : table->key;
-    if (key.count > 0) {
+    if (key.count > 0 && !late) {
         buffer_append_string(sql, ", PRIMARY KEY (");
         postgres_append_names(sql, NULL, key);
         buffer_append_byte(sql, ')');
@@ -85,14 +100,14 @@ static enum status make(struct postgres_database *self, PGconn *connection, stru
     return status;
 }
 
-/* Unique indexes refuse records one by one; made after the load they would refuse all of them. */
+/* Unique indexes refuse records one by one. Those that the source promises come after the load. */
 static enum status make_unique_indexes(struct postgres_database *self, PGconn *connection,
                                        const struct target_table *table, struct error *error)
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < table->index_count; i++) {
         struct buffer sql = {0};
-        if (!table->indexes[i].unique) {
+        if (!table->indexes[i].unique || postgres_key_is_late(table, &table->indexes[i])) {
             continue;
         }
         buffer_append_string(&sql, "CREATE UNIQUE INDEX ");

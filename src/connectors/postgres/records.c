@@ -247,6 +247,21 @@ static enum status add_record(struct finding *finding, const PGresult *result, i
     return STATUS_OK;
 }
 
+/* "SELECT … FROM " */
+static void append_columns(const struct finding *finding, struct buffer *sql)
+{
+    buffer_append_string(sql, "SELECT ");
+    for (uint32_t i = 0; i < finding->facts.schema->column_count; i++) {
+        const struct postgres_column *column = &finding->facts.columns[i];
+        buffer_append_string(sql, i > 0 ? ", " : "");
+        postgres_append_name(sql, column->name);
+        if (column->type.format == POSTGRES_AS_CAST) {
+            buffer_append_string(sql, "::pg_catalog.text");
+        }
+    }
+    buffer_append_string(sql, " FROM ");
+}
+
 static enum status fetch_one(struct finding *finding, const struct cell *cells, struct batch *batch)
 {
     struct values *values = arena_allocate_zeroed(finding->scratch, 1, sizeof *values);
@@ -256,16 +271,7 @@ static enum status fetch_one(struct finding *finding, const struct cell *cells, 
     if (values == NULL) {
         return error_set(finding->error, ERROR_MEMORY, finding->table->name, "no memory");
     }
-    buffer_append_string(&sql, "SELECT ");
-    for (uint32_t i = 0; i < finding->facts.schema->column_count; i++) {
-        const struct postgres_column *column = &finding->facts.columns[i];
-        buffer_append_string(&sql, i > 0 ? ", " : "");
-        postgres_append_name(&sql, column->name);
-        if (column->type.format == POSTGRES_AS_CAST) {
-            buffer_append_string(&sql, "::pg_catalog.text");
-        }
-    }
-    buffer_append_string(&sql, " FROM ");
+    append_columns(finding, &sql);
     postgres_append_table(&sql, finding->self, finding->table->name);
     if (append_condition(finding, cells, values, &sql) != STATUS_OK) {
         buffer_free(&sql);
@@ -276,6 +282,28 @@ static enum status fetch_one(struct finding *finding, const struct cell *cells, 
         if (add_record(finding, result, row, batch) != STATUS_OK) {
             status = error_set(finding->error, ERROR_MEMORY, finding->table->name,
                                "no memory for its records");
+        }
+    }
+    PQclear(result);
+    return status;
+}
+
+enum status postgres_read_records(struct postgres_database *self, PGconn *connection,
+                                  const struct postgres_table *facts, const char *from,
+                                  struct batch *batch, struct error *error)
+{
+    const struct target_table table = {.name = facts->schema->name};
+    const struct values none = {0};
+    struct finding finding = {
+        .self = self, .connection = connection, .table = &table, .facts = *facts, .error = error};
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    append_columns(&finding, &sql);
+    buffer_append_string(&sql, from);
+    enum status status = ask(&finding, &sql, &none, &result);
+    for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
+        if (add_record(&finding, result, row, batch) != STATUS_OK) {
+            status = error_set(error, ERROR_MEMORY, table.name, "no memory for its records");
         }
     }
     PQclear(result);

@@ -1,7 +1,7 @@
 /* PostgreSQL as a target: transactions of the control thread, looking at tables, counting. */
-#include "connectors/postgres/target.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "connectors/postgres/keys.h"
 #include "connectors/sql/normal.h"
 #include <string.h>
 
@@ -206,6 +206,7 @@ const struct target_functions postgres_target_functions = {
     .fetch = postgres_fetch,
     .delete_records = postgres_delete_records,
     .count = target_count,
+    .settle_duplicates = postgres_lost_tell,
     .normal_form = postgres_normal_form,
     .column_class = postgres_column_class,
     .normal_form_in_column = postgres_normal_form_in_column,

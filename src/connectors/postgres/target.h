@@ -72,6 +72,9 @@ enum status postgres_ledger_was_made(struct postgres_database *self, PGconn *con
 /* The lists of keys that a run wrote into tables that held records. */
 void postgres_append_key_table(struct buffer *sql, const struct postgres_database *self,
                                const char *table);
+/* A table of ours for one of the plan's: `prefix` (up to 40 bytes) and a hash of its name. */
+void postgres_append_hashed_table(struct buffer *sql, const struct postgres_database *self,
+                                  const char *prefix, const char *table);
 enum status postgres_drop_key_tables(struct postgres_database *self, PGconn *connection,
                                      struct error *error) MUST_USE;
 /* Is the claimed run's epoch still ours? The row is locked until the transaction's end. Without a
@@ -132,6 +135,11 @@ enum status postgres_express_chunk(struct writer *writer, struct database *sourc
 enum status postgres_delete_records(struct database *self, const struct target_table *table,
                                     const struct cell *keys, uint32_t key_count, uint64_t *deleted,
                                     struct error *error);
+/* Whole records of a table like `facts`, each a MAP of its fields; `from` is what stands behind
+ * FROM. */
+enum status postgres_read_records(struct postgres_database *self, PGconn *connection,
+                                  const struct postgres_table *facts, const char *from,
+                                  struct batch *batch, struct error *error) MUST_USE;
 enum status postgres_fetch(struct database *self, const struct target_table *table,
                            const struct cell *keys, uint32_t key_count, struct batch **batch,
                            struct error *error);

@@ -110,7 +110,8 @@ enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kin
 /* ---------------------------------------------------------------- writer_segment.c */
 
 /* Ends the COPY of the segment, finds the records that the server refuses, and moves its batches to
- * the results. If others of this COPY were handed back before: TARGET_REFUSED, to be tried again. */
+ * the results. If others of this COPY were handed back before: TARGET_REFUSED, to be tried again.
+ */
 enum status writer_segment_finish(struct writer *writer, struct error *error) MUST_USE;
 /* Moves the batches to the results while their COPY goes on. */
 void writer_segment_hand_back(struct writer *writer);

@@ -1,0 +1,216 @@
+/* Statements that build something large, several at once on connections of their own. */
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "base/text.h"
+#include "connectors/postgres/keys.h"
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BUILDERS_MAX = 8, WAIT_MS = 100 };
+
+struct builder {
+    PGconn *connection;
+    struct postgres_build *build; /* under way; NULL: none */
+    PGresult *failure;
+};
+
+struct builds {
+    struct postgres_database *self;
+    struct postgres_build *builds;
+    uint32_t count;
+    uint32_t next;
+    struct builder builders[BUILDERS_MAX];
+    uint32_t builder_count;
+    void (*progress)(const char *what);
+    struct error *error;
+};
+
+static int compare_builds(const void *left, const void *right)
+{
+    int64_t a = ((const struct postgres_build *)left)->weight;
+    int64_t b = ((const struct postgres_build *)right)->weight;
+    return a > b ? -1 : a < b;
+}
+
+static void say(const struct builds *builds, const struct postgres_build *build)
+{
+    char printable[160];
+    char line[200];
+    if (builds->progress != NULL) {
+        text_printable(build->name, strlen(build->name), printable, sizeof printable);
+        snprintf(line, sizeof line, "%s %s", build->what, printable);
+        builds->progress(line);
+    }
+}
+
+static enum status hit(const char *failpoint, struct error *error)
+{
+    return failpoint != NULL ? failpoint_hit(failpoint, error) : STATUS_OK;
+}
+
+static enum status start(struct builds *builds, struct builder *builder,
+                         struct postgres_build *build)
+{
+    struct postgres_database *self = builds->self;
+    say(builds, build);
+    if (hit(build->failpoints[0], builds->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (builder->connection == NULL &&
+        postgres_connect(self, &builder->connection, builds->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    /* the extended protocol takes one statement only, whatever stands in it */
+    if (PQsendQueryParams(builder->connection, build->sql, 0, NULL, NULL, NULL, NULL, 0) == 0) {
+        return postgres_failure(self, builder->connection, NULL, ERROR_NETWORK, builds->error);
+    }
+    builder->build = build;
+    return postgres_flush(self, builder->connection, builds->error);
+}
+
+static bool is_key_conflict(const struct builder *builder)
+{
+    const char *state = PQresultErrorField(builder->failure, PG_DIAG_SQLSTATE);
+    return state != NULL && strcmp(state, "23505") == 0 && builder->build->columns.count > 0 &&
+           !builder->build->tried;
+}
+
+/* The statement has ended. */
+static enum status finish(struct builds *builds, struct builder *builder)
+{
+    struct postgres_build *build = builder->build;
+    enum status status = STATUS_OK;
+    if (builder->failure != NULL && is_key_conflict(builder)) {
+        PQclear(builder->failure);
+        builder->failure = NULL;
+        builder->build = NULL;
+        build->tried = true;
+        status = postgres_lost_move(builds->self, build->table, build->columns, build->order,
+                                    builds->error);
+        return status == STATUS_OK ? start(builds, builder, build) : status;
+    }
+    if (builder->failure != NULL) {
+        status = postgres_failure(builds->self, builder->connection, builder->failure,
+                                  ERROR_TARGET_SCHEMA, builds->error);
+        error_context(builds->error, "%s: ", build->name);
+    }
+    PQclear(builder->failure);
+    builder->failure = NULL;
+    builder->build = NULL;
+    return status == STATUS_OK ? hit(build->failpoints[1], builds->error) : status;
+}
+
+/* Takes what has come; sets `*ended` when that was all. */
+static enum status take(struct builds *builds, struct builder *builder, bool *ended)
+{
+    *ended = false;
+    if (PQconsumeInput(builder->connection) == 0) {
+        return postgres_failure(builds->self, builder->connection, NULL, ERROR_NETWORK,
+                                builds->error);
+    }
+    while (PQisBusy(builder->connection) == 0) {
+        PGresult *result = PQgetResult(builder->connection);
+        if (result == NULL) {
+            *ended = true;
+            return STATUS_OK;
+        }
+        if (PQresultStatus(result) == PGRES_FATAL_ERROR && builder->failure == NULL) {
+            builder->failure = result;
+        } else {
+            PQclear(result);
+        }
+    }
+    return STATUS_OK;
+}
+
+static void cancel_all(struct builds *builds)
+{
+    char ignored[256];
+    for (uint32_t i = 0; i < builds->builder_count; i++) {
+        PGcancel *handle =
+            builds->builders[i].build != NULL ? PQgetCancel(builds->builders[i].connection) : NULL;
+        if (handle != NULL) {
+            (void)!PQcancel(handle, ignored, sizeof ignored);
+            PQfreeCancel(handle);
+        }
+    }
+}
+
+static enum status wait_and_take(struct builds *builds)
+{
+    struct pollfd waiting[BUILDERS_MAX];
+    enum status status = STATUS_OK;
+    nfds_t count = 0;
+    for (uint32_t i = 0; i < builds->builder_count; i++) {
+        if (builds->builders[i].build != NULL) {
+            waiting[count++] =
+                (struct pollfd){.fd = PQsocket(builds->builders[i].connection), .events = POLLIN};
+        }
+    }
+    (void)!poll(waiting, count, WAIT_MS);
+    for (uint32_t i = 0; status == STATUS_OK && i < builds->builder_count; i++) {
+        struct builder *builder = &builds->builders[i];
+        bool ended = false;
+        if (builder->build != NULL) {
+            status = take(builds, builder, &ended);
+        }
+        if (status == STATUS_OK && ended) {
+            status = finish(builds, builder);
+        }
+    }
+    return status;
+}
+
+static bool is_busy(const struct builds *builds)
+{
+    bool busy = false;
+    for (uint32_t i = 0; i < builds->builder_count; i++) {
+        busy = busy || builds->builders[i].build != NULL;
+    }
+    return busy;
+}
+
+static enum status run_all(struct builds *builds)
+{
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && (builds->next < builds->count || is_busy(builds))) {
+        for (uint32_t i = 0; status == STATUS_OK && i < builds->builder_count; i++) {
+            if (builds->builders[i].build == NULL && builds->next < builds->count) {
+                status = start(builds, &builds->builders[i], &builds->builds[builds->next++]);
+            }
+        }
+        if (status == STATUS_OK && signals_stop_level() >= 2) {
+            status = error_set(builds->error, ERROR_INTERRUPTED, builds->self->shown,
+                               "stopped on request while indexes were built");
+        }
+        status = status == STATUS_OK ? wait_and_take(builds) : status;
+    }
+    return status;
+}
+
+enum status postgres_builds_run(struct postgres_database *self, struct postgres_build *list,
+                                uint32_t count, uint32_t at_once, void (*progress)(const char *),
+                                struct error *error)
+{
+    struct builds builds = {
+        .self = self, .builds = list, .count = count, .progress = progress, .error = error};
+    if (count == 0) {
+        return STATUS_OK;
+    }
+    qsort(list, count, sizeof *list, compare_builds);
+    builds.builder_count = at_once < count ? at_once : count;
+    builds.builder_count =
+        builds.builder_count < BUILDERS_MAX ? builds.builder_count : BUILDERS_MAX;
+    enum status status = run_all(&builds);
+    if (status != STATUS_OK) {
+        cancel_all(&builds);
+    }
+    for (uint32_t i = 0; i < builds.builder_count; i++) {
+        PQclear(builds.builders[i].failure);
+        postgres_disconnect(builds.builders[i].connection);
+    }
+    return status;
+}

@@ -1,0 +1,309 @@
+/* Primary keys and indexes of the tables that a run made, after the load. */
+#include "connectors/postgres/keys.h"
+#include "base/text.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { AT_ONCE_MAX = 4, SMALL_TABLE_BYTES = 1 << 20 };
+
+/* ---------------------------------------------------------------- early or late */
+
+/* An equality that takes no two values of the source for one. */
+static bool compares_exactly(const struct target_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const struct value_type *type = &table->columns[i].type;
+        if (strcmp(table->columns[i].name, name) != 0) {
+            continue;
+        }
+        return type->kind != VALUE_TEXT || type->native == NULL ||
+               strcmp(type->native, "text") == 0 || strncmp(type->native, "varchar", 7) == 0;
+    }
+    return false;
+}
+
+bool postgres_key_is_late(const struct target_table *table, const struct target_index *index)
+{
+    const struct column_list columns = index != NULL ? index->columns : table->key;
+    bool promised = index != NULL ? index->promised : table->key_promised;
+    bool partitioned = table->same_engine != NULL && table->same_engine->native_sql != NULL;
+    if (!promised || columns.count == 0 || table->distinct || table->keeps_undo || partitioned) {
+        return false;
+    }
+    for (uint32_t i = 0; table->same_engine == NULL && i < columns.count; i++) {
+        if (!compares_exactly(table, columns.names[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---------------------------------------------------------------- what is missing */
+
+struct keys {
+    struct postgres_database *self;
+    struct arena *arena;
+    const struct postgres_catalog *catalog;
+    struct postgres_build *builds;
+    uint32_t count;
+    bool out_of_memory;
+};
+
+static const char *keep(struct keys *keys, struct buffer *sql)
+{
+    const char *text = sql->failed ? NULL : arena_copy_string(keys->arena, buffer_string(sql));
+    buffer_free(sql);
+    keys->out_of_memory |= text == NULL;
+    return text;
+}
+
+static bool same_columns(struct column_list left, struct column_list right)
+{
+    for (uint32_t i = 0; i < left.count && i < right.count; i++) {
+        if (strcmp(left.names[i], right.names[i]) != 0) {
+            return false;
+        }
+    }
+    return left.count == right.count;
+}
+
+static const struct schema_index *find_index(const struct schema_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        if (strcmp(table->indexes[i].name, name) == 0) {
+            return &table->indexes[i];
+        }
+    }
+    return NULL;
+}
+
+static bool name_is_taken(const struct postgres_catalog *catalog, const char *name)
+{
+    bool taken = false;
+    for (uint32_t i = 0; !taken && i < catalog->table_count; i++) {
+        const struct schema_table *table = catalog->tables[i].schema;
+        taken = strcmp(table->name, name) == 0 || find_index(table, name) != NULL;
+    }
+    return taken;
+}
+
+static bool is_primary(const struct schema_table *table, const struct schema_index *index)
+{
+    return index->implied && index->unique && table->primary_key.count > 0 &&
+           same_columns(index->columns, table->primary_key);
+}
+
+/* As the source has it, or as PostgreSQL itself would name it. */
+static const char *name_key(struct keys *keys, const struct target_table *table)
+{
+    const struct schema_table *same = table->same_engine;
+    char name[POSTGRES_NAME_BYTES_MAX + 1];
+    for (uint32_t i = 0; same != NULL && i < same->index_count; i++) {
+        if (is_primary(same, &same->indexes[i]) && same->indexes[i].native_sql == NULL &&
+            !name_is_taken(keys->catalog, same->indexes[i].name)) {
+            return same->indexes[i].name;
+        }
+    }
+    for (uint32_t number = 0; number < 1000; number++) {
+        size_t length = text_clip(table->name, strlen(table->name), POSTGRES_NAME_BYTES_MAX - 8);
+        snprintf(name, sizeof name, number == 0 ? "%.*s_pkey" : "%.*s_pkey%u", (int)length,
+                 table->name, number);
+        if (!name_is_taken(keys->catalog, name)) {
+            break;
+        }
+    }
+    const char *copy = arena_copy_string(keys->arena, name);
+    keys->out_of_memory |= copy == NULL;
+    return copy;
+}
+
+static struct postgres_build *add_build(struct keys *keys, const struct target_table *table,
+                                        const struct postgres_table *facts, const char *name)
+{
+    struct postgres_build *build = &keys->builds[keys->count++];
+    *build =
+        (struct postgres_build){.table = table,
+                                .name = name,
+                                .what = "index",
+                                .weight = facts->schema->size_bytes,
+                                .failpoints = {"postgres.before_index", "postgres.after_index"}};
+    return build;
+}
+
+static void begin_index(struct keys *keys, struct buffer *sql, const struct target_table *table,
+                        const char *name, bool unique)
+{
+    buffer_append_string(sql, unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ");
+    postgres_append_name(sql, name);
+    buffer_append_string(sql, " ON ");
+    postgres_append_table(sql, keys->self, table->name);
+}
+
+static void add_plain_index(struct keys *keys, const struct target_table *table,
+                            const struct postgres_table *facts, const char *name,
+                            struct column_list columns, bool unique)
+{
+    struct buffer sql = {0};
+    struct postgres_build *build = add_build(keys, table, facts, name);
+    begin_index(keys, &sql, table, name, unique);
+    buffer_append_string(&sql, " (");
+    postgres_append_names(&sql, NULL, columns);
+    buffer_append_byte(&sql, ')');
+    build->sql = keep(keys, &sql);
+    build->columns = unique ? columns : (struct column_list){0};
+    build->weight += unique;
+    build->order = table->key;
+}
+
+/* As the source words it; of a table that has another name here what stands behind the name. */
+static void append_native_index(struct buffer *sql, struct keys *keys,
+                                const struct target_table *table, const struct schema_index *index)
+{
+    const char *method = strstr(index->native_sql, " USING ");
+    const char *constraint = strstr(index->native_sql, " ADD CONSTRAINT ");
+    if (strcmp(table->name, table->same_engine->name) == 0) {
+        buffer_append_string(sql, index->native_sql);
+    } else if (index->implied) {
+        buffer_append_string(sql, "ALTER TABLE ");
+        postgres_append_table(sql, keys->self, table->name);
+        buffer_append_string(sql, constraint != NULL ? constraint : "");
+    } else {
+        begin_index(keys, sql, table, index->name, index->unique);
+        buffer_append_string(sql, method != NULL ? method : "");
+    }
+}
+
+static void add_native_index(struct keys *keys, const struct target_table *table,
+                             const struct postgres_table *facts, const struct schema_index *index)
+{
+    bool plain = index->unique && !index->partial && strstr(index->native_sql, "NULLS NOT") == NULL;
+    struct buffer sql = {0};
+    struct postgres_build *build = add_build(keys, table, facts, index->name);
+    append_native_index(&sql, keys, table, index);
+    build->sql = keep(keys, &sql);
+    build->weight += index->unique;
+    for (uint32_t i = 0; i < index->columns.count; i++) {
+        plain = plain && index->columns.names[i][0] != '\0';
+    }
+    build->columns = plain ? index->columns : (struct column_list){0};
+    build->order = table->same_engine->primary_key;
+}
+
+static struct column_list key_of(const struct target_table *table)
+{
+    return table->same_engine != NULL ? table->same_engine->primary_key : table->key;
+}
+
+/* The index that the primary key is to use, if it is there already. */
+static const char *find_key_index(const struct target_table *table,
+                                  const struct postgres_table *facts)
+{
+    for (uint32_t i = 0; i < facts->schema->index_count; i++) {
+        const struct schema_index *index = &facts->schema->indexes[i];
+        bool planned = false;
+        for (uint32_t j = 0; j < table->index_count; j++) {
+            planned = planned || strcmp(table->indexes[j].name, index->name) == 0;
+        }
+        if (!planned && index->unique && !index->partial && !index->implied &&
+            same_columns(index->columns, key_of(table)) &&
+            (table->same_engine == NULL || find_index(table->same_engine, index->name) == NULL ||
+             is_primary(table->same_engine, find_index(table->same_engine, index->name)))) {
+            return index->name;
+        }
+    }
+    return NULL;
+}
+
+static void find_builds(struct keys *keys, const struct target_table *table,
+                        const struct postgres_table *facts, const char **key_name)
+{
+    const struct schema_table *same = table->same_engine;
+    *key_name = NULL;
+    if (key_of(table).count > 0 && facts->schema->primary_key.count == 0) {
+        *key_name = find_key_index(table, facts);
+        if (*key_name == NULL) {
+            *key_name = name_key(keys, table);
+            add_plain_index(keys, table, facts, *key_name, key_of(table), true);
+            keys->builds[keys->count - 1].weight += 1;
+        }
+    }
+    for (uint32_t i = 0; same != NULL && i < same->index_count; i++) {
+        const struct schema_index *index = &same->indexes[i];
+        /* the primary key's has no words */
+        if (index->native_sql != NULL && find_index(facts->schema, index->name) == NULL) {
+            add_native_index(keys, table, facts, index);
+        }
+    }
+    for (uint32_t i = 0; same == NULL && i < table->index_count; i++) {
+        const struct target_index *index = &table->indexes[i];
+        if (find_index(facts->schema, index->name) == NULL) {
+            add_plain_index(keys, table, facts, index->name, index->columns, index->unique);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- making it */
+
+/* The constraints take the indexes that were made for them. */
+static enum status add_keys(struct keys *keys, const struct target_table *tables,
+                            uint32_t table_count, const char *const *names,
+                            void (*progress)(const char *what), struct error *error)
+{
+    struct postgres_build *builds =
+        arena_allocate_zeroed(keys->arena, (size_t)table_count + 1, sizeof *builds);
+    uint32_t count = 0;
+    for (uint32_t i = 0; builds != NULL && i < table_count; i++) {
+        struct buffer sql = {0};
+        if (names[i] == NULL) {
+            continue;
+        }
+        buffer_append_string(&sql, "ALTER TABLE ");
+        postgres_append_table(&sql, keys->self, tables[i].name);
+        buffer_append_string(&sql, " ADD CONSTRAINT ");
+        postgres_append_name(&sql, names[i]);
+        buffer_append_string(&sql, " PRIMARY KEY USING INDEX ");
+        postgres_append_name(&sql, names[i]);
+        builds[count++] =
+            (struct postgres_build){.table = &tables[i],
+                                    .name = names[i],
+                                    .what = "key",
+                                    .sql = keep(keys, &sql),
+                                    .failpoints = {"postgres.before_key", "postgres.after_key"}};
+    }
+    if (builds == NULL || keys->out_of_memory) {
+        return error_set(error, ERROR_MEMORY, keys->self->shown, "no memory for its keys");
+    }
+    return postgres_builds_run(keys->self, builds, count, 1, progress, error);
+}
+
+enum status postgres_make_keys(struct postgres_database *self, const struct target_table *tables,
+                               uint32_t table_count, const struct postgres_catalog *catalog,
+                               struct arena *arena, void (*progress)(const char *what),
+                               struct error *error)
+{
+    struct keys keys = {.self = self, .arena = arena, .catalog = catalog};
+    size_t most = 1;
+    int64_t bytes = 0;
+    for (uint32_t i = 0; i < table_count; i++) {
+        const struct schema_table *same = tables[i].same_engine;
+        most += 1 + (same != NULL ? same->index_count : tables[i].index_count);
+    }
+    keys.builds = arena_allocate_zeroed(arena, most, sizeof *keys.builds);
+    const char **names = arena_allocate_zeroed(arena, (size_t)table_count + 1, sizeof *names);
+    for (uint32_t i = 0; keys.builds != NULL && names != NULL && i < table_count; i++) {
+        const struct postgres_table *facts =
+            tables[i].created ? postgres_catalog_find(catalog, tables[i].name) : NULL;
+        if (facts != NULL) {
+            find_builds(&keys, &tables[i], facts, &names[i]);
+            bytes += facts->schema->size_bytes;
+        }
+    }
+    if (keys.builds == NULL || names == NULL || keys.out_of_memory) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for its keys");
+    }
+    uint32_t at_once = bytes < SMALL_TABLE_BYTES ? 1 : AT_ONCE_MAX;
+    enum status status =
+        postgres_builds_run(self, keys.builds, keys.count, at_once, progress, error);
+    return status == STATUS_OK ? add_keys(&keys, tables, table_count, names, progress, error)
+                               : status;
+}

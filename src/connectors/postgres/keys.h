@@ -1,0 +1,64 @@
+/* Keys and indexes that are made after the load, and the records that stand in their way. */
+#ifndef TRANSHUME_CONNECTORS_POSTGRES_KEYS_H
+#define TRANSHUME_CONNECTORS_POSTGRES_KEYS_H
+
+#include "connectors/postgres/target.h"
+
+/* ---------------------------------------------------------------- keys.c */
+
+/* Is the key (index NULL), or the unique index, of a table that this run makes left to
+ * postgres_make_keys? Only where the source promises that its records are unique. */
+bool postgres_key_is_late(const struct target_table *table, const struct target_index *index);
+/*
+ * Makes what is missing of the created tables' primary keys and indexes: several at once, large
+ * tables and unique ones first. Unique ones that can't be made for the sake of some records are
+ * made after postgres_lost_move. Repeatable. `catalog` is the target's as it was before.
+ */
+enum status postgres_make_keys(struct postgres_database *self, const struct target_table *tables,
+                               uint32_t table_count, const struct postgres_catalog *catalog,
+                               struct arena *arena, void (*progress)(const char *what),
+                               struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- builds.c */
+
+/* A statement that may run beside others. */
+struct postgres_build {
+    const char *sql;
+    const char *name;           /* for messages */
+    const char *what;           /* "index": for progress */
+    int64_t weight;             /* the heaviest first */
+    const char *failpoints[2];  /* before it is sent, after it is done; NULL: none */
+    struct column_list columns; /* of a unique index; empty: others, or expressions */
+    const struct target_table *table;
+    struct column_list order; /* which of the records that share `columns` is the lowest */
+    bool tried;               /* records were in its way once, and were moved */
+};
+
+/* Runs them all, up to `at_once` together; a unique index that fails for the sake of records makes
+ * them move away, and is tried again once. The order of `builds` changes. */
+enum status postgres_builds_run(struct postgres_database *self, struct postgres_build *builds,
+                                uint32_t count, uint32_t at_once,
+                                void (*progress)(const char *what), struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- lost.c */
+
+/*
+ * Of records that are equal in `columns` (none of them NULL) all but the lowest by `order` are
+ * moved from the table into _transhume_lost_<hash>, in one transaction: until the run has settled
+ * they are told from there, and nothing is lost if it dies before.
+ */
+enum status postgres_lost_move(struct postgres_database *self, const struct target_table *table,
+                               struct column_list columns, struct column_list order,
+                               struct error *error) MUST_USE;
+/* target_functions.settle_duplicates: tells what was moved. */
+enum status postgres_lost_tell(struct database *self, const struct target_table *table,
+                               enum status (*found)(void *context, uint64_t chunk, uint32_t entity,
+                                                    uint64_t ordinal, const struct cell *key,
+                                                    uint32_t key_count, const struct cell *record,
+                                                    enum duplicate_kind kind, struct error *error),
+                               void *context, struct error *error);
+/* Drops these tables, of a run that is over. */
+enum status postgres_lost_drop(struct postgres_database *self, PGconn *connection,
+                               struct error *error) MUST_USE;
+
+#endif

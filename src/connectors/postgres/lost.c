@@ -1,0 +1,247 @@
+/* Records that break a promise of their source: moved out of the way of a unique index, and told to
+ * the engine until the run has settled. */
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "connectors/postgres/keys.h"
+#include "connectors/postgres/source.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { PAGE_ROWS = 500 };
+
+typedef enum status lost_found(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
+                               const struct cell *key, uint32_t key_count,
+                               const struct cell *record, enum duplicate_kind kind,
+                               struct error *error);
+
+static const char lost_prefix[] = "_transhume_lost_";
+
+static void append_lost_table(struct buffer *sql, const struct postgres_database *self,
+                              const char *table)
+{
+    postgres_append_hashed_table(sql, self, lost_prefix, table);
+}
+
+/* ---------------------------------------------------------------- moving */
+
+static enum status run(struct postgres_database *self, PGconn *connection, struct buffer *sql,
+                       const char *table, PGresult **result, struct error *error)
+{
+    enum status status = sql->failed
+                             ? error_set(error, ERROR_MEMORY, table, "no memory for a statement")
+                             : postgres_query(self, connection, buffer_string(sql), NULL, 0,
+                                              POSTGRES_LONG, ERROR_TARGET_WRITE, result, error);
+    buffer_free(sql);
+    return status;
+}
+
+static void append_move(struct buffer *sql, const struct postgres_database *self,
+                        const struct target_table *table, struct column_list columns,
+                        struct column_list order)
+{
+    struct buffer name = {0};
+    postgres_append_table(&name, self, table->name);
+    buffer_append_string(sql, "WITH places AS (SELECT ctid AS place, pg_catalog.row_number() OVER "
+                              "(PARTITION BY ");
+    postgres_append_names(sql, NULL, columns);
+    buffer_append_string(sql, " ORDER BY ");
+    postgres_append_names(sql, NULL, order);
+    buffer_format(sql, "%sctid) AS number FROM %s WHERE ", order.count > 0 ? ", " : "",
+                  buffer_string(&name));
+    for (uint32_t i = 0; i < columns.count; i++) {
+        buffer_append_string(sql, i > 0 ? " AND " : "");
+        postgres_append_name(sql, columns.names[i]);
+        buffer_append_string(sql, " IS NOT NULL");
+    }
+    buffer_format(sql,
+                  "), gone AS (DELETE FROM %s AS t USING places WHERE t.ctid = places.place "
+                  "AND places.number > 1 RETURNING t.*) INSERT INTO ",
+                  buffer_string(&name));
+    append_lost_table(sql, self, table->name);
+    buffer_append_string(sql, " SELECT * FROM gone");
+    sql->failed |= name.failed;
+    buffer_free(&name);
+}
+
+static enum status move(struct postgres_database *self, PGconn *connection,
+                        const struct target_table *table, struct column_list columns,
+                        struct column_list order, struct error *error)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
+    append_lost_table(&sql, self, table->name);
+    buffer_append_string(&sql, " AS SELECT * FROM ");
+    postgres_append_table(&sql, self, table->name);
+    buffer_append_string(&sql, " WITH NO DATA");
+    enum status status = run(self, connection, &sql, table->name, NULL, error);
+    if (status == STATUS_OK) {
+        append_move(&sql, self, table, columns, order);
+        status = run(self, connection, &sql, table->name, &result, error);
+    }
+    if (status == STATUS_OK) {
+        log_write(LOG_WARNING,
+                  "%s: %s records share unique values with others, though the source says that "
+                  "there are none: they are rejected",
+                  table->name, PQcmdTuples(result));
+        status = postgres_ledger_check_claim(self, connection, error);
+    }
+    PQclear(result);
+    return status == STATUS_OK ? failpoint_hit("postgres.before_lost", error) : status;
+}
+
+enum status postgres_lost_move(struct postgres_database *self, const struct target_table *table,
+                               struct column_list columns, struct column_list order,
+                               struct error *error)
+{
+    PGconn *connection = NULL;
+    self->lost_known = false;
+    if (postgres_begin(self, &connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status =
+        postgres_end(self, connection, move(self, connection, table, columns, order, error), error);
+    return status == STATUS_OK ? failpoint_hit("postgres.after_lost", error) : status;
+}
+
+/* ---------------------------------------------------------------- telling */
+
+/* Their names, asked for once; most runs have none. */
+static enum status list_lost(struct postgres_database *self, PGconn *connection, PGresult **result,
+                             struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = lost_prefix}};
+    return postgres_query(
+        self, connection,
+        "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+        "c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND "
+        "pg_catalog.starts_with(c.relname::text, $2)",
+        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, result, error);
+}
+
+static int32_t key_position(const struct postgres_table *facts, const struct target_table *table,
+                            uint32_t part)
+{
+    return postgres_find_column(facts, table->key.names[part]);
+}
+
+/* One of them: told with its key and all that the table held of it. */
+static enum status tell(const struct target_table *table, const struct postgres_table *facts,
+                        const struct cell *record, struct arena *arena, lost_found *found,
+                        void *context, struct error *error)
+{
+    struct cell *key = arena_allocate_zeroed(arena, (size_t)table->key.count + 1, sizeof *key);
+    if (key == NULL) {
+        return error_set(error, ERROR_MEMORY, table->name, "no memory for its records");
+    }
+    for (uint32_t i = 0; i < table->key.count; i++) {
+        int32_t position = key_position(facts, table, i);
+        key[i] = position >= 0 ? record->items[2 * (size_t)position + 1] : cell_null();
+    }
+    return found(context, 0, UINT32_MAX, UINT64_MAX, key, table->key.count, record,
+                 DUPLICATE_DIFFERS, error);
+}
+
+static enum status has_lost(struct postgres_database *self, PGconn *connection, const char *table,
+                            bool *there, struct error *error)
+{
+    struct buffer name = {0};
+    PGresult *result = NULL;
+    append_lost_table(&name, self, table);
+    const struct postgres_parameter parameter = {.text = buffer_string(&name)};
+    enum status status =
+        name.failed
+            ? error_set(error, ERROR_MEMORY, table, "no memory to settle it")
+            : postgres_query(self, connection, "SELECT pg_catalog.to_regclass($1)", &parameter, 1,
+                             POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+    *there = status == STATUS_OK && PQgetisnull(result, 0, 0) == 0;
+    PQclear(result);
+    buffer_free(&name);
+    return status;
+}
+
+/* STATUS_END: that was the last one. */
+static enum status tell_page(struct postgres_database *self, PGconn *connection,
+                             const struct target_table *table, const struct postgres_table *facts,
+                             uint64_t offset, lost_found *found, void *context, struct error *error)
+{
+    struct buffer from = {0};
+    struct arena *arena = arena_create(0);
+    struct batch *batch = batch_create(NULL, 1, PAGE_ROWS);
+    append_lost_table(&from, self, table->name);
+    buffer_format(&from, " ORDER BY ctid LIMIT %d OFFSET %llu", PAGE_ROWS,
+                  (unsigned long long)offset);
+    enum status status =
+        from.failed || arena == NULL || batch == NULL
+            ? error_set(error, ERROR_MEMORY, table->name, "no memory to settle it")
+            : postgres_read_records(self, connection, facts, buffer_string(&from), batch, error);
+    uint32_t count = status == STATUS_OK ? batch->row_count : 0;
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        status = tell(table, facts, batch_row(batch, i), arena, found, context, error);
+    }
+    batch_destroy(batch);
+    arena_destroy(arena);
+    buffer_free(&from);
+    return status == STATUS_OK && count < PAGE_ROWS ? STATUS_END : status;
+}
+
+enum status postgres_lost_tell(struct database *database, const struct target_table *table,
+                               enum status (*found)(void *context, uint64_t chunk, uint32_t entity,
+                                                    uint64_t ordinal, const struct cell *key,
+                                                    uint32_t key_count, const struct cell *record,
+                                                    enum duplicate_kind kind, struct error *error),
+                               void *context, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    struct postgres_table facts;
+    struct arena *arena = NULL;
+    PGconn *connection = NULL;
+    PGresult *result = NULL;
+
+    if (!self->lost_known) {
+        if (postgres_control(self, &connection, error) != STATUS_OK ||
+            list_lost(self, connection, &result, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        self->lost_any = PQntuples(result) > 0;
+        self->lost_known = true;
+        PQclear(result);
+    }
+    if (!self->lost_any) {
+        return STATUS_OK;
+    }
+    arena = arena_create(0);
+    enum status status = arena == NULL
+                             ? error_set(error, ERROR_MEMORY, table->name, "no memory to settle it")
+                             : postgres_control(self, &connection, error);
+    status = status == STATUS_OK
+                 ? postgres_target_describe(self, connection, table->name, arena, &facts, error)
+                 : status;
+    bool there = false;
+    status = status == STATUS_OK ? has_lost(self, connection, table->name, &there, error) : status;
+    for (uint64_t offset = 0; status == STATUS_OK && there; offset += PAGE_ROWS) {
+        status = tell_page(self, connection, table, &facts, offset, found, context, error);
+    }
+    arena_destroy(arena);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+enum status postgres_lost_drop(struct postgres_database *self, PGconn *connection,
+                               struct error *error)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    enum status status = list_lost(self, connection, &result, error);
+    for (int i = 0; status == STATUS_OK && i < PQntuples(result); i++) {
+        buffer_append_string(&sql, i == 0 ? "DROP TABLE " : ", ");
+        postgres_append_table(&sql, self, PQgetvalue(result, i, 0));
+    }
+    PQclear(result);
+    if (status != STATUS_OK || sql.length == 0) {
+        buffer_free(&sql);
+        return status;
+    }
+    return postgres_execute_buffer(self, connection, &sql, POSTGRES_SHORT, ERROR_TARGET_WRITE,
+                                   error);
+}

@@ -1,0 +1,151 @@
+"""How tables are loaded into PostgreSQL: one COPY a chunk, keys and indexes afterwards, what stands in their way."""
+import os
+import re
+import sys
+import unittest
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import postgres
+import support
+from test_postgres import PostgresCase
+
+# A source may lie: an index that was not kept up for a while, and one that was declared unique when it was not.
+LIAR = """
+CREATE TABLE t (id int PRIMARY KEY, u int, v text);
+INSERT INTO t SELECT i, i, repeat('x', 100) FROM generate_series(1, 5000) i;
+CREATE INDEX t_u ON t (u);
+CREATE INDEX t_v ON t (v, id DESC);
+UPDATE pg_index SET indisready = false WHERE indexrelid = 't_pkey'::regclass;
+INSERT INTO t VALUES (17, 100001, 'second'), (4000, 100002, 'second'), (4000, 100003, 'third'), (6000, 42, 'late');
+UPDATE pg_index SET indisready = true WHERE indexrelid = 't_pkey'::regclass;
+UPDATE pg_index SET indisunique = true WHERE indexrelid = 't_u'::regclass;
+CREATE TABLE plain (id int PRIMARY KEY, w text UNIQUE);
+INSERT INTO plain SELECT i, 'word ' || i || repeat('y', 100) FROM generate_series(1, 4000) i;
+ANALYZE;
+"""
+NUMBERS = ("WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) "
+           "INSERT INTO t SELECT %s FROM c;")
+
+
+class Load(PostgresCase):
+    def keys(self, name, table="t"):
+        return self.server.psql(name, "SELECT indexdef, indisvalid, contype FROM pg_indexes JOIN pg_index ON indexrelid = "
+                                "quote_ident(indexname)::regclass LEFT JOIN pg_constraint ON conindid = indexrelid "
+                                "WHERE tablename = '%s' ORDER BY indexname" % table)
+
+    def liar(self):
+        source = self.made(LIAR)
+        for scan in ("indexscan", "bitmapscan", "indexonlyscan"):
+            self.server.psql(source, "ALTER DATABASE %s SET enable_%s = off" % (source, scan))
+        return source
+
+    def assert_settled(self, target):
+        self.assertEqual(self.server.psql(target, "SELECT count(*), count(DISTINCT id), count(DISTINCT u) FROM t"),
+                         [["5000", "5000", "5000"]])
+        self.assertEqual(self.server.psql(target, "SELECT v FROM t WHERE id IN (17, 4000, 6000) AND v NOT LIKE 'x%'"), [])
+        self.assertEqual(self.server.psql(target, "SELECT count(*) FROM plain"), [["4000"]])
+        definitions = [row[0] for row in self.keys(target)]
+        self.assertEqual(definitions, ["CREATE UNIQUE INDEX t_pkey ON public.t USING btree (id)",
+                                       "CREATE UNIQUE INDEX t_u ON public.t USING btree (u)",
+                                       "CREATE INDEX t_v ON public.t USING btree (v, id DESC)"])
+        self.assertEqual({row[1] for row in self.keys(target)}, {"t"})
+        self.assertEqual([row[2] for row in self.keys(target)], ["p", None, None])
+
+    def assert_rejects(self):
+        rejects = self.rejects()
+        self.assertEqual(sorted(reject["key"]["id"] for reject in rejects), [17, 4000, 4000, 6000])
+        self.assertEqual({reject["code"] for reject in rejects}, {"key-duplicate"})
+        self.assertEqual(sorted(reject["record"]["v"] for reject in rejects), ["late", "second", "second", "third"])
+
+    def test_keys_come_after_the_load(self):
+        """The same as the source's, and not there while records come."""
+        source, target = self.made(LIAR.split("UPDATE", 1)[0]), self.made()
+        self.assertEqual(support.kill_at("postgres.after_schema", 1, "migrate", self.server.uri(source),
+                                         self.server.uri(target), cwd=self.folder).code, -9)
+        self.assertEqual(self.keys(target), [])
+        self.assertEqual(self.server.psql(target, "SELECT attnotnull FROM pg_attribute WHERE attrelid = 't'::regclass "
+                                                  "AND attname = 'id'"), [["t"]])
+        self.run_program("resume", self.server.uri(source), self.server.uri(target))
+        self.assertEqual(self.keys(target), self.keys(source))
+        self.assert_same_rows(source, target, "t")
+
+    def test_small_tables_get_theirs_at_once(self):
+        source, target = self.made("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)"), self.made()
+        self.assertEqual(support.kill_at("postgres.after_schema", 1, "migrate", self.server.uri(source),
+                                         self.server.uri(target), cwd=self.folder).code, -9)
+        self.assertEqual(self.keys(target), self.keys(source))
+
+    def test_records_that_a_source_said_were_not_there(self):
+        for options in ([], ["--no-express", "--chunk-rows", "900", "--jobs", "2"]):
+            with self.subTest(options):
+                source, target = self.liar(), self.made()
+                result = self.run_program("migrate", self.server.uri(source), self.server.uri(target), *options, "--state",
+                                          self.path(".transhume"), code=1)
+                self.assertIn("share unique values", result.err)
+                self.assert_settled(target)
+                self.assert_rejects()
+                self.run_program("validate", self.server.uri(source), self.server.uri(target), "--level", "count",
+                                 code=1)
+
+    def test_killed_at_every_step_of_it(self):
+        source = self.liar()
+        points = ["postgres.before_index", "postgres.after_index", "postgres.before_key", "postgres.after_key",
+                  "postgres.before_lost", "postgres.after_lost", "engine.before_settle", "engine.after_settle",
+                  "engine.before_completed"]
+        for point in points:
+            for occurrence in (1, 2):
+                target = self.made()
+                state = self.path("state-%s-%d" % (point, occurrence))
+                arguments = (self.server.uri(source), self.server.uri(target), "--state", state)
+                killed = support.kill_at(point, occurrence, "migrate", *arguments, cwd=self.folder)
+                if killed.code != -9:
+                    self.assertTrue(occurrence == 2, point)   # some are reached once
+                    continue
+                with self.subTest(point, occurrence=occurrence):
+                    self.run_program("resume", *arguments, code=1)
+                    self.assert_settled(target)
+
+    def test_a_value_that_moved_between_two_snapshots(self):
+        """Both records held it when they were read: the lowest key keeps it."""
+        source = support.make_sqlite(
+            self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, u INTEGER UNIQUE, v TEXT);" +
+            NUMBERS % (3000, "i, i, 'v' || i"))
+        target = self.made()
+        arguments = (source, self.server.uri(target))
+        self.assertEqual(support.kill_at("postgres.after_commit", 1, "migrate", "--chunk-rows", "1000", "--jobs", "1",
+                                         *arguments, cwd=self.folder).code, -9)
+        self.assertEqual(self.keys(target), [])
+        support.make_sqlite(source, "UPDATE t SET u = -1 WHERE id = 1; UPDATE t SET u = 1 WHERE id = 2900;")
+        self.run_program("resume", *arguments, code=1)
+        self.assertEqual(self.server.psql(target, "SELECT count(*), min(id) FILTER (WHERE u = 1) FROM t"), [["2999", "1"]])
+        self.assertEqual([reject["key"] for reject in self.rejects()], [{"id": 2900}])
+        self.assertEqual(len(self.keys(target)), 2)
+
+    def test_kinds_whose_equality_may_differ_keep_their_key(self):
+        """1.0 is 1 and -0 is 0 in PostgreSQL, a dynamic column may hold anything: no promise of a source."""
+        for declared in ("TEXT PRIMARY KEY", "NUMERIC PRIMARY KEY", "REAL PRIMARY KEY", "BLOB PRIMARY KEY"):
+            with self.subTest(declared):
+                name = re.sub(r"\W", "", declared)
+                source = support.make_sqlite(self.path(name + ".db"),
+                                             "CREATE TABLE t (id %s); INSERT INTO t VALUES (1), (2);" % declared)
+                target = self.made()
+                support.kill_at("postgres.after_schema", 1, "migrate", source, self.server.uri(target), "--state",
+                                self.path("state" + name), cwd=self.folder)
+                self.assertIn("p", [row[2] for row in self.keys(target)])
+
+    def test_one_bad_record_in_a_large_copy(self):
+        """It is found although all before it was called written already."""
+        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);" +
+                                     NUMBERS % (60000, "i, 'some text of a hundred bytes' || printf('%070d', i)") +
+                                     "UPDATE t SET v = 'bad' WHERE id IN (3, 59990);")
+        target = self.made("CREATE TABLE t (id int PRIMARY KEY, v text CHECK (v <> 'bad'))")
+        result = self.run_program("migrate", source, self.server.uri(target), "--existing", "append", "--chunk-rows",
+                                  "60000", code=1)
+        self.assertIn("sent again in smaller pieces", result.err)
+        self.assertEqual(sorted(reject["key"]["id"] for reject in self.rejects()), [3, 59990])
+        self.assertEqual(self.server.psql(target, "SELECT count(*), sum(id) FROM t"),
+                         [["59998", str(60000 * 60001 // 2 - 3 - 59990)]])
+
+
+if __name__ == "__main__":
+    unittest.main()
