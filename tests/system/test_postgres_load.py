@@ -84,8 +84,7 @@ class Load(PostgresCase):
                 self.assertIn("share unique values", result.err)
                 self.assert_settled(target)
                 self.assert_rejects()
-                self.run_program("validate", self.server.uri(source), self.server.uri(target), "--level", "count",
-                                 code=1)
+                self.run_program("validate", self.server.uri(source), self.server.uri(target), "--level", "count")
 
     def test_killed_at_every_step_of_it(self):
         source = self.liar()
@@ -93,7 +92,7 @@ class Load(PostgresCase):
                   "postgres.before_lost", "postgres.after_lost", "engine.before_settle", "engine.after_settle",
                   "engine.before_completed"]
         for point in points:
-            for occurrence in (1, 2):
+            for occurrence in (1, 2) if support.SOAK else (1,):
                 target = self.made()
                 state = self.path("state-%s-%d" % (point, occurrence))
                 arguments = (self.server.uri(source), self.server.uri(target), "--state", state)
