@@ -57,6 +57,12 @@ static void make_folder(struct fixture *fixture)
     assert_non_null(mkdtemp(fixture->folder));
 }
 
+bool fixture_settles(const struct fixture *fixture)
+{
+    return (fixture->target->capabilities & CAPABILITY_KEY_ENFORCED) == 0 &&
+           fixture->target->connector->target->settle_duplicates != NULL;
+}
+
 void fixture_open(struct fixture *fixture, const struct contract_entry *entry)
 {
     *fixture = (struct fixture){.entry = entry, .run_id = "20260101T000000Z-abcdef"};
@@ -98,7 +104,7 @@ void fixture_open(struct fixture *fixture, const struct contract_entry *entry)
         .column_count = 2,
         .key = {fixture->key_names, 1},
         .existing = EXISTING_REFUSE,
-        .settles = fixture->target->connector->target->settle_duplicates != NULL,
+        .settles = fixture_settles(fixture),
     };
     fixture->fields[0] = (struct shape_field){"id", 2, fixture->columns[0].type};
     fixture->fields[1] = (struct shape_field){"value", 5, fixture->columns[1].type};

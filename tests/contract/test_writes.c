@@ -308,13 +308,13 @@ void contract_test_distinct(const struct contract_entry *entry)
         /* 0..9, then 5..14 as they were, then 10..19, of which 10..14 are not as they were */
         int64_t first = 5 * ((int64_t)chunk - 1);
         struct tally tally = fixture_chunk(&fixture, chunk, first, 10, chunk < 3 ? &same : &other);
-        if (!functions->settle_duplicates) {
+        if (!fixture_settles(&fixture)) {
             assert_int_equal(tally.skipped, chunk == 2 ? 5 : 0);
             assert_int_equal(tally.rejected, chunk == 3 ? 5 : 0);
             assert_true(chunk < 3 || tally.code == ERROR_REJECT_KEY_DUPLICATE);
         }
     }
-    for (int repeat = 0; repeat < 2 && functions->settle_duplicates; repeat++) {
+    for (int repeat = 0; repeat < 2 && fixture_settles(&fixture); repeat++) {
         struct found found = {.fixture = &fixture, .lowest = &same, .distinct = true};
         check_ok(functions->settle_duplicates(fixture.target, &fixture.table, note_found, &found,
                                               &error),
@@ -342,7 +342,7 @@ void contract_test_duplicates(const struct contract_entry *entry)
     fixture_open(&fixture, entry);
     fixture_begin(&fixture);
     const struct target_functions *functions = fixture.target->connector->target;
-    if (!functions->settle_duplicates) {
+    if (!fixture_settles(&fixture)) {
         assert_true(fixture.target->connector->capabilities & CAPABILITY_KEY_ENFORCED);
         fixture_chunk(&fixture, 1, 0, 10, &lower);
         struct tally tally = fixture_chunk(&fixture, 2, 5, 10, &upper);
