@@ -72,6 +72,7 @@ struct connector_limits {
     uint32_t request_columns_max; /* source: columns of one read_request */
     uint32_t delete_keys_max;     /* target: of one delete_records; 0: some hundreds */
     uint32_t request_joins_max;   /* source with CAPABILITY_JOINS: joins of one read_request */
+    bool pulls_in_pieces; /* target: several of its writers pull one table faster than one does */
 };
 
 enum guarantee { GUARANTEE_EXACTLY_ONCE, GUARANTEE_IDEMPOTENT, GUARANTEE_AT_LEAST_ONCE };
@@ -361,7 +362,7 @@ struct target_index {
     struct column_list columns; /* key-value stores: partition, sort */
     bool unique;
     bool promised; /* unique: as target_table.key_promised */
-    bool local; /* key-value stores: kept with the records of a partition (DynamoDB's LSI) */
+    bool local;    /* key-value stores: kept with the records of a partition (DynamoDB's LSI) */
 };
 
 /* A label that the plan wants on a table. */
@@ -541,8 +542,8 @@ struct target_functions {
      * and after_load, finds records of this run that share a key (or the columns of another unique
      * index), keeps the lowest (entity = batch->entity, chunk, ordinal = the
      * record's place among the entity's records submitted for the chunk, from 0; UINT64_MAX: not
-     * known; a chunk of 0 and an entity of UINT32_MAX, the table's only one, likewise) and reports each other one through `found`, taking it out of the target where it is
-     * physically there
+     * known; a chunk of 0 and an entity of UINT32_MAX, the table's only one, likewise) and reports
+     * each other one through `found`, taking it out of the target where it is physically there
      * (`record`: a MAP of its fields as stored; NULL where it was overwritten). The lowest is
      * written again if need be; a target that does not have it any more reports it too, before
      * the others of its key (DUPLICATE_STAYS): the engine makes it again and calls restore.

@@ -146,7 +146,8 @@ uint64_t session_chunk_rows(const struct run_session *session, const struct plan
         return session->options.chunk_rows;
     }
     int64_t bytes_max = session->facts[stream->number].bytes_max;
-    if (session_is_express(session, stream) && bytes_max > 0 && bytes_max <= PULLED_WHOLE_BYTES) {
+    bool whole = session_is_express(session, stream) && !session->target->limits.pulls_in_pieces;
+    if (whole && bytes_max > 0 && bytes_max <= PULLED_WHOLE_BYTES) {
         return UINT64_MAX;
     }
     int64_t row_count = session->facts[stream->number].row_count;

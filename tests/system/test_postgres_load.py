@@ -59,7 +59,7 @@ class Load(PostgresCase):
 
     def test_keys_come_after_the_load(self):
         """The same as the source's, and not there while records come."""
-        source, target = self.made(LIAR.split("UPDATE", 1)[0]), self.made()
+        source, target = self.made(LIAR.split("UPDATE", 1)[0].replace("int PRIMARY KEY", "int CONSTRAINT t_key PRIMARY KEY", 1)), self.made()
         self.assertEqual(support.kill_at("postgres.after_schema", 1, "migrate", self.server.uri(source),
                                          self.server.uri(target), cwd=self.folder).code, -9)
         self.assertEqual(self.keys(target), [])
@@ -88,8 +88,7 @@ class Load(PostgresCase):
 
     def test_killed_at_every_step_of_it(self):
         source = self.liar()
-        points = ["postgres.before_index", "postgres.after_index", "postgres.before_key", "postgres.after_key",
-                  "postgres.before_lost", "postgres.after_lost", "engine.before_settle", "engine.after_settle",
+        points = ["postgres.before_index", "postgres.after_index", "postgres.before_lost", "postgres.after_lost", "engine.before_settle", "engine.after_settle",
                   "engine.before_completed"]
         for point in points:
             for occurrence in (1, 2) if support.SOAK else (1,):
@@ -103,6 +102,18 @@ class Load(PostgresCase):
                 with self.subTest(point, occurrence=occurrence):
                     self.run_program("resume", *arguments, code=1)
                     self.assert_settled(target)
+
+    def test_killed_while_a_key_takes_its_index(self):
+        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, u INTEGER UNIQUE);" +
+                                     NUMBERS % (100, "i, i"))
+        for point in ("postgres.after_index", "postgres.before_key", "postgres.after_key"):
+            with self.subTest(point):
+                target = self.made()
+                arguments = (source, self.server.uri(target), "--state", self.path("state-" + point))
+                self.assertEqual(support.kill_at(point, 1, "migrate", *arguments, cwd=self.folder).code, -9)
+                self.run_program("resume", *arguments)
+                self.assertEqual(sorted(row[2] or "" for row in self.keys(target)), ["", "p"])
+                self.assertEqual(self.server.psql(target, "SELECT count(*) FROM t"), [["100"]])
 
     def test_a_value_that_moved_between_two_snapshots(self):
         """Both records held it when they were read: the lowest key keeps it."""

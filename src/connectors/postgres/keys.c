@@ -8,6 +8,32 @@ enum { AT_ONCE_MAX = 4, SMALL_TABLE_BYTES = 1 << 20 };
 
 /* ---------------------------------------------------------------- early or late */
 
+static bool same_columns(struct column_list left, struct column_list right)
+{
+    for (uint32_t i = 0; i < left.count && i < right.count; i++) {
+        if (strcmp(left.names[i], right.names[i]) != 0) {
+            return false;
+        }
+    }
+    return left.count == right.count;
+}
+
+static bool is_primary(const struct schema_table *table, const struct schema_index *index)
+{
+    return index->implied && index->unique && table->primary_key.count > 0 &&
+           same_columns(index->columns, table->primary_key);
+}
+
+const struct schema_index *postgres_primary_index(const struct schema_table *table)
+{
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        if (is_primary(table, &table->indexes[i])) {
+            return &table->indexes[i];
+        }
+    }
+    return NULL;
+}
+
 /* An equality that takes no two values of the source for one. */
 static bool compares_exactly(const struct target_table *table, const char *name)
 {
@@ -26,7 +52,11 @@ bool postgres_key_is_late(const struct target_table *table, const struct target_
 {
     const struct column_list columns = index != NULL ? index->columns : table->key;
     bool promised = index != NULL ? index->promised : table->key_promised;
-    bool partitioned = table->same_engine != NULL && table->same_engine->native_sql != NULL;
+    const struct schema_index *primary = index == NULL && table->same_engine != NULL
+                                             ? postgres_primary_index(table->same_engine)
+                                             : NULL;
+    bool partitioned = index == NULL && table->same_engine != NULL &&
+                       (primary == NULL || primary->native_sql == NULL);
     if (!promised || columns.count == 0 || table->distinct || table->keeps_undo || partitioned) {
         return false;
     }
@@ -57,16 +87,6 @@ static const char *keep(struct keys *keys, struct buffer *sql)
     return text;
 }
 
-static bool same_columns(struct column_list left, struct column_list right)
-{
-    for (uint32_t i = 0; i < left.count && i < right.count; i++) {
-        if (strcmp(left.names[i], right.names[i]) != 0) {
-            return false;
-        }
-    }
-    return left.count == right.count;
-}
-
 static const struct schema_index *find_index(const struct schema_table *table, const char *name)
 {
     for (uint32_t i = 0; i < table->index_count; i++) {
@@ -87,23 +107,10 @@ static bool name_is_taken(const struct postgres_catalog *catalog, const char *na
     return taken;
 }
 
-static bool is_primary(const struct schema_table *table, const struct schema_index *index)
-{
-    return index->implied && index->unique && table->primary_key.count > 0 &&
-           same_columns(index->columns, table->primary_key);
-}
-
-/* As the source has it, or as PostgreSQL itself would name it. */
+/* As PostgreSQL itself would name it. */
 static const char *name_key(struct keys *keys, const struct target_table *table)
 {
-    const struct schema_table *same = table->same_engine;
     char name[POSTGRES_NAME_BYTES_MAX + 1];
-    for (uint32_t i = 0; same != NULL && i < same->index_count; i++) {
-        if (is_primary(same, &same->indexes[i]) && same->indexes[i].native_sql == NULL &&
-            !name_is_taken(keys->catalog, same->indexes[i].name)) {
-            return same->indexes[i].name;
-        }
-    }
     for (uint32_t number = 0; number < 1000; number++) {
         size_t length = text_clip(table->name, strlen(table->name), POSTGRES_NAME_BYTES_MAX - 8);
         snprintf(name, sizeof name, number == 0 ? "%.*s_pkey" : "%.*s_pkey%u", (int)length,
@@ -130,13 +137,13 @@ static struct postgres_build *add_build(struct keys *keys, const struct target_t
     return build;
 }
 
-static void begin_index(struct keys *keys, struct buffer *sql, const struct target_table *table,
-                        const char *name, bool unique)
+static void begin_index(struct buffer *sql, const struct postgres_database *self,
+                        const struct target_table *table, const char *name, bool unique)
 {
     buffer_append_string(sql, unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ");
     postgres_append_name(sql, name);
     buffer_append_string(sql, " ON ");
-    postgres_append_table(sql, keys->self, table->name);
+    postgres_append_table(sql, self, table->name);
 }
 
 static void add_plain_index(struct keys *keys, const struct target_table *table,
@@ -145,7 +152,7 @@ static void add_plain_index(struct keys *keys, const struct target_table *table,
 {
     struct buffer sql = {0};
     struct postgres_build *build = add_build(keys, table, facts, name);
-    begin_index(keys, &sql, table, name, unique);
+    begin_index(&sql, keys->self, table, name, unique);
     buffer_append_string(&sql, " (");
     postgres_append_names(&sql, NULL, columns);
     buffer_append_byte(&sql, ')');
@@ -156,8 +163,9 @@ static void add_plain_index(struct keys *keys, const struct target_table *table,
 }
 
 /* As the source words it; of a table that has another name here what stands behind the name. */
-static void append_native_index(struct buffer *sql, struct keys *keys,
-                                const struct target_table *table, const struct schema_index *index)
+void postgres_append_native_index(struct buffer *sql, const struct postgres_database *self,
+                                  const struct target_table *table,
+                                  const struct schema_index *index)
 {
     const char *method = strstr(index->native_sql, " USING ");
     const char *constraint = strstr(index->native_sql, " ADD CONSTRAINT ");
@@ -165,10 +173,10 @@ static void append_native_index(struct buffer *sql, struct keys *keys,
         buffer_append_string(sql, index->native_sql);
     } else if (index->implied) {
         buffer_append_string(sql, "ALTER TABLE ");
-        postgres_append_table(sql, keys->self, table->name);
+        postgres_append_table(sql, self, table->name);
         buffer_append_string(sql, constraint != NULL ? constraint : "");
     } else {
-        begin_index(keys, sql, table, index->name, index->unique);
+        begin_index(sql, self, table, index->name, index->unique);
         buffer_append_string(sql, method != NULL ? method : "");
     }
 }
@@ -179,7 +187,7 @@ static void add_native_index(struct keys *keys, const struct target_table *table
     bool plain = index->unique && !index->partial && strstr(index->native_sql, "NULLS NOT") == NULL;
     struct buffer sql = {0};
     struct postgres_build *build = add_build(keys, table, facts, index->name);
-    append_native_index(&sql, keys, table, index);
+    postgres_append_native_index(&sql, keys->self, table, index);
     build->sql = keep(keys, &sql);
     build->weight += index->unique;
     for (uint32_t i = 0; i < index->columns.count; i++) {
@@ -187,11 +195,6 @@ static void add_native_index(struct keys *keys, const struct target_table *table
     }
     build->columns = plain ? index->columns : (struct column_list){0};
     build->order = table->same_engine->primary_key;
-}
-
-static struct column_list key_of(const struct target_table *table)
-{
-    return table->same_engine != NULL ? table->same_engine->primary_key : table->key;
 }
 
 /* The index that the primary key is to use, if it is there already. */
@@ -205,9 +208,7 @@ static const char *find_key_index(const struct target_table *table,
             planned = planned || strcmp(table->indexes[j].name, index->name) == 0;
         }
         if (!planned && index->unique && !index->partial && !index->implied &&
-            same_columns(index->columns, key_of(table)) &&
-            (table->same_engine == NULL || find_index(table->same_engine, index->name) == NULL ||
-             is_primary(table->same_engine, find_index(table->same_engine, index->name)))) {
+            same_columns(index->columns, table->key)) {
             return index->name;
         }
     }
@@ -219,18 +220,20 @@ static void find_builds(struct keys *keys, const struct target_table *table,
 {
     const struct schema_table *same = table->same_engine;
     *key_name = NULL;
-    if (key_of(table).count > 0 && facts->schema->primary_key.count == 0) {
+    bool keyed = facts->schema->primary_key.count > 0;
+    if (same == NULL && table->key.count > 0 && !keyed) {
         *key_name = find_key_index(table, facts);
         if (*key_name == NULL) {
             *key_name = name_key(keys, table);
-            add_plain_index(keys, table, facts, *key_name, key_of(table), true);
+            add_plain_index(keys, table, facts, *key_name, table->key, true);
             keys->builds[keys->count - 1].weight += 1;
         }
     }
     for (uint32_t i = 0; same != NULL && i < same->index_count; i++) {
         const struct schema_index *index = &same->indexes[i];
-        /* the primary key's has no words */
-        if (index->native_sql != NULL && find_index(facts->schema, index->name) == NULL) {
+        bool there =
+            is_primary(same, index) ? keyed : find_index(facts->schema, index->name) != NULL;
+        if (index->native_sql != NULL && !there) {
             add_native_index(keys, table, facts, index);
         }
     }

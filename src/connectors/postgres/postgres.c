@@ -328,6 +328,7 @@ static enum status postgres_open(const struct open_options *open, struct databas
         .name_bytes_max = POSTGRES_NAME_BYTES_MAX,
         .slice_bytes = open->mode == OPEN_SOURCE ? POSTGRES_SLICE_BYTES : 0,
         .request_columns_max = RESULT_COLUMNS_MAX / 2, /* each may take another one for its size */
+        .pulls_in_pieces = true,
     };
     self->mode = open->mode;
     self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;

@@ -201,12 +201,18 @@ static enum status make_table(struct preparing *preparing, struct target_table *
     struct buffer sql = {0};
     const struct schema_table *same = table->same_engine;
     table->created = true;
+    const struct schema_index *primary = NULL;
     if (preparing->objects != NULL && same != NULL && same->native_sql != NULL) {
         buffer_append_string(&sql, same->native_sql);
+        primary = postgres_key_is_late(table, NULL) ? NULL : postgres_primary_index(same);
     } else {
         append_table(&sql, self, table);
     }
     enum status status = make(self, connection, &sql, table->name, preparing->error);
+    if (status == STATUS_OK && primary != NULL && primary->native_sql != NULL) {
+        postgres_append_native_index(&sql, self, table, primary);
+        status = make(self, connection, &sql, table->name, preparing->error);
+    }
     if (status == STATUS_OK && same == NULL) {
         status = make_unique_indexes(self, connection, table, preparing->error);
     }

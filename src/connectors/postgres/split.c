@@ -11,7 +11,8 @@
 
 enum {
     SPANS_MAX = 1000000,
-    EXACT_BYTES_MAX = 64 << 20, /* of a heap: below that all keys and rows are looked at */
+    EXACT_BYTES_MAX = 16 << 20, /* of a heap: below that all keys and rows are looked at */
+    HISTOGRAM_SPANS_MAX = 100,
     PHYSICAL_BYTES_MIN = 32 << 20,
     SAMPLE_A_SPAN = 100,
     BLOCK_BYTES = 8192,
@@ -84,7 +85,7 @@ static enum status row_count_of(struct postgres_database *self, const struct pos
                                 int64_t *rows, struct error *error)
 {
     *rows = table->row_estimate;
-    if (table->schema->size_bytes > EXACT_BYTES_MAX) {
+    if (table->schema->size_bytes > (*rows >= 0 ? EXACT_BYTES_MAX : 4 * EXACT_BYTES_MAX)) {
         return STATUS_OK;
     }
     struct buffer sql = {0};
@@ -232,16 +233,42 @@ static enum status ask_bounds(struct splitter *splitter, double percent, int64_t
     return status;
 }
 
-static enum status split_by_key(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+/* The statistics' own ranges of equally many keys, joined to `spans`: asking costs nothing. No
+ * rows: they do not know the key. */
+static enum status ask_histogram(struct splitter *splitter, int64_t spans, PGresult **result)
 {
-    PGresult *result = NULL;
-    bool exact = splitter->table->schema->size_bytes <= EXACT_BYTES_MAX;
+    struct postgres_database *self = splitter->self;
+    const struct postgres_table *table = splitter->table;
+    char digits[24] = {0};
+    text_from_int64(spans, digits);
+    const struct postgres_parameter parameters[] = {{.text = self->schema},
+                                                    {.text = table->schema->name},
+                                                    {.text = table->key.names[0]},
+                                                    {.text = digits}};
+    return postgres_query(
+        self, self->control,
+        "SELECT bound FROM (SELECT u.bound, u.place, count(*) OVER () - 1 AS ranges FROM "
+        "pg_catalog.pg_stats s, pg_catalog.unnest(s.histogram_bounds::text::text[]) WITH "
+        "ORDINALITY u(bound, place) WHERE s.schemaname = $1 AND s.tablename = $2 AND s.attname = "
+        "$3 AND NOT s.inherited AND s.most_common_vals IS NULL) h WHERE place BETWEEN 2 AND ranges "
+        "AND (place - 1) * $4::bigint / ranges > (place - 2) * $4::bigint / ranges ORDER BY place",
+        parameters, 4, POSTGRES_SHORT, ERROR_SOURCE_READ, result, splitter->error);
+}
+
+static enum status ask_some_bounds(struct splitter *splitter, int64_t rows, int64_t rows_wanted,
+                                   bool exact, PGresult **result)
+{
+    int64_t spans = rows > 0 ? (rows + rows_wanted - 1) / rows_wanted : 0;
     double percent = 100;
     int64_t step = rows_wanted;
-    struct postgres_bounds bounds = {.by_key = true, .parts = splitter->table->key.count};
-
-    if (rows >= 0 && rows <= rows_wanted) {
-        return add_span(splitter, &bounds);
+    if (!exact && spans > 1 && spans <= HISTOGRAM_SPANS_MAX && splitter->table->kind == 'r' &&
+        splitter->table->key.count == 1) {
+        enum status status = ask_histogram(splitter, spans, result);
+        if (status != STATUS_OK || PQntuples(*result) > 0) {
+            return status;
+        }
+        PQclear(*result);
+        *result = NULL;
     }
     if (!exact && rows > 0) {
         double wanted = (double)rows / (double)rows_wanted * SAMPLE_A_SPAN;
@@ -253,7 +280,19 @@ static enum status split_by_key(struct splitter *splitter, int64_t rows, int64_t
         percent = 100;
         step = rows_wanted;
     }
-    enum status status = ask_bounds(splitter, percent, step, &result);
+    return ask_bounds(splitter, percent, step, result);
+}
+
+static enum status split_by_key(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
+{
+    PGresult *result = NULL;
+    bool exact = splitter->table->schema->size_bytes <= EXACT_BYTES_MAX;
+    struct postgres_bounds bounds = {.by_key = true, .parts = splitter->table->key.count};
+
+    if (rows >= 0 && rows <= rows_wanted) {
+        return add_span(splitter, &bounds);
+    }
+    enum status status = ask_some_bounds(splitter, rows, rows_wanted, exact, &result);
     int count = status == STATUS_OK ? PQntuples(result) : 0;
     splitter->rows_each = rows_wanted;
     for (int row = 0; status == STATUS_OK && row < count; row++) {

@@ -41,7 +41,9 @@ WITH RECURSIVE tree AS (
   SELECT k.conrelid, 1, pg_catalog.row_number() OVER (ORDER BY k.contype <> 'p', k.conname COLLATE "C"),
          pg_catalog.format('CONSTRAINT %I %s', k.conname, pg_catalog.pg_get_constraintdef(k.oid, true))
     FROM tree t JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid
-   WHERE (k.contype = 'p' OR (k.contype = 'c' AND k.convalidated) OR (t.parent IS NOT NULL AND k.contype IN ('u', 'x')))
+    JOIN pg_catalog.pg_class kc ON kc.oid = k.conrelid
+   -- an ordinary table's primary key has a statement of its own: indexes.sql
+   WHERE ((k.contype = 'p' AND (kc.relkind = 'p' OR t.parent IS NOT NULL)) OR (k.contype = 'c' AND k.convalidated) OR (t.parent IS NOT NULL AND k.contype IN ('u', 'x')))
 )
 SELECT t.oid, t.parent IS NOT NULL, tc.relname, pc.relname, c.relname, pg_catalog.pg_get_expr(c.relpartbound, c.oid),
        pg_catalog.format('CREATE %sTABLE %I (%s)%s%s', CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED ' ELSE '' END, c.relname,

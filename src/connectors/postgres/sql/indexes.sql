@@ -2,8 +2,8 @@
 -- NULL for all.
 SELECT i.indrelid, x.relname, i.indisunique, i.indpred IS NOT NULL,
        k.contype IS NOT NULL,
-       -- a key's index is made as the key; an index of a partitioned table on its partitions, too
-       CASE WHEN k.contype = 'p' THEN NULL
+       -- a key's index is made as the key, with a partitioned table itself; an index of that on its partitions, too
+       CASE WHEN k.contype = 'p' AND c.relkind = 'p' THEN NULL
             WHEN k.contype IS NOT NULL THEN pg_catalog.format('ALTER TABLE %I ADD CONSTRAINT %I %s', c.relname, k.conname, pg_catalog.pg_get_constraintdef(k.oid, true))
             WHEN x.relkind = 'I' THEN o.words || ' ON ' || pg_catalog.substr(pg_catalog.pg_get_indexdef(i.indexrelid, 0, true), pg_catalog.length(o.words || ' ON ONLY ') + 1)
             ELSE pg_catalog.pg_get_indexdef(i.indexrelid, 0, true) END, coalesce(a.attname, ''), m.amname, i.indexrelid
