@@ -9,8 +9,7 @@ static const char first_run[] = "20260101T000000Z-first";
 
 static bool settle_prepare(struct fixture *fixture)
 {
-    const struct target_functions *target = fixture->target->connector->target;
-    if (!target->settle_duplicates) {
+    if (!fixture_settles(fixture)) {
         return false;
     }
     scene_begin_run(fixture, first_run, EXISTING_REFUSE);
