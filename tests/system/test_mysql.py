@@ -250,6 +250,26 @@ class FromElsewhere(MysqlCase):
         self.assertEqual(self.server.ask(target, "SELECT id, md5(b), md5(t) FROM l ORDER BY id"), wanted)
 
 
+class Connecting(support.TestCase):
+    def test_tls_and_accounts(self):
+        server = mariadb.for_class(type(self), tls=True)
+        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        server.ask("", "INSTALL SONAME 'auth_ed25519'; CREATE USER e@'127.0.0.1' IDENTIFIED VIA ed25519 USING PASSWORD('x y'); "
+                       "GRANT ALL ON *.* TO e@'127.0.0.1' REQUIRE SSL")
+        for options, user, code, said in (
+                ("?sslmode=verify-full&sslrootcert=" + server.certificate, "root", 0, ""),
+                ("?sslmode=verify-full", "root", 3, "self-signed certificate"),
+                ("?sslmode=require", "e:x%20y", 0, "can be seen by other users"),
+                ("?sslmode=disable", "e:x%20y", 2, "Access denied"),
+                ("", "e:wrong", 2, "Access denied")):
+            with self.subTest(options, user=user):
+                uri = "mysql://%s@127.0.0.1:%d/%s%s" % (user, server.port, server.database(), options)
+                result = support.transhume("migrate", source, uri, "--state", self.path(str(hash((options, user)))),
+                                           cwd=self.folder)
+                self.assertEqual(result.code, code, result.err)
+                self.assertIn(said, result.err)
+
+
 class PostgresAndItems(MysqlCase):
     """The edge values that both sides hold arrive, the others are rejected with their key."""
     TABLE = r"""CREATE TABLE p (id int PRIMARY KEY, b boolean, i8 bigint, n numeric(38,10), f8 double precision, f4 real, t text,

@@ -123,7 +123,8 @@ enum status maria_failure(const struct maria_database *self, MYSQL *connection,
                                                        : meaning->target;
     const char *words = mysql_error(connection);
 
-    error_set(error, code, self->shown, "%s says: %s", self->mariadb ? "MariaDB" : "MySQL",
+    const char *who = self->version == 0 ? "the server" : self->mariadb ? "MariaDB" : "MySQL";
+    error_set(error, code, self->shown, "%s says: %s", who,
               words[0] != '\0' ? words : "nothing more");
     if (error != NULL) {
         error->native_code = number;
