@@ -75,9 +75,24 @@ static bool is_there(struct shared *shared)
     return shared->port != 0;
 }
 
+/* Runs somebody else's client; false: it failed. */
+static bool run_client(const char *const arguments[])
+{
+    int ended = -1;
+    fflush(NULL);
+    pid_t process = fork();
+    if (process == 0) {
+        execvp(arguments[0], (char *const *)arguments);
+        _exit(127);
+    }
+    return process > 0 && waitpid(process, &ended, 0) == process && ended == 0;
+}
+
 bool database_postgres(char address[64], const char **reason)
 {
-    char command[256];
+    char sql[64];
+    char server[128];
+    const char *const client[] = {"psql", "-qXw", "-d", server, "-c", sql, NULL};
     if (!is_there(&postgres)) {
         *reason = "no PostgreSQL server (tests/servers/postgres.py says why)";
         return false;
@@ -85,24 +100,28 @@ bool database_postgres(char address[64], const char **reason)
     /* a schema is as good as a database here, and quicker to have */
     snprintf(address, 64, "%d/postgres?schema=contract_%d_%u", postgres.port, (int)getpid(),
              ++postgres.databases);
-    snprintf(command, sizeof command,
-             "psql -qX -h 127.0.0.1 -p %d -U postgres -c 'CREATE SCHEMA contract_%d_%u' >/dev/null",
-             postgres.port, (int)getpid(), postgres.databases);
-    assert_int_equal(system(command), 0);
+    snprintf(sql, sizeof sql, "CREATE SCHEMA contract_%d_%u", (int)getpid(), postgres.databases);
+    snprintf(server, sizeof server,
+             "host=127.0.0.1 port=%d user=postgres connect_timeout=30 "
+             "options='-c statement_timeout=60s'",
+             postgres.port);
+    assert_true(run_client(client));
     return true;
 }
 
 bool database_mariadb(char address[64], const char **reason)
 {
-    char command[256];
+    char sql[64];
+    char port[16];
+    const char *const client[] = {
+        "mariadb", "--no-defaults", "-uroot", "-h127.0.0.1", port, "-e", sql, NULL};
     if (!is_there(&mariadb)) {
         *reason = "no MariaDB server (tests/servers/mariadb.py says why)";
         return false;
     }
     snprintf(address, 64, "%d/contract_%d_%u", mariadb.port, (int)getpid(), ++mariadb.databases);
-    snprintf(command, sizeof command,
-             "mariadb --no-defaults -uroot -h127.0.0.1 -P%d -e 'CREATE DATABASE contract_%d_%u'",
-             mariadb.port, (int)getpid(), mariadb.databases);
-    assert_int_equal(system(command), 0);
+    snprintf(sql, sizeof sql, "CREATE DATABASE contract_%d_%u", (int)getpid(), mariadb.databases);
+    snprintf(port, sizeof port, "-P%d", mariadb.port);
+    assert_true(run_client(client));
     return true;
 }

@@ -179,10 +179,16 @@ void contract_test_express(const struct contract_entry *entry)
 
 static const struct schema_object views[] = {
     {.kind = SCHEMA_OBJECT_VIEW,
+     .stage = SCHEMA_AFTER_LOAD,
      .name = "first_view",
+     .what = "view",
+     .native_drop = "DROP VIEW first_view",
      .native_sql = "CREATE VIEW first_view AS SELECT id FROM things"},
     {.kind = SCHEMA_OBJECT_VIEW,
+     .stage = SCHEMA_AFTER_LOAD,
      .name = "second_view",
+     .what = "view",
+     .native_drop = "DROP VIEW second_view",
      .native_sql = "CREATE VIEW second_view AS SELECT value FROM things"},
 };
 static const struct schema objects = {.objects = views, .object_count = 2};

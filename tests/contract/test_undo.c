@@ -54,6 +54,9 @@ static bool delete_prepare(struct fixture *fixture)
         return false;
     }
     make_first(fixture, 8);
+    /* as a repair does it: in a run of its own */
+    scene_begin_run(fixture, second_run, EXISTING_APPEND);
+    scene_end_run(fixture);
     return true;
 }
 

@@ -59,16 +59,22 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
-    "postgres.snapshot_taken",      "postgres.before_ledger_create", "postgres.after_ledger_create",
-    "postgres.before_claim",        "postgres.after_claim",          "postgres.before_status",
-    "postgres.before_schema",       "postgres.after_schema",         "postgres.chunk_begin",
-    "postgres.before_mark",         "postgres.before_commit",        "postgres.after_commit",
-    "postgres.before_index",        "postgres.after_index",          "postgres.before_key",
-    "postgres.after_key",           "postgres.before_lost",          "postgres.after_lost",
-    "postgres.before_reopen",       "postgres.before_undo",          "postgres.after_undo",
-    "postgres.before_remove_table", "postgres.after_remove_table",   "postgres.before_objects",
-    "postgres.after_objects",       "postgres.before_forget",        "postgres.after_forget",
-    "postgres.before_delete",       "postgres.after_delete",         NULL,
+    "postgres.snapshot_taken",       "postgres.before_ledger_create",
+    "postgres.after_ledger_create",  "postgres.before_claim",
+    "postgres.after_claim",          "postgres.before_status",
+    "postgres.before_schema",        "postgres.after_schema",
+    "postgres.chunk_begin",          "postgres.before_mark",
+    "postgres.before_commit",        "postgres.after_commit",
+    "postgres.before_index",         "postgres.after_index",
+    "postgres.before_key",           "postgres.after_key",
+    "postgres.before_lost",          "postgres.after_lost",
+    "postgres.before_reopen",        "postgres.before_undo",
+    "postgres.after_undo",           "postgres.before_remove_table",
+    "postgres.after_remove_table",   "postgres.before_remove_objects",
+    "postgres.after_remove_objects", "postgres.before_objects",
+    "postgres.after_objects",        "postgres.before_forget",
+    "postgres.after_forget",         "postgres.before_delete",
+    "postgres.after_delete",         NULL,
 };
 
 /* ---------------------------------------------------------------- how to connect */

@@ -279,8 +279,10 @@ enum status postgres_remove_objects(struct database *database, bool dry_run, str
         status = try_to_drop(self, connection, what, error);
     } else if (status == STATUS_OK) {
         status = postgres_objects_drop(self, connection, true, what, error) == STATUS_OK
-                     ? STATUS_OK
+                     ? failpoint_hit("postgres.before_remove_objects", error)
                      : explain(error, self->shown);
     }
-    return postgres_end(self, connection, status, error);
+    status = postgres_end(self, connection, status, error);
+    return status == STATUS_OK && !dry_run ? failpoint_hit("postgres.after_remove_objects", error)
+                                           : status;
 }
