@@ -9,6 +9,7 @@ import json
 import os
 import sqlite3
 import subprocess
+import time
 
 import items
 import support
@@ -250,4 +251,16 @@ class Dynamodb:
             self.client.put_item(TableName=table, Item=dict(self.key(table, 200000), extra={"L": []}))
 
     def leftovers(self, _folder):
-        return [name for name in self.client.list_tables()["TableNames"] if name.startswith("_transhume")]
+        """A table that was told to go is listed until it is gone."""
+        deadline = time.monotonic() + 20
+        while True:
+            found = [name for name in self.client.list_tables()["TableNames"] if name.startswith("_transhume")]
+            if not any(self.is_going(name) for name in found) or time.monotonic() > deadline:
+                return found
+            time.sleep(0.05)
+
+    def is_going(self, name):
+        try:
+            return self.client.describe_table(TableName=name)["Table"]["TableStatus"] == "DELETING"
+        except self.client.exceptions.ResourceNotFoundException:
+            return True

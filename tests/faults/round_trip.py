@@ -402,7 +402,7 @@ def jsonl_value(value, column):
     kind = (column or {}).get("type")
     if kind == "bytes":
         return ("b", base64.b64decode(value))
-    return number(WORDS[value]) if kind == "float64" and value in WORDS else ("s", value)
+    return number(WORDS[value]) if kind in ("float64", "decimal") and value in WORDS else ("s", value)
 
 
 def read_jsonl(path):

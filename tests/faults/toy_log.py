@@ -58,4 +58,6 @@ class ToyLog:
             return (kind, struct.unpack_from("<d", data, at)[0]), at + 8
         if kind in (NULL, BOOL, INT64):
             return (kind, struct.unpack_from("<q", data, at)[0]), at + 8
+        if kind == UINT64:
+            return (kind, struct.unpack_from("<Q", data, at)[0]), at + 8
         raise AssertionError("a value of kind %d" % kind)
