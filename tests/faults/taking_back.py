@@ -129,7 +129,8 @@ class Rollbacks(Killing):
         expected = self.prepared(kind, holding, folder, arguments, env)
         command = self.command(folder, arguments, self.run)
         killed = self.strike(folder, name, when, command, env)
-        self.assertIn(killed.code, (-9,) if name else (0, -9), killed.err)
+        # How much a run had written when it was killed differs, and so does how often a place is reached.
+        self.assertIn(killed.code, (-9,) if name and kind != "broken off" else (0, -9), killed.err)
         if again:
             self.assertIn(support.kill_after(self.random.uniform(0, self.seconds), *command, cwd=folder, env=env).code, (0, -9))
         for _ in range(2):  # the second one says that it is done already
