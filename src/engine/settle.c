@@ -356,9 +356,10 @@ static enum status find_losers(struct settling *settling, struct error *error)
     const struct plan *plan = session->plan;
     const struct target_functions *target = session->target->connector->target;
     for (uint32_t i = 0; i < plan->table_count; i++) {
-        bool late = target->settle_duplicates != NULL && settling->run->tables[i].created &&
+        bool late = settling->run->tables[i].created &&
                     (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
-        if (!late && !preflight_settles(session, &plan->tables[i])) {
+        if (target->settle_duplicates == NULL ||
+            (!late && !preflight_settles(session, &plan->tables[i]))) {
             continue;
         }
         settling->table = &plan->tables[i];

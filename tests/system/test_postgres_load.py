@@ -1,4 +1,5 @@
 """How tables are loaded into PostgreSQL: one COPY a chunk, keys and indexes afterwards, what stands in their way."""
+import collections
 import os
 import re
 import sys
@@ -42,7 +43,8 @@ class Load(PostgresCase):
     def assert_settled(self, target):
         self.assertEqual(self.server.psql(target, "SELECT count(*), count(DISTINCT id), count(DISTINCT u) FROM t"),
                          [["5000", "5000", "5000"]])
-        self.assertEqual(self.server.psql(target, "SELECT v FROM t WHERE id IN (17, 4000, 6000) AND v NOT LIKE 'x%'"), [])
+        # Of records under one unique value the lowest key stays; which of those under one key, nothing tells.
+        self.assertEqual(self.server.psql(target, "SELECT id FROM t WHERE u = 42 OR id = 6000"), [["42"]])
         self.assertEqual(self.server.psql(target, "SELECT count(*) FROM plain"), [["4000"]])
         definitions = [row[0] for row in self.keys(target)]
         self.assertEqual(definitions, ["CREATE UNIQUE INDEX t_pkey ON public.t USING btree (id)",
@@ -55,7 +57,10 @@ class Load(PostgresCase):
         rejects = self.rejects()
         self.assertEqual(sorted(reject["key"]["id"] for reject in rejects), [17, 4000, 4000, 6000])
         self.assertEqual({reject["code"] for reject in rejects}, {"key-duplicate"})
-        self.assertEqual(sorted(reject["record"]["v"] for reject in rejects), ["late", "second", "second", "third"])
+        found = collections.Counter((reject["key"]["id"], reject["record"]["v"]) for reject in rejects)
+        there = collections.Counter({(17, "x" * 100): 1, (17, "second"): 1, (4000, "x" * 100): 1, (4000, "second"): 1,
+                                     (4000, "third"): 1, (6000, "late"): 1})
+        self.assertEqual(found - there, collections.Counter())
 
     def test_keys_come_after_the_load(self):
         """The same as the source's, and not there while records come."""

@@ -328,7 +328,7 @@ static enum status visit_notes(const struct folder *folder, bool removes, bool *
     if (stream != NULL) {
         closedir(stream);
     }
-    if (removes && status == STATUS_OK && !*keeps) {
+    if (path != NULL && removes && status == STATUS_OK && !*keeps) {
         rmdir(path);
     }
     return status;

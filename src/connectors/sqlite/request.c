@@ -262,7 +262,7 @@ static enum status append_span(struct compiler *compiler, const struct span *spa
     if (span_decode(span, &bounds, compiler->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (!bounds.has_low && !bounds.has_high) {
+    if (span == NULL || (!bounds.has_low && !bounds.has_high)) {
         return STATUS_OK;
     }
     const struct catalog_table *root = compiler->root;
