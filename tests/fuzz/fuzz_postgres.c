@@ -167,13 +167,13 @@ static void read_span(struct text input)
     struct span span = {.printable = "a span",
                         .bounds = (const uint8_t *)input.data,
                         .bounds_length = (uint32_t)input.length};
-    struct postgres_bounds bounds = {0};
+    struct sql_bounds bounds = {0};
     struct error error = {0};
     struct buffer out = {0};
-    if (postgres_span_decode(&span, &bounds, &error) != STATUS_OK) {
+    if (sql_span_decode(&span, &bounds, &error) != STATUS_OK) {
         fuzz_check_error(&error);
     } else if (input.length > 0) {
-        postgres_span_encode(&bounds, &out);
+        sql_span_encode(&bounds, &out);
         /* unknown flags are not kept */
         FUZZ_REQUIRE(out.length == input.length);
     }

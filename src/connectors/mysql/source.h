@@ -3,28 +3,10 @@
 #define TRANSHUME_CONNECTORS_MYSQL_SOURCE_H
 
 #include "connectors/mysql/catalog.h"
+#include "connectors/sql/span.h"
 
 /* ---------------------------------------------------------------- span.c */
 
-enum { MARIA_KEY_PARTS_MAX = 32 };
-
-/*
- * The bounds of a span as its bytes hold them: a byte each of version (1), 'k', which bounds there
- * are (1 low, 2 high) and the number of key parts; then each bound's parts, uint32 LE length and
- * text. low < key <= high, in the server's own order. Texts are those of maria_append_key.
- */
-struct maria_bounds {
-    bool has_low;
-    bool has_high;
-    uint32_t parts;
-    struct text low[MARIA_KEY_PARTS_MAX];
-    struct text high[MARIA_KEY_PARTS_MAX];
-};
-
-void maria_span_encode(const struct maria_bounds *bounds, struct buffer *out);
-/* Checks every length; LEDGER_INVALID if the bytes are not ours. */
-enum status maria_span_decode(const struct span *span, struct maria_bounds *bounds,
-                              struct error *error) MUST_USE;
 /* A key's column as it is selected for a bound: such that a literal of it compares as the column
  * is ordered. `alias` may be NULL. */
 void maria_append_key(struct buffer *sql, const struct maria_column *column, const char *alias);

@@ -1,85 +1,6 @@
-/* Spans: ranges of a key, as bytes and as SQL. */
+/* Spans as SQL: ranges of a key. */
 #include "connectors/mysql/source.h"
 #include <string.h>
-
-enum { SPAN_VERSION = 1, HAS_LOW = 1, HAS_HIGH = 2, HEADER_BYTES = 4 };
-
-static void append_values(struct buffer *out, const struct text *values, uint32_t parts)
-{
-    for (uint32_t i = 0; i < parts; i++) {
-        uint32_t length = (uint32_t)values[i].length;
-        const uint8_t bytes[4] = {(uint8_t)length, (uint8_t)(length >> 8), (uint8_t)(length >> 16),
-                                  (uint8_t)(length >> 24)};
-        buffer_append(out, bytes, sizeof bytes);
-        buffer_append(out, values[i].data, values[i].length);
-    }
-}
-
-void maria_span_encode(const struct maria_bounds *bounds, struct buffer *out)
-{
-    buffer_append_byte(out, SPAN_VERSION);
-    buffer_append_byte(out, 'k');
-    buffer_append_byte(out,
-                       (char)((bounds->has_low ? HAS_LOW : 0) | (bounds->has_high ? HAS_HIGH : 0)));
-    buffer_append_byte(out, (char)bounds->parts);
-    append_values(out, bounds->low, bounds->has_low ? bounds->parts : 0);
-    append_values(out, bounds->high, bounds->has_high ? bounds->parts : 0);
-}
-
-/* ---------------------------------------------------------------- reading them back */
-
-struct bytes {
-    const uint8_t *at;
-    const uint8_t *end;
-    bool bad;
-};
-
-static void take_values(struct bytes *bytes, struct text *values, uint32_t parts)
-{
-    for (uint32_t i = 0; i < parts && !bytes->bad; i++) {
-        if (bytes->end - bytes->at < 4) {
-            bytes->bad = true;
-            return;
-        }
-        const uint8_t *at = bytes->at;
-        uint32_t length =
-            at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-        bytes->at += 4;
-        if (length > (size_t)(bytes->end - bytes->at)) {
-            bytes->bad = true;
-            return;
-        }
-        values[i] = (struct text){(const char *)bytes->at, length};
-        bytes->at += length;
-    }
-}
-
-enum status maria_span_decode(const struct span *span, struct maria_bounds *bounds,
-                              struct error *error)
-{
-    *bounds = (struct maria_bounds){0};
-    if (span == NULL || span->bounds_length == 0) {
-        return STATUS_OK;
-    }
-    struct bytes bytes = {span->bounds, span->bounds + span->bounds_length, false};
-    bytes.bad = span->bounds_length < HEADER_BYTES || bytes.at[0] != SPAN_VERSION ||
-                bytes.at[1] != 'k' || bytes.at[3] > MARIA_KEY_PARTS_MAX;
-    if (!bytes.bad) {
-        bounds->has_low = (bytes.at[2] & HAS_LOW) != 0;
-        bounds->has_high = (bytes.at[2] & HAS_HIGH) != 0;
-        bounds->parts = bytes.at[3];
-        bytes.at += HEADER_BYTES;
-        take_values(&bytes, bounds->low, bounds->has_low ? bounds->parts : 0);
-        take_values(&bytes, bounds->high, bounds->has_high ? bounds->parts : 0);
-    }
-    if (bytes.bad || bytes.at != bytes.end) {
-        return error_set(error, ERROR_LEDGER_INVALID, span->printable,
-                         "the span's bounds are not as they were written");
-    }
-    return STATUS_OK;
-}
-
-/* ---------------------------------------------------------------- as SQL */
 
 static bool is_ordered_by_number(const struct maria_column *column)
 {
@@ -147,7 +68,7 @@ void maria_append_bound(struct buffer *sql, const struct maria_table *table, con
                         const struct text *values, bool at_most)
 {
     uint32_t parts = table->key.count;
-    const struct maria_column *columns[MARIA_KEY_PARTS_MAX];
+    const struct maria_column *columns[SQL_KEY_PARTS_MAX];
     for (uint32_t i = 0; i < parts; i++) {
         columns[i] = &table->columns[maria_find_column(table, table->key.names[i])];
     }
@@ -173,18 +94,18 @@ void maria_append_bound(struct buffer *sql, const struct maria_table *table, con
 enum status maria_span_append(struct buffer *sql, const struct span *span,
                               const struct maria_table *table, struct error *error)
 {
-    struct maria_bounds bounds;
-    if (maria_span_decode(span, &bounds, error) != STATUS_OK) {
+    struct sql_bounds bounds;
+    if (sql_span_decode(span, &bounds, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (span != NULL && span->bounds_length > 0 && !bounds.by_key) {
+        return sql_span_malformed(span, error);
     }
     if (!bounds.has_low && !bounds.has_high) {
         return STATUS_OK;
     }
     if (table == NULL || bounds.parts != table->key.count) {
-        error_set(error, ERROR_LEDGER_INVALID, table != NULL ? table->schema->name : NULL,
-                  "the span %s is of a table with another key", span->printable);
-        error_hint(error, "the table was changed since the run began; start a new run");
-        return STATUS_FAILED;
+        return sql_span_of_another_key(span, table != NULL ? table->schema->name : NULL, error);
     }
     buffer_append_string(sql, " WHERE ");
     if (bounds.has_low) {

@@ -31,7 +31,7 @@ static enum status row_count_of(struct maria_database *self, const struct maria_
 static bool is_keyed(const struct maria_table *table)
 {
     return table != NULL && table->schema->kind == SCHEMA_TABLE && table->key.count > 0 &&
-           table->key.count <= MARIA_KEY_PARTS_MAX;
+           table->key.count <= SQL_KEY_PARTS_MAX;
 }
 
 enum status maria_describe_stream(struct database *database, const struct read_request *request,
@@ -62,64 +62,20 @@ enum status maria_describe_stream(struct database *database, const struct read_r
 struct splitter {
     struct maria_database *self;
     const struct maria_table *table;
-    struct arena *arena;
-    struct buffer spans;
-    struct error *error;
+    struct sql_spans spans;
     int64_t rows_each;
-    struct maria_bounds bounds; /* of the span that is next */
+    struct sql_bounds bounds; /* of the span that is next */
 };
-
-static enum status out_of_memory(struct splitter *splitter)
-{
-    return error_set(splitter->error, ERROR_MEMORY, splitter->self->shown, "no memory for spans");
-}
-
-static void print_values(struct buffer *out, const struct text *values, uint32_t parts)
-{
-    char shown[128];
-    for (uint32_t i = 0; i < parts; i++) {
-        text_printable(values[i].data, values[i].length, shown, sizeof shown);
-        buffer_format(out, "%s%s", i > 0 ? ", " : "", shown);
-    }
-}
 
 static enum status add_span(struct splitter *splitter)
 {
-    const struct maria_bounds *bounds = &splitter->bounds;
-    struct buffer bytes = {0};
-    struct buffer words = {0};
-    struct buffer last = {0};
-    struct span span = {.row_estimate = splitter->rows_each};
-
-    maria_span_encode(bounds, &bytes);
-    buffer_append_string(&words, !bounds->has_low && !bounds->has_high ? "all" : "key ");
-    if (bounds->has_low) {
-        print_values(&words, bounds->low, bounds->parts);
-        buffer_append_string(&words, "..");
-    } else if (bounds->has_high) {
-        buffer_append_string(&words, "up to ");
-    }
-    if (bounds->has_high) {
-        print_values(&words, bounds->high, bounds->parts);
-        print_values(&last, bounds->high, bounds->parts);
-        span.last_id = arena_copy_string(splitter->arena, buffer_string(&last));
-    }
-    span.bounds = (const uint8_t *)arena_copy(splitter->arena, bytes.data, bytes.length);
-    span.bounds_length = (uint32_t)bytes.length;
-    span.printable = arena_copy_string(splitter->arena, buffer_string(&words));
-    bool failed = bytes.failed || words.failed || last.failed || span.bounds == NULL ||
-                  span.printable == NULL;
-    buffer_free(&bytes);
-    buffer_free(&words);
-    buffer_free(&last);
-    buffer_append(&splitter->spans, &span, sizeof span);
-    return failed || splitter->spans.failed ? out_of_memory(splitter) : STATUS_OK;
+    return sql_span_add(&splitter->spans, &splitter->bounds, splitter->rows_each);
 }
 
 /* Ends a span at the key; the next one begins there. `values` live in the arena. */
 static enum status cut_at(struct splitter *splitter, const struct text *values)
 {
-    struct maria_bounds *bounds = &splitter->bounds;
+    struct sql_bounds *bounds = &splitter->bounds;
     memcpy(bounds->high, values, bounds->parts * sizeof *values);
     bounds->has_high = true;
     enum status status = add_span(splitter);
@@ -139,7 +95,7 @@ static enum status ask_edge(struct splitter *splitter, const char *which, int64_
     buffer_append_string(&sql, ") FROM ");
     maria_append_table(&sql, splitter->self, splitter->table->schema->name);
     return maria_ask_number(splitter->self, splitter->self->control, &sql, MARIA_LONG,
-                            ERROR_SOURCE_READ, INT64_MIN, number, splitter->error);
+                            ERROR_SOURCE_READ, INT64_MIN, number, splitter->spans.error);
 }
 
 /* STATUS_END: the key is no whole number, or has gaps. */
@@ -167,8 +123,9 @@ static enum status split_evenly(struct splitter *splitter, int64_t rows, int64_t
          step += (uint64_t)rows_wanted) {
         char digits[24];
         size_t length = text_from_int64((int64_t)((uint64_t)low + step - 1), digits);
-        const struct text value = {arena_copy(splitter->arena, digits, length), length};
-        status = value.data != NULL ? cut_at(splitter, &value) : out_of_memory(splitter);
+        const struct text value = {arena_copy(splitter->spans.arena, digits, length), length};
+        status =
+            value.data != NULL ? cut_at(splitter, &value) : sql_spans_no_memory(&splitter->spans);
     }
     return status;
 }
@@ -195,14 +152,14 @@ static enum status ask_next(struct splitter *splitter, int64_t rows_wanted, MYSQ
     maria_append_names(&sql, NULL, table->key);
     buffer_format(&sql, " LIMIT %lld, 1", (long long)rows_wanted - 1);
     return maria_query_buffer(splitter->self, splitter->self->control, &sql, MARIA_LONG,
-                              ERROR_SOURCE_READ, result, splitter->error);
+                              ERROR_SOURCE_READ, result, splitter->spans.error);
 }
 
 static enum status split_by_walking(struct splitter *splitter, int64_t rows_wanted)
 {
     enum status status = STATUS_OK;
     for (uint32_t spans = 0; status == STATUS_OK && spans < SPANS_MAX; spans++) {
-        struct text values[MARIA_KEY_PARTS_MAX];
+        struct text values[SQL_KEY_PARTS_MAX];
         MYSQL_RES *result = NULL;
         status = ask_next(splitter, rows_wanted, &result);
         MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
@@ -213,8 +170,9 @@ static enum status split_by_walking(struct splitter *splitter, int64_t rows_want
         const unsigned long *lengths = mysql_fetch_lengths(result);
         for (uint32_t i = 0; status == STATUS_OK && i < splitter->bounds.parts; i++) {
             const char *value = row[i] != NULL ? row[i] : "";
-            values[i] = (struct text){arena_copy(splitter->arena, value, lengths[i]), lengths[i]};
-            status = values[i].data != NULL ? STATUS_OK : out_of_memory(splitter);
+            values[i] =
+                (struct text){arena_copy(splitter->spans.arena, value, lengths[i]), lengths[i]};
+            status = values[i].data != NULL ? STATUS_OK : sql_spans_no_memory(&splitter->spans);
         }
         mysql_free_result(result);
         status = status == STATUS_OK ? cut_at(splitter, values) : status;
@@ -241,28 +199,24 @@ enum status maria_split(struct database *database, const struct read_request *re
                         uint64_t rows_wanted, struct arena *arena, struct span **spans,
                         uint32_t *span_count, struct error *error)
 {
-    struct splitter splitter = {
-        .self = maria_database_of(database), .arena = arena, .error = error, .rows_each = -1};
+    struct maria_database *self = maria_database_of(database);
+    struct splitter splitter = {.self = self,
+                                .spans = {.arena = arena, .shown = self->shown, .error = error},
+                                .rows_each = -1,
+                                .bounds = {.by_key = true}};
     int64_t rows = -1;
     int64_t wanted = rows_wanted > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)rows_wanted;
 
     wanted = wanted < 1 ? 1 : wanted;
-    if (maria_request_root(splitter.self, request, &splitter.table, error) != STATUS_OK) {
+    if (maria_request_root(self, request, &splitter.table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     bool keyed = is_keyed(splitter.table);
-    if (keyed && row_count_of(splitter.self, splitter.table, &rows, error) != STATUS_OK) {
+    if (keyed && row_count_of(self, splitter.table, &rows, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     wanted = rows / wanted > SPANS_MAX ? rows / SPANS_MAX : wanted;
     splitter.rows_each = rows;
     enum status status = keyed ? split_by_key(&splitter, rows, wanted) : add_span(&splitter);
-    if (status == STATUS_OK) {
-        *span_count = (uint32_t)(splitter.spans.length / sizeof(struct span));
-        *spans =
-            (struct span *)(void *)arena_copy(arena, splitter.spans.data, splitter.spans.length);
-        status = *spans == NULL ? out_of_memory(&splitter) : STATUS_OK;
-    }
-    buffer_free(&splitter.spans);
-    return status;
+    return sql_spans_end(&splitter.spans, status, spans, span_count);
 }

@@ -4,32 +4,10 @@
 
 #include "base/text.h"
 #include "connectors/postgres/catalog.h"
+#include "connectors/sql/span.h"
 
 /* ---------------------------------------------------------------- span.c */
 
-enum { POSTGRES_KEY_PARTS_MAX = 32 };
-
-/*
- * The bounds of a span as its bytes hold them: a byte each of version (1), kind ('k' key, 'c'
- * ctid), which bounds there are (1 low, 2 high) and the number of key parts; then for 'k' each
- * bound's parts, uint32 LE length and text; for 'c' two uint32 LE, the first block and the one
- * after the last. low < key <= high, low <= block < high.
- */
-struct postgres_bounds {
-    bool by_key;
-    bool has_low;
-    bool has_high;
-    uint32_t parts;
-    struct text low[POSTGRES_KEY_PARTS_MAX];
-    struct text high[POSTGRES_KEY_PARTS_MAX];
-    uint32_t low_block;
-    uint32_t high_block;
-};
-
-void postgres_span_encode(const struct postgres_bounds *bounds, struct buffer *out);
-/* Checks every length; LEDGER_INVALID if the bytes are not ours. */
-enum status postgres_span_decode(const struct span *span, struct postgres_bounds *bounds,
-                                 struct error *error) MUST_USE;
 /* " WHERE …" on the root's alias _t0; nothing if the span is everything. */
 enum status postgres_span_append(struct buffer *sql, const struct span *span,
                                  const struct postgres_table *table, struct error *error) MUST_USE;

@@ -54,7 +54,7 @@ static enum status choose_way(struct postgres_database *self, const struct read_
     bool large = table->schema->size_bytes >= PHYSICAL_BYTES_MIN;
     bool blocks = table->kind == 'r' && !request->ordered && large &&
                   self->server_version >= TID_SCAN_VERSION;
-    bool keyed = table->key.count > 0 && table->key.count <= POSTGRES_KEY_PARTS_MAX;
+    bool keyed = table->key.count > 0 && table->key.count <= SQL_KEY_PARTS_MAX;
     if (blocks && keyed && key_correlation(self, table, &correlation, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -132,69 +132,13 @@ enum status postgres_describe_stream(struct database *database, const struct rea
 struct splitter {
     struct postgres_database *self;
     const struct postgres_table *table;
-    struct arena *arena;
-    struct buffer spans;
-    struct error *error;
+    struct sql_spans spans;
     int64_t rows_each;
 };
 
-static enum status out_of_memory(struct splitter *splitter)
+static enum status add_span(struct splitter *splitter, const struct sql_bounds *bounds)
 {
-    return error_set(splitter->error, ERROR_MEMORY, splitter->self->shown, "no memory for spans");
-}
-
-static void print_values(struct buffer *out, const struct text *values, uint32_t parts)
-{
-    char shown[128];
-    for (uint32_t i = 0; i < parts; i++) {
-        text_printable(values[i].data, values[i].length, shown, sizeof shown);
-        buffer_format(out, "%s%s", i > 0 ? ", " : "", shown);
-    }
-}
-
-static void print_bounds(const struct postgres_bounds *bounds, struct buffer *out)
-{
-    if (!bounds->has_low && !bounds->has_high) {
-        buffer_append_string(out, "all");
-        return;
-    }
-    buffer_append_string(out, bounds->by_key ? "key " : "blocks ");
-    if (bounds->has_low && bounds->by_key) {
-        print_values(out, bounds->low, bounds->parts);
-    } else if (bounds->has_low) {
-        buffer_append_uint64(out, bounds->low_block);
-    }
-    buffer_append_string(out, bounds->has_low ? ".." : "up to ");
-    if (bounds->has_high && bounds->by_key) {
-        print_values(out, bounds->high, bounds->parts);
-    } else if (bounds->has_high) {
-        buffer_append_uint64(out, bounds->high_block);
-    }
-}
-
-static enum status add_span(struct splitter *splitter, const struct postgres_bounds *bounds)
-{
-    struct buffer bytes = {0};
-    struct buffer words = {0};
-    struct buffer last = {0};
-    struct span span = {.row_estimate = splitter->rows_each};
-
-    postgres_span_encode(bounds, &bytes);
-    print_bounds(bounds, &words);
-    if (bounds->by_key && bounds->has_high) {
-        print_values(&last, bounds->high, bounds->parts);
-        span.last_id = arena_copy_string(splitter->arena, buffer_string(&last));
-    }
-    span.bounds = (const uint8_t *)arena_copy(splitter->arena, bytes.data, bytes.length);
-    span.bounds_length = (uint32_t)bytes.length;
-    span.printable = arena_copy_string(splitter->arena, buffer_string(&words));
-    bool failed = bytes.failed || words.failed || last.failed || span.bounds == NULL ||
-                  span.printable == NULL;
-    buffer_free(&bytes);
-    buffer_free(&words);
-    buffer_free(&last);
-    buffer_append(&splitter->spans, &span, sizeof span);
-    return failed || splitter->spans.failed ? out_of_memory(splitter) : STATUS_OK;
+    return sql_span_add(&splitter->spans, bounds, splitter->rows_each);
 }
 
 static void append_key(struct splitter *splitter, struct buffer *sql, const char *cast)
@@ -225,10 +169,10 @@ static enum status ask_bounds(struct splitter *splitter, double percent, int64_t
         buffer_format(&sql, " TABLESAMPLE SYSTEM (%.6f) REPEATABLE (1)", percent);
     }
     buffer_format(&sql, ") AS _keys WHERE _place %% %lld = 0 ORDER BY _place", (long long)step);
-    enum status status =
-        sql.failed ? out_of_memory(splitter)
-                   : postgres_query(self, self->control, buffer_string(&sql), NULL, 0,
-                                    POSTGRES_LONG, ERROR_SOURCE_READ, result, splitter->error);
+    enum status status = sql.failed ? sql_spans_no_memory(&splitter->spans)
+                                    : postgres_query(self, self->control, buffer_string(&sql), NULL,
+                                                     0, POSTGRES_LONG, ERROR_SOURCE_READ, result,
+                                                     splitter->spans.error);
     buffer_free(&sql);
     return status;
 }
@@ -252,7 +196,7 @@ static enum status ask_histogram(struct splitter *splitter, int64_t spans, PGres
         "ORDINALITY u(bound, place) WHERE s.schemaname = $1 AND s.tablename = $2 AND s.attname = "
         "$3 AND NOT s.inherited AND s.most_common_vals IS NULL) h WHERE place BETWEEN 2 AND ranges "
         "AND (place - 1) * $4::bigint / ranges > (place - 2) * $4::bigint / ranges ORDER BY place",
-        parameters, 4, POSTGRES_SHORT, ERROR_SOURCE_READ, result, splitter->error);
+        parameters, 4, POSTGRES_SHORT, ERROR_SOURCE_READ, result, splitter->spans.error);
 }
 
 static enum status ask_some_bounds(struct splitter *splitter, int64_t rows, int64_t rows_wanted,
@@ -287,7 +231,7 @@ static enum status split_by_key(struct splitter *splitter, int64_t rows, int64_t
 {
     PGresult *result = NULL;
     bool exact = splitter->table->schema->size_bytes <= EXACT_BYTES_MAX;
-    struct postgres_bounds bounds = {.by_key = true, .parts = splitter->table->key.count};
+    struct sql_bounds bounds = {.by_key = true, .parts = splitter->table->key.count};
 
     if (rows >= 0 && rows <= rows_wanted) {
         return add_span(splitter, &bounds);
@@ -317,7 +261,7 @@ static enum status split_by_blocks(struct splitter *splitter, int64_t rows, int6
     int64_t blocks = splitter->table->schema->size_bytes / BLOCK_BYTES;
     int64_t spans = rows > 0 ? (rows + rows_wanted - 1) / rows_wanted : blocks / 4096 + 1;
     spans = spans < 1 ? 1 : spans > SPANS_MAX ? SPANS_MAX : spans > blocks ? blocks : spans;
-    struct postgres_bounds bounds = {0};
+    struct sql_bounds bounds = {0};
     enum status status = STATUS_OK;
 
     splitter->rows_each = rows > 0 ? rows / spans : -1;
@@ -335,18 +279,19 @@ enum status postgres_split(struct database *database, const struct read_request 
                            uint64_t rows_wanted, struct arena *arena, struct span **spans,
                            uint32_t *span_count, struct error *error)
 {
-    struct splitter splitter = {
-        .self = postgres_database_of(database), .arena = arena, .error = error, .rows_each = -1};
-    struct postgres_bounds all = {0};
+    struct postgres_database *self = postgres_database_of(database);
+    struct splitter splitter = {.self = self,
+                                .spans = {.arena = arena, .shown = self->shown, .error = error},
+                                .rows_each = -1};
+    struct sql_bounds all = {0};
     enum way way = WAY_WHOLE;
     int64_t rows = -1;
     int64_t wanted = rows_wanted > INT64_MAX / 2 ? INT64_MAX / 2 : (int64_t)rows_wanted;
 
     wanted = wanted < 1 ? 1 : wanted;
-    if (postgres_request_root(splitter.self, request, &splitter.table, error) != STATUS_OK ||
-        choose_way(splitter.self, request, splitter.table, &way, error) != STATUS_OK ||
-        (way != WAY_WHOLE &&
-         row_count_of(splitter.self, splitter.table, &rows, error) != STATUS_OK)) {
+    if (postgres_request_root(self, request, &splitter.table, error) != STATUS_OK ||
+        choose_way(self, request, splitter.table, &way, error) != STATUS_OK ||
+        (way != WAY_WHOLE && row_count_of(self, splitter.table, &rows, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     if (rows / wanted > SPANS_MAX) {
@@ -356,12 +301,5 @@ enum status postgres_split(struct database *database, const struct read_request 
     enum status status = way == WAY_KEY      ? split_by_key(&splitter, rows, wanted)
                          : way == WAY_BLOCKS ? split_by_blocks(&splitter, rows, wanted)
                                              : add_span(&splitter, &all);
-    if (status == STATUS_OK) {
-        *span_count = (uint32_t)(splitter.spans.length / sizeof(struct span));
-        *spans =
-            (struct span *)(void *)arena_copy(arena, splitter.spans.data, splitter.spans.length);
-        status = *spans == NULL ? out_of_memory(&splitter) : STATUS_OK;
-    }
-    buffer_free(&splitter.spans);
-    return status;
+    return sql_spans_end(&splitter.spans, status, spans, span_count);
 }
