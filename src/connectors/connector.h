@@ -507,7 +507,10 @@ struct target_functions {
     /* Forgets an open chunk; what it wrote is undone or will be repeated. Batches under way are
      * destroyed. */
     void (*chunk_abandon)(struct writer *writer, uint64_t chunk);
-    /* Indexes, triggers, views, sequences: after the last chunk. Repeatable. */
+    /*
+     * Indexes, triggers, views, sequences: after the last chunk. Repeatable. Asked to stop once it
+     * gives up what it builds: ERROR_INTERRUPTED.
+     */
     enum status (*after_load)(struct database *self, const struct target_table *tables,
                               uint32_t table_count, const struct schema *same_engine_objects,
                               void (*progress)(const char *what), struct error *error);

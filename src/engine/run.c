@@ -247,6 +247,11 @@ void run_show_totals(struct run *run)
     pthread_mutex_unlock(&run->state_mutex);
 }
 
+static enum status stopped_or_failed(const struct error *error)
+{
+    return error->code == ERROR_INTERRUPTED ? STATUS_END : STATUS_FAILED;
+}
+
 static enum status copy_chunks(struct run *run, struct error *error)
 {
     struct copy *copy;
@@ -255,7 +260,7 @@ static enum status copy_chunks(struct run *run, struct error *error)
     pthread_mutex_unlock(&run->state_mutex);
     if (run->loads_rejects ? rejects_load_check(run, error) != STATUS_OK
                            : run_prepare_source(run, error) != STATUS_OK) {
-        return error->code == ERROR_INTERRUPTED ? STATUS_END : STATUS_FAILED;
+        return stopped_or_failed(error);
     }
     atomic_store(&run->session->progress.phase, PROGRESS_COPY);
     state_note_counters(run);
@@ -290,7 +295,7 @@ static enum status after_load(struct run *run, struct error *error)
             session->target, run->tables, run->table_count, session->plan->same_engine_objects, say,
             error) != STATUS_OK ||
         failpoint_hit("engine.after_after_load", error) != STATUS_OK) {
-        return STATUS_FAILED;
+        return stopped_or_failed(error);
     }
     return run_put_phase(run, LEDGER_INDEXED, error);
 }
@@ -353,8 +358,9 @@ enum status run_execute(struct run *run, struct error *error)
         return STATUS_END;
     }
     atomic_store(&progress->phase, PROGRESS_INDEXES);
-    if (run->status.phase < LEDGER_INDEXED && after_load(run, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    enum status status = run->status.phase < LEDGER_INDEXED ? after_load(run, error) : STATUS_OK;
+    if (status != STATUS_OK) {
+        return status;
     }
     if (signals_stop_level() > 0) {
         return STATUS_END;

@@ -1,10 +1,15 @@
 """Signals and streams: one stops gently, two stop now, a pause is a pause, a closed pipe is no reason to die."""
 import os
 import signal
+import sqlite3
 import subprocess
+import sys
 import time
 import unittest
 
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import mariadb
+import postgres
 import refusals
 import support
 
@@ -163,6 +168,98 @@ class Stop(SignalTestCase):
                     self.assert_code(result, 4)
                 self.assertEqual(code, 0)
                 self.assert_complete(target)
+
+
+class Builds(refusals.TestCase):
+    """An index that is being built is no chunk in hand: one signal ends it, and a resume builds it."""
+
+    SOURCE = """CREATE TABLE t(id INTEGER PRIMARY KEY, v INTEGER NOT NULL);
+        WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) INSERT INTO t SELECT i, i %% 7 FROM c;
+        CREATE INDEX t_v ON t(%s);"""
+
+    def begin(self, failpoint, *arguments):
+        """The run, which stands before its index."""
+        process = self.stopped("migrate", *arguments, failpoint=failpoint, occurrence=1)
+        process.send_signal(signal.SIGCONT)
+        return process
+
+    def assert_stopped(self, process):
+        result = support.finish(process)
+        self.assert_code(result, 4)
+        self.assertIn("[interrupted]", result.err)
+        self.assertIn("transhume resume", result.err)
+        self.assertTrue(self.state()["interrupted"])
+
+    def test_sqlite(self):
+        # An expression that takes its time for each row, here and when the sample is made.
+        support.make_sqlite(self.path("shop.db"), self.SOURCE % (60, "length(replace(printf('%.*c', 3000000 + v, 'x'), 'x', 'yz'))"))
+        process = self.begin("sqlite.before_index", "shop.db", "copy.db")
+        refusals.wait_until(lambda: os.path.exists(self.path("copy.db-journal")), "the index's transaction")
+        process.send_signal(signal.SIGINT)
+        self.assert_stopped(process)
+        db = sqlite3.connect(self.path("copy.db"))
+        self.assertEqual(db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 't_v'").fetchone(), (0,))
+        self.assertEqual(db.execute("SELECT count(*) FROM t").fetchone(), (60,))
+        db.close()
+        self.run_program("resume", "shop.db", "copy.db")
+        self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
+
+    def hold(self, client, sql):
+        """Somebody else's session with a lock, until it is released."""
+        holder = subprocess.Popen(client, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        def release():
+            if holder.poll() is None:
+                holder.communicate()
+        self.addCleanup(release)
+        holder.stdin.write(sql)
+        holder.stdin.flush()
+        return release
+
+    def network(self, uri, failpoint, hold, held, waiting, left, indexes):
+        """The build waits for a lock as long as it is held; nothing of it may be left in the server."""
+        support.make_sqlite(self.path("shop.db"), self.SOURCE % (3000, "v"))
+        process = self.stopped("migrate", "shop.db", uri, failpoint=failpoint, occurrence=1)
+        release = self.hold(*hold)
+        refusals.wait_until(held, "the lock")
+        process.send_signal(signal.SIGCONT)
+        refusals.wait_until(waiting, "the build to wait")
+        process.send_signal(signal.SIGINT)
+        self.assert_stopped(process)
+        refusals.wait_until(lambda: left() == 0, "the build to be gone from the server")
+        self.assertEqual(indexes(), 0)
+        release()
+        self.run_program("resume", "shop.db", uri)
+        self.assertEqual(indexes(), 1)
+
+    def test_postgres(self):
+        server = postgres.start()
+        self.addCleanup(server.stop)
+        name = server.database()
+        def number(sql):
+            return int(server.psql(name, sql)[0][0])
+        building = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE%%INDEX%%' AND state = 'active'%s"
+        self.network(server.uri(name), "postgres.before_index",
+                     (["psql", "-X", "-q", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-d", name],
+                      b"BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE;\n"),
+                     lambda: number("SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND granted "
+                                    "AND mode = 'ShareUpdateExclusiveLock'") == 1,
+                     lambda: number(building % " AND wait_event_type = 'Lock'") == 1, lambda: number(building % ""),
+                     lambda: number("SELECT count(*) FROM pg_indexes WHERE tablename = 't' AND indexdef LIKE '%(v)%'"))
+
+    def test_mariadb(self):
+        server = mariadb.start()
+        self.addCleanup(server.stop)
+        name = server.database()
+        def number(sql):
+            return int(server.ask(name, sql)[0][0])
+        building = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE 'ALTER TABLE%%ADD%%'%s"
+        self.network(server.uri(name), "mysql.before_index",
+                     (["mariadb", "--no-defaults", "-n", "-h", "127.0.0.1", "-P", str(server.port), "-u", "root", name],
+                      b"BEGIN; SELECT id FROM t WHERE id = 1 FOR UPDATE; SELECT GET_LOCK('held', 0);\n"),
+                     lambda: number("SELECT IS_USED_LOCK('held') IS NOT NULL") == 1,
+                     lambda: number(building % " AND state LIKE '%metadata lock%'") == 1, lambda: number(building % ""),
+                     lambda: number("SELECT count(*) FROM information_schema.statistics WHERE table_name = 't' AND "
+                                    "table_schema = database() AND column_name = 'v'"))
 
 
 class Pause(SignalTestCase):

@@ -46,15 +46,36 @@ static enum status give_up(struct maria_database *self, MYSQL *connection, struc
     return STATUS_FAILED;
 }
 
-/* The answer's first byte; what follows is the client library's to wait for, a read at a time. */
+void maria_kill_statement(struct maria_database *self, MYSQL *connection)
+{
+    struct buffer sql = {0};
+    MYSQL *other = NULL;
+    buffer_format(&sql, "KILL QUERY %lu", mysql_thread_id(connection));
+    if (maria_connect(self, &other, NULL) == STATUS_OK) {
+        (void)!maria_query_buffer(self, other, &sql, MARIA_SHORT, ERROR_NETWORK, NULL, NULL);
+    }
+    maria_disconnect(other);
+    buffer_free(&sql);
+}
+
+/*
+ * The answer's first byte; what follows is the client library's to wait for, a read at a time. A
+ * server goes on with a statement whose client is gone: so one that is to stop is killed first.
+ */
 static enum status wait_for_answer(struct maria_database *self, MYSQL *connection,
                                    enum maria_patience patience, struct error *error)
 {
-    int64_t end = clock_monotonic_ms() + self->timeout_ms;
+    int64_t end = patience == MARIA_SHORT ? clock_monotonic_ms() + self->timeout_ms : INT64_MAX;
+    bool stopped = false;
     while (!wait_until_readable(connection, SLICE_MS)) {
-        bool late = patience == MARIA_SHORT && clock_monotonic_ms() >= end;
-        if (late || (patience == MARIA_LONG && signals_stop_level() >= 2)) {
+        if (clock_monotonic_ms() >= end) {
             return give_up(self, connection, error);
+        }
+        if (patience != MARIA_SHORT && !stopped &&
+            signals_stop_level() >= (patience == MARIA_BUILD ? 1 : 2)) {
+            maria_kill_statement(self, connection);
+            stopped = true;
+            end = clock_monotonic_ms() + self->timeout_ms;
         }
     }
     return STATUS_OK;

@@ -1,7 +1,10 @@
 /* What went wrong, from the server's number to an error code and its class. */
+#include "base/signals.h"
 #include "connectors/mysql/mysql_internal.h"
 #include <stdio.h>
 #include <string.h>
+
+enum { STATEMENT_KILLED = 1317 };
 
 struct meaning {
     unsigned number;
@@ -24,7 +27,7 @@ static const struct meaning meanings[] = {
     {1226, ERROR_NETWORK, ERROR_NETWORK, "the user's own limit is reached: raise it"},
     {1053, ERROR_NETWORK, ERROR_NETWORK, NULL}, /* the server stops */
     {1927, ERROR_NETWORK, ERROR_NETWORK, NULL}, /* the connection was killed */
-    {1317, ERROR_NETWORK, ERROR_NETWORK, NULL}, /* the statement was killed */
+    {STATEMENT_KILLED, ERROR_NETWORK, ERROR_NETWORK, NULL},
     {1969, ERROR_NETWORK, ERROR_NETWORK, NULL}, /* max_statement_time */
     {3024, ERROR_NETWORK, ERROR_NETWORK, NULL}, /* max_execution_time */
     {1158, ERROR_NETWORK, ERROR_NETWORK, NULL},
@@ -121,6 +124,9 @@ enum status maria_failure(const struct maria_database *self, MYSQL *connection,
     enum error_code code = meaning == NULL ? maria_is_lost(number) ? ERROR_NETWORK : otherwise
                            : self->mode == OPEN_SOURCE ? meaning->source
                                                        : meaning->target;
+    if (number == STATEMENT_KILLED && signals_stop_level() > 0) {
+        code = ERROR_INTERRUPTED; /* killed by us */
+    }
     const char *words = mysql_error(connection);
 
     const char *who = self->version == 0 ? "the server" : self->mariadb ? "MariaDB" : "MySQL";

@@ -28,7 +28,7 @@ static void say(const struct finisher *finisher, const char *what, const char *n
 
 static enum status run(struct finisher *finisher, struct buffer *sql, const char *name)
 {
-    enum status status = maria_query_buffer(finisher->self, finisher->connection, sql, MARIA_LONG,
+    enum status status = maria_query_buffer(finisher->self, finisher->connection, sql, MARIA_BUILD,
                                             ERROR_TARGET_SCHEMA, NULL, finisher->error);
     if (status != STATUS_OK) {
         error_context(finisher->error, "%s: ", name);
@@ -185,7 +185,7 @@ static enum status warn_of_orphans(struct finisher *finisher, const struct targe
         maria_append_name(&sql, reference->columns.names[i]);
     }
     buffer_append_string(&sql, "))");
-    enum status status = maria_ask_number(finisher->self, finisher->connection, &sql, MARIA_LONG,
+    enum status status = maria_ask_number(finisher->self, finisher->connection, &sql, MARIA_BUILD,
                                           ERROR_TARGET_SCHEMA, 0, &found, finisher->error);
     if (status == STATUS_OK && found != 0) {
         log_write(LOG_WARNING,
@@ -223,7 +223,7 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     if (known_action(reference->on_update) != NULL) {
         buffer_format(&sql, " ON UPDATE %s", reference->on_update);
     }
-    enum status status = maria_query_buffer(finisher->self, finisher->connection, &sql, MARIA_LONG,
+    enum status status = maria_query_buffer(finisher->self, finisher->connection, &sql, MARIA_BUILD,
                                             ERROR_TARGET_SCHEMA, NULL, &problem);
     if (status != STATUS_OK && !maria_is_lost((unsigned)problem.native_code) &&
         problem.code == ERROR_TARGET_SCHEMA) {
@@ -305,7 +305,7 @@ static enum status set_counter(struct finisher *finisher, const struct target_ta
         maria_append_name(&sql, facts->columns[i].name);
         buffer_append_string(&sql, ") FROM ");
         maria_append_table(&sql, finisher->self, table->name);
-        if (maria_ask_number(finisher->self, finisher->connection, &sql, MARIA_LONG,
+        if (maria_ask_number(finisher->self, finisher->connection, &sql, MARIA_BUILD,
                              ERROR_TARGET_SCHEMA, 0, &most, finisher->error) != STATUS_OK) {
             return STATUS_FAILED;
         }

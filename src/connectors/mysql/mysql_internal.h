@@ -92,9 +92,12 @@ enum status maria_control(struct maria_database *self, MYSQL **connection,
 /* How long a statement may take. */
 enum maria_patience {
     MARIA_SHORT, /* the database's timeout */
-    MARIA_LONG   /* as long as it works: scans, index builds; the kernel sees a dead peer */
+    MARIA_LONG,  /* as long as it works: scans; the kernel sees a dead peer */
+    MARIA_BUILD  /* as long, but the first request to stop ends it: index builds */
 };
 
+/* Ends what the connection has under way, by way of another one; the session stays. */
+void maria_kill_statement(struct maria_database *self, MYSQL *connection);
 /* Sends a statement and waits for its first answer. A failure is `otherwise`, or what its number
  * says is more exact. */
 enum status maria_send(struct maria_database *self, MYSQL *connection, const char *sql,

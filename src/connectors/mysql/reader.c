@@ -58,21 +58,6 @@ static void reader_close(struct reader *reader)
 
 /* ---------------------------------------------------------------- cursors */
 
-/* What is still to come has to be read off before the connection is of use again, which is the
- * snapshot's, and there is no other: so the statement is ended, not the session. */
-static void end_statement(struct cursor *cursor)
-{
-    struct maria_database *self = cursor->reader->database;
-    struct buffer sql = {0};
-    MYSQL *other = NULL;
-    buffer_format(&sql, "KILL QUERY %lu", mysql_thread_id(cursor->connection));
-    if (maria_connect(self, &other, NULL) == STATUS_OK) {
-        (void)!maria_query_buffer(self, other, &sql, MARIA_SHORT, ERROR_SOURCE_READ, NULL, NULL);
-    }
-    maria_disconnect(other);
-    buffer_free(&sql);
-}
-
 static void cursor_close(struct cursor *cursor)
 {
     if (cursor == NULL) {
@@ -80,7 +65,10 @@ static void cursor_close(struct cursor *cursor)
     }
     if (cursor->connection != NULL) {
         if (!cursor->done && cursor->result != NULL && maria_is_alive(cursor->connection)) {
-            end_statement(cursor);
+            /* What is still to come has to be read off before the connection is of use again, which
+             * is the snapshot's, and there is no other: so the statement is ended, not the session.
+             */
+            maria_kill_statement(cursor->reader->database, cursor->connection);
         }
         mysql_free_result(cursor->result);
         if (maria_is_alive(cursor->connection)) {

@@ -182,7 +182,7 @@ static enum status run_all(struct builds *builds)
                 status = start(builds, &builds->builders[i], &builds->builds[builds->next++]);
             }
         }
-        if (status == STATUS_OK && signals_stop_level() >= 2) {
+        if (status == STATUS_OK && signals_stop_level() >= 1) {
             status = error_set(builds->error, ERROR_INTERRUPTED, builds->self->shown,
                                "stopped on request while indexes were built");
         }

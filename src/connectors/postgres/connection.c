@@ -245,7 +245,8 @@ enum status postgres_next_result(struct postgres_database *self, PGconn *connect
         if (patience == POSTGRES_SHORT && clock_monotonic_ms() >= end) {
             return give_up(self, connection, error);
         }
-        if (patience == POSTGRES_LONG && !stopped && signals_stop_level() >= 2) {
+        if (patience != POSTGRES_SHORT && !stopped &&
+            signals_stop_level() >= (patience == POSTGRES_BUILD ? 1 : 2)) {
             cancel(connection);
             stopped = true;
         }

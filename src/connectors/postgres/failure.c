@@ -1,5 +1,6 @@
 /* What went wrong, from SQLSTATE to an error code and its class (Appendix A of PostgreSQL's
  * manual). */
+#include "base/signals.h"
 #include "base/text.h"
 #include "connectors/postgres/postgres_internal.h"
 #include <stdio.h>
@@ -95,6 +96,9 @@ enum status postgres_failure(const struct postgres_database *self, const PGconn 
         code = self->mode == OPEN_SOURCE ? meaning->source : meaning->target;
     } else if (PQstatus(connection) != CONNECTION_OK) {
         code = ERROR_NETWORK;
+    }
+    if (strcmp(state, "57014") == 0 && signals_stop_level() > 0) {
+        code = ERROR_INTERRUPTED; /* cancelled by us */
     }
     if (words[0] == '\0') {
         words = PQerrorMessage(connection);

@@ -33,7 +33,7 @@ static enum status run(struct finisher *finisher, struct buffer *sql, const char
     enum status status =
         sql->failed ? error_set(finisher->error, ERROR_MEMORY, name, "no memory for a statement")
                     : postgres_query(finisher->self, finisher->connection, buffer_string(sql), NULL,
-                                     0, POSTGRES_LONG, ERROR_TARGET_SCHEMA, NULL, finisher->error);
+                                     0, POSTGRES_BUILD, ERROR_TARGET_SCHEMA, NULL, finisher->error);
     buffer_free(sql);
     if (status != STATUS_OK) {
         error_context(finisher->error, "%s: ", name);

@@ -107,7 +107,8 @@ static enum status attempt(struct maker *maker, const struct schema_object *obje
         return STATUS_FAILED;
     }
     enum status status = postgres_query(self, maker->connection, object->native_sql, NULL, 0,
-                                        POSTGRES_LONG, ERROR_TARGET_SCHEMA, NULL, problem);
+                                        maker->late ? POSTGRES_BUILD : POSTGRES_LONG,
+                                        ERROR_TARGET_SCHEMA, NULL, problem);
     if (status == STATUS_OK) {
         status = note_made(maker, object);
         return status == STATUS_OK
@@ -115,7 +116,7 @@ static enum status attempt(struct maker *maker, const struct schema_object *obje
                                       POSTGRES_SHORT, ERROR_TARGET_SCHEMA, maker->error)
                    : status;
     }
-    if (PQstatus(maker->connection) != CONNECTION_OK) {
+    if (PQstatus(maker->connection) != CONNECTION_OK || problem->code == ERROR_INTERRUPTED) {
         error_copy(maker->error, problem);
         return STATUS_FAILED;
     }

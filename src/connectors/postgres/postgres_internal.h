@@ -83,7 +83,8 @@ enum status postgres_control(struct postgres_database *self, PGconn **connection
 /* How long a statement may take. */
 enum postgres_patience {
     POSTGRES_SHORT, /* the database's timeout */
-    POSTGRES_LONG   /* as long as it works: scans, index builds; the kernel sees a dead peer */
+    POSTGRES_LONG,  /* as long as it works: scans; the kernel sees a dead peer */
+    POSTGRES_BUILD  /* as long, but the first request to stop ends it: index builds */
 };
 
 /* A value for $1, $2 …; NULL text is NULL. */

@@ -1,6 +1,7 @@
 /* After the load: indexes, sequences, views, triggers; and whether foreign keys hold. */
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/signals.h"
 #include "base/text.h"
 #include "connectors/sqlite/writer_internal.h"
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { VIOLATIONS_LISTED_MAX = 5 };
+enum { VIOLATIONS_LISTED_MAX = 5, OPERATIONS_BETWEEN_LOOKS = 100 };
 
 static void say(void (*progress)(const char *what), const char *what, const char *name)
 {
@@ -263,7 +264,10 @@ static enum status check_foreign_keys(struct sqlite_database *self,
         log_write(LOG_WARNING, "table %s: %llu rows break a foreign key", table->name,
                   (unsigned long long)count);
     }
-    if (result != SQLITE_DONE) {
+    if (result == SQLITE_INTERRUPT) {
+        status = sqlite_target_error(self, self->control, result, ERROR_TARGET_SCHEMA,
+                                     "its foreign keys can't be checked", error);
+    } else if (result != SQLITE_DONE) {
         /* a parent that is missing or has no such key can't be checked; SQLite allows it to be
          * so */
         log_write(LOG_WARNING, "table %s: its foreign keys can't be checked: %s", table->name,
@@ -291,6 +295,13 @@ static enum status check_all_foreign_keys(struct sqlite_database *self,
     return sqlite_control_end(self, status, error);
 }
 
+/* What is built here is built again by a resume: the first request to stop ends it. */
+static int is_stopped(void *context)
+{
+    (void)context;
+    return signals_stop_level() > 0;
+}
+
 enum status sqlite_target_after_load(struct database *database, const struct target_table *tables,
                                      uint32_t table_count, const struct schema *objects,
                                      void (*progress)(const char *what), struct error *error)
@@ -301,6 +312,7 @@ enum status sqlite_target_after_load(struct database *database, const struct tar
         arena != NULL ? STATUS_OK
                       : error_set(error, ERROR_MEMORY, self->shown, "no memory for its schema");
 
+    sqlite3_progress_handler(self->control, OPERATIONS_BETWEEN_LOOKS, is_stopped, NULL);
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         status =
             tables[i].created ? make_indexes(self, &tables[i], arena, progress, error) : STATUS_OK;
@@ -321,6 +333,7 @@ enum status sqlite_target_after_load(struct database *database, const struct tar
         say(progress, "foreign keys of", self->shown);
         status = check_all_foreign_keys(self, tables, table_count, error);
     }
+    sqlite3_progress_handler(self->control, 0, NULL, NULL);
     arena_destroy(arena);
     return status;
 }
