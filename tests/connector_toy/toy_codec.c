@@ -151,16 +151,3 @@ enum status toy_decode(const uint8_t *bytes, size_t length, struct arena *arena,
 {
     return decode(bytes, length, 0, arena, cell, used, error);
 }
-
-const struct cell *toy_field(const struct cell *map, const char *name)
-{
-    size_t length = strlen(name);
-    for (uint32_t i = 0; map->kind == VALUE_MAP && i < map->length; i++) {
-        const struct cell *key = &map->items[2 * (size_t)i];
-        if (key->kind == VALUE_TEXT && key->length == length &&
-            memcmp(key->text, name, length) == 0) {
-            return key + 1;
-        }
-    }
-    return NULL;
-}

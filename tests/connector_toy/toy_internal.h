@@ -100,9 +100,6 @@ void toy_index_free(struct toy_index *index);
 const struct toy_record *toy_index_find(const struct toy_index *index, const uint8_t *key,
                                         size_t length);
 
-/* The value of a field of a MAP cell; NULL if it is not there. */
-const struct cell *toy_field(const struct cell *map, const char *name);
-
 extern const struct catalog_functions toy_catalog;
 extern const struct source_functions toy_source;
 extern const struct target_functions toy_target;

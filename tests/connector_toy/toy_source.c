@@ -16,21 +16,21 @@ struct describing {
 
 static const char *text_field(struct arena *arena, const struct cell *map, const char *name)
 {
-    const struct cell *cell = toy_field(map, name);
+    const struct cell *cell = value_field(map, name);
     return cell && cell->kind == VALUE_TEXT ? arena_copy(arena, cell->text, cell->length) : NULL;
 }
 
 static int64_t number_field(const struct cell *map, const char *name)
 {
-    const struct cell *cell = toy_field(map, name);
+    const struct cell *cell = value_field(map, name);
     return cell && cell->kind == VALUE_INT64 ? cell->i64 : 0;
 }
 
 static enum status table_from_map(struct arena *arena, const char *name, const struct cell *map,
                                   struct schema_table *table, struct error *error)
 {
-    const struct cell *columns = toy_field(map, "columns");
-    const struct cell *key = toy_field(map, "key");
+    const struct cell *columns = value_field(map, "columns");
+    const struct cell *key = value_field(map, "key");
     if (!columns || !key) {
         return error_set(error, ERROR_SOURCE_INVALID, name, "its definition is damaged");
     }
@@ -328,7 +328,7 @@ static enum status read_record(struct toy_database *self, uint64_t offset,
         row[0] = map;
     }
     for (uint32_t i = 0; i < request->column_count; i++) {
-        const struct cell *field = toy_field(&map, request->columns[i].name);
+        const struct cell *field = value_field(&map, request->columns[i].name);
         row[i] = field ? *field : cell_missing();
     }
     return STATUS_OK;
@@ -362,7 +362,7 @@ static enum status toy_cursor_next(struct cursor *cursor, uint32_t rows_max, siz
 static bool matches(const struct cell *map, struct column_list by, const struct cell *key)
 {
     for (uint32_t i = 0; i < by.count; i++) {
-        const struct cell *field = toy_field(map, by.names[i]);
+        const struct cell *field = value_field(map, by.names[i]);
         if (!field || !value_equal(field, &key[i])) {
             return false;
         }
@@ -393,7 +393,7 @@ static enum status toy_fetch(struct reader *reader, const char *table, struct co
                 }
                 struct cell *cells = batch_append(made);
                 for (uint32_t i = 0; cells && i < columns.count; i++) {
-                    const struct cell *field = toy_field(map, columns.names[i]);
+                    const struct cell *field = value_field(map, columns.names[i]);
                     cells[i] = cell_missing();
                     status = field ? value_copy(field, made->arena, &cells[i]) : STATUS_OK;
                 }

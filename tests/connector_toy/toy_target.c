@@ -277,7 +277,7 @@ static const struct cell *shape_cell(const struct batch *batch, uint32_t row, co
 {
     const struct cell *cells = batch_row(batch, row);
     if (!batch->shape) {
-        return toy_field(cells, name);
+        return value_field(cells, name);
     }
     for (uint32_t i = 0; i < batch->shape->field_count; i++) {
         if (strcmp(batch->shape->fields[i].name, name) == 0) {
@@ -394,7 +394,7 @@ static bool admit(struct putting *putting, uint32_t row, const struct cell *map,
             size_t length = name->length < sizeof text ? name->length : sizeof text - 1;
             memcpy(text, name->text, length);
             text[length] = 0;
-            if (!toy_field(map, text)) {
+            if (!value_field(map, text)) {
                 memcpy(&pairs[2 * (size_t)count++], name, 2 * sizeof *pairs);
             }
         }
@@ -711,7 +711,7 @@ static enum status report_put(struct toy_database *self, const struct target_tab
     }
     if (status == STATUS_OK) {
         for (uint32_t i = 0; i < table->key.count && i < 16; i++) {
-            const struct cell *cell = toy_field(&map, table->key.names[i]);
+            const struct cell *cell = value_field(&map, table->key.names[i]);
             keys[i] = cell ? *cell : cell_missing();
         }
         bool repeats = entry.value_length == kept.value_length &&

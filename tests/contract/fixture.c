@@ -305,18 +305,6 @@ uint64_t fixture_count(struct fixture *fixture)
 
 /* ---- reading back */
 
-static const struct cell *map_field(const struct cell *map, const char *name)
-{
-    size_t length = strlen(name);
-    for (uint32_t i = 0; map->kind == VALUE_MAP && i < map->length; i++) {
-        const struct cell *key = &map->items[2 * (size_t)i];
-        if (key->length == length && memcmp(key->text, name, length) == 0) {
-            return key + 1;
-        }
-    }
-    return NULL;
-}
-
 static void read_batch(const struct batch *batch, bool documents,
                        void (*row)(void *context, int64_t id, const struct cell *value),
                        void *context)
@@ -324,8 +312,8 @@ static void read_batch(const struct batch *batch, bool documents,
     static const struct cell missing;
     for (uint32_t i = 0; i < batch->row_count; i++) {
         const struct cell *cells = batch_row(batch, i);
-        const struct cell *id = documents ? map_field(cells, "id") : &cells[0];
-        const struct cell *value = documents ? map_field(cells, "value") : &cells[1];
+        const struct cell *id = documents ? value_field(cells, "id") : &cells[0];
+        const struct cell *value = documents ? value_field(cells, "value") : &cells[1];
         assert_non_null(id);
         assert_int_equal(id->kind, VALUE_INT64);
         row(context, id->i64, value ? value : &missing);
