@@ -2,6 +2,7 @@
 #include "model/batch.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static size_t bytes_of_row(uint32_t width)
 {
@@ -53,6 +54,25 @@ struct batch *batch_create_sharing(struct batch *owner, const struct shape *shap
         ++*owner->arena_users;
     }
     return batch;
+}
+
+struct batch *batch_create_for_cursor(uint32_t width, uint32_t rows_max, size_t bytes_max)
+{
+    size_t fitting = bytes_max / ((size_t)width * sizeof(struct cell) + 1) + 1;
+    return batch_create(NULL, width, fitting < rows_max ? (uint32_t)fitting : rows_max);
+}
+
+enum status batch_deliver(struct batch *filled, enum status status, struct batch **batch)
+{
+    if (status == STATUS_OK && filled->row_count == 0 && filled->refused_count == 0) {
+        status = STATUS_END;
+    }
+    if (status != STATUS_OK) {
+        batch_destroy(filled);
+        filled = NULL;
+    }
+    *batch = filled;
+    return status;
 }
 
 void batch_destroy(struct batch *batch)
@@ -126,6 +146,25 @@ enum status batch_refuse(struct batch *batch, enum error_code code, const char *
     }
     batch->refused_last = refused;
     batch->refused_count++;
+    return STATUS_OK;
+}
+
+enum status batch_make_document(struct batch *batch, const char *const *names,
+                                const struct cell *values, uint32_t count, struct cell *document)
+{
+    struct cell *pairs = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof *pairs);
+    if (pairs == NULL) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const char *copy = arena_copy_string(batch->arena, names[i]);
+        if (copy == NULL) {
+            return STATUS_FAILED;
+        }
+        pairs[2 * (size_t)i] = cell_text(copy, strlen(copy));
+        pairs[2 * (size_t)i + 1] = values[i];
+    }
+    *document = cell_items(VALUE_MAP, pairs, count);
     return STATUS_OK;
 }
 

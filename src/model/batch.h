@@ -74,6 +74,12 @@ struct batch *batch_create(const struct shape *shape, uint32_t width, uint32_t r
 /* The same, living in `owner`'s arena: both must be handed over together. */
 struct batch *batch_create_sharing(struct batch *owner, const struct shape *shape, uint32_t width,
                                    uint32_t row_capacity);
+/* For one answer of a cursor: room for at most `rows_max` records, and for no more than whose cells
+ * are `bytes_max` bytes; for one at least. */
+struct batch *batch_create_for_cursor(uint32_t width, uint32_t rows_max, size_t bytes_max);
+/* What a cursor answers once filling ended with `status`: hands `filled` over if it holds anything,
+ * else destroys it; OK becomes END if it was empty. */
+enum status batch_deliver(struct batch *filled, enum status status, struct batch **batch) MUST_USE;
 void batch_destroy(struct batch *batch);
 /* Adds envelopes (zeroed) for all of row_capacity. STATUS_FAILED: memory is out. */
 enum status batch_add_envelopes(struct batch *batch) MUST_USE;
@@ -108,6 +114,10 @@ static inline struct cell *batch_row(const struct batch *batch, uint32_t row)
 {
     return batch->cells + (size_t)row * batch->width;
 }
+/* Names (copied) and values as one MAP, in the batch's arena. STATUS_FAILED: memory is out. */
+enum status batch_make_document(struct batch *batch, const char *const *names,
+                                const struct cell *values, uint32_t count,
+                                struct cell *document) MUST_USE;
 /* The batch releases the handle when it is destroyed. */
 void batch_keep_large(struct batch *batch, struct large_value *large);
 /* Bytes held, cells and arena: the size that rings count. */

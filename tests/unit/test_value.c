@@ -342,6 +342,78 @@ static void impossible_batches_are_null(void **state)
     batch_destroy(batch);
 }
 
+static void a_cursor_gets_no_more_room_than_its_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t width;
+        uint32_t rows_max;
+        size_t bytes_max;
+        uint32_t capacity;
+    } cases[] = {{4, 100, SIZE_MAX, 100}, {4, 100, 650, 11}, {4, 100, 0, 1},
+                 {4, 0, 650, 1},          {0, 3, 0, 1},      {1, UINT32_MAX, 170, 11}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct batch *batch =
+            batch_create_for_cursor(cases[i].width, cases[i].rows_max, cases[i].bytes_max);
+        assert_non_null(batch);
+        assert_int_equal(batch->row_capacity, cases[i].capacity);
+        assert_int_equal(batch->width, cases[i].width);
+        batch_destroy(batch);
+    }
+}
+
+static void only_what_holds_something_is_delivered(void **state)
+{
+    (void)state;
+    static const struct {
+        enum status filled;
+        bool row;
+        bool refused;
+        enum status delivered;
+    } cases[] = {{STATUS_OK, true, false, STATUS_OK},
+                 {STATUS_OK, false, true, STATUS_OK},
+                 {STATUS_OK, false, false, STATUS_END},
+                 {STATUS_FAILED, true, true, STATUS_FAILED},
+                 {STATUS_END, true, false, STATUS_END}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct batch *filled = batch_create(NULL, 1, 1);
+        struct batch *batch = filled;
+        const struct cell raw = cell_null();
+        assert_non_null(filled);
+        if (cases[i].row) {
+            *batch_append(filled) = cell_null();
+        }
+        if (cases[i].refused) {
+            assert_int_equal(batch_refuse(filled, ERROR_REJECT_TYPE, "why", NULL, 0, &raw),
+                             STATUS_OK);
+        }
+        assert_int_equal(batch_deliver(filled, cases[i].filled, &batch), cases[i].delivered);
+        assert_ptr_equal(batch, cases[i].delivered == STATUS_OK ? filled : NULL);
+        batch_destroy(batch);
+    }
+}
+
+static void a_document_has_names_of_its_own(void **state)
+{
+    (void)state;
+    char changing[] = "name";
+    const char *const names[] = {"id", changing};
+    const struct cell values[] = {cell_int64(7), cell_text("x", 1)};
+    struct batch *batch = batch_create(NULL, 1, 2);
+    assert_non_null(batch);
+    struct cell *document = batch_append(batch);
+    assert_int_equal(batch_make_document(batch, names, values, 2, document), STATUS_OK);
+    changing[0] = 'X';
+    assert_int_equal(document->kind, VALUE_MAP);
+    assert_int_equal(document->length, 2);
+    assert_ptr_equal(value_field(document, "id"), &document->items[1]);
+    assert_int_equal(value_field(document, "id")->i64, 7);
+    assert_ptr_equal(value_field(document, "name"), &document->items[3]);
+    assert_int_equal(batch_make_document(batch, NULL, NULL, 0, document), STATUS_OK);
+    assert_int_equal(document->length, 0);
+    batch_destroy(batch);
+}
+
 /* --- schemas --- */
 
 static const char *const id_column[] = {"Id"};
@@ -539,6 +611,9 @@ int main(void)
         cmocka_unit_test(the_last_of_the_sharers_frees_the_arena),
         cmocka_unit_test(large_values_are_released_once),
         cmocka_unit_test(impossible_batches_are_null),
+        cmocka_unit_test(a_cursor_gets_no_more_room_than_its_bytes),
+        cmocka_unit_test(only_what_holds_something_is_delivered),
+        cmocka_unit_test(a_document_has_names_of_its_own),
         cmocka_unit_test(tables_and_columns_are_found),
         cmocka_unit_test(unique_keys_are_recognised),
         cmocka_unit_test(the_fingerprint_sees_every_change),

@@ -125,28 +125,6 @@ static enum status cursor_open(struct reader *reader, const struct read_request 
 
 /* ---------------------------------------------------------------- rows */
 
-/* Names and values as one MAP. */
-static enum status make_document(struct cursor *cursor, struct batch *batch,
-                                 const struct cell *values, struct cell *document)
-{
-    uint32_t count = cursor->compiled.column_count;
-    struct cell *pairs = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof *pairs);
-    if (pairs == NULL) {
-        return STATUS_FAILED;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        const char *name = cursor->compiled.names[i];
-        const char *copy = arena_copy_string(batch->arena, name);
-        if (copy == NULL) {
-            return STATUS_FAILED;
-        }
-        pairs[2 * i] = cell_text(copy, strlen(name));
-        pairs[2 * i + 1] = values[i];
-    }
-    *document = cell_items(VALUE_MAP, pairs, count);
-    return STATUS_OK;
-}
-
 /* Their bytes are copied as one: the row's own are overwritten by the next one's. */
 static enum status decode_row(struct cursor *cursor, struct batch *batch, MYSQL_ROW row,
                               const unsigned long *lengths, size_t bytes, struct cell *cells)
@@ -185,7 +163,7 @@ static enum status add_row(struct cursor *cursor, struct batch *batch, MYSQL_ROW
         status = decode_row(cursor, batch, row, lengths, bytes, values);
     }
     if (status == STATUS_OK && cursor->compiled.documents) {
-        status = make_document(cursor, batch, values, cells);
+        status = batch_make_document(batch, cursor->compiled.names, values, count, cells);
     }
     return status == STATUS_OK
                ? STATUS_OK
@@ -224,28 +202,18 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
                                struct batch **batch, struct error *error)
 {
     uint32_t width = cursor->compiled.documents ? 1 : cursor->compiled.column_count;
-    size_t fitting = bytes_max / ((size_t)width * sizeof(struct cell) + 1) + 1;
 
     *batch = NULL;
     if (cursor->done) {
         return STATUS_END;
     }
     rows_max = rows_max > 0 ? rows_max : 1;
-    struct batch *filled =
-        batch_create(NULL, width, fitting < rows_max ? (uint32_t)fitting : rows_max);
+    struct batch *filled = batch_create_for_cursor(width, rows_max, bytes_max);
     if (filled == NULL) {
         return error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a batch");
     }
     enum status status = fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
-    if (status == STATUS_OK && filled->row_count == 0) {
-        status = STATUS_END;
-    }
-    if (status != STATUS_OK) {
-        batch_destroy(filled);
-        return status;
-    }
-    *batch = filled;
-    return STATUS_OK;
+    return batch_deliver(filled, status, batch);
 }
 
 const struct source_functions maria_source_functions = {

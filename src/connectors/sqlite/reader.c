@@ -309,15 +309,13 @@ enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
 {
     struct sqlite_database *self = cursor->reader->database;
     uint32_t width = cursor->compiled.documents ? 1 : cursor->compiled.column_count;
-    size_t fitting = bytes_max / ((size_t)width * sizeof(struct cell) + 1) + 1;
 
     *batch = NULL;
     if (cursor->done) {
         return STATUS_END;
     }
     rows_max = rows_max > 0 ? rows_max : 1;
-    struct batch *filled =
-        batch_create(NULL, width, fitting < rows_max ? (uint32_t)fitting : rows_max);
+    struct batch *filled = batch_create_for_cursor(width, rows_max, bytes_max);
     if (filled == NULL) {
         return error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a batch");
     }
@@ -326,17 +324,10 @@ enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
                   cursor->mode == READ_NORMAL ? (int)self->base.limits.slice_bytes : INT_MAX);
     enum status status = fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
     sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, INT_MAX);
-    if (status == STATUS_OK && filled->row_count == 0) {
-        status = STATUS_END;
-    } else if (status == STATUS_FAILED) {
+    if (status == STATUS_FAILED) {
         source_read_failed(error);
     }
-    if (status != STATUS_OK) {
-        batch_destroy(filled);
-        return status;
-    }
-    *batch = filled;
-    return STATUS_OK;
+    return batch_deliver(filled, status, batch);
 }
 
 /* ---------------------------------------------------------------- closing */
