@@ -1,5 +1,6 @@
 """Memory stays bounded, whatever the size of the database, of a parent or of a value."""
 import glob
+import gzip
 import json
 import os
 import sqlite3
@@ -120,6 +121,52 @@ tables:
         first = db.execute("SELECT min(id) FROM t GROUP BY flag ORDER BY 1").fetchall()
         db.close()
         self.assertEqual(sorted(int(i["id"]["N"]) for i in items), [i for i, in first])
+
+
+class Learning(LimitsTestCase):
+    """The types of JSON lines are learnt from all rows, of which nothing is kept."""
+
+    MEBIBYTES = 3000 if support.SOAK else 300
+    NAMES = ["a field of a longer name, number %d" % i for i in range(60000)]
+
+    def setUp(self):
+        super().setUp()
+        os.makedirs(self.path("in", "t"))
+
+    def put(self, name, block, mebibytes=0):
+        """The block as often as it takes."""
+        with open(self.path("in", "t", name), "wb") as file:
+            file.write(block)
+            while file.tell() < mebibytes << 20:
+                file.write(block)
+            return file.tell() // len(block)
+
+    def test_a_large_file(self):
+        rows = ['{"id":%d,"name":"some text, %d","price":%d.%02d,"tags":["a",{"c":%d}]}' % (i, i, i % 977, i % 100, i)
+                for i in range(20000)]
+        times = self.put("1.jsonl", ("\n".join(rows) + "\n").encode(), self.MEBIBYTES)
+        self.put("2.jsonl", b'{"id":"no number"}\n')
+        self.measured("check", "jsonl:in", "jsonl:out", bound_kib=BOUND_KIB // 2)
+        result = self.run_program("check", "jsonl:in", "jsonl:out", time_limit=240)
+        self.assertIn("{:,} rows: id text".format(times * len(rows) + 1), " ".join(result.out.split()))
+
+    def test_wide_files_behind_a_slow_one(self):
+        """They are read by other threads meanwhile, and what they showed waits for what the first one shows."""
+        wide = "".join(json.dumps({name: 1 for name in self.NAMES[i:i + 60]}) + "\n"
+                       for i in range(0, len(self.NAMES), 60)).encode()
+        with gzip.open(self.path("in", "t", "0.jsonl.gz"), "wb", compresslevel=1) as file:
+            for _ in range(100):
+                file.write(b'{"id":1,"list":[1,2,3,4,5,6,7,8,9,{"a":"x","b":"y"}]}\n' * 20000)
+        for number in range(1, 70):
+            self.put("%02d.jsonl" % number, wide)
+        self.measured("check", "jsonl:in", "jsonl:out", bound_kib=2 * BOUND_KIB)
+
+    def test_names_that_take_too_much(self):
+        self.put("1.jsonl", b"".join(b'{"%05d%s":1}\n' % (i, b"k" * 8000) for i in range(20000)))
+        self.measured("check", "jsonl:in", "jsonl:out", code=2)
+        self.assertIn("records=documents", self.run_program("check", "jsonl:in", "jsonl:out", code=2).err)
+        self.measured("migrate", "jsonl:in?records=documents", "jsonl:out")
+        self.assertEqual(sum(1 for part in glob.glob(self.path("out", "t", "*")) for _ in support.read_lines(part)), 20000)
 
 
 class Joins(LimitsTestCase):

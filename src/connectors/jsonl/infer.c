@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PRECISION_MAX = 1000 };
+enum { PRECISION_MAX = 1000, NAMES_BYTES_MAX = 16 << 20 };
 
 /* What was seen of one name. */
 struct learnt {
@@ -39,6 +39,7 @@ struct learning {
     struct name_index names; /* places in `learnt` */
     struct learnt **learnt;  /* in order of first occurrence */
     uint32_t count;
+    size_t names_bytes;
     struct learnt **guesses; /* the last row's names in order */
     uint64_t rows;
     uint64_t broken;
@@ -114,7 +115,22 @@ static struct learnt *add_name(struct learning *learning, const char *name, size
     made->name = copy;
     made->length = length;
     learning->learnt[learning->count++] = made;
+    learning->names_bytes += length;
     return made;
+}
+
+static bool has_room(const struct learning *learning, size_t length)
+{
+    if (learning->count < JSONL_COLUMNS_MAX && length <= NAMES_BYTES_MAX - learning->names_bytes) {
+        return true;
+    }
+    error_set(learning->error, ERROR_SOURCE_INVALID, learning->table->name,
+              learning->count == JSONL_COLUMNS_MAX
+                  ? "its records have more than 65,535 different fields"
+                  : "the names of its records' fields are longer than 16 MiB together");
+    error_hint(learning->error, "read them as documents: %s:…?records=documents",
+               learning->database->folder.format->connector->name);
+    return false;
 }
 
 static struct learnt *find_name(struct learning *learning, const char *name, size_t length,
@@ -125,11 +141,7 @@ static struct learnt *find_name(struct learning *learning, const char *name, siz
         return found;
     }
     uint32_t order = name_index_find(&learning->names, name, length);
-    if (order == NAME_INDEX_NONE && learning->count == JSONL_COLUMNS_MAX) {
-        error_set(learning->error, ERROR_SOURCE_INVALID, learning->table->name,
-                  "its records have more than 65,535 different fields");
-        error_hint(learning->error, "read them as documents: %s:…?records=documents",
-                   learning->database->folder.format->connector->name);
+    if (order == NAME_INDEX_NONE && !has_room(learning, length)) {
         return NULL;
     }
     found = order != NAME_INDEX_NONE ? learning->learnt[order] : add_name(learning, name, length);
@@ -247,6 +259,13 @@ enum status jsonl_learning_merge(struct learning *into, const struct learning *f
     into->rows += from->rows;
     into->broken += from->broken;
     return STATUS_OK;
+}
+
+size_t jsonl_learning_bytes(const struct learning *learning)
+{
+    return learning->names_bytes +
+           learning->count * (sizeof(struct learnt) + 2 * sizeof(struct name_index_slot) +
+                              2 * sizeof(struct learnt *));
 }
 
 /* ---------------------------------------------------------------- types */

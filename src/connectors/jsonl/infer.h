@@ -26,6 +26,8 @@ enum status jsonl_learning_read(struct learning *learning, const struct jsonl_pi
 /* Adds what was seen of later rows. */
 enum status jsonl_learning_merge(struct learning *into, const struct learning *from,
                                  struct error *error) MUST_USE;
+/* About what it holds. */
+size_t jsonl_learning_bytes(const struct learning *learning);
 /* Fills columns and counts of `data`. */
 enum status jsonl_learning_finish(const struct learning *learning, struct arena *arena,
                                   struct folder_table_data *data, struct error *error) MUST_USE;

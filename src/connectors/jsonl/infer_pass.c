@@ -14,8 +14,9 @@ enum {
     PIECE_BYTES_MIN = 4 * 1024 * 1024,
     PIECES_A_FILE_MAX = 32,
     THREADS_MAX = 16,
-    /* pieces read but not joined yet, as one before them is slow: each has its arrays */
+    /* pieces read but not joined yet, as one before them is slow, and what they hold together */
     AHEAD_MAX = 64,
+    AHEAD_BYTES_MAX = 8 * 1024 * 1024,
     LOOK_AGAIN_MS = 1000
 };
 
@@ -30,6 +31,7 @@ struct work {
     pthread_mutex_t mutex; /* guards what follows */
     struct learning *joined;
     uint32_t taken;
+    size_t ahead_bytes;   /* of what is read and not joined */
     uint32_t next;        /* the piece that is joined next */
     pthread_cond_t joins; /* `next` or `failed_piece` has changed */
     uint32_t failed_piece;
@@ -99,17 +101,23 @@ static void join(struct work *work)
         if (jsonl_learning_merge(work->joined, work->learnings[work->next], &error) != STATUS_OK) {
             fail(work, work->next, &error);
         }
+        work->ahead_bytes -= jsonl_learning_bytes(work->learnings[work->next]);
         jsonl_learning_destroy(work->learnings[work->next]);
         work->learnings[work->next] = NULL;
     }
     pthread_cond_broadcast(&work->joins);
 }
 
+static bool is_far_ahead(const struct work *work)
+{
+    return work->taken >= work->next + AHEAD_MAX ||
+           (work->taken > work->next && work->ahead_bytes > AHEAD_BYTES_MAX);
+}
+
 /* With the mutex held: waits while too many pieces are kept. Who reads piece `next` never waits. */
 static bool may_take(struct work *work)
 {
-    while (work->taken < work->count && work->failed_piece == UINT32_MAX &&
-           work->taken >= work->next + AHEAD_MAX) {
+    while (work->taken < work->count && work->failed_piece == UINT32_MAX && is_far_ahead(work)) {
         int64_t until_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
         struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000L};
         pthread_cond_timedwait(&work->joins, &work->mutex, &until);
@@ -147,6 +155,7 @@ static void *work_on(void *argument)
         if (status != STATUS_OK) {
             fail(work, number, &error);
         } else {
+            work->ahead_bytes += jsonl_learning_bytes(learning);
             join(work);
         }
     }
