@@ -1,7 +1,6 @@
 /* Runs of the ledger: which there are, and taking one out, with all that was kept for it. */
 #include "base/failpoint.h"
 #include "connectors/postgres/objects.h"
-#include <stdio.h>
 #include <string.h>
 
 enum { RUNS_MAX = 100000 };
@@ -74,32 +73,6 @@ enum status postgres_ledger_list(struct database *database, struct arena *arena,
 
 /* ---------------------------------------------------------------- forgetting */
 
-/* The ledger's tables whose names begin so. */
-static enum status drop_tables(struct postgres_database *self, PGconn *connection,
-                               const char *prefix, struct error *error)
-{
-    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = prefix}};
-    struct buffer sql = {0};
-    PGresult *result = NULL;
-    enum status status = postgres_query(
-        self, connection,
-        "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-        "c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND "
-        "pg_catalog.starts_with(c.relname::text, $2)",
-        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_WRITE, &result, error);
-    for (int i = 0; status == STATUS_OK && i < PQntuples(result); i++) {
-        buffer_append_string(&sql, i == 0 ? "DROP TABLE " : ", ");
-        postgres_append_table(&sql, self, PQgetvalue(result, i, 0));
-    }
-    PQclear(result);
-    if (status != STATUS_OK || sql.length == 0) {
-        buffer_free(&sql);
-        return status;
-    }
-    return postgres_execute_buffer(self, connection, &sql, POSTGRES_LONG, ERROR_TARGET_WRITE,
-                                   error);
-}
-
 /* Types and functions that tables stood on go after these. */
 static enum status forget_objects(struct postgres_database *self, PGconn *connection,
                                   const char *run_id, bool rolled_back, struct error *error)
@@ -119,12 +92,12 @@ static enum status forget_rows(struct postgres_database *self, PGconn *connectio
                                struct error *error)
 {
     static const char *const tables[] = {"_transhume_chunk", "_transhume_done", "_transhume_made"};
-    char prefix[64];
+    char prefix[SQL_OWN_NAME_BYTES];
     PGresult *result = NULL;
     enum status status = postgres_ledger_check_epoch(self, connection, run_id, epoch, error);
 
-    snprintf(prefix, sizeof prefix, "_transhume_undo_%.26s_", run_id);
-    status = status == STATUS_OK ? drop_tables(self, connection, prefix, error) : status;
+    sql_undo_prefix(run_id, prefix);
+    status = status == STATUS_OK ? postgres_drop_own(self, connection, prefix, error) : status;
     if (status == STATUS_OK) {
         status = forget_objects(self, connection, run_id, rolled_back, error);
     }
@@ -141,7 +114,7 @@ static enum status forget_rows(struct postgres_database *self, PGconn *connectio
     bool last = status == STATUS_OK && PQntuples(result) == 0;
     PQclear(result);
     status = status != STATUS_OK ? status
-             : last              ? drop_tables(self, connection, "_transhume_", error)
+             : last              ? postgres_drop_own(self, connection, "_transhume_", error)
                                  : postgres_drop_key_tables(self, connection, error);
     return status == STATUS_OK ? failpoint_hit("postgres.before_forget", error) : status;
 }

@@ -108,44 +108,55 @@ void postgres_append_key_table(struct buffer *sql, const struct postgres_databas
     postgres_append_hashed_table(sql, self, "_transhume_key_", table);
 }
 
-/* Two names of 63 bytes may begin alike: so a hash. */
 void postgres_append_hashed_table(struct buffer *sql, const struct postgres_database *self,
                                   const char *prefix, const char *table)
 {
-    char name[64];
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (const char *at = table; *at != '\0'; at++) {
-        hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
-    }
-    size_t length = strlen(prefix);
-    memcpy(name, prefix, length);
-    length += text_from_uint64(hash, name + length);
-    name[length] = '\0';
+    char name[SQL_OWN_NAME_BYTES];
+    sql_own_name(prefix, table, name);
     postgres_append_table(sql, self, name);
 }
 
 enum status postgres_drop_key_tables(struct postgres_database *self, PGconn *connection,
                                      struct error *error)
 {
-    const struct postgres_parameter schema = {.text = self->schema};
+    return postgres_drop_own(self, connection, "_transhume_key_", error);
+}
+
+/* ---------------------------------------------------------------- dropping */
+
+enum status postgres_drop_listed(struct postgres_database *self, PGconn *connection,
+                                 PGresult *names, enum status status, struct error *error)
+{
     struct buffer sql = {0};
-    PGresult *result = NULL;
-    enum status status = postgres_query(
-        self, connection,
-        "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-        "c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname LIKE "
-        "'\\_transhume\\_key\\_%'",
-        &schema, 1, POSTGRES_SHORT, ERROR_TARGET_WRITE, &result, error);
-    for (int i = 0; status == STATUS_OK && i < PQntuples(result); i++) {
-        buffer_append_string(&sql, "DROP TABLE ");
-        postgres_append_table(&sql, self, PQgetvalue(result, i, 0));
-        buffer_append_string(&sql, ";");
+    for (int i = 0; status == STATUS_OK && i < PQntuples(names); i++) {
+        buffer_append_string(&sql, i == 0 ? "DROP TABLE " : ", ");
+        postgres_append_table(&sql, self, PQgetvalue(names, i, 0));
     }
-    PQclear(result);
+    PQclear(names);
     if (status != STATUS_OK || sql.length == 0) {
         buffer_free(&sql);
         return status;
     }
-    return postgres_execute_buffer(self, connection, &sql, POSTGRES_SHORT, ERROR_TARGET_WRITE,
+    return postgres_execute_buffer(self, connection, &sql, POSTGRES_LONG, ERROR_TARGET_WRITE,
                                    error);
+}
+
+enum status postgres_list_own(struct postgres_database *self, PGconn *connection,
+                              const char *prefix, PGresult **names, struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = prefix}};
+    return postgres_query(
+        self, connection,
+        "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+        "c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND "
+        "pg_catalog.starts_with(c.relname::text, $2)",
+        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_WRITE, names, error);
+}
+
+enum status postgres_drop_own(struct postgres_database *self, PGconn *connection,
+                              const char *prefix, struct error *error)
+{
+    PGresult *names = NULL;
+    enum status status = postgres_list_own(self, connection, prefix, &names, error);
+    return postgres_drop_listed(self, connection, names, status, error);
 }

@@ -107,19 +107,6 @@ enum status postgres_lost_move(struct postgres_database *self, const struct targ
 
 /* ---------------------------------------------------------------- telling */
 
-/* Their names, asked for once; most runs have none. */
-static enum status list_lost(struct postgres_database *self, PGconn *connection, PGresult **result,
-                             struct error *error)
-{
-    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = lost_prefix}};
-    return postgres_query(
-        self, connection,
-        "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-        "c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND "
-        "pg_catalog.starts_with(c.relname::text, $2)",
-        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, result, error);
-}
-
 static int32_t key_position(const struct postgres_table *facts, const struct target_table *table,
                             uint32_t part)
 {
@@ -199,9 +186,9 @@ enum status postgres_lost_tell(struct database *database, const struct target_ta
     PGconn *connection = NULL;
     PGresult *result = NULL;
 
-    if (!self->lost_known) {
+    if (!self->lost_known) { /* asked for once; most runs have none */
         if (postgres_control(self, &connection, error) != STATUS_OK ||
-            list_lost(self, connection, &result, error) != STATUS_OK) {
+            postgres_list_own(self, connection, lost_prefix, &result, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         self->lost_any = PQntuples(result) > 0;
@@ -230,18 +217,5 @@ enum status postgres_lost_tell(struct database *database, const struct target_ta
 enum status postgres_lost_drop(struct postgres_database *self, PGconn *connection,
                                struct error *error)
 {
-    struct buffer sql = {0};
-    PGresult *result = NULL;
-    enum status status = list_lost(self, connection, &result, error);
-    for (int i = 0; status == STATUS_OK && i < PQntuples(result); i++) {
-        buffer_append_string(&sql, i == 0 ? "DROP TABLE " : ", ");
-        postgres_append_table(&sql, self, PQgetvalue(result, i, 0));
-    }
-    PQclear(result);
-    if (status != STATUS_OK || sql.length == 0) {
-        buffer_free(&sql);
-        return status;
-    }
-    return postgres_execute_buffer(self, connection, &sql, POSTGRES_SHORT, ERROR_TARGET_WRITE,
-                                   error);
+    return postgres_drop_own(self, connection, lost_prefix, error);
 }

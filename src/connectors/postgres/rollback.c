@@ -8,41 +8,6 @@
 
 /* ---------------------------------------------------------------- what can be undone */
 
-static bool is_key(const struct column_list left, struct column_list right)
-{
-    for (uint32_t i = 0; i < left.count; i++) {
-        bool found = false;
-        for (uint32_t j = 0; j < right.count; j++) {
-            found = found || strcmp(left.names[i], right.names[j]) == 0;
-        }
-        if (!found) {
-            return false;
-        }
-    }
-    return left.count == right.count && left.count > 0;
-}
-
-static const char *why_not(const struct postgres_table *facts, const struct target_table *table)
-{
-    bool unique = is_key(table->key, facts->schema->primary_key);
-    for (uint32_t i = 0; !unique && i < facts->schema->index_count; i++) {
-        const struct schema_index *index = &facts->schema->indexes[i];
-        unique = index->unique && !index->partial && is_key(table->key, index->columns);
-    }
-    if (!unique) {
-        return "its key is not unique in the target";
-    }
-    for (uint32_t i = 0; i < table->key.count; i++) {
-        int32_t at = postgres_find_column(facts, table->key.names[i]);
-        if (at < 0 || !facts->columns[at].not_null) {
-            return "its key may be NULL in the target";
-        }
-    }
-    return facts->schema->column_count + 2 > POSTGRES_COLUMNS_MAX
-               ? "it has too many columns to keep what is overwritten"
-               : NULL;
-}
-
 static enum status can_undo(struct database *database, const struct target_table *table,
                             struct buffer *why, struct error *error)
 {
@@ -55,7 +20,10 @@ static enum status can_undo(struct database *database, const struct target_table
                       : postgres_control(self, &connection, error);
     if (status == STATUS_OK) {
         status = postgres_target_describe(self, connection, table->name, arena, &facts, error);
-        const char *reason = status == STATUS_OK ? why_not(&facts, table) : NULL;
+        const char *reason =
+            status == STATUS_OK
+                ? sql_undo_why_not(facts.schema, table, POSTGRES_COLUMNS_MAX - 2, strcmp)
+                : NULL;
         buffer_append_string(why, reason != NULL ? reason : "");
         /* one that is not there will be made with its key */
         status = status == STATUS_FAILED ? status : reason != NULL ? STATUS_END : STATUS_OK;
@@ -355,7 +323,7 @@ static enum status undo_within(struct undoing *undoing, const struct target_tabl
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED; /* the table is gone */
     }
-    undoing->undo_name = postgres_undo_name(arena, self->run_id, table->name);
+    undoing->undo_name = sql_undo_name(arena, self->run_id, table->name);
     if (undoing->undo_name == NULL) {
         return error_set(undoing->error, ERROR_MEMORY, table->name, "no memory to roll it back");
     }

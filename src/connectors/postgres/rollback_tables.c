@@ -207,9 +207,9 @@ enum status postgres_remove_table(struct database *database, const struct target
 
 /* ---------------------------------------------------------------- what depends on them */
 
-/* "DROP TABLE a, b" for all that the run made and that is still there. */
-static enum status append_drop_all(struct postgres_database *self, PGconn *connection,
-                                   struct buffer *drop, struct error *error)
+/* All that the run made and that is still there, at once. */
+static enum status drop_made(struct postgres_database *self, PGconn *connection,
+                             struct error *error)
 {
     const struct postgres_parameter parameters[] = {{.text = self->run_id}, {.text = self->schema}};
     struct buffer sql = {0};
@@ -221,26 +221,14 @@ static enum status append_drop_all(struct postgres_database *self, PGconn *conne
                                "c.relnamespace WHERE n.nspname = $2 AND c.relname = m.name AND "
                                "c.relkind IN ('r', 'p'))");
     enum status status = ask(self, connection, &sql, parameters, 2, &names, error);
-    for (int i = 0; status == STATUS_OK && i < PQntuples(names); i++) {
-        buffer_append_string(drop, i == 0 ? "DROP TABLE " : ", ");
-        postgres_append_table(drop, self, PQgetvalue(names, i, 0));
-    }
-    PQclear(names);
-    return status;
+    return postgres_drop_listed(self, connection, names, status, error);
 }
 
 static enum status drop_all(struct postgres_database *self, PGconn *connection, struct buffer *what,
                             struct error *error)
 {
-    struct buffer drop = {0};
     enum status status = postgres_objects_drop(self, connection, true, what, error);
-    status = status == STATUS_OK ? append_drop_all(self, connection, &drop, error) : status;
-    if (status == STATUS_OK && drop.length > 0) {
-        return ask(self, connection, &drop, NULL, 0, NULL, error) == STATUS_OK
-                   ? postgres_objects_drop(self, connection, false, what, error)
-                   : STATUS_FAILED;
-    }
-    buffer_free(&drop);
+    status = status == STATUS_OK ? drop_made(self, connection, error) : status;
     return status == STATUS_OK ? postgres_objects_drop(self, connection, false, what, error)
                                : status;
 }

@@ -3,6 +3,7 @@
 #define TRANSHUME_CONNECTORS_POSTGRES_TARGET_H
 
 #include "connectors/postgres/catalog.h"
+#include "connectors/sql/undo.h"
 
 /* The format of the ledger's tables; a newer one is refused. */
 enum { POSTGRES_LEDGER_FORMAT = 1 };
@@ -75,6 +76,14 @@ void postgres_append_key_table(struct buffer *sql, const struct postgres_databas
 /* A table of ours for one of the plan's: `prefix` (up to 40 bytes) and a hash of its name. */
 void postgres_append_hashed_table(struct buffer *sql, const struct postgres_database *self,
                                   const char *prefix, const char *table);
+/* Drops all tables that a result's first column names. Frees the result, whose `status` it is. */
+enum status postgres_drop_listed(struct postgres_database *self, PGconn *connection,
+                                 PGresult *names, enum status status, struct error *error) MUST_USE;
+/* The tables of the target's schema whose names begin so: a list, and their end. */
+enum status postgres_list_own(struct postgres_database *self, PGconn *connection,
+                              const char *prefix, PGresult **names, struct error *error) MUST_USE;
+enum status postgres_drop_own(struct postgres_database *self, PGconn *connection,
+                              const char *prefix, struct error *error) MUST_USE;
 enum status postgres_drop_key_tables(struct postgres_database *self, PGconn *connection,
                                      struct error *error) MUST_USE;
 /* Is the claimed run's epoch still ours? The row is locked until the transaction's end. Without a
@@ -105,16 +114,13 @@ enum status postgres_ledger_forget(struct database *self, const char *run_id, ui
 /* ---------------------------------------------------------------- undo.c */
 
 /*
- * _transhume_undo_RUN_HASH, made with the first attempt that may write to the table: for each key
- * that the run wrote
- *   found    was a record there before the run? then its columns are what it held
- *   hash     over the record as the run left it; NULL: it did not write it after all
- *   cN       each column that holds a value of its own, N its number (pg_attribute.attnum), so
- *            that a column is known when it was renamed since; those of the key always filled
- * Rows are written in the transaction of their chunk. The first image of a key stays.
+ * _transhume_undo_RUN_HASH (sql_undo_name), made with the first attempt that may write to the
+ * table: for each key that the run wrote found    was a record there before the run? then its
+ * columns are what it held hash     over the record as the run left it; NULL: it did not write it
+ * after all cN       each column that holds a value of its own, N its number (pg_attribute.attnum),
+ * so that a column is known when it was renamed since; those of the key always filled Rows are
+ * written in the transaction of their chunk. The first image of a key stays.
  */
-/* The name alone, in `arena`. NULL: no memory. */
-const char *postgres_undo_name(struct arena *arena, const char *run_id, const char *table);
 /* An expression: a text that tells records of these columns apart, whatever is in them. */
 void postgres_undo_append_hash(struct buffer *sql, const struct postgres_column *columns,
                                uint32_t count, const char *alias);

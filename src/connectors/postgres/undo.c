@@ -1,19 +1,7 @@
 /* Undo records: the table that keeps them, and what tells a record from a changed one. */
 #include "base/text.h"
 #include "connectors/postgres/target.h"
-#include <stdio.h>
 #include <string.h>
-
-/* Two names of 63 bytes may begin alike: so a hash, in 20 digits at most; a run's id has 23
- * bytes. */
-const char *postgres_undo_name(struct arena *arena, const char *run_id, const char *table)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (const char *at = table; *at != '\0'; at++) {
-        hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
-    }
-    return arena_format(arena, "_transhume_undo_%.26s_%llu", run_id, (unsigned long long)hash);
-}
 
 /* What may be long goes in as a digest of its own: a record's text ends at 1 GB. */
 static void append_hashed(struct buffer *sql, const struct postgres_column *column,
@@ -74,7 +62,7 @@ enum status postgres_undo_make(struct postgres_database *self, PGconn *connectio
 {
     struct buffer sql = {0};
     bool found = false;
-    const char *name = postgres_undo_name(arena, self->run_id, table->name);
+    const char *name = sql_undo_name(arena, self->run_id, table->name);
 
     if (name == NULL) {
         return error_set(error, ERROR_MEMORY, table->name, "no memory for a statement");

@@ -32,7 +32,7 @@ static void append_records(struct buffer *sql, const struct writer *writer,
 static enum status append_undo_table(struct buffer *sql, struct writer *writer,
                                      const struct writer_plan *plan, struct error *error)
 {
-    const char *name = postgres_undo_name(writer->scratch, writer->run_id, plan->relation);
+    const char *name = sql_undo_name(writer->scratch, writer->run_id, plan->relation);
     if (name == NULL) {
         return error_set(error, ERROR_MEMORY, plan->relation, "no memory for a statement");
     }
