@@ -739,6 +739,10 @@ struct rollback_functions {
     bool undoes_all;
     /* What delete_records takes out is kept, and comes back with undo. */
     bool keeps_deleted;
+    /* Optional: has somebody made something of a table that the run made (`created`) that
+     * remove_table would take along or break? Then ERROR_ROLLBACK_REFUSED. Changes nothing. */
+    enum status (*can_remove)(struct database *self, const struct target_table *table,
+                              struct error *error);
     /* Drops the table if it was made by the run (`created`), else takes all records out. One that
      * is gone already is fine. */
     enum status (*remove_table)(struct database *self, const struct target_table *table,

@@ -247,6 +247,11 @@ static enum status look_at_table(struct rollback *rollback, uint32_t number, str
     if (!exists) {
         return STATUS_OK;
     }
+    if (rollback->tables[number].created && target->connector->rollback->can_remove != NULL &&
+        target->connector->rollback->can_remove(target, &rollback->tables[number], error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (table->keeps_undo) {
         return look_at_undo(rollback, number, error);
     }

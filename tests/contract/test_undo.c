@@ -234,6 +234,10 @@ static void remove_act(struct fixture *fixture)
         check_ok(rollback->undo(fixture->target, &fixture->table, 0, false, &counts, &error),
                  &error, "undo");
     }
+    if (rollback->can_remove) {
+        check_ok(rollback->can_remove(fixture->target, &fixture->table, &error), &error,
+                 "can_remove");
+    }
     check_ok(rollback->remove_table(fixture->target, &fixture->table, &error), &error,
              "remove_table");
     assert_false(scene_table_exists(fixture));

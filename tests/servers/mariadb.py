@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -203,6 +204,31 @@ class Server:
         text = text[:-1] if text.endswith("\n") else text
         return [[None if value == "NULL" else value for value in row.split("\t")]
                 for row in text.split("\n")] if text else []
+
+    def dump(self, name):
+        """What mariadb-dump tells of a database's definitions, but how far its counters are."""
+        done = subprocess.run(["mariadb-dump", "--no-defaults", "-uroot", "-h127.0.0.1", "-P%d" % self.port, "--no-data", "--routines",
+                               "--events", "--skip-comments", name],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=ASK_S, check=False)
+        if done.returncode != 0:
+            raise AssertionError("mariadb-dump: %s" % done.stderr.decode("utf-8", "replace"))
+        return re.sub(" AUTO_INCREMENT=[0-9]+", "", done.stdout.decode())
+
+    def rows(self, name):
+        """{table: its rows, sorted} of all tables."""
+        tables = [table for table, in self.ask(name, "SELECT table_name FROM information_schema.tables WHERE table_schema = "
+                                                     "database() AND table_type = 'BASE TABLE'")]
+        found = {table: [] for table in tables}
+        # a line of text before each table's rows: its number
+        asked = "".join("SELECT 'of table', %d; SELECT * FROM `%s`;" % (number, table.replace("`", "``"))
+                        for number, table in enumerate(tables))
+        rows = []
+        for row in self.ask(name, asked) if tables else []:
+            if row[0] == "of table" and len(row) == 2:
+                rows = found[tables[int(row[1])]]
+            else:
+                rows.append(row)
+        return {table: sorted(rows, key=repr) for table, rows in found.items()}
 
 
 def start(**options):

@@ -161,16 +161,12 @@ static enum status create_rows(struct maria_database *self, MYSQL *connection, c
 /* A name for GET_LOCK, which is the server's own and at most 64 characters. */
 static void append_lock(struct buffer *sql, const struct maria_database *self, const char *what)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (const char *at = self->schema; *at != '\0'; at++) {
-        hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
-    }
-    buffer_format(sql, "'transhume %s %016llx'", what, (unsigned long long)hash);
+    buffer_format(sql, "'transhume %s %016llx'", what,
+                  (unsigned long long)sql_name_hash(self->schema));
 }
 
 /* Two that begin at once go one after the other. */
-static enum status lock_creating(struct maria_database *self, MYSQL *connection,
-                                 struct error *error)
+enum status maria_lock_creating(struct maria_database *self, MYSQL *connection, struct error *error)
 {
     struct buffer sql = {0};
     int64_t locked = 0;
@@ -186,7 +182,7 @@ static enum status lock_creating(struct maria_database *self, MYSQL *connection,
     return status;
 }
 
-static void unlock_creating(struct maria_database *self, MYSQL *connection)
+void maria_unlock_creating(struct maria_database *self, MYSQL *connection)
 {
     struct buffer sql = {0};
     struct error ignored = {0};
@@ -205,7 +201,7 @@ static enum status ledger_create(struct database *database, const char *run_id, 
     MYSQL *connection = NULL;
 
     if (maria_control(self, &connection, error) != STATUS_OK ||
-        lock_creating(self, connection, error) != STATUS_OK) {
+        maria_lock_creating(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = maria_ledger_check(self, connection, error);
@@ -218,8 +214,9 @@ static enum status ledger_create(struct database *database, const char *run_id, 
             self, connection,
             create_rows(self, connection, run_id, header, run_status, chunks, count, error), error);
     }
+    status = status == STATUS_OK ? maria_ledger_sweep(self, connection, error) : status;
     if (maria_is_alive(self->control)) {
-        unlock_creating(self, self->control);
+        maria_unlock_creating(self, self->control);
     }
     status = status == STATUS_OK ? maria_drop_key_tables(self, self->control, error) : status;
     return status == STATUS_OK ? failpoint_hit("mysql.after_ledger_create", error) : status;
@@ -503,4 +500,7 @@ const struct ledger_functions maria_ledger_functions = {
     .done = maria_ledger_done,
     .reopen = ledger_reopen,
     .release = ledger_release,
+    .list = maria_ledger_list,
+    .forget = maria_ledger_forget,
+    .tidy = maria_ledger_tidy,
 };

@@ -97,40 +97,41 @@ enum status maria_ledger_making(struct maria_database *self, MYSQL *connection, 
     }
     *making = number == MARIA_MADE       ? MARIA_MADE
               : number == MARIA_INTENDED ? MARIA_INTENDED
+              : number == MARIA_UNDONE   ? MARIA_UNDONE
                                          : MARIA_NOT_MADE;
     return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- keys that the run wrote */
 
-/* Two names of 64 characters may begin alike: so a hash. */
 void maria_append_key_table(struct buffer *sql, const struct maria_database *self,
                             const char *table)
 {
-    char name[64];
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (const char *at = table; *at != '\0'; at++) {
-        hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
-    }
-    size_t length = strlen("_transhume_key_");
-    memcpy(name, "_transhume_key_", length);
-    length += text_from_uint64(hash, name + length);
-    name[length] = '\0';
+    char name[SQL_OWN_NAME_BYTES];
+    sql_own_name("_transhume_key_", table, name);
     maria_append_table(sql, self, name);
+}
+
+enum status maria_list_own(struct maria_database *self, MYSQL *connection, const char *prefix,
+                           MYSQL_RES **names, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT table_name FROM information_schema.tables WHERE table_type "
+                               "= 'BASE TABLE' AND table_schema = ");
+    maria_append_string(&sql, self->schema);
+    buffer_format(&sql, " AND LEFT(table_name, %zu) = '%s' ORDER BY table_name <> '_transhume_run'",
+                  strlen(prefix), prefix);
+    return maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_WRITE, names,
+                              error);
 }
 
 enum status maria_drop_key_tables(struct maria_database *self, MYSQL *connection,
                                   struct error *error)
 {
-    struct buffer sql = {0};
     struct buffer drop = {0};
     MYSQL_RES *result = NULL;
-    buffer_append_string(&sql, "SELECT table_name FROM information_schema.tables WHERE table_name "
-                               "LIKE '\\_transhume\\_key\\_%' AND table_schema = ");
-    maria_append_string(&sql, self->schema);
-    enum status status =
-        maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_WRITE, &result, error);
     MYSQL_ROW row = NULL;
+    enum status status = maria_list_own(self, connection, "_transhume_key_", &result, error);
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
         buffer_append_string(&drop, drop.length > 0 ? ", " : "DROP TABLE IF EXISTS ");
         maria_append_table(&drop, self, row[0]);

@@ -76,6 +76,7 @@ extern const struct catalog_functions maria_catalog_functions;
 extern const struct source_functions maria_source_functions;
 extern const struct target_functions maria_target_functions;
 extern const struct ledger_functions maria_ledger_functions;
+extern const struct rollback_functions maria_rollback_functions;
 
 /* ---------------------------------------------------------------- connection.c */
 
@@ -140,6 +141,9 @@ void maria_append_bytes(struct buffer *out, const void *bytes, size_t length); /
 void maria_append_table(struct buffer *out, const struct maria_database *self, const char *name);
 /* `a`, `b`; `alias` may be NULL. */
 void maria_append_names(struct buffer *out, const char *alias, struct column_list names);
+/* left.`a` = right.`a` AND … */
+void maria_append_match(struct buffer *out, struct column_list names, const char *left,
+                        const char *right);
 /* `sql` with $1 and $2 as texts, or NULL. */
 void maria_append_filled(struct buffer *out, const char *sql, const char *first,
                          const char *second);

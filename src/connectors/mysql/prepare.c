@@ -224,7 +224,7 @@ static enum status make_key_table(struct maria_database *self, MYSQL *connection
     return run(self, connection, &sql, table->name, error);
 }
 
-static bool is_marked(const struct maria_database *self, const struct maria_table *facts)
+bool maria_is_marked(const struct maria_database *self, const struct maria_table *facts)
 {
     return self->run_id != NULL && facts->comment != NULL &&
            strncmp(facts->comment, "transhume run ", 14) == 0 &&
@@ -266,9 +266,9 @@ static enum status refuse_engine(const struct target_table *table, const struct 
     return STATUS_FAILED;
 }
 
-static enum status prepare_table(struct maria_database *self, MYSQL *connection,
-                                 struct target_table *table, struct arena *arena,
-                                 struct error *error)
+static enum status find_or_make(struct maria_database *self, MYSQL *connection,
+                                struct target_table *table, struct arena *arena,
+                                struct error *error)
 {
     struct maria_table facts;
     enum maria_making making = MARIA_NOT_MADE;
@@ -285,7 +285,7 @@ static enum status prepare_table(struct maria_database *self, MYSQL *connection,
         return table->created ? gone(table, error)
                               : make_table(self, connection, table, arena, error);
     }
-    if (making == MARIA_INTENDED && is_marked(self, &facts)) {
+    if (making == MARIA_INTENDED && maria_is_marked(self, &facts)) {
         table->created = true;
         return maria_ledger_note_making(self, connection, table->name, MARIA_MADE, error);
     }
@@ -293,6 +293,21 @@ static enum status prepare_table(struct maria_database *self, MYSQL *connection,
         return STATUS_FAILED;
     }
     return make_key_table(self, connection, table, error);
+}
+
+static enum status prepare_table(struct maria_database *self, MYSQL *connection,
+                                 struct target_table *table, struct arena *arena,
+                                 struct error *error)
+{
+    struct maria_table facts;
+    enum status status = find_or_make(self, connection, table, arena, error);
+    if (status != STATUS_OK || !table->keeps_undo || table->key.count == 0 ||
+        self->run_id == NULL) {
+        return status;
+    }
+    status = maria_target_describe(self, connection, table->name, arena, &facts, error);
+    return status == STATUS_OK ? maria_undo_make(self, connection, table, &facts, arena, error)
+                               : STATUS_FAILED;
 }
 
 enum status maria_prepare(struct database *database, struct target_table *tables,

@@ -68,6 +68,17 @@ void maria_append_names(struct buffer *out, const char *alias, struct column_lis
     }
 }
 
+void maria_append_match(struct buffer *out, struct column_list names, const char *left,
+                        const char *right)
+{
+    for (uint32_t i = 0; i < names.count; i++) {
+        buffer_format(out, "%s%s.", i > 0 ? " AND " : "", left);
+        maria_append_name(out, names.names[i]);
+        buffer_format(out, " = %s.", right);
+        maria_append_name(out, names.names[i]);
+    }
+}
+
 void maria_append_filled(struct buffer *out, const char *sql, const char *first, const char *second)
 {
     while (*sql != '\0') {

@@ -33,6 +33,29 @@ enum status maria_end(struct maria_database *self, MYSQL *connection, enum statu
     return status;
 }
 
+enum status maria_run_unchecked(struct maria_database *self, MYSQL *connection, struct buffer *sql,
+                                uint64_t *changed, struct error *error)
+{
+    static const char off[] = "SET foreign_key_checks = 0";
+    static const char on[] = "SET foreign_key_checks = 1";
+    struct error ignored = {0};
+    enum status status =
+        maria_query(self, connection, off, MARIA_SHORT, ERROR_TARGET_WRITE, NULL, error);
+    if (status != STATUS_OK) {
+        buffer_free(sql);
+        return status;
+    }
+    status = maria_query_buffer(self, connection, sql, MARIA_LONG, ERROR_TARGET_WRITE, NULL, error);
+    if (changed != NULL) {
+        *changed = status == STATUS_OK ? mysql_affected_rows(connection) : 0;
+    }
+    /* a session that is lost takes its settings along */
+    bool good = status == STATUS_OK;
+    enum status back = maria_query(self, connection, on, MARIA_SHORT, ERROR_TARGET_WRITE, NULL,
+                                   good ? error : &ignored);
+    return good ? back : status;
+}
+
 /* Others can't be the name of anything, and asking for them is an error. */
 static bool is_name(const char *name)
 {

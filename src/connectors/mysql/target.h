@@ -4,6 +4,7 @@
 
 #include "connectors/mysql/catalog.h"
 #include "connectors/sql/normal.h"
+#include "connectors/sql/undo.h"
 
 /* The format of the ledger's tables; a newer one is refused. */
 enum { MARIA_LEDGER_FORMAT = 1 };
@@ -19,6 +20,10 @@ enum status maria_begin(struct maria_database *self, MYSQL **connection,
 /* COMMIT if `status` is STATUS_OK, else ROLLBACK; passes `status` through. */
 enum status maria_end(struct maria_database *self, MYSQL *connection, enum status status,
                       struct error *error) MUST_USE;
+/* A statement that no foreign key answers to, neither by refusing it nor by doing more. Frees the
+ * buffer. `*changed` (may be NULL): how many records it found. */
+enum status maria_run_unchecked(struct maria_database *self, MYSQL *connection, struct buffer *sql,
+                                uint64_t *changed, struct error *error) MUST_USE;
 /* One table of the target as it is. STATUS_END: there is none of that name. */
 enum status maria_target_describe(struct maria_database *self, MYSQL *connection, const char *name,
                                   struct arena *arena, struct maria_table *table,
@@ -31,6 +36,8 @@ enum status maria_check_table(struct database *self, const struct target_table *
 /* prepare.c */
 enum status maria_prepare(struct database *self, struct target_table *tables, uint32_t table_count,
                           const struct schema *objects, struct error *error);
+/* Does the table's comment say that the claimed run is making it? */
+bool maria_is_marked(const struct maria_database *self, const struct maria_table *facts);
 /* finish.c */
 enum status maria_after_load(struct database *self, const struct target_table *tables,
                              uint32_t table_count, const struct schema *objects,
@@ -78,9 +85,9 @@ bool maria_needs_variable(const struct maria_database *self, const struct maria_
 
 /* ---------------------------------------------------------------- ledger.c, ledger_load.c */
 
-/* What the claimed run knows of a table: that it is about to make it, or has made it. Without a
- * run: nothing. */
-enum maria_making { MARIA_NOT_MADE, MARIA_INTENDED, MARIA_MADE };
+/* What the claimed run knows of a table: that it is about to make it, has made it, or, of one with
+ * undo records, that they are carried out. Without a run: nothing. */
+enum maria_making { MARIA_NOT_MADE, MARIA_INTENDED, MARIA_MADE, MARIA_UNDONE };
 enum status maria_ledger_note_making(struct maria_database *self, MYSQL *connection,
                                      const char *table, enum maria_making making,
                                      struct error *error) MUST_USE;
@@ -89,6 +96,9 @@ enum status maria_ledger_making(struct maria_database *self, MYSQL *connection, 
 /* The lists of keys that a run wrote into tables that held records. */
 void maria_append_key_table(struct buffer *sql, const struct maria_database *self,
                             const char *table);
+/* The names of ours that begin so. */
+enum status maria_list_own(struct maria_database *self, MYSQL *connection, const char *prefix,
+                           MYSQL_RES **names, struct error *error) MUST_USE;
 enum status maria_drop_key_tables(struct maria_database *self, MYSQL *connection,
                                   struct error *error) MUST_USE;
 /* Is the claimed run's epoch still ours? The row is locked until the transaction's end. Without a
@@ -109,6 +119,45 @@ enum status maria_ledger_load(struct database *self, const char *run_id, struct 
 enum status maria_ledger_done(struct database *self, const char *run_id, uint64_t chunk,
                               struct arena *arena, struct done_mark *mark, struct error *error);
 enum status maria_ledger_fenced(const struct maria_database *self, struct error *error);
+/* Runs are made, and what no run is left for is dropped, by one process at a time. */
+enum status maria_lock_creating(struct maria_database *self, MYSQL *connection,
+                                struct error *error) MUST_USE;
+void maria_unlock_creating(struct maria_database *self, MYSQL *connection);
+
+/* ---------------------------------------------------------------- ledger_forget.c */
+
+enum status maria_ledger_list(struct database *self, struct arena *arena, const char ***ids,
+                              uint32_t *count, struct error *error);
+enum status maria_ledger_forget(struct database *self, const char *run_id, uint64_t epoch,
+                                bool rolled_back, struct error *error);
+enum status maria_ledger_tidy(struct database *self, struct error *error);
+/* Drops tables of ours that belong to no run of the ledger; without runs all of them. Under the
+ * lock above. */
+enum status maria_ledger_sweep(struct maria_database *self, MYSQL *connection,
+                               struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- undo.c */
+
+/*
+ * _transhume_undo_RUN_HASH (sql_undo_name), made with the first attempt that may write to the
+ * table: for each key that the run wrote
+ *   _transhume_found   was a record there before the run? then its columns are what it held
+ *   _transhume_hash    over the record as the run left it; NULL: it did not write it after all
+ *   _transhume_fate    while the run is taken back: what becomes of the record
+ *   _transhume_number  the same, where records have to be tried in parts
+ *   others             each column of the table that holds a value of its own, under its name;
+ * those of the key always filled Rows are written in the transaction of their chunk. The first
+ * image of a key stays.
+ */
+/* Is that the name of a column of ours? */
+bool maria_undo_is_own(const char *column);
+/* An expression: bytes that tell records of these columns apart, whatever is in them. */
+void maria_undo_append_hash(struct buffer *sql, const struct maria_column *columns, uint32_t count,
+                            const char *alias);
+/* Makes the table if it is not there. Commits what came before it. */
+enum status maria_undo_make(struct maria_database *self, MYSQL *connection,
+                            const struct target_table *table, const struct maria_table *facts,
+                            struct arena *arena, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- records.c */
 

@@ -20,7 +20,7 @@ struct writer_plan {
     const struct maria_table *facts;
     struct writer_column *columns;
     uint32_t column_count;
-    bool staged; /* by way of a temporary table, because of records that are there */
+    bool staged; /* by way of a temporary table: of records that are there, or kept for undoing */
     enum existing_policy existing;
     const char *statement; /* LOAD DATA …, or INSERT … VALUES */
     const char *stage;     /* staged: makes the temporary table */
@@ -101,6 +101,12 @@ struct writer {
     struct held *done_last;
 };
 
+/* Does the run keep what it takes to undo its writes to the table? */
+static inline bool writer_keeps_undo(const struct writer_table *table)
+{
+    return table->plan->keeps_undo && table->plan->key.count > 0;
+}
+
 /* Why a window of records was refused. */
 struct refusal {
     unsigned number;
@@ -159,5 +165,14 @@ enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t e
 /* After a record's key was refused as a duplicate: does the table hold all of it already? */
 enum status writer_holds_row(struct writer *writer, const struct sent_row *at, bool *same,
                              struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- writer_undo.c */
+
+/* What the records in the temporary table are about to overwrite; what they have written. Results
+ * as writer_send's. */
+enum status writer_undo_before(struct writer *writer, const struct writer_plan *plan,
+                               struct refusal *refusal, struct error *error) MUST_USE;
+enum status writer_undo_after(struct writer *writer, const struct writer_plan *plan,
+                              struct refusal *refusal, struct error *error) MUST_USE;
 
 #endif

@@ -165,7 +165,7 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
     /* in a table that this run made, another record under a key is the run's own */
     made->existing = target->created ? EXISTING_APPEND : target->existing;
     made->staged = made->existing == EXISTING_UPSERT || made->existing == EXISTING_REPLACE ||
-                   made->existing == EXISTING_SKIP;
+                   made->existing == EXISTING_SKIP || writer_keeps_undo(&writer->tables[table]);
     made->stage_name = arena_format(writer->arena, "_transhume_stage_%u", ++writer->plan_count);
     if (made->stage_name == NULL || choose_columns(writer, made, error) != STATUS_OK) {
         return made->stage_name == NULL ? no_memory(writer, error) : STATUS_FAILED;

@@ -39,18 +39,6 @@ static void append_table(struct buffer *sql, const struct apply *apply)
     maria_append_table(sql, apply->writer->database, apply->plan->facts->schema->name);
 }
 
-/* left.`a` = right.`a` AND … */
-static void append_key_equal(struct buffer *sql, struct column_list key, const char *left,
-                             const char *right)
-{
-    for (uint32_t i = 0; i < key.count; i++) {
-        buffer_format(sql, "%s%s.", i > 0 ? " AND " : "", left);
-        maria_append_name(sql, key.names[i]);
-        buffer_format(sql, " = %s.", right);
-        maria_append_name(sql, key.names[i]);
-    }
-}
-
 /* Notes the rows that a statement lists by their numbers, and takes them out of the temporary
  * table. */
 static enum status take_out(struct apply *apply, struct buffer *list, enum outcome_kind kind,
@@ -116,7 +104,7 @@ static enum status take_out_repeats(struct apply *apply)
     buffer_append_string(&sql, " AS s JOIN ");
     maria_append_key_table(&sql, self, name);
     buffer_append_string(&sql, " AS k ON ");
-    append_key_equal(&sql, apply->key, "s", "k");
+    maria_append_match(&sql, apply->key, "s", "k");
     buffer_format(&sql,
                   " WHERE k._transhume_chunk <> %llu OR k._transhume_row <> s._transhume_row "
                   "LOCK IN SHARE MODE",
@@ -132,7 +120,7 @@ static enum status take_out_present(struct apply *apply)
     buffer_append_string(&sql, " AS s JOIN ");
     append_table(&sql, apply);
     buffer_append_string(&sql, " AS t ON ");
-    append_key_equal(&sql, apply->key, "s", "t");
+    maria_append_match(&sql, apply->key, "s", "t");
     buffer_append_string(&sql, " LOCK IN SHARE MODE");
     return take_out(apply, &sql, OUTCOME_SKIPPED, "a record with this key is there");
 }
@@ -168,7 +156,7 @@ static enum status update_present(struct apply *apply)
     buffer_append_string(&sql, " AS t JOIN ");
     append_stage(&sql, apply);
     buffer_append_string(&sql, " AS s ON ");
-    append_key_equal(&sql, apply->key, "s", "t");
+    maria_append_match(&sql, apply->key, "s", "t");
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         const struct maria_column *column = &facts->columns[i];
         bool planned = in_plan(apply->plan, column->name);
@@ -201,6 +189,11 @@ static void append_columns(const struct writer_plan *plan, const char *alias, st
     }
 }
 
+static bool overwrites(const struct writer_plan *plan)
+{
+    return plan->existing == EXISTING_UPSERT || plan->existing == EXISTING_REPLACE;
+}
+
 static enum status insert_rest(struct apply *apply)
 {
     struct buffer sql = {0};
@@ -212,11 +205,15 @@ static enum status insert_rest(struct apply *apply)
     append_columns(apply->plan, "s.", &sql);
     buffer_append_string(&sql, " FROM ");
     append_stage(&sql, apply);
-    buffer_append_string(&sql, " AS s WHERE NOT EXISTS (SELECT 1 FROM ");
-    append_table(&sql, apply);
-    buffer_append_string(&sql, " AS t WHERE ");
-    append_key_equal(&sql, apply->key, "s", "t");
-    buffer_append_string(&sql, ") ORDER BY s._transhume_row");
+    buffer_append_string(&sql, " AS s");
+    if (overwrites(apply->plan)) {
+        buffer_append_string(&sql, " WHERE NOT EXISTS (SELECT 1 FROM ");
+        append_table(&sql, apply);
+        buffer_append_string(&sql, " AS t WHERE ");
+        maria_append_match(&sql, apply->key, "s", "t");
+        buffer_append_byte(&sql, ')');
+    }
+    buffer_append_string(&sql, " ORDER BY s._transhume_row");
     return writer_run(apply->writer, &sql, NULL, apply->refusal, apply->error);
 }
 
@@ -233,13 +230,24 @@ enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t e
                           .first_number = writer->numbered - count + first,
                           .refusal = refusal,
                           .error = error};
-    enum status status = take_out_repeats(&apply);
-    if (status == STATUS_OK && writer->plan->existing == EXISTING_SKIP) {
+    bool skips = writer->plan->existing == EXISTING_SKIP;
+    bool undo = writer_keeps_undo(&writer->tables[writer->plan->table]);
+    enum status status = STATUS_OK;
+    if (skips || overwrites(apply.plan)) {
+        status = take_out_repeats(&apply);
+    }
+    if (status == STATUS_OK && skips) {
         status = take_out_present(&apply);
-    } else if (status == STATUS_OK) {
+    }
+    if (status == STATUS_OK && undo && overwrites(apply.plan)) {
+        status = writer_undo_before(writer, apply.plan, refusal, error);
+    }
+    if (status == STATUS_OK && overwrites(apply.plan)) {
         status = update_present(&apply);
     }
-    return status == STATUS_OK ? insert_rest(&apply) : status;
+    status = status == STATUS_OK ? insert_rest(&apply) : status;
+    return status == STATUS_OK && undo ? writer_undo_after(writer, apply.plan, refusal, error)
+                                       : status;
 }
 
 /* ---------------------------------------------------------------- distinct */

@@ -1,0 +1,408 @@
+/*
+ * Taking a run back: tables that it made, tables that it filled, and what of others stands in the
+ * way.
+ *
+ * DROP TABLE can't be part of a transaction. So a table that is to go gets a name of ours first,
+ * in one step, then the ledger forgets it, then it is dropped: a crash leaves either a table that
+ * the ledger knows, or one that nobody can take for the run's.
+ */
+#include "base/failpoint.h"
+#include "connectors/mysql/rollback.h"
+#include "mysql_sql.h"
+#include <string.h>
+#include <strings.h>
+
+static const char drop_prefix[] = "_transhume_drop_";
+
+/* ---------------------------------------------------------------- who refers to a table */
+
+static enum status no_memory(const char *table, struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, table, "no memory to roll it back");
+}
+
+/* The rows of one foreign key. */
+static bool add_referrer(const struct maria_database *self, MYSQL_ROW *rows, uint32_t count,
+                         struct arena *arena, struct maria_referrer *made)
+{
+    const char **columns = arena_allocate_zeroed(arena, count + 1u, sizeof *columns);
+    const char **referenced = arena_allocate_zeroed(arena, count + 1u, sizeof *referenced);
+    bool whole = columns != NULL && referenced != NULL;
+    for (uint32_t i = 0; whole && i < count; i++) {
+        columns[i] = arena_copy_string(arena, rows[i][3]);
+        referenced[i] = arena_copy_string(arena, rows[i][4]);
+        whole = columns[i] != NULL && referenced[i] != NULL;
+    }
+    *made = (struct maria_referrer){.schema = arena_copy_string(arena, rows[0][0]),
+                                    .table = arena_copy_string(arena, rows[0][1]),
+                                    .name = arena_copy_string(arena, rows[0][2]),
+                                    .columns = {columns, count},
+                                    .referenced = {referenced, count},
+                                    .own = strcmp(rows[0][0], self->schema) == 0 &&
+                                           strcmp(rows[0][1], rows[0][5]) == 0};
+    return whole && made->schema != NULL && made->table != NULL && made->name != NULL;
+}
+
+static bool same_key(MYSQL_ROW left, MYSQL_ROW right)
+{
+    return strcmp(left[0], right[0]) == 0 && strcmp(left[1], right[1]) == 0 &&
+           strcmp(left[2], right[2]) == 0;
+}
+
+static enum status build_referrers(const struct maria_database *self, MYSQL_RES *result,
+                                   const char *table, struct arena *arena,
+                                   struct maria_referrer **referrers, uint32_t *count,
+                                   struct error *error)
+{
+    uint64_t row_count = mysql_num_rows(result);
+    MYSQL_ROW *rows = arena_allocate_zeroed(arena, (size_t)row_count + 1, sizeof(MYSQL_ROW));
+    uint32_t used = 0;
+    MYSQL_ROW row = NULL;
+    *referrers = arena_allocate_zeroed(arena, (size_t)row_count + 1, sizeof **referrers);
+    if (rows == NULL || *referrers == NULL) {
+        return no_memory(table, error);
+    }
+    while ((row = mysql_fetch_row(result)) != NULL) {
+        /* information_schema compares names without case */
+        if (self->folds_names || strcmp(row[5], table) == 0) {
+            rows[used++] = row;
+        }
+    }
+    for (uint32_t first = 0; first < used;) {
+        uint32_t end = first + 1;
+        while (end < used && same_key(rows[first], rows[end])) {
+            end++;
+        }
+        if (!add_referrer(self, &rows[first], end - first, arena, &(*referrers)[(*count)++])) {
+            return no_memory(table, error);
+        }
+        first = end;
+    }
+    return STATUS_OK;
+}
+
+enum status maria_referrers_read(struct maria_database *self, MYSQL *connection, const char *table,
+                                 struct arena *arena, struct maria_referrer **referrers,
+                                 uint32_t *count, struct error *error)
+{
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+    *count = 0;
+    maria_append_filled(&sql, sql_referrers, self->schema, table);
+    enum status status = maria_query_buffer(self, connection, &sql, MARIA_LONG,
+                                            ERROR_TARGET_INVALID, &result, error);
+    if (status == STATUS_OK) {
+        status = build_referrers(self, result, table, arena, referrers, count, error);
+    }
+    mysql_free_result(result);
+    return status;
+}
+
+static void append_place(struct buffer *sql, const char *schema, const char *table)
+{
+    maria_append_name(sql, schema);
+    buffer_append_byte(sql, '.');
+    maria_append_name(sql, table);
+}
+
+void maria_referrer_append_join(struct buffer *sql, const struct maria_referrer *referrer)
+{
+    buffer_append_string(sql, " JOIN ");
+    append_place(sql, referrer->schema, referrer->table);
+    buffer_append_string(sql, " AS r ON ");
+    for (uint32_t i = 0; i < referrer->columns.count; i++) {
+        buffer_append_string(sql, i > 0 ? " AND r." : "r.");
+        maria_append_name(sql, referrer->columns.names[i]);
+        buffer_append_string(sql, " = t.");
+        maria_append_name(sql, referrer->referenced.names[i]);
+    }
+}
+
+/* ---------------------------------------------------------------- what others made */
+
+struct removing {
+    struct maria_database *self;
+    MYSQL *connection;
+    struct arena *arena;
+    const struct target_table *table;
+    struct maria_referrer *referrers;
+    uint32_t referrer_count;
+    char aside[SQL_OWN_NAME_BYTES];
+    struct error *error;
+};
+
+static enum status refuse(const struct removing *removing, const char *what, const char *schema,
+                          const char *name)
+{
+    error_set(removing->error, ERROR_ROLLBACK_REFUSED, removing->table->name, "%s %s.%s %s", what,
+              schema, name, what[2] == 'f' ? "refers to it" : "reads it");
+    error_hint(removing->error, "others made this since: drop it, then roll back again");
+    return STATUS_FAILED;
+}
+
+/* Is it a table of this run, which goes too or loses its foreign key, or one that is going? */
+static enum status is_of_run(const struct removing *removing, const struct maria_referrer *referrer,
+                             bool *of_run)
+{
+    enum maria_making making = MARIA_NOT_MADE;
+    bool going = strncasecmp(referrer->table, drop_prefix, strlen(drop_prefix)) == 0;
+    *of_run = referrer->own || going;
+    if (*of_run || strcmp(referrer->schema, removing->self->schema) != 0) {
+        return STATUS_OK;
+    }
+    enum status status = maria_ledger_making(removing->self, removing->connection, referrer->table,
+                                             &making, removing->error);
+    *of_run = making != MARIA_NOT_MADE;
+    return status;
+}
+
+static enum status refuse_references(const struct removing *removing)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < removing->referrer_count; i++) {
+        const struct maria_referrer *referrer = &removing->referrers[i];
+        bool of_run = false;
+        status = is_of_run(removing, referrer, &of_run);
+        if (status == STATUS_OK && !of_run) {
+            status = refuse(removing, "a foreign key of", referrer->schema, referrer->table);
+        }
+    }
+    return status;
+}
+
+/* The server knows views by their text alone, in which it writes names out. */
+static enum status refuse_views(const struct removing *removing)
+{
+    struct buffer sql = {0};
+    struct buffer name = {0};
+    MYSQL_RES *result = NULL;
+    maria_append_table(&name, removing->self, removing->table->name);
+    buffer_append_string(&sql, "SELECT table_schema, table_name FROM information_schema.views "
+                               "WHERE LOCATE(CAST(");
+    maria_append_text(&sql, buffer_string(&name), name.length);
+    buffer_append_string(&sql, " AS BINARY), CAST(view_definition AS BINARY)) > 0");
+    sql.failed |= name.failed;
+    buffer_free(&name);
+    enum status status = maria_query_buffer(removing->self, removing->connection, &sql, MARIA_LONG,
+                                            ERROR_TARGET_INVALID, &result, removing->error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    if (row != NULL) {
+        status = refuse(removing, "the view", row[0], row[1]);
+    }
+    mysql_free_result(result);
+    return status;
+}
+
+static enum status refuse_others(const struct removing *removing)
+{
+    return refuse_references(removing) == STATUS_OK ? refuse_views(removing) : STATUS_FAILED;
+}
+
+/* ---------------------------------------------------------------- a table that the run made */
+
+static enum status run(const struct removing *removing, struct buffer *sql)
+{
+    return maria_run_unchecked(removing->self, removing->connection, sql, NULL, removing->error);
+}
+
+static enum status drop_references(const struct removing *removing)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < removing->referrer_count; i++) {
+        const struct maria_referrer *referrer = &removing->referrers[i];
+        struct buffer sql = {0};
+        if (referrer->own) {
+            continue;
+        }
+        buffer_append_string(&sql, "ALTER TABLE ");
+        append_place(&sql, referrer->schema, referrer->table);
+        buffer_append_string(&sql, " DROP FOREIGN KEY ");
+        maria_append_name(&sql, referrer->name);
+        status = run(removing, &sql);
+    }
+    return status;
+}
+
+static enum status put_aside(const struct removing *removing)
+{
+    struct buffer sql = {0};
+    if (refuse_others(removing) != STATUS_OK || drop_references(removing) != STATUS_OK ||
+        failpoint_hit("mysql.before_remove_table", removing->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "RENAME TABLE ");
+    maria_append_table(&sql, removing->self, removing->table->name);
+    buffer_append_string(&sql, " TO ");
+    maria_append_table(&sql, removing->self, removing->aside);
+    return run(removing, &sql) == STATUS_OK ? failpoint_hit("mysql.after_rename", removing->error)
+                                            : STATUS_FAILED;
+}
+
+static enum status forget_within(const struct removing *removing)
+{
+    struct maria_database *self = removing->self;
+    struct buffer sql = {0};
+    if (maria_ledger_check_claim(self, removing->connection, removing->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "DELETE FROM ");
+    maria_append_table(&sql, self, "_transhume_made");
+    buffer_append_string(&sql, " WHERE run = ");
+    maria_append_string(&sql, self->run_id);
+    buffer_append_string(&sql, " AND name = ");
+    maria_append_string(&sql, removing->table->name);
+    return maria_query_buffer(self, removing->connection, &sql, MARIA_SHORT, ERROR_TARGET_WRITE,
+                              NULL, removing->error);
+}
+
+static enum status forget_made(struct removing *removing)
+{
+    return maria_begin(removing->self, &removing->connection, removing->error) == STATUS_OK
+               ? maria_end(removing->self, removing->connection, forget_within(removing),
+                           removing->error)
+               : STATUS_FAILED;
+}
+
+static enum status describe(const struct removing *removing, const char *name,
+                            struct maria_table *facts)
+{
+    return maria_target_describe(removing->self, removing->connection, name, removing->arena, facts,
+                                 removing->error);
+}
+
+/* While both are there, the one with the run's name is somebody else's. */
+static enum status remove_made(struct removing *removing, enum maria_making making)
+{
+    struct maria_table facts;
+    struct buffer sql = {0};
+    enum status aside = describe(removing, removing->aside, &facts);
+    enum status status =
+        aside == STATUS_END ? describe(removing, removing->table->name, &facts) : STATUS_END;
+    if (aside == STATUS_FAILED || status == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    bool ours = making == MARIA_MADE || (making == MARIA_INTENDED && status == STATUS_OK &&
+                                         maria_is_marked(removing->self, &facts));
+    if (status == STATUS_OK && ours && put_aside(removing) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if ((making != MARIA_NOT_MADE && forget_made(removing) != STATUS_OK) ||
+        failpoint_hit("mysql.before_drop", removing->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "DROP TABLE IF EXISTS ");
+    maria_append_table(&sql, removing->self, removing->aside);
+    return run(removing, &sql);
+}
+
+/* ---------------------------------------------------------------- a table that was there */
+
+static enum status refuse_reaching(const struct removing *removing)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < removing->referrer_count; i++) {
+        const struct maria_referrer *referrer = &removing->referrers[i];
+        struct buffer sql = {0};
+        int64_t found = 0;
+        if (referrer->own) {
+            continue;
+        }
+        buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
+        maria_append_table(&sql, removing->self, removing->table->name);
+        buffer_append_string(&sql, " AS t");
+        maria_referrer_append_join(&sql, referrer);
+        buffer_append_byte(&sql, ')');
+        status = maria_ask_number(removing->self, removing->connection, &sql, MARIA_LONG,
+                                  ERROR_TARGET_WRITE, 0, &found, removing->error);
+        if (status == STATUS_OK && found != 0) {
+            error_set(removing->error, ERROR_ROLLBACK_REFUSED, removing->table->name,
+                      "records of %s.%s refer to those of the run", referrer->schema,
+                      referrer->table);
+            error_hint(removing->error, "move them away first, then roll back again");
+            status = STATUS_FAILED;
+        }
+    }
+    return status;
+}
+
+static enum status empty_within(const struct removing *removing)
+{
+    struct buffer sql = {0};
+    if (maria_ledger_check_claim(removing->self, removing->connection, removing->error) !=
+            STATUS_OK ||
+        refuse_reaching(removing) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "DELETE FROM ");
+    maria_append_table(&sql, removing->self, removing->table->name);
+    return run(removing, &sql) == STATUS_OK
+               ? failpoint_hit("mysql.before_remove_table", removing->error)
+               : STATUS_FAILED;
+}
+
+static enum status empty(struct removing *removing)
+{
+    struct maria_table facts;
+    enum status status = describe(removing, removing->table->name, &facts);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : status;
+    }
+    return maria_begin(removing->self, &removing->connection, removing->error) == STATUS_OK
+               ? maria_end(removing->self, removing->connection, empty_within(removing),
+                           removing->error)
+               : STATUS_FAILED;
+}
+
+/* ---------------------------------------------------------------- what the engine calls */
+
+static enum status begin(struct removing *removing, struct database *database,
+                         const struct target_table *table, enum maria_making *making,
+                         struct error *error)
+{
+    *removing = (struct removing){.self = maria_database_of(database),
+                                  .arena = arena_create(0),
+                                  .table = table,
+                                  .error = error};
+    struct buffer name = {0};
+    buffer_format(&name, "%s %s", removing->self->run_id, table->name);
+    sql_own_name(drop_prefix, buffer_string(&name), removing->aside);
+    bool whole = removing->arena != NULL && !name.failed;
+    buffer_free(&name);
+    if (!whole) {
+        return no_memory(table->name, error);
+    }
+    if (maria_control(removing->self, &removing->connection, error) != STATUS_OK ||
+        maria_ledger_check_claim(removing->self, removing->connection, error) != STATUS_OK ||
+        maria_ledger_making(removing->self, removing->connection, table->name, making, error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return maria_referrers_read(removing->self, removing->connection, table->name, removing->arena,
+                                &removing->referrers, &removing->referrer_count, error);
+}
+
+enum status maria_can_remove(struct database *database, const struct target_table *table,
+                             struct error *error)
+{
+    struct removing removing;
+    enum maria_making making = MARIA_NOT_MADE;
+    enum status status = begin(&removing, database, table, &making, error);
+    status = status == STATUS_OK && making != MARIA_NOT_MADE ? refuse_others(&removing) : status;
+    arena_destroy(removing.arena);
+    return status;
+}
+
+enum status maria_remove_table(struct database *database, const struct target_table *table,
+                               struct error *error)
+{
+    struct removing removing;
+    enum maria_making making = MARIA_NOT_MADE;
+    enum status status = begin(&removing, database, table, &making, error);
+    if (status == STATUS_OK && table->created) {
+        status = remove_made(&removing, making);
+    } else if (status == STATUS_OK && making == MARIA_NOT_MADE) {
+        status = empty(&removing);
+    }
+    arena_destroy(removing.arena);
+    return status == STATUS_OK ? failpoint_hit("mysql.after_remove_table", error) : status;
+}

@@ -1,0 +1,111 @@
+/* Undo records: the table that keeps them, and what tells a record from a changed one. */
+#include "connectors/mysql/target.h"
+#include <string.h>
+#include <strings.h>
+
+bool maria_undo_is_own(const char *column)
+{
+    return strncmp(column, "_transhume_", strlen("_transhume_")) == 0;
+}
+
+/* What has few characters goes in as it is, all else as a digest of its bytes: a text made by the
+ * server is no longer than a packet. */
+static void append_hashed(struct buffer *sql, const struct maria_column *column, const char *alias)
+{
+    bool plain = false;
+    const char *after = "";
+    switch (column->type.format) {
+    case MARIA_AS_INT:
+    case MARIA_AS_UINT:
+    case MARIA_AS_DOUBLE:
+    case MARIA_AS_DECIMAL:
+    case MARIA_AS_DATE:
+    case MARIA_AS_DATETIME:
+    case MARIA_AS_TIMESTAMP:
+    case MARIA_AS_TIME:
+    case MARIA_AS_YEAR:
+        plain = true;
+        break;
+    case MARIA_AS_FLOAT: /* as a text it has six digits */
+        plain = true;
+        after = " * 1e0";
+        break;
+    case MARIA_AS_BIT:
+        plain = true;
+        after = " + 0";
+        break;
+    default:
+        break;
+    }
+    buffer_format(sql, "IFNULL(%s%s.", plain ? "" : "MD5(", alias);
+    maria_append_name(sql, column->name);
+    buffer_format(sql, "%s%s, '-')", after, plain ? "" : ")");
+}
+
+void maria_undo_append_hash(struct buffer *sql, const struct maria_column *columns, uint32_t count,
+                            const char *alias)
+{
+    bool begun = false;
+    buffer_append_string(sql, "UNHEX(MD5(CONCAT_WS(','");
+    for (uint32_t i = 0; i < count; i++) {
+        if (!columns[i].generated) {
+            buffer_append_string(sql, ", ");
+            append_hashed(sql, &columns[i], alias);
+            begun = true;
+        }
+    }
+    buffer_append_string(sql, begun ? ")))" : ", '')))");
+}
+
+static bool is_in(struct column_list list, const char *name)
+{
+    for (uint32_t i = 0; i < list.count; i++) {
+        if (strcasecmp(list.names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The type as it is, without default, number of its own and the like. */
+static void append_column(struct buffer *sql, const struct maria_table *facts, uint32_t position,
+                          bool in_key)
+{
+    const struct maria_column *column = &facts->columns[position];
+    const char *collation = facts->schema->columns[position].collation;
+    maria_append_name(sql, column->name);
+    buffer_format(sql, " %s", column->type.type.native);
+    if (column->charset != NULL && collation != NULL) {
+        buffer_append_string(sql, " CHARACTER SET ");
+        maria_append_name(sql, column->charset);
+        buffer_append_string(sql, " COLLATE ");
+        maria_append_name(sql, collation);
+    }
+    buffer_append_string(sql, in_key ? " NOT NULL, " : " NULL, ");
+}
+
+enum status maria_undo_make(struct maria_database *self, MYSQL *connection,
+                            const struct target_table *table, const struct maria_table *facts,
+                            struct arena *arena, struct error *error)
+{
+    struct buffer sql = {0};
+    const char *name = sql_undo_name(arena, self->run_id, table->name);
+    if (name == NULL) {
+        return error_set(error, ERROR_MEMORY, table->name, "no memory for a statement");
+    }
+    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
+    maria_append_table(&sql, self, name);
+    buffer_append_string(&sql, " (_transhume_found TINYINT NOT NULL, _transhume_hash BINARY(16) "
+                               "NULL, _transhume_fate TINYINT NULL, _transhume_number BIGINT "
+                               "UNSIGNED NULL, ");
+    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
+        if (!facts->columns[i].generated) {
+            append_column(&sql, facts, i, is_in(table->key, facts->columns[i].name));
+        }
+    }
+    buffer_append_string(&sql, "PRIMARY KEY (");
+    maria_append_names(&sql, NULL, table->key);
+    buffer_append_string(&sql, "), KEY (_transhume_number)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC");
+    return maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_SCHEMA, NULL,
+                              error);
+}

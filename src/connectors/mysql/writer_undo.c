@@ -1,0 +1,78 @@
+/* Undo records of what a load brought, in the transaction of its chunk: images before it goes into
+ * the table, keys and hashes after. */
+#include "connectors/mysql/writer_internal.h"
+
+/* " FROM stage AS s JOIN table AS t ON …" */
+static void append_records(struct buffer *sql, const struct writer *writer,
+                           const struct writer_plan *plan)
+{
+    buffer_append_string(sql, " FROM ");
+    maria_append_table(sql, writer->database, plan->stage_name);
+    buffer_append_string(sql, " AS s JOIN ");
+    maria_append_table(sql, writer->database, plan->facts->schema->name);
+    buffer_append_string(sql, " AS t ON ");
+    maria_append_match(sql, writer->tables[plan->table].plan->key, "s", "t");
+}
+
+static enum status append_insert(struct buffer *sql, struct writer *writer,
+                                 const struct writer_plan *plan, struct error *error)
+{
+    const char *table = plan->facts->schema->name;
+    const char *name = sql_undo_name(writer->scratch, writer->run_id, table);
+    if (name == NULL) {
+        return error_set(error, ERROR_MEMORY, table, "no memory for a statement");
+    }
+    buffer_append_string(sql, "INSERT INTO ");
+    maria_append_table(sql, writer->database, name);
+    return STATUS_OK;
+}
+
+static void append_columns(struct buffer *sql, const struct maria_table *facts, const char *alias)
+{
+    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
+        if (!facts->columns[i].generated) {
+            buffer_append_string(sql, ", ");
+            buffer_append_string(sql, alias);
+            maria_append_name(sql, facts->columns[i].name);
+        }
+    }
+}
+
+/* The records stay locked, so that what is kept is what is overwritten. */
+enum status writer_undo_before(struct writer *writer, const struct writer_plan *plan,
+                               struct refusal *refusal, struct error *error)
+{
+    struct buffer sql = {0};
+    if (append_insert(&sql, writer, plan, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, " (_transhume_found");
+    append_columns(&sql, plan->facts, "");
+    buffer_append_string(&sql, ") SELECT 1");
+    append_columns(&sql, plan->facts, "t.");
+    append_records(&sql, writer, plan);
+    buffer_append_string(&sql,
+                         " FOR UPDATE ON DUPLICATE KEY UPDATE _transhume_found = _transhume_found");
+    return writer_run(writer, &sql, NULL, refusal, error);
+}
+
+enum status writer_undo_after(struct writer *writer, const struct writer_plan *plan,
+                              struct refusal *refusal, struct error *error)
+{
+    const struct maria_table *facts = plan->facts;
+    struct column_list key = writer->tables[plan->table].plan->key;
+    struct buffer sql = {0};
+    if (append_insert(&sql, writer, plan, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, " (_transhume_found, _transhume_hash, ");
+    maria_append_names(&sql, NULL, key);
+    buffer_append_string(&sql, ") SELECT 0, ");
+    maria_undo_append_hash(&sql, facts->columns, facts->schema->column_count, "t");
+    buffer_append_string(&sql, ", ");
+    maria_append_names(&sql, "t", key);
+    append_records(&sql, writer, plan);
+    buffer_append_string(&sql,
+                         " ON DUPLICATE KEY UPDATE _transhume_hash = VALUES(_transhume_hash)");
+    return writer_run(writer, &sql, NULL, refusal, error);
+}

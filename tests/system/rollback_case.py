@@ -1,0 +1,258 @@
+"""Rollback into SQL databases: exactly what the run wrote goes, what it overwrote comes back. The cases that are alike.
+
+A module of tests brings a class of its own before `Rollbacks`, with
+    sql(statements)          rows of texts, by the server's own client
+    clear()                  takes everything out of the target
+    contents()               (definitions, {key of a table: its rows})
+    key(table)               of those rows
+    records(table)           {what names a record, as a list of texts: all of it}
+    own_tables()             names of tables of the program's
+    filled, target_script    SQL
+    failpoints               how the connector's begin
+"""
+import itertools
+import json
+import os
+import random
+import shutil
+import sqlite3
+
+import refusals
+import support
+from support import SEED, SOAK, count_failpoints, kill_at
+
+COUNT = 300
+SOURCE = """
+CREATE TABLE item(id INTEGER PRIMARY KEY, name TEXT, price NUMERIC, bin BLOB, note TEXT);
+CREATE TABLE pair(x TEXT, y INTEGER, v REAL, item_id INTEGER REFERENCES item(id), PRIMARY KEY (x, y)) WITHOUT ROWID;
+CREATE INDEX item_name ON item(name);
+"""
+POLICIES = ("refuse", "append", "upsert", "replace", "skip")
+
+
+def fill_source(path, ids=range(1, COUNT + 1), tag="new"):
+    support.make_sqlite(path, SOURCE)
+    with sqlite3.connect(path) as db:
+        for i in ids:
+            db.execute("INSERT INTO item VALUES (?, ?, ?, ?, ?)",
+                       (i, "%s %d \u00e9\U0001f411 \\ \"" % (tag, i), [i / 4, None, 7, -i][i % 4], bytes([i % 256]) * (i % 9), None))
+            db.execute("INSERT INTO pair VALUES (?, ?, ?, ?)", ("k%d" % (i % 7), i, i / 3, i))
+    db.close()
+    return path
+
+
+class Rollbacks(refusals.TestCase):
+    whole_runs, kills = 9, 4   # of all cases; the soak tries each
+
+    def setUp(self):
+        super().setUp()
+        self.name = self.server.database()
+        self.uri = self.server.uri(self.name)
+        fill_source(self.path("source.db"))
+
+    def target(self, kind):
+        """A target with nothing in it, empty tables, or records of its own."""
+        shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+        self.clear()
+        if kind != "created":
+            self.sql(self.target_script)
+        if kind == "filled":
+            self.sql(self.filled)
+
+    def assert_as(self, before):
+        self.maxDiff = None
+        after = self.contents()
+        self.assertEqual(before[1], after[1])
+        self.assertEqual(before[0], after[0])
+
+    def migrate(self, *arguments, code=0, **options):
+        return self.run_program("migrate", "-q", "--chunk-rows", 64, "--batch-rows", 20, *arguments, "source.db",
+                                self.uri, code=code, **options)
+
+    def run_id(self):
+        with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
+            return json.load(file)["run"]
+
+    def rollback(self, *arguments, code=0, run=None, **options):
+        return self.run_program("rollback", "--run", run or self.run_id(), "--json",
+                                *(arguments or ["--confirm"]), code=code, **options)
+
+    @staticmethod
+    def code_of(kind, policy):
+        return 1 if (kind, policy) == ("filled", "append") else 0
+
+    def cases(self):
+        for kind, policy in itertools.product(("created", "empty", "filled"), POLICIES):
+            if not (kind == "filled" and policy == "refuse"):
+                yield kind, policy
+
+    def test_a_whole_run(self):
+        numbers = random.Random(SEED)
+        cases = list(itertools.product(self.cases(), ([], ["--rollback-keys"])))
+        for (kind, policy), flags in cases if SOAK else numbers.sample(cases, self.whole_runs):
+            with self.subTest(kind=kind, policy=policy, flags=flags):
+                self.target(kind)
+                before = self.contents()
+                self.migrate("--existing", policy, *flags, code=self.code_of(kind, policy))
+                self.assertNotEqual(self.contents()[1], before[1])
+                counted = json.loads(self.rollback("--dry-run").out)
+                done = json.loads(self.rollback().out)
+                for table, told in zip(done["tables"], counted["tables"]):
+                    self.assertEqual({k: v for k, v in table.items() if k != "dropped"},
+                                     {k: v for k, v in told.items() if k != "dropped"})
+                self.assert_as(before)
+                with open(os.path.join(self.path(".transhume/runs"), done["run"], "state.json"), encoding="utf-8") as file:
+                    self.assertEqual(json.load(file)["status"], "rolled_back")
+
+    def test_counts(self):
+        self.target("filled")
+        self.migrate("--existing", "upsert")
+        self.assertIn("--confirm", self.rollback("--quiet", code=2).err)
+        tables = {t["name"]: t for t in json.loads(self.rollback("--dry-run").out)["tables"]}
+        overlap = COUNT - COUNT // 2 + 1
+        for name in ("item", "pair"):
+            self.assertEqual((tables[name]["restored"], tables[name]["removed"], tables[name]["changed"]),
+                             (overlap, COUNT - overlap, 0))
+
+    def test_killed_run_is_taken_back(self):
+        numbers = random.Random(SEED)
+        for kind, policy in (("created", "refuse"), ("filled", "upsert"), ("filled", "replace"), ("filled", "skip")):
+            arguments = ("migrate", "-q", "--chunk-rows", 64, "--batch-rows", 20, "--existing", policy, "source.db", self.uri)
+            self.target(kind)
+            _, reached = count_failpoints(*arguments, cwd=self.folder)
+            names = sorted(n for n in reached if n.startswith((self.failpoints, "engine.")) and
+                           not n.endswith("state_before_rename"))   # how often depends on the time
+            cases = [(n, k) for n in names for k in sorted({1, (reached[n] + 1) // 2, reached[n]})]
+            for point, occurrence in cases if SOAK else numbers.sample(cases, 2):
+                for resumed in (False, True) if SOAK else (numbers.choice((False, True)),):
+                    with self.subTest(kind=kind, policy=policy, point=point, occurrence=occurrence, resumed=resumed):
+                        self.target(kind)
+                        before = self.contents()
+                        self.assertEqual(kill_at(point, occurrence, *arguments, cwd=self.folder).code, -9)
+                        if "_transhume_run" not in self.own_tables():
+                            continue
+                        if resumed:
+                            support.transhume("resume", "-q", "source.db", self.uri, cwd=self.folder)
+                        self.rollback()
+                        self.assert_as(before)
+
+    def test_rollback_killed_anywhere(self):
+        numbers = random.Random(SEED)
+        for kind, policy, flags in (("created", "refuse", []), ("empty", "refuse", []), ("filled", "upsert", []),
+                                    ("created", "refuse", ["--rollback-keys"])):
+            self.target(kind)
+            self.migrate("--existing", policy, *flags)
+            _, reached = count_failpoints("rollback", "--run", self.run_id(), "--confirm", cwd=self.folder)
+            wanted = {"rollback.before_begin", "rollback.after_table", self.failpoints + "before_forget", self.failpoints + "after_forget"}
+            wanted |= {self.failpoints + "before_undo", self.failpoints + "after_undo"} if kind == "filled" or flags else {
+                self.failpoints + "before_remove_table", self.failpoints + "after_remove_table"}
+            self.assertLessEqual(wanted, set(reached))
+            cases = [(n, k) for n in sorted(reached) for k in sorted({1, (reached[n] + 1) // 2, reached[n]})]
+            if not SOAK:
+                cases = numbers.sample([case for case in cases if case[0] in wanted and case[1] == 1], self.kills) + numbers.sample(cases, 1)
+            for point, occurrence in cases:
+                with self.subTest(kind=kind, policy=policy, flags=flags, point=point, occurrence=occurrence):
+                    self.target(kind)
+                    before = self.contents()
+                    self.migrate("--existing", policy, *flags)
+                    run = self.run_id()
+                    self.assertEqual(kill_at(point, occurrence, "rollback", "--run", run, "--confirm",
+                                             cwd=self.folder).code, -9)
+                    self.rollback(run=run)
+                    self.assert_as(before)
+                    self.rollback(run=run)
+
+    def test_a_changed_table_is_refused(self):
+        changes = {"added": "INSERT INTO item(id, name) VALUES (90000, 'mine')",
+                   "deleted": "DELETE FROM pair WHERE y = 7",
+                   "changed": "UPDATE item SET name = 'mine' WHERE id = 7",
+                   "last digit": "UPDATE pair SET v = v + 1e-9 WHERE y = 7"}
+        for kind, (name, statement) in itertools.product(("created", "empty"), changes.items()):
+            with self.subTest(kind=kind, change=name):
+                self.target(kind)
+                self.migrate()
+                self.sql(statement)
+                before = self.contents()
+                self.assertIn("[rollback-refused]", self.rollback(code=5).err)
+                # only who holds the run may have changed
+                before[1].pop(self.key("_transhume_run"))
+                after = self.contents()
+                after[1].pop(self.key("_transhume_run"))
+                self.assertEqual(before, after)
+                self.rollback("--dry-run", code=5)
+
+    def test_with_keys_the_rows_of_others_survive(self):
+        for kind, policy in (("created", "refuse"), ("empty", "refuse"), ("filled", "upsert"), ("filled", "replace"),
+                             ("filled", "skip")):
+            with self.subTest(kind=kind, policy=policy):
+                self.target(kind)
+                before = {table: self.records(table) if kind == "filled" else {} for table in ("item", "pair")}
+                self.migrate("--existing", policy, "--rollback-keys")
+                self.sql("INSERT INTO item(id, name) VALUES (90000, 'mine'); DELETE FROM pair WHERE y IN (7, 298);"
+                         "UPDATE item SET name = 'mine' WHERE id = 9; UPDATE pair SET v = -0.5 WHERE y = 299;")
+                items, pairs = self.records("item"), self.records("pair")
+                report = {t["name"]: t for t in json.loads(self.rollback().out)["tables"]}
+                skipped = policy == "skip"
+                # what the application has changed it keeps, and a record that refers to it or is referred to
+                self.assertEqual(report["item"]["changed"], 2 if kind == "created" else 1)
+                self.assertEqual((report["pair"]["changed"], report["pair"]["missing"]), (0, 1) if skipped else (1, 2))
+                # created: item 299 stays, since the changed pair refers to it
+                mine = (("9",), ("90000",)) + ((("299",),) if kind == "created" else ())
+                self.assertEqual(self.records("item"), {**before["item"], **{key: items[key] for key in mine}})
+                expected = {key: row for key, row in before["pair"].items() if key[1] not in ("298", "299")}
+                expected.update((key, row) for key, row in pairs.items() if key[1] == "299")
+                self.assertEqual(self.records("pair"), expected)
+
+    def test_two_runs(self):
+        self.target("filled")
+        zero = self.contents()
+        self.migrate("--existing", "upsert")
+        first = self.run_id()
+        one = self.contents()[1]
+        with sqlite3.connect(self.path("source.db")) as db:
+            db.execute("UPDATE item SET name = 'second ' || id")
+        db.close()
+        self.migrate("--existing", "replace")
+        second = self.run_id()
+        self.assertIn(second, self.rollback(run=first, code=5).err)
+        self.rollback(run=second)
+        for table in ("item", "pair"):
+            self.assertEqual(one[self.key(table)], self.contents()[1][self.key(table)])
+        self.rollback(run=first)
+        self.assert_as(zero)
+
+    def test_finish_and_restart(self):
+        self.target("filled")
+        self.migrate("--existing", "upsert", "--no-before-images")
+        self.assertIn("nothing was kept", self.rollback(code=5).err)
+        self.assertIn("[finish-refused]", self.run_program("finish", code=5).err)
+        self.run_program("finish", "--dry-run")
+        self.run_program("finish", "--confirm")
+        self.assertIn("nothing to drop", self.run_program("finish").out)
+        self.assertEqual(self.own_tables(), [])
+        self.assertEqual(self.sql("SELECT count(*) FROM item"), [[str(COUNT + 39)]])
+        for kind, policy in (("created", "refuse"), ("empty", "refuse"), ("filled", "replace")):
+            with self.subTest(kind=kind):
+                self.target(kind)
+                arguments = ("migrate", "-q", "--chunk-rows", 64, "--existing", policy, "source.db", self.uri)
+                kill_at("engine.after_commit", 3, *arguments, cwd=self.folder)
+                run = self.run_id()
+                self.run_program(*arguments, code=5)
+                self.assertIn("--confirm", self.run_program(*arguments, "--restart", code=2).err)
+                self.run_program(*arguments, "--restart", "--confirm")
+                self.assertNotEqual(self.run_id(), run)
+                self.assertEqual(self.sql("SELECT count(*) FROM item WHERE name LIKE 'new%'"), [[str(COUNT)]])
+        self.target("empty")
+        self.migrate()
+        self.run_program("validate")
+        self.run_program("finish")
+        self.assertEqual(self.own_tables(), [])
+
+    def test_a_running_run_is_not_taken_back(self):
+        self.target("created")
+        before = self.contents()
+        process = self.stopped("migrate", "-q", "source.db", self.uri)
+        self.assertIn("[run-held]", self.rollback(code=5).err)
+        self.end(process)
+        self.rollback()
+        self.assert_as(before)

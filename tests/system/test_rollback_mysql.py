@@ -1,0 +1,224 @@
+"""Rollback into MariaDB: exactly what the run wrote goes, what it overwrote comes back.
+
+What was there before and what is there after are compared by mariadb-dump (definitions) and MariaDB's own client (rows).
+"""
+import itertools
+import json
+import os
+import shutil
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
+import mariadb
+import rollback_case
+from support import kill_at
+
+TARGET = """
+CREATE TABLE item(id bigint PRIMARY KEY, name longtext, price decimal(20,4), bin longblob, note varchar(20) DEFAULT 'n',
+                  twice bigint GENERATED ALWAYS AS (id * 2) STORED, kept json DEFAULT '{"a": [1, 2]}', KEY item_name (name(20)));
+CREATE TABLE pair(x varchar(50) COLLATE utf8mb4_bin, y bigint, v double, item_id bigint, PRIMARY KEY (x, y));
+CREATE TABLE other(a text); INSERT INTO other VALUES ('1'), ('x'), (NULL);
+CREATE VIEW mine AS SELECT a FROM other;
+"""
+FILL = """
+INSERT INTO item(id, name, price, bin, note) SELECT seq, concat('old ', seq), seq / 8, unhex(repeat('ab', seq %% 5)), NULL FROM seq_%d_to_%d;
+INSERT INTO pair SELECT concat('k', seq %% 7), seq, seq / 7e0, seq FROM seq_%d_to_%d;
+""" % (rollback_case.COUNT // 2, rollback_case.COUNT + 39, rollback_case.COUNT // 2, rollback_case.COUNT + 39)
+# Types of a key, and of other columns; a value of each.
+KEYS = {"k1": ("int", "7"), "k2": ("varchar(20) COLLATE utf8mb4_general_ci", "'Ab'"), "k3": ("uuid", "'123e4567-e89b-12d3-a456-426614174000'"),
+        "k4": ("decimal(10,2)", "1.50"), "k5": ("inet6", "'::1'"), "k6": ("datetime(6)", "'2020-02-02 02:02:02.123456'"),
+        "k7": ("varbinary(9)", "X'00ff'"), "k8": ("char(5) CHARACTER SET latin1", "'äb'"), "k9": ("date", "'0000-00-00'"),
+        "k10": ("enum('a','b''c')", "'b''c'"), "k11": ("bigint unsigned", "18446744073709551615"), "k12": ("float", "0.1"),
+        "k13": ("bit(9)", "b'101'"), "k14": ("timestamp(3) NOT NULL DEFAULT '2000-01-01'", "'2024-03-31 01:30:00.123'")}
+VALUES = {"t": ("tinyint", "-1"), "f": ("float", "1.17549435e-38"), "d": ("double", "-0.0"), "n": ("decimal(65,30)", "1234.000000000000000000000000000001"),
+          "b": ("bit(64)", "b'1'"), "y": ("year", "2155"), "tx": ("text CHARACTER SET latin1", "'äöü€'"), "lt": ("longtext", "repeat('x,-', 99999)"),
+          "lb": ("longblob", "X'00ff2c2d'"), "bn": ("binary(4)", "X'41'"), "dt": ("datetime(6)", "'9999-12-31 23:59:59.999999'"), "tm": ("time(6)", "'-838:59:59.999999'"),
+          "ts": ("timestamp(6) NULL", "'2038-01-19 03:14:07.999999'"), "s": ("set('p','q')", "'p,q'"), "e": ("enum('','-')", "'-'"),
+          "j": ("json", "'{\"b\": 1, \"a\" : 2}'"), "u": ("uuid", "uuid()"), "ip": ("inet6", "'::'"), "g": ("geometry", "ST_GeomFromText('POINT(1 2)', 4326)"),
+          "must": ("varchar(9) NOT NULL", "'-'"), "inv": ("int INVISIBLE DEFAULT 7", "8"),
+          "now": ("datetime DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP", "'2001-01-01'")}
+
+
+class Mysql(rollback_case.Rollbacks):
+    target_script, filled, failpoints = TARGET, FILL, "mysql."
+    whole_runs, kills = 5, 2
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = mariadb.for_class(cls)
+
+    def sql(self, statements):
+        return self.server.ask(self.name, statements)
+
+    def clear(self):
+        self.server.ask("", "DROP DATABASE %s; DROP DATABASE IF EXISTS app; CREATE DATABASE %s" % (self.name, self.name))
+
+    def contents(self):
+        """Definitions as mariadb-dump tells them, and all rows."""
+        return self.server.dump(self.name), self.server.rows(self.name)
+
+    @staticmethod
+    def key(table):
+        return table
+
+    def records(self, table):
+        width = {"item": 1, "pair": 2}[table]
+        return {tuple(row[:width]): row for row in self.sql("SELECT * FROM " + table)}
+
+    def own_tables(self):
+        return [name for name, in self.sql("SHOW TABLES LIKE '\\_transhume%'")]
+
+    def test_every_type(self):
+        """Before-images of each type, and keys of each kind that there is."""
+        source = self.server.database()
+        columns = {**KEYS, **VALUES}
+        script = "CREATE TABLE t(%s, PRIMARY KEY (%s));" % (
+            ", ".join("%s %s" % (name, kind[0]) for name, kind in columns.items()), ", ".join(KEYS))
+        row = "INSERT INTO t (%s) VALUES (%%s);" % ", ".join(columns)
+        filled = row % ", ".join(kind[1] for kind in columns.values())
+        bare = row % ", ".join([kind[1] for kind in KEYS.values()] +
+                               ["''" if "NOT NULL" in kind[0] else "NULL" for kind in VALUES.values()])
+        self.server.ask(source, script + filled + filled.replace("VALUES (7", "VALUES (8"))
+        for policy in ("upsert", "replace", "skip"):
+            for there in (filled, bare):
+                with self.subTest(policy=policy, there=there == filled):
+                    shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+                    self.clear()
+                    self.sql(script + there)
+                    before = self.contents()
+                    self.run_program("migrate", "-q", "--existing", policy, self.server.uri(source), self.uri)
+                    self.assertEqual(self.sql("SELECT count(*) FROM t"), [["2"]])
+                    report = json.loads(self.rollback().out)["tables"][0]
+                    self.assertEqual((report["removed"], report["restored"], report["changed"]), (1, 0 if policy == "skip" else 1, 0))
+                    self.assert_as(before)
+
+    def test_each_type_is_told_from_another_value(self):
+        """What somebody changed since in one column stays as it is, whatever the type."""
+        others = {"t": "0", "f": "1.1754945e-38", "d": "5e-324", "n": "1234.000000000000000000000000000002", "b": "b'0'", "y": "2154",
+                  "tx": "'aou€'", "lt": "concat(repeat('x,-', 99998), 'x,_')", "lb": "X'00ff2c'", "bn": "X'42'", "dt": "'9999-12-31 23:59:59.999998'",
+                  "tm": "'-838:59:59.999998'", "ts": "'2038-01-19 03:14:07.999998'", "s": "'p'", "e": "''", "j": "'{\"b\": 1, \"a\": 2}'",
+                  "u": "'00000000-0000-0000-0000-000000000000'", "ip": "'::1'", "g": "ST_GeomFromText('POINT(1 3)', 4326)", "must": "''", "inv": "7",
+                  "now": "'2001-01-02'"}
+        self.assertEqual(set(others), set(VALUES))
+        names = list(VALUES)
+        source = self.server.database()
+        script = "CREATE TABLE t(id int PRIMARY KEY, %s);" % ", ".join("%s %s" % (name, kind[0]) for name, kind in VALUES.items())
+        rows = "".join("INSERT INTO t (id, %s) VALUES (%d, %s);" % (", ".join(VALUES), i, ", ".join(kind[1] for kind in VALUES.values()))
+                       for i in range(2 * len(names)))
+        self.server.ask(source, script + rows)
+        self.clear()
+        self.sql(script + "INSERT INTO t (id, must) VALUES (-1, 'mine')")
+        self.run_program("migrate", "-q", "--existing", "upsert", self.server.uri(source), self.uri)
+        changes = [("UPDATE t SET %s = %s, now = now WHERE id = %d;" if name != "now" else "UPDATE t SET %s = %s WHERE id = %d;")
+                   % (name, others[name], i) for i, name in enumerate(names)]
+        nulls = ["UPDATE t SET %s = %s, now = %s WHERE id = %d;" % (name, "NULL" if name != "must" else "'x'", "now" if name != "now" else "NULL", i + len(names))
+                 for i, name in enumerate(names)]
+        self.sql("".join(changes + nulls))
+        report = json.loads(self.rollback().out)["tables"][0]
+        self.assertEqual((report["removed"], report["changed"]), (0, 2 * len(names)))
+        self.assertEqual(self.sql("SELECT count(*) FROM t"), [[str(2 * len(names) + 1)]])
+
+    def test_what_others_made_of_it_is_not_taken_along(self):
+        made = {"a view": ("CREATE VIEW app_view AS SELECT id FROM item", "DROP VIEW app_view"),
+                "a reference": ("CREATE TABLE app_note (item bigint, t text, FOREIGN KEY (item) REFERENCES item(id) ON DELETE CASCADE); "
+                                "INSERT INTO app_note VALUES (5, 'mine')", "DROP TABLE app_note"),
+                "in another database": ("CREATE DATABASE app; CREATE VIEW app.v AS SELECT * FROM pair", "DROP DATABASE app"),
+                "a reference from there": ("CREATE DATABASE app; CREATE TABLE app.n (x varchar(50) COLLATE utf8mb4_bin, y bigint, FOREIGN KEY (x, y) "
+                                           "REFERENCES %s.pair(x, y)); INSERT INTO app.n SELECT x, y FROM pair LIMIT 1" % self.name,
+                                           "DROP DATABASE app")}
+        for kind, (what, (statement, end)) in itertools.product(("created", "empty"), made.items()):
+            with self.subTest(kind=kind, what=what):
+                if (kind, what) == ("created", "a reference from there"):
+                    statement = statement.replace("varchar(50) COLLATE utf8mb4_bin", self.sql_type_of_x(kind))
+                self.target(kind)
+                before = self.contents()
+                self.migrate()
+                self.sql(statement)
+                if kind == "empty" and "reference" not in what:
+                    self.rollback()   # the table stays
+                    continue
+                result = self.rollback(code=5)
+                self.assertIn("[rollback-refused]", result.err)
+                self.assertEqual(self.sql("SELECT count(*) FROM item"), [[str(rollback_case.COUNT)]])
+                self.sql(end)
+                self.rollback()
+                self.assert_as(before)
+
+    def sql_type_of_x(self, kind):
+        """As a run makes it."""
+        self.target(kind)
+        self.migrate()
+        return self.sql("SELECT concat(column_type, ' COLLATE ', collation_name) FROM information_schema.columns WHERE table_schema = "
+                        "database() AND table_name = 'pair' AND column_name = 'x'")[0][0]
+
+    def test_a_cascade_does_not_reach_the_rows_of_others(self):
+        self.target("filled")
+        self.migrate("--existing", "upsert")
+        self.sql("CREATE TABLE app_note (item bigint, FOREIGN KEY (item) REFERENCES item(id) ON DELETE CASCADE); INSERT INTO app_note VALUES (5), (200);"
+                 "CREATE TABLE strict_note (item bigint, FOREIGN KEY (item) REFERENCES item(id)); INSERT INTO strict_note VALUES (6), (201);")
+        report = {t["name"]: t for t in json.loads(self.rollback().out)["tables"]}
+        self.assertEqual(report["item"]["changed"], 2)
+        self.assertEqual(self.sql("SELECT (SELECT count(*) FROM app_note), (SELECT count(*) FROM strict_note)"), [["2", "2"]])
+        self.assertEqual(self.sql("SELECT id FROM item WHERE name LIKE 'new%' ORDER BY id"), [["5"], ["6"]])
+
+    def test_a_table_that_refers_to_itself(self):
+        """A chain of records goes as a whole, but what leads to a record of others stays, and only that."""
+        script = ("CREATE TABLE tree (id int PRIMARY KEY, up int, v int, KEY (up), CONSTRAINT tree_up FOREIGN KEY (up) REFERENCES tree(id) "
+                  "ON DELETE CASCADE);")
+        source = self.server.database()
+        self.server.ask(source, script + "INSERT INTO tree SELECT seq, nullif(seq - 1, 0), seq FROM seq_1_to_9; "
+                                         "INSERT INTO tree SELECT seq, 10, seq FROM seq_10_to_10")
+        for mine in (False, True):
+            with self.subTest(mine=mine):
+                self.clear()
+                shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+                self.sql(script + "INSERT INTO tree VALUES (100, NULL, 1)")
+                before = self.contents()
+                self.run_program("migrate", "-q", "--existing", "upsert", self.server.uri(source), self.uri)
+                if mine:
+                    self.sql("INSERT INTO tree VALUES (101, 4, 1)")
+                report = json.loads(self.rollback().out)["tables"][0]
+                self.assertEqual((report["removed"], report["changed"]), (6, 4) if mine else (10, 0))
+                if mine:
+                    self.assertEqual(self.sql("SELECT id FROM tree ORDER BY id"), [["1"], ["2"], ["3"], ["4"], ["100"], ["101"]])
+                else:
+                    self.assert_as(before)
+
+    def test_what_a_constraint_forbids_by_now_stays(self):
+        """Its unique value is another record's, what it referred to is gone; all others are put back."""
+        script = ("CREATE TABLE owner (id int PRIMARY KEY); INSERT INTO owner VALUES (1), (2);"
+                  "CREATE TABLE t (id int PRIMARY KEY, code varchar(20) UNIQUE, owner int, FOREIGN KEY (owner) REFERENCES owner(id));")
+        source = self.server.database()
+        self.server.ask(source, script + "INSERT INTO t SELECT seq, concat('new ', seq), 1 FROM seq_1_to_50")
+        self.sql(script + "INSERT INTO t SELECT seq, concat('old ', seq), 1 + (seq = 33) FROM seq_1_to_40")
+        self.run_program("migrate", "-q", "--existing", "upsert", "--include", "t", self.server.uri(source), self.uri)
+        self.sql("INSERT INTO t VALUES (1000, 'old 7', 1); DELETE FROM owner WHERE id = 2")
+        report = json.loads(self.rollback().out)["tables"][0]
+        self.assertEqual((report["removed"], report["restored"], report["changed"]), (10, 38, 2))
+        self.assertEqual(self.sql("SELECT id, code FROM t WHERE code LIKE 'new%' OR id = 1000 ORDER BY id"),
+                         [["7", "new 7"], ["33", "new 33"], ["1000", "old 7"]])
+
+    def test_a_run_that_is_forgotten_leaves_nothing(self):
+        """Killed while its tables are dropped: the same command, or the next run, sweeps up."""
+        for point in ("mysql.before_drop", "mysql.after_rename", "mysql.after_forget", "mysql.after_undo"):
+            for again in ("rollback", "migrate"):
+                with self.subTest(point=point, again=again):
+                    kind = "filled" if point == "mysql.after_undo" else "created"
+                    self.target(kind)
+                    before = self.contents()
+                    self.migrate(*(("--existing", "upsert") if kind == "filled" else ()))
+                    run = self.run_id()
+                    self.assertEqual(kill_at(point, 1, "rollback", "--run", run, "--confirm", cwd=self.folder).code, -9)
+                    self.assertTrue(self.own_tables())
+                    if again == "migrate" and point == "mysql.after_forget":
+                        shutil.rmtree(self.path(".transhume"))
+                        self.migrate(*(("--existing", "upsert") if kind == "filled" else ()))
+                        run = self.run_id()
+                    self.rollback(run=run)
+                    self.assertEqual(self.own_tables(), [])
+                    self.assert_as(before)
+
+
+if __name__ == "__main__":
+    unittest.main()
