@@ -129,6 +129,7 @@ static int dispatch(struct cli_call *call)
     if (call->command->is_later) {
         return say_later(call->command);
     }
+    cli_set_current(call);
     set_log_level(call);
     warn_of_mistyped_variables();
     bool needs_connectors =
@@ -172,6 +173,7 @@ int cli_main(int argument_count, char **arguments)
     } else {
         exit_status = dispatch(&call);
     }
+    cli_set_current(NULL);
     log_close_file();
     arena_destroy(call.arena);
     return exit_status;

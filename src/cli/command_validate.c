@@ -200,7 +200,10 @@ int command_validate(struct cli_call *call)
         status = verify_repair(session, &result, &error);
         result.exit_status = repaired_status(&result);
     }
-    exit_status = status == STATUS_OK ? tell(call, &result) : cli_fail(&error);
+    exit_status = status == STATUS_OK ? tell(call, &result)
+                  : result.repair.run_id[0] != '\0'
+                      ? run_end_failed(call, session, &result.repair, &error)
+                      : cli_fail(&error);
     verify_result_free(&result);
     run_close(session);
     return exit_status;

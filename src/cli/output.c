@@ -24,6 +24,88 @@ void cli_copy_failure(struct error *to, const struct error *from)
     }
 }
 
+static const struct cli_call *current;
+
+void cli_set_current(const struct cli_call *call)
+{
+    current = call;
+}
+
+static void append_switch(const struct cli_call *call, enum cli_option_id id, struct buffer *out)
+{
+    if (cli_switch(call, id)) {
+        buffer_format(out, " --%s", cli_option_at(id)->name);
+    }
+}
+
+static void append_value(const struct cli_call *call, enum cli_option_id id, struct buffer *out)
+{
+    const char *value = cli_text(call, id);
+    if (value != NULL) {
+        buffer_format(out, " --%s %s", cli_option_at(id)->name, value);
+    }
+}
+
+void cli_append_command(const struct cli_call *call, const char *name, struct buffer *out)
+{
+    buffer_format(out, "transhume %s", name);
+    append_value(call, CLI_PLAN, out);
+    append_value(call, CLI_STATE, out);
+}
+
+/* The command under way, said again; SRC and DST for what may hold secrets. */
+static void append_again(const struct cli_call *call, struct buffer *out)
+{
+    cli_append_command(call, call->command->name, out);
+    append_value(call, CLI_RUN, out);
+    append_switch(call, CLI_RESTART, out);
+    append_switch(call, CLI_REPAIR, out);
+    append_switch(call, CLI_DELETE_EXTRA, out);
+    append_switch(call, CLI_CONFIRM, out);
+    const char *words = call->command->arguments;
+    size_t length = strlen(words);
+    if (call->argument_count > 0 && length > 2) {
+        bool optional = words[0] == '[';
+        buffer_format(out, " %.*s", (int)(length - 2 * optional), words + optional);
+    }
+}
+
+/* Is it a failure after which the command is said again, rather than a word about another run? */
+static bool is_said_again(const struct error *error)
+{
+    const uint32_t again = IN_INIT | IN_CHECK | IN_MIGRATE | IN_VALIDATE | IN_ROLLBACK | IN_FINISH;
+    if (current == NULL || current->command == NULL || (current->command->place & again) == 0) {
+        return false;
+    }
+    if (error->code == ERROR_RUN_HELD) {
+        return (current->command->place & (IN_ROLLBACK | IN_FINISH)) != 0;
+    }
+    int exit_status = error_describe(error->code)->exit_status;
+    return (exit_status == 2 || exit_status == 3) && error->code != ERROR_RUN_NOTHING;
+}
+
+/* Hints are written for a copy. */
+static void name_what_goes_on(struct error *error)
+{
+    static const char resume[] = "`transhume resume";
+    struct buffer hint = {0};
+    const char *at = error->hint;
+    const char *found;
+    if (!is_said_again(error) || strstr(at, resume) == NULL) {
+        return;
+    }
+    while ((found = strstr(at, resume)) != NULL) {
+        buffer_append(&hint, at, (size_t)(found - at) + 1);
+        append_again(current, &hint);
+        at = found + sizeof(resume) - 1;
+    }
+    buffer_append_string(&hint, at);
+    if (!hint.failed) {
+        error_hint(error, "%s", buffer_string(&hint));
+    }
+    buffer_free(&hint);
+}
+
 int cli_fail(const struct error *error)
 {
     struct error told;
@@ -32,6 +114,7 @@ int cli_fail(const struct error *error)
     if (told.hint[0] == '\0' && advice != NULL) {
         error_hint(&told, "%s", advice);
     }
+    name_what_goes_on(&told);
     log_write_error(&told);
     return error_exit_status(&told);
 }

@@ -27,20 +27,6 @@ void run_end_set_log_level(const struct cli_call *call)
     }
 }
 
-/* "transhume resume --plan a/b.yaml": with what is needed to find this run again. */
-static void append_resume(const struct cli_call *call, struct buffer *out)
-{
-    const char *plan = cli_text(call, CLI_PLAN);
-    const char *state = cli_text(call, CLI_STATE);
-    buffer_append_string(out, "transhume resume");
-    if (plan != NULL) {
-        buffer_format(out, " --plan %s", plan);
-    }
-    if (state != NULL) {
-        buffer_format(out, " --state %s", state);
-    }
-}
-
 static const char *snapshot_name(const struct run_result *result)
 {
     return result->no_snapshot ? "none" : result->mixed_snapshot ? "mixed" : "one";
@@ -148,7 +134,7 @@ static void tell_next_step(const struct cli_call *call, const struct run_session
     if (result->exit_status == 4) {
         struct buffer resume = {0};
         struct error error = {0};
-        append_resume(call, &resume);
+        cli_append_command(call, "resume", &resume);
         error_set(&error, ERROR_INTERRUPTED, NULL, "stopped on request; what is done is kept");
         if (run_can_resume(session)) {
             error_hint(&error, "`%s` goes on.", buffer_string(&resume));
@@ -160,9 +146,8 @@ static void tell_next_step(const struct cli_call *call, const struct run_session
     }
 }
 
-/* A failure after the run began: it can be resumed, and that is said once. */
-static int tell_failure(const struct cli_call *call, const struct run_session *session,
-                        const struct run_result *result, const struct error *error)
+int run_end_failed(const struct cli_call *call, const struct run_session *session,
+                   const struct run_result *result, const struct error *error)
 {
     struct error told;
     cli_copy_failure(&told, error);
@@ -170,7 +155,7 @@ static int tell_failure(const struct cli_call *call, const struct run_session *s
     bool resumable = result->run_id[0] != '\0' && exit_status == 3;
     if (resumable && strstr(told.hint, "resume") == NULL) {
         struct buffer resume = {0};
-        append_resume(call, &resume);
+        cli_append_command(call, "resume", &resume);
         size_t length = strlen(error->hint);
         const char *joint = length == 0 ? "" : error->hint[length - 1] == '.' ? " " : ". ";
         if (run_can_resume(session)) {
@@ -204,7 +189,7 @@ int run_end(struct cli_call *call, const struct run_session *session, enum statu
     struct buffer out = {0};
     bool json = cli_switch(call, CLI_JSON);
     if (status != STATUS_OK) {
-        int exit_status = tell_failure(call, session, result, error);
+        int exit_status = run_end_failed(call, session, result, error);
         if (json) {
             append_json(result, error, exit_status, &out);
             return print_figures(session, &out, exit_status);

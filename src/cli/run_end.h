@@ -10,5 +10,9 @@ void run_end_set_log_level(const struct cli_call *call);
 /* Prints the end table or JSON to stdout and what to do next to stderr; returns the exit status. */
 int run_end(struct cli_call *call, const struct run_session *session, enum status status,
             const struct run_result *result, const struct error *error);
+/* A failure, where the run began: it can be resumed, and that is said once. Returns the exit
+ * status. */
+int run_end_failed(const struct cli_call *call, const struct run_session *session,
+                   const struct run_result *result, const struct error *error);
 
 #endif

@@ -11,7 +11,8 @@
  *   results   enum status everywhere; STATUS_FAILED fills `error`, whose class says what may be
  *             done: RETRY the same call again, REJECT one record, STOP the run.
  *   waiting   No call waits for ever: each either ends within the database's deadline
- *             (`struct open_options.timeout_ms`) or fails with class RETRY.
+ *             (`struct open_options.timeout_ms`) or fails with class RETRY. One that tries again by
+ *             itself, and gives up, fails with class STOP: the patience is spent but once.
  *   memory    What a function gives back lives in the arena or batch that the caller passed or
  *             gets.
  */
@@ -176,6 +177,9 @@ struct database {
      * process out.
      */
     int64_t lease_ms;
+    /* Set by the engine, at any time, once the work has failed: what is said from then on is tried
+     * once. */
+    _Atomic bool hurried;
     struct database_report report;
 };
 

@@ -315,7 +315,8 @@ enum status rejects_load_begin(struct run *run, struct error *error)
     struct run_session *session = run->session;
     if (run->input < 0 && session->options.rejects_file == NULL) {
         return error_set(error, ERROR_RUN_NOTHING, run->folder.path,
-                         "the run had not begun: say `transhume migrate --rejects FILE` again");
+                         "the run had not begun: say `transhume %s` again",
+                         run->repairs ? "validate --repair" : "migrate --rejects FILE");
     }
     set_policies(run);
     if ((run->input < 0 && rejects_load_open(run, error) != STATUS_OK) ||

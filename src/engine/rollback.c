@@ -123,7 +123,7 @@ static enum status forget(struct rollback *rollback, struct error *error)
     return failpoint_hit("rollback.after_forget", error);
 }
 
-enum status rollback_run(struct rollback *rollback, struct error *error)
+static enum status take_all_back(struct rollback *rollback, struct error *error)
 {
     struct database *target = rollback->session.target;
     const struct rollback_functions *functions = target->connector->rollback;
@@ -152,4 +152,13 @@ enum status rollback_run(struct rollback *rollback, struct error *error)
     }
     return forget(rollback, error) == STATUS_OK ? rollback_end_local(rollback, error)
                                                 : STATUS_FAILED;
+}
+
+enum status rollback_run(struct rollback *rollback, struct error *error)
+{
+    enum status status = take_all_back(rollback, error);
+    if (status == STATUS_FAILED) {
+        atomic_store(&rollback->session.target->hurried, true);
+    }
+    return status;
 }

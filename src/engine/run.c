@@ -146,6 +146,7 @@ enum status run_put_status(struct run *run, struct error *error)
     struct retry retry;
     const char *text;
     retry_init(&retry, session_patience_ms(run->session));
+    retry.cancelled = &target->hurried;
     if (arena == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the run's status");
     }
@@ -408,6 +409,9 @@ static void tell_ledger(struct run *run, enum status status, const struct error 
         run->keeper = NULL;
         return; /* a lost worker may still be inside the target's code */
     }
+    if (status == STATUS_FAILED) {
+        atomic_store(&target->hurried, true);
+    }
     if (status != STATUS_OK) {
         pthread_mutex_lock(&run->state_mutex);
         ledger_status_end_attempt(&run->status, status == STATUS_END ? "interrupted" : "failed");
@@ -460,8 +464,9 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
         run_report_end(run, result);
     }
     fill_result(run, status, result);
-    if (!run->state_ready) {
-        result->run_id[0] = '\0'; /* nothing began */
+    bool loaded_nothing = status == STATUS_FAILED && run->loads_rejects && !run->claimed;
+    if (!run->state_ready || loaded_nothing) {
+        result->run_id[0] = '\0'; /* nothing began that a resume could go on with */
     }
     log_close_file();
     run_destroy(run);

@@ -398,6 +398,7 @@ enum status dynamodb_client_call(struct dynamodb_client *client,
         }
         if (clock_monotonic_ms() + delay > give_up_ms) {
             error_context(error, "given up after %" PRIu32 " tries: ", failures + 1);
+            error->class = ERROR_CLASS_STOP;
             return STATUS_FAILED;
         }
         log_write(LOG_DEBUG, "%s: try %" PRIu32 " in %" PRId64 " ms after: %s", request->operation,

@@ -90,9 +90,7 @@ static enum status fail_or_wait(struct writer *writer, const struct dynamodb_res
         return STATUS_OK;
     }
     error_copy(error, &response->error);
-    error_context(error, "nothing was written for %" PRId64 " s: ",
-                  (now_ms - writer->failing_since_ms) / 1000);
-    return STATUS_FAILED;
+    return dynamodb_writer_give_up(writer, now_ms, error);
 }
 
 static void delay(struct writer *writer, struct shipment *shipment, int64_t retry_after_ms)

@@ -5,6 +5,7 @@
 #include "base/failpoint.h"
 #include "connectors/dynamodb/network_json.h"
 #include "connectors/lease.h"
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -342,6 +343,15 @@ static void put_back(struct writer *writer, struct shipment *shipment)
     }
 }
 
+enum status dynamodb_writer_give_up(const struct writer *writer, int64_t now_ms,
+                                    struct error *error)
+{
+    error_context(error, "nothing was written for %" PRId64 " s: ",
+                  (now_ms - writer->failing_since_ms) / 1000);
+    error->class = ERROR_CLASS_STOP;
+    return STATUS_FAILED;
+}
+
 static enum status begin_failing(struct writer *writer, int64_t now_ms, struct error *error)
 {
     if (error->code == ERROR_LEASE_SHORT && writer->under_way.count > 0) {
@@ -353,8 +363,9 @@ static enum status begin_failing(struct writer *writer, int64_t now_ms, struct e
     if (writer->failing_since_ms == 0) {
         writer->failing_since_ms = now_ms;
     }
-    return now_ms - writer->failing_since_ms > 4 * writer->network->timeout_ms ? STATUS_FAILED
-                                                                               : STATUS_OK;
+    return now_ms - writer->failing_since_ms > 4 * writer->network->timeout_ms
+               ? dynamodb_writer_give_up(writer, now_ms, error)
+               : STATUS_OK;
 }
 
 /* A guess at what it takes: a unit for each begun KiB of a record, as it is encoded. */

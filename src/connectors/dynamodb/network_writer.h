@@ -192,6 +192,9 @@ enum status dynamodb_writer_release_held(struct writer *writer, struct error *er
 enum status dynamodb_writer_place(struct writer *writer, enum shipment_kind kind, uint32_t table,
                                   const struct slot *slot, const char *bytes, size_t length,
                                   struct error *error) MUST_USE;
+/* STATUS_FAILED: what is in `error`, as the end of the writer's patience. */
+enum status dynamodb_writer_give_up(const struct writer *writer, int64_t now_ms,
+                                    struct error *error) MUST_USE;
 /* Sends what may be sent; `idle`: the caller has nothing else to do, part-filled requests go. */
 enum status dynamodb_writer_pump(struct writer *writer, bool idle, struct error *error) MUST_USE;
 /* Takes answers in until one is there or timeout_ms is over. STATUS_AGAIN: none came. */

@@ -1,0 +1,121 @@
+"""A server that dies in the middle and stays dead: the command ends by itself, says by which command it is gone on with, and
+that one finishes the work once the server is there again."""
+import json
+import random
+import re
+import shutil
+import unittest
+
+import items
+import servers
+import support
+from dynamodb_case import DynamodbCase
+from fault_proxy import FaultProxy
+
+ROWS = 120
+CASES_EACH = None if support.SOAK else 3
+REPAIR = ("validate", "--repair", "--delete-extra", "--confirm")
+
+
+class DeadServer(DynamodbCase):
+    def setUp(self):
+        super().setUp()
+        support.make_sqlite(self.path("herd.db"), "CREATE TABLE herd(id INTEGER PRIMARY KEY, wool TEXT);"
+                            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+                            "INSERT INTO herd SELECT i, 'wool ' || i FROM n" % ROWS)
+        self.random = random.Random("%d %s" % (support.SEED, self.id()))
+
+    def whole(self):
+        return [self.item(n, "wool %d" % n) for n in range(1, ROWS + 1)]
+
+    def item(self, n, wool):
+        return {"id": {"N": str(n)}, "wool": {"S": wool}}
+
+    def run_id(self):
+        return json.loads(self.run_program("status", "--json").out)["run"]
+
+    def fresh(self):
+        items.empty(self.client)
+        shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+
+    def damage(self):
+        """A record is missing, one is different, one is extra, and more than one request takes."""
+        for n in range(1, ROWS, 2):
+            self.client.put_item(TableName="herd", Item=self.item(n, "moth-eaten"))
+        self.client.delete_item(TableName="herd", Key={"id": {"N": "2"}})
+        self.client.put_item(TableName="herd", Item={"id": {"N": "-1"}})
+
+    def goes_on(self, result, places):
+        """Carries out what the message says, with its words for databases replaced."""
+        for _ in range(3):
+            said = re.findall(r"`transhume ([^`]*)`", re.sub(r"\s+", " ", result.err))
+            self.assertTrue(said, result.err)
+            words = [word for word in said[0].split() if word not in ("SRC", "DST", "TARGET")]
+            result = support.transhume(*words, *places(words[0]), cwd=self.folder, env=servers.aws_environment(self.folder))
+            if result.code == 0:
+                return
+        self.assert_code(result, 0)
+
+    def dies(self, prepare, command, places, check):
+        """`places`: the databases that a command names."""
+        with FaultProxy(self.server.endpoint, support.SEED) as proxy:
+            self.target = self.uri(proxy.endpoint)
+            prepare()
+            proxy.clear()
+            self.run_aws(*command(), *places(command()[0]))
+            operations = sorted(set(proxy.operations()))
+            check()
+            if CASES_EACH:
+                operations = self.random.sample(operations, min(CASES_EACH, len(operations)))
+            for operation in operations:
+                with self.subTest(operation=operation):
+                    proxy.clear()
+                    self.fresh()
+                    prepare()
+                    proxy.add("rewrite", operation=operation, count=1, change=lambda _: proxy.add("cut_before"))
+                    result = support.transhume(*command(), "--timeout", "500ms", *places(command()[0]), cwd=self.folder,
+                                               env=servers.aws_environment(self.folder))
+                    self.assertIn(result.code, (0, 3), result.err)  # 0: it was all but over
+                    proxy.clear()
+                    if result.code != 0:
+                        self.goes_on(result, places)
+                    check()
+
+    def both(self, name):
+        return (self.target,) if name == "rollback" else ("herd.db", self.target)
+
+    def copy(self):
+        self.run_aws("migrate", "herd.db", self.target)
+
+    def test_migrate(self):
+        self.dies(lambda: None, lambda: ("migrate",), self.both, lambda: self.assert_tables({"herd": self.whole()}))
+
+    def test_repair(self):
+        def check():
+            """What was cut off before the repair was a run is validated anew, and by then repaired."""
+            self.run_aws("validate", "herd.db", self.target)
+            self.assert_tables({"herd": self.whole()})
+
+        def prepare():
+            self.copy()
+            self.damage()
+
+        self.dies(prepare, lambda: REPAIR, self.both, check)
+
+    def test_rollback(self):
+        self.dies(self.copy, lambda: ("rollback", "--run", self.run_id(), "--confirm"), self.both,
+                  lambda: self.assertEqual(items.tables(self.client), []))
+
+    def test_rollback_of_records(self):
+        """Into a table that was there: record by record, with what was kept of them."""
+        def prepare():
+            items.create(self.client, "herd", (("id", "N"),))
+            items.put(self.client, "herd", [self.item(n, "old") for n in range(100, 130)])
+            self.run_aws("migrate", "--existing", "upsert", "herd.db", self.target)
+
+        self.dies(prepare, lambda: ("rollback", "--run", self.run_id(), "--confirm"), self.both,
+                  lambda: self.assert_tables({"herd": [self.item(n, "old") for n in range(100, 130)]}))
+
+
+if __name__ == "__main__":
+    unittest.main()
