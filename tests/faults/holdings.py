@@ -5,6 +5,8 @@ A holding is told by two dicts of tuples: `leaves` (a record, a file, an index: 
 folder: how it was made), whose tuple begins those of all that lies in it.
 """
 import collections
+import csv
+import io
 import json
 import os
 import sqlite3
@@ -150,8 +152,11 @@ class Folder:
     """A folder of files; those of the run bear its tag."""
 
     formats = {"csv": "part-", "jsonl": "part-", "dynamodb-json": "data-"}
-    kinds = ("created", "others", "broken off")
-    changes_records = False
+    kinds = ("created", "others", "broken off", "repair")
+    changes_records = True
+    # Of the tables of kill_matrix.make_source, and of the example's single-table design.
+    key = {"id": 900000, "x": "extra", "SK": "EXTRA#1"}
+    texts = ("a", "note", "u", "Name", "Title", "Email", "Entity")
 
     def __init__(self, form, name):
         self.form = form
@@ -180,18 +185,63 @@ class Folder:
             with open(self.path(folder, table, "mine.txt"), "wb") as file:
                 file.write(b"nobody but me\n")
 
+    def files(self, folder):
+        """(table, its files) of each table with a key."""
+        for table in self.tables(folder):
+            if table != "keyless":
+                yield table, [self.path(folder, table, name) for name in sorted(os.listdir(self.path(folder, table)))]
+
+    @staticmethod
+    def write_lines(path, lines):
+        text = "".join(line + "\n" for line in lines).encode()
+        with open(path, "wb") as file:
+            subprocess.run(["zstd", "-qc"] if path.endswith(".zst") else ["cat"], input=text, stdout=file, check=True)
+
     def lose(self, folder):
         """Every table with a key loses lines, and the first one a whole file where it has several."""
-        tables = [table for table in self.tables(folder) if table != "keyless"]
-        for table in tables:
-            names = sorted(os.listdir(self.path(folder, table)))
-            if table == tables[0] and len(names) > 1:
-                os.remove(self.path(folder, table, names.pop()))
-            path = self.path(folder, table, names[0])
-            lines = support.read_lines(path)
-            text = "".join(line + "\n" for line in lines[:2] + lines[4:]).encode()
-            with open(path, "wb") as file:
-                subprocess.run(["zstd", "-qc"] if path.endswith(".zst") else ["cat"], input=text, stdout=file, check=True)
+        for number, (_, paths) in enumerate(self.files(folder)):
+            if number == 0 and len(paths) > 1:
+                os.remove(paths.pop())
+            lines = support.read_lines(paths[0])
+            self.write_lines(paths[0], lines[:2] + lines[4:])
+
+    def changed(self, lines, place, values):
+        """The line with these values in the fields that it has of them, and whether it has any."""
+        if self.form == "csv":
+            names, row = (next(csv.reader([line], strict=True)) for line in (lines[0], lines[place]))
+            found = [name for name in names if name in values]
+            row = [str(values[name]) if name in values else value for name, value in zip(names, row)]
+            text = io.StringIO()
+            csv.writer(text, lineterminator="").writerow(row)
+            return text.getvalue(), bool(found)
+        record = json.loads(lines[place])
+        fields = record["Item"] if self.form == "dynamodb-json" else record
+        found = [name for name in fields if name in values]
+        for name in found:
+            fields[name] = self.value(values[name])
+        return json.dumps(record, ensure_ascii=False), bool(found)
+
+    def value(self, value):
+        if self.form == "dynamodb-json":
+            return {"S": value} if isinstance(value, str) else {"N": str(value)}
+        return value
+
+    def alter(self, folder):
+        """A record of each table has another text; where it has none, nothing is altered."""
+        for _, paths in self.files(folder):
+            lines = support.read_lines(paths[0])
+            lines[-1], found = self.changed(lines, -1, dict.fromkeys(self.texts, "altered"))
+            if found:
+                self.write_lines(paths[0], lines)
+
+    def add(self, folder):
+        """Each table has a record that nobody wrote, and one of them twice."""
+        for _, paths in self.files(folder):
+            lines = support.read_lines(paths[-1])
+            extra, found = self.changed(lines, -1, self.key)
+            if not found:
+                raise AssertionError("no key is known in %s" % paths[-1])
+            self.write_lines(paths[-1], [*lines, extra, lines[-1]])
 
     def leftovers(self, folder):
         ledger = self.path(folder, "_transhume")
