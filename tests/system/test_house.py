@@ -51,6 +51,11 @@ class Scripts(support.TestCase):
         for line in needs:
             self.assertEqual(line.count("|"), 3, line)
             self.assertNotIn("'", line)
+        for group, package, sign, _ in (line.split("|") for line in needs):
+            if sign.startswith("file:"):  # libraries are files that nobody may execute
+                named = run(os.path.join(support.ROOT, "tools", "deps"), "check", group)
+                self.assertEqual(package in named.stdout + named.stderr,
+                                 not os.path.exists(sign[5:]), package)
 
 
 class Layers(TreeTestCase):
