@@ -50,8 +50,6 @@ enum status maria_objects_read(struct maria_database *self, MYSQL *connection,
 enum status maria_statements_read(struct maria_database *self, MYSQL *connection,
                                   struct maria_catalog *catalog, struct arena *arena,
                                   struct error *error) MUST_USE;
-/* describe.c: "(query)" without its closing semicolon. */
-void maria_append_query(struct buffer *sql, const char *query);
 /* describe.c: the columns of a query's result. */
 enum status maria_describe_query(struct maria_database *self, MYSQL *connection, const char *query,
                                  struct arena *arena, struct schema_table *table,

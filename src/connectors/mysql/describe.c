@@ -1,6 +1,7 @@
 /* What a database holds besides tables, the statements that make these, and what a query's result
  * looks like. */
 #include "connectors/mysql/catalog.h"
+#include "connectors/sql/request.h"
 #include "mysql_sql.h"
 #include <string.h>
 
@@ -114,17 +115,6 @@ enum status maria_statements_read(struct maria_database *self, MYSQL *connection
 /* ---------------------------------------------------------------- queries */
 
 /* As a subquery it can be one SELECT only; the line's end guards against a comment. */
-void maria_append_query(struct buffer *sql, const char *query)
-{
-    size_t length = strlen(query);
-    while (length > 0 && strchr(" \t\r\n;", query[length - 1]) != NULL) {
-        length--;
-    }
-    buffer_append_byte(sql, '(');
-    buffer_append(sql, query, length);
-    buffer_append_string(sql, "\n)");
-}
-
 enum status maria_describe_query(struct maria_database *self, MYSQL *connection, const char *query,
                                  struct arena *arena, struct schema_table *table,
                                  struct maria_column **columns, struct error *error)
@@ -134,7 +124,7 @@ enum status maria_describe_query(struct maria_database *self, MYSQL *connection,
 
     *table = (struct schema_table){.kind = SCHEMA_QUERY, .row_count = -1, .size_bytes = -1};
     buffer_append_string(&sql, "SELECT * FROM ");
-    maria_append_query(&sql, query);
+    sql_append_query(&sql, query);
     buffer_append_string(&sql, " AS _t0 LIMIT 0");
     if (maria_query_buffer(self, connection, &sql, MARIA_LONG, ERROR_PLAN_INVALID, &result,
                            error) != STATUS_OK) {

@@ -77,7 +77,7 @@ static void cursor_close(struct cursor *cursor)
             maria_disconnect(cursor->connection);
         }
     }
-    buffer_free(&cursor->compiled.sql);
+    buffer_free(&cursor->compiled.select.sql);
     arena_destroy(cursor->arena);
     free(cursor);
 }
@@ -92,8 +92,8 @@ static enum status open_on(struct cursor *cursor, const struct span *span, struc
         cursor->request->query != NULL ? ERROR_PLAN_INVALID : ERROR_SOURCE_READ;
     if (maria_request_compile(self, cursor->connection, cursor->request, span, cursor->arena,
                               &cursor->compiled, error) != STATUS_OK ||
-        maria_send(self, cursor->connection, cursor->compiled.sql.data, cursor->compiled.sql.length,
-                   MARIA_LONG, otherwise, error) != STATUS_OK) {
+        maria_send(self, cursor->connection, cursor->compiled.select.sql.data,
+                   cursor->compiled.select.sql.length, MARIA_LONG, otherwise, error) != STATUS_OK) {
         error_context(error, "%s: ", cursor->request->name);
         return STATUS_FAILED;
     }
@@ -133,7 +133,7 @@ static enum status decode_row(struct cursor *cursor, struct batch *batch, MYSQL_
     if (copy == NULL) {
         return STATUS_FAILED;
     }
-    for (uint32_t i = 0; i < cursor->compiled.column_count; i++) {
+    for (uint32_t i = 0; i < cursor->compiled.select.column_count; i++) {
         if (row[i] == NULL) {
             cells[i] = cell_null();
             continue;
@@ -153,17 +153,17 @@ static enum status add_row(struct cursor *cursor, struct batch *batch, MYSQL_ROW
 {
     struct cell *cells = batch_append(batch);
     struct cell *values = cells;
-    uint32_t count = cursor->compiled.column_count;
+    uint32_t count = cursor->compiled.select.column_count;
     enum status status = STATUS_FAILED;
 
-    if (cells != NULL && cursor->compiled.documents) {
+    if (cells != NULL && cursor->compiled.select.documents) {
         values = arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof *values);
     }
     if (cells != NULL && values != NULL) {
         status = decode_row(cursor, batch, row, lengths, bytes, values);
     }
-    if (status == STATUS_OK && cursor->compiled.documents) {
-        status = batch_make_document(batch, cursor->compiled.names, values, count, cells);
+    if (status == STATUS_OK && cursor->compiled.select.documents) {
+        status = batch_make_document(batch, cursor->compiled.select.names, values, count, cells);
     }
     return status == STATUS_OK
                ? STATUS_OK
@@ -175,7 +175,7 @@ static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t row
 {
     size_t bytes = 0;
     size_t row_bytes = (size_t)batch->width * sizeof(struct cell);
-    uint32_t count = cursor->compiled.column_count;
+    uint32_t count = cursor->compiled.select.column_count;
 
     while (batch->row_count < rows_max && bytes < bytes_max) {
         MYSQL_ROW row = mysql_fetch_row(cursor->result);
@@ -201,7 +201,7 @@ static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t row
 static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                                struct batch **batch, struct error *error)
 {
-    uint32_t width = cursor->compiled.documents ? 1 : cursor->compiled.column_count;
+    uint32_t width = cursor->compiled.select.documents ? 1 : cursor->compiled.select.column_count;
 
     *batch = NULL;
     if (cursor->done) {

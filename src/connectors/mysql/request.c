@@ -1,27 +1,6 @@
-/* A read request as one SELECT: columns, joins, span, and an order that repeats exactly. */
+/* A read request as one SELECT, in MySQL's words. */
 #include "connectors/mysql/source.h"
-#include <stdio.h>
 #include <string.h>
-
-enum { NAMES_ASKED_MAX = 256 };
-
-static enum status no_such_table(struct maria_database *self, const struct maria_catalog *catalog,
-                                 const char *name, struct error *error)
-{
-    const char *names[NAMES_ASKED_MAX] = {0};
-    uint32_t count =
-        catalog->table_count < NAMES_ASKED_MAX ? catalog->table_count : NAMES_ASKED_MAX;
-    for (uint32_t i = 0; i < count; i++) {
-        names[i] = catalog->tables[i].schema->name;
-    }
-    const char *near = text_nearest(name, names, count);
-    error_set(error, ERROR_PLAN_INVALID, self->shown, "there is no table %s in the database %s",
-              name, self->schema);
-    if (near != NULL) {
-        error_hint(error, "did you mean %s?", near);
-    }
-    return STATUS_FAILED;
-}
 
 static enum status find_table(struct maria_database *self, const char *name,
                               const struct maria_table **table, struct error *error)
@@ -31,37 +10,32 @@ static enum status find_table(struct maria_database *self, const char *name,
         return STATUS_FAILED;
     }
     *table = maria_catalog_find(catalog, name);
-    return *table != NULL ? STATUS_OK : no_such_table(self, catalog, name, error);
+    return *table != NULL ? STATUS_OK
+                          : sql_no_such_table(catalog->schema, name, self->shown, "database",
+                                              self->schema, error);
 }
 
 enum status maria_request_root(struct maria_database *self, const struct read_request *request,
                                const struct maria_table **table, struct error *error)
 {
     *table = NULL;
-    if (request->table == NULL) {
-        return request->query != NULL
-                   ? STATUS_OK
-                   : error_set(error, ERROR_INTERNAL, request->name, "a request without a root");
-    }
-    return find_table(self, request->table, table, error);
+    return request->table != NULL ? find_table(self, request->table, table, error)
+                                  : sql_request_is_query(request, error);
 }
 
 struct compiler {
+    struct sql_request base;
     struct maria_database *self;
-    MYSQL *connection;
-    const struct read_request *request;
     const struct maria_table *root; /* NULL: a query */
     struct schema_table query;
     struct maria_column *query_columns;
     const struct maria_table **joined;
-    struct arena *arena;
     struct maria_request *out;
-    struct error *error;
 };
 
-static void name_alias(char alias[16], int32_t join)
+static struct compiler *compiler_of(struct sql_request *request)
 {
-    snprintf(alias, 16, "_t%d", join + 1);
+    return (struct compiler *)request;
 }
 
 static const struct maria_table *table_of(const struct compiler *compiler, int32_t join)
@@ -69,12 +43,33 @@ static const struct maria_table *table_of(const struct compiler *compiler, int32
     return join < 0 ? compiler->root : compiler->joined[join];
 }
 
+/* ---------------------------------------------------------------- tables */
+
+static enum status find_joined(struct sql_request *request, uint32_t join, const char *name)
+{
+    struct compiler *compiler = compiler_of(request);
+    return find_table(compiler->self, name, &compiler->joined[join], request->error);
+}
+
+static const struct schema_table *schema_of(const struct sql_request *request, int32_t join)
+{
+    const struct compiler *compiler = (const struct compiler *)request;
+    const struct maria_table *table = table_of(compiler, join);
+    return table != NULL ? table->schema : &compiler->query;
+}
+
+static void append_table(struct sql_request *request, const char *name)
+{
+    maria_append_table(&request->out->sql, compiler_of(request)->self, name);
+}
+
 /* ---------------------------------------------------------------- columns */
 
 /* NULL: there is none of that name. */
-static const struct maria_column *find_column(const struct compiler *compiler, int32_t join,
+static const struct maria_column *find_column(struct sql_request *request, int32_t join,
                                               const char *name)
 {
+    const struct compiler *compiler = compiler_of(request);
     const struct maria_table *table = table_of(compiler, join);
     if (table != NULL) {
         int32_t position = maria_find_column(table, name);
@@ -88,51 +83,16 @@ static const struct maria_column *find_column(const struct compiler *compiler, i
     return NULL;
 }
 
-static enum status no_such_column(const struct compiler *compiler, int32_t join, const char *name)
+static bool append_column(struct sql_request *request, int32_t join, const char *name)
 {
-    const struct maria_table *table = table_of(compiler, join);
-    const struct schema_table *schema = table != NULL ? table->schema : &compiler->query;
-    const char *names[NAMES_ASKED_MAX] = {0};
-    uint32_t count =
-        schema->column_count < NAMES_ASKED_MAX ? schema->column_count : NAMES_ASKED_MAX;
-    for (uint32_t i = 0; i < count; i++) {
-        names[i] = schema->columns[i].name;
+    char alias[SQL_ALIAS_BYTES];
+    if (find_column(request, join, name) == NULL) {
+        return false;
     }
-    const char *near = text_nearest(name, names, count);
-    error_set(compiler->error, ERROR_PLAN_INVALID,
-              table != NULL ? schema->name : compiler->request->name, "there is no column %s",
-              name);
-    if (near != NULL) {
-        error_hint(compiler->error, "did you mean %s?", near);
-    }
-    return STATUS_FAILED;
-}
-
-static enum status append_column(struct compiler *compiler, int32_t join, const char *name,
-                                 const struct maria_column **column)
-{
-    char alias[16];
-    *column = find_column(compiler, join, name);
-    if (*column == NULL) {
-        return no_such_column(compiler, join, name);
-    }
-    name_alias(alias, join);
-    buffer_format(&compiler->out->sql, "%s.", alias);
-    maria_append_name(&compiler->out->sql, name);
-    return STATUS_OK;
-}
-
-static enum status append_presence(struct compiler *compiler, const struct read_column *wanted)
-{
-    const struct maria_column *ignored = NULL;
-    if (wanted->join < 0) {
-        buffer_append_string(&compiler->out->sql, "1");
-        return STATUS_OK;
-    }
-    enum status status = append_column(
-        compiler, wanted->join, compiler->request->joins[wanted->join].columns.names[0], &ignored);
-    buffer_append_string(&compiler->out->sql, " IS NOT NULL");
-    return status;
+    sql_name_alias(alias, join);
+    buffer_format(&request->out->sql, "%s.", alias);
+    maria_append_name(&request->out->sql, name);
+    return true;
 }
 
 void maria_append_selected(struct buffer *sql, const struct maria_type *type, const char *alias,
@@ -148,77 +108,27 @@ void maria_append_selected(struct buffer *sql, const struct maria_type *type, co
                                                              : "");
 }
 
-static enum status append_result(struct compiler *compiler, const struct read_column *wanted,
-                                 struct maria_type *type)
+static enum status append_result(struct sql_request *request, const struct read_column *wanted)
 {
-    char alias[16];
+    struct maria_type *type = &compiler_of(request)->out->columns[request->out->column_count];
+    char alias[SQL_ALIAS_BYTES];
     if (wanted->presence) {
         *type = (struct maria_type){.format = MARIA_AS_INT, .type = {.kind = VALUE_BOOL}};
-        return append_presence(compiler, wanted);
+        return sql_request_presence(request, wanted);
     }
-    const struct maria_column *column = find_column(compiler, wanted->join, wanted->name);
+    const struct maria_column *column = find_column(request, wanted->join, wanted->name);
     if (column == NULL) {
-        return no_such_column(compiler, wanted->join, wanted->name);
+        return sql_request_no_such_column(request, wanted->join, wanted->name);
     }
     *type = column->type;
-    name_alias(alias, wanted->join);
-    maria_append_selected(&compiler->out->sql, type, alias, wanted->name);
+    sql_name_alias(alias, wanted->join);
+    maria_append_selected(&request->out->sql, type, alias, wanted->name);
     return STATUS_OK;
 }
 
-/* Without named columns: all that the root has. */
-static enum status list_columns(struct compiler *compiler, const struct read_column **columns,
-                                uint32_t *count)
+static void append_nothing(struct sql_request *request)
 {
-    const struct schema_table *schema =
-        compiler->root != NULL ? compiler->root->schema : &compiler->query;
-    *columns = compiler->request->columns;
-    *count = compiler->request->column_count;
-    compiler->out->documents = *count == 0;
-    if (*count > 0) {
-        return STATUS_OK;
-    }
-    struct read_column *all =
-        arena_allocate_zeroed(compiler->arena, (size_t)schema->column_count + 1, sizeof *all);
-    for (uint32_t i = 0; all != NULL && i < schema->column_count; i++) {
-        all[i] = (struct read_column){.join = -1, .name = schema->columns[i].name};
-    }
-    *columns = all;
-    *count = schema->column_count;
-    return all != NULL ? STATUS_OK
-                       : error_set(compiler->error, ERROR_MEMORY, compiler->request->name,
-                                   "no memory for columns");
-}
-
-static enum status append_columns(struct compiler *compiler)
-{
-    struct maria_request *out = compiler->out;
-    const struct read_column *wanted = NULL;
-    uint32_t count = 0;
-
-    if (list_columns(compiler, &wanted, &count) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    out->columns = arena_allocate_zeroed(compiler->arena, (size_t)count + 1, sizeof *out->columns);
-    out->names = arena_allocate_zeroed(compiler->arena, (size_t)count + 1, sizeof *out->names);
-    if (out->columns == NULL || out->names == NULL) {
-        return error_set(compiler->error, ERROR_MEMORY, compiler->request->name,
-                         "no memory for columns");
-    }
-    buffer_append_string(&out->sql, "SELECT ");
-    for (uint32_t i = 0; i < count; i++) {
-        buffer_append_string(&out->sql, i > 0 ? ", " : "");
-        if (wanted[i].join >= (int32_t)compiler->request->join_count) {
-            return error_set(compiler->error, ERROR_INTERNAL, compiler->request->name,
-                             "a column of a join that is not there");
-        }
-        if (append_result(compiler, &wanted[i], &out->columns[i]) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        out->names[i] = wanted[i].name;
-        out->column_count++;
-    }
-    return STATUS_OK;
+    (void)request;
 }
 
 /* ---------------------------------------------------------------- joins */
@@ -227,9 +137,9 @@ static enum status append_columns(struct compiler *compiler)
  * Equal by value, as everywhere else: texts by their bytes, whatever their collations say, and
  * beside that by the collations, which an index serves. Of two kinds: as texts.
  */
-static void append_equal(struct buffer *sql, const struct maria_column *from,
-                         const char *from_alias, const struct maria_column *to,
-                         const char *to_alias)
+static void append_equal_columns(struct buffer *sql, const struct maria_column *from,
+                                 const char *from_alias, const struct maria_column *to,
+                                 const char *to_alias)
 {
     bool numbers =
         value_kind_is_number(from->type.type.kind) && value_kind_is_number(to->type.type.kind);
@@ -252,24 +162,23 @@ static void append_equal(struct buffer *sql, const struct maria_column *from,
     buffer_append_string(sql, " USING utf8mb4) AS BINARY)");
 }
 
-static enum status append_equals(struct compiler *compiler, uint32_t index, const char *to_alias)
+static enum status append_equal(struct sql_request *request, uint32_t index, uint32_t part,
+                                const char *to_alias)
 {
-    const struct read_join *join = &compiler->request->joins[index];
-    char from_alias[16];
-    name_alias(from_alias, join->from);
-    for (uint32_t i = 0; i < join->columns.count; i++) {
-        const struct maria_column *from =
-            find_column(compiler, join->from, join->from_columns.names[i]);
-        const struct maria_column *to =
-            find_column(compiler, (int32_t)index, join->columns.names[i]);
-        if (from == NULL || to == NULL) {
-            return no_such_column(compiler, from == NULL ? join->from : (int32_t)index,
-                                  from == NULL ? join->from_columns.names[i]
-                                               : join->columns.names[i]);
-        }
-        buffer_append_string(&compiler->out->sql, i > 0 ? " AND " : "");
-        append_equal(&compiler->out->sql, from, from_alias, to, to_alias);
+    const struct read_join *join = &request->asked->joins[index];
+    const char *from_name = join->from_columns.names[part];
+    const char *to_name = join->columns.names[part];
+    const struct maria_column *from = find_column(request, join->from, from_name);
+    const struct maria_column *to = find_column(request, (int32_t)index, to_name);
+    char from_alias[SQL_ALIAS_BYTES];
+    if (from == NULL) {
+        return sql_request_no_such_column(request, join->from, from_name);
     }
+    if (to == NULL) {
+        return sql_request_no_such_column(request, (int32_t)index, to_name);
+    }
+    sql_name_alias(from_alias, join->from);
+    append_equal_columns(&request->out->sql, from, from_alias, to, to_alias);
     return STATUS_OK;
 }
 
@@ -283,9 +192,13 @@ static void append_byte_order(struct buffer *sql, const struct maria_column *col
     buffer_append_string(sql, text ? " USING utf8mb4) AS BINARY)" : "");
 }
 
-/* What tells two rows of a table apart; without a key all of its columns. */
-static void append_row_key(struct buffer *sql, const struct maria_table *table, const char *alias)
+/* Without a key all columns. */
+static void append_row_key(struct sql_request *request, int32_t join)
 {
+    const struct maria_table *table = table_of(compiler_of(request), join);
+    struct buffer *sql = &request->out->sql;
+    char alias[SQL_ALIAS_BYTES];
+    sql_name_alias(alias, join);
     if (table->key.count > 0) {
         maria_append_names(sql, alias, table->key);
         return;
@@ -296,28 +209,29 @@ static void append_row_key(struct buffer *sql, const struct maria_table *table, 
     }
 }
 
-/* At most one partner: the first by its own key. */
-static enum status append_first_partner(struct compiler *compiler, uint32_t index,
-                                        const char *alias)
+static enum status append_first_partner(struct sql_request *request, uint32_t index)
 {
-    const struct maria_table *table = compiler->joined[index];
-    struct buffer *sql = &compiler->out->sql;
+    const struct maria_table *table = compiler_of(request)->joined[index];
+    struct buffer *sql = &request->out->sql;
+    char alias[SQL_ALIAS_BYTES];
     if (table->key.count == 0) {
-        error_set(compiler->error, ERROR_PLAN_INVALID, compiler->request->name,
+        error_set(request->error, ERROR_PLAN_INVALID, request->asked->name,
                   "the table %s is looked up by columns that are not unique, and has no key that "
                   "would tell the first one",
                   table->schema->name);
-        error_hint(compiler->error, "give the table a primary key, or look up by unique columns");
+        error_hint(request->error, "give the table a primary key, or look up by unique columns");
         return STATUS_FAILED;
     }
+    sql_name_alias(alias, (int32_t)index);
+    sql_request_begin_join(request, index, false);
     buffer_append_byte(sql, '(');
     maria_append_names(sql, alias, table->key);
     buffer_append_string(sql, ") = (SELECT ");
     maria_append_names(sql, "_x", table->key);
     buffer_append_string(sql, " FROM ");
-    maria_append_table(sql, compiler->self, table->schema->name);
+    append_table(request, table->schema->name);
     buffer_append_string(sql, " AS _x WHERE ");
-    if (append_equals(compiler, index, "_x") != STATUS_OK) {
+    if (sql_request_equals(request, index, "_x") != STATUS_OK) {
         return STATUS_FAILED;
     }
     buffer_append_string(sql, " ORDER BY ");
@@ -326,149 +240,63 @@ static enum status append_first_partner(struct compiler *compiler, uint32_t inde
     return STATUS_OK;
 }
 
-static enum status append_join(struct compiler *compiler, uint32_t index)
+/* ---------------------------------------------------------------- order and span */
+
+/* NULLs are first to the server too. */
+static enum status append_order(struct sql_request *request, const struct read_order *order)
 {
-    const struct read_join *join = &compiler->request->joins[index];
-    struct buffer *sql = &compiler->out->sql;
-    const struct maria_table *table = compiler->joined[index];
-    char alias[16];
-
-    name_alias(alias, (int32_t)index);
-    buffer_append_string(sql, join->many ? " JOIN " : " LEFT JOIN ");
-    maria_append_table(sql, compiler->self, table->schema->name);
-    buffer_format(sql, " AS %s ON ", alias);
-    bool single = join->many || schema_is_unique_key(table->schema, join->columns);
-    return single ? append_equals(compiler, index, alias)
-                  : append_first_partner(compiler, index, alias);
-}
-
-static enum status resolve_joins(struct compiler *compiler)
-{
-    const struct read_request *request = compiler->request;
-    compiler->joined = arena_allocate_zeroed(compiler->arena, (size_t)request->join_count + 1,
-                                             sizeof(struct maria_table *));
-    if (compiler->joined == NULL) {
-        return error_set(compiler->error, ERROR_MEMORY, request->name, "no memory for joins");
-    }
-    for (uint32_t i = 0; i < request->join_count; i++) {
-        const struct read_join *join = &request->joins[i];
-        if (join->from >= (int32_t)i || join->columns.count == 0 ||
-            join->columns.count != join->from_columns.count) {
-            return error_set(compiler->error, ERROR_INTERNAL, request->name, "join %u is malformed",
-                             i);
-        }
-        if (find_table(compiler->self, join->table, &compiler->joined[i], compiler->error) !=
-            STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    return STATUS_OK;
-}
-
-static enum status append_from(struct compiler *compiler)
-{
-    struct buffer *sql = &compiler->out->sql;
-    buffer_append_string(sql, " FROM ");
-    if (compiler->root == NULL) {
-        maria_append_query(sql, compiler->request->query);
-    } else {
-        maria_append_table(sql, compiler->self, compiler->root->schema->name);
-    }
-    buffer_append_string(sql, " AS _t0");
-    for (uint32_t i = 0; i < compiler->request->join_count; i++) {
-        if (append_join(compiler, i) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    return STATUS_OK;
-}
-
-/* ---------------------------------------------------------------- order */
-
-static enum status order_by_root(struct compiler *compiler)
-{
-    const struct read_request *request = compiler->request;
-    struct buffer *sql = &compiler->out->sql;
-    const struct maria_column *ignored = NULL;
-
-    if (request->root_key.count == 0) {
-        if (compiler->root == NULL) {
-            error_set(compiler->error, ERROR_PLAN_INVALID, request->name,
-                      "its rows have no key to be ordered by");
-            error_hint(compiler->error, "name the columns that identify a row in the entity's key");
-            return STATUS_FAILED;
-        }
-        append_row_key(sql, compiler->root, "_t0");
-        return STATUS_OK;
-    }
-    for (uint32_t i = 0; i < request->root_key.count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : "");
-        if (append_column(compiler, -1, request->root_key.names[i], &ignored) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    return STATUS_OK;
-}
-
-/* NULLs first, as the server has it, and texts by their bytes. */
-static enum status append_order_of(struct compiler *compiler, const struct read_order *order)
-{
-    const struct maria_column *column = find_column(compiler, order->join, order->name);
-    struct buffer *sql = &compiler->out->sql;
-    char alias[16];
+    const struct maria_column *column = find_column(request, order->join, order->name);
+    char alias[SQL_ALIAS_BYTES];
     if (column == NULL) {
-        return no_such_column(compiler, order->join, order->name);
+        return sql_request_no_such_column(request, order->join, order->name);
     }
-    name_alias(alias, order->join);
-    buffer_append_string(sql, ", ");
-    append_byte_order(sql, column, alias, order->name);
-    buffer_append_string(sql, order->descending ? " DESC" : "");
+    sql_name_alias(alias, order->join);
+    append_byte_order(&request->out->sql, column, alias, order->name);
+    buffer_append_string(&request->out->sql, order->descending ? " DESC" : "");
     return STATUS_OK;
 }
 
-static enum status append_order(struct compiler *compiler)
+static enum status append_span(struct sql_request *request, const struct span *span)
 {
-    const struct read_request *request = compiler->request;
-    struct buffer *sql = &compiler->out->sql;
-    char alias[16];
-
-    if (!request->ordered) {
-        return STATUS_OK;
-    }
-    buffer_append_string(sql, " ORDER BY ");
-    if (order_by_root(compiler) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    for (uint32_t i = 0; i < request->order_count; i++) {
-        if (append_order_of(compiler, &request->orders[i]) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    for (uint32_t i = 0; i < request->join_count; i++) {
-        if (request->joins[i].many) {
-            buffer_append_string(sql, ", ");
-            name_alias(alias, (int32_t)i);
-            append_row_key(sql, compiler->joined[i], alias);
-        }
-    }
-    return STATUS_OK;
+    return maria_span_append(&request->out->sql, span, compiler_of(request)->root, request->error);
 }
+
+static const struct sql_dialect dialect = {
+    .truth = "1",
+    .find_table = find_joined,
+    .table = schema_of,
+    .append_table = append_table,
+    .append_column = append_column,
+    .append_result = append_result,
+    .append_extra = append_nothing,
+    .append_equal = append_equal,
+    .append_first_partner = append_first_partner,
+    .append_row_key = append_row_key,
+    .append_order = append_order,
+    .append_span = append_span,
+};
 
 enum status maria_request_compile(struct maria_database *self, MYSQL *connection,
                                   const struct read_request *request, const struct span *span,
                                   struct arena *arena, struct maria_request *compiled,
                                   struct error *error)
 {
-    struct compiler compiler = {.self = self,
-                                .connection = connection,
-                                .request = request,
-                                .arena = arena,
-                                .out = compiled,
-                                .error = error};
+    struct compiler compiler = {.base = {.dialect = &dialect,
+                                         .asked = request,
+                                         .arena = arena,
+                                         .out = &compiled->select,
+                                         .error = error},
+                                .self = self,
+                                .out = compiled};
 
     *compiled = (struct maria_request){0};
+    compiler.joined =
+        arena_allocate_zeroed(arena, (size_t)request->join_count + 1, sizeof(struct maria_table *));
+    if (compiler.joined == NULL) {
+        return error_set(error, ERROR_MEMORY, request->name, "no memory for joins");
+    }
     if (maria_request_root(self, request, &compiler.root, error) != STATUS_OK ||
-        resolve_joins(&compiler) != STATUS_OK) {
+        sql_request_resolve(&compiler.base) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (compiler.root == NULL &&
@@ -476,15 +304,9 @@ enum status maria_request_compile(struct maria_database *self, MYSQL *connection
                              &compiler.query_columns, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (append_columns(&compiler) != STATUS_OK || append_from(&compiler) != STATUS_OK ||
-        maria_span_append(&compiled->sql, span, compiler.root, error) != STATUS_OK ||
-        append_order(&compiler) != STATUS_OK) {
-        buffer_free(&compiled->sql);
-        return STATUS_FAILED;
-    }
-    if (compiled->sql.failed) {
-        buffer_free(&compiled->sql);
-        return error_set(error, ERROR_MEMORY, request->name, "no memory for a statement");
-    }
-    return STATUS_OK;
+    compiled->columns = arena_allocate_zeroed(arena, (size_t)sql_request_width(&compiler.base) + 1,
+                                              sizeof *compiled->columns);
+    return compiled->columns != NULL
+               ? sql_request_write(&compiler.base, span)
+               : error_set(error, ERROR_MEMORY, request->name, "no memory for columns");
 }

@@ -3,6 +3,7 @@
 #define TRANSHUME_CONNECTORS_MYSQL_SOURCE_H
 
 #include "connectors/mysql/catalog.h"
+#include "connectors/sql/request.h"
 #include "connectors/sql/span.h"
 
 /* ---------------------------------------------------------------- span.c */
@@ -36,11 +37,8 @@ void maria_pool_give(struct maria_database *self, MYSQL *connection);
 /* ---------------------------------------------------------------- request.c */
 
 struct maria_request {
-    struct buffer sql; /* a SELECT */
+    struct sql_select select;
     struct maria_type *columns;
-    const char **names;
-    uint32_t column_count;
-    bool documents; /* no columns were named: all of the root's, a MAP a row */
 };
 
 /* The root's table, NULL for a query; PLAN_INVALID if there is none of that name. */

@@ -51,8 +51,6 @@ int32_t postgres_find_column(const struct postgres_table *table, const char *nam
  * tables; how many objects the catalogue has. */
 enum status postgres_objects_read(struct postgres_database *self, PGconn *connection,
                                   struct schema *schema, struct error *error) MUST_USE;
-/* describe.c: "(query)" without its closing semicolon. */
-void postgres_append_query(struct buffer *sql, const char *query);
 /* describe.c: the columns of a query's result. */
 enum status postgres_describe_query(struct postgres_database *self, PGconn *connection,
                                     const char *query, struct arena *arena,

@@ -1,6 +1,7 @@
 /* What a schema holds besides tables, and what a query's result looks like. */
 #include "base/text.h"
 #include "connectors/postgres/catalog.h"
+#include "connectors/sql/request.h"
 #include "postgres_sql.h"
 #include <string.h>
 
@@ -194,17 +195,6 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
 /* ---------------------------------------------------------------- queries */
 
 /* As a subquery it can be one SELECT only; the line's end guards against a comment. */
-void postgres_append_query(struct buffer *sql, const char *query)
-{
-    size_t length = strlen(query);
-    while (length > 0 && strchr(" \t\r\n;", query[length - 1]) != NULL) {
-        length--;
-    }
-    buffer_append_byte(sql, '(');
-    buffer_append(sql, query, length);
-    buffer_append_string(sql, "\n)");
-}
-
 /* format_type and the base of a domain, for the columns of a described statement. */
 static enum status type_facts(struct postgres_database *self, PGconn *connection, Oid oid,
                               int modifier, struct arena *arena, struct postgres_column *column,
@@ -280,7 +270,7 @@ enum status postgres_describe_query(struct postgres_database *self, PGconn *conn
 
     *table = (struct schema_table){.kind = SCHEMA_QUERY, .row_count = -1, .size_bytes = -1};
     buffer_append_string(&sql, "SELECT * FROM ");
-    postgres_append_query(&sql, query);
+    sql_append_query(&sql, query);
     buffer_append_string(&sql, " AS _t0");
     enum status status =
         sql.failed ? no_memory(self, error)

@@ -184,7 +184,7 @@ static enum status start_copy(struct cursor *cursor, struct error *error)
     PGresult *result = NULL;
 
     buffer_append_string(&sql, "COPY (");
-    buffer_append(&sql, cursor->compiled.sql.data, cursor->compiled.sql.length);
+    buffer_append(&sql, cursor->compiled.select.sql.data, cursor->compiled.select.sql.length);
     buffer_append_string(&sql, ") TO STDOUT (FORMAT binary)");
     enum status status =
         sql.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
@@ -212,7 +212,7 @@ static void cursor_close(struct cursor *cursor)
     } else {
         postgres_disconnect(cursor->connection); /* what it still sends nobody wants */
     }
-    buffer_free(&cursor->compiled.sql);
+    buffer_free(&cursor->compiled.select.sql);
     arena_destroy(cursor->arena);
     free(cursor);
 }
@@ -290,7 +290,7 @@ static enum status decode_row(struct cursor *cursor, struct batch *batch, const 
     const uint8_t *end = bytes + length;
     uint32_t size = 0;
 
-    for (uint32_t i = 0; i < compiled->column_count; i++) {
+    for (uint32_t i = 0; i < compiled->select.column_count; i++) {
         if (!take_field(&at, end, &size)) {
             return STATUS_END;
         }
@@ -326,18 +326,19 @@ static enum status add_row(struct cursor *cursor, struct batch *batch, const cha
 {
     struct cell *cells = batch_append(batch);
     struct cell *values = cells;
-    uint32_t count = cursor->compiled.column_count;
+    uint32_t count = cursor->compiled.select.column_count;
     const uint8_t *copy = (const uint8_t *)arena_copy(batch->arena, data, length);
 
-    if (cells != NULL && cursor->compiled.documents) {
+    if (cells != NULL && cursor->compiled.select.documents) {
         values = arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof *values);
     }
     if (cells == NULL || copy == NULL || values == NULL) {
         return no_memory(cursor, error);
     }
     enum status status = decode_row(cursor, batch, copy, length, values, error);
-    if (status == STATUS_OK && cursor->compiled.documents &&
-        batch_make_document(batch, cursor->compiled.names, values, count, cells) != STATUS_OK) {
+    if (status == STATUS_OK && cursor->compiled.select.documents &&
+        batch_make_document(batch, cursor->compiled.select.names, values, count, cells) !=
+            STATUS_OK) {
         status = no_memory(cursor, error);
     }
     return status == STATUS_END ? malformed(cursor, error) : status;
@@ -371,7 +372,7 @@ static enum status take_message(struct cursor *cursor, struct batch *batch, cons
     if (columns == UINT16_MAX) {
         return STATUS_OK;
     }
-    if (columns != cursor->compiled.column_count + cursor->compiled.sliced_count) {
+    if (columns != cursor->compiled.select.column_count + cursor->compiled.sliced_count) {
         return malformed(cursor, error);
     }
     return add_row(cursor, batch, data + 2, length - 2, error);
@@ -444,7 +445,7 @@ static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t row
 static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                                struct batch **batch, struct error *error)
 {
-    uint32_t width = cursor->compiled.documents ? 1 : cursor->compiled.column_count;
+    uint32_t width = cursor->compiled.select.documents ? 1 : cursor->compiled.select.column_count;
 
     *batch = NULL;
     if (cursor->done) {

@@ -1,30 +1,8 @@
-/* A read request as one SELECT: columns, joins, span, and an order that repeats exactly. */
-#include "base/text.h"
+/* A read request as one SELECT, in PostgreSQL's words. */
 #include "connectors/postgres/source.h"
-#include <stdio.h>
 #include <string.h>
 
-enum { NAMES_ASKED_MAX = 256 };
 enum { OID_BYTEA = 17, OID_TEXT = 25, OID_VARCHAR = 1043 };
-
-static enum status no_such_table(struct postgres_database *self,
-                                 const struct postgres_catalog *catalog, const char *name,
-                                 struct error *error)
-{
-    const char *names[NAMES_ASKED_MAX] = {0};
-    uint32_t count =
-        catalog->table_count < NAMES_ASKED_MAX ? catalog->table_count : NAMES_ASKED_MAX;
-    for (uint32_t i = 0; i < count; i++) {
-        names[i] = catalog->tables[i].schema->name;
-    }
-    const char *near = text_nearest(name, names, count);
-    error_set(error, ERROR_PLAN_INVALID, self->shown, "there is no table %s in the schema %s", name,
-              self->schema);
-    if (near != NULL) {
-        error_hint(error, "did you mean %s?", near);
-    }
-    return STATUS_FAILED;
-}
 
 static enum status find_table(struct postgres_database *self, const char *name,
                               const struct postgres_table **table, struct error *error)
@@ -34,7 +12,9 @@ static enum status find_table(struct postgres_database *self, const char *name,
         return STATUS_FAILED;
     }
     *table = postgres_catalog_find(catalog, name);
-    return *table != NULL ? STATUS_OK : no_such_table(self, catalog, name, error);
+    return *table != NULL ? STATUS_OK
+                          : sql_no_such_table(catalog->schema, name, self->shown, "schema",
+                                              self->schema, error);
 }
 
 enum status postgres_request_root(struct postgres_database *self,
@@ -42,30 +22,24 @@ enum status postgres_request_root(struct postgres_database *self,
                                   const struct postgres_table **table, struct error *error)
 {
     *table = NULL;
-    if (request->table == NULL) {
-        return request->query != NULL
-                   ? STATUS_OK
-                   : error_set(error, ERROR_INTERNAL, request->name, "a request without a root");
-    }
-    return find_table(self, request->table, table, error);
+    return request->table != NULL ? find_table(self, request->table, table, error)
+                                  : sql_request_is_query(request, error);
 }
 
 struct compiler {
+    struct sql_request base;
     struct postgres_database *self;
     PGconn *connection;
-    const struct read_request *request;
     const struct postgres_table *root; /* NULL: a query */
     struct schema_table query;
     struct postgres_column *query_columns;
     const struct postgres_table **joined;
-    struct arena *arena;
     struct postgres_request *out;
-    struct error *error;
 };
 
-static void append_alias(struct buffer *sql, int32_t join)
+static struct compiler *compiler_of(struct sql_request *request)
 {
-    buffer_format(sql, "_t%d", join + 1);
+    return (struct compiler *)request;
 }
 
 static const struct postgres_table *table_of(const struct compiler *compiler, int32_t join)
@@ -73,14 +47,35 @@ static const struct postgres_table *table_of(const struct compiler *compiler, in
     return join < 0 ? compiler->root : compiler->joined[join];
 }
 
+/* ---------------------------------------------------------------- tables */
+
+static enum status find_joined(struct sql_request *request, uint32_t join, const char *name)
+{
+    struct compiler *compiler = compiler_of(request);
+    return find_table(compiler->self, name, &compiler->joined[join], request->error);
+}
+
+static const struct schema_table *schema_of(const struct sql_request *request, int32_t join)
+{
+    const struct compiler *compiler = (const struct compiler *)request;
+    const struct postgres_table *table = table_of(compiler, join);
+    return table != NULL ? table->schema : &compiler->query;
+}
+
+static void append_table(struct sql_request *request, const char *name)
+{
+    postgres_append_table(&request->out->sql, compiler_of(request)->self, name);
+}
+
 /* ---------------------------------------------------------------- columns */
 
 /* NULL: the row key, or there is none of that name (`*found` says which). */
-static const struct postgres_column *find_column(const struct compiler *compiler, int32_t join,
+static const struct postgres_column *find_column(struct sql_request *request, int32_t join,
                                                  const char *name, bool *found)
 {
+    const struct compiler *compiler = compiler_of(request);
     const struct postgres_table *table = table_of(compiler, join);
-    uint32_t count = table != NULL ? table->schema->column_count : compiler->query.column_count;
+    uint32_t count = schema_of(request, join)->column_count;
     const struct postgres_column *columns =
         table != NULL ? table->columns : compiler->query_columns;
     for (uint32_t i = 0; i < count; i++) {
@@ -93,55 +88,23 @@ static const struct postgres_column *find_column(const struct compiler *compiler
     return NULL;
 }
 
-static enum status no_such_column(const struct compiler *compiler, int32_t join, const char *name)
+static bool append_column(struct sql_request *request, int32_t join, const char *name)
 {
-    const struct postgres_table *table = table_of(compiler, join);
-    const struct schema_table *schema = table != NULL ? table->schema : &compiler->query;
-    const char *names[NAMES_ASKED_MAX] = {0};
-    uint32_t count =
-        schema->column_count < NAMES_ASKED_MAX ? schema->column_count : NAMES_ASKED_MAX;
-    for (uint32_t i = 0; i < count; i++) {
-        names[i] = schema->columns[i].name;
-    }
-    const char *near = text_nearest(name, names, count);
-    error_set(compiler->error, ERROR_PLAN_INVALID,
-              table != NULL ? schema->name : compiler->request->name, "there is no column %s",
-              name);
-    if (near != NULL) {
-        error_hint(compiler->error, "did you mean %s?", near);
-    }
-    return STATUS_FAILED;
-}
-
-static enum status append_column(struct compiler *compiler, int32_t join, const char *name,
-                                 const struct postgres_column **column)
-{
+    struct buffer *sql = &request->out->sql;
+    char alias[SQL_ALIAS_BYTES];
     bool found = false;
-    *column = find_column(compiler, join, name, &found);
+    const struct postgres_column *column = find_column(request, join, name, &found);
     if (!found) {
-        return no_such_column(compiler, join, name);
+        return false;
     }
-    append_alias(&compiler->out->sql, join);
-    buffer_append_byte(&compiler->out->sql, '.');
-    if (*column != NULL) {
-        postgres_append_name(&compiler->out->sql, name);
+    sql_name_alias(alias, join);
+    buffer_format(sql, "%s.", alias);
+    if (column != NULL) {
+        postgres_append_name(sql, name);
     } else {
-        buffer_append_string(&compiler->out->sql, "ctid");
+        buffer_append_string(sql, "ctid");
     }
-    return STATUS_OK;
-}
-
-static enum status append_presence(struct compiler *compiler, const struct read_column *wanted)
-{
-    const struct postgres_column *ignored = NULL;
-    if (wanted->join < 0) {
-        buffer_append_string(&compiler->out->sql, "true");
-        return STATUS_OK;
-    }
-    enum status status = append_column(
-        compiler, wanted->join, compiler->request->joins[wanted->join].columns.names[0], &ignored);
-    buffer_append_string(&compiler->out->sql, " IS NOT NULL");
-    return status;
+    return true;
 }
 
 /* What the server counts of a text is what it sends. */
@@ -152,20 +115,15 @@ static bool sends_own_bytes(const struct compiler *compiler)
 }
 
 /* Only where the table keeps long values aside at all, and its rows have a place. */
-static void find_whether_sliced(const struct compiler *compiler, const struct read_column *wanted,
-                                bool *sliced)
+static bool is_sliced(const struct compiler *compiler, const struct read_column *wanted,
+                      const struct postgres_column *column)
 {
-    bool found = false;
     const struct postgres_table *root = compiler->root;
-    *sliced = false;
-    if (wanted->join >= 0 || root == NULL || root->kind != 'r' || compiler->out->documents ||
-        !sends_own_bytes(compiler) || root->long_bytes < POSTGRES_SLICE_BYTES / 64) {
-        return;
-    }
-    const struct postgres_column *column =
-        find_column(compiler, wanted->join, wanted->name, &found);
-    *sliced = column != NULL && (column->type_oid == OID_TEXT || column->type_oid == OID_BYTEA ||
-                                 column->type_oid == OID_VARCHAR);
+    return wanted->join < 0 && root != NULL && root->kind == 'r' &&
+           !compiler->base.out->documents && sends_own_bytes(compiler) &&
+           root->long_bytes >= POSTGRES_SLICE_BYTES / 64 && column != NULL &&
+           (column->type_oid == OID_TEXT || column->type_oid == OID_BYTEA ||
+            column->type_oid == OID_VARCHAR);
 }
 
 /* How its values are read in pieces: a text's bytes are those that the client would get. */
@@ -174,10 +132,10 @@ static enum status keep_sliced(struct compiler *compiler, const struct postgres_
     struct postgres_request *out = compiler->out;
     struct buffer sql = {0};
     bool text = column->type_oid != OID_BYTEA;
+    struct arena *arena = compiler->base.arena;
     if (out->sliced == NULL) {
-        uint32_t count = compiler->root->schema->column_count + compiler->request->column_count;
-        out->sliced =
-            arena_allocate_zeroed(compiler->arena, (size_t)count + 1, sizeof *out->sliced);
+        uint32_t count = compiler->root->schema->column_count + compiler->base.asked->column_count;
+        out->sliced = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *out->sliced);
     }
     buffer_append_string(&sql, text ? "SELECT pg_catalog.substr(pg_catalog.convert_to(_t0."
                                     : "SELECT pg_catalog.substr(_t0.");
@@ -186,15 +144,14 @@ static enum status keep_sliced(struct compiler *compiler, const struct postgres_
                                     : ", $1::integer, $2::integer) FROM ");
     postgres_append_table(&sql, compiler->self, compiler->root->schema->name);
     buffer_append_string(&sql, " AS _t0 WHERE _t0.ctid = $3::pg_catalog.tid");
-    const char *select =
-        sql.failed ? NULL : arena_copy_string(compiler->arena, buffer_string(&sql));
+    const char *select = sql.failed ? NULL : arena_copy_string(arena, buffer_string(&sql));
     buffer_free(&sql);
     if (out->sliced == NULL || select == NULL) {
-        return error_set(compiler->error, ERROR_MEMORY, compiler->request->name,
+        return error_set(compiler->base.error, ERROR_MEMORY, compiler->base.asked->name,
                          "no memory for columns");
     }
     out->sliced[out->sliced_count++] =
-        (struct postgres_sliced){.column = out->column_count,
+        (struct postgres_sliced){.column = out->select.column_count,
                                  .kind = text ? VALUE_TEXT : VALUE_BYTES,
                                  .name = column->name,
                                  .select = select};
@@ -202,147 +159,89 @@ static enum status keep_sliced(struct compiler *compiler, const struct postgres_
 }
 
 /* Behind the columns: of those that are too long their lengths, and the row's place. */
-static void append_places(struct compiler *compiler)
+static void append_places(struct sql_request *request)
 {
-    struct buffer *sql = &compiler->out->sql;
-    for (uint32_t i = 0; i < compiler->out->sliced_count; i++) {
+    const struct postgres_request *out = compiler_of(request)->out;
+    struct buffer *sql = &request->out->sql;
+    for (uint32_t i = 0; i < out->sliced_count; i++) {
         buffer_append_string(sql, ", CASE WHEN pg_catalog.octet_length(_t0.");
-        postgres_append_name(sql, compiler->out->sliced[i].name);
+        postgres_append_name(sql, out->sliced[i].name);
         buffer_format(sql, ") > %d THEN pg_catalog.octet_length(_t0.", POSTGRES_SLICE_BYTES);
-        postgres_append_name(sql, compiler->out->sliced[i].name);
+        postgres_append_name(sql, out->sliced[i].name);
         buffer_append_string(sql, ")::pg_catalog.text || ' ' || _t0.ctid::pg_catalog.text END");
     }
 }
 
-static enum status append_result(struct compiler *compiler, const struct read_column *wanted,
-                                 struct postgres_type *type)
+static enum status append_result(struct sql_request *request, const struct read_column *wanted)
 {
-    const struct postgres_column *column = NULL;
-    bool sliced = false;
+    struct compiler *compiler = compiler_of(request);
+    struct postgres_type *type = &compiler->out->columns[request->out->column_count];
+    struct buffer *sql = &request->out->sql;
+    bool found = false;
     if (wanted->presence) {
         *type = (struct postgres_type){.format = POSTGRES_AS_BOOL, .type = {.kind = VALUE_BOOL}};
-        return append_presence(compiler, wanted);
+        return sql_request_presence(request, wanted);
     }
-    find_whether_sliced(compiler, wanted, &sliced);
+    const struct postgres_column *column = find_column(request, wanted->join, wanted->name, &found);
+    bool sliced = is_sliced(compiler, wanted, column);
     if (sliced) {
-        buffer_append_string(&compiler->out->sql, "CASE WHEN pg_catalog.octet_length(");
+        buffer_append_string(sql, "CASE WHEN pg_catalog.octet_length(");
     }
-    if (append_column(compiler, wanted->join, wanted->name, &column) != STATUS_OK) {
+    if (sql_request_column(request, wanted->join, wanted->name) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (sliced) {
-        buffer_format(&compiler->out->sql, ") <= %d THEN ", POSTGRES_SLICE_BYTES);
-        if (append_column(compiler, wanted->join, wanted->name, &column) != STATUS_OK ||
+        buffer_format(sql, ") <= %d THEN ", POSTGRES_SLICE_BYTES);
+        if (sql_request_column(request, wanted->join, wanted->name) != STATUS_OK ||
             keep_sliced(compiler, column) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        buffer_append_string(&compiler->out->sql, " END");
+        buffer_append_string(sql, " END");
     }
     *type = column != NULL
                 ? column->type
                 : (struct postgres_type){.format = POSTGRES_AS_CAST, .type = {.kind = VALUE_TEXT}};
     if (type->format == POSTGRES_AS_CAST) {
-        buffer_append_string(&compiler->out->sql, "::pg_catalog.text");
+        buffer_append_string(sql, "::pg_catalog.text");
     }
-    return STATUS_OK;
-}
-
-/* Without named columns: all that the root has. */
-static enum status list_columns(struct compiler *compiler, const struct read_column **columns,
-                                uint32_t *count)
-{
-    const struct schema_table *schema =
-        compiler->root != NULL ? compiler->root->schema : &compiler->query;
-    *columns = compiler->request->columns;
-    *count = compiler->request->column_count;
-    compiler->out->documents = *count == 0;
-    if (*count > 0) {
-        return STATUS_OK;
-    }
-    struct read_column *all =
-        arena_allocate_zeroed(compiler->arena, (size_t)schema->column_count + 1, sizeof *all);
-    for (uint32_t i = 0; all != NULL && i < schema->column_count; i++) {
-        all[i] = (struct read_column){.join = -1, .name = schema->columns[i].name};
-    }
-    *columns = all;
-    *count = schema->column_count;
-    return all != NULL ? STATUS_OK
-                       : error_set(compiler->error, ERROR_MEMORY, compiler->request->name,
-                                   "no memory for columns");
-}
-
-static enum status append_columns(struct compiler *compiler)
-{
-    struct postgres_request *out = compiler->out;
-    const struct read_column *wanted = NULL;
-    uint32_t count = 0;
-
-    if (list_columns(compiler, &wanted, &count) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    out->columns = arena_allocate_zeroed(compiler->arena, (size_t)count + 1, sizeof *out->columns);
-    out->names = arena_allocate_zeroed(compiler->arena, (size_t)count + 1, sizeof *out->names);
-    if (out->columns == NULL || out->names == NULL) {
-        return error_set(compiler->error, ERROR_MEMORY, compiler->request->name,
-                         "no memory for columns");
-    }
-    buffer_append_string(&out->sql, "SELECT ");
-    for (uint32_t i = 0; i < count; i++) {
-        buffer_append_string(&out->sql, i > 0 ? ", " : "");
-        if (wanted[i].join >= (int32_t)compiler->request->join_count) {
-            return error_set(compiler->error, ERROR_INTERNAL, compiler->request->name,
-                             "a column of a join that is not there");
-        }
-        if (append_result(compiler, &wanted[i], &out->columns[i]) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        out->names[i] = wanted[i].name;
-        out->column_count++;
-    }
-    append_places(compiler);
     return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- joins */
 
-static bool is_unique(const struct postgres_table *table, struct column_list columns)
-{
-    return schema_is_unique_key(table->schema, columns);
-}
-
 /* Both sides of one type, else compared as texts. */
-static enum status append_equals(struct compiler *compiler, uint32_t index)
+static enum status append_equal(struct sql_request *request, uint32_t index, uint32_t part,
+                                const char *alias)
 {
-    const struct read_join *join = &compiler->request->joins[index];
-    struct buffer *sql = &compiler->out->sql;
-    for (uint32_t i = 0; i < join->columns.count; i++) {
-        bool found = false;
-        const struct postgres_column *from =
-            find_column(compiler, join->from, join->from_columns.names[i], &found);
-        const struct postgres_column *to =
-            find_column(compiler, (int32_t)index, join->columns.names[i], &found);
-        bool as_text = from == NULL || to == NULL || from->type.type.kind != to->type.type.kind ||
-                       from->type.format == POSTGRES_AS_CAST;
-        bool numbers = from != NULL && to != NULL && value_kind_is_number(from->type.type.kind) &&
-                       value_kind_is_number(to->type.type.kind);
-        const char *cast = as_text && !numbers ? "::pg_catalog.text" : "";
-        buffer_append_string(sql, i > 0 ? " AND " : "");
-        if (append_column(compiler, join->from, join->from_columns.names[i], &from) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        buffer_format(sql, "%s = ", cast);
-        if (append_column(compiler, (int32_t)index, join->columns.names[i], &to) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        buffer_append_string(sql, cast);
+    const struct read_join *join = &request->asked->joins[index];
+    const char *from_name = join->from_columns.names[part];
+    const char *to_name = join->columns.names[part];
+    bool found = false;
+    const struct postgres_column *from = find_column(request, join->from, from_name, &found);
+    const struct postgres_column *to = find_column(request, (int32_t)index, to_name, &found);
+    bool as_text = from == NULL || to == NULL || from->type.type.kind != to->type.type.kind ||
+                   from->type.format == POSTGRES_AS_CAST;
+    bool numbers = from != NULL && to != NULL && value_kind_is_number(from->type.type.kind) &&
+                   value_kind_is_number(to->type.type.kind);
+    const char *cast = as_text && !numbers ? "::pg_catalog.text" : "";
+    (void)alias; /* no other stands for the join's own */
+    if (sql_request_column(request, join->from, from_name) != STATUS_OK) {
+        return STATUS_FAILED;
     }
+    buffer_format(&request->out->sql, "%s = ", cast);
+    if (sql_request_column(request, (int32_t)index, to_name) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&request->out->sql, cast);
     return STATUS_OK;
 }
 
-/* " ORDER BY" what tells two rows of a table apart and repeats within the snapshot. */
-static void append_row_key(struct buffer *sql, const struct postgres_table *table,
-                           const char *alias)
+static void append_row_key(struct sql_request *request, int32_t join)
 {
+    const struct postgres_table *table = table_of(compiler_of(request), join);
+    struct buffer *sql = &request->out->sql;
+    char alias[SQL_ALIAS_BYTES];
+    sql_name_alias(alias, join);
     if (table->key.count > 0) {
         postgres_append_names(sql, alias, table->key);
     } else if (table->schema->row_key != NULL) {
@@ -352,108 +251,31 @@ static void append_row_key(struct buffer *sql, const struct postgres_table *tabl
     }
 }
 
-static enum status append_join(struct compiler *compiler, uint32_t index)
+static enum status append_first_partner(struct sql_request *request, uint32_t index)
 {
-    const struct read_join *join = &compiler->request->joins[index];
-    struct buffer *sql = &compiler->out->sql;
-    const struct postgres_table *table = compiler->joined[index];
-    char alias[16];
-
-    snprintf(alias, sizeof alias, "_t%u", index + 1);
-    if (join->many || is_unique(table, join->columns)) {
-        buffer_append_string(sql, join->many ? " JOIN " : " LEFT JOIN ");
-        postgres_append_table(sql, compiler->self, table->schema->name);
-        buffer_format(sql, " AS %s ON ", alias);
-        return append_equals(compiler, index);
-    }
-    /* at most one partner, the first by its own key */
+    struct buffer *sql = &request->out->sql;
+    char alias[SQL_ALIAS_BYTES];
+    sql_name_alias(alias, (int32_t)index);
     buffer_append_string(sql, " LEFT JOIN LATERAL (SELECT * FROM ");
-    postgres_append_table(sql, compiler->self, table->schema->name);
+    append_table(request, request->asked->joins[index].table);
     buffer_format(sql, " AS %s WHERE ", alias);
-    if (append_equals(compiler, index) != STATUS_OK) {
+    if (sql_request_equals(request, index, alias) != STATUS_OK) {
         return STATUS_FAILED;
     }
     buffer_append_string(sql, " ORDER BY ");
-    append_row_key(sql, table, alias);
+    append_row_key(request, (int32_t)index);
     buffer_format(sql, " LIMIT 1) AS %s ON true", alias);
     return STATUS_OK;
 }
 
-static enum status resolve_joins(struct compiler *compiler)
+/* ---------------------------------------------------------------- order and span */
+
+static enum status append_order(struct sql_request *request, const struct read_order *order)
 {
-    const struct read_request *request = compiler->request;
-    compiler->joined = arena_allocate_zeroed(compiler->arena, (size_t)request->join_count + 1,
-                                             sizeof(struct postgres_table *));
-    if (compiler->joined == NULL) {
-        return error_set(compiler->error, ERROR_MEMORY, request->name, "no memory for joins");
-    }
-    for (uint32_t i = 0; i < request->join_count; i++) {
-        const struct read_join *join = &request->joins[i];
-        if (join->from >= (int32_t)i || join->columns.count == 0 ||
-            join->columns.count != join->from_columns.count) {
-            return error_set(compiler->error, ERROR_INTERNAL, request->name, "join %u is malformed",
-                             i);
-        }
-        if (find_table(compiler->self, join->table, &compiler->joined[i], compiler->error) !=
-            STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    return STATUS_OK;
-}
-
-static enum status append_from(struct compiler *compiler)
-{
-    struct buffer *sql = &compiler->out->sql;
-    buffer_append_string(sql, " FROM ");
-    if (compiler->root == NULL) {
-        postgres_append_query(sql, compiler->request->query);
-    } else {
-        postgres_append_table(sql, compiler->self, compiler->root->schema->name);
-    }
-    buffer_append_string(sql, " AS _t0");
-    for (uint32_t i = 0; i < compiler->request->join_count; i++) {
-        if (append_join(compiler, i) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    return STATUS_OK;
-}
-
-/* ---------------------------------------------------------------- order */
-
-static enum status order_by_root(struct compiler *compiler)
-{
-    const struct read_request *request = compiler->request;
-    struct buffer *sql = &compiler->out->sql;
-    const struct postgres_column *ignored = NULL;
-
-    if (request->root_key.count == 0) {
-        if (compiler->root == NULL) {
-            error_set(compiler->error, ERROR_PLAN_INVALID, request->name,
-                      "its rows have no key to be ordered by");
-            error_hint(compiler->error, "name the columns that identify a row in the entity's key");
-            return STATUS_FAILED;
-        }
-        append_row_key(sql, compiler->root, "_t0");
-        return STATUS_OK;
-    }
-    for (uint32_t i = 0; i < request->root_key.count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : "");
-        if (append_column(compiler, -1, request->root_key.names[i], &ignored) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    return STATUS_OK;
-}
-
-/* NULLs first and texts by their bytes, as everywhere else. */
-static enum status append_order_of(struct compiler *compiler, const struct read_order *order)
-{
-    const struct postgres_column *column = NULL;
-    struct buffer *sql = &compiler->out->sql;
-    buffer_append_string(sql, ", ");
-    if (append_column(compiler, order->join, order->name, &column) != STATUS_OK) {
+    struct buffer *sql = &request->out->sql;
+    bool found = false;
+    const struct postgres_column *column = find_column(request, order->join, order->name, &found);
+    if (sql_request_column(request, order->join, order->name) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (column != NULL && column->type.type.kind == VALUE_TEXT) {
@@ -465,49 +287,49 @@ static enum status append_order_of(struct compiler *compiler, const struct read_
     return STATUS_OK;
 }
 
-static enum status append_order(struct compiler *compiler)
+static enum status append_span(struct sql_request *request, const struct span *span)
 {
-    const struct read_request *request = compiler->request;
-    struct buffer *sql = &compiler->out->sql;
-    char alias[16];
-
-    if (!request->ordered) {
-        return STATUS_OK;
-    }
-    buffer_append_string(sql, " ORDER BY ");
-    if (order_by_root(compiler) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    for (uint32_t i = 0; i < request->order_count; i++) {
-        if (append_order_of(compiler, &request->orders[i]) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    for (uint32_t i = 0; i < request->join_count; i++) {
-        if (request->joins[i].many) {
-            buffer_append_string(sql, ", ");
-            snprintf(alias, sizeof alias, "_t%u", i + 1);
-            append_row_key(sql, compiler->joined[i], alias);
-        }
-    }
-    return STATUS_OK;
+    return postgres_span_append(&request->out->sql, span, compiler_of(request)->root,
+                                request->error);
 }
+
+static const struct sql_dialect dialect = {
+    .truth = "true",
+    .find_table = find_joined,
+    .table = schema_of,
+    .append_table = append_table,
+    .append_column = append_column,
+    .append_result = append_result,
+    .append_extra = append_places,
+    .append_equal = append_equal,
+    .append_first_partner = append_first_partner,
+    .append_row_key = append_row_key,
+    .append_order = append_order,
+    .append_span = append_span,
+};
 
 enum status postgres_request_compile(struct postgres_database *self, PGconn *connection,
                                      const struct read_request *request, const struct span *span,
                                      struct arena *arena, struct postgres_request *compiled,
                                      struct error *error)
 {
-    struct compiler compiler = {.self = self,
+    struct compiler compiler = {.base = {.dialect = &dialect,
+                                         .asked = request,
+                                         .arena = arena,
+                                         .out = &compiled->select,
+                                         .error = error},
+                                .self = self,
                                 .connection = connection,
-                                .request = request,
-                                .arena = arena,
-                                .out = compiled,
-                                .error = error};
+                                .out = compiled};
 
     *compiled = (struct postgres_request){0};
+    compiler.joined = arena_allocate_zeroed(arena, (size_t)request->join_count + 1,
+                                            sizeof(struct postgres_table *));
+    if (compiler.joined == NULL) {
+        return error_set(error, ERROR_MEMORY, request->name, "no memory for joins");
+    }
     if (postgres_request_root(self, request, &compiler.root, error) != STATUS_OK ||
-        resolve_joins(&compiler) != STATUS_OK) {
+        sql_request_resolve(&compiler.base) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (compiler.root == NULL &&
@@ -515,15 +337,9 @@ enum status postgres_request_compile(struct postgres_database *self, PGconn *con
                                 &compiler.query_columns, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (append_columns(&compiler) != STATUS_OK || append_from(&compiler) != STATUS_OK ||
-        postgres_span_append(&compiled->sql, span, compiler.root, error) != STATUS_OK ||
-        append_order(&compiler) != STATUS_OK) {
-        buffer_free(&compiled->sql);
-        return STATUS_FAILED;
-    }
-    if (compiled->sql.failed) {
-        buffer_free(&compiled->sql);
-        return error_set(error, ERROR_MEMORY, request->name, "no memory for a statement");
-    }
-    return STATUS_OK;
+    compiled->columns = arena_allocate_zeroed(arena, (size_t)sql_request_width(&compiler.base) + 1,
+                                              sizeof *compiled->columns);
+    return compiled->columns != NULL
+               ? sql_request_write(&compiler.base, span)
+               : error_set(error, ERROR_MEMORY, request->name, "no memory for columns");
 }

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "connectors/postgres/catalog.h"
+#include "connectors/sql/request.h"
 #include "connectors/sql/span.h"
 
 /* ---------------------------------------------------------------- span.c */
@@ -32,13 +33,10 @@ struct postgres_sliced {
 };
 
 struct postgres_request {
-    struct buffer sql; /* a SELECT */
+    struct sql_select select;
     struct postgres_type *columns;
-    const char **names;
-    uint32_t column_count;
     struct postgres_sliced *sliced;
     uint32_t sliced_count;
-    bool documents; /* no columns were named: all of the root's, a MAP a row */
 };
 
 /* The root's table, NULL for a query; PLAN_INVALID if there is none of that name. */

@@ -7,7 +7,7 @@
  * from a table it is the parent, as for SQLite's own foreign keys; from a view or a query, whose
  * collations are not known, it is the child.
  */
-#include "base/text.h"
+#include "connectors/sql/request.h"
 #include "connectors/sqlite/source.h"
 #include <stdio.h>
 #include <string.h>
@@ -27,17 +27,7 @@ enum status join_append_column(struct buffer *sql, const char *alias,
         buffer_format(sql, "%s.%s", alias, table->schema->row_key);
         return STATUS_OK;
     }
-    const char *names[64];
-    uint32_t count = table->schema->column_count < 64 ? table->schema->column_count : 64;
-    for (uint32_t i = 0; i < count; i++) {
-        names[i] = table->schema->columns[i].name;
-    }
-    const char *near = text_nearest(name, names, count);
-    error_set(error, ERROR_PLAN_INVALID, table->schema->name, "there is no column %s", name);
-    if (near != NULL) {
-        error_hint(error, "did you mean %s?", near);
-    }
-    return STATUS_FAILED;
+    return sql_no_such_column(table->schema, name, table->schema->name, error);
 }
 
 /* ---------------------------------------------------------------- resolving */

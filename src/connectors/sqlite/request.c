@@ -1,5 +1,5 @@
 /* A read request as one SELECT: columns, joins, span, and an order that repeats exactly. */
-#include "base/text.h"
+#include "connectors/sql/request.h"
 #include "connectors/sqlite/source.h"
 #include <stdio.h>
 #include <string.h>
@@ -22,16 +22,8 @@ enum status request_root(struct sqlite_database *self, const struct read_request
     if (*table != NULL) {
         return STATUS_OK;
     }
-    const char *names[256];
-    uint32_t count = catalog->schema->table_count < 256 ? catalog->schema->table_count : 256;
-    for (uint32_t i = 0; i < count; i++) {
-        names[i] = catalog->schema->tables[i].name;
-    }
-    const char *near = text_nearest(request->table, names, count);
     error_set(error, ERROR_PLAN_INVALID, self->shown, "there is no table %s", request->table);
-    if (near != NULL) {
-        error_hint(error, "did you mean %s?", near);
-    }
+    sql_hint_at_table(catalog->schema, request->table, error);
     return STATUS_FAILED;
 }
 

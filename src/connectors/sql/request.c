@@ -1,0 +1,309 @@
+/* A read request as one SELECT: columns, joins, span, and an order that repeats exactly. */
+#include "connectors/sql/request.h"
+#include "base/text.h"
+#include <stdio.h>
+#include <string.h>
+
+enum { NAMES_ASKED_MAX = 256 };
+
+/* ---------------------------------------------------------------- names that are not there */
+
+static void hint_at_nearest(const char *name, const char *const *names, uint32_t count,
+                            struct error *error)
+{
+    const char *near = text_nearest(name, names, count);
+    if (near != NULL) {
+        error_hint(error, "did you mean %s?", near);
+    }
+}
+
+void sql_hint_at_table(const struct schema *schema, const char *name, struct error *error)
+{
+    const char *names[NAMES_ASKED_MAX] = {0};
+    uint32_t count = schema->table_count < NAMES_ASKED_MAX ? schema->table_count : NAMES_ASKED_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        names[i] = schema->tables[i].name;
+    }
+    hint_at_nearest(name, names, count, error);
+}
+
+enum status sql_no_such_table(const struct schema *schema, const char *name, const char *shown,
+                              const char *container, const char *container_name,
+                              struct error *error)
+{
+    error_set(error, ERROR_PLAN_INVALID, shown, "there is no table %s in the %s %s", name,
+              container, container_name);
+    sql_hint_at_table(schema, name, error);
+    return STATUS_FAILED;
+}
+
+enum status sql_no_such_column(const struct schema_table *table, const char *name,
+                               const char *object, struct error *error)
+{
+    const char *names[NAMES_ASKED_MAX] = {0};
+    uint32_t count = table->column_count < NAMES_ASKED_MAX ? table->column_count : NAMES_ASKED_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        names[i] = table->columns[i].name;
+    }
+    error_set(error, ERROR_PLAN_INVALID, object, "there is no column %s", name);
+    hint_at_nearest(name, names, count, error);
+    return STATUS_FAILED;
+}
+
+enum status sql_request_is_query(const struct read_request *asked, struct error *error)
+{
+    return asked->query != NULL
+               ? STATUS_OK
+               : error_set(error, ERROR_INTERNAL, asked->name, "a request without a root");
+}
+
+/* ---------------------------------------------------------------- columns */
+
+void sql_name_alias(char alias[SQL_ALIAS_BYTES], int32_t join)
+{
+    snprintf(alias, SQL_ALIAS_BYTES, "_t%d", join + 1);
+}
+
+static const struct schema_table *table_of(const struct sql_request *request, int32_t join)
+{
+    return request->dialect->table(request, join);
+}
+
+static bool is_of_query(const struct sql_request *request, int32_t join)
+{
+    return join < 0 && request->asked->table == NULL;
+}
+
+enum status sql_request_no_such_column(struct sql_request *request, int32_t join, const char *name)
+{
+    const struct schema_table *table = table_of(request, join);
+    const char *object = is_of_query(request, join) ? request->asked->name : table->name;
+    return sql_no_such_column(table, name, object, request->error);
+}
+
+enum status sql_request_column(struct sql_request *request, int32_t join, const char *name)
+{
+    return request->dialect->append_column(request, join, name)
+               ? STATUS_OK
+               : sql_request_no_such_column(request, join, name);
+}
+
+enum status sql_request_presence(struct sql_request *request, const struct read_column *wanted)
+{
+    if (wanted->join < 0) {
+        buffer_append_string(&request->out->sql, request->dialect->truth);
+        return STATUS_OK;
+    }
+    enum status status = sql_request_column(request, wanted->join,
+                                            request->asked->joins[wanted->join].columns.names[0]);
+    buffer_append_string(&request->out->sql, " IS NOT NULL");
+    return status;
+}
+
+uint32_t sql_request_width(const struct sql_request *request)
+{
+    return request->asked->column_count > 0 ? request->asked->column_count
+                                            : table_of(request, -1)->column_count;
+}
+
+static enum status no_memory_for_columns(struct sql_request *request)
+{
+    return error_set(request->error, ERROR_MEMORY, request->asked->name, "no memory for columns");
+}
+
+/* Without named columns: all that the root has. */
+static enum status list_columns(struct sql_request *request, const struct read_column **columns)
+{
+    const struct schema_table *root = table_of(request, -1);
+    request->out->documents = request->asked->column_count == 0;
+    *columns = request->asked->columns;
+    if (!request->out->documents) {
+        return STATUS_OK;
+    }
+    struct read_column *all =
+        arena_allocate_zeroed(request->arena, (size_t)root->column_count + 1, sizeof *all);
+    for (uint32_t i = 0; all != NULL && i < root->column_count; i++) {
+        all[i] = (struct read_column){.join = -1, .name = root->columns[i].name};
+    }
+    *columns = all;
+    return all != NULL ? STATUS_OK : no_memory_for_columns(request);
+}
+
+static enum status append_columns(struct sql_request *request)
+{
+    struct sql_select *out = request->out;
+    uint32_t count = sql_request_width(request);
+    const struct read_column *wanted = NULL;
+
+    if (list_columns(request, &wanted) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    out->names = arena_allocate_zeroed(request->arena, (size_t)count + 1, sizeof *out->names);
+    if (out->names == NULL) {
+        return no_memory_for_columns(request);
+    }
+    buffer_append_string(&out->sql, "SELECT ");
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_append_string(&out->sql, i > 0 ? ", " : "");
+        if (wanted[i].join >= (int32_t)request->asked->join_count) {
+            return error_set(request->error, ERROR_INTERNAL, request->asked->name,
+                             "a column of a join that is not there");
+        }
+        if (request->dialect->append_result(request, &wanted[i]) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        out->names[i] = wanted[i].name;
+        out->column_count++;
+    }
+    request->dialect->append_extra(request);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- joins */
+
+enum status sql_request_resolve(struct sql_request *request)
+{
+    const struct read_request *asked = request->asked;
+    for (uint32_t i = 0; i < asked->join_count; i++) {
+        const struct read_join *join = &asked->joins[i];
+        if (join->from >= (int32_t)i || join->columns.count == 0 ||
+            join->columns.count != join->from_columns.count) {
+            return error_set(request->error, ERROR_INTERNAL, asked->name, "join %u is malformed",
+                             i);
+        }
+        if (request->dialect->find_table(request, i, join->table) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status sql_request_equals(struct sql_request *request, uint32_t join, const char *alias)
+{
+    for (uint32_t i = 0; i < request->asked->joins[join].columns.count; i++) {
+        buffer_append_string(&request->out->sql, i > 0 ? " AND " : "");
+        if (request->dialect->append_equal(request, join, i, alias) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+void sql_request_begin_join(struct sql_request *request, uint32_t join, bool many)
+{
+    struct buffer *sql = &request->out->sql;
+    char alias[SQL_ALIAS_BYTES];
+    sql_name_alias(alias, (int32_t)join);
+    buffer_append_string(sql, many ? " JOIN " : " LEFT JOIN ");
+    request->dialect->append_table(request, table_of(request, (int32_t)join)->name);
+    buffer_format(sql, " AS %s ON ", alias);
+}
+
+static enum status append_join(struct sql_request *request, uint32_t index)
+{
+    const struct read_join *join = &request->asked->joins[index];
+    char alias[SQL_ALIAS_BYTES];
+    if (!join->many && !schema_is_unique_key(table_of(request, (int32_t)index), join->columns)) {
+        return request->dialect->append_first_partner(request, index);
+    }
+    sql_request_begin_join(request, index, join->many);
+    sql_name_alias(alias, (int32_t)index);
+    return sql_request_equals(request, index, alias);
+}
+
+void sql_append_query(struct buffer *sql, const char *query)
+{
+    size_t length = strlen(query);
+    while (length > 0 && strchr(" \t\r\n;", query[length - 1]) != NULL) {
+        length--;
+    }
+    buffer_append_byte(sql, '(');
+    buffer_append(sql, query, length);
+    buffer_append_string(sql, "\n)");
+}
+
+static enum status append_from(struct sql_request *request)
+{
+    struct buffer *sql = &request->out->sql;
+    buffer_append_string(sql, " FROM ");
+    if (is_of_query(request, -1)) {
+        sql_append_query(sql, request->asked->query);
+    } else {
+        request->dialect->append_table(request, table_of(request, -1)->name);
+    }
+    buffer_append_string(sql, " AS _t0");
+    for (uint32_t i = 0; i < request->asked->join_count; i++) {
+        if (append_join(request, i) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- order */
+
+static enum status order_by_root(struct sql_request *request)
+{
+    const struct column_list key = request->asked->root_key;
+    if (key.count == 0 && is_of_query(request, -1)) {
+        error_set(request->error, ERROR_PLAN_INVALID, request->asked->name,
+                  "its rows have no key to be ordered by");
+        error_hint(request->error, "name the columns that identify a row in the entity's key");
+        return STATUS_FAILED;
+    }
+    if (key.count == 0) {
+        request->dialect->append_row_key(request, -1);
+        return STATUS_OK;
+    }
+    for (uint32_t i = 0; i < key.count; i++) {
+        buffer_append_string(&request->out->sql, i > 0 ? ", " : "");
+        if (sql_request_column(request, -1, key.names[i]) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status append_order(struct sql_request *request)
+{
+    const struct read_request *asked = request->asked;
+    struct buffer *sql = &request->out->sql;
+
+    if (!asked->ordered) {
+        return STATUS_OK;
+    }
+    buffer_append_string(sql, " ORDER BY ");
+    if (order_by_root(request) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < asked->order_count; i++) {
+        buffer_append_string(sql, ", ");
+        if (request->dialect->append_order(request, &asked->orders[i]) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    for (uint32_t i = 0; i < asked->join_count; i++) {
+        if (asked->joins[i].many) {
+            buffer_append_string(sql, ", ");
+            request->dialect->append_row_key(request, (int32_t)i);
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status sql_request_write(struct sql_request *request, const struct span *span)
+{
+    struct buffer *sql = &request->out->sql;
+    if (append_columns(request) != STATUS_OK || append_from(request) != STATUS_OK ||
+        request->dialect->append_span(request, span) != STATUS_OK ||
+        append_order(request) != STATUS_OK) {
+        buffer_free(sql);
+        return STATUS_FAILED;
+    }
+    if (sql->failed) {
+        buffer_free(sql);
+        return error_set(request->error, ERROR_MEMORY, request->asked->name,
+                         "no memory for a statement");
+    }
+    return STATUS_OK;
+}

@@ -1,0 +1,94 @@
+/* A read request as one SELECT: what SQL databases write alike, and what each writes in its own
+ * way. */
+#ifndef TRANSHUME_CONNECTORS_SQL_REQUEST_H
+#define TRANSHUME_CONNECTORS_SQL_REQUEST_H
+
+#include "base/buffer.h"
+#include "connectors/connector.h"
+
+struct sql_dialect;
+
+struct sql_select {
+    struct buffer sql;
+    const char **names; /* of its columns */
+    uint32_t column_count;
+    bool documents; /* no columns were named: all of the root's, a MAP a row */
+};
+
+/* One that is being written; a connector's own begins with it. The root's alias is _t0, that of
+ * join n _t<n+1>; as a `join`, -1 stands for the root. */
+struct sql_request {
+    const struct sql_dialect *dialect;
+    const struct read_request *asked;
+    struct arena *arena; /* what is handed out lives there */
+    struct sql_select *out;
+    struct error *error;
+};
+
+/* What a database writes in its own way, to out->sql. What fails fills `error`. */
+struct sql_dialect {
+    const char *truth; /* a literal */
+    /* Finds a join's table and keeps it; PLAN_INVALID if there is none of that name. */
+    enum status (*find_table)(struct sql_request *request, uint32_t join, const char *name);
+    /* Of the root or of a join that was found; of a query what was described. */
+    const struct schema_table *(*table)(const struct sql_request *request, int32_t join);
+    void (*append_table)(struct sql_request *request, const char *name);
+    /* A column by its alias and name; false: there is none of that name. */
+    bool (*append_column)(struct sql_request *request, int32_t join, const char *name);
+    /* A column of the result, and its type: number out->column_count. */
+    enum status (*append_result)(struct sql_request *request, const struct read_column *wanted);
+    /* What stands behind the columns. */
+    void (*append_extra)(struct sql_request *request);
+    /* The condition that pair `part` of a join's columns is equal by value; `alias` stands for the
+     * join's own. */
+    enum status (*append_equal)(struct sql_request *request, uint32_t join, uint32_t part,
+                                const char *alias);
+    /* A join with at most one partner, the first by its own key, where several may be equal. */
+    enum status (*append_first_partner)(struct sql_request *request, uint32_t join);
+    /* What tells two rows of a table apart and repeats within the snapshot. */
+    void (*append_row_key)(struct sql_request *request, int32_t join);
+    /* NULLs first and texts by their bytes, as everywhere else. */
+    enum status (*append_order)(struct sql_request *request, const struct read_order *order);
+    /* " WHERE …" of the span; nothing if that is everything. */
+    enum status (*append_span)(struct sql_request *request, const struct span *span);
+};
+
+/* Finds the tables of all joins. */
+enum status sql_request_resolve(struct sql_request *request) MUST_USE;
+/* How many columns the result has; after the root was found or described. */
+uint32_t sql_request_width(const struct sql_request *request);
+/* Writes the SELECT; out->sql is freed if that fails. */
+enum status sql_request_write(struct sql_request *request, const struct span *span) MUST_USE;
+
+/* ---------------------------------------------------------------- pieces for dialects */
+
+enum { SQL_ALIAS_BYTES = 16 };
+void sql_name_alias(char alias[SQL_ALIAS_BYTES], int32_t join);
+/* A column by its alias and name, or no_such_column. */
+enum status sql_request_column(struct sql_request *request, int32_t join,
+                               const char *name) MUST_USE;
+enum status sql_request_no_such_column(struct sql_request *request, int32_t join, const char *name);
+/* Whether there is a row, of the root or a join. */
+enum status sql_request_presence(struct sql_request *request,
+                                 const struct read_column *wanted) MUST_USE;
+/* " JOIN table AS alias ON ", or " LEFT JOIN …" without `many`. */
+void sql_request_begin_join(struct sql_request *request, uint32_t join, bool many);
+/* All pairs of a join's columns. */
+enum status sql_request_equals(struct sql_request *request, uint32_t join,
+                               const char *alias) MUST_USE;
+/* "(query)" without its closing semicolon. */
+void sql_append_query(struct buffer *sql, const char *query);
+
+/* OK if the request without a table is one of a query. */
+enum status sql_request_is_query(const struct read_request *asked, struct error *error) MUST_USE;
+/* The nearest name, if one is near. */
+void sql_hint_at_table(const struct schema *schema, const char *name, struct error *error);
+/* PLAN_INVALID with that hint. `container`: what holds tables there, "database" or "schema",
+ * and its name. */
+enum status sql_no_such_table(const struct schema *schema, const char *name, const char *shown,
+                              const char *container, const char *container_name,
+                              struct error *error);
+enum status sql_no_such_column(const struct schema_table *table, const char *name,
+                               const char *object, struct error *error);
+
+#endif
