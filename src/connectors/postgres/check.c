@@ -1,44 +1,27 @@
 /* Whether a plan's table fits PostgreSQL and what is in the target already: a line for each
  * fault. */
+#include "connectors/sql/check.h"
 #include "base/text.h"
 #include "connectors/postgres/target.h"
 #include <string.h>
 
-static const char *shown(const char *name, char *printable, size_t capacity)
-{
-    text_printable(name, strlen(name), printable, capacity);
-    return printable;
-}
-
 static void check_name(const char *what, const char *name, struct buffer *out)
 {
-    char printable[128];
+    char printable[SQL_SHOWN_BYTES];
     if (name[0] == '\0') {
         buffer_format(out, "%s has no name\n", what);
     } else if (strlen(name) > POSTGRES_NAME_BYTES_MAX) {
-        buffer_format(
-            out, "%s %s: the name has %zu bytes; PostgreSQL would cut it at %d: rename it\n", what,
-            shown(name, printable, sizeof printable), strlen(name), POSTGRES_NAME_BYTES_MAX);
+        buffer_format(out,
+                      "%s %s: the name has %zu bytes; PostgreSQL would cut it at %d: rename it\n",
+                      what, sql_show_name(name, printable), strlen(name), POSTGRES_NAME_BYTES_MAX);
     } else if (!text_is_utf8(name, strlen(name))) {
-        buffer_format(out, "%s %s: the name is not UTF-8\n", what,
-                      shown(name, printable, sizeof printable));
+        buffer_format(out, "%s %s: the name is not UTF-8\n", what, sql_show_name(name, printable));
     }
-}
-
-static bool has_column(const struct target_table *table, const char *name)
-{
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        if (strcmp(table->columns[i].name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void check_columns(const struct target_table *table, struct buffer *out)
 {
     static const char *const reserved[] = {"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"};
-    char printable[128];
 
     if (table->column_count > POSTGRES_COLUMNS_MAX) {
         buffer_format(out, "it has %u columns; PostgreSQL takes %d\n", table->column_count,
@@ -53,83 +36,9 @@ static void check_columns(const struct target_table *table, struct buffer *out)
             }
         }
     }
-    for (uint32_t i = 0; i < table->key.count && table->column_count > 0; i++) {
-        if (!has_column(table, table->key.names[i])) {
-            buffer_format(out, "the key column %s is not among the columns\n",
-                          shown(table->key.names[i], printable, sizeof printable));
-        }
-    }
+    sql_check_key_columns(table, strcmp, out);
     for (uint32_t i = 0; i < table->index_count; i++) {
         check_name("index", table->indexes[i].name, out);
-    }
-}
-
-static bool shape_has(const struct shape *shape, const char *name)
-{
-    for (uint32_t i = 0; i < shape->field_count; i++) {
-        if (strcmp(shape->fields[i].name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void check_present(const struct postgres_table *facts, const struct shape *shape,
-                          struct buffer *out)
-{
-    char printable[128];
-    for (uint32_t i = 0; i < shape->field_count; i++) {
-        int32_t column = postgres_find_column(facts, shape->fields[i].name);
-        if (column < 0) {
-            buffer_format(out, "the table in the target has no column %s\n",
-                          shown(shape->fields[i].name, printable, sizeof printable));
-        }
-    }
-    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
-        const struct postgres_column *column = &facts->columns[i];
-        if (column->not_null && !column->has_default && !column->generated &&
-            !shape_has(shape, column->name)) {
-            buffer_format(out,
-                          "the column %s in the target is NOT NULL, has no default, and the plan "
-                          "does not fill it\n",
-                          shown(column->name, printable, sizeof printable));
-        }
-    }
-}
-
-static bool same_columns(struct column_list left, struct column_list right)
-{
-    for (uint32_t i = 0; i < left.count; i++) {
-        bool found = false;
-        for (uint32_t j = 0; j < right.count; j++) {
-            found = found || strcmp(left.names[i], right.names[j]) == 0;
-        }
-        if (!found) {
-            return false;
-        }
-    }
-    return left.count == right.count;
-}
-
-/* ON CONFLICT needs a unique index over exactly the key's columns. */
-static void check_key(const struct target_table *table, const struct postgres_table *facts,
-                      struct buffer *out)
-{
-    if (table->existing == EXISTING_REFUSE || table->existing == EXISTING_APPEND) {
-        return;
-    }
-    if (table->key.count == 0) {
-        buffer_append_string(out, "upsert, replace and skip need a key in the plan\n");
-        return;
-    }
-    bool found = facts == NULL || same_columns(table->key, facts->schema->primary_key);
-    for (uint32_t i = 0; !found && i < facts->schema->index_count; i++) {
-        const struct schema_index *index = &facts->schema->indexes[i];
-        found = index->unique && !index->partial && same_columns(table->key, index->columns);
-    }
-    if (!found) {
-        buffer_append_string(out, "the table in the target has no primary key or unique index "
-                                  "over the plan's key, which upsert, replace and skip need\n");
     }
 }
 
@@ -194,9 +103,11 @@ enum status postgres_check_table(struct database *database, const struct target_
         return STATUS_OK;
     }
     for (uint32_t i = 0; facts != NULL && i < shape_count; i++) {
-        check_present(facts, shapes[i], out);
+        sql_check_shape(facts->schema, shapes[i], strcmp, out);
     }
-    check_key(table, facts, out);
+    /* ON CONFLICT needs a unique index over exactly the key's columns */
+    sql_check_key(table, facts != NULL ? facts->schema : NULL, strcmp,
+                  "primary key or unique index", out);
     if (facts == NULL && self->may_create) {
         return STATUS_OK; /* asked already */
     }

@@ -1,6 +1,7 @@
 /* Names of tables of ours, and what of a table can be undone. */
 #include "connectors/sql/undo.h"
 #include "base/text.h"
+#include "connectors/sql/check.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -37,21 +38,6 @@ const char *sql_undo_name(struct arena *arena, const char *run_id, const char *t
 
 /* ---------------------------------------------------------------- what can be undone */
 
-static bool is_key(struct column_list left, struct column_list right,
-                   int (*compare_names)(const char *, const char *))
-{
-    for (uint32_t i = 0; i < left.count; i++) {
-        bool found = false;
-        for (uint32_t j = 0; j < right.count; j++) {
-            found = found || compare_names(left.names[i], right.names[j]) == 0;
-        }
-        if (!found) {
-            return false;
-        }
-    }
-    return left.count == right.count && left.count > 0;
-}
-
 static bool is_not_null(const struct schema_table *schema, const char *name,
                         int (*compare_names)(const char *, const char *))
 {
@@ -66,13 +52,7 @@ static bool is_not_null(const struct schema_table *schema, const char *name,
 const char *sql_undo_why_not(const struct schema_table *schema, const struct target_table *table,
                              uint32_t columns_max, int (*compare_names)(const char *, const char *))
 {
-    bool unique = is_key(table->key, schema->primary_key, compare_names);
-    for (uint32_t i = 0; !unique && i < schema->index_count; i++) {
-        const struct schema_index *index = &schema->indexes[i];
-        unique =
-            index->unique && !index->partial && is_key(table->key, index->columns, compare_names);
-    }
-    if (!unique) {
+    if (!sql_has_key(schema, table->key, compare_names)) {
         return "its key is not unique in the target";
     }
     for (uint32_t i = 0; i < table->key.count; i++) {

@@ -1,27 +1,11 @@
 /* Whether a plan's table fits SQLite and what is in the target already: one line for each fault. */
-#include "base/text.h"
+#include "connectors/sql/check.h"
 #include "connectors/sqlite/writer_internal.h"
 #include "model/json_writer.h"
 #include <string.h>
 #include <strings.h>
 
 enum { COLUMNS_MAX = 2000 };
-
-static const char *shown(const char *name, char *printable, size_t capacity)
-{
-    text_printable(name, strlen(name), printable, capacity);
-    return printable;
-}
-
-static bool has_column(const struct target_table *table, const char *name)
-{
-    for (uint32_t i = 0; i < table->column_count; i++) {
-        if (sqlite_same_name(table->columns[i].name, name)) {
-            return true;
-        }
-    }
-    return false;
-}
 
 static void check_name(const struct target_table *table, struct buffer *out)
 {
@@ -38,7 +22,7 @@ static void check_name(const struct target_table *table, struct buffer *out)
 
 static void check_columns(const struct target_table *table, struct buffer *out)
 {
-    char name[128];
+    char name[SQL_SHOWN_BYTES];
 
     if (table->column_count == 0 && table->same_engine == NULL) {
         buffer_append_string(out, "a table needs at least one column\n");
@@ -53,37 +37,22 @@ static void check_columns(const struct target_table *table, struct buffer *out)
             if (sqlite_same_name(table->columns[i].name, table->columns[j].name)) {
                 buffer_format(
                     out, "column %s: SQLite takes two names that differ in case only for one\n",
-                    shown(table->columns[j].name, name, sizeof name));
+                    sql_show_name(table->columns[j].name, name));
             }
         }
     }
-    for (uint32_t i = 0; i < table->key.count && table->column_count > 0; i++) {
-        if (!has_column(table, table->key.names[i])) {
-            buffer_format(out, "the key column %s is not among the columns\n",
-                          shown(table->key.names[i], name, sizeof name));
-        }
-    }
-}
-
-static bool shape_has(const struct shape *shape, const char *name)
-{
-    for (uint32_t i = 0; i < shape->field_count; i++) {
-        if (sqlite_same_name(shape->fields[i].name, name)) {
-            return true;
-        }
-    }
-    return false;
+    sql_check_key_columns(table, sqlite3_stricmp, out);
 }
 
 static void check_shape(const struct target_table *table, const struct shape *shape,
                         struct buffer *out)
 {
-    char name[128];
+    char name[SQL_SHOWN_BYTES];
 
     for (uint32_t i = 0; i < shape->field_count && table->column_count > 0; i++) {
-        if (!has_column(table, shape->fields[i].name)) {
+        if (!sql_has_column(table, shape->fields[i].name, sqlite3_stricmp)) {
             buffer_format(out, "the field %s is no column of the table\n",
-                          shown(shape->fields[i].name, name, sizeof name));
+                          sql_show_name(shape->fields[i].name, name));
         }
     }
 }
@@ -94,7 +63,7 @@ static enum status check_store(struct sqlite_database *self, const struct target
 {
     const char *owner = table->same_engine != NULL ? table->same_engine->belongs_to : NULL;
     const char *known = NULL;
-    char name[128];
+    char name[SQL_SHOWN_BYTES];
     if (owner == NULL) {
         return STATUS_OK;
     }
@@ -103,7 +72,7 @@ static enum status check_store(struct sqlite_database *self, const struct target
         buffer_format(out,
                       "it is the store of the virtual table %s, and the target has a table of that "
                       "name: drop it there, or leave it out with --exclude\n",
-                      shown(owner, name, sizeof name));
+                      sql_show_name(owner, name));
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
@@ -113,7 +82,7 @@ static void check_present(const struct target_table *table, const struct sqlite_
                           const struct shape *const *shapes, uint32_t shape_count,
                           struct buffer *out)
 {
-    char name[128];
+    char name[SQL_SHOWN_BYTES];
 
     if (facts->is_view || facts->is_virtual) {
         buffer_format(out, "the target has a %s of this name, which takes no records\n",
@@ -124,18 +93,18 @@ static void check_present(const struct target_table *table, const struct sqlite_
         for (uint32_t i = 0; i < shapes[s]->field_count; i++) {
             if (sqlite_target_find_column(facts, shapes[s]->fields[i].name) == NULL) {
                 buffer_format(out, "the table in the target has no column %s\n",
-                              shown(shapes[s]->fields[i].name, name, sizeof name));
+                              sql_show_name(shapes[s]->fields[i].name, name));
             }
         }
         for (uint32_t i = 0; i < facts->column_count; i++) {
             const struct sqlite_target_column *column = &facts->columns[i];
             if (column->not_null && column->default_text == NULL && !column->generated &&
-                !column->row_key && !shape_has(shapes[s], column->name)) {
+                !column->row_key && !sql_shape_has(shapes[s], column->name, sqlite3_stricmp)) {
                 buffer_format(
                     out,
                     "the column %s in the target is NOT NULL, has no default, and the plan "
                     "does not fill it\n",
-                    shown(column->name, name, sizeof name));
+                    sql_show_name(column->name, name));
             }
         }
     }
@@ -197,8 +166,8 @@ static enum status check_index_name(struct sqlite_database *self, const char *in
                                     struct buffer *out, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
-    char name[128];
-    char table[128];
+    char name[SQL_SHOWN_BYTES];
+    char table[SQL_SHOWN_BYTES];
     enum status status = sqlite_target_prepare(
         self, self->control,
         "SELECT type, tbl_name FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE", &statement,
@@ -210,10 +179,10 @@ static enum status check_index_name(struct sqlite_database *self, const char *in
             const char *owner = (const char *)sqlite3_column_text(statement, 1);
             bool is_index = type != NULL && strcmp(type, "index") == 0;
             buffer_format(out, "its index %s can't be made: the target has %s of this name%s%s\n",
-                          shown(index, name, sizeof name),
+                          sql_show_name(index, name),
                           is_index ? "an index" : "a table, view or trigger",
                           is_index ? ", of table " : "",
-                          is_index && owner != NULL ? shown(owner, table, sizeof table) : "");
+                          is_index && owner != NULL ? sql_show_name(owner, table) : "");
         }
     }
     sqlite3_finalize(statement);
@@ -279,7 +248,7 @@ static enum status check_object(struct sqlite_database *self, const struct schem
                                 const char *type, struct buffer *out, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
-    char name[128];
+    char name[SQL_SHOWN_BYTES];
     enum status status =
         sqlite_target_prepare(self, self->control,
                               "SELECT type FROM main.sqlite_schema WHERE name = ?1 COLLATE NOCASE "
@@ -292,7 +261,7 @@ static enum status check_object(struct sqlite_database *self, const struct schem
         if (sqlite3_step(statement) == SQLITE_ROW) {
             const char *other = (const char *)sqlite3_column_text(statement, 0);
             buffer_format(out, "%s: the %s can't be made: the target has another %s of this name\n",
-                          shown(object->name, name, sizeof name), type,
+                          sql_show_name(object->name, name), type,
                           other != NULL ? other : "object");
         }
     }

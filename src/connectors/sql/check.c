@@ -1,0 +1,126 @@
+/* Faults of a plan's table, against what is in the target already: a line for each. */
+#include "connectors/sql/check.h"
+#include "base/text.h"
+#include <string.h>
+
+const char *sql_show_name(const char *name, char shown[SQL_SHOWN_BYTES])
+{
+    text_printable(name, strlen(name), shown, SQL_SHOWN_BYTES);
+    return shown;
+}
+
+/* ---------------------------------------------------------------- columns */
+
+bool sql_has_column(const struct target_table *table, const char *name,
+                    int (*compare_names)(const char *, const char *))
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (compare_names(table->columns[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool sql_shape_has(const struct shape *shape, const char *name,
+                   int (*compare_names)(const char *, const char *))
+{
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        if (compare_names(shape->fields[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_present(const struct schema_table *present, const char *name,
+                       int (*compare_names)(const char *, const char *))
+{
+    for (uint32_t i = 0; i < present->column_count; i++) {
+        if (compare_names(present->columns[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void sql_check_key_columns(const struct target_table *table,
+                           int (*compare_names)(const char *, const char *), struct buffer *out)
+{
+    char shown[SQL_SHOWN_BYTES];
+    for (uint32_t i = 0; i < table->key.count && table->column_count > 0; i++) {
+        if (!sql_has_column(table, table->key.names[i], compare_names)) {
+            buffer_format(out, "the key column %s is not among the columns\n",
+                          sql_show_name(table->key.names[i], shown));
+        }
+    }
+}
+
+void sql_check_shape(const struct schema_table *present, const struct shape *shape,
+                     int (*compare_names)(const char *, const char *), struct buffer *out)
+{
+    char shown[SQL_SHOWN_BYTES];
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        if (!is_present(present, shape->fields[i].name, compare_names)) {
+            buffer_format(out, "the table in the target has no column %s\n",
+                          sql_show_name(shape->fields[i].name, shown));
+        }
+    }
+    for (uint32_t i = 0; i < present->column_count; i++) {
+        const struct schema_column *column = &present->columns[i];
+        bool fills_itself =
+            column->default_text != NULL || column->identity || column->generated != GENERATED_NO;
+        if (column->not_null && !fills_itself &&
+            !sql_shape_has(shape, column->name, compare_names)) {
+            buffer_format(out,
+                          "the column %s in the target is NOT NULL, has no default, and the plan "
+                          "does not fill it\n",
+                          sql_show_name(column->name, shown));
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- the key */
+
+static bool are_same(struct column_list left, struct column_list right,
+                     int (*compare_names)(const char *, const char *))
+{
+    for (uint32_t i = 0; i < left.count; i++) {
+        bool found = false;
+        for (uint32_t j = 0; j < right.count; j++) {
+            found = found || compare_names(left.names[i], right.names[j]) == 0;
+        }
+        if (!found) {
+            return false;
+        }
+    }
+    return left.count == right.count && left.count > 0;
+}
+
+bool sql_has_key(const struct schema_table *present, struct column_list key,
+                 int (*compare_names)(const char *, const char *))
+{
+    bool found = are_same(key, present->primary_key, compare_names);
+    for (uint32_t i = 0; !found && i < present->index_count; i++) {
+        const struct schema_index *index = &present->indexes[i];
+        found = index->unique && !index->partial && are_same(key, index->columns, compare_names);
+    }
+    return found;
+}
+
+void sql_check_key(const struct target_table *table, const struct schema_table *present,
+                   int (*compare_names)(const char *, const char *), const char *kinds,
+                   struct buffer *out)
+{
+    if (table->existing == EXISTING_REFUSE || table->existing == EXISTING_APPEND) {
+        return;
+    }
+    if (table->key.count == 0) {
+        buffer_append_string(out, "upsert, replace and skip need a key in the plan\n");
+    } else if (present != NULL && !sql_has_key(present, table->key, compare_names)) {
+        buffer_format(out,
+                      "the table in the target has no %s over the plan's key, which upsert, "
+                      "replace and skip need\n",
+                      kinds);
+    }
+}

@@ -1,0 +1,34 @@
+/* Faults of a plan's table, against what is in the target already: a line for each. */
+#ifndef TRANSHUME_CONNECTORS_SQL_CHECK_H
+#define TRANSHUME_CONNECTORS_SQL_CHECK_H
+
+#include "base/buffer.h"
+#include "connectors/connector.h"
+
+enum { SQL_SHOWN_BYTES = 128 };
+/* A name for a message. */
+const char *sql_show_name(const char *name, char shown[SQL_SHOWN_BYTES]);
+
+/* `compare_names` tells names of columns apart as the database does: 0 for one and the same. */
+
+bool sql_has_column(const struct target_table *table, const char *name,
+                    int (*compare_names)(const char *, const char *));
+bool sql_shape_has(const struct shape *shape, const char *name,
+                   int (*compare_names)(const char *, const char *));
+/* Is there a unique index over exactly the key's columns? Never without a key. */
+bool sql_has_key(const struct schema_table *present, struct column_list key,
+                 int (*compare_names)(const char *, const char *));
+
+/* The key's columns are among the columns. */
+void sql_check_key_columns(const struct target_table *table,
+                           int (*compare_names)(const char *, const char *), struct buffer *out);
+/* The table in the target has all fields, and no column that records must have and do not. */
+void sql_check_shape(const struct schema_table *present, const struct shape *shape,
+                     int (*compare_names)(const char *, const char *), struct buffer *out);
+/* What upsert, replace and skip need: a key, and in the target (NULL: it is not there yet) a unique
+ * index over exactly its columns. `kinds`: what such an index may be, for the message. */
+void sql_check_key(const struct target_table *table, const struct schema_table *present,
+                   int (*compare_names)(const char *, const char *), const char *kinds,
+                   struct buffer *out);
+
+#endif
