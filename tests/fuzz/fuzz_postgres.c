@@ -1,6 +1,7 @@
 /* PostgreSQL's bytes as values, and people's words for its types: "V", a byte for the type, four
- * for its modifier, a value of binary COPY; "T", a type in words; "S", a span's bounds as a ledger
- * has them. */
+ * for its modifier, a value of binary COPY; "T", a type in words; "M", the catalogue's row of a
+ * type: a byte for the type, one for what it is, four for its modifier, format_type's words; "S", a
+ * span's bounds as a ledger has them. */
 #include "support.h"
 
 #include "connectors/postgres/source.h"
@@ -162,6 +163,26 @@ static void read_type(struct text input, struct arena *arena)
     buffer_free(&first);
 }
 
+/* Whatever the catalogue tells, the column is made with a type that ends where it ends. */
+static void read_catalogue(struct text input, struct arena *arena)
+{
+    int32_t modifier = 0;
+    struct buffer made = {0};
+    if (input.length < HEAD_BYTES + 1) {
+        return;
+    }
+    memcpy(&modifier, input.data + 2, sizeof modifier);
+    const char *words =
+        arena_copy(arena, input.data + HEAD_BYTES + 1, input.length - HEAD_BYTES - 1);
+    uint32_t oid = types[(unsigned char)input.data[0] % TYPE_COUNT].oid;
+    struct postgres_type type = postgres_type_of(oid, input.data[1], modifier, words);
+    FUZZ_REQUIRE(type.type.kind < VALUE_KIND_COUNT);
+    postgres_append_type(&made, &type.type);
+    FUZZ_REQUIRE(made.length > 0);
+    check_words(buffer_string(&made));
+    buffer_free(&made);
+}
+
 static void read_span(struct text input)
 {
     struct span span = {.printable = "a span",
@@ -202,6 +223,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena *arena = arena_create(0);
     if (data[0] == 'T') {
         read_type(input, arena);
+    } else if (data[0] == 'M') {
+        read_catalogue(input, arena);
     } else if (data[0] == 'S') {
         read_span(input);
     } else {

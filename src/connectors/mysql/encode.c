@@ -31,7 +31,7 @@ static inline uint64_t has_special(uint64_t word)
 
 void maria_append_field(struct buffer *out, const char *bytes, size_t length)
 {
-    if (!buffer_reserve(out, 2 * length)) {
+    if (length == 0 || !buffer_reserve(out, 2 * length)) {
         return;
     }
     char *to = out->data + out->length;

@@ -145,8 +145,8 @@ void writer_serve(struct writer *writer);
 enum status writer_send(struct writer *writer, uint32_t first, uint32_t end,
                         struct refusal *refusal, struct error *error) MUST_USE;
 /* A statement after which all is well, or goes back to the savepoint: STATUS_AGAIN. */
-enum status writer_run(struct writer *writer, struct buffer *sql, MYSQL_RES **result,
-                       struct refusal *refusal, struct error *error) MUST_USE;
+enum status writer_run_statement(struct writer *writer, struct buffer *sql, MYSQL_RES **result,
+                                 struct refusal *refusal, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- writer_segment.c */
 

@@ -278,8 +278,8 @@ enum status writer_send(struct writer *writer, uint32_t first, uint32_t end,
                : status;
 }
 
-enum status writer_run(struct writer *writer, struct buffer *sql, MYSQL_RES **result,
-                       struct refusal *refusal, struct error *error)
+enum status writer_run_statement(struct writer *writer, struct buffer *sql, MYSQL_RES **result,
+                                 struct refusal *refusal, struct error *error)
 {
     enum status status = maria_query_buffer(writer->database, writer->connection, sql, MARIA_LONG,
                                             ERROR_TARGET_WRITE, result, error);

@@ -49,7 +49,8 @@ static enum status take_out(struct apply *apply, struct buffer *list, enum outco
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     MYSQL_ROW row = NULL;
-    enum status status = writer_run(apply->writer, list, &result, apply->refusal, apply->error);
+    enum status status =
+        writer_run_statement(apply->writer, list, &result, apply->refusal, apply->error);
     buffer_append_string(&sql, "DELETE FROM ");
     append_stage(&sql, apply);
     uint32_t found = 0;
@@ -74,7 +75,7 @@ static enum status take_out(struct apply *apply, struct buffer *list, enum outco
         buffer_free(&sql);
         return status;
     }
-    return writer_run(apply->writer, &sql, NULL, apply->refusal, apply->error);
+    return writer_run_statement(apply->writer, &sql, NULL, apply->refusal, apply->error);
 }
 
 /* Records of this run under keys that it has written: the first stays. Of two writers the second
@@ -95,7 +96,8 @@ static enum status take_out_repeats(struct apply *apply)
     buffer_format(&sql, ", %llu, _transhume_row FROM ", chunk);
     append_stage(&sql, apply);
     buffer_append_string(&sql, " ORDER BY _transhume_row");
-    enum status status = writer_run(apply->writer, &sql, NULL, apply->refusal, apply->error);
+    enum status status =
+        writer_run_statement(apply->writer, &sql, NULL, apply->refusal, apply->error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -177,7 +179,7 @@ static enum status update_present(struct apply *apply)
         buffer_free(&sql);
         return STATUS_OK;
     }
-    return writer_run(apply->writer, &sql, NULL, apply->refusal, apply->error);
+    return writer_run_statement(apply->writer, &sql, NULL, apply->refusal, apply->error);
 }
 
 static void append_columns(const struct writer_plan *plan, const char *alias, struct buffer *sql)
@@ -214,7 +216,7 @@ static enum status insert_rest(struct apply *apply)
         buffer_append_byte(&sql, ')');
     }
     buffer_append_string(&sql, " ORDER BY s._transhume_row");
-    return writer_run(apply->writer, &sql, NULL, apply->refusal, apply->error);
+    return writer_run_statement(apply->writer, &sql, NULL, apply->refusal, apply->error);
 }
 
 enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t end,

@@ -53,7 +53,7 @@ enum status writer_undo_before(struct writer *writer, const struct writer_plan *
     append_records(&sql, writer, plan);
     buffer_append_string(&sql,
                          " FOR UPDATE ON DUPLICATE KEY UPDATE _transhume_found = _transhume_found");
-    return writer_run(writer, &sql, NULL, refusal, error);
+    return writer_run_statement(writer, &sql, NULL, refusal, error);
 }
 
 enum status writer_undo_after(struct writer *writer, const struct writer_plan *plan,
@@ -74,5 +74,5 @@ enum status writer_undo_after(struct writer *writer, const struct writer_plan *p
     append_records(&sql, writer, plan);
     buffer_append_string(&sql,
                          " ON DUPLICATE KEY UPDATE _transhume_hash = VALUES(_transhume_hash)");
-    return writer_run(writer, &sql, NULL, refusal, error);
+    return writer_run_statement(writer, &sql, NULL, refusal, error);
 }
