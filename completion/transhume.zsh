@@ -60,6 +60,7 @@ _transhume() {
                 '--strict[Refuse (5) if anything of the source would be left out\: views, triggers, functions and the like that check lists]' \
                 '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity as they will arrive]:N:' \
+                '--estimate-time=[How long the source is read for what a run will take; what is read whole by then is told exactly]:TIME:' \
                 '--json[Results on stdout as JSON]' \
                 '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \

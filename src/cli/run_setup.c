@@ -74,6 +74,7 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
         number_or(call, CLI_WRITE_UNITS, options->write_units_per_second_max);
     options->timeout_ms = (int64_t)number_or(call, CLI_TIMEOUT, (uint64_t)options->timeout_ms);
     options->stall_ms = (int64_t)number_or(call, CLI_STALL, (uint64_t)options->stall_ms);
+    options->estimate_ms = (int64_t)number_or(call, CLI_ESTIMATE_TIME, 0);
     options->time_zone = cli_text(call, CLI_TIME_ZONE);
     options->rejects_file = cli_text(call, CLI_REJECTS);
     options->take_over = cli_switch(call, CLI_TAKE_OVER);

@@ -13,7 +13,7 @@
 
 enum {
     KEYS_MS = 10000,       /* comparing the keys of queries, all of them together */
-    SAMPLE_MS = 2000,      /* all streams together */
+    ESTIMATE_MS = 2000,    /* all streams together, unless it is said otherwise */
     WRITE_SHARE = 2,       /* writing takes about as long as reading and mapping */
     ESTIMATE_MS_MIN = 3000 /* below that nobody wants to know */
 };
@@ -431,7 +431,8 @@ static enum status sample_streams(struct report *report, struct error *error)
         return STATUS_FAILED;
     }
     session->unreadable = repeating;
-    int64_t until_ms = clock_monotonic_ms() + SAMPLE_MS;
+    int64_t for_ms = session->options.estimate_ms;
+    int64_t until_ms = clock_monotonic_ms() + (for_ms > 0 ? for_ms : ESTIMATE_MS);
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         if (repeating[i]) {
             leave_unknown(report, &plan->streams[i]);
