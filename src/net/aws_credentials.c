@@ -155,8 +155,10 @@ static enum status ask_web_identity(struct aws_asking *asking, struct aws_creden
         return STATUS_END;
     }
     if (role.arn == NULL) {
-        return error_set(error, ERROR_CREDENTIALS, "the environment",
-                         "AWS_WEB_IDENTITY_TOKEN_FILE is set, AWS_ROLE_ARN is not");
+        error_set(error, ERROR_CREDENTIALS, "the environment",
+                  "AWS_WEB_IDENTITY_TOKEN_FILE is set, AWS_ROLE_ARN is not");
+        error_hint(error, "set both, or neither to have a profile's");
+        return STATUS_FAILED;
     }
     return aws_provider_assume_role(asking, &role, credentials, error);
 }

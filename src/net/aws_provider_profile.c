@@ -40,8 +40,10 @@ enum status aws_provider_environment(struct aws_asking *asking, struct aws_crede
         token = aws_config_environment(config, "AWS_SECURITY_TOKEN"); /* its name of old */
     }
     if (secret == NULL) {
-        return error_set(error, ERROR_CREDENTIALS, "the environment",
-                         "AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not");
+        error_set(error, ERROR_CREDENTIALS, "the environment",
+                  "AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not");
+        error_hint(error, "set both, or neither to have a profile's");
+        return STATUS_FAILED;
     }
     if (expiration != NULL && !aws_parse_time(expiration, &expires_ms)) {
         return error_set(error, ERROR_CREDENTIALS, "the environment",

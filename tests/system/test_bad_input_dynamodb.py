@@ -47,7 +47,7 @@ class Credentials(BadInputCase):
         self.read(self.uri(), code=2, says="credentials", AWS_ACCESS_KEY_ID=None, AWS_SECRET_ACCESS_KEY=None)
 
     def test_half_of_them(self):
-        self.read(self.uri(), code=2, says="AWS_SECRET_ACCESS_KEY", AWS_SECRET_ACCESS_KEY=None)
+        self.read(self.uri(), code=2, says=["AWS_SECRET_ACCESS_KEY", "set both"], AWS_SECRET_ACCESS_KEY=None)
 
     def test_a_profile_that_is_not_there(self):
         self.write("config", "[profile shop]\nregion = eu-west-1\n[profile shoes]\n")
@@ -223,6 +223,24 @@ class Network(BadInputCase):
                 proxy.add("html", status=status)
                 self.read(self.uri(proxy.endpoint), code=3, says=["Welcome", "proxy"])
 
+    def test_a_gateway_that_fails(self):
+        """It may come back, so it is asked again; then what it says is told."""
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            proxy.add("html", status=502)
+            self.read(self.uri(proxy.endpoint), code=3, says=["given up after", "status 502", "Welcome", "proxy"])
+            proxy.clear()
+            wanted = self.source_table()
+            proxy.add("html", status=503, count=2)
+            self.run_aws("migrate", self.uri(proxy.endpoint), "dynamodb-json:out")
+        items.assert_same(self, wanted, support.read_dynamodb_json(self.path("out"))["herd"])
+
+    def test_a_proxy_that_is_not_there(self):
+        address = "http://127.0.0.1:%d" % servers.free_port()
+        for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+            with self.subTest(name=name):
+                self.read("dynamodb://us-east-1", code=3, says=["dynamodb.us-east-1.amazonaws.com", "%s is %s" % (name, address)],
+                          **dict(dict.fromkeys(("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")), **{name: address}))
+
     def test_cut_for_good_in_mid_run_and_resumed(self):
         wanted = self.source_table(300)
         with FaultProxy(self.server.endpoint, SEED) as proxy:
@@ -250,6 +268,15 @@ class Clock(BadInputCase):
                 items.assert_same(self, wanted, support.read_dynamodb_json(self.path(out))["herd"])
 
 
+    def test_a_refusal_that_the_server_s_time_does_not_explain(self):
+        for code, message in (("InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T010000Z"),
+                              ("InvalidSignatureException", "Signature not yet current: 20260101T020000Z is still later"),
+                              ("RequestTimeTooSkewed", "The difference between the request time and the current time is too large.")):
+            with self.subTest(message=message), FaultProxy(self.server.endpoint, SEED) as proxy:
+                proxy.add("refuse", code=code, message=message)
+                self.read(self.uri(proxy.endpoint), code=2, says=[message, "set this machine's clock"])
+
+
 class Throttling(BadInputCase):
     SECONDS = 150 if SOAK else 4
 
@@ -264,6 +291,19 @@ class Throttling(BadInputCase):
             self.assertGreater(proxy.hits["throttle"], 3)
         self.assertRegex(result.err.lower(), "throttled|slow down")
         items.assert_same(self, wanted, support.read_dynamodb_json(self.path("out"))["herd"])
+
+    def test_before_the_run(self):
+        """It is said, and borne as long as there is patience."""
+        wanted = self.source_table(3)
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            proxy.add("throttle", operation="DescribeTable", until=7)
+            result = self.run_aws("migrate", "--timeout", "15s", self.uri(proxy.endpoint), "dynamodb-json:out")
+            self.assertRegex(result.err, "herd: DescribeTable answers ProvisionedThroughputExceeded.*trying again for")
+            items.assert_same(self, wanted, support.read_dynamodb_json(self.path("out"))["herd"])
+            proxy.clear()
+            proxy.add("throttle", operation="DescribeTable")
+            self.refused("migrate", "--state", "other", "--timeout", "500ms", self.uri(proxy.endpoint), "dynamodb-json:out2",
+                         code=3, says=["given up after", "herd", "read_units"])
 
     def test_writing_for_minutes(self):
         self.sqlite_source()
@@ -308,12 +348,40 @@ class SlowDeletion(BadInputCase):
         self.client.delete_table(TableName="herd")
         self.write("plan.yaml", "transhume: 1\nsource: \"%s\"\ntarget: dynamodb-json:out\ntables:\n  t:\n"
                                 "    key: { partition: id }\n    from: herd\n    fields: { \"*\": copy }\n" % self.uri())
-        self.refused("migrate", "--plan", "plan.yaml", code=2, says="herd")
+        self.refused("migrate", "--plan", "plan.yaml", code=2, says=["herd", "DELETING"])
         items.wait_gone(self.client, "herd")
         items.create(self.client, "herd")
         self.client.delete_table(TableName="herd")
         self.sqlite_source()
         self.refused("migrate", "herd.db", self.uri(), code=2, says=["herd", "being deleted"])
+
+    def test_among_others(self):
+        """A copy of everything does not pass it over in silence."""
+        items.empty(self.client)
+        items.create(self.client, "leaving")
+        items.create(self.client, "staying")
+        items.put(self.client, "staying", [{"id": {"S": "a"}}])
+        self.client.delete_table(TableName="leaving")
+        for command in ("migrate", "check"):
+            self.refused(command, self.uri(), "dynamodb-json:out", code=2, says=["leaving", "DELETING", "--exclude leaving"])
+        self.assertFalse(os.path.exists(self.path("out")))
+        self.run_aws("migrate", "--exclude", "leaving", self.uri(), "dynamodb-json:out")
+        self.assertEqual(list(support.read_dynamodb_json(self.path("out"))), ["staying"])
+
+    def test_as_the_service_tells_it(self):
+        """What DynamoDB says of a table that goes need not have its key and attributes."""
+        items.empty(self.client)
+        def change(told):
+            if told.get("Table", {}).get("TableName") == "first":
+                for name in ("KeySchema", "AttributeDefinitions"):
+                    told["Table"].pop(name, None)
+                told["Table"]["TableStatus"] = "DELETING"
+        items.create(self.client, "first")
+        items.create(self.client, "second")
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            proxy.add("rewrite", operation="DescribeTable", change=change)
+            self.refused("migrate", self.uri(proxy.endpoint), "dynamodb-json:out", code=2, says=["first", "DELETING"])
+            self.run_aws("migrate", "--include", "second", self.uri(proxy.endpoint), "dynamodb-json:out")
 
 
 class TargetTables(BadInputCase):

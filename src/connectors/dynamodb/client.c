@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "base/text.h"
 #include "connectors/dynamodb/client_internal.h"
 #include "connectors/lease.h"
 #include <inttypes.h>
@@ -17,6 +18,7 @@ enum {
     BACKOFF_BASE_MS = 50,
     BACKOFF_MAX_MS = 20000,
     FIRST_CONTACT_MS = 10000,
+    SAID_AFTER_MS = 5000,
     BACKOFF_DOUBLINGS_MAX = 16,
     SLEEP_SLICE_MS = 50,
     TARGET_BYTES = 96
@@ -362,6 +364,14 @@ static bool never_reached(struct dynamodb_client *client, const struct dynamodb_
     return !atomic_load(&client->service->answered);
 }
 
+/* Nothing else shows that a request of the preparation is made for minutes. */
+static void say_waiting(const struct error *error, int64_t left_ms)
+{
+    char left[32];
+    text_human_seconds((double)left_ms / 1000, left, sizeof(left));
+    log_write(LOG_WARNING, "%s: %s; trying again for %s", error->object, error->message, left);
+}
+
 enum status dynamodb_client_call(struct dynamodb_client *client,
                                  const struct dynamodb_request *request,
                                  struct dynamodb_response **response, struct error *error)
@@ -371,6 +381,7 @@ enum status dynamodb_client_call(struct dynamodb_client *client,
         first_ms +
         (request->patience_ms != 0 ? request->patience_ms : client->service->options.patience_ms);
     bool unknown = false;
+    bool said = false;
     *response = NULL;
     for (uint32_t failures = 0;; failures++) {
         struct dynamodb_response *answer = NULL;
@@ -387,7 +398,9 @@ enum status dynamodb_client_call(struct dynamodb_client *client,
             if (never_reached(client, answer)) {
                 give_up_ms = give_up_ms < first_ms + FIRST_CONTACT_MS ? give_up_ms
                                                                       : first_ms + FIRST_CONTACT_MS;
-                error_hint(error, "check the region, the endpoint and the network");
+                if (error->hint[0] == '\0') {
+                    error_hint(error, "check the region, the endpoint and the network");
+                }
             }
             dynamodb_response_destroy(answer);
         }
@@ -400,6 +413,11 @@ enum status dynamodb_client_call(struct dynamodb_client *client,
             error_context(error, "given up after %" PRIu32 " tries: ", failures + 1);
             error->class = ERROR_CLASS_STOP;
             return STATUS_FAILED;
+        }
+        int64_t now_ms = clock_monotonic_ms();
+        if (!said && now_ms + delay >= first_ms + SAID_AFTER_MS) {
+            say_waiting(error, give_up_ms - now_ms);
+            said = true;
         }
         log_write(LOG_DEBUG, "%s: try %" PRIu32 " in %" PRId64 " ms after: %s", request->operation,
                   failures + 2, delay, error->message);

@@ -162,17 +162,29 @@ static enum error_class class_of(enum dynamodb_fault fault)
     }
 }
 
-static void set_hint(struct dynamodb_response *response, const struct answer *answer)
+static bool is_of_clock(const struct answer *answer)
+{
+    return strcmp(answer->name, "RequestTimeTooSkewed") == 0 ||
+           strstr(answer->message, "Signature expired") != NULL ||
+           strstr(answer->message, "Signature not yet current") != NULL;
+}
+
+static void set_hint(struct dynamodb_response *response, const struct answer *answer, bool source)
 {
     struct error *error = &response->error;
     if (error->code == ERROR_PERMISSION) {
         error_hint(error, "docs/dynamodb.md lists the permissions that are needed");
     } else if (strstr(answer->name, "ExpiredToken") != NULL) {
         error_hint(error, "get new temporary credentials, then `transhume resume`");
+    } else if (is_of_clock(answer)) {
+        error_hint(error, "the service finds that the request's time is wrong: set this machine's "
+                          "clock right (timedatectl set-ntp true)");
     } else if (error->code == ERROR_CREDENTIALS) {
         error_hint(error, "check the key pair, the profile and that the region is theirs");
     } else if (response->fault == DYNAMODB_FAULT_THROTTLED) {
-        error_hint(error, "raise the table's capacity, or write more slowly (write_units)");
+        error_hint(error, source
+                              ? "raise the table's capacity, or read more slowly (read_units)"
+                              : "raise the table's capacity, or write more slowly (write_units)");
     }
 }
 
@@ -234,7 +246,15 @@ static void refuse(struct dynamodb_service *service, const struct dynamodb_call 
     response->error.class = class_of(response->fault);
     response->error.native_code = from->status;
     response->error.retry_after_ms = retry_after_ms(from);
-    set_hint(response, answer);
+    set_hint(response, answer, source);
+}
+
+/* A proxy's page rather than an error of the service's, which has words: it may pass, or not. */
+static bool is_page(const struct dynamodb_response *response, const struct answer *answer)
+{
+    return response->fault == DYNAMODB_FAULT_NOT_DYNAMODB ||
+           (response->fault == DYNAMODB_FAULT_SERVER && answer->name[0] == '\0' &&
+            answer->message[0] == '\0');
 }
 
 void dynamodb_client_judge(struct dynamodb_service *service, const struct dynamodb_call *call,
@@ -265,9 +285,11 @@ void dynamodb_client_judge(struct dynamodb_service *service, const struct dynamo
     response->fault =
         from->status < 400 ? DYNAMODB_FAULT_NOT_DYNAMODB : fault_of(from->status, &answer);
     response->unknown_outcome = response->fault == DYNAMODB_FAULT_SERVER || from->status < 400;
-    if (response->fault == DYNAMODB_FAULT_NOT_DYNAMODB) {
+    if (is_page(response, &answer)) {
         http_response_unexpected(from, object, &response->error);
-        response->error.class = ERROR_CLASS_STOP;
+        response->error.class = class_of(response->fault);
+        response->error.native_code = from->status;
+        response->error.retry_after_ms = retry_after_ms(from);
     } else {
         refuse(service, call, from, &answer, response);
     }

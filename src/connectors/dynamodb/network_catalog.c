@@ -213,9 +213,9 @@ enum status dynamodb_source_find(struct dynamodb_network *network, const char *n
         return STATUS_FAILED;
     }
     if (!is_readable(*table)) {
-        error_set(error, ERROR_SOURCE_MISSING, name, "the table is %s", (*table)->status);
-        error_hint(error, "a table that is being made or deleted can't be read; wait, or name "
-                          "another one");
+        error_set(error, ERROR_SOURCE_MISSING, name, "the table can't be read: it is %s",
+                  (*table)->status);
+        error_hint(error, "wait until it is ACTIVE or gone, or leave it out: --exclude %s", name);
         return STATUS_FAILED;
     }
     return STATUS_OK;
@@ -286,18 +286,15 @@ static enum status catalog_describe(struct database *self, struct schema **schem
                                       ? (struct schema_table *)arena_allocate_zeroed(
                                             arena, (size_t)source->table_count + 1, sizeof(*tables))
                                       : NULL;
-    uint32_t count = 0;
     bool filled = tables != NULL;
     for (uint32_t at = 0; filled && at < source->table_count; at++) {
-        if (is_readable(&source->tables[at])) {
-            filled = dynamodb_catalog_table(&source->tables[at], arena, &tables[count++]);
-        }
+        filled = dynamodb_catalog_table(&source->tables[at], arena, &tables[at]);
     }
     if (!filled || made == NULL) {
         arena_destroy(arena);
         return no_memory(error);
     }
-    *made = (struct schema){.arena = arena, .tables = tables, .table_count = count};
+    *made = (struct schema){.arena = arena, .tables = tables, .table_count = source->table_count};
     *schema = made;
     return STATUS_OK;
 }

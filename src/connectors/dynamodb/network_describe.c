@@ -85,6 +85,15 @@ static bool read_indexes(const json_t *list, bool local, struct arena *arena,
     return true;
 }
 
+/* Of a table that is being deleted the service need not tell it. */
+static bool read_table_key(const json_t *table, struct arena *arena,
+                           struct dynamodb_description *description)
+{
+    const json_t *schema = json_object_get(table, "KeySchema");
+    return (schema == NULL && strcmp(description->status, "DELETING") == 0) ||
+           read_key(schema, arena, &description->key);
+}
+
 static bool read_table(const json_t *table, struct arena *arena,
                        struct dynamodb_description *description)
 {
@@ -109,8 +118,7 @@ static bool read_table(const json_t *table, struct arena *arena,
         arena, count + 1, sizeof(*description->indexes));
     return description->indexes != NULL && count <= LISTED_MAX && description->name != NULL &&
            description->status != NULL && description->arn != NULL && description->id != NULL &&
-           description->whole != NULL &&
-           read_key(json_object_get(table, "KeySchema"), arena, &description->key) &&
+           description->whole != NULL && read_table_key(table, arena, description) &&
            read_attributes(json_object_get(table, "AttributeDefinitions"), arena, description) &&
            read_indexes(global, false, arena, description) &&
            read_indexes(local, true, arena, description);
