@@ -239,7 +239,7 @@ json_t *options_describe(const struct run_options *options)
 
 uint64_t options_ring_bytes(const struct run_options *options)
 {
-    return options->memory_bytes / 2;
+    return options->memory_bytes / 8;
 }
 
 uint64_t options_cache_bytes(const struct run_options *options)
