@@ -199,7 +199,7 @@ int cli_check(struct cli_call *call, struct run_session *session, uint32_t sampl
     int exit_status;
     if (run_check(session, &report, &error) != STATUS_OK ||
         (sample > 0 && run_sample(session, sample, json, &samples, &error) != STATUS_OK)) {
-        exit_status = cli_fail(&error);
+        exit_status = cli_fail(call, &error);
     } else {
         if (json) {
             append_json(&report, &samples, &out);

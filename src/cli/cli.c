@@ -129,13 +129,12 @@ static int dispatch(struct cli_call *call)
     if (call->command->is_later) {
         return say_later(call->command);
     }
-    cli_set_current(call);
     set_log_level(call);
     warn_of_mistyped_variables();
     bool needs_connectors =
         (call->command->place & (IN_HELP | IN_VERSION | IN_RESET | IN_REPORT)) == 0;
     if (needs_connectors && registry_load_modules(&error) != STATUS_OK) {
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     return call->command->run(call);
 }
@@ -166,14 +165,13 @@ int cli_main(int argument_count, char **arguments)
         call.arena == NULL ? NULL : copy_arguments(call.arena, argument_count, arguments);
     if (copies == NULL) {
         error_set(&error, ERROR_MEMORY, NULL, "no memory for the command line");
-        exit_status = cli_fail(&error);
+        exit_status = cli_fail(NULL, &error);
     } else if (failpoint_setup(&error) != STATUS_OK ||
                cli_parse(&call, argument_count, copies, &error) != STATUS_OK) {
-        exit_status = cli_fail(&error);
+        exit_status = cli_fail(NULL, &error);
     } else {
         exit_status = dispatch(&call);
     }
-    cli_set_current(NULL);
     log_close_file();
     arena_destroy(call.arena);
     return exit_status;

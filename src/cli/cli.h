@@ -68,13 +68,16 @@ static inline const char *cli_text(const struct cli_call *call, enum cli_option_
 /* What to tell of a failure: one without a code, which would look like success, is a fault of ours.
  */
 void cli_copy_failure(struct error *to, const struct error *from);
-/* What cli_fail speaks of, where it says how to go on. */
-void cli_set_current(const struct cli_call *call);
 /* "transhume resume --plan a/b.yaml": with what is needed to find this run again. */
 void cli_append_command(const struct cli_call *call, const char *name, struct buffer *out);
-/* Prints the error (and the plan faults before it, a line each) and returns its exit status. */
-int cli_fail(const struct error *error);
-int cli_fail_with_faults(struct buffer *faults, const struct error *error);
+/*
+ * Prints the error (and the plan faults before it, a line each) and returns its exit status. Hints
+ * that speak of `transhume resume` name the call's own command, where that is what goes on; `call`
+ * may be NULL.
+ */
+int cli_fail(const struct cli_call *call, const struct error *error);
+int cli_fail_with_faults(const struct cli_call *call, struct buffer *faults,
+                         const struct error *error);
 /* Writes to stdout and empties the buffer; a failure to write is ERROR… and exit 3, but for a
  * reader that went away. */
 enum status cli_print(struct buffer *out, struct error *error) MUST_USE;

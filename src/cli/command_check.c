@@ -8,7 +8,7 @@ int command_check(struct cli_call *call)
     const char *plan_path;
     int exit_status;
     if (cli_find_plan(call, &plan_path, &error) != STATUS_OK) {
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     if (cli_open_session(call, plan_path, &session, &exit_status) == STATUS_OK) {
         const struct cli_value *sample = &call->values[CLI_SAMPLE];

@@ -212,7 +212,7 @@ static int unknown_connector(const char *name)
     } else {
         error_hint(&error, "`transhume connectors` lists them.");
     }
-    return cli_fail(&error);
+    return cli_fail(NULL, &error);
 }
 
 int command_connectors(struct cli_call *call)

@@ -43,7 +43,7 @@ int command_finish(struct cli_call *call)
     struct rollback_options options;
     bool dry_run = cli_switch(call, CLI_DRY_RUN);
     if (cli_rollback_begin(call, &options, &error) != STATUS_OK) {
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     enum status status =
         finish_run(&options, dry_run, cli_switch(call, CLI_CONFIRM), call->arena, &report, &error);
@@ -56,10 +56,10 @@ int command_finish(struct cli_call *call)
         error_hint(&error,
                    "`transhume finish --confirm` drops the ledger all the same: nothing can "
                    "be resumed or rolled back then");
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     if (status != STATUS_OK) {
-        return status == STATUS_END ? nothing(call) : cli_fail(&error);
+        return status == STATUS_END ? nothing(call) : cli_fail(call, &error);
     }
     append_report(call, &report, dry_run, &out);
     return cli_finish(&out, 0);

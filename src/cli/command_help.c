@@ -23,7 +23,7 @@ static int unknown_subject(const char *subject)
     if (nearest != NULL) {
         error_hint(&error, "Did you mean the error code `%s`?", nearest);
     }
-    return cli_fail(&error);
+    return cli_fail(NULL, &error);
 }
 
 int command_help(struct cli_call *call)

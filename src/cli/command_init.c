@@ -118,11 +118,11 @@ int command_init(struct cli_call *call)
     int exit_status = 0;
     if (check_output(call, path, &error) != STATUS_OK ||
         propose(call, &yaml, &error) != STATUS_OK) {
-        exit_status = cli_fail(&error);
+        exit_status = cli_fail(call, &error);
     } else if (strcmp(path, "-") == 0) {
         exit_status = cli_finish(&yaml, 0);
     } else if (write_plan(call, path, &yaml, &error) != STATUS_OK) {
-        exit_status = cli_fail(&error);
+        exit_status = cli_fail(call, &error);
     }
     buffer_free(&yaml);
     return exit_status;

@@ -15,10 +15,10 @@ int command_migrate(struct cli_call *call)
         error_hint(&error,
                    "Each record of --rejects FILE is checked while it is loaded; what still "
                    "does not fit is a reject again.");
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     if (cli_find_plan(call, &plan_path, &error) != STATUS_OK) {
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     signals_setup();
     run_end_set_log_level(call);

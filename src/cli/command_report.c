@@ -90,7 +90,7 @@ int command_report(struct cli_call *call)
         error_set(&error, ERROR_USAGE, path, "the name tells no form of a report");
         error_hint(&error,
                    "End it in .html, .md or .json; `-` prints the page, with --json the JSON.");
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     enum status status =
         run_report_folder(cli_state_folder(call, cli_text(call, CLI_PLAN)), cli_text(call, CLI_RUN),
@@ -105,7 +105,7 @@ int command_report(struct cli_call *call)
     }
     if (status != STATUS_OK) {
         buffer_free(&out);
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     return cli_finish(&out, 0);
 }

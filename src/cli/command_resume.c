@@ -11,7 +11,7 @@ int command_resume(struct cli_call *call)
     const char *plan_path;
     int exit_status;
     if (cli_find_plan_of_run(call, &plan_path, &error) != STATUS_OK) {
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     signals_setup();
     run_end_set_log_level(call);

@@ -9,7 +9,7 @@ static int refuse_without_run(void)
     error_set(&error, ERROR_USAGE, "rollback", "needs --run ID");
     error_hint(&error, "`transhume status` shows the id of the newest run; older ones are the "
                        "folders in .transhume/runs");
-    return cli_fail(&error);
+    return cli_fail(NULL, &error);
 }
 
 static int already(struct cli_call *call, const char *run_id)
@@ -37,7 +37,7 @@ static int act(struct cli_call *call, struct rollback *rollback,
     if (!cli_is_confirmed(call, "This takes back what the run wrote.")) {
         error_set(&error, ERROR_USAGE, report->run_id, "rollback removes what the run wrote");
         error_hint(&error, "Say --confirm if that is wanted; --dry-run says what would be done.");
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     enum status status = rollback_run(rollback, &error);
     if (status == STATUS_OK) {
@@ -48,7 +48,7 @@ static int act(struct cli_call *call, struct rollback *rollback,
         error_set(&error, ERROR_INTERRUPTED, report->run_id, "the rollback was stopped");
         error_hint(&error, "the same command goes on with it");
     }
-    return cli_fail(&error);
+    return cli_fail(call, &error);
 }
 
 int command_rollback(struct cli_call *call)
@@ -61,18 +61,18 @@ int command_rollback(struct cli_call *call)
         return refuse_without_run();
     }
     if (cli_rollback_begin(call, &options, &error) != STATUS_OK) {
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     enum status status = rollback_open(&options, &rollback, &error);
     if (status == STATUS_END) {
         return already(call, options.run_id);
     }
     if (status != STATUS_OK) {
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     int exit_status = rollback_look(rollback, &report, &error) == STATUS_OK
                           ? act(call, rollback, report)
-                          : cli_fail(&error);
+                          : cli_fail(call, &error);
     rollback_close(rollback);
     return exit_status;
 }

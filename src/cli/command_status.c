@@ -97,7 +97,7 @@ int command_status(struct cli_call *call)
         }
         if (status != STATUS_OK || cli_print(&out, &error) != STATUS_OK) {
             buffer_free(&out);
-            return cli_fail(&error);
+            return cli_fail(call, &error);
         }
         if (watching && open) {
             clock_sleep_ms(REFRESH_MS);

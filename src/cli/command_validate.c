@@ -167,7 +167,7 @@ static int tell(const struct cli_call *call, const struct verify_result *result)
     if (result->exit_status == 4 && !result->repaired) {
         error_set(&error, ERROR_INTERRUPTED, "validate", "stopped on request, nothing was changed");
         error_hint(&error, "say it again: a validation starts from the beginning");
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     if (cli_switch(call, CLI_JSON)) {
         verify_append_json(result, &out);
@@ -188,7 +188,7 @@ int command_validate(struct cli_call *call)
     take_options(call, &options);
     if (check_options(call, &options, &error) != STATUS_OK ||
         cli_find_plan_of_run(call, &plan_path, &error) != STATUS_OK) {
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     signals_setup();
     run_end_set_log_level(call);
@@ -203,7 +203,7 @@ int command_validate(struct cli_call *call)
     exit_status = status == STATUS_OK ? tell(call, &result)
                   : result.repair.run_id[0] != '\0'
                       ? run_end_failed(call, session, &result.repair, &error)
-                      : cli_fail(&error);
+                      : cli_fail(call, &error);
     verify_result_free(&result);
     run_close(session);
     return exit_status;

@@ -24,13 +24,6 @@ void cli_copy_failure(struct error *to, const struct error *from)
     }
 }
 
-static const struct cli_call *current;
-
-void cli_set_current(const struct cli_call *call)
-{
-    current = call;
-}
-
 static void append_switch(const struct cli_call *call, enum cli_option_id id, struct buffer *out)
 {
     if (cli_switch(call, id)) {
@@ -71,32 +64,32 @@ static void append_again(const struct cli_call *call, struct buffer *out)
 }
 
 /* Is it a failure after which the command is said again, rather than a word about another run? */
-static bool is_said_again(const struct error *error)
+static bool is_said_again(const struct cli_call *call, const struct error *error)
 {
     const uint32_t again = IN_INIT | IN_CHECK | IN_MIGRATE | IN_VALIDATE | IN_ROLLBACK | IN_FINISH;
-    if (current == NULL || current->command == NULL || (current->command->place & again) == 0) {
+    if (call == NULL || call->command == NULL || (call->command->place & again) == 0) {
         return false;
     }
     if (error->code == ERROR_RUN_HELD) {
-        return (current->command->place & (IN_ROLLBACK | IN_FINISH)) != 0;
+        return (call->command->place & (IN_ROLLBACK | IN_FINISH)) != 0;
     }
     int exit_status = error_describe(error->code)->exit_status;
     return (exit_status == 2 || exit_status == 3) && error->code != ERROR_RUN_NOTHING;
 }
 
 /* Hints are written for a copy. */
-static void name_what_goes_on(struct error *error)
+static void name_what_goes_on(const struct cli_call *call, struct error *error)
 {
     static const char resume[] = "`transhume resume";
     struct buffer hint = {0};
     const char *at = error->hint;
     const char *found;
-    if (!is_said_again(error) || strstr(at, resume) == NULL) {
+    if (!is_said_again(call, error) || strstr(at, resume) == NULL) {
         return;
     }
     while ((found = strstr(at, resume)) != NULL) {
         buffer_append(&hint, at, (size_t)(found - at) + 1);
-        append_again(current, &hint);
+        append_again(call, &hint);
         at = found + sizeof(resume) - 1;
     }
     buffer_append_string(&hint, at);
@@ -106,7 +99,7 @@ static void name_what_goes_on(struct error *error)
     buffer_free(&hint);
 }
 
-int cli_fail(const struct error *error)
+int cli_fail(const struct cli_call *call, const struct error *error)
 {
     struct error told;
     cli_copy_failure(&told, error);
@@ -114,7 +107,7 @@ int cli_fail(const struct error *error)
     if (told.hint[0] == '\0' && advice != NULL) {
         error_hint(&told, "%s", advice);
     }
-    name_what_goes_on(&told);
+    name_what_goes_on(call, &told);
     log_write_error(&told);
     return error_exit_status(&told);
 }
@@ -129,13 +122,14 @@ static uint32_t count_lines(const char *lines)
 }
 
 /* The faults carry their own hints. */
-int cli_fail_with_faults(struct buffer *faults, const struct error *error)
+int cli_fail_with_faults(const struct cli_call *call, struct buffer *faults,
+                         const struct error *error)
 {
     const char *line = buffer_string(faults);
     const char *code = error_describe(error->code)->name;
     uint32_t count = count_lines(line);
     if (count == 0) {
-        return cli_fail(error);
+        return cli_fail(call, error);
     }
     while (*line != '\0') {
         size_t length = strcspn(line, "\n");
@@ -176,7 +170,7 @@ enum status cli_print(struct buffer *out, struct error *error)
 int cli_finish(struct buffer *out, int exit_status)
 {
     struct error error;
-    int result = cli_print(out, &error) == STATUS_OK ? exit_status : cli_fail(&error);
+    int result = cli_print(out, &error) == STATUS_OK ? exit_status : cli_fail(NULL, &error);
     buffer_free(out);
     return result;
 }

@@ -139,7 +139,7 @@ static int roll_back(struct cli_call *call, struct rollback *rollback,
     if (!cli_is_confirmed(call, "This takes it back.")) {
         error_set(&error, ERROR_USAGE, report->run_id, "is not finished, and would be rolled back");
         error_hint(&error, "Say --confirm if that is wanted.");
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     switch (rollback_run(rollback, &error)) {
     case STATUS_OK:
@@ -148,9 +148,9 @@ static int roll_back(struct cli_call *call, struct rollback *rollback,
         error_set(&error, ERROR_INTERRUPTED, report->run_id, "the rollback was stopped");
         error_hint(&error, "`transhume rollback --run %s --confirm` goes on with it",
                    report->run_id);
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     default:
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
 }
 
@@ -168,11 +168,11 @@ int cli_roll_back_unfinished(struct cli_call *call, const char *plan_path)
         return 0; /* nothing is unfinished */
     }
     if (status != STATUS_OK) {
-        return cli_fail(&error);
+        return cli_fail(call, &error);
     }
     int exit_status = rollback_look(rollback, &report, &error) == STATUS_OK
                           ? roll_back(call, rollback, report)
-                          : cli_fail(&error);
+                          : cli_fail(call, &error);
     rollback_close(rollback);
     return exit_status;
 }

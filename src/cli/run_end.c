@@ -180,7 +180,7 @@ static int print_figures(const struct run_session *session, struct buffer *out, 
     enum status status =
         file_write_all(STDERR_FILENO, buffer_string(out), out->length, "standard error", &error);
     buffer_free(out);
-    return status == STATUS_OK ? exit_status : cli_fail(&error);
+    return status == STATUS_OK ? exit_status : cli_fail(NULL, &error);
 }
 
 int run_end(struct cli_call *call, const struct run_session *session, enum status status,

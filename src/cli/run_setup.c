@@ -99,7 +99,7 @@ enum status cli_open_session(struct cli_call *call, const char *plan_path,
     cli_run_options(call, plan_path, &options);
     enum status status = run_open(&options, session, &faults, &error);
     if (status != STATUS_OK) {
-        *exit_status = cli_fail_with_faults(&faults, &error);
+        *exit_status = cli_fail_with_faults(call, &faults, &error);
     } else if (run_plan(*session)->entity_count == 0) {
         log_write(LOG_WARNING, "the source has no tables%s: there is nothing to copy",
                   options.include_count + options.exclude_count > 0
