@@ -264,6 +264,26 @@ class Contents(FilesTestCase):
         self.migrate("jsonl:in?records=documents", "jsonl:out")  # what has no columns keeps it
         self.assertEqual(self.json_records("out", "t"), [{"a\0b": 1, "a": 7}, {"a": 2}])
 
+    def test_lines_in_another_unicode_encoding(self):
+        """One clear line rather than a reject for each of millions of lines."""
+        lines = '{"Item":{"id":{"S":"a"}}}\n{"Item":{"id":{"S":"b"}}}\n'
+        plain = "".join("%s\n" % json.dumps({"id": i}) for i in range(3))
+        for number, encoding in enumerate(("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be")):
+            for scheme, name, text in (("jsonl", "t.jsonl", plain), ("dynamodb-json", "t/a.json", lines)):
+                for options, code in (("", 2), ("?records=documents", 3)) if scheme == "jsonl" else (("", 3),):
+                    with self.subTest(encoding=encoding, scheme=scheme, options=options):
+                        self.put("wide%d/%s/%s" % (number, scheme, name), text.encode(encoding))
+                        result = self.migrate("%s:wide%d/%s%s" % (scheme, number, scheme, options),
+                                              "jsonl:out-%s-%s-%d" % (scheme, encoding, code), code=code)
+                        self.assertIn("it is in UTF-16 or UTF-32, and JSON lines are UTF-8", result.err)
+                        self.assertIn(os.path.basename(name), result.err)
+                        self.assertIn("iconv", result.err)
+                        self.assertEqual(self.reasons(), [])
+        for scheme, name, text in (("jsonl", "t.jsonl", plain), ("dynamodb-json", "t/a.json", lines)):
+            self.put("marked/%s/%s" % (scheme, name), text.encode("utf-8-sig"))
+            self.migrate("%s:marked/%s" % (scheme, scheme), "jsonl:marked-" + scheme)
+            self.assertEqual(len(self.json_records("marked-" + scheme, "t")), text.count("\n"))
+
     def packed(self, pack, suffix, tail):
         self.put("in/t.csv" + suffix, pack(b"a\n1\n") + tail)
 

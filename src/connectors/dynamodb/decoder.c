@@ -103,6 +103,9 @@ static enum status next_line(struct folder_decoder *decoder, char **line, size_t
     enum status status = STATUS_OK;
     do {
         status = folder_lines_next(decoder->lines, line, length, too_long, error);
+        if (status == STATUS_OK && folder_lines_offset(decoder->lines) == 0) {
+            status = folder_lines_first(line, length, decoder->file_name, ERROR_SOURCE_READ, error);
+        }
     } while (status == STATUS_OK && *length == 0);
     return status;
 }

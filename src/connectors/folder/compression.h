@@ -77,6 +77,10 @@ enum status folder_lines_next(struct folder_lines *lines, char **line, size_t *l
  * A line too long is ERROR_TARGET_INVALID on `file_name`. */
 enum status folder_lines_raw(struct folder_lines *lines, const char *file_name, const char **bytes,
                              size_t *length, struct error *error) MUST_USE;
+/* Of a file's first line: leaves UTF-8's mark out. A failure with `code`: the file is UTF-16 or
+ * UTF-32, by its mark or by the zeros around a first bracket. */
+enum status folder_lines_first(char **line, size_t *length, const char *path, enum error_code code,
+                               struct error *error) MUST_USE;
 /* Where the line given last begins, in bytes of the uncompressed contents. */
 uint64_t folder_lines_offset(const struct folder_lines *lines);
 /* Its number among the lines from `begin` on, from 0. */

@@ -179,6 +179,37 @@ enum status folder_lines_next(struct folder_lines *lines, char **line, size_t *l
     }
 }
 
+static bool is_wide(const char *bytes, size_t length)
+{
+    static const struct {
+        const char *bytes;
+        size_t length;
+    } beginnings[] = {{"\xFF\xFE", 2}, {"\xFE\xFF", 2}, {"{\0", 2},
+                      {"\0{", 2},      {"\0\0\0{", 4},  {"\0\0\xFE\xFF", 4}};
+    for (size_t at = 0; at < sizeof(beginnings) / sizeof(*beginnings); at++) {
+        if (length >= beginnings[at].length &&
+            memcmp(bytes, beginnings[at].bytes, beginnings[at].length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum status folder_lines_first(char **line, size_t *length, const char *path, enum error_code code,
+                               struct error *error)
+{
+    if (is_wide(*line, *length)) {
+        error_set(error, code, path, "it is in UTF-16 or UTF-32, and JSON lines are UTF-8");
+        error_hint(error, "convert it first: iconv -f UTF-16 -t UTF-8 FILE > NEW");
+        return STATUS_FAILED;
+    }
+    if (*length >= 3 && memcmp(*line, "\xEF\xBB\xBF", 3) == 0) {
+        *line += 3;
+        *length -= 3;
+    }
+    return STATUS_OK;
+}
+
 /* The line given last with its break as it stands in the file; at the file's end it gets one. */
 static enum status take_raw(struct folder_lines *lines, const char *line, const char **bytes,
                             size_t *length, struct error *error)

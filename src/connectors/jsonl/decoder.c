@@ -176,12 +176,8 @@ void jsonl_decoder_close(struct folder_decoder *decoder)
 
 /* ---------------------------------------------------------------- lines */
 
-void jsonl_trim(char **line, size_t *length, bool first_of_file)
+void jsonl_trim(char **line, size_t *length)
 {
-    if (first_of_file && *length >= 3 && memcmp(*line, "\xEF\xBB\xBF", 3) == 0) {
-        *line += 3;
-        *length -= 3;
-    }
     while (*length > 0 && ((*line)[0] == ' ' || (*line)[0] == '\t')) {
         ++*line;
         --*length;
@@ -207,7 +203,11 @@ static enum status next_line(struct folder_decoder *decoder, char **line, size_t
             decoder->any = true;
             decoder->first_offset = offset;
         }
-        jsonl_trim(line, length, offset == 0);
+        if (offset == 0 && folder_lines_first(line, length, decoder->file_name, ERROR_SOURCE_READ,
+                                              error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        jsonl_trim(line, length);
     } while (*length == 0);
     return STATUS_OK;
 }

@@ -212,7 +212,12 @@ enum status jsonl_learning_read(struct learning *learning, const struct jsonl_pi
             break;
         }
         uint64_t offset = folder_lines_offset(lines);
-        jsonl_trim(&line, &length, offset == 0);
+        if (offset == 0 &&
+            folder_lines_first(&line, &length, path, ERROR_SOURCE_INVALID, error) != STATUS_OK) {
+            status = STATUS_FAILED;
+            break;
+        }
+        jsonl_trim(&line, &length);
         if (too_long) {
             learning->broken++;
         } else if (length > 0) {

@@ -98,8 +98,8 @@ enum status jsonl_decoder_raw_next(struct folder_decoder *decoder, const char **
                                    size_t *length, struct error *error);
 enum status jsonl_decoder_raw_read(struct folder_decoder *decoder, const char *bytes, size_t length,
                                    struct arena *arena, struct cell *record, struct error *error);
-/* The line without what may stand before and behind its object: byte order mark, blanks. */
-void jsonl_trim(char **line, size_t *length, bool first_of_file);
+/* The line without the blanks before and behind its object. */
+void jsonl_trim(char **line, size_t *length);
 
 /* ---------------------------------------------------------------- infer_pass.c */
 
