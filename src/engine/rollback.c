@@ -128,7 +128,9 @@ static enum status take_all_back(struct rollback *rollback, struct error *error)
     struct database *target = rollback->session.target;
     const struct rollback_functions *functions = target->connector->rollback;
     struct buffer said = {0};
-    if (begin(rollback, error) != STATUS_OK) {
+    uint32_t *order = NULL;
+    if (begin(rollback, error) != STATUS_OK ||
+        rollback_order(rollback, &order, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (functions->remove_objects != NULL) {
@@ -138,14 +140,13 @@ static enum status take_all_back(struct rollback *rollback, struct error *error)
             return STATUS_FAILED;
         }
     }
-    /* backwards: what refers to others goes before them */
-    for (uint32_t i = rollback->report.table_count; i > 0; i--) {
+    for (uint32_t i = 0; i < rollback->report.table_count; i++) {
         if (signals_stop_level() > 0) {
             return STATUS_END;
         }
-        enum status status = rollback_is_undone(rollback, rollback->report.tables[i - 1].name)
+        enum status status = rollback_is_undone(rollback, rollback->report.tables[order[i]].name)
                                  ? STATUS_OK
-                                 : take_back(rollback, i - 1, error);
+                                 : take_back(rollback, order[i], error);
         if (status != STATUS_OK) {
             return status;
         }

@@ -46,6 +46,18 @@ enum status rollback_hash_table(struct rollback *rollback, const struct ledger_t
                                 uint64_t *count, struct canonical_hash *sum, bool *can,
                                 struct error *error) MUST_USE;
 
+/* Opens the target for reading, and describes these tables (the last one NULL). `*source` is the
+ * caller's to close also after a failure, where it is not NULL. */
+enum status rollback_describe(struct rollback *rollback, const char *const *names,
+                              struct database **source, struct schema **schema,
+                              struct error *error) MUST_USE;
+
+/* ---- rollback_order.c */
+/* The numbers of the header's tables in the order in which they are taken back, in the run's
+ * arena. */
+enum status rollback_order(struct rollback *rollback, uint32_t **order,
+                           struct error *error) MUST_USE;
+
 /* ---- rollback_local.c */
 /* The state folder's part at the end: what is left of the run moves to runs/ID, its state says
  * "rolled_back". Repeatable. */

@@ -203,6 +203,20 @@ class Rollbacks(refusals.TestCase):
                 expected.update((key, row) for key, row in pairs.items() if key[1] == "299")
                 self.assertEqual(self.records("pair"), expected)
 
+    def test_what_refers_to_others_goes_before_them(self):
+        """Whatever the order in which the source lists its tables."""
+        self.target("created")
+        support.make_sqlite(self.path("order.db"), """
+            CREATE TABLE child(id INTEGER PRIMARY KEY, up INTEGER REFERENCES parent(id));
+            CREATE TABLE parent(id INTEGER PRIMARY KEY, top INTEGER REFERENCES root(id));
+            CREATE TABLE root(id INTEGER PRIMARY KEY);
+            INSERT INTO root VALUES (1), (2); INSERT INTO parent VALUES (1, 1), (2, 2), (3, 2); INSERT INTO child VALUES (1, 1), (2, 3);""")
+        self.run_program("migrate", "-q", "--rollback-keys", "order.db", self.uri)
+        self.sql("INSERT INTO root VALUES (10); INSERT INTO child VALUES (10, NULL)")
+        report = {t["name"]: (t["removed"], t["changed"]) for t in json.loads(self.rollback().out)["tables"]}
+        self.assertEqual(report, {"child": (2, 0), "parent": (3, 0), "root": (2, 0)})
+        self.assertEqual(self.sql("SELECT id FROM root") + self.sql("SELECT id FROM child"), [["10"], ["10"]])
+
     def test_two_runs(self):
         self.target("filled")
         zero = self.contents()
