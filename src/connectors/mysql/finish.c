@@ -365,8 +365,7 @@ enum status maria_after_load(struct database *database, const struct target_tabl
                              : error_set(error, ERROR_MEMORY, finisher.self->shown, "no memory");
     (void)objects;
     status = status == STATUS_OK
-                 ? maria_query(finisher.self, finisher.connection, "SET foreign_key_checks = 0",
-                               MARIA_SHORT, ERROR_TARGET_SCHEMA, NULL, error)
+                 ? maria_silence_keys(finisher.self, finisher.connection, true, error)
                  : status;
     for (int step = STEP_INDEXES; step <= STEP_REST; step++) {
         for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
@@ -380,7 +379,6 @@ enum status maria_after_load(struct database *database, const struct target_tabl
     }
     arena_destroy(finisher.arena);
     return status == STATUS_OK
-               ? maria_query(finisher.self, finisher.connection, "SET foreign_key_checks = 1",
-                             MARIA_SHORT, ERROR_TARGET_SCHEMA, NULL, error)
+               ? maria_silence_keys(finisher.self, finisher.connection, false, error)
                : status;
 }

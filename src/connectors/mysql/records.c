@@ -147,12 +147,22 @@ enum status maria_delete_records(struct database *database, const struct target_
     enum status status = begin(&finding, database, table, error);
 
     *deleted = 0;
+    if (status == STATUS_OK && table->triggers_off) {
+        status = maria_silence_keys(finding.self, finding.connection, true, error);
+    }
     for (uint32_t i = 0; status == STATUS_OK && i < key_count; i++) {
         arena_reset(finding.scratch);
         status = delete_one(&finding, &keys[(size_t)i * finding.columns.count], deleted);
     }
     if (status == STATUS_OK) {
         status = maria_ledger_check_claim(finding.self, finding.connection, error);
+    }
+    if (table->triggers_off && maria_is_alive(finding.connection)) {
+        bool good = status == STATUS_OK;
+        struct error ignored = {0};
+        enum status back = maria_silence_keys(finding.self, finding.connection, false,
+                                              good ? error : &ignored);
+        status = good ? back : status;
     }
     status = status == STATUS_OK ? failpoint_hit("mysql.before_delete", error) : status;
     status = end(&finding, status);

@@ -33,14 +33,19 @@ enum status maria_end(struct maria_database *self, MYSQL *connection, enum statu
     return status;
 }
 
+enum status maria_silence_keys(struct maria_database *self, MYSQL *connection, bool off,
+                               struct error *error)
+{
+    return maria_query(self, connection,
+                       off ? "SET foreign_key_checks = 0" : "SET foreign_key_checks = 1",
+                       MARIA_SHORT, ERROR_TARGET_WRITE, NULL, error);
+}
+
 enum status maria_run_unchecked(struct maria_database *self, MYSQL *connection, struct buffer *sql,
                                 uint64_t *changed, struct error *error)
 {
-    static const char off[] = "SET foreign_key_checks = 0";
-    static const char on[] = "SET foreign_key_checks = 1";
     struct error ignored = {0};
-    enum status status =
-        maria_query(self, connection, off, MARIA_SHORT, ERROR_TARGET_WRITE, NULL, error);
+    enum status status = maria_silence_keys(self, connection, true, error);
     if (status != STATUS_OK) {
         buffer_free(sql);
         return status;
@@ -51,8 +56,7 @@ enum status maria_run_unchecked(struct maria_database *self, MYSQL *connection, 
     }
     /* a session that is lost takes its settings along */
     bool good = status == STATUS_OK;
-    enum status back = maria_query(self, connection, on, MARIA_SHORT, ERROR_TARGET_WRITE, NULL,
-                                   good ? error : &ignored);
+    enum status back = maria_silence_keys(self, connection, false, good ? error : &ignored);
     return good ? back : status;
 }
 

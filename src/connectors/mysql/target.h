@@ -24,6 +24,10 @@ enum status maria_end(struct maria_database *self, MYSQL *connection, enum statu
  * buffer. `*changed` (may be NULL): how many records it found. */
 enum status maria_run_unchecked(struct maria_database *self, MYSQL *connection, struct buffer *sql,
                                 uint64_t *changed, struct error *error) MUST_USE;
+/* For a run whose writes stand as they are (target_table.triggers_off): no foreign key answers in
+ * this session, neither by refusing nor by doing more. Triggers can't be told not to fire. */
+enum status maria_silence_keys(struct maria_database *self, MYSQL *connection, bool off,
+                               struct error *error) MUST_USE;
 /* One table of the target as it is. STATUS_END: there is none of that name. */
 enum status maria_target_describe(struct maria_database *self, MYSQL *connection, const char *name,
                                   struct arena *arena, struct maria_table *table,

@@ -62,7 +62,9 @@ enum status maria_writer_open(struct database *database, const struct target_tab
         opened->tables[i].plan = &tables[i];
     }
     opened->table_count = table_count;
-    if (maria_connect(self, &opened->connection, error) != STATUS_OK) {
+    bool silent = table_count > 0 && tables[0].triggers_off;
+    if (maria_connect(self, &opened->connection, error) != STATUS_OK ||
+        (silent && maria_silence_keys(self, opened->connection, true, error) != STATUS_OK)) {
         maria_writer_close(opened);
         return STATUS_FAILED;
     }

@@ -38,21 +38,33 @@ static void append_columns(struct buffer *sql, const struct maria_table *facts, 
     }
 }
 
-/* The records stay locked, so that what is kept is what is overwritten. */
+/* The records stay locked, so that what is kept is what is overwritten: by a statement of its own,
+ * since INSERT … SELECT … FOR UPDATE is nothing that every server knows. */
+static enum status lock_records(struct writer *writer, const struct writer_plan *plan,
+                                struct refusal *refusal, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT count(*)");
+    append_records(&sql, writer, plan);
+    buffer_append_string(&sql, " FOR UPDATE");
+    return writer_run_statement(writer, &sql, NULL, refusal, error);
+}
+
 enum status writer_undo_before(struct writer *writer, const struct writer_plan *plan,
                                struct refusal *refusal, struct error *error)
 {
     struct buffer sql = {0};
-    if (append_insert(&sql, writer, plan, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    enum status status = lock_records(writer, plan, refusal, error);
+    status = status == STATUS_OK ? append_insert(&sql, writer, plan, error) : status;
+    if (status != STATUS_OK) {
+        return status;
     }
     buffer_append_string(&sql, " (_transhume_found");
     append_columns(&sql, plan->facts, "");
     buffer_append_string(&sql, ") SELECT 1");
     append_columns(&sql, plan->facts, "t.");
     append_records(&sql, writer, plan);
-    buffer_append_string(&sql,
-                         " FOR UPDATE ON DUPLICATE KEY UPDATE _transhume_found = _transhume_found");
+    buffer_append_string(&sql, " ON DUPLICATE KEY UPDATE _transhume_found = _transhume_found");
     return writer_run_statement(writer, &sql, NULL, refusal, error);
 }
 
