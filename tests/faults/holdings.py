@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import time
@@ -43,12 +44,14 @@ def differences(expected, found):
             if a.get(key) != b.get(key)][:support.DIFFERENCES_SHOWN_MAX]
 
 
-def of(arguments, client=None):
-    """The holding that is the target of a run, by its last argument."""
+def of(arguments, test):
+    """The holding that is the target of a run, by its last argument; `test` knows clients and servers."""
     uri = arguments[-1]
     scheme, _, place = uri.partition(":")
     if scheme == "dynamodb":
-        return Dynamodb(client)
+        return Dynamodb(test.client)
+    if scheme in SERVERS:
+        return SERVERS[scheme](test.server, uri.rpartition("/")[2])
     if scheme in Folder.formats:
         return Folder(scheme, place.partition("?")[0])
     return Sqlite(place or scheme)
@@ -146,6 +149,125 @@ class Sqlite:
         sound = db.execute("PRAGMA integrity_check").fetchall()
         db.close()
         return names + [row for row in sound if row != ("ok",)]
+
+
+class Server:
+    """The tables of kill_matrix.make_source in a database of a server, by the server's own client."""
+
+    kinds = ("created", "keys", "filled", "broken off", "repair", "earlier")
+    changes_records = True
+    widths = {"plain": 1, "pair": 2, "counted": 1}  # columns of a key, which come first
+    # A record that a foreign key refers to would be kept by whoever changes the one that refers to it.
+    lost = ("DELETE FROM counted WHERE id % 5 = 0", "DELETE FROM counted WHERE plain_id % 33 = 0", "DELETE FROM plain WHERE id % 33 = 0")
+    changed = ("UPDATE counted SET u = concat('damaged ', id) WHERE id % 7 = 0", "UPDATE pair SET note = NULL WHERE y < 100")
+    extra = ("INSERT INTO pair VALUES ('extra', 1, 'nobody wrote it')",)
+    meddled = ("INSERT INTO plain(id, a) VALUES (900001, 'mine'), (900002, NULL)", "DELETE FROM counted WHERE plain_id = 30",
+               "DELETE FROM plain WHERE id = 30", "UPDATE plain SET a = 'mine' WHERE id IN (3, 15)", "INSERT INTO pair VALUES ('mine', -1, 'mine')",
+               "UPDATE counted SET u = 'mine', plain_id = NULL WHERE id = 33", "DELETE FROM counted WHERE id = 35")
+
+    def __init__(self, server, name):
+        self.server = server
+        self.name = name
+
+    def contents(self, _folder):
+        definitions, rows = self.definitions(), self.rows()
+        leaves = {}
+        for table in definitions:
+            found = collections.Counter()
+            for row in rows[table]:
+                name = (table, "row", *(self.key(row)[:self.widths[table]] if table in self.widths else (repr(row),)))
+                found[name] += 1
+                leaves[(*name, found[name])] = repr(row)
+        return Contents(leaves, {(table,): definition for table, definition in definitions.items()})
+
+    def change(self, statements):
+        self.ask("".join(statement + ";" for statement in statements))
+
+    def fill(self, _folder):
+        self.ask(self.filled)
+
+    def meddle(self, _folder):
+        self.change(self.meddled)
+
+    def lose(self, _folder):
+        self.change(self.lost)
+
+    def alter(self, _folder):
+        self.change(self.changed)
+
+    def add(self, _folder):
+        self.change(self.extra)
+
+    def leftovers(self, _folder):
+        return sorted(table for table in self.all_tables() if table.startswith("_transhume"))
+
+
+class Postgres(Server):
+    filled = """
+        CREATE TABLE plain(id bigint PRIMARY KEY, a text, b bytea, price numeric(10,2), r float8, mine text);
+        CREATE TABLE pair(x text, y bigint, note text, PRIMARY KEY (x, y));
+        CREATE TABLE counted(id bigint PRIMARY KEY, plain_id bigint, u text UNIQUE);
+        CREATE TABLE other(a text); INSERT INTO other VALUES ('1'), ('x'), (NULL);
+        INSERT INTO plain SELECT i * 5, 'old ' || i, '\\x00ff', i / 4.0, NULL, 'kept' FROM generate_series(-20, 119) i;
+        INSERT INTO pair SELECT 'k' || (i + 26) % 13, i, 'old' FROM generate_series(-20, 119) i;
+        INSERT INTO counted SELECT i * 11, NULL, 'old ' || i FROM generate_series(-20, 119) i;"""
+
+    def ask(self, statements):
+        return self.server.psql(self.name, statements)
+
+    def definitions(self):
+        asked = """
+            SELECT c.relname, concat(
+                (SELECT string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated,
+                                             pg_get_expr(d.adbin, d.adrelid)), ',' ORDER BY a.attnum)
+                   FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+                (SELECT string_agg(conname || pg_get_constraintdef(oid), ',' ORDER BY conname) FROM pg_constraint WHERE conrelid = c.oid),
+                (SELECT string_agg(indexdef, ',' ORDER BY indexname) FROM pg_indexes WHERE schemaname = 'public' AND tablename = c.relname))
+              FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"""
+        return {table: text for table, text in self.ask(asked) if not table.startswith("_transhume")}
+
+    def rows(self):
+        return {table: rows for (schema, table), rows in self.server.rows(self.name).items() if schema == "public"}
+
+    @staticmethod
+    def key(row):
+        return row[1:].split(",")
+
+    def all_tables(self):
+        return [name for name, in self.ask("SELECT relname FROM pg_class WHERE relkind = 'r'")]
+
+
+class Mysql(Server):
+    filled = """
+        CREATE TABLE plain(id bigint PRIMARY KEY, a longtext, b longblob, price decimal(10,2), r double, mine text);
+        CREATE TABLE pair(x varchar(50) COLLATE utf8mb4_bin, y bigint, note text, PRIMARY KEY (x, y));
+        CREATE TABLE counted(id bigint PRIMARY KEY, plain_id bigint, u varchar(50) UNIQUE);
+        CREATE TABLE other(a text); INSERT INTO other VALUES ('1'), ('x'), (NULL);
+        INSERT INTO plain SELECT (CAST(seq AS SIGNED) - 20) * 5, concat('old ', seq), x'00ff', seq / 4, NULL, 'kept' FROM seq_0_to_139;
+        INSERT INTO pair SELECT concat('k', (seq + 6) % 13), CAST(seq AS SIGNED) - 20, 'old' FROM seq_0_to_139;
+        INSERT INTO counted SELECT (CAST(seq AS SIGNED) - 20) * 11, NULL, concat('old ', seq) FROM seq_0_to_139;"""
+
+    def ask(self, statements):
+        return self.server.ask(self.name, statements)
+
+    def definitions(self):
+        tables = [name for name in self.all_tables() if not name.startswith("_transhume")]
+        asked = self.ask("".join("SHOW CREATE TABLE `%s`;" % table for table in tables)) if tables else []
+        return {table: re.sub(" AUTO_INCREMENT=[0-9]+", "", text) for table, text in asked}
+
+    def rows(self):
+        return self.server.rows(self.name)
+
+    @staticmethod
+    def key(row):
+        return row
+
+    def all_tables(self):
+        return [name for name, in self.ask("SHOW TABLES")]
+
+
+SERVERS = {"postgres": Postgres, "mysql": Mysql}
 
 
 class Folder:

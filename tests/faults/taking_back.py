@@ -31,7 +31,7 @@ class Killing(Engine):
     instants_now = 0
 
     def holding(self, arguments):
-        return holdings.of(arguments, getattr(self, "client", None))
+        return holdings.of(arguments, self)
 
     def cases_of(self, kind, counts, seconds, instants):
         cases = [(kind, name, occurrence, again) for name, occurrence in occurrences(counts) for again in (False, True)]

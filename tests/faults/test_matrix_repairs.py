@@ -5,7 +5,9 @@ import taking_back
 import test_kill_csv
 import test_kill_dynamodb
 import test_kill_jsonl
+import test_kill_postgres
 import test_kill_to_items
+import test_kill_to_mysql
 import test_kill_to_sqlite
 
 
@@ -30,6 +32,14 @@ class RepairsFromDynamodb(taking_back.Repairs, test_kill_dynamodb.FromDynamodb):
 
 
 class RepairsInDynamodb(taking_back.Repairs, test_kill_dynamodb.ToDynamodb):
+    pass
+
+
+class RepairsInPostgres(taking_back.Repairs, test_kill_postgres.KillPostgres):
+    test_postgres_to_sqlite = None  # a target like any other's
+
+
+class RepairsInMysql(taking_back.Repairs, test_kill_to_mysql.KillToMysql):
     pass
 
 
