@@ -1,6 +1,7 @@
 /* Level sample: some records of each entity, drawn by a seed, and what the target has under their
  * keys. */
 #include "engine/random.h"
+#include "verify/look_up.h"
 #include "verify/steps.h"
 
 #include <stdlib.h>
@@ -24,6 +25,9 @@ struct sampling {
     pthread_mutex_t mutex;
     struct canonical_hash *keys; /* of the drawn ones; sorted once all are there */
     uint32_t key_count;
+    struct looked_up *looked; /* a table each, of those whose records are looked up */
+    bool failed;              /* what is in `error` */
+    struct error error;
 };
 
 static uint64_t rank_of(const struct sampling *sampling, const struct former *former)
@@ -72,8 +76,17 @@ static int compare_keys(const void *left, const void *right)
     return memcmp(left, right, sizeof(struct canonical_hash));
 }
 
+/* Tables with ranges are read where the source was, others whole unless they can be asked by key.
+ */
+static bool is_looked_up(const struct sampling *sampling, const struct verify_table *table)
+{
+    return table->range_stream == UINT32_MAX && !sampling->looked[table->number].keyless &&
+           look_up_is_possible(sampling->verify, table);
+}
+
 /* A drawn record of the source; its key is noted for the target's turn. */
-static bool take_drawn(struct sampling *sampling, uint32_t entity, const struct former *former)
+static bool take_drawn(struct sampling *sampling, const struct verify_table *table, uint32_t entity,
+                       const struct former *former)
 {
     struct draw *draw = &sampling->draws[entity];
     if (draw->count == 0 || rank_of(sampling, former) > draw->ranks[0]) {
@@ -84,6 +97,10 @@ static bool take_drawn(struct sampling *sampling, uint32_t entity, const struct 
     if (room) {
         draw->taken++;
         sampling->keys[sampling->key_count++] = former->key;
+        if (is_looked_up(sampling, table) && !sampling->failed) {
+            sampling->failed = look_up_note(&sampling->looked[table->number], sampling->verify,
+                                            table, former, &sampling->error) != STATUS_OK;
+        }
     }
     pthread_mutex_unlock(&sampling->mutex);
     return room;
@@ -93,7 +110,6 @@ static bool wants(void *context, const struct verify_table *table, enum verify_s
                   uint32_t entity, const struct former *former)
 {
     struct sampling *sampling = context;
-    (void)table;
     if (sampling->drawing) {
         pthread_mutex_lock(&sampling->mutex);
         add_rank(&sampling->draws[entity], sampling->wanted, rank_of(sampling, former));
@@ -101,7 +117,7 @@ static bool wants(void *context, const struct verify_table *table, enum verify_s
         return false;
     }
     if (side == SIDE_SOURCE) {
-        return take_drawn(sampling, entity, former);
+        return take_drawn(sampling, table, entity, former);
     }
     return bsearch(&former->key, sampling->keys, sampling->key_count, sizeof(former->key),
                    compare_keys) != NULL;
@@ -134,13 +150,16 @@ static void thin_out(const struct sampling *sampling, struct task_list *list)
     list->count = kept;
 }
 
-/* Of tables with ranges what their streams' spans are, of others all. */
+/* Of tables with ranges what their streams' spans are, of those that are not looked up all. */
 static enum status list_target(struct sampling *sampling, const struct task_list *source,
                                struct task_list *list, struct error *error)
 {
     struct verify *verify = sampling->verify;
     for (uint32_t i = 0; i < verify->table_count; i++) {
         struct verify_table *table = &verify->tables[i];
+        if (is_looked_up(sampling, table)) {
+            continue;
+        }
         if (table->range_stream == UINT32_MAX) {
             if (steps_list_table(verify, table, list, error) != STATUS_OK) {
                 return STATUS_FAILED;
@@ -171,13 +190,31 @@ static enum status allocate(struct sampling *sampling, struct error *error)
     sampling->draws = arena_allocate_zeroed(verify->arena, entities + 1u, sizeof(*sampling->draws));
     sampling->keys = arena_allocate_zeroed(verify->arena, (size_t)sampling->wanted * entities + 1,
                                            sizeof(*sampling->keys));
-    bool failed = sampling->draws == NULL || sampling->keys == NULL;
+    sampling->looked =
+        arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(*sampling->looked));
+    bool failed = sampling->draws == NULL || sampling->keys == NULL || sampling->looked == NULL;
     for (uint32_t i = 0; i < entities && !failed; i++) {
         sampling->draws[i].ranks =
             arena_allocate_zeroed(verify->arena, sampling->wanted + 1u, sizeof(uint64_t));
         failed = sampling->draws[i].ranks == NULL;
     }
     return failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a sample") : STATUS_OK;
+}
+
+static enum status look_up(struct sampling *sampling, struct error *error)
+{
+    struct verify *verify = sampling->verify;
+    enum status status = STATUS_OK;
+    if (sampling->failed) {
+        error_copy(error, &sampling->error);
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < verify->table_count && status == STATUS_OK; i++) {
+        if (is_looked_up(sampling, &verify->tables[i])) {
+            status = look_up_all(&sampling->looked[i], verify, &verify->tables[i], error);
+        }
+    }
+    return status;
 }
 
 static enum status read_both(struct sampling *sampling, struct task_list *source,
@@ -200,10 +237,16 @@ static enum status read_both(struct sampling *sampling, struct task_list *source
         status = pass_run(&pass, error);
     }
     qsort(sampling->keys, sampling->key_count, sizeof(*sampling->keys), compare_keys);
+    if (status == STATUS_OK) {
+        status = list_target(sampling, source, target, error); /* now that the keys are known */
+    }
     pass.tasks = target->tasks;
     pass.task_count = target->count;
     if (status == STATUS_OK) {
         status = pass_run(&pass, error);
+    }
+    if (status == STATUS_OK) {
+        status = look_up(sampling, error);
     }
     return status == STATUS_OK ? known_rejects_feed(&pass, error) : status;
 }
@@ -230,9 +273,6 @@ enum status steps_sample(struct verify *verify, struct match *match, struct erro
     }
     thin_out(&sampling, &source);
     if (status == STATUS_OK) {
-        status = list_target(&sampling, &source, &target, error);
-    }
-    if (status == STATUS_OK) {
         status = read_both(&sampling, &source, &target, error);
     }
     if (status == STATUS_OK) {
@@ -240,6 +280,9 @@ enum status steps_sample(struct verify *verify, struct match *match, struct erro
     }
     free(source.tasks);
     free(target.tasks);
+    for (uint32_t i = 0; sampling.looked != NULL && i < verify->table_count; i++) {
+        look_up_free(&sampling.looked[i]);
+    }
     /* what was compared, not what was read for it */
     for (uint32_t i = 0; i < verify->entity_count && status == STATUS_OK; i++) {
         atomic_store(&verify->entities[i].made, sampling.draws[i].count);

@@ -379,6 +379,10 @@ static enum status fetch_some(struct dynamodb_network *network, const struct tar
         if (status == STATUS_OK && response->fault != DYNAMODB_FAULT_NONE) {
             error_copy(error, &response->error);
             status = STATUS_FAILED;
+            if (response->fault == DYNAMODB_FAULT_INVALID) {
+                error_recode(error,
+                             ERROR_REJECT_TYPE); /* no key of this table's: of another type */
+            }
         }
         if (status == STATUS_OK) {
             /* texts of the items point into what outlives the answer */

@@ -1,0 +1,194 @@
+/* The target's records under some keys: asked for by key, where its connector can. */
+#include "verify/look_up.h"
+
+#include "base/clock.h"
+#include "base/signals.h"
+#include "verify/spill.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEYS_A_CALL = 100, RECORD_BYTES_SMALL = 1 << 20 };
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to look records up");
+}
+
+bool look_up_is_possible(const struct verify *verify, const struct verify_table *table)
+{
+    return table->actual != NULL && table->plan->target.key.count > 0 &&
+           verify->session->target->connector->target->fetch != NULL;
+}
+
+enum status look_up_note(struct looked_up *list, const struct verify *verify,
+                         const struct verify_table *table, const struct former *former,
+                         struct error *error)
+{
+    struct column_list key = table->plan->target.key;
+    struct wanted_key wanted = {
+        .hash = former->key,
+        .cells = arena_allocate_zeroed(verify->arena, key.count, sizeof(*wanted.cells))};
+    if (wanted.cells == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < key.count; i++) {
+        const struct former_field *field = former_find(former, key.names[i], strlen(key.names[i]));
+        if (field == NULL || field->value.kind == VALUE_NULL) {
+            list->keyless = true;
+            return STATUS_OK;
+        }
+        if (value_copy(&field->value, verify->arena, &wanted.cells[i]) != STATUS_OK) {
+            return no_memory(error);
+        }
+    }
+    buffer_append(&list->keys, &wanted, sizeof(wanted));
+    return list->keys.failed ? no_memory(error) : STATUS_OK;
+}
+
+static int compare_wanted(const void *left, const void *right)
+{
+    return memcmp(left, right, sizeof(struct canonical_hash));
+}
+
+/* Each key once. */
+static uint32_t sort_keys(struct looked_up *list)
+{
+    struct wanted_key *keys = (struct wanted_key *)(void *)list->keys.data;
+    uint32_t count = (uint32_t)(list->keys.length / sizeof(*keys));
+    uint32_t kept = 0;
+    if (count > 0) {
+        qsort(keys, count, sizeof(*keys), compare_wanted);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (i == 0 || compare_wanted(&keys[i], &keys[kept - 1]) != 0) {
+            keys[kept++] = keys[i];
+        }
+    }
+    return kept;
+}
+
+/* ---------------------------------------------------------------- one call */
+
+struct looking {
+    struct verify *verify;
+    const struct verify_table *table;
+    struct former former;
+    struct spiller spiller;
+    struct cell *cells; /* a record's, as the table's request has its columns */
+};
+
+/* A record of columns is a map of its fields here, too. */
+static const struct cell *arrange(struct looking *looking, const struct cell *map)
+{
+    const struct read_request *request = &looking->table->request;
+    if (looking->table->form.fields == NULL) {
+        return map;
+    }
+    for (uint32_t i = 0; i < request->column_count; i++) {
+        const char *name = request->columns[i].name;
+        size_t length = strlen(name);
+        looking->cells[i] = cell_missing();
+        for (uint32_t j = 0; j < map->length; j++) {
+            const struct cell *pair = &map->items[2 * (size_t)j];
+            if (pair->length == length && memcmp(pair->text, name, length) == 0) {
+                looking->cells[i] = pair[1];
+                break;
+            }
+        }
+    }
+    return looking->cells;
+}
+
+static enum status take_found(struct looking *looking, const struct batch *batch,
+                              struct error *error)
+{
+    enum status status = STATUS_OK;
+    const struct record_form *form = &looking->table->form;
+    const struct spill_head head = {
+        .side = SIDE_TARGET, .table = looking->table->number, .entity = UINT32_MAX};
+    atomic_fetch_add(&looking->verify->rows, batch->row_count);
+    for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
+        status =
+            former_take(&looking->former, form, arrange(looking, batch_row(batch, row)), error);
+        if (status == STATUS_OK) {
+            status = spiller_add(&looking->spiller, head, &looking->former, form, error);
+        }
+    }
+    return status;
+}
+
+static enum status ask(struct looking *looking, const struct wanted_key *keys, uint32_t count,
+                       struct error *error)
+{
+    struct database *target = looking->verify->session->target;
+    const struct target_table *table = &looking->table->plan->target;
+    size_t width = table->key.count;
+    struct batch *batch = NULL;
+    struct cell *cells = reallocarray(NULL, count * width + 1, sizeof(*cells));
+    enum status status = cells == NULL ? no_memory(error) : STATUS_OK;
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        memcpy(&cells[i * width], keys[i].cells, width * sizeof(*cells));
+    }
+    if (status == STATUS_OK) {
+        status = target->connector->target->fetch(target, table, cells, count, &batch, error);
+    }
+    if (status == STATUS_OK) {
+        status = take_found(looking, batch, error);
+    }
+    batch_destroy(batch);
+    free(cells);
+    return status;
+}
+
+/* Nothing stands under a key that the target can't hold: the run rejected the record. */
+static enum status ask_of_each(struct looking *looking, const struct wanted_key *keys,
+                               uint32_t count, struct error *error)
+{
+    enum status status = ask(looking, keys, count, error);
+    if (status != STATUS_FAILED || error->class != ERROR_CLASS_REJECT) {
+        return status;
+    }
+    status = STATUS_OK;
+    for (uint32_t i = 0; i < count && count > 1 && status == STATUS_OK; i++) {
+        status = ask_of_each(looking, &keys[i], 1, error);
+    }
+    return status;
+}
+
+/* A record comes whole: where one may be large, one at a time. */
+static uint32_t keys_a_call(const struct database *target)
+{
+    uint64_t most = target->limits.record_bytes_max;
+    return most > 0 && most <= RECORD_BYTES_SMALL ? KEYS_A_CALL : 1;
+}
+
+enum status look_up_all(struct looked_up *list, struct verify *verify,
+                        const struct verify_table *table, struct error *error)
+{
+    struct looking looking = {
+        .verify = verify, .table = table, .spiller = {.spill = verify->spill}};
+    const struct wanted_key *keys = (const struct wanted_key *)(const void *)list->keys.data;
+    uint32_t count = sort_keys(list);
+    uint32_t most = keys_a_call(verify->session->target);
+    struct progress *progress = &verify->session->progress;
+    looking.cells = calloc((size_t)table->request.column_count + 1, sizeof(*looking.cells));
+    enum status status = looking.cells == NULL
+                             ? no_memory(error)
+                             : former_init(&looking.former, verify->session->target, error);
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at += most) {
+        status =
+            signals_stop_level() > 0
+                ? STATUS_END
+                : ask_of_each(&looking, &keys[at], count - at < most ? count - at : most, error);
+        atomic_store(&progress->last_movement_ms, clock_monotonic_ms());
+    }
+    former_free(&looking.former);
+    spiller_free(&looking.spiller);
+    free(looking.cells);
+    return status;
+}
+
+void look_up_free(struct looked_up *list)
+{
+    buffer_free(&list->keys);
+}

@@ -1,0 +1,28 @@
+/* Records of the target that are wanted by key: noted, then asked for. */
+#ifndef TRANSHUME_VERIFY_LOOK_UP_H
+#define TRANSHUME_VERIFY_LOOK_UP_H
+
+#include "verify/verify_internal.h"
+
+struct wanted_key {
+    struct canonical_hash hash;
+    struct cell *cells; /* in the target's normal form; in verify->arena */
+};
+/* Of one table. */
+struct looked_up {
+    struct buffer keys; /* of struct wanted_key */
+    bool keyless;       /* a record has no whole key: the table has to be read */
+};
+
+bool look_up_is_possible(const struct verify *verify, const struct verify_table *table);
+/* The key of the former's record in hand. The caller keeps other threads away. */
+enum status look_up_note(struct looked_up *list, const struct verify *verify,
+                         const struct verify_table *table, const struct former *former,
+                         struct error *error) MUST_USE;
+/* What the target has under these keys goes into verify->spill. Control thread; STATUS_END: a stop
+ * was asked for. */
+enum status look_up_all(struct looked_up *list, struct verify *verify,
+                        const struct verify_table *table, struct error *error) MUST_USE;
+void look_up_free(struct looked_up *list);
+
+#endif
