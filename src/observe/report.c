@@ -15,6 +15,17 @@ const char *report_text(const json_t *object, const char *name)
     return json_string_value(json_object_get(object, name));
 }
 
+char *report_shown(const json_t *value)
+{
+    const char *text = json_string_value(value);
+    if (value == NULL) {
+        return NULL;
+    }
+    return text != NULL && strlen(text) == json_string_length(value)
+               ? strdup(text)
+               : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+}
+
 uint64_t report_count(const json_t *object, const char *name)
 {
     json_int_t count = json_integer_value(json_object_get(object, name));
@@ -169,8 +180,8 @@ static enum status read_validation(const char *folder, struct report *report, st
             ? error_set(error, ERROR_MEMORY, NULL, "no memory for the report")
             : file_read_all(path, VALIDATION_BYTES_MAX, report->arena, &text, &length, error);
     return status != STATUS_OK ? status
-                               : json_tree_parse(text, length, 0, path, ERROR_STATE_INVALID,
-                                                 &report->validation, error);
+                               : json_tree_parse(text, length, JSON_ALLOW_NUL, path,
+                                                 ERROR_STATE_INVALID, &report->validation, error);
 }
 
 static enum status read_metrics(const char *folder, struct report *report, struct error *error)

@@ -27,6 +27,9 @@ void report_append_settings(const struct report *report, struct buffer *out);
 /* A text member of an object; NULL: it is not there or no text. */
 const char *report_text(const json_t *object, const char *name);
 uint64_t report_count(const json_t *object, const char *name);
+/* A text as it is, unless there is a NUL in it; that and all else as JSON. NULL: nothing is there;
+ * the caller frees it. */
+char *report_shown(const json_t *value);
 /* Numbers as people write them. */
 void report_append_count(struct buffer *out, uint64_t count);
 void report_append_bytes(struct buffer *out, uint64_t bytes);

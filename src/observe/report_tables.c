@@ -306,10 +306,8 @@ void report_append_rejects(const struct report *report, struct buffer *out)
 
 static void append_dumped(const json_t *value, struct buffer *out)
 {
-    char *text = value == NULL || json_is_string(value)
-                     ? NULL
-                     : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-    report_html(out, json_is_string(value) ? json_string_value(value) : text == NULL ? "–" : text);
+    char *text = report_shown(value);
+    report_html(out, text == NULL ? "–" : text);
     free(text);
 }
 

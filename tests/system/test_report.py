@@ -257,6 +257,17 @@ class Contents(ReportCase):
         self.assertEqual(self.report()["verdict"], "done, but differs")
         self.assertIn("validate --repair", " ".join(self.report()["next"]))
 
+    def test_keys_with_a_nul_in_them(self):
+        support.make_sqlite(self.path("nul.db"), "CREATE TABLE t(k TEXT PRIMARY KEY, v); INSERT INTO t VALUES ('a' || char(0) || 'b', 1)")
+        self.run_program("migrate", "nul.db", "copy.db")
+        support.make_sqlite(self.path("copy.db"), "UPDATE t SET v = 2")
+        result = self.run_program("validate", "nul.db", "copy.db", code=1)
+        self.assertNotIn("damaged", result.err)
+        self.assertIn("a\\u0000b", self.page().text)
+        with open(self.path(".transhume", "report.md"), encoding="utf-8") as file:
+            self.assertIn("u0000b", file.read())
+        self.assertEqual(self.report()["validation"]["records"][0]["key"], {"k": "a\0b"})
+
     def test_validation(self):
         self.run_program("migrate", "--no-express", "shop.db", "copy.db")
         self.write(os.path.join(".transhume", "validation.json"), json.dumps({
