@@ -249,6 +249,18 @@ class FromElsewhere(MysqlCase):
         self.migrate(path, self.server.uri(target))
         self.assertEqual(self.server.ask(target, "SELECT id, md5(b), md5(t) FROM l ORDER BY id"), wanted)
 
+    def test_texts_in_a_column_of_bytes_are_no_difference(self):
+        path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, b BLOB);"
+                                   "INSERT INTO t VALUES (1, '-543.22'), (2, 'text ü'), (3, x'00ff'), (4, '')")
+        target = self.made()
+        self.migrate(path, self.server.uri(target))
+        self.assertEqual(self.server.ask(target, "SELECT hex(b) FROM t ORDER BY id"),
+                         [[b"-543.22".hex().upper()], ["text ü".encode().hex().upper()], ["00FF"], [""]])
+        for level in ("sample", "hash", "full"):
+            self.run_program("validate", "--level", level, path, self.server.uri(target))
+        self.server.ask(target, "UPDATE t SET b = 'text u' WHERE id = 2")
+        self.run_program("validate", path, self.server.uri(target), code=1)
+
 
 class Connecting(support.TestCase):
     def test_tls_and_accounts(self):

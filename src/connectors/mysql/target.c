@@ -1,6 +1,7 @@
 /* MySQL and MariaDB as a target: transactions of the control thread, looking at tables, counting.
  */
 #include "connectors/mysql/target.h"
+#include "model/convert.h"
 #include <string.h>
 
 const struct sql_rules maria_rules = {
@@ -161,6 +162,30 @@ static enum status target_normal_form(struct database *database, const struct ce
     return sql_normal_form(&maria_rules, cell, arena, normal, error);
 }
 
+/* The class of a column is its kind. */
+static uint32_t target_column_class(struct database *database, const struct schema_table *table,
+                                    const struct schema_column *column)
+{
+    (void)database;
+    (void)table;
+    return (uint32_t)column->type.kind;
+}
+
+/* A column of bytes gives back a text that was written into it as bytes; in all others a value and
+ * what they make of it have one normal form. */
+static enum status target_normal_form_in_column(struct database *database, uint32_t class,
+                                                const struct cell *cell, struct arena *arena,
+                                                struct cell *normal, struct error *error)
+{
+    const struct value_type bytes = {.kind = VALUE_BYTES};
+    struct cell made = *cell;
+    if (class == VALUE_BYTES && cell->kind == VALUE_TEXT &&
+        convert_value(cell, &bytes, false, arena, &made, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return target_normal_form(database, &made, arena, normal, error);
+}
+
 const struct target_functions maria_target_functions = {
     .inspect = target_inspect,
     .check_table = maria_check_table,
@@ -177,4 +202,6 @@ const struct target_functions maria_target_functions = {
     .delete_records = maria_delete_records,
     .count = target_count,
     .normal_form = target_normal_form,
+    .column_class = target_column_class,
+    .normal_form_in_column = target_normal_form_in_column,
 };
