@@ -6,19 +6,16 @@ import json
 import os
 import random
 import shutil
-import sqlite3
 import sys
-import unicodedata
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import postgres
 import support
 import mutation_case as mutations
+import validate_sql_case as cases
 from test_postgres import EDGES, TYPES
 
-VICTIM, ROWS = mutations.VICTIM, mutations.ROWS
-LEVELS = ("count", "sample", "hash", "full")
 # Each column of EDGES, what is there in a row, and what it is changed to: the least that the type can tell apart.
 EACH_TYPE = [
     (1, "b", "false"), (2, "b", "NULL"), (1, "i2", "32766"), (2, "i4", "-2147483647"), (1, "i8", "9223372036854775806"),
@@ -40,13 +37,16 @@ EACH_TYPE = [
 ]
 
 
-class PostgresCase(mutations.Mutations):
+class PostgresCase(support.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = postgres.for_class(cls)
 
     def sql(self, name, statements):
         return self.server.psql(name, statements)
+
+    def rows(self, name):
+        return {table: rows for (schema, table), rows in self.server.rows(name).items() if schema == "public"}
 
     def refill(self):
         """The target as it was copied, whatever was done to it."""
@@ -65,81 +65,17 @@ class PostgresCase(mutations.Mutations):
         self.assertNotEqual(self.sql(self.target, statement + " RETURNING 1"), [], "%s: nothing was changed" % what)
 
 
-class FromSqlite(PostgresCase):
-    def setUp(self):
-        super().setUp()
-        mutations.make_sqlite(self.path("shop.db"))
-        db = sqlite3.connect(self.path("shop.db"))
-        db.execute("UPDATE person SET any_kind = id")  # a column has one type there
-        db.commit()
-        db.close()
-        self.target = self.server.database()
-        self.run_program("migrate", "shop.db", self.server.uri(self.target))
-        for level in LEVELS:
-            self.assertEqual(self.validate(level, 0)["records"], [])
-        self.keep()
+class FromSqlite(PostgresCase, cases.FromSqlite):
+    a_byte, a_space_more = "'\\x00'", "name || ' '"
+    swap_two = ("UPDATE person p SET name = q.name, score = q.score, price = q.price, photo = q.photo, any_kind = "
+                "q.any_kind FROM good.person q WHERE p.id IN (5, 6) AND q.id = 11 - p.id")
+    # what a trigger would make of a repair is none of the source's
+    in_the_way = ("CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.name := upper(NEW.name); RETURN NEW; END';"
+                  "CREATE TRIGGER shout BEFORE INSERT OR UPDATE ON person FOR EACH ROW EXECUTE FUNCTION shout();")
 
-    def field(self, what, column, value, row=VICTIM):
-        self.mutate(what, "UPDATE person SET %s = %s WHERE id = %d" % (column, value, row))
-        self.check(what, "person", {"different": 1}, {"id": row}, [column])
-
-    def test_values(self):
-        self.field("flip a letter", "name", "'cafe'")
-        self.field("NFC and NFD", "name", "'%s'" % unicodedata.normalize("NFD", mutations.ACCENT))
-        self.field("case", "name", "'Caf\u00e9'")
-        self.field("trailing space", "name", "name || ' '")
-        self.field("truncate", "name", "'caf'")
-        self.field("truncate bytes", "photo", "'\\x00'")
-        self.field("a float's last bit", "score", "19.625000000000004")
-        self.field("a cent", "price", "1.58")
-        self.field("null and empty", "note", "NULL")
-        self.field("empty and null", "note", "''", VICTIM + 1)
-        self.field("the last digit of 38", "note", "'%s'" % (str(mutations.LONG)[:-1] + "8"), VICTIM + 2)
-        self.field("1 and 1.0 as texts", "note", "'n.0'", VICTIM + 4)
-
-    def test_records(self):
-        self.mutate("drop", "DELETE FROM person WHERE id = %d" % VICTIM)
-        self.check("drop", "person", {"missing": 1}, {"id": VICTIM})
-        self.mutate("add", "INSERT INTO person(id, name) VALUES (9999, 'new')")
-        self.check("add", "person", {"extra": 1}, {"id": 9999})
-        self.mutate("swap two", "UPDATE person p SET name = q.name, score = q.score, price = q.price, photo = q.photo, any_kind = "
-                                "q.any_kind FROM good.person q WHERE p.id IN (5, 6) AND q.id = 11 - p.id")
-        self.check("swap two", "person", {"different": 2}, {"id": 5})
-        self.mutate("swap a field of two", "UPDATE word SET n = 11 - n WHERE n IN (5, 6)")
-        self.check("swap a field of two", "word", {"different": 2}, {"w": "word5"}, ["n", "n"])
-        self.mutate("move a key", "UPDATE word SET w = 'Word7' WHERE w = 'word7'")
-        self.check("move a key", "word", {"missing": 1, "extra": 1}, {"w": "Word7"})
-        self.mutate("empty", "DELETE FROM word")
-        self.check("empty", "word", {"missing": ROWS})
-
-    def test_records_without_a_key(self):
-        self.mutate("duplicate", "INSERT INTO keyless SELECT * FROM good.keyless WHERE w = 'w6' LIMIT 1")
-        self.check("duplicate", "keyless", {"extra": 1})
-        one = "ctid = (SELECT min(ctid) FROM keyless WHERE w = 'w6')"
-        self.mutate("drop one of equal ones", "DELETE FROM keyless WHERE " + one)
-        self.check("drop one of equal ones", "keyless", {"missing": 1})
-        self.mutate("flip", "UPDATE keyless SET w = 'W6' WHERE " + one)
-        self.check("flip", "keyless", {"missing": 1, "extra": 1})
-
-    def test_a_repair_puts_it_right(self):
-        expected = self.server.rows(self.target)
-        damage = ("UPDATE person SET name = 'other' WHERE id IN (5, 6); DELETE FROM person WHERE id > 290; "
-                  "INSERT INTO word VALUES ('extra', 1); DELETE FROM keyless WHERE w = 'w6' AND n::text = '0'; "
-                  "INSERT INTO keyless VALUES ('zz', NULL), ('zz', NULL);")
-        # what a trigger would make of a repair is none of the source's
-        trigger = ("CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.name := upper(NEW.name); RETURN NEW; END';"
-                   "CREATE TRIGGER shout BEFORE INSERT OR UPDATE ON person FOR EACH ROW EXECUTE FUNCTION shout();")
-        self.refill()
-        self.sql(self.target, damage + trigger)
-        report = json.loads(self.run_program("validate", "--json", "--repair", code=1).out)
-        self.assertEqual(report["to_delete"], 0)
-        self.assertEqual({(record["kind"], record["table"]) for record in self.validate("full", 1)["records"]},
-                         {("extra", "word"), ("extra", "keyless")})
-        self.run_program("validate", "--repair", "--delete-extra", "--confirm")
-        self.validate("full", 0)
-        found = self.server.rows(self.target)
-        for table in ("person", "word", "keyless"):
-            self.assertEqual(expected["public", table], found["public", table])
+    @staticmethod
+    def one_of_equal(statement):
+        return statement + " WHERE ctid = (SELECT min(ctid) FROM keyless WHERE w = 'w6')"
 
     def test_a_repair_killed_anywhere(self):
         """And then gone on with: resumed where it was a run, begun again where it was none."""
@@ -177,29 +113,14 @@ class FromSqlite(PostgresCase):
                 for table in ("person", "word", "keyless"):
                     self.assertEqual(expected["public", table], found["public", table])
 
-    def test_a_repair_is_rolled_back(self):
-        self.target = self.server.database()
-        shutil.rmtree(self.path(".transhume"))
-        self.run_program("migrate", "--include", "person", "--include", "word", "shop.db", self.server.uri(self.target))
-        self.sql(self.target, "UPDATE person SET name = 'other', score = NULL WHERE id IN (5, 6); DELETE FROM word WHERE n < 4")
-        before = self.server.rows(self.target)
-        self.run_program("validate", "--repair")
-        self.validate("full", 0)
-        with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
-            run = json.load(file)["run"]
-        self.run_program("rollback", "--run", run, "--confirm")
-        after = self.server.rows(self.target)
-        for table in ("person", "word"):
-            self.assertEqual(before["public", table], after["public", table])
 
-
-class BetweenServers(PostgresCase):
+class BetweenServers(PostgresCase, mutations.Mutations):
     def test_each_type(self):
         source, self.target = self.server.database(), self.server.database()
         self.sql(source, EDGES)
         self.sql(self.target, TYPES)
         self.run_program("migrate", self.server.uri(source), self.server.uri(self.target))
-        for level in LEVELS:
+        for level in cases.LEVELS:
             self.assertEqual(self.validate(level, 0)["records"], [])
         # all changes of a row at once would hide one another: so a row of its own for each
         self.sql(source, "".join(self.copy_of(number, row) for number, (row, _, _) in enumerate(EACH_TYPE)))
@@ -224,34 +145,8 @@ class BetweenServers(PostgresCase):
         return "INSERT INTO edges (id, %s) SELECT %d, %s FROM edges WHERE id = %d;" % (names, 100 + number, names, row)
 
 
-class Pairs(PostgresCase):
-    PLACES = {"sqlite": "sqlite:%s.db", "csv": "csv:%s", "jsonl": "jsonl:%s", "dynamodb-json": "dynamodb-json:%s"}
-    SCRIPT = """
-    CREATE TABLE things(id INTEGER PRIMARY KEY, name TEXT NOT NULL, price DECIMAL(10,2), photo BLOB, note TEXT);
-    CREATE TABLE words(word TEXT PRIMARY KEY, amount INTEGER);
-    """
-
-    def test_every_other_kind(self):
-        support.make_sqlite(self.path("origin.db"), self.SCRIPT)
-        db = sqlite3.connect(self.path("origin.db"))
-        db.executemany("INSERT INTO things VALUES (?,?,?,?,?)",
-                       [(i, "thing %d \u00e9" % i, i / 100, bytes([i % 256]), ["", "note", None][i % 3]) for i in range(1, 120)])
-        db.executemany("INSERT INTO words VALUES (?,?)", [("w%d" % i, i) for i in range(80)])
-        db.commit()
-        db.close()
-        first = self.server.uri(self.server.database())
-        cases = [("sqlite:origin.db", first)] + [(first, place % ("to-" + kind)) for kind, place in self.PLACES.items()]
-        cases += [(self.PLACES[kind] % ("to-" + kind), self.server.uri(self.server.database())) for kind in ("csv", "jsonl", "sqlite")]
-        cases.append((first, self.server.uri(self.server.database())))
-        for number, (source, target) in enumerate(cases):
-            with self.subTest(source=source, target=target):
-                state = "state%d" % number
-                self.run_program("migrate", "-q", "--state", state, source, target)
-                for level in LEVELS:
-                    result = self.run_program("validate", "--json", "--state", state, "--level", level)
-                    report = json.loads(result.out)
-                    self.assertEqual((report["ok"], report["records"]), (True, []))
-                    self.assertEqual(sum(row["source"] for row in report["entities"]), 199 if level != "sample" else 180)
+class Pairs(PostgresCase, cases.Pairs):
+    pass
 
 
 if __name__ == "__main__":

@@ -1,0 +1,142 @@
+"""Validation with a SQL server on either side, the cases that are alike: clean copies at every level, mutations found and named,
+repairs, and the rollback of a repair.
+
+A module of tests brings a class of its own before these, with
+    server                   database() makes one and gives its name, uri(name)
+    sql(name, statements)    rows of texts, by the server's own client
+    keep(), refill()         the target as it was copied: kept, put back
+    mutate(what, statement)  refills, and runs a statement that has to change something
+    rows(name)               {table: its rows}
+and what the dialects say otherwise: `a_byte`, `a_space_more`, `swap_two`, `one_of_equal`.
+"""
+import json
+import os
+import shutil
+import sqlite3
+import unicodedata
+
+import mutation_case as mutations
+import support
+
+VICTIM, ROWS = mutations.VICTIM, mutations.ROWS
+LEVELS = ("count", "sample", "hash", "full")
+
+
+class FromSqlite(mutations.Mutations):
+    DAMAGE = ("UPDATE person SET name = 'other' WHERE id IN (5, 6); DELETE FROM person WHERE id > 290; "
+              "INSERT INTO word VALUES ('extra', 1); DELETE FROM keyless WHERE w = 'w6' AND n = '0'; "
+              "INSERT INTO keyless VALUES ('zz', NULL), ('zz', NULL);")
+
+    def setUp(self):
+        super().setUp()
+        mutations.make_sqlite(self.path("shop.db"))
+        db = sqlite3.connect(self.path("shop.db"))
+        db.execute("UPDATE person SET any_kind = id")  # a column has one type there
+        db.commit()
+        db.close()
+        self.target = self.server.database()
+        self.run_program("migrate", "shop.db", self.server.uri(self.target))
+        for level in LEVELS:
+            self.assertEqual(self.validate(level, 0)["records"], [])
+        self.keep()
+
+    def field(self, what, column, value, row=VICTIM):
+        self.mutate(what, "UPDATE person SET %s = %s WHERE id = %d" % (column, value, row))
+        self.check(what, "person", {"different": 1}, {"id": row}, [column])
+
+    def test_values(self):
+        self.field("flip a letter", "name", "'cafe'")
+        self.field("NFC and NFD", "name", "'%s'" % unicodedata.normalize("NFD", mutations.ACCENT))
+        self.field("case", "name", "'Caf\u00e9'")
+        self.field("trailing space", "name", self.a_space_more)
+        self.field("truncate", "name", "'caf'")
+        self.field("truncate bytes", "photo", self.a_byte)
+        self.field("a float's last bit", "score", "19.625000000000004")
+        self.field("a cent", "price", "1.58")
+        self.field("null and empty", "note", "NULL")
+        self.field("empty and null", "note", "''", VICTIM + 1)
+        self.field("the last digit of 38", "note", "'%s'" % (str(mutations.LONG)[:-1] + "8"), VICTIM + 2)
+        self.field("1 and 1.0 as texts", "note", "'n.0'", VICTIM + 4)
+
+    def test_records(self):
+        self.mutate("drop", "DELETE FROM person WHERE id = %d" % VICTIM)
+        self.check("drop", "person", {"missing": 1}, {"id": VICTIM})
+        self.mutate("add", "INSERT INTO person(id, name) VALUES (9999, 'new')")
+        self.check("add", "person", {"extra": 1}, {"id": 9999})
+        self.mutate("swap two", self.swap_two)
+        self.check("swap two", "person", {"different": 2}, {"id": 5})
+        self.mutate("swap a field of two", "UPDATE word SET n = 11 - n WHERE n IN (5, 6)")
+        self.check("swap a field of two", "word", {"different": 2}, {"w": "word5"}, ["n", "n"])
+        self.mutate("move a key", "UPDATE word SET w = 'Word7' WHERE w = 'word7'")
+        self.check("move a key", "word", {"missing": 1, "extra": 1}, {"w": "Word7"})
+        self.mutate("empty", "DELETE FROM word")
+        self.check("empty", "word", {"missing": ROWS})
+
+    def test_records_without_a_key(self):
+        self.mutate("duplicate", "INSERT INTO keyless SELECT * FROM good.keyless WHERE w = 'w6' LIMIT 1")
+        self.check("duplicate", "keyless", {"extra": 1})
+        self.mutate("drop one of equal ones", self.one_of_equal("DELETE FROM keyless"))
+        self.check("drop one of equal ones", "keyless", {"missing": 1})
+        self.mutate("flip", self.one_of_equal("UPDATE keyless SET w = 'W6'"))
+        self.check("flip", "keyless", {"missing": 1, "extra": 1})
+
+    in_the_way = ""  # what must not answer to a repair
+
+    def test_a_repair_puts_it_right(self):
+        expected = self.rows(self.target)
+        self.refill()
+        self.sql(self.target, self.DAMAGE + self.in_the_way)
+        report = json.loads(self.run_program("validate", "--json", "--repair", code=1).out)
+        self.assertEqual(report["to_delete"], 0)
+        self.assertEqual({(record["kind"], record["table"]) for record in self.validate("full", 1)["records"]},
+                         {("extra", "word"), ("extra", "keyless")})
+        self.run_program("validate", "--repair", "--delete-extra", "--confirm")
+        self.validate("full", 0)
+        found = self.rows(self.target)
+        for table in ("person", "word", "keyless"):
+            self.assertEqual(expected[table], found[table])
+
+    def test_a_repair_is_rolled_back(self):
+        self.target = self.server.database()
+        shutil.rmtree(self.path(".transhume"))
+        self.run_program("migrate", "--include", "person", "--include", "word", "shop.db", self.server.uri(self.target))
+        self.sql(self.target, "UPDATE person SET name = 'other', score = NULL WHERE id IN (5, 6); DELETE FROM word WHERE n < 4")
+        before = self.rows(self.target)
+        self.run_program("validate", "--repair")
+        self.validate("full", 0)
+        with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
+            run = json.load(file)["run"]
+        self.run_program("rollback", "--run", run, "--confirm")
+        after = self.rows(self.target)
+        for table in ("person", "word"):
+            self.assertEqual(before[table], after[table])
+
+
+class Pairs(support.TestCase):
+    PLACES = {"sqlite": "sqlite:%s.db", "csv": "csv:%s", "jsonl": "jsonl:%s", "dynamodb-json": "dynamodb-json:%s"}
+    SCRIPT = """
+    CREATE TABLE things(id INTEGER PRIMARY KEY, name TEXT NOT NULL, price DECIMAL(10,2), photo BLOB, note TEXT);
+    CREATE TABLE words(word TEXT PRIMARY KEY, amount INTEGER);
+    """
+
+    def test_every_other_kind(self):
+        support.make_sqlite(self.path("origin.db"), self.SCRIPT)
+        db = sqlite3.connect(self.path("origin.db"))
+        db.executemany("INSERT INTO things VALUES (?,?,?,?,?)",
+                       [(i, "thing %d \u00e9" % i, i / 100, bytes([i % 256]), ["", "note", None][i % 3]) for i in range(1, 120)])
+        db.executemany("INSERT INTO words VALUES (?,?)", [("w%d" % i, i) for i in range(80)])
+        db.commit()
+        db.close()
+        first = self.server.uri(self.server.database())
+        cases = [("sqlite:origin.db", first)] + [(first, place % ("to-" + kind)) for kind, place in self.PLACES.items()]
+        cases += [(self.PLACES[kind] % ("to-" + kind), self.server.uri(self.server.database())) for kind in ("csv", "jsonl", "sqlite")]
+        cases.append((first, self.server.uri(self.server.database())))
+        for number, (source, target) in enumerate(cases):
+            with self.subTest(source=source, target=target):
+                state = "state%d" % number
+                self.run_program("migrate", "-q", "--state", state, source, target)
+                for level in LEVELS:
+                    result = self.run_program("validate", "--json", "--state", state, "--level", level)
+                    report = json.loads(result.out)
+                    self.assertEqual((report["ok"], report["records"]), (True, []))
+                    self.assertEqual(sum(row["source"] for row in report["entities"]), 199 if level != "sample" else 180)
