@@ -6,6 +6,7 @@
 #include "model/time_text.h"
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 enum { FIELD_BYTES_MAX = 1000 * 1000 * 1000 };
 
@@ -17,6 +18,14 @@ static enum status refuse(const struct maria_column *column, enum error_code cod
 }
 
 /* ---------------------------------------------------------------- texts and bytes */
+
+/* CHAR drops the blanks at the end, BINARY adds zeros. */
+static bool is_fixed(const struct maria_column *column)
+{
+    const char *native = column->type.type.native;
+    return native != NULL &&
+           (strncasecmp(native, "char", 4) == 0 || strncasecmp(native, "binary", 6) == 0);
+}
 
 /* Eight bytes at once: is there a tab, a line's end or a backslash among them? */
 static inline uint64_t has_special(uint64_t word)
@@ -97,6 +106,15 @@ static enum status put_text(const struct maria_column *column, enum maria_form f
                              column->type.type.native, limit);
         }
     }
+    if (column->type.format == MARIA_AS_LABEL &&
+        !maria_holds_label(column->type.type.native, text, length)) {
+        return error_set(error, ERROR_REJECT_TYPE, column->name,
+                         "the text is no label, or none in this order, of %s",
+                         column->type.type.native);
+    }
+    if (length > 0 && text[length - 1] == ' ' && is_fixed(column)) {
+        return refuse(column, ERROR_REJECT_TEXT, "the text ends in a blank", error);
+    }
     put_string(out, form, text, length);
     return STATUS_OK;
 }
@@ -108,6 +126,9 @@ static enum status put_bytes(const struct maria_column *column, enum maria_form 
     int32_t limit = column->type.type.precision;
     if (length > FIELD_BYTES_MAX || (limit > 0 && length > (size_t)limit)) {
         return refuse(column, ERROR_REJECT_TOO_LARGE, "the value has too many bytes", error);
+    }
+    if (limit > 0 && length < (size_t)limit && is_fixed(column)) {
+        return refuse(column, ERROR_REJECT_TYPE, "the value has too few bytes", error);
     }
     if (form == MARIA_IN_LINE) {
         maria_append_field(out, (const char *)bytes, length);
@@ -171,14 +192,26 @@ static enum status put_decimal(const struct maria_column *column, const struct c
     return STATUS_OK;
 }
 
+/* Of one or two digits the server would make a year about 2000. */
+static enum status put_year(const struct maria_column *column, int64_t year, struct buffer *out,
+                            struct error *error)
+{
+    if (year < 0 || (year > 0 && year < 100)) {
+        return refuse(column, ERROR_REJECT_NUMBER, "the number is no year of four digits", error);
+    }
+    buffer_append_string(out, year == 0 ? "000" : "");
+    buffer_append_int64(out, year);
+    return STATUS_OK;
+}
+
 static enum status put_number(const struct maria_column *column, const struct cell *cell,
                               struct arena *scratch, struct buffer *out, struct error *error)
 {
     switch ((enum value_kind)cell->kind) {
     case VALUE_INT64:
     case VALUE_BOOL:
-        if (column->type.format == MARIA_AS_YEAR && cell->i64 == 0) {
-            buffer_append_string(out, "000"); /* of the text 0 the server would make 2000 */
+        if (column->type.format == MARIA_AS_YEAR) {
+            return put_year(column, cell->i64, out, error);
         }
         buffer_append_int64(out, cell->i64);
         return STATUS_OK;
