@@ -23,7 +23,7 @@ NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 WORDS = {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf"}
 SCHEMES = {"sqlite": "sqlite:%s.db", "csv": "csv:%s", "jsonl": "jsonl:%s", "dynamodb-json": "dynamodb-json:%s",
            "toy": "toy:%s"}
-TABULAR = ("sqlite", "csv", "postgres")
+TABULAR = ("sqlite", "csv", "postgres", "mysql")
 NESTED = ("L", "M", "SS", "NS", "BS")
 
 

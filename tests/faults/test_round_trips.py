@@ -15,8 +15,10 @@ import time
 import unittest
 
 import items
+import mariadb
 import postgres
 import round_trip
+import round_trip_mysql
 import servers
 import support
 from dynamodb_case import DynamodbCase
@@ -24,7 +26,7 @@ from random_database import RandomDatabase
 
 SECONDS = 300 if support.SOAK else 30
 TRIPS = 240
-KINDS = ("sqlite", "csv", "jsonl", "dynamodb-json", "dynamodb", "postgres")
+KINDS = ("sqlite", "csv", "jsonl", "dynamodb-json", "dynamodb", "postgres", "mysql")
 # The toy's files are written by the program alone: it stands in the middle.
 PAIRS = list(itertools.product(KINDS, (*KINDS, "toy")))
 DOCUMENTS = ("dynamodb-json", "dynamodb", "toy")
@@ -38,18 +40,22 @@ class RoundTrips(DynamodbCase):
         super().setUpClass()
         cls.second = servers.for_class(cls, cls.server_name)
         cls.second_client = items.client_of(cls.second)
+        cls.postgres, cls.mysql = cls.where_it_is(postgres), cls.where_it_is(mariadb)
+
+    @classmethod
+    def where_it_is(cls, server):
         try:
-            cls.postgres = postgres.for_class(cls)
+            return server.for_class(cls)
         except unittest.SkipTest as reason:
-            print("without PostgreSQL: %s" % reason, file=sys.stderr)
-            cls.postgres = None
+            print("without it: %s" % reason, file=sys.stderr)
+            return None
 
     def setUp(self):
         super().setUp()
         self.counts = collections.Counter()
 
     def test_every_ordered_pair(self):
-        pairs = [pair for pair in PAIRS if self.postgres or "postgres" not in pair]
+        pairs = [pair for pair in PAIRS if (self.postgres or "postgres" not in pair) and (self.mysql or "mysql" not in pair)]
         deadline = time.monotonic() + SECONDS * support.PATIENCE
         number = 0
         # Outside of soaks the same trips each time, wherever time allows them.
@@ -75,13 +81,18 @@ class RoundTrips(DynamodbCase):
         self.trip, self.there, self.over = folder, there, over
         if "postgres" in (there, over):
             self.postgres.psql("postgres", "; ".join("DROP SCHEMA IF EXISTS %s CASCADE; CREATE SCHEMA %s" % (name, name) for name in "abc"))
+        if "mysql" in (there, over):
+            self.mysql.ask("", "; ".join("DROP DATABASE IF EXISTS %s; CREATE DATABASE %s" % (name, name) for name in "abc"))
         RandomDatabase(seed, os.path.join(folder, "made.db"), rows_max=30 if "dynamodb" in (there, over) else 150, simple=True)
         tables = round_trip.neutral_tables(os.path.join(folder, "made.db"))
         self.types = {}
-        typed = "postgres" in (there, over)  # its columns hold one kind of values
+        self.mysql_types = {}
+        typed = not {"postgres", "mysql"}.isdisjoint((there, over))  # their columns hold one kind of values
         planned = (typed or there in DOCUMENTS and over in round_trip.TABULAR, typed or over in DOCUMENTS and there in round_trip.TABULAR)
-        if typed:
+        if "postgres" in (there, over):
             tables = round_trip.fit_for_postgres(tables)
+        if "mysql" in (there, over):
+            tables = round_trip_mysql.fit(tables)
         if there != "sqlite":
             for table in tables:
                 if there in DOCUMENTS:
@@ -98,13 +109,17 @@ class RoundTrips(DynamodbCase):
             tables = [table for table in tables if table.records]
         if not tables:
             return
+        if "mysql" in (there, over):
+            self.choose_types(seed, tables)
         if there == "sqlite":
             self.make_sqlite_source(tables, planned[1])
         elif there == "postgres":
             round_trip.write_postgres(self.postgres, "a", tables, self.types)
+        elif there == "mysql":
+            round_trip_mysql.write(seed, self.mysql, "a", tables, self.mysql_types)
         else:
             self.write(there, tables)
-        truths = "sqlite" not in (there, over)
+        truths = {"sqlite", "mysql"}.isdisjoint((there, over))
         before = self.read(there, "a")
         expected = {name: collections.Counter(round_trip.canonical(r, truths) for r in records) for name, records in before.items()}
         self.copy(seed, self.place(there, "a"), self.place(over, "b"), tables if planned[0] else None, over, "one", before, expected, truths)
@@ -120,6 +135,13 @@ class RoundTrips(DynamodbCase):
             self.counts["equal"] += sum(records.values())
             for kind in {there, over}:
                 self.counts["by way of " + kind] += sum(records.values())
+
+    def choose_types(self, seed, tables):
+        for table in tables:
+            kinds = self.mysql_types[table.name] = round_trip_mysql.types_of(seed, table, self.types[table.name])
+            round_trip_mysql.drop_unfit(table, kinds, self.there == "mysql")
+            if self.there != "sqlite":
+                round_trip.fit_for_keys(table)
 
     def make_sqlite_source(self, tables, planned):
         """The random file itself; where a plan leads back, only the tables and the rows that it can lead back."""
@@ -158,7 +180,11 @@ class RoundTrips(DynamodbCase):
             planned[table.name] = {"key": table.key, "from": table.name}
             planned[table.name]["fields"] = {column: "copy" if over == "sqlite" else {"column": column, "cast": casts[types[column]]}
                                              for column in table.columns}
-            if over in ("sqlite", "postgres"):
+            if over == "mysql":
+                kinds = self.mysql_types[table.name]
+                planned[table.name]["columns"] = {column: {"type": kinds[column]} for column in table.columns}
+                planned[table.name]["fields"] = {column: round_trip_mysql.field_of(column, types[column]) for column in table.columns}
+            elif over in ("sqlite", "postgres"):
                 planned[table.name]["columns"] = {column: {"type": columns[types[column]]} for column in table.columns}
         return {"transhume": 1, "source": source, "target": target, "tables": planned}
 
@@ -199,6 +225,8 @@ class RoundTrips(DynamodbCase):
             return self.uri(self.second.endpoint if self.is_second(name) else None)
         if kind == "postgres":
             return self.postgres.uri("postgres", "?schema=" + name)
+        if kind == "mysql":
+            return self.mysql.uri(name)
         return round_trip.SCHEMES[kind] % name
 
     def write(self, kind, tables):
@@ -213,6 +241,8 @@ class RoundTrips(DynamodbCase):
             return round_trip.read_dynamodb(self.second_client if self.is_second(name) else self.client)
         if kind == "postgres":
             return round_trip.read_postgres(self.postgres, name)
+        if kind == "mysql":
+            return round_trip_mysql.read(self.mysql, name)
         return {"sqlite": round_trip.read_sqlite, "toy": round_trip.read_toy, "csv": round_trip.read_csv, "jsonl": round_trip.read_jsonl,
                 "dynamodb-json": round_trip.read_items}[kind](os.path.join(self.trip, name))
 

@@ -1,0 +1,138 @@
+"""Databases of MariaDB, written and read here by its own client, for copies there and back (round_trip.py).
+
+Columns hold one kind of values; which of the types that hold them all a column gets is drawn.
+"""
+import round_trip
+
+KEY_LENGTH = 250
+NAME_LENGTH = 64
+
+
+def quoted(name):
+    return "`%s`" % name.replace("`", "``")
+
+
+def takes_name(name):
+    """No letters beyond the basic plane, no blank or its like at the end, no more than 64."""
+    return 0 < len(name) <= NAME_LENGTH and name[-1] not in " \t\n\v\f\r" and all("\0" < c <= "\uffff" for c in name)
+
+
+def fit(tables):
+    """Leaves out tables and keys that MariaDB would not take."""
+    tables = [table for table in tables if all(map(takes_name, (table.name, *table.columns))) and
+              not table.name.startswith("_transhume")]
+    for table in tables:
+        for record in table.records:
+            for column in table.key:
+                tag, value = record.get(column, ("n", 0))
+                if tag in "sb" and len(value) > KEY_LENGTH:
+                    del record[column]
+    return tables
+
+
+def is_double(value):
+    return round_trip.number(repr(float(value))) == ("n", value)
+
+
+def is_decimal(value):
+    """Of decimal(65,30)."""
+    return value.adjusted() < 35 and value.as_tuple().exponent >= -30
+
+
+def number_types(values):
+    """All types that hold these numbers; of what none holds all of, double."""
+    fitting = [name for name, holds in (("bigint", round_trip.whole_number), ("decimal(65,30)", is_decimal),
+                                        ("double", is_double), ("bigint unsigned", lambda v: v >= 0 and round_trip.whole_number(v)))
+               if all(map(holds, values))]
+    return fitting or ["double"]
+
+
+def text_types(values, keyed, kind, longs):
+    """All types of `kind` that hold texts or bytes of these lengths, and the `longs` where it is no key."""
+    length = max([KEY_LENGTH if keyed else 1, *map(len, values)])
+    return ["%s(%d)" % (kind, length)] * (length < 4096) + ([] if keyed else longs)
+
+
+def types_of(seed, table, tags):
+    """{column: a type for its values}"""
+    types = {}
+    for column in table.columns:
+        values = [record[column][1] for record in table.records if column in record]
+        finite = [value for value in values if not isinstance(value, str)]
+        keyed = column in table.key
+        types[column] = seed.choice({
+            "n": lambda: number_types(finite), "t": lambda: ["tinyint(1)", "boolean", "bit(1)"],
+            "s": lambda: text_types(values, keyed, "varchar", ["longtext", "mediumtext"]),
+            "b": lambda: text_types(values, keyed, "varbinary", ["longblob", "mediumblob"])}[tags[column]]())
+    return types
+
+
+def field_of(column, tag):
+    """Of a plan."""
+    return {"column": column, "cast": {"n": "decimal", "s": "text", "b": "bytes", "t": "bool"}[tag], "lossy": "allow"}
+
+
+def drop_unfit(table, types, infinite):
+    """Leaves out numbers that a plan which allows losses would round, and, unless MariaDB is to reject them, `infinite` ones."""
+    for record in table.records:
+        for column, (tag, value) in list(record.items()):
+            special = isinstance(value, str)
+            if tag == "n" and (infinite if special else types[column] == "double" and not is_double(value)):
+                del record[column]
+
+
+def literal(tagged):
+    if tagged is None:
+        return "NULL"
+    tag, value = tagged
+    if tag == "n":
+        return round_trip.number_text(value)
+    if tag == "b":
+        return "x'%s'" % value.hex()
+    return str(int(value)) if tag == "t" else "_utf8mb4 x'%s'" % value.encode().hex()
+
+
+def write(seed, server, name, tables, types):
+    sql = []
+    for table in tables:
+        columns = ["%s %s" % (quoted(column), types[table.name][column]) for column in table.columns]
+        # Where blanks or cases do not tell keys apart, some records stay out: what is there is read before the trip.
+        sql.append("CREATE TABLE %s(%s, PRIMARY KEY (%s)) COLLATE %s" % (
+            quoted(table.name), ", ".join(columns), ", ".join(map(quoted, table.key)),
+            seed.choice(("utf8mb4_nopad_bin", "utf8mb4_bin", "utf8mb4_general_ci", "utf8mb4_unicode_nopad_ci"))))
+        for record in table.records:
+            sql.append("INSERT IGNORE INTO %s VALUES (%s)" % (
+                quoted(table.name), ", ".join(literal(record.get(column)) for column in table.columns)))
+    server.ask(name, ";\n".join(sql))
+
+
+def read(server, name):
+    """Every value as the hexadecimal digits of its text, so that nothing in it is taken for the client's own."""
+    shapes = {}
+    for table, column, kind in server.ask(name, """
+            SELECT hex(table_name), hex(column_name), data_type FROM information_schema.columns
+            WHERE table_schema = database() AND table_name NOT LIKE '\\_transhume%' ORDER BY table_name, ordinal_position"""):
+        shapes.setdefault(bytes.fromhex(table).decode(), []).append((bytes.fromhex(column).decode(), kind))
+    found = {table: [] for table in shapes}
+    asked, tables = [], list(shapes)
+    for at, table in enumerate(tables):
+        texts = [expression(quoted(column), kind) for column, kind in shapes[table]]
+        asked.append("SELECT %d, %s FROM %s" % (at, ", ".join(texts), quoted(table)))
+    for row in server.ask(name, ";\n".join(asked)) if asked else []:
+        table = tables[int(row[0])]
+        found[table].append({column: value_of(text, kind) for (column, kind), text in zip(shapes[table], row[1:])
+                             if text is not None})
+    return found
+
+
+def expression(column, kind):
+    if kind.endswith(("blob", "binary")):
+        return "hex(%s)" % column
+    return "hex(convert(%s USING utf8mb4))" % (column + " + 0" if kind == "bit" else column)
+
+
+def value_of(text, kind):
+    data = bytes.fromhex(text)
+    if kind.endswith(("blob", "binary")):
+        return ("b", data)
+    return ("s", data.decode()) if kind.endswith(("char", "text")) else round_trip.number(data.decode())
