@@ -11,7 +11,7 @@ sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
 import postgres
 import support
 from kill_matrix import KillMatrix, make_source, rows_by_table
-from tcp_proxy import TcpProxy
+from sql_deaths import SqlDeaths
 
 OPTIONS = ["--chunk-rows", "100", "--jobs", "2", "--exclude", "found*"]
 
@@ -73,49 +73,10 @@ class KillPostgres(KillMatrix):
                     lambda folder: self.assertEqual(rows_by_table(os.path.join(folder, "copy.db")), expected))
 
 
-class Deaths(support.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = postgres.for_class(cls)
-
-    def setUp(self):
-        super().setUp()
-        self.target = self.server.database()
-        self.source = support.make_sqlite(
-            self.path("s.db"), "CREATE TABLE t (id INTEGER, v TEXT); WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL "
-            "SELECT i + 1 FROM c WHERE i < 3000) INSERT INTO t SELECT i, 'text ' || i FROM c;")
-
-    def assert_whole(self):
-        """Each record once, though there is no key that would refuse a second one."""
-        self.assertEqual(self.server.psql(self.target, "SELECT count(*), count(DISTINCT id), sum(id) FROM t"),
-                         [["3000", "3000", str(3000 * 3001 // 2)]])
-
-    def through(self, proxy):
-        return "postgres://postgres@127.0.0.1:%d/%s" % (proxy.port, self.target)
-
-    def test_a_connection_that_breaks_in_commit(self):
-        """Whether the commit happened is looked up, whichever way it was."""
-        for before in (True, False):
-            for occurrence in (3, 5, 8):
-                with self.subTest(before=before, occurrence=occurrence), TcpProxy(self.server.port) as proxy:
-                    self.server.psql(self.target, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-                    proxy.cut_at(b"COMMIT\0", occurrence, before)
-                    state = self.path("state-%s-%d" % (before, occurrence))
-                    result = support.transhume("migrate", "--chunk-rows", "500", "--jobs", "1", "--state", state,
-                                               self.source, self.through(proxy), cwd=self.folder)
-                    self.assertEqual(proxy.cuts, 1)
-                    if result.code != 0:
-                        self.assertEqual(result.code, 3, result.err)
-                        self.run_program("resume", "--state", state, self.source, self.through(proxy))
-                    self.assert_whole()
-
-    def test_a_connection_that_breaks_in_a_copy(self):
-        with TcpProxy(self.server.port) as proxy:
-            proxy.cut_at(b"text 1234", 1, True)
-            result = self.run_program("migrate", "--chunk-rows", "500", self.source, self.through(proxy))
-            self.assertEqual(proxy.cuts, 1)
-            self.assertIn("try 2", result.err)
-        self.assert_whole()
+class Deaths(SqlDeaths, support.TestCase):
+    SERVERS = postgres
+    COMMIT = b"COMMIT\0"
+    TABLE_IS_THERE = "SELECT 1 FROM pg_tables WHERE tablename = 't'"
 
     def test_a_session_that_is_ended(self):
         process = support.start("migrate", "--chunk-rows", "100", "--rows-per-second", "1500", self.source,
@@ -131,19 +92,6 @@ class Deaths(support.TestCase):
         self.assertTrue(ended)
         self.assert_whole()
 
-    def test_a_server_that_crashes(self):
-        process = support.start("migrate", "--chunk-rows", "100", "--rows-per-second", "1500", self.source,
-                                self.server.uri(self.target), cwd=self.folder)
-        time.sleep(1)
-        self.server.kill()
-        time.sleep(0.3)
-        self.server.start()
-        result = support.finish(process)
-        if result.code != 0:
-            self.assertEqual(result.code, 3, result.err)
-            self.run_program("resume", self.source, self.server.uri(self.target))
-        self.assert_whole()
-
     def test_rows_without_a_key_start_again_when_their_source_changed(self):
         self.assertEqual(support.kill_at("postgres.after_commit", 3, "migrate", "--chunk-rows", "500", "--jobs", "1",
                                          self.source, self.server.uri(self.target), cwd=self.folder).code, -9)
@@ -155,20 +103,6 @@ class Deaths(support.TestCase):
         self.assertEqual(reached["postgres.before_reopen"], 1)
         self.assert_whole()
         self.assertEqual(self.server.psql(self.target, "SELECT v FROM t WHERE id = 1"), [["again"]])
-
-    def test_a_second_process_is_told_of_the_first(self):
-        first = support.start("migrate", "--chunk-rows", "100", "--rows-per-second", "1000", self.source,
-                              self.server.uri(self.target), "--state", self.path("first"), cwd=self.folder)
-        deadline = time.monotonic() + 20 * support.PATIENCE
-        while time.monotonic() < deadline and not self.server.psql(
-                self.target, "SELECT 1 FROM pg_tables WHERE tablename = 't'"):
-            time.sleep(0.05)
-        second = support.transhume("resume", self.source, self.server.uri(self.target), "--state",
-                                   self.path("second"), cwd=self.folder)
-        self.assertEqual(second.code, 5, second.err)
-        self.assertIn("pid %d" % first.pid, second.err)
-        self.assert_code(support.finish(first), 0)
-        self.assert_whole()
 
 
 class SourceDeaths(support.TestCase):

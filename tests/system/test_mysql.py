@@ -10,6 +10,7 @@ import unittest
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
 import mariadb
 import postgres
+import sql_case
 import support
 
 # One column a type, and rows of edges.
@@ -62,34 +63,11 @@ INSERT INTO other SELECT seq, seq FROM seq_1_to_100;
 TABLES = ("nokey", "parent", "child", "ci", "keyed", "labels", "parted", '`We``ird "name`', "empty", "other")
 
 
-class MysqlCase(support.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = mariadb.for_class(cls)
-
-    def made(self, script=""):
-        """The name of a new database that the script was run in."""
-        name = self.server.database()
-        self.server.ask(name, script)
-        return name
+class MysqlCase(sql_case.SqlCase):
+    SERVERS = mariadb
 
     def rows(self, name, table, columns="*"):
-        """In an order of their own."""
         return sorted(self.server.ask(name, "SELECT %s FROM %s" % (columns, table)), key=repr)
-
-    def assert_same_rows(self, source, target, table):
-        self.assertEqual(self.rows(source, table), self.rows(target, table), table)
-
-    def migrate(self, source, target, *options, code=0, **more):
-        return self.run_program("migrate", source, target, "--quiet", *options, code=code, **more)
-
-    def rejects(self):
-        found = []
-        folder = self.path(".transhume", "rejects")
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-            with open(os.path.join(folder, name), encoding="utf-8") as file:
-                found += [json.loads(line) for line in file]
-        return found
 
 
 class BetweenServers(MysqlCase):
@@ -282,6 +260,10 @@ class FromElsewhere(MysqlCase):
             self.run_program("validate", "--level", level, path, self.server.uri(target))
         self.server.ask(target, "UPDATE t SET b = 'text u' WHERE id = 2")
         self.run_program("validate", path, self.server.uri(target), code=1)
+
+
+class Plans(sql_case.Plans, MysqlCase):
+    pass
 
 
 class Connecting(support.TestCase):

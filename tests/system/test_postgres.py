@@ -1,5 +1,4 @@
 """PostgreSQL both ways: every type, records that are refused, what a resume finds. Read back by psql."""
-import json
 import os
 import sqlite3
 import sys
@@ -7,6 +6,7 @@ import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
 import postgres
+import sql_case
 import support
 
 # One column a type, and rows of edges. `general` leaves out what only PostgreSQL can hold.
@@ -63,33 +63,11 @@ CREATE TABLE empty (id int PRIMARY KEY);
 TABLES = ("nokey", "parent", "child", "parts", "keys", '"We""ird name"', "empty")
 
 
-class PostgresCase(support.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = postgres.for_class(cls)
+class PostgresCase(sql_case.SqlCase):
+    SERVERS = postgres
 
-    def made(self, script=""):
-        """The name of a new database that the script was run in."""
-        name = self.server.database()
-        self.server.psql(name, script)
-        return name
-
-    def rows(self, name, table, columns="t::text"):
-        return self.server.psql(name, "SELECT %s FROM %s t ORDER BY t::text COLLATE \"C\"" % (columns, table))
-
-    def assert_same_rows(self, source, target, table):
-        self.assertEqual(self.rows(source, table), self.rows(target, table), table)
-
-    def migrate(self, source, target, *options, code=0, **more):
-        return self.run_program("migrate", source, target, "--quiet", *options, code=code, **more)
-
-    def rejects(self):
-        found = []
-        folder = self.path(".transhume", "rejects")
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-            with open(os.path.join(folder, name), encoding="utf-8") as file:
-                found += [json.loads(line) for line in file]
-        return found
+    def rows(self, name, table):
+        return self.server.psql(name, "SELECT t::text FROM %s t ORDER BY t::text COLLATE \"C\"" % table)
 
 
 class BetweenServers(PostgresCase):
@@ -241,66 +219,7 @@ class FromSqlite(PostgresCase):
                                                           "'\\_transhume\\_key%'"), [])
 
 
-class Plans(PostgresCase):
-    """The same plan makes the same documents from PostgreSQL as from SQLite."""
-
-    PLAN = """
-transhume: 1
-source: %s
-target: jsonl:%s
-tables:
-  customers:
-    entities:
-      customer:
-        from: Customer
-        fields:
-          "*": copy
-          Rep: { lookup: Employee, value: "{FirstName} {LastName}" }
-          RepsBoss: { lookup: Employee.Employee, column: LastName }
-          Orders: { aggregate: Invoice, value: "count(*)" }
-          Spent: { aggregate: Invoice, value: "sum(Total)" }
-          Invoices:
-            embed: Invoice
-            order: InvoiceDate
-            fields:
-              InvoiceId: copy
-              Total: copy
-              Country: { column: BillingCountry, default: none }
-  tracks:
-    entities:
-      track:
-        from: Track
-        where: "Milliseconds > 200000"
-        fields:
-          "*": copy
-          Artist: { lookup: Album.Artist, column: Name }
-"""
-
-    def documents(self, folder):
-        found = {}
-        for table in sorted(os.listdir(folder)):
-            if table.startswith("_"):
-                continue
-            lines = []
-            for name in sorted(os.listdir(os.path.join(folder, table))):
-                with open(os.path.join(folder, table, name), encoding="utf-8") as file:
-                    lines += [json.loads(line) for line in file]
-            found[table] = sorted(lines, key=lambda line: json.dumps(line, sort_keys=True))
-        return found
-
-    def test_look_ups_embeds_and_aggregates(self):
-        shop = support.musicshop(self.path("shop.sqlite"))
-        target = self.made()
-        self.migrate(shop, self.server.uri(target))
-        for name, source in (("sqlite", "sqlite:" + shop), ("postgres", self.server.uri(target))):
-            self.write(name + ".yaml", self.PLAN % (source, self.path(name)))
-            self.run_program("migrate", "--plan", name + ".yaml", "--quiet", "--state", self.path("state-" + name))
-        left, right = self.documents(self.path("sqlite")), self.documents(self.path("postgres"))
-        self.assertEqual(left.keys(), right.keys())
-        for table in left:
-            self.assertGreater(len(left[table]), 10)
-            self.assertEqual(left[table], right[table], table)
-
+class Plans(sql_case.Plans, PostgresCase):
     def test_a_query(self):
         source = self.made("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a;b'), (2, 'c')")
         self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables:\n  q:\n    key: [n]\n"

@@ -8,6 +8,7 @@ import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
 import postgres
+import servers
 import support
 
 HBA = """
@@ -102,7 +103,7 @@ class Connect(support.TestCase):
         for uri, code, words in (
                 ("postgres://postgres@127.0.0.1:%d/nothing" % self.server.port, 2, "nothing"),
                 ("postgres://postgres@127.0.0.1:%d/%s?schema=nothing" % (self.server.port, self.name), 2, "schema"),
-                ("postgres://postgres@127.0.0.1:%d/%s" % (postgres.free_port(), self.name), 3, "check host and port"),
+                ("postgres://postgres@127.0.0.1:%d/%s" % (servers.free_port(), self.name), 3, "check host and port"),
                 (self.uri(options="?sslmod=require"), 2, "sslmode")):
             with self.subTest(uri):
                 result = self.copy(uri, code=code)
@@ -110,7 +111,7 @@ class Connect(support.TestCase):
 
     def pooler(self, mode):
         """A running PgBouncer before the server: its port."""
-        port = postgres.free_port()
+        port = servers.free_port()
         settings = os.path.join(self.server.folder, "pgbouncer-%s.ini" % mode)   # where the server's user may read
         text = ("[databases]\n* = host=127.0.0.1 port=%d user=postgres\n[pgbouncer]\nlisten_addr=127.0.0.1\n"
                 "listen_port=%d\nunix_socket_dir=\nauth_type=any\nmax_client_conn=40\npool_mode=%s\n"

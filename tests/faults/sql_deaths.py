@@ -1,0 +1,88 @@
+"""What befalls a copy into a table without a key in a SQL server: connections that break, crashes, a rival.
+
+    class Deaths(SqlDeaths, support.TestCase):
+        SERVERS = mariadb
+"""
+import time
+
+import support
+from tcp_proxy import TcpProxy
+
+
+class SqlDeaths:
+    SERVERS = None        # the module that starts one
+    COMMIT = b""          # as the server is told
+    OPEN = ""             # options of a URI whose bytes a proxy can read
+    TABLE_IS_THERE = ""   # asks for a row if the table t is
+    INDEXES = ""          # of the source
+    ROWS = 3000
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cls.SERVERS.for_class(cls)
+
+    def setUp(self):
+        super().setUp()
+        self.target = self.server.database()
+        self.source = support.make_sqlite(
+            self.path("s.db"), "CREATE TABLE t (id INTEGER, v TEXT); WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL "
+            "SELECT i + 1 FROM c WHERE i < %d) INSERT INTO t SELECT i, 'text ' || i FROM c; %s" % (self.ROWS, self.INDEXES))
+
+    def assert_whole(self):
+        """Each record once, though there is no key that would refuse a second one."""
+        self.assertEqual(self.server.ask(self.target, "SELECT count(*), count(DISTINCT id), sum(id) FROM t"),
+                         [[str(self.ROWS), str(self.ROWS), str(self.ROWS * (self.ROWS + 1) // 2)]])
+
+    def through(self, proxy):
+        direct = self.server.uri(self.target, self.OPEN)
+        return direct.replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+
+    def test_a_connection_that_breaks_in_commit(self):
+        """Whether the commit happened is looked up, whichever way it was."""
+        for before in (True, False):
+            for occurrence in (3, 5, 8):
+                with self.subTest(before=before, occurrence=occurrence), TcpProxy(self.server.port) as proxy:
+                    self.target = self.server.database()
+                    proxy.cut_at(self.COMMIT, occurrence, before)
+                    state = self.path("state-%s-%d" % (before, occurrence))
+                    result = support.transhume("migrate", "--chunk-rows", "500", "--jobs", "1", "--state", state,
+                                               self.source, self.through(proxy), cwd=self.folder)
+                    self.assertEqual(proxy.cuts, 1)
+                    if result.code != 0:
+                        self.assertEqual(result.code, 3, result.err)
+                        self.run_program("resume", "--state", state, self.source, self.through(proxy))
+                    self.assert_whole()
+
+    def test_a_connection_that_breaks_in_a_load(self):
+        with TcpProxy(self.server.port) as proxy:
+            proxy.cut_at(b"text 1234", 1, True)
+            result = self.run_program("migrate", "--chunk-rows", "500", self.source, self.through(proxy))
+            self.assertEqual(proxy.cuts, 1)
+            self.assertIn("try 2", result.err)
+        self.assert_whole()
+
+    def test_a_server_that_crashes(self):
+        process = support.start("migrate", "--chunk-rows", "100", "--rows-per-second", "1500", self.source,
+                                self.server.uri(self.target), cwd=self.folder)
+        time.sleep(1)
+        self.server.kill()
+        time.sleep(0.3)
+        self.server.start()
+        result = support.finish(process)
+        if result.code != 0:
+            self.assertEqual(result.code, 3, result.err)
+            self.run_program("resume", self.source, self.server.uri(self.target))
+        self.assert_whole()
+
+    def test_a_second_process_is_told_of_the_first(self):
+        first = support.start("migrate", "--chunk-rows", "100", "--rows-per-second", "1000", self.source,
+                              self.server.uri(self.target), "--state", self.path("first"), cwd=self.folder)
+        deadline = time.monotonic() + 20 * support.PATIENCE
+        while time.monotonic() < deadline and not self.server.ask(self.target, self.TABLE_IS_THERE):
+            time.sleep(0.05)
+        second = support.transhume("resume", self.source, self.server.uri(self.target), "--state",
+                                   self.path("second"), cwd=self.folder)
+        self.assertEqual(second.code, 5, second.err)
+        self.assertIn("pid %d" % first.pid, second.err)
+        self.assert_code(support.finish(first), 0)
+        self.assert_whole()

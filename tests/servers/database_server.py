@@ -1,0 +1,166 @@
+"""What MariaDB's and PostgreSQL's servers have in common here: a user of their own, a port, a certificate, and an end for sure.
+
+The server does not run as root: both refuse that. When the process that started it dies, so does it.
+"""
+import atexit
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from servers import free_port
+
+STARTS_MAX = 3
+ASK_S = 120
+LOG_SHOWN_BYTES = 2000
+
+
+class DatabaseServer:
+    """A running server. Not shared between processes."""
+    TITLE = ""            # for messages
+    USER = ""             # of the machine, that it runs as
+    PREFIX = ""           # of its folder's name
+    MAINTENANCE = ""      # the database that others are made from
+    LOGS = ("log",)       # the first takes what it prints
+    CRASH = signal.SIGKILL
+    READY_S, STOP_S = 30, 10
+
+    def __init__(self):
+        self.process, self.port, self.count = None, 0, 0
+        self.guard = self._guard()
+        self.folder = tempfile.mkdtemp(prefix=self.PREFIX, dir="/tmp")   # a socket's path is 107 bytes at most
+        atexit.register(self.stop)
+        os.chmod(self.folder, 0o755)
+        self.data = os.path.join(self.folder, "data")
+        self.give(self.folder)
+
+    def _guard(self):
+        """What a command is started by: another user than root, and an end with this process."""
+        if os.geteuid() != 0:
+            return ["setpriv", "--pdeathsig", "KILL"]
+        try:
+            pwd.getpwnam(self.USER)
+        except KeyError:
+            raise unittest.SkipTest("no %s: there is no user %s to run it as" % (self.TITLE, self.USER)) from None
+        return ["setpriv", "--reuid=" + self.USER, "--regid=" + self.USER, "--init-groups", "--pdeathsig", "KILL"]
+
+    def give(self, *paths):
+        """To the user that it runs as."""
+        for path in paths if os.geteuid() == 0 else ():
+            shutil.chown(path, self.USER, self.USER)
+
+    def run(self, program, *arguments):
+        done = subprocess.run(self.guard + [program, *arguments], cwd=self.folder, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=self.READY_S, check=False)
+        if done.returncode != 0:
+            raise AssertionError("%s: %s" % (program, done.stdout.decode("utf-8", "replace")[-LOG_SHOWN_BYTES:]))
+
+    def make_certificate(self):
+        """`certificate`, which is its own authority, and its key's path."""
+        key, self.certificate = os.path.join(self.folder, "server.key"), os.path.join(self.folder, "root.crt")
+        subprocess.run(["openssl", "req", "-new", "-x509", "-days", "30", "-nodes", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key,
+                        "-out", self.certificate],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=self.READY_S)
+        os.chmod(key, 0o600)
+        os.chmod(self.certificate, 0o644)
+        self.give(key)
+        return key
+
+    # --- to begin and to end
+
+    def command(self):
+        """That runs it at its port."""
+        raise NotImplementedError
+
+    def question(self):
+        """A command that succeeds once it is ready."""
+        raise NotImplementedError
+
+    def start(self):
+        """Also after `kill`, on the same port."""
+        for attempt in range(STARTS_MAX):
+            self.port = self.port or free_port()
+            if self._start_once():
+                return
+            if attempt + 1 == STARTS_MAX:
+                raise AssertionError("%s ended before it was ready:\n%s" % (self.TITLE, self.log()))
+            self.port = 0
+
+    def _start_once(self):
+        with open(os.path.join(self.folder, self.LOGS[0]), "ab") as log:
+            self.process = subprocess.Popen(self.guard + self.command(), cwd=self.folder, stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log)
+        deadline = time.monotonic() + self.READY_S
+        while self.process.poll() is None:
+            ready = subprocess.run(self.question(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, timeout=self.READY_S, check=False)
+            if ready.returncode == 0:
+                return True
+            if time.monotonic() > deadline:
+                raise AssertionError("%s did not answer within %d s:\n%s" % (self.TITLE, self.READY_S, self.log()))
+            time.sleep(0.02)
+        return False
+
+    def log(self):
+        said = b""
+        for name in self.LOGS:
+            with contextlib.suppress(OSError), open(os.path.join(self.folder, name), "rb") as file:
+                said += file.read()[-LOG_SHOWN_BYTES:]
+        return said.decode("utf-8", "replace")
+
+    def kill(self):
+        """As a crash."""
+        self.process.send_signal(self.CRASH)
+        self.process.wait(self.STOP_S)
+
+    def end(self):
+        """The process, while it runs."""
+        self.process.kill()   # its data go with it
+        self.process.wait(self.STOP_S)
+
+    def stop(self):
+        """Any number of times."""
+        atexit.unregister(self.stop)
+        if self.process and self.process.poll() is None:
+            self.end()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    @classmethod
+    def for_class(cls, test_class, **options):
+        """The same from setUpClass; stopped when the class is done."""
+        server = cls(**options)
+        test_class.addClassCleanup(server.stop)
+        return server
+
+    # --- what tests ask
+
+    def ask(self, name, sql):
+        """The rows of what is asked, a list of texts each; NULL is None."""
+        raise NotImplementedError
+
+    def ask_client(self, command, sql=""):
+        """What a database's own client prints."""
+        done = subprocess.run(command, input=sql.encode(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=ASK_S,
+                              check=False)
+        if done.returncode != 0:
+            raise AssertionError("%s: %s" % (os.path.basename(command[0]), done.stderr.decode("utf-8", "replace")))
+        return done.stdout
+
+    def database(self):
+        """The name of a new, empty database."""
+        self.count += 1
+        name = "test_%d" % self.count
+        self.ask(self.MAINTENANCE, "CREATE DATABASE %s" % name)
+        return name
