@@ -2,10 +2,10 @@
  * database. */
 #include "connectors/mysql/catalog.h"
 #include "connectors/registry.h"
+#include "connectors/sql/open.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
     READERS_MAX = 32,
@@ -87,12 +87,6 @@ static const char *const failpoints[] = {
 
 /* ---------------------------------------------------------------- how to connect */
 
-static bool is_local(const char *host)
-{
-    return host == NULL || host[0] == '\0' || strcmp(host, "localhost") == 0 ||
-           strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
-}
-
 static enum maria_tls tls_of(const char *mode, bool local)
 {
     static const char *const modes[] = {"disable", "prefer", "require", "verify-full"};
@@ -114,7 +108,6 @@ static const char *keep(struct maria_database *self, const char *text, bool *fai
 static enum status choose_settings(struct maria_database *self, const struct uri *uri,
                                    struct error *error)
 {
-    static const char system_roots[] = "/etc/ssl/certs/ca-certificates.crt";
     struct maria_settings *settings = &self->settings;
     const char *socket = uri_parameter(uri, &transhume_connector, "socket");
     const char *ca = uri_parameter(uri, &transhume_connector, "sslrootcert");
@@ -125,11 +118,9 @@ static enum status choose_settings(struct maria_database *self, const struct uri
         error_hint(error, "write it behind the host: mysql://USER@HOST/DATABASE");
         return STATUS_FAILED;
     }
-    settings->local = socket != NULL || is_local(uri->host);
+    settings->local = socket != NULL || sql_is_local(uri->host);
     settings->tls = tls_of(uri_parameter(uri, &transhume_connector, "sslmode"), settings->local);
-    if (ca == NULL && settings->tls == MARIA_TLS_VERIFY_FULL && access(system_roots, R_OK) == 0) {
-        ca = system_roots;
-    }
+    ca = ca == NULL && settings->tls == MARIA_TLS_VERIFY_FULL ? sql_system_roots() : ca;
     bool named = uri->host != NULL && uri->host[0] != '\0' && socket == NULL;
     /* libmariadb takes localhost for the Unix socket; with a port TCP is meant */
     const char *host =
@@ -151,12 +142,6 @@ static enum status choose_settings(struct maria_database *self, const struct uri
 
 /* ---------------------------------------------------------------- what stands there */
 
-static enum status refuse(const struct maria_database *self, const char *what, struct error *error)
-{
-    return error_set(error, self->mode == OPEN_SOURCE ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID,
-                     self->shown, "%s", what);
-}
-
 static bool is_on(const char *value)
 {
     return value != NULL && (strcmp(value, "1") == 0 || strcmp(value, "ON") == 0);
@@ -173,8 +158,9 @@ static enum status check_cluster(struct maria_database *self, struct error *erro
     bool splits = row != NULL && is_on(row[1]);
     mysql_free_result(result);
     if (splits) {
-        refuse(self, "wsrep_load_data_splitting is on: the server would commit parts of a chunk",
-               error);
+        sql_refuse_server(
+            self->mode, self->shown,
+            "wsrep_load_data_splitting is on: the server would commit parts of a chunk", error);
         error_hint(error, "SET GLOBAL wsrep_load_data_splitting = OFF, or say ?load=insert");
         return STATUS_FAILED;
     }
@@ -202,7 +188,7 @@ static enum status look_at_target(struct maria_database *self, const char *load,
     }
     mysql_free_result(result);
     if (read_only) {
-        refuse(self, "the server is read-only", error);
+        sql_refuse_server(self->mode, self->shown, "the server is read-only", error);
         error_hint(error, "give the primary's address");
         return STATUS_FAILED;
     }
@@ -217,8 +203,9 @@ static enum status look_at_server(struct maria_database *self, const char *load,
     self->version = mysql_get_server_version(self->control);
     self->mariadb = mariadb_connection(self->control) != 0;
     if (self->version < VERSION_MIN) {
-        return refuse(self, "the server is older than MySQL 5.5, the oldest that is supported",
-                      error);
+        return sql_refuse_server(self->mode, self->shown,
+                                 "the server is older than MySQL 5.5, the oldest that is supported",
+                                 error);
     }
     buffer_append_string(&sql, "SELECT @@lower_case_table_names");
     enum status status =
@@ -254,6 +241,10 @@ static void maria_close(struct database *database)
 static enum status open_all(struct maria_database *self, const struct uri *uri, struct error *error)
 {
     const char *load = uri_parameter(uri, &transhume_connector, "load");
+    self->shown = arena_copy_string(self->arena, uri->shown);
+    if (self->shown == NULL) {
+        return error_set(error, ERROR_MEMORY, uri->shown, "no memory to open it");
+    }
     if (choose_settings(self, uri, error) != STATUS_OK ||
         maria_connect(self, &self->control, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -309,12 +300,6 @@ static enum status maria_open(const struct open_options *open, struct database *
     bool counted = each != NULL && text_to_int64(each, strlen(each), &cursors) == STATUS_OK;
     self->cursors_each = counted ? (uint32_t)cursors : 3;
     self->lockless = lock != NULL && strcmp(lock, "none") == 0;
-    self->shown = arena_copy_string(self->arena, open->uri->shown);
-    if (self->shown == NULL) {
-        error_set(error, ERROR_MEMORY, open->uri->shown, "no memory to open it");
-        maria_close(&self->base);
-        return STATUS_FAILED;
-    }
     if (open_all(self, open->uri, error) != STATUS_OK) {
         maria_close(&self->base);
         return STATUS_FAILED;

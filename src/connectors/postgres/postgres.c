@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "connectors/postgres/target.h"
 #include "connectors/registry.h"
+#include "connectors/sql/open.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,31 +88,24 @@ static void set(struct postgres_database *self, const char *keyword, const char 
     }
 }
 
-static bool is_local(const char *host)
-{
-    return host == NULL || host[0] == '\0' || host[0] == '/' || strcmp(host, "localhost") == 0 ||
-           strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0;
-}
-
 /* A peer is verified unless it is said otherwise; libpq's own default would take any. */
 static void choose_tls(struct postgres_database *self, const struct uri *uri, const char *host)
 {
-    static const char system_roots[] = "/etc/ssl/certs/ca-certificates.crt";
     const char *mode = uri_parameter(uri, &transhume_connector, "sslmode");
     const char *roots = uri_parameter(uri, &transhume_connector, "sslrootcert");
     const char *service = uri_parameter(uri, &transhume_connector, "service");
     const char *home = getenv("HOME");
+    bool is_socket = host != NULL && host[0] == '/';
     char own_roots[4096];
 
     if (mode == NULL && getenv("PGSSLMODE") == NULL && service == NULL &&
-        getenv("PGSERVICE") == NULL && !is_local(host)) {
+        getenv("PGSERVICE") == NULL && !is_socket && !sql_is_local(host)) {
         mode = "verify-full";
     }
     snprintf(own_roots, sizeof own_roots, "%s/.postgresql/root.crt", home != NULL ? home : "");
     if (roots == NULL && getenv("PGSSLROOTCERT") == NULL && mode != NULL &&
-        strncmp(mode, "verify", 6) == 0 && access(own_roots, R_OK) != 0 &&
-        access(system_roots, R_OK) == 0) {
-        roots = system_roots;
+        strncmp(mode, "verify", 6) == 0 && access(own_roots, R_OK) != 0) {
+        roots = sql_system_roots();
     }
     set(self, "sslmode", mode);
     set(self, "sslrootcert", roots);
@@ -161,13 +155,6 @@ static enum status choose_settings(struct postgres_database *self, const struct 
 }
 
 /* ---------------------------------------------------------------- what stands there */
-
-static enum status refuse(const struct postgres_database *self, const char *what,
-                          struct error *error)
-{
-    return error_set(error, self->mode == OPEN_SOURCE ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID,
-                     self->shown, "%s", what);
-}
 
 static enum status choose_schema(struct postgres_database *self, const char *wanted,
                                  struct error *error)
@@ -221,7 +208,9 @@ static enum status check_pooler(struct postgres_database *self, const char *mode
     char first[24];
     char other[24];
     if (mode == NULL || strcmp(mode, "session") != 0) {
-        refuse(self, "a connection pooler (PgBouncer or the like) stands before the server", error);
+        sql_refuse_server(self->mode, self->shown,
+                          "a connection pooler (PgBouncer or the like) stands before the server",
+                          error);
         error_hint(error, "give the server's own address; or, if the pooler keeps a session's "
                           "connection to its end (pool_mode = session), say so with "
                           "?pooler=session: in other modes snapshots, settings and locks would be "
@@ -235,10 +224,11 @@ static enum status check_pooler(struct postgres_database *self, const char *mode
     enum status status = server_process(self, second, other, error);
     postgres_disconnect(second);
     if (status == STATUS_OK && strcmp(first, other) == 0) {
-        refuse(self,
-               "the pooler before the server gives one connection to several sessions, although "
-               "?pooler=session says that it does not",
-               error);
+        sql_refuse_server(
+            self->mode, self->shown,
+            "the pooler before the server gives one connection to several sessions, although "
+            "?pooler=session says that it does not",
+            error);
         error_hint(error, "set pool_mode = session for this database, or give the server's own "
                           "address");
         return STATUS_FAILED;
@@ -254,8 +244,9 @@ static enum status look_at_server(struct postgres_database *self, const char *po
 
     self->server_version = PQserverVersion(self->control);
     if (self->server_version < VERSION_MIN) {
-        return refuse(self, "the server is older than PostgreSQL 12, the oldest that is supported",
-                      error);
+        return sql_refuse_server(
+            self->mode, self->shown,
+            "the server is older than PostgreSQL 12, the oldest that is supported", error);
     }
     enum status status = postgres_query(
         self, self->control,
@@ -272,7 +263,8 @@ static enum status look_at_server(struct postgres_database *self, const char *po
     self->pooled = strcmp(PQgetvalue(result, 0, 2), own) != 0;
     PQclear(result);
     if (self->mode == OPEN_TARGET && self->standby) {
-        refuse(self, "the server is a standby, which can't be written to", error);
+        sql_refuse_server(self->mode, self->shown,
+                          "the server is a standby, which can't be written to", error);
         error_hint(error, "give the primary's address");
         return STATUS_FAILED;
     }
@@ -300,6 +292,10 @@ static void postgres_close(struct database *database)
 static enum status open_all(struct postgres_database *self, const struct uri *uri,
                             struct error *error)
 {
+    self->shown = arena_copy_string(self->arena, uri->shown);
+    if (self->shown == NULL) {
+        return error_set(error, ERROR_MEMORY, uri->shown, "no memory to open it");
+    }
     if (choose_settings(self, uri, error) != STATUS_OK ||
         postgres_connect(self, &self->control, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -338,12 +334,6 @@ static enum status postgres_open(const struct open_options *open, struct databas
     };
     self->mode = open->mode;
     self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;
-    self->shown = arena_copy_string(self->arena, open->uri->shown);
-    if (self->shown == NULL) {
-        error_set(error, ERROR_MEMORY, open->uri->shown, "no memory to open it");
-        postgres_close(&self->base);
-        return STATUS_FAILED;
-    }
     if (open_all(self, open->uri, error) != STATUS_OK) {
         postgres_close(&self->base);
         return STATUS_FAILED;
