@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/ring.h"
 #include "base/secret.h"
+#include "connectors/sql/finding.h"
+#include "connectors/sql/span.h"
 #include "model/batch.h"
 #include "model/canonical.h"
 #include "model/convert.h"
@@ -357,6 +359,45 @@ static void fingerprints(void **state)
     exhaust(take_fingerprint, 1);
 }
 
+/* A record that no column named would be any one of the table's. */
+static int find_without_a_key(struct error *error)
+{
+    static struct schema_column columns[9000];
+    const struct target_table table = {.name = "t", .columns = columns, .column_count = 9000};
+    struct sql_finding finding;
+    enum status status = sql_finding_begin(&finding, &table, error);
+    assert_int_equal(finding.columns.count, status == STATUS_OK ? 9000 : 0);
+    sql_finding_free(&finding);
+    return status == STATUS_OK;
+}
+
+static int cut_spans(struct error *error)
+{
+    struct sql_spans spans = {.arena = arena_create(64), .shown = "db", .error = error};
+    struct sql_bounds bounds = {.by_key = true, .has_high = true, .parts = 1};
+    struct span *made = NULL;
+    uint32_t count = 0;
+    enum status status = spans.arena != NULL ? STATUS_OK : STATUS_FAILED;
+    bounds.high[0] = (struct text){"a key", 5};
+    for (int i = 0; status == STATUS_OK && i < 100; i++) {
+        status = sql_span_add(&spans, &bounds, 1);
+    }
+    status = sql_spans_end(&spans, status, &made, &count);
+    assert_int_equal(count, status == STATUS_OK ? 100 : 0);
+    for (uint32_t i = 0; i < count; i++) {
+        assert_string_equal(made[i].last_id, "a key");
+    }
+    arena_destroy(spans.arena);
+    return status == STATUS_OK;
+}
+
+static void records_and_spans_of_sql(void **state)
+{
+    (void)state;
+    exhaust(find_without_a_key, 1);
+    exhaust(cut_spans, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +410,7 @@ int main(void)
         cmocka_unit_test(files),
         cmocka_unit_test(rings_and_errors),
         cmocka_unit_test(fingerprints),
+        cmocka_unit_test(records_and_spans_of_sql),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

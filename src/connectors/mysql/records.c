@@ -2,19 +2,23 @@
 #include "base/failpoint.h"
 #include "connectors/mysql/source.h"
 #include "connectors/mysql/target.h"
+#include "connectors/sql/finding.h"
 #include <string.h>
 
 /* One table's records found by some of its columns. */
 struct finding {
+    struct sql_finding base;
     struct maria_database *self;
     MYSQL *connection;
-    const struct target_table *table;
     struct maria_table facts;
-    struct arena *arena;
-    struct arena *scratch;      /* of one record */
-    struct column_list columns; /* that name a record */
-    struct error *error;
+    struct batch *batch; /* what is fetched */
+    uint64_t deleted;
 };
+
+static struct finding *finding_of(struct sql_finding *base)
+{
+    return (struct finding *)base;
+}
 
 /* ---------------------------------------------------------------- by value */
 
@@ -78,64 +82,46 @@ enum status maria_append_condition(struct buffer *sql, const struct maria_table 
 static enum status begin(struct finding *finding, struct database *database,
                          const struct target_table *table, struct error *error)
 {
-    *finding = (struct finding){.self = maria_database_of(database),
-                                .table = table,
-                                .arena = arena_create(0),
-                                .scratch = arena_create(0),
-                                .columns = table->key,
-                                .error = error};
-    if (finding->arena == NULL || finding->scratch == NULL) {
-        return error_set(error, ERROR_MEMORY, table->name, "no memory to find its records");
-    }
-    if (table->key.count == 0) {
-        const char **names =
-            arena_allocate_zeroed(finding->arena, (size_t)table->column_count + 1, sizeof *names);
-        for (uint32_t i = 0; names != NULL && i < table->column_count; i++) {
-            names[i] = table->columns[i].name;
-        }
-        finding->columns = (struct column_list){names, names != NULL ? table->column_count : 0};
+    *finding = (struct finding){.self = maria_database_of(database)};
+    if (sql_finding_begin(&finding->base, table, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if (maria_begin(finding->self, &finding->connection, error) != STATUS_OK) {
         finding->connection = NULL;
         return STATUS_FAILED;
     }
     enum status status = maria_target_describe(finding->self, finding->connection, table->name,
-                                               finding->arena, &finding->facts, error);
-    if (status == STATUS_END) {
-        error_set(error, ERROR_TARGET_SCHEMA, table->name, "the table is not in the target");
-        error_hint(error, "it was dropped meanwhile: migrate anew");
-        return STATUS_FAILED;
-    }
-    return status;
+                                               finding->base.arena, &finding->facts, error);
+    return status == STATUS_END ? sql_finding_no_table(&finding->base) : status;
 }
 
 static enum status end(struct finding *finding, enum status status)
 {
     if (finding->connection != NULL) {
-        status = maria_end(finding->self, finding->connection, status, finding->error);
+        status = maria_end(finding->self, finding->connection, status, finding->base.error);
     }
-    arena_destroy(finding->arena);
-    arena_destroy(finding->scratch);
+    sql_finding_free(&finding->base);
     return status;
 }
 
 /* ---------------------------------------------------------------- delete */
 
 /* Without a key one of the records that are equal goes. */
-static enum status delete_one(struct finding *finding, const struct cell *cells, uint64_t *deleted)
+static enum status delete_one(struct sql_finding *base, const struct cell *cells)
 {
+    struct finding *finding = finding_of(base);
     struct buffer sql = {0};
     buffer_append_string(&sql, "DELETE FROM ");
-    maria_append_table(&sql, finding->self, finding->table->name);
-    if (maria_append_condition(&sql, &finding->facts, finding->columns, cells, finding->scratch,
-                               finding->error) != STATUS_OK) {
+    maria_append_table(&sql, finding->self, finding->base.table->name);
+    if (maria_append_condition(&sql, &finding->facts, finding->base.columns, cells,
+                               finding->base.scratch, finding->base.error) != STATUS_OK) {
         buffer_free(&sql);
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, finding->table->key.count == 0 ? " LIMIT 1" : "");
+    buffer_append_string(&sql, finding->base.table->key.count == 0 ? " LIMIT 1" : "");
     enum status status = maria_query_buffer(finding->self, finding->connection, &sql, MARIA_LONG,
-                                            ERROR_TARGET_WRITE, NULL, finding->error);
-    *deleted += status == STATUS_OK ? mysql_affected_rows(finding->connection) : 0;
+                                            ERROR_TARGET_WRITE, NULL, finding->base.error);
+    finding->deleted += status == STATUS_OK ? mysql_affected_rows(finding->connection) : 0;
     return status;
 }
 
@@ -146,14 +132,13 @@ enum status maria_delete_records(struct database *database, const struct target_
     struct finding finding;
     enum status status = begin(&finding, database, table, error);
 
-    *deleted = 0;
     if (status == STATUS_OK && table->triggers_off) {
         status = maria_silence_keys(finding.self, finding.connection, true, error);
     }
-    for (uint32_t i = 0; status == STATUS_OK && i < key_count; i++) {
-        arena_reset(finding.scratch);
-        status = delete_one(&finding, &keys[(size_t)i * finding.columns.count], deleted);
+    if (status == STATUS_OK) {
+        status = sql_finding_each(&finding.base, keys, key_count, delete_one);
     }
+    *deleted = finding.deleted;
     if (status == STATUS_OK) {
         status = maria_ledger_check_claim(finding.self, finding.connection, error);
     }
@@ -171,9 +156,9 @@ enum status maria_delete_records(struct database *database, const struct target_
 
 /* ---------------------------------------------------------------- fetch */
 
-static enum status add_record(struct finding *finding, MYSQL_ROW row, const unsigned long *lengths,
-                              struct batch *batch)
+static enum status add_record(struct finding *finding, MYSQL_ROW row, const unsigned long *lengths)
 {
+    struct batch *batch = finding->batch;
     uint32_t count = finding->facts.schema->column_count;
     struct cell *cell = batch_append(batch);
     struct cell *items = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof *items);
@@ -202,8 +187,9 @@ static enum status add_record(struct finding *finding, MYSQL_ROW row, const unsi
     return STATUS_OK;
 }
 
-static enum status fetch_one(struct finding *finding, const struct cell *cells, struct batch *batch)
+static enum status fetch_one(struct sql_finding *base, const struct cell *cells)
 {
+    struct finding *finding = finding_of(base);
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     MYSQL_ROW row = NULL;
@@ -215,18 +201,17 @@ static enum status fetch_one(struct finding *finding, const struct cell *cells, 
         maria_append_selected(&sql, &column->type, NULL, column->name);
     }
     buffer_append_string(&sql, " FROM ");
-    maria_append_table(&sql, finding->self, finding->table->name);
-    if (maria_append_condition(&sql, &finding->facts, finding->columns, cells, finding->scratch,
-                               finding->error) != STATUS_OK) {
+    maria_append_table(&sql, finding->self, finding->base.table->name);
+    if (maria_append_condition(&sql, &finding->facts, finding->base.columns, cells,
+                               finding->base.scratch, finding->base.error) != STATUS_OK) {
         buffer_free(&sql);
         return STATUS_FAILED;
     }
     enum status status = maria_query_buffer(finding->self, finding->connection, &sql, MARIA_LONG,
-                                            ERROR_TARGET_INVALID, &result, finding->error);
+                                            ERROR_TARGET_INVALID, &result, finding->base.error);
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
-        if (add_record(finding, row, mysql_fetch_lengths(result), batch) != STATUS_OK) {
-            status = error_set(finding->error, ERROR_MEMORY, finding->table->name,
-                               "no memory for its records");
+        if (add_record(finding, row, mysql_fetch_lengths(result)) != STATUS_OK) {
+            status = sql_finding_no_memory(base);
         }
     }
     mysql_free_result(result);
@@ -238,21 +223,20 @@ enum status maria_fetch(struct database *database, const struct target_table *ta
                         struct error *error)
 {
     struct finding finding;
-    struct batch *batch = batch_create(NULL, 1, key_count + 1);
     enum status status = begin(&finding, database, table, error);
 
-    if (status == STATUS_OK && batch == NULL) {
-        status = error_set(error, ERROR_MEMORY, table->name, "no memory for its records");
+    finding.batch = batch_create(NULL, 1, key_count + 1);
+    if (status == STATUS_OK && finding.batch == NULL) {
+        status = sql_finding_no_memory(&finding.base);
     }
-    for (uint32_t i = 0; status == STATUS_OK && i < key_count; i++) {
-        arena_reset(finding.scratch);
-        status = fetch_one(&finding, &keys[(size_t)i * finding.columns.count], batch);
+    if (status == STATUS_OK) {
+        status = sql_finding_each(&finding.base, keys, key_count, fetch_one);
     }
     status = end(&finding, status);
     if (status == STATUS_OK) {
-        *made = batch;
+        *made = finding.batch;
     } else {
-        batch_destroy(batch);
+        batch_destroy(finding.batch);
     }
     return status;
 }

@@ -2,26 +2,24 @@
 #include "base/failpoint.h"
 #include "connectors/postgres/source.h"
 #include "connectors/postgres/target.h"
+#include "connectors/sql/finding.h"
 #include <string.h>
 
 enum { FINDING_COLUMNS_MAX = 1600 };
 
 /* One table's records found by some of its columns. */
 struct finding {
+    struct sql_finding base;
     struct postgres_database *self;
     PGconn *connection;
-    const struct target_table *table;
     struct postgres_table facts;
-    struct arena *arena;
-    struct arena *scratch; /* of one record */
-    uint32_t width;        /* cells that name a record */
-    struct error *error;
+    struct batch *batch; /* what is fetched */
+    uint64_t deleted;
 };
 
-static const char *column_name(const struct finding *finding, uint32_t position)
+static struct finding *finding_of(struct sql_finding *base)
 {
-    const struct target_table *table = finding->table;
-    return table->key.count > 0 ? table->key.names[position] : table->columns[position].name;
+    return (struct finding *)base;
 }
 
 /* json has no equality, and what has no encoder none that we could send a value for. */
@@ -41,12 +39,12 @@ struct values {
 static enum status append_condition(struct finding *finding, const struct cell *cells,
                                     struct values *values, struct buffer *sql)
 {
-    for (uint32_t i = 0; i < finding->width; i++) {
-        int32_t position = postgres_find_column(&finding->facts, column_name(finding, i));
+    for (uint32_t i = 0; i < finding->base.columns.count; i++) {
+        const char *name = finding->base.columns.names[i];
+        int32_t position = postgres_find_column(&finding->facts, name);
         struct buffer encoded = {0};
         if (position < 0 || values->count >= FINDING_COLUMNS_MAX) {
-            return error_set(finding->error, ERROR_TARGET_SCHEMA, finding->table->name,
-                             "the table has no column %s", column_name(finding, i));
+            return sql_finding_no_column(&finding->base, name);
         }
         const struct postgres_column *column = &finding->facts.columns[position];
         buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
@@ -60,7 +58,7 @@ static enum status append_condition(struct finding *finding, const struct cell *
             as.type.format = POSTGRES_AS_TEXT;
             buffer_append_string(sql, "::pg_catalog.text");
         }
-        if (postgres_encode(&as, &cells[i], finding->scratch, &encoded, finding->error) !=
+        if (postgres_encode(&as, &cells[i], finding->base.scratch, &encoded, finding->base.error) !=
             STATUS_OK) {
             buffer_free(&encoded);
             return STATUS_FAILED;
@@ -68,14 +66,14 @@ static enum status append_condition(struct finding *finding, const struct cell *
         /* without the length before it */
         char *copy = encoded.failed
                          ? NULL
-                         : arena_copy(finding->scratch, encoded.data + 4, encoded.length - 4);
+                         : arena_copy(finding->base.scratch, encoded.data + 4, encoded.length - 4);
         values->values[values->count] = copy;
         values->lengths[values->count] = (int)encoded.length - 4;
         values->formats[values->count] = 1;
         values->count++;
         buffer_free(&encoded);
         if (copy == NULL) {
-            return error_set(finding->error, ERROR_MEMORY, finding->table->name, "no memory");
+            return sql_finding_no_memory(&finding->base);
         }
         buffer_format(sql, " = $%d", values->count);
         if (is_by_text(column)) {
@@ -90,25 +88,25 @@ static enum status ask(struct finding *finding, struct buffer *sql, const struct
 {
     PGresult *rest = NULL;
     enum status status =
-        sql->failed ? error_set(finding->error, ERROR_MEMORY, finding->table->name, "no memory")
+        sql->failed ? sql_finding_no_memory(&finding->base)
         : PQsendQueryParams(finding->connection, buffer_string(sql), values->count, NULL,
                             values->values, values->lengths, values->formats, 1) == 0
             ? postgres_failure(finding->self, finding->connection, NULL, ERROR_NETWORK,
-                               finding->error)
+                               finding->base.error)
             : postgres_next_result(finding->self, finding->connection, POSTGRES_LONG, result,
-                                   finding->error);
+                                   finding->base.error);
     buffer_free(sql);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
     while (postgres_next_result(finding->self, finding->connection, POSTGRES_SHORT, &rest,
-                                finding->error) == STATUS_OK &&
+                                finding->base.error) == STATUS_OK &&
            rest != NULL) {
         PQclear(rest);
     }
     if (PQresultStatus(*result) != PGRES_COMMAND_OK && PQresultStatus(*result) != PGRES_TUPLES_OK) {
         postgres_failure(finding->self, finding->connection, *result, ERROR_TARGET_WRITE,
-                         finding->error);
+                         finding->base.error);
         PQclear(*result);
         *result = NULL;
         return STATUS_FAILED;
@@ -119,59 +117,48 @@ static enum status ask(struct finding *finding, struct buffer *sql, const struct
 static enum status begin(struct finding *finding, struct database *database,
                          const struct target_table *table, struct error *error)
 {
-    *finding =
-        (struct finding){.self = postgres_database_of(database),
-                         .table = table,
-                         .arena = arena_create(0),
-                         .scratch = arena_create(0),
-                         .width = table->key.count > 0 ? table->key.count : table->column_count,
-                         .error = error};
-    if (finding->arena == NULL || finding->scratch == NULL) {
-        return error_set(error, ERROR_MEMORY, table->name, "no memory to find its records");
+    *finding = (struct finding){.self = postgres_database_of(database)};
+    if (sql_finding_begin(&finding->base, table, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if (postgres_begin(finding->self, &finding->connection, error) != STATUS_OK) {
         finding->connection = NULL;
         return STATUS_FAILED;
     }
     enum status status = postgres_target_describe(finding->self, finding->connection, table->name,
-                                                  finding->arena, &finding->facts, error);
-    if (status == STATUS_END) {
-        error_set(error, ERROR_TARGET_SCHEMA, table->name, "the table is not in the target");
-        error_hint(error, "it was dropped meanwhile: migrate anew");
-        return STATUS_FAILED;
-    }
-    return status;
+                                                  finding->base.arena, &finding->facts, error);
+    return status == STATUS_END ? sql_finding_no_table(&finding->base) : status;
 }
 
 static enum status end(struct finding *finding, enum status status)
 {
     if (finding->connection != NULL) {
-        status = postgres_end(finding->self, finding->connection, status, finding->error);
+        status = postgres_end(finding->self, finding->connection, status, finding->base.error);
     }
-    arena_destroy(finding->arena);
-    arena_destroy(finding->scratch);
+    sql_finding_free(&finding->base);
     return status;
 }
 
 /* ---------------------------------------------------------------- delete */
 
 /* Without a key one of the records that are equal goes. */
-static enum status delete_one(struct finding *finding, const struct cell *cells, uint64_t *deleted)
+static enum status delete_one(struct sql_finding *base, const struct cell *cells)
 {
-    struct values *values = arena_allocate_zeroed(finding->scratch, 1, sizeof *values);
+    struct finding *finding = finding_of(base);
+    struct values *values = arena_allocate_zeroed(finding->base.scratch, 1, sizeof *values);
     struct buffer sql = {0};
     PGresult *result = NULL;
     uint64_t count = 0;
-    bool keyless = finding->table->key.count == 0;
+    bool keyless = finding->base.table->key.count == 0;
 
     if (values == NULL) {
-        return error_set(finding->error, ERROR_MEMORY, finding->table->name, "no memory");
+        return sql_finding_no_memory(&finding->base);
     }
     buffer_append_string(&sql, "DELETE FROM ");
-    postgres_append_table(&sql, finding->self, finding->table->name);
+    postgres_append_table(&sql, finding->self, finding->base.table->name);
     if (keyless) {
         buffer_append_string(&sql, " WHERE (tableoid, ctid) = (SELECT tableoid, ctid FROM ");
-        postgres_append_table(&sql, finding->self, finding->table->name);
+        postgres_append_table(&sql, finding->self, finding->base.table->name);
     }
     if (append_condition(finding, cells, values, &sql) != STATUS_OK) {
         buffer_free(&sql);
@@ -182,7 +169,7 @@ static enum status delete_one(struct finding *finding, const struct cell *cells,
     if (status == STATUS_OK) {
         const char *tuples = PQcmdTuples(result);
         status = text_to_uint64(tuples, strlen(tuples), &count);
-        *deleted += count;
+        finding->deleted += count;
     }
     PQclear(result);
     return status;
@@ -195,14 +182,13 @@ enum status postgres_delete_records(struct database *database, const struct targ
     struct finding finding;
     enum status status = begin(&finding, database, table, error);
 
-    *deleted = 0;
     if (status == STATUS_OK && table->triggers_off) {
         status = postgres_silence_triggers(finding.self, finding.connection, true, error);
     }
-    for (uint32_t i = 0; status == STATUS_OK && i < key_count; i++) {
-        arena_reset(finding.scratch);
-        status = delete_one(&finding, &keys[(size_t)i * finding.width], deleted);
+    if (status == STATUS_OK) {
+        status = sql_finding_each(&finding.base, keys, key_count, delete_one);
     }
+    *deleted = finding.deleted;
     if (status == STATUS_OK) {
         status = postgres_ledger_check_claim(finding.self, finding.connection, error);
     }
@@ -216,9 +202,9 @@ enum status postgres_delete_records(struct database *database, const struct targ
 
 /* ---------------------------------------------------------------- fetch */
 
-static enum status add_record(struct finding *finding, const PGresult *result, int row,
-                              struct batch *batch)
+static enum status add_record(struct finding *finding, const PGresult *result, int row)
 {
+    struct batch *batch = finding->batch;
     uint32_t count = finding->facts.schema->column_count;
     struct cell *cell = batch_append(batch);
     struct cell *items = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof *items);
@@ -262,28 +248,35 @@ static void append_columns(const struct finding *finding, struct buffer *sql)
     buffer_append_string(sql, " FROM ");
 }
 
-static enum status fetch_one(struct finding *finding, const struct cell *cells, struct batch *batch)
+static enum status add_records(struct finding *finding, const PGresult *result)
 {
-    struct values *values = arena_allocate_zeroed(finding->scratch, 1, sizeof *values);
+    enum status status = STATUS_OK;
+    for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
+        if (add_record(finding, result, row) != STATUS_OK) {
+            status = sql_finding_no_memory(&finding->base);
+        }
+    }
+    return status;
+}
+
+static enum status fetch_one(struct sql_finding *base, const struct cell *cells)
+{
+    struct finding *finding = finding_of(base);
+    struct values *values = arena_allocate_zeroed(finding->base.scratch, 1, sizeof *values);
     struct buffer sql = {0};
     PGresult *result = NULL;
 
     if (values == NULL) {
-        return error_set(finding->error, ERROR_MEMORY, finding->table->name, "no memory");
+        return sql_finding_no_memory(&finding->base);
     }
     append_columns(finding, &sql);
-    postgres_append_table(&sql, finding->self, finding->table->name);
+    postgres_append_table(&sql, finding->self, finding->base.table->name);
     if (append_condition(finding, cells, values, &sql) != STATUS_OK) {
         buffer_free(&sql);
         return STATUS_FAILED;
     }
     enum status status = ask(finding, &sql, values, &result);
-    for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
-        if (add_record(finding, result, row, batch) != STATUS_OK) {
-            status = error_set(finding->error, ERROR_MEMORY, finding->table->name,
-                               "no memory for its records");
-        }
-    }
+    status = status == STATUS_OK ? add_records(finding, result) : status;
     PQclear(result);
     return status;
 }
@@ -294,18 +287,17 @@ enum status postgres_read_records(struct postgres_database *self, PGconn *connec
 {
     const struct target_table table = {.name = facts->schema->name};
     const struct values none = {0};
-    struct finding finding = {
-        .self = self, .connection = connection, .table = &table, .facts = *facts, .error = error};
+    struct finding finding = {.base = {.table = &table, .error = error},
+                              .self = self,
+                              .connection = connection,
+                              .facts = *facts,
+                              .batch = batch};
     struct buffer sql = {0};
     PGresult *result = NULL;
     append_columns(&finding, &sql);
     buffer_append_string(&sql, from);
     enum status status = ask(&finding, &sql, &none, &result);
-    for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
-        if (add_record(&finding, result, row, batch) != STATUS_OK) {
-            status = error_set(error, ERROR_MEMORY, table.name, "no memory for its records");
-        }
-    }
+    status = status == STATUS_OK ? add_records(&finding, result) : status;
     PQclear(result);
     return status;
 }
@@ -315,21 +307,20 @@ enum status postgres_fetch(struct database *database, const struct target_table 
                            struct error *error)
 {
     struct finding finding;
-    struct batch *batch = batch_create(NULL, 1, key_count + 1);
     enum status status = begin(&finding, database, table, error);
 
-    if (status == STATUS_OK && batch == NULL) {
-        status = error_set(error, ERROR_MEMORY, table->name, "no memory for its records");
+    finding.batch = batch_create(NULL, 1, key_count + 1);
+    if (status == STATUS_OK && finding.batch == NULL) {
+        status = sql_finding_no_memory(&finding.base);
     }
-    for (uint32_t i = 0; status == STATUS_OK && i < key_count; i++) {
-        arena_reset(finding.scratch);
-        status = fetch_one(&finding, &keys[(size_t)i * finding.width], batch);
+    if (status == STATUS_OK) {
+        status = sql_finding_each(&finding.base, keys, key_count, fetch_one);
     }
     status = end(&finding, status);
     if (status == STATUS_OK) {
-        *made = batch;
+        *made = finding.batch;
     } else {
-        batch_destroy(batch);
+        batch_destroy(finding.batch);
     }
     return status;
 }

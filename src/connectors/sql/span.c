@@ -173,12 +173,14 @@ enum status sql_span_add(struct sql_spans *spans, const struct sql_bounds *bound
 enum status sql_spans_end(struct sql_spans *spans, enum status status, struct span **made,
                           uint32_t *count)
 {
+    struct span *copy = NULL;
     if (status == STATUS_OK) {
-        *count = (uint32_t)(spans->list.length / sizeof(struct span));
-        *made =
+        copy =
             (struct span *)(void *)arena_copy(spans->arena, spans->list.data, spans->list.length);
-        status = *made == NULL ? sql_spans_no_memory(spans) : STATUS_OK;
+        status = copy == NULL ? sql_spans_no_memory(spans) : STATUS_OK;
     }
+    *made = copy;
+    *count = copy != NULL ? (uint32_t)(spans->list.length / sizeof(struct span)) : 0;
     buffer_free(&spans->list);
     return status;
 }

@@ -1,0 +1,31 @@
+/* Records of a target's table, found by what names them. */
+#ifndef TRANSHUME_CONNECTORS_SQL_FINDING_H
+#define TRANSHUME_CONNECTORS_SQL_FINDING_H
+
+#include "base/arena.h"
+#include "connectors/connector.h"
+
+/* A connector's own begins with it. */
+struct sql_finding {
+    const struct target_table *table;
+    struct column_list columns; /* that name a record: the key's, without a key all */
+    struct arena *arena;        /* of all records */
+    struct arena *scratch;      /* of one */
+    struct error *error;
+};
+
+/* Beside it sql_finding_free, whether it failed or not. */
+enum status sql_finding_begin(struct sql_finding *finding, const struct target_table *table,
+                              struct error *error) MUST_USE;
+void sql_finding_free(struct sql_finding *finding);
+/* The table is not in the target. */
+enum status sql_finding_no_table(const struct sql_finding *finding);
+enum status sql_finding_no_column(const struct sql_finding *finding, const char *name);
+enum status sql_finding_no_memory(const struct sql_finding *finding);
+/* Calls `one` with the cells that name each record, its scratch empty. */
+enum status sql_finding_each(struct sql_finding *finding, const struct cell *keys,
+                             uint32_t key_count,
+                             enum status (*one)(struct sql_finding *finding,
+                                                const struct cell *cells)) MUST_USE;
+
+#endif
