@@ -26,10 +26,10 @@ enum status maria_request_root(struct maria_database *self, const struct read_re
 struct compiler {
     struct sql_request base;
     struct maria_database *self;
-    const struct maria_table *root; /* NULL: a query */
+    MYSQL *connection;
+    const struct maria_table **tables; /* the root first; NULL: a query */
     struct schema_table query;
     struct maria_column *query_columns;
-    const struct maria_table **joined;
     struct maria_request *out;
 };
 
@@ -38,17 +38,25 @@ static struct compiler *compiler_of(struct sql_request *request)
     return (struct compiler *)request;
 }
 
-static const struct maria_table *table_of(const struct compiler *compiler, int32_t join)
-{
-    return join < 0 ? compiler->root : compiler->joined[join];
-}
-
 /* ---------------------------------------------------------------- tables */
 
-static enum status find_joined(struct sql_request *request, uint32_t join, const char *name)
+static const struct maria_table *table_of(const struct compiler *compiler, int32_t join)
+{
+    return compiler->tables[join + 1];
+}
+
+static enum status find_joined(struct sql_request *request, int32_t join, const char *name)
 {
     struct compiler *compiler = compiler_of(request);
-    return find_table(compiler->self, name, &compiler->joined[join], request->error);
+    return find_table(compiler->self, name, &compiler->tables[join + 1], request->error);
+}
+
+static enum status describe_query(struct sql_request *request)
+{
+    struct compiler *compiler = compiler_of(request);
+    return maria_describe_query(compiler->self, compiler->connection, request->asked->query,
+                                request->arena, &compiler->query, &compiler->query_columns,
+                                request->error);
 }
 
 static const struct schema_table *schema_of(const struct sql_request *request, int32_t join)
@@ -106,6 +114,13 @@ void maria_append_selected(struct buffer *sql, const struct maria_type *type, co
     buffer_append_string(sql, type->format == MARIA_AS_FLOAT ? "*1e0"
                               : type->format == MARIA_AS_BIT ? "+0"
                                                              : "");
+}
+
+static enum status make_types(struct sql_request *request, uint32_t count)
+{
+    struct maria_request *out = compiler_of(request)->out;
+    out->columns = arena_allocate_zeroed(request->arena, (size_t)count + 1, sizeof *out->columns);
+    return out->columns != NULL ? STATUS_OK : sql_request_no_memory(request, "columns");
 }
 
 static enum status append_result(struct sql_request *request, const struct read_column *wanted)
@@ -211,7 +226,7 @@ static void append_row_key(struct sql_request *request, int32_t join)
 
 static enum status append_first_partner(struct sql_request *request, uint32_t index)
 {
-    const struct maria_table *table = compiler_of(request)->joined[index];
+    const struct maria_table *table = table_of(compiler_of(request), (int32_t)index);
     struct buffer *sql = &request->out->sql;
     char alias[SQL_ALIAS_BYTES];
     if (table->key.count == 0) {
@@ -258,12 +273,15 @@ static enum status append_order(struct sql_request *request, const struct read_o
 
 static enum status append_span(struct sql_request *request, const struct span *span)
 {
-    return maria_span_append(&request->out->sql, span, compiler_of(request)->root, request->error);
+    return maria_span_append(&request->out->sql, span, table_of(compiler_of(request), -1),
+                             request->error);
 }
 
 static const struct sql_dialect dialect = {
     .truth = "1",
     .find_table = find_joined,
+    .describe_query = describe_query,
+    .make_types = make_types,
     .table = schema_of,
     .append_table = append_table,
     .append_column = append_column,
@@ -287,26 +305,12 @@ enum status maria_request_compile(struct maria_database *self, MYSQL *connection
                                          .out = &compiled->select,
                                          .error = error},
                                 .self = self,
+                                .connection = connection,
                                 .out = compiled};
 
     *compiled = (struct maria_request){0};
-    compiler.joined =
+    compiler.tables =
         arena_allocate_zeroed(arena, (size_t)request->join_count + 1, sizeof(struct maria_table *));
-    if (compiler.joined == NULL) {
-        return error_set(error, ERROR_MEMORY, request->name, "no memory for joins");
-    }
-    if (maria_request_root(self, request, &compiler.root, error) != STATUS_OK ||
-        sql_request_resolve(&compiler.base) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (compiler.root == NULL &&
-        maria_describe_query(self, connection, request->query, arena, &compiler.query,
-                             &compiler.query_columns, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    compiled->columns = arena_allocate_zeroed(arena, (size_t)sql_request_width(&compiler.base) + 1,
-                                              sizeof *compiled->columns);
-    return compiled->columns != NULL
-               ? sql_request_write(&compiler.base, span)
-               : error_set(error, ERROR_MEMORY, request->name, "no memory for columns");
+    return compiler.tables != NULL ? sql_request_write(&compiler.base, span)
+                                   : sql_request_no_memory(&compiler.base, "joins");
 }

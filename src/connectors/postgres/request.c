@@ -30,10 +30,9 @@ struct compiler {
     struct sql_request base;
     struct postgres_database *self;
     PGconn *connection;
-    const struct postgres_table *root; /* NULL: a query */
+    const struct postgres_table **tables; /* the root first; NULL: a query */
     struct schema_table query;
     struct postgres_column *query_columns;
-    const struct postgres_table **joined;
     struct postgres_request *out;
 };
 
@@ -42,17 +41,25 @@ static struct compiler *compiler_of(struct sql_request *request)
     return (struct compiler *)request;
 }
 
-static const struct postgres_table *table_of(const struct compiler *compiler, int32_t join)
-{
-    return join < 0 ? compiler->root : compiler->joined[join];
-}
-
 /* ---------------------------------------------------------------- tables */
 
-static enum status find_joined(struct sql_request *request, uint32_t join, const char *name)
+static const struct postgres_table *table_of(const struct compiler *compiler, int32_t join)
+{
+    return compiler->tables[join + 1];
+}
+
+static enum status find_joined(struct sql_request *request, int32_t join, const char *name)
 {
     struct compiler *compiler = compiler_of(request);
-    return find_table(compiler->self, name, &compiler->joined[join], request->error);
+    return find_table(compiler->self, name, &compiler->tables[join + 1], request->error);
+}
+
+static enum status describe_query(struct sql_request *request)
+{
+    struct compiler *compiler = compiler_of(request);
+    return postgres_describe_query(compiler->self, compiler->connection, request->asked->query,
+                                   request->arena, &compiler->query, &compiler->query_columns,
+                                   request->error);
 }
 
 static const struct schema_table *schema_of(const struct sql_request *request, int32_t join)
@@ -118,7 +125,7 @@ static bool sends_own_bytes(const struct compiler *compiler)
 static bool is_sliced(const struct compiler *compiler, const struct read_column *wanted,
                       const struct postgres_column *column)
 {
-    const struct postgres_table *root = compiler->root;
+    const struct postgres_table *root = table_of(compiler, -1);
     return wanted->join < 0 && root != NULL && root->kind == 'r' &&
            !compiler->base.out->documents && sends_own_bytes(compiler) &&
            root->long_bytes >= POSTGRES_SLICE_BYTES / 64 && column != NULL &&
@@ -134,7 +141,8 @@ static enum status keep_sliced(struct compiler *compiler, const struct postgres_
     bool text = column->type_oid != OID_BYTEA;
     struct arena *arena = compiler->base.arena;
     if (out->sliced == NULL) {
-        uint32_t count = compiler->root->schema->column_count + compiler->base.asked->column_count;
+        uint32_t count =
+            compiler->tables[0]->schema->column_count + compiler->base.asked->column_count;
         out->sliced = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *out->sliced);
     }
     buffer_append_string(&sql, text ? "SELECT pg_catalog.substr(pg_catalog.convert_to(_t0."
@@ -142,7 +150,7 @@ static enum status keep_sliced(struct compiler *compiler, const struct postgres_
     postgres_append_name(&sql, column->name);
     buffer_append_string(&sql, text ? "::pg_catalog.text, 'UTF8'), $1::integer, $2::integer) FROM "
                                     : ", $1::integer, $2::integer) FROM ");
-    postgres_append_table(&sql, compiler->self, compiler->root->schema->name);
+    postgres_append_table(&sql, compiler->self, compiler->tables[0]->schema->name);
     buffer_append_string(&sql, " AS _t0 WHERE _t0.ctid = $3::pg_catalog.tid");
     const char *select = sql.failed ? NULL : arena_copy_string(arena, buffer_string(&sql));
     buffer_free(&sql);
@@ -170,6 +178,13 @@ static void append_places(struct sql_request *request)
         postgres_append_name(sql, out->sliced[i].name);
         buffer_append_string(sql, ")::pg_catalog.text || ' ' || _t0.ctid::pg_catalog.text END");
     }
+}
+
+static enum status make_types(struct sql_request *request, uint32_t count)
+{
+    struct postgres_request *out = compiler_of(request)->out;
+    out->columns = arena_allocate_zeroed(request->arena, (size_t)count + 1, sizeof *out->columns);
+    return out->columns != NULL ? STATUS_OK : sql_request_no_memory(request, "columns");
 }
 
 static enum status append_result(struct sql_request *request, const struct read_column *wanted)
@@ -289,13 +304,15 @@ static enum status append_order(struct sql_request *request, const struct read_o
 
 static enum status append_span(struct sql_request *request, const struct span *span)
 {
-    return postgres_span_append(&request->out->sql, span, compiler_of(request)->root,
+    return postgres_span_append(&request->out->sql, span, table_of(compiler_of(request), -1),
                                 request->error);
 }
 
 static const struct sql_dialect dialect = {
     .truth = "true",
     .find_table = find_joined,
+    .describe_query = describe_query,
+    .make_types = make_types,
     .table = schema_of,
     .append_table = append_table,
     .append_column = append_column,
@@ -323,23 +340,8 @@ enum status postgres_request_compile(struct postgres_database *self, PGconn *con
                                 .out = compiled};
 
     *compiled = (struct postgres_request){0};
-    compiler.joined = arena_allocate_zeroed(arena, (size_t)request->join_count + 1,
+    compiler.tables = arena_allocate_zeroed(arena, (size_t)request->join_count + 1,
                                             sizeof(struct postgres_table *));
-    if (compiler.joined == NULL) {
-        return error_set(error, ERROR_MEMORY, request->name, "no memory for joins");
-    }
-    if (postgres_request_root(self, request, &compiler.root, error) != STATUS_OK ||
-        sql_request_resolve(&compiler.base) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (compiler.root == NULL &&
-        postgres_describe_query(self, connection, request->query, arena, &compiler.query,
-                                &compiler.query_columns, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    compiled->columns = arena_allocate_zeroed(arena, (size_t)sql_request_width(&compiler.base) + 1,
-                                              sizeof *compiled->columns);
-    return compiled->columns != NULL
-               ? sql_request_write(&compiler.base, span)
-               : error_set(error, ERROR_MEMORY, request->name, "no memory for columns");
+    return compiler.tables != NULL ? sql_request_write(&compiler.base, span)
+                                   : sql_request_no_memory(&compiler.base, "joins");
 }

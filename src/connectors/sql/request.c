@@ -100,15 +100,9 @@ enum status sql_request_presence(struct sql_request *request, const struct read_
     return status;
 }
 
-uint32_t sql_request_width(const struct sql_request *request)
+enum status sql_request_no_memory(const struct sql_request *request, const char *what)
 {
-    return request->asked->column_count > 0 ? request->asked->column_count
-                                            : table_of(request, -1)->column_count;
-}
-
-static enum status no_memory_for_columns(struct sql_request *request)
-{
-    return error_set(request->error, ERROR_MEMORY, request->asked->name, "no memory for columns");
+    return error_set(request->error, ERROR_MEMORY, request->asked->name, "no memory for %s", what);
 }
 
 /* Without named columns: all that the root has. */
@@ -126,21 +120,23 @@ static enum status list_columns(struct sql_request *request, const struct read_c
         all[i] = (struct read_column){.join = -1, .name = root->columns[i].name};
     }
     *columns = all;
-    return all != NULL ? STATUS_OK : no_memory_for_columns(request);
+    return all != NULL ? STATUS_OK : sql_request_no_memory(request, "columns");
 }
 
 static enum status append_columns(struct sql_request *request)
 {
     struct sql_select *out = request->out;
-    uint32_t count = sql_request_width(request);
+    uint32_t count = request->asked->column_count > 0 ? request->asked->column_count
+                                                      : table_of(request, -1)->column_count;
     const struct read_column *wanted = NULL;
 
-    if (list_columns(request, &wanted) != STATUS_OK) {
+    if (list_columns(request, &wanted) != STATUS_OK ||
+        request->dialect->make_types(request, count) != STATUS_OK) {
         return STATUS_FAILED;
     }
     out->names = arena_allocate_zeroed(request->arena, (size_t)count + 1, sizeof *out->names);
     if (out->names == NULL) {
-        return no_memory_for_columns(request);
+        return sql_request_no_memory(request, "columns");
     }
     buffer_append_string(&out->sql, "SELECT ");
     for (uint32_t i = 0; i < count; i++) {
@@ -161,9 +157,15 @@ static enum status append_columns(struct sql_request *request)
 
 /* ---------------------------------------------------------------- joins */
 
-enum status sql_request_resolve(struct sql_request *request)
+static enum status find_tables(struct sql_request *request)
 {
     const struct read_request *asked = request->asked;
+    enum status root = is_of_query(request, -1)
+                           ? sql_request_is_query(asked, request->error)
+                           : request->dialect->find_table(request, -1, asked->table);
+    if (root != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     for (uint32_t i = 0; i < asked->join_count; i++) {
         const struct read_join *join = &asked->joins[i];
         if (join->from >= (int32_t)i || join->columns.count == 0 ||
@@ -171,11 +173,11 @@ enum status sql_request_resolve(struct sql_request *request)
             return error_set(request->error, ERROR_INTERNAL, asked->name, "join %u is malformed",
                              i);
         }
-        if (request->dialect->find_table(request, i, join->table) != STATUS_OK) {
+        if (request->dialect->find_table(request, (int32_t)i, join->table) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
-    return STATUS_OK;
+    return is_of_query(request, -1) ? request->dialect->describe_query(request) : STATUS_OK;
 }
 
 enum status sql_request_equals(struct sql_request *request, uint32_t join, const char *alias)
@@ -294,7 +296,8 @@ static enum status append_order(struct sql_request *request)
 enum status sql_request_write(struct sql_request *request, const struct span *span)
 {
     struct buffer *sql = &request->out->sql;
-    if (append_columns(request) != STATUS_OK || append_from(request) != STATUS_OK ||
+    if (find_tables(request) != STATUS_OK || append_columns(request) != STATUS_OK ||
+        append_from(request) != STATUS_OK ||
         request->dialect->append_span(request, span) != STATUS_OK ||
         append_order(request) != STATUS_OK) {
         buffer_free(sql);
@@ -302,8 +305,7 @@ enum status sql_request_write(struct sql_request *request, const struct span *sp
     }
     if (sql->failed) {
         buffer_free(sql);
-        return error_set(request->error, ERROR_MEMORY, request->asked->name,
-                         "no memory for a statement");
+        return sql_request_no_memory(request, "a statement");
     }
     return STATUS_OK;
 }

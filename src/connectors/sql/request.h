@@ -28,9 +28,13 @@ struct sql_request {
 /* What a database writes in its own way, to out->sql. What fails fills `error`. */
 struct sql_dialect {
     const char *truth; /* a literal */
-    /* Finds a join's table and keeps it; PLAN_INVALID if there is none of that name. */
-    enum status (*find_table)(struct sql_request *request, uint32_t join, const char *name);
-    /* Of the root or of a join that was found; of a query what was described. */
+    /* Finds a table and keeps it; PLAN_INVALID if there is none of that name. */
+    enum status (*find_table)(struct sql_request *request, int32_t join, const char *name);
+    /* The same of a root that is a query. */
+    enum status (*describe_query)(struct sql_request *request);
+    /* Room for the types of the columns. */
+    enum status (*make_types)(struct sql_request *request, uint32_t count);
+    /* Of a table that was found, or of the query. */
     const struct schema_table *(*table)(const struct sql_request *request, int32_t join);
     void (*append_table)(struct sql_request *request, const char *name);
     /* A column by its alias and name; false: there is none of that name. */
@@ -53,11 +57,7 @@ struct sql_dialect {
     enum status (*append_span)(struct sql_request *request, const struct span *span);
 };
 
-/* Finds the tables of all joins. */
-enum status sql_request_resolve(struct sql_request *request) MUST_USE;
-/* How many columns the result has; after the root was found or described. */
-uint32_t sql_request_width(const struct sql_request *request);
-/* Writes the SELECT; out->sql is freed if that fails. */
+/* Finds the tables and writes the SELECT; out->sql is freed if that fails. */
 enum status sql_request_write(struct sql_request *request, const struct span *span) MUST_USE;
 
 /* ---------------------------------------------------------------- pieces for dialects */
@@ -68,6 +68,7 @@ void sql_name_alias(char alias[SQL_ALIAS_BYTES], int32_t join);
 enum status sql_request_column(struct sql_request *request, int32_t join,
                                const char *name) MUST_USE;
 enum status sql_request_no_such_column(struct sql_request *request, int32_t join, const char *name);
+enum status sql_request_no_memory(const struct sql_request *request, const char *what);
 /* Whether there is a row, of the root or a join. */
 enum status sql_request_presence(struct sql_request *request,
                                  const struct read_column *wanted) MUST_USE;
