@@ -85,7 +85,6 @@ enum escape_tag {
     ESCAPE_MONGODB,
     ESCAPE_CASSANDRA,
     ESCAPE_TEST,
-    ESCAPE_DYNAMODB,
     ESCAPE_OMITTED = 0xffff /* no engine's: text that says why a reject lacks the value */
 };
 

@@ -301,6 +301,19 @@ class BrokenFolders(ExactTestCase):
         self.assertIn(len(rejects), (len(bad) - 1, len(bad)))
         for reject in rejects:
             self.assertIn("data-1.json", json.dumps(reject["key"]), reject)
+        # The same words, whatever the target is: what is wrong, in which line.
+        words = {7: "neither true, false nor null", 8: "byte 8", 9: "\"1x\" is not a number", 10: "\"Q\" is no attribute type",
+                 11: "not UTF-8", 12: "", 13: "must be an object", 14: "no \"Item\"", 15: "nested deeper than"}
+        for target in ("jsonl:lines", "sqlite:copy.db"):
+            state = "s-" + target[:5]
+            self.write("other.yaml", "transhume: 1\nsource: dynamodb-json:in\ntarget: %s\ntables: { thing: { key: [id], entities: { t: { from: thing, "
+                       "fields: { id: { column: id, cast: text } } } } } }\n" % target)
+            self.run_program("migrate", "--plan", "other.yaml", "--state", state, code=1)
+            found = {reject["key"]["$line"]: reject["reason"] for reject in self.rejects(state)}
+            self.assertEqual(sorted(found), sorted(words), target)
+            for line, text in words.items():
+                self.assertIn("data-1.json line %d: " % line, found[line])
+                self.assertIn(text, found[line])
 
     def test_a_cut_gzip_file(self):
         whole = gzip.compress(b"".join(b'{"Item":{"id":{"N":"%d"}}}\n' % i for i in range(20000)))

@@ -380,11 +380,12 @@ static void broken_lines_keep_their_place(void **state)
                                       "{\"Keys\":{}}",
                                       "{\"Item\":{}} {}",
                                       "{\"Item\":{\"a\":{\"S\":\"\xFF\"}}}"};
+    static const char *const why[] = {"expected",    "is not a number", "neither true",
+                                      "no \"Item\"", "more after",      "UTF-8"};
     struct buffer text = {0};
     struct error error;
     assert_int_equal(mkdir(path_of("%s/things", path), 0700), 0);
     buffer_append_string(&text, "{\"Item\":{\"a\":{\"S\":\"good\"}}}\n");
-    size_t first = text.length;
     for (int at = 0; at < 6; at++) {
         buffer_format(&text, "%s\n", bad[at]);
     }
@@ -397,21 +398,22 @@ static void broken_lines_keep_their_place(void **state)
     assert_int_equal(SOURCE->reader_open(database, &reader, &error), STATUS_OK);
     assert_int_equal(SOURCE->cursor_open(reader, &things, NULL, &cursor, &error), STATUS_OK);
     assert_int_equal(SOURCE->cursor_next(cursor, 100, 1 << 20, &batch, &error), STATUS_OK);
-    assert_int_equal(batch->row_count, 8);
-    size_t byte = first;
-    for (uint32_t row = 1; row < 7; row++) {
-        const struct record_envelope *envelope = &batch->envelopes[row];
-        const struct cell *cell = batch_row(batch, row);
-        assert_int_equal(cell->kind, VALUE_ESCAPE);
-        assert_int_equal(cell->aux, ESCAPE_DYNAMODB);
-        assert_memory_equal(cell->bytes, bad[row - 1], cell->length);
-        assert_int_equal(envelope->source_key_count, 2);
-        assert_memory_equal(envelope->source_key[0].text, "a.json", 6);
-        assert_int_equal(envelope->source_key[1].i64, byte);
-        byte += strlen(bad[row - 1]) + 1;
+    assert_int_equal(batch->row_count, 2);
+    assert_int_equal(batch->refused_count, 6);
+    const struct batch_refused *refused = batch->refused;
+    for (int at = 0; at < 6; at++, refused = refused->next) {
+        char begin[32];
+        snprintf(begin, sizeof begin, "a.json line %d: ", at + 2);
+        assert_memory_equal(refused->reason, begin, strlen(begin));
+        assert_non_null(strstr(refused->reason, why[at]));
+        assert_int_equal(refused->raw.length, strlen(bad[at]));
+        assert_memory_equal(refused->raw.text, bad[at], strlen(bad[at]));
+        assert_int_equal(refused->source_key_count, 1);
+        assert_memory_equal(refused->source_key[0].items[1].text, "a.json", 6);
+        assert_int_equal(refused->source_key[0].items[3].i64, at + 2);
     }
     assert_int_equal(batch_row(batch, 0)->kind, VALUE_MAP);
-    assert_int_equal(batch_row(batch, 7)->kind, VALUE_MAP);
+    assert_int_equal(batch_row(batch, 1)->kind, VALUE_MAP);
     batch_destroy(batch);
     SOURCE->cursor_close(cursor);
     SOURCE->reader_close(reader);

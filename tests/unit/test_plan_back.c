@@ -343,16 +343,15 @@ static void what_is_unreadable_is_one_reject(void **state)
     plan_test_records(
         &folder, KINDS,
         "customer {Id:1,Name:null}\n"
-        "customer REJECT unreadable \"data-1.json\"49: the source's bytes for this record can't "
-        "be understood\n");
+        "customer REJECT unreadable {\"$file\":\"data-1.json\",\"$line\":2}: data-1.json line 2: JSON, byte 0: neither true, false nor null\n");
     plan_test_records(
         &folder,
         "  a: { key: [k], from: shop, fields: { k: { column: PK, cast: text } } }\n"
         "  b: { key: [k], from: shop, fields: { k: { column: SK, cast: text } } }\n",
         "a {k:\"C#1\"}\n"
         "b {k:\"PROFILE\"}\n"
-        "a REJECT unreadable \"data-1.json\"49: the source's bytes for this record can't be understood\n"
-        "b REJECT unreadable \"data-1.json\"49: the source's bytes for this record can't be understood\n");
+        "a REJECT unreadable {\"$file\":\"data-1.json\",\"$line\":2}: data-1.json line 2: JSON, byte 0: neither true, false nor null\n"
+        "b REJECT unreadable {\"$file\":\"data-1.json\",\"$line\":2}: data-1.json line 2: JSON, byte 0: neither true, false nor null\n");
     plan_test_close(&folder);
 }
 

@@ -5,13 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ESCAPE_BYTES_MAX = 4096, LINE_BYTES_MAX = 8 * 1024 * 1024 + 64 };
+enum { LINE_BYTES_MAX = 8 * 1024 * 1024 + 64 };
 
 struct folder_decoder {
     const struct folder_table *table;
     const struct read_request *request;
+    struct folder *folder;
     struct folder_lines *lines;
     char *file_name;
+    uint32_t file;
+    uint64_t line_base; /* the number of the first line given; 0: not known */
 };
 
 static enum status no_memory(struct error *error)
@@ -67,13 +70,14 @@ enum status dynamodb_decoder_open(struct folder *folder, const char *name,
                                   struct folder_decoder **decoder, struct error *error)
 {
     struct folder_decoder *made = (struct folder_decoder *)calloc(1, sizeof(*made));
-    (void)folder;
     (void)name;
     *decoder = NULL;
     if (made == NULL || (made->file_name = strdup(range->file_name)) == NULL) {
         free(made);
         return no_memory(error);
     }
+    made->folder = folder;
+    made->file = range->file;
     made->table = table;
     made->request = request;
     enum status status = folder_lines_open(
@@ -110,47 +114,46 @@ static enum status next_line(struct folder_decoder *decoder, char **line, size_t
     return status;
 }
 
-/* What can't be read travels as it stands, clipped, and is rejected with its place. */
-static enum status escape_line(const char *line, size_t length, struct arena *arena,
-                               struct cell *cell, struct error *error)
+static enum status refuse(struct folder_decoder *decoder, struct batch *batch, const char *line,
+                          size_t length, const struct error *why, struct error *error)
 {
-    size_t kept = length > ESCAPE_BYTES_MAX ? ESCAPE_BYTES_MAX : length;
-    const char *copy = arena_copy(arena, line, kept);
-    if (copy == NULL) {
-        return no_memory(error);
+    uint64_t number = 0;
+    if (folder_line_number(decoder->folder, decoder->table, decoder->file, decoder->lines,
+                           &decoder->line_base, &number, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    *cell = cell_bytes(copy, kept);
-    cell->kind = VALUE_ESCAPE;
-    cell->aux = ESCAPE_DYNAMODB;
-    return STATUS_OK;
+    return folder_refuse_line(batch, decoder->file_name, number, line, length, why, error);
 }
 
-static enum status read_item(struct folder_decoder *decoder, struct arena *arena, struct cell *item,
+/* STATUS_AGAIN: the line is no item, and the batch has it as refused. */
+static enum status read_item(struct folder_decoder *decoder, struct batch *batch, struct cell *item,
                              struct error *error)
 {
     char *line = NULL;
     size_t length = 0;
     bool too_long = false;
-    struct error reason;
+    struct error why;
     enum status status = next_line(decoder, &line, &length, &too_long, error);
     if (status != STATUS_OK) {
         return status;
     }
-    if (too_long) {
-        return escape_line(line, length, arena, item, error);
-    }
-    const char *copy = arena_copy(arena, line, length);
+    error_clear(&why);
+    const char *copy = too_long ? line : arena_copy(batch->arena, line, length);
     if (copy == NULL) {
         return no_memory(error);
     }
-    if (read_line(copy, length, arena, item, &reason) == STATUS_OK) {
+    status = too_long
+                 ? error_set(&why, ERROR_REJECT_TOO_LARGE, NULL, "the line is longer than 8 MiB")
+                 : read_line(copy, length, batch->arena, item, &why);
+    if (status == STATUS_OK) {
         return STATUS_OK;
     }
-    if (reason.class != ERROR_CLASS_REJECT) {
-        error_copy(error, &reason);
+    if (why.class != ERROR_CLASS_REJECT) {
+        error_copy(error, &why);
         return STATUS_FAILED;
     }
-    return escape_line(line, length, arena, item, error);
+    status = refuse(decoder, batch, copy, length, &why, error);
+    return status == STATUS_OK ? STATUS_AGAIN : status;
 }
 
 static enum status place_cells(const struct folder_decoder *decoder, struct arena *arena,
@@ -169,7 +172,7 @@ static enum status place_cells(const struct folder_decoder *decoder, struct aren
 static struct cell find_attribute(const struct cell *item, const char *name)
 {
     size_t length = strlen(name);
-    for (size_t at = 0; item->kind == VALUE_MAP && at < item->length; at++) {
+    for (size_t at = 0; at < item->length; at++) {
         const struct cell *key = &item->items[2 * at];
         if (key->length == length && memcmp(key->text, name, length) == 0) {
             return item->items[2 * at + 1];
@@ -178,7 +181,7 @@ static struct cell find_attribute(const struct cell *item, const char *name)
     return cell_missing();
 }
 
-/* The columns that the request names; a line that can't be read is an ESCAPE in each of them. */
+/* The columns that the request names. */
 static enum status fill_columns(const struct folder_decoder *decoder, struct arena *arena,
                                 const struct cell *item, struct cell *row, struct error *error)
 {
@@ -195,7 +198,7 @@ static enum status fill_columns(const struct folder_decoder *decoder, struct are
         } else if (strcmp(name, "$byte") == 0) {
             row[at] = byte;
         } else {
-            row[at] = item->kind == VALUE_ESCAPE ? *item : find_attribute(item, name);
+            row[at] = find_attribute(item, name);
         }
     }
     return STATUS_OK;
@@ -206,7 +209,7 @@ static enum status source_key(const struct folder_decoder *decoder, struct arena
                               const struct cell *item, struct record_envelope *envelope,
                               struct error *error)
 {
-    uint32_t count = item->kind == VALUE_MAP ? decoder->table->schema.primary_key.count : 0;
+    uint32_t count = decoder->table->schema.primary_key.count;
     struct cell *key = (struct cell *)arena_allocate(arena, 2 * sizeof(*key));
     if (key == NULL) {
         return no_memory(error);
@@ -234,9 +237,9 @@ static enum status add_record(struct folder_decoder *decoder, struct batch *batc
                               struct error *error)
 {
     struct cell item;
-    enum status status = read_item(decoder, batch->arena, &item, error);
+    enum status status = read_item(decoder, batch, &item, error);
     if (status != STATUS_OK) {
-        return status;
+        return status == STATUS_AGAIN ? STATUS_OK : status;
     }
     struct cell *row = batch_append(batch);
     if (row == NULL) {
@@ -251,9 +254,11 @@ enum status dynamodb_decoder_fill(struct folder_decoder *decoder, struct batch *
                                   uint32_t rows_max, size_t bytes_max, struct error *error)
 {
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && batch->row_count < rows_max &&
-           (batch->row_count == 0 || batch_bytes(batch) < bytes_max)) {
+    uint32_t count = batch->row_count + batch->refused_count;
+    while (status == STATUS_OK && count < rows_max &&
+           (count == 0 || batch_bytes(batch) < bytes_max)) {
         status = add_record(decoder, batch, error);
+        count = batch->row_count + batch->refused_count;
     }
     return status;
 }

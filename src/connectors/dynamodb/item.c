@@ -644,10 +644,6 @@ static enum status append_shaped(struct dynamodb_encoder *encoder, const struct 
 static enum status append_document(struct dynamodb_encoder *encoder, const struct cell *map,
                                    struct buffer *out, struct error *error)
 {
-    if (map->kind == VALUE_ESCAPE && map->aux == ESCAPE_DYNAMODB) {
-        return error_set(error, ERROR_REJECT_UNREADABLE, NULL,
-                         "the line is no {\"Item\":{…}} of DynamoDB JSON");
-    }
     if (map->kind == VALUE_ESCAPE) {
         return reject_escape(map, "(whole record)", error);
     }

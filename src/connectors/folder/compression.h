@@ -83,6 +83,8 @@ enum status folder_lines_first(char **line, size_t *length, const char *path, en
                                struct error *error) MUST_USE;
 /* Where the line given last begins, in bytes of the uncompressed contents. */
 uint64_t folder_lines_offset(const struct folder_lines *lines);
+/* The same of the line given first. */
+uint64_t folder_lines_first_offset(const struct folder_lines *lines);
 /* Its number among the lines from `begin` on, from 0. */
 uint64_t folder_lines_number(const struct folder_lines *lines);
 

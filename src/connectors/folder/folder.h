@@ -399,6 +399,17 @@ int32_t *folder_positions(const struct folder *folder, const struct folder_table
  */
 enum status folder_line_at(struct folder *folder, const struct folder_table *table, uint32_t file,
                            uint64_t byte, uint64_t *line, struct error *error) MUST_USE;
+/*
+ * The number of the line given last. `*base` is that of the first one given: 0 as long as it is not
+ * known.
+ */
+enum status folder_line_number(struct folder *folder, const struct folder_table *table,
+                               uint32_t file, const struct folder_lines *lines, uint64_t *base,
+                               uint64_t *number, struct error *error) MUST_USE;
+/* A line that is no record, told with batch_refuse: what, where and why. */
+enum status folder_refuse_line(struct batch *batch, const char *file, uint64_t number,
+                               const char *line, size_t length, const struct error *why,
+                               struct error *error) MUST_USE;
 /* {"$file": …, "$line": …} as one MAP cell in the batch's arena: the source key of what has no
  * other. `name` is "$line" or "$byte". NULL: memory is out. */
 const struct cell *folder_place(struct arena *arena, const char *file, const char *name,

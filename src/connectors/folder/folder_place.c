@@ -2,13 +2,15 @@
 #include "connectors/folder/folder.h"
 
 #include "base/name_index.h"
+#include "base/text.h"
+#include "connectors/folder/compression.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { COUNT_BYTES = 256 * 1024, MARKS_MAX = 1 << 16 };
+enum { COUNT_BYTES = 256 * 1024, MARKS_MAX = 1 << 16, RAW_BYTES_MAX = 4096 };
 
 /* Columns that are asked for in order are found at once, others through an index of all. */
 static uint32_t find_column(const struct schema_table *schema, const char *name, uint32_t guess,
@@ -178,4 +180,42 @@ enum status folder_line_at(struct folder *folder, const struct folder_table *tab
     }
     arena_destroy(arena);
     return status;
+}
+
+enum status folder_line_number(struct folder *folder, const struct folder_table *table,
+                               uint32_t file, const struct folder_lines *lines, uint64_t *base,
+                               uint64_t *number, struct error *error)
+{
+    if (*base == 0 && folder_compression_of(table->files[file].name) != FOLDER_PLAIN) {
+        *base = 1;
+    } else if (*base == 0 && folder_line_at(folder, table, file, folder_lines_first_offset(lines),
+                                            base, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *number = *base + folder_lines_number(lines);
+    return STATUS_OK;
+}
+
+enum status folder_refuse_line(struct batch *batch, const char *file, uint64_t number,
+                               const char *line, size_t length, const struct error *why,
+                               struct error *error)
+{
+    struct buffer reason = {0};
+    size_t kept = text_clip(line, length, RAW_BYTES_MAX);
+    buffer_format(&reason, "%s line %llu: ", file, (unsigned long long)number);
+    if (why->object[0] != '\0') {
+        buffer_format(&reason, "field \"%s\": ", why->object);
+    }
+    buffer_append_string(&reason, why->message);
+    const struct cell *key = folder_place(batch->arena, file, "$line", number);
+    const char *raw = arena_copy(batch->arena, line, kept);
+    enum status status = STATUS_FAILED;
+    if (key != NULL && raw != NULL && !reason.failed) {
+        const struct cell cell =
+            text_is_utf8(raw, kept) ? cell_text(raw, kept) : cell_bytes(raw, kept);
+        status = batch_refuse(batch, why->code, buffer_string(&reason), key, 1, &cell);
+    }
+    buffer_free(&reason);
+    return status == STATUS_OK ? STATUS_OK
+                               : error_set(error, ERROR_MEMORY, file, "no memory for a reject");
 }

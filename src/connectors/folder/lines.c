@@ -15,6 +15,7 @@ struct folder_lines {
     size_t start; /* of what was not given yet */
     size_t end;
     uint64_t offset; /* of bytes[start] in the contents */
+    uint64_t first;  /* of the line given first */
     uint64_t given;  /* of the line given last */
     uint64_t number; /* of the next line */
     uint64_t bound;
@@ -133,6 +134,12 @@ static enum status skip_rest(struct folder_lines *lines, struct error *error)
     }
 }
 
+static void note_given(struct folder_lines *lines)
+{
+    lines->given = lines->offset;
+    lines->first = lines->number == 0 ? lines->offset : lines->first;
+}
+
 enum status folder_lines_next(struct folder_lines *lines, char **line, size_t *length,
                               bool *too_long, struct error *error)
 {
@@ -151,7 +158,7 @@ enum status folder_lines_next(struct folder_lines *lines, char **line, size_t *l
             *length = taken > 0 && mark != NULL && begin[taken - 1] == '\r' ? taken - 1 : taken;
             *too_long = *length > lines->line_bytes_max;
             *length = *too_long && *length > LINE_KEPT ? LINE_KEPT : *length;
-            lines->given = lines->offset;
+            note_given(lines);
             taken += mark != NULL ? 1 : 0;
             lines->start += taken;
             lines->offset += taken;
@@ -164,7 +171,7 @@ enum status folder_lines_next(struct folder_lines *lines, char **line, size_t *l
         searched = available;
         /* What is one byte too much may be the first of \r\n. */
         if (available > lines->line_bytes_max + 1 && available > LINE_KEPT) {
-            lines->given = lines->offset;
+            note_given(lines);
             memmove(lines->bytes, begin, available);
             lines->offset += available;
             lines->number++;
@@ -251,6 +258,11 @@ enum status folder_lines_raw(struct folder_lines *lines, const char *file_name, 
 uint64_t folder_lines_offset(const struct folder_lines *lines)
 {
     return lines->given;
+}
+
+uint64_t folder_lines_first_offset(const struct folder_lines *lines)
+{
+    return lines->first;
 }
 
 uint64_t folder_lines_number(const struct folder_lines *lines)

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RAW_BYTES_MAX = 4096 };
-
 /* A column of the table, by name. */
 struct known {
     const char *name;
@@ -24,13 +22,10 @@ struct folder_decoder {
     struct folder_lines *lines;
     const char *file_name;
     uint32_t file;
-    bool packed;
     bool tags;
-    bool any;              /* a line was read */
-    uint64_t first_offset; /* of the first line given */
-    uint64_t line_base;    /* its number, once known; 0: not known */
-    uint64_t serial;       /* of the line in hand */
-    struct known *known;   /* in the schema's order */
+    uint64_t line_base;  /* the number of the first line given; 0: not known */
+    uint64_t serial;     /* of the line in hand */
+    struct known *known; /* in the schema's order */
     uint32_t known_count;
     uint32_t *sorted; /* numbers of `known`, by name */
     int32_t *positions;
@@ -149,7 +144,6 @@ enum status jsonl_decoder_open(struct folder *folder, const char *name,
     made->table = table;
     made->request = request;
     made->file = range->file;
-    made->packed = folder_compression_of(range->path) != FOLDER_PLAIN;
     enum status status = prepare(made, name, error);
     if (status == STATUS_OK) {
         status = folder_lines_open(
@@ -198,13 +192,9 @@ static enum status next_line(struct folder_decoder *decoder, char **line, size_t
         if (status != STATUS_OK) {
             return status;
         }
-        uint64_t offset = folder_lines_offset(decoder->lines);
-        if (!decoder->any) {
-            decoder->any = true;
-            decoder->first_offset = offset;
-        }
-        if (offset == 0 && folder_lines_first(line, length, decoder->file_name, ERROR_SOURCE_READ,
-                                              error) != STATUS_OK) {
+        if (folder_lines_offset(decoder->lines) == 0 &&
+            folder_lines_first(line, length, decoder->file_name, ERROR_SOURCE_READ, error) !=
+                STATUS_OK) {
             return STATUS_FAILED;
         }
         jsonl_trim(line, length);
@@ -215,44 +205,21 @@ static enum status next_line(struct folder_decoder *decoder, char **line, size_t
 static enum status line_number(struct folder_decoder *decoder, uint64_t *number,
                                struct error *error)
 {
-    if (decoder->line_base == 0 && decoder->packed) {
-        decoder->line_base = 1;
-    } else if (decoder->line_base == 0 &&
-               folder_line_at(&decoder->database->folder, decoder->table, decoder->file,
-                              decoder->first_offset, &decoder->line_base, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *number = decoder->line_base + folder_lines_number(decoder->lines);
-    return STATUS_OK;
+    return folder_line_number(&decoder->database->folder, decoder->table, decoder->file,
+                              decoder->lines, &decoder->line_base, number, error);
 }
 
 /* ---------------------------------------------------------------- records */
 
-/* A line that is no record: what, where and why; reading goes on behind it. */
+/* Reading goes on behind it. */
 static enum status refuse(struct folder_decoder *decoder, struct batch *batch, const char *line,
                           size_t length, const struct error *why, struct error *error)
 {
     uint64_t number = 0;
-    struct buffer reason = {0};
-    size_t kept = text_clip(line, length, RAW_BYTES_MAX);
     if (line_number(decoder, &number, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_format(&reason, "%s line %llu: ", decoder->file_name, (unsigned long long)number);
-    if (why->object[0] != '\0') {
-        buffer_format(&reason, "field \"%s\": ", why->object);
-    }
-    buffer_append_string(&reason, why->message);
-    const struct cell *key = folder_place(batch->arena, decoder->file_name, "$line", number);
-    const char *raw = arena_copy(batch->arena, line, kept);
-    enum status status = STATUS_FAILED;
-    if (key != NULL && raw != NULL && !reason.failed) {
-        const struct cell cell =
-            text_is_utf8(raw, kept) ? cell_text(raw, kept) : cell_bytes(raw, kept);
-        status = batch_refuse(batch, why->code, buffer_string(&reason), key, 1, &cell);
-    }
-    buffer_free(&reason);
-    return status == STATUS_OK ? STATUS_OK : no_memory(error);
+    return folder_refuse_line(batch, decoder->file_name, number, line, length, why, error);
 }
 
 static struct known *find_known(struct folder_decoder *decoder, uint32_t guess, const char *name,
