@@ -58,7 +58,7 @@ SKEW_S = 300
 TYPE = "application/x-amz-json-1.0"
 PAGE = b"<!DOCTYPE html>\n<html><head><title>Welcome</title></head><body>Please log in.</body></html>\n"
 
-Seen = collections.namedtuple("Seen", "seconds operation table fault status")
+Seen = collections.namedtuple("Seen", "seconds operation table fault status key_id")
 
 
 class Rule:
@@ -101,6 +101,11 @@ class Request:
             except ValueError:
                 self._json = {}
         return self._json
+
+    def key_id(self):
+        """Whose signature it bears."""
+        found = re.search(r"Credential=([^/]+)/", self.headers.get("authorization", ""))
+        return found.group(1) if found else ""
 
     def tables(self):
         items = self.json().get("RequestItems")
@@ -608,7 +613,7 @@ class FaultProxy:
             if self.keep_bodies:
                 self.bodies.append((request.operation, request.json()))
             self.seen.append(Seen(time.monotonic() - self.begun, request.operation,
-                                  ",".join(filter(None, request.tables())), fault, status))
+                                  ",".join(filter(None, request.tables())), fault, status, request.key_id()))
 
     def connected(self, connection):
         with self.lock:

@@ -83,6 +83,47 @@ class Credentials(BadInputCase):
             self.assertIn("docs/dynamodb.md", result.err)
 
 
+class Renewed(BadInputCase):
+    """Keys that end while a run goes on; their id says when, in seconds since 1970."""
+
+    def giver(self, life_s):
+        self.write("give", textwrap.dedent("""\
+            #!/usr/bin/env python3
+            import json, time
+            ends = time.time() + %d
+            print(json.dumps({"Version": 1, "AccessKeyId": "AKID%%017.6f" %% ends, "SecretAccessKey": "none", "SessionToken": "t",
+                              "Expiration": time.strftime("%%Y-%%m-%%dT%%H:%%M:%%SZ", time.gmtime(ends))}))
+            """ % life_s))
+        os.chmod(self.path("give"), 0o700)
+        self.write("config", "[default]\ncredential_process = %s\n" % self.path("give"))
+        return {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "AWS_CONFIG_FILE": self.path("config")}
+
+    def copy(self, proxy, *options, **changes):
+        wanted = self.source_table(100)
+        proxy.add("short_page", limit=10)
+        self.run_aws("migrate", "--jobs", "1", *options, self.uri(proxy.endpoint), "dynamodb-json:out", **changes)
+        items.assert_same(self, wanted, support.read_dynamodb_json(self.path("out"))["herd"])
+        return proxy.seen
+
+    def test_before_they_end(self):
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            proxy.add("throttle", operation="Scan", first=3, until=9)
+            begun = time.time() - (time.monotonic() - proxy.begun)
+            seen = self.copy(proxy, "--timeout", "10s", **self.giver(60))
+            self.assertGreater(len({one.key_id for one in seen}), 1)
+            for one in seen:
+                self.assertLess(begun + one.seconds, float(one.key_id[4:]))
+
+    def test_when_the_server_says_so(self):
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            proxy.add("refuse", operation="Scan", first=4, count=1, code="ExpiredTokenException")
+            seen = self.copy(proxy, **self.giver(7200))
+            refused, = (number for number, one in enumerate(seen) if one.fault == "refuse")
+            after = [one.key_id for one in seen[refused + 1:] if one.operation == "Scan"]
+            self.assertTrue(after)
+            self.assertNotIn(seen[refused].key_id, after)
+
+
 class WrongSecret(BadInputCase):
     """moto checks signatures if it is told to; the first eight requests, to make its user and a role, are free."""
 
