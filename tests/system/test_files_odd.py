@@ -158,6 +158,29 @@ class Places(FilesTestCase):
                           "TABLE.csv, TABLE.csv.gz or TABLE.csv.zst", result.err)
             self.assertIn("the source has no tables", result.err)
 
+    def test_folders_within_a_table_s_folder(self):
+        """As others lay partitions out: not passed over in silence."""
+        self.put("in/t.csv", "a\n1\n")
+        for number, name in enumerate(("u/more/2.csv", "u/year=2024/month=01/part.csv.gz", "u/a/b/c/d/e/3.CSV")):
+            for beside in (False, True):
+                with self.subTest(name=name, beside=beside):
+                    source = "deep%d%s" % (number, beside)
+                    self.put(source + "/t.csv", "a\n1\n")
+                    self.put(source + "/" + name, "a\n2\n")
+                    if beside:
+                        self.put(source + "/u/1.csv", "a\n1\n")
+                    result = self.migrate("csv:" + source, "jsonl:out", code=2)
+                    self.assertIn("%s/%s: it is a folder with data" % (source, "/".join(name.split("/")[:2])), result.err)
+                    self.assertFalse(os.path.exists(self.path("out")))
+        self.put("in/u/1.csv", "a\n2\n")
+        self.put("in/u/notes/readme.txt", "no data")
+        self.put("in/u/.hidden/3.csv", "a\n3\n")
+        self.migrate("csv:in", "jsonl:out")
+        self.assertEqual(self.json_records("out", "u"), [{"a": 2}])
+        for scheme, name, line in (("jsonl", "u/x/1.jsonl", '{"a":1}\n'), ("dynamodb-json", "u/x/1.json", '{"Item":{"a":{"S":"x"}}}\n')):
+            self.put("in-%s/%s" % (scheme, name), line)
+            self.migrate("%s:in-%s" % (scheme, scheme), "jsonl:out2", code=2)
+
     def test_names_that_are_no_text(self):
         """A file goes by its name with %XX for the bytes; the others are not held up by it."""
         folder = os.fsencode(self.path("in"))

@@ -392,6 +392,28 @@ class BadLines(Lines):
         self.assertEqual(sorted(record["id"] for record in read_records(self.path("out", "t"))),
                          [number + 100 for number in range(len(bad))])
 
+    def test_a_field_that_broken_lines_alone_have(self):
+        """No type is learnt from them; what is told is what is wrong in them."""
+        for value, words in (("tru", "neither true"), ("01", "malformed number"), ("0x10", "expected"), ('"\\ud800"', "malformed escape"),
+                             ("[1,]", "expected a value"), ("{\"a\":1,\"a\":2}", "is there twice"), ("1 2", "expected"),
+                             ("[" * 600, "nested deeper")):
+            for first in ("1", '"text"'):  # another kind than is learnt
+                with self.subTest(value=value[:20], first=first):
+                    self.write_lines("in/t.jsonl", ['{"k":1}', '{"k":%s,"v":%s}' % (first, value), '{"k":3}'])
+                    self.run_program("migrate", "--state", "s", "jsonl:in", "jsonl:out", code=1)
+                    reject, = rejects(self.path("s"))
+                    self.assertIn("t.jsonl line 2: ", reject["reason"])
+                    self.assertIn(words, reject["reason"])
+                    subprocess.run(["rm", "-r", self.path("s"), self.path("out")], check=True)
+
+    def test_records_without_any_field(self):
+        self.write_lines("in/t.jsonl", ["{}", "{}"])
+        result = self.run_program("migrate", "jsonl:in", "jsonl:out", code=2)
+        self.assertIn("a table needs at least one column", result.err)
+        self.assertIn("records=documents", result.err)
+        self.run_program("migrate", "jsonl:in?records=documents", "jsonl:out")
+        self.assertEqual(read_records(self.path("out", "t")), [{}, {}])
+
     def test_blank_lines_mark_carriage_returns_and_no_last_end(self):
         self.write_lines("in/t.jsonl", [b'\xef\xbb\xbf{"a":1}', "", "  \t ", '{"a":2} ', "{bad", '\t{"a":3}'], end="\r\n",
                          last=False)

@@ -142,7 +142,8 @@ enum status folder_list(const struct folder_format *format, const char *path, st
                         struct folder_file **files, uint32_t *count, struct error *error) MUST_USE;
 /*
  * Refuses a source's folder that holds what is called like data and is no file: links, pipes,
- * devices. `has_tables`: its subfolders are tables, and no link may stand for one.
+ * devices, and folders with data. `has_tables`: its subfolders are tables, and no link may stand
+ * for one.
  */
 enum status folder_refuse_unread(const struct folder_format *format, const char *path,
                                  bool has_tables, struct error *error) MUST_USE;

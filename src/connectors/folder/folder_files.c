@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { SEALED_BYTES_MAX = 1 << 30 };
+enum { SEALED_BYTES_MAX = 1 << 30, NESTED_MAX = 16 };
 
 char *folder_path(struct arena *arena, const struct folder *folder, const char *below)
 {
@@ -179,6 +179,40 @@ static enum status refuse_entry(const char *path, const char *name, mode_t mode,
     return status;
 }
 
+/* Within a folder, however deep. */
+static bool holds_data(const struct folder_format *format, int parent, const char *name, int depth)
+{
+    int descriptor = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *stream = descriptor >= 0 ? fdopendir(descriptor) : NULL;
+    struct dirent *entry = NULL;
+    bool found = false;
+    if (stream == NULL) {
+        if (descriptor >= 0) {
+            close(descriptor);
+        }
+        return false;
+    }
+    while (!found && (entry = readdir(stream)) != NULL) {
+        found = entry->d_name[0] != '.' &&
+                (folder_is_data(format, entry->d_name) ||
+                 (depth > 0 && holds_data(format, descriptor, entry->d_name, depth - 1)));
+    }
+    closedir(stream);
+    return found;
+}
+
+static enum status refuse_folder(const char *path, const char *name, struct error *error)
+{
+    char object[1024];
+    snprintf(object, sizeof(object), "%s/%s", path, name);
+    enum status status = error_set(error, ERROR_SOURCE_INVALID, object,
+                                   "it is a folder with data within a table's folder, which is not "
+                                   "read");
+    error_hint(error, "put its files into the table's folder, or move it beside that to have a "
+                      "table of its own");
+    return status;
+}
+
 enum status folder_refuse_unread(const struct folder_format *format, const char *path,
                                  bool has_tables, struct error *error)
 {
@@ -192,7 +226,12 @@ enum status folder_refuse_unread(const struct folder_format *format, const char 
     while (status == STATUS_OK && (entry = readdir(stream)) != NULL) {
         const char *name = entry->d_name;
         if (name[0] == '.' || fstatat(dirfd(stream), name, &facts, AT_SYMLINK_NOFOLLOW) != 0 ||
-            S_ISREG(facts.st_mode) || S_ISDIR(facts.st_mode)) {
+            S_ISREG(facts.st_mode)) {
+            continue;
+        }
+        if (S_ISDIR(facts.st_mode)) {
+            bool nested = !has_tables && holds_data(format, dirfd(stream), name, NESTED_MAX);
+            status = nested ? refuse_folder(path, name, error) : STATUS_OK;
             continue;
         }
         bool is_table =

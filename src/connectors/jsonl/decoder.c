@@ -401,6 +401,22 @@ static enum status read_document(struct folder_decoder *decoder, struct batch *b
     return name_document(decoder, batch, &map, &batch->envelopes[batch->row_count - 1], why);
 }
 
+/* Types that were learnt hold whatever can be read: what does not fit them, or has no column,
+ * stands in a line that breaks further on. */
+static void find_break(const struct folder_decoder *decoder, struct batch *batch, const char *line,
+                       size_t length, struct error *why)
+{
+    struct cell ignored;
+    struct error other;
+    error_clear(&other);
+    if (why->code == ERROR_REJECT_TYPE && decoder->table->format_data->inferred &&
+        jsonl_read_document(line, length, decoder->tags, NULL, 0, batch->arena, &ignored, &other) !=
+            STATUS_OK &&
+        other.class == ERROR_CLASS_REJECT) {
+        error_copy(why, &other);
+    }
+}
+
 static enum status add_record(struct folder_decoder *decoder, struct batch *batch,
                               struct error *error)
 {
@@ -432,6 +448,7 @@ static enum status add_record(struct folder_decoder *decoder, struct batch *batc
         error_copy(error, &why);
         return STATUS_FAILED;
     }
+    find_break(decoder, batch, copy, length, &why);
     return refuse(decoder, batch, copy, length, &why, error);
 }
 

@@ -314,6 +314,13 @@ static struct value_type decide_type(const struct learnt *learnt)
 enum status jsonl_learning_finish(const struct learning *learning, struct arena *arena,
                                   struct folder_table_data *data, struct error *error)
 {
+    if (learning->count == 0 && learning->rows > 0) {
+        error_set(error, ERROR_SOURCE_INVALID, learning->table->name,
+                  "none of its records has a field, and a table needs at least one column");
+        error_hint(error, "read them as documents: %s:…?records=documents",
+                   learning->database->folder.format->connector->name);
+        return STATUS_FAILED;
+    }
     struct schema_column *columns = (struct schema_column *)arena_allocate_zeroed(
         arena, (size_t)learning->count + 1, sizeof(*columns));
     if (columns == NULL) {
