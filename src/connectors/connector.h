@@ -286,7 +286,7 @@ struct source_functions {
     /*
      * Told of every request before any is read, so that what has no usable index can be sorted once
      * to `spill_folder`. Within the snapshot. May take long: `progress` (may be NULL) is called
-     * with a word on what is being done.
+     * with a word on what is being done. Nothing to sort: source_prepares_nothing (defaults.h).
      */
     enum status (*prepare)(struct database *self, const struct read_request *const *requests,
                            uint32_t request_count, void (*progress)(const char *what),

@@ -1,5 +1,6 @@
 /* Reading: tables as documents or columns, cut by the hash of the key, without joins or a
  * snapshot. */
+#include "connectors/defaults.h"
 #include "toy_internal.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -411,24 +412,11 @@ static enum status toy_fetch(struct reader *reader, const char *table, struct co
     return STATUS_OK;
 }
 
-static enum status toy_prepare_read(struct database *database,
-                                    const struct read_request *const *requests,
-                                    uint32_t request_count, void (*progress)(const char *what),
-                                    struct error *error)
-{
-    (void)database;
-    (void)requests;
-    (void)request_count;
-    (void)progress;
-    (void)error;
-    return STATUS_OK; /* nothing to sort: there are no joins */
-}
-
 const struct source_functions toy_source = {
     .snapshot = toy_snapshot,
     .describe_stream = toy_describe_stream,
     .split = toy_split,
-    .prepare = toy_prepare_read,
+    .prepare = source_prepares_nothing,
     .reader_open = toy_reader_open,
     .reader_close = toy_reader_close,
     .cursor_open = toy_cursor_open,

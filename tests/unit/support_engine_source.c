@@ -1,5 +1,6 @@
 /* The source in memory: two tables of numbered rows. */
 #include "base/clock.h"
+#include "connectors/defaults.h"
 #include "support_engine_internal.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -46,18 +47,6 @@ static enum status source_split(struct database *self, const struct read_request
             .row_estimate = -1,
             .last_id = arena_format(arena, "%" PRId64, bounds[1])};
     }
-    return STATUS_OK;
-}
-
-static enum status source_prepare(struct database *self, const struct read_request *const *requests,
-                                  uint32_t request_count, void (*progress)(const char *what),
-                                  struct error *error)
-{
-    (void)self;
-    (void)requests;
-    (void)request_count;
-    (void)progress;
-    (void)error;
     return STATUS_OK;
 }
 
@@ -137,7 +126,7 @@ static void source_cursor_close(struct cursor *cursor)
 const struct source_functions fake_source_functions = {.snapshot = source_snapshot,
                                                        .describe_stream = source_describe,
                                                        .split = source_split,
-                                                       .prepare = source_prepare,
+                                                       .prepare = source_prepares_nothing,
                                                        .reader_open = source_reader_open,
                                                        .reader_close = source_reader_close,
                                                        .cursor_open = source_cursor_open,

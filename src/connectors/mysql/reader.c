@@ -2,6 +2,7 @@
  * Readers and cursors: SELECTs that are read as they come, never held by the client. A connection
  * carries one result at a time, so a cursor takes one of those that share the snapshot.
  */
+#include "connectors/defaults.h"
 #include "connectors/mysql/source.h"
 #include <stdlib.h>
 #include <string.h>
@@ -19,18 +20,6 @@ struct cursor {
     struct maria_request compiled;
     bool done;
 };
-
-static enum status prepare(struct database *self, const struct read_request *const *requests,
-                           uint32_t request_count, void (*progress)(const char *what),
-                           struct error *error)
-{
-    (void)self;
-    (void)requests;
-    (void)request_count;
-    (void)progress;
-    (void)error;
-    return STATUS_OK;
-}
 
 static enum status reader_open(struct database *database, struct reader **reader,
                                struct error *error)
@@ -220,7 +209,7 @@ const struct source_functions maria_source_functions = {
     .snapshot = maria_snapshot,
     .describe_stream = maria_describe_stream,
     .split = maria_split,
-    .prepare = prepare,
+    .prepare = source_prepares_nothing,
     .reader_open = reader_open,
     .reader_close = reader_close,
     .cursor_open = cursor_open,

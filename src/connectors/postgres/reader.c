@@ -9,6 +9,7 @@
  */
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "connectors/defaults.h"
 #include "connectors/postgres/source.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,18 +81,6 @@ static enum status take_snapshot(struct database *database, uint32_t reader_coun
         return STATUS_FAILED;
     }
     return failpoint_hit("postgres.snapshot_taken", error);
-}
-
-static enum status prepare(struct database *self, const struct read_request *const *requests,
-                           uint32_t request_count, void (*progress)(const char *what),
-                           struct error *error)
-{
-    (void)self;
-    (void)requests;
-    (void)request_count;
-    (void)progress;
-    (void)error;
-    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- readers */
@@ -465,7 +454,7 @@ const struct source_functions postgres_source_functions = {
     .snapshot = take_snapshot,
     .describe_stream = postgres_describe_stream,
     .split = postgres_split,
-    .prepare = prepare,
+    .prepare = source_prepares_nothing,
     .reader_open = reader_open,
     .reader_close = reader_close,
     .cursor_open = cursor_open,

@@ -1,0 +1,15 @@
+/* What stands in slots of the contract where a connector has nothing to do. */
+#include "connectors/defaults.h"
+
+enum status source_prepares_nothing(struct database *self,
+                                    const struct read_request *const *requests,
+                                    uint32_t request_count, void (*progress)(const char *what),
+                                    struct error *error)
+{
+    (void)self;
+    (void)requests;
+    (void)request_count;
+    (void)progress;
+    (void)error;
+    return STATUS_OK;
+}

@@ -1,0 +1,13 @@
+/* What stands in slots of the contract where a connector has nothing to do. */
+#ifndef TRANSHUME_CONNECTORS_DEFAULTS_H
+#define TRANSHUME_CONNECTORS_DEFAULTS_H
+
+#include "connectors/connector.h"
+
+/* source_functions.prepare, where nothing has to be sorted before it is read. */
+enum status source_prepares_nothing(struct database *self,
+                                    const struct read_request *const *requests,
+                                    uint32_t request_count, void (*progress)(const char *what),
+                                    struct error *error);
+
+#endif
