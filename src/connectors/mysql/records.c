@@ -145,8 +145,8 @@ enum status maria_delete_records(struct database *database, const struct target_
     if (table->triggers_off && maria_is_alive(finding.connection)) {
         bool good = status == STATUS_OK;
         struct error ignored = {0};
-        enum status back = maria_silence_keys(finding.self, finding.connection, false,
-                                              good ? error : &ignored);
+        enum status back =
+            maria_silence_keys(finding.self, finding.connection, false, good ? error : &ignored);
         status = good ? back : status;
     }
     status = status == STATUS_OK ? failpoint_hit("mysql.before_delete", error) : status;
