@@ -1,12 +1,20 @@
 """A server that dies in the middle and stays dead: the command ends by itself, says by which command it is gone on with, and
 that one finishes the work once the server is there again."""
 import json
+import os
 import random
 import re
 import shutil
+import signal
+import sys
+import time
 import unittest
 
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), name) for name in ("servers", "faults")]
+import engines
 import items
+import mariadb
+import postgres
 import servers
 import support
 from dynamodb_case import DynamodbCase
@@ -17,7 +25,9 @@ CASES_EACH = None if support.SOAK else 3
 REPAIR = ("validate", "--repair", "--delete-extra", "--confirm")
 
 
-class DeadServer(DynamodbCase):
+class GoesOn:
+    """A SQLite file as the source, and what the program says after a failure."""
+
     def setUp(self):
         super().setUp()
         support.make_sqlite(self.path("herd.db"), "CREATE TABLE herd(id INTEGER PRIMARY KEY, wool TEXT);"
@@ -25,14 +35,33 @@ class DeadServer(DynamodbCase):
                             "INSERT INTO herd SELECT i, 'wool ' || i FROM n" % ROWS)
         self.random = random.Random("%d %s" % (support.SEED, self.id()))
 
+    def environment(self):
+        return None
+
+    def run_id(self):
+        return json.loads(self.run_program("status", "--json").out)["run"]
+
+    def goes_on(self, result, places):
+        """Carries out what the message says, with its words for databases replaced."""
+        for _ in range(3):
+            said = re.findall(r"`transhume ([^`]*)`", re.sub(r"\s+", " ", result.err))
+            self.assertTrue(said, result.err)
+            words = [word for word in said[0].split() if word not in ("SRC", "DST", "TARGET")]
+            result = support.transhume(*words, *places(words[0]), cwd=self.folder, env=self.environment())
+            if result.code == 0:
+                return
+        self.assert_code(result, 0)
+
+
+class DeadDynamodb(GoesOn, DynamodbCase):
+    def environment(self):
+        return servers.aws_environment(self.folder)
+
     def whole(self):
         return [self.item(n, "wool %d" % n) for n in range(1, ROWS + 1)]
 
     def item(self, n, wool):
         return {"id": {"N": str(n)}, "wool": {"S": wool}}
-
-    def run_id(self):
-        return json.loads(self.run_program("status", "--json").out)["run"]
 
     def fresh(self):
         items.empty(self.client)
@@ -44,17 +73,6 @@ class DeadServer(DynamodbCase):
             self.client.put_item(TableName="herd", Item=self.item(n, "moth-eaten"))
         self.client.delete_item(TableName="herd", Key={"id": {"N": "2"}})
         self.client.put_item(TableName="herd", Item={"id": {"N": "-1"}})
-
-    def goes_on(self, result, places):
-        """Carries out what the message says, with its words for databases replaced."""
-        for _ in range(3):
-            said = re.findall(r"`transhume ([^`]*)`", re.sub(r"\s+", " ", result.err))
-            self.assertTrue(said, result.err)
-            words = [word for word in said[0].split() if word not in ("SRC", "DST", "TARGET")]
-            result = support.transhume(*words, *places(words[0]), cwd=self.folder, env=servers.aws_environment(self.folder))
-            if result.code == 0:
-                return
-        self.assert_code(result, 0)
 
     def dies(self, prepare, command, places, check):
         """`places`: the databases that a command names."""
@@ -115,6 +133,103 @@ class DeadServer(DynamodbCase):
 
         self.dies(prepare, lambda: ("rollback", "--run", self.run_id(), "--confirm"), self.both,
                   lambda: self.assert_tables({"herd": [self.item(n, "old") for n in range(100, 130)]}))
+
+
+class DeadSql(GoesOn):
+    """The server is killed while the program is stopped at one of its failpoints, and started again once the program ended."""
+
+    def fresh(self):
+        shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+        self.name = self.server.database()
+        self.target = self.server.uri(self.name)
+
+    def whole(self):
+        return [[str(n), "wool %d" % n] for n in range(1, ROWS + 1)]
+
+    def rows(self):
+        return self.ask("SELECT id, wool FROM herd ORDER BY id")
+
+    def copied(self):
+        self.run_program("migrate", "herd.db", self.target)
+
+    def damaged(self):
+        self.copied()
+        self.ask("UPDATE herd SET wool = 'moth-eaten' WHERE id % 2 = 1")
+        self.ask("DELETE FROM herd WHERE id = 2")
+        self.ask("INSERT INTO herd VALUES (-1, NULL)")
+
+    def stopped(self, rule, *command):
+        process = support.start(*command, cwd=self.folder, env={"TRANSHUME_FAILPOINT": rule})
+        self.addCleanup(process.kill)
+        deadline = time.monotonic() + support.TIME_LIMIT_S * support.PATIENCE
+        while process.poll() is None and engines.state_of(process.pid) not in "TZ":
+            self.assertLess(time.monotonic(), deadline, "%s did not stop itself" % rule)
+            time.sleep(0.005)
+        return process
+
+    def dies(self, prepare, command, check):
+        def arguments():
+            words = command()
+            return (*words, "--timeout", "500ms", *self.places(words[0]))
+        self.fresh()
+        prepare()
+        result, counts = support.count_failpoints(*arguments(), cwd=self.folder)
+        self.assert_code(result, 0)
+        check()
+        names = sorted(counts)
+        for name in self.random.sample(names, min(CASES_EACH or len(names), len(names))):
+            with self.subTest(failpoint=name):
+                self.fresh()
+                prepare()
+                process = self.stopped("%s:stop:1" % name, *arguments())
+                self.server.kill()
+                process.send_signal(signal.SIGCONT)
+                try:
+                    result = support.finish(process)
+                finally:
+                    self.server.start()
+                self.assertIn(result.code, (0, 3), result.err)
+                if result.code != 0:
+                    self.goes_on(result, self.places)
+                check()
+
+    def places(self, name):
+        return (self.target,) if name == "rollback" else ("herd.db", self.target)
+
+    def test_migrate(self):
+        self.dies(lambda: None, lambda: ("migrate",), lambda: self.assertEqual(self.rows(), self.whole()))
+
+    def test_repair(self):
+        def check():
+            self.run_program("validate", "herd.db", self.target)
+            self.assertEqual(self.rows(), self.whole())
+        self.dies(self.damaged, lambda: REPAIR, check)
+
+    def test_rollback(self):
+        self.dies(self.copied, lambda: ("rollback", "--run", self.run_id(), "--confirm"),
+                  lambda: self.assertEqual(self.ask(self.tables), []))
+
+
+class DeadPostgres(DeadSql, support.TestCase):
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgres.for_class(cls)
+
+    def ask(self, sql):
+        return [list(row) for row in self.server.psql(self.name, sql)]
+
+
+class DeadMariadb(DeadSql, support.TestCase):
+    tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = database()"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = mariadb.for_class(cls)
+
+    def ask(self, sql):
+        return self.server.ask(self.name, sql)
 
 
 if __name__ == "__main__":
