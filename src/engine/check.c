@@ -126,13 +126,20 @@ static enum status check_ledger(struct report *report, struct error *error)
         return STATUS_FAILED;
     }
     bool open = run_status.phase != LEDGER_COMPLETED;
+    bool rolling_back = run_status.phase == LEDGER_ROLLING_BACK;
     ledger_status_free(&run_status);
     if (!open) {
         return STATUS_OK;
     }
     char line[160];
-    snprintf(line, sizeof(line), "run %s is not finished: `transhume resume` goes on with it",
-             run->id);
+    if (rolling_back) {
+        snprintf(line, sizeof(line),
+                 "run %s is being rolled back: `transhume rollback --run %s` goes on with that",
+                 run->id, run->id);
+    } else {
+        snprintf(line, sizeof(line), "run %s is not finished: `transhume resume` goes on with it",
+                 run->id);
+    }
     worsen(report, error_describe(ERROR_RUN_UNFINISHED)->exit_status);
     return add_problem(report, line, error);
 }

@@ -531,9 +531,7 @@ static enum status go_on(struct run *run, struct error *error)
         return finish_completed(&resume, error);
     }
     if (run->status.phase == LEDGER_ROLLING_BACK) {
-        error_set(error, ERROR_RUN_UNFINISHED, run->id, "the run is being rolled back");
-        error_hint(error, "`transhume rollback --run %s` goes on with that", run->id);
-        return STATUS_FAILED;
+        return run_refuse_rolling_back(run->session->target_uri->shown, run->id, error);
     }
     if (state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
         (!run->loads_rejects && session_describe_streams(run->session, error) != STATUS_OK)) {

@@ -15,7 +15,7 @@
 
 /* ---- what is there already */
 
-static enum status refuse_rolling_back(const char *where, const char *id, struct error *error)
+enum status run_refuse_rolling_back(const char *where, const char *id, struct error *error)
 {
     error_set(error, ERROR_RUN_UNFINISHED, where, "run %s is being rolled back", id);
     error_hint(error, "`transhume rollback --run %s` goes on with that", id);
@@ -81,7 +81,7 @@ static enum status check_local(struct run *run, const struct local_run *local, s
         return STATUS_FAILED;
     }
     if (status == STATUS_OK && phase == LEDGER_ROLLING_BACK) {
-        return refuse_rolling_back(run->folder.path, local->id, error);
+        return run_refuse_rolling_back(run->folder.path, local->id, error);
     }
     if (status == STATUS_OK) {
         return phase == LEDGER_COMPLETED
@@ -113,7 +113,7 @@ enum status run_clear_way(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     if (status == STATUS_OK && phase == LEDGER_ROLLING_BACK) {
-        return refuse_rolling_back(run->session->target_uri->shown, id, error);
+        return run_refuse_rolling_back(run->session->target_uri->shown, id, error);
     }
     if (status == STATUS_OK && phase != LEDGER_COMPLETED) {
         return refuse_unfinished(run, run->session->target_uri->shown, id, error);

@@ -76,6 +76,9 @@ static enum status take_ledger(struct verify *verify, const struct ledger_run *l
         ledger_status_read(ledger->status, &run->status, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    if (run->status.phase == LEDGER_ROLLING_BACK) {
+        return run_refuse_rolling_back(verify->session->target_uri->shown, ledger->id, error);
+    }
     if (run->status.phase != LEDGER_COMPLETED) {
         return refuse_unfinished(verify, ledger->id, error);
     }

@@ -228,6 +228,19 @@ class Sqlite(refusals.TestCase):
                 db.execute(statement)
         db.close()
 
+    def test_whoever_meets_a_rollback_that_broke_off_names_it(self):
+        self.target("created")
+        self.run_program("migrate", "source.db", "target.db")
+        run = json.loads(self.run_program("status", "--json").out)["run"]
+        killed = kill_at("rollback.before_forget", 1, "rollback", "--run", run, "--confirm", cwd=self.folder)
+        self.assertEqual(killed.code, -9, killed.err)
+        for command in ("migrate", "resume", "validate", "check"):
+            result = self.run_program(command, "source.db", "target.db", code=5)
+            said = " ".join((result.out + result.err).split())
+            self.assertIn("`transhume rollback --run %s` goes on with that" % run, said, command)
+            self.assertNotIn("transhume resume", said, command)
+        self.run_program("rollback", "--run", run, "--confirm")
+
     def test_a_changed_table_is_refused(self):
         changes = {"added": "INSERT INTO item(id, name) VALUES (90000, 'mine')",
                    "deleted": "DELETE FROM item WHERE id = 7",
