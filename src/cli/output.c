@@ -99,6 +99,26 @@ static void name_what_goes_on(const struct cli_call *call, struct error *error)
     buffer_free(&hint);
 }
 
+/* What broke off in the middle is not left without it, though its hint is about the cause. */
+static void add_what_goes_on(const struct cli_call *call, struct error *error)
+{
+    const uint32_t works = IN_VALIDATE | IN_ROLLBACK | IN_FINISH;
+    struct buffer again = {0};
+    if (!is_said_again(call, error) || (call->command->place & works) == 0 ||
+        error_exit_status(error) != 3 || strstr(error->hint, "`transhume") != NULL) {
+        return;
+    }
+    append_again(call, &again);
+    size_t length = strlen(error->hint);
+    bool ended = length == 0 || error->hint[length - 1] == '.';
+    const char *joint = length == 0 ? "" : ended ? " " : "; ";
+    if (!again.failed) {
+        error_hint(error, "%s%s%s `%s`", error->hint, joint, ended ? "Then" : "then",
+                   buffer_string(&again));
+    }
+    buffer_free(&again);
+}
+
 int cli_fail(const struct cli_call *call, const struct error *error)
 {
     struct error told;
@@ -108,6 +128,7 @@ int cli_fail(const struct cli_call *call, const struct error *error)
         error_hint(&told, "%s", advice);
     }
     name_what_goes_on(call, &told);
+    add_what_goes_on(call, &told);
     log_write_error(&told);
     return error_exit_status(&told);
 }

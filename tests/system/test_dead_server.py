@@ -120,6 +120,14 @@ class DeadDynamodb(GoesOn, DynamodbCase):
 
         self.dies(prepare, lambda: REPAIR, self.both, check)
 
+    def test_check(self):
+        """Said again, since there is no run to go on with."""
+        def prepare():
+            items.create(self.client, "herd", (("id", "N"),))
+            items.put(self.client, "herd", self.whole())
+
+        self.dies(prepare, lambda: ("check",), lambda _: (self.target, "jsonl:out"), lambda: None)
+
     def test_rollback(self):
         self.dies(self.copy, lambda: ("rollback", "--run", self.run_id(), "--confirm"), self.both,
                   lambda: self.assertEqual(items.tables(self.client), []))
