@@ -346,6 +346,18 @@ class Throttling(BadInputCase):
             self.refused("migrate", "--state", "other", "--timeout", "500ms", self.uri(proxy.endpoint), "dynamodb-json:out2",
                          code=3, says=["given up after", "herd", "read_units"])
 
+    def test_looking_at_what_is_there_for_minutes(self):
+        """Longer than a request is patient: who waits for it is more so."""
+        self.sqlite_source()
+        items.create(self.client, "herd")
+        items.put(self.client, "herd", [{"id": {"S": "a"}, "mine": {"BOOL": True}}])
+        with FaultProxy(self.server.endpoint, SEED) as proxy:
+            proxy.add("throttle", operation="BatchGetItem", until=self.SECONDS)
+            self.run_aws("migrate", "--timeout", "500ms", "--existing", "upsert", "herd.db", self.uri(proxy.endpoint),
+                         time_limit=self.SECONDS + 60)
+            self.assertGreater(proxy.hits["throttle"], 3)
+        self.assert_tables({"herd": [{"id": {"S": "a"}, "n": {"N": "1"}, "mine": {"BOOL": True}}, {"id": {"S": "b"}, "n": {"N": "2"}}]})
+
     def test_writing_for_minutes(self):
         self.sqlite_source()
         with FaultProxy(self.server.endpoint, SEED) as proxy:

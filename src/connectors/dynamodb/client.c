@@ -411,7 +411,9 @@ enum status dynamodb_client_call(struct dynamodb_client *client,
         }
         if (clock_monotonic_ms() + delay > give_up_ms) {
             error_context(error, "given up after %" PRIu32 " tries: ", failures + 1);
-            error->class = ERROR_CLASS_STOP;
+            bool throttled =
+                error->code == ERROR_SOURCE_THROTTLED || error->code == ERROR_TARGET_THROTTLED;
+            error->class = throttled ? ERROR_CLASS_RETRY : ERROR_CLASS_STOP;
             return STATUS_FAILED;
         }
         int64_t now_ms = clock_monotonic_ms();

@@ -105,7 +105,8 @@ enum status dynamodb_client_poll(struct dynamodb_client *client, int64_t timeout
                                  struct dynamodb_response **response, struct error *error) MUST_USE;
 /*
  * One request to its end, for control work: none may be under way. Faults of class RETRY are tried
- * again until the service's patience ends, and are of class STOP then. STATUS_OK: `*response` is
+ * again until the service's patience ends, and are of class STOP then, but for throttling,
+ * which who asks may bear longer. STATUS_OK: `*response` is
  * there, and is a success or a fault of the request itself (fault >= DYNAMODB_FAULT_CONDITION), for
  * the caller to judge; `unknown_outcome` tells that an earlier try may have been carried out.
  * STATUS_FAILED: `error`.
