@@ -66,7 +66,9 @@ enum status rollback_order(struct rollback *rollback, uint32_t **order, struct e
     for (uint32_t i = 0; i < count; i++) {
         names[i] = tables[i].name;
     }
-    if (count > 1 && (rollback->session.target->capabilities & CAPABILITY_SQL_SCHEMA) != 0 &&
+    /* folders of files declare columns, too, but no references, and others' files may be in them */
+    const uint32_t referring = CAPABILITY_SQL_SCHEMA | CAPABILITY_TRANSACTIONS;
+    if (count > 1 && (rollback->session.target->capabilities & referring) == referring &&
         connector->catalog != NULL && connector->source != NULL) {
         status = rollback_describe(rollback, names, &source, &schema, error);
     }
