@@ -314,6 +314,22 @@ class Contents(FilesTestCase):
         zstd = lambda data: subprocess.run(["zstd", "-q", "-c"], input=data, stdout=subprocess.PIPE, check=True).stdout
         return ((".gz", gzip.compress), (".zst", zstd))
 
+    def test_packed_files_whose_names_do_not_say_so(self):
+        for suffix, pack in self.packers():
+            for scheme, name, text in (("csv", "t.csv", b"a\n1\n"), ("jsonl", "t.jsonl", b'{"a":1}\n'),
+                                       ("dynamodb-json", "t/a.json", b'{"Item":{"a":{"N":"1"}}}\n')):
+                with self.subTest(suffix=suffix, scheme=scheme):
+                    self.put("named%s/%s/%s" % (suffix, scheme, name), pack(text))
+                    source = "%s:named%s/%s" % (scheme, suffix, scheme)
+                    result = self.migrate(source, "jsonl:out%s-%s" % (suffix, scheme), code=2)
+                    self.assertIn("its name does not say so", result.err)
+                    self.assertIn("let its name end in " + suffix, result.err)
+                    self.assertIn(name, result.err)
+                    path = self.path("named" + suffix, scheme, name)
+                    os.rename(path, path + suffix)
+                    self.migrate(source, "jsonl:named-%s-%s" % (suffix[1:], scheme))
+                    self.assertEqual(self.json_records("named-%s-%s" % (suffix[1:], scheme), "t"), [{"a": 1}])
+
     def test_zeros_behind_a_packed_file(self):
         for suffix, pack in self.packers():
             for number, tail in enumerate((b"\0", b"\0" * 512, b"\0" * 200000, b"\0\0" + pack(b"2\n"))):

@@ -334,10 +334,42 @@ static enum status open_input(const char *path, enum folder_compression compress
     return STATUS_OK;
 }
 
+enum folder_compression folder_compression_within(int descriptor)
+{
+    uint8_t head[4] = {0};
+    ssize_t got = pread(descriptor, head, sizeof(head), 0);
+    if (got >= 2 && head[0] == 0x1F && head[1] == 0x8B) {
+        return FOLDER_GZIP;
+    }
+    return got == 4 && memcmp(head, "\x28\xB5\x2F\xFD", 4) == 0 ? FOLDER_ZSTD : FOLDER_PLAIN;
+}
+
+/* Read as it stands, each of its lines would be a reject. */
+static enum status refuse_unsaid(const struct folder_input *input, struct error *error)
+{
+    enum folder_compression found = folder_compression_within(input->descriptor);
+    if (found == FOLDER_PLAIN) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_SOURCE_INVALID, input->path,
+              "it is packed by %s, and its name does not say so",
+              found == FOLDER_GZIP ? "gzip" : "zstd");
+    error_hint(error, "let its name end in %s", found == FOLDER_GZIP ? ".gz" : ".zst");
+    return STATUS_FAILED;
+}
+
 enum status folder_input_open(const char *path, uint64_t begin, enum error_code code,
                               struct folder_input **input, struct error *error)
 {
-    return open_input(path, folder_compression_of(path), begin, code, input, error);
+    enum folder_compression compression = folder_compression_of(path);
+    enum status status = open_input(path, compression, begin, code, input, error);
+    if (status == STATUS_OK && compression == FOLDER_PLAIN && begin == 0 &&
+        code == ERROR_SOURCE_READ && refuse_unsaid(*input, error) != STATUS_OK) {
+        folder_input_close(*input);
+        *input = NULL;
+        return STATUS_FAILED;
+    }
+    return status;
 }
 
 enum status folder_input_open_packed(const char *path, enum folder_compression compression,

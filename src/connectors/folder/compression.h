@@ -13,6 +13,8 @@ enum folder_compression { FOLDER_PLAIN, FOLDER_GZIP, FOLDER_ZSTD };
 const char *folder_compression_suffix(enum folder_compression compression);
 /* By the end of a file's name. */
 enum folder_compression folder_compression_of(const char *name);
+/* By the first bytes of an open file. */
+enum folder_compression folder_compression_within(int descriptor);
 
 /* ---------------------------------------------------------------- writing */
 
@@ -43,7 +45,8 @@ void folder_output_abandon(struct folder_output *output);
 /* The bytes of one file, unpacked. */
 struct folder_input;
 
-/* From byte `begin` of a plain file; 0 for compressed ones. Errors are `code` or more exact. */
+/* From byte `begin` of a plain file; 0 for compressed ones. Errors are `code` or more exact. A
+ * source's file that is packed though its name does not say so is refused at its beginning. */
 enum status folder_input_open(const char *path, uint64_t begin, enum error_code code,
                               struct folder_input **input, struct error *error) MUST_USE;
 /* The same from the beginning, packed as said whatever the file's name. */

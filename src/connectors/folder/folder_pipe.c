@@ -195,20 +195,10 @@ static int make_nameless(void)
     return descriptor;
 }
 
-static enum folder_compression packed_as(int descriptor)
-{
-    uint8_t head[4] = {0};
-    ssize_t got = pread(descriptor, head, sizeof(head), 0);
-    if (got >= 2 && head[0] == 0x1F && head[1] == 0x8B) {
-        return FOLDER_GZIP;
-    }
-    return got == 4 && memcmp(head, "\x28\xB5\x2F\xFD", 4) == 0 ? FOLDER_ZSTD : FOLDER_PLAIN;
-}
-
 /* Puts what is in `*descriptor`, if it is packed, into another nameless file as it was before. */
 static enum status unpack(int *descriptor, struct error *error)
 {
-    enum folder_compression compression = packed_as(*descriptor);
+    enum folder_compression compression = folder_compression_within(*descriptor);
     struct folder_input *input = NULL;
     char path[64];
     if (compression == FOLDER_PLAIN) {
