@@ -432,6 +432,16 @@ const struct maria_table *maria_catalog_find(const struct maria_catalog *catalog
                                                sizeof *catalog->tables, compare_name);
 }
 
+bool maria_is_in(struct column_list columns, const char *name)
+{
+    for (uint32_t i = 0; i < columns.count; i++) {
+        if (strcasecmp(columns.names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int32_t maria_find_column(const struct maria_table *table, const char *name)
 {
     int32_t folded = -1;

@@ -42,6 +42,7 @@ enum status maria_catalog_get(struct maria_database *self, const struct maria_ca
 const struct maria_table *maria_catalog_find(const struct maria_catalog *catalog, const char *name);
 /* -1: there is none of that name; names of columns differ by more than case. */
 int32_t maria_find_column(const struct maria_table *table, const char *name);
+bool maria_is_in(struct column_list columns, const char *name);
 
 /* describe.c: what is neither table nor index, as schema objects. */
 enum status maria_objects_read(struct maria_database *self, MYSQL *connection,

@@ -11,25 +11,15 @@
 /* Errors of a definition that this server does not understand (another version, another brand). */
 static const unsigned foreign[] = {1273, 1115, 4161, 1286, 1478, 1064, 1231, 1901, 1911, 3780};
 
-static bool is_in(struct column_list list, const char *name)
-{
-    for (uint32_t i = 0; i < list.count; i++) {
-        if (strcasecmp(list.names[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* InnoDB can't index a text without a length, nor refer to one. */
 static bool is_indexed(const struct target_table *table, const char *name)
 {
-    bool found = is_in(table->key, name);
+    bool found = maria_is_in(table->key, name);
     for (uint32_t i = 0; i < table->index_count; i++) {
-        found = found || is_in(table->indexes[i].columns, name);
+        found = found || maria_is_in(table->indexes[i].columns, name);
     }
     for (uint32_t i = 0; i < table->reference_count; i++) {
-        found = found || is_in(table->references[i].columns, name);
+        found = found || maria_is_in(table->references[i].columns, name);
     }
     return found;
 }
@@ -38,7 +28,7 @@ static void append_column(struct buffer *sql, const struct maria_database *self,
                           const struct target_table *table, const struct schema_column *column)
 {
     bool counts = column->identity && column->type.kind == VALUE_INT64 && table->key.count == 1 &&
-                  is_in(table->key, column->name);
+                  maria_is_in(table->key, column->name);
     maria_append_name(sql, column->name);
     buffer_append_byte(sql, ' ');
     maria_append_type(sql, self, &column->type, column->collation, is_indexed(table, column->name));

@@ -1,7 +1,6 @@
 /* Undo records: the table that keeps them, and what tells a record from a changed one. */
 #include "connectors/mysql/target.h"
 #include <string.h>
-#include <strings.h>
 
 bool maria_undo_is_own(const char *column)
 {
@@ -57,16 +56,6 @@ void maria_undo_append_hash(struct buffer *sql, const struct maria_column *colum
     buffer_append_string(sql, begun ? ")))" : ", '')))");
 }
 
-static bool is_in(struct column_list list, const char *name)
-{
-    for (uint32_t i = 0; i < list.count; i++) {
-        if (strcasecmp(list.names[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The type as it is, without default, number of its own and the like. */
 static void append_column(struct buffer *sql, const struct maria_table *facts, uint32_t position,
                           bool in_key)
@@ -100,7 +89,7 @@ enum status maria_undo_make(struct maria_database *self, MYSQL *connection,
                                "UNSIGNED NULL, ");
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         if (!facts->columns[i].generated) {
-            append_column(&sql, facts, i, is_in(table->key, facts->columns[i].name));
+            append_column(&sql, facts, i, maria_is_in(table->key, facts->columns[i].name));
         }
     }
     buffer_append_string(&sql, "PRIMARY KEY (");

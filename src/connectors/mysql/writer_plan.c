@@ -1,7 +1,6 @@
 /* How the batches of one shape go into a table: columns, the statement, the temporary table. */
 #include "connectors/mysql/writer_internal.h"
 #include <string.h>
-#include <strings.h>
 
 static enum status no_memory(const struct writer *writer, struct error *error)
 {
@@ -25,16 +24,6 @@ static enum status describe(struct writer *writer, uint32_t table, struct error 
     return status;
 }
 
-static bool is_in(struct column_list list, const char *name)
-{
-    for (uint32_t i = 0; i < list.count; i++) {
-        if (strcasecmp(list.names[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum status choose_columns(struct writer *writer, struct writer_plan *plan,
                                   struct error *error)
 {
@@ -54,7 +43,7 @@ static enum status choose_columns(struct writer *writer, struct writer_plan *pla
         /* a generated column makes its value itself */
         if (!facts->generated) {
             plan->columns[plan->column_count++] =
-                (struct writer_column){i, facts, is_in(plan->facts->key, facts->name)};
+                (struct writer_column){i, facts, maria_is_in(plan->facts->key, facts->name)};
         }
     }
     return STATUS_OK;

@@ -1,7 +1,6 @@
 /* From the temporary table into the plan's: what to do about records that are there. */
 #include "connectors/mysql/writer_internal.h"
 #include <string.h>
-#include <strings.h>
 
 struct apply {
     struct writer *writer;
@@ -127,16 +126,6 @@ static enum status take_out_present(struct apply *apply)
     return take_out(apply, &sql, OUTCOME_SKIPPED, "a record with this key is there");
 }
 
-static bool in_key(struct column_list key, const char *name)
-{
-    for (uint32_t i = 0; i < key.count; i++) {
-        if (strcasecmp(key.names[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool in_plan(const struct writer_plan *plan, const char *name)
 {
     for (uint32_t i = 0; i < plan->column_count; i++) {
@@ -162,7 +151,7 @@ static enum status update_present(struct apply *apply)
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         const struct maria_column *column = &facts->columns[i];
         bool planned = in_plan(apply->plan, column->name);
-        if (in_key(apply->key, column->name) || column->generated ||
+        if (maria_is_in(apply->key, column->name) || column->generated ||
             (!planned && (apply->plan->existing != EXISTING_REPLACE ||
                           (column->not_null && !column->has_default)))) {
             continue;
