@@ -1,0 +1,73 @@
+"""The kill matrix of runs out of MariaDB, and between it and PostgreSQL."""
+import os
+import sys
+import unittest
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
+import mariadb
+import postgres
+import support
+from kill_matrix import KillMatrix, make_source, rows_by_table
+from test_kill_postgres import dump
+
+OPTIONS = ["--chunk-rows", "100", "--jobs", "2", "--exclude", "found*"]
+
+
+class KillFromMysql(KillMatrix):
+    """No server is written into while it is a source: then a resume can tell that it is unchanged."""
+    sample_seconds = None if support.SOAK else 8
+    instants = 200 if support.SOAK else 3
+    resume_points_max = None if support.SOAK else 3
+
+    @classmethod
+    def setUpClass(cls):
+        cls.mysql = mariadb.for_class(cls)
+        cls.postgres = postgres.for_class(cls, settings={"autovacuum": "off"})
+
+    def copied(self, source, target):
+        """What a copy that nobody disturbs leaves; other tests show it equal to its source."""
+        self.assert_code(support.transhume("migrate", "--state", "state-of-" + str(target).split(":")[0], *OPTIONS, source, target,
+                                           cwd=self.folder), 0)
+
+    def shop(self, server):
+        """A database that holds the shop."""
+        make_source(self.path("shop.db"), keyless=True)
+        name = server.database()
+        self.copied(self.path("shop.db"), server.uri(name))
+        return name
+
+    def dump_mysql(self, name):
+        return {table: rows for table, rows in self.mysql.rows(name).items() if not table.startswith("_transhume")}
+
+    def test_mysql_to_sqlite(self):
+        source = self.mysql.uri(self.shop(self.mysql))
+        self.copied(source, "sqlite:back.db")
+        expected = rows_by_table(self.path("back.db"))
+        self.assertEqual(sum(len(rows) for _, rows in expected.values()), 700 + 700 + 690 + 500)
+        self.matrix([*OPTIONS, source, "sqlite:copy.db"],
+                    lambda folder: self.assertEqual(rows_by_table(os.path.join(folder, "copy.db")), expected))
+
+    def test_mysql_to_postgres(self):
+        source = self.mysql.uri(self.shop(self.mysql))
+        whole, target = self.postgres.database(), self.postgres.database()
+        self.copied(source, self.postgres.uri(whole))
+        expected = dump(self.postgres, whole)
+        self.assertEqual(sum(map(len, expected.values())), 700 + 700 + 690 + 500)
+        self.empty_target = lambda: self.postgres.psql(target, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        self.matrix([*OPTIONS, source, self.postgres.uri(target)],
+                    lambda folder: self.assertEqual(dump(self.postgres, target), expected))
+
+    def test_postgres_to_mysql(self):
+        source = self.postgres.uri(self.shop(self.postgres))
+        whole, target = self.mysql.database(), self.mysql.database()
+        self.copied(source, self.mysql.uri(whole))
+        expected = self.dump_mysql(whole)
+        self.assertEqual(sum(map(len, expected.values())), 700 + 700 + 690 + 500)
+        self.empty_target = lambda: self.mysql.ask("", "DROP DATABASE %s; CREATE DATABASE %s" % (target, target))
+        self.matrix([*OPTIONS, source, self.mysql.uri(target)],
+                    lambda folder: self.assertEqual(self.dump_mysql(target), expected))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,121 @@
+"""A proxy of bytes between the program and any server, which strikes once, at a given byte of one of the two directions.
+
+    with StrikingProxy(port) as proxy:
+        proxy.strike("half open", TO_SERVER, 4711)
+        ... connect to proxy.port ...
+        assert proxy.struck == 1
+
+It knows no protocol: a byte is within a message as often as between two.
+"""
+import contextlib
+import socket
+import threading
+import time
+
+PIECE = 1 << 16
+WAIT_S = 30
+TO_SERVER, TO_PROGRAM = "to server", "to program"
+GARBAGE = b"HTTP/1.0 502 Bad Gateway\r\nContent-Type: text/html\r\n\r\n<html>\x00\xff\xfe" + bytes(range(256))
+DRIPPED = 3000
+
+
+class StrikingProxy:
+    def __init__(self, port):
+        self.upstream = port
+        self.lock = threading.Lock()
+        self.passed = {TO_SERVER: 0, TO_PROGRAM: 0}
+        self.fault, self.direction, self.at, self.struck = None, None, 0, 0
+        self.connections, self.dead = [], set()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def strike(self, fault, direction, at):
+        """One of FAULTS, once, when so many bytes have gone that way over all connections."""
+        with self.lock:
+            self.fault, self.direction, self.at = fault, direction, at
+
+    def cut_all(self):
+        """Also what is half open: the server hears now that nobody is there."""
+        with self.lock:
+            for connection in self.connections:
+                _close(connection)
+            self.connections.clear()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                program, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.upstream), timeout=WAIT_S)
+                server.settimeout(None)
+                for connection in (program, server):
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                with self.lock:
+                    self.connections += [program, server]
+                for way in ((program, server, TO_SERVER), (server, program, TO_PROGRAM)):
+                    threading.Thread(target=self._pass, args=way, daemon=True).start()
+
+    def _pass(self, here, there, direction):
+        with contextlib.suppress(OSError):
+            while data := here.recv(PIECE):
+                fault, at = self._count(direction, len(data))
+                if fault:
+                    there.sendall(data[:at])
+                    FAULTS[fault](self, here, there, data[at:])
+                elif here not in self.dead:
+                    there.sendall(data)
+        if here not in self.dead:
+            _close(here)
+            _close(there)
+
+    def _count(self, direction, length):
+        """The fault that strikes within these bytes, and at which of them."""
+        with self.lock:
+            before = self.passed[direction]
+            self.passed[direction] += length
+            if self.fault is None or direction != self.direction or before + length <= self.at:
+                return None, 0
+            fault, self.fault = self.fault, None
+            self.struck += 1
+            return fault, max(0, self.at - before)
+
+    def _cut(self, here, there, _rest):
+        _close(here)
+        _close(there)
+
+    def _half_open(self, here, there, _rest):
+        """Both wait, and what they say goes nowhere."""
+        self.dead |= {here, there}
+
+    def _drip(self, _here, there, rest):
+        for at in range(min(DRIPPED, len(rest))):
+            there.sendall(rest[at:at + 1])
+        there.sendall(rest[DRIPPED:])
+
+    def _slow(self, _here, there, rest):
+        step = max(1, len(rest) // 10)
+        for at in range(0, len(rest), step):
+            time.sleep(0.05)
+            there.sendall(rest[at:at + step])
+
+    def _garbage(self, here, there, _rest):
+        there.sendall(GARBAGE)
+        self._cut(here, there, b"")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        self.cut_all()
+
+
+FAULTS = {"cut": StrikingProxy._cut, "half open": StrikingProxy._half_open, "a byte at a time": StrikingProxy._drip,
+          "slow": StrikingProxy._slow, "garbage": StrikingProxy._garbage}
+PASSING = ("a byte at a time", "slow")  # which nobody but a clock can tell from none
+
+
+def _close(connection):
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
