@@ -110,6 +110,17 @@ class BetweenServers(MysqlCase):
         for table in TABLES[1:]:
             self.assert_same_rows(source, target, table)
 
+    def test_keys_of_addresses(self):
+        """Of other types than numbers and texts a server makes no numbers."""
+        source = self.made("CREATE TABLE t (k inet6, n int, PRIMARY KEY (k, n)); INSERT INTO t SELECT concat('::', seq), seq FROM seq_1_to_500; "
+                           "INSERT INTO t VALUES ('2001:db8::ff', 1), ('::ffff:192.0.2.1', 2)")
+        target = self.made()
+        self.migrate(self.server.uri(source), self.server.uri(target), "--chunk-rows", "100")
+        self.assert_same_rows(source, target, "t")
+        self.migrate(self.server.uri(source), "sqlite:copy.db", "--chunk-rows", "100", "--state", "lite")
+        with sqlite3.connect(self.path("copy.db")) as database:
+            self.assertEqual(sorted(map(list, database.execute("SELECT k, CAST(n AS TEXT) FROM t"))), sorted(self.rows(source, "t")))
+
     def test_a_snapshot_is_one_moment(self):
         source, target = self.made("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); "
                                    "INSERT INTO a SELECT seq FROM seq_1_to_50; INSERT INTO b SELECT * FROM a"), self.made()

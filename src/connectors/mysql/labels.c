@@ -1,6 +1,6 @@
 /* Labels of ENUM and SET, as information_schema writes them: 'a','it''s','back\\slash'. Four-byte
  * letters come as question marks, since its texts have three bytes a letter at most. */
-#include "connectors/mysql/target.h"
+#include "connectors/mysql/mysql_internal.h"
 #include <string.h>
 
 enum { WIDE_BYTES = 4 };
@@ -71,11 +71,17 @@ static bool is_set_of_labels(const char *label, const char *text, size_t length)
     return !more;
 }
 
+bool maria_has_labels(const char *words)
+{
+    return words != NULL && (strncmp(words, "enum(", 5) == 0 || strncmp(words, "set(", 4) == 0);
+}
+
 bool maria_holds_label(const char *words, const char *text, size_t length)
 {
-    const char *label = strchr(words, '\'');
-    if (label != NULL && strncmp(words, "enum(", 5) == 0) {
-        return is_enum_label(label, text, length);
+    if (!maria_has_labels(words)) {
+        return true;
     }
-    return label == NULL || strncmp(words, "set(", 4) != 0 || is_set_of_labels(label, text, length);
+    const char *label = words + strcspn(words, "'");
+    return words[0] == 'e' ? is_enum_label(label, text, length)
+                           : is_set_of_labels(label, text, length);
 }

@@ -194,4 +194,12 @@ void maria_append_type(struct buffer *out, const struct maria_database *self,
 const char *maria_text_collation(const struct maria_database *self);
 bool maria_native_type(const char *declared, struct value_type *type);
 
+/* ---------------------------------------------------------------- labels.c */
+
+/* Is this the COLUMN_TYPE of an ENUM or SET? */
+bool maria_has_labels(const char *words);
+/* Does an ENUM or SET with this COLUMN_TYPE hold the text as it is? The server takes labels in
+ * other cases and orders, and their numbers, too, without a warning. Of other types: yes. */
+bool maria_holds_label(const char *words, const char *text, size_t length);
+
 #endif

@@ -4,7 +4,7 @@
 
 static bool is_ordered_by_number(const struct maria_column *column)
 {
-    return column->type.format == MARIA_AS_LABEL || column->type.format == MARIA_AS_BIT;
+    return column->type.format == MARIA_AS_BIT || maria_has_labels(column->type.type.native);
 }
 
 void maria_append_key(struct buffer *sql, const struct maria_column *column, const char *alias)

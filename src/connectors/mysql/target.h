@@ -82,9 +82,6 @@ enum status maria_encode(const struct maria_column *column, const struct cell *c
                          struct error *error) MUST_USE;
 /* Bytes as a field of a line. */
 void maria_append_field(struct buffer *out, const char *bytes, size_t length);
-/* Does an ENUM or SET with this COLUMN_TYPE hold the text as it is? The server takes labels in
- * other cases and orders, and their numbers, too, without a warning. Of other types: yes. */
-bool maria_holds_label(const char *words, const char *text, size_t length);
 /* Must a field of a line go by way of a variable? Then `expression` begins what is made of it, up
  * to the variable, and `*end` ends it. */
 bool maria_needs_variable(const struct maria_database *self, const struct maria_column *column,
