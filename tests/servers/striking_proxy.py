@@ -17,6 +17,7 @@ WAIT_S = 30
 TO_SERVER, TO_PROGRAM = "to server", "to program"
 GARBAGE = b"HTTP/1.0 502 Bad Gateway\r\nContent-Type: text/html\r\n\r\n<html>\x00\xff\xfe" + bytes(range(256))
 DRIPPED = 3000
+SILENT_S = 15
 
 
 class StrikingProxy:
@@ -84,8 +85,11 @@ class StrikingProxy:
         _close(there)
 
     def _half_open(self, here, there, _rest):
-        """Both wait, and what they say goes nowhere."""
+        """Both wait, and what they say goes nowhere, until the network gives the connection up."""
         self.dead |= {here, there}
+        timer = threading.Timer(SILENT_S, self._cut, (here, there, b""))
+        timer.daemon = True
+        timer.start()
 
     def _drip(self, _here, there, rest):
         for at in range(min(DRIPPED, len(rest))):
