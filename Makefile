@@ -88,7 +88,7 @@ format: ## lay out the C files as .clang-format says
 
 lint: ## layout, linters, layers, banned functions
 	@tools/deps install build test lint
-	@$(MAKE) --no-print-directory configure
+	@$(MAKE) --no-print-directory build
 	@tools/lint $(BUILD)
 
 clean: ## remove what was built
