@@ -205,8 +205,12 @@ class Restarts(Engine):
         cases = [(name, occurrence) for name, count in sorted(counts.items()) for occurrence in sorted({1, (count + 1) // 2, count})]
         self.each("restart", cases, lambda folder, name, occurrence: self.restart(folder, name, occurrence, arguments, check, env))
 
+    def wait_for_restart(self):
+        """Until the server has nothing under way that it would not go on with."""
+
     def restart(self, folder, name, occurrence, arguments, check, env):
         first = self.stopped("%s:stop:%d" % (name, occurrence), folder, arguments, env)
+        self.wait_for_restart()
         self.server.restart()
         if first.poll() is None:
             first.send_signal(signal.SIGCONT)

@@ -133,6 +133,23 @@ def everything(client):
     return {name: scan(client, name) for name in tables(client)}
 
 
+def wait_until_settled(client, seconds=20):
+    """Until no table is being made, changed or deleted."""
+    deadline = time.monotonic() + seconds
+    while True:
+        states = {}
+        for name in client.list_tables()["TableNames"]:
+            try:
+                states[name] = client.describe_table(TableName=name)["Table"]["TableStatus"]
+            except client.exceptions.ResourceNotFoundException:
+                pass
+        if all(state == "ACTIVE" for state in states.values()):
+            return
+        if time.monotonic() > deadline:
+            raise AssertionError("tables are still on their way: %s" % states)
+        time.sleep(0.02)
+
+
 def empty(client, seconds=20):
     """Deletes all tables, the program's own ledger too."""
     deadline = time.monotonic() + seconds
