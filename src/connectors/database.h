@@ -1,0 +1,163 @@
+/* The contract: what a database can do, and opening one. */
+#ifndef TRANSHUME_CONNECTORS_DATABASE_H
+#define TRANSHUME_CONNECTORS_DATABASE_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "model/schema.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---------------------------------------------------------------- what a database can do */
+
+enum connector_capability {
+    CAPABILITY_TRANSACTIONS = 1 << 0, /* a chunk and its done mark are one commit */
+    CAPABILITY_NESTED = 1 << 1,       /* lists and maps are values, else they come as JSON text */
+    CAPABILITY_FREE_FIELDS = 1 << 2,  /* records of one table may have different fields */
+    CAPABILITY_MISSING = 1 << 3,      /* a missing field differs from a null one */
+    CAPABILITY_JOINS = 1 << 4,        /* read_request.joins and .ordered work; else never asked */
+    CAPABILITY_SNAPSHOT = 1 << 5,     /* all readers see one moment */
+    CAPABILITY_PROVES_UNCHANGED = 1 << 6, /* snapshot tokens are equal only if nothing changed */
+    CAPABILITY_KEY_REQUIRED = 1 << 7,     /* target tables need a key, records are put by it */
+    CAPABILITY_KEY_ENFORCED = 1 << 8,  /* a second record under a key is seen when it is written */
+    CAPABILITY_ASYNCHRONOUS = 1 << 9,  /* acknowledgements come later than submit */
+    CAPABILITY_SQL_SCHEMA = 1 << 10,   /* columns, types and references are declared */
+    CAPABILITY_COUNTS_EXACT = 1 << 11, /* target count() is exact as soon as commits are done */
+    CAPABILITY_ORDERED_WRITE =
+        1 << 12,                       /* one writer; chunks commit in the order of their numbers */
+    CAPABILITY_FOLDED_NAMES = 1 << 13, /* target tables whose names differ in case only are one */
+    CAPABILITY_SHARED_NAMES = 1 << 14, /* no index is named like another one or like a table */
+    CAPABILITY_UNITS = 1 << 15,        /* counts capacity units, and keeps the caps on them */
+    /* target: its ledger is gone with the process (a pipe), so that nothing can be resumed, and
+     * what a second run writes comes after what the first one wrote */
+    CAPABILITY_NO_RESUME = 1 << 16
+};
+
+/* 0 means no limit, unless said. */
+struct connector_limits {
+    uint32_t readers_max; /* readers useful at once, for this database as opened */
+    uint32_t writers_max;
+    uint32_t chunks_open_max; /* of one writer, between chunk_begin and commit (>= 1) */
+    uint32_t batch_rows_max;  /* records a submit may bring */
+    uint64_t batch_bytes_max;
+    uint64_t record_bytes_max;
+    uint32_t name_bytes_max;
+    uint32_t nesting_max;
+    uint32_t number_digits_max;
+    uint64_t slice_bytes;         /* source: values above this come as LARGE handles; 0: never */
+    uint32_t request_columns_max; /* source: columns of one read_request */
+    uint32_t delete_keys_max;     /* target: of one delete_records; 0: some hundreds */
+    uint32_t request_joins_max;   /* source with CAPABILITY_JOINS: joins of one read_request */
+    bool pulls_in_pieces; /* target: several of its writers pull one table faster than one does */
+};
+
+enum guarantee { GUARANTEE_EXACTLY_ONCE, GUARANTEE_IDEMPOTENT, GUARANTEE_AT_LEAST_ONCE };
+
+/* What is done about records that are in a target table already (`existing:`). */
+enum existing_policy {
+    EXISTING_REFUSE,
+    EXISTING_APPEND,
+    EXISTING_UPSERT,
+    EXISTING_REPLACE,
+    EXISTING_SKIP
+};
+
+/* One URI or plan option of a connector ("?endpoint=…"): parsed, listed by `transhume
+ * connectors`. */
+enum option_type { OPTION_TEXT, OPTION_INTEGER, OPTION_BYTES, OPTION_BOOLEAN, OPTION_CHOICE };
+struct connector_option {
+    const char *name;
+    enum option_type type;
+    const char *default_text;
+    const char *range; /* "1..100", or the choices "gzip|zstd|none"; NULL: any */
+    bool secret;
+    const char *help;
+};
+
+/* A row of docs/types/<engine>.md: native type, kind, and what is lost on the way. */
+struct type_mapping {
+    const char *native;
+    enum value_kind kind;
+    const char *reading; /* note on native → kind */
+    const char *writing; /* note on kind → native; NULL: not written as that type */
+    const char *loss;    /* "exact", "widened", "lossy", or a sentence */
+};
+
+/* ---------------------------------------------------------------- opening */
+
+/* A URI taken apart; all parts percent-decoded, in the arena that uri_parse was given. */
+struct uri_parameter {
+    const char *name;
+    const char *value;
+};
+struct uri {
+    const char *text;  /* as the user wrote it */
+    const char *shown; /* the same without secrets: for messages, state and ledger */
+    const char *scheme;
+    const char *user; /* NULL where there is none */
+    const char *password;
+    const char *host;
+    uint16_t port;    /* 0: default */
+    const char *path; /* "sqlite:shop.db" → "shop.db"; "x://h/a/b" → "a/b" */
+    const struct uri_parameter *parameters;
+    uint32_t parameter_count;
+};
+
+enum open_mode { OPEN_SOURCE, OPEN_TARGET };
+
+struct open_options {
+    enum open_mode mode;
+    const struct uri *uri;
+    /* private folder for sorted runs and the like; lives as long as the run; NULL: none may be made
+     * (check, init) */
+    const char *spill_folder;
+    uint64_t memory_bytes; /* budget for caches of this database */
+    int64_t timeout_ms;    /* deadline of any single wait */
+    /* caps in the database's own capacity units a second, all of its readers or writers together;
+     * 0: none, as always for those without CAPABILITY_UNITS */
+    uint64_t read_units_per_second_max;
+    uint64_t write_units_per_second_max;
+    const char *const *catalog_tables; /* NULL: the user's tables */
+    /* target: it is only looked at. It has to be there, nothing is made, and it may be one that
+     * can't be written */
+    bool read_only;
+};
+
+/*
+ * What a database tells while it works: added to by its own threads, read by the engine's at any
+ * time. connectors/report.h has the functions that fill it.
+ */
+struct database_report {
+    /* monotonic: when the server first and last said to slow down, in this spell; 0: never */
+    _Atomic int64_t throttled_since_ms;
+    _Atomic int64_t throttled_last_ms;
+    _Atomic uint64_t throttle_count;
+    _Atomic uint64_t milliunits; /* capacity used since the opening, in thousandths of a unit */
+    /* records (or a guess of them) that the express_chunk calls under way have pulled so far: what
+     * such a call adds it takes back at its end */
+    _Atomic uint64_t pulled_rows;
+    /* lease_clock_ms: until when this process may write without asking; LEASE_ENDED: it may not,
+     * and won't; connectors/lease.h */
+    _Atomic int64_t lease_end_ms;
+};
+
+/* The head of every connector's instance, its first member. */
+struct database {
+    const struct connector *connector;
+    struct connector_limits limits; /* as this database is (a read-only SQLite file: one reader) */
+    uint32_t capabilities;          /* enum connector_capability, likewise */
+    /*
+     * Target: how long a claim holds unless it is renewed; must be longer than a request may take.
+     * 0: no lease, since a lock of the operating system or the target's transactions keep a second
+     * process out.
+     */
+    int64_t lease_ms;
+    /* Set by the engine, at any time, once the work has failed: what is said from then on is tried
+     * once. */
+    _Atomic bool hurried;
+    struct database_report report;
+};
+
+#endif

@@ -1,0 +1,54 @@
+/* The contract: taking a run back. */
+#ifndef TRANSHUME_CONNECTORS_ROLLBACK_H
+#define TRANSHUME_CONNECTORS_ROLLBACK_H
+
+#include "connectors/target.h"
+
+/* What becomes of the records that a run wrote to one table. */
+struct undo_counts {
+    uint64_t removed;  /* they are gone */
+    uint64_t restored; /* they are again what the run overwrote */
+    uint64_t changed;  /* somebody changed them since: they stay as they are */
+    uint64_t missing;  /* somebody deleted them since: they stay away */
+};
+
+/*
+ * How a claimed run is taken back; NULL: it can't be. All of it on the control thread, while no
+ * writer is open. Each call is repeatable, also after a crash in it, and is no more than the
+ * claimed run's own: what another run or somebody else made is left alone.
+ */
+struct rollback_functions {
+    /*
+     * Optional (NULL: always): could the run's writes to this table, which is there or would be
+     * made, be undone key by key? STATUS_END: no, and `why` says so. Changes nothing.
+     */
+    enum status (*can_undo)(struct database *self, const struct target_table *table,
+                            struct buffer *why, struct error *error);
+    /*
+     * Takes the run's records out of a table key by key, and puts back what they overwrote.
+     * `dry_run`: only counts. `ended_us`: when the run ended, 0: it did not. Targets that know
+     * their own records by other means than kept images do it for every table (`undoes_all`), also
+     * for one that is not there any more, and finds `changed` before it touches anything. NULL:
+     * with `keeps_undo` the engine does it, by fetch, delete_records and restore.
+     */
+    enum status (*undo)(struct database *self, const struct target_table *table, int64_t ended_us,
+                        bool dry_run, struct undo_counts *counts, struct error *error);
+    bool undoes_all;
+    /* What delete_records takes out is kept, and comes back with undo. */
+    bool keeps_deleted;
+    /* Optional: has somebody made something of a table that the run made (`created`) that
+     * remove_table would take along or break? Then ERROR_ROLLBACK_REFUSED. Changes nothing. */
+    enum status (*can_remove)(struct database *self, const struct target_table *table,
+                              struct error *error);
+    /* Drops the table if it was made by the run (`created`), else takes all records out. One that
+     * is gone already is fine. */
+    enum status (*remove_table)(struct database *self, const struct target_table *table,
+                                struct error *error);
+    /* Optional: drops views, triggers and the like that the run made, before any table is touched;
+     * `what` gets a line each. One that was changed since stays, with a line that says so.
+     * `dry_run`: only says. */
+    enum status (*remove_objects)(struct database *self, bool dry_run, struct buffer *what,
+                                  struct error *error);
+};
+
+#endif

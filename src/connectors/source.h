@@ -1,0 +1,176 @@
+/* The contract: reading from a database, and what it knows of its tables. */
+#ifndef TRANSHUME_CONNECTORS_SOURCE_H
+#define TRANSHUME_CONNECTORS_SOURCE_H
+
+#include "connectors/database.h"
+#include "model/batch.h"
+#include "model/value.h"
+
+/* ---------------------------------------------------------------- reading */
+
+/* A piece of a stream; the spans of a stream tile it, first and last are open. */
+struct span {
+    const char *printable; /* "rowid 1..65536": for people */
+    const uint8_t *bounds; /* opaque; only its connector reads it */
+    uint32_t bounds_length;
+    int64_t row_estimate; /* -1: not known */
+    const char *last_id;  /* printable form of the last key inside, NULL if not known */
+};
+
+/* A table reached from another one by equal columns. */
+struct read_join {
+    int32_t from; /* index of the join it hangs from, -1: the root */
+    const char *table;
+    struct column_list from_columns;
+    struct column_list columns; /* of `table`, pairwise equal to from_columns */
+    /* down: rows without a partner vanish (inner), each partner gives a row; else up: at most one
+     * partner is taken, none gives NULLs (outer) */
+    bool many;
+};
+
+/* A column of the root (join -1) or of a joined table. `presence` true: no column, but BOOL: did
+ * the join find a row? */
+struct read_column {
+    int32_t join;
+    const char *name;
+    bool presence;
+};
+
+struct read_order {
+    int32_t join;
+    const char *name;
+    bool descending;
+};
+
+/*
+ * What to read: the root (a table, or a query in the source's own language), the joins, the
+ * columns, all within a span of the root. Rows come
+ *   ordered   in the order of the root's row key (or `root_key`), then by `orders`, then, for each
+ *             join with `many` in turn, by that table's own row key: a total order that repeats
+ *             exactly.
+ *   else      in any order that is the same at every read of the same snapshot.
+ * Two requests with the same root, span and `ordered` bring the root's rows in the same order: so
+ * children are merged with their parents by equality of `root_key` cells alone.
+ */
+struct read_request {
+    const char *name;  /* of the stream, for messages */
+    const char *table; /* NULL: */
+    const char *query;
+    const struct read_join *joins;
+    uint32_t join_count;
+    const struct read_column *columns;
+    uint32_t column_count;
+    struct column_list root_key; /* identify a root row; needed when ordered and `query` */
+    const struct read_order *orders;
+    uint32_t order_count;
+    bool ordered;
+};
+
+/* How a stream can be cut and what a restart may rely on. */
+struct stream_facts {
+    bool keyed;        /* spans are ranges of a stable key; else physical, or one span */
+    bool key_unique;   /* each record has its own key */
+    int64_t row_count; /* -1: not known */
+    int64_t bytes_max; /* its records take no more than that; 0: not known */
+    /* the columns whose cells name a record in rejects; may be a row key like "rowid" that is no
+     * column */
+    struct column_list key;
+};
+
+struct reader; /* a connection of its own within the snapshot; one thread */
+struct cursor; /* one read_request being read; lives on its reader's thread */
+
+struct source_functions {
+    /*
+     * Takes the snapshot that all readers will see; `reader_count` says how many will be opened.
+     * `token` (arena) is an opaque text: with CAPABILITY_PROVES_UNCHANGED two equal tokens, even of
+     * different processes, mean that no record differs. Called once, before any reader.
+     */
+    enum status (*snapshot)(struct database *self, uint32_t reader_count, struct arena *arena,
+                            const char **token, struct error *error);
+    /* Facts about the request's root. Any time after open. */
+    enum status (*describe_stream)(struct database *self, const struct read_request *request,
+                                   struct arena *arena, struct stream_facts *facts,
+                                   struct error *error);
+    /*
+     * Optional: can the source make the request's joins at all? Asked while a plan is resolved, for
+     * what the number of joins does not tell (views of many tables). STATUS_FAILED with
+     * ERROR_PLAN_INVALID: no, and `error` says why. Control thread; changes nothing.
+     */
+    enum status (*accepts)(struct database *self, const struct read_request *request,
+                           struct error *error);
+    /*
+     * Cuts the root into spans of about `rows_wanted` rows, in key order, within the snapshot. At
+     * least one span, also for an empty stream. Views, queries and keyless streams: one span.
+     */
+    enum status (*split)(struct database *self, const struct read_request *request,
+                         uint64_t rows_wanted, struct arena *arena, struct span **spans,
+                         uint32_t *span_count, struct error *error);
+    /*
+     * Told of every request before any is read, so that what has no usable index can be sorted once
+     * to `spill_folder`. Within the snapshot. May take long: `progress` (may be NULL) is called
+     * with a word on what is being done. Nothing to sort: source_prepares_nothing (defaults.h).
+     */
+    enum status (*prepare)(struct database *self, const struct read_request *const *requests,
+                           uint32_t request_count, void (*progress)(const char *what),
+                           struct error *error);
+    enum status (*reader_open)(struct database *self, struct reader **reader, struct error *error);
+    void (*reader_close)(struct reader *reader);
+    /* `span` NULL: all of it. Several cursors may be open on one reader. The request outlives the
+     * cursor. */
+    enum status (*cursor_open)(struct reader *reader, const struct read_request *request,
+                               const struct span *span, struct cursor **cursor,
+                               struct error *error);
+    /*
+     * Fills a new batch of up to `rows_max` records and about `bytes_max` bytes, of
+     * request->column_count cells a record. STATUS_END: nothing is left, no batch. Without columns
+     * named by the request (column_count 0) records are documents. A value that can't be read
+     * becomes an ESCAPE cell (never an error), so that the record can be rejected with its key. A
+     * batch without records says that the source is slow (throttled), and still at work.
+     */
+    enum status (*cursor_next)(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
+                               struct batch **batch, struct error *error);
+    void (*cursor_close)(struct cursor *cursor);
+    /* Optional (NULL): records of `table` whose `by` columns equal `keys` (key_count × by.count
+     * cells), for sources without joins. Any order; absent ones are not there. */
+    enum status (*fetch)(struct reader *reader, const char *table, struct column_list columns,
+                         struct column_list by, const struct cell *keys, uint32_t key_count,
+                         struct batch **batch, struct error *error);
+    /*
+     * Optional: is a span that `maker` (a database of this connector) made of `made_of` the same
+     * range of keys here, in `request`? Then records with one key are in one and the same span on
+     * both sides, and a comparison need not look elsewhere. False where it can't be known. NULL:
+     * never.
+     */
+    bool (*span_is_shared)(struct database *self, const struct read_request *request,
+                           struct database *maker, const struct read_request *made_of);
+    /* Optional: warnings worth saying before a run ("writers will wait"), one line each in
+     * `out`. */
+    enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);
+};
+
+/* ---------------------------------------------------------------- catalogue */
+
+struct catalog_functions {
+    enum status (*describe)(struct database *self, struct schema **schema, struct error *error);
+    /* The shape of a query's result: a SCHEMA_QUERY table in `arena`. NULL: no queries. */
+    enum status (*describe_query)(struct database *self, const char *query, struct arena *arena,
+                                  struct schema_table *table, struct error *error);
+    /*
+     * Optional: what a type that a plan gives a column (`columns: { X: { type: … } }`) stands for;
+     * `type->native` is borrowed from `declared`. False: the database's users know no such type.
+     * NULL: the names in the table of types are all that there are. Any thread.
+     */
+    bool (*native_type)(const char *declared, struct value_type *type);
+    /* With native_type: the names that it knows, NULL-terminated, for the nearest one. */
+    const char *const *native_names;
+    /*
+     * Optional: what a same-engine copy of whole tables carries besides what `describe` tells: one
+     * text a table (arena), in the connector's own words, for target_table.settings. No record and
+     * no mapping depends on it.
+     */
+    enum status (*settings)(struct database *self, const char *const *tables, uint32_t count,
+                            struct arena *arena, const char **settings, struct error *error);
+};
+
+#endif

@@ -1,0 +1,262 @@
+/* The contract: writing into a database. */
+#ifndef TRANSHUME_CONNECTORS_TARGET_H
+#define TRANSHUME_CONNECTORS_TARGET_H
+
+#include "connectors/source.h"
+#include "model/canonical.h"
+
+struct target_reference {
+    struct column_list columns;
+    const char *table;
+    struct column_list referenced_columns;
+    const char *on_delete;
+    const char *on_update;
+};
+
+/* A secondary index of the plan. */
+struct target_index {
+    const char *name;
+    struct column_list columns; /* key-value stores: partition, sort */
+    bool unique;
+    bool promised; /* unique: as target_table.key_promised */
+    bool local;    /* key-value stores: kept with the records of a partition (DynamoDB's LSI) */
+};
+
+/* A label that the plan wants on a table. */
+struct target_tag {
+    const char *name;
+    const char *value;
+};
+
+/* One target table as the plan wants it. */
+struct target_table {
+    const char *name;
+    const struct schema_column *columns; /* declared; CAPABILITY_FREE_FIELDS may bring others */
+    uint32_t column_count;
+    struct column_list key; /* primary key; key-value stores: partition, sort */
+    /* The source itself keeps the key unique, in columns that are carried one to one, and of kinds
+     * whose equality is the same everywhere. So it may be made after the load; records that break
+     * the promise all the same are then for settle_duplicates. */
+    bool key_promised;
+    const struct target_index *indexes;
+    uint32_t index_count;
+    const struct target_reference *references;
+    uint32_t reference_count;
+    enum existing_policy existing;
+    /* A second record under a key is skipped if all of its fields are those of the record that is
+     * there, and rejected only if they are not. Without CAPABILITY_KEY_ENFORCED settle_duplicates
+     * tells the one from the other. */
+    bool distinct;
+    const struct schema_table *same_engine; /* not NULL: make it whole as the source has it */
+    const char *settings; /* with same_engine: what catalog->settings told of it; may be NULL */
+    const char *billing;  /* NULL or the connector's own words from the plan; wins over settings */
+    const char *ttl; /* the field that says when a record expires (epoch seconds); NULL: none */
+    const struct target_tag *tags;
+    uint32_t tag_count;
+    bool settles; /* settle_duplicates will be asked about this table */
+    bool created; /* set by prepare: this run made it */
+    /* what this run writes and deletes stands as it is, and no trigger of the database fires; alike
+     * for all tables of a run */
+    bool triggers_off;
+    /* what it takes to undo the run's writes to this table key by key is kept: by the writer in the
+     * chunk's transaction where there are transactions, else by the engine before it submits */
+    bool keeps_undo;
+};
+
+/* What the ledger keeps of a chunk that is done. The text is the engine's; connectors store it. */
+struct done_mark {
+    uint64_t chunk;
+    uint64_t epoch;
+    const char *text;
+};
+
+enum outcome_kind { OUTCOME_REJECTED, OUTCOME_SKIPPED };
+
+/* A record that was not written. */
+struct record_outcome {
+    uint32_t row; /* in its batch */
+    enum outcome_kind kind;
+    enum error_code code; /* REJECT_… */
+    const char *reason;   /* in the result's arena */
+};
+
+/* What became of one submitted batch, once all of its records are acknowledged or refused. */
+struct batch_result {
+    uint64_t chunk;
+    uint32_t table;
+    struct batch *batch; /* handed back: the caller destroys it */
+    uint32_t written;
+    const struct record_outcome *outcomes;
+    uint32_t outcome_count; /* written + outcome_count == batch->row_count */
+    uint64_t bytes;         /* sent or stored, as far as it is known */
+    struct arena *arena;    /* of outcomes and reasons; the caller destroys it, may be NULL */
+};
+
+/* What a check foresees of a table's records, in the target's own measures. */
+struct target_load {
+    double records;
+    double bytes; /* as the target stores them */
+    double units; /* of writing them: capacity units or the like; 0: it knows none */
+};
+
+struct writer; /* a connection of its own; one thread */
+
+/* What settle_duplicates found of a record that shares its key with another one. */
+enum duplicate_kind {
+    DUPLICATE_DIFFERS, /* it loses */
+    /* it loses and holds what the lowest one holds, field by field; only for tables with
+     * `distinct`, where it has to be exact */
+    DUPLICATE_REPEATS,
+    DUPLICATE_STAYS /* it is the lowest, and may have been overwritten */
+};
+
+struct target_functions {
+    /*
+     * Looks at the tables: fills `record_exists[i]` (is there any record?) and `table_exists[i]`.
+     * Changes nothing.
+     */
+    enum status (*inspect)(struct database *self, const struct target_table *tables,
+                           uint32_t table_count, bool *table_exists, bool *record_exists,
+                           struct error *error);
+    /* What the target can't do of a table, one line each in `out` (empty: fine). Changes
+     * nothing. */
+    enum status (*check_table)(struct database *self, const struct target_table *table,
+                               const struct shape *const *shapes, uint32_t shape_count,
+                               struct buffer *out, struct error *error);
+    /* Optional: the same of the views, triggers … of a same-engine plain copy; each line begins
+     * with the object's name and ": ". */
+    enum status (*check_objects)(struct database *self, const struct schema *objects,
+                                 struct buffer *out, struct error *error);
+    /*
+     * Makes the missing tables; sets `created`. `objects` of a same-engine plain copy are made here
+     * or in after_load, as the engine needs. Repeating it after a crash is safe: what carries this
+     * run's mark or stands in its ledger is its own.
+     */
+    enum status (*prepare)(struct database *self, struct target_table *tables, uint32_t table_count,
+                           const struct schema *same_engine_objects, struct error *error);
+    enum status (*writer_open)(struct database *self, const struct target_table *tables,
+                               uint32_t table_count, uint64_t epoch, struct writer **writer,
+                               struct error *error);
+    void (*writer_close)(struct writer *writer);
+    enum status (*chunk_begin)(struct writer *writer, uint64_t chunk, uint32_t attempt,
+                               struct error *error);
+    /*
+     * Takes the batch over (also when it fails: it comes back through poll or is destroyed by
+     * chunk_abandon). STATUS_AGAIN: too much is under way; poll first; the batch is still the
+     * caller's.
+     */
+    enum status (*submit)(struct writer *writer, uint64_t chunk, uint32_t table,
+                          struct batch *batch, struct error *error);
+    /* The next result: STATUS_OK; none under way: STATUS_END; none within timeout_ms:
+     * STATUS_AGAIN. */
+    enum status (*poll)(struct writer *writer, int64_t timeout_ms, struct batch_result *result,
+                        struct error *error);
+    /*
+     * All results of the chunk were polled: makes it durable and done, in one step where there are
+     * transactions (the epoch checked last: ERROR_RUN_FENCED). ERROR_TARGET_UNKNOWN_OUTCOME:
+     * ledger.done tells after reconnecting.
+     *
+     * With a lease every request that writes, this one and those of submit and poll, is sent only
+     * while lease_check says that the lease outlasts the request's deadline.
+     */
+    enum status (*commit)(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
+                          struct error *error);
+    /* Forgets an open chunk; what it wrote is undone or will be repeated. Batches under way are
+     * destroyed. */
+    void (*chunk_abandon)(struct writer *writer, uint64_t chunk);
+    /*
+     * Indexes, triggers, views, sequences: after the last chunk. Repeatable. Asked to stop once it
+     * gives up what it builds: ERROR_INTERRUPTED.
+     */
+    enum status (*after_load)(struct database *self, const struct target_table *tables,
+                              uint32_t table_count, const struct schema *same_engine_objects,
+                              void (*progress)(const char *what), struct error *error);
+    /*
+     * Records of the table by key, as they stand now: what was acknowledged before is seen. `keys`
+     * holds key_count × table->key.count cells, in the target's normal form, no key twice. Each
+     * record found is one of the batch (no shape: a MAP of its fields as stored), in any order;
+     * what is not there is not in it. Class REJECT: one of the keys is none that the table can
+     * hold. Targets with a lease have it, for chunks that a process lost
+     * while it wrote them; optional for others. Control thread.
+     */
+    enum status (*fetch)(struct database *self, const struct target_table *table,
+                         const struct cell *keys, uint32_t key_count, struct batch **batch,
+                         struct error *error);
+    /*
+     * Optional: takes records out, for repair and rollback. `keys` holds key_count ×
+     * table->key.count cells, in the target's normal form, no key twice. Of a table without a key
+     * they are whole records, key_count × table->column_count cells in the order of
+     * table->columns, and one of the records that are equal to each goes. What is not there is not
+     * counted in `deleted`. Durable on return; with CAPABILITY_TRANSACTIONS all of a call or
+     * nothing, the claimed run's epoch checked last. Repeatable where there is a key. What the
+     * claimed run itself wrote may be left alone: a repair that goes on after a crash takes out
+     * once more what it may have replaced already. NULL: the target can't. Control thread, between
+     * chunks.
+     */
+    enum status (*delete_records)(struct database *self, const struct target_table *table,
+                                  const struct cell *keys, uint32_t key_count, uint64_t *deleted,
+                                  struct error *error);
+    /* Records in the table now. */
+    enum status (*count)(struct database *self, const struct target_table *table, uint64_t *count,
+                         struct error *error);
+    /*
+     * Optional, for targets without CAPABILITY_KEY_ENFORCED, and for those that make keys in
+     * after_load, which are asked about every table that this run created: after the last chunk
+     * and after_load, finds records of this run that share a key (or the columns of another unique
+     * index), keeps the lowest (entity = batch->entity, chunk, ordinal = the
+     * record's place among the entity's records submitted for the chunk, from 0; UINT64_MAX: not
+     * known; a chunk of 0 and an entity of UINT32_MAX, the table's only one, likewise) and reports
+     * each other one through `found`, taking it out of the target where it is physically there
+     * (`record`: a MAP of its fields as stored; NULL where it was overwritten). The lowest is
+     * written again if need be; a target that does not have it any more reports it too, before
+     * the others of its key (DUPLICATE_STAYS): the engine makes it again and calls restore.
+     * Repeatable: each call reports all of them again.
+     */
+    enum status (*settle_duplicates)(
+        struct database *self, const struct target_table *table,
+        enum status (*found)(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
+                             const struct cell *key, uint32_t key_count, const struct cell *record,
+                             enum duplicate_kind kind, struct error *error),
+        void *context, struct error *error);
+    /*
+     * Optional, both or none, for check: load_add adds what one record takes to `load`; load_tell
+     * says in `out`, one line a table, what a whole run will take and cost (`loads` are the
+     * tables', scaled up from a sample; `records` below 0: not known). Change nothing.
+     */
+    void (*load_add)(struct database *self, const struct target_table *table,
+                     const struct shape *shape, const struct cell *cells, struct target_load *load);
+    enum status (*load_tell)(struct database *self, const struct target_table *tables,
+                             const struct target_load *loads, uint32_t table_count,
+                             struct buffer *out, struct error *error);
+    /* Only of targets that report DUPLICATE_STAYS: puts a record over what stands under its key,
+     * durably. Control thread. */
+    enum status (*restore)(struct database *self, const struct target_table *table,
+                           const struct batch *batch, uint32_t row, struct error *error);
+    /* The normal form of a value: what reading it back would give. Idempotent. Any thread. */
+    enum status (*normal_form)(struct database *self, const struct cell *cell, struct arena *arena,
+                               struct cell *normal, struct error *error);
+    /*
+     * Optional, both or none: what a column makes of values (SQLite's affinities). column_class
+     * gives a number for a column as the target's own catalogue describes it, for
+     * normal_form_in_column, which is normal_form for values of that column: what reading it back
+     * gives, with as much told apart as the column keeps. NULL: normal_form says it all. Any
+     * thread.
+     */
+    uint32_t (*column_class)(struct database *self, const struct schema_table *table,
+                             const struct schema_column *column);
+    enum status (*normal_form_in_column)(struct database *self, uint32_t column_class,
+                                         const struct cell *cell, struct arena *arena,
+                                         struct cell *normal, struct error *error);
+    /*
+     * Optional express lane: can this target pull from that source itself? Then express_chunk
+     * copies a span of request->table into table within the open chunk, and says in
+     * report.pulled_rows how far it is. STATUS_AGAIN: not possible now (the source moved on, a
+     * record is refused): the engine takes the general path for this chunk.
+     */
+    bool (*express_accepts)(struct database *self, struct database *source);
+    enum status (*express_chunk)(struct writer *writer, struct database *source, uint64_t chunk,
+                                 const struct read_request *request, const struct span *span,
+                                 uint32_t table, uint64_t *rows, struct error *error);
+};
+
+#endif
