@@ -399,8 +399,10 @@ static void fill_result(struct run *run, enum status status, struct run_result *
                               : 0;
 }
 
-/* What can still be told to the ledger, if it is still ours. */
-static void tell_ledger(struct run *run, enum status status, const struct error *failure)
+/* What can still be told to the ledger, if it is still ours. A failure of a run that another
+ * attempt has taken over is that: what to do next is another thing than after the failure itself.
+ */
+static void tell_ledger(struct run *run, enum status status, struct error *failure)
 {
     struct database *target = run->session->target;
     struct error error;
@@ -418,6 +420,9 @@ static void tell_ledger(struct run *run, enum status status, const struct error 
         pthread_mutex_unlock(&run->state_mutex);
         if (run_put_status(run, &error) != STATUS_OK) {
             log_write(LOG_WARNING, "the ledger's status stays behind: %s", error.message);
+            if (status == STATUS_FAILED && error.code == ERROR_RUN_FENCED) {
+                error_copy(failure, &error);
+            }
         }
     }
     claim_keeper_stop(run->keeper);

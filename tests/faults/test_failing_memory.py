@@ -17,7 +17,7 @@ import matrix
 import servers
 import support
 
-CASES = 3000 if support.SOAK else 20
+CASES = 1000 if support.SOAK else 20
 SCRIPT = """
 CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT, price NUMERIC(10,2), b BLOB);
 CREATE TABLE child(a TEXT, n INTEGER, parent_id INTEGER REFERENCES parent(id), PRIMARY KEY (a, n)) WITHOUT ROWID;

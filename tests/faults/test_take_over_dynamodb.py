@@ -120,6 +120,24 @@ class TakeOver(DynamodbCase):
                 self.assert_target()
                 shutil.rmtree(self.path("first"))
 
+    def test_held_up_while_a_request_is_on_its_way(self):
+        """On waking its time is over, and so is all patience by the clock: it is sent again all the same."""
+        for operation in ("BatchWriteItem", "PutItem", "UpdateItem"):
+            with self.subTest(operation=operation), FaultProxy(self.server.endpoint) as proxy:
+                items.empty(self.client)
+                released = threading.Event()
+                proxy.add("held", operation=operation, first=3, count=1, released=released)
+                first = self.begun("migrate", "first", self.target(proxy.endpoint))
+                self.wait_until("a request is held", lambda held=proxy: held.hits["held"] == 1)
+                first.send_signal(signal.SIGSTOP)
+                time.sleep(1.5 * LEASE_S)
+                first.send_signal(signal.SIGCONT)
+                ended = support.finish(first)
+                released.set()
+                self.assert_code(ended, 0)
+                self.assert_target()
+                shutil.rmtree(self.path("first"))
+
     def test_a_request_that_arrives_late_repeats_its_own_bytes(self):
         """It was sent in time, and is on its way for longer than the lease, the deadline and the take-over."""
         with FaultProxy(self.server.endpoint) as proxy:

@@ -385,7 +385,13 @@ enum status dynamodb_client_call(struct dynamodb_client *client,
     *response = NULL;
     for (uint32_t failures = 0;; failures++) {
         struct dynamodb_response *answer = NULL;
+        int64_t begun_ms = clock_monotonic_ms();
         enum status status = try_once(client, request, &answer, error);
+        int64_t stood_ms = clock_monotonic_ms() - begun_ms - timeout_of(client, request);
+        if (stood_ms > 0) { /* the process stood still, and nobody was asked meanwhile */
+            first_ms += stood_ms;
+            give_up_ms += stood_ms;
+        }
         if (status == STATUS_OK && is_settled(answer)) {
             atomic_store(&client->service->answered, true);
             answer->unknown_outcome = unknown;
