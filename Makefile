@@ -72,6 +72,7 @@ servers: ## fetch the servers that tests start, once; T="dynalite boto3" for som
 
 bench: ## measure against the marks and the peers
 	@tools/deps install build test
+	@tools/deps install bench || echo 'Without other tools beside, the benches say which they leave out.'
 	@$(MAKE) --no-print-directory build
 	@$(PYTHON) bench/run --build $(BUILD) $(T)
 
