@@ -53,6 +53,9 @@ _transhume() {
                 '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
                 '--read-units-per-second=[Use no more of the source'\''s capacity than N units a second, where it counts units]:N:' \
                 '--write-units-per-second=[Use no more of the target'\''s capacity than N units a second, where it counts units]:N:' \
+                '--pause-running=[Pause while others run more than N statements at once on the source'\''s or the target'\''s server; the program'\''s own are not counted]:N:' \
+                '--pause-statement=[Pause while a statement of others has been running for longer than that]:TIME:' \
+                '--pause-lag=[Pause while a replica is further behind than that\: one of the server'\''s, or the server itself]:TIME:' \
                 '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
                 '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--rollback-keys[Keep the keys of all that is written, also to tables that the run makes\: rollback then leaves what others wrote to them]' \
@@ -85,6 +88,9 @@ _transhume() {
                 '--bytes-per-second=[Copy no faster than this (10MiB)]:BYTES:' \
                 '--read-units-per-second=[Use no more of the source'\''s capacity than N units a second, where it counts units]:N:' \
                 '--write-units-per-second=[Use no more of the target'\''s capacity than N units a second, where it counts units]:N:' \
+                '--pause-running=[Pause while others run more than N statements at once on the source'\''s or the target'\''s server; the program'\''s own are not counted]:N:' \
+                '--pause-statement=[Pause while a statement of others has been running for longer than that]:TIME:' \
+                '--pause-lag=[Pause while a replica is further behind than that\: one of the server'\''s, or the server itself]:TIME:' \
                 '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
                 '--stall=[Report a stall when nothing has moved for so long; fail after ten times as long]:TIME:' \
                 '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
@@ -122,6 +128,9 @@ _transhume() {
                 '--bytes-per-second=[Copy no faster than this (10MiB)]:BYTES:' \
                 '--read-units-per-second=[Use no more of the source'\''s capacity than N units a second, where it counts units]:N:' \
                 '--write-units-per-second=[Use no more of the target'\''s capacity than N units a second, where it counts units]:N:' \
+                '--pause-running=[Pause while others run more than N statements at once on the source'\''s or the target'\''s server; the program'\''s own are not counted]:N:' \
+                '--pause-statement=[Pause while a statement of others has been running for longer than that]:TIME:' \
+                '--pause-lag=[Pause while a replica is further behind than that\: one of the server'\''s, or the server itself]:TIME:' \
                 '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
                 '--stall=[Report a stall when nothing has moved for so long; fail after ten times as long]:TIME:' \
                 '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
@@ -179,6 +188,9 @@ _transhume() {
                 '--bytes-per-second=[Copy no faster than this (10MiB)]:BYTES:' \
                 '--read-units-per-second=[Use no more of the source'\''s capacity than N units a second, where it counts units]:N:' \
                 '--write-units-per-second=[Use no more of the target'\''s capacity than N units a second, where it counts units]:N:' \
+                '--pause-running=[Pause while others run more than N statements at once on the source'\''s or the target'\''s server; the program'\''s own are not counted]:N:' \
+                '--pause-statement=[Pause while a statement of others has been running for longer than that]:TIME:' \
+                '--pause-lag=[Pause while a replica is further behind than that\: one of the server'\''s, or the server itself]:TIME:' \
                 '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
                 '--stall=[Report a stall when nothing has moved for so long; fail after ten times as long]:TIME:' \
                 '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \

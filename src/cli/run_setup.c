@@ -72,6 +72,11 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
         number_or(call, CLI_READ_UNITS, options->read_units_per_second_max);
     options->write_units_per_second_max =
         number_or(call, CLI_WRITE_UNITS, options->write_units_per_second_max);
+    options->pause_running = number_or(call, CLI_PAUSE_RUNNING, options->pause_running);
+    options->pause_statement_ms =
+        (int64_t)number_or(call, CLI_PAUSE_STATEMENT, (uint64_t)options->pause_statement_ms);
+    options->pause_lag_ms =
+        (int64_t)number_or(call, CLI_PAUSE_LAG, (uint64_t)options->pause_lag_ms);
     options->timeout_ms = (int64_t)number_or(call, CLI_TIMEOUT, (uint64_t)options->timeout_ms);
     options->stall_ms = (int64_t)number_or(call, CLI_STALL, (uint64_t)options->stall_ms);
     options->estimate_ms = (int64_t)number_or(call, CLI_ESTIMATE_TIME, 0);

@@ -23,6 +23,7 @@
 #include "connectors/database.h"
 #include "connectors/feed.h"
 #include "connectors/ledger.h"
+#include "connectors/load.h"
 #include "connectors/rollback.h"
 #include "connectors/source.h"
 #include "connectors/target.h"
@@ -62,6 +63,7 @@ struct connector {
     const struct ledger_functions *ledger;
     const struct rollback_functions *rollback;
     const struct feed_functions *feed;
+    const struct load_functions *load;
     const struct alter_functions *alter;
 };
 

@@ -109,7 +109,8 @@ enum status copy_create(struct run *run, struct copy **made, struct error *error
     init_locks(copy);
     throttle_init(&copy->throttle, session->options.rows_per_second_max,
                   session->options.bytes_per_second_max);
-    if (mark_chunks(copy, error) != STATUS_OK || open_workers(copy, error) != STATUS_OK) {
+    if (mark_chunks(copy, error) != STATUS_OK || open_workers(copy, error) != STATUS_OK ||
+        care_start(session, &copy->throttle, &copy->care, error) != STATUS_OK) {
         copy_destroy(copy);
         return STATUS_FAILED;
     }
@@ -137,6 +138,7 @@ void copy_destroy(struct copy *copy)
             copy->session->source->connector->source->reader_close(worker->reader);
         }
     }
+    care_stop(copy->care);
     throttle_destroy(&copy->throttle);
     pthread_cond_destroy(&copy->changed);
     pthread_mutex_destroy(&copy->mutex);

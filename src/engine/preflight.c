@@ -1,4 +1,5 @@
 /* What can be known to go wrong before anything is changed. */
+#include "engine/care.h"
 #include "engine/run_parts.h"
 
 #include <stdlib.h>
@@ -239,5 +240,10 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
         }
     }
     check_strict(session, preflight);
-    return check_objects(session, preflight, error);
+    struct error untold;
+    enum status status = care_check(session, &untold, error);
+    if (status == STATUS_END) {
+        add_problem(preflight, &untold);
+    }
+    return status == STATUS_FAILED ? status : check_objects(session, preflight, error);
 }

@@ -1,4 +1,5 @@
 /* What the engine asks about streams before it reads them: facts, requests, chunk sizes, lanes. */
+#include "engine/care.h"
 #include "engine/copy.h"
 #include "engine/session.h"
 #include "plan/mapping.h"
@@ -59,7 +60,8 @@ bool session_is_express(const struct run_session *session, const struct plan_str
 {
     const struct target_functions *target = session->target->connector->target;
     const struct run_options *options = &session->options;
-    bool capped = options->rows_per_second_max > 0 || options->bytes_per_second_max > 0;
+    bool capped = options->rows_per_second_max > 0 || options->bytes_per_second_max > 0 ||
+                  care_is_wanted(options);
     return stream->express && !options->no_express && !capped && !keeps_undo(session, stream) &&
            target->express_accepts != NULL && target->express_chunk != NULL &&
            target->express_accepts(session->target, session->source);

@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 
+enum { HELD_SLICE_MS = 100 };
+
 void throttle_init(struct throttle *throttle, uint64_t rows_per_second, uint64_t bytes_per_second)
 {
     *throttle = (struct throttle){.rows = {.per_second = rows_per_second},
@@ -48,4 +50,13 @@ int64_t throttle_take_at(struct throttle *throttle, int64_t now_ns, uint64_t row
 int64_t throttle_take(struct throttle *throttle, uint64_t rows, uint64_t bytes)
 {
     return throttle_take_at(throttle, clock_monotonic_ns(), rows, bytes);
+}
+
+int64_t throttle_left_ms(const struct throttle *throttle, int64_t until_ms)
+{
+    int64_t left_ms = until_ms - clock_monotonic_ms();
+    if (left_ms <= 0 && atomic_load(&throttle->held)) {
+        return HELD_SLICE_MS;
+    }
+    return left_ms > 0 ? left_ms : 0;
 }

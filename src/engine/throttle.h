@@ -1,8 +1,11 @@
-/* Rate caps: token buckets for rows and bytes, shared by all readers. */
+/* Rate caps, token buckets for rows and bytes, and the hold that stops all; shared by all readers.
+ */
 #ifndef TRANSHUME_ENGINE_THROTTLE_H
 #define TRANSHUME_ENGINE_THROTTLE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -18,13 +21,17 @@ struct throttle {
     int64_t filled_ns;
     struct throttle_bucket rows;
     struct throttle_bucket bytes;
+    _Atomic bool held; /* everybody waits until it is false again: care.h */
 };
 
 void throttle_init(struct throttle *throttle, uint64_t rows_per_second, uint64_t bytes_per_second);
 void throttle_destroy(struct throttle *throttle);
 /* Takes tokens for what was read; the milliseconds to wait come back (0: go on). Any thread. */
 int64_t throttle_take(struct throttle *throttle, uint64_t rows, uint64_t bytes);
-/* The same at a given time, for tests. */
+/* What is left to wait for whoever may go on at `until_ms` (monotonic), 0: nothing; of a hold,
+ * whose end nobody knows, a moment after which to ask again. Any thread. */
+int64_t throttle_left_ms(const struct throttle *throttle, int64_t until_ms);
+/* throttle_take at a given time, for tests. */
 int64_t throttle_take_at(struct throttle *throttle, int64_t now_ns, uint64_t rows, uint64_t bytes);
 
 #endif

@@ -2,6 +2,7 @@
 #include "engine/reading.h"
 
 #include "base/clock.h"
+#include "base/signals.h"
 #include "engine/options.h"
 #include "engine/rejects_load.h"
 #include <inttypes.h>
@@ -117,14 +118,17 @@ enum status reading_account(struct reading *reading, uint64_t rows, uint64_t byt
     copy_moved(copy);
     int64_t wait_ms = throttle_take(&copy->throttle, rows, bytes);
     int64_t until_ms = wait_ms > 0 ? clock_monotonic_ms() + wait_ms : 0;
-    while (wait_ms > 0) {
+    while ((wait_ms = throttle_left_ms(&copy->throttle, until_ms)) > 0) {
+        /* a chunk that is held is not finished first: nobody knows how long that would take */
+        if (atomic_load(&copy->throttle.held) && signals_stop_level() > 0) {
+            atomic_store(&copy->stopping, true);
+        }
         if (copy_must_stop(copy) || copy_is_cancelled(copy, reading->work)) {
             return STATUS_END;
         }
-        atomic_store(&reading->worker->doing, "keeps to the rate cap");
+        atomic_store(&reading->worker->doing, "keeps to the rate cap, or gives way to others");
         clock_sleep_ms(wait_ms < COPY_WAIT_MS ? wait_ms : COPY_WAIT_MS);
         copy_moved(copy);
-        wait_ms = until_ms - clock_monotonic_ms();
         atomic_store(&reading->worker->doing, "reads");
     }
     return copy_must_stop(copy) ? STATUS_END : STATUS_OK;

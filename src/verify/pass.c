@@ -193,10 +193,10 @@ static enum status account(struct worker_thread *worker, uint64_t rows, uint64_t
     atomic_fetch_add(&verify->rows, rows);
     atomic_store(&progress->last_movement_ms, clock_monotonic_ms());
     int64_t wait_ms = throttle_take(&verify->throttle, rows, bytes);
-    int64_t until_ms = clock_monotonic_ms() + wait_ms;
-    while (wait_ms > 0 && !must_stop(worker->pool)) {
+    int64_t until_ms = wait_ms > 0 ? clock_monotonic_ms() + wait_ms : 0;
+    while ((wait_ms = throttle_left_ms(&verify->throttle, until_ms)) > 0 &&
+           !must_stop(worker->pool)) {
         clock_sleep_ms(wait_ms < WAIT_SLICE_MS ? wait_ms : WAIT_SLICE_MS);
-        wait_ms = until_ms - clock_monotonic_ms();
     }
     return must_stop(worker->pool) ? STATUS_END : STATUS_OK;
 }

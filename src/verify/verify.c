@@ -351,7 +351,14 @@ static enum status begin(struct verify *verify, struct error *error)
         return STATUS_FAILED;
     }
     throttle_init(&verify->throttle, options->rows_per_second_max, options->bytes_per_second_max);
-    return STATUS_OK;
+    struct error untold;
+    enum status status = care_check(verify->session, &untold, error);
+    if (status == STATUS_END) {
+        error_copy(error, &untold);
+    }
+    return status == STATUS_OK
+               ? care_start(verify->session, &verify->throttle, &verify->care, error)
+               : STATUS_FAILED;
 }
 
 static void end(struct verify *verify, struct match *matching)
@@ -362,6 +369,7 @@ static void end(struct verify *verify, struct match *matching)
         (void)status;
     }
     match_free(matching);
+    care_stop(verify->care);
     pass_close_readers(verify);
     spill_destroy(verify->spill);
     steps_free_columns(verify);

@@ -3,6 +3,7 @@
 #define TRANSHUME_VERIFY_VERIFY_INTERNAL_H
 
 #include "engine/run_parts.h"
+#include "engine/care.h"
 #include "engine/throttle.h"
 #include "verify/form.h"
 #include "verify/verify.h"
@@ -117,6 +118,7 @@ struct verify {
     const char *newest_id;      /* of the state folder's last run, perhaps a repair; NULL: none */
     struct spill *spill;        /* of the second reading */
     struct throttle throttle;
+    struct care *care; /* NULL: nobody is to be given way to */
     struct verify_result *result;
     struct buffer notes; /* const char * */
     _Atomic uint64_t rows;

@@ -181,6 +181,12 @@ static void buckets_fill_by_the_clock(void **state)
     throttle_destroy(&throttle);
     throttle_init(&throttle, 0, 0);
     assert_int_equal(throttle_take(&throttle, UINT64_MAX, UINT64_MAX), 0);
+    assert_int_equal(throttle_left_ms(&throttle, 0), 0);
+    assert_in_range(throttle_left_ms(&throttle, clock_monotonic_ms() + 60000), 50000, 60000);
+    throttle.held = true;
+    assert_in_range(throttle_left_ms(&throttle, 0), 1, 1000); /* to be asked again */
+    throttle.held = false;
+    assert_int_equal(throttle_left_ms(&throttle, 0), 0);
     throttle_destroy(&throttle);
 }
 

@@ -213,6 +213,24 @@ static enum status set_up_session(struct maria_database *self, MYSQL *connection
     return status;
 }
 
+static void note_session(struct maria_database *self, MYSQL *connection)
+{
+    pthread_mutex_lock(&self->pool_lock);
+    self->sessions[self->session_count++ % MARIA_SESSIONS_MAX] = mysql_thread_id(connection);
+    pthread_mutex_unlock(&self->pool_lock);
+}
+
+bool maria_is_own(struct maria_database *self, unsigned long session)
+{
+    bool found = false;
+    pthread_mutex_lock(&self->pool_lock);
+    for (uint64_t i = 0; !found && i < self->session_count && i < MARIA_SESSIONS_MAX; i++) {
+        found = self->sessions[i] == session;
+    }
+    pthread_mutex_unlock(&self->pool_lock);
+    return found;
+}
+
 enum status maria_connect(struct maria_database *self, MYSQL **connection, struct error *error)
 {
     const struct maria_settings *settings = &self->settings;
@@ -235,6 +253,7 @@ enum status maria_connect(struct maria_database *self, MYSQL **connection, struc
         return STATUS_FAILED;
     }
     watch_peer(self, made);
+    note_session(self, made);
     if (set_up_session(self, made, error) != STATUS_OK) {
         maria_disconnect(made);
         return STATUS_FAILED;

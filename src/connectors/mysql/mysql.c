@@ -357,4 +357,5 @@ const struct connector transhume_connector = {
     .target = &maria_target_functions,
     .ledger = &maria_ledger_functions,
     .rollback = &maria_rollback_functions,
+    .load = &maria_load_functions,
 };

@@ -17,7 +17,8 @@ enum {
     MARIA_NAME_CHARACTERS_MAX = 64,
     MARIA_NAME_BYTES_MAX = 3 * MARIA_NAME_CHARACTERS_MAX,
     MARIA_COLUMNS_MAX = 1017, /* InnoDB's; the server's own limit is 4096 */
-    MARIA_POOL_MAX = 128
+    MARIA_POOL_MAX = 128,
+    MARIA_SESSIONS_MAX = 512
 };
 
 /* How a connection is protected, in libpq's words. */
@@ -58,7 +59,9 @@ struct maria_database {
     uint32_t cursors_each; /* connections that a reader may use at once */
     MYSQL *pool[MARIA_POOL_MAX]; /* source: within the snapshot, in nobody's hand */
     uint32_t pool_count;
-    pthread_mutex_t pool_lock;     /* of the two above: readers take and give */
+    pthread_mutex_t pool_lock; /* of the two above: readers take and give; and of: */
+    unsigned long sessions[MARIA_SESSIONS_MAX]; /* the server's numbers of the latest connections */
+    uint64_t session_count;
     struct maria_catalog *catalog; /* source; read at first use */
     MYSQL *lock;                   /* target: holds the claim as long as it lives */
     char *run_id;                  /* the claimed run; NULL: none */
@@ -77,6 +80,9 @@ extern const struct source_functions maria_source_functions;
 extern const struct target_functions maria_target_functions;
 extern const struct ledger_functions maria_ledger_functions;
 extern const struct rollback_functions maria_rollback_functions;
+extern const struct load_functions maria_load_functions;
+/* source_functions.caveats */
+enum status maria_caveats(struct database *database, struct buffer *out, struct error *error);
 
 /* ---------------------------------------------------------------- connection.c */
 
@@ -84,6 +90,8 @@ extern const struct rollback_functions maria_rollback_functions;
 enum status maria_connect(struct maria_database *self, MYSQL **connection,
                           struct error *error) MUST_USE;
 void maria_disconnect(MYSQL *connection); /* NULL is fine */
+/* Is that session, by the server's number, one of this instance? Any thread. */
+bool maria_is_own(struct maria_database *self, unsigned long session);
 /* False once the client library has given it up. */
 bool maria_is_alive(MYSQL *connection);
 /* The control connection of a target, made anew if it broke. */

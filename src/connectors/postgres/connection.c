@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SLICE_MS = 250 };
+enum { SLICE_MS = 250, LOCK_MS = 20000 };
 
 /*
  * What every session is set to. `row_security` off: rows that a policy hides are an error, never
@@ -133,6 +133,19 @@ enum status postgres_prefer_schema(struct postgres_database *self, PGconn *conne
         &schema, 1, POSTGRES_SHORT, ERROR_NETWORK, NULL, error);
 }
 
+/* Nobody who wants the table queues behind a reader that waits for a lock for ever. */
+static enum status bound_lock_waits(struct postgres_database *self, PGconn *connection,
+                                    struct error *error)
+{
+    int64_t wait_ms = self->timeout_ms * 2 / 3; /* before the wait for the answer is over */
+    char sql[64];
+    snprintf(sql, sizeof sql, "SET lock_timeout = %lld",
+             (long long)(wait_ms < 1         ? 1
+                         : wait_ms > LOCK_MS ? LOCK_MS
+                                             : wait_ms));
+    return postgres_execute(self, connection, sql, POSTGRES_SHORT, ERROR_NETWORK, error);
+}
+
 enum status postgres_connect(struct postgres_database *self, PGconn **connection,
                              struct error *error)
 {
@@ -158,6 +171,9 @@ enum status postgres_connect(struct postgres_database *self, PGconn **connection
     }
     if (status == STATUS_OK && self->schema != NULL) {
         status = postgres_prefer_schema(self, made, error);
+    }
+    if (status == STATUS_OK && self->mode == OPEN_SOURCE) {
+        status = bound_lock_waits(self, made, error);
     }
     if (status == STATUS_OK && self->mode == OPEN_TARGET) {
         /* what is marked as done has to survive the server's death */

@@ -388,4 +388,5 @@ const struct connector transhume_connector = {
     .target = &postgres_target_functions,
     .ledger = &postgres_ledger_functions,
     .rollback = &postgres_rollback_functions,
+    .load = &postgres_load_functions,
 };

@@ -64,6 +64,9 @@ extern const struct source_functions postgres_source_functions;
 extern const struct target_functions postgres_target_functions;
 extern const struct ledger_functions postgres_ledger_functions;
 extern const struct rollback_functions postgres_rollback_functions;
+extern const struct load_functions postgres_load_functions;
+/* source_functions.caveats */
+enum status postgres_caveats(struct database *database, struct buffer *out, struct error *error);
 
 /* ---------------------------------------------------------------- connection.c */
 

@@ -452,6 +452,7 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
 
 const struct source_functions postgres_source_functions = {
     .snapshot = take_snapshot,
+    .caveats = postgres_caveats,
     .describe_stream = postgres_describe_stream,
     .split = postgres_split,
     .prepare = source_prepares_nothing,
