@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { HINT_NAMES_MAX = 20 };
+enum { HINT_NAMES_MAX = 32 };
 
 void plan_faults_init(struct plan_faults *faults, const char *file, struct buffer *lines)
 {
