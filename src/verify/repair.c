@@ -132,9 +132,9 @@ enum status repair_delete(struct repair_files *files, const struct spill_head *t
 {
     const struct verify *verify = files->verify;
     bool keyless = verify->tables[target->table].plan->target.key.count > 0 &&
-                   memcmp(&target->key, &target->hash, sizeof(target->key)) == 0 &&
-                   (verify->session->target->capabilities & CAPABILITY_KEY_ENFORCED) == 0;
-    if (!verify->options.delete_extra || keyless) { /* a record that lacks its key is not found */
+                   memcmp(&target->key, &target->hash, sizeof(target->key)) == 0;
+    /* by a key with NULL in it no record is found, or others with it */
+    if (!verify->options.delete_extra || keyless) {
         files->left_count++;
         return STATUS_OK;
     }
