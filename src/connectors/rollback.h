@@ -34,8 +34,16 @@ struct rollback_functions {
     enum status (*undo)(struct database *self, const struct target_table *table, int64_t ended_us,
                         bool dry_run, struct undo_counts *counts, struct error *error);
     bool undoes_all;
-    /* What delete_records takes out is kept, and comes back with undo. */
+    /* What delete_records takes out is kept, and comes back with undo: of targets that undo all. */
     bool keeps_deleted;
+    /*
+     * Optional: delete_records keeps what it takes out of a table with `keeps_undo`, and this puts
+     * it back, where nothing stands under its key: what does is somebody else's, stays, and is
+     * counted as changed. Called of each table after `undo` was of all of them, first of those that
+     * others refer to. `dry_run`: only counts.
+     */
+    enum status (*undo_deleted)(struct database *self, const struct target_table *table,
+                                bool dry_run, struct undo_counts *counts, struct error *error);
     /* Optional: has somebody made something of a table that the run made (`created`) that
      * remove_table would take along or break? Then ERROR_ROLLBACK_REFUSED. Changes nothing. */
     enum status (*can_remove)(struct database *self, const struct target_table *table,

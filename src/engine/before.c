@@ -20,6 +20,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+/* Its file is no worker's; of large records only so many are held. */
+enum { CONTROL_WRITER = 9999, KEYS_AT_ONCE = 100 };
+
 struct before {
     struct run *run;
     int descriptor;
@@ -31,7 +34,8 @@ struct before {
 
 /* A record of a batch with what is under its key. */
 struct kept {
-    struct record_image record;
+    struct record_image record; /* `taken`: none */
+    bool taken;
     struct cell *key;
     struct canonical_hash hash; /* of the key */
     const struct record_image *found;
@@ -208,18 +212,23 @@ static enum status append_line(struct before *before, const struct target_table 
                                const struct kept *kept, struct error *error)
 {
     struct record_image after = kept->record;
-    char hex[33];
-    if (kept->found != NULL && table->existing == EXISTING_UPSERT && !table->created &&
+    char hex[35] = "null";
+    if (!kept->taken && kept->found != NULL && table->existing == EXISTING_UPSERT &&
+        !table->created &&
         record_image_merge(kept->found, &kept->record, before->arena, &after, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const struct cell key = cell_items(VALUE_LIST, kept->key, table->key.count);
-    canonical_hash_format(&after.hash, hex);
+    if (!kept->taken) {
+        hex[0] = '"';
+        canonical_hash_format(&after.hash, hex + 1);
+        memcpy(hex + 33, "\"", 2);
+    }
     buffer_append_string(&before->lines, "{\"key\":");
     if (typed_json_append(&key, &before->lines, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_format(&before->lines, ",\"after\":\"%s\",\"image\":", hex);
+    buffer_format(&before->lines, ",\"after\":%s,\"image\":", hex);
     if (kept->found == NULL) {
         buffer_append_string(&before->lines, "null");
     } else {
@@ -263,28 +272,63 @@ static enum status write_frame(struct before *before, uint64_t sequence,
     return failpoint_hit("engine.after_images", error);
 }
 
+/* Empties what a batch before this one left. */
+static enum status begin(struct before **made, struct run *run, uint32_t writer, uint32_t count,
+                         struct kept **kept, uint64_t *sequence, struct error *error)
+{
+    if (*made == NULL && before_open(made, run, writer, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    arena_reset((*made)->arena);
+    buffer_clear(&(*made)->lines);
+    *sequence = atomic_fetch_add(&run->before_sequence, 1);
+    *kept = arena_allocate_zeroed((*made)->arena, count + 1u, sizeof(**kept));
+    return *kept != NULL ? STATUS_OK : no_memory(error);
+}
+
+/* Looks up what is under the keys, and syncs a frame of it. */
+static enum status keep_all(struct before *before, const struct target_table *table,
+                            struct kept *kept, uint32_t count, uint64_t sequence,
+                            struct error *error)
+{
+    struct batch *found = NULL;
+    struct kept **sorted = arena_allocate_zeroed(before->arena, count + 1u, sizeof(struct kept *));
+    if (sorted == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        sorted[i] = &kept[i];
+    }
+    qsort(sorted, count, sizeof(struct kept *), compare_kept);
+    enum status status = fetch(before, table, sorted, count, &found, error);
+    status =
+        status == STATUS_OK ? assign_found(before, table, sorted, count, found, error) : status;
+    uint32_t lines = 0;
+    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+        if (!kept[i].taken || kept[i].found != NULL) {
+            status = append_line(before, table, &kept[i], error);
+            lines++;
+        }
+    }
+    batch_destroy(found);
+    return status == STATUS_OK && lines > 0 ? write_frame(before, sequence, table, lines, error)
+                                            : status;
+}
+
 enum status before_keep(struct before **made, struct run *run, uint32_t writer, uint32_t number,
                         const struct batch *batch, struct error *error)
 {
     const struct target_table *table = &run->tables[number];
-    struct batch *found = NULL;
+    struct kept *kept;
+    uint64_t sequence;
     uint32_t count = 0;
     if (run->status.before_lost) {
         return STATUS_OK; /* what began without images can't be taken back */
     }
-    if (*made == NULL && before_open(made, run, writer, error) != STATUS_OK) {
+    if (begin(made, run, writer, batch->row_count, &kept, &sequence, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct before *before = *made;
-    arena_reset(before->arena);
-    buffer_clear(&before->lines);
-    uint64_t sequence = atomic_fetch_add(&run->before_sequence, 1);
-    struct kept *kept = arena_allocate_zeroed(before->arena, batch->row_count + 1u, sizeof(*kept));
-    struct kept **sorted =
-        arena_allocate_zeroed(before->arena, batch->row_count + 1u, sizeof(struct kept *));
-    if (kept == NULL || sorted == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t row = 0; row < batch->row_count; row++) {
         bool whole = false;
         struct kept *one = &kept[count];
@@ -294,19 +338,40 @@ enum status before_keep(struct before **made, struct run *run, uint32_t writer, 
                              error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        sorted[count] = one;
         count += whole; /* without a key it will be refused */
     }
-    if (count == 0) {
-        return STATUS_OK;
-    }
-    qsort(sorted, count, sizeof(struct kept *), compare_kept);
-    enum status status = fetch(before, table, sorted, count, &found, error);
-    status =
-        status == STATUS_OK ? assign_found(before, table, sorted, count, found, error) : status;
+    return count > 0 ? keep_all(before, table, kept, count, sequence, error) : STATUS_OK;
+}
+
+static enum status keep_keys(struct before **made, struct run *run, uint32_t number,
+                             const struct cell *keys, uint32_t count, struct error *error)
+{
+    const struct target_table *table = &run->tables[number];
+    uint32_t width = table->key.count;
+    struct kept *kept;
+    uint64_t sequence;
+    struct buffer scratch = {0};
+    enum status status = begin(made, run, CONTROL_WRITER, count, &kept, &sequence, error);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        status = append_line(before, table, &kept[i], error);
+        const struct cell *key = &keys[(size_t)i * width];
+        kept[i] = (struct kept){.taken = true, .key = (struct cell *)key};
+        status = canonical_hash_cells(key, width, &scratch, &kept[i].hash, error);
     }
-    batch_destroy(found);
-    return status == STATUS_OK ? write_frame(before, sequence, table, count, error) : status;
+    buffer_free(&scratch);
+    return status == STATUS_OK ? keep_all(*made, table, kept, count, sequence, error) : status;
+}
+
+enum status before_keep_deleted(struct before **before, struct run *run, uint32_t table,
+                                const struct cell *keys, uint32_t key_count, struct error *error)
+{
+    uint32_t width = run->tables[table].key.count;
+    enum status status = STATUS_OK;
+    for (uint32_t at = 0; at < key_count && status == STATUS_OK; at += KEYS_AT_ONCE) {
+        uint32_t left = key_count - at;
+        status = run->status.before_lost
+                     ? STATUS_OK
+                     : keep_keys(before, run, table, keys + (size_t)at * width,
+                                 left < KEYS_AT_ONCE ? left : KEYS_AT_ONCE, error);
+    }
+    return status;
 }

@@ -33,6 +33,7 @@ struct line {
     struct cell *key;
     struct canonical_hash key_hash;
     struct canonical_hash after;
+    bool taken;        /* the run took it out */
     struct cell image; /* a MAP; NULL: nothing was there */
     struct canonical_hash image_hash;
     const struct record_image *now;
@@ -59,6 +60,7 @@ struct undoing {
     struct hashes changed;
     struct hashes missing;
     struct hashes taken;
+    struct hashes returned; /* keys of records that the run took out, and that come back */
 };
 
 static enum status no_memory(struct error *error)
@@ -251,6 +253,10 @@ static enum status read_member(struct undoing *undoing, struct json_reader *read
         hex[32] = '\0';
         return canonical_hash_parse(hex, &line->after);
     }
+    if (is_after && token == JSON_TOKEN_NULL) {
+        line->taken = true;
+        return STATUS_OK;
+    }
     if (is_image && token == JSON_TOKEN_OBJECT_BEGIN) {
         return typed_json_read_fields(reader, token, undoing->arena, &line->image, error);
     }
@@ -294,7 +300,8 @@ static enum status read_line(struct undoing *undoing, const char *text, size_t l
                                    error);
         line->image_hash = image.hash;
     }
-    return status == STATUS_OK && line->key != NULL ? STATUS_OK : STATUS_FAILED;
+    bool whole = line->key != NULL && (!line->taken || line->image.kind == VALUE_MAP);
+    return status == STATUS_OK && whole ? STATUS_OK : STATUS_FAILED;
 }
 
 /* ---- acting */
@@ -378,12 +385,30 @@ static enum status put_back(struct undoing *undoing, const struct line *line, st
     return status;
 }
 
+/* What stands under the key by now, if it is not the record itself, is somebody else's. */
+static enum status judge_taken(struct undoing *undoing, const struct line *line,
+                               struct error *error)
+{
+    if (line->now != NULL) {
+        bool is_back = compare_hashes(&line->now->hash, &line->image_hash) == 0;
+        return is_back ? STATUS_OK : add_hash(&undoing->changed, &line->key_hash, error);
+    }
+    if (add_hash(&undoing->taken, &line->key_hash, error) != STATUS_OK ||
+        add_hash(&undoing->returned, &line->key_hash, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return undoing->dry_run ? STATUS_OK : put_back(undoing, line, error);
+}
+
 /* What is to be done about one line; `*remove`: its record goes. */
 static enum status judge(struct undoing *undoing, struct line *line, bool *remove,
                          struct error *error)
 {
     bool overwrote = line->image.kind == VALUE_MAP;
     *remove = false;
+    if (line->taken) {
+        return judge_taken(undoing, line, error);
+    }
     if (line->settled || (overwrote && compare_hashes(&line->image_hash, &line->after) == 0)) {
         return STATUS_OK;
     }
@@ -547,17 +572,21 @@ enum status before_undo(struct run *run, uint32_t table, bool dry_run, struct un
         status = undo_frame(&undoing, &undoing.frames[i], error);
     }
     if (status == STATUS_OK) {
+        const struct hashes none = {0};
         sort_hashes(&undoing.taken);
+        sort_hashes(&undoing.returned);
         sort_hashes(&undoing.changed);
         sort_hashes(&undoing.missing);
         counts->changed = count_left(&undoing.changed, &undoing.taken);
         counts->missing = count_left(&undoing.missing, &undoing.taken);
+        counts->restored += count_left(&undoing.returned, &none);
     }
 out:
     free(undoing.frames);
     free(undoing.changed.items);
     free(undoing.missing.items);
     free(undoing.taken.items);
+    free(undoing.returned.items);
     arena_destroy(undoing.names);
     arena_destroy(undoing.arena);
     return status;

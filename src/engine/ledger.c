@@ -84,6 +84,9 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
     if (object != NULL && header->takes_out) {
         failed |= json_object_set_new(object, "takes_out", json_true()) != 0;
     }
+    if (object != NULL && header->keeps_taken) {
+        failed |= json_object_set_new(object, "keeps_taken", json_true()) != 0;
+    }
     if (object != NULL && header->delete_hash != NULL) {
         failed |= json_object_set_new(object, "delete", json_text(header->delete_hash)) != 0;
     }
@@ -157,6 +160,7 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
         .input_bytes = json_member_integer(input, "bytes", 0),
         .delete_hash = keep_text(object, "delete", arena),
         .takes_out = json_member_true(object, "takes_out"),
+        .keeps_taken = json_member_true(object, "keeps_taken"),
         .before_id = keep_text(object, "before", arena),
     };
     enum status status = header_lists_read(object, arena, header, error);

@@ -14,6 +14,7 @@
  *          "tables":[{"name","key":[…],"existing","was":"absent"|"empty"|"records","undo",
  *                     "settles","entities":[{"entity":n,"fields":[…]}]}],
  *          "takes_out":true,                               (a repair that deletes records)
+ *          "keeps_taken":true,                             (and they can be put back)
  *          "delete":HEX,                                   (a repair: xxh3 of delete.jsonl)
  *          "before":ID,                                    (the before-images in the state folder)
  *          "input":{"xxh3":HEX,"bytes":N}}                          (input: kind rejects only)
@@ -76,6 +77,7 @@ struct ledger_header {
     uint32_t table_count;
     const char *before_id;   /* NULL: no before-images are in the state folder */
     bool takes_out;          /* a repair that deletes records */
+    bool keeps_taken;        /* and they can be put back; earlier versions refuse by takes_out */
     const char *delete_hash; /* of a repair's delete.jsonl; NULL: before 0.2 */
     const char *input_hash;  /* kind rejects */
     int64_t input_bytes;

@@ -4,8 +4,10 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "engine/before.h"
 #include "engine/rejects.h"
 #include "engine/typed_json.h"
+#include "engine/undo.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,6 +25,7 @@ struct deleting {
     uint32_t count;
     uint32_t max;
     uint64_t deleted;
+    struct before *before; /* images of what goes, of targets that keep none; NULL: none yet */
 };
 
 static enum status no_memory(struct error *error)
@@ -34,6 +37,99 @@ static enum status damaged(const struct run *run, struct error *error)
 {
     return error_set(error, ERROR_STATE_INVALID, run->folder.path,
                      "the list of records to take out (delete.jsonl) is damaged");
+}
+
+/* {"table":TEXT,"key":FIELDS}: names of fields may be like those of typed values. */
+static enum status read_line(struct json_reader *reader, enum json_token token, struct arena *arena,
+                             struct cell *table, struct cell *key, struct error *error)
+{
+    static const char *const names[] = {"table", "key"};
+    enum status status = token == JSON_TOKEN_OBJECT_BEGIN ? STATUS_OK : STATUS_END;
+    for (int i = 0; i < 2 && status == STATUS_OK; i++) {
+        status = json_reader_next(reader, &token, error);
+        if (status != STATUS_OK || token != JSON_TOKEN_KEY || reader->length != strlen(names[i]) ||
+            memcmp(reader->text, names[i], reader->length) != 0) {
+            return STATUS_END;
+        }
+        status = json_reader_next(reader, &token, error);
+        if (status == STATUS_OK) {
+            status = i == 0 ? typed_json_read(reader, token, arena, table, error)
+                            : typed_json_read_fields(reader, token, arena, key, error);
+        }
+    }
+    return status;
+}
+
+static enum status parse_line(const struct run *run, const char *line, size_t length,
+                              struct arena *arena, struct cell *name, struct cell *fields,
+                              struct error *error)
+{
+    struct json_reader reader;
+    enum json_token token;
+    if (arena == NULL) {
+        return no_memory(error);
+    }
+    *name = cell_missing();
+    *fields = cell_missing();
+    json_reader_init(&reader, line, length, JSON_DEPTH_MAX, arena);
+    enum status status = json_reader_next(&reader, &token, error);
+    if (status == STATUS_OK) {
+        status = read_line(&reader, token, arena, name, fields, error);
+    }
+    return status == STATUS_OK && name->kind == VALUE_TEXT && fields->kind == VALUE_MAP
+               ? STATUS_OK
+               : damaged(run, error);
+}
+
+static bool is_of(const struct cell *name, const struct target_table *table)
+{
+    return name->length == strlen(table->name) &&
+           memcmp(name->text, table->name, name->length) == 0;
+}
+
+/* ---- whether it can be rolled back */
+
+static enum status judge_line(struct run *run, const char *line, size_t length, bool *told,
+                              struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct cell name;
+    struct cell key;
+    enum status status = parse_line(run, line, length, arena, &name, &key, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < run->table_count; i++) {
+        const struct target_table *table = &run->tables[i];
+        if (is_of(&name, table) && !told[i] && !undo_keeps_deleted(run->session->target, table)) {
+            told[i] = true;
+            run->header.keeps_taken = false;
+            log_write(LOG_WARNING,
+                      "table %s: the records that are taken out of it are not kept%s, so that this "
+                      "repair can't be rolled back",
+                      table->name, table->key.count == 0 ? " (it has no key)" : "");
+        }
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+static enum status judge_list(struct run *run, const char *path, struct error *error)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t length;
+    bool *told = arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof(bool));
+    FILE *file = fopen(path, "re");
+    enum status status = told == NULL ? no_memory(error) : STATUS_OK;
+    if (file == NULL && errno != ENOENT) {
+        status = error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't be read");
+    }
+    while (file != NULL && status == STATUS_OK && (length = getline(&line, &capacity, file)) > 0) {
+        status = judge_line(run, line, (size_t)length, told, error);
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    free(line);
+    return status;
 }
 
 enum status repair_delete_bind(struct run *run, struct error *error)
@@ -48,9 +144,9 @@ enum status repair_delete_bind(struct run *run, struct error *error)
     }
     enum status status = rejects_measure(path, hex, &lines, &bytes, error);
     if (status == STATUS_OK && (wanted == NULL || strcmp(hex, wanted) == 0)) {
-        run->header.takes_out = bytes > 0;
+        run->header.takes_out = run->header.keeps_taken = bytes > 0;
         run->header.delete_hash = arena_copy_string(run->arena, hex);
-        return run->header.delete_hash != NULL ? STATUS_OK : no_memory(error);
+        return run->header.delete_hash != NULL ? judge_list(run, path, error) : no_memory(error);
     }
     if (status != STATUS_FAILED) {
         error_set(error, ERROR_STATE_INVALID, path,
@@ -88,6 +184,18 @@ static bool is_repeated(const struct run *run)
     return run->epoch > 1;
 }
 
+/* Before anything goes, where the target itself does not keep it. */
+static enum status keep(struct deleting *deleting, struct error *error)
+{
+    struct run *run = deleting->run;
+    const struct rollback_functions *rollback = run->session->target->connector->rollback;
+    if (rollback == NULL || rollback->undo != NULL || !deleting->table->keeps_undo) {
+        return STATUS_OK;
+    }
+    return before_keep_deleted(&deleting->before, run, (uint32_t)(deleting->table - run->tables),
+                               deleting->cells, deleting->count, error);
+}
+
 static enum status flush(struct deleting *deleting, struct error *error)
 {
     struct database *target = deleting->run->session->target;
@@ -102,7 +210,10 @@ static enum status flush(struct deleting *deleting, struct error *error)
                   deleting->table->name, deleting->count);
     }
     if (deleting->count > 0 && (deleting->table->key.count > 0 || !is_repeated(deleting->run))) {
-        status = failpoint_hit("engine.before_repair_delete", error);
+        status = keep(deleting, error);
+        if (status == STATUS_OK) {
+            status = failpoint_hit("engine.before_repair_delete", error);
+        }
         if (status == STATUS_OK) {
             status = functions->delete_records(target, deleting->table, deleting->cells,
                                                deleting->count, &deleted, error);
@@ -155,52 +266,15 @@ static enum status take_key(struct deleting *deleting, const struct cell *key, s
     return full ? flush(deleting, error) : STATUS_OK;
 }
 
-/* {"table":TEXT,"key":FIELDS}: names of fields may be like those of typed values. */
-static enum status read_line(struct json_reader *reader, enum json_token token, struct arena *arena,
-                             struct cell *table, struct cell *key, struct error *error)
-{
-    static const char *const names[] = {"table", "key"};
-    enum status status = token == JSON_TOKEN_OBJECT_BEGIN ? STATUS_OK : STATUS_END;
-    for (int i = 0; i < 2 && status == STATUS_OK; i++) {
-        status = json_reader_next(reader, &token, error);
-        if (status != STATUS_OK || token != JSON_TOKEN_KEY || reader->length != strlen(names[i]) ||
-            memcmp(reader->text, names[i], reader->length) != 0) {
-            return STATUS_END;
-        }
-        status = json_reader_next(reader, &token, error);
-        if (status == STATUS_OK) {
-            status = i == 0 ? typed_json_read(reader, token, arena, table, error)
-                            : typed_json_read_fields(reader, token, arena, key, error);
-        }
-    }
-    return status;
-}
-
 static enum status take_line(struct deleting *deleting, const char *line, size_t length,
                              struct error *error)
 {
     struct arena *arena = arena_create(0);
-    struct json_reader reader;
-    enum json_token token;
-    struct cell name = cell_missing();
-    struct cell fields = cell_missing();
-    if (arena == NULL) {
-        return no_memory(error);
-    }
-    json_reader_init(&reader, line, length, JSON_DEPTH_MAX, arena);
-    enum status status = json_reader_next(&reader, &token, error);
-    if (status == STATUS_OK) {
-        status = read_line(&reader, token, arena, &name, &fields, error);
-    }
-    bool whole = status == STATUS_OK && name.kind == VALUE_TEXT && fields.kind == VALUE_MAP;
-    if (!whole) {
-        arena_destroy(arena);
-        return damaged(deleting->run, error);
-    }
-    bool is_it = name.length == strlen(deleting->table->name) &&
-                 memcmp(name.text, deleting->table->name, name.length) == 0;
+    struct cell name;
+    struct cell fields;
     struct cell key;
-    if (is_it) {
+    enum status status = parse_line(deleting->run, line, length, arena, &name, &fields, error);
+    if (status == STATUS_OK && is_of(&name, deleting->table)) {
         status = value_copy(&fields, deleting->arena, &key) == STATUS_OK
                      ? take_key(deleting, &key, error)
                      : no_memory(error);
@@ -243,6 +317,7 @@ enum status repair_delete_listed(struct run *run, struct error *error)
         fclose(file);
     }
     free(deleting.cells);
+    before_close(deleting.before);
     arena_destroy(deleting.arena);
     if (deleting.deleted > 0) {
         log_write(LOG_INFO, "took %" PRIu64 " records out of the target", deleting.deleted);

@@ -57,6 +57,25 @@ static enum status drop_if_empty(struct rollback *rollback, uint32_t number, str
     return target->connector->rollback->remove_table(target, table, error);
 }
 
+static void add_counts(struct rollback_table_report *report, const struct undo_counts *counts)
+{
+    report->removed += counts->removed;
+    report->restored += counts->restored;
+    report->changed += counts->changed;
+    report->missing += counts->missing;
+}
+
+/* What was looked at is told as it is done. */
+static void forget_counts(struct rollback *rollback)
+{
+    for (uint32_t i = 0; i < rollback->report.table_count; i++) {
+        struct rollback_table_report *report = &rollback->report.tables[i];
+        if (report->action == ROLLBACK_UNDO || rollback_has_deleted(rollback, i)) {
+            report->removed = report->restored = report->changed = report->missing = 0;
+        }
+    }
+}
+
 static enum status undo_records(struct rollback *rollback, uint32_t number, struct error *error)
 {
     struct database *target = rollback->session.target;
@@ -70,10 +89,7 @@ static enum status undo_records(struct rollback *rollback, uint32_t number, stru
     if (status != STATUS_OK) {
         return status;
     }
-    report->removed = counts.removed;
-    report->restored = counts.restored;
-    report->changed = counts.changed;
-    report->missing = counts.missing;
+    add_counts(report, &counts);
     return drop_if_empty(rollback, number, error);
 }
 
@@ -103,6 +119,30 @@ static enum status take_back(struct rollback *rollback, uint32_t number, struct 
     }
     return run_put_status(run, error) == STATUS_OK ? failpoint_hit("rollback.after_table", error)
                                                    : STATUS_FAILED;
+}
+
+/* Records that the run took out, once all others are as they were: what they refer to first. */
+static enum status put_deleted_back(struct rollback *rollback, const uint32_t *order,
+                                    struct error *error)
+{
+    struct database *target = rollback->session.target;
+    for (uint32_t i = rollback->report.table_count; i > 0; i--) {
+        uint32_t number = order[i - 1];
+        struct undo_counts counts = {0};
+        if (!rollback_has_deleted(rollback, number)) {
+            continue;
+        }
+        if (signals_stop_level() > 0) {
+            return STATUS_END;
+        }
+        if (claim_keeper_check(rollback->run.keeper, error) != STATUS_OK ||
+            target->connector->rollback->undo_deleted(target, &rollback->tables[number], false,
+                                                      &counts, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        add_counts(&rollback->report.tables[number], &counts);
+    }
+    return STATUS_OK;
 }
 
 static enum status forget(struct rollback *rollback, struct error *error)
@@ -140,6 +180,7 @@ static enum status take_all_back(struct rollback *rollback, struct error *error)
             return STATUS_FAILED;
         }
     }
+    forget_counts(rollback);
     for (uint32_t i = 0; i < rollback->report.table_count; i++) {
         if (signals_stop_level() > 0) {
             return STATUS_END;
@@ -150,6 +191,10 @@ static enum status take_all_back(struct rollback *rollback, struct error *error)
         if (status != STATUS_OK) {
             return status;
         }
+    }
+    enum status status = put_deleted_back(rollback, order, error);
+    if (status != STATUS_OK) {
+        return status;
     }
     return forget(rollback, error) == STATUS_OK ? rollback_end_local(rollback, error)
                                                 : STATUS_FAILED;

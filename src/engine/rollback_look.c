@@ -258,9 +258,32 @@ static enum status look_at_table(struct rollback *rollback, uint32_t number, str
     if (table->was != LEDGER_WAS_FILLED) {
         return look_at_whole(rollback, number, error);
     }
-    return rollback->ledger->done_count == 0 && rollback->expected[number].count_max == 0
-               ? STATUS_OK
-               : refuse_not_kept(rollback, number, error);
+    return rollback->expected[number].count_max == 0 ? STATUS_OK /* it wrote nothing there */
+                                                     : refuse_not_kept(rollback, number, error);
+}
+
+/* Also of a table whose other records were taken back by an earlier process. */
+static enum status look_at_deleted(struct rollback *rollback, uint32_t number, struct error *error)
+{
+    struct database *target = rollback->session.target;
+    struct rollback_table_report *report = &rollback->report.tables[number];
+    struct undo_counts counts = {0};
+    if (!rollback_has_deleted(rollback, number)) {
+        return STATUS_OK;
+    }
+    if (target->connector->rollback->undo_deleted(target, &rollback->tables[number], true, &counts,
+                                                  error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    report->restored += counts.restored;
+    report->changed += counts.changed;
+    return STATUS_OK;
+}
+
+bool rollback_has_deleted(const struct rollback *rollback, uint32_t number)
+{
+    return rollback->run.header.takes_out && rollback->tables[number].keeps_undo &&
+           rollback->session.target->connector->rollback->undo_deleted != NULL;
 }
 
 enum status rollback_look(struct rollback *rollback, const struct rollback_report **report,
@@ -270,7 +293,8 @@ enum status rollback_look(struct rollback *rollback, const struct rollback_repor
     const struct rollback_functions *functions = target->connector->rollback;
     *report = &rollback->report;
     for (uint32_t i = 0; i < rollback->run.header.table_count; i++) {
-        if (look_at_table(rollback, i, error) != STATUS_OK) {
+        if (look_at_table(rollback, i, error) != STATUS_OK ||
+            look_at_deleted(rollback, i, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

@@ -227,7 +227,8 @@ static bool shares_table(const struct ledger_header *ours, const struct ledger_h
 /* A repair that deleted records of which the target keeps nothing. */
 static bool loses_records(const struct rollback *rollback, const struct ledger_header *header)
 {
-    return header->takes_out && !rollback->session.target->connector->rollback->keeps_deleted;
+    return header->takes_out && !header->keeps_taken &&
+           !rollback->session.target->connector->rollback->keeps_deleted;
 }
 
 /* What a later run overwrote can't be told from what this one wrote: it goes first. */
@@ -292,8 +293,9 @@ static enum status read_run(struct rollback *rollback, struct error *error)
     }
     if (loses_records(rollback, &run->header)) {
         error_set(error, ERROR_ROLLBACK_REFUSED, run->id,
-                  "this repair deleted records, and nothing was kept of them; nor can the runs "
-                  "before it be rolled back");
+                  "this repair deleted records of which nothing was kept (a table has no key, "
+                  "--no-before-images, or an earlier version); nor can the runs before it be "
+                  "rolled back");
         error_hint(error, "put them back by hand; `transhume finish --confirm` forgets all runs");
         return STATUS_FAILED;
     }
@@ -351,6 +353,7 @@ static enum status make_tables(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
     uint32_t count = run->header.table_count;
+    bool repairs = strcmp(run->header.kind, "repair") == 0;
     rollback->tables = arena_allocate_zeroed(run->arena, count + 1u, sizeof(*rollback->tables));
     rollback->expected = arena_allocate_zeroed(run->arena, count + 1u, sizeof(*rollback->expected));
     rollback->report.tables =
@@ -364,6 +367,7 @@ static enum status make_tables(struct rollback *rollback, struct error *error)
                                                     .key = table->key,
                                                     .existing = table->existing,
                                                     .keeps_undo = table->keeps_undo,
+                                                    .triggers_off = repairs,
                                                     .settles = table->settles,
                                                     .created = table->was == LEDGER_WAS_ABSENT};
         rollback->report.tables[i].name = table->name;

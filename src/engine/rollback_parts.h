@@ -36,6 +36,8 @@ void rollback_free(struct rollback *rollback);
 /* ---- rollback_look.c */
 /* Was the table taken back already? */
 bool rollback_is_undone(const struct rollback *rollback, const char *table);
+/* May the target have kept records that the run took out of it? */
+bool rollback_has_deleted(const struct rollback *rollback, uint32_t number);
 /* What the done marks say of each table. */
 enum status rollback_expect(struct rollback *rollback, struct error *error) MUST_USE;
 

@@ -125,6 +125,15 @@ enum status undo_decide(struct run_session *session, const struct target_table *
     return STATUS_OK;
 }
 
+bool undo_keeps_deleted(const struct database *target, const struct target_table *table)
+{
+    const struct rollback_functions *rollback = target->connector->rollback;
+    if (rollback == NULL || rollback->undoes_all) {
+        return rollback != NULL && rollback->keeps_deleted;
+    }
+    return table->keeps_undo && (rollback->undo == NULL || rollback->undo_deleted != NULL);
+}
+
 void undo_resume(struct run *run)
 {
     struct plan *plan = run->session->plan;

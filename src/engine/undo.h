@@ -21,6 +21,8 @@ enum status undo_decide(struct run_session *session, const struct target_table *
                         struct error *error) MUST_USE;
 /* The same for a run that begins: into its header, its tables and its plan. */
 enum status undo_begin(struct run *run, struct error *error) MUST_USE;
+/* Can rollback put back what delete_records takes out of it? */
+bool undo_keeps_deleted(const struct database *target, const struct target_table *table);
 /* What the header says, into tables and plan, when the run is resumed. */
 void undo_resume(struct run *run);
 

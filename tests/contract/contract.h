@@ -127,6 +127,7 @@ void contract_test_kills(const struct contract_entry *entry);
 void contract_test_delete_kills(const struct contract_entry *entry);
 void contract_test_restore(const struct contract_entry *entry);
 void contract_test_undo(const struct contract_entry *entry);
+void contract_test_undo_deleted(const struct contract_entry *entry);
 void contract_test_remove_table(const struct contract_entry *entry);
 void contract_test_empty_table(const struct contract_entry *entry);
 void contract_test_forget(const struct contract_entry *entry);

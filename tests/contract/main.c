@@ -55,6 +55,7 @@ static const struct {
     {"delete kills", contract_test_delete_kills},
     {"restore", contract_test_restore},
     {"undo", contract_test_undo},
+    {"undo_deleted", contract_test_undo_deleted},
     {"remove table", contract_test_remove_table},
     {"empty table", contract_test_empty_table},
     {"forget", contract_test_forget},

@@ -212,6 +212,73 @@ void contract_test_undo(const struct contract_entry *entry)
     scene_play(entry, &scene);
 }
 
+/* ---- undo_deleted */
+
+/* Somebody puts another record under the key of one that was taken out. */
+static bool deleted_prepare(struct fixture *fixture)
+{
+    static const int64_t ids[] = {1, 3, 5, 77};
+    const struct rollback_functions *rollback = rollback_of(fixture);
+    if (!rollback || !rollback->undo_deleted) {
+        return false;
+    }
+    make_first(fixture, 8);
+    fixture->table.keeps_undo = true;
+    assert_true(can_undo(fixture));
+    scene_begin_run(fixture, second_run, EXISTING_UPSERT);
+    assert_int_equal(delete_ids(fixture, ids, 4), 3);
+    scene_write(fixture, 1, 7, 1, "new");             /* one that it overwrites */
+    scene_write(fixture, 2, 1, 1, "new");             /* and one in the place of what it took out */
+    assert_int_equal(delete_ids(fixture, ids, 4), 0); /* as after a crash: its own stays */
+    scene_check_records(fixture, "0=old 1=new 2=old 4=old 6=old 7=new");
+    scene_end_run(fixture);
+    fixture->table.keeps_undo = false;
+    scene_begin_run(fixture, third_run, EXISTING_APPEND);
+    scene_write(fixture, 1, 5, 1, "other");
+    scene_end_run(fixture);
+    fixture->table.keeps_undo = true;
+    fixture->run_id = second_run;
+    return true;
+}
+
+static void deleted_act(struct fixture *fixture)
+{
+    struct error error = {0};
+    struct undo_counts told;
+    struct undo_counts done;
+    const struct rollback_functions *rollback = rollback_of(fixture);
+    check_ok(rollback->undo(fixture->target, &fixture->table, 0, false, &done, &error), &error,
+             "undo");
+    uint64_t before = fixture_count(fixture);
+    check_ok(rollback->undo_deleted(fixture->target, &fixture->table, true, &told, &error), &error,
+             "undo_deleted, dry run");
+    assert_int_equal(fixture_count(fixture), before);
+    check_ok(rollback->undo_deleted(fixture->target, &fixture->table, false, &done, &error), &error,
+             "undo_deleted");
+    assert_int_equal(done.restored, told.restored);
+    assert_int_equal(done.changed, told.changed);
+    assert_int_equal(done.removed + done.missing, 0);
+    if (done.restored > 0) {
+        assert_int_equal(done.restored, 1);
+        assert_int_equal(done.changed, 1);
+    }
+    assert_int_equal(fixture_count(fixture), before + done.restored);
+}
+
+static void deleted_check(struct fixture *fixture)
+{
+    scene_check_records(fixture, "0=old 1=old 2=old 3=old 4=old 5=other 6=old 7=old");
+}
+
+void contract_test_undo_deleted(const struct contract_entry *entry)
+{
+    static const struct scene scene = {.name = "undo_deleted",
+                                       .prepare = deleted_prepare,
+                                       .act = deleted_act,
+                                       .check = deleted_check};
+    scene_play(entry, &scene);
+}
+
 /* ---- remove_table */
 
 static bool remove_prepare(struct fixture *fixture)

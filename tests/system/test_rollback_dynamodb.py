@@ -111,6 +111,81 @@ class Dynamodb(dynamodb_case.DynamodbCase):
                     self.assertEqual(self.tables(), before)
                     self.rollback(run=run)
 
+    # ---- a repair that takes out what is extra
+
+    REPAIR = ("validate", "-q", "--repair", "--delete-extra", "--confirm")
+
+    def damaged(self):
+        self.target("created")
+        self.migrate("refuse")
+        extra = [{"PK": {"S": "CITY#%d" % (i % 7)}, "SK": {"N": str(1000 + i)}, "n": {"N": "1.5"},
+                  "m": {"M": {"z": {"L": [{"NULL": True}, {"BOOL": False}]}, "a": {"NS": ["1", "2"]}, "b": {"B": b"\0\xff"}}}} for i in range(130)]
+        for item in extra:
+            self.client.put_item(TableName="goods", Item=item)
+        for i in (3, 4):
+            self.client.delete_item(TableName="goods", Key=self.key(i))
+        self.client.put_item(TableName="goods", Item={**self.key(5), "mine": {"S": "damaged"}})
+        return self.tables()["goods"]
+
+    def key(self, i):
+        return {"PK": {"S": "CITY#%d" % (i % 7)}, "SK": {"N": str(i)}}
+
+    def test_what_a_repair_took_out_comes_back(self):
+        before = self.damaged()
+        self.program(*self.REPAIR)
+        repaired = self.tables()["goods"]
+        self.assertEqual(len(repaired), COUNT)
+        told = self.table_of(self.rollback("--dry-run"))
+        self.assertEqual([told[what] for what in ("removed", "restored", "changed", "missing")], [2, 130 + 1, 0, 0])
+        self.assertEqual(self.tables()["goods"], repaired)
+        self.assertEqual(self.table_of(self.rollback()), told)
+        self.assertEqual(self.tables()["goods"], before)
+
+    def test_what_applications_wrote_under_its_key_survives(self):
+        self.damaged()
+        self.program(*self.REPAIR)
+        key = {"PK": {"S": "CITY#0"}, "SK": {"N": "1007"}}
+        mine = {**key, "mine": {"S": "mine"}}
+        self.client.put_item(TableName="goods", Item=mine)
+        done = self.table_of(self.rollback())
+        self.assertEqual((done["restored"], done["changed"]), (130, 1))
+        self.assertEqual(self.client.get_item(TableName="goods", Key=key)["Item"], mine)
+
+    def test_without_the_state_folder_or_images_it_is_refused(self):
+        self.damaged()
+        self.program(*self.REPAIR)
+        run = self.run_id()
+        shutil.move(self.path(".transhume/before"), self.path("elsewhere"))
+        self.assertIn("[rollback-refused]", self.rollback(code=5).err)
+        shutil.move(self.path("elsewhere"), self.path(".transhume/before"))
+        self.rollback(run=run)
+
+    def test_a_killed_repair_is_rolled_back(self):
+        points = ["engine.before_images", "engine.after_images", "engine.before_repair_delete", "dynamodb.before_delete",
+                  "engine.after_repair_delete", "engine.after_commit", "engine.before_completed"]
+        for point in points if SOAK else random.Random(SEED).sample(points, 3):
+            for resumed in (False, True):
+                with self.subTest(point=point, resumed=resumed):
+                    before = self.damaged()
+                    self.assertEqual(self.program(*self.REPAIR, failpoint=point + ":kill:1", code=None).code, -9)
+                    if resumed:
+                        self.program("resume", "-q")
+                        self.assertEqual(len(self.tables()["goods"]), COUNT)
+                    self.rollback()
+                    self.assertEqual(self.tables()["goods"], before)
+
+    def test_the_rollback_of_a_repair_is_killed(self):
+        points = ["rollback.after_begin", "rollback.images_restored", "dynamodb.before_restore", "dynamodb.after_restore",
+                  "rollback.after_table", "rollback.before_forget"]
+        for point in points if SOAK else random.Random(SEED).sample(points, 3):
+            with self.subTest(point=point):
+                before = self.damaged()
+                self.program(*self.REPAIR)
+                run = self.run_id()
+                self.assertEqual(self.rollback(failpoint=point + ":kill:1", code=None).code, -9)
+                self.rollback(run=run)
+                self.assertEqual(self.tables()["goods"], before)
+
     def test_killed_then_rolled_back(self):
         points = ["engine.after_commit", "engine.after_images", "engine.before_images", "dynamodb.after_send",
                   "dynamodb.before_mark", "dynamodb.after_made", "dynamodb.after_table", "engine.before_completed"]

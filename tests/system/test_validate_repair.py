@@ -43,10 +43,11 @@ class Repair(Validate):
     def test_what_deleted_can_not_be_rolled_back_nor_the_copy_below(self):
         self.copied()
         copy = self.state()["run"]
-        self.change(self.path("copy.db"), *DAMAGE[:6])
+        self.change(self.path("copy.db"), *DAMAGE)
         result = self.run_program("validate", "--json", "--repair", "--delete-extra", "--confirm")
         report = json.loads(result.out)
         self.assertEqual((report["ok"], report["repaired"]), (False, True))
+        self.assertIn("keyless: the records that are taken out of it are not kept", result.err)
         for run in (self.state()["run"], copy):
             refused = self.run_program("rollback", "--run", run, "--confirm", code=5)
             self.assertIn("deleted records", refused.err)
@@ -138,6 +139,15 @@ class Repair(Validate):
         self.change(self.path("copy.db"), "INSERT INTO a VALUES ('7')")
         self.run_program("validate", "--repair", "--delete-extra", "--confirm")
         self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
+
+    def test_extra_records_with_null_in_their_key_stay(self):
+        """By such a key none can be told from others: all of them were taken out."""
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE a(k, v TEXT, PRIMARY KEY (k)); INSERT INTO a VALUES (NULL, 'one'), (NULL, 'two')")
+        self.run_program("migrate", "shop.db", "copy.db")
+        self.change(self.path("copy.db"), "INSERT INTO a VALUES (NULL, 'extra'), (2, 'extra')")
+        self.run_program("validate", "--repair", "--delete-extra", "--confirm", code=1)
+        with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db:
+            self.assertEqual(db.execute("SELECT v FROM a ORDER BY v").fetchall(), [("extra",), ("one",), ("two",)])
 
     def test_nothing_to_repair_is_no_run(self):
         self.copied()

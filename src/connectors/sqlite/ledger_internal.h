@@ -31,4 +31,12 @@ enum status sqlite_ledger_done(struct database *database, const char *run_id, ui
                                struct arena *arena, struct done_mark *mark,
                                struct error *error) MUST_USE;
 
+/* rollback_keys.c: as struct rollback_functions has them. */
+enum status sqlite_undo_keys(struct database *self, const struct target_table *table,
+                             int64_t ended_us, bool dry_run, struct undo_counts *counts,
+                             struct error *error) MUST_USE;
+enum status sqlite_undo_deleted(struct database *self, const struct target_table *table,
+                                bool dry_run, struct undo_counts *counts,
+                                struct error *error) MUST_USE;
+
 #endif

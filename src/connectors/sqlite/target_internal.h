@@ -134,6 +134,11 @@ void sqlite_undo_append_column(struct buffer *sql, char prefix, const char *name
 const char *sqlite_affinity_type(enum sqlite_affinity affinity);
 /* The name of the table of undo records. NULL: memory is out. */
 const char *sqlite_undo_name(struct arena *arena, const char *run_id, const char *table);
+/* "INSERT OR IGNORE INTO undo (…, found, …) SELECT alias."k", `found`, alias."a" …": the first
+ * image of a key stays. */
+void sqlite_undo_append_keeping(const struct sqlite_target_table *facts,
+                                const struct target_table *table, const char *name, int found,
+                                const char *alias, struct buffer *sql);
 /* CREATE TABLE IF NOT EXISTS for it; within a transaction. */
 enum status sqlite_undo_make(struct sqlite_database *database, sqlite3 *connection,
                              const char *name, const struct sqlite_target_table *facts,

@@ -158,28 +158,76 @@ static enum status begin(struct finding *finding, struct database *self,
 
 /* ---------------------------------------------------------------- delete */
 
-static enum status delete_all(struct finding *finding, const struct cell *keys, uint32_t key_count,
-                              uint64_t *deleted, struct error *error)
+/* Within the transaction: what keeps an image of a record, if the run has none of its key. */
+static enum status prepare_keeping(struct finding *finding, struct arena *arena,
+                                   struct error *error)
+{
+    struct sqlite_database *database = finding->database;
+    const struct sqlite_target_table *facts = finding->facts;
+    const char *name = sqlite_undo_name(arena, database->target->run_id, facts->name);
+    struct buffer sql = {0};
+    if (name == NULL) {
+        return error_set(error, ERROR_MEMORY, facts->name, "no memory to delete records");
+    }
+    enum status status =
+        sqlite_undo_make(database, database->control, name, facts, finding->table, error);
+    if (status == STATUS_OK) {
+        sqlite_undo_append_keeping(facts, finding->table, name, 2, "", &sql);
+        buffer_append_string(&sql, " FROM main.");
+        status = sql.failed ? error_set(error, ERROR_MEMORY, facts->name, "no memory")
+                            : prepare(finding, buffer_string(&sql), "", error);
+    }
+    buffer_free(&sql);
+    return status;
+}
+
+static enum status prepare_delete(struct finding *finding, struct error *error)
 {
     struct buffer before = {0};
+    bool keyless = finding->table->key.count == 0;
     buffer_append_string(&before, "DELETE FROM main.");
-    if (finding->table->key.count == 0) {
+    if (keyless) {
         sqlite_append_name(&before, finding->facts->name);
         buffer_append_string(&before, " WHERE rowid = (SELECT rowid FROM main.");
     }
-    enum status status = before.failed
-                             ? error_set(error, ERROR_MEMORY, finding->table->name, "no memory")
-                             : prepare(finding, buffer_string(&before),
-                                       finding->table->key.count == 0 ? " LIMIT 1)" : "", error);
+    enum status status =
+        before.failed ? error_set(error, ERROR_MEMORY, finding->table->name, "no memory")
+                      : prepare(finding, buffer_string(&before), keyless ? " LIMIT 1)" : "", error);
     buffer_free(&before);
+    return status;
+}
+
+static enum status step(struct finding *finding, const struct cell *key, uint64_t *changes,
+                        struct error *error)
+{
+    *changes = 0;
+    if (bind(finding, key, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    int result = sqlite3_step(finding->statement);
+    if (result != SQLITE_DONE) {
+        return sqlite_target_error(finding->database, finding->database->control, result,
+                                   ERROR_TARGET_WRITE, "a record can't be deleted", error);
+    }
+    *changes = (uint64_t)sqlite3_changes64(finding->database->control);
+    return STATUS_OK;
+}
+
+/* What can't be kept, since NULL is in its key, stays. */
+static enum status delete_all(struct finding *finding, struct finding *keeping,
+                              const struct cell *keys, uint32_t key_count, uint64_t *deleted,
+                              struct error *error)
+{
+    enum status status = prepare_delete(finding, error);
     for (uint32_t i = 0; i < key_count && status == STATUS_OK; i++) {
-        status = bind(finding, &keys[(size_t)i * finding->width], error);
-        int result = status == STATUS_OK ? sqlite3_step(finding->statement) : SQLITE_DONE;
-        if (result != SQLITE_DONE) {
-            status = sqlite_target_error(finding->database, finding->database->control, result,
-                                         ERROR_TARGET_WRITE, "a record can't be deleted", error);
-        } else if (status == STATUS_OK) {
-            *deleted += (uint64_t)sqlite3_changes64(finding->database->control);
+        const struct cell *key = &keys[(size_t)i * finding->width];
+        uint64_t changes = 1;
+        if (keeping->statement != NULL) {
+            status = step(keeping, key, &changes, error);
+        }
+        if (status == STATUS_OK && changes > 0) {
+            status = step(finding, key, &changes, error);
+            *deleted += changes;
         }
     }
     return status;
@@ -193,6 +241,7 @@ enum status sqlite_target_delete_records(struct database *self, const struct tar
     struct arena *arena = arena_create(0);
     struct sqlite_target_table facts;
     struct finding finding = {0};
+    struct finding keeping = {0};
 
     *deleted = 0;
     if (sqlite_control_begin(database, true, error) != STATUS_OK) {
@@ -201,10 +250,15 @@ enum status sqlite_target_delete_records(struct database *self, const struct tar
     }
     sqlite_triggers_set(database->control, !table->triggers_off);
     enum status status = begin(&finding, self, table, arena, &facts, error);
+    if (status == STATUS_OK && table->keeps_undo && table->key.count > 0) {
+        keeping = finding;
+        status = prepare_keeping(&keeping, arena, error);
+    }
     if (status == STATUS_OK) {
-        status = delete_all(&finding, keys, key_count, deleted, error);
+        status = delete_all(&finding, &keeping, keys, key_count, deleted, error);
     }
     sqlite3_finalize(finding.statement);
+    sqlite3_finalize(keeping.statement);
     sqlite_triggers_set(database->control, true);
     if (status == STATUS_OK) {
         status = sqlite_ledger_check_claim(database, error);

@@ -8,8 +8,9 @@
 /*
  * _transhume_undo_RUN_TABLE, made with the first chunk that writes to the table:
  *   "+KEY"   the key, a column each, typed and collated as the table's
- *   found    1: a record was there before the run, and "=COLUMN" is what it held
- *   hash     transhume_hash over the record as the run left it
+ *   found    1: a record was there before the run, and "=COLUMN" is what it held; 2: the same, and
+ *            the run took it out
+ *   hash     transhume_hash over the record as the run left it; NULL: it did not write one
  *   "=COLUMN" every column that holds a value of its own
  * Rows are written in the transaction of the chunk. The first image of a key stays.
  */
@@ -114,6 +115,37 @@ void sqlite_undo_append_column(struct buffer *sql, char prefix, const char *name
     sqlite_append_name(sql, buffer_string(&whole));
     sql->failed |= whole.failed;
     buffer_free(&whole);
+}
+
+void sqlite_undo_append_keeping(const struct sqlite_target_table *facts,
+                                const struct target_table *table, const char *name, int found,
+                                const char *alias, struct buffer *sql)
+{
+    struct buffer images = {0};
+    buffer_append_string(sql, "INSERT OR IGNORE INTO main.");
+    sqlite_append_name(sql, name);
+    for (uint32_t i = 0; i < table->key.count; i++) {
+        const struct sqlite_target_column *key =
+            sqlite_target_find_column(facts, table->key.names[i]);
+        buffer_append_string(sql, i == 0 ? " (" : ", ");
+        sqlite_undo_append_column(sql, '+', key->name);
+        buffer_format(&images, "%s%s", i == 0 ? "" : ", ", alias);
+        sqlite_append_name(&images, key->name);
+    }
+    buffer_append_string(sql, ", found");
+    buffer_format(&images, ", %d", found);
+    for (uint32_t i = 0; i < facts->column_count; i++) {
+        if (!facts->columns[i].generated) {
+            buffer_append_string(sql, ", ");
+            sqlite_undo_append_column(sql, '=', facts->columns[i].name);
+            buffer_format(&images, ", %s", alias);
+            sqlite_append_name(&images, facts->columns[i].name);
+        }
+    }
+    buffer_append_string(sql, ") SELECT ");
+    buffer_append_string(sql, buffer_string(&images));
+    sql->failed |= images.failed;
+    buffer_free(&images);
 }
 
 static enum status append_keys(sqlite3 *connection, const struct sqlite_target_table *facts,

@@ -48,29 +48,9 @@ static enum status prepare_before(struct writer *writer, struct writer_insert *i
                                   const char *name, const char *view_name, struct error *error)
 {
     const struct writer_table *table = &writer->tables[insert->table];
-    const struct sqlite_target_table *facts = &table->facts;
     struct buffer sql = {0};
 
-    buffer_append_string(&sql, "INSERT OR IGNORE INTO main.");
-    sqlite_append_name(&sql, name);
-    buffer_append_string(&sql, " (");
-    append_keys(table, true, &sql);
-    buffer_append_string(&sql, ", found");
-    for (uint32_t i = 0; i < facts->column_count; i++) {
-        if (!facts->columns[i].generated) {
-            buffer_append_string(&sql, ", ");
-            sqlite_undo_append_column(&sql, '=', facts->columns[i].name);
-        }
-    }
-    buffer_append_string(&sql, ") SELECT ");
-    append_keys(table, false, &sql);
-    buffer_append_string(&sql, ", 1");
-    for (uint32_t i = 0; i < facts->column_count; i++) {
-        if (!facts->columns[i].generated) {
-            buffer_append_string(&sql, ", t.");
-            sqlite_append_name(&sql, facts->columns[i].name);
-        }
-    }
+    sqlite_undo_append_keeping(&table->facts, table->plan, name, 1, "t.", &sql);
     enum status status = append_records(table, insert, view_name, &sql, error);
     if (status == STATUS_OK) {
         status = sqlite_target_prepare_buffer(writer->database, writer->connection, &sql,
