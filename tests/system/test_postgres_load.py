@@ -148,6 +148,19 @@ class Load(PostgresCase):
                                 self.path("state" + name), cwd=self.folder)
                 self.assertIn("p", [row[2] for row in self.keys(target)])
 
+    def test_a_claim_holds_nothing_back(self):
+        """A session that keeps a snapshot as long as the run lasts lets VACUUM remove nothing of what is updated meanwhile."""
+        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY);" + NUMBERS % (3000, "i"))
+        target = self.made()
+        process = support.start("migrate", "--chunk-rows", "100", "--rows-per-second", "1000", source, self.server.uri(target),
+                                cwd=self.folder)
+        while process.poll() is None and not self.server.psql(target, "SELECT 1 FROM pg_tables WHERE tablename = 't'"):
+            pass
+        held = self.server.psql(target, "SELECT backend_xmin FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE "
+                                "locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))")
+        self.assert_code(support.finish(process), 0)
+        self.assertEqual(held, [[None]])
+
     def test_one_bad_record_in_a_large_copy(self):
         """It is found although all before it was called written already."""
         source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT);" +

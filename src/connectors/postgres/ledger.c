@@ -238,7 +238,11 @@ static enum status take_lock(struct postgres_database *self, struct error *error
             clock_sleep_ms(CLAIM_STEP_MS);
         }
     }
-    return status;
+    /* the last query's portal would keep its snapshot as long as the claim lasts: VACUUM could
+     * remove nothing, and CREATE INDEX CONCURRENTLY would wait for it */
+    return status == STATUS_OK ? postgres_execute(self, self->lock, "SELECT 1", POSTGRES_SHORT,
+                                                  ERROR_TARGET_LOCKED, error)
+                               : status;
 }
 
 static void tell_holder(struct postgres_database *self, PGconn *connection, const char *run_id,
