@@ -42,6 +42,8 @@ complete -c transhume -n '__fish_seen_subcommand_from migrate rollback finish' -
 complete -c transhume -n '__fish_seen_subcommand_from migrate' -l restart -d 'Roll an unfinished run back first (see transhume rollback), then start anew'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l rollback-keys -d 'Keep the keys of all that is written, also to tables that the run makes: rollback then leaves what others wrote to them'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l no-before-images -d 'Keep nothing of what is written to tables that hold records already, so that rollback refuses them (in a plan: before_images: false)'
+complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l indexes -x -a 'keep rebuild' -d 'What becomes of the secondary indexes of target tables that are there already: rebuild drops them for the load and makes them again after it, whatever happens between'
+complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l triggers -x -a 'keep disable' -d 'What becomes of the triggers of target tables that are there already: disable lets none of them fire while the run lasts, for nobody'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l strict -d 'Refuse (5) if anything of the source would be left out: views, triggers, functions and the like that check lists'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate resume' -l no-express -d 'Take the general path even where the target could pull from the source itself (in a plan: express: false)'
 complete -c transhume -n '__fish_seen_subcommand_from migrate resume' -l no-hashes -d 'Keep no hash sums of what was written in the ledger (in a plan: hashes: false)'

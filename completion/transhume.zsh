@@ -60,6 +60,8 @@ _transhume() {
                 '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--rollback-keys[Keep the keys of all that is written, also to tables that the run makes\: rollback then leaves what others wrote to them]' \
                 '--no-before-images[Keep nothing of what is written to tables that hold records already, so that rollback refuses them (in a plan\: before_images\: false)]' \
+                '--indexes=[What becomes of the secondary indexes of target tables that are there already\: rebuild drops them for the load and makes them again after it, whatever happens between]:WHAT:(keep rebuild)' \
+                '--triggers=[What becomes of the triggers of target tables that are there already\: disable lets none of them fire while the run lasts, for nobody]:WHAT:(keep disable)' \
                 '--strict[Refuse (5) if anything of the source would be left out\: views, triggers, functions and the like that check lists]' \
                 '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity as they will arrive]:N:' \
@@ -99,6 +101,8 @@ _transhume() {
                 '--restart[Roll an unfinished run back first (see transhume rollback), then start anew]' \
                 '--rollback-keys[Keep the keys of all that is written, also to tables that the run makes\: rollback then leaves what others wrote to them]' \
                 '--no-before-images[Keep nothing of what is written to tables that hold records already, so that rollback refuses them (in a plan\: before_images\: false)]' \
+                '--indexes=[What becomes of the secondary indexes of target tables that are there already\: rebuild drops them for the load and makes them again after it, whatever happens between]:WHAT:(keep rebuild)' \
+                '--triggers=[What becomes of the triggers of target tables that are there already\: disable lets none of them fire while the run lasts, for nobody]:WHAT:(keep disable)' \
                 '--strict[Refuse (5) if anything of the source would be left out\: views, triggers, functions and the like that check lists]' \
                 '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
                 '--no-hashes[Keep no hash sums of what was written in the ledger (in a plan\: hashes\: false)]' \

@@ -25,6 +25,12 @@ static uint64_t number_or(const struct cli_call *call, enum cli_option_id id, ui
     return call->values[id].is_set ? (uint64_t)call->values[id].number : otherwise;
 }
 
+/* The place of the word from 1, in the order of the enum. */
+static uint64_t choice_or_unset(const struct cli_call *call, enum cli_option_id id)
+{
+    return call->values[id].is_set ? (uint64_t)call->values[id].number + 1 : 0;
+}
+
 static void take_lists(const struct cli_call *call, struct run_options *options)
 {
     options->include = call->values[CLI_INCLUDE].list;
@@ -87,6 +93,8 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->no_hashes = cli_switch(call, CLI_NO_HASHES);
     options->strict = cli_switch(call, CLI_STRICT);
     options->rollback_keys = cli_switch(call, CLI_ROLLBACK_KEYS);
+    options->indexes = (enum indexes_choice)choice_or_unset(call, CLI_INDEXES);
+    options->triggers = (enum triggers_choice)choice_or_unset(call, CLI_TRIGGERS);
     options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
     options->resuming = call->command->place == IN_RESUME;
     options->validating = call->command->place == IN_VALIDATE;

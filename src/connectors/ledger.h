@@ -92,10 +92,11 @@ struct ledger_functions {
     enum status (*list)(struct database *self, struct arena *arena, const char ***ids,
                         uint32_t *count, struct error *error);
     /*
-     * Removes the claimed run from the ledger, its undo records too, and the ledger itself with the
-     * last run; gives the claim back. `rolled_back`: nothing of the run is left in the database, so
-     * that the database itself goes where the run made it and nothing else is in it. A crash leaves
-     * either a run that `load` finds, or none. Repeatable.
+     * Puts back what prepare dropped or disabled for the load and after_load has not yet put back,
+     * then removes the claimed run from the ledger, its undo records too, and the ledger itself
+     * with the last run; gives the claim back. `rolled_back`: nothing of the run is left in the
+     * database, so that the database itself goes where the run made it and nothing else is in it. A
+     * crash leaves either a run that `load` finds, or none. Repeatable.
      */
     enum status (*forget)(struct database *self, const char *run_id, uint64_t epoch,
                           bool rolled_back, struct error *error);

@@ -55,6 +55,10 @@ struct target_table {
     uint32_t tag_count;
     bool settles; /* settle_duplicates will be asked about this table */
     bool created; /* set by prepare: this run made it */
+    /* prepare may drop secondary indexes of a table that is there, having noted them in the ledger;
+     * set only until the first record is written */
+    bool rebuilds_indexes;
+    bool disables_triggers; /* likewise, so that none of them fires while the run lasts */
     /* what this run writes and deletes stands as it is, and no trigger of the database fires; alike
      * for all tables of a run */
     bool triggers_off;
@@ -127,6 +131,10 @@ struct target_functions {
      * with the object's name and ": ". */
     enum status (*check_objects)(struct database *self, const struct schema *objects,
                                  struct buffer *out, struct error *error);
+    /* Optional, for check: what `rebuilds_indexes` and `disables_triggers` come to for a table that
+     * is there, one line each in `out`. NULL: the target has no use for them. Changes nothing. */
+    enum status (*foretell)(struct database *self, const struct target_table *table,
+                            struct buffer *out, struct error *error);
     /*
      * Makes the missing tables; sets `created`. `objects` of a same-engine plain copy are made here
      * or in after_load, as the engine needs. Repeating it after a crash is safe: what carries this
@@ -165,7 +173,8 @@ struct target_functions {
      * destroyed. */
     void (*chunk_abandon)(struct writer *writer, uint64_t chunk);
     /*
-     * Indexes, triggers, views, sequences: after the last chunk. Repeatable. Asked to stop once it
+     * Indexes, triggers, views, sequences: after the last chunk; what prepare dropped or disabled
+     * for the load is put back, whatever the tables say now. Repeatable. Asked to stop once it
      * gives up what it builds: ERROR_INTERRUPTED.
      */
     enum status (*after_load)(struct database *self, const struct target_table *tables,

@@ -236,6 +236,18 @@ static enum status add_undo_notes(struct report *report, struct error *error)
     return status;
 }
 
+/* What is dropped for the load and put back after it. */
+static enum status add_rebuild_notes(struct report *report, struct error *error)
+{
+    struct buffer notes = {0};
+    enum status status = preflight_foretell(report->session, report->tables, &notes, error);
+    if (status == STATUS_OK) {
+        status = add_each_line(report, &notes, add_note, error);
+    }
+    buffer_free(&notes);
+    return status;
+}
+
 static enum status add_lane_notes(struct report *report, struct error *error)
 {
     const struct run_session *session = report->session;
@@ -288,6 +300,7 @@ static enum status find_notes(struct report *report, struct error *error)
     buffer_free(&caveats);
     status = status == STATUS_OK ? add_join_notes(report, error) : status;
     status = status == STATUS_OK ? add_undo_notes(report, error) : status;
+    status = status == STATUS_OK ? add_rebuild_notes(report, error) : status;
     return status == STATUS_OK ? add_lane_notes(report, error) : status;
 }
 

@@ -81,6 +81,12 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
     if (object != NULL && header->tables != NULL) {
         failed |= json_object_set_new(object, "tables", ledger_tables_make(header)) != 0;
     }
+    if (object != NULL && header->rebuilds_indexes) {
+        failed |= json_object_set_new(object, "indexes", json_string("rebuild")) != 0;
+    }
+    if (object != NULL && header->disables_triggers) {
+        failed |= json_object_set_new(object, "triggers", json_string("disable")) != 0;
+    }
     if (object != NULL && header->takes_out) {
         failed |= json_object_set_new(object, "takes_out", json_true()) != 0;
     }
@@ -159,6 +165,8 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
         .input_hash = keep_text(input, "xxh3", arena),
         .input_bytes = json_member_integer(input, "bytes", 0),
         .delete_hash = keep_text(object, "delete", arena),
+        .rebuilds_indexes = strcmp(json_member_text(object, "indexes", ""), "rebuild") == 0,
+        .disables_triggers = strcmp(json_member_text(object, "triggers", ""), "disable") == 0,
         .takes_out = json_member_true(object, "takes_out"),
         .keeps_taken = json_member_true(object, "keeps_taken"),
         .before_id = keep_text(object, "before", arena),

@@ -13,6 +13,7 @@
  *          "streams":[{"name","keyed","records"}],"absent_tables":[NAME…],
  *          "tables":[{"name","key":[…],"existing","was":"absent"|"empty"|"records","undo",
  *                     "settles","entities":[{"entity":n,"fields":[…]}]}],
+ *          "indexes":"rebuild","triggers":"disable",       (only where they are)
  *          "takes_out":true,                               (a repair that deletes records)
  *          "keeps_taken":true,                             (and they can be put back)
  *          "delete":HEX,                                   (a repair: xxh3 of delete.jsonl)
@@ -76,6 +77,8 @@ struct ledger_header {
     struct ledger_table *tables; /* the plan's, in its order; none in ledgers of before 0.2 */
     uint32_t table_count;
     const char *before_id;   /* NULL: no before-images are in the state folder */
+    bool rebuilds_indexes;   /* of tables that are there, for the load */
+    bool disables_triggers;  /* likewise */
     bool takes_out;          /* a repair that deletes records */
     bool keeps_taken;        /* and they can be put back; earlier versions refuse by takes_out */
     const char *delete_hash; /* of a repair's delete.jsonl; NULL: before 0.2 */

@@ -15,7 +15,8 @@ enum option_kind {
     KIND_SIGNED,
     KIND_FLAG,
     KIND_NEGATED, /* a flag that the plan turns off and the member turns on */
-    KIND_TEXT
+    KIND_TEXT,
+    KIND_CHOICE /* between two words; the member is 0 while unset, then the word's place from 1 */
 };
 
 struct option_row {
@@ -52,9 +53,16 @@ static const struct option_row rows[] = {
     {"express", KIND_NEGATED, FIELD(no_express), 0, 1, 0},
     {"hashes", KIND_NEGATED, FIELD(no_hashes), 0, 1, 0},
     {"rollback_keys", KIND_FLAG, FIELD(rollback_keys), 0, 1, 0},
+    {"indexes", KIND_CHOICE, FIELD(indexes), 1, 2, 1},
+    {"triggers", KIND_CHOICE, FIELD(triggers), 1, 2, 1},
     {"before_images", KIND_NEGATED, FIELD(no_before_images), 0, 1, 0},
 };
 enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
+
+static const char *word_of(const struct option_row *row, uint64_t number)
+{
+    return number == 1 ? "keep" : strcmp(row->name, "indexes") == 0 ? "rebuild" : "disable";
+}
 
 void run_options_default(struct run_options *options)
 {
@@ -110,9 +118,21 @@ static enum status parse_flag(const char *text, uint64_t *flag)
     return *flag || strcmp(text, "false") == 0 ? STATUS_OK : STATUS_FAILED;
 }
 
+static enum status parse_choice(const struct option_row *row, const char *text, uint64_t *number)
+{
+    for (*number = row->minimum; *number <= row->maximum; ++*number) {
+        if (strcmp(text, word_of(row, *number)) == 0) {
+            return STATUS_OK;
+        }
+    }
+    return STATUS_FAILED;
+}
+
 static enum status parse_row(const struct option_row *row, const char *text, uint64_t *number)
 {
     switch (row->kind) {
+    case KIND_CHOICE:
+        return parse_choice(row, text, number);
     case KIND_BYTES:
         return text_to_bytes(text, number);
     case KIND_MILLISECONDS:
@@ -131,12 +151,15 @@ static enum status bad_value(const struct option_row *row, const char *where, co
     static const char *const kinds[] = {
         "a whole number", "a size such as 64MiB", "a time such as 30s or 500ms",
         "a whole number", "true or false",        "true or false",
-        "a text"};
+        "a text",         "one of its words"};
     error_set(error, ERROR_BAD_VALUE, where, "option %s is %s, expected %s", row->name, found,
               kinds[row->kind]);
     if (row->kind < KIND_FLAG) {
         error_hint(error, "it may be from %" PRIu64 " to %" PRIu64 "%s", row->minimum, row->maximum,
                    row->kind == KIND_MILLISECONDS ? " ms" : "");
+    }
+    if (row->kind == KIND_CHOICE) {
+        error_hint(error, "it may be %s or %s", word_of(row, 1), word_of(row, 2));
     }
     return STATUS_FAILED;
 }
@@ -211,6 +234,8 @@ static json_t *value_of(const struct run_options *options, const struct option_r
         return json_text(options->time_zone);
     case KIND_SIGNED:
         return options->max_rejects < 0 ? json_null() : json_integer(options->max_rejects);
+    case KIND_CHOICE:
+        return json_text(word_of(row, get_number(options, row)));
     case KIND_FLAG:
         return json_boolean(get_number(options, row) != 0);
     case KIND_NEGATED:

@@ -17,8 +17,30 @@ enum status preflight_tables(struct run_session *session, struct arena *arena,
     for (uint32_t i = 0; i < plan->table_count; i++) {
         (*tables)[i] = plan->tables[i].target;
         (*tables)[i].settles = preflight_settles(session, &plan->tables[i]);
+        (*tables)[i].rebuilds_indexes =
+            session->options.indexes == INDEXES_REBUILD && session->options.rejects_file == NULL;
+        (*tables)[i].disables_triggers = session->options.triggers == TRIGGERS_DISABLE;
     }
     return STATUS_OK;
+}
+
+enum status preflight_foretell(struct run_session *session, const struct target_table *tables,
+                               struct buffer *out, struct error *error)
+{
+    const struct target_functions *target = session->target->connector->target;
+    enum status status = STATUS_OK;
+    bool wanted = session->options.indexes == INDEXES_REBUILD ||
+                  session->options.triggers == TRIGGERS_DISABLE;
+    if (wanted && target->foretell == NULL) {
+        buffer_append_string(out, "--indexes rebuild and --triggers disable mean nothing to this "
+                                  "target: what its tables have stays as it is\n");
+    }
+    for (uint32_t i = 0; wanted && target->foretell != NULL && status == STATUS_OK &&
+                         i < session->plan->table_count;
+         i++) {
+        status = target->foretell(session->target, &tables[i], out, error);
+    }
+    return status;
 }
 
 bool preflight_settles(const struct run_session *session, const struct plan_table *table)

@@ -331,8 +331,11 @@ static enum status complete(struct run *run, struct error *error)
 enum status run_execute(struct run *run, struct error *error)
 {
     struct progress *progress = &run->session->progress;
+    bool untouched = run->status.phase < LEDGER_COPYING;
     for (uint32_t at = 0; at < run->table_count; at++) {
         run->tables[at].triggers_off = run->repairs;
+        run->tables[at].rebuilds_indexes = untouched && run->header.rebuilds_indexes;
+        run->tables[at].disables_triggers = untouched && run->header.disables_triggers;
     }
     if ((run->loads_rejects && rejects_load_make_stream(run, error) != STATUS_OK) ||
         failpoint_hit("engine.after_claim", error) != STATUS_OK ||

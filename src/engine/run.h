@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Of tables that are in the target already. */
+enum indexes_choice { INDEXES_UNSET, INDEXES_KEEP, INDEXES_REBUILD };
+enum triggers_choice { TRIGGERS_UNSET, TRIGGERS_KEEP, TRIGGERS_DISABLE };
+
 /*
  * Everything a command can set. run_options_default leaves all unset (0, NULL, false; -1 where 0
  * has a meaning): what nobody sets stands as the plan's `options:` say, else as the default. Texts
@@ -47,15 +51,17 @@ struct run_options {
     const char *delete_hash;  /* of what it takes out: delete.jsonl in the state folder */
     const char *write_hash;   /* of rejects_file, when it was made */
     bool take_over;
-    bool validating;       /* validate: the target is only read, through its source side, too */
-    bool no_express;       /* general path even where the express lane would do (tests, benches) */
-    bool no_hashes;        /* no hash sums in the done marks */
-    bool strict;           /* refuse if anything of the source is left out */
-    bool rollback_keys;    /* keys of what is written are kept for every table, so that rollback can
-                              go by key; costs the express lane */
-    bool no_before_images; /* nothing is kept of records that are overwritten */
-    bool resuming;         /* resume: endpoints and filters that are not given are those of the
-                              unfinished run in the state folder */
+    bool validating;    /* validate: the target is only read, through its source side, too */
+    bool no_express;    /* general path even where the express lane would do (tests, benches) */
+    bool no_hashes;     /* no hash sums in the done marks */
+    bool strict;        /* refuse if anything of the source is left out */
+    bool rollback_keys; /* keys of what is written are kept for every table, so that rollback can
+                           go by key; costs the express lane */
+    enum indexes_choice indexes;   /* rebuild: dropped for the load, and made again after it */
+    enum triggers_choice triggers; /* disable: none fires while it lasts */
+    bool no_before_images;         /* nothing is kept of records that are overwritten */
+    bool resuming; /* resume: endpoints and filters that are not given are those of the
+                      unfinished run in the state folder */
     enum progress_mode progress;
     bool color;
     const char *command_line; /* for the log, redacted */

@@ -156,6 +156,9 @@ void run_fill_header(struct run *run)
         session->document == NULL ? NULL : plan_document_text(session->document, &length);
     run->header.mapping_text = session->plan->mapping_text;
     run->header.mapping_hash = session->plan->mapping_hash;
+    run->header.rebuilds_indexes =
+        !run->loads_rejects && session->options.indexes == INDEXES_REBUILD;
+    run->header.disables_triggers = !run->repairs && session->options.triggers == TRIGGERS_DISABLE;
 }
 
 static enum status fill_stream_facts(struct run *run, struct error *error)
@@ -296,6 +299,22 @@ static enum status keep_plan_copy(const struct run *run, struct error *error)
     return status;
 }
 
+/* Said before it happens. */
+static enum status tell_rebuilds(struct run *run, struct error *error)
+{
+    struct buffer lines = {0};
+    enum status status = preflight_foretell(run->session, run->tables, &lines, error);
+    char *next = lines.failed || lines.length == 0 ? NULL : lines.data;
+    buffer_string(&lines);
+    for (char *line; status == STATUS_OK && next != NULL && (line = strsep(&next, "\n")) != NULL;) {
+        if (*line != '\0') {
+            log_write(LOG_INFO, "%s", line);
+        }
+    }
+    buffer_free(&lines);
+    return status;
+}
+
 static enum status check_target(struct run *run, struct error *error)
 {
     struct preflight preflight = {0};
@@ -345,7 +364,7 @@ enum status run_begin(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
     if (check_target(run, error) != STATUS_OK || undo_begin(run, error) != STATUS_OK ||
-        run_retire_finished(run, error) != STATUS_OK ||
+        tell_rebuilds(run, error) != STATUS_OK || run_retire_finished(run, error) != STATUS_OK ||
         state_folder_make_rooms(&run->folder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

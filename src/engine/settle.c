@@ -356,7 +356,7 @@ static enum status find_losers(struct settling *settling, struct error *error)
     const struct plan *plan = session->plan;
     const struct target_functions *target = session->target->connector->target;
     for (uint32_t i = 0; i < plan->table_count; i++) {
-        bool late = settling->run->tables[i].created &&
+        bool late = (settling->run->tables[i].created || settling->run->header.rebuilds_indexes) &&
                     (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
         if (target->settle_duplicates == NULL ||
             (!late && !preflight_settles(session, &plan->tables[i]))) {

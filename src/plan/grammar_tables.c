@@ -27,6 +27,8 @@ static const struct grammar_key option_keys[] = {
     {"express", FORM_BOOLEAN, NULL, NULL, false, false, "may the target pull from the source"},
     {"hashes", FORM_BOOLEAN, NULL, NULL, false, false, "hash sums of what was written"},
     {"rollback_keys", FORM_BOOLEAN, NULL, NULL, false, false, "keep keys for rollback everywhere"},
+    {"indexes", FORM_CHOICE, NULL, "keep|rebuild", false, false, "secondary ones that are there"},
+    {"triggers", FORM_CHOICE, NULL, "keep|disable", false, false, "of tables that are there"},
     {"before_images", FORM_BOOLEAN, NULL, NULL, false, false, "keep what is overwritten"},
 };
 static const struct grammar_map option_map = {"options", option_keys, COUNT(option_keys)};

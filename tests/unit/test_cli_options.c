@@ -119,6 +119,10 @@ static void test_choices_follow_the_enums(void **state)
     assert_number(CLI_EXISTING, "upsert", EXISTING_UPSERT);
     assert_number(CLI_EXISTING, "replace", EXISTING_REPLACE);
     assert_number(CLI_EXISTING, "skip", EXISTING_SKIP);
+    assert_number(CLI_INDEXES, "keep", INDEXES_KEEP - 1); /* 0 is unset */
+    assert_number(CLI_INDEXES, "rebuild", INDEXES_REBUILD - 1);
+    assert_number(CLI_TRIGGERS, "keep", TRIGGERS_KEEP - 1);
+    assert_number(CLI_TRIGGERS, "disable", TRIGGERS_DISABLE - 1);
     assert_number(CLI_PROGRESS, "auto", PROGRESS_AUTO);
     assert_number(CLI_PROGRESS, "bar", PROGRESS_BAR);
     assert_number(CLI_PROGRESS, "log", PROGRESS_LOG);

@@ -55,6 +55,8 @@ static void defaults_stand_when_nobody_speaks(void **state)
     assert_int_equal(options.batch_rows, 4096);
     assert_int_equal(options.batch_bytes, 256 << 10);
     assert_int_equal(options.max_rejects, -1);
+    assert_int_equal(options.indexes, INDEXES_KEEP);
+    assert_int_equal(options.triggers, TRIGGERS_KEEP);
     assert_int_equal(options.timeout_ms, 30000);
     assert_int_equal(options.stall_ms, 60000);
     assert_true(options.jobs >= 2 && options.jobs <= 8);
@@ -70,11 +72,15 @@ static void the_command_stands_above_the_plan(void **state)
     run_options_default(&options);
     options.jobs = 3;
     options.max_rejects = 0;
-    assert_int_equal(resolve("  jobs: 5\n  memory: 64MiB\n  max_rejects: 9\n  timeout: 500ms\n"
+    options.indexes = INDEXES_KEEP;
+    assert_int_equal(resolve("  indexes: rebuild\n  triggers: disable\n"
+                             "  jobs: 5\n  memory: 64MiB\n  max_rejects: 9\n  timeout: 500ms\n"
                              "  stall: 2m\n  express: false\n  hashes: true\n  fail_fast: true\n",
                              &options, &error),
                      STATUS_OK);
     assert_int_equal(options.jobs, 3);
+    assert_int_equal(options.indexes, INDEXES_KEEP);
+    assert_int_equal(options.triggers, TRIGGERS_DISABLE);
     assert_int_equal(options.memory_bytes, 64 << 20);
     assert_int_equal(options.max_rejects, 0);
     assert_int_equal(options.timeout_ms, 500);
@@ -88,8 +94,8 @@ static void wrong_options_are_named(void **state)
 {
     (void)state;
     static const char *const plans[] = {
-        "  jobs: 0\n",     "  jobs: many\n",       "  jobs: 257\n",     "  memory: 5\n",
-        "  timeout: 1y\n", "  fail_fast: maybe\n", "  batch_rows: -1\n"};
+        "  jobs: 0\n",     "  jobs: many\n",       "  jobs: 257\n",      "  memory: 5\n",
+        "  timeout: 1y\n", "  fail_fast: maybe\n", "  batch_rows: -1\n", "  indexes: gone\n"};
     for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); i++) {
         struct run_options options;
         struct error error;

@@ -49,9 +49,11 @@ static bool may(const PGresult *result, int column)
 
 /* What the role lacks, before anything is written. */
 static enum status check_rights(struct postgres_database *self, PGconn *connection,
+                                const struct target_table *table,
                                 const struct postgres_table *facts, struct buffer *out,
                                 struct error *error)
 {
+    char printable[SQL_SHOWN_BYTES];
     char oid[16] = {0};
     text_from_uint64(facts != NULL ? facts->oid : 0, oid);
     const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = oid}};
@@ -60,7 +62,8 @@ static enum status check_rights(struct postgres_database *self, PGconn *connecti
         self, connection,
         "SELECT has_schema_privilege(n.oid, 'CREATE'), has_database_privilege(current_database(), "
         "'TEMP'), has_table_privilege(c.oid, 'INSERT'), has_table_privilege(c.oid, 'SELECT'), "
-        "has_table_privilege(c.oid, 'UPDATE') FROM pg_catalog.pg_namespace n LEFT JOIN "
+        "has_table_privilege(c.oid, 'UPDATE'), pg_has_role(c.relowner, 'USAGE'), "
+        "pg_get_userbyid(c.relowner) FROM pg_catalog.pg_namespace n LEFT JOIN "
         "pg_catalog.pg_class c ON c.oid = $2::pg_catalog.oid WHERE n.nspname = $1",
         parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
     self->may_create = status == STATUS_OK && may(result, 0);
@@ -70,6 +73,13 @@ static enum status check_rights(struct postgres_database *self, PGconn *connecti
     }
     if (status == STATUS_OK && facts != NULL && (!may(result, 2) || !may(result, 3))) {
         buffer_append_string(out, "the role may not read and write it: GRANT SELECT, INSERT\n");
+    }
+    bool rebuilds = facts != NULL && (table->rebuilds_indexes || table->disables_triggers);
+    if (status == STATUS_OK && rebuilds && !may(result, 5)) {
+        buffer_format(out,
+                      "the role does not own it, as --indexes rebuild and --triggers disable need: "
+                      "GRANT the role %s to it\n",
+                      sql_show_name(PQgetvalue(result, 0, 6), printable));
     }
     PQclear(result);
     return status;
@@ -111,5 +121,5 @@ enum status postgres_check_table(struct database *database, const struct target_
     if (facts == NULL && self->may_create) {
         return STATUS_OK; /* asked already */
     }
-    return check_rights(self, connection, facts, out, error);
+    return check_rights(self, connection, table, facts, out, error);
 }

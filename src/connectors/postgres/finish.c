@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "connectors/postgres/keys.h"
 #include "connectors/postgres/objects.h"
+#include "connectors/postgres/rebuild.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -391,6 +392,12 @@ enum status postgres_after_load(struct database *database, const struct target_t
     if (status == STATUS_OK) {
         status = make_objects(&finisher, tables, table_count, objects, POSTGRES_BEFORE_INDEXES);
     }
+    if (status == STATUS_OK) {
+        status = postgres_put_back(finisher.self, finisher.self->run_id, tables, table_count,
+                                   progress, error);
+    }
+    status =
+        status == STATUS_OK ? postgres_control(finisher.self, &finisher.connection, error) : status;
     status = status == STATUS_OK ? finish_tables(&finisher, tables, table_count, arena) : status;
     if (status == STATUS_OK) {
         status = make_objects(&finisher, tables, table_count, objects, POSTGRES_AFTER_LOAD);

@@ -1,6 +1,7 @@
 /* Runs of the ledger: which there are, and taking one out, with all that was kept for it. */
 #include "base/failpoint.h"
 #include "connectors/postgres/objects.h"
+#include "connectors/postgres/rebuild.h"
 #include <string.h>
 
 enum { RUNS_MAX = 100000 };
@@ -125,7 +126,9 @@ enum status postgres_ledger_forget(struct database *database, const char *run_id
     struct postgres_database *self = postgres_database_of(database);
     PGconn *connection = NULL;
 
-    if (postgres_begin(self, &connection, error) != STATUS_OK) {
+    /* those who come after the ledger would not know of it */
+    if (postgres_put_back(self, run_id, NULL, 0, NULL, error) != STATUS_OK ||
+        postgres_begin(self, &connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = postgres_end(

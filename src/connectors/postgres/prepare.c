@@ -3,6 +3,7 @@
 #include "base/failpoint.h"
 #include "connectors/postgres/keys.h"
 #include "connectors/postgres/objects.h"
+#include "connectors/postgres/rebuild.h"
 #include <string.h>
 
 /* nextval of the column's own sequence: serial makes both. NULL: no such column. */
@@ -324,6 +325,8 @@ enum status postgres_prepare(struct database *database, struct target_table *tab
         uint32_t count = table_count - i < TABLES_AT_ONCE ? table_count - i : TABLES_AT_ONCE;
         status = prepare_some(&preparing, &tables[i], count);
     }
+    status = status == STATUS_OK ? postgres_rebuild_drop(preparing.self, tables, table_count, error)
+                                 : status;
     if (status == STATUS_OK) {
         status = postgres_target_read(preparing.self, preparing.connection, error);
     }

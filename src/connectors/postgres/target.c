@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/postgres/keys.h"
+#include "connectors/postgres/rebuild.h"
 #include "connectors/sql/normal.h"
 #include <string.h>
 
@@ -194,6 +195,7 @@ enum status postgres_normal_form(struct database *database, const struct cell *c
 const struct target_functions postgres_target_functions = {
     .inspect = target_inspect,
     .check_table = postgres_check_table,
+    .foretell = postgres_foretell,
     .prepare = postgres_prepare,
     .writer_open = postgres_writer_open,
     .writer_close = postgres_writer_close,

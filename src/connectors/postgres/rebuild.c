@@ -1,0 +1,347 @@
+/* Indexes and triggers of tables that are there: which go for the load, noted before they do. */
+#include "connectors/postgres/rebuild.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "connectors/sql/check.h"
+#include "postgres_sql.h"
+#include <string.h>
+
+/* The rows of rebuild.sql. */
+enum { ROW_WHAT, ROW_NAME, ROW_MAKE, ROW_UNDO, ROW_REMARK, ROW_UNIQUE, ROW_COLUMNS, ROW_KEPT };
+
+static const char notes_table[] = "_transhume_rebuild";
+static const char notes_columns[] =
+    " (run text NOT NULL, number bigint GENERATED ALWAYS AS IDENTITY, owner text NOT NULL, "
+    "what text NOT NULL, name text NOT NULL, make text NOT NULL, undo text NOT NULL, "
+    "remark text NOT NULL, columns text[], PRIMARY KEY (run, undo))";
+
+struct rebuilding {
+    struct postgres_database *self;
+    PGconn *connection;
+    bool in_use;
+    struct error *error;
+};
+
+static enum status ask(const struct rebuilding *rebuilding, struct buffer *sql,
+                       const struct postgres_parameter *parameters, int count, PGresult **result)
+{
+    struct postgres_database *self = rebuilding->self;
+    enum status status =
+        sql->failed
+            ? error_set(rebuilding->error, ERROR_MEMORY, self->shown, "no memory")
+            : postgres_query(self, rebuilding->connection, buffer_string(sql), parameters, count,
+                             POSTGRES_SHORT, ERROR_TARGET_SCHEMA, result, rebuilding->error);
+    buffer_free(sql);
+    return status;
+}
+
+/* ---------------------------------------------------------------- what there is */
+
+enum status postgres_in_use(struct postgres_database *self, PGconn *connection, bool *in_use,
+                            struct error *error)
+{
+    PGresult *result = NULL;
+    enum status status = postgres_query(
+        self, connection,
+        "SELECT 1 FROM pg_catalog.pg_stat_activity WHERE datname = current_database() AND "
+        "backend_type = 'client backend' AND application_name <> "
+        "pg_catalog.current_setting('application_name') LIMIT 1",
+        NULL, 0, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+    *in_use = status == STATUS_OK && PQntuples(result) > 0;
+    PQclear(result);
+    return status;
+}
+
+static enum status is_filled(const struct rebuilding *rebuilding, const char *table, bool *filled)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    buffer_append_string(&sql, "SELECT 1 FROM ");
+    postgres_append_table(&sql, rebuilding->self, table);
+    buffer_append_string(&sql, " LIMIT 1");
+    enum status status = ask(rebuilding, &sql, NULL, 0, &result);
+    *filled = status == STATUS_OK && PQntuples(result) > 0;
+    PQclear(result);
+    return status;
+}
+
+static enum status read_table(const struct rebuilding *rebuilding,
+                              const struct postgres_table *facts, PGresult **rows)
+{
+    char oid[24] = {0};
+    text_from_uint64(facts->oid, oid);
+    const struct postgres_parameter parameter = {.text = oid};
+    return postgres_query(rebuilding->self, rebuilding->connection, sql_rebuild, &parameter, 1,
+                          POSTGRES_SHORT, ERROR_TARGET_INVALID, rows, rebuilding->error);
+}
+
+/* Is it unique in the columns of the plan's key, in any order? */
+static bool is_of_key(const struct target_table *table, const struct postgres_table *facts,
+                      const char *name)
+{
+    for (uint32_t i = 0; i < facts->schema->index_count; i++) {
+        const struct schema_index *index = &facts->schema->indexes[i];
+        if (strcmp(index->name, name) == 0) {
+            struct schema_table alone = {.indexes = (struct schema_index *)index, .index_count = 1};
+            return sql_has_key(&alone, table->key, strcmp);
+        }
+    }
+    return false;
+}
+
+/* Why something stays; "": nobody asked for it; NULL: it goes. What is unique goes only where the
+ * records that come to stand in its way can be no one else's. */
+static const char *why_kept(const struct rebuilding *rebuilding, const struct target_table *table,
+                            const struct postgres_table *facts, bool filled, const PGresult *rows,
+                            int row)
+{
+    bool trigger = strcmp(PQgetvalue(rows, row, ROW_WHAT), "trigger") == 0;
+    if (trigger || !table->rebuilds_indexes) {
+        return trigger && table->disables_triggers ? NULL : "";
+    }
+    if (PQgetisnull(rows, row, ROW_KEPT) == 0) {
+        return PQgetvalue(rows, row, ROW_KEPT);
+    }
+    if (PQgetvalue(rows, row, ROW_UNIQUE)[0] != 't') {
+        return NULL;
+    }
+    return filled               ? "it is unique, and the table holds records already"
+           : rebuilding->in_use ? "it is unique, and others are connected to the database"
+           : table->distinct || table->keeps_undo ||
+                   is_of_key(table, facts, PQgetvalue(rows, row, ROW_NAME))
+               ? "records are written by it"
+               : NULL;
+}
+
+/* ---------------------------------------------------------------- foretelling */
+
+static void tell_row(const struct rebuilding *rebuilding, const struct target_table *table,
+                     const PGresult *rows, int row, const char *kept, struct buffer *out)
+{
+    char name[SQL_SHOWN_BYTES];
+    char owner[SQL_SHOWN_BYTES];
+    const char *what = PQgetvalue(rows, row, ROW_WHAT);
+    if (kept != NULL && kept[0] == '\0') {
+        return;
+    }
+    buffer_format(out, "%s: the %s %s ", sql_show_name(table->name, owner), what,
+                  sql_show_name(PQgetvalue(rows, row, ROW_NAME), name));
+    if (kept != NULL) {
+        buffer_format(out, "stays: %s\n", kept);
+    } else if (strcmp(what, "trigger") == 0) {
+        buffer_format(out, "is disabled for the load, and enabled again after it%s\n",
+                      rebuilding->in_use ? "; others are connected to the database, and for what "
+                                           "they write it does not fire either"
+                                         : "");
+    } else {
+        buffer_format(out, "is dropped for the load, and made again after it%s\n",
+                      rebuilding->in_use ? ", concurrently, since others are connected to the "
+                                           "database"
+                                         : "");
+    }
+}
+
+enum status postgres_foretell(struct database *database, const struct target_table *table,
+                              struct buffer *out, struct error *error)
+{
+    struct rebuilding rebuilding = {.self = postgres_database_of(database), .error = error};
+    struct postgres_database *self = rebuilding.self;
+    PGresult *rows = NULL;
+    bool filled = false;
+    enum status status = postgres_control(self, &rebuilding.connection, error);
+    if (status == STATUS_OK && self->tables == NULL) {
+        status = postgres_target_read(self, rebuilding.connection, error);
+    }
+    const struct postgres_table *facts =
+        status == STATUS_OK ? postgres_catalog_find(self->tables, table->name) : NULL;
+    if (facts == NULL || facts->schema->kind != SCHEMA_TABLE) {
+        return status;
+    }
+    if (postgres_in_use(self, rebuilding.connection, &rebuilding.in_use, error) != STATUS_OK ||
+        is_filled(&rebuilding, table->name, &filled) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    status = read_table(&rebuilding, facts, &rows);
+    for (int row = 0; status == STATUS_OK && row < PQntuples(rows); row++) {
+        tell_row(&rebuilding, table, rows, row,
+                 why_kept(&rebuilding, table, facts, filled, rows, row), out);
+    }
+    PQclear(rows);
+    return status;
+}
+
+/* ---------------------------------------------------------------- noting */
+
+enum status postgres_rebuild_noted(struct postgres_database *self, PGconn *connection, bool *found,
+                                   struct error *error)
+{
+    struct buffer name = {0};
+    PGresult *result = NULL;
+    postgres_append_table(&name, self, notes_table);
+    const struct postgres_parameter parameter = {.text = buffer_string(&name)};
+    enum status status =
+        name.failed
+            ? error_set(error, ERROR_MEMORY, self->shown, "no memory")
+            : postgres_query(self, connection, "SELECT pg_catalog.to_regclass($1)", &parameter, 1,
+                             POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+    *found = status == STATUS_OK && PQgetisnull(result, 0, 0) == 0;
+    PQclear(result);
+    buffer_free(&name);
+    return status;
+}
+
+static enum status note_row(const struct rebuilding *rebuilding, const char *table,
+                            const PGresult *rows, int row)
+{
+    const struct postgres_parameter parameters[] = {
+        {.text = rebuilding->self->run_id},
+        {.text = table},
+        {.text = PQgetvalue(rows, row, ROW_WHAT)},
+        {.text = PQgetvalue(rows, row, ROW_NAME)},
+        {.text = PQgetvalue(rows, row, ROW_MAKE)},
+        {.text = PQgetvalue(rows, row, ROW_UNDO)},
+        {.text = PQgetvalue(rows, row, ROW_REMARK)},
+        {.text = PQgetisnull(rows, row, ROW_COLUMNS) ? NULL : PQgetvalue(rows, row, ROW_COLUMNS)}};
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "INSERT INTO ");
+    postgres_append_table(&sql, rebuilding->self, notes_table);
+    buffer_append_string(&sql, " (run, owner, what, name, make, undo, remark, columns) VALUES ($1, "
+                               "$2, $3, $4, $5, $6, $7, $8::text[]) ON CONFLICT DO NOTHING");
+    return ask(rebuilding, &sql, parameters, 8, NULL);
+}
+
+static enum status note_table(const struct rebuilding *rebuilding, const struct target_table *table)
+{
+    const struct postgres_table *facts =
+        postgres_catalog_find(rebuilding->self->tables, table->name);
+    PGresult *rows = NULL;
+    bool filled = false;
+    bool wanted = table->rebuilds_indexes || table->disables_triggers;
+    if (!wanted || table->created || facts == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = is_filled(rebuilding, table->name, &filled);
+    status = status == STATUS_OK ? read_table(rebuilding, facts, &rows) : status;
+    for (int row = 0; status == STATUS_OK && row < PQntuples(rows); row++) {
+        if (why_kept(rebuilding, table, facts, filled, rows, row) == NULL) {
+            status = note_row(rebuilding, table->name, rows, row);
+        }
+    }
+    PQclear(rows);
+    return status;
+}
+
+static enum status note_within(const struct rebuilding *rebuilding,
+                               const struct target_table *tables, uint32_t table_count)
+{
+    enum status status =
+        postgres_ledger_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error);
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        status = note_table(rebuilding, &tables[i]);
+    }
+    return status == STATUS_OK ? failpoint_hit("postgres.before_note", rebuilding->error) : status;
+}
+
+/* Some tables a transaction: each that is looked at is locked until its end. */
+static enum status note_all(struct rebuilding *rebuilding, const struct target_table *tables,
+                            uint32_t table_count)
+{
+    enum { TABLES_AT_ONCE = 100 };
+    struct postgres_database *self = rebuilding->self;
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
+    postgres_append_table(&sql, self, notes_table);
+    buffer_append_string(&sql, notes_columns);
+    enum status status = ask(rebuilding, &sql, NULL, 0, NULL);
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i += TABLES_AT_ONCE) {
+        uint32_t count = table_count - i < TABLES_AT_ONCE ? table_count - i : TABLES_AT_ONCE;
+        status = postgres_begin(self, &rebuilding->connection, rebuilding->error);
+        status = status == STATUS_OK
+                     ? postgres_end(self, rebuilding->connection,
+                                    note_within(rebuilding, &tables[i], count), rebuilding->error)
+                     : status;
+    }
+    return status == STATUS_OK ? failpoint_hit("postgres.after_note", rebuilding->error) : status;
+}
+
+/* ---------------------------------------------------------------- dropping */
+
+enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connection,
+                                  const char *run_id, PGresult **list, struct error *error)
+{
+    const struct rebuilding rebuilding = {.self = self, .connection = connection, .error = error};
+    const struct postgres_parameter parameters[] = {{.text = run_id}, {.text = self->schema}};
+    struct buffer sql = {0};
+    buffer_append_string(
+        &sql, "SELECT r.what, r.name, r.make, r.undo, r.remark, r.owner, CASE WHEN i.indisvalid "
+              "THEN 'valid' WHEN i.indisvalid IS NULL THEN 'none' ELSE 'invalid' END, c.oid IS NOT "
+              "NULL, coalesce(pg_catalog.pg_table_size(c.oid), 0) FROM ");
+    postgres_append_table(&sql, self, notes_table);
+    buffer_append_string(
+        &sql, " AS r JOIN pg_catalog.pg_namespace n ON n.nspname = $2 LEFT JOIN "
+              "pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = r.owner AND "
+              "c.relkind IN ('r', 'p') LEFT JOIN pg_catalog.pg_class x ON x.relnamespace = n.oid "
+              "AND x.relname = r.name AND r.what <> 'trigger' LEFT JOIN pg_catalog.pg_index i ON "
+              "i.indexrelid = x.oid AND i.indrelid = c.oid WHERE r.run = $1 ORDER BY r.number");
+    return ask(&rebuilding, &sql, parameters, 2, list);
+}
+
+static enum status drop_one(const struct rebuilding *rebuilding, const PGresult *list, int row)
+{
+    static const char drop[] = "DROP INDEX ";
+    const char *undo = PQgetvalue(list, row, REBUILD_UNDO);
+    bool index = strcmp(PQgetvalue(list, row, REBUILD_WHAT), "index") == 0;
+    bool trigger = strcmp(PQgetvalue(list, row, REBUILD_WHAT), "trigger") == 0;
+    struct buffer sql = {0};
+    if (!trigger && strcmp(PQgetvalue(list, row, REBUILD_STATE), "none") == 0) {
+        return STATUS_OK; /* by an attempt that was killed */
+    }
+    if (index && rebuilding->in_use) {
+        buffer_format(&sql, "%sCONCURRENTLY %s", drop, undo + sizeof drop - 1);
+    } else {
+        buffer_append_string(&sql, undo);
+    }
+    if (failpoint_hit("postgres.before_drop", rebuilding->error) != STATUS_OK) {
+        buffer_free(&sql);
+        return STATUS_FAILED;
+    }
+    if (ask(rebuilding, &sql, NULL, 0, NULL) != STATUS_OK) {
+        error_context(rebuilding->error, "%s: ", PQgetvalue(list, row, REBUILD_OWNER));
+        if (rebuilding->in_use) {
+            error_hint(rebuilding->error,
+                       "others may hold the table: wait for them, then `transhume resume`; or "
+                       "`transhume rollback`, and migrate without --indexes and --triggers");
+        }
+        return STATUS_FAILED;
+    }
+    return failpoint_hit("postgres.after_drop", rebuilding->error);
+}
+
+enum status postgres_rebuild_drop(struct postgres_database *self, const struct target_table *tables,
+                                  uint32_t table_count, struct error *error)
+{
+    struct rebuilding rebuilding = {.self = self, .error = error};
+    PGresult *list = NULL;
+    bool wanted = false;
+    for (uint32_t i = 0; i < table_count; i++) {
+        wanted = wanted || (!tables[i].created &&
+                            (tables[i].rebuilds_indexes || tables[i].disables_triggers));
+    }
+    if (!wanted || self->run_id == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = postgres_control(self, &rebuilding.connection, error);
+    if (status == STATUS_OK) {
+        status = postgres_in_use(self, rebuilding.connection, &rebuilding.in_use, error);
+    }
+    status = status == STATUS_OK ? note_all(&rebuilding, tables, table_count) : status;
+    if (status == STATUS_OK) {
+        status = postgres_rebuild_list(self, rebuilding.connection, self->run_id, &list, error);
+    }
+    for (int row = 0; status == STATUS_OK && row < PQntuples(list); row++) {
+        status = drop_one(&rebuilding, list, row);
+    }
+    PQclear(list);
+    return status;
+}

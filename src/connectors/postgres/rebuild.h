@@ -1,0 +1,59 @@
+/* What of tables that are there is dropped or disabled for the load, and put back after it. */
+#ifndef TRANSHUME_CONNECTORS_POSTGRES_REBUILD_H
+#define TRANSHUME_CONNECTORS_POSTGRES_REBUILD_H
+
+#include "connectors/postgres/target.h"
+
+/* ---------------------------------------------------------------- rebuild.c */
+
+/*
+ * _transhume_rebuild  what a run drops or disables, noted before that, with the table (`owner`)
+ * that it is of: `make` puts it back, `undo` takes it away, `remark` (statements, or empty) says
+ * what else was said of it; `columns` are those of a unique one
+ *
+ * The rows stay until all of them are put back.
+ */
+
+/* Notes and drops what the tables' `rebuilds_indexes` and `disables_triggers` ask for. Repeatable;
+ * the catalogue self->tables is as it was before. */
+enum status postgres_rebuild_drop(struct postgres_database *self, const struct target_table *tables,
+                                  uint32_t table_count, struct error *error) MUST_USE;
+/* target_functions.foretell */
+enum status postgres_foretell(struct database *self, const struct target_table *table,
+                              struct buffer *out, struct error *error);
+/* Is somebody else connected to the database? Then what locks a table locks them out. */
+enum status postgres_in_use(struct postgres_database *self, PGconn *connection, bool *in_use,
+                            struct error *error) MUST_USE;
+/* Has the ledger such a table? */
+enum status postgres_rebuild_noted(struct postgres_database *self, PGconn *connection, bool *found,
+                                   struct error *error) MUST_USE;
+
+/* What was noted, a row each. `state` is "valid", "invalid" or "none", of indexes and constraints;
+ * `there`: is the table? */
+enum {
+    REBUILD_WHAT,
+    REBUILD_NAME,
+    REBUILD_MAKE,
+    REBUILD_UNDO,
+    REBUILD_REMARK,
+    REBUILD_OWNER,
+    REBUILD_STATE,
+    REBUILD_THERE,
+    REBUILD_BYTES /* of the table */
+};
+enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connection,
+                                  const char *run_id, PGresult **list,
+                                  struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- put_back.c */
+
+/*
+ * Makes again what the run dropped, concurrently where others use the database. Records of `tables`
+ * (NULL: of none) that stand in the way of a unique one are moved by postgres_lost_move.
+ * Repeatable.
+ */
+enum status postgres_put_back(struct postgres_database *self, const char *run_id,
+                              const struct target_table *tables, uint32_t table_count,
+                              void (*progress)(const char *what), struct error *error) MUST_USE;
+
+#endif
