@@ -128,4 +128,24 @@ class PostgresToMysql(Pair):
         yield shell("LOAD DATA LOCAL of a ready file", "mariadb", target.client("target", load), target.TABLE, mark_time=0.9)
 
 
-BENCHES = [SqliteToPostgres(), PostgresToPostgres(), PostgresToMysql()]
+class MysqlToMysql(Pair):
+    NAME, SOURCE, TARGET = "mysql_to_mysql", "mysql", "mysql"
+
+    def peers(self, bench, ends, count):
+        account = ends["mysql"].account
+        yield shell("mydumper and myloader of two threads", "myloader", "%s -B source -t 2 -r 250000 -o {folder}/dump && "
+                    "%s -B target -t 2 -d {folder}/dump" % (account("mydumper"), account("myloader")), mark_time=1 / 1.2)
+        yield shell("mariadb-dump and mariadb by a pipe", "mariadb-dump", "%s source | %s target" % (
+            account("mariadb-dump --no-defaults --single-transaction --quick"), account("mariadb --no-defaults")))
+
+
+class MysqlToPostgres(Pair):
+    NAME, SOURCE, TARGET = "mysql_to_postgres", "mysql", "postgres"
+
+    def peers(self, bench, ends, count):
+        yield shell("pgloader", "pgloader", "pgloader --quiet %s %s" % (
+            ends["mysql"].peer_uri("source"), ends["postgres"].peer_uri("target")), table="source.t",
+            mark_time=1 / 3, mark_cpu=1 / 8)
+
+
+BENCHES = [SqliteToPostgres(), PostgresToPostgres(), PostgresToMysql(), MysqlToMysql(), MysqlToPostgres()]
