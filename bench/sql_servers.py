@@ -14,6 +14,7 @@ Unavailable = unittest.SkipTest
 
 
 class Postgres:
+    TITLE = "PostgreSQL"
     TABLE = ("CREATE TABLE t (id bigint PRIMARY KEY, a text NOT NULL, b text, c integer NOT NULL, d bigint NOT NULL, "
              "price numeric(10,2) NOT NULL, r double precision NOT NULL, created timestamp NOT NULL, flag smallint NOT NULL)")
     # as SQLite's table arrives
@@ -48,6 +49,7 @@ class Postgres:
 
 
 class Mysql:
+    TITLE = "MariaDB"
     TABLE = ("CREATE TABLE t (id bigint NOT NULL PRIMARY KEY, a varchar(64) NOT NULL, b varchar(16), c int NOT NULL, d bigint NOT NULL, "
              "price decimal(10,2) NOT NULL, r double NOT NULL, created datetime NOT NULL, flag tinyint(1) NOT NULL)")
     SETTINGS = {"innodb-buffer-pool-size": "128M", "innodb-log-file-size": "96M", "innodb-flush-log-at-trx-commit": "1",

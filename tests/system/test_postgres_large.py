@@ -1,10 +1,10 @@
 """Tables large enough to be cut by blocks or by sampled keys, and values of many MiB: read back by psql and sqlite3."""
 import os
-import sqlite3
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
+import large_values
 import postgres
 import support
 
@@ -17,8 +17,6 @@ TABLES = {
     "keyless": "id int",
     "composite": "id int, k uuid DEFAULT gen_random_uuid(), PRIMARY KEY (k, id)",
 }
-PEAK_SCRIPT = "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); " \
-              "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
 
 
 class Spans(support.TestCase):
@@ -62,45 +60,17 @@ class Spans(support.TestCase):
                 self.assertEqual(self.server.psql(self.source, told), self.server.psql(target, told))
 
 
-class Values(support.TestCase):
-    """Peak memory of the program, as getrusage tells it."""
+class Values(large_values.LargeValues):
+    SERVERS = postgres
+    TOLD = "SELECT id, length(t), octet_length(b), md5(t), md5(b) FROM big ORDER BY id"
+    # SQLite takes a value whole, and keeps it once more
+    ROWS_HELD = {"out": 2, "across": 0, "in": 0}
 
-    @classmethod
-    def setUpClass(cls):
-        cls.server = postgres.for_class(cls)
-
-    def migrate(self, source, target, *options):
-        result = support.finish(support.subprocess.Popen(
-            [sys.executable, "-c", PEAK_SCRIPT, support.PROGRAM, "migrate", "-q", *options, source, target], cwd=self.folder,
-            stdin=support.subprocess.DEVNULL, stdout=support.subprocess.PIPE, stderr=support.subprocess.PIPE), 300)
-        self.assert_code(result, 0)
-        return int(result.out.split()[-1]) >> 10
-
-    def there_and_back(self, count, bytes_each, limit_mib):
-        source, back = self.server.database(), self.server.database()
-        self.server.psql(source, "CREATE TABLE big (id int PRIMARY KEY, t text, b bytea); ALTER TABLE big ALTER t SET STORAGE EXTERNAL, "
-                                 "ALTER b SET STORAGE EXTERNAL; INSERT INTO big SELECT i, CASE WHEN i %% 2 = 0 THEN repeat('\u00e9' || i, %d) "
-                                 "END, CASE WHEN i %% 2 = 1 THEN decode(repeat(lpad(to_hex(i), 4, '0'), %d), 'hex') END FROM "
-                                 "generate_series(1, %d) i" % (bytes_each // 4, bytes_each // 2, count))
-        told = "SELECT id, length(t), octet_length(b), md5(t), md5(b) FROM big ORDER BY id"
-        peaks = [self.migrate(self.server.uri(source), "sqlite:big.db", "--jobs", "1"),
-                 self.migrate(self.server.uri(source), self.server.uri(self.server.database()), "--jobs", "1", "--no-express",
-                              "--state", "across"),
-                 self.migrate("sqlite:big.db", self.server.uri(back), "--jobs", "1", "--state", "back")]
-        self.assertEqual(self.server.psql(source, told), self.server.psql(back, told))
-        print("%d values of %d MiB: %s MiB resident (out, across, in)" % (count, bytes_each >> 20, peaks), file=sys.stderr)
-        self.run_program("validate", "--state", "across", "--level", "full", time_limit=300)
-        # SQLite takes a value whole, and keeps it once more
-        for peak, limit in zip(peaks, (limit_mib + (2 * bytes_each >> 20), limit_mib, limit_mib)):
-            self.assertLess(peak, limit)
-        os.remove(self.path("big.db"))
-
-    def test_many_of_one_mib(self):
-        self.there_and_back(1000 if support.SOAK else 200, 1 << 20, 96)
-
-    def test_some_of_a_hundred_mib(self):
-        size = 100 << 20 if support.SOAK else 40 << 20
-        self.there_and_back(10 if support.SOAK else 2, size, 96)
+    def fill(self, name, count, bytes_each):
+        self.server.psql(name, "CREATE TABLE big (id int PRIMARY KEY, t text, b bytea); ALTER TABLE big ALTER t SET STORAGE EXTERNAL, "
+                               "ALTER b SET STORAGE EXTERNAL; INSERT INTO big SELECT i, CASE WHEN i %% 2 = 0 THEN repeat('\u00e9' || i, %d) "
+                               "END, CASE WHEN i %% 2 = 1 THEN decode(repeat(lpad(to_hex(i), 4, '0'), %d), 'hex') END FROM "
+                               "generate_series(1, %d) i" % (bytes_each // 4, bytes_each // 2, count))
 
 
 if __name__ == "__main__":
