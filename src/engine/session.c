@@ -267,9 +267,10 @@ static enum status resolve(struct run_session *session, struct buffer *faults, s
     schema_fingerprint(session->schema, session->fingerprint);
     struct buffer lines = {0};
     schema_lines_append(session->schema, &lines);
-    session->schema_text = arena_copy_string(session->arena, buffer_string(&lines));
+    session->schema_text =
+        lines.failed ? NULL : arena_copy_string(session->arena, buffer_string(&lines));
     buffer_free(&lines);
-    if (session->schema_text == NULL) {
+    if (session->schema_text == NULL || session->fingerprint[0] == '\0') {
         return out_of_memory(error);
     }
     return prepare_progress(session, error);

@@ -140,7 +140,8 @@ const struct schema_table *schema_find_table(const struct schema *schema, const 
 /* -1 if there is none. Names compare bytewise first, then without ASCII case if unambiguous. */
 int schema_find_column(const struct schema_table *table, const char *name);
 /* A hash over names, types, keys and constraints: what "the source's schema" means on resume. The
- * settings are left out: no record depends on them, and a VACUUM may change them under a run. */
+ * settings are left out: no record depends on them, and a VACUUM may change them under a run. Empty
+ * when memory is out. */
 void schema_fingerprint(const struct schema *schema, char hex[33]);
 /* The foreign key of `from` that points to `to`; NULL if none or (with *ambiguous) several. */
 const struct schema_foreign_key *schema_find_foreign_key(const struct schema_table *from,

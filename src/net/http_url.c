@@ -42,9 +42,11 @@ static bool is_host_name(const char *host, size_t length)
     return true;
 }
 
-/* "[::1]" or "host" at `text`; the bytes it takes, 0 if it is neither. */
+/* "[::1]" or "host" at `text`; the bytes it takes, 0 if it is neither. `*host` is NULL then, and
+ * where memory is out. */
 static size_t parse_host(const char *text, struct arena *arena, const char **host)
 {
+    *host = NULL;
     size_t skip = 0;
     size_t length = strcspn(text, ":/?");
     if (text[0] == '[') {
@@ -52,19 +54,19 @@ static size_t parse_host(const char *text, struct arena *arena, const char **hos
         struct in6_addr address;
         length = end == NULL ? 0 : (size_t)(end - text) - 1;
         skip = 2;
-        char *copy = arena_copy(arena, text + 1, length);
-        if (length == 0 || length > HOST_BYTES_MAX || copy == NULL ||
-            inet_pton(AF_INET6, copy, &address) != 1) {
+        char copy[INET6_ADDRSTRLEN] = "";
+        if (length == 0 || length >= sizeof(copy)) {
+            return 0;
+        }
+        memcpy(copy, text + 1, length);
+        if (inet_pton(AF_INET6, copy, &address) != 1) {
             return 0;
         }
     } else if (!is_host_name(text, length)) {
         return 0;
     }
     char *copy = arena_copy(arena, text + skip / 2, length);
-    if (copy == NULL) {
-        return 0;
-    }
-    for (char *c = copy; *c != '\0'; c++) {
+    for (char *c = copy; c != NULL && *c != '\0'; c++) {
         *c = (char)tolower((unsigned char)*c);
     }
     *host = copy;
@@ -104,6 +106,7 @@ static bool is_printable_url(const char *text)
     return true;
 }
 
+/* `*fault`: what is wrong with it; NULL: nothing, memory is out. */
 static enum status split_url(const char *text, struct arena *arena, struct http_url *url,
                              const char **fault)
 {
@@ -126,6 +129,10 @@ static enum status split_url(const char *text, struct arena *arena, struct http_
     if (taken == 0) {
         return STATUS_FAILED;
     }
+    if (url->host == NULL) {
+        *fault = NULL;
+        return STATUS_FAILED;
+    }
     rest += taken;
     *fault = "its port is no number from 1 to 65535";
     uint16_t standard = url->tls ? 443 : 80;
@@ -143,7 +150,7 @@ static enum status split_url(const char *text, struct arena *arena, struct http_
     url->host_header = url->port == standard
                            ? arena_format(arena, "%s%s%s", open, url->host, close)
                            : arena_format(arena, "%s%s%s:%u", open, url->host, close, url->port);
-    *fault = "memory is out";
+    *fault = NULL;
     return url->path == NULL || url->host_header == NULL || (question != NULL && url->query == NULL)
                ? STATUS_FAILED
                : STATUS_OK;
@@ -154,7 +161,11 @@ enum status http_url_parse(const char *text, const char *object, struct arena *a
 {
     const char *fault = NULL;
     *url = (struct http_url){0};
-    if (split_url(text, arena, url, &fault) != STATUS_OK) {
+    enum status status = split_url(text, arena, url, &fault);
+    if (status != STATUS_OK && fault == NULL) {
+        return error_set(error, ERROR_MEMORY, object, "no memory for a URL");
+    }
+    if (status != STATUS_OK) {
         error_set(error, ERROR_BAD_VALUE, object, "\"%s\" is no URL that can be used: %s",
                   strchr(text, '@') == NULL ? text : "(a URL with a user name)", fault);
         error_hint(error, "write it as https://HOST:PORT/PATH");

@@ -1,4 +1,5 @@
 """A program whose calls of the C library fail: a library preloaded before it, and what a case must leave behind."""
+import array
 import errno
 import os
 import shutil
@@ -30,6 +31,18 @@ class FailingTestCase(support.TestCase):
         self.run_program(*arguments, code=code, env=dict(env or {}, **self.failing(call, -1, 1, 0, path), FAIL_REPORT=report))
         with open(report, encoding="ascii") as file:
             return int(file.read())
+
+    def allocations(self, *arguments, code=0, env=None):
+        """[the numbers of the allocations that one chain of calls asks for] of a run in which none fails."""
+        report = self.path("stacks")
+        self.run_program(*arguments, code=code, env=dict(env or {}, **self.failing("alloc", -1, 1, 0), FAIL_STACKS=report))
+        stacks = array.array("Q")
+        with open(report, "rb") as file:
+            stacks.frombytes(file.read())
+        places = {}
+        for number, stack in enumerate(stacks):
+            places.setdefault(stack, []).append(number)
+        return list(places.values())
 
     def clean(self, *names):
         for name in names:

@@ -4,14 +4,17 @@
  * FAIL_COUNT=how many, FAIL_ERRNO=number; "short" writes half of the bytes and fails the next
  * write. With FAIL_PATH=TEXT only calls on files whose path holds it count. With FAIL_FOR=OBJECTS
  * only allocations that the program or a library named there ("jansson,curl") asks for count. With
- * FAIL_REPORT=FILE the number of calls is written there at the end.
+ * FAIL_REPORT=FILE the number of calls is written there at the end; with FAIL_STACKS=FILE 8 bytes
+ * for each allocation in turn, equal for two that the same chain of the program's calls asked for.
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +34,10 @@ static const char *fail_path;
 static const char *fail_for;
 static const char *count_path; /* the test run's own file: writes to it are whole, and no calls */
 static atomic_bool was_short;
+enum { STACKS_MAX = 1 << 20, FRAMES = 32 };
+static bool keeps_stacks;
+static uint64_t stacks[STACKS_MAX];
+static _Thread_local bool is_looking;
 
 static long number_of(const char *name, long otherwise)
 {
@@ -47,6 +54,7 @@ __attribute__((constructor)) static void begin(void)
     fail_path = getenv("FAIL_PATH");
     fail_for = getenv("FAIL_FOR");
     count_path = getenv("TRANSHUME_FAILPOINT_COUNT");
+    keeps_stacks = getenv("FAIL_STACKS") != NULL;
     if (name != NULL) {
         snprintf(call_name, sizeof call_name, "%s", name);
     }
@@ -62,14 +70,45 @@ __attribute__((destructor)) static void end(void)
         fprintf(file, "%ld\n", made);
         fclose(file);
     }
+    file = keeps_stacks ? fopen(getenv("FAIL_STACKS"), "w") : NULL;
+    if (file != NULL) {
+        (void)!fwrite(stacks, sizeof *stacks, (size_t)(made < STACKS_MAX ? made : STACKS_MAX),
+                      file);
+        fclose(file);
+    }
+}
+
+static bool is_of_program(const void *address)
+{
+    Dl_info info;
+    const char *name = dladdr(address, &info) != 0 ? strrchr(info.dli_fname, '/') : NULL;
+    return name != NULL && (strcmp(name, "/transhume") == 0 || strncmp(name, "/lib", 4) != 0);
+}
+
+/* FNV-1a of the program's addresses that the call comes from. */
+static void keep_stack(long number)
+{
+    void *frames[FRAMES];
+    if (!keeps_stacks || is_looking || number >= STACKS_MAX) {
+        return;
+    }
+    is_looking = true; /* the unwinder allocates, too, when it is first used */
+    int count = backtrace(frames, FRAMES);
+    uint64_t hash = 14695981039346656037u;
+    for (int i = 0; i < count; i++) {
+        hash = is_of_program(frames[i]) ? (hash ^ (uintptr_t)frames[i]) * 1099511628211u : hash;
+    }
+    stacks[number] = hash;
+    is_looking = false;
 }
 
 static bool must_fail(const char *name)
 {
-    if (strcmp(name, call_name) != 0) {
+    if (is_looking || strcmp(name, call_name) != 0) {
         return false;
     }
     long number = atomic_fetch_add(&calls, 1);
+    keep_stack(number);
     if (fail_at < 0 || number < fail_at || number >= fail_at + fail_count) {
         return false;
     }
