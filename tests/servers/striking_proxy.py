@@ -8,53 +8,33 @@
 It knows no protocol: a byte is within a message as often as between two.
 """
 import contextlib
-import socket
-import threading
 import time
 
-PIECE = 1 << 16
-WAIT_S = 30
+from tcp_proxy import PIECE, Proxy, close
+
 TO_SERVER, TO_PROGRAM = "to server", "to program"
 GARBAGE = b"HTTP/1.0 502 Bad Gateway\r\nContent-Type: text/html\r\n\r\n<html>\x00\xff\xfe" + bytes(range(256))
 DRIPPED = 3000
-SILENT_S = 15
 
 
-class StrikingProxy:
+class StrikingProxy(Proxy):
     def __init__(self, port):
-        self.upstream = port
-        self.lock = threading.Lock()
         self.passed = {TO_SERVER: 0, TO_PROGRAM: 0}
-        self.fault, self.direction, self.at, self.struck = None, None, 0, 0
-        self.connections, self.dead = [], set()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.fault, self.direction, self.at, self.struck, self.dead = None, None, 0, 0, set()
+        super().__init__(port)
 
     def strike(self, fault, direction, at):
         """One of FAULTS, once, when so many bytes have gone that way over all connections."""
         with self.lock:
             self.fault, self.direction, self.at = fault, direction, at
 
-    def cut_all(self):
-        """Also what is half open: the server hears now that nobody is there."""
+    def silence_all(self):
+        """All connections that there are become half open; new ones are not."""
         with self.lock:
-            for connection in self.connections:
-                _close(connection)
-            self.connections.clear()
+            self.dead |= set(self.connections)
 
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                program, _ = self.listener.accept()
-                server = socket.create_connection(("127.0.0.1", self.upstream), timeout=WAIT_S)
-                server.settimeout(None)
-                for connection in (program, server):
-                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                with self.lock:
-                    self.connections += [program, server]
-                for way in ((program, server, TO_SERVER), (server, program, TO_PROGRAM)):
-                    threading.Thread(target=self._pass, args=way, daemon=True).start()
+    def passers(self, program, server):
+        return lambda: self._pass(program, server, TO_SERVER), lambda: self._pass(server, program, TO_PROGRAM)
 
     def _pass(self, here, there, direction):
         with contextlib.suppress(OSError):
@@ -66,8 +46,8 @@ class StrikingProxy:
                 elif here not in self.dead:
                     there.sendall(data)
         if here not in self.dead:
-            _close(here)
-            _close(there)
+            close(here)
+            close(there)
 
     def _count(self, direction, length):
         """The fault that strikes within these bytes, and at which of them."""
@@ -81,15 +61,12 @@ class StrikingProxy:
             return fault, max(0, self.at - before)
 
     def _cut(self, here, there, _rest):
-        _close(here)
-        _close(there)
+        close(here)
+        close(there)
 
     def _half_open(self, here, there, _rest):
-        """Both wait, and what they say goes nowhere, until the network gives the connection up."""
+        """Both wait, and what they say goes nowhere, for good."""
         self.dead |= {here, there}
-        timer = threading.Timer(SILENT_S, self._cut, (here, there, b""))
-        timer.daemon = True
-        timer.start()
 
     def _drip(self, _here, there, rest):
         for at in range(min(DRIPPED, len(rest))):
@@ -106,20 +83,7 @@ class StrikingProxy:
         there.sendall(GARBAGE)
         self._cut(here, there, b"")
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
-        self.cut_all()
-
 
 FAULTS = {"cut": StrikingProxy._cut, "half open": StrikingProxy._half_open, "a byte at a time": StrikingProxy._drip,
           "slow": StrikingProxy._slow, "garbage": StrikingProxy._garbage}
 PASSING = ("a byte at a time", "slow")  # which nobody but a clock can tell from none
-
-
-def _close(connection):
-    with contextlib.suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
-    connection.close()

@@ -15,37 +15,61 @@ PIECE = 1 << 16
 WAIT_S = 30
 
 
-class TcpProxy:
+class Proxy:
+    """Connections of a program passed on to a server's port; what is done with them is the subclass's."""
+
     def __init__(self, port):
         self.upstream = port
+        self.lock = threading.Lock()
+        self.connections = []
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.lock = threading.Lock()
-        self.wanted, self.occurrence, self.before, self.cuts = None, 0, False, 0
-        self.connections = []
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def passers(self, program, server):
+        """The functions of one connection's two threads."""
+        raise NotImplementedError
+
+    def cut_all(self):
+        """Also what is half open: the server hears now that nobody is there."""
+        with self.lock:
+            for connection in self.connections:
+                close(connection)
+            self.connections.clear()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                program, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.upstream), timeout=WAIT_S)
+                server.settimeout(None)
+                for connection in (program, server):
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                with self.lock:
+                    self.connections += [program, server]
+                for passer in self.passers(program, server):
+                    threading.Thread(target=passer, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+        self.cut_all()
+
+
+class TcpProxy(Proxy):
+    def __init__(self, port):
+        self.wanted, self.occurrence, self.before, self.cuts = None, 0, False, 0
+        super().__init__(port)
 
     def cut_at(self, wanted, occurrence=1, before=True):
         """Resets the connection on which `wanted` comes by for the n-th time, before or after it went on."""
         with self.lock:
             self.wanted, self.occurrence, self.before = wanted, occurrence, before
 
-    def cut_all(self):
-        with self.lock:
-            for connection in self.connections:
-                _close(connection)
-            self.connections.clear()
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.listener.accept()
-                server = socket.create_connection(("127.0.0.1", self.upstream), timeout=WAIT_S)
-                server.settimeout(None)
-                with self.lock:
-                    self.connections += [client, server]
-                for function, arguments in ((self._forward, (client, server)), (_pass, (server, client))):
-                    threading.Thread(target=function, args=arguments, daemon=True).start()
+    def passers(self, program, server):
+        return lambda: self._forward(program, server), lambda: _pass(server, program)
 
     def _must_cut(self, data):
         with self.lock:
@@ -71,16 +95,9 @@ class TcpProxy:
                     server.sendall(data)
                 if cut:
                     break
-        _close(client)
+        close(client)
         with contextlib.suppress(OSError):
             server.shutdown(socket.SHUT_WR)           # it finishes what it has begun
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
-        self.cut_all()
 
 
 def _pass(server, client):
@@ -90,11 +107,11 @@ def _pass(server, client):
             if not data:
                 break
             client.sendall(data)
-    _close(client)
-    _close(server)
+    close(client)
+    close(server)
 
 
-def _close(connection):
+def close(connection):
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
     connection.close()
