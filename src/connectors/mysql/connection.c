@@ -46,11 +46,11 @@ static enum status give_up(struct maria_database *self, MYSQL *connection, struc
     return STATUS_FAILED;
 }
 
-void maria_kill_statement(struct maria_database *self, MYSQL *connection)
+static void end_by_kill(struct maria_database *self, const char *what, unsigned long session)
 {
     struct buffer sql = {0};
     MYSQL *other = NULL;
-    buffer_format(&sql, "KILL QUERY %lu", mysql_thread_id(connection));
+    buffer_format(&sql, "KILL %s %lu", what, session);
     if (maria_connect(self, &other, NULL) == STATUS_OK) {
         (void)!maria_query_buffer(self, other, &sql, MARIA_SHORT, ERROR_NETWORK, NULL, NULL);
     }
@@ -58,18 +58,53 @@ void maria_kill_statement(struct maria_database *self, MYSQL *connection)
     buffer_free(&sql);
 }
 
+void maria_kill_statement(struct maria_database *self, MYSQL *connection)
+{
+    end_by_kill(self, "QUERY", mysql_thread_id(connection));
+}
+
+/*
+ * After a timeout without a word: a statement may take hours, but only as long as the server works
+ * on it. `*doubts`: how often in a row that was not seen; at the first an answer may be on its way,
+ * or a busy server slow to let us in.
+ */
+static enum status look_after(struct maria_database *self, MYSQL *connection, int *doubts,
+                              struct error *error)
+{
+    enum maria_life life = maria_life_of(self, connection);
+    *doubts = life == MARIA_LIVES ? 0 : *doubts + 1;
+    if (*doubts > 1) {
+        error_set(error, ERROR_NETWORK, self->shown,
+                  life == MARIA_SILENT ? "the server does not answer any more"
+                                       : "the connection is dead: what was said over it is lost");
+        if (life == MARIA_IDLES) { /* its transaction would hold its locks, perhaps for hours */
+            end_by_kill(self, "CONNECTION", mysql_thread_id(connection));
+        }
+        shutdown(mysql_get_socket(connection), SHUT_RDWR); /* so that nobody uses it again */
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
 /*
  * The answer's first byte; what follows is the client library's to wait for, a read at a time. A
  * server goes on with a statement whose client is gone: so one that is to stop is killed first.
  */
-static enum status wait_for_answer(struct maria_database *self, MYSQL *connection,
-                                   enum maria_patience patience, struct error *error)
+enum status maria_await(struct maria_database *self, MYSQL *connection,
+                        enum maria_patience patience, struct error *error)
 {
-    int64_t end = patience == MARIA_SHORT ? clock_monotonic_ms() + self->timeout_ms : INT64_MAX;
+    int64_t end = clock_monotonic_ms() + self->timeout_ms;
     bool stopped = false;
+    int doubts = 0;
     while (!wait_until_readable(connection, SLICE_MS)) {
         if (clock_monotonic_ms() >= end) {
-            return give_up(self, connection, error);
+            if (patience == MARIA_SHORT || stopped) {
+                return give_up(self, connection, error);
+            }
+            if (look_after(self, connection, &doubts, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+            end = clock_monotonic_ms() + (doubts > 0 ? SLICE_MS : self->timeout_ms);
         }
         if (patience != MARIA_SHORT && !stopped &&
             signals_stop_level() >= (patience == MARIA_BUILD ? 1 : 2)) {
@@ -283,6 +318,17 @@ enum status maria_control(struct maria_database *self, MYSQL **connection, struc
 
 /* ---------------------------------------------------------------- asking */
 
+int maria_column_named(MYSQL_RES *result, const char *name)
+{
+    const MYSQL_FIELD *fields = mysql_fetch_fields(result);
+    for (unsigned i = 0; i < mysql_num_fields(result); i++) {
+        if (strcasecmp(fields[i].name, name) == 0) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
 enum status maria_send(struct maria_database *self, MYSQL *connection, const char *sql,
                        size_t length, enum maria_patience patience, enum error_code otherwise,
                        struct error *error)
@@ -290,7 +336,7 @@ enum status maria_send(struct maria_database *self, MYSQL *connection, const cha
     if (mysql_send_query(connection, sql, (unsigned long)length) != 0) {
         return maria_failure(self, connection, ERROR_NETWORK, error);
     }
-    if (wait_for_answer(self, connection, patience, error) != STATUS_OK) {
+    if (maria_await(self, connection, patience, error) != STATUS_OK) {
         struct error ignored = {0};
         (void)!mysql_read_query_result(connection); /* notes that the connection is over */
         (void)ignored;

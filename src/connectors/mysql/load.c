@@ -36,18 +36,6 @@ static enum status load_open(struct database *database, struct load_watch **watc
     return STATUS_OK;
 }
 
-/* Servers differ in their columns' order and number. */
-static int column_named(MYSQL_RES *result, const char *name)
-{
-    const MYSQL_FIELD *fields = mysql_fetch_fields(result);
-    for (unsigned i = 0; i < mysql_num_fields(result); i++) {
-        if (strcasecmp(fields[i].name, name) == 0) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
-
 static const char *cell(MYSQL_ROW row, int column)
 {
     return column >= 0 && row[column] != NULL ? row[column] : "";
@@ -71,9 +59,9 @@ static enum status ask_lag(struct load_watch *watch, struct database_load *load,
                                     : "GRANT REPLICATION CLIENT ON *.* TO the user";
         return STATUS_OK;
     }
-    int column = column_named(result, "Seconds_Behind_Master");
+    int column = maria_column_named(result, "Seconds_Behind_Master");
     if (column < 0) {
-        column = column_named(result, "Seconds_Behind_Source");
+        column = maria_column_named(result, "Seconds_Behind_Source");
     }
     for (MYSQL_ROW row; column >= 0 && (row = mysql_fetch_row(result)) != NULL;) {
         double lag_s = row[column] == NULL ? INFINITY : strtod(row[column], NULL);
@@ -122,9 +110,9 @@ static enum status ask_statements(struct load_watch *watch, struct database_load
                     &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    int id = column_named(result, "Id");
-    int command = column_named(result, "Command");
-    int time = column_named(result, "Time");
+    int id = maria_column_named(result, "Id");
+    int command = maria_column_named(result, "Command");
+    int time = maria_column_named(result, "Time");
     load->running = 0;
     load->statement_s = 0;
     for (MYSQL_ROW row; (row = mysql_fetch_row(result)) != NULL; seen++) {

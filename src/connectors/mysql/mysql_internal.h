@@ -101,12 +101,15 @@ enum status maria_control(struct maria_database *self, MYSQL **connection,
 /* How long a statement may take. */
 enum maria_patience {
     MARIA_SHORT, /* the database's timeout */
-    MARIA_LONG,  /* as long as it works: scans; the kernel sees a dead peer */
+    MARIA_LONG,  /* as long as it works, which is looked after: alive.c */
     MARIA_BUILD  /* as long, but the first request to stop ends it: index builds */
 };
 
 /* Ends what the connection has under way, by way of another one; the session stays. */
 void maria_kill_statement(struct maria_database *self, MYSQL *connection);
+/* Waits for the first byte of an answer; on failure the connection is broken off. */
+enum status maria_await(struct maria_database *self, MYSQL *connection,
+                        enum maria_patience patience, struct error *error) MUST_USE;
 /* Sends a statement and waits for its first answer. A failure is `otherwise`, or what its number
  * says is more exact. */
 enum status maria_send(struct maria_database *self, MYSQL *connection, const char *sql,
@@ -126,6 +129,22 @@ enum status maria_ask_number(struct maria_database *self, MYSQL *connection, str
                              enum maria_patience patience, enum error_code otherwise,
                              int64_t otherwise_value, int64_t *number,
                              struct error *error) MUST_USE;
+
+/* The result's column of that name in any case, or -1: of what SHOW tells, servers differ in order
+ * and number. */
+int maria_column_named(MYSQL_RES *result, const char *name);
+
+/* ---------------------------------------------------------------- alive.c */
+
+enum maria_life {
+    MARIA_LIVES, /* it works on the statement, or that is not known */
+    MARIA_IDLES, /* its session waits for us, or is gone: what was said got lost, if nothing arrives
+                    at once */
+    MARIA_SILENT, /* nobody answers */
+};
+/* How it stands with a statement that takes long, asked by way of another connection. Takes some of
+ * the database's timeouts at most. */
+enum maria_life maria_life_of(struct maria_database *self, MYSQL *connection);
 
 /* ---------------------------------------------------------------- failure.c */
 

@@ -88,9 +88,14 @@ static int stream_read(void *handle, char *bytes, unsigned int size)
     return (int)served;
 }
 
+/* All is sent. The library would wait for the outcome as for the next bytes of a stream; it takes
+ * what triggers and keys of the table take. A wait in vain leaves the connection broken. */
 static void stream_close(void *handle)
 {
-    (void)handle;
+    struct writer *writer = handle;
+    if (writer != NULL && !writer->stream.failed) {
+        (void)!maria_await(writer->database, writer->connection, MARIA_LONG, &writer->stream.error);
+    }
 }
 
 static int stream_error(void *handle, char *words, unsigned int size)

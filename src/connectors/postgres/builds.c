@@ -128,13 +128,10 @@ static enum status take(struct builds *builds, struct builder *builder, bool *en
 
 static void cancel_all(struct builds *builds)
 {
-    char ignored[256];
     for (uint32_t i = 0; i < builds->builder_count; i++) {
-        PGcancel *handle =
-            builds->builders[i].build != NULL ? PQgetCancel(builds->builders[i].connection) : NULL;
-        if (handle != NULL) {
-            (void)!PQcancel(handle, ignored, sizeof ignored);
-            PQfreeCancel(handle);
+        if (builds->builders[i].build != NULL) {
+            postgres_signal_session(builds->self, builds->builders[i].connection,
+                                    POSTGRES_CANCEL_STATEMENT);
         }
     }
 }

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { SLICE_MS = 250, LOCK_MS = 20000 };
 
@@ -146,8 +147,7 @@ static enum status bound_lock_waits(struct postgres_database *self, PGconn *conn
     return postgres_execute(self, connection, sql, POSTGRES_SHORT, ERROR_NETWORK, error);
 }
 
-enum status postgres_connect(struct postgres_database *self, PGconn **connection,
-                             struct error *error)
+enum status postgres_reach(struct postgres_database *self, PGconn **connection, struct error *error)
 {
     PGconn *made = PQconnectStartParams(self->keywords, self->values, 0);
     enum status status = STATUS_FAILED;
@@ -165,6 +165,20 @@ enum status postgres_connect(struct postgres_database *self, PGconn **connection
     if (status == STATUS_OK && PQsetnonblocking(made, 1) != 0) {
         status = postgres_failure(self, made, NULL, ERROR_NETWORK, error);
     }
+    if (status != STATUS_OK) {
+        postgres_disconnect(made);
+        return STATUS_FAILED;
+    }
+    *connection = made;
+    return STATUS_OK;
+}
+
+enum status postgres_connect(struct postgres_database *self, PGconn **connection,
+                             struct error *error)
+{
+    PGconn *made = NULL;
+    enum status status = postgres_reach(self, &made, error);
+    *connection = NULL;
     if (status == STATUS_OK) {
         status =
             postgres_execute(self, made, session_settings, POSTGRES_SHORT, ERROR_NETWORK, error);
@@ -210,23 +224,29 @@ enum status postgres_control(struct postgres_database *self, PGconn **connection
 
 /* ---------------------------------------------------------------- asking */
 
-static void cancel(PGconn *connection)
+/* So that nobody uses it again. */
+static void break_off(PGconn *connection)
 {
-    char ignored[256];
-    PGcancel *handle = PQgetCancel(connection);
-    if (handle != NULL) {
-        (void)!PQcancel(handle, ignored, sizeof ignored);
-        PQfreeCancel(handle);
-    }
+    shutdown(PQsocket(connection), SHUT_RDWR);
+    (void)!PQconsumeInput(connection);
 }
 
-static enum status give_up(struct postgres_database *self, PGconn *connection, struct error *error)
+static enum status give_up(struct postgres_database *self, PGconn *connection,
+                           enum postgres_patience patience, struct error *error)
 {
-    cancel(connection);
+    if (patience == POSTGRES_SHORT && !atomic_load(&self->base.hurried)) {
+        postgres_signal_session(self, connection, POSTGRES_END_SESSION);
+    }
+    break_off(connection);
     error_set(error, ERROR_NETWORK, self->shown, "the server did not answer within %lld s",
               (long long)(self->timeout_ms / 1000));
     error_hint(error, "it may be overloaded, or wait for a lock: pg_stat_activity shows it");
     return STATUS_FAILED;
+}
+
+static bool is_short(enum postgres_patience patience)
+{
+    return patience == POSTGRES_SHORT || patience == POSTGRES_PROBE;
 }
 
 enum status postgres_flush(struct postgres_database *self, PGconn *connection, struct error *error)
@@ -235,7 +255,7 @@ enum status postgres_flush(struct postgres_database *self, PGconn *connection, s
     int left = PQflush(connection);
     while (left == 1) {
         if (clock_monotonic_ms() >= end) {
-            return give_up(self, connection, error);
+            return give_up(self, connection, POSTGRES_SHORT, error);
         }
         if (postgres_wait(self, connection, true, SLICE_MS) && PQconsumeInput(connection) == 0) {
             return postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
@@ -246,10 +266,35 @@ enum status postgres_flush(struct postgres_database *self, PGconn *connection, s
     return left == 0 ? STATUS_OK : postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
 }
 
+/*
+ * After a timeout without a word: a statement may take hours, but only as long as the server works
+ * on it. `*doubts`: how often in a row that was not seen; at the first an answer may be on its way,
+ * or a busy server slow to let us in.
+ */
+static enum status look_after(struct postgres_database *self, PGconn *connection, int *doubts,
+                              struct error *error)
+{
+    enum postgres_life life = postgres_life_of(self, connection);
+    *doubts = life == POSTGRES_LIVES ? 0 : *doubts + 1;
+    if (*doubts > 1) {
+        error_set(error, ERROR_NETWORK, self->shown,
+                  life == POSTGRES_SILENT
+                      ? "the server does not answer any more"
+                      : "the connection is dead: what was said over it is lost");
+        if (life == POSTGRES_IDLES) {
+            postgres_signal_session(self, connection, POSTGRES_END_SESSION);
+        }
+        break_off(connection);
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
 enum status postgres_next_result(struct postgres_database *self, PGconn *connection,
                                  enum postgres_patience patience, PGresult **result,
                                  struct error *error)
 {
+    int doubts = 0;
     int64_t end = clock_monotonic_ms() + self->timeout_ms;
     bool stopped = false;
 
@@ -258,12 +303,18 @@ enum status postgres_next_result(struct postgres_database *self, PGconn *connect
         return STATUS_FAILED;
     }
     while (PQisBusy(connection) != 0) {
-        if (patience == POSTGRES_SHORT && clock_monotonic_ms() >= end) {
-            return give_up(self, connection, error);
+        if (is_short(patience) && clock_monotonic_ms() >= end) {
+            return give_up(self, connection, patience, error);
         }
-        if (patience != POSTGRES_SHORT && !stopped &&
+        if (clock_monotonic_ms() >= end) {
+            if (look_after(self, connection, &doubts, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+            end = clock_monotonic_ms() + (doubts > 0 ? SLICE_MS : self->timeout_ms);
+        }
+        if (!is_short(patience) && !stopped &&
             signals_stop_level() >= (patience == POSTGRES_BUILD ? 1 : 2)) {
-            cancel(connection);
+            postgres_signal_session(self, connection, POSTGRES_CANCEL_STATEMENT);
             stopped = true;
         }
         if (postgres_wait(self, connection, false, SLICE_MS) && PQconsumeInput(connection) == 0) {

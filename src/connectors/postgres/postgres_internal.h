@@ -74,6 +74,9 @@ enum status postgres_caveats(struct database *database, struct buffer *out, stru
  * thread. */
 enum status postgres_connect(struct postgres_database *self, PGconn **connection,
                              struct error *error) MUST_USE;
+/* The same without any settings. */
+enum status postgres_reach(struct postgres_database *self, PGconn **connection,
+                           struct error *error) MUST_USE;
 /* The instance's schema first on the session's search_path: definitions that the source tells
  * without it are made in the target's. postgres_connect does it once the schema is known. */
 enum status postgres_prefer_schema(struct postgres_database *self, PGconn *connection,
@@ -85,8 +88,9 @@ enum status postgres_control(struct postgres_database *self, PGconn **connection
 
 /* How long a statement may take. */
 enum postgres_patience {
-    POSTGRES_SHORT, /* the database's timeout */
-    POSTGRES_LONG,  /* as long as it works: scans; the kernel sees a dead peer */
+    POSTGRES_SHORT, /* the database's timeout, after which the session is ended */
+    POSTGRES_PROBE, /* the same, but then it is left as it is: alive.c */
+    POSTGRES_LONG,  /* as long as it works, which is looked after: alive.c */
     POSTGRES_BUILD  /* as long, but the first request to stop ends it: index builds */
 };
 
@@ -121,6 +125,27 @@ enum status postgres_flush(struct postgres_database *self, PGconn *connection,
 /* Waits until the socket can be read (or written, if `writing`); false: the time is over. */
 bool postgres_wait(const struct postgres_database *self, PGconn *connection, bool writing,
                    int64_t timeout_ms);
+
+/* ---------------------------------------------------------------- alive.c */
+
+enum postgres_life {
+    POSTGRES_LIVES,  /* it works on the statement, or that is not known */
+    POSTGRES_IDLES,  /* its session waits for us, or is gone: what was said got lost, if nothing
+                        arrives at once */
+    POSTGRES_SILENT, /* nobody answers */
+};
+/* How it stands with a statement that takes long, asked by way of another connection. Takes some of
+ * the database's timeouts at most. */
+enum postgres_life postgres_life_of(struct postgres_database *self, PGconn *connection);
+/*
+ * By way of another connection, within the timeouts (PQcancel would wait for a silent server for
+ * ever): cancels what a connection has under way; or ends its session, which can't be reached any
+ * more and whose transaction would hold its locks until the server's kernel gives the connection
+ * up, perhaps hours later.
+ */
+enum postgres_signal { POSTGRES_CANCEL_STATEMENT, POSTGRES_END_SESSION };
+void postgres_signal_session(struct postgres_database *self, PGconn *connection,
+                             enum postgres_signal signal);
 
 /* ---------------------------------------------------------------- failure.c */
 

@@ -1,0 +1,90 @@
+"""Statements that take longer than any timeout: fine as long as the server works on them, an end if nobody answers."""
+import os
+import sys
+import time
+import unittest
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers")]
+import mariadb
+import postgres
+import support
+from striking_proxy import StrikingProxy
+
+ROWS = 150
+
+
+class LongStatement:
+    """The table is there already, and a trigger of it takes its time with each row."""
+    TABLE = LOST = ""
+
+    def setUp(self):
+        super().setUp()
+        support.make_sqlite(self.path("herd.db"), "CREATE TABLE herd(id INTEGER PRIMARY KEY, wool TEXT);"
+                            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+                            "INSERT INTO herd SELECT i, 'wool ' || i FROM n" % ROWS)
+        self.name = self.server.database()
+        self.server.ask(self.name, self.TABLE)
+
+    def begin(self, uri, *options):
+        process = support.start("migrate", "--existing", "append", "--timeout", "1s", "--jobs", "1", *options, "herd.db", uri,
+                                cwd=self.folder)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_it_works_for_longer_than_the_timeout(self):
+        begun = time.monotonic()
+        self.assert_code(support.finish(self.begin(self.server.uri(self.name))), 0)
+        self.assertGreater(time.monotonic() - begun, 3, "nothing was long about it")
+        self.assert_whole()
+
+    def assert_whole(self):
+        self.assertEqual(self.server.ask(self.name, "SELECT count(*), count(DISTINCT wool) FROM herd"), [[str(ROWS)] * 2])
+
+    def test_its_answer_is_lost(self):
+        """What the server says after it goes nowhere: the session waits for its client, which is told so."""
+        with StrikingProxy(self.server.port) as proxy:
+            uri = self.server.uri(self.name).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            process = self.begin(uri)
+            deadline = time.monotonic() + 30 * support.PATIENCE
+            while not self.works():
+                self.assertLess(time.monotonic(), deadline, "it does not load")
+                self.assertIsNone(process.poll())
+                time.sleep(0.02)
+            proxy.silence_all()
+            while self.works():
+                time.sleep(0.02)
+            result = support.finish(process)
+        self.assert_code(result, 0)
+        self.assertRegex(result.err, self.LOST)
+        self.assert_whole()
+
+
+class Postgres(LongStatement, support.TestCase):
+    LOST = "the connection is dead: what was said over it is lost"
+    TABLE = """CREATE TABLE herd(id bigint PRIMARY KEY, wool text);
+        CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.03); RETURN NEW; END';
+        CREATE TRIGGER dawdle BEFORE INSERT ON herd FOR EACH ROW EXECUTE FUNCTION dawdle()"""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgres.for_class(cls)
+
+    def works(self):
+        return self.server.ask("postgres", "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'") != []
+
+
+class MariaDb(LongStatement, support.TestCase):
+    LOST = "Lost connection"
+    TABLE = """CREATE TABLE herd(id bigint PRIMARY KEY, wool text);
+        CREATE TRIGGER dawdle BEFORE INSERT ON herd FOR EACH ROW SET @x = SLEEP(0.03)"""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = mariadb.for_class(cls)
+
+    def works(self):
+        return self.server.ask("mysql", "SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep'") != []
+
+
+if __name__ == "__main__":
+    unittest.main()
