@@ -26,7 +26,7 @@ class LongStatement:
         self.server.ask(self.name, self.TABLE)
 
     def begin(self, uri, *options):
-        process = support.start("migrate", "--existing", "append", "--timeout", "1s", "--jobs", "1", *options, "herd.db", uri,
+        process = support.start("migrate", "--existing", "append", "--timeout", "2s", "--jobs", "1", *options, "herd.db", uri,
                                 cwd=self.folder)
         self.addCleanup(process.kill)
         return process

@@ -193,7 +193,7 @@ class Postgres(Pauses, support.TestCase):
         self.addCleanup(self.end, holder)
         self.addCleanup(self.stop_statements)
         self.wait_until("it is locked", lambda: self.running() == 1)
-        process = self.begun("--timeout", "900ms")
+        process = self.begun("--timeout", "2s")
         result = support.finish(process)
         self.assert_code(result, 3)
         self.assertIn("[source-locked]", result.err)
