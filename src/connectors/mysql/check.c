@@ -1,7 +1,7 @@
 /* Whether a plan's table fits the server and what is in the target already: a line for each
  * fault. */
 #include "connectors/sql/check.h"
-#include "connectors/mysql/target.h"
+#include "connectors/mysql/rebuild.h"
 #include <string.h>
 #include <strings.h>
 
@@ -93,6 +93,7 @@ enum status maria_check_table(struct database *database, const struct target_tab
                           "ENGINE=InnoDB\n",
                           facts.engine);
         }
+        status = maria_check_triggers(self, connection, table, out, error);
         sql_check_key(table, found ? facts.schema : NULL, strcasecmp, "unique index", out);
     }
     arena_destroy(arena);

@@ -2,7 +2,7 @@
  * repeated. */
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "connectors/mysql/target.h"
+#include "connectors/mysql/rebuild.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -364,6 +364,11 @@ enum status maria_after_load(struct database *database, const struct target_tabl
                              ? maria_control(finisher.self, &finisher.connection, error)
                              : error_set(error, ERROR_MEMORY, finisher.self->shown, "no memory");
     (void)objects;
+    if (status == STATUS_OK) {
+        status = maria_put_back(finisher.self, finisher.self->run_id, progress, error);
+    }
+    status =
+        status == STATUS_OK ? maria_control(finisher.self, &finisher.connection, error) : status;
     status = status == STATUS_OK
                  ? maria_silence_keys(finisher.self, finisher.connection, true, error)
                  : status;

@@ -5,7 +5,7 @@
  * after it, and again by whoever finds some: forget, tidy, and the next run that is made.
  */
 #include "base/failpoint.h"
-#include "connectors/mysql/target.h"
+#include "connectors/mysql/rebuild.h"
 #include <string.h>
 #include <strings.h>
 
@@ -166,7 +166,9 @@ enum status maria_ledger_forget(struct database *database, const char *run_id, u
     MYSQL *connection = NULL;
 
     (void)rolled_back;
-    if (maria_begin(self, &connection, error) != STATUS_OK ||
+    /* those who come after the ledger would not know of it */
+    if (maria_put_back(self, run_id, NULL, error) != STATUS_OK ||
+        maria_begin(self, &connection, error) != STATUS_OK ||
         maria_end(self, connection, forget_rows(self, connection, run_id, epoch, error), error) !=
             STATUS_OK ||
         failpoint_hit("mysql.after_forget", error) != STATUS_OK ||

@@ -4,7 +4,7 @@
  * be made, and the table's comment whose it is.
  */
 #include "base/failpoint.h"
-#include "connectors/mysql/target.h"
+#include "connectors/mysql/rebuild.h"
 #include <string.h>
 #include <strings.h>
 
@@ -315,5 +315,6 @@ enum status maria_prepare(struct database *database, struct target_table *tables
         status = prepare_table(self, connection, &tables[i], arena, error);
     }
     arena_destroy(arena);
+    status = status == STATUS_OK ? maria_rebuild_drop(self, tables, table_count, error) : status;
     return status == STATUS_OK ? failpoint_hit("mysql.after_schema", error) : status;
 }

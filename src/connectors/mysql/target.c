@@ -1,6 +1,6 @@
 /* MySQL and MariaDB as a target: transactions of the control thread, looking at tables, counting.
  */
-#include "connectors/mysql/target.h"
+#include "connectors/mysql/rebuild.h"
 #include "model/convert.h"
 #include <string.h>
 
@@ -189,6 +189,7 @@ static enum status target_normal_form_in_column(struct database *database, uint3
 const struct target_functions maria_target_functions = {
     .inspect = target_inspect,
     .check_table = maria_check_table,
+    .foretell = maria_foretell,
     .prepare = maria_prepare,
     .writer_open = maria_writer_open,
     .writer_close = maria_writer_close,

@@ -1,0 +1,488 @@
+/*
+ * Indexes of tables that are there: which go for the load, and how they come back.
+ *
+ * ALTER TABLE commits, and the server goes on with it when its client dies: so what is there is
+ * looked at again before each, and once more when the server says that it is done already.
+ */
+#include "connectors/mysql/rebuild.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "connectors/sql/check.h"
+#include "mysql_sql.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+enum { DUPLICATE_KEY_NAME = 1061, CANT_DROP = 1091, ATTEMPTS = 3 };
+
+static const char notes_table[] = "_transhume_rebuild";
+
+struct rebuilding {
+    struct maria_database *self;
+    MYSQL *connection;
+    struct arena *arena; /* of one table */
+    struct error *error;
+};
+
+static enum status ask(const struct rebuilding *rebuilding, struct buffer *sql, MYSQL_RES **result)
+{
+    return maria_query_buffer(rebuilding->self, rebuilding->connection, sql, MARIA_SHORT,
+                              ERROR_TARGET_SCHEMA, result, rebuilding->error);
+}
+
+/* A table as it is now, and the clauses of its definition. STATUS_END: there is none. */
+static enum status describe(const struct rebuilding *rebuilding, const char *name,
+                            struct maria_table *facts, struct maria_definition *definition)
+{
+    struct maria_catalog catalog = {0};
+    arena_reset(rebuilding->arena);
+    enum status status = maria_target_describe(rebuilding->self, rebuilding->connection, name,
+                                               rebuilding->arena, facts, rebuilding->error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct schema schema = {.tables = (struct schema_table *)facts->schema, .table_count = 1};
+    catalog = (struct maria_catalog){.schema = &schema, .tables = facts, .table_count = 1};
+    status = maria_statements_read(rebuilding->self, rebuilding->connection, &catalog,
+                                   rebuilding->arena, rebuilding->error);
+    return status == STATUS_OK && facts->schema->native_sql != NULL
+               ? maria_definition_read(facts->schema->native_sql, rebuilding->arena, definition,
+                                       rebuilding->error)
+           : status == STATUS_OK ? STATUS_END
+                                 : status;
+}
+
+/* ---------------------------------------------------------------- which go */
+
+/* The first column of an index whose name stands in backquotes; "": it has no plain name. */
+static const char *first_column(const struct maria_table *facts, const struct text *quoted)
+{
+    for (uint32_t i = 0; i < facts->schema->index_count; i++) {
+        const struct schema_index *index = &facts->schema->indexes[i];
+        struct buffer name = {0};
+        maria_append_name(&name, index->name);
+        bool same = !name.failed && name.length == quoted->length &&
+                    memcmp(name.data, quoted->data, name.length) == 0;
+        buffer_free(&name);
+        if (same) {
+            return index->columns.count > 0 && index->columns.names[0] != NULL
+                       ? index->columns.names[0]
+                       : "";
+        }
+    }
+    return "";
+}
+
+static bool is_of_own_reference(const struct maria_table *facts, const char *column)
+{
+    for (uint32_t i = 0; i < facts->schema->foreign_key_count; i++) {
+        const struct column_list columns = facts->schema->foreign_keys[i].columns;
+        if (columns.count > 0 && strcasecmp(columns.names[0], column) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_counted(const struct maria_table *facts, const char *column)
+{
+    int32_t position = maria_find_column(facts, column);
+    return position >= 0 && facts->columns[position].counted;
+}
+
+/* NULL: it goes. Only plain ones: what is unique keeps duplicates out one by one, and the others
+ * can be made only one at a time. */
+static const char *why_kept(const struct maria_table *facts, const struct text *clause,
+                            MYSQL_RES *referrers)
+{
+    static const char key[] = "KEY ";
+    static const char unique[] = "UNIQUE ";
+    const struct text name = maria_definition_name(clause);
+    const char *column = first_column(facts, &name);
+    MYSQL_ROW row = NULL;
+    if (strncmp(clause->data, key, sizeof key - 1) != 0) {
+        return strncmp(clause->data, unique, sizeof unique - 1) == 0
+                   ? "it is unique"
+                   : "it is a full-text, spatial or vector index";
+    }
+    if (is_of_own_reference(facts, column)) {
+        return "a foreign key needs it";
+    }
+    mysql_data_seek(referrers, 0);
+    while ((row = mysql_fetch_row(referrers)) != NULL) {
+        if (row[4] != NULL && strcasecmp(row[4], column) == 0) {
+            return "a foreign key needs it";
+        }
+    }
+    return is_counted(facts, column) ? "AUTO_INCREMENT needs it" : NULL;
+}
+
+/* Calls `one` for each secondary key of a table that is there. */
+static enum status each_key(const struct rebuilding *rebuilding, const char *table,
+                            enum status (*one)(const struct rebuilding *rebuilding,
+                                               const char *table, const struct text *clause,
+                                               const char *kept, void *context),
+                            void *context)
+{
+    struct maria_table facts;
+    struct maria_definition definition;
+    struct buffer sql = {0};
+    MYSQL_RES *referrers = NULL;
+    enum status status = describe(rebuilding, table, &facts, &definition);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : status;
+    }
+    maria_append_filled(&sql, sql_referrers, rebuilding->self->schema, table);
+    status = ask(rebuilding, &sql, &referrers);
+    for (uint32_t i = 0; status == STATUS_OK && i < definition.count; i++) {
+        if (definition.kinds[i] == MARIA_CLAUSE_KEY) {
+            const struct text *clause = &definition.clauses[i];
+            status = one(rebuilding, table, clause, why_kept(&facts, clause, referrers), context);
+        }
+    }
+    mysql_free_result(referrers);
+    return status;
+}
+
+/* ---------------------------------------------------------------- foretelling */
+
+/* Without its quotes, fit to be shown. */
+static void show_name(const struct text *quoted, char shown[SQL_SHOWN_BYTES])
+{
+    char name[MARIA_NAME_BYTES_MAX + 1];
+    size_t length = 0;
+    for (size_t i = 1; i + 1 < quoted->length && length < MARIA_NAME_BYTES_MAX; i++) {
+        name[length++] = quoted->data[i];
+        i += quoted->data[i] == '`'; /* it stands twice */
+    }
+    text_printable(name, length, shown, SQL_SHOWN_BYTES);
+}
+
+static enum status tell(const struct rebuilding *rebuilding, const char *table,
+                        const struct text *clause, const char *kept, void *context)
+{
+    struct buffer *out = context;
+    char owner[SQL_SHOWN_BYTES];
+    const struct text name = maria_definition_name(clause);
+    char shown[SQL_SHOWN_BYTES];
+    (void)rebuilding;
+    show_name(&name, shown);
+    buffer_format(out, "%s: the index %s ", sql_show_name(table, owner), shown);
+    if (kept != NULL) {
+        buffer_format(out, "stays: %s\n", kept);
+    } else {
+        buffer_append_string(out, "is dropped for the load, and made again after it\n");
+    }
+    return STATUS_OK;
+}
+
+enum status maria_foretell(struct database *database, const struct target_table *table,
+                           struct buffer *out, struct error *error)
+{
+    struct rebuilding rebuilding = {
+        .self = maria_database_of(database), .arena = arena_create(0), .error = error};
+    if (rebuilding.arena == NULL) {
+        return error_set(error, ERROR_MEMORY, table->name, "no memory to look at it");
+    }
+    enum status status = maria_control(rebuilding.self, &rebuilding.connection, error);
+    if (status == STATUS_OK && table->rebuilds_indexes) {
+        status = each_key(&rebuilding, table->name, tell, out);
+    }
+    arena_destroy(rebuilding.arena);
+    return status;
+}
+
+enum status maria_check_triggers(struct maria_database *self, MYSQL *connection,
+                                 const struct target_table *table, struct buffer *out,
+                                 struct error *error)
+{
+    struct buffer sql = {0};
+    int64_t count = 0;
+    if (!table->disables_triggers) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "SELECT count(*) FROM information_schema.triggers WHERE "
+                               "event_object_schema = ");
+    maria_append_string(&sql, self->schema);
+    buffer_append_string(&sql, " AND event_object_table = ");
+    maria_append_string(&sql, table->name);
+    enum status status = maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_INVALID,
+                                          0, &count, error);
+    if (status == STATUS_OK && count > 0) {
+        buffer_append_string(out, "it has triggers, and the server can disable none: drop them "
+                                  "until the run is done, or let them fire, with --triggers "
+                                  "keep\n");
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- noting */
+
+static enum status make_notes_table(const struct rebuilding *rebuilding)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
+    maria_append_table(&sql, rebuilding->self, notes_table);
+    buffer_append_string(&sql, " (number bigint NOT NULL AUTO_INCREMENT UNIQUE, run "
+                               "varchar(64) NOT NULL, owner varchar(64) NOT NULL, name "
+                               "varchar(130) NOT NULL, clause longtext NOT NULL, PRIMARY KEY "
+                               "(run, owner, name)) ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE "
+                               "utf8mb4_bin ROW_FORMAT=DYNAMIC");
+    return ask(rebuilding, &sql, NULL);
+}
+
+static enum status note(const struct rebuilding *rebuilding, const char *table,
+                        const struct text *clause, const char *kept, void *context)
+{
+    struct buffer sql = {0};
+    const struct text name = maria_definition_name(clause);
+    (void)context;
+    if (kept != NULL) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "INSERT IGNORE INTO ");
+    maria_append_table(&sql, rebuilding->self, notes_table);
+    buffer_append_string(&sql, " (run, owner, name, clause) VALUES (");
+    maria_append_string(&sql, rebuilding->self->run_id);
+    buffer_append_string(&sql, ", ");
+    maria_append_string(&sql, table);
+    buffer_append_string(&sql, ", ");
+    maria_append_text(&sql, name.data, name.length);
+    buffer_append_string(&sql, ", ");
+    maria_append_text(&sql, clause->data, clause->length);
+    buffer_append_byte(&sql, ')');
+    return ask(rebuilding, &sql, NULL);
+}
+
+static enum status note_within(const struct rebuilding *rebuilding,
+                               const struct target_table *tables, uint32_t table_count)
+{
+    enum status status =
+        maria_ledger_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error);
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        if (tables[i].rebuilds_indexes && !tables[i].created) {
+            status = each_key(rebuilding, tables[i].name, note, NULL);
+        }
+    }
+    return status == STATUS_OK ? failpoint_hit("mysql.before_note", rebuilding->error) : status;
+}
+
+/* ---------------------------------------------------------------- one table */
+
+struct change {
+    const char *owner;
+    MYSQL_RES *notes;    /* rows owner, name, clause */
+    uint64_t first, end; /* the owner's */
+    bool drops;
+    const char *failpoints[2];
+};
+
+static bool is_there(const struct maria_definition *definition, const char *quoted)
+{
+    for (uint32_t i = 0; i < definition->count; i++) {
+        const struct text name = definition->kinds[i] == MARIA_CLAUSE_KEY
+                                     ? maria_definition_name(&definition->clauses[i])
+                                     : (struct text){0};
+        if (name.length == strlen(quoted) && strncasecmp(name.data, quoted, name.length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ALTER TABLE for what is to be changed still, all of it in one pass; empty: nothing is. */
+static void append_change(struct buffer *sql, const struct rebuilding *rebuilding,
+                          const struct change *change, const struct maria_definition *definition)
+{
+    mysql_data_seek(change->notes, change->first);
+    for (uint64_t i = change->first; i < change->end; i++) {
+        MYSQL_ROW row = mysql_fetch_row(change->notes);
+        if (row == NULL || is_there(definition, row[1]) != change->drops) {
+            continue;
+        }
+        if (sql->length == 0) {
+            buffer_append_string(sql, "ALTER TABLE ");
+            maria_append_table(sql, rebuilding->self, change->owner);
+            buffer_append_byte(sql, ' ');
+        } else {
+            buffer_append_string(sql, ", ");
+        }
+        buffer_append_string(sql, change->drops ? "DROP KEY " : "ADD ");
+        buffer_append_string(sql, change->drops ? row[1] : row[2]);
+    }
+}
+
+/* STATUS_AGAIN: another one did a part of it meanwhile. */
+static enum status alter(const struct rebuilding *rebuilding, const struct change *change,
+                         struct buffer *sql)
+{
+    struct error *error = rebuilding->error;
+    if (failpoint_hit(change->failpoints[0], error) != STATUS_OK) {
+        buffer_free(sql);
+        return STATUS_FAILED;
+    }
+    enum status status = maria_query_buffer(rebuilding->self, rebuilding->connection, sql,
+                                            MARIA_BUILD, ERROR_TARGET_SCHEMA, NULL, error);
+    if (status == STATUS_OK) {
+        return failpoint_hit(change->failpoints[1], error);
+    }
+    if (error->native_code == DUPLICATE_KEY_NAME || error->native_code == CANT_DROP) {
+        return STATUS_AGAIN;
+    }
+    error_context(error, "%s: ", change->owner);
+    return STATUS_FAILED;
+}
+
+static enum status change_table(const struct rebuilding *rebuilding, const struct change *change)
+{
+    enum status status = STATUS_AGAIN;
+    for (int i = 0; status == STATUS_AGAIN && i < ATTEMPTS; i++) {
+        struct maria_table facts;
+        struct maria_definition definition;
+        struct buffer sql = {0};
+        status = describe(rebuilding, change->owner, &facts, &definition);
+        if (status == STATUS_END) {
+            log_write(LOG_WARNING, "%s: its indexes are not put back: the table is gone",
+                      change->owner);
+            return STATUS_OK;
+        }
+        if (status != STATUS_OK) {
+            return status;
+        }
+        append_change(&sql, rebuilding, change, &definition);
+        status = sql.length > 0 || sql.failed ? alter(rebuilding, change, &sql) : STATUS_OK;
+    }
+    return status == STATUS_AGAIN ? STATUS_FAILED : status;
+}
+
+/* ---------------------------------------------------------------- all tables */
+
+static enum status list_notes(const struct rebuilding *rebuilding, const char *run_id,
+                              MYSQL_RES **notes)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT owner, name, clause FROM ");
+    maria_append_table(&sql, rebuilding->self, notes_table);
+    buffer_append_string(&sql, " WHERE run = ");
+    maria_append_string(&sql, run_id);
+    buffer_append_string(&sql, " ORDER BY owner, number");
+    return ask(rebuilding, &sql, notes);
+}
+
+static enum status change_all(const struct rebuilding *rebuilding, struct change change,
+                              void (*progress)(const char *what))
+{
+    uint64_t count = mysql_num_rows(change.notes);
+    enum status status = STATUS_OK;
+    for (change.first = 0; status == STATUS_OK && change.first < count; change.first = change.end) {
+        char line[200];
+        char owner[SQL_SHOWN_BYTES];
+        MYSQL_ROW row = NULL;
+        mysql_data_seek(change.notes, change.first);
+        row = mysql_fetch_row(change.notes);
+        change.owner = row[0];
+        for (change.end = change.first; row != NULL && strcmp(row[0], change.owner) == 0;
+             change.end++) {
+            row = mysql_fetch_row(change.notes);
+        }
+        if (progress != NULL) {
+            snprintf(line, sizeof line, "indexes of %s", sql_show_name(change.owner, owner));
+            progress(line);
+        }
+        status = change_table(rebuilding, &change);
+    }
+    return status;
+}
+
+enum status maria_rebuild_drop(struct maria_database *self, const struct target_table *tables,
+                               uint32_t table_count, struct error *error)
+{
+    struct rebuilding rebuilding = {.self = self, .error = error};
+    struct change change = {.drops = true,
+                            .failpoints = {"mysql.before_keys_drop", "mysql.after_keys_drop"}};
+    bool wanted = false;
+    for (uint32_t i = 0; i < table_count; i++) {
+        wanted = wanted || (tables[i].rebuilds_indexes && !tables[i].created);
+    }
+    if (!wanted || self->run_id == NULL) {
+        return STATUS_OK;
+    }
+    rebuilding.arena = arena_create(0);
+    enum status status = rebuilding.arena != NULL
+                             ? maria_control(self, &rebuilding.connection, error)
+                             : error_set(error, ERROR_MEMORY, self->shown, "no memory");
+    status = status == STATUS_OK ? make_notes_table(&rebuilding) : status;
+    if (status == STATUS_OK && maria_begin(self, &rebuilding.connection, error) == STATUS_OK) {
+        status = maria_end(self, rebuilding.connection,
+                           note_within(&rebuilding, tables, table_count), error);
+    } else {
+        status = STATUS_FAILED;
+    }
+    status = status == STATUS_OK ? failpoint_hit("mysql.after_note", error) : status;
+    status = status == STATUS_OK ? list_notes(&rebuilding, self->run_id, &change.notes) : status;
+    status = status == STATUS_OK ? change_all(&rebuilding, change, NULL) : status;
+    mysql_free_result(change.notes);
+    arena_destroy(rebuilding.arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- putting back */
+
+static enum status end_within(const struct rebuilding *rebuilding, const char *run_id)
+{
+    struct buffer sql = {0};
+    if (maria_ledger_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "DELETE FROM ");
+    maria_append_table(&sql, rebuilding->self, notes_table);
+    buffer_append_string(&sql, " WHERE run = ");
+    maria_append_string(&sql, run_id);
+    return ask(rebuilding, &sql, NULL) == STATUS_OK
+               ? failpoint_hit("mysql.before_notes_end", rebuilding->error)
+               : STATUS_FAILED;
+}
+
+static enum status put_back(struct rebuilding *rebuilding, const char *run_id,
+                            void (*progress)(const char *what))
+{
+    struct maria_database *self = rebuilding->self;
+    struct change change = {.failpoints = {"mysql.before_put_back", "mysql.after_put_back"}};
+    enum status status = list_notes(rebuilding, run_id, &change.notes);
+    bool any = status == STATUS_OK && mysql_num_rows(change.notes) > 0;
+    status = status == STATUS_OK ? change_all(rebuilding, change, progress) : status;
+    mysql_free_result(change.notes);
+    if (status != STATUS_OK || !any) {
+        return status;
+    }
+    status = maria_begin(self, &rebuilding->connection, rebuilding->error);
+    status = status == STATUS_OK ? maria_end(self, rebuilding->connection,
+                                             end_within(rebuilding, run_id), rebuilding->error)
+                                 : status;
+    return status == STATUS_OK ? failpoint_hit("mysql.after_notes_end", rebuilding->error) : status;
+}
+
+enum status maria_put_back(struct maria_database *self, const char *run_id,
+                           void (*progress)(const char *what), struct error *error)
+{
+    struct rebuilding rebuilding = {.self = self, .error = error};
+    MYSQL_RES *names = NULL;
+    if (run_id == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = maria_control(self, &rebuilding.connection, error);
+    status = status == STATUS_OK
+                 ? maria_list_own(self, rebuilding.connection, notes_table, &names, error)
+                 : status;
+    bool noted = status == STATUS_OK && mysql_num_rows(names) > 0;
+    mysql_free_result(names);
+    if (status != STATUS_OK || !noted) {
+        return status;
+    }
+    rebuilding.arena = arena_create(0);
+    status = rebuilding.arena != NULL ? put_back(&rebuilding, run_id, progress)
+                                      : error_set(error, ERROR_MEMORY, self->shown, "no memory");
+    arena_destroy(rebuilding.arena);
+    return status;
+}

@@ -1,0 +1,28 @@
+/* Indexes of tables that are there: dropped for the load, and put back after it. */
+#ifndef TRANSHUME_CONNECTORS_MYSQL_REBUILD_H
+#define TRANSHUME_CONNECTORS_MYSQL_REBUILD_H
+
+#include "connectors/mysql/target.h"
+
+/*
+ * _transhume_rebuild  what a run drops, noted before that: `name` of an index of the table `owner`,
+ *                     in backquotes, and `clause`, that makes it
+ *
+ * The rows stay until all of them are put back.
+ */
+
+/* Notes and drops what the tables' `rebuilds_indexes` asks for. Repeatable. */
+enum status maria_rebuild_drop(struct maria_database *self, const struct target_table *tables,
+                               uint32_t table_count, struct error *error) MUST_USE;
+/* Makes again what the run dropped. Repeatable. */
+enum status maria_put_back(struct maria_database *self, const char *run_id,
+                           void (*progress)(const char *what), struct error *error) MUST_USE;
+/* target_functions.foretell */
+enum status maria_foretell(struct database *self, const struct target_table *table,
+                           struct buffer *out, struct error *error);
+/* A line for triggers that can't be told not to fire. */
+enum status maria_check_triggers(struct maria_database *self, MYSQL *connection,
+                                 const struct target_table *table, struct buffer *out,
+                                 struct error *error) MUST_USE;
+
+#endif

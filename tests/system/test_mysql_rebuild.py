@@ -1,0 +1,164 @@
+"""Indexes of tables that are in MariaDB already: dropped for the load, and put back whatever happens.
+
+Definitions before and after are compared by SHOW CREATE TABLE.
+"""
+import json
+import os
+import sys
+import unittest
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import mariadb
+import sql_case
+import support
+
+COUNT = 2000
+SOURCE = ("CREATE TABLE t (id INTEGER PRIMARY KEY, u INTEGER, v TEXT, w INTEGER, p INTEGER);"
+          "CREATE TABLE child (id INTEGER PRIMARY KEY, t INTEGER); CREATE TABLE parent (id INTEGER PRIMARY KEY, n INTEGER);"
+          "INSERT INTO parent VALUES (1, 1);"
+          "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) "
+          "INSERT INTO t SELECT i, i, 'text ' || i, i * 2, NULL FROM c;"
+          "INSERT INTO child SELECT id, NULL FROM t WHERE id < 50;" % COUNT)
+TARGET = r"""
+CREATE TABLE parent (id int PRIMARY KEY, n int, KEY n (n));
+CREATE TABLE t (id int PRIMARY KEY, u int, v varchar(100), w bigint, p int, UNIQUE KEY t_u (u),
+  KEY t_v (v(10), w DESC) USING BTREE COMMENT 'it''s \\ all, of `v`', KEY `odd `` "na,me` (w) KEY_BLOCK_SIZE=4,
+  KEY t_p (p), KEY t_w (w, u), FULLTEXT KEY t_words (v), FOREIGN KEY (p) REFERENCES parent (n));
+CREATE TABLE child (id int NOT NULL, t int, KEY child_t (t), PRIMARY KEY (id));
+"""
+DROPPED = {"t_v", 'odd ` "na,me', "t_w", "child_t"}
+KEPT = {"PRIMARY", "t_u", "t_p", "t_words", "n"}
+REBUILD = ("--indexes", "rebuild")
+POINTS = ("before_note", "after_note", "before_keys_drop", "after_keys_drop", "before_commit", "before_put_back", "after_put_back",
+          "before_notes_end", "after_notes_end")
+
+
+class Rebuild(sql_case.SqlCase):
+    SERVERS = mariadb
+
+    def setUp(self):
+        super().setUp()
+        self.source = support.make_sqlite(self.path("s.db"), SOURCE)
+
+    def target(self, script=TARGET):
+        name = self.made(script)
+        return name, (self.source, self.server.uri(name), "--state", self.path("state-" + name))
+
+    def definitions(self, name):
+        """In the order of their names: keys that come back stand behind those that stayed."""
+        return [sorted(line.rstrip(",") for line in self.server.ask(name, "SHOW CREATE TABLE " + table)[0][1].split("\\n"))
+                for table in ("parent", "t", "child")]
+
+    def indexes(self, name):
+        return {row[0] for row in self.server.ask(name, "SELECT index_name FROM information_schema.statistics WHERE table_schema = "
+                                                        "'%s' AND table_name NOT LIKE '\\_transhume%%'" % name)}
+
+    def count(self, name, table):
+        return int(self.server.ask(name, "SELECT count(*) FROM " + table)[0][0])
+
+    def notes(self, name):
+        """What the ledger has of it; 0: nothing, or no such table."""
+        found = self.server.ask(name, "SHOW TABLES LIKE '\\_transhume\\_rebuild'")
+        return self.count(name, "_transhume_rebuild") if found else 0
+
+    def assert_put_back(self, name, before, rows=COUNT):
+        self.maxDiff = None
+        self.assertEqual(self.definitions(name), before)
+        self.assertEqual((self.notes(name), self.count(name, "t")), (0, rows))
+
+    def killed_at(self, point, occurrence=1):
+        name, arguments = self.target()
+        before = self.definitions(name)
+        killed = support.kill_at("mysql." + point, occurrence, "migrate", *REBUILD, *arguments, cwd=self.folder)
+        self.assertEqual(killed.code, -9, killed.err)
+        return name, before, arguments
+
+    @staticmethod
+    def rollback(arguments):
+        with open(os.path.join(arguments[-1], "run.json"), encoding="utf-8") as file:
+            return ("rollback", "--run", json.load(file)["run"], "--confirm", *arguments[1:])
+
+    def test_dropped_before_the_load_and_back_after_it(self):
+        name, before, arguments = self.killed_at("before_commit")
+        self.assertEqual(self.indexes(name), KEPT)
+        self.run_program("resume", *arguments)
+        self.assert_put_back(name, before)
+        self.run_program("validate", *arguments, "--level", "full")
+        name, arguments = self.target()
+        self.run_program("migrate", *REBUILD, *arguments)
+        self.assert_put_back(name, before)
+
+    def test_kept_unless_it_is_said(self):
+        name, arguments = self.target()
+        killed = support.kill_at("mysql.before_commit", 1, "migrate", *arguments, cwd=self.folder)
+        self.assertEqual(killed.code, -9)
+        self.assertEqual(self.indexes(name), DROPPED | KEPT)
+
+    def test_check_says_what_becomes_of_them(self):
+        name, arguments = self.target()
+        before = self.definitions(name)
+        told = self.run_program("check", *REBUILD, *arguments).out
+        for index in DROPPED:
+            self.assertIn("the index %s is dropped for the load, and made again" % index, told)
+        for index, why in (("t_u", "it is unique"), ("t_p", "a foreign key needs it"), ("n", "a foreign key needs it"),
+                           ("t_words", "it is a full-text")):
+            self.assertIn("the index %s stays: %s" % (index, why), told)
+        self.assertNotIn("dropped", self.run_program("check", *arguments).out)
+        self.assertEqual(self.definitions(name), before)
+
+    def test_killed_at_every_step_and_resumed(self):
+        for point in POINTS:
+            for occurrence in (1, 2) if point.endswith(("keys_drop", "put_back")) else (1,):
+                with self.subTest(point, occurrence=occurrence):
+                    name, before, arguments = self.killed_at(point, occurrence)
+                    self.run_program("resume", *arguments)
+                    self.assert_put_back(name, before)
+
+    def test_killed_at_every_step_and_taken_back(self):
+        for point in POINTS:
+            with self.subTest(point):
+                name, before, arguments = self.killed_at(point)
+                self.run_program(*self.rollback(arguments))
+                self.assert_put_back(name, before, 0)
+
+    def test_a_killed_rollback_a_restart_and_finish_put_them_back(self):
+        for point in ("before_put_back", "after_put_back", "before_notes_end", "after_notes_end", "before_forget"):
+            with self.subTest(point):
+                name, before, arguments = self.killed_at("before_commit")
+                rollback = self.rollback(arguments)
+                self.assertEqual(support.kill_at("mysql." + point, 1, *rollback, cwd=self.folder).code, -9)
+                self.run_program(*rollback)
+                self.assert_put_back(name, before, 0)
+        name, before, arguments = self.killed_at("after_keys_drop")
+        self.run_program("migrate", "--restart", "--confirm", *arguments)
+        self.assert_put_back(name, before)
+        name, before, arguments = self.killed_at("before_commit")
+        self.run_program("finish", "--confirm", *arguments[1:])
+        self.assert_put_back(name, before, 0)
+
+    def test_somebody_put_one_back_meanwhile(self):
+        name, before, arguments = self.killed_at("before_put_back")
+        self.server.ask(name, "ALTER TABLE child ADD KEY child_t (t)")
+        self.run_program("resume", *arguments)
+        self.assert_put_back(name, before)
+
+    def test_records_that_are_there(self):
+        name, arguments = self.target(TARGET + "INSERT INTO t VALUES (5, 100000, 'old', 1, NULL), (100001, 100001, 'old', 1, NULL);")
+        before = self.definitions(name)
+        self.run_program("migrate", *REBUILD, "--existing", "upsert", *arguments)
+        self.assert_put_back(name, before, COUNT + 1)
+        self.run_program(*self.rollback(arguments))
+        self.assert_put_back(name, before, 2)
+
+    def test_triggers_can_not_be_disabled(self):
+        name, arguments = self.target()
+        self.run_program("check", "--triggers", "disable", *arguments)
+        self.server.ask(name, "CREATE TRIGGER see BEFORE INSERT ON t FOR EACH ROW SET NEW.v = 'seen'")
+        result = self.run_program("migrate", "--triggers", "disable", *arguments, code=2)
+        self.assertIn("has triggers, and the server can disable none", result.err)
+        self.assertEqual(self.count(name, "t"), 0)
+        self.run_program("migrate", "--triggers", "keep", *arguments)
+
+
+if __name__ == "__main__":
+    unittest.main()
