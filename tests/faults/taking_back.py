@@ -10,6 +10,7 @@ from engines import Engine, state_folder
 ROLLBACK_INSTANTS = 60 if support.SOAK else 1
 REPAIR_INSTANTS = 60 if support.SOAK else 1
 UPSERT = ("--existing", "upsert")
+DELETING = ("validate", "--repair", "--delete-extra", "--confirm")
 
 
 def told(arguments):
@@ -61,7 +62,7 @@ class Rollbacks(Killing):
       filled        the target held records, some were overwritten; others wrote since
       others        (folders) others put files beside the run's
       broken off    the run was killed
-      repair        the run is a repair, of a copy that stays
+      repair        the run is a repair, of a copy that stays; it took out what was extra, too
       earlier       a later run wrote the same, and was taken back; its own folder is in runs/
     """
 
@@ -106,9 +107,10 @@ class Rollbacks(Killing):
                 migrate()
                 holding.lose(folder)
                 holding.alter(folder)
+                holding.add(folder)
         before = holding.contents(folder)
         if kind == "repair":
-            self.assert_code(support.transhume("validate", "--repair", *told(arguments), cwd=folder, env=env), 0)
+            self.assert_code(support.transhume(*DELETING, *told(arguments), cwd=folder, env=env), 0)
         elif kind == "broken off":
             killed = support.kill_at("engine.after_commit", 3, "migrate", *arguments, cwd=folder, env=env)
             self.assertEqual(killed.code, -9, killed.err)
@@ -145,7 +147,7 @@ class Repairs(Killing):
 
     def matrix(self, arguments, check, env=None):
         holding = self.holding(arguments)
-        command = ["validate", "--repair", *(("--delete-extra", "--confirm") if holding.changes_records else ()), *told(arguments)]
+        command = [*(DELETING if holding.changes_records else DELETING[:2]), *told(arguments)]
         folder = self.fresh("case")
         self.damaged(folder, holding, arguments, check, env)
         counts, seconds = self.counted(command, folder, env)

@@ -235,6 +235,109 @@ class Rollbacks(refusals.TestCase):
         self.rollback(run=first)
         self.assert_as(zero)
 
+    # ---- a repair that takes out what is extra
+
+    REPAIR = ("validate", "-q", "--repair", "--delete-extra", "--confirm")
+    DAMAGE = """
+    INSERT INTO item(id, name, price, note) VALUES (-5, 'extra', 1.50, ''), (9001, NULL, NULL, NULL), (9000, 'x, y', -0.25, '-');
+    INSERT INTO pair(x, y, v, item_id) VALUES ('extra', 1, 0.1, 9000), ('', 0, NULL, -5), ('extra', -9, 1e300, 9000);
+    DELETE FROM pair WHERE y IN (3, 4); UPDATE item SET name = 'damaged' WHERE id IN (5, 6, 7);
+    """
+
+    def damaged(self):
+        self.target("created")
+        self.migrate()
+        self.sql(self.DAMAGE)
+        return {table: self.records(table) for table in ("item", "pair")}
+
+    def assert_records(self, expected):
+        self.assertEqual({table: self.records(table) for table in ("item", "pair")}, expected)
+        self.assertEqual([name for name in self.own_tables() if "undo" in name], [])
+
+    def test_what_a_repair_took_out_comes_back(self):
+        """What refers to others after them; their foreign key is in force."""
+        before = self.damaged()
+        self.run_program(*self.REPAIR)
+        repaired = {table: self.records(table) for table in ("item", "pair")}
+        self.assertEqual([len(repaired[table]) for table in ("item", "pair")], [COUNT, COUNT])
+        counted = json.loads(self.rollback("--dry-run").out)["tables"]
+        self.assertEqual({table: self.records(table) for table in ("item", "pair")}, repaired)
+        done = json.loads(self.rollback().out)["tables"]
+        self.assertEqual(done, counted)
+        self.assertEqual({t["name"]: tuple(t[what] for what in ("removed", "restored", "changed", "missing")) for t in done},
+                         {"item": (0, 3 + 3, 0, 0), "pair": (2, 3, 0, 0)})
+        self.assert_records(before)
+
+    def test_what_applications_wrote_in_its_place_survives(self):
+        before = self.damaged()
+        self.run_program(*self.REPAIR)
+        self.sql("INSERT INTO item(id, name) VALUES (9001, 'mine'); INSERT INTO pair(x, y) VALUES ('extra', 1)")
+        mine = self.records("item")["9001",], self.records("pair")["extra", "1"]
+        done = {t["name"]: (t["restored"], t["changed"]) for t in json.loads(self.rollback().out)["tables"]}
+        self.assertEqual(done, {"item": (3 + 2, 1), "pair": (2, 1)})
+        before["item"]["9001",], before["pair"]["extra", "1"] = mine
+        self.assert_records(before)
+
+    def test_what_a_constraint_forbids_stays_away(self):
+        before = self.damaged()
+        self.run_program(*self.REPAIR)
+        self.sql("CREATE UNIQUE INDEX once ON pair(item_id, v); INSERT INTO item(id, name) VALUES (9000, 'mine'); INSERT INTO pair(x, y, v, item_id) VALUES ('mine', 1, 0.1, 9000)")
+        done = {t["name"]: (t["restored"], t["changed"]) for t in json.loads(self.rollback().out)["tables"]}
+        self.assertEqual(done, {"item": (3 + 2, 1), "pair": (2, 1)})
+        found = self.records("pair")
+        self.assertEqual(found.keys(), before["pair"].keys() - {("extra", "1")} | {("mine", "1")})
+
+    def test_records_that_refer_to_each_other_come_back(self):
+        self.target("created")
+        support.make_sqlite(self.path("order.db"), """
+            CREATE TABLE leaf(id INTEGER PRIMARY KEY, node_id INTEGER REFERENCES node(id));
+            CREATE TABLE node(id INTEGER PRIMARY KEY, up INTEGER REFERENCES node(id)); INSERT INTO node VALUES (1, NULL);""")
+        self.run_program("migrate", "-q", "order.db", self.uri)
+        self.sql("INSERT INTO node VALUES (30, NULL), (20, NULL), (10, NULL); UPDATE node SET up = id + 10 WHERE id IN (10, 20);"
+                 "INSERT INTO leaf VALUES (1, 10), (2, 30)")
+        both = sorted(self.sql("SELECT * FROM node")), sorted(self.sql("SELECT * FROM leaf"))
+        self.run_program(*self.REPAIR)
+        self.assertEqual(len(self.sql("SELECT * FROM node")), 1)
+        self.rollback()
+        self.assertEqual((sorted(self.sql("SELECT * FROM node")), sorted(self.sql("SELECT * FROM leaf"))), both)
+
+    def deaths(self, wanted, reached):
+        cases = [(n, k) for n in sorted(reached) for k in sorted({1, (reached[n] + 1) // 2, reached[n]}) if not n.endswith("state_before_rename")]
+        first = [case for case in cases if case[0] in wanted]
+        self.assertEqual({name for name, _ in first}, wanted)
+        return cases if SOAK else random.Random(SEED).sample(first, 3) + random.Random(SEED).sample(cases, 1)
+
+    def test_a_killed_repair_is_taken_back(self):
+        self.damaged()
+        _, reached = count_failpoints(*self.REPAIR, cwd=self.folder)
+        wanted = {self.failpoints + "before_delete", self.failpoints + "after_delete", "engine.after_repair_delete", "engine.after_commit"}
+        for point, occurrence in self.deaths(wanted, reached):
+            for resumed in (False, True):
+                with self.subTest(point=point, occurrence=occurrence, resumed=resumed):
+                    before = self.damaged()
+                    self.assertEqual(kill_at(point, occurrence, *self.REPAIR, cwd=self.folder).code, -9)
+                    if point not in wanted and [self.run_id()] not in self.sql("SELECT id FROM _transhume_run"):
+                        continue  # it was no run yet
+                    if resumed:
+                        self.run_program("resume", "-q")
+                        self.run_program("validate", "-q")
+                    self.rollback()
+                    self.assert_records(before)
+
+    def test_the_rollback_of_a_repair_is_killed(self):
+        self.damaged()
+        self.run_program(*self.REPAIR)
+        _, reached = count_failpoints("rollback", "--run", self.run_id(), "--confirm", cwd=self.folder)
+        for point, occurrence in self.deaths({self.failpoints + "before_undo", self.failpoints + "after_undo"}, reached):
+            with self.subTest(point=point, occurrence=occurrence):
+                before = self.damaged()
+                self.run_program(*self.REPAIR)
+                run = self.run_id()
+                self.assertEqual(kill_at(point, occurrence, "rollback", "--run", run, "--confirm", cwd=self.folder).code, -9)
+                self.rollback(run=run)
+                self.assert_records(before)
+                self.rollback(run=run)
+
     def test_finish_and_restart(self):
         self.target("filled")
         self.migrate("--existing", "upsert", "--no-before-images")

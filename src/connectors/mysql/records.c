@@ -11,7 +11,8 @@ struct finding {
     struct maria_database *self;
     MYSQL *connection;
     struct maria_table facts;
-    struct batch *batch; /* what is fetched */
+    struct batch *batch;   /* what is fetched */
+    const char *undo_name; /* where images of what is deleted are kept; NULL: they are not */
     uint64_t deleted;
 };
 
@@ -106,11 +107,76 @@ static enum status end(struct finding *finding, enum status status)
 
 /* ---------------------------------------------------------------- delete */
 
+/* " FROM table AS t WHERE" it is the record. */
+static enum status append_record(struct finding *finding, const struct cell *cells,
+                                 struct buffer *sql)
+{
+    buffer_append_string(sql, " FROM ");
+    maria_append_table(sql, finding->self, finding->base.table->name);
+    buffer_append_string(sql, " AS t");
+    return maria_append_condition(sql, &finding->facts, finding->base.columns, cells,
+                                  finding->base.scratch, finding->base.error);
+}
+
+static enum status run(struct finding *finding, struct buffer *sql, uint64_t *changed)
+{
+    MYSQL_RES *result = NULL;
+    enum status status = maria_query_buffer(finding->self, finding->connection, sql, MARIA_LONG,
+                                            ERROR_TARGET_WRITE, &result, finding->base.error);
+    *changed = status != STATUS_OK ? 0
+               : result != NULL    ? mysql_num_rows(result)
+                                   : mysql_affected_rows(finding->connection);
+    mysql_free_result(result);
+    return status;
+}
+
+/* An image of a record that is about to go, if the run has none of its key: else nothing is kept,
+ * and it stays. Locked first, so that what is kept is what goes. */
+static enum status keep_one(struct finding *finding, const struct cell *cells, uint64_t *kept)
+{
+    const struct maria_table *facts = &finding->facts;
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT 1");
+    enum status status = append_record(finding, cells, &sql);
+    buffer_append_string(&sql, " FOR UPDATE");
+    if (status == STATUS_OK) {
+        status = run(finding, &sql, kept);
+    }
+    if (status != STATUS_OK || *kept == 0) {
+        buffer_free(&sql);
+        return status;
+    }
+    buffer_append_string(&sql, "INSERT INTO ");
+    maria_append_table(&sql, finding->self, finding->undo_name);
+    buffer_append_string(&sql, " (_transhume_found");
+    maria_undo_append_columns(&sql, facts, "");
+    buffer_append_string(&sql, ") SELECT 2");
+    maria_undo_append_columns(&sql, facts, "t.");
+    status = append_record(finding, cells, &sql);
+    buffer_append_string(&sql, " AND NOT EXISTS (SELECT 1 FROM ");
+    maria_append_table(&sql, finding->self, finding->undo_name);
+    buffer_append_string(&sql, " AS v WHERE ");
+    maria_append_match(&sql, finding->base.columns, "v", "t");
+    buffer_append_byte(&sql, ')');
+    if (status != STATUS_OK) {
+        buffer_free(&sql);
+        return status;
+    }
+    return run(finding, &sql, kept);
+}
+
 /* Without a key one of the records that are equal goes. */
 static enum status delete_one(struct sql_finding *base, const struct cell *cells)
 {
     struct finding *finding = finding_of(base);
     struct buffer sql = {0};
+    uint64_t count = 1;
+    if (finding->undo_name != NULL && keep_one(finding, cells, &count) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (count == 0) {
+        return STATUS_OK;
+    }
     buffer_append_string(&sql, "DELETE FROM ");
     maria_append_table(&sql, finding->self, finding->base.table->name);
     if (maria_append_condition(&sql, &finding->facts, finding->base.columns, cells,
@@ -119,9 +185,8 @@ static enum status delete_one(struct sql_finding *base, const struct cell *cells
         return STATUS_FAILED;
     }
     buffer_append_string(&sql, finding->base.table->key.count == 0 ? " LIMIT 1" : "");
-    enum status status = maria_query_buffer(finding->self, finding->connection, &sql, MARIA_LONG,
-                                            ERROR_TARGET_WRITE, NULL, finding->base.error);
-    finding->deleted += status == STATUS_OK ? mysql_affected_rows(finding->connection) : 0;
+    enum status status = run(finding, &sql, &count);
+    finding->deleted += count;
     return status;
 }
 
@@ -132,6 +197,10 @@ enum status maria_delete_records(struct database *database, const struct target_
     struct finding finding;
     enum status status = begin(&finding, database, table, error);
 
+    if (status == STATUS_OK && table->keeps_undo && table->key.count > 0) {
+        finding.undo_name = sql_undo_name(finding.base.arena, finding.self->run_id, table->name);
+        status = finding.undo_name == NULL ? sql_finding_no_memory(&finding.base) : STATUS_OK;
+    }
     if (status == STATUS_OK && table->triggers_off) {
         status = maria_silence_keys(finding.self, finding.connection, true, error);
     }

@@ -27,4 +27,29 @@ enum status maria_can_remove(struct database *self, const struct target_table *t
 enum status maria_remove_table(struct database *self, const struct target_table *table,
                                struct error *error);
 
+/* ---------------------------------------------------------------- rollback_keys.c */
+
+/* A table with undo records, within a transaction. */
+struct maria_undoing {
+    struct maria_database *self;
+    MYSQL *connection;
+    struct arena *arena;
+    const char *undo_name;
+    struct maria_table facts;
+    struct maria_column *columns; /* those that the undo table knows */
+    uint32_t column_count;
+    struct column_list key;
+    bool drops; /* the undo table is of no more use */
+    struct error *error;
+};
+
+/* `told`: by the fates that were set; else as they would be. */
+enum status maria_count_fates(const struct maria_undoing *undoing, bool told,
+                              struct undo_counts *counts) MUST_USE;
+enum status maria_undo_keys(struct maria_undoing *undoing, struct undo_counts *counts) MUST_USE;
+/* Records that the run took out. */
+enum status maria_count_deleted(const struct maria_undoing *undoing,
+                                struct undo_counts *counts) MUST_USE;
+enum status maria_undo_deleted(struct maria_undoing *undoing, struct undo_counts *counts) MUST_USE;
+
 #endif

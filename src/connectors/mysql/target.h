@@ -145,7 +145,8 @@ enum status maria_ledger_sweep(struct maria_database *self, MYSQL *connection,
 /*
  * _transhume_undo_RUN_HASH (sql_undo_name), made with the first attempt that may write to the
  * table: for each key that the run wrote
- *   _transhume_found   was a record there before the run? then its columns are what it held
+ *   _transhume_found   was a record there before the run? then its columns are what it held;
+ *                      2: and the run took it out
  *   _transhume_hash    over the record as the run left it; NULL: it did not write it after all
  *   _transhume_fate    while the run is taken back: what becomes of the record
  *   _transhume_number  the same, where records have to be tried in parts
@@ -158,6 +159,9 @@ bool maria_undo_is_own(const char *column);
 /* An expression: bytes that tell records of these columns apart, whatever is in them. */
 void maria_undo_append_hash(struct buffer *sql, const struct maria_column *columns, uint32_t count,
                             const char *alias);
+/* ", alias`a`, alias`b` …": the columns that it has of the table's. */
+void maria_undo_append_columns(struct buffer *sql, const struct maria_table *facts,
+                               const char *alias);
 /* Makes the table if it is not there. Commits what came before it. */
 enum status maria_undo_make(struct maria_database *self, MYSQL *connection,
                             const struct target_table *table, const struct maria_table *facts,

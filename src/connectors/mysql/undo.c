@@ -56,6 +56,18 @@ void maria_undo_append_hash(struct buffer *sql, const struct maria_column *colum
     buffer_append_string(sql, begun ? ")))" : ", '')))");
 }
 
+void maria_undo_append_columns(struct buffer *sql, const struct maria_table *facts,
+                               const char *alias)
+{
+    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
+        if (!facts->columns[i].generated) {
+            buffer_append_string(sql, ", ");
+            buffer_append_string(sql, alias);
+            maria_append_name(sql, facts->columns[i].name);
+        }
+    }
+}
+
 /* The type as it is, without default, number of its own and the like. */
 static void append_column(struct buffer *sql, const struct maria_table *facts, uint32_t position,
                           bool in_key)

@@ -27,17 +27,6 @@ static enum status append_insert(struct buffer *sql, struct writer *writer,
     return STATUS_OK;
 }
 
-static void append_columns(struct buffer *sql, const struct maria_table *facts, const char *alias)
-{
-    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
-        if (!facts->columns[i].generated) {
-            buffer_append_string(sql, ", ");
-            buffer_append_string(sql, alias);
-            maria_append_name(sql, facts->columns[i].name);
-        }
-    }
-}
-
 /* The records stay locked, so that what is kept is what is overwritten: by a statement of its own,
  * since INSERT … SELECT … FOR UPDATE is nothing that every server knows. */
 static enum status lock_records(struct writer *writer, const struct writer_plan *plan,
@@ -60,9 +49,9 @@ enum status writer_undo_before(struct writer *writer, const struct writer_plan *
         return status;
     }
     buffer_append_string(&sql, " (_transhume_found");
-    append_columns(&sql, plan->facts, "");
+    maria_undo_append_columns(&sql, plan->facts, "");
     buffer_append_string(&sql, ") SELECT 1");
-    append_columns(&sql, plan->facts, "t.");
+    maria_undo_append_columns(&sql, plan->facts, "t.");
     append_records(&sql, writer, plan);
     buffer_append_string(&sql, " ON DUPLICATE KEY UPDATE _transhume_found = _transhume_found");
     return writer_run_statement(writer, &sql, NULL, refusal, error);

@@ -13,7 +13,8 @@ struct finding {
     struct postgres_database *self;
     PGconn *connection;
     struct postgres_table facts;
-    struct batch *batch; /* what is fetched */
+    struct batch *batch;   /* what is fetched */
+    const char *undo_name; /* where images of what is deleted are kept; NULL: they are not */
     uint64_t deleted;
 };
 
@@ -141,6 +142,44 @@ static enum status end(struct finding *finding, enum status status)
 
 /* ---------------------------------------------------------------- delete */
 
+/* "INSERT INTO undo (…) SELECT … FROM gone" */
+static void append_keeping(struct finding *finding, struct buffer *sql)
+{
+    const struct postgres_table *facts = &finding->facts;
+    buffer_append_string(sql, "INSERT INTO ");
+    postgres_append_table(sql, finding->self, finding->undo_name);
+    buffer_append_string(sql, " (found, hash");
+    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
+        if (!facts->columns[i].generated) {
+            buffer_format(sql, ", c%d", facts->columns[i].number);
+        }
+    }
+    buffer_append_string(sql, ") SELECT true, ''");
+    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
+        if (!facts->columns[i].generated) {
+            buffer_append_string(sql, ", gone.");
+            postgres_append_name(sql, facts->columns[i].name);
+        }
+    }
+    buffer_append_string(sql, " FROM gone");
+}
+
+/* " AND NOT EXISTS (…)": the run has no undo record of its key. */
+static void append_unknown(struct finding *finding, struct buffer *sql)
+{
+    buffer_append_string(sql, " AND NOT EXISTS (SELECT 1 FROM ");
+    postgres_append_table(sql, finding->self, finding->undo_name);
+    buffer_append_string(sql, " AS u");
+    for (uint32_t i = 0; i < finding->base.columns.count; i++) {
+        const char *name = finding->base.columns.names[i];
+        int32_t at = postgres_find_column(&finding->facts, name);
+        buffer_append_string(sql, i > 0 ? " AND t." : " WHERE t.");
+        postgres_append_name(sql, name);
+        buffer_format(sql, " = u.c%d", at >= 0 ? finding->facts.columns[at].number : 0);
+    }
+    buffer_append_byte(sql, ')');
+}
+
 /* Without a key one of the records that are equal goes. */
 static enum status delete_one(struct sql_finding *base, const struct cell *cells)
 {
@@ -154,8 +193,10 @@ static enum status delete_one(struct sql_finding *base, const struct cell *cells
     if (values == NULL) {
         return sql_finding_no_memory(&finding->base);
     }
+    buffer_append_string(&sql, finding->undo_name != NULL ? "WITH gone AS (" : "");
     buffer_append_string(&sql, "DELETE FROM ");
     postgres_append_table(&sql, finding->self, finding->base.table->name);
+    buffer_append_string(&sql, " AS t");
     if (keyless) {
         buffer_append_string(&sql, " WHERE (tableoid, ctid) = (SELECT tableoid, ctid FROM ");
         postgres_append_table(&sql, finding->self, finding->base.table->name);
@@ -165,6 +206,11 @@ static enum status delete_one(struct sql_finding *base, const struct cell *cells
         return STATUS_FAILED;
     }
     buffer_append_string(&sql, keyless ? " LIMIT 1)" : "");
+    if (finding->undo_name != NULL) {
+        append_unknown(finding, &sql);
+        buffer_append_string(&sql, " RETURNING t.*) ");
+        append_keeping(finding, &sql);
+    }
     enum status status = ask(finding, &sql, values, &result);
     if (status == STATUS_OK) {
         const char *tuples = PQcmdTuples(result);
@@ -182,6 +228,10 @@ enum status postgres_delete_records(struct database *database, const struct targ
     struct finding finding;
     enum status status = begin(&finding, database, table, error);
 
+    if (status == STATUS_OK && table->keeps_undo && table->key.count > 0) {
+        finding.undo_name = sql_undo_name(finding.base.arena, finding.self->run_id, table->name);
+        status = finding.undo_name == NULL ? sql_finding_no_memory(&finding.base) : STATUS_OK;
+    }
     if (status == STATUS_OK && table->triggers_off) {
         status = postgres_silence_triggers(finding.self, finding.connection, true, error);
     }

@@ -160,7 +160,7 @@ static enum status count_keys(struct undoing *undoing, struct undo_counts *count
     append_target(&sql, undoing);
     buffer_append_string(&sql, " ON ");
     append_match(&sql, undoing);
-    buffer_append_string(&sql, " WHERE u.hash IS NOT NULL) AS k");
+    buffer_append_string(&sql, " WHERE u.hash <> '') AS k");
     enum status status = ask(undoing, &sql, &result);
     if (status == STATUS_OK) {
         *counts = (struct undo_counts){.removed = number_at(result, 0, 0),
@@ -209,6 +209,55 @@ static void append_restore(struct buffer *sql, const struct undoing *undoing)
     append_ours(sql, undoing, true);
 }
 
+/* " FROM undo" those whose records the run took out, and under whose keys nothing stands. */
+static void append_absent(struct buffer *sql, const struct undoing *undoing)
+{
+    buffer_append_string(sql, " FROM ");
+    append_undo(sql, undoing);
+    buffer_append_string(sql, " WHERE u.hash = '' AND NOT EXISTS (SELECT 1 FROM ");
+    append_target(sql, undoing);
+    buffer_append_string(sql, " WHERE ");
+    append_match(sql, undoing);
+    buffer_append_byte(sql, ')');
+}
+
+static void append_return(struct buffer *sql, const struct undoing *undoing)
+{
+    bool begun = false;
+    buffer_append_string(sql, "INSERT INTO ");
+    append_target(sql, undoing);
+    for (uint32_t i = 0; i < undoing->column_count; i++) {
+        if (!undoing->columns[i].generated) {
+            buffer_append_string(sql, begun ? ", " : " (");
+            postgres_append_name(sql, undoing->columns[i].name);
+            begun = true;
+        }
+    }
+    buffer_append_string(sql, ") OVERRIDING SYSTEM VALUE SELECT ");
+    begun = false;
+    for (uint32_t i = 0; i < undoing->column_count; i++) {
+        if (!undoing->columns[i].generated) {
+            buffer_format(sql, "%su.c%d", begun ? ", " : "", undoing->columns[i].number);
+            begun = true;
+        }
+    }
+    append_absent(sql, undoing);
+}
+
+/* What is done to the run's records. */
+enum put { PUT_REMOVE, PUT_RESTORE, PUT_RETURN };
+
+static void append_put(struct buffer *sql, const struct undoing *undoing, enum put put)
+{
+    if (put == PUT_REMOVE) {
+        append_remove(sql, undoing);
+    } else if (put == PUT_RESTORE) {
+        append_restore(sql, undoing);
+    } else {
+        append_return(sql, undoing);
+    }
+}
+
 /* A statement that a constraint may refuse; STATUS_AGAIN: it did, and nothing of it was done. */
 static enum status attempt(struct undoing *undoing, struct buffer *sql, uint64_t *changed)
 {
@@ -244,26 +293,27 @@ static enum status attempt(struct undoing *undoing, struct buffer *sql, uint64_t
 
 /* One by one where all at once was refused: what a constraint forbids by now (a record of others
  * refers to it, has its unique value) stays as the run wrote it. */
-static enum status attempt_each(struct undoing *undoing, bool found, uint64_t *changed)
+static enum status attempt_each(struct undoing *undoing, enum put put, uint64_t *changed)
 {
     struct buffer list = {0};
     PGresult *places = NULL;
     *changed = 0;
-    buffer_append_string(&list, "SELECT u.ctid FROM ");
-    append_undo(&list, undoing);
-    buffer_append_string(&list, ", ");
-    append_target(&list, undoing);
-    buffer_append_string(&list, " WHERE ");
-    append_ours(&list, undoing, found);
+    buffer_append_string(&list, "SELECT u.ctid");
+    if (put == PUT_RETURN) {
+        append_absent(&list, undoing);
+    } else {
+        buffer_append_string(&list, " FROM ");
+        append_undo(&list, undoing);
+        buffer_append_string(&list, ", ");
+        append_target(&list, undoing);
+        buffer_append_string(&list, " WHERE ");
+        append_ours(&list, undoing, put == PUT_RESTORE);
+    }
     enum status status = ask(undoing, &list, &places);
     for (int i = 0; status == STATUS_OK && i < PQntuples(places); i++) {
         struct buffer sql = {0};
         uint64_t one = 0;
-        if (found) {
-            append_restore(&sql, undoing);
-        } else {
-            append_remove(&sql, undoing);
-        }
+        append_put(&sql, undoing, put);
         buffer_format(&sql, " AND u.ctid = '%s'::pg_catalog.tid", PQgetvalue(places, i, 0));
         status = attempt(undoing, &sql, &one);
         *changed += status == STATUS_OK ? one : 0;
@@ -273,21 +323,44 @@ static enum status attempt_each(struct undoing *undoing, bool found, uint64_t *c
     return status;
 }
 
-static enum status apply(struct undoing *undoing, bool found, uint64_t *changed)
+static enum status apply(struct undoing *undoing, enum put put, uint64_t *changed)
 {
     struct buffer sql = {0};
-    if (found) {
-        append_restore(&sql, undoing);
-    } else {
-        append_remove(&sql, undoing);
-    }
+    append_put(&sql, undoing, put);
     enum status status = attempt(undoing, &sql, changed);
-    return status == STATUS_AGAIN ? attempt_each(undoing, found, changed) : status;
+    return status == STATUS_AGAIN ? attempt_each(undoing, put, changed) : status;
+}
+
+static enum status drop_undo(struct undoing *undoing)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "DROP TABLE ");
+    postgres_append_table(&sql, undoing->self, undoing->undo_name);
+    return ask(undoing, &sql, NULL);
+}
+
+/* What undo_deleted is to put back stays. */
+static enum status end_undo(struct undoing *undoing)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    buffer_append_string(&sql, "SELECT count(*) FROM ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " WHERE u.hash = ''");
+    enum status status = ask(undoing, &sql, &result);
+    bool done = status == STATUS_OK && number_at(result, 0, 0) == 0;
+    PQclear(result);
+    if (status != STATUS_OK || done) {
+        return status == STATUS_OK ? drop_undo(undoing) : status;
+    }
+    buffer_append_string(&sql, "DELETE FROM ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " WHERE u.hash IS DISTINCT FROM ''");
+    return ask(undoing, &sql, NULL);
 }
 
 static enum status undo_keys(struct undoing *undoing, bool dry_run, struct undo_counts *counts)
 {
-    struct buffer sql = {0};
     uint64_t removed = 0;
     uint64_t restored = 0;
 
@@ -298,20 +371,67 @@ static enum status undo_keys(struct undoing *undoing, bool dry_run, struct undo_
     if (postgres_rollback_append_unreferenced(undoing->self, undoing->connection, &undoing->facts,
                                               &undoing->unreferenced,
                                               undoing->error) != STATUS_OK ||
-        apply(undoing, false, &removed) != STATUS_OK ||
-        apply(undoing, true, &restored) != STATUS_OK) {
+        apply(undoing, PUT_REMOVE, &removed) != STATUS_OK ||
+        apply(undoing, PUT_RESTORE, &restored) != STATUS_OK) {
         return STATUS_FAILED;
     }
     counts->changed += counts->restored - restored + counts->removed - removed;
     counts->restored = restored;
     counts->removed = removed;
-    buffer_append_string(&sql, "DROP TABLE ");
-    postgres_append_table(&sql, undoing->self, undoing->undo_name);
-    return ask(undoing, &sql, NULL);
+    return end_undo(undoing);
 }
 
+/* ---------------------------------------------------------------- what was taken out */
+
+static enum status count_deleted(struct undoing *undoing, struct undo_counts *counts)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    buffer_append_string(&sql, "SELECT count(*) FILTER (WHERE NOT there), count(*) FILTER (WHERE "
+                               "there) FROM (SELECT EXISTS (SELECT 1 FROM ");
+    append_target(&sql, undoing);
+    buffer_append_string(&sql, " WHERE ");
+    append_match(&sql, undoing);
+    buffer_append_string(&sql, ") AS there FROM ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " WHERE u.hash = '') AS k");
+    enum status status = ask(undoing, &sql, &result);
+    if (status == STATUS_OK) {
+        counts->restored = number_at(result, 0, 0);
+        counts->changed = number_at(result, 0, 1);
+    }
+    PQclear(result);
+    return status;
+}
+
+/* Over and over: one may refer to another that comes later. What a constraint forbids stays
+ * away. */
+static enum status undo_deleted_keys(struct undoing *undoing, bool dry_run,
+                                     struct undo_counts *counts)
+{
+    uint64_t done = 0;
+    uint64_t one = 1;
+    enum status status = count_deleted(undoing, counts);
+    if (status != STATUS_OK || dry_run) {
+        return status;
+    }
+    uint64_t wanted = counts->restored;
+    status = postgres_execute(undoing->self, undoing->connection, "SET CONSTRAINTS ALL IMMEDIATE",
+                              POSTGRES_SHORT, ERROR_TARGET_WRITE, undoing->error);
+    while (status == STATUS_OK && one > 0 && done < wanted) {
+        status = apply(undoing, PUT_RETURN, &one);
+        done += status == STATUS_OK ? one : 0;
+    }
+    counts->restored = done;
+    counts->changed += wanted - done;
+    return status == STATUS_OK ? drop_undo(undoing) : status;
+}
+
+/* ---------------------------------------------------------------- a table */
+
 static enum status undo_within(struct undoing *undoing, const struct target_table *table,
-                               bool dry_run, struct arena *arena, struct undo_counts *counts)
+                               bool deleted, bool dry_run, struct arena *arena,
+                               struct undo_counts *counts)
 {
     struct postgres_database *self = undoing->self;
     struct postgres_table undo;
@@ -333,26 +453,28 @@ static enum status undo_within(struct undoing *undoing, const struct target_tabl
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED; /* nothing written, or undone */
     }
     status = find_columns(undoing, &undo, arena);
-    status = status == STATUS_OK ? undo_keys(undoing, dry_run, counts) : status;
+    if (status == STATUS_OK) {
+        status = deleted ? undo_deleted_keys(undoing, dry_run, counts)
+                         : undo_keys(undoing, dry_run, counts);
+    }
     return status == STATUS_OK && !dry_run ? failpoint_hit("postgres.before_undo", undoing->error)
                                            : status;
 }
 
-static enum status undo(struct database *database, const struct target_table *table,
-                        int64_t ended_us, bool dry_run, struct undo_counts *counts,
-                        struct error *error)
+static enum status undo_table(struct database *database, const struct target_table *table,
+                              bool deleted, bool dry_run, struct undo_counts *counts,
+                              struct error *error)
 {
     struct undoing undoing = {.self = postgres_database_of(database), .error = error};
     struct arena *arena = arena_create(0);
 
-    (void)ended_us;
     *counts = (struct undo_counts){0};
     enum status status =
         arena == NULL ? error_set(error, ERROR_MEMORY, table->name, "no memory to look at it")
                       : postgres_begin(undoing.self, &undoing.connection, error);
     if (status == STATUS_OK) {
         status = postgres_end(undoing.self, undoing.connection,
-                              undo_within(&undoing, table, dry_run, arena, counts), error);
+                              undo_within(&undoing, table, deleted, dry_run, arena, counts), error);
     }
     buffer_free(&undoing.match);
     buffer_free(&undoing.unreferenced);
@@ -360,9 +482,24 @@ static enum status undo(struct database *database, const struct target_table *ta
     return status == STATUS_OK && !dry_run ? failpoint_hit("postgres.after_undo", error) : status;
 }
 
+static enum status undo(struct database *database, const struct target_table *table,
+                        int64_t ended_us, bool dry_run, struct undo_counts *counts,
+                        struct error *error)
+{
+    (void)ended_us;
+    return undo_table(database, table, false, dry_run, counts, error);
+}
+
+static enum status undo_deleted(struct database *database, const struct target_table *table,
+                                bool dry_run, struct undo_counts *counts, struct error *error)
+{
+    return undo_table(database, table, true, dry_run, counts, error);
+}
+
 const struct rollback_functions postgres_rollback_functions = {
     .can_undo = can_undo,
     .undo = undo,
+    .undo_deleted = undo_deleted,
     .remove_table = postgres_remove_table,
     .remove_objects = postgres_remove_objects,
 };

@@ -115,11 +115,13 @@ enum status postgres_ledger_forget(struct database *self, const char *run_id, ui
 
 /*
  * _transhume_undo_RUN_HASH (sql_undo_name), made with the first attempt that may write to the
- * table: for each key that the run wrote found    was a record there before the run? then its
- * columns are what it held hash     over the record as the run left it; NULL: it did not write it
- * after all cN       each column that holds a value of its own, N its number (pg_attribute.attnum),
- * so that a column is known when it was renamed since; those of the key always filled Rows are
- * written in the transaction of their chunk. The first image of a key stays.
+ * table: for each key that the run wrote or took out
+ *   found   was a record there before the run? then its columns are what it held
+ *   hash    over the record as the run left it; NULL: it did not write it after all; empty: it
+ *           took it out, and did not write it again
+ *   cN      each column that holds a value of its own, N its number (pg_attribute.attnum), so that
+ *           a column is known when it was renamed since; those of the key always filled
+ * Rows are written in the transaction of their chunk. The first image of a key stays.
  */
 /* An expression: a text that tells records of these columns apart, whatever is in them. */
 void postgres_undo_append_hash(struct buffer *sql, const struct postgres_column *columns,

@@ -1,0 +1,432 @@
+/*
+ * Taking a table's records back, key by key.
+ *
+ * Each of the run's records gets a fate first, in the transaction that carries it out. Records are
+ * deleted without foreign keys, so that no delete reaches further; what somebody refers to was
+ * told by then to stay.
+ */
+#include "connectors/mysql/rollback.h"
+#include <string.h>
+
+/* _transhume_fate */
+enum fate {
+    FATE_REMOVE = 1,
+    FATE_RESTORE,
+    FATE_CHANGED,
+    FATE_MISSING,
+    FATE_RETURN, /* the run took it out */
+    FATE_END
+};
+
+/* ---------------------------------------------------------------- statements */
+
+/* "`undo` AS u", "`table` AS t" */
+static void append_undo(struct buffer *sql, const struct maria_undoing *undoing)
+{
+    maria_append_table(sql, undoing->self, undoing->undo_name);
+    buffer_append_string(sql, " AS u");
+}
+
+static void append_target(struct buffer *sql, const struct maria_undoing *undoing)
+{
+    maria_append_table(sql, undoing->self, undoing->facts.schema->name);
+    buffer_append_string(sql, " AS t");
+}
+
+/* " ON u.`k` = t.`k` …" */
+static void append_on(struct buffer *sql, const struct maria_undoing *undoing, const char *left,
+                      const char *right)
+{
+    buffer_append_string(sql, " ON ");
+    maria_append_match(sql, undoing->key, left, right);
+}
+
+static void append_hash(struct buffer *sql, const struct maria_undoing *undoing)
+{
+    maria_undo_append_hash(sql, undoing->columns, undoing->column_count, "t");
+}
+
+static void append_fate(struct buffer *sql, const struct maria_undoing *undoing)
+{
+    buffer_append_string(sql, "CASE WHEN u._transhume_hash IS NULL THEN NULL WHEN t.");
+    maria_append_name(sql, undoing->key.names[0]);
+    buffer_format(sql, " IS NULL THEN %d WHEN u._transhume_hash <> ", FATE_MISSING);
+    append_hash(sql, undoing);
+    buffer_format(sql, " THEN %d WHEN u._transhume_found THEN %d ELSE %d END", FATE_CHANGED,
+                  FATE_RESTORE, FATE_REMOVE);
+}
+
+static enum status run(const struct maria_undoing *undoing, struct buffer *sql, uint64_t *changed)
+{
+    enum status status = maria_query_buffer(undoing->self, undoing->connection, sql, MARIA_LONG,
+                                            ERROR_TARGET_WRITE, NULL, undoing->error);
+    if (changed != NULL && status == STATUS_OK) {
+        *changed = mysql_affected_rows(undoing->connection);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- fates */
+
+/* It was not written again. */
+static const char taken_out[] = " WHERE u._transhume_found = 2 AND u._transhume_hash IS NULL";
+
+static enum status set_fates(const struct maria_undoing *undoing)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "UPDATE ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " LEFT JOIN ");
+    append_target(&sql, undoing);
+    append_on(&sql, undoing, "u", "t");
+    buffer_append_string(&sql, " SET u._transhume_number = NULL, u._transhume_fate = ");
+    append_fate(&sql, undoing);
+    return run(undoing, &sql, NULL);
+}
+
+/* What a record refers to that is not going itself stays. */
+static enum status keep_referred(const struct maria_undoing *undoing,
+                                 const struct maria_referrer *referrer, uint64_t *kept)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "UPDATE ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " JOIN ");
+    append_target(&sql, undoing);
+    append_on(&sql, undoing, "u", "t");
+    maria_referrer_append_join(&sql, referrer);
+    if (referrer->own) {
+        buffer_append_string(&sql, " LEFT JOIN ");
+        maria_append_table(&sql, undoing->self, undoing->undo_name);
+        buffer_append_string(&sql, " AS v");
+        append_on(&sql, undoing, "v", "r");
+        buffer_format(&sql, " AND v._transhume_fate = %d", FATE_REMOVE);
+    }
+    buffer_format(&sql, " SET u._transhume_fate = %d WHERE u._transhume_fate = %d", FATE_CHANGED,
+                  FATE_REMOVE);
+    if (referrer->own) {
+        buffer_append_string(&sql, " AND v.");
+        maria_append_name(&sql, undoing->key.names[0]);
+        buffer_append_string(&sql, " IS NULL");
+    }
+    return run(undoing, &sql, kept);
+}
+
+/* Of a table that refers to itself, what is kept may refer to more. */
+static enum status keep_all_referred(const struct maria_undoing *undoing)
+{
+    struct maria_referrer *referrers = NULL;
+    uint32_t count = 0;
+    uint64_t total = 1;
+    enum status status =
+        maria_referrers_read(undoing->self, undoing->connection, undoing->facts.schema->name,
+                             undoing->arena, &referrers, &count, undoing->error);
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        status = referrers[i].own ? STATUS_OK : keep_referred(undoing, &referrers[i], &total);
+    }
+    for (total = 1; status == STATUS_OK && total > 0;) {
+        total = 0;
+        for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+            uint64_t kept = 0;
+            status = referrers[i].own ? keep_referred(undoing, &referrers[i], &kept) : STATUS_OK;
+            total += kept;
+        }
+    }
+    return status;
+}
+
+/* `told`: by the fates that were set; else as they would be. */
+enum status maria_count_fates(const struct maria_undoing *undoing, bool told,
+                              struct undo_counts *counts)
+{
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+    MYSQL_ROW row = NULL;
+    uint64_t numbers[FATE_END] = {0};
+
+    buffer_append_string(&sql, "SELECT fate, count(*) FROM (SELECT ");
+    if (told) {
+        buffer_append_string(&sql, "u._transhume_fate");
+    } else {
+        append_fate(&sql, undoing);
+    }
+    buffer_append_string(&sql, " AS fate FROM ");
+    append_undo(&sql, undoing);
+    if (!told) {
+        buffer_append_string(&sql, " LEFT JOIN ");
+        append_target(&sql, undoing);
+        append_on(&sql, undoing, "u", "t");
+    }
+    buffer_append_string(&sql, ") AS k WHERE fate IS NOT NULL GROUP BY fate");
+    enum status status = maria_query_buffer(undoing->self, undoing->connection, &sql, MARIA_LONG,
+                                            ERROR_TARGET_WRITE, &result, undoing->error);
+    while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
+        uint64_t fate = 0;
+        if (text_to_uint64(row[0], strlen(row[0]), &fate) == STATUS_OK && fate < FATE_END) {
+            status = text_to_uint64(row[1], strlen(row[1]), &numbers[fate]);
+        }
+    }
+    mysql_free_result(result);
+    *counts = (struct undo_counts){.removed = numbers[FATE_REMOVE],
+                                   .restored = numbers[FATE_RESTORE],
+                                   .changed = numbers[FATE_CHANGED],
+                                   .missing = numbers[FATE_MISSING]};
+    return status;
+}
+
+/* ---------------------------------------------------------------- carrying them out */
+
+/* Nothing is under its key in the table joined as `t`. */
+static void append_absent(struct buffer *sql, const struct maria_undoing *undoing)
+{
+    buffer_append_string(sql, "t.");
+    maria_append_name(sql, undoing->key.names[0]);
+    buffer_append_string(sql, " IS NULL");
+}
+
+/* The records may have changed since their fates were set: so the hash once more. */
+static void append_fated(struct buffer *sql, const struct maria_undoing *undoing, enum fate fate,
+                         uint64_t first, uint64_t end)
+{
+    buffer_format(sql, " WHERE u._transhume_fate = %d AND ", (int)fate);
+    if (fate == FATE_RETURN) {
+        append_absent(sql, undoing);
+    } else {
+        buffer_append_string(sql, "u._transhume_hash = ");
+        append_hash(sql, undoing);
+    }
+    if (end > 0) {
+        buffer_format(sql, " AND u._transhume_number >= %llu AND u._transhume_number < %llu",
+                      (unsigned long long)first, (unsigned long long)end);
+    }
+}
+
+static void append_remove(struct buffer *sql, const struct maria_undoing *undoing)
+{
+    buffer_append_string(sql, "DELETE t FROM ");
+    append_target(sql, undoing);
+    buffer_append_string(sql, " JOIN ");
+    append_undo(sql, undoing);
+    append_on(sql, undoing, "u", "t");
+}
+
+static void append_restore(struct buffer *sql, const struct maria_undoing *undoing)
+{
+    buffer_append_string(sql, "UPDATE ");
+    append_target(sql, undoing);
+    buffer_append_string(sql, " JOIN ");
+    append_undo(sql, undoing);
+    append_on(sql, undoing, "u", "t");
+    for (uint32_t i = 0; i < undoing->column_count; i++) {
+        buffer_append_string(sql, i > 0 ? ", t." : " SET t.");
+        maria_append_name(sql, undoing->columns[i].name);
+        buffer_append_string(sql, " = u.");
+        maria_append_name(sql, undoing->columns[i].name);
+    }
+}
+
+static void append_return(struct buffer *sql, const struct maria_undoing *undoing)
+{
+    buffer_append_string(sql, "INSERT INTO ");
+    maria_append_table(sql, undoing->self, undoing->facts.schema->name);
+    for (uint32_t i = 0; i < undoing->column_count; i++) {
+        buffer_append_string(sql, i > 0 ? ", " : " (");
+        maria_append_name(sql, undoing->columns[i].name);
+    }
+    for (uint32_t i = 0; i < undoing->column_count; i++) {
+        buffer_append_string(sql, i > 0 ? ", u." : ") SELECT u.");
+        maria_append_name(sql, undoing->columns[i].name);
+    }
+    buffer_append_string(sql, " FROM ");
+    append_undo(sql, undoing);
+    buffer_append_string(sql, " LEFT JOIN ");
+    append_target(sql, undoing);
+    append_on(sql, undoing, "u", "t");
+}
+
+/* Those numbered from `first` to before `end`; `end` 0: all. STATUS_AGAIN: a constraint or a
+ * trigger refuses it, and nothing of it was done. */
+static enum status attempt(const struct maria_undoing *undoing, enum fate fate, uint64_t first,
+                           uint64_t end, uint64_t *changed)
+{
+    enum { IS_REFERRED = 1451, IS_REFERRED_OLD = 1217 };
+    struct maria_database *self = undoing->self;
+    struct maria_undoing trying = *undoing;
+    struct error problem = {0};
+    struct buffer sql = {0};
+    enum error_code code = ERROR_NONE;
+    trying.error = &problem;
+    if (fate == FATE_REMOVE) {
+        append_remove(&sql, undoing);
+    } else if (fate == FATE_RESTORE) {
+        append_restore(&sql, undoing);
+    } else {
+        append_return(&sql, undoing);
+    }
+    append_fated(&sql, undoing, fate, first, end);
+    enum status status = fate == FATE_REMOVE ? maria_run_unchecked(self, undoing->connection, &sql,
+                                                                   changed, &problem)
+                                             : run(&trying, &sql, changed);
+    if (status == STATUS_OK) {
+        return STATUS_OK;
+    }
+    unsigned number = (unsigned)problem.native_code;
+    if (maria_is_of_record(number, &code) || number == IS_REFERRED || number == IS_REFERRED_OLD) {
+        return STATUS_AGAIN;
+    }
+    error_copy(undoing->error, &problem);
+    return STATUS_FAILED;
+}
+
+static enum status number_them(const struct maria_undoing *undoing, enum fate fate, uint64_t *count)
+{
+    struct buffer sql = {0};
+    enum status status =
+        maria_query(undoing->self, undoing->connection, "SET @_transhume_number = 0", MARIA_SHORT,
+                    ERROR_TARGET_WRITE, NULL, undoing->error);
+    buffer_append_string(&sql, "UPDATE ");
+    append_undo(&sql, undoing);
+    buffer_format(&sql,
+                  " SET u._transhume_number = (@_transhume_number := @_transhume_number + 1) "
+                  "WHERE u._transhume_fate = %d",
+                  (int)fate);
+    if (status != STATUS_OK) {
+        buffer_free(&sql);
+        return status;
+    }
+    return run(undoing, &sql, count);
+}
+
+/* In windows where all at once was refused: what a constraint forbids by now (a record of others
+ * has its unique value, what it referred to is gone) stays as the run wrote it. */
+static enum status carry_out(const struct maria_undoing *undoing, enum fate fate, uint64_t *changed)
+{
+    uint64_t count = 0;
+    enum status status = attempt(undoing, fate, 0, 0, changed);
+    if (status != STATUS_AGAIN) {
+        return status;
+    }
+    *changed = 0;
+    status = number_them(undoing, fate, &count);
+    for (uint64_t at = 1, window = count; status == STATUS_OK && at <= count;) {
+        uint64_t one = 0;
+        uint64_t size = count + 1 - at < window ? count + 1 - at : window;
+        status = attempt(undoing, fate, at, at + size, &one);
+        if (status == STATUS_OK) {
+            *changed += one;
+            at += size;
+            window *= 2;
+        } else if (status == STATUS_AGAIN) {
+            at += size == 1;
+            window = size > 1 ? size / 2 : 1;
+            status = STATUS_OK;
+        }
+    }
+    return status;
+}
+
+static enum status ask_number(const struct maria_undoing *undoing, struct buffer *sql,
+                              uint64_t *number)
+{
+    MYSQL_RES *result = NULL;
+    enum status status = maria_query_buffer(undoing->self, undoing->connection, sql, MARIA_LONG,
+                                            ERROR_TARGET_WRITE, &result, undoing->error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    *number = 0;
+    if (row != NULL && row[0] != NULL) {
+        status = text_to_uint64(row[0], strlen(row[0]), number);
+    }
+    mysql_free_result(result);
+    return status;
+}
+
+static enum status note_undone(struct maria_undoing *undoing)
+{
+    undoing->drops = true;
+    return maria_ledger_note_making(undoing->self, undoing->connection, undoing->undo_name,
+                                    MARIA_UNDONE, undoing->error);
+}
+
+/* What undo_deleted is to put back stays. */
+static enum status end_undo(struct maria_undoing *undoing)
+{
+    struct buffer sql = {0};
+    uint64_t left = 0;
+    buffer_append_string(&sql, "SELECT count(*) FROM ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, taken_out);
+    if (ask_number(undoing, &sql, &left) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (left == 0) {
+        return note_undone(undoing);
+    }
+    buffer_append_string(&sql, "DELETE FROM ");
+    maria_append_table(&sql, undoing->self, undoing->undo_name);
+    buffer_append_string(&sql, " WHERE _transhume_found < 2 OR _transhume_hash IS NOT NULL");
+    return run(undoing, &sql, NULL);
+}
+
+enum status maria_undo_keys(struct maria_undoing *undoing, struct undo_counts *counts)
+{
+    uint64_t removed = 0;
+    uint64_t restored = 0;
+    if (set_fates(undoing) != STATUS_OK || keep_all_referred(undoing) != STATUS_OK ||
+        maria_count_fates(undoing, true, counts) != STATUS_OK ||
+        carry_out(undoing, FATE_REMOVE, &removed) != STATUS_OK ||
+        carry_out(undoing, FATE_RESTORE, &restored) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    counts->changed += counts->restored - restored + counts->removed - removed;
+    counts->restored = restored;
+    counts->removed = removed;
+    return end_undo(undoing);
+}
+
+/* ---------------------------------------------------------------- what was taken out */
+
+enum status maria_count_deleted(const struct maria_undoing *undoing, struct undo_counts *counts)
+{
+    struct buffer sql = {0};
+    uint64_t all = 0;
+    buffer_append_string(&sql, "SELECT count(*) FROM ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, taken_out);
+    if (ask_number(undoing, &sql, &all) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "SELECT count(*) FROM ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " JOIN ");
+    append_target(&sql, undoing);
+    append_on(&sql, undoing, "u", "t");
+    buffer_append_string(&sql, taken_out);
+    enum status status = ask_number(undoing, &sql, &counts->changed);
+    counts->restored = all - counts->changed;
+    return status;
+}
+
+/* Over and over: one may refer to another that comes later. What a constraint forbids stays
+ * away. */
+enum status maria_undo_deleted(struct maria_undoing *undoing, struct undo_counts *counts)
+{
+    struct buffer sql = {0};
+    uint64_t done = 0;
+    uint64_t one = 1;
+    if (maria_count_deleted(undoing, counts) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    uint64_t wanted = counts->restored;
+    buffer_append_string(&sql, "UPDATE ");
+    append_undo(&sql, undoing);
+    buffer_format(&sql, " SET u._transhume_number = NULL, u._transhume_fate = %d", FATE_RETURN);
+    buffer_append_string(&sql, taken_out);
+    enum status status = run(undoing, &sql, NULL);
+    while (status == STATUS_OK && one > 0 && done < wanted) {
+        status = carry_out(undoing, FATE_RETURN, &one);
+        done += status == STATUS_OK ? one : 0;
+    }
+    counts->restored = done;
+    counts->changed += wanted - done;
+    return status == STATUS_OK ? note_undone(undoing) : status;
+}
