@@ -11,6 +11,7 @@
 import glob
 import os
 import signal
+import subprocess
 import unittest
 
 from database_server import DatabaseServer

@@ -40,6 +40,20 @@ enum status maria_catalog_get(struct maria_database *self, const struct maria_ca
                               struct error *error) MUST_USE;
 /* NULL: there is none of that name. */
 const struct maria_table *maria_catalog_find(const struct maria_catalog *catalog, const char *name);
+/* look.c: some tables of a target, of which many are read at once. */
+struct maria_look {
+    bool whole; /* `all` is what there was then; else each is asked for when it is looked at */
+    struct maria_catalog all;
+};
+enum status maria_look(struct maria_database *self, MYSQL *connection, uint32_t table_count,
+                       struct arena *arena, struct maria_look *look, struct error *error) MUST_USE;
+/* STATUS_END: there is none of that name. `look` may be NULL: nothing was read. Any thread with a
+ * connection of its own. */
+enum status maria_look_at(const struct maria_look *look, struct maria_database *self,
+                          MYSQL *connection, const char *name, struct arena *arena,
+                          struct maria_table *table, struct error *error) MUST_USE;
+/* What inspect saw is not what is there any more. */
+void maria_forget_seen(struct maria_database *self);
 /* -1: there is none of that name; names of columns differ by more than case. */
 int32_t maria_find_column(const struct maria_table *table, const char *name);
 bool maria_is_in(struct column_list columns, const char *name);

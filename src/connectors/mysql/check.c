@@ -78,7 +78,7 @@ enum status maria_check_table(struct database *database, const struct target_tab
     }
     enum status status = maria_control(self, &connection, error);
     status = status == STATUS_OK
-                 ? maria_target_describe(self, connection, table->name, arena, &facts, error)
+                 ? maria_look_at(self->seen, self, connection, table->name, arena, &facts, error)
                  : status;
     bool found = status == STATUS_OK;
     if (found && facts.schema->kind != SCHEMA_TABLE) {

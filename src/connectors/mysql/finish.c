@@ -2,11 +2,14 @@
  * repeated. */
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "connectors/mysql/crew.h"
 #include "connectors/mysql/rebuild.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+/* What one thing is done with. */
 struct finisher {
     struct maria_database *self;
     MYSQL *connection;
@@ -15,6 +18,8 @@ struct finisher {
     struct error *error;
 };
 
+static pthread_mutex_t progress_lock = PTHREAD_MUTEX_INITIALIZER;
+
 static void say(const struct finisher *finisher, const char *what, const char *name)
 {
     char printable[160];
@@ -22,7 +27,9 @@ static void say(const struct finisher *finisher, const char *what, const char *n
     if (finisher->progress != NULL) {
         text_printable(name, strlen(name), printable, sizeof printable);
         snprintf(line, sizeof line, "%s %s", what, printable);
+        pthread_mutex_lock(&progress_lock);
         finisher->progress(line);
+        pthread_mutex_unlock(&progress_lock);
     }
 }
 
@@ -329,61 +336,107 @@ static enum status analyze(struct finisher *finisher, const struct target_table 
 
 enum step { STEP_INDEXES, STEP_REFERENCES, STEP_REST };
 
-static enum status finish_table(struct finisher *finisher, const struct target_table *table,
-                                enum step step)
+struct finishing {
+    struct maria_database *self;
+    MYSQL *connection; /* the control thread's */
+    struct maria_crew crew;
+    struct arena *arena; /* of what is seen for one step */
+    struct maria_look look;
+    const struct target_table *tables;
+    const uint32_t *made; /* the numbers of those that this run made */
+    uint32_t made_count;
+    enum step step;
+    void (*progress)(const char *what);
+};
+
+/* On any thread of the crew. */
+static enum status finish_table(void *context, MYSQL *connection, struct arena *arena,
+                                uint32_t number, struct error *error)
 {
+    const struct finishing *finishing = context;
+    const struct target_table *table = &finishing->tables[finishing->made[number]];
+    struct finisher finisher = {finishing->self, connection, arena, finishing->progress, error};
     struct maria_table facts;
-    arena_reset(finisher->arena);
-    enum status status = maria_target_describe(finisher->self, finisher->connection, table->name,
-                                               finisher->arena, &facts, finisher->error);
+    enum status status = maria_look_at(&finishing->look, finishing->self, connection, table->name,
+                                       arena, &facts, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
-    switch (step) {
+    switch (finishing->step) {
     case STEP_INDEXES:
-        return make_indexes(finisher, table, &facts);
+        return make_indexes(&finisher, table, &facts);
     case STEP_REFERENCES:
-        return add_references(finisher, table, &facts);
+        return add_references(&finisher, table, &facts);
     default:
         break;
     }
-    status = set_counter(finisher, table, &facts);
-    status = status == STATUS_OK ? put_comment_back(finisher, table) : status;
-    return status == STATUS_OK ? analyze(finisher, table) : status;
+    status = set_counter(&finisher, table, &facts);
+    status = status == STATUS_OK ? put_comment_back(&finisher, table) : status;
+    return status == STATUS_OK ? analyze(&finisher, table) : status;
+}
+
+/* References lock the tables that they refer to: one after the other. */
+static enum status finish_step(struct finishing *finishing, enum step step, struct error *error)
+{
+    finishing->step = step;
+    arena_reset(finishing->arena);
+    enum status status = maria_look(finishing->self, finishing->connection, finishing->made_count,
+                                    finishing->arena, &finishing->look, error);
+    if (status == STATUS_OK && step != STEP_REFERENCES) {
+        return maria_crew_run(&finishing->crew, finishing->connection, finishing->made_count,
+                              finish_table, finishing, error);
+    }
+    struct arena *arena = arena_create(0);
+    if (status == STATUS_OK && arena == NULL) {
+        status = error_set(error, ERROR_MEMORY, finishing->self->shown, "no memory");
+    }
+    for (uint32_t i = 0; status == STATUS_OK && i < finishing->made_count; i++) {
+        arena_reset(arena);
+        status = finish_table(finishing, finishing->connection, arena, i, error);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+static enum status finish(struct finishing *finishing, struct error *error)
+{
+    struct maria_database *self = finishing->self;
+    enum status status = maria_put_back(self, self->run_id, finishing->progress, error);
+    status = status == STATUS_OK ? maria_control(self, &finishing->connection, error) : status;
+    status =
+        status == STATUS_OK ? maria_silence_keys(self, finishing->connection, true, error) : status;
+    for (int step = STEP_INDEXES; status == STATUS_OK && step <= STEP_REST; step++) {
+        status = finish_step(finishing, (enum step)step, error);
+    }
+    status =
+        status == STATUS_OK ? maria_drop_key_tables(self, finishing->connection, error) : status;
+    return status == STATUS_OK ? maria_silence_keys(self, finishing->connection, false, error)
+                               : status;
 }
 
 enum status maria_after_load(struct database *database, const struct target_table *tables,
                              uint32_t table_count, const struct schema *objects,
                              void (*progress)(const char *what), struct error *error)
 {
-    struct finisher finisher = {.self = maria_database_of(database),
-                                .arena = arena_create(0),
-                                .progress = progress,
-                                .error = error};
-    enum status status = finisher.arena != NULL
-                             ? maria_control(finisher.self, &finisher.connection, error)
-                             : error_set(error, ERROR_MEMORY, finisher.self->shown, "no memory");
+    struct maria_database *self = maria_database_of(database);
+    struct finishing finishing = {.self = self,
+                                  .crew = {.self = self, .keys_silent = true},
+                                  .arena = arena_create(0),
+                                  .tables = tables,
+                                  .progress = progress};
+    uint32_t *made = calloc((size_t)table_count + 1, sizeof *made);
     (void)objects;
-    if (status == STATUS_OK) {
-        status = maria_put_back(finisher.self, finisher.self->run_id, progress, error);
-    }
-    status =
-        status == STATUS_OK ? maria_control(finisher.self, &finisher.connection, error) : status;
-    status = status == STATUS_OK
-                 ? maria_silence_keys(finisher.self, finisher.connection, true, error)
-                 : status;
-    for (int step = STEP_INDEXES; step <= STEP_REST; step++) {
-        for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-            if (tables[i].created) {
-                status = finish_table(&finisher, &tables[i], (enum step)step);
-            }
+    for (uint32_t i = 0; made != NULL && i < table_count; i++) {
+        if (tables[i].created) {
+            made[finishing.made_count++] = i;
         }
     }
-    if (status == STATUS_OK) {
-        status = maria_drop_key_tables(finisher.self, finisher.connection, error);
-    }
-    arena_destroy(finisher.arena);
-    return status == STATUS_OK
-               ? maria_silence_keys(finisher.self, finisher.connection, false, error)
-               : status;
+    finishing.made = made;
+    enum status status = made != NULL && finishing.arena != NULL
+                             ? finish(&finishing, error)
+                             : error_set(error, ERROR_MEMORY, self->shown, "no memory");
+    maria_crew_close(&finishing.crew);
+    arena_destroy(finishing.arena);
+    free(made);
+    return status;
 }

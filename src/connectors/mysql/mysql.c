@@ -238,6 +238,7 @@ static void maria_close(struct database *database)
         maria_disconnect(self->pool[--self->pool_count]);
     }
     maria_disconnect(self->lock);
+    maria_forget_seen(self);
     maria_disconnect(self->control);
     pthread_mutex_destroy(&self->pool_lock);
     free(self->run_id);

@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 struct maria_catalog;
+struct maria_look;
 
 enum {
     MARIA_NAME_CHARACTERS_MAX = 64,
@@ -63,6 +64,8 @@ struct maria_database {
     unsigned long sessions[MARIA_SESSIONS_MAX]; /* the server's numbers of the latest connections */
     uint64_t session_count;
     struct maria_catalog *catalog; /* source; read at first use */
+    struct maria_look *seen;       /* target: by the last inspect; NULL: nothing */
+    struct arena *seen_arena;
     MYSQL *lock;                   /* target: holds the claim as long as it lives */
     char *run_id;                  /* the claimed run; NULL: none */
     uint64_t epoch;

@@ -4,6 +4,7 @@
  * be made, and the table's comment whose it is.
  */
 #include "base/failpoint.h"
+#include "connectors/mysql/crew.h"
 #include "connectors/mysql/rebuild.h"
 #include <string.h>
 #include <strings.h>
@@ -229,20 +230,6 @@ static enum status gone(const struct target_table *table, struct error *error)
     return STATUS_FAILED;
 }
 
-static enum status make_table(struct maria_database *self, MYSQL *connection,
-                              struct target_table *table, struct arena *arena, struct error *error)
-{
-    if (maria_ledger_note_making(self, connection, table->name, MARIA_INTENDED, error) !=
-            STATUS_OK ||
-        failpoint_hit("mysql.after_intent", error) != STATUS_OK ||
-        create(self, connection, table, arena, error) != STATUS_OK ||
-        failpoint_hit("mysql.after_table", error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    table->created = true;
-    return maria_ledger_note_making(self, connection, table->name, MARIA_MADE, error);
-}
-
 static enum status refuse_engine(const struct target_table *table, const struct maria_table *facts,
                                  struct error *error)
 {
@@ -256,65 +243,144 @@ static enum status refuse_engine(const struct target_table *table, const struct 
     return STATUS_FAILED;
 }
 
-static enum status find_or_make(struct maria_database *self, MYSQL *connection,
-                                struct target_table *table, struct arena *arena,
-                                struct error *error)
+struct preparing {
+    struct maria_database *self;
+    MYSQL *connection; /* the control thread's */
+    struct arena *arena;
+    struct maria_look look;
+    struct target_table *tables;
+    uint32_t table_count;
+    uint32_t *missing; /* numbers of the tables that are to be made */
+    uint32_t missing_count;
+};
+
+static enum status find(struct preparing *preparing, uint32_t number, struct error *error)
 {
+    struct maria_database *self = preparing->self;
+    struct target_table *table = &preparing->tables[number];
     struct maria_table facts;
     enum maria_making making = MARIA_NOT_MADE;
 
-    if (maria_ledger_making(self, connection, table->name, &making, error) != STATUS_OK) {
+    if (maria_ledger_making(self, preparing->connection, table->name, &making, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = maria_target_describe(self, connection, table->name, arena, &facts, error);
+    enum status status = maria_look_at(&preparing->look, self, preparing->connection, table->name,
+                                       preparing->arena, &facts, error);
     if (status == STATUS_FAILED) {
         return status;
     }
     table->created = making == MARIA_MADE;
     if (status == STATUS_END) {
-        return table->created ? gone(table, error)
-                              : make_table(self, connection, table, arena, error);
+        preparing->missing[preparing->missing_count++] = number;
+        return table->created ? gone(table, error) : STATUS_OK;
     }
     if (making == MARIA_INTENDED && maria_is_marked(self, &facts)) {
         table->created = true;
-        return maria_ledger_note_making(self, connection, table->name, MARIA_MADE, error);
+        return maria_ledger_note_making(self, preparing->connection, table->name, MARIA_MADE,
+                                        error);
     }
     if (refuse_engine(table, &facts, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return make_key_table(self, connection, table, error);
+    return make_key_table(self, preparing->connection, table, error);
 }
 
-static enum status prepare_table(struct maria_database *self, MYSQL *connection,
-                                 struct target_table *table, struct arena *arena,
-                                 struct error *error)
+/* Of all tables that are missing, in one transaction. */
+static enum status note(struct preparing *preparing, enum maria_making making, struct error *error)
 {
-    struct maria_table facts;
-    enum status status = find_or_make(self, connection, table, arena, error);
-    if (status != STATUS_OK || !table->keeps_undo || table->key.count == 0 ||
-        self->run_id == NULL) {
+    MYSQL *connection = NULL;
+    enum status status = maria_begin(preparing->self, &connection, error);
+    if (status != STATUS_OK) {
         return status;
     }
-    status = maria_target_describe(self, connection, table->name, arena, &facts, error);
-    return status == STATUS_OK ? maria_undo_make(self, connection, table, &facts, arena, error)
+    for (uint32_t i = 0; status == STATUS_OK && i < preparing->missing_count; i++) {
+        const char *name = preparing->tables[preparing->missing[i]].name;
+        status = maria_ledger_note_making(preparing->self, connection, name, making, error);
+    }
+    return maria_end(preparing->self, connection, status, error);
+}
+
+/* On any thread of the crew. */
+static enum status make(void *context, MYSQL *connection, struct arena *arena, uint32_t number,
+                        struct error *error)
+{
+    const struct preparing *preparing = context;
+    const struct target_table *table = &preparing->tables[preparing->missing[number]];
+    if (failpoint_hit("mysql.after_intent", error) != STATUS_OK ||
+        create(preparing->self, connection, table, arena, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return failpoint_hit("mysql.after_table", error);
+}
+
+static enum status make_missing(struct preparing *preparing, struct error *error)
+{
+    struct maria_crew crew = {.self = preparing->self};
+    if (preparing->missing_count == 0) {
+        return STATUS_OK;
+    }
+    enum status status = note(preparing, MARIA_INTENDED, error);
+    status = status == STATUS_OK ? maria_crew_run(&crew, preparing->connection,
+                                                  preparing->missing_count, make, preparing, error)
+                                 : status;
+    maria_crew_close(&crew);
+    for (uint32_t i = 0; status == STATUS_OK && i < preparing->missing_count; i++) {
+        preparing->tables[preparing->missing[i]].created = true;
+    }
+    return status == STATUS_OK ? note(preparing, MARIA_MADE, error) : status;
+}
+
+static enum status make_undo(const struct preparing *preparing, const struct target_table *table,
+                             struct error *error)
+{
+    struct maria_database *self = preparing->self;
+    struct maria_table facts;
+    if (!table->keeps_undo || table->key.count == 0 || self->run_id == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = maria_target_describe(self, preparing->connection, table->name,
+                                               preparing->arena, &facts, error);
+    return status == STATUS_OK ? maria_undo_make(self, preparing->connection, table, &facts,
+                                                 preparing->arena, error)
                                : STATUS_FAILED;
+}
+
+static enum status prepare(struct preparing *preparing, struct error *error)
+{
+    uint32_t count = preparing->table_count;
+    preparing->missing =
+        arena_allocate_zeroed(preparing->arena, (size_t)count + 1, sizeof *preparing->missing);
+    if (preparing->missing == NULL) {
+        return error_set(error, ERROR_MEMORY, preparing->self->shown, "no memory");
+    }
+    enum status status = maria_look(preparing->self, preparing->connection, count, preparing->arena,
+                                    &preparing->look, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        status = find(preparing, i, error);
+    }
+    status = status == STATUS_OK ? make_missing(preparing, error) : status;
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        status = make_undo(preparing, &preparing->tables[i], error);
+    }
+    return status;
 }
 
 enum status maria_prepare(struct database *database, struct target_table *tables,
                           uint32_t table_count, const struct schema *objects, struct error *error)
 {
     struct maria_database *self = maria_database_of(database);
-    struct arena *arena = arena_create(0);
-    MYSQL *connection = NULL;
-    enum status status = arena != NULL ? maria_control(self, &connection, error)
-                                       : error_set(error, ERROR_MEMORY, self->shown, "no memory");
+    struct preparing preparing = {
+        .self = self, .arena = arena_create(0), .tables = tables, .table_count = table_count};
 
     (void)objects;
+    maria_forget_seen(self);
+    enum status status = preparing.arena != NULL
+                             ? maria_control(self, &preparing.connection, error)
+                             : error_set(error, ERROR_MEMORY, self->shown, "no memory");
     status = status == STATUS_OK ? failpoint_hit("mysql.before_schema", error) : status;
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        status = prepare_table(self, connection, &tables[i], arena, error);
-    }
-    arena_destroy(arena);
+    status = status == STATUS_OK ? prepare(&preparing, error) : status;
+    arena_destroy(preparing.arena);
     status = status == STATUS_OK ? maria_rebuild_drop(self, tables, table_count, error) : status;
     return status == STATUS_OK ? failpoint_hit("mysql.after_schema", error) : status;
 }

@@ -107,16 +107,15 @@ static enum status ask_table(struct maria_database *self, MYSQL *connection, con
 static enum status inspect_one(struct maria_database *self, MYSQL *connection, const char *name,
                                bool *table_exists, bool *record_exists, struct error *error)
 {
-    struct arena *arena = arena_create(0);
     struct maria_table facts;
     int64_t found = 0;
+    struct arena *arena = arena_create(0);
+    enum status status =
+        arena != NULL ? maria_look_at(self->seen, self, connection, name, arena, &facts, error)
+                      : error_set(error, ERROR_MEMORY, name, "no memory to look at it");
 
-    *table_exists = *record_exists = false;
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, name, "no memory to look at it");
-    }
-    enum status status = maria_target_describe(self, connection, name, arena, &facts, error);
     *table_exists = status == STATUS_OK;
+    *record_exists = false;
     if (*table_exists) {
         status =
             ask_table(self, connection, "SELECT EXISTS (SELECT 1 FROM ", name, ")", &found, error);
@@ -126,13 +125,25 @@ static enum status inspect_one(struct maria_database *self, MYSQL *connection, c
     return status == STATUS_END ? STATUS_OK : status;
 }
 
+/* What is seen here answers check_table, too. */
 static enum status target_inspect(struct database *database, const struct target_table *tables,
                                   uint32_t table_count, bool *table_exists, bool *record_exists,
                                   struct error *error)
 {
     struct maria_database *self = maria_database_of(database);
     MYSQL *connection = NULL;
+    maria_forget_seen(self);
+    self->seen_arena = arena_create(0);
+    struct maria_look *seen =
+        self->seen_arena != NULL ? arena_allocate_zeroed(self->seen_arena, 1, sizeof *seen) : NULL;
+    if (seen == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory to look at tables");
+    }
     enum status status = maria_control(self, &connection, error);
+    status = status == STATUS_OK
+                 ? maria_look(self, connection, table_count, self->seen_arena, seen, error)
+                 : status;
+    self->seen = status == STATUS_OK ? seen : NULL;
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         status = inspect_one(self, connection, tables[i].name, &table_exists[i], &record_exists[i],
                              error);

@@ -80,6 +80,8 @@ struct writer {
     struct arena *scratch; /* of values made on the way; emptied after each batch */
     struct writer_table *tables;
     uint32_t table_count;
+    struct maria_look look; /* taken when the first table is described */
+    bool looked;
     struct writer_plan *plans;
     uint32_t plan_count;
     uint64_t epoch;

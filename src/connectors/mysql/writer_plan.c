@@ -13,9 +13,13 @@ static enum status describe(struct writer *writer, uint32_t table, struct error 
     if (entry->described) {
         return STATUS_OK;
     }
-    enum status status =
-        maria_target_describe(writer->database, writer->connection, entry->plan->name,
-                              writer->arena, &entry->facts, error);
+    if (!writer->looked && maria_look(writer->database, writer->connection, writer->table_count,
+                                      writer->arena, &writer->look, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    writer->looked = true;
+    enum status status = maria_look_at(&writer->look, writer->database, writer->connection,
+                                       entry->plan->name, writer->arena, &entry->facts, error);
     if (status == STATUS_END) {
         return error_set(error, ERROR_TARGET_WRITE, entry->plan->name,
                          "the table is gone from the target");

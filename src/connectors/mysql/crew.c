@@ -1,0 +1,112 @@
+/* Several connections at work on a list of things to do: what syncs once for each, as making a
+ * table does, is done for some of them at once. */
+#include "connectors/mysql/crew.h"
+#include "base/log.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+
+struct work {
+    struct maria_crew *crew;
+    maria_task task;
+    void *context;
+    uint32_t count;
+    _Atomic uint32_t next;
+    _Atomic bool failed;
+};
+
+struct worker {
+    struct work *work;
+    MYSQL **connection;
+    struct arena *arena;
+    pthread_t thread;
+    bool started;
+    enum status status;
+    struct error error;
+};
+
+static enum status connect_worker(struct maria_crew *crew, MYSQL **connection, struct error *error)
+{
+    if (*connection != NULL) {
+        return STATUS_OK;
+    }
+    enum status status = maria_connect(crew->self, connection, error);
+    if (status == STATUS_OK && crew->keys_silent) {
+        status = maria_silence_keys(crew->self, *connection, true, error);
+    }
+    return status;
+}
+
+static void work_on(struct worker *worker)
+{
+    struct work *work = worker->work;
+    while (worker->status == STATUS_OK && !atomic_load(&work->failed)) {
+        uint32_t number = atomic_fetch_add(&work->next, 1);
+        if (number >= work->count) {
+            return;
+        }
+        arena_reset(worker->arena);
+        worker->status =
+            work->task(work->context, *worker->connection, worker->arena, number, &worker->error);
+    }
+    if (worker->status != STATUS_OK) {
+        atomic_store(&work->failed, true);
+    }
+}
+
+static void *run_worker(void *argument)
+{
+    struct worker *worker = argument;
+    if (connect_worker(worker->work->crew, worker->connection, &worker->error) == STATUS_OK) {
+        work_on(worker);
+    } else {
+        /* the others do its part */
+        log_write(LOG_DEBUG, "one connection fewer is at work: %s", worker->error.message);
+        maria_disconnect(*worker->connection);
+        *worker->connection = NULL;
+    }
+    return NULL;
+}
+
+enum status maria_crew_run(struct maria_crew *crew, MYSQL *control, uint32_t count, maria_task task,
+                           void *context, struct error *error)
+{
+    struct work work = {.crew = crew, .task = task, .context = context, .count = count};
+    struct worker workers[MARIA_CREW_MAX] = {0};
+    uint32_t worker_count = count < MARIA_CREW_MAX ? count : MARIA_CREW_MAX;
+    struct worker *failed = NULL;
+
+    for (uint32_t i = 0; i < worker_count; i++) {
+        workers[i] = (struct worker){.work = &work,
+                                     .connection = i > 0 ? &crew->connections[i] : &control,
+                                     .arena = arena_create(0),
+                                     .status = STATUS_OK};
+        workers[i].started = i > 0 && workers[i].arena != NULL &&
+                             pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]) == 0;
+    }
+    if (worker_count > 0 && workers[0].arena != NULL) {
+        work_on(&workers[0]);
+    } else if (worker_count > 0) {
+        workers[0].status = error_set(&workers[0].error, ERROR_MEMORY, crew->self->shown,
+                                      "no memory to make tables");
+        atomic_store(&work.failed, true);
+    }
+    for (uint32_t i = 0; i < worker_count; i++) {
+        if (workers[i].started) {
+            pthread_join(workers[i].thread, NULL);
+        }
+        arena_destroy(workers[i].arena);
+        failed = failed == NULL && workers[i].status != STATUS_OK ? &workers[i] : failed;
+    }
+    if (failed != NULL) {
+        error_copy(error, &failed->error);
+    }
+    return failed != NULL ? failed->status : STATUS_OK;
+}
+
+void maria_crew_close(struct maria_crew *crew)
+{
+    for (uint32_t i = 0; i < MARIA_CREW_MAX; i++) {
+        maria_disconnect(crew->connections[i]);
+        crew->connections[i] = NULL;
+    }
+}

@@ -1,0 +1,26 @@
+/* Several connections at work on a list of things to do. Control thread. */
+#ifndef TRANSHUME_CONNECTORS_MYSQL_CREW_H
+#define TRANSHUME_CONNECTORS_MYSQL_CREW_H
+
+#include "connectors/mysql/target.h"
+
+enum { MARIA_CREW_MAX = 4 };
+
+/* `self` is filled by the caller, the rest zeroed. */
+struct maria_crew {
+    struct maria_database *self;
+    bool keys_silent; /* no foreign key answers in its sessions */
+    MYSQL *connections[MARIA_CREW_MAX];
+};
+
+/* Does the thing `number`. On any thread of the crew, whose arena is emptied before each. */
+typedef enum status (*maria_task)(void *context, MYSQL *connection, struct arena *arena,
+                                  uint32_t number, struct error *error);
+
+/* Does the things 0 to count - 1, in no certain order; the control connection takes part, and does
+ * all where there are no others to be had. The first failure ends it. */
+enum status maria_crew_run(struct maria_crew *crew, MYSQL *control, uint32_t count, maria_task task,
+                           void *context, struct error *error) MUST_USE;
+void maria_crew_close(struct maria_crew *crew);
+
+#endif
