@@ -44,13 +44,15 @@ WITH RECURSIVE tree AS (
     JOIN pg_catalog.pg_class kc ON kc.oid = k.conrelid
    -- an ordinary table's primary key has a statement of its own: indexes.sql
    WHERE ((k.contype = 'p' AND (kc.relkind = 'p' OR t.parent IS NOT NULL)) OR (k.contype = 'c' AND k.convalidated) OR (t.parent IS NOT NULL AND k.contype IN ('u', 'x')))
+), lists AS (
+  SELECT attrelid, pg_catalog.string_agg(words, ', ' ORDER BY room, place) AS words FROM parts GROUP BY attrelid
 )
 SELECT t.oid, t.parent IS NOT NULL, tc.relname, pc.relname, c.relname, pg_catalog.pg_get_expr(c.relpartbound, c.oid),
        pg_catalog.format('CREATE %sTABLE %I (%s)%s%s', CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED ' ELSE '' END, c.relname,
-         coalesce((SELECT pg_catalog.string_agg(p.words, ', ' ORDER BY p.room, p.place) FROM parts p WHERE p.attrelid = t.oid), ''),
+         coalesce(l.words, ''),
          CASE WHEN c.relkind = 'p' THEN ' PARTITION BY ' || pg_catalog.pg_get_partkeydef(c.oid) ELSE '' END,
          coalesce((SELECT ' WITH (' || pg_catalog.string_agg(pg_catalog.quote_ident(o.option_name) || '=' || pg_catalog.quote_literal(o.option_value), ', ') || ')'
                      FROM pg_catalog.pg_options_to_table(c.reloptions) o), ''))
   FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_class tc ON tc.oid = t.top
-  LEFT JOIN pg_catalog.pg_class pc ON pc.oid = t.parent
+  LEFT JOIN pg_catalog.pg_class pc ON pc.oid = t.parent LEFT JOIN lists l ON l.attrelid = t.oid
  ORDER BY t.depth, c.relname COLLATE "C"
