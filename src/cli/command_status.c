@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/state_view.h"
+#include "engine/rollback.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -28,6 +29,37 @@ static void append_nothing(const struct cli_call *call, const char *folder, stru
     buffer_format(out, "there is no run in %s; `transhume migrate` starts one\n", shown);
 }
 
+static enum status append_state(struct cli_call *call, const char *text, bool running,
+                                struct state_watch *watch, struct buffer *out, struct error *error)
+{
+    size_t length = strlen(text);
+    if (!cli_switch(call, CLI_JSON)) {
+        return state_view_append(text, running, cli_color(call, STDOUT_FILENO), watch, out, error);
+    }
+    buffer_append_string(out, text);
+    buffer_append_string(out, length > 0 && text[length - 1] != '\n' ? "\n" : "");
+    return STATUS_OK;
+}
+
+/* Of an older run; one that is under way will tell its end itself. */
+static enum status append_begun(struct cli_call *call, const char *folder, struct buffer *out,
+                                struct error *error)
+{
+    const char *run_id = NULL;
+    if (!is_running(call, folder) &&
+        rollback_find_begun(folder, call->arena, &run_id, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (run_id == NULL) {
+        return STATUS_OK;
+    }
+    if (cli_switch(call, CLI_JSON)) {
+        return state_view_add_rollback(run_id, out, error);
+    }
+    state_view_append_rollback(run_id, out);
+    return STATUS_OK;
+}
+
 /* One look. `*open`: the run may still go on. */
 static enum status look(struct cli_call *call, const char *folder, struct state_watch *watch,
                         struct buffer *out, bool *open, struct error *error)
@@ -40,18 +72,12 @@ static enum status look(struct cli_call *call, const char *folder, struct state_
         status = STATUS_OK;
     } else if (status == STATUS_OK) {
         bool running = is_running(call, folder);
-        bool color = cli_color(call, STDOUT_FILENO);
         const char *text = buffer_string(&json);
         *open = running && state_view_is_open(text);
-        if (cli_switch(call, CLI_JSON)) {
-            buffer_append_string(out, text);
-            buffer_append_string(out, json.length > 0 && text[json.length - 1] != '\n' ? "\n" : "");
-        } else {
-            status = state_view_append(text, running, color, watch, out, error);
-        }
+        status = append_state(call, text, running, watch, out, error);
     }
     buffer_free(&json);
-    return status;
+    return status == STATUS_OK ? append_begun(call, folder, out, error) : status;
 }
 
 /* On a terminal the old look is overwritten, line by line so that nothing flickers; elsewhere they

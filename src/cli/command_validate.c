@@ -108,8 +108,46 @@ static void append_last_line(const struct verify_result *result, struct buffer *
     buffer_free(&line);
 }
 
-static void append_repair(const struct verify_result *result, struct buffer *out)
+static uint64_t count_unreadable(const struct verify_result *result)
 {
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < result->entity_count; i++) {
+        count += result->entities[i].unreadable;
+    }
+    return count;
+}
+
+/* What a repair does not put right. */
+static void append_left(const struct cli_call *call, const struct verify_result *result,
+                        struct buffer *out)
+{
+    struct buffer line = {0};
+    uint64_t unreadable = count_unreadable(result);
+    if (unreadable > 0) {
+        buffer_format(&line,
+                      "%" PRIu64
+                      " lines or records that can't be read stay: no key names them; take "
+                      "them out by hand\n",
+                      unreadable);
+    }
+    if (result->to_leave > 0) {
+        buffer_format(&line, "%" PRIu64 " extra records stay: %s\n", result->to_leave,
+                      cli_switch(call, CLI_DELETE_EXTRA)
+                          ? "their keys are not whole, so that none can be told from others"
+                          : "--delete-extra --confirm takes them out");
+    }
+    if (line.length > 0) {
+        cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
+    }
+    buffer_free(&line);
+}
+
+static void append_repair(const struct cli_call *call, const struct verify_result *result,
+                          struct buffer *out)
+{
+    if (cli_switch(call, CLI_REPAIR)) {
+        append_left(call, result, out);
+    }
     if (!result->repaired) {
         return;
     }
@@ -142,7 +180,7 @@ static void append_text(const struct cli_call *call, const struct verify_result 
         buffer_format(out, "note: %s\n", result->notes[i]);
     }
     append_last_line(result, out);
-    append_repair(result, out);
+    append_repair(call, result, out);
 }
 
 static bool needs_repair(const struct verify_result *result)
@@ -153,10 +191,7 @@ static bool needs_repair(const struct verify_result *result)
 /* After a repair: what is left is what it was not to touch, or could not. */
 static int repaired_status(struct verify_result *result)
 {
-    uint64_t left = result->to_leave;
-    for (uint32_t i = 0; i < result->entity_count; i++) {
-        left += result->entities[i].unreadable;
-    }
+    uint64_t left = result->to_leave + count_unreadable(result);
     return result->repair.exit_status != 0 ? result->repair.exit_status : left > 0;
 }
 

@@ -65,7 +65,8 @@ static const struct cli_command commands[] = {
      .summary = "how far a run is",
      .description =
          "Shows the state folder's run: per entity how many records are done, percent, rate and time left. "
-         "--json prints state.json as it is. Without any run it says so; the exit status is 0 all the same.",
+         "--json prints state.json as it is. Without any run it says so; the exit status is 0 all the same. "
+         "A rollback that was broken off is said, with the command that goes on with it (in state.json: status \"rolling_back\", and \"next\" in \"rollback\").",
      .examples = "transhume status\n"
                  "transhume status --watch\n"
                  "transhume status --json --state /var/lib/shop-move",

@@ -11,6 +11,7 @@
 #include "observe/table.h"
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -263,23 +264,69 @@ static void append_member(const char *label, const json_t *state, const char *na
     }
 }
 
+static void append_rollback(const char *run_id, struct buffer *out)
+{
+    buffer_append_string(out, ": `transhume rollback --run ");
+    append_printable(out, run_id);
+    buffer_append_string(out, " --confirm` goes on with it");
+}
+
+void state_view_append_rollback(const char *run_id, struct buffer *out)
+{
+    buffer_append_string(out, "a rollback of run ");
+    append_printable(out, run_id);
+    buffer_append_string(out, " was begun");
+    append_rollback(run_id, out);
+    buffer_append_byte(out, '\n');
+}
+
+enum status state_view_add_rollback(const char *run_id, struct buffer *json, struct error *error)
+{
+    char next[160];
+    json_t *object = json_loads(buffer_string(json), 0, NULL);
+    if (!json_is_object(object) || json_object_get(object, "rollback") != NULL) {
+        json_decref(object);
+        return STATUS_OK;
+    }
+    snprintf(next, sizeof(next), "transhume rollback --run %s --confirm", run_id);
+    json_t *about = json_pack("{s:s,s:s}", "run", run_id, "next", next);
+    char *text = json_object_set_new(object, "rollback", about) == 0
+                     ? json_dumps(object, JSON_INDENT(2))
+                     : NULL;
+    json_decref(object);
+    if (text == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the state");
+    }
+    buffer_clear(json);
+    buffer_append_string(json, text);
+    buffer_append_byte(json, '\n');
+    free(text);
+    return STATUS_OK;
+}
+
 static void append_status(const json_t *state, bool running, struct buffer *out)
 {
     const char *status = text_of(state, "status");
     const json_t *resumable = json_object_get(state, "resumable");
     const char *next = json_is_false(resumable) ? "`transhume migrate` writes all of it again"
                                                 : "`transhume resume` goes on";
+    bool rolling = strcmp(status, "rolling_back") == 0;
     buffer_append_string(out, "status   ");
     append_printable(out, *status == '\0'                      ? "?"
                           : strcmp(status, "in_progress") == 0 ? "in progress"
                           : strcmp(status, "not_started") == 0 ? "not started"
-                                                               : status);
+                          : strcmp(status, "rolled_back") == 0 ? "rolled back"
+                          : !rolling                           ? status
+                          : running                            ? "being rolled back"
+                                                               : "a rollback was begun");
     if (strcmp(status, "in_progress") == 0 && !running) {
         bool interrupted = json_is_true(json_object_get(state, "interrupted"));
         buffer_format(out, ", %s: %s", interrupted ? "interrupted" : "but no process is at work",
                       next);
     } else if (strcmp(status, "failed") == 0) {
         buffer_format(out, ": once the cause is mended, %s", next);
+    } else if (rolling && !running) {
+        append_rollback(text_of(state, "run"), out);
     }
     buffer_append_byte(out, '\n');
 }

@@ -63,6 +63,10 @@ enum status rollback_look(struct rollback *rollback, const struct rollback_repor
                           struct error *error) MUST_USE;
 /* After rollback_look. STATUS_END: stopped by a signal, to be gone on with. */
 enum status rollback_run(struct rollback *rollback, struct error *error) MUST_USE;
+/* A run in runs/ whose rollback was begun and has not come to its end; NULL: there is none. Of the
+ * folder's own run its state.json says so. In `arena`. */
+enum status rollback_find_begun(const char *state_folder, struct arena *arena, const char **run_id,
+                                struct error *error) MUST_USE;
 /* Gives claim and lock back. NULL is fine. */
 void rollback_close(struct rollback *rollback);
 

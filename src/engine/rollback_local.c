@@ -4,10 +4,15 @@
 #include "base/log.h"
 #include "engine/json_text.h"
 #include "engine/rollback_parts.h"
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { STATE_BYTES_MAX = 256 << 20 };
+/* As state.json's status says it. */
+static const char ROLLING_BACK[] = "rolling_back";
+static const char ROLLED_BACK[] = "rolled_back";
 
 static const char *runs_path(const struct state_folder *folder, const char *run_id,
                              struct arena *arena)
@@ -63,25 +68,39 @@ bool rollback_is_noted(const struct state_folder *folder, const char *run_id)
     const char *path = arena == NULL ? NULL : runs_path(folder, run_id, arena);
     const char *state = path == NULL ? NULL : file_join(arena, path, "state.json");
     json_t *object = state == NULL ? NULL : read_state(state);
-    bool noted = strcmp(json_member_text(object, "status", ""), "rolled_back") == 0;
+    bool noted = strcmp(json_member_text(object, "status", ""), ROLLED_BACK) == 0;
     json_decref(object);
     arena_destroy(arena);
     return noted;
 }
 
-/* What a state.json says already stays; one that is not there is made. */
-static enum status write_state(struct rollback *rollback, const char *path, struct error *error)
+static json_t *rollback_member(const char *run_id)
 {
+    char next[160];
+    snprintf(next, sizeof(next), "transhume rollback --run %s --confirm", run_id);
+    return json_pack("{s:s,s:s}", "run", run_id, "next", next);
+}
+
+/* What a state.json says already stays; one that is not there is made. */
+static enum status write_state(struct rollback *rollback, const char *path, const char *word,
+                               struct error *error)
+{
+    const char *id = rollback->run.id;
+    bool begun = strcmp(word, ROLLING_BACK) == 0;
     json_t *object = read_state(path);
     if (object == NULL) {
-        object =
-            json_pack("{s:i,s:s,s:s,s:o}", "format", CONTROL_FORMAT, "run", rollback->run.id,
-                      "kind", "copy", "target", json_text(rollback->session.target_uri->shown));
+        object = json_pack("{s:i,s:s,s:s,s:o}", "format", CONTROL_FORMAT, "run", id, "kind", "copy",
+                           "target", json_text(rollback->session.target_uri->shown));
     }
     char *text = NULL;
-    if (object != NULL && json_object_set_new(object, "status", json_string("rolled_back")) == 0) {
-        text = json_dumps(object, JSON_INDENT(2));
+    bool failed = object == NULL || json_object_set_new(object, "status", json_string(word)) != 0 ||
+                  json_object_set_new(object, "resumable", json_false()) != 0;
+    if (!failed && begun) {
+        failed = json_object_set_new(object, "rollback", rollback_member(id)) != 0;
+    } else if (!failed) {
+        (void)json_object_del(object, "rollback");
     }
+    text = failed ? NULL : json_dumps(object, JSON_INDENT(2));
     json_decref(object);
     if (text == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for state.json");
@@ -127,7 +146,9 @@ enum status rollback_note_begun(struct rollback *rollback, struct error *error)
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
     }
     local.rolling_back = true;
-    return local_run_write(folder, &local, error);
+    return local_run_write(folder, &local, error) == STATUS_OK
+               ? write_state(rollback, folder->state_file, ROLLING_BACK, error)
+               : STATUS_FAILED;
 }
 
 bool rollback_has_begun(const struct state_folder *folder, const char *run_id)
@@ -142,6 +163,28 @@ bool rollback_has_begun(const struct state_folder *folder, const char *run_id)
                  local.rolling_back;
     arena_destroy(arena);
     return begun;
+}
+
+enum status rollback_find_begun(const char *state_folder, struct arena *arena, const char **run_id,
+                                struct error *error)
+{
+    struct state_folder folder;
+    struct dirent *entry;
+    *run_id = NULL;
+    if (state_folder_name(&folder, state_folder, arena, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    DIR *runs = opendir(folder.runs);
+    while (runs != NULL && *run_id == NULL && (entry = readdir(runs)) != NULL) {
+        if (entry->d_name[0] != '.' && rollback_has_begun(&folder, entry->d_name) &&
+            !rollback_is_noted(&folder, entry->d_name)) {
+            *run_id = arena_copy_string(arena, entry->d_name);
+        }
+    }
+    if (runs != NULL) {
+        closedir(runs);
+    }
+    return STATUS_OK;
 }
 
 /* Images of a run that is gone are of no use to anybody. */
@@ -167,7 +210,7 @@ enum status rollback_end_local(struct rollback *rollback, struct error *error)
         log_write(LOG_DEBUG, "run %s is rolled back", run->id);
         log_close_file();
         if ((!rollback_is_noted(&run->folder, run->id) &&
-             write_state(rollback, run->folder.state_file, error) != STATUS_OK) ||
+             write_state(rollback, run->folder.state_file, ROLLED_BACK, error) != STATUS_OK) ||
             remove_images(run->folder.path, run->arena, error) != STATUS_OK ||
             failpoint_hit("rollback.before_retire", error) != STATUS_OK) {
             return STATUS_FAILED;
@@ -178,5 +221,5 @@ enum status rollback_end_local(struct rollback *rollback, struct error *error)
         remove_images(path, run->arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return write_state(rollback, state, error);
+    return write_state(rollback, state, ROLLED_BACK, error);
 }

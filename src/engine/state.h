@@ -5,7 +5,8 @@
 #include "engine/session.h"
 
 /*
- * {"format":1,"run":ID,"kind":"copy","status":"not_started"|"in_progress"|"completed"|"failed",
+ * {"format":1,"run":ID,"kind":"copy","status":"not_started"|"in_progress"|"completed"|"failed"|
+ *    "rolling_back"|"rolled_back","rollback":{"run":ID,"next":COMMAND}   (rolling_back only),
  *  "interrupted":false,"phase":…,"mixed_snapshot":…,"source":URI,"target":URI,
  *  "chunks":{"total":n,"done":n},"total_records":n|null,"records_migrated":n,
  *  "tables":{NAME:{"status":…,"total_records":n|null,"records_migrated":n,

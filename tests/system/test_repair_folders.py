@@ -175,6 +175,21 @@ class RepairFolders(LimitsTestCase):
                 self.repair()
                 self.assert_good()
 
+    def test_what_stays_is_said(self):
+        """A line that is no record, and extra records where nothing says that they go."""
+        self.copy("jsonl")
+        self.edit("thing", lambda number, records: None if number else [
+            *(record.replace(b"name 5.", b"changed") for record in records), b"no record {\n", b"nor this\n", records[8].replace(b"name 9.", b"again")])
+        for _ in range(2):  # also when nothing is left to be written
+            out = self.run_program("validate", "--repair", code=1).out
+            self.assertIn("2 lines or records that can't be read stay", out)
+            self.assertIn("1 extra records stay: --delete-extra --confirm takes them out", out)
+            self.assertIn("DIFFERENT", out)
+        out = self.run_program("validate", "--repair", "--delete-extra", "--confirm", code=1).out
+        self.assertIn("2 lines or records that can't be read stay", out)
+        self.assertNotIn("extra records stay", out)
+        self.assertNotIn(" stay", self.run_program("validate", code=1).out)
+
     def test_rolled_back_byte_for_byte(self):
         for form in FORMATS:
             with self.subTest(form=form):

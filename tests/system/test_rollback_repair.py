@@ -131,7 +131,7 @@ class Sqlite(refusals.TestCase):
         with contextlib.closing(sqlite3.connect(self.path("source.db"))) as db, db:
             db.execute("INSERT INTO odd VALUES (NULL, 'one'), (NULL, 'two'), (1, 'x')")
         self.damaged("INSERT INTO odd VALUES (NULL, 'extra'), (2, 'extra')")
-        self.run_program(*REPAIR, code=1)
+        self.assertIn("1 extra records stay: their keys are not whole", self.run_program(*REPAIR, code=1).out)
         self.assertEqual(self.rows("SELECT k, v FROM odd ORDER BY v"), [(None, "extra"), (None, "one"), (None, "two"), (1, "x")])
         self.rollback()
         self.assert_as_before()
@@ -179,6 +179,69 @@ class Sqlite(refusals.TestCase):
                 self.rollback(run=run)
                 self.assert_as_before()
                 self.rollback(run=run)
+
+
+class Status(refusals.TestCase):
+    """`transhume status` while a rollback is broken off."""
+
+    def setUp(self):
+        super().setUp()
+        for name in ("one", "two"):
+            support.make_sqlite(self.path(name + ".db"), "CREATE TABLE %s(id INTEGER PRIMARY KEY); INSERT INTO %s VALUES (1), (2)" % (name, name))
+
+    def migrate(self, name):
+        self.run_program("migrate", "-q", name + ".db", "target.db")
+        with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
+            return json.load(file)["run"]
+
+    def kill(self, run, point="rollback.after_table"):
+        self.assertEqual(kill_at(point, 1, "rollback", "--run", run, "--confirm", cwd=self.folder).code, -9)
+        return "`transhume rollback --run %s --confirm`" % run
+
+    def status(self):
+        return self.run_program("status").out, json.loads(self.run_program("status", "--json").out)
+
+    def test_of_the_run_itself(self):
+        run = self.migrate("one")
+        whole = self.status()[1]
+        next_command = self.kill(run)
+        for _ in range(2):
+            text, state = self.status()
+            self.assertIn("a rollback was begun: %s goes on with it" % next_command, text)
+            self.assertNotIn("completed", text.split("started")[0])
+            self.assertEqual((state["status"], state["resumable"]), ("rolling_back", False))
+            self.assertEqual(state["rollback"], {"run": run, "next": next_command.strip("`")})
+            kept = {name: value for name, value in state.items() if name not in ("status", "resumable", "rollback")}
+            self.assertEqual(kept, {name: value for name, value in whole.items() if name not in ("status", "resumable")})
+            self.kill(run, "rollback.before_forget")  # and once more
+        self.run_program("rollback", "--run", run, "--confirm")
+        self.assertEqual(self.status()[1]["status"], "not_started")
+        with open(self.path(".transhume/runs", run, "state.json"), encoding="utf-8") as file:
+            state = json.load(file)
+        self.assertEqual((state["status"], "rollback" in state), ("rolled_back", False))
+
+    def test_of_an_older_run(self):
+        first, second = self.migrate("one"), self.migrate("two")
+        next_command = self.kill(first)
+        text, state = self.status()
+        self.assertIn("status   completed", text)
+        self.assertIn("a rollback of run %s was begun: %s goes on with it" % (first, next_command), text)
+        self.assertEqual((state["run"], state["status"]), (second, "completed"))
+        self.assertEqual(state["rollback"], {"run": first, "next": next_command.strip("`")})
+        self.run_program("rollback", "--run", second, "--confirm")
+        text, state = self.status()
+        self.assertIn("a rollback of run %s was begun: %s goes on with it" % (first, next_command), text)
+        self.assertEqual((state["status"], state["rollback"]["run"]), ("not_started", first))
+        self.run_program("rollback", "--run", first, "--confirm")
+        text, state = self.status()
+        self.assertNotIn("rollback", text)
+        self.assertNotIn("rollback", state)
+
+    def test_while_it_is_at_work(self):
+        run = self.migrate("one")
+        process = self.stopped("rollback", "--run", run, "--confirm", failpoint="rollback.after_table", occurrence=1)
+        self.assertIn("being rolled back", self.status()[0])
+        self.end(process)
 
 
 if __name__ == "__main__":
