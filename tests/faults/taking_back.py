@@ -7,8 +7,7 @@ import holdings
 import support
 from engines import Engine, state_folder
 
-ROLLBACK_INSTANTS = 60 if support.SOAK else 1
-REPAIR_INSTANTS = 60 if support.SOAK else 1
+INSTANTS = 60 if support.SOAK else 1   # of a pair
 UPSERT = ("--existing", "upsert")
 DELETING = ("validate", "--repair", "--delete-extra", "--confirm")
 
@@ -23,7 +22,12 @@ def told(arguments):
 
 
 def occurrences(counts):
-    return [(name, occurrence) for name, count in sorted(counts.items()) for occurrence in sorted({1, (count + 1) // 2, count})]
+    """[(failpoint, "first", "middle" or "last", which occurrence that is)], none of them twice."""
+    found = []
+    for name, count in sorted(counts.items()):
+        which = {1: "first", count: "last"} if count < 3 else {1: "first", (count + 1) // 2: "middle", count: "last"}
+        found += [(name, word, occurrence) for occurrence, word in sorted(which.items())]
+    return found
 
 
 class Killing(Engine):
@@ -34,9 +38,23 @@ class Killing(Engine):
     def holding(self, arguments):
         return holdings.of(arguments, self)
 
-    def cases_of(self, kind, counts, seconds, instants):
-        cases = [(kind, name, occurrence, again) for name, occurrence in occurrences(counts) for again in (False, True)]
-        return cases + [(kind, None, self.random.uniform(0, seconds * 1.1), number % 2 == 1) for number in range(instants)]
+    def cases_of(self, kinds):
+        """
+        Of {kind: (how often it reaches each failpoint, how long it takes)}: each failpoint at its first, middle and last
+        occurrence, in one of the kinds that get there, and instants; a second kill in one of two.
+        """
+        places = {}
+        for kind, (counts, _) in sorted(kinds.items()):
+            for name, word, occurrence in occurrences(counts):
+                places.setdefault((name, word), []).append((kind, occurrence))
+        cases = []
+        for (name, _), there in sorted(places.items()):
+            kind, occurrence = self.random.choice(there)
+            cases.append((kind, name, occurrence, self.random.random() < 0.5))
+        for number in range(INSTANTS * (1 if support.SOAK else len(kinds))):
+            kind = sorted(kinds)[number % len(kinds)]
+            cases.append((kind, None, self.random.uniform(0, kinds[kind][1] * 1.1), self.random.random() < 0.5))
+        return cases
 
     def strike(self, folder, name, when, command, env):
         """Kills the command at a failpoint or an instant."""
@@ -73,14 +91,13 @@ class Rollbacks(Killing):
         # Tables without a key that hold records before can't be taken back.
         self.keyed = ["--exclude", "keyless", *arguments] if self.has_keyless(holding, arguments, env) else arguments
         self.random.seed("%d %s" % (support.SEED, self.id()))
-        cases = []
+        kinds = {}
         for kind in holding.kinds if support.SOAK else self.random.sample(holding.kinds, 1):
             folder = self.fresh("case")
             self.prepared(kind, holding, folder, arguments, env)
-            counts, seconds = self.counted(self.command(folder, arguments, self.run), folder, env)
-            self.assertIn("rollback.before_forget", counts)
-            cases += self.cases_of(kind, counts, seconds, ROLLBACK_INSTANTS)
-        self.each("kill-rollback", cases, lambda folder, *case: self.kill(folder, holding, case, arguments, env))
+            kinds[kind] = self.counted(self.command(folder, arguments, self.run), folder, env)
+            self.assertIn("rollback.before_forget", kinds[kind][0])
+        self.each("kill-rollback", self.cases_of(kinds), lambda folder, *case: self.kill(folder, holding, case, arguments, env))
 
     def has_keyless(self, holding, arguments, env):
         folder = self.fresh("case")
@@ -150,10 +167,9 @@ class Repairs(Killing):
         command = [*(DELETING if holding.changes_records else DELETING[:2]), *told(arguments)]
         folder = self.fresh("case")
         self.damaged(folder, holding, arguments, check, env)
-        counts, seconds = self.counted(command, folder, env)
+        counted = self.counted(command, folder, env)
         check(folder)
-        cases = self.cases_of("repair", counts, seconds, REPAIR_INSTANTS)
-        self.each("kill-repair", cases, lambda folder, *case: self.kill(folder, holding, case, command, arguments, check, env))
+        self.each("kill-repair", self.cases_of({"repair": counted}), lambda folder, *case: self.kill(folder, holding, case, command, arguments, check, env))
 
     def damaged(self, folder, holding, arguments, check, env):
         self.assert_code(support.transhume("migrate", *arguments, cwd=folder, env=env), 0)
