@@ -6,6 +6,16 @@
 #include <string.h>
 #include <strings.h>
 
+bool preflight_rebuilds_indexes(const struct run_session *session)
+{
+    return session->options.indexes == INDEXES_REBUILD && session->options.rejects_file == NULL;
+}
+
+bool preflight_disables_triggers(const struct run_session *session)
+{
+    return session->options.triggers == TRIGGERS_DISABLE && !session->options.repairing;
+}
+
 enum status preflight_tables(struct run_session *session, struct arena *arena,
                              struct target_table **tables, struct error *error)
 {
@@ -17,9 +27,8 @@ enum status preflight_tables(struct run_session *session, struct arena *arena,
     for (uint32_t i = 0; i < plan->table_count; i++) {
         (*tables)[i] = plan->tables[i].target;
         (*tables)[i].settles = preflight_settles(session, &plan->tables[i]);
-        (*tables)[i].rebuilds_indexes =
-            session->options.indexes == INDEXES_REBUILD && session->options.rejects_file == NULL;
-        (*tables)[i].disables_triggers = session->options.triggers == TRIGGERS_DISABLE;
+        (*tables)[i].rebuilds_indexes = preflight_rebuilds_indexes(session);
+        (*tables)[i].disables_triggers = preflight_disables_triggers(session);
     }
     return STATUS_OK;
 }
@@ -29,8 +38,7 @@ enum status preflight_foretell(struct run_session *session, const struct target_
 {
     const struct target_functions *target = session->target->connector->target;
     enum status status = STATUS_OK;
-    bool wanted = session->options.indexes == INDEXES_REBUILD ||
-                  session->options.triggers == TRIGGERS_DISABLE;
+    bool wanted = preflight_rebuilds_indexes(session) || preflight_disables_triggers(session);
     if (wanted && target->foretell == NULL) {
         buffer_append_string(out, "--indexes rebuild and --triggers disable mean nothing to this "
                                   "target: what its tables have stays as it is\n");

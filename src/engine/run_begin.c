@@ -156,9 +156,8 @@ void run_fill_header(struct run *run)
         session->document == NULL ? NULL : plan_document_text(session->document, &length);
     run->header.mapping_text = session->plan->mapping_text;
     run->header.mapping_hash = session->plan->mapping_hash;
-    run->header.rebuilds_indexes =
-        !run->loads_rejects && session->options.indexes == INDEXES_REBUILD;
-    run->header.disables_triggers = !run->repairs && session->options.triggers == TRIGGERS_DISABLE;
+    run->header.rebuilds_indexes = preflight_rebuilds_indexes(session);
+    run->header.disables_triggers = preflight_disables_triggers(session);
 }
 
 static enum status fill_stream_facts(struct run *run, struct error *error)

@@ -78,6 +78,10 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
 /* The plan's tables as one list, as the connectors want it. */
 enum status preflight_tables(struct run_session *session, struct arena *arena,
                              struct target_table **tables, struct error *error) MUST_USE;
+/* As the options say; not for the few records of a repair, nor indexes for those that were mended.
+ */
+bool preflight_rebuilds_indexes(const struct run_session *session);
+bool preflight_disables_triggers(const struct run_session *session);
 /* What becomes of indexes and triggers of tables that are there, a line each; nothing unless
  * something is to. */
 enum status preflight_foretell(struct run_session *session, const struct target_table *tables,

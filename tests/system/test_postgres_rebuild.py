@@ -215,6 +215,35 @@ class Rebuild(PostgresCase):
         self.run_program("resume", *arguments)
         self.assert_put_back(name, before)
 
+    def test_a_table_that_held_records_is_taken_back(self):
+        old = "INSERT INTO t SELECT i, -i, 'old', 10000 + i FROM generate_series(1900, 2100) i; TRUNCATE seen;"
+        upsert = ("migrate", *BOTH, "--existing", "upsert")
+        for point in (None, "before_commit", "after_put_back"):
+            with self.subTest(point):
+                name, arguments = self.target(more=old)
+                before, rows = self.definitions(name), self.server.psql(name, "SELECT * FROM t ORDER BY id")
+                if point is None:
+                    self.run_program(*upsert, *arguments)
+                    self.assert_put_back(name, before, COUNT + 100)
+                else:
+                    self.assertEqual(support.kill_at("postgres." + point, 1, *upsert, *arguments, cwd=self.folder).code, -9)
+                self.taken_back(arguments)
+                self.assertEqual(self.definitions(name), before)
+                self.assertEqual(self.server.psql(name, "SELECT * FROM t ORDER BY id"), rows)
+
+    def test_a_repair_leaves_them_alone(self):
+        """Its few records are none to drop an index for; no trigger but those that always do fires for them anyway."""
+        name, _ = self.target(more='DROP TRIGGER "t always" ON t;')
+        self.write("p.yaml", "transhume: 1\nsource: %s\ntarget: %s\noptions: { indexes: rebuild, triggers: disable }\n" %
+                   (json.dumps("sqlite:" + self.source), json.dumps(self.server.uri(name))))
+        self.run_program("migrate", "--plan", "p.yaml")
+        before = self.definitions(name)
+        self.server.psql(name, "DELETE FROM t WHERE id < 4; DELETE FROM seen")
+        result, reached = support.count_failpoints("validate", "--plan", "p.yaml", "--repair", "--level", "full", cwd=self.folder)
+        self.assertIn(result.code, (0, 1), result.err)
+        self.assertEqual(reached["postgres.before_drop"], 0)
+        self.assert_put_back(name, before)
+
     def test_what_others_stand_on_stays(self):
         name, arguments = self.target(more="""
             CREATE TABLE other (u int REFERENCES t (u));

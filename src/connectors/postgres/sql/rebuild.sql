@@ -18,7 +18,7 @@ SELECT CASE WHEN k.oid IS NULL THEN 'index' ELSE 'constraint' END, x.relname,
            (SELECT pg_catalog.array_agg(a.attname::text ORDER BY p.place) FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) p(place)
               JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[p.place]) END,
        CASE WHEN c.relkind <> 'r' OR c.relispartition THEN 'it is of a partitioned table'
-            WHEN k.contype = 'x' THEN 'an exclusion constraint works by it'
+            WHEN i.indisexclusion THEN 'an exclusion constraint works by it'
             WHEN i.indisreplident THEN 'it is the table''s replica identity'
             WHEN x.reltablespace <> 0 THEN 'it lies in a tablespace of its own'
             WHEN EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = x.oid AND d.deptype IN ('e', 'x'))
