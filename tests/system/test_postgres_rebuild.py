@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
@@ -276,6 +277,55 @@ class Rebuild(PostgresCase):
         self.asked(client, "BEGIN; SELECT count(*) FROM child")   # holds a lock on it, to no harm
         self.run_program("resume", *arguments)
         self.assert_put_back(name, before)
+
+    def test_the_server_went_on_without_the_client(self):
+        """What a killed process had begun is done while the next one begins it too."""
+        for statement in ("CREATE UNIQUE INDEX t_u ON t (u)", "CREATE INDEX t_v ON t (v)", "ALTER TABLE t ADD CONSTRAINT t_w UNIQUE (w)"):
+            with self.subTest(statement):
+                name, arguments = self.target("CREATE TABLE t (id int PRIMARY KEY, u int, v text, w bigint); CREATE TABLE child "
+                                              "(id int PRIMARY KEY, t int); CREATE TABLE seen (n int);" + statement)
+                before = self.definitions(name)
+                killed = support.kill_at("postgres.before_put_back", 1, "migrate", *BOTH, *arguments, cwd=self.folder)
+                self.assertEqual(killed.code, -9)
+                client = self.connected(name)
+                self.asked(client, "SET application_name = 'transhume'; BEGIN; %s; SELECT 1" % statement)
+                process = support.start("resume", *arguments, cwd=self.folder)
+                deadline = time.monotonic() + 60 * support.PATIENCE
+                while time.monotonic() < deadline and not self.server.psql(
+                        name, "SELECT 1 FROM pg_locks WHERE NOT granted AND (database IS NULL OR database = (SELECT oid FROM "
+                              "pg_database WHERE datname = current_database()))"):
+                    time.sleep(0.02)
+                self.asked(client, "COMMIT; SELECT 1")
+                self.assert_code(support.finish(process), 0)
+                self.assert_put_back(name, before)
+
+    def test_somebody_took_the_name(self):
+        name, before, arguments = self.killed_at("before_put_back", 1)
+        self.server.psql(name, "CREATE TABLE t_hash (n int)")
+        result = self.run_program("resume", *arguments, code=3)
+        self.assertIn("its index t_hash is not put back: something else has this name", result.err)
+        self.server.psql(name, "DROP TABLE t_hash")
+        self.run_program("resume", *arguments)
+        self.assert_put_back(name, before)
+
+    def test_somebody_holds_a_table(self):
+        """The run does not wait for ever, nor does it make others wait for ever behind it."""
+        for indexes, triggers in (("rebuild", "keep"), ("keep", "disable")):
+            with self.subTest(indexes=indexes, triggers=triggers):
+                name, arguments = self.target(more="DROP INDEX t_hash;" if triggers == "disable" else "")
+                before = self.definitions(name)
+                client = self.connected(name)
+                self.asked(client, "BEGIN; UPDATE t SET u = 1; SELECT 1")
+                migrate = ("migrate", "--indexes", indexes, "--triggers", triggers, *arguments)
+                result = self.run_program(*migrate, "--timeout", "2s", code=3)
+                self.assertIn("others may hold the table", result.err)
+                self.assertIn("transhume resume", result.err)
+                self.asked(client, "ROLLBACK; SELECT count(*) FROM t")
+                self.run_program("resume", *arguments)
+                self.maxDiff = None
+                self.assertEqual(self.definitions(name), before)
+                self.assertEqual(self.server.psql(name, "SELECT count(*) FROM pg_index WHERE NOT indisvalid"), [["0"]])
+                self.assertEqual((self.count(name, "t"), self.notes(name)), (COUNT, 0))
 
     def test_an_index_that_was_left_invalid(self):
         name, before, arguments = self.killed_at("before_put_back", 1)

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { DUPLICATE_KEY_NAME = 1061, CANT_DROP = 1091, ATTEMPTS = 3 };
+enum { DUPLICATE_KEY_NAME = 1061, CANT_DROP = 1091, LOCK_TIMEOUT = 1205, ATTEMPTS = 3 };
 
 static const char notes_table[] = "_transhume_rebuild";
 
@@ -328,6 +328,10 @@ static enum status alter(const struct rebuilding *rebuilding, const struct chang
     }
     if (error->native_code == DUPLICATE_KEY_NAME || error->native_code == CANT_DROP) {
         return STATUS_AGAIN;
+    }
+    if (error->native_code == LOCK_TIMEOUT) {
+        error_hint(error, "others hold the table: wait for them, then `transhume resume`%s",
+                   change->drops ? "; or `transhume rollback`, and migrate without --indexes" : "");
     }
     error_context(error, "%s: ", change->owner);
     return STATUS_FAILED;

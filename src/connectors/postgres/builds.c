@@ -71,10 +71,25 @@ static enum status start(struct builds *builds, struct builder *builder,
     return postgres_flush(self, builder->connection, builds->error);
 }
 
-static bool is_key_conflict(const struct builder *builder)
+static bool is_state(const struct builder *builder, const char *wanted)
 {
     const char *state = PQresultErrorField(builder->failure, PG_DIAG_SQLSTATE);
-    return state != NULL && strcmp(state, "23505") == 0 && builder->build->columns.count > 0 &&
+    return state != NULL && strcmp(state, wanted) == 0;
+}
+
+/* A server goes on with the statement of a client that was killed, and was done with it while this
+ * one waited: there is a relation of that name now, or the catalogue's own key says so. */
+static bool is_made(const struct builder *builder)
+{
+    const char *schema = PQresultErrorField(builder->failure, PG_DIAG_SCHEMA_NAME);
+    return builder->build->skips_made &&
+           (is_state(builder, "42P07") ||
+            (is_state(builder, "23505") && schema != NULL && strcmp(schema, "pg_catalog") == 0));
+}
+
+static bool is_key_conflict(const struct builder *builder)
+{
+    return is_state(builder, "23505") && builder->build->columns.count > 0 &&
            !builder->build->tried;
 }
 
@@ -83,6 +98,10 @@ static enum status finish(struct builds *builds, struct builder *builder)
 {
     struct postgres_build *build = builder->build;
     enum status status = STATUS_OK;
+    if (builder->failure != NULL && is_made(builder)) {
+        PQclear(builder->failure);
+        builder->failure = NULL;
+    }
     if (builder->failure != NULL && is_key_conflict(builder)) {
         PQclear(builder->failure);
         builder->failure = NULL;

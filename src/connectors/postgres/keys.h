@@ -39,6 +39,7 @@ struct postgres_build {
     const struct target_table *table;
     struct column_list order; /* which of the records that share `columns` is the lowest */
     bool tried;               /* records were in its way once, and were moved */
+    bool skips_made; /* the caller looks whose it is if there is one of this name by then */
 };
 
 /* Runs them all, up to `at_once` together; a unique index that fails for the sake of records makes

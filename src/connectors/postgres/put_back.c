@@ -93,7 +93,8 @@ static enum status add_build(struct putting *putting, int row)
         .sql = make,
         .name = PQgetvalue(putting->list, row, REBUILD_NAME),
         .what = PQgetvalue(putting->list, row, REBUILD_WHAT),
-        .failpoints = {"postgres.before_put_back", "postgres.after_put_back"}};
+        .failpoints = {"postgres.before_put_back", "postgres.after_put_back"},
+        .skips_made = true};
     if (text_to_int64(bytes, strlen(bytes), &build->weight) != STATUS_OK) {
         build->weight = 0;
     }
@@ -127,6 +128,27 @@ static enum status find_builds(struct putting *putting)
         } else if (!is(putting, row, REBUILD_WHAT, "trigger") &&
                    !is(putting, row, REBUILD_STATE, "valid")) {
             status = add_build(putting, row);
+        }
+    }
+    return status;
+}
+
+/* Once more, after all were made: what has the name of one of them may be another's. */
+static enum status check_all(struct putting *putting)
+{
+    PQclear(putting->list);
+    putting->list = NULL;
+    enum status status = postgres_rebuild_list(putting->self, putting->connection, putting->run_id,
+                                               &putting->list, putting->error);
+    for (int row = 0; status == STATUS_OK && row < PQntuples(putting->list); row++) {
+        if (is(putting, row, REBUILD_THERE, "t") && !is(putting, row, REBUILD_WHAT, "trigger") &&
+            !is(putting, row, REBUILD_STATE, "valid")) {
+            status = error_set(putting->error, ERROR_TARGET_SCHEMA,
+                               PQgetvalue(putting->list, row, REBUILD_OWNER),
+                               "its %s %s is not put back: something else has this name",
+                               PQgetvalue(putting->list, row, REBUILD_WHAT),
+                               PQgetvalue(putting->list, row, REBUILD_NAME));
+            error_hint(putting->error, "rename that, then `transhume resume`");
         }
     }
     return status;
@@ -184,6 +206,10 @@ static enum status put_back(struct putting *putting, void (*progress)(const char
                        "they are: change or delete them, then `transhume resume`");
         }
     }
+    if (status == STATUS_OK) { /* moving records may have made the connection anew */
+        status = postgres_control(putting->self, &putting->connection, putting->error);
+    }
+    status = status == STATUS_OK ? check_all(putting) : status;
     return status == STATUS_OK ? end(putting) : status;
 }
 
