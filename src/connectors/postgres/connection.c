@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { SLICE_MS = 250, LOCK_MS = 20000 };
+enum { SLICE_MS = 250, DATA_SLICE_MS = 1000, LOCK_MS = 20000 };
 
 /*
  * What every session is set to. `row_security` off: rows that a policy hides are an error, never
@@ -266,51 +266,67 @@ enum status postgres_flush(struct postgres_database *self, PGconn *connection, s
     return left == 0 ? STATUS_OK : postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
 }
 
-/*
- * After a timeout without a word: a statement may take hours, but only as long as the server works
- * on it. `*doubts`: how often in a row that was not seen; at the first an answer may be on its way,
- * or a busy server slow to let us in.
- */
-static enum status look_after(struct postgres_database *self, PGconn *connection, int *doubts,
-                              struct error *error)
+static void begin_vigil(const struct postgres_database *self, struct postgres_vigil *vigil)
 {
-    enum postgres_life life = postgres_life_of(self, connection);
-    *doubts = life == POSTGRES_LIVES ? 0 : *doubts + 1;
-    if (*doubts > 1) {
-        error_set(error, ERROR_NETWORK, self->shown,
-                  life == POSTGRES_SILENT
-                      ? "the server does not answer any more"
-                      : "the connection is dead: what was said over it is lost");
-        if (life == POSTGRES_IDLES) {
-            postgres_signal_session(self, connection, POSTGRES_END_SESSION);
-        }
-        break_off(connection);
-        return STATUS_FAILED;
+    *vigil = (struct postgres_vigil){.look_ms = clock_monotonic_ms() + self->timeout_ms};
+}
+
+static enum status keep_vigil(struct postgres_database *self, PGconn *connection,
+                              struct postgres_vigil *vigil, struct error *error)
+{
+    if (clock_monotonic_ms() < vigil->look_ms) {
+        return STATUS_OK;
     }
-    return STATUS_OK;
+    enum postgres_life life = postgres_life_of(self, connection);
+    vigil->doubts = life == POSTGRES_LIVES ? 0 : vigil->doubts + 1;
+    vigil->look_ms = clock_monotonic_ms() + (vigil->doubts > 0 ? SLICE_MS : self->timeout_ms);
+    if (vigil->doubts < 2) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_NETWORK, self->shown,
+              life == POSTGRES_SILENT ? "the server does not answer any more"
+                                      : "the connection is dead: what was said over it is lost");
+    if (life == POSTGRES_IDLES) {
+        postgres_signal_session(self, connection, POSTGRES_END_SESSION);
+    }
+    break_off(connection);
+    return STATUS_FAILED;
+}
+
+enum status postgres_await_data(struct postgres_database *self, PGconn *connection,
+                                struct postgres_vigil *vigil, struct error *error)
+{
+    if (vigil->look_ms == 0) {
+        begin_vigil(self, vigil);
+    }
+    if (!postgres_wait(self, connection, false, DATA_SLICE_MS)) {
+        return keep_vigil(self, connection, vigil, error);
+    }
+    vigil->look_ms = 0;
+    return PQconsumeInput(connection) != 0
+               ? STATUS_OK
+               : postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
 }
 
 enum status postgres_next_result(struct postgres_database *self, PGconn *connection,
                                  enum postgres_patience patience, PGresult **result,
                                  struct error *error)
 {
-    int doubts = 0;
     int64_t end = clock_monotonic_ms() + self->timeout_ms;
+    struct postgres_vigil vigil;
     bool stopped = false;
 
     *result = NULL;
     if (postgres_flush(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    begin_vigil(self, &vigil);
     while (PQisBusy(connection) != 0) {
         if (is_short(patience) && clock_monotonic_ms() >= end) {
             return give_up(self, connection, patience, error);
         }
-        if (clock_monotonic_ms() >= end) {
-            if (look_after(self, connection, &doubts, error) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
-            end = clock_monotonic_ms() + (doubts > 0 ? SLICE_MS : self->timeout_ms);
+        if (keep_vigil(self, connection, &vigil, error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
         if (!is_short(patience) && !stopped &&
             signals_stop_level() >= (patience == POSTGRES_BUILD ? 1 : 2)) {

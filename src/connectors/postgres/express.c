@@ -129,6 +129,7 @@ static enum status pump(struct pull *pull)
     struct writer *writer = pull->writer;
     enum status status = STATUS_OK;
     uint64_t rows = 0;
+    struct postgres_vigil vigil = {0};
 
     buffer_clear(&writer->out);
     while (status == STATUS_OK) {
@@ -152,10 +153,8 @@ static enum status pump(struct pull *pull)
         } else if (signals_stop_level() >= 2) {
             status = error_set(pull->error, ERROR_INTERRUPTED, pull->from->schema->name,
                                "stopped on request");
-        } else if (postgres_wait(pull->source, writer->source, false, 1000) &&
-                   PQconsumeInput(writer->source) == 0) {
-            status =
-                postgres_failure(pull->source, writer->source, NULL, ERROR_NETWORK, pull->error);
+        } else {
+            status = postgres_await_data(pull->source, writer->source, &vigil, pull->error);
         }
     }
     return status;

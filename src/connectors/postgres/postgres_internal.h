@@ -119,6 +119,18 @@ enum status postgres_execute(struct postgres_database *self, PGconn *connection,
 enum status postgres_execute_buffer(struct postgres_database *self, PGconn *connection,
                                     struct buffer *sql, enum postgres_patience patience,
                                     enum error_code otherwise, struct error *error) MUST_USE;
+/*
+ * Looks after what has been waited for without a word for a timeout: a statement may take hours,
+ * but only as long as the server works on it. Zeroed: begins at the next wait.
+ */
+struct postgres_vigil {
+    int64_t look_ms; /* monotonic; when to look next */
+    int doubts;      /* how often in a row it was not seen to work: at the first an answer may be on
+                        its way, or a busy server slow to let us in */
+};
+/* Waits a while for more of a COPY, and takes it in; the caller asks libpq whether it is whole. */
+enum status postgres_await_data(struct postgres_database *self, PGconn *connection,
+                                struct postgres_vigil *vigil, struct error *error) MUST_USE;
 /* Sends what libpq holds, as far as needed to have less than `bytes_left` of it waiting. */
 enum status postgres_flush(struct postgres_database *self, PGconn *connection,
                            struct error *error) MUST_USE;

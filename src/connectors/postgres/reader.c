@@ -29,6 +29,7 @@ struct cursor {
     PGconn *connection;
     struct arena *arena;
     struct postgres_request compiled;
+    struct postgres_vigil vigil;
     bool header_seen;
     bool done;
 };
@@ -389,17 +390,6 @@ static enum status end_copy(struct cursor *cursor, struct error *error)
     return status;
 }
 
-static enum status wait_for_data(struct cursor *cursor, struct error *error)
-{
-    struct postgres_database *self = cursor->reader->database;
-    /* a sort may take its time before the first row: only a dead peer ends the wait */
-    if (postgres_wait(self, cursor->connection, false, 1000) &&
-        PQconsumeInput(cursor->connection) == 0) {
-        return postgres_failure(self, cursor->connection, NULL, ERROR_NETWORK, error);
-    }
-    return STATUS_OK;
-}
-
 static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
                         size_t bytes_max, struct error *error)
 {
@@ -416,7 +406,8 @@ static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t row
             PQfreemem(data);
         } else if (length == 0) {
             uint32_t rows = batch->row_count;
-            status = wait_for_data(cursor, error);
+            status = postgres_await_data(cursor->reader->database, cursor->connection,
+                                         &cursor->vigil, error);
             if (status == STATUS_OK && rows > 0 && PQstatus(cursor->connection) != CONNECTION_OK) {
                 status = postgres_failure(cursor->reader->database, cursor->connection, NULL,
                                           ERROR_NETWORK, error);
