@@ -283,7 +283,8 @@ static bool is_there(const struct maria_definition *definition, const char *quot
         const struct text name = definition->kinds[i] == MARIA_CLAUSE_KEY
                                      ? maria_definition_name(&definition->clauses[i])
                                      : (struct text){0};
-        if (name.length == strlen(quoted) && strncasecmp(name.data, quoted, name.length) == 0) {
+        if (name.length > 0 && name.length == strlen(quoted) &&
+            strncasecmp(name.data, quoted, name.length) == 0) {
             return true;
         }
     }
