@@ -19,7 +19,7 @@
         "files.before_duplicates", "files.after_duplicates", "files.after_keep",                   \
         "files.before_rewrite", "files.after_rewrite", "files.before_undo", "files.undo_removed",  \
         "files.undo_restored", "files.after_undo", "files.before_remove_table",                    \
-        "files.before_forget", "files.after_forget"
+        "files.before_forget", "files.after_forget", "files.after_notes"
 
 const char *const folder_failpoints[] = {FAILPOINTS, NULL};
 const char *const folder_learning_failpoints[] = {FAILPOINTS, "files.first_reading", NULL};

@@ -334,8 +334,10 @@ static enum status visit_notes(const struct folder *folder, bool removes, bool *
     return status;
 }
 
-/* With the last run goes what only runs need. */
-static enum status remove_rest(struct folder *folder, struct arena *arena, struct error *error)
+/* With the last run goes what only runs need. What is left of the run itself goes last: while it is
+ * there, folder_ledger_tidy goes on. */
+static enum status remove_rest(struct folder *folder, const char *forgotten, struct arena *arena,
+                               struct error *error)
 {
     const char **ids;
     uint32_t count;
@@ -349,11 +351,13 @@ static enum status remove_rest(struct folder *folder, struct arena *arena, struc
         return STATUS_FAILED;
     }
     if (count > 0) {
-        return STATUS_OK;
+        return file_remove_tree(forgotten, error);
     }
     if (visit_notes(folder, true, &keeps, arena, error) != STATUS_OK ||
         folder_versions_remove(folder, arena, error) != STATUS_OK ||
-        remove_file(lock, error) != STATUS_OK) {
+        remove_file(lock, error) != STATUS_OK ||
+        failpoint_hit("files.after_notes", error) != STATUS_OK ||
+        file_remove_tree(forgotten, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     rmdir(ledger);
@@ -377,11 +381,10 @@ static enum status remove_run(struct folder *folder, struct arena *arena, struct
                                "can't remove it from the ledger");
     }
     if (file_sync_folder(ledger, error) != STATUS_OK ||
-        failpoint_hit("files.after_forget", error) != STATUS_OK ||
-        file_remove_tree(forgotten, error) != STATUS_OK) {
+        failpoint_hit("files.after_forget", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return remove_rest(folder, arena, error);
+    return remove_rest(folder, forgotten, arena, error);
 }
 
 /* ---- where the database's folder goes, too */
@@ -513,8 +516,7 @@ static enum status tidy(struct folder *folder, struct arena *arena, struct error
     if (status != STATUS_OK) {
         return status == STATUS_AGAIN ? STATUS_OK : STATUS_FAILED;
     }
-    status = file_remove_tree(forgotten, error);
-    status = status == STATUS_OK ? remove_rest(folder, arena, error) : status;
+    status = remove_rest(folder, forgotten, arena, error);
     folder_ledger_forget(folder);
     return status;
 }
