@@ -27,6 +27,7 @@ int buffer_reserve_slow(struct buffer *buffer, size_t extra)
         buffer->failed = 1;
         return 0;
     }
+    needed++; /* buffer_string's */
     if (needed <= buffer->capacity) {
         return 1;
     }
@@ -55,7 +56,7 @@ void buffer_format(struct buffer *buffer, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    size_t room = buffer->capacity - buffer->length;
+    size_t room = buffer->failed ? 0 : buffer->capacity - buffer->length;
     int length =
         vsnprintf(room > 0 ? buffer->data + buffer->length : NULL, room, format, arguments);
     va_end(arguments);
@@ -106,9 +107,9 @@ void buffer_append_hex(struct buffer *buffer, const void *bytes, size_t length)
 
 const char *buffer_string(struct buffer *buffer)
 {
-    if (!buffer_reserve(buffer, 1)) {
+    if (buffer->data == NULL) {
         return "";
     }
-    buffer->data[buffer->length] = '\0';
+    buffer->data[buffer->failed ? 0 : buffer->length] = '\0';
     return buffer->data;
 }

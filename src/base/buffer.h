@@ -9,7 +9,7 @@
 
 /*
  * A failed allocation sets `failed`, after which appends do nothing: callers append freely and ask
- * once at the end. Not shared between threads.
+ * once at the end. What has not failed has room for one byte more. Not shared between threads.
  */
 struct buffer {
     char *data;
@@ -29,7 +29,7 @@ static inline void buffer_clear(struct buffer *buffer)
 int buffer_reserve_slow(struct buffer *buffer, size_t extra);
 static inline int buffer_reserve(struct buffer *buffer, size_t extra)
 {
-    return buffer->capacity - buffer->length >= extra ? 1 : buffer_reserve_slow(buffer, extra);
+    return buffer->capacity - buffer->length > extra ? 1 : buffer_reserve_slow(buffer, extra);
 }
 static inline void buffer_append(struct buffer *buffer, const void *bytes, size_t length)
 {
@@ -51,7 +51,8 @@ void buffer_append_uint64(struct buffer *buffer, uint64_t value);
 /* Two lower-case digits a byte. */
 void buffer_append_hex(struct buffer *buffer, const void *bytes, size_t length);
 
-/* The contents with a NUL after them (not counted); never NULL: "" when memory is out. */
+/* The contents with a NUL after them (not counted), which never fails for a buffer that has not
+ * failed. Of one that has: "", in memory of at least `length` bytes. */
 const char *buffer_string(struct buffer *buffer);
 
 #endif

@@ -172,8 +172,9 @@ static void write_sample(struct metrics *metrics, const struct metrics_sample *s
         status = write_whole(metrics, &error);
     } else {
         append_sample(sample, &line);
-        status = file_write_all(metrics->descriptor, buffer_string(&line), line.length,
-                                metrics->path, &error);
+        status = line.failed ? error_set(&error, ERROR_MEMORY, NULL, "no memory for metrics")
+                             : file_write_all(metrics->descriptor, buffer_string(&line),
+                                              line.length, metrics->path, &error);
     }
     buffer_free(&line);
     if (status != STATUS_OK) {

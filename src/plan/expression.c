@@ -392,6 +392,9 @@ static enum status bind_other(struct expression_statement *statement, int index,
     if (status != STATUS_OK) {
         return reject(statement, cause.message, error);
     }
+    if (text->failed) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a value");
+    }
     sqlite3_bind_text64(statement->statement, index, buffer_string(text), text->length,
                         SQLITE_STATIC, SQLITE_UTF8);
     return STATUS_OK;

@@ -392,6 +392,7 @@ static enum status put_same(const struct maria_column *column, const struct cell
         struct buffer text = {0};
         value_append_uuid(&text, cell->bytes);
         put_plain(out, form, buffer_string(&text), text.length);
+        out->failed |= text.failed;
         buffer_free(&text);
         return STATUS_OK;
     }

@@ -75,6 +75,9 @@ static enum status as_json(const struct cell *cell, bool verbatim, struct arena 
     } else {
         status = convert_append_json(cell, &text, error);
     }
+    if (status == STATUS_OK && text.failed) {
+        status = error_set(error, ERROR_MEMORY, NULL, "no memory for a JSON text");
+    }
     if (status == STATUS_OK && !verbatim) {
         status = sql_append_canonical_json(buffer_string(&text), text.length, &canonical, error);
     }

@@ -692,10 +692,11 @@ static enum status read_encoding(struct catalog_builder *builder)
                        builder->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    builder->utf8 = sqlite3_step(row) == SQLITE_ROW &&
-                    strcmp((const char *)sqlite3_column_text(row, 0), "UTF-8") == 0;
+    enum status status = sqlite_step(builder->self, row, builder->error);
+    const char *encoding = status == STATUS_OK ? (const char *)sqlite3_column_text(row, 0) : NULL;
+    builder->utf8 = encoding != NULL && strcmp(encoding, "UTF-8") == 0;
     sqlite3_finalize(row);
-    return STATUS_OK;
+    return status == STATUS_FAILED ? status : STATUS_OK;
 }
 
 /* What a copy of the whole file has to be set to: "encoding=UTF-8 page_size=4096 …". */

@@ -246,6 +246,18 @@ enum status sqlite_prepare(struct sqlite_database *database, sqlite3 *connection
     return STATUS_OK;
 }
 
+enum status sqlite_step(struct sqlite_database *database, sqlite3_stmt *statement,
+                        struct error *error)
+{
+    int result = sqlite3_step(statement);
+    if (result == SQLITE_ROW || result == SQLITE_DONE) {
+        return result == SQLITE_ROW ? STATUS_OK : STATUS_END;
+    }
+    return sqlite_error(sqlite3_db_handle(statement), result, database->mode,
+                        database->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_WRITE,
+                        database->shown, "it can't be read", error);
+}
+
 enum status sqlite_execute(struct sqlite_database *database, sqlite3 *connection, const char *sql,
                            struct error *error)
 {

@@ -102,12 +102,16 @@ enum status sqlite_ledger_drop_key_tables(struct sqlite_database *self, struct e
                               "name GLOB '" SQLITE_KEY_TABLE "*'",
                               &statement, error);
 
-    while (status == STATUS_OK && sqlite3_step(statement) == SQLITE_ROW) {
+    while (status == STATUS_OK && (status = sqlite_step(self, statement, error)) == STATUS_OK) {
         buffer_append_string(&sql, "DROP TABLE main.");
         sqlite_append_name(&sql, (const char *)sqlite3_column_text(statement, 0));
         buffer_append_string(&sql, ";");
     }
     sqlite3_finalize(statement);
+    status = status == STATUS_END ? STATUS_OK : status;
+    if (status == STATUS_OK && sql.failed) {
+        status = error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement");
+    }
     if (status == STATUS_OK && sql.length > 0) {
         status = sqlite_target_execute(self, self->control, buffer_string(&sql), ERROR_TARGET_WRITE,
                                        error);

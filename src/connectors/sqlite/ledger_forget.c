@@ -75,12 +75,13 @@ static enum status drop_tables(struct sqlite_database *self, const char *pattern
     if (status == STATUS_OK) {
         sqlite3_bind_text(statement, 1, pattern, -1, SQLITE_STATIC);
     }
-    while (status == STATUS_OK && sqlite3_step(statement) == SQLITE_ROW) {
+    while (status == STATUS_OK && (status = sqlite_step(self, statement, error)) == STATUS_OK) {
         buffer_append_string(&sql, "DROP TABLE main.");
         sqlite_append_name(&sql, (const char *)sqlite3_column_text(statement, 0));
         buffer_append_string(&sql, ";");
     }
     sqlite3_finalize(statement);
+    status = status == STATUS_END ? STATUS_OK : status;
     if (status == STATUS_OK && sql.failed) {
         status = error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement");
     }

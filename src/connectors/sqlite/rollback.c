@@ -43,11 +43,12 @@ static enum status key_is_unique(struct sqlite_database *self,
                               column != NULL ? column->name : table->key.names[i], -1,
                               SQLITE_STATIC);
         }
-        *unique = sqlite3_step(statement) == SQLITE_ROW;
+        status = sqlite_step(self, statement, error);
+        *unique = status == STATUS_OK;
     }
     sqlite3_finalize(statement);
     buffer_free(&sql);
-    return status;
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 static enum status judge_table(struct sqlite_database *self, const struct target_table *table,
@@ -209,7 +210,7 @@ static enum status remove_all_objects(struct sqlite_database *self, bool dry_run
         struct entry *next;
         const char *texts[3];
     } *first = NULL, **last = &first;
-    while (status == STATUS_OK && sqlite3_step(statement) == SQLITE_ROW) {
+    while (status == STATUS_OK && (status = sqlite_step(self, statement, error)) == STATUS_OK) {
         struct entry *entry = arena_allocate_zeroed(arena, 1, sizeof *entry);
         for (int i = 0; entry != NULL && i < 3; i++) {
             entry->texts[i] =
@@ -224,6 +225,7 @@ static enum status remove_all_objects(struct sqlite_database *self, bool dry_run
         last = &entry->next;
     }
     sqlite3_finalize(statement);
+    status = status == STATUS_END ? STATUS_OK : status;
     for (struct entry *entry = first; entry != NULL && status == STATUS_OK; entry = entry->next) {
         status = remove_object(self, entry->texts[0], entry->texts[1], entry->texts[2], dry_run,
                                arena, what, error);

@@ -85,12 +85,13 @@ static enum status read_journal_mode(struct sqlite_database *self, struct error 
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (sqlite3_step(statement) == SQLITE_ROW) {
+    enum status status = sqlite_step(self, statement, error);
+    if (status == STATUS_OK) {
         const char *mode = (const char *)sqlite3_column_text(statement, 0);
         self->source->wal = mode != NULL && strcmp(mode, "wal") == 0;
     }
     sqlite3_finalize(statement);
-    return STATUS_OK;
+    return status == STATUS_FAILED ? status : STATUS_OK;
 }
 
 static enum status set_temporary_folder(struct sqlite_database *self, const char *folder,
@@ -444,10 +445,14 @@ static enum status check_schema_version(struct sqlite_database *self, struct err
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (sqlite3_step(statement) == SQLITE_ROW) {
+    enum status status = sqlite_step(self, statement, error);
+    if (status == STATUS_OK) {
         version = sqlite3_column_int64(statement, 0);
     }
     sqlite3_finalize(statement);
+    if (status == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
     if (version == source->catalog.schema_version) {
         return STATUS_OK;
     }

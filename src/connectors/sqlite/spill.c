@@ -73,7 +73,8 @@ static enum status find_scans(struct spiller *spiller, const struct read_request
     request_free(&compiled);
     enum status status =
         sqlite_prepare(self, self->control, buffer_string(&sql), &statement, spiller->error);
-    while (status == STATUS_OK && sqlite3_step(statement) == SQLITE_ROW) {
+    while (status == STATUS_OK &&
+           (status = sqlite_step(self, statement, spiller->error)) == STATUS_OK) {
         const char *detail = (const char *)sqlite3_column_text(statement, 3);
         uint64_t number = scanned_join(detail);
         if (number > 0 && number <= request->join_count) {
@@ -82,7 +83,7 @@ static enum status find_scans(struct spiller *spiller, const struct read_request
     }
     sqlite3_finalize(statement);
     buffer_free(&sql);
-    return status;
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 /* ---------------------------------------------------------------- sorting */

@@ -115,6 +115,14 @@ enum status sqlite_execute(struct sqlite_database *database, sqlite3 *connection
 enum status sqlite_prepare(struct sqlite_database *database, sqlite3 *connection, const char *sql,
                            sqlite3_stmt **statement, struct error *error) MUST_USE;
 
+/*
+ * A step of a statement that brings rows. STATUS_END: no further one. A failure is never to be
+ * taken for the end of the rows: for lack of memory or of a page SQLite may have rolled the
+ * transaction back, and what is written next would be committed by itself.
+ */
+enum status sqlite_step(struct sqlite_database *database, sqlite3_stmt *statement,
+                        struct error *error) MUST_USE;
+
 /* "name" with inner quotes doubled; 'text' likewise: the only ways into SQL for names of a
  * source. */
 void sqlite_append_name(struct buffer *out, const char *name);

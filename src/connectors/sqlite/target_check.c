@@ -149,7 +149,9 @@ static enum status check_key(struct sqlite_database *self, const struct target_t
         sqlite3_bind_text(statement, 1, facts->name, -1, SQLITE_STATIC);
         sqlite3_bind_int64(statement, 2, table->key.count);
         sqlite3_bind_text(statement, 3, buffer_string(&names), -1, SQLITE_STATIC);
-        if (sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int(statement, 0) == 0) {
+        status = names.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a key")
+                              : sqlite_step(self, statement, error);
+        if (status == STATUS_OK && sqlite3_column_int(statement, 0) == 0) {
             buffer_append_string(
                 out, "the table in the target has no primary key or unique index over the "
                      "plan's key, which upsert, replace and skip need\n");
@@ -157,7 +159,7 @@ static enum status check_key(struct sqlite_database *self, const struct target_t
     }
     sqlite3_finalize(statement);
     buffer_free(&names);
-    return status;
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 /* Indexes, tables, views and triggers share their names: is one of those that will be made there?
@@ -174,7 +176,8 @@ static enum status check_index_name(struct sqlite_database *self, const char *in
         error);
     if (status == STATUS_OK) {
         sqlite3_bind_text(statement, 1, index, -1, SQLITE_STATIC);
-        if (sqlite3_step(statement) == SQLITE_ROW) {
+        status = sqlite_step(self, statement, error);
+        if (status == STATUS_OK) {
             const char *type = (const char *)sqlite3_column_text(statement, 0);
             const char *owner = (const char *)sqlite3_column_text(statement, 1);
             bool is_index = type != NULL && strcmp(type, "index") == 0;
@@ -186,7 +189,7 @@ static enum status check_index_name(struct sqlite_database *self, const char *in
         }
     }
     sqlite3_finalize(statement);
-    return status;
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 static enum status check_index_names(struct sqlite_database *self, const struct target_table *table,
@@ -258,7 +261,8 @@ static enum status check_object(struct sqlite_database *self, const struct schem
         sqlite3_bind_text(statement, 1, object->name, -1, SQLITE_STATIC);
         sqlite3_bind_text(statement, 2, type, -1, SQLITE_STATIC);
         sqlite3_bind_text(statement, 3, object->native_sql, -1, SQLITE_STATIC);
-        if (sqlite3_step(statement) == SQLITE_ROW) {
+        status = sqlite_step(self, statement, error);
+        if (status == STATUS_OK) {
             const char *other = (const char *)sqlite3_column_text(statement, 0);
             buffer_format(out, "%s: the %s can't be made: the target has another %s of this name\n",
                           sql_show_name(object->name, name), type,
@@ -266,7 +270,7 @@ static enum status check_object(struct sqlite_database *self, const struct schem
         }
     }
     sqlite3_finalize(statement);
-    return status;
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 enum status sqlite_target_check_objects(struct database *database, const struct schema *objects,

@@ -114,13 +114,13 @@ static enum status read_sequence(struct sqlite_database *self, const char *table
     *value = INT64_MIN;
     if (status == STATUS_OK) {
         sqlite3_bind_text(statement, 1, table, -1, SQLITE_STATIC);
-        if (sqlite3_step(statement) == SQLITE_ROW &&
-            sqlite3_column_type(statement, 0) == SQLITE_INTEGER) {
+        status = sqlite_step(self, statement, error);
+        if (status == STATUS_OK && sqlite3_column_type(statement, 0) == SQLITE_INTEGER) {
             *value = sqlite3_column_int64(statement, 0);
         }
     }
     sqlite3_finalize(statement);
-    return status;
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 /* AUTOINCREMENT goes on where the source's stood, and never below a number that was loaded. */

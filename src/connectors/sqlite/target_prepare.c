@@ -73,12 +73,12 @@ static enum status pragma_text(struct sqlite_database *self, sqlite3 *connection
     enum status status = sqlite_target_prepare(self, connection, sql, &statement, error);
 
     value[0] = '\0';
-    if (status == STATUS_OK && sqlite3_step(statement) == SQLITE_ROW) {
+    if (status == STATUS_OK && (status = sqlite_step(self, statement, error)) == STATUS_OK) {
         const char *text = (const char *)sqlite3_column_text(statement, 0);
         snprintf(value, capacity, "%s", text != NULL ? text : "");
     }
     sqlite3_finalize(statement);
-    return status;
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 /* Does the file hold nothing but the ledger, and is it set otherwise than the source? */

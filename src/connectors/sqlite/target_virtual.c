@@ -96,13 +96,13 @@ static enum status reload_schema(struct sqlite_database *self, struct error *err
     char sql[96];
     enum status status =
         sqlite_target_prepare(self, self->control, "PRAGMA main.schema_version", &statement, error);
-    if (status == STATUS_OK && sqlite3_step(statement) == SQLITE_ROW) {
+    snprintf(sql, sizeof sql, "PRAGMA main.schema_version");
+    if (status == STATUS_OK && (status = sqlite_step(self, statement, error)) == STATUS_OK) {
         snprintf(sql, sizeof sql, "PRAGMA main.schema_version=%lld",
                  (sqlite3_column_int64(statement, 0) + 1) & INT32_MAX);
-    } else {
-        snprintf(sql, sizeof sql, "PRAGMA main.schema_version");
     }
     sqlite3_finalize(statement);
+    status = status == STATUS_END ? STATUS_OK : status;
     if (status == STATUS_OK) {
         status = sqlite_target_execute(self, self->control, sql, ERROR_TARGET_SCHEMA, error);
     }

@@ -41,6 +41,7 @@ static bool view_needs_trust(struct sqlite_database *self)
 
     if (sqlite3_prepare_v2(self->control, "SELECT name FROM main.sqlite_schema WHERE type = 'view'",
                            -1, &views, NULL) == SQLITE_OK) {
+        /* a failure is told by what reads the schema next */
         while (!unsafe && sqlite3_step(views) == SQLITE_ROW) {
             const char *name = (const char *)sqlite3_column_text(views, 0);
             struct buffer sql = {0};

@@ -70,12 +70,13 @@ static enum status set_up_connection(struct writer *writer, struct error *error)
                               error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (sqlite3_step(statement) == SQLITE_ROW) {
+    enum status status = sqlite_step(self, statement, error);
+    if (status == STATUS_OK) {
         const char *encoding = (const char *)sqlite3_column_text(statement, 0);
         writer->utf16 = encoding != NULL && strncmp(encoding, "UTF-16", 6) == 0;
     }
     sqlite3_finalize(statement);
-    return STATUS_OK;
+    return status == STATUS_FAILED ? status : STATUS_OK;
 }
 
 enum status sqlite_writer_open(struct database *database, const struct target_table *tables,

@@ -78,6 +78,16 @@ static enum status add_outcome(struct batch_job *job, const struct record_outcom
     return STATUS_OK;
 }
 
+static void note_failure(const struct batch_job *job, const sqlite3_stmt *statement,
+                         struct writer_failure *failure)
+{
+    failure->result = sqlite3_extended_errcode(job->writer->connection);
+    failure->tracking = statement == job->insert->track;
+    failure->refusal = job->insert->view.refusal;
+    snprintf(failure->message, sizeof failure->message, "%s",
+             sqlite3_errmsg(job->writer->connection));
+}
+
 /* Steps one of the two statements over first..end. */
 static int run_statement(struct batch_job *job, sqlite3_stmt *statement, uint32_t end,
                          struct writer_failure *failure)
@@ -93,37 +103,40 @@ static int run_statement(struct batch_job *job, sqlite3_stmt *statement, uint32_
     view->large_error.code = ERROR_NONE;
     int result = sqlite3_step(statement);
     if (result != SQLITE_DONE) {
-        failure->result = sqlite3_extended_errcode(job->writer->connection);
-        failure->tracking = statement == job->insert->track;
-        failure->refusal = view->refusal;
-        snprintf(failure->message, sizeof failure->message, "%s",
-                 sqlite3_errmsg(job->writer->connection));
+        note_failure(job, statement, failure);
     }
     sqlite3_reset(statement);
     return result;
 }
 
-/* Would SQLite itself give the rows first..end the very keys that they have? */
-static bool keys_follow(const struct batch_job *job, uint32_t end)
+/* Would SQLite itself give the rows first..end the very keys that they have? False: it can't be
+ * asked. */
+static bool keys_follow(const struct batch_job *job, uint32_t end, bool *follow,
+                        struct writer_failure *failure)
 {
     const struct writer_insert *insert = job->insert;
     const struct cell *cell = batch_row(job->batch, job->first) + insert->row_key_field;
-    int64_t last = INT64_MAX;
 
+    *follow = false;
     if (insert->append == NULL || insert->view.stream_large) {
+        return true;
+    }
+    int result = sqlite3_step(insert->last_key);
+    if (result != SQLITE_ROW) {
+        note_failure(job, insert->last_key, failure);
+        sqlite3_reset(insert->last_key);
         return false;
     }
-    if (sqlite3_step(insert->last_key) == SQLITE_ROW) {
-        /* NULL, of an empty table, reads as 0 */
-        last = sqlite3_column_int64(insert->last_key, 0);
-    }
+    /* NULL, of an empty table, reads as 0 */
+    int64_t last = sqlite3_column_int64(insert->last_key, 0);
     sqlite3_reset(insert->last_key);
     for (uint32_t row = job->first; row < end; row++, cell += job->batch->width) {
         if (cell->kind != VALUE_INT64 || last == INT64_MAX || cell->i64 != last + 1) {
-            return false;
+            return true;
         }
         last++;
     }
+    *follow = true;
     return true;
 }
 
@@ -147,12 +160,14 @@ static enum range_outcome write_range(struct batch_job *job, uint32_t end,
                                       struct writer_failure *failure)
 {
     struct writer_insert *insert = job->insert;
+    bool follow = false;
 
     if (!run_if_there(job, insert->track, end, failure) ||
-        !run_if_there(job, insert->undo_before, end, failure)) {
+        !run_if_there(job, insert->undo_before, end, failure) ||
+        !keys_follow(job, end, &follow, failure)) {
         return RANGE_FAILED;
     }
-    sqlite3_stmt *statement = keys_follow(job, end) ? insert->append : insert->statement;
+    sqlite3_stmt *statement = follow ? insert->append : insert->statement;
     if (run_statement(job, statement, end, failure) != SQLITE_DONE) {
         return RANGE_FAILED;
     }

@@ -16,11 +16,11 @@ static enum status look_at_indexes(struct writer *writer, struct writer_table *t
                               "SELECT 1 FROM pragma_index_list(?1, 'main')", &statement, error);
     if (status == STATUS_OK) {
         sqlite3_bind_text(statement, 1, table->facts.name, -1, SQLITE_STATIC);
-        table->has_index = sqlite3_step(statement) == SQLITE_ROW;
+        status = sqlite_step(writer->database, statement, error);
+        table->has_index = status == STATUS_OK;
     }
     sqlite3_finalize(statement);
-
-    return status;
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 enum status writer_describe(struct writer *writer, uint32_t number, struct error *error)
