@@ -290,17 +290,14 @@ enum status state_view_add_rollback(const char *run_id, struct buffer *json, str
     }
     snprintf(next, sizeof(next), "transhume rollback --run %s --confirm", run_id);
     json_t *about = json_pack("{s:s,s:s}", "run", run_id, "next", next);
-    char *text = json_object_set_new(object, "rollback", about) == 0
-                     ? json_dumps(object, JSON_INDENT(2))
-                     : NULL;
+    bool added = json_object_set_new(object, "rollback", about) == 0;
+    buffer_clear(json);
+    added = added && json_tree_append(object, JSON_INDENT(2), json);
     json_decref(object);
-    if (text == NULL) {
+    if (!added) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the state");
     }
-    buffer_clear(json);
-    buffer_append_string(json, text);
     buffer_append_byte(json, '\n');
-    free(text);
     return STATUS_OK;
 }
 

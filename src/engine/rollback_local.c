@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "engine/json_text.h"
 #include "engine/rollback_parts.h"
+#include "model/json_tree.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,7 +93,7 @@ static enum status write_state(struct rollback *rollback, const char *path, cons
         object = json_pack("{s:i,s:s,s:s,s:o}", "format", CONTROL_FORMAT, "run", id, "kind", "copy",
                            "target", json_text(rollback->session.target_uri->shown));
     }
-    char *text = NULL;
+    struct buffer text = {0};
     bool failed = object == NULL || json_object_set_new(object, "status", json_string(word)) != 0 ||
                   json_object_set_new(object, "resumable", json_false()) != 0;
     if (!failed && begun) {
@@ -100,13 +101,11 @@ static enum status write_state(struct rollback *rollback, const char *path, cons
     } else if (!failed) {
         (void)json_object_del(object, "rollback");
     }
-    text = failed ? NULL : json_dumps(object, JSON_INDENT(2));
+    failed = failed || !json_tree_append(object, JSON_INDENT(2), &text);
     json_decref(object);
-    if (text == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for state.json");
-    }
-    enum status status = file_write_atomic(path, text, strlen(text), NULL, error);
-    free(text);
+    enum status status = failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for state.json")
+                                : file_write_atomic(path, text.data, text.length, NULL, error);
+    buffer_free(&text);
     return status;
 }
 

@@ -486,7 +486,8 @@ static enum status take_result(struct expression_statement *statement, struct ar
         const void *bytes = text ? (const void *)sqlite3_column_text(prepared, 0)
                                  : sqlite3_column_blob(prepared, 0);
         length = (size_t)sqlite3_column_bytes(prepared, 0);
-        copy = arena_copy(arena, bytes != NULL ? bytes : "", length);
+        bool lost = bytes == NULL && (text || length > 0);
+        copy = lost ? NULL : arena_copy(arena, bytes != NULL ? bytes : "", length);
         if (copy == NULL) {
             return error_set(error, ERROR_MEMORY, NULL, "out of memory");
         }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/json_text.h"
+#include "model/json_tree.h"
 #include "model/json_writer.h"
 #include "observe/report.h"
 #include "verify/steps.h"
@@ -292,13 +293,14 @@ static enum status note_in_state(struct verify *verify, struct error *error)
         json_decref(state);
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
     }
-    json_array_append_new(list, summary(verify->result));
-    char *text = json_dumps(state, JSON_INDENT(2));
+    struct buffer text = {0};
+    bool written = json_array_append_new(list, summary(verify->result)) == 0 &&
+                   json_tree_append(state, JSON_INDENT(2), &text);
     json_decref(state);
-    status = text == NULL
-                 ? no_memory(error)
-                 : file_replace(verify->run->folder.state_file, text, strlen(text), NULL, error);
-    free(text);
+    status = written
+                 ? file_replace(verify->run->folder.state_file, text.data, text.length, NULL, error)
+                 : no_memory(error);
+    buffer_free(&text);
     return status;
 }
 

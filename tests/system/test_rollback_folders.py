@@ -126,7 +126,7 @@ class Folders(refusals.TestCase):
             self.migrate(form)
             _, reached = count_failpoints("rollback", "--run", self.run_id(), "--confirm", cwd=self.folder)
             for name in ("files.undo_removed", "files.before_undo", "files.after_undo", "files.before_remove_table",
-                         "files.before_forget", "files.after_forget", "files.after_notes"):
+                         "files.before_forget", "files.after_forget"):
                 self.assertIn(name, reached)
             cases = [(n, k) for n in sorted(reached) for k in sorted({1, (reached[n] + 1) // 2, reached[n]})]
             for point, occurrence in cases if SOAK else numbers.sample(cases, 8):

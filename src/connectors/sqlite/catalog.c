@@ -82,12 +82,17 @@ static enum status builder_fail(struct catalog_builder *builder, const char *nam
     return STATUS_FAILED;
 }
 
+static const char *text_of(struct catalog_builder *builder, sqlite3_stmt *row, int column)
+{
+    const char *text = NULL;
+    builder->out_of_memory |= !sqlite_text_of(row, column, &text);
+    return text;
+}
+
 static const char *copy_text(struct catalog_builder *builder, sqlite3_stmt *row, int column)
 {
-    const char *text = (const char *)sqlite3_column_text(row, column);
+    const char *text = text_of(builder, row, column);
     if (text == NULL) {
-        /* a null, or no memory for the text of one that is not */
-        builder->out_of_memory |= sqlite3_errcode(builder->connection) == SQLITE_NOMEM;
         return NULL;
     }
     const char *copy = arena_copy_string(builder->arena, text);
@@ -250,6 +255,10 @@ static void set_key(struct catalog_builder *builder, struct catalog_table *table
                     struct buffer *key)
 {
     const struct catalog_key_part *parts = (const struct catalog_key_part *)(const void *)key->data;
+    if (key->failed) {
+        builder->out_of_memory = true;
+        return;
+    }
     uint32_t count = (uint32_t)(key->length / sizeof *parts);
 
     for (uint32_t i = 0; i < count; i++) {
@@ -265,7 +274,7 @@ static enum status add_index(struct catalog_builder *builder, sqlite3_stmt *row,
                              struct buffer *indexes, struct buffer *all_facts,
                              struct catalog_table *table, bool without_rowid)
 {
-    const char *origin = (const char *)sqlite3_column_text(row, 2);
+    const char *origin = text_of(builder, row, 2);
     bool is_key = origin != NULL && strcmp(origin, "pk") == 0;
     struct buffer key = {0};
     struct catalog_index facts = {0};
@@ -303,7 +312,7 @@ static enum status read_indexes(struct catalog_builder *builder, struct schema_t
 
     *key_index = false;
     while (status == STATUS_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
-        const char *origin = (const char *)sqlite3_column_text(row, 2);
+        const char *origin = text_of(builder, row, 2);
         *key_index |= origin != NULL && strcmp(origin, "pk") == 0;
         status = add_index(builder, row, &indexes, &all_facts, facts, without_rowid);
     }
@@ -472,7 +481,7 @@ static void find_owner(const struct catalog_builder *builder, struct schema_tabl
 
 static enum status add_table(struct catalog_builder *builder, sqlite3_stmt *row, bool is_view)
 {
-    const char *type = (const char *)sqlite3_column_text(row, 1);
+    const char *type = text_of(builder, row, 1);
     bool is_shadow = type != NULL && strcmp(type, "shadow") == 0;
     bool without_rowid = sqlite3_column_int(row, 2) != 0;
     bool strict = sqlite3_column_int(row, 3) != 0;
@@ -548,7 +557,7 @@ static enum status read_tables(struct catalog_builder *builder)
     int result;
 
     while ((result = sqlite3_step(row)) == SQLITE_ROW) {
-        const char *type = (const char *)sqlite3_column_text(row, 1);
+        const char *type = text_of(builder, row, 1);
         bool is_view = type != NULL && strcmp(type, "view") == 0;
         if (type == NULL) {
             builder->out_of_memory = true;
@@ -593,7 +602,7 @@ static enum status read_objects(struct catalog_builder *builder)
     int result;
 
     while ((result = sqlite3_step(row)) == SQLITE_ROW) {
-        const char *type = (const char *)sqlite3_column_text(row, 0);
+        const char *type = text_of(builder, row, 0);
         bool is_view = type != NULL && strcmp(type, "view") == 0;
         const char *name = copy_text(builder, row, 1);
         const char *table = is_view ? NULL : copy_text(builder, row, 2);
@@ -695,6 +704,7 @@ static enum status read_encoding(struct catalog_builder *builder)
     enum status status = sqlite_step(builder->self, row, builder->error);
     const char *encoding = status == STATUS_OK ? (const char *)sqlite3_column_text(row, 0) : NULL;
     builder->utf8 = encoding != NULL && strcmp(encoding, "UTF-8") == 0;
+    builder->out_of_memory |= status == STATUS_OK && encoding == NULL;
     sqlite3_finalize(row);
     return status == STATUS_FAILED ? status : STATUS_OK;
 }

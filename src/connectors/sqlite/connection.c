@@ -258,6 +258,13 @@ enum status sqlite_step(struct sqlite_database *database, sqlite3_stmt *statemen
                         database->shown, "it can't be read", error);
 }
 
+bool sqlite_text_of(sqlite3_stmt *row, int column, const char **text)
+{
+    bool is_null = sqlite3_column_type(row, column) == SQLITE_NULL;
+    *text = (const char *)sqlite3_column_text(row, column);
+    return is_null || *text != NULL;
+}
+
 enum status sqlite_execute(struct sqlite_database *database, sqlite3 *connection, const char *sql,
                            struct error *error)
 {

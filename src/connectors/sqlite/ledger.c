@@ -103,8 +103,10 @@ enum status sqlite_ledger_drop_key_tables(struct sqlite_database *self, struct e
                               &statement, error);
 
     while (status == STATUS_OK && (status = sqlite_step(self, statement, error)) == STATUS_OK) {
+        const char *name = (const char *)sqlite3_column_text(statement, 0);
         buffer_append_string(&sql, "DROP TABLE main.");
-        sqlite_append_name(&sql, (const char *)sqlite3_column_text(statement, 0));
+        sqlite_append_name(&sql, name != NULL ? name : "");
+        sql.failed |= name == NULL;
         buffer_append_string(&sql, ";");
     }
     sqlite3_finalize(statement);

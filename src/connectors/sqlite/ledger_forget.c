@@ -34,7 +34,8 @@ static enum status list_runs(struct sqlite_database *self, struct arena *arena, 
     }
     while (status == STATUS_OK && *count < (uint64_t)rows &&
            (result = sqlite3_step(statement)) == SQLITE_ROW) {
-        const char *id = arena_copy_string(arena, (const char *)sqlite3_column_text(statement, 0));
+        const char *text = (const char *)sqlite3_column_text(statement, 0);
+        const char *id = text == NULL ? NULL : arena_copy_string(arena, text);
         (*ids)[(*count)++] = id;
         status = id != NULL ? STATUS_OK
                             : error_set(error, ERROR_MEMORY, self->shown,
@@ -76,8 +77,10 @@ static enum status drop_tables(struct sqlite_database *self, const char *pattern
         sqlite3_bind_text(statement, 1, pattern, -1, SQLITE_STATIC);
     }
     while (status == STATUS_OK && (status = sqlite_step(self, statement, error)) == STATUS_OK) {
+        const char *name = (const char *)sqlite3_column_text(statement, 0);
         buffer_append_string(&sql, "DROP TABLE main.");
-        sqlite_append_name(&sql, (const char *)sqlite3_column_text(statement, 0));
+        sqlite_append_name(&sql, name != NULL ? name : "");
+        sql.failed |= name == NULL;
         buffer_append_string(&sql, ";");
     }
     sqlite3_finalize(statement);

@@ -7,11 +7,15 @@
 static enum status copy_text(sqlite3_stmt *statement, int column, struct arena *arena,
                              const char **text)
 {
-    const void *value = sqlite3_column_text(statement, column);
+    const char *value = NULL;
 
-    *text = value == NULL
-                ? NULL
-                : arena_copy(arena, value, (size_t)sqlite3_column_bytes(statement, column));
+    *text = NULL;
+    if (!sqlite_text_of(statement, column, &value)) {
+        return STATUS_FAILED;
+    }
+    if (value != NULL) {
+        *text = arena_copy(arena, value, (size_t)sqlite3_column_bytes(statement, column));
+    }
     return value == NULL || *text != NULL ? STATUS_OK : STATUS_FAILED;
 }
 

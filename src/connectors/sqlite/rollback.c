@@ -213,8 +213,8 @@ static enum status remove_all_objects(struct sqlite_database *self, bool dry_run
     while (status == STATUS_OK && (status = sqlite_step(self, statement, error)) == STATUS_OK) {
         struct entry *entry = arena_allocate_zeroed(arena, 1, sizeof *entry);
         for (int i = 0; entry != NULL && i < 3; i++) {
-            entry->texts[i] =
-                arena_copy_string(arena, (const char *)sqlite3_column_text(statement, i));
+            const char *text = (const char *)sqlite3_column_text(statement, i);
+            entry->texts[i] = text == NULL ? NULL : arena_copy_string(arena, text);
         }
         if (entry == NULL || entry->texts[0] == NULL || entry->texts[1] == NULL ||
             entry->texts[2] == NULL) {

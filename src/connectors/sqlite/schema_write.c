@@ -399,8 +399,12 @@ enum status sqlite_schema_find(struct sqlite_database *self, const char *type, c
         status = sqlite_target_error(self, self->control, result, ERROR_TARGET_INVALID,
                                      "its catalogue can't be read", error);
     } else if (sqlite3_column_type(statement, 0) == SQLITE_TEXT) {
-        *sql = arena_copy(arena, sqlite3_column_text(statement, 0),
-                          (size_t)sqlite3_column_bytes(statement, 0));
+        const void *text = sqlite3_column_text(statement, 0);
+        *sql = text == NULL ? NULL
+                            : arena_copy(arena, text, (size_t)sqlite3_column_bytes(statement, 0));
+        if (*sql == NULL) {
+            status = error_set(error, ERROR_MEMORY, self->shown, "no memory for its catalogue");
+        }
     }
 out:
     sqlite3_finalize(statement);

@@ -123,6 +123,10 @@ enum status sqlite_prepare(struct sqlite_database *database, sqlite3 *connection
 enum status sqlite_step(struct sqlite_database *database, sqlite3_stmt *statement,
                         struct error *error) MUST_USE;
 
+/* The text of a row's column, as long as the statement stays on the row; NULL for a null. False: it
+ * has one, and no memory was left to hand it out. */
+bool sqlite_text_of(sqlite3_stmt *row, int column, const char **text);
+
 /* "name" with inner quotes doubled; 'text' likewise: the only ways into SQL for names of a
  * source. */
 void sqlite_append_name(struct buffer *out, const char *name);

@@ -5,11 +5,16 @@
 #include <string.h>
 #include <strings.h>
 
-static char *column_copy(sqlite3_stmt *statement, int column, struct arena *arena)
+/* NULL stays NULL; false: memory is out. */
+static bool column_copy(sqlite3_stmt *statement, int column, struct arena *arena, const char **copy)
 {
-    const void *text = sqlite3_column_text(statement, column);
-    return text == NULL ? NULL
-                        : arena_copy(arena, text, (size_t)sqlite3_column_bytes(statement, column));
+    const char *text = NULL;
+    *copy = NULL;
+    if (!sqlite_text_of(statement, column, &text) || text == NULL) {
+        return sqlite3_column_type(statement, column) == SQLITE_NULL;
+    }
+    *copy = arena_copy(arena, text, (size_t)sqlite3_column_bytes(statement, column));
+    return *copy != NULL;
 }
 
 /* STATUS_END: no such table. */
@@ -39,14 +44,14 @@ static enum status read_table(struct sqlite_database *self, sqlite3 *connection,
         goto out;
     }
     const char *type = (const char *)sqlite3_column_text(statement, 2);
-    table->name = column_copy(statement, 0, arena);
-    table->sql = column_copy(statement, 1, arena);
+    bool copied = column_copy(statement, 0, arena, &table->name) &&
+                  column_copy(statement, 1, arena, &table->sql) && type != NULL;
     table->is_view = type != NULL && strcmp(type, "view") == 0;
     table->is_virtual = type != NULL && strcmp(type, "virtual") == 0;
     table->without_rowid = sqlite3_column_int(statement, 3) != 0;
     table->strict = sqlite3_column_int(statement, 4) != 0;
     table->has_triggers = sqlite3_column_int(statement, 5) != 0;
-    if (table->name == NULL) {
+    if (!copied) {
         status = error_set(error, ERROR_MEMORY, self->shown, "no memory for its catalogue");
     }
 out:
@@ -74,25 +79,27 @@ static void mark_row_key(struct sqlite_target_table *table, bool key_has_index)
     }
 }
 
-static void fill_column(sqlite3_stmt *statement, struct arena *arena, bool strict,
+/* False: memory is out. */
+static bool fill_column(sqlite3_stmt *statement, struct arena *arena, bool strict,
                         struct sqlite_target_column *column)
 {
     int hidden = sqlite3_column_int(statement, 5);
 
     *column = (struct sqlite_target_column){
-        .name = column_copy(statement, 0, arena),
-        .declared_type = column_copy(statement, 1, arena),
         .not_null = sqlite3_column_int(statement, 2) != 0,
-        .default_text = column_copy(statement, 3, arena),
         .key_position = (uint32_t)sqlite3_column_int(statement, 4),
         .generated = hidden == 2 || hidden == 3,
     };
+    bool copied = column_copy(statement, 0, arena, &column->name) &&
+                  column_copy(statement, 1, arena, &column->declared_type) &&
+                  column_copy(statement, 3, arena, &column->default_text) && column->name != NULL;
     if (column->declared_type == NULL) {
         column->declared_type = "";
     }
     column->affinity = strict && strcasecmp(column->declared_type, "ANY") == 0
                            ? SQLITE_AFFINITY_NONE
                            : sqlite_affinity_of(column->declared_type);
+    return copied;
 }
 
 static enum status read_columns(struct sqlite_database *self, sqlite3 *connection,
@@ -119,10 +126,7 @@ static enum status read_columns(struct sqlite_database *self, sqlite3 *connectio
         }
         struct sqlite_target_column *column =
             table->columns == NULL ? NULL : &table->columns[table->column_count++];
-        if (column != NULL) {
-            fill_column(statement, arena, table->strict, column);
-        }
-        if (column == NULL || column->name == NULL) {
+        if (column == NULL || !fill_column(statement, arena, table->strict, column)) {
             status = error_set(error, ERROR_MEMORY, self->shown, "no memory for its catalogue");
             goto out;
         }

@@ -74,8 +74,9 @@ static enum status make_indexes(struct sqlite_database *self, const struct targe
     for (uint32_t i = 0; same == NULL && status == STATUS_OK && i < table->index_count; i++) {
         struct buffer sql = {0};
         sqlite_schema_append_index(table, &table->indexes[i], &sql);
-        status =
-            make_index(self, table->indexes[i].name, buffer_string(&sql), arena, progress, error);
+        status = sql.failed ? error_set(error, ERROR_MEMORY, table->name, "no memory for an index")
+                            : make_index(self, table->indexes[i].name, buffer_string(&sql), arena,
+                                         progress, error);
         buffer_free(&sql);
     }
     return status;

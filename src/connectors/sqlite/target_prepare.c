@@ -76,6 +76,9 @@ static enum status pragma_text(struct sqlite_database *self, sqlite3 *connection
     if (status == STATUS_OK && (status = sqlite_step(self, statement, error)) == STATUS_OK) {
         const char *text = (const char *)sqlite3_column_text(statement, 0);
         snprintf(value, capacity, "%s", text != NULL ? text : "");
+        if (text == NULL) {
+            status = error_set(error, ERROR_MEMORY, self->shown, "no memory for its settings");
+        }
     }
     sqlite3_finalize(statement);
     return status == STATUS_END ? STATUS_OK : status;

@@ -284,7 +284,9 @@ static enum status read_cell(sqlite3_stmt *row, int column, struct arena *arena,
         return STATUS_OK;
     case SQLITE_TEXT:
         bytes = sqlite3_column_text(row, column);
-        return cell_text_copy(bytes, (size_t)sqlite3_column_bytes(row, column), arena, cell);
+        return bytes == NULL
+                   ? STATUS_FAILED
+                   : cell_text_copy(bytes, (size_t)sqlite3_column_bytes(row, column), arena, cell);
     case SQLITE_BLOB:
         length = (size_t)sqlite3_column_bytes(row, column);
         bytes = length == 0 ? "" : arena_copy(arena, sqlite3_column_blob(row, column), length);

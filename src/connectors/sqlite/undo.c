@@ -16,7 +16,7 @@
  */
 enum { HASH_ARGUMENTS_MAX = 100, HASH_BYTES = 16 };
 
-static void hash_value(XXH3_state_t *state, sqlite3_value *value)
+static bool hash_value(XXH3_state_t *state, sqlite3_value *value)
 {
     int type = sqlite3_value_type(value);
     int64_t integer = 0;
@@ -36,11 +36,15 @@ static void hash_value(XXH3_state_t *state, sqlite3_value *value)
         bytes = sqlite3_value_blob(value);
         length = (size_t)sqlite3_value_bytes(value);
     }
+    if (bytes == NULL && (type == SQLITE_TEXT || length > 0)) {
+        return false;
+    }
     const uint64_t head[2] = {(uint64_t)type, length};
     XXH3_128bits_update(state, head, sizeof head);
     if (bytes != NULL && length > 0) {
         XXH3_128bits_update(state, bytes, length);
     }
+    return true;
 }
 
 static void transhume_hash(sqlite3_context *context, int count, sqlite3_value **values)
@@ -54,7 +58,11 @@ static void transhume_hash(sqlite3_context *context, int count, sqlite3_value **
     }
     XXH3_128bits_reset(state);
     for (int i = 0; i < count; i++) {
-        hash_value(state, values[i]);
+        if (!hash_value(state, values[i])) {
+            XXH3_freeState(state);
+            sqlite3_result_error_nomem(context);
+            return;
+        }
     }
     XXH128_canonical_t canonical;
     XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state));

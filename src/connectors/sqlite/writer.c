@@ -74,6 +74,9 @@ static enum status set_up_connection(struct writer *writer, struct error *error)
     if (status == STATUS_OK) {
         const char *encoding = (const char *)sqlite3_column_text(statement, 0);
         writer->utf16 = encoding != NULL && strncmp(encoding, "UTF-16", 6) == 0;
+        if (encoding == NULL) {
+            status = error_set(error, ERROR_MEMORY, self->shown, "no memory for its encoding");
+        }
     }
     sqlite3_finalize(statement);
     return status == STATUS_FAILED ? status : STATUS_OK;
