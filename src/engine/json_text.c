@@ -23,6 +23,21 @@ json_t *json_text(const char *text)
     return json_string(printable);
 }
 
+bool json_is_text(const json_t *value, const char *text)
+{
+    const char *known = json_string_value(value);
+    size_t length = strlen(text);
+    if (known == NULL) {
+        return false;
+    }
+    if (text_is_utf8(text, length)) {
+        return json_string_length(value) == length && memcmp(known, text, length) == 0;
+    }
+    char printable[1024];
+    text_printable(text, length, printable, sizeof(printable));
+    return strcmp(known, printable) == 0;
+}
+
 json_t *json_texts(const char *const *texts, uint32_t count)
 {
     json_t *list = json_array();

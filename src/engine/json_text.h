@@ -6,10 +6,13 @@
 #include "base/error.h"
 #include "engine/format.h"
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A JSON string of any text: invalid UTF-8 is made printable. NULL text: JSON null. */
 json_t *json_text(const char *text);
+/* Is that what json_text makes of the text? Needs no memory. */
+bool json_is_text(const json_t *value, const char *text);
 /* An array of them; NULL: memory is out. */
 json_t *json_texts(const char *const *texts, uint32_t count);
 /* A time stamp of `utc_us` as "2026-01-31T23:59:59.123Z"; 0: null. */

@@ -356,12 +356,10 @@ bool ledger_status_is_created(const struct ledger_status *status, const char *ta
     size_t index;
     json_t *name;
     bool found = false;
-    json_t *wanted = json_text(table);
     json_array_foreach(status->created, index, name)
     {
-        found = found || json_equal(name, wanted);
+        found = found || json_is_text(name, table);
     }
-    json_decref(wanted);
     return found;
 }
 

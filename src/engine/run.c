@@ -231,20 +231,21 @@ enum status run_prepare_source(struct run *run, struct error *error)
 void run_show_totals(struct run *run)
 {
     struct progress *progress = &run->session->progress;
-    progress->chunks_total = run->chunk_count;
-    progress->written_before = 0;
+    uint64_t written_before = 0;
+    atomic_store(&progress->chunks_total, run->chunk_count);
     atomic_store(&progress->chunks_done, run->done_count);
     pthread_mutex_lock(&run->state_mutex);
     for (uint32_t i = 0; i < progress->entity_count; i++) {
         const struct tally *tally = &run->totals[i];
         run->written_before[i] = tally->written;
-        progress->written_before += tally->written;
+        written_before += tally->written;
         atomic_store(&progress->entities[i].read, tally->read);
         atomic_store(&progress->entities[i].written, tally->written);
         atomic_store(&progress->entities[i].rejected, tally->rejected);
         atomic_store(&progress->entities[i].skipped, tally->skipped);
         atomic_store(&progress->entities[i].bytes, tally->bytes);
     }
+    atomic_store(&progress->written_before, written_before);
     pthread_mutex_unlock(&run->state_mutex);
 }
 

@@ -53,7 +53,7 @@ struct progress {
     uint32_t entity_count;
     _Atomic int phase; /* enum progress_phase */
     _Atomic uint64_t chunks_done;
-    uint64_t chunks_total;
+    _Atomic uint64_t chunks_total;
     _Atomic uint64_t retries;
     _Atomic int64_t waiting_until_ms[PROGRESS_WAITERS_MAX]; /* monotonic; 0: not waiting to retry */
     _Atomic uint32_t waiter_count;
@@ -61,7 +61,7 @@ struct progress {
     struct progress_side target;
     _Atomic int64_t last_movement_ms; /* monotonic: stall reports */
     int64_t started_ms;               /* monotonic */
-    uint64_t written_before;          /* by earlier attempts: not part of the rate */
+    _Atomic uint64_t written_before;  /* by earlier attempts: not part of the rate */
     _Atomic(const char *) doing;      /* a word on what a long phase is at; a constant text */
 };
 

@@ -44,7 +44,7 @@ class LargeValues(support.TestCase):
         self.assertEqual(told, self.server.ask(back, self.TOLD))
         print("%d values of %d MiB: %s MiB resident" % (count, bytes_each >> 20, peaks), file=sys.stderr)
         self.run_program("validate", "--state", "across", "--level", "full", time_limit=300)
-        for way, peak in peaks.items():
+        for way, peak in peaks.items() if not os.environ.get("TRANSHUME_SANITIZE") else ():
             self.assertLess(peak, self.LIMIT_MIB + (self.ROWS_HELD[way] * bytes_each >> 20), way)
         os.remove(self.path("big.db"))
 
