@@ -20,6 +20,11 @@ struct buffer {
 
 void buffer_init(struct buffer *buffer); /* also: a zeroed struct is a valid empty buffer */
 void buffer_free(struct buffer *buffer);
+/* NUL if there is none. */
+static inline char buffer_last(const struct buffer *buffer)
+{
+    return buffer->length > 0 ? buffer->data[buffer->length - 1] : '\0';
+}
 static inline void buffer_clear(struct buffer *buffer)
 {
     buffer->length = 0;

@@ -120,7 +120,7 @@ static void append_indexes(struct buffer *body, const struct target_table *table
 
 static void append_tag(struct buffer *body, const char *key, const char *value)
 {
-    dynamodb_body_raw(body, body->data[body->length - 1] == '[' ? "{" : ",{");
+    dynamodb_body_raw(body, buffer_last(body) == '[' ? "{" : ",{");
     dynamodb_body_text(body, "Key", key);
     dynamodb_body_text(body, "Value", value);
     dynamodb_body_raw(body, "}");

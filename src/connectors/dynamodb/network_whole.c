@@ -209,7 +209,7 @@ static enum status append_tags(struct dynamodb_network *network, const char *arn
         const char *key = json_string_value(json_object_get(tag, "Key"));
         const char *value = json_string_value(json_object_get(tag, "Value"));
         if (is_carried(key)) {
-            dynamodb_body_raw(out, out->data[out->length - 1] == '[' ? "{" : ",{");
+            dynamodb_body_raw(out, buffer_last(out) == '[' ? "{" : ",{");
             dynamodb_body_text(out, "Key", key);
             dynamodb_body_text(out, "Value", value != NULL ? value : "");
             dynamodb_body_raw(out, "}");
