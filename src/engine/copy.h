@@ -4,9 +4,9 @@
 
 #include "base/ring.h"
 #include "connectors/connector.h"
+#include "engine/care.h"
 #include "engine/retry.h"
 #include "engine/session.h"
-#include "engine/care.h"
 #include "engine/throttle.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -62,7 +62,7 @@ struct copy {
     uint32_t reader_count;
     uint32_t writer_count;
     struct throttle throttle;
-    struct care *care; /* NULL: nobody is to be given way to */
+    struct care *care;         /* NULL: nobody is to be given way to */
     uint64_t pulled_before;    /* control thread: the target's report at its last look */
     _Atomic uint64_t rejected; /* all of the run: for --max-rejects */
     _Atomic bool stopping;     /* failed, or stopped at level 2: everybody drops what they hold */

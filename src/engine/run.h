@@ -39,12 +39,12 @@ struct run_options {
     uint64_t bytes_per_second_max;
     uint64_t read_units_per_second_max; /* capacity units of the source; 0: no cap */
     uint64_t write_units_per_second_max;
-    uint64_t pause_running; /* the run waits while others run more statements; 0: whatever */
+    uint64_t pause_running;     /* the run waits while others run more statements; 0: whatever */
     int64_t pause_statement_ms; /* … one of them has been running for longer */
     int64_t pause_lag_ms;       /* … a replica is further behind */
-    int64_t timeout_ms;  /* of any single wait */
-    int64_t estimate_ms; /* check: how long is read for it; 0: two seconds */
-    int64_t stall_ms;    /* nothing moved for so long: report; ten times so long: fail */
+    int64_t timeout_ms;         /* of any single wait */
+    int64_t estimate_ms;        /* check: how long is read for it; 0: two seconds */
+    int64_t stall_ms;           /* nothing moved for so long: report; ten times so long: fail */
     const char *time_zone;
     const char *rejects_file; /* migrate --rejects: load mended records */
     bool repairing;           /* rejects_file is what a validation found: validate --repair */

@@ -2,8 +2,8 @@
 #ifndef TRANSHUME_VERIFY_VERIFY_INTERNAL_H
 #define TRANSHUME_VERIFY_VERIFY_INTERNAL_H
 
-#include "engine/run_parts.h"
 #include "engine/care.h"
+#include "engine/run_parts.h"
 #include "engine/throttle.h"
 #include "verify/form.h"
 #include "verify/verify.h"

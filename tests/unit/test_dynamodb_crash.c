@@ -242,8 +242,9 @@ static bool attempt_in_child(const char *path, const char *failpoint, const char
 
 static bool is_of_rollback(const char *name)
 {
-    return strcmp(name, "files.after_keep") == 0 || strcmp(name, "files.after_notes") == 0 || strstr(name, "undo") != NULL ||
-           strstr(name, "forget") != NULL || strstr(name, "remove_table") != NULL;
+    return strcmp(name, "files.after_keep") == 0 || strcmp(name, "files.after_notes") == 0 ||
+           strstr(name, "undo") != NULL || strstr(name, "forget") != NULL ||
+           strstr(name, "remove_table") != NULL;
 }
 
 static void every_failpoint(const char *action)

@@ -66,8 +66,8 @@ struct maria_database {
     struct maria_catalog *catalog; /* source; read at first use */
     struct maria_look *seen;       /* target: by the last inspect; NULL: nothing */
     struct arena *seen_arena;
-    MYSQL *lock;                   /* target: holds the claim as long as it lives */
-    char *run_id;                  /* the claimed run; NULL: none */
+    MYSQL *lock;  /* target: holds the claim as long as it lives */
+    char *run_id; /* the claimed run; NULL: none */
     uint64_t epoch;
 };
 
