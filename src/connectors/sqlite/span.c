@@ -55,11 +55,12 @@ void span_append_values(struct buffer *out, sqlite3_stmt *row, uint32_t parts)
                                     ? (const void *)sqlite3_column_text(row, (int)i)
                                     : sqlite3_column_blob(row, (int)i);
             uint32_t length = (uint32_t)sqlite3_column_bytes(row, (int)i);
-            /* an empty bound in the place of one that there was no memory for would leave the order
-             */
-            out->failed |= bytes == NULL && (class == SQLITE_TEXT || length > 0);
             append_u32(out, length);
-            buffer_append(out, bytes, length);
+            if (bytes != NULL) {
+                buffer_append(out, bytes, length);
+            } else { /* an empty bound in place of one that memory was out for breaks the order */
+                out->failed |= class == SQLITE_TEXT || length > 0;
+            }
         }
     }
 }
