@@ -10,7 +10,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { SIDES = 2, ASK_EVERY_MS = 1000, SLICE_MS = 50, SAID_AGAIN_MS = 60000, CAUSE_BYTES = 320 };
 

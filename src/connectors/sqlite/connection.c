@@ -265,6 +265,19 @@ bool sqlite_text_of(sqlite3_stmt *row, int column, const char **text)
     return is_null || *text != NULL;
 }
 
+bool sqlite_copy_text(sqlite3_stmt *row, int column, struct arena *arena, const char **copy)
+{
+    const char *text = NULL;
+    *copy = NULL;
+    if (!sqlite_text_of(row, column, &text)) {
+        return false;
+    }
+    if (text != NULL) {
+        *copy = arena_copy(arena, text, (size_t)sqlite3_column_bytes(row, column));
+    }
+    return text == NULL || *copy != NULL;
+}
+
 enum status sqlite_execute(struct sqlite_database *database, sqlite3 *connection, const char *sql,
                            struct error *error)
 {

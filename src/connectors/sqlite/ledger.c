@@ -91,37 +91,6 @@ static enum status insert_run(struct sqlite_database *self, const char *run_id, 
     return status;
 }
 
-/* Lists of written keys are of a run that is over. */
-enum status sqlite_ledger_drop_key_tables(struct sqlite_database *self, struct error *error)
-{
-    struct buffer sql = {0};
-    sqlite3_stmt *statement = NULL;
-    enum status status =
-        sqlite_ledger_prepare(self,
-                              "SELECT name FROM main.sqlite_schema WHERE type = 'table' AND "
-                              "name GLOB '" SQLITE_KEY_TABLE "*'",
-                              &statement, error);
-
-    while (status == STATUS_OK && (status = sqlite_step(self, statement, error)) == STATUS_OK) {
-        const char *name = (const char *)sqlite3_column_text(statement, 0);
-        buffer_append_string(&sql, "DROP TABLE main.");
-        sqlite_append_name(&sql, name != NULL ? name : "");
-        sql.failed |= name == NULL;
-        buffer_append_string(&sql, ";");
-    }
-    sqlite3_finalize(statement);
-    status = status == STATUS_END ? STATUS_OK : status;
-    if (status == STATUS_OK && sql.failed) {
-        status = error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement");
-    }
-    if (status == STATUS_OK && sql.length > 0) {
-        status = sqlite_target_execute(self, self->control, buffer_string(&sql), ERROR_TARGET_WRITE,
-                                       error);
-    }
-    buffer_free(&sql);
-    return status;
-}
-
 static enum status create_rows(struct sqlite_database *self, const char *run_id, const char *header,
                                const char *run_status, const struct ledger_chunk *chunks,
                                uint64_t count, struct error *error)

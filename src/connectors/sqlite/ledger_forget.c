@@ -96,6 +96,12 @@ static enum status drop_tables(struct sqlite_database *self, const char *pattern
     return status;
 }
 
+/* Lists of written keys are of a run that is over. */
+enum status sqlite_ledger_drop_key_tables(struct sqlite_database *self, struct error *error)
+{
+    return drop_tables(self, SQLITE_KEY_TABLE "*", error);
+}
+
 static enum status delete_rows(struct sqlite_database *self, const char *table, const char *column,
                                const char *run_id, struct error *error)
 {

@@ -3,22 +3,6 @@
 #include "connectors/sqlite/ledger_internal.h"
 #include <string.h>
 
-/* STATUS_FAILED only for lack of memory; NULL stays NULL. */
-static enum status copy_text(sqlite3_stmt *statement, int column, struct arena *arena,
-                             const char **text)
-{
-    const char *value = NULL;
-
-    *text = NULL;
-    if (!sqlite_text_of(statement, column, &value)) {
-        return STATUS_FAILED;
-    }
-    if (value != NULL) {
-        *text = arena_copy(arena, value, (size_t)sqlite3_column_bytes(statement, column));
-    }
-    return value == NULL || *text != NULL ? STATUS_OK : STATUS_FAILED;
-}
-
 static enum status load_chunk(sqlite3_stmt *statement, struct arena *arena,
                               struct ledger_chunk *chunk)
 {
@@ -35,8 +19,8 @@ static enum status load_chunk(sqlite3_stmt *statement, struct arena *arena,
             return STATUS_FAILED;
         }
     }
-    return copy_text(statement, 2, arena, &chunk->span.printable) == STATUS_OK &&
-                   copy_text(statement, 5, arena, &chunk->span.last_id) == STATUS_OK
+    return sqlite_copy_text(statement, 2, arena, &chunk->span.printable) &&
+                   sqlite_copy_text(statement, 5, arena, &chunk->span.last_id)
                ? STATUS_OK
                : STATUS_FAILED;
 }
@@ -109,7 +93,7 @@ static enum status load_done(struct sqlite_database *self, struct arena *arena,
         }
         struct done_mark *mark = &run->done[run->done_count++];
         *mark = (struct done_mark){.chunk = chunk, .epoch = epoch};
-        if (copy_text(statement, 2, arena, &mark->text) != STATUS_OK) {
+        if (!sqlite_copy_text(statement, 2, arena, &mark->text)) {
             status = error_set(error, ERROR_MEMORY, self->shown, "no memory for the ledger");
         }
     }
@@ -144,10 +128,10 @@ static enum status load_run_row(struct sqlite_database *self, const char *run_id
     }
     int64_t epoch = sqlite3_column_int64(statement, 1);
     int64_t count = sqlite3_column_int64(statement, 4);
-    if (copy_text(statement, 0, arena, &run->id) != STATUS_OK ||
-        copy_text(statement, 2, arena, &run->header) != STATUS_OK ||
-        copy_text(statement, 3, arena, &run->status) != STATUS_OK ||
-        copy_text(statement, 5, arena, expected) != STATUS_OK) {
+    if (!sqlite_copy_text(statement, 0, arena, &run->id) ||
+        !sqlite_copy_text(statement, 2, arena, &run->header) ||
+        !sqlite_copy_text(statement, 3, arena, &run->status) ||
+        !sqlite_copy_text(statement, 5, arena, expected)) {
         status = error_set(error, ERROR_MEMORY, self->shown, "no memory for the ledger");
         goto out;
     }
@@ -222,7 +206,7 @@ static enum status read_mark(struct sqlite_database *self, const char *run_id, u
         } else {
             *mark = (struct done_mark){.chunk = chunk,
                                        .epoch = (uint64_t)sqlite3_column_int64(statement, 0)};
-            if (copy_text(statement, 1, arena, &mark->text) != STATUS_OK) {
+            if (!sqlite_copy_text(statement, 1, arena, &mark->text)) {
                 status = error_set(error, ERROR_MEMORY, self->shown, "no memory for a done mark");
             }
         }

@@ -126,6 +126,8 @@ enum status sqlite_step(struct sqlite_database *database, sqlite3_stmt *statemen
 /* The text of a row's column, as long as the statement stays on the row; NULL for a null. False: it
  * has one, and no memory was left to hand it out. */
 bool sqlite_text_of(sqlite3_stmt *row, int column, const char **text);
+/* The same as a copy, with the bytes behind a NUL in it. */
+bool sqlite_copy_text(sqlite3_stmt *row, int column, struct arena *arena, const char **copy);
 
 /* "name" with inner quotes doubled; 'text' likewise: the only ways into SQL for names of a
  * source. */

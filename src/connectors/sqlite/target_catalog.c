@@ -5,18 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-/* NULL stays NULL; false: memory is out. */
-static bool column_copy(sqlite3_stmt *statement, int column, struct arena *arena, const char **copy)
-{
-    const char *text = NULL;
-    *copy = NULL;
-    if (!sqlite_text_of(statement, column, &text) || text == NULL) {
-        return sqlite3_column_type(statement, column) == SQLITE_NULL;
-    }
-    *copy = arena_copy(arena, text, (size_t)sqlite3_column_bytes(statement, column));
-    return *copy != NULL;
-}
-
 /* STATUS_END: no such table. */
 static enum status read_table(struct sqlite_database *self, sqlite3 *connection, const char *name,
                               struct arena *arena, struct sqlite_target_table *table,
@@ -44,8 +32,8 @@ static enum status read_table(struct sqlite_database *self, sqlite3 *connection,
         goto out;
     }
     const char *type = (const char *)sqlite3_column_text(statement, 2);
-    bool copied = column_copy(statement, 0, arena, &table->name) &&
-                  column_copy(statement, 1, arena, &table->sql) && type != NULL;
+    bool copied = sqlite_copy_text(statement, 0, arena, &table->name) &&
+                  sqlite_copy_text(statement, 1, arena, &table->sql) && type != NULL;
     table->is_view = type != NULL && strcmp(type, "view") == 0;
     table->is_virtual = type != NULL && strcmp(type, "virtual") == 0;
     table->without_rowid = sqlite3_column_int(statement, 3) != 0;
@@ -90,9 +78,10 @@ static bool fill_column(sqlite3_stmt *statement, struct arena *arena, bool stric
         .key_position = (uint32_t)sqlite3_column_int(statement, 4),
         .generated = hidden == 2 || hidden == 3,
     };
-    bool copied = column_copy(statement, 0, arena, &column->name) &&
-                  column_copy(statement, 1, arena, &column->declared_type) &&
-                  column_copy(statement, 3, arena, &column->default_text) && column->name != NULL;
+    bool copied = sqlite_copy_text(statement, 0, arena, &column->name) &&
+                  sqlite_copy_text(statement, 1, arena, &column->declared_type) &&
+                  sqlite_copy_text(statement, 3, arena, &column->default_text) &&
+                  column->name != NULL;
     if (column->declared_type == NULL) {
         column->declared_type = "";
     }
