@@ -8,14 +8,14 @@ sys.path[:0] = [os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__f
 import mariadb
 import postgres
 import support
-from striking_proxy import StrikingProxy
+from striking_proxy import TO_SERVER, StrikingProxy
 
 ROWS = 150
 
 
 class LongStatement:
     """The table is there already, and a trigger of it takes its time with each row."""
-    TABLE = LOST = ""
+    TABLE = LOST = LOST_ON_THE_WAY = ""
 
     def setUp(self):
         super().setUp()
@@ -40,6 +40,18 @@ class LongStatement:
     def assert_whole(self):
         self.assertEqual(self.server.ask(self.name, "SELECT count(*), count(DISTINCT wool) FROM herd"), [[str(ROWS)] * 2])
 
+    def test_what_is_sent_is_lost(self):
+        """The server waits for the rest of the rows, and the kernel that took it from the program says nothing."""
+        support.make_sqlite(self.path("herd.db"), "UPDATE herd SET wool = wool || hex(zeroblob(4500))")
+        with StrikingProxy(self.server.port) as proxy:
+            proxy.strike("half open", TO_SERVER, ROWS * 9000 // 2)
+            uri = self.server.uri(self.name).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            result = support.finish(self.begin(uri, "--stall", "%ds" % (60 * support.PATIENCE)))
+            self.assertEqual(proxy.struck, 1)
+        self.assert_code(result, 0)
+        self.assertRegex(result.err, self.LOST_ON_THE_WAY)
+        self.assert_whole()
+
     def test_its_answer_is_lost(self):
         """What the server says after it goes nowhere: the session waits for its client, which is told so."""
         with StrikingProxy(self.server.port) as proxy:
@@ -61,6 +73,7 @@ class LongStatement:
 
 class Postgres(LongStatement, support.TestCase):
     LOST = "the connection is dead: what was said over it is lost"
+    LOST_ON_THE_WAY = "what was sent does not arrive at the server"
     TABLE = """CREATE TABLE herd(id bigint PRIMARY KEY, wool text);
         CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.03); RETURN NEW; END';
         CREATE TRIGGER dawdle BEFORE INSERT ON herd FOR EACH ROW EXECUTE FUNCTION dawdle()"""
@@ -72,9 +85,13 @@ class Postgres(LongStatement, support.TestCase):
     def works(self):
         return self.server.ask("postgres", "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'") != []
 
+    def test_a_server_that_tells_nothing_of_its_sessions(self):
+        self.server.ask(self.name, "ALTER DATABASE %s SET track_activities = off" % self.name)
+        self.test_it_works_for_longer_than_the_timeout()
+
 
 class MariaDb(LongStatement, support.TestCase):
-    LOST = "Lost connection"
+    LOST = LOST_ON_THE_WAY = "Lost connection"
     TABLE = """CREATE TABLE herd(id bigint PRIMARY KEY, wool text);
         CREATE TRIGGER dawdle BEFORE INSERT ON herd FOR EACH ROW SET @x = SLEEP(0.03)"""
 

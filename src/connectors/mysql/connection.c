@@ -63,27 +63,18 @@ void maria_kill_statement(struct maria_database *self, MYSQL *connection)
     end_by_kill(self, "QUERY", mysql_thread_id(connection));
 }
 
-/*
- * After a timeout without a word: a statement may take hours, but only as long as the server works
- * on it. `*doubts`: how often in a row that was not seen; at the first an answer may be on its way,
- * or a busy server slow to let us in.
- */
-static enum status look_after(struct maria_database *self, MYSQL *connection, int *doubts,
-                              struct error *error)
+static enum status keep_vigil(struct maria_database *self, MYSQL *connection,
+                              struct sql_vigil *vigil, struct error *error)
 {
-    enum maria_life life = maria_life_of(self, connection);
-    *doubts = life == MARIA_LIVES ? 0 : *doubts + 1;
-    if (*doubts > 1) {
-        error_set(error, ERROR_NETWORK, self->shown,
-                  life == MARIA_SILENT ? "the server does not answer any more"
-                                       : "the connection is dead: what was said over it is lost");
-        if (life == MARIA_IDLES) { /* its transaction would hold its locks, perhaps for hours */
+    enum sql_life life = maria_life_of(self, connection);
+    enum status status = sql_vigil_found(vigil, life, self->timeout_ms, self->shown, error);
+    if (status != STATUS_OK) {
+        if (life != SQL_SILENT) { /* its transaction would hold its locks, perhaps for hours */
             end_by_kill(self, "CONNECTION", mysql_thread_id(connection));
         }
         shutdown(mysql_get_socket(connection), SHUT_RDWR); /* so that nobody uses it again */
-        return STATUS_FAILED;
     }
-    return STATUS_OK;
+    return status;
 }
 
 /*
@@ -93,24 +84,23 @@ static enum status look_after(struct maria_database *self, MYSQL *connection, in
 enum status maria_await(struct maria_database *self, MYSQL *connection,
                         enum maria_patience patience, struct error *error)
 {
-    int64_t end = clock_monotonic_ms() + self->timeout_ms;
     bool stopped = false;
-    int doubts = 0;
+    struct sql_vigil vigil;
+    sql_vigil_begin(&vigil, self->timeout_ms);
     while (!wait_until_readable(connection, SLICE_MS)) {
-        if (clock_monotonic_ms() >= end) {
+        if (sql_vigil_is_due(&vigil)) {
             if (patience == MARIA_SHORT || stopped) {
                 return give_up(self, connection, error);
             }
-            if (look_after(self, connection, &doubts, error) != STATUS_OK) {
+            if (keep_vigil(self, connection, &vigil, error) != STATUS_OK) {
                 return STATUS_FAILED;
             }
-            end = clock_monotonic_ms() + (doubts > 0 ? SLICE_MS : self->timeout_ms);
         }
         if (patience != MARIA_SHORT && !stopped &&
             signals_stop_level() >= (patience == MARIA_BUILD ? 1 : 2)) {
             maria_kill_statement(self, connection);
             stopped = true;
-            end = clock_monotonic_ms() + self->timeout_ms;
+            sql_vigil_begin(&vigil, self->timeout_ms);
         }
     }
     return STATUS_OK;

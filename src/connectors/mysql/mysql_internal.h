@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "connectors/connector.h"
+#include "connectors/sql/vigil.h"
 #include <mysql.h>
 #include <pthread.h>
 
@@ -139,15 +140,9 @@ int maria_column_named(MYSQL_RES *result, const char *name);
 
 /* ---------------------------------------------------------------- alive.c */
 
-enum maria_life {
-    MARIA_LIVES, /* it works on the statement, or that is not known */
-    MARIA_IDLES, /* its session waits for us, or is gone: what was said got lost, if nothing arrives
-                    at once */
-    MARIA_SILENT, /* nobody answers */
-};
 /* How it stands with a statement that takes long, asked by way of another connection. Takes some of
  * the database's timeouts at most. */
-enum maria_life maria_life_of(struct maria_database *self, MYSQL *connection);
+enum sql_life maria_life_of(struct maria_database *self, MYSQL *connection);
 
 /* ---------------------------------------------------------------- failure.c */
 

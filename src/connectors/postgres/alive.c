@@ -25,24 +25,25 @@ static bool is_reached(const struct postgres_database *self)
  * A session that waits for its client, or that is gone, is one whose messages do not get through
  * (pg_stat_activity: PostgreSQL's manual, "Monitoring Database Activity").
  */
-static enum postgres_life life_of_session(struct postgres_database *self, PGconn *other, int pid)
+static enum sql_life life_of_session(struct postgres_database *self, PGconn *other, int pid)
 {
     char text[24];
     PGresult *result = NULL;
     struct error ignored;
     const struct postgres_parameter parameter = {.text = text};
     snprintf(text, sizeof text, "%d", pid);
-    if (postgres_query(self, other,
-                       "SELECT state = 'active' AND wait_event_type IS DISTINCT FROM 'Client' FROM "
-                       "pg_catalog.pg_stat_activity WHERE pid = $1::int",
-                       &parameter, 1, POSTGRES_PROBE, ERROR_NETWORK, &result,
-                       &ignored) != STATUS_OK) {
-        return POSTGRES_LIVES; /* not known */
+    if (postgres_query(
+            self, other,
+            "SELECT CASE WHEN state IS NULL OR state = 'disabled' THEN 'w' WHEN state <> "
+            "'active' THEN 'i' WHEN wait_event_type IS DISTINCT FROM 'Client' THEN 'w' "
+            "WHEN wait_event = 'ClientRead' THEN 'r' ELSE 'i' END "
+            "FROM pg_catalog.pg_stat_activity WHERE pid = $1::int",
+            &parameter, 1, POSTGRES_PROBE, ERROR_NETWORK, &result, &ignored) != STATUS_OK) {
+        return SQL_WORKS; /* not known */
     }
-    bool works =
-        PQntuples(result) > 0 && (PQgetisnull(result, 0, 0) || PQgetvalue(result, 0, 0)[0] == 't');
+    char seen = PQntuples(result) > 0 ? PQgetvalue(result, 0, 0)[0] : 'i';
     PQclear(result);
-    return works ? POSTGRES_LIVES : POSTGRES_IDLES;
+    return seen == 'w' ? SQL_WORKS : seen == 'r' ? SQL_READS : SQL_IDLES;
 }
 
 static void cancel(PGconn *connection)
@@ -72,17 +73,17 @@ void postgres_signal_session(struct postgres_database *self, PGconn *connection,
     postgres_disconnect(other);
 }
 
-enum postgres_life postgres_life_of(struct postgres_database *self, PGconn *connection)
+enum sql_life postgres_life_of(struct postgres_database *self, PGconn *connection)
 {
     PGconn *other = NULL;
     struct error ignored;
     if (!is_reached(self)) {
-        return POSTGRES_SILENT;
+        return SQL_SILENT;
     }
     if (self->pooled || postgres_reach(self, &other, &ignored) != STATUS_OK) {
-        return POSTGRES_LIVES; /* a pooler's sessions have other numbers */
+        return SQL_WORKS; /* a pooler's sessions have other numbers */
     }
-    enum postgres_life life = life_of_session(self, other, PQbackendPID(connection));
+    enum sql_life life = life_of_session(self, other, PQbackendPID(connection));
     postgres_disconnect(other);
     return life;
 }

@@ -266,38 +266,28 @@ enum status postgres_flush(struct postgres_database *self, PGconn *connection, s
     return left == 0 ? STATUS_OK : postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
 }
 
-static void begin_vigil(const struct postgres_database *self, struct postgres_vigil *vigil)
-{
-    *vigil = (struct postgres_vigil){.look_ms = clock_monotonic_ms() + self->timeout_ms};
-}
-
 static enum status keep_vigil(struct postgres_database *self, PGconn *connection,
-                              struct postgres_vigil *vigil, struct error *error)
+                              struct sql_vigil *vigil, struct error *error)
 {
-    if (clock_monotonic_ms() < vigil->look_ms) {
+    if (!sql_vigil_is_due(vigil)) {
         return STATUS_OK;
     }
-    enum postgres_life life = postgres_life_of(self, connection);
-    vigil->doubts = life == POSTGRES_LIVES ? 0 : vigil->doubts + 1;
-    vigil->look_ms = clock_monotonic_ms() + (vigil->doubts > 0 ? SLICE_MS : self->timeout_ms);
-    if (vigil->doubts < 2) {
-        return STATUS_OK;
+    enum sql_life life = postgres_life_of(self, connection);
+    enum status status = sql_vigil_found(vigil, life, self->timeout_ms, self->shown, error);
+    if (status != STATUS_OK) {
+        if (life != SQL_SILENT) {
+            postgres_signal_session(self, connection, POSTGRES_END_SESSION);
+        }
+        break_off(connection);
     }
-    error_set(error, ERROR_NETWORK, self->shown,
-              life == POSTGRES_SILENT ? "the server does not answer any more"
-                                      : "the connection is dead: what was said over it is lost");
-    if (life == POSTGRES_IDLES) {
-        postgres_signal_session(self, connection, POSTGRES_END_SESSION);
-    }
-    break_off(connection);
-    return STATUS_FAILED;
+    return status;
 }
 
 enum status postgres_await_data(struct postgres_database *self, PGconn *connection,
-                                struct postgres_vigil *vigil, struct error *error)
+                                struct sql_vigil *vigil, struct error *error)
 {
     if (vigil->look_ms == 0) {
-        begin_vigil(self, vigil);
+        sql_vigil_begin(vigil, self->timeout_ms);
     }
     if (!postgres_wait(self, connection, false, DATA_SLICE_MS)) {
         return keep_vigil(self, connection, vigil, error);
@@ -313,14 +303,14 @@ enum status postgres_next_result(struct postgres_database *self, PGconn *connect
                                  struct error *error)
 {
     int64_t end = clock_monotonic_ms() + self->timeout_ms;
-    struct postgres_vigil vigil;
+    struct sql_vigil vigil;
     bool stopped = false;
 
     *result = NULL;
     if (postgres_flush(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    begin_vigil(self, &vigil);
+    sql_vigil_begin(&vigil, self->timeout_ms);
     while (PQisBusy(connection) != 0) {
         if (is_short(patience) && clock_monotonic_ms() >= end) {
             return give_up(self, connection, patience, error);

@@ -129,7 +129,7 @@ static enum status pump(struct pull *pull)
     struct writer *writer = pull->writer;
     enum status status = STATUS_OK;
     uint64_t rows = 0;
-    struct postgres_vigil vigil = {0};
+    struct sql_vigil vigil = {0};
 
     buffer_clear(&writer->out);
     while (status == STATUS_OK) {

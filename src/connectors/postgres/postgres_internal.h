@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "connectors/connector.h"
+#include "connectors/sql/vigil.h"
 #include <libpq-fe.h>
 #include <pthread.h>
 
@@ -119,18 +120,10 @@ enum status postgres_execute(struct postgres_database *self, PGconn *connection,
 enum status postgres_execute_buffer(struct postgres_database *self, PGconn *connection,
                                     struct buffer *sql, enum postgres_patience patience,
                                     enum error_code otherwise, struct error *error) MUST_USE;
-/*
- * Looks after what has been waited for without a word for a timeout: a statement may take hours,
- * but only as long as the server works on it. Zeroed: begins at the next wait.
- */
-struct postgres_vigil {
-    int64_t look_ms; /* monotonic; when to look next */
-    int doubts;      /* how often in a row it was not seen to work: at the first an answer may be on
-                        its way, or a busy server slow to let us in */
-};
-/* Waits a while for more of a COPY, and takes it in; the caller asks libpq whether it is whole. */
+/* Waits a while for more of a COPY, and takes it in; the caller asks libpq whether it is whole. A
+ * zeroed vigil begins at the first wait. */
 enum status postgres_await_data(struct postgres_database *self, PGconn *connection,
-                                struct postgres_vigil *vigil, struct error *error) MUST_USE;
+                                struct sql_vigil *vigil, struct error *error) MUST_USE;
 /* Sends what libpq holds, as far as needed to have less than `bytes_left` of it waiting. */
 enum status postgres_flush(struct postgres_database *self, PGconn *connection,
                            struct error *error) MUST_USE;
@@ -140,15 +133,9 @@ bool postgres_wait(const struct postgres_database *self, PGconn *connection, boo
 
 /* ---------------------------------------------------------------- alive.c */
 
-enum postgres_life {
-    POSTGRES_LIVES,  /* it works on the statement, or that is not known */
-    POSTGRES_IDLES,  /* its session waits for us, or is gone: what was said got lost, if nothing
-                        arrives at once */
-    POSTGRES_SILENT, /* nobody answers */
-};
 /* How it stands with a statement that takes long, asked by way of another connection. Takes some of
  * the database's timeouts at most. */
-enum postgres_life postgres_life_of(struct postgres_database *self, PGconn *connection);
+enum sql_life postgres_life_of(struct postgres_database *self, PGconn *connection);
 /*
  * By way of another connection, within the timeouts (PQcancel would wait for a silent server for
  * ever): cancels what a connection has under way; or ends its session, which can't be reached any

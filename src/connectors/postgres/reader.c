@@ -29,7 +29,7 @@ struct cursor {
     PGconn *connection;
     struct arena *arena;
     struct postgres_request compiled;
-    struct postgres_vigil vigil;
+    struct sql_vigil vigil;
     bool header_seen;
     bool done;
 };
