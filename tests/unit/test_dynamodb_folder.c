@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "connectors/dynamodb/format.h"
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -359,6 +360,30 @@ static void ledgers_come_back_whole(void **state)
     close_folder(database);
 }
 
+/* Of several writers only one sees the write that failed; which of them speaks first is chance. */
+static void every_writer_hears_why_no_mark_is_written(void **state)
+{
+    (void)state;
+    struct database *database = folder_database(folder_new(), OPEN_TARGET, NULL);
+    struct folder *folder = (struct folder *)database;
+    const struct folder_done done = {.mark = {.chunk = 1, .text = ""}};
+    struct error error;
+    bool written = false;
+    run_begin(database, "r1", 1);
+    int kept = folder->run.done_descriptor;
+    folder->run.done_descriptor =
+        open("/dev/full", O_RDWR); /* that can't be cut to length either */
+    for (int writer = 0; writer < 2; writer++) {
+        assert_int_equal(folder_done_append(folder, &done, folder->run.epoch, &written, &error),
+                         STATUS_FAILED);
+        assert_string_equal(error_describe(error.code)->name, "disk-full");
+        assert_int_equal(written, writer == 0);
+    }
+    close(folder->run.done_descriptor);
+    folder->run.done_descriptor = kept;
+    close_folder(database);
+}
+
 static void what_is_not_marked_is_removed(void **state)
 {
     (void)state;
@@ -681,6 +706,7 @@ int main(void)
         cmocka_unit_test(abandoned_chunks_leave_nothing),
         cmocka_unit_test(writers_work_beside_each_other),
         cmocka_unit_test(ledgers_come_back_whole),
+        cmocka_unit_test(every_writer_hears_why_no_mark_is_written),
         cmocka_unit_test(what_is_not_marked_is_removed),
         cmocka_unit_test(damages_are_named),
         cmocka_unit_test(newer_formats_are_refused),

@@ -42,6 +42,7 @@ struct folder_run {
     uint64_t done_bytes; /* of whole lines */
     uint64_t done_chain; /* checksum of the last line */
     bool broken;         /* a mark may or may not be in the file: nothing more is written */
+    enum error_code broken_by;
 };
 
 /* Every format's database begins with one. */

@@ -460,7 +460,7 @@ static enum status append_locked(struct folder_run *run, const struct folder_don
 {
     uint64_t chain = run->done_chain;
     if (run->done_descriptor < 0 || run->broken) {
-        return error_set(error, ERROR_TARGET_WRITE, run->folder,
+        return error_set(error, run->broken ? run->broken_by : ERROR_TARGET_WRITE, run->folder,
                          "an earlier done mark could not be written; resume tells which chunks are "
                          "done");
     }
@@ -483,6 +483,7 @@ static enum status append_locked(struct folder_run *run, const struct folder_don
         fdatasync(run->done_descriptor) != 0) {
         *written = true;
         run->broken = true;
+        run->broken_by = error->code;
         error_recode(error, ERROR_TARGET_UNKNOWN_OUTCOME);
     }
     return STATUS_FAILED;
