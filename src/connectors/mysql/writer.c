@@ -4,8 +4,8 @@
  * its last statements.
  *
  * Batches are held until their load has ended, since only then it is known what became of their
- * records. It is sent when the segment is full, when a batch for another table comes, or when the
- * engine has nothing more to send and waits.
+ * records. A segment is sent when it is full, or worth a load while none is under way, when a batch
+ * for another table comes, or when the engine has nothing more to send and waits.
  */
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -14,7 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEGMENT_BYTES = 4 << 20, STATEMENT_BYTES = 1 << 20, FEEDING_WAIT_MS = 20 };
+enum {
+    SEGMENT_BYTES = 2 << 20,
+    WORTH_BYTES = 256 << 10,
+    STATEMENT_BYTES = 1 << 20,
+    FEEDING_WAIT_MS = 20
+};
 
 /* ---------------------------------------------------------------- open, close */
 
@@ -24,10 +29,13 @@ void maria_writer_close(struct writer *writer)
         return;
     }
     maria_writer_chunk_abandon(writer, writer->chunk);
+    writer_loader_stop(writer);
     maria_disconnect(writer->connection);
-    buffer_free(&writer->out);
-    buffer_free(&writer->rows);
-    buffer_free(&writer->marks);
+    for (int i = 0; i < 2; i++) {
+        buffer_free(&writer->segments[i].out);
+        buffer_free(&writer->segments[i].rows);
+        buffer_free(&writer->segments[i].marks);
+    }
     buffer_free(&writer->stream.escaped);
     arena_destroy(writer->arena);
     arena_destroy(writer->scratch);
@@ -63,7 +71,8 @@ enum status maria_writer_open(struct database *database, const struct target_tab
     }
     opened->table_count = table_count;
     bool silent = table_count > 0 && tables[0].triggers_off;
-    if (maria_connect(self, &opened->connection, error) != STATUS_OK ||
+    if (writer_loader_start(opened, error) != STATUS_OK ||
+        maria_connect(self, &opened->connection, error) != STATUS_OK ||
         (silent && maria_silence_keys(self, opened->connection, true, error) != STATUS_OK)) {
         maria_writer_close(opened);
         return STATUS_FAILED;
@@ -74,17 +83,6 @@ enum status maria_writer_open(struct database *database, const struct target_tab
 }
 
 /* ---------------------------------------------------------------- chunks */
-
-static void free_held(struct held *held)
-{
-    while (held != NULL) {
-        struct held *next = held->next;
-        batch_destroy(held->batch);
-        arena_destroy(held->arena);
-        free(held);
-        held = next;
-    }
-}
 
 enum status maria_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
                                      struct error *error)
@@ -103,19 +101,19 @@ void maria_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
 {
     struct error ignored = {0};
     (void)chunk;
+    (void)!writer_await_load(writer, -1, &ignored);
     if (writer->begun && maria_is_alive(writer->connection)) {
         (void)!maria_query(writer->database, writer->connection, "ROLLBACK", MARIA_SHORT,
                            ERROR_TARGET_WRITE, NULL, &ignored);
     }
     writer->begun = false;
     writer->chunk = 0;
-    writer->plan = NULL;
-    free_held(writer->first);
-    free_held(writer->done);
-    writer->first = writer->last = writer->done = writer->done_last = NULL;
-    buffer_clear(&writer->out);
-    buffer_clear(&writer->rows);
-    buffer_clear(&writer->marks);
+    struct segment results = {.first = writer->done};
+    writer->done = writer->done_last = NULL;
+    writer_segment_clear(&results);
+    for (int i = 0; i < 2; i++) {
+        writer_segment_clear(&writer->segments[i]);
+    }
 }
 
 /* ---------------------------------------------------------------- batches */
@@ -130,29 +128,48 @@ static enum status hold(struct writer *writer, uint32_t table, struct batch *bat
     }
     made->batch = batch;
     made->table = table;
-    if (writer->last == NULL) {
-        writer->first = made;
+    struct segment *segment = writer->filling;
+    if (segment->last == NULL) {
+        segment->first = made;
     } else {
-        writer->last->next = made;
+        segment->last->next = made;
     }
-    writer->last = made;
+    segment->last = made;
     *held = made;
     return STATUS_OK;
 }
 
-static bool is_full(const struct writer *writer)
+/* Is the segment to be sent? */
+static bool is_ready(const struct writer *writer)
 {
+    const struct segment *segment = writer->filling;
     uint64_t packet = writer->database->packet_bytes_max / 2;
     uint64_t most = writer->database->loads    ? SEGMENT_BYTES
                     : packet < STATEMENT_BYTES ? packet
                                                : STATEMENT_BYTES;
-    return writer->out.length >= most || writer->marks.length > 0;
+    return segment->out.length >= most || segment->marks.length > 0 ||
+           (!writer->loading && segment->out.length >= WORTH_BYTES);
+}
+
+/* Makes the segment being filled one of that plan. */
+static enum status fill_for(struct writer *writer, uint32_t table, const struct batch *batch,
+                            struct error *error)
+{
+    const struct writer_plan *plan = writer->filling->plan;
+    if (plan != NULL && plan->table == table && plan->shape == batch->shape) {
+        return STATUS_OK;
+    }
+    if (writer_hand_over(writer, error) != STATUS_OK ||
+        writer_plan_get(writer, table, batch->shape, &plan, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    writer->filling->plan = plan;
+    return STATUS_OK;
 }
 
 enum status maria_writer_submit(struct writer *writer, uint64_t chunk, uint32_t table,
                                 struct batch *batch, struct error *error)
 {
-    const struct writer_plan *plan = NULL;
     struct held *held = NULL;
     enum status status = STATUS_OK;
 
@@ -161,28 +178,18 @@ enum status maria_writer_submit(struct writer *writer, uint64_t chunk, uint32_t 
         return error_set(error, ERROR_INTERNAL, writer->database->shown,
                          "a batch of a chunk that is not open");
     }
-    bool same =
-        writer->plan != NULL && writer->plan->table == table && writer->plan->shape == batch->shape;
-    if (!same) {
-        status = writer_segment_finish(writer, error);
-        status = status == STATUS_OK ? writer_plan_get(writer, table, batch->shape, &plan, error)
-                                     : status;
-        if (status != STATUS_OK) {
-            batch_destroy(batch);
-            return STATUS_FAILED;
-        }
-    } else {
-        plan = writer->plan;
+    if (fill_for(writer, table, batch, error) != STATUS_OK) {
+        batch_destroy(batch);
+        return STATUS_FAILED;
     }
     if (hold(writer, table, batch, &held, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    writer->plan = plan;
     for (uint32_t row = 0; status == STATUS_OK && row < batch->row_count; row++) {
-        status = writer_encode_row(writer, plan, held, row, error);
+        status = writer_encode_row(writer, writer->filling->plan, held, row, error);
     }
     arena_reset(writer->scratch);
-    return status == STATUS_OK && is_full(writer) ? writer_segment_finish(writer, error) : status;
+    return status == STATUS_OK && is_ready(writer) ? writer_hand_over(writer, error) : status;
 }
 
 static int compare_outcomes(const void *left, const void *right)
@@ -192,20 +199,29 @@ static int compare_outcomes(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
+static enum status await_results(struct writer *writer, int64_t timeout_ms, struct error *error)
+{
+    if (!writer->loading && writer->filling->first == NULL) {
+        return STATUS_END;
+    }
+    if (!writer->loading && timeout_ms < FEEDING_WAIT_MS) {
+        /* more is to come, for the same load */
+        clock_sleep_ms(timeout_ms > 0 ? timeout_ms : 0);
+        return STATUS_AGAIN;
+    }
+    if (!writer->loading && writer_hand_over(writer, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return writer_await_load(writer, timeout_ms, error);
+}
+
 enum status maria_writer_poll(struct writer *writer, int64_t timeout_ms,
                               struct batch_result *result, struct error *error)
 {
     if (writer->done == NULL) {
-        if (writer->first == NULL) {
-            return STATUS_END;
-        }
-        if (timeout_ms < FEEDING_WAIT_MS) {
-            /* more is to come, for the same load */
-            clock_sleep_ms(timeout_ms > 0 ? timeout_ms : 0);
-            return STATUS_AGAIN;
-        }
-        if (writer_segment_finish(writer, error) != STATUS_OK) {
-            return STATUS_FAILED;
+        enum status status = await_results(writer, timeout_ms, error);
+        if (status != STATUS_OK) {
+            return status;
         }
     }
     struct held *held = writer->done;

@@ -3,7 +3,9 @@
 #ifndef TRANSHUME_CONNECTORS_MYSQL_WRITER_INTERNAL_H
 #define TRANSHUME_CONNECTORS_MYSQL_WRITER_INTERNAL_H
 
+#include "base/ring.h"
 #include "connectors/mysql/target.h"
+#include <pthread.h>
 
 /* One column of a load: from a field of the batch into a column of the table. */
 struct writer_column {
@@ -73,11 +75,29 @@ struct writer_stream {
     struct error error;
 };
 
+/* Batches of one plan whose records are encoded: what one load takes. */
+struct segment {
+    const struct writer_plan *plan; /* NULL: none yet */
+    struct held *first;
+    struct held *last;
+    struct buffer out;
+    struct buffer rows;  /* struct sent_row */
+    struct buffer marks; /* struct large_mark */
+    uint64_t numbered;   /* the writer's, behind its last record */
+    struct error error;  /* why its load failed */
+    bool failed;
+};
+
+/*
+ * The engine's thread encodes into one segment while the loader, a thread of the writer's own,
+ * sends the other. As long as `loading`, the connection and all that sending uses is the loader's.
+ */
 struct writer {
     struct maria_database *database;
     MYSQL *connection;
-    struct arena *arena;   /* plans and descriptions: as long as the writer */
-    struct arena *scratch; /* of values made on the way; emptied after each batch */
+    struct arena *arena;        /* plans and descriptions: as long as the writer */
+    struct arena *scratch;      /* of values made on the way; emptied after each batch */
+    struct arena *load_scratch; /* the loader's; emptied after each segment */
     struct writer_table *tables;
     uint32_t table_count;
     struct maria_look look; /* taken when the first table is described */
@@ -90,14 +110,15 @@ struct writer {
     uint64_t committed; /* the last one: its commit may be called again */
     bool begun;         /* a transaction is open */
     uint64_t numbered;  /* records of the chunk that went by way of a temporary table */
-    /* the segment: batches whose records are encoded in `out` */
-    const struct writer_plan *plan;
-    struct held *first;
-    struct held *last;
-    struct buffer out;
-    struct buffer rows;  /* struct sent_row */
-    struct buffer marks; /* struct large_mark */
+    struct segment segments[2];
+    struct segment *filling;
+    struct segment *sending;
     struct writer_stream stream;
+    struct ring *to_load;
+    struct ring *loaded;
+    pthread_t loader;
+    bool has_loader;
+    bool loading; /* `sending` is under way */
     /* results not yet polled */
     struct held *done;
     struct held *done_last;
@@ -116,10 +137,11 @@ struct refusal {
     char reason[768];
 };
 
+/* Of the segment that is being sent. */
 static inline struct sent_row *writer_rows(const struct writer *writer, uint32_t *count)
 {
-    *count = (uint32_t)(writer->rows.length / sizeof(struct sent_row));
-    return (struct sent_row *)(void *)writer->rows.data;
+    *count = (uint32_t)(writer->sending->rows.length / sizeof(struct sent_row));
+    return (struct sent_row *)(void *)writer->sending->rows.data;
 }
 
 /* writer_plan.c: the table's catalogue, read once. */
@@ -128,7 +150,8 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
 
 /* ---------------------------------------------------------------- writer_rows.c */
 
-/* Encodes one row into the segment; a value that its column can't hold refuses the row. */
+/* Encodes one row into the segment that is being filled; a value that its column can't hold refuses
+ * the row. */
 enum status writer_encode_row(struct writer *writer, const struct writer_plan *plan,
                               struct held *held, uint32_t row, struct error *error) MUST_USE;
 /* Notes that a row is not written. */
@@ -152,9 +175,22 @@ enum status writer_run_statement(struct writer *writer, struct buffer *sql, MYSQ
 
 /* ---------------------------------------------------------------- writer_segment.c */
 
-/* Sends the segment, finds the records that the server refuses, and moves its batches to the
- * results. */
-enum status writer_segment_finish(struct writer *writer, struct error *error) MUST_USE;
+/* Sends the segment `sending`, and finds the records that the server refuses. */
+enum status writer_segment_send(struct writer *writer, struct error *error) MUST_USE;
+/* Empties it; its batches, if any are left, are destroyed. */
+void writer_segment_clear(struct segment *segment);
+
+/* ---------------------------------------------------------------- writer_loader.c */
+
+enum status writer_loader_start(struct writer *writer, struct error *error) MUST_USE;
+/* Waits for what is under way. */
+void writer_loader_stop(struct writer *writer);
+/* Gives the filled segment, if anything is in it, to the loader, after what that has under way. */
+enum status writer_hand_over(struct writer *writer, struct error *error) MUST_USE;
+/* What was handed over is loaded, and its batches among the results: STATUS_OK, or STATUS_END if
+ * nothing was; not yet: STATUS_AGAIN. A negative timeout: none. */
+enum status writer_await_load(struct writer *writer, int64_t timeout_ms,
+                              struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- writer_stage.c */
 

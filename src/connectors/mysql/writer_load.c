@@ -61,8 +61,8 @@ static int stream_read(void *handle, char *bytes, unsigned int size)
 {
     struct writer *writer = handle;
     struct writer_stream *stream = &writer->stream;
-    size_t mark_count = writer->marks.length / sizeof(struct large_mark);
-    const struct large_mark *marks = (const void *)writer->marks.data;
+    size_t mark_count = writer->sending->marks.length / sizeof(struct large_mark);
+    const struct large_mark *marks = (const void *)writer->sending->marks.data;
     size_t served = 0;
 
     while (served < size) {
@@ -73,7 +73,8 @@ static int stream_read(void *handle, char *bytes, unsigned int size)
             served += serve(bytes + served, size - served, stream->escaped.data,
                             &stream->escaped_at, stream->escaped.length);
         } else if (stream->at < stop) {
-            served += serve(bytes + served, size - served, writer->out.data, &stream->at, stop);
+            served +=
+                serve(bytes + served, size - served, writer->sending->out.data, &stream->at, stop);
         } else if (!marked) {
             break;
         } else if (stream->large_offset < marks[stream->mark].large->length) {
@@ -114,8 +115,8 @@ void writer_serve(struct writer *writer)
 static void open_stream(struct writer *writer, size_t begin, size_t end)
 {
     struct writer_stream *stream = &writer->stream;
-    const struct large_mark *marks = (const void *)writer->marks.data;
-    size_t mark_count = writer->marks.length / sizeof *marks;
+    const struct large_mark *marks = (const void *)writer->sending->marks.data;
+    size_t mark_count = writer->sending->marks.length / sizeof *marks;
     stream->at = begin;
     stream->end = end;
     stream->mark = 0;
@@ -241,8 +242,8 @@ static enum status send_statement(struct writer *writer, size_t begin, size_t en
                                   struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, writer->plan->statement);
-    buffer_append(&sql, writer->out.data + begin, end - begin - 1);
+    buffer_append_string(&sql, writer->sending->plan->statement);
+    buffer_append(&sql, writer->sending->out.data + begin, end - begin - 1);
     enum status status = sql.failed
                              ? error_set(error, ERROR_MEMORY, writer->database->shown, "no memory")
                              : maria_send(writer->database, writer->connection, sql.data,
@@ -253,7 +254,7 @@ static enum status send_statement(struct writer *writer, size_t begin, size_t en
 
 static enum status send_load(struct writer *writer, size_t begin, size_t end, struct error *error)
 {
-    const char *statement = writer->plan->statement;
+    const char *statement = writer->sending->plan->statement;
     open_stream(writer, begin, end);
     enum status status = maria_send(writer->database, writer->connection, statement,
                                     strlen(statement), MARIA_LONG, ERROR_TARGET_WRITE, error);
@@ -267,8 +268,8 @@ enum status writer_send(struct writer *writer, uint32_t first, uint32_t end,
     uint32_t count = 0;
     const struct sent_row *rows = writer_rows(writer, &count);
     size_t from = rows[first].begin;
-    size_t to = end < count ? rows[end].begin : writer->out.length;
-    if ((writer->plan->staged && writer_stage_make(writer, error) != STATUS_OK) ||
+    size_t to = end < count ? rows[end].begin : writer->sending->out.length;
+    if ((writer->sending->plan->staged && writer_stage_make(writer, error) != STATUS_OK) ||
         set_savepoint(writer, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -278,7 +279,7 @@ enum status writer_send(struct writer *writer, uint32_t first, uint32_t end,
         return judge_failure(writer, refusal, error);
     }
     status = judge_success(writer, end - first, refusal, error);
-    return status == STATUS_OK && writer->plan->staged
+    return status == STATUS_OK && writer->sending->plan->staged
                ? writer_stage_apply(writer, first, end, refusal, error)
                : status;
 }

@@ -144,7 +144,8 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
         return error_set(error, ERROR_INTERNAL, writer->database->shown,
                          "records without a shape, or of a table that there is not");
     }
-    if (describe(writer, table, error) != STATUS_OK) {
+    if (writer_await_load(writer, -1, error) == STATUS_FAILED ||
+        describe(writer, table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct writer_plan *made = arena_allocate_zeroed(writer->arena, 1, sizeof *made);

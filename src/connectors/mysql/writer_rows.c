@@ -43,9 +43,9 @@ static enum status put_large_whole(struct writer *writer, const struct maria_col
         return STATUS_FAILED;
     }
     if (large->kind == VALUE_BYTES) {
-        maria_append_bytes(&writer->out, bytes, large->length);
+        maria_append_bytes(&writer->filling->out, bytes, large->length);
     } else {
-        maria_append_text(&writer->out, bytes, large->length);
+        maria_append_text(&writer->filling->out, bytes, large->length);
     }
     return STATUS_OK;
 }
@@ -69,8 +69,8 @@ static enum status put_large(struct writer *writer, const struct maria_column *c
     if (!writer->database->loads) {
         return put_large_whole(writer, column, large, error);
     }
-    const struct large_mark mark = {writer->out.length, large};
-    buffer_append(&writer->marks, &mark, sizeof mark);
+    const struct large_mark mark = {writer->filling->out.length, large};
+    buffer_append(&writer->filling->marks, &mark, sizeof mark);
     return STATUS_OK;
 }
 
@@ -78,7 +78,7 @@ static enum status encode_cells(struct writer *writer, const struct writer_plan 
                                 const struct cell *cells, struct error *error)
 {
     bool loads = writer->database->loads;
-    struct buffer *out = &writer->out;
+    struct buffer *out = &writer->filling->out;
     if (!loads) {
         buffer_append_byte(out, '(');
     }
@@ -111,25 +111,25 @@ static enum status encode_cells(struct writer *writer, const struct writer_plan 
 enum status writer_encode_row(struct writer *writer, const struct writer_plan *plan,
                               struct held *held, uint32_t row, struct error *error)
 {
-    const struct sent_row sent = {held, row, writer->out.length};
-    size_t marks = writer->marks.length;
+    const struct sent_row sent = {held, row, writer->filling->out.length};
+    size_t marks = writer->filling->marks.length;
     struct error problem;
     problem.class = ERROR_CLASS_STOP;
 
     enum status status = encode_cells(writer, plan, batch_row(held->batch, row), &problem);
-    buffer_append(&writer->rows, &sent, sizeof sent);
-    if (status == STATUS_OK &&
-        (writer->out.failed || writer->marks.failed || writer->rows.failed)) {
+    buffer_append(&writer->filling->rows, &sent, sizeof sent);
+    if (status == STATUS_OK && (writer->filling->out.failed || writer->filling->marks.failed ||
+                                writer->filling->rows.failed)) {
         return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for records");
     }
     if (status == STATUS_OK) {
-        held->bytes += writer->out.length - sent.begin;
+        held->bytes += writer->filling->out.length - sent.begin;
         writer->numbered++;
         return STATUS_OK;
     }
-    writer->out.length = sent.begin;
-    writer->marks.length = marks;
-    writer->rows.length -= sizeof sent;
+    writer->filling->out.length = sent.begin;
+    writer->filling->marks.length = marks;
+    writer->filling->rows.length -= sizeof sent;
     if (problem.class == ERROR_CLASS_REJECT) {
         char reason[1100];
         snprintf(reason, sizeof reason, "%s%s%s", problem.object, problem.object[0] ? ": " : "",

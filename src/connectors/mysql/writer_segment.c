@@ -12,7 +12,7 @@ static enum status settle_row(struct writer *writer, const struct sent_row *at,
 {
     bool same = false;
     if (refusal->code == ERROR_REJECT_KEY_DUPLICATE &&
-        writer->tables[writer->plan->table].plan->distinct &&
+        writer->tables[writer->sending->plan->table].plan->distinct &&
         writer_holds_row(writer, at, &same, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -45,30 +45,26 @@ static enum status send_all(struct writer *writer, struct error *error)
     return status;
 }
 
-static void move_to_results(struct writer *writer)
+enum status writer_segment_send(struct writer *writer, struct error *error)
 {
-    if (writer->done == NULL) {
-        writer->done = writer->first;
-    } else {
-        writer->done_last->next = writer->first;
-    }
-    writer->done_last = writer->last;
-    writer->first = NULL;
-    writer->last = NULL;
-    writer->plan = NULL;
-    buffer_clear(&writer->out);
-    buffer_clear(&writer->rows);
-    buffer_clear(&writer->marks);
+    return writer->sending->rows.length > 0 ? send_all(writer, error) : STATUS_OK;
 }
 
-enum status writer_segment_finish(struct writer *writer, struct error *error)
+void writer_segment_clear(struct segment *segment)
 {
-    if (writer->first == NULL) {
-        return STATUS_OK;
+    struct held *held = segment->first;
+    while (held != NULL) {
+        struct held *next = held->next;
+        batch_destroy(held->batch);
+        arena_destroy(held->arena);
+        free(held);
+        held = next;
     }
-    enum status status = writer->rows.length > 0 ? send_all(writer, error) : STATUS_OK;
-    if (status == STATUS_OK) {
-        move_to_results(writer);
-    }
-    return status;
+    segment->plan = NULL;
+    segment->first = NULL;
+    segment->last = NULL;
+    segment->failed = false;
+    buffer_clear(&segment->out);
+    buffer_clear(&segment->rows);
+    buffer_clear(&segment->marks);
 }

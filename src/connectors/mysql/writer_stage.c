@@ -17,13 +17,14 @@ struct apply {
 enum status writer_stage_make(struct writer *writer, struct error *error)
 {
     struct buffer sql = {0};
-    enum status status = maria_query(writer->database, writer->connection, writer->plan->stage,
-                                     MARIA_SHORT, ERROR_TARGET_WRITE, NULL, error);
+    enum status status =
+        maria_query(writer->database, writer->connection, writer->sending->plan->stage, MARIA_SHORT,
+                    ERROR_TARGET_WRITE, NULL, error);
     if (status != STATUS_OK) {
         return status;
     }
     buffer_append_string(&sql, "DELETE FROM ");
-    maria_append_table(&sql, writer->database, writer->plan->stage_name);
+    maria_append_table(&sql, writer->database, writer->sending->plan->stage_name);
     return maria_query_buffer(writer->database, writer->connection, &sql, MARIA_SHORT,
                               ERROR_TARGET_WRITE, NULL, error);
 }
@@ -214,15 +215,15 @@ enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t e
     uint32_t count = 0;
     (void)writer_rows(writer, &count);
     struct apply apply = {.writer = writer,
-                          .plan = writer->plan,
-                          .key = writer->tables[writer->plan->table].plan->key,
+                          .plan = writer->sending->plan,
+                          .key = writer->tables[writer->sending->plan->table].plan->key,
                           .first = first,
                           .end = end,
-                          .first_number = writer->numbered - count + first,
+                          .first_number = writer->sending->numbered - count + first,
                           .refusal = refusal,
                           .error = error};
-    bool skips = writer->plan->existing == EXISTING_SKIP;
-    bool undo = writer_keeps_undo(&writer->tables[writer->plan->table]);
+    bool skips = writer->sending->plan->existing == EXISTING_SKIP;
+    bool undo = writer_keeps_undo(&writer->tables[writer->sending->plan->table]);
     enum status status = STATUS_OK;
     if (skips || overwrites(apply.plan)) {
         status = take_out_repeats(&apply);
@@ -246,12 +247,12 @@ enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t e
 enum status writer_holds_row(struct writer *writer, const struct sent_row *at, bool *same,
                              struct error *error)
 {
-    const struct writer_plan *plan = writer->plan;
+    const struct writer_plan *plan = writer->sending->plan;
     const struct cell *cells = batch_row(at->held->batch, at->row);
     struct cell *values =
-        arena_allocate_zeroed(writer->scratch, (size_t)plan->column_count + 1, sizeof *values);
+        arena_allocate_zeroed(writer->load_scratch, (size_t)plan->column_count + 1, sizeof *values);
     const char **names =
-        arena_allocate_zeroed(writer->scratch, (size_t)plan->column_count + 1, sizeof *names);
+        arena_allocate_zeroed(writer->load_scratch, (size_t)plan->column_count + 1, sizeof *names);
     struct buffer sql = {0};
     int64_t found = 0;
 
@@ -270,7 +271,7 @@ enum status writer_holds_row(struct writer *writer, const struct sent_row *at, b
     maria_append_table(&sql, writer->database, plan->facts->schema->name);
     enum status status =
         maria_append_condition(&sql, plan->facts, (struct column_list){names, plan->column_count},
-                               values, writer->scratch, error);
+                               values, writer->load_scratch, error);
     buffer_append_byte(&sql, ')');
     if (status != STATUS_OK) {
         buffer_free(&sql);
