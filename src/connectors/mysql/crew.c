@@ -87,7 +87,7 @@ enum status maria_crew_run(struct maria_crew *crew, MYSQL *control, uint32_t cou
         work_on(&workers[0]);
     } else if (worker_count > 0) {
         workers[0].status = error_set(&workers[0].error, ERROR_MEMORY, crew->self->shown,
-                                      "no memory to make tables");
+                                      "no memory to work on tables");
         atomic_store(&work.failed, true);
     }
     for (uint32_t i = 0; i < worker_count; i++) {

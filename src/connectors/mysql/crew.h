@@ -23,4 +23,11 @@ enum status maria_crew_run(struct maria_crew *crew, MYSQL *control, uint32_t cou
                            void *context, struct error *error) MUST_USE;
 void maria_crew_close(struct maria_crew *crew);
 
+/* ---------------------------------------------------------------- count.c */
+
+/* The records of a table. */
+enum status maria_count(struct maria_database *self, MYSQL *control,
+                        const struct target_table *table, uint64_t *count,
+                        struct error *error) MUST_USE;
+
 #endif

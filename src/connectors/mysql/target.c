@@ -1,5 +1,6 @@
 /* MySQL and MariaDB as a target: transactions of the control thread, looking at tables, counting.
  */
+#include "connectors/mysql/crew.h"
 #include "connectors/mysql/rebuild.h"
 #include "model/convert.h"
 #include <string.h>
@@ -156,14 +157,9 @@ static enum status target_count(struct database *database, const struct target_t
 {
     struct maria_database *self = maria_database_of(database);
     MYSQL *connection = NULL;
-    int64_t number = 0;
-    if (maria_control(self, &connection, error) != STATUS_OK ||
-        ask_table(self, connection, "SELECT count(*) FROM ", table->name, "", &number, error) !=
-            STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *count = (uint64_t)number;
-    return STATUS_OK;
+    return maria_control(self, &connection, error) == STATUS_OK
+               ? maria_count(self, connection, table, count, error)
+               : STATUS_FAILED;
 }
 
 static enum status target_normal_form(struct database *database, const struct cell *cell,

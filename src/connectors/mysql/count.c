@@ -1,0 +1,131 @@
+/* How many records a table holds: InnoDB keeps no such number, so a long table is counted by
+ * ranges of its key, over several connections. */
+#include "connectors/mysql/crew.h"
+#include <string.h>
+
+/* Below that, connecting would cost more than it brings. */
+enum { WIDE_KEYS = 500000, RANGES = MARIA_CREW_MAX };
+
+struct counting {
+    struct maria_database *self;
+    const struct target_table *table;
+    int64_t bounds[RANGES]; /* each range begins at its own; the first is open below */
+    int64_t counts[RANGES];
+};
+
+static enum status ask_number(const struct counting *counting, MYSQL *connection,
+                              const char *question, const char *condition, int64_t otherwise,
+                              int64_t *number, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, question);
+    buffer_append_string(&sql, " FROM ");
+    maria_append_table(&sql, counting->self, counting->table->name);
+    buffer_append_string(&sql, condition);
+    return maria_ask_number(counting->self, connection, &sql, MARIA_LONG, ERROR_TARGET_INVALID,
+                            otherwise, number, error);
+}
+
+static enum status ask_edge(const struct counting *counting, MYSQL *connection, const char *edge,
+                            int64_t *number, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_format(&sql, "SELECT %s(", edge);
+    maria_append_name(&sql, counting->table->key.names[0]);
+    buffer_append_byte(&sql, ')');
+    enum status status =
+        sql.failed
+            ? error_set(error, ERROR_MEMORY, counting->self->shown, "no memory")
+            : ask_number(counting, connection, buffer_string(&sql), "", INT64_MIN, number, error);
+    buffer_free(&sql);
+    return status;
+}
+
+/* A key of this run's making that is one whole number; its edges then cost nothing to find. */
+static bool has_number_key(const struct target_table *table)
+{
+    if (!table->created || table->key.count != 1) {
+        return false;
+    }
+    const struct schema_column *columns =
+        table->same_engine != NULL ? table->same_engine->columns : table->columns;
+    uint32_t count =
+        table->same_engine != NULL ? table->same_engine->column_count : table->column_count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(columns[i].name, table->key.names[0]) == 0) {
+            return columns[i].type.kind == VALUE_INT64;
+        }
+    }
+    return false;
+}
+
+/* STATUS_END: not worth it. */
+static enum status find_bounds(struct counting *counting, MYSQL *connection, struct error *error)
+{
+    int64_t low = 0;
+    int64_t high = 0;
+    if (!has_number_key(counting->table)) {
+        return STATUS_END;
+    }
+    if (ask_edge(counting, connection, "min", &low, error) != STATUS_OK ||
+        ask_edge(counting, connection, "max", &high, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    uint64_t width = (uint64_t)high - (uint64_t)low;
+    if (low == INT64_MIN || high < low || width < WIDE_KEYS) {
+        return STATUS_END;
+    }
+    for (uint32_t i = 0; i < RANGES; i++) {
+        counting->bounds[i] = (int64_t)((uint64_t)low + width / RANGES * i);
+    }
+    return STATUS_OK;
+}
+
+/* Whatever is written meanwhile, the ranges tile. */
+static enum status count_range(void *context, MYSQL *connection, struct arena *arena,
+                               uint32_t number, struct error *error)
+{
+    struct counting *counting = context;
+    const char *key = counting->table->key.names[0];
+    struct buffer condition = {0};
+    (void)arena;
+    buffer_append_string(&condition, " WHERE ");
+    maria_append_name(&condition, key);
+    if (number > 0) {
+        buffer_format(&condition, " >= %lld", (long long)counting->bounds[number]);
+    }
+    if (number > 0 && number + 1 < RANGES) {
+        buffer_append_string(&condition, " AND ");
+        maria_append_name(&condition, key);
+    }
+    if (number + 1 < RANGES) {
+        buffer_format(&condition, " < %lld", (long long)counting->bounds[number + 1]);
+    }
+    enum status status =
+        condition.failed
+            ? error_set(error, ERROR_MEMORY, counting->self->shown, "no memory")
+            : ask_number(counting, connection, "SELECT count(*)", buffer_string(&condition), 0,
+                         &counting->counts[number], error);
+    buffer_free(&condition);
+    return status;
+}
+
+enum status maria_count(struct maria_database *self, MYSQL *control,
+                        const struct target_table *table, uint64_t *count, struct error *error)
+{
+    struct counting counting = {.self = self, .table = table};
+    struct maria_crew crew = {.self = self};
+    enum status status = find_bounds(&counting, control, error);
+    if (status == STATUS_OK) {
+        status = maria_crew_run(&crew, control, RANGES, count_range, &counting, error);
+        maria_crew_close(&crew);
+    } else if (status == STATUS_END) {
+        status =
+            ask_number(&counting, control, "SELECT count(*)", "", 0, &counting.counts[0], error);
+    }
+    *count = 0;
+    for (uint32_t i = 0; i < RANGES; i++) {
+        *count += (uint64_t)counting.counts[i];
+    }
+    return status;
+}
