@@ -305,8 +305,8 @@ static bool is_type(const char *text)
 {
     struct value_type ignored;
     size_t word = strcspn(text, "(");
-    bool labels = (word == 4 && strncasecmp(text, "enum", 4) == 0) ||
-                  (word == 3 && strncasecmp(text, "set", 3) == 0);
+    bool labels = text[word] == '(' && ((word == 4 && strncasecmp(text, "enum", 4) == 0) ||
+                                        (word == 3 && strncasecmp(text, "set", 3) == 0));
     if (!labels) {
         return maria_native_type(text, &ignored);
     }

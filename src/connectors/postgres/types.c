@@ -285,7 +285,9 @@ static bool is_type(const char *text)
         } else if (*text == '(') {
             size_t inside = strspn(
                 text + 1, "0123456789, -abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
-            if (depth++ > 0 || text[1 + inside] != ')') {
+            const char *comment = strstr(text, "--");
+            if (depth++ > 0 || text[1 + inside] != ')' ||
+                (comment != NULL && comment < text + inside)) {
                 return false;
             }
             text += 1 + inside;
