@@ -410,8 +410,8 @@ static enum status take_snapshot(struct resume *resume, bool *changed, struct er
     }
     bool same = (capabilities & CAPABILITY_PROVES_UNCHANGED) != 0 && before != NULL &&
                 strcmp(before, session->snapshot) == 0;
-    bool untouched =
-        run->done_count == 0 && (session->target->capabilities & CAPABILITY_TRANSACTIONS) != 0;
+    bool transactions = (session->target->capabilities & CAPABILITY_TRANSACTIONS) != 0;
+    bool untouched = run->status.phase < LEDGER_COPYING || (transactions && run->done_count == 0);
     *changed = !same && !untouched;
     return STATUS_OK;
 }

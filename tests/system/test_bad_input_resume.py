@@ -293,6 +293,18 @@ class ChangedSource(ResumeTestCase):
         self.assertIn("mixed", self.run_program("status").out)
 
     @each_target
+    def test_nothing_is_mixed_before_the_first_record(self, target):
+        """Whatever the attempt before was at, none of its chunks can be there."""
+        for failpoint in ("engine.after_ledger_create", "engine.after_claim"):
+            with self.subTest(failpoint=failpoint):
+                self.aim_at(target)
+                killed = support.kill_at(failpoint, 1, "migrate", *self.arguments, target, cwd=self.folder)
+                self.assertEqual(killed.code, -signal.SIGKILL, killed.err)
+                self.execute(self.path("shop.db"), "UPDATE customer SET name = 'New name'")
+                result = self.resume()
+                self.assertNotIn("mixed", result.out + result.err)
+
+    @each_target
     def test_unchanged_is_no_mixed_snapshot(self, target):
         self.start()
         result = self.resume()
