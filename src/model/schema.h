@@ -13,6 +13,7 @@ struct value_type {
     enum value_kind kind;
     int32_t precision;  /* DECIMAL: digits, 0 unknown; TEXT, BYTES: length limit, 0 none */
     int32_t scale;      /* DECIMAL */
+    uint8_t bits;       /* INT64: how many hold every number and its sign; 0: all 64 */
     bool zoned;         /* TIME, TIMESTAMP */
     bool dynamic;       /* values of other kinds than `kind` may occur */
     const char *native; /* the database's own words: "NVARCHAR(160)" */

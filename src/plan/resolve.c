@@ -189,6 +189,7 @@ static void resolve_tables(struct resolver *resolver)
     for (uint32_t i = 0; i < resolver->tables.count && !resolve_stopped(resolver); i++) {
         references_resolve(resolver, resolver->tables.items[i]);
     }
+    references_widen(resolver);
 }
 
 static void resolve_all(struct resolver *resolver)

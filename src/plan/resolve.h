@@ -343,6 +343,9 @@ struct mapping_field *entity_field(const struct entity_builder *entity, const ch
 void columns_resolve(struct resolver *resolver, struct table_builder *table);
 /* After all tables have their columns. */
 void references_resolve(struct resolver *resolver, struct table_builder *table);
+/* After all references: whole numbers on both ends of one get as many bits, since some databases
+ * take no other reference. */
+void references_widen(struct resolver *resolver);
 
 /* resolve_entity.c */
 struct table_builder *table_add(struct resolver *resolver, const char *name);

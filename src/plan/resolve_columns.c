@@ -49,6 +49,9 @@ static void settle_type(struct resolver *resolver, const struct table_builder *t
     if (!resolver->same_engine || field->origin == NULL) {
         field->type.native = NULL;
     }
+    if (field->origin == NULL) {
+        field->type.bits = 0;
+    }
     if (field->type.kind != VALUE_MISSING && field->type.kind != VALUE_NULL) {
         return;
     }
@@ -130,6 +133,29 @@ static void add_column(struct resolver *resolver, const struct table_builder *ta
     }
 }
 
+static int32_t largest_or_none(int32_t one, int32_t other)
+{
+    return one == 0 || other == 0 ? 0 : one > other ? one : other;
+}
+
+/* A type of the same kind that holds the values of both. */
+static void widen_type(struct value_type *type, const struct value_type *other)
+{
+    int32_t whole = largest_or_none(type->precision - type->scale, other->precision - other->scale);
+    bool limited = type->precision > 0 && other->precision > 0;
+    type->bits = (uint8_t)largest_or_none(type->bits, other->bits);
+    if (type->kind == VALUE_DECIMAL) {
+        type->scale = limited && other->scale < type->scale ? type->scale : other->scale;
+        type->precision = limited ? whole + type->scale : 0;
+    } else {
+        type->precision = largest_or_none(type->precision, other->precision);
+    }
+    type->dynamic |= other->dynamic;
+    bool alike = type->native == other->native || (type->native != NULL && other->native != NULL &&
+                                                   strcmp(type->native, other->native) == 0);
+    type->native = alike ? type->native : NULL;
+}
+
 /* Two entities with one field of the same name. */
 static void merge_column(struct resolver *resolver, const struct table_builder *table,
                          const struct entity_builder *entity, const struct mapping_field *field,
@@ -137,8 +163,11 @@ static void merge_column(struct resolver *resolver, const struct table_builder *
 {
     column->not_null &= field->is_key || (field->origin != NULL && field->origin->not_null);
     enum value_kind kind = field->type.kind;
-    if (kind == column->type.kind ||
-        (value_kind_is_number(kind) && value_kind_is_number(column->type.kind))) {
+    if (kind == column->type.kind) {
+        widen_type(&column->type, &field->type);
+        return;
+    }
+    if (value_kind_is_number(kind) && value_kind_is_number(column->type.kind)) {
         return;
     }
     if (!resolver->target_sql && is_indexed(table, field->name) && !column->type.dynamic &&
@@ -312,6 +341,49 @@ static void carry_foreign_key(struct resolver *resolver, struct table_builder *t
         reference->referenced_columns = referenced;
         reference->on_delete = key->on_delete;
         reference->on_update = key->on_update;
+    }
+}
+
+static struct schema_column *column_of(const struct table_builder *table, const char *name)
+{
+    for (uint32_t i = 0; table != NULL && i < table->target.column_count; i++) {
+        if (strcmp(table->target.columns[i].name, name) == 0) {
+            return (struct schema_column *)&table->target.columns[i];
+        }
+    }
+    return NULL;
+}
+
+/* True if one of its columns, or of those they refer to, had to grow. */
+static bool widen_reference(const struct resolver *resolver, const struct table_builder *table,
+                            const struct target_reference *reference)
+{
+    const struct table_builder *other = find_table(resolver, reference->table);
+    bool grown = false;
+    for (uint32_t i = 0; i < reference->columns.count; i++) {
+        struct schema_column *from = column_of(table, reference->columns.names[i]);
+        struct schema_column *to = column_of(other, reference->referenced_columns.names[i]);
+        if (from != NULL && to != NULL && from->type.kind == VALUE_INT64 &&
+            to->type.kind == VALUE_INT64 && from->type.bits != to->type.bits) {
+            from->type.bits = (uint8_t)largest_or_none(from->type.bits, to->type.bits);
+            to->type.bits = from->type.bits;
+            grown = true;
+        }
+    }
+    return grown;
+}
+
+void references_widen(struct resolver *resolver)
+{
+    bool grown = true;
+    while (grown && !resolve_stopped(resolver)) {
+        grown = false;
+        for (uint32_t i = 0; i < resolver->tables.count; i++) {
+            const struct table_builder *table = resolver->tables.items[i];
+            for (uint32_t j = 0; j < table->target.reference_count; j++) {
+                grown |= widen_reference(resolver, table, &table->target.references[j]);
+            }
+        }
     }
 }
 

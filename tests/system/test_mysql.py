@@ -340,6 +340,58 @@ class PostgresAndItems(MysqlCase):
                                    self.path("back"), cwd=self.folder)
         self.assertEqual(result.code, 0, result.out + result.err)
 
+    def test_whole_numbers_keep_their_width(self):
+        """Both ways; but the two ends of a reference have one width, without which MariaDB takes none."""
+        there = "SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = %s ORDER BY 1, 2"
+        name, target, back = self.postgres.database(), self.made(), self.postgres.database()
+        self.postgres.psql(name, """CREATE TABLE big (id bigint PRIMARY KEY); CREATE TABLE mid (id int PRIMARY KEY, s smallint, i int, b bigint,
+          up int REFERENCES big, side smallint REFERENCES mid(id));
+          INSERT INTO big VALUES (-9223372036854775808), (9223372036854775807), (2147483647);
+          INSERT INTO mid VALUES (-2147483648, -32768, -2147483648, -9223372036854775808, 2147483647, NULL),
+          (2147483647, 32767, 2147483647, 9223372036854775807, NULL, NULL), (7, NULL, NULL, NULL, NULL, 7)""")
+        self.migrate(self.postgres.uri(name), self.server.uri(target))
+        self.assertEqual([row for row in self.server.ask("", there % ("'%s'" % target)) if row[0] in ("big", "mid")], [
+            ["big", "id", "bigint"], ["mid", "b", "bigint"], ["mid", "i", "int"], ["mid", "id", "int"], ["mid", "s", "smallint"],
+            ["mid", "side", "int"], ["mid", "up", "bigint"]])
+        self.assertEqual(len(self.server.ask("", "SELECT 1 FROM information_schema.referential_constraints WHERE constraint_schema = '%s'"
+                                             % target)), 2)
+        self.migrate(self.server.uri(target), self.postgres.uri(back), "--state", self.path("back"))
+        self.assertEqual([row for row in self.postgres.psql(back, there % "'public'") if row[0] == "mid"], [
+            ["mid", "b", "bigint"], ["mid", "i", "integer"], ["mid", "id", "integer"], ["mid", "s", "smallint"],
+            ["mid", "side", "integer"], ["mid", "up", "bigint"]])
+        for table in ("big", "mid"):
+            same = "SELECT * FROM %s ORDER BY id" % table
+            self.assertEqual(self.postgres.psql(name, same), self.postgres.psql(back, same))
+
+    def test_unsigned_and_small_numbers_find_room(self):
+        bounds = {"tinyint": (-128, 127, "smallint"), "tinyint unsigned": (0, 255, "smallint"), "smallint unsigned": (0, 65535, "integer"),
+                  "mediumint": (-8388608, 8388607, "integer"), "mediumint unsigned": (0, 16777215, "integer"),
+                  "int": (-2147483648, 2147483647, "integer"), "int unsigned": (0, 4294967295, "bigint"), "year": (1901, 2155, "smallint"),
+                  "tinyint(1)": (-128, 127, "smallint")}
+        source = self.made("CREATE TABLE n (id int PRIMARY KEY, %s); INSERT INTO n VALUES (1, %s), (2, %s)" % (
+            ", ".join("c%d %s" % (i, kind) for i, kind in enumerate(bounds)), ", ".join(str(b[0]) for b in bounds.values()),
+            ", ".join(str(b[1]) for b in bounds.values())))
+        target = self.postgres.database()
+        self.migrate(self.server.uri(source), self.postgres.uri(target))
+        self.assertEqual(self.postgres.psql(target, "SELECT * FROM n ORDER BY id"),
+                         [[str(row + 1), *(str(b[row]) for b in bounds.values())] for row in (0, 1)])
+        self.assertEqual([kind for kind, in self.postgres.psql(
+            target, "SELECT data_type FROM information_schema.columns WHERE table_name = 'n' AND column_name <> 'id' ORDER BY column_name")],
+            [b[2] for b in bounds.values()])
+
+    def test_what_is_merged_or_computed_has_room(self):
+        name, target = self.postgres.database(), self.made()
+        self.postgres.psql(name, """CREATE TABLE a (id int PRIMARY KEY, n smallint, v varchar(3), d numeric(5,1));
+          CREATE TABLE b (id int PRIMARY KEY, n bigint, v varchar(9), d numeric(6,4));
+          INSERT INTO a VALUES (1, 32767, 'abc', 1234.5); INSERT INTO b VALUES (2, 9223372036854775807, 'abcdefghi', 99.1234)""")
+        fields = "{ id: copy, n: copy, v: copy, d: copy, e: { column: n, default: 70000 } }"
+        self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables:\n  ab:\n    key: id\n    entities:\n"
+                   "      a: { from: a, fields: %s }\n      b: { from: b, fields: %s }\n" % (
+                       self.postgres.uri(name), self.server.uri(target), fields, fields))
+        self.run_program("migrate", "--plan", "plan.yaml", "--quiet")
+        self.assertEqual(self.server.ask(target, "SELECT * FROM ab ORDER BY id"), [
+            ["1", "32767", "abc", "1234.5000", "32767"], ["2", "9223372036854775807", "abcdefghi", "99.1234", "9223372036854775807"]])
+
     def test_edges_into_postgres_and_items(self):
         source, target = self.made(EDGES), self.postgres.database()
         result = support.transhume("migrate", self.server.uri(source), self.postgres.uri(target), cwd=self.folder)

@@ -5,7 +5,10 @@
 #include <strings.h>
 
 const struct type_mapping maria_types[MARIA_TYPE_COUNT] = {
-    {"bigint", VALUE_INT64, "all 64 bits", "bigint", "exact"},
+    {"bigint", VALUE_INT64, "all 64 bits",
+     "bigint; int, mediumint, smallint or tinyint where the source's column holds no larger "
+     "numbers",
+     "exact"},
     {"int", VALUE_INT64, "also tinyint, smallint, mediumint, signed or not", NULL, "exact"},
     {"tinyint(1)", VALUE_INT64, "a number, since it holds -128 to 127", NULL, "exact"},
     {"bigint unsigned", VALUE_UINT64, "to 18446744073709551615", "bigint unsigned", "exact"},
@@ -147,6 +150,21 @@ static void read_limits(struct maria_type *type, const char *words)
     }
 }
 
+/* 0: all 64 bits, or no whole number. */
+static uint8_t bits_of(const char *data_type, const char *words)
+{
+    static const struct {
+        const char *name;
+        uint8_t bits;
+    } sizes[] = {{"tinyint", 8}, {"smallint", 16}, {"year", 16}, {"mediumint", 24}, {"int", 32}};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        if (strcasecmp(sizes[i].name, data_type) == 0) {
+            return (uint8_t)(sizes[i].bits + (strstr(words, "unsigned") != NULL));
+        }
+    }
+    return 0;
+}
+
 struct maria_type maria_type_of(const char *data_type, const char *words)
 {
     struct maria_type made = {.format = MARIA_AS_LABEL,
@@ -162,6 +180,7 @@ struct maria_type maria_type_of(const char *data_type, const char *words)
         made.format = MARIA_AS_UINT;
         made.type.kind = VALUE_UINT64;
     }
+    made.type.bits = bits_of(data_type, words);
     made.type.zoned = made.format == MARIA_AS_TIMESTAMP;
     read_limits(&made, words);
     return made;
@@ -215,6 +234,7 @@ struct maria_type maria_type_of_field(const MYSQL_FIELD *field)
     const char *name = name_of_field_type(field, field->charsetnr == BINARY_CHARSET && !label);
     bool large = field->type == MYSQL_TYPE_LONGLONG && (field->flags & UNSIGNED_FLAG) != 0;
     struct maria_type made = maria_type_of(name, large ? "bigint unsigned" : name);
+    made.type.bits = 0; /* of a computed number nobody knows */
     if (made.format == MARIA_AS_DECIMAL) {
         unsigned long sign = (field->flags & UNSIGNED_FLAG) != 0 ? 0 : 1;
         unsigned long point = field->decimals > 0 ? 1 : 0;
@@ -331,13 +351,21 @@ const char *maria_text_collation(const struct maria_database *self)
                                   : " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin";
 }
 
+static const char *name_of_bits(uint8_t bits)
+{
+    if (bits == 0 || bits > 32) {
+        return "bigint";
+    }
+    return bits > 24 ? "int" : bits > 16 ? "mediumint" : bits > 8 ? "smallint" : "tinyint";
+}
+
 static const char *type_of_kind(const struct maria_database *self, const struct value_type *type)
 {
     switch (type->kind) {
     case VALUE_BOOL:
         return "tinyint(1)";
     case VALUE_INT64:
-        return "bigint";
+        return name_of_bits(type->dynamic ? 0 : type->bits);
     case VALUE_UINT64:
         return "bigint unsigned";
     case VALUE_FLOAT32:

@@ -6,7 +6,8 @@
 #include <strings.h>
 
 const struct type_mapping postgres_types[POSTGRES_TYPE_COUNT] = {
-    {"bigint", VALUE_INT64, "all 64 bits", "bigint", "exact"},
+    {"bigint", VALUE_INT64, "all 64 bits",
+     "bigint; integer or smallint where the source's column holds no larger numbers", "exact"},
     {"integer", VALUE_INT64, "also serial", NULL, "exact"},
     {"smallint", VALUE_INT64, "every value", NULL, "exact"},
     {"oid", VALUE_INT64, "0 to 4294967295", NULL, "exact"},
@@ -118,6 +119,9 @@ struct postgres_type postgres_type_of(uint32_t oid, char kind_of_type, int32_t m
             made.type.zoned = known[i].zoned;
         }
     }
+    made.type.bits = made.format == POSTGRES_AS_INT2   ? 16
+                     : made.format == POSTGRES_AS_INT4 ? 32
+                                                       : 0;
     if (kind_of_type == 'e') {
         made.format = POSTGRES_AS_TEXT;
     }
@@ -310,7 +314,9 @@ static const char *type_of_kind(const struct value_type *type)
     case VALUE_BOOL:
         return "boolean";
     case VALUE_INT64:
-        return "bigint";
+        return type->bits == 0 || type->bits > 32 || type->dynamic ? "bigint"
+               : type->bits > 16                                   ? "integer"
+                                                                   : "smallint";
     case VALUE_UINT64:
         return "numeric(20)";
     case VALUE_FLOAT32:
