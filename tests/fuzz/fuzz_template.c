@@ -29,7 +29,8 @@ static enum status parse(struct text text, struct arena *arena, struct plan_temp
     return status;
 }
 
-/* Writes the values into the template; a padded one's zeros are put back. */
+/* Writes the values into the template; a padded number is as long again as its template wants it.
+ */
 static void render(const struct plan_template *template, const struct template_slice *slices,
                    struct buffer *out)
 {
@@ -46,11 +47,7 @@ static void render(const struct plan_template *template, const struct template_s
         if (slice->minus || has_sign) {
             buffer_append_byte(out, '-');
         }
-        size_t digits = 0;
-        while (digits < number.length && number.data[digits] >= '0' && number.data[digits] <= '9') {
-            digits++;
-        }
-        for (size_t zeros = digits; zeros < part->pad; zeros++) {
+        for (size_t zeros = number.length; zeros < part->pad; zeros++) {
             buffer_append_byte(out, '0');
         }
         buffer_append(out, number.data, number.length);
