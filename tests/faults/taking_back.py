@@ -88,8 +88,10 @@ class Rollbacks(Killing):
 
     def matrix(self, arguments, check, env=None):
         holding = self.holding(arguments)
-        # Tables without a key that hold records before can't be taken back.
-        self.keyed = ["--exclude", "keyless", *arguments] if self.has_keyless(holding, arguments, env) else arguments
+        # Tables without a key that hold records before can't be taken back, and virtual ones not be written to again.
+        tables = self.tables_made(holding, arguments, env)
+        left_out = [name for name in ("keyless", "found*") if any(table.startswith(name.rstrip("*")) for table in tables)]
+        self.keyed = [*(word for name in left_out for word in ("--exclude", name)), *arguments]
         self.random.seed("%d %s" % (support.SEED, self.id()))
         kinds = {}
         for kind in holding.kinds if support.SOAK else self.random.sample(holding.kinds, 1):
@@ -99,10 +101,10 @@ class Rollbacks(Killing):
             self.assertIn("rollback.before_forget", kinds[kind][0])
         self.each("kill-rollback", self.cases_of(kinds), lambda folder, *case: self.kill(folder, holding, case, arguments, env))
 
-    def has_keyless(self, holding, arguments, env):
+    def tables_made(self, holding, arguments, env):
         folder = self.fresh("case")
         self.assert_code(support.transhume("migrate", *arguments, cwd=folder, env=env), 0)
-        return any(place == ("keyless",) for place in holding.contents(folder).containers)
+        return [place[0] for place in holding.contents(folder).containers if place]
 
     def command(self, folder, arguments, run=None):
         state = state_folder(arguments)
