@@ -162,7 +162,7 @@ static enum status decode_time(const char *bytes, size_t length, struct arena *a
     }
     int64_t value = ((hours * 60 + minute) * 60 + second) * INT64_C(1000000) + microseconds;
     *fits = true;
-    if (!negative && value <= INT64_C(86400000000)) {
+    if ((!negative || value == 0) && value <= INT64_C(86400000000)) {
         *cell = (struct cell){.kind = VALUE_TIME, .i64 = value * 1000};
         return STATUS_OK;
     }
