@@ -20,6 +20,12 @@ def shell(name, program, line, script="", table="t", mark_time=None, mark_cpu=No
     return Peer(name, program, ["sh", "-c", line], script, table, mark_time, mark_cpu)
 
 
+def sluice(source, target, mark_time=None, mark_cpu=None):
+    """`source`, `target`: (driver, place)."""
+    return shell("sluice", "sluice", "sluice migrate --no-progress --source-driver %s --source '%s' --target-driver %s --target '%s'" % (
+        *source, *target), mark_time=mark_time, mark_cpu=mark_cpu)
+
+
 class Pair:
     """From one kind of database into another; `peers` tells what beside."""
     NAME = SOURCE = TARGET = ""
@@ -102,6 +108,7 @@ class SqliteToPostgres(Pair):
                     target.TABLE_OF_SQLITE, mark_time=1.0)
         yield shell("pgloader", "pgloader", "pgloader --quiet sqlite://%s %s" % (source, target.peer_uri("target")),
                     mark_time=1 / 4.5, mark_cpu=1 / 8)
+        yield sluice(("sqlite", source), target.sluice("target"), mark_time=1 / 4.5)
 
 
 class PostgresToPostgres(Pair):
@@ -110,6 +117,7 @@ class PostgresToPostgres(Pair):
     def peers(self, bench, ends, count):
         server = ends["postgres"]
         source, target = server.peer_uri("source"), server.peer_uri("target")
+        yield sluice(server.sluice("source"), server.sluice("target"), mark_time=1 / 1.4)
         yield shell("a pipe of two binary COPYs", "psql", "%s | %s" % (
             server.client("source", "\\copy t to stdout (format binary)"),
             server.client("target", "\\copy t from stdin (format binary)")), server.TABLE, mark_time=1.0)
@@ -126,6 +134,7 @@ class PostgresToMysql(Pair):
         target = ends["mysql"]
         load = target.load(sql_servers.write_lines(bench, count))
         yield shell("LOAD DATA LOCAL of a ready file", "mariadb", target.client("target", load), target.TABLE, mark_time=0.9)
+        yield sluice(ends["postgres"].sluice("source"), target.sluice("target"), mark_cpu=1 / 4)
 
 
 class MysqlToMysql(Pair):
@@ -133,6 +142,7 @@ class MysqlToMysql(Pair):
 
     def peers(self, bench, ends, count):
         account = ends["mysql"].account
+        yield sluice(ends["mysql"].sluice("source"), ends["mysql"].sluice("target"), mark_time=1 / 1.2, mark_cpu=1 / 4)
         yield shell("mydumper and myloader of two threads", "myloader", "%s -B source -t 2 -r 250000 -o {folder}/dump && "
                     "%s -B target -t 2 -d {folder}/dump" % (account("mydumper"), account("myloader")), mark_time=1 / 1.2)
         yield shell("mariadb-dump and mariadb by a pipe", "mariadb-dump", "%s source | %s target" % (
@@ -146,6 +156,7 @@ class MysqlToPostgres(Pair):
         yield shell("pgloader", "pgloader", "pgloader --quiet %s %s" % (
             ends["mysql"].peer_uri("source"), ends["postgres"].peer_uri("target")), table="source.t",
             mark_time=1 / 3, mark_cpu=1 / 8)
+        yield sluice(ends["mysql"].sluice("source"), ends["postgres"].sluice("target"), mark_time=1 / 3)
 
 
 BENCHES = [SqliteToPostgres(), PostgresToPostgres(), PostgresToMysql(), MysqlToMysql(), MysqlToPostgres()]

@@ -43,6 +43,10 @@ class Postgres:
     def peer_uri(self, name):
         return "postgresql://postgres@127.0.0.1:%d/%s" % (self.server.port, name)
 
+    def sluice(self, name):
+        """Driver and place, as sluice names them."""
+        return "postgres", self.peer_uri(name) + "?sslmode=disable"
+
     def client(self, name, command):
         """Its own client's command line."""
         return "psql -qX -v ON_ERROR_STOP=1 -h 127.0.0.1 -p %d -U postgres %s -c \"%s\"" % (self.server.port, name, command)
@@ -73,6 +77,9 @@ class Mysql:
 
     def peer_uri(self, name):
         return "mysql://root@127.0.0.1:%d/%s" % (self.server.port, name)
+
+    def sluice(self, name):
+        return "mariadb", "root@tcp(127.0.0.1:%d)/%s" % (self.server.port, name)
 
     def account(self, program):
         return "%s -h 127.0.0.1 -P %d -u root" % (program, self.server.port)
