@@ -51,8 +51,12 @@ class Pair:
                 peers.append(peer)
             else:
                 yield harness.fact(self.NAME, peer.name, "left out: there is no %s in the PATH" % peer.program)
-        runs = self.measure(bench, target, [ours, *peers], count)
-        yield from self.tell(peers, runs)
+        runs, failed = self.measure(bench, target, [ours, *peers], count)
+        for number, reason in failed.items():
+            yield harness.fact(self.NAME, peers[number - 1].name, "failed, %d times of %d, the last with: %s" % (
+                bench.repeat - len(runs[number]), bench.repeat, reason))
+        ran = [number for number, its in enumerate(runs) if its and number > 0]
+        yield from self.tell([peers[number - 1] for number in ran], [runs[0], *(runs[number] for number in ran)])
 
     def make_source(self, bench, ends, count):
         """Its URI."""
@@ -65,16 +69,25 @@ class Pair:
         raise NotImplementedError
 
     def measure(self, bench, target, commands, count):
-        """Runs in turn: a list of runs for each."""
-        runs = [[] for _ in commands]
+        """Runs in turn: a list of runs for each, and why those failed that did: of peers, never of ours."""
+        runs, failed = [[] for _ in commands], {}
         for _ in range(bench.repeat):
-            for command, its_runs in zip(commands, runs):
+            for number, (command, its_runs) in enumerate(zip(commands, runs)):
                 target.make("target", command.script)
-                its_runs.append(bench.measure(command.words))
-                found = target.ask("target", "SELECT count(*) FROM " + command.table)
-                if found != [[str(count)]]:
-                    raise harness.Failed("%s: %s rows have arrived, not %d" % (command.name, found, count))
-        return runs
+                try:
+                    its_runs.append(self.run_once(bench, target, command, count))
+                except harness.Failed as failure:
+                    if number == 0:
+                        raise
+                    failed[number] = str(failure).strip().rpartition("\n")[2]
+        return runs, failed
+
+    def run_once(self, bench, target, command, count):
+        run = bench.measure(command.words)
+        found = target.ask("target", "SELECT count(*) FROM " + command.table)
+        if found != [[str(count)]]:
+            raise harness.Failed("%s: %s rows have arrived, not %d" % (command.name, found, count))
+        return run
 
     def tell(self, peers, runs):
         ours, *others = runs
