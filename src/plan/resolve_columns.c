@@ -141,12 +141,13 @@ static int32_t largest_or_none(int32_t one, int32_t other)
 /* A type of the same kind that holds the values of both. */
 static void widen_type(struct value_type *type, const struct value_type *other)
 {
-    int32_t whole = largest_or_none(type->precision - type->scale, other->precision - other->scale);
+    int32_t whole = type->precision - type->scale;
+    int32_t other_whole = other->precision - other->scale;
     bool limited = type->precision > 0 && other->precision > 0;
     type->bits = (uint8_t)largest_or_none(type->bits, other->bits);
     if (type->kind == VALUE_DECIMAL) {
         type->scale = limited && other->scale < type->scale ? type->scale : other->scale;
-        type->precision = limited ? whole + type->scale : 0;
+        type->precision = limited ? (whole > other_whole ? whole : other_whole) + type->scale : 0;
     } else {
         type->precision = largest_or_none(type->precision, other->precision);
     }
@@ -168,6 +169,7 @@ static void merge_column(struct resolver *resolver, const struct table_builder *
         return;
     }
     if (value_kind_is_number(kind) && value_kind_is_number(column->type.kind)) {
+        column->type.bits = 0;
         return;
     }
     if (!resolver->target_sql && is_indexed(table, field->name) && !column->type.dynamic &&

@@ -381,16 +381,18 @@ class PostgresAndItems(MysqlCase):
 
     def test_what_is_merged_or_computed_has_room(self):
         name, target = self.postgres.database(), self.made()
-        self.postgres.psql(name, """CREATE TABLE a (id int PRIMARY KEY, n smallint, v varchar(3), d numeric(5,1));
-          CREATE TABLE b (id int PRIMARY KEY, n bigint, v varchar(9), d numeric(6,4));
-          INSERT INTO a VALUES (1, 32767, 'abc', 1234.5); INSERT INTO b VALUES (2, 9223372036854775807, 'abcdefghi', 99.1234)""")
-        fields = "{ id: copy, n: copy, v: copy, d: copy, e: { column: n, default: 70000 } }"
+        self.postgres.psql(name, """CREATE TABLE a (id int PRIMARY KEY, n smallint, v varchar(3), d numeric(5,1), k smallint, z numeric(3,3));
+          CREATE TABLE b (id int PRIMARY KEY, n bigint, v varchar(9), d numeric(6,4), k numeric(9), z numeric(6,1));
+          INSERT INTO a VALUES (1, 32767, 'abc', 1234.5, 32767, 0.125);
+          INSERT INTO b VALUES (2, 9223372036854775807, 'abcdefghi', 99.1234, 999999999, 12345.5)""")
+        fields = "{ id: copy, n: copy, v: copy, d: copy, k: copy, z: copy, e: { column: n, default: 70000 } }"
         self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables:\n  ab:\n    key: id\n    entities:\n"
                    "      a: { from: a, fields: %s }\n      b: { from: b, fields: %s }\n" % (
                        self.postgres.uri(name), self.server.uri(target), fields, fields))
         self.run_program("migrate", "--plan", "plan.yaml", "--quiet")
         self.assertEqual(self.server.ask(target, "SELECT * FROM ab ORDER BY id"), [
-            ["1", "32767", "abc", "1234.5000", "32767"], ["2", "9223372036854775807", "abcdefghi", "99.1234", "9223372036854775807"]])
+            ["1", "32767", "abc", "1234.5000", "32767", "0.125", "32767"],
+            ["2", "9223372036854775807", "abcdefghi", "99.1234", "999999999", "12345.500", "9223372036854775807"]])
 
     def test_edges_into_postgres_and_items(self):
         source, target = self.made(EDGES), self.postgres.database()
