@@ -389,3 +389,16 @@ enum status maria_ask_number(struct maria_database *self, MYSQL *connection, str
     mysql_free_result(result);
     return STATUS_OK;
 }
+
+enum status maria_ask_edge(struct maria_database *self, MYSQL *connection, const char *edge,
+                           const char *table, const char *column, enum error_code otherwise,
+                           int64_t *number, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_format(&sql, "SELECT %s(", edge);
+    maria_append_name(&sql, column);
+    buffer_append_string(&sql, ") FROM ");
+    maria_append_table(&sql, self, table);
+    return maria_ask_number(self, connection, &sql, MARIA_LONG, otherwise, INT64_MIN, number,
+                            error);
+}

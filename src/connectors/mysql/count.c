@@ -13,32 +13,10 @@ struct counting {
     int64_t counts[RANGES];
 };
 
-static enum status ask_number(const struct counting *counting, MYSQL *connection,
-                              const char *question, const char *condition, int64_t otherwise,
-                              int64_t *number, struct error *error)
+static void append_count(struct buffer *sql, const struct counting *counting)
 {
-    struct buffer sql = {0};
-    buffer_append_string(&sql, question);
-    buffer_append_string(&sql, " FROM ");
-    maria_append_table(&sql, counting->self, counting->table->name);
-    buffer_append_string(&sql, condition);
-    return maria_ask_number(counting->self, connection, &sql, MARIA_LONG, ERROR_TARGET_INVALID,
-                            otherwise, number, error);
-}
-
-static enum status ask_edge(const struct counting *counting, MYSQL *connection, const char *edge,
-                            int64_t *number, struct error *error)
-{
-    struct buffer sql = {0};
-    buffer_format(&sql, "SELECT %s(", edge);
-    maria_append_name(&sql, counting->table->key.names[0]);
-    buffer_append_byte(&sql, ')');
-    enum status status =
-        sql.failed
-            ? error_set(error, ERROR_MEMORY, counting->self->shown, "no memory")
-            : ask_number(counting, connection, buffer_string(&sql), "", INT64_MIN, number, error);
-    buffer_free(&sql);
-    return status;
+    buffer_append_string(sql, "SELECT count(*) FROM ");
+    maria_append_table(sql, counting->self, counting->table->name);
 }
 
 /* A key of this run's making that is one whole number; its edges then cost nothing to find. */
@@ -67,8 +45,12 @@ static enum status find_bounds(struct counting *counting, MYSQL *connection, str
     if (!has_number_key(counting->table)) {
         return STATUS_END;
     }
-    if (ask_edge(counting, connection, "min", &low, error) != STATUS_OK ||
-        ask_edge(counting, connection, "max", &high, error) != STATUS_OK) {
+    if (maria_ask_edge(counting->self, connection, "min", counting->table->name,
+                       counting->table->key.names[0], ERROR_TARGET_INVALID, &low,
+                       error) != STATUS_OK ||
+        maria_ask_edge(counting->self, connection, "max", counting->table->name,
+                       counting->table->key.names[0], ERROR_TARGET_INVALID, &high,
+                       error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     uint64_t width = (uint64_t)high - (uint64_t)low;
@@ -87,27 +69,23 @@ static enum status count_range(void *context, MYSQL *connection, struct arena *a
 {
     struct counting *counting = context;
     const char *key = counting->table->key.names[0];
-    struct buffer condition = {0};
+    struct buffer sql = {0};
     (void)arena;
-    buffer_append_string(&condition, " WHERE ");
-    maria_append_name(&condition, key);
+    append_count(&sql, counting);
+    buffer_append_string(&sql, " WHERE ");
+    maria_append_name(&sql, key);
     if (number > 0) {
-        buffer_format(&condition, " >= %lld", (long long)counting->bounds[number]);
+        buffer_format(&sql, " >= %lld", (long long)counting->bounds[number]);
     }
     if (number > 0 && number + 1 < RANGES) {
-        buffer_append_string(&condition, " AND ");
-        maria_append_name(&condition, key);
+        buffer_append_string(&sql, " AND ");
+        maria_append_name(&sql, key);
     }
     if (number + 1 < RANGES) {
-        buffer_format(&condition, " < %lld", (long long)counting->bounds[number + 1]);
+        buffer_format(&sql, " < %lld", (long long)counting->bounds[number + 1]);
     }
-    enum status status =
-        condition.failed
-            ? error_set(error, ERROR_MEMORY, counting->self->shown, "no memory")
-            : ask_number(counting, connection, "SELECT count(*)", buffer_string(&condition), 0,
-                         &counting->counts[number], error);
-    buffer_free(&condition);
-    return status;
+    return maria_ask_number(counting->self, connection, &sql, MARIA_LONG, ERROR_TARGET_INVALID, 0,
+                            &counting->counts[number], error);
 }
 
 enum status maria_count(struct maria_database *self, MYSQL *control,
@@ -120,8 +98,10 @@ enum status maria_count(struct maria_database *self, MYSQL *control,
         status = maria_crew_run(&crew, control, RANGES, count_range, &counting, error);
         maria_crew_close(&crew);
     } else if (status == STATUS_END) {
-        status =
-            ask_number(&counting, control, "SELECT count(*)", "", 0, &counting.counts[0], error);
+        struct buffer sql = {0};
+        append_count(&sql, &counting);
+        status = maria_ask_number(self, control, &sql, MARIA_LONG, ERROR_TARGET_INVALID, 0,
+                                  &counting.counts[0], error);
     }
     *count = 0;
     for (uint32_t i = 0; i < RANGES; i++) {

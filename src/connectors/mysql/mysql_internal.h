@@ -134,6 +134,12 @@ enum status maria_ask_number(struct maria_database *self, MYSQL *connection, str
                              int64_t otherwise_value, int64_t *number,
                              struct error *error) MUST_USE;
 
+/* The column's least or largest ("min", "max") whole number; INT64_MIN: there is none, or no such.
+ */
+enum status maria_ask_edge(struct maria_database *self, MYSQL *connection, const char *edge,
+                           const char *table, const char *column, enum error_code otherwise,
+                           int64_t *number, struct error *error) MUST_USE;
+
 /* The result's column of that name in any case, or -1: of what SHOW tells, servers differ in order
  * and number. */
 int maria_column_named(MYSQL_RES *result, const char *name);

@@ -87,15 +87,11 @@ static enum status cut_at(struct splitter *splitter, const struct text *values)
 
 /* ---------------------------------------------------------------- even ranges */
 
-static enum status ask_edge(struct splitter *splitter, const char *which, int64_t *number)
+static enum status ask_edge(struct splitter *splitter, const char *edge, int64_t *number)
 {
-    struct buffer sql = {0};
-    buffer_format(&sql, "SELECT %s(", which);
-    maria_append_name(&sql, splitter->table->key.names[0]);
-    buffer_append_string(&sql, ") FROM ");
-    maria_append_table(&sql, splitter->self, splitter->table->schema->name);
-    return maria_ask_number(splitter->self, splitter->self->control, &sql, MARIA_LONG,
-                            ERROR_SOURCE_READ, INT64_MIN, number, splitter->spans.error);
+    return maria_ask_edge(splitter->self, splitter->self->control, edge,
+                          splitter->table->schema->name, splitter->table->key.names[0],
+                          ERROR_SOURCE_READ, number, splitter->spans.error);
 }
 
 /* STATUS_END: the key is no whole number, or has gaps. */

@@ -93,18 +93,6 @@ enum status maria_target_describe(struct maria_database *self, MYSQL *connection
     return STATUS_OK;
 }
 
-static enum status ask_table(struct maria_database *self, MYSQL *connection, const char *before,
-                             const char *table, const char *after, int64_t *number,
-                             struct error *error)
-{
-    struct buffer sql = {0};
-    buffer_append_string(&sql, before);
-    maria_append_table(&sql, self, table);
-    buffer_append_string(&sql, after);
-    return maria_ask_number(self, connection, &sql, MARIA_LONG, ERROR_TARGET_INVALID, 0, number,
-                            error);
-}
-
 static enum status inspect_one(struct maria_database *self, MYSQL *connection, const char *name,
                                bool *table_exists, bool *record_exists, struct error *error)
 {
@@ -118,8 +106,12 @@ static enum status inspect_one(struct maria_database *self, MYSQL *connection, c
     *table_exists = status == STATUS_OK;
     *record_exists = false;
     if (*table_exists) {
-        status =
-            ask_table(self, connection, "SELECT EXISTS (SELECT 1 FROM ", name, ")", &found, error);
+        struct buffer sql = {0};
+        buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
+        maria_append_table(&sql, self, name);
+        buffer_append_byte(&sql, ')');
+        status = maria_ask_number(self, connection, &sql, MARIA_LONG, ERROR_TARGET_INVALID, 0,
+                                  &found, error);
         *record_exists = found != 0;
     }
     arena_destroy(arena);

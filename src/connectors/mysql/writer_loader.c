@@ -1,6 +1,5 @@
 /* The loader: a thread that sends one segment while the engine's encodes the next. */
 #include "connectors/mysql/writer_internal.h"
-#include <errno.h>
 #include <string.h>
 
 /* Both queues hold one segment at most: whether they have room is never a question. */

@@ -111,25 +111,26 @@ static enum status encode_cells(struct writer *writer, const struct writer_plan 
 enum status writer_encode_row(struct writer *writer, const struct writer_plan *plan,
                               struct held *held, uint32_t row, struct error *error)
 {
-    const struct sent_row sent = {held, row, writer->filling->out.length};
-    size_t marks = writer->filling->marks.length;
+    struct segment *filling = writer->filling;
+    const struct sent_row sent = {held, row, filling->out.length};
+    size_t marks = filling->marks.length;
     struct error problem;
     problem.class = ERROR_CLASS_STOP;
 
     enum status status = encode_cells(writer, plan, batch_row(held->batch, row), &problem);
-    buffer_append(&writer->filling->rows, &sent, sizeof sent);
-    if (status == STATUS_OK && (writer->filling->out.failed || writer->filling->marks.failed ||
-                                writer->filling->rows.failed)) {
+    buffer_append(&filling->rows, &sent, sizeof sent);
+    if (status == STATUS_OK &&
+        (filling->out.failed || filling->marks.failed || filling->rows.failed)) {
         return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for records");
     }
     if (status == STATUS_OK) {
-        held->bytes += writer->filling->out.length - sent.begin;
+        held->bytes += filling->out.length - sent.begin;
         writer->numbered++;
         return STATUS_OK;
     }
-    writer->filling->out.length = sent.begin;
-    writer->filling->marks.length = marks;
-    writer->filling->rows.length -= sizeof sent;
+    filling->out.length = sent.begin;
+    filling->marks.length = marks;
+    filling->rows.length -= sizeof sent;
     if (problem.class == ERROR_CLASS_REJECT) {
         char reason[1100];
         snprintf(reason, sizeof reason, "%s%s%s", problem.object, problem.object[0] ? ": " : "",
