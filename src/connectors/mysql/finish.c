@@ -1,5 +1,8 @@
-/* After the load: indexes, foreign keys, counters, statistics, comments. All of it can be
- * repeated. */
+/*
+ * After the load: indexes, counters, comments, statistics, and foreign keys when nothing else is
+ * left to alter: MariaDB (10.11 seen) never comes back from two ALTERs at once of tables that refer
+ * to each other. All of it can be repeated.
+ */
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "connectors/mysql/crew.h"
@@ -267,14 +270,19 @@ static enum status add_references(struct finisher *finisher, const struct target
     return status;
 }
 
-/* ---------------------------------------------------------------- the rest */
+/* ---------------------------------------------------------------- counter, comment, statistics */
 
-/* The comment that the source's table has, instead of this run's mark. */
-static enum status put_comment_back(struct finisher *finisher, const struct target_table *table)
+/* The comment that the source's table has, instead of this run's mark. Where the mark is gone, it
+ * was put back before. */
+static enum status put_comment_back(struct finisher *finisher, const struct target_table *table,
+                                    const struct maria_table *facts)
 {
     struct maria_definition definition = {0};
     struct buffer sql = {0};
     const char *statement = table->same_engine != NULL ? table->same_engine->native_sql : NULL;
+    if (!maria_is_marked(finisher->self, facts)) {
+        return STATUS_OK;
+    }
     enum status status = statement != NULL ? maria_definition_read(statement, finisher->arena,
                                                                    &definition, finisher->error)
                                            : STATUS_END;
@@ -334,7 +342,7 @@ static enum status analyze(struct finisher *finisher, const struct target_table 
     return run(finisher, &sql, table->name);
 }
 
-enum step { STEP_INDEXES, STEP_REFERENCES, STEP_REST };
+enum step { STEP_INDEXES, STEP_REST, STEP_REFERENCES };
 
 struct finishing {
     struct maria_database *self;
@@ -371,7 +379,7 @@ static enum status finish_table(void *context, MYSQL *connection, struct arena *
         break;
     }
     status = set_counter(&finisher, table, &facts);
-    status = status == STATUS_OK ? put_comment_back(&finisher, table) : status;
+    status = status == STATUS_OK ? put_comment_back(&finisher, table, &facts) : status;
     return status == STATUS_OK ? analyze(&finisher, table) : status;
 }
 
@@ -405,7 +413,7 @@ static enum status finish(struct finishing *finishing, struct error *error)
     status = status == STATUS_OK ? maria_control(self, &finishing->connection, error) : status;
     status =
         status == STATUS_OK ? maria_silence_keys(self, finishing->connection, true, error) : status;
-    for (int step = STEP_INDEXES; status == STATUS_OK && step <= STEP_REST; step++) {
+    for (int step = STEP_INDEXES; status == STATUS_OK && step <= STEP_REFERENCES; step++) {
         status = finish_step(finishing, (enum step)step, error);
     }
     status =
