@@ -16,7 +16,6 @@ import matrix
 import support
 from fault_proxy import FaultProxy
 
-STOPPED_S = 30
 CLEAR = re.compile(r"^error: .* \[(?!internal\])[a-z-]+\]$", re.MULTILINE)
 
 
@@ -55,16 +54,6 @@ class Engine:
         check(folder)
         return counts
 
-    def stopped(self, rule, folder, arguments, env):
-        """A migrate that has stopped itself, or has ended without coming there."""
-        process = support.start("migrate", *arguments, cwd=folder, env=dict(env or {}, TRANSHUME_FAILPOINT=rule))
-        self.addCleanup(process.kill)
-        deadline = time.monotonic() + STOPPED_S * support.PATIENCE
-        while process.poll() is None and state_of(process.pid) not in "TZ":
-            self.assertLess(time.monotonic(), deadline, "%s did not stop itself" % rule)
-            time.sleep(0.005)
-        return process
-
     def assert_clear(self, result, codes):
         self.assertIn(result.code, codes, result.err)
         self.assertRegex(result.err, CLEAR)
@@ -81,14 +70,6 @@ class Engine:
         self.empty_target()
         self.assert_code(support.transhume("migrate", *arguments, cwd=folder, env=env), 0)
         check(folder)
-
-
-def state_of(pid):
-    try:
-        with open("/proc/%d/stat" % pid, encoding="ascii") as file:
-            return file.read().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return "Z"
 
 
 def state_folder(arguments):
@@ -114,7 +95,7 @@ class Stops(Engine):
         self.each("stop", cases, lambda folder, name, occurrence: self.stop(folder, name, occurrence, arguments, check, env))
 
     def stop(self, folder, name, occurrence, arguments, check, env):
-        first = self.stopped("%s:stop:%d" % (name, occurrence), folder, arguments, env)
+        first = self.stopped_at("%s:stop:%d" % (name, occurrence), "migrate", *arguments, cwd=folder, env=env, may_end=True)
         second = support.transhume("resume", "--take-over", "--timeout", "300ms", *with_state(arguments, "second"),
                                    cwd=folder, env=env)
         # 2: there is no run yet. 5: the first one holds it. 3: it was stopped within a transaction. 0: taken over, and to the end.
@@ -209,7 +190,7 @@ class Restarts(Engine):
         """Until the server has nothing under way that it would not go on with."""
 
     def restart(self, folder, name, occurrence, arguments, check, env):
-        first = self.stopped("%s:stop:%d" % (name, occurrence), folder, arguments, env)
+        first = self.stopped_at("%s:stop:%d" % (name, occurrence), "migrate", *arguments, cwd=folder, env=env, may_end=True)
         self.wait_for_restart()
         self.server.restart()
         if first.poll() is None:
@@ -346,7 +327,7 @@ class Folders(Engine):
         if what == "read-only":
             self.read_only(folder, arguments, env, check)
             return
-        first = self.stopped("%s:stop:%d" % (name, occurrence), folder, arguments, env)
+        first = self.stopped_at("%s:stop:%d" % (name, occurrence), "migrate", *arguments, cwd=folder, env=env, may_end=True)
         state = os.path.join(folder, state_folder(arguments))
         for entry in os.listdir(folder):
             path = os.path.join(folder, entry)

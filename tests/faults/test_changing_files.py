@@ -2,7 +2,6 @@
 import json
 import os
 import signal
-import time
 import unittest
 
 import dynamodb_case
@@ -23,16 +22,7 @@ def lines(kind, count=ROWS, word="value"):
 class Stopped(support.TestCase):
     def stopped(self, *arguments, env=None):
         """A migrate that has stopped itself at its second chunk."""
-        process = support.start(*arguments, cwd=self.folder,
-                                env=dict(env or {}, TRANSHUME_FAILPOINT="engine.chunk_started:stop:2"))
-        self.addCleanup(process.kill)
-        deadline = time.monotonic() + 30 * support.PATIENCE
-        while time.monotonic() < deadline:
-            with open("/proc/%d/stat" % process.pid, encoding="ascii") as file:
-                if file.read().rsplit(")", 1)[1].split()[0] == "T":
-                    return process
-            time.sleep(0.01)
-        raise AssertionError("it did not stop itself")
+        return self.stopped_at("engine.chunk_started:stop:2", *arguments, env=env)
 
 
 class DeletedTables(Stopped, dynamodb_case.DynamodbCase):

@@ -5,7 +5,6 @@ import shutil
 import signal
 import sqlite3
 import sys
-import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
@@ -102,16 +101,7 @@ class Overtaken(support.TestCase):
 
     def stopped(self, *arguments, place="engine.before_ledger_create", then=None):
         """The process once it has stopped itself."""
-        process = support.start(*arguments, cwd=self.folder, env=dict(
-            self.toy, TRANSHUME_FAILPOINT=",".join(filter(None, (place + ":stop:1", then)))))
-        self.addCleanup(process.kill)
-        deadline = time.monotonic() + 30 * support.PATIENCE
-        while time.monotonic() < deadline:
-            with open("/proc/%d/stat" % process.pid, encoding="ascii") as file:
-                if file.read().rsplit(")", 1)[1].split()[0] == "T":
-                    return process
-            time.sleep(0.01)
-        raise AssertionError("it did not stop itself")
+        return self.stopped_at(",".join(filter(None, (place + ":stop:1", then))), *arguments, env=self.toy)
 
     def overtaken(self, target):
         late = self.stopped("migrate", "--state", "late", "source.db", target)

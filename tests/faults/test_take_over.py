@@ -14,11 +14,6 @@ LEASE_S = 1.0
 ROWS = 400
 
 
-def state_of(pid):
-    with open("/proc/%d/stat" % pid, encoding="ascii") as file:
-        return file.read().rsplit(")", 1)[1].split()[0]
-
-
 class TakeOver(support.TestCase):
     """The toy has no transactions: only the lease keeps a second process from writing beside the first."""
 
@@ -40,17 +35,8 @@ class TakeOver(support.TestCase):
 
     def stopped(self, place, occurrence=1, state="first", jobs=2):
         """A migrate that has stopped itself at the place."""
-        process = support.start("migrate", "--state", state, "source.db", self.target, "--jobs", str(jobs),
-                                *self.common, cwd=self.folder,
-                               env=dict(self.env, TRANSHUME_FAILPOINT="%s:stop:%d" % (place, occurrence)))
-        self.addCleanup(process.kill)
-        deadline = time.monotonic() + 30 * support.PATIENCE
-        while state_of(process.pid) != "T":
-            if process.poll() is not None:
-                self.fail("it ended instead of stopping itself: %r" % (support.finish(process),))
-            self.assertLess(time.monotonic(), deadline, "it did not stop itself")
-            time.sleep(0.01)
-        return process
+        return self.stopped_at("%s:stop:%d" % (place, occurrence), "migrate", "--state", state, "source.db", self.target, "--jobs", str(jobs),
+                               *self.common, env=self.env)
 
     def resume(self, *arguments, code=0, env=None):
         return self.run_program("resume", "--state", "second", "source.db", self.target, "--jobs", "2",
@@ -87,6 +73,18 @@ class TakeOver(support.TestCase):
         self.assertGreaterEqual(time.monotonic() - begun, LEASE_S * support.PATIENCE)
         self.assertRegex(result.err, r"waiting \d+ s for the lease of pid %d on \S+ to be over" % first.pid)
         self.assert_target("value")
+        size = os.path.getsize(self.path("out", "data.log"))
+        first.send_signal(signal.SIGCONT)
+        ended = support.finish(first)
+        self.assert_code(ended, 5)
+        self.assertIn("run-fenced", ended.err)
+        self.assertEqual(os.path.getsize(self.path("out", "data.log")), size, "it wrote after its lease was over")
+        self.assert_target("value")
+
+    def test_woken_while_it_is_waited_for(self):
+        first = self.stopped("engine.after_commit", 2)
+        second = self.stopped_at("engine.before_recheck:stop:1", "resume", "--take-over", "--state", "second", "source.db", self.target,
+                                 "--jobs", "2", *self.common, env=self.env)
         size = os.path.getsize(self.path("out", "data.log"))
         first.send_signal(signal.SIGCONT)
         ended = support.finish(first)
@@ -166,14 +164,8 @@ class TakeOver(support.TestCase):
         first = self.stopped("toy.before_append", 3)
         self.change("changed")
         for place in ("engine.before_recheck", "engine.before_recheck_reopen", "engine.after_recheck_reopen"):
-            second = support.start("resume", "--take-over", "--state", "second", "source.db", self.target,
-                                   "--jobs", "2", *self.common, cwd=self.folder,
-                               env=dict(self.env, TRANSHUME_FAILPOINT="engine.before_recheck:stop:1,%s:kill:1" % place))
-            self.addCleanup(second.kill)
-            deadline = time.monotonic() + 30 * support.PATIENCE
-            while second.poll() is None and state_of(second.pid) != "T":
-                self.assertLess(time.monotonic(), deadline, "it did not come to the comparison")
-                time.sleep(0.01)
+            second = self.stopped_at("engine.before_recheck:stop:1,%s:kill:1" % place, "resume", "--take-over", "--state", "second", "source.db",
+                                     self.target, "--jobs", "2", *self.common, env=self.env, may_end=True)
             if first.poll() is None:
                 first.send_signal(signal.SIGCONT)
                 self.assert_code(support.finish(first), 5)

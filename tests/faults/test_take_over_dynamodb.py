@@ -2,7 +2,6 @@
 import os
 import shutil
 import signal
-import sqlite3
 import sys
 import threading
 import time
@@ -19,11 +18,6 @@ from fault_proxy import FaultProxy
 SLOWER = min(support.PATIENCE, 3)
 LEASE_S = 2 * SLOWER
 ROWS = 400
-
-
-def state_of(pid):
-    with open("/proc/%d/stat" % pid, encoding="ascii") as file:
-        return file.read().rsplit(")", 1)[1].split()[0]
 
 
 class TakeOver(DynamodbCase):
@@ -47,20 +41,6 @@ class TakeOver(DynamodbCase):
                                 *self.common, cwd=self.folder, env=self.environment(**changes))
         self.addCleanup(process.kill)
         return process
-
-    def wait_until(self, what, happened):
-        deadline = time.monotonic() + 30 * support.PATIENCE
-        while not happened():
-            self.assertLess(time.monotonic(), deadline, "it did not happen: " + what)
-            time.sleep(0.01)
-
-    def wait_until_stopped(self, process):
-        def stopped():
-            if process.poll() is not None:
-                self.fail("it ended instead of stopping itself: %r" % (support.finish(process),))
-            return state_of(process.pid) == "T"
-
-        self.wait_until("it stops", stopped)
 
     def stopped(self, place, occurrence=1, jobs=2):
         """A migrate that has stopped itself at the place."""

@@ -20,6 +20,28 @@ ASK_S = 120
 LOG_SHOWN_BYTES = 2000
 
 
+class Session:
+    """Somebody else's connection, which stays until `close`."""
+
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def send(self, sql):
+        self.process.stdin.write(sql + ";\n")
+        self.process.stdin.flush()
+
+    def ask(self, sql):
+        """The first line of its answer: something in it has to give one."""
+        self.send(sql)
+        return self.process.stdout.readline().strip()
+
+    def close(self):
+        if not self.process.stdin.closed:
+            self.process.stdin.close()
+            self.process.wait()
+            self.process.stdout.close()
+
+
 class DatabaseServer:
     """A running server. Not shared between processes."""
     TITLE = ""            # for messages
@@ -148,6 +170,20 @@ class DatabaseServer:
 
     def ask(self, name, sql):
         """The rows of what is asked, a list of texts each; NULL is None."""
+        raise NotImplementedError
+
+    def session(self, name):
+        """A Session in a database, once it is connected."""
+        session = Session(self.session_command(name))
+        session.ask("SELECT 1")
+        return session
+
+    def session_command(self, name):
+        """The database's own client: of answers bare rows, at once."""
+        raise NotImplementedError
+
+    def waiting(self, name):
+        """How many sessions wait for a lock."""
         raise NotImplementedError
 
     def ask_client(self, command, sql=""):

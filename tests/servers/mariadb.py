@@ -88,6 +88,13 @@ class Server(DatabaseServer):
     def question(self):
         return ["mariadb", *self._account(), "--connect-timeout=5", "-e", "SELECT 1"]
 
+    def session_command(self, name):
+        return ["mariadb", *self._account(), "--batch", "--skip-column-names", "--unbuffered", name]
+
+    def waiting(self, name):
+        return int(self.ask("mysql", "SELECT count(*) FROM information_schema.processlist WHERE db = '%s' AND state LIKE "
+                                     "'Waiting for table metadata lock'" % name)[0][0])
+
     # --- what tests ask
 
     def uri(self, name, options=""):

@@ -82,6 +82,13 @@ class Server(DatabaseServer):
         path = os.path.join(self.programs, program)
         return path if os.path.exists(path) else program
 
+    def session_command(self, name):
+        return [self._client("psql"), "-X", "-q", "-A", "-t", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", name]
+
+    def waiting(self, name):
+        return int(self.psql(name, "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND (database IS NULL OR database = "
+                                   "(SELECT oid FROM pg_database WHERE datname = current_database()))")[0][0])
+
     def psql(self, name, sql):
         """The rows of the last statement, a list of texts each; NULL is None."""
         said = self.ask_client(

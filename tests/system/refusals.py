@@ -110,12 +110,6 @@ class Lock:
             self.process.communicate()
 
 
-def process_state(pid):
-    """The letter of /proc: R running, S sleeping, T stopped, Z ended ..."""
-    with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as file:
-        return file.read().rpartition(")")[2].split()[0]
-
-
 class TestCase(support.TestCase):
     """Refusals: `refused` runs the program and checks all that a refusal must be."""
 
@@ -221,25 +215,7 @@ class TestCase(support.TestCase):
 
     def stopped(self, *arguments, failpoint="engine.before_commit", occurrence=2, env=None, **more):
         """A run that has stopped itself (SIGSTOP) at a failpoint: a Popen; it is killed at the end."""
-        rule = "%s:stop:%d" % (failpoint, occurrence)
-        process = support.start(*arguments, cwd=self.folder,
-                                env=dict(env or {}, TRANSHUME_FAILPOINT=rule), **more)
-        self.addCleanup(self.end, process)
-        wait_until(lambda: process.poll() is not None or process_state(process.pid) in "TZ",
-                   "the run to stop at " + failpoint)
-        if process.poll() is not None:
-            self.fail("the run ended before it reached %s: %s"
-                      % (failpoint, process.communicate()[1].decode("utf-8", "replace")))
-        return process
-
-    @staticmethod
-    def end(process):
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe:
-                pipe.close()
+        return self.stopped_at("%s:stop:%d" % (failpoint, occurrence), *arguments, env=env, **more)
 
     # --- other users, other disks
 

@@ -89,6 +89,12 @@ def count_failpoints(*arguments, cwd, env=None):
     return result, collections.Counter(lines)
 
 
+def process_state(pid):
+    """The letter of /proc: R running, S sleeping, T stopped, Z ended ..."""
+    with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()[0]
+
+
 class TestCase(unittest.TestCase):
     """A test with a folder of its own, `self.folder`, in which the program runs."""
 
@@ -109,6 +115,33 @@ class TestCase(unittest.TestCase):
         result = transhume(*arguments, cwd=self.folder, **options)
         self.assert_code(result, code)
         return result
+
+    def stopped_at(self, rule, *arguments, may_end=False, cwd=None, env=None, **options):
+        """The program once it has stopped itself (SIGSTOP) by a failpoint's rule "NAME:stop:OCCURRENCE": a Popen, ended with the test."""
+        process = start(*arguments, cwd=cwd or self.folder, env=dict(env or {}, TRANSHUME_FAILPOINT=rule), **options)
+        self.addCleanup(self.end, process)
+        self.wait_until_stopped(process, may_end)
+        return process
+
+    def wait_until(self, what, happened, limit_s=TIME_LIMIT_S):
+        deadline = time.monotonic() + limit_s * PATIENCE
+        while not happened():
+            self.assertLess(time.monotonic(), deadline, "it did not happen: " + what)
+            time.sleep(0.005)
+
+    def wait_until_stopped(self, process, may_end=False):
+        self.wait_until("it stops", lambda: process.poll() is not None or process_state(process.pid) in "TZ")
+        if not may_end and process.poll() is not None:
+            self.fail("it ended instead of stopping itself: %r" % (finish(process),))
+
+    @staticmethod
+    def end(process):
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
 
     def assert_code(self, result, code):
         self.assertEqual(result.code, code, "exit code\n--- stdout\n%s--- stderr\n%s"

@@ -7,11 +7,9 @@ import re
 import shutil
 import signal
 import sys
-import time
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), name) for name in ("servers", "faults")]
-import engines
 import items
 import mariadb
 import postgres
@@ -166,15 +164,6 @@ class DeadSql(GoesOn):
         self.ask("DELETE FROM herd WHERE id = 2")
         self.ask("INSERT INTO herd VALUES (-1, NULL)")
 
-    def stopped(self, rule, *command):
-        process = support.start(*command, cwd=self.folder, env={"TRANSHUME_FAILPOINT": rule})
-        self.addCleanup(process.kill)
-        deadline = time.monotonic() + support.TIME_LIMIT_S * support.PATIENCE
-        while process.poll() is None and engines.state_of(process.pid) not in "TZ":
-            self.assertLess(time.monotonic(), deadline, "%s did not stop itself" % rule)
-            time.sleep(0.005)
-        return process
-
     def dies(self, prepare, command, check):
         def arguments():
             words = command()
@@ -189,7 +178,7 @@ class DeadSql(GoesOn):
             with self.subTest(failpoint=name):
                 self.fresh()
                 prepare()
-                process = self.stopped("%s:stop:1" % name, *arguments())
+                process = self.stopped_at("%s:stop:1" % name, *arguments(), may_end=True)
                 self.server.kill()
                 process.send_signal(signal.SIGCONT)
                 try:

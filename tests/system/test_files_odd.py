@@ -14,7 +14,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import time
 
 import support
 
@@ -401,15 +400,7 @@ class FirstReading(FilesTestCase):
                                        for i in range(200000)))
         for source in ("csv:in", "jsonl:in"):
             with self.subTest(source=source):
-                process = support.start("migrate", "--state", "s-" + source[:3], source, "copy.db", cwd=self.folder,
-                                        env={"TRANSHUME_FAILPOINT": "files.first_reading:stop:1"})
-                self.addCleanup(process.kill)
-                deadline = time.monotonic() + 30 * support.PATIENCE
-                while time.monotonic() < deadline:
-                    with open("/proc/%d/stat" % process.pid, encoding="ascii") as file:
-                        if file.read().rsplit(")", 1)[1].split()[0] == "T":
-                            break
-                    time.sleep(0.01)
+                process = self.stopped_at("files.first_reading:stop:1", "migrate", "--state", "s-" + source[:3], source, "copy.db")
                 process.send_signal(signal.SIGINT)
                 process.send_signal(signal.SIGCONT)
                 result = support.finish(process)

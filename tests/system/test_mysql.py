@@ -3,8 +3,10 @@ import hashlib
 import json
 import os
 import re
+import signal
 import sqlite3
 import sys
+import time
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
@@ -203,6 +205,26 @@ class FromElsewhere(MysqlCase):
                                                  "constraint_schema = '%s'" % name), [[str(tables)]])
             self.assertEqual(self.server.ask("", "SELECT table_name FROM information_schema.tables WHERE table_schema = '%s' "
                                                  "AND (table_comment <> '' OR table_rows <> 1) AND table_name LIKE 'r%%'" % name), [])
+
+    def test_the_server_went_on_without_the_client(self):
+        """A process dies while the server makes its indexes: the next one waits for that, and takes them."""
+        path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER, w INTEGER); CREATE INDEX t_v ON t (v);"
+                                   "CREATE INDEX t_w ON t (w); INSERT INTO t VALUES (1, 2, 3);")
+        target = self.made()
+        arguments = (path, self.server.uri(target), "--state", self.path("state"))
+        first = self.stopped_at("mysql.before_index:stop:1", "migrate", *arguments)
+        holder = self.server.session(target)
+        self.addCleanup(holder.close)
+        holder.ask("START TRANSACTION; SELECT id FROM t WHERE id = 1")
+        first.send_signal(signal.SIGCONT)
+        self.wait_until("the server waits for the lock", lambda: self.server.waiting(target) == 1)
+        first.kill()
+        second, begun = support.start("resume", *arguments, cwd=self.folder), time.monotonic()
+        self.wait_until("the next one waits too", lambda: self.server.waiting(target) == 2 or time.monotonic() > begun + 2)
+        holder.close()
+        self.assert_code(support.finish(second), 0)
+        self.assertEqual(self.server.ask("", "SELECT index_name FROM information_schema.statistics WHERE table_schema = '%s' AND table_name = 't' "
+                                             "ORDER BY 1" % target), [["PRIMARY"], ["t_v"], ["t_w"]])
 
     def test_a_refused_record_never_costs_its_batch(self):
         path = support.make_sqlite(self.path("s.db"), """

@@ -4,9 +4,7 @@ Definitions before and after are compared by SHOW CREATE TABLE.
 """
 import json
 import os
-import subprocess
 import sys
-import time
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
@@ -152,40 +150,22 @@ class Rebuild(sql_case.SqlCase):
         self.run_program(*self.rollback(arguments))
         self.assert_put_back(name, before, 2)
 
-    def client(self, name, sql):
-        client = subprocess.Popen(["mariadb", *self.server._account(), "--batch", "--skip-column-names", "--unbuffered", name],
-                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        client.stdin.write(sql + ";\n")
-        client.stdin.flush()
-        return client
-
-    @staticmethod
-    def end(client):
-        client.stdin.close()
-        client.wait()
-        client.stdout.close()
-
-    def wait_for_waiters(self, count):
-        deadline = time.monotonic() + 60 * support.PATIENCE
-        while time.monotonic() < deadline:
-            waiting = self.server.ask("mysql", "SELECT count(*) FROM information_schema.processlist WHERE state LIKE 'Waiting for table "
-                                               "metadata lock'")
-            if waiting == [[str(count)]]:
-                return
-            time.sleep(0.05)
-        self.fail("nobody waits")
+    def connected(self, name):
+        session = self.server.session(name)
+        self.addCleanup(session.close)
+        return session
 
     def test_the_server_went_on_without_the_client(self):
         """What a killed process had begun is done while the next one begins it too."""
         name, before, arguments = self.killed_at("before_put_back")
-        holder = self.client(name, "START TRANSACTION; SELECT count(*) FROM child")
-        holder.stdout.readline()
-        late = self.client(name, "ALTER TABLE child ADD KEY child_t (t)")
-        self.wait_for_waiters(1)
+        holder, late = self.connected(name), self.connected(name)
+        holder.ask("START TRANSACTION; SELECT count(*) FROM child")
+        late.send("ALTER TABLE child ADD KEY child_t (t)")
+        self.wait_until("it waits", lambda: self.server.waiting(name) == 1)
         process = support.start("resume", *arguments, cwd=self.folder)
-        self.wait_for_waiters(2)
-        self.end(holder)
-        self.end(late)
+        self.wait_until("both wait", lambda: self.server.waiting(name) == 2)
+        holder.close()
+        late.close()
         self.assert_code(support.finish(process), 0)
         self.assert_put_back(name, before)
 
@@ -193,10 +173,10 @@ class Rebuild(sql_case.SqlCase):
         """The run does not wait for ever, nor does it make others wait for ever behind it."""
         name, arguments = self.target()
         before = self.definitions(name)
-        client = self.client(name, "START TRANSACTION; SELECT count(*) FROM child")
-        self.assertEqual(client.stdout.readline().strip(), "0")
+        client = self.connected(name)
+        self.assertEqual(client.ask("START TRANSACTION; SELECT count(*) FROM child"), "0")
         result = self.run_program("migrate", *REBUILD, *arguments, code=3)
-        self.end(client)
+        client.close()
         self.assertIn("others hold the table", result.err)
         self.assertIn("transhume resume", result.err)
         self.run_program("resume", *arguments)

@@ -51,12 +51,6 @@ class Pauses:
         session.kill()
         session.wait()
 
-    def wait_until(self, what, happened):
-        deadline = time.monotonic() + 60 * support.PATIENCE
-        while not happened():
-            self.assertLess(time.monotonic(), deadline, "it did not happen: " + what)
-            time.sleep(0.05)
-
     def begun(self, *options, command="migrate", source=None):
         """Small batches, so that there is something to hold."""
         process = support.start(command, source or self.server.uri(self.name), "sqlite:out.db", "--state", "s", "--jobs", "2",

@@ -2,7 +2,9 @@
 import collections
 import os
 import re
+import signal
 import sys
+import time
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
@@ -119,6 +121,30 @@ class Load(PostgresCase):
                 self.run_program("resume", *arguments)
                 self.assertEqual(sorted(row[2] or "" for row in self.keys(target)), ["", "p"])
                 self.assertEqual(self.server.psql(target, "SELECT count(*) FROM t"), [["100"]])
+
+    def test_the_server_went_on_without_the_client(self):
+        """A process dies while the server makes its index, foreign key or primary key: the next one waits for that, and takes it."""
+        script = ("CREATE TABLE p (id INTEGER PRIMARY KEY, u INTEGER UNIQUE); CREATE TABLE t (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(u));"
+                  "CREATE INDEX t_p ON t (p); INSERT INTO p VALUES (1, 1); INSERT INTO t VALUES (1, 1), (2, NULL);")
+        source = support.make_sqlite(self.path("s.db"), script)
+        for point, occurrence in (*(("index", i + 1) for i in range(4)), ("key", 1), ("key", 2), ("reference", 1), ("validation", 1)):
+            with self.subTest(point, occurrence=occurrence):
+                target = self.made()
+                arguments = (source, self.server.uri(target), "--state", self.path("state-%s-%d" % (point, occurrence)))
+                first = self.stopped_at("postgres.before_%s:stop:%d" % (point, occurrence), "migrate", *arguments)
+                holder = self.server.session(target)
+                self.addCleanup(holder.close)
+                holder.ask("BEGIN; LOCK TABLE p, t IN SHARE ROW EXCLUSIVE MODE; SELECT 1")
+                first.send_signal(signal.SIGCONT)
+                self.wait_until("the server waits for the lock", lambda: self.server.waiting(target) == 1)
+                first.kill()
+                second, begun = support.start("resume", *arguments, cwd=self.folder), time.monotonic()
+                self.wait_until("the next one waits too", lambda: self.server.waiting(target) == 2 or time.monotonic() > begun + 2)
+                holder.close()
+                self.assert_code(support.finish(second), 0)
+                self.assertEqual(sorted(row[2] or "" for row in self.keys(target) + self.keys(target, "p")), ["", "f", "p", "p"])
+                self.assertEqual(self.server.psql(target, "SELECT conrelid::regclass, convalidated FROM pg_constraint WHERE contype = 'f'"),
+                                 [["t", "t"]])
 
     def test_a_value_that_moved_between_two_snapshots(self):
         """Both records held it when they were read: the lowest key keeps it."""

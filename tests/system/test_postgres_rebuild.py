@@ -4,9 +4,7 @@ Definitions before and after are compared by pg_dump.
 """
 import json
 import os
-import subprocess
 import sys
-import time
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
@@ -80,21 +78,9 @@ class Rebuild(PostgresCase):
 
     def connected(self, name):
         """Somebody else, who does nothing."""
-        client = subprocess.Popen([self.server._client("psql"), "-X", "-q", "-A", "-t", "-h", "127.0.0.1", "-p", str(self.server.port),
-                                   "-U", "postgres", "-d", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-        def end():
-            client.stdin.close()
-            client.wait()
-            client.stdout.close()
-        self.addCleanup(end)
-        self.asked(client, "SELECT 1")
-        return client
-
-    def asked(self, client, sql):
-        client.stdin.write(sql + ";\n")
-        client.stdin.flush()
-        return client.stdout.readline().strip()
+        session = self.server.session(name)
+        self.addCleanup(session.close)
+        return session
 
     def test_dropped_before_the_load_and_back_after_it(self):
         name, arguments = self.target()
@@ -274,7 +260,7 @@ class Rebuild(PostgresCase):
         self.assertEqual(killed.code, -9)
         self.assertEqual(len(self.indexes(name) - KEPT), 4)
         self.assertTrue({"t_u", "t_w", "child_t_key"} < self.indexes(name))
-        self.asked(client, "BEGIN; SELECT count(*) FROM child")   # holds a lock on it, to no harm
+        client.ask("BEGIN; SELECT count(*) FROM child")   # holds a lock on it, to no harm
         self.run_program("resume", *arguments)
         self.assert_put_back(name, before)
 
@@ -288,14 +274,10 @@ class Rebuild(PostgresCase):
                 killed = support.kill_at("postgres.before_put_back", 1, "migrate", *BOTH, *arguments, cwd=self.folder)
                 self.assertEqual(killed.code, -9)
                 client = self.connected(name)
-                self.asked(client, "SET application_name = 'transhume'; BEGIN; %s; SELECT 1" % statement)
+                client.ask("SET application_name = 'transhume'; BEGIN; %s; SELECT 1" % statement)
                 process = support.start("resume", *arguments, cwd=self.folder)
-                deadline = time.monotonic() + 60 * support.PATIENCE
-                while time.monotonic() < deadline and not self.server.psql(
-                        name, "SELECT 1 FROM pg_locks WHERE NOT granted AND (database IS NULL OR database = (SELECT oid FROM "
-                              "pg_database WHERE datname = current_database()))"):
-                    time.sleep(0.02)
-                self.asked(client, "COMMIT; SELECT 1")
+                self.wait_until("it waits", lambda: self.server.waiting(name) > 0)
+                client.ask("COMMIT; SELECT 1")
                 self.assert_code(support.finish(process), 0)
                 self.assert_put_back(name, before)
 
@@ -315,12 +297,12 @@ class Rebuild(PostgresCase):
                 name, arguments = self.target(more="DROP INDEX t_hash;" if triggers == "disable" else "")
                 before = self.definitions(name)
                 client = self.connected(name)
-                self.asked(client, "BEGIN; UPDATE t SET u = 1; SELECT 1")
+                client.ask("BEGIN; UPDATE t SET u = 1; SELECT 1")
                 migrate = ("migrate", "--indexes", indexes, "--triggers", triggers, *arguments)
                 result = self.run_program(*migrate, "--timeout", "2s", code=3)
                 self.assertIn("others may hold the table", result.err)
                 self.assertIn("transhume resume", result.err)
-                self.asked(client, "ROLLBACK; SELECT count(*) FROM t")
+                client.ask("ROLLBACK; SELECT count(*) FROM t")
                 self.run_program("resume", *arguments)
                 self.maxDiff = None
                 self.assertEqual(self.definitions(name), before)

@@ -153,11 +153,7 @@ class Stop(SignalTestCase):
                 self.clean()
                 command, code = "migrate", 4
                 for _ in range(40):
-                    process = support.start(command, *self.arguments, target, cwd=self.folder,
-                                            env={"TRANSHUME_FAILPOINT": "engine.after_commit:stop:2"})
-                    self.addCleanup(self.end, process)
-                    refusals.wait_until(lambda: process.poll() is not None
-                                        or refusals.process_state(process.pid) in "TZ", "a stop")
+                    process = self.stopped_at("engine.after_commit:stop:2", command, *self.arguments, target, may_end=True)
                     if process.poll() is None:
                         process.send_signal(signal.SIGTERM)
                         process.send_signal(signal.SIGCONT)
@@ -204,30 +200,21 @@ class Builds(refusals.TestCase):
         self.run_program("resume", "shop.db", "copy.db")
         self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
 
-    def hold(self, client, sql):
-        """Somebody else's session with a lock, until it is released."""
-        holder = subprocess.Popen(client, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        def release():
-            if holder.poll() is None:
-                holder.communicate()
-        self.addCleanup(release)
-        holder.stdin.write(sql)
-        holder.stdin.flush()
-        return release
-
-    def network(self, uri, failpoint, hold, held, waiting, left, indexes):
+    def network(self, server, name, failpoint, hold, waiting, left, indexes):
         """The build waits for a lock as long as it is held; nothing of it may be left in the server."""
         support.make_sqlite(self.path("shop.db"), self.SOURCE % (3000, "v"))
+        uri = server.uri(name)
         process = self.stopped("migrate", "shop.db", uri, failpoint=failpoint, occurrence=1)
-        release = self.hold(*hold)
-        refusals.wait_until(held, "the lock")
+        holder = server.session(name)
+        self.addCleanup(holder.close)
+        holder.ask(hold)
         process.send_signal(signal.SIGCONT)
         refusals.wait_until(waiting, "the build to wait")
         process.send_signal(signal.SIGINT)
         self.assert_stopped(process)
         refusals.wait_until(lambda: left() == 0, "the build to be gone from the server")
         self.assertEqual(indexes(), 0)
-        release()
+        holder.close()
         self.run_program("resume", "shop.db", uri)
         self.assertEqual(indexes(), 1)
 
@@ -238,11 +225,7 @@ class Builds(refusals.TestCase):
         def number(sql):
             return int(server.psql(name, sql)[0][0])
         building = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE%%INDEX%%' AND state = 'active'%s"
-        self.network(server.uri(name), "postgres.before_index",
-                     (["psql", "-X", "-q", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-d", name],
-                      b"BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE;\n"),
-                     lambda: number("SELECT count(*) FROM pg_locks WHERE relation = 't'::regclass AND granted "
-                                    "AND mode = 'ShareUpdateExclusiveLock'") == 1,
+        self.network(server, name, "postgres.before_index", "BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE; SELECT 1",
                      lambda: number(building % " AND wait_event_type = 'Lock'") == 1, lambda: number(building % ""),
                      lambda: number("SELECT count(*) FROM pg_indexes WHERE tablename = 't' AND indexdef LIKE '%(v)%'"))
 
@@ -253,10 +236,7 @@ class Builds(refusals.TestCase):
         def number(sql):
             return int(server.ask(name, sql)[0][0])
         building = "SELECT count(*) FROM information_schema.processlist WHERE info LIKE 'ALTER TABLE%%ADD%%'%s"
-        self.network(server.uri(name), "mysql.before_index",
-                     (["mariadb", "--no-defaults", "-n", "-h", "127.0.0.1", "-P", str(server.port), "-u", "root", name],
-                      b"BEGIN; SELECT id FROM t WHERE id = 1 FOR UPDATE; SELECT GET_LOCK('held', 0);\n"),
-                     lambda: number("SELECT IS_USED_LOCK('held') IS NOT NULL") == 1,
+        self.network(server, name, "mysql.before_index", "BEGIN; SELECT id FROM t WHERE id = 1 FOR UPDATE",
                      lambda: number(building % " AND state LIKE '%metadata lock%'") == 1, lambda: number(building % ""),
                      lambda: number("SELECT count(*) FROM information_schema.statistics WHERE table_name = 't' AND "
                                     "table_schema = database() AND column_name = 'v'"))

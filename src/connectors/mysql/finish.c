@@ -351,6 +351,7 @@ struct finishing {
     struct arena *arena; /* of what is seen for one step */
     struct maria_look look;
     const struct target_table *tables;
+    uint32_t table_count;
     const uint32_t *made; /* the numbers of those that this run made */
     uint32_t made_count;
     enum step step;
@@ -409,7 +410,13 @@ static enum status finish_step(struct finishing *finishing, enum step step, stru
 static enum status finish(struct finishing *finishing, struct error *error)
 {
     struct maria_database *self = finishing->self;
-    enum status status = maria_put_back(self, self->run_id, finishing->progress, error);
+    enum status status = maria_control(self, &finishing->connection, error);
+    status = status == STATUS_OK
+                 ? maria_await_builders(self, finishing->connection, finishing->tables,
+                                        finishing->table_count, finishing->progress, error)
+                 : status;
+    status = status == STATUS_OK ? maria_put_back(self, self->run_id, finishing->progress, error)
+                                 : status;
     status = status == STATUS_OK ? maria_control(self, &finishing->connection, error) : status;
     status =
         status == STATUS_OK ? maria_silence_keys(self, finishing->connection, true, error) : status;
@@ -431,6 +438,7 @@ enum status maria_after_load(struct database *database, const struct target_tabl
                                   .crew = {.self = self, .keys_silent = true},
                                   .arena = arena_create(0),
                                   .tables = tables,
+                                  .table_count = table_count,
                                   .progress = progress};
     uint32_t *made = calloc((size_t)table_count + 1, sizeof *made);
     (void)objects;

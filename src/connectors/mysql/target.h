@@ -47,6 +47,11 @@ enum status maria_after_load(struct database *self, const struct target_table *t
                              uint32_t table_count, const struct schema *objects,
                              void (*progress)(const char *what), struct error *error);
 
+/* builders.c: sql_await_builders for the tables. */
+enum status maria_await_builders(struct maria_database *self, MYSQL *connection,
+                                 const struct target_table *tables, uint32_t table_count,
+                                 void (*progress)(const char *what), struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- definition.c */
 
 enum maria_clause { MARIA_CLAUSE_COLUMN, MARIA_CLAUSE_KEY, MARIA_CLAUSE_REFERENCE };

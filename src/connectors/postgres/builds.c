@@ -77,20 +77,24 @@ static bool is_state(const struct builder *builder, const char *wanted)
     return state != NULL && strcmp(state, wanted) == 0;
 }
 
+/* Two that make one name at the same time. */
+static bool is_of_catalog(const struct builder *builder)
+{
+    const char *schema = PQresultErrorField(builder->failure, PG_DIAG_SCHEMA_NAME);
+    return is_state(builder, "23505") && schema != NULL && strcmp(schema, "pg_catalog") == 0;
+}
+
 /* A server goes on with the statement of a client that was killed, and was done with it while this
  * one waited: there is a relation of that name now, or the catalogue's own key says so. */
 static bool is_made(const struct builder *builder)
 {
-    const char *schema = PQresultErrorField(builder->failure, PG_DIAG_SCHEMA_NAME);
-    return builder->build->skips_made &&
-           (is_state(builder, "42P07") ||
-            (is_state(builder, "23505") && schema != NULL && strcmp(schema, "pg_catalog") == 0));
+    return builder->build->skips_made && (is_state(builder, "42P07") || is_of_catalog(builder));
 }
 
 static bool is_key_conflict(const struct builder *builder)
 {
-    return is_state(builder, "23505") && builder->build->columns.count > 0 &&
-           !builder->build->tried;
+    return is_state(builder, "23505") && !is_of_catalog(builder) &&
+           builder->build->columns.count > 0 && !builder->build->tried;
 }
 
 /* The statement has ended. */

@@ -42,20 +42,6 @@ static enum status run(struct finisher *finisher, struct buffer *sql, const char
     return status;
 }
 
-static enum status exists(struct finisher *finisher, const char *sql, const char *first,
-                          const char *second, bool *found)
-{
-    const struct postgres_parameter parameters[] = {
-        {.text = finisher->self->schema}, {.text = first}, {.text = second}};
-    PGresult *result = NULL;
-    enum status status = postgres_query(finisher->self, finisher->connection, sql, parameters,
-                                        second != NULL ? 3 : 2, POSTGRES_SHORT,
-                                        ERROR_TARGET_INVALID, &result, finisher->error);
-    *found = status == STATUS_OK && PQntuples(result) > 0;
-    PQclear(result);
-    return status;
-}
-
 /* ---------------------------------------------------------------- foreign keys */
 
 static const char *known_action(const char *action)
@@ -102,6 +88,9 @@ static enum status validate(struct finisher *finisher, const struct target_table
     struct finisher trying = *finisher;
     trying.error = &problem;
 
+    if (failpoint_hit("postgres.before_validation", finisher->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     buffer_append_string(&sql, "ALTER TABLE ");
     postgres_append_table(&sql, finisher->self, table->name);
     buffer_append_string(&sql, " VALIDATE CONSTRAINT ");
@@ -154,6 +143,25 @@ static void append_reference(struct buffer *sql, const struct finisher *finisher
     }
 }
 
+/* Does the table have a foreign key of that name, and was it checked? */
+static enum status find_reference(struct finisher *finisher, const char *table, const char *name,
+                                  bool *found, bool *checked)
+{
+    const struct postgres_parameter parameters[] = {
+        {.text = finisher->self->schema}, {.text = table}, {.text = name}};
+    PGresult *result = NULL;
+    enum status status = postgres_query(
+        finisher->self, finisher->connection,
+        "SELECT k.convalidated FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid "
+        "= k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = "
+        "$1 AND c.relname = $2 AND k.conname = $3",
+        parameters, 3, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, finisher->error);
+    *found = status == STATUS_OK && PQntuples(result) > 0;
+    *checked = *found && PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    return status;
+}
+
 /* Unchecked at first; of partitioned tables PostgreSQL wants it checked at once. */
 static enum status make_reference(struct finisher *finisher, const struct target_table *table,
                                   const struct reference *reference, const char *name,
@@ -173,19 +181,22 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     char name[POSTGRES_NAME_BYTES_MAX + 1];
     struct error problem = {0};
     bool found = false;
+    bool checked = false;
     bool whole = false;
 
     name_reference(table, reference, number, name);
-    enum status status = exists(
-        finisher,
-        "SELECT 1 FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid "
-        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND "
-        "c.relname = $2 AND k.conname = $3",
-        table->name, name, &found);
-    if (status != STATUS_OK || found) {
+    enum status status = find_reference(finisher, table->name, name, &found, &checked);
+    if (status != STATUS_OK || checked) {
         return status;
     }
     say(finisher, "foreign key", name);
+    if (found) { /* an attempt before this one died on the way */
+        return validate(finisher, table, name);
+    }
+    status = failpoint_hit("postgres.before_reference", finisher->error);
+    if (status != STATUS_OK) {
+        return status;
+    }
     status = make_reference(finisher, table, reference, name, true, &problem);
     if (status != STATUS_OK && (strcmp(problem.native_state, "42809") == 0 ||
                                 strcmp(problem.native_state, "0A000") == 0)) {
@@ -389,6 +400,10 @@ enum status postgres_after_load(struct database *database, const struct target_t
                              ? postgres_control(finisher.self, &finisher.connection, error)
                              : error_set(error, ERROR_MEMORY, finisher.self->shown, "no memory");
 
+    if (status == STATUS_OK) {
+        status = postgres_await_builders(finisher.self, finisher.connection, tables, table_count,
+                                         progress, error);
+    }
     if (status == STATUS_OK) {
         status = make_objects(&finisher, tables, table_count, objects, POSTGRES_BEFORE_INDEXES);
     }

@@ -48,6 +48,14 @@ enum status postgres_builds_run(struct postgres_database *self, struct postgres_
                                 uint32_t count, uint32_t at_once,
                                 void (*progress)(const char *what), struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- builders.c */
+
+/* sql_await_builders for the tables; blind where `track_activities` is off. */
+enum status postgres_await_builders(struct postgres_database *self, PGconn *connection,
+                                    const struct target_table *tables, uint32_t table_count,
+                                    void (*progress)(const char *what),
+                                    struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- lost.c */
 
 /*

@@ -72,6 +72,7 @@ static const char *const failpoints[] = {
     "postgres.before_commit",        "postgres.after_commit",
     "postgres.before_index",         "postgres.after_index",
     "postgres.before_key",           "postgres.after_key",
+    "postgres.before_reference",     "postgres.before_validation",
     "postgres.before_lost",          "postgres.after_lost",
     "postgres.before_reopen",        "postgres.before_undo",
     "postgres.after_undo",           "postgres.before_remove_table",

@@ -1,0 +1,53 @@
+/* Who builds on a run's tables. */
+#include "connectors/sql/builders.h"
+#include "connectors/mysql/target.h"
+#include <string.h>
+
+struct looking {
+    struct maria_database *self;
+    MYSQL *connection;
+    const struct target_table *tables;
+    uint32_t table_count;
+};
+
+/* As this connector words it: others' ALTER TABLE is waited for as any lock is. */
+static bool is_on(const struct looking *looking, const struct target_table *table,
+                  const char *statement)
+{
+    struct buffer begin = {0};
+    buffer_append_string(&begin, "ALTER TABLE ");
+    maria_append_table(&begin, looking->self, table->name);
+    buffer_append_byte(&begin, ' ');
+    bool same = strncmp(statement, buffer_string(&begin), begin.length) == 0;
+    buffer_free(&begin);
+    return same;
+}
+
+static enum status find(void *context, const struct target_table **built, struct error *error)
+{
+    const struct looking *looking = context;
+    MYSQL_RES *rows = NULL;
+    MYSQL_ROW row = NULL;
+    enum status status = maria_query(
+        looking->self, looking->connection,
+        "SELECT info FROM information_schema.processlist WHERE id <> connection_id() AND command = "
+        "'Query' AND info LIKE 'ALTER TABLE %'",
+        MARIA_SHORT, ERROR_TARGET_INVALID, &rows, error);
+    *built = NULL;
+    while (status == STATUS_OK && *built == NULL && (row = mysql_fetch_row(rows)) != NULL) {
+        for (uint32_t i = 0; *built == NULL && i < looking->table_count; i++) {
+            const struct target_table *table = &looking->tables[i];
+            *built = sql_run_builds_on(table) && is_on(looking, table, row[0]) ? table : NULL;
+        }
+    }
+    mysql_free_result(rows);
+    return status;
+}
+
+enum status maria_await_builders(struct maria_database *self, MYSQL *connection,
+                                 const struct target_table *tables, uint32_t table_count,
+                                 void (*progress)(const char *what), struct error *error)
+{
+    struct looking looking = {self, connection, tables, table_count};
+    return sql_await_builders(find, &looking, self->shown, progress, error);
+}
