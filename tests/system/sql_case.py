@@ -28,9 +28,9 @@ class SqlCase(support.TestCase):
     def migrate(self, source, target, *options, code=0, **more):
         return self.run_program("migrate", source, target, "--quiet", *options, code=code, **more)
 
-    def rejects(self):
+    def rejects(self, state=".transhume"):
         found = []
-        folder = self.path(".transhume", "rejects")
+        folder = self.path(state, "rejects")
         for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
             with open(os.path.join(folder, name), encoding="utf-8") as file:
                 found += [json.loads(line) for line in file]

@@ -301,12 +301,12 @@ static void read_table(struct builder *builder, uint32_t row, struct schema_tabl
         .name = text(builder, rows, row, 0),
         .row_count = is_view ? -1 : number(rows, row, 3),
         .size_bytes = is_view ? -1 : number(rows, row, 4),
+        .next_number = number(rows, row, 6),
     };
     facts->schema = table;
     facts->engine = text(builder, rows, row, 2);
     facts->comment = text(builder, rows, row, 5);
     facts->row_estimate = table->row_count;
-    facts->next_number = number(rows, row, 6);
     if (builder->out_of_memory) {
         return;
     }

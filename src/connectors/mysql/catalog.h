@@ -21,7 +21,6 @@ struct maria_table {
     const char *engine; /* NULL: a view */
     const char *comment;
     int64_t row_estimate;   /* -1: the statistics do not say */
-    int64_t next_number;    /* AUTO_INCREMENT; -1: none */
     struct column_list key; /* the primary key, or a unique one that can't be NULL; else empty */
 };
 

@@ -3,6 +3,7 @@
  * at commas that stand in no parentheses and no quotes ('…' with backslashes, `…` and "…" doubled).
  */
 #include "connectors/mysql/target.h"
+#include <ctype.h>
 #include <string.h>
 
 /* Behind a quoted piece that begins at `at`. */
@@ -114,4 +115,30 @@ struct text maria_definition_name(const struct text *clause)
     }
     const char *behind = skip_quoted(begin, end);
     return (struct text){begin, (size_t)(behind - begin)};
+}
+
+bool maria_definition_is_name(const struct text *quoted, const char *name)
+{
+    const char *at = quoted->data + 1;
+    const char *end = quoted->data + quoted->length;
+    if (quoted->length < 2) {
+        return false;
+    }
+    for (end--; at < end; at++, name++) {
+        at += *at == '`' && at + 1 < end; /* doubled */
+        if (tolower((unsigned char)*at) != tolower((unsigned char)*name)) {
+            return false;
+        }
+    }
+    return *name == '\0';
+}
+
+bool maria_definition_begins_with(const struct text *clause, const char *column)
+{
+    const struct text name = maria_definition_name(clause);
+    const char *end = clause->data + clause->length;
+    const char *columns = name.data + name.length;
+    const struct text rest = {columns, (size_t)(end - columns)};
+    const struct text first = maria_definition_name(&rest);
+    return maria_definition_is_name(&first, column);
 }

@@ -55,21 +55,24 @@ static void begin_alter(struct buffer *sql, const struct finisher *finisher, con
 
 /* ---------------------------------------------------------------- indexes */
 
-static bool has_index(const struct maria_table *facts, const char *name, size_t length)
+static bool has_index(const struct maria_table *facts, const char *name)
 {
     for (uint32_t i = 0; i < facts->schema->index_count; i++) {
-        const char *known = facts->schema->indexes[i].name;
-        if (strlen(known) == length && strncasecmp(known, name, length) == 0) {
+        if (strcasecmp(facts->schema->indexes[i].name, name) == 0) {
             return true;
         }
     }
     return false;
 }
 
-/* `name` without its quotes; doubled ones stay doubled, and are then made once more: refused. */
 static bool is_there(const struct maria_table *facts, const struct text *quoted)
 {
-    return quoted->length >= 2 && has_index(facts, quoted->data + 1, quoted->length - 2);
+    for (uint32_t i = 0; i < facts->schema->index_count; i++) {
+        if (maria_definition_is_name(quoted, facts->schema->indexes[i].name)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* All of a table's in one pass over it. */
@@ -98,7 +101,7 @@ static enum status make_indexes(struct finisher *finisher, const struct target_t
     }
     for (uint32_t i = 0; status == STATUS_END && i < table->index_count; i++) {
         const struct target_index *index = &table->indexes[i];
-        if (!has_index(facts, index->name, strlen(index->name))) {
+        if (!has_index(facts, index->name)) {
             buffer_append_string(&sql, count++ > 0 ? ", ADD " : "ADD ");
             buffer_append_string(&sql, index->unique ? "UNIQUE KEY " : "KEY ");
             maria_append_name(&sql, index->name);
@@ -306,10 +309,11 @@ static enum status put_comment_back(struct finisher *finisher, const struct targ
 }
 
 /* InnoDB counts on from the largest number that it saw; seen to, since other settings may count
- * otherwise. */
+ * otherwise, and the source gave numbers to records that are gone. */
 static enum status set_counter(struct finisher *finisher, const struct target_table *table,
                                const struct maria_table *facts)
 {
+    int64_t next_there = table->same_engine != NULL ? table->same_engine->next_number : 0;
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         struct buffer sql = {0};
         int64_t most = 0;
@@ -324,9 +328,11 @@ static enum status set_counter(struct finisher *finisher, const struct target_ta
                              ERROR_TARGET_SCHEMA, 0, &most, finisher->error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (most > 0 && most < INT64_MAX && facts->next_number <= most) {
+        int64_t next = most > 0 && most < INT64_MAX ? most + 1 : 0;
+        next = next_there > next ? next_there : next;
+        if (facts->schema->next_number < next) {
             begin_alter(&sql, finisher, table->name);
-            buffer_format(&sql, "AUTO_INCREMENT = %lld", (long long)most + 1);
+            buffer_format(&sql, "AUTO_INCREMENT = %lld", (long long)next);
             return run(finisher, &sql, table->name);
         }
     }

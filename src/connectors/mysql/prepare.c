@@ -4,6 +4,7 @@
  * be made, and the table's comment whose it is.
  */
 #include "base/failpoint.h"
+#include "base/log.h"
 #include "connectors/mysql/crew.h"
 #include "connectors/mysql/rebuild.h"
 #include <string.h>
@@ -25,16 +26,35 @@ static bool is_indexed(const struct target_table *table, const char *name)
     return found;
 }
 
+static bool begins_with(struct column_list columns, const char *name)
+{
+    return columns.count > 0 && strcasecmp(columns.names[0], name) == 0;
+}
+
+/* The one column that the server may number, which needs a key that begins with it. */
+static bool counts(const struct target_table *table, const struct schema_column *column)
+{
+    const struct schema_column *found = NULL;
+    for (uint32_t i = 0; found == NULL && i < table->column_count; i++) {
+        const struct schema_column *one = &table->columns[i];
+        bool keyed = begins_with(table->key, one->name);
+        for (uint32_t j = 0; !keyed && j < table->index_count; j++) {
+            const struct target_index *index = &table->indexes[j];
+            keyed = index->unique && begins_with(index->columns, one->name);
+        }
+        found = keyed && one->identity && one->type.kind == VALUE_INT64 ? one : NULL;
+    }
+    return found == column;
+}
+
 static void append_column(struct buffer *sql, const struct maria_database *self,
                           const struct target_table *table, const struct schema_column *column)
 {
-    bool counts = column->identity && column->type.kind == VALUE_INT64 && table->key.count == 1 &&
-                  maria_is_in(table->key, column->name);
     maria_append_name(sql, column->name);
     buffer_append_byte(sql, ' ');
     maria_append_type(sql, self, &column->type, column->collation, is_indexed(table, column->name));
     buffer_append_string(sql, column->not_null ? " NOT NULL" : " NULL");
-    if (counts) {
+    if (counts(table, column)) {
         buffer_append_string(sql, " AUTO_INCREMENT");
     } else if (column->default_text != NULL && column->generated == GENERATED_NO) {
         buffer_format(sql, " DEFAULT %s", column->default_text);
@@ -110,7 +130,56 @@ static void append_options(struct buffer *sql, const struct text *options)
     }
 }
 
-/* Secondary keys and references come after the load, but the key that auto_increment stands on. */
+/* The column that numbers itself; NULL: there is none. */
+static const char *counted_column(const struct schema_table *same)
+{
+    for (uint32_t i = 0; i < same->column_count; i++) {
+        if (same->columns[i].identity) {
+            return same->columns[i].name;
+        }
+    }
+    return NULL;
+}
+
+/* Unique keys refuse records one by one, which they could not do later. InnoDB takes no column that
+ * numbers itself without a key that begins with it; the primary key is there in any case. */
+static bool comes_with_table(const struct text *clause, const char *counted)
+{
+    static const char unique[] = "UNIQUE ";
+    return strncmp(clause->data, unique, sizeof unique - 1) == 0 ||
+           (counted != NULL && maria_definition_begins_with(clause, counted));
+}
+
+/* All clauses but references and the keys that come after the load. */
+static void append_clauses(struct buffer *sql, const struct maria_definition *definition,
+                           const struct target_table *table)
+{
+    const char *counted = counted_column(table->same_engine);
+    struct column_list key = table->same_engine->primary_key;
+    bool has_key = counted == NULL || (key.count > 0 && strcmp(key.names[0], counted) == 0);
+    uint32_t written = 0;
+    for (uint32_t i = 0; i < definition->count; i++) {
+        const struct text *clause = &definition->clauses[i];
+        bool key_clause = definition->kinds[i] == MARIA_CLAUSE_KEY;
+        if (definition->kinds[i] == MARIA_CLAUSE_REFERENCE ||
+            (key_clause && !comes_with_table(clause, has_key ? NULL : counted))) {
+            continue;
+        }
+        has_key = has_key || (key_clause && maria_definition_begins_with(clause, counted));
+        buffer_append_string(sql, written++ > 0 ? ", " : "");
+        buffer_append(sql, clause->data, clause->length);
+    }
+    if (!has_key) { /* Aria and MyISAM count within a group of rows, too */
+        buffer_append_string(sql, ", KEY (");
+        maria_append_name(sql, counted);
+        buffer_append_byte(sql, ')');
+        log_write(LOG_WARNING,
+                  "%s: %s gets a key of its own: InnoDB numbers no column without one, and not "
+                  "within groups",
+                  table->name, counted);
+    }
+}
+
 static enum status append_same(struct buffer *sql, const struct maria_database *self,
                                const struct target_table *table, struct arena *arena,
                                struct error *error)
@@ -123,24 +192,10 @@ static enum status append_same(struct buffer *sql, const struct maria_database *
     if (status != STATUS_OK) {
         return status;
     }
-    bool counts = strstr(statement, " AUTO_INCREMENT") != NULL;
-    bool keyed = table->same_engine->primary_key.count > 0;
-    uint32_t written = 0;
     buffer_append_string(sql, "CREATE TABLE ");
     maria_append_table(sql, self, table->name);
     buffer_append_string(sql, " (");
-    for (uint32_t i = 0; i < definition.count; i++) {
-        bool key = definition.kinds[i] == MARIA_CLAUSE_KEY;
-        if (definition.kinds[i] == MARIA_CLAUSE_REFERENCE || (key && keyed && !counts)) {
-            continue;
-        }
-        if (key && keyed && counts && strstr(statement, "PARTITION") == NULL &&
-            table->same_engine->primary_key.count == 1) {
-            continue; /* auto_increment stands on the primary key */
-        }
-        buffer_append_string(sql, written++ > 0 ? ", " : "");
-        buffer_append(sql, definition.clauses[i].data, definition.clauses[i].length);
-    }
+    append_clauses(sql, &definition, table);
     buffer_append_byte(sql, ')');
     append_mark(sql, self);
     append_options(sql, &definition.options);

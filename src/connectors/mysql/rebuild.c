@@ -59,12 +59,7 @@ static const char *first_column(const struct maria_table *facts, const struct te
 {
     for (uint32_t i = 0; i < facts->schema->index_count; i++) {
         const struct schema_index *index = &facts->schema->indexes[i];
-        struct buffer name = {0};
-        maria_append_name(&name, index->name);
-        bool same = !name.failed && name.length == quoted->length &&
-                    memcmp(name.data, quoted->data, name.length) == 0;
-        buffer_free(&name);
-        if (same) {
+        if (maria_definition_is_name(quoted, index->name)) {
             return index->columns.count > 0 && index->columns.names[0] != NULL
                        ? index->columns.names[0]
                        : "";
