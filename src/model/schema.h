@@ -45,6 +45,8 @@ struct schema_index {
     bool partial;
     bool implied;           /* made by the engine for a constraint */
     bool local;             /* key-value stores: kept with the records of a partition */
+    const char *method;     /* how it finds what no other engine finds so: "gin", "FULLTEXT"; NULL:
+                               values, by their order or by being equal */
     const char *native_sql; /* the statement that makes it; NULL where there is none */
 };
 

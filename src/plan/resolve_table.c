@@ -275,6 +275,19 @@ static const char *default_index_name(struct resolver *resolver, const struct ta
                : known->name;
 }
 
+/* Why an index has no like in the target; NULL: it has. */
+static const char *index_left_behind(struct resolver *resolver, const struct schema_index *known,
+                                     struct column_list columns)
+{
+    if (known->method != NULL) {
+        return resolve_format(resolver, "it is one of %s, which finds other things than values",
+                              known->method);
+    }
+    return known->partial       ? "it is of some rows or of parts of values"
+           : columns.count == 0 ? "it is of an expression or of columns that are not copied"
+                                : NULL;
+}
+
 /* Indexes that a SQL target takes over from the one source table. */
 static void default_indexes(struct resolver *resolver, struct table_builder *table,
                             struct plan_list *indexes)
@@ -293,9 +306,11 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
         if (primary) {
             continue;
         }
-        if (known->partial || columns.count == 0) {
-            resolve_note(resolver, true, table->name, "the index %s of %s is not carried",
-                         known->name != NULL ? known->name : "without a name", entity->from->name);
+        const char *why = index_left_behind(resolver, known, columns);
+        if (why != NULL) {
+            resolve_note(resolver, true, table->name, "the index %s of %s is not carried: %s",
+                         known->name != NULL ? known->name : "without a name", entity->from->name,
+                         why);
             continue;
         }
         struct target_index *index = resolve_add(resolver, indexes, sizeof *index);

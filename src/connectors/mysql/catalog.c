@@ -217,6 +217,14 @@ static bool is_not_null(const struct maria_table *facts, struct column_list colu
     return columns.count > 0;
 }
 
+/* FULLTEXT, SPATIAL; NULL: what finds values. */
+static const char *method_of(struct builder *builder, uint32_t row)
+{
+    const char *method = cell(&builder->indexes, row, 4);
+    bool plain = strcmp(method, "BTREE") == 0 || strcmp(method, "HASH") == 0;
+    return plain ? NULL : text(builder, &builder->indexes, row, 4);
+}
+
 /* The first is the primary key, if there is one. */
 static void read_indexes(struct builder *builder, struct schema_table *table,
                          struct maria_table *facts)
@@ -240,7 +248,8 @@ static void read_indexes(struct builder *builder, struct schema_table *table,
                 (struct schema_index){.name = text(builder, rows, row, 1),
                                       .columns = columns,
                                       .unique = unique,
-                                      .partial = !whole};
+                                      .partial = !whole,
+                                      .method = method_of(builder, row)};
             if (unique && whole && facts->key.count == 0 && is_not_null(facts, columns)) {
                 facts->key = columns;
             }

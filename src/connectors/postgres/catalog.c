@@ -226,6 +226,14 @@ static void read_constraints(struct builder *builder, struct schema_table *table
     table->checks = checks;
 }
 
+/* "gin", "gist" …; NULL: what finds values. */
+static const char *method_of(struct builder *builder, int row)
+{
+    const char *method = cell(&builder->indexes, row, 7);
+    bool plain = strcmp(method, "btree") == 0 || strcmp(method, "hash") == 0;
+    return plain ? NULL : text(builder, &builder->indexes, row, 7);
+}
+
 static void read_indexes(struct builder *builder, struct schema_table *table,
                          const struct postgres_table *facts)
 {
@@ -243,6 +251,7 @@ static void read_indexes(struct builder *builder, struct schema_table *table,
             .unique = is_true(rows, row, 2),
             .partial = is_true(rows, row, 3),
             .implied = is_true(rows, row, 4),
+            .method = method_of(builder, row),
             .native_sql = text(builder, rows, row, 5),
         };
         row = next;
