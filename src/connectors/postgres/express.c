@@ -180,6 +180,17 @@ static enum status end_source(struct pull *pull)
 }
 
 /* STATUS_AGAIN: a record was refused. */
+static enum status check_deferred(struct pull *pull)
+{
+    PGresult *failure = NULL;
+    enum status status = pull->writer->defers
+                             ? writer_check_deferred(pull->writer, &failure, pull->error)
+                             : STATUS_OK;
+    PQclear(failure);
+    return status;
+}
+
+/* Likewise. */
 static enum status end_target(struct pull *pull, uint64_t *rows)
 {
     struct writer *writer = pull->writer;
@@ -229,7 +240,8 @@ static enum status carry(struct pull *pull, uint32_t table, uint64_t *rows)
     status = status == STATUS_OK ? start_target(pull, table) : status;
     status = status == STATUS_OK ? pump(pull) : status;
     status = status == STATUS_OK ? end_source(pull) : status;
-    return status == STATUS_OK ? end_target(pull, rows) : status;
+    status = status == STATUS_OK ? end_target(pull, rows) : status;
+    return status == STATUS_OK ? check_deferred(pull) : status;
 }
 
 enum status postgres_express_chunk(struct writer *writer, struct database *source, uint64_t chunk,

@@ -12,6 +12,8 @@
 struct postgres_catalog;
 
 enum { POSTGRES_NAME_BYTES_MAX = 63, POSTGRES_COLUMNS_MAX = 1600 };
+/* More chunks than are ever written at once. */
+enum { POSTGRES_STRICT_CHUNKS = 256 };
 /* Values above that are read in pieces. */
 enum { POSTGRES_SLICE_BYTES = 4 << 20 };
 
@@ -48,6 +50,9 @@ struct postgres_database {
     uint64_t epoch;
     /* target: records were refused, so that writers hold all of a COPY until it has ended */
     _Atomic bool careful;
+    /* target: chunks that failed as wholes for the sake of a deferred constraint, each in the place
+     * of its number: they are checked segment by segment */
+    _Atomic uint64_t strict[POSTGRES_STRICT_CHUNKS];
     /* target: are there any records that lost.c moved? */
     bool lost_known;
     bool lost_any;

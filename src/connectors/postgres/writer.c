@@ -36,6 +36,18 @@ void postgres_writer_close(struct writer *writer)
     free(writer);
 }
 
+static enum status ask_defers(struct writer *writer, struct error *error)
+{
+    PGresult *result = NULL;
+    enum status status =
+        postgres_query(writer->database, writer->connection,
+                       "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE condeferred)",
+                       NULL, 0, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+    writer->defers = status == STATUS_OK && PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    return status;
+}
+
 enum status postgres_writer_open(struct database *database, const struct target_table *tables,
                                  uint32_t table_count, uint64_t epoch, struct writer **writer,
                                  struct error *error)
@@ -64,7 +76,8 @@ enum status postgres_writer_open(struct database *database, const struct target_
     opened->table_count = table_count;
     bool silent = table_count > 0 && tables[0].triggers_off;
     if (postgres_connect(self, &opened->connection, error) != STATUS_OK ||
-        (silent && postgres_silence_triggers(self, opened->connection, true, error) != STATUS_OK)) {
+        (silent && postgres_silence_triggers(self, opened->connection, true, error) != STATUS_OK) ||
+        ask_defers(opened, error) != STATUS_OK) {
         postgres_writer_close(opened);
         return STATUS_FAILED;
     }
@@ -129,6 +142,7 @@ void postgres_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
     free_held(writer->done);
     writer->first = writer->last = writer->done = writer->done_last = NULL;
     writer->held_bytes = 0;
+    writer->unchecked = false;
     writer->early = false;
 }
 
@@ -172,7 +186,7 @@ enum status postgres_writer_submit(struct writer *writer, uint64_t chunk, uint32
     bool same =
         writer->plan != NULL && writer->plan->table == table && writer->plan->shape == batch->shape;
     if (!same) {
-        status = writer_segment_finish(writer, error);
+        status = writer_segment_finish(writer, false, error);
         status = status == STATUS_OK ? writer_plan_get(writer, table, batch->shape, &plan, error)
                                      : status;
         if (status != STATUS_OK) {
@@ -195,7 +209,7 @@ enum status postgres_writer_submit(struct writer *writer, uint64_t chunk, uint32
     arena_reset(writer->scratch);
     if (status == STATUS_OK && writer->held_bytes >= SEGMENT_BYTES) {
         if (plan->staged || atomic_load(&writer->database->careful)) {
-            status = writer_segment_finish(writer, error);
+            status = writer_segment_finish(writer, false, error);
         } else {
             writer_segment_hand_back(writer);
         }
@@ -222,7 +236,8 @@ enum status postgres_writer_poll(struct writer *writer, int64_t timeout_ms,
             clock_sleep_ms(timeout_ms > 0 ? timeout_ms : 0);
             return STATUS_AGAIN;
         }
-        if (writer_segment_finish(writer, error) != STATUS_OK) {
+        /* the engine waits like that only when it has nothing more to send */
+        if (writer_segment_finish(writer, true, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -328,7 +343,8 @@ enum status postgres_writer_commit(struct writer *writer, uint64_t chunk,
     if (chunk == writer->committed && writer->chunk == 0) {
         return STATUS_OK;
     }
-    if (writer_segment_finish(writer, error) != STATUS_OK ||
+    if (writer_segment_finish(writer, true, error) != STATUS_OK ||
+        writer_check_chunk(writer, error) != STATUS_OK ||
         failpoint_hit("postgres.before_mark", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -345,6 +361,7 @@ enum status postgres_writer_commit(struct writer *writer, uint64_t chunk,
     }
     writer->begun = false;
     writer->savepoint = false;
+    writer->unchecked = false;
     writer->chunk = 0;
     writer->committed = chunk;
     return failpoint_hit("postgres.after_commit", error);

@@ -70,7 +70,11 @@ struct writer {
     struct held *last;
     size_t held_bytes;
     uint64_t sent_rows;
-    bool early; /* batches of the open COPY were handed back as written, before it has ended */
+    bool defers;    /* the database has constraints that are checked at the end of transactions */
+    bool checks;    /* those are checked at the end of this segment */
+    bool unchecked; /* rows of this transaction were not */
+    uint32_t grain; /* as many rows that they refuse may be taken after others; 0: none */
+    bool early;     /* batches of the open COPY were handed back as written, before it has ended */
     struct buffer out;
     /* results not yet polled */
     struct held *done;
@@ -109,10 +113,16 @@ enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kin
 
 /* ---------------------------------------------------------------- writer_segment.c */
 
-/* Ends the COPY of the segment, finds the records that the server refuses, and moves its batches to
- * the results. If others of this COPY were handed back before: TARGET_REFUSED, to be tried again.
- */
-enum status writer_segment_finish(struct writer *writer, struct error *error) MUST_USE;
+/* Ends the COPY of the segment, the chunk's last one or not, finds the records that the server
+ * refuses, and moves its batches to the results. If others of this COPY were handed back before:
+ * TARGET_REFUSED, to be tried again. */
+enum status writer_segment_finish(struct writer *writer, bool last, struct error *error) MUST_USE;
+/* Before the commit: what no segment has checked. TARGET_REFUSED: the chunk goes again. */
+enum status writer_check_chunk(struct writer *writer, struct error *error) MUST_USE;
+/* Checks deferred constraints now. STATUS_AGAIN: some record is refused, `failure` says why, and
+ * the transaction has failed. */
+enum status writer_check_deferred(struct writer *writer, PGresult **failure,
+                                  struct error *error) MUST_USE;
 /* Moves the batches to the results while their COPY goes on. */
 void writer_segment_hand_back(struct writer *writer);
 
@@ -129,8 +139,11 @@ static inline bool writer_keeps_undo(const struct writer_table *table)
 {
     return table->plan->keeps_undo && table->plan->key.count > 0;
 }
-/* Runs a statement after which the savepoint is still good, or goes back to it: STATUS_AGAIN.
- * Frees the buffer. */
+/* Runs a statement. STATUS_AGAIN: it was refused for the sake of some record, `failure` says why,
+ * and the transaction has failed. Frees the buffer. */
+enum status writer_try(struct writer *writer, struct buffer *sql, PGresult **result,
+                       PGresult **failure, struct error *error) MUST_USE;
+/* The same, and back to the savepoint then. */
 enum status writer_ask(struct writer *writer, struct buffer *sql, PGresult **result,
                        PGresult **failure, struct error *error) MUST_USE;
 /* "alias.key = s.key AND …", the temporary table being s; NULLs are never equal. */

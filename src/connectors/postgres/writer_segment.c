@@ -4,12 +4,18 @@
  * COPY says in which line it failed. So the rows before are sent again and kept, that one is
  * refused, and the rest goes on, in windows that halve with each failure and double with each
  * success: a segment of good rows costs one COPY, one of nothing but bad rows a COPY for each.
+ *
+ * Constraints that are INITIALLY DEFERRED are checked once for all of a chunk, so that its rows may
+ * refer to each other in any order. If they refuse it, the chunk goes again with a check at each
+ * segment's end; one that is a single segment has had that already.
  */
 #include "base/text.h"
 #include "connectors/postgres/writer_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { HANDFUL_ROWS = 64 };
 
 /* ---------------------------------------------------------------- which row, and why */
 
@@ -61,25 +67,44 @@ static struct row_ref *list_rows(struct writer *writer, uint32_t *count)
     return rows;
 }
 
+enum status writer_check_deferred(struct writer *writer, PGresult **failure, struct error *error)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    /* what may be deferred says nothing of lines, so that all of it can be */
+    buffer_append_string(&sql, "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED");
+    enum status status = writer_try(writer, &sql, &result, failure, error);
+    PQclear(result);
+    return status;
+}
+
 /* Ends the COPY and, if it went by way of a temporary table, the way from there. */
 static enum status end_pass(struct writer *writer, const struct row_ref *rows, uint32_t count,
-                            PGresult **failure, struct error *error)
+                            PGresult **failure, bool *deferred, struct error *error)
 {
     enum status status = writer_copy_end(writer, failure, error);
-    return status == STATUS_OK && writer->plan->staged
-               ? writer_stage_apply(writer, rows, count, failure, error)
-               : status;
+    status = status == STATUS_OK && writer->plan->staged
+                 ? writer_stage_apply(writer, rows, count, failure, error)
+                 : status;
+    *deferred = status == STATUS_OK && writer->checks;
+    if (*deferred) {
+        status = writer_check_deferred(writer, failure, error);
+        *deferred = status == STATUS_AGAIN;
+        status = *deferred && writer_undo(writer, error) != STATUS_OK ? STATUS_FAILED : status;
+    }
+    return status;
 }
 
 static enum status send_rows(struct writer *writer, const struct row_ref *rows, uint32_t count,
-                             PGresult **failure, struct error *error)
+                             PGresult **failure, bool *deferred, struct error *error)
 {
     enum status status = writer_copy_start(writer, writer->plan, error);
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
         status = writer_copy_row(writer, writer->plan, rows[i].held, rows[i].row, error);
     }
     arena_reset(writer->scratch);
-    return status == STATUS_OK ? end_pass(writer, rows, count, failure, error) : status;
+    *deferred = false;
+    return status == STATUS_OK ? end_pass(writer, rows, count, failure, deferred, error) : status;
 }
 
 /* The row is the one at fault. With `distinct` it may be there already, all of it. */
@@ -110,24 +135,44 @@ static enum status settle_row(struct writer *writer, const struct row_ref *at, P
                          error);
 }
 
-/* Sends `count` rows from `rows` on; `*settled` of them are settled afterwards. */
+/* A partner may come behind the row; nothing that comes makes two equal ones differ. */
+static bool may_come_right(const PGresult *failure)
+{
+    const char *state = PQresultErrorField(failure, PG_DIAG_SQLSTATE);
+    return state != NULL && strcmp(state, "23505") != 0 && strcmp(state, "23P01") != 0;
+}
+
+/* What has become of the rows of a window, from the first one on. */
+struct window {
+    uint32_t settled;
+    bool failed;
+    bool postponed; /* all of them are for later */
+};
+
 static enum status send_window(struct writer *writer, const struct row_ref *rows, uint32_t count,
-                               uint32_t *settled, bool *failed, struct error *error)
+                               struct window *window, struct error *error)
 {
     PGresult *failure = NULL;
     PGresult *again = NULL;
-    enum status status = send_rows(writer, rows, count, &failure, error);
+    bool deferred;
+    bool ignored;
+    enum status status = send_rows(writer, rows, count, &failure, &deferred, error);
 
-    *failed = status == STATUS_AGAIN;
-    *settled = status == STATUS_OK ? count : 0;
+    *window = (struct window){.settled = status == STATUS_OK ? count : 0,
+                              .failed = status == STATUS_AGAIN};
     if (status != STATUS_AGAIN) {
         return status;
     }
-    uint64_t line = failed_line(writer->plan, failure);
+    uint64_t line = deferred ? 0 : failed_line(writer->plan, failure);
     uint32_t bad = line >= 1 && line <= count ? (uint32_t)line - 1 : count == 1 ? 0 : UINT32_MAX;
     status = STATUS_OK;
+    if (deferred && count <= writer->grain && may_come_right(failure)) {
+        window->postponed = true;
+        window->settled = count;
+        bad = UINT32_MAX;
+    }
     if (bad != UINT32_MAX && bad > 0) {
-        status = send_rows(writer, rows, bad, &again, error);
+        status = send_rows(writer, rows, bad, &again, &ignored, error);
         if (status == STATUS_AGAIN) {
             bad = UINT32_MAX; /* the line was not to be trusted: the window is halved */
             status = STATUS_OK;
@@ -136,28 +181,50 @@ static enum status send_window(struct writer *writer, const struct row_ref *rows
     }
     if (status == STATUS_OK && bad != UINT32_MAX) {
         status = settle_row(writer, &rows[bad], failure, error);
-        *settled = bad + 1;
+        window->settled = bad + 1;
     }
     PQclear(failure);
     return status;
 }
 
+/* Sends the rows; those that are for later are the first `*left` of them afterwards. */
+static enum status send_windows(struct writer *writer, struct row_ref *rows, uint32_t count,
+                                uint32_t *left, struct error *error)
+{
+    enum status status = STATUS_OK;
+    uint32_t at = 0;
+    uint32_t most = count;
+
+    *left = 0;
+    while (status == STATUS_OK && at < count) {
+        struct window window;
+        uint32_t size = count - at < most ? count - at : most;
+        status = send_window(writer, rows + at, size, &window, error);
+        if (status == STATUS_OK && window.postponed) {
+            memmove(rows + *left, rows + at, size * sizeof *rows);
+            *left += size;
+        }
+        at += window.settled;
+        most = window.failed ? (size > 1 ? size / 2 : 1) : (most < count ? most * 2 : most);
+    }
+    return status;
+}
+
+/* Rows without a partner are tried again for as long as others come in, since theirs may be behind
+ * them in the segment: in handfuls at first, then one by one. */
 static enum status send_again(struct writer *writer, struct error *error)
 {
     uint32_t count = 0;
-    uint32_t at = 0;
     struct row_ref *rows = list_rows(writer, &count);
-    uint32_t window = count;
     enum status status = rows != NULL ? STATUS_OK
                                       : error_set(error, ERROR_MEMORY, writer->plan->relation,
                                                   "no memory for rejects");
-    while (status == STATUS_OK && at < count) {
-        uint32_t settled = 0;
-        bool failed = false;
-        uint32_t size = count - at < window ? count - at : window;
-        status = send_window(writer, rows + at, size, &settled, &failed, error);
-        at += settled;
-        window = failed ? (size > 1 ? size / 2 : 1) : (window < count ? window * 2 : window);
+    writer->grain = HANDFUL_ROWS;
+    while (status == STATUS_OK && count > 0) {
+        uint32_t left;
+        status = send_windows(writer, rows, count, &left, error);
+        writer->grain = left < count ? writer->grain : writer->grain / 8;
+        count = left;
     }
     free(rows);
     return status;
@@ -187,41 +254,71 @@ void writer_segment_hand_back(struct writer *writer)
     writer->early = true;
 }
 
+static _Atomic uint64_t *strict_place(const struct writer *writer)
+{
+    return &writer->database->strict[writer->chunk % POSTGRES_STRICT_CHUNKS];
+}
+
 /* What was said to be written is not: all of the chunk goes again, in careful segments. */
 static enum status start_again(struct writer *writer, const PGresult *failure, struct error *error)
 {
     char reason[768];
+    const char *relation = writer->plan != NULL ? writer->plan->relation : writer->database->shown;
     describe(failure, reason, sizeof reason);
     atomic_store(&writer->database->careful, true);
-    return error_set(error, ERROR_TARGET_REFUSED, writer->plan->relation,
+    return error_set(error, ERROR_TARGET_REFUSED, relation,
                      "a record of many was refused, so they are sent again in smaller pieces: %s",
                      reason);
 }
 
-enum status writer_segment_finish(struct writer *writer, struct error *error)
+static enum status end_segment(struct writer *writer, struct error *error)
 {
     PGresult *failure = NULL;
+    uint32_t count = 0;
+    bool deferred;
+    struct row_ref *rows = writer->plan->staged ? list_rows(writer, &count) : NULL;
+    if (writer->plan->staged && rows == NULL) {
+        return error_set(error, ERROR_MEMORY, writer->plan->relation, "no memory for records");
+    }
+    enum status status = end_pass(writer, rows, count, &failure, &deferred, error);
+    free(rows);
+    if (status == STATUS_AGAIN && writer->early) {
+        status = start_again(writer, failure, error);
+    } else if (status == STATUS_AGAIN) {
+        status = send_again(writer, error);
+    }
+    PQclear(failure);
+    writer->early = false;
+    return status;
+}
+
+enum status writer_segment_finish(struct writer *writer, bool last, struct error *error)
+{
     enum status status = STATUS_OK;
 
     if (writer->copying) {
-        uint32_t count = 0;
-        struct row_ref *rows = writer->plan->staged ? list_rows(writer, &count) : NULL;
-        if (writer->plan->staged && rows == NULL) {
-            return error_set(error, ERROR_MEMORY, writer->plan->relation, "no memory for records");
-        }
-        status = end_pass(writer, rows, count, &failure, error);
-        free(rows);
-        if (status == STATUS_AGAIN && writer->early) {
-            status = start_again(writer, failure, error);
-        } else if (status == STATUS_AGAIN) {
-            status = send_again(writer, error);
-        }
-        PQclear(failure);
-        writer->early = false;
+        bool whole = last && !writer->unchecked && !writer->early;
+        bool strict = atomic_load(strict_place(writer)) == writer->chunk;
+        writer->checks = writer->defers && (whole || strict);
+        writer->unchecked |= writer->defers && !writer->checks;
+        status = end_segment(writer, error);
     }
     if (status == STATUS_OK) {
         move_to_results(writer);
         writer->plan = NULL;
     }
+    return status;
+}
+
+enum status writer_check_chunk(struct writer *writer, struct error *error)
+{
+    PGresult *failure = NULL;
+    enum status status =
+        writer->unchecked ? writer_check_deferred(writer, &failure, error) : STATUS_OK;
+    if (status == STATUS_AGAIN) {
+        atomic_store(strict_place(writer), writer->chunk);
+        status = start_again(writer, failure, error);
+    }
+    PQclear(failure);
     return status;
 }

@@ -5,7 +5,7 @@
 
 static const char from_stage[] = "s";
 
-enum status writer_ask(struct writer *writer, struct buffer *sql, PGresult **result,
+enum status writer_try(struct writer *writer, struct buffer *sql, PGresult **result,
                        PGresult **failure, struct error *error)
 {
     struct postgres_database *self = writer->database;
@@ -33,12 +33,20 @@ enum status writer_ask(struct writer *writer, struct buffer *sql, PGresult **res
         postgres_is_of_record(state, &code)) {
         *failure = *result;
         *result = NULL;
-        return writer_undo(writer, error) == STATUS_OK ? STATUS_AGAIN : STATUS_FAILED;
+        return STATUS_AGAIN;
     }
     postgres_failure(self, writer->connection, *result, ERROR_TARGET_WRITE, error);
     PQclear(*result);
     *result = NULL;
     return STATUS_FAILED;
+}
+
+enum status writer_ask(struct writer *writer, struct buffer *sql, PGresult **result,
+                       PGresult **failure, struct error *error)
+{
+    enum status status = writer_try(writer, sql, result, failure, error);
+    return status == STATUS_AGAIN && writer_undo(writer, error) != STATUS_OK ? STATUS_FAILED
+                                                                             : status;
 }
 
 /* A column of the temporary table as the type that it has in the table. */

@@ -1,0 +1,100 @@
+"""Tables that are in a PostgreSQL already, with what others gave them: deferred constraints, sequences, types."""
+import os
+import sys
+import unittest
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import postgres
+import support
+from test_postgres import PostgresCase
+
+PADDING = "'some text of a hundred bytes' || printf('%070d', i)"
+
+
+class Deferred(PostgresCase):
+    """Constraints that PostgreSQL checks at the end of a transaction, as Django makes all of its foreign keys."""
+    TREE = ("CREATE TABLE t (id bigint PRIMARY KEY, parent bigint REFERENCES t DEFERRABLE INITIALLY DEFERRED, v text);")
+
+    def tree(self, rows, script=""):
+        """A table of whose rows the first half refers to the second: the first to the last, the second to the last but one …"""
+        path = self.path("s.db")
+        return support.make_sqlite(path, "CREATE TABLE t (id INTEGER PRIMARY KEY, parent INTEGER, v TEXT);"
+                                   "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) INSERT INTO t SELECT i, "
+                                   "CASE WHEN i <= %d THEN %d - i END, %s FROM c;%s" % (rows, rows // 2, rows + 1, PADDING, script))
+
+    def assert_rejected(self, keys, code="constraint", words=""):
+        rejects = self.rejects()
+        self.assertEqual(sorted(reject["key"]["id"] for reject in rejects), sorted(keys))
+        self.assertEqual({reject["code"] for reject in rejects}, {code} if keys else set())
+        for reject in rejects:
+            self.assertIn(words, reject["reason"])
+
+    def test_a_row_without_a_partner_is_rejected_by_itself(self):
+        """Small chunks and large ones, by COPY and by way of a temporary table."""
+        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER);"
+                                     "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 3000) "
+                                     "INSERT INTO c SELECT i, i % 3 FROM c; UPDATE c SET p = 77 WHERE id IN (5, 1700, 1701);")
+        for options in (["append"], ["upsert"], ["append", "--chunk-rows", "500", "--jobs", "2"], ["skip", "--chunk-rows", "500"]):
+            with self.subTest(options):
+                target = self.made("CREATE TABLE p (id int PRIMARY KEY); INSERT INTO p VALUES (0), (1), (2);"
+                                   "CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p DEFERRABLE INITIALLY DEFERRED)")
+                state = self.path(".transhume")
+                self.migrate(source, self.server.uri(target), "--existing", *options, "--state", state, code=1)
+                self.assert_rejected([5, 1700, 1701], words="is not present in table")
+                self.assertEqual(self.server.psql(target, "SELECT count(*), count(*) FILTER (WHERE p > 2) FROM c"), [["2997", "0"]])
+                os.rename(state, self.path("state" + "".join(options)))
+
+    def test_each_kind_of_constraint(self):
+        script = "CREATE TABLE t (id INTEGER PRIMARY KEY, u INTEGER); INSERT INTO t VALUES (1, 1), (2, 2), (3, 1), (4, 4), (5, 5);"
+        kinds = {
+            "unique": ("u int UNIQUE DEFERRABLE INITIALLY DEFERRED", "", "key-duplicate"),
+            "exclusion": ("u int, EXCLUDE (u WITH =) DEFERRABLE INITIALLY DEFERRED", "", "constraint"),
+            "trigger": ("u int", "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN IF (SELECT count(*) FROM t WHERE u = NEW.u) > 1 "
+                        "THEN RAISE 'not twice'; END IF; RETURN NULL; END$$; CREATE CONSTRAINT TRIGGER g AFTER INSERT ON t "
+                        "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION f();", "constraint"),
+        }
+        source = support.make_sqlite(self.path("s.db"), script)
+        for kind, (column, more, code) in kinds.items():
+            with self.subTest(kind):
+                target = self.made("CREATE TABLE t (id int PRIMARY KEY, %s); %s" % (column, more))
+                state = self.path(".transhume")
+                self.migrate(source, self.server.uri(target), "--existing", "append", code=1)
+                self.assert_rejected([3], code=code)
+                self.assertEqual(self.server.psql(target, "SELECT id FROM t ORDER BY id"), [["1"], ["2"], ["4"], ["5"]])
+                os.rename(state, self.path("state" + kind))
+
+    def test_children_before_their_parents_in_a_chunk(self):
+        for policy in ("append", "upsert"):
+            for rows in (2000, 60000):   # of one segment, of several
+                with self.subTest(policy, rows=rows):
+                    source, target = self.tree(rows), self.made(self.TREE)
+                    self.migrate(source, self.server.uri(target), "--existing", policy, "--chunk-rows", str(rows), "--state",
+                                 self.path(policy + str(rows)))
+                    self.assertEqual(self.server.psql(target, "SELECT count(*), count(parent) FROM t"), [[str(rows), str(rows // 2)]])
+                    os.remove(source)
+
+    def test_children_before_their_parents_beside_a_row_without_one(self):
+        """What is refused alone is tried again after the others of its segment."""
+        for rows, policy in ((2000, "append"), (2000, "upsert"), (10000, "append")):
+            with self.subTest(rows, policy=policy):
+                source = self.tree(rows, "UPDATE t SET parent = 999999 WHERE id IN (700, %d);" % rows)
+                target = self.made(self.TREE)
+                state = self.path(".transhume")
+                self.migrate(source, self.server.uri(target), "--existing", policy, "--chunk-rows", str(rows), code=1)
+                self.assert_rejected([1, 700, rows], words="is not present in table")   # 1 refers to the last one
+                self.assertEqual(self.server.psql(target, "SELECT count(*) FROM t"), [[str(rows - 3)]])
+                os.rename(state, self.path("state%s%s" % (policy, rows)))
+                os.remove(source)
+
+    def test_between_two_servers(self):
+        """The express lane leaves the chunk to the general way."""
+        script = "CREATE TABLE t (id int PRIMARY KEY, u int); INSERT INTO t SELECT i, i FROM generate_series(1, 3000) i; UPDATE t SET u = 7 WHERE id = 2000"
+        source = self.made(script)
+        target = self.made("CREATE TABLE t (id int PRIMARY KEY, u int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        self.migrate(self.server.uri(source), self.server.uri(target), code=1)
+        self.assert_rejected([2000], code="key-duplicate")
+        self.assertEqual(self.server.psql(target, "SELECT count(*) FROM t"), [["2999"]])
+
+
+if __name__ == "__main__":
+    unittest.main()
