@@ -82,6 +82,14 @@ struct cursor; /* one read_request being read; lives on its reader's thread */
 
 struct source_functions {
     /*
+     * Optional: told of every request before the snapshot is taken, so that what they read can be
+     * held from before it until the database is closed: against whatever would empty, rewrite or
+     * drop it regardless of snapshots. What is not there is left to the reading to tell. At most
+     * once. NULL: no snapshot needs that.
+     */
+    enum status (*hold)(struct database *self, const struct read_request *const *requests,
+                        uint32_t request_count, struct error *error);
+    /*
      * Takes the snapshot that all readers will see; `reader_count` says how many will be opened.
      * `token` (arena) is an opaque text: with CAPABILITY_PROVES_UNCHANGED two equal tokens, even of
      * different processes, mean that no record differs. Called once, before any reader.

@@ -104,21 +104,6 @@ enum status session_describe_streams(struct run_session *session, struct error *
     return STATUS_OK;
 }
 
-enum status session_snapshot(struct run_session *session, uint32_t reader_count,
-                             struct error *error)
-{
-    if (session->snapshot != NULL) {
-        return STATUS_OK;
-    }
-    const char *token = NULL;
-    if (session->source->connector->source->snapshot(session->source, reader_count, session->arena,
-                                                     &token, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    session->snapshot = token == NULL ? "" : token;
-    return STATUS_OK;
-}
-
 uint32_t session_request_count(const struct run_session *session)
 {
     const struct plan *plan = session->plan;
@@ -140,6 +125,39 @@ void session_list_requests(const struct run_session *session, const struct read_
             requests[count++] = &stream->children[j].request;
         }
     }
+}
+
+/* Before the snapshot: what it shows could be taken away before it is read. */
+static enum status hold_source(const struct run_session *session, struct error *error)
+{
+    const struct source_functions *source = session->source->connector->source;
+    uint32_t count = session_request_count(session);
+    if (source->hold == NULL) {
+        return STATUS_OK;
+    }
+    const struct read_request **requests =
+        arena_allocate_zeroed(session->arena, count + 1u, sizeof(struct read_request *));
+    if (requests == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of requests");
+    }
+    session_list_requests(session, requests);
+    return source->hold(session->source, requests, count, error);
+}
+
+enum status session_snapshot(struct run_session *session, uint32_t reader_count,
+                             struct error *error)
+{
+    if (session->snapshot != NULL) {
+        return STATUS_OK;
+    }
+    const char *token = NULL;
+    if (hold_source(session, error) != STATUS_OK ||
+        session->source->connector->source->snapshot(session->source, reader_count, session->arena,
+                                                     &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    session->snapshot = token == NULL ? "" : token;
+    return STATUS_OK;
 }
 
 uint64_t session_chunk_rows(const struct run_session *session, const struct plan_stream *stream)

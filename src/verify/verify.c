@@ -67,6 +67,27 @@ static enum status allocate(struct verify *verify, struct error *error)
     return STATUS_OK;
 }
 
+/* Of the target all tables, whole. */
+static enum status hold_mirror(struct verify *verify, struct error *error)
+{
+    const struct run_session *session = verify->session;
+    const struct source_functions *source = session->mirror->connector->source;
+    uint32_t count = session->plan->table_count;
+    struct read_request *requests =
+        arena_allocate_zeroed(verify->arena, count + 1u, sizeof(*requests));
+    const struct read_request **list =
+        arena_allocate_zeroed(verify->arena, count + 1u, sizeof(struct read_request *));
+    if (requests == NULL || list == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = session->plan->tables[i].target.name;
+        requests[i] = (struct read_request){.name = name, .table = name};
+        list[i] = &requests[i];
+    }
+    return source->hold != NULL ? source->hold(session->mirror, list, count, error) : STATUS_OK;
+}
+
 /* Both sides at one moment each. */
 static enum status take_snapshots(struct verify *verify, struct error *error)
 {
@@ -77,7 +98,8 @@ static enum status take_snapshots(struct verify *verify, struct error *error)
     if (session_snapshot(session, session->options.jobs, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (session->mirror->connector->source->snapshot(session->mirror, session->options.jobs,
+    if (hold_mirror(verify, error) != STATUS_OK ||
+        session->mirror->connector->source->snapshot(session->mirror, session->options.jobs,
                                                      session->arena, &token, error) != STATUS_OK ||
         session->mirror->connector->catalog->describe(session->mirror, &verify->mirror_schema,
                                                       error) != STATUS_OK) {

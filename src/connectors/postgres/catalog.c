@@ -369,6 +369,40 @@ out:
     return status;
 }
 
+/* ---------------------------------------------------------------- is it still so? */
+
+enum status postgres_catalog_columns(struct postgres_database *self, PGconn *connection,
+                                     PGresult **columns, struct error *error)
+{
+    struct builder builder = {.self = self, .connection = connection};
+    enum status status = ask(&builder, sql_columns, NULL, &builder.columns, error);
+    *columns = builder.columns.result;
+    return status;
+}
+
+static bool column_agrees(const struct rows *rows, int row, const struct postgres_column *column)
+{
+    return strcmp(cell(rows, row, 1), column->name) == 0 &&
+           (uint32_t)number(rows, row, 2, 0) == column->type_oid &&
+           (int32_t)number(rows, row, 4, -1) == column->modifier &&
+           is_true(rows, row, 6) == column->not_null &&
+           (cell(rows, row, 8)[0] != '\0') == column->generated &&
+           (int16_t)number(rows, row, 12, 0) == column->number;
+}
+
+bool postgres_catalog_agrees(PGresult *columns, const struct postgres_table *table)
+{
+    const struct rows rows = {columns, PQntuples(columns)};
+    int first = 0;
+    int end = 0;
+    find_rows(&rows, table->oid, &first, &end);
+    bool agrees = (uint32_t)(end - first) == table->schema->column_count;
+    for (int row = first; agrees && row < end; row++) {
+        agrees = column_agrees(&rows, row, &table->columns[row - first]);
+    }
+    return agrees;
+}
+
 /* ---------------------------------------------------------------- finding */
 
 enum status postgres_catalog_get(struct postgres_database *self,
@@ -420,6 +454,7 @@ static enum status catalog_describe(struct database *database, struct schema **s
     struct postgres_database *self = postgres_database_of(database);
     struct arena *arena = arena_create(0);
     struct postgres_catalog catalog = {0};
+    const struct postgres_catalog *kept = NULL;
     PGconn *connection = NULL;
 
     *schema = NULL;
@@ -429,7 +464,9 @@ static enum status catalog_describe(struct database *database, struct schema **s
     if (postgres_control(self, &connection, error) != STATUS_OK ||
         postgres_catalog_read(self, connection, NULL, arena, &catalog, error) != STATUS_OK ||
         (self->mode == OPEN_SOURCE &&
-         postgres_objects_read(self, connection, catalog.schema, error) != STATUS_OK)) {
+         (postgres_objects_read(self, connection, catalog.schema, error) != STATUS_OK ||
+          /* what is held is compared with it */
+          postgres_catalog_get(self, &kept, error) != STATUS_OK))) {
         arena_destroy(arena);
         return STATUS_FAILED;
     }

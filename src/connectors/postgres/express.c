@@ -92,7 +92,7 @@ static enum status start_source(struct pull *pull)
             postgres_failure(pull->source, writer->source, result, ERROR_SOURCE_READ, pull->error);
     }
     PQclear(result);
-    return status;
+    return status == STATUS_OK ? postgres_hold_lasts(pull->source, pull->error) : status;
 }
 
 static enum status start_target(struct pull *pull, uint32_t table)

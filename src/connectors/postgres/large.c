@@ -2,6 +2,7 @@
  * Values too large to hold: handles that read them piece by piece, by the row's place (ctid), which
  * stays the same within the snapshot. All handles of a source share one connection.
  */
+#include "base/failpoint.h"
 #include "connectors/postgres/source.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,10 +34,13 @@ static enum status ask(struct postgres_large *self, uint64_t offset, size_t size
         return STATUS_FAILED;
     }
     PGconn *connection = database->slicer;
-    enum status status =
-        PQsendQueryParams(connection, self->select, 3, NULL, values, NULL, NULL, 1) == 0
-            ? postgres_failure(database, connection, NULL, ERROR_NETWORK, error)
-            : postgres_next_result(database, connection, POSTGRES_LONG, result, error);
+    enum status status = failpoint_hit("postgres.before_slice", error);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    status = PQsendQueryParams(connection, self->select, 3, NULL, values, NULL, NULL, 1) == 0
+                 ? postgres_failure(database, connection, NULL, ERROR_NETWORK, error)
+                 : postgres_next_result(database, connection, POSTGRES_LONG, result, error);
     if (status == STATUS_OK && PQresultStatus(*result) != PGRES_TUPLES_OK) {
         status = postgres_failure(database, connection, *result, ERROR_SOURCE_READ, error);
     }

@@ -80,7 +80,8 @@ static const char *const failpoints[] = {
     "postgres.after_remove_objects", "postgres.before_objects",
     "postgres.after_objects",        "postgres.before_forget",
     "postgres.after_forget",         "postgres.before_delete",
-    "postgres.after_delete",         NULL,
+    "postgres.after_delete",         "postgres.before_hold",
+    "postgres.before_slice",         NULL,
 };
 
 /* ---------------------------------------------------------------- how to connect */

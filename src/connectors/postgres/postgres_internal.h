@@ -10,6 +10,7 @@
 #include <pthread.h>
 
 struct postgres_catalog;
+struct postgres_held;
 
 enum { POSTGRES_NAME_BYTES_MAX = 63, POSTGRES_COLUMNS_MAX = 1600 };
 /* More chunks than are ever written at once. */
@@ -37,8 +38,9 @@ struct postgres_database {
     bool pooled;     /* a pooler stands before the server */
     PGconn *control; /* the control thread's connection; source: within the snapshot once taken */
     bool snapshot_taken;
-    const char *snapshot; /* exported: what readers import */
-    PGconn *slicer;       /* source: reads large values within the snapshot; NULL: not needed yet */
+    const char *snapshot;       /* exported: what readers import */
+    struct postgres_held *held; /* source: what the control connection locks before that */
+    PGconn *slicer; /* source: reads large values within the snapshot; NULL: not needed yet */
     pthread_mutex_t slicer_lock;
     struct postgres_catalog *catalog; /* source; read at first use */
     /* target: all tables as they were when the plan was checked, then as they were prepared; NULL:

@@ -66,8 +66,10 @@ static enum status take_snapshot(struct database *database, uint32_t reader_coun
     PGresult *result = NULL;
 
     (void)reader_count;
-    if (postgres_execute(self, self->control, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+    if (failpoint_hit("postgres.before_hold", error) != STATUS_OK ||
+        postgres_execute(self, self->control, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
                          POSTGRES_SHORT, ERROR_SOURCE_READ, error) != STATUS_OK ||
+        postgres_hold_lock(self, error) != STATUS_OK ||
         postgres_query(self, self->control, "SELECT pg_catalog.pg_export_snapshot()", NULL, 0,
                        POSTGRES_SHORT, ERROR_SOURCE_READ, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -78,7 +80,8 @@ static enum status take_snapshot(struct database *database, uint32_t reader_coun
         return error_set(error, ERROR_MEMORY, self->shown, "no memory for a snapshot");
     }
     self->snapshot_taken = true;
-    if (make_token(self, arena, token, error) != STATUS_OK) {
+    if (postgres_hold_check(self, error) != STATUS_OK ||
+        make_token(self, arena, token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return failpoint_hit("postgres.snapshot_taken", error);
@@ -97,7 +100,7 @@ static enum status reading_failed(struct postgres_database *self, struct error *
     return STATUS_FAILED;
 }
 
-/* It was exported by a session that has ended: who reads it already goes on, nobody else can. */
+/* Without that session nobody can import it, and the tables are no longer held. */
 static enum status snapshot_is_gone(const struct postgres_database *self, struct error *error)
 {
     char words[256];
@@ -218,7 +221,7 @@ static enum status open_on(struct cursor *cursor, const struct span *span, struc
     }
     if (postgres_request_compile(self, cursor->connection, cursor->request, span, cursor->arena,
                                  &cursor->compiled, error) != STATUS_OK ||
-        start_copy(cursor, error) != STATUS_OK) {
+        start_copy(cursor, error) != STATUS_OK || postgres_hold_lasts(self, error) != STATUS_OK) {
         error_context(error, "%s: ", cursor->request->name);
         return reading_failed(self, error);
     }
@@ -442,6 +445,7 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
 }
 
 const struct source_functions postgres_source_functions = {
+    .hold = postgres_hold,
     .snapshot = take_snapshot,
     .caveats = postgres_caveats,
     .describe_stream = postgres_describe_stream,

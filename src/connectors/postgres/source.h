@@ -21,6 +21,19 @@ enum status postgres_split(struct database *self, const struct read_request *req
                            uint64_t rows_wanted, struct arena *arena, struct span **spans,
                            uint32_t *span_count, struct error *error);
 
+/* ---------------------------------------------------------------- hold.c */
+
+/* source_functions.hold */
+enum status postgres_hold(struct database *database, const struct read_request *const *requests,
+                          uint32_t request_count, struct error *error);
+/* Within the transaction that will export the snapshot, and before it has one. */
+enum status postgres_hold_lock(struct postgres_database *self, struct error *error) MUST_USE;
+/* Afterwards: is all that is held what the catalogue said? */
+enum status postgres_hold_check(struct postgres_database *self, struct error *error) MUST_USE;
+/* Fails if the session is gone that holds tables and snapshot; asked once a reader has a lock of
+ * its own, so that no table was emptied before that. Any thread. */
+enum status postgres_hold_lasts(const struct postgres_database *self, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- request.c */
 
 /* A column whose large values come as handles: at the end of a row stands, for each such column,
