@@ -5,6 +5,7 @@
 #include "connectors/postgres/keys.h"
 #include "connectors/postgres/objects.h"
 #include "connectors/postgres/rebuild.h"
+#include "postgres_sql.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -250,39 +251,32 @@ static enum status add_references(struct finisher *finisher, const struct target
     return status;
 }
 
-/* ---------------------------------------------------------------- sequences, statistics */
+/* ---------------------------------------------------------------- statistics */
 
-/* Past the largest number that was loaded. */
-static enum status set_sequences(struct finisher *finisher, const struct target_table *table,
-                                 const struct postgres_table *facts)
+/* Is it worth the while? What this run made always is, and what is small; other tables when they
+ * grew by a tenth, which is when autovacuum would do it too. */
+static bool wants_analyze(const struct target_table *table, const struct postgres_table *facts,
+                          const PGresult *statistics)
 {
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < facts->schema->column_count; i++) {
-        const struct schema_column *column = &facts->schema->columns[i];
-        bool serial =
-            column->default_text != NULL && strncmp(column->default_text, "nextval(", 8) == 0;
-        struct buffer sql = {0};
-        struct buffer name = {0};
-        if (!column->identity && !serial) {
+    if (table->created) {
+        return true;
+    }
+    for (int row = 0; row < PQntuples(statistics); row++) {
+        if (strcmp(PQgetvalue(statistics, row, 0), table->name) != 0) {
             continue;
         }
-        postgres_append_table(&name, finisher->self, table->name);
-        buffer_append_string(&sql, "SELECT pg_catalog.setval(s.q, m.m) FROM (SELECT "
-                                   "pg_catalog.pg_get_serial_sequence(");
-        postgres_append_text(&sql, buffer_string(&name), name.length);
-        buffer_append_string(&sql, ", ");
-        postgres_append_text(&sql, column->name, strlen(column->name));
-        buffer_append_string(&sql, ") AS q) s, (SELECT max(");
-        postgres_append_name(&sql, column->name);
-        buffer_append_string(&sql, ") AS m FROM ");
-        buffer_append(&sql, name.data, name.length);
-        buffer_append_string(&sql,
-                             ") m WHERE s.q IS NOT NULL AND m.m > coalesce("
-                             "pg_catalog.pg_sequence_last_value(s.q::pg_catalog.regclass), 0)");
-        buffer_free(&name);
-        status = run(finisher, &sql, table->name);
+        bool wanted =
+            facts->schema->size_bytes < SMALL_BYTES || PQgetvalue(statistics, row, 2)[0] == 't';
+        bool may = PQgetvalue(statistics, row, 1)[0] == 't';
+        if (wanted && !may) {
+            log_write(LOG_WARNING,
+                      "%s: its statistics stay as they are, since the role does not own it; let "
+                      "its owner run ANALYZE",
+                      table->name);
+        }
+        return wanted && may;
     }
-    return status;
+    return false;
 }
 
 /* One statement for many small tables: it makes a transaction of each. */
@@ -299,7 +293,7 @@ static enum status add_analyze(struct postgres_build *builds, uint32_t *count, s
 /* Of all tables, several large ones at once. */
 static enum status analyze(struct finisher *finisher, const struct target_table *tables,
                            uint32_t table_count, const struct postgres_catalog *catalog,
-                           struct arena *arena)
+                           const PGresult *statistics, struct arena *arena)
 {
     enum { SMALL_TOGETHER = 100 };
     struct postgres_build *builds =
@@ -310,10 +304,9 @@ static enum status analyze(struct finisher *finisher, const struct target_table 
     enum status status = builds != NULL ? STATUS_OK : STATUS_FAILED;
     const char *first = NULL;
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        const struct postgres_table *facts =
-            tables[i].created ? postgres_catalog_find(catalog, tables[i].name) : NULL;
+        const struct postgres_table *facts = postgres_catalog_find(catalog, tables[i].name);
         struct buffer own = {0};
-        if (facts == NULL) {
+        if (facts == NULL || !wants_analyze(&tables[i], facts, statistics)) {
             continue;
         }
         bool large = facts->schema->size_bytes >= SMALL_BYTES;
@@ -339,6 +332,22 @@ static enum status analyze(struct finisher *finisher, const struct target_table 
     }
     return postgres_builds_run(finisher->self, builds, count, ANALYZES_AT_ONCE, finisher->progress,
                                finisher->error);
+}
+
+static enum status analyze_tables(struct finisher *finisher, const struct target_table *tables,
+                                  uint32_t table_count, const struct postgres_catalog *catalog,
+                                  struct arena *arena)
+{
+    const struct postgres_parameter schema = {.text = finisher->self->schema};
+    PGresult *statistics = NULL;
+    enum status status =
+        postgres_query(finisher->self, finisher->connection, sql_statistics, &schema, 1,
+                       POSTGRES_SHORT, ERROR_TARGET_INVALID, &statistics, finisher->error);
+    status = status == STATUS_OK
+                 ? analyze(finisher, tables, table_count, catalog, statistics, arena)
+                 : status;
+    PQclear(statistics);
+    return status;
 }
 
 static enum status make_objects(struct finisher *finisher, const struct target_table *tables,
@@ -381,12 +390,12 @@ static enum status finish_tables(struct finisher *finisher, const struct target_
             status = add_references(finisher, &tables[i]);
         }
     }
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        const struct postgres_table *facts =
-            tables[i].created ? postgres_catalog_find(&catalog, tables[i].name) : NULL;
-        status = facts != NULL ? set_sequences(finisher, &tables[i], facts) : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = postgres_set_sequences(finisher->self, finisher->connection, tables, table_count,
+                                        finisher->error);
     }
-    return status == STATUS_OK ? analyze(finisher, tables, table_count, &catalog, arena) : status;
+    return status == STATUS_OK ? analyze_tables(finisher, tables, table_count, &catalog, arena)
+                               : status;
 }
 
 enum status postgres_after_load(struct database *database, const struct target_table *tables,

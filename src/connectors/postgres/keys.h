@@ -56,6 +56,14 @@ enum status postgres_await_builders(struct postgres_database *self, PGconn *conn
                                     void (*progress)(const char *what),
                                     struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- sequences.c */
+
+/* Each sequence that fills a column of these tables goes past what it finds there, as far as it
+ * reaches; never back. What the role may not do is said. */
+enum status postgres_set_sequences(struct postgres_database *self, PGconn *connection,
+                                   const struct target_table *tables, uint32_t table_count,
+                                   struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- lost.c */
 
 /*

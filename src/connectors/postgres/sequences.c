@@ -1,0 +1,160 @@
+/* Sequences past what a run loaded, and never back. */
+#include "base/log.h"
+#include "base/text.h"
+#include "connectors/postgres/keys.h"
+#include "postgres_sql.h"
+#include <string.h>
+
+/* The columns of sequences.sql. */
+enum {
+    SEQUENCE_TABLE,
+    SEQUENCE_COLUMN,
+    SEQUENCE_NAME,
+    SEQUENCE_ASCENDS,
+    SEQUENCE_LAST,
+    SEQUENCE_BEFORE_FIRST,
+    SEQUENCE_MAY_SET,
+    SEQUENCE_MAY_READ,
+    SEQUENCE_REACHES_ALL
+};
+
+struct sequences {
+    struct postgres_database *self;
+    PGconn *connection;
+    PGresult *list;
+    struct error *error;
+};
+
+static const char *cell(const struct sequences *sequences, int row, int column)
+{
+    return PQgetvalue(sequences->list, row, column);
+}
+
+static bool is_true(const struct sequences *sequences, int row, int column)
+{
+    return cell(sequences, row, column)[0] == 't';
+}
+
+static void append_sequence(struct buffer *sql, const struct sequences *sequences, int row)
+{
+    const char *name = cell(sequences, row, SEQUENCE_NAME);
+    postgres_append_text(sql, name, strlen(name));
+}
+
+/* " FROM table WHERE column <comparison> the last number": those that the sequence reaches, or
+ * not. */
+static void append_numbers(struct buffer *sql, const struct sequences *sequences, int row,
+                           const char *comparison)
+{
+    buffer_append_string(sql, " FROM ");
+    postgres_append_table(sql, sequences->self, cell(sequences, row, SEQUENCE_TABLE));
+    buffer_append_string(sql, " WHERE ");
+    postgres_append_name(sql, cell(sequences, row, SEQUENCE_COLUMN));
+    buffer_format(sql, " %s (%s)", comparison, cell(sequences, row, SEQUENCE_LAST));
+}
+
+static enum status ask(struct sequences *sequences, int row, struct buffer *sql, PGresult **result)
+{
+    const char *name = cell(sequences, row, SEQUENCE_NAME);
+    enum status status =
+        sql->failed
+            ? error_set(sequences->error, ERROR_MEMORY, name, "no memory for a statement")
+            : postgres_query(sequences->self, sequences->connection, buffer_string(sql), NULL, 0,
+                             POSTGRES_BUILD, ERROR_TARGET_SCHEMA, result, sequences->error);
+    buffer_free(sql);
+    if (status != STATUS_OK) {
+        error_context(sequences->error, "%s: ", name);
+    }
+    return status;
+}
+
+static void warn_of_right(const struct sequences *sequences, int row, const char *number)
+{
+    struct buffer name = {0};
+    append_sequence(&name, sequences, row);
+    log_write(LOG_WARNING,
+              "%s: the role may not set the sequence %s past what %s holds, so that it may give "
+              "numbers that are taken; let its owner run: SELECT setval(%s, %s);",
+              cell(sequences, row, SEQUENCE_TABLE), cell(sequences, row, SEQUENCE_NAME),
+              cell(sequences, row, SEQUENCE_COLUMN), buffer_string(&name), number);
+    buffer_free(&name);
+}
+
+static enum status set(struct sequences *sequences, int row)
+{
+    bool ascends = is_true(sequences, row, SEQUENCE_ASCENDS);
+    bool may_read = is_true(sequences, row, SEQUENCE_MAY_READ);
+    bool may = may_read && is_true(sequences, row, SEQUENCE_MAY_SET);
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+
+    buffer_append_string(&sql, "SELECT m.m");
+    if (may) {
+        buffer_append_string(&sql, ", pg_catalog.setval(");
+        append_sequence(&sql, sequences, row);
+        buffer_append_string(&sql, ", m.m)");
+    }
+    buffer_format(&sql, " FROM (SELECT pg_catalog.%s(pg_catalog.%s(", ascends ? "ceil" : "floor",
+                  ascends ? "max" : "min");
+    postgres_append_name(&sql, cell(sequences, row, SEQUENCE_COLUMN));
+    buffer_append_string(&sql, ")::numeric)::bigint AS m");
+    append_numbers(&sql, sequences, row, ascends ? "<=" : ">=");
+    buffer_append_string(&sql, ") m WHERE m.m IS NOT NULL");
+    if (may_read) {
+        buffer_format(&sql, " AND m.m %s coalesce(pg_catalog.pg_sequence_last_value(",
+                      ascends ? ">" : "<");
+        append_sequence(&sql, sequences, row);
+        buffer_format(&sql, "), %s)", cell(sequences, row, SEQUENCE_BEFORE_FIRST));
+    }
+    enum status status = ask(sequences, row, &sql, &result);
+    if (status == STATUS_OK && !may && PQntuples(result) > 0) {
+        warn_of_right(sequences, row, PQgetvalue(result, 0, 0));
+    }
+    PQclear(result);
+    return status;
+}
+
+static enum status warn_of_others(struct sequences *sequences, int row)
+{
+    bool ascends = is_true(sequences, row, SEQUENCE_ASCENDS);
+    const char *name = cell(sequences, row, SEQUENCE_NAME);
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    if (is_true(sequences, row, SEQUENCE_REACHES_ALL)) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "SELECT 1");
+    append_numbers(&sql, sequences, row, ascends ? ">" : "<");
+    buffer_append_string(&sql, " LIMIT 1");
+    enum status status = ask(sequences, row, &sql, &result);
+    if (status == STATUS_OK && PQntuples(result) > 0) {
+        log_write(LOG_WARNING,
+                  "%s.%s holds numbers beyond %s, which its sequence %s can't reach; if it is to "
+                  "go on behind them: ALTER SEQUENCE %s AS bigint NO %s, then setval",
+                  cell(sequences, row, SEQUENCE_TABLE), cell(sequences, row, SEQUENCE_COLUMN),
+                  cell(sequences, row, SEQUENCE_LAST), name, name,
+                  ascends ? "MAXVALUE" : "MINVALUE");
+    }
+    PQclear(result);
+    return status;
+}
+
+enum status postgres_set_sequences(struct postgres_database *self, PGconn *connection,
+                                   const struct target_table *tables, uint32_t table_count,
+                                   struct error *error)
+{
+    struct sequences sequences = {.self = self, .connection = connection, .error = error};
+    const struct postgres_parameter schema = {.text = self->schema};
+    enum status status = postgres_query(self, connection, sql_sequences, &schema, 1, POSTGRES_SHORT,
+                                        ERROR_TARGET_INVALID, &sequences.list, error);
+    for (int row = 0; status == STATUS_OK && row < PQntuples(sequences.list); row++) {
+        bool found = false;
+        for (uint32_t i = 0; !found && i < table_count; i++) {
+            found = strcmp(tables[i].name, cell(&sequences, row, SEQUENCE_TABLE)) == 0;
+        }
+        status = found ? set(&sequences, row) : STATUS_OK;
+        status = found && status == STATUS_OK ? warn_of_others(&sequences, row) : status;
+    }
+    PQclear(sequences.list);
+    return status;
+}
