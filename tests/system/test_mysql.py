@@ -70,6 +70,10 @@ class MysqlCase(sql_case.SqlCase):
     def rows(self, name, table, columns="*"):
         return sorted(self.server.ask(name, "SELECT %s FROM %s" % (columns, table)), key=repr)
 
+    def keys(self, name, table="t"):
+        return sorted(row[0] for row in self.server.ask("", "SELECT DISTINCT index_name FROM information_schema.statistics WHERE "
+                                                            "table_schema = '%s' AND table_name = '%s'" % (name, table)))
+
 
 class BetweenServers(MysqlCase):
     def test_every_type(self):
@@ -154,10 +158,6 @@ class BetweenServers(MysqlCase):
 
 class KeysBetweenServers(MysqlCase):
     """Keys of tables that are made as the source has them."""
-
-    def keys(self, name, table="t"):
-        return [row[0] for row in self.server.ask("", "SELECT DISTINCT index_name FROM information_schema.statistics WHERE "
-                                                      "table_schema = '%s' AND table_name = '%s' ORDER BY 1" % (name, table))]
 
     def test_a_value_that_moved_between_two_snapshots(self):
         """Both records held it when they were read: the one that was there first keeps it."""
@@ -368,6 +368,89 @@ class FromElsewhere(MysqlCase):
             self.run_program("validate", "--level", level, path, self.server.uri(target))
         self.server.ask(target, "UPDATE t SET b = 'text u' WHERE id = 2")
         self.run_program("validate", path, self.server.uri(target), code=1)
+
+
+class Layouts(MysqlCase):
+    """Rows and keys that are longer than the server takes."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.postgres = postgres.for_class(cls)
+
+    def columns(self, name, table):
+        return [row[0] for row in self.server.ask("", "SELECT column_type FROM information_schema.columns WHERE table_schema = '%s' AND "
+                                                      "table_name = '%s' ORDER BY ordinal_position" % (name, table))]
+
+    def test_rows_that_are_too_long_get_texts(self):
+        """Of the longest columns, as few as are needed; those of keys stay."""
+        shapes = {"wide": [4000] * 5, "keyed": [700, 4000, 4000, 4000, 4000, 4000], "short": [50] * 60, "bytes": [63] * 33,
+                  "mixed": [4000, 3000, 2000] * 4 + [60] * 50, "fits": [4000] * 4, "many": [200] * 300}
+        name, target = self.postgres.database(), self.made()
+        script = ""
+        for table, lengths in shapes.items():
+            names = ["c%d" % i for i in range(len(lengths))]
+            script += "CREATE TABLE %s (id int, %s, PRIMARY KEY (%s)); INSERT INTO %s VALUES (1, %s);" % (
+                table, ", ".join("%s varchar(%d)" % pair for pair in zip(names, lengths)), "id, c0" if table == "keyed" else "id",
+                table, ", ".join("repeat('\u00fc', %d)" % length for length in lengths))
+        self.postgres.psql(name, script)
+        self.migrate(self.postgres.uri(name), self.server.uri(target))
+        for table, lengths in shapes.items():
+            with self.subTest(table):
+                asked = ", ".join("char_length(c%d)" % i for i in range(len(lengths)))
+                self.assertEqual(self.server.ask(target, "SELECT %s FROM %s" % (asked, table)), [[str(length) for length in lengths]])
+        made = {table: self.columns(target, table)[1:] for table in shapes}
+        self.assertEqual(made["fits"], ["varchar(4000)"] * 4)
+        self.assertEqual(sorted(made["wide"]), ["text"] + ["varchar(4000)"] * 4)
+        self.assertEqual(made["keyed"][0], "varchar(700)")
+        self.assertEqual(made["mixed"].count("varchar(2000)"), 4)
+        self.assertTrue(all("text" in kinds and kinds.count("text") < len(kinds) for table, kinds in made.items() if table != "fits"), made)
+
+    def test_a_row_that_no_types_make_fit_is_refused(self):
+        path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, %s); INSERT INTO t (id) VALUES (1)" %
+                                   ", ".join("c%d TEXT" % i for i in range(700)))
+        target = self.made()
+        result = self.run_program("migrate", path, self.server.uri(target), code=2)
+        self.assertIn("too many or too long for one row", result.err)
+        self.assertEqual(self.rows_of(target), {})
+
+    def rows_of(self, name):
+        return {table: rows for table, rows in self.server.rows(name).items() if not table.startswith("_transhume")}
+
+    def test_keys_that_are_too_long(self):
+        """A plain index is left out and told before the load, the key is refused; MariaDB makes unique indexes by a hash."""
+        rows = "INSERT INTO t VALUES (1, '%s', 'b', 'c', 'd');" % ("a" * 300)
+        for number, (key, code, said, kept) in enumerate((
+                ("CREATE INDEX i_abcd ON t (a, b, c, d); CREATE INDEX i_b ON t (b);", 0,
+                 "t: the index i_abcd is not made: it may take 4080 bytes", ["PRIMARY", "i_b"]),
+                ("CREATE UNIQUE INDEX u ON t (b, c, d, id); CREATE UNIQUE INDEX v ON t (b, c, d, e)", 0, None, ["PRIMARY", "u", "v"]))):
+            with self.subTest(key):
+                path = support.make_sqlite(self.path("s%d.db" % number), "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b TEXT, c TEXT, d TEXT, "
+                                           "e TEXT DEFAULT 'e');" + rows.replace("VALUES", "(id, a, b, c, d) VALUES") + key)
+                target = self.made()
+                result = self.run_program("migrate", path, self.server.uri(target), "--state", self.path("state%d" % number), code=code)
+                self.assertEqual(said is not None and said in result.err, said is not None, result.err)
+                self.assertEqual(result.err.count("is not made"), 1 if said else 0, result.err)
+                self.assertEqual(self.keys(target, "t"), kept)
+                self.assertEqual(self.server.ask(target, "SELECT length(a) FROM t"), [["300"]])
+        path = support.make_sqlite(self.path("p.db"), "CREATE TABLE t (a TEXT, b TEXT, c TEXT, d TEXT, PRIMARY KEY (a, b, c, d));"
+                                   "INSERT INTO t VALUES ('a', 'b', 'c', 'd')")
+        target = self.made()
+        for command in ("check", "migrate"):
+            result = self.run_program(command, path, self.server.uri(target), code=2)
+            self.assertIn("the key of t can't be made: it may take 4080 bytes, and the server takes 3072", result.out + result.err)
+        self.assertEqual(self.rows_of(target), {})
+
+    def test_indexes_that_the_server_refuses_after_the_load(self):
+        """For their own sake: told and left out, and the run goes on."""
+        path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, %s); INSERT INTO t (id) VALUES (1);" %
+                                   ", ".join("c%d INTEGER" % i for i in range(70)) +
+                                   "".join("CREATE INDEX i%02d ON t (c%d);" % (i, i) for i in range(70)))
+        target = self.made()
+        result = self.run_program("migrate", path, self.server.uri(target))
+        self.assertEqual(len(self.keys(target, "t")), 64)   # the server's own limit
+        self.assertEqual(result.err.count("Too many keys"), 7, result.err)
+        self.assertIn("t: the index `i69` is not made", result.err)
 
 
 class Plans(sql_case.Plans, MysqlCase):

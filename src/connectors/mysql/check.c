@@ -59,6 +59,39 @@ static void check_columns(const struct target_table *table, struct buffer *out)
     }
 }
 
+static void add_key_fault(const char *what, const char *name, struct column_list columns,
+                          const char *fault, struct buffer *out)
+{
+    buffer_format(out,
+                  "the %s %s can't be made: %s; give its columns shorter types, as columns: { %s: "
+                  "{ type: 'varchar(100)' } } in the plan\n",
+                  what, name, fault, columns.count > 0 ? columns.names[0] : "NAME");
+}
+
+/* Of a table that is to be made by its columns. */
+static enum status check_layout(const struct maria_database *self, const struct target_table *table,
+                                struct arena *arena, struct buffer *out, struct error *error)
+{
+    struct maria_layout layout;
+    if (maria_layout_make(self, table, arena, &layout, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (layout.key_fault != NULL) {
+        add_key_fault("key of", table->name, table->key, layout.key_fault, out);
+    }
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        const struct target_index *index = &table->indexes[i];
+        if (layout.faults[i] != NULL && index->unique) {
+            add_key_fault("unique index", index->name, index->columns, layout.faults[i], out);
+        }
+    }
+    if (!maria_layout_fits(&layout)) {
+        buffer_append_string(out, "its columns are too many or too long for one row of the server: "
+                                  "split the table, or give columns the type text\n");
+    }
+    return STATUS_OK;
+}
+
 enum status maria_check_table(struct database *database, const struct target_table *table,
                               const struct shape *const *shapes, uint32_t shape_count,
                               struct buffer *out, struct error *error)
@@ -94,6 +127,10 @@ enum status maria_check_table(struct database *database, const struct target_tab
                           facts.engine);
         }
         status = maria_check_triggers(self, connection, table, out, error);
+        if (status == STATUS_OK && !found && table->same_engine == NULL &&
+            table->column_count <= MARIA_COLUMNS_MAX) {
+            status = check_layout(self, table, arena, out, error);
+        }
         sql_check_key(table, found ? facts.schema : NULL, strcasecmp, "unique index", out);
     }
     arena_destroy(arena);

@@ -224,6 +224,8 @@ void maria_append_type(struct buffer *out, const struct maria_database *self,
 /* " CHARACTER SET …" for a text type of ours: compared by bytes. */
 const char *maria_text_collation(const struct maria_database *self);
 bool maria_native_type(const char *declared, struct value_type *type);
+/* "(10,2)" behind a type's name: how many numbers there are, at most two. */
+int maria_type_numbers(const char *words, int64_t number[2]);
 
 /* ---------------------------------------------------------------- labels.c */
 

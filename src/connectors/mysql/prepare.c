@@ -13,19 +13,6 @@
 /* Errors of a definition that this server does not understand (another version, another brand). */
 static const unsigned foreign[] = {1273, 1115, 4161, 1286, 1478, 1064, 1231, 1901, 1911, 3780};
 
-/* InnoDB can't index a text without a length, nor refer to one. */
-static bool is_indexed(const struct target_table *table, const char *name)
-{
-    bool found = maria_is_in(table->key, name);
-    for (uint32_t i = 0; i < table->index_count; i++) {
-        found = found || maria_is_in(table->indexes[i].columns, name);
-    }
-    for (uint32_t i = 0; i < table->reference_count; i++) {
-        found = found || maria_is_in(table->references[i].columns, name);
-    }
-    return found;
-}
-
 static bool begins_with(struct column_list columns, const char *name)
 {
     return columns.count > 0 && strcasecmp(columns.names[0], name) == 0;
@@ -47,12 +34,11 @@ static bool counts(const struct target_table *table, const struct schema_column 
     return found == column;
 }
 
-static void append_column(struct buffer *sql, const struct maria_database *self,
-                          const struct target_table *table, const struct schema_column *column)
+static void append_column(struct buffer *sql, const struct target_table *table,
+                          const struct schema_column *column, const char *type)
 {
     maria_append_name(sql, column->name);
-    buffer_append_byte(sql, ' ');
-    maria_append_type(sql, self, &column->type, column->collation, is_indexed(table, column->name));
+    buffer_format(sql, " %s", type);
     buffer_append_string(sql, column->not_null ? " NOT NULL" : " NULL");
     if (counts(table, column)) {
         buffer_append_string(sql, " AUTO_INCREMENT");
@@ -70,9 +56,9 @@ static void append_mark(struct buffer *sql, const struct maria_database *self)
     buffer_free(&mark);
 }
 
-static void append_index(struct buffer *sql, const struct target_index *index)
+void maria_append_index(struct buffer *sql, const struct target_index *index)
 {
-    buffer_append_string(sql, index->unique ? ", UNIQUE KEY " : ", KEY ");
+    buffer_append_string(sql, index->unique ? "UNIQUE KEY " : "KEY ");
     maria_append_name(sql, index->name);
     buffer_append_string(sql, " (");
     maria_append_names(sql, NULL, index->columns);
@@ -81,14 +67,14 @@ static void append_index(struct buffer *sql, const struct target_index *index)
 
 /* Unique indexes refuse records one by one; made after the load they would refuse all of them. */
 static void append_planned(struct buffer *sql, const struct maria_database *self,
-                           const struct target_table *table)
+                           const struct target_table *table, const struct maria_layout *layout)
 {
     buffer_append_string(sql, "CREATE TABLE ");
     maria_append_table(sql, self, table->name);
     buffer_append_string(sql, " (");
     for (uint32_t i = 0; i < table->column_count; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "");
-        append_column(sql, self, table, &table->columns[i]);
+        append_column(sql, table, &table->columns[i], layout->types[i]);
     }
     if (table->key.count > 0) {
         buffer_append_string(sql, ", PRIMARY KEY (");
@@ -97,11 +83,22 @@ static void append_planned(struct buffer *sql, const struct maria_database *self
     }
     for (uint32_t i = 0; i < table->index_count; i++) {
         if (table->indexes[i].unique) {
-            append_index(sql, &table->indexes[i]);
+            buffer_append_string(sql, ", ");
+            maria_append_index(sql, &table->indexes[i]);
         }
     }
     buffer_format(sql, ") ENGINE=InnoDB%s ROW_FORMAT=DYNAMIC", maria_text_collation(self));
     append_mark(sql, self);
+}
+
+static void warn_of_left_out(const struct target_table *table, const struct maria_layout *layout)
+{
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        if (layout->faults[i] != NULL) {
+            log_write(LOG_WARNING, "%s: the index %s is not made: %s", table->name,
+                      table->indexes[i].name, layout->faults[i]);
+        }
+    }
 }
 
 /* ---------------------------------------------------------------- as the source has it */
@@ -242,7 +239,12 @@ static enum status create(struct maria_database *self, MYSQL *connection,
     if (status != STATUS_END) {
         return status;
     }
-    append_planned(&sql, self, table);
+    struct maria_layout layout;
+    if (maria_layout_make(self, table, arena, &layout, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    warn_of_left_out(table, &layout);
+    append_planned(&sql, self, table, &layout);
     return run(self, connection, &sql, table->name, error);
 }
 

@@ -40,6 +40,8 @@ enum status maria_check_table(struct database *self, const struct target_table *
 /* prepare.c */
 enum status maria_prepare(struct database *self, struct target_table *tables, uint32_t table_count,
                           const struct schema *objects, struct error *error);
+/* "KEY `name` (…)" */
+void maria_append_index(struct buffer *sql, const struct target_index *index);
 /* Does the table's comment say that the claimed run is making it? */
 bool maria_is_marked(const struct maria_database *self, const struct maria_table *facts);
 /* finish.c */
@@ -51,6 +53,22 @@ enum status maria_after_load(struct database *self, const struct target_table *t
 enum status maria_await_builders(struct maria_database *self, MYSQL *connection,
                                  const struct target_table *tables, uint32_t table_count,
                                  void (*progress)(const char *what), struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- layout.c */
+
+/* How a table is made that the plan describes by its columns. */
+struct maria_layout {
+    const char **types;    /* of each column, in words */
+    const char *key_fault; /* why the server would refuse the primary key; NULL: it does not */
+    const char **faults;   /* the same of each index; plain ones are left out for it */
+    uint64_t row_bytes;    /* by the server's count */
+    uint64_t page_bytes;   /* by InnoDB's */
+};
+
+enum status maria_layout_make(const struct maria_database *self, const struct target_table *table,
+                              struct arena *arena, struct maria_layout *layout,
+                              struct error *error) MUST_USE;
+bool maria_layout_fits(const struct maria_layout *layout);
 
 /* ---------------------------------------------------------------- definition.c */
 

@@ -111,8 +111,7 @@ static const struct {
     {"geomcollection", MARIA_AS_GEOMETRY, VALUE_BYTES},
 };
 
-/* "(10,2)" behind a type's name: how many numbers there are, at most two. */
-static int read_numbers(const char *words, int64_t number[2])
+int maria_type_numbers(const char *words, int64_t number[2])
 {
     const char *at = strchr(words, '(');
     int count = 0;
@@ -130,7 +129,7 @@ static int read_numbers(const char *words, int64_t number[2])
 static void read_limits(struct maria_type *type, const char *words)
 {
     int64_t number[2] = {0, 0};
-    int count = read_numbers(words, number);
+    int count = maria_type_numbers(words, number);
     switch (type->format) {
     case MARIA_AS_DECIMAL:
         type->type.precision = count > 0 ? (int32_t)number[0] : 10;

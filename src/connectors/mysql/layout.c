@@ -1,0 +1,296 @@
+/*
+ * The types of a table's columns, so that a row of them fits the server and an index fits InnoDB.
+ * The server counts 65,535 bytes for a row without its long texts; InnoDB 8,126 on the row's own
+ * page, where what may be longer than 255 bytes leaves a pointer only; an index 3,072.
+ */
+#include "connectors/mysql/target.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+    ROW_MAX = 65535,
+    PAGE_MAX = 8126,
+    INDEX_MAX = 3072,
+    POINTER = 20,     /* to what stands elsewhere, and its length byte */
+    OLD_POINTER = 40, /* MySQL keeps that much */
+    LONG = 65536
+};
+
+/* In bytes, of the largest value. */
+struct measure {
+    uint32_t row;
+    uint32_t page;
+    uint32_t index; /* 0: it needs a length to be in one */
+};
+
+/* ---------------------------------------------------------------- one column */
+
+/* Of a character, in the character set that the type's words name. */
+static uint32_t character_bytes(const char *words)
+{
+    static const struct {
+        const char *name;
+        uint32_t bytes;
+    } sets[] = {{"utf8mb4", 4}, {"utf8", 3},  {"utf16", 4},  {"utf32", 4},  {"ucs2", 2},
+                {"gb18030", 4}, {"gbk", 2},   {"gb2312", 2}, {"big5", 2},   {"sjis", 2},
+                {"cp932", 2},   {"euckr", 2}, {"ujis", 3},   {"eucjpms", 3}};
+    const char *at = strstr(words, " CHARACTER SET ");
+    at = at != NULL ? at + strlen(" CHARACTER SET ") : strstr(words, " COLLATE ");
+    at = at != NULL && strncmp(at, " COLLATE ", 9) == 0 ? at + 9 : at;
+    for (size_t i = 0; at != NULL && i < sizeof sets / sizeof sets[0]; i++) {
+        if (strncmp(at, sets[i].name, strlen(sets[i].name)) == 0) {
+            return sets[i].bytes;
+        }
+    }
+    return 1;
+}
+
+/* Nine digits take four bytes. */
+static uint32_t decimal_bytes(uint32_t precision, uint32_t scale)
+{
+    static const uint32_t rest[] = {0, 1, 1, 2, 2, 3, 3, 4, 4};
+    uint32_t whole = precision > scale ? precision - scale : 0;
+    return whole / 9 * 4 + rest[whole % 9] + scale / 9 * 4 + rest[scale % 9];
+}
+
+static struct measure measure_fixed(uint32_t bytes)
+{
+    return (struct measure){bytes, bytes, bytes};
+}
+
+static struct measure measure_varying(const struct maria_database *self, uint32_t bytes)
+{
+    uint32_t pointer = (self->mariadb ? POINTER : OLD_POINTER) + 1;
+    if (bytes > 255) {
+        return (struct measure){bytes + 2, pointer, bytes};
+    }
+    return (struct measure){bytes + 1, bytes + 1, bytes};
+}
+
+static struct measure measure(const struct maria_database *self, const char *words)
+{
+    static const struct {
+        const char *name;
+        uint32_t bytes; /* LONG: stands elsewhere */
+    } sizes[] = {{"tinyint", 1},     {"smallint", 2}, {"mediumint", 3},     {"int", 4},
+                 {"integer", 4},     {"bigint", 8},   {"float", 4},         {"double", 8},
+                 {"real", 8},        {"bit", 8},      {"bool", 1},          {"boolean", 1},
+                 {"date", 3},        {"datetime", 8}, {"timestamp", 7},     {"time", 6},
+                 {"year", 1},        {"uuid", 16},    {"enum", 2},          {"set", 8},
+                 {"tinytext", LONG}, {"text", LONG},  {"mediumtext", LONG}, {"longtext", LONG},
+                 {"tinyblob", LONG}, {"blob", LONG},  {"mediumblob", LONG}, {"longblob", LONG},
+                 {"json", LONG}};
+    char name[16];
+    int64_t number[2] = {0, 0};
+    int count = maria_type_numbers(words, number);
+    uint32_t length = count > 0 ? (uint32_t)number[0] : 1;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(words, "( "), words);
+
+    if (strcasecmp(name, "varchar") == 0 || strcasecmp(name, "varbinary") == 0) {
+        return measure_varying(self, length * character_bytes(words));
+    }
+    if (strcasecmp(name, "char") == 0 || strcasecmp(name, "binary") == 0) {
+        uint32_t bytes = length * character_bytes(words);
+        return (struct measure){bytes, bytes + 1, bytes};
+    }
+    if (strcasecmp(name, "decimal") == 0 || strcasecmp(name, "numeric") == 0) {
+        return measure_fixed(decimal_bytes(count > 0 ? length : 10, (uint32_t)number[1]));
+    }
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        if (strcasecmp(name, sizes[i].name) == 0 && sizes[i].bytes != LONG) {
+            return measure_fixed(sizes[i].bytes);
+        }
+    }
+    uint32_t pointer = (self->mariadb ? POINTER : OLD_POINTER) + 1;
+    return (struct measure){12, pointer, 0};
+}
+
+/* ---------------------------------------------------------------- indexes */
+
+static int32_t column_of(const struct target_table *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (strcasecmp(table->columns[i].name, name) == 0) {
+            return (int32_t)i;
+        }
+    }
+    return -1;
+}
+
+enum kind { PRIMARY, UNIQUE, PLAIN };
+
+/* Appends why the server would refuse an index over these columns, or nothing. */
+static void find_fault(const struct maria_database *self, const struct target_table *table,
+                       const struct maria_layout *layout, struct column_list columns,
+                       enum kind kind, struct buffer *why)
+{
+    bool hashes = self->mariadb && self->version >= 100400;
+    uint32_t parts_max = self->mariadb ? 32 : 16;
+    uint32_t bytes = 0;
+    if (kind == UNIQUE && hashes) {
+        return;
+    }
+    if (columns.count > parts_max) {
+        buffer_format(why, "it has %u columns, and the server takes %u", columns.count, parts_max);
+        return;
+    }
+    for (uint32_t i = 0; i < columns.count; i++) {
+        int32_t column = column_of(table, columns.names[i]);
+        const char *words = column >= 0 ? layout->types[column] : "int";
+        uint32_t one = measure(self, words).index;
+        bool cut = kind == PLAIN && hashes; /* of long columns the beginnings are taken */
+        if (one == 0 && !cut) {
+            buffer_format(why, "%s is a %.*s, of which the server makes no key", columns.names[i],
+                          (int)strcspn(words, "( "), words);
+            return;
+        }
+        bytes += cut && (one == 0 || one > INDEX_MAX) ? INDEX_MAX : one;
+    }
+    if (bytes > INDEX_MAX) {
+        buffer_format(why, "it may take %u bytes, and the server takes %d", bytes, INDEX_MAX);
+    }
+}
+
+static enum status keep_fault(const struct maria_database *self, const struct target_table *table,
+                              const struct maria_layout *layout, struct column_list columns,
+                              enum kind kind, struct arena *arena, const char **fault,
+                              struct error *error)
+{
+    struct buffer why = {0};
+    find_fault(self, table, layout, columns, kind, &why);
+    *fault = why.length > 0 ? arena_copy_string(arena, buffer_string(&why)) : NULL;
+    bool failed = why.failed || (why.length > 0 && *fault == NULL);
+    buffer_free(&why);
+    return failed ? error_set(error, ERROR_MEMORY, table->name, "no memory for its indexes")
+                  : STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- the table */
+
+/* InnoDB can't index a text without a length, nor refer to one. */
+static bool is_indexed(const struct target_table *table, const struct maria_layout *layout,
+                       const char *name)
+{
+    bool found = maria_is_in(table->key, name);
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        const struct target_index *index = &table->indexes[i];
+        bool made = index->unique || layout->faults[i] == NULL;
+        found = found || (made && maria_is_in(index->columns, name));
+    }
+    for (uint32_t i = 0; i < table->reference_count; i++) {
+        found = found || maria_is_in(table->references[i].columns, name);
+    }
+    return found;
+}
+
+static enum status choose_types(const struct maria_database *self, const struct target_table *table,
+                                struct arena *arena, struct maria_layout *layout,
+                                struct error *error)
+{
+    struct buffer words = {0};
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        const struct schema_column *column = &table->columns[i];
+        buffer_clear(&words);
+        maria_append_type(&words, self, &column->type, column->collation,
+                          is_indexed(table, layout, column->name));
+        layout->types[i] = arena_copy_string(arena, buffer_string(&words));
+        if (words.failed || layout->types[i] == NULL) {
+            buffer_free(&words);
+            return error_set(error, ERROR_MEMORY, table->name, "no memory for its columns");
+        }
+    }
+    buffer_free(&words);
+    return STATUS_OK;
+}
+
+/* A column that the plan gives no type, outside of keys. */
+static bool may_be_long(const struct target_table *table, const struct maria_layout *layout,
+                        uint32_t column)
+{
+    const char *words = layout->types[column];
+    return table->columns[column].type.native == NULL &&
+           (strncmp(words, "varchar(", 8) == 0 || strncmp(words, "varbinary(", 10) == 0) &&
+           !is_indexed(table, layout, table->columns[column].name);
+}
+
+static enum status make_long(struct arena *arena, const struct target_table *table,
+                             struct maria_layout *layout, uint32_t column, struct error *error)
+{
+    const char *words = layout->types[column];
+    bool bytes = strncmp(words, "varbinary", 9) == 0;
+    layout->types[column] =
+        arena_format(arena, "%s%s", bytes ? "blob" : "text", strchr(words, ')') + 1);
+    return layout->types[column] != NULL
+               ? STATUS_OK
+               : error_set(error, ERROR_MEMORY, table->name, "no memory for its columns");
+}
+
+static void add_up(const struct maria_database *self, const struct target_table *table,
+                   struct maria_layout *layout)
+{
+    uint32_t nulls = (table->column_count + 7) / 8 + 1;
+    layout->row_bytes = nulls;
+    layout->page_bytes = nulls + 5 + 6 + 7 + (table->key.count == 0 ? 6 : 0);
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        struct measure one = measure(self, layout->types[i]);
+        layout->row_bytes += one.row;
+        layout->page_bytes += one.page;
+    }
+}
+
+/* The largest ones become texts of their own until the row fits. */
+static enum status fit(const struct maria_database *self, const struct target_table *table,
+                       struct arena *arena, struct maria_layout *layout, struct error *error)
+{
+    enum status status = STATUS_OK;
+    uint32_t longest = 1;
+    add_up(self, table, layout);
+    while (status == STATUS_OK && longest > 0 && !maria_layout_fits(layout)) {
+        uint32_t chosen = 0;
+        struct measure pointer = measure(self, "text");
+        longest = 0;
+        for (uint32_t i = 0; i < table->column_count; i++) {
+            struct measure one = measure(self, layout->types[i]);
+            uint32_t now = layout->row_bytes > ROW_MAX ? one.row : one.page;
+            uint32_t then = layout->row_bytes > ROW_MAX ? pointer.row : pointer.page;
+            if (now > then && now > longest && may_be_long(table, layout, i)) {
+                longest = now;
+                chosen = i;
+            }
+        }
+        status = longest > 0 ? make_long(arena, table, layout, chosen, error) : STATUS_OK;
+        add_up(self, table, layout);
+    }
+    return status;
+}
+
+bool maria_layout_fits(const struct maria_layout *layout)
+{
+    return layout->row_bytes <= ROW_MAX && layout->page_bytes <= PAGE_MAX;
+}
+
+enum status maria_layout_make(const struct maria_database *self, const struct target_table *table,
+                              struct arena *arena, struct maria_layout *layout, struct error *error)
+{
+    *layout = (struct maria_layout){
+        .types = arena_allocate_zeroed(arena, (size_t)table->column_count + 1, sizeof(char *)),
+        .faults = arena_allocate_zeroed(arena, (size_t)table->index_count + 1, sizeof(char *)),
+    };
+    if (layout->types == NULL || layout->faults == NULL) {
+        return error_set(error, ERROR_MEMORY, table->name, "no memory for its columns");
+    }
+    enum status status = choose_types(self, table, arena, layout, error);
+    status = status == STATUS_OK ? keep_fault(self, table, layout, table->key, PRIMARY, arena,
+                                              &layout->key_fault, error)
+                                 : status;
+    for (uint32_t i = 0; status == STATUS_OK && i < table->index_count; i++) {
+        const struct target_index *index = &table->indexes[i];
+        status = keep_fault(self, table, layout, index->columns, index->unique ? UNIQUE : PLAIN,
+                            arena, &layout->faults[i], error);
+    }
+    /* columns of what is left out need no length */
+    status = status == STATUS_OK ? choose_types(self, table, arena, layout, error) : status;
+    return status == STATUS_OK ? fit(self, table, arena, layout, error) : status;
+}
