@@ -32,7 +32,9 @@ enum connector_capability {
     CAPABILITY_UNITS = 1 << 15,        /* counts capacity units, and keeps the caps on them */
     /* target: its ledger is gone with the process (a pipe), so that nothing can be resumed, and
      * what a second run writes comes after what the first one wrote */
-    CAPABILITY_NO_RESUME = 1 << 16
+    CAPABILITY_NO_RESUME = 1 << 16,
+    /* target: its tables may have foreign keys, which refuse a record before its partner */
+    CAPABILITY_REFERENCES = 1 << 17
 };
 
 /* 0 means no limit, unless said. */

@@ -6,6 +6,7 @@
 #include "base/signals.h"
 #include "engine/claim.h"
 #include "engine/options.h"
+#include "engine/parents.h"
 #include "engine/run_parts.h"
 #include "engine/stall.h"
 #include <stdlib.h>
@@ -28,7 +29,11 @@ static enum status mark_chunks(struct copy *copy, struct error *error)
 {
     struct run *run = copy->run;
     copy->chunks = calloc(run->chunk_count, sizeof(*copy->chunks));
-    if (copy->chunks == NULL) {
+    /* a rank is less than the number of streams; one more ends the search for the lowest */
+    copy->undone = run->turns == NULL
+                       ? NULL
+                       : calloc(copy->session->plan->stream_count + 1u, sizeof(*copy->undone));
+    if (copy->chunks == NULL || (run->turns != NULL && copy->undone == NULL)) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the chunk list");
     }
     copy->chunk_count = run->chunk_count;
@@ -38,6 +43,9 @@ static enum status mark_chunks(struct copy *copy, struct error *error)
                                 : session_is_express(copy->session, stream) ? CHUNK_PULLED
                                                                             : CHUNK_PENDING;
         copy->done_count += run->done[i];
+        if (copy->undone != NULL && !run->done[i]) {
+            copy->undone[run->turns[run->chunks[i].stream].rank]++;
+        }
     }
     for (uint32_t i = 0; i < copy->session->plan->entity_count; i++) {
         copy->rejected += run->totals[i].rejected;
@@ -145,6 +153,7 @@ void copy_destroy(struct copy *copy)
     pthread_mutex_destroy(&copy->connection_mutex);
     free(copy->workers);
     free(copy->chunks);
+    free(copy->undone);
     free(copy);
 }
 

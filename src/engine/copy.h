@@ -72,6 +72,8 @@ struct copy {
     uint64_t done_count;
     uint64_t first_open;    /* no chunk before it is open */
     uint64_t first_pending; /* no chunk before it is PENDING */
+    uint64_t *undone;       /* with run->turns: chunks that are not done, by their streams' rank */
+    uint32_t rank;          /* the lowest of those */
     uint32_t readers_busy;
     uint32_t threads_left;
     uint32_t writers_left;

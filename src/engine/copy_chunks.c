@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/signals.h"
 #include "engine/parcel.h"
+#include "engine/parents.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
@@ -105,14 +106,38 @@ static void mark_drained(struct work *work)
 
 /* ---- readers */
 
-/* Under the mutex: the first PENDING chunk; chunk_count if there is none. */
+/* Under the mutex. Is what the chunk's records may refer to there? */
+static bool is_its_turn(struct copy *copy, uint64_t index)
+{
+    const struct run *run = copy->run;
+    uint32_t stream = run->chunks[index].stream;
+    if (run->turns == NULL) {
+        return true;
+    }
+    while (copy->rank < copy->session->plan->stream_count && copy->undone[copy->rank] == 0) {
+        copy->rank++;
+    }
+    bool first = true;
+    for (uint64_t i = index;
+         run->turns[stream].in_order && first && i > run->stream_first_chunk[stream]; i--) {
+        first = copy->chunks[i - 1].state == CHUNK_DONE;
+    }
+    return first && run->turns[stream].rank <= copy->rank;
+}
+
+/* Under the mutex: the first PENDING chunk whose turn it is; chunk_count if there is none. */
 static uint64_t find_pending(struct copy *copy)
 {
     while (copy->first_pending < copy->chunk_count &&
            copy->chunks[copy->first_pending].state != CHUNK_PENDING) {
         copy->first_pending++;
     }
-    return copy->first_pending;
+    uint64_t found = copy->first_pending;
+    while (found < copy->chunk_count &&
+           (copy->chunks[found].state != CHUNK_PENDING || !is_its_turn(copy, found))) {
+        found++;
+    }
+    return found;
 }
 
 static struct work *begin(struct copy *copy, struct worker *worker, uint64_t index)
@@ -136,8 +161,10 @@ struct work *copy_begin_reading(struct copy *copy, struct worker *worker)
     pthread_mutex_lock(&copy->mutex);
     while (!copy_must_stop(copy) && signals_stop_level() == 0 && copy->writers_left > 0 &&
            copy->done_count < copy->chunk_count) {
-        if (worker->undrained < WORKS_A_READER && find_pending(copy) < copy->chunk_count) {
-            work = begin(copy, worker, copy->first_pending);
+        uint64_t found =
+            worker->undrained < WORKS_A_READER ? find_pending(copy) : copy->chunk_count;
+        if (found < copy->chunk_count) {
+            work = begin(copy, worker, found);
             out_of_memory = work == NULL;
             break;
         }
@@ -176,10 +203,11 @@ bool copy_is_cancelled(struct copy *copy, struct work *work)
 /* ---- writers */
 
 /* Under the mutex. A PULLED chunk is new work, so it is not taken once a stop was asked for. */
-static bool is_takeable(const struct chunk *chunk)
+static bool is_takeable(struct copy *copy, uint64_t index)
 {
-    return chunk->state == CHUNK_STARTED ||
-           (chunk->state == CHUNK_PULLED && signals_stop_level() == 0);
+    enum chunk_state state = copy->chunks[index].state;
+    return state == CHUNK_STARTED ||
+           (state == CHUNK_PULLED && signals_stop_level() == 0 && is_its_turn(copy, index));
 }
 
 /* `*blocked`: an ordered target waits for a chunk that nobody has begun. */
@@ -192,7 +220,7 @@ static uint64_t find_takeable(struct copy *copy, bool *blocked)
     }
     for (uint64_t i = copy->first_open; i < copy->chunk_count; i++) {
         const struct chunk *chunk = &copy->chunks[i];
-        if (is_takeable(chunk)) {
+        if (is_takeable(copy, i)) {
             return i;
         }
         if (copy->ordered && (chunk->state == CHUNK_PENDING || chunk->state == CHUNK_PULLED)) {
@@ -292,6 +320,9 @@ void copy_done(struct copy *copy, uint64_t index, struct work *work, const struc
     pthread_mutex_lock(&copy->mutex);
     copy->chunks[index].state = CHUNK_DONE;
     copy->done_count++;
+    if (copy->undone != NULL) {
+        copy->undone[run->turns[run->chunks[index].stream].rank]--;
+    }
     bool last = false;
     if (work != NULL) {
         mark_drained(work);

@@ -48,29 +48,14 @@ static enum status make_shapes(struct reading_back *back, struct arena *arena, s
     return back->shapes != NULL && back->cells != NULL ? STATUS_OK : no_memory(error);
 }
 
-enum status rollback_describe(struct rollback *rollback, const char *const *names,
-                              struct database **source, struct schema **schema, struct error *error)
-{
-    struct run_session *session = &rollback->session;
-    const struct connector *connector = session->target->connector;
-    const struct open_options open = {.mode = OPEN_SOURCE,
-                                      .uri = session->target_uri,
-                                      .memory_bytes = 8 << 20,
-                                      .timeout_ms = session->options.timeout_ms,
-                                      .catalog_tables = names};
-    *source = NULL;
-    return connector->open(&open, source, error) == STATUS_OK
-               ? connector->catalog->describe(*source, schema, error)
-               : STATUS_FAILED;
-}
-
 static enum status open_source(struct reading_back *back, struct arena *arena, struct error *error)
 {
     const struct connector *connector = back->rollback->session.target->connector;
     const char *token;
     const char *names[2] = {back->table->name, NULL};
     struct schema *schema = NULL;
-    if (rollback_describe(back->rollback, names, &back->source, &schema, error) != STATUS_OK) {
+    if (session_describe_target(&back->rollback->session, names, &back->source, &schema, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     arena_destroy(schema->arena);

@@ -70,7 +70,7 @@ enum status rollback_order(struct rollback *rollback, uint32_t **order, struct e
     const uint32_t referring = CAPABILITY_SQL_SCHEMA | CAPABILITY_TRANSACTIONS;
     if (count > 1 && (rollback->session.target->capabilities & referring) == referring &&
         connector->catalog != NULL && connector->source != NULL) {
-        status = rollback_describe(rollback, names, &source, &schema, error);
+        status = session_describe_target(&rollback->session, names, &source, &schema, error);
     }
     if (status == STATUS_OK) {
         sort(tables, count, schema != NULL ? schema : &empty, placed, *order);

@@ -48,12 +48,6 @@ enum status rollback_hash_table(struct rollback *rollback, const struct ledger_t
                                 uint64_t *count, struct canonical_hash *sum, bool *can,
                                 struct error *error) MUST_USE;
 
-/* Opens the target for reading, and describes these tables (the last one NULL). `*source` is the
- * caller's to close also after a failure, where it is not NULL. */
-enum status rollback_describe(struct rollback *rollback, const char *const *names,
-                              struct database **source, struct schema **schema,
-                              struct error *error) MUST_USE;
-
 /* ---- rollback_order.c */
 /* The numbers of the header's tables in the order in which they are taken back, in the run's
  * arena. */

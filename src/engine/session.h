@@ -54,6 +54,7 @@ struct run_session {
 };
 
 /* One run under way. */
+struct stream_turn;
 struct run {
     struct run_session *session;
     struct arena *arena;
@@ -94,6 +95,8 @@ struct run {
     bool was_finished;                /* resume found nothing left to do or to tell */
     int input;                        /* --rejects FILE, -1: not open */
     struct plan_stream rejects_stream;
+    bool turns_known;
+    const struct stream_turn *turns; /* parents.h; NULL: no stream waits for another */
 };
 
 /* Validating: closes the mirror and all readers, so that the target can be written. */
@@ -121,6 +124,11 @@ bool session_is_express(const struct run_session *session, const struct plan_str
 /* The requests that the source gets, of streams and, if it joins itself, of their children. */
 uint32_t session_request_count(const struct run_session *session);
 void session_list_requests(const struct run_session *session, const struct read_request **requests);
+/* Opens the target for reading, and describes these tables (the last one NULL). `*source` is the
+ * caller's to close also after a failure, where it is not NULL. */
+enum status session_describe_target(const struct run_session *session, const char *const *names,
+                                    struct database **source, struct schema **schema,
+                                    struct error *error) MUST_USE;
 /* How many rows a chunk of the stream is to have. */
 uint64_t session_chunk_rows(const struct run_session *session, const struct plan_stream *stream);
 

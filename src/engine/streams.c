@@ -160,6 +160,22 @@ enum status session_snapshot(struct run_session *session, uint32_t reader_count,
     return STATUS_OK;
 }
 
+enum status session_describe_target(const struct run_session *session, const char *const *names,
+                                    struct database **source, struct schema **schema,
+                                    struct error *error)
+{
+    const struct connector *connector = session->target->connector;
+    const struct open_options open = {.mode = OPEN_SOURCE,
+                                      .uri = session->target_uri,
+                                      .memory_bytes = 8 << 20,
+                                      .timeout_ms = session->options.timeout_ms,
+                                      .catalog_tables = names};
+    *source = NULL;
+    return connector->open(&open, source, error) == STATUS_OK
+               ? connector->catalog->describe(*source, schema, error)
+               : STATUS_FAILED;
+}
+
 uint64_t session_chunk_rows(const struct run_session *session, const struct plan_stream *stream)
 {
     if (session->options.chunk_rows != 0) {

@@ -1,0 +1,101 @@
+"""Tables that are there with foreign keys between them are filled in an order that the keys allow, whatever the names' order."""
+import os
+import shutil
+import sys
+import unittest
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import mariadb
+import postgres
+import sql_case
+import support
+
+ROWS = 2500
+# Streams come in the order of names, so that each table would be filled before those that it refers to.
+FAMILY = """
+CREATE TABLE a_child (id INTEGER PRIMARY KEY, parent INTEGER NOT NULL, house INTEGER);
+CREATE TABLE b_alone (id INTEGER PRIMARY KEY);
+CREATE TABLE m_parent (id INTEGER PRIMARY KEY, house INTEGER NOT NULL, friend INTEGER);
+CREATE TABLE z_house (id INTEGER PRIMARY KEY);
+"""
+KEYS = """
+ALTER TABLE a_child ADD FOREIGN KEY (parent) REFERENCES m_parent (id);
+ALTER TABLE a_child ADD FOREIGN KEY (house) REFERENCES z_house (id);
+ALTER TABLE m_parent ADD FOREIGN KEY (house) REFERENCES z_house (id);
+"""
+TABLES = ("a_child", "b_alone", "m_parent", "z_house")
+FILL = "".join("INSERT INTO %s SELECT i%s FROM n;" % pair for pair in (
+    ("a_child", ", %d - i, i" % (ROWS + 1)), ("b_alone", ""), ("m_parent", ", %d - i, NULL" % (ROWS + 1)), ("z_house", "")))
+
+
+class References(sql_case.SqlCase):
+    def source(self, more=""):
+        return support.make_sqlite(self.path("s.db"), FAMILY + "".join(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) %s;" % (ROWS, statement)
+            for statement in FILL.split(";")[:-1]) + more)
+
+    def counts(self, name):
+        return [int(self.server.ask(name, "SELECT count(*) FROM " + table)[0][0]) for table in TABLES]
+
+    def copy(self, source, target, *options, code=0):
+        return self.migrate(source, self.server.uri(target), "--existing", "append", "--chunk-rows", "100", "--jobs", "4", *options, code=code)
+
+    def test_what_is_referred_to_goes_first(self):
+        target = self.made(FAMILY + KEYS)
+        self.copy(self.source(), target)
+        self.assertEqual(self.counts(target), [ROWS] * 4)
+
+    def test_a_resume_keeps_the_order(self):
+        source, target = self.source(), self.made(FAMILY + KEYS)
+        arguments = (source, self.server.uri(target), "--existing", "append", "--chunk-rows", "100", "--jobs", "4")
+        killed = support.kill_at("engine.after_commit", 30, "migrate", *arguments, cwd=self.folder)
+        self.assertEqual(killed.code, -9)
+        self.run_program("resume", *arguments)
+        self.assertEqual(self.counts(target), [ROWS] * 4)
+
+    def test_between_two_servers_of_a_kind(self):
+        source, target = self.made(FAMILY + KEYS), self.made(FAMILY + KEYS)
+        self.copy(self.source(), source)
+        self.copy(self.server.uri(source), target, "--state", self.path("second"))
+        self.assertEqual(self.counts(target), [ROWS] * 4)
+
+    def test_a_circle_is_told(self):
+        """No order fits it: what has no partner yet is refused, and told beforehand."""
+        target = self.made(FAMILY + KEYS + "ALTER TABLE m_parent ADD FOREIGN KEY (friend) REFERENCES a_child (id);")
+        source = self.source("UPDATE m_parent SET friend = 7 WHERE id = 9;")
+        result = self.run_program("migrate", source, self.server.uri(target), "--existing", "append", "--chunk-rows", "100", code=1)
+        self.assertRegex(result.err, "(a_child refers to m_parent|m_parent refers to a_child), and that")
+        self.assertEqual(self.counts(target)[3], ROWS)
+        self.assertLess(self.counts(target)[0] + self.counts(target)[2], 2 * ROWS)
+        folder = self.path(".transhume", "rejects")
+        kept = self.path("kept")
+        shutil.copytree(folder, kept)
+        for _ in range(2):
+            for name in sorted(os.listdir(kept), reverse=True):
+                support.transhume("migrate", "--rejects", os.path.join(kept, name), source, self.server.uri(target), "--existing", "skip",
+                                  cwd=self.folder)
+        self.assertEqual(self.counts(target), [ROWS] * 4)
+
+    def test_a_table_that_refers_to_itself(self):
+        """In the order of its key, whichever chunk is quicker."""
+        tree = "CREATE TABLE tree (id INTEGER PRIMARY KEY, up INTEGER%s);"
+        source = support.make_sqlite(self.path("tree.db"), tree % "" + "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) "
+                                     "INSERT INTO tree SELECT i, nullif(i - 101, -100) FROM n WHERE i > 101 OR i = 1;" % ROWS + "INSERT INTO tree VALUES (2, 1);"
+                                     "UPDATE tree SET up = 1 WHERE up < 102;")
+        target = self.made(tree % "" + "ALTER TABLE tree ADD FOREIGN KEY (up) REFERENCES tree (id);")
+        self.copy(source, target)
+        self.assertEqual(self.server.ask(target, "SELECT count(*) FROM tree"), [[str(ROWS - 99)]])
+
+
+class Postgres(References):
+    SERVERS = postgres
+
+
+class MariaDb(References):
+    SERVERS = mariadb
+
+
+del References
+
+if __name__ == "__main__":
+    unittest.main()
