@@ -126,6 +126,21 @@ class Values(CsvTestCase):
             self.assertEqual(file.read(), "id,name,price,r,data,flag\n1,a,1.5,2,\\x00ff,true\n2,\"12\",7,0,\\x,false\n"
                                           "3,,,,,\n4,\"\",0.01,1e+300,\\x5c78,true\n")
 
+    def test_what_a_typed_table_computes_may_be_of_any_type(self):
+        """SQLite checks the types of what is written, not of what it computes."""
+        computed = "".join(", %s%d %s AS (a) %s" % (kind[0].lower(), stored, kind, ("VIRTUAL", "STORED")[stored])
+                           for kind in ("BLOB", "INTEGER", "TEXT", "REAL") for stored in (0, 1))
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, a ANY%s) STRICT;"
+                            "INSERT INTO t (id, a) VALUES (1, 'word'), (2, -93), (3, 0.5), (4, x'00ff'), (5, ''), (6, NULL), (7, '7');" % computed)
+        for target in ("csv:out?bytes=base64", "jsonl:out"):
+            with self.subTest(target):
+                shutil.rmtree(self.path("out"), ignore_errors=True)
+                state = target.split(":")[0]
+                self.run_program("migrate", "--state", state, "shop.db", target)
+                self.run_program("migrate", "--state", "back-" + state, target.split("?")[0], state + ".db")
+                rows = [sqlite3.connect(self.path(name)).execute("SELECT * FROM t ORDER BY id").fetchall() for name in ("shop.db", state + ".db")]
+                self.assertEqual(*rows)
+
     def test_the_music_shop_there_and_back(self):
         support.musicshop(self.path("shop.db"))
         for options in ("", "?compression=zstd"):

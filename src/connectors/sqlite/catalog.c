@@ -149,6 +149,8 @@ static void add_column(struct catalog_builder *builder, sqlite3_stmt *row, const
     };
 
     facts.read = sqlite_column_type_of(copy_text(builder, row, 1), strict);
+    /* what SQLite computes may be of any type, in STRICT tables too */
+    facts.read.type.dynamic = facts.read.type.dynamic || column.generated != GENERATED_NO;
     column.type = facts.read.type;
     facts.collation = "BINARY";
     if (is_table && column.name != NULL) {
