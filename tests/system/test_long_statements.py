@@ -1,5 +1,7 @@
 """Statements that take longer than any timeout: fine as long as the server works on them, an end if nobody answers."""
 import os
+import pathlib
+import shutil
 import sys
 import time
 import unittest
@@ -101,6 +103,48 @@ class MariaDb(LongStatement, support.TestCase):
 
     def works(self):
         return self.server.ask("mysql", "SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep'") != []
+
+
+class MariaDbReads(support.TestCase):
+    """Rows that the server finds one by one: it sends nothing before it has 16 KiB of them."""
+    ROWS = 100
+    PLAN = ("transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables:\n  slow:\n    key: id\n    entities:\n      one:\n"
+            "        query: \"SELECT id, pad, SLEEP(0.1) AS s FROM herd\"\n")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = mariadb.for_class(cls, tls=True)
+        cls.name = cls.server.database()
+        cls.server.ask(cls.name, "CREATE TABLE herd (id int PRIMARY KEY, pad varchar(400)); INSERT INTO herd SELECT seq, REPEAT('x', 400) "
+                                 "FROM seq_1_to_%d" % cls.ROWS)
+
+    def begin(self, uri):
+        self.write("plan.yaml", self.PLAN % uri)
+        process = support.start("migrate", "--plan", "plan.yaml", "--timeout", "2s", "--jobs", "1", cwd=self.folder)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_it_finds_few_rows_a_second(self):
+        for mode in ("disable", "require"):
+            with self.subTest(mode):
+                begun = time.monotonic()
+                shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+                pathlib.Path(self.path("out.db")).unlink(missing_ok=True)
+                self.assert_code(support.finish(self.begin(self.server.uri(self.name, "?sslmode=" + mode))), 0)
+                self.assertGreater(time.monotonic() - begun, self.ROWS * 0.1, "nothing was slow about it")
+                with support.open_sqlite(self.path("out.db")) as database:
+                    self.assertEqual(database.execute("SELECT count(*), count(DISTINCT id), sum(length(pad)) FROM slow").fetchall(),
+                                     [(self.ROWS, self.ROWS, self.ROWS * 400)])
+
+    def test_the_rest_is_lost(self):
+        with StrikingProxy(self.server.port) as proxy:
+            uri = self.server.uri(self.name, "?sslmode=disable").replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            process = self.begin(uri)
+            self.wait_until("it reads", lambda: self.server.ask("mysql", "SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep'"))
+            proxy.silence_all()
+            result = support.finish(process, time_limit=60 * support.PATIENCE)
+        self.assert_code(result, 3)
+        self.assertRegex(result.err, "the connection is dead|does not answer")
 
 
 if __name__ == "__main__":

@@ -78,7 +78,8 @@ static enum status keep_vigil(struct maria_database *self, MYSQL *connection,
 }
 
 /*
- * The answer's first byte; what follows is the client library's to wait for, a read at a time. A
+ * The answer's first byte; what follows is the client library's to wait for, a read at a time (of
+ * rows that are read as they come see maria_fetch_row). A
  * server goes on with a statement whose client is gone: so one that is to stop is killed first.
  */
 enum status maria_await(struct maria_database *self, MYSQL *connection,
@@ -104,6 +105,24 @@ enum status maria_await(struct maria_database *self, MYSQL *connection,
         }
     }
     return STATUS_OK;
+}
+
+enum status maria_fetch_row(struct maria_database *self, MYSQL_RES *result, MYSQL *connection,
+                            MYSQL_ROW *row, struct error *error)
+{
+    enum status status = STATUS_OK;
+    int waits_for = mysql_fetch_row_start(row, result);
+    while (waits_for != 0) {
+        /* where that failed the connection is broken off, and the call ends at once */
+        if (status == STATUS_OK) {
+            status = maria_await(self, connection, MARIA_LONG, error);
+        }
+        waits_for = mysql_fetch_row_cont(row, result, waits_for & ~MYSQL_WAIT_TIMEOUT);
+    }
+    if (status != STATUS_OK || *row != NULL || mysql_errno(connection) == 0) {
+        return status;
+    }
+    return maria_failure(self, connection, ERROR_SOURCE_READ, error);
 }
 
 bool maria_is_alive(MYSQL *connection)
@@ -176,6 +195,9 @@ static void choose_options(const struct maria_database *self, MYSQL *connection)
     unsigned local = self->loads ? 1 : 0;
     bool reads_files = settings->option_file == NULL || settings->option_file[0] != '\0';
 
+    if (self->mode == OPEN_SOURCE) {
+        mysql_optionsv(connection, MYSQL_OPT_NONBLOCK, 0); /* for maria_fetch_row */
+    }
     if (settings->option_file != NULL && reads_files) {
         mysql_optionsv(connection, MYSQL_READ_DEFAULT_FILE, settings->option_file);
     }

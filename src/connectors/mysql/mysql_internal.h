@@ -114,6 +114,10 @@ void maria_kill_statement(struct maria_database *self, MYSQL *connection);
 /* Waits for the first byte of an answer; on failure the connection is broken off. */
 enum status maria_await(struct maria_database *self, MYSQL *connection,
                         enum maria_patience patience, struct error *error) MUST_USE;
+/* The next row of a result that is read as it comes, of a source; NULL: there is none. The server
+ * may be silent for as long as it works: a selective condition gives few rows an hour. */
+enum status maria_fetch_row(struct maria_database *self, MYSQL_RES *result, MYSQL *connection,
+                            MYSQL_ROW *row, struct error *error) MUST_USE;
 /* Sends a statement and waits for its first answer. A failure is `otherwise`, or what its number
  * says is more exact. */
 enum status maria_send(struct maria_database *self, MYSQL *connection, const char *sql,

@@ -167,12 +167,12 @@ static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t row
     uint32_t count = cursor->compiled.select.column_count;
 
     while (batch->row_count < rows_max && bytes < bytes_max) {
-        MYSQL_ROW row = mysql_fetch_row(cursor->result);
-        if (row == NULL) {
-            cursor->done = mysql_errno(cursor->connection) == 0;
-            return cursor->done ? STATUS_OK
-                                : maria_failure(cursor->reader->database, cursor->connection,
-                                                ERROR_SOURCE_READ, error);
+        MYSQL_ROW row = NULL;
+        enum status status = maria_fetch_row(cursor->reader->database, cursor->result,
+                                             cursor->connection, &row, error);
+        if (status != STATUS_OK || row == NULL) {
+            cursor->done = status == STATUS_OK;
+            return status;
         }
         const unsigned long *lengths = mysql_fetch_lengths(cursor->result);
         size_t length = 0;
