@@ -100,6 +100,39 @@ class TcpProxy(Proxy):
             server.shutdown(socket.SHUT_WR)           # it finishes what it has begun
 
 
+class RefusingProxy(Proxy):
+    """Of MySQL's protocol, in clear: answers statements that begin with `words` itself, as a server that refuses them."""
+
+    def __init__(self, port, words, number, state, message):
+        self.words = b"\x03" + words.encode()   # COM_QUERY
+        said = b"\xff" + number.to_bytes(2, "little") + b"#" + state.encode() + message.encode()
+        self.answer = len(said).to_bytes(3, "little") + b"\x01" + said
+        self.refused = 0
+        super().__init__(port)
+
+    def passers(self, program, server):
+        return lambda: self._forward(program, server), lambda: _pass(server, program)
+
+    def _forward(self, client, server):
+        waiting = b""
+        with contextlib.suppress(OSError):
+            while True:
+                data = client.recv(PIECE)
+                if not data:
+                    break
+                waiting += data
+                while len(waiting) >= 4 and len(waiting) >= 4 + int.from_bytes(waiting[:3], "little"):
+                    length = 4 + int.from_bytes(waiting[:3], "little")
+                    packet, waiting = waiting[:length], waiting[length:]
+                    if packet[4:].startswith(self.words):
+                        self.refused += 1
+                        client.sendall(self.answer)
+                    else:
+                        server.sendall(packet)
+        close(client)
+        close(server)
+
+
 def _pass(server, client):
     with contextlib.suppress(OSError):
         while True:

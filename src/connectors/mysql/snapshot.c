@@ -1,7 +1,7 @@
 /*
  * One moment for all readers. InnoDB gives no snapshot to another session; so all connections that
  * will ever read begin theirs together, under a short lock that keeps commits out:
- *   FLUSH TABLES WITH READ LOCK       where the account may (RELOAD)
+ *   FLUSH TABLES WITH READ LOCK       where the account may (RELOAD; on Amazon RDS nobody may)
  *   LOCK TABLES … READ                else, of this database's tables (LOCK TABLES)
  *   one connection                    else, and so one reader
  * With ?lock=none they begin one after the other, which is said.
@@ -18,7 +18,13 @@
 
 static const char begin_sql[] = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
 static const char begin_old_sql[] = "START TRANSACTION WITH CONSISTENT SNAPSHOT";
-enum { NO_SUCH_RIGHT = 1227, ACCESS_DENIED = 1044, TABLE_DENIED = 1142, SYNTAX = 1064 };
+enum {
+    NO_SUCH_RIGHT = 1227,
+    ACCESS_DENIED = 1044,
+    TABLE_DENIED = 1142,
+    LOGIN_DENIED = 1045,
+    SYNTAX = 1064
+};
 
 /* ---------------------------------------------------------------- the pool */
 
@@ -80,7 +86,8 @@ static enum status lock_all(struct maria_database *self, MYSQL *connection, stru
     status = status == STATUS_OK ? maria_query(self, connection, "FLUSH TABLES WITH READ LOCK",
                                                MARIA_SHORT, ERROR_SOURCE_LOCKED, NULL, error)
                                  : status;
-    if (status != STATUS_OK && is_denied(connection)) {
+    /* Amazon RDS says of this one that the login is denied, whatever was granted */
+    if (status != STATUS_OK && (is_denied(connection) || mysql_errno(connection) == LOGIN_DENIED)) {
         return STATUS_END;
     }
     if (status != STATUS_OK) {
