@@ -13,6 +13,7 @@ import mariadb
 import postgres
 import sql_case
 import support
+import tcp_proxy
 
 # One column a type, and rows of edges.
 EDGES = r"""
@@ -138,6 +139,20 @@ class BetweenServers(MysqlCase):
         self.assert_code(support.finish(process), 0)
         self.assertEqual(self.server.ask(target, "SELECT count(*) FROM a"), [["50"]])
         self.assertEqual(self.server.ask(target, "SELECT count(*) FROM b"), [["50"]])
+
+    def test_a_host_where_nobody_may_lock_the_server(self):
+        """Amazon RDS denies the login itself to FLUSH TABLES WITH READ LOCK: tables are locked in its stead."""
+        source = self.made("CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a SELECT seq FROM seq_1_to_5000")
+        for number, code in ((1045, 0), (1227, 0), (1030, 3)):
+            with self.subTest(number), tcp_proxy.RefusingProxy(self.server.port, "FLUSH TABLES", number, "28000",
+                                                               "Access denied for user 'admin'@'%' (using password: YES)") as proxy:
+                target, state = self.made(), self.path("s%d" % number)
+                result = self.run_program("migrate", "mysql://root@127.0.0.1:%d/%s?sslmode=disable" % (proxy.port, source),
+                                          self.server.uri(target), "--chunk-rows", "500", "--state", state, code=code)
+                self.assertGreater(proxy.refused, 0)
+                self.assertNotIn("one connection reads all", result.err)
+                if code == 0:
+                    self.assert_same_rows(source, target, "a")
 
     def test_rights_decide_how_the_snapshot_is_locked(self):
         source = self.made("CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a SELECT seq FROM seq_1_to_5000")
@@ -330,6 +345,26 @@ class FromElsewhere(MysqlCase):
                     shown = "hex(%s)" % name if name in "bo" else name
                     self.assertEqual(self.server.ask(target, "SELECT %s FROM t ORDER BY length(%s), binary %s" % (shown, name, name)),
                                      [[value] for value in kept[name]])
+
+    def test_floats_that_the_server_would_round(self):
+        """To the digits of float(M,D) and double(M,D), without a warning."""
+        values = {"f float(8,2)": ["0.25", "1.5", "-3", "0", "1234.5", "0.125", "1.001", "1e-7", "1e7"],
+                  "d double(12,3)": ["0.125", "123456.789", "-0.001", "1e8", "0.1", "0.0625", "123456.7891", "1e-300", "1e9"],
+                  "z double(12,0)": ["1", "-2", "1e11", "0", "3", "0.5", "1.5", "-0.1", "1e12"],
+                  "e double": ["0.1", "1e-300", "1.7976931348623157e308", "2", "3"]}
+        for declared, literals in values.items():
+            name = declared.split()[0]
+            path = support.make_sqlite(self.path(name + ".db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, %s REAL); INSERT INTO t(%s) VALUES %s;" % (
+                name, name, ", ".join("(%s)" % literal for literal in literals)))
+            for options in ("", "?load=insert"):
+                with self.subTest(declared, options=options):
+                    target, state = self.made("CREATE TABLE t (id int PRIMARY KEY, %s)" % declared), self.path(name + options[1:])
+                    self.migrate(path, self.server.uri(target, options), "--existing", "append", "--state", state,
+                                 code=1 if len(literals) > 5 else 0)
+                    self.assertEqual([(int(row[0]), float(row[1])) for row in self.server.ask(target, "SELECT * FROM t ORDER BY id")],
+                                     [(number + 1, float(literal)) for number, literal in enumerate(literals[:5])])
+                    self.assertEqual(sorted(reject["key"]["id"] for reject in self.rejects(state)),
+                                     list(range(6, len(literals) + 1)))
 
     def test_records_that_are_there(self):
         path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES "

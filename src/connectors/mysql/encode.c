@@ -156,6 +156,23 @@ static enum status put_made_text(const struct maria_column *column, enum maria_f
 
 /* ---------------------------------------------------------------- numbers */
 
+/* Has the number more digits behind the point than float(M,D) keeps? */
+static bool is_rounded(const struct maria_column *column, double value)
+{
+    uint64_t digits;
+    int exponent;
+    int negative;
+    if (!column->type.rounds) {
+        return false;
+    }
+    if (column->type.format == MARIA_AS_FLOAT) {
+        number_shortest_float32((float)value, &digits, &exponent, &negative);
+    } else {
+        number_shortest(value, &digits, &exponent, &negative);
+    }
+    return digits != 0 && -exponent > column->type.digits;
+}
+
 static enum status put_float(const struct maria_column *column, double value, struct buffer *out,
                              struct error *error)
 {
@@ -163,6 +180,10 @@ static enum status put_float(const struct maria_column *column, double value, st
     if (!isfinite(value)) {
         return refuse(column, ERROR_REJECT_NUMBER,
                       isnan(value) ? "the number is NaN" : "the number is infinite", error);
+    }
+    if (is_rounded(column, value)) {
+        return refuse(column, ERROR_REJECT_NUMBER, "the number has more digits behind the point",
+                      error);
     }
     buffer_append(out, digits, number_from_double(value, digits));
     return STATUS_OK;

@@ -214,7 +214,8 @@ enum maria_format {
 struct maria_type {
     enum maria_format format;
     struct value_type type;
-    uint8_t digits; /* of seconds, 0..6 */
+    uint8_t digits; /* of seconds, 0..6; of float(M,D) and double(M,D) behind the point */
+    bool rounds;    /* to so many digits, without a warning */
 };
 
 /* information_schema's DATA_TYPE and COLUMN_TYPE; `words` are borrowed. */

@@ -139,6 +139,11 @@ static void read_limits(struct maria_type *type, const char *words)
     case MARIA_AS_BYTES:
         type->type.precision = count > 0 ? (int32_t)number[0] : 0;
         break;
+    case MARIA_AS_FLOAT:
+    case MARIA_AS_DOUBLE:
+        type->rounds = count == 2;
+        type->digits = (uint8_t)(type->rounds ? number[1] : 0);
+        break;
     case MARIA_AS_TIME:
     case MARIA_AS_DATETIME:
     case MARIA_AS_TIMESTAMP:
