@@ -101,6 +101,7 @@ static void read_column(struct builder *builder, int row, struct schema_column *
     }
     facts->not_null = is_true(rows, row, 6);
     facts->generated = generated != '\0';
+    facts->same_bytes = is_true(rows, row, 13);
     facts->always_identity = identity == 'a';
     facts->has_default = PQgetisnull(rows->result, row, 9) == 0 || identity != '\0';
     *column = (struct schema_column){

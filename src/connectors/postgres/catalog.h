@@ -12,6 +12,7 @@ struct postgres_column {
     int32_t modifier;
     bool not_null;
     bool generated;
+    bool same_bytes;      /* its binary form means the same in every server */
     bool always_identity; /* GENERATED ALWAYS AS IDENTITY */
     bool has_default;
 };

@@ -8,11 +8,7 @@
 #include "connectors/postgres/writer_internal.h"
 #include <string.h>
 
-enum {
-    PIECE_BYTES = 256 << 10,
-    USER_OID_MIN = 16384, /* below it types are PostgreSQL's own and the same everywhere */
-    ROWS_A_NOTE = 4096
-};
+enum { PIECE_BYTES = 256 << 10, ROWS_A_NOTE = 4096 };
 
 bool postgres_express_accepts(struct database *database, struct database *source)
 {
@@ -23,7 +19,7 @@ bool postgres_express_accepts(struct database *database, struct database *source
 
 static bool same_bytes(const struct postgres_column *from, const struct postgres_column *to)
 {
-    bool own = from->type_oid < USER_OID_MIN && from->type_oid == to->type_oid;
+    bool own = from->same_bytes && from->type_oid == to->type_oid;
     bool label = from->type.format == POSTGRES_AS_TEXT && to->type.format == POSTGRES_AS_TEXT;
     return from->type.format == to->type.format && (own || label) &&
            strcmp(from->type.type.native, to->type.type.native) == 0;
@@ -215,7 +211,7 @@ static enum status end_target(struct pull *pull, uint64_t *rows)
         const char *tuples = PQcmdTuples(result);
         if (PQresultStatus(result) != PGRES_COMMAND_OK) {
             bool record = state != NULL && !postgres_is_lost(writer->connection, state) &&
-                          postgres_is_of_record(state, &code);
+                          postgres_is_of_record(result, &code);
             status = record ? STATUS_AGAIN
                             : postgres_failure(writer->database, writer->connection, result,
                                                ERROR_TARGET_WRITE, pull->error);

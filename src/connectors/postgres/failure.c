@@ -52,7 +52,32 @@ bool postgres_is_lost(const PGconn *connection, const char *sqlstate)
            strncmp(sqlstate, "57P", 3) == 0;
 }
 
-bool postgres_is_of_record(const char *state, enum error_code *code)
+static const char *field(const PGresult *result, int code)
+{
+    const char *text = result != NULL ? PQresultErrorField(result, code) : NULL;
+    return text != NULL ? text : "";
+}
+
+/*
+ * A value that names an object (regclass, regproc …) which is not there. What is wrong with the
+ * statement has a place in it; what a trigger's function ran into has the function's line in its
+ * context, of which COPY alone gives one line.
+ */
+static bool is_of_name(const PGresult *failure, const char *state)
+{
+    static const char *const states[] = {"42P01", "42704", "42883", "42725",
+                                         "42601", "42602", "3F000"};
+    const char *context = field(failure, PG_DIAG_CONTEXT);
+    bool found = false;
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        found |= strcmp(state, states[i]) == 0;
+    }
+    return found && strchr(context, '\n') == NULL &&
+           field(failure, PG_DIAG_STATEMENT_POSITION)[0] == '\0' &&
+           (context[0] == '\0' || strstr(context, "COPY") != NULL);
+}
+
+bool postgres_is_of_record(const PGresult *failure, enum error_code *code)
 {
     static const struct {
         const char *state;
@@ -68,19 +93,18 @@ bool postgres_is_of_record(const char *state, enum error_code *code)
         {"44", ERROR_REJECT_CONSTRAINT},
         {"P0001", ERROR_REJECT_CONSTRAINT},
     };
+    const char *state = field(failure, PG_DIAG_SQLSTATE);
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         if (strncmp(state, codes[i].state, strlen(codes[i].state)) == 0) {
             *code = codes[i].code;
             return true;
         }
     }
+    if (is_of_name(failure, state)) {
+        *code = ERROR_REJECT_TYPE;
+        return true;
+    }
     return false;
-}
-
-static const char *field(const PGresult *result, int code)
-{
-    const char *text = result != NULL ? PQresultErrorField(result, code) : NULL;
-    return text != NULL ? text : "";
 }
 
 enum status postgres_failure(const struct postgres_database *self, const PGconn *connection,

@@ -159,8 +159,8 @@ void postgres_signal_session(struct postgres_database *self, PGconn *connection,
 enum status postgres_failure(const struct postgres_database *self, const PGconn *connection,
                              const PGresult *result, enum error_code otherwise,
                              struct error *error);
-/* Is that what one record's values made? Then `*code` is its reject's. */
-bool postgres_is_of_record(const char *sqlstate, enum error_code *code);
+/* Is that failure what one record's values made? Then `*code` is its reject's. */
+bool postgres_is_of_record(const PGresult *failure, enum error_code *code);
 /* The connection broke, or its session is being ended. */
 bool postgres_is_lost(const PGconn *connection, const char *sqlstate);
 

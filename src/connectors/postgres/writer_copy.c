@@ -330,7 +330,7 @@ enum status writer_copy_end(struct writer *writer, PGresult **failure, struct er
     }
     const char *state = PQresultErrorField(*failure, PG_DIAG_SQLSTATE);
     if (state != NULL && !postgres_is_lost(writer->connection, state) &&
-        postgres_is_of_record(state, &code)) {
+        postgres_is_of_record(*failure, &code)) {
         return writer_undo(writer, error) == STATUS_OK ? STATUS_AGAIN : STATUS_FAILED;
     }
     postgres_failure(writer->database, writer->connection, *failure, ERROR_TARGET_WRITE, error);

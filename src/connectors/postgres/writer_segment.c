@@ -116,9 +116,7 @@ static enum status settle_row(struct writer *writer, const struct row_ref *at, P
     const char *state = PQresultErrorField(failure, PG_DIAG_SQLSTATE);
     bool same = false;
 
-    if (state != NULL) {
-        (void)postgres_is_of_record(state, &code);
-    }
+    (void)postgres_is_of_record(failure, &code);
     describe(failure, reason, sizeof reason);
     if (code == ERROR_REJECT_KEY_DUPLICATE && writer->tables[writer->plan->table].plan->distinct &&
         writer_holds_row(writer, at->held, at->row, &same, error) != STATUS_OK) {

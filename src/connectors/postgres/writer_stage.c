@@ -30,7 +30,7 @@ enum status writer_try(struct writer *writer, struct buffer *sql, PGresult **res
     }
     const char *state = PQresultErrorField(*result, PG_DIAG_SQLSTATE);
     if (state != NULL && !postgres_is_lost(writer->connection, state) &&
-        postgres_is_of_record(state, &code)) {
+        postgres_is_of_record(*result, &code)) {
         *failure = *result;
         *result = NULL;
         return STATUS_AGAIN;
