@@ -2,8 +2,10 @@
 
 Counts are compared with what psql counts in the catalogue.
 """
+import contextlib
 import json
 import os
+import sqlite3
 import sys
 import time
 import unittest
@@ -82,6 +84,27 @@ INSERT INTO parts SELECT i / 3, 'k' || i % 3 FROM generate_series(0, 2999) i;
 INSERT INTO hashed SELECT generate_series(1, 100);
 REFRESH MATERIALIZED VIEW mv;
 """
+# Of a key that refers to a partitioned table the server makes one more for each partition; a partition may have keys of its own, too.
+KEYS_AND_PARTITIONS = """
+CREATE TABLE place (id int PRIMARY KEY, name text);
+CREATE TABLE orders (id int, region int, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+CREATE TABLE orders_1 PARTITION OF orders FOR VALUES IN (1);
+CREATE TABLE orders_2 PARTITION OF orders FOR VALUES IN (2) PARTITION BY RANGE (id);
+CREATE TABLE orders_2a PARTITION OF orders_2 FOR VALUES FROM (0) TO (1000);
+CREATE TABLE lines (id int PRIMARY KEY, order_id int, region int, CONSTRAINT of_order FOREIGN KEY (order_id, region) REFERENCES orders ON DELETE CASCADE);
+CREATE TABLE line_parts (id int, order_id int, region int, at int, FOREIGN KEY (order_id, region) REFERENCES orders) PARTITION BY LIST (region);
+CREATE TABLE line_parts_1 PARTITION OF line_parts FOR VALUES IN (1);
+CREATE TABLE line_parts_2 PARTITION OF line_parts FOR VALUES IN (2) PARTITION BY LIST (region);
+CREATE TABLE line_parts_2a PARTITION OF line_parts_2 FOR VALUES IN (2);
+ALTER TABLE line_parts_1 ADD CONSTRAINT alone FOREIGN KEY (at) REFERENCES place (id);
+ALTER TABLE line_parts_1 ADD CONSTRAINT unproven FOREIGN KEY (id) REFERENCES place (id) NOT VALID;
+ALTER TABLE line_parts_2 ADD CONSTRAINT below FOREIGN KEY (at) REFERENCES place (id) ON DELETE SET NULL;
+COMMENT ON CONSTRAINT alone ON line_parts_1 IS 'its own';
+INSERT INTO place SELECT i, 'p' || i FROM generate_series(1, 20) i;
+INSERT INTO orders SELECT i, 1 + i % 2 FROM generate_series(1, 20) i;
+INSERT INTO lines SELECT i, i, 1 + i % 2 FROM generate_series(1, 20) i;
+INSERT INTO line_parts SELECT i, i, 1 + i % 2, i FROM generate_series(1, 20) i;
+"""
 COUNTS = {
     "pg_class": "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace",
     "pg_constraint": "SELECT count(*) FROM pg_constraint WHERE connamespace = 'public'::regnamespace",
@@ -134,6 +157,28 @@ class Catalogue(support.TestCase):
         self.assert_same(source, target)
         self.run_program("rollback", "--run", self.run_id(), "--confirm")
         self.assertEqual(self.server.dump(target, "--schema-only"), empty)
+
+    def test_keys_of_partitions_and_to_them(self):
+        source, target = self.made(KEYS_AND_PARTITIONS), self.made()
+        report = self.notes(self.server.uri(source), self.server.uri(target))
+        self.assertIn("pg_constraint: 21 objects, 21 copied, 0 left out: foreign key 12, foreign key of a partition 3, primary key 6", report["notes"])
+        self.run_program("migrate", "--strict", self.server.uri(source), self.server.uri(target))
+        self.assert_same(source, target)
+        keys = "SELECT conrelid::regclass::text, conname, convalidated FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 ORDER BY 1, 2"
+        self.assertEqual(self.server.psql(source, keys), self.server.psql(target, keys))
+
+    def test_only_the_key_itself_is_told(self):
+        """For a plan, and for another engine, in which a partition's own key can't be."""
+        source = self.made(KEYS_AND_PARTITIONS)
+        self.assertEqual([row[0] for row in self.server.psql(source, COUNTS["pg_constraint"])], ["21"])
+        plan = self.run_program("init", self.server.uri(source), "sqlite:x.db", "-o", "-").out
+        self.assertNotIn("orders_1", plan)
+        report = self.notes(self.server.uri(source), "copy.db")
+        for name in ("alone", "below", "unproven"):
+            self.assertTrue(any(note.startswith(name + ": the foreign key of a partition is not carried") for note in report["notes"]))
+        self.run_program("migrate", "--include", "lines", "--include", "orders", self.server.uri(source), "copy.db")
+        with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db:
+            self.assertEqual({row[2] for row in db.execute("PRAGMA foreign_key_list(lines)")}, {"orders"})
 
     def test_into_a_schema_of_another_name(self):
         source = self.made("CREATE SCHEMA one; SET search_path = one;" + RICH)

@@ -11,4 +11,6 @@ SELECT k.conrelid, k.conname, k.contype, k.condeferrable, pg_catalog.pg_get_cons
   LEFT JOIN pg_catalog.pg_attribute fa ON fa.attrelid = k.confrelid AND fa.attnum = p.other
  WHERE n.nspname = $1 AND NOT c.relispartition AND ($2::text IS NULL OR c.relname = $2)
    AND k.contype IN ('p', 'u', 'f', 'c', 'x')
+   -- of a key that refers to a partitioned table the server makes one more for each of the partitions
+   AND (k.contype <> 'f' OR k.conparentid = 0)
  ORDER BY k.conrelid, k.contype <> 'p', k.conname COLLATE "C", k.oid, p.place

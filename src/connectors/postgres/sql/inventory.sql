@@ -13,8 +13,9 @@ SELECT 'pg_class', CASE WHEN relispartition AND relkind IN ('r', 'p') THEN 'part
          WHEN relkind = 'm' THEN 'materialized view' WHEN relkind IN ('i', 'I') THEN 'index' WHEN relkind = 'S' THEN 'sequence' WHEN relkind = 'f' THEN 'foreign table'
          ELSE 'composite type' END AS what, count(*), pg_catalog.bool_and(relkind IN ('r', 'p', 'i', 'I')) FROM relations GROUP BY 2
 UNION ALL
-SELECT 'pg_constraint', CASE k.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique key' WHEN 'f' THEN 'foreign key' WHEN 'c' THEN 'check' WHEN 'x' THEN 'exclusion'
-         WHEN 'n' THEN 'not null' ELSE 'constraint trigger' END, count(*), pg_catalog.bool_and(k.contype IN ('p', 'u', 'f', 'n'))
+SELECT 'pg_constraint', CASE k.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique key' WHEN 'f' THEN CASE WHEN k.conparentid = 0 AND k.conrelid IN (SELECT oid FROM relations WHERE relispartition) THEN 'foreign key of a partition' ELSE 'foreign key' END WHEN 'c' THEN 'check' WHEN 'x' THEN 'exclusion'
+         WHEN 'n' THEN 'not null' ELSE 'constraint trigger' END, count(*),
+       pg_catalog.bool_and(k.contype IN ('p', 'u', 'f', 'n') AND (k.contype <> 'f' OR k.conparentid <> 0 OR k.conrelid NOT IN (SELECT oid FROM relations WHERE relispartition)))
   FROM pg_catalog.pg_constraint k JOIN space ON space.oid = k.connamespace
  WHERE (k.conrelid = 0 OR k.conrelid IN (SELECT oid FROM relations)) GROUP BY 2
 UNION ALL

@@ -125,6 +125,16 @@ UNION ALL
 SELECT 'property', k.conname, t.top, NULL, 'a', k.oid, pg_catalog.format('ALTER TABLE %I ADD CONSTRAINT %I %s', t.relname, k.conname, pg_catalog.pg_get_constraintdef(k.oid, true)), NULL
   FROM tables t JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid WHERE k.contype = 'c' AND NOT k.convalidated
 UNION ALL
+-- foreign keys that a partition has of its own: validated by a second statement, where they can be made without
+SELECT 'foreign key of a partition', k.conname, t.top, NULL, 'a', 1::pg_catalog.oid,
+       pg_catalog.format('ALTER TABLE %I ADD CONSTRAINT %I %s', t.relname, k.conname, pg_catalog.pg_get_constraintdef(k.oid, true))
+       || CASE WHEN t.relkind = 'r' AND k.convalidated THEN ' NOT VALID' ELSE '' END, NULL
+  FROM tables t JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid WHERE t.relispartition AND k.contype = 'f' AND k.conparentid = 0
+UNION ALL
+SELECT 'property', k.conname || ' validated', t.top, NULL, 'a', 2::pg_catalog.oid, pg_catalog.format('ALTER TABLE %I VALIDATE CONSTRAINT %I', t.relname, k.conname), NULL
+  FROM tables t JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid
+ WHERE t.relispartition AND t.relkind = 'r' AND k.contype = 'f' AND k.conparentid = 0 AND k.convalidated
+UNION ALL
 SELECT 'property', t.relname || ' replica identity', t.top, NULL, 'a', t.oid,
        pg_catalog.format('ALTER TABLE ONLY %I REPLICA IDENTITY %s', t.relname, CASE t.relreplident WHEN 'f' THEN 'FULL' ELSE 'NOTHING' END), NULL
   FROM tables t WHERE t.relreplident IN ('f', 'n') AND t.relkind IN ('r', 'p')
