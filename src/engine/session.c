@@ -6,6 +6,7 @@
 #include "engine/copy.h"
 #include "engine/joining.h"
 #include "engine/options.h"
+#include "engine/past_runs.h"
 #include "engine/schema_lines.h"
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,23 @@ static const char *default_state_path(struct arena *arena, const char *plan_path
     return arena_format(arena, "%.*s/.transhume", (int)(slash - plan_path), plan_path);
 }
 
+/* The last run was rolled back: what stands is what the one before it made. */
+static enum status find_past(const struct run_session *session, struct state_folder *folder,
+                             struct local_run *local, struct error *error)
+{
+    struct past_run *past;
+    uint32_t count;
+    if (past_runs_list(folder, session->arena, &past, &count, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (count == 0) {
+        return STATUS_END;
+    }
+    *folder = past[0].folder;
+    *local = past[0].local;
+    return STATUS_OK;
+}
+
 /* What is not given stands as in the unfinished run of the state folder. */
 static enum status take_from_local_run(struct run_session *session, struct error *error)
 {
@@ -41,6 +59,9 @@ static enum status take_from_local_run(struct run_session *session, struct error
         return STATUS_FAILED;
     }
     enum status status = local_run_read(&folder, session->arena, &local, error);
+    if (status == STATUS_END && options->validating && options->plan_path == NULL) {
+        status = find_past(session, &folder, &local, error);
+    }
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }

@@ -1,7 +1,6 @@
 /* The run that made the target: was it finished, by this plan, from a source as it is now? */
-#include "base/file.h"
+#include "engine/past_runs.h"
 #include "verify/steps.h"
-#include <dirent.h>
 #include <string.h>
 
 static enum status refuse_plan(const struct verify *verify, const struct ledger_header *header,
@@ -105,40 +104,53 @@ static bool is_of_this(const struct verify *verify, const struct local_run *loca
            strcmp(local->source, verify->session->source_uri->shown) == 0;
 }
 
-/* Runs that mended and repaired came after the copy, whose ledger and rejects are meant. Ids begin
- * with the time, so the copy is the last one of its kind. */
+/*
+ * Runs that mended and repaired came after the copy, whose ledger and rejects are meant; and where
+ * the last run was rolled back, nothing but runs/ knows any. STATUS_END: there is no copy.
+ */
 static enum status find_copy(struct verify *verify, struct local_run *local, struct error *error)
 {
     struct run *run = verify->run;
-    DIR *directory = opendir(run->folder.runs);
-    struct dirent *entry;
-    enum status status = STATUS_OK;
-    const char *found = "";
-    verify->mended = strcmp(local->kind, "rejects") == 0;
-    while (directory != NULL && status != STATUS_FAILED && (entry = readdir(directory)) != NULL) {
-        struct state_folder folder;
-        struct local_run other;
-        char *path = file_join(run->arena, run->folder.runs, entry->d_name);
-        if (entry->d_name[0] == '.' || strcmp(entry->d_name, found) < 0) {
+    struct past_run *past;
+    uint32_t count;
+    if (past_runs_list(&run->folder, run->arena, &past, &count, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct local_run *other = &past[i].local;
+        if (!is_of_this(verify, other)) {
             continue;
         }
-        status = path == NULL ? STATUS_FAILED : state_folder_name(&folder, path, run->arena, error);
-        if (status == STATUS_OK) {
-            status = local_run_read(&folder, run->arena, &other, error);
-        }
-        if (status == STATUS_OK && is_of_this(verify, &other)) {
-            verify->mended = verify->mended || strcmp(other.kind, "rejects") == 0;
-            if (strcmp(other.kind, "copy") == 0) {
-                *local = other;
-                found = other.id;
-                verify->rejects_folder = folder.rejects;
-            }
+        verify->newest_id = verify->newest_id == NULL ? other->id : verify->newest_id;
+        verify->mended = verify->mended || strcmp(other->kind, "rejects") == 0;
+        if (strcmp(other->kind, "copy") == 0) {
+            *local = *other;
+            verify->rejects_folder = past[i].folder.rejects;
+            return STATUS_OK;
         }
     }
-    if (directory != NULL) {
-        closedir(directory);
+    return STATUS_END;
+}
+
+/* The copy that this validates, as the state folder knows it. STATUS_END: it knows none. */
+static enum status find_local(struct verify *verify, struct local_run *local, struct error *error)
+{
+    struct run *run = verify->run;
+    enum status status = local_run_read(&run->folder, run->arena, local, error);
+    if (status == STATUS_FAILED) {
+        return STATUS_FAILED;
     }
-    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+    if (status == STATUS_END || !is_of_this(verify, local)) {
+        return find_copy(verify, local, error);
+    }
+    verify->newest_id = local->id;
+    verify->rejects_folder = run->folder.rejects;
+    if (!local->finished || strcmp(local->kind, "copy") == 0) {
+        return STATUS_OK;
+    }
+    verify->mended = strcmp(local->kind, "rejects") == 0;
+    status = find_copy(verify, local, error);
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 enum status steps_find_run(struct verify *verify, struct error *error)
@@ -147,18 +159,9 @@ enum status steps_find_run(struct verify *verify, struct error *error)
     struct database *target = verify->session->target;
     struct local_run local;
     struct ledger_run *ledger;
-    enum status status = local_run_read(&run->folder, run->arena, &local, error);
+    enum status status = find_local(verify, &local, error);
+    bool is_local = status == STATUS_OK;
     if (status == STATUS_FAILED) {
-        return STATUS_FAILED;
-    }
-    bool is_local = status == STATUS_OK && is_of_this(verify, &local);
-    if (is_local) {
-        verify->rejects_folder = run->folder.rejects;
-    }
-    verify->newest_id = is_local ? local.id : NULL;
-    bool is_finished = is_local && local.finished;
-    if (is_finished && strcmp(local.kind, "copy") != 0 &&
-        find_copy(verify, &local, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     status = target->connector->ledger->load(target, is_local ? local.id : NULL, run->arena,

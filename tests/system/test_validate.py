@@ -238,6 +238,41 @@ class Runs(Validate):
         self.assertEqual(report["source_since_run"], "changed")
         self.assertIn("changed since", " ".join(report["notes"]))
 
+    def test_a_later_run_that_was_rolled_back_hides_nothing(self):
+        """The copy's rejects stay known, and it is the copy that stands that is validated."""
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER); INSERT INTO t VALUES (1, 1), (2, 2), (3, 3);"
+                                                  "CREATE TABLE later(id INTEGER PRIMARY KEY); INSERT INTO later VALUES (1)")
+        support.make_sqlite(self.path("copy.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER CHECK (n <> 3))")
+        self.run_program("migrate", "-q", "--include", "t", "shop.db", "copy.db", code=1)
+        copy = self.validate()["run"]
+
+        def stands(*ends):
+            for end in ends:
+                for level in ("count", "sample", "hash", "full"):
+                    report = self.validate("--level", level, *end)
+                    self.assertEqual((report["run"], report["entities"][0]["rejected"], report["notes"]), (copy, 1, []))
+
+        def roll_back(run):
+            self.run_program("rollback", "--run", run, "--confirm")
+
+        self.change(self.path("copy.db"), "DELETE FROM t WHERE id = 1")
+        self.run_program("validate", "--repair")
+        roll_back(self.validate()["run"])
+        self.assertEqual(self.entity(self.validate(code=1), "t")["missing"], 1)
+        self.change(self.path("copy.db"), "INSERT INTO t VALUES (1, 1)")
+        stands((), ("--include", "t", "shop.db", "copy.db"))
+        self.run_program("migrate", "-q", "--include", "later", "shop.db", "copy.db")
+        with open(self.path(".transhume", "run.json"), encoding="utf-8") as file:
+            roll_back(json.load(file)["run"])
+        stands((), ("--include", "t", "shop.db", "copy.db"))
+        self.change(self.path("copy.db"), "DELETE FROM t WHERE id = 1")
+        self.run_program("validate", "--repair")
+        repair = self.validate()["run"]
+        roll_back(repair)
+        self.assertNotEqual(repair, copy)
+        self.change(self.path("copy.db"), "INSERT INTO t VALUES (1, 1)")
+        stands(())
+
     def test_a_plan_that_is_not_the_runs_own(self):
         make(self.path("shop.db"))
         plan = "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\ntables:\n  person:\n" \

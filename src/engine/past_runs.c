@@ -1,0 +1,77 @@
+/* Looking through runs/. */
+#include "engine/past_runs.h"
+
+#include "base/file.h"
+#include "engine/rollback_parts.h"
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of runs");
+}
+
+/* Ids begin with the time. */
+static int newest_first(const void *left, const void *right)
+{
+    const struct past_run *a = left;
+    const struct past_run *b = right;
+    return strcmp(b->local.id, a->local.id);
+}
+
+/* STATUS_END: it does not count. */
+static enum status read_one(const struct state_folder *folder, const char *name,
+                            struct arena *arena, struct past_run *run, struct error *error)
+{
+    if (name[0] == '.' || rollback_is_noted(folder, name)) {
+        return STATUS_END;
+    }
+    const char *path = file_join(arena, folder->runs, name);
+    if (path == NULL) {
+        return no_memory(error);
+    }
+    enum status status = state_folder_name(&run->folder, path, arena, error);
+    return status == STATUS_OK ? local_run_read(&run->folder, arena, &run->local, error) : status;
+}
+
+static enum status read_all(DIR *directory, const struct state_folder *folder, struct arena *arena,
+                            struct buffer *found, struct error *error)
+{
+    struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        struct past_run run = {0};
+        enum status status = read_one(folder, entry->d_name, arena, &run, error);
+        if (status == STATUS_FAILED) {
+            return STATUS_FAILED;
+        }
+        if (status == STATUS_OK) {
+            buffer_append(found, &run, sizeof(run));
+        }
+    }
+    return found->failed ? no_memory(error) : STATUS_OK;
+}
+
+enum status past_runs_list(const struct state_folder *folder, struct arena *arena,
+                           struct past_run **runs, uint32_t *count, struct error *error)
+{
+    struct buffer found = {0};
+    DIR *directory = opendir(folder->runs);
+    enum status status = STATUS_OK;
+    *runs = NULL;
+    *count = 0;
+    if (directory != NULL) {
+        status = read_all(directory, folder, arena, &found, error);
+        closedir(directory);
+    }
+    if (status == STATUS_OK && found.length > 0) {
+        *runs = (void *)arena_copy(arena, found.data, found.length);
+        *count = (uint32_t)(found.length / sizeof(**runs));
+        status = *runs == NULL ? no_memory(error) : STATUS_OK;
+    }
+    buffer_free(&found);
+    if (status == STATUS_OK && *count > 1) {
+        qsort(*runs, *count, sizeof(**runs), newest_first);
+    }
+    return status;
+}

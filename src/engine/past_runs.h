@@ -1,0 +1,15 @@
+/* Runs that the state folder's own came after: those in runs/ that stand. */
+#ifndef TRANSHUME_ENGINE_PAST_RUNS_H
+#define TRANSHUME_ENGINE_PAST_RUNS_H
+
+#include "engine/state_folder.h"
+
+struct past_run {
+    struct state_folder folder; /* runs/ID */
+    struct local_run local;
+};
+/* The newest first; those that were rolled back are left out. All in the arena. */
+enum status past_runs_list(const struct state_folder *folder, struct arena *arena,
+                           struct past_run **runs, uint32_t *count, struct error *error) MUST_USE;
+
+#endif
