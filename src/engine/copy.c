@@ -7,6 +7,7 @@
 #include "engine/claim.h"
 #include "engine/options.h"
 #include "engine/parents.h"
+#include "engine/rejects_load.h"
 #include "engine/run_parts.h"
 #include "engine/stall.h"
 #include <stdlib.h>
@@ -69,6 +70,40 @@ static void init_worker(struct copy *copy, struct worker *worker, bool writes, u
     }
 }
 
+enum status copy_open_writer(struct worker *worker, struct error *error)
+{
+    const struct copy *copy = worker->copy;
+    struct database *target = copy->session->target;
+    return target->connector->target->writer_open(
+        target, worker->inserts ? copy->insert_tables : copy->run->tables, copy->run->table_count,
+        copy->run->epoch, &worker->writer, error);
+}
+
+bool copy_inserts(const struct copy *copy, uint64_t index)
+{
+    return copy->insert_tables != NULL &&
+           rejects_load_inserts(copy->run, &copy_chunk(copy, index)->span);
+}
+
+/* What was missing is inserted: a record that the target takes for the same under its key is
+ * another one, and stays. */
+static enum status make_insert_tables(struct copy *copy, struct error *error)
+{
+    const struct run *run = copy->run;
+    if (!run->repairs) {
+        return STATUS_OK;
+    }
+    copy->insert_tables = calloc((size_t)run->table_count + 1, sizeof(*copy->insert_tables));
+    if (copy->insert_tables == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of tables");
+    }
+    for (uint32_t i = 0; i < run->table_count; i++) {
+        copy->insert_tables[i] = run->tables[i];
+        copy->insert_tables[i].existing = EXISTING_APPEND;
+    }
+    return STATUS_OK;
+}
+
 static enum status open_workers(struct copy *copy, struct error *error)
 {
     struct run_session *session = copy->session;
@@ -87,9 +122,7 @@ static enum status open_workers(struct copy *copy, struct error *error)
             continue; /* it reads a file of ours */
         }
         do {
-            status = writes ? session->target->connector->target->writer_open(
-                                  session->target, copy->run->tables, copy->run->table_count,
-                                  copy->run->epoch, &worker->writer, error)
+            status = writes ? copy_open_writer(worker, error)
                             : session_reader_open(session, &worker->reader, error);
         } while (status == STATUS_FAILED && retry_wait(&worker->retry, error));
         if (status != STATUS_OK) {
@@ -117,7 +150,8 @@ enum status copy_create(struct run *run, struct copy **made, struct error *error
     init_locks(copy);
     throttle_init(&copy->throttle, session->options.rows_per_second_max,
                   session->options.bytes_per_second_max);
-    if (mark_chunks(copy, error) != STATUS_OK || open_workers(copy, error) != STATUS_OK ||
+    if (make_insert_tables(copy, error) != STATUS_OK || mark_chunks(copy, error) != STATUS_OK ||
+        open_workers(copy, error) != STATUS_OK ||
         care_start(session, &copy->throttle, &copy->care, error) != STATUS_OK) {
         copy_destroy(copy);
         return STATUS_FAILED;
@@ -152,6 +186,7 @@ void copy_destroy(struct copy *copy)
     pthread_mutex_destroy(&copy->mutex);
     pthread_mutex_destroy(&copy->connection_mutex);
     free(copy->workers);
+    free(copy->insert_tables);
     free(copy->chunks);
     free(copy->undone);
     free(copy);

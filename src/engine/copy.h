@@ -48,6 +48,7 @@ struct worker {
     _Atomic(const char *) doing; /* for stall reports */
     _Atomic uint64_t chunk_number;
     _Atomic uint32_t pulls; /* writer: the entity, from 1, of the chunk that the target pulls */
+    bool inserts;           /* writer: is open with copy->insert_tables */
     struct retry retry;
 };
 
@@ -58,7 +59,8 @@ struct copy {
     uint64_t chunk_count;
     bool ordered; /* the target wants chunks committed in the order of their numbers */
     size_t work_bytes;
-    struct worker *workers; /* readers, then writers */
+    struct target_table *insert_tables; /* of a repair, for what was missing; else NULL */
+    struct worker *workers;             /* readers, then writers */
     uint32_t reader_count;
     uint32_t writer_count;
     struct throttle throttle;
@@ -103,6 +105,11 @@ void copy_end_reading(struct copy *copy, struct work *work);
 bool copy_is_cancelled(struct copy *copy, struct work *work);
 
 /* ---- for writers */
+
+/* Opens the worker's writer, once; with the connection mutex held where others are at work. */
+enum status copy_open_writer(struct worker *worker, struct error *error) MUST_USE;
+/* Is it for a writer that is open with copy->insert_tables? */
+bool copy_inserts(const struct copy *copy, uint64_t index);
 
 /*
  * The next chunk to write: STATUS_OK (`*work` NULL: pull it), STATUS_AGAIN: none now (`wait`: none

@@ -11,6 +11,7 @@ enum { NAME_BYTES_MAX = 1024 };
 struct names {
     char entity[NAME_BYTES_MAX];
     char table[NAME_BYTES_MAX];
+    char found[16];
     int64_t format;
     bool has_record;
 };
@@ -20,9 +21,9 @@ static bool is_key(const struct json_reader *reader, const char *name)
     return reader->length == strlen(name) && memcmp(reader->text, name, reader->length) == 0;
 }
 
-static void keep_name(const struct json_reader *reader, char *name)
+static void keep_name(const struct json_reader *reader, char *name, size_t size)
 {
-    size_t length = reader->length < NAME_BYTES_MAX ? reader->length : NAME_BYTES_MAX - 1;
+    size_t length = reader->length < size ? reader->length : size - 1;
     memcpy(name, reader->text, length);
     name[length] = '\0';
 }
@@ -36,8 +37,10 @@ static enum status fault(struct error *error, const char *what)
 static enum status scan_member(struct json_reader *reader, struct names *names, struct error *error)
 {
     enum json_token token;
+    bool is_found = is_key(reader, "found");
     char *name = is_key(reader, "entity")  ? names->entity
                  : is_key(reader, "table") ? names->table
+                 : is_found                ? names->found
                                            : NULL;
     bool is_format = is_key(reader, "format");
     bool is_record = is_key(reader, "record");
@@ -45,7 +48,7 @@ static enum status scan_member(struct json_reader *reader, struct names *names, 
         return STATUS_FAILED;
     }
     if (name != NULL && token == JSON_TOKEN_STRING) {
-        keep_name(reader, name);
+        keep_name(reader, name, is_found ? sizeof(names->found) : NAME_BYTES_MAX);
         return STATUS_OK;
     }
     if (is_format && token == JSON_TOKEN_NUMBER) {
@@ -109,6 +112,7 @@ enum status mended_line_scan(const struct plan *plan, const char *line, size_t l
         if (strcmp(entity->name, names.entity) == 0 &&
             strcmp(plan->tables[entity->table].target.name, names.table) == 0) {
             mended->entity = i;
+            mended->inserts = strcmp(names.found, "missing") == 0;
             return STATUS_OK;
         }
     }

@@ -7,6 +7,7 @@
 
 struct mended_line {
     uint32_t entity; /* the plan's number for "entity" in "table" */
+    bool inserts;    /* a repair's: "found":"missing" */
 };
 /* Finds the entity of a line that is one JSON object. */
 enum status mended_line_scan(const struct plan *plan, const char *line, size_t length,

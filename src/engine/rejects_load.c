@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { CHUNK_LINES = 1000, CHUNK_BYTES = 1 << 20, COPY_BYTES = 64 << 10, BOUNDS_BYTES = 24 };
+enum { CHUNK_LINES = 1000, CHUNK_BYTES = 1 << 20, COPY_BYTES = 64 << 10 };
 
 static enum status bad_file(const char *path, uint64_t line, const struct error *why,
                             struct error *error)
@@ -111,6 +111,7 @@ enum status rejects_load_check(struct run *run, struct error *error)
 struct cutter {
     struct run *run;
     bool sees_keys; /* the target would, of all records so far */
+    bool inserts;   /* what the chunk being cut has was missing */
     uint64_t capacity;
     uint64_t offset; /* of the chunk being cut */
     uint64_t length;
@@ -140,7 +141,7 @@ static enum status cut_chunk(struct cutter *cutter, struct error *error)
         run->chunks = chunks;
         cutter->capacity = wanted;
     }
-    uint8_t *bounds = arena_allocate_zeroed(run->arena, BOUNDS_BYTES, 1);
+    uint8_t *bounds = arena_allocate_zeroed(run->arena, REJECTS_LOAD_BOUNDS_BYTES, 1);
     char *printable = arena_format(run->arena, "lines %" PRIu64 "..%" PRIu64, cutter->first_line,
                                    cutter->first_line + cutter->lines - 1);
     if (bounds == NULL || printable == NULL) {
@@ -149,11 +150,12 @@ static enum status cut_chunk(struct cutter *cutter, struct error *error)
     put_uint64(bounds, cutter->offset);
     put_uint64(bounds + 8, cutter->length);
     put_uint64(bounds + 16, cutter->first_line);
+    put_uint64(bounds + 24, cutter->inserts);
     run->chunks[run->chunk_count] =
         (struct ledger_chunk){.number = run->chunk_count + 1,
                               .span = {.printable = printable,
                                        .bounds = bounds,
-                                       .bounds_length = BOUNDS_BYTES,
+                                       .bounds_length = REJECTS_LOAD_BOUNDS_BYTES,
                                        .row_estimate = (int64_t)cutter->lines}};
     run->chunk_count++;
     cutter->offset += cutter->length;
@@ -172,12 +174,17 @@ static enum status check_and_cut(struct run *run, FILE *stream, char **line, siz
     struct error why;
     ssize_t length;
     while ((length = getline(line, capacity, stream)) > 0) {
+        if (mended_line_check(plan, *line, (size_t)length, &mended, &why) != STATUS_OK) {
+            return bad_file(run->session->options.rejects_file, cutter.first_line + cutter.lines,
+                            &why, error);
+        }
+        if (cutter.lines > 0 && cutter.inserts != mended.inserts &&
+            cut_chunk(&cutter, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        cutter.inserts = mended.inserts;
         cutter.length += (uint64_t)length;
         cutter.lines++;
-        if (mended_line_check(plan, *line, (size_t)length, &mended, &why) != STATUS_OK) {
-            return bad_file(run->session->options.rejects_file,
-                            cutter.first_line + cutter.lines - 1, &why, error);
-        }
         cutter.sees_keys = cutter.sees_keys &&
                            plan->tables[plan->entities[mended.entity].table].target.key.count > 0;
         if ((cutter.lines >= CHUNK_LINES || cutter.length >= CHUNK_BYTES) &&

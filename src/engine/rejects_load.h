@@ -7,9 +7,10 @@
 /*
  * The file is checked whole and copied into the state folder (input.jsonl) before anything begins;
  * the ledger's header has its checksum, so that a resume reads the very same lines. Chunks are runs
- * of lines: bounds are two uint64 LE, byte offset and length, and one uint64 LE, the first line's
- * number.
+ * of lines: bounds are four uint64 LE, byte offset and length, the first line's number, and 1 where
+ * a repair inserts what was missing, 0 where what is there is written over.
  */
+enum { REJECTS_LOAD_BOUNDS_BYTES = 32 };
 struct reading;
 
 /* Opens the file before the folder it may lie in is moved away. */
@@ -20,6 +21,8 @@ enum status rejects_load_begin(struct run *run, struct error *error) MUST_USE;
 enum status rejects_load_check(struct run *run, struct error *error) MUST_USE;
 /* The stream that stands for the file: it feeds every entity. */
 enum status rejects_load_make_stream(struct run *run, struct error *error) MUST_USE;
+/* Is a record that is there already another one, to which those of this chunk give way? */
+bool rejects_load_inserts(const struct run *run, const struct span *span);
 /* A reader's work: the lines of one chunk as parcels. */
 enum status rejects_load_span(struct reading *reading, struct error *error) MUST_USE;
 

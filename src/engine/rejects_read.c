@@ -107,13 +107,19 @@ static enum status turn_lines(struct turning *turning, const char *text, uint64_
     return status == STATUS_OK ? hand_over(turning, error) : status;
 }
 
+bool rejects_load_inserts(const struct run *run, const struct span *span)
+{
+    return run->repairs && span->bounds_length == REJECTS_LOAD_BOUNDS_BYTES &&
+           get_uint64(span->bounds + 24) != 0;
+}
+
 enum status rejects_load_span(struct reading *reading, struct error *error)
 {
     const struct span *span = reading->span;
     uint32_t entities = reading->stream->entity_count;
     struct turning turning = {.reading = reading};
     enum status status = STATUS_FAILED;
-    if (span->bounds_length != 24) {
+    if (span->bounds_length != REJECTS_LOAD_BOUNDS_BYTES) {
         return error_set(error, ERROR_LEDGER_INVALID, span->printable, "its bounds are damaged");
     }
     uint64_t length = get_uint64(span->bounds + 8);

@@ -47,6 +47,38 @@ static enum status pull(struct writing *writing, struct error *error)
     return status;
 }
 
+static enum status reopen(struct writing *writing, struct error *error)
+{
+    struct worker *worker = writing->worker;
+    struct copy *copy = writing->copy;
+    enum status status;
+    pthread_mutex_lock(&copy->connection_mutex);
+    if (worker->writer != NULL) {
+        writing->target->writer_close(worker->writer);
+        worker->writer = NULL;
+    }
+    writing_lost_connection(writing);
+    pthread_mutex_unlock(&copy->connection_mutex);
+    do {
+        pthread_mutex_lock(&copy->connection_mutex);
+        status = copy_open_writer(worker, error);
+        pthread_mutex_unlock(&copy->connection_mutex);
+    } while (status == STATUS_FAILED && retry_wait(&worker->retry, error));
+    return status;
+}
+
+/* No chunk is open: targets that insert what was missing have one at a time. */
+static enum status suit_writer(struct writing *writing, uint64_t index, struct error *error)
+{
+    struct worker *worker = writing->worker;
+    bool inserts = copy_inserts(writing->copy, index);
+    if (worker->inserts == inserts) {
+        return STATUS_OK;
+    }
+    worker->inserts = inserts;
+    return reopen(writing, error);
+}
+
 static enum status take_chunk(struct writing *writing, bool wait, struct error *error)
 {
     uint64_t index;
@@ -57,6 +89,10 @@ static enum status take_chunk(struct writing *writing, bool wait, struct error *
     }
     atomic_store(&writing->worker->chunk_number, index + 1);
     atomic_store(&writing->worker->doing, "writes");
+    if (suit_writer(writing, index, error) != STATUS_OK) {
+        copy_requeue(writing->copy, index, work);
+        return STATUS_FAILED;
+    }
     status = writing_begin(writing, index, work, error);
     return status == STATUS_OK && work == NULL ? pull(writing, error) : status;
 }
@@ -123,28 +159,6 @@ static enum status step(struct writing *writing, struct error *error)
 }
 
 /* ---- when something failed */
-
-static enum status reopen(struct writing *writing, struct error *error)
-{
-    struct worker *worker = writing->worker;
-    struct copy *copy = writing->copy;
-    enum status status;
-    pthread_mutex_lock(&copy->connection_mutex);
-    if (worker->writer != NULL) {
-        writing->target->writer_close(worker->writer);
-        worker->writer = NULL;
-    }
-    writing_lost_connection(writing);
-    pthread_mutex_unlock(&copy->connection_mutex);
-    do {
-        pthread_mutex_lock(&copy->connection_mutex);
-        status = writing->target->writer_open(copy->session->target, copy->run->tables,
-                                              copy->run->table_count, copy->run->epoch,
-                                              &worker->writer, error);
-        pthread_mutex_unlock(&copy->connection_mutex);
-    } while (status == STATUS_FAILED && retry_wait(&worker->retry, error));
-    return status;
-}
 
 /* After a commit of unknown outcome: did the mark arrive? STATUS_END: no. */
 static enum status look_up(struct writing *writing, const struct open_chunk *chunk,

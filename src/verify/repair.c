@@ -13,8 +13,8 @@
 static FILE *create(const char *path)
 {
     unlink(path);
-    int file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    return file < 0 ? NULL : fdopen(file, "w");
+    int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return file < 0 ? NULL : fdopen(file, "w+");
 }
 
 static enum status cant_write(const char *path, struct error *error)
@@ -28,16 +28,20 @@ enum status repair_files_open(struct repair_files *files, struct verify *verify,
 {
     *files = (struct repair_files){.verify = verify};
     files->write_path = arena_format(verify->arena, "%s/repair.jsonl", verify->run->folder.path);
+    files->insert_path = arena_format(verify->arena, "%s/insert.jsonl", verify->run->folder.path);
     files->delete_path = arena_format(verify->arena, "%s/delete.jsonl", verify->run->folder.path);
     files->deletes_of =
         arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(uint64_t));
-    if (files->write_path == NULL || files->delete_path == NULL || files->deletes_of == NULL) {
+    if (files->write_path == NULL || files->insert_path == NULL || files->delete_path == NULL ||
+        files->deletes_of == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for names of files");
     }
     files->writes = create(files->write_path);
+    files->inserts = create(files->insert_path);
     files->deletes = create(files->delete_path);
-    return files->writes != NULL && files->deletes != NULL ? STATUS_OK
-                                                           : cant_write(files->write_path, error);
+    return files->writes != NULL && files->inserts != NULL && files->deletes != NULL
+               ? STATUS_OK
+               : cant_write(files->write_path, error);
 }
 
 static enum status hash(const char *path, char hex[33], struct error *error)
@@ -65,11 +69,32 @@ static bool close_synced(FILE *file)
     return (file == NULL || fclose(file) == 0) && !failed;
 }
 
+/* Behind what is different, since the two are written in different ways: chunks have one of them.
+ */
+static bool append_inserts(const struct repair_files *files)
+{
+    char block[64 << 10];
+    size_t got;
+    if (files->writes == NULL || files->inserts == NULL) {
+        return true; /* they could not be made, or are closed */
+    }
+    rewind(files->inserts);
+    while ((got = fread(block, 1, sizeof(block), files->inserts)) > 0 &&
+           fwrite(block, 1, got, files->writes) == got) {
+    }
+    return !ferror(files->inserts) && !ferror(files->writes);
+}
+
 enum status repair_files_close(struct repair_files *files, struct error *error)
 {
-    bool failed = !close_synced(files->writes);
+    bool failed = !append_inserts(files);
+    failed = !close_synced(files->writes) || failed;
     failed = !close_synced(files->deletes) || failed;
-    files->writes = files->deletes = NULL;
+    if (files->inserts != NULL) {
+        fclose(files->inserts);
+        unlink(files->insert_path);
+    }
+    files->writes = files->inserts = files->deletes = NULL;
     return failed ? cant_write(files->write_path, error) : STATUS_OK;
 }
 
@@ -110,7 +135,10 @@ enum status repair_write(struct repair_files *files, const struct spill_head *so
                          struct error *error)
 {
     const struct plan_entity *entity = files->verify->entities[source->entity].plan;
-    const char *table = files->verify->tables[source->table].plan->target.name;
+    const struct target_table *target = &files->verify->tables[source->table].plan->target;
+    const char *table = target->name;
+    bool inserts = !there && target->key.count > 0 &&
+                   (files->verify->session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
     struct buffer line = {0};
     if (there && !replaces(files->verify, source->table) &&
         put_key(files, source, error) != STATUS_OK) {
@@ -120,11 +148,13 @@ enum status repair_write(struct repair_files *files, const struct spill_head *so
     json_append_string(&line, entity->name, strlen(entity->name));
     buffer_append_string(&line, ",\"table\":");
     json_append_string(&line, table, strlen(table));
+    buffer_append_string(&line, inserts ? ",\"found\":\"missing\"" : "");
     buffer_append_string(&line, ",\"source\":\"repair\",\"record\":");
     buffer_append(&line, spill_record(source), source->record_length);
     buffer_append_string(&line, "}\n");
     files->write_count++;
-    return put_line(files->writes, files->write_path, &line, error);
+    return inserts ? put_line(files->inserts, files->insert_path, &line, error)
+                   : put_line(files->writes, files->write_path, &line, error);
 }
 
 enum status repair_delete(struct repair_files *files, const struct spill_head *target,

@@ -7,14 +7,17 @@
 
 /*
  * Found while records are matched, as lines in the state folder:
- *   repair.jsonl   {"format":1,"entity":…,"table":…,"record":{…}}: missing or different
- *   delete.jsonl   {"table":NAME,"key":{…}}: extra, and what the target can't write over
+ *   repair.jsonl   {"format":1,"entity":…,"table":…,"record":{…}}: what is to be written over;
+ * then, with "found":"missing", what is to be inserted delete.jsonl   {"table":NAME,"key":{…}}:
+ * extra, and what the target can't write over
  */
 struct repair_files {
     struct verify *verify;
     const char *write_path;
+    const char *insert_path; /* missing, until it is put behind repair.jsonl */
     const char *delete_path;
     FILE *writes;
+    FILE *inserts;
     FILE *deletes;
     uint64_t write_count;
     uint64_t delete_count;

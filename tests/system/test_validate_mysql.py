@@ -58,6 +58,7 @@ class MysqlCase(support.TestCase):
 
 
 class FromSqlite(MysqlCase, cases.FromSqlite):
+    KEYS_ALIKE = [("", "VARCHAR(20) CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")]
     a_byte, a_space_more = "x'00'", "concat(name, ' ')"
     swap_two = ("UPDATE person p JOIN good.person q ON q.id = 11 - p.id SET p.name = q.name, p.score = q.score, p.price = q.price, "
                 "p.photo = q.photo, p.any_kind = q.any_kind WHERE p.id IN (5, 6)")

@@ -66,6 +66,8 @@ class PostgresCase(support.TestCase):
 
 
 class FromSqlite(PostgresCase, cases.FromSqlite):
+    KEYS_ALIKE = [("CREATE EXTENSION citext;", "citext"),
+                  ("CREATE COLLATION alike (provider = icu, locale = 'und-u-ks-level2', deterministic = false);", "text COLLATE alike")]
     a_byte, a_space_more = "'\\x00'", "name || ' '"
     swap_two = ("UPDATE person p SET name = q.name, score = q.score, price = q.price, photo = q.photo, any_kind = "
                 "q.any_kind FROM good.person q WHERE p.id IN (5, 6) AND q.id = 11 - p.id")

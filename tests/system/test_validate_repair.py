@@ -132,6 +132,24 @@ class Repair(Validate):
         report = self.validate(code=1)
         self.assertEqual(sum(row["extra"] for row in report["entities"]), 2)
 
+    def test_a_missing_record_takes_no_place_of_another(self):
+        """Its key is another to the source, but not to the target."""
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE k(c TEXT PRIMARY KEY, n INTEGER) WITHOUT ROWID; INSERT INTO k VALUES ('a', 1), ('B', 2)")
+        support.make_sqlite(self.path("copy.db"), "CREATE TABLE k(c TEXT COLLATE NOCASE PRIMARY KEY, n INTEGER)")
+        self.run_program("migrate", "-q", "shop.db", "copy.db")
+        self.change(self.path("shop.db"), "INSERT INTO k VALUES ('b', 3), ('x', 4), ('X', 5)")
+        self.change(self.path("copy.db"), "UPDATE k SET n = 9 WHERE c = 'a'")
+        told = self.run_program("validate", "--repair", code=1)
+        self.assertIn("some were REJECTED", told.out)
+        self.assertNotIn("repaired; it was", told.out)
+        with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db:
+            rows = db.execute("SELECT c, n FROM k ORDER BY c").fetchall()
+        self.assertEqual(rows[:2], [("a", 1), ("B", 2)])
+        self.assertIn(rows[2:], ([("x", 4)], [("X", 5)]))
+        left = self.validate(code=1)["records"]
+        self.assertEqual([record["kind"] for record in left], ["missing", "missing"])
+        self.assertIn({"c": "b"}, [record["key"] for record in left])
+
     def test_names_of_fields_like_those_of_typed_values(self):
         support.make_sqlite(self.path("shop.db"), 'CREATE TABLE a("$int" TEXT PRIMARY KEY) WITHOUT ROWID; '
                             "INSERT INTO a VALUES ('one')")

@@ -7,7 +7,8 @@ A module of tests brings a class of its own before these, with
     keep(), refill()         the target as it was copied: kept, put back
     mutate(what, statement)  refills, and runs a statement that has to change something
     rows(name)               {table: its rows}
-and what the dialects say otherwise: `a_byte`, `a_space_more`, `swap_two`, `one_of_equal`.
+and what the dialects say otherwise: `a_byte`, `a_space_more`, `swap_two`, `one_of_equal`, and `KEYS_ALIKE`: statements before, and
+a type of keys to which b and B are one.
 """
 import json
 import os
@@ -110,6 +111,31 @@ class FromSqlite(mutations.Mutations):
         after = self.rows(self.target)
         for table in ("person", "word"):
             self.assertEqual(before[table], after[table])
+
+
+    def test_a_missing_record_takes_no_place_of_another(self):
+        """Its key is another to the source, but not to the column that was there."""
+        for number, (before, column) in enumerate(self.KEYS_ALIKE):
+            with self.subTest(column=column):
+                name, state = "keys%d.db" % number, "keys%d" % number
+                support.make_sqlite(self.path(name), "CREATE TABLE k(c VARCHAR(20) PRIMARY KEY, n INTEGER); INSERT INTO k VALUES ('a', 1), ('B', 2)")
+                self.target = self.server.database()
+                self.sql(self.target, "%s CREATE TABLE k(c %s PRIMARY KEY, n BIGINT)" % (before, column))
+                self.run_program("migrate", "-q", "--state", state, name, self.server.uri(self.target))
+                db = sqlite3.connect(self.path(name))
+                db.execute("INSERT INTO k VALUES ('b', 3), ('new', 4)")
+                db.commit()
+                db.close()
+                self.sql(self.target, "UPDATE k SET n = 9 WHERE c = 'a'")
+                damaged = self.rows(self.target)["k"]
+                told = self.run_program("validate", "--state", state, "--repair", code=1)
+                self.assertIn("some were REJECTED", told.out)
+                mended = self.sql(self.target, "SELECT c, n FROM k ORDER BY n")
+                self.assertEqual([[str(value) for value in row] for row in mended], [["a", "1"], ["B", "2"], ["new", "4"]])
+                with open(self.path(state, "run.json"), encoding="utf-8") as file:
+                    run = json.load(file)["run"]
+                self.run_program("rollback", "--state", state, "--run", run, "--confirm")
+                self.assertEqual(self.rows(self.target)["k"], damaged)
 
 
 class Pairs(support.TestCase):
