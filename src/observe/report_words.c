@@ -71,6 +71,13 @@ static bool is_validated(const struct report *report)
     return json_is_true(json_object_get(report->validation, "ok"));
 }
 
+/* Was each record compared? */
+static bool is_proven(const struct report *report)
+{
+    const char *level = json_string_value(json_object_get(report->validation, "level"));
+    return is(level, "hash") || is(level, "full");
+}
+
 const char *report_verdict(const struct report *report)
 {
     if (is(report->status, "completed")) {
@@ -123,7 +130,11 @@ uint32_t report_next_steps(const struct report *report, const char *sentences[RE
             "Look at the differences below; `transhume validate --repair` writes what "
             "is missing or different.";
     }
-    if (is_validated(report) && report->sum.rejected == 0) {
+    if (is_validated(report) && !is_proven(report)) {
+        sentences[count++] =
+            "Run `transhume validate` once more, without `--level`: only a look at "
+            "every record, which `transhume finish` asks for, proves that all is there.";
+    } else if (is_validated(report) && report->sum.rejected == 0) {
         sentences[count++] =
             "Nothing is left to do. `transhume finish` drops the ledger from the target.";
     }

@@ -135,6 +135,16 @@ class Contents(ReportCase):
         self.assertIn('"name":"Customer 4"', text)
         self.assertIn("key-null", self.read(".transhume", "report.md"))
 
+    def test_what_is_left_after_a_validation(self):
+        """`finish` wants each record compared: what looked at less is not all there is to do."""
+        self.run_program("migrate", "shop.db", "copy.db")
+        for level in ("count", "sample", "hash", "full"):
+            self.run_program("validate", "--level", level)
+            told = " ".join(self.report()["next"])
+            self.assertEqual(("transhume validate" in told, "Nothing is left" in told), (level in ("count", "sample"), level in ("hash", "full")), told)
+            finished = support.transhume("finish", cwd=self.folder)
+            self.assertEqual("was not validated" in finished.err, level in ("count", "sample"), finished.err)
+
     def test_a_run_that_failed_and_one_resumed(self):
         arguments = ["--chunk-rows", "20", "--jobs", "1", "--no-express", "shop.db", "copy.db"]
         self.run_program("migrate", *arguments, code=3, env={"TRANSHUME_FAILPOINT": "engine.before_commit:error:4"})
