@@ -105,6 +105,64 @@ static enum status count_sides(struct verify *verify, struct error *error)
     return status;
 }
 
+/* What the mapping rejects is left out where the source was read; so of the rejects that are known
+ * only those of the target are to be taken off, and only the records tell which these are. */
+static bool is_unclear(const struct verify *verify, const struct verify_table *table)
+{
+    for (uint32_t i = 0; i < table->plan->entity_count; i++) {
+        const struct verify_entity *entity = &verify->entities[table->plan->entities[i]];
+        if (entity->rejected_known > 0 && atomic_load(&entity->rejected) > 0) {
+            return !table->distinct;
+        }
+    }
+    return false;
+}
+
+static void choose_bad(struct verify *verify, bool among_unclear)
+{
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        struct verify_table *table = &verify->tables[i];
+        table->bad = table->unclear || (!among_unclear && table->distinct);
+        table->ranges = among_unclear ? NULL : table->ranges; /* of another list of tasks */
+        table->range_count = among_unclear ? 0 : table->range_count;
+    }
+}
+
+/* Matches the records of tables of which the counts can't tell. */
+static enum status read_unclear(struct verify *verify, struct error *error)
+{
+    struct task_list list = {0};
+    const struct spill_options options = {0};
+    struct pass pass = {.verify = verify, .act = ACT_SPILL};
+    uint32_t unclear = 0;
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        verify->tables[i].unclear = is_unclear(verify, &verify->tables[i]);
+        unclear += verify->tables[i].unclear;
+    }
+    if (unclear == 0) {
+        return STATUS_OK;
+    }
+    enum status status = STATUS_OK;
+    if (verify->spill == NULL) {
+        status = spill_create(verify->folder, 0, options, &verify->spill, error);
+    }
+    choose_bad(verify, true);
+    if (status == STATUS_OK) {
+        status = steps_list_bad(verify, &list, error);
+    }
+    pass.tasks = list.tasks;
+    pass.task_count = list.count;
+    if (status == STATUS_OK) {
+        status = pass_run(&pass, error);
+    }
+    if (status == STATUS_OK) {
+        status = known_rejects_feed(&pass, error);
+    }
+    choose_bad(verify, false);
+    free(list.tasks);
+    return status;
+}
+
 /* Counts tell nothing of whose a record is: a difference is the table's. */
 static void compare_counts(struct verify *verify, struct match *match)
 {
@@ -113,7 +171,7 @@ static void compare_counts(struct verify *verify, struct match *match)
         const struct plan_table *plan = table->plan;
         uint64_t made = 0;
         uint64_t mended = 0; /* perhaps: what the run rejected, and may have been loaded since */
-        if (table->distinct) {
+        if (table->distinct || table->unclear) {
             continue;
         }
         for (uint32_t j = 0; j < plan->entity_count; j++) {
@@ -133,6 +191,9 @@ static void compare_counts(struct verify *verify, struct match *match)
 enum status steps_count(struct verify *verify, struct match *match, struct error *error)
 {
     enum status status = count_sides(verify, error);
+    if (status == STATUS_OK) {
+        status = read_unclear(verify, error);
+    }
     if (status == STATUS_OK) {
         compare_counts(verify, match);
     }

@@ -1,7 +1,6 @@
 /* The matching of one key's records, and a line for each difference. */
 #include "verify/match.h"
 
-#include "base/text.h"
 #include "model/json_writer.h"
 #include "plan/mapping.h"
 #include "verify/repair.h"
@@ -131,19 +130,8 @@ static uint32_t row_of(const struct match *match, const struct spill_head *head)
 
 /* ---------------------------------------------------------------- lines */
 
-static void append_text(struct buffer *out, const char *text, size_t length)
-{
-    char printable[1024];
-    if (text_is_utf8(text, length)) {
-        json_append_string(out, text, length);
-    } else {
-        text_printable(text, length, printable, sizeof(printable));
-        json_append_string(out, printable, strlen(printable));
-    }
-}
-
-static void begin_line(struct match *match, uint32_t row, const char *kind,
-                       const struct spill_head *head)
+static enum status begin_line(struct match *match, uint32_t row, const char *kind,
+                              const struct spill_head *head, struct error *error)
 {
     struct buffer *out = &match->line;
     const struct verify_entity_result *result = &match->entities[row];
@@ -151,13 +139,14 @@ static void begin_line(struct match *match, uint32_t row, const char *kind,
     buffer_append_string(out, "{\"kind\":\"");
     buffer_append_string(out, kind);
     buffer_append_string(out, "\",\"entity\":");
-    append_text(out, result->name, strlen(result->name));
+    show_text(out, result->name, strlen(result->name));
     buffer_append_string(out, ",\"table\":");
-    append_text(out, result->table, strlen(result->table));
+    show_text(out, result->table, strlen(result->table));
     if (head != NULL) {
         buffer_append_string(out, ",\"key\":");
-        buffer_append(out, spill_key(head), head->key_length);
+        return show_key(head, out, error);
     }
+    return STATUS_OK;
 }
 
 static enum status end_line(struct match *match, struct error *error)
@@ -183,7 +172,7 @@ static void append_side(struct buffer *out, const char *name, const struct spill
     } else if (shown->failed) {
         out->failed = 1;
     } else {
-        append_text(out, shown->data, shown->length);
+        show_text(out, shown->data, shown->length);
     }
 }
 
@@ -194,7 +183,7 @@ static void append_difference(struct buffer *out, bool *first, const struct spil
     struct buffer shown[2] = {{0}};
     buffer_append_string(out, *first ? "{\"name\":" : ",{\"name\":");
     *first = false;
-    append_text(out, named->name, named->name_length);
+    show_text(out, named->name, named->name_length);
     if (source != NULL && target != NULL) {
         show_both(source, target, &shown[0], &shown[1]);
     } else {
@@ -224,12 +213,31 @@ static bool same_value(const struct spill_field *a, const struct spill_field *b)
     return a->hash == b->hash;
 }
 
+/* Is a field that only the target has none of those that the source's record was made with? A
+ * column that its entity fills is one of them also where the record has nothing in it. */
+static bool is_others(const struct verify *verify, const struct spill_head *source,
+                      const struct spill_field *field)
+{
+    const struct record_form *form = &verify->entities[source->entity].form;
+    bool free_fields = (verify->session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
+    if (!verify->tables[source->table].restricted) {
+        return false;
+    }
+    for (uint32_t i = 0; i < form->field_count && !free_fields; i++) {
+        if (form->fields[i].name_length == field->name_length &&
+            memcmp(form->fields[i].name, field->name, field->name_length) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /*
  * Walks both lists of fields, which are in one order. Appends the differing ones to `out` (NULL:
- * only looks); with `restricted` what only the target has is none.
+ * only looks).
  */
-static bool compare_fields(const struct spill_head *source, const struct spill_head *target,
-                           bool restricted, struct buffer *out)
+static bool compare_fields(const struct verify *verify, const struct spill_head *source,
+                           const struct spill_head *target, struct buffer *out)
 {
     const char *left = spill_fields(source);
     const char *right = spill_fields(target);
@@ -253,8 +261,8 @@ static bool compare_fields(const struct spill_head *source, const struct spill_h
         int order = i == source->field_count   ? 1
                     : j == target->field_count ? -1
                                                : compare_field_names(&a, &b);
-        bool differs =
-            order < 0 || (order > 0 && !restricted) || (order == 0 && !same_value(&a, &b));
+        bool differs = order < 0 || (order > 0 && !is_others(verify, source, &b)) ||
+                       (order == 0 && !same_value(&a, &b));
         if (differs) {
             equal = false;
             if (out != NULL) {
@@ -286,8 +294,8 @@ static enum status add_missing(struct match *match, const struct spill_head *sou
 {
     uint32_t row = row_of(match, source);
     match->entities[row].missing++;
-    begin_line(match, row, "missing", source);
-    if (end_line(match, error) != STATUS_OK) {
+    if (begin_line(match, row, "missing", source, error) != STATUS_OK ||
+        end_line(match, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return repairs(match) ? repair_write(match->repair, source, false, error) : STATUS_OK;
@@ -298,8 +306,8 @@ static enum status add_extra(struct match *match, const struct spill_head *targe
 {
     uint32_t row = row_of(match, target);
     match->entities[row].extra++;
-    begin_line(match, row, "extra", target);
-    if (end_line(match, error) != STATUS_OK) {
+    if (begin_line(match, row, "extra", target, error) != STATUS_OK ||
+        end_line(match, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return repairs(match) ? repair_delete(match->repair, target, error) : STATUS_OK;
@@ -309,11 +317,12 @@ static enum status add_different(struct match *match, const struct spill_head *s
                                  const struct spill_head *target, struct error *error)
 {
     uint32_t row = row_of(match, source);
-    bool restricted = match->verify->tables[source->table].restricted;
     match->entities[row].different++;
-    begin_line(match, row, "different", source);
+    if (begin_line(match, row, "different", source, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     buffer_append_string(&match->line, ",\"fields\":[");
-    compare_fields(source, target, restricted, &match->line);
+    compare_fields(match->verify, source, target, &match->line);
     buffer_append_byte(&match->line, ']');
     if (end_line(match, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -327,7 +336,9 @@ enum status match_add_unreadable(struct match *match, const struct verify_table 
     uint32_t row = table->plan->entity_count == 1 ? table->plan->entities[0]
                                                   : match->verify->entity_count + table->number;
     match->entities[row].unreadable += count;
-    begin_line(match, row, "unreadable", NULL);
+    if (begin_line(match, row, "unreadable", NULL, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     buffer_format(&match->line, ",\"count\":%" PRIu64, count);
     return end_line(match, error);
 }
@@ -350,22 +361,22 @@ static uint32_t first_unused(struct pile *pile)
     return pile->first;
 }
 
-static bool is_equal(const struct verify_table *table, const struct spill_head *source,
+static bool is_equal(const struct verify *verify, const struct spill_head *source,
                      const struct spill_head *other)
 {
-    if (table->restricted && other->side == SIDE_TARGET) {
-        return compare_fields(source, other, true, NULL);
+    if (verify->tables[source->table].restricted && other->side == SIDE_TARGET) {
+        return compare_fields(verify, source, other, NULL);
     }
     return memcmp(&source->hash, &other->hash, sizeof(source->hash)) == 0 &&
-           (other->side != SIDE_TARGET || compare_fields(source, other, false, NULL));
+           (other->side != SIDE_TARGET || compare_fields(verify, source, other, NULL));
 }
 
 /* Uses up one of `pile` that `source` equals. */
-static bool take_equal(const struct verify_table *table, const struct spill_head *source,
+static bool take_equal(const struct verify *verify, const struct spill_head *source,
                        struct pile *pile)
 {
     for (uint32_t i = first_unused(pile); i < pile->count; i++) {
-        if (!pile->used[i] && is_equal(table, source, pile->entries[i])) {
+        if (!pile->used[i] && is_equal(verify, source, pile->entries[i])) {
             pile->used[i] = 1;
             return true;
         }
@@ -400,18 +411,13 @@ static void collapse(struct match *match, const struct verify_table *table, stru
     }
 }
 
-static bool is_keyed(const struct spill_head *head)
-{
-    return memcmp(&head->key, &head->hash, sizeof(head->key)) != 0;
-}
-
 /* What is left of the source after equal ones found each other. */
 static enum status settle_source(struct match *match, const struct verify_table *table,
                                  const struct spill_head *source, struct pile *target,
                                  struct pile *rejects, struct error *error)
 {
     const struct spill_head *other;
-    if (take_equal(table, source, rejects)) {
+    if (take_equal(match->verify, source, rejects)) {
         match->entities[source->entity].rejected++;
         match->rejected_one = true;
         if (match->verify->mended && take_any(target, &other)) {
@@ -419,7 +425,7 @@ static enum status settle_source(struct match *match, const struct verify_table 
         }
         return STATUS_OK;
     }
-    if (is_keyed(source) && take_any(target, &other)) {
+    if (spill_is_keyed(source) && take_any(target, &other)) {
         if (table->keys_only) {
             match->entities[source->entity].kept++;
             return STATUS_OK;
@@ -459,10 +465,10 @@ static enum status match_piles(struct match *match, const struct verify_table *t
     uint64_t lines = match->record_count;
     uint64_t extra = 0;
     enum status status = STATUS_OK;
-    match->crowded = target->count > 1 && is_keyed(target->entries[0]);
+    match->crowded = target->count > 1 && spill_is_keyed(target->entries[0]);
     collapse(match, table, source);
     for (uint32_t i = 0; i < source->count; i++) {
-        if (!source->used[i] && take_equal(table, source->entries[i], target)) {
+        if (!source->used[i] && take_equal(match->verify, source->entries[i], target)) {
             source->used[i] = 1;
             wanted[i] = 1;
         }

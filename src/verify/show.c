@@ -1,6 +1,9 @@
 /* Windows on printed values. */
 #include "verify/show.h"
 
+#include "base/text.h"
+#include "engine/typed_json.h"
+#include "model/json_writer.h"
 #include "model/value.h"
 #include <inttypes.h>
 #include <string.h>
@@ -69,4 +72,80 @@ void show_both(const struct spill_field *source, const struct spill_field *targe
         append_mark(source, source->kind != target->kind, source_out);
         append_mark(target, source->kind != target->kind, target_out);
     }
+}
+
+void show_text(struct buffer *out, const char *text, size_t length)
+{
+    char printable[1024];
+    if (text_is_utf8(text, length)) {
+        json_append_string(out, text, length);
+    } else {
+        text_printable(text, length, printable, sizeof(printable));
+        json_append_string(out, printable, strlen(printable));
+    }
+}
+
+static enum status show_value(const struct cell *value, struct buffer *out, struct error *error)
+{
+    struct buffer shown = {0};
+    size_t begin = out->length;
+    if (typed_json_append(value, out, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!out->failed && out->length - begin > SHOW_BYTES_MAX) {
+        struct spill_field field = {0};
+        value_print(value, 2 * (size_t)SHOW_BYTES_MAX, &shown);
+        field.shown = shown.data;
+        field.shown_length = (uint32_t)shown.length;
+        out->length = begin;
+        struct buffer window = {0};
+        show_one(&field, &window);
+        show_text(out, window.data, window.length);
+        out->failed = out->failed || shown.failed || window.failed;
+        buffer_free(&window);
+        buffer_free(&shown);
+    }
+    return STATUS_OK;
+}
+
+static enum status show_record(const struct cell *record, struct buffer *out, struct error *error)
+{
+    for (uint32_t i = 0; i < record->length; i++) {
+        const struct cell *pair = &record->items[2 * (size_t)i];
+        buffer_append_byte(out, i == 0 ? '{' : ',');
+        if (typed_json_append(&pair[0], out, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        buffer_append_byte(out, ':');
+        if (show_value(&pair[1], out, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    buffer_append_string(out, record->length == 0 ? "{}" : "}");
+    return STATUS_OK;
+}
+
+enum status show_key(const struct spill_head *head, struct buffer *out, struct error *error)
+{
+    struct json_reader reader;
+    enum json_token token;
+    struct cell record;
+    if (spill_is_keyed(head) || head->key_length <= SHOW_BYTES_MAX) {
+        buffer_append(out, spill_key(head), head->key_length);
+        return STATUS_OK;
+    }
+    struct arena *arena = arena_create(0);
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to show a record");
+    }
+    json_reader_init(&reader, spill_key(head), head->key_length, JSON_DEPTH_MAX, arena);
+    enum status status = json_reader_next(&reader, &token, error);
+    if (status == STATUS_OK) {
+        status = typed_json_read_fields(&reader, token, arena, &record, error);
+    }
+    if (status == STATUS_OK) {
+        status = show_record(&record, out, error);
+    }
+    arena_destroy(arena);
+    return status;
 }

@@ -15,4 +15,13 @@ void show_one(const struct spill_field *field, struct buffer *out);
 void show_both(const struct spill_field *source, const struct spill_field *target,
                struct buffer *source_out, struct buffer *target_out);
 
+/* As a JSON string, also what is no UTF-8. */
+void show_text(struct buffer *out, const char *text, size_t length);
+/*
+ * What names a record, as typed JSON: its key, or all of a record without one, of which long values
+ * are only shown as those of fields are.
+ */
+enum status show_key(const struct spill_head *head, struct buffer *out,
+                     struct error *error) MUST_USE;
+
 #endif

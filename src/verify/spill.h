@@ -4,6 +4,7 @@
 #define TRANSHUME_VERIFY_SPILL_H
 
 #include "verify/verify_internal.h"
+#include <string.h>
 
 /*
  * A part is a file of entries, integers in the machine's own order since it never leaves it:
@@ -60,6 +61,11 @@ enum status spill_walk(struct spill *spill,
                                             struct error *error),
                        void *context, struct error *error) MUST_USE;
 
+/* Is it told from others by a key? Else `key` is that of all of it. */
+static inline bool spill_is_keyed(const struct spill_head *head)
+{
+    return memcmp(&head->key, &head->hash, sizeof(head->key)) != 0;
+}
 static inline const char *spill_key(const struct spill_head *head)
 {
     return (const char *)(head + 1);

@@ -222,10 +222,9 @@ static void decide_mode(struct verify *verify, struct verify_table *table)
 {
     const struct target_table *target = &table->plan->target;
     bool made = ledger_status_is_created(&verify->run->status, target->name);
-    bool free_fields = (verify->session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
     table->owned = made || target->existing == EXISTING_REFUSE;
     table->keys_only = target->existing == EXISTING_SKIP && !made;
-    table->restricted = target->existing == EXISTING_UPSERT && !made && free_fields;
+    table->restricted = target->existing == EXISTING_UPSERT && !made;
     table->distinct = is_distinct(verify, table);
     table->joined = !table->owned || table->distinct;
 }

@@ -67,15 +67,16 @@ struct verify_table {
     struct record_form form;           /* of what that reads */
     bool owned;                        /* all of its records are the plan's: others are extra */
     bool keys_only;                    /* existing: skip */
-    bool restricted;                   /* only fields that the source's record has count */
-    bool distinct;              /* equal records are one: how many there are takes a look at each */
-    bool joined;                /* sums prove nothing: records are matched one by one */
+    bool restricted; /* only fields count that the source's record has; in columns, its entity */
+    bool distinct;   /* equal records are one: how many there are takes a look at each */
+    bool joined;     /* sums prove nothing: records are matched one by one */
     struct verify_sum *buckets; /* NULL while none are needed */
     uint32_t bucket_mask;
     struct verify_range *ranges; /* NULL: its key is not ordered alike on both sides */
     uint32_t range_count;
     uint32_t range_stream;
-    bool bad; /* the second reading is about it */
+    bool bad;     /* the second reading is about it */
+    bool unclear; /* at level count: which of the known rejects the source's side still has */
     _Atomic uint64_t target_rows;
     _Atomic uint64_t unreadable;
 };

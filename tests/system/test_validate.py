@@ -2,6 +2,8 @@
 
 Changes are made by Python's sqlite3 and by edits of files, never by the program.
 """
+import contextlib
+import glob
 import json
 import os
 import re
@@ -151,6 +153,29 @@ class Levels(Validate):
             report = file.read()
         self.assertIn("| difference | entity | key | field | source | target |", report)
         self.assertRegex(report, r"(?m)^\| different \| long \| .*late.* \| v \| .*é900 .*é9o0 ")
+
+    def test_long_values_of_records_without_a_key(self):
+        """They are all that names the record, and are shown as those of fields are."""
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(n INTEGER, w TEXT, b BLOB)")
+        self.change(self.path("shop.db"), ("INSERT INTO t VALUES (7, ?, ?), (8, 'short', x'00ff')", ("\u00e9long " * 50000, b"\1" * 200000)))
+        self.run_program("migrate", "-q", "shop.db", "copy.db")
+        self.change(self.path("copy.db"), "UPDATE t SET n = n + 10")
+        for level in ("hash", "full"):
+            result = self.run_program("validate", "--json", "--level", level, code=1)
+            keys = [record["key"] for record in json.loads(result.out)["records"]]
+            self.assertEqual(sorted(key["n"] for key in keys), [7, 8, 17, 18])
+            for key in keys:
+                if key["n"] % 10 == 7:
+                    self.assertTrue(key["w"].startswith('"\u00e9long \u00e9long'), key)
+                    self.assertTrue(key["b"].startswith("0x0101") and key["b"].endswith("..."), key)
+                    self.assertLess(len(key["w"]) + len(key["b"]), 300)
+                else:
+                    self.assertEqual(key["w"], "short")
+            self.assertLess(len(result.out), 8000)
+            for name in ("validation.json", "validate.jsonl", "report.json", "report.html", "report.md"):
+                self.assertLess(os.path.getsize(self.path(".transhume", name)), 200000)
+        self.run_program("validate", "--repair", "--delete-extra", "--confirm")
+        self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
 
     def test_a_column_without_a_name(self):
         support.make_sqlite(self.path("shop.db"), 'CREATE TABLE t("" TEXT, a INTEGER PRIMARY KEY); '
@@ -393,6 +418,51 @@ class Runs(Validate):
         self.assertEqual((row["source"], row["rejected"], row["kept"]), (2, 1, 1))
         for level in ("count", "sample", "full"):
             self.validate("--level", level)
+
+    def test_fields_of_others_in_a_table_of_several_entities(self):
+        """With upsert each entity answers for the columns that it fills, and for all of them."""
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE p(id INTEGER PRIMARY KEY, a TEXT); INSERT INTO p VALUES (1, 'a1'), (2, NULL);"
+                                                  "CREATE TABLE q(id INTEGER PRIMARY KEY, b TEXT); INSERT INTO q VALUES (11, 'b1')")
+        support.make_sqlite(self.path("copy.db"), "CREATE TABLE both(id INTEGER PRIMARY KEY, a TEXT, b TEXT);"
+                                                  "INSERT INTO both VALUES (1, 'old', 'keepb'), (2, 'old', 'keepb'), (11, 'keepa', 'old')")
+        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\ntables:\n  both:\n    key: id\n"
+                                     "    existing: upsert\n    entities:\n"
+                                     "      p: { from: p, fields: { id: copy, a: copy } }\n      q: { from: q, fields: { id: copy, b: copy } }\n")
+        self.run_program("migrate")
+        for level in ("count", "sample", "hash", "full"):
+            self.validate("--level", level)
+        for change, key, field in (("a = 'x' WHERE id = 1", 1, "a"), ("a = 'x' WHERE id = 2", 2, "a"), ("b = NULL WHERE id = 11", 11, "b")):
+            for level in ("hash", "full"):
+                self.change(self.path("copy.db"), "UPDATE both SET " + change)
+                report = self.validate("--level", level, code=1)
+                self.assertEqual([(record["kind"], record["key"], [field["name"] for field in record["fields"]]) for record in report["records"]],
+                                 [("different", {"id": key}, [field])])
+                self.run_program("validate", "--repair")
+                self.validate("--level", level)
+        self.change(self.path("copy.db"), "UPDATE both SET b = 'else' WHERE id = 1")
+        self.validate()
+
+    def test_what_the_mapping_rejects_counts_once(self):
+        """Of a stream that has to be read to be counted, with what the target rejected beside it."""
+        support.make_sqlite(self.path("odd.db"), "CREATE TABLE odd(id INTEGER PRIMARY KEY, mail TEXT, v)")
+        with contextlib.closing(sqlite3.connect(self.path("odd.db"))) as db:
+            db.executemany("INSERT INTO odd VALUES (?,?,?)",
+                           [(i, None if i == 4 else "m%d" % i, float("inf") if i == 6 else i) for i in range(1, 11)])
+            db.commit()
+        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:odd.db\ntarget: dynamodb-json:out\ntables:\n  odd:\n"
+                                     "    key: { partition: mail }\n    entities:\n      odd:\n        from: odd\n        where: \"id > 0\"\n"
+                                     "        fields: { mail: \"{mail}\", \"*\": copy }\n")
+        self.run_program("migrate", code=1)
+        for level in ("count", "hash", "full"):
+            row = self.entity(self.validate("--level", level), "odd")
+            self.assertEqual((row["source"], row["target"], row["rejected"]), (8, 8, 2), level)
+        name, = glob.glob(self.path("out", "odd", "*.json"))
+        with open(name, encoding="utf-8") as file:
+            lines = file.readlines()
+        self.write(name, "".join(lines[:-1]))
+        self.assertEqual(self.entity(self.validate("--level", "count", code=1), "odd")["missing"], 1)
+        self.write(name, "".join(lines) + lines[0].replace("m1", "m99"))
+        self.assertEqual(self.entity(self.validate("--level", "count", code=1), "odd")["extra"], 1)
 
     def test_what_the_run_rejected_is_no_difference(self):
         support.make_sqlite(self.path("odd.db"), "CREATE TABLE odd(id INTEGER PRIMARY KEY, v);"
