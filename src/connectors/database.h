@@ -34,7 +34,9 @@ enum connector_capability {
      * what a second run writes comes after what the first one wrote */
     CAPABILITY_NO_RESUME = 1 << 16,
     /* target: its tables may have foreign keys, which refuse a record before its partner */
-    CAPABILITY_REFERENCES = 1 << 17
+    CAPABILITY_REFERENCES = 1 << 17,
+    CAPABILITY_DEFAULTS = 1 << 18,       /* target: columns have defaults, keys count up */
+    CAPABILITY_COUNTS_ANYWHERE = 1 << 19 /* target: so do columns that are not the key */
 };
 
 /* 0 means no limit, unless said. */
@@ -46,6 +48,7 @@ struct connector_limits {
     uint64_t batch_bytes_max;
     uint64_t record_bytes_max;
     uint32_t name_bytes_max;
+    uint32_t comment_bytes_max; /* of a table's or column's comment; 0: it keeps none */
     uint32_t nesting_max;
     uint32_t number_digits_max;
     uint64_t slice_bytes;         /* source: values above this come as LARGE handles; 0: never */

@@ -31,7 +31,9 @@ struct target_tag {
 /* One target table as the plan wants it. */
 struct target_table {
     const char *name;
-    const struct schema_column *columns; /* declared; CAPABILITY_FREE_FIELDS may bring others */
+    /* Declared; CAPABILITY_FREE_FIELDS may bring others. Where default_text is NULL, default_kind
+     * says the default, whose value is of the column's type. */
+    const struct schema_column *columns;
     uint32_t column_count;
     struct column_list key; /* primary key; key-value stores: partition, sort */
     /* The source itself keeps the key unique, in columns that are carried one to one, and of kinds
@@ -53,8 +55,9 @@ struct target_table {
     const char *ttl; /* the field that says when a record expires (epoch seconds); NULL: none */
     const struct target_tag *tags;
     uint32_t tag_count;
-    bool settles; /* settle_duplicates will be asked about this table */
-    bool created; /* set by prepare: this run made it */
+    const char *comment; /* NULL: none; those of columns are with them */
+    bool settles;        /* settle_duplicates will be asked about this table */
+    bool created;        /* set by prepare: this run made it */
     /* prepare may drop secondary indexes of a table that is there, having noted them in the ledger;
      * set only until the first record is written */
     bool rebuilds_indexes;

@@ -19,6 +19,16 @@ struct value_type {
     const char *native; /* the database's own words: "NVARCHAR(160)" */
 };
 
+/* What a default says, in words that are no engine's own. */
+enum schema_default_kind {
+    SCHEMA_DEFAULT_NONE = 0, /* none, or NULL */
+    SCHEMA_DEFAULT_OWN,      /* only default_text says it */
+    SCHEMA_DEFAULT_VALUE,    /* default_value */
+    SCHEMA_DEFAULT_NOW,
+    SCHEMA_DEFAULT_TODAY,
+    SCHEMA_DEFAULT_COUNTER /* the next number of a sequence */
+};
+
 enum generated_kind { GENERATED_NO = 0, GENERATED_STORED, GENERATED_VIRTUAL };
 
 struct schema_column {
@@ -30,6 +40,10 @@ struct schema_column {
     bool identity;            /* the database gives the number itself */
     const char *default_text; /* the default's text in the database's own words; NULL: none */
     const char *collation;    /* NULL: the engine's default (bytes) */
+    enum schema_default_kind default_kind;
+    const char *default_value; /* its text, without quotes */
+    const char *extra;         /* what else the database does with it by itself, in its own words */
+    const char *comment;
 };
 
 /* A list of column names. */
@@ -80,6 +94,7 @@ struct schema_table {
     uint32_t foreign_key_count;
     const char *const *checks; /* texts of CHECK constraints, for the record */
     uint32_t check_count;
+    const char *comment;
     const char *native_sql; /* same-engine copies use it whole; NULL where there is none */
     const char *belongs_to; /* the object whose store it is (SQLite: a virtual table): only a plain
                                same-engine copy of that carries it; NULL: a table of its own */

@@ -347,6 +347,11 @@ void references_resolve(struct resolver *resolver, struct table_builder *table);
  * take no other reference. */
 void references_widen(struct resolver *resolver);
 
+/* resolve_carry.c */
+/* After the table has its columns: counters, defaults and comments, and notes on what stays behind.
+ */
+void carry_resolve(struct resolver *resolver, struct table_builder *table);
+
 /* resolve_entity.c */
 struct table_builder *table_add(struct resolver *resolver, const char *name);
 struct entity_builder *entity_add(struct resolver *resolver, struct table_builder *table,

@@ -101,9 +101,12 @@ static void keep_objects(struct resolver *resolver)
 
 static void note_left_behind(struct resolver *resolver)
 {
+    bool counts = (resolver->target->capabilities & CAPABILITY_DEFAULTS) != 0;
     for (uint32_t i = 0; i < resolver->schema->object_count; i++) {
         const struct schema_object *object = &resolver->schema->objects[i];
-        if (object->kind == SCHEMA_OBJECT_DETAIL) {
+        /* the counter of a table's column is told of with the column */
+        bool counter = counts && object->kind == SCHEMA_OBJECT_SEQUENCE && object->table != NULL;
+        if (object->kind == SCHEMA_OBJECT_DETAIL || counter) {
             continue;
         }
         resolve_note(resolver, true, object->name, "the %s is not carried%s%s", object_kind(object),

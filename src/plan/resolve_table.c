@@ -427,6 +427,7 @@ void table_resolve(struct resolver *resolver, struct table_builder *table)
     resolve_ttl(resolver, table);
     resolve_tags(resolver, table);
     columns_resolve(resolver, table);
+    carry_resolve(resolver, table);
     if (!resolver->target_sql && (plan_node_get(table->node, "columns") != NULL ||
                                   plan_node_get(table->node, "references") != NULL)) {
         resolve_note(resolver, true, table->name,

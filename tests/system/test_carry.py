@@ -2,6 +2,7 @@
 
 Every ordered pair of SQLite, PostgreSQL and MariaDB; what arrived is asked of the target's own client.
 """
+import datetime
 import json
 import os
 import sqlite3
@@ -135,3 +136,234 @@ class Indexes(Carried):
                     self.assertIn("the index %s of t is not carried" % name, " ".join(said))
 
 
+
+
+class Defaults(Carried):
+    """A row that is inserted without its columns, by the target's own client."""
+    # column: its type and default in each engine, and what a new row has in each target (None: NULL; CLOCK: the clock's)
+    CLOCK, DAY = "clock", "day"
+    KINDS = {
+        "whole": ({"sqlite": "INTEGER DEFAULT 5", "postgres": "int DEFAULT 5", "mysql": "int DEFAULT 5"}, "5"),
+        "negative": ({"sqlite": "INTEGER DEFAULT -7", "postgres": "bigint DEFAULT -7", "mysql": "bigint DEFAULT -7"}, "-7"),
+        "in_brackets": ({"sqlite": "INTEGER DEFAULT (+3)", "postgres": "smallint DEFAULT (3)", "mysql": "smallint DEFAULT (3)"}, "3"),
+        "exact": ({"sqlite": "DECIMAL(10,2) DEFAULT 1.50", "postgres": "numeric(10,2) DEFAULT 1.50", "mysql": "decimal(10,2) DEFAULT 1.50"},
+                  {"sqlite": "1.5", "postgres": "1.50", "mysql": "1.50", ("sqlite", "postgres"): "1.50", ("sqlite", "mysql"): "1.5" + 29 * "0"}),
+        "real_one": ({"sqlite": "REAL DEFAULT 0.25", "postgres": "float8 DEFAULT 0.25", "mysql": "double DEFAULT 0.25"}, "0.25"),
+        "short": ({"sqlite": "VARCHAR(9) NOT NULL DEFAULT 'abc'", "postgres": "varchar(9) NOT NULL DEFAULT 'abc'",
+                   "mysql": "varchar(9) NOT NULL DEFAULT 'abc'"}, "abc"),
+        "long_one": ({"sqlite": "TEXT DEFAULT 'it''s \"x\" %s {} --'", "postgres": "text DEFAULT 'it''s \"x\" %s {} --'",
+                      "mysql": "text DEFAULT 'it''s \"x\" %s {} --'"}, "it's \"x\" %s {} --"),
+        "slash": ({"sqlite": "TEXT DEFAULT 'a\\b'", "postgres": "text DEFAULT 'a\\b'", "mysql": "varchar(9) DEFAULT 'a\\\\b'"},
+                  {"sqlite": "a\\b", "postgres": "a\\b", "mysql": "a\\\\b"}),   # as the client shows it
+        "empty": ({"sqlite": "TEXT DEFAULT ''", "postgres": "text DEFAULT ''", "mysql": "varchar(9) DEFAULT ''"}, ""),
+        "letters": ({"sqlite": "TEXT DEFAULT 'ü'", "postgres": "text DEFAULT 'ü'", "mysql": "varchar(9) CHARACTER SET utf8mb4 DEFAULT 'ü'"}, "ü"),
+        "sheep": ({"sqlite": "TEXT DEFAULT '🐑?'", "postgres": "text DEFAULT '🐑?'"}, "🐑?"),
+        "truth": ({"sqlite": "BOOLEAN DEFAULT TRUE", "postgres": "boolean DEFAULT true", "mysql": "boolean DEFAULT true"}, "1"),
+        "untruth": ({"sqlite": "BOOLEAN DEFAULT 0", "postgres": "boolean DEFAULT false", "mysql": "boolean DEFAULT false"}, "0"),
+        "nil": ({"sqlite": "TEXT DEFAULT NULL", "postgres": "text DEFAULT NULL", "mysql": "text DEFAULT NULL"}, None),
+        "without": ({"sqlite": "TEXT", "postgres": "text", "mysql": "text"}, None),
+        "at": ({"sqlite": "DATETIME DEFAULT CURRENT_TIMESTAMP", "postgres": "timestamp DEFAULT now()",
+                "mysql": "datetime DEFAULT CURRENT_TIMESTAMP"}, CLOCK),
+        "instant": ({"postgres": "timestamptz DEFAULT CURRENT_TIMESTAMP", "mysql": "timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP"}, CLOCK),
+        "day": ({"sqlite": "DATE DEFAULT CURRENT_DATE", "postgres": "date DEFAULT CURRENT_DATE", "mysql": "date DEFAULT (curdate())"}, DAY),
+        "born": ({"postgres": "date DEFAULT '2024-02-29'", "mysql": "date DEFAULT '2024-02-29'"}, "2024-02-29"),
+        "since": ({"postgres": "timestamptz DEFAULT '2024-02-29 12:00:00.5+00'"},
+                  {"sqlite": "2024-02-29T12:00:00.5Z", "mysql": "2024-02-29 12:00:00.500000"}),
+        "wall": ({"postgres": "timestamp DEFAULT '2024-02-29 12:00:00'", "mysql": "datetime DEFAULT '2024-02-29 12:00:00'"},
+                 {"sqlite": "2024-02-29T12:00:00", "postgres": "2024-02-29 12:00:00", "mysql": "2024-02-29 12:00:00.000000"}),
+        "tree": ({"postgres": "jsonb DEFAULT '{\"a\": [1, 2]}'", "mysql": "json DEFAULT '{\"a\": [1, 2]}'"}, '{"a": [1, 2]}'),
+        "name": ({"postgres": "uuid DEFAULT '123e4567-e89b-12d3-a456-426614174000'"}, "123e4567-e89b-12d3-a456-426614174000"),
+        "several": ({"postgres": "int[] DEFAULT '{1,2}'"}, "{1,2}"),
+        "feeling": ({"postgres": "mood DEFAULT 'so ''so'''", "mysql": "enum('sad', 'so ''so''') DEFAULT 'so ''so'''"}, "so 'so'"),
+        "of_words": ({"postgres": "domained DEFAULT 'x'"}, "x"),
+    }
+    # what only its own engine understands: (default, the words of the note)
+    LEFT = {
+        "sqlite": {"c1": ("TEXT DEFAULT (lower('X'))", "lower('X')"), "c2": ("TEXT DEFAULT x'00'", "x'00'"),
+                   "c3": ("INTEGER DEFAULT (1 + 1)", "1 + 1"), "c4": ("INTEGER DEFAULT 'many'", "'many'"), "c5": ("TEXT DEFAULT CURRENT_TIME", "CURRENT_TIME")},
+        "postgres": {"c1": ("uuid DEFAULT gen_random_uuid()", "gen_random_uuid()"), "c2": ("text DEFAULT now()", "now()"),
+                     "c4": ("bytea DEFAULT '\\x00ff'", "'\\x00ff'::bytea"),
+                     "c5": ("timestamp DEFAULT CURRENT_DATE", "CURRENT_DATE"), "c6": ("int DEFAULT (random() * 10)::int", "random()")},
+        "mysql": {"c1": ("varchar(40) DEFAULT (uuid())", "uuid()"), "c2": ("varchar(40) DEFAULT (current_timestamp())", "current_timestamp()"),
+                  "c3": ("int DEFAULT (1 + 1)", "1 + 1"), "c4": ("bit(3) DEFAULT b'101'", "b'101'"), "c5": ("binary(2) DEFAULT 'ab'", "'ab'"),
+                  "c6": ("varchar(9) CHARACTER SET utf8mb4 DEFAULT '🐑'", "'?'")},
+    }
+    TYPES = {"sqlite": "", "mysql": "", "postgres": "CREATE TYPE mood AS ENUM ('sad', 'so ''so'''); CREATE DOMAIN domained AS text; "}
+    KEY = {"sqlite": "INTEGER PRIMARY KEY", "postgres": "serial PRIMARY KEY", "mysql": "int AUTO_INCREMENT PRIMARY KEY"}
+    INSERT = {"sqlite": "INSERT INTO t DEFAULT VALUES", "postgres": "INSERT INTO t DEFAULT VALUES", "mysql": "INSERT INTO t () VALUES ()"}
+
+    def script(self, engine, columns):
+        return "%sCREATE TABLE t (id %s%s); INSERT INTO t (id) VALUES (1), (41)" % (
+            self.TYPES[engine] if "feeling" in columns else "", self.KEY[engine], "".join(", %s %s" % column for column in columns.items()))
+
+    def test_constants_and_the_clock_are_carried(self):
+        for source, target in PAIRS:
+            with self.subTest(source=source, target=target):
+                columns = {name: words[source] for name, (words, _) in self.KINDS.items() if source in words}
+                script = self.script(source, columns)
+                said = self.listed(source, target, script, refused=source == "postgres")
+                self.assertEqual([note for note in said if not note.startswith(("mood: the type", "domained: the type"))], [])
+                here, _ = self.moved(source, target, script)
+                self.ask(target, here, self.INSERT[target])
+                for name in columns:
+                    expected = self.KINDS[name][1]
+                    expected = expected.get((source, target), expected[target]) if isinstance(expected, dict) else expected
+                    if target == "postgres" and name in ("truth", "untruth") and source == "sqlite":
+                        expected = {"1": "t", "0": "f"}[expected]
+                    found = self.ask(target, here, "SELECT id, %s FROM t WHERE id = 42" % name)
+                    if expected in (self.CLOCK, self.DAY):
+                        self.assert_now(source, target, here, name, expected)
+                    else:
+                        self.assertEqual(found, [["42", expected]], name)
+
+    def assert_now(self, source, target, here, name, kind):
+        """Within two minutes of this program's own clock, in the words that the column's other values have."""
+        text = self.ask(target, here, "SELECT %s FROM t WHERE id = 42" % name)[0][0]
+        form = "%Y-%m-%d" if kind == self.DAY else {
+            "postgres": "%Y-%m-%d %H:%M:%S.%f", "mysql": "%Y-%m-%d %H:%M:%S.%f", "sqlite": "%Y-%m-%dT%H:%M:%S.%f"}[target]
+        if source == "sqlite" and kind == self.CLOCK:
+            form = "%Y-%m-%d %H:%M:%S"
+        if name == "instant":
+            form += {"postgres": "%z", "sqlite": "%z", "mysql": ""}[target]
+            text = text + "00" if target == "postgres" else text
+        told = datetime.datetime.strptime(text, form).replace(tzinfo=None)
+        now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+        self.assertLess(abs(now - told), datetime.timedelta(days=1 if kind == self.DAY else 0, minutes=2), name)
+
+    def test_what_only_its_own_engine_understands_is_listed(self):
+        for source, target in PAIRS:
+            with self.subTest(source=source, target=target):
+                left = self.LEFT[source]
+                script = self.script(source, {name: words for name, (words, _) in left.items()}).replace(
+                    "(id) VALUES (1), (41)", "(id, %s) VALUES (41%s)" % (", ".join(left), ", NULL" * len(left)))
+                said = self.listed(source, target, script)
+                self.assertEqual(len(said), len(left), said)
+                for line, (name, (_, shown)) in zip(said, left.items()):
+                    self.assertTrue(line.startswith("t: the default of %s (" % name) and shown in line, line)
+                here, _ = self.moved(source, target, script)
+                self.ask(target, here, self.INSERT[target])
+                for name in left:
+                    self.assertEqual(self.ask(target, here, "SELECT id, %s FROM t WHERE id = 42" % name), [["42", None]])
+
+    def test_a_plan_keeps_them_for_columns_that_are_copied_as_they_are(self):
+        plan = """
+tables:
+  u:
+    from: t
+    key: no
+    fields: { no: { column: id }, renamed: { column: whole }, made: { sql: "whole + 1", cast: int64 }, cast_one: { column: whole, cast: text }, short: copy }
+  merged:
+    key: no
+    entities:
+      one: { from: t, fields: { no: { column: id }, short: copy } }
+      two: { from: t, fields: { no: { sql: "id + 1000", cast: int64 }, short: { const: x } } }
+"""
+        for source, target in PAIRS:
+            with self.subTest(source=source, target=target):
+                columns = {name: self.KINDS[name][0][source] for name in ("whole", "short", "slash")}
+                script = self.script(source, columns)
+                said = self.listed(source, target, script, plan=plan)
+                self.assertEqual(len(said), 1, said)
+                self.assertRegex(said[0], r"^merged: the default of short \('abc'[^)]*\) is not carried: several entities fill the table$")
+                here, _ = self.moved(source, target, script, plan=plan)
+                self.ask(target, here, self.INSERT[target].replace(" t ", " u "))
+                self.assertEqual(self.ask(target, here, "SELECT no, renamed, made, cast_one, short FROM u WHERE no > 41"),
+                                 [["42", "5", None, None, "abc"]])
+                self.ask(target, here, "INSERT INTO merged (short) VALUES ('y')")
+                self.assertEqual(self.ask(target, here, "SELECT no FROM merged WHERE short = 'y'"), [["1042"]])
+
+
+class Counters(Carried):
+    """(the source's column, key or not, does it count in SQLite, PostgreSQL, MariaDB)."""
+    CASES = {
+        "sqlite": [("id INTEGER PRIMARY KEY, v TEXT", None, "yyy"), ("id INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT", None, "yyy"),
+                   ("v TEXT, id INTEGER NOT NULL, PRIMARY KEY (id DESC)", None, "yyy")],
+        "postgres": [("id serial PRIMARY KEY, v text", None, "yyy"), ("id bigserial PRIMARY KEY, v text", None, "yyy"),
+                     ("id smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v text", None, "yyy"),
+                     ("id bigint GENERATED BY DEFAULT AS IDENTITY (START WITH 7) PRIMARY KEY, v text", None, "yyy"),
+                     ("v text PRIMARY KEY, id int GENERATED BY DEFAULT AS IDENTITY", "whole key", "nyn"),
+                     ("id serial, v text, PRIMARY KEY (id, v)", "whole key", "nyn")],
+        "mysql": [("id int AUTO_INCREMENT PRIMARY KEY, v varchar(9)", None, "yyy"),
+                  ("id smallint unsigned AUTO_INCREMENT PRIMARY KEY, v varchar(9)", None, "yyy"),
+                  ("id bigint unsigned AUTO_INCREMENT PRIMARY KEY, v varchar(9)", "a plan may say such a type", "nny"),
+                  ("v varchar(9) PRIMARY KEY, id int AUTO_INCREMENT UNIQUE", "whole key", "nyn")],
+    }
+    TYPE = {"sqlite": "INTEGER", "postgres": "bigint", "mysql": "bigint"}
+
+    def test_what_counts_up_by_itself_does_so_past_the_largest_number(self):
+        for source, target in PAIRS:
+            with self.subTest(source=source, target=target):
+                script, left = "", {}
+                for number, (columns, why, counts) in enumerate(self.CASES[source]):
+                    always = "OVERRIDING SYSTEM VALUE " if "ALWAYS" in columns else ""
+                    script += "CREATE TABLE t%d (%s); INSERT INTO t%d (id, v) %sVALUES (1, 'a'), (41, 'b');" % (number, columns, number, always)
+                    if counts[ENGINES.index(target)] == "n":
+                        left["t%d" % number] = why
+                said = self.listed(source, target, script, refused=bool(left))
+                self.assertEqual(len(said), len(left), said)
+                for line, (table, why) in zip(said, left.items()):
+                    self.assertRegex(line, "^%s: the counter of id is not carried: .*%s" % (table, why))
+                here, _ = self.moved(source, target, script)
+                for table in ("t%d" % number for number in range(len(self.CASES[source]))):
+                    if table not in left:
+                        self.ask(target, here, "INSERT INTO %s (v) VALUES ('c')" % table)
+                        self.assertEqual(self.ask(target, here, "SELECT id FROM %s WHERE v = 'c'" % table), [["42"]], table)
+
+    def test_a_number_that_is_no_plain_one_counts_where_the_plan_says_so(self):
+        for target in ("sqlite", "postgres"):
+            with self.subTest(target=target):
+                script = "CREATE TABLE t (id bigint unsigned AUTO_INCREMENT PRIMARY KEY, v varchar(9)); INSERT INTO t VALUES (41, 'b')"
+                plan = "tables: { t: { from: t, columns: { id: { type: %s } } } }\n" % self.TYPE[target]
+                here, _ = self.moved("mysql", target, script, "--strict", plan=plan)
+                self.ask(target, here, "INSERT INTO t (v) VALUES ('c')")
+                self.assertEqual(self.ask(target, here, "SELECT id FROM t WHERE v = 'c'"), [["42"]])
+
+
+class Others(Carried):
+    """Checks, expressions, comments, clauses."""
+    SCRIPTS = {
+        "sqlite": "CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER CHECK (n > 0), twice INTEGER GENERATED ALWAYS AS (n * 2) STORED, "
+                  "m INTEGER, CHECK (m < n)); INSERT INTO t (id, n, m) VALUES (1, 5, 4)",
+        "postgres": "CREATE TABLE t (id serial PRIMARY KEY, n int CHECK (n > 0), twice int GENERATED ALWAYS AS (n * 2) STORED, m int, "
+                    "CHECK (m < n)); INSERT INTO t (n, m) VALUES (5, 4)",
+        "mysql": "CREATE TABLE t (id int AUTO_INCREMENT PRIMARY KEY, n int CHECK (n > 0), twice int GENERATED ALWAYS AS (n * 2) STORED, m int, "
+                 "j json, at datetime DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, CHECK (m < n)); INSERT INTO t (n, m) VALUES (5, 4)"}
+    LEFT = {
+        "sqlite": {"t: the expression of twice is", "t: the check (n > 0) of t is", "t: the check (m < n) of t is"},
+        "postgres": {"t: the expression of twice ((n * 2)) is", "t: the check CHECK (n > 0) of t is", "t: the check CHECK (m < n) of t is"},
+        "mysql": {"t: the expression of twice (`n` * 2) is", "t: the check (`n` > 0) of t is", "t: the check (`m` < `n`) of t is",
+                  "t: the clause of at (on update current_timestamp()) is"}}
+
+    def test_checks_and_expressions_are_listed_and_values_arrive(self):
+        for source, target in PAIRS:
+            with self.subTest(source=source, target=target):
+                said = self.listed(source, target, self.SCRIPTS[source])
+                self.assertEqual({line.partition(" not carried")[0] for line in said}, self.LEFT[source])
+                here, _ = self.moved(source, target, self.SCRIPTS[source])
+                self.assertEqual(self.ask(target, here, "SELECT id, n, twice, m FROM t"), [["1", "5", "10", "4"]])
+                self.ask(target, here, "INSERT INTO t (id, n, twice, m) VALUES (2, -5, 0, 4)")
+
+    COMMENTED = {
+        "postgres": "CREATE TABLE t (id int PRIMARY KEY, v text, w text); COMMENT ON TABLE t IS 'it''s \"a\" \\ table; ü'; "
+                    "COMMENT ON COLUMN t.v IS 'one ''v'' \\'; COMMENT ON COLUMN t.w IS '%s'",
+        "mysql": "CREATE TABLE t (id int PRIMARY KEY, v text COMMENT 'one ''v'' \\\\', w text COMMENT '%s') COMMENT 'it''s \"a\" \\\\ table; ü'"}
+    ASKED = {
+        "postgres": "SELECT '', '', '', obj_description('t'::regclass) UNION ALL SELECT * FROM (SELECT '', '', '', col_description(attrelid, attnum) "
+                    "FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0 ORDER BY attnum) c",
+        "mysql": "SELECT '', '', '', table_comment FROM information_schema.tables WHERE table_schema = database() AND table_name = 't' UNION ALL "
+                 "SELECT '', '', '', column_comment FROM information_schema.columns WHERE table_schema = database() AND table_name = 't'"}
+
+    def test_comments_go_where_there_are_some(self):
+        for source in ("postgres", "mysql"):
+            other = "mysql" if source == "postgres" else "postgres"
+            with self.subTest(source=source):
+                script = self.COMMENTED[source] % "w"
+                self.assertEqual(self.listed(source, other, script, refused=False), [])
+                here, _ = self.moved(source, other, script)
+                slash = "\\\\" if other == "mysql" else "\\"   # as the client shows it
+                self.assertEqual([row[3] or "" for row in self.ask(other, here, self.ASKED[other])],
+                                 ["it's \"a\" %s table; ü" % slash, "", "one 'v' " + slash, "w"])
+                self.assertEqual(self.listed(source, "sqlite", script),
+                                 ["t: 3 of the comments of t and its columns are not carried: the target keeps none"])
+        self.assertEqual(self.listed("postgres", "mysql", self.COMMENTED["postgres"] % ("w" * 1025)),
+                         ["t: 1 of the comments of t and its columns are not carried: the target keeps no longer ones"])

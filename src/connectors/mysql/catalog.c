@@ -1,5 +1,6 @@
 /* The catalogue: queries (sql/) made into tables, columns, keys, indexes and references. */
 #include "connectors/mysql/catalog.h"
+#include "connectors/sql/default_text.h"
 #include "mysql_sql.h"
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +103,15 @@ static const char *default_of(struct builder *builder, uint32_t row)
     return copy;
 }
 
+/* ON UPDATE CURRENT_TIMESTAMP; NULL: nothing of that kind. */
+static const char *extra_of(struct builder *builder, const char *extra)
+{
+    const char *found = strcasestr(extra, "on update");
+    const char *copy = found != NULL ? arena_copy_string(builder->arena, found) : NULL;
+    builder->out_of_memory |= found != NULL && copy == NULL;
+    return copy;
+}
+
 static void read_column(struct builder *builder, uint32_t row, struct schema_column *column,
                         struct maria_column *facts)
 {
@@ -132,7 +142,15 @@ static void read_column(struct builder *builder, uint32_t row, struct schema_col
                         : given_one ? default_of(builder, row)
                                     : NULL,
         .collation = text(builder, rows, row, 8),
+        .extra = extra_of(builder, extra),
+        .comment = text(builder, rows, row, 10),
     };
+    builder->out_of_memory |= !sql_default_read(column, SQL_BACKSLASHES, builder->arena);
+    /* the catalogue has a question mark for each character beyond U+FFFF */
+    if (column->default_kind == SCHEMA_DEFAULT_VALUE && column->default_value != NULL &&
+        strchr(column->default_value, '?') != NULL) {
+        column->default_kind = SCHEMA_DEFAULT_OWN;
+    }
 }
 
 /* MariaDB's json is longtext with a check of its own name. */
@@ -173,12 +191,24 @@ static void read_columns(struct builder *builder, struct schema_table *table,
     facts->columns = details;
 }
 
+/* The check that makes a column json is its type. */
+static bool is_of_type(const struct builder *builder, const struct schema_table *table,
+                       uint32_t row)
+{
+    const char *name = cell(&builder->checks, row, 1);
+    int column = schema_find_column(table, name);
+    return column >= 0 && table->columns[column].type.kind == VALUE_JSON &&
+           strncasecmp(cell(&builder->checks, row, 2), "json_valid(", 11) == 0;
+}
+
 static void read_checks(struct builder *builder, struct schema_table *table)
 {
     struct range range = find_rows(&builder->checks, table->name);
     const char **checks = zeroed(builder, range.end - range.first, sizeof *checks);
     for (uint32_t row = range.first; checks != NULL && row < range.end; row++) {
-        checks[table->check_count++] = text(builder, &builder->checks, row, 2);
+        if (!is_of_type(builder, table, row)) {
+            checks[table->check_count++] = text(builder, &builder->checks, row, 2);
+        }
     }
     table->checks = checks;
 }
@@ -315,6 +345,7 @@ static void read_table(struct builder *builder, uint32_t row, struct schema_tabl
     facts->schema = table;
     facts->engine = text(builder, rows, row, 2);
     facts->comment = text(builder, rows, row, 5);
+    table->comment = is_view ? NULL : facts->comment;
     facts->row_estimate = table->row_count;
     if (builder->out_of_memory) {
         return;

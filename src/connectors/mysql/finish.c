@@ -391,6 +391,8 @@ static enum status put_comment_back(struct finisher *finisher, const struct targ
             end += (*end == '\\' || *end == '\'') && end[1] != '\0' ? 2 : 1;
         }
         buffer_append(&sql, begin, (size_t)(end - begin) + (*end == '\''));
+    } else if (table->comment != NULL) {
+        maria_append_string(&sql, table->comment);
     } else {
         buffer_append_string(&sql, "''");
     }

@@ -299,6 +299,7 @@ static enum status maria_open(const struct open_options *open, struct database *
         .chunks_open_max = 1,
         .record_bytes_max = RECORD_BYTES_MAX,
         .name_bytes_max = MARIA_NAME_BYTES_MAX,
+        .comment_bytes_max = MARIA_COMMENT_BYTES_MAX,
         .request_columns_max = RESULT_COLUMNS_MAX,
         .request_joins_max = JOINS_MAX,
     };
@@ -351,7 +352,7 @@ const struct connector transhume_connector = {
     .uri_help = "mysql://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE",
     .capabilities = CAPABILITY_TRANSACTIONS | CAPABILITY_JOINS | CAPABILITY_SNAPSHOT |
                     CAPABILITY_PROVES_UNCHANGED | CAPABILITY_KEY_ENFORCED | CAPABILITY_SQL_SCHEMA |
-                    CAPABILITY_REFERENCES | CAPABILITY_COUNTS_EXACT,
+                    CAPABILITY_REFERENCES | CAPABILITY_COUNTS_EXACT | CAPABILITY_DEFAULTS,
     .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof options / sizeof options[0],

@@ -18,6 +18,7 @@ struct maria_look;
 enum {
     MARIA_NAME_CHARACTERS_MAX = 64,
     MARIA_NAME_BYTES_MAX = 3 * MARIA_NAME_CHARACTERS_MAX,
+    MARIA_COMMENT_BYTES_MAX = 1024,
     MARIA_COLUMNS_MAX = 1017, /* InnoDB's; the server's own limit is 4096 */
     MARIA_POOL_MAX = 128,
     MARIA_SESSIONS_MAX = 512

@@ -34,8 +34,58 @@ static bool counts(const struct target_table *table, const struct schema_column 
     return found == column;
 }
 
-static void append_column(struct buffer *sql, const struct target_table *table,
-                          const struct schema_column *column, const char *type)
+/* Timestamps are datetimes here, those with a zone in UTC. */
+static void append_value(struct buffer *sql, const struct schema_column *column)
+{
+    enum value_kind kind = column->type.kind;
+    const char *value = column->default_value;
+    if (kind == VALUE_BOOL) {
+        buffer_append_string(sql, strcmp(value, "true") == 0 ? "1" : "0");
+    } else if (kind == VALUE_TIMESTAMP) {
+        const char *time = strchr(value, 'T');
+        size_t day = time != NULL ? (size_t)(time - value) : strlen(value);
+        buffer_format(sql, "'%.*s", (int)day, value);
+        if (time != NULL) {
+            buffer_format(sql, " %.*s", (int)strcspn(time + 1, "Z"), time + 1);
+        }
+        buffer_append_byte(sql, '\'');
+    } else {
+        maria_append_string(sql, value);
+    }
+}
+
+/* Of another engine. MySQL wants a default that is no literal, and any of a long text, as an
+ * expression; servers before those know neither. */
+static void append_default(struct buffer *sql, const struct maria_database *self,
+                           const struct schema_column *column)
+{
+    bool as_text = column->type.kind == VALUE_TEXT;
+    if (column->default_kind == SCHEMA_DEFAULT_NONE) {
+        return;
+    }
+    if (self->version < (self->mariadb ? 100201u : 80013u)) {
+        log_write(LOG_WARNING,
+                  "the default of column %s is not made: this server is too old for it",
+                  column->name);
+        return;
+    }
+    buffer_append_string(sql, " DEFAULT (");
+    if (column->default_kind == SCHEMA_DEFAULT_VALUE) {
+        append_value(sql, column);
+    } else if (column->default_kind == SCHEMA_DEFAULT_TODAY) {
+        buffer_append_string(sql,
+                             as_text ? "date_format(utc_timestamp(), '%Y-%m-%d')" : "curdate()");
+    } else if (as_text) {
+        buffer_append_string(sql, "date_format(utc_timestamp(), '%Y-%m-%d %H:%i:%s')");
+    } else {
+        buffer_append_string(sql, column->type.zoned ? "utc_timestamp(6)" : "current_timestamp(6)");
+    }
+    buffer_append_byte(sql, ')');
+}
+
+static void append_column(struct buffer *sql, const struct maria_database *self,
+                          const struct target_table *table, const struct schema_column *column,
+                          const char *type)
 {
     maria_append_name(sql, column->name);
     buffer_format(sql, " %s", type);
@@ -44,6 +94,12 @@ static void append_column(struct buffer *sql, const struct target_table *table,
         buffer_append_string(sql, " AUTO_INCREMENT");
     } else if (column->default_text != NULL && column->generated == GENERATED_NO) {
         buffer_format(sql, " DEFAULT %s", column->default_text);
+    } else {
+        append_default(sql, self, column);
+    }
+    if (column->comment != NULL) {
+        buffer_append_string(sql, " COMMENT ");
+        maria_append_string(sql, column->comment);
     }
 }
 
@@ -74,7 +130,7 @@ static void append_planned(struct buffer *sql, const struct maria_database *self
     buffer_append_string(sql, " (");
     for (uint32_t i = 0; i < table->column_count; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "");
-        append_column(sql, table, &table->columns[i], layout->types[i]);
+        append_column(sql, self, table, &table->columns[i], layout->types[i]);
     }
     if (table->key.count > 0) {
         buffer_append_string(sql, ", PRIMARY KEY (");

@@ -1,6 +1,7 @@
 /* The catalogue: four queries (sql/), made into tables, keys, indexes and references. */
 #include "connectors/postgres/catalog.h"
 #include "base/text.h"
+#include "connectors/sql/default_text.h"
 #include "postgres_sql.h"
 #include <stdlib.h>
 #include <string.h>
@@ -114,7 +115,13 @@ static void read_column(struct builder *builder, int row, struct schema_column *
         .identity = identity != '\0',
         .default_text = text(builder, rows, row, 9),
         .collation = text(builder, rows, row, 10),
+        .comment = text(builder, rows, row, 14),
     };
+    builder->out_of_memory |= !sql_default_read(column, SQL_CASTS, builder->arena);
+    if (column->default_kind == SCHEMA_DEFAULT_OWN &&
+        strncmp(column->default_text, "nextval(", 8) == 0) {
+        column->default_kind = SCHEMA_DEFAULT_COUNTER;
+    }
 }
 
 static void read_columns(struct builder *builder, struct schema_table *table,
@@ -302,6 +309,7 @@ static enum status read_table(struct builder *builder, int row, struct schema_ta
         .name = text(builder, rows, row, 1),
         .row_count = -1,
         .size_bytes = number(rows, row, 4, -1),
+        .comment = text(builder, rows, row, 6),
     };
     facts->row_estimate = is_table ? estimate : -1;
     facts->long_bytes = number(rows, row, 5, 0);

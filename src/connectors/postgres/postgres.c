@@ -334,6 +334,7 @@ static enum status postgres_open(const struct open_options *open, struct databas
         .chunks_open_max = 1,
         .record_bytes_max = RECORD_BYTES_MAX,
         .name_bytes_max = POSTGRES_NAME_BYTES_MAX,
+        .comment_bytes_max = UINT32_MAX,
         .slice_bytes = open->mode == OPEN_SOURCE ? POSTGRES_SLICE_BYTES : 0,
         .request_columns_max = RESULT_COLUMNS_MAX / 2, /* each may take another one for its size */
         .pulls_in_pieces = true,
@@ -379,7 +380,8 @@ const struct connector transhume_connector = {
     .uri_help = "postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE",
     .capabilities = CAPABILITY_TRANSACTIONS | CAPABILITY_JOINS | CAPABILITY_SNAPSHOT |
                     CAPABILITY_PROVES_UNCHANGED | CAPABILITY_KEY_ENFORCED | CAPABILITY_SQL_SCHEMA |
-                    CAPABILITY_REFERENCES | CAPABILITY_COUNTS_EXACT | CAPABILITY_SHARED_NAMES,
+                    CAPABILITY_REFERENCES | CAPABILITY_COUNTS_EXACT | CAPABILITY_SHARED_NAMES |
+                    CAPABILITY_DEFAULTS | CAPABILITY_COUNTS_ANYWHERE,
     .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof options / sizeof options[0],

@@ -20,6 +20,32 @@ static const char *serial_type(const struct schema_column *column)
                                              : NULL;
 }
 
+/* Of another engine: the server reads a value's text as the column's type. */
+static void append_default(struct buffer *sql, const struct schema_column *column)
+{
+    bool as_text = column->type.kind == VALUE_TEXT;
+    switch (column->default_kind) {
+    case SCHEMA_DEFAULT_VALUE:
+        buffer_append_string(sql, " DEFAULT ");
+        postgres_append_text(sql, column->default_value, strlen(column->default_value));
+        break;
+    case SCHEMA_DEFAULT_NOW:
+        buffer_append_string(sql, as_text
+                                      ? " DEFAULT to_char(CURRENT_TIMESTAMP AT TIME ZONE 'UTC', "
+                                        "'YYYY-MM-DD HH24:MI:SS')"
+                                      : " DEFAULT CURRENT_TIMESTAMP");
+        break;
+    case SCHEMA_DEFAULT_TODAY:
+        buffer_append_string(sql, as_text
+                                      ? " DEFAULT to_char(CURRENT_TIMESTAMP AT TIME ZONE 'UTC', "
+                                        "'YYYY-MM-DD')"
+                                      : " DEFAULT CURRENT_DATE");
+        break;
+    default:
+        break;
+    }
+}
+
 static void append_column(struct buffer *sql, const struct schema_column *column)
 {
     const char *serial = serial_type(column);
@@ -41,6 +67,8 @@ static void append_column(struct buffer *sql, const struct schema_column *column
         buffer_format(sql, " GENERATED ALWAYS AS (%s) STORED", column->default_text);
     } else if (column->default_text != NULL && serial == NULL) {
         buffer_format(sql, " DEFAULT %s", column->default_text);
+    } else if (serial == NULL) {
+        append_default(sql, column);
     }
     if (column->not_null) {
         buffer_append_string(sql, " NOT NULL");
@@ -119,6 +147,36 @@ static enum status make_unique_indexes(struct postgres_database *self, PGconn *c
         postgres_append_names(&sql, NULL, table->indexes[i].columns);
         buffer_append_byte(&sql, ')');
         status = make(self, connection, &sql, table->indexes[i].name, error);
+    }
+    return status;
+}
+
+static enum status make_comment(struct postgres_database *self, PGconn *connection,
+                                const struct target_table *table, const char *column,
+                                const char *comment, struct error *error)
+{
+    struct buffer sql = {0};
+    if (comment == NULL) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, column != NULL ? "COMMENT ON COLUMN " : "COMMENT ON TABLE ");
+    postgres_append_table(&sql, self, table->name);
+    if (column != NULL) {
+        buffer_append_byte(&sql, '.');
+        postgres_append_name(&sql, column);
+    }
+    buffer_append_string(&sql, " IS ");
+    postgres_append_text(&sql, comment, strlen(comment));
+    return make(self, connection, &sql, table->name, error);
+}
+
+static enum status make_comments(struct postgres_database *self, PGconn *connection,
+                                 const struct target_table *table, struct error *error)
+{
+    enum status status = make_comment(self, connection, table, NULL, table->comment, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < table->column_count; i++) {
+        status = make_comment(self, connection, table, table->columns[i].name,
+                              table->columns[i].comment, error);
     }
     return status;
 }
@@ -216,6 +274,9 @@ static enum status make_table(struct preparing *preparing, struct target_table *
     }
     if (status == STATUS_OK && same == NULL) {
         status = make_unique_indexes(self, connection, table, preparing->error);
+    }
+    if (status == STATUS_OK && preparing->objects == NULL) {
+        status = make_comments(self, connection, table, preparing->error);
     }
     if (status == STATUS_OK) {
         status = postgres_ledger_note_made(self, connection, table->name, preparing->error);

@@ -1,5 +1,6 @@
 /* The catalogue of a SQLite file: tables, columns, keys, indexes, foreign keys, and what cannot be
  * carried. */
+#include "connectors/sql/default_text.h"
 #include "connectors/sqlite/source.h"
 #include <string.h>
 
@@ -164,6 +165,8 @@ static void add_column(struct catalog_builder *builder, sqlite3_stmt *row, const
         builder->out_of_memory |= column.collation == NULL;
         facts.collation = column.collation;
     }
+    builder->out_of_memory |=
+        !sql_default_read(&column, SQL_BARE_TEXTS | SQL_CLOCK_TEXTS, builder->arena);
     buffer_append(&lists->columns, &column, sizeof column);
     buffer_append(&lists->facts, &facts, sizeof facts);
     buffer_append(&lists->key_parts, &key_part, sizeof key_part);

@@ -163,6 +163,35 @@ static bool default_is_usable(const char *text)
     return usable;
 }
 
+/* Of another engine: numbers as they are, all else in the text that its values arrive in. */
+static void append_default(const struct schema_column *column, struct buffer *out)
+{
+    bool zoned = column->type.zoned;
+    switch (column->default_kind) {
+    case SCHEMA_DEFAULT_VALUE:
+        buffer_append_string(out, " DEFAULT ");
+        if (column->type.kind == VALUE_BOOL) {
+            buffer_append_string(out, strcmp(column->default_value, "true") == 0 ? "1" : "0");
+        } else if (value_kind_is_number(column->type.kind) && !column->type.dynamic &&
+                   strspn(column->default_value, "+-.0123456789eE") ==
+                       strlen(column->default_value)) {
+            buffer_format(out, "(%s)", column->default_value);
+        } else {
+            sqlite_append_text(out, column->default_value);
+        }
+        break;
+    case SCHEMA_DEFAULT_NOW:
+        buffer_format(out, " DEFAULT (strftime('%%Y-%%m-%%dT%%H:%%M:%%f%s', 'now'))",
+                      zoned ? "Z" : "");
+        break;
+    case SCHEMA_DEFAULT_TODAY:
+        buffer_append_string(out, " DEFAULT CURRENT_DATE");
+        break;
+    default:
+        break;
+    }
+}
+
 static bool collation_is_known(const char *collation)
 {
     return collation != NULL &&
@@ -198,6 +227,8 @@ static void append_column(const struct target_table *table, const struct schema_
     }
     if (column->default_text != NULL && default_is_usable(column->default_text)) {
         buffer_format(out, " DEFAULT (%s\n)", column->default_text);
+    } else if (column->default_text == NULL) {
+        append_default(column, out);
     }
 }
 

@@ -1,0 +1,260 @@
+/*
+ * What a source table has besides its columns' types: counters, defaults, expressions, checks,
+ * comments. The target's table gets what it has words for, of columns that are copied as they are;
+ * all else is a note.
+ */
+#include "base/text.h"
+#include "model/convert.h"
+#include "plan/resolve.h"
+#include <string.h>
+
+/* A column of the target and the one of the source that it is a copy of. */
+struct carrying {
+    struct resolver *resolver;
+    const struct table_builder *table;
+    const struct entity_builder *entity;
+    const struct schema_column *from;
+    struct schema_column *column;
+    bool alone; /* no other entity fills the table */
+};
+
+static void left_out(const struct carrying *carrying, const char *what, const char *words,
+                     const char *why)
+{
+    char shown[200] = "";
+    if (words != NULL) {
+        size_t length = text_clip(words, strlen(words), sizeof shown / 2);
+        text_printable(words, length, shown, sizeof shown);
+    }
+    resolve_note(carrying->resolver, true, carrying->table->name,
+                 "the %s of %s%s%s%s is not carried: %s", what, carrying->from->name,
+                 words != NULL ? " (" : "", shown, words != NULL ? ")" : "", why);
+}
+
+/* ---------------------------------------------------------------- counters */
+
+static bool is_counted(const struct schema_column *column)
+{
+    return column->identity || column->default_kind == SCHEMA_DEFAULT_COUNTER;
+}
+
+static const char *counter_left_behind(const struct carrying *carrying)
+{
+    const struct target_table *target = &carrying->table->target;
+    const struct schema_column *column = carrying->column;
+    bool key = target->key.count == 1 && strcmp(target->key.names[0], column->name) == 0;
+    bool anywhere = (carrying->resolver->target->capabilities & CAPABILITY_COUNTS_ANYWHERE) != 0;
+    if (column->type.kind != VALUE_INT64 || column->type.dynamic) {
+        return "there it is no whole number of up to 64 bits; a plan may say such a type for it";
+    }
+    if (!column->not_null) {
+        return "it may be NULL";
+    }
+    return key || anywhere ? NULL : "there only a column that is the table's whole key counts";
+}
+
+static void carry_counter(const struct carrying *carrying)
+{
+    const char *why = counter_left_behind(carrying);
+    if (why != NULL) {
+        left_out(carrying, "counter", NULL, why);
+        return;
+    }
+    carrying->column->identity = true;
+}
+
+/* ---------------------------------------------------------------- defaults */
+
+/* The value as the column's own type has it; NULL: it has not. */
+static const char *value_text(const struct carrying *carrying)
+{
+    struct resolver *resolver = carrying->resolver;
+    const struct value_type *type = &carrying->column->type;
+    const char *given = carrying->from->default_value;
+    struct cell value = {0};
+    struct buffer text = {0};
+    struct error ignored = {0};
+    const char *made = NULL;
+
+    switch (type->kind) {
+    case VALUE_BYTES:
+    case VALUE_ESCAPE:
+    case VALUE_LIST:
+    case VALUE_SET:
+    case VALUE_MAP:
+        return NULL; /* their texts are every engine's own */
+    case VALUE_JSON:
+        return convert_read_json(given, strlen(given), resolver->arena, &value, &ignored) ==
+                       STATUS_OK
+                   ? given
+                   : NULL;
+    default:
+        break;
+    }
+    struct cell from = cell_text(given, strlen(given));
+    if (convert_value(&from, type, false, resolver->arena, &value, &ignored) == STATUS_OK &&
+        convert_append_text(&value, false, &text, &ignored) == STATUS_OK) {
+        made = arena_copy_string(resolver->arena, buffer_string(&text));
+        resolver->out_of_memory |= text.failed || made == NULL;
+    }
+    buffer_free(&text);
+    return made;
+}
+
+/* The clock's kinds: a moment in a column of dates is its day, a day is no moment. */
+static enum schema_default_kind clock_kind(const struct carrying *carrying)
+{
+    enum schema_default_kind kind = carrying->from->default_kind;
+    enum value_kind to = carrying->column->type.kind;
+    if (to == VALUE_DATE) {
+        return SCHEMA_DEFAULT_TODAY;
+    }
+    bool as_text = to == VALUE_TEXT && carrying->from->type.kind == VALUE_TEXT;
+    bool fits = as_text || (to == VALUE_TIMESTAMP && kind == SCHEMA_DEFAULT_NOW);
+    return fits ? kind : SCHEMA_DEFAULT_OWN;
+}
+
+static void carry_default(const struct carrying *carrying)
+{
+    const struct schema_column *from = carrying->from;
+    struct schema_column *column = carrying->column;
+    enum schema_default_kind kind = from->default_kind;
+    const char *value = NULL;
+    if (kind == SCHEMA_DEFAULT_NOW || kind == SCHEMA_DEFAULT_TODAY) {
+        kind = clock_kind(carrying);
+    } else if (kind == SCHEMA_DEFAULT_VALUE && (value = value_text(carrying)) == NULL) {
+        kind = SCHEMA_DEFAULT_OWN;
+    }
+    if (!carrying->alone || kind == SCHEMA_DEFAULT_OWN) {
+        left_out(carrying, "default", from->default_text,
+                 !carrying->alone                           ? "several entities fill the table"
+                 : from->default_kind == SCHEMA_DEFAULT_OWN ? "only its own engine understands it"
+                                                            : "the column has another type there");
+        return;
+    }
+    column->default_kind = kind;
+    column->default_value = value;
+}
+
+/* ---------------------------------------------------------------- columns */
+
+static void carry_column(const struct carrying *carrying)
+{
+    const struct schema_column *from = carrying->from;
+    struct schema_column *column = carrying->column;
+    bool own = carrying->resolver->same_engine && carrying->alone;
+    if (from->generated != GENERATED_NO) {
+        left_out(carrying, "expression", from->default_text, "its values are, as a plain column's");
+        return;
+    }
+    if (from->extra != NULL) {
+        left_out(carrying, "clause", from->extra, "only its own engine understands it");
+    }
+    if (own) {
+        return; /* it has its own words already */
+    }
+    column->default_text = NULL;
+    if (is_counted(from)) {
+        carry_counter(carrying);
+    } else if (from->default_kind != SCHEMA_DEFAULT_NONE) {
+        carry_default(carrying);
+    }
+}
+
+static struct schema_column *column_named(const struct table_builder *table, const char *name)
+{
+    for (uint32_t i = 0; i < table->target.column_count; i++) {
+        if (strcmp(table->target.columns[i].name, name) == 0) {
+            return (struct schema_column *)&table->target.columns[i];
+        }
+    }
+    return NULL;
+}
+
+static void carry_columns(struct carrying *carrying)
+{
+    const struct entity_builder *entity = carrying->entity;
+    for (uint32_t i = 0; i < entity->fields.count; i++) {
+        const struct mapping_field *field = entity->fields.items[i];
+        carrying->from = field->origin;
+        carrying->column = column_named(carrying->table, field->name);
+        if (carrying->from != NULL && carrying->column != NULL) {
+            carry_column(carrying);
+        }
+    }
+}
+
+/* ---------------------------------------------------------------- checks and comments */
+
+static void note_checks(const struct carrying *carrying)
+{
+    const struct schema_table *from = carrying->entity->from;
+    for (uint32_t i = 0; i < from->check_count; i++) {
+        const char *words = from->checks[i];
+        bool plain = strncasecmp(words, "CHECK", 5) != 0;
+        char shown[200];
+        text_printable(words, text_clip(words, strlen(words), sizeof shown / 2), shown,
+                       sizeof shown);
+        resolve_note(carrying->resolver, true, carrying->table->name,
+                     "the check %s%s%s of %s is not carried: it is in its own engine's words",
+                     plain ? "(" : "", shown, plain ? ")" : "", from->name);
+    }
+}
+
+/* As far as the target keeps them; the rest is told in one line. */
+static const char *comment_kept(const struct carrying *carrying, const char *comment,
+                                uint32_t *left)
+{
+    uint32_t most = carrying->resolver->target->limits.comment_bytes_max;
+    if (comment == NULL || *comment == '\0') {
+        return NULL;
+    }
+    bool kept = carrying->alone && strlen(comment) <= most;
+    *left += !kept;
+    return kept ? comment : NULL;
+}
+
+static void carry_comments(const struct carrying *carrying)
+{
+    const struct entity_builder *entity = carrying->entity;
+    struct table_builder *table = carrying->entity->table;
+    uint32_t left = 0;
+    const char *comment = comment_kept(carrying, entity->from->comment, &left);
+    table->target.comment = carrying->alone ? comment : NULL;
+    for (uint32_t i = 0; i < entity->fields.count; i++) {
+        const struct mapping_field *field = entity->fields.items[i];
+        struct schema_column *column = column_named(table, field->name);
+        if (field->origin != NULL && column != NULL) {
+            column->comment = comment_kept(carrying, field->origin->comment, &left);
+        }
+    }
+    if (left > 0) {
+        resolve_note(carrying->resolver, true, table->name,
+                     "%u of the comments of %s and its columns are not carried: %s", (unsigned)left,
+                     entity->from->name,
+                     !carrying->alone ? "several entities fill the table"
+                     : carrying->resolver->target->limits.comment_bytes_max == 0
+                         ? "the target keeps none"
+                         : "the target keeps no longer ones");
+    }
+}
+
+void carry_resolve(struct resolver *resolver, struct table_builder *table)
+{
+    bool declares = (resolver->target->capabilities & CAPABILITY_DEFAULTS) != 0;
+    for (uint32_t i = 0; declares && i < table->entities.count; i++) {
+        struct entity_builder *entity = table->entities.items[i];
+        struct carrying carrying = {.resolver = resolver,
+                                    .table = table,
+                                    .entity = entity,
+                                    .alone = table->entities.count == 1};
+        if (entity->from == NULL || entity->from->kind != SCHEMA_TABLE || entity->unnests) {
+            continue;
+        }
+        carry_comments(&carrying);
+        if (table->whole == NULL) {
+            carry_columns(&carrying);
+            note_checks(&carrying);
+        }
+    }
+}
