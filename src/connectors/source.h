@@ -159,6 +159,13 @@ struct source_functions {
 
 /* ---------------------------------------------------------------- catalogue */
 
+/* What a column has in its engine's own words. */
+struct column_words {
+    bool type;
+    bool default_text;
+    bool collation;
+};
+
 struct catalog_functions {
     enum status (*describe)(struct database *self, struct schema **schema, struct error *error);
     /* The shape of a query's result: a SCHEMA_QUERY table in `arena`. NULL: no queries. */
@@ -179,6 +186,12 @@ struct catalog_functions {
      */
     enum status (*settings)(struct database *self, const char *const *tables, uint32_t count,
                             struct arena *arena, const char **settings, struct error *error);
+    /*
+     * Optional: what a target understands of a column of its own engine, which may name what was
+     * made in the source. NULL: all of it, always.
+     */
+    enum status (*understands)(struct database *self, const struct schema_column *column,
+                               struct column_words *understood, struct error *error);
 };
 
 #endif

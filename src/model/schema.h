@@ -44,6 +44,7 @@ struct schema_column {
     const char *default_value; /* its text, without quotes */
     const char *extra;         /* what else the database does with it by itself, in its own words */
     const char *comment;
+    bool type_made; /* its type is not built in: another database of the engine may not have it */
 };
 
 /* A list of column names. */

@@ -348,6 +348,8 @@ void references_resolve(struct resolver *resolver, struct table_builder *table);
 void references_widen(struct resolver *resolver);
 
 /* resolve_carry.c */
+/* What a target of the source's own engine understands of the column. */
+struct column_words carry_understood(struct resolver *resolver, const struct schema_column *column);
 /* After the table has its columns: counters, defaults and comments, and notes on what stays behind.
  */
 void carry_resolve(struct resolver *resolver, struct table_builder *table);

@@ -136,13 +136,49 @@ static void carry_default(const struct carrying *carrying)
     column->default_value = value;
 }
 
+/* ---------------------------------------------------------------- within one engine */
+
+/* What a plain copy makes before its tables is not made by a plan. */
+struct column_words carry_understood(struct resolver *resolver, const struct schema_column *column)
+{
+    const struct catalog_functions *catalog = resolver->target->connector->catalog;
+    struct column_words understood = {true, true, true};
+    struct error error = {0};
+    if (!resolver->same_engine || catalog == NULL || catalog->understands == NULL ||
+        resolver->plan->same_engine_objects != NULL || resolve_stopped(resolver)) {
+        return understood;
+    }
+    if (catalog->understands(resolver->target, column, &understood, &error) != STATUS_OK) {
+        resolve_fatal(resolver, &error);
+    }
+    return understood;
+}
+
+/* True if the column keeps the default that it has in its own engine's words. */
+static bool keeps_own_words(const struct carrying *carrying)
+{
+    static const char why[] =
+        "the target has none of that name; make it there first, or move all by a plain copy";
+    if (!carrying->resolver->same_engine) {
+        return false;
+    }
+    struct column_words understood = carry_understood(carrying->resolver, carrying->from);
+    if (!understood.type) {
+        left_out(carrying, "type", carrying->from->type.native, why);
+    }
+    if (!understood.collation) {
+        left_out(carrying, "collation", carrying->from->collation, why);
+        carrying->column->collation = NULL;
+    }
+    return carrying->alone && understood.type && understood.default_text;
+}
+
 /* ---------------------------------------------------------------- columns */
 
 static void carry_column(const struct carrying *carrying)
 {
     const struct schema_column *from = carrying->from;
     struct schema_column *column = carrying->column;
-    bool own = carrying->resolver->same_engine && carrying->alone;
     if (from->generated != GENERATED_NO) {
         left_out(carrying, "expression", from->default_text, "its values are, as a plain column's");
         return;
@@ -150,7 +186,7 @@ static void carry_column(const struct carrying *carrying)
     if (from->extra != NULL) {
         left_out(carrying, "clause", from->extra, "only its own engine understands it");
     }
-    if (own) {
+    if (keeps_own_words(carrying)) {
         return; /* it has its own words already */
     }
     column->default_text = NULL;

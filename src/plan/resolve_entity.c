@@ -300,8 +300,18 @@ static bool only_star(const struct plan_node *fields)
     return fields == NULL || (fields->count == 1 && strcmp(fields->keys[0]->text, "*") == 0);
 }
 
+static bool is_understood(struct resolver *resolver, const struct schema_table *table)
+{
+    bool whole = true;
+    for (uint32_t i = 0; i < table->column_count && whole; i++) {
+        struct column_words words = carry_understood(resolver, &table->columns[i]);
+        whole = words.type && words.default_text && words.collation;
+    }
+    return whole;
+}
+
 /* A table that takes one source table of the same engine as it is keeps its whole definition. */
-static void find_whole(const struct resolver *resolver, struct table_builder *table)
+static void find_whole(struct resolver *resolver, struct table_builder *table)
 {
     const struct entity_builder *entity =
         table->entities.count == 1 ? table->entities.items[0] : NULL;
@@ -321,7 +331,7 @@ static void find_whole(const struct resolver *resolver, struct table_builder *ta
         plan_node_get(entity->node, "nulls") == NULL &&
         plan_node_get(entity->node, "distinct") == NULL &&
         plan_node_get(entity->node, "unnest") == NULL &&
-        only_star(plan_node_get(entity->node, "fields"))) {
+        only_star(plan_node_get(entity->node, "fields")) && is_understood(resolver, entity->from)) {
         table->whole = entity->from;
     }
 }

@@ -367,3 +367,46 @@ class Others(Carried):
                                  ["t: 3 of the comments of t and its columns are not carried: the target keeps none"])
         self.assertEqual(self.listed("postgres", "mysql", self.COMMENTED["postgres"] % ("w" * 1025)),
                          ["t: 1 of the comments of t and its columns are not carried: the target keeps no longer ones"])
+
+
+class WithinPostgres(Carried):
+    """A plan makes tables, and none of the types, functions, sequences and collations that a plain copy makes before them."""
+    MADE = """
+CREATE TYPE mood AS ENUM ('sad', 'happy'); CREATE DOMAIN posint AS int CHECK (VALUE > 0); CREATE TYPE pair AS (a int, b text);
+CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql AS 'SELECT $1 * 2'; CREATE SEQUENCE numbers;
+CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+"""
+    TABLE = """
+CREATE TABLE t (id serial PRIMARY KEY, m mood DEFAULT 'happy', ms mood[], p posint, pr pair, b int DEFAULT twice(4),
+  n numeric DEFAULT nextval('numbers'), c text COLLATE ci, u uuid DEFAULT gen_random_uuid(), v varchar(9) DEFAULT 'v', gone int);
+INSERT INTO t VALUES (41, 'sad', '{sad,happy}', 5, '(1,x)', 6, 7, 'Text', NULL, 'w', 1);
+"""
+    PLAN = 'tables: { t: { from: t, fields: { "*": copy, gone: { drop: true } } } }\n'
+    WHOLE = 'tables: { t: { from: t } }\n'
+    TYPES = {"m": "text", "ms": "text", "p": "integer", "pr": "text", "b": "integer", "n": "numeric", "c": "text", "v": "character varying(9)"}
+
+    def test_what_the_target_has_not_is_a_type_of_its_own_and_listed(self):
+        for plan in (self.PLAN, self.WHOLE):
+            with self.subTest(plan=plan):
+                said = self.listed("postgres", "postgres", self.MADE + self.TABLE, plan=plan)
+                self.assertEqual([line.partition(" is not carried")[0] for line in said], [
+                    "t: the type of m (mood)", "t: the type of ms (mood[])", "t: the type of p (posint)", "t: the type of pr (pair)",
+                    "t: the default of b (twice(4))", "t: the counter of n", "t: the collation of c (ci)"])
+                here, _ = self.moved("postgres", "postgres", self.MADE + self.TABLE, plan=plan)
+                for column, expected in self.TYPES.items():
+                    self.assertEqual(self.column_type("postgres", here, column), expected, column)
+                self.ask("postgres", here, "INSERT INTO t DEFAULT VALUES")
+                self.assertEqual(self.ask("postgres", here, "SELECT id, m, ms, p, pr, b, n, c, u IS NULL, v FROM t ORDER BY id"),
+                                 [["41", "sad", "{sad,happy}", "5", "(1,x)", "6", "7", "Text", "t", "w"],
+                                  ["42", "happy", None, None, None, None, None, None, "f", "v"]])
+
+    def test_what_the_target_has_stays(self):
+        for plan in (self.PLAN, self.WHOLE):
+            with self.subTest(plan=plan):
+                there, here = self.place("postgres", self.MADE + self.TABLE), self.place("postgres", self.MADE)
+                self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: %s\n%s" % (self.uri("postgres", there), self.uri("postgres", here), plan))
+                self.run_program("migrate", "--plan", "plan.yaml", "--restart", "--strict", "--quiet")
+                self.assertEqual([self.column_type("postgres", here, name) for name in ("m", "ms", "p", "pr")], ["mood", "mood[]", "posint", "pair"])
+                self.ask("postgres", here, "INSERT INTO t DEFAULT VALUES")
+                self.assertEqual(self.ask("postgres", here, "SELECT id, m, b, n, v FROM t ORDER BY id"),
+                                 [["41", "sad", "6", "7", "w"], ["42", "happy", "8", "8", "v"]])

@@ -116,6 +116,7 @@ static void read_column(struct builder *builder, int row, struct schema_column *
         .default_text = text(builder, rows, row, 9),
         .collation = text(builder, rows, row, 10),
         .comment = text(builder, rows, row, 14),
+        .type_made = is_true(rows, row, 15),
     };
     builder->out_of_memory |= !sql_default_read(column, SQL_CASTS, builder->arena);
     if (column->default_kind == SCHEMA_DEFAULT_OWN &&
@@ -483,6 +484,66 @@ static enum status catalog_describe(struct database *database, struct schema **s
     return STATUS_OK;
 }
 
+/* Has the server all that the expression names? It is read, and not run. */
+static enum status is_understood(struct postgres_database *self, PGconn *connection,
+                                 struct buffer *expression, bool *understood, struct error *error)
+{
+    struct error problem = {0};
+    enum status status =
+        expression->failed
+            ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
+            : postgres_query(self, connection, buffer_string(expression), NULL, 0, POSTGRES_SHORT,
+                             ERROR_TARGET_SCHEMA, NULL, &problem);
+    buffer_free(expression);
+    *understood = status == STATUS_OK;
+    if (status == STATUS_OK) {
+        return postgres_execute(self, connection, "DEALLOCATE transhume_trial", POSTGRES_SHORT,
+                                ERROR_TARGET_INVALID, error);
+    }
+    if (problem.code == ERROR_TARGET_SCHEMA) {
+        return STATUS_OK;
+    }
+    error_copy(error, &problem);
+    return STATUS_FAILED;
+}
+
+/* Integers that count get a sequence of their own. */
+static bool names_functions(const struct schema_column *column)
+{
+    return column->default_kind == SCHEMA_DEFAULT_OWN ||
+           (column->default_kind == SCHEMA_DEFAULT_COUNTER && column->type.kind != VALUE_INT64);
+}
+
+static enum status catalog_understands(struct database *database,
+                                       const struct schema_column *column,
+                                       struct column_words *understood, struct error *error)
+{
+    static const char trial[] = "PREPARE transhume_trial AS SELECT ";
+    struct postgres_database *self = postgres_database_of(database);
+    struct buffer expression = {0};
+    PGconn *connection = NULL;
+    enum status status = STATUS_OK;
+
+    *understood = (struct column_words){true, true, true};
+    if (column->type_made || names_functions(column) || column->collation != NULL) {
+        status = postgres_control(self, &connection, error);
+    }
+    if (status == STATUS_OK && column->type_made) {
+        buffer_format(&expression, "%sNULL::%s", trial, column->type.native);
+        status = is_understood(self, connection, &expression, &understood->type, error);
+    }
+    if (status == STATUS_OK && names_functions(column)) {
+        buffer_format(&expression, "%s(%s)", trial, column->default_text);
+        status = is_understood(self, connection, &expression, &understood->default_text, error);
+    }
+    if (status == STATUS_OK && column->collation != NULL) {
+        buffer_format(&expression, "%s'' COLLATE ", trial);
+        postgres_append_name(&expression, column->collation);
+        status = is_understood(self, connection, &expression, &understood->collation, error);
+    }
+    return status;
+}
+
 static enum status catalog_describe_query(struct database *database, const char *query,
                                           struct arena *arena, struct schema_table *table,
                                           struct error *error)
@@ -497,4 +558,5 @@ const struct catalog_functions postgres_catalog_functions = {
     .describe_query = catalog_describe_query,
     .native_type = postgres_native_type,
     .native_names = postgres_native_names,
+    .understands = catalog_understands,
 };

@@ -11,7 +11,8 @@ SELECT a.attrelid, a.attname,
        t.typtype, a.attnum,
        -- do its bytes mean the same in every server? Not where they hold the numbers of objects or types, or nobody can send them
        e.oid < 16384 AND e.typtype IN ('b', 'r', 'm') AND e.typname NOT LIKE 'reg%' AND e.typsend <> 0 AND e.typreceive <> 0,
-       pg_catalog.col_description(a.attrelid, a.attnum)
+       pg_catalog.col_description(a.attrelid, a.attnum),
+       t.oid >= 16384 -- the first number of what is not built in
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
