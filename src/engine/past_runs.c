@@ -24,7 +24,7 @@ static int newest_first(const void *left, const void *right)
 static enum status read_one(const struct state_folder *folder, const char *name,
                             struct arena *arena, struct past_run *run, struct error *error)
 {
-    if (name[0] == '.' || rollback_is_noted(folder, name)) {
+    if (name[0] == '.' || rollback_is_noted(folder, name, NULL)) {
         return STATUS_END;
     }
     const char *path = file_join(arena, folder->runs, name);

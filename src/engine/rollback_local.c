@@ -24,26 +24,61 @@ static const char *runs_path(const struct state_folder *folder, const char *run_
     return file_join(arena, folder->runs, run_id);
 }
 
-const char *rollback_find_target(const struct state_folder *folder, const char *run_id,
-                                 struct arena *arena, bool *is_local, bool *finished)
+/* runs/ID, with the names of a state folder. */
+static enum status retired_folder(const struct state_folder *folder, const char *run_id,
+                                  struct arena *arena, struct state_folder *of_run,
+                                  struct error *error)
 {
-    struct local_run local;
+    const char *path = runs_path(folder, run_id, arena);
+    return path == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for a path")
+                        : state_folder_name(of_run, path, arena, error);
+}
+
+/* The run.json of a run: the folder's own or, without `*is_own`, one in runs/. */
+static bool read_known(const struct state_folder *folder, const char *run_id, struct arena *arena,
+                       struct local_run *local, bool *is_own)
+{
     struct state_folder of_run;
     struct error ignored;
-    *is_local = false;
-    if (local_run_read(folder, arena, &local, &ignored) == STATUS_OK &&
-        (run_id == NULL || strcmp(local.id, run_id) == 0)) {
-        *is_local = true;
-        *finished = local.finished;
-        return local.target;
+    *is_own = local_run_read(folder, arena, local, &ignored) == STATUS_OK &&
+              (run_id == NULL || strcmp(local->id, run_id) == 0);
+    return *is_own || (run_id != NULL &&
+                       retired_folder(folder, run_id, arena, &of_run, &ignored) == STATUS_OK &&
+                       local_run_read(&of_run, arena, local, &ignored) == STATUS_OK);
+}
+
+const char *rollback_find_target(const struct state_folder *folder, const char *run_id,
+                                 struct arena *arena, bool *finished)
+{
+    struct local_run local;
+    bool is_own;
+    bool known = read_known(folder, run_id, arena, &local, &is_own);
+    *finished = known && local.finished;
+    return known ? local.target : NULL;
+}
+
+/* By the URI, or by what the ledger says of the target that it was made for. */
+static bool goes_to_target(const struct rollback *rollback, const struct local_run *local)
+{
+    const struct run_session *session = &rollback->session;
+    const char *made_for = rollback->run.header.target_identity;
+    return (made_for != NULL && strcmp(made_for, session->target_identity) == 0) ||
+           (local->target != NULL && strcmp(local->target, session->target_uri->shown) == 0);
+}
+
+bool rollback_find_place(struct rollback *rollback, const char *run_id, struct local_run *local)
+{
+    bool is_own;
+    rollback->place = ROLLBACK_IN_RUNS; /* where it is noted if it was made from elsewhere */
+    if (!read_known(&rollback->run.folder, run_id, rollback->run.arena, local, &is_own)) {
+        return false;
     }
-    const char *path = runs_path(folder, run_id, arena);
-    if (path == NULL || state_folder_name(&of_run, path, arena, &ignored) != STATUS_OK ||
-        local_run_read(&of_run, arena, &local, &ignored) != STATUS_OK) {
-        return NULL;
+    if (!goes_to_target(rollback, local)) {
+        rollback->place = ROLLBACK_NOWHERE;
+    } else if (is_own) {
+        rollback->place = ROLLBACK_OWN;
     }
-    *finished = local.finished;
-    return local.target;
+    return true;
 }
 
 /* NULL: there is none, or it can't be read. */
@@ -63,13 +98,14 @@ static json_t *read_state(const char *path)
     return object;
 }
 
-bool rollback_is_noted(const struct state_folder *folder, const char *run_id)
+bool rollback_is_noted(const struct state_folder *folder, const char *run_id, const char *target)
 {
     struct arena *arena = arena_create(0);
     const char *path = arena == NULL ? NULL : runs_path(folder, run_id, arena);
     const char *state = path == NULL ? NULL : file_join(arena, path, "state.json");
     json_t *object = state == NULL ? NULL : read_state(state);
-    bool noted = strcmp(json_member_text(object, "status", ""), ROLLED_BACK) == 0;
+    bool noted = strcmp(json_member_text(object, "status", ""), ROLLED_BACK) == 0 &&
+                 (target == NULL || strcmp(json_member_text(object, "target", ""), target) == 0);
     json_decref(object);
     arena_destroy(arena);
     return noted;
@@ -109,23 +145,16 @@ static enum status write_state(struct rollback *rollback, const char *path, cons
     return status;
 }
 
-/* runs/ID, with the names of a state folder. */
-static enum status retired_folder(const struct state_folder *folder, const char *run_id,
-                                  struct arena *arena, struct state_folder *of_run,
-                                  struct error *error)
-{
-    const char *path = runs_path(folder, run_id, arena);
-    return path == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for a path")
-                        : state_folder_name(of_run, path, arena, error);
-}
-
 enum status rollback_note_begun(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
     struct local_run local;
     struct state_folder of_run;
     const struct state_folder *folder = &run->folder;
-    if (!rollback->is_local) {
+    if (rollback->place == ROLLBACK_NOWHERE) {
+        return STATUS_OK;
+    }
+    if (rollback->place == ROLLBACK_IN_RUNS) {
         if (retired_folder(folder, run->id, run->arena, &of_run, error) != STATUS_OK ||
             file_make_folder(of_run.path, error) != STATUS_OK) {
             return STATUS_FAILED;
@@ -133,7 +162,8 @@ enum status rollback_note_begun(struct rollback *rollback, struct error *error)
         folder = &of_run;
     }
     enum status status = local_run_read(folder, run->arena, &local, error);
-    if (status != STATUS_OK && !rollback->is_local) { /* made from another state folder */
+    if (status != STATUS_OK &&
+        rollback->place == ROLLBACK_IN_RUNS) { /* made from another state folder */
         error_clear(error);
         local = (struct local_run){.id = run->id,
                                    .kind = "copy",
@@ -176,7 +206,7 @@ enum status rollback_find_begun(const char *state_folder, struct arena *arena, c
     DIR *runs = opendir(folder.runs);
     while (runs != NULL && *run_id == NULL && (entry = readdir(runs)) != NULL) {
         if (entry->d_name[0] != '.' && rollback_has_begun(&folder, entry->d_name) &&
-            !rollback_is_noted(&folder, entry->d_name)) {
+            !rollback_is_noted(&folder, entry->d_name, NULL)) {
             *run_id = arena_copy_string(arena, entry->d_name);
         }
     }
@@ -205,10 +235,13 @@ enum status rollback_end_local(struct rollback *rollback, struct error *error)
     if (failpoint_hit("rollback.before_local", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (rollback->is_local) {
+    if (rollback->place == ROLLBACK_NOWHERE) {
+        return STATUS_OK;
+    }
+    if (rollback->place == ROLLBACK_OWN) {
         log_write(LOG_DEBUG, "run %s is rolled back", run->id);
         log_close_file();
-        if ((!rollback_is_noted(&run->folder, run->id) &&
+        if ((!rollback_is_noted(&run->folder, run->id, NULL) &&
              write_state(rollback, run->folder.state_file, ROLLED_BACK, error) != STATUS_OK) ||
             remove_images(run->folder.path, run->arena, error) != STATUS_OK ||
             failpoint_hit("rollback.before_retire", error) != STATUS_OK) {

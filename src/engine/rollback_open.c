@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "connectors/uri.h"
 #include "engine/claim.h"
 #include "engine/json_text.h"
 #include "engine/options.h"
@@ -35,8 +36,11 @@ static enum status find_target(struct rollback *rollback, const struct rollback_
 {
     bool finished = false;
     const char *known = rollback_find_target(&rollback->run.folder, options->run_id,
-                                             rollback->run.arena, &rollback->is_local, &finished);
+                                             rollback->run.arena, &finished);
     error_clear(error);
+    if (options->run_id == NULL && !rollback->finishing && finished) {
+        known = NULL; /* what is unfinished is another, if anything */
+    }
     rollback->target_text = options->target_uri != NULL ? options->target_uri : known;
     if (rollback->target_text == NULL && options->plan_path != NULL) {
         rollback->target_text = target_of_plan(rollback, options->plan_path, error);
@@ -184,32 +188,48 @@ static void tidy(struct rollback *rollback)
     rollback->session.target = NULL;
 }
 
+static enum status refuse_unknown(const struct rollback *rollback, const char *run_id,
+                                  const char *goes_to, struct error *error)
+{
+    const char *shown = rollback->session.target_uri->shown;
+    if (goes_to != NULL) {
+        error_set(error, ERROR_RUN_NOTHING, shown,
+                  "its ledger knows no run %.60s: that one went to %s", run_id, goes_to);
+        error_hint(error, "name that target, or none: `transhume rollback --run %.60s`", run_id);
+    } else {
+        error_set(error, ERROR_RUN_NOTHING, shown, "its ledger knows no run %.60s", run_id);
+        error_hint(error,
+                   "`transhume status` shows the run's id; what `transhume finish` dropped, or "
+                   "what was rolled back from another state folder, can't be rolled back");
+    }
+    return STATUS_FAILED;
+}
+
 /* The target does not know it (any more). */
 static enum status unknown_run(struct rollback *rollback, const struct rollback_options *options,
                                struct error *error)
 {
     struct run *run = &rollback->run;
-    struct local_run local;
+    struct local_run local = {0};
     const char *id = options->run_id;
     enum status status = local_run_read(&run->folder, run->arena, &local, error);
     if (status == STATUS_FAILED) {
         return STATUS_FAILED;
     }
-    bool own = status == STATUS_OK && (id == NULL || strcmp(local.id, id) == 0);
-    if (own ? local.rolling_back : rollback_has_begun(&run->folder, id)) {
+    bool known = rollback_find_place(rollback, id, &local);
+    if (known && rollback->place != ROLLBACK_NOWHERE && local.rolling_back) {
+        if (options->only_looks) {
+            return STATUS_END;
+        }
         tidy(rollback);
-        snprintf(run->id, sizeof(run->id), "%s", own ? local.id : id);
-        rollback->is_local = own;
+        snprintf(run->id, sizeof(run->id), "%s", local.id);
         return rollback_end_local(rollback, error) == STATUS_OK ? STATUS_END : STATUS_FAILED;
     }
-    if (id == NULL || rollback_is_noted(&run->folder, id)) {
+    if (id == NULL || rollback_is_noted(&run->folder, id, rollback->session.target_uri->shown)) {
         return STATUS_END;
     }
-    error_set(error, ERROR_RUN_NOTHING, rollback->session.target_uri->shown,
-              "its ledger knows no run %.60s", id);
-    error_hint(error, "`transhume status` shows the run's id; what `transhume finish` dropped, or "
-                      "what was rolled back from another state folder, can't be rolled back");
-    return STATUS_FAILED;
+    bool elsewhere = known && rollback->place == ROLLBACK_NOWHERE;
+    return refuse_unknown(rollback, id, elsewhere ? local.target : NULL, error);
 }
 
 static bool shares_table(const struct ledger_header *ours, const struct ledger_header *other)
@@ -317,6 +337,27 @@ static enum status refuse_unfinished(struct rollback *rollback, struct error *er
                : refuse_kind(rollback, rollback->session.target->connector, error);
 }
 
+/* Starting over: the state folder can't hold the new run beside one that still goes elsewhere. */
+static enum status refuse_other_run(struct rollback *rollback, struct error *error)
+{
+    struct run *run = &rollback->run;
+    struct local_run local;
+    enum status status = local_run_read(&run->folder, run->arena, &local, error);
+    if (status != STATUS_OK || local.finished || !local.begun || strcmp(local.id, run->id) == 0) {
+        return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+    }
+    if (local.rolling_back) {
+        return run_refuse_rolling_back(run->folder.path, local.id, error);
+    }
+    error_set(error, ERROR_RUN_UNFINISHED, run->folder.path, "run %s is not finished", local.id);
+    error_hint(
+        error,
+        "it goes to %s: `transhume resume` goes on with it, `transhume rollback --run %s` takes "
+        "it back; --state DIR gives this run a folder of its own",
+        local.target == NULL ? "?" : local.target, local.id);
+    return STATUS_FAILED;
+}
+
 static enum status find_and_claim(struct rollback *rollback, const struct rollback_options *options,
                                   struct error *error)
 {
@@ -335,7 +376,8 @@ static enum status find_and_claim(struct rollback *rollback, const struct rollba
     if (options->run_id == NULL && run->status.phase == LEDGER_COMPLETED) {
         return STATUS_END;
     }
-    if (check_later_runs(rollback, error) != STATUS_OK) {
+    if ((options->run_id == NULL && refuse_other_run(rollback, error) != STATUS_OK) ||
+        check_later_runs(rollback, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     status = run_claim(run, rollback->ledger->epoch, options->take_over, error);
@@ -346,7 +388,12 @@ static enum status find_and_claim(struct rollback *rollback, const struct rollba
     if (status == STATUS_END) {
         return error_set(error, ERROR_LEDGER_MISSING, run->id, "the run vanished from the ledger");
     }
-    return status == STATUS_OK ? read_run(rollback, error) : STATUS_FAILED;
+    if (status != STATUS_OK || read_run(rollback, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    struct local_run ignored;
+    (void)rollback_find_place(rollback, run->id, &ignored);
+    return STATUS_OK;
 }
 
 static enum status make_tables(struct rollback *rollback, struct error *error)
@@ -381,17 +428,34 @@ static enum status make_tables(struct rollback *rollback, struct error *error)
     return STATUS_OK;
 }
 
+/* Is that noted of the target that is named, if one is, and nothing left to be done here? */
+static bool is_over(const struct rollback_options *options, struct arena *arena)
+{
+    struct state_folder folder;
+    struct local_run local;
+    struct error ignored;
+    struct uri *uri = NULL;
+    if (options->run_id == NULL ||
+        state_folder_name(&folder, options->state_folder, arena, &ignored) != STATUS_OK ||
+        (options->target_uri != NULL &&
+         uri_begin(options->target_uri, arena, &uri, &ignored) != STATUS_OK)) {
+        return false;
+    }
+    bool still_here = local_run_read(&folder, arena, &local, &ignored) == STATUS_OK &&
+                      strcmp(local.id, options->run_id) == 0;
+    return !still_here &&
+           rollback_is_noted(&folder, options->run_id, uri == NULL ? NULL : uri->shown);
+}
+
 /* STATUS_END: it is rolled back already, and no target needs to be asked. */
 static enum status open_or_known(struct rollback *rollback, const struct rollback_options *options,
                                  struct error *error)
 {
-    struct state_folder folder;
     struct arena *arena = arena_create(0);
     if (arena == NULL) {
         return no_memory(error);
     }
-    bool known = state_folder_name(&folder, options->state_folder, arena, error) == STATUS_OK &&
-                 rollback_is_noted(&folder, options->run_id);
+    bool known = is_over(options, arena);
     arena_destroy(arena);
     return known ? STATUS_END : rollback_open_target(rollback, options, error);
 }

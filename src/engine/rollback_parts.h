@@ -13,6 +13,13 @@ struct rollback_expected {
     struct canonical_hash hash;
 };
 
+/* Where the state folder keeps what it knows of the run. */
+enum rollback_place {
+    ROLLBACK_OWN,     /* it is the folder's own run */
+    ROLLBACK_IN_RUNS, /* in runs/ID, also if nothing is there yet */
+    ROLLBACK_NOWHERE  /* what the folder knows under this id is of another target: it stays */
+};
+
 struct rollback {
     struct run_session session; /* only the target is open: no source, no plan */
     struct run run;
@@ -23,7 +30,7 @@ struct rollback {
     struct rollback_report report;
     bool was_complete;
     bool finishing; /* the ledger is to be dropped, nothing to be taken back */
-    bool is_local;  /* the state folder's own run, not one of runs/ */
+    enum rollback_place place;
     bool has_begun; /* an earlier process began to roll back */
 };
 
@@ -58,12 +65,16 @@ enum status rollback_order(struct rollback *rollback, uint32_t **order,
 /* The state folder's part at the end: what is left of the run moves to runs/ID, its state says
  * "rolled_back". Repeatable. */
 enum status rollback_end_local(struct rollback *rollback, struct error *error) MUST_USE;
-/* Does runs/ID say that it was rolled back? */
-bool rollback_is_noted(const struct state_folder *folder, const char *run_id);
-/* The target of a run that is known here, by run.json; NULL: not known. `*is_local`: it is the
+/* Does runs/ID say that it was rolled back, in the target of this URI as it is shown (NULL: in
+ * whichever)? */
+bool rollback_is_noted(const struct state_folder *folder, const char *run_id, const char *target);
+/* The target of a run that is known here, by run.json; NULL: not known. `run_id` NULL: the
  * folder's own. */
 const char *rollback_find_target(const struct state_folder *folder, const char *run_id,
-                                 struct arena *arena, bool *is_local, bool *finished);
+                                 struct arena *arena, bool *finished);
+/* Sets `place`, once the target is open and, if it has the run, its header is read. False: the
+ * folder does not know the run. `run_id` NULL: the folder's own. */
+bool rollback_find_place(struct rollback *rollback, const char *run_id, struct local_run *local);
 /* Notes in the run's run.json that it is about to vanish from the target. */
 enum status rollback_note_begun(struct rollback *rollback, struct error *error) MUST_USE;
 /* Is that noted of a run in runs/ID? */

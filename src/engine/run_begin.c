@@ -69,6 +69,9 @@ static enum status check_local(struct run *run, const struct local_run *local, s
         if (!local->begun) {
             return STATUS_OK;
         }
+        if (local->rolling_back) {
+            return run_refuse_rolling_back(run->folder.path, local->id, error);
+        }
         refuse_unfinished(run, run->folder.path, local->id, error);
         error_hint(error,
                    "it goes to %s: `transhume resume` goes on with it; --state DIR gives "
