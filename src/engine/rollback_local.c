@@ -123,10 +123,11 @@ static enum status write_state(struct rollback *rollback, const char *path, cons
                                struct error *error)
 {
     const char *id = rollback->run.id;
+    const char *kind = rollback->run.header.kind == NULL ? "copy" : rollback->run.header.kind;
     bool begun = strcmp(word, ROLLING_BACK) == 0;
     json_t *object = read_state(path);
     if (object == NULL) {
-        object = json_pack("{s:i,s:s,s:s,s:o}", "format", CONTROL_FORMAT, "run", id, "kind", "copy",
+        object = json_pack("{s:i,s:s,s:s,s:o}", "format", CONTROL_FORMAT, "run", id, "kind", kind,
                            "target", json_text(rollback->session.target_uri->shown));
     }
     struct buffer text = {0};
@@ -166,7 +167,7 @@ enum status rollback_note_begun(struct rollback *rollback, struct error *error)
         rollback->place == ROLLBACK_IN_RUNS) { /* made from another state folder */
         error_clear(error);
         local = (struct local_run){.id = run->id,
-                                   .kind = "copy",
+                                   .kind = run->header.kind,
                                    .target = rollback->session.target_uri->shown,
                                    .existing = -1};
         status = STATUS_OK;
@@ -175,9 +176,12 @@ enum status rollback_note_begun(struct rollback *rollback, struct error *error)
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
     }
     local.rolling_back = true;
-    return local_run_write(folder, &local, error) == STATUS_OK
-               ? write_state(rollback, folder->state_file, ROLLING_BACK, error)
-               : STATUS_FAILED;
+    if (local_run_write(folder, &local, error) != STATUS_OK ||
+        write_state(rollback, folder->state_file, ROLLING_BACK, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    run_report_rollback(folder->path, true);
+    return STATUS_OK;
 }
 
 bool rollback_has_begun(const struct state_folder *folder, const char *run_id)
@@ -224,6 +228,30 @@ static enum status remove_images(const char *folder, struct arena *arena, struct
                           : file_remove_tree(before, error);
 }
 
+static enum status end_own(struct rollback *rollback, struct error *error)
+{
+    struct run *run = &rollback->run;
+    log_write(LOG_DEBUG, "run %s is rolled back", run->id);
+    log_close_file();
+    if ((!rollback_is_noted(&run->folder, run->id, NULL) &&
+         write_state(rollback, run->folder.state_file, ROLLED_BACK, error) != STATUS_OK) ||
+        remove_images(run->folder.path, run->arena, error) != STATUS_OK ||
+        failpoint_hit("rollback.before_retire", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return state_folder_retire(&run->folder, run->id, error);
+}
+
+static enum status end_in_runs(struct rollback *rollback, const char *path, const char *state,
+                               struct error *error)
+{
+    if (file_make_folder(path, error) != STATUS_OK ||
+        remove_images(path, rollback->run.arena, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return write_state(rollback, state, ROLLED_BACK, error);
+}
+
 enum status rollback_end_local(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
@@ -238,20 +266,11 @@ enum status rollback_end_local(struct rollback *rollback, struct error *error)
     if (rollback->place == ROLLBACK_NOWHERE) {
         return STATUS_OK;
     }
-    if (rollback->place == ROLLBACK_OWN) {
-        log_write(LOG_DEBUG, "run %s is rolled back", run->id);
-        log_close_file();
-        if ((!rollback_is_noted(&run->folder, run->id, NULL) &&
-             write_state(rollback, run->folder.state_file, ROLLED_BACK, error) != STATUS_OK) ||
-            remove_images(run->folder.path, run->arena, error) != STATUS_OK ||
-            failpoint_hit("rollback.before_retire", error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        return state_folder_retire(&run->folder, run->id, error);
+    enum status status = rollback->place == ROLLBACK_OWN
+                             ? end_own(rollback, error)
+                             : end_in_runs(rollback, path, state, error);
+    if (status == STATUS_OK) {
+        run_report_rollback(path, false);
     }
-    if (file_make_folder(path, error) != STATUS_OK ||
-        remove_images(path, run->arena, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return write_state(rollback, state, ROLLED_BACK, error);
+    return status;
 }

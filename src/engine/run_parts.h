@@ -92,6 +92,8 @@ bool preflight_settles(const struct run_session *session, const struct plan_tabl
 /* ---- run_report.c */
 /* The report of a run that ended, however; that it could not be written is only said. */
 void run_report_end(const struct run *run, struct run_result *result);
+/* The same while and after the run of the folder is taken back. */
+void run_report_rollback(const char *folder, bool at_work);
 
 /* ---- recheck.c */
 /* After a take-over: what the other one may have had in hand becomes doubtful. */

@@ -79,15 +79,27 @@ enum status run_report_folder(const char *state_folder, const char *run_id, stru
     return STATUS_OK;
 }
 
-void run_report_end(const struct run *run, struct run_result *result)
+/* False: there is none. */
+static bool write_report(const char *folder, bool at_work)
 {
     struct error error;
-    enum status status = report_write(run->folder.path, false, &error);
-    if (status == STATUS_OK) {
-        result->report_file = file_join(run->session->arena, run->folder.path, "report.html");
-    } else if (status == STATUS_FAILED) {
+    enum status status = report_write(folder, at_work, &error);
+    if (status == STATUS_FAILED) {
         log_write(LOG_WARNING,
                   "the report was not written: %s: %s; `transhume report` makes it again",
                   error.object, error.message);
     }
+    return status == STATUS_OK;
+}
+
+void run_report_end(const struct run *run, struct run_result *result)
+{
+    if (write_report(run->folder.path, false)) {
+        result->report_file = file_join(run->session->arena, run->folder.path, "report.html");
+    }
+}
+
+void run_report_rollback(const char *folder, bool at_work)
+{
+    (void)write_report(folder, at_work);
 }

@@ -143,9 +143,11 @@ enum status report_write(const char *folder, bool at_work, struct error *error) 
 /* ---- for the forms of it */
 
 /* "done", "done, with rejects", "done, but differs" (validate says so), "failed", "interrupted",
- * "in progress", "stopped": what a reader wants to know first. */
+ * "in progress", "stopped", "being rolled back", "rollback broken off", "rolled back": what a
+ * reader wants to know first. */
 const char *report_verdict(const struct report *report);
-/* What to do next, a sentence each; the count comes back. Texts in `sentences` are constants. */
+/* What to do next, a sentence each; the count comes back. Texts in `sentences` are the
+ * report's. */
 enum { REPORT_STEPS_MAX = 6 };
 uint32_t report_next_steps(const struct report *report, const char *sentences[REPORT_STEPS_MAX]);
 /* What the guarantee and the snapshot mean, as sentences. */

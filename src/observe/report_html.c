@@ -14,6 +14,7 @@ static const char *verdict_class(const struct report *report)
            : strcmp(verdict, "done, but differs") == 0 ? "bad"
            : strncmp(verdict, "done", 4) == 0          ? "warn"
            : strcmp(verdict, "in progress") == 0       ? "busy"
+           : strcmp(verdict, "being rolled back") == 0 ? "busy"
            : strcmp(verdict, "failed") == 0            ? "bad"
                                                        : "warn";
 }
@@ -39,6 +40,7 @@ static void append_title(const struct report *report, struct buffer *out)
     buffer_format(out, "<header>\n<p class=\"mark\">transhume %s</p>\n<h1><span class=\"end\">",
                   strcmp(report->kind, "copy") == 0      ? "migration report"
                   : strcmp(report->kind, "rejects") == 0 ? "report: mended records"
+                  : strcmp(report->kind, "repair") == 0  ? "report: repair"
                                                          : "report");
     report_html(out, report->source);
     buffer_append_string(out, "</span> <span class=\"arrow\" aria-label=\"to\">→</span> <span "

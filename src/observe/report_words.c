@@ -80,6 +80,12 @@ static bool is_proven(const struct report *report)
 
 const char *report_verdict(const struct report *report)
 {
+    if (is(report->status, "rolled_back")) {
+        return "rolled back";
+    }
+    if (is(report->status, "rolling_back")) {
+        return report->at_work ? "being rolled back" : "rollback broken off";
+    }
     if (is(report->status, "completed")) {
         return report->validation != NULL && !is_validated(report) ? "done, but differs"
                : report->sum.rejected > 0                          ? "done, with rejects"
@@ -98,10 +104,43 @@ const char *report_verdict(const struct report *report)
     return report->at_work ? "in progress" : "stopped";
 }
 
+/* Sentences go into the page as they are, and a state.json may say anything. */
+static bool is_run_id(const char *text)
+{
+    return text[0] != '\0' && strspn(text, "0123456789abcdefTZ-") == strlen(text);
+}
+
+/* Of a run whose records are gone, or going. NULL: it is none. */
+static const char *step_of_rollback(const struct report *report)
+{
+    bool repair = is(report->kind, "repair");
+    if (is(report->status, "rolling_back")) {
+        const char *text = arena_format(
+            report->arena,
+            "If no process is at work on it: `transhume rollback --run %s --confirm` goes on with the "
+            "rollback.",
+            is_run_id(report->run) ? report->run : "ID");
+        return text == NULL ? "`transhume rollback` goes on with it." : text;
+    }
+    if (!is(report->status, "rolled_back")) {
+        return NULL;
+    }
+    return repair
+               ? "What this repair wrote is gone from the target, and what it overwrote or took out is "
+                 "back. `transhume validate` shows what differs now."
+               : "What this run wrote is gone from the target, and what it overwrote is back. "
+                 "`transhume migrate` begins a new run.";
+}
+
 uint32_t report_next_steps(const struct report *report, const char *sentences[REPORT_STEPS_MAX])
 {
     uint32_t count = 0;
     bool done = is(report->status, "completed");
+    const char *of_rollback = step_of_rollback(report);
+    if (of_rollback != NULL) {
+        sentences[count++] = of_rollback;
+        return count;
+    }
     if (report->at_work && !done) {
         sentences[count++] = "Wait: `transhume status --watch` shows how far it is.";
         return count;

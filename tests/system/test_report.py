@@ -293,5 +293,103 @@ class Contents(ReportCase):
         self.assertEqual(self.report()["validation"]["entities"][0]["missing"], 1)
 
 
+class OfOtherRuns(ReportCase):
+    """What was taken back, is being taken back, or repaired: what to do next is another thing than after a copy."""
+
+    WHERE = ("-q", "--chunk-rows", "20", "--no-express")
+
+    def setUp(self):
+        super().setUp()
+        self.shop()
+
+    def migrated(self, *arguments):
+        self.run_program("migrate", *self.WHERE, *arguments, "shop.db", "copy.db")
+        return self.report()["run"]
+
+    def assert_words(self, folder, verdict, wanted, unwanted=("resume", "empty it", "no ledger", "finish")):
+        """All three forms say the verdict, each of `wanted` as a next step, and nothing of what would do harm."""
+        report = self.report(folder)
+        self.assertEqual(report["verdict"], verdict)
+        steps = " ".join(report["next"])
+        markdown = self.read(folder, "report.md")
+        for text in wanted:
+            self.assertIn(text, steps)
+            self.assertIn("`%s`" % text, markdown)
+            self.assertIn(text, self.page(folder).text)
+        for text in unwanted:
+            self.assertNotIn(text, steps)
+        self.assertIn("**%s**" % verdict, markdown)
+        pills = [a for tag, a in self.page(folder).elements if "pill" in a.get("class", "").split()]
+        self.assertEqual(len(pills), 1)
+        self.assertIn(verdict, self.page(folder).text)
+
+    def test_rolled_back(self):
+        for broken_off in (False, True):
+            with self.subTest(broken_off=broken_off):
+                run = self.migrated()
+                folder = os.path.join(".transhume", "runs", run)
+                if broken_off:
+                    support.kill_at("rollback.before_table", 1, "rollback", "--run", run, "--confirm", cwd=self.folder)
+                    for verdict in ("being rolled back", "rollback broken off"):   # as the killed process left it, and made again
+                        self.assert_words(".transhume", verdict, ["transhume rollback --run %s --confirm" % run])
+                        self.run_program("report")
+                self.run_program("rollback", "--run", run, "--confirm")
+                self.assertFalse(os.path.exists(self.path("copy.db")))
+                self.assert_words(folder, "rolled back", ["transhume migrate"])
+                forms = self.forms(folder)
+                self.run_program("report", "--run", run)
+                self.assertEqual(self.forms(folder), forms)
+                self.assertEqual(json.loads(self.run_program("report", "--run", run, "--json").out)["status"], "rolled_back")
+
+    def test_an_older_run_rolled_back(self):
+        run = self.migrated()
+        self.run_program("migrate", *self.WHERE, "shop.db", "other.db")
+        other = self.forms()
+        folder = os.path.join(".transhume", "runs", run)
+        support.kill_at("rollback.before_table", 1, "rollback", "--run", run, "--confirm", cwd=self.folder)
+        self.run_program("report", "--run", run)
+        self.assert_words(folder, "rollback broken off", ["transhume rollback --run %s --confirm" % run])
+        self.run_program("rollback", "--run", run, "--confirm")
+        self.assert_words(folder, "rolled back", ["transhume migrate"])
+        self.assertEqual(self.forms(), other)
+
+    def test_rolled_back_from_another_state_folder(self):
+        run = self.migrated()
+        self.run_program("rollback", "--state", "other", "--run", run, "copy.db", "--confirm")
+        self.run_program("report", "--state", "other", "--run", run)
+        self.assert_words(os.path.join("other", "runs", run), "rolled back", ["transhume migrate"])
+
+    def repaired(self):
+        copy = self.migrated()
+        support.make_sqlite(self.path("copy.db"), "UPDATE customer SET name = 'other' WHERE id = 7; DELETE FROM invoice WHERE id = 9;")
+        self.run_program("validate", "--repair", "shop.db", "copy.db")
+        report = self.report()
+        self.assertNotEqual(report["run"], copy)
+        return report
+
+    def test_a_repair(self):
+        report = self.repaired()
+        self.assertEqual((report["kind"], report["status"], report["verdict"]), ("repair", "completed", "done"))
+        self.assertEqual({e["name"]: e["written"] for e in report["entities"] if e["written"]}, {"customer": 1, "invoice": 1})
+        self.assert_words(".transhume", "done", ["transhume validate"], unwanted=["resume", "empty it", "migrate"])
+        self.assertIn("report: repair", self.page().text)
+
+    def test_a_repair_that_was_killed(self):
+        self.migrated()
+        support.make_sqlite(self.path("copy.db"), "UPDATE customer SET name = 'other' WHERE id = 7")
+        result = support.kill_at("engine.before_commit", 1, "validate", "--repair", "shop.db", "copy.db", cwd=self.folder)
+        self.assert_code(result, -9)
+        self.run_program("report")
+        self.assertEqual(self.report()["kind"], "repair")
+        self.assert_words(".transhume", "stopped", ["transhume resume"], unwanted=["empty it", "migrate"])
+
+    def test_a_repair_rolled_back(self):
+        run = self.repaired()["run"]
+        self.run_program("rollback", "--run", run, "--confirm")
+        self.assertEqual(self.report(os.path.join(".transhume", "runs", run))["kind"], "repair")
+        self.assert_words(os.path.join(".transhume", "runs", run), "rolled back", ["transhume validate"],
+                          unwanted=["resume", "empty it", "finish", "migrate"])
+
+
 if __name__ == "__main__":
     unittest.main()
