@@ -115,6 +115,24 @@ static enum status find_doubt(struct rollback *rollback, const char *const *ids,
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
+/* A finished run without a ledger: resume and rollback say that there is none. Its images go
+ * first, since nobody would look for them afterwards. */
+static enum status end_local(struct rollback *rollback, struct error *error)
+{
+    struct run *run = &rollback->run;
+    struct local_run local;
+    if (!rollback_find_place(rollback, run->id, &local) || rollback->place == ROLLBACK_NOWHERE) {
+        return STATUS_OK;
+    }
+    if (rollback->place == ROLLBACK_IN_RUNS) {
+        return rollback_remove_images(rollback, error);
+    }
+    local.finished = true;
+    return local_run_write(&run->folder, &local, error) == STATUS_OK
+               ? rollback_remove_images(rollback, error)
+               : STATUS_FAILED;
+}
+
 static enum status forget_one(struct rollback *rollback, const char *id, bool take_over,
                               struct error *error)
 {
@@ -124,8 +142,14 @@ static enum status forget_one(struct rollback *rollback, const char *id, bool ta
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
+    if (ledger_header_read(rollback->ledger->header, run->arena, &run->header, error) !=
+        STATUS_OK) { /* damaged: it goes all the same */
+        run->header = (struct ledger_header){0};
+        error_clear(error);
+    }
     status = run_claim(run, rollback->ledger->epoch, take_over, error);
-    if (status != STATUS_OK || failpoint_hit("finish.before_forget", error) != STATUS_OK) {
+    if (status != STATUS_OK || failpoint_hit("finish.before_forget", error) != STATUS_OK ||
+        end_local(rollback, error) != STATUS_OK) {
         return status == STATUS_END ? STATUS_END : STATUS_FAILED;
     }
     claim_keeper_stop(run->keeper);
@@ -133,24 +157,6 @@ static enum status forget_one(struct rollback *rollback, const char *id, bool ta
     status = target->connector->ledger->forget(target, run->id, run->epoch, false, error);
     run->claimed = status != STATUS_OK;
     return status == STATUS_OK ? failpoint_hit("finish.after_forget", error) : status;
-}
-
-/* A finished run without a ledger: resume and rollback say that there is none. */
-static enum status end_local(struct rollback *rollback, struct error *error)
-{
-    struct run *run = &rollback->run;
-    struct local_run local;
-    enum status status = local_run_read(&run->folder, run->arena, &local, error);
-    if (status != STATUS_OK) {
-        return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
-    }
-    if (local.target == NULL || strcmp(local.target, rollback->session.target_uri->shown) != 0) {
-        return STATUS_OK;
-    }
-    local.finished = true;
-    return local_run_write(&run->folder, &local, error) == STATUS_OK
-               ? file_remove_tree(run->folder.before, error)
-               : STATUS_FAILED;
 }
 
 static enum status finish(struct rollback *rollback, const struct rollback_options *options,
@@ -183,7 +189,7 @@ static enum status finish(struct rollback *rollback, const struct rollback_optio
             return STATUS_FAILED;
         }
     }
-    return end_local(rollback, error);
+    return STATUS_OK;
 }
 
 enum status finish_run(const struct rollback_options *options, bool dry_run, bool confirm,

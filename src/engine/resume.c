@@ -66,7 +66,7 @@ static enum status find_run(struct resume *resume, struct error *error)
         status == STATUS_OK && is_finished && strcmp(local.id, resume->ledger->id) == 0;
     if (status == STATUS_OK && is_finished && !resume->was_told) {
         log_close_file();
-        if (state_folder_retire(&run->folder, local.id, error) != STATUS_OK ||
+        if (state_folder_retire(&run->folder, local.id, false, error) != STATUS_OK ||
             log_open_file(run->folder.log_file, LOG_DEBUG, error) != STATUS_OK) {
             return STATUS_FAILED;
         }

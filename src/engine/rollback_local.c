@@ -228,6 +228,16 @@ static enum status remove_images(const char *folder, struct arena *arena, struct
                           : file_remove_tree(before, error);
 }
 
+enum status rollback_remove_images(struct rollback *rollback, struct error *error)
+{
+    struct run *run = &rollback->run;
+    const char *path = rollback->place == ROLLBACK_OWN
+                           ? run->folder.path
+                           : runs_path(&run->folder, run->id, run->arena);
+    return path == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for a path")
+                        : remove_images(path, run->arena, error);
+}
+
 static enum status end_own(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
@@ -235,18 +245,18 @@ static enum status end_own(struct rollback *rollback, struct error *error)
     log_close_file();
     if ((!rollback_is_noted(&run->folder, run->id, NULL) &&
          write_state(rollback, run->folder.state_file, ROLLED_BACK, error) != STATUS_OK) ||
-        remove_images(run->folder.path, run->arena, error) != STATUS_OK ||
+        rollback_remove_images(rollback, error) != STATUS_OK ||
         failpoint_hit("rollback.before_retire", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return state_folder_retire(&run->folder, run->id, error);
+    return state_folder_retire(&run->folder, run->id, false, error);
 }
 
 static enum status end_in_runs(struct rollback *rollback, const char *path, const char *state,
                                struct error *error)
 {
     if (file_make_folder(path, error) != STATUS_OK ||
-        remove_images(path, rollback->run.arena, error) != STATUS_OK) {
+        rollback_remove_images(rollback, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return write_state(rollback, state, ROLLED_BACK, error);

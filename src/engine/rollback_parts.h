@@ -75,6 +75,8 @@ const char *rollback_find_target(const struct state_folder *folder, const char *
 /* Sets `place`, once the target is open and, if it has the run, its header is read. False: the
  * folder does not know the run. `run_id` NULL: the folder's own. */
 bool rollback_find_place(struct rollback *rollback, const char *run_id, struct local_run *local);
+/* The before-images that the state folder keeps of the run, once its place is found. */
+enum status rollback_remove_images(struct rollback *rollback, struct error *error) MUST_USE;
 /* Notes in the run's run.json that it is about to vanish from the target. */
 enum status rollback_note_begun(struct rollback *rollback, struct error *error) MUST_USE;
 /* Is that noted of a run in runs/ID? */

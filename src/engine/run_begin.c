@@ -133,7 +133,7 @@ enum status run_retire_finished(struct run *run, struct error *error)
         return STATUS_OK;
     }
     log_close_file();
-    if (state_folder_retire(&run->folder, run->finished_id, error) != STATUS_OK) {
+    if (state_folder_retire(&run->folder, run->finished_id, run->repairs, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     run->finished_id = NULL;

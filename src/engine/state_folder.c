@@ -23,6 +23,11 @@ static const char *const file_names[] = {"input.jsonl",    "plan.yaml",    "tran
                                          "report.md",      "state.json",   "run.json"};
 enum { FILE_COUNT = sizeof(file_names) / sizeof(file_names[0]) };
 
+/* What a repair is to write and to take out: made before the repair is a run, so that they may lie
+ * beside another's files. */
+static const char *const list_names[] = {"repair.jsonl", "delete.jsonl"};
+enum { LIST_COUNT = sizeof(list_names) / sizeof(list_names[0]) };
+
 enum status state_folder_name(struct state_folder *folder, const char *path, struct arena *arena,
                               struct error *error)
 {
@@ -131,20 +136,28 @@ static enum status move(const struct state_folder *folder, const char *name, con
     return STATUS_OK;
 }
 
-enum status state_folder_retire(struct state_folder *folder, const char *run_id,
+static enum status move_all(const struct state_folder *folder, const char *const *names,
+                            size_t count, const char *to_folder, struct error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (move(folder, names[i], to_folder, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status state_folder_retire(struct state_folder *folder, const char *run_id, bool keeps_lists,
                                 struct error *error)
 {
     char finished[4096];
     snprintf(finished, sizeof(finished), "%s/%s", folder->runs, run_id);
     if (file_make_folder(finished, error) != STATUS_OK ||
         move(folder, "rejects", finished, error) != STATUS_OK ||
-        move(folder, "before", finished, error) != STATUS_OK) {
+        move(folder, "before", finished, error) != STATUS_OK ||
+        move_all(folder, list_names, keeps_lists ? 0 : LIST_COUNT, finished, error) != STATUS_OK ||
+        move_all(folder, file_names, FILE_COUNT, finished, error) != STATUS_OK) {
         return STATUS_FAILED;
-    }
-    for (size_t i = 0; i < FILE_COUNT; i++) {
-        if (move(folder, file_names[i], finished, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
     }
     if (file_sync_folder(folder->path, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -160,20 +173,28 @@ void state_folder_clean(struct state_folder *folder)
     (void)status;
 }
 
+static enum status remove_all(const struct state_folder *folder, const char *const *names,
+                              size_t count, struct error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        char file[4096];
+        snprintf(file, sizeof(file), "%s/%s", folder->path, names[i]);
+        if (unlink(file) != 0 && errno != ENOENT) {
+            return error_set_errno(error, ERROR_STATE_WRITE, errno, file, "can't remove it");
+        }
+    }
+    return STATUS_OK;
+}
+
 enum status state_folder_remove(struct state_folder *folder, struct error *error)
 {
     if (file_remove_tree(folder->rejects, error) != STATUS_OK ||
         file_remove_tree(folder->before, error) != STATUS_OK ||
         file_remove_tree(folder->spill, error) != STATUS_OK ||
-        file_remove_tree(folder->runs, error) != STATUS_OK) {
+        file_remove_tree(folder->runs, error) != STATUS_OK ||
+        remove_all(folder, list_names, LIST_COUNT, error) != STATUS_OK ||
+        remove_all(folder, file_names, FILE_COUNT, error) != STATUS_OK) {
         return STATUS_FAILED;
-    }
-    for (size_t i = 0; i < FILE_COUNT; i++) {
-        char file[4096];
-        snprintf(file, sizeof(file), "%s/%s", folder->path, file_names[i]);
-        if (unlink(file) != 0 && errno != ENOENT) {
-            return error_set_errno(error, ERROR_STATE_WRITE, errno, file, "can't remove it");
-        }
     }
     char lock_file[4096];
     snprintf(lock_file, sizeof(lock_file), "%s/lock", folder->path);

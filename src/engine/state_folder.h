@@ -15,6 +15,7 @@
  *   rejects/        CHUNK-ATTEMPT.jsonl, settled.jsonl
  *   before/         what was there before the run's writes: before.h
  *   input.jsonl     kind rejects: the mended records being loaded
+ *   repair.jsonl, delete.jsonl    what a repair is to write and to take out: verify/repair.h
  *   spill/source, spill/target    the databases' own sorted runs and key hashes
  *   metrics.jsonl   throughput over time: observe/metrics.h
  *   chunks.jsonl    the chunks that are done: chunk_log.h
@@ -49,8 +50,9 @@ enum status state_folder_lock(struct state_folder *folder, struct error *error) 
 void state_folder_unlock(struct state_folder *folder);
 /* Makes rejects/ and the spill folders; those of the source start empty each time. */
 enum status state_folder_make_rooms(struct state_folder *folder, struct error *error) MUST_USE;
-/* Moves what a finished run left to runs/ID/. */
-enum status state_folder_retire(struct state_folder *folder, const char *run_id,
+/* Moves what a finished run left to runs/ID/. `keeps_lists`: a repair's lists stay, being those of
+ * the repair that is about to begin. */
+enum status state_folder_retire(struct state_folder *folder, const char *run_id, bool keeps_lists,
                                 struct error *error) MUST_USE;
 /* Removes all that is ours, and the folder itself if nothing else is in it. */
 enum status state_folder_remove(struct state_folder *folder, struct error *error) MUST_USE;

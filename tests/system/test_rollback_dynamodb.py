@@ -254,6 +254,43 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         self.program("finish", "--confirm")
         self.assertNotIn("_transhume_ledger", items.tables(self.client))
 
+    def images(self):
+        """Folders of before-images, with files in them."""
+        return sorted(os.path.relpath(at, self.path(".transhume")) for at, _, names in os.walk(self.path(".transhume"))
+                      if os.path.basename(at) == "before" and names)
+
+    def test_finish_leaves_no_images(self):
+        for point in (None, "finish.before_forget", "finish.after_forget"):
+            with self.subTest(point=point):
+                self.target("filled")
+                self.migrate("replace")
+                runs = [self.run_id()]
+                for _ in range(2):
+                    self.migrate("upsert")
+                    runs.append(self.run_id())
+                self.assertEqual(self.images(), sorted(["before", *("runs/%s/before" % run for run in runs[:2])]))
+                if point:
+                    self.assertEqual(self.program("finish", "--confirm", code=None, failpoint=point + ":kill:2").code, -9)
+                    self.assertIn("before", self.images())
+                self.program("finish", "--confirm")
+                self.assertEqual(self.images(), [])
+                self.assertNotIn("_transhume_ledger", items.tables(self.client))
+                with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
+                    self.assertTrue(json.load(file)["finished"])
+
+    def test_finish_elsewhere_leaves_images_of_runs_that_are_not_its_own(self):
+        self.target("filled")
+        self.migrate("replace")
+        run = self.run_id()
+        self.migrate("upsert")
+        kept = self.images()
+        support.make_sqlite(self.path("small.db"), "CREATE TABLE t(a INTEGER PRIMARY KEY); INSERT INTO t VALUES (1);")
+        self.program("migrate", "-q", "--state", "other", "small.db", "there.db")
+        self.program("finish", "--confirm", "there.db")
+        self.assertEqual(self.images(), kept)
+        self.rollback()
+        self.rollback(run=run)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -302,6 +302,45 @@ class Reset(StateTestCase):
                 self.assertFalse(os.path.exists(self.path(".transhume", "state.json")))
                 self.assertEqual(self.status_json()["status"], "not_started")
 
+    def test_nothing_of_records_stays(self):
+        """After whatever wrote into the folder: it is gone, and so is each value of the records."""
+        def repair(code=0, env=None):
+            support.make_sqlite(self.path("copy.db"), "UPDATE customer SET name = 'CANARY' WHERE id = 3; "
+                                "INSERT OR REPLACE INTO customer VALUES (777, 'CANARY', NULL); DELETE FROM line WHERE invoice_id = 5")
+            return self.run_program("validate", "--repair", "--delete-extra", "--confirm", code=code, env=env)
+        steps = {"migrate": lambda: None,
+                 "repair": repair,
+                 "killed repair": lambda: repair(code=-9, env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:1"}),
+                 "rolled back": lambda: (repair(), self.run_program("rollback", "--run", self.status_json()["run"], "--confirm")),
+                 "two repairs, and another run": lambda: (repair(), repair(), self.run_program("migrate", *self.arguments, "next.db"))}
+        for name, step in steps.items():
+            with self.subTest(name):
+                self.setUp()
+                self.run_program("migrate", *self.arguments, "copy.db")
+                step()
+                self.run_program("reset", "--confirm")
+                left = [os.path.join(at, name) for at, _, names in os.walk(self.path(".transhume")) for name in names]
+                self.assertEqual(left, [])
+                self.assertFalse(os.path.exists(self.path(".transhume")))
+
+    def test_a_repair_takes_its_lists_along(self):
+        lists = ("repair.jsonl", "delete.jsonl")
+        self.run_program("migrate", *self.arguments, "copy.db")
+        copy = self.status_json()["run"]
+        support.make_sqlite(self.path("copy.db"), "UPDATE customer SET name = 'CANARY' WHERE id = 3")
+        self.run_program("validate", "--repair")
+        repair = self.status_json()["run"]
+        for name in lists:
+            self.assertFalse(os.path.exists(self.path(".transhume", "runs", copy, name)), name)
+            self.assertTrue(os.path.exists(self.path(".transhume", name)), name)
+        with open(self.path(".transhume", "repair.jsonl"), "rb") as file:
+            listed = file.read()
+        self.run_program("migrate", *self.arguments, "next.db")
+        for name in lists:
+            self.assertFalse(os.path.exists(self.path(".transhume", name)), name)
+        with open(self.path(".transhume", "runs", repair, "repair.jsonl"), "rb") as file:
+            self.assertEqual(file.read(), listed)
+
     def test_nothing_to_reset(self):
         result = self.run_program("reset", "--confirm")
         self.assertTrue(result.out + result.err)

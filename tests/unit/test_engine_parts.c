@@ -736,7 +736,7 @@ static void local_runs_come_back(void **state)
     assert_int_equal(read.existing, 3);
 
     assert_int_equal(state_folder_make_rooms(&folder, &error), STATUS_OK);
-    assert_int_equal(state_folder_retire(&folder, run.id, &error), STATUS_OK);
+    assert_int_equal(state_folder_retire(&folder, run.id, false, &error), STATUS_OK);
     assert_int_equal(local_run_read(&folder, arena, &read, &error), STATUS_END);
     assert_true(file_exists(file_join(arena, folder.runs, "20260131T235959Z-abc123/run.json")));
 
