@@ -1,4 +1,6 @@
 """The project's own checks, runner and sample generator do what they say."""
+import ast
+import collections
 import os
 import shutil
 import sqlite3
@@ -13,6 +15,15 @@ TESTS = os.path.join(support.ROOT, "tests")
 def run(*command, **options):
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           timeout=120, **options)
+
+
+def twice_defined(place):
+    """Names of the functions and classes that a class or a module defines more than once."""
+    if not isinstance(place, (ast.Module, ast.ClassDef)):
+        return []
+    names = [node.name for node in place.body if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and
+             not any(isinstance(mark, ast.Attribute) and mark.attr in ("setter", "deleter") for mark in node.decorator_list)]
+    return sorted(name for name, count in collections.Counter(names).items() if count > 1)
 
 
 class TreeTestCase(support.TestCase):
@@ -40,6 +51,24 @@ class Scripts(support.TestCase):
                         self.assertEqual((result.returncode, result.stderr), (0, ""), path)
                         checked += 1
         self.assertGreater(checked, 5)
+
+    def test_no_two_of_one_name(self):
+        """The second of two definitions in one place takes the first one's, which then never runs."""
+        checked = 0
+        for folder, _, names in os.walk(TESTS):
+            for name in names:
+                if name.endswith(".py"):
+                    with open(os.path.join(folder, name), encoding="utf-8") as file:
+                        tree = ast.parse(file.read())
+                    checked += 1
+                    for place in ast.walk(tree):
+                        self.assertEqual(twice_defined(place), [], "%s: %s" % (name, getattr(place, "name", "")))
+        self.assertGreater(checked, 100)
+
+    def test_that_check_finds_them(self):
+        tree = ast.parse("class A:\n def test_a(self): pass\n x = 1\n def test_a(self): pass\n"
+                         " @property\n def p(self): pass\n @p.setter\n def p(self, v): pass\n")
+        self.assertEqual([twice_defined(place) for place in ast.walk(tree) if isinstance(place, ast.ClassDef)], [["test_a"]])
 
     def test_the_needs_are_a_list(self):
         """Whatever is missing here, each line is a group, a package, a sign and a reason."""
