@@ -35,10 +35,16 @@ class Engine:
         for case in cases[:self.engine_cases]:
             if done > 0 and time.monotonic() > deadline:
                 break
-            with self.subTest(pair=pair, fault=fault, case=case), matrix.case(pair, fault):
+            with self.subTest(pair=pair, fault=fault, case=case), matrix.case(pair, fault) as self.entry:
                 act(self.fresh("case"), *case)
             done += 1
         self.assertGreater(done, 0)
+
+    def stopped_or_ended(self, failpoint, occurrence, *arguments, folder, env):
+        """How often a failpoint is reached may differ from run to run: one that ended without it was not struck."""
+        process = self.stopped_at("%s:stop:%d" % (failpoint, occurrence), *arguments, cwd=folder, env=env, may_end=True)
+        self.entry.struck(process.poll() is None)
+        return process
 
     def fresh(self, name):
         folder = os.path.join(self.folder, name)
@@ -95,7 +101,7 @@ class Stops(Engine):
         self.each("stop", cases, lambda folder, name, occurrence: self.stop(folder, name, occurrence, arguments, check, env))
 
     def stop(self, folder, name, occurrence, arguments, check, env):
-        first = self.stopped_at("%s:stop:%d" % (name, occurrence), "migrate", *arguments, cwd=folder, env=env, may_end=True)
+        first = self.stopped_or_ended(name, occurrence, "migrate", *arguments, folder=folder, env=env)
         second = support.transhume("resume", "--take-over", "--timeout", "300ms", *with_state(arguments, "second"),
                                    cwd=folder, env=env)
         # 2: there is no run yet. 5: the first one holds it. 3: it was stopped within a transaction. 0: taken over, and to the end.
@@ -190,7 +196,7 @@ class Restarts(Engine):
         """Until the server has nothing under way that it would not go on with."""
 
     def restart(self, folder, name, occurrence, arguments, check, env):
-        first = self.stopped_at("%s:stop:%d" % (name, occurrence), "migrate", *arguments, cwd=folder, env=env, may_end=True)
+        first = self.stopped_or_ended(name, occurrence, "migrate", *arguments, folder=folder, env=env)
         self.wait_for_restart()
         self.server.restart()
         if first.poll() is None:
@@ -327,7 +333,7 @@ class Folders(Engine):
         if what == "read-only":
             self.read_only(folder, arguments, env, check)
             return
-        first = self.stopped_at("%s:stop:%d" % (name, occurrence), "migrate", *arguments, cwd=folder, env=env, may_end=True)
+        first = self.stopped_or_ended(name, occurrence, "migrate", *arguments, folder=folder, env=env)
         state = os.path.join(folder, state_folder(arguments))
         for entry in os.listdir(folder):
             path = os.path.join(folder, entry)

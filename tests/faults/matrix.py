@@ -1,9 +1,10 @@
 """The fault matrix: which faults strike, in words, and the book that each case is entered in.
 
-    with matrix.case(pair, "kill"):
+    with matrix.case(pair, "kill") as entry:
         ...the fault, the resume, the comparison of contents...
+        entry.fault = matrix.MISSED   # if it did not strike
 
-A case that raises is entered as failed. tests/run names the book and counts it at its end; tests/faults/tell writes
+A case that raises is entered as failed; one whose run had ended before the fault could strike, as missed. tests/run names the book and counts it at its end; tests/faults/tell writes
 docs/reliability.md of it.
 """
 import contextlib
@@ -27,25 +28,36 @@ FAULTS = {
     "folder": "a folder that is read-only or vanishes",
     "changed": "a source or target changed under the run",
 }
+MISSED = "missed"   # no fault at all: it is counted by itself
 BOOK = os.environ.get("TRANSHUME_CASES")
 
 
 def enter(pair, fault, passed=True):
-    if fault not in FAULTS:
+    if fault not in FAULTS and fault != MISSED:
         raise KeyError("matrix.FAULTS has no %s" % fault)
     if BOOK:
         with open(BOOK, "a", encoding="utf-8") as file:
             file.write(json.dumps([pair, fault, passed]) + "\n")
 
 
+class Entry:
+    def __init__(self, fault):
+        self.fault = fault
+
+    def struck(self, did):
+        if not did:
+            self.fault = MISSED
+
+
 @contextlib.contextmanager
 def case(pair, fault):
+    entry = Entry(fault)
     try:
-        yield
+        yield entry
     except BaseException:
         enter(pair, fault, False)
         raise
-    enter(pair, fault)
+    enter(pair, entry.fault)
 
 
 # Tests whose names do not say their pair.

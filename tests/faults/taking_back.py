@@ -53,14 +53,15 @@ class Killing(Engine):
             cases.append((kind, name, occurrence, self.random.random() < 0.5))
         for number in range(INSTANTS * (1 if support.SOAK else len(kinds))):
             kind = sorted(kinds)[number % len(kinds)]
-            cases.append((kind, None, self.random.uniform(0, kinds[kind][1] * 1.1), self.random.random() < 0.5))
+            cases.append((kind, None, self.random.uniform(0, kinds[kind][1]), self.random.random() < 0.5))
         return cases
 
     def strike(self, folder, name, when, command, env):
-        """Kills the command at a failpoint or an instant."""
-        if name is None:
-            return support.kill_after(when, *command, cwd=folder, env=env)
-        return support.kill_at(name, when, *command, cwd=folder, env=env)
+        """Kills the command at a failpoint or an instant; it may have ended before."""
+        killed = support.kill_after(when, *command, cwd=folder, env=env) if name is None else \
+            support.kill_at(name, when, *command, cwd=folder, env=env)
+        self.entry.struck(killed.code == -9)
+        return killed
 
     def counted(self, command, folder, env):
         """(how often it reaches each failpoint, how long it takes)"""
