@@ -488,6 +488,83 @@ class Layouts(MysqlCase):
         self.assertIn("t: the index `i69` is not made", result.err)
 
 
+class Rights(MysqlCase):
+    """Of the target's account: what it lacks is told before anything is made."""
+    MAKING = ("SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "REFERENCES")
+
+    def account(self, *grants):
+        """A new one's URI without the database."""
+        self.accounts = getattr(self, "accounts", 0) + 1
+        name = "`w@%s_%d`@'127.0.0.1'" % (self.id()[-20:], self.accounts)
+        self.server.ask("", "CREATE USER %s IDENTIFIED BY 'p'; " % name + "".join("GRANT %s TO %s;" % (grant, name) for grant in grants))
+        return "mysql://w%%40%s_%d:p@127.0.0.1:%d/" % (self.id()[-20:], self.accounts, self.server.port)
+
+    def source(self):
+        return support.make_sqlite(self.path("s.db"), "CREATE TABLE p (id INTEGER PRIMARY KEY); CREATE TABLE t (id INTEGER PRIMARY KEY, "
+                                   "p INTEGER REFERENCES p(id), v TEXT); CREATE INDEX t_v ON t (p); INSERT INTO p VALUES (1); "
+                                   "INSERT INTO t VALUES (1, 1, 'new'), (2, 1, 'new')")
+
+    def test_what_a_run_that_makes_tables_needs(self):
+        path = self.source()
+        for lacking in self.MAKING:
+            with self.subTest(lacking):
+                target = self.made()
+                uri = self.account("%s ON `%s`.*" % (", ".join(right for right in self.MAKING if right != lacking), target)) + target
+                for command in ("check", "migrate"):
+                    result = self.run_program(command, path, uri, "--state", self.path("s" + lacking), code=2)
+                    self.assertRegex(result.out + result.err, "the account lacks %s on the database %s: GRANT" % (lacking, target))
+                self.assertEqual(self.server.rows(target), {})
+        target = self.made()
+        uri = self.account("%s ON `%s`.*" % (", ".join(self.MAKING), target)) + target
+        self.migrate(path, uri, "--state", self.path("all"))
+        self.assertEqual(self.server.ask(target, "SELECT * FROM t ORDER BY id"), [["1", "1", "new"], ["2", "1", "new"]])
+        self.assertEqual(self.keys(target), ["PRIMARY", "t_v"])
+        with open(self.path("all", "run.json"), encoding="utf-8") as file:
+            self.run_program("rollback", "--run", json.load(file)["run"], uri, "--confirm", "--state", self.path("all"))
+        self.assertEqual([table for table in self.server.rows(target) if not table.startswith("_")], [])
+
+    def test_what_records_that_are_there_need(self):
+        """ALTER and REFERENCES are for tables that are made, UPDATE is the ledger's too."""
+        path = self.source()
+        base = ["SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP"]
+        for policy, code in (("append", 1), ("upsert", 0), ("replace", 0), ("skip", 0)):
+            for lacking in (None, "CREATE TEMPORARY TABLES", "INSERT"):
+                with self.subTest(policy, lacking=lacking):
+                    target = self.made("CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, p int, v varchar(9));"
+                                       "INSERT INTO t VALUES (1, 1, 'old')")
+                    uri = self.account("%s ON `%s`.*" % (", ".join(
+                        right for right in base + ["CREATE TEMPORARY TABLES"] if right != lacking), target)) + target
+                    state = self.path("%s%d" % (policy, len(lacking or "")))
+                    result = self.run_program("migrate", path, uri, "--existing", policy, "--state", state, code=2 if lacking else code)
+                    self.assertEqual("lacks" in result.err, lacking is not None, result.err)
+                    self.assertIn("the account lacks %s on" % lacking if lacking else "", result.err)
+
+    def test_rights_on_tables(self):
+        path, target = self.source(), self.made("CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE t (id int PRIMARY KEY, p int, v varchar(9))")
+        ledger = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP ON `%s`.`_transhume_%s`"
+        own = [ledger % (target, name) for name in ("run", "chunk", "done", "made")]
+        uri = self.account(*own, "SELECT, INSERT ON `%s`.t" % target, "SELECT ON `%s`.p" % target) + target
+        result = self.run_program("check", path, uri, "--existing", "append", code=2)
+        self.assertIn("the account lacks INSERT on the table p", result.out + result.err)
+        self.assertNotIn("on the database", result.out + result.err)
+
+    def test_what_comes_by_a_role_is_believed_in(self):
+        path, target = self.source(), self.made()
+        self.server.ask("", "CREATE ROLE writers; GRANT ALL ON `%s`.* TO writers" % target)
+        uri = self.account("writers") + target
+        name = "`w@%s_%d`@'127.0.0.1'" % (self.id()[-20:], self.accounts)
+        self.server.ask("", "SET DEFAULT ROLE writers FOR %s" % name)
+        self.migrate(path, uri)
+        self.assertEqual(self.server.ask(target, "SELECT count(*) FROM t"), [["2"]])
+
+    def test_what_everybody_may_is_believed_in(self):
+        with mariadb.Server() as server:
+            path, target = self.source(), server.database()
+            server.ask("", "CREATE USER w@'127.0.0.1'; GRANT ALL ON `%s`.* TO PUBLIC" % target)
+            self.migrate(path, "mysql://w@127.0.0.1:%d/%s" % (server.port, target))
+            self.assertEqual(server.ask(target, "SELECT count(*) FROM t"), [["2"]])
+
+
 class Plans(sql_case.Plans, MysqlCase):
     pass
 

@@ -126,7 +126,9 @@ enum status maria_check_table(struct database *database, const struct target_tab
                           "ENGINE=InnoDB\n",
                           facts.engine);
         }
-        status = maria_check_triggers(self, connection, table, out, error);
+        status = maria_check_rights(self, connection, table, found, out, error);
+        status = status == STATUS_OK ? maria_check_triggers(self, connection, table, out, error)
+                                     : status;
         if (status == STATUS_OK && !found && table->same_engine == NULL &&
             table->column_count <= MARIA_COLUMNS_MAX) {
             status = check_layout(self, table, arena, out, error);

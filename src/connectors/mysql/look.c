@@ -29,6 +29,8 @@ enum status maria_look_at(const struct maria_look *look, struct maria_database *
 
 void maria_forget_seen(struct maria_database *self)
 {
+    maria_rights_free(self->rights);
+    self->rights = NULL;
     arena_destroy(self->seen_arena);
     self->seen_arena = NULL;
     self->seen = NULL;

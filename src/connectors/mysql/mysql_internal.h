@@ -14,6 +14,7 @@
 
 struct maria_catalog;
 struct maria_look;
+struct maria_rights;
 
 enum {
     MARIA_NAME_CHARACTERS_MAX = 64,
@@ -67,6 +68,7 @@ struct maria_database {
     uint64_t session_count;
     struct maria_catalog *catalog; /* source; read at first use */
     struct maria_look *seen;       /* target: by the last inspect; NULL: nothing */
+    struct maria_rights *rights;   /* target: of the account, in seen_arena; NULL: not read */
     struct arena *seen_arena;
     MYSQL *lock;  /* target: holds the claim as long as it lives */
     char *run_id; /* the claimed run; NULL: none */

@@ -37,6 +37,12 @@ enum status maria_target_describe(struct maria_database *self, MYSQL *connection
 enum status maria_check_table(struct database *self, const struct target_table *table,
                               const struct shape *const *shapes, uint32_t shape_count,
                               struct buffer *out, struct error *error);
+/* rights.c: a line for what the account may not do that the table takes; nothing where that can't
+ * be known. */
+enum status maria_check_rights(struct maria_database *self, MYSQL *connection,
+                               const struct target_table *table, bool is_there, struct buffer *out,
+                               struct error *error) MUST_USE;
+void maria_rights_free(struct maria_rights *rights); /* what is not in an arena; NULL is fine */
 /* prepare.c */
 enum status maria_prepare(struct database *self, struct target_table *tables, uint32_t table_count,
                           const struct schema *objects, struct error *error);

@@ -1,0 +1,174 @@
+/*
+ * What the account may do in the target's database, so that a right that is missing is told before
+ * the first record. Rights that come by a role, or that all have, are not seen from here: then
+ * nothing is refused.
+ */
+#include "connectors/mysql/target.h"
+#include "connectors/sql/check.h"
+#include "mysql_sql.h"
+#include <string.h>
+#include <strings.h>
+
+enum right {
+    RIGHT_SELECT = 1 << 0,
+    RIGHT_INSERT = 1 << 1,
+    RIGHT_UPDATE = 1 << 2,
+    RIGHT_DELETE = 1 << 3,
+    RIGHT_CREATE = 1 << 4,
+    RIGHT_DROP = 1 << 5,
+    RIGHT_ALTER = 1 << 6,
+    RIGHT_REFERENCES = 1 << 7,
+    RIGHT_TEMPORARY = 1 << 8
+};
+
+static const char *const names[] = {"SELECT", "INSERT",     "UPDATE",
+                                    "DELETE", "CREATE",     "DROP",
+                                    "ALTER",  "REFERENCES", "CREATE TEMPORARY TABLES"};
+enum { NAME_COUNT = sizeof names / sizeof names[0] };
+
+/* The ledger's tables are made, filled, changed and dropped. */
+enum {
+    OF_LEDGER =
+        RIGHT_SELECT | RIGHT_INSERT | RIGHT_UPDATE | RIGHT_DELETE | RIGHT_CREATE | RIGHT_DROP
+};
+
+struct maria_rights {
+    MYSQL_RES *granted;
+    bool known;
+    unsigned told; /* of those that are missing on the database */
+};
+
+static unsigned bit_of(const char *name)
+{
+    for (unsigned i = 0; i < NAME_COUNT; i++) {
+        if (strcasecmp(names[i], name) == 0) {
+            return 1U << i;
+        }
+    }
+    return 0;
+}
+
+/* For the tables whose names begin so, or all: those of the database and the server count. */
+static unsigned granted_for(const struct maria_rights *rights, const char *name, size_t length)
+{
+    unsigned found = 0;
+    MYSQL_ROW row = NULL;
+    mysql_data_seek(rights->granted, 0);
+    while ((row = mysql_fetch_row(rights->granted)) != NULL) {
+        bool whole = row[1] == NULL || row[1][0] == '\0';
+        found |= whole || strncmp(row[1], name, length) == 0 ? bit_of(row[0]) : 0;
+    }
+    return found;
+}
+
+/* ---------------------------------------------------------------- what is known */
+
+/* Has the session a role, or has everybody something? What such a statement fails with is that the
+ * server knows no roles. */
+static bool has_others(struct maria_database *self, MYSQL *connection)
+{
+    static const char *const statements[] = {
+        "SELECT 1 FROM DUAL WHERE CURRENT_ROLE() IS NOT NULL AND CURRENT_ROLE() <> 'NONE'",
+        "SHOW GRANTS FOR PUBLIC"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
+        MYSQL_RES *result = NULL;
+        struct error ignored;
+        if (maria_query(self, connection, statements[i], MARIA_SHORT, ERROR_TARGET_INVALID, &result,
+                        &ignored) == STATUS_OK) {
+            found = found || (result != NULL && mysql_num_rows(result) > 0);
+        }
+        mysql_free_result(result);
+    }
+    return found;
+}
+
+void maria_rights_free(struct maria_rights *rights)
+{
+    if (rights != NULL) {
+        mysql_free_result(rights->granted);
+    }
+}
+
+static enum status read_rights(struct maria_database *self, MYSQL *connection, struct error *error)
+{
+    struct buffer sql = {0};
+    struct maria_rights *rights = arena_allocate_zeroed(self->seen_arena, 1, sizeof *rights);
+    if (rights == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory to look at its rights");
+    }
+    maria_append_filled(&sql, sql_rights, self->schema, NULL);
+    if (maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_INVALID,
+                           &rights->granted, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    /* an account that the server knows has USAGE at least */
+    rights->known = rights->granted != NULL && mysql_num_rows(rights->granted) > 0 &&
+                    !has_others(self, connection);
+    self->rights = rights;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- what is missing */
+
+static void tell_missing(unsigned missing, const char *on, const char *name, struct buffer *out)
+{
+    char shown[SQL_SHOWN_BYTES];
+    const char *comma = "";
+    buffer_append_string(out, "the account lacks ");
+    for (unsigned i = 0; i < NAME_COUNT; i++) {
+        if ((missing & 1U << i) != 0) {
+            buffer_format(out, "%s%s", comma, names[i]);
+            comma = ", ";
+        }
+    }
+    buffer_format(out, " on the %s %s: GRANT what docs/mysql.md lists\n", on,
+                  sql_show_name(name, shown));
+}
+
+static unsigned needed_for(const struct target_table *table, bool is_there)
+{
+    bool overwrites = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE;
+    bool refers = table->same_engine != NULL ? table->same_engine->foreign_key_count > 0
+                                             : table->reference_count > 0;
+    if (!is_there) {
+        return RIGHT_SELECT | RIGHT_INSERT | RIGHT_CREATE | RIGHT_ALTER |
+               (refers ? RIGHT_REFERENCES : 0U);
+    }
+    return RIGHT_SELECT | RIGHT_INSERT | (overwrites ? RIGHT_UPDATE : 0U) |
+           (table->rebuilds_indexes ? RIGHT_ALTER : 0U);
+}
+
+enum status maria_check_rights(struct maria_database *self, MYSQL *connection,
+                               const struct target_table *table, bool is_there, struct buffer *out,
+                               struct error *error)
+{
+    static const char ledger[] = "_transhume_";
+    bool stages = is_there && table->existing != EXISTING_REFUSE &&
+                  (table->existing != EXISTING_APPEND || table->keeps_undo);
+    if (self->seen == NULL) {
+        return STATUS_OK; /* of one table only, for a run that was checked */
+    }
+    if (self->rights == NULL && read_rights(self, connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!self->rights->known) {
+        return STATUS_OK;
+    }
+    unsigned whole = OF_LEDGER | (stages ? RIGHT_TEMPORARY : 0U);
+    whole &= ~granted_for(self->rights, ledger, sizeof ledger - 1);
+    unsigned own = needed_for(table, is_there);
+    own &= ~granted_for(self->rights, table->name, strlen(table->name) + 1);
+    if (!is_there) { /* that anyone would grant for all tables alike */
+        whole |= own;
+        own = 0;
+    }
+    if ((whole & ~self->rights->told) != 0) {
+        tell_missing(whole & ~self->rights->told, "database", self->schema, out);
+        self->rights->told |= whole;
+    }
+    if ((own & ~whole) != 0) {
+        tell_missing(own & ~whole, "table", table->name, out);
+    }
+    return STATUS_OK;
+}
