@@ -100,6 +100,26 @@ class TcpProxy(Proxy):
             server.shutdown(socket.SHUT_WR)           # it finishes what it has begun
 
 
+class ChangingProxy(Proxy):
+    """What the server says goes on as `change(data, first)` makes it; `first`: nothing was said before on this connection."""
+
+    def __init__(self, port, change):
+        self.change = change
+        super().__init__(port)
+
+    def passers(self, program, server):
+        return lambda: _pass(program, server), lambda: self._answer(server, program)
+
+    def _answer(self, server, client):
+        first = True
+        with contextlib.suppress(OSError):
+            while data := server.recv(PIECE):
+                client.sendall(self.change(data, first))
+                first = False
+        close(client)
+        close(server)
+
+
 class RefusingProxy(Proxy):
     """Of MySQL's protocol, in clear: answers statements that begin with `words` itself, as a server that refuses them."""
 

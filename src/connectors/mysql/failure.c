@@ -2,6 +2,7 @@
 #include "base/signals.h"
 #include "connectors/mysql/mysql_internal.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { STATEMENT_KILLED = 1317 };
@@ -116,10 +117,19 @@ bool maria_is_of_record(unsigned number, enum error_code *code)
     return false;
 }
 
+/* What a server refuses before TLS is agreed on comes with its number in the words alone. */
+static unsigned number_of(MYSQL *connection)
+{
+    static const char before[] = "cannot be verified: ";
+    const char *found = strstr(mysql_error(connection), before);
+    return found != NULL ? (unsigned)strtoul(found + sizeof before - 1, NULL, 10)
+                         : mysql_errno(connection);
+}
+
 enum status maria_failure(const struct maria_database *self, MYSQL *connection,
                           enum error_code otherwise, struct error *error)
 {
-    unsigned number = mysql_errno(connection);
+    unsigned number = number_of(connection);
     const struct meaning *meaning = meaning_of(number);
     enum error_code code = meaning == NULL ? maria_is_lost(number) ? ERROR_NETWORK : otherwise
                            : self->mode == OPEN_SOURCE ? meaning->source

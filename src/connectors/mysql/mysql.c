@@ -318,7 +318,8 @@ static enum status maria_open(const struct open_options *open, struct database *
     return STATUS_OK;
 }
 
-/* A server may be reached by several addresses: so what it says of itself. */
+/* What the server says of itself, since it may be reached by several addresses. MariaDB's own
+ * number (which old ones lack) tells apart what containers of one name can't. */
 static enum status maria_identity(struct database *database, struct arena *arena,
                                   const char **identity, struct error *error)
 {
@@ -326,22 +327,31 @@ static enum status maria_identity(struct database *database, struct arena *arena
     bool has_uuid = !self->mariadb && self->version >= 50600;
     MYSQL *connection = NULL;
     MYSQL_RES *result = NULL;
+    MYSQL_RES *number = NULL;
 
-    if (maria_control(self, &connection, error) != STATUS_OK ||
-        maria_query(self, connection,
-                    has_uuid ? "SELECT @@server_uuid, 0, ''"
-                             : "SELECT @@hostname, @@port, @@datadir",
-                    MARIA_SHORT, ERROR_NETWORK, &result, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    enum status status = maria_control(self, &connection, error);
+    status = status == STATUS_OK ? maria_query(self, connection,
+                                               has_uuid ? "SELECT @@server_uuid, 0, ''"
+                                                        : "SELECT @@hostname, @@port, @@datadir",
+                                               MARIA_SHORT, ERROR_NETWORK, &result, error)
+                                 : status;
+    status = status == STATUS_OK && !has_uuid
+                 ? maria_query(self, connection, "SHOW VARIABLES LIKE 'server_uid'", MARIA_SHORT,
+                               ERROR_NETWORK, &number, error)
+                 : status;
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    MYSQL_ROW own = number != NULL ? mysql_fetch_row(number) : NULL;
+    if (row != NULL) {
+        *identity =
+            arena_format(arena, "mysql server %s %s %s%s%s database %s", row[0], row[1], row[2],
+                         own != NULL ? " " : "", own != NULL ? own[1] : "", self->schema);
     }
-    MYSQL_ROW row = mysql_fetch_row(result);
-    *identity = row == NULL ? NULL
-                            : arena_format(arena, "mysql server %s %s %s database %s", row[0],
-                                           row[1], row[2], self->schema);
+    if (status == STATUS_OK && (row == NULL || *identity == NULL)) {
+        status = error_set(error, ERROR_MEMORY, self->shown, "no memory for its identity");
+    }
     mysql_free_result(result);
-    return *identity != NULL
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, self->shown, "no memory for its identity");
+    mysql_free_result(number);
+    return status;
 }
 
 const struct connector transhume_connector = {

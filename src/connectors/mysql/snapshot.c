@@ -14,6 +14,7 @@
 #include "connectors/mysql/source.h"
 #include "connectors/registry.h"
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char begin_sql[] = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
@@ -155,15 +156,18 @@ static void keep_one(struct maria_database *self)
 
 /* ---------------------------------------------------------------- the token */
 
-static int64_t count_in(const char *words, const char *after)
+/* MySQL 5.5 and MariaDB 5.5 write the number with the digits 0 to F. */
+static int64_t count_in(const struct maria_database *self, const char *words, const char *after)
 {
-    int64_t count = -1;
+    bool letters = self->version < 50600;
     const char *found = strstr(words, after);
+    char *end = NULL;
     if (found == NULL) {
         return -1;
     }
     found += strlen(after);
-    return text_to_int64(found, strspn(found, "0123456789"), &count) == STATUS_OK ? count : -1;
+    long long count = strtoll(found, &end, letters ? 16 : 10);
+    return end > found && (*end == '\n' || *end == ' ') && count >= 0 ? count : -1;
 }
 
 /* -1: it can't be known: without the right to ask, or with transactions under way. */
@@ -193,7 +197,7 @@ static int64_t transactions_so_far(struct maria_database *self, MYSQL *connectio
     if (maria_query(self, connection, "SHOW ENGINE INNODB STATUS", MARIA_SHORT, ERROR_SOURCE_READ,
                     &result, NULL) == STATUS_OK) {
         MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
-        count = row != NULL && row[2] != NULL ? count_in(row[2], "Trx id counter ") : -1;
+        count = row != NULL && row[2] != NULL ? count_in(self, row[2], "Trx id counter ") : -1;
     }
     mysql_free_result(result);
     return count;
