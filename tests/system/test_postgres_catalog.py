@@ -210,6 +210,29 @@ class Catalogue(support.TestCase):
             self.assertTrue(any(note.startswith(name + ": ") for note in report["notes"]), name)
         self.run_program("migrate", "--strict", self.server.uri(source), "copy.db", code=5)
 
+    def test_what_is_never_carried_is_listed(self):
+        source = self.made("""
+            CREATE ROLE reader; CREATE ROLE other; CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE plain (id int PRIMARY KEY, v text);
+            CREATE TABLE bare (id serial PRIMARY KEY); CREATE TABLE taken_back (id int PRIMARY KEY);
+            GRANT SELECT ON t TO reader; GRANT UPDATE (v) ON plain TO reader; GRANT SELECT ON taken_back TO reader; REVOKE SELECT ON taken_back FROM reader;
+            ALTER TABLE plain OWNER TO other; CREATE FUNCTION f(x int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+            GRANT EXECUTE ON FUNCTION f(int) TO reader; CREATE FUNCTION open() RETURNS int LANGUAGE sql AS 'SELECT 1';
+            CREATE TEXT SEARCH CONFIGURATION words (COPY = simple); CREATE TEXT SEARCH DICTIONARY dict (TEMPLATE = simple);
+            SELECT lo_from_bytea(0, 'x'), lo_from_bytea(0, 'y')""")
+        self.addCleanup(self.server.psql, source, "DROP OWNED BY reader, other; DROP ROLE reader, other; SELECT lo_unlink(oid) FROM pg_largeobject_metadata")
+        expected = {
+            "t: the grant": "who may do what is not carried", "plain: the grant": "who may do what is not carried",
+            "f(x integer): the grant": "who may do what is not carried",
+            "other: the owner": "tables, views and sequences of it (1) belong to who copies",
+            "words: the text search configuration": "text search configurations are not made",
+            "dict: the text search dictionary": "text search dictionaries are not made",
+            "pg_largeobject: the store of large objects": "2 large objects are not copied, only the numbers of them that tables hold"}
+        for target, word in ((self.server.uri(self.made()), "left out"), ("copy.db", "not carried")):
+            with self.subTest(target=target):
+                report = self.notes("--strict", self.server.uri(source), target, code=5)
+                left = [note for note in report["problems"] if word in note and "the function" not in note]
+                self.assertEqual(sorted(left), sorted("%s is %s: %s" % (what, word, why) for what, why in expected.items()))
+
     def assert_counts(self, source, notes, word, left_out):
         for catalog, sql in COUNTS.items():
             (total,), = self.server.psql(source, sql)

@@ -111,6 +111,35 @@ SELECT 'extension', e.extname, NULL, 'extensions are not made: CREATE EXTENSION 
 UNION ALL
 SELECT 'foreign table', t.relname, NULL, 'foreign tables are not made, and their rows not read', 'a', t.oid, NULL, NULL FROM tables t WHERE t.relkind = 'f'
 UNION ALL
+-- what belongs to no schema, or to who may do what
+SELECT 'text search configuration', c.cfgname, NULL, 'text search configurations are not made', 'a', c.oid, NULL, NULL
+  FROM pg_catalog.pg_ts_config c JOIN space ON space.oid = c.cfgnamespace
+ WHERE c.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_ts_config'::pg_catalog.regclass)
+UNION ALL
+SELECT 'text search dictionary', d.dictname, NULL, 'text search dictionaries are not made', 'a', d.oid, NULL, NULL
+  FROM pg_catalog.pg_ts_dict d JOIN space ON space.oid = d.dictnamespace
+ WHERE d.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_ts_dict'::pg_catalog.regclass)
+UNION ALL
+SELECT 'store of large objects', 'pg_largeobject', NULL, pg_catalog.format('%s large objects are not copied, only the numbers of them that tables hold', count(*)), 'a', 0::pg_catalog.oid, NULL, NULL
+  FROM pg_catalog.pg_largeobject_metadata HAVING count(*) > 0
+UNION ALL
+SELECT 'grant', c.relname, t.top, 'who may do what is not carried', 'a', c.oid, NULL, NULL
+  FROM pg_catalog.pg_class c JOIN space ON space.oid = c.relnamespace LEFT JOIN tables t ON t.oid = c.oid AND t.relkind IN ('r', 'p')
+ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relname NOT LIKE '\_transhume\_%'
+   AND c.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+   AND (c.relacl::text <> pg_catalog.acldefault(CASE c.relkind WHEN 'S' THEN 's'::"char" ELSE 'r'::"char" END, c.relowner)::text
+        OR EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL))
+UNION ALL
+SELECT 'grant', f.name, NULL, 'who may do what is not carried', 'a', f.oid, NULL, NULL
+  FROM functions f WHERE f.proacl::text <> pg_catalog.acldefault('f', f.proowner)::text
+UNION ALL
+SELECT 'owner', pg_catalog.pg_get_userbyid(c.relowner), NULL,
+       pg_catalog.format('tables, views and sequences of it (%s) belong to who copies', count(*)), 'a', c.relowner, NULL, NULL
+  FROM pg_catalog.pg_class c JOIN space ON space.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relname NOT LIKE '\_transhume\_%' AND pg_catalog.pg_get_userbyid(c.relowner) <> CURRENT_USER
+   AND c.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
+ GROUP BY c.relowner
+UNION ALL
 -- what a table has besides columns and keys
 SELECT 'property', t.relname || '.' || a.attname || ' storage', t.top, NULL, 'w', a.attnum::pg_catalog.oid,
        pg_catalog.format('ALTER TABLE ONLY %I ALTER %I SET STORAGE %s', t.relname, a.attname, CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END), NULL
