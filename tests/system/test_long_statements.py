@@ -2,6 +2,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import time
 import unittest
@@ -27,8 +28,8 @@ class LongStatement:
         self.name = self.server.database()
         self.server.ask(self.name, self.TABLE)
 
-    def begin(self, uri, *options):
-        process = support.start("migrate", "--existing", "append", "--timeout", "2s", "--jobs", "1", *options, "herd.db", uri,
+    def begin(self, uri, *options, source="herd.db"):
+        process = support.start("migrate", "--existing", "append", "--timeout", "2s", "--jobs", "1", *options, source, uri,
                                 cwd=self.folder)
         self.addCleanup(process.kill)
         return process
@@ -86,6 +87,59 @@ class Postgres(LongStatement, support.TestCase):
 
     def works(self):
         return self.server.ask("postgres", "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'") != []
+
+    def stand_still(self, condition):
+        """One row takes long, and so many bytes come behind it that no buffer holds them."""
+        support.make_sqlite(self.path("herd.db"), "UPDATE herd SET wool = hex(zeroblob(30000000)) WHERE id = 25")
+        self.server.ask(self.name, "CREATE OR REPLACE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN %s; RETURN NEW; END'" % condition)
+
+    def test_one_row_takes_longer_than_the_timeout(self):
+        self.stand_still("IF NEW.id = 20 THEN PERFORM pg_sleep(8); END IF")
+        begun = time.monotonic()
+        result = support.finish(self.begin(self.server.uri(self.name)))
+        self.assert_code(result, 0)
+        self.assertNotIn("trying again", result.err)
+        self.assertGreater(time.monotonic() - begun, 8, "nothing was long about it")
+        self.assert_whole()
+
+    def test_the_same_on_the_express_lane(self):
+        self.stand_still("IF NEW.id = 20 THEN PERFORM pg_sleep(8); END IF")
+        source = self.server.database()
+        self.server.ask(source, "CREATE TABLE herd(id bigint PRIMARY KEY, wool text); INSERT INTO herd SELECT i, i || repeat('wool', 100000) "
+                                "FROM generate_series(1, %d) i" % ROWS)
+        result = support.finish(self.begin(self.server.uri(self.name), source=self.server.uri(source)))
+        self.assert_code(result, 0)
+        self.assertNotIn("trying again", result.err)
+        self.assert_whole()
+
+    def test_a_row_waits_for_a_lock(self):
+        """The session that holds it goes on after more than thrice the timeout."""
+        session = self.server.session(self.name)
+        self.addCleanup(session.close)
+        self.stand_still("IF NEW.id = 20 THEN PERFORM 1 FROM held FOR UPDATE; END IF")
+        self.server.ask(self.name, "CREATE TABLE held (id int); INSERT INTO held VALUES (1)")
+        session.ask("BEGIN; SELECT id FROM held FOR UPDATE")
+        process = self.begin(self.server.uri(self.name))
+        self.wait_until("it waits", lambda: self.server.waiting(self.name) == 1)
+        pid = self.waiter()
+        time.sleep(7)  # that it is left alone for longer than the timeout is what is tested
+        self.assertEqual(self.waiter(), pid)
+        session.ask("ROLLBACK; SELECT 1")
+        self.assert_code(support.finish(process), 0)
+        self.assert_whole()
+
+    def waiter(self):
+        return self.server.ask("postgres", "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+    def test_stopped_while_it_stands_still(self):
+        """Twice: the statement is cancelled, and the run can go on."""
+        self.stand_still("IF NEW.id = 20 THEN PERFORM pg_sleep(600); END IF")
+        process = self.begin(self.server.uri(self.name))
+        self.wait_until("it works", self.works)
+        process.send_signal(signal.SIGINT)
+        process.stderr.readline()  # that it was heard
+        process.send_signal(signal.SIGINT)
+        self.assert_code(support.finish(process), 4)
 
     def test_a_server_that_tells_nothing_of_its_sessions(self):
         self.server.ask(self.name, "ALTER DATABASE %s SET track_activities = off" % self.name)

@@ -249,23 +249,6 @@ static bool is_short(enum postgres_patience patience)
     return patience == POSTGRES_SHORT || patience == POSTGRES_PROBE;
 }
 
-enum status postgres_flush(struct postgres_database *self, PGconn *connection, struct error *error)
-{
-    int64_t end = clock_monotonic_ms() + self->timeout_ms;
-    int left = PQflush(connection);
-    while (left == 1) {
-        if (clock_monotonic_ms() >= end) {
-            return give_up(self, connection, POSTGRES_SHORT, error);
-        }
-        if (postgres_wait(self, connection, true, SLICE_MS) && PQconsumeInput(connection) == 0) {
-            return postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
-        }
-        int now = PQflush(connection);
-        left = now;
-    }
-    return left == 0 ? STATUS_OK : postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
-}
-
 static enum status keep_vigil(struct postgres_database *self, PGconn *connection,
                               struct sql_vigil *vigil, struct error *error)
 {
@@ -281,6 +264,51 @@ static enum status keep_vigil(struct postgres_database *self, PGconn *connection
         break_off(connection);
     }
     return status;
+}
+
+/* A statement under way is cancelled at the request to stop that ends it; once. */
+static void heed_stop(struct postgres_database *self, PGconn *connection,
+                      enum postgres_patience patience, bool *stopped)
+{
+    if (!is_short(patience) && !*stopped &&
+        signals_stop_level() >= (patience == POSTGRES_BUILD ? 1 : 2)) {
+        postgres_signal_session(self, connection, POSTGRES_CANCEL_STATEMENT);
+        *stopped = true;
+    }
+}
+
+/* A server that works on the rows that it has takes no more of them, for as long as that takes. */
+static enum status flush(struct postgres_database *self, PGconn *connection,
+                         enum postgres_patience patience, struct error *error)
+{
+    int64_t end = clock_monotonic_ms() + self->timeout_ms;
+    struct sql_vigil vigil;
+    bool stopped = false;
+    int left = PQflush(connection);
+
+    sql_vigil_begin(&vigil, self->timeout_ms);
+    while (left == 1) {
+        if (is_short(patience) && clock_monotonic_ms() >= end) {
+            return give_up(self, connection, patience, error);
+        }
+        if (!is_short(patience) && keep_vigil(self, connection, &vigil, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        heed_stop(self, connection, patience, &stopped);
+        if (postgres_wait(self, connection, true, SLICE_MS)) {
+            sql_vigil_begin(&vigil, self->timeout_ms);
+            if (PQconsumeInput(connection) == 0) {
+                return postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
+            }
+        }
+        left = PQflush(connection);
+    }
+    return left == 0 ? STATUS_OK : postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
+}
+
+enum status postgres_flush(struct postgres_database *self, PGconn *connection, struct error *error)
+{
+    return flush(self, connection, POSTGRES_LONG, error);
 }
 
 enum status postgres_await_data(struct postgres_database *self, PGconn *connection,
@@ -307,7 +335,7 @@ enum status postgres_next_result(struct postgres_database *self, PGconn *connect
     bool stopped = false;
 
     *result = NULL;
-    if (postgres_flush(self, connection, error) != STATUS_OK) {
+    if (flush(self, connection, patience, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     sql_vigil_begin(&vigil, self->timeout_ms);
@@ -318,11 +346,7 @@ enum status postgres_next_result(struct postgres_database *self, PGconn *connect
         if (keep_vigil(self, connection, &vigil, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (!is_short(patience) && !stopped &&
-            signals_stop_level() >= (patience == POSTGRES_BUILD ? 1 : 2)) {
-            postgres_signal_session(self, connection, POSTGRES_CANCEL_STATEMENT);
-            stopped = true;
-        }
+        heed_stop(self, connection, patience, &stopped);
         if (postgres_wait(self, connection, false, SLICE_MS) && PQconsumeInput(connection) == 0) {
             return postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
         }

@@ -145,7 +145,10 @@ static enum status choose_settings(struct postgres_database *self, const struct 
     }
     set(self, "application_name", application);
     set(self, "fallback_application_name", "transhume");
-    set(self, "tcp_user_timeout", arena_format(self->arena, "%lld", (long long)self->timeout_ms));
+    if (self->mode == OPEN_SOURCE) { /* a target's window may be shut for as long as it works */
+        set(self, "tcp_user_timeout",
+            arena_format(self->arena, "%lld", (long long)self->timeout_ms));
+    }
     if (uri->path != NULL && strchr(uri->path, '=') != NULL) {
         return error_set(error, ERROR_USAGE, uri->shown,
                          "the database's name holds a '=', which libpq would take for a setting");
