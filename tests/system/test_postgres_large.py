@@ -1,5 +1,6 @@
 """Tables large enough to be cut by blocks or by sampled keys, and values of many MiB: read back by psql and sqlite3."""
 import os
+import signal
 import sys
 import unittest
 
@@ -71,6 +72,49 @@ class Values(large_values.LargeValues):
                                "ALTER b SET STORAGE EXTERNAL; INSERT INTO big SELECT i, CASE WHEN i %% 2 = 0 THEN repeat('\u00e9' || i, %d) "
                                "END, CASE WHEN i %% 2 = 1 THEN decode(repeat(lpad(to_hex(i), 4, '0'), %d), 'hex') END FROM "
                                "generate_series(1, %d) i" % (bytes_each // 4, bytes_each // 2, count))
+
+
+class Slices(support.TestCase):
+    """What reads values in pieces. Whose they are is told by md5, by the server."""
+    BIG = "SELECT i, repeat(md5(i::text), 300000) FROM generate_series(%d, %d) i"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgres.for_class(cls)
+
+    def made(self, script):
+        name = self.server.database()
+        self.server.psql(name, script)
+        return name
+
+    def told(self, name, table):
+        return self.server.psql(name, "SELECT id, length(t), md5(t) FROM %s ORDER BY id, 3" % table)
+
+    def test_a_session_that_ends(self):
+        """It is made anew, as often as it takes, while the snapshot lives."""
+        source = self.made("CREATE TABLE big (id int PRIMARY KEY, t text); ALTER TABLE big ALTER t SET STORAGE EXTERNAL; INSERT INTO big "
+                           + self.BIG % (1, 4))
+        target = self.server.database()
+        process = self.stopped_at("postgres.before_slice:stop:0", "migrate", "--no-express", "--jobs", "1", self.server.uri(source),
+                                  self.server.uri(target))
+        ended = 0
+        while process.poll() is None:
+            ended += len(self.server.psql(source, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+                                                  "AND query LIKE 'SELECT pg_catalog.substr(%' AND application_name = 'transhume'"))
+            process.send_signal(signal.SIGCONT)
+            self.wait_until_stopped(process, may_end=True)
+        self.assert_code(support.finish(process), 0)
+        self.assertGreater(ended, 3)
+        self.assertEqual(self.told(source, "big"), self.told(target, "big"))
+
+    def test_rows_of_several_tables_at_one_place(self):
+        """A table that others inherit from holds rows of theirs, too."""
+        source = self.made("CREATE TABLE big (id int, t text); ALTER TABLE big ALTER t SET STORAGE EXTERNAL; CREATE TABLE child () INHERITS (big); "
+                           "INSERT INTO big %s; INSERT INTO child %s" % (self.BIG % (1, 2), self.BIG % (3, 4)))
+        self.assertEqual(self.server.psql(source, "SELECT count(DISTINCT ctid) FROM big"), [["2"]])
+        target = self.server.database()
+        self.run_program("migrate", "--no-express", "--include", "big", self.server.uri(source), self.server.uri(target))
+        self.assertEqual(self.told(source, "big"), self.told(target, "big"))
 
 
 if __name__ == "__main__":

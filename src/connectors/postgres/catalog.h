@@ -42,8 +42,9 @@ enum status postgres_catalog_read(struct postgres_database *self, PGconn *connec
 enum status postgres_catalog_get(struct postgres_database *self,
                                  const struct postgres_catalog **catalog,
                                  struct error *error) MUST_USE;
-/* The columns of the schema's tables as they are now; are they the table's still? Locks nothing
- * beyond the query, which what counts sizes may do. */
+/* The columns of the schema's tables as they are now, and are they the table's still? Asked within
+ * the snapshot's transaction, where the rest of the catalogue's queries would lock partitions to
+ * its end. */
 enum status postgres_catalog_columns(struct postgres_database *self, PGconn *connection,
                                      PGresult **columns, struct error *error) MUST_USE;
 bool postgres_catalog_agrees(PGresult *columns, const struct postgres_table *table);

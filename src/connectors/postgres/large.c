@@ -1,6 +1,7 @@
 /*
- * Values too large to hold: handles that read them piece by piece, by the row's place (ctid), which
- * stays the same within the snapshot. All handles of a source share one connection.
+ * Values too large to hold: handles that read them piece by piece, by the row's place (its table's
+ * number, since one that others inherit from holds their rows too, and ctid), which stays the same
+ * within the snapshot. All handles of a source share one connection, made anew where it ends.
  */
 #include "base/failpoint.h"
 #include "connectors/postgres/source.h"
@@ -17,30 +18,29 @@ struct postgres_large {
     uint8_t *block;     /* the last piece that was fetched */
     uint64_t block_offset;
     size_t block_length;
-    char place[]; /* the row's ctid */
+    char place[]; /* the number of the row's table and, behind a NUL, its ctid */
 };
 
-static enum status ask(struct postgres_large *self, uint64_t offset, size_t size, PGresult **result,
-                       struct error *error)
+static enum status ask_once(struct postgres_large *self, uint64_t offset, size_t size,
+                            PGresult **result, struct error *error)
 {
     struct postgres_database *database = self->database;
     char numbers[2][24];
     PGresult *rest = NULL;
     snprintf(numbers[0], sizeof numbers[0], "%llu", (unsigned long long)offset + 1);
     snprintf(numbers[1], sizeof numbers[1], "%zu", size);
-    const char *const values[] = {numbers[0], numbers[1], self->place};
-    if (database->slicer == NULL &&
-        postgres_reader_connect(database, &database->slicer, error) != STATUS_OK) {
+    const char *const values[] = {numbers[0], numbers[1], self->place,
+                                  self->place + strlen(self->place) + 1};
+    if (failpoint_hit("postgres.before_slice", error) != STATUS_OK ||
+        (database->slicer == NULL &&
+         postgres_reader_connect(database, &database->slicer, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     PGconn *connection = database->slicer;
-    enum status status = failpoint_hit("postgres.before_slice", error);
-    if (status != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    status = PQsendQueryParams(connection, self->select, 3, NULL, values, NULL, NULL, 1) == 0
-                 ? postgres_failure(database, connection, NULL, ERROR_NETWORK, error)
-                 : postgres_next_result(database, connection, POSTGRES_LONG, result, error);
+    enum status status =
+        PQsendQueryParams(connection, self->select, 4, NULL, values, NULL, NULL, 1) == 0
+            ? postgres_failure(database, connection, NULL, ERROR_NETWORK, error)
+            : postgres_next_result(database, connection, POSTGRES_LONG, result, error);
     if (status == STATUS_OK && PQresultStatus(*result) != PGRES_TUPLES_OK) {
         status = postgres_failure(database, connection, *result, ERROR_SOURCE_READ, error);
     }
@@ -48,6 +48,23 @@ static enum status ask(struct postgres_large *self, uint64_t offset, size_t size
            postgres_next_result(database, connection, POSTGRES_SHORT, &rest, NULL) == STATUS_OK &&
            rest != NULL) {
         PQclear(rest);
+    }
+    return status == STATUS_OK ? postgres_hold_lasts(database, error) : status;
+}
+
+/* The snapshot can be imported again as long as its holder lives. */
+static enum status ask(struct postgres_large *self, uint64_t offset, size_t size, PGresult **result,
+                       struct error *error)
+{
+    struct postgres_database *database = self->database;
+    enum status status = ask_once(self, offset, size, result, error);
+    if (status != STATUS_OK && database->slicer != NULL &&
+        PQstatus(database->slicer) != CONNECTION_OK) {
+        postgres_disconnect(database->slicer);
+        database->slicer = NULL;
+        PQclear(*result);
+        *result = NULL;
+        status = ask_once(self, offset, size, result, error);
     }
     return status;
 }
@@ -113,7 +130,7 @@ static void large_release(struct large_value *large)
     free(self);
 }
 
-/* "LENGTH (BLOCK,ROW)" */
+/* "LENGTH TABLE (BLOCK,ROW)" */
 enum status postgres_large_make(struct postgres_database *database,
                                 const struct postgres_sliced *column, const char *told,
                                 size_t length, struct batch *batch, struct cell *cell,
@@ -123,7 +140,8 @@ enum status postgres_large_make(struct postgres_database *database,
     const char *space = memchr(told, ' ', length);
     size_t digits = space != NULL ? (size_t)(space - told) : 0;
     size_t place = space != NULL ? length - digits - 1 : 0;
-    if (digits == 0 || text_to_uint64(told, digits, &bytes) != STATUS_OK) {
+    const char *second = space != NULL ? memchr(space + 1, ' ', place) : NULL;
+    if (digits == 0 || second == NULL || text_to_uint64(told, digits, &bytes) != STATUS_OK) {
         return error_set(error, ERROR_SOURCE_READ, database->shown,
                          "the place of a large value is not told as it was asked for");
     }
@@ -137,6 +155,7 @@ enum status postgres_large_make(struct postgres_database *database,
         .kind = column->kind, .length = bytes, .read = large_read, .release = large_release};
     large->database = database;
     memcpy(large->place, space + 1, place);
+    large->place[second - (space + 1)] = '\0';
     memcpy(large->place + place + 1, column->select, select);
     large->select = large->place + place + 1;
     *cell = (struct cell){.kind = VALUE_LARGE, .large = &large->base};

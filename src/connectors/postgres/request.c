@@ -151,7 +151,8 @@ static enum status keep_sliced(struct compiler *compiler, const struct postgres_
     buffer_append_string(&sql, text ? "::pg_catalog.text, 'UTF8'), $1::integer, $2::integer) FROM "
                                     : ", $1::integer, $2::integer) FROM ");
     postgres_append_table(&sql, compiler->self, compiler->tables[0]->schema->name);
-    buffer_append_string(&sql, " AS _t0 WHERE _t0.ctid = $3::pg_catalog.tid");
+    buffer_append_string(&sql, " AS _t0 WHERE _t0.tableoid = $3::pg_catalog.oid AND "
+                               "_t0.ctid = $4::pg_catalog.tid");
     const char *select = sql.failed ? NULL : arena_copy_string(arena, buffer_string(&sql));
     buffer_free(&sql);
     if (out->sliced == NULL || select == NULL) {
@@ -176,7 +177,8 @@ static void append_places(struct sql_request *request)
         postgres_append_name(sql, out->sliced[i].name);
         buffer_format(sql, ") > %d THEN pg_catalog.octet_length(_t0.", POSTGRES_SLICE_BYTES);
         postgres_append_name(sql, out->sliced[i].name);
-        buffer_append_string(sql, ")::pg_catalog.text || ' ' || _t0.ctid::pg_catalog.text END");
+        buffer_append_string(sql, ")::pg_catalog.text || ' ' || _t0.tableoid::pg_catalog.text || "
+                                  "' ' || _t0.ctid::pg_catalog.text END");
     }
 }
 

@@ -37,12 +37,12 @@ enum status postgres_hold_lasts(const struct postgres_database *self, struct err
 /* ---------------------------------------------------------------- request.c */
 
 /* A column whose large values come as handles: at the end of a row stands, for each such column,
- * "LENGTH CTID" or NULL. */
+ * "LENGTH TABLE CTID" or NULL. */
 struct postgres_sliced {
     uint32_t column; /* of the result */
     enum value_kind kind;
     const char *name;
-    const char *select; /* its bytes from $1 on, $2 of them, in the row $3 */
+    const char *select; /* its bytes from $1 on, $2 of them, in the row $4 of $3 */
 };
 
 struct postgres_request {
