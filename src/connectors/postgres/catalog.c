@@ -330,6 +330,25 @@ static enum status read_table(struct builder *builder, int row, struct schema_ta
     return STATUS_OK;
 }
 
+static int compare_rows(const void *left, const void *right, void *rows)
+{
+    return strcmp(cell(rows, *(const int *)left, 1), cell(rows, *(const int *)right, 1));
+}
+
+/* By name, as strcmp has it: the server's order is that of its own encoding. */
+static const int *order_tables(struct builder *builder)
+{
+    int *order = zeroed(builder, (size_t)builder->tables.count, sizeof *order);
+    for (int row = 0; order != NULL && row < builder->tables.count; row++) {
+        order[row] = row;
+    }
+    if (order != NULL) {
+        qsort_r(order, (size_t)builder->tables.count, sizeof *order, compare_rows,
+                &builder->tables);
+    }
+    return order;
+}
+
 static enum status ask(struct builder *builder, const char *sql, const char *table,
                        struct rows *rows, struct error *error)
 {
@@ -360,8 +379,9 @@ enum status postgres_catalog_read(struct postgres_database *self, PGconn *connec
     struct schema *schema = zeroed(&builder, 1, sizeof *schema);
     struct schema_table *tables = zeroed(&builder, count, sizeof *tables);
     struct postgres_table *facts = zeroed(&builder, count, sizeof *facts);
+    const int *order = order_tables(&builder);
     for (size_t i = 0; !builder.out_of_memory && i < count; i++) {
-        builder.out_of_memory |= read_table(&builder, (int)i, &tables[i], &facts[i]) != STATUS_OK;
+        builder.out_of_memory |= read_table(&builder, order[i], &tables[i], &facts[i]) != STATUS_OK;
     }
     if (builder.out_of_memory) {
         status = error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");

@@ -134,6 +134,20 @@ enum status postgres_prefer_schema(struct postgres_database *self, PGconn *conne
         &schema, 1, POSTGRES_SHORT, ERROR_NETWORK, NULL, error);
 }
 
+/* The same of what only newer servers know. */
+static enum status end_no_session(struct postgres_database *self, PGconn *connection,
+                                  struct error *error)
+{
+    int version = PQserverVersion(connection);
+    const char *sql = version >= 170000
+                          ? "SET idle_session_timeout = 0; SET transaction_timeout = 0"
+                      : version >= 140000 ? "SET idle_session_timeout = 0"
+                                          : NULL;
+    return sql != NULL
+               ? postgres_execute(self, connection, sql, POSTGRES_SHORT, ERROR_NETWORK, error)
+               : STATUS_OK;
+}
+
 /* Nobody who wants the table queues behind a reader that waits for a lock for ever. */
 static enum status bound_lock_waits(struct postgres_database *self, PGconn *connection,
                                     struct error *error)
@@ -183,6 +197,7 @@ enum status postgres_connect(struct postgres_database *self, PGconn **connection
         status =
             postgres_execute(self, made, session_settings, POSTGRES_SHORT, ERROR_NETWORK, error);
     }
+    status = status == STATUS_OK ? end_no_session(self, made, error) : status;
     if (status == STATUS_OK && self->schema != NULL) {
         status = postgres_prefer_schema(self, made, error);
     }

@@ -4,6 +4,7 @@
 #include "connectors/postgres/keys.h"
 #include "connectors/postgres/rebuild.h"
 #include "connectors/sql/normal.h"
+#include <stdlib.h>
 #include <string.h>
 
 enum status postgres_begin(struct postgres_database *self, PGconn **connection, struct error *error)
@@ -119,20 +120,23 @@ static enum status ask(struct postgres_database *self, PGconn *connection, const
     return status;
 }
 
-static bool is_among(const PGresult *names, const char *name)
+static int compare_names(const void *left, const void *right)
 {
-    int low = 0;
-    int high = PQntuples(names);
-    while (low < high) {
-        int middle = low + (high - low) / 2;
-        int order = strcmp(PQgetvalue(names, middle, 0), name);
-        if (order == 0) {
-            return true;
-        }
-        low = order < 0 ? middle + 1 : low;
-        high = order < 0 ? high : middle;
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* In the order of strcmp; NULL: out of memory. The caller's to free, the names are the result's. */
+static const char **sorted_names(const PGresult *result)
+{
+    size_t count = (size_t)PQntuples(result);
+    const char **names = calloc(count + 1, sizeof *names);
+    for (size_t i = 0; names != NULL && i < count; i++) {
+        names[i] = PQgetvalue(result, (int)i, 0);
     }
-    return false;
+    if (names != NULL) {
+        qsort(names, count, sizeof *names, compare_names);
+    }
+    return names;
 }
 
 static enum status target_inspect(struct database *database, const struct target_table *tables,
@@ -142,20 +146,24 @@ static enum status target_inspect(struct database *database, const struct target
     struct postgres_database *self = postgres_database_of(database);
     const struct postgres_parameter schema = {.text = self->schema};
     PGconn *connection = NULL;
-    PGresult *names = NULL;
+    PGresult *listed = NULL;
+    const char **names = NULL;
     enum status status = postgres_control(self, &connection, error);
     status = status == STATUS_OK
                  ? postgres_query(self, connection,
                                   "SELECT c.relname FROM pg_catalog.pg_class c JOIN "
                                   "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
-                                  "n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') "
-                                  "ORDER BY c.relname COLLATE \"C\"",
-                                  &schema, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &names, error)
+                                  "n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
+                                  &schema, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &listed, error)
                  : status;
+    if (status == STATUS_OK && (names = sorted_names(listed)) == NULL) {
+        status = error_set(error, ERROR_MEMORY, self->shown, "no memory for the names of tables");
+    }
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         PGresult *result = NULL;
         record_exists[i] = false;
-        table_exists[i] = is_among(names, tables[i].name);
+        table_exists[i] = bsearch(&tables[i].name, names, (size_t)PQntuples(listed), sizeof *names,
+                                  compare_names) != NULL;
         if (table_exists[i]) {
             status = ask(self, connection, "SELECT EXISTS (SELECT 1 FROM ", tables[i].name, ")",
                          &result, error);
@@ -163,7 +171,8 @@ static enum status target_inspect(struct database *database, const struct target
         }
         PQclear(result);
     }
-    PQclear(names);
+    free(names);
+    PQclear(listed);
     return status;
 }
 

@@ -14,4 +14,4 @@ SELECT c.oid, c.relname, c.relkind, c.reltuples::bigint,
    AND (c.relname = $2 OR ($2::text IS NULL AND c.relname NOT LIKE '\_transhume\_%'))
    AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d
                     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
- ORDER BY c.relname COLLATE "C"
+ ORDER BY c.oid
