@@ -66,7 +66,7 @@ static void keep_uncounted(const struct verify *verify, struct task_list *list)
 static enum status count_sides(struct verify *verify, struct error *error)
 {
     struct task_list list = {0};
-    const struct spill_options options = {0};
+    const struct spill_options options = {.tables = verify->tables};
     struct pass pass = {.verify = verify, .act = ACT_COUNT, .counts = true};
     bool exact = (verify->session->target->capabilities & CAPABILITY_COUNTS_EXACT) != 0;
     enum status status = STATUS_OK;
@@ -132,7 +132,7 @@ static void choose_bad(struct verify *verify, bool among_unclear)
 static enum status read_unclear(struct verify *verify, struct error *error)
 {
     struct task_list list = {0};
-    const struct spill_options options = {0};
+    const struct spill_options options = {.tables = verify->tables};
     struct pass pass = {.verify = verify, .act = ACT_SPILL};
     uint32_t unclear = 0;
     for (uint32_t i = 0; i < verify->table_count; i++) {

@@ -223,7 +223,7 @@ static enum status read_both(struct sampling *sampling, struct task_list *source
     struct verify *verify = sampling->verify;
     struct pass pass = {
         .verify = verify, .act = ACT_SPILL, .wants = wants, .context = sampling, .counts = true};
-    const struct spill_options options = {0};
+    const struct spill_options options = {.tables = verify->tables};
     enum status status = spill_create(verify->folder, 0, options, &verify->spill, error);
     pass.tasks = source->tasks;
     pass.task_count = source->count;

@@ -20,6 +20,7 @@ enum {
     PENDING_BYTES = 4 << 20, /* of all parts together, before they go to disk */
     SHOWN_BYTES_MAX = FORM_VALUE_BYTES_MAX,
     PRINTED_BYTES_MAX = 2 * SHOWN_BYTES_MAX,
+    SHOWN_KEY_BYTES = 100,
     ENTRY_BYTES_MAX = 256 << 20
 };
 
@@ -31,6 +32,7 @@ struct part {
 };
 struct spill {
     char *folder;
+    const struct verify_table *tables;
     struct spill_options options;
     size_t pending_max; /* of one part */
     uint32_t part_count;
@@ -67,6 +69,7 @@ enum status spill_create(const char *folder, uint64_t expected_bytes, struct spi
     }
     spill->folder = copy;
     spill->parts = parts;
+    spill->tables = options.tables;
     spill->options = options;
     spill->part_count = count;
     spill->pending_max = PENDING_BYTES / count;
@@ -199,6 +202,41 @@ static enum status append_record(struct spiller *spiller, const struct former *f
     return STATUS_OK;
 }
 
+/* Its entry can't be made: of what is longer than it may be, or is there no memory? */
+static enum status cant_keep(const struct spiller *spiller, uint32_t table,
+                             const struct former *former, const struct record_form *form,
+                             struct error *error)
+{
+    struct buffer object = {0};
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < former->count; i++) {
+        const struct cell *raw = former->fields[i].raw;
+        bytes += raw->kind == VALUE_LARGE ? raw->large->length : value_bytes(raw);
+    }
+    if (bytes < ENTRY_BYTES_MAX / 2) {
+        return no_memory(error);
+    }
+    buffer_append_string(&object, spiller->spill->tables[table].plan->target.name);
+    for (uint32_t i = 0; i < form->key.count; i++) {
+        const char *name = form->key.names[i];
+        const struct former_field *field = former_find(former, name, strlen(name));
+        buffer_format(&object, "%s%s ", i == 0 ? ", " : " ", name);
+        if (field != NULL) {
+            value_print(&field->value, SHOWN_KEY_BYTES, &object);
+        }
+    }
+    error_set(error, ERROR_NOT_REPAIRABLE, buffer_string(&object),
+              "the record has %" PRIu64
+              " MiB, and as a line of a repair it may have 256 (bytes take four "
+              "thirds there)",
+              bytes >> 20);
+    error_hint(error,
+               "nothing was changed; write this record by other means, or leave its table out "
+               "with --exclude, and say `transhume validate --repair` again");
+    buffer_free(&object);
+    return STATUS_FAILED;
+}
+
 static void pad(struct buffer *out)
 {
     while (out->length % 8 != 0 && !out->failed) {
@@ -223,13 +261,13 @@ enum status spiller_add(struct spiller *spiller, struct spill_head head,
     head.field_count = former->count;
     head.fields_length = (uint32_t)(out->length - sizeof(head)) - head.key_length;
     size_t before = out->length;
-    if (status == STATUS_OK && spiller->spill->options.records) {
+    if (status == STATUS_OK && spiller->spill->options.records && head.side == SIDE_SOURCE) {
         status = append_record(spiller, former, error);
     }
     head.record_length = (uint32_t)(out->length - before);
     pad(out);
     if (status != STATUS_OK || out->failed || out->length > ENTRY_BYTES_MAX) {
-        return status != STATUS_OK ? status : no_memory(error);
+        return status != STATUS_OK ? status : cant_keep(spiller, head.table, former, form, error);
     }
     head.length = (uint32_t)out->length;
     head.key = former->key;

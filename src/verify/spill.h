@@ -29,8 +29,9 @@ struct spill_head {
 };
 
 struct spill_options {
-    bool values;  /* whole values, for level full */
-    bool records; /* the source's, for a repair */
+    const struct verify_table *tables; /* to name records */
+    bool values;                       /* whole values, for level full */
+    bool records;                      /* the source's, for a repair */
 };
 
 /* `expected_bytes` is a guess from which the number of parts comes. */

@@ -207,7 +207,8 @@ static enum status read_again(struct verify *verify, struct error *error)
     struct pass pass = {
         .verify = verify, .act = ACT_SPILL, .counts = verify->options.level == VERIFY_FULL};
     pass.summed = !pass.counts;
-    const struct spill_options options = {.values = verify->options.level == VERIFY_FULL,
+    const struct spill_options options = {.tables = verify->tables,
+                                          .values = verify->options.level == VERIFY_FULL,
                                           .records = verify->options.repair};
     uint32_t bad = 0;
     for (uint32_t i = 0; i < verify->table_count; i++) {

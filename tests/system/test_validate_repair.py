@@ -150,6 +150,19 @@ class Repair(Validate):
         self.assertEqual([record["kind"] for record in left], ["missing", "missing"])
         self.assertIn({"c": "b"}, [record["key"] for record in left])
 
+    def test_a_record_too_large_for_a_repair_is_named(self):
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, n INTEGER, b BLOB);"
+                                                  "INSERT INTO t VALUES (1, 1, NULL), (7, 7, zeroblob(210000000))")
+        self.run_program("migrate", "-q", "shop.db", "copy.db")
+        self.change(self.path("copy.db"), "UPDATE t SET n = 9")
+        refused = self.run_program("validate", "--repair", code=5)
+        self.assertIn("error: t, id 7: the record has 200 MiB", refused.err)
+        self.assertIn("[not-repairable]", refused.err)
+        self.assertIn("--exclude", refused.err)
+        with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db:
+            self.assertEqual(db.execute("SELECT n FROM t").fetchall(), [(9,), (9,)])
+        self.assertEqual({record["key"]["id"] for record in self.validate("--level", "full", code=1)["records"]}, {1, 7})
+
     def test_names_of_fields_like_those_of_typed_values(self):
         support.make_sqlite(self.path("shop.db"), 'CREATE TABLE a("$int" TEXT PRIMARY KEY) WITHOUT ROWID; '
                             "INSERT INTO a VALUES ('one')")
