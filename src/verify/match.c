@@ -407,6 +407,7 @@ static void collapse(struct match *match, const struct verify_table *table, stru
             memcmp(&entry->hash, &source->entries[i - 1]->hash, sizeof(entry->hash)) == 0) {
             source->used[i] = 1;
             match->collapsed[entry->entity]++;
+            verify_take_off(match->verify, entry);
         }
     }
 }
@@ -422,6 +423,8 @@ static enum status settle_source(struct match *match, const struct verify_table 
         match->rejected_one = true;
         if (match->verify->mended && take_any(target, &other)) {
             match->entities[source->entity].kept++; /* what was loaded in its place */
+        } else {
+            verify_take_off(match->verify, source);
         }
         return STATUS_OK;
     }

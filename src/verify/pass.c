@@ -10,7 +10,7 @@
                           work */
 #include <xxhash.h>
 
-enum { BATCH_ROWS = 2048, BATCH_BYTES = 256 << 10, WAIT_SLICE_MS = 100 };
+enum { BATCH_ROWS = 2048, BATCH_BYTES = 256 << 10, WAIT_SLICE_MS = 100, SUM_DIGITS_MAX = 1 << 20 };
 
 /* What the threads share. */
 struct pool {
@@ -145,6 +145,30 @@ static enum status take_record(struct worker_thread *worker, struct verify_table
     return spiller_add(&worker->spiller, head, &worker->former, form, error);
 }
 
+/* Its bucket is even: the source has it, the target has it not. */
+static void take_off_columns(struct verify *verify, const struct verify_table *table,
+                             const struct former *former)
+{
+    struct buffer digits = {0};
+    for (uint32_t i = 0;
+         verify->columns[SIDE_SOURCE] != NULL && table->buckets != NULL && i < former->count; i++) {
+        const struct former_field *field = &former->fields[i];
+        if (field->column == UINT32_MAX) {
+            continue;
+        }
+        struct verify_column_sum *sum =
+            verify->columns[SIDE_SOURCE] + verify->first_column[table->number] + field->column;
+        sum->checksum -= XXH3_64bits(former->bytes.data + field->begin, field->end - field->begin);
+        if (value_kind_is_number((enum value_kind)field->value.kind)) {
+            buffer_clear(&digits);
+            value_print(field->raw->kind == VALUE_DECIMAL ? field->raw : &field->value,
+                        SUM_DIGITS_MAX, &digits);
+            verify_take_number_off(sum, digits.data, digits.length);
+        }
+    }
+    buffer_free(&digits);
+}
+
 enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t entity,
                              const struct record_form *form, const struct cell *cells,
                              struct error *error)
@@ -168,6 +192,7 @@ enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t 
         return STATUS_OK;
     }
     if (!is_wanted(pass, table, NULL, SIDE_REJECT, entity, former)) {
+        take_off_columns(verify, table, former);
         verify->entities[entity].rejected_clean += table->bad;
         return STATUS_OK;
     }

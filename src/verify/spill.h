@@ -93,4 +93,7 @@ struct spill_field {
 };
 void spill_field_read(const char **at, struct spill_field *field);
 
+/* ---- tasks.c: a record of the source that has no partner by right is none of the columns' sums */
+void verify_take_off(struct verify *verify, const struct spill_head *source);
+
 #endif

@@ -243,3 +243,48 @@ void steps_free_columns(struct verify *verify)
         verify->columns[side] = NULL;
     }
 }
+
+void verify_take_number_off(struct verify_column_sum *sum, const char *digits, size_t length)
+{
+    struct buffer negative = {0};
+    struct cell cell;
+    struct arena *arena = arena_create(0);
+    bool was_negative = length > 0 && digits[0] == '-';
+    buffer_append_string(&negative, was_negative ? "" : "-");
+    buffer_append(&negative, digits + was_negative, length - was_negative);
+    /* infinities and NaN stay in a sum */
+    if (arena != NULL && !negative.failed &&
+        decimal_parse(negative.data, negative.length, arena, &cell) == STATUS_OK &&
+        decimal_special(&cell) == 0 && decimal_sum_add(&sum->decimal, &cell) == STATUS_OK) {
+        sum->numbers--;
+    }
+    arena_destroy(arena);
+    buffer_free(&negative);
+}
+
+void verify_take_off(struct verify *verify, const struct spill_head *source)
+{
+    const struct record_form *form = &verify->entities[source->entity].form;
+    const char *at = spill_fields(source);
+    struct spill_field field;
+    if (verify->columns[SIDE_SOURCE] == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < source->field_count; i++) {
+        spill_field_read(&at, &field);
+        for (uint32_t j = 0; j < form->field_count; j++) {
+            const struct form_field *column = &form->fields[j];
+            if (column->column == UINT32_MAX || column->name_length != field.name_length ||
+                memcmp(column->name, field.name, field.name_length) != 0) {
+                continue;
+            }
+            struct verify_column_sum *sum =
+                verify->columns[SIDE_SOURCE] + verify->first_column[source->table] + column->column;
+            sum->checksum -= field.hash;
+            if (value_kind_is_number((enum value_kind)field.kind)) {
+                verify_take_number_off(sum, field.shown, field.shown_length);
+            }
+            break;
+        }
+    }
+}

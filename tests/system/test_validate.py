@@ -242,6 +242,36 @@ class Levels(Validate):
         self.assertEqual(columns["person", "name"]["source_checksum"], columns["person", "name"]["target_checksum"])
 
 
+    def test_rejects_and_repeats_are_in_no_sum(self):
+        """Where all is as it should be, checksums and sums are the same on both sides: in even buckets and in bad ones."""
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(id TEXT PRIMARY KEY, n INTEGER, f REAL, d DECIMAL(10,2), w TEXT);"
+                                                  "CREATE TABLE visit(c TEXT, n INTEGER);")
+        with contextlib.closing(sqlite3.connect(self.path("shop.db"))) as db:
+            db.executemany("INSERT INTO t VALUES (?,?,?,?,?)", [("k%d" % i, i, i / 7, i / 100, "w%d" % i) for i in range(1, 40)])
+            db.executemany("INSERT INTO visit VALUES (?,?)", [("c%d" % (i % 5), i % 5 - 2) for i in range(20)])
+            db.commit()
+        support.make_sqlite(self.path("copy.db"), "CREATE TABLE t(id TEXT PRIMARY KEY, n INTEGER CHECK (n NOT IN (5, 6)), f REAL, d DECIMAL(10,2), w TEXT);"
+                                                  "CREATE TABLE c(c TEXT PRIMARY KEY, n INTEGER)")
+        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\ntables:\n"
+                                     "  t: { key: id, entities: { t: { from: t, fields: { \"*\": copy } } } }\n"
+                                     "  c: { key: c, entities: { c: { from: visit, distinct: true, fields: { c: copy, n: copy } } } }\n")
+        self.run_program("migrate", code=1)
+
+        def columns(report):
+            return {(column["table"], column["name"]): (column["source_checksum"] == column["target_checksum"], column["source_sum"], column["target_sum"])
+                    for column in report["columns"]}
+
+        report = self.validate()
+        self.assertEqual(self.entity(report, "t")["rejected"], 2)
+        for name, (same, source, target) in columns(report).items():
+            self.assertTrue(same, name)
+            self.assertEqual(source, target, name)
+        self.assertEqual(columns(report)["t", "n"][1], str(sum(range(1, 40)) - 11))
+        self.assertEqual(columns(report)["c", "n"][1], "0")
+        self.change(self.path("copy.db"), "DELETE FROM t WHERE n <> 7")  # every bucket that has a reject may be bad now
+        self.assertEqual(columns(self.validate(code=1))["t", "n"][1:], (str(sum(range(1, 40)) - 11), "7"))
+
+
 class Runs(Validate):
     def test_without_a_state_folder_and_without_a_ledger(self):
         self.copied()
