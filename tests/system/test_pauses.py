@@ -272,6 +272,18 @@ class MariaDb(Pauses, support.TestCase):
             self.server.ask("mysql", "KILL %s" % number)
         return found != []
 
+    def test_sessions_of_ours_on_both_sides(self):
+        """Each side's watch knows the sessions of the other, and of what a validation reads again."""
+        self.server.ask(self.name, "CREATE TABLE wide (id int PRIMARY KEY, v longtext); "
+                                   "INSERT INTO wide SELECT seq, REPEAT('v', 100000) FROM seq_1_to_300")
+        target, options = self.server.database(), ("--jobs", "2", "--pause-statement", "1s")
+        source, second = self.server.uri(self.name), self.server.uri(target).replace("127.0.0.1", "localhost")
+        for command, capped in (("migrate", ("--chunk-rows", "150", "--rows-per-second", "75")), ("validate", ("--level", "hash", "--bytes-per-second", "10MiB"))):
+            result = self.run_program(command, source, second, "--state", "s", *options, *capped)
+            self.assertGreater(result.seconds, 2)
+            self.assertNotIn("pausing", result.err + self.log())
+        self.assertEqual(self.server.ask(target, "SELECT count(*), sum(length(v)) FROM wide"), [["300", "30000000"]])
+
     def test_lag_of_a_replica(self):
         replica = mariadb.start(settings={"server-id": "2", "log-bin": "binlog"})
         self.addCleanup(replica.stop)

@@ -134,6 +134,7 @@ bool maria_is_alive(MYSQL *connection)
 void maria_disconnect(MYSQL *connection)
 {
     if (connection != NULL) {
+        maria_own_remove(connection);
         mysql_close(connection);
     }
 }
@@ -260,22 +261,22 @@ static enum status set_up_session(struct maria_database *self, MYSQL *connection
     return status;
 }
 
-static void note_session(struct maria_database *self, MYSQL *connection)
+static enum status note_session(struct maria_database *self, MYSQL *connection, struct error *error)
 {
-    pthread_mutex_lock(&self->pool_lock);
-    self->sessions[self->session_count++ % MARIA_SESSIONS_MAX] = mysql_thread_id(connection);
-    pthread_mutex_unlock(&self->pool_lock);
-}
-
-bool maria_is_own(struct maria_database *self, unsigned long session)
-{
-    bool found = false;
-    pthread_mutex_lock(&self->pool_lock);
-    for (uint64_t i = 0; !found && i < self->session_count && i < MARIA_SESSIONS_MAX; i++) {
-        found = self->sessions[i] == session;
+    MYSQL_RES *result = NULL;
+    if (self->server == NULL) {
+        if (maria_query(self, connection, "SELECT @@hostname, @@port, @@datadir", MARIA_SHORT,
+                        ERROR_NETWORK, &result, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        MYSQL_ROW row = mysql_fetch_row(result);
+        self->server =
+            row != NULL ? arena_format(self->arena, "%s %s %s", row[0], row[1], row[2]) : NULL;
+        mysql_free_result(result);
     }
-    pthread_mutex_unlock(&self->pool_lock);
-    return found;
+    return self->server != NULL && maria_own_add(self, connection)
+               ? STATUS_OK
+               : error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
 }
 
 enum status maria_connect(struct maria_database *self, MYSQL **connection, struct error *error)
@@ -300,8 +301,8 @@ enum status maria_connect(struct maria_database *self, MYSQL **connection, struc
         return STATUS_FAILED;
     }
     watch_peer(self, made);
-    note_session(self, made);
-    if (set_up_session(self, made, error) != STATUS_OK) {
+    if (note_session(self, made, error) != STATUS_OK ||
+        set_up_session(self, made, error) != STATUS_OK) {
         maria_disconnect(made);
         return STATUS_FAILED;
     }

@@ -21,8 +21,7 @@ enum {
     MARIA_NAME_BYTES_MAX = 3 * MARIA_NAME_CHARACTERS_MAX,
     MARIA_COMMENT_BYTES_MAX = 1024,
     MARIA_COLUMNS_MAX = 1017, /* InnoDB's; the server's own limit is 4096 */
-    MARIA_POOL_MAX = 128,
-    MARIA_SESSIONS_MAX = 512
+    MARIA_POOL_MAX = 128
 };
 
 /* How a connection is protected, in libpq's words. */
@@ -51,11 +50,12 @@ struct maria_database {
     const char *schema; /* the database's name */
     struct maria_settings settings;
     int64_t timeout_ms;
-    bool mariadb;              /* else MySQL */
-    unsigned long version;     /* 101119 */
-    bool loads;                /* target: the server takes LOAD DATA LOCAL */
-    bool statement_log;        /* its binary log holds statements: REPEATABLE READ is needed */
-    bool folds_names;          /* of tables: lower_case_table_names is not 0 */
+    const char *server;    /* which one it is, as it says itself; from the first connection on */
+    bool mariadb;          /* else MySQL */
+    unsigned long version; /* 101119 */
+    bool loads;            /* target: the server takes LOAD DATA LOCAL */
+    bool statement_log;    /* its binary log holds statements: REPEATABLE READ is needed */
+    bool folds_names;      /* of tables: lower_case_table_names is not 0 */
     uint64_t packet_bytes_max; /* max_allowed_packet */
     MYSQL *control;            /* the control thread's; source: within the snapshot once taken */
     bool snapshot_taken;
@@ -63,9 +63,7 @@ struct maria_database {
     uint32_t cursors_each; /* connections that a reader may use at once */
     MYSQL *pool[MARIA_POOL_MAX]; /* source: within the snapshot, in nobody's hand */
     uint32_t pool_count;
-    pthread_mutex_t pool_lock; /* of the two above: readers take and give; and of: */
-    unsigned long sessions[MARIA_SESSIONS_MAX]; /* the server's numbers of the latest connections */
-    uint64_t session_count;
+    pthread_mutex_t pool_lock;     /* of the two above: readers take and give */
     struct maria_catalog *catalog; /* source; read at first use */
     struct maria_look *seen;       /* target: by the last inspect; NULL: nothing */
     struct maria_rights *rights;   /* target: of the account, in seen_arena; NULL: not read */
@@ -97,8 +95,6 @@ enum status maria_caveats(struct database *database, struct buffer *out, struct 
 enum status maria_connect(struct maria_database *self, MYSQL **connection,
                           struct error *error) MUST_USE;
 void maria_disconnect(MYSQL *connection); /* NULL is fine */
-/* Is that session, by the server's number, one of this instance? Any thread. */
-bool maria_is_own(struct maria_database *self, unsigned long session);
 /* False once the client library has given it up. */
 bool maria_is_alive(MYSQL *connection);
 /* The control connection of a target, made anew if it broke. */
@@ -150,6 +146,14 @@ enum status maria_ask_edge(struct maria_database *self, MYSQL *connection, const
 /* The result's column of that name in any case, or -1: of what SHOW tells, servers differ in order
  * and number. */
 int maria_column_named(MYSQL_RES *result, const char *name);
+
+/* ---------------------------------------------------------------- sessions.c */
+
+/* By maria_connect and maria_disconnect. False: no memory. */
+bool maria_own_add(const struct maria_database *self, MYSQL *connection);
+void maria_own_remove(const MYSQL *connection);
+/* Is that session of the server, by its number there, one of this process? */
+bool maria_is_own(const struct maria_database *self, unsigned long number);
 
 /* ---------------------------------------------------------------- alive.c */
 
