@@ -212,7 +212,7 @@ static void look(struct care *care)
             held = true;
         }
     }
-    atomic_store(&care->throttle->held, held);
+    throttle_hold(care->throttle, held);
     if (!held) {
         say_released(care);
     }
@@ -271,7 +271,7 @@ void care_stop(struct care *care)
     if (care->running) {
         pthread_join(care->thread, NULL);
     }
-    atomic_store(&care->throttle->held, false);
+    throttle_hold(care->throttle, false);
     close_sides(care->sides);
     free(care);
 }

@@ -22,6 +22,7 @@ enum chunk_state { CHUNK_PENDING, CHUNK_PULLED, CHUNK_STARTED, CHUNK_WRITING, CH
 struct chunk {
     enum chunk_state state;
     uint32_t tries;
+    uint32_t held;     /* how often it was given up for others' sake */
     struct work *work; /* STARTED */
 };
 
@@ -85,7 +86,13 @@ struct copy {
     pthread_mutex_t connection_mutex; /* opening readers and writers, and the ledger */
 };
 
-enum { COPY_WAIT_MS = 100, WORKS_A_READER = 2, CHUNK_TRIES_MAX = 99, ATTEMPTS_AN_EPOCH = 100 };
+enum {
+    COPY_WAIT_MS = 100,
+    WORKS_A_READER = 2,
+    CHUNK_TRIES_MAX = 99,
+    CHUNK_HELD_MAX = 3,
+    ATTEMPTS_AN_EPOCH = 100
+};
 
 /* Opens readers and writers (control thread) for the chunks that `run` has not done. */
 enum status copy_create(struct run *run, struct copy **copy, struct error *error) MUST_USE;
@@ -122,6 +129,9 @@ void copy_drained(struct copy *copy, struct work *work);
 void copy_requeue(struct copy *copy, uint64_t index, struct work *work);
 /* The chunk is committed. `tallies`: one for each of its stream's entities. */
 void copy_done(struct copy *copy, uint64_t index, struct work *work, const struct tally *tallies);
+/* May the chunk be given up, to be read again, since a pause keeps its transaction open? A few
+ * times: it has to end one day. */
+bool copy_may_hold(struct copy *copy, uint64_t index);
 /* A number for another try at the chunk; 0: there were too many. */
 uint32_t copy_next_attempt(struct copy *copy, uint64_t index);
 

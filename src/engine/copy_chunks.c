@@ -64,6 +64,15 @@ uint32_t copy_next_attempt(struct copy *copy, uint64_t index)
                                    : (uint32_t)(copy->run->epoch - 1) * ATTEMPTS_AN_EPOCH + tries;
 }
 
+bool copy_may_hold(struct copy *copy, uint64_t index)
+{
+    pthread_mutex_lock(&copy->mutex);
+    bool may = copy->chunks[index].held < CHUNK_HELD_MAX;
+    copy->chunks[index].held += may;
+    pthread_mutex_unlock(&copy->mutex);
+    return may;
+}
+
 /* ---- works */
 
 static struct work *work_create(struct copy *copy, struct worker *reader, uint64_t index)
@@ -161,8 +170,12 @@ struct work *copy_begin_reading(struct copy *copy, struct worker *worker)
     pthread_mutex_lock(&copy->mutex);
     while (!copy_must_stop(copy) && signals_stop_level() == 0 && copy->writers_left > 0 &&
            copy->done_count < copy->chunk_count) {
+        bool held = throttle_held_ms(&copy->throttle) >= 0;
         uint64_t found =
-            worker->undrained < WORKS_A_READER ? find_pending(copy) : copy->chunk_count;
+            !held && worker->undrained < WORKS_A_READER ? find_pending(copy) : copy->chunk_count;
+        if (held) {
+            copy_moved(copy); /* a pause is no stall */
+        }
         if (found < copy->chunk_count) {
             work = begin(copy, worker, found);
             out_of_memory = work == NULL;
@@ -239,9 +252,11 @@ enum status copy_take(struct copy *copy, bool wait, uint64_t *index, struct work
         if (round > 0) {
             wait_for_change(copy);
         }
-        bool blocked;
-        uint64_t found = find_takeable(copy, &blocked);
+        bool blocked = false;
+        bool held = throttle_held_ms(&copy->throttle) >= 0;
+        uint64_t found = held ? copy->chunk_count : find_takeable(copy, &blocked);
         if (copy_must_stop(copy) || copy->done_count == copy->chunk_count ||
+            (held && signals_stop_level() > 0) ||
             (found == copy->chunk_count && signals_stop_level() > 0 &&
              (blocked || copy->readers_busy == 0))) {
             status = STATUS_END;

@@ -60,3 +60,18 @@ int64_t throttle_left_ms(const struct throttle *throttle, int64_t until_ms)
     }
     return left_ms > 0 ? left_ms : 0;
 }
+
+void throttle_hold(struct throttle *throttle, bool held)
+{
+    if (held && !atomic_load(&throttle->held)) {
+        atomic_store(&throttle->held_since_ms, clock_monotonic_ms());
+    }
+    atomic_store(&throttle->held, held);
+}
+
+int64_t throttle_held_ms(const struct throttle *throttle)
+{
+    return atomic_load(&throttle->held)
+               ? clock_monotonic_ms() - atomic_load(&throttle->held_since_ms)
+               : -1;
+}

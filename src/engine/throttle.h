@@ -21,7 +21,8 @@ struct throttle {
     int64_t filled_ns;
     struct throttle_bucket rows;
     struct throttle_bucket bytes;
-    _Atomic bool held; /* everybody waits until it is false again: care.h */
+    _Atomic bool held;             /* everybody waits until it is false again: care.h */
+    _Atomic int64_t held_since_ms; /* monotonic; of the latest hold */
 };
 
 void throttle_init(struct throttle *throttle, uint64_t rows_per_second, uint64_t bytes_per_second);
@@ -31,6 +32,10 @@ int64_t throttle_take(struct throttle *throttle, uint64_t rows, uint64_t bytes);
 /* What is left to wait for whoever may go on at `until_ms` (monotonic), 0: nothing; of a hold,
  * whose end nobody knows, a moment after which to ask again. Any thread. */
 int64_t throttle_left_ms(const struct throttle *throttle, int64_t until_ms);
+/* Everybody waits, or no longer. One thread. */
+void throttle_hold(struct throttle *throttle, bool held);
+/* How long everybody has been waiting; below 0: nobody has to. Any thread. */
+int64_t throttle_held_ms(const struct throttle *throttle);
 /* throttle_take at a given time, for tests. */
 int64_t throttle_take_at(struct throttle *throttle, int64_t now_ns, uint64_t rows, uint64_t bytes);
 

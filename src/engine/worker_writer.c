@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLL_BETWEEN_MS = 5 };
+enum { POLL_BETWEEN_MS = 5, HELD_OPEN_MS = 2000 };
 
 static bool can_commit(const struct writing *writing)
 {
@@ -107,6 +107,14 @@ static enum status poll_ready(struct writing *writing, struct error *error)
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
+/* A pause, whose end nobody knows, does not keep the locks of a transaction. */
+static bool is_held_too_long(const struct writing *writing, const struct open_chunk *chunk)
+{
+    return (writing->copy->session->target->capabilities & CAPABILITY_TRANSACTIONS) != 0 &&
+           throttle_held_ms(&writing->copy->throttle) >= HELD_OPEN_MS &&
+           copy_may_hold(writing->copy, chunk->index);
+}
+
 static enum status drain(struct writing *writing, struct open_chunk *chunk, struct error *error)
 {
     void *parcel;
@@ -115,6 +123,12 @@ static enum status drain(struct writing *writing, struct open_chunk *chunk, stru
     if (status == STATUS_OK) {
         status = writing_feed(writing, chunk, parcel, error);
         return status == STATUS_OK ? poll_ready(writing, error) : status;
+    }
+    if (is_held_too_long(writing, chunk)) {
+        log_write(LOG_DEBUG, "chunk %" PRIu64 " of %s is given up for the pause, to begin again",
+                  chunk->number, chunk->stream->name);
+        writing_abandon_all(writing, true);
+        return STATUS_OK;
     }
     if (busy) {
         status = writing_poll(writing, POLL_BETWEEN_MS, error);

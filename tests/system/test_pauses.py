@@ -149,7 +149,56 @@ class Pauses:
         self.assertEqual(self.arrived(), list(range(ROWS)))
 
 
-class Postgres(Pauses, support.TestCase):
+class Target:
+    """The server as the target, others at work on what is loaded."""
+    ROWS, BYTES = 300, 100000
+
+    def loading(self):
+        """A run whose open transaction holds the lock of record 0."""
+        self.server.ask(self.name, "CREATE TABLE wide (id int PRIMARY KEY, v %s); INSERT INTO wide VALUES (0, 'before')" % self.TEXT)
+        support.make_sqlite(self.path("wide.db"), "CREATE TABLE wide (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE c(i) AS (SELECT 0 "
+                            "UNION ALL SELECT i + 1 FROM c WHERE i < %d) INSERT INTO wide SELECT i, substr(hex(zeroblob(%d)), 1, %d) FROM c"
+                            % (self.ROWS - 1, self.BYTES, self.BYTES))
+        process = support.start("migrate", "wide.db", self.server.uri(self.name), "--state", "s", "--existing", "upsert", "--jobs", "1",
+                                "--chunk-rows", "1000", "--batch-rows", "10", "--rows-per-second", "60", "--pause-statement", "1s", cwd=self.folder)
+        self.addCleanup(process.kill)
+        self.wait_until("it writes", lambda: "copying" in self.log() or process.poll() is not None)
+        self.wait_until("record 0 is locked", lambda: process.poll() is not None or self.server.ask(
+            self.name, "SELECT id FROM wide WHERE id = 0 FOR UPDATE SKIP LOCKED") == [])
+        self.assertIsNone(process.poll(), self.log())
+        return process
+
+    def other(self):
+        session = self.server.session(self.name)
+        self.addCleanup(session.close)
+        return session
+
+    def arrived_here(self):
+        return self.server.ask(self.name, "SELECT count(*) FROM wide WHERE length(v) = %d" % self.BYTES)
+
+    def test_who_waits_for_us_is_no_cause(self):
+        process, session = self.loading(), self.other()
+        session.send("UPDATE wide SET v = 'theirs' WHERE id = 0")
+        self.assert_code(support.finish(process), 0)
+        self.assertEqual(session.ask("SELECT v FROM wide WHERE id = 0"), "theirs")
+        self.assertNotIn("pausing", self.log())
+        self.assertEqual(self.arrived_here(), [[str(self.ROWS - 1)]])
+
+    def test_a_pause_keeps_no_locks(self):
+        process, session = self.loading(), self.other()
+        self.busy(1)
+        self.wait_until("it pauses", lambda: "pausing: target" in self.log() or process.poll() is not None)
+        session.send("UPDATE wide SET v = 'theirs' WHERE id = 0")
+        self.wait_until("they get their lock", lambda: self.server.ask(self.name, "SELECT v FROM wide WHERE id = 0") == [["theirs"]])
+        self.assertIsNone(process.poll())
+        self.assertNotIn("going on", self.log())
+        self.stop_statements()
+        self.assert_code(support.finish(process), 0)
+        self.assertEqual(self.arrived_here(), [[str(self.ROWS)]])
+
+
+class Postgres(Pauses, Target, support.TestCase):
+    TEXT = "text"
     GRANT = "GRANT pg_read_all_stats"
 
     @classmethod
@@ -237,7 +286,8 @@ class Replica(postgres.Server):
         self.ask("postgres", "SELECT pg_reload_conf()")
 
 
-class MariaDb(Pauses, support.TestCase):
+class MariaDb(Pauses, Target, support.TestCase):
+    TEXT = "longtext"
     GRANT = "GRANT PROCESS"
 
     @classmethod

@@ -97,38 +97,138 @@ static enum status ask_connected(struct load_watch *watch, int64_t *connected, s
     return STATUS_OK;
 }
 
-/* Of sessions that the user may not see there are no lines: fewer than there are connections. */
-static enum status ask_statements(struct load_watch *watch, struct database_load *load,
-                                  struct error *error)
+/* ---------------------------------------------------------------- who waits for us */
+
+struct lock_wait {
+    unsigned long waiting;
+    unsigned long holding;
+    bool for_us; /* by way of others, too */
+};
+
+struct lock_waits {
+    struct lock_wait *list;
+    uint64_t count;
+};
+
+static bool waits_for_us(const struct lock_waits *waits, unsigned long session)
+{
+    for (uint64_t i = 0; i < waits->count; i++) {
+        if (waits->list[i].for_us && waits->list[i].waiting == session) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void mark_waits_for_us(const struct maria_database *self, struct lock_waits *waits)
+{
+    bool more = true;
+    while (more) {
+        more = false;
+        for (uint64_t i = 0; i < waits->count; i++) {
+            struct lock_wait *wait = &waits->list[i];
+            bool found = !wait->for_us &&
+                         (maria_is_own(self, wait->holding) || waits_for_us(waits, wait->holding));
+            wait->for_us = wait->for_us || found;
+            more = more || found;
+        }
+    }
+}
+
+/* Of InnoDB's locks. Where they can't be asked for, nobody is known to wait for us. */
+static void ask_lock_waits(const struct load_watch *watch, struct lock_waits *waits)
 {
     struct maria_database *self = watch->self;
-    int64_t connected = 0;
-    int64_t seen = 0;
+    bool older = self->mariadb || self->version < 80000;
+    struct buffer sql = {0};
+    struct error ignored;
     MYSQL_RES *result = NULL;
-    if (ask_connected(watch, &connected, error) != STATUS_OK ||
-        maria_query(self, watch->connection, "SHOW PROCESSLIST", MARIA_SHORT, ERROR_NETWORK,
-                    &result, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    buffer_format(&sql,
+                  "SELECT r.trx_mysql_thread_id, b.trx_mysql_thread_id FROM %s AS w "
+                  "JOIN information_schema.innodb_trx AS r ON r.trx_id = w.%s "
+                  "JOIN information_schema.innodb_trx AS b ON b.trx_id = w.%s",
+                  older ? "information_schema.innodb_lock_waits"
+                        : "performance_schema.data_lock_waits",
+                  older ? "requesting_trx_id" : "requesting_engine_transaction_id",
+                  older ? "blocking_trx_id" : "blocking_engine_transaction_id");
+    *waits = (struct lock_waits){0};
+    if (maria_query_buffer(self, watch->connection, &sql, MARIA_SHORT, ERROR_NETWORK, &result,
+                           &ignored) != STATUS_OK) {
+        return;
     }
-    int id = maria_column_named(result, "Id");
-    int command = maria_column_named(result, "Command");
-    int time = maria_column_named(result, "Time");
+    waits->list = calloc(mysql_num_rows(result) + 1, sizeof *waits->list);
+    for (MYSQL_ROW row; waits->list != NULL && (row = mysql_fetch_row(result)) != NULL;) {
+        waits->list[waits->count++] = (struct lock_wait){
+            .waiting = strtoul(cell(row, 0), NULL, 10), .holding = strtoul(cell(row, 1), NULL, 10)};
+    }
+    mysql_free_result(result);
+    mark_waits_for_us(self, waits);
+}
+
+/* ---------------------------------------------------------------- statements */
+
+/* A statement that waits for a table's definition waits for transactions that have read or written
+ * it, ours among them: a pause would only make that longer. */
+static bool is_statement_of_others(const struct maria_database *self, MYSQL_RES *list,
+                                   MYSQL_ROW row)
+{
+    static const char metadata[] = "Waiting for table metadata lock";
+    unsigned long number = strtoul(cell(row, maria_column_named(list, "Id")), NULL, 10);
+    return is_statement(cell(row, maria_column_named(list, "Command"))) &&
+           strcmp(cell(row, maria_column_named(list, "State")), metadata) != 0 &&
+           !maria_is_own(self, number);
+}
+
+static void count_statements(const struct load_watch *watch, MYSQL_RES *list,
+                             struct database_load *load)
+{
+    int id = maria_column_named(list, "Id");
+    int time = maria_column_named(list, "Time");
+    struct lock_waits waits = {0};
+    bool asked = false;
     load->running = 0;
     load->statement_s = 0;
-    for (MYSQL_ROW row; (row = mysql_fetch_row(result)) != NULL; seen++) {
-        unsigned long number = strtoul(cell(row, id), NULL, 10);
-        if (is_statement(cell(row, command)) && !maria_is_own(self, number)) {
+    for (MYSQL_ROW row; (row = mysql_fetch_row(list)) != NULL;) {
+        if (!is_statement_of_others(watch->self, list, row)) {
+            continue;
+        }
+        if (!asked) {
+            ask_lock_waits(watch, &waits);
+            asked = true;
+        }
+        if (!waits_for_us(&waits, strtoul(cell(row, id), NULL, 10))) {
             double seconds = strtod(cell(row, time), NULL);
             load->running++;
             load->statement_s = seconds > load->statement_s ? seconds : load->statement_s;
         }
     }
-    mysql_free_result(result);
-    if (seen < connected) {
+    free(waits.list);
+}
+
+/* Of sessions that the user may not see there are no lines: fewer than there are connections,
+ * before and after, since some come and go. */
+static enum status ask_statements(struct load_watch *watch, struct database_load *load,
+                                  struct error *error)
+{
+    int64_t before = 0;
+    int64_t after = 0;
+    MYSQL_RES *list = NULL;
+    if (ask_connected(watch, &before, error) != STATUS_OK ||
+        maria_query(watch->self, watch->connection, "SHOW PROCESSLIST", MARIA_SHORT, ERROR_NETWORK,
+                    &list, error) != STATUS_OK ||
+        ask_connected(watch, &after, error) != STATUS_OK) {
+        mysql_free_result(list);
+        return STATUS_FAILED;
+    }
+    int64_t seen = (int64_t)mysql_num_rows(list);
+    if (seen < before && seen < after) {
         load->running = -1;
         load->statement_s = -1;
         load->grant = "GRANT PROCESS ON *.* TO the user";
+    } else {
+        count_statements(watch, list, load);
     }
+    mysql_free_result(list);
     return STATUS_OK;
 }
 

@@ -9,9 +9,15 @@ struct load_watch {
     PGconn *connection; /* NULL: broke */
 };
 
-/* A primary's replicas report their lag, and none while they have nothing to replay. */
+/* A primary's replicas report their lag, and none while they have nothing to replay. Who waits for
+ * us, by way of others too, would only wait longer if we paused. */
 static const char sql[] =
-    "SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN CASE"
+    "WITH RECURSIVE waits AS (SELECT pid, pg_catalog.pg_blocking_pids(pid) AS holders"
+    " FROM pg_catalog.pg_stat_activity WHERE wait_event_type = 'Lock'),"
+    " ours AS (SELECT pid FROM pg_catalog.pg_stat_activity"
+    " WHERE application_name = pg_catalog.current_setting('application_name')"
+    " UNION SELECT waits.pid FROM waits JOIN ours ON ours.pid = ANY (waits.holders))"
+    " SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN CASE"
     " WHEN pg_catalog.pg_last_wal_receive_lsn() = pg_catalog.pg_last_wal_replay_lsn() THEN 0"
     " ELSE extract(epoch FROM pg_catalog.clock_timestamp()"
     " - pg_catalog.pg_last_xact_replay_timestamp()) END"
@@ -21,8 +27,8 @@ static const char sql[] =
     " FROM (SELECT count(*) AS running, coalesce(max(extract(epoch FROM"
     " pg_catalog.clock_timestamp() - query_start)), 0) AS longest"
     " FROM pg_catalog.pg_stat_activity WHERE state = 'active'"
-    " AND backend_type = 'client backend' AND pid <> pg_catalog.pg_backend_pid()"
-    " AND application_name <> pg_catalog.current_setting('application_name')) AS others,"
+    " AND backend_type = 'client backend'"
+    " AND pid NOT IN (SELECT pid FROM ours WHERE pid IS NOT NULL)) AS others,"
     " (SELECT pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE') AS told) AS role";
 
 static void load_close(struct load_watch *watch)
