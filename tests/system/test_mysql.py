@@ -282,6 +282,20 @@ class FromElsewhere(MysqlCase):
             self.assertEqual(self.server.ask("", "SELECT table_name FROM information_schema.tables WHERE table_schema = '%s' "
                                                  "AND (table_comment <> '' OR table_rows <> 1) AND table_name LIKE 'r%%'" % name), [])
 
+    def test_a_resume_alters_tables_that_refer_to_each_other(self):
+        """Its foreign keys are there, what comes before them is not."""
+        tables = 24
+        path = support.make_sqlite(self.path("pairs.db"), "".join(
+            "CREATE TABLE r%d (id INTEGER PRIMARY KEY, other INTEGER REFERENCES r%d(id)); INSERT INTO r%d VALUES (1, 1);"
+            % (i, i ^ 1, i) for i in range(tables)))
+        target = self.made()
+        support.kill_at("engine.after_after_load", 1, "migrate", path, self.server.uri(target), cwd=self.folder)
+        (run,), = self.server.ask(target, "SELECT id FROM _transhume_run")
+        self.server.ask(target, "".join("ALTER TABLE r%d COMMENT='transhume run %s';" % (i, run) for i in range(tables)))
+        self.run_program("resume", path, self.server.uri(target))
+        self.assertEqual(self.server.ask("", "SELECT table_name FROM information_schema.tables WHERE table_schema = '%s' "
+                                             "AND table_comment <> '' AND table_name LIKE 'r%%'" % target), [])
+
     def test_the_server_went_on_without_the_client(self):
         """A process dies while the server makes its indexes: the next one waits for that, and takes them."""
         path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER, w INTEGER); CREATE INDEX t_v ON t (v);"

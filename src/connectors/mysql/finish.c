@@ -481,6 +481,24 @@ static enum status finish_table(void *context, MYSQL *connection, struct arena *
     return status == STATUS_OK ? analyze(&finisher, table) : status;
 }
 
+/* Of tables with references, as after a resume, two ALTERs at once may wait for each other for
+ * ever. */
+static enum status is_any_referring(const struct finishing *finishing, struct arena *arena,
+                                    bool *found, struct error *error)
+{
+    enum status status = STATUS_OK;
+    *found = false;
+    for (uint32_t i = 0; status == STATUS_OK && !*found && i < finishing->made_count; i++) {
+        struct maria_table facts;
+        arena_reset(arena);
+        status = maria_look_at(&finishing->look, finishing->self, finishing->connection,
+                               finishing->tables[finishing->made[i]].name, arena, &facts, error);
+        *found = status == STATUS_OK && facts.schema->foreign_key_count > 0;
+        status = status == STATUS_END ? STATUS_OK : status;
+    }
+    return status;
+}
+
 /* References lock the tables that they refer to: one after the other. */
 static enum status finish_step(struct finishing *finishing, enum step step, struct error *error)
 {
@@ -488,13 +506,18 @@ static enum status finish_step(struct finishing *finishing, enum step step, stru
     arena_reset(finishing->arena);
     enum status status = maria_look(finishing->self, finishing->connection, finishing->made_count,
                                     finishing->arena, &finishing->look, error);
-    if (status == STATUS_OK && step != STEP_REFERENCES) {
-        return maria_crew_run(&finishing->crew, finishing->connection, finishing->made_count,
-                              finish_table, finishing, error);
-    }
     struct arena *arena = arena_create(0);
+    bool one_by_one = step == STEP_REFERENCES;
     if (status == STATUS_OK && arena == NULL) {
         status = error_set(error, ERROR_MEMORY, finishing->self->shown, "no memory");
+    }
+    if (status == STATUS_OK && !one_by_one) {
+        status = is_any_referring(finishing, arena, &one_by_one, error);
+    }
+    if (status == STATUS_OK && !one_by_one) {
+        arena_destroy(arena);
+        return maria_crew_run(&finishing->crew, finishing->connection, finishing->made_count,
+                              finish_table, finishing, error);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < finishing->made_count; i++) {
         arena_reset(arena);
