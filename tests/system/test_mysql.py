@@ -127,6 +127,33 @@ class BetweenServers(MysqlCase):
         with sqlite3.connect(self.path("copy.db")) as database:
             self.assertEqual(sorted(map(list, database.execute("SELECT k, CAST(n AS TEXT) FROM t"))), sorted(self.rows(source, "t")))
 
+    def test_no_timeout_of_the_server_ends_the_snapshot(self):
+        source, target = self.made("CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a SELECT seq FROM seq_1_to_50"), self.made()
+        for name in ("idle_transaction_timeout", "idle_readonly_transaction_timeout", "idle_write_transaction_timeout"):
+            self.server.ask("", "SET GLOBAL %s = 1" % name)
+            self.addCleanup(self.server.ask, "", "SET GLOBAL %s = 0" % name)
+        process = self.stopped_at("mysql.snapshot_taken:stop:1", "migrate", self.server.uri(source), self.server.uri(target))
+        idle = self.server.session(source)
+        self.addCleanup(idle.close)
+        number = idle.ask("START TRANSACTION READ ONLY; SELECT connection_id() FROM a LIMIT 1")
+        self.wait_until("the server ends another's", lambda: self.server.ask(
+            "", "SELECT 1 FROM information_schema.processlist WHERE id = %s" % number) == [])
+        process.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(process), 0)
+        self.assertEqual(self.server.ask(target, "SELECT count(*) FROM a"), [["50"]])
+
+    def test_stopped_while_it_locks_the_source(self):
+        """Others write on after some seconds; what it then read would be no single moment."""
+        source, target = self.made("CREATE TABLE a (id int PRIMARY KEY)"), self.made()
+        process = self.stopped_at("mysql.snapshot_locked:stop:1", "migrate", self.server.uri(source), self.server.uri(target))
+        writer = self.server.session(source)
+        self.addCleanup(writer.close)
+        self.assertEqual(writer.ask("INSERT INTO a VALUES (1); SELECT 'written'"), "written")
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assert_code(result, 3)
+        self.assertIn("[network]", result.err)
+
     def test_a_snapshot_is_one_moment(self):
         source, target = self.made("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); "
                                    "INSERT INTO a SELECT seq FROM seq_1_to_50; INSERT INTO b SELECT * FROM a"), self.made()

@@ -249,10 +249,13 @@ static enum status set_up_session(struct maria_database *self, MYSQL *connection
                              MARIA_SHORT, ERROR_NETWORK, NULL, error);
     }
     /* settings that one server has and another one has not */
-    static const char *const optional[] = {
-        "SET SESSION max_statement_time = 0", "SET SESSION idle_transaction_timeout = 0",
-        "SET SESSION max_execution_time = 0", "SET SESSION information_schema_stats_expiry = 0",
-        "SET SESSION explicit_defaults_for_timestamp = 1"};
+    static const char *const optional[] = {"SET SESSION max_statement_time = 0",
+                                           "SET SESSION idle_transaction_timeout = 0",
+                                           "SET SESSION idle_readonly_transaction_timeout = 0",
+                                           "SET SESSION idle_write_transaction_timeout = 0",
+                                           "SET SESSION max_execution_time = 0",
+                                           "SET SESSION information_schema_stats_expiry = 0",
+                                           "SET SESSION explicit_defaults_for_timestamp = 1"};
     for (size_t i = 0; status == STATUS_OK && i < sizeof optional / sizeof optional[0]; i++) {
         if (mysql_query(connection, optional[i]) != 0 && maria_is_lost(mysql_errno(connection))) {
             status = maria_failure(self, connection, ERROR_NETWORK, error);

@@ -20,6 +20,7 @@ static const struct meaning meanings[] = {
      "another session holds a lock: SHOW ENGINE INNODB STATUS shows it"},
     {1213, ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL},
     {1206, ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL},
+    {1020, ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL}, /* innodb_snapshot_isolation */
     {1099, ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL},
     {1040, ERROR_NETWORK, ERROR_NETWORK,
      "the server has no connection left: lower --jobs, or raise max_connections"},
@@ -31,6 +32,8 @@ static const struct meaning meanings[] = {
     {STATEMENT_KILLED, ERROR_NETWORK, ERROR_NETWORK, NULL},
     {1969, ERROR_NETWORK, ERROR_NETWORK, NULL}, /* max_statement_time */
     {3024, ERROR_NETWORK, ERROR_NETWORK, NULL}, /* max_execution_time */
+    {3169, ERROR_NETWORK, ERROR_NETWORK, NULL}, /* the session was killed */
+    {4031, ERROR_NETWORK, ERROR_NETWORK, NULL}, /* the server found it idle for too long */
     {1158, ERROR_NETWORK, ERROR_NETWORK, NULL},
     {1159, ERROR_NETWORK, ERROR_NETWORK, NULL},
     {1160, ERROR_NETWORK, ERROR_NETWORK, NULL},
@@ -83,7 +86,7 @@ static const struct meaning *meaning_of(unsigned number)
 bool maria_is_lost(unsigned number)
 {
     return (number >= 2000 && number < 3000) || number == 1053 || number == 1927 ||
-           (number >= 1158 && number <= 1161);
+           number == 3169 || number == 4031 || (number >= 1158 && number <= 1161);
 }
 
 bool maria_is_of_record(unsigned number, enum error_code *code)

@@ -79,11 +79,13 @@ static bool is_denied(MYSQL *connection)
     return number == NO_SUCH_RIGHT || number == ACCESS_DENIED || number == TABLE_DENIED;
 }
 
-/* STATUS_END: the account may not. */
+/* STATUS_END: the account may not. A client that stands still keeps the server's writers waiting
+ * for some seconds only. */
 static enum status lock_all(struct maria_database *self, MYSQL *connection, struct error *error)
 {
-    enum status status = maria_query(self, connection, "SET SESSION lock_wait_timeout = 5",
-                                     MARIA_SHORT, ERROR_SOURCE_READ, NULL, error);
+    enum status status =
+        maria_query(self, connection, "SET SESSION lock_wait_timeout = 5, wait_timeout = 10",
+                    MARIA_SHORT, ERROR_SOURCE_READ, NULL, error);
     status = status == STATUS_OK ? maria_query(self, connection, "FLUSH TABLES WITH READ LOCK",
                                                MARIA_SHORT, ERROR_SOURCE_LOCKED, NULL, error)
                                  : status;
@@ -252,9 +254,14 @@ static enum status begin_together(struct maria_database *self, int64_t *transact
                   "%s: ?lock=none: its %u connections see moments that differ by milliseconds",
                   self->shown, self->pool_count);
     }
+    status = status == STATUS_OK ? failpoint_hit("mysql.snapshot_locked", error) : status;
     status = status == STATUS_OK ? begin_all(self, transactions, error) : status;
     if (status == STATUS_OK) {
         status = begin(self, self->control, error);
+    }
+    if (status == STATUS_OK && locker != NULL) { /* did it hold to the end? */
+        status = maria_query(self, locker, "UNLOCK TABLES", MARIA_SHORT, ERROR_SOURCE_LOCKED, NULL,
+                             error);
     }
     maria_disconnect(locker); /* and with it its locks */
     return status;
