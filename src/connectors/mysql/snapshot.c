@@ -224,12 +224,18 @@ static enum status make_token(struct maria_database *self, int64_t transactions,
 
 /* ---------------------------------------------------------------- the snapshot */
 
-static enum status begin_all(struct maria_database *self, int64_t *transactions,
+/* The session that locks is not to look idle while many begin over a slow link. */
+static enum status begin_all(struct maria_database *self, MYSQL *locker, int64_t *transactions,
                              struct error *error)
 {
+    enum { AT_ONCE = 8 };
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < self->pool_count; i++) {
         status = begin(self, self->pool[i], error);
+        if (status == STATUS_OK && locker != NULL && i % AT_ONCE == AT_ONCE - 1) {
+            status =
+                maria_query(self, locker, "DO 0", MARIA_SHORT, ERROR_SOURCE_LOCKED, NULL, error);
+        }
     }
     *transactions =
         status == STATUS_OK && !self->lockless ? transactions_so_far(self, self->control) : -1;
@@ -255,7 +261,7 @@ static enum status begin_together(struct maria_database *self, int64_t *transact
                   self->shown, self->pool_count);
     }
     status = status == STATUS_OK ? failpoint_hit("mysql.snapshot_locked", error) : status;
-    status = status == STATUS_OK ? begin_all(self, transactions, error) : status;
+    status = status == STATUS_OK ? begin_all(self, locker, transactions, error) : status;
     if (status == STATUS_OK) {
         status = begin(self, self->control, error);
     }
