@@ -174,6 +174,25 @@ class Load(PostgresCase):
                                 self.path("state" + name), cwd=self.folder)
                 self.assertIn("p", [row[2] for row in self.keys(target)])
 
+    def test_names_of_keys_are_told_apart(self):
+        """Names that are one when they are cut, and names that an index of the plan has: made late, and with the table."""
+        long = "t" * 58
+        for column in ("INTEGER PRIMARY KEY", "TEXT NOT NULL PRIMARY KEY"):
+            with self.subTest(column):
+                state = self.path("state" + column[:4])
+                source = support.make_sqlite(self.path(column[:4] + ".db"), "".join(
+                    "CREATE TABLE %s (id %s, v INTEGER); INSERT INTO %s VALUES (1, 2);" % (table, column, table)
+                    for table in (long + "_a", long + "_b", long + "_c", "a", "b", "c")) +
+                    "CREATE INDEX b_pkey ON a (v); CREATE UNIQUE INDEX a_pkey ON c (v); CREATE INDEX c_pkey1 ON b (v); CREATE INDEX c_pkey ON b (v, id)")
+                target = self.made()
+                self.run_program("migrate", source, self.server.uri(target), "--state", state)
+                keys = self.server.psql(target, "SELECT conrelid::regclass, conname FROM pg_constraint WHERE contype = 'p' AND connamespace = "
+                                                "'public'::regnamespace AND conrelid::regclass::text NOT LIKE '\\_transhume%'")
+                self.assertEqual({table for table, _ in keys}, {long + "_a", long + "_b", long + "_c", "a", "b", "c"})
+                self.assertEqual(len({name for _, name in keys}), 6)
+                self.assertEqual(self.server.psql(target, "SELECT indexname, tablename FROM pg_indexes WHERE indexname IN ('a_pkey', 'b_pkey', 'c_pkey', 'c_pkey1') "
+                                                          "ORDER BY 1"), [["a_pkey", "c"], ["b_pkey", "a"], ["c_pkey", "b"], ["c_pkey1", "b"]])
+
     def test_a_claim_holds_nothing_back(self):
         """A session that keeps a snapshot as long as the run lasts lets VACUUM remove nothing of what is updated meanwhile."""
         source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY);" + NUMBERS % (3000, "i"))

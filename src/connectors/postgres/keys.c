@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { AT_ONCE_MAX = 4, SMALL_TABLE_BYTES = 1 << 20 };
+enum { AT_ONCE_MAX = 4, SMALL_TABLE_BYTES = 1 << 20, NAMES_TRIED = 1000 };
 
 /* ---------------------------------------------------------------- early or late */
 
@@ -73,6 +73,8 @@ bool postgres_key_is_late(const struct target_table *table, const struct target_
 struct keys {
     struct postgres_database *self;
     struct arena *arena;
+    const struct target_table *tables;
+    uint32_t table_count;
     const struct postgres_catalog *catalog;
     struct postgres_build *builds;
     uint32_t count;
@@ -97,25 +99,76 @@ static const struct schema_index *find_index(const struct schema_table *table, c
     return NULL;
 }
 
-static bool name_is_taken(const struct postgres_catalog *catalog, const char *name)
+static bool is_in_catalog(const struct postgres_catalog *catalog, const char *name)
 {
-    bool taken = false;
-    for (uint32_t i = 0; !taken && i < catalog->table_count; i++) {
+    bool found = false;
+    for (uint32_t i = 0; !found && i < catalog->table_count; i++) {
         const struct schema_table *table = catalog->tables[i].schema;
-        taken = strcmp(table->name, name) == 0 || find_index(table, name) != NULL;
+        found = strcmp(table->name, name) == 0 || find_index(table, name) != NULL;
     }
-    return taken;
+    return found;
+}
+
+/* Is a table or an index of the plan to be named so? */
+static bool is_planned(const struct target_table *tables, uint32_t table_count, const char *name)
+{
+    bool found = false;
+    for (uint32_t i = 0; !found && i < table_count; i++) {
+        const struct target_table *table = &tables[i];
+        found = strcmp(table->name, name) == 0 ||
+                (table->same_engine != NULL && find_index(table->same_engine, name) != NULL);
+        for (uint32_t k = 0; !found && k < table->index_count; k++) {
+            found = strcmp(table->indexes[k].name, name) == 0;
+        }
+    }
+    return found;
+}
+
+static void make_key_name(const struct target_table *table, uint32_t number,
+                          char name[POSTGRES_NAME_BYTES_MAX + 1])
+{
+    char end[16];
+    int bytes = number == 0 ? snprintf(end, sizeof end, "_pkey")
+                            : snprintf(end, sizeof end, "_pkey%u", number);
+    size_t length =
+        text_clip(table->name, strlen(table->name), POSTGRES_NAME_BYTES_MAX - (size_t)bytes);
+    snprintf(name, POSTGRES_NAME_BYTES_MAX + 1, "%.*s%s", (int)length, table->name, end);
+}
+
+bool postgres_key_is_named(const struct target_table *table, const struct target_table *tables,
+                           uint32_t table_count, const struct postgres_catalog *catalog,
+                           char name[POSTGRES_NAME_BYTES_MAX + 1])
+{
+    make_key_name(table, 0, name);
+    if (table->same_engine != NULL || !is_planned(tables, table_count, name)) {
+        return false;
+    }
+    for (uint32_t number = 1; number < NAMES_TRIED; number++) {
+        make_key_name(table, number, name);
+        if (!is_planned(tables, table_count, name) && !is_in_catalog(catalog, name)) {
+            break;
+        }
+    }
+    return true;
+}
+
+static bool is_built(const struct keys *keys, const char *name)
+{
+    bool found = false;
+    for (uint32_t i = 0; !found && i < keys->count; i++) {
+        found = strcmp(keys->builds[i].name, name) == 0;
+    }
+    return found;
 }
 
 /* As PostgreSQL itself would name it. */
 static const char *name_key(struct keys *keys, const struct target_table *table)
 {
     char name[POSTGRES_NAME_BYTES_MAX + 1];
-    for (uint32_t number = 0; number < 1000; number++) {
-        size_t length = text_clip(table->name, strlen(table->name), POSTGRES_NAME_BYTES_MAX - 8);
-        snprintf(name, sizeof name, number == 0 ? "%.*s_pkey" : "%.*s_pkey%u", (int)length,
-                 table->name, number);
-        if (!name_is_taken(keys->catalog, name)) {
+    for (uint32_t number = 0; number < NAMES_TRIED; number++) {
+        make_key_name(table, number, name);
+        if (!is_in_catalog(keys->catalog, name) && !is_built(keys, name) &&
+            !is_planned(keys->tables, keys->table_count, name)) {
             break;
         }
     }
@@ -284,7 +337,11 @@ enum status postgres_make_keys(struct postgres_database *self, const struct targ
                                struct arena *arena, void (*progress)(const char *what),
                                struct error *error)
 {
-    struct keys keys = {.self = self, .arena = arena, .catalog = catalog};
+    struct keys keys = {.self = self,
+                        .arena = arena,
+                        .tables = tables,
+                        .table_count = table_count,
+                        .catalog = catalog};
     size_t most = 1;
     int64_t bytes = 0;
     for (uint32_t i = 0; i < table_count; i++) {

@@ -16,6 +16,11 @@ void postgres_append_native_index(struct buffer *sql, const struct postgres_data
 /* Is the key (index NULL), or the unique index, of a table that this run makes left to
  * postgres_make_keys? Only where the source promises that its records are unique. */
 bool postgres_key_is_late(const struct target_table *table, const struct target_index *index);
+/* Must a key that is made with its table be given a name, since the one that PostgreSQL would give
+ * it is an index's of the plan? */
+bool postgres_key_is_named(const struct target_table *table, const struct target_table *tables,
+                           uint32_t table_count, const struct postgres_catalog *catalog,
+                           char name[POSTGRES_NAME_BYTES_MAX + 1]);
 /*
  * Makes what is missing of the created tables' primary keys and indexes: several at once, large
  * tables and unique ones first. Unique ones that can't be made for the sake of some records are

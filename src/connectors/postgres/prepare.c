@@ -84,36 +84,6 @@ static bool is_among(struct column_list list, const char *name)
     return found;
 }
 
-static void append_table(struct buffer *sql, const struct postgres_database *self,
-                         const struct target_table *table)
-{
-    const struct schema_table *same = table->same_engine;
-    const struct schema_column *columns = same != NULL ? same->columns : table->columns;
-    uint32_t count = same != NULL ? same->column_count : table->column_count;
-
-    struct column_list key = same != NULL ? same->primary_key : table->key;
-    bool late = postgres_key_is_late(table, NULL);
-    buffer_append_string(sql, "CREATE TABLE ");
-    postgres_append_table(sql, self, table->name);
-    buffer_append_string(sql, " (");
-    for (uint32_t i = 0; i < count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : "");
-        append_column(sql, &columns[i]);
-        /* the key to come would not let it be NULL either, but only then */
-        buffer_append_string(
-            sql, late && !columns[i].not_null && is_among(key, columns[i].name) ? " NOT NULL" : "");
-    }
-    if (key.count > 0 && !late) {
-        buffer_append_string(sql, ", PRIMARY KEY (");
-        postgres_append_names(sql, NULL, key);
-        buffer_append_byte(sql, ')');
-    }
-    for (uint32_t i = 0; same != NULL && i < same->check_count; i++) {
-        buffer_format(sql, ", %s", same->checks[i]);
-    }
-    buffer_append_byte(sql, ')');
-}
-
 /* One statement: what stands in a default or a check can't end it and begin another one. */
 static enum status make(struct postgres_database *self, PGconn *connection, struct buffer *sql,
                         const char *name, struct error *error)
@@ -237,6 +207,8 @@ static enum status make_undo_table(struct postgres_database *self, PGconn *conne
 struct preparing {
     struct postgres_database *self;
     PGconn *connection;
+    const struct target_table *tables;
+    uint32_t table_count;
     const struct schema *objects;
     PGresult *made; /* tables that this run made before */
     struct arena *arena;
@@ -253,6 +225,50 @@ static bool was_made(const struct preparing *preparing, const char *table)
     return false;
 }
 
+static void append_key(struct buffer *sql, const struct preparing *preparing,
+                       const struct target_table *table, struct column_list key)
+{
+    char name[POSTGRES_NAME_BYTES_MAX + 1];
+    buffer_append_string(sql, ", ");
+    if (postgres_key_is_named(table, preparing->tables, preparing->table_count,
+                              preparing->self->tables, name)) {
+        buffer_append_string(sql, "CONSTRAINT ");
+        postgres_append_name(sql, name);
+        buffer_append_byte(sql, ' ');
+    }
+    buffer_append_string(sql, "PRIMARY KEY (");
+    postgres_append_names(sql, NULL, key);
+    buffer_append_byte(sql, ')');
+}
+
+static void append_table(struct buffer *sql, const struct preparing *preparing,
+                         const struct target_table *table)
+{
+    const struct schema_table *same = table->same_engine;
+    const struct schema_column *columns = same != NULL ? same->columns : table->columns;
+    uint32_t count = same != NULL ? same->column_count : table->column_count;
+
+    struct column_list key = same != NULL ? same->primary_key : table->key;
+    bool late = postgres_key_is_late(table, NULL);
+    buffer_append_string(sql, "CREATE TABLE ");
+    postgres_append_table(sql, preparing->self, table->name);
+    buffer_append_string(sql, " (");
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_append_string(sql, i > 0 ? ", " : "");
+        append_column(sql, &columns[i]);
+        /* the key to come would not let it be NULL either, but only then */
+        buffer_append_string(
+            sql, late && !columns[i].not_null && is_among(key, columns[i].name) ? " NOT NULL" : "");
+    }
+    if (key.count > 0 && !late) {
+        append_key(sql, preparing, table, key);
+    }
+    for (uint32_t i = 0; same != NULL && i < same->check_count; i++) {
+        buffer_format(sql, ", %s", same->checks[i]);
+    }
+    buffer_append_byte(sql, ')');
+}
+
 static enum status make_table(struct preparing *preparing, struct target_table *table)
 {
     struct postgres_database *self = preparing->self;
@@ -265,7 +281,7 @@ static enum status make_table(struct preparing *preparing, struct target_table *
         buffer_append_string(&sql, same->native_sql);
         primary = postgres_key_is_late(table, NULL) ? NULL : postgres_primary_index(same);
     } else {
-        append_table(&sql, self, table);
+        append_table(&sql, preparing, table);
     }
     enum status status = make(self, connection, &sql, table->name, preparing->error);
     if (status == STATUS_OK && primary != NULL && primary->native_sql != NULL) {
@@ -368,6 +384,8 @@ enum status postgres_prepare(struct database *database, struct target_table *tab
 {
     enum { TABLES_AT_ONCE = 100 };
     struct preparing preparing = {.self = postgres_database_of(database),
+                                  .tables = tables,
+                                  .table_count = table_count,
                                   .objects = objects,
                                   .arena = arena_create(0),
                                   .error = error};
