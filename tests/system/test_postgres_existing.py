@@ -175,5 +175,77 @@ class After(PostgresCase):
                          [["grown", "25000"], ["same", "20000"], ["small", "1"]])
 
 
+class Limits(PostgresCase):
+    """What PostgreSQL would round, cut or pad without a word is rejected: by COPY and by way of a temporary table."""
+    # declared, as the source has it, what fits, what does not
+    TYPES = (
+        ("numeric(5,2)", "numeric", ["123.45", "-0.1"], ["1.255"]),
+        ("numeric(3,-2)", "numeric", ["12300", "-99900.0", "0"], ["12345", "50", "0.1"]),
+        ("numeric(3,-2)", "bigint", ["12300", "0"], ["12345", "-50"]),
+        ("numeric(2,4)", "numeric", ["0.0099"], ["0.00991", "0.01"]),
+        ("interval(0)", "interval", ["1 mon 1 day 00:00:01"], ["00:00:01.5"]),
+        ("interval year", "interval", ["2 years"], ["2 years 1 mon", "1 day", "00:00:01"]),
+        ("interval month", "interval", ["14 mons"], ["1 day"]),
+        ("interval year to month", "interval", ["14 mons"], ["1 day"]),
+        ("interval day", "interval", ["1 mon 3 days"], ["3 days 01:00"]),
+        ("interval day to hour", "interval", ["3 days 02:00"], ["02:01"]),
+        ("interval hour to minute", "interval", ["3 days 26:03"], ["26:03:04"]),
+        ("interval minute", "interval", ["00:03"], ["00:00:04"]),
+        ("interval minute to second(1)", "interval", ["00:03:04.5"], ["00:03:04.55"]),
+        ("interval second", "interval", ["00:00:00.000001"], []),
+        ("time(0)", "time", ["10:11:12"], ["10:11:12.5"]),
+        ("timetz(1)", "timetz", ["10:11:12.5+01"], ["10:11:12.55+01"]),
+        ("timestamp(0)", "timestamp", ["2024-01-02 03:04:05"], ["2024-01-02 03:04:05.5"]),
+        ("timestamptz(3)", "timestamptz", ["2024-01-02 03:04:05.123Z"], ["2024-01-02 03:04:05.1234Z"]),
+        ("varchar(3)", "text", ["abc", "\u00fc\u00fc\u00fc"], ["abcd", "abc "]),
+        ("char(3)", "text", ["abc"], ["abcd"]),
+        ("name", "text", ["n" * 63], ["n" * 64]),
+        ('"char"', "text", ["c"], ["cd"]),
+        ("bit(3)", "varbit", ["101"], ["1011", "10"]),
+        ("varbit(3)", "varbit", ["101", ""], ["1011"]),
+        ("money", "text", ["-1.25", "7"], ["1.255"]),
+        ("varchar(3)[]", "text[]", ["{abc,NULL}"], ["{abcd}", '{"abc "}']),
+        ("char(2)[]", "text[]", ["{ab}"], ["{ab,abc}"]),
+        ("name[]", "text[]", ["{%s}" % ("n" * 63)], ["{%s}" % ("n" * 64)]),
+        ('"char"[]', "text[]", ["{a}"], ["{ab}"]),
+        ("numeric(5,2)[]", "numeric[]", ["{1.25,3}"], ["{1.25,1.255}"]),
+        ("interval(0)[]", "interval[]", ["{00:00:01}"], ["{00:00:01.5}"]),
+        ("timestamp(0)[]", "timestamp[]", ["{2024-01-02 03:04:05}"], ["{2024-01-02 03:04:05.5}"]),
+        ("bit(2)[]", "varbit[]", ["{10}"], ["{1}", "{101}"]),
+        ("short", "numeric", ["1.25"], ["1.255"]),
+        ("shorter", "numeric", ["1.25"], ["1.255"]),
+        ("shorts", "text[]", ["{abc}"], ["{abcd}"]),
+    )
+    DOMAINS = ("CREATE DOMAIN short AS numeric(5,2); CREATE DOMAIN shorter AS short CHECK (VALUE > 0); CREATE DOMAIN shorts AS varchar(3)[];")
+
+    def test_each_type(self):
+        source, target, expected = "", "", {}
+        for number, (declared, base, fits, unfit) in enumerate(self.TYPES):
+            source += "CREATE TABLE t%d (id int PRIMARY KEY, v %s);" % (number, base)
+            target += "CREATE TABLE t%d (id int PRIMARY KEY, v %s);" % (number, declared)
+            source += "".join("INSERT INTO t%d VALUES (%d, '%s');" % (number, i, value) for i, value in enumerate(fits + unfit))
+            expected["t%d" % number] = set(range(len(fits), len(fits + unfit)))
+        source = self.made(source)
+        check = self.made(self.DOMAINS + target)
+        for policy in ("append", "upsert"):
+            with self.subTest(policy):
+                name = self.made(self.DOMAINS + target)
+                state = self.path(".transhume")
+                self.migrate(self.server.uri(source), self.server.uri(name), "--existing", policy, code=1)
+                rejects = self.rejects()
+                for number, (declared, _, fits, _) in enumerate(self.TYPES):
+                    table = "t%d" % number
+                    with self.subTest(declared, policy=policy):
+                        self.assertEqual({reject["key"]["id"] for reject in rejects if reject["table"] == table}, expected[table])
+                        # what fits is what PostgreSQL itself makes of it
+                        self.server.psql(check, "TRUNCATE %s;" % table + "".join(
+                            "INSERT INTO %s VALUES (%d, '%s');" % (table, i, value) for i, value in enumerate(fits)))
+                        self.assertEqual(self.rows(name, table), self.rows(check, table))
+                        for reject in rejects:
+                            if reject["table"] == table:
+                                self.assertRegex(reject["reason"], "^v: .*(hold|fit|more)|numeric field overflow|identifier too long")
+                os.rename(state, self.path("state" + policy))
+
+
 if __name__ == "__main__":
     unittest.main()

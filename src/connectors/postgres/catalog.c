@@ -95,6 +95,7 @@ static void read_column(struct builder *builder, int row, struct schema_column *
     facts->number = (int16_t)number(rows, row, 12, 0);
     facts->type_oid = (uint32_t)number(rows, row, 2, 0);
     facts->modifier = (int32_t)number(rows, row, 4, -1);
+    facts->unlimited = text(builder, rows, row, 16);
     facts->type = postgres_type_of(facts->type_oid, cell(rows, row, 3)[0], facts->modifier,
                                    text(builder, rows, row, 5));
     if (cell(rows, row, 3)[0] == 'd') { /* a domain over a domain */

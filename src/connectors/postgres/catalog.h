@@ -10,6 +10,8 @@ struct postgres_column {
     struct postgres_type type;
     uint32_t type_oid; /* of a domain: its base */
     int32_t modifier;
+    const char
+        *unlimited; /* a built-in type without the limits that this one has; NULL: it has none */
     bool not_null;
     bool generated;
     bool same_bytes;      /* its binary form means the same in every server */

@@ -1,4 +1,5 @@
 /* Cells as values of binary COPY; decode.c draws the formats. */
+#include "base/text.h"
 #include "connectors/postgres/target.h"
 #include "connectors/sql/normal.h"
 #include "model/convert.h"
@@ -196,6 +197,48 @@ static enum status put_decimal(const struct postgres_column *column, const struc
     return put_text_numeric(column, cell->text, cell->length, out, error);
 }
 
+/* numeric(p,-s) holds multiples of 10^s. */
+static bool is_multiple(const char *digits, size_t length, size_t zeros)
+{
+    size_t significant = strspn(digits, "-0");
+    size_t first = length > zeros ? length - zeros : 0;
+    for (size_t i = first > significant ? first : significant; i < length; i++) {
+        if (digits[i] != '0') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Of a column whose scale is below 0; the catalogue's words for other engines have no such. */
+static enum status check_multiple(const struct postgres_column *column, const struct cell *cell,
+                                  struct arena *scratch, struct error *error)
+{
+    enum { MODIFIER_HEADER = 4 };
+    char digits[24];
+    struct cell whole = *cell;
+    int exact = 1;
+    int32_t scale = column->modifier < MODIFIER_HEADER
+                        ? 0
+                        : (((column->modifier - MODIFIER_HEADER) & 0x7ff) ^ 1024) - 1024;
+    if (scale >= 0 || (cell->kind == VALUE_DECIMAL && decimal_special(cell) != 0)) {
+        return STATUS_OK;
+    }
+    if (cell->kind == VALUE_DECIMAL &&
+        decimal_rescale(cell, 0, scratch, &whole, &exact) != STATUS_OK) {
+        return error_set(error, ERROR_MEMORY, column->name, "no memory for a number");
+    }
+    if (cell->kind != VALUE_DECIMAL || (whole.flags & CELL_SMALL) != 0) {
+        whole.length = (uint32_t)(cell->kind == VALUE_UINT64 ? text_from_uint64(cell->u64, digits)
+                                                             : text_from_int64(whole.i64, digits));
+        whole.text = digits;
+    }
+    return exact && is_multiple(whole.text, whole.length, (size_t)-scale)
+               ? STATUS_OK
+               : error_set(error, ERROR_REJECT_NUMBER, column->name,
+                           "the number has more digits than %s", column->type.type.native);
+}
+
 /* PostgreSQL would round what has more digits than the column: it is refused, unless they are
  * zeros. */
 static enum status put_numeric(const struct postgres_column *column, const struct cell *cell,
@@ -205,6 +248,9 @@ static enum status put_numeric(const struct postgres_column *column, const struc
     struct cell cut;
     int exact = 1;
 
+    if (check_multiple(column, cell, scratch, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (cell->kind == VALUE_INT64) {
         uint64_t magnitude = cell->i64 < 0 ? -(uint64_t)cell->i64 : (uint64_t)cell->i64;
         put_small_numeric(out, magnitude, cell->i64 < 0, 0);
@@ -365,12 +411,43 @@ static enum status put_time(const struct postgres_column *column, const struct c
     return STATUS_OK;
 }
 
+/* interval(p), and intervals of some fields (src/include/utils/timestamp.h): what is below the
+ * least of them is cut off. */
+static bool is_cut(int32_t modifier, const struct value_interval *interval)
+{
+    static const int64_t steps[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
+    enum { MONTH = 1 << 1, YEAR = 1 << 2, DAY = 1 << 3, HOUR = 1 << 10, MINUTE = 1 << 11 };
+    enum { SECOND = 1 << 12 };
+    int64_t microseconds = interval->nanoseconds / 1000;
+    int32_t fields = modifier >> 16 & 0x7fff;
+    int32_t digits = modifier & 0xffff;
+    int64_t step = 0;
+    if (modifier < 0) {
+        return false;
+    }
+    if ((fields & SECOND) != 0) {
+        step = digits <= 6 ? steps[digits] : 1;
+    } else if ((fields & (MINUTE | HOUR)) != 0) {
+        step = (fields & MINUTE) != 0 ? INT64_C(60000000) : INT64_C(3600000000);
+    }
+    if (step > 0) {
+        return microseconds % step != 0;
+    }
+    bool months = (fields & DAY) == 0;
+    bool years = months && (fields & MONTH) == 0;
+    return microseconds != 0 || (months && interval->days != 0) ||
+           (years && interval->months % 12 != 0);
+}
+
 static enum status put_interval(const struct postgres_column *column, const struct cell *cell,
                                 struct buffer *out, struct error *error)
 {
     const struct value_interval *interval = cell->interval;
     if (interval->nanoseconds % 1000 != 0) {
         return unfit(column, "the interval has nanoseconds", error);
+    }
+    if (is_cut(column->modifier, interval)) {
+        return unfit(column, "the interval has smaller parts", error);
     }
     put32(out, 16);
     put64(out, (uint64_t)(interval->nanoseconds / 1000));

@@ -90,6 +90,7 @@ bool postgres_is_of_record(const PGresult *failure, enum error_code *code)
         {"22003", ERROR_REJECT_NUMBER},
         {"54000", ERROR_REJECT_TOO_LARGE},
         {"22", ERROR_REJECT_TYPE},
+        {"42622", ERROR_REJECT_TOO_LARGE}, /* a name of more than 63 bytes */
         {"44", ERROR_REJECT_CONSTRAINT},
         {"P0001", ERROR_REJECT_CONSTRAINT},
     };

@@ -1,6 +1,7 @@
 /* From the temporary table into the plan's: what to do about records that are there. */
 #include "base/text.h"
 #include "connectors/postgres/writer_internal.h"
+#include <stdio.h>
 #include <string.h>
 
 static const char from_stage[] = "s";
@@ -84,7 +85,7 @@ void writer_stage_append_match(struct buffer *sql, const struct writer_plan *pla
 /* Rows that a statement lists by their numbers: 1 is the first that was copied in this pass. */
 static enum status note_rows(struct writer *writer, const PGresult *listed, int64_t first,
                              const struct row_ref *rows, uint32_t count, enum outcome_kind kind,
-                             const char *reason, struct error *error)
+                             enum error_code code, const char *reason, struct error *error)
 {
     for (int i = 0; i < PQntuples(listed); i++) {
         int64_t number = 0;
@@ -95,8 +96,7 @@ static enum status note_rows(struct writer *writer, const PGresult *listed, int6
                              "a row of the temporary table that was not sent");
         }
         const struct row_ref *at = &rows[number - first];
-        if (writer_refuse(at->held, at->row, kind, ERROR_REJECT_KEY_DUPLICATE, reason, error) !=
-            STATUS_OK) {
+        if (writer_refuse(at->held, at->row, kind, code, reason, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -116,7 +116,7 @@ struct apply {
 
 /* Deletes what the condition holds for from the temporary table, and notes it. */
 static enum status take_out(struct apply *apply, const char *with, const char *condition,
-                            enum outcome_kind kind, const char *reason)
+                            enum outcome_kind kind, enum error_code code, const char *reason)
 {
     struct buffer sql = {0};
     PGresult *listed = NULL;
@@ -125,9 +125,56 @@ static enum status take_out(struct apply *apply, const char *with, const char *c
     enum status status = writer_ask(apply->writer, &sql, &listed, apply->failure, apply->error);
     if (status == STATUS_OK) {
         status = note_rows(apply->writer, listed, apply->first, apply->rows, apply->count, kind,
-                           reason, apply->error);
+                           code, reason, apply->error);
     }
     PQclear(listed);
+    return status;
+}
+
+/* Says of a column's text in the temporary table that the type would make another value of it;
+ * empty: it says so itself. */
+static void append_unfit(struct buffer *sql, const struct postgres_column *column)
+{
+    enum { OID_CHAR = 18, OID_MONEY = 790, OID_CHARS = 1002, OID_NAMES = 1003 };
+    const char *native = column->type.type.native;
+    struct buffer name = {0};
+    postgres_append_name(&name, column->name);
+    const char *quoted = buffer_string(&name);
+    if (column->unlimited != NULL) {
+        buffer_format(sql, "%s::%s IS DISTINCT FROM %s::%s", quoted, native, quoted,
+                      column->unlimited);
+    } else if (column->type_oid == OID_CHAR) {
+        buffer_format(sql, "%s::%s::text IS DISTINCT FROM %s", quoted, native, quoted);
+    } else if (column->type_oid == OID_CHARS || column->type_oid == OID_NAMES) {
+        buffer_format(sql, "%s::%s::text[] IS DISTINCT FROM %s::text[]", quoted, native, quoted);
+    } else if (column->type_oid == OID_MONEY) {
+        buffer_format(
+            sql, "CASE WHEN %s ~ '^-?[0-9]+[.][0-9]+$' THEN %s::%s::numeric <> %s::numeric END",
+            quoted, quoted, native, quoted);
+    }
+    sql->failed |= name.failed;
+    buffer_free(&name);
+}
+
+/* A cast that is written out cuts, rounds and pads. */
+static enum status take_out_unfit(struct apply *apply)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < apply->plan->column_count; i++) {
+        const struct postgres_column *column = apply->plan->columns[i].column;
+        struct buffer condition = {0};
+        char reason[512];
+        if (column->type.format == POSTGRES_AS_CAST) {
+            append_unfit(&condition, column);
+        }
+        if (condition.length > 0) {
+            snprintf(reason, sizeof reason, "%s: the value does not fit %s exactly", column->name,
+                     column->type.type.native);
+            status = take_out(apply, "", buffer_string(&condition), OUTCOME_REJECTED,
+                              ERROR_REJECT_TYPE, reason);
+        }
+        buffer_free(&condition);
+    }
     return status;
 }
 
@@ -144,8 +191,9 @@ static enum status take_out_repeats(struct apply *apply)
     append_staged_key(&condition, apply->plan, apply->key);
     buffer_format(&condition, " ORDER BY _transhume_row) AS place FROM %s) AS d WHERE place > 1)",
                   apply->plan->stage_name);
-    enum status status = take_out(apply, "", buffer_string(&condition), OUTCOME_REJECTED,
-                                  "another record of this run has this key");
+    enum status status =
+        take_out(apply, "", buffer_string(&condition), OUTCOME_REJECTED, ERROR_REJECT_KEY_DUPLICATE,
+                 "another record of this run has this key");
     buffer_clear(&condition);
     if (status == STATUS_OK) {
         struct buffer sql = {0};
@@ -169,7 +217,8 @@ static enum status take_out_repeats(struct apply *apply)
         buffer_append_byte(&missing, ')');
         status = status == STATUS_OK
                      ? take_out(apply, buffer_string(&condition), buffer_string(&missing),
-                                OUTCOME_REJECTED, "another record of this run has this key")
+                                OUTCOME_REJECTED, ERROR_REJECT_KEY_DUPLICATE,
+                                "another record of this run has this key")
                      : status;
         buffer_free(&missing);
         buffer_free(&table);
@@ -189,7 +238,7 @@ static enum status take_out_present(struct apply *apply)
     writer_stage_append_match(&condition, apply->plan, apply->key, "t");
     buffer_append_byte(&condition, ')');
     enum status status = take_out(apply, "", buffer_string(&condition), OUTCOME_SKIPPED,
-                                  "a record with this key is there");
+                                  ERROR_REJECT_KEY_DUPLICATE, "a record with this key is there");
     buffer_free(&condition);
     return status;
 }
@@ -309,6 +358,7 @@ enum status writer_stage_apply(struct writer *writer, const struct row_ref *rows
                    writer->plan->existing == EXISTING_REPLACE ||
                    writer->plan->existing == EXISTING_SKIP;
     enum status status = first_number(&apply);
+    status = status == STATUS_OK ? take_out_unfit(&apply) : status;
     if (status == STATUS_OK && tracked) {
         status = take_out_repeats(&apply);
     }

@@ -1,4 +1,5 @@
--- Columns of the tables that tables.sql lists, in their order. $1: schema, $2: one table or NULL for all.
+-- Columns of the tables that tables.sql lists, in their order; the last one is a built-in type without the limits (length,
+-- digits, fields) that it has here or in a domain, NULL where it has none. $1: schema, $2: one table or NULL for all.
 SELECT a.attrelid, a.attname,
        CASE WHEN t.typtype = 'd' THEN b.oid ELSE t.oid END,
        CASE WHEN t.typtype = 'd' THEN b.typtype ELSE t.typtype END,
@@ -12,7 +13,14 @@ SELECT a.attrelid, a.attname,
        -- do its bytes mean the same in every server? Not where they hold the numbers of objects or types, or nobody can send them
        e.oid < 16384 AND e.typtype IN ('b', 'r', 'm') AND e.typname NOT LIKE 'reg%' AND e.typsend <> 0 AND e.typreceive <> 0,
        pg_catalog.col_description(a.attrelid, a.attnum),
-       t.oid >= 16384 -- the first number of what is not built in
+       t.oid >= 16384, -- the first number of what is not built in
+       CASE WHEN t.typtype <> 'd'
+            THEN CASE WHEN a.atttypmod >= 0 AND a.atttypid < 16384 THEN pg_catalog.format_type(a.atttypid, -1) END
+            ELSE (WITH RECURSIVE d AS (
+                    SELECT t.typbasetype AS base, t.typtypmod AS modifier
+                     UNION ALL
+                    SELECT i.typbasetype, i.typtypmod FROM d JOIN pg_catalog.pg_type i ON i.oid = d.base AND i.typtype = 'd')
+                  SELECT pg_catalog.format_type(base, -1) FROM d WHERE modifier >= 0 AND base < 16384) END
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
