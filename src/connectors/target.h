@@ -65,6 +65,7 @@ struct target_table {
     /* what this run writes and deletes stands as it is, and no trigger of the database fires; alike
      * for all tables of a run */
     bool triggers_off;
+    bool loses_records; /* for check_table: records are to be taken out of it */
     /* what it takes to undo the run's writes to this table key by key is kept: by the writer in the
      * chunk's transaction where there are transactions, else by the engine before it submits */
     bool keeps_undo;

@@ -188,6 +188,28 @@ static enum status refuse(const struct verify *verify, uint32_t table, const cha
     return STATUS_FAILED;
 }
 
+/* Before anything is written: may records be taken out at all? */
+static enum status check_rights(const struct verify *verify, uint32_t table, struct error *error)
+{
+    struct database *target = verify->session->target;
+    struct target_table wanted = verify->tables[table].plan->target;
+    struct buffer why = {0};
+    wanted.existing = EXISTING_APPEND;
+    wanted.loses_records = true;
+    enum status status =
+        target->connector->target->check_table(target, &wanted, NULL, 0, &why, error);
+    if (status == STATUS_OK && why.failed) {
+        status = error_set(error, ERROR_MEMORY, wanted.name, "no memory to check a table");
+    } else if (status == STATUS_OK && why.length > 0) {
+        const char *line = buffer_string(&why);
+        why.data[strcspn(line, "\n")] = '\0';
+        status = refuse(verify, table, line, error);
+        error_hint(error, "nothing was changed");
+    }
+    buffer_free(&why);
+    return status;
+}
+
 enum status repair_files_check(const struct repair_files *files, struct error *error)
 {
     const struct verify *verify = files->verify;
@@ -201,6 +223,9 @@ enum status repair_files_check(const struct repair_files *files, struct error *e
             (target->capabilities & CAPABILITY_TRANSACTIONS) == 0) {
             return refuse(verify, i, "without a key it takes a transaction, and there is none",
                           error);
+        }
+        if (files->deletes_of[i] > 0 && check_rights(verify, i, error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
     }
     return STATUS_OK;

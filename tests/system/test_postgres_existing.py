@@ -247,5 +247,63 @@ class Limits(PostgresCase):
                 os.rename(state, self.path("state" + policy))
 
 
+class Rights(PostgresCase):
+    """What the role lacks is told by `check` and by `migrate`, before anything is done."""
+    SOURCE = ("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); CREATE TABLE child (id INTEGER PRIMARY KEY, t INTEGER REFERENCES t);"
+              "INSERT INTO t VALUES (1, 'a'); INSERT INTO child VALUES (1, 1);")
+    # the table that is there, what is granted but not given, options, the words; then the same with the right
+    MISSING = (
+        ("text", "REVOKE INSERT ON t FROM ROLE", ["append"], "the role may not read and write it: GRANT SELECT, INSERT"),
+        ("text", "REVOKE SELECT ON t FROM ROLE", ["append"], "permission denied for table t"),
+        ("text", "REVOKE UPDATE ON t FROM ROLE", ["upsert"], "GRANT UPDATE"),
+        ("text", "REVOKE UPDATE ON t FROM ROLE", ["replace"], "GRANT UPDATE"),
+        ("text", "REVOKE TEMP ON DATABASE NAME FROM PUBLIC", ["upsert"], "GRANT TEMP ON DATABASE"),
+        ("text", "REVOKE TEMP ON DATABASE NAME FROM PUBLIC", ["skip"], "GRANT TEMP ON DATABASE"),
+        ("text[]", "REVOKE TEMP ON DATABASE NAME FROM PUBLIC", ["append"], "GRANT TEMP ON DATABASE"),
+        ("text", "REVOKE CREATE ON SCHEMA public FROM ROLE", ["append"], "GRANT CREATE"),
+        ("text", "REVOKE REFERENCES ON t FROM ROLE", ["append"], "the role may not refer to t: GRANT REFERENCES"),
+        ("text", "REVOKE TRIGGER ON t FROM ROLE", ["append", "--indexes", "rebuild"], "the role does not own it"),
+    )
+
+    def role(self, name, more=""):
+        role = "role_" + name
+        self.server.psql(name, "CREATE ROLE %s LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT ALL ON SCHEMA public TO %s; GRANT ALL ON t TO %s; %s"
+                         % (role, role, role, more.replace("ROLE", role).replace("NAME", name)))
+        return self.server.uri(name).replace("postgres@", role + "@")
+
+    def test_each_right(self):
+        source = support.make_sqlite(self.path("s.db"), self.SOURCE.replace("'a'", "'{a}'"))
+        for number, (column, revoked, options, words) in enumerate(self.MISSING):
+            with self.subTest(revoked, options=options):
+                name = self.made("CREATE TABLE t (id bigint PRIMARY KEY, v %s)" % column)
+                uri = self.role(name, revoked)
+                arguments = (source, uri, "--existing", *options, "--state", self.path("state%d" % number))
+                checked = self.run_program("check", *arguments, code=2)
+                self.assertIn(words, " ".join((checked.out + checked.err).split()))
+                self.assertIn(words, self.run_program("migrate", *arguments, code=2).err)
+                self.assertEqual(self.server.psql(name, "SELECT relname FROM pg_class WHERE relname LIKE '\\_trans%' OR relname = 'child'"), [])
+
+    def test_what_needs_less_goes_with_less(self):
+        source = support.make_sqlite(self.path("s.db"), self.SOURCE)
+        name = self.made("CREATE TABLE t (id bigint PRIMARY KEY, v text); INSERT INTO t VALUES (7, 'mine')")
+        uri = self.role(name, "REVOKE UPDATE, DELETE, TRUNCATE, TRIGGER ON t FROM ROLE; REVOKE TEMP ON DATABASE NAME FROM PUBLIC")
+        result = self.run_program("migrate", source, uri, "--existing", "append")
+        self.assertIn("the role may not make temporary tables", result.err)   # so that this can't be rolled back
+        self.assertEqual(self.server.psql(name, "SELECT id FROM t ORDER BY id"), [["1"], ["7"]])
+
+    def test_a_repair_that_may_not_delete(self):
+        source = support.make_sqlite(self.path("s.db"), self.SOURCE)
+        name = self.made("CREATE TABLE t (id bigint PRIMARY KEY, v text)")
+        uri = self.role(name, "REVOKE DELETE ON t FROM ROLE")
+        self.run_program("migrate", source, uri, "--existing", "append")
+        self.server.psql(name, "INSERT INTO t VALUES (2, 'extra')")
+        repair = ("validate", source, uri, "--repair", "--delete-extra", "--confirm")
+        self.assertIn("GRANT DELETE", self.run_program(*repair, code=5).err)
+        self.assertEqual(self.server.psql(name, "SELECT id FROM t ORDER BY id"), [["1"], ["2"]])
+        self.server.psql(name, "GRANT DELETE ON t TO role_" + name)
+        self.run_program(*repair)
+        self.assertEqual(self.server.psql(name, "SELECT id FROM t"), [["1"]])
+
+
 if __name__ == "__main__":
     unittest.main()

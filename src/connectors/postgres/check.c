@@ -42,48 +42,171 @@ static void check_columns(const struct target_table *table, struct buffer *out)
     }
 }
 
+/* ---------------------------------------------------------------- rights */
+
+/* The columns of what read_rights asks. */
+enum {
+    MAY_CREATE,
+    MAY_ENTER,
+    MAY_TEMP,
+    MAY_INSERT,
+    MAY_SELECT,
+    MAY_UPDATE,
+    MAY_DELETE,
+    MAY_ALTER,
+    OWNER
+};
+
 static bool may(const PGresult *result, int column)
 {
     return PQgetvalue(result, 0, column)[0] == 't';
 }
 
-/* What the role lacks, before anything is written. */
-static enum status check_rights(struct postgres_database *self, PGconn *connection,
-                                const struct target_table *table,
-                                const struct postgres_table *facts, struct buffer *out,
-                                struct error *error)
+static enum status read_rights(struct postgres_database *self, PGconn *connection, uint32_t table,
+                               PGresult **result, struct error *error)
 {
-    char printable[SQL_SHOWN_BYTES];
     char oid[16] = {0};
-    text_from_uint64(facts != NULL ? facts->oid : 0, oid);
+    text_from_uint64(table, oid);
     const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = oid}};
-    PGresult *result = NULL;
-    enum status status = postgres_query(
+    return postgres_query(
         self, connection,
-        "SELECT has_schema_privilege(n.oid, 'CREATE'), has_database_privilege(current_database(), "
-        "'TEMP'), has_table_privilege(c.oid, 'INSERT'), has_table_privilege(c.oid, 'SELECT'), "
-        "has_table_privilege(c.oid, 'UPDATE'), pg_has_role(c.relowner, 'USAGE'), "
+        "SELECT has_schema_privilege(n.oid, 'CREATE'), has_schema_privilege(n.oid, 'USAGE'), "
+        "has_database_privilege(current_database(), 'TEMP'), has_table_privilege(c.oid, 'INSERT'), "
+        "has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'UPDATE'), "
+        "has_table_privilege(c.oid, 'DELETE'), pg_has_role(c.relowner, 'USAGE'), "
         "pg_get_userbyid(c.relowner) FROM pg_catalog.pg_namespace n LEFT JOIN "
         "pg_catalog.pg_class c ON c.oid = $2::pg_catalog.oid WHERE n.nspname = $1",
-        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
-    self->may_create = status == STATUS_OK && may(result, 0);
-    if (status == STATUS_OK && !may(result, 0)) {
-        buffer_format(out, "the role may not create tables in the schema %s: GRANT CREATE\n",
-                      self->schema);
+        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, result, error);
+}
+
+enum status postgres_may_temp(struct postgres_database *self, PGconn *connection, bool *granted,
+                              struct error *error)
+{
+    PGresult *result = NULL;
+    enum status status = read_rights(self, connection, 0, &result, error);
+    *granted = status == STATUS_OK && PQntuples(result) == 1 && may(result, MAY_TEMP);
+    PQclear(result);
+    return status;
+}
+
+static bool overwrites(const struct target_table *table)
+{
+    return table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE;
+}
+
+/* Do records go by way of a temporary table? What a table that is made needs is the plan's types.
+ */
+static bool is_staged(const struct target_table *table, const struct postgres_table *facts,
+                      const struct shape *const *shapes, uint32_t shape_count)
+{
+    bool staged = table->distinct ||
+                  (facts != NULL && (overwrites(table) || table->existing == EXISTING_SKIP));
+    for (uint32_t i = 0; facts != NULL && !staged && i < facts->schema->column_count; i++) {
+        const struct postgres_column *column = &facts->columns[i];
+        for (uint32_t k = 0; !staged && k < shape_count; k++) {
+            staged = column->type.format == POSTGRES_AS_CAST && !column->generated &&
+                     sql_shape_has(shapes[k], column->name, strcmp);
+        }
     }
-    if (status == STATUS_OK && facts != NULL && (!may(result, 2) || !may(result, 3))) {
+    return staged;
+}
+
+static void tell_of_table(const struct target_table *table, const PGresult *rights,
+                          struct buffer *out)
+{
+    char printable[SQL_SHOWN_BYTES];
+    if (!may(rights, MAY_INSERT) || !may(rights, MAY_SELECT)) {
         buffer_append_string(out, "the role may not read and write it: GRANT SELECT, INSERT\n");
     }
-    bool rebuilds = facts != NULL && (table->rebuilds_indexes || table->disables_triggers);
-    if (status == STATUS_OK && rebuilds && !may(result, 5)) {
+    if (overwrites(table) && !may(rights, MAY_UPDATE)) {
+        buffer_append_string(out, "the role may not change its records, as upsert and replace do: "
+                                  "GRANT UPDATE\n");
+    }
+    if (table->loses_records && !may(rights, MAY_DELETE)) {
+        buffer_append_string(out, "the role may not take records out of it: GRANT DELETE\n");
+    }
+    if ((table->rebuilds_indexes || table->disables_triggers) && !may(rights, MAY_ALTER)) {
         buffer_format(out,
                       "the role does not own it, as --indexes rebuild and --triggers disable need: "
                       "GRANT the role %s to it\n",
-                      sql_show_name(PQgetvalue(result, 0, 6), printable));
+                      sql_show_name(PQgetvalue(rights, 0, OWNER), printable));
+    }
+}
+
+/* What the role lacks, before anything is written. */
+static enum status check_rights(struct postgres_database *self, PGconn *connection,
+                                const struct target_table *table,
+                                const struct postgres_table *facts, bool staged, struct buffer *out,
+                                struct error *error)
+{
+    PGresult *rights = NULL;
+    if (facts == NULL && self->may_create && (self->may_temp || !staged)) {
+        return STATUS_OK; /* asked already */
+    }
+    enum status status =
+        read_rights(self, connection, facts != NULL ? facts->oid : 0, &rights, error);
+    if (status == STATUS_OK) {
+        self->may_create = may(rights, MAY_CREATE);
+        self->may_temp = may(rights, MAY_TEMP);
+        if (!may(rights, MAY_ENTER)) {
+            buffer_format(out, "the role may not use the schema %s: GRANT USAGE\n", self->schema);
+        }
+        if (!self->may_create) {
+            buffer_format(out, "the role may not create tables in the schema %s: GRANT CREATE\n",
+                          self->schema);
+        }
+        if (staged && !self->may_temp) {
+            buffer_append_string(out, "the role may not make temporary tables, by way of which "
+                                      "its records go: GRANT TEMP ON DATABASE\n");
+        }
+        if (facts != NULL) {
+            tell_of_table(table, rights, out);
+        }
+    }
+    PQclear(rights);
+    return status;
+}
+
+/* A foreign key of a table that is to be made, to one that is there. */
+static enum status check_reference(struct postgres_database *self, PGconn *connection,
+                                   const char *name, struct buffer *out, struct error *error)
+{
+    const struct postgres_table *facts = postgres_catalog_find(self->tables, name);
+    char printable[SQL_SHOWN_BYTES];
+    char oid[16] = {0};
+    PGresult *result = NULL;
+    if (facts == NULL) {
+        return STATUS_OK;
+    }
+    text_from_uint64(facts->oid, oid);
+    const struct postgres_parameter parameter = {.text = oid};
+    enum status status = postgres_query(
+        self, connection, "SELECT has_any_column_privilege($1::pg_catalog.oid, 'REFERENCES')",
+        &parameter, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+    if (status == STATUS_OK && !may(result, 0)) {
+        buffer_format(out, "the role may not refer to %s: GRANT REFERENCES\n",
+                      sql_show_name(name, printable));
     }
     PQclear(result);
     return status;
 }
+
+static enum status check_references(struct postgres_database *self, PGconn *connection,
+                                    const struct target_table *table, struct buffer *out,
+                                    struct error *error)
+{
+    const struct schema_table *same = table->same_engine;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; same != NULL && status == STATUS_OK && i < same->foreign_key_count; i++) {
+        status = check_reference(self, connection, same->foreign_keys[i].references, out, error);
+    }
+    for (uint32_t i = 0; same == NULL && status == STATUS_OK && i < table->reference_count; i++) {
+        status = check_reference(self, connection, table->references[i].table, out, error);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- the table */
 
 enum status postgres_check_table(struct database *database, const struct target_table *table,
                                  const struct shape *const *shapes, uint32_t shape_count,
@@ -118,8 +241,9 @@ enum status postgres_check_table(struct database *database, const struct target_
     /* ON CONFLICT needs a unique index over exactly the key's columns */
     sql_check_key(table, facts != NULL ? facts->schema : NULL, strcmp,
                   "primary key or unique index", out);
-    if (facts == NULL && self->may_create) {
-        return STATUS_OK; /* asked already */
-    }
-    return check_rights(self, connection, table, facts, out, error);
+    status = check_rights(self, connection, table, facts,
+                          is_staged(table, facts, shapes, shape_count), out, error);
+    return status == STATUS_OK && facts == NULL
+               ? check_references(self, connection, table, out, error)
+               : status;
 }

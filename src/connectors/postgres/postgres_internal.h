@@ -35,6 +35,7 @@ struct postgres_database {
     bool utf8;          /* the database's encoding: what it sends is valid, else it is checked */
     bool standby;
     bool may_create; /* target: the role may make tables in the schema; false: not asked yet */
+    bool may_temp;   /* target: the same of temporary tables */
     bool pooled;     /* a pooler stands before the server */
     PGconn *control; /* the control thread's connection; source: within the snapshot once taken */
     bool snapshot_taken;

@@ -24,6 +24,11 @@ static enum status can_undo(struct database *database, const struct target_table
             status == STATUS_OK
                 ? sql_undo_why_not(facts.schema, table, POSTGRES_COLUMNS_MAX - 2, strcmp)
                 : NULL;
+        bool may_temp = true;
+        if (status == STATUS_OK && reason == NULL) {
+            status = postgres_may_temp(self, connection, &may_temp, error);
+        }
+        reason = may_temp ? reason : "the role may not make temporary tables";
         buffer_append_string(why, reason != NULL ? reason : "");
         /* one that is not there will be made with its key */
         status = status == STATUS_FAILED ? status : reason != NULL ? STATUS_END : STATUS_OK;

@@ -42,6 +42,9 @@ enum status postgres_normal_form_in_column(struct database *self, uint32_t colum
 enum status postgres_check_table(struct database *self, const struct target_table *table,
                                  const struct shape *const *shapes, uint32_t shape_count,
                                  struct buffer *out, struct error *error);
+/* May the role make temporary tables, by way of which records go that are not just added? */
+enum status postgres_may_temp(struct postgres_database *self, PGconn *connection, bool *granted,
+                              struct error *error) MUST_USE;
 /* prepare.c */
 enum status postgres_prepare(struct database *self, struct target_table *tables,
                              uint32_t table_count, const struct schema *objects,
