@@ -97,6 +97,40 @@ static bool is_key_conflict(const struct builder *builder)
            builder->build->columns.count > 0 && !builder->build->tried;
 }
 
+/* Nothing that another attempt would change: values too long for an index, types that it does not
+ * order, functions that are not there. */
+static bool is_impossible(const struct builder *builder)
+{
+    static const char *const states[] = {"54", "0A", "22", "42"};
+    const char *state = PQresultErrorField(builder->failure, PG_DIAG_SQLSTATE);
+    bool impossible = false;
+    for (size_t i = 0; state != NULL && i < sizeof states / sizeof states[0]; i++) {
+        impossible = impossible || strncmp(state, states[i], 2) == 0;
+    }
+    return impossible && !is_state(builder, "42501") && !is_state(builder, "42P07");
+}
+
+/* A plain index only makes reading faster; what a unique one promises must not go without a word.
+ */
+static enum status give_up(struct builds *builds, struct builder *builder)
+{
+    const struct postgres_build *build = builder->build;
+    struct error problem = {0};
+    enum status status = postgres_failure(builds->self, builder->connection, builder->failure,
+                                          ERROR_TARGET_SCHEMA, &problem);
+    if (build->optional && is_impossible(builder)) {
+        log_write(LOG_WARNING, "%s: the index %s is not made: %s", build->table->name, build->name,
+                  problem.message);
+        return STATUS_OK;
+    }
+    if (build->remedy != NULL && is_impossible(builder)) {
+        error_hint(&problem, "%s", build->remedy);
+    }
+    error_copy(builds->error, &problem);
+    error_context(builds->error, "%s: ", build->name);
+    return status;
+}
+
 /* The statement has ended. */
 static enum status finish(struct builds *builds, struct builder *builder)
 {
@@ -116,9 +150,7 @@ static enum status finish(struct builds *builds, struct builder *builder)
         return status == STATUS_OK ? start(builds, builder, build) : status;
     }
     if (builder->failure != NULL) {
-        status = postgres_failure(builds->self, builder->connection, builder->failure,
-                                  ERROR_TARGET_SCHEMA, builds->error);
-        error_context(builds->error, "%s: ", build->name);
+        status = give_up(builds, builder);
     }
     PQclear(builder->failure);
     builder->failure = NULL;

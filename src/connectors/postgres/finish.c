@@ -14,6 +14,7 @@ enum { SMALL_BYTES = 1 << 20, ANALYZES_AT_ONCE = 4 };
 struct finisher {
     struct postgres_database *self;
     PGconn *connection;
+    const struct postgres_catalog *catalog; /* the target's, once the keys are to be made */
     void (*progress)(const char *what);
     struct error *error;
 };
@@ -80,9 +81,112 @@ static void name_reference(const struct target_table *table, const struct refere
     snprintf(name, POSTGRES_NAME_BYTES_MAX + 1, "%.*s_fkey%u", (int)length, whole, number + 1);
 }
 
-/* Rows that have no partner are the source's own: said, and the key stays unvalidated. */
+/* " FROM table AS t WHERE …": those without a partner, but for rows with a NULL, which need none.
+ */
+static void append_orphans(struct buffer *sql, const struct finisher *finisher,
+                           const struct target_table *table, const struct reference *reference,
+                           struct column_list referenced)
+{
+    buffer_append_string(sql, " FROM ");
+    postgres_append_table(sql, finisher->self, table->name);
+    buffer_append_string(sql, " AS t WHERE ");
+    for (uint32_t i = 0; i < reference->columns.count; i++) {
+        buffer_append_string(sql, "t.");
+        postgres_append_name(sql, reference->columns.names[i]);
+        buffer_append_string(sql, " IS NOT NULL AND ");
+    }
+    buffer_append_string(sql, "NOT EXISTS (SELECT 1 FROM ");
+    postgres_append_table(sql, finisher->self, reference->table);
+    buffer_append_string(sql, " AS p WHERE ");
+    for (uint32_t i = 0; i < reference->columns.count; i++) {
+        buffer_append_string(sql, i > 0 ? " AND t." : "t.");
+        postgres_append_name(sql, reference->columns.names[i]);
+        buffer_append_string(sql, " = p.");
+        postgres_append_name(sql, referenced.names[i]);
+    }
+    buffer_append_byte(sql, ')');
+}
+
+/* "id 7; id 9": what tells the records apart, or else what has no partner. */
+static void append_keys(struct buffer *out, const PGresult *rows)
+{
+    char shown[80];
+    for (int row = 0; row < PQntuples(rows); row++) {
+        buffer_append_string(out, row > 0 ? "; " : "");
+        for (int column = 1; column < PQnfields(rows); column++) {
+            const char *name = PQfname(rows, column);
+            const char *value = PQgetvalue(rows, row, column);
+            buffer_append_string(out, column > 1 ? ", " : "");
+            text_printable(name, strlen(name), shown, sizeof shown);
+            buffer_format(out, "%s ", shown);
+            text_printable(value, strlen(value), shown, sizeof shown);
+            buffer_append_string(out, shown);
+        }
+    }
+}
+
+/* How many rows have no partner, and the first few of them. Only for people: what can't be asked
+ * is left unsaid. */
+static void name_orphans(struct finisher *finisher, const struct target_table *table,
+                         const struct reference *reference, struct buffer *out)
+{
+    enum { NAMED_MAX = 3 };
+    const struct postgres_table *facts = postgres_catalog_find(finisher->catalog, table->name);
+    const struct postgres_table *partner =
+        postgres_catalog_find(finisher->catalog, reference->table);
+    struct column_list key = facts != NULL && facts->key.count > 0 ? facts->key : table->key;
+    struct column_list referenced = reference->referenced;
+    struct buffer sql = {0};
+    struct error ignored = {0};
+    PGresult *rows = NULL;
+
+    key = key.count > 0 ? key : reference->columns;
+    if (referenced.count == 0 && partner != NULL) {
+        referenced = partner->schema->primary_key;
+    }
+    if (reference->columns.count == 0 || referenced.count != reference->columns.count) {
+        return;
+    }
+    buffer_append_string(&sql, "SELECT pg_catalog.count(*) OVER ()");
+    for (uint32_t i = 0; i < key.count; i++) {
+        buffer_append_string(&sql, ", t.");
+        postgres_append_name(&sql, key.names[i]);
+    }
+    append_orphans(&sql, finisher, table, reference, referenced);
+    buffer_append_string(&sql, " ORDER BY ");
+    postgres_append_names(&sql, "t", key);
+    buffer_format(&sql, " LIMIT %d", NAMED_MAX);
+    if (!sql.failed &&
+        postgres_query(finisher->self, finisher->connection, buffer_string(&sql), NULL, 0,
+                       POSTGRES_BUILD, ERROR_TARGET_SCHEMA, &rows, &ignored) == STATUS_OK &&
+        PQntuples(rows) > 0) {
+        const char *count = PQgetvalue(rows, 0, 0);
+        bool one = strcmp(count, "1") == 0;
+        buffer_format(out, "; %s %s no partner%s: ", count, one ? "row has" : "rows have",
+                      one ? "" : ", the first of them");
+        append_keys(out, rows);
+    }
+    PQclear(rows);
+    buffer_free(&sql);
+}
+
+/* Rows that have no partner are the source's own. */
+static void tell_of_orphans(struct finisher *finisher, const struct target_table *table,
+                            const struct reference *reference, const char *what,
+                            const struct error *problem)
+{
+    struct buffer orphans = {0};
+    if (strcmp(problem->native_state, "23503") == 0) {
+        name_orphans(finisher, table, reference, &orphans);
+    }
+    log_write(LOG_WARNING, "%s: the foreign key %s: %s%s", table->name, what, problem->message,
+              buffer_string(&orphans));
+    buffer_free(&orphans);
+}
+
+/* A key that not every row obeys is said, and stays unvalidated. */
 static enum status validate(struct finisher *finisher, const struct target_table *table,
-                            const char *name)
+                            const struct reference *reference, const char *name)
 {
     struct buffer sql = {0};
     struct error problem = {0};
@@ -98,9 +202,9 @@ static enum status validate(struct finisher *finisher, const struct target_table
     postgres_append_name(&sql, name);
     enum status status = run(&trying, &sql, table->name);
     if (status != STATUS_OK && strcmp(problem.native_state, "23503") == 0) {
-        log_write(LOG_WARNING,
-                  "%s: the foreign key %s is there, but not every row has a partner: %s",
-                  table->name, name, problem.message);
+        char what[POSTGRES_NAME_BYTES_MAX + 64];
+        snprintf(what, sizeof what, "%s is there, but not every row has a partner", name);
+        tell_of_orphans(finisher, table, reference, what, &problem);
         return STATUS_OK;
     }
     if (status != STATUS_OK) {
@@ -192,7 +296,7 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     }
     say(finisher, "foreign key", name);
     if (found) { /* an attempt before this one died on the way */
-        return validate(finisher, table, name);
+        return validate(finisher, table, reference, name);
     }
     status = failpoint_hit("postgres.before_reference", finisher->error);
     if (status != STATUS_OK) {
@@ -211,8 +315,9 @@ static enum status add_reference(struct finisher *finisher, const struct target_
                                         "23503"}; /* a row without a partner */
     for (size_t i = 0; status != STATUS_OK && i < sizeof unfit / sizeof unfit[0]; i++) {
         if (strcmp(problem.native_state, unfit[i]) == 0) {
-            log_write(LOG_WARNING, "%s: the foreign key to %s is not made: %s", table->name,
-                      reference->table, problem.message);
+            char what[POSTGRES_NAME_BYTES_MAX + 64];
+            snprintf(what, sizeof what, "to %s is not made", reference->table);
+            tell_of_orphans(finisher, table, reference, what, &problem);
             return STATUS_OK;
         }
     }
@@ -220,7 +325,7 @@ static enum status add_reference(struct finisher *finisher, const struct target_
         error_copy(finisher->error, &problem);
         return status;
     }
-    return whole ? STATUS_OK : validate(finisher, table, name);
+    return whole ? STATUS_OK : validate(finisher, table, reference, name);
 }
 
 static enum status add_references(struct finisher *finisher, const struct target_table *table)
@@ -378,6 +483,7 @@ static enum status finish_tables(struct finisher *finisher, const struct target_
     struct postgres_catalog catalog;
     enum status status = postgres_catalog_read(finisher->self, finisher->connection, NULL, arena,
                                                &catalog, finisher->error);
+    finisher->catalog = &catalog;
     if (status == STATUS_OK) {
         status = postgres_make_keys(finisher->self, tables, table_count, &catalog, arena,
                                     finisher->progress, finisher->error);

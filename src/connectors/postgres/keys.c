@@ -177,6 +177,10 @@ static const char *name_key(struct keys *keys, const struct target_table *table)
     return copy;
 }
 
+static const char remedy[] =
+    "make one of this name over what the server can order (a hash of a long text, say) and "
+    "`transhume resume`, or leave it out of the plan and `transhume migrate --restart`";
+
 static struct postgres_build *add_build(struct keys *keys, const struct target_table *table,
                                         const struct postgres_table *facts, const char *name)
 {
@@ -211,6 +215,8 @@ static void add_plain_index(struct keys *keys, const struct target_table *table,
     buffer_append_byte(&sql, ')');
     build->sql = keep(keys, &sql);
     build->columns = unique ? columns : (struct column_list){0};
+    build->optional = !unique;
+    build->remedy = remedy;
     build->weight += unique;
     build->order = table->key;
 }
@@ -247,6 +253,8 @@ static void add_native_index(struct keys *keys, const struct target_table *table
         plain = plain && index->columns.names[i][0] != '\0';
     }
     build->columns = plain ? index->columns : (struct column_list){0};
+    build->optional = !index->unique && !index->implied;
+    build->remedy = remedy;
     build->order = table->same_engine->primary_key;
 }
 

@@ -44,6 +44,8 @@ struct postgres_build {
     const struct target_table *table;
     struct column_list order; /* which of the records that share `columns` is the lowest */
     bool tried;               /* records were in its way once, and were moved */
+    const char *remedy;       /* what to do about one that the server can't make; NULL: nothing */
+    bool optional;            /* one that the server can't make is told, and left out */
     bool skips_made; /* the caller looks whose it is if there is one of this name by then */
 };
 
