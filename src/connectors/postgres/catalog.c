@@ -495,7 +495,8 @@ static enum status catalog_describe(struct database *database, struct schema **s
     if (postgres_control(self, &connection, error) != STATUS_OK ||
         postgres_catalog_read(self, connection, NULL, arena, &catalog, error) != STATUS_OK ||
         (self->mode == OPEN_SOURCE &&
-         (postgres_objects_read(self, connection, catalog.schema, error) != STATUS_OK ||
+         ((!self->tables_only &&
+           postgres_objects_read(self, connection, catalog.schema, error) != STATUS_OK) ||
           /* what is held is compared with it */
           postgres_catalog_get(self, &kept, error) != STATUS_OK))) {
         arena_destroy(arena);

@@ -343,6 +343,7 @@ static enum status postgres_open(const struct open_options *open, struct databas
         .pulls_in_pieces = true,
     };
     self->mode = open->mode;
+    self->tables_only = open->catalog_tables != NULL;
     self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;
     if (open_all(self, open->uri, error) != STATUS_OK) {
         postgres_close(&self->base);

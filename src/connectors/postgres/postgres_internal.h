@@ -25,6 +25,7 @@ struct postgres_database {
     struct database base;
     struct arena *arena; /* lives as long as the instance; control thread only */
     enum open_mode mode;
+    bool tables_only;   /* describe tells of nothing else */
     const char *shown;  /* "host:port/database", for messages */
     const char *schema; /* the one whose tables are meant */
     const char *keywords[POSTGRES_SETTINGS_MAX];
