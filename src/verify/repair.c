@@ -194,7 +194,6 @@ static enum status check_rights(const struct verify *verify, uint32_t table, str
     struct database *target = verify->session->target;
     struct target_table wanted = verify->tables[table].plan->target;
     struct buffer why = {0};
-    wanted.existing = EXISTING_APPEND;
     wanted.loses_records = true;
     enum status status =
         target->connector->target->check_table(target, &wanted, NULL, 0, &why, error);
