@@ -3,6 +3,7 @@
  * comments. The target's table gets what it has words for, of columns that are copied as they are;
  * all else is a note.
  */
+#include "base/name_index.h"
 #include "base/text.h"
 #include "model/convert.h"
 #include "plan/resolve.h"
@@ -12,6 +13,7 @@
 struct carrying {
     struct resolver *resolver;
     const struct table_builder *table;
+    struct name_index columns; /* of the table, by name */
     const struct entity_builder *entity;
     const struct schema_column *from;
     struct schema_column *column;
@@ -197,14 +199,24 @@ static void carry_column(const struct carrying *carrying)
     }
 }
 
-static struct schema_column *column_named(const struct table_builder *table, const char *name)
+static void index_columns(struct carrying *carrying)
 {
-    for (uint32_t i = 0; i < table->target.column_count; i++) {
-        if (strcmp(table->target.columns[i].name, name) == 0) {
-            return (struct schema_column *)&table->target.columns[i];
-        }
+    const struct target_table *target = &carrying->table->target;
+    uint32_t before = 0;
+    carrying->columns.arena = carrying->resolver->arena;
+    for (uint32_t i = 0; i < target->column_count; i++) {
+        const char *name = target->columns[i].name;
+        carrying->resolver->out_of_memory |=
+            name_index_add(&carrying->columns, name, strlen(name), i, &before) != STATUS_OK;
     }
-    return NULL;
+}
+
+static struct schema_column *column_named(const struct carrying *carrying, const char *name)
+{
+    uint32_t number = name_index_find(&carrying->columns, name, strlen(name));
+    return number != NAME_INDEX_NONE
+               ? (struct schema_column *)&carrying->table->target.columns[number]
+               : NULL;
 }
 
 static void carry_columns(struct carrying *carrying)
@@ -213,7 +225,7 @@ static void carry_columns(struct carrying *carrying)
     for (uint32_t i = 0; i < entity->fields.count; i++) {
         const struct mapping_field *field = entity->fields.items[i];
         carrying->from = field->origin;
-        carrying->column = column_named(carrying->table, field->name);
+        carrying->column = column_named(carrying, field->name);
         if (carrying->from != NULL && carrying->column != NULL) {
             carry_column(carrying);
         }
@@ -259,7 +271,7 @@ static void carry_comments(const struct carrying *carrying)
     table->target.comment = carrying->alone ? comment : NULL;
     for (uint32_t i = 0; i < entity->fields.count; i++) {
         const struct mapping_field *field = entity->fields.items[i];
-        struct schema_column *column = column_named(table, field->name);
+        struct schema_column *column = column_named(carrying, field->name);
         if (field->origin != NULL && column != NULL) {
             column->comment = comment_kept(carrying, field->origin->comment, &left);
         }
@@ -277,15 +289,17 @@ static void carry_comments(const struct carrying *carrying)
 
 void carry_resolve(struct resolver *resolver, struct table_builder *table)
 {
+    struct carrying carrying = {
+        .resolver = resolver, .table = table, .alone = table->entities.count == 1};
     bool declares = (resolver->target->capabilities & CAPABILITY_DEFAULTS) != 0;
     for (uint32_t i = 0; declares && i < table->entities.count; i++) {
         struct entity_builder *entity = table->entities.items[i];
-        struct carrying carrying = {.resolver = resolver,
-                                    .table = table,
-                                    .entity = entity,
-                                    .alone = table->entities.count == 1};
+        carrying.entity = entity;
         if (entity->from == NULL || entity->from->kind != SCHEMA_TABLE || entity->unnests) {
             continue;
+        }
+        if (carrying.columns.count == 0) {
+            index_columns(&carrying);
         }
         carry_comments(&carrying);
         if (table->whole == NULL) {
