@@ -131,7 +131,6 @@ static void choose_bad(struct verify *verify, bool among_unclear)
 /* Matches the records of tables of which the counts can't tell. */
 static enum status read_unclear(struct verify *verify, struct error *error)
 {
-    struct task_list list = {0};
     const struct spill_options options = {.tables = verify->tables};
     struct pass pass = {.verify = verify, .act = ACT_SPILL};
     uint32_t unclear = 0;
@@ -147,19 +146,8 @@ static enum status read_unclear(struct verify *verify, struct error *error)
         status = spill_create(verify->folder, 0, options, &verify->spill, error);
     }
     choose_bad(verify, true);
-    if (status == STATUS_OK) {
-        status = steps_list_bad(verify, &list, error);
-    }
-    pass.tasks = list.tasks;
-    pass.task_count = list.count;
-    if (status == STATUS_OK) {
-        status = pass_run(&pass, error);
-    }
-    if (status == STATUS_OK) {
-        status = known_rejects_feed(&pass, error);
-    }
+    status = status == STATUS_OK ? pass_run_bad(&pass, error) : status;
     choose_bad(verify, false);
-    free(list.tasks);
     return status;
 }
 

@@ -3,6 +3,7 @@
 #include "base/signals.h"
 #include "engine/sampling.h"
 #include "verify/spill.h"
+#include "verify/steps.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -564,4 +565,20 @@ enum status pass_run(struct pass *pass, struct error *error)
         status = STATUS_FAILED;
     }
     return status == STATUS_OK && signals_stop_level() > 0 ? STATUS_END : status;
+}
+
+enum status pass_run_bad(struct pass *pass, struct error *error)
+{
+    struct task_list list = {0};
+    enum status status = steps_list_bad(pass->verify, &list, error);
+    pass->tasks = list.tasks;
+    pass->task_count = list.count;
+    if (status == STATUS_OK) {
+        status = pass_run(pass, error);
+    }
+    if (status == STATUS_OK) {
+        status = known_rejects_feed(pass, error);
+    }
+    free(list.tasks);
+    return status;
 }

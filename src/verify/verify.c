@@ -203,7 +203,6 @@ static uint64_t expected_bytes(const struct verify *verify, struct spill_options
 
 static enum status read_again(struct verify *verify, struct error *error)
 {
-    struct task_list list = {0};
     struct pass pass = {
         .verify = verify, .act = ACT_SPILL, .counts = verify->options.level == VERIFY_FULL};
     pass.summed = !pass.counts;
@@ -220,19 +219,7 @@ static enum status read_again(struct verify *verify, struct error *error)
     }
     enum status status = spill_create(verify->folder, expected_bytes(verify, options), options,
                                       &verify->spill, error);
-    if (status == STATUS_OK) {
-        status = steps_list_bad(verify, &list, error);
-    }
-    pass.tasks = list.tasks;
-    pass.task_count = list.count;
-    if (status == STATUS_OK) {
-        status = pass_run(&pass, error);
-    }
-    if (status == STATUS_OK) {
-        status = known_rejects_feed(&pass, error);
-    }
-    free(list.tasks);
-    return status;
+    return status == STATUS_OK ? pass_run_bad(&pass, error) : status;
 }
 
 /* ---------------------------------------------------------------- levels */

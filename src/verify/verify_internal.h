@@ -162,6 +162,8 @@ struct pass {
 };
 /* STATUS_END: a stop was asked for. */
 enum status pass_run(struct pass *pass, struct error *error) MUST_USE;
+/* The same over the tables that are `bad`, and then over the records that the run rejected. */
+enum status pass_run_bad(struct pass *pass, struct error *error) MUST_USE;
 /* The target's readers, which the passes share one after another. */
 void pass_close_readers(struct verify *verify);
 /* Adds a record that the run rejected. Control thread. */
