@@ -55,6 +55,15 @@ class TakeOver(support.TestCase):
     def assert_target(self, word):
         self.assertEqual(self.target_rows(), {i: "%s %d" % (word, i) for i in range(1, ROWS + 1)})
 
+    def assert_fenced(self, process):
+        """It wakes, is told that its lease is over, and writes nothing more."""
+        size = os.path.getsize(self.path("out", "data.log"))
+        process.send_signal(signal.SIGCONT)
+        ended = support.finish(process)
+        self.assert_code(ended, 5)
+        self.assertIn("run-fenced", ended.err)
+        self.assertEqual(os.path.getsize(self.path("out", "data.log")), size, "it wrote after its lease was over")
+
     def test_a_stopped_process_holds_the_run(self):
         first = self.stopped("engine.after_commit", 2)
         result = self.resume(code=5)
@@ -73,12 +82,7 @@ class TakeOver(support.TestCase):
         self.assertGreaterEqual(time.monotonic() - begun, LEASE_S * support.PATIENCE)
         self.assertRegex(result.err, r"waiting \d+ s for the lease of pid %d on \S+ to be over" % first.pid)
         self.assert_target("value")
-        size = os.path.getsize(self.path("out", "data.log"))
-        first.send_signal(signal.SIGCONT)
-        ended = support.finish(first)
-        self.assert_code(ended, 5)
-        self.assertIn("run-fenced", ended.err)
-        self.assertEqual(os.path.getsize(self.path("out", "data.log")), size, "it wrote after its lease was over")
+        self.assert_fenced(first)
         self.assert_target("value")
 
     def test_woken_after_the_take_over(self):
@@ -86,12 +90,7 @@ class TakeOver(support.TestCase):
         first = self.stopped("engine.after_commit", 2, jobs=1)
         second = self.stopped_at("engine.before_recheck:stop:1", "resume", "--take-over", "--state", "second", "source.db", self.target,
                                  "--jobs", "2", *self.common, env=self.env)
-        size = os.path.getsize(self.path("out", "data.log"))
-        first.send_signal(signal.SIGCONT)
-        ended = support.finish(first)
-        self.assert_code(ended, 5)
-        self.assertIn("run-fenced", ended.err)
-        self.assertEqual(os.path.getsize(self.path("out", "data.log")), size, "it wrote after its lease was over")
+        self.assert_fenced(first)
         second.send_signal(signal.SIGCONT)
         self.assert_code(support.finish(second), 0)
         self.assert_target("value")

@@ -1,6 +1,8 @@
 """A class of tests with a SQL server of its own, what they ask of it, and tests that every such source passes."""
 import json
 import os
+import signal
+import time
 
 import support
 
@@ -27,6 +29,20 @@ class SqlCase(support.TestCase):
 
     def migrate(self, source, target, *options, code=0, **more):
         return self.run_program("migrate", source, target, "--quiet", *options, code=code, **more)
+
+    def abandon_and_resume(self, target, rule, lock, *arguments):
+        """A migrate is killed while its statement behind the stop waits for the lock; the resume comes to it before the lock is gone."""
+        first = self.stopped_at(rule, "migrate", *arguments)
+        holder = self.server.session(target)
+        self.addCleanup(holder.close)
+        holder.ask(lock)
+        first.send_signal(signal.SIGCONT)
+        self.wait_until("the server waits for the lock", lambda: self.server.waiting(target) == 1)
+        first.kill()
+        second, begun = support.start("resume", *arguments, cwd=self.folder), time.monotonic()
+        self.wait_until("the next one waits too", lambda: self.server.waiting(target) == 2 or time.monotonic() > begun + 2)
+        holder.close()
+        self.assert_code(support.finish(second), 0)
 
     def rejects(self, state=".transhume"):
         found = []

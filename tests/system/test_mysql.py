@@ -5,7 +5,6 @@ import os
 import signal
 import sqlite3
 import sys
-import time
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
@@ -329,17 +328,7 @@ class FromElsewhere(MysqlCase):
                                    "CREATE INDEX t_w ON t (w); INSERT INTO t VALUES (1, 2, 3);")
         target = self.made()
         arguments = (path, self.server.uri(target), "--state", self.path("state"))
-        first = self.stopped_at("mysql.before_index:stop:1", "migrate", *arguments)
-        holder = self.server.session(target)
-        self.addCleanup(holder.close)
-        holder.ask("START TRANSACTION; SELECT id FROM t WHERE id = 1")
-        first.send_signal(signal.SIGCONT)
-        self.wait_until("the server waits for the lock", lambda: self.server.waiting(target) == 1)
-        first.kill()
-        second, begun = support.start("resume", *arguments, cwd=self.folder), time.monotonic()
-        self.wait_until("the next one waits too", lambda: self.server.waiting(target) == 2 or time.monotonic() > begun + 2)
-        holder.close()
-        self.assert_code(support.finish(second), 0)
+        self.abandon_and_resume(target, "mysql.before_index:stop:1", "START TRANSACTION; SELECT id FROM t WHERE id = 1", *arguments)
         self.assertEqual(self.server.ask("", "SELECT index_name FROM information_schema.statistics WHERE table_schema = '%s' AND table_name = 't' "
                                              "ORDER BY 1" % target), [["PRIMARY"], ["t_v"], ["t_w"]])
 

@@ -2,9 +2,7 @@
 import collections
 import os
 import re
-import signal
 import sys
-import time
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
@@ -131,17 +129,8 @@ class Load(PostgresCase):
             with self.subTest(point, occurrence=occurrence):
                 target = self.made()
                 arguments = (source, self.server.uri(target), "--state", self.path("state-%s-%d" % (point, occurrence)))
-                first = self.stopped_at("postgres.before_%s:stop:%d" % (point, occurrence), "migrate", *arguments)
-                holder = self.server.session(target)
-                self.addCleanup(holder.close)
-                holder.ask("BEGIN; LOCK TABLE p, t IN SHARE ROW EXCLUSIVE MODE; SELECT 1")
-                first.send_signal(signal.SIGCONT)
-                self.wait_until("the server waits for the lock", lambda: self.server.waiting(target) == 1)
-                first.kill()
-                second, begun = support.start("resume", *arguments, cwd=self.folder), time.monotonic()
-                self.wait_until("the next one waits too", lambda: self.server.waiting(target) == 2 or time.monotonic() > begun + 2)
-                holder.close()
-                self.assert_code(support.finish(second), 0)
+                self.abandon_and_resume(target, "postgres.before_%s:stop:%d" % (point, occurrence),
+                                        "BEGIN; LOCK TABLE p, t IN SHARE ROW EXCLUSIVE MODE; SELECT 1", *arguments)
                 self.assertEqual(sorted(row[2] or "" for row in self.keys(target) + self.keys(target, "p")), ["", "f", "p", "p"])
                 self.assertEqual(self.server.psql(target, "SELECT conrelid::regclass, convalidated FROM pg_constraint WHERE contype = 'f'"),
                                  [["t", "t"]])
