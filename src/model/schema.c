@@ -153,6 +153,20 @@ void schema_fingerprint(const struct schema *schema, char hex[33])
     buffer_free(&text);
 }
 
+/* --- inventory --- */
+
+enum status schema_count_objects(const struct schema *schema, const char *catalog, const char *what,
+                                 const char *digits, bool converts, struct schema_inventory *row)
+{
+    *row = (struct schema_inventory){.catalog = catalog, .what = what, .converts = converts};
+    for (uint32_t i = 0; i < schema->object_count; i++) {
+        const struct schema_object *object = &schema->objects[i];
+        row->left_out +=
+            object->native_sql == NULL && object->what != NULL && strcmp(object->what, what) == 0;
+    }
+    return text_to_uint64(digits, strlen(digits), &row->total);
+}
+
 /* --- keys --- */
 
 const struct schema_foreign_key *schema_find_foreign_key(const struct schema_table *from,

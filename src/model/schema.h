@@ -156,6 +156,11 @@ struct schema {
                              connector, for same-engine copies; NULL: none */
 };
 
+/* A row of the inventory, once all objects are there: those of that kind without native_sql are
+ * left out. Texts are borrowed. STATUS_FAILED: `digits` is no number. */
+enum status schema_count_objects(const struct schema *schema, const char *catalog, const char *what,
+                                 const char *digits, bool converts,
+                                 struct schema_inventory *row) MUST_USE;
 const struct schema_table *schema_find_table(const struct schema *schema, const char *name);
 /* -1 if there is none. Names compare bytewise first, then without ASCII case if unambiguous. */
 int schema_find_column(const struct schema_table *table, const char *name);

@@ -5,50 +5,95 @@
 #include "mysql_sql.h"
 #include <string.h>
 
-static enum schema_object_kind kind_of(char letter)
+static enum schema_object_kind kind_of(const char *what)
 {
-    switch (letter) {
-    case 'v':
-        return SCHEMA_OBJECT_VIEW;
-    case 't':
-        return SCHEMA_OBJECT_TRIGGER;
-    case 's':
-        return SCHEMA_OBJECT_SEQUENCE;
-    default:
-        return SCHEMA_OBJECT_OTHER;
+    static const struct {
+        const char *what;
+        enum schema_object_kind kind;
+    } kinds[] = {{"view", SCHEMA_OBJECT_VIEW},
+                 {"trigger", SCHEMA_OBJECT_TRIGGER},
+                 {"sequence", SCHEMA_OBJECT_SEQUENCE}};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (strcmp(kinds[i].what, what) == 0) {
+            return kinds[i].kind;
+        }
     }
+    return SCHEMA_OBJECT_OTHER;
+}
+
+static enum status no_memory(const struct maria_database *self, struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
+}
+
+static enum status ask(struct maria_database *self, MYSQL *connection, const char *query,
+                       MYSQL_RES **result, struct error *error)
+{
+    struct buffer sql = {0};
+    maria_append_filled(&sql, query, self->schema, NULL);
+    return maria_query_buffer(self, connection, &sql, MARIA_LONG, ERROR_SOURCE_READ, result, error);
+}
+
+static bool add_objects(struct schema *schema, MYSQL_RES *found)
+{
+    uint32_t count = (uint32_t)mysql_num_rows(found);
+    struct schema_object *objects =
+        arena_allocate_zeroed(schema->arena, (size_t)count + 1, sizeof *objects);
+    for (uint32_t i = 0; objects != NULL && i < count; i++) {
+        MYSQL_ROW row = mysql_fetch_row(found);
+        const char *texts[4] = {NULL};
+        for (int column = 0; column < 4; column++) {
+            texts[column] =
+                row[column] != NULL ? arena_copy_string(schema->arena, row[column]) : NULL;
+            if (row[column] != NULL && texts[column] == NULL) {
+                return false;
+            }
+        }
+        objects[i] = (struct schema_object){.kind = kind_of(row[0]),
+                                            .what = texts[0],
+                                            .name = texts[1],
+                                            .table = texts[2],
+                                            .not_carried = texts[3]};
+    }
+    schema->objects = objects;
+    schema->object_count = objects != NULL ? count : 0;
+    return objects != NULL;
+}
+
+static bool add_inventory(struct schema *schema, MYSQL_RES *found)
+{
+    uint32_t count = (uint32_t)mysql_num_rows(found);
+    struct schema_inventory *rows =
+        arena_allocate_zeroed(schema->arena, (size_t)count + 1, sizeof *rows);
+    for (uint32_t i = 0; rows != NULL && i < count; i++) {
+        MYSQL_ROW row = mysql_fetch_row(found);
+        const char *catalog = arena_copy_string(schema->arena, row[0]);
+        const char *what = arena_copy_string(schema->arena, row[1]);
+        if (catalog == NULL || what == NULL ||
+            schema_count_objects(schema, catalog, what, row[2], row[3][0] == '1', &rows[i]) !=
+                STATUS_OK) {
+            return false;
+        }
+    }
+    schema->inventory = rows;
+    schema->inventory_count = rows != NULL ? count : 0;
+    return rows != NULL;
 }
 
 enum status maria_objects_read(struct maria_database *self, MYSQL *connection,
                                struct schema *schema, struct error *error)
 {
-    struct buffer sql = {0};
-    MYSQL_RES *result = NULL;
-    maria_append_filled(&sql, sql_objects, self->schema, NULL);
-    if (maria_query_buffer(self, connection, &sql, MARIA_LONG, ERROR_SOURCE_READ, &result, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
+    MYSQL_RES *objects = NULL;
+    MYSQL_RES *inventory = NULL;
+    enum status status = ask(self, connection, sql_objects, &objects, error);
+    status = status == STATUS_OK ? ask(self, connection, sql_inventory, &inventory, error) : status;
+    if (status == STATUS_OK &&
+        (!add_objects(schema, objects) || !add_inventory(schema, inventory))) {
+        status = no_memory(self, error);
     }
-    uint32_t count = (uint32_t)mysql_num_rows(result);
-    struct schema_object *objects =
-        arena_allocate_zeroed(schema->arena, (size_t)count + 1, sizeof *objects);
-    for (uint32_t i = 0; objects != NULL && i < count; i++) {
-        MYSQL_ROW row = mysql_fetch_row(result);
-        objects[i].kind = kind_of(row[0][0]);
-        objects[i].name = arena_copy_string(schema->arena, row[1]);
-        objects[i].table = row[2] != NULL ? arena_copy_string(schema->arena, row[2]) : NULL;
-        objects[i].not_carried = arena_copy_string(schema->arena, row[3]);
-        if (objects[i].name == NULL || objects[i].not_carried == NULL) {
-            objects = NULL;
-        }
-    }
-    mysql_free_result(result);
-    if (objects == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
-    }
-    schema->objects = objects;
-    schema->object_count = count;
-    return STATUS_OK;
+    mysql_free_result(objects);
+    mysql_free_result(inventory);
+    return status;
 }
 
 /* ---------------------------------------------------------------- the statements */
@@ -101,7 +146,7 @@ enum status maria_statements_read(struct maria_database *self, MYSQL *connection
         if (row != NULL && row[1] != NULL) {
             char *statement = arena_copy_string(arena, row[1]);
             if (statement == NULL) {
-                status = error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
+                status = no_memory(self, error);
             } else {
                 drop_counter(statement);
                 table->native_sql = statement;

@@ -131,16 +131,6 @@ static void add_definitions(struct reading *reading, const PGresult *found)
     }
 }
 
-static uint64_t left_out(const struct reading *reading, const char *what)
-{
-    uint64_t count = 0;
-    for (uint32_t i = 0; i < reading->count; i++) {
-        const struct schema_object *object = &reading->objects[i];
-        count += object->native_sql == NULL && strcmp(object->what, what) == 0;
-    }
-    return count;
-}
-
 static void add_inventory(struct reading *reading, const PGresult *found)
 {
     int count = PQntuples(found);
@@ -148,16 +138,12 @@ static void add_inventory(struct reading *reading, const PGresult *found)
         arena_allocate_zeroed(reading->schema->arena, (size_t)count + 1, sizeof *rows);
     reading->out_of_memory |= rows == NULL;
     for (int row = 0; row < count && !reading->out_of_memory; row++) {
-        const char *digits = PQgetvalue(found, row, 2);
-        rows[row] = (struct schema_inventory){.catalog = keep(reading, found, row, 0),
-                                              .what = keep(reading, found, row, 1),
-                                              .converts = PQgetvalue(found, row, 3)[0] == 't'};
-        if (text_to_uint64(digits, strlen(digits), &rows[row].total) != STATUS_OK ||
-            rows[row].what == NULL) {
-            reading->out_of_memory = true;
-            return;
-        }
-        rows[row].left_out = left_out(reading, rows[row].what);
+        const char *catalog = keep(reading, found, row, 0);
+        const char *what = keep(reading, found, row, 1);
+        reading->out_of_memory |=
+            catalog == NULL || what == NULL ||
+            schema_count_objects(reading->schema, catalog, what, PQgetvalue(found, row, 2),
+                                 PQgetvalue(found, row, 3)[0] == 't', &rows[row]) != STATUS_OK;
     }
     reading->schema->inventory = rows;
     reading->schema->inventory_count = rows != NULL ? (uint32_t)count : 0;
@@ -180,9 +166,9 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
         reading.out_of_memory = reading.objects == NULL;
         add_definitions(&reading, definitions);
         add_objects(&reading, objects);
-        add_inventory(&reading, inventory);
         schema->objects = reading.objects;
         schema->object_count = reading.count;
+        add_inventory(&reading, inventory);
     }
     PQclear(objects);
     PQclear(definitions);
