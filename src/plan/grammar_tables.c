@@ -100,6 +100,17 @@ static const struct grammar_key table_keys[] = {
 };
 const struct grammar_map grammar_table = {"a table", table_keys, COUNT(table_keys)};
 
+static const struct grammar_key type_keys[] = {
+    {"table", FORM_TEXT, NULL, NULL, false, false, "a pattern of source tables"},
+    {"column", FORM_TEXT, NULL, NULL, false, false, "a pattern of their columns"},
+    {"from", FORM_TEXT, NULL, NULL, false, false,
+     "a pattern of the columns' types, in the source's words or as a kind"},
+    {"cast", FORM_TEXT, NULL, NULL, false, false, "the kind that they become"},
+    {"type", FORM_TEXT, NULL, NULL, false, false, "SQL: the target's own type: NUMERIC(10,2)"},
+    {"lossy", FORM_CHOICE, NULL, "allow", false, false, "rounding or cutting is fine"},
+};
+static const struct grammar_map type_map = {"a rule of types", type_keys, COUNT(type_keys)};
+
 static const struct grammar_key plan_keys[] = {
     {"transhume", FORM_WHOLE, NULL, NULL, true, false, "the version of the plan language: 1"},
     {"source", FORM_TEXT, NULL, NULL, false, false, "URI of the source"},
@@ -111,6 +122,8 @@ static const struct grammar_key plan_keys[] = {
      "records that fit no entity's match"},
     {"relations", FORM_RELATIONS, NULL, NULL, false, false,
      "foreign keys of a source that declares none: TABLE: { COLUMN: TABLE.COLUMN }"},
+    {"types", FORM_NAMED, &type_map, NULL, false, false,
+     "rules for the types of columns that are copied as they are; the first that fits holds"},
     {"options", FORM_MAP, &option_map, NULL, false, false, "how the run goes"},
     {"tables", FORM_NAMED, &grammar_table, NULL, false, false, "the target's tables"},
 };

@@ -119,6 +119,7 @@ enum null_policy {
     NULLS_FILL  /* missing becomes null: targets where every record has every column */
 };
 
+struct plan_node;
 struct mapping_field {
     const char *name;
     uint32_t name_length;
@@ -140,6 +141,7 @@ struct mapping_field {
     struct value_type type;             /* of the values made */
     const struct schema_column *origin; /* the source column taken as it is; NULL: made otherwise */
     const char *origin_name;            /* of a document's field taken as it is */
+    const struct plan_node *type_rule;  /* the target's own type, by a rule; NULL: none */
 };
 
 enum aggregate_function {

@@ -194,6 +194,7 @@ static void resolve_tables(struct resolver *resolver)
 
 static void resolve_all(struct resolver *resolver)
 {
+    type_rules_resolve(resolver);
     bool copy =
         resolver->document == NULL || plan_node_get(resolver->document->root, "tables") == NULL;
     if (copy) {
@@ -215,6 +216,7 @@ static void resolve_all(struct resolver *resolver)
     if (!resolve_stopped(resolver)) {
         make_tables(resolver);
         widened_note(resolver);
+        type_rules_note_unused(resolver);
         mark_streams(resolver);
     }
 }

@@ -192,6 +192,7 @@ struct resolver {
     struct plan_list streams;           /* struct stream_builder */
     struct plan_list notes;             /* struct plan_note */
     struct plan_list relations;         /* struct plan_relation */
+    struct plan_list type_rules;        /* struct type_rule, of resolve_types.c */
     struct plan_list wide_tables;       /* struct wide_table: large ones that were looked into */
     uint32_t entity_count;
     bool source_documents;
@@ -305,6 +306,23 @@ void star_resolve(struct resolver *resolver, const struct scope *scope,
 void field_resolve(struct resolver *resolver, struct scope *scope, struct entity_builder *entity,
                    const struct plan_node *key, const struct plan_node *node,
                    enum null_policy nulls, struct plan_list *out);
+
+/* The type that a cast names; false: a fault was said. */
+bool cast_parse(struct resolver *resolver, const struct plan_node *cast, struct value_type *type);
+/* What a cast does to all values of the field's type before it; false: a fault was said. */
+bool cast_check(struct resolver *resolver, const struct plan_node *cast,
+                const struct mapping_field *field, const struct value_type *to);
+
+/* resolve_types.c */
+/* Reads the plan's rules: before any field is resolved. */
+void type_rules_resolve(struct resolver *resolver);
+/* Is there one for a column of the table? Then it is no whole copy. */
+bool type_rules_touch(struct resolver *resolver, const struct schema_table *table);
+/* The first rule that fits the column changes the field that takes it as it is. Both may be NULL:
+ * there is no such column. */
+void type_rules_apply(struct resolver *resolver, const struct schema_table *table,
+                      const struct schema_column *column, struct mapping_field *field);
+void type_rules_note_unused(struct resolver *resolver);
 
 /* resolve_match.c */
 /* `match` of an entity: its conditions, and the names in its templates for the entity's scope. */

@@ -42,6 +42,7 @@ static void settle_type(struct resolver *resolver, const struct table_builder *t
                         const struct entity_builder *entity, struct mapping_field *field)
 {
     const struct plan_node *type = plan_node_get(column_node(table, field->name), "type");
+    type = type != NULL ? type : field->type_rule;
     if (resolver->target_sql && type != NULL) {
         apply_type(resolver, type, field);
         return;
@@ -104,6 +105,23 @@ static uint32_t place_of(struct resolver *resolver, struct collecting *collectin
     return place != NAME_INDEX_NONE ? place : collecting->columns.count;
 }
 
+/* What the source says of the column in the words of its engine, as far as the type bears it. */
+static void take_words(struct resolver *resolver, const struct table_builder *table,
+                       const struct mapping_field *field, struct schema_column *column)
+{
+    const struct schema_column *origin = field->origin;
+    const char *default_text = origin->generated == GENERATED_NO ? origin->default_text : NULL;
+    if (field->type.kind == origin->type.kind) {
+        column->default_text = default_text;
+        column->collation = origin->collation;
+        column->identity = origin->identity;
+    } else if (default_text != NULL) {
+        resolve_note(resolver, true, table->name,
+                     "the default of '%s' (%s) is left out: it is of another type", field->name,
+                     default_text);
+    }
+}
+
 static void add_column(struct resolver *resolver, const struct table_builder *table,
                        const struct mapping_field *field, struct collecting *collecting)
 {
@@ -127,10 +145,7 @@ static void add_column(struct resolver *resolver, const struct table_builder *ta
     }
     column->not_null |= field->is_key;
     if (resolver->same_engine && field->origin != NULL) {
-        column->default_text =
-            field->origin->generated == GENERATED_NO ? field->origin->default_text : NULL;
-        column->collation = field->origin->collation;
-        column->identity = field->origin->identity;
+        take_words(resolver, table, field, column);
     }
 }
 

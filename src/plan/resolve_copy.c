@@ -122,7 +122,7 @@ static void copy_table(struct resolver *resolver, const struct schema_table *fro
     if (entity == NULL) {
         return;
     }
-    if (resolver->same_engine) {
+    if (resolver->same_engine && !type_rules_touch(resolver, from)) {
         table->whole = from;
     }
     entity_use_table(resolver, entity, from);

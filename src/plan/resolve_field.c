@@ -17,39 +17,50 @@ struct field_maker {
     bool failed;
 };
 
-static void fault_lossy(struct field_maker *maker, const struct plan_node *node,
-                        const struct value_type *from, const char *to)
+bool cast_check(struct resolver *resolver, const struct plan_node *cast,
+                const struct mapping_field *field, const struct value_type *to)
 {
-    plan_fault(&maker->resolver->faults, ERROR_PLAN_LOSSY, node,
-               "say lossy: allow beside it, or choose another type",
-               "'%s' may lose something: %s (%s) to %s", maker->key->text,
-               value_kind_name(from->kind), from->native != NULL ? from->native : "computed", to);
-}
-
-/* What a cast does to all values of the type before it. */
-static void check_loss(struct field_maker *maker, const struct plan_node *node,
-                       const struct value_type *from, const struct value_type *to)
-{
+    const struct value_type *from = &field->type;
     if (from->kind == VALUE_MISSING || from->kind == VALUE_NULL) {
-        return;
+        return true;
     }
     switch (convert_loss(from, to)) {
     case CONVERSION_LOSSY:
-        if (!maker->field.allow_loss) {
-            fault_lossy(maker, node, from, node->text);
-            maker->failed = true;
+        if (!field->allow_loss) {
+            plan_fault(&resolver->faults, ERROR_PLAN_LOSSY, cast,
+                       "say lossy: allow beside it, or choose another type",
+                       "'%s' may lose something: %s (%s) to %s", field->name,
+                       value_kind_name(from->kind),
+                       from->native != NULL ? from->native : "computed", cast->text);
         }
-        break;
+        return field->allow_loss;
     case CONVERSION_IMPOSSIBLE:
         if (!from->dynamic) {
-            plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, node, NULL,
-                       "%s can not become %s", value_kind_name(from->kind), node->text);
-            maker->failed = true;
+            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, cast, NULL,
+                       "'%s' is %s, which can not become %s", field->name,
+                       value_kind_name(from->kind), cast->text);
         }
-        break;
+        return from->dynamic;
     default:
-        break;
+        return true;
     }
+}
+
+bool cast_parse(struct resolver *resolver, const struct plan_node *cast, struct value_type *type)
+{
+    char hint[320];
+    *type = (struct value_type){.kind = VALUE_MISSING};
+    if (scalar_parse_type(cast->text, type)) {
+        return true;
+    }
+    plan_fault(&resolver->faults, ERROR_PLAN_INVALID, cast,
+               plan_nearest_hint(cast->text, scalar_cast_names, scalar_cast_name_count, hint,
+                                 sizeof hint) != NULL
+                   ? hint
+                   : "bool, int64, uint64, float32, float64, decimal(p,s), text, bytes, date, "
+                     "time, timestamp, interval, uuid, json",
+               "'%s' is no type", cast->text);
+    return false;
 }
 
 static void resolve_cast(struct field_maker *maker)
@@ -57,24 +68,16 @@ static void resolve_cast(struct field_maker *maker)
     const struct plan_node *cast = plan_node_get(maker->node, "cast");
     const struct plan_node *lossy = plan_node_get(maker->node, "lossy");
     struct value_type type;
-    char hint[320];
     maker->field.allow_loss = lossy != NULL;
     if (cast == NULL) {
         return;
     }
-    if (!scalar_parse_type(cast->text, &type)) {
-        plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, cast,
-                   plan_nearest_hint(cast->text, scalar_cast_names, scalar_cast_name_count, hint,
-                                     sizeof hint) != NULL
-                       ? hint
-                       : "bool, int64, uint64, float32, float64, decimal(p,s), text, bytes, date, "
-                         "time, timestamp, interval, uuid, json",
-                   "'%s' is no type", cast->text);
+    if (!cast_parse(maker->resolver, cast, &type)) {
         maker->failed = true;
         return;
     }
     if (maker->field.kind != FIELD_SQL) {
-        check_loss(maker, cast, &maker->field.type, &type);
+        maker->failed |= !cast_check(maker->resolver, cast, &maker->field, &type);
     }
     maker->field.cast = true;
     maker->field.type = type;
@@ -284,6 +287,8 @@ static void finish(struct field_maker *maker)
     if (!as_it_is) {
         field->origin = NULL;
         field->origin_name = NULL;
+    } else {
+        type_rules_apply(maker->resolver, maker->scope->table, field->origin, field);
     }
 }
 

@@ -57,5 +57,6 @@ void star_resolve(struct resolver *resolver, const struct scope *scope,
         field->nulls = nulls;
         field->type = column->type;
         field->origin = scope->join < 0 ? column : NULL;
+        type_rules_apply(resolver, table, column, field);
     }
 }
