@@ -2,10 +2,15 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 import time
 import unittest
 
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import mariadb
 import net_support
+import postgres
 import refusals
 import support
 
@@ -210,6 +215,145 @@ class Aws(SecretCase):
         self.assert_nowhere([canary], *self.run_all_ways([self.uri, "copy.db"], env, ("check", "migrate")))
 
 
+class Database:
+    """Passwords for a real server, from wherever its own clients have them, as target and as source, through a run's whole life."""
+
+    ROWS = {"customer": 40, "invoice": 120, "line": 240}
+
+    def environment(self, **changes):
+        return dict(super().environment(**changes), **{name: None for name in os.environ if name.startswith(("PG", "MYSQL"))}, **changes)
+
+    def setUp(self):
+        super().setUp()
+        self.name = self.server.database()
+
+    def program(self, *arguments, code=0, env):
+        result = support.transhume(*arguments, cwd=self.folder, env=env)
+        self.assert_code(result, code)
+        self.results.append(result)
+        return result
+
+    def through_its_life(self, canary, uri, env):
+        self.results = []
+        where = ("shop.db", uri)
+
+        def both(*arguments, code=0):
+            # where the password is in an argument, and in the soak, in both forms; else in turn
+            ways = [["-v"], ["--json"]]
+            for words in ways if support.SOAK or canary in uri else [ways[len(self.results) % 2]]:
+                self.program(arguments[0], *words, *arguments[1:], code=code, env=env)
+        both("check", *where)
+        first = self.stopped("migrate", "-v", "--chunk-rows", "20", *where, failpoint="engine.after_commit", occurrence=2, env=env)
+        with open("/proc/%d/cmdline" % first.pid, "rb") as file:
+            shown = file.read()
+        self.assertIn(b"migrate", shown)
+        self.assertNotIn(canary.encode(), shown)
+        first.kill()
+        self.results.append(support.finish(first))
+        both("resume", *where)
+        self.assertEqual({table: len(rows) for table, rows in self.tables().items() if table in self.ROWS}, self.ROWS)
+        if support.SOAK or canary in uri:
+            self.to_its_end(uri, both, canary, env)
+        self.refuse_password()
+        for command in (("check", *where), ("migrate", *where), ("finish", "--confirm", uri), ("validate", "--state", "back", uri, "copy.db")):
+            self.assertIn("[credentials]", self.program(command[0], "-v", *command[1:], code=2, env=env).err)
+        self.assert_nowhere([canary], *self.results)
+
+    def to_its_end(self, uri, both, canary, env):
+        where = ("shop.db", uri)
+        for command in ("status", "report", "validate"):
+            both(command, *(where if command == "validate" else ()))
+        self.server.ask(self.name, "UPDATE customer SET name = 'altered' WHERE id = 3")
+        both("validate", *where, code=1)
+        self.program("validate", "-v", "--repair", "--confirm", *where, env=env)
+        with open(self.path(".transhume", "run.json"), encoding="utf-8") as file:
+            repair = json.load(file)["run"]
+        both("rollback", "--run", repair, "--dry-run", uri)
+        both("finish", "--dry-run", uri)
+        kept = json.dumps(self.tables(), default=repr)
+        self.assertIn("_transhume_run", kept)
+        self.assertNotIn(canary, kept, "in the target")
+        both("rollback", "--run", repair, "--confirm", uri)
+        self.program("finish", "-v", uri, code=5, env=env)
+        self.program("finish", "-v", "--confirm", uri, env=env)
+        self.program("init", "-o", "init.yaml", uri, "sqlite:copy.db", env=env)
+        self.program("migrate", "-v", "--state", "back", uri, "copy.db", env=env)
+        self.program("validate", "-v", "--state", "back", uri, "copy.db", env=env)
+        self.assertEqual(support.sqlite_counts(self.path("copy.db")), self.ROWS)
+
+    def way(self, name, password="", options="", **changes):
+        """The URI has the password where it says so."""
+        canary = CANARY % name
+        self.take_password(canary)
+        login = "mover:" + canary if password else "mover"
+        self.through_its_life(canary, "%s://%s@127.0.0.1:%d/%s%s" % (self.scheme, login, self.server.port, self.name, options),
+                              self.environment(**{key: value % {"canary": canary} for key, value in changes.items()}))
+
+    def test_uri(self):
+        self.way("InUri", password="here")
+
+
+class Postgres(Database, SecretCase):
+    scheme = "postgres"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgres.for_class(cls, hba="host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+        cls.server.psql("postgres", "CREATE ROLE mover LOGIN")
+
+    def take_password(self, password):
+        self.server.psql("postgres", "ALTER ROLE mover PASSWORD '%s'; ALTER DATABASE %s OWNER TO mover" % (password, self.name))
+
+    def refuse_password(self):
+        self.server.psql("postgres", "ALTER ROLE mover PASSWORD 'quite another'")
+
+    def tables(self):
+        return {table: rows for (_, table), rows in self.server.rows(self.name).items()}
+
+    def test_variable(self):
+        self.way("Variable", PGPASSWORD="%(canary)s")
+
+    def test_password_file(self):
+        for name, changes in (("home/.pgpass", {}), ("else.pgpass", {"PGPASSFILE": self.path("else.pgpass")})):
+            with self.subTest(name):
+                self.setUp()
+                changes = {key: self.path("else.pgpass") for key in changes}
+                self.put(name, "127.0.0.1:*:*:mover:%s\n" % (CANARY % "PasswordFile"))
+                self.way("PasswordFile", **changes)
+
+    def test_service(self):
+        self.put("home/.pg_service.conf", "[shop]\npassword=%s\n" % (CANARY % "Service"))
+        self.way("Service", options="?service=shop")
+
+
+class Mysql(Database, SecretCase):
+    scheme = "mysql"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = mariadb.for_class(cls)
+        cls.server.ask("", "CREATE USER mover@'127.0.0.1'; GRANT ALL ON *.* TO mover@'127.0.0.1'")
+
+    def take_password(self, password):
+        self.server.ask("", "ALTER USER mover@'127.0.0.1' IDENTIFIED BY '%s'" % password)
+
+    def refuse_password(self):
+        self.take_password("quite another")
+
+    def tables(self):
+        return self.server.rows(self.name)
+
+    def test_variable(self):
+        self.way("Variable", MYSQL_PWD="%(canary)s")
+
+    def test_option_file(self):
+        for name, options in (("home/.my.cnf", ""), ("else.cnf", "?option_file=else.cnf")):
+            with self.subTest(name):
+                self.setUp()
+                self.put(name, "[client]\npassword=%s\n" % (CANARY % "OptionFile"))
+                self.way("OptionFile", options=options)
+
+
 class Process(SecretCase):
     """What of a running program others can see, and what it would leave if it crashed."""
 
@@ -222,12 +366,37 @@ class Process(SecretCase):
         with open("/proc/%d/limits" % process.pid, encoding="ascii") as file:
             core, = [line.split() for line in file if line.startswith("Max core file size")]
         self.assertEqual(core[4:6], ["0", "0"])
-        # A process that may not be dumped: its files in /proc are root's, whoever it runs as, and no debugger of
-        # the same user may look into it. A core that is piped to a program minds only this.
-        with open("/proc/%d/status" % process.pid, encoding="ascii") as file:
-            self.assertIn("\nCoreDumping:\t0\n", file.read())
-        process.kill()
-        process.communicate()
+
+    def test_may_not_be_dumped(self):
+        """A core that is piped to a program minds only this flag, and so do debuggers of the same user: of a process that
+        may not be dumped the files in /proc are root's, whoever it runs as."""
+        if os.geteuid() == 0 and not support.shutil.which("setpriv"):
+            self.skipTest("root's files are root's in any case, and there is no setpriv")
+        folder = self.open_folder()
+        support.shutil.copyfile(self.path("shop.db"), os.path.join(folder, "shop.db"))
+        os.chmod(os.path.join(folder, "program"), 0o755)   # one that can't be read could not be dumped in any case
+        guard = ["setpriv", "--reuid=%d" % refusals.NOBODY, "--regid=%d" % refusals.NOBODY, "--clear-groups", "--"] if os.geteuid() == 0 else []
+        user = refusals.NOBODY if guard else os.geteuid()
+
+        def owner(command):
+            process = subprocess.Popen([*guard, *command], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                       env=support.environment_with({"TRANSHUME_FAILPOINT": "engine.after_commit:stop:2",
+                                                                     "TRANSHUME_FAILPOINT_COUNT": None}))
+            self.addCleanup(self.end, process)
+            name = os.path.basename(command[0])
+            place = "/proc/%d/" % process.pid
+
+            def is_it():
+                self.assertIsNone(process.poll())
+                with open(place + "comm", encoding="ascii") as file:
+                    return file.read().strip() == name and (name == "sleep" or support.process_state(process.pid) == "T")
+            self.wait_until("it is at work", is_it)
+            with open(place + "status", encoding="ascii") as file:
+                uids, = [line.split()[1:] for line in file if line.startswith("Uid:")]
+            self.assertEqual(set(uids), {str(user)})
+            return os.stat(place + "stat").st_uid
+        self.assertEqual(owner(["/bin/sleep", "60"]), user, "this is no way to tell")
+        self.assertEqual(owner([os.path.join(folder, "program"), "migrate", "--chunk-rows", "20", "--no-express", "shop.db", "copy.db"]), 0)
 
     def test_command_line(self):
         canary = CANARY % "Cmdline"
