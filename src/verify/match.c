@@ -3,6 +3,7 @@
 
 #include "model/json_writer.h"
 #include "plan/mapping.h"
+#include "verify/pile.h"
 #include "verify/repair.h"
 #include "verify/show.h"
 #include <errno.h>
@@ -196,23 +197,6 @@ static void append_difference(struct buffer *out, bool *first, const struct spil
     buffer_free(&shown[1]);
 }
 
-static int compare_field_names(const struct spill_field *a, const struct spill_field *b)
-{
-    uint32_t shorter = a->name_length < b->name_length ? a->name_length : b->name_length;
-    int order = memcmp(a->name, b->name, shorter);
-    return order != 0 ? order
-                      : (a->name_length > b->name_length) - (a->name_length < b->name_length);
-}
-
-static bool same_value(const struct spill_field *a, const struct spill_field *b)
-{
-    if (a->value != NULL && b->value != NULL) {
-        return a->value_length == b->value_length &&
-               memcmp(a->value, b->value, a->value_length) == 0;
-    }
-    return a->hash == b->hash;
-}
-
 /* Is a field that only the target has none of those that the source's record was made with? A
  * column that its entity fills is one of them also where the record has nothing in it. */
 static bool is_others(const struct verify *verify, const struct spill_head *source,
@@ -232,12 +216,9 @@ static bool is_others(const struct verify *verify, const struct spill_head *sour
     return true;
 }
 
-/*
- * Walks both lists of fields, which are in one order. Appends the differing ones to `out` (NULL:
- * only looks).
- */
-static bool compare_fields(const struct verify *verify, const struct spill_head *source,
-                           const struct spill_head *target, struct buffer *out)
+/* Walks both lists of fields, which are in one order. */
+bool match_compare_fields(const struct verify *verify, const struct spill_head *source,
+                          const struct spill_head *target, struct buffer *out)
 {
     const char *left = spill_fields(source);
     const char *right = spill_fields(target);
@@ -260,9 +241,9 @@ static bool compare_fields(const struct verify *verify, const struct spill_head 
         }
         int order = i == source->field_count   ? 1
                     : j == target->field_count ? -1
-                                               : compare_field_names(&a, &b);
+                                               : spill_compare_names(&a, &b);
         bool differs = order < 0 || (order > 0 && !is_others(verify, source, &b)) ||
-                       (order == 0 && !same_value(&a, &b));
+                       (order == 0 && spill_compare_values(&a, &b) != 0);
         if (differs) {
             equal = false;
             if (out != NULL) {
@@ -322,7 +303,7 @@ static enum status add_different(struct match *match, const struct spill_head *s
         return STATUS_FAILED;
     }
     buffer_append_string(&match->line, ",\"fields\":[");
-    compare_fields(match->verify, source, target, &match->line);
+    match_compare_fields(match->verify, source, target, &match->line);
     buffer_append_byte(&match->line, ']');
     if (end_line(match, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -345,97 +326,107 @@ enum status match_add_unreadable(struct match *match, const struct verify_table 
 
 /* ---------------------------------------------------------------- one key */
 
-/* The entries of one side, some of them used up. */
-struct pile {
-    const struct spill_head *const *entries;
-    uint32_t count;
-    uint32_t first; /* none before it is unused */
-    uint8_t *used;
+struct walk {
+    struct match *match;
+    const struct verify_table *table;
+    struct pile source;
+    struct pile target;
+    struct pile rejects;
+    struct unmatched unmatched;
 };
 
-static uint32_t first_unused(struct pile *pile)
+/* The source's records of one kind, and what is there of them. */
+struct kind {
+    const struct spill_head *entry;
+    uint64_t equal;
+    uint64_t rejected;
+    uint64_t rest;
+};
+
+static void walk_begin(struct match *match, const struct spill_group *group, struct walk *walk)
 {
-    while (pile->first < pile->count && pile->used[pile->first]) {
-        pile->first++;
-    }
-    return pile->first;
+    const struct verify *verify = match->verify;
+    *walk = (struct walk){.match = match, .table = &verify->tables[group->first->table]};
+    pile_begin(&walk->source, verify, &group->sides[SIDE_SOURCE]);
+    pile_begin(&walk->target, verify, &group->sides[SIDE_TARGET]);
+    pile_begin(&walk->rejects, verify, &group->sides[SIDE_REJECT]);
 }
 
-static bool is_equal(const struct verify *verify, const struct spill_head *source,
-                     const struct spill_head *other)
+static bool next_kind(struct walk *walk, struct kind *kind)
 {
-    if (verify->tables[source->table].restricted && other->side == SIDE_TARGET) {
-        return compare_fields(verify, source, other, NULL);
+    const struct spill_head *entry = walk->source.entry;
+    uint64_t count = walk->source.left;
+    if (entry == NULL) {
+        return false;
     }
-    return memcmp(&source->hash, &other->hash, sizeof(source->hash)) == 0 &&
-           (other->side != SIDE_TARGET || compare_fields(verify, source, other, NULL));
+    *kind = (struct kind){.entry = entry};
+    kind->equal = pile_take_equal(&walk->target, entry, count);
+    kind->rejected = pile_take_equal(&walk->rejects, entry, count - kind->equal);
+    kind->rest = count - kind->equal - kind->rejected;
+    pile_next(&walk->source);
+    return true;
 }
 
-/* Uses up one of `pile` that `source` equals. */
-static bool take_equal(const struct verify *verify, const struct spill_head *source,
-                       struct pile *pile)
+/* Equal records of the source that `distinct` makes one go out of its sums. */
+static void collapse(struct match *match, const struct spill_group *group)
 {
-    for (uint32_t i = first_unused(pile); i < pile->count; i++) {
-        if (!pile->used[i] && is_equal(verify, source, pile->entries[i])) {
-            pile->used[i] = 1;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool take_any(struct pile *pile, const struct spill_head **taken)
-{
-    for (uint32_t i = first_unused(pile); i < pile->count; i++) {
-        if (!pile->used[i]) {
-            pile->used[i] = 1;
-            *taken = pile->entries[i];
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Equal records of the source that `distinct` makes one. Sorted, so they are neighbours. */
-static void collapse(struct match *match, const struct verify_table *table, struct pile *source)
-{
-    for (uint32_t i = 1; i < source->count; i++) {
-        const struct spill_head *entry = source->entries[i];
-        bool distinct = match->verify->entities[entry->entity].plan->mapping->distinct ||
-                        table->plan->target.distinct;
-        if (distinct &&
-            memcmp(&entry->hash, &source->entries[i - 1]->hash, sizeof(entry->hash)) == 0) {
-            source->used[i] = 1;
-            match->collapsed[entry->entity]++;
-            verify_take_off(match->verify, entry);
-        }
+    struct pile source;
+    for (pile_begin(&source, match->verify, &group->sides[SIDE_SOURCE]); source.entry != NULL;
+         pile_next(&source)) {
+        match->collapsed[source.entry->entity] += source.collapsed;
+        verify_take_off(match->verify, source.entry, source.collapsed);
     }
 }
 
-/* What is left of the source after equal ones found each other. */
-static enum status settle_source(struct match *match, const struct verify_table *table,
-                                 const struct spill_head *source, struct pile *target,
-                                 struct pile *rejects, struct error *error)
+static void settle_rejected(struct walk *walk, const struct kind *kind)
+{
+    struct match *match = walk->match;
+    const struct spill_head *other;
+    uint64_t kept = 0; /* what was loaded in its place */
+    while (match->verify->mended && kept < kind->rejected &&
+           unmatched_take(&walk->unmatched, &other)) {
+        kept++;
+    }
+    match->entities[kind->entry->entity].rejected += kind->rejected;
+    match->entities[kind->entry->entity].kept += kept;
+    verify_take_off(match->verify, kind->entry, kind->rejected - kept);
+}
+
+/* One that neither has an equal one nor is known as a reject. */
+static enum status settle(struct walk *walk, const struct spill_head *source, struct error *error)
 {
     const struct spill_head *other;
-    if (take_equal(match->verify, source, rejects)) {
-        match->entities[source->entity].rejected++;
-        match->rejected_one = true;
-        if (match->verify->mended && take_any(target, &other)) {
-            match->entities[source->entity].kept++; /* what was loaded in its place */
-        } else {
-            verify_take_off(match->verify, source);
-        }
+    if (!spill_is_keyed(source) || !unmatched_take(&walk->unmatched, &other)) {
+        return add_missing(walk->match, source, error);
+    }
+    if (walk->table->keys_only) {
+        walk->match->entities[source->entity].kept++;
         return STATUS_OK;
     }
-    if (spill_is_keyed(source) && take_any(target, &other)) {
-        if (table->keys_only) {
-            match->entities[source->entity].kept++;
-            return STATUS_OK;
-        }
-        return add_different(match, source, other, error);
+    return add_different(walk->match, source, other, error);
+}
+
+static enum status settle_kind(struct walk *walk, const struct kind *kind, struct error *error)
+{
+    enum status status = STATUS_OK;
+    settle_rejected(walk, kind);
+    for (uint64_t i = 0; i < kind->rest && status == STATUS_OK; i++) {
+        status = settle(walk, kind->entry, error);
     }
-    return add_missing(match, source, error);
+    return status;
+}
+
+static enum status settle_extra(struct walk *walk, uint64_t *extra, struct error *error)
+{
+    const struct spill_head *other;
+    enum status status = STATUS_OK;
+    *extra = 0;
+    while (walk->table->owned && !walk->match->ignore_extra && status == STATUS_OK &&
+           unmatched_take(&walk->unmatched, &other)) {
+        status = add_extra(walk->match, other, error);
+        ++*extra;
+    }
+    return status;
 }
 
 /*
@@ -443,80 +434,67 @@ static enum status settle_source(struct match *match, const struct verify_table 
  * taken out alone. All of them go, and what the source has is written again; where extra ones are
  * to stay, so do all of the key.
  */
-static enum status crowded_repair(struct match *match, const struct pile *source,
-                                  const struct pile *target, const uint8_t *wanted, uint64_t extra,
-                                  struct error *error)
+static enum status crowded_repair(struct match *match, const struct spill_group *group,
+                                  uint64_t extra, struct error *error)
 {
+    struct walk walk;
+    struct kind kind;
     if (extra > 0 && !match->verify->options.delete_extra) {
         match->repair->left_count += extra;
         return STATUS_OK;
     }
-    enum status status = repair_clear_key(match->repair, target->entries[0], error);
-    for (uint32_t i = 0; i < source->count && status == STATUS_OK; i++) {
-        if (wanted[i]) {
-            status = repair_write(match->repair, source->entries[i], false, error);
+    enum status status =
+        repair_clear_key(match->repair, spill_peek(&group->sides[SIDE_TARGET]), error);
+    walk_begin(match, group, &walk);
+    while (status == STATUS_OK && next_kind(&walk, &kind)) {
+        for (uint64_t i = 0; i < kind.equal + kind.rest && status == STATUS_OK; i++) {
+            status = repair_write(match->repair, kind.entry, false, error);
         }
     }
     return status;
 }
 
-static enum status match_piles(struct match *match, const struct verify_table *table,
-                               struct pile piles[3], uint8_t *wanted, struct error *error)
+static bool is_even(struct match *match, const struct spill_group *group)
 {
-    struct pile *source = &piles[SIDE_SOURCE];
-    struct pile *target = &piles[SIDE_TARGET];
-    uint64_t lines = match->record_count;
-    uint64_t extra = 0;
-    enum status status = STATUS_OK;
-    match->crowded = target->count > 1 && spill_is_keyed(target->entries[0]);
-    collapse(match, table, source);
-    for (uint32_t i = 0; i < source->count; i++) {
-        if (!source->used[i] && take_equal(match->verify, source->entries[i], target)) {
-            source->used[i] = 1;
-            wanted[i] = 1;
+    struct walk walk;
+    struct kind kind;
+    uint64_t equal = 0;
+    walk_begin(match, group, &walk);
+    while (next_kind(&walk, &kind)) {
+        if (kind.rejected + kind.rest > 0) {
+            return false;
         }
+        equal += kind.equal;
     }
-    for (uint32_t i = 0; i < source->count && status == STATUS_OK; i++) {
-        if (!source->used[i]) {
-            match->rejected_one = false;
-            status =
-                settle_source(match, table, source->entries[i], target, &piles[SIDE_REJECT], error);
-            wanted[i] = !match->rejected_one;
-        }
-    }
-    for (uint32_t i = 0; i < target->count && status == STATUS_OK; i++) {
-        if (!target->used[i] && table->owned && !match->ignore_extra) {
-            status = add_extra(match, target->entries[i], error);
-            extra++;
-        }
-    }
-    bool crowded = status == STATUS_OK && match->crowded && match->repair != NULL;
-    return crowded && match->record_count > lines
-               ? crowded_repair(match, source, target, wanted, extra, error)
-               : status;
+    return equal == group->counts[SIDE_TARGET];
 }
 
 static enum status match_group(void *context, const struct spill_group *group, struct error *error)
 {
     struct match *match = context;
-    const struct verify_table *table = &match->verify->tables[group->entries[0]->table];
-    struct pile piles[3] = {{0}};
-    uint8_t *used = calloc(group->count, 2); /* and which of the source are to be written */
-    if (used == NULL) {
-        return no_memory(error);
+    struct walk walk;
+    struct kind kind;
+    uint64_t lines = match->record_count;
+    uint64_t extra = 0;
+    enum status status = STATUS_OK;
+    if (match->verify->tables[group->first->table].distinct) {
+        collapse(match, group);
     }
-    uint32_t at = 0;
-    for (uint32_t side = SIDE_SOURCE; side <= SIDE_REJECT; side++) {
-        piles[side].entries = group->entries + at;
-        piles[side].used = used + at;
-        while (at < group->count && group->entries[at]->side == side) {
-            piles[side].count++;
-            at++;
-        }
+    if (is_even(match, group)) {
+        return STATUS_OK;
     }
-    enum status status = match_piles(match, table, piles, used + group->count, error);
-    free(used);
-    return status;
+    match->crowded = group->counts[SIDE_TARGET] > 1 && spill_is_keyed(group->first);
+    walk_begin(match, group, &walk);
+    unmatched_begin(&walk.unmatched, match->verify, group);
+    while (status == STATUS_OK && next_kind(&walk, &kind)) {
+        status = settle_kind(&walk, &kind, error);
+    }
+    if (status == STATUS_OK) {
+        status = settle_extra(&walk, &extra, error);
+    }
+    bool crowded = status == STATUS_OK && match->crowded && match->repair != NULL;
+    return crowded && match->record_count > lines ? crowded_repair(match, group, extra, error)
+                                                  : status;
 }
 
 enum status match_all(struct match *match, struct error *error)

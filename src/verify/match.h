@@ -18,8 +18,7 @@ struct match {
     struct verify_entity_result *entities; /* the plan's, then a row a table for what is nobody's */
     uint64_t *collapsed; /* an entity each: equal records that are one by `distinct` */
     uint64_t record_count;
-    bool crowded;      /* the key in hand stands for several records of the target */
-    bool rejected_one; /* the record in hand is known as a reject */
+    bool crowded; /* the key in hand stands for several records of the target */
 };
 enum status match_begin(struct match *match, struct verify *verify, struct error *error) MUST_USE;
 /* Everything in verify->spill. */
@@ -29,5 +28,10 @@ enum status match_add_unreadable(struct match *match, const struct verify_table 
                                  uint64_t count, struct error *error) MUST_USE;
 enum status match_end(struct match *match, struct error *error) MUST_USE;
 void match_free(struct match *match);
+/* Are they equal, as far as they are to be? Appends the differing fields to `out` (NULL: only
+ * looks).
+ */
+bool match_compare_fields(const struct verify *verify, const struct spill_head *source,
+                          const struct spill_head *target, struct buffer *out);
 
 #endif

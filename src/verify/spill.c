@@ -14,14 +14,16 @@
 #include <xxhash.h>
 
 enum {
-    PART_BYTES = 8 << 20, /* about, so that one fits in memory with its list */
+    PART_BYTES = 8 << 20,      /* about, so that one fits in memory with its list */
+    PART_BYTES_MAX = 16 << 20, /* what is larger all the same is sorted by its file */
     PARTS_MIN = 4,
     PARTS_MAX = 256,
     PENDING_BYTES = 4 << 20, /* of all parts together, before they go to disk */
     SHOWN_BYTES_MAX = FORM_VALUE_BYTES_MAX,
     PRINTED_BYTES_MAX = 2 * SHOWN_BYTES_MAX,
     SHOWN_KEY_BYTES = 100,
-    ENTRY_BYTES_MAX = 256 << 20
+    ENTRY_BYTES_MAX = 256 << 20,
+    RECENT = 64
 };
 
 struct part {
@@ -29,6 +31,7 @@ struct part {
     int file; /* -1: nothing is in it */
     uint64_t bytes;
     struct buffer pending;
+    uint32_t recent[RECENT]; /* by hash: where in `pending` such an entry ends its head; 0: none */
 };
 struct spill {
     char *folder;
@@ -123,6 +126,7 @@ static enum status flush(struct spill *spill, struct part *part, struct error *e
         file_write_all(part->file, part->pending.data, part->pending.length, path, error);
     part->bytes += part->pending.length;
     buffer_clear(&part->pending);
+    memset(part->recent, 0, sizeof(part->recent));
     return status;
 }
 
@@ -244,6 +248,43 @@ static void pad(struct buffer *out)
     }
 }
 
+/* Is the very same entry among those that came lately? Then it counts for one more. */
+static bool count_again(const struct part *part, const struct buffer *entry)
+{
+    struct spill_head head;
+    memcpy(&head, entry->data, sizeof(head));
+    uint32_t end = part->recent[head.hash.low % RECENT];
+    if (end == 0) {
+        return false;
+    }
+    struct spill_head *kept = (struct spill_head *)(void *)(part->pending.data + end) - 1;
+    head.count = kept->count;
+    if (memcmp(kept, &head, sizeof(head)) != 0 ||
+        memcmp(kept + 1, entry->data + sizeof(head), head.length - sizeof(head)) != 0) {
+        return false;
+    }
+    kept->count++;
+    return true;
+}
+
+/* With the part's mutex held. */
+static enum status append_entry(struct spill *spill, struct part *part, const struct buffer *entry,
+                                struct error *error)
+{
+    struct buffer *pending = &part->pending;
+    const struct spill_head *head = (const struct spill_head *)(const void *)entry->data;
+    if (count_again(part, entry)) {
+        return STATUS_OK;
+    }
+    size_t end = pending->length + sizeof(*head);
+    buffer_append(pending, entry->data, entry->length);
+    if (!pending->failed) {
+        part->recent[head->hash.low % RECENT] = (uint32_t)end;
+    }
+    return pending->length >= spill->pending_max || pending->failed ? flush(spill, part, error)
+                                                                    : STATUS_OK;
+}
+
 enum status spiller_add(struct spiller *spiller, struct spill_head head,
                         const struct former *former, const struct record_form *form,
                         struct error *error)
@@ -270,6 +311,7 @@ enum status spiller_add(struct spiller *spiller, struct spill_head head,
         return status != STATUS_OK ? status : cant_keep(spiller, head.table, former, form, error);
     }
     head.length = (uint32_t)out->length;
+    head.count = 1;
     head.key = former->key;
     head.hash = former->hash;
     memcpy(out->data, &head, sizeof(head));
@@ -277,10 +319,7 @@ enum status spiller_add(struct spiller *spiller, struct spill_head head,
     uint64_t place = head.key.high ^ (uint64_t)head.table * 0x9E3779B97F4A7C15u;
     struct part *part = &spill->parts[place % spill->part_count];
     pthread_mutex_lock(&part->mutex);
-    buffer_append(&part->pending, out->data, out->length);
-    if (part->pending.length >= spill->pending_max || part->pending.failed) {
-        status = flush(spill, part, error);
-    }
+    status = append_entry(spill, part, out, error);
     pthread_mutex_unlock(&part->mutex);
     return status;
 }
@@ -292,113 +331,52 @@ void spiller_free(struct spiller *spiller)
 
 /* ---------------------------------------------------------------- reading */
 
-void spill_field_read(const char **at, struct spill_field *field)
+static enum status walk_bytes(const char *bytes, uint64_t length, spill_group_function *function,
+                              void *context, struct error *error)
 {
-    const char *from = *at;
-    uint16_t length;
-    memcpy(&length, from, sizeof(length));
-    field->name = from + sizeof(length);
-    field->name_length = length;
-    from = field->name + length;
-    memcpy(&field->hash, from, sizeof(field->hash));
-    from += sizeof(field->hash);
-    memcpy(&field->kind, from, sizeof(field->kind));
-    from += sizeof(field->kind);
-    memcpy(&field->shown_length, from, sizeof(field->shown_length));
-    field->shown = from + sizeof(field->shown_length);
-    from = field->shown + field->shown_length;
-    memcpy(&field->value_length, from, sizeof(field->value_length));
-    from += sizeof(field->value_length);
-    field->value = field->value_length == UINT32_MAX ? NULL : from;
-    *at = from + (field->value == NULL ? 0 : field->value_length);
-}
-
-static int compare_hashes(const struct canonical_hash *a, const struct canonical_hash *b)
-{
-    if (a->high != b->high) {
-        return a->high < b->high ? -1 : 1;
+    struct spill_list list;
+    enum status status = spill_list_sort(bytes, length, &list, error);
+    if (status == STATUS_OK) {
+        status = spill_list_walk(&list, function, context, error);
+        free(list.entries);
     }
-    return a->low < b->low ? -1 : a->low > b->low;
-}
-
-static int compare_keys(const struct spill_head *a, const struct spill_head *b)
-{
-    if (a->table != b->table) {
-        return a->table < b->table ? -1 : 1;
-    }
-    return compare_hashes(&a->key, &b->key);
-}
-
-static int compare_entries(const void *left, const void *right)
-{
-    const struct spill_head *a = *(const struct spill_head *const *)left;
-    const struct spill_head *b = *(const struct spill_head *const *)right;
-    int order = compare_keys(a, b);
-    if (order == 0) {
-        order = (int)a->side - (int)b->side;
-    }
-    return order != 0 ? order : compare_hashes(&a->hash, &b->hash);
-}
-
-static enum status walk_entries(const char *bytes, uint64_t length,
-                                enum status (*group)(void *context, const struct spill_group *,
-                                                     struct error *),
-                                void *context, struct error *error)
-{
-    uint64_t count = 0;
-    for (uint64_t at = 0; at < length; count++) {
-        at += ((const struct spill_head *)(const void *)(bytes + at))->length;
-    }
-    const struct spill_head **entries = calloc(count + 1, sizeof(struct spill_head *));
-    if (entries == NULL || count > UINT32_MAX) {
-        free(entries);
-        return no_memory(error);
-    }
-    uint64_t at = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        entries[i] = (const struct spill_head *)(const void *)(bytes + at);
-        at += entries[i]->length;
-    }
-    qsort(entries, count, sizeof(struct spill_head *), compare_entries);
-    enum status status = STATUS_OK;
-    for (uint64_t begin = 0; begin < count && status == STATUS_OK;) {
-        uint64_t end = begin + 1;
-        while (end < count && compare_keys(entries[begin], entries[end]) == 0) {
-            end++;
-        }
-        struct spill_group one = {.entries = entries + begin, .count = (uint32_t)(end - begin)};
-        status = group(context, &one, error);
-        begin = end;
-    }
-    free(entries);
     return status;
 }
 
-enum status spill_walk(struct spill *spill,
-                       enum status (*group)(void *context, const struct spill_group *group,
-                                            struct error *error),
-                       void *context, struct error *error)
+static enum status walk_file(struct spill *spill, struct part *part, spill_group_function *function,
+                             void *context, struct error *error)
+{
+    bool is_large = part->bytes > PART_BYTES_MAX;
+    if (is_large &&
+        spill_sort_file(spill->folder, PART_BYTES, &part->file, &part->bytes, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    void *bytes = mmap(NULL, part->bytes, PROT_READ, MAP_PRIVATE, part->file, 0);
+    if (bytes == MAP_FAILED) {
+        return error_set_errno(error, ERROR_STATE_INVALID, errno, spill->folder,
+                               "can't read the records to be compared");
+    }
+    const struct spill_list sorted = {.bytes = bytes, .end = part->bytes};
+    enum status status = is_large ? spill_list_walk(&sorted, function, context, error)
+                                  : walk_bytes(bytes, part->bytes, function, context, error);
+    munmap(bytes, part->bytes);
+    return status;
+}
+
+enum status spill_walk(struct spill *spill, spill_group_function *function, void *context,
+                       struct error *error)
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < spill->part_count && status == STATUS_OK; i++) {
         struct part *part = &spill->parts[i];
-        if (part->file < 0) { /* all of it is in memory */
+        if (part->file >= 0) {
+            status = flush(spill, part, error);
+            status =
+                status == STATUS_OK ? walk_file(spill, part, function, context, error) : status;
+        } else { /* all of it is in memory */
             status = part->pending.failed ? no_memory(error)
-                                          : walk_entries(part->pending.data, part->pending.length,
-                                                         group, context, error);
-            continue;
-        }
-        status = flush(spill, part, error);
-        void *bytes = status != STATUS_OK
-                          ? MAP_FAILED
-                          : mmap(NULL, part->bytes, PROT_READ, MAP_PRIVATE, part->file, 0);
-        if (status == STATUS_OK && bytes == MAP_FAILED) {
-            status = error_set_errno(error, ERROR_STATE_INVALID, errno, spill->folder,
-                                     "can't read the records to be compared");
-        }
-        if (status == STATUS_OK) {
-            status = walk_entries(bytes, part->bytes, group, context, error);
-            munmap(bytes, part->bytes);
+                                          : walk_bytes(part->pending.data, part->pending.length,
+                                                       function, context, error);
         }
     }
     return status;

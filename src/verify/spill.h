@@ -1,5 +1,5 @@
-/* Records of the second reading, on disk in parts by their keys, so that each part fits in memory.
- */
+/* Records of the second reading, on disk in parts by their keys, equal ones counted, and read back
+ * in order: a part that does not fit in memory is sorted in pieces, which are merged. */
 #ifndef TRANSHUME_VERIFY_SPILL_H
 #define TRANSHUME_VERIFY_SPILL_H
 
@@ -20,6 +20,7 @@ struct spill_head {
     uint32_t table;
     uint32_t entity; /* UINT32_MAX: not known */
     uint32_t side;   /* enum verify_side */
+    uint64_t count;  /* records that this entry stands for, all of them equal */
     struct canonical_hash key;
     struct canonical_hash hash;
     uint32_t key_length;
@@ -51,16 +52,59 @@ enum status spiller_add(struct spiller *spiller, struct spill_head head,
                         struct error *error) MUST_USE;
 void spiller_free(struct spiller *spiller);
 
-/* All entries of a table, part by part, sorted by key, side and hash: `group` is given those of one
- * key each time. */
-struct spill_group {
-    const struct spill_head *const *entries;
-    uint32_t count;
+/* Entries in their order, which spill_compare makes. */
+struct spill_list {
+    const char *bytes;
+    const struct spill_head **entries; /* NULL: in `bytes` one stands behind another, sorted */
+    uint64_t end;                      /* of the entries, or of the bytes */
 };
-enum status spill_walk(struct spill *spill,
-                       enum status (*group)(void *context, const struct spill_group *group,
-                                            struct error *error),
-                       void *context, struct error *error) MUST_USE;
+/* A place in a list. What of a sorted file lies behind it goes out of memory, and comes back for a
+ * copy that is further behind. */
+struct spill_cursor {
+    const struct spill_list *list;
+    uint64_t at;
+    uint64_t end;
+    uint64_t held_from;
+};
+static inline const struct spill_head *spill_entry(const char *bytes, uint64_t at)
+{
+    return (const struct spill_head *)(const void *)(bytes + at);
+}
+/* NULL: no more. Valid as long as the list. */
+static inline const struct spill_head *spill_peek(const struct spill_cursor *cursor)
+{
+    const struct spill_list *list = cursor->list;
+    if (cursor->at >= cursor->end) {
+        return NULL;
+    }
+    return list->entries != NULL ? list->entries[cursor->at] : spill_entry(list->bytes, cursor->at);
+}
+void spill_skip(struct spill_cursor *cursor);
+/* Of a mapped file: whoever looks there again, reads it again. */
+void spill_let_go(const char *bytes, uint64_t from, uint64_t to);
+
+/* By table, key, side, hash, fields and entity. */
+int spill_compare(const struct spill_head *a, const struct spill_head *b);
+/* By hash and fields: 0 for equal records, whoever has them. */
+int spill_compare_records(const struct spill_head *a, const struct spill_head *b);
+
+/* All entries of a table, part by part: `group` is given those of one key each time. */
+struct spill_group {
+    const struct spill_head *first;
+    struct spill_cursor sides[3]; /* of each enum verify_side */
+    uint64_t counts[3];           /* of records */
+};
+typedef enum status spill_group_function(void *context, const struct spill_group *group,
+                                         struct error *error);
+enum status spill_walk(struct spill *spill, spill_group_function *function, void *context,
+                       struct error *error) MUST_USE;
+
+/* ---- spill_read.c, for spill_walk: the entries in `bytes` by a list of places, which the caller
+ * frees; and the groups of a list. */
+enum status spill_list_sort(const char *bytes, uint64_t length, struct spill_list *list,
+                            struct error *error) MUST_USE;
+enum status spill_list_walk(const struct spill_list *list, spill_group_function *function,
+                            void *context, struct error *error) MUST_USE;
 
 /* Is it told from others by a key? Else `key` is that of all of it. */
 static inline bool spill_is_keyed(const struct spill_head *head)
@@ -92,8 +136,17 @@ struct spill_field {
     uint32_t value_length;
 };
 void spill_field_read(const char **at, struct spill_field *field);
+int spill_compare_names(const struct spill_field *a, const struct spill_field *b);
+/* By their bytes where both have them, else by their hashes. */
+int spill_compare_values(const struct spill_field *a, const struct spill_field *b);
 
-/* ---- tasks.c: a record of the source that has no partner by right is none of the columns' sums */
-void verify_take_off(struct verify *verify, const struct spill_head *source);
+/* ---- spill_sort.c: makes of a file of entries another that is sorted, and closes the old one.
+ * `folder` is for what is written meanwhile, of `run_bytes` is a piece that is sorted in memory. */
+enum status spill_sort_file(const char *folder, uint64_t run_bytes, int *file, uint64_t *bytes,
+                            struct error *error) MUST_USE;
+
+/* ---- tasks.c: so many records of the source that have no partner by right are none of the
+ * columns' sums */
+void verify_take_off(struct verify *verify, const struct spill_head *source, uint64_t count);
 
 #endif

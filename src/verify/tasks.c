@@ -262,14 +262,11 @@ void verify_take_number_off(struct verify_column_sum *sum, const char *digits, s
     buffer_free(&negative);
 }
 
-void verify_take_off(struct verify *verify, const struct spill_head *source)
+static void take_one_off(struct verify *verify, const struct spill_head *source)
 {
     const struct record_form *form = &verify->entities[source->entity].form;
     const char *at = spill_fields(source);
     struct spill_field field;
-    if (verify->columns[SIDE_SOURCE] == NULL) {
-        return;
-    }
     for (uint32_t i = 0; i < source->field_count; i++) {
         spill_field_read(&at, &field);
         for (uint32_t j = 0; j < form->field_count; j++) {
@@ -286,5 +283,12 @@ void verify_take_off(struct verify *verify, const struct spill_head *source)
             }
             break;
         }
+    }
+}
+
+void verify_take_off(struct verify *verify, const struct spill_head *source, uint64_t count)
+{
+    for (; verify->columns[SIDE_SOURCE] != NULL && count > 0; count--) {
+        take_one_off(verify, source);
     }
 }

@@ -1,0 +1,33 @@
+/* The records under one key, one kind of equal ones after another: both sides are in one order, so
+ * that what belongs together is found by going through each once, however many there are. */
+#ifndef TRANSHUME_VERIFY_PILE_H
+#define TRANSHUME_VERIFY_PILE_H
+
+#include "verify/spill.h"
+
+/* One side's records, and of them the kind in hand. */
+struct pile {
+    const struct verify *verify;
+    struct spill_cursor cursor;     /* behind it */
+    const struct spill_head *entry; /* one of its records; NULL: there is no more */
+    uint64_t left;                  /* how many there are yet */
+    uint64_t collapsed;             /* and how many more `distinct` made one of */
+};
+void pile_begin(struct pile *pile, const struct verify *verify, const struct spill_cursor *side);
+void pile_next(struct pile *pile);
+/* Takes up to `wanted` records that `entry`, of the other side, equals; asked in the order of the
+ * entries. How many there were. */
+uint64_t pile_take_equal(struct pile *pile, const struct spill_head *entry, uint64_t wanted);
+
+/* What the target has and the source has no equal one of. */
+struct unmatched {
+    struct pile source;
+    struct pile target;
+    const struct spill_head *entry;
+    uint64_t left;
+};
+void unmatched_begin(struct unmatched *unmatched, const struct verify *verify,
+                     const struct spill_group *group);
+bool unmatched_take(struct unmatched *unmatched, const struct spill_head **taken);
+
+#endif
