@@ -25,16 +25,15 @@ static enum status load(struct rollback *rollback, const char *id, struct error 
     return ledger_status_read(rollback->ledger->status, &run->status, error);
 }
 
-/* What `transhume validate` found last; NULL: nothing that is of use. */
-static json_t *read_validation(const struct rollback *rollback)
+/* NULL: nothing that is of use. */
+static json_t *read_validation(const struct rollback *rollback, const char *name)
 {
     struct arena *arena = arena_create(0);
     struct error ignored;
     char *text;
     size_t length;
     json_t *object = NULL;
-    const char *path =
-        arena == NULL ? NULL : file_join(arena, rollback->run.folder.path, "validation.json");
+    const char *path = arena == NULL ? NULL : file_join(arena, rollback->run.folder.path, name);
     if (path == NULL ||
         file_read_all(path, VALIDATION_BYTES_MAX, arena, &text, &length, &ignored) != STATUS_OK ||
         json_from_text(text, path, ERROR_STATE_INVALID, &object, &ignored) != STATUS_OK) {
@@ -44,13 +43,30 @@ static json_t *read_validation(const struct rollback *rollback)
     return object;
 }
 
-/* Did it look at every record, of the newest run's own plan? */
-static bool proves(const json_t *validation, const char *newest)
+/* Did it look at every record, of the newest run's own plan, and in this very target? Of a copy the
+ * ledger says what it says here. */
+static bool proves(const struct rollback *rollback, const json_t *validation, const char *newest)
 {
+    const char *identity = rollback->session.target_identity;
     const char *level = validation == NULL ? "" : json_member_text(validation, "level", "");
     return (strcmp(level, "hash") == 0 || strcmp(level, "full") == 0) &&
-           json_member_true(validation, "ok") &&
+           json_member_true(validation, "ok") && identity != NULL &&
+           strcmp(json_member_text(validation, "target_identity", ""), identity) == 0 &&
            strcmp(json_member_text(validation, "run", ""), newest) == 0;
+}
+
+/* What `transhume validate` found last of that run, which need not be the state folder's own. */
+static json_t *find_proof(const struct rollback *rollback, const char *newest)
+{
+    static const char *const names[] = {"validation.json", "validation-other.json"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        json_t *validation = read_validation(rollback, names[i]);
+        if (proves(rollback, validation, newest)) {
+            return validation;
+        }
+        json_decref(validation);
+    }
+    return NULL;
 }
 
 static bool covers_table(const json_t *validation, const char *table)
@@ -101,8 +117,7 @@ static enum status doubt_of_run(const struct rollback *rollback, const json_t *v
 static enum status find_doubt(struct rollback *rollback, const char *const *ids, uint32_t count,
                               struct arena *arena, const char **doubt, struct error *error)
 {
-    json_t *validation = read_validation(rollback);
-    const json_t *proof = proves(validation, ids[count - 1]) ? validation : NULL;
+    json_t *proof = find_proof(rollback, ids[count - 1]);
     enum status status = STATUS_OK;
     *doubt = NULL;
     for (uint32_t i = count; i > 0 && *doubt == NULL && status != STATUS_FAILED; i--) {
@@ -111,7 +126,7 @@ static enum status find_doubt(struct rollback *rollback, const char *const *ids,
             status = doubt_of_run(rollback, proof, arena, doubt, error);
         }
     }
-    json_decref(validation);
+    json_decref(proof);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 

@@ -28,6 +28,10 @@ enum { FILE_COUNT = sizeof(file_names) / sizeof(file_names[0]) };
 static const char *const list_names[] = {"repair.jsonl", "delete.jsonl"};
 enum { LIST_COUNT = sizeof(list_names) / sizeof(list_names[0]) };
 
+/* Of databases that the folder's run has nothing to do with. */
+static const char *const other_names[] = {"validation-other.json", "validate-other.jsonl"};
+enum { OTHER_COUNT = sizeof(other_names) / sizeof(other_names[0]) };
+
 enum status state_folder_name(struct state_folder *folder, const char *path, struct arena *arena,
                               struct error *error)
 {
@@ -92,18 +96,27 @@ void state_folder_unlock(struct state_folder *folder)
     }
 }
 
+static bool is_temporary(const char *name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(names[i]);
+        if (strncmp(name, names[i], length) == 0 &&
+            strncmp(name + length, ".tmp-", strlen(".tmp-")) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What a crash left of files that were being written. */
 static void remove_temporary_files(const struct state_folder *folder)
 {
     DIR *directory = opendir(folder->path);
     struct dirent *entry;
     while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        for (size_t i = 0; i < FILE_COUNT; i++) {
-            size_t length = strlen(file_names[i]);
-            if (strncmp(entry->d_name, file_names[i], length) == 0 &&
-                strncmp(entry->d_name + length, ".tmp-", strlen(".tmp-")) == 0) {
-                unlinkat(dirfd(directory), entry->d_name, 0);
-            }
+        if (is_temporary(entry->d_name, file_names, FILE_COUNT) ||
+            is_temporary(entry->d_name, other_names, OTHER_COUNT)) {
+            unlinkat(dirfd(directory), entry->d_name, 0);
         }
     }
     if (directory != NULL) {
@@ -193,6 +206,7 @@ enum status state_folder_remove(struct state_folder *folder, struct error *error
         file_remove_tree(folder->spill, error) != STATUS_OK ||
         file_remove_tree(folder->runs, error) != STATUS_OK ||
         remove_all(folder, list_names, LIST_COUNT, error) != STATUS_OK ||
+        remove_all(folder, other_names, OTHER_COUNT, error) != STATUS_OK ||
         remove_all(folder, file_names, FILE_COUNT, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -19,7 +19,8 @@
  *   spill/source, spill/target    the databases' own sorted runs and key hashes
  *   metrics.jsonl   throughput over time: observe/metrics.h
  *   chunks.jsonl    the chunks that are done: chunk_log.h
- *   validation.json what `validate` found last
+ *   validation.json what `validate` found last of this run; validation-other.json of another plan
+ *                   or database
  *   report.html, report.json, report.md
  *   transhume.log
  *   runs/ID/        a finished run's files

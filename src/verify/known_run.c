@@ -1,4 +1,5 @@
 /* The run that made the target: was it finished, by this plan, from a source as it is now? */
+#include "base/file.h"
 #include "engine/past_runs.h"
 #include "verify/steps.h"
 #include <string.h>
@@ -32,6 +33,7 @@ static enum status check_plan(struct verify *verify, const struct ledger_header 
         return refuse_plan(verify, header, error);
     }
     verify->result->run_id = NULL; /* it proves nothing of the run */
+    verify->is_other = verify->folder_run_id != NULL;
     verify_note(verify, "this plan is not the one of run %s: compared is what this plan makes",
                 header->run_id);
     return STATUS_OK;
@@ -65,6 +67,15 @@ static enum status refuse_unfinished(const struct verify *verify, const char *id
     return STATUS_FAILED;
 }
 
+/* Named otherwise than the state folder names its target, but it is the very database. */
+static bool is_folders_run(const struct verify *verify, const struct ledger_run *ledger,
+                           const struct ledger_header *header)
+{
+    return verify->folder_run_id != NULL && strcmp(ledger->id, verify->folder_run_id) == 0 &&
+           header->target_identity != NULL &&
+           strcmp(header->target_identity, verify->session->target_identity) == 0;
+}
+
 static enum status take_ledger(struct verify *verify, const struct ledger_run *ledger,
                                bool is_local, struct error *error)
 {
@@ -90,6 +101,9 @@ static enum status take_ledger(struct verify *verify, const struct ledger_run *l
     }
     const char *newest = verify->newest_id != NULL ? verify->newest_id : ledger->id;
     verify->result->run_id = arena_copy_string(verify->arena, newest);
+    if (is_folders_run(verify, ledger, &header)) {
+        verify->is_other = false;
+    }
     compare_snapshots(verify, &header);
     if (run->status.mixed_snapshot) {
         verify_note(verify, "run %s read a mixed snapshot of the source", ledger->id);
@@ -140,6 +154,10 @@ static enum status find_local(struct verify *verify, struct local_run *local, st
     if (status == STATUS_FAILED) {
         return STATUS_FAILED;
     }
+    if (status == STATUS_OK) {
+        verify->folder_run_id = local->id;
+        verify->is_other = !is_of_this(verify, local);
+    }
     if (status == STATUS_END || !is_of_this(verify, local)) {
         return find_copy(verify, local, error);
     }
@@ -153,7 +171,7 @@ static enum status find_local(struct verify *verify, struct local_run *local, st
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-enum status steps_find_run(struct verify *verify, struct error *error)
+static enum status find_run(struct verify *verify, struct error *error)
 {
     struct run *run = verify->run;
     struct database *target = verify->session->target;
@@ -174,4 +192,36 @@ enum status steps_find_run(struct verify *verify, struct error *error)
         return STATUS_OK;
     }
     return take_ledger(verify, ledger, is_local, error);
+}
+
+static enum status name_files(struct verify *verify, struct error *error)
+{
+    const char *folder = verify->run->folder.path;
+    bool other = verify->is_other;
+    verify->result_file =
+        file_join(verify->arena, folder, other ? "validation-other.json" : "validation.json");
+    verify->record_file =
+        file_join(verify->arena, folder, other ? "validate-other.jsonl" : "validate.jsonl");
+    if (other) {
+        verify_note(verify,
+                    "this is not what run %s made: its own result stays as it was, and this "
+                    "one is in validation-other.json",
+                    verify->folder_run_id);
+    }
+    return verify->result_file != NULL && verify->record_file != NULL
+               ? STATUS_OK
+               : error_set(error, ERROR_MEMORY, NULL, "no memory for names of files");
+}
+
+enum status steps_find_run(struct verify *verify, struct error *error)
+{
+    const struct run_session *session = verify->session;
+    struct verify_result *result = verify->result;
+    result->source = arena_copy_string(verify->arena, session->source_uri->shown);
+    result->target = arena_copy_string(verify->arena, session->target_uri->shown);
+    result->target_identity = arena_copy_string(verify->arena, session->target_identity);
+    if (result->source == NULL || result->target == NULL || result->target_identity == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the result");
+    }
+    return find_run(verify, error) == STATUS_OK ? name_files(verify, error) : STATUS_FAILED;
 }

@@ -247,6 +247,9 @@ static void append_head(const struct verify_result *result, struct buffer *out)
     buffer_format(out, "{\"format\":%d,\"ok\":%s,\"level\":\"%s\"", FORMAT,
                   result->ok ? "true" : "false", verify_level_name(result->level));
     append_text(out, "run", result->run_id);
+    append_text(out, "source", result->source);
+    append_text(out, "target", result->target);
+    append_text(out, "target_identity", result->target_identity);
     append_text(out, "source_since_run", source_state_name(result->source_state));
     if (result->level == VERIFY_SAMPLE) {
         append_count(out, "seed", result->seed);
@@ -336,13 +339,12 @@ static void tell_in_report(const struct verify *verify)
 enum status steps_store(struct verify *verify, struct error *error)
 {
     struct buffer json = {0};
-    char *path = file_join(verify->arena, verify->run->folder.path, "validation.json");
     verify_append_json(verify->result, &json);
-    enum status status = path == NULL || json.failed
-                             ? no_memory(error)
-                             : file_write_atomic(path, json.data, json.length, NULL, error);
+    enum status status =
+        json.failed ? no_memory(error)
+                    : file_write_atomic(verify->result_file, json.data, json.length, NULL, error);
     buffer_free(&json);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && !verify->is_other) {
         status = note_in_state(verify, error);
         tell_in_report(verify);
     }

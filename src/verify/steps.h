@@ -4,7 +4,8 @@
 
 #include "verify/match.h"
 
-/* ---- known_run.c: the run that made the target: its ledger, plan, snapshot and rejects. */
+/* ---- known_run.c: the run that made the target: its ledger, plan, snapshot and rejects; and in
+ * which files the result is kept. */
 enum status steps_find_run(struct verify *verify, struct error *error) MUST_USE;
 
 /* ---- tasks.c */
@@ -37,7 +38,8 @@ enum status steps_sample(struct verify *verify, struct match *match, struct erro
 /* ---- result.c */
 enum status steps_fill_result(struct verify *verify, struct match *match,
                               struct error *error) MUST_USE;
-/* validation.json in the state folder, and a line of it in state.json. */
+/* In the state folder; where it is of the folder's run, a line of it in state.json, and the report.
+ */
 enum status steps_store(struct verify *verify, struct error *error) MUST_USE;
 
 #endif

@@ -52,9 +52,7 @@ static enum status allocate(struct verify *verify, struct error *error)
     verify->entities =
         arena_allocate_zeroed(verify->arena, plan->entity_count + 1u, sizeof(*verify->entities));
     verify->folder = file_join(verify->arena, verify->run->folder.path, "spill/validate");
-    verify->record_file = file_join(verify->arena, verify->run->folder.path, "validate.jsonl");
-    if (verify->tables == NULL || verify->entities == NULL || verify->folder == NULL ||
-        verify->record_file == NULL) {
+    if (verify->tables == NULL || verify->entities == NULL || verify->folder == NULL) {
         return no_memory(error);
     }
     for (uint32_t i = 0; i < plan->table_count; i++) {

@@ -56,6 +56,9 @@ struct verify_result {
     enum verify_level level;
     uint64_t seed;
     const char *run_id; /* of the ledger's run; NULL: there is none, or of another plan */
+    const char *source; /* URIs without secrets */
+    const char *target;
+    const char *target_identity;
     enum verify_source_state source_state;
     struct verify_entity_result *entities;
     uint32_t entity_count;
@@ -80,8 +83,9 @@ struct verify_result {
 
 /*
  * `session` was opened with options.validating. STATUS_OK: compared, and exit_status 0 or 1;
- * interrupted: 4. The result is stored in the state folder (validation.json, validate.jsonl) as
- * well.
+ * interrupted: 4. The result is stored in the state folder as well: validation.json,
+ * validate.jsonl; one that says nothing of the folder's own run in validation-other.json,
+ * validate-other.jsonl.
  */
 enum status verify_run(struct run_session *session, const struct verify_options *options,
                        struct verify_result *result, struct error *error) MUST_USE;

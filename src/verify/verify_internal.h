@@ -113,11 +113,14 @@ struct verify {
     struct schema *mirror_schema;
     bool documents;             /* the target's records have no fixed fields */
     const char *folder;         /* DIR/spill/validate */
+    const char *result_file;    /* DIR/validation.json */
     const char *record_file;    /* DIR/validate.jsonl */
     const char *rejects_folder; /* of the run that is validated; NULL: not known */
     bool mended;                /* rejected records were loaded after the run */
     const char *newest_id;      /* of the state folder's last run, perhaps a repair; NULL: none */
-    struct spill *spill;        /* of the second reading */
+    const char *folder_run_id;  /* of the state folder's own run; NULL: it has none */
+    bool is_other;       /* it is not that run that is validated: its result stays as it is */
+    struct spill *spill; /* of the second reading */
     struct throttle throttle;
     struct care *care; /* NULL: nobody is to be given way to */
     struct verify_result *result;

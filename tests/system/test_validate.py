@@ -7,6 +7,7 @@ import glob
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import time
@@ -369,6 +370,74 @@ class Runs(Validate):
         self.assertEqual([(item["ok"], item["level"], item["missing"]) for item in state["validation"]],
                          [(False, "hash", 1)])
         self.assertIn("DIFFERENT at level hash", self.run_program("status").out)
+
+    def kept(self, name="validation.json", state=".transhume"):
+        with open(self.path(state, name), encoding="utf-8") as file:
+            return json.load(file)
+
+    def test_the_result_names_source_and_target(self):
+        self.copied()
+        for report in (self.validate(), self.kept()):
+            self.assertEqual((report["source"], report["target"]), ("shop.db", "copy.db"))
+
+    def test_another_target_leaves_the_runs_own_result(self):
+        """Also one that has the run in its ledger, being a copy of the target."""
+        self.copied()
+        shutil.copy(self.path("copy.db"), self.path("twin.db"))
+        self.change(self.path("twin.db"), "DELETE FROM person WHERE id = 1")
+        own = self.validate()
+        state = self.kept("state.json")
+        report = self.validate("shop.db", "twin.db", code=1)
+        self.assertEqual((report["target"], report["record_file"]), ("twin.db", ".transhume/validate-other.jsonl"))
+        self.assertEqual(len(support.read_lines(self.path(report["record_file"]))), 1)
+        self.assertIn("validation-other.json", " ".join(report["notes"]))
+        self.assertEqual(self.kept("validation-other.json"), report)
+        self.assertEqual(self.kept(), own)
+        self.assertEqual(self.kept("state.json"), state)
+        self.assertEqual(support.read_lines(self.path(".transhume", "validate.jsonl")), [])
+        self.assertTrue(self.kept("report.json")["validation"]["ok"])
+        self.run_program("finish")
+        self.assertIn("nothing to drop", self.run_program("finish").out)
+        self.run_program("reset", "--confirm")
+        self.assertFalse(os.path.exists(self.path(".transhume")))
+
+    def test_another_target_proves_nothing_of_the_run(self):
+        for state in (".transhume", "no-run"):
+            with self.subTest(state=state):
+                if state == ".transhume":
+                    self.copied()
+                    shutil.copy(self.path("copy.db"), self.path("twin.db"))
+                    self.change(self.path("copy.db"), "DELETE FROM person WHERE id = 1")
+                    self.validate(code=1)
+                self.validate("--state", state, "shop.db", "twin.db")
+                self.assertIn("[finish-refused]", self.run_program("finish", "--state", state, "copy.db", code=5).err)
+
+    def test_the_target_by_another_name(self):
+        self.copied()
+        os.symlink("copy.db", self.path("link.db"))
+        self.validate("shop.db", "link.db")
+        self.assertEqual(self.kept()["target"], "link.db")
+        self.run_program("finish")
+        self.assertIn("nothing to drop", self.run_program("finish").out)
+
+    def test_an_earlier_run_of_the_folder(self):
+        self.copied()
+        first = self.kept("run.json")["run"]
+        self.run_program("migrate", "shop.db", "second.db")
+        own = self.validate()
+        self.assertEqual(self.validate("shop.db", "copy.db")["run"], first)
+        self.assertEqual(self.kept(), own)
+        for target in ("copy.db", "second.db"):
+            self.run_program("finish", target)
+
+    def test_another_plan_leaves_the_runs_own_result(self):
+        self.copied()
+        own = self.validate()
+        self.write("part.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\ntables:\n  person:\n"
+                                "    key: [id]\n    from: person\n    fields: { \"*\": copy }\n")
+        self.assertIsNone(self.validate("--plan", "part.yaml")["run"])
+        self.assertEqual(self.kept(), own)
+        self.run_program("finish")
 
     def test_an_unfinished_run_is_not_validated(self):
         make(self.path("shop.db"))
