@@ -4,11 +4,11 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/retry.h"
 #include "base/text.h"
 #include "engine/before_frames.h"
 #include "engine/json_text.h"
 #include "engine/record_image.h"
-#include "engine/retry.h"
 #include "engine/typed_json.h"
 #include "model/json_writer.h"
 #include <errno.h>

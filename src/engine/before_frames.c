@@ -3,11 +3,11 @@
 
 #include "base/failpoint.h"
 #include "base/file.h"
+#include "base/retry.h"
 #include "base/text.h"
 #include "engine/before.h"
 #include "engine/json_text.h"
 #include "engine/record_image.h"
-#include "engine/retry.h"
 #include "engine/typed_json.h"
 #include <dirent.h>
 #include <errno.h>

@@ -2,7 +2,6 @@
  */
 #include "engine/compare.h"
 
-#include "engine/retry.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -269,7 +268,7 @@ static enum status fetch(struct compare *compare, struct batch **batch, struct e
         }
     }
     struct retry retry;
-    retry_init(&retry, session_patience_ms(compare->run->session));
+    session_retry_begin(compare->run->session, &retry);
     enum status status;
     do {
         status = target->connector->target->fetch(target, table, keys, count, batch, error);

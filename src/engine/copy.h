@@ -2,10 +2,10 @@
 #ifndef TRANSHUME_ENGINE_COPY_H
 #define TRANSHUME_ENGINE_COPY_H
 
+#include "base/retry.h"
 #include "base/ring.h"
 #include "connectors/connector.h"
 #include "engine/care.h"
-#include "engine/retry.h"
 #include "engine/session.h"
 #include "engine/throttle.h"
 #include <pthread.h>

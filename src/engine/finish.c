@@ -169,7 +169,11 @@ static enum status forget_one(struct rollback *rollback, const char *id, bool ta
     }
     claim_keeper_stop(run->keeper);
     run->keeper = NULL;
-    status = target->connector->ledger->forget(target, run->id, run->epoch, false, error);
+    struct retry retry;
+    session_retry_begin(&rollback->session, &retry);
+    do {
+        status = target->connector->ledger->forget(target, run->id, run->epoch, false, error);
+    } while (session_tries_again(&retry, &status, error));
     run->claimed = status != STATUS_OK;
     return status == STATUS_OK ? failpoint_hit("finish.after_forget", error) : status;
 }

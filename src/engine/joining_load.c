@@ -1,8 +1,8 @@
 /* Reads one table of the source into the file of joins. */
 #include "base/failpoint.h"
+#include "base/retry.h"
 #include "base/signals.h"
 #include "engine/joining_parts.h"
-#include "engine/retry.h"
 #include "model/cell_bytes.h"
 #include "model/order_bytes.h"
 #include <stdio.h>

@@ -93,22 +93,34 @@ static enum status undo_records(struct rollback *rollback, uint32_t number, stru
     return drop_if_empty(rollback, number, error);
 }
 
+static enum status undo_table(struct rollback *rollback, uint32_t number, struct error *error)
+{
+    struct database *target = rollback->session.target;
+    enum rollback_action action = rollback->report.tables[number].action;
+    if (claim_keeper_check(rollback->run.keeper, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (action == ROLLBACK_UNDO) {
+        return undo_records(rollback, number, error);
+    }
+    return action != ROLLBACK_NOTHING || rollback->tables[number].created
+               ? target->connector->rollback->remove_table(target, &rollback->tables[number], error)
+               : STATUS_OK;
+}
+
 static enum status take_back(struct rollback *rollback, uint32_t number, struct error *error)
 {
     struct run *run = &rollback->run;
-    struct database *target = rollback->session.target;
     const struct rollback_table_report *report = &rollback->report.tables[number];
-    enum status status = STATUS_OK;
-    if (claim_keeper_check(run->keeper, error) != STATUS_OK ||
-        failpoint_hit("rollback.before_table", error) != STATUS_OK) {
+    enum status status;
+    struct retry retry;
+    if (failpoint_hit("rollback.before_table", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (report->action == ROLLBACK_UNDO) {
-        status = undo_records(rollback, number, error);
-    } else if (report->action != ROLLBACK_NOTHING || rollback->tables[number].created) {
-        status =
-            target->connector->rollback->remove_table(target, &rollback->tables[number], error);
-    }
+    session_retry_begin(&rollback->session, &retry);
+    do {
+        status = undo_table(rollback, number, error);
+    } while (session_tries_again(&retry, &status, error));
     if (status != STATUS_OK) {
         return status;
     }
@@ -126,6 +138,7 @@ static enum status put_deleted_back(struct rollback *rollback, const uint32_t *o
                                     struct error *error)
 {
     struct database *target = rollback->session.target;
+    enum status status = STATUS_OK;
     for (uint32_t i = rollback->report.table_count; i > 0; i--) {
         uint32_t number = order[i - 1];
         struct undo_counts counts = {0};
@@ -135,10 +148,17 @@ static enum status put_deleted_back(struct rollback *rollback, const uint32_t *o
         if (signals_stop_level() > 0) {
             return STATUS_END;
         }
-        if (claim_keeper_check(rollback->run.keeper, error) != STATUS_OK ||
-            target->connector->rollback->undo_deleted(target, &rollback->tables[number], false,
-                                                      &counts, error) != STATUS_OK) {
-            return STATUS_FAILED;
+        struct retry retry;
+        session_retry_begin(&rollback->session, &retry);
+        do {
+            status = claim_keeper_check(rollback->run.keeper, error);
+            status = status == STATUS_OK
+                         ? target->connector->rollback->undo_deleted(
+                               target, &rollback->tables[number], false, &counts, error)
+                         : status;
+        } while (session_tries_again(&retry, &status, error));
+        if (status != STATUS_OK) {
+            return status;
         }
         add_counts(&rollback->report.tables[number], &counts);
     }
@@ -154,8 +174,12 @@ static enum status forget(struct rollback *rollback, struct error *error)
     }
     claim_keeper_stop(run->keeper);
     run->keeper = NULL;
-    enum status status =
-        target->connector->ledger->forget(target, run->id, run->epoch, true, error);
+    enum status status;
+    struct retry retry;
+    session_retry_begin(&rollback->session, &retry);
+    do {
+        status = target->connector->ledger->forget(target, run->id, run->epoch, true, error);
+    } while (session_tries_again(&retry, &status, error));
     if (status != STATUS_OK) {
         return status;
     }
@@ -163,41 +187,58 @@ static enum status forget(struct rollback *rollback, struct error *error)
     return failpoint_hit("rollback.after_forget", error);
 }
 
-static enum status take_all_back(struct rollback *rollback, struct error *error)
+enum status rollback_remove_objects(struct rollback *rollback, bool dry_run, struct buffer *what,
+                                    struct error *error)
 {
     struct database *target = rollback->session.target;
     const struct rollback_functions *functions = target->connector->rollback;
+    enum status status;
+    struct retry retry;
+    if (functions->remove_objects == NULL) {
+        return STATUS_OK;
+    }
+    session_retry_begin(&rollback->session, &retry);
+    do {
+        buffer_clear(what);
+        status = functions->remove_objects(target, dry_run, what, error);
+    } while (session_tries_again(&retry, &status, error));
+    return status;
+}
+
+static enum status remove_objects(struct rollback *rollback, struct error *error)
+{
     struct buffer said = {0};
+    enum status status = rollback_remove_objects(rollback, false, &said, error);
+    buffer_free(&said);
+    return status == STATUS_OK ? failpoint_hit("rollback.after_objects", error) : status;
+}
+
+static enum status take_all_back(struct rollback *rollback, struct error *error)
+{
     uint32_t *order = NULL;
     if (begin(rollback, error) != STATUS_OK ||
         rollback_order(rollback, &order, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (functions->remove_objects != NULL) {
-        enum status status = functions->remove_objects(target, false, &said, error);
-        buffer_free(&said);
-        if (status != STATUS_OK || failpoint_hit("rollback.after_objects", error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+    enum status status = remove_objects(rollback, error);
+    if (status != STATUS_OK) {
+        return status;
     }
     forget_counts(rollback);
     for (uint32_t i = 0; i < rollback->report.table_count; i++) {
         if (signals_stop_level() > 0) {
             return STATUS_END;
         }
-        enum status status = rollback_is_undone(rollback, rollback->report.tables[order[i]].name)
-                                 ? STATUS_OK
-                                 : take_back(rollback, order[i], error);
+        status = rollback_is_undone(rollback, rollback->report.tables[order[i]].name)
+                     ? STATUS_OK
+                     : take_back(rollback, order[i], error);
         if (status != STATUS_OK) {
             return status;
         }
     }
-    enum status status = put_deleted_back(rollback, order, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    return forget(rollback, error) == STATUS_OK ? rollback_end_local(rollback, error)
-                                                : STATUS_FAILED;
+    status = put_deleted_back(rollback, order, error);
+    status = status == STATUS_OK ? forget(rollback, error) : status;
+    return status == STATUS_OK ? rollback_end_local(rollback, error) : status;
 }
 
 enum status rollback_run(struct rollback *rollback, struct error *error)

@@ -289,8 +289,6 @@ bool rollback_has_deleted(const struct rollback *rollback, uint32_t number)
 enum status rollback_look(struct rollback *rollback, const struct rollback_report **report,
                           struct error *error)
 {
-    struct database *target = rollback->session.target;
-    const struct rollback_functions *functions = target->connector->rollback;
     *report = &rollback->report;
     for (uint32_t i = 0; i < rollback->run.header.table_count; i++) {
         if (look_at_table(rollback, i, error) != STATUS_OK ||
@@ -298,9 +296,8 @@ enum status rollback_look(struct rollback *rollback, const struct rollback_repor
             return STATUS_FAILED;
         }
     }
-    if (functions->remove_objects != NULL &&
-        functions->remove_objects(target, true, &rollback->report.objects, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return STATUS_OK;
+    enum status status = rollback_remove_objects(rollback, true, &rollback->report.objects, error);
+    return status == STATUS_END ? error_set(error, ERROR_INTERRUPTED, rollback->run.id,
+                                            "stopped on request before anything was rolled back")
+                                : status;
 }

@@ -48,6 +48,11 @@ bool rollback_has_deleted(const struct rollback *rollback, uint32_t number);
 /* What the done marks say of each table. */
 enum status rollback_expect(struct rollback *rollback, struct error *error) MUST_USE;
 
+/* ---- rollback.c */
+/* Views, functions … that the run made, and what depends on its tables; STATUS_END: stopped. */
+enum status rollback_remove_objects(struct rollback *rollback, bool dry_run, struct buffer *what,
+                                    struct error *error) MUST_USE;
+
 /* ---- rollback_hash.c */
 /* Reads the whole table and sums its records as the done marks do. `*can` false: it can't be told
  * which entity a record is of. */

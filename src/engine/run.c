@@ -146,7 +146,7 @@ enum status run_put_status(struct run *run, struct error *error)
     struct arena *arena = arena_create(0);
     struct retry retry;
     const char *text;
-    retry_init(&retry, session_patience_ms(run->session));
+    session_retry_begin(run->session, &retry);
     retry.cancelled = &target->hurried;
     if (arena == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the run's status");
@@ -182,6 +182,19 @@ enum status run_put_phase(struct run *run, enum ledger_phase phase, struct error
 static void say(const char *what)
 {
     log_write(LOG_INFO, "%s", what);
+}
+
+/* All of it can be repeated. */
+static enum status persist(struct run *run, enum status (*step)(struct run *run, struct error *),
+                           struct error *error)
+{
+    struct retry retry;
+    enum status status;
+    session_retry_begin(run->session, &retry);
+    do {
+        status = step(run, error);
+    } while (session_tries_again(&retry, &status, error));
+    return status;
 }
 
 static enum status prepare_target(struct run *run, struct error *error)
@@ -294,14 +307,25 @@ static enum status copy_and_recheck(struct run *run, struct error *error)
     return status;
 }
 
-static enum status after_load(struct run *run, struct error *error)
+static enum status build(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
-    if (failpoint_hit("engine.before_after_load", error) != STATUS_OK ||
-        session->target->connector->target->after_load(
-            session->target, run->tables, run->table_count, session->plan->same_engine_objects, say,
-            error) != STATUS_OK ||
-        failpoint_hit("engine.after_after_load", error) != STATUS_OK) {
+    enum status status = session->target->connector->target->after_load(
+        session->target, run->tables, run->table_count, session->plan->same_engine_objects, say,
+        error);
+    return status == STATUS_FAILED ? stopped_or_failed(error) : status;
+}
+
+static enum status after_load(struct run *run, struct error *error)
+{
+    if (failpoint_hit("engine.before_after_load", error) != STATUS_OK) {
+        return stopped_or_failed(error);
+    }
+    enum status status = persist(run, build, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (failpoint_hit("engine.after_after_load", error) != STATUS_OK) {
         return stopped_or_failed(error);
     }
     return run_put_phase(run, LEDGER_INDEXED, error);
@@ -309,20 +333,24 @@ static enum status after_load(struct run *run, struct error *error)
 
 static enum status settle(struct run *run, struct error *error)
 {
-    if (failpoint_hit("engine.before_settle", error) != STATUS_OK ||
-        settle_run(run, error) != STATUS_OK ||
-        failpoint_hit("engine.after_settle", error) != STATUS_OK) {
+    if (failpoint_hit("engine.before_settle", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return run_put_phase(run, LEDGER_SETTLED, error);
+    enum status status = persist(run, settle_run, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return failpoint_hit("engine.after_settle", error) == STATUS_OK
+               ? run_put_phase(run, LEDGER_SETTLED, error)
+               : STATUS_FAILED;
 }
 
 static enum status complete(struct run *run, struct error *error)
 {
     atomic_store(&run->session->progress.phase, PROGRESS_COUNT);
-    if (reconcile_run(run, error) != STATUS_OK ||
-        failpoint_hit("engine.before_completed", error) != STATUS_OK) {
-        return STATUS_FAILED;
+    enum status status = persist(run, reconcile_run, error);
+    if (status != STATUS_OK || failpoint_hit("engine.before_completed", error) != STATUS_OK) {
+        return status == STATUS_OK ? STATUS_FAILED : status;
     }
     pthread_mutex_lock(&run->state_mutex);
     run->status.ended_us = clock_utc_us();
@@ -346,9 +374,13 @@ enum status run_execute(struct run *run, struct error *error)
     if ((run->loads_rejects && rejects_load_make_stream(run, error) != STATUS_OK) ||
         failpoint_hit("engine.after_claim", error) != STATUS_OK ||
         (!run->loads_rejects && run->status.phase == LEDGER_PREPARED &&
-         run_check_overtaken(run, error) != STATUS_OK) ||
-        prepare_target(run, error) != STATUS_OK) {
+         run_check_overtaken(run, error) != STATUS_OK)) {
         return STATUS_FAILED;
+    }
+    atomic_store(&progress->phase, PROGRESS_PREPARE);
+    enum status status = persist(run, prepare_target, error);
+    if (status != STATUS_OK) {
+        return status;
     }
     run_show_totals(run);
     if (run->status.phase < LEDGER_LOADED) {
@@ -356,7 +388,7 @@ enum status run_execute(struct run *run, struct error *error)
             (run->repairs && repair_delete_listed(run, error) != STATUS_OK)) {
             return STATUS_FAILED;
         }
-        enum status status = copy_and_recheck(run, error);
+        status = copy_and_recheck(run, error);
         if (status != STATUS_OK) {
             return status;
         }
@@ -368,7 +400,7 @@ enum status run_execute(struct run *run, struct error *error)
         return STATUS_END;
     }
     atomic_store(&progress->phase, PROGRESS_INDEXES);
-    enum status status = run->status.phase < LEDGER_INDEXED ? after_load(run, error) : STATUS_OK;
+    status = run->status.phase < LEDGER_INDEXED ? after_load(run, error) : STATUS_OK;
     if (status != STATUS_OK) {
         return status;
     }
@@ -376,10 +408,8 @@ enum status run_execute(struct run *run, struct error *error)
         return STATUS_END;
     }
     atomic_store(&progress->phase, PROGRESS_SETTLE);
-    if (run->status.phase < LEDGER_SETTLED && settle(run, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return complete(run, error);
+    status = run->status.phase < LEDGER_SETTLED ? settle(run, error) : STATUS_OK;
+    return status == STATUS_OK ? complete(run, error) : status;
 }
 
 /* ---- the end */

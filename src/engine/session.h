@@ -2,11 +2,12 @@
 #ifndef TRANSHUME_ENGINE_SESSION_H
 #define TRANSHUME_ENGINE_SESSION_H
 
+#include "base/retry.h"
 #include "connectors/connector.h"
 #include "connectors/registry.h"
 #include "engine/ledger.h"
-#include "engine/random.h"
 #include "engine/run.h"
+#include "engine/run_id.h"
 #include "engine/state_folder.h"
 #include "engine/tally.h"
 #include "plan/plan.h"
@@ -134,5 +135,10 @@ uint64_t session_chunk_rows(const struct run_session *session, const struct plan
 
 /* How long a failing call is tried again, from its first failure. */
 int64_t session_patience_ms(const struct run_session *session);
+/* Trying again on the control thread: shown in the progress, and counted there. */
+void session_retry_begin(struct run_session *session, struct retry *retry);
+/* After a step of such a retry: true: do it again. Else `*status` is what became of it: STATUS_END,
+ * if it would have been tried again had nobody asked to stop. */
+bool session_tries_again(struct retry *retry, enum status *status, struct error *error);
 
 #endif

@@ -3,7 +3,6 @@
 #include "base/signals.h"
 #include "engine/json_text.h"
 #include "engine/reject_name.h"
-#include "engine/retry.h"
 #include "engine/run_parts.h"
 #include "engine/sampling.h"
 #include <inttypes.h>
@@ -109,7 +108,7 @@ static enum status restore(struct settling *settling, const struct batch *batch,
         &settling->run->tables[settling->table - settling->run->session->plan->tables];
     struct retry retry;
     enum status status;
-    retry_init(&retry, session_patience_ms(settling->run->session));
+    session_retry_begin(settling->run->session, &retry);
     do {
         status = target->connector->target->restore(target, table, batch, row, settling->error);
     } while (status == STATUS_FAILED && retry_wait(&retry, settling->error));

@@ -1,4 +1,5 @@
 /* What the engine asks about streams before it reads them: facts, requests, chunk sizes, lanes. */
+#include "base/signals.h"
 #include "engine/care.h"
 #include "engine/copy.h"
 #include "engine/session.h"
@@ -20,7 +21,27 @@ static const int64_t PULLED_WHOLE_BYTES = (int64_t)4 << 30;
 
 int64_t session_patience_ms(const struct run_session *session)
 {
-    return 4 * session->options.timeout_ms;
+    return RETRY_PATIENCE_TIMEOUTS * session->options.timeout_ms;
+}
+
+void session_retry_begin(struct run_session *session, struct retry *retry)
+{
+    retry_init(retry, session_patience_ms(session));
+    retry->counter = &session->progress.retries;
+    retry->waiting_until_ms = &session->progress.control_waiting_until_ms;
+}
+
+bool session_tries_again(struct retry *retry, enum status *status, struct error *error)
+{
+    retry->stop_level = 1;
+    if (*status != STATUS_FAILED || error->class != ERROR_CLASS_RETRY) {
+        return false;
+    }
+    if (retry_wait(retry, error)) {
+        return true;
+    }
+    *status = signals_stop_level() > 0 ? STATUS_END : STATUS_FAILED;
+    return false;
 }
 
 static uint32_t smaller(uint32_t jobs, uint32_t limit)

@@ -24,7 +24,7 @@ const char *progress_phase_name(enum progress_phase phase)
 
 int64_t progress_waiting_until_ms(const struct progress *progress)
 {
-    int64_t last = 0;
+    int64_t last = atomic_load(&progress->control_waiting_until_ms);
     uint32_t count = atomic_load(&progress->waiter_count);
     for (uint32_t i = 0; i < count && i < PROGRESS_WAITERS_MAX; i++) {
         int64_t until = atomic_load_explicit(&progress->waiting_until_ms[i], memory_order_relaxed);

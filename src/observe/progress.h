@@ -57,6 +57,7 @@ struct progress {
     _Atomic uint64_t retries;
     _Atomic int64_t waiting_until_ms[PROGRESS_WAITERS_MAX]; /* monotonic; 0: not waiting to retry */
     _Atomic uint32_t waiter_count;
+    _Atomic int64_t control_waiting_until_ms; /* the same of the control thread */
     struct progress_side source;
     struct progress_side target;
     _Atomic int64_t last_movement_ms; /* monotonic: stall reports */

@@ -1,6 +1,6 @@
 /* Level sample: some records of each entity, drawn by a seed, and what the target has under their
  * keys. */
-#include "engine/random.h"
+#include "base/random.h"
 #include "verify/look_up.h"
 #include "verify/steps.h"
 

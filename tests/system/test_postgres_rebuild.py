@@ -299,7 +299,7 @@ class Rebuild(PostgresCase):
                 client = self.connected(name)
                 client.ask("BEGIN; UPDATE t SET u = 1; SELECT 1")
                 migrate = ("migrate", "--indexes", indexes, "--triggers", triggers, *arguments)
-                result = self.run_program(*migrate, "--timeout", "2s", code=3)
+                result = self.run_program(*migrate, "--timeout", "500ms", code=3)
                 self.assertIn("others may hold the table", result.err)
                 self.assertIn("transhume resume", result.err)
                 client.ask("ROLLBACK; SELECT count(*) FROM t")

@@ -2,11 +2,11 @@
  * state folder. */
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/retry.h"
 #include "engine/ledger.h"
 #include "engine/mended_line.h"
 #include "engine/options.h"
 #include "engine/rejects.h"
-#include "engine/retry.h"
 #include "engine/schema_lines.h"
 #include "engine/state_folder.h"
 #include "engine/throttle.h"

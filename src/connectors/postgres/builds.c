@@ -1,9 +1,12 @@
 /* Statements that build something large, several at once on connections of their own. */
+#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/retry.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "connectors/postgres/keys.h"
+#include "connectors/postgres/locks.h"
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +18,9 @@ struct builder {
     PGconn *connection;
     struct postgres_build *build; /* under way; NULL: none */
     PGresult *failure;
+    struct retry retry; /* of the build */
+    int64_t again_ms;   /* monotonic: it begins again then; 0: it is under way */
+    struct postgres_lock_watch watch;
 };
 
 struct builds {
@@ -51,23 +57,43 @@ static enum status hit(const char *failpoint, struct error *error)
     return failpoint != NULL ? failpoint_hit(failpoint, error) : STATUS_OK;
 }
 
+/* What may pass is tried again later: STATUS_OK. The patience is spent but once. */
+static enum status postpone(struct builder *builder, struct error *error)
+{
+    if (error->class != ERROR_CLASS_RETRY) {
+        return STATUS_FAILED;
+    }
+    if (retry_plan(&builder->retry, error, &builder->again_ms)) {
+        return STATUS_OK;
+    }
+    error->class = signals_stop_level() > 0 ? ERROR_CLASS_RETRY : ERROR_CLASS_STOP;
+    return STATUS_FAILED;
+}
+
 static enum status start(struct builds *builds, struct builder *builder,
                          struct postgres_build *build)
 {
     struct postgres_database *self = builds->self;
+    builder->build = build;
+    builder->again_ms = 0;
     say(builds, build);
     if (hit(build->failpoints[0], builds->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (builder->connection == NULL &&
         postgres_connect(self, &builder->connection, builds->error) != STATUS_OK) {
+        return postpone(builder, builds->error);
+    }
+    if (postgres_set_lock_timeout(self, builder->connection, "SESSION",
+                                  build->concurrent ? 0 : postgres_brief_ms(self),
+                                  builds->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    postgres_lock_watch_begin(self, &builder->watch);
     /* the extended protocol takes one statement only, whatever stands in it */
     if (PQsendQueryParams(builder->connection, build->sql, 0, NULL, NULL, NULL, NULL, 0) == 0) {
         return postgres_failure(self, builder->connection, NULL, ERROR_NETWORK, builds->error);
     }
-    builder->build = build;
     return postgres_flush(self, builder->connection, builds->error);
 }
 
@@ -126,9 +152,14 @@ static enum status give_up(struct builds *builds, struct builder *builder)
     if (build->remedy != NULL && is_impossible(builder)) {
         error_hint(&problem, "%s", build->remedy);
     }
+    postgres_lock_watch_tell(&builder->watch, &problem);
     error_copy(builds->error, &problem);
     error_context(builds->error, "%s: ", build->name);
-    return status;
+    /* what is left of one that is made concurrently has to be looked for, as after a crash; so has
+     * what became of one whose session broke */
+    return build->concurrent || PQstatus(builder->connection) != CONNECTION_OK
+               ? status
+               : postpone(builder, builds->error);
 }
 
 /* The statement has ended. */
@@ -154,6 +185,9 @@ static enum status finish(struct builds *builds, struct builder *builder)
     }
     PQclear(builder->failure);
     builder->failure = NULL;
+    if (builder->again_ms > 0) {
+        return status;
+    }
     builder->build = NULL;
     return status == STATUS_OK ? hit(build->failpoints[1], builds->error) : status;
 }
@@ -181,10 +215,15 @@ static enum status take(struct builds *builds, struct builder *builder, bool *en
     return STATUS_OK;
 }
 
+static bool is_under_way(const struct builder *builder)
+{
+    return builder->build != NULL && builder->again_ms == 0 && builder->connection != NULL;
+}
+
 static void cancel_all(struct builds *builds)
 {
     for (uint32_t i = 0; i < builds->builder_count; i++) {
-        if (builds->builders[i].build != NULL) {
+        if (is_under_way(&builds->builders[i])) {
             postgres_signal_session(builds->self, builds->builders[i].connection,
                                     POSTGRES_CANCEL_STATEMENT);
         }
@@ -197,7 +236,7 @@ static enum status wait_and_take(struct builds *builds)
     enum status status = STATUS_OK;
     nfds_t count = 0;
     for (uint32_t i = 0; i < builds->builder_count; i++) {
-        if (builds->builders[i].build != NULL) {
+        if (is_under_way(&builds->builders[i])) {
             waiting[count++] =
                 (struct pollfd){.fd = PQsocket(builds->builders[i].connection), .events = POLLIN};
         }
@@ -206,7 +245,12 @@ static enum status wait_and_take(struct builds *builds)
     for (uint32_t i = 0; status == STATUS_OK && i < builds->builder_count; i++) {
         struct builder *builder = &builds->builders[i];
         bool ended = false;
-        if (builder->build != NULL) {
+        if (builder->build != NULL && builder->again_ms > 0) {
+            status = clock_monotonic_ms() >= builder->again_ms
+                         ? start(builds, builder, builder->build)
+                         : STATUS_OK;
+        } else if (builder->build != NULL) {
+            postgres_lock_watch_look(builds->self, builder->connection, &builder->watch);
             status = take(builds, builder, &ended);
         }
         if (status == STATUS_OK && ended) {
@@ -231,6 +275,8 @@ static enum status run_all(struct builds *builds)
     while (status == STATUS_OK && (builds->next < builds->count || is_busy(builds))) {
         for (uint32_t i = 0; status == STATUS_OK && i < builds->builder_count; i++) {
             if (builds->builders[i].build == NULL && builds->next < builds->count) {
+                retry_init(&builds->builders[i].retry,
+                           RETRY_PATIENCE_TIMEOUTS * builds->self->timeout_ms);
                 status = start(builds, &builds->builders[i], &builds->builds[builds->next++]);
             }
         }

@@ -1,7 +1,7 @@
 /* Connections: made, set up, asked, and never waited for without an end. */
 #include "base/clock.h"
 #include "base/signals.h"
-#include "connectors/postgres/postgres_internal.h"
+#include "connectors/postgres/locks.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -341,9 +341,9 @@ enum status postgres_await_data(struct postgres_database *self, PGconn *connecti
                : postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
 }
 
-enum status postgres_next_result(struct postgres_database *self, PGconn *connection,
-                                 enum postgres_patience patience, PGresult **result,
-                                 struct error *error)
+static enum status next_result(struct postgres_database *self, PGconn *connection,
+                               enum postgres_patience patience, struct postgres_lock_watch *watch,
+                               PGresult **result, struct error *error)
 {
     int64_t end = clock_monotonic_ms() + self->timeout_ms;
     struct sql_vigil vigil;
@@ -362,12 +362,22 @@ enum status postgres_next_result(struct postgres_database *self, PGconn *connect
             return STATUS_FAILED;
         }
         heed_stop(self, connection, patience, &stopped);
+        if (watch != NULL) {
+            postgres_lock_watch_look(self, connection, watch);
+        }
         if (postgres_wait(self, connection, false, SLICE_MS) && PQconsumeInput(connection) == 0) {
             return postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
         }
     }
     *result = PQgetResult(connection);
     return STATUS_OK;
+}
+
+enum status postgres_next_result(struct postgres_database *self, PGconn *connection,
+                                 enum postgres_patience patience, PGresult **result,
+                                 struct error *error)
+{
+    return next_result(self, connection, patience, NULL, result, error);
 }
 
 static bool is_fine(const PGresult *result)
@@ -383,11 +393,14 @@ static enum status collect(struct postgres_database *self, PGconn *connection,
 {
     enum status status = STATUS_OK;
     PGresult *result = NULL;
+    struct postgres_lock_watch watch;
+    bool watches = self->mode == OPEN_TARGET && patience != POSTGRES_PROBE;
 
+    postgres_lock_watch_begin(self, &watch);
     for (;;) {
         struct error later = {0};
-        enum status next = postgres_next_result(self, connection, patience, &result,
-                                                status == STATUS_OK ? error : &later);
+        enum status next = next_result(self, connection, patience, watches ? &watch : NULL, &result,
+                                       status == STATUS_OK ? error : &later);
         if (next != STATUS_OK || result == NULL) {
             status = next == STATUS_OK ? status : STATUS_FAILED;
             break;
@@ -395,6 +408,7 @@ static enum status collect(struct postgres_database *self, PGconn *connection,
         if (!is_fine(result)) {
             if (status == STATUS_OK) {
                 status = postgres_failure(self, connection, result, otherwise, error);
+                postgres_lock_watch_tell(&watch, error);
             }
             PQclear(result);
             if (PQstatus(connection) != CONNECTION_OK) {

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/postgres/keys.h"
+#include "connectors/postgres/locks.h"
 #include "connectors/postgres/objects.h"
 #include "connectors/postgres/rebuild.h"
 #include "postgres_sql.h"
@@ -35,8 +36,8 @@ static enum status run(struct finisher *finisher, struct buffer *sql, const char
 {
     enum status status =
         sql->failed ? error_set(finisher->error, ERROR_MEMORY, name, "no memory for a statement")
-                    : postgres_query(finisher->self, finisher->connection, buffer_string(sql), NULL,
-                                     0, POSTGRES_BUILD, ERROR_TARGET_SCHEMA, NULL, finisher->error);
+                    : postgres_alter(finisher->self, finisher->connection, buffer_string(sql),
+                                     POSTGRES_BUILD, ERROR_TARGET_SCHEMA, finisher->error);
     buffer_free(sql);
     if (status != STATUS_OK) {
         error_context(finisher->error, "%s: ", name);
@@ -463,7 +464,7 @@ static enum status make_objects(struct finisher *finisher, const struct target_t
     if (objects == NULL) {
         return STATUS_OK;
     }
-    if (postgres_begin(finisher->self, &connection, finisher->error) != STATUS_OK) {
+    if (postgres_begin_brief(finisher->self, &connection, finisher->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = postgres_objects_make(finisher->self, connection, tables, table_count,

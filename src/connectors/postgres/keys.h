@@ -46,11 +46,15 @@ struct postgres_build {
     bool tried;               /* records were in its way once, and were moved */
     const char *remedy;       /* what to do about one that the server can't make; NULL: nothing */
     bool optional;            /* one that the server can't make is told, and left out */
+    bool concurrent;          /* it shuts nobody out, and may wait for as long as others take */
     bool skips_made; /* the caller looks whose it is if there is one of this name by then */
 };
 
-/* Runs them all, up to `at_once` together; a unique index that fails for the sake of records makes
- * them move away, and is tried again once. The order of `builds` changes. */
+/*
+ * Runs them all, up to `at_once` together; a unique index that fails for the sake of records makes
+ * them move away, and is tried again once. What fails in passing (a lock that others hold, a
+ * deadlock) is tried again while the others go on. The order of `builds` changes.
+ */
 enum status postgres_builds_run(struct postgres_database *self, struct postgres_build *builds,
                                 uint32_t count, uint32_t at_once,
                                 void (*progress)(const char *what), struct error *error) MUST_USE;

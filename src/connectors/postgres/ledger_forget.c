@@ -1,5 +1,6 @@
 /* Runs of the ledger: which there are, and taking one out, with all that was kept for it. */
 #include "base/failpoint.h"
+#include "connectors/postgres/locks.h"
 #include "connectors/postgres/objects.h"
 #include "connectors/postgres/rebuild.h"
 #include <string.h>
@@ -128,7 +129,7 @@ enum status postgres_ledger_forget(struct database *database, const char *run_id
 
     /* those who come after the ledger would not know of it */
     if (postgres_put_back(self, run_id, NULL, 0, NULL, error) != STATUS_OK ||
-        postgres_begin(self, &connection, error) != STATUS_OK) {
+        postgres_begin_brief(self, &connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = postgres_end(

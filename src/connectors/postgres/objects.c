@@ -116,7 +116,8 @@ static enum status attempt(struct maker *maker, const struct schema_object *obje
                                       POSTGRES_SHORT, ERROR_TARGET_SCHEMA, maker->error)
                    : status;
     }
-    if (PQstatus(maker->connection) != CONNECTION_OK || problem->code == ERROR_INTERRUPTED) {
+    if (problem->class == ERROR_CLASS_RETRY || problem->code == ERROR_INTERRUPTED ||
+        PQstatus(maker->connection) != CONNECTION_OK) {
         error_copy(maker->error, problem);
         return STATUS_FAILED;
     }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/postgres/keys.h"
+#include "connectors/postgres/locks.h"
 #include "connectors/postgres/rebuild.h"
 #include <string.h>
 
@@ -78,9 +79,14 @@ static enum status add_columns(struct putting *putting, int row, struct postgres
 /* What a build that was given up left of it. */
 static enum status drop_invalid(struct putting *putting, int row)
 {
-    return postgres_query(putting->self, putting->connection,
-                          PQgetvalue(putting->list, row, REBUILD_UNDO), NULL, 0, POSTGRES_SHORT,
-                          ERROR_TARGET_SCHEMA, NULL, putting->error);
+    struct buffer sql = {0};
+    postgres_rebuild_append_undo(&sql, putting->list, row, putting->in_use);
+    enum status status =
+        sql.failed ? out_of_memory(putting)
+                   : postgres_alter(putting->self, putting->connection, buffer_string(&sql),
+                                    POSTGRES_SHORT, ERROR_TARGET_SCHEMA, putting->error);
+    buffer_free(&sql);
+    return status;
 }
 
 static enum status add_build(struct putting *putting, int row)
@@ -101,6 +107,7 @@ static enum status add_build(struct putting *putting, int row)
     if (putting->in_use && strncmp(make, create, sizeof create - 1) == 0) {
         build->sql =
             arena_format(putting->arena, "%sCONCURRENTLY %s", create, make + sizeof create - 1);
+        build->concurrent = true;
         if (build->sql == NULL) {
             return out_of_memory(putting);
         }
@@ -185,7 +192,7 @@ static enum status end_within(struct putting *putting)
 
 static enum status end(struct putting *putting)
 {
-    enum status status = postgres_begin(putting->self, &putting->connection, putting->error);
+    enum status status = postgres_begin_brief(putting->self, &putting->connection, putting->error);
     if (status == STATUS_OK) {
         status =
             postgres_end(putting->self, putting->connection, end_within(putting), putting->error);

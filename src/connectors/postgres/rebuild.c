@@ -3,6 +3,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "connectors/postgres/locks.h"
 #include "connectors/sql/check.h"
 #include "postgres_sql.h"
 #include <string.h>
@@ -287,26 +288,37 @@ enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connec
     return ask(&rebuilding, &sql, parameters, 2, list);
 }
 
-static enum status drop_one(const struct rebuilding *rebuilding, const PGresult *list, int row)
+void postgres_rebuild_append_undo(struct buffer *sql, const PGresult *list, int row, bool in_use)
 {
     static const char drop[] = "DROP INDEX ";
     const char *undo = PQgetvalue(list, row, REBUILD_UNDO);
     bool index = strcmp(PQgetvalue(list, row, REBUILD_WHAT), "index") == 0;
+    if (index && in_use) {
+        buffer_format(sql, "%sCONCURRENTLY %s", drop, undo + sizeof drop - 1);
+    } else {
+        buffer_append_string(sql, undo);
+    }
+}
+
+static enum status drop_one(const struct rebuilding *rebuilding, const PGresult *list, int row)
+{
     bool trigger = strcmp(PQgetvalue(list, row, REBUILD_WHAT), "trigger") == 0;
     struct buffer sql = {0};
     if (!trigger && strcmp(PQgetvalue(list, row, REBUILD_STATE), "none") == 0) {
         return STATUS_OK; /* by an attempt that was killed */
     }
-    if (index && rebuilding->in_use) {
-        buffer_format(&sql, "%sCONCURRENTLY %s", drop, undo + sizeof drop - 1);
-    } else {
-        buffer_append_string(&sql, undo);
-    }
+    postgres_rebuild_append_undo(&sql, list, row, rebuilding->in_use);
     if (failpoint_hit("postgres.before_drop", rebuilding->error) != STATUS_OK) {
         buffer_free(&sql);
         return STATUS_FAILED;
     }
-    if (ask(rebuilding, &sql, NULL, 0, NULL) != STATUS_OK) {
+    struct postgres_database *self = rebuilding->self;
+    enum status status =
+        sql.failed ? error_set(rebuilding->error, ERROR_MEMORY, self->shown, "no memory")
+                   : postgres_alter(self, rebuilding->connection, buffer_string(&sql),
+                                    POSTGRES_SHORT, ERROR_TARGET_SCHEMA, rebuilding->error);
+    buffer_free(&sql);
+    if (status != STATUS_OK) {
         error_context(rebuilding->error, "%s: ", PQgetvalue(list, row, REBUILD_OWNER));
         if (rebuilding->in_use) {
             error_hint(rebuilding->error,

@@ -45,6 +45,9 @@ enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connec
                                   const char *run_id, PGresult **list,
                                   struct error *error) MUST_USE;
 
+/* What takes one of them away: concurrently where others use the database, if that can be. */
+void postgres_rebuild_append_undo(struct buffer *sql, const PGresult *list, int row, bool in_use);
+
 /* ---------------------------------------------------------------- put_back.c */
 
 /*

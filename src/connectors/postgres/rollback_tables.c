@@ -2,6 +2,7 @@
  * way. */
 #include "base/failpoint.h"
 #include "base/text.h"
+#include "connectors/postgres/locks.h"
 #include "connectors/postgres/objects.h"
 #include "connectors/postgres/rollback.h"
 #include "postgres_sql.h"
@@ -195,8 +196,9 @@ enum status postgres_remove_table(struct database *database, const struct target
     struct arena *arena = arena_create(0);
     PGconn *connection = NULL;
     enum status status =
-        arena == NULL ? error_set(error, ERROR_MEMORY, table->name, "no memory to look at it")
-                      : postgres_begin(self, &connection, error);
+        arena == NULL
+            ? error_set(error, ERROR_MEMORY, table->name, "no memory to look at it")
+            : (table->created ? postgres_begin_brief : postgres_begin)(self, &connection, error);
     if (status == STATUS_OK) {
         status = postgres_end(self, connection,
                               remove_within(self, connection, table, arena, error), error);
@@ -259,7 +261,7 @@ enum status postgres_remove_objects(struct database *database, bool dry_run, str
     struct postgres_database *self = postgres_database_of(database);
     PGconn *connection = NULL;
 
-    if (postgres_begin(self, &connection, error) != STATUS_OK) {
+    if (postgres_begin_brief(self, &connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = postgres_ledger_check_claim(self, connection, error);

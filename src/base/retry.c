@@ -1,10 +1,10 @@
 /* Backoff: how long to wait, and the waiting itself in slices that a stop can end. */
-#include "engine/retry.h"
+#include "base/retry.h"
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/signals.h"
-#include "engine/random.h"
 #include <inttypes.h>
 
 void retry_init(struct retry *retry, int64_t patience_ms)
@@ -33,7 +33,8 @@ int64_t retry_delay_ms(uint32_t failures, int64_t retry_after_ms, uint64_t rando
 
 static bool is_cancelled(const struct retry *retry)
 {
-    return signals_stop_level() >= 2 || (retry->cancelled != NULL && atomic_load(retry->cancelled));
+    return signals_stop_level() >= (retry->stop_level != 0 ? retry->stop_level : 2) ||
+           (retry->cancelled != NULL && atomic_load(retry->cancelled));
 }
 
 static bool sleep_until(const struct retry *retry, int64_t until_ms)
@@ -48,7 +49,7 @@ static bool sleep_until(const struct retry *retry, int64_t until_ms)
     return !is_cancelled(retry);
 }
 
-bool retry_wait(struct retry *retry, struct error *error)
+bool retry_plan(struct retry *retry, struct error *error, int64_t *until_ms)
 {
     if (error->class != ERROR_CLASS_RETRY || is_cancelled(retry)) {
         return false;
@@ -73,10 +74,20 @@ bool retry_wait(struct retry *retry, struct error *error)
     if (retry->counter != NULL) {
         atomic_fetch_add(retry->counter, 1);
     }
-    if (retry->waiting_until_ms != NULL) {
-        atomic_store(retry->waiting_until_ms, now + delay);
+    *until_ms = retry->waited_ms = now + delay;
+    return true;
+}
+
+bool retry_wait(struct retry *retry, struct error *error)
+{
+    int64_t until_ms = 0;
+    if (!retry_plan(retry, error, &until_ms)) {
+        return false;
     }
-    bool waited = sleep_until(retry, now + delay);
+    if (retry->waiting_until_ms != NULL) {
+        atomic_store(retry->waiting_until_ms, until_ms);
+    }
+    bool waited = sleep_until(retry, until_ms);
     retry->waited_ms = clock_monotonic_ms();
     if (retry->waiting_until_ms != NULL) {
         atomic_store(retry->waiting_until_ms, 0);

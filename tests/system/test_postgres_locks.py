@@ -1,0 +1,183 @@
+"""Tables of PostgreSQL that others hold: what is changed of them waits briefly, again and again, and nobody queues behind it for long.
+
+Whether others get through is asked by psql, with a statement_timeout far above what the run may make them wait.
+"""
+import json
+import os
+import signal
+import sys
+import time
+import unittest
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import support
+from test_postgres import PostgresCase
+
+ROWS = 300
+SOURCE = ("CREATE TABLE parent (id INTEGER PRIMARY KEY, v TEXT);"
+          "CREATE TABLE child (id INTEGER PRIMARY KEY, p INTEGER REFERENCES parent (id), v TEXT);"
+          "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) "
+          "INSERT INTO parent SELECT i, 'text ' || i FROM c; INSERT INTO child SELECT id, id, v FROM parent;" % ROWS)
+PARENT = "CREATE TABLE parent (id int PRIMARY KEY, v text); CREATE INDEX parent_v ON parent (v);"
+READ, WRITE = "LOCK TABLE %s IN ACCESS SHARE MODE", "UPDATE %s SET v = v WHERE id = 1"
+
+
+class Held(PostgresCase):
+    def setUp(self):
+        super().setUp()
+        self.source = support.make_sqlite(self.path("s.db"), SOURCE)
+
+    def target(self, script=""):
+        name = self.made(script)
+        return name, (self.source, self.server.uri(name), "--state", self.path("state"))
+
+    def holder(self, name, sql):
+        """Somebody whose open transaction did that, and the session's number."""
+        session = self.server.session(name)
+        self.addCleanup(session.close)
+        session.ask("SET application_name = 'shop'; BEGIN; SELECT 1")
+        session.ask(sql + "; SELECT 1")
+        return session, session.ask("SELECT pg_backend_pid() /* of the shop */")
+
+    def log(self):
+        with open(self.path("state", "transhume.log"), encoding="utf-8") as file:
+            return file.read()
+
+    def held_up(self, name, process, others):
+        """It waits, tries again, names who holds the table; others go on meanwhile."""
+        self.wait_until("it waits", lambda: self.server.waiting(name) > 0 or process.poll() is not None)
+        begun = time.monotonic()
+        self.server.psql(name, "SET statement_timeout = '20s'; " + others)
+        self.assertLess(time.monotonic() - begun, 8 * support.PATIENCE)
+        self.wait_until("it tries again", lambda: "try 2 in" in self.log() or process.poll() is not None)
+        self.assertIsNone(process.poll(), self.log())
+
+    def assert_named(self, said, number):
+        self.assertRegex(said, r"session %s \(shop, user postgres, idle in transaction for \d+ s: SELECT pg_backend_pid\(\) /\* of the shop" % number)
+
+    def went_on(self, process, holder, number):
+        holder.ask("COMMIT; SELECT 1")
+        result = support.finish(process)
+        self.assert_code(result, 0)
+        self.assert_named(result.err, number)
+
+    def at(self, point, *arguments):
+        return self.stopped_at(point + ":stop:1", *arguments)
+
+    def rollback(self):
+        with open(self.path("state", "run.json"), encoding="utf-8") as file:
+            return ("rollback", "--run", json.load(file)["run"], "--confirm", "--state", self.path("state"))
+
+    def tables(self, name):
+        return sorted(row[0] for row in self.server.psql(name, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"))
+
+    def test_tables_that_are_dropped(self):
+        name, arguments = self.target()
+        self.run_program("migrate", *arguments)
+        holder, number = self.holder(name, READ % "parent")
+        process = support.start(*self.rollback(), cwd=self.folder)
+        self.addCleanup(self.end, process)
+        self.held_up(name, process, "SELECT count(*) FROM parent")
+        self.went_on(process, holder, number)
+        self.assertEqual(self.tables(name), [])
+
+    def test_given_up_and_gone_on_with(self):
+        name, arguments = self.target()
+        self.run_program("migrate", *arguments)
+        holder, number = self.holder(name, READ % "child")
+        result = self.run_program(*self.rollback(), "--timeout", "500ms", code=3)
+        self.assertRegex(result.err, r"given up after \d+ tries in \d s")
+        self.assert_named(result.err, number)
+        self.assertIn("pg_terminate_backend", result.err)
+        holder.close()
+        self.run_program(*self.rollback())
+        self.assertEqual(self.tables(name), [])
+
+    def test_stopped_while_it_tries_again(self):
+        name, arguments = self.target()
+        self.run_program("migrate", *arguments)
+        holder, _ = self.holder(name, READ % "parent")
+        process = support.start(*self.rollback(), cwd=self.folder)
+        self.addCleanup(self.end, process)
+        self.held_up(name, process, "SELECT count(*) FROM parent")
+        process.send_signal(signal.SIGINT)
+        self.assert_code(support.finish(process), 4)
+        holder.close()
+        self.run_program(*self.rollback())
+        self.assertEqual(self.tables(name), [])
+
+    def test_a_table_that_is_referred_to(self):
+        """A foreign key locks writers of both tables out."""
+        name, arguments = self.target(PARENT)
+        process = self.at("postgres.before_reference", "migrate", "--existing", "append", *arguments)
+        holder, number = self.holder(name, WRITE % "parent")
+        process.send_signal(signal.SIGCONT)
+        self.held_up(name, process, "UPDATE parent SET v = v WHERE id = 2")
+        self.went_on(process, holder, number)
+        self.assertEqual(self.server.psql(name, "SELECT convalidated FROM pg_constraint WHERE contype = 'f'"), [["t"]])
+
+    def test_an_index_that_comes_back(self):
+        """Nobody was there when it was dropped; other builds go on."""
+        name, arguments = self.target(PARENT + "CREATE TABLE child (id int PRIMARY KEY, p int, v text); CREATE INDEX child_v ON child (v);")
+        process = self.at("postgres.before_put_back", "migrate", "--indexes", "rebuild", *arguments)
+        holder, number = self.holder(name, WRITE % "parent")
+        process.send_signal(signal.SIGCONT)
+        self.held_up(name, process, "UPDATE parent SET v = v WHERE id = 2")
+        self.wait_until("the other one is made", lambda: self.server.psql(name, "SELECT to_regclass('child_v')") != [[None]])
+        self.went_on(process, holder, number)
+        self.assertEqual(self.server.psql(name, "SELECT count(*) FROM pg_index WHERE indrelid = 'parent'::regclass AND indisvalid"), [["2"]])
+
+    def test_an_index_whose_table_is_held_for_good(self):
+        name, arguments = self.target(PARENT)
+        process = self.at("postgres.before_put_back", "migrate", "--indexes", "rebuild", "--timeout", "500ms", *arguments)
+        holder, number = self.holder(name, WRITE % "parent")
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assert_code(result, 3)
+        self.assertRegex(result.err, r"given up after \d+ tries in \d s")
+        self.assertEqual(result.err.count("given up after"), 1, "the patience is spent but once")
+        self.assert_named(result.err, number)
+        holder.close()
+        self.run_program("resume", *arguments)
+        self.assertEqual(self.server.psql(name, "SELECT count(*) FROM pg_index WHERE indrelid = 'parent'::regclass AND indisvalid"), [["2"]])
+
+    def test_a_trigger_is_not_left_out_for_a_lock(self):
+        """What the server can't make is told and left out; what it may make in a moment is not."""
+        source = self.made("CREATE TABLE t (id int, v text); INSERT INTO t VALUES (1, 'one');"
+                           "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+                           "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();")
+        name = self.made()
+        process = self.at("engine.before_after_load", "migrate", self.server.uri(source), self.server.uri(name), "--state", self.path("state"))
+        holder, number = self.holder(name, WRITE % "t")
+        process.send_signal(signal.SIGCONT)
+        self.held_up(name, process, "UPDATE t SET v = v WHERE id = 2")
+        self.went_on(process, holder, number)
+        self.assertEqual(self.server.psql(name, "SELECT tgname, tgenabled FROM pg_trigger"), [["g", "O"]])
+
+    def test_a_long_wait_is_told(self):
+        """Of one that makes nobody wait behind it."""
+        name, arguments = self.target()
+        process = self.at("engine.before_after_load", "migrate", *arguments)
+        holder, number = self.holder(name, "LOCK TABLE child IN ACCESS EXCLUSIVE MODE")
+        process.send_signal(signal.SIGCONT)
+        self.wait_until("it is told", lambda: "waiting for a lock" in self.log() or process.poll() is not None)
+        self.went_on(process, holder, number)
+
+    def test_sessions_that_are_ended(self):
+        """Between any two steps after the load, and before it."""
+        for point in ("postgres.before_schema", "postgres.before_index", "postgres.before_reference", "postgres.before_validation",
+                      "engine.before_settle"):
+            with self.subTest(point):
+                name = self.made()
+                process = self.at(point, "migrate", self.source, self.server.uri(name), "--state", self.path("state-" + name))
+                self.server.psql(name, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'transhume' "
+                                       "AND datname = current_database()")
+                process.send_signal(signal.SIGCONT)
+                self.assert_code(support.finish(process), 0)
+                self.assertEqual(self.server.psql(name, "SELECT count(*) FROM child"), [[str(ROWS)]])
+                self.assertEqual(self.server.psql(name, "SELECT contype, convalidated FROM pg_constraint WHERE conrelid = 'child'::regclass "
+                                                        "AND contype IN ('f', 'p') ORDER BY 1"), [["f", "t"], ["p", "t"]])
+
+
+if __name__ == "__main__":
+    unittest.main()
