@@ -44,6 +44,25 @@ class SqlCase(support.TestCase):
         holder.close()
         self.assert_code(support.finish(second), 0)
 
+    def assert_each_record_is_noted_once(self, policy):
+        """One that a policy takes out is sent again with each window that another one makes fail."""
+        path = support.make_sqlite(self.path(policy + ".db"), "CREATE TABLE t (id INTEGER, n NUMERIC, c INTEGER);"
+                                   "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 2000) INSERT INTO t SELECT i, 1, 1 FROM c;"
+                                   "INSERT INTO t SELECT id, 2, 2 FROM t WHERE id BETWEEN 1100 AND 1199;"
+                                   "UPDATE t SET c = -1 WHERE id = 1400; UPDATE t SET n = 99999 WHERE id = 1500;")
+        target = self.made("CREATE TABLE t (id int PRIMARY KEY, n numeric(4,1), c int CHECK (c > 0));")
+        self.server.ask(target, "INSERT INTO t VALUES %s" % ",".join("(%d, 7, 7)" % i for i in range(1, 1001)))
+        state = self.path(policy)
+        plan = self.write(policy + ".yaml", "transhume: 1\nsource: sqlite:%s\ntarget: %s\ntables: { t: { key: id, entities: { e: { from: t } } } }\n"
+                          % (path, self.server.uri(target)))
+        result = self.run_program("migrate", "--plan", plan, "--existing", policy, "--chunk-rows", "5000", "--state", state, "--json", code=1)
+        entity, = json.loads(result.out)["entities"]
+        skipped = 1000 if policy == "skip" else 0
+        self.assertEqual([entity[name] for name in ("written", "rejected", "skipped")], [1998 - skipped, 102, skipped])
+        self.assertEqual(sorted(reject["record"]["id"] for reject in self.rejects(state)), [*range(1100, 1200), 1400, 1500])
+        self.assertEqual(self.server.ask(target, "SELECT count(*), sum(id) FROM t WHERE c = 1"),
+                         [[str(1998 - skipped), str(2000 * 2001 // 2 - 2900 - (500500 if skipped else 0))]])
+
     def rejects(self, state=".transhume"):
         found = []
         folder = self.path(state, "rejects")

@@ -411,6 +411,11 @@ class FromElsewhere(MysqlCase):
                              code=1 if policy == "append" else 0)
                 self.assertEqual(self.server.ask(target, "SELECT * FROM t ORDER BY id"), rows)
 
+    def test_each_record_is_noted_once(self):
+        for policy in ("skip", "upsert"):
+            with self.subTest(policy):
+                self.assert_each_record_is_noted_once(policy)
+
     def test_large_values_go_in_by_slices(self):
         path = self.path("s.db")
         with sqlite3.connect(path) as database:

@@ -218,6 +218,11 @@ class FromSqlite(PostgresCase):
                 self.assertEqual(self.server.psql(target, "SELECT relname FROM pg_class WHERE relname LIKE "
                                                           "'\\_transhume\\_key%'"), [])
 
+    def test_each_record_is_noted_once(self):
+        for policy in ("skip", "upsert"):
+            with self.subTest(policy):
+                self.assert_each_record_is_noted_once(policy)
+
 
 class Plans(sql_case.Plans, PostgresCase):
     def test_a_query(self):

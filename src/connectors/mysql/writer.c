@@ -37,6 +37,7 @@ void maria_writer_close(struct writer *writer)
         buffer_free(&writer->segments[i].marks);
     }
     buffer_free(&writer->stream.escaped);
+    buffer_free(&writer->taken);
     arena_destroy(writer->arena);
     arena_destroy(writer->scratch);
     free(writer->tables);
@@ -192,13 +193,6 @@ enum status maria_writer_submit(struct writer *writer, uint64_t chunk, uint32_t 
     return status == STATUS_OK && is_ready(writer) ? writer_hand_over(writer, error) : status;
 }
 
-static int compare_outcomes(const void *left, const void *right)
-{
-    uint32_t a = ((const struct record_outcome *)left)->row;
-    uint32_t b = ((const struct record_outcome *)right)->row;
-    return a < b ? -1 : a > b;
-}
-
 static enum status await_results(struct writer *writer, int64_t timeout_ms, struct error *error)
 {
     if (!writer->loading && writer->filling->first == NULL) {
@@ -227,19 +221,13 @@ enum status maria_writer_poll(struct writer *writer, int64_t timeout_ms,
     struct held *held = writer->done;
     writer->done = held->next;
     writer->done_last = writer->done != NULL ? writer->done_last : NULL;
-    if (held->outcome_count > 1) {
-        qsort(held->outcomes, held->outcome_count, sizeof *held->outcomes, compare_outcomes);
-    }
     *result = (struct batch_result){
         .chunk = writer->chunk,
         .table = held->table,
         .batch = held->batch,
-        .written = held->batch->row_count - held->outcome_count,
-        .outcomes = held->outcomes,
-        .outcome_count = held->outcome_count,
         .bytes = held->bytes,
-        .arena = held->arena,
     };
+    sql_outcomes_tell(&held->outcomes, result);
     free(held);
     return STATUS_OK;
 }

@@ -5,6 +5,7 @@
 
 #include "base/ring.h"
 #include "connectors/mysql/target.h"
+#include "connectors/sql/outcomes.h"
 #include <pthread.h>
 
 /* One column of a load: from a field of the batch into a column of the table. */
@@ -34,9 +35,7 @@ struct held {
     struct held *next;
     struct batch *batch;
     uint32_t table;
-    struct arena *arena; /* of outcomes and reasons; NULL while there are none */
-    struct record_outcome *outcomes;
-    uint32_t outcome_count;
+    struct sql_outcomes outcomes;
     uint64_t bytes;
 };
 
@@ -113,6 +112,7 @@ struct writer {
     struct segment segments[2];
     struct segment *filling;
     struct segment *sending;
+    struct buffer taken; /* struct sql_taken, of the pass that is under way */
     struct writer_stream stream;
     struct ring *to_load;
     struct ring *loaded;

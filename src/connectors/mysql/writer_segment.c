@@ -56,7 +56,7 @@ void writer_segment_clear(struct segment *segment)
     while (held != NULL) {
         struct held *next = held->next;
         batch_destroy(held->batch);
-        arena_destroy(held->arena);
+        arena_destroy(held->outcomes.arena);
         free(held);
         held = next;
     }

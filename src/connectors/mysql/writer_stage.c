@@ -39,13 +39,12 @@ static void append_table(struct buffer *sql, const struct apply *apply)
     maria_append_table(sql, apply->writer->database, apply->plan->facts->schema->name);
 }
 
-/* Notes the rows that a statement lists by their numbers, and takes them out of the temporary
- * table. */
+/* Takes the rows that a statement lists by their numbers out of the temporary table. */
 static enum status take_out(struct apply *apply, struct buffer *list, enum outcome_kind kind,
                             const char *reason)
 {
-    uint32_t count = 0;
-    const struct sent_row *rows = writer_rows(apply->writer, &count);
+    const struct sql_taken one = {
+        .kind = kind, .code = ERROR_REJECT_KEY_DUPLICATE, .reason = reason};
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     MYSQL_ROW row = NULL;
@@ -55,19 +54,10 @@ static enum status take_out(struct apply *apply, struct buffer *list, enum outco
     append_stage(&sql, apply);
     uint32_t found = 0;
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
-        uint64_t number = 0;
-        if (text_to_uint64(row[0], strlen(row[0]), &number) != STATUS_OK ||
-            number < apply->first_number ||
-            number - apply->first_number >= apply->end - apply->first) {
-            status = error_set(apply->error, ERROR_INTERNAL, apply->plan->facts->schema->name,
-                               "a row of the temporary table that was not sent");
-            break;
-        }
-        const struct sent_row *at = &rows[apply->first + (number - apply->first_number)];
-        status = writer_refuse(at->held, at->row, kind, ERROR_REJECT_KEY_DUPLICATE, reason,
+        status = sql_taken_add(&apply->writer->taken, row[0], apply->first_number,
+                               apply->end - apply->first, one, apply->plan->facts->schema->name,
                                apply->error);
-        buffer_format(&sql, "%s%llu", found++ == 0 ? " WHERE _transhume_row IN (" : ",",
-                      (unsigned long long)number);
+        buffer_format(&sql, "%s%s", found++ == 0 ? " WHERE _transhume_row IN (" : ",", row[0]);
     }
     mysql_free_result(result);
     buffer_append_byte(&sql, ')');
@@ -209,10 +199,27 @@ static enum status insert_rest(struct apply *apply)
     return writer_run_statement(apply->writer, &sql, NULL, apply->refusal, apply->error);
 }
 
+/* Nothing undoes the pass any more. */
+static enum status note_taken(const struct apply *apply)
+{
+    uint32_t count = 0;
+    const struct sent_row *rows = writer_rows(apply->writer, &count);
+    const struct sql_taken *taken = (const void *)apply->writer->taken.data;
+    size_t left = apply->writer->taken.length / sizeof *taken;
+    enum status status = STATUS_OK;
+    for (; status == STATUS_OK && left > 0; left--, taken++) {
+        const struct sent_row *at = &rows[apply->first + taken->place];
+        status =
+            writer_refuse(at->held, at->row, taken->kind, taken->code, taken->reason, apply->error);
+    }
+    return status;
+}
+
 enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t end,
                                struct refusal *refusal, struct error *error)
 {
     uint32_t count = 0;
+    buffer_clear(&writer->taken);
     (void)writer_rows(writer, &count);
     struct apply apply = {.writer = writer,
                           .plan = writer->sending->plan,
@@ -238,8 +245,9 @@ enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t e
         status = update_present(&apply);
     }
     status = status == STATUS_OK ? insert_rest(&apply) : status;
-    return status == STATUS_OK && undo ? writer_undo_after(writer, apply.plan, refusal, error)
-                                       : status;
+    status = status == STATUS_OK && undo ? writer_undo_after(writer, apply.plan, refusal, error)
+                                         : status;
+    return status == STATUS_OK ? note_taken(&apply) : status;
 }
 
 /* ---------------------------------------------------------------- distinct */

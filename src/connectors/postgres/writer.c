@@ -29,6 +29,7 @@ void postgres_writer_close(struct writer *writer)
     postgres_disconnect(writer->connection);
     postgres_disconnect(writer->source);
     buffer_free(&writer->out);
+    buffer_free(&writer->taken);
     arena_destroy(writer->arena);
     arena_destroy(writer->scratch);
     free(writer->tables);
@@ -92,8 +93,7 @@ static void free_held(struct held *held)
     while (held != NULL) {
         struct held *next = held->next;
         batch_destroy(held->batch);
-        arena_destroy(held->arena);
-        free(held->fate);
+        arena_destroy(held->outcomes.arena);
         free(held);
         held = next;
     }
@@ -152,8 +152,7 @@ static enum status hold(struct writer *writer, uint32_t table, struct batch *bat
                         struct held **held, struct error *error)
 {
     struct held *made = calloc(1, sizeof *made);
-    if (made == NULL || (made->fate = calloc((size_t)batch->row_count + 1, 1)) == NULL) {
-        free(made);
+    if (made == NULL) {
         batch_destroy(batch);
         return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for a batch");
     }
@@ -217,13 +216,6 @@ enum status postgres_writer_submit(struct writer *writer, uint64_t chunk, uint32
     return status;
 }
 
-static int compare_outcomes(const void *left, const void *right)
-{
-    uint32_t a = ((const struct record_outcome *)left)->row;
-    uint32_t b = ((const struct record_outcome *)right)->row;
-    return a < b ? -1 : a > b;
-}
-
 enum status postgres_writer_poll(struct writer *writer, int64_t timeout_ms,
                                  struct batch_result *result, struct error *error)
 {
@@ -244,20 +236,13 @@ enum status postgres_writer_poll(struct writer *writer, int64_t timeout_ms,
     struct held *held = writer->done;
     writer->done = held->next;
     writer->done_last = writer->done != NULL ? writer->done_last : NULL;
-    if (held->outcome_count > 1) {
-        qsort(held->outcomes, held->outcome_count, sizeof *held->outcomes, compare_outcomes);
-    }
     *result = (struct batch_result){
         .chunk = writer->chunk,
         .table = held->table,
         .batch = held->batch,
-        .written = held->batch->row_count - held->outcome_count,
-        .outcomes = held->outcomes,
-        .outcome_count = held->outcome_count,
         .bytes = held->bytes,
-        .arena = held->arena,
     };
-    free(held->fate);
+    sql_outcomes_tell(&held->outcomes, result);
     free(held);
     return STATUS_OK;
 }

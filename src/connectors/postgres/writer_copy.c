@@ -13,21 +13,9 @@ static const char header[19] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
 enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kind,
                           enum error_code code, const char *reason, struct error *error)
 {
-    if (held->arena == NULL) {
-        held->arena = arena_create(4096);
-        held->outcomes =
-            held->arena != NULL
-                ? arena_allocate_zeroed(held->arena, held->batch->row_count, sizeof *held->outcomes)
-                : NULL;
-    }
-    char *copy = held->outcomes != NULL ? arena_copy_string(held->arena, reason) : NULL;
-    if (copy == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a reject");
-    }
-    held->fate[row] = kind == OUTCOME_SKIPPED ? ROW_SKIPPED : ROW_REFUSED;
-    held->outcomes[held->outcome_count++] =
-        (struct record_outcome){.row = row, .kind = kind, .code = code, .reason = copy};
-    return STATUS_OK;
+    return sql_outcomes_note(
+        &held->outcomes, held->batch->row_count,
+        (struct record_outcome){.row = row, .kind = kind, .code = code, .reason = reason}, error);
 }
 
 /* ---------------------------------------------------------------- start */

@@ -4,6 +4,7 @@
 #define TRANSHUME_CONNECTORS_POSTGRES_WRITER_INTERNAL_H
 
 #include "connectors/postgres/target.h"
+#include "connectors/sql/outcomes.h"
 
 /* One column of a COPY: from a field of the batch into a column of the table. */
 struct writer_column {
@@ -27,16 +28,12 @@ struct writer_plan {
     const char *stage_name;
 };
 
-/* A batch under way. `fate` holds a byte a row. */
-enum row_fate { ROW_GOOD = 0, ROW_REFUSED, ROW_SKIPPED };
+/* A batch under way. */
 struct held {
     struct held *next;
     struct batch *batch;
     uint32_t table;
-    uint8_t *fate;
-    struct arena *arena; /* of outcomes and reasons; NULL while there are none */
-    struct record_outcome *outcomes;
-    uint32_t outcome_count;
+    struct sql_outcomes outcomes;
     uint64_t bytes;
 };
 
@@ -70,6 +67,7 @@ struct writer {
     struct held *last;
     size_t held_bytes;
     uint64_t sent_rows;
+    struct buffer taken; /* struct sql_taken, of the pass that is under way */
     bool defers;    /* the database has constraints that are checked at the end of transactions */
     bool checks;    /* those are checked at the end of this segment */
     bool unchecked; /* rows of this transaction were not */
@@ -150,11 +148,12 @@ enum status writer_ask(struct writer *writer, struct buffer *sql, PGresult **res
 void writer_stage_append_match(struct buffer *sql, const struct writer_plan *plan,
                                struct column_list key, const char *alias);
 /*
- * From the temporary table into the plan's, by the policy for records that are there: `rows` are
- * those that were copied. Results as writer_copy_end's.
+ * From the temporary table into the plan's, by the policy for records that are there: `count`
+ * were copied. What is not written is in `taken`, for good once the pass has succeeded. Results as
+ * writer_copy_end's.
  */
-enum status writer_stage_apply(struct writer *writer, const struct row_ref *rows, uint32_t count,
-                               PGresult **failure, struct error *error) MUST_USE;
+enum status writer_stage_apply(struct writer *writer, uint32_t count, PGresult **failure,
+                               struct error *error) MUST_USE;
 /* After a record's key was refused as a duplicate: does the table hold all of it already? */
 enum status writer_holds_row(struct writer *writer, struct held *held, uint32_t row, bool *same,
                              struct error *error) MUST_USE;

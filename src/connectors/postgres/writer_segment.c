@@ -59,7 +59,7 @@ static struct row_ref *list_rows(struct writer *writer, uint32_t *count)
     *count = 0;
     for (struct held *held = writer->first; rows != NULL && held != NULL; held = held->next) {
         for (uint32_t row = 0; row < held->batch->row_count; row++) {
-            if (held->fate[row] == ROW_GOOD) {
+            if (!sql_outcomes_has(&held->outcomes, row)) {
                 rows[(*count)++] = (struct row_ref){held, row};
             }
         }
@@ -78,13 +78,28 @@ enum status writer_check_deferred(struct writer *writer, PGresult **failure, str
     return status;
 }
 
+/* Nothing undoes the pass any more. */
+static enum status note_taken(struct writer *writer, const struct row_ref *rows,
+                              struct error *error)
+{
+    const struct sql_taken *taken = (const void *)writer->taken.data;
+    size_t left = writer->taken.length / sizeof *taken;
+    enum status status = STATUS_OK;
+    for (; status == STATUS_OK && left > 0; left--, taken++) {
+        const struct row_ref *at = &rows[taken->place];
+        status = writer_refuse(at->held, at->row, taken->kind, taken->code, taken->reason, error);
+    }
+    return status;
+}
+
 /* Ends the COPY and, if it went by way of a temporary table, the way from there. */
 static enum status end_pass(struct writer *writer, const struct row_ref *rows, uint32_t count,
                             PGresult **failure, bool *deferred, struct error *error)
 {
+    buffer_clear(&writer->taken);
     enum status status = writer_copy_end(writer, failure, error);
     status = status == STATUS_OK && writer->plan->staged
-                 ? writer_stage_apply(writer, rows, count, failure, error)
+                 ? writer_stage_apply(writer, count, failure, error)
                  : status;
     *deferred = status == STATUS_OK && writer->checks;
     if (*deferred) {
@@ -92,7 +107,7 @@ static enum status end_pass(struct writer *writer, const struct row_ref *rows, u
         *deferred = status == STATUS_AGAIN;
         status = *deferred && writer_undo(writer, error) != STATUS_OK ? STATUS_FAILED : status;
     }
-    return status;
+    return status == STATUS_OK ? note_taken(writer, rows, error) : status;
 }
 
 static enum status send_rows(struct writer *writer, const struct row_ref *rows, uint32_t count,

@@ -82,50 +82,29 @@ void writer_stage_append_match(struct buffer *sql, const struct writer_plan *pla
     }
 }
 
-/* Rows that a statement lists by their numbers: 1 is the first that was copied in this pass. */
-static enum status note_rows(struct writer *writer, const PGresult *listed, int64_t first,
-                             const struct row_ref *rows, uint32_t count, enum outcome_kind kind,
-                             enum error_code code, const char *reason, struct error *error)
-{
-    for (int i = 0; i < PQntuples(listed); i++) {
-        int64_t number = 0;
-        const char *digits = PQgetvalue(listed, i, 0);
-        if (text_to_int64(digits, strlen(digits), &number) != STATUS_OK || number < first ||
-            number - first >= (int64_t)count) {
-            return error_set(error, ERROR_INTERNAL, writer->plan->relation,
-                             "a row of the temporary table that was not sent");
-        }
-        const struct row_ref *at = &rows[number - first];
-        if (writer_refuse(at->held, at->row, kind, code, reason, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    return STATUS_OK;
-}
-
 struct apply {
     struct writer *writer;
     const struct writer_plan *plan;
     struct column_list key;
-    const struct row_ref *rows;
     uint32_t count;
-    int64_t first; /* number of the first row in the temporary table */
+    uint64_t first; /* number of the first row in the temporary table */
     PGresult **failure;
     struct error *error;
 };
 
-/* Deletes what the condition holds for from the temporary table, and notes it. */
+/* Deletes what the condition holds for from the temporary table. The reason lasts as the pass. */
 static enum status take_out(struct apply *apply, const char *with, const char *condition,
                             enum outcome_kind kind, enum error_code code, const char *reason)
 {
+    const struct sql_taken one = {.kind = kind, .code = code, .reason = reason};
     struct buffer sql = {0};
     PGresult *listed = NULL;
     buffer_format(&sql, "%sDELETE FROM %s AS %s WHERE %s RETURNING _transhume_row", with,
                   apply->plan->stage_name, from_stage, condition);
     enum status status = writer_ask(apply->writer, &sql, &listed, apply->failure, apply->error);
-    if (status == STATUS_OK) {
-        status = note_rows(apply->writer, listed, apply->first, apply->rows, apply->count, kind,
-                           code, reason, apply->error);
+    for (int i = 0; status == STATUS_OK && i < PQntuples(listed); i++) {
+        status = sql_taken_add(&apply->writer->taken, PQgetvalue(listed, i, 0), apply->first,
+                               apply->count, one, apply->plan->relation, apply->error);
     }
     PQclear(listed);
     return status;
@@ -163,15 +142,17 @@ static enum status take_out_unfit(struct apply *apply)
     for (uint32_t i = 0; status == STATUS_OK && i < apply->plan->column_count; i++) {
         const struct postgres_column *column = apply->plan->columns[i].column;
         struct buffer condition = {0};
-        char reason[512];
         if (column->type.format == POSTGRES_AS_CAST) {
             append_unfit(&condition, column);
         }
         if (condition.length > 0) {
-            snprintf(reason, sizeof reason, "%s: the value does not fit %s exactly", column->name,
-                     column->type.type.native);
-            status = take_out(apply, "", buffer_string(&condition), OUTCOME_REJECTED,
-                              ERROR_REJECT_TYPE, reason);
+            const char *reason =
+                arena_format(apply->writer->scratch, "%s: the value does not fit %s exactly",
+                             column->name, column->type.type.native);
+            status = reason == NULL ? error_set(apply->error, ERROR_MEMORY, column->name,
+                                                "no memory for a reject")
+                                    : take_out(apply, "", buffer_string(&condition),
+                                               OUTCOME_REJECTED, ERROR_REJECT_TYPE, reason);
         }
         buffer_free(&condition);
     }
@@ -328,7 +309,7 @@ static enum status first_number(struct apply *apply)
     enum status status = writer_ask(apply->writer, &sql, &result, apply->failure, apply->error);
     if (status == STATUS_OK) {
         const char *digits = PQgetvalue(result, 0, 0);
-        status = text_to_int64(digits, strlen(digits), &apply->first);
+        status = text_to_uint64(digits, strlen(digits), &apply->first);
     }
     PQclear(result);
     return status;
@@ -344,13 +325,12 @@ static enum status empty_stage(struct apply *apply)
     return status;
 }
 
-enum status writer_stage_apply(struct writer *writer, const struct row_ref *rows, uint32_t count,
-                               PGresult **failure, struct error *error)
+enum status writer_stage_apply(struct writer *writer, uint32_t count, PGresult **failure,
+                               struct error *error)
 {
     struct apply apply = {.writer = writer,
                           .plan = writer->plan,
                           .key = writer->tables[writer->plan->table].plan->key,
-                          .rows = rows,
                           .count = count,
                           .failure = failure,
                           .error = error};

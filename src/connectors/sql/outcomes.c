@@ -1,0 +1,65 @@
+#include "connectors/sql/outcomes.h"
+#include "base/text.h"
+#include <stdlib.h>
+
+static bool make(struct sql_outcomes *outcomes, uint32_t row_count)
+{
+    struct arena *arena = arena_create(4096);
+    if (arena == NULL) {
+        return false;
+    }
+    outcomes->arena = arena;
+    outcomes->list = arena_allocate_zeroed(arena, row_count, sizeof *outcomes->list);
+    outcomes->noted = arena_allocate_zeroed(arena, row_count, sizeof *outcomes->noted);
+    return outcomes->list != NULL && outcomes->noted != NULL;
+}
+
+enum status sql_outcomes_note(struct sql_outcomes *outcomes, uint32_t row_count,
+                              struct record_outcome outcome, struct error *error)
+{
+    bool made = outcomes->noted != NULL || make(outcomes, row_count);
+    char *copy = made ? arena_copy_string(outcomes->arena, outcome.reason) : NULL;
+    if (copy == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a reject");
+    }
+    if (outcome.row >= row_count || outcomes->noted[outcome.row]) {
+        return error_set(error, ERROR_INTERNAL, NULL, "a record was refused twice: %s", copy);
+    }
+    outcomes->noted[outcome.row] = true;
+    outcome.reason = copy;
+    outcomes->list[outcomes->count++] = outcome;
+    return STATUS_OK;
+}
+
+static int compare_rows(const void *left, const void *right)
+{
+    uint32_t a = ((const struct record_outcome *)left)->row;
+    uint32_t b = ((const struct record_outcome *)right)->row;
+    return a < b ? -1 : a > b;
+}
+
+void sql_outcomes_tell(struct sql_outcomes *outcomes, struct batch_result *result)
+{
+    if (outcomes->count > 1) {
+        qsort(outcomes->list, outcomes->count, sizeof *outcomes->list, compare_rows);
+    }
+    result->written = result->batch->row_count - outcomes->count;
+    result->outcomes = outcomes->list;
+    result->outcome_count = outcomes->count;
+    result->arena = outcomes->arena;
+}
+
+enum status sql_taken_add(struct buffer *taken, const char *digits, uint64_t first, uint32_t count,
+                          struct sql_taken one, const char *table, struct error *error)
+{
+    uint64_t number = 0;
+    if (text_to_uint64(digits, strlen(digits), &number) != STATUS_OK || number < first ||
+        number - first >= count) {
+        return error_set(error, ERROR_INTERNAL, table,
+                         "a row of the temporary table that was not sent");
+    }
+    one.place = (uint32_t)(number - first);
+    buffer_append(taken, &one, sizeof one);
+    return taken->failed ? error_set(error, ERROR_MEMORY, table, "no memory for rejects")
+                         : STATUS_OK;
+}
