@@ -1,5 +1,6 @@
 /* Failpoints: the parsed variable, counters and the count file, all set up before threads start. */
 #include "base/failpoint.h"
+#include "base/file.h"
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -89,7 +90,7 @@ enum status failpoint_setup(struct error *error)
     }
     if (count_path != NULL && *count_path != '\0') {
         count_descriptor =
-            open(count_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+            file_open(count_path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (count_descriptor < 0) {
             return error_set_errno(error, ERROR_BAD_VALUE, errno, count_path,
                                    "can't open the file that TRANSHUME_FAILPOINT_COUNT names");

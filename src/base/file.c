@@ -25,6 +25,75 @@ enum {
     LOCK_PAUSE_MS = 5
 };
 
+int file_open(const char *path, int flags, mode_t mode)
+{
+    int descriptor = -1;
+    do {
+        descriptor = open(path, flags, mode);
+    } while (descriptor < 0 && errno == EINTR);
+    return descriptor;
+}
+
+ssize_t file_read(int descriptor, void *bytes, size_t size)
+{
+    ssize_t got = -1;
+    do {
+        got = read(descriptor, bytes, size);
+    } while (got < 0 && errno == EINTR);
+    return got;
+}
+
+ssize_t file_read_at(int descriptor, void *bytes, size_t size, off_t offset)
+{
+    ssize_t got = -1;
+    do {
+        got = pread(descriptor, bytes, size, offset);
+    } while (got < 0 && errno == EINTR);
+    return got;
+}
+
+ssize_t file_write_at(int descriptor, const void *bytes, size_t size, off_t offset)
+{
+    ssize_t written = -1;
+    do {
+        written = pwrite(descriptor, bytes, size, offset);
+    } while (written < 0 && errno == EINTR);
+    return written;
+}
+
+int file_cut(int descriptor, off_t size)
+{
+    int failed = 0;
+    do {
+        failed = ftruncate(descriptor, size);
+    } while (failed != 0 && errno == EINTR);
+    return failed;
+}
+
+int file_close(int descriptor)
+{
+    int failed = close(descriptor);
+    return failed != 0 && errno == EINTR ? 0 : failed;
+}
+
+int file_sync(int descriptor)
+{
+    int failed = 0;
+    do {
+        failed = fsync(descriptor);
+    } while (failed != 0 && errno == EINTR);
+    return failed;
+}
+
+int file_sync_data(int descriptor)
+{
+    int failed = 0;
+    do {
+        failed = fdatasync(descriptor);
+    } while (failed != 0 && errno == EINTR);
+    return failed;
+}
+
 enum status file_write_all(int descriptor, const void *bytes, size_t length, const char *path,
                            struct error *error)
 {
@@ -55,12 +124,12 @@ static char *folder_of(const char *path)
 
 enum status file_sync_folder(const char *path, struct error *error)
 {
-    int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int descriptor = file_open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (descriptor < 0) {
         return error_set_errno(error, ERROR_STATE_WRITE, errno, path, "can't open the folder");
     }
     /* EINVAL: a file system that has nothing to sync for folders */
-    int failed = fsync(descriptor) != 0 && errno != EINVAL ? errno : 0;
+    int failed = file_sync(descriptor) != 0 && errno != EINVAL ? errno : 0;
     close(descriptor);
     if (failed != 0) {
         return error_set_errno(error, ERROR_STATE_WRITE, failed, path, "can't sync the folder");
@@ -83,7 +152,7 @@ static int open_temporary(const char *path, char **name)
         snprintf(*name, capacity, "%s.tmp-%ld-%x-%04x", path, (long)getpid(),
                  atomic_fetch_add(&sequence, 1), (unsigned)(mix >> 48));
         int descriptor =
-            open(*name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+            file_open(*name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
         if (descriptor >= 0 || errno != EEXIST) {
             return descriptor;
         }
@@ -96,10 +165,10 @@ static enum status fill_temporary(int descriptor, const void *bytes, size_t leng
                                   const char *path, struct error *error)
 {
     enum status status = file_write_all(descriptor, bytes, length, path, error);
-    if (status == STATUS_OK && durable && fsync(descriptor) != 0) {
+    if (status == STATUS_OK && durable && file_sync(descriptor) != 0) {
         status = error_set_errno(error, ERROR_STATE_WRITE, errno, path, "can't sync the file");
     }
-    if (close(descriptor) != 0 && status == STATUS_OK) {
+    if (file_close(descriptor) != 0 && status == STATUS_OK) {
         status = error_set_errno(error, ERROR_STATE_WRITE, errno, path, "closing failed");
     }
     return status;
@@ -158,10 +227,7 @@ static enum status read_descriptor(int descriptor, size_t expected, size_t limit
     char *data = arena_allocate(arena, capacity);
     size_t filled = 0;
     while (data != NULL) {
-        ssize_t got = read(descriptor, data + filled, capacity - 1 - filled);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
+        ssize_t got = file_read(descriptor, data + filled, capacity - 1 - filled);
         if (got < 0) {
             return error_set_errno(error, ERROR_STATE_INVALID, errno, path, "reading failed");
         }
@@ -191,7 +257,7 @@ static enum status read_descriptor(int descriptor, size_t expected, size_t limit
 enum status file_read_all(const char *path, size_t limit_bytes, struct arena *arena, char **bytes,
                           size_t *length, struct error *error)
 {
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    int descriptor = file_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
     if (descriptor < 0) {
         if (errno == ENOENT) {
             return STATUS_END;
@@ -317,7 +383,7 @@ static enum status empty_folder(int descriptor, unsigned depth, struct error *er
 
 enum status file_remove_tree(const char *path, struct error *error)
 {
-    int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int descriptor = file_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0);
     if (descriptor < 0) {
         return errno == ENOENT ? STATUS_OK : remove_failed(path, errno, error);
     }
@@ -383,7 +449,7 @@ static int64_t read_holder(int descriptor)
 {
     for (int i = 0; i < 20; i++) {
         char text[24];
-        ssize_t got = pread(descriptor, text, sizeof(text), 0);
+        ssize_t got = file_read_at(descriptor, text, sizeof(text), 0);
         const char *end = got > 0 ? memchr(text, '\n', (size_t)got) : NULL;
         int64_t pid;
         if (end != NULL && text_to_int64(text, (size_t)(end - text), &pid) == STATUS_OK) {
@@ -408,8 +474,8 @@ static enum status write_holder(int descriptor, const char *path, struct error *
     char text[24];
     size_t length = text_from_int64(getpid(), text);
     text[length++] = '\n';
-    ssize_t written = pwrite(descriptor, text, length, 0);
-    if (written != (ssize_t)length || ftruncate(descriptor, (off_t)length) != 0) {
+    ssize_t written = file_write_at(descriptor, text, length, 0);
+    if (written != (ssize_t)length || file_cut(descriptor, (off_t)length) != 0) {
         return error_set_errno(error, ERROR_STATE_WRITE, written < 0 ? errno : ENOSPC, path,
                                "can't write the lock file");
     }
@@ -419,7 +485,7 @@ static enum status write_holder(int descriptor, const char *path, struct error *
 enum status file_lock(const char *path, int *descriptor, int64_t *holder, struct error *error)
 {
     for (int tries = 0;;) {
-        int opened = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+        int opened = file_open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
         if (opened < 0) {
             return error_set_errno(error, ERROR_STATE_WRITE, errno, path,
                                    "can't open the lock file");
@@ -457,7 +523,7 @@ enum status file_lock(const char *path, int *descriptor, int64_t *holder, struct
 
 int file_is_locked(const char *path)
 {
-    int opened = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int opened = file_open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
     if (opened < 0) {
         return 0;
     }

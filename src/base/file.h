@@ -6,6 +6,21 @@
 #include "base/error.h"
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * open(2), read(2), pread(2), pwrite(2), ftruncate(2), fsync(2) and fdatasync(2) of files, made
+ * again when a signal came between (EINTR): over NFS and FUSE it may. close(2) is not: Linux has
+ * let go of the file by then, and what was to be durable was synced before.
+ */
+int file_open(const char *path, int flags, mode_t mode);
+ssize_t file_read(int descriptor, void *bytes, size_t size);
+ssize_t file_read_at(int descriptor, void *bytes, size_t size, off_t offset);
+ssize_t file_write_at(int descriptor, const void *bytes, size_t size, off_t offset);
+int file_cut(int descriptor, off_t size);
+int file_sync(int descriptor);
+int file_sync_data(int descriptor);
+int file_close(int descriptor);
 
 /*
  * Failures to write are ERROR_STATE_WRITE, to read ERROR_STATE_INVALID, or what error_set_errno

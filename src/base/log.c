@@ -5,6 +5,7 @@
  *   file    2026-01-31T23:59:59.123Z error: shop.db: message [code]
  */
 #include "base/log.h"
+#include "base/file.h"
 
 #include "base/clock.h"
 #include "base/secret.h"
@@ -34,7 +35,7 @@ void log_set_stderr_level(enum log_level level)
 enum status log_open_file(const char *path, enum log_level level, struct error *error)
 {
     int descriptor =
-        open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+        file_open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
     if (descriptor < 0) {
         return error_set_errno(error, ERROR_STATE_WRITE, errno, path, "can't open the log");
     }

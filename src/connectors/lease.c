@@ -1,5 +1,6 @@
 /* Holders as texts, who is still alive, and the end of this process's lease. */
 #include "connectors/lease.h"
+#include "base/file.h"
 
 #include "base/clock.h"
 #include "base/signals.h"
@@ -21,8 +22,8 @@ enum { HOLDER_FORMAT = 1, PROCESS_BYTES = 1024 };
 /* The first bytes of a file, as a string; false if there are none. */
 static bool read_head(const char *path, char *text, size_t capacity)
 {
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = descriptor < 0 ? -1 : read(descriptor, text, capacity - 1);
+    int descriptor = file_open(path, O_RDONLY | O_CLOEXEC, 0);
+    ssize_t got = descriptor < 0 ? -1 : file_read(descriptor, text, capacity - 1);
     if (descriptor >= 0) {
         close(descriptor);
     }

@@ -1,5 +1,6 @@
 /* The only list of connectors, built in and from modules, and how a URI or a path finds its own. */
 #include "connectors/registry.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/uri.h"
@@ -262,11 +263,11 @@ static const struct connector *find_by_contents(const char *path)
     if (stat(path, &facts) != 0 || !S_ISREG(facts.st_mode)) {
         return NULL;
     }
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int descriptor = file_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
     if (descriptor < 0) {
         return NULL;
     }
-    ssize_t count = read(descriptor, start, sizeof start);
+    ssize_t count = file_read(descriptor, start, sizeof start);
     close(descriptor);
     return count == (ssize_t)sizeof start && memcmp(start, "SQLite format 3", sizeof start) == 0
                ? registry_find("sqlite")

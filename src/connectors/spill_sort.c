@@ -136,7 +136,7 @@ static enum status create_run(struct spill_sorter *sorter, struct run *run, stru
         return no_memory(error);
     }
     run->descriptor =
-        open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+        file_open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
     if (run->descriptor < 0) {
         free(run->buffer);
         return error_set_errno(error, ERROR_TARGET_WRITE, errno, path, "can't create a sorted run");
@@ -253,10 +253,8 @@ static enum status fill_run(struct run *run, size_t wanted, bool *enough, struct
         run->capacity = wanted;
     }
     while (run->filled < wanted) {
-        ssize_t got = read(run->descriptor, run->buffer + run->filled, run->capacity - run->filled);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
+        ssize_t got =
+            file_read(run->descriptor, run->buffer + run->filled, run->capacity - run->filled);
         if (got < 0) {
             return error_set_errno(error, ERROR_TARGET_INVALID, errno, NULL,
                                    "can't read a sorted run");
@@ -336,7 +334,7 @@ static enum status open_run(struct spill_sorter *sorter, uint32_t number, struct
         free(run->buffer);
         return no_memory(error);
     }
-    run->descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+    run->descriptor = file_open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0);
     if (run->descriptor < 0) {
         free(run->buffer);
         return error_set_errno(error, ERROR_TARGET_INVALID, errno, path, "can't open a sorted run");

@@ -102,7 +102,7 @@ static enum status open_file(struct before *before, uint32_t writer, struct erro
     snprintf(before->path, sizeof(before->path), "%s/%010" PRIu64 "-%04" PRIu32 ".jsonl",
              run->folder.before, run->epoch, writer);
     before->descriptor =
-        open(before->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+        file_open(before->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (before->descriptor < 0) {
         return error_set_errno(error, ERROR_STATE_WRITE, errno, before->path,
                                "before-images can't be kept");
@@ -265,7 +265,7 @@ static enum status write_frame(struct before *before, uint64_t sequence,
                        error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (fdatasync(before->descriptor) != 0) {
+    if (file_sync_data(before->descriptor) != 0) {
         return error_set_errno(error, ERROR_STATE_WRITE, errno, before->path,
                                "before-images can't be kept");
     }

@@ -81,7 +81,7 @@ static enum status write_anew(struct chunk_log *log, struct error *error)
     if (file_replace(log->path, log->pending.data, log->pending.length, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    log->descriptor = open(log->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    log->descriptor = file_open(log->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0);
     return log->descriptor >= 0
                ? STATUS_OK
                : error_set_errno(error, ERROR_STATE_WRITE, errno, log->path, "can't open it again");

@@ -148,7 +148,8 @@ static enum status make_file(struct joining *joining, struct error *error)
     if (file_make_folder(joining->options.spill_folder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    int descriptor = open(joining->path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int descriptor =
+        file_open(joining->path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (descriptor < 0) {
         return error_set_errno(error, ERROR_STATE_WRITE, errno, joining->path,
                                "a file for joins can't be made");

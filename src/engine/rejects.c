@@ -108,7 +108,7 @@ static enum status file_make(struct reject_file *file, struct error *error)
     }
     XXH3_128bits_reset(file->hash);
     file->descriptor =
-        open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
+        file_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
     return file->descriptor >= 0 ? STATUS_OK
                                  : error_set_errno(error, ERROR_STATE_WRITE, errno, path,
                                                    "can't make the reject file");
@@ -180,7 +180,7 @@ enum status reject_file_sync(struct reject_file *file, struct ledger_rejects *vo
     if (flush(file, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (fsync(file->descriptor) != 0) {
+    if (file_sync(file->descriptor) != 0) {
         return error_set_errno(error, ERROR_STATE_WRITE, errno, file->name,
                                "can't bring the reject file to disk");
     }
@@ -228,7 +228,7 @@ enum status rejects_measure(const char *path, char hex[33], uint64_t *lines, uin
         error_set(error, ERROR_MEMORY, path, "no memory to check a reject file");
         goto out;
     }
-    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+    descriptor = file_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0);
     if (descriptor < 0) {
         status = errno == ENOENT
                      ? STATUS_END
@@ -239,7 +239,7 @@ enum status rejects_measure(const char *path, char hex[33], uint64_t *lines, uin
     *lines = 0;
     *bytes = 0;
     ssize_t got;
-    while ((got = read(descriptor, block, READ_BYTES)) > 0) {
+    while ((got = file_read(descriptor, block, READ_BYTES)) > 0) {
         XXH3_128bits_update(state, block, (size_t)got);
         *bytes += (uint64_t)got;
         for (ssize_t i = 0; i < got; i++) {

@@ -34,7 +34,7 @@ static enum status bad_file(const char *path, uint64_t line, const struct error 
 enum status rejects_load_open(struct run *run, struct error *error)
 {
     const char *path = run->session->options.rejects_file;
-    run->input = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    run->input = file_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0);
     if (run->input >= 0) {
         return STATUS_OK;
     }
@@ -54,12 +54,13 @@ static enum status copy_input(struct run *run, struct error *error)
     ssize_t got;
     enum status status = STATUS_OK;
     unlink(to); /* what a run that never began left */
-    int output = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int output = file_open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (output < 0) {
         return error_set_errno(error, ERROR_STATE_WRITE, errno, to, "can't copy the rejects");
     }
     off_t offset = 0;
-    while (status == STATUS_OK && (got = pread(run->input, block, sizeof(block), offset)) != 0) {
+    while (status == STATUS_OK &&
+           (got = file_read_at(run->input, block, sizeof(block), offset)) != 0) {
         if (got < 0) {
             status = error_set_errno(error, ERROR_BAD_VALUE, errno, from, "can't read it");
         } else {
@@ -67,7 +68,7 @@ static enum status copy_input(struct run *run, struct error *error)
             status = file_write_all(output, block, (size_t)got, to, error);
         }
     }
-    if (status == STATUS_OK && fsync(output) != 0) {
+    if (status == STATUS_OK && file_sync(output) != 0) {
         status = error_set_errno(error, ERROR_STATE_WRITE, errno, to, "can't copy the rejects");
     }
     close(output);

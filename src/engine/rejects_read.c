@@ -1,4 +1,5 @@
 /* The reader's side of migrate --rejects: lines into batches, one an entity, and into the ring. */
+#include "base/file.h"
 #include "engine/reading.h"
 
 #include "engine/mended_line.h"
@@ -29,7 +30,7 @@ static uint64_t get_uint64(const uint8_t *bytes)
 static enum status read_bytes(const struct run *run, uint64_t offset, uint64_t length, char *text,
                               struct error *error)
 {
-    int input = open(run->folder.input_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int input = file_open(run->folder.input_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
     if (input < 0) {
         return error_set_errno(error, ERROR_STATE_INVALID, errno, run->folder.input_file,
                                "can't read the records to load");
@@ -37,7 +38,7 @@ static enum status read_bytes(const struct run *run, uint64_t offset, uint64_t l
     uint64_t done = 0;
     ssize_t got = 1;
     while (done < length && got > 0) {
-        got = pread(input, text + done, length - done, (off_t)(offset + done));
+        got = file_read_at(input, text + done, length - done, (off_t)(offset + done));
         done += got > 0 ? (uint64_t)got : 0;
     }
     close(input);

@@ -149,7 +149,7 @@ static enum status write_whole(struct metrics *metrics, struct error *error)
     if (status != STATUS_OK) {
         return status;
     }
-    metrics->descriptor = open(metrics->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+    metrics->descriptor = file_open(metrics->path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0);
     return metrics->descriptor >= 0 ? STATUS_OK
                                     : error_set_errno(error, ERROR_STATE_WRITE, errno,
                                                       metrics->path, "can't open it again");

@@ -1,5 +1,6 @@
 /* The matching of one key's records, and a line for each difference. */
 #include "verify/match.h"
+#include "base/file.h"
 
 #include "model/json_writer.h"
 #include "plan/mapping.h"
@@ -46,7 +47,7 @@ enum status match_begin(struct match *match, struct verify *verify, struct error
     }
     unlink(verify->record_file);
     int file =
-        open(verify->record_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        file_open(verify->record_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     match->file = file < 0 ? NULL : fdopen(file, "w");
     return match->file != NULL ? STATUS_OK : cant_write(match, error);
 }

@@ -1,5 +1,6 @@
 /* Lines for a repair. */
 #include "verify/repair.h"
+#include "base/file.h"
 
 #include "engine/rejects.h"
 #include "engine/repair_delete.h"
@@ -13,7 +14,7 @@
 static FILE *create(const char *path)
 {
     unlink(path);
-    int file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int file = file_open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     return file < 0 ? NULL : fdopen(file, "w+");
 }
 
@@ -65,7 +66,7 @@ enum status repair_files_hash(const struct repair_files *files, struct error *er
 /* On disk: a repair's ledger vouches for it. */
 static bool close_synced(FILE *file)
 {
-    bool failed = file != NULL && (fflush(file) != 0 || fsync(fileno(file)) != 0);
+    bool failed = file != NULL && (fflush(file) != 0 || file_sync(fileno(file)) != 0);
     return (file == NULL || fclose(file) == 0) && !failed;
 }
 

@@ -113,7 +113,7 @@ static enum status flush(struct spill *spill, struct part *part, struct error *e
     char path[4096];
     snprintf(path, sizeof(path), "%s/part-%u", spill->folder, (unsigned)(part - spill->parts));
     if (part->file < 0) {
-        part->file = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        part->file = file_open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (part->file < 0) {
             return error_set_errno(error, ERROR_STATE_WRITE, errno, path,
                                    "can't keep records to be compared");

@@ -1,12 +1,16 @@
 """A program whose calls of the C library fail: a library preloaded before it, and what a case must leave behind."""
 import array
 import errno
+import json
 import os
+import random
 import shutil
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
+import matrix
 import support
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "failing_calls.c")
@@ -58,3 +62,83 @@ class FailingTestCase(support.TestCase):
         if result.code == 2 and "run-nothing" in result.err:
             result = support.transhume("migrate", *arguments, cwd=self.folder, env=env)
         self.assert_code(result, 0)
+
+
+    def repaired(self, *arguments):
+        """A repair that failed, taken to its end. What could not be told any more may have been done."""
+        result = support.transhume(*arguments, cwd=self.folder)
+        if "[run-unfinished]" in result.err:
+            self.run_program("resume")
+            result = support.transhume(*arguments, cwd=self.folder)
+        self.assert_code(result, 0)
+
+
+class MemoryTestCase(FailingTestCase):
+    """A command whose allocations fail, one after the other."""
+    allocations_taken = None if support.SOAK else 20   # of those that differ, by a seed
+
+    def parts(self):
+        """What run.json and state.json hold: each part is there, or the file is as it was before."""
+        parts = {}
+        for name in ("run.json", "state.json"):
+            path = self.path(".transhume", name)
+            if os.path.exists(path):
+                with open(path, encoding="utf-8") as file:
+                    parts[name] = json.load(file)
+        found = {name: sorted(part) for name, part in parts.items()}
+        for table, facts in parts.get("state.json", {}).get("tables", {}).items():
+            found[table] = {entity: sorted(members) for entity, members in facts["entities"].items()}
+        found["settings"] = sorted(parts.get("state.json", {}).get("settings", {}))
+        return found
+
+    def run_id(self):
+        path = self.path(".transhume", "run.json")
+        if not os.path.exists(path):
+            return None
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)["run"]
+
+    def in_turn(self, arguments, before=lambda: None, after=lambda result: None, env=None, code=0):
+        """Each allocation fails once: the command does what it does otherwise, with the exit status `code`, or says that it can't (3)."""
+        before()
+        allocations = self.allocations(*arguments, env=env, code=code)
+        whole = self.parts()
+        self.assertGreater(len(allocations), 3)
+        seed = random.Random("%d/%s/%s" % (support.SEED, self.id(), [part for part in arguments if part != self.run_id() and "://" not in part]))
+        taken = allocations if self.allocations_taken is None else seed.sample(allocations, min(len(allocations), self.allocations_taken))
+        places = sorted(map(seed.choice, taken))
+        for at in places:
+            before()
+            count = seed.choice((1, 1, 1000000))
+            with self.subTest(arguments=arguments, code=code, at=at, count=count), matrix.case("any command", "memory"):
+                result = support.transhume(*arguments, cwd=self.folder,
+                                           env=dict(env or {}, **self.failing("alloc", at, count, errno.ENOMEM)))
+                # Without a proof that the source is unchanged a resume says that it may be (1).
+                mixed = arguments[0] == "resume" and "the snapshot is mixed" in result.err
+                self.assertIn(result.code, (0, 1, 3) if mixed else (code, 3), result.err)
+                if result.code == 3:
+                    errors = [line for line in result.err.splitlines() if line.startswith("error: ")]
+                    self.assertEqual(len(errors), 1, result.err)
+                found = self.parts()
+                if whole["settings"] and found["settings"]:   # a rollback and a finish take the state away
+                    self.assertEqual(found, {name: whole[name] for name in found})
+                after(result)
+
+    def saved(self, *names):
+        """Gives back how the files and folders of these names stand now, as often as it is called."""
+        kept = tempfile.mkdtemp(dir=self.folder)
+        for name in names:
+            self.copy(self.path(name), os.path.join(kept, name))
+
+        def restore():
+            self.clean(*names)
+            for name in names:
+                self.copy(os.path.join(kept, name), self.path(name))
+        return restore
+
+    @staticmethod
+    def copy(path, to):
+        if os.path.isdir(path):
+            shutil.copytree(path, to)
+        elif os.path.exists(path):
+            shutil.copyfile(path, to)

@@ -1,9 +1,10 @@
 /*
  * Preloaded into the program by test_failing_calls.py: the Nth call of one kind fails, and perhaps
- * some that follow. FAIL_CALL=alloc|read|write|short|sync|rename|open|cut, FAIL_AT=N from 0,
+ * some that follow. FAIL_CALL=alloc|read|write|short|sync|rename|open|close|cut, FAIL_AT=N from 0,
  * FAIL_COUNT=how many, FAIL_ERRNO=number; "short" writes half of the bytes and fails the next
  * write. With FAIL_PATH=TEXT only calls on files whose path holds it count. With FAIL_FOR=OBJECTS
- * only allocations that the program or a library named there ("jansson,curl") asks for count. With
+ * only allocations that the program, a connector's module or a library named there ("jansson,curl")
+ * asks for count. With
  * FAIL_REPORT=FILE the number of calls is written there at the end; with FAIL_STACKS=FILE 8 bytes
  * for each allocation in turn, equal for two that the same chain of the program's calls asked for.
  */
@@ -177,7 +178,7 @@ static bool is_meant(const void *address)
     }
     const char *name = dladdr(address, &info) != 0 ? strrchr(info.dli_fname, '/') : NULL;
     if (name == NULL || strncmp(name, "/lib", 4) != 0) {
-        return name != NULL && strcmp(name, "/transhume") == 0;
+        return name != NULL && (strcmp(name, "/transhume") == 0 || strstr(name, ".so") != NULL);
     }
     size_t length = strcspn(name + 4, ".");
     for (const char *at = fail_for; at != NULL && *at != '\0';) {
@@ -306,6 +307,18 @@ int fdatasync(int file)
 {
     typedef int function(int);
     return file_must_fail("sync", file) ? -1 : NEXT(function *, "fdatasync")(file);
+}
+
+/* The kernel lets go of the file even if it says that something failed. */
+int close(int file)
+{
+    typedef int function(int);
+    bool fails = file_must_fail("close", file);
+    int failed = NEXT(function *, "close")(file);
+    if (fails) {
+        errno = fail_errno;
+    }
+    return fails ? -1 : failed;
 }
 
 int rename(const char *from, const char *to)

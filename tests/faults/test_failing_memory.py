@@ -3,21 +3,18 @@
 Whichever it is, the command ends with one word and exit status 3, or as if nothing had happened, never by a signal;
 and what it left is taken to the end. Of the allocations that the same chain of calls asks for one is taken; `make test` takes a seeded part of these.
 """
-import errno
-import json
+import contextlib
 import os
-import random
 import shutil
+import sqlite3
 import unittest
 
 import dynamodb_case
 import failing
 import items
-import matrix
 import servers
 import support
 
-CASES = None if support.SOAK else 20
 SCRIPT = """
 CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT, price NUMERIC(10,2), b BLOB);
 CREATE TABLE child(a TEXT, n INTEGER, parent_id INTEGER REFERENCES parent(id), PRIMARY KEY (a, n)) WITHOUT ROWID;
@@ -47,50 +44,11 @@ tables:
 
 
 @unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
-class FailingMemory(failing.FailingTestCase):
+class FailingMemory(failing.MemoryTestCase):
     def setUp(self):
         super().setUp()
         support.make_sqlite(self.path("source.db"), SCRIPT)
         self.write("plan.yaml", PLAN)
-
-    def parts(self):
-        """What run.json and state.json hold: each part is there, or the file is as it was before."""
-        parts = {}
-        for name in ("run.json", "state.json"):
-            path = self.path(".transhume", name)
-            if os.path.exists(path):
-                with open(path, encoding="utf-8") as file:
-                    parts[name] = json.load(file)
-        found = {name: sorted(part) for name, part in parts.items()}
-        for table, facts in parts.get("state.json", {}).get("tables", {}).items():
-            found[table] = {entity: sorted(members) for entity, members in facts["entities"].items()}
-        found["settings"] = sorted(parts.get("state.json", {}).get("settings", {}))
-        return found
-
-    def in_turn(self, arguments, before=lambda: None, after=lambda result: None, env=None, code=0):
-        """Each allocation fails once: the command does what it does otherwise, with the exit status `code`, or says that it can't (3)."""
-        before()
-        allocations = self.allocations(*arguments, env=env, code=code)
-        whole = self.parts()
-        self.assertGreater(len(allocations), 3)
-        seed = random.Random("%d/%s/%s" % (support.SEED, self.id(), arguments))
-        taken = allocations if CASES is None or len(allocations) <= CASES else seed.sample(allocations, CASES)
-        places = sorted(map(seed.choice, taken))
-        for at in places:
-            before()
-            count = seed.choice((1, 1, 1000000))
-            with self.subTest(arguments=arguments, code=code, at=at, count=count), matrix.case("any command", "memory"):
-                result = support.transhume(*arguments, cwd=self.folder,
-                                           env=dict(env or {}, **self.failing("alloc", at, count, errno.ENOMEM)))
-                # Without a proof that the source is unchanged a resume says that it may be (1).
-                mixed = arguments[0] == "resume" and "the snapshot is mixed" in result.err
-                self.assertIn(result.code, (0, 1, 3) if mixed else (code, 3), result.err)
-                if result.code == 3:
-                    errors = [line for line in result.err.splitlines() if line.startswith("error: ")]
-                    self.assertEqual(len(errors), 1, result.err)
-                found = self.parts()
-                self.assertEqual(found, {name: whole[name] for name in found} if found["settings"] else found)
-                after(result)
 
     def test_migrate(self):
         plain = ["--jobs", "1", "source.db", "sqlite:copy.db"]
@@ -172,6 +130,49 @@ class FailingMemory(failing.FailingTestCase):
                 self.run_program(*arguments, code=1)
                 self.in_turn(arguments, code=1)
 
+    def test_repair(self):
+        pair = ["source.db", "sqlite:copy.db"]
+        arguments = ["validate", "--jobs", "1", "--repair", "--delete-extra", "--confirm", *pair]
+        self.run_program("migrate", *pair)
+        support.make_sqlite(self.path("copy.db"), """UPDATE parent SET name = 'altered' WHERE id = 2; DELETE FROM child WHERE a = 'y';
+            INSERT INTO parent VALUES (9, 'extra', 0, NULL);""")
+
+        def after(result):
+            if result.code != 0:
+                self.repaired(*arguments)
+            self.assert_same_sqlite(self.path("source.db"), self.path("copy.db"))
+
+        self.in_turn(arguments, self.saved("copy.db", ".transhume"), after)
+
+    def test_rollback(self):
+        support.make_sqlite(self.path("copy.db"), "CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT, price NUMERIC(10,2), b BLOB);"
+                                                  "INSERT INTO parent VALUES (1, 'old', 0, NULL), (7, 'mine', 0, NULL)")
+        shutil.copyfile(self.path("copy.db"), self.path("before.db"))
+        self.run_program("migrate", "--existing", "upsert", "source.db", "sqlite:copy.db")
+        arguments = ["rollback", "--run", self.run_id(), "--confirm"]
+
+        def after(result):
+            if result.code != 0:
+                again = support.transhume(*arguments, cwd=self.folder)
+                self.assertTrue(again.code == 0 or "rolled back" in again.err, again.err)
+            self.assert_same_sqlite(self.path("before.db"), self.path("copy.db"))
+
+        self.in_turn(arguments, self.saved("copy.db", ".transhume"), after)
+
+    def test_finish(self):
+        pair = ["source.db", "sqlite:copy.db"]
+        self.run_program("migrate", *pair)
+        self.run_program("validate", *pair)
+
+        def after(result):
+            if result.code != 0:
+                self.run_program("finish", "--confirm")
+            self.assert_same_sqlite(self.path("source.db"), self.path("copy.db"))
+            with contextlib.closing(sqlite3.connect(self.path("copy.db"))) as db:
+                self.assertEqual(db.execute("SELECT name FROM sqlite_schema WHERE name LIKE '%transhume%'").fetchall(), [])
+
+        self.in_turn(["finish", "--confirm"], self.saved("copy.db", ".transhume"), after)
+
     def test_what_only_looks(self):
         self.run_program("migrate", "--plan", "plan.yaml")
         for arguments in (["status"], ["status", "--json"], ["check", "--sample", "2", "source.db", "new.db"],
@@ -187,9 +188,8 @@ class FailingMemory(failing.FailingTestCase):
 
 
 @unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
-class Network(FailingMemory, dynamodb_case.DynamodbCase):
+class Network(failing.MemoryTestCase, dynamodb_case.DynamodbCase):
     """The ledger, the claim and the answers of DynamoDB."""
-    test_migrate = test_resume = test_files = test_what_only_looks = test_validate = None
 
     def clear(self):
         self.clean(".transhume")

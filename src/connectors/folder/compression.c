@@ -121,7 +121,7 @@ enum status folder_output_open(const char *path, enum folder_compression compres
         return error_set(error, ERROR_MEMORY, path, "no memory to write a file");
     }
     made->descriptor =
-        open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+        file_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
     if (made->descriptor < 0) {
         int reason = errno;
         folder_output_abandon(made);
@@ -203,14 +203,14 @@ enum status folder_output_finish(struct folder_output *output, struct folder_pri
                                  struct error *error)
 {
     enum status status = write_any(output, "", 0, true, error);
-    if (status == STATUS_OK && fdatasync(output->descriptor) != 0) {
+    if (status == STATUS_OK && file_sync_data(output->descriptor) != 0) {
         status = error_set_errno(error, ERROR_TARGET_WRITE, errno, output->path,
                                  "can't make the file durable");
     }
     if (print != NULL) {
         *print = (struct folder_print){output->bytes, XXH3_64bits_digest(output->checksum)};
     }
-    if (output->descriptor >= 0 && close(output->descriptor) != 0 && status == STATUS_OK) {
+    if (output->descriptor >= 0 && file_close(output->descriptor) != 0 && status == STATUS_OK) {
         status =
             error_set_errno(error, ERROR_TARGET_WRITE, errno, output->path, "can't close the file");
     }
@@ -221,7 +221,7 @@ enum status folder_output_finish(struct folder_output *output, struct folder_pri
 
 enum status folder_print_file(const char *path, struct folder_print *print, struct error *error)
 {
-    int descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
+    int descriptor = file_open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0);
     XXH3_state_t *checksum = XXH3_createState();
     uint8_t *bytes = malloc(PACKED_BYTES);
     enum status status = STATUS_OK;
@@ -235,11 +235,11 @@ enum status folder_print_file(const char *path, struct folder_print *print, stru
         status = error_set(error, ERROR_MEMORY, path, "no memory to read a file");
     }
     while (status == STATUS_OK && length != 0) {
-        length = read(descriptor, bytes, PACKED_BYTES);
+        length = file_read(descriptor, bytes, PACKED_BYTES);
         if (length > 0) {
             XXH3_64bits_update(checksum, bytes, (size_t)length);
             print->bytes += (uint64_t)length;
-        } else if (length < 0 && errno != EINTR) {
+        } else if (length < 0) {
             status = error_set_errno(error, ERROR_TARGET_INVALID, errno, path, "can't be read");
         }
     }
@@ -323,7 +323,7 @@ static enum status open_input(const char *path, enum folder_compression compress
         folder_input_close(made);
         return error_set(error, ERROR_MEMORY, path, "no memory to read a file");
     }
-    made->descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    made->descriptor = file_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
     if (made->descriptor < 0 ||
         (begin > 0 && lseek(made->descriptor, (off_t)begin, SEEK_SET) < 0)) {
         int reason = errno;
@@ -337,7 +337,7 @@ static enum status open_input(const char *path, enum folder_compression compress
 enum folder_compression folder_compression_within(int descriptor)
 {
     uint8_t head[4] = {0};
-    ssize_t got = pread(descriptor, head, sizeof(head), 0);
+    ssize_t got = file_read_at(descriptor, head, sizeof(head), 0);
     if (got >= 2 && head[0] == 0x1F && head[1] == 0x8B) {
         return FOLDER_GZIP;
     }
@@ -382,10 +382,7 @@ enum status folder_input_open_packed(const char *path, enum folder_compression c
 static enum status read_bytes(struct folder_input *input, void *bytes, size_t capacity,
                               size_t *length, struct error *error)
 {
-    ssize_t got = 0;
-    do {
-        got = read(input->descriptor, bytes, capacity);
-    } while (got < 0 && errno == EINTR);
+    ssize_t got = file_read(input->descriptor, bytes, capacity);
     if (got < 0) {
         return error_set_errno(error, input->code, errno, input->path, "can't read the file");
     }

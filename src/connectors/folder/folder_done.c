@@ -411,9 +411,9 @@ enum status folder_done_open(struct folder_run *run, const struct folder_done_li
         status = error_set(error, ERROR_MEMORY, NULL, "no memory for the done marks");
         goto out;
     }
-    descriptor = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY);
-    if (descriptor < 0 || ftruncate(descriptor, (off_t)list->bytes) != 0 ||
-        fdatasync(descriptor) != 0) {
+    descriptor = file_open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0);
+    if (descriptor < 0 || file_cut(descriptor, (off_t)list->bytes) != 0 ||
+        file_sync_data(descriptor) != 0) {
         status =
             error_set_errno(error, ERROR_TARGET_WRITE, errno, path, "can't open the done marks");
         if (descriptor >= 0) {
@@ -435,18 +435,15 @@ static enum status write_line(struct folder_run *run, const struct buffer *text,
 {
     size_t at = 0;
     while (at < text->length) {
-        ssize_t written = pwrite(run->done_descriptor, text->data + at, text->length - at,
-                                 (off_t)(run->done_bytes + at));
-        if (written < 0 && errno == EINTR) {
-            continue;
-        }
+        ssize_t written = file_write_at(run->done_descriptor, text->data + at, text->length - at,
+                                        (off_t)(run->done_bytes + at));
         if (written <= 0) {
             return error_set_errno(error, ERROR_TARGET_WRITE, errno, run->folder,
                                    "can't write a done mark");
         }
         at += (size_t)written;
     }
-    if (fdatasync(run->done_descriptor) != 0) {
+    if (file_sync_data(run->done_descriptor) != 0) {
         return error_set_errno(error, ERROR_TARGET_WRITE, errno, run->folder,
                                "can't make a done mark durable");
     }
@@ -479,8 +476,8 @@ static enum status append_locked(struct folder_run *run, const struct folder_don
         run->done_chain = chain;
         return STATUS_OK;
     }
-    if (ftruncate(run->done_descriptor, (off_t)run->done_bytes) != 0 ||
-        fdatasync(run->done_descriptor) != 0) {
+    if (file_cut(run->done_descriptor, (off_t)run->done_bytes) != 0 ||
+        file_sync_data(run->done_descriptor) != 0) {
         *written = true;
         run->broken = true;
         run->broken_by = error->code;

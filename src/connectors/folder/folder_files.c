@@ -325,9 +325,9 @@ static bool read_sample(const char *path, uint64_t bytes, uint64_t *sample)
     char text[2 * SAMPLE_BYTES];
     size_t head = bytes < SAMPLE_BYTES ? (size_t)bytes : SAMPLE_BYTES;
     size_t tail = bytes - head < SAMPLE_BYTES ? (size_t)(bytes - head) : SAMPLE_BYTES;
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    bool done = descriptor >= 0 && pread(descriptor, text, head, 0) == (ssize_t)head &&
-                pread(descriptor, text + head, tail, (off_t)(bytes - tail)) == (ssize_t)tail;
+    int descriptor = file_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
+    bool done = descriptor >= 0 && file_read_at(descriptor, text, head, 0) == (ssize_t)head &&
+                file_read_at(descriptor, text + head, tail, (off_t)(bytes - tail)) == (ssize_t)tail;
     if (descriptor >= 0) {
         close(descriptor);
     }

@@ -1,4 +1,5 @@
 /* Where records stand: file and line of what is rejected, columns of what is asked for. */
+#include "base/file.h"
 #include "connectors/folder/folder.h"
 
 #include "base/name_index.h"
@@ -80,7 +81,7 @@ static enum status count_range(const char *path, uint64_t from, uint64_t to, uin
                                struct error *error)
 {
     char *bytes = (char *)malloc(COUNT_BYTES);
-    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int descriptor = file_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
     enum status status = STATUS_OK;
     if (bytes == NULL) {
         status = error_set(error, ERROR_MEMORY, path, "no memory to count lines");
@@ -89,10 +90,7 @@ static enum status count_range(const char *path, uint64_t from, uint64_t to, uin
     }
     while (status == STATUS_OK && from < to) {
         size_t wanted = to - from < COUNT_BYTES ? (size_t)(to - from) : COUNT_BYTES;
-        ssize_t got = pread(descriptor, bytes, wanted, (off_t)from);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
+        ssize_t got = file_read_at(descriptor, bytes, wanted, (off_t)from);
         if (got <= 0) {
             status =
                 got == 0

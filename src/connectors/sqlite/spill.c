@@ -4,6 +4,7 @@
  * the run's other spills, and every cursor reads through it.
  */
 #include "base/failpoint.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "connectors/sqlite/source.h"
 #include <errno.h>
@@ -259,7 +260,7 @@ static enum status open_output(struct spiller *spiller)
                          "no memory for a path");
     }
     int descriptor =
-        open(source->spill_path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
+        file_open(source->spill_path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (descriptor < 0) {
         return error_set_errno(spiller->error, ERROR_STATE_WRITE, errno, source->spill_path,
                                "a file for sorting can't be made");

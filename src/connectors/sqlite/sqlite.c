@@ -1,5 +1,6 @@
 /* The SQLite connector's descriptor: options, opening, closing and the identity of a file. */
 #include "base/failpoint.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "connectors/registry.h"
 #include "connectors/sqlite/source.h"
@@ -145,7 +146,7 @@ enum status sqlite_make_private_file(struct sqlite_database *self, struct error 
         return STATUS_FAILED;
     }
     int descriptor =
-        open(self->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
+        file_open(self->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
     if (descriptor >= 0) {
         self->made_file = fstat(descriptor, &facts) == 0;
         self->made_device = self->made_file ? (uint64_t)facts.st_dev : 0;

@@ -1,0 +1,137 @@
+"""Memory that can't be had, allocation by allocation, where PostgreSQL and MariaDB are read, written, repaired and taken back.
+
+What the program and its modules ask for fails; the servers' own client libraries are theirs.
+"""
+import os
+import sys
+import unittest
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
+import failing
+import mariadb
+import postgres
+import support
+
+SCRIPT = """
+CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT, price NUMERIC(10,2), b BLOB);
+CREATE TABLE child(a VARCHAR(20), n INTEGER, parent_id INTEGER REFERENCES parent(id), PRIMARY KEY (a, n));
+CREATE TABLE loose(a TEXT, n INTEGER);
+CREATE INDEX child_parent ON child(parent_id);
+INSERT INTO parent VALUES (1, 'a', 1.98, x'00'), (2, 'b', 3, NULL); INSERT INTO child VALUES ('x', 1, 1), ('y', 2, 1);
+INSERT INTO loose VALUES ('l', 1), ('l', 1), (NULL, 2);
+"""
+DAMAGE = "UPDATE parent SET name = 'altered' WHERE id = 2; DELETE FROM child WHERE a = 'y'; INSERT INTO parent VALUES (9, 'extra', 0, NULL)"
+OLD = "CREATE TABLE parent(id INTEGER PRIMARY KEY, name VARCHAR(20), price NUMERIC(10,2), b %s); INSERT INTO parent VALUES (2, 'old', 0, NULL)"
+
+
+class Tests:
+    allocations_taken = None if support.SOAK else 4
+    SERVERS = BYTES = None
+    ENV = {"FAIL_FOR": ""}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cls.SERVERS.for_class(cls)
+
+    def setUp(self):
+        super().setUp()
+        support.make_sqlite(self.path("source.db"), SCRIPT)
+        self.target = self.server.database()
+        self.pair = ["source.db", self.server.uri(self.target)]
+
+    def empty(self):
+        raise NotImplementedError
+
+    def rows(self):
+        return {table: rows for table, rows in self.server.rows(self.target).items() if "_transhume" not in str(table)}
+
+    def copied(self):
+        self.empty()
+        self.clean(".transhume")
+        self.run_program("migrate", *self.pair)
+        return self.rows()
+
+    def test_into_it(self):
+        expected = self.copied()
+        self.assertEqual(sum(map(len, expected.values())), 7)
+
+        def before():
+            self.empty()
+            self.clean(".transhume")
+
+        def after(result):
+            if result.code != 0:
+                self.to_the_end(*self.pair)
+            self.assertEqual(self.rows(), expected)
+
+        self.in_turn(["migrate", "--jobs", "1", *self.pair], before, after, self.ENV)
+
+    def test_out_of_it(self):
+        self.copied()
+        pair = [self.pair[1], "sqlite:copy.db"]
+        self.clean(".transhume")
+        self.run_program("migrate", *pair)
+        os.rename(self.path("copy.db"), self.path("expected.db"))
+
+        def after(result):
+            if result.code != 0:
+                self.to_the_end(*pair)
+            self.assert_same_sqlite(self.path("expected.db"), self.path("copy.db"))
+
+        self.in_turn(["migrate", "--jobs", "1", *pair], lambda: self.clean("copy.db", "copy.db-transhume-lock", ".transhume"), after, self.ENV)
+
+    def test_repair(self):
+        arguments = ["validate", "--jobs", "1", "--repair", "--delete-extra", "--confirm", *self.pair]
+        expected = self.copied()
+
+        def before():
+            self.copied()
+            self.server.ask(self.target, DAMAGE)
+
+        def after(result):
+            if result.code != 0:
+                self.repaired(*arguments)
+            self.assertEqual(self.rows(), expected)
+
+        self.in_turn(arguments, before, after, self.ENV)
+
+    def test_rollback(self):
+        arguments = ["rollback", "--run", "", "--confirm"]
+
+        def before():
+            self.empty()
+            self.clean(".transhume")
+            self.server.ask(self.target, OLD % self.BYTES)
+            self.run_program("migrate", "--existing", "upsert", "--exclude", "loose", *self.pair)
+            arguments[2] = self.run_id()
+
+        def after(result):
+            if result.code != 0:
+                again = support.transhume(*arguments, cwd=self.folder)
+                self.assertTrue(again.code == 0 or "rolled back" in again.err, again.err)
+            self.assertEqual(self.rows(), expected)
+
+        self.server.ask(self.target, OLD % self.BYTES)
+        expected = self.rows()
+        self.in_turn(arguments, before, after, self.ENV)
+
+
+@unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
+class Postgres(Tests, failing.MemoryTestCase):
+    SERVERS, BYTES = postgres, "BYTEA"
+
+    def empty(self):
+        self.server.psql(self.target, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+
+@unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
+class Mysql(Tests, failing.MemoryTestCase):
+    SERVERS, BYTES = mariadb, "LONGBLOB"
+
+    def empty(self):
+        self.server.ask("", "DROP DATABASE %s; CREATE DATABASE %s" % (self.target, self.target))
+
+
+if __name__ == "__main__":
+    unittest.main()
