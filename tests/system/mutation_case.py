@@ -45,6 +45,20 @@ class Mutations(support.TestCase):
             with self.subTest(mutation=what, repaired=True, seed=SEED):
                 self.repair(table, expected)
 
+    def check_each(self, expected):
+        """Many at once: `expected` is a list of (kind, table, key, names of fields), one for each record that was changed."""
+        def sortable(kind, table, key, fields=()):
+            return kind, table, json.dumps(key, sort_keys=True), sorted(fields)
+
+        wanted = sorted(sortable(*record) for record in expected)
+        for level in ("hash", "full"):
+            records = self.validate(level, 1)["records"]
+            found = sorted(sortable(record["kind"], record["table"], record["key"], [field["name"] for field in record.get("fields", ())])
+                           for record in records)
+            for record in wanted + found:
+                with self.subTest(record=record, level=level):
+                    self.assertEqual(found.count(record), wanted.count(record))
+
     places = None  # files and folders that a repair changes, put back after it; None: nothing is repaired here
 
     def repair(self, table, expected):
@@ -77,7 +91,7 @@ def make_sqlite(path):
     db.executemany("INSERT INTO person VALUES (?,?,?,?,?,?,?)",
                    [(i, ACCENT if i == VICTIM else "name %d" % i, i / 8, i / 100, b"\x00%d" % i,
                      {VICTIM: 1, VICTIM + 1: 1.0, VICTIM + 2: -0.0, VICTIM + 3: "1"}.get(i, i),
-                     {VICTIM: "", VICTIM + 1: None, VICTIM + 2: str(LONG)}.get(i, "n"))
+                     {VICTIM: "", VICTIM + 1: None, VICTIM + 2: str(LONG), VICTIM + 5: None}.get(i, "n"))
                     for i in range(1, ROWS + 1)])
     db.executemany("INSERT INTO word VALUES (?,?)", [("word%d" % i, i) for i in range(ROWS)])
     db.executemany("INSERT INTO keyless VALUES (?,?)", [("w%d" % (i % 50), i % 2) for i in range(ROWS)])

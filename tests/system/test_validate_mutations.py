@@ -2,9 +2,11 @@
 
 Each target has each change that it can hold: SQL for SQLite, edits of lines for folders of files, boto3 for DynamoDB.
 """
+import base64
 import decimal
 import json
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -91,23 +93,35 @@ source: sqlite:shop.db
 target: %s
 tables:
   people:
-    key: { partition: PK, sort: SK }
+    key: %s
     entities:
       person:
         from: person
+        nulls: keep
         fields:
           PK: "PERSON#{id}"
           SK: PROFILE
           "*": copy
           any_kind: { drop: true }
+          Exact: { column: note, cast: "decimal(38,10)", when: "id = 159" }
           Words: { embed: item, order: n, fields: { w: copy, n: copy } }
+      page:
+        pages: person.Words
+        size: 3
+        fields: { PK: "PERSON#{id}", SK: "WORDS#{$page}", Page: { column: $page }, Words: { column: $list } }
       total:
         from: word
         fields:
           PK: TOTALS
           SK: "{w}"
           n: copy
+  shades:
+    key: %s
+    from: keyless
+    distinct: true
+    fields: { PK: SHADES, SK: "{w}", n: { column: n, cast: int64 } }
 """
+DOCUMENT_KEY = "{ partition: PK, sort: SK }"
 
 
 def make_documents(path):
@@ -121,18 +135,19 @@ def make_documents(path):
 
 class Documents:
     """What can be done to a document, whatever keeps it: `store` puts it in place of the old one."""
+    new_field, new_field_named = {"different": 1}, ["other"]
 
     def run_all(self):
         person = "PERSON#%d" % VICTIM
         key = {"PK": person, "SK": "PROFILE"}
         number = self.number
 
-        def change(what, fields, edit):
+        def change(what, fields, edit, expected=None):
             self.restore()
             item = self.load(person, "PROFILE")
             edit(item)
             self.store(item)
-            self.check(what, "people", {"different": 1}, key, fields)
+            self.check(what, "people", expected or {"different": 1}, key, fields)
 
         def put(name, value):
             return lambda item: item.__setitem__(name, value)
@@ -144,7 +159,7 @@ class Documents:
         change("a number for its text", ["id"], put("id", str(VICTIM)))
         change("null for empty", ["note"], put("note", None))
         change("missing for empty", ["note"], lambda item: item.pop("note"))
-        change("a new field", ["other"], put("other", "x"))
+        change("a new field", self.new_field_named, put("other", "x"), self.new_field)
         change("a cent", ["price"], put("price", number("1.58")))
         change("an element of a list", ["Words"], lambda item: item["Words"][0].__setitem__("w", "other"))
         change("an element's number", ["Words"], lambda item: item["Words"][1].__setitem__("n", number("7")))
@@ -164,12 +179,171 @@ class Documents:
         self.store(two)
         self.check("swap two", "people", {"different": 2}, {"PK": "TOTALS", "SK": "word5"}, ["n", "n"])
         self.restore()
+        self.run_many()
+        self.restore()
         self.clean()
 
+    def run_many(self):
+        """What each is found by, too, however many others there are."""
+        self.expected = []
+        self.change_values()
+        self.change_lists()
+        self.change_records()
+        self.change_pages()
+        self.change_distinct()
+        self.check_each(self.expected)
 
-class DynamodbJson(Documents, Mutations):
+    def expect(self, kind, pk, sk, fields=(), table="people"):
+        self.expected.append((kind, table, {"PK": pk, "SK": sk}, fields))
+
+    def change(self, pk, sk, fields, edit, table="people"):
+        item = self.load(pk, sk, table)
+        edit(item)
+        self.store(item, table)
+        self.expect("different", pk, sk, fields, table)
+
+    def person(self, number, field, edit):
+        self.change("PERSON#%d" % number, "PROFILE", [field], edit)
+
+    def put(self, number, field, value):
+        self.person(number, field, lambda item: item.__setitem__(field, value))
+
+    def move(self, pk, sk, to, table="people"):
+        item = self.load(pk, sk, table)
+        self.drop(pk, sk, table)
+        self.store(dict(item, SK=to), table)
+        self.expect("missing", pk, sk, (), table)
+        self.expect("extra", pk, to, (), table)
+
+    def change_values(self):
+        self.put(11, "name", "name 1")  # truncated
+        self.put(12, "photo", self.bytes(b"\x00"))
+        self.put(13, "photo", self.bytes(b"\x0014"))  # a byte
+        self.put(14, "photo", "\x0014")  # bytes as a text
+        self.put(16, "name", self.bytes(b"name 16"))
+        self.person(VICTIM + 1, "note", lambda item: item.pop("note"))  # null and missing
+        self.put(VICTIM + 5, "note", "")  # null and empty
+        self.put(15, "Exact", None)  # missing and null
+        self.put(VICTIM + 2, "Exact", self.number(str(LONG)[:-1] + "8"))  # the last digit of 38
+        self.put(VICTIM, "score", self.number("19.625000000000004"))  # a float's last bit
+        self.put(18, "score", self.number("-2.25"))
+
+    def change_lists(self):
+        """Persons with a 4 or 9 at their end have four words, others with a 0 or 5 none."""
+        self.person(204, "Words", lambda item: item["Words"][0].__setitem__("w", "item 0 "))
+        self.person(209, "Words", lambda item: item["Words"][1].__setitem__("n", None))
+        self.person(214, "Words", lambda item: item["Words"][2].pop("n"))
+        self.person(219, "Words", lambda item: item["Words"][3].__setitem__("n", "3"))
+        self.person(224, "Words", lambda item: item["Words"][3].__setitem__("other", "new"))
+        self.person(100, "Words", lambda item: item.pop("Words"))  # empty and missing
+        self.put(105, "Words", None)
+
+    def change_records(self):
+        one, two = self.load("PERSON#21", "PROFILE"), self.load("PERSON#22", "PROFILE")
+        for old, new in ((one, two), (two, one)):
+            self.store(dict(new, PK=old["PK"]))
+            self.expect("different", old["PK"], "PROFILE", ["id", "name", "score", "price", "photo", "Words"])
+        self.move("TOTALS", "word9", "Word9")
+        self.duplicate("TOTALS", "word11")
+
+    def change_pages(self):
+        def words(number, page, edit):
+            self.change("PERSON#%d" % number, "WORDS#%d" % page, ["Words"], lambda item: edit(item["Words"]))
+
+        words(104, 1, lambda words: words[2].__setitem__("w", "other"))
+        words(109, 1, lambda words: words.reverse())
+        self.change("PERSON#114", "WORDS#2", ["Page"], lambda item: item.__setitem__("Page", self.number("3")))
+        self.drop("PERSON#119", "WORDS#2")
+        self.expect("missing", "PERSON#119", "WORDS#2")
+        self.store(dict(self.load("PERSON#124", "WORDS#2"), SK="WORDS#3"))
+        self.expect("extra", "PERSON#124", "WORDS#3")
+        self.move("PERSON#129", "WORDS#2", "WORDS#4")
+        moved = self.load("PERSON#134", "WORDS#1")["Words"][2]  # from one page to the other
+        words(134, 1, lambda words: words.pop())
+        words(134, 2, lambda words: words.insert(0, moved))
+        lists = [self.load("PERSON#139", "WORDS#%d" % page)["Words"] for page in (2, 1)]
+        for page in (1, 2):
+            self.change("PERSON#139", "WORDS#%d" % page, ["Words"], lambda item: item.__setitem__("Words", lists.pop(0)))
+
+    def change_distinct(self):
+        self.change("SHADES", "w3", ["n"], lambda item: item.__setitem__("n", self.number("7")), "shades")
+        self.drop("SHADES", "w4", "shades")
+        self.expect("missing", "SHADES", "w4", (), "shades")
+        self.store({"PK": "SHADES", "SK": "new", "n": self.number("1")}, "shades")
+        self.expect("extra", "SHADES", "new", (), "shades")
+        self.move("SHADES", "w5", "W5", "shades")
+        self.duplicate("SHADES", "w6", "shades")
+
+    def duplicate(self, pk, sk, table="people"):
+        """Where a key holds one item, there is nothing to be done."""
+
+
+class DocumentFiles(Documents, Mutations):
+    """`item_of` and `line_of` are a line's and an item's; `key_of` is [PK, SK] of a line as it was read."""
     places = ("out", ".transhume")
     number = staticmethod(decimal.Decimal)
+
+    def lines(self, table="people"):
+        for folder, _, names in os.walk(self.path("out", table)):
+            for name in sorted(names):
+                with open(os.path.join(folder, name), encoding="utf-8") as file:
+                    yield os.path.join(folder, name), file.read().splitlines()
+
+    def rewrite(self, pk, sk, items, table):
+        """Puts the items in place of the one with that key, or adds them."""
+        made = [self.line_of(item) for item in items]
+        for path, lines in self.lines(table):
+            left = [line for line in lines if self.key_of(line) != [pk, sk]]
+            if len(left) < len(lines):
+                lines = left + made
+                made = []
+            last = path
+            with open(path, "w", encoding="utf-8") as file:
+                file.writelines(line + "\n" for line in lines)
+        with open(last, "a", encoding="utf-8") as file:
+            file.writelines(line + "\n" for line in made)
+
+    def load(self, pk, sk, table="people"):
+        for _, lines in self.lines(table):
+            for line in lines:
+                if self.key_of(line) == [pk, sk]:
+                    return self.item_of(line)
+        raise AssertionError("no %s %s" % (pk, sk))
+
+    def store(self, item, table="people"):
+        self.rewrite(item["PK"], item["SK"], [item], table)
+
+    def drop(self, pk, sk, table="people"):
+        self.rewrite(pk, sk, [], table)
+
+    def duplicate(self, pk, sk, table="people"):
+        self.rewrite(pk, sk, [self.load(pk, sk, table)] * 2, table)
+        self.expect("extra", pk, sk, (), table)
+
+    def restore(self):
+        shutil.rmtree(self.path("out"))
+        shutil.copytree(self.path("good"), self.path("out"))
+
+    def test_all(self):
+        make_documents(self.path("shop.db"))
+        self.write("transhume.yaml", PLAN % (self.scheme + ":out", self.key, self.key))
+        self.run_program("migrate")
+        shutil.copytree(self.path("out"), self.path("good"))
+        self.clean()
+        self.run_all()
+        self.restore()
+        path, lines = next(self.lines())
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines[:-1]) + "\n" + lines[-1][:40])
+        self.check("truncate", "people", {"missing": 1, "unreadable": 1})
+
+
+class DynamodbJson(DocumentFiles):
+    scheme, key = "dynamodb-json", DOCUMENT_KEY
+
+    @staticmethod
+    def bytes(value):
+        return "B", base64.b64encode(value).decode()
 
     def typed(self, value):
         if value is None:
@@ -190,63 +364,36 @@ class DynamodbJson(Documents, Mutations):
             return {name: self.plain(item) for name, item in value.items()}
         return {"S": value, "N": value, "B": ("B", value), "NULL": None}[kind] if kind != "N" else decimal.Decimal(value)
 
-    def lines(self):
-        for folder, _, names in os.walk(self.path("out", "people")):
-            for name in sorted(names):
-                with open(os.path.join(folder, name), encoding="utf-8") as file:
-                    yield os.path.join(folder, name), file.read().splitlines()
+    def key_of(self, line):
+        attributes = json.loads(line)["Item"]
+        return [attributes[name].get("S") for name in ("PK", "SK")]
 
-    def rewrite(self, pk, sk, item):
-        """Puts the item, None: nothing, in place of the one with that key, or adds it."""
-        done = False
-        for path, lines in self.lines():
-            changed = []
-            for line in lines:
-                attributes = json.loads(line)["Item"]
-                if attributes["PK"].get("S") == pk and attributes["SK"].get("S") == sk:
-                    done = True
-                    if item is None:
-                        continue
-                    line = json.dumps({"Item": {name: self.typed(value) for name, value in item.items()}})
-                changed.append(line)
-            if not done and item is not None:
-                last = path, changed
-            with open(path, "w", encoding="utf-8") as file:
-                file.writelines(line + "\n" for line in changed)
-        if not done:
-            with open(last[0], "a", encoding="utf-8") as file:
-                file.write(json.dumps({"Item": {name: self.typed(value) for name, value in item.items()}}) + "\n")
+    def item_of(self, line):
+        return {name: self.plain(value) for name, value in json.loads(line)["Item"].items()}
 
-    def load(self, pk, sk):
-        for _, lines in self.lines():
-            for line in lines:
-                attributes = json.loads(line)["Item"]
-                if attributes["PK"].get("S") == pk and attributes["SK"].get("S") == sk:
-                    return {name: self.plain(value) for name, value in attributes.items()}
-        raise AssertionError("no %s %s" % (pk, sk))
+    def line_of(self, item):
+        return json.dumps({"Item": {name: self.typed(value) for name, value in item.items()}})
 
-    def store(self, item):
-        self.rewrite(item["PK"], item["SK"], item)
 
-    def drop(self, pk, sk):
-        self.rewrite(pk, sk, None)
+class JsonlDocuments(DocumentFiles):
+    """Numbers digit by digit, which Python's floats would not keep."""
+    scheme, key = "jsonl", "[PK, SK]"
+    new_field, new_field_named = {"missing": 1, "unreadable": 1}, []  # a line with a field of no column is none
 
-    def restore(self):
-        shutil.rmtree(self.path("out"))
-        shutil.copytree(self.path("good"), self.path("out"))
+    @staticmethod
+    def bytes(value):
+        return base64.b64encode(value).decode()
 
-    def test_all(self):
-        make_documents(self.path("shop.db"))
-        self.write("transhume.yaml", PLAN % "dynamodb-json:out")
-        self.run_program("migrate")
-        shutil.copytree(self.path("out"), self.path("good"))
-        self.clean()
-        self.run_all()
-        self.restore()
-        path, lines = next(self.lines())
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("\n".join(lines[:-1]) + "\n" + lines[-1][:40])
-        self.check("truncate", "people", {"missing": 1, "unreadable": 1})
+    def key_of(self, line):
+        item = json.loads(line)
+        return [item["PK"], item["SK"]]
+
+    def item_of(self, line):
+        return json.loads(line, parse_float=decimal.Decimal, parse_int=decimal.Decimal)
+
+    def line_of(self, item):
+        text = json.dumps(item, default=lambda number: "<digits %s>" % number)
+        return re.sub('"<digits ([^>]*)>"', r"\1", text)
 
 
 class Dynamodb(Documents, Mutations, dynamodb_case.DynamodbCase):
@@ -256,44 +403,47 @@ class Dynamodb(Documents, Mutations, dynamodb_case.DynamodbCase):
     def environment(self):
         return self.aws
 
-    def load(self, pk, sk):
-        return self.people().get_item(Key={"PK": pk, "SK": sk})["Item"]
+    bytes = bytes
 
-    def store(self, item):
-        self.people().put_item(Item=item)
-        self.touched.append((item["PK"], item["SK"]))
+    def load(self, pk, sk, table="people"):
+        return self.tables[table].get_item(Key={"PK": pk, "SK": sk})["Item"]
 
-    def drop(self, pk, sk):
-        self.touched.append((pk, sk))
-        self.people().delete_item(Key={"PK": pk, "SK": sk})
+    def store(self, item, table="people"):
+        self.tables[table].put_item(Item=item)
+        self.touched.append((table, item["PK"], item["SK"]))
 
-    def people(self):
-        return self.resource
+    def drop(self, pk, sk, table="people"):
+        self.touched.append((table, pk, sk))
+        self.tables[table].delete_item(Key={"PK": pk, "SK": sk})
 
     def restore(self):
-        for pk, sk in self.touched:
-            if (pk, sk) in self.good:
-                self.people().put_item(Item=self.good[pk, sk])
+        for table, pk, sk in self.touched:
+            if (table, pk, sk) in self.good:
+                self.tables[table].put_item(Item=self.good[table, pk, sk])
             else:
-                self.people().delete_item(Key={"PK": pk, "SK": sk})
+                self.tables[table].delete_item(Key={"PK": pk, "SK": sk})
         self.touched.clear()
+
+    def keep(self, table):
+        page = {}
+        while not page or "LastEvaluatedKey" in page:
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]} if page else {}
+            page = self.tables[table].scan(**start)
+            self.good.update({(table, item["PK"], item["SK"]): item for item in page["Items"]})
 
     def test_all(self):
         import boto3
         import servers
         make_documents(self.path("shop.db"))
-        self.write("transhume.yaml", PLAN % self.uri())
+        self.write("transhume.yaml", PLAN % (self.uri(), DOCUMENT_KEY, DOCUMENT_KEY))
         self.aws = servers.aws_environment(self.folder)
         self.run_program("migrate", env=self.aws)
-        self.resource = boto3.resource("dynamodb", endpoint_url=self.server.endpoint, region_name="us-east-1",
-                                       aws_access_key_id="test", aws_secret_access_key="test").Table("people")
+        database = boto3.resource("dynamodb", endpoint_url=self.server.endpoint, region_name="us-east-1",
+                                  aws_access_key_id="test", aws_secret_access_key="test")
         self.touched, self.good = [], {}
-        page = self.resource.scan()
-        while True:
-            self.good.update({(item["PK"], item["SK"]): item for item in page["Items"]})
-            if "LastEvaluatedKey" not in page:
-                break
-            page = self.resource.scan(ExclusiveStartKey=page["LastEvaluatedKey"])
+        self.tables = {name: database.Table(name) for name in ("people", "shades")}
+        for name in self.tables:
+            self.keep(name)
         self.clean()
         self.run_all()
         item = self.load("PERSON#9", "PROFILE")
@@ -303,8 +453,8 @@ class Dynamodb(Documents, Mutations, dynamodb_case.DynamodbCase):
         self.store({"PK": "TOTALS", "SK": "new", "n": 1})
         self.run_program("validate", "--repair", "--delete-extra", "--confirm", env=self.aws)
         self.clean()
-        self.assertEqual(self.load("PERSON#9", "PROFILE"), self.good["PERSON#9", "PROFILE"])
-        self.assertEqual(self.load("TOTALS", "word3"), self.good["TOTALS", "word3"])
+        self.assertEqual(self.load("PERSON#9", "PROFILE"), self.good["people", "PERSON#9", "PROFILE"])
+        self.assertEqual(self.load("TOTALS", "word3"), self.good["people", "TOTALS", "word3"])
         self.touched.clear()
 
 
@@ -326,20 +476,20 @@ class Files(Mutations):
                 with open(os.path.join(folder, name), encoding="utf-8", newline="") as file:
                     yield os.path.join(folder, name), file.read().split("\n")
 
-    def edit(self, what, table, is_it, change):
-        """`change` makes lines of the one line that it is."""
+    def edit(self, what, table, is_it, change, count=1):
+        """`change` makes lines of each of the first `count` lines that it is."""
         shutil.rmtree(self.path("out"))
         shutil.copytree(self.path("good"), self.path("out"))
         found = 0
         for path, lines in list(self.lines(table)):
             changed = []
             for line in lines:
-                hit = found == 0 and is_it(line)
+                hit = found < count and is_it(line)
                 found += hit
                 changed += change(line) if hit else [line]
             with open(path, "w", encoding="utf-8", newline="") as file:
                 file.write("\n".join(changed))
-        self.assertEqual(found, 1, what)
+        self.assertEqual(found, count, what)
 
     def replace(self, what, old, new, fields, row=VICTIM):
         start = self.begins % row
@@ -365,11 +515,30 @@ class Files(Mutations):
         self.check("duplicate without a key", "keyless", {"extra": 1}, {"w": "w6", "n": 0})
         self.edit("drop without a key", "keyless", lambda line: "w6" in line, lambda line: [])
         self.check("drop without a key", "keyless", {"missing": 1}, {"w": "w6", "n": 0})
+        self.edit("move a key", "word", lambda line: "word7" in line, lambda line: [line.replace("word7", "Word7")])
+        self.check("move a key", "word", {"missing": 1, "extra": 1}, {"w": "Word7"})
+        self.swap("swap two", "person", self.begins % 5, self.begins % 6)
+        self.check("swap two", "person", {"different": 2}, {"id": 5}, 2 * ["name", "score", "price", "photo", "any_kind"])
+        self.swap("swap a field of two", "word", self.begins_word % 5, self.begins_word % 6)
+        self.check("swap a field of two", "word", {"different": 2}, {"w": "word5"}, ["n", "n"])
+
+    def swap(self, what, table, one, two):
+        """What begins with one key has the other, and the other way round."""
+        other = {one: two, two: one}
+        starts = [one, two]
+
+        def is_it(line):
+            return line.startswith((one, two))
+
+        def change(line):
+            start, = (start for start in starts if line.startswith(start))
+            return [other[start] + line[len(start):]]
+        self.edit(what, table, is_it, change, count=2)
 
 
 class Csv(Files):
     scheme = "csv"
-    begins = "%d,"
+    begins, begins_word = "%d,", "word%d,"
 
     def test_records(self):
         self.records(None)
@@ -384,11 +553,20 @@ class Csv(Files):
         self.replace("1 for '1'", ',"1"', ",1", ["any_kind"], VICTIM + 3)
         self.replace("the last digit of 38", str(LONG), str(LONG)[:-1] + "8", ["note"], VICTIM + 2)
         self.replace("bytes", "00313537", "00313538", ["photo"])
+        self.replace("truncate", ACCENT, "caf", ["name"])
+        self.replace("truncate bytes", "\\x00313537", "\\x00", ["photo"])
+        self.replace("a float's last bit", "19.625", "19.625000000000004", ["score"])
+        self.replace("empty for null", "1e0,", '1e0,""', ["note"], VICTIM + 1)
+        self.replace("'1' for 1", ",1,", ',"1",', ["any_kind"])
+        self.replace("1.0 for 1", ",1,", ",1e0,", ["any_kind"])
+        self.replace("1 for 1.0", "1e0", "1", ["any_kind"], VICTIM + 1)
+        self.replace("0.0 for -0.0", "-0e0", "0e0", ["any_kind"], VICTIM + 2)
+        self.replace("null for 1", ",1,", ",,", ["any_kind"])
 
 
 class Jsonl(Files):
     scheme = "jsonl"
-    begins = '{"id":%d,'
+    begins, begins_word = '{"id":%d,', '{"w":"word%d",'
 
     def test_records(self):
         self.records(None)
@@ -403,8 +581,106 @@ class Jsonl(Files):
         self.replace("missing for empty", ',"note":""', "", ["note"])
         self.replace("1 and '1'", '"any_kind":1', '"any_kind":"1"', ["any_kind"])
         self.replace("1 and 1.0", '"any_kind":1', '"any_kind":1e0', ["any_kind"])
+        self.replace("1.0 and 1", '"any_kind":1e0', '"any_kind":1', ["any_kind"], VICTIM + 1)
         self.replace("-0.0 and 0.0", '"any_kind":-0', '"any_kind":0', ["any_kind"], VICTIM + 2)
+        self.replace("'1' and 1", '"any_kind":"1"', '"any_kind":1', ["any_kind"], VICTIM + 3)
+        self.replace("1 and null", '"any_kind":1', '"any_kind":null', ["any_kind"])
+        self.replace("truncate", ACCENT, "caf", ["name"])
+        self.replace("truncate bytes", "ADE1Nw==", "AA==", ["photo"])
+        self.replace("bytes", "ADE1Nw==", "ADE1OA==", ["photo"])
+        self.replace("a float's last bit", "19.625", "19.625000000000004", ["score"])
+        self.replace("missing for null", ',"note":null', "", ["note"], VICTIM + 1)
+        self.replace("empty for null", '"note":null', '"note":""', ["note"], VICTIM + 1)
         self.replace("the last digit of 38", str(LONG), str(LONG)[:-1] + "8", ["note"], VICTIM + 2)
 
 
-del Files, Mutations
+class Unnested(Mutations):
+    """Rows out of the lists of documents, and what `distinct` left of them: each change by its table, the columns of its key, and the row."""
+    PLAN = """
+transhume: 1
+source: jsonl:in
+target: %s
+tables:
+  doc: { key: [id], from: docs, fields: { id: copy, name: copy } }
+  line:
+    key: [doc, nr]
+    from: docs
+    unnest: lines
+    fields:
+      doc: { column: $parent.id }
+      nr: { column: $ordinal }
+      w: { column: w, cast: text }
+      n: { column: n, cast: int64 }
+      exact: { column: exact, cast: "%s" }
+  word:
+    key: [w]
+    from: docs
+    unnest: lines
+    distinct: true
+    fields: { w: { column: w, cast: text }, n: { column: n, cast: int64 } }
+"""
+    EXACT = "12345678901234567890123456789012345678"
+
+    def migrate(self, target, exact):
+        """Each document has three lines; the words w0 to w8 are in several of them."""
+        os.mkdir(self.path("in"))
+        with open(self.path("in", "docs.jsonl"), "w", encoding="ascii") as file:
+            for i in range(1, 41):
+                file.write('{"id":%d,"name":"name %d","lines":[%s]}\n' % (i, i, ",".join(
+                    '{"w":"w%d","n":%d,"exact":%s}' % (w, w % 4, self.EXACT) for w in ((i + n) % 9 for n in range(3)))))
+        self.write("transhume.yaml", self.PLAN % (target, exact))
+        self.run_program("migrate")
+        self.clean()
+
+    def changes(self):
+        exact = self.EXACT
+        word = ("w4", "w5", "w6", "w7", "w8", "w0", "w1", "w2", "w3").__getitem__  # of the first line of document 4 and on
+        yield "doc", 1, (2, "Name 2"), ("different", {"id": 2}, ["name"])
+        yield "line", 2, (3, 2, "w4 ", 0, exact), ("different", {"doc": 3, "nr": 2}, ["w"])
+        yield "line", 2, (4, 1), ("missing", {"doc": 4, "nr": 1}, [])
+        yield "line", 2, (5, 9, "w1", 1, exact), ("extra", {"doc": 5, "nr": 9}, [])
+        yield "line", 2, (6, 1, word(3), 3, exact), ("different", {"doc": 6, "nr": 1}, ["n", "w"])  # two lines swapped
+        yield "line", 2, (6, 2, word(2), 2, exact), ("different", {"doc": 6, "nr": 2}, ["n", "w"])
+        yield "line", 2, (7, 3), ("missing", {"doc": 7, "nr": 3}, [])  # and moved
+        yield "line", 2, (7, 4, word(5), 0, exact), ("extra", {"doc": 7, "nr": 4}, [])
+        yield "line", 2, (8, 1, word(4), 0, exact[:-1] + "9"), ("different", {"doc": 8, "nr": 1}, ["exact"])
+        yield "line", 2, (9, 1, word(5), None, exact), ("different", {"doc": 9, "nr": 1}, ["n"])
+        yield "word", 1, ("w4", 7), ("different", {"w": "w4"}, ["n"])
+        yield "word", 1, ("w5",), ("missing", {"w": "w5"}, [])
+        yield "word", 1, ("W6", 2), ("extra", {"w": "W6"}, [])
+
+    def expected(self):
+        return [(kind, table, key, fields) for table, _, _, (kind, key, fields) in self.changes()]
+
+    def test_rows_of_a_database(self):
+        self.migrate("sqlite:copy.db", "text")
+        db = sqlite3.connect(self.path("copy.db"))
+        for table, width, row, _ in self.changes():
+            names = [column[1] for column in db.execute("PRAGMA table_info(%s)" % table)]
+            db.execute("DELETE FROM %s WHERE %s" % (table, " AND ".join("%s = ?" % name for name in names[:width])), row[:width])
+            if len(row) > width:
+                db.execute("INSERT INTO %s VALUES (%s)" % (table, ",".join("?" * len(row))), row)
+        db.commit()
+        db.close()
+        self.check_each(self.expected())
+        self.run_program("validate", "--repair", "--delete-extra", "--confirm")
+        self.clean()
+
+    def test_lines_of_files(self):
+        self.migrate("csv:out", "decimal(38,0)")
+        rows = {}
+        for table, width, row, _ in self.changes():
+            rows.setdefault(table, {})[",".join(map(str, row[:width])) + ","] = row if len(row) > width else None
+        for table, changed in rows.items():
+            name, = os.listdir(self.path("out", table))
+            with open(self.path("out", table, name), encoding="ascii") as file:
+                lines = [line for line in file if not line.startswith(tuple(changed))]
+            lines += [",".join("" if cell is None else str(cell) for cell in row) + "\n" for row in changed.values() if row is not None]
+            with open(self.path("out", table, name), "w", encoding="ascii") as file:
+                file.writelines(lines)
+        self.check_each(self.expected())
+        self.run_program("validate", "--repair", "--delete-extra", "--confirm")
+        self.clean()
+
+
+del DocumentFiles, Files, Mutations
