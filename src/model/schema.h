@@ -152,7 +152,7 @@ struct schema {
     uint32_t object_count;
     const struct schema_inventory *inventory; /* by catalogue; none: not counted */
     uint32_t inventory_count;
-    const char *settings; /* the database's own (encoding, page size), in the words of its
+    const char *settings; /* the database's own (encoding, page size, name), in the words of its
                              connector, for same-engine copies; NULL: none */
 };
 

@@ -1,12 +1,14 @@
 /* MySQL's texts as values, its words for types, and its SHOW CREATE TABLE: "V", a byte for the
- * type, a value of the text protocol; "T", a type in words; "D", a statement; "S", a span's bounds
- * as a ledger has them. */
+ * type, a value of the text protocol; "T", a type in words; "D", a statement; "O", one that makes a
+ * view, trigger or the like; "S", a span's bounds as a ledger has them. */
 #include "support.h"
 
 #include "connectors/mysql/source.h"
+#include "connectors/mysql/statement.h"
 #include "connectors/mysql/target.h"
 #include "model/canonical.h"
 #include <string.h>
+#include <strings.h>
 
 enum { PRINTED_BYTES_MAX = 200 };
 
@@ -210,6 +212,31 @@ static void read_definition(struct text input, struct arena *arena)
     }
 }
 
+static void check_piece(const char *statement, struct text piece)
+{
+    FUZZ_REQUIRE(piece.data >= statement);
+    FUZZ_REQUIRE(piece.data + piece.length <= statement + strlen(statement));
+}
+
+/* Into another database and nothing moves: what stands between names stays as it is. */
+static void read_object(struct text input, struct arena *arena)
+{
+    char *statement = arena_copy(arena, input.data, input.length);
+    struct buffer moved = {0};
+    size_t length = strlen(statement);
+    check_piece(statement, maria_definer(statement));
+    check_piece(statement, maria_enabled(statement));
+    FUZZ_REQUIRE(maria_trigger_head(statement) <= length);
+    maria_append_moved(&moved, statement, length, false, "no such", "other");
+    FUZZ_REQUIRE(moved.length == length && memcmp(moved.data, statement, length) == 0);
+    buffer_clear(&moved);
+    maria_append_moved(&moved, statement, length, false, "shop", "shop");
+    FUZZ_REQUIRE(moved.length == length && strcasecmp(buffer_string(&moved), statement) == 0);
+    buffer_free(&moved);
+    maria_drop_counter(statement);
+    FUZZ_REQUIRE(strlen(statement) <= length);
+}
+
 static void read_span(struct text input)
 {
     const struct span span = {.printable = "a span",
@@ -247,6 +274,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 'D':
         read_definition(input, arena);
+        break;
+    case 'O':
+        read_object(input, arena);
         break;
     case 'S':
         read_span(input);

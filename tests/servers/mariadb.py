@@ -110,9 +110,9 @@ class Server(DatabaseServer):
         return [[None if value == "NULL" else value for value in row.split("\t")]
                 for row in text.split("\n")] if text else []
 
-    def dump(self, name):
+    def dump(self, name, *options):
         """What mariadb-dump tells of a database's definitions, but how far its counters are."""
-        said = self.ask_client(["mariadb-dump", *self._account(), "--no-data", "--routines", "--events", "--skip-comments", name])
+        said = self.ask_client(["mariadb-dump", *self._account(), "--no-data", "--routines", "--events", "--skip-comments", *options, name])
         return re.sub(" AUTO_INCREMENT=[0-9]+", "", said.decode())
 
     def rows(self, name):

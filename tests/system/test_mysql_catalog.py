@@ -1,12 +1,15 @@
 """What a plain copy between two MariaDB databases does with all that the source's catalogue has. Counted by MariaDB's own client."""
+import itertools
 import json
 import os
+import random
 import sys
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
 import mariadb
 import sql_case
+import support
 
 TABLES = r"""
 CREATE TABLE customers (id int AUTO_INCREMENT PRIMARY KEY, name varchar(60) NOT NULL, email varchar(80) UNIQUE, at date CHECK (at > '2000-01-01'),
@@ -24,21 +27,39 @@ INSERT INTO flat SELECT seq FROM seq_1_to_50;
 """
 OBJECTS = r"""
 CREATE SEQUENCE numbers START WITH 5 INCREMENT BY 3 CACHE 10;
-CREATE VIEW big AS SELECT id, total FROM orders WHERE total > 10;
-CREATE VIEW a_bigger AS SELECT id FROM big WHERE total > 20;
+CREATE SEQUENCE `a``b "c"` START WITH -1 INCREMENT BY -2 MINVALUE -99 MAXVALUE -1 CYCLE NOCACHE;
+SELECT NEXTVAL(numbers), NEXTVAL(`a``b "c"`), NEXTVAL(`a``b "c"`);
+CREATE TABLE numbered (id bigint DEFAULT NEXTVAL(numbers) PRIMARY KEY, v varchar(20) DEFAULT 'nextval(`x`.`y`)');
+INSERT INTO numbered (v) VALUES ('a'), ('b');
+CREATE VIEW z_first AS SELECT id, total, n FROM orders WHERE total > 10;
+CREATE VIEW a_second AS SELECT id, 'it''s "ö" \\ 🐑' AS said FROM z_first WHERE total > 20;
 CREATE FUNCTION twice (x int) RETURNS int DETERMINISTIC RETURN x * 2;
-CREATE PROCEDURE note (IN what text) INSERT INTO log VALUES (what, CURRENT_USER());
-CREATE TRIGGER first_of AFTER INSERT ON orders FOR EACH ROW INSERT INTO log VALUES ('first', NEW.id);
-CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY DO DELETE FROM log;
-"""
-PACKAGE = r"""SET sql_mode = 'ORACLE';
+CREATE SQL SECURITY INVOKER VIEW a_doubled AS SELECT id, twice(n) AS double_n FROM a_second JOIN orders USING (id) WITH CASCADED CHECK OPTION;
+CREATE ALGORITHM=TEMPTABLE VIEW `v``iew "x"` (`a``b`) AS SELECT NEXTVAL(numbers) FROM log AS `log`;
 DELIMITER //
+CREATE PROCEDURE `we``ird "name"` (IN what text CHARACTER SET utf8mb4, OUT n int) SQL SECURITY INVOKER COMMENT 'it''s 🐑'
+  BEGIN INSERT INTO log VALUES (what, '\\ö\n'); SELECT count(*) INTO n FROM log; END;
+//
+DELIMITER ;
+CREATE TRIGGER second_of AFTER INSERT ON orders FOR EACH ROW INSERT INTO log VALUES ('second', NEW.id);
+CREATE TRIGGER first_of AFTER INSERT ON orders FOR EACH ROW PRECEDES second_of INSERT INTO log VALUES ('first', NEW.id);
+CREATE TRIGGER `tr``ig "x"` BEFORE UPDATE ON customers FOR EACH ROW SET NEW.name = concat(NEW.name, 'ö');
+CREATE EVENT nightly ON SCHEDULE EVERY 1 DAY STARTS '2030-01-01 03:00:00' ON COMPLETION PRESERVE COMMENT 'ENABLE it; DO' DO DELETE FROM log;
+CREATE EVENT off ON SCHEDULE AT '2031-01-01' DISABLE DO INSERT INTO log VALUES ('ENABLE', 'x');
+"""
+# Each in a mode of its own, by which its text is read.
+ODD = {"ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES":
+       'CREATE FUNCTION "an ""odd\" (x text) RETURNS text DETERMINISTIC RETURN "x" || \'\\\';'
+       'CREATE TRIGGER "by ""mode" BEFORE INSERT ON "log" FOR EACH ROW SET NEW."what" = NEW."what" || \'\\\';',
+       "ORACLE": """DELIMITER //
 CREATE PACKAGE tools AS FUNCTION one RETURN int; END;
 //
 CREATE PACKAGE BODY tools AS FUNCTION one RETURN int AS BEGIN RETURN 1; END; END;
 //
+CREATE PROCEDURE loud (x IN int) AS y int := 1; BEGIN INSERT INTO log VALUES (x || y, NULL); END;
+//
 DELIMITER ;
-"""
+"""}
 OF_DATABASE = "FROM information_schema.%s WHERE %s = database()"
 COUNTS = {
     "information_schema.tables": "SELECT count(*) " + OF_DATABASE % ("tables", "table_schema"),
@@ -51,14 +72,46 @@ COUNTS = {
 }
 
 
+RIGHTS = ("SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, REFERENCES, INDEX, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, EXECUTE, "
+          "TRIGGER, EVENT")
+POINTS = (("mysql.before_objects", 1), ("mysql.before_objects", 2), ("mysql.after_object", 1), ("mysql.after_object", 6), ("mysql.after_object", 12),
+          ("mysql.after_objects", 1), ("mysql.after_objects", 2))
+
+
 class Catalogue(sql_case.SqlCase):
     SERVERS = mariadb
+    maxDiff = None
+
+    def rich(self):
+        source = self.made(TABLES + OBJECTS)
+        for mode, script in ODD.items():
+            self.server.ask(source, script, mode)
+        return source
+
+    def dump(self, name):
+        """Without the ledger; of a source as its events are on the other side, and with the name of the other database."""
+        text = self.server.dump(name, *("--ignore-table=%s.%s" % (name, table) for table, in self.server.ask(
+            name, "SHOW TABLES LIKE '\\_transhume%'")))
+        return text.replace(" PRESERVE ENABLE COMMENT", " PRESERVE DISABLE COMMENT").replace("`%s`" % name, "`database`")
+
+    def assert_same(self, source, target):
+        self.assertEqual(self.dump(source), self.dump(target))
+        left, right = self.server.rows(source), self.server.rows(target)
+        for table, rows in left.items():
+            self.assertEqual(rows, right[table], table)
 
     def notes(self, *arguments, code=0):
         return json.loads(self.run_program("check", "--json", *arguments, code=code).out)
 
     def counted(self, source, target):
         return [note for note in self.notes(self.server.uri(source), target)["notes"] if note.startswith("information_schema.")]
+
+    def run_id(self, state=".transhume"):
+        with open(self.path(state, "run.json"), encoding="utf-8") as file:
+            return json.load(file)["run"]
+
+    def rollback(self, *options, state=".transhume", **more):
+        return self.run_program("rollback", "--run", self.run_id(state), "--state", state, *options, **more)
 
     def assert_counts(self, source, target, word, left_out):
         counted = self.counted(source, target)
@@ -70,19 +123,183 @@ class Catalogue(sql_case.SqlCase):
             self.assertTrue(found.startswith("%s: %s objects, %d %s, %d left out: " % (catalog, total, int(total) - left, word, left)), found)
 
     def test_every_object_is_counted(self):
-        source = self.made(TABLES + OBJECTS + PACKAGE)
-        left = {"tables": 3, "routines": 4, "triggers": 1, "events": 1}
-        self.assert_counts(source, self.server.uri(self.made()), "copied", left)
-        self.assert_counts(source, "copy.db", "converted with their tables", dict(left, statistics=1, table_constraints=2))
+        source = self.rich()
+        self.assert_counts(source, self.server.uri(self.made()), "copied", {})
+        self.assert_counts(source, "copy.db", "converted with their tables",
+                           {"tables": 6, "routines": 6, "triggers": 4, "events": 2, "statistics": 1, "table_constraints": 2})
+        said = self.notes(self.server.uri(source), "copy.db")["notes"]
+        self.assertIn("first_of: the trigger is not carried: only MySQL and MariaDB understand its text", said)
 
     def test_a_ledger_is_no_part_of_the_source(self):
-        source, target = self.made(TABLES + OBJECTS), self.server.uri(self.made())
+        source, target = self.rich(), self.server.uri(self.made())
         before = self.counted(source, target)
         os.mkdir(self.path("files"))
         self.write("files/more.csv", "id\n1\n")
         self.migrate("csv:files", self.server.uri(source))
         self.server.ask(source, "SELECT * FROM _transhume_run; DROP TABLE more")
         self.assertEqual(self.counted(source, target), before)
+
+    def test_a_whole_schema(self):
+        source, target = self.rich(), self.made("CREATE VIEW mine AS SELECT 1; CREATE PROCEDURE mine () SELECT 1")
+        there = self.server.dump(target)
+        said = self.told(self.server.uri(source), self.server.uri(target), "--strict")
+        self.assertIn("the event nightly is made disabled", said)
+        self.assertNotIn("the event off", said)
+        self.server.ask(target, "DROP VIEW mine; DROP PROCEDURE mine")
+        self.assert_same(source, target)
+        self.assertEqual(self.server.ask(target, "SELECT event_name, status FROM information_schema.events WHERE event_schema = database() ORDER BY 1"),
+                         [["nightly", "DISABLED"], ["off", "DISABLED"]])
+        self.assertEqual(self.server.ask(target, "INSERT INTO orders VALUES (-1, 1, 1, 1); SELECT what FROM log WHERE who = '-1'; "
+                                                 "DELETE FROM orders WHERE id < 0; DELETE FROM log"), [["first\\\\"], ["second\\\\"]])
+        self.run_program("validate", "--level", "full")
+        self.server.ask(target, "CREATE VIEW mine AS SELECT 1; CREATE PROCEDURE mine () SELECT 1")
+        told = self.rollback("--dry-run").out
+        for what in ("view a_doubled", "trigger first_of", "event nightly", "package body tools", "sequence numbers", "function twice"):
+            self.assertIn(what, told)
+        self.rollback("--confirm")
+        self.assertEqual(self.server.dump(target), there)
+
+    def test_numbers_go_on(self):
+        """A sequence gives no number twice, in the other direction neither."""
+        source, target = self.rich(), self.made()
+        self.migrate(self.server.uri(source), self.server.uri(target))
+        numbers = "SELECT NEXTVAL(numbers), NEXTVAL(`a``b \"c\"`)"
+        self.assertEqual(self.server.ask(target, numbers), [["35", "-5"]])
+        self.assertEqual(self.server.ask(target, "INSERT INTO numbered (v) VALUES ('next'); SELECT id FROM numbered WHERE v = 'next'"), [["38"]])
+
+    def test_the_names_of_databases(self):
+        """One that is called as a table, and as the alias of another; texts name what others they like."""
+        self.server.ask("", "CREATE DATABASE shop; CREATE DATABASE `sh``op2`; CREATE DATABASE others")
+        for name in ("shop", "sh`op2", "others"):
+            self.addCleanup(self.server.ask, "", "DROP DATABASE `%s`" % name.replace("`", "``"))
+        self.server.ask("others", "CREATE TABLE theirs (id int PRIMARY KEY)")
+        self.server.ask("shop", "CREATE TABLE shop (id int PRIMARY KEY, n int); CREATE SEQUENCE s; CREATE TABLE t (id int DEFAULT NEXTVAL(s) PRIMARY KEY);"
+                                "CREATE VIEW plain AS SELECT shop.id, NEXTVAL(s) AS n FROM t AS shop;"
+                                "CREATE VIEW across AS SELECT t.id FROM t JOIN others.theirs USING (id);"
+                                "CREATE TRIGGER shop.tr BEFORE INSERT ON `shop`.`t` FOR EACH ROW SET @shop = 'shop.t';"
+                                "INSERT INTO t VALUES ()")
+        self.migrate(self.server.uri("shop"), self.server.uri("sh`op2".replace("`", "%60")), "--strict")
+        self.assertEqual(self.server.ask("", "SELECT table_name FROM information_schema.views WHERE table_schema = 'sh`op2' AND view_definition LIKE '%`shop`.`t`%'"), [])
+        self.server.ask("", "DROP DATABASE shop; CREATE DATABASE shop")
+        self.assertEqual(self.server.ask("sh`op2", "INSERT INTO others.theirs VALUES (1); SELECT id FROM plain; SELECT id FROM across; INSERT INTO t VALUES (); "
+                                                   "SELECT @shop"), [["1"], ["1"], ["shop.t"]])
+
+    def told(self, *arguments):
+        """What a migrate says."""
+        return self.run_program("migrate", *arguments).err
+
+    def account(self, name, source, target, of_source, of_target):
+        """A URI's part before the host, of a user who may only so much."""
+        for database, rights in ((source, of_source), (target, of_target)):
+            self.server.ask("", "CREATE USER IF NOT EXISTS %s@127.0.0.1; GRANT %s ON %s.* TO %s@127.0.0.1" % (name, rights, database, name))
+        self.addCleanup(self.server.ask, "", "DROP USER %s@127.0.0.1" % name)
+        return [self.server.uri(database).replace("root@", name + "@") for database in (source, target)]
+
+    def test_an_account_without_super(self):
+        """It makes them as its own, and says so."""
+        source, target = self.rich(), self.made()
+        uris = self.account("clerk", source, target, "SELECT, SHOW VIEW, TRIGGER, EVENT, LOCK TABLES", RIGHTS)
+        self.server.ask("", "GRANT SELECT ON mysql.proc TO clerk@127.0.0.1")
+        said = self.told(*uris, "--strict")
+        self.assertIn("the view a_doubled belongs to the account of this run: it may not make one with DEFINER=`root`@", said)
+        left, right = (self.dump(name).replace('"', "`").replace("`root`@", "`clerk`@") for name in (source, target))
+        self.assertEqual(left, right)
+        self.rollback("--confirm")
+        self.assertEqual(self.server.rows(target), {})
+        self.assertEqual(self.server.ask(target, "SHOW TABLES"), [])
+
+    def test_what_may_not_be_read_is_told(self):
+        source, target = self.rich(), self.made()
+        uris = self.account("reader", source, target, "SELECT, TRIGGER, EVENT, EXECUTE, LOCK TABLES", RIGHTS)
+        notes = self.notes(*uris)["notes"]
+        self.assertIn("z_first: the view is left out: the account may not read its text: GRANT it SHOW VIEW and SELECT", notes)
+        self.assertIn("twice: the function is left out: the account may not read its text: GRANT it SELECT on mysql.proc", notes)
+        self.run_program("migrate", "--strict", *uris, code=5)
+        self.migrate(*uris)
+        self.assertEqual(self.server.ask(target, "SELECT table_name FROM information_schema.views WHERE table_schema = database()"), [])
+
+    def test_a_definer_that_is_not_there(self):
+        source, target = self.made("CREATE DEFINER=gone@nowhere VIEW v AS SELECT 1 AS one"), self.made()
+        said = self.told(self.server.uri(source), self.server.uri(target))
+        self.assertIn("the view v fails until its definer is there", said)
+        self.assertIn("gone", said)
+
+    def some(self, cases):
+        return cases if support.SOAK else random.Random("%d %s" % (support.SEED, self.id())).sample(cases, 1)
+
+    def assert_bare(self, name):
+        self.assertEqual(self.server.ask(name, "SHOW TABLES; " + COUNTS["information_schema.routines"] + "; " + COUNTS["information_schema.events"]),
+                         [["0"], ["0"]])
+
+    def test_killed_while_they_are_made(self):
+        source = self.rich()
+        for resumed, (point, occurrence) in self.some(list(itertools.product((True, False), POINTS))):
+            with self.subTest(point=point, occurrence=occurrence, resumed=resumed):
+                target, state = self.made(), "state-%s-%s-%d" % (resumed, point, occurrence)
+                arguments = ("--state", state, self.server.uri(source), self.server.uri(target))
+                self.assertEqual(support.kill_at(point, occurrence, "migrate", *arguments, cwd=self.folder).code, -9)
+                if resumed:
+                    self.run_program("resume", *arguments)
+                    self.assert_same(source, target)
+                self.rollback("--confirm", state=state)
+                self.assert_bare(target)
+
+    def test_a_rollback_that_is_killed(self):
+        source = self.rich()
+        for point, occurrence in self.some((("mysql.before_remove_objects", 1), ("mysql.after_remove_object", 4), ("mysql.after_remove_object", 13))):
+            with self.subTest(point=point, occurrence=occurrence):
+                target, state = self.made(), "state-%s-%d" % (point, occurrence)
+                self.migrate(self.server.uri(source), self.server.uri(target), "--state", state)
+                arguments = ("rollback", "--confirm", "--state", state, "--run", self.run_id(state))
+                self.assertEqual(support.kill_at(point, occurrence, *arguments, cwd=self.folder).code, -9)
+                self.run_program(*arguments)
+                self.assert_bare(target)
+
+    def test_what_is_there_is_left_alone(self):
+        source = self.rich()
+        mine = ("CREATE VIEW z_first AS SELECT 'mine' AS id, 1 AS total, 2 AS n; CREATE FUNCTION twice (x int) RETURNS int RETURN 7; "
+                "CREATE SEQUENCE numbers START WITH 1; CREATE EVENT nightly ON SCHEDULE AT '2035-01-01' DO SELECT 1")
+        target = self.made(mine)
+        before = self.server.dump(target)
+        said = self.told(self.server.uri(source), self.server.uri(target))
+        self.assertIn("the view z_first is not made: the target has one of this name", said)
+        self.assertIn("the event nightly is not made: the target has one of this name", said)
+        self.assertEqual(self.server.ask(target, "SELECT id FROM z_first; SELECT twice(1); SELECT NEXTVAL(numbers)"), [["mine"], ["7"], ["1"]])
+        self.rollback("--confirm")
+        self.assertEqual(self.server.dump(target).replace("DO SETVAL(`numbers`, 1001, 0);\n", "DO SETVAL(`numbers`, 1, 0);\n"), before)
+
+    def test_what_is_changed_since_stays(self):
+        source, target = self.rich(), self.made()
+        self.migrate(self.server.uri(source), self.server.uri(target))
+        self.server.ask(target, "CREATE OR REPLACE FUNCTION twice (x int) RETURNS int RETURN 3; ALTER EVENT nightly ENABLE; CREATE TABLE my_own "
+                                "(id int DEFAULT NEXTVAL(numbers))")
+        told = self.rollback("--dry-run").out
+        self.assertIn("function twice: changed since the run made it, so it stays", told)
+        self.assertIn("event nightly: changed since", told)
+        self.rollback("--confirm")
+        self.assertEqual(self.server.ask(target, "SELECT twice(1); SELECT event_name FROM information_schema.events WHERE event_schema = database(); "
+                                                 "INSERT INTO my_own VALUES (); SELECT id FROM my_own"), [["3"], ["nightly"], ["35"]])
+        self.assertEqual(sorted(name for name, in self.server.ask(target, "SHOW TABLES")), ["my_own", "numbers"])
+
+    def test_a_view_of_others_on_one_of_the_run(self):
+        source, target = self.rich(), self.made()
+        self.migrate(self.server.uri(source), self.server.uri(target))
+        self.server.ask(target, "CREATE VIEW theirs AS SELECT * FROM a_second")
+        before = self.server.dump(target)
+        self.assertIn(".theirs reads it", self.rollback("--confirm", code=5).err)
+        self.assertEqual(self.server.dump(target), before)
+        self.server.ask(target, "DROP VIEW theirs; CREATE OR REPLACE VIEW a_second AS SELECT id FROM orders")
+        self.assertIn("a_second reads it", self.rollback("--confirm", code=5).err)
+
+    def test_only_with_their_tables(self):
+        source, target = self.rich(), self.made()
+        said = self.told(self.server.uri(source), self.server.uri(target), "--include", "orders", "--include", "log", "--include", "customers")
+        self.assertEqual([row[0] for row in self.server.ask(target, "SHOW TRIGGERS")], ["tr`ig \"x\"", "by \"mode", "first_of", "second_of"], said)
+        self.assertEqual(self.server.ask(target, "SELECT table_name FROM information_schema.views WHERE table_schema = database()"), [])
+        # tables that were there keep what they have
+        other = self.made("CREATE TABLE log (what text, who varchar(100))")
+        self.migrate(self.server.uri(source), self.server.uri(other), "--state", "other")
+        self.assertEqual([row[0] for row in self.server.ask(other, "SHOW TRIGGERS")], ["tr`ig \"x\"", "first_of", "second_of"])
 
 
 if __name__ == "__main__":

@@ -236,12 +236,16 @@ static void watch_peer(const struct maria_database *self, MYSQL *connection)
     (void)setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
 }
 
+enum status maria_session_reset(struct maria_database *self, MYSQL *connection, struct error *error)
+{
+    return maria_query(self, connection, session_settings, MARIA_SHORT, ERROR_NETWORK, NULL, error);
+}
+
 static enum status set_up_session(struct maria_database *self, MYSQL *connection,
                                   struct error *error)
 {
     bool repeatable = self->mode == OPEN_SOURCE || self->statement_log;
-    enum status status =
-        maria_query(self, connection, session_settings, MARIA_SHORT, ERROR_NETWORK, NULL, error);
+    enum status status = maria_session_reset(self, connection, error);
     if (status == STATUS_OK) {
         status = maria_query(self, connection,
                              repeatable ? "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"

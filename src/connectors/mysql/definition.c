@@ -2,35 +2,17 @@
  * SHOW CREATE TABLE taken apart: CREATE TABLE `name` (clause, clause, …) options. A clause is cut
  * at commas that stand in no parentheses and no quotes ('…' with backslashes, `…` and "…" doubled).
  */
+#include "connectors/mysql/statement.h"
 #include "connectors/mysql/target.h"
 #include <ctype.h>
 #include <string.h>
-
-/* Behind a quoted piece that begins at `at`. */
-static const char *skip_quoted(const char *at, const char *end)
-{
-    char quote = *at++;
-    while (at < end) {
-        if (*at == '\\' && quote == '\'' && at + 1 < end) {
-            at += 2;
-        } else if (*at == quote) {
-            if (at + 1 == end || at[1] != quote) {
-                return at + 1;
-            }
-            at += 2;
-        } else {
-            at++;
-        }
-    }
-    return end;
-}
 
 static const char *skip_to(const char *at, const char *end, char wanted)
 {
     int depth = 0;
     while (at < end) {
         if (*at == '\'' || *at == '`' || *at == '"') {
-            at = skip_quoted(at, end);
+            at = maria_skip_quoted(at, end);
             continue;
         }
         if (depth == 0 && (*at == wanted || *at == ')')) {
@@ -59,7 +41,7 @@ static enum maria_clause kind_of(const struct text *clause)
     }
     if (begins(clause, "CONSTRAINT `")) {
         const char *end = clause->data + clause->length;
-        const char *rest = skip_quoted(clause->data + strlen("CONSTRAINT "), end);
+        const char *rest = maria_skip_quoted(clause->data + strlen("CONSTRAINT "), end);
         const struct text behind = {rest, (size_t)(end - rest)};
         return begins(&behind, " FOREIGN KEY") ? MARIA_CLAUSE_REFERENCE : MARIA_CLAUSE_COLUMN;
     }
@@ -113,7 +95,7 @@ struct text maria_definition_name(const struct text *clause)
     if (begin == NULL) {
         return (struct text){clause->data, 0};
     }
-    const char *behind = skip_quoted(begin, end);
+    const char *behind = maria_skip_quoted(begin, end);
     return (struct text){begin, (size_t)(behind - begin)};
 }
 

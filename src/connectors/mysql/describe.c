@@ -1,6 +1,7 @@
 /* What a database holds besides tables, the statements that make these, and what a query's result
  * looks like. */
-#include "connectors/mysql/catalog.h"
+#include "connectors/mysql/objects.h"
+#include "connectors/mysql/statement.h"
 #include "connectors/sql/request.h"
 #include "mysql_sql.h"
 #include <string.h>
@@ -34,30 +35,59 @@ static enum status ask(struct maria_database *self, MYSQL *connection, const cha
     return maria_query_buffer(self, connection, &sql, MARIA_LONG, ERROR_SOURCE_READ, result, error);
 }
 
-static bool add_objects(struct schema *schema, MYSQL_RES *found)
+static const char *keep(struct schema *schema, const char *text, bool *failed)
 {
-    uint32_t count = (uint32_t)mysql_num_rows(found);
-    struct schema_object *objects =
-        arena_allocate_zeroed(schema->arena, (size_t)count + 1, sizeof *objects);
-    for (uint32_t i = 0; objects != NULL && i < count; i++) {
-        MYSQL_ROW row = mysql_fetch_row(found);
-        const char *texts[4] = {NULL};
-        for (int column = 0; column < 4; column++) {
-            texts[column] =
-                row[column] != NULL ? arena_copy_string(schema->arena, row[column]) : NULL;
-            if (row[column] != NULL && texts[column] == NULL) {
-                return false;
-            }
-        }
-        objects[i] = (struct schema_object){.kind = kind_of(row[0]),
-                                            .what = texts[0],
-                                            .name = texts[1],
-                                            .table = texts[2],
-                                            .not_carried = texts[3]};
+    const char *copy = text != NULL ? arena_copy_string(schema->arena, text) : NULL;
+    *failed = *failed || (text != NULL && copy == NULL);
+    return copy;
+}
+
+/* A sequence is two: it is made, and moved on to where it is. */
+static enum status add_object(struct maria_database *self, MYSQL *connection, struct schema *schema,
+                              struct schema_object *objects, MYSQL_ROW row, struct error *error)
+{
+    static const char foreign[] = "only MySQL and MariaDB understand its text";
+    bool failed = false;
+    bool early = row[3][0] <= '2';
+    struct schema_object *object = &objects[schema->object_count++];
+    *object = (struct schema_object){
+        .kind = kind_of(row[0]),
+        .stage = early ? SCHEMA_BEFORE_TABLES : SCHEMA_AFTER_LOAD,
+        .what = keep(schema, row[0], &failed),
+        .name = keep(schema, row[1], &failed),
+        .table = keep(schema, row[2], &failed),
+        .not_carried = foreign,
+    };
+    if (failed) {
+        return no_memory(self, error);
     }
+    enum status status =
+        maria_object_show(self, connection, object->what, object->name, schema->arena,
+                          &object->native_sql, &object->not_carried, error);
+    if (status != STATUS_OK || object->native_sql == NULL ||
+        object->kind != SCHEMA_OBJECT_SEQUENCE) {
+        return status;
+    }
+    struct schema_object *value = &objects[schema->object_count++];
+    *value =
+        (struct schema_object){.kind = SCHEMA_OBJECT_DETAIL, .what = "value", .name = object->name};
+    return maria_sequence_show(self, connection, object->name, schema->arena, &value->native_sql,
+                               error);
+}
+
+static enum status add_objects(struct maria_database *self, MYSQL *connection,
+                               struct schema *schema, MYSQL_RES *found, struct error *error)
+{
+    MYSQL_ROW row = NULL;
+    struct schema_object *objects = arena_allocate_zeroed(
+        schema->arena, 2 * (size_t)mysql_num_rows(found) + 1, sizeof *objects);
+    enum status status = objects != NULL ? STATUS_OK : no_memory(self, error);
     schema->objects = objects;
-    schema->object_count = objects != NULL ? count : 0;
-    return objects != NULL;
+    schema->object_count = 0;
+    while (status == STATUS_OK && (row = mysql_fetch_row(found)) != NULL) {
+        status = add_object(self, connection, schema, objects, row, error);
+    }
+    return status;
 }
 
 static bool add_inventory(struct schema *schema, MYSQL_RES *found)
@@ -87,44 +117,17 @@ enum status maria_objects_read(struct maria_database *self, MYSQL *connection,
     MYSQL_RES *inventory = NULL;
     enum status status = ask(self, connection, sql_objects, &objects, error);
     status = status == STATUS_OK ? ask(self, connection, sql_inventory, &inventory, error) : status;
-    if (status == STATUS_OK &&
-        (!add_objects(schema, objects) || !add_inventory(schema, inventory))) {
+    status = status == STATUS_OK ? add_objects(self, connection, schema, objects, error) : status;
+    if (status == STATUS_OK && !add_inventory(schema, inventory)) {
         status = no_memory(self, error);
     }
+    schema->settings = self->schema; /* which texts name */
     mysql_free_result(objects);
     mysql_free_result(inventory);
     return status;
 }
 
 /* ---------------------------------------------------------------- the statements */
-
-/* " AUTO_INCREMENT=17" behind the last parenthesis is no part of a table's definition. */
-static void drop_counter(char *statement)
-{
-    static const char words[] = " AUTO_INCREMENT=";
-    char *found = NULL;
-    bool quoted = false;
-    char quote = 0;
-    for (char *at = statement; *at != '\0'; at++) {
-        if (quoted) {
-            if (*at == '\\' && quote == '\'' && at[1] != '\0') {
-                at++;
-            } else if (*at == quote) {
-                quoted = false;
-            }
-        } else if (*at == '\'' || *at == '`' || *at == '"') {
-            quoted = true;
-            quote = *at;
-        } else if (strncmp(at, words, sizeof words - 1) == 0) {
-            found = at;
-        }
-    }
-    if (found != NULL) {
-        const char *rest = found + sizeof words - 1;
-        rest += strspn(rest, "0123456789");
-        memmove(found, rest, strlen(rest) + 1);
-    }
-}
 
 enum status maria_statements_read(struct maria_database *self, MYSQL *connection,
                                   struct maria_catalog *catalog, struct arena *arena,
@@ -148,7 +151,7 @@ enum status maria_statements_read(struct maria_database *self, MYSQL *connection
             if (statement == NULL) {
                 status = no_memory(self, error);
             } else {
-                drop_counter(statement);
+                maria_drop_counter(statement);
                 table->native_sql = statement;
             }
         }

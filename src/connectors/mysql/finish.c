@@ -6,6 +6,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "connectors/mysql/crew.h"
+#include "connectors/mysql/objects.h"
 #include "connectors/mysql/rebuild.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -561,7 +562,6 @@ enum status maria_after_load(struct database *database, const struct target_tabl
                                   .table_count = table_count,
                                   .progress = progress};
     uint32_t *made = calloc((size_t)table_count + 1, sizeof *made);
-    (void)objects;
     for (uint32_t i = 0; made != NULL && i < table_count; i++) {
         if (tables[i].created) {
             made[finishing.made_count++] = i;
@@ -574,5 +574,7 @@ enum status maria_after_load(struct database *database, const struct target_tabl
     maria_crew_close(&finishing.crew);
     arena_destroy(finishing.arena);
     free(made);
-    return status;
+    return status == STATUS_OK
+               ? maria_objects_make(self, tables, table_count, objects, MARIA_AFTER_LOAD, error)
+               : status;
 }

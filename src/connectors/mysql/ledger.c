@@ -21,6 +21,7 @@
  * _transhume_run    a row a run; `number` orders them. `epoch` is the attempt that may commit.
  *                   `checksum` is over the header and all chunks: they never change. `holder` says
  *                   for people who claimed it last.
+ * _transhume_object, _transhume_rebuild  made when a run needs them (objects_ledger.c, rebuild.c)
  */
 static const char *const table_names[] = {"_transhume_chunk", "_transhume_done", "_transhume_made",
                                           "_transhume_run"};

@@ -5,6 +5,7 @@
  * after it, and again by whoever finds some: forget, tidy, and the next run that is made.
  */
 #include "base/failpoint.h"
+#include "connectors/mysql/objects.h"
 #include "connectors/mysql/rebuild.h"
 #include <string.h>
 #include <strings.h>
@@ -156,6 +157,7 @@ static enum status forget_rows(struct maria_database *self, MYSQL *connection, c
         status = maria_query_buffer(self, connection, &sql, MARIA_LONG, ERROR_LEDGER_INVALID, NULL,
                                     error);
     }
+    status = status == STATUS_OK ? maria_objects_forget(self, connection, run_id, error) : status;
     return status == STATUS_OK ? failpoint_hit("mysql.before_forget", error) : status;
 }
 
@@ -165,7 +167,10 @@ enum status maria_ledger_forget(struct database *database, const char *run_id, u
     struct maria_database *self = maria_database_of(database);
     MYSQL *connection = NULL;
 
-    (void)rolled_back;
+    if (rolled_back && (maria_control(self, &connection, error) != STATUS_OK ||
+                        maria_objects_drop_early(self, connection, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
     /* those who come after the ledger would not know of it */
     if (maria_put_back(self, run_id, NULL, error) != STATUS_OK ||
         maria_begin(self, &connection, error) != STATUS_OK ||

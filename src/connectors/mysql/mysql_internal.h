@@ -95,6 +95,9 @@ enum status maria_caveats(struct database *database, struct buffer *out, struct 
 enum status maria_connect(struct maria_database *self, MYSQL **connection,
                           struct error *error) MUST_USE;
 void maria_disconnect(MYSQL *connection); /* NULL is fine */
+/* sql_mode, time zone … as maria_connect sets them. */
+enum status maria_session_reset(struct maria_database *self, MYSQL *connection,
+                                struct error *error) MUST_USE;
 /* False once the client library has given it up. */
 bool maria_is_alive(MYSQL *connection);
 /* The control connection of a target, made anew if it broke. */

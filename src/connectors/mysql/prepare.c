@@ -6,7 +6,9 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "connectors/mysql/crew.h"
+#include "connectors/mysql/objects.h"
 #include "connectors/mysql/rebuild.h"
+#include "connectors/mysql/statement.h"
 #include <string.h>
 #include <strings.h>
 
@@ -233,15 +235,33 @@ static void append_clauses(struct buffer *sql, const struct maria_definition *de
     }
 }
 
+/* A default may be a sequence's next number, told with the name of the source's database. */
+static enum status move_statement(const struct maria_database *self, const char *from,
+                                  struct arena *arena, const char **statement, struct error *error)
+{
+    struct buffer moved = {0};
+    if (*statement == NULL || from == NULL || strcmp(from, self->schema) == 0) {
+        return STATUS_OK;
+    }
+    maria_append_moved(&moved, *statement, strlen(*statement), false, from, self->schema);
+    *statement = moved.failed ? NULL : arena_copy_string(arena, buffer_string(&moved));
+    buffer_free(&moved);
+    return *statement != NULL
+               ? STATUS_OK
+               : error_set(error, ERROR_MEMORY, self->shown, "no memory for a table's definition");
+}
+
 static enum status append_same(struct buffer *sql, const struct maria_database *self,
-                               const struct target_table *table, struct arena *arena,
-                               struct error *error)
+                               const struct target_table *table, const char *from,
+                               struct arena *arena, struct error *error)
 {
     struct maria_definition definition;
     const char *statement = table->same_engine->native_sql;
-    enum status status = statement != NULL
-                             ? maria_definition_read(statement, arena, &definition, error)
-                             : STATUS_END;
+    enum status status = move_statement(self, from, arena, &statement, error);
+    if (status == STATUS_OK) {
+        status = statement != NULL ? maria_definition_read(statement, arena, &definition, error)
+                                   : STATUS_END;
+    }
     if (status != STATUS_OK) {
         return status;
     }
@@ -279,13 +299,13 @@ static bool is_foreign(MYSQL *connection)
 }
 
 static enum status create(struct maria_database *self, MYSQL *connection,
-                          const struct target_table *table, struct arena *arena,
+                          const struct target_table *table, const char *from, struct arena *arena,
                           struct error *error)
 {
     struct buffer sql = {0};
     enum status status = STATUS_END;
     if (table->same_engine != NULL) {
-        status = append_same(&sql, self, table, arena, error);
+        status = append_same(&sql, self, table, from, arena, error);
         status = status == STATUS_OK ? run(self, connection, &sql, table->name, error) : status;
         buffer_free(&sql);
         if (status == STATUS_FAILED && is_foreign(connection)) {
@@ -363,6 +383,7 @@ struct preparing {
     struct maria_look look;
     struct target_table *tables;
     uint32_t table_count;
+    const char *from;  /* the source's database, if it is one of this kind */
     uint32_t *missing; /* numbers of the tables that are to be made */
     uint32_t missing_count;
 };
@@ -421,7 +442,7 @@ static enum status make(void *context, MYSQL *connection, struct arena *arena, u
     const struct preparing *preparing = context;
     const struct target_table *table = &preparing->tables[preparing->missing[number]];
     if (failpoint_hit("mysql.after_intent", error) != STATUS_OK ||
-        create(preparing->self, connection, table, arena, error) != STATUS_OK) {
+        create(preparing->self, connection, table, preparing->from, arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return failpoint_hit("mysql.after_table", error);
@@ -484,14 +505,22 @@ enum status maria_prepare(struct database *database, struct target_table *tables
 {
     struct maria_database *self = maria_database_of(database);
     struct preparing preparing = {
-        .self = self, .arena = arena_create(0), .tables = tables, .table_count = table_count};
+        .self = self,
+        .arena = arena_create(0),
+        .tables = tables,
+        .table_count = table_count,
+        .from = objects != NULL ? objects->settings : NULL,
+    };
 
-    (void)objects;
     maria_forget_seen(self);
     enum status status = preparing.arena != NULL
                              ? maria_control(self, &preparing.connection, error)
                              : error_set(error, ERROR_MEMORY, self->shown, "no memory");
     status = status == STATUS_OK ? failpoint_hit("mysql.before_schema", error) : status;
+    status = status == STATUS_OK ? maria_objects_make(self, tables, table_count, objects,
+                                                      MARIA_BEFORE_TABLES, error)
+                                 : status;
+    status = status == STATUS_OK ? maria_control(self, &preparing.connection, error) : status;
     status = status == STATUS_OK ? prepare(&preparing, error) : status;
     arena_destroy(preparing.arena);
     status = status == STATUS_OK ? maria_rebuild_drop(self, tables, table_count, error) : status;

@@ -1,6 +1,7 @@
 /* Taking a run's records back, table by table. What is asked of undo tables stands in target.h. */
 #include "connectors/mysql/rollback.h"
 #include "base/failpoint.h"
+#include "connectors/mysql/objects.h"
 #include <string.h>
 #include <strings.h>
 
@@ -167,4 +168,5 @@ const struct rollback_functions maria_rollback_functions = {
     .undo_deleted = undo_deleted,
     .can_remove = maria_can_remove,
     .remove_table = maria_remove_table,
+    .remove_objects = maria_remove_objects,
 };

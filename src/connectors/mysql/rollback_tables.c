@@ -7,6 +7,7 @@
  * the ledger knows, or one that nobody can take for the run's.
  */
 #include "base/failpoint.h"
+#include "connectors/mysql/objects.h"
 #include "connectors/mysql/rollback.h"
 #include "mysql_sql.h"
 #include <string.h>
@@ -131,11 +132,10 @@ struct removing {
     struct error *error;
 };
 
-static enum status refuse(const struct removing *removing, const char *what, const char *schema,
-                          const char *name)
+static enum status refuse(const struct removing *removing, const char *what, const char *place)
 {
-    error_set(removing->error, ERROR_ROLLBACK_REFUSED, removing->table->name, "%s %s.%s %s", what,
-              schema, name, what[2] == 'f' ? "refers to it" : "reads it");
+    error_set(removing->error, ERROR_ROLLBACK_REFUSED, removing->table->name, "%s %s %s", what,
+              place, what[2] == 'f' ? "refers to it" : "reads it");
     error_hint(removing->error, "others made this since: drop it, then roll back again");
     return STATUS_FAILED;
 }
@@ -164,33 +164,22 @@ static enum status refuse_references(const struct removing *removing)
         bool of_run = false;
         status = is_of_run(removing, referrer, &of_run);
         if (status == STATUS_OK && !of_run) {
-            status = refuse(removing, "a foreign key of", referrer->schema, referrer->table);
+            const char *place =
+                arena_format(removing->arena, "%s.%s", referrer->schema, referrer->table);
+            status = place != NULL ? refuse(removing, "a foreign key of", place)
+                                   : no_memory(referrer->table, removing->error);
         }
     }
     return status;
 }
 
-/* The server knows views by their text alone, in which it writes names out. */
 static enum status refuse_views(const struct removing *removing)
 {
-    struct buffer sql = {0};
-    struct buffer name = {0};
-    MYSQL_RES *result = NULL;
-    maria_append_table(&name, removing->self, removing->table->name);
-    buffer_append_string(&sql, "SELECT table_schema, table_name FROM information_schema.views "
-                               "WHERE LOCATE(CAST(");
-    maria_append_text(&sql, buffer_string(&name), name.length);
-    buffer_append_string(&sql, " AS BINARY), CAST(view_definition AS BINARY)) > 0");
-    sql.failed |= name.failed;
-    buffer_free(&name);
-    enum status status = maria_query_buffer(removing->self, removing->connection, &sql, MARIA_LONG,
-                                            ERROR_TARGET_INVALID, &result, removing->error);
-    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
-    if (row != NULL) {
-        status = refuse(removing, "the view", row[0], row[1]);
-    }
-    mysql_free_result(result);
-    return status;
+    const char *reader = NULL;
+    enum status status =
+        maria_find_reader(removing->self, removing->connection, removing->table->name,
+                          removing->arena, &reader, removing->error);
+    return status == STATUS_OK && reader != NULL ? refuse(removing, "the view", reader) : status;
 }
 
 static enum status refuse_others(const struct removing *removing)

@@ -7,8 +7,8 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "connectors/sql/rounds.h"
 #include "postgres_sql.h"
-#include <stdlib.h>
 #include <string.h>
 
 /*
@@ -28,6 +28,7 @@ struct maker {
     uint32_t table_count;
     const struct schema *objects;
     bool late;
+    bool stages[SCHEMA_STAGES];
     PGresult *made;    /* the statements that were run already */
     PGresult *present; /* before the tables are made: those that are there */
     struct error *error;
@@ -154,50 +155,21 @@ static void tell(const struct maker *maker, const struct schema_object *object,
     }
 }
 
-/* Of these stages. What can't be made before the tables may be after them. */
-static enum status make_stage(struct maker *maker, const bool stages[SCHEMA_STAGES], bool told)
+/* What can't be made before the tables may be after them. */
+static enum status try_object(void *context, uint32_t number, bool last)
 {
-    uint32_t count = maker->objects->object_count;
-    bool *done = calloc((size_t)count + 1, sizeof *done);
-    enum status status = done != NULL ? STATUS_OK
-                                      : error_set(maker->error, ERROR_MEMORY, maker->self->shown,
-                                                  "no memory for its objects");
-    bool progress = true;
-    while (status == STATUS_OK && progress) {
-        progress = false;
-        bool last = true;
-        for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
-            const struct schema_object *object = &maker->objects->objects[i];
-            struct error problem;
-            if (done[i] || !stages[object->stage] || !is_wanted(maker, object) ||
-                is_made(maker, object)) {
-                continue;
-            }
-            status = attempt(maker, object, &problem);
-            done[i] = status == STATUS_OK || (status == STATUS_AGAIN && is_there(&problem));
-            if (status == STATUS_AGAIN && done[i] && told) {
-                tell(maker, object, &problem);
-            }
-            progress |= done[i];
-            last &= done[i];
-            status = status == STATUS_AGAIN ? STATUS_OK : status;
-        }
-        progress &= !last;
+    struct maker *maker = context;
+    const struct schema_object *object = &maker->objects->objects[number];
+    struct error problem;
+    if (!maker->stages[object->stage] || !is_wanted(maker, object) || is_made(maker, object)) {
+        return STATUS_END;
     }
-    for (uint32_t i = 0; status == STATUS_OK && told && i < count; i++) {
-        const struct schema_object *object = &maker->objects->objects[i];
-        struct error problem;
-        if (!done[i] && stages[object->stage] && is_wanted(maker, object) &&
-            !is_made(maker, object)) {
-            status = attempt(maker, object, &problem); /* once more, for its words */
-            if (status == STATUS_AGAIN) {
-                tell(maker, object, &problem);
-                status = STATUS_OK;
-            }
-        }
+    enum status status = attempt(maker, object, &problem);
+    bool there = status == STATUS_AGAIN && is_there(&problem);
+    if (status == STATUS_AGAIN && maker->late && (there || last)) {
+        tell(maker, object, &problem);
     }
-    free(done);
-    return status;
+    return there ? STATUS_OK : status;
 }
 
 static enum status load_made(struct maker *maker)
@@ -248,22 +220,22 @@ enum status postgres_objects_make(struct postgres_database *self, PGconn *connec
                           .objects = objects,
                           .late = moment != POSTGRES_BEFORE_TABLES,
                           .error = error};
-    bool stages[SCHEMA_STAGES] = {false};
     bool last = moment == POSTGRES_AFTER_LOAD;
 
     if (objects == NULL || objects->object_count == 0) {
         return STATUS_OK;
     }
-    stages[SCHEMA_BEFORE_TABLES] = moment == POSTGRES_BEFORE_TABLES || last;
-    stages[SCHEMA_WITH_TABLES] = moment == POSTGRES_WITH_TABLES;
-    stages[SCHEMA_BEFORE_INDEXES] = moment == POSTGRES_BEFORE_INDEXES;
-    stages[SCHEMA_AFTER_LOAD] = last;
+    maker.stages[SCHEMA_BEFORE_TABLES] = moment == POSTGRES_BEFORE_TABLES || last;
+    maker.stages[SCHEMA_WITH_TABLES] = moment == POSTGRES_WITH_TABLES;
+    maker.stages[SCHEMA_BEFORE_INDEXES] = moment == POSTGRES_BEFORE_INDEXES;
+    maker.stages[SCHEMA_AFTER_LOAD] = last;
     /* the others go with a table, and are not listed */
     bool listed = moment == POSTGRES_BEFORE_TABLES || last;
     enum status status = listed ? load_made(&maker) : STATUS_OK;
     status = status == STATUS_OK && !maker.late ? load_present(&maker) : status;
-    status =
-        status == STATUS_OK ? make_stage(&maker, stages, moment != POSTGRES_BEFORE_TABLES) : status;
+    status = status == STATUS_OK
+                 ? sql_make_in_rounds(objects->object_count, maker.late, try_object, &maker, error)
+                 : status;
     PQclear(maker.made);
     PQclear(maker.present);
     return status;

@@ -1,0 +1,387 @@
+/*
+ * Views, triggers, routines, events and sequences of a plain copy between two of these servers:
+ * made as the source tells them, on a connection of their own, since each brings the settings that
+ * its words are understood by. What depends on what is found by trying.
+ */
+#include "connectors/mysql/objects.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "connectors/mysql/statement.h"
+#include "connectors/sql/rounds.h"
+#include <string.h>
+
+enum { SHOWN_BYTES = 160, NO_SUCH_DEFINER = 1449, RIGHT_MISSING = 1227 };
+
+struct maker {
+    struct maria_database *self;
+    MYSQL *control;    /* asks, and writes the ledger */
+    MYSQL *connection; /* makes them */
+    struct arena *arena;
+    const struct target_table *tables;
+    uint32_t table_count;
+    const struct schema *objects;
+    enum maria_moment moment;
+    bool *waits; /* of each object: it is to be made */
+    struct maria_noted *noted;
+    uint32_t noted_count;
+    struct error *error;
+};
+
+static const char *shown(const char *name, char printable[SHOWN_BYTES])
+{
+    text_printable(name, strlen(name), printable, SHOWN_BYTES);
+    return printable;
+}
+
+/* What belongs to a table goes with it only if this run made that. */
+static bool is_wanted(const struct maker *maker, const struct schema_object *object)
+{
+    bool now = object->stage == SCHEMA_BEFORE_TABLES || maker->moment == MARIA_AFTER_LOAD;
+    if (object->native_sql == NULL || !now) {
+        return false;
+    }
+    for (uint32_t i = 0; object->table != NULL && i < maker->table_count; i++) {
+        if (strcmp(maker->tables[i].name, object->table) == 0) {
+            return maker->tables[i].created;
+        }
+    }
+    return object->table == NULL;
+}
+
+/* Goes with an object, and is made as often as it is asked for. */
+static bool is_detail(const struct schema_object *object)
+{
+    return object->kind == SCHEMA_OBJECT_DETAIL;
+}
+
+/* ---------------------------------------------------------------- the statement */
+
+/* In the words of this database, of whose name the source's knows nothing. */
+static void append_statement(struct buffer *sql, const struct maker *maker,
+                             const struct schema_object *object, const char *statement)
+{
+    const char *from = maker->objects->settings;
+    bool trigger = object->kind == SCHEMA_OBJECT_TRIGGER;
+    bool told = object->kind == SCHEMA_OBJECT_VIEW; /* by the server, and not by its maker */
+    size_t length = told ? strlen(statement) : trigger ? maria_trigger_head(statement) : 0;
+    if (from == NULL || strcmp(from, maker->self->schema) == 0) {
+        length = 0;
+    }
+    if (length > 0) {
+        maria_append_moved(sql, statement, length, trigger, from, maker->self->schema);
+    }
+    buffer_append_string(sql, statement + length);
+}
+
+/* Without `out`, as when it is not enabled. An event that two servers have would come twice. */
+static void append_without(struct buffer *sql, const char *statement, struct text out,
+                           const char *instead)
+{
+    buffer_append(sql, statement, (size_t)(out.data - statement));
+    buffer_append_string(sql, out.length > 0 ? instead : "");
+    buffer_append_string(sql, out.data + out.length);
+}
+
+static enum status send(struct maker *maker, struct buffer *sql, struct error *problem)
+{
+    return maria_query_buffer(maker->self, maker->connection, sql, MARIA_BUILD, ERROR_TARGET_SCHEMA,
+                              NULL, problem);
+}
+
+static enum status set_session(struct maker *maker, const char *settings, size_t length,
+                               struct error *problem)
+{
+    struct buffer sql = {0};
+    enum status status = maria_session_reset(maker->self, maker->connection, problem);
+    if (status != STATUS_OK || length == 0) {
+        return status;
+    }
+    buffer_append(&sql, settings, length);
+    return send(maker, &sql, problem);
+}
+
+/* ---------------------------------------------------------------- what is told */
+
+static void tell_definer(const struct schema_object *object, struct text definer)
+{
+    char name[SHOWN_BYTES];
+    char who[SHOWN_BYTES];
+    text_printable(definer.data, definer.length, who, sizeof who);
+    log_write(LOG_WARNING,
+              "the %s %s belongs to the account of this run: it may not make one with %s",
+              object->what, shown(object->name, name), who);
+}
+
+/* The statement succeeds, and what it made fails when it is used. */
+static enum status tell_missing_definer(struct maker *maker, const struct schema_object *object,
+                                        struct error *problem)
+{
+    char name[SHOWN_BYTES];
+    MYSQL_RES *result = NULL;
+    MYSQL_ROW row = NULL;
+    if (mysql_warning_count(maker->connection) == 0) {
+        return STATUS_OK;
+    }
+    enum status status = maria_query(maker->self, maker->connection, "SHOW WARNINGS", MARIA_SHORT,
+                                     ERROR_TARGET_SCHEMA, &result, problem);
+    while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
+        uint64_t number = 0;
+        if (text_to_uint64(row[1], strlen(row[1]), &number) == STATUS_OK &&
+            number == NO_SUCH_DEFINER) {
+            log_write(LOG_WARNING, "the %s %s fails until its definer is there: %s", object->what,
+                      shown(object->name, name), row[2]);
+        }
+    }
+    mysql_free_result(result);
+    return status;
+}
+
+static void tell_disabled(const struct schema_object *object)
+{
+    char name[SHOWN_BYTES];
+    log_write(LOG_WARNING,
+              "the event %s is made disabled, or both servers would carry it out: ALTER EVENT … "
+              "ENABLE after the cut-over",
+              shown(object->name, name));
+}
+
+/* There is a table, routine, trigger, event or sequence of that name. */
+static bool is_there(const struct error *problem)
+{
+    return problem->native_code == 1050 || problem->native_code == 1304 ||
+           problem->native_code == 1359 || problem->native_code == 1537;
+}
+
+static void tell_present(const struct maker *maker, const struct schema_object *object)
+{
+    char name[SHOWN_BYTES];
+    shown(object->name, name);
+    if (maker->moment == MARIA_BEFORE_TABLES) {
+        log_write(LOG_INFO, "the %s %s is in the target already and stays as it is", object->what,
+                  name);
+    } else if (object->stage != SCHEMA_BEFORE_TABLES) {
+        log_write(LOG_WARNING,
+                  "the %s %s is not made: the target has one of this name, which stays as it is",
+                  object->what, name);
+    }
+}
+
+static void tell(const struct schema_object *object, const struct error *problem)
+{
+    char name[SHOWN_BYTES];
+    log_write(LOG_WARNING, "the %s %s is not made: %s", object->what, shown(object->name, name),
+              is_there(problem) ? "the target has one of this name, which stays as it is"
+                                : problem->message);
+}
+
+/* ---------------------------------------------------------------- making one */
+
+/* With the definer that it has, or, where the account may not, with its own. */
+static enum status create(struct maker *maker, const struct schema_object *object,
+                          const char *statement, struct error *problem)
+{
+    struct buffer sql = {0};
+    const struct text definer = maria_definer(statement);
+    append_statement(&sql, maker, object, statement);
+    enum status status = send(maker, &sql, problem);
+    if (status == STATUS_OK || problem->native_code != RIGHT_MISSING || definer.length == 0) {
+        return status;
+    }
+    struct buffer bare = {0};
+    append_without(&bare, statement, definer, "");
+    append_statement(&sql, maker, object, buffer_string(&bare));
+    sql.failed |= bare.failed;
+    buffer_free(&bare);
+    *problem = (struct error){0};
+    status = send(maker, &sql, problem);
+    if (status == STATUS_OK) {
+        tell_definer(object, definer);
+    }
+    return status;
+}
+
+static enum status make(struct maker *maker, const struct schema_object *object,
+                        struct error *problem)
+{
+    const char *settings = object->native_sql;
+    size_t length = strcspn(settings, "\n");
+    const char *statement = settings + length + (settings[length] == '\n');
+    const bool event = strcmp(object->what, "event") == 0;
+    const struct text enabled = event ? maria_enabled(statement) : (struct text){statement, 0};
+    struct buffer made = {0};
+    enum status status = set_session(maker, settings, length, problem);
+    append_without(&made, statement, enabled, "DISABLE");
+    if (status == STATUS_OK && made.failed) {
+        status = error_set(problem, ERROR_MEMORY, maker->self->shown, "no memory for its objects");
+    }
+    status = status == STATUS_OK ? create(maker, object, buffer_string(&made), problem) : status;
+    buffer_free(&made);
+    if (status == STATUS_OK && enabled.length > 0) {
+        tell_disabled(object);
+    }
+    return status == STATUS_OK ? tell_missing_definer(maker, object, problem) : status;
+}
+
+/* Would it be no better another time? Somebody's lock, or a full disk, is no reason to go on
+ * without it. */
+static bool is_refusal(const struct maker *maker, const struct error *problem)
+{
+    return maria_is_alive(maker->connection) && problem->class != ERROR_CLASS_RETRY &&
+           problem->code != ERROR_INTERRUPTED && problem->code != ERROR_MEMORY &&
+           problem->code != ERROR_DISK_FULL;
+}
+
+static enum status try_object(void *context, uint32_t number, bool last)
+{
+    struct maker *maker = context;
+    const struct schema_object *object = &maker->objects->objects[number];
+    struct error problem = {0};
+    if (!maker->waits[number]) {
+        return STATUS_END;
+    }
+    if (maria_ledger_check_claim(maker->self, maker->control, maker->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (make(maker, object, &problem) == STATUS_OK) {
+        maker->waits[number] = false;
+        if (is_detail(object)) {
+            return STATUS_OK;
+        }
+        return failpoint_hit("mysql.after_object", maker->error) == STATUS_OK
+                   ? maria_object_note(maker->self, maker->control, object->what, object->name,
+                                       maker->error)
+                   : STATUS_FAILED;
+    }
+    if (!is_refusal(maker, &problem)) {
+        error_copy(maker->error, &problem);
+        error_context(maker->error, "%s: ", object->name);
+        return STATUS_FAILED;
+    }
+    bool told = maker->moment == MARIA_AFTER_LOAD && (last || is_there(&problem));
+    if (told) {
+        tell(object, &problem);
+    }
+    return is_there(&problem) ? STATUS_END : STATUS_AGAIN;
+}
+
+/* ---------------------------------------------------------------- what is to be made */
+
+static const struct maria_noted *find_noted(const struct maker *maker,
+                                            const struct schema_object *object)
+{
+    for (uint32_t i = 0; i < maker->noted_count; i++) {
+        if (strcmp(maker->noted[i].what, object->what) == 0 &&
+            strcmp(maker->noted[i].name, object->name) == 0) {
+            return &maker->noted[i];
+        }
+    }
+    return NULL;
+}
+
+/* One that was to be made and is there is the run's: it ended before it could say so. */
+static enum status intend(struct maker *maker, MYSQL *connection, uint32_t number)
+{
+    const struct schema_object *object = &maker->objects->objects[number];
+    const struct maria_noted *noted = find_noted(maker, object);
+    bool found = false;
+    if (!is_wanted(maker, object) || (noted != NULL && noted->digest != NULL)) {
+        return STATUS_OK;
+    }
+    if (is_detail(object)) { /* of the one before it, if that is the run's */
+        maker->waits[number] = maker->waits[number - 1] || find_noted(maker, object - 1) != NULL;
+        return STATUS_OK;
+    }
+    enum status status = maria_object_is_there(maker->self, connection, object->what, object->name,
+                                               &found, maker->error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (found && noted != NULL) {
+        return maria_object_note(maker->self, connection, object->what, object->name, maker->error);
+    }
+    if (found) {
+        tell_present(maker, object);
+        return STATUS_OK;
+    }
+    maker->waits[number] = true;
+    return noted == NULL && maker->self->run_id != NULL
+               ? maria_object_intend(maker->self, connection, object, maker->error)
+               : STATUS_OK;
+}
+
+/* Of all of them in one transaction, before the first is made. */
+static enum status intend_all(struct maker *maker)
+{
+    MYSQL *connection = NULL;
+    if (maria_objects_make_table(maker->self, maker->control, maker->error) != STATUS_OK ||
+        maria_begin(maker->self, &connection, maker->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = maria_ledger_check_claim(maker->self, connection, maker->error);
+    status = status == STATUS_OK
+                 ? maria_objects_noted(maker->self, connection, maker->arena, &maker->noted,
+                                       &maker->noted_count, maker->error)
+                 : status;
+    for (uint32_t i = 0; status == STATUS_OK && i < maker->objects->object_count; i++) {
+        status = intend(maker, connection, i);
+    }
+    return maria_end(maker->self, connection, status, maker->error);
+}
+
+/* What was not made in the end: one that others make later is none of the run's. */
+static enum status forget_unmade(struct maker *maker)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < maker->objects->object_count; i++) {
+        const struct schema_object *object = &maker->objects->objects[i];
+        if (maker->waits[i] && !is_detail(object)) {
+            status = maria_object_forget(maker->self, maker->control, object->what, object->name,
+                                         maker->error);
+        }
+    }
+    return status;
+}
+
+static enum status make_all(struct maker *maker)
+{
+    struct maria_database *self = maker->self;
+    enum status status = maria_control(self, &maker->control, maker->error);
+    status = status == STATUS_OK ? intend_all(maker) : status;
+    status = status == STATUS_OK ? failpoint_hit("mysql.before_objects", maker->error) : status;
+    status = status == STATUS_OK ? maria_connect(self, &maker->connection, maker->error) : status;
+    status = status == STATUS_OK ? sql_make_in_rounds(maker->objects->object_count,
+                                                      maker->moment == MARIA_AFTER_LOAD, try_object,
+                                                      maker, maker->error)
+                                 : status;
+    status = status == STATUS_OK ? forget_unmade(maker) : status;
+    maria_disconnect(maker->connection);
+    return status == STATUS_OK ? failpoint_hit("mysql.after_objects", maker->error) : status;
+}
+
+enum status maria_objects_make(struct maria_database *self, const struct target_table *tables,
+                               uint32_t table_count, const struct schema *objects,
+                               enum maria_moment moment, struct error *error)
+{
+    struct maker maker = {.self = self,
+                          .tables = tables,
+                          .table_count = table_count,
+                          .objects = objects,
+                          .moment = moment,
+                          .error = error};
+    bool any = false;
+    for (uint32_t i = 0; objects != NULL && i < objects->object_count; i++) {
+        any = any || is_wanted(&maker, &objects->objects[i]);
+    }
+    if (!any) {
+        return STATUS_OK;
+    }
+    maker.arena = arena_create(0);
+    maker.waits = maker.arena != NULL ? arena_allocate_zeroed(maker.arena, objects->object_count,
+                                                              sizeof *maker.waits)
+                                      : NULL;
+    enum status status = maker.waits != NULL ? make_all(&maker)
+                                             : error_set(error, ERROR_MEMORY, self->shown,
+                                                         "no memory for its objects");
+    arena_destroy(maker.arena);
+    return status;
+}

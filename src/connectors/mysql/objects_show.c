@@ -1,0 +1,179 @@
+/* Views, triggers, routines, events and sequences as a server tells them. */
+#include "base/signals.h"
+#include "connectors/mysql/objects.h"
+#include <string.h>
+
+struct kind {
+    const char *what;
+    const char *words;  /* behind SHOW CREATE */
+    const char *column; /* that has the statement */
+    const char *right;  /* that lets an account read it */
+    const char *finds;  /* FROM where, and by which columns */
+};
+
+static const struct kind kinds[] = {
+    {"view", "VIEW", "Create View", "SHOW VIEW and SELECT",
+     "tables WHERE table_type = 'VIEW' AND table_schema = $1 AND table_name = $2"},
+    {"sequence", "SEQUENCE", "Create Table", "SELECT",
+     "tables WHERE table_type = 'SEQUENCE' AND table_schema = $1 AND table_name = $2"},
+    {"trigger", "TRIGGER", "SQL Original Statement", "TRIGGER",
+     "triggers WHERE trigger_schema = $1 AND trigger_name = $2"},
+    {"event", "EVENT", "Create Event", "EVENT",
+     "events WHERE event_schema = $1 AND event_name = $2"},
+    {"procedure", "PROCEDURE", "Create Procedure", NULL,
+     "routines WHERE routine_schema = $1 AND routine_name = $2 AND routine_type = 'PROCEDURE'"},
+    {"function", "FUNCTION", "Create Function", NULL,
+     "routines WHERE routine_schema = $1 AND routine_name = $2 AND routine_type = 'FUNCTION'"},
+    {"package", "PACKAGE", "Create Package", NULL,
+     "routines WHERE routine_schema = $1 AND routine_name = $2 AND routine_type = 'PACKAGE'"},
+    {"package body", "PACKAGE BODY", "Create Package Body", NULL,
+     "routines WHERE routine_schema = $1 AND routine_name = $2 AND routine_type = 'PACKAGE BODY'"},
+};
+
+static const struct kind *kind_named(const char *what)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (strcmp(kinds[i].what, what) == 0) {
+            return &kinds[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *right_for(const struct maria_database *self, const struct kind *kind)
+{
+    if (kind == NULL || kind->right != NULL) {
+        return kind != NULL ? kind->right : "";
+    }
+    return self->mariadb             ? "SELECT on mysql.proc"
+           : self->version >= 80020u ? "SHOW_ROUTINE"
+                                     : "SELECT on all of the server";
+}
+
+/* ---------------------------------------------------------------- the text */
+
+static const char *value_of(MYSQL_RES *result, MYSQL_ROW row, const char *column)
+{
+    int at = maria_column_named(result, column);
+    return at >= 0 ? row[at] : NULL;
+}
+
+static void append_setting(struct buffer *text, const char *name, const char *value)
+{
+    if (value != NULL) {
+        buffer_format(text, "%s%s = ", text->length > 0 ? ", " : "SET ", name);
+        maria_append_string(text, value);
+    }
+}
+
+/* Those that its words are understood by, and that the server keeps with it. */
+static void append_text(struct buffer *text, MYSQL_RES *result, MYSQL_ROW row,
+                        const char *statement)
+{
+    append_setting(text, "sql_mode", value_of(result, row, "sql_mode"));
+    append_setting(text, "time_zone", value_of(result, row, "time_zone"));
+    append_setting(text, "collation_connection", value_of(result, row, "collation_connection"));
+    buffer_format(text, "\n%s", statement);
+}
+
+/* The account may not, as servers of all kinds say it: then what it is stays unknown. */
+static bool is_refused(const struct error *problem)
+{
+    return problem->native_code > 0 && !maria_is_lost((unsigned)problem->native_code) &&
+           problem->code != ERROR_INTERRUPTED && problem->code != ERROR_MEMORY;
+}
+
+/* `*found` NULL: the server refused it. */
+static enum status ask(struct maria_database *self, MYSQL *connection, struct buffer *sql,
+                       MYSQL_RES **found, struct error *error)
+{
+    struct error problem = {0};
+    *found = NULL;
+    enum status status =
+        maria_query_buffer(self, connection, sql, MARIA_SHORT, ERROR_SOURCE_READ, found, &problem);
+    if (status != STATUS_OK && !is_refused(&problem)) {
+        error_copy(error, &problem);
+        return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status keep(const struct maria_database *self, struct buffer *text, struct arena *arena,
+                        const char **kept, struct error *error)
+{
+    *kept = text->failed ? NULL : arena_copy_string(arena, buffer_string(text));
+    buffer_free(text);
+    return *kept != NULL
+               ? STATUS_OK
+               : error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
+}
+
+enum status maria_object_show(struct maria_database *self, MYSQL *connection, const char *what,
+                              const char *name, struct arena *arena, const char **text,
+                              const char **why, struct error *error)
+{
+    const struct kind *kind = kind_named(what);
+    struct buffer sql = {0};
+    struct buffer words = {0};
+    MYSQL_RES *result = NULL;
+    enum status status = STATUS_OK;
+
+    *text = NULL;
+    if (kind != NULL) {
+        buffer_format(&sql, "SHOW CREATE %s ", kind->words);
+        maria_append_table(&sql, self, name);
+        status = ask(self, connection, &sql, &result, error);
+    }
+    MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
+    const char *statement = row != NULL ? value_of(result, row, kind->column) : NULL;
+    if (statement != NULL) {
+        append_text(&words, result, row, statement);
+        status = keep(self, &words, arena, text, error);
+    } else if (status == STATUS_OK && why != NULL) {
+        buffer_format(&words, "the account may not read its text: GRANT it %s",
+                      right_for(self, kind));
+        status = keep(self, &words, arena, why, error);
+    }
+    mysql_free_result(result);
+    return status;
+}
+
+enum status maria_object_is_there(struct maria_database *self, MYSQL *connection, const char *what,
+                                  const char *name, bool *found, struct error *error)
+{
+    const struct kind *kind = kind_named(what);
+    struct buffer sql = {0};
+    int64_t count = 0;
+    *found = false;
+    if (kind == NULL) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "SELECT count(*) FROM information_schema.");
+    maria_append_filled(&sql, kind->finds, self->schema, name);
+    enum status status = maria_ask_number(self, connection, &sql, MARIA_LONG, ERROR_TARGET_INVALID,
+                                          0, &count, error);
+    *found = count > 0;
+    return status;
+}
+
+/* SETVAL never goes back: what others took from the sequence meanwhile stays taken. */
+enum status maria_sequence_show(struct maria_database *self, MYSQL *connection, const char *name,
+                                struct arena *arena, const char **text, struct error *error)
+{
+    struct buffer sql = {0};
+    struct buffer words = {0};
+    MYSQL_RES *result = NULL;
+    *text = NULL;
+    buffer_append_string(&sql, "SELECT next_not_cached_value, cycle_count FROM ");
+    maria_append_table(&sql, self, name);
+    enum status status = ask(self, connection, &sql, &result, error);
+    MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
+    if (row != NULL && row[0] != NULL && row[1] != NULL) {
+        buffer_append_string(&words, "\nDO SETVAL(");
+        maria_append_name(&words, name);
+        buffer_format(&words, ", %s, 0, %s)", row[0], row[1]);
+        status = keep(self, &words, arena, text, error);
+    }
+    mysql_free_result(result);
+    return status;
+}

@@ -1,0 +1,202 @@
+/*
+ * Statements as a server tells them (SHOW CREATE …), taken apart into names and texts in quotes
+ * ('…' with backslashes, `…` and "…" doubled), comments, words, and single characters.
+ */
+#include "connectors/mysql/statement.h"
+#include "connectors/mysql/target.h"
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+const char *maria_skip_quoted(const char *at, const char *end)
+{
+    char quote = *at++;
+    while (at < end) {
+        if (*at == '\\' && quote == '\'' && at + 1 < end) {
+            at += 2;
+        } else if (*at == quote) {
+            if (at + 1 == end || at[1] != quote) {
+                return at + 1;
+            }
+            at += 2;
+        } else {
+            at++;
+        }
+    }
+    return end;
+}
+
+static bool is_quote(char letter)
+{
+    return letter == '\'' || letter == '`' || letter == '"';
+}
+
+static bool is_of_word(char letter)
+{
+    return isalnum((unsigned char)letter) || letter == '_' || letter == '$' || (letter & 0x80) != 0;
+}
+
+static const char *skip_comment(const char *at, const char *end)
+{
+    bool block = *at == '/';
+    const char *close = block ? "*/" : "\n";
+    size_t length = strlen(close);
+    for (at += block ? 2 : 1; at + length <= end; at++) {
+        if (memcmp(at, close, length) == 0) {
+            return at + length;
+        }
+    }
+    return end;
+}
+
+static bool begins_comment(const char *at, const char *end)
+{
+    size_t left = (size_t)(end - at);
+    return *at == '#' || (left > 1 && memcmp(at, "/*", 2) == 0) ||
+           (left > 2 && memcmp(at, "--", 2) == 0 && isspace((unsigned char)at[2]));
+}
+
+/* The piece that begins at `at`, which is before the end. */
+static struct text piece_at(const char *at, const char *end)
+{
+    const char *behind = at + 1;
+    if (is_quote(*at)) {
+        behind = maria_skip_quoted(at, end);
+    } else if (begins_comment(at, end)) {
+        behind = skip_comment(at, end);
+    } else {
+        while (is_of_word(*at) && behind < end && is_of_word(*behind)) {
+            behind++;
+        }
+    }
+    return (struct text){at, (size_t)(behind - at)};
+}
+
+static bool is_word(struct text piece, const char *word)
+{
+    return piece.length == strlen(word) && strncasecmp(piece.data, word, piece.length) == 0;
+}
+
+void maria_drop_counter(char *statement)
+{
+    const char *end = statement + strlen(statement);
+    char *found = NULL;
+    for (struct text piece = {statement, 0}; piece.data < end; piece.data += piece.length) {
+        piece = piece_at(piece.data, end);
+        if (is_word(piece, "AUTO_INCREMENT") && piece.data[piece.length] == '=' &&
+            piece.data > statement && piece.data[-1] == ' ') {
+            found = statement + (piece.data - statement) - 1;
+        }
+    }
+    if (found != NULL) {
+        const char *rest = found + strlen(" AUTO_INCREMENT=");
+        rest += strspn(rest, "0123456789");
+        memmove(found, rest, strlen(rest) + 1);
+    }
+}
+
+/* The first piece that is this word, before the first that is one of the others; empty: none. */
+static struct text find_word(const char *statement, const char *word, const char *const *before)
+{
+    const char *end = statement + strlen(statement);
+    for (struct text piece = {statement, 0}; piece.data < end; piece.data += piece.length) {
+        piece = piece_at(piece.data, end);
+        if (is_word(piece, word)) {
+            return piece;
+        }
+        for (size_t i = 0; before[i] != NULL; i++) {
+            if (is_word(piece, before[i])) {
+                return (struct text){piece.data, 0};
+            }
+        }
+    }
+    return (struct text){end, 0};
+}
+
+struct text maria_definer(const char *statement)
+{
+    static const char *const before[] = {"SQL",      "VIEW",    "TRIGGER", "PROCEDURE",
+                                         "FUNCTION", "PACKAGE", "EVENT",   NULL};
+    const char *end = statement + strlen(statement);
+    const struct text word = find_word(statement, "DEFINER", before);
+    const char *at = word.data + word.length;
+    if (word.length == 0 || *at != '=') {
+        return (struct text){word.data, 0};
+    }
+    do { /* `user`, then `host` */
+        at++;
+        at = at < end ? at + piece_at(at, end).length : end;
+    } while (*at == '@');
+    at += strspn(at, " ");
+    return (struct text){word.data, (size_t)(at - word.data)};
+}
+
+struct text maria_enabled(const char *statement)
+{
+    static const char *const before[] = {"DO", NULL};
+    return find_word(statement, "ENABLE", before);
+}
+
+size_t maria_trigger_head(const char *statement)
+{
+    static const char *const before[] = {NULL};
+    return (size_t)(find_word(statement, "FOR", before).data - statement);
+}
+
+/* ---------------------------------------------------------------- into another database */
+
+struct moving {
+    const char *end;
+    bool bare;
+    const char *from;
+};
+
+static bool is_database(const struct moving *moving, struct text piece)
+{
+    return (*piece.data == '`' && maria_definition_is_name(&piece, moving->from)) ||
+           (moving->bare && is_word(piece, moving->from));
+}
+
+/* Is something else called as the database is, so that its name before a point may be that? */
+static bool is_ambiguous(const struct moving *moving, const char *statement)
+{
+    for (struct text piece = {statement, 0}; piece.data < moving->end; piece.data += piece.length) {
+        piece = piece_at(piece.data, moving->end);
+        const char *behind = piece.data + piece.length;
+        if (is_database(moving, piece) && (behind == moving->end || *behind != '.')) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* `database`.`function`(, `database`.`table`.`column` or nextval(`database`.`sequence`) */
+static bool is_certain(const struct moving *moving, const char *statement, struct text piece)
+{
+    const char *name = piece.data + piece.length + 1;
+    if (name >= moving->end) {
+        return false;
+    }
+    const char *behind = name + piece_at(name, moving->end).length;
+    return (behind < moving->end && (*behind == '(' || *behind == '.')) ||
+           (piece.data - statement > 4 && memcmp(piece.data - 4, "val(", 4) == 0);
+}
+
+void maria_append_moved(struct buffer *out, const char *statement, size_t length, bool bare,
+                        const char *from, const char *to)
+{
+    const struct moving moving = {statement + length, bare, from};
+    bool ambiguous = is_ambiguous(&moving, statement);
+    char before = '\0';
+    for (struct text piece = {statement, 0}; piece.data < moving.end; piece.data += piece.length) {
+        piece = piece_at(piece.data, moving.end);
+        const char *behind = piece.data + piece.length;
+        if (before != '.' && behind < moving.end && *behind == '.' && is_database(&moving, piece) &&
+            (!ambiguous || is_certain(&moving, statement, piece))) {
+            maria_append_name(out, to);
+        } else {
+            buffer_append(out, piece.data, piece.length);
+        }
+        before = behind[-1];
+    }
+}
