@@ -35,8 +35,9 @@ enum connector_capability {
     CAPABILITY_NO_RESUME = 1 << 16,
     /* target: its tables may have foreign keys, which refuse a record before its partner */
     CAPABILITY_REFERENCES = 1 << 17,
-    CAPABILITY_DEFAULTS = 1 << 18,       /* target: columns have defaults, keys count up */
-    CAPABILITY_COUNTS_ANYWHERE = 1 << 19 /* target: so do columns that are not the key */
+    CAPABILITY_DEFAULTS = 1 << 18,        /* target: columns have defaults, keys count up */
+    CAPABILITY_COUNTS_ANYWHERE = 1 << 19, /* target: so do columns that are not the key */
+    CAPABILITY_TEXT_TIMES = 1 << 20       /* target: days and times are texts, infinite ones, too */
 };
 
 /* 0 means no limit, unless said. */

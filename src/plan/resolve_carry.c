@@ -6,7 +6,10 @@
 #include "base/name_index.h"
 #include "base/text.h"
 #include "model/convert.h"
+#include "model/decimal.h"
+#include "model/time_text.h"
 #include "plan/resolve.h"
+#include <math.h>
 #include <string.h>
 
 /* A column of the target and the one of the source that it is a copy of. */
@@ -67,8 +70,43 @@ static void carry_counter(const struct carrying *carrying)
 
 /* ---------------------------------------------------------------- defaults */
 
-/* The value as the column's own type has it; NULL: it has not. */
-static const char *value_text(const struct carrying *carrying)
+#define US_PER_DAY INT64_C(86400000000)
+
+static const char another_type[] = "the column has another type there";
+
+/* Years that every engine's days have. */
+static bool is_plain_day(int64_t days)
+{
+    int64_t year = 0;
+    int month = 0;
+    int day = 0;
+    time_civil_from_days(days, &year, &month, &day);
+    return year >= 1 && year <= 9999;
+}
+
+/* Of those that are not, some servers refuse the default, and others the first record with it. */
+static bool is_held_anywhere(const struct carrying *carrying, const struct cell *value)
+{
+    bool texts = (carrying->resolver->target->capabilities & CAPABILITY_TEXT_TIMES) != 0;
+    bool special = (value->flags & CELL_SPECIAL) != 0;
+    switch ((enum value_kind)value->kind) {
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        return isfinite(value->f64);
+    case VALUE_DECIMAL:
+        return decimal_special(value) == 0;
+    case VALUE_DATE:
+        return texts || (!special && is_plain_day(value->i64));
+    case VALUE_TIMESTAMP:
+        return texts ||
+               (!special && is_plain_day(value->i64 / US_PER_DAY - (value->i64 % US_PER_DAY < 0)));
+    default:
+        return true;
+    }
+}
+
+/* The value as the column's own type has it; NULL: it has not, and why. */
+static const char *value_text(const struct carrying *carrying, const char **why)
 {
     struct resolver *resolver = carrying->resolver;
     const struct value_type *type = &carrying->column->type;
@@ -78,6 +116,7 @@ static const char *value_text(const struct carrying *carrying)
     struct error ignored = {0};
     const char *made = NULL;
 
+    *why = another_type;
     switch (type->kind) {
     case VALUE_BYTES:
     case VALUE_ESCAPE:
@@ -94,8 +133,14 @@ static const char *value_text(const struct carrying *carrying)
         break;
     }
     struct cell from = cell_text(given, strlen(given));
-    if (convert_value(&from, type, false, resolver->arena, &value, &ignored) == STATUS_OK &&
-        convert_append_text(&value, false, &text, &ignored) == STATUS_OK) {
+    if (convert_value(&from, type, false, resolver->arena, &value, &ignored) != STATUS_OK) {
+        return NULL;
+    }
+    if (!is_held_anywhere(carrying, &value)) {
+        *why = "not every engine's column of its type holds such a value";
+        return NULL;
+    }
+    if (convert_append_text(&value, false, &text, &ignored) == STATUS_OK) {
         made = arena_copy_string(resolver->arena, buffer_string(&text));
         resolver->out_of_memory |= text.failed || made == NULL;
     }
@@ -121,17 +166,17 @@ static void carry_default(const struct carrying *carrying)
     const struct schema_column *from = carrying->from;
     struct schema_column *column = carrying->column;
     enum schema_default_kind kind = from->default_kind;
+    const char *why =
+        kind == SCHEMA_DEFAULT_OWN ? "only its own engine understands it" : another_type;
     const char *value = NULL;
     if (kind == SCHEMA_DEFAULT_NOW || kind == SCHEMA_DEFAULT_TODAY) {
         kind = clock_kind(carrying);
-    } else if (kind == SCHEMA_DEFAULT_VALUE && (value = value_text(carrying)) == NULL) {
+    } else if (kind == SCHEMA_DEFAULT_VALUE && (value = value_text(carrying, &why)) == NULL) {
         kind = SCHEMA_DEFAULT_OWN;
     }
     if (!carrying->alone || kind == SCHEMA_DEFAULT_OWN) {
         left_out(carrying, "default", from->default_text,
-                 !carrying->alone                           ? "several entities fill the table"
-                 : from->default_kind == SCHEMA_DEFAULT_OWN ? "only its own engine understands it"
-                                                            : "the column has another type there");
+                 carrying->alone ? why : "several entities fill the table");
         return;
     }
     column->default_kind = kind;

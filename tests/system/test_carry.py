@@ -183,7 +183,8 @@ class Defaults(Carried):
                    "c3": ("INTEGER DEFAULT (1 + 1)", "1 + 1"), "c4": ("INTEGER DEFAULT 'many'", "'many'"), "c5": ("TEXT DEFAULT CURRENT_TIME", "CURRENT_TIME")},
         "postgres": {"c1": ("uuid DEFAULT gen_random_uuid()", "gen_random_uuid()"), "c2": ("text DEFAULT now()", "now()"),
                      "c4": ("bytea DEFAULT '\\x00ff'", "'\\x00ff'::bytea"),
-                     "c5": ("timestamp DEFAULT CURRENT_DATE", "CURRENT_DATE"), "c6": ("int DEFAULT (random() * 10)::int", "random()")},
+                     "c5": ("timestamp DEFAULT CURRENT_DATE", "CURRENT_DATE"), "c6": ("int DEFAULT (random() * 10)::int", "random()"),
+                     "c7": ("float8 DEFAULT 'NaN'", "NaN"), "c8": ("numeric DEFAULT 'Infinity'", "Infinity"), "c9": ("real DEFAULT '-Infinity'", "-Infinity")},
         "mysql": {"c1": ("varchar(40) DEFAULT (uuid())", "uuid()"), "c2": ("varchar(40) DEFAULT (current_timestamp())", "current_timestamp()"),
                   "c3": ("int DEFAULT (1 + 1)", "1 + 1"), "c4": ("bit(3) DEFAULT b'101'", "b'101'"), "c5": ("binary(2) DEFAULT 'ab'", "'ab'"),
                   "c6": ("varchar(9) CHARACTER SET utf8mb4 DEFAULT '🐑'", "'?'")},
@@ -244,6 +245,36 @@ class Defaults(Carried):
                 self.ask(target, here, self.INSERT[target])
                 for name in left:
                     self.assertEqual(self.ask(target, here, "SELECT id, %s FROM t WHERE id = 42" % name), [["42", None]])
+
+    # column: its type and default, and what a new row has in SQLite, whose days and times are texts
+    SPECIAL = {
+        "mysql": {"z1": ("datetime DEFAULT '0000-00-00 00:00:00'", "0000-00-00"), "z2": ("timestamp NOT NULL DEFAULT 0", "0000-00-00"),
+                  "z3": ("date DEFAULT '0000-00-00'", "0000-00-00"), "z4": ("date DEFAULT '0000-05-01'", "0000-05-01")},
+        "postgres": {"i1": ("timestamptz DEFAULT 'infinity'", "infinity"), "i2": ("date NOT NULL DEFAULT '-infinity'", "-infinity"),
+                     "i3": ("timestamp DEFAULT 'infinity'", "infinity")},
+    }
+
+    def test_days_that_the_target_has_not_are_listed(self):
+        for source, target in PAIRS:
+            if source == "sqlite":
+                continue   # its days are texts anywhere
+            with self.subTest(source=source, target=target):
+                special = self.SPECIAL[source]
+                script = self.script(source, {name: words for name, (words, _) in special.items()}).replace(
+                    "(id) VALUES (1), (41)", "(id, %s) VALUES (41%s)" % (", ".join(special), ", '2024-02-29'" * len(special)))
+                said = self.listed(source, target, script, refused=target != "sqlite")
+                left = [] if target == "sqlite" else list(special)
+                self.assertEqual([line.partition(" (")[0] for line in said], ["t: the default of " + name for name in left])
+                for line in said:
+                    self.assertTrue(line.endswith(" is not carried: not every engine's column of its type holds such a value"), line)
+                here, _ = self.moved(source, target, script)
+                if target == "sqlite":
+                    self.ask(target, here, self.INSERT[target])
+                    self.assertEqual(self.ask(target, here, "SELECT id, %s FROM t WHERE id = 42" % ", ".join(special)),
+                                     [["42"] + [expected for _, expected in special.values()]])
+                else:
+                    self.ask(target, here, "INSERT INTO t (id, %s) SELECT 42, %s FROM t" % (2 * (", ".join(special),)))
+                    self.assertEqual(self.ask(target, here, "SELECT count(*) FROM t"), [["2"]])
 
     def test_a_plan_keeps_them_for_columns_that_are_copied_as_they_are(self):
         plan = """
