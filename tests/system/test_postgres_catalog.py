@@ -167,6 +167,34 @@ class Catalogue(support.TestCase):
         keys = "SELECT conrelid::regclass::text, conname, convalidated FROM pg_constraint WHERE contype = 'f' AND conparentid = 0 ORDER BY 1, 2"
         self.assertEqual(self.server.psql(source, keys), self.server.psql(target, keys))
 
+    def test_the_next_number_of_each_sequence(self):
+        """Also of one that was restarted and has given none since."""
+        scripts = {"kept": "ALTER SEQUENCE kept RESTART WITH 4000", "down": "ALTER SEQUENCE down RESTART WITH -7",
+                   "\"50%s 'n\"": "SELECT setval('\"50%s ''n\"', 70, false)", "called": "SELECT setval('called', 9)", "back": "ALTER SEQUENCE back RESTART WITH 2",
+                   "t_id_seq": "ALTER SEQUENCE t_id_seq RESTART WITH 500", "pristine": "SELECT 1"}
+        settings = {"down": " INCREMENT -2", "back": " START 20", "pristine": " START 8"}
+        source = self.made("CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t VALUES (300);" + "".join(
+            "CREATE SEQUENCE %s%s;" % (name, settings.get(name, "")) for name in scripts if name != "t_id_seq") + ";".join(scripts.values()))
+        # those of the same names stay, but where they would give numbers that the source has given
+        target = self.made("CREATE SEQUENCE called; SELECT setval('called', 4); CREATE SEQUENCE kept; ALTER SEQUENCE kept RESTART WITH 6000; CREATE SEQUENCE pristine")
+        self.run_program("migrate", self.server.uri(source), self.server.uri(target))
+        following = {name: self.server.psql(target, "SELECT nextval('%s')" % name.replace("'", "''"))[0][0] for name in scripts}
+        self.assertEqual(following, {"kept": "6000", "down": "-7", "\"50%s 'n\"": "70", "called": "10", "back": "2", "t_id_seq": "500", "pristine": "1"})
+
+    def test_a_sequence_that_the_role_may_not_read(self):
+        """The tables are all that it has to read."""
+        source, target = self.made("CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t DEFAULT VALUES; CREATE SEQUENCE invoice;"
+                                   "SELECT nextval('invoice'); CREATE ROLE reads LOGIN; GRANT SELECT ON t TO reads; REVOKE USAGE ON SCHEMA public FROM public;"
+                                   "GRANT USAGE ON SCHEMA public TO reads"), self.made()
+        uri = self.server.uri(source).replace("postgres@", "reads@")
+        report = self.notes(uri, self.server.uri(target))
+        for name in ("t_id_seq", "invoice"):
+            self.assertIn("%s: the value is left out: the role may not read it: GRANT SELECT ON SEQUENCE public.%s" % (name, name), report["notes"])
+        for to in (self.server.uri(target), "copy.db"):
+            self.run_program("migrate", uri, to, "--state", self.path("state" + to[:2]))
+            self.run_program("validate", uri, to, "--level", "full")
+        self.assertEqual(self.server.psql(target, "INSERT INTO t DEFAULT VALUES RETURNING id"), [["2"]])
+
     def test_only_the_key_itself_is_told(self):
         """For a plan, and for another engine, in which a partition's own key can't be."""
         source = self.made(KEYS_AND_PARTITIONS)

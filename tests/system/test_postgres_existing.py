@@ -127,6 +127,9 @@ class After(PostgresCase):
     def test_sequences_never_go_back(self):
         source = self.source()
         for script, following in (("SELECT setval('t_id_seq', 5000)", 5001), ("ALTER SEQUENCE t_id_seq START 4000 RESTART", 4000),
+                                  ("ALTER SEQUENCE t_id_seq RESTART WITH 4100", 4100), ("SELECT setval('t_id_seq', 4200, false)", 4200),
+                                  ("SELECT setval('t_id_seq', 300, false)", 301), ("ALTER SEQUENCE t_id_seq INCREMENT 10; SELECT setval('t_id_seq', 295)", 310),
+                                  ("ALTER SEQUENCE t_id_seq INCREMENT -1 MINVALUE -1000 MAXVALUE 10 RESTART WITH -5", -5),
                                   ("ALTER SEQUENCE t_id_seq INCREMENT -1 MINVALUE -1000 MAXVALUE 10 START 10 RESTART", 6)):
             with self.subTest(script):
                 target = self.made("CREATE TABLE t (id serial PRIMARY KEY, v text); " + script)
@@ -151,8 +154,10 @@ class After(PostgresCase):
             with self.subTest(more):
                 target = self.made("CREATE TABLE t (id serial PRIMARY KEY, v text)")
                 uri = self.role(target, "GRANT SELECT, INSERT ON t TO ROLE; " + more)
-                result = self.run_program("migrate", self.source(), uri, "--existing", "append", "--state", self.path("state" + more[:5]))
+                source, state = self.source(), self.path("state" + more[:5])
+                result = self.run_program("migrate", source, uri, "--existing", "append", "--state", state)
                 self.assertIn("the role may not set the sequence public.t_id_seq", result.err)
+                self.run_program("validate", source, uri, "--state", state)
                 statement = "SELECT setval('public.t_id_seq', 300);"
                 self.assertIn(statement, result.err)
                 self.assertIn("ANALYZE", result.err)

@@ -5,6 +5,8 @@
 #include "postgres_sql.h"
 #include <string.h>
 
+enum { QUESTIONS_MAX = 100 };
+
 static enum status no_memory(const struct postgres_database *self, struct error *error)
 {
     return error_set(error, ERROR_MEMORY, self->shown, "no memory for a query");
@@ -68,6 +70,11 @@ static enum status ask(const struct reading *reading, const char *sql, PGresult 
                           ERROR_SOURCE_READ, result, error);
 }
 
+static bool is_value(const struct schema_object *object)
+{
+    return object->native_sql != NULL && object->what != NULL && strcmp(object->what, "value") == 0;
+}
+
 static void add_objects(struct reading *reading, const PGresult *found)
 {
     for (int row = 0; row < PQntuples(found) && !reading->out_of_memory; row++) {
@@ -84,6 +91,53 @@ static void add_objects(struct reading *reading, const PGresult *found)
             .native_drop = keep(reading, found, row, 7),
         };
     }
+}
+
+/* The answers of the questions from `first` to before `end`, each in a row of its own. */
+static enum status ask_values(struct reading *reading, uint32_t first, uint32_t end,
+                              struct error *error)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    for (uint32_t i = first; i < end; i++) {
+        const struct schema_object *object = &reading->objects[i];
+        if (is_value(object)) {
+            buffer_format(&sql, "%sSELECT %u, (%s)", sql.length > 0 ? " UNION ALL " : "", i,
+                          object->native_sql);
+        }
+    }
+    enum status status =
+        sql.failed       ? no_memory(reading->self, error)
+        : sql.length > 0 ? postgres_query(reading->self, reading->connection, buffer_string(&sql),
+                                          NULL, 0, POSTGRES_LONG, ERROR_SOURCE_READ, &result, error)
+                         : STATUS_OK;
+    for (int row = 0; status == STATUS_OK && result != NULL && row < PQntuples(result); row++) {
+        const char *digits = PQgetvalue(result, row, 0);
+        uint64_t at = 0;
+        status = text_to_uint64(digits, strlen(digits), &at);
+        if (status == STATUS_OK) {
+            reading->objects[at].native_sql = keep(reading, result, row, 1);
+        }
+    }
+    buffer_free(&sql);
+    PQclear(result);
+    return status;
+}
+
+/* The statement of a sequence's value is a question to this server, whose answer is the one for
+ * the other. */
+static enum status read_values(struct reading *reading, struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t first = 0; status == STATUS_OK && first < reading->count;) {
+        uint32_t end = first;
+        for (uint32_t questions = 0; end < reading->count && questions < QUESTIONS_MAX; end++) {
+            questions += is_value(&reading->objects[end]);
+        }
+        status = ask_values(reading, first, end, error);
+        first = end;
+    }
+    return status;
 }
 
 static struct schema_table *find_table(const struct reading *reading, const char *name)
@@ -169,6 +223,7 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
         schema->objects = reading.objects;
         schema->object_count = reading.count;
         add_inventory(&reading, inventory);
+        status = reading.out_of_memory ? STATUS_OK : read_values(&reading, error);
     }
     PQclear(objects);
     PQclear(definitions);

@@ -15,6 +15,7 @@ enum {
     SEQUENCE_BEFORE_FIRST,
     SEQUENCE_MAY_SET,
     SEQUENCE_MAY_READ,
+    SEQUENCE_MAY_ASK,
     SEQUENCE_REACHES_ALL
 };
 
@@ -80,11 +81,28 @@ static void warn_of_right(const struct sequences *sequences, int row, const char
     buffer_free(&name);
 }
 
+/* Of the largest number m.m with where the sequence stands; without a right to see it, none. Who
+ * may only ask for its last number isn't told of one at which it was restarted. */
+static void append_comparison(struct buffer *sql, const struct sequences *sequences, int row)
+{
+    const char *beyond = is_true(sequences, row, SEQUENCE_ASCENDS) ? ">" : "<";
+    if (is_true(sequences, row, SEQUENCE_MAY_READ)) {
+        buffer_format(sql,
+                      " AND EXISTS (SELECT 1 FROM %s q WHERE m.m %s q.last_value OR (m.m = "
+                      "q.last_value AND NOT q.is_called))",
+                      cell(sequences, row, SEQUENCE_NAME), beyond);
+    } else if (is_true(sequences, row, SEQUENCE_MAY_ASK)) {
+        buffer_format(sql, " AND m.m %s coalesce(pg_catalog.pg_sequence_last_value(", beyond);
+        append_sequence(sql, sequences, row);
+        buffer_format(sql, "), %s)", cell(sequences, row, SEQUENCE_BEFORE_FIRST));
+    }
+}
+
 static enum status set(struct sequences *sequences, int row)
 {
     bool ascends = is_true(sequences, row, SEQUENCE_ASCENDS);
-    bool may_read = is_true(sequences, row, SEQUENCE_MAY_READ);
-    bool may = may_read && is_true(sequences, row, SEQUENCE_MAY_SET);
+    bool may =
+        is_true(sequences, row, SEQUENCE_MAY_READ) && is_true(sequences, row, SEQUENCE_MAY_SET);
     struct buffer sql = {0};
     PGresult *result = NULL;
 
@@ -100,12 +118,7 @@ static enum status set(struct sequences *sequences, int row)
     buffer_append_string(&sql, ")::numeric)::bigint AS m");
     append_numbers(&sql, sequences, row, ascends ? "<=" : ">=");
     buffer_append_string(&sql, ") m WHERE m.m IS NOT NULL");
-    if (may_read) {
-        buffer_format(&sql, " AND m.m %s coalesce(pg_catalog.pg_sequence_last_value(",
-                      ascends ? ">" : "<");
-        append_sequence(&sql, sequences, row);
-        buffer_format(&sql, "), %s)", cell(sequences, row, SEQUENCE_BEFORE_FIRST));
-    }
+    append_comparison(&sql, sequences, row);
     enum status status = ask(sequences, row, &sql, &result);
     if (status == STATUS_OK && !may && PQntuples(result) > 0) {
         warn_of_right(sequences, row, PQgetvalue(result, 0, 0));

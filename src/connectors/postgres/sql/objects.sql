@@ -87,12 +87,17 @@ UNION ALL
 SELECT 'property', pg_catalog.quote_ident(s.relname) || ' owned', s.owner, NULL, 'w', s.oid, pg_catalog.format('ALTER SEQUENCE %I OWNED BY %I.%I', s.relname, s.owner, s.attname), NULL
   FROM sequences s WHERE s.deptype = 'a'
 UNION ALL
-SELECT 'value', pg_catalog.quote_ident(s.relname), s.owner, NULL, 'a', s.oid,
-       CASE WHEN pg_catalog.pg_sequence_last_value(s.oid) IS NULL THEN 'SELECT'
-            ELSE pg_catalog.format('SELECT pg_catalog.setval(%L, %s(%s, coalesce(pg_catalog.pg_sequence_last_value(%L::pg_catalog.regclass), %s)))', pg_catalog.quote_ident(s.relname),
-                                   CASE WHEN s.seqincrement > 0 THEN 'greatest' ELSE 'least' END, pg_catalog.pg_sequence_last_value(s.oid), pg_catalog.quote_ident(s.relname),
-                                   pg_catalog.pg_sequence_last_value(s.oid)) END, NULL
-  FROM sequences s
+-- of a value the statement makes the statement: only the sequence itself tells where it was restarted. One that has moved since it was made never goes back.
+SELECT 'value', pg_catalog.quote_ident(s.relname), s.owner,
+       CASE WHEN NOT s.readable THEN pg_catalog.format('the role may not read it: GRANT SELECT ON SEQUENCE %I.%I', $1, s.relname) END, 'a', s.oid,
+       CASE WHEN s.readable THEN
+            pg_catalog.format('SELECT CASE WHEN NOT is_called AND last_value = %s THEN ''SELECT'' ELSE pg_catalog.format(%L, last_value, is_called) END FROM %I.%I', s.seqstart,
+              pg_catalog.format('SELECT pg_catalog.setval(%s, %%1$s, %%2$L) FROM %s AS q WHERE q.last_value %s %%1$s OR NOT q.is_called '
+                                'AND (q.last_value = %%1$s AND %%2$L OR q.last_value = (SELECT seqstart FROM pg_catalog.pg_sequence WHERE seqrelid = q.tableoid))',
+                                pg_catalog.replace(pg_catalog.quote_literal(pg_catalog.quote_ident(s.relname)), '%', '%%'), pg_catalog.replace(pg_catalog.quote_ident(s.relname), '%', '%%'),
+                                CASE WHEN s.seqincrement > 0 THEN '<' ELSE '>' END),
+              $1, s.relname) END, NULL
+  FROM (SELECT *, pg_catalog.has_sequence_privilege(oid, 'SELECT') AS readable FROM sequences) s
 UNION ALL
 -- functions: before the tables if they can be, else after them
 SELECT f.what, f.name, NULL, CASE WHEN f.prokind = 'a' THEN 'aggregates are not made' WHEN l.lanname IN ('c', 'internal') THEN 'functions in C need their library' END, 'b', f.oid,

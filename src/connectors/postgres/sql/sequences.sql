@@ -1,9 +1,10 @@
 -- The sequences that fill columns of a schema's tables, owned by them or not: table, column, the sequence, does it count
--- upwards, the last number that it reaches, the one before its first, may the role set it, may it read it, and does it
--- reach all that the column can hold? $1: schema.
+-- upwards, the last number that it reaches, the one before its first, may the role set it, may it read it, may it ask
+-- for its last number, and does it reach all that the column can hold? $1: schema.
 SELECT c.relname, a.attname, pg_catalog.format('%I.%I', sn.nspname, s.relname), q.seqincrement > 0,
        CASE WHEN q.seqincrement > 0 THEN q.seqmax ELSE q.seqmin END, q.seqstart::numeric - q.seqincrement,
-       pg_catalog.has_sequence_privilege(s.oid, 'UPDATE'), pg_catalog.has_sequence_privilege(s.oid, 'USAGE, SELECT'),
+       pg_catalog.has_sequence_privilege(s.oid, 'UPDATE'), pg_catalog.has_sequence_privilege(s.oid, 'SELECT'),
+       pg_catalog.has_sequence_privilege(s.oid, 'USAGE, SELECT'),
        CASE b.oid WHEN 21 THEN abs(CASE WHEN q.seqincrement > 0 THEN q.seqmax ELSE q.seqmin END) >= 32767
                   WHEN 23 THEN abs(CASE WHEN q.seqincrement > 0 THEN q.seqmax ELSE q.seqmin END) >= 2147483647
                   WHEN 20 THEN abs(CASE WHEN q.seqincrement > 0 THEN q.seqmax ELSE q.seqmin END::numeric) >= 9223372036854775807
