@@ -1,4 +1,4 @@
-/* The engine's own failpoints, each reached in a normal run or resume. */
+/* The engine's own failpoints, each reached in a normal run or resume, or in a validation. */
 #include "engine/run.h"
 
 #include <stddef.h>
@@ -30,7 +30,8 @@ const char *const *run_failpoints(void)
         "engine.before_completed",     "engine.after_completed",
         "resume.after_load",           "resume.before_claim",
         "resume.after_claim",          "resume.before_reopen",
-        "resume.after_reopen",         NULL,
+        "resume.after_reopen",         "verify.source_waits",
+        "verify.target_waits",         NULL,
     };
     return names;
 }

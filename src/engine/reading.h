@@ -25,6 +25,8 @@ struct reading {
     /* Instead of the ring, for check and sample: takes the parcel over; STATUS_END: that is
      * enough. */
     enum status (*sink)(void *context, struct parcel *parcel);
+    /* Optional, with it: what reading_account says. */
+    enum status (*sink_account)(void *context, uint64_t rows, uint64_t bytes);
     void *sink_context;
 };
 

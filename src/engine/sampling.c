@@ -20,6 +20,7 @@ enum status sampling_reader(struct run_session *session, struct reader **reader,
 static enum status read_span(struct worker *worker, const struct plan_stream *stream,
                              const struct span *span,
                              enum status (*sink)(void *context, struct parcel *parcel),
+                             enum status (*account)(void *context, uint64_t rows, uint64_t bytes),
                              void *context, struct error *error)
 {
     struct reading reading;
@@ -29,6 +30,7 @@ static enum status read_span(struct worker *worker, const struct plan_stream *st
     reading.stream = stream;
     reading.span = span;
     reading.sink = sink;
+    reading.sink_account = account;
     reading.sink_context = context;
     enum status status = reading_span(&reading, error);
     reading_free(&reading);
@@ -38,12 +40,14 @@ static enum status read_span(struct worker *worker, const struct plan_stream *st
 enum status sampling_read_through(struct run_session *session, struct reader *reader,
                                   const struct plan_stream *stream, const struct span *span,
                                   enum status (*sink)(void *context, struct parcel *parcel),
+                                  enum status (*account)(void *context, uint64_t rows,
+                                                         uint64_t bytes),
                                   void *context, struct error *error)
 {
     struct run no_run = {.session = session};
     struct copy copy = {.run = &no_run, .session = session};
     struct worker worker = {.copy = &copy, .reader = reader};
-    return read_span(&worker, stream, span, sink, context, error);
+    return read_span(&worker, stream, span, sink, account, context, error);
 }
 
 enum status sampling_read_span(struct run_session *session, struct run *run,
@@ -60,7 +64,7 @@ enum status sampling_read_span(struct run_session *session, struct run *run,
           joining_prepare(session->joining, NULL, error) != STATUS_OK))) {
         return STATUS_FAILED;
     }
-    return read_span(&worker, stream, span, sink, context, error);
+    return read_span(&worker, stream, span, sink, NULL, context, error);
 }
 
 enum status sampling_read(struct run_session *session, const struct plan_stream *stream,

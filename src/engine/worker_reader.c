@@ -115,6 +115,9 @@ enum status reading_take(struct reading *reading, struct error *error)
 enum status reading_account(struct reading *reading, uint64_t rows, uint64_t bytes)
 {
     struct copy *copy = reading->worker->copy;
+    if (reading->sink_account != NULL) {
+        return reading->sink_account(reading->sink_context, rows, bytes);
+    }
     copy_moved(copy);
     int64_t wait_ms = throttle_take(&copy->throttle, rows, bytes);
     int64_t until_ms = wait_ms > 0 ? clock_monotonic_ms() + wait_ms : 0;

@@ -1,7 +1,6 @@
 /* The target's records under some keys: asked for by key, where its connector can. */
 #include "verify/look_up.h"
 
-#include "base/clock.h"
 #include "base/signals.h"
 #include "verify/spill.h"
 #include <stdlib.h>
@@ -133,6 +132,10 @@ static enum status ask(struct looking *looking, const struct wanted_key *keys, u
         status = target->connector->target->fetch(target, table, cells, count, &batch, error);
     }
     if (status == STATUS_OK) {
+        status = pass_account(looking->verify, SIDE_TARGET, NULL, batch->row_count,
+                              batch_bytes(batch), error);
+    }
+    if (status == STATUS_OK) {
         status = take_found(looking, batch, error);
     }
     batch_destroy(batch);
@@ -170,7 +173,6 @@ enum status look_up_all(struct looked_up *list, struct verify *verify,
     const struct wanted_key *keys = (const struct wanted_key *)(const void *)list->keys.data;
     uint32_t count = sort_keys(list);
     uint32_t most = keys_a_call(verify->session->target);
-    struct progress *progress = &verify->session->progress;
     looking.cells = calloc((size_t)table->request.column_count + 1, sizeof(*looking.cells));
     enum status status = looking.cells == NULL
                              ? no_memory(error)
@@ -180,7 +182,6 @@ enum status look_up_all(struct looked_up *list, struct verify *verify,
             signals_stop_level() > 0
                 ? STATUS_END
                 : ask_of_each(&looking, &keys[at], count - at < most ? count - at : most, error);
-        atomic_store(&progress->last_movement_ms, clock_monotonic_ms());
     }
     former_free(&looking.former);
     spiller_free(&looking.spiller);

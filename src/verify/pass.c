@@ -1,5 +1,6 @@
 /* One reading of both sides: tasks, the threads that take them, and what becomes of each record. */
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/signals.h"
 #include "engine/sampling.h"
 #include "verify/spill.h"
@@ -206,25 +207,40 @@ enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t 
 
 /* ---------------------------------------------------------------- batches */
 
-static bool must_stop(const struct pool *pool)
+static bool is_stopping(const _Atomic bool *stopping)
 {
-    return atomic_load(&pool->stopping) || signals_stop_level() > 0;
+    return (stopping != NULL && atomic_load(stopping)) || signals_stop_level() > 0;
 }
 
-/* Keeps to the caps; STATUS_END: stopped. */
-static enum status account(struct worker_thread *worker, uint64_t rows, uint64_t bytes)
+static bool must_stop(const struct pool *pool)
 {
-    struct verify *verify = worker->pool->pass->verify;
+    return is_stopping(&pool->stopping);
+}
+
+enum status pass_account(struct verify *verify, enum verify_side side, const _Atomic bool *stopping,
+                         uint64_t rows, uint64_t bytes, struct error *error)
+{
     struct progress *progress = &verify->session->progress;
-    atomic_fetch_add(&verify->rows, rows);
     atomic_store(&progress->last_movement_ms, clock_monotonic_ms());
     int64_t wait_ms = throttle_take(&verify->throttle, rows, bytes);
     int64_t until_ms = wait_ms > 0 ? clock_monotonic_ms() + wait_ms : 0;
+    if (wait_ms > 0 &&
+        failpoint_hit(side == SIDE_SOURCE ? "verify.source_waits" : "verify.target_waits", error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
     while ((wait_ms = throttle_left_ms(&verify->throttle, until_ms)) > 0 &&
-           !must_stop(worker->pool)) {
+           !is_stopping(stopping)) {
         clock_sleep_ms(wait_ms < WAIT_SLICE_MS ? wait_ms : WAIT_SLICE_MS);
     }
-    return must_stop(worker->pool) ? STATUS_END : STATUS_OK;
+    return is_stopping(stopping) ? STATUS_END : STATUS_OK;
+}
+
+static enum status account(struct worker_thread *worker, enum verify_side side, uint64_t rows,
+                           uint64_t bytes, struct error *error)
+{
+    struct pool *pool = worker->pool;
+    return pass_account(pool->pass->verify, side, &pool->stopping, rows, bytes, error);
 }
 
 static enum status take_source_batch(struct worker_thread *worker, const struct batch *batch,
@@ -253,8 +269,8 @@ static enum status take_parcel(void *context, struct parcel *parcel)
 {
     struct worker_thread *worker = context;
     const struct pass *pass = worker->pool->pass;
-    enum status status =
-        account(worker, parcel->root_rows, parcel->kind == PARCEL_DATA ? parcel_bytes(parcel) : 0);
+    enum status status = must_stop(worker->pool) ? STATUS_END : STATUS_OK;
+    atomic_fetch_add(&pass->verify->rows, parcel->root_rows);
     for (uint32_t i = 0; i < parcel->batch_count && status == STATUS_OK; i++) {
         status = take_source_batch(worker, parcel->batches[i], worker->error);
     }
@@ -266,14 +282,23 @@ static enum status take_parcel(void *context, struct parcel *parcel)
     return status == STATUS_OK ? STATUS_OK : STATUS_END;
 }
 
+/* Of the source's rows, those of lists too. */
+static enum status account_source(void *context, uint64_t rows, uint64_t bytes)
+{
+    struct worker_thread *worker = context;
+    enum status status = account(worker, SIDE_SOURCE, rows, bytes, worker->error);
+    worker->failed = worker->failed || status == STATUS_FAILED;
+    return status == STATUS_OK ? STATUS_OK : STATUS_END;
+}
+
 static enum status read_source(struct worker_thread *worker, struct error *error)
 {
     struct run_session *session = worker->pool->pass->verify->session;
     worker->error = error;
     worker->failed = false;
-    enum status status = sampling_read_through(session, worker->readers[SIDE_SOURCE],
-                                               &session->plan->streams[worker->task->index],
-                                               worker->task->span, take_parcel, worker, error);
+    enum status status = sampling_read_through(
+        session, worker->readers[SIDE_SOURCE], &session->plan->streams[worker->task->index],
+        worker->task->span, take_parcel, account_source, worker, error);
     return worker->failed ? STATUS_FAILED : status;
 }
 
@@ -281,7 +306,8 @@ static enum status take_target_batch(struct worker_thread *worker, struct verify
                                      const struct batch *batch, struct error *error)
 {
     const struct pass *pass = worker->pool->pass;
-    enum status status = account(worker, batch->row_count, batch_bytes(batch));
+    enum status status = account(worker, SIDE_TARGET, batch->row_count, batch_bytes(batch), error);
+    atomic_fetch_add(&pass->verify->rows, batch->row_count);
     if (pass->counts) {
         atomic_fetch_add(&table->target_rows, batch->row_count);
         atomic_fetch_add(&table->unreadable, batch->refused_count);

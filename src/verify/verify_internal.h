@@ -167,6 +167,10 @@ struct pass {
 enum status pass_run(struct pass *pass, struct error *error) MUST_USE;
 /* The same over the tables that are `bad`, and then over the records that the run rejected. */
 enum status pass_run_bad(struct pass *pass, struct error *error) MUST_USE;
+/* Keeps to the caps, and gives way to others, after so much was read of a side. STATUS_END: a stop
+ * was asked for, or `stopping` became true (NULL: it can't). Any thread. */
+enum status pass_account(struct verify *verify, enum verify_side side, const _Atomic bool *stopping,
+                         uint64_t rows, uint64_t bytes, struct error *error) MUST_USE;
 /* The target's readers, which the passes share one after another. */
 void pass_close_readers(struct verify *verify);
 /* Adds a record that the run rejected. Control thread. */

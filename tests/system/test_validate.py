@@ -273,6 +273,41 @@ class Levels(Validate):
         self.assertEqual(columns(self.validate(code=1))["t", "n"][1:], (str(sum(range(1, 40)) - 11), "7"))
 
 
+class Caps(Validate):
+    """A reader that has to wait says so by a failpoint: nothing here depends on how long it takes."""
+    POINTS = ("verify.source_waits", "verify.target_waits")
+
+    def test_both_sides_keep_to_them(self):
+        self.copied()
+        for cap in ("--rows-per-second", "--bytes-per-second"):
+            for point, level in zip(self.POINTS * 2, ("hash", "full", "full", "hash")):
+                with self.subTest(cap=cap, point=point, level=level):
+                    process = self.stopped_at(point + ":stop:1", "validate", "--jobs", "2", "--level", level, cap, "1")
+                    process.send_signal(signal.SIGCONT)
+                    process.send_signal(signal.SIGINT)  # it need not wait to its end
+                    self.assertEqual(support.finish(process).code, 4)
+        _, reached = support.count_failpoints("validate", cwd=self.folder)
+        self.assertEqual([reached[point] for point in self.POINTS], [0, 0])
+
+    def test_rows_of_lists_count(self):
+        """A batch of more than a second's worth is waited for in any case: the second one comes after a wait, too."""
+        support.make_sqlite(self.path("shop.db"), """
+            CREATE TABLE parent(id INTEGER PRIMARY KEY);
+            CREATE TABLE child(id INTEGER PRIMARY KEY, parent INTEGER REFERENCES parent(id));
+            CREATE INDEX of_parent ON child(parent);
+            INSERT INTO parent VALUES (1);
+            INSERT INTO child WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000) SELECT i, 1 FROM n;""")
+        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: jsonl:out\ntables:\n"
+                                     "  t: { key: [id], from: parent, fields: { id: copy, L: { embed: child, order: id, fields: { id: copy } } } }\n")
+        self.run_program("migrate")
+        self.stopped_at("verify.source_waits:stop:2", "validate", "--jobs", "1", "--rows-per-second", "1900")
+
+    def test_records_that_a_sample_looks_up(self):
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(k TEXT PRIMARY KEY); INSERT INTO t VALUES ('a'), ('b'), ('c'), ('d'), ('e'), ('f')")
+        self.run_program("migrate", "shop.db", "copy.db")
+        self.stopped_at("verify.target_waits:stop:1", "validate", "--level", "sample", "--rows-per-second", "5")
+
+
 class Runs(Validate):
     def test_without_a_state_folder_and_without_a_ledger(self):
         self.copied()
