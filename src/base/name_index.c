@@ -2,20 +2,39 @@
 #include "base/name_index.h"
 
 #include <string.h>
+#include <strings.h>
 #include <xxhash.h>
 
 enum { CAPACITY_FIRST = 16 };
+
+/* FNV-1a of the small letters. */
+static uint64_t hash_folded(const char *name, size_t length)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    for (size_t i = 0; i < length; i++) {
+        bool capital = name[i] >= 'A' && name[i] <= 'Z';
+        hash = (hash ^ (uint8_t)(capital ? name[i] + ('a' - 'A') : name[i])) * 0x100000001b3;
+    }
+    return hash;
+}
+
+static bool is_same(const struct name_index *index, const char *name, const char *other,
+                    size_t length)
+{
+    return index->folded ? strncasecmp(name, other, length) == 0 : memcmp(name, other, length) == 0;
+}
 
 /* The name's slot, or the free one that it would take. There is a free one. */
 static struct name_index_slot *find_slot(const struct name_index *index, const char *name,
                                          size_t length)
 {
     uint32_t mask = index->capacity - 1;
-    uint32_t at = (uint32_t)XXH3_64bits(name, length) & mask;
+    uint64_t hash = index->folded ? hash_folded(name, length) : XXH3_64bits(name, length);
+    uint32_t at = (uint32_t)hash & mask;
     for (;; at = (at + 1) & mask) {
         struct name_index_slot *slot = &index->slots[at];
         if (slot->name == NULL ||
-            (slot->length == length && memcmp(slot->name, name, length) == 0)) {
+            (slot->length == length && is_same(index, slot->name, name, length))) {
             return slot;
         }
     }

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/status.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,14 +17,15 @@ struct name_index_slot {
 };
 
 /*
- * Numbers by name; names are bytes, borrowed. Zeroed but for `arena`, it is empty; its memory is
- * the arena's. One thread at a time changes it; those that only look may be many.
+ * Numbers by name; names are bytes, borrowed. Zeroed but for `arena` and `folded`, it is empty; its
+ * memory is the arena's. One thread at a time changes it; those that only look may be many.
  */
 struct name_index {
     struct arena *arena;
     struct name_index_slot *slots;
     uint32_t capacity; /* a power of two */
     uint32_t count;
+    bool folded; /* names that differ in the case of ASCII letters only are one */
 };
 
 /* `value` is what the name had before: NAME_INDEX_NONE if it is new, and then has `number` (less

@@ -1,7 +1,6 @@
 /* The order of streams, from the foreign keys that the target's tables have. */
 #include "engine/parents.h"
 #include "base/log.h"
-#include "base/name_index.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,7 +65,7 @@ static void add_reference(struct ordering *ordering, const struct plan_table *pa
 static enum status add_all(struct ordering *ordering, const struct run *run,
                            const struct schema *schema, struct error *error)
 {
-    struct name_index numbers = {.arena = run->arena};
+    struct name_index numbers = session_target_names(run->session, run->arena);
     const struct plan_table *tables = ordering->plan->tables;
     uint32_t before = 0;
     for (uint32_t i = 0; i < run->table_count; i++) {
@@ -75,14 +74,15 @@ static enum status add_all(struct ordering *ordering, const struct run *run,
             return no_memory(error);
         }
     }
-    for (uint32_t i = 0; i < run->table_count; i++) {
-        const struct schema_table *found =
-            run->tables[i].created ? NULL : schema_find_table(schema, run->tables[i].name);
-        for (uint32_t j = 0; found != NULL && j < found->foreign_key_count; j++) {
+    for (uint32_t i = 0; i < schema->table_count; i++) {
+        const struct schema_table *found = &schema->tables[i];
+        uint32_t child = name_index_find(&numbers, found->name, strlen(found->name));
+        bool there = child != NAME_INDEX_NONE && !run->tables[child].created;
+        for (uint32_t j = 0; there && j < found->foreign_key_count; j++) {
             const char *name = found->foreign_keys[j].references;
             uint32_t parent = name_index_find(&numbers, name, strlen(name));
             if (parent != NAME_INDEX_NONE) {
-                add_reference(ordering, &tables[parent], &tables[i]);
+                add_reference(ordering, &tables[parent], &tables[child]);
             }
         }
     }

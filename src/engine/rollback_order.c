@@ -3,68 +3,94 @@
 #include "engine/rollback_parts.h"
 #include <string.h>
 
-static bool refers(const struct schema *schema, const char *from, const char *to)
+/* Table `from` of the run refers to table `to`. */
+struct reference {
+    uint32_t from;
+    uint32_t to;
+};
+
+struct sorting {
+    const struct ledger_table *tables;
+    uint32_t count;
+    struct name_index numbers;
+    struct buffer references; /* struct reference */
+    uint32_t *referrers;      /* a table each: references to it from those that are not placed */
+    bool *placed;
+};
+
+static enum status add_references(struct sorting *sorting, const struct schema *schema)
 {
-    const struct schema_table *table = schema_find_table(schema, from);
-    for (uint32_t i = 0; table != NULL && i < table->foreign_key_count; i++) {
-        if (strcmp(table->foreign_keys[i].references, to) == 0) {
-            return true;
+    uint32_t before = 0;
+    for (uint32_t i = 0; i < sorting->count; i++) {
+        const char *name = sorting->tables[i].name;
+        if (name_index_add(&sorting->numbers, name, strlen(name), i, &before) != STATUS_OK) {
+            return STATUS_FAILED;
         }
     }
-    return false;
+    for (uint32_t i = 0; i < schema->table_count; i++) {
+        const struct schema_table *table = &schema->tables[i];
+        uint32_t from = name_index_find(&sorting->numbers, table->name, strlen(table->name));
+        for (uint32_t j = 0; from != NAME_INDEX_NONE && j < table->foreign_key_count; j++) {
+            const char *name = table->foreign_keys[j].references;
+            const struct reference one = {from,
+                                          name_index_find(&sorting->numbers, name, strlen(name))};
+            if (one.to != NAME_INDEX_NONE && one.to != from) {
+                buffer_append(&sorting->references, &one, sizeof one);
+                sorting->referrers[one.to]++;
+            }
+        }
+    }
+    return sorting->references.failed ? STATUS_FAILED : STATUS_OK;
 }
 
-/* Is there one, of those that are not placed, that refers to it? */
-static bool is_referred(const struct ledger_table *tables, uint32_t count, const bool *placed,
-                        const struct schema *schema, uint32_t number)
+static void place(struct sorting *sorting, uint32_t number)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        if (i != number && !placed[i] && refers(schema, tables[i].name, tables[number].name)) {
-            return true;
-        }
+    const struct reference *all = (const void *)sorting->references.data;
+    sorting->placed[number] = true;
+    for (size_t i = 0; i < sorting->references.length / sizeof *all; i++) {
+        sorting->referrers[all[i].to] -= all[i].from == number;
     }
-    return false;
 }
 
 /* Backwards, but what refers to others before them; of a circle the last one. */
-static void sort(const struct ledger_table *tables, uint32_t count, const struct schema *schema,
-                 bool *placed, uint32_t *order)
+static void sort(struct sorting *sorting, uint32_t *order)
 {
+    uint32_t count = sorting->count;
     for (uint32_t at = 0; at < count; at++) {
         uint32_t last = count;
         uint32_t chosen = count;
         for (uint32_t i = count; i > 0 && chosen == count; i--) {
-            if (!placed[i - 1]) {
+            if (!sorting->placed[i - 1]) {
                 last = last == count ? i - 1 : last;
-                bool free = !is_referred(tables, count, placed, schema, i - 1);
-                chosen = free ? i - 1 : count;
+                chosen = sorting->referrers[i - 1] == 0 ? i - 1 : count;
             }
         }
-        chosen = chosen == count ? last : chosen;
-        placed[chosen] = true;
-        order[at] = chosen;
+        order[at] = chosen == count ? last : chosen;
+        place(sorting, order[at]);
     }
 }
 
 enum status rollback_order(struct rollback *rollback, uint32_t **order, struct error *error)
 {
     struct arena *arena = rollback->run.arena;
-    const struct ledger_table *tables = rollback->run.header.tables;
     uint32_t count = rollback->run.header.table_count;
+    struct sorting sorting = {.tables = rollback->run.header.tables,
+                              .count = count,
+                              .numbers = session_target_names(&rollback->session, arena)};
     const struct connector *connector = rollback->session.target->connector;
     const char **names = arena_allocate_zeroed(arena, count + 1u, sizeof(*names));
-    bool *placed = arena_allocate_zeroed(arena, count + 1u, sizeof(*placed));
-    struct schema empty = {0};
     struct schema *schema = NULL;
     struct database *source = NULL;
     enum status status = STATUS_OK;
 
+    sorting.placed = arena_allocate_zeroed(arena, count + 1u, sizeof(*sorting.placed));
+    sorting.referrers = arena_allocate_zeroed(arena, count + 1u, sizeof(*sorting.referrers));
     *order = arena_allocate_zeroed(arena, count + 1u, sizeof(**order));
-    if (names == NULL || placed == NULL || *order == NULL) {
+    if (names == NULL || sorting.placed == NULL || sorting.referrers == NULL || *order == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");
     }
     for (uint32_t i = 0; i < count; i++) {
-        names[i] = tables[i].name;
+        names[i] = sorting.tables[i].name;
     }
     /* folders of files declare columns, too, but no references, and others' files may be in them */
     const uint32_t referring = CAPABILITY_SQL_SCHEMA | CAPABILITY_TRANSACTIONS;
@@ -72,9 +98,13 @@ enum status rollback_order(struct rollback *rollback, uint32_t **order, struct e
         connector->catalog != NULL && connector->source != NULL) {
         status = session_describe_target(&rollback->session, names, &source, &schema, error);
     }
-    if (status == STATUS_OK) {
-        sort(tables, count, schema != NULL ? schema : &empty, placed, *order);
+    if (status == STATUS_OK && schema != NULL && add_references(&sorting, schema) != STATUS_OK) {
+        status = error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");
     }
+    if (status == STATUS_OK) {
+        sort(&sorting, *order);
+    }
+    buffer_free(&sorting.references);
     if (schema != NULL) {
         arena_destroy(schema->arena);
     }

@@ -2,6 +2,7 @@
 #ifndef TRANSHUME_ENGINE_SESSION_H
 #define TRANSHUME_ENGINE_SESSION_H
 
+#include "base/name_index.h"
 #include "base/retry.h"
 #include "connectors/connector.h"
 #include "connectors/registry.h"
@@ -125,6 +126,8 @@ bool session_is_express(const struct run_session *session, const struct plan_str
 /* The requests that the source gets, of streams and, if it joins itself, of their children. */
 uint32_t session_request_count(const struct run_session *session);
 void session_list_requests(const struct run_session *session, const struct read_request **requests);
+/* An index for names of the target's tables, which takes for one what the target does. */
+struct name_index session_target_names(const struct run_session *session, struct arena *arena);
 /* Opens the target for reading, and describes these tables (the last one NULL). `*source` is the
  * caller's to close also after a failure, where it is not NULL. */
 enum status session_describe_target(const struct run_session *session, const char *const *names,

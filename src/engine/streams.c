@@ -181,6 +181,12 @@ enum status session_snapshot(struct run_session *session, uint32_t reader_count,
     return STATUS_OK;
 }
 
+struct name_index session_target_names(const struct run_session *session, struct arena *arena)
+{
+    bool folded = (session->target->capabilities & CAPABILITY_FOLDED_NAMES) != 0;
+    return (struct name_index){.arena = arena, .folded = folded};
+}
+
 enum status session_describe_target(const struct run_session *session, const char *const *names,
                                     struct database **source, struct schema **schema,
                                     struct error *error)

@@ -45,9 +45,25 @@ static void names_are_bytes(void **state)
     arena_destroy(arena);
 }
 
+static void names_that_differ_in_case_are_one_where_they_fold(void **state)
+{
+    (void)state;
+    struct arena *arena = arena_create(0);
+    struct name_index index = {.arena = arena, .folded = true};
+    uint32_t before = 0;
+    assert_int_equal(name_index_add(&index, "Customer", 8, 1, &before), STATUS_OK);
+    assert_int_equal(name_index_add(&index, "customer", 8, 2, &before), STATUS_OK);
+    assert_int_equal(before, 1);
+    assert_int_equal(name_index_find(&index, "CUSTOMER", 8), 1);
+    assert_int_equal(name_index_find(&index, "customers", 9), NAME_INDEX_NONE);
+    assert_int_equal(name_index_find(&index, "c[stomer", 8), NAME_INDEX_NONE);
+    arena_destroy(arena);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(numbers_by_name),
-                                       cmocka_unit_test(names_are_bytes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_by_name), cmocka_unit_test(names_are_bytes),
+        cmocka_unit_test(names_that_differ_in_case_are_one_where_they_fold)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

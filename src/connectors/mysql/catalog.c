@@ -430,7 +430,7 @@ enum status maria_catalog_read(struct maria_database *self, MYSQL *connection, c
             schema->arena = arena;
             schema->tables = tables;
             schema->table_count = count;
-            *catalog = (struct maria_catalog){schema, facts, count};
+            *catalog = (struct maria_catalog){schema, facts, count, self->folds_names};
         }
     }
     free_rows(&builder.tables);
@@ -467,9 +467,15 @@ static int compare_name(const void *name, const void *table)
 
 const struct maria_table *maria_catalog_find(const struct maria_catalog *catalog, const char *name)
 {
-    return catalog->table_count == 0 ? NULL
-                                     : bsearch(name, catalog->tables, catalog->table_count,
-                                               sizeof *catalog->tables, compare_name);
+    const struct maria_table *found = catalog->table_count == 0
+                                          ? NULL
+                                          : bsearch(name, catalog->tables, catalog->table_count,
+                                                    sizeof *catalog->tables, compare_name);
+    for (uint32_t i = 0; found == NULL && catalog->folds_names && i < catalog->table_count; i++) {
+        bool same = strcasecmp(catalog->tables[i].schema->name, name) == 0;
+        found = same ? &catalog->tables[i] : NULL;
+    }
+    return found;
 }
 
 bool maria_is_in(struct column_list columns, const char *name)
@@ -510,8 +516,9 @@ static enum status catalog_describe(struct database *database, struct schema **s
     }
     if (maria_control(self, &connection, error) != STATUS_OK ||
         maria_catalog_read(self, connection, NULL, arena, &catalog, error) != STATUS_OK ||
-        maria_statements_read(self, connection, &catalog, arena, error) != STATUS_OK ||
-        maria_objects_read(self, connection, catalog.schema, error) != STATUS_OK) {
+        (!self->tables_only &&
+         (maria_statements_read(self, connection, &catalog, arena, error) != STATUS_OK ||
+          maria_objects_read(self, connection, catalog.schema, error) != STATUS_OK))) {
         arena_destroy(arena);
         return STATUS_FAILED;
     }

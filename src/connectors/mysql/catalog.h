@@ -28,6 +28,7 @@ struct maria_catalog {
     struct schema *schema;
     struct maria_table *tables;
     uint32_t table_count;
+    bool folds_names;
 };
 
 /* Reads the tables of the instance's database, or the one named, into `arena`. */

@@ -310,6 +310,7 @@ static enum status maria_open(const struct open_options *open, struct database *
         .request_joins_max = JOINS_MAX,
     };
     self->mode = open->mode;
+    self->tables_only = open->catalog_tables != NULL;
     self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;
     const char *each = uri_parameter(open->uri, &transhume_connector, "cursors");
     const char *lock = uri_parameter(open->uri, &transhume_connector, "lock");

@@ -56,6 +56,7 @@ struct maria_database {
     bool loads;            /* target: the server takes LOAD DATA LOCAL */
     bool statement_log;    /* its binary log holds statements: REPEATABLE READ is needed */
     bool folds_names;      /* of tables: lower_case_table_names is not 0 */
+    bool tables_only;      /* describe tells of nothing else */
     uint64_t packet_bytes_max; /* max_allowed_packet */
     MYSQL *control;            /* the control thread's; source: within the snapshot once taken */
     bool snapshot_taken;
