@@ -57,7 +57,7 @@ struct ledger_functions {
      * `replaces` NULL: only what nobody holds. Else a holder that an earlier call found: its claim
      * is taken over if it is still that very one, with the same number of renewals (one conditional
      * write), or STATUS_AGAIN. Without leases it is taken over where the target can fence the old
-     * one all the same.
+     * one all the same; what that one has locked is let go of, or ERROR_RUN_HELD before long.
      *
      * With a lease: lease_extend (connectors/lease.h) once the claim is granted. Control
      * thread.

@@ -121,6 +121,34 @@ class Stops(Engine):
         check(folder)
 
 
+class SqlStops(Stops):
+    """The same where a take-over ends the sessions of the first, and the epoch's row fences: once the second process is done,
+    nothing at all is written by the first."""
+
+    engine_seconds = None if support.SOAK else 5
+    SECOND_ENDS_S = 30
+
+    def everything(self):
+        """All that the target holds, the ledger too."""
+        raise NotImplementedError
+
+    def stop(self, folder, name, occurrence, arguments, check, env):
+        first = self.stopped_or_ended(name, occurrence, "migrate", *arguments, folder=folder, env=env)
+        second = support.transhume("resume", "--take-over", "--timeout", "1s", *with_state(arguments, "second"), cwd=folder, env=env)
+        # 2: there is no run yet. 5: the first one is just claiming it, and not known by its sessions before that is done.
+        self.assertIn(second.code, (5,) if name.endswith(".before_claim") else (0, 2), second.err)
+        self.assertLess(second.seconds, self.SECOND_ENDS_S * support.PATIENCE)
+        done = self.everything() if second.code == 0 else None
+        if first.poll() is None:
+            first.send_signal(signal.SIGCONT)
+        ended = support.finish(first)
+        # 3: it was ended just there, and can't ask the ledger any more whose the run is.
+        self.assertIn(ended.code, (0, 3, 5) if second.code == 0 else (0,), ended.err)
+        if done is not None:
+            self.assertEqual(self.everything(), done, "it wrote after the take-over: %d, %s" % (ended.code, ended.err))
+        check(folder)
+
+
 class Network(Engine):
     """Every fault of the proxy at every operation of a run: first, middle, last."""
 

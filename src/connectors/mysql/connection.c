@@ -131,6 +131,11 @@ bool maria_is_alive(MYSQL *connection)
            mysql_get_socket(connection) != MARIADB_INVALID_SOCKET;
 }
 
+bool maria_has_spoken(MYSQL *connection)
+{
+    return wait_until_readable(connection, 0);
+}
+
 void maria_disconnect(MYSQL *connection)
 {
     if (connection != NULL) {
@@ -331,7 +336,7 @@ enum status maria_control(struct maria_database *self, MYSQL **connection, struc
     }
     maria_disconnect(self->control);
     self->control = NULL;
-    enum status status = maria_connect(self, &self->control, error);
+    enum status status = maria_join(self, &self->control, error);
     *connection = self->control;
     return status;
 }

@@ -29,7 +29,7 @@ static enum status connect_worker(struct maria_crew *crew, MYSQL **connection, s
     if (*connection != NULL) {
         return STATUS_OK;
     }
-    enum status status = maria_connect(crew->self, connection, error);
+    enum status status = maria_join(crew->self, connection, error);
     if (status == STATUS_OK && crew->keys_silent) {
         status = maria_silence_keys(crew->self, *connection, true, error);
     }

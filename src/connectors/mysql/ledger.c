@@ -3,7 +3,8 @@
  *
  * A claim is a named lock (GET_LOCK) on a connection of its own: it goes with the process, however
  * that ends. Who holds it stands in the run's row. The epoch in that row is what fences: each
- * commit reads it with LOCK IN SHARE MODE, which a claim's update waits for.
+ * commit reads it with LOCK IN SHARE MODE, which a claim's update waits for. Who takes over first
+ * ends the sessions that work on the run under the old epoch (ending.c).
  */
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -232,9 +233,9 @@ static void unlock(struct maria_database *self)
 }
 
 /* The server needs a moment to see that a killed process is gone. STATUS_AGAIN: somebody has it. */
-static enum status take_lock(struct maria_database *self, struct error *error)
+static enum status take_lock(struct maria_database *self, int64_t wait_ms, struct error *error)
 {
-    int64_t end = clock_monotonic_ms() + CLAIM_WAIT_MS;
+    int64_t end = clock_monotonic_ms() + wait_ms;
     enum status status = STATUS_AGAIN;
 
     if (maria_is_alive(self->lock)) {
@@ -304,28 +305,45 @@ static enum status ask_epoch(struct maria_database *self, MYSQL *connection, con
                             error);
 }
 
+static enum status lost_run(const struct maria_database *self, const char *run_id,
+                            struct error *error)
+{
+    error_set(error, ERROR_LEDGER_MISSING, self->shown, "the target's ledger has no run %s",
+              run_id);
+    error_hint(error, "it was dropped, or this is another database; give the run's own target");
+    return STATUS_FAILED;
+}
+
+/* STATUS_AGAIN: the run is at another epoch. `lock`: words that lock the run's row. */
+static enum status check_epoch(struct maria_database *self, MYSQL *connection, const char *run_id,
+                               uint64_t epoch, const char *lock, struct ledger_holder *found,
+                               struct error *error)
+{
+    int64_t now = -1;
+    enum status status = maria_ledger_check(self, connection, error);
+    if (status == STATUS_OK) {
+        status = ask_epoch(self, connection, run_id, lock, &now, error);
+    }
+    if (status == STATUS_END || (status == STATUS_OK && now < 0)) {
+        return lost_run(self, run_id, error);
+    }
+    if (status == STATUS_OK && (uint64_t)now != epoch) {
+        *found = (struct ledger_holder){0};
+        snprintf(found->name, sizeof found->name, "attempt %lld", (long long)now);
+        return STATUS_AGAIN;
+    }
+    return status;
+}
+
 static enum status move_epoch(struct maria_database *self, MYSQL *connection, const char *run_id,
                               uint64_t old_epoch, struct ledger_holder *found, struct error *error)
 {
     char host[65] = "";
     char holder[128];
-    int64_t epoch = -1;
     struct buffer after = {0};
 
-    enum status status = maria_ledger_check(self, connection, error);
-    if (status == STATUS_OK) {
-        status = ask_epoch(self, connection, run_id, " FOR UPDATE", &epoch, error);
-    }
-    if (status == STATUS_END || (status == STATUS_OK && epoch < 0)) {
-        error_set(error, ERROR_LEDGER_MISSING, self->shown, "the target's ledger has no run %s",
-                  run_id);
-        error_hint(error, "it was dropped, or this is another database; give the run's own target");
-        return STATUS_FAILED;
-    }
-    if (status == STATUS_OK && (uint64_t)epoch != old_epoch) {
-        snprintf(found->name, sizeof found->name, "attempt %lld", (long long)epoch);
-        return STATUS_AGAIN;
-    }
+    enum status status =
+        check_epoch(self, connection, run_id, old_epoch, " FOR UPDATE", found, error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -336,6 +354,44 @@ static enum status move_epoch(struct maria_database *self, MYSQL *connection, co
     append_where(&after, run_id);
     status = run_on(self, connection, "UPDATE ", "_transhume_run", &after, NULL, error);
     return status == STATUS_OK ? failpoint_hit("mysql.before_claim", error) : status;
+}
+
+/* What the one before has locked, the run's row too, would be waited for; its claim goes along. */
+static enum status end_holder(struct maria_database *self, MYSQL *connection, const char *run_id,
+                              uint64_t epoch, struct ledger_holder *found, struct error *error)
+{
+    enum status status = check_epoch(self, connection, run_id, epoch, "", found, error);
+    status =
+        status == STATUS_OK ? maria_sessions_end(self, connection, run_id, epoch, error) : status;
+    if (status == STATUS_OK) {
+        unlock(self);
+        status = take_lock(self, CLAIM_WAIT_MS, error);
+    }
+    return status;
+}
+
+static enum status begin_and_move(struct maria_database *self, const char *run_id,
+                                  uint64_t old_epoch, struct ledger_holder *found,
+                                  struct error *error)
+{
+    MYSQL *connection = NULL;
+    if (maria_begin(self, &connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return maria_end(self, connection,
+                     move_epoch(self, connection, run_id, old_epoch, found, error), error);
+}
+
+/* Those that the old one opened until the epoch was raised are ended, too. */
+static enum status mark_own(struct maria_database *self, bool took_over, struct error *error)
+{
+    MYSQL *connection = NULL;
+    enum status status = maria_control(self, &connection, error);
+    if (status == STATUS_OK && took_over) {
+        status = maria_sessions_end(self, connection, self->run_id, self->epoch - 1, error);
+    }
+    status = status == STATUS_OK ? maria_session_mark(self, connection, error) : status;
+    return status == STATUS_OK ? maria_session_mark(self, self->lock, error) : status;
 }
 
 static enum status ledger_claim(struct database *database, const char *run_id, uint64_t old_epoch,
@@ -352,26 +408,28 @@ static enum status ledger_claim(struct database *database, const char *run_id, u
     enum status status = copy != NULL
                              ? maria_control(self, &connection, error)
                              : error_set(error, ERROR_MEMORY, self->shown, "no memory for a claim");
-    status = status == STATUS_OK ? take_lock(self, error) : status;
+    status = status == STATUS_OK ? take_lock(self, takes_over ? 0 : CLAIM_WAIT_MS, error) : status;
     if (status == STATUS_AGAIN) {
         tell_holder(self, connection, run_id, found);
     }
-    if (status == STATUS_OK || (status == STATUS_AGAIN && takes_over)) {
-        status = maria_begin(self, &connection, error);
-        if (status == STATUS_OK) {
-            status =
-                maria_end(self, connection,
-                          move_epoch(self, connection, run_id, old_epoch, found, error), error);
-        }
+    if (status == STATUS_AGAIN && takes_over) {
+        status = end_holder(self, connection, run_id, old_epoch, found, error);
+    } else {
+        takes_over = false;
     }
+    status = status == STATUS_OK ? begin_and_move(self, run_id, old_epoch, found, error) : status;
+    if (status == STATUS_OK) {
+        free(self->run_id);
+        self->run_id = copy;
+        copy = NULL;
+        self->epoch = old_epoch + 1;
+        status = mark_own(self, takes_over, error);
+    }
+    free(copy);
     if (status != STATUS_OK) {
         unlock(self);
-        free(copy);
         return status;
     }
-    free(self->run_id);
-    self->run_id = copy;
-    self->epoch = old_epoch + 1;
     return failpoint_hit("mysql.after_claim", error);
 }
 

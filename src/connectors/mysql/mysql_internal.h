@@ -72,6 +72,7 @@ struct maria_database {
     MYSQL *lock;  /* target: holds the claim as long as it lives */
     char *run_id; /* the claimed run; NULL: none */
     uint64_t epoch;
+    _Atomic uint32_t marks; /* target: how many sessions were marked as the run's: ending.c */
 };
 
 static inline struct maria_database *maria_database_of(struct database *self)
@@ -95,12 +96,18 @@ enum status maria_caveats(struct database *database, struct buffer *out, struct 
 /* A new connection with the settings that all have: utf8mb4, UTC, strict. Any thread. */
 enum status maria_connect(struct maria_database *self, MYSQL **connection,
                           struct error *error) MUST_USE;
+/* ending.c: a new connection that works on the claimed run, known as such to who takes the run
+ * over; fails where that was done. Without a run: any connection. Any thread. */
+enum status maria_join(struct maria_database *self, MYSQL **connection,
+                       struct error *error) MUST_USE;
 void maria_disconnect(MYSQL *connection); /* NULL is fine */
 /* sql_mode, time zone … as maria_connect sets them. */
 enum status maria_session_reset(struct maria_database *self, MYSQL *connection,
                                 struct error *error) MUST_USE;
 /* False once the client library has given it up. */
 bool maria_is_alive(MYSQL *connection);
+/* What an idle session is told unasked is that it was ended. */
+bool maria_has_spoken(MYSQL *connection);
 /* The control connection of a target, made anew if it broke. */
 enum status maria_control(struct maria_database *self, MYSQL **connection,
                           struct error *error) MUST_USE;

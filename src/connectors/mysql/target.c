@@ -10,6 +10,10 @@ const struct sql_rules maria_rules = {
 
 enum status maria_begin(struct maria_database *self, MYSQL **connection, struct error *error)
 {
+    if (maria_is_alive(self->control) && maria_has_spoken(self->control)) {
+        maria_disconnect(self->control);
+        self->control = NULL;
+    }
     if (maria_control(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

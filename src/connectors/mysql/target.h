@@ -161,6 +161,15 @@ enum status maria_lock_creating(struct maria_database *self, MYSQL *connection,
                                 struct error *error) MUST_USE;
 void maria_unlock_creating(struct maria_database *self, MYSQL *connection);
 
+/* ---------------------------------------------------------------- ending.c */
+
+/* From now on the connection works on the claimed run, and is ended when that is taken over. */
+enum status maria_session_mark(struct maria_database *self, MYSQL *connection,
+                               struct error *error) MUST_USE;
+/* Ends other sessions that work on that epoch of a run: sql_end_sessions. */
+enum status maria_sessions_end(struct maria_database *self, MYSQL *connection, const char *run_id,
+                               uint64_t epoch, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- ledger_forget.c */
 
 enum status maria_ledger_list(struct database *self, struct arena *arena, const char ***ids,

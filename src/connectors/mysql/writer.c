@@ -73,7 +73,7 @@ enum status maria_writer_open(struct database *database, const struct target_tab
     opened->table_count = table_count;
     bool silent = table_count > 0 && tables[0].triggers_off;
     if (writer_loader_start(opened, error) != STATUS_OK ||
-        maria_connect(self, &opened->connection, error) != STATUS_OK ||
+        maria_join(self, &opened->connection, error) != STATUS_OK ||
         (silent && maria_silence_keys(self, opened->connection, true, error) != STATUS_OK)) {
         maria_writer_close(opened);
         return STATUS_FAILED;

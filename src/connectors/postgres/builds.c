@@ -81,7 +81,7 @@ static enum status start(struct builds *builds, struct builder *builder,
         return STATUS_FAILED;
     }
     if (builder->connection == NULL &&
-        postgres_connect(self, &builder->connection, builds->error) != STATUS_OK) {
+        postgres_join(self, &builder->connection, builds->error) != STATUS_OK) {
         return postpone(builder, builds->error);
     }
     if (postgres_set_lock_timeout(self, builder->connection, "SESSION",

@@ -232,7 +232,7 @@ enum status postgres_control(struct postgres_database *self, PGconn **connection
     }
     postgres_disconnect(self->control);
     self->control = NULL;
-    enum status status = postgres_connect(self, &self->control, error);
+    enum status status = postgres_join(self, &self->control, error);
     *connection = self->control;
     return status;
 }

@@ -3,7 +3,8 @@
  *
  * A claim is an advisory lock in a transaction that stays open on a connection of its own: it goes
  * with the process, however that ends. Who holds it stands in the run's row. The epoch in that row
- * is what fences: each commit reads it with FOR SHARE, which a claim's update waits for.
+ * is what fences: each commit reads it with FOR SHARE, which a claim's update waits for. Who takes
+ * over first ends the sessions that work on the run under the old epoch (sessions.c).
  */
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -205,11 +206,11 @@ static void unlock(struct postgres_database *self)
 }
 
 /* The server needs a moment to see that a killed process is gone. STATUS_AGAIN: somebody has it. */
-static enum status take_lock(struct postgres_database *self, struct error *error)
+static enum status take_lock(struct postgres_database *self, int64_t wait_ms, struct error *error)
 {
     char sql[160];
     PGresult *result = NULL;
-    int64_t end = clock_monotonic_ms() + CLAIM_WAIT_MS;
+    int64_t end = clock_monotonic_ms() + wait_ms;
     enum status status = STATUS_AGAIN;
 
     if (self->lock != NULL && PQstatus(self->lock) == CONNECTION_OK) {
@@ -266,44 +267,103 @@ static void tell_holder(struct postgres_database *self, PGconn *connection, cons
     PQclear(result);
 }
 
+static enum status lost_run(const struct postgres_database *self, const char *run_id,
+                            struct error *error)
+{
+    error_set(error, ERROR_LEDGER_MISSING, self->shown, "the target's ledger has no run %s",
+              run_id);
+    error_hint(error, "it was dropped, or this is another database; give the run's own target");
+    return STATUS_FAILED;
+}
+
+/* STATUS_AGAIN: the run is at another epoch. `lock`: words that lock the run's row. */
+static enum status check_epoch(struct postgres_database *self, PGconn *connection,
+                               const char *run_id, uint64_t epoch, const char *lock,
+                               struct ledger_holder *found, struct error *error)
+{
+    const struct postgres_parameter parameter = {.text = run_id};
+    char number[24];
+    char where[64];
+    PGresult *result = NULL;
+
+    snprintf(where, sizeof where, " WHERE id = $1%s", lock);
+    enum status status = postgres_ledger_check(self, connection, error);
+    if (status == STATUS_OK) {
+        status = run_on(self, connection, "SELECT epoch FROM ", "_transhume_run", where, &parameter,
+                        1, &result, error);
+    }
+    if (status == STATUS_END || (status == STATUS_OK && PQntuples(result) == 0)) {
+        status = lost_run(self, run_id, error);
+    }
+    if (status == STATUS_OK) {
+        snprintf(number, sizeof number, "%llu", (unsigned long long)epoch);
+        if (strcmp(PQgetvalue(result, 0, 0), number) != 0) {
+            *found = (struct ledger_holder){0};
+            snprintf(found->name, sizeof found->name, "attempt %.20s", PQgetvalue(result, 0, 0));
+            status = STATUS_AGAIN;
+        }
+    }
+    PQclear(result);
+    return status;
+}
+
 static enum status move_epoch(struct postgres_database *self, PGconn *connection,
                               const char *run_id, uint64_t old_epoch, struct ledger_holder *found,
                               struct error *error)
 {
     char host[65] = "";
     char holder[128];
-    char epoch[24];
-    PGresult *result = NULL;
 
     gethostname(host, sizeof host - 1);
     snprintf(holder, sizeof holder, "pid %d on %s", (int)getpid(), host);
     const struct postgres_parameter parameters[] = {{.text = run_id}, {.text = holder}};
-    enum status status = postgres_ledger_check(self, connection, error);
-    if (status == STATUS_OK) {
-        status = run_on(self, connection, "SELECT epoch FROM ", "_transhume_run",
-                        " WHERE id = $1 FOR UPDATE", parameters, 1, &result, error);
-    }
-    if (status == STATUS_END || (status == STATUS_OK && PQntuples(result) == 0)) {
-        PQclear(result);
-        error_set(error, ERROR_LEDGER_MISSING, self->shown, "the target's ledger has no run %s",
-                  run_id);
-        error_hint(error, "it was dropped, or this is another database; give the run's own target");
-        return STATUS_FAILED;
-    }
-    if (status == STATUS_OK) {
-        snprintf(epoch, sizeof epoch, "%llu", (unsigned long long)old_epoch);
-        if (strcmp(PQgetvalue(result, 0, 0), epoch) != 0) {
-            snprintf(found->name, sizeof found->name, "attempt %.20s", PQgetvalue(result, 0, 0));
-            status = STATUS_AGAIN;
-        }
-    }
-    PQclear(result);
+    enum status status =
+        check_epoch(self, connection, run_id, old_epoch, " FOR UPDATE", found, error);
     if (status == STATUS_OK) {
         status =
             run_on(self, connection, "UPDATE ", "_transhume_run",
                    " SET epoch = epoch + 1, holder = $2 WHERE id = $1", parameters, 2, NULL, error);
     }
     return status == STATUS_OK ? failpoint_hit("postgres.before_claim", error) : status;
+}
+
+/* What the one before has locked, the run's row too, would be waited for; its claim goes along. */
+static enum status end_holder(struct postgres_database *self, PGconn *connection,
+                              const char *run_id, uint64_t epoch, struct ledger_holder *found,
+                              struct error *error)
+{
+    enum status status = check_epoch(self, connection, run_id, epoch, "", found, error);
+    status = status == STATUS_OK ? postgres_sessions_end(self, connection, run_id, epoch, error)
+                                 : status;
+    if (status == STATUS_OK) {
+        unlock(self);
+        status = take_lock(self, CLAIM_WAIT_MS, error);
+    }
+    return status;
+}
+
+static enum status begin_and_move(struct postgres_database *self, const char *run_id,
+                                  uint64_t old_epoch, struct ledger_holder *found,
+                                  struct error *error)
+{
+    PGconn *connection = NULL;
+    if (postgres_begin(self, &connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return postgres_end(self, connection,
+                        move_epoch(self, connection, run_id, old_epoch, found, error), error);
+}
+
+/* Those that the old one opened until the epoch was raised are ended, too. */
+static enum status mark_own(struct postgres_database *self, bool took_over, struct error *error)
+{
+    PGconn *connection = NULL;
+    enum status status = postgres_control(self, &connection, error);
+    if (status == STATUS_OK && took_over) {
+        status = postgres_sessions_end(self, connection, self->run_id, self->epoch - 1, error);
+    }
+    status = status == STATUS_OK ? postgres_session_mark(self, connection, error) : status;
+    return status == STATUS_OK ? postgres_session_mark(self, self->lock, error) : status;
 }
 
 static enum status ledger_claim(struct database *database, const char *run_id, uint64_t old_epoch,
@@ -320,26 +380,28 @@ static enum status ledger_claim(struct database *database, const char *run_id, u
     enum status status = copy != NULL
                              ? postgres_control(self, &connection, error)
                              : error_set(error, ERROR_MEMORY, self->shown, "no memory for a claim");
-    status = status == STATUS_OK ? take_lock(self, error) : status;
+    status = status == STATUS_OK ? take_lock(self, takes_over ? 0 : CLAIM_WAIT_MS, error) : status;
     if (status == STATUS_AGAIN) {
         tell_holder(self, connection, run_id, found);
     }
-    if (status == STATUS_OK || (status == STATUS_AGAIN && takes_over)) {
-        status = postgres_begin(self, &connection, error);
-        if (status == STATUS_OK) {
-            status =
-                postgres_end(self, connection,
-                             move_epoch(self, connection, run_id, old_epoch, found, error), error);
-        }
+    if (status == STATUS_AGAIN && takes_over) {
+        status = end_holder(self, connection, run_id, old_epoch, found, error);
+    } else {
+        takes_over = false;
     }
+    status = status == STATUS_OK ? begin_and_move(self, run_id, old_epoch, found, error) : status;
+    if (status == STATUS_OK) {
+        free(self->run_id);
+        self->run_id = copy;
+        copy = NULL;
+        self->epoch = old_epoch + 1;
+        status = mark_own(self, takes_over, error);
+    }
+    free(copy);
     if (status != STATUS_OK) {
         unlock(self);
-        free(copy);
         return status;
     }
-    free(self->run_id);
-    self->run_id = copy;
-    self->epoch = old_epoch + 1;
     return failpoint_hit("postgres.after_claim", error);
 }
 

@@ -91,6 +91,10 @@ enum status postgres_reach(struct postgres_database *self, PGconn **connection,
  * without it are made in the target's. postgres_connect does it once the schema is known. */
 enum status postgres_prefer_schema(struct postgres_database *self, PGconn *connection,
                                    struct error *error) MUST_USE;
+/* sessions.c: a new connection that works on the claimed run, known as such to who takes the run
+ * over; fails where that was done. Without a run: any connection. */
+enum status postgres_join(struct postgres_database *self, PGconn **connection,
+                          struct error *error) MUST_USE;
 void postgres_disconnect(PGconn *connection); /* NULL is fine */
 /* The control connection of a target, made anew if it broke. */
 enum status postgres_control(struct postgres_database *self, PGconn **connection,

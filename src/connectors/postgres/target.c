@@ -7,8 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What an idle session is told unasked is that it was ended; the answer's end comes behind that. */
+static void hear_of_end(PGconn *connection)
+{
+    for (int i = 0; i < 2 && connection != NULL && PQstatus(connection) == CONNECTION_OK; i++) {
+        (void)!PQconsumeInput(connection);
+    }
+}
+
 enum status postgres_begin(struct postgres_database *self, PGconn **connection, struct error *error)
 {
+    hear_of_end(self->control);
     if (postgres_control(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

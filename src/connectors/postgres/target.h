@@ -107,6 +107,15 @@ enum status postgres_ledger_load(struct database *self, const char *run_id, stru
 enum status postgres_ledger_done(struct database *self, const char *run_id, uint64_t chunk,
                                  struct arena *arena, struct done_mark *mark, struct error *error);
 
+/* ---------------------------------------------------------------- sessions.c */
+
+/* From now on the connection works on the claimed run, and is ended when that is taken over. */
+enum status postgres_session_mark(struct postgres_database *self, PGconn *connection,
+                                  struct error *error) MUST_USE;
+/* Ends other sessions that work on that epoch of a run: sql_end_sessions. */
+enum status postgres_sessions_end(struct postgres_database *self, PGconn *connection,
+                                  const char *run_id, uint64_t epoch, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- ledger_forget.c */
 
 enum status postgres_ledger_list(struct database *self, struct arena *arena, const char ***ids,

@@ -76,7 +76,7 @@ enum status postgres_writer_open(struct database *database, const struct target_
     }
     opened->table_count = table_count;
     bool silent = table_count > 0 && tables[0].triggers_off;
-    if (postgres_connect(self, &opened->connection, error) != STATUS_OK ||
+    if (postgres_join(self, &opened->connection, error) != STATUS_OK ||
         (silent && postgres_silence_triggers(self, opened->connection, true, error) != STATUS_OK) ||
         ask_defers(opened, error) != STATUS_OK) {
         postgres_writer_close(opened);

@@ -1,0 +1,113 @@
+/*
+ * Which of the server's sessions work on a run: each holds a user lock (GET_LOCK) of its own, the
+ * run's key and a number in its name. Nobody can list such locks, but ask who has one.
+ */
+#include "connectors/mysql/target.h"
+#include "connectors/sql/sessions.h"
+#include <stdlib.h>
+
+enum { MULTIPLE_LOCKS_MARIADB = 100002, MULTIPLE_LOCKS_MYSQL = 50705 };
+
+struct looking {
+    struct maria_database *self;
+    MYSQL *connection;
+    uint64_t key;
+};
+
+static void append_lock(struct buffer *sql, uint64_t key, uint32_t number)
+{
+    buffer_format(sql, "'transhume session %016llx %u'", (unsigned long long)key, number);
+}
+
+/* In older servers a second lock would let go of the session's first. */
+static bool takes_locks(const struct maria_database *self)
+{
+    return self->version >= (self->mariadb ? MULTIPLE_LOCKS_MARIADB : MULTIPLE_LOCKS_MYSQL);
+}
+
+/* A number is taken as long as the server knows its last session, also one that is lost to us. */
+enum status maria_session_mark(struct maria_database *self, MYSQL *connection, struct error *error)
+{
+    uint64_t key = sql_sessions_key(self->schema, self->run_id, self->epoch);
+    for (uint32_t i = 0; takes_locks(self) && i < SQL_SESSIONS_MAX; i++) {
+        struct buffer sql = {0};
+        int64_t locked = 0;
+        buffer_append_string(&sql, "SELECT GET_LOCK(");
+        append_lock(&sql, key, atomic_fetch_add(&self->marks, 1) % SQL_SESSIONS_MAX);
+        buffer_append_string(&sql, ", 0)");
+        if (maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_LOCKED, 0, &locked,
+                             error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (locked == 1) {
+            return STATUS_OK;
+        }
+    }
+    return takes_locks(self) ? error_set(error, ERROR_TARGET_LOCKED, self->shown,
+                                         "%d sessions are at work on this run", SQL_SESSIONS_MAX)
+                             : STATUS_OK;
+}
+
+enum status maria_join(struct maria_database *self, MYSQL **connection, struct error *error)
+{
+    enum status status = maria_connect(self, connection, error);
+    if (status != STATUS_OK || self->run_id == NULL) {
+        return status;
+    }
+    status = maria_session_mark(self, *connection, error);
+    status = status == STATUS_OK ? maria_ledger_check_claim(self, *connection, error) : status;
+    if (status != STATUS_OK) {
+        maria_disconnect(*connection);
+        *connection = NULL;
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- those of another process */
+
+static enum status find(void *context, uint64_t *numbers, uint32_t *count, struct error *error)
+{
+    struct looking *looking = context;
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+    for (uint32_t i = 0; i < SQL_SESSIONS_MAX; i++) {
+        buffer_append_string(&sql, i == 0 ? "SELECT IS_USED_LOCK(" : ", IS_USED_LOCK(");
+        append_lock(&sql, looking->key, i);
+        buffer_append_byte(&sql, ')');
+    }
+    enum status status = maria_query_buffer(looking->self, looking->connection, &sql, MARIA_SHORT,
+                                            ERROR_TARGET_LOCKED, &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    *count = 0;
+    for (unsigned i = 0; row != NULL && i < SQL_SESSIONS_MAX; i++) {
+        uint64_t number = row[i] != NULL ? strtoull(row[i], NULL, 10) : 0;
+        if (number != 0 && !maria_is_own(looking->self, number)) {
+            numbers[(*count)++] = number;
+        }
+    }
+    mysql_free_result(result);
+    return status;
+}
+
+/* A server does not use a number again while it runs. */
+static enum status end(void *context, uint64_t number, struct error *error)
+{
+    struct looking *looking = context;
+    struct buffer sql = {0};
+    buffer_format(&sql, "KILL CONNECTION %llu", (unsigned long long)number);
+    return maria_query_buffer(looking->self, looking->connection, &sql, MARIA_SHORT,
+                              ERROR_TARGET_LOCKED, NULL, error);
+}
+
+enum status maria_sessions_end(struct maria_database *self, MYSQL *connection, const char *run_id,
+                               uint64_t epoch, struct error *error)
+{
+    struct looking looking = {self, connection, sql_sessions_key(self->schema, run_id, epoch)};
+    const struct sql_ending ending = {.find = find,
+                                      .end = end,
+                                      .context = &looking,
+                                      .words = {"KILL ", ""},
+                                      .shown = self->shown,
+                                      .timeout_ms = self->timeout_ms};
+    return sql_end_sessions(&ending, error);
+}

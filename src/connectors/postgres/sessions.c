@@ -1,0 +1,94 @@
+/* Which of the server's sessions work on a run: they share an advisory lock. */
+#include "connectors/sql/sessions.h"
+#include "base/text.h"
+#include "connectors/postgres/target.h"
+#include "postgres_sql.h"
+#include <stdio.h>
+
+/* As pg_locks shows the key of a lock in two halves. */
+struct looking {
+    struct postgres_database *self;
+    PGconn *connection;
+    char halves[2][16];
+};
+
+enum status postgres_session_mark(struct postgres_database *self, PGconn *connection,
+                                  struct error *error)
+{
+    char sql[96];
+    snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_advisory_lock_shared(%lld)",
+             (long long)sql_sessions_key(self->schema, self->run_id, self->epoch));
+    return postgres_execute(self, connection, sql, POSTGRES_SHORT, ERROR_TARGET_LOCKED, error);
+}
+
+enum status postgres_join(struct postgres_database *self, PGconn **connection, struct error *error)
+{
+    enum status status = postgres_connect(self, connection, error);
+    if (status != STATUS_OK || self->run_id == NULL) {
+        return status;
+    }
+    status = postgres_session_mark(self, *connection, error);
+    status = status == STATUS_OK ? postgres_ledger_check_claim(self, *connection, error) : status;
+    if (status != STATUS_OK) {
+        postgres_disconnect(*connection);
+        *connection = NULL;
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- those of another process */
+
+static enum status find(void *context, uint64_t *numbers, uint32_t *count, struct error *error)
+{
+    struct looking *looking = context;
+    const struct postgres_parameter halves[] = {{.text = looking->halves[0]},
+                                                {.text = looking->halves[1]}};
+    PGresult *rows = NULL;
+    enum status status = postgres_query(looking->self, looking->connection, sql_sessions, halves, 2,
+                                        POSTGRES_SHORT, ERROR_TARGET_LOCKED, &rows, error);
+    *count = 0;
+    for (int row = 0; status == STATUS_OK && row < PQntuples(rows) && row < SQL_SESSIONS_MAX;
+         row++) {
+        status = text_to_uint64(PQgetvalue(rows, row, 0), (size_t)PQgetlength(rows, row, 0),
+                                &numbers[(*count)++]);
+    }
+    PQclear(rows);
+    return status;
+}
+
+/* The lock is looked at once more: a number goes to another session once its own is gone. */
+static enum status end(void *context, uint64_t number, struct error *error)
+{
+    struct looking *looking = context;
+    char pid[24];
+    struct buffer sql = {0};
+    const struct postgres_parameter parameters[] = {
+        {.text = looking->halves[0]}, {.text = looking->halves[1]}, {.text = pid}};
+    snprintf(pid, sizeof pid, "%llu", (unsigned long long)number);
+    buffer_format(&sql,
+                  "SELECT pg_catalog.pg_terminate_backend(s.pid) FROM (%s) s WHERE s.pid = $3::int",
+                  sql_sessions);
+    enum status status =
+        sql.failed
+            ? error_set(error, ERROR_MEMORY, looking->self->shown, "no memory for a query")
+            : postgres_query(looking->self, looking->connection, buffer_string(&sql), parameters, 3,
+                             POSTGRES_SHORT, ERROR_TARGET_LOCKED, NULL, error);
+    buffer_free(&sql);
+    return status;
+}
+
+enum status postgres_sessions_end(struct postgres_database *self, PGconn *connection,
+                                  const char *run_id, uint64_t epoch, struct error *error)
+{
+    struct looking looking = {.self = self, .connection = connection};
+    const struct sql_ending ending = {.find = find,
+                                      .end = end,
+                                      .context = &looking,
+                                      .words = {"SELECT pg_terminate_backend(", ")"},
+                                      .shown = self->shown,
+                                      .timeout_ms = self->timeout_ms};
+    uint64_t key = sql_sessions_key(self->schema, run_id, epoch);
+    snprintf(looking.halves[0], sizeof looking.halves[0], "%u", (unsigned)(key >> 32));
+    snprintf(looking.halves[1], sizeof looking.halves[1], "%u", (unsigned)key);
+    return sql_end_sessions(&ending, error);
+}

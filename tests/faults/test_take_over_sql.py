@@ -1,0 +1,190 @@
+"""A run into a SQL server is taken over from a process that is stopped: what it had locked goes, and woken it changes nothing."""
+import os
+import random
+import re
+import signal
+import sys
+import time
+import unittest
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
+import mariadb
+import postgres
+import support
+from sql_case import SqlCase
+
+ROWS = 2000
+
+
+class TakeOverSql:
+    OPTIONS = ("--chunk-rows", "200", "--jobs", "2")
+    NO_RIGHT = ""   # what the server says
+
+    def setUp(self):
+        super().setUp()
+        self.source = support.make_sqlite(
+            self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); CREATE INDEX t_v ON t (v); CREATE TABLE nokey (id INTEGER);"
+            "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) INSERT INTO t SELECT i, 'text ' || i FROM c;"
+            "INSERT INTO nokey SELECT id FROM t" % ROWS)
+        self.target = self.server.database()
+
+    def everything(self):
+        return self.server.rows(self.target), self.server.dump(self.target)
+
+    def stopped(self, rule, command="migrate", uri=None, state="first"):
+        return self.stopped_at(rule, command, *self.OPTIONS, "--state", state, *self.ends(uri), cwd=self.folder)
+
+    def ends(self, uri=None):
+        return (self.source, uri or self.server.uri(self.target))
+
+    def take_over(self, *ends, code=0, command="resume", options=(), **more):
+        begun = time.monotonic()
+        result = self.run_program(command, "--take-over", "--state", "second", "--timeout", "1s", *options, *(ends or self.ends()),
+                                  code=code, **more)
+        self.assertLess(time.monotonic() - begun, 20 * support.PATIENCE)
+        return result
+
+    def assert_whole(self):
+        """By the server's own client: each record once, also where no key says so, and the index."""
+        for table in ("t", "nokey"):
+            self.assertEqual(self.server.ask(self.target, "SELECT count(*), count(DISTINCT id), sum(id) FROM %s" % table),
+                             [[str(ROWS), str(ROWS), str(ROWS * (ROWS + 1) // 2)]], table)
+        self.assertEqual(self.server.ask(self.target, "SELECT count(*) FROM t WHERE v = concat('text ', id)"), [[str(ROWS)]])
+        self.assertIn("t_v", self.server.dump(self.target))
+
+    def assert_changes_nothing(self, first):
+        before = self.everything()
+        first.send_signal(signal.SIGCONT)
+        ended = support.finish(first)
+        self.assert_code(ended, 5)
+        self.assertIn("[run-fenced]", ended.err)
+        self.assertEqual(self.everything(), before)
+
+    def test_stopped_anywhere(self):
+        """Within the transaction of a chunk, at its end, in the middle of the indexes."""
+        rules = ["%s.before_mark:stop:2", "%s.before_commit:stop:3", "engine.before_commit:stop:4", "%s.after_index:stop:1",
+                 "%s.before_status:stop:1"]
+        for rule in rules if support.SOAK else random.Random(support.SEED).sample(rules, 1):
+            with self.subTest(rule):
+                rule = rule.replace("%s", self.NAME)
+                self.target = self.server.database()
+                first = self.stopped(rule, state=self.path(rule))
+                self.assertIn("[run-held]", self.run_program("resume", "--state", "third", *self.ends(), code=5).err)
+                self.assertRegex(self.take_over().err, r"ending \d+ sessions of the process")
+                self.assert_whole()
+                self.assert_changes_nothing(first)
+                self.assert_whole()
+
+    def test_woken_while_it_is_taken_over(self):
+        """Its new sessions work at the old epoch until that is raised: they are ended, too."""
+        first = self.stopped("engine.before_commit:stop:4")
+        second = self.stopped_at("%s.before_claim:stop:1" % self.NAME, "resume", "--take-over", "--state", "second", *self.ends())
+        first.send_signal(signal.SIGCONT)
+        self.wait_until("it works again", lambda: self.at_work() > 0)
+        second.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(second), 0)
+        ended = support.finish(first)
+        self.assert_code(ended, 5)
+        self.assertIn("[run-fenced]", ended.err)
+        self.assert_whole()
+
+    def test_others_stay(self):
+        """Another run of the program on the same server, and sessions of an application that calls itself so."""
+        other = self.sibling()
+        stranger = self.server.session(self.target)
+        self.addCleanup(stranger.close)
+        stranger.ask(self.STRANGER)
+        first = self.stopped("engine.before_commit:stop:4")
+        beside = self.stopped("engine.before_commit:stop:4", uri=other, state="beside")
+        self.take_over()
+        self.assert_changes_nothing(first)
+        self.assertEqual(stranger.ask("SELECT 17"), "17")
+        beside.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(beside), 0)
+
+    def test_rollback(self):
+        first = self.stopped("engine.before_commit:stop:4")
+        with open(self.path("first", "run.json"), encoding="utf-8") as file:
+            run = re.search(r'"run": *"([^"]+)"', file.read()).group(1)
+        self.take_over(self.ends()[1], command="rollback", options=("--run", run, "--confirm"))
+        self.assertNotIn("CREATE TABLE", self.everything()[1])
+        before = self.everything()
+        first.send_signal(signal.SIGCONT)
+        self.assertIn(support.finish(first).code, (3, 5))
+        self.assertEqual(self.everything(), before)
+
+    def test_without_the_right(self):
+        """Nothing is taken over, and what there is to do is said."""
+        self.make_accounts()
+        first = self.stopped("engine.before_commit:stop:4", uri=self.uri_of("one"))
+        self.share()
+        before = self.server.rows(self.target)
+        result = self.take_over(self.source, self.uri_of("two"), code=5)
+        self.assertIn("[run-held]", result.err)
+        self.assertIn(self.NO_RIGHT, result.err)
+        self.assertEqual(self.server.rows(self.target), before)
+        statements = re.search("`(.*?)`", result.err).group(1).split("; ")
+        self.assertEqual((len(statements), self.at_work()), (4, 4))
+        for statement in statements:
+            self.server.ask(self.target, statement)
+        self.wait_until("they end", lambda: self.at_work() == 0)
+        self.take_over(self.source, self.uri_of("one"))
+        self.assert_whole()
+        self.assert_changes_nothing(first)
+
+
+class TakeOverPostgres(TakeOverSql, SqlCase):
+    SERVERS, NAME, ENDS = postgres, "postgres", "pg_terminate_backend("
+    NO_RIGHT = "must be a member of the role"
+    STRANGER = "SET application_name = 'transhume'; BEGIN; SELECT pg_try_advisory_lock_shared(4711)"
+
+    def everything(self):
+        return self.server.rows(self.target), self.server.dump(self.target, "--schema-only")
+
+    def at_work(self):
+        return int(self.server.psql(self.target, "SELECT count(*) FROM pg_stat_activity a WHERE datname = current_database() AND "
+                                                 "application_name = 'transhume' AND EXISTS (SELECT 1 FROM pg_locks l WHERE l.pid = a.pid "
+                                                 "AND l.locktype = 'advisory')")[0][0])
+
+    def sibling(self):
+        self.server.psql(self.target, "CREATE SCHEMA beside")
+        return self.server.uri(self.target, "?schema=beside")
+
+    def make_accounts(self):
+        self.server.psql(self.target, "CREATE ROLE one LOGIN; CREATE ROLE two LOGIN; ALTER DATABASE %s OWNER TO one; "
+                                      "ALTER SCHEMA public OWNER TO one" % self.target)
+
+    def share(self):
+        self.server.psql(self.target, "GRANT ALL ON SCHEMA public TO two; GRANT ALL ON ALL TABLES IN SCHEMA public TO two")
+
+    def uri_of(self, account):
+        return self.server.uri(self.target).replace("postgres@", account + "@")
+
+
+class TakeOverMysql(TakeOverSql, SqlCase):
+    SERVERS, NAME, ENDS = mariadb, "mysql", "KILL "
+    NO_RIGHT = "You are not owner of thread"
+    STRANGER = "START TRANSACTION; SELECT GET_LOCK('transhume session 4711', 0)"
+
+    def at_work(self):
+        return int(self.server.ask(self.target, "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND id <> "
+                                                "connection_id()")[0][0])
+
+    def sibling(self):
+        return self.server.uri(self.server.database())
+
+    def make_accounts(self):
+        for account in ("one", "two"):
+            self.server.ask("", "CREATE USER IF NOT EXISTS %s@'127.0.0.1'; GRANT ALL ON %s.* TO %s@'127.0.0.1'"
+                            % (account, self.target, account))
+
+    def share(self):
+        pass
+
+    def uri_of(self, account):
+        return self.server.uri(self.target).replace("root@", account + "@")
+
+
+if __name__ == "__main__":
+    unittest.main()
