@@ -282,7 +282,12 @@ enum status run_create_ledger(struct run *run, struct error *error)
         return error_set(error, ERROR_LEDGER_INVALID, run->session->target_uri->shown,
                          "the ledger does not read back as it was written");
     }
-    return run_claim(run, made->epoch, false, error);
+    if (made->epoch != 0) { /* perhaps to its end: then nobody holds it any more */
+        error_set(error, ERROR_RUN_FENCED, run->id, "another attempt took this run over at once");
+        error_hint(error, "let that one finish; `transhume status` shows it");
+        return STATUS_FAILED;
+    }
+    return run_claim(run, 0, false, error);
 }
 
 static enum status keep_plan_copy(const struct run *run, struct error *error)

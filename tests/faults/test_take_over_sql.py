@@ -76,6 +76,13 @@ class TakeOverSql:
                 self.assert_changes_nothing(first)
                 self.assert_whole()
 
+    def test_stopped_before_its_claim(self):
+        """The ledger is there, and nobody holds it."""
+        first = self.stopped("engine.after_ledger_create:stop:1")
+        self.run_program("resume", "--state", "second", *self.ends())
+        self.assert_whole()
+        self.assert_changes_nothing(first)
+
     def test_woken_while_it_is_taken_over(self):
         """Its new sessions work at the old epoch until that is raised: they are ended, too."""
         first = self.stopped("engine.before_commit:stop:4")
