@@ -94,6 +94,8 @@ def with_state(arguments, name):
 class Stops(Engine):
     """SIGSTOP at a failpoint, a second process, SIGCONT. Whoever is refused writes nothing."""
 
+    second_timeout = "300ms"   # what it waits for the first
+
     def matrix(self, arguments, check, env=None):
         counts = self.failpoints(arguments, check, env)
         cases = [(name, occurrence) for name, count in sorted(counts.items()) for occurrence in sorted({1, (count + 1) // 2, count})
@@ -102,7 +104,7 @@ class Stops(Engine):
 
     def stop(self, folder, name, occurrence, arguments, check, env):
         first = self.stopped_or_ended(name, occurrence, "migrate", *arguments, folder=folder, env=env)
-        second = support.transhume("resume", "--take-over", "--timeout", "300ms", *with_state(arguments, "second"),
+        second = support.transhume("resume", "--take-over", "--timeout", self.second_timeout, *with_state(arguments, "second"),
                                    cwd=folder, env=env)
         # 2: there is no run yet. 5: the first one holds it. 3: it was stopped within a transaction. 0: taken over, and to the end.
         self.assertIn(second.code, (0, 2, 3, 5), second.err)
@@ -126,6 +128,7 @@ class SqlStops(Stops):
     nothing at all is written by the first."""
 
     engine_seconds = None if support.SOAK else 5
+    second_timeout = "1s"
     SECOND_ENDS_S = 30
 
     def everything(self):
@@ -134,7 +137,7 @@ class SqlStops(Stops):
 
     def stop(self, folder, name, occurrence, arguments, check, env):
         first = self.stopped_or_ended(name, occurrence, "migrate", *arguments, folder=folder, env=env)
-        second = support.transhume("resume", "--take-over", "--timeout", "1s", *with_state(arguments, "second"), cwd=folder, env=env)
+        second = support.transhume("resume", "--take-over", "--timeout", self.second_timeout, *with_state(arguments, "second"), cwd=folder, env=env)
         # 2: there is no run yet. 5: the first one is just claiming it, and not known by its sessions before that is done.
         self.assertIn(second.code, (5,) if name.endswith(".before_claim") else (0, 2), second.err)
         self.assertLess(second.seconds, self.SECOND_ENDS_S * support.PATIENCE)

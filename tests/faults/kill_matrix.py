@@ -118,6 +118,7 @@ class KillMatrix(support.TestCase):
     sample_seconds = SAMPLE_SECONDS
     instants = INSTANTS
     resume_points_max = None  # all
+    kills_least = 6
     toy = {"TRANSHUME_MODULES": os.path.join(support.BUILD, "toy.so")}
 
     def setUp(self):
@@ -195,7 +196,7 @@ class KillMatrix(support.TestCase):
                 lambda case: support.kill_after(instant, "migrate", *arguments, cwd=case, env=env))
         self.resume_failpoints(arguments, check, env)
         print("%s: %d kills" % (self.id().split(".")[-1], self.cases), file=sys.stderr)
-        self.assertGreater(self.cases, 5)
+        self.assertGreaterEqual(self.cases, self.kills_least)
 
     def resume_failpoints(self, arguments, check, env):
         """Kills the resume itself at each failpoint that only a resume reaches."""

@@ -4,6 +4,7 @@ import unittest
 import engines
 import test_kill_csv
 import test_kill_jsonl
+import test_kill_sql_files
 import test_kill_to_items
 import test_kill_to_sqlite
 
@@ -22,6 +23,11 @@ class StopsCsv(engines.Stops, test_kill_csv.KillCsv):
 
 class StopsJsonl(engines.Stops, test_kill_jsonl.KillJsonl):
     pass
+
+
+class StopsFromSql(engines.Stops, test_kill_sql_files.KillSqlFiles):
+    second_timeout = "3s"   # it waits for the source's server, too
+    test_csv_to_postgres = test_jsonl_to_mysql = None   # test_matrix_sql_stops
 
 
 if __name__ == "__main__":
