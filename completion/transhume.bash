@@ -49,7 +49,7 @@ _transhume() {
         status) options='--plan --state --watch --json --color --quiet --verbose --help' ;;
         report) options='--plan --state --run --output --json --quiet --verbose --help' ;;
         reset) options='--plan --state --confirm --quiet --verbose --help' ;;
-        validate) options='--plan --state --jobs --memory --existing --include --exclude --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --timeout --stall --time-zone --sample --level --seed --limit --repair --delete-extra --confirm --json --progress --color --quiet --verbose --help' ;;
+        validate) options='--plan --state --jobs --memory --existing --include --exclude --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --timeout --stall --time-zone --sample --level --push-down --seed --limit --repair --delete-extra --confirm --json --progress --color --quiet --verbose --help' ;;
         rollback) options='--plan --state --timeout --run --dry-run --take-over --confirm --json --color --quiet --verbose --help' ;;
         finish) options='--plan --state --timeout --dry-run --confirm --json --color --quiet --verbose --help' ;;
         connectors) options='--json --color --quiet --verbose --help' ;;

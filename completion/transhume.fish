@@ -51,6 +51,7 @@ complete -c transhume -n '__fish_seen_subcommand_from resume rollback' -l take-o
 complete -c transhume -n '__fish_seen_subcommand_from check validate' -l sample -s s -x -d 'check: print the first N records of each entity as they will arrive'
 complete -c transhume -n '__fish_seen_subcommand_from check' -l estimate-time -x -d 'How long the source is read for what a run will take; what is read whole by then is told exactly'
 complete -c transhume -n '__fish_seen_subcommand_from validate' -l level -s l -x -a 'count sample hash full' -d 'How much is compared: counts; random records; all of them by hashes; all of them byte by byte'
+complete -c transhume -n '__fish_seen_subcommand_from validate' -l push-down -d 'At level hash: let PostgreSQL, MySQL and MariaDB sum the hashes of their rows, and read only what differs'
 complete -c transhume -n '__fish_seen_subcommand_from validate' -l seed -x -d 'The number that the sample is drawn by, to draw the same one again'
 complete -c transhume -n '__fish_seen_subcommand_from validate' -l limit -x -d 'Show the first N differing records; all of them are in validate.jsonl in the state folder'
 complete -c transhume -n '__fish_seen_subcommand_from validate' -l repair -d 'Write the records that are missing or different into the target, as a run of its own'

@@ -200,6 +200,7 @@ _transhume() {
                 '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity as they will arrive]:N:' \
                 '(-l --level)'{-l+,--level=}'[How much is compared\: counts; random records; all of them by hashes; all of them byte by byte]:LEVEL:(count sample hash full)' \
+                '--push-down[At level hash\: let PostgreSQL, MySQL and MariaDB sum the hashes of their rows, and read only what differs]' \
                 '--seed=[The number that the sample is drawn by, to draw the same one again]:N:' \
                 '--limit=[Show the first N differing records; all of them are in validate.jsonl in the state folder]:N:' \
                 '--repair[Write the records that are missing or different into the target, as a run of its own]' \

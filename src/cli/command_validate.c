@@ -26,6 +26,7 @@ static void take_options(const struct cli_call *call, struct verify_options *opt
         .plan_given = cli_text(call, CLI_PLAN) != NULL || call->argument_count == 2,
         .repair = cli_switch(call, CLI_REPAIR),
         .delete_extra = cli_switch(call, CLI_DELETE_EXTRA),
+        .push_down = cli_switch(call, CLI_PUSH_DOWN),
     };
     if (values[CLI_SAMPLE].is_set && !values[CLI_LEVEL].is_set) {
         options->level = VERIFY_SAMPLE;
@@ -49,6 +50,13 @@ static enum status check_options(const struct cli_call *call, const struct verif
     if (options->repair && options->level < VERIFY_HASH) {
         error_set(error, ERROR_USAGE, "--repair", "has to look at every record");
         error_hint(error, "leave --level out, or say --level full");
+        return STATUS_FAILED;
+    }
+    if (options->push_down && options->level != VERIFY_HASH) {
+        error_set(error, ERROR_USAGE, "--push-down", "goes with level hash");
+        error_hint(error, options->level == VERIFY_FULL
+                              ? "level full compares bytes, which have to be read"
+                              : "leave --level and --sample out");
         return STATUS_FAILED;
     }
     return STATUS_OK;
@@ -77,6 +85,31 @@ static void append_entities(const struct verify_result *result, bool color, stru
     table_fit(table, cli_terminal_columns(STDOUT_FILENO));
     table_append(table, color, out);
     table_destroy(table);
+}
+
+/* What was compared where, if it was to be done in the databases. */
+static void append_pushed(const struct verify_result *result, struct buffer *out)
+{
+    struct buffer line = {0};
+    char name[256];
+    char why[512];
+    uint32_t all = 0;
+    uint32_t pushed = 0;
+    for (uint32_t i = 0; i < result->entity_count; i++) {
+        const struct verify_entity_result *row = &result->entities[i];
+        pushed += row->pushed_down;
+        all += row->pushed_down || row->read_because != NULL;
+        if (row->read_because != NULL) {
+            text_printable(row->name, strlen(row->name), name, sizeof name);
+            text_printable(row->read_because, strlen(row->read_because), why, sizeof why);
+            buffer_format(out, "note: %s was read: %s\n", name, why);
+        }
+    }
+    if (result->push_down) {
+        buffer_format(&line, "pushed down: %u of %u entities\n", pushed, all);
+        cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
+    }
+    buffer_free(&line);
 }
 
 /* Is what was found put right, all of it? */
@@ -180,6 +213,7 @@ static void append_text(const struct cli_call *call, const struct verify_result 
     for (uint32_t i = 0; i < result->note_count; i++) {
         buffer_format(out, "note: %s\n", result->notes[i]);
     }
+    append_pushed(result, out);
     append_last_line(result, out);
     append_repair(call, result, out);
 }

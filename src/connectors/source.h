@@ -43,6 +43,56 @@ struct read_order {
 };
 
 /*
+ * What a database writes of a column's values where it sums hashes of its rows itself. Two values
+ * of columns of one form, in whatever databases, are the same if their texts are; the same value
+ * may have several texts. DIGEST_NONE: it can't be told so (floats, JSON, intervals, arrays …).
+ */
+enum digest_form {
+    DIGEST_NONE,
+    DIGEST_NUMBER,  /* digits, with `scale` of them behind the point */
+    DIGEST_TRUTH,   /* 1 or 0 */
+    DIGEST_TEXT,    /* UTF-8 */
+    DIGEST_PADDED,  /* the same, of a type that pads with blanks, and with them */
+    DIGEST_BYTES,   /* their MD5, in small letters */
+    DIGEST_DATE,    /* 2024-02-29 */
+    DIGEST_TIME,    /* 12:34:56.5, without zeros at the end of a fraction, nor an empty one */
+    DIGEST_MOMENT,  /* a date, a blank and a time: no zone is known */
+    DIGEST_INSTANT, /* the same in UTC */
+    DIGEST_UUID     /* small letters, with hyphens */
+};
+struct digest_type {
+    enum digest_form form;
+    int32_t scale; /* of NUMBER; -1: each value's own */
+    bool integer;  /* a NUMBER of at most 64 bits, of which the database tells single ones */
+};
+struct digest_column {
+    const char *name;
+    bool key; /* its rows are told apart by it */
+};
+/*
+ * The text of a row is those of its columns with a semicolon between two: N for NULL; of TEXT and
+ * PADDED the number of bytes, a colon and the text, in whose place stands its MD5 above
+ * DIGEST_TEXT_BYTES_MAX. The row's hash is the MD5 of that. Its bucket are the lowest bits of its
+ * key, if that is one integer; else of the number that the last four digits of the MD5 of the key's
+ * columns are, or without such of the row's hash.
+ */
+enum { DIGEST_TEXT_BYTES_MAX = 1024, DIGEST_BUCKETS_MAX = 1 << 16 };
+struct digest {
+    const struct digest_column *columns;
+    uint32_t column_count;
+    uint32_t bucket_count; /* a power of two */
+    bool by_integer;       /* the key is one integer */
+};
+/* Of the rows of one bucket. */
+struct digest_sum {
+    uint64_t rows;
+    uint64_t doubtful; /* of these: without a hash, since no text says what a reader makes of them:
+                          NULL in the key (then bucket 0), a date that there is not */
+    uint64_t high;     /* modulo 2^64, of the hashes' first 16 digits */
+    uint64_t low;      /* and of the last 16 */
+};
+
+/*
  * What to read: the root (a table, or a query in the source's own language), the joins, the
  * columns, all within a span of the root. Rows come
  *   ordered   in the order of the root's row key (or `root_key`), then by `orders`, then, for each
@@ -64,6 +114,9 @@ struct read_request {
     const struct read_order *orders;
     uint32_t order_count;
     bool ordered;
+    const struct digest *digest; /* NULL: all rows; else those of these buckets, ascending: */
+    const uint32_t *buckets;
+    uint32_t bucket_count;
 };
 
 /* How a stream can be cut and what a restart may rely on. */
@@ -152,6 +205,20 @@ struct source_functions {
      */
     bool (*span_is_shared)(struct database *self, const struct read_request *request,
                            struct database *maker, const struct read_request *made_of);
+    /*
+     * Optional, both or none: what a column of the request's root (a table) is to a digest; control
+     * thread, after prepare.
+     */
+    struct digest_type (*digest_type)(struct database *self, const struct read_request *request,
+                                      const char *column);
+    /*
+     * Adds to `sums` (one a bucket) what the database itself makes of a span's rows; *bytes are
+     * about those that came over the wire. Nothing of the request counts but its root and `digest`.
+     * In one statement, so that `span` bounds how long it takes. The reader's thread.
+     */
+    enum status (*digest)(struct reader *reader, const struct read_request *request,
+                          const struct span *span, struct digest_sum *sums, uint64_t *bytes,
+                          struct error *error);
     /* Optional: warnings worth saying before a run ("writers will wait"), one line each in
      * `out`. */
     enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);

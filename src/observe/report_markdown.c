@@ -222,6 +222,32 @@ static void append_differences(const json_t *records, struct buffer *out)
     buffer_append_string(out, json_array_size(records) > 0 ? "\n" : "");
 }
 
+/* What the databases compared themselves, if they were to. */
+static void append_pushed(const struct report *report, struct buffer *out)
+{
+    size_t index;
+    const json_t *entity;
+    const json_t *entities = json_object_get(report->validation, "entities");
+    size_t all = 0;
+    size_t pushed = report_count_pushed(entities, &all);
+    if (all == 0) {
+        return;
+    }
+    buffer_format(out, "The databases summed the hashes of %zu of %zu entities themselves.\n\n",
+                  pushed, all);
+    json_array_foreach(entities, index, entity)
+    {
+        if (report_text(entity, "read_because") != NULL) {
+            buffer_append_string(out, "- ");
+            report_markdown(out, report_text(entity, "name"));
+            buffer_append_string(out, " was read: ");
+            report_markdown(out, report_text(entity, "read_because"));
+            buffer_append_byte(out, '\n');
+        }
+    }
+    buffer_append_string(out, pushed < all ? "\n" : "");
+}
+
 static void append_validation(const struct report *report, struct buffer *out)
 {
     static const char *const members[] = {"source", "target", "missing", "different", "extra"};
@@ -251,6 +277,7 @@ static void append_validation(const struct report *report, struct buffer *out)
         buffer_append_string(out, " |\n");
     }
     buffer_append_byte(out, '\n');
+    append_pushed(report, out);
     append_differences(json_object_get(report->validation, "records"), out);
 }
 

@@ -22,6 +22,8 @@ void report_append_slowest(const struct report *report, struct buffer *out);
 void report_append_attempts(const struct report *report, struct buffer *out);
 void report_append_rejects(const struct report *report, struct buffer *out);
 void report_append_validation(const struct report *report, struct buffer *out);
+/* Of how many entities the databases summed the hashes, of all that they were to. */
+size_t report_count_pushed(const json_t *entities, size_t *all);
 void report_append_settings(const struct report *report, struct buffer *out);
 
 /* A text member of an object; NULL: it is not there or no text. */

@@ -352,6 +352,47 @@ static void append_differences(const json_t *records, struct buffer *out)
     buffer_append_string(out, "</ol></details>\n");
 }
 
+size_t report_count_pushed(const json_t *entities, size_t *all)
+{
+    size_t index;
+    const json_t *entity;
+    size_t pushed = 0;
+    *all = 0;
+    json_array_foreach(entities, index, entity)
+    {
+        const json_t *how = json_object_get(entity, "pushed_down");
+        pushed += json_is_true(how);
+        *all += json_is_true(how) || json_object_get(entity, "read_because") != NULL;
+    }
+    return pushed;
+}
+
+/* What the databases compared themselves, if they were to. */
+static void append_pushed(const json_t *entities, struct buffer *out)
+{
+    size_t index;
+    const json_t *entity;
+    size_t all = 0;
+    size_t pushed = report_count_pushed(entities, &all);
+    if (all == 0) {
+        return;
+    }
+    buffer_format(out,
+                  "<p class=\"quiet\">The databases summed the hashes of %zu of %zu entities "
+                  "themselves.",
+                  pushed, all);
+    json_array_foreach(entities, index, entity)
+    {
+        if (report_text(entity, "read_because") != NULL) {
+            buffer_append_string(out, "<br>");
+            report_html(out, report_text(entity, "name"));
+            buffer_append_string(out, " was read: ");
+            report_html(out, report_text(entity, "read_because"));
+        }
+    }
+    buffer_append_string(out, "</p>\n");
+}
+
 void report_append_validation(const struct report *report, struct buffer *out)
 {
     static const char *const members[] = {"source", "target", "missing", "different", "extra"};
@@ -390,6 +431,7 @@ void report_append_validation(const struct report *report, struct buffer *out)
         buffer_append_string(out, "\n");
     }
     buffer_append_string(out, "</tbody></table></div>\n");
+    append_pushed(entities, out);
     if (json_array_size(json_object_get(report->validation, "records")) > 0) {
         append_differences(json_object_get(report->validation, "records"), out);
     }

@@ -97,6 +97,9 @@ static bool is_wanted(const struct pass *pass, const struct verify_table *table,
     if (!table->bad) {
         return false;
     }
+    if (table->pushed != NULL) {
+        return true; /* no others are read */
+    }
     if (pass->wants != NULL) {
         return pass->wants(pass->context, table, side, entity, former);
     }
@@ -104,7 +107,7 @@ static bool is_wanted(const struct pass *pass, const struct verify_table *table,
         return !verify_sum_is_zero(&range->parts[verify_range_part(&former->key)]);
     }
     return table->buckets == NULL ||
-           !verify_sum_is_zero(&table->buckets[verify_bucket(table, &former->key)]);
+           !verify_bucket_is_even(table, verify_bucket(table, &former->key));
 }
 
 /* A document that its source could not make out: what the plan made of it was rejected. */
@@ -264,6 +267,24 @@ static enum status take_source_batch(struct worker_thread *worker, const struct 
     return status;
 }
 
+/* Where the source summed its rows itself, what the mapping refuses shows when they are read: their
+ * buckets are never even. */
+static bool counts_rejects(const struct pass *pass, uint32_t entity)
+{
+    const struct verify_entity *of = &pass->verify->entities[entity];
+    bool late = pass->verify->tables[of->plan->table].pushed != NULL;
+    return pass->counts || late;
+}
+
+static void count_reject(const struct pass *pass, uint32_t entity)
+{
+    struct verify_entity *of = &pass->verify->entities[entity];
+    atomic_fetch_add(&of->rejected, 1);
+    if (!pass->counts) {
+        atomic_fetch_sub(&of->made, 1);
+    }
+}
+
 /* The engine's reading hands over what the plan makes. */
 static enum status take_parcel(void *context, struct parcel *parcel)
 {
@@ -274,8 +295,10 @@ static enum status take_parcel(void *context, struct parcel *parcel)
     for (uint32_t i = 0; i < parcel->batch_count && status == STATUS_OK; i++) {
         status = take_source_batch(worker, parcel->batches[i], worker->error);
     }
-    for (uint32_t i = 0; i < parcel->reject_count && pass->counts; i++) {
-        atomic_fetch_add(&pass->verify->entities[parcel->rejects[i].entity].rejected, 1);
+    for (uint32_t i = 0; i < parcel->reject_count; i++) {
+        if (counts_rejects(pass, parcel->rejects[i].entity)) {
+            count_reject(pass, parcel->rejects[i].entity);
+        }
     }
     parcel_destroy(parcel);
     worker->failed = worker->failed || status == STATUS_FAILED;
@@ -293,11 +316,14 @@ static enum status account_source(void *context, uint64_t rows, uint64_t bytes)
 
 static enum status read_source(struct worker_thread *worker, struct error *error)
 {
-    struct run_session *session = worker->pool->pass->verify->session;
+    const struct verify *verify = worker->pool->pass->verify;
+    const struct verify_table *table = verify_pushed_table(verify, worker->task);
+    struct run_session *session = verify->session;
     worker->error = error;
     worker->failed = false;
     enum status status = sampling_read_through(
-        session, worker->readers[SIDE_SOURCE], &session->plan->streams[worker->task->index],
+        session, worker->readers[SIDE_SOURCE],
+        table != NULL ? &table->pushed->stream : &session->plan->streams[worker->task->index],
         worker->task->span, take_parcel, account_source, worker, error);
     return worker->failed ? STATUS_FAILED : status;
 }
@@ -327,8 +353,10 @@ static enum status read_target(struct worker_thread *worker, struct error *error
     struct verify_table *table = &verify->tables[worker->task->index];
     struct cursor *cursor;
     struct batch *batch;
-    enum status status = source->cursor_open(worker->readers[SIDE_TARGET], &table->request,
-                                             worker->task->span, &cursor, error);
+    enum status status = source->cursor_open(
+        worker->readers[SIDE_TARGET],
+        table->pushed != NULL ? &table->pushed->request[SIDE_TARGET] : &table->request,
+        worker->task->span, &cursor, error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -342,6 +370,30 @@ static enum status read_target(struct worker_thread *worker, struct error *error
     }
     source->cursor_close(cursor);
     return status == STATUS_END && !must_stop(worker->pool) ? STATUS_OK : status;
+}
+
+/* The database sums its rows itself. */
+static enum status sum_pushed(struct worker_thread *worker, struct verify_table *table,
+                              struct error *error)
+{
+    const struct verify_task *task = worker->task;
+    struct verify *verify = worker->pool->pass->verify;
+    uint32_t entity = table->plan->entities[0];
+    uint64_t rows;
+    uint64_t bytes;
+    enum status status = steps_sum_pushed(verify, table, task->side, worker->readers[task->side],
+                                          task->span, &rows, &bytes, error);
+    if (status != STATUS_OK) {
+        return must_stop(worker->pool) ? STATUS_END : status;
+    }
+    if (task->side == SIDE_SOURCE) {
+        atomic_fetch_add(&verify->entities[entity].made, rows);
+        atomic_fetch_add(&verify->session->progress.entities[entity].written, rows);
+    } else {
+        atomic_fetch_add(&table->target_rows, rows);
+    }
+    atomic_fetch_add(&verify->rows, rows);
+    return account(worker, task->side, rows, bytes, error);
 }
 
 /* ---------------------------------------------------------------- threads */
@@ -386,8 +438,12 @@ static enum status run_task(struct worker_thread *worker, const struct verify_ta
     if (open_reader(worker, task->side, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status =
-        task->side == SIDE_SOURCE ? read_source(worker, error) : read_target(worker, error);
+    struct verify_table *pushed = worker->pool->pass->act == ACT_SUM
+                                      ? verify_pushed_table(worker->pool->pass->verify, task)
+                                      : NULL;
+    enum status status = pushed != NULL              ? sum_pushed(worker, pushed, error)
+                         : task->side == SIDE_SOURCE ? read_source(worker, error)
+                                                     : read_target(worker, error);
     if (status == STATUS_FAILED && task->side == SIDE_TARGET) {
         tell_of_target(error);
     }

@@ -35,6 +35,8 @@ static void fill_entity(const struct verify *verify, const struct match *match, 
     row->source = atomic_load(&entity->made) - row->rejected - match->collapsed[number];
     row->target = row->source - row->missing + row->extra;
     row->rejected += atomic_load(&entity->rejected);
+    row->pushed_down = verify->tables[entity->plan->table].pushed != NULL;
+    row->read_because = verify->tables[entity->plan->table].read_because;
 }
 
 /* A table's own row says something only of records that are nobody's. */
@@ -124,7 +126,8 @@ static enum status fill_columns(struct verify *verify, struct error *error)
     }
     for (uint32_t i = 0; i < verify->table_count; i++) {
         const struct target_table *table = &verify->tables[i].plan->target;
-        for (uint32_t j = 0; j < table->column_count; j++) {
+        bool summed = verify->tables[i].pushed == NULL;
+        for (uint32_t j = 0; j < table->column_count && summed; j++) {
             struct verify_column_sum *source = &verify->columns[0][verify->first_column[i] + j];
             struct verify_column_sum *target = &verify->columns[1][verify->first_column[i] + j];
             result->columns[result->column_count++] =
@@ -200,6 +203,12 @@ static void append_entities(const struct verify_result *result, struct buffer *o
         append_count(out, "extra", row->extra);
         append_count(out, "unreadable", row->unreadable);
         append_count(out, "kept", row->kept);
+        if (result->push_down) {
+            buffer_format(out, ",\"pushed_down\":%s", row->pushed_down ? "true" : "false");
+        }
+        if (row->read_because != NULL) {
+            append_text(out, "read_because", row->read_because);
+        }
         buffer_append_string(out, i + 1 < result->entity_count ? "}," : "}");
     }
     buffer_append_byte(out, ']');

@@ -30,6 +30,17 @@ enum status steps_list_bad(struct verify *verify, struct task_list *list,
 enum status steps_make_columns(struct verify *verify, struct error *error) MUST_USE;
 void steps_free_columns(struct verify *verify);
 
+/* ---- push_down.c */
+/* Which tables' hashes are summed by both databases, and why not the others'. */
+enum status steps_push_down(struct verify *verify, struct error *error) MUST_USE;
+/* What one side's database makes of a span goes into the buckets. */
+enum status steps_sum_pushed(struct verify *verify, struct verify_table *table,
+                             enum verify_side side, struct reader *reader, const struct span *span,
+                             uint64_t *rows, uint64_t *bytes, struct error *error) MUST_USE;
+/* The second reading is of the buckets that are not even. */
+enum status steps_narrow_pushed(struct verify *verify, struct verify_table *table,
+                                struct error *error) MUST_USE;
+
 /* ---- levels.c */
 enum status steps_count(struct verify *verify, struct match *match, struct error *error) MUST_USE;
 /* ---- sample.c */

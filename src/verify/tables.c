@@ -301,9 +301,10 @@ enum status verify_make_buckets(struct verify *verify, struct error *error)
     }
     for (uint32_t i = 0; i < verify->table_count; i++) {
         struct verify_table *table = &verify->tables[i];
-        table->bucket_mask = each - 1;
+        uint32_t count = table->pushed != NULL ? table->pushed->digest[0].bucket_count : each;
+        table->bucket_mask = count - 1;
         if (!table->joined && table->range_stream == UINT32_MAX) {
-            table->buckets = arena_allocate_zeroed(verify->arena, each, sizeof(*table->buckets));
+            table->buckets = arena_allocate_zeroed(verify->arena, count, sizeof(*table->buckets));
             if (table->buckets == NULL) {
                 return no_memory(error);
             }

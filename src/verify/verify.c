@@ -149,7 +149,7 @@ static bool is_bad(const struct verify_table *table)
         return true;
     }
     for (uint32_t i = 0; i <= table->bucket_mask; i++) {
-        if (!verify_sum_is_zero(&table->buckets[i])) {
+        if (!verify_bucket_is_even(table, i)) {
             return true;
         }
     }
@@ -187,7 +187,7 @@ static uint64_t expected_bytes(const struct verify *verify, struct spill_options
         uint64_t all = table->buckets != NULL ? table->bucket_mask + 1u
                                               : (uint64_t)table->range_count * VERIFY_RANGE_PARTS;
         for (uint64_t j = 0; table->buckets != NULL && j < all; j++) {
-            bad += !verify_sum_is_zero(&table->buckets[j]);
+            bad += !verify_bucket_is_even(table, (uint32_t)j);
         }
         for (uint64_t j = 0; table->buckets == NULL && j < table->range_count; j++) {
             bad += verify_range_bad_parts(&table->ranges[j]);
@@ -215,6 +215,13 @@ static enum status read_again(struct verify *verify, struct error *error)
     if (bad == 0) {
         return known_rejects_feed(&pass, error);
     }
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        struct verify_table *table = &verify->tables[i];
+        if (table->bad && table->pushed != NULL &&
+            steps_narrow_pushed(verify, table, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
     enum status status = spill_create(verify->folder, expected_bytes(verify, options), options,
                                       &verify->spill, error);
     return status == STATUS_OK ? pass_run_bad(&pass, error) : status;
@@ -226,7 +233,10 @@ static enum status sum_up(struct verify *verify, struct error *error)
 {
     struct task_list list = {0};
     struct pass pass = {.verify = verify, .act = ACT_SUM, .counts = true};
-    enum status status = verify_make_buckets(verify, error);
+    enum status status = verify->options.push_down ? steps_push_down(verify, error) : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = verify_make_buckets(verify, error);
+    }
     if (status == STATUS_OK) {
         status = steps_make_columns(verify, error);
     }
@@ -399,7 +409,8 @@ enum status verify_run(struct run_session *session, const struct verify_options 
     struct repair_files files = {0};
     struct match matching = {.kept = &kept, .repair = options->repair ? &files : NULL};
     int64_t started_ms = clock_monotonic_ms();
-    *result = (struct verify_result){.level = options->level, .arena = arena_create(0)};
+    *result = (struct verify_result){
+        .level = options->level, .push_down = options->push_down, .arena = arena_create(0)};
     verify.arena = result->arena;
     if (result->arena == NULL) {
         return no_memory(error);

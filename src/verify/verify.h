@@ -22,6 +22,7 @@ struct verify_options {
     bool plan_given;   /* --plan: a plan other than the run's is meant */
     bool repair;       /* write what is missing or different */
     bool delete_extra; /* and take out what is extra */
+    bool push_down;    /* level hash: the databases sum the hashes where they can */
 };
 
 /* One entity (or, of records that are no entity's, one table) on both sides. */
@@ -36,6 +37,8 @@ struct verify_entity_result {
     uint64_t extra;
     uint64_t unreadable; /* of the target: what its connector can't read */
     uint64_t kept;       /* existing: skip, and what was there differs */
+    bool pushed_down;
+    const char *read_because; /* with options.push_down: why it was not */
 };
 
 /* One column at level hash: checksums are sums of XXH3-64 over its values. */
@@ -53,6 +56,7 @@ enum verify_source_state { VERIFY_SOURCE_UNKNOWN, VERIFY_SOURCE_UNCHANGED, VERIF
 struct verify_result {
     struct arena *arena; /* of all texts; verify_result_free */
     bool ok;
+    bool push_down; /* was asked for */
     enum verify_level level;
     uint64_t seed;
     const char *run_id; /* of the ledger's run; NULL: there is none, or of another plan */

@@ -59,6 +59,14 @@ struct verify_column_sum {
     struct decimal_sum decimal; /* of all other numbers */
 };
 
+/* A table of which both sides sum the hashes of their rows themselves. */
+struct verify_pushed {
+    struct digest digest[2]; /* a side each, with the same columns under their names there */
+    struct read_request request[2];
+    struct plan_stream stream; /* the plan's, by that request */
+    _Atomic bool *doubtful;    /* a bucket each: it has rows that only reading can compare */
+};
+
 struct verify_table {
     const struct plan_table *plan;
     uint32_t number;
@@ -70,7 +78,9 @@ struct verify_table {
     bool restricted; /* only fields count that the source's record has; in columns, its entity */
     bool distinct;   /* equal records are one: how many there are takes a look at each */
     bool joined;     /* sums prove nothing: records are matched one by one */
-    struct verify_sum *buckets; /* NULL while none are needed */
+    struct verify_pushed *pushed; /* NULL: it is read; else its buckets are the digest's */
+    const char *read_because;     /* it was to be pushed down, and is not */
+    struct verify_sum *buckets;   /* NULL while none are needed */
     uint32_t bucket_mask;
     struct verify_range *ranges; /* NULL: its key is not ordered alike on both sides */
     uint32_t range_count;
@@ -143,6 +153,27 @@ static inline uint32_t verify_bucket(const struct verify_table *table,
                                      const struct canonical_hash *key)
 {
     return (uint32_t)key->low & table->bucket_mask;
+}
+
+/* Has nothing in it to be read again? */
+static inline bool verify_bucket_is_even(const struct verify_table *table, uint32_t bucket)
+{
+    return verify_sum_is_zero(&table->buckets[bucket]) &&
+           (table->pushed == NULL || !atomic_load(&table->pushed->doubtful[bucket]));
+}
+/* The table whose rows a task's side sums itself; NULL: they are read. */
+static inline struct verify_table *verify_pushed_table(const struct verify *verify,
+                                                       const struct verify_task *task)
+{
+    uint32_t number = task->index;
+    if (task->side == SIDE_SOURCE) {
+        const struct plan_stream *stream = &verify->session->plan->streams[task->index];
+        if (stream->entity_count != 1) {
+            return NULL;
+        }
+        number = verify->entities[stream->entities[0]].plan->table;
+    }
+    return verify->tables[number].pushed != NULL ? &verify->tables[number] : NULL;
 }
 
 /* ---- pass.c: all tasks of one reading, on several threads */

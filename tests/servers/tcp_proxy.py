@@ -100,6 +100,21 @@ class TcpProxy(Proxy):
             server.shutdown(socket.SHUT_WR)           # it finishes what it has begun
 
 
+class CountingProxy(Proxy):
+    """`bytes` that went by, both ways."""
+
+    def __init__(self, port):
+        self.bytes = 0
+        super().__init__(port)
+
+    def passers(self, program, server):
+        return lambda: _pass(program, server, self._count), lambda: _pass(server, program, self._count)
+
+    def _count(self, data):
+        with self.lock:
+            self.bytes += len(data)
+
+
 class ChangingProxy(Proxy):
     """What the server says goes on as `change(data, first)` makes it; `first`: nothing was said before on this connection."""
 
@@ -153,12 +168,14 @@ class RefusingProxy(Proxy):
         close(server)
 
 
-def _pass(server, client):
+def _pass(server, client, seen=None):
     with contextlib.suppress(OSError):
         while True:
             data = server.recv(PIECE)
             if not data:
                 break
+            if seen is not None:
+                seen(data)
             client.sendall(data)
     close(client)
     close(server)

@@ -45,6 +45,11 @@ static void reader_close(struct reader *reader)
     free(reader);
 }
 
+struct maria_database *maria_reader_database(const struct reader *reader)
+{
+    return reader->database;
+}
+
 /* ---------------------------------------------------------------- cursors */
 
 static void cursor_close(struct cursor *cursor)
@@ -60,11 +65,7 @@ static void cursor_close(struct cursor *cursor)
             maria_kill_statement(cursor->reader->database, cursor->connection);
         }
         mysql_free_result(cursor->result);
-        if (maria_is_alive(cursor->connection)) {
-            maria_pool_give(cursor->reader->database, cursor->connection);
-        } else {
-            maria_disconnect(cursor->connection);
-        }
+        maria_pool_give(cursor->reader->database, cursor->connection);
     }
     buffer_free(&cursor->compiled.select.sql);
     arena_destroy(cursor->arena);
@@ -216,4 +217,6 @@ const struct source_functions maria_source_functions = {
     .cursor_open = cursor_open,
     .cursor_next = cursor_next,
     .cursor_close = cursor_close,
+    .digest_type = maria_digest_type,
+    .digest = maria_digest,
 };

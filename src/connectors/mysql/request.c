@@ -1,5 +1,6 @@
 /* A read request as one SELECT, in MySQL's words. */
 #include "connectors/mysql/source.h"
+#include "connectors/sql/digest.h"
 #include <string.h>
 
 static enum status find_table(struct maria_database *self, const char *name,
@@ -277,8 +278,42 @@ static enum status append_span(struct sql_request *request, const struct span *s
                              request->error);
 }
 
+/* ---------------------------------------------------------------- digests */
+
+static enum status append_part(struct sql_request *request, const struct digest_column *wanted)
+{
+    struct buffer selected = {0};
+    const struct maria_column *column = find_column(request, -1, wanted->name);
+    if (column == NULL) {
+        return sql_request_no_such_column(request, -1, wanted->name);
+    }
+    buffer_append_string(&selected, "_t0.");
+    maria_append_name(&selected, wanted->name);
+    bool failed = selected.failed;
+    if (!failed) {
+        maria_digest_append_part(&request->out->sql, column, buffer_string(&selected), wanted->key);
+    }
+    buffer_free(&selected);
+    return failed ? sql_request_no_memory(request, "a statement") : STATUS_OK;
+}
+
+/* Without LIMIT the server would put the hash's expression in each place of its use. */
+#define HALF(from) "COALESCE(SUM(CAST(CONV(SUBSTR(_d.h, " from ", 16), 16, 10) AS UNSIGNED)), 0)"
+static const struct sql_digest_words digest_words = {
+    .head = "SELECT _d.b, COUNT(*), COUNT(_d.h), " HALF("1") ", " HALF("17") " FROM (",
+    .tail = " LIMIT 18446744073709551615) AS _d GROUP BY _d.b",
+    .open = "CONCAT(",
+    .between = ", ';', ",
+    .close = ")",
+    .md5 = "MD5(",
+    .number = "CAST(CONV(SUBSTR(",
+    .number_end = ", 29, 4), 16, 10) AS UNSIGNED)",
+    .append_part = append_part,
+};
+
 static const struct sql_dialect dialect = {
     .truth = "1",
+    .digest_words = &digest_words,
     .find_table = find_joined,
     .describe_query = describe_query,
     .make_types = make_types,
@@ -294,16 +329,16 @@ static const struct sql_dialect dialect = {
     .append_span = append_span,
 };
 
-enum status maria_request_compile(struct maria_database *self, MYSQL *connection,
-                                  const struct read_request *request, const struct span *span,
-                                  struct arena *arena, struct maria_request *compiled,
-                                  struct error *error)
+static enum status compile(struct maria_database *self, MYSQL *connection,
+                           const struct read_request *request, const struct span *span, bool sums,
+                           struct arena *arena, struct maria_request *compiled, struct error *error)
 {
     struct compiler compiler = {.base = {.dialect = &dialect,
                                          .asked = request,
                                          .arena = arena,
                                          .out = &compiled->select,
-                                         .error = error},
+                                         .error = error,
+                                         .sums = sums},
                                 .self = self,
                                 .connection = connection,
                                 .out = compiled};
@@ -313,4 +348,22 @@ enum status maria_request_compile(struct maria_database *self, MYSQL *connection
         arena_allocate_zeroed(arena, (size_t)request->join_count + 1, sizeof(struct maria_table *));
     return compiler.tables != NULL ? sql_request_write(&compiler.base, span)
                                    : sql_request_no_memory(&compiler.base, "joins");
+}
+
+enum status maria_request_compile(struct maria_database *self, MYSQL *connection,
+                                  const struct read_request *request, const struct span *span,
+                                  struct arena *arena, struct maria_request *compiled,
+                                  struct error *error)
+{
+    return compile(self, connection, request, span, false, arena, compiled, error);
+}
+
+enum status maria_digest_compile(struct maria_database *self, MYSQL *connection,
+                                 const struct read_request *request, const struct span *span,
+                                 struct arena *arena, struct buffer *sql, struct error *error)
+{
+    struct maria_request compiled;
+    enum status status = compile(self, connection, request, span, true, arena, &compiled, error);
+    *sql = compiled.select.sql;
+    return status;
 }

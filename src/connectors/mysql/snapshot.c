@@ -49,8 +49,9 @@ enum status maria_pool_take(struct maria_database *self, MYSQL **connection, str
 
 void maria_pool_give(struct maria_database *self, MYSQL *connection)
 {
+    bool alive = connection != NULL && maria_is_alive(connection);
     pthread_mutex_lock(&self->pool_lock);
-    bool kept = self->pool_count < MARIA_POOL_MAX;
+    bool kept = alive && self->pool_count < MARIA_POOL_MAX;
     if (kept) {
         self->pool[self->pool_count++] = connection;
     }

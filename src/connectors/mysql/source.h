@@ -29,7 +29,8 @@ enum status maria_split(struct database *self, const struct read_request *reques
 /* snapshot.c */
 enum status maria_snapshot(struct database *self, uint32_t reader_count, struct arena *arena,
                            const char **token, struct error *error);
-/* An idle connection within the snapshot, and back. Any thread. */
+/* An idle connection within the snapshot, and back: NULL is fine, and one that broke is ended. Any
+ * thread. */
 enum status maria_pool_take(struct maria_database *self, MYSQL **connection,
                             struct error *error) MUST_USE;
 void maria_pool_give(struct maria_database *self, MYSQL *connection);
@@ -53,6 +54,26 @@ enum status maria_request_compile(struct maria_database *self, MYSQL *connection
 /* A column as its text is asked for. */
 void maria_append_selected(struct buffer *sql, const struct maria_type *type, const char *alias,
                            const char *name);
+
+/* "SELECT …" of the digest that the request has. `sql` is the caller's to free. */
+enum status maria_digest_compile(struct maria_database *self, MYSQL *connection,
+                                 const struct read_request *request, const struct span *span,
+                                 struct arena *arena, struct buffer *sql,
+                                 struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- digest.c */
+
+/* A column's part of a row's text; `selected` is its name with the root's alias. */
+void maria_digest_append_part(struct buffer *sql, const struct maria_column *column,
+                              const char *selected, bool key);
+/* source_functions.digest_type, .digest */
+struct digest_type maria_digest_type(struct database *database, const struct read_request *request,
+                                     const char *column);
+enum status maria_digest(struct reader *reader, const struct read_request *request,
+                         const struct span *span, struct digest_sum *sums, uint64_t *bytes,
+                         struct error *error);
+/* reader.c */
+struct maria_database *maria_reader_database(const struct reader *reader);
 
 /* ---------------------------------------------------------------- decode.c */
 

@@ -90,7 +90,7 @@ static enum status take_snapshot(struct database *database, uint32_t reader_coun
 /* ---------------------------------------------------------------- readers */
 
 /* A snapshot is gone with the connection that holds it. */
-static enum status reading_failed(struct postgres_database *self, struct error *error)
+enum status postgres_reading_failed(struct postgres_database *self, struct error *error)
 {
     if (error != NULL && error->class == ERROR_CLASS_RETRY && self->snapshot_taken &&
         PQstatus(self->control) != CONNECTION_OK) {
@@ -116,7 +116,7 @@ enum status postgres_reader_connect(struct postgres_database *self, PGconn **con
 {
     struct buffer sql = {0};
     if (postgres_connect(self, connection, error) != STATUS_OK) {
-        return reading_failed(self, error);
+        return postgres_reading_failed(self, error);
     }
     buffer_append_string(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
     if (self->snapshot != NULL) {
@@ -129,7 +129,7 @@ enum status postgres_reader_connect(struct postgres_database *self, PGconn **con
         postgres_disconnect(*connection);
         *connection = NULL;
         return alive && self->snapshot != NULL ? snapshot_is_gone(self, error)
-                                               : reading_failed(self, error);
+                                               : postgres_reading_failed(self, error);
     }
     return STATUS_OK;
 }
@@ -168,6 +168,31 @@ static void reader_close(struct reader *reader)
     free(reader);
 }
 
+struct postgres_database *postgres_reader_database(const struct reader *reader)
+{
+    return reader->database;
+}
+
+enum status postgres_reader_take(struct reader *reader, PGconn **connection, struct error *error)
+{
+    if (reader->idle_count > 0) {
+        *connection = reader->idle[--reader->idle_count];
+        return STATUS_OK;
+    }
+    return postgres_reader_connect(reader->database, connection, error);
+}
+
+void postgres_reader_give(struct reader *reader, PGconn *connection)
+{
+    if (connection != NULL && reader->idle_count < IDLE_MAX &&
+        PQstatus(connection) == CONNECTION_OK &&
+        PQtransactionStatus(connection) == PQTRANS_INTRANS) {
+        reader->idle[reader->idle_count++] = connection;
+    } else {
+        postgres_disconnect(connection);
+    }
+}
+
 /* ---------------------------------------------------------------- cursors */
 
 static enum status start_copy(struct cursor *cursor, struct error *error)
@@ -199,9 +224,8 @@ static void cursor_close(struct cursor *cursor)
     if (cursor == NULL) {
         return;
     }
-    struct reader *reader = cursor->reader;
-    if (cursor->connection != NULL && cursor->done && reader->idle_count < IDLE_MAX) {
-        reader->idle[reader->idle_count++] = cursor->connection;
+    if (cursor->done) {
+        postgres_reader_give(cursor->reader, cursor->connection);
     } else {
         postgres_disconnect(cursor->connection); /* what it still sends nobody wants */
     }
@@ -212,18 +236,15 @@ static void cursor_close(struct cursor *cursor)
 
 static enum status open_on(struct cursor *cursor, const struct span *span, struct error *error)
 {
-    struct reader *reader = cursor->reader;
-    struct postgres_database *self = reader->database;
-    if (reader->idle_count > 0) {
-        cursor->connection = reader->idle[--reader->idle_count];
-    } else if (postgres_reader_connect(self, &cursor->connection, error) != STATUS_OK) {
+    struct postgres_database *self = cursor->reader->database;
+    if (postgres_reader_take(cursor->reader, &cursor->connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (postgres_request_compile(self, cursor->connection, cursor->request, span, cursor->arena,
                                  &cursor->compiled, error) != STATUS_OK ||
         start_copy(cursor, error) != STATUS_OK || postgres_hold_lasts(self, error) != STATUS_OK) {
         error_context(error, "%s: ", cursor->request->name);
-        return reading_failed(self, error);
+        return postgres_reading_failed(self, error);
     }
     return STATUS_OK;
 }
@@ -441,7 +462,8 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
     }
     enum status status = fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
     status = batch_deliver(filled, status, batch);
-    return status == STATUS_FAILED ? reading_failed(cursor->reader->database, error) : status;
+    return status == STATUS_FAILED ? postgres_reading_failed(cursor->reader->database, error)
+                                   : status;
 }
 
 const struct source_functions postgres_source_functions = {
@@ -456,4 +478,6 @@ const struct source_functions postgres_source_functions = {
     .cursor_open = cursor_open,
     .cursor_next = cursor_next,
     .cursor_close = cursor_close,
+    .digest_type = postgres_digest_type,
+    .digest = postgres_digest,
 };

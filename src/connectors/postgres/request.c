@@ -1,5 +1,6 @@
 /* A read request as one SELECT, in PostgreSQL's words. */
 #include "connectors/postgres/source.h"
+#include "connectors/sql/digest.h"
 #include <string.h>
 
 enum { OID_BYTEA = 17, OID_TEXT = 25, OID_VARCHAR = 1043 };
@@ -310,8 +311,47 @@ static enum status append_span(struct sql_request *request, const struct span *s
                                 request->error);
 }
 
+/* ---------------------------------------------------------------- digests */
+
+static enum status append_part(struct sql_request *request, const struct digest_column *wanted)
+{
+    struct buffer selected = {0};
+    bool found = false;
+    const struct postgres_column *column = find_column(request, -1, wanted->name, &found);
+    if (column == NULL) {
+        return sql_request_no_such_column(request, -1, wanted->name);
+    }
+    buffer_append_string(&selected, "_t0.");
+    postgres_append_name(&selected, wanted->name);
+    bool failed = selected.failed;
+    if (!failed) {
+        postgres_digest_append_part(&request->out->sql, column, buffer_string(&selected),
+                                    wanted->key);
+    }
+    buffer_free(&selected);
+    return failed ? sql_request_no_memory(request, "a statement") : STATUS_OK;
+}
+
+/* A half of the hash is summed as a signed number, which is the same modulo 2^64. Without OFFSET
+ * the server would put the hash's expression in each place of its use. */
+#define HALF(from) \
+    "COALESCE(pg_catalog.sum(('x' || pg_catalog.substr(_d.h, " from ", 16))::bit(64)::bigint), 0)"
+static const struct sql_digest_words digest_words = {
+    .head = "SELECT _d.b, pg_catalog.count(*), pg_catalog.count(_d.h), " HALF("1") ", " HALF(
+        "17") " FROM (",
+    .tail = " OFFSET 0) AS _d GROUP BY _d.b",
+    .open = "(",
+    .between = " || ';' || ",
+    .close = ")",
+    .md5 = "pg_catalog.md5(",
+    .number = "('x' || pg_catalog.substr(",
+    .number_end = ", 29, 4))::bit(16)::integer",
+    .append_part = append_part,
+};
+
 static const struct sql_dialect dialect = {
     .truth = "true",
+    .digest_words = &digest_words,
     .find_table = find_joined,
     .describe_query = describe_query,
     .make_types = make_types,
@@ -327,16 +367,17 @@ static const struct sql_dialect dialect = {
     .append_span = append_span,
 };
 
-enum status postgres_request_compile(struct postgres_database *self, PGconn *connection,
-                                     const struct read_request *request, const struct span *span,
-                                     struct arena *arena, struct postgres_request *compiled,
-                                     struct error *error)
+static enum status compile(struct postgres_database *self, PGconn *connection,
+                           const struct read_request *request, const struct span *span, bool sums,
+                           struct arena *arena, struct postgres_request *compiled,
+                           struct error *error)
 {
     struct compiler compiler = {.base = {.dialect = &dialect,
                                          .asked = request,
                                          .arena = arena,
                                          .out = &compiled->select,
-                                         .error = error},
+                                         .error = error,
+                                         .sums = sums},
                                 .self = self,
                                 .connection = connection,
                                 .out = compiled};
@@ -346,4 +387,22 @@ enum status postgres_request_compile(struct postgres_database *self, PGconn *con
                                             sizeof(struct postgres_table *));
     return compiler.tables != NULL ? sql_request_write(&compiler.base, span)
                                    : sql_request_no_memory(&compiler.base, "joins");
+}
+
+enum status postgres_request_compile(struct postgres_database *self, PGconn *connection,
+                                     const struct read_request *request, const struct span *span,
+                                     struct arena *arena, struct postgres_request *compiled,
+                                     struct error *error)
+{
+    return compile(self, connection, request, span, false, arena, compiled, error);
+}
+
+enum status postgres_digest_compile(struct postgres_database *self, PGconn *connection,
+                                    const struct read_request *request, const struct span *span,
+                                    struct arena *arena, struct buffer *sql, struct error *error)
+{
+    struct postgres_request compiled;
+    enum status status = compile(self, connection, request, span, true, arena, &compiled, error);
+    *sql = compiled.select.sql;
+    return status;
 }

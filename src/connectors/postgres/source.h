@@ -64,6 +64,24 @@ enum status postgres_request_compile(struct postgres_database *self, PGconn *con
                                      struct arena *arena, struct postgres_request *compiled,
                                      struct error *error) MUST_USE;
 
+/* "SELECT …" of the digest that the request has. `sql` is the caller's to free. */
+enum status postgres_digest_compile(struct postgres_database *self, PGconn *connection,
+                                    const struct read_request *request, const struct span *span,
+                                    struct arena *arena, struct buffer *sql,
+                                    struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- digest.c */
+
+/* A column's part of a row's text; `selected` is its name with the root's alias. */
+void postgres_digest_append_part(struct buffer *sql, const struct postgres_column *column,
+                                 const char *selected, bool key);
+/* source_functions.digest_type, .digest */
+struct digest_type postgres_digest_type(struct database *database,
+                                        const struct read_request *request, const char *column);
+enum status postgres_digest(struct reader *reader, const struct read_request *request,
+                            const struct span *span, struct digest_sum *sums, uint64_t *bytes,
+                            struct error *error);
+
 /* ---------------------------------------------------------------- large.c */
 
 /* A handle on a value, from what the row tells of it. */
@@ -85,5 +103,12 @@ enum status postgres_decode(const struct postgres_type *type, bool utf8, const u
 /* A connection within the snapshot. */
 enum status postgres_reader_connect(struct postgres_database *self, PGconn **connection,
                                     struct error *error) MUST_USE;
+/* One that no cursor has, and back: NULL is fine, and one that broke is ended. */
+enum status postgres_reader_take(struct reader *reader, PGconn **connection,
+                                 struct error *error) MUST_USE;
+void postgres_reader_give(struct reader *reader, PGconn *connection);
+struct postgres_database *postgres_reader_database(const struct reader *reader);
+/* What it means for the snapshot that a reading failed. */
+enum status postgres_reading_failed(struct postgres_database *self, struct error *error);
 
 #endif

@@ -1,6 +1,7 @@
 /* A read request as one SELECT: columns, joins, span, and an order that repeats exactly. */
 #include "connectors/sql/request.h"
 #include "base/text.h"
+#include "connectors/sql/digest.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -293,13 +294,26 @@ static enum status append_order(struct sql_request *request)
     return STATUS_OK;
 }
 
+/* The rows of the span, and of these those of the buckets that are asked for. */
+static enum status append_where(struct sql_request *request, const struct span *span)
+{
+    const struct buffer *sql = &request->out->sql;
+    size_t before = sql->length;
+    if (request->dialect->append_span(request, span) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return request->sums || request->asked->digest == NULL
+               ? STATUS_OK
+               : sql_digest_append_wanted(request, sql->length > before ? " AND " : " WHERE ");
+}
+
 enum status sql_request_write(struct sql_request *request, const struct span *span)
 {
     struct buffer *sql = &request->out->sql;
-    if (find_tables(request) != STATUS_OK || append_columns(request) != STATUS_OK ||
-        append_from(request) != STATUS_OK ||
-        request->dialect->append_span(request, span) != STATUS_OK ||
-        append_order(request) != STATUS_OK) {
+    if (find_tables(request) != STATUS_OK ||
+        (request->sums ? sql_digest_begin(request) : append_columns(request)) != STATUS_OK ||
+        append_from(request) != STATUS_OK || append_where(request, span) != STATUS_OK ||
+        (request->sums ? sql_digest_end(request) : append_order(request)) != STATUS_OK) {
         buffer_free(sql);
         return STATUS_FAILED;
     }

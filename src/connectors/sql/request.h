@@ -7,6 +7,7 @@
 #include "connectors/connector.h"
 
 struct sql_dialect;
+struct sql_digest_words;
 
 struct sql_select {
     struct buffer sql;
@@ -23,11 +24,13 @@ struct sql_request {
     struct arena *arena; /* what is handed out lives there */
     struct sql_select *out;
     struct error *error;
+    bool sums; /* not the rows are asked for, but their digest: digest.h */
 };
 
 /* What a database writes in its own way, to out->sql. What fails fills `error`. */
 struct sql_dialect {
     const char *truth; /* a literal */
+    const struct sql_digest_words *digest_words;
     /* Finds a table and keeps it; PLAN_INVALID if there is none of that name. */
     enum status (*find_table)(struct sql_request *request, int32_t join, const char *name);
     /* The same of a root that is a query. */

@@ -1,0 +1,187 @@
+/*
+ * Digests: what each type's values are as a text, and sums of hashes made by the server. A type
+ * that is not here has no text that is known to tell any two values apart. What the server's limits
+ * make NULL of is doubtful, as are dates that there are not.
+ */
+#include "connectors/sql/digest.h"
+#include "connectors/mysql/source.h"
+#include <string.h>
+
+static struct digest_type type_of(const struct maria_column *column)
+{
+    switch (column->type.format) {
+    case MARIA_AS_INT:
+    case MARIA_AS_UINT:
+        return (struct digest_type){.form = DIGEST_NUMBER, .integer = true};
+    case MARIA_AS_BIT:
+    case MARIA_AS_YEAR:
+        return (struct digest_type){.form = DIGEST_NUMBER};
+    case MARIA_AS_DECIMAL:
+        return (struct digest_type){.form = DIGEST_NUMBER, .scale = column->type.type.scale};
+    case MARIA_AS_TEXT:
+        return (struct digest_type){.form = DIGEST_TEXT};
+    case MARIA_AS_LABEL:
+        return (struct digest_type){
+            .form = maria_has_labels(column->type.type.native) ? DIGEST_TEXT : DIGEST_NONE};
+    case MARIA_AS_BYTES:
+        return (struct digest_type){.form = DIGEST_BYTES};
+    case MARIA_AS_DATE:
+        return (struct digest_type){.form = DIGEST_DATE};
+    case MARIA_AS_TIME:
+        return (struct digest_type){.form = DIGEST_TIME};
+    case MARIA_AS_DATETIME:
+        return (struct digest_type){.form = DIGEST_MOMENT};
+    case MARIA_AS_TIMESTAMP:
+        return (struct digest_type){.form = DIGEST_INSTANT};
+    case MARIA_AS_UUID:
+        return (struct digest_type){.form = DIGEST_UUID};
+    default:
+        return (struct digest_type){.form = DIGEST_NONE};
+    }
+}
+
+struct digest_type maria_digest_type(struct database *database, const struct read_request *request,
+                                     const char *column)
+{
+    const struct maria_table *table = NULL;
+    struct error ignored = {0};
+    if (request->table == NULL ||
+        maria_request_root(maria_database_of(database), request, &table, &ignored) != STATUS_OK) {
+        return (struct digest_type){.form = DIGEST_NONE};
+    }
+    int32_t position = maria_find_column(table, column);
+    return position >= 0 ? type_of(&table->columns[position])
+                         : (struct digest_type){.form = DIGEST_NONE};
+}
+
+/* ---------------------------------------------------------------- as SQL */
+
+/* As bytes: columns of several collations don't go together. */
+static void append_text(struct buffer *sql, const char *column, bool label, bool key)
+{
+    const char *begin = label ? "CAST(" : "CONVERT(";
+    const char *end = label ? " AS CHAR)" : " USING utf8mb4)";
+    buffer_format(sql,
+                  "CASE WHEN %s IS NOT NULL THEN CONCAT(LENGTH(%s%s%s), ':', CASE WHEN "
+                  "LENGTH(%s%s%s) > %d THEN MD5(%s%s%s) ELSE CAST(%s%s%s AS BINARY) END)%s END",
+                  column, begin, column, end, begin, column, end, DIGEST_TEXT_BYTES_MAX, begin,
+                  column, end, begin, column, end, key ? "" : " ELSE 'N'");
+}
+
+/* One that no calendar has is read as what no column can hold. */
+static void append_date(struct buffer *sql, const char *column, const char *text, const char *zero,
+                        bool key)
+{
+    buffer_format(sql, "CASE WHEN FROM_DAYS(TO_DAYS(%s)) = DATE(%s) THEN %s WHEN %s = '%s' THEN %s",
+                  column, column, text, text, zero, text);
+    if (!key) {
+        buffer_format(sql, " WHEN %s IS NULL THEN 'N'", column);
+    }
+    buffer_append_string(sql, " END");
+}
+
+static void append_plain(struct buffer *sql, const char *text, bool key)
+{
+    buffer_format(sql, key ? "%s" : "IFNULL(%s, 'N')", text);
+}
+
+/* Of a column with a fraction the server gives all of its digits. */
+static void append_moment(struct buffer *text, const struct maria_column *column,
+                          const char *selected)
+{
+    buffer_format(text,
+                  column->type.digits > 0
+                      ? "TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM CAST(%s AS CHAR)))"
+                      : "CAST(%s AS CHAR)",
+                  selected);
+}
+
+void maria_digest_append_part(struct buffer *sql, const struct maria_column *column,
+                              const char *selected, bool key)
+{
+    struct buffer text = {0};
+    switch (column->type.format) {
+    case MARIA_AS_TEXT:
+    case MARIA_AS_LABEL:
+        append_text(sql, selected, column->type.format == MARIA_AS_LABEL, key);
+        break;
+    case MARIA_AS_BYTES:
+        buffer_format(&text, "MD5(%s)", selected);
+        append_plain(sql, buffer_string(&text), key);
+        break;
+    case MARIA_AS_DATE:
+        buffer_format(&text, "CAST(%s AS CHAR)", selected);
+        append_date(sql, selected, buffer_string(&text), "0000-00-00", key);
+        break;
+    case MARIA_AS_DATETIME:
+    case MARIA_AS_TIMESTAMP:
+        append_moment(&text, column, selected);
+        append_date(sql, selected, buffer_string(&text), "0000-00-00 00:00:00", key);
+        break;
+    case MARIA_AS_TIME:
+        append_moment(&text, column, selected);
+        append_plain(sql, buffer_string(&text), key);
+        break;
+    case MARIA_AS_DECIMAL:
+    case MARIA_AS_UUID:
+        buffer_format(&text, "CAST(%s AS CHAR)", selected);
+        append_plain(sql, buffer_string(&text), key);
+        break;
+    default: /* without the zeros of ZEROFILL and of years; bits as their number */
+        buffer_format(&text, "CAST(%s + 0 AS CHAR)", selected);
+        append_plain(sql, buffer_string(&text), key);
+    }
+    sql->failed = sql->failed || text.failed;
+    buffer_free(&text);
+}
+
+/* ---------------------------------------------------------------- asking */
+
+static enum status take(MYSQL_RES *result, const struct read_request *request,
+                        struct digest_sum *sums, uint64_t *bytes, struct error *error)
+{
+    MYSQL_ROW row;
+    while (result != NULL && (row = mysql_fetch_row(result)) != NULL) {
+        const char *cells[SQL_DIGEST_CELLS];
+        for (int i = 0; i < SQL_DIGEST_CELLS; i++) {
+            cells[i] = row[i];
+            *bytes += row[i] != NULL ? strlen(row[i]) + 1 : 1;
+        }
+        if (!sql_digest_take(cells, request->digest->bucket_count, sums)) {
+            return error_set(error, ERROR_SOURCE_READ, request->name,
+                             "what the server says is no sum of hashes");
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status maria_digest(struct reader *reader, const struct read_request *request,
+                         const struct span *span, struct digest_sum *sums, uint64_t *bytes,
+                         struct error *error)
+{
+    struct maria_database *self = maria_reader_database(reader);
+    struct arena *arena = arena_create(4096);
+    struct buffer sql = {0};
+    MYSQL *connection = NULL;
+    MYSQL_RES *result = NULL;
+    enum status status =
+        arena != NULL ? maria_pool_take(self, &connection, error)
+                      : error_set(error, ERROR_MEMORY, request->name, "no memory for a statement");
+    if (status == STATUS_OK) {
+        status = maria_digest_compile(self, connection, request, span, arena, &sql, error);
+    }
+    *bytes += sql.length;
+    if (status == STATUS_OK) {
+        status = maria_query_buffer(self, connection, &sql, MARIA_BUILD, ERROR_SOURCE_READ, &result,
+                                    error);
+    }
+    status = status == STATUS_OK ? take(result, request, sums, bytes, error) : status;
+    if (status != STATUS_OK) {
+        error_context(error, "%s: ", request->name);
+    }
+    mysql_free_result(result);
+    buffer_free(&sql);
+    arena_destroy(arena);
+    maria_pool_give(self, connection);
+    return status;
+}

@@ -1,0 +1,153 @@
+/*
+ * Digests: what each type's values are as a text, and sums of hashes made by the server. A text
+ * that is as long as some setting says (a date, a time) is one of this connection's settings; a
+ * type that is not here has none that is known to tell any two values apart.
+ */
+#include "connectors/sql/digest.h"
+#include "connectors/postgres/source.h"
+#include <string.h>
+
+enum { OID_BPCHAR = 1042 };
+
+static struct digest_type type_of(const struct postgres_column *column)
+{
+    const struct value_type *type = &column->type.type;
+    switch (column->type.format) {
+    case POSTGRES_AS_INT2:
+    case POSTGRES_AS_INT4:
+    case POSTGRES_AS_INT8:
+        return (struct digest_type){.form = DIGEST_NUMBER, .integer = true};
+    case POSTGRES_AS_OID:
+        return (struct digest_type){.form = DIGEST_NUMBER};
+    case POSTGRES_AS_NUMERIC:
+        return (struct digest_type){.form = DIGEST_NUMBER,
+                                    .scale = type->precision > 0 ? type->scale : -1};
+    case POSTGRES_AS_BOOL:
+        return (struct digest_type){.form = DIGEST_TRUTH};
+    case POSTGRES_AS_TEXT:
+        return (struct digest_type){.form = column->type_oid == OID_BPCHAR ? DIGEST_PADDED
+                                                                           : DIGEST_TEXT};
+    case POSTGRES_AS_BYTEA:
+        return (struct digest_type){.form = DIGEST_BYTES};
+    case POSTGRES_AS_DATE:
+        return (struct digest_type){.form = DIGEST_DATE};
+    case POSTGRES_AS_TIME:
+        return (struct digest_type){.form = DIGEST_TIME};
+    case POSTGRES_AS_TIMESTAMP:
+        return (struct digest_type){.form = DIGEST_MOMENT};
+    case POSTGRES_AS_TIMESTAMPTZ:
+        return (struct digest_type){.form = DIGEST_INSTANT};
+    case POSTGRES_AS_UUID:
+        return (struct digest_type){.form = DIGEST_UUID};
+    default:
+        return (struct digest_type){.form = DIGEST_NONE};
+    }
+}
+
+struct digest_type postgres_digest_type(struct database *database,
+                                        const struct read_request *request, const char *column)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    const struct postgres_table *table = NULL;
+    struct error ignored = {0};
+    const char *encoding =
+        self->control != NULL ? PQparameterStatus(self->control, "server_encoding") : NULL;
+    /* md5() is over the bytes of the database's own encoding */
+    if (encoding == NULL || strcmp(encoding, "UTF8") != 0 || request->table == NULL ||
+        postgres_request_root(self, request, &table, &ignored) != STATUS_OK) {
+        return (struct digest_type){.form = DIGEST_NONE};
+    }
+    int32_t position = postgres_find_column(table, column);
+    return position >= 0 ? type_of(&table->columns[position])
+                         : (struct digest_type){.form = DIGEST_NONE};
+}
+
+/* ---------------------------------------------------------------- as SQL */
+
+/* A cast would take the blanks off that a character(n) is padded with. */
+static void append_text(struct buffer *sql, const char *text, bool key)
+{
+    buffer_format(sql,
+                  "CASE WHEN %s IS NOT NULL THEN pg_catalog.octet_length(%s) || ':' || CASE WHEN "
+                  "pg_catalog.octet_length(%s) > %d THEN pg_catalog.md5(%s) ELSE %s END%s END",
+                  text, text, text, DIGEST_TEXT_BYTES_MAX, text, text, key ? "" : " ELSE 'N'");
+}
+
+void postgres_digest_append_part(struct buffer *sql, const struct postgres_column *column,
+                                 const char *selected, bool key)
+{
+    struct buffer text = {0};
+    enum digest_form form = type_of(column).form;
+    bool padded = form == DIGEST_PADDED;
+    if (form == DIGEST_TEXT || padded) {
+        buffer_format(&text,
+                      padded ? "CASE WHEN %s IS NOT NULL THEN pg_catalog.format('%%s', %s) "
+                               "END"
+                             : "%s::pg_catalog.text",
+                      selected, selected);
+        append_text(sql, buffer_string(&text), key);
+        sql->failed = sql->failed || text.failed;
+        buffer_free(&text);
+        return;
+    }
+    buffer_append_string(sql, key ? "" : "COALESCE(");
+    buffer_format(sql,
+                  form == DIGEST_BYTES     ? "pg_catalog.md5(%s)"
+                  : form == DIGEST_TRUTH   ? "%s::integer::pg_catalog.text"
+                  : form == DIGEST_INSTANT ? "(%s AT TIME ZONE 'UTC')::pg_catalog.text"
+                                           : "%s::pg_catalog.text",
+                  selected);
+    buffer_append_string(sql, key ? "" : ", 'N')");
+}
+
+/* ---------------------------------------------------------------- asking */
+
+static enum status take(const PGresult *result, const struct read_request *request,
+                        struct digest_sum *sums, uint64_t *bytes, struct error *error)
+{
+    for (int row = 0; row < PQntuples(result); row++) {
+        const char *cells[SQL_DIGEST_CELLS];
+        for (int i = 0; i < SQL_DIGEST_CELLS; i++) {
+            cells[i] = PQgetvalue(result, row, i);
+            *bytes += strlen(cells[i]) + sizeof(int32_t);
+        }
+        if (!sql_digest_take(cells, request->digest->bucket_count, sums)) {
+            return error_set(error, ERROR_SOURCE_READ, request->name,
+                             "what the server says is no sum of hashes");
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status postgres_digest(struct reader *reader, const struct read_request *request,
+                            const struct span *span, struct digest_sum *sums, uint64_t *bytes,
+                            struct error *error)
+{
+    struct postgres_database *self = postgres_reader_database(reader);
+    struct arena *arena = arena_create(4096);
+    struct buffer sql = {0};
+    PGconn *connection = NULL;
+    PGresult *result = NULL;
+    enum status status =
+        arena != NULL ? postgres_reader_take(reader, &connection, error)
+                      : error_set(error, ERROR_MEMORY, request->name, "no memory for a statement");
+    if (status == STATUS_OK) {
+        status = postgres_digest_compile(self, connection, request, span, arena, &sql, error);
+    }
+    if (status == STATUS_OK) {
+        status = postgres_query(self, connection, buffer_string(&sql), NULL, 0, POSTGRES_BUILD,
+                                ERROR_SOURCE_READ, &result, error);
+    }
+    status = status == STATUS_OK ? postgres_hold_lasts(self, error) : status;
+    status = status == STATUS_OK ? take(result, request, sums, bytes, error) : status;
+    *bytes += sql.length;
+    if (status != STATUS_OK) {
+        error_context(error, "%s: ", request->name);
+        status = postgres_reading_failed(self, error);
+    }
+    PQclear(result);
+    buffer_free(&sql);
+    arena_destroy(arena);
+    postgres_reader_give(reader, connection);
+    return status;
+}
