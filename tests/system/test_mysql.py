@@ -76,6 +76,16 @@ class MysqlCase(sql_case.SqlCase):
 
 
 class BetweenServers(MysqlCase):
+    def test_a_reference_to_a_table_that_is_left_out(self):
+        """A key that no record could be written under is told, and not made."""
+        source, other, target = self.made(SHAPES), self.made("CREATE TABLE theirs (id int PRIMARY KEY)"), self.made()
+        self.server.ask(source, "CREATE TABLE far (id int PRIMARY KEY, FOREIGN KEY (id) REFERENCES %s.theirs (id))" % other)
+        said = self.run_program("migrate", self.server.uri(source), self.server.uri(target), "--include", "child", "--include", "far").err
+        self.assertIn("child: the foreign key to parent is not made: the target has no such table", said)
+        self.assertIn("far: the foreign key to %s.theirs is not made: the target has no such table" % other, said)
+        self.assertEqual(self.server.ask(target, "SELECT constraint_name FROM information_schema.referential_constraints WHERE constraint_schema = "
+                                                 "database(); INSERT INTO child (pid) VALUES (1); SELECT count(*) FROM child"), [["3001"]])
+
     def test_every_type(self):
         columns = ("id,t1,i1,i2,i3,i4,i8,u8,f4*1e0,f8,n65,n2,b1+0,b64+0,y,hex(v),hex(c),hex(tt),hex(lt),hex(lat),"
                    "hex(bn),hex(vb),hex(lb),d,dt,dt6,ts,tm,tm6,hex(j),e,s,u,ip,hex(g),gen,virt,inv,cmt")

@@ -298,6 +298,28 @@ static enum status warn_of_orphans(struct finisher *finisher, const struct targe
     return status;
 }
 
+/* With its checks off the server makes a key to nothing, under which no record can be written.
+ * STATUS_END: it would be one. */
+static enum status find_partner(struct finisher *finisher, const struct target_table *table,
+                                const struct reference *reference)
+{
+    struct buffer sql = {0};
+    int64_t count = 0;
+    buffer_append_string(&sql, "SELECT count(*) FROM information_schema.tables WHERE "
+                               "table_schema = ");
+    maria_append_string(&sql, finisher->self->schema);
+    buffer_append_string(&sql, " AND table_name = ");
+    maria_append_string(&sql, reference->table);
+    enum status status = maria_ask_number(finisher->self, finisher->connection, &sql, MARIA_LONG,
+                                          ERROR_TARGET_INVALID, 0, &count, finisher->error);
+    if (status != STATUS_OK || count > 0) {
+        return status;
+    }
+    log_write(LOG_WARNING, "%s: the foreign key to %s is not made: the target has no such table",
+              table->name, reference->table);
+    return STATUS_END;
+}
+
 static enum status add_reference(struct finisher *finisher, const struct target_table *table,
                                  const struct maria_table *facts, const struct reference *reference,
                                  uint32_t number)
@@ -305,8 +327,10 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     char name[MARIA_NAME_BYTES_MAX + 1];
     struct buffer sql = {0};
     struct error problem = {0};
-    if (has_reference(facts, reference)) {
-        return STATUS_OK;
+    enum status status =
+        has_reference(facts, reference) ? STATUS_END : find_partner(finisher, table, reference);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : status;
     }
     say(finisher, "foreign key of", table->name);
     name_reference(table, reference, number, name);
@@ -326,8 +350,8 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     if (known_action(reference->on_update) != NULL) {
         buffer_format(&sql, " ON UPDATE %s", reference->on_update);
     }
-    enum status status = maria_query_buffer(finisher->self, finisher->connection, &sql, MARIA_BUILD,
-                                            ERROR_TARGET_SCHEMA, NULL, &problem);
+    status = maria_query_buffer(finisher->self, finisher->connection, &sql, MARIA_BUILD,
+                                ERROR_TARGET_SCHEMA, NULL, &problem);
     if (status != STATUS_OK && !maria_is_lost((unsigned)problem.native_code) &&
         problem.code == ERROR_TARGET_SCHEMA) {
         log_write(LOG_WARNING, "%s: the foreign key to %s is not made: %s", table->name,
