@@ -3,6 +3,7 @@ import itertools
 import json
 import os
 import random
+import signal
 import sys
 import unittest
 
@@ -243,6 +244,22 @@ class Catalogue(sql_case.SqlCase):
                     self.assert_same(source, target)
                 self.rollback("--confirm", state=state)
                 self.assert_bare(target)
+
+    def test_a_process_that_was_taken_over(self):
+        """It notes nothing any more: the order in which they go back stays that in which they were made."""
+        source, target = self.rich(), self.made()
+        uris = (self.server.uri(source), self.server.uri(target))
+        first = self.stopped_at("mysql.after_object:stop:8", "migrate", "--state", "first", *uris)
+        noted = "SELECT what, name FROM _transhume_object ORDER BY number"
+        self.run_program("resume", "--take-over", "--state", "second", *uris)
+        self.assert_same(source, target)
+        before = self.server.ask(target, noted)
+        first.send_signal(signal.SIGCONT)
+        self.assertIn("[run-fenced]", support.finish(first).err)
+        self.assertEqual(self.server.ask(target, noted), before)
+        self.assert_same(source, target)
+        self.rollback("--confirm", state="second")
+        self.assert_bare(target)
 
     def test_a_rollback_that_is_killed(self):
         source = self.rich()

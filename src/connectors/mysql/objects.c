@@ -222,6 +222,20 @@ static enum status make(struct maker *maker, const struct schema_object *object,
     return status == STATUS_OK ? tell_missing_definer(maker, object, problem) : status;
 }
 
+/* Unless another attempt took the run over. */
+static enum status note_made(struct maker *maker, const struct schema_object *object)
+{
+    MYSQL *connection = NULL;
+    if (maria_begin(maker->self, &connection, maker->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = maria_ledger_check_claim(maker->self, connection, maker->error);
+    status = status == STATUS_OK ? maria_object_note(maker->self, connection, object->what,
+                                                     object->name, maker->error)
+                                 : status;
+    return maria_end(maker->self, connection, status, maker->error);
+}
+
 /* Would it be no better another time? Somebody's lock, or a full disk, is no reason to go on
  * without it. */
 static bool is_refusal(const struct maker *maker, const struct error *problem)
@@ -248,8 +262,7 @@ static enum status try_object(void *context, uint32_t number, bool last)
             return STATUS_OK;
         }
         return failpoint_hit("mysql.after_object", maker->error) == STATUS_OK
-                   ? maria_object_note(maker->self, maker->control, object->what, object->name,
-                                       maker->error)
+                   ? note_made(maker, object)
                    : STATUS_FAILED;
     }
     if (!is_refusal(maker, &problem)) {
@@ -331,15 +344,19 @@ static enum status intend_all(struct maker *maker)
 /* What was not made in the end: one that others make later is none of the run's. */
 static enum status forget_unmade(struct maker *maker)
 {
-    enum status status = STATUS_OK;
+    MYSQL *connection = NULL;
+    if (maria_begin(maker->self, &connection, maker->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = maria_ledger_check_claim(maker->self, connection, maker->error);
     for (uint32_t i = 0; status == STATUS_OK && i < maker->objects->object_count; i++) {
         const struct schema_object *object = &maker->objects->objects[i];
         if (maker->waits[i] && !is_detail(object)) {
-            status = maria_object_forget(maker->self, maker->control, object->what, object->name,
+            status = maria_object_forget(maker->self, connection, object->what, object->name,
                                          maker->error);
         }
     }
-    return status;
+    return maria_end(maker->self, connection, status, maker->error);
 }
 
 static enum status make_all(struct maker *maker)
