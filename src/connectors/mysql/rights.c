@@ -1,7 +1,8 @@
 /*
  * What the account may do in the target's database, so that a right that is missing is told before
  * the first record. Rights that come by a role, or that all have, are not seen from here: then
- * nothing is refused.
+ * nothing is refused. Neither are those on the database that the user has by another account's
+ * host, or that the anonymous one has: so the server is asked where something seems to be missing.
  */
 #include "connectors/mysql/target.h"
 #include "connectors/sql/check.h"
@@ -35,7 +36,9 @@ enum {
 struct maria_rights {
     MYSQL_RES *granted;
     bool known;
-    unsigned told; /* of those that are missing on the database */
+    bool asked;
+    unsigned denied; /* of the database, by the server's own word */
+    unsigned told;   /* of those that are missing on the database */
 };
 
 static unsigned bit_of(const char *name)
@@ -109,6 +112,68 @@ static enum status read_rights(struct maria_database *self, MYSQL *connection, s
     return STATUS_OK;
 }
 
+/* ---------------------------------------------------------------- what the server says */
+
+/* Of a table that is not there: what the account may not do is refused before that is found. */
+static const struct {
+    unsigned right;
+    const char *before;
+    const char *after;
+    bool prepared; /* that is enough to be refused */
+} attempts[] = {
+    {RIGHT_SELECT, "SELECT 1 FROM ", "", true},
+    {RIGHT_INSERT, "INSERT INTO ", " VALUES (1)", true},
+    {RIGHT_UPDATE, "UPDATE ", " SET a = 1", true},
+    {RIGHT_DELETE, "DELETE FROM ", "", true},
+    {RIGHT_CREATE, "CREATE TABLE ", " (a int)", true},
+    {RIGHT_DROP, "DROP TABLE ", "", false},
+    {RIGHT_ALTER, "ALTER TABLE ", " COMMENT ''", false},
+    {RIGHT_TEMPORARY, "CREATE TEMPORARY TABLE ", " (a int)", true},
+};
+
+/* What fails otherwise, or not at all, is believed in. */
+static enum status is_denied(struct maria_database *self, MYSQL *connection, size_t number,
+                             bool *denied, struct error *error)
+{
+    enum { DENIED_DATABASE = 1044, DENIED_TABLE = 1142 };
+    struct buffer attempt = {0};
+    struct buffer sql = {0};
+    struct error ignored = {0};
+    buffer_append_string(&attempt, attempts[number].before);
+    maria_append_table(&attempt, self, "_transhume_none");
+    buffer_append_string(&attempt, attempts[number].after);
+    if (attempts[number].prepared) {
+        buffer_append_string(&sql, "PREPARE transhume_attempt FROM ");
+        maria_append_string(&sql, buffer_string(&attempt));
+    } else {
+        buffer_append_string(&sql, buffer_string(&attempt));
+    }
+    sql.failed |= attempt.failed;
+    buffer_free(&attempt);
+    bool failed = maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_INVALID,
+                                     NULL, &ignored) != STATUS_OK;
+    unsigned answer = failed ? mysql_errno(connection) : 0;
+    *denied = answer == DENIED_DATABASE || answer == DENIED_TABLE;
+    return !failed && attempts[number].prepared
+               ? maria_query(self, connection, "DEALLOCATE PREPARE transhume_attempt", MARIA_SHORT,
+                             ERROR_TARGET_INVALID, NULL, error)
+               : STATUS_OK;
+}
+
+static enum status ask_server(struct maria_database *self, MYSQL *connection, struct error *error)
+{
+    struct maria_rights *rights = self->rights;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < sizeof attempts / sizeof attempts[0]; i++) {
+        bool denied = false;
+        status = is_denied(self, connection, i, &denied, error);
+        rights->denied |= denied ? attempts[i].right : 0U;
+    }
+    rights->denied |= RIGHT_REFERENCES; /* no statement asks for that alone */
+    rights->asked = true;
+    return status;
+}
+
 /* ---------------------------------------------------------------- what is missing */
 
 static void tell_missing(unsigned missing, const char *on, const char *name, struct buffer *out)
@@ -126,14 +191,15 @@ static void tell_missing(unsigned missing, const char *on, const char *name, str
                   sql_show_name(name, shown));
 }
 
-static unsigned needed_for(const struct target_table *table, bool is_there)
+static unsigned needed_for(const struct maria_database *self, const struct target_table *table,
+                           bool is_there)
 {
     bool overwrites = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE;
     bool refers = table->same_engine != NULL ? table->same_engine->foreign_key_count > 0
                                              : table->reference_count > 0;
     if (!is_there) {
         return RIGHT_SELECT | RIGHT_INSERT | RIGHT_CREATE | RIGHT_ALTER |
-               (refers ? RIGHT_REFERENCES : 0U);
+               (refers && !self->mariadb ? RIGHT_REFERENCES : 0U); /* MariaDB has no use for it */
     }
     return RIGHT_SELECT | RIGHT_INSERT | (overwrites ? RIGHT_UPDATE : 0U) |
            (table->rebuilds_indexes ? RIGHT_ALTER : 0U);
@@ -157,8 +223,14 @@ enum status maria_check_rights(struct maria_database *self, MYSQL *connection,
     }
     unsigned whole = OF_LEDGER | (stages ? RIGHT_TEMPORARY : 0U);
     whole &= ~granted_for(self->rights, ledger, sizeof ledger - 1);
-    unsigned own = needed_for(table, is_there);
+    unsigned own = needed_for(self, table, is_there);
     own &= ~granted_for(self->rights, table->name, strlen(table->name) + 1);
+    if ((whole | own) != 0 && !self->rights->asked &&
+        ask_server(self, connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    whole &= self->rights->denied;
+    own &= self->rights->denied;
     if (!is_there) { /* that anyone would grant for all tables alike */
         whole |= own;
         own = 0;
