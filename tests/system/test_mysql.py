@@ -494,6 +494,24 @@ class Layouts(MysqlCase):
         self.assertIn("too many or too long for one row", result.err)
         self.assertEqual(self.rows_of(target), {})
 
+    def test_texts_of_one_length_that_fit_the_server_fit_the_plan(self):
+        """InnoDB keeps char of several bytes a character as one that varies."""
+        for number, (kind, count) in enumerate((("char(200)", 11), ("char(200)", 70), ("char(64)", 190), ("char(64)", 200), ("char(60)", 33), ("char(60)", 34))):
+            with self.subTest(kind, count=count):
+                names, target = ["c%d" % i for i in range(count)], self.made()
+                fits = True
+                try:
+                    self.server.ask(target, "CREATE TABLE other (id bigint PRIMARY KEY, %s) ENGINE=InnoDB CHARACTER SET utf8mb4" % ", ".join(name + " " + kind for name in names))
+                except AssertionError:
+                    fits = False
+                path = support.make_sqlite(self.path("s%d.db" % number), "CREATE TABLE t (id INTEGER PRIMARY KEY, %s); INSERT INTO t (id) VALUES (1)" % ", ".join(
+                    name + " TEXT" for name in names))
+                plan = self.write("p%d.yaml" % number, "transhume: 1\nsource: sqlite:%s\ntarget: %s\ntables: { t: { entities: { e: { from: t, fields: { id: copy, %s } } }, columns: { %s } } }\n" % (
+                    path, self.server.uri(target), ", ".join("%s: { column: %s, lossy: allow }" % (name, name) for name in names),
+                    ", ".join("%s: { type: '%s' }" % (name, kind) for name in names)))
+                result = self.run_program("migrate", "--plan", plan, "--state", self.path("state%d" % number), code=0 if fits else 2)
+                self.assertEqual("too many or too long for one row" in result.err, not fits, result.err)
+
     def rows_of(self, name):
         return {table: rows for table, rows in self.server.rows(name).items() if not table.startswith("_transhume")}
 

@@ -27,6 +27,26 @@ struct measure {
 
 /* ---------------------------------------------------------------- one column */
 
+/* Where the type's words name their character set, by itself or by a collation of it; NULL:
+ * nowhere. */
+static const char *character_set(const char *words)
+{
+    static const char *const before[] = {" CHARACTER SET ", " COLLATE "};
+    const char *at = NULL;
+    for (size_t i = 0; at == NULL && i < sizeof before / sizeof before[0]; i++) {
+        at = strstr(words, before[i]);
+        at = at != NULL ? at + strlen(before[i]) : NULL;
+    }
+    return at;
+}
+
+/* All of its characters take as many bytes. */
+static bool has_fixed_characters(const char *words)
+{
+    const char *set = character_set(words);
+    return set != NULL && (strncmp(set, "utf32", 5) == 0 || strncmp(set, "ucs2", 4) == 0);
+}
+
 /* Of a character, in the character set that the type's words name. */
 static uint32_t character_bytes(const char *words)
 {
@@ -36,9 +56,7 @@ static uint32_t character_bytes(const char *words)
     } sets[] = {{"utf8mb4", 4}, {"utf8", 3},  {"utf16", 4},  {"utf32", 4},  {"ucs2", 2},
                 {"gb18030", 4}, {"gbk", 2},   {"gb2312", 2}, {"big5", 2},   {"sjis", 2},
                 {"cp932", 2},   {"euckr", 2}, {"ujis", 3},   {"eucjpms", 3}};
-    const char *at = strstr(words, " CHARACTER SET ");
-    at = at != NULL ? at + strlen(" CHARACTER SET ") : strstr(words, " COLLATE ");
-    at = at != NULL && strncmp(at, " COLLATE ", 9) == 0 ? at + 9 : at;
+    const char *at = character_set(words);
     for (size_t i = 0; at != NULL && i < sizeof sets / sizeof sets[0]; i++) {
         if (strncmp(at, sets[i].name, strlen(sets[i].name)) == 0) {
             return sets[i].bytes;
@@ -93,7 +111,10 @@ static struct measure measure(const struct maria_database *self, const char *wor
     }
     if (strcasecmp(name, "char") == 0 || strcasecmp(name, "binary") == 0) {
         uint32_t bytes = length * character_bytes(words);
-        return (struct measure){bytes, bytes + 1, bytes};
+        /* InnoDB keeps one of several bytes a character as it keeps what varies */
+        bool varies = bytes > length && !has_fixed_characters(words);
+        uint32_t page = varies ? measure_varying(self, bytes).page : bytes + 1;
+        return (struct measure){bytes, page, bytes};
     }
     if (strcasecmp(name, "decimal") == 0 || strcasecmp(name, "numeric") == 0) {
         return measure_fixed(decimal_bytes(count > 0 ? length : 10, (uint32_t)number[1]));
