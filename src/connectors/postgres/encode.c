@@ -200,10 +200,8 @@ static enum status put_decimal(const struct postgres_column *column, const struc
 /* numeric(p,-s) holds multiples of 10^s. */
 static bool is_multiple(const char *digits, size_t length, size_t zeros)
 {
-    size_t significant = strspn(digits, "-0");
-    size_t first = length > zeros ? length - zeros : 0;
-    for (size_t i = first > significant ? first : significant; i < length; i++) {
-        if (digits[i] != '0') {
+    for (size_t i = length > zeros ? length - zeros : 0; i < length; i++) {
+        if (digits[i] != '0' && digits[i] != '-') {
             return false;
         }
     }
