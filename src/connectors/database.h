@@ -37,7 +37,8 @@ enum connector_capability {
     CAPABILITY_REFERENCES = 1 << 17,
     CAPABILITY_DEFAULTS = 1 << 18,        /* target: columns have defaults, keys count up */
     CAPABILITY_COUNTS_ANYWHERE = 1 << 19, /* target: so do columns that are not the key */
-    CAPABILITY_TEXT_TIMES = 1 << 20       /* target: days and times are texts, infinite ones, too */
+    CAPABILITY_COUNTS_KEYED = 1 << 20, /* target: so does what a key or unique index begins with */
+    CAPABILITY_TEXT_TIMES = 1 << 21    /* target: days and times are texts, infinite ones, too */
 };
 
 /* 0 means no limit, unless said. */

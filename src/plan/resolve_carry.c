@@ -11,6 +11,7 @@
 #include "plan/resolve.h"
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 /* A column of the target and the one of the source that it is a copy of. */
 struct carrying {
@@ -43,29 +44,57 @@ static bool is_counted(const struct schema_column *column)
     return column->identity || column->default_kind == SCHEMA_DEFAULT_COUNTER;
 }
 
-static const char *counter_left_behind(const struct carrying *carrying)
+static bool begins_with(struct column_list columns, const char *name)
+{
+    return columns.count > 0 && strcasecmp(columns.names[0], name) == 0;
+}
+
+static bool is_keyed(const struct target_table *target, const char *name)
+{
+    bool keyed = begins_with(target->key, name);
+    for (uint32_t i = 0; !keyed && i < target->index_count; i++) {
+        keyed = target->indexes[i].unique && begins_with(target->indexes[i].columns, name);
+    }
+    return keyed;
+}
+
+/* Within one engine the source counts no more columns of a table than the target can. */
+static const char *place_left_behind(const struct carrying *carrying)
 {
     const struct target_table *target = &carrying->table->target;
+    const char *name = carrying->column->name;
+    unsigned capabilities = carrying->resolver->target->capabilities;
+    if ((capabilities & CAPABILITY_COUNTS_ANYWHERE) != 0 ||
+        (target->key.count == 1 && strcmp(target->key.names[0], name) == 0)) {
+        return NULL;
+    }
+    if (!carrying->resolver->same_engine || (capabilities & CAPABILITY_COUNTS_KEYED) == 0) {
+        return "there only a column that is the table's whole key counts";
+    }
+    return is_keyed(target, name)
+               ? NULL
+               : "in a table made by a plan only a column that the key or a unique index begins "
+                 "with counts";
+}
+
+static const char *counter_left_behind(const struct carrying *carrying)
+{
     const struct schema_column *column = carrying->column;
-    bool key = target->key.count == 1 && strcmp(target->key.names[0], column->name) == 0;
-    bool anywhere = (carrying->resolver->target->capabilities & CAPABILITY_COUNTS_ANYWHERE) != 0;
-    if (column->type.kind != VALUE_INT64 || column->type.dynamic) {
+    enum value_kind kind = column->type.kind;
+    bool whole = kind == VALUE_INT64 || (kind == VALUE_UINT64 && carrying->resolver->same_engine);
+    if (!whole || column->type.dynamic) {
         return "there it is no whole number of up to 64 bits; a plan may say such a type for it";
     }
-    if (!column->not_null) {
-        return "it may be NULL";
-    }
-    return key || anywhere ? NULL : "there only a column that is the table's whole key counts";
+    return column->not_null ? place_left_behind(carrying) : "it may be NULL";
 }
 
 static void carry_counter(const struct carrying *carrying)
 {
     const char *why = counter_left_behind(carrying);
+    carrying->column->identity = why == NULL;
     if (why != NULL) {
         left_out(carrying, "counter", NULL, why);
-        return;
     }
-    carrying->column->identity = true;
 }
 
 /* ---------------------------------------------------------------- defaults */
@@ -233,13 +262,11 @@ static void carry_column(const struct carrying *carrying)
     if (from->extra != NULL) {
         left_out(carrying, "clause", from->extra, "only its own engine understands it");
     }
-    if (keeps_own_words(carrying)) {
-        return; /* it has its own words already */
-    }
-    column->default_text = NULL;
-    if (is_counted(from)) {
+    bool own_words = keeps_own_words(carrying);
+    column->default_text = own_words ? column->default_text : NULL;
+    if (own_words ? from->identity : is_counted(from)) {
         carry_counter(carrying);
-    } else if (from->default_kind != SCHEMA_DEFAULT_NONE) {
+    } else if (!own_words && from->default_kind != SCHEMA_DEFAULT_NONE) {
         carry_default(carrying);
     }
 }

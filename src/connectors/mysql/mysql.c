@@ -369,7 +369,8 @@ const struct connector transhume_connector = {
     .uri_help = "mysql://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE",
     .capabilities = CAPABILITY_TRANSACTIONS | CAPABILITY_JOINS | CAPABILITY_SNAPSHOT |
                     CAPABILITY_PROVES_UNCHANGED | CAPABILITY_KEY_ENFORCED | CAPABILITY_SQL_SCHEMA |
-                    CAPABILITY_REFERENCES | CAPABILITY_COUNTS_EXACT | CAPABILITY_DEFAULTS,
+                    CAPABILITY_REFERENCES | CAPABILITY_COUNTS_EXACT | CAPABILITY_DEFAULTS |
+                    CAPABILITY_COUNTS_KEYED,
     .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof options / sizeof options[0],

@@ -31,7 +31,8 @@ static bool counts(const struct target_table *table, const struct schema_column 
             const struct target_index *index = &table->indexes[j];
             keyed = index->unique && begins_with(index->columns, one->name);
         }
-        found = keyed && one->identity && one->type.kind == VALUE_INT64 ? one : NULL;
+        bool whole = one->type.kind == VALUE_INT64 || one->type.kind == VALUE_UINT64;
+        found = keyed && one->identity && whole ? one : NULL;
     }
     return found == column;
 }
