@@ -1,6 +1,7 @@
 /* transhume validate: what the plan makes of the source against what the target holds. */
 #include "cli/cli.h"
 
+#include "base/file.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "cli/run_end.h"
@@ -253,13 +254,15 @@ static enum status find_plan(struct cli_call *call, const char **path, struct er
     struct state_folder folder;
     struct past_run *past;
     uint32_t count = 0;
-    if (cli_text(call, CLI_PLAN) == NULL && call->argument_count == 0 &&
-        (state_folder_name(&folder, cli_state_folder(call, NULL), call->arena, error) !=
-             STATUS_OK ||
-         past_runs_list(&folder, call->arena, &past, &count, error) != STATUS_OK)) {
+    bool given = cli_text(call, CLI_PLAN) != NULL || call->argument_count > 0;
+    *path = NULL;
+    if (state_folder_name(&folder, cli_state_folder(call, NULL), call->arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    *path = NULL;
+    if (!given && !file_exists(folder.run_file) &&
+        past_runs_list(&folder, call->arena, &past, &count, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     return count > 0 ? STATUS_OK : cli_find_plan_of_run(call, path, error);
 }
 

@@ -2,10 +2,12 @@
 #include "engine/past_runs.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "engine/rollback_parts.h"
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static enum status no_memory(struct error *error)
 {
@@ -20,7 +22,13 @@ static int newest_first(const void *left, const void *right)
     return strcmp(b->local.id, a->local.id);
 }
 
-/* STATUS_END: it does not count. */
+static bool is_folder(const char *path)
+{
+    struct stat facts;
+    return stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
+}
+
+/* STATUS_END: it does not count. What can't be read may be none of the runs that are looked for. */
 static enum status read_one(const struct state_folder *folder, const char *name,
                             struct arena *arena, struct past_run *run, struct error *error)
 {
@@ -31,8 +39,17 @@ static enum status read_one(const struct state_folder *folder, const char *name,
     if (path == NULL) {
         return no_memory(error);
     }
+    if (!is_folder(path)) {
+        return STATUS_END;
+    }
     enum status status = state_folder_name(&run->folder, path, arena, error);
-    return status == STATUS_OK ? local_run_read(&run->folder, arena, &run->local, error) : status;
+    status = status == STATUS_OK ? local_run_read(&run->folder, arena, &run->local, error) : status;
+    if (status == STATUS_FAILED && error->code == ERROR_STATE_INVALID) {
+        log_write(LOG_WARNING, "an older run is passed over: %s: %s", error->object,
+                  error->message);
+        return STATUS_END;
+    }
+    return status;
 }
 
 static enum status read_all(DIR *directory, const struct state_folder *folder, struct arena *arena,

@@ -8,7 +8,8 @@ struct past_run {
     struct state_folder folder; /* runs/ID */
     struct local_run local;
 };
-/* The newest first; those that were rolled back are left out. All in the arena. */
+/* The newest first; those that were rolled back are left out, and with a warning those that can't
+ * be read. All in the arena. */
 enum status past_runs_list(const struct state_folder *folder, struct arena *arena,
                            struct past_run **runs, uint32_t *count, struct error *error) MUST_USE;
 

@@ -364,6 +364,35 @@ class Runs(Validate):
         self.change(self.path("copy.db"), "INSERT INTO t VALUES (1, 1)")
         stands(())
 
+    def test_what_else_lies_among_older_runs_stops_nothing(self):
+        """Not where nothing of theirs is asked, and not where the copy is among them."""
+        self.copied()
+        copy = self.validate()["run"]
+        runs = self.path(".transhume", "runs")
+        for name, run in (("19990101", "{"), ("19990102", ""), ("19990103", '{"run": 5}'), ("99990101", "{")):
+            os.makedirs(os.path.join(runs, name))
+            self.write(os.path.join(runs, name, "run.json"), run)
+        os.makedirs(os.path.join(runs, "99990102", "run.json"))
+        os.symlink("nowhere", os.path.join(runs, "99990103"))
+        self.write(os.path.join(runs, "notes.txt"), "mine")
+        damaged = ("19990101", "19990102", "19990103", "99990101", "99990102")
+
+        def stands(run, told, code=0):
+            result = self.run_program("validate", "--json", code=code)
+            self.assertEqual(json.loads(result.out)["run"], run)
+            for name in damaged:
+                self.assertEqual(os.path.join("runs", name) in result.err, told, result.err)
+            for name in ("notes.txt", "99990103"):
+                self.assertNotIn(name, result.err)
+        stands(copy, False)
+        self.change(self.path("copy.db"), "DELETE FROM person WHERE id = 5")
+        self.run_program("validate", "--repair")
+        with open(self.path(".transhume", "run.json"), encoding="utf-8") as file:
+            repair = json.load(file)["run"]
+        stands(repair, True)
+        self.run_program("rollback", "--run", repair, "--confirm")
+        stands(copy, True, code=1)
+
     def test_a_plan_that_is_not_the_runs_own(self):
         make(self.path("shop.db"))
         plan = "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\ntables:\n  person:\n" \
