@@ -10,7 +10,8 @@
  *   lock            held by the process that works here; its pid as text
  *   run.json        {"format","run","kind","begun","finished","source","target","plan","include",
  *                    "exclude","existing","rolling_back"}: what resume needs to know before it
- * reaches the ledger plan.yaml       the plan as the run began with it (none for a plain copy)
+ *                   reaches the ledger
+ *   plan.yaml       the plan as the run began with it (none for a plain copy)
  *   state.json      for people and scripts, never the truth: see state.h
  *   rejects/        CHUNK-ATTEMPT.jsonl, settled.jsonl
  *   before/         what was there before the run's writes: before.h

@@ -18,6 +18,14 @@ static FILE *create(const char *path)
     return file < 0 ? NULL : fdopen(file, "w+");
 }
 
+/* Nobody finds it but who has it open, so that nothing of it outlives the process. */
+static FILE *create_nameless(const char *path)
+{
+    FILE *file = create(path);
+    unlink(path);
+    return file;
+}
+
 static enum status cant_write(const char *path, struct error *error)
 {
     return error_set_errno(error, ERROR_STATE_WRITE, errno, path,
@@ -38,7 +46,7 @@ enum status repair_files_open(struct repair_files *files, struct verify *verify,
         return error_set(error, ERROR_MEMORY, NULL, "no memory for names of files");
     }
     files->writes = create(files->write_path);
-    files->inserts = create(files->insert_path);
+    files->inserts = create_nameless(files->insert_path);
     files->deletes = create(files->delete_path);
     return files->writes != NULL && files->inserts != NULL && files->deletes != NULL
                ? STATUS_OK
@@ -93,7 +101,6 @@ enum status repair_files_close(struct repair_files *files, struct error *error)
     failed = !close_synced(files->deletes) || failed;
     if (files->inserts != NULL) {
         fclose(files->inserts);
-        unlink(files->insert_path);
     }
     files->writes = files->inserts = files->deletes = NULL;
     return failed ? cant_write(files->write_path, error) : STATUS_OK;

@@ -7,14 +7,15 @@
 
 /*
  * Found while records are matched, as lines in the state folder:
- *   repair.jsonl   {"format":1,"entity":…,"table":…,"record":{…}}: what is to be written over;
- * then, with "found":"missing", what is to be inserted delete.jsonl   {"table":NAME,"key":{…}}:
- * extra, and what the target can't write over
+ *
+ *   repair.jsonl   {"format":1,"entity":…,"table":…,"record":{…}}: what is to be written over, and
+ *                  then, with "found":"missing", what is to be inserted
+ *   delete.jsonl   {"table":NAME,"key":{…}}: extra, and what the target can't write over
  */
 struct repair_files {
     struct verify *verify;
     const char *write_path;
-    const char *insert_path; /* missing, until it is put behind repair.jsonl */
+    const char *insert_path; /* no name for long: missing, until put behind repair.jsonl */
     const char *delete_path;
     FILE *writes;
     FILE *inserts;

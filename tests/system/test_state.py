@@ -308,8 +308,16 @@ class Reset(StateTestCase):
             support.make_sqlite(self.path("copy.db"), "UPDATE customer SET name = 'CANARY' WHERE id = 3; "
                                 "INSERT OR REPLACE INTO customer VALUES (777, 'CANARY', NULL); DELETE FROM line WHERE invoice_id = 5")
             return self.run_program("validate", "--repair", "--delete-extra", "--confirm", code=code, env=env)
+
+        def kill_listing():
+            process = support.start("validate", "--repair", "--rows-per-second", "1", cwd=self.folder)
+            self.addCleanup(self.end, process)
+            self.wait_until("its lists are open", lambda: os.path.exists(self.path(".transhume", "delete.jsonl")))
+            process.kill()
+            self.end(process)
         steps = {"migrate": lambda: None,
                  "repair": repair,
+                 "killed before the repair": kill_listing,
                  "killed repair": lambda: repair(code=-9, env={"TRANSHUME_FAILPOINT": "engine.before_commit:kill:1"}),
                  "rolled back": lambda: (repair(), self.run_program("rollback", "--run", self.status_json()["run"], "--confirm")),
                  "two repairs, and another run": lambda: (repair(), repair(), self.run_program("migrate", *self.arguments, "next.db"))}
