@@ -506,6 +506,14 @@ static enum status catalog_describe(struct database *database, struct schema **s
     return STATUS_OK;
 }
 
+/* Class 42, and another schema that is not there (3F000) or closed to us (42501), which
+ * postgres_failure takes for more. */
+static bool is_of_expression(const struct error *problem)
+{
+    return problem->code == ERROR_TARGET_SCHEMA || strncmp(problem->native_state, "42", 2) == 0 ||
+           strcmp(problem->native_state, "3F000") == 0;
+}
+
 /* Has the server all that the expression names? It is read, and not run. */
 static enum status is_understood(struct postgres_database *self, PGconn *connection,
                                  struct buffer *expression, bool *understood, struct error *error)
@@ -522,7 +530,7 @@ static enum status is_understood(struct postgres_database *self, PGconn *connect
         return postgres_execute(self, connection, "DEALLOCATE transhume_trial", POSTGRES_SHORT,
                                 ERROR_TARGET_INVALID, error);
     }
-    if (problem.code == ERROR_TARGET_SCHEMA) {
+    if (is_of_expression(&problem)) {
         return STATUS_OK;
     }
     error_copy(error, &problem);
