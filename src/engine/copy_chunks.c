@@ -6,7 +6,6 @@
 #include "base/signals.h"
 #include "engine/parcel.h"
 #include "engine/parents.h"
-#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 

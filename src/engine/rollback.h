@@ -17,8 +17,8 @@ struct rollback_options {
     const char *state_folder;
     int64_t timeout_ms; /* 0: the default */
     bool take_over;
-    bool only_looks; /* nothing but the claim may change, nor what an earlier rollback left be ended
-                      */
+    /* nothing but the claim may change, nor what an earlier rollback left be ended */
+    bool only_looks;
     const char *command_line;
 };
 

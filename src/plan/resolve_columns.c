@@ -2,7 +2,6 @@
 #include "model/convert.h"
 #include "plan/resolve.h"
 #include "plan/scalar.h"
-#include <stdio.h>
 #include <string.h>
 
 static const struct plan_node *column_node(const struct table_builder *table, const char *name)

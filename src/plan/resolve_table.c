@@ -1,7 +1,6 @@
 /* Target tables: key, indexes, billing, existing records. Columns and references:
  * resolve_columns.c. */
 #include "plan/resolve.h"
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
