@@ -71,6 +71,9 @@ struct target_table {
     bool keeps_undo;
 };
 
+/* The key or a unique index begins with the column, whose case does not count. */
+bool target_table_is_keyed(const struct target_table *table, const char *name);
+
 /* What the ledger keeps of a chunk that is done. The text is the engine's; connectors store it. */
 struct done_mark {
     uint64_t chunk;

@@ -11,7 +11,6 @@
 #include "plan/resolve.h"
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 /* A column of the target and the one of the source that it is a copy of. */
 struct carrying {
@@ -44,20 +43,6 @@ static bool is_counted(const struct schema_column *column)
     return column->identity || column->default_kind == SCHEMA_DEFAULT_COUNTER;
 }
 
-static bool begins_with(struct column_list columns, const char *name)
-{
-    return columns.count > 0 && strcasecmp(columns.names[0], name) == 0;
-}
-
-static bool is_keyed(const struct target_table *target, const char *name)
-{
-    bool keyed = begins_with(target->key, name);
-    for (uint32_t i = 0; !keyed && i < target->index_count; i++) {
-        keyed = target->indexes[i].unique && begins_with(target->indexes[i].columns, name);
-    }
-    return keyed;
-}
-
 /* Within one engine the source counts no more columns of a table than the target can. */
 static const char *place_left_behind(const struct carrying *carrying)
 {
@@ -71,7 +56,7 @@ static const char *place_left_behind(const struct carrying *carrying)
     if (!carrying->resolver->same_engine || (capabilities & CAPABILITY_COUNTS_KEYED) == 0) {
         return "there only a column that is the table's whole key counts";
     }
-    return is_keyed(target, name)
+    return target_table_is_keyed(target, name)
                ? NULL
                : "in a table made by a plan only a column that the key or a unique index begins "
                  "with counts";

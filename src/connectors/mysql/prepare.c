@@ -15,24 +15,15 @@
 /* Errors of a definition that this server does not understand (another version, another brand). */
 static const unsigned foreign[] = {1273, 1115, 4161, 1286, 1478, 1064, 1231, 1901, 1911, 3780};
 
-static bool begins_with(struct column_list columns, const char *name)
-{
-    return columns.count > 0 && strcasecmp(columns.names[0], name) == 0;
-}
-
 /* The one column that the server may number, which needs a key that begins with it. */
 static bool counts(const struct target_table *table, const struct schema_column *column)
 {
     const struct schema_column *found = NULL;
     for (uint32_t i = 0; found == NULL && i < table->column_count; i++) {
         const struct schema_column *one = &table->columns[i];
-        bool keyed = begins_with(table->key, one->name);
-        for (uint32_t j = 0; !keyed && j < table->index_count; j++) {
-            const struct target_index *index = &table->indexes[j];
-            keyed = index->unique && begins_with(index->columns, one->name);
-        }
         bool whole = one->type.kind == VALUE_INT64 || one->type.kind == VALUE_UINT64;
-        found = keyed && one->identity && whole ? one : NULL;
+        bool fits = one->identity && whole && target_table_is_keyed(table, one->name);
+        found = fits ? one : NULL;
     }
     return found == column;
 }

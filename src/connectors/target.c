@@ -1,0 +1,17 @@
+/* What is asked of target tables on both sides of the contract. */
+#include "connectors/target.h"
+#include <strings.h>
+
+static bool begins_with(struct column_list columns, const char *name)
+{
+    return columns.count > 0 && strcasecmp(columns.names[0], name) == 0;
+}
+
+bool target_table_is_keyed(const struct target_table *table, const char *name)
+{
+    bool keyed = begins_with(table->key, name);
+    for (uint32_t i = 0; !keyed && i < table->index_count; i++) {
+        keyed = table->indexes[i].unique && begins_with(table->indexes[i].columns, name);
+    }
+    return keyed;
+}
