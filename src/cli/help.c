@@ -8,7 +8,8 @@ enum { COLUMNS = 80, OPTION_INDENT = 6, SUMMARY_COLUMN = 14 };
 
 static const struct help_exit_status exit_statuses[] = {
     {0, "done"},
-    {1, "done, but records were rejected, differences found, or the snapshot is mixed"},
+    {1,
+     "done, but records were rejected or break a foreign key, differences found, or the snapshot is mixed"},
     {2, "wrong usage, plan or configuration; nothing was touched"},
     {3, "failed; `transhume resume` goes on once the cause is mended"},
     {4, "interrupted; `transhume resume` goes on"},

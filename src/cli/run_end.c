@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,6 +72,7 @@ static void append_json(const struct run_result *result, const struct error *err
     cli_append_json_text(out, result->report_file);
     append_json_count("unmatched", result->unmatched, out);
     append_json_count("differences", result->differences, out);
+    append_json_count("broken_references", result->broken_references, out);
     append_json_count("warnings", result->warning_count, out);
     buffer_format(out, ",\"snapshot\":\"%s\"", snapshot_name(result));
     append_json_entities(result->progress, out);
@@ -121,6 +123,12 @@ static void tell_next_step(const struct cli_call *call, const struct run_session
         text_human_count(result->unmatched, count, sizeof(count));
         log_write(LOG_WARNING, "%s record%s of the source fitted no entity and %s left out", count,
                   result->unmatched == 1 ? "" : "s", result->unmatched == 1 ? "was" : "were");
+    }
+    if (result->broken_references > 0) {
+        log_write(LOG_WARNING,
+                  "%" PRIu32 " foreign key%s not obeyed by every record, as named above: mend the "
+                  "records in the source and copy anew, or in the target",
+                  result->broken_references, result->broken_references == 1 ? " is" : "s are");
     }
     if (result->mixed_snapshot) {
         log_write(LOG_WARNING,

@@ -182,11 +182,13 @@ struct target_functions {
     /*
      * Indexes, triggers, views, sequences: after the last chunk; what prepare dropped or disabled
      * for the load is put back, whatever the tables say now. Repeatable. Asked to stop once it
-     * gives up what it builds: ERROR_INTERRUPTED.
+     * gives up what it builds: ERROR_INTERRUPTED. `*broken`: how many foreign keys of tables that
+     * the run made not every record obeys, which the log names.
      */
     enum status (*after_load)(struct database *self, const struct target_table *tables,
                               uint32_t table_count, const struct schema *same_engine_objects,
-                              void (*progress)(const char *what), struct error *error);
+                              void (*progress)(const char *what), uint32_t *broken,
+                              struct error *error);
     /*
      * Records of the table by key, as they stand now: what was acknowledged before is seen. `keys`
      * holds key_count × table->key.count cells, in the target's normal form, no key twice. Each

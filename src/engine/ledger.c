@@ -248,6 +248,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         .settled = json_is_object(settled) ? json_incref(settled) : NULL,
         .undone = json_is_array(undone) ? json_incref(undone) : NULL,
         .before_lost = json_member_true(object, "before_lost"),
+        .broken_references = (uint32_t)json_member_integer(object, "broken_references", 0),
     };
     json_decref(object);
     if (status->created == NULL || status->attempts == NULL || status->errors == NULL ||
@@ -280,6 +281,10 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
     }
     if (object != NULL && status->before_lost) {
         failed |= json_object_set_new(object, "before_lost", json_true()) != 0;
+    }
+    if (object != NULL && status->broken_references > 0) {
+        failed |= json_object_set_new(object, "broken_references",
+                                      json_integer(status->broken_references)) != 0;
     }
     return json_to_arena(unless(object, failed), arena, text, error);
 }

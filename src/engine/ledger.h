@@ -19,7 +19,8 @@
  *          "delete":HEX,                                   (a repair: xxh3 of delete.jsonl)
  *          "before":ID,                                    (the before-images in the state folder)
  *          "input":{"xxh3":HEX,"bytes":N}}                          (input: kind rejects only)
- * status  {"format":1,"phase":…,"created":[TABLE…],"mixed_snapshot":…,"no_snapshot":…,
+ * status
+ * {"format":1,"phase":…,"created":[TABLE…],"mixed_snapshot":…,"no_snapshot":…,("broken_references":N,)
  *          "started_at":…,"ended_at":…,
  *          "attempts":[{"epoch","at","snapshot","hands","end"}],"errors":[{"at","code","message"}],
  *          "doubtful":[CHUNK…],"undone":[TABLE…],"before_lost",    (undone: while it is rolled
@@ -116,6 +117,7 @@ struct ledger_status {
     bool incomplete;         /* memory was out for a part: it is not written any more */
     struct json_t *undone;   /* array of table names: taken back already; NULL: none */
     bool before_lost;        /* before-images of an earlier attempt are not in the state folder */
+    uint32_t broken_references; /* foreign keys that not every record obeys, once INDEXED */
 };
 enum { LEDGER_ERRORS_MAX = 20 };
 enum status ledger_status_init(struct ledger_status *status, struct error *error) MUST_USE;

@@ -310,9 +310,10 @@ static enum status copy_and_recheck(struct run *run, struct error *error)
 static enum status build(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
+    run->status.broken_references = 0;
     enum status status = session->target->connector->target->after_load(
         session->target, run->tables, run->table_count, session->plan->same_engine_objects, say,
-        error);
+        &run->status.broken_references, error);
     return status == STATUS_FAILED ? stopped_or_failed(error) : status;
 }
 
@@ -428,14 +429,14 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     }
     result->mixed_snapshot = run->status.mixed_snapshot;
     result->no_snapshot = run->status.no_snapshot;
+    result->broken_references = run->status.broken_references;
     result->warning_count = run->warning_count;
     char *folder =
         result->rejected == 0 ? NULL : arena_copy_string(session->arena, run->folder.rejects);
     result->rejects_folder = folder;
-    result->exit_status = status == STATUS_END ? 4
-                          : result->rejected > 0 || run->status.mixed_snapshot || run->left_extra
-                              ? 1
-                              : 0;
+    bool less = result->rejected > 0 || result->broken_references > 0 ||
+                run->status.mixed_snapshot || run->left_extra;
+    result->exit_status = status == STATUS_END ? 4 : less ? 1 : 0;
 }
 
 /* What can still be told to the ledger, if it is still ours. A failure of a run that another

@@ -124,6 +124,7 @@ struct run_result {
     uint64_t rejected;
     uint64_t unmatched; /* records of the source that fitted no entity and were left out */
     uint64_t differences;
+    uint32_t broken_references; /* foreign keys of the target that not every record obeys */
     bool mixed_snapshot;
     bool no_snapshot;           /* the source knows none */
     const char *rejects_folder; /* NULL if nothing was rejected */

@@ -221,6 +221,8 @@ static bool add_conditions(const struct run *run, json_t *state)
                                   json_string(run->status.no_snapshot      ? "none"
                                               : run->status.mixed_snapshot ? "mixed"
                                                                            : "one")) != 0;
+    failed |= json_object_set_new(state, "broken_references",
+                                  json_integer(run->status.broken_references)) != 0;
     failed |= json_object_set_new(state, "attempts", attempts_make(run)) != 0;
     failed |= json_object_set_new(state, "settings", settings) != 0;
     failed |= json_object_set_new(state, "ended_at", json_stamp(run->status.ended_us)) != 0;

@@ -133,6 +133,7 @@ static enum status read_state(const char *folder, struct report *report, struct 
     report->snapshot =
         text_or(state, "snapshot",
                 json_is_true(json_object_get(state, "mixed_snapshot")) ? "mixed" : "one");
+    report->broken_references = (uint32_t)report_count(state, "broken_references");
     report->version = text_or(state, "version", "?");
     report->started_at = text_or(state, "started_at", "?");
     report->updated_at = text_or(state, "updated_at", "?");

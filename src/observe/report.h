@@ -91,8 +91,9 @@ struct report {
     bool resumable;
     const char *source;
     const char *target;
-    const char *guarantee; /* NULL: not told */
-    const char *snapshot;  /* "one", "mixed", "none" */
+    const char *guarantee;      /* NULL: not told */
+    const char *snapshot;       /* "one", "mixed", "none" */
+    uint32_t broken_references; /* foreign keys that not every record obeys */
     const char *version;
     const char *started_at;
     const char *updated_at;

@@ -89,6 +89,7 @@ const char *report_verdict(const struct report *report)
     if (is(report->status, "completed")) {
         return report->validation != NULL && !is_validated(report) ? "done, but differs"
                : report->sum.rejected > 0                          ? "done, with rejects"
+               : report->broken_references > 0                     ? "done, foreign keys broken"
                : is(report->snapshot, "mixed")                     ? "done, snapshot mixed"
                                                                    : "done";
     }
@@ -157,6 +158,11 @@ uint32_t report_next_steps(const struct report *report, const char *sentences[RE
         sentences[count++] =
             "Mend the rejected records in the state folder's `rejects/` and load them "
             "with `transhume migrate --rejects FILE`.";
+    }
+    if (report->broken_references > 0) {
+        sentences[count++] =
+            "Records break a foreign key of the target: the run's log names the first of each; "
+            "mend them there, or in the source and copy anew.";
     }
     if (report->validation == NULL) {
         sentences[count++] =

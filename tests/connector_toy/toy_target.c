@@ -582,13 +582,15 @@ static void toy_chunk_abandon(struct writer *writer, uint64_t chunk)
 
 static enum status toy_after_load(struct database *database, const struct target_table *tables,
                                   uint32_t table_count, const struct schema *same_engine_objects,
-                                  void (*progress)(const char *what), struct error *error)
+                                  void (*progress)(const char *what), uint32_t *broken,
+                                  struct error *error)
 {
     (void)database;
     (void)tables;
     (void)table_count;
     (void)same_engine_objects;
     (void)progress;
+    (void)broken;
     (void)error;
     return STATUS_OK; /* there is nothing to build */
 }

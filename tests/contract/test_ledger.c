@@ -238,7 +238,7 @@ static void write_until_killed(struct fixture *fixture, const char *failpoint, i
         fixture_chunk(fixture, chunk, (int64_t)(chunk - 1) * 10, 10, &value);
     }
     fixture->target->connector->target->after_load(fixture->target, &fixture->table, 1, NULL, NULL,
-                                                   &error);
+                                                   &(uint32_t){0}, &error);
     _exit(0);
 }
 
@@ -309,7 +309,8 @@ static bool kill_once(const struct contract_entry *entry, const char *failpoint,
             fixture_chunk(&again, chunk, (int64_t)(chunk - 1) * 10, 10, &value);
         }
     }
-    check_ok(connector->target->after_load(again.target, &again.table, 1, NULL, NULL, &error),
+    check_ok(connector->target->after_load(again.target, &again.table, 1, NULL, NULL,
+                                           &(uint32_t){0}, &error),
              &error, "after_load");
     uint8_t final[64] = {0};
     fixture_read(&again, 100, note_id, final);

@@ -291,12 +291,14 @@ static void target_chunk_abandon(struct writer *writer, uint64_t number)
 
 static enum status target_after_load(struct database *self, const struct target_table *tables,
                                      uint32_t table_count, const struct schema *objects,
-                                     void (*progress)(const char *what), struct error *error)
+                                     void (*progress)(const char *what), uint32_t *broken,
+                                     struct error *error)
 {
     (void)tables;
     (void)table_count;
     (void)objects;
     (void)progress;
+    (void)broken;
     (void)error;
     fake_store_of(self)->after_loads++;
     return STATUS_OK;

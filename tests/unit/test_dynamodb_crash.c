@@ -149,7 +149,8 @@ static enum status go_through(struct attempt *attempt)
     if (LEDGER->set_status(attempt->database, "r1", attempt->epoch, "{\"phase\":\"copying\"}",
                            error) != STATUS_OK ||
         write_chunks(attempt) != STATUS_OK || reopen_one(attempt) != STATUS_OK ||
-        TARGET->after_load(attempt->database, tables, 1, NULL, NULL, error) != STATUS_OK ||
+        TARGET->after_load(attempt->database, tables, 1, NULL, NULL, &(uint32_t){0}, error) !=
+            STATUS_OK ||
         TARGET->settle_duplicates(attempt->database, tables, ignore_found, NULL, error) !=
             STATUS_OK ||
         LEDGER->set_status(attempt->database, "r1", attempt->epoch, "{\"phase\":\"completed\"}",

@@ -175,7 +175,7 @@ static void a_whole_copy_is_the_same_object_by_object(void **state)
         copy_rows(&copy, express);
         for (int repeat = 0; repeat < 2; repeat++) {
             if (sqlite_target.after_load(copy.target, copy.tables, copy.table_count, copy.schema,
-                                         NULL, &error) != STATUS_OK) {
+                                         NULL, &(uint32_t){0}, &error) != STATUS_OK) {
                 fail_msg("%s: %s", error.object, error.message);
             }
         }
@@ -223,7 +223,7 @@ static void virtual_tables_come_with_their_store(void **state)
     copy_rows(&copy, true);
     for (int repeat = 0; repeat < 2; repeat++) {
         assert_done(sqlite_target.after_load(copy.target, copy.tables, copy.table_count,
-                                             copy.schema, NULL, &error));
+                                             copy.schema, NULL, &(uint32_t){0}, &error));
     }
     copy_close(&copy);
     assert_same_answer(source, target, all_objects);
@@ -473,8 +473,8 @@ static void a_plans_table_is_declared_as_its_types_say(void **state)
     /* the unique index before the load, the other after it */
     assert_string_equal(file_ask(path, "SELECT name FROM pragma_index_list('a \"table\"')"),
                         "unique one");
-    assert_done(sqlite_target.after_load(database, &table, 1, NULL, NULL, &error));
-    assert_done(sqlite_target.after_load(database, &table, 1, NULL, NULL, &error));
+    assert_done(sqlite_target.after_load(database, &table, 1, NULL, NULL, &(uint32_t){0}, &error));
+    assert_done(sqlite_target.after_load(database, &table, 1, NULL, NULL, &(uint32_t){0}, &error));
     assert_string_equal(
         file_ask(path, "SELECT name FROM pragma_index_list('a \"table\"') ORDER BY name"),
         "an \"index\"\nunique one");
@@ -599,7 +599,7 @@ static void child_copy(const char *target)
     }
     copy_rows(&copy, true);
     if (sqlite_target.after_load(copy.target, copy.tables, copy.table_count, copy.schema, NULL,
-                                 &error) != STATUS_OK) {
+                                 &(uint32_t){0}, &error) != STATUS_OK) {
         _exit(8);
     }
     _exit(7);
@@ -646,7 +646,7 @@ static void a_killed_copy_goes_on_to_the_same_end(void **state)
             copy_rows(&copy, true);
         }
         assert_done(sqlite_target.after_load(copy.target, copy.tables, copy.table_count,
-                                             copy.schema, NULL, &error));
+                                             copy.schema, NULL, &(uint32_t){0}, &error));
         copy_close(&copy);
         assert_same_answer(child_source, target, all_objects);
         assert_same_answer(child_source, target, all_rows);

@@ -571,13 +571,15 @@ enum status dynamodb_network_empty(struct dynamodb_network *network,
 
 enum status dynamodb_network_after_load(struct database *self, const struct target_table *tables,
                                         uint32_t table_count, const struct schema *objects,
-                                        void (*progress)(const char *what), struct error *error)
+                                        void (*progress)(const char *what), uint32_t *broken,
+                                        struct error *error)
 {
     (void)self;
     (void)tables;
     (void)table_count;
     (void)objects;
     (void)progress;
+    (void)broken;
     (void)error;
     return STATUS_OK; /* indexes were made with their tables */
 }

@@ -56,7 +56,8 @@ enum status dynamodb_network_prepare(struct database *self, struct target_table 
                                      struct error *error);
 enum status dynamodb_network_after_load(struct database *self, const struct target_table *tables,
                                         uint32_t table_count, const struct schema *objects,
-                                        void (*progress)(const char *what), struct error *error);
+                                        void (*progress)(const char *what), uint32_t *broken,
+                                        struct error *error);
 enum status dynamodb_network_delete(struct database *self, const struct target_table *table,
                                     const struct cell *keys, uint32_t key_count, uint64_t *deleted,
                                     struct error *error);

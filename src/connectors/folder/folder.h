@@ -285,7 +285,8 @@ enum status folder_prepare(struct database *self, struct target_table *tables, u
                            const struct schema *same_engine_objects, struct error *error);
 enum status folder_after_load(struct database *self, const struct target_table *tables,
                               uint32_t table_count, const struct schema *objects,
-                              void (*progress)(const char *what), struct error *error);
+                              void (*progress)(const char *what), uint32_t *broken,
+                              struct error *error);
 /* The segments of one table that the claimed run's marks name, by file name. */
 struct folder_marked {
     struct folder_segment **segments;

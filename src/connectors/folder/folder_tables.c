@@ -333,12 +333,14 @@ enum status folder_prepare(struct database *self, struct target_table *tables, u
 
 enum status folder_after_load(struct database *self, const struct target_table *tables,
                               uint32_t table_count, const struct schema *objects,
-                              void (*progress)(const char *what), struct error *error)
+                              void (*progress)(const char *what), uint32_t *broken,
+                              struct error *error)
 {
     struct arena *arena = arena_create(0);
     enum status status = arena != NULL ? STATUS_OK : no_memory(error);
     (void)objects;
     (void)progress;
+    (void)broken;
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
         status = write_definition(of(self), &tables[at], true, arena, error);
     }

@@ -8,6 +8,7 @@
 #include "connectors/mysql/crew.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/rebuild.h"
+#include "connectors/sql/orphans.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct finisher {
     MYSQL *connection;
     struct arena *arena;
     void (*progress)(const char *what);
+    uint32_t *broken; /* foreign keys that not every record obeys; one thread makes them */
     struct error *error;
 };
 
@@ -261,40 +263,66 @@ static bool has_reference(const struct maria_table *facts, const struct referenc
     return false;
 }
 
-/* The server does not look at rows that are there when its checks are off: so we do. */
-static enum status warn_of_orphans(struct finisher *finisher, const struct target_table *table,
-                                   const struct reference *reference)
+static void append_table(struct buffer *out, const void *self, const char *name)
+{
+    maria_append_table(out, self, name);
+}
+
+static const char *cell_of(void *rows, uint32_t row, uint32_t column)
+{
+    mysql_data_seek(rows, row);
+    MYSQL_ROW cells = mysql_fetch_row(rows);
+    return cells != NULL && cells[column] != NULL ? cells[column] : "";
+}
+
+/* Only for people: what can't be asked (windows are of MariaDB 10.2 and MySQL 8) is left unsaid. */
+static void name_orphans(struct finisher *finisher, const struct sql_orphans *orphans,
+                         struct buffer *out)
 {
     struct buffer sql = {0};
+    struct error ignored = {0};
+    MYSQL_RES *rows = NULL;
+    sql_orphans_append_query(&sql, orphans);
+    if (maria_query_buffer(finisher->self, finisher->connection, &sql, MARIA_BUILD,
+                           ERROR_TARGET_SCHEMA, &rows, &ignored) == STATUS_OK &&
+        rows != NULL) {
+        sql_orphans_append_words(out, orphans, (uint32_t)mysql_num_rows(rows), cell_of, rows);
+    }
+    mysql_free_result(rows);
+}
+
+/* The server does not look at rows that are there when its checks are off: so we do. */
+static enum status warn_of_orphans(struct finisher *finisher, const struct target_table *table,
+                                   const struct maria_table *facts,
+                                   const struct reference *reference)
+{
+    const struct sql_orphans orphans = {.table = table->name,
+                                        .columns = reference->columns,
+                                        .partner = reference->table,
+                                        .referenced = reference->referenced,
+                                        .key = facts->key,
+                                        .self = finisher->self,
+                                        .append_table = append_table,
+                                        .append_name = maria_append_name};
+    struct buffer sql = {0};
+    struct buffer words = {0};
     int64_t found = 0;
     if (reference->referenced.count != reference->columns.count) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
-    maria_append_table(&sql, finisher->self, table->name);
-    buffer_append_string(&sql, " AS c WHERE ");
-    for (uint32_t i = 0; i < reference->columns.count; i++) {
-        buffer_append_string(&sql, i > 0 ? " AND c." : "c.");
-        maria_append_name(&sql, reference->columns.names[i]);
-        buffer_append_string(&sql, " IS NOT NULL");
-    }
-    buffer_append_string(&sql, " AND NOT EXISTS (SELECT 1 FROM ");
-    maria_append_table(&sql, finisher->self, reference->table);
-    buffer_append_string(&sql, " AS p WHERE ");
-    for (uint32_t i = 0; i < reference->columns.count; i++) {
-        buffer_append_string(&sql, i > 0 ? " AND p." : "p.");
-        maria_append_name(&sql, reference->referenced.names[i]);
-        buffer_append_string(&sql, " = c.");
-        maria_append_name(&sql, reference->columns.names[i]);
-    }
-    buffer_append_string(&sql, "))");
+    buffer_append_string(&sql, "SELECT EXISTS (SELECT 1");
+    sql_orphans_append_from(&sql, &orphans);
+    buffer_append_byte(&sql, ')');
     enum status status = maria_ask_number(finisher->self, finisher->connection, &sql, MARIA_BUILD,
                                           ERROR_TARGET_SCHEMA, 0, &found, finisher->error);
     if (status == STATUS_OK && found != 0) {
+        name_orphans(finisher, &orphans, &words);
         log_write(LOG_WARNING,
-                  "%s: the foreign key to %s is there, but not every row has a partner",
-                  table->name, reference->table);
+                  "%s: the foreign key to %s is there, but not every row has a partner%s",
+                  table->name, reference->table, buffer_string(&words));
+        ++*finisher->broken;
     }
+    buffer_free(&words);
     return status;
 }
 
@@ -320,6 +348,28 @@ static enum status find_partner(struct finisher *finisher, const struct target_t
     return STATUS_END;
 }
 
+static void append_reference(struct buffer *sql, const struct finisher *finisher,
+                             const struct target_table *table, const struct reference *reference,
+                             const char *name)
+{
+    begin_alter(sql, finisher, table->name);
+    buffer_append_string(sql, "ADD CONSTRAINT ");
+    maria_append_name(sql, reference->name != NULL ? reference->name : name);
+    buffer_append_string(sql, " FOREIGN KEY (");
+    maria_append_names(sql, NULL, reference->columns);
+    buffer_append_string(sql, ") REFERENCES ");
+    maria_append_table(sql, finisher->self, reference->table);
+    buffer_append_string(sql, " (");
+    maria_append_names(sql, NULL, reference->referenced);
+    buffer_append_byte(sql, ')');
+    if (known_action(reference->on_delete) != NULL) {
+        buffer_format(sql, " ON DELETE %s", reference->on_delete);
+    }
+    if (known_action(reference->on_update) != NULL) {
+        buffer_format(sql, " ON UPDATE %s", reference->on_update);
+    }
+}
+
 static enum status add_reference(struct finisher *finisher, const struct target_table *table,
                                  const struct maria_table *facts, const struct reference *reference,
                                  uint32_t number)
@@ -327,29 +377,16 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     char name[MARIA_NAME_BYTES_MAX + 1];
     struct buffer sql = {0};
     struct error problem = {0};
-    enum status status =
-        has_reference(facts, reference) ? STATUS_END : find_partner(finisher, table, reference);
+    if (has_reference(facts, reference)) { /* an attempt before this one made it */
+        return warn_of_orphans(finisher, table, facts, reference);
+    }
+    enum status status = find_partner(finisher, table, reference);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
     say(finisher, "foreign key of", table->name);
     name_reference(table, reference, number, name);
-    begin_alter(&sql, finisher, table->name);
-    buffer_append_string(&sql, "ADD CONSTRAINT ");
-    maria_append_name(&sql, reference->name != NULL ? reference->name : name);
-    buffer_append_string(&sql, " FOREIGN KEY (");
-    maria_append_names(&sql, NULL, reference->columns);
-    buffer_append_string(&sql, ") REFERENCES ");
-    maria_append_table(&sql, finisher->self, reference->table);
-    buffer_append_string(&sql, " (");
-    maria_append_names(&sql, NULL, reference->referenced);
-    buffer_append_byte(&sql, ')');
-    if (known_action(reference->on_delete) != NULL) {
-        buffer_format(&sql, " ON DELETE %s", reference->on_delete);
-    }
-    if (known_action(reference->on_update) != NULL) {
-        buffer_format(&sql, " ON UPDATE %s", reference->on_update);
-    }
+    append_reference(&sql, finisher, table, reference, name);
     status = maria_query_buffer(finisher->self, finisher->connection, &sql, MARIA_BUILD,
                                 ERROR_TARGET_SCHEMA, NULL, &problem);
     if (status != STATUS_OK && !maria_is_lost((unsigned)problem.native_code) &&
@@ -362,7 +399,7 @@ static enum status add_reference(struct finisher *finisher, const struct target_
         error_copy(finisher->error, &problem);
         return status;
     }
-    return warn_of_orphans(finisher, table, reference);
+    return warn_of_orphans(finisher, table, facts, reference);
 }
 
 static enum status add_references(struct finisher *finisher, const struct target_table *table,
@@ -478,6 +515,7 @@ struct finishing {
     uint32_t made_count;
     enum step step;
     void (*progress)(const char *what);
+    uint32_t *broken;
 };
 
 /* On any thread of the crew. */
@@ -486,7 +524,8 @@ static enum status finish_table(void *context, MYSQL *connection, struct arena *
 {
     const struct finishing *finishing = context;
     const struct target_table *table = &finishing->tables[finishing->made[number]];
-    struct finisher finisher = {finishing->self, connection, arena, finishing->progress, error};
+    struct finisher finisher = {finishing->self,     connection,        arena,
+                                finishing->progress, finishing->broken, error};
     struct maria_table facts;
     enum status status = maria_look_at(&finishing->look, finishing->self, connection, table->name,
                                        arena, &facts, error);
@@ -576,7 +615,8 @@ static enum status finish(struct finishing *finishing, struct error *error)
 
 enum status maria_after_load(struct database *database, const struct target_table *tables,
                              uint32_t table_count, const struct schema *objects,
-                             void (*progress)(const char *what), struct error *error)
+                             void (*progress)(const char *what), uint32_t *broken,
+                             struct error *error)
 {
     struct maria_database *self = maria_database_of(database);
     struct finishing finishing = {.self = self,
@@ -584,7 +624,8 @@ enum status maria_after_load(struct database *database, const struct target_tabl
                                   .arena = arena_create(0),
                                   .tables = tables,
                                   .table_count = table_count,
-                                  .progress = progress};
+                                  .progress = progress,
+                                  .broken = broken};
     uint32_t *made = calloc((size_t)table_count + 1, sizeof *made);
     for (uint32_t i = 0; made != NULL && i < table_count; i++) {
         if (tables[i].created) {

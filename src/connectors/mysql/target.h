@@ -53,7 +53,8 @@ bool maria_is_marked(const struct maria_database *self, const struct maria_table
 /* finish.c */
 enum status maria_after_load(struct database *self, const struct target_table *tables,
                              uint32_t table_count, const struct schema *objects,
-                             void (*progress)(const char *what), struct error *error);
+                             void (*progress)(const char *what), uint32_t *broken,
+                             struct error *error);
 
 /* builders.c: sql_await_builders for the tables. */
 enum status maria_await_builders(struct maria_database *self, MYSQL *connection,

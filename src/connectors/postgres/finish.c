@@ -6,17 +6,21 @@
 #include "connectors/postgres/locks.h"
 #include "connectors/postgres/objects.h"
 #include "connectors/postgres/rebuild.h"
+#include "connectors/sql/orphans.h"
 #include "postgres_sql.h"
 #include <stdio.h>
 #include <string.h>
 
 enum { SMALL_BYTES = 1 << 20, ANALYZES_AT_ONCE = 4 };
 
+static const char unchecked[] = " NOT VALID";
+
 struct finisher {
     struct postgres_database *self;
     PGconn *connection;
     const struct postgres_catalog *catalog; /* the target's, once the keys are to be made */
     void (*progress)(const char *what);
+    uint32_t *broken; /* foreign keys that not every record obeys */
     struct error *error;
 };
 
@@ -82,48 +86,14 @@ static void name_reference(const struct target_table *table, const struct refere
     snprintf(name, POSTGRES_NAME_BYTES_MAX + 1, "%.*s_fkey%u", (int)length, whole, number + 1);
 }
 
-/* " FROM table AS t WHERE …": those without a partner, but for rows with a NULL, which need none.
- */
-static void append_orphans(struct buffer *sql, const struct finisher *finisher,
-                           const struct target_table *table, const struct reference *reference,
-                           struct column_list referenced)
+static void append_table(struct buffer *out, const void *self, const char *name)
 {
-    buffer_append_string(sql, " FROM ");
-    postgres_append_table(sql, finisher->self, table->name);
-    buffer_append_string(sql, " AS t WHERE ");
-    for (uint32_t i = 0; i < reference->columns.count; i++) {
-        buffer_append_string(sql, "t.");
-        postgres_append_name(sql, reference->columns.names[i]);
-        buffer_append_string(sql, " IS NOT NULL AND ");
-    }
-    buffer_append_string(sql, "NOT EXISTS (SELECT 1 FROM ");
-    postgres_append_table(sql, finisher->self, reference->table);
-    buffer_append_string(sql, " AS p WHERE ");
-    for (uint32_t i = 0; i < reference->columns.count; i++) {
-        buffer_append_string(sql, i > 0 ? " AND t." : "t.");
-        postgres_append_name(sql, reference->columns.names[i]);
-        buffer_append_string(sql, " = p.");
-        postgres_append_name(sql, referenced.names[i]);
-    }
-    buffer_append_byte(sql, ')');
+    postgres_append_table(out, self, name);
 }
 
-/* "id 7; id 9": what tells the records apart, or else what has no partner. */
-static void append_keys(struct buffer *out, const PGresult *rows)
+static const char *cell_of(void *rows, uint32_t row, uint32_t column)
 {
-    char shown[80];
-    for (int row = 0; row < PQntuples(rows); row++) {
-        buffer_append_string(out, row > 0 ? "; " : "");
-        for (int column = 1; column < PQnfields(rows); column++) {
-            const char *name = PQfname(rows, column);
-            const char *value = PQgetvalue(rows, row, column);
-            buffer_append_string(out, column > 1 ? ", " : "");
-            text_printable(name, strlen(name), shown, sizeof shown);
-            buffer_format(out, "%s ", shown);
-            text_printable(value, strlen(value), shown, sizeof shown);
-            buffer_append_string(out, shown);
-        }
-    }
+    return PQgetvalue(rows, (int)row, (int)column);
 }
 
 /* How many rows have no partner, and the first few of them. Only for people: what can't be asked
@@ -131,44 +101,45 @@ static void append_keys(struct buffer *out, const PGresult *rows)
 static void name_orphans(struct finisher *finisher, const struct target_table *table,
                          const struct reference *reference, struct buffer *out)
 {
-    enum { NAMED_MAX = 3 };
     const struct postgres_table *facts = postgres_catalog_find(finisher->catalog, table->name);
     const struct postgres_table *partner =
         postgres_catalog_find(finisher->catalog, reference->table);
-    struct column_list key = facts != NULL && facts->key.count > 0 ? facts->key : table->key;
-    struct column_list referenced = reference->referenced;
+    struct sql_orphans orphans = {.table = table->name,
+                                  .columns = reference->columns,
+                                  .partner = reference->table,
+                                  .referenced = reference->referenced,
+                                  .key = facts != NULL && facts->key.count > 0 ? facts->key
+                                                                               : table->key,
+                                  .self = finisher->self,
+                                  .append_table = append_table,
+                                  .append_name = postgres_append_name};
     struct buffer sql = {0};
     struct error ignored = {0};
     PGresult *rows = NULL;
 
-    key = key.count > 0 ? key : reference->columns;
-    if (referenced.count == 0 && partner != NULL) {
-        referenced = partner->schema->primary_key;
+    if (orphans.referenced.count == 0 && partner != NULL) {
+        orphans.referenced = partner->schema->primary_key;
     }
-    if (reference->columns.count == 0 || referenced.count != reference->columns.count) {
+    if (orphans.columns.count == 0 || orphans.referenced.count != orphans.columns.count) {
         return;
     }
-    buffer_append_string(&sql, "SELECT pg_catalog.count(*) OVER ()");
-    for (uint32_t i = 0; i < key.count; i++) {
-        buffer_append_string(&sql, ", t.");
-        postgres_append_name(&sql, key.names[i]);
-    }
-    append_orphans(&sql, finisher, table, reference, referenced);
-    buffer_append_string(&sql, " ORDER BY ");
-    postgres_append_names(&sql, "t", key);
-    buffer_format(&sql, " LIMIT %d", NAMED_MAX);
+    sql_orphans_append_query(&sql, &orphans);
     if (!sql.failed &&
         postgres_query(finisher->self, finisher->connection, buffer_string(&sql), NULL, 0,
-                       POSTGRES_BUILD, ERROR_TARGET_SCHEMA, &rows, &ignored) == STATUS_OK &&
-        PQntuples(rows) > 0) {
-        const char *count = PQgetvalue(rows, 0, 0);
-        bool one = strcmp(count, "1") == 0;
-        buffer_format(out, "; %s %s no partner%s: ", count, one ? "row has" : "rows have",
-                      one ? "" : ", the first of them");
-        append_keys(out, rows);
+                       POSTGRES_BUILD, ERROR_TARGET_SCHEMA, &rows, &ignored) == STATUS_OK) {
+        sql_orphans_append_words(out, &orphans, (uint32_t)PQntuples(rows), cell_of, rows);
     }
     PQclear(rows);
     buffer_free(&sql);
+}
+
+/* As the source words a key that it did not check itself. */
+static bool ends_unchecked(const struct reference *reference)
+{
+    const char *native = reference->native_sql != NULL ? reference->native_sql : "";
+    size_t length = strlen(native);
+    size_t end = sizeof unchecked - 1;
+    return length > end && strcmp(native + length - end, unchecked) == 0;
 }
 
 /* Rows that have no partner are the source's own. */
@@ -179,6 +150,7 @@ static void tell_of_orphans(struct finisher *finisher, const struct target_table
     struct buffer orphans = {0};
     if (strcmp(problem->native_state, "23503") == 0) {
         name_orphans(finisher, table, reference, &orphans);
+        *finisher->broken += !ends_unchecked(reference);
     }
     log_write(LOG_WARNING, "%s: the foreign key %s: %s%s", table->name, what, problem->message,
               buffer_string(&orphans));
@@ -219,17 +191,14 @@ static void append_reference(struct buffer *sql, const struct finisher *finisher
                              const struct target_table *table, const struct reference *reference,
                              const char *name)
 {
-    static const char unchecked[] = " NOT VALID";
     buffer_append_string(sql, "ALTER TABLE ");
     postgres_append_table(sql, finisher->self, table->name);
     buffer_append_string(sql, " ADD CONSTRAINT ");
     postgres_append_name(sql, name);
     if (reference->native_sql != NULL) {
-        size_t length = strlen(reference->native_sql);
-        size_t end = sizeof unchecked - 1;
-        bool ends = length > end && strcmp(reference->native_sql + length - end, unchecked) == 0;
+        size_t end = ends_unchecked(reference) ? sizeof unchecked - 1 : 0;
         buffer_append_byte(sql, ' ');
-        buffer_append(sql, reference->native_sql, ends ? length - end : length);
+        buffer_append(sql, reference->native_sql, strlen(reference->native_sql) - end);
         return;
     }
     buffer_append_string(sql, " FOREIGN KEY (");
@@ -270,14 +239,14 @@ static enum status find_reference(struct finisher *finisher, const char *table, 
 
 /* Unchecked at first; of partitioned tables PostgreSQL wants it checked at once. */
 static enum status make_reference(struct finisher *finisher, const struct target_table *table,
-                                  const struct reference *reference, const char *name,
-                                  bool unchecked, struct error *problem)
+                                  const struct reference *reference, const char *name, bool not_yet,
+                                  struct error *problem)
 {
     struct buffer sql = {0};
     struct finisher trying = *finisher;
     trying.error = problem;
     append_reference(&sql, finisher, table, reference, name);
-    buffer_append_string(&sql, unchecked ? " NOT VALID" : "");
+    buffer_append_string(&sql, not_yet ? unchecked : "");
     return run(&trying, &sql, table->name);
 }
 
@@ -507,10 +476,13 @@ static enum status finish_tables(struct finisher *finisher, const struct target_
 
 enum status postgres_after_load(struct database *database, const struct target_table *tables,
                                 uint32_t table_count, const struct schema *objects,
-                                void (*progress)(const char *what), struct error *error)
+                                void (*progress)(const char *what), uint32_t *broken,
+                                struct error *error)
 {
-    struct finisher finisher = {
-        .self = postgres_database_of(database), .progress = progress, .error = error};
+    struct finisher finisher = {.self = postgres_database_of(database),
+                                .progress = progress,
+                                .broken = broken,
+                                .error = error};
     struct arena *arena = arena_create(0);
     enum status status = arena != NULL
                              ? postgres_control(finisher.self, &finisher.connection, error)

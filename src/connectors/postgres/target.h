@@ -52,7 +52,8 @@ enum status postgres_prepare(struct database *self, struct target_table *tables,
 /* finish.c */
 enum status postgres_after_load(struct database *self, const struct target_table *tables,
                                 uint32_t table_count, const struct schema *objects,
-                                void (*progress)(const char *what), struct error *error);
+                                void (*progress)(const char *what), uint32_t *broken,
+                                struct error *error);
 
 /* ---------------------------------------------------------------- encode.c */
 

@@ -241,12 +241,14 @@ static enum status carry_objects(struct sqlite_database *self, const struct targ
 
 /* Violations are in the source as well, or their rows were left out: said, not refused. */
 static enum status check_foreign_keys(struct sqlite_database *self,
-                                      const struct target_table *table, struct error *error)
+                                      const struct target_table *table, uint32_t *broken,
+                                      struct error *error)
 {
     sqlite3_stmt *statement = NULL;
     uint64_t count = 0;
+    int64_t last = -1; /* the keys come one after another */
     enum status status = sqlite_target_prepare(
-        self, self->control, "SELECT rowid, parent FROM pragma_foreign_key_check(?1, 'main')",
+        self, self->control, "SELECT rowid, parent, fkid FROM pragma_foreign_key_check(?1, 'main')",
         &statement, error);
     if (status != STATUS_OK) {
         goto out;
@@ -254,6 +256,10 @@ static enum status check_foreign_keys(struct sqlite_database *self,
     sqlite3_bind_text(statement, 1, table->name, -1, SQLITE_STATIC);
     int result;
     while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
+        /* a copy of a table of SQLite, which enforces none, is as good as its source */
+        *broken += table->created && table->same_engine == NULL &&
+                   sqlite3_column_int64(statement, 2) != last;
+        last = sqlite3_column_int64(statement, 2);
         if (count++ < VIOLATIONS_LISTED_MAX) {
             const char *parent = (const char *)sqlite3_column_text(statement, 1);
             const char *rowid = (const char *)sqlite3_column_text(statement, 0);
@@ -281,7 +287,7 @@ out:
 
 static enum status check_all_foreign_keys(struct sqlite_database *self,
                                           const struct target_table *tables, uint32_t table_count,
-                                          struct error *error)
+                                          uint32_t *broken, struct error *error)
 {
     if (sqlite_control_begin(self, false, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -291,7 +297,7 @@ static enum status check_all_foreign_keys(struct sqlite_database *self,
         bool referring =
             tables[i].reference_count > 0 ||
             (tables[i].same_engine != NULL && tables[i].same_engine->foreign_key_count > 0);
-        status = referring ? check_foreign_keys(self, &tables[i], error) : STATUS_OK;
+        status = referring ? check_foreign_keys(self, &tables[i], broken, error) : STATUS_OK;
     }
     return sqlite_control_end(self, status, error);
 }
@@ -305,7 +311,8 @@ static int is_stopped(void *context)
 
 enum status sqlite_target_after_load(struct database *database, const struct target_table *tables,
                                      uint32_t table_count, const struct schema *objects,
-                                     void (*progress)(const char *what), struct error *error)
+                                     void (*progress)(const char *what), uint32_t *broken,
+                                     struct error *error)
 {
     struct sqlite_database *self = sqlite_database_of(database);
     struct arena *arena = arena_create(0);
@@ -332,7 +339,7 @@ enum status sqlite_target_after_load(struct database *database, const struct tar
     status = status == STATUS_OK ? failpoint_hit("sqlite.after_objects", error) : status;
     if (status == STATUS_OK) {
         say(progress, "foreign keys of", self->shown);
-        status = check_all_foreign_keys(self, tables, table_count, error);
+        status = check_all_foreign_keys(self, tables, table_count, broken, error);
     }
     sqlite3_progress_handler(self->control, 0, NULL, NULL);
     arena_destroy(arena);

@@ -159,7 +159,7 @@ enum status sqlite_target_remove_virtual_table(struct sqlite_database *database,
 /* target_finish.c */
 enum status sqlite_target_after_load(struct database *self, const struct target_table *tables,
                                      uint32_t table_count, const struct schema *objects,
-                                     void (*progress)(const char *what),
+                                     void (*progress)(const char *what), uint32_t *broken,
                                      struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- target_records.c */
