@@ -51,7 +51,7 @@ _transhume() {
         reset) options='--plan --state --confirm --quiet --verbose --help' ;;
         validate) options='--plan --state --jobs --memory --existing --include --exclude --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --timeout --stall --time-zone --sample --level --push-down --seed --limit --repair --delete-extra --confirm --json --progress --color --quiet --verbose --help' ;;
         rollback) options='--plan --state --timeout --run --dry-run --take-over --confirm --json --color --quiet --verbose --help' ;;
-        finish) options='--plan --state --timeout --dry-run --confirm --json --color --quiet --verbose --help' ;;
+        finish) options='--plan --state --timeout --dry-run --take-over --confirm --json --color --quiet --verbose --help' ;;
         connectors) options='--json --color --quiet --verbose --help' ;;
         failpoints) options='--json --color --quiet --verbose --help' ;;
         help) options='--as --quiet --verbose --help' ;;

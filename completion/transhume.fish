@@ -47,7 +47,7 @@ complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l triggers
 complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l strict -d 'Refuse (5) if anything of the source would be left out: views, triggers, functions and the like that check lists'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate resume' -l no-express -d 'Take the general path even where the target could pull from the source itself (in a plan: express: false)'
 complete -c transhume -n '__fish_seen_subcommand_from migrate resume' -l no-hashes -d 'Keep no hash sums of what was written in the ledger (in a plan: hashes: false)'
-complete -c transhume -n '__fish_seen_subcommand_from resume rollback' -l take-over -d 'Go on with a run that another process seems to hold, once its claim has run out'
+complete -c transhume -n '__fish_seen_subcommand_from resume rollback finish' -l take-over -d 'Go on with a run that another process seems to hold, once its claim has run out'
 complete -c transhume -n '__fish_seen_subcommand_from check validate' -l sample -s s -x -d 'check: print the first N records of each entity as they will arrive'
 complete -c transhume -n '__fish_seen_subcommand_from check' -l estimate-time -x -d 'How long the source is read for what a run will take; what is read whole by then is told exactly'
 complete -c transhume -n '__fish_seen_subcommand_from validate' -l level -s l -x -a 'count sample hash full' -d 'How much is compared: counts; random records; all of them by hashes; all of them byte by byte'

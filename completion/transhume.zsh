@@ -234,6 +234,7 @@ _transhume() {
                 '--state=[The state folder]:DIR:_files -/' \
                 '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing\: check, and say what would be done]' \
+                '--take-over[Go on with a run that another process seems to hold, once its claim has run out]' \
                 '--confirm[Yes, really]' \
                 '--json[Results on stdout as JSON]' \
                 '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \

@@ -1,4 +1,5 @@
 """A run into a SQL server is taken over from a process that is stopped: what it had locked goes, and woken it changes nothing."""
+import json
 import os
 import random
 import re
@@ -44,6 +45,10 @@ class TakeOverSql:
                                   code=code, **more)
         self.assertLess(time.monotonic() - begun, 20 * support.PATIENCE)
         return result
+
+    def run_of(self, state):
+        with open(self.path(state, "run.json"), encoding="utf-8") as file:
+            return json.load(file)["run"]
 
     def assert_whole(self):
         """By the server's own client: each record once, also where no key says so, and the index."""
@@ -112,14 +117,67 @@ class TakeOverSql:
 
     def test_rollback(self):
         first = self.stopped("engine.before_commit:stop:4")
-        with open(self.path("first", "run.json"), encoding="utf-8") as file:
-            run = re.search(r'"run": *"([^"]+)"', file.read()).group(1)
+        run = self.run_of("first")
         self.take_over(self.ends()[1], command="rollback", options=("--run", run, "--confirm"))
         self.assertNotIn("CREATE TABLE", self.everything()[1])
         before = self.everything()
         first.send_signal(signal.SIGCONT)
         self.assertIn(support.finish(first).code, (3, 5))
         self.assertEqual(self.everything(), before)
+
+    def test_other_commands_are_stopped(self):
+        """Others are refused before long; a rollback and a finish can be taken over, a repair whose lists lie in its folder goes on there."""
+        ways = [self.stopped_repair, self.stopped_rollback, self.stopped_finish]
+        for way in ways if support.SOAK else random.Random(support.SEED).sample(ways, 1):
+            with self.subTest(way.__name__):
+                self.target = self.server.database()
+                self.run_program("migrate", "--state", way.__name__, *self.ends())
+                way(way.__name__)
+
+    def stopped_repair(self, state):
+        self.server.ask(self.target, "UPDATE t SET v = 'altered' WHERE id = 17")
+        first = self.stopped_at("%s.before_commit:stop:1" % self.NAME, "validate", "--repair", "--confirm", "--state", state, *self.ends())
+        for command in (["validate", "--repair", "--confirm", "--state", "third", *self.ends()],
+                        ["finish", "--confirm", "--state", "third", self.ends()[1]], ["migrate", "--state", "third", *self.ends()]):
+            self.assert_refused(command)
+        first.kill()
+        self.end(first)
+        self.run_program("resume", "--state", state, *self.ends())
+        self.assert_whole()
+
+    def stopped_rollback(self, state):
+        run = self.run_of(state)
+        first = self.stopped_at("%s.before_remove_table:stop:1" % self.NAME, "rollback", "--run", run, "--confirm", "--state", state, self.ends()[1])
+        self.assert_refused(["rollback", "--run", run, "--confirm", "--state", "third", self.ends()[1]])
+        self.take_over(self.ends()[1], command="rollback", options=("--run", run, "--confirm"))
+        before = self.everything()
+        self.assertNotIn("CREATE TABLE", before[1])
+        first.send_signal(signal.SIGCONT)
+        self.assertIn(support.finish(first).code, (0, 3, 5))
+        self.assertEqual(self.everything(), before)
+
+    def stopped_finish(self, state):
+        """Also in the transaction that takes the ledger away, which nobody can read meanwhile."""
+        finish = ["finish", "--confirm", "--state", state, self.ends()[1]]
+        first = self.stopped_at("%s.before_forget:stop:1" % self.NAME, *finish)
+        self.assert_refused(["finish", "--confirm", "--state", "third", self.ends()[1]], codes=(3, 5))
+        first.kill()
+        self.end(first)
+        first = self.stopped_at("%s.after_claim:stop:1" % self.NAME, *finish)
+        self.assert_refused(["finish", "--confirm", "--state", "third", self.ends()[1]])
+        self.take_over(self.ends()[1], command="finish", options=("--confirm",))
+        before = self.everything()
+        self.assertNotIn("_transhume", before[1])
+        first.send_signal(signal.SIGCONT)
+        self.assertIn(support.finish(first).code, (0, 3, 5))
+        self.assertEqual(self.everything(), before)
+        self.assert_whole()
+
+    def assert_refused(self, command, codes=(5,)):
+        result = support.transhume(command[0], "--timeout", "1s", *command[1:], cwd=self.folder)
+        self.assertIn(result.code, codes, result.err)
+        self.assertRegex(result.err, r"\[run-held\]" if result.code == 5 else r"\[network\]")
+        self.assertLess(result.seconds, 20 * support.PATIENCE)
 
     def test_without_the_right(self):
         """Nothing is taken over, and what there is to do is said."""
