@@ -38,6 +38,7 @@ static void check_name(const char *what, const char *name, struct buffer *out)
 static void check_columns(const struct target_table *table, struct buffer *out)
 {
     char printable[SQL_SHOWN_BYTES];
+    char other[SQL_SHOWN_BYTES];
     if (table->column_count > MARIA_COLUMNS_MAX) {
         buffer_format(out, "it has %u columns; InnoDB takes %d\n", table->column_count,
                       MARIA_COLUMNS_MAX);
@@ -48,7 +49,8 @@ static void check_columns(const struct target_table *table, struct buffer *out)
         for (uint32_t j = 0; j < i && table->column_count <= MARIA_COLUMNS_MAX; j++) {
             if (strcasecmp(table->columns[j].name, name) == 0) {
                 buffer_format(out, "the columns %s and %s are one to the server: rename one\n",
-                              table->columns[j].name, sql_show_name(name, printable));
+                              sql_show_name(table->columns[j].name, other),
+                              sql_show_name(name, printable));
             }
         }
     }
@@ -62,10 +64,13 @@ static void check_columns(const struct target_table *table, struct buffer *out)
 static void add_key_fault(const char *what, const char *name, struct column_list columns,
                           const char *fault, struct buffer *out)
 {
+    char shown[SQL_SHOWN_BYTES];
+    char first[SQL_SHOWN_BYTES];
     buffer_format(out,
                   "the %s %s can't be made: %s; give its columns shorter types, as columns: { %s: "
                   "{ type: 'varchar(100)' } } in the plan\n",
-                  what, name, fault, columns.count > 0 ? columns.names[0] : "NAME");
+                  what, sql_show_name(name, shown), fault,
+                  columns.count > 0 ? sql_show_name(columns.names[0], first) : "NAME");
 }
 
 /* Of a table that is to be made by its columns. */

@@ -79,8 +79,8 @@ static enum status keep_vigil(struct maria_database *self, MYSQL *connection,
 
 /*
  * The answer's first byte; what follows is the client library's to wait for, a read at a time (of
- * rows that are read as they come see maria_fetch_row). A
- * server goes on with a statement whose client is gone: so one that is to stop is killed first.
+ * rows that are read as they come see maria_fetch_row). A server goes on with a statement whose
+ * client is gone: so one that is to stop is killed first.
  */
 enum status maria_await(struct maria_database *self, MYSQL *connection,
                         enum maria_patience patience, struct error *error)

@@ -162,10 +162,11 @@ static bool is_rounded(const struct maria_column *column, double value)
     uint64_t digits;
     int exponent;
     int negative;
-    if (!column->type.rounds) {
-        return false;
+    bool narrow = column->type.format == MARIA_AS_FLOAT;
+    if (!column->type.rounds || (narrow && !isfinite((float)value))) {
+        return false; /* what no float can hold the server refuses */
     }
-    if (column->type.format == MARIA_AS_FLOAT) {
+    if (narrow) {
         number_shortest_float32((float)value, &digits, &exponent, &negative);
     } else {
         number_shortest(value, &digits, &exponent, &negative);

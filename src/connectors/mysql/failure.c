@@ -124,9 +124,11 @@ bool maria_is_of_record(unsigned number, enum error_code *code)
 static unsigned number_of(MYSQL *connection)
 {
     static const char before[] = "cannot be verified: ";
-    const char *found = strstr(mysql_error(connection), before);
-    return found != NULL ? (unsigned)strtoul(found + sizeof before - 1, NULL, 10)
-                         : mysql_errno(connection);
+    unsigned number = mysql_errno(connection);
+    bool own =
+        number >= 2000 && number < 3000; /* the library's; a server's words may be anybody's */
+    const char *found = own ? strstr(mysql_error(connection), before) : NULL;
+    return found != NULL ? (unsigned)strtoul(found + sizeof before - 1, NULL, 10) : number;
 }
 
 enum status maria_failure(const struct maria_database *self, MYSQL *connection,

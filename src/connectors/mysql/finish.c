@@ -148,10 +148,14 @@ static enum status add_indexes(struct finisher *finisher, const struct target_ta
 static bool is_of_index(int64_t number)
 {
     static const int64_t numbers[] = {
-        1061,       /* another one has its name */
-        1069, 1070, /* there are too many, or it has too many columns */
-        1071, 1709, /* it is too long */
-        1089, 1170, 3152, 1252, 1283, 1464, 1795, 3757, 1280,
+        1061,             /* another one has its name */
+        1069, 1070,       /* there are too many, or it has too many columns */
+        1071, 1709,       /* it is too long */
+        1089, 1170,       /* a length is wrong, or wanting where the column has no end of its own */
+        1252, 1464, 1283, /* SPATIAL of NULLs, or not of this engine; FULLTEXT of this column */
+        1795,             /* of several FULLTEXT only one is made at a time */
+        3152, 3757,       /* it is over JSON */
+        1280,             /* its name is wrong */
     };
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (numbers[i] == number) {

@@ -4,6 +4,7 @@
  * page, where what may be longer than 255 bytes leaves a pointer only; an index 3,072.
  */
 #include "connectors/mysql/target.h"
+#include "connectors/sql/check.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,10 +162,11 @@ static void find_fault(const struct maria_database *self, const struct target_ta
         int32_t column = column_of(table, columns.names[i]);
         const char *words = column >= 0 ? layout->types[column] : "int";
         uint32_t one = measure(self, words).index;
+        char shown[SQL_SHOWN_BYTES];
         bool cut = kind == PLAIN && hashes; /* of long columns the beginnings are taken */
         if (one == 0 && !cut) {
-            buffer_format(why, "%s is a %.*s, of which the server makes no key", columns.names[i],
-                          (int)strcspn(words, "( "), words);
+            buffer_format(why, "%s is a %.*s, of which the server makes no key",
+                          sql_show_name(columns.names[i], shown), (int)strcspn(words, "( "), words);
             return;
         }
         bytes += cut && (one == 0 || one > INDEX_MAX) ? INDEX_MAX : one;

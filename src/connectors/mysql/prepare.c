@@ -144,7 +144,7 @@ static void append_planned(struct buffer *sql, const struct maria_database *self
 static void warn_of_left_out(const struct target_table *table, const struct maria_layout *layout)
 {
     for (uint32_t i = 0; i < table->index_count; i++) {
-        if (layout->faults[i] != NULL) {
+        if (layout->faults[i] != NULL && !table->indexes[i].unique) { /* those are tried */
             log_write(LOG_WARNING, "%s: the index %s is not made: %s", table->name,
                       table->indexes[i].name, layout->faults[i]);
         }

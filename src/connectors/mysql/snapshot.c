@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "connectors/mysql/source.h"
 #include "connectors/registry.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

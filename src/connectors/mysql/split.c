@@ -4,7 +4,6 @@
  * spans tile: the first and the last are open, and each begins where the one before ends.
  */
 #include "connectors/mysql/source.h"
-#include <stdio.h>
 #include <string.h>
 
 enum { SPANS_MAX = 1000000, EXACT_BYTES_MAX = 16 << 20, LITTLE_ROWS = 1000 };

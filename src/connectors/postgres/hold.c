@@ -9,7 +9,6 @@
  */
 #include "base/log.h"
 #include "connectors/postgres/source.h"
-#include <errno.h>
 #include <poll.h>
 #include <string.h>
 
