@@ -42,7 +42,9 @@ class SqlCase(support.TestCase):
         second, begun = support.start("resume", *arguments, cwd=self.folder), time.monotonic()
         self.wait_until("the next one waits too", lambda: self.server.waiting(target) == 2 or time.monotonic() > begun + 2)
         holder.close()
-        self.assert_code(support.finish(second), 0)
+        result = support.finish(second)
+        self.assert_code(result, 0)
+        return result
 
     def assert_each_record_is_noted_once(self, policy):
         """One that a policy takes out is sent again with each window that another one makes fail."""

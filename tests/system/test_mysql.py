@@ -347,7 +347,8 @@ class FromElsewhere(MysqlCase):
                                    "CREATE INDEX t_w ON t (w); INSERT INTO t VALUES (1, 2, 3);")
         target = self.made()
         arguments = (path, self.server.uri(target), "--state", self.path("state"))
-        self.abandon_and_resume(target, "mysql.before_index:stop:1", "START TRANSACTION; SELECT id FROM t WHERE id = 1", *arguments)
+        result = self.abandon_and_resume(target, "mysql.before_index:stop:1", "START TRANSACTION; SELECT id FROM t WHERE id = 1", *arguments)
+        self.assertRegex(result.err, "what session [0-9]+ builds on t")
         self.assertEqual(self.server.ask("", "SELECT index_name FROM information_schema.statistics WHERE table_schema = '%s' AND table_name = 't' "
                                              "ORDER BY 1" % target), [["PRIMARY"], ["t_v"], ["t_w"]])
 

@@ -23,22 +23,23 @@ static bool is_on(const struct looking *looking, const struct target_table *tabl
     return same;
 }
 
-static enum status find(void *context, const struct target_table **built, struct error *error)
+static enum status find(void *context, struct sql_built *built, struct error *error)
 {
     const struct looking *looking = context;
     MYSQL_RES *rows = NULL;
     MYSQL_ROW row = NULL;
     enum status status = maria_query(
         looking->self, looking->connection,
-        "SELECT info FROM information_schema.processlist WHERE id <> connection_id() AND command = "
+        "SELECT info, id FROM information_schema.processlist WHERE id <> connection_id() AND command = "
         "'Query' AND info LIKE 'ALTER TABLE %'",
         MARIA_SHORT, ERROR_TARGET_INVALID, &rows, error);
-    *built = NULL;
-    while (status == STATUS_OK && *built == NULL && (row = mysql_fetch_row(rows)) != NULL) {
-        for (uint32_t i = 0; *built == NULL && i < looking->table_count; i++) {
+    *built = (struct sql_built){0};
+    while (status == STATUS_OK && built->table == NULL && (row = mysql_fetch_row(rows)) != NULL) {
+        for (uint32_t i = 0; built->table == NULL && i < looking->table_count; i++) {
             const struct target_table *table = &looking->tables[i];
-            *built = sql_run_builds_on(table) && is_on(looking, table, row[0]) ? table : NULL;
+            built->table = sql_run_builds_on(table) && is_on(looking, table, row[0]) ? table : NULL;
         }
+        status = text_to_uint64(row[1], strlen(row[1]), &built->session);
     }
     mysql_free_result(rows);
     return status;

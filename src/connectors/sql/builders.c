@@ -4,17 +4,18 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "base/text.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { LOOK_EACH_MS = 100 };
 
-static void say(const struct target_table *table, void (*progress)(const char *what))
+static void say(const struct sql_built *built, void (*progress)(const char *what))
 {
     char printable[160];
     char line[200];
-    text_printable(table->name, strlen(table->name), printable, sizeof printable);
-    snprintf(line, sizeof line, "what another session builds on %s", printable);
+    text_printable(built->table->name, strlen(built->table->name), printable, sizeof printable);
+    snprintf(line, sizeof line, "what session %" PRIu64 " builds on %s", built->session, printable);
     log_write(LOG_INFO, "waiting for %s", line);
     if (progress != NULL) {
         progress(line);
@@ -29,18 +30,18 @@ bool sql_run_builds_on(const struct target_table *table)
 enum status sql_await_builders(sql_find_built find, void *context, const char *shown,
                                void (*progress)(const char *what), struct error *error)
 {
-    const struct target_table *built = NULL;
-    const struct target_table *said = NULL;
+    struct sql_built built = {0};
+    struct sql_built said = {0};
     while (find(context, &built, error) == STATUS_OK) {
-        if (built == NULL) {
+        if (built.table == NULL) {
             return STATUS_OK;
         }
         if (signals_stop_level() > 0) {
             return error_set(error, ERROR_INTERRUPTED, shown,
                              "stopped on request while another session was building");
         }
-        if (built != said) {
-            say(built, progress);
+        if (built.table != said.table || built.session != said.session) {
+            say(&built, progress);
             said = built;
         }
         clock_sleep_ms(LOOK_EACH_MS);

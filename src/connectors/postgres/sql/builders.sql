@@ -1,5 +1,5 @@
--- Tables of a schema that statements of other sessions are building on right now. $1: schema.
-SELECT DISTINCT c.relname
+-- Tables of a schema that statements of other sessions are building on right now, and their numbers. $1: schema.
+SELECT DISTINCT c.relname, a.pid
   FROM pg_catalog.pg_stat_activity a
   JOIN pg_catalog.pg_locks l ON l.pid = a.pid AND l.locktype = 'relation'
   JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = pg_catalog.current_database()
