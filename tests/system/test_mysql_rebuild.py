@@ -4,7 +4,9 @@ Definitions before and after are compared by SHOW CREATE TABLE.
 """
 import json
 import os
+import signal
 import sys
+import time
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
@@ -175,12 +177,52 @@ class Rebuild(sql_case.SqlCase):
         before = self.definitions(name)
         client = self.connected(name)
         self.assertEqual(client.ask("START TRANSACTION; SELECT count(*) FROM child"), "0")
-        result = self.run_program("migrate", *REBUILD, *arguments, code=3)
-        client.close()
-        self.assertIn("others hold the table", result.err)
+        result = self.run_program("migrate", *REBUILD, *arguments, "--timeout", "1s", code=3)
+        self.assertRegex(result.err, r"given up after \d+ tries in \d s")
+        self.assertRegex(result.err, r"session %s \(user root@127.0.0.1:\d+, idle in transaction for \d+ s\) has a transaction open, and may hold it"
+                         % client.ask("SELECT connection_id()"))
         self.assertIn("transhume resume", result.err)
+        client.close()
         self.run_program("resume", *arguments)
         self.assert_put_back(name, before)
+
+    def test_others_do_not_queue_behind_it(self):
+        name, arguments = self.target()
+        before = self.definitions(name)
+        client = self.connected(name)
+        self.assertEqual(client.ask("START TRANSACTION; SELECT count(*) FROM child"), "0")
+        process = support.start("migrate", *REBUILD, *arguments, cwd=self.folder)
+        self.addCleanup(self.end, process)
+        self.wait_until("it waits", lambda: self.server.waiting(name) == 1)
+        begun = time.monotonic()
+        self.assertEqual(self.count(name, "child"), 0)
+        self.assertLess(time.monotonic() - begun, 8 * support.PATIENCE)
+        client.close()
+        self.assert_code(support.finish(process), 0)
+        self.assert_put_back(name, before)
+
+    def test_a_server_that_tells_who_holds_it(self):
+        self.server.ask("mysql", "INSTALL SONAME 'metadata_lock_info'")
+        self.addCleanup(self.server.ask, "mysql", "UNINSTALL SONAME 'metadata_lock_info'")
+        name, arguments = self.target()
+        idle, client = self.connected(name), self.connected(name)
+        idle.ask("START TRANSACTION; SELECT count(*) FROM parent")
+        self.assertEqual(client.ask("START TRANSACTION; SELECT count(*) FROM child"), "0")
+        result = self.run_program("migrate", *REBUILD, *arguments, "--timeout", "1s", code=3)
+        self.assertRegex(result.err, r"session %s \(.*\) holds it" % client.ask("SELECT connection_id()"))
+
+    def test_a_statement_that_is_given_up_ends_in_the_server_too(self):
+        name, arguments = self.target()
+        process = self.stopped_at("mysql.before_mark:stop:1", "migrate", *arguments, "--timeout", "2s")
+        self.server.ask(name, "CREATE TRIGGER slow BEFORE INSERT ON _transhume_done FOR EACH ROW DO SLEEP(40)")
+        sleeping = "SELECT count(*) FROM information_schema.processlist WHERE state = 'User sleep'"
+        process.send_signal(signal.SIGCONT)
+        self.wait_until("it sleeps", lambda: self.server.ask("mysql", sleeping) == [["1"]])
+        begun = time.monotonic()
+        self.server.ask(name, "DROP TRIGGER slow")   # waits for the transaction
+        self.assertLess(time.monotonic() - begun, 20 * support.PATIENCE)
+        self.assert_code(support.finish(process), 0)
+        self.assertEqual(self.count(name, "t"), COUNT)
 
     def test_triggers_can_not_be_disabled(self):
         name, arguments = self.target()

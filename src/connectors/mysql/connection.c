@@ -1,7 +1,7 @@
 /* Connections: made, set up, asked, and never waited for without an end. */
 #include "base/clock.h"
 #include "base/signals.h"
-#include "connectors/mysql/mysql_internal.h"
+#include "connectors/mysql/locks.h"
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -23,7 +23,7 @@ static const char session_settings[] =
     "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', "
     "time_zone = '+00:00', sql_quote_show_create = 1, wait_timeout = 604800, "
     "net_read_timeout = 86400, net_write_timeout = 86400, max_sort_length = 65536, "
-    "innodb_lock_wait_timeout = 20, lock_wait_timeout = 20, sql_select_limit = DEFAULT, "
+    "sql_select_limit = DEFAULT, "
     "autocommit = 1, group_concat_max_len = 1048576, max_error_count = 64, sql_notes = 1, "
     "sql_safe_updates = 0";
 
@@ -36,26 +36,31 @@ static bool wait_until_readable(MYSQL *connection, int64_t timeout_ms)
     return ready > 0 || (ready < 0 && errno != EINTR);
 }
 
-static enum status give_up(struct maria_database *self, MYSQL *connection, struct error *error)
+static void end_by_kill(struct maria_database *self, const char *what, unsigned long session)
 {
+    struct buffer sql = {0};
+    MYSQL *other = NULL;
+    buffer_format(&sql, "KILL %s %lu", what, session);
+    if (maria_reach(self, &other, NULL) == STATUS_OK) {
+        (void)!maria_query_buffer(self, other, &sql, MARIA_PROBE, ERROR_NETWORK, NULL, NULL);
+    }
+    maria_disconnect(other);
+    buffer_free(&sql);
+}
+
+/* The server goes on with a statement whose client is gone, and keeps its transaction's locks. */
+static enum status give_up(struct maria_database *self, MYSQL *connection,
+                           enum maria_patience patience, struct error *error)
+{
+    if (patience != MARIA_PROBE && !atomic_load(&self->base.hurried)) {
+        end_by_kill(self, "CONNECTION", mysql_thread_id(connection));
+    }
     error_set(error, ERROR_NETWORK, self->shown, "the server did not answer within %lld s",
               (long long)(self->timeout_ms / 1000));
     error_hint(error, "it may be overloaded, or wait for a lock: SHOW PROCESSLIST shows it");
     /* what it may still say nobody would understand: the connection is of no more use */
     shutdown(mysql_get_socket(connection), SHUT_RDWR);
     return STATUS_FAILED;
-}
-
-static void end_by_kill(struct maria_database *self, const char *what, unsigned long session)
-{
-    struct buffer sql = {0};
-    MYSQL *other = NULL;
-    buffer_format(&sql, "KILL %s %lu", what, session);
-    if (maria_connect(self, &other, NULL) == STATUS_OK) {
-        (void)!maria_query_buffer(self, other, &sql, MARIA_SHORT, ERROR_NETWORK, NULL, NULL);
-    }
-    maria_disconnect(other);
-    buffer_free(&sql);
 }
 
 void maria_kill_statement(struct maria_database *self, MYSQL *connection)
@@ -77,6 +82,11 @@ static enum status keep_vigil(struct maria_database *self, MYSQL *connection,
     return status;
 }
 
+static bool is_short(enum maria_patience patience)
+{
+    return patience == MARIA_SHORT || patience == MARIA_PROBE;
+}
+
 /*
  * The answer's first byte; what follows is the client library's to wait for, a read at a time (of
  * rows that are read as they come see maria_fetch_row). A server goes on with a statement whose
@@ -90,14 +100,14 @@ enum status maria_await(struct maria_database *self, MYSQL *connection,
     sql_vigil_begin(&vigil, self->timeout_ms);
     while (!wait_until_readable(connection, SLICE_MS)) {
         if (sql_vigil_is_due(&vigil)) {
-            if (patience == MARIA_SHORT || stopped) {
-                return give_up(self, connection, error);
+            if (is_short(patience) || stopped) {
+                return give_up(self, connection, patience, error);
             }
             if (keep_vigil(self, connection, &vigil, error) != STATUS_OK) {
                 return STATUS_FAILED;
             }
         }
-        if (patience != MARIA_SHORT && !stopped &&
+        if (!is_short(patience) && !stopped &&
             signals_stop_level() >= (patience == MARIA_BUILD ? 1 : 2)) {
             maria_kill_statement(self, connection);
             stopped = true;
@@ -241,9 +251,22 @@ static void watch_peer(const struct maria_database *self, MYSQL *connection)
     (void)setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
 }
 
+/* The server gives up before the client does. */
+static enum status bound_lock_waits(struct maria_database *self, MYSQL *connection,
+                                    struct error *error)
+{
+    long long seconds = maria_lock_seconds(sql_long_lock_ms(self->timeout_ms));
+    struct buffer sql = {0};
+    buffer_format(&sql, "SET SESSION innodb_lock_wait_timeout = %lld, lock_wait_timeout = %lld",
+                  seconds, seconds);
+    return maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_NETWORK, NULL, error);
+}
+
 enum status maria_session_reset(struct maria_database *self, MYSQL *connection, struct error *error)
 {
-    return maria_query(self, connection, session_settings, MARIA_SHORT, ERROR_NETWORK, NULL, error);
+    enum status status =
+        maria_query(self, connection, session_settings, MARIA_SHORT, ERROR_NETWORK, NULL, error);
+    return status == STATUS_OK ? bound_lock_waits(self, connection, error) : status;
 }
 
 static enum status set_up_session(struct maria_database *self, MYSQL *connection,
@@ -291,7 +314,7 @@ static enum status note_session(struct maria_database *self, MYSQL *connection, 
                : error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
 }
 
-enum status maria_connect(struct maria_database *self, MYSQL **connection, struct error *error)
+enum status maria_reach(struct maria_database *self, MYSQL **connection, struct error *error)
 {
     const struct maria_settings *settings = &self->settings;
     MYSQL *made = mysql_init(NULL);
@@ -313,12 +336,21 @@ enum status maria_connect(struct maria_database *self, MYSQL **connection, struc
         return STATUS_FAILED;
     }
     watch_peer(self, made);
-    if (note_session(self, made, error) != STATUS_OK ||
-        set_up_session(self, made, error) != STATUS_OK) {
-        maria_disconnect(made);
+    *connection = made;
+    return STATUS_OK;
+}
+
+enum status maria_connect(struct maria_database *self, MYSQL **connection, struct error *error)
+{
+    if (maria_reach(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    *connection = made;
+    if (note_session(self, *connection, error) != STATUS_OK ||
+        set_up_session(self, *connection, error) != STATUS_OK) {
+        maria_disconnect(*connection);
+        *connection = NULL;
+        return STATUS_FAILED;
+    }
     return STATUS_OK;
 }
 

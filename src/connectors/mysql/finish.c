@@ -6,6 +6,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "connectors/mysql/crew.h"
+#include "connectors/mysql/locks.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/rebuild.h"
 #include "connectors/sql/orphans.h"
@@ -41,8 +42,8 @@ static void say(const struct finisher *finisher, const char *what, const char *n
 
 static enum status run(struct finisher *finisher, struct buffer *sql, const char *name)
 {
-    enum status status = maria_query_buffer(finisher->self, finisher->connection, sql, MARIA_BUILD,
-                                            ERROR_TARGET_SCHEMA, NULL, finisher->error);
+    enum status status = maria_alter(finisher->self, finisher->connection, sql, name, MARIA_BUILD,
+                                     ERROR_TARGET_SCHEMA, finisher->error);
     if (status != STATUS_OK) {
         error_context(finisher->error, "%s: ", name);
     }
@@ -140,8 +141,8 @@ static enum status add_indexes(struct finisher *finisher, const struct target_ta
         buffer_append_string(&sql, i > 0 ? ", ADD " : "ADD ");
         buffer_append(&sql, clauses[i].data, clauses[i].length);
     }
-    return maria_query_buffer(finisher->self, finisher->connection, &sql, MARIA_BUILD,
-                              ERROR_TARGET_SCHEMA, NULL, error);
+    return maria_alter(finisher->self, finisher->connection, &sql, table->name, MARIA_BUILD,
+                       ERROR_TARGET_SCHEMA, error);
 }
 
 /* Does that number say that the server would never make this index? */
@@ -391,8 +392,8 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     say(finisher, "foreign key of", table->name);
     name_reference(table, reference, number, name);
     append_reference(&sql, finisher, table, reference, name);
-    status = maria_query_buffer(finisher->self, finisher->connection, &sql, MARIA_BUILD,
-                                ERROR_TARGET_SCHEMA, NULL, &problem);
+    status = maria_alter(finisher->self, finisher->connection, &sql, table->name, MARIA_BUILD,
+                         ERROR_TARGET_SCHEMA, &problem);
     if (status != STATUS_OK && !maria_is_lost((unsigned)problem.native_code) &&
         problem.code == ERROR_TARGET_SCHEMA) {
         log_write(LOG_WARNING, "%s: the foreign key to %s is not made: %s", table->name,

@@ -107,7 +107,7 @@ static enum status drop_left_over(struct maria_database *self, MYSQL *connection
         buffer_free(&drop);
         return status;
     }
-    return maria_run_unchecked(self, connection, &drop, NULL, error);
+    return maria_alter_unchecked(self, connection, &drop, "_transhume_run", error);
 }
 
 enum status maria_ledger_sweep(struct maria_database *self, MYSQL *connection, struct error *error)

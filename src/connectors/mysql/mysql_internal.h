@@ -96,6 +96,9 @@ enum status maria_caveats(struct database *database, struct buffer *out, struct 
 /* A new connection with the settings that all have: utf8mb4, UTC, strict. Any thread. */
 enum status maria_connect(struct maria_database *self, MYSQL **connection,
                           struct error *error) MUST_USE;
+/* The same without any settings. */
+enum status maria_reach(struct maria_database *self, MYSQL **connection,
+                        struct error *error) MUST_USE;
 /* ending.c: a new connection that works on the claimed run, known as such to who takes the run
  * over; fails where that was done. Without a run: any connection. Any thread. */
 enum status maria_join(struct maria_database *self, MYSQL **connection,
@@ -114,7 +117,8 @@ enum status maria_control(struct maria_database *self, MYSQL **connection,
 
 /* How long a statement may take. */
 enum maria_patience {
-    MARIA_SHORT, /* the database's timeout */
+    MARIA_SHORT, /* the database's timeout, after which the session is ended */
+    MARIA_PROBE, /* the same, but then it is left as it is */
     MARIA_LONG,  /* as long as it works, which is looked after: alive.c */
     MARIA_BUILD  /* as long, but the first request to stop ends it: index builds */
 };

@@ -7,13 +7,14 @@
 #include "connectors/mysql/rebuild.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "connectors/mysql/locks.h"
 #include "connectors/sql/check.h"
 #include "mysql_sql.h"
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-enum { DUPLICATE_KEY_NAME = 1061, CANT_DROP = 1091, LOCK_TIMEOUT = 1205, ATTEMPTS = 3 };
+enum { DUPLICATE_KEY_NAME = 1061, CANT_DROP = 1091, ATTEMPTS = 3 };
 
 static const char notes_table[] = "_transhume_rebuild";
 
@@ -317,17 +318,13 @@ static enum status alter(const struct rebuilding *rebuilding, const struct chang
         buffer_free(sql);
         return STATUS_FAILED;
     }
-    enum status status = maria_query_buffer(rebuilding->self, rebuilding->connection, sql,
-                                            MARIA_BUILD, ERROR_TARGET_SCHEMA, NULL, error);
+    enum status status = maria_alter(rebuilding->self, rebuilding->connection, sql, change->owner,
+                                     MARIA_BUILD, ERROR_TARGET_SCHEMA, error);
     if (status == STATUS_OK) {
         return failpoint_hit(change->failpoints[1], error);
     }
     if (error->native_code == DUPLICATE_KEY_NAME || error->native_code == CANT_DROP) {
         return STATUS_AGAIN;
-    }
-    if (error->native_code == LOCK_TIMEOUT) {
-        error_hint(error, "others hold the table: wait for them, then `transhume resume`%s",
-                   change->drops ? "; or `transhume rollback`, and migrate without --indexes" : "");
     }
     error_context(error, "%s: ", change->owner);
     return STATUS_FAILED;

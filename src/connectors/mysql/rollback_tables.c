@@ -191,7 +191,8 @@ static enum status refuse_others(const struct removing *removing)
 
 static enum status run(const struct removing *removing, struct buffer *sql)
 {
-    return maria_run_unchecked(removing->self, removing->connection, sql, NULL, removing->error);
+    return maria_alter_unchecked(removing->self, removing->connection, sql, removing->table->name,
+                                 removing->error);
 }
 
 static enum status drop_references(const struct removing *removing)

@@ -1,6 +1,7 @@
 /* MySQL and MariaDB as a target: transactions of the control thread, looking at tables, counting.
  */
 #include "connectors/mysql/crew.h"
+#include "connectors/mysql/locks.h"
 #include "connectors/mysql/rebuild.h"
 #include "model/convert.h"
 #include <string.h>
@@ -47,23 +48,39 @@ enum status maria_silence_keys(struct maria_database *self, MYSQL *connection, b
                        MARIA_SHORT, ERROR_TARGET_WRITE, NULL, error);
 }
 
+/* A session that is lost takes its settings along. */
+static enum status check_again(struct maria_database *self, MYSQL *connection, enum status status,
+                               struct error *error)
+{
+    struct error ignored = {0};
+    bool good = status == STATUS_OK;
+    enum status back = maria_silence_keys(self, connection, false, good ? error : &ignored);
+    return good ? back : status;
+}
+
+enum status maria_alter_unchecked(struct maria_database *self, MYSQL *connection,
+                                  struct buffer *sql, const char *table, struct error *error)
+{
+    enum status status = maria_silence_keys(self, connection, true, error);
+    if (status != STATUS_OK) {
+        buffer_free(sql);
+        return status;
+    }
+    status = maria_alter(self, connection, sql, table, MARIA_LONG, ERROR_TARGET_WRITE, error);
+    return check_again(self, connection, status, error);
+}
+
 enum status maria_run_unchecked(struct maria_database *self, MYSQL *connection, struct buffer *sql,
                                 uint64_t *changed, struct error *error)
 {
-    struct error ignored = {0};
     enum status status = maria_silence_keys(self, connection, true, error);
     if (status != STATUS_OK) {
         buffer_free(sql);
         return status;
     }
     status = maria_query_buffer(self, connection, sql, MARIA_LONG, ERROR_TARGET_WRITE, NULL, error);
-    if (changed != NULL) {
-        *changed = status == STATUS_OK ? mysql_affected_rows(connection) : 0;
-    }
-    /* a session that is lost takes its settings along */
-    bool good = status == STATUS_OK;
-    enum status back = maria_silence_keys(self, connection, false, good ? error : &ignored);
-    return good ? back : status;
+    *changed = status == STATUS_OK ? mysql_affected_rows(connection) : 0;
+    return check_again(self, connection, status, error);
 }
 
 /* Others can't be the name of anything, and asking for them is an error. */

@@ -24,6 +24,10 @@ enum status maria_end(struct maria_database *self, MYSQL *connection, enum statu
  * buffer. `*changed` (may be NULL): how many records it found. */
 enum status maria_run_unchecked(struct maria_database *self, MYSQL *connection, struct buffer *sql,
                                 uint64_t *changed, struct error *error) MUST_USE;
+/* The same of maria_alter. */
+enum status maria_alter_unchecked(struct maria_database *self, MYSQL *connection,
+                                  struct buffer *sql, const char *table,
+                                  struct error *error) MUST_USE;
 /* For a run whose writes stand as they are (target_table.triggers_off): no foreign key answers in
  * this session, neither by refusing nor by doing more. Triggers can't be told not to fire. */
 enum status maria_silence_keys(struct maria_database *self, MYSQL *connection, bool off,

@@ -85,7 +85,7 @@ static enum status start(struct builds *builds, struct builder *builder,
         return postpone(builder, builds->error);
     }
     if (postgres_set_lock_timeout(self, builder->connection, "SESSION",
-                                  build->concurrent ? 0 : postgres_brief_ms(self),
+                                  build->concurrent ? 0 : sql_brief_lock_ms(self->timeout_ms),
                                   builds->error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { SLICE_MS = 250, DATA_SLICE_MS = 1000, LOCK_MS = 20000 };
+enum { SLICE_MS = 250, DATA_SLICE_MS = 1000 };
 
 /*
  * What every session is set to. `row_security` off: rows that a policy hides are an error, never
@@ -152,12 +152,9 @@ static enum status end_no_session(struct postgres_database *self, PGconn *connec
 static enum status bound_lock_waits(struct postgres_database *self, PGconn *connection,
                                     struct error *error)
 {
-    int64_t wait_ms = self->timeout_ms * 2 / 3; /* before the wait for the answer is over */
     char sql[64];
     snprintf(sql, sizeof sql, "SET lock_timeout = %lld",
-             (long long)(wait_ms < 1         ? 1
-                         : wait_ms > LOCK_MS ? LOCK_MS
-                                             : wait_ms));
+             (long long)sql_long_lock_ms(self->timeout_ms));
     return postgres_execute(self, connection, sql, POSTGRES_SHORT, ERROR_NETWORK, error);
 }
 

@@ -10,14 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Longer than deadlock_timeout, after which the server ends an autovacuum that is in the way. */
-enum { BRIEF_MS = 2000, LOOK_STEP_MAX_MS = 30000, SAID_AFTER_MS = 3000 };
-
-int64_t postgres_brief_ms(const struct postgres_database *self)
-{
-    int64_t most = self->timeout_ms * 2 / 3; /* before the wait for the answer is over */
-    return most < 1 ? 1 : most < BRIEF_MS ? most : BRIEF_MS;
-}
+enum { LOOK_STEP_MAX_MS = 30000, SAID_AFTER_MS = 3000 };
 
 /* ---------------------------------------------------------------- who holds it */
 
@@ -28,39 +21,25 @@ static const char holders[] =
     "b (pid) LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = b.pid ORDER BY a.xact_start "
     "NULLS LAST";
 
-/* "session 123 (psql, user app, idle in transaction for 12 s: UPDATE t …) and 2 others" */
-static void describe(const PGresult *rows, char *holder, size_t capacity)
+static void describe(const PGresult *rows, char holder[SQL_HOLDER_BYTES])
 {
-    char application[48];
-    char user[48];
-    char query[72];
-    char since[32] = "";
-    char others[32] = "";
-    const char *state = PQgetvalue(rows, 0, 3);
-    const char *seconds = PQgetvalue(rows, 0, 4);
-    if (strcmp(PQgetvalue(rows, 0, 0), "0") == 0) {
-        snprintf(holder, capacity, "a prepared transaction (pg_prepared_xacts)");
-        return;
+    const struct sql_session session = {.number = PQgetvalue(rows, 0, 0),
+                                        .application = PQgetvalue(rows, 0, 1),
+                                        .user = PQgetvalue(rows, 0, 2),
+                                        .state = PQgetvalue(rows, 0, 3),
+                                        .seconds = PQgetvalue(rows, 0, 4),
+                                        .query = PQgetvalue(rows, 0, 5),
+                                        .more = PQntuples(rows) - 1};
+    if (strcmp(session.number, "0") == 0) {
+        snprintf(holder, SQL_HOLDER_BYTES, "a prepared transaction (pg_prepared_xacts)");
+    } else {
+        sql_session_describe(&session, holder);
     }
-    text_printable(PQgetvalue(rows, 0, 1), strlen(PQgetvalue(rows, 0, 1)), application,
-                   sizeof application);
-    text_printable(PQgetvalue(rows, 0, 2), strlen(PQgetvalue(rows, 0, 2)), user, sizeof user);
-    text_printable(PQgetvalue(rows, 0, 5), strlen(PQgetvalue(rows, 0, 5)), query, sizeof query);
-    if (seconds[0] != '\0') {
-        snprintf(since, sizeof since, " for %.20s s", seconds);
-    }
-    if (PQntuples(rows) > 1) {
-        snprintf(others, sizeof others, " and %d more", PQntuples(rows) - 1);
-    }
-    snprintf(holder, capacity, "session %s (%s%suser %s, %s%s%s%s)%s", PQgetvalue(rows, 0, 0),
-             application, application[0] != '\0' ? ", " : "", user,
-             state[0] != '\0' ? state : "at work", since, query[0] != '\0' ? ": " : "", query,
-             others);
 }
 
 /* "": nobody, or that is not known. */
-static void ask_holder(struct postgres_database *self, PGconn *connection, char *holder,
-                       size_t capacity)
+static void ask_holder(struct postgres_database *self, PGconn *connection,
+                       char holder[SQL_HOLDER_BYTES])
 {
     PGconn *other = NULL;
     PGresult *rows = NULL;
@@ -73,7 +52,7 @@ static void ask_holder(struct postgres_database *self, PGconn *connection, char 
         postgres_query(self, other, holders, &parameter, 1, POSTGRES_PROBE, ERROR_NETWORK, &rows,
                        &ignored) == STATUS_OK &&
         PQntuples(rows) > 0) {
-        describe(rows, holder, capacity);
+        describe(rows, holder);
     }
     PQclear(rows);
     postgres_disconnect(other);
@@ -85,7 +64,7 @@ void postgres_lock_watch_begin(const struct postgres_database *self,
                                struct postgres_lock_watch *watch)
 {
     *watch = (struct postgres_lock_watch){.began_ms = clock_monotonic_ms(),
-                                          .look_ms = postgres_brief_ms(self) / 2};
+                                          .look_ms = sql_brief_lock_ms(self->timeout_ms) / 2};
 }
 
 void postgres_lock_watch_look(struct postgres_database *self, PGconn *connection,
@@ -97,7 +76,7 @@ void postgres_lock_watch_look(struct postgres_database *self, PGconn *connection
     if (waited_ms < watch->look_ms || self->pooled || atomic_load(&self->base.hurried)) {
         return;
     }
-    ask_holder(self, connection, holder, sizeof holder);
+    ask_holder(self, connection, holder);
     watch->look_ms = waited_ms + (waited_ms < LOOK_STEP_MAX_MS ? waited_ms : LOOK_STEP_MAX_MS);
     if (holder[0] != '\0' && waited_ms >= SAID_AFTER_MS) {
         log_write(LOG_WARNING, "%s: waiting for a lock for %lld s; %s holds it", self->shown,
@@ -111,15 +90,10 @@ void postgres_lock_watch_look(struct postgres_database *self, PGconn *connection
 void postgres_lock_watch_tell(const struct postgres_lock_watch *watch, struct error *error)
 {
     static const char lock_not_available[] = "55P03";
-    char words[sizeof error->message];
-    if (error == NULL || watch->holder[0] == '\0' ||
-        strcmp(error->native_state, lock_not_available) != 0) {
-        return;
+    if (error != NULL && watch->holder[0] != '\0' &&
+        strcmp(error->native_state, lock_not_available) == 0) {
+        sql_lock_tell(error, watch->holder, "holds it", "pg_terminate_backend");
     }
-    memcpy(words, error->message, sizeof words);
-    snprintf(error->message, sizeof error->message, "%.400s; %s holds it", words, watch->holder);
-    error_hint(error, "wait until that transaction ends, or end it (pg_terminate_backend), then "
-                      "`transhume resume`");
 }
 
 /* ---------------------------------------------------------------- asking for strong ones */
@@ -139,8 +113,8 @@ enum status postgres_begin_brief(struct postgres_database *self, PGconn **connec
     if (postgres_begin(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status =
-        postgres_set_lock_timeout(self, *connection, "LOCAL", postgres_brief_ms(self), error);
+    enum status status = postgres_set_lock_timeout(self, *connection, "LOCAL",
+                                                   sql_brief_lock_ms(self->timeout_ms), error);
     return status == STATUS_OK ? STATUS_OK : postgres_end(self, *connection, status, &ignored);
 }
 
@@ -151,7 +125,7 @@ enum status postgres_alter(struct postgres_database *self, PGconn *connection, c
     struct error ignored;
     bool within = PQtransactionStatus(connection) != PQTRANS_IDLE;
     enum status status = postgres_set_lock_timeout(self, connection, within ? "LOCAL" : "SESSION",
-                                                   postgres_brief_ms(self), error);
+                                                   sql_brief_lock_ms(self->timeout_ms), error);
     if (status != STATUS_OK) {
         return status;
     }

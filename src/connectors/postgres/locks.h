@@ -3,15 +3,13 @@
 #define TRANSHUME_CONNECTORS_POSTGRES_LOCKS_H
 
 #include "connectors/postgres/target.h"
-
-/* How long a statement may wait for a lock that shuts others out. */
-int64_t postgres_brief_ms(const struct postgres_database *self);
+#include "connectors/sql/locks.h"
 
 /* Who holds what a statement waits for, as it was seen last. */
 struct postgres_lock_watch {
-    int64_t began_ms; /* monotonic */
-    int64_t look_ms;  /* when to look next, counted from then */
-    char holder[320]; /* for messages; "": nobody was seen */
+    int64_t began_ms;              /* monotonic */
+    int64_t look_ms;               /* when to look next, counted from then */
+    char holder[SQL_HOLDER_BYTES]; /* for messages; "": nobody was seen */
 };
 void postgres_lock_watch_begin(const struct postgres_database *self,
                                struct postgres_lock_watch *watch);

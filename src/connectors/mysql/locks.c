@@ -1,0 +1,126 @@
+/*
+ * Waiting for a table's definition (metadata locks). Whoever wants the table queues behind a
+ * statement that waits to have it alone, readers too: so such a wait is brief, and tried again.
+ */
+#include "connectors/mysql/locks.h"
+#include <stdlib.h>
+
+enum { LOCK_TIMEOUT = 1205 };
+
+long long maria_lock_seconds(int64_t wait_ms)
+{
+    return wait_ms < 1000 ? 1 : wait_ms / 1000;
+}
+
+/* ---------------------------------------------------------------- who holds it */
+
+/* MySQL tells; MariaDB only where the plugin metadata_lock_info is loaded. */
+static void append_holders(struct buffer *sql, const struct maria_database *self, const char *table)
+{
+    buffer_append_string(sql, self->mariadb
+                                  ? "SELECT thread_id AS id FROM "
+                                    "information_schema.metadata_lock_info WHERE table_schema = "
+                                  : "SELECT t.processlist_id AS id FROM "
+                                    "performance_schema.metadata_locks AS m JOIN "
+                                    "performance_schema.threads AS t ON t.thread_id = "
+                                    "m.owner_thread_id WHERE m.lock_status = 'GRANTED' AND "
+                                    "m.object_schema = ");
+    maria_append_string(sql, self->schema);
+    buffer_append_string(sql, self->mariadb ? " AND table_name = " : " AND m.object_name = ");
+    maria_append_string(sql, table);
+}
+
+/* The first that is not of this process: the one that waits longest. */
+static bool describe(const struct maria_database *self, MYSQL_RES *rows,
+                     char holder[SQL_HOLDER_BYTES])
+{
+    MYSQL_ROW row = NULL;
+    do {
+        row = mysql_fetch_row(rows);
+    } while (row != NULL && maria_is_own(self, strtoul(row[0], NULL, 10)));
+    if (row == NULL) {
+        return false;
+    }
+    bool idle = row[2] != NULL && row[2][0] == 'S'; /* Sleep */
+    const struct sql_session session = {.number = row[0],
+                                        .application = "",
+                                        .user = row[1] != NULL ? row[1] : "",
+                                        .state = idle ? "idle in transaction" : "",
+                                        .seconds = row[3] != NULL ? row[3] : "",
+                                        .query = row[4] != NULL ? row[4] : ""};
+    sql_session_describe(&session, holder);
+    return true;
+}
+
+/* `ids`: a query of sessions' numbers. */
+static bool ask_holder(struct maria_database *self, MYSQL *connection, struct buffer *ids,
+                       char holder[SQL_HOLDER_BYTES])
+{
+    struct buffer sql = {0};
+    struct error ignored;
+    MYSQL_RES *rows = NULL;
+    buffer_append_string(&sql,
+                         "SELECT p.id, concat(p.user, '@', p.host), p.command, p.time, left(p.info,"
+                         " 200) FROM information_schema.processlist AS p WHERE p.id IN (");
+    buffer_append_string(&sql, buffer_string(ids));
+    buffer_append_string(&sql, ") AND p.id <> connection_id() ORDER BY p.time DESC");
+    sql.failed |= ids->failed;
+    buffer_free(ids);
+    bool found = maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_NETWORK, &rows,
+                                    &ignored) == STATUS_OK &&
+                 rows != NULL && describe(self, rows, holder);
+    mysql_free_result(rows);
+    return found;
+}
+
+/* After the failure: who is in the way still is, for the most part. */
+static void tell(struct maria_database *self, MYSQL *connection, const char *table,
+                 struct error *error)
+{
+    static const char end[] = "KILL CONNECTION";
+    char holder[SQL_HOLDER_BYTES];
+    struct buffer ids = {0};
+    append_holders(&ids, self, table);
+    if (ask_holder(self, connection, &ids, holder)) {
+        sql_lock_tell(error, holder, "holds it", end);
+        return;
+    }
+    buffer_append_string(&ids, "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx");
+    if (ask_holder(self, connection, &ids, holder)) {
+        sql_lock_tell(error, holder, "has a transaction open, and may hold it", end);
+    }
+}
+
+/* ---------------------------------------------------------------- asking for it */
+
+static enum status set_lock_timeout(struct maria_database *self, MYSQL *connection, int64_t wait_ms,
+                                    struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_format(&sql, "SET SESSION lock_wait_timeout = %lld", maria_lock_seconds(wait_ms));
+    return maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_NETWORK, NULL, error);
+}
+
+enum status maria_alter(struct maria_database *self, MYSQL *connection, struct buffer *sql,
+                        const char *table, enum maria_patience patience, enum error_code otherwise,
+                        struct error *error)
+{
+    struct error ignored;
+    enum status status =
+        set_lock_timeout(self, connection, sql_brief_lock_ms(self->timeout_ms), error);
+    if (status != STATUS_OK) {
+        buffer_free(sql);
+        return status;
+    }
+    status = maria_query_buffer(self, connection, sql, patience, otherwise, NULL, error);
+    if (!maria_is_alive(connection)) {
+        return status;
+    }
+    if (status != STATUS_OK && error->native_code == LOCK_TIMEOUT) {
+        tell(self, connection, table, error);
+    }
+    bool good = status == STATUS_OK;
+    enum status back = set_lock_timeout(self, connection, sql_long_lock_ms(self->timeout_ms),
+                                        good ? error : &ignored);
+    return good ? back : status;
+}
