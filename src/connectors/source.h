@@ -149,6 +149,12 @@ struct source_functions {
      */
     enum status (*snapshot)(struct database *self, uint32_t reader_count, struct arena *arena,
                             const char **token, struct error *error);
+    /*
+     * Optional: nothing of the snapshot is read any more, and all readers are closed: lets go of
+     * it, and of what `hold` holds. Builds in the same server may wait for its transaction, and
+     * cleaning up does. NULL: nobody waits for a snapshot.
+     */
+    enum status (*leave)(struct database *self, struct error *error);
     /* Facts about the request's root. Any time after open. */
     enum status (*describe_stream)(struct database *self, const struct read_request *request,
                                    struct arena *arena, struct stream_facts *facts,

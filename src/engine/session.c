@@ -366,6 +366,30 @@ void session_reader_keep(struct run_session *session, struct reader *reader)
     session->spare_readers[session->spare_reader_count++] = reader;
 }
 
+static void close_readers(struct run_session *session)
+{
+    if (session->sample_reader != NULL) {
+        session->source->connector->source->reader_close(session->sample_reader);
+        session->sample_reader = NULL;
+    }
+    while (session->spare_reader_count > 0) {
+        session->source->connector->source->reader_close(
+            session->spare_readers[--session->spare_reader_count]);
+    }
+}
+
+enum status session_leave_source(struct run_session *session, struct error *error)
+{
+    const struct source_functions *source = session->source->connector->source;
+    /* a validation goes on reading; settling reads again what other targets tell it of */
+    if (source->leave == NULL || session->snapshot == NULL || session->options.validating ||
+        (session->target->capabilities & CAPABILITY_KEY_ENFORCED) == 0) {
+        return STATUS_OK;
+    }
+    close_readers(session);
+    return source->leave(session->source, error);
+}
+
 void session_leave_mirror(struct run_session *session)
 {
     while (session->spare_reader_count > 0) {
@@ -383,12 +407,8 @@ void run_close(struct run_session *session)
     if (session == NULL || session->stuck) {
         return; /* a thread may still use all of it */
     }
-    if (session->sample_reader != NULL) {
-        session->source->connector->source->reader_close(session->sample_reader);
-    }
-    while (session->spare_reader_count > 0) {
-        session->source->connector->source->reader_close(
-            session->spare_readers[--session->spare_reader_count]);
+    if (session->source != NULL) {
+        close_readers(session);
     }
     free(session->spare_readers);
     joining_destroy(session->joining);

@@ -101,6 +101,9 @@ struct run {
     const struct stream_turn *turns; /* parents.h; NULL: no stream waits for another */
 };
 
+/* Nothing is read of the source any more: its snapshot goes, where the target needs no second look
+ * at it. */
+enum status session_leave_source(struct run_session *session, struct error *error) MUST_USE;
 /* Validating: closes the mirror and all readers, so that the target can be written. */
 void session_leave_mirror(struct run_session *session);
 /* A reader within the snapshot: a spare one if there is any. */

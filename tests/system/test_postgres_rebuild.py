@@ -264,6 +264,18 @@ class Rebuild(PostgresCase):
         self.run_program("resume", *arguments)
         self.assert_put_back(name, before)
 
+    def test_from_another_schema_of_the_same_database(self):
+        """What is made concurrently waits for all snapshots in the database, the source's among them."""
+        name, _ = self.target("CREATE SCHEMA a; CREATE TABLE a.t (id int PRIMARY KEY, v text); INSERT INTO a.t SELECT i, 'text ' || i "
+                              "FROM generate_series(1, %d) i; CREATE TABLE t (id int PRIMARY KEY, v text); CREATE INDEX t_v ON t (v);" % COUNT)
+        self.connected(name)
+        before = self.definitions(name)
+        self.run_program("migrate", "--indexes", "rebuild", self.server.uri(name, "?schema=a"), self.server.uri(name, "?schema=public"),
+                         "--state", self.path("same"))
+        self.assertEqual(self.definitions(name), before)
+        self.assertEqual(self.server.psql(name, "SELECT indisvalid FROM pg_index WHERE indexrelid = 't_v'::regclass"), [["t"]])
+        self.assertEqual(self.count(name, "t"), COUNT)
+
     def test_the_server_went_on_without_the_client(self):
         """What a killed process had begun is done while the next one begins it too."""
         for statement in ("CREATE UNIQUE INDEX t_u ON t (u)", "CREATE INDEX t_v ON t (v)", "ALTER TABLE t ADD CONSTRAINT t_w UNIQUE (w)"):

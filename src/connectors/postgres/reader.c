@@ -87,6 +87,21 @@ static enum status take_snapshot(struct database *database, uint32_t reader_coun
     return failpoint_hit("postgres.snapshot_taken", error);
 }
 
+static enum status leave_snapshot(struct database *database, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    postgres_disconnect(self->slicer);
+    self->slicer = NULL;
+    if (!self->snapshot_taken) {
+        return STATUS_OK;
+    }
+    self->snapshot_taken = false; /* one that broke off has left it too */
+    return PQstatus(self->control) != CONNECTION_OK
+               ? STATUS_OK
+               : postgres_execute(self, self->control, "ROLLBACK", POSTGRES_SHORT,
+                                  ERROR_SOURCE_READ, error);
+}
+
 /* ---------------------------------------------------------------- readers */
 
 /* A snapshot is gone with the connection that holds it. */
@@ -469,6 +484,7 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
 const struct source_functions postgres_source_functions = {
     .hold = postgres_hold,
     .snapshot = take_snapshot,
+    .leave = leave_snapshot,
     .caveats = postgres_caveats,
     .describe_stream = postgres_describe_stream,
     .split = postgres_split,
