@@ -11,6 +11,7 @@ import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
 import support
+import tcp_proxy
 from test_postgres import PostgresCase
 
 ROWS = 300
@@ -162,6 +163,35 @@ class Held(PostgresCase):
         process.send_signal(signal.SIGCONT)
         self.wait_until("it is told", lambda: "waiting for a lock" in self.log() or process.poll() is not None)
         self.went_on(process, holder, number)
+
+    def standby(self, name):
+        """Commits wait for that standby; "": for none."""
+        self.server.psql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '%s'" % name)
+        self.server.psql("postgres", "SELECT pg_reload_conf()")
+        self.wait_until("it is known", lambda: self.server.psql("postgres", "SHOW synchronous_standby_names") == ([[name]] if name else []))
+
+    def test_a_commit_that_is_held_after_its_connection_broke(self):
+        """Its mark is not there yet; that does not say that it was not done."""
+        name, _ = self.target()
+        self.addCleanup(self.standby, "")
+        with tcp_proxy.TcpProxy(self.server.port) as proxy:
+            uri = self.server.uri(name).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            process = self.at("postgres.before_commit", "migrate", self.source, uri, "--jobs", "1", "--state", self.path("state"))
+            proxy.cut_at(b"COMMIT", before=False)
+            self.standby("nobody")
+            process.send_signal(signal.SIGCONT)
+            held = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = '%s'" % name
+            self.wait_until("its commit waits", lambda: self.server.psql("postgres", held) != [])
+            number = self.server.psql("postgres", held)[0][0]
+            self.wait_until("it looks it up", lambda: "holds it" in self.log() or process.poll() is not None)
+            self.assertIsNone(process.poll(), self.log())
+            self.standby("")
+            result = support.finish(process)
+            self.assertEqual(proxy.cuts, 1)
+        self.assert_code(result, 0)
+        self.assertRegex(result.err, r"session %s \(transhume, .*: COMMIT\) holds it" % number)
+        for table in ("parent", "child"):
+            self.assertEqual(self.server.psql(name, "SELECT count(*), count(DISTINCT id) FROM " + table), [[str(ROWS), str(ROWS)]])
 
     def test_sessions_that_are_ended(self):
         """Between any two steps after the load, and before it."""

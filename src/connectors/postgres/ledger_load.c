@@ -1,7 +1,7 @@
 /* Reading a run back from the ledger, every part of it checked. */
 #include "base/text.h"
 #include "connectors/ledger_checksum.h"
-#include "connectors/postgres/target.h"
+#include "connectors/postgres/locks.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,29 +192,53 @@ enum status postgres_ledger_load(struct database *database, const char *run_id, 
     return status;
 }
 
-enum status postgres_ledger_done(struct database *database, const char *run_id, uint64_t chunk,
-                                 struct arena *arena, struct done_mark *mark, struct error *error)
+/* STATUS_END: there is none, nor will there be one of a transaction that has begun. */
+static enum status find_done(struct loader *loader, const struct postgres_parameter parameters[2],
+                             struct done_mark *mark)
 {
-    struct loader loader = {.self = postgres_database_of(database), .arena = arena, .error = error};
     PGresult *result = NULL;
-    char digits[24];
-
-    snprintf(digits, sizeof digits, "%llu", (unsigned long long)chunk);
-    const struct postgres_parameter parameters[] = {{.text = run_id}, {.text = digits}};
-    if (postgres_control(loader.self, &loader.connection, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    enum status status =
+        ask(loader, "INSERT INTO ", "_transhume_done",
+            " (run, chunk, epoch, mark) VALUES ($1, $2, 0, '') ON CONFLICT DO NOTHING", parameters,
+            2, &result);
+    bool absent = status == STATUS_OK && strcmp(PQcmdTuples(result), "1") == 0;
+    PQclear(result);
+    if (status != STATUS_OK || absent) {
+        return status == STATUS_OK ? STATUS_END : status;
     }
-    enum status status = ask(&loader, "SELECT epoch, mark FROM ", "_transhume_done",
-                             " WHERE run = $1 AND chunk = $2", parameters, 2, &result);
+    status = ask(loader, "SELECT epoch, mark FROM ", "_transhume_done",
+                 " WHERE run = $1 AND chunk = $2", parameters, 2, &result);
     if (status == STATUS_OK && PQntuples(result) == 0) {
         status = STATUS_END;
     }
     if (status == STATUS_OK) {
-        *mark = (struct done_mark){.chunk = chunk,
-                                   .epoch = (uint64_t)number(result, 0, 0),
-                                   .text = text(&loader, result, 0, 1)};
-        status = loader.out_of_memory ? no_memory(&loader) : STATUS_OK;
+        mark->epoch = (uint64_t)number(result, 0, 0);
+        mark->text = text(loader, result, 0, 1);
+        status = loader->out_of_memory ? no_memory(loader) : STATUS_OK;
     }
     PQclear(result);
+    return status;
+}
+
+/*
+ * A session whose connection broke may still be in its COMMIT (it may wait for a standby), and its
+ * mark can't be seen until that has ended: an insert of the same mark waits for it, whatever
+ * becomes of it. It is always taken back.
+ */
+enum status postgres_ledger_done(struct database *database, const char *run_id, uint64_t chunk,
+                                 struct arena *arena, struct done_mark *mark, struct error *error)
+{
+    struct loader loader = {.self = postgres_database_of(database), .arena = arena, .error = error};
+    struct error ignored;
+    char digits[24];
+
+    snprintf(digits, sizeof digits, "%llu", (unsigned long long)chunk);
+    const struct postgres_parameter parameters[] = {{.text = run_id}, {.text = digits}};
+    if (postgres_begin_brief(loader.self, &loader.connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *mark = (struct done_mark){.chunk = chunk};
+    enum status status = find_done(&loader, parameters, mark);
+    (void)!postgres_end(loader.self, loader.connection, STATUS_END, &ignored);
     return status;
 }
