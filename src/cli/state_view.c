@@ -346,6 +346,17 @@ static void append_validation(const json_t *state, struct buffer *out)
     buffer_append_byte(out, '\n');
 }
 
+static void append_waiting(const json_t *state, bool running, struct buffer *out)
+{
+    char text[32];
+    double seconds = json_number_value(json_object_get(state, "waiting_seconds"));
+    if (running && seconds > 0) {
+        text_human_seconds(seconds, text, sizeof(text));
+        buffer_format(out, "\nwaiting  to try again what failed, %s (transhume.log says why)\n",
+                      text);
+    }
+}
+
 /* Who asks to slow down now, and what capacity was used. */
 static void append_use(const json_t *state, bool running, const char *side, struct buffer *out)
 {
@@ -417,6 +428,7 @@ enum status state_view_append(const char *json, bool running, bool color, struct
     buffer_append_byte(out, '\n');
     append_tables(state, color, watch->rows, &sums, out);
     append_rate(state, running, &sums, watch, out);
+    append_waiting(state, running, out);
     append_use(state, running, "source", out);
     append_use(state, running, "target", out);
     append_errors(state, out);

@@ -141,6 +141,7 @@ struct database_report {
     _Atomic int64_t throttled_since_ms;
     _Atomic int64_t throttled_last_ms;
     _Atomic uint64_t throttle_count;
+    _Atomic int64_t waiting_until_ms; /* monotonic: when it tries something again by itself */
     _Atomic uint64_t milliunits; /* capacity used since the opening, in thousandths of a unit */
     /* records (or a guess of them) that the express_chunk calls under way have pulled so far: what
      * such a call adds it takes back at its end */

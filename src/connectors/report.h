@@ -21,6 +21,12 @@ static inline void report_throttled(struct database *database)
     atomic_fetch_add(&report->throttle_count, 1);
 }
 
+/* Something failed in passing, and is tried again by then. */
+static inline void report_waiting(struct database *database, int64_t until_ms)
+{
+    atomic_store(&database->report.waiting_until_ms, until_ms);
+}
+
 /* Capacity that a request used, in the database's own units. */
 static inline void report_units(struct database *database, double units)
 {

@@ -176,6 +176,13 @@ static json_t *tables_make(const struct run *run, enum state_status status, stru
     return unless(tables, failed);
 }
 
+/* Until what failed in passing is tried again. */
+static json_t *waiting_make(const struct progress *progress)
+{
+    int64_t left_ms = progress_waiting_until_ms(progress) - clock_monotonic_ms();
+    return json_real(left_ms > 0 ? (double)left_ms / 1000 : 0);
+}
+
 static json_t *side_make(const struct progress_side *side)
 {
     return json_pack("{s:f,s:I,s:f}", "throttled_seconds",
@@ -250,6 +257,7 @@ static json_t *state_make(const struct run *run, enum state_status status)
         const struct progress *progress = &run->session->progress;
         bool failed = json_object_set_new(object, "resumable",
                                           json_boolean(run_can_resume(run->session))) != 0;
+        failed |= json_object_set_new(object, "waiting_seconds", waiting_make(progress)) != 0;
         failed |= json_object_set_new(object, "source_use", side_make(&progress->source)) != 0;
         failed |= json_object_set_new(object, "target_use", side_make(&progress->target)) != 0;
         failed |= !add_conditions(run, object);

@@ -30,6 +30,11 @@ int64_t progress_waiting_until_ms(const struct progress *progress)
         int64_t until = atomic_load_explicit(&progress->waiting_until_ms[i], memory_order_relaxed);
         last = until > last ? until : last;
     }
+    int64_t sides[] = {atomic_load(&progress->source.waiting_until_ms),
+                       atomic_load(&progress->target.waiting_until_ms)};
+    for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
+        last = sides[i] > last ? sides[i] : last;
+    }
     return last;
 }
 

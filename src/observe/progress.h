@@ -14,8 +14,9 @@ enum { PROGRESS_WAITERS_MAX = 512 };
 /* What one database says of itself: copied from its report by the engine. */
 struct progress_side {
     _Atomic int64_t throttled_ms; /* for how long it has been asking to slow down; 0: it is not */
-    _Atomic uint64_t throttle_count; /* how often it did */
-    _Atomic uint64_t milliunits;     /* capacity used, in thousandths of units */
+    _Atomic uint64_t throttle_count;  /* how often it did */
+    _Atomic uint64_t milliunits;      /* capacity used, in thousandths of units */
+    _Atomic int64_t waiting_until_ms; /* monotonic: when it tries something again by itself */
 };
 
 /* One entity's counters. The hot path adds once a batch, never once a record. */

@@ -164,6 +164,33 @@ class Held(PostgresCase):
         self.wait_until("it is told", lambda: "waiting for a lock" in self.log() or process.poll() is not None)
         self.went_on(process, holder, number)
 
+    def seen_waiting(self, process, phase):
+        """Its progress says so, and (soon enough where the waits have grown) status."""
+        line = {}
+        while not (line.get("phase") == phase and line.get("waiting_milliseconds", 0) > (2000 if support.SOAK else 0)):
+            said = process.stderr.readline()
+            self.assertNotEqual(said, b"", "it ended: " + self.log())
+            line = json.loads(said) if said.startswith(b"{") else {}
+        if support.SOAK:
+            self.wait_until("status says so", lambda: "waiting  to try again what failed" in self.run_program(
+                "status", "--state", self.path("state")).out or process.poll() is not None)
+        self.assertIsNone(process.poll())
+
+    def test_a_wait_is_shown_whatever_it_is_for(self):
+        name, arguments = self.target(PARENT)
+        points = (("engine.before_prepare", "prepare"), ("postgres.before_put_back", "indexes"), ("postgres.before_reference", "indexes"))
+        for point, phase in points if support.SOAK else (points[0],):
+            with self.subTest(point):
+                command = ("migrate", "--indexes", "rebuild") if point.endswith("prepare") else ("resume",)
+                process = self.at(point, *command, "--progress", "json", *arguments)
+                holder, _ = self.holder(name, WRITE % "parent")
+                process.send_signal(signal.SIGCONT)
+                self.seen_waiting(process, phase)
+                process.send_signal(signal.SIGINT)
+                self.assert_code(support.finish(process), 4)
+                holder.close()
+        self.run_program("resume", *arguments)
+
     def standby(self, name):
         """Commits wait for that standby; "": for none."""
         self.server.psql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '%s'" % name)

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "connectors/postgres/keys.h"
 #include "connectors/postgres/locks.h"
+#include "connectors/report.h"
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,12 +59,13 @@ static enum status hit(const char *failpoint, struct error *error)
 }
 
 /* What may pass is tried again later: STATUS_OK. The patience is spent but once. */
-static enum status postpone(struct builder *builder, struct error *error)
+static enum status postpone(struct builds *builds, struct builder *builder, struct error *error)
 {
     if (error->class != ERROR_CLASS_RETRY) {
         return STATUS_FAILED;
     }
     if (retry_plan(&builder->retry, error, &builder->again_ms)) {
+        report_waiting(&builds->self->base, builder->again_ms);
         return STATUS_OK;
     }
     error->class = signals_stop_level() > 0 ? ERROR_CLASS_RETRY : ERROR_CLASS_STOP;
@@ -82,7 +84,7 @@ static enum status start(struct builds *builds, struct builder *builder,
     }
     if (builder->connection == NULL &&
         postgres_join(self, &builder->connection, builds->error) != STATUS_OK) {
-        return postpone(builder, builds->error);
+        return postpone(builds, builder, builds->error);
     }
     if (postgres_set_lock_timeout(self, builder->connection, "SESSION",
                                   build->concurrent ? 0 : sql_brief_lock_ms(self->timeout_ms),
@@ -159,7 +161,7 @@ static enum status give_up(struct builds *builds, struct builder *builder)
      * what became of one whose session broke */
     return build->concurrent || PQstatus(builder->connection) != CONNECTION_OK
                ? status
-               : postpone(builder, builds->error);
+               : postpone(builds, builder, builds->error);
 }
 
 /* The statement has ended. */
