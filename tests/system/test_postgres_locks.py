@@ -191,28 +191,27 @@ class Held(PostgresCase):
                 holder.close()
         self.run_program("resume", *arguments)
 
-    def standby(self, name):
-        """Commits wait for that standby; "": for none."""
-        self.server.psql("postgres", "ALTER SYSTEM SET synchronous_standby_names = '%s'" % name)
-        self.server.psql("postgres", "SELECT pg_reload_conf()")
-        self.wait_until("it is known", lambda: self.server.psql("postgres", "SHOW synchronous_standby_names") == ([[name]] if name else []))
-
     def test_a_commit_that_is_held_after_its_connection_broke(self):
         """Its mark is not there yet; that does not say that it was not done."""
         name, _ = self.target()
-        self.addCleanup(self.standby, "")
+        holder = self.server.session(name)
+        self.addCleanup(holder.close)
         with tcp_proxy.TcpProxy(self.server.port) as proxy:
             uri = self.server.uri(name).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
-            process = self.at("postgres.before_commit", "migrate", self.source, uri, "--jobs", "1", "--state", self.path("state"))
+            process = self.at("postgres.before_mark", "migrate", self.source, uri, "--jobs", "1", "--state", self.path("state"))
+            self.server.psql(name, """CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+                                      'BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NULL; END';
+                                      CREATE CONSTRAINT TRIGGER held AFTER INSERT ON _transhume_done DEFERRABLE INITIALLY DEFERRED
+                                      FOR EACH ROW EXECUTE FUNCTION wait()""")
+            holder.ask("SELECT pg_advisory_lock(42)")
             proxy.cut_at(b"COMMIT", before=False)
-            self.standby("nobody")
             process.send_signal(signal.SIGCONT)
-            held = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = '%s'" % name
-            self.wait_until("its commit waits", lambda: self.server.psql("postgres", held) != [])
-            number = self.server.psql("postgres", held)[0][0]
+            held = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' AND query = 'COMMIT' AND datname = current_database()"
+            self.wait_until("its commit waits", lambda: self.server.psql(name, held) != [])
+            number = self.server.psql(name, held)[0][0]
             self.wait_until("it looks it up", lambda: "holds it" in self.log() or process.poll() is not None)
             self.assertIsNone(process.poll(), self.log())
-            self.standby("")
+            holder.close()
             result = support.finish(process)
             self.assertEqual(proxy.cuts, 1)
         self.assert_code(result, 0)
