@@ -103,6 +103,7 @@ static void append_mark(struct buffer *sql, const struct maria_database *self)
     buffer_format(&mark, "transhume run %s", self->run_id != NULL ? self->run_id : "");
     buffer_append_string(sql, " COMMENT=");
     maria_append_string(sql, buffer_string(&mark));
+    sql->failed |= mark.failed;
     buffer_free(&mark);
 }
 

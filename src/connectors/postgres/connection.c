@@ -380,7 +380,7 @@ enum status postgres_next_result(struct postgres_database *self, PGconn *connect
 static bool is_fine(const PGresult *result)
 {
     ExecStatusType state = PQresultStatus(result);
-    return state == PGRES_COMMAND_OK || state == PGRES_TUPLES_OK || state == PGRES_EMPTY_QUERY;
+    return state == PGRES_COMMAND_OK || state == PGRES_TUPLES_OK;
 }
 
 /* Takes all results; the last good one is kept if wanted, the first bad one is the failure. */
@@ -429,6 +429,12 @@ static enum status collect(struct postgres_database *self, PGconn *connection,
 
 enum { PARAMETERS_MAX = 16 };
 
+/* No statement is empty, but that of a buffer for which memory was out. */
+static enum status no_statement(const struct postgres_database *self, struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement");
+}
+
 enum status postgres_query(struct postgres_database *self, PGconn *connection, const char *sql,
                            const struct postgres_parameter *parameters, int parameter_count,
                            enum postgres_patience patience, enum error_code otherwise,
@@ -443,6 +449,9 @@ enum status postgres_query(struct postgres_database *self, PGconn *connection, c
     }
     if (parameter_count > PARAMETERS_MAX) {
         return error_set(error, ERROR_INTERNAL, self->shown, "too many parameters");
+    }
+    if (sql[0] == '\0') {
+        return no_statement(self, error);
     }
     for (int i = 0; i < parameter_count; i++) {
         values[i] = parameters[i].text;
@@ -460,6 +469,9 @@ enum status postgres_execute(struct postgres_database *self, PGconn *connection,
                              enum postgres_patience patience, enum error_code otherwise,
                              struct error *error)
 {
+    if (sql[0] == '\0') {
+        return no_statement(self, error);
+    }
     if (PQsendQuery(connection, sql) == 0) {
         return postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
     }
@@ -471,9 +483,7 @@ enum status postgres_execute_buffer(struct postgres_database *self, PGconn *conn
                                     enum error_code otherwise, struct error *error)
 {
     enum status status =
-        sql->failed
-            ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
-            : postgres_execute(self, connection, buffer_string(sql), patience, otherwise, error);
+        postgres_execute(self, connection, buffer_string(sql), patience, otherwise, error);
     buffer_free(sql);
     return status;
 }

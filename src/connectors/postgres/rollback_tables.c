@@ -173,9 +173,10 @@ static enum status remove_within(struct postgres_database *self, PGconn *connect
     bool made = false;
     enum status status = postgres_ledger_check_claim(self, connection, error);
 
-    if (status != STATUS_OK ||
-        postgres_ledger_was_made(self, connection, table->name, &made, error) != STATUS_OK ||
-        table->created != made) {
+    status = status == STATUS_OK
+                 ? postgres_ledger_was_made(self, connection, table->name, &made, error)
+                 : status;
+    if (status != STATUS_OK || table->created != made) {
         return status; /* dropped already: what has its name now is not the run's */
     }
     status = postgres_target_describe(self, connection, table->name, arena, &facts, error);

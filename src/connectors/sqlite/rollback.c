@@ -105,9 +105,8 @@ static enum status remove_within(struct sqlite_database *self, const struct targ
     bool made = false;
     enum status status = sqlite_ledger_check_claim(self, error);
 
-    if (status != STATUS_OK ||
-        sqlite_ledger_was_made(self, table->name, &made, error) != STATUS_OK ||
-        table->created != made) {
+    status = status == STATUS_OK ? sqlite_ledger_was_made(self, table->name, &made, error) : status;
+    if (status != STATUS_OK || table->created != made) {
         return status; /* dropped already: what has its name now is not the run's */
     }
     status = sqlite_target_describe(self, self->control, table->name, arena, &facts, error);

@@ -19,9 +19,18 @@ enum status sqlite_target_error(struct sqlite_database *database, sqlite3 *conne
     return sqlite_error(connection, result, OPEN_TARGET, otherwise, database->shown, doing, error);
 }
 
+/* No statement is empty, but that of a buffer for which memory was out. */
+static enum status no_memory(const struct sqlite_database *database, struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, database->shown, "no memory for a statement");
+}
+
 enum status sqlite_target_execute(struct sqlite_database *database, sqlite3 *connection,
                                   const char *sql, enum error_code otherwise, struct error *error)
 {
+    if (sql[0] == '\0') {
+        return no_memory(database, error);
+    }
     int result = sqlite3_exec(connection, sql, NULL, NULL, NULL);
     if (result != SQLITE_OK) {
         return sqlite_target_error(database, connection, result, otherwise, "a statement failed",
@@ -33,6 +42,9 @@ enum status sqlite_target_execute(struct sqlite_database *database, sqlite3 *con
 enum status sqlite_target_prepare(struct sqlite_database *database, sqlite3 *connection,
                                   const char *sql, sqlite3_stmt **statement, struct error *error)
 {
+    if (sql[0] == '\0') {
+        return no_memory(database, error);
+    }
     int result =
         sqlite3_prepare_v3(connection, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
     if (result != SQLITE_OK) {
@@ -46,9 +58,6 @@ enum status sqlite_target_prepare_buffer(struct sqlite_database *database, sqlit
                                          struct buffer *sql, sqlite3_stmt **statement,
                                          struct error *error)
 {
-    if (sql->failed) {
-        return error_set(error, ERROR_MEMORY, database->shown, "no memory for a statement");
-    }
     return sqlite_target_prepare(database, connection, buffer_string(sql), statement, error);
 }
 
