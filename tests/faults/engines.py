@@ -127,7 +127,7 @@ class SqlStops(Stops):
     """The same where a take-over ends the sessions of the first, and the epoch's row fences: once the second process is done,
     nothing at all is written by the first."""
 
-    engine_seconds = None if support.SOAK else 5
+    engine_seconds = None if support.SOAK else 3
     second_timeout = "1s"
     SECOND_ENDS_S = 30
 

@@ -75,7 +75,7 @@ class FailingTestCase(support.TestCase):
 
 class MemoryTestCase(FailingTestCase):
     """A command whose allocations fail, one after the other."""
-    allocations_taken = None if support.SOAK else 20   # of those that differ, by a seed
+    allocations_taken = None if support.SOAK else 14   # of those that differ, by a seed
 
     def parts(self):
         """What run.json and state.json hold: each part is there, or the file is as it was before."""

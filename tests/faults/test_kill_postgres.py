@@ -25,7 +25,9 @@ def dump(server, name):
 
 
 class KillPostgres(KillMatrix):
-    sample_seconds = None if support.SOAK else 15
+    sample_seconds = None if support.SOAK else 8
+    instants = 200 if support.SOAK else 3
+    resume_points_max = None if support.SOAK else 3
 
     @classmethod
     def setUpClass(cls):

@@ -233,7 +233,7 @@ class Load(PostgresCase):
         while process.poll() is None and not self.server.psql(target, "SELECT 1 FROM pg_tables WHERE tablename = 't'"):
             pass
         held = self.server.psql(target, "SELECT backend_xmin FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE "
-                                "locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))")
+                                "locktype = 'advisory' AND mode = 'ExclusiveLock' AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))")
         self.assert_code(support.finish(process), 0)
         self.assertEqual(held, [[None]])
 
