@@ -253,8 +253,9 @@ static void objects_act(struct fixture *fixture)
     check_ok(rollback->remove_objects(fixture->target, false, &done, &error), &error,
              "remove_objects");
     assert_string_equal(buffer_string(&told), buffer_string(&done));
-    assert_true(before == 0 || (strstr(buffer_string(&told), "first_view\n") != NULL &&
-                                strstr(buffer_string(&told), "second_view\n") != NULL));
+    uint32_t named = (strstr(buffer_string(&told), "first_view\n") != NULL) +
+                     (strstr(buffer_string(&told), "second_view\n") != NULL);
+    assert_true(before == 0 || named == before); /* without transactions one may be gone */
     buffer_free(&told);
     buffer_free(&done);
 }

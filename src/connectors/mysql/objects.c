@@ -204,8 +204,9 @@ static enum status make(struct maker *maker, const struct schema_object *object,
                         struct error *problem)
 {
     const char *settings = object->native_sql;
-    size_t length = strcspn(settings, "\n");
-    const char *statement = settings + length + (settings[length] == '\n');
+    const char *end = strchr(settings, '\n');
+    size_t length = end != NULL ? (size_t)(end - settings) : 0; /* without a first line: none */
+    const char *statement = end != NULL ? end + 1 : settings;
     const bool event = strcmp(object->what, "event") == 0;
     const struct text enabled = event ? maria_enabled(statement) : (struct text){statement, 0};
     struct buffer made = {0};
