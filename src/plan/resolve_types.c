@@ -101,13 +101,13 @@ void type_rules_note_unused(struct resolver *resolver)
 static bool fits(struct resolver *resolver, const struct type_rule *rule,
                  const struct schema_table *table, const struct schema_column *column)
 {
-    bool fits_type =
-        rule->from == NULL || text_matches(rule->from, value_kind_name(column->type.kind));
-    if (!fits_type && column->type.native != NULL) {
-        fits_type = text_matches(rule->from, small_letters(resolver, column->type.native));
+    if ((rule->table != NULL && !text_matches(rule->table, table->name)) ||
+        (rule->column != NULL && !text_matches(rule->column, column->name))) {
+        return false;
     }
-    return fits_type && (rule->table == NULL || text_matches(rule->table, table->name)) &&
-           (rule->column == NULL || text_matches(rule->column, column->name));
+    return rule->from == NULL || text_matches(rule->from, value_kind_name(column->type.kind)) ||
+           (column->type.native != NULL &&
+            text_matches(rule->from, small_letters(resolver, column->type.native)));
 }
 
 /* The first that fits; NULL: none. */
