@@ -10,10 +10,10 @@
 #include "base/failpoint.h"
 #include "connectors/ledger_checksum.h"
 #include "connectors/mysql/target.h"
+#include "connectors/sql/sessions.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /*
  * _transhume_chunk  the spans, complete from the first moment
@@ -338,8 +338,7 @@ static enum status check_epoch(struct maria_database *self, MYSQL *connection, c
 static enum status move_epoch(struct maria_database *self, MYSQL *connection, const char *run_id,
                               uint64_t old_epoch, struct ledger_holder *found, struct error *error)
 {
-    char host[65] = "";
-    char holder[128];
+    char holder[SQL_PROCESS_BYTES];
     struct buffer after = {0};
 
     enum status status =
@@ -347,8 +346,7 @@ static enum status move_epoch(struct maria_database *self, MYSQL *connection, co
     if (status != STATUS_OK) {
         return status;
     }
-    gethostname(host, sizeof host - 1);
-    snprintf(holder, sizeof holder, "pid %d on %s", (int)getpid(), host);
+    sql_name_process(holder);
     buffer_append_string(&after, " SET epoch = epoch + 1, holder = ");
     maria_append_string(&after, holder);
     append_where(&after, run_id);

@@ -11,10 +11,10 @@
 #include "base/text.h"
 #include "connectors/ledger_checksum.h"
 #include "connectors/postgres/keys.h"
+#include "connectors/sql/sessions.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /*
  * _transhume_run    a row a run; `number` orders them. `epoch` is the attempt that may commit.
@@ -311,11 +311,9 @@ static enum status move_epoch(struct postgres_database *self, PGconn *connection
                               const char *run_id, uint64_t old_epoch, struct ledger_holder *found,
                               struct error *error)
 {
-    char host[65] = "";
-    char holder[128];
+    char holder[SQL_PROCESS_BYTES];
 
-    gethostname(host, sizeof host - 1);
-    snprintf(holder, sizeof holder, "pid %d on %s", (int)getpid(), host);
+    sql_name_process(holder);
     const struct postgres_parameter parameters[] = {{.text = run_id}, {.text = holder}};
     enum status status =
         check_epoch(self, connection, run_id, old_epoch, " FOR UPDATE", found, error);

@@ -6,8 +6,16 @@
 #include "connectors/sql/undo.h"
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { LOOK_EACH_MS = 20, NAME_BYTES = 320, SHOWN_MAX = 4, SHOWN_BYTES = 60 };
+
+void sql_name_process(char name[SQL_PROCESS_BYTES])
+{
+    char host[65] = "";
+    gethostname(host, sizeof host - 1);
+    snprintf(name, SQL_PROCESS_BYTES, "pid %d on %s", (int)getpid(), host);
+}
 
 uint64_t sql_sessions_key(const char *schema, const char *run_id, uint64_t epoch)
 {

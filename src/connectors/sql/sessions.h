@@ -13,7 +13,10 @@
 #include "base/error.h"
 #include <stdint.h>
 
-enum { SQL_SESSIONS_MAX = 128 };
+enum { SQL_SESSIONS_MAX = 128, SQL_PROCESS_BYTES = 128 };
+
+/* "pid 42 on host": this process, for the ledger and for those who find the run held. */
+void sql_name_process(char name[SQL_PROCESS_BYTES]);
 
 /* What a run's sessions in this schema are known by: the locks' names are made of it. */
 uint64_t sql_sessions_key(const char *schema, const char *run_id, uint64_t epoch);
