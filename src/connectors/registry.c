@@ -6,6 +6,7 @@
 #include "connectors/uri.h"
 #include <ctype.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -48,12 +49,32 @@ static uint32_t module_count;
 
 static const struct connector *find_loaded(const char *scheme);
 
+/* That nothing could be had of the machine says nothing of the module: another try may load it. */
+static enum error_code code_of_failed_load(int system_errno)
+{
+    switch (system_errno) {
+    case ENOMEM:
+        return ERROR_MEMORY;
+    case EIO:
+    case EMFILE:
+    case ENFILE:
+        return ERROR_FILE_READ;
+    default:
+        return ERROR_MODULE;
+    }
+}
+
 static enum status load_module(const char *path, struct error *error)
 {
+    errno = 0;
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (library == NULL) {
-        error_set(error, ERROR_MODULE, path, "the module can't be loaded: %s", dlerror());
-        error_hint(error, "check that the file is there, and the libraries that it needs (`ldd`)");
+        enum error_code code = code_of_failed_load(errno);
+        error_set(error, code, path, "the module can't be loaded: %s", dlerror());
+        if (code == ERROR_MODULE) {
+            error_hint(error,
+                       "check that the file is there, and the libraries that it needs (`ldd`)");
+        }
         return STATUS_FAILED;
     }
     const struct connector *connector = dlsym(library, CONNECTOR_MODULE_SYMBOL);

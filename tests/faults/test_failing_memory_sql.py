@@ -2,6 +2,7 @@
 
 What the program and its modules ask for fails; the servers' own client libraries are theirs.
 """
+import errno
 import os
 import sys
 import unittest
@@ -10,6 +11,7 @@ TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
 import failing
 import mariadb
+import matrix
 import postgres
 import support
 
@@ -114,6 +116,19 @@ class Tests:
         self.server.ask(self.target, OLD % self.BYTES)
         expected = self.rows()
         self.in_turn(arguments, before, after, self.ENV)
+
+    def test_its_module(self):
+        """A module that can't be loaded for want of memory is no module that is broken (2)."""
+        arguments = ["check", *self.pair]
+        places = sorted(place for chain in self.allocations(*arguments, env=self.ENV) for place in chain)[:60]
+        refused = 0
+        for at in places:
+            for count in (1, 1000000):
+                with self.subTest(at=at, count=count), matrix.case("any command", "memory"):
+                    result = support.transhume(*arguments, cwd=self.folder, env=dict(self.ENV, **self.failing("alloc", at, count, errno.ENOMEM)))
+                    self.assertIn(result.code, (0, 3), result.err)
+                    refused += "the module can't be loaded" in result.err
+        self.assertGreater(refused, 3)
 
 
 @unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
