@@ -128,6 +128,20 @@ class Held(PostgresCase):
         self.went_on(process, holder, number)
         self.assertEqual(self.server.psql(name, "SELECT count(*) FROM pg_index WHERE indrelid = 'parent'::regclass AND indisvalid"), [["2"]])
 
+    def test_a_constraint_that_comes_back(self):
+        """It locks everybody out, and does not stand in the way of what else is made of its table."""
+        name, arguments = self.target("CREATE TABLE parent (id int PRIMARY KEY, v text, CONSTRAINT parent_u UNIQUE (v));"
+                                      "CREATE INDEX parent_v ON parent (v); CREATE INDEX parent_w ON parent (v, id);")
+        process = self.at("postgres.before_put_back", "migrate", "--indexes", "rebuild", "--timeout", "1500ms", *arguments)
+        holder, number = self.holder(name, WRITE % "parent")
+        process.send_signal(signal.SIGCONT)
+        waiting = set()
+        while "try 3 in" not in self.log() and process.poll() is None:
+            waiting.add(self.server.waiting(name))
+        self.assertEqual(waiting, {0, 1}, "sessions that wait for the table")
+        self.went_on(process, holder, number)
+        self.assertEqual(self.server.psql(name, "SELECT count(*) FROM pg_index WHERE indrelid = 'parent'::regclass AND indisvalid"), [["4"]])
+
     def test_an_index_whose_table_is_held_for_good(self):
         name, arguments = self.target(PARENT)
         process = self.at("postgres.before_put_back", "migrate", "--indexes", "rebuild", "--timeout", "500ms", *arguments)
@@ -141,6 +155,19 @@ class Held(PostgresCase):
         holder.close()
         self.run_program("resume", *arguments)
         self.assertEqual(self.server.psql(name, "SELECT count(*) FROM pg_index WHERE indrelid = 'parent'::regclass AND indisvalid"), [["2"]])
+
+    def test_a_key_that_is_built_for_longer_than_a_lock_is_waited_for(self):
+        """Its session has the table all that time; what else is made of the table waits for its turn."""
+        slow = "CREATE OR REPLACE FUNCTION slow(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(%s); RETURN $1; END';"
+        source = self.made(slow % 0 + "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, md5(i::text) FROM generate_series(1, 120) i;"
+                           "CREATE TABLE large AS SELECT md5(i::text) AS v FROM generate_series(1, 20000) i;"
+                           "CREATE INDEX t_v ON t (left(v, 9)); CREATE INDEX t_w ON t (left(v, 8));"
+                           "ALTER TABLE t ADD CONSTRAINT slow EXCLUDE USING btree (slow(id) WITH =);" + slow % 0.01)
+        name = self.made()
+        self.run_program("migrate", self.server.uri(source), self.server.uri(name), "--timeout", "500ms", "--state", self.path("state"))
+        indexes = "SELECT indexrelid::regclass, indisvalid FROM pg_index WHERE indrelid = 't'::regclass ORDER BY indexrelid::regclass::text"
+        self.assertEqual(self.server.psql(name, indexes), self.server.psql(source, indexes))
+        self.assertGreater(int(self.server.psql(name, "SELECT pg_relation_size('large')")[0][0]), 1 << 20, "else they are made one by one")
 
     def test_a_trigger_is_not_left_out_for_a_lock(self):
         """What the server can't make is told and left out; what it may make in a moment is not."""

@@ -28,7 +28,7 @@ struct builds {
     struct postgres_database *self;
     struct postgres_build *builds;
     uint32_t count;
-    uint32_t next;
+    uint32_t next; /* all before it are begun */
     struct builder builders[BUILDERS_MAX];
     uint32_t builder_count;
     void (*progress)(const char *what);
@@ -86,9 +86,10 @@ static enum status start(struct builds *builds, struct builder *builder,
         postgres_join(self, &builder->connection, builds->error) != STATUS_OK) {
         return postpone(builds, builder, builds->error);
     }
-    if (postgres_set_lock_timeout(self, builder->connection, "SESSION",
-                                  build->concurrent ? 0 : sql_brief_lock_ms(self->timeout_ms),
-                                  builds->error) != STATUS_OK) {
+    if (postgres_set_lock_timeout(
+            self, builder->connection, "SESSION",
+            build->shuts_out == POSTGRES_SHUTS_NOBODY ? 0 : sql_brief_lock_ms(self->timeout_ms),
+            builds->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     postgres_lock_watch_begin(self, &builder->watch);
@@ -159,7 +160,7 @@ static enum status give_up(struct builds *builds, struct builder *builder)
     error_context(builds->error, "%s: ", build->name);
     /* what is left of one that is made concurrently has to be looked for, as after a crash; so has
      * what became of one whose session broke */
-    return build->concurrent || PQstatus(builder->connection) != CONNECTION_OK
+    return build->leaves_some || PQstatus(builder->connection) != CONNECTION_OK
                ? status
                : postpone(builds, builder, builds->error);
 }
@@ -271,15 +272,53 @@ static bool is_busy(const struct builds *builds)
     return busy;
 }
 
+/* Would it wait for one that is under way, or that one for it? No lock of the run's own is worth
+ * giving up for: it may be held for hours. */
+static bool is_shut_out(const struct builds *builds, const struct postgres_build *build)
+{
+    bool shut = false;
+    for (uint32_t i = 0; !shut && i < builds->builder_count; i++) {
+        const struct postgres_build *other = builds->builders[i].build;
+        shut = other != NULL && other->owner != NULL && build->owner != NULL &&
+               strcmp(other->owner, build->owner) == 0 &&
+               (other->shuts_out == POSTGRES_SHUTS_ALL || build->shuts_out == POSTGRES_SHUTS_ALL);
+    }
+    return shut;
+}
+
+/* NULL: there is none for now. */
+static struct postgres_build *next_build(struct builds *builds)
+{
+    while (builds->next < builds->count && builds->builds[builds->next].begun) {
+        builds->next++;
+    }
+    for (uint32_t i = builds->next; i < builds->count; i++) {
+        struct postgres_build *build = &builds->builds[i];
+        if (!build->begun && !is_shut_out(builds, build)) {
+            return build;
+        }
+    }
+    return NULL;
+}
+
+static enum status start_next(struct builds *builds, struct builder *builder)
+{
+    struct postgres_build *build = next_build(builds);
+    if (build == NULL) {
+        return STATUS_OK;
+    }
+    build->begun = true;
+    retry_init(&builder->retry, RETRY_PATIENCE_TIMEOUTS * builds->self->timeout_ms);
+    return start(builds, builder, build);
+}
+
 static enum status run_all(struct builds *builds)
 {
     enum status status = STATUS_OK;
     while (status == STATUS_OK && (builds->next < builds->count || is_busy(builds))) {
         for (uint32_t i = 0; status == STATUS_OK && i < builds->builder_count; i++) {
-            if (builds->builders[i].build == NULL && builds->next < builds->count) {
-                retry_init(&builds->builders[i].retry,
-                           RETRY_PATIENCE_TIMEOUTS * builds->self->timeout_ms);
-                status = start(builds, &builds->builders[i], &builds->builds[builds->next++]);
+            if (builds->builders[i].build == NULL) {
+                status = start_next(builds, &builds->builders[i]);
             }
         }
         if (status == STATUS_OK && signals_stop_level() >= 1) {

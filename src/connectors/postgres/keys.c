@@ -187,6 +187,7 @@ static struct postgres_build *add_build(struct keys *keys, const struct target_t
     struct postgres_build *build = &keys->builds[keys->count++];
     *build =
         (struct postgres_build){.table = table,
+                                .owner = table->name,
                                 .name = name,
                                 .what = "index",
                                 .weight = facts->schema->size_bytes,
@@ -249,6 +250,7 @@ static void add_native_index(struct keys *keys, const struct target_table *table
     postgres_append_native_index(&sql, keys->self, table, index);
     build->sql = keep(keys, &sql);
     build->weight += index->unique;
+    build->shuts_out = index->implied ? POSTGRES_SHUTS_ALL : POSTGRES_SHUTS_WRITERS;
     for (uint32_t i = 0; i < index->columns.count; i++) {
         plain = plain && index->columns.names[i][0] != '\0';
     }
@@ -329,6 +331,8 @@ static enum status add_keys(struct keys *keys, const struct target_table *tables
         postgres_append_name(&sql, names[i]);
         builds[count++] =
             (struct postgres_build){.table = &tables[i],
+                                    .owner = tables[i].name,
+                                    .shuts_out = POSTGRES_SHUTS_ALL,
                                     .name = names[i],
                                     .what = "key",
                                     .sql = keep(keys, &sql),

@@ -33,6 +33,13 @@ enum status postgres_make_keys(struct postgres_database *self, const struct targ
 
 /* ---------------------------------------------------------------- builds.c */
 
+/* Whom a build shuts out of its table. */
+enum postgres_shuts_out {
+    POSTGRES_SHUTS_WRITERS,
+    POSTGRES_SHUTS_ALL,   /* other builds of the table too: these are begun before it, or after */
+    POSTGRES_SHUTS_NOBODY /* so that it may wait for as long as others take */
+};
+
 /* A statement that may run beside others. */
 struct postgres_build {
     const char *sql;
@@ -42,12 +49,15 @@ struct postgres_build {
     const char *failpoints[2];  /* before it is sent, after it is done; NULL: none */
     struct column_list columns; /* of a unique index; empty: others, or expressions */
     const struct target_table *table;
+    const char *owner; /* whose lock it takes; NULL: several tables' */
+    enum postgres_shuts_out shuts_out;
     struct column_list order; /* which of the records that share `columns` is the lowest */
     bool tried;               /* records were in its way once, and were moved */
     const char *remedy;       /* what to do about one that the server can't make; NULL: nothing */
     bool optional;            /* one that the server can't make is told, and left out */
-    bool concurrent;          /* it shuts nobody out, and may wait for as long as others take */
+    bool leaves_some;         /* the caller looks for what is left of it when it fails */
     bool skips_made; /* the caller looks whose it is if there is one of this name by then */
+    bool begun;      /* zeroed by the caller */
 };
 
 /*

@@ -99,6 +99,9 @@ static enum status add_build(struct putting *putting, int row)
         .sql = make,
         .name = PQgetvalue(putting->list, row, REBUILD_NAME),
         .what = PQgetvalue(putting->list, row, REBUILD_WHAT),
+        .owner = PQgetvalue(putting->list, row, REBUILD_OWNER),
+        .shuts_out = is(putting, row, REBUILD_WHAT, "constraint") ? POSTGRES_SHUTS_ALL
+                                                                  : POSTGRES_SHUTS_WRITERS,
         .failpoints = {"postgres.before_put_back", "postgres.after_put_back"},
         .skips_made = true};
     if (text_to_int64(bytes, strlen(bytes), &build->weight) != STATUS_OK) {
@@ -107,7 +110,8 @@ static enum status add_build(struct putting *putting, int row)
     if (putting->in_use && strncmp(make, create, sizeof create - 1) == 0) {
         build->sql =
             arena_format(putting->arena, "%sCONCURRENTLY %s", create, make + sizeof create - 1);
-        build->concurrent = true;
+        build->shuts_out = POSTGRES_SHUTS_NOBODY;
+        build->leaves_some = true;
         if (build->sql == NULL) {
             return out_of_memory(putting);
         }
