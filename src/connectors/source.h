@@ -136,7 +136,7 @@ struct cursor; /* one read_request being read; lives on its reader's thread */
 struct source_functions {
     /*
      * Optional: told of every request before the snapshot is taken, so that what they read can be
-     * held from before it until the database is closed: against whatever would empty, rewrite or
+     * held from before it until `leave`: against whatever would empty, rewrite or
      * drop it regardless of snapshots. What is not there is left to the reading to tell. At most
      * once. NULL: no snapshot needs that.
      */
@@ -152,7 +152,7 @@ struct source_functions {
     /*
      * Optional: nothing of the snapshot is read any more, and all readers are closed: lets go of
      * it, and of what `hold` holds. Builds in the same server may wait for its transaction, and
-     * cleaning up does. NULL: nobody waits for a snapshot.
+     * cleaning up does. One that is lost by then is left, too. NULL: nobody waits for a snapshot.
      */
     enum status (*leave)(struct database *self, struct error *error);
     /* Facts about the request's root. Any time after open. */

@@ -135,6 +135,29 @@ class ChangingProxy(Proxy):
         close(server)
 
 
+class SilentProxy(Proxy):
+    """From where `wanted` comes by, over any connection, nothing is heard of the server any more: its machine is gone, or a wall came up."""
+
+    def __init__(self, port, wanted=None):
+        self.wanted = wanted
+        self.silent = threading.Event()
+        super().__init__(port)
+
+    def passers(self, program, server):
+        return lambda: self._pass(program, server, self.wanted), lambda: self._pass(server, program, None)
+
+    def _pass(self, one, other, wanted):
+        with contextlib.suppress(OSError):
+            while data := one.recv(PIECE):
+                if wanted is not None and wanted in data:
+                    self.silent.set()
+                if not self.silent.is_set():
+                    other.sendall(data)
+        if not self.silent.is_set():
+            close(one)
+            close(other)
+
+
 class RefusingProxy(Proxy):
     """Of MySQL's protocol, in clear: answers statements that begin with `words` itself, as a server that refuses them."""
 

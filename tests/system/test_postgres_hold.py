@@ -11,6 +11,7 @@ sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "
 import postgres
 import sql_case
 import support
+import tcp_proxy
 
 SCRIPT = """
 CREATE TABLE plain (id int PRIMARY KEY, v text);
@@ -35,6 +36,7 @@ DOINGS = {"plain": "TRUNCATE plain", "keyless": "ALTER TABLE keyless ALTER id TY
 
 class HoldCase(sql_case.SqlCase):
     SERVERS = postgres
+    EXPECTED = (500, 500 * 501 // 2)
 
     def setUp(self):
         super().setUp()
@@ -54,8 +56,6 @@ class HoldCase(sql_case.SqlCase):
 
 
 class WhatARunReads(HoldCase):
-    EXPECTED = (500, 500 * 501 // 2)
-
     def test_is_neither_emptied_nor_rewritten(self):
         process = self.stopped_at(STOPPED, "migrate", "--include", "plain", "--include", "keyless", "--include", "parts", self.server.uri(self.name), "sqlite:out.db")
         for table in ("plain", "keyless", "parts"):
@@ -210,6 +210,22 @@ class TheSessionThatHolds(HoldCase):
         self.assert_code(result, 3)
         self.assertIn("the snapshot is lost", result.err)
         self.assertIn("resume", result.err)
+
+    def test_is_gone_when_all_is_read(self):
+        """Ended by the server, by a wall that only lets pass what is not idle, or with its machine: nobody needs it any more."""
+        doings = {"ended": lambda proxy: self.server.ask(self.name, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+                                                                   "'transhume' AND datname = current_database()"),
+                  "cut off": lambda proxy: proxy.cut_all(), "silent": lambda proxy: proxy.silent.set()}
+        for what, doing in doings.items():
+            with self.subTest(what), tcp_proxy.SilentProxy(self.server.port) as proxy:
+                uri = self.server.uri(self.name).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+                target = self.made()
+                process = self.stopped_at("engine.before_after_load:stop:1", "migrate", "--include", "plain", "--timeout", "500ms", uri, self.server.uri(target),
+                                          "--state", self.path("state-" + target))
+                doing(proxy)
+                process.send_signal(signal.SIGCONT)
+                self.assert_code(support.finish(process), 0)
+                self.assertEqual(self.server.ask(target, "SELECT count(*), sum(id) FROM plain"), [["500", str(self.EXPECTED[1])]])
 
 
 if __name__ == "__main__":

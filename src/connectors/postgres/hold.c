@@ -1,6 +1,6 @@
 /*
  * Holding what a run reads: ACCESS SHARE on each of its tables, from before the snapshot on until
- * the database is closed. TRUNCATE and an ALTER TABLE that rewrites are not MVCC-safe (PostgreSQL's
+ * that is left. TRUNCATE and an ALTER TABLE that rewrites are not MVCC-safe (PostgreSQL's
  * manual, "Caveats" of concurrency control): an older snapshot finds the table empty.
  *
  * LOCK TABLE takes no snapshot, so the transaction that exports one can lock first. It takes

@@ -9,6 +9,7 @@
  */
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/log.h"
 #include "connectors/defaults.h"
 #include "connectors/postgres/source.h"
 #include <stdio.h>
@@ -87,19 +88,22 @@ static enum status take_snapshot(struct database *database, uint32_t reader_coun
     return failpoint_hit("postgres.snapshot_taken", error);
 }
 
+/* A session that broke off has left it too. */
 static enum status leave_snapshot(struct database *database, struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
+    struct error problem = {0};
+    (void)error;
     postgres_disconnect(self->slicer);
     self->slicer = NULL;
-    if (!self->snapshot_taken) {
-        return STATUS_OK;
+    if (self->snapshot_taken && postgres_execute(self, self->control, "ROLLBACK", POSTGRES_SHORT,
+                                                 ERROR_SOURCE_READ, &problem) != STATUS_OK) {
+        log_write(LOG_DEBUG, "the snapshot ends with its connection: %s", problem.message);
+        postgres_disconnect(self->control);
+        self->control = NULL;
     }
-    self->snapshot_taken = false; /* one that broke off has left it too */
-    return PQstatus(self->control) != CONNECTION_OK
-               ? STATUS_OK
-               : postgres_execute(self, self->control, "ROLLBACK", POSTGRES_SHORT,
-                                  ERROR_SOURCE_READ, error);
+    self->snapshot_taken = false;
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- readers */
