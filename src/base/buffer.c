@@ -52,6 +52,16 @@ void buffer_append_string(struct buffer *buffer, const char *string)
     buffer_append(buffer, string, strlen(string));
 }
 
+void buffer_append_buffer(struct buffer *buffer, const struct buffer *other)
+{
+    if (other->failed) {
+        buffer->failed = 1;
+        buffer->length = buffer->capacity; /* as in buffer_reserve_slow() */
+        return;
+    }
+    buffer_append(buffer, other->data, other->length);
+}
+
 void buffer_format(struct buffer *buffer, const char *format, ...)
 {
     va_list arguments;

@@ -25,6 +25,11 @@ static inline char buffer_last(const struct buffer *buffer)
 {
     return buffer->length > 0 ? buffer->data[buffer->length - 1] : '\0';
 }
+/* Surely: one that has failed may have been meant to hold something. */
+static inline int buffer_is_empty(const struct buffer *buffer)
+{
+    return buffer->length == 0 && !buffer->failed;
+}
 static inline void buffer_clear(struct buffer *buffer)
 {
     buffer->length = 0;
@@ -50,6 +55,8 @@ static inline void buffer_append_byte(struct buffer *buffer, char byte)
     }
 }
 void buffer_append_string(struct buffer *buffer, const char *string);
+/* What has failed in the other has failed here, too. */
+void buffer_append_buffer(struct buffer *buffer, const struct buffer *other);
 void buffer_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 void buffer_append_int64(struct buffer *buffer, int64_t value);
 void buffer_append_uint64(struct buffer *buffer, uint64_t value);

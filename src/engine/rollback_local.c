@@ -36,23 +36,22 @@ static enum status retired_folder(const struct state_folder *folder, const char 
 
 /* The run.json of a run: the folder's own or, without `*is_own`, one in runs/. */
 static bool read_known(const struct state_folder *folder, const char *run_id, struct arena *arena,
-                       struct local_run *local, bool *is_own)
+                       struct local_run *local, bool *is_own, struct error *why)
 {
     struct state_folder of_run;
-    struct error ignored;
-    *is_own = local_run_read(folder, arena, local, &ignored) == STATUS_OK &&
+    *is_own = local_run_read(folder, arena, local, why) == STATUS_OK &&
               (run_id == NULL || strcmp(local->id, run_id) == 0);
-    return *is_own || (run_id != NULL &&
-                       retired_folder(folder, run_id, arena, &of_run, &ignored) == STATUS_OK &&
-                       local_run_read(&of_run, arena, local, &ignored) == STATUS_OK);
+    return *is_own || (why->code != ERROR_MEMORY && run_id != NULL &&
+                       retired_folder(folder, run_id, arena, &of_run, why) == STATUS_OK &&
+                       local_run_read(&of_run, arena, local, why) == STATUS_OK);
 }
 
 const char *rollback_find_target(const struct state_folder *folder, const char *run_id,
-                                 struct arena *arena, bool *finished)
+                                 struct arena *arena, bool *finished, struct error *why)
 {
     struct local_run local;
     bool is_own;
-    bool known = read_known(folder, run_id, arena, &local, &is_own);
+    bool known = read_known(folder, run_id, arena, &local, &is_own, why);
     *finished = known && local.finished;
     return known ? local.target : NULL;
 }
@@ -69,8 +68,9 @@ static bool goes_to_target(const struct rollback *rollback, const struct local_r
 bool rollback_find_place(struct rollback *rollback, const char *run_id, struct local_run *local)
 {
     bool is_own;
+    struct error ignored = {0};
     rollback->place = ROLLBACK_IN_RUNS; /* where it is noted if it was made from elsewhere */
-    if (!read_known(&rollback->run.folder, run_id, rollback->run.arena, local, &is_own)) {
+    if (!read_known(&rollback->run.folder, run_id, rollback->run.arena, local, &is_own, &ignored)) {
         return false;
     }
     if (!goes_to_target(rollback, local)) {

@@ -35,8 +35,9 @@ static enum status find_target(struct rollback *rollback, const struct rollback_
                                struct error *error)
 {
     bool finished = false;
+    struct error why = {0};
     const char *known = rollback_find_target(&rollback->run.folder, options->run_id,
-                                             rollback->run.arena, &finished);
+                                             rollback->run.arena, &finished, &why);
     error_clear(error);
     if (options->run_id == NULL && !rollback->finishing && finished) {
         known = NULL; /* what is unfinished is another, if anything */
@@ -49,6 +50,10 @@ static enum status find_target(struct rollback *rollback, const struct rollback_
         return STATUS_OK;
     }
     if (error->code != ERROR_NONE) {
+        return STATUS_FAILED;
+    }
+    if (why.code == ERROR_MEMORY) {
+        error_copy(error, &why);
         return STATUS_FAILED;
     }
     if (options->run_id != NULL) {

@@ -24,6 +24,7 @@ INSERT INTO parent VALUES (1, 'a', 1.98, x'00'), (2, 'b', 3, NULL); INSERT INTO 
 INSERT INTO loose VALUES ('l', 1), ('l', 1), (NULL, 2);
 """
 DAMAGE = "UPDATE parent SET name = 'altered' WHERE id = 2; DELETE FROM child WHERE a = 'y'; INSERT INTO parent VALUES (9, 'extra', 0, NULL)"
+NOTE = "CREATE TABLE note(id INTEGER PRIMARY KEY, parent_id INTEGER, FOREIGN KEY (parent_id) REFERENCES parent(id) ON DELETE CASCADE)"
 OLD = "CREATE TABLE parent(id INTEGER PRIMARY KEY, name VARCHAR(20), price NUMERIC(10,2), b %s); INSERT INTO parent VALUES (2, 'old', 0, NULL)"
 
 
@@ -116,6 +117,41 @@ class Tests:
         self.server.ask(self.target, OLD % self.BYTES)
         expected = self.rows()
         self.in_turn(arguments, before, after, self.ENV)
+
+    def refer(self):
+        self.server.ask(self.target, NOTE)
+        self.server.ask(self.target, "INSERT INTO note VALUES (1, 1)")
+
+    def test_rollback_of_what_others_refer_to(self):
+        """Their records, and those that they refer to, are no more forgotten than they are otherwise."""
+        arguments = ["rollback", "--run", "", "--confirm"]
+
+        def before():
+            self.empty()
+            self.clean(".transhume")
+            self.server.ask(self.target, OLD % self.BYTES)
+            self.run_program("migrate", "--existing", "upsert", "--include", "parent", *self.pair)
+            self.refer()
+            arguments[2] = self.run_id()
+
+        def after(result):
+            if result.code != 0:
+                self.run_program(*arguments)
+            self.assertEqual(self.rows(), expected)
+
+        before()
+        self.run_program(*arguments)
+        expected = self.rows()
+        self.assertEqual(sum(map(len, expected.values())), 3)
+        self.in_turn(arguments, before, after, self.ENV)
+
+    def test_rollback_of_a_table_that_others_refer_to(self):
+        self.server.ask(self.target, OLD % self.BYTES)
+        self.server.ask(self.target, "DELETE FROM parent")
+        self.run_program("migrate", "--include", "parent", *self.pair)
+        self.refer()
+        expected = self.rows()
+        self.in_turn(["rollback", "--run", self.run_id(), "--confirm"], after=lambda result: self.assertEqual(self.rows(), expected), env=self.ENV, code=5)
 
     def test_its_module(self):
         """A module that can't be loaded for want of memory is no module that is broken (2)."""

@@ -284,6 +284,31 @@ static void json(void **state)
     exhaust(write_json, 1);
 }
 
+/* A piece that is wanting is never taken for none. */
+static int join_buffers(struct error *error)
+{
+    (void)error;
+    struct buffer piece = {0};
+    struct buffer whole = {0};
+    buffer_append_string(&piece, "b");
+    assert_false(buffer_is_empty(&piece));
+    buffer_append_string(&whole, "a");
+    buffer_append_buffer(&whole, &piece);
+    buffer_append_string(&whole, "c");
+    int is_through = !whole.failed;
+    assert_true(is_through || piece.failed || whole.data == NULL);
+    assert_string_equal(buffer_string(&whole), is_through ? "abc" : "");
+    buffer_free(&piece);
+    buffer_free(&whole);
+    return is_through;
+}
+
+static void joined(void **state)
+{
+    (void)state;
+    exhaust(join_buffers, 1);
+}
+
 static const char *scratch_folder;
 
 static int write_files(struct error *error)
@@ -407,6 +432,7 @@ int main(void)
         cmocka_unit_test(conversions),
         cmocka_unit_test(sums),
         cmocka_unit_test(json),
+        cmocka_unit_test(joined),
         cmocka_unit_test(files),
         cmocka_unit_test(rings_and_errors),
         cmocka_unit_test(fingerprints),

@@ -49,8 +49,7 @@ static enum status run_on(struct maria_database *self, MYSQL *connection, const 
     struct buffer sql = {0};
     buffer_append_string(&sql, before);
     maria_append_table(&sql, self, table);
-    buffer_append(&sql, after->data, after->length);
-    sql.failed |= after->failed;
+    buffer_append_buffer(&sql, after);
     buffer_free(after);
     return maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_LEDGER_INVALID, result,
                               error);

@@ -103,7 +103,7 @@ static enum status drop_left_over(struct maria_database *self, MYSQL *connection
         }
     }
     mysql_free_result(result);
-    if (status != STATUS_OK || drop.length == 0) {
+    if (status != STATUS_OK || buffer_is_empty(&drop)) {
         buffer_free(&drop);
         return status;
     }

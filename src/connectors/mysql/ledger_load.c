@@ -34,8 +34,7 @@ static enum status ask(struct loader *loader, const char *before, const char *ta
     struct buffer sql = {0};
     buffer_append_string(&sql, before);
     maria_append_table(&sql, loader->self, table);
-    buffer_append(&sql, after->data, after->length);
-    sql.failed |= after->failed;
+    buffer_append_buffer(&sql, after);
     buffer_free(after);
     return maria_query_buffer(loader->self, loader->connection, &sql, MARIA_LONG,
                               ERROR_LEDGER_INVALID, result, loader->error);

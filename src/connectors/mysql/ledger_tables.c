@@ -137,7 +137,7 @@ enum status maria_drop_key_tables(struct maria_database *self, MYSQL *connection
         maria_append_table(&drop, self, row[0]);
     }
     mysql_free_result(result);
-    if (status != STATUS_OK || drop.length == 0) {
+    if (status != STATUS_OK || buffer_is_empty(&drop)) {
         buffer_free(&drop);
         return status;
     }

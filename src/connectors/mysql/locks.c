@@ -62,9 +62,8 @@ static bool ask_holder(struct maria_database *self, MYSQL *connection, struct bu
     buffer_append_string(&sql,
                          "SELECT p.id, concat(p.user, '@', p.host), p.command, p.time, left(p.info,"
                          " 200) FROM information_schema.processlist AS p WHERE p.id IN (");
-    buffer_append_string(&sql, buffer_string(ids));
+    buffer_append_buffer(&sql, ids);
     buffer_append_string(&sql, ") AND p.id <> connection_id() ORDER BY p.time DESC");
-    sql.failed |= ids->failed;
     buffer_free(ids);
     bool found = maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_NETWORK, &rows,
                                     &ignored) == STATUS_OK &&

@@ -33,7 +33,7 @@ static void append_equal(struct buffer *sql, const struct maria_column *column,
     if (plain) {
         maria_append_name(sql, column->name);
         buffer_append_string(sql, narrow ? "*1e0 = " : " = ");
-        buffer_append(sql, literal->data, literal->length);
+        buffer_append_buffer(sql, literal);
         /* as a double: a decimal of many digits is compared otherwise */
         bool number = column->type.type.kind == VALUE_FLOAT64 || narrow;
         bool exponent = memchr(literal->data, 'e', literal->length) != NULL;
@@ -43,7 +43,7 @@ static void append_equal(struct buffer *sql, const struct maria_column *column,
         buffer_append_string(sql, plain ? " AND CAST(CONVERT(" : "CAST(CONVERT(");
         maria_append_name(sql, column->name);
         buffer_append_string(sql, " USING utf8mb4) AS BINARY) = CAST(CONVERT(");
-        buffer_append(sql, literal->data, literal->length);
+        buffer_append_buffer(sql, literal);
         buffer_append_string(sql, " USING utf8mb4) AS BINARY)");
     }
 }
@@ -72,7 +72,6 @@ enum status maria_append_condition(struct buffer *sql, const struct maria_table 
             return STATUS_FAILED;
         }
         append_equal(sql, column, &literal);
-        sql->failed |= literal.failed;
         buffer_free(&literal);
     }
     return STATUS_OK;

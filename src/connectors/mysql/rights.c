@@ -146,7 +146,7 @@ static enum status is_denied(struct maria_database *self, MYSQL *connection, siz
         buffer_append_string(&sql, "PREPARE transhume_attempt FROM ");
         maria_append_string(&sql, buffer_string(&attempt));
     } else {
-        buffer_append_string(&sql, buffer_string(&attempt));
+        buffer_append_buffer(&sql, &attempt);
     }
     sql.failed |= attempt.failed;
     buffer_free(&attempt);

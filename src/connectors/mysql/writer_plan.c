@@ -93,8 +93,7 @@ static const char *make_load(struct writer *writer, const struct writer_plan *pl
         buffer_format(&set, " = %s@_transhume_%u%s", expression, i, end);
     }
     buffer_append_byte(&sql, ')');
-    buffer_append(&sql, set.data, set.length);
-    sql.failed |= set.failed;
+    buffer_append_buffer(&sql, &set);
     buffer_free(&set);
     return keep(writer, &sql);
 }

@@ -133,7 +133,7 @@ enum status postgres_drop_listed(struct postgres_database *self, PGconn *connect
         postgres_append_table(&sql, self, PQgetvalue(names, i, 0));
     }
     PQclear(names);
-    if (status != STATUS_OK || sql.length == 0) {
+    if (status != STATUS_OK || buffer_is_empty(&sql)) {
         buffer_free(&sql);
         return status;
     }

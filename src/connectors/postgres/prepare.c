@@ -163,6 +163,10 @@ static enum status make_key_table(struct postgres_database *self, PGconn *connec
     }
     struct buffer name = {0};
     postgres_append_key_table(&name, self, table->name);
+    if (name.failed) {
+        buffer_free(&name);
+        return error_set(error, ERROR_MEMORY, table->name, "no memory for a statement");
+    }
     const struct postgres_parameter parameter = {.text = buffer_string(&name)};
     PGresult *result = NULL;
     enum status status =

@@ -221,7 +221,7 @@ static enum status start_copy(struct cursor *cursor, struct error *error)
     PGresult *result = NULL;
 
     buffer_append_string(&sql, "COPY (");
-    buffer_append(&sql, cursor->compiled.select.sql.data, cursor->compiled.select.sql.length);
+    buffer_append_buffer(&sql, &cursor->compiled.select.sql);
     buffer_append_string(&sql, ") TO STDOUT (FORMAT binary)");
     enum status status =
         sql.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")

@@ -110,7 +110,7 @@ static enum status find_columns(struct undoing *undoing, const struct postgres_t
 
 static void append_match(struct buffer *sql, const struct undoing *undoing)
 {
-    buffer_append(sql, undoing->match.data, undoing->match.length);
+    buffer_append_buffer(sql, &undoing->match);
 }
 
 static void append_undo(struct buffer *sql, const struct undoing *undoing)
@@ -192,7 +192,7 @@ static void append_remove(struct buffer *sql, const struct undoing *undoing)
     append_undo(sql, undoing);
     buffer_append_string(sql, " WHERE ");
     append_ours(sql, undoing, false);
-    buffer_append(sql, undoing->unreferenced.data, undoing->unreferenced.length);
+    buffer_append_buffer(sql, &undoing->unreferenced);
 }
 
 static void append_restore(struct buffer *sql, const struct undoing *undoing)

@@ -112,7 +112,7 @@ static enum status drop_references(struct postgres_database *self, PGconn *conne
         buffer_append_string(&drops, PQgetvalue(keys, i, 0));
     }
     PQclear(keys);
-    if (status != STATUS_OK || drops.length == 0) {
+    if (status != STATUS_OK || buffer_is_empty(&drops)) {
         buffer_free(&drops);
         return status;
     }
@@ -129,11 +129,11 @@ static enum status refuse_reaching(struct postgres_database *self, PGconn *conne
     PGresult *result = NULL;
     enum status status =
         postgres_rollback_append_unreferenced(self, connection, facts, &condition, error);
-    if (status == STATUS_OK && condition.length > 0) {
+    if (status == STATUS_OK && !buffer_is_empty(&condition)) {
         buffer_append_string(&sql, "SELECT 1 FROM ");
         postgres_append_table(&sql, self, facts->schema->name);
         buffer_append_string(&sql, " AS t WHERE NOT (true");
-        buffer_append(&sql, condition.data, condition.length);
+        buffer_append_buffer(&sql, &condition);
         buffer_append_string(&sql, ") LIMIT 1");
         status = ask(self, connection, &sql, NULL, 0, &result, error);
         if (status == STATUS_OK && PQntuples(result) > 0) {

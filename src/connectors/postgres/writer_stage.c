@@ -92,15 +92,21 @@ struct apply {
     struct error *error;
 };
 
-/* Deletes what the condition holds for from the temporary table. The reason lasts as the pass. */
-static enum status take_out(struct apply *apply, const char *with, const char *condition,
-                            enum outcome_kind kind, enum error_code code, const char *reason)
+/* Deletes what the condition holds for from the temporary table; `with` may be NULL. The reason
+ * lasts as the pass. */
+static enum status take_out(struct apply *apply, const struct buffer *with,
+                            const struct buffer *condition, enum outcome_kind kind,
+                            enum error_code code, const char *reason)
 {
     const struct sql_taken one = {.kind = kind, .code = code, .reason = reason};
     struct buffer sql = {0};
     PGresult *listed = NULL;
-    buffer_format(&sql, "%sDELETE FROM %s AS %s WHERE %s RETURNING _transhume_row", with,
-                  apply->plan->stage_name, from_stage, condition);
+    if (with != NULL) {
+        buffer_append_buffer(&sql, with);
+    }
+    buffer_format(&sql, "DELETE FROM %s AS %s WHERE ", apply->plan->stage_name, from_stage);
+    buffer_append_buffer(&sql, condition);
+    buffer_append_string(&sql, " RETURNING _transhume_row");
     enum status status = writer_ask(apply->writer, &sql, &listed, apply->failure, apply->error);
     for (int i = 0; status == STATUS_OK && i < PQntuples(listed); i++) {
         status = sql_taken_add(&apply->writer->taken, PQgetvalue(listed, i, 0), apply->first,
@@ -145,14 +151,14 @@ static enum status take_out_unfit(struct apply *apply)
         if (column->type.format == POSTGRES_AS_CAST) {
             append_unfit(&condition, column);
         }
-        if (condition.length > 0) {
+        if (!buffer_is_empty(&condition)) {
             const char *reason =
                 arena_format(apply->writer->scratch, "%s: the value does not fit %s exactly",
                              column->name, column->type.type.native);
             status = reason == NULL ? error_set(apply->error, ERROR_MEMORY, column->name,
                                                 "no memory for a reject")
-                                    : take_out(apply, "", buffer_string(&condition),
-                                               OUTCOME_REJECTED, ERROR_REJECT_TYPE, reason);
+                                    : take_out(apply, NULL, &condition, OUTCOME_REJECTED,
+                                               ERROR_REJECT_TYPE, reason);
         }
         buffer_free(&condition);
     }
@@ -173,7 +179,7 @@ static enum status take_out_repeats(struct apply *apply)
     buffer_format(&condition, " ORDER BY _transhume_row) AS place FROM %s) AS d WHERE place > 1)",
                   apply->plan->stage_name);
     enum status status =
-        take_out(apply, "", buffer_string(&condition), OUTCOME_REJECTED, ERROR_REJECT_KEY_DUPLICATE,
+        take_out(apply, NULL, &condition, OUTCOME_REJECTED, ERROR_REJECT_KEY_DUPLICATE,
                  "another record of this run has this key");
     buffer_clear(&condition);
     if (status == STATUS_OK) {
@@ -192,15 +198,15 @@ static enum status take_out_repeats(struct apply *apply)
                       "CONFLICT DO NOTHING RETURNING %s) ",
                       buffer_string(&table), buffer_string(&staged), apply->plan->stage_name,
                       buffer_string(&staged), buffer_string(&names));
+        condition.failed |= table.failed || staged.failed || names.failed;
         struct buffer missing = {0};
         buffer_append_string(&missing, "NOT EXISTS (SELECT 1 FROM i WHERE ");
         writer_stage_append_match(&missing, apply->plan, apply->key, "i");
         buffer_append_byte(&missing, ')');
-        status = status == STATUS_OK
-                     ? take_out(apply, buffer_string(&condition), buffer_string(&missing),
-                                OUTCOME_REJECTED, ERROR_REJECT_KEY_DUPLICATE,
-                                "another record of this run has this key")
-                     : status;
+        status = status == STATUS_OK ? take_out(apply, &condition, &missing, OUTCOME_REJECTED,
+                                                ERROR_REJECT_KEY_DUPLICATE,
+                                                "another record of this run has this key")
+                                     : status;
         buffer_free(&missing);
         buffer_free(&table);
     }
@@ -218,7 +224,7 @@ static enum status take_out_present(struct apply *apply)
     buffer_append_string(&condition, " AS t WHERE ");
     writer_stage_append_match(&condition, apply->plan, apply->key, "t");
     buffer_append_byte(&condition, ')');
-    enum status status = take_out(apply, "", buffer_string(&condition), OUTCOME_SKIPPED,
+    enum status status = take_out(apply, NULL, &condition, OUTCOME_SKIPPED,
                                   ERROR_REJECT_KEY_DUPLICATE, "a record with this key is there");
     buffer_free(&condition);
     return status;

@@ -85,6 +85,10 @@ enum status sqlite_connection_open(const char *path, enum connection_access acce
         sqlite_append_file_uri(&uri, path);
         buffer_append_string(&uri, "?immutable=1");
     }
+    if (uri.failed) {
+        error_set(error, ERROR_MEMORY, path, "no memory to open it");
+        goto out;
+    }
     int flags = access_flags[access] | SQLITE_OPEN_PRIVATECACHE;
     int result = sqlite3_open_v2(uri.length > 0 ? buffer_string(&uri) : path, &opened, flags,
                                  sqlite_wide_vfs());

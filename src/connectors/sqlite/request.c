@@ -441,7 +441,7 @@ enum status sqlite_express_select(struct sqlite_database *source,
     }
     status = request_compile(source, request, span, options, arena, &compiled, error);
     if (status == STATUS_OK) {
-        buffer_append(sql, compiled.sql.data, compiled.sql.length);
+        buffer_append_buffer(sql, &compiled.sql);
         request_free(&compiled);
     }
     arena_destroy(arena);

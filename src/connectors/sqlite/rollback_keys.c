@@ -90,7 +90,7 @@ static enum status count_keys(struct undoing *undoing, int found, enum kind kind
     buffer_append_string(&sql, " AS u LEFT JOIN main.");
     sqlite_append_name(&sql, undoing->facts.name);
     buffer_append_string(&sql, " AS t ON ");
-    buffer_append(&sql, undoing->match.data, undoing->match.length);
+    buffer_append_buffer(&sql, &undoing->match);
     buffer_append_string(&sql, " WHERE u.hash IS NOT NULL");
     if (found >= 0) {
         buffer_append_string(&sql, found > 0 ? " AND u.found > 0" : " AND u.found = 0");
@@ -109,7 +109,7 @@ static enum status count_keys(struct undoing *undoing, int found, enum kind kind
 
 static void append_ours(struct undoing *undoing, int found, struct buffer *sql)
 {
-    buffer_append(sql, undoing->match.data, undoing->match.length);
+    buffer_append_buffer(sql, &undoing->match);
     buffer_append_string(sql, found > 0 ? " AND u.found > 0" : " AND u.found = 0");
     buffer_append_string(sql, " AND u.hash = ");
     sqlite_undo_append_hash(&undoing->facts, "t", sql);
@@ -211,7 +211,7 @@ static void append_deleted(struct undoing *undoing, bool there, struct buffer *s
     buffer_append_string(sql, " (SELECT 1 FROM main.");
     sqlite_append_name(sql, undoing->facts.name);
     buffer_append_string(sql, " AS t WHERE ");
-    buffer_append(sql, undoing->match.data, undoing->match.length);
+    buffer_append_buffer(sql, &undoing->match);
     buffer_append_string(sql, ")");
 }
 

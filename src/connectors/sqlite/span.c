@@ -82,10 +82,10 @@ void span_encode_key(struct buffer *out, uint32_t parts, const struct buffer *lo
                                    (high != NULL ? SPAN_HAS_HIGH : 0)));
     buffer_append_byte(out, (char)parts);
     if (low != NULL) {
-        buffer_append(out, low->data, low->length);
+        buffer_append_buffer(out, low);
     }
     if (high != NULL) {
-        buffer_append(out, high->data, high->length);
+        buffer_append_buffer(out, high);
     }
 }
 

@@ -70,7 +70,7 @@ static enum status find_scans(struct spiller *spiller, const struct read_request
         return STATUS_FAILED;
     }
     buffer_append_string(&sql, "EXPLAIN QUERY PLAN ");
-    buffer_append(&sql, compiled.sql.data, compiled.sql.length);
+    buffer_append_buffer(&sql, &compiled.sql);
     request_free(&compiled);
     enum status status =
         sqlite_prepare(self, self->control, buffer_string(&sql), &statement, spiller->error);

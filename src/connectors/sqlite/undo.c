@@ -151,8 +151,7 @@ void sqlite_undo_append_keeping(const struct sqlite_target_table *facts,
         }
     }
     buffer_append_string(sql, ") SELECT ");
-    buffer_append_string(sql, buffer_string(&images));
-    sql->failed |= images.failed;
+    buffer_append_buffer(sql, &images);
     buffer_free(&images);
 }
 
