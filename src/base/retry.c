@@ -6,6 +6,8 @@
 #include "base/random.h"
 #include "base/signals.h"
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 void retry_init(struct retry *retry, int64_t patience_ms)
 {
@@ -15,6 +17,7 @@ void retry_init(struct retry *retry, int64_t patience_ms)
 void retry_reset(struct retry *retry)
 {
     retry->failures = 0;
+    retry->lock[0] = '\0';
     retry->give_up_ms = 0;
 }
 
@@ -49,15 +52,31 @@ static bool sleep_until(const struct retry *retry, int64_t until_ms)
     return !is_cancelled(retry);
 }
 
+/* Empty: it is of no lock, or nobody says of which. */
+static const char *lock_of(const struct error *error)
+{
+    bool locked = error->code == ERROR_TARGET_LOCKED || error->code == ERROR_SOURCE_LOCKED;
+    return locked ? error->context : "";
+}
+
+/* Of what fails at a lock nothing is left, however long it worked before. */
+static bool is_stuck(const struct retry *retry, const struct error *error)
+{
+    const char *lock = lock_of(error);
+    return lock[0] != '\0' && strcmp(lock, retry->lock) == 0;
+}
+
 bool retry_plan(struct retry *retry, struct error *error, int64_t *until_ms)
 {
     if (error->class != ERROR_CLASS_RETRY || is_cancelled(retry)) {
         return false;
     }
     int64_t now = clock_monotonic_ms();
-    if (retry->give_up_ms > 0 && now - retry->waited_ms > retry->patience_ms) {
+    if (!is_stuck(retry, error) && retry->give_up_ms > 0 &&
+        now - retry->waited_ms > retry->patience_ms) {
         retry_reset(retry);
     }
+    snprintf(retry->lock, sizeof retry->lock, "%s", lock_of(error));
     if (retry->give_up_ms == 0) {
         retry->give_up_ms = now + retry->patience_ms;
     }

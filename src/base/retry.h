@@ -18,7 +18,9 @@ struct retry {
     int64_t give_up_ms;  /* monotonic; 0: no failure yet */
     int64_t waited_ms;   /* monotonic: when the last wait ended */
     uint32_t failures;
-    int stop_level;                    /* of signals_stop_level, that ends a wait; 0: 2 */
+    char lock[384]; /* the place where the last failure was of a lock; empty: it was not, or nobody
+                       said */
+    int stop_level; /* of signals_stop_level, that ends a wait; 0: 2 */
     const _Atomic bool *cancelled;     /* may be NULL: ends a wait early */
     _Atomic int64_t *waiting_until_ms; /* may be NULL: shown while waiting; of this thread alone */
     _Atomic uint64_t *counter;         /* may be NULL: one more a retry */
@@ -26,7 +28,8 @@ struct retry {
 
 void retry_init(struct retry *retry, int64_t patience_ms);
 /* After a success: the next failure starts a new deadline. So does one that comes so late that what
- * was tried must have worked for longer than the patience in between. */
+ * was tried must have worked for longer than the patience in between, unless it ended at the same
+ * lock again: that work was in vain. */
 void retry_reset(struct retry *retry);
 
 /*

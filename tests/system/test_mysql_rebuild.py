@@ -201,6 +201,26 @@ class Rebuild(sql_case.SqlCase):
         self.assert_code(support.finish(process), 0)
         self.assert_put_back(name, before)
 
+    def test_a_transaction_at_the_end_does_not_cost_the_building(self):
+        """The server wants the table for itself once more when an index is built, and forgets all of it if it can't have it."""
+        name, arguments = self.target(TARGET + "INSERT INTO child SELECT seq + 100000, seq FROM seq_1_to_400000;")
+        before = self.definitions(name)
+        client = self.connected(name)
+        process = self.stopped_at("mysql.before_put_back:stop:1", "migrate", *REBUILD, "--existing", "append", *arguments)
+        process.send_signal(signal.SIGCONT)
+        building = "SELECT count(*) FROM information_schema.processlist WHERE db = '%s' AND state = 'altering table'" % name
+        self.wait_until("it builds", lambda: client.ask(building) == "1")
+        client.ask("START TRANSACTION; SELECT count(*) FROM child WHERE id = 1")
+        self.wait_until("it waits", lambda: self.server.waiting(name) == 1)
+        begun = time.monotonic()
+        self.wait_until("longer than any brief wait", lambda: time.monotonic() - begun > 4)
+        self.assertEqual(self.server.waiting(name), 1)
+        client.close()
+        self.assert_code(support.finish(process), 0)
+        self.assert_put_back(name, before)
+        with open(os.path.join(arguments[-1], "transhume.log"), encoding="utf-8") as file:
+            self.assertNotIn("try 2", file.read())
+
     def test_a_server_that_tells_who_holds_it(self):
         self.server.ask("mysql", "INSTALL SONAME 'metadata_lock_info'")
         self.addCleanup(self.server.ask, "mysql", "UNINSTALL SONAME 'metadata_lock_info'")

@@ -170,6 +170,34 @@ static void a_late_failure_is_a_new_one(void **state)
     assert_false(retry_wait(&retry, &error));
 }
 
+static void a_late_failure_of_the_same_lock_is_the_same(void **state)
+{
+    (void)state;
+    struct retry retry;
+    struct error error;
+    const char *const places[] = {"albums: ", "tracks: ", ""};
+    retry_init(&retry, 30);
+    for (int i = 0; i < 3; i++) { /* of others, or of who knows which */
+        error_set(&error, ERROR_TARGET_LOCKED, "target", "somebody holds it");
+        error_context(&error, "%s", places[i]);
+        error.retry_after_ms = 1;
+        assert_true(retry_wait(&retry, &error));
+        clock_sleep_ms(40); /* it works for longer than the patience */
+    }
+    assert_true(retry_wait(&retry, &error));
+    error_context(&error, "tracks: ");
+    clock_sleep_ms(40);
+    assert_true(retry_wait(&retry, &error));
+    clock_sleep_ms(40);
+    assert_false(retry_wait(&retry, &error));
+    assert_non_null(strstr(error.context, "given up after 2 tries"));
+    retry_reset(&retry);
+    error_set(&error, ERROR_TARGET_LOCKED, "target", "somebody holds it");
+    error_context(&error, "tracks: ");
+    error.retry_after_ms = 1;
+    assert_true(retry_wait(&retry, &error));
+}
+
 static void buckets_fill_by_the_clock(void **state)
 {
     (void)state;
@@ -788,6 +816,7 @@ int main(void)
         cmocka_unit_test(delays_double_up_to_a_cap),
         cmocka_unit_test(patience_ends),
         cmocka_unit_test(a_late_failure_is_a_new_one),
+        cmocka_unit_test(a_late_failure_of_the_same_lock_is_the_same),
         cmocka_unit_test(buckets_fill_by_the_clock),
         cmocka_unit_test(headers_come_back),
         cmocka_unit_test(statuses_come_back),

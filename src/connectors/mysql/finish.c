@@ -40,9 +40,10 @@ static void say(const struct finisher *finisher, const char *what, const char *n
     }
 }
 
-static enum status run(struct finisher *finisher, struct buffer *sql, const char *name)
+static enum status run(struct finisher *finisher, struct buffer *sql, const char *name,
+                       enum maria_patience patience)
 {
-    enum status status = maria_alter(finisher->self, finisher->connection, sql, name, MARIA_BUILD,
+    enum status status = maria_alter(finisher->self, finisher->connection, sql, name, patience,
                                      ERROR_TARGET_SCHEMA, finisher->error);
     if (status != STATUS_OK) {
         error_context(finisher->error, "%s: ", name);
@@ -268,6 +269,25 @@ static bool has_reference(const struct maria_table *facts, const struct referenc
     return false;
 }
 
+static bool begins_with(struct column_list key, struct column_list columns)
+{
+    bool begins = key.count >= columns.count;
+    for (uint32_t i = 0; begins && i < columns.count; i++) {
+        begins = strcasecmp(key.names[i], columns.names[i]) == 0;
+    }
+    return begins;
+}
+
+/* Else the server makes an index with the foreign key. */
+static bool is_indexed(const struct maria_table *facts, struct column_list columns)
+{
+    bool found = begins_with(facts->schema->primary_key, columns);
+    for (uint32_t i = 0; !found && i < facts->schema->index_count; i++) {
+        found = begins_with(facts->schema->indexes[i].columns, columns);
+    }
+    return found;
+}
+
 static void append_table(struct buffer *out, const void *self, const char *name)
 {
     maria_append_table(out, self, name);
@@ -392,7 +412,8 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     say(finisher, "foreign key of", table->name);
     name_reference(table, reference, number, name);
     append_reference(&sql, finisher, table, reference, name);
-    status = maria_alter(finisher->self, finisher->connection, &sql, table->name, MARIA_BUILD,
+    status = maria_alter(finisher->self, finisher->connection, &sql, table->name,
+                         is_indexed(facts, reference->columns) ? MARIA_LONG : MARIA_BUILD,
                          ERROR_TARGET_SCHEMA, &problem);
     if (status != STATUS_OK && !maria_is_lost((unsigned)problem.native_code) &&
         problem.code == ERROR_TARGET_SCHEMA) {
@@ -401,8 +422,7 @@ static enum status add_reference(struct finisher *finisher, const struct target_
         return STATUS_OK;
     }
     if (status != STATUS_OK) {
-        error_copy(finisher->error, &problem);
-        return status;
+        return pass_on(finisher, table, &problem);
     }
     return warn_of_orphans(finisher, table, facts, reference);
 }
@@ -463,7 +483,7 @@ static enum status put_comment_back(struct finisher *finisher, const struct targ
     } else {
         buffer_append_string(&sql, "''");
     }
-    return run(finisher, &sql, table->name);
+    return run(finisher, &sql, table->name, MARIA_LONG);
 }
 
 /* InnoDB counts on from the largest number that it saw; seen to, since other settings may count
@@ -491,7 +511,7 @@ static enum status set_counter(struct finisher *finisher, const struct target_ta
         if (facts->schema->next_number < next) {
             begin_alter(&sql, finisher, table->name);
             buffer_format(&sql, "AUTO_INCREMENT = %lld", (long long)next);
-            return run(finisher, &sql, table->name);
+            return run(finisher, &sql, table->name, MARIA_LONG);
         }
     }
     return STATUS_OK;
@@ -503,7 +523,7 @@ static enum status analyze(struct finisher *finisher, const struct target_table 
     say(finisher, "statistics of", table->name);
     buffer_append_string(&sql, "ANALYZE TABLE ");
     maria_append_table(&sql, finisher->self, table->name);
-    return run(finisher, &sql, table->name);
+    return run(finisher, &sql, table->name, MARIA_BUILD);
 }
 
 enum step { STEP_INDEXES, STEP_REST, STEP_REFERENCES };

@@ -1,6 +1,7 @@
 /*
  * Waiting for a table's definition (metadata locks). Whoever wants the table queues behind a
- * statement that waits to have it alone, readers too: so such a wait is brief, and tried again.
+ * statement that waits to have it alone, readers too: so such a wait is brief, and tried again. Who
+ * builds wants it at the end once more, when the whole building is lost: that wait is a long one.
  */
 #include "connectors/mysql/locks.h"
 #include <stdlib.h>
@@ -105,8 +106,10 @@ enum status maria_alter(struct maria_database *self, MYSQL *connection, struct b
                         struct error *error)
 {
     struct error ignored;
+    bool brief = patience != MARIA_BUILD;
     enum status status =
-        set_lock_timeout(self, connection, sql_brief_lock_ms(self->timeout_ms), error);
+        brief ? set_lock_timeout(self, connection, sql_brief_lock_ms(self->timeout_ms), error)
+              : STATUS_OK;
     if (status != STATUS_OK) {
         buffer_free(sql);
         return status;
@@ -119,6 +122,9 @@ enum status maria_alter(struct maria_database *self, MYSQL *connection, struct b
         tell(self, connection, table, error);
     }
     bool good = status == STATUS_OK;
+    if (!brief) {
+        return status;
+    }
     enum status back = set_lock_timeout(self, connection, sql_long_lock_ms(self->timeout_ms),
                                         good ? error : &ignored);
     return good ? back : status;

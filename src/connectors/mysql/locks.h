@@ -8,7 +8,8 @@
 /* As the servers count: whole seconds, and at least one. */
 long long maria_lock_seconds(int64_t wait_ms);
 /* maria_query_buffer of what takes a table for itself alone: everybody queues behind its wait, so
- * that is brief. A failure of the lock names who is in the way, as far as the server tells. */
+ * that is brief, but for MARIA_BUILD. A failure of the lock names who is in the way, as far as the
+ * server tells. */
 enum status maria_alter(struct maria_database *self, MYSQL *connection, struct buffer *sql,
                         const char *table, enum maria_patience patience, enum error_code otherwise,
                         struct error *error) MUST_USE;

@@ -318,8 +318,9 @@ static enum status alter(const struct rebuilding *rebuilding, const struct chang
         buffer_free(sql);
         return STATUS_FAILED;
     }
-    enum status status = maria_alter(rebuilding->self, rebuilding->connection, sql, change->owner,
-                                     MARIA_BUILD, ERROR_TARGET_SCHEMA, error);
+    enum status status =
+        maria_alter(rebuilding->self, rebuilding->connection, sql, change->owner,
+                    change->drops ? MARIA_LONG : MARIA_BUILD, ERROR_TARGET_SCHEMA, error);
     if (status == STATUS_OK) {
         return failpoint_hit(change->failpoints[1], error);
     }
