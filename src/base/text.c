@@ -1,6 +1,7 @@
 /* Text helpers: UTF-8, patterns, nearest names, numbers for machines and for people. */
 #include "base/text.h"
 
+#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -308,64 +309,46 @@ enum status text_to_int64(const char *text, size_t length, int64_t *value)
     return STATUS_OK;
 }
 
-static const char digit_pairs[] = "00010203040506070809"
-                                  "10111213141516171819"
-                                  "20212223242526272829"
-                                  "30313233343536373839"
-                                  "40414243444546474849"
-                                  "50515253545556575859"
-                                  "60616263646566676869"
-                                  "70717273747576777879"
-                                  "80818283848586878889"
-                                  "90919293949596979899";
-
-static size_t count_digits(uint64_t value)
+/*
+ * Eight digits as eight bytes, the first in the lowest: the number is halved three times, into
+ * parts of four, two and one digits, all parts at once. x / 100 is x * 10486 >> 20 for four digits,
+ * x / 10 is x * 103 >> 10 for two.
+ */
+static uint64_t eight_digits(uint32_t value)
 {
-    static const uint64_t powers[] = {0,
-                                      10,
-                                      100,
-                                      1000,
-                                      10000,
-                                      100000,
-                                      1000000,
-                                      10000000,
-                                      100000000,
-                                      1000000000,
-                                      10000000000,
-                                      100000000000,
-                                      1000000000000,
-                                      10000000000000,
-                                      100000000000000,
-                                      1000000000000000,
-                                      10000000000000000,
-                                      100000000000000000,
-                                      1000000000000000000,
-                                      10000000000000000000u};
-    /* 1233 / 4096 is log10(2): at most one too low for the bits of the value */
-    unsigned bits = 64 - (unsigned)__builtin_clzll(value | 1);
-    unsigned guess = bits * 1233 >> 12;
-    return guess + (value >= powers[guess]);
+    uint64_t fours = value / 10000 | (uint64_t)(value % 10000) << 32;
+    uint64_t hundreds = (fours * 10486 >> 20) & UINT64_C(0x0000007f0000007f);
+    uint64_t twos = hundreds | (fours - 100 * hundreds) << 16;
+    uint64_t tens = (twos * 103 >> 10) & UINT64_C(0x000f000f000f000f);
+    return tens | (twos - 10 * tens) << 8;
+}
+
+static void put_eight(uint64_t digits, char *out)
+{
+    digits = htole64(digits);
+    memcpy(out, &digits, sizeof digits);
+}
+
+enum { EIGHT_DIGITS = 100000000 };
+#define ASCII_ZEROS UINT64_C(0x3030303030303030)
+
+/* Writes eight bytes: those behind the digits are NUL. */
+static size_t put_up_to_eight(uint32_t value, char *out)
+{
+    uint64_t digits = eight_digits(value);
+    unsigned zeros = digits == 0 ? 7 : (unsigned)__builtin_ctzll(digits) / 8;
+    put_eight((digits | ASCII_ZEROS) >> 8 * zeros, out);
+    return 8 - zeros;
 }
 
 size_t text_from_uint64(uint64_t value, char *out)
 {
-    if (value < 10) {
-        out[0] = (char)('0' + value);
-        return 1;
+    if (value < EIGHT_DIGITS) {
+        return put_up_to_eight((uint32_t)value, out);
     }
-    size_t length = count_digits(value);
-    char *position = out + length;
-    while (value >= 100) {
-        position -= 2;
-        memcpy(position, digit_pairs + value % 100 * 2, 2);
-        value /= 100;
-    }
-    if (value >= 10) {
-        memcpy(out, digit_pairs + value * 2, 2);
-    } else {
-        out[0] = (char)('0' + value);
-    }
-    return length;
+    size_t length = text_from_uint64(value / EIGHT_DIGITS, out);
+    put_eight(eight_digits((uint32_t)(value % EIGHT_DIGITS)) | ASCII_ZEROS, out + length);
+    return length + 8;
 }
 
 size_t text_from_int64(int64_t value, char *out)

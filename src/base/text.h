@@ -31,7 +31,7 @@ size_t text_clip(const char *bytes, size_t length, size_t limit);
 /* Whole-string conversions; STATUS_FAILED if it is not exactly one number in range. */
 enum status text_to_int64(const char *text, size_t length, int64_t *value) MUST_USE;
 enum status text_to_uint64(const char *text, size_t length, uint64_t *value) MUST_USE;
-/* Decimal digits without NUL into `out` (>= 20 bytes); the length comes back. */
+/* Decimal digits into `out` (20 bytes, all of which may be written); the length comes back. */
 size_t text_from_int64(int64_t value, char *out);
 size_t text_from_uint64(uint64_t value, char *out);
 /* A hash of 128 bits as 32 lower-case hexadecimal digits and a NUL. */

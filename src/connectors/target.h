@@ -254,6 +254,11 @@ struct target_functions {
     /* The normal form of a value: what reading it back would give. Idempotent. Any thread. */
     enum status (*normal_form)(struct database *self, const struct cell *cell, struct arena *arena,
                                struct cell *normal, struct error *error);
+    /* Optional, for speed, since each record that is copied is hashed: appends the canonical bytes
+     * of a value's normal form, the same that normal_form and canonical_append give. For values
+     * that are not LARGE, of a target whose normal forms are never MISSING. Any thread. */
+    enum status (*append_normal)(struct database *self, const struct cell *cell,
+                                 struct arena *arena, struct buffer *out, struct error *error);
     /*
      * Optional, both or none: what a column makes of values (SQLite's affinities). column_class
      * gives a number for a column as the target's own catalogue describes it, for

@@ -35,31 +35,85 @@ static enum status reserve_cells(struct record_hasher *hasher, uint32_t count, s
     return STATUS_OK;
 }
 
-enum status record_hash(struct record_hasher *hasher, const struct batch *batch, uint32_t row,
-                        struct canonical_hash *hash, struct error *error)
+/* What the writer will reject stays as it is; its hash goes again. */
+static bool is_rejected(enum status status, const struct error *error)
 {
-    const struct cell *cells = batch_row(batch, row);
+    return status != STATUS_OK && error->class != ERROR_CLASS_STOP;
+}
+
+static enum status hash_normal_forms(struct record_hasher *hasher, const struct batch *batch,
+                                     const struct cell *cells, struct canonical_hash *hash,
+                                     struct error *error)
+{
+    const struct target_functions *target = hasher->target->connector->target;
     uint32_t count = batch_shape_width(batch->shape);
     if (reserve_cells(hasher, count, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (arena_bytes(hasher->arena) > RESET_BYTES) {
-        arena_reset(hasher->arena);
-    }
-    const struct target_functions *target = hasher->target->connector->target;
     for (uint32_t i = 0; i < count; i++) {
-        if (target->normal_form(hasher->target, &cells[i], hasher->arena, &hasher->cells[i],
-                                error) != STATUS_OK) {
-            if (error->class == ERROR_CLASS_STOP) {
-                return STATUS_FAILED;
-            }
-            hasher->cells[i] = cells[i]; /* the writer will reject it, and its hash goes again */
+        enum status status =
+            target->normal_form(hasher->target, &cells[i], hasher->arena, &hasher->cells[i], error);
+        if (is_rejected(status, error)) {
+            hasher->cells[i] = cells[i];
+        } else if (status != STATUS_OK) {
+            return STATUS_FAILED;
         }
     }
     return batch->shape == NULL
                ? canonical_hash_cells(hasher->cells, count, &hasher->scratch, hash, error)
                : canonical_hash_record(batch->shape, hasher->cells, count, &hasher->scratch, hash,
                                        error);
+}
+
+/* The same hash, of bytes that the target appends itself. */
+static enum status hash_appended(struct record_hasher *hasher, const struct shape *shape,
+                                 const struct cell *cells, struct canonical_hash *hash,
+                                 struct error *error)
+{
+    const struct target_functions *target = hasher->target->connector->target;
+    struct buffer *bytes = &hasher->scratch;
+    enum status status = STATUS_OK;
+    buffer_clear(bytes);
+    for (uint32_t i = 0; i < shape->field_count && status == STATUS_OK; i++) {
+        const struct shape_field *field = &shape->fields[i];
+        canonical_append_run(bytes, VALUE_TEXT, field->name, field->name_length);
+        size_t start = bytes->length;
+        status = target->append_normal(hasher->target, &cells[i], hasher->arena, bytes, error);
+        if (is_rejected(status, error)) {
+            bytes->length = start;
+            status = canonical_append(&cells[i], bytes, error);
+        }
+    }
+    if (status == STATUS_OK && bytes->failed) {
+        status = error_set(error, ERROR_MEMORY, NULL, "no memory for hashing");
+    }
+    if (status == STATUS_OK) {
+        *hash = canonical_hash_bytes(bytes->data, bytes->length);
+    }
+    return status;
+}
+
+static bool has_large(const struct cell *cells, uint32_t count)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < count; i++) {
+        found |= cells[i].kind == VALUE_LARGE;
+    }
+    return found;
+}
+
+enum status record_hash(struct record_hasher *hasher, const struct batch *batch, uint32_t row,
+                        struct canonical_hash *hash, struct error *error)
+{
+    const struct cell *cells = batch_row(batch, row);
+    const struct shape *shape = batch->shape;
+    bool appends = hasher->target->connector->target->append_normal != NULL && shape != NULL &&
+                   !has_large(cells, shape->field_count);
+    if (arena_bytes(hasher->arena) > RESET_BYTES) {
+        arena_reset(hasher->arena);
+    }
+    return appends ? hash_appended(hasher, shape, cells, hash, error)
+                   : hash_normal_forms(hasher, batch, cells, hash, error);
 }
 
 enum status record_hash_batch(struct record_hasher *hasher, const struct batch *batch,

@@ -3,9 +3,9 @@
 
 #include "base/text.h"
 #include "model/decimal.h"
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
+#define XXH_INLINE_ALL /* records are short: the call would cost as much as the work */
 #include <xxhash.h>
 
 enum { DEPTH_MAX = 1000, SLICE_BYTES = 65536 };
@@ -14,12 +14,6 @@ static void put_u16(struct buffer *out, uint16_t number)
 {
     uint8_t bytes[2] = {(uint8_t)number, (uint8_t)(number >> 8)};
     buffer_append(out, bytes, sizeof(bytes));
-}
-
-static void store_u32(char *bytes, uint32_t number)
-{
-    number = htole32(number);
-    memcpy(bytes, &number, sizeof(number));
 }
 
 static void store_u64(char *bytes, uint64_t number)
@@ -31,7 +25,7 @@ static void store_u64(char *bytes, uint64_t number)
 static void put_u32(struct buffer *out, uint32_t number)
 {
     if (buffer_reserve(out, 4)) {
-        store_u32(out->data + out->length, number);
+        canonical_store_u32(out->data + out->length, number);
         out->length += 4;
     }
 }
@@ -44,34 +38,13 @@ static void put_u64(struct buffer *out, uint64_t number)
     }
 }
 
-static void put_tagged_u64(struct buffer *out, enum value_kind tag, uint64_t number)
-{
-    if (buffer_reserve(out, 9)) {
-        out->data[out->length] = (char)tag;
-        store_u64(out->data + out->length + 1, number);
-        out->length += 9;
-    }
-}
-
-static void put_run(struct buffer *out, enum value_kind tag, const void *bytes, uint32_t length)
-{
-    if (buffer_reserve(out, (size_t)length + 5)) {
-        out->data[out->length] = (char)tag;
-        store_u32(out->data + out->length + 1, length);
-        if (length > 0) {
-            memcpy(out->data + out->length + 5, bytes, length);
-        }
-        out->length += (size_t)length + 5;
-    }
-}
-
 static void put_double(struct buffer *out, enum value_kind tag, double number)
 {
     uint64_t bits = 0x7FF8000000000000u;
     if (number == number) {
         memcpy(&bits, &number, sizeof(bits));
     }
-    put_tagged_u64(out, tag, bits);
+    canonical_append_u64(out, tag, bits);
 }
 
 static void put_decimal(struct buffer *out, const struct cell *cell)
@@ -82,7 +55,7 @@ static void put_decimal(struct buffer *out, const struct cell *cell)
     size_t digits = out->length;
     decimal_append(cell, out);
     if (!out->failed) {
-        store_u32(out->data + start + 1, (uint32_t)(out->length - digits));
+        canonical_store_u32(out->data + start + 1, (uint32_t)(out->length - digits));
     }
 }
 
@@ -249,10 +222,10 @@ static enum status put_value(struct buffer *out, const struct cell *cell, int de
         buffer_append_byte(out, cell->i64 != 0);
         break;
     case VALUE_INT64:
-        put_tagged_u64(out, VALUE_INT64, cell->u64);
+        canonical_append_u64(out, VALUE_INT64, cell->u64);
         break;
     case VALUE_UINT64:
-        put_tagged_u64(out, cell->u64 <= INT64_MAX ? VALUE_INT64 : VALUE_UINT64, cell->u64);
+        canonical_append_u64(out, cell->u64 <= INT64_MAX ? VALUE_INT64 : VALUE_UINT64, cell->u64);
         break;
     case VALUE_FLOAT32:
     case VALUE_FLOAT64:
@@ -264,7 +237,7 @@ static enum status put_value(struct buffer *out, const struct cell *cell, int de
     case VALUE_TEXT:
     case VALUE_BYTES:
     case VALUE_JSON:
-        put_run(out, kind, cell->bytes, cell->length);
+        canonical_append_run(out, kind, cell->bytes, cell->length);
         break;
     case VALUE_DATE:
     case VALUE_TIME:
@@ -304,6 +277,16 @@ enum status canonical_append(const struct cell *cell, struct buffer *out, struct
 }
 
 /* --- hashes --- */
+
+static struct canonical_hash hash_of_digest(XXH128_hash_t digest)
+{
+    return (struct canonical_hash){.low = digest.low64, .high = digest.high64};
+}
+
+struct canonical_hash canonical_hash_bytes(const void *bytes, size_t length)
+{
+    return hash_of_digest(XXH3_128bits(bytes, length));
+}
 
 /*
  * The bytes go through `scratch`; only a record with a large value at its top needs the stream, so
@@ -362,14 +345,12 @@ static enum status finish_hash(struct hashing *hashing, enum status status,
         status = no_memory(error);
     }
     if (status == STATUS_OK) {
-        XXH128_hash_t digest;
         if (hashing->stream != NULL) {
             XXH3_128bits_update(hashing->stream, hashing->scratch->data, hashing->scratch->length);
-            digest = XXH3_128bits_digest(hashing->stream);
+            *hash = hash_of_digest(XXH3_128bits_digest(hashing->stream));
         } else {
-            digest = XXH3_128bits(hashing->scratch->data, hashing->scratch->length);
+            *hash = canonical_hash_bytes(hashing->scratch->data, hashing->scratch->length);
         }
-        *hash = (struct canonical_hash){.low = digest.low64, .high = digest.high64};
     }
     XXH3_freeState(hashing->stream);
     return status;
@@ -388,7 +369,8 @@ enum status canonical_hash_record(const struct shape *shape, const struct cell *
     uint32_t count = width < shape->field_count ? width : shape->field_count;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         if (cells[i].kind != VALUE_MISSING) {
-            put_run(scratch, VALUE_TEXT, shape->fields[i].name, shape->fields[i].name_length);
+            canonical_append_run(scratch, VALUE_TEXT, shape->fields[i].name,
+                                 shape->fields[i].name_length);
             status = hash_cell(&hashing, &cells[i], error);
         }
     }

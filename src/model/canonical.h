@@ -5,6 +5,8 @@
 #include "base/buffer.h"
 #include "model/batch.h"
 #include "model/value.h"
+#include <endian.h>
+#include <string.h>
 
 /*
  * Version 1. A value is one tag byte (enum value_kind, 1 byte) and:
@@ -31,6 +33,36 @@ enum { CANONICAL_VERSION = 1 };
 enum status canonical_append(const struct cell *cell, struct buffer *out,
                              struct error *error) MUST_USE;
 
+/* Single values of kinds that every record holds, for who appends values' normal forms at once. */
+static inline void canonical_store_u32(char *bytes, uint32_t number)
+{
+    number = htole32(number);
+    memcpy(bytes, &number, sizeof number);
+}
+/* A tag and eight bytes: INT64, UINT64, FLOAT64. */
+static inline void canonical_append_u64(struct buffer *out, enum value_kind tag, uint64_t number)
+{
+    if (buffer_reserve(out, 1 + sizeof number)) {
+        number = htole64(number);
+        out->data[out->length] = (char)tag;
+        memcpy(out->data + out->length + 1, &number, sizeof number);
+        out->length += 1 + sizeof number;
+    }
+}
+/* A tag, the length and the bytes: TEXT, BYTES, JSON, DECIMAL. */
+static inline void canonical_append_run(struct buffer *out, enum value_kind tag, const void *bytes,
+                                        uint32_t length)
+{
+    if (buffer_reserve(out, (size_t)length + 5)) {
+        out->data[out->length] = (char)tag;
+        canonical_store_u32(out->data + out->length + 1, length);
+        if (length > 0) {
+            memcpy(out->data + out->length + 5, bytes, length);
+        }
+        out->length += (size_t)length + 5;
+    }
+}
+
 struct canonical_hash {
     uint64_t low;
     uint64_t high;
@@ -46,6 +78,10 @@ enum status canonical_hash_record(const struct shape *shape, const struct cell *
 /* Over the given cells alone, without names: for keys. */
 enum status canonical_hash_cells(const struct cell *cells, uint32_t count, struct buffer *scratch,
                                  struct canonical_hash *hash, struct error *error) MUST_USE;
+
+/* Over canonical bytes that are there already; what canonical_hash_record gives for a record whose
+ * names and values they are. */
+struct canonical_hash canonical_hash_bytes(const void *bytes, size_t length);
 
 /* Sums of hashes modulo 2^128: the order of records does not matter, multiplicity does. */
 static inline void canonical_sum_add(struct canonical_hash *sum, const struct canonical_hash *hash)

@@ -81,10 +81,14 @@ static void put_string(struct buffer *out, enum maria_form form, const char *tex
 /* What needs no escape. */
 static void put_plain(struct buffer *out, enum maria_form form, const char *text, size_t length)
 {
-    const char *quote = form == MARIA_IN_STATEMENT ? "'" : "";
-    buffer_append_string(out, quote);
+    bool quoted = form == MARIA_IN_STATEMENT;
+    if (quoted) {
+        buffer_append_byte(out, '\'');
+    }
     buffer_append(out, text, length);
-    buffer_append_string(out, quote);
+    if (quoted) {
+        buffer_append_byte(out, '\'');
+    }
 }
 
 static enum status put_text(const struct maria_column *column, enum maria_form form,
@@ -253,7 +257,8 @@ static enum status put_number(const struct maria_column *column, const struct ce
 static bool has_excess(const struct maria_column *column, int64_t microseconds)
 {
     static const int64_t steps[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
-    return microseconds % steps[column->type.digits <= 6 ? column->type.digits : 6] != 0;
+    int digits = column->type.digits;
+    return digits < 6 && microseconds % 1000000 != 0 && microseconds % steps[digits] != 0;
 }
 
 static size_t put_digits(char *to, int value, int width)
@@ -474,6 +479,12 @@ enum status maria_encode(const struct maria_column *column, const struct cell *c
         return put_escape(column, cell, form, out, error);
     }
     switch (column->type.format) {
+    case MARIA_AS_INT:
+        if (cell->kind == VALUE_INT64) { /* the commonest, at once */
+            buffer_append_int64(out, cell->i64);
+            return STATUS_OK;
+        }
+        break;
     case MARIA_AS_TEXT:
     case MARIA_AS_LABEL:
         return cell->kind == VALUE_TEXT

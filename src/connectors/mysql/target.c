@@ -182,6 +182,14 @@ static enum status target_normal_form(struct database *database, const struct ce
     return sql_normal_form(&maria_rules, cell, arena, normal, error);
 }
 
+static enum status target_append_normal(struct database *database, const struct cell *cell,
+                                        struct arena *arena, struct buffer *out,
+                                        struct error *error)
+{
+    (void)database;
+    return sql_append_normal(&maria_rules, cell, arena, out, error);
+}
+
 /* The class of a column is its kind. */
 static uint32_t target_column_class(struct database *database, const struct schema_table *table,
                                     const struct schema_column *column)
@@ -223,6 +231,7 @@ const struct target_functions maria_target_functions = {
     .delete_records = maria_delete_records,
     .count = target_count,
     .normal_form = target_normal_form,
+    .append_normal = target_append_normal,
     .column_class = target_column_class,
     .normal_form_in_column = target_normal_form_in_column,
 };

@@ -202,12 +202,20 @@ static enum status target_count(struct database *database, const struct target_t
     return status;
 }
 
+static const struct sql_rules rules = {0};
+
 enum status postgres_normal_form(struct database *database, const struct cell *cell,
                                  struct arena *arena, struct cell *normal, struct error *error)
 {
-    static const struct sql_rules rules = {0};
     (void)database;
     return sql_normal_form(&rules, cell, arena, normal, error);
+}
+
+static enum status append_normal(struct database *database, const struct cell *cell,
+                                 struct arena *arena, struct buffer *out, struct error *error)
+{
+    (void)database;
+    return sql_append_normal(&rules, cell, arena, out, error);
 }
 
 const struct target_functions postgres_target_functions = {
@@ -228,6 +236,7 @@ const struct target_functions postgres_target_functions = {
     .count = target_count,
     .settle_duplicates = postgres_lost_tell,
     .normal_form = postgres_normal_form,
+    .append_normal = append_normal,
     .column_class = postgres_column_class,
     .normal_form_in_column = postgres_normal_form_in_column,
     .express_accepts = postgres_express_accepts,

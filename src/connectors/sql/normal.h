@@ -19,6 +19,11 @@ struct sql_rules {
 /* Idempotent; texts live in `arena`. Any thread. */
 enum status sql_normal_form(const struct sql_rules *rules, const struct cell *cell,
                             struct arena *arena, struct cell *normal, struct error *error) MUST_USE;
+/* Appends the canonical bytes of a value's normal form, the same that sql_normal_form and
+ * canonical_append give, without making it first where the kind is a common one. Any thread. */
+enum status sql_append_normal(const struct sql_rules *rules, const struct cell *cell,
+                              struct arena *arena, struct buffer *out,
+                              struct error *error) MUST_USE;
 /* The text that a value is in a column of texts: such that the normal forms of both are equal.
  * FAILED with a REJECT code where it has none. */
 enum status sql_append_value_text(const struct sql_rules *rules, const struct cell *cell,
