@@ -201,7 +201,11 @@ static enum status wait_for_lease(struct run *run, uint64_t old_epoch,
         log_write(LOG_INFO, "waiting %" PRId64 " s for the lease of %s to be over",
                   (left + 999) / 1000, holder->name);
         if (!sleep_ms(left < look_ms ? left : look_ms)) {
-            return STATUS_END;
+            error_set(error, ERROR_INTERRUPTED, run->id,
+                      "stopped while the lease of %s was waited for; nothing was changed",
+                      holder->name);
+            error_hint(error, "the same command waits for it anew");
+            return STATUS_FAILED;
         }
         enum status status = ask(run, old_epoch, NULL, &now, error);
         if (status != STATUS_AGAIN) {

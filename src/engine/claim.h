@@ -8,8 +8,8 @@
  * Makes this attempt the only one; `old_epoch` is what the ledger said. Sets run->epoch,
  * run->claimed, and run->took_over when a claim with a lease was taken from somebody who never gave
  * it back: from a process that is known to be dead at once, with `take_over` from any other once
- * its lease was over for as long as a request may take (STATUS_END: stopped while waiting for
- * that). A target with a lease has a keeper from then on.
+ * its lease was over for as long as a request may take (ERROR_INTERRUPTED: stopped while waiting
+ * for that). A target with a lease has a keeper from then on.
  */
 enum status run_claim(struct run *run, uint64_t old_epoch, bool take_over,
                       struct error *error) MUST_USE;

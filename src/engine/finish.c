@@ -165,7 +165,7 @@ static enum status forget_one(struct rollback *rollback, const char *id, bool ta
     status = run_claim(run, rollback->ledger->epoch, take_over, error);
     if (status != STATUS_OK || failpoint_hit("finish.before_forget", error) != STATUS_OK ||
         end_local(rollback, error) != STATUS_OK) {
-        return status == STATUS_END ? STATUS_END : STATUS_FAILED;
+        return STATUS_FAILED;
     }
     claim_keeper_stop(run->keeper);
     run->keeper = NULL;
@@ -175,7 +175,12 @@ static enum status forget_one(struct rollback *rollback, const char *id, bool ta
         status = target->connector->ledger->forget(target, run->id, run->epoch, false, error);
     } while (session_tries_again(&retry, &status, error));
     run->claimed = status != STATUS_OK;
-    return status == STATUS_OK ? failpoint_hit("finish.after_forget", error) : status;
+    if (status == STATUS_END) {
+        error_set(error, ERROR_INTERRUPTED, run->id, "stopped before the ledger forgot this run");
+        error_hint(error, "the same command goes on with it");
+        return STATUS_FAILED;
+    }
+    return status == STATUS_OK ? failpoint_hit("finish.after_forget", error) : STATUS_FAILED;
 }
 
 static enum status finish(struct rollback *rollback, const struct rollback_options *options,
@@ -203,8 +208,7 @@ static enum status finish(struct rollback *rollback, const struct rollback_optio
     }
     /* the newest last: until then a crash leaves what can be finished again */
     for (uint32_t i = 0; i < report->run_count; i++) {
-        status = forget_one(rollback, ids[i], options->take_over, error);
-        if (status != STATUS_OK) {
+        if (forget_one(rollback, ids[i], options->take_over, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

@@ -468,7 +468,7 @@ static enum status claim_and_read_again(struct resume *resume, struct error *err
     enum status status =
         run_claim(run, resume->ledger->epoch, run->session->options.take_over, error);
     if (status != STATUS_OK) {
-        return status;
+        return error->code == ERROR_INTERRUPTED ? STATUS_END : STATUS_FAILED;
     }
     if (failpoint_hit("resume.after_claim", error) != STATUS_OK) {
         return STATUS_FAILED;

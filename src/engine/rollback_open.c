@@ -385,9 +385,8 @@ static enum status find_and_claim(struct rollback *rollback, const struct rollba
         check_later_runs(rollback, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    status = run_claim(run, rollback->ledger->epoch, options->take_over, error);
-    if (status != STATUS_OK) {
-        return status;
+    if (run_claim(run, rollback->ledger->epoch, options->take_over, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     status = load(rollback, run->id, &rollback->ledger, error); /* it may have gone on until now */
     if (status == STATUS_END) {

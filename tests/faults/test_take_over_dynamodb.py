@@ -1,4 +1,5 @@
 """Fencing by lease in DynamoDB: a stopped process, its take-over, and what it does when it wakes."""
+import json
 import os
 import shutil
 import signal
@@ -87,6 +88,31 @@ class TakeOver(DynamodbCase):
                     os.system("rm -rf '%s'" % self.path(state))
             if not support.SOAK:
                 break
+
+    def test_stopped_while_it_is_waited_for(self):
+        """Nothing was taken over, and none of the commands may say that it is done."""
+        self.stopped("engine.after_commit", 2)
+        run = json.loads(self.run_program("status", "--json", "--state", "first", env=self.environment()).out)["run"]
+        written = items.scan(self.client, "things")
+        self.assertTrue(written)
+        for number, (command, *options) in enumerate((("rollback", "--run", run, "--confirm"), ("rollback", "--run", run, "--dry-run"),
+                                                      ("finish", "--confirm"), ("resume", "source.db"))):
+            for sent in (signal.SIGINT, signal.SIGTERM) if number == 0 else (signal.SIGTERM,):
+                with self.subTest(command=command, options=options, sent=sent):
+                    waiting = support.start(command, "--take-over", *options, self.uri(lease="600"), "--state", "state%d" % number,
+                                            cwd=self.folder, env=self.environment())
+                    self.addCleanup(self.end, waiting)
+                    told = waiting.stderr.readline()
+                    while told and b"for the lease" not in told:
+                        told = waiting.stderr.readline()
+                    self.assertIn(b"for the lease", told)
+                    waiting.send_signal(sent)
+                    ended = support.finish(waiting)
+                    self.assert_code(ended, 4)
+                    self.assertNotIn("already", ended.out)
+                    self.assertIn("stopped", ended.err)
+                    self.assertEqual(len(items.scan(self.client, "things")), len(written))
+        self.assertEqual(json.loads(self.run_program("status", "--json", "--state", "first", env=self.environment()).out)["run"], run)
 
     def test_held_up_for_longer_than_its_lease(self):
         """A machine that slept: nobody took the run over, so the claim is renewed late and the run goes on."""

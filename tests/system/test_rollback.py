@@ -2,11 +2,13 @@
 
 What was there before and what is there after are compared by Python's sqlite3.
 """
+import contextlib
 import itertools
 import json
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import unittest
 
@@ -406,6 +408,24 @@ class Sqlite(refusals.TestCase):
         self.rollback(run=first)
         self.run_program("validate")
         self.run_program("finish")
+
+    def test_a_stop_while_a_lock_is_waited_for_is_no_end(self):
+        for command in ("rollback", "finish"):
+            with self.subTest(command=command):
+                self.target("created")
+                self.migrate()
+                name = ("--run", self.run_id()) if command == "rollback" else ()
+                process = self.stopped_at(command + ".before_forget:stop:1", command, *name, "--confirm", "--timeout", "1s", "target.db")
+                with contextlib.closing(sqlite3.connect(self.path("target.db"), isolation_level=None)) as db:
+                    db.execute("BEGIN IMMEDIATE")
+                    process.send_signal(signal.SIGCONT)
+                    self.assertIn(b"try 2 in", process.stderr.readline())
+                    process.send_signal(signal.SIGTERM)
+                    ended = support.finish(process)
+                self.assert_code(ended, 4)
+                self.assertIn("the same command goes on with it", ended.err)
+                self.assertEqual(ended.out, "")
+                self.run_program(command, *name, "--confirm", "target.db")
 
     def test_keyless_records_among_others(self):
         make_sqlite(self.path("keyless.db"), "CREATE TABLE word(w TEXT); INSERT INTO word VALUES ('a'), ('b');")
