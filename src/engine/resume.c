@@ -121,7 +121,11 @@ static enum status schema_differs(const struct resume *resume, struct error *err
 {
     struct buffer what = {0};
     if (resume->header.schema_text != NULL) {
-        schema_lines_compare(resume->header.schema_text, resume->run->session->schema_text, &what);
+        const char *now = resume->run->session->schema_text;
+        schema_lines_compare(resume->header.schema_text, now, &what);
+        if (what.length == 0) {
+            schema_lines_compare_objects(resume->header.schema_text, now, &what);
+        }
     }
     error_set(error, ERROR_SOURCE_CHANGED, resume->run->session->source_uri->shown,
               "its schema is not the one that the run began with: %s",
@@ -131,6 +135,24 @@ static enum status schema_differs(const struct resume *resume, struct error *err
                       "--confirm`, and migrate anew");
     buffer_free(&what);
     return STATUS_FAILED;
+}
+
+/* No record of a plain copy depends on them: what is made of them from now on is of today. */
+static void tell_changed_objects(const struct resume *resume)
+{
+    struct buffer what = {0};
+    const char *before = resume->header.schema_text;
+    if (before != NULL) {
+        schema_lines_compare_objects(before, resume->run->session->schema_text, &what);
+    }
+    if (what.length > 0) {
+        resume->run->warning_count++;
+        log_write(LOG_WARNING,
+                  "the source is not what it was when the run began: %s; what was made of it by "
+                  "then stays as it is",
+                  buffer_string(&what));
+    }
+    buffer_free(&what);
 }
 
 static enum status check_match(struct resume *resume, struct error *error)
@@ -159,6 +181,7 @@ static enum status check_match(struct resume *resume, struct error *error)
     if (strcmp(header->mapping_hash, session->plan->mapping_hash) != 0) {
         return mapping_differs(header->mapping_text, session->plan->mapping_text, error);
     }
+    tell_changed_objects(resume);
     return STATUS_OK;
 }
 

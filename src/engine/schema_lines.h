@@ -7,10 +7,15 @@
 #include "base/error.h"
 #include "model/schema.h"
 
-/* Lines "table customer", "column customer.name TEXT not null", "key customer(id)" … */
-void schema_lines_append(const struct schema *schema, struct buffer *out);
-/* What the second text has more and what it lacks, the first few: "customer.note is new; …". "" if
- * they have the same lines. */
+/* Lines "table customer", "column customer.name TEXT not null", "key customer(id)" …; of views,
+ * too. */
+void schema_lines_append(const struct schema *schema, bool views, struct buffer *out);
+/* Lines "object function f HASH"; `all`: those that make no records, too. */
+void schema_lines_append_objects(const struct schema *schema, bool all, struct buffer *out);
+/* What the second text has more and what it lacks, the first few: "customer.note is new; …". ""
+ * if they have the same lines, but for objects. */
 void schema_lines_compare(const char *before, const char *now, struct buffer *out);
+/* The same of objects alone: "function f differs; event e is gone". */
+void schema_lines_compare_objects(const char *before, const char *now, struct buffer *out);
 
 #endif

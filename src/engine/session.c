@@ -267,6 +267,24 @@ static enum status find_settings(struct run_session *session, struct error *erro
     return STATUS_OK;
 }
 
+/* What of it a resume finds again, and what of it a plain copy carries. False: no memory. */
+static bool describe_source(struct run_session *session)
+{
+    const struct plan *plan = session->plan;
+    const struct schema *carried = plan->same_engine_objects;
+    struct buffer lines = {0};
+    schema_fingerprint(session->schema, !plan->plain, session->fingerprint);
+    schema_lines_append(session->schema, !plan->plain, &lines);
+    if (carried != NULL || !plan->plain) {
+        schema_lines_append_objects(carried != NULL ? carried : session->schema, carried != NULL,
+                                    &lines);
+    }
+    session->schema_text =
+        lines.failed ? NULL : arena_copy_string(session->arena, buffer_string(&lines));
+    buffer_free(&lines);
+    return session->schema_text != NULL && session->fingerprint[0] != '\0';
+}
+
 static enum status resolve(struct run_session *session, struct buffer *faults, struct error *error)
 {
     const struct run_options *options = &session->options;
@@ -285,16 +303,7 @@ static enum status resolve(struct run_session *session, struct buffer *faults, s
         prepare_joining(session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    schema_fingerprint(session->schema, session->fingerprint);
-    struct buffer lines = {0};
-    schema_lines_append(session->schema, &lines);
-    session->schema_text =
-        lines.failed ? NULL : arena_copy_string(session->arena, buffer_string(&lines));
-    buffer_free(&lines);
-    if (session->schema_text == NULL || session->fingerprint[0] == '\0') {
-        return out_of_memory(error);
-    }
-    return prepare_progress(session, error);
+    return describe_source(session) ? prepare_progress(session, error) : out_of_memory(error);
 }
 
 enum status run_open(const struct run_options *options, struct run_session **made,

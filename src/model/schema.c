@@ -121,28 +121,48 @@ static void put_table(struct buffer *out, const struct schema_table *table)
     put_string(out, table->native_sql);
 }
 
-void schema_fingerprint(const struct schema *schema, char hex[33])
+const char *schema_object_word(const struct schema_object *object)
+{
+    if (object->what != NULL) {
+        return object->what;
+    }
+    switch (object->kind) {
+    case SCHEMA_OBJECT_VIEW:
+        return "view";
+    case SCHEMA_OBJECT_TRIGGER:
+        return "trigger";
+    case SCHEMA_OBJECT_SEQUENCE:
+        return "sequence";
+    default:
+        return "object";
+    }
+}
+
+bool schema_object_makes_records(const struct schema_object *object)
+{
+    return object->kind == SCHEMA_OBJECT_VIEW ||
+           (object->kind == SCHEMA_OBJECT_OTHER && object->stage == SCHEMA_BEFORE_TABLES);
+}
+
+void schema_fingerprint(const struct schema *schema, bool views, char hex[33])
 {
     struct buffer text = {0};
-    put_number(&text, schema->table_count);
-    for (uint32_t i = 0; i < schema->table_count; i++) {
-        put_table(&text, &schema->tables[i]);
-    }
     uint32_t counted = 0;
-    for (uint32_t i = 0; i < schema->object_count; i++) {
-        counted += schema->objects[i].kind != SCHEMA_OBJECT_DETAIL;
+    for (uint32_t i = 0; i < schema->table_count; i++) {
+        if (views || schema->tables[i].kind == SCHEMA_TABLE) {
+            put_table(&text, &schema->tables[i]);
+            counted++;
+        }
     }
     put_number(&text, counted);
-    for (uint32_t i = 0; i < schema->object_count; i++) {
+    for (uint32_t i = 0; views && i < schema->object_count; i++) {
         const struct schema_object *object = &schema->objects[i];
-        if (object->kind == SCHEMA_OBJECT_DETAIL) {
-            continue;
+        if (schema_object_makes_records(object)) {
+            put_number(&text, object->kind);
+            put_string(&text, object->name);
+            put_string(&text, object->table);
+            put_string(&text, object->native_sql);
         }
-        put_number(&text, object->kind);
-        put_string(&text, object->name);
-        put_string(&text, object->table);
-        /* a sequence's text holds its last number, which is no part of the schema */
-        put_string(&text, object->kind == SCHEMA_OBJECT_SEQUENCE ? NULL : object->native_sql);
     }
     if (text.failed) {
         hex[0] = '\0'; /* equal to no fingerprint */

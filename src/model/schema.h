@@ -164,10 +164,16 @@ enum status schema_count_objects(const struct schema *schema, const char *catalo
 const struct schema_table *schema_find_table(const struct schema *schema, const char *name);
 /* -1 if there is none. Names compare bytewise first, then without ASCII case if unambiguous. */
 int schema_find_column(const struct schema_table *table, const char *name);
-/* A hash over names, types, keys and constraints: what "the source's schema" means on resume. The
- * settings are left out: no record depends on them, and a VACUUM may change them under a run. Empty
+/* "view", "function" … */
+const char *schema_object_word(const struct schema_object *object);
+/* Whose change makes other records of views and queries: what these are made of. Triggers, events
+ * and counters are no such thing. */
+bool schema_object_makes_records(const struct schema_object *object);
+/* A hash over names, types, keys and constraints of tables, and, for plans that may read views and
+ * queries, over these: what "the source's schema" means on resume. Left out is what no record
+ * depends on and what may change under a run: the settings by a VACUUM, an event by its time. Empty
  * when memory is out. */
-void schema_fingerprint(const struct schema *schema, char hex[33]);
+void schema_fingerprint(const struct schema *schema, bool views, char hex[33]);
 /* The foreign key of `from` that points to `to`; NULL if none or (with *ambiguous) several. */
 const struct schema_foreign_key *schema_find_foreign_key(const struct schema_table *from,
                                                          const char *to, bool *ambiguous);

@@ -92,6 +92,7 @@ struct plan {
     const struct plan_note *notes;
     uint32_t note_count;
     const struct schema *source_schema; /* borrowed */
+    bool plain;                         /* a copy of tables: it reads no view and no query */
     /* with views, triggers …; NULL unless it is a plain same-engine copy */
     const struct schema *same_engine_objects;
     /* The resolved mapping as canonical text: two plans that make the same records from the same

@@ -197,6 +197,7 @@ static void resolve_all(struct resolver *resolver)
     type_rules_resolve(resolver);
     bool copy =
         resolver->document == NULL || plan_node_get(resolver->document->root, "tables") == NULL;
+    resolver->plan->plain = copy;
     if (copy) {
         copy_resolve(resolver);
     } else {

@@ -13,23 +13,6 @@ static bool filtered(const struct resolver *resolver)
     return by_settings || by_plan;
 }
 
-static const char *object_kind(const struct schema_object *object)
-{
-    if (object->what != NULL) {
-        return object->what;
-    }
-    switch (object->kind) {
-    case SCHEMA_OBJECT_VIEW:
-        return "view";
-    case SCHEMA_OBJECT_TRIGGER:
-        return "trigger";
-    case SCHEMA_OBJECT_SEQUENCE:
-        return "sequence";
-    default:
-        return "object";
-    }
-}
-
 static bool object_wanted(const struct resolver *resolver, const struct schema_object *object)
 {
     if (!filtered(resolver)) {
@@ -72,14 +55,14 @@ static void keep_objects(struct resolver *resolver)
         if (object_wanted(resolver, object) && object->native_sql == NULL &&
             object->not_carried != NULL) {
             resolve_note(resolver, true, object->name, "the %s is left out: %s",
-                         object_kind(object), object->not_carried);
+                         schema_object_word(object), object->not_carried);
         }
         if (!object_wanted(resolver, object)) {
             if (object->kind == SCHEMA_OBJECT_DETAIL) {
                 continue;
             }
             resolve_note(resolver, true, object->name, "the %s is left out with what it stands on",
-                         object_kind(object));
+                         schema_object_word(object));
             continue;
         }
         struct schema_object *copy = resolve_add(resolver, &objects, sizeof *copy);
@@ -109,8 +92,8 @@ static void note_left_behind(struct resolver *resolver)
         if (object->kind == SCHEMA_OBJECT_DETAIL || counter) {
             continue;
         }
-        resolve_note(resolver, true, object->name, "the %s is not carried%s%s", object_kind(object),
-                     object->not_carried != NULL ? ": " : "",
+        resolve_note(resolver, true, object->name, "the %s is not carried%s%s",
+                     schema_object_word(object), object->not_carried != NULL ? ": " : "",
                      object->not_carried != NULL ? object->not_carried : "");
     }
 }

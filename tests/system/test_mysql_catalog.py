@@ -245,6 +245,37 @@ class Catalogue(sql_case.SqlCase):
                 self.rollback("--confirm", state=state)
                 self.assert_bare(target)
 
+    def killed_and_changed(self, *arguments):
+        """A run that ends before its views are made, and what a deployment then does to its source."""
+        source = self.rich()
+        killed = support.kill_at("engine.before_after_load", 1, "migrate", self.server.uri(source), *arguments, cwd=self.folder)
+        self.assertEqual(killed.code, -9, killed.err)
+        self.server.ask(source, "CREATE OR REPLACE VIEW z_first AS SELECT id, total, n, 'new' AS more FROM orders; CREATE VIEW late AS SELECT 1 AS one;"
+                                "ALTER EVENT nightly DISABLE; DROP EVENT off; DROP TRIGGER second_of; CREATE OR REPLACE FUNCTION twice (x int) RETURNS int RETURN 3;"
+                                "SELECT NEXTVAL(numbers)")
+        return self.server.uri(source)
+
+    def test_views_and_events_that_change_under_a_run(self):
+        """No record depends on them: a resume goes on, and says what changed."""
+        target = self.made()
+        source = self.killed_and_changed(self.server.uri(target))
+        said = self.run_program("resume", source, self.server.uri(target)).err
+        self.assertIn("the source is not what it was when the run began: event nightly differs; function twice differs; view z_first differs; view late is new;", said)
+        self.assertEqual(self.server.ask(target, "SELECT more FROM z_first LIMIT 1; SELECT one FROM late; SELECT twice(1)"), [["new"], ["1"], ["2"]])
+        said = self.run_program("resume", self.killed_and_changed("out.db", "--state", "other"), "out.db", "--state", "other").err
+        self.assertNotIn("the source is not what it was", said)
+
+    def test_a_view_that_changes_while_it_is_read(self):
+        self.write("plan.yaml", "transhume: 1\ntables:\n  seen:\n    entities:\n      seen:\n        from: a_second\n        fields: { '*': copy }\n")
+        plan = ("--plan", "plan.yaml", "out.db")
+        source = self.killed_and_changed(*plan)
+        self.assertIn("column z_first.more", self.run_program("resume", source, *plan, code=5).err)
+        self.server.ask(source.rpartition("/")[2], "DROP VIEW late; CREATE OR REPLACE VIEW z_first AS SELECT id, total, n FROM orders WHERE total > 11;"
+                                                   "CREATE OR REPLACE FUNCTION twice (x int) RETURNS int DETERMINISTIC RETURN x * 2")
+        self.assertIn("its schema is not the one that the run began with: view z_first differs", self.run_program("resume", source, *plan, code=5).err)
+        self.server.ask(source.rpartition("/")[2], "CREATE OR REPLACE VIEW z_first AS SELECT id, total, n FROM orders WHERE total > 10")
+        self.run_program("resume", source, *plan)
+
     def test_a_process_that_was_taken_over(self):
         """It notes nothing any more: the order in which they go back stays that in which they were made."""
         source, target = self.rich(), self.made()

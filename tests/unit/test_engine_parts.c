@@ -706,6 +706,17 @@ static void schema_differences_are_named(void **state)
     assert_buffer(&out, "");
     schema_lines_compare("table a\ncolumn a.x INT\n", "table a\ncolumn a.x TEXT\n", &out);
     assert_buffer(&out, "column a.x TEXT is new; column a.x INT is gone");
+    buffer_clear(&out);
+    static const char before[] =
+        "table a\nobject view v w 01\nobject view v 02\nobject event e -\n";
+    static const char now[] =
+        "table a\nobject view v w 01\nobject view v 03\nobject trigger t 02\n";
+    schema_lines_compare(before, now, &out);
+    assert_buffer(&out, "");
+    schema_lines_compare_objects(before, before, &out);
+    assert_buffer(&out, "");
+    schema_lines_compare_objects(before, now, &out);
+    assert_buffer(&out, "view v differs; trigger t is new; event e is gone");
     buffer_free(&out);
 }
 

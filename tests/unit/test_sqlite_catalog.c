@@ -257,7 +257,7 @@ static void test_fingerprint(void **state)
         assert_int_equal(catalog.test.database->connector->catalog->describe(
                              catalog.test.database, &catalog.schema, &catalog.test.error),
                          STATUS_OK);
-        schema_fingerprint(catalog.schema, fingerprints[i]);
+        schema_fingerprint(catalog.schema, false, fingerprints[i]);
         finish(&catalog);
     }
     assert_string_equal(fingerprints[0], fingerprints[1]);
