@@ -275,13 +275,20 @@ int text_matches(const char *pattern, const char *text)
     return *pattern == '\0';
 }
 
+enum { SAFE_DIGITS = 19 }; /* so many never overflow */
+
 enum status text_to_uint64(const char *text, size_t length, uint64_t *value)
 {
     uint64_t sum = 0;
-    if (length == 0) {
-        return STATUS_FAILED;
+    size_t safe = length < SAFE_DIGITS ? length : SAFE_DIGITS;
+    for (size_t i = 0; i < safe; i++) {
+        uint8_t digit = (uint8_t)(text[i] - '0');
+        if (digit > 9) {
+            return STATUS_FAILED;
+        }
+        sum = 10 * sum + digit;
     }
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = safe; i < length; i++) {
         uint8_t digit = (uint8_t)(text[i] - '0');
         if (digit > 9 || __builtin_mul_overflow(sum, 10, &sum) ||
             __builtin_add_overflow(sum, digit, &sum)) {
@@ -289,7 +296,7 @@ enum status text_to_uint64(const char *text, size_t length, uint64_t *value)
         }
     }
     *value = sum;
-    return STATUS_OK;
+    return length > 0 ? STATUS_OK : STATUS_FAILED;
 }
 
 void text_from_hash(uint64_t high, uint64_t low, char hex[33])

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { SLICE_MS = 250 };
+enum { SLICE_MS = 250, NET_BUFFER_BYTES = 64 << 10 /* of 8 KiB each send is a call */ };
 
 /*
  * What every session is set to. The sql_mode is ours alone: strict, with every value that the
@@ -210,6 +210,7 @@ static void choose_options(const struct maria_database *self, MYSQL *connection)
     unsigned seconds = (unsigned)((self->timeout_ms + 999) / 1000);
     unsigned local = self->loads ? 1 : 0;
     bool reads_files = settings->option_file == NULL || settings->option_file[0] != '\0';
+    unsigned long net_buffer_bytes = NET_BUFFER_BYTES;
 
     if (self->mode == OPEN_SOURCE) {
         mysql_optionsv(connection, MYSQL_OPT_NONBLOCK, 0); /* for maria_fetch_row */
@@ -225,6 +226,7 @@ static void choose_options(const struct maria_database *self, MYSQL *connection)
     mysql_optionsv(connection, MYSQL_OPT_READ_TIMEOUT, &seconds);
     mysql_optionsv(connection, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
     mysql_optionsv(connection, MYSQL_OPT_LOCAL_INFILE, &local);
+    mysql_optionsv(connection, MYSQL_OPT_NET_BUFFER_LENGTH, &net_buffer_bytes);
     mysql_optionsv(connection, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "transhume");
     /* a password in clear goes only where nobody else can read it, to a peer that is known */
     mysql_optionsv(connection, MARIADB_OPT_RESTRICTED_AUTH,
