@@ -185,6 +185,31 @@ class Catalogue(sql_case.SqlCase):
         self.assertEqual(self.server.ask("sh`op2", "INSERT INTO others.theirs VALUES (1); SELECT id FROM plain; SELECT id FROM across; INSERT INTO t VALUES (); "
                                                    "SELECT @shop"), [["1"], ["1"], ["shop.t"]])
 
+    def test_a_definer_called_as_the_database(self):
+        """With triggers by whose makers' quotes, and a database that differs in its case alone."""
+        self.server.ask("", "CREATE DATABASE mall; CREATE DATABASE Mall; CREATE DATABASE beyond; CREATE USER mall@'%'; GRANT ALL ON *.* TO mall@'%'")
+        for word in ("DATABASE mall", "DATABASE Mall", "DATABASE beyond", "USER mall@'%'"):
+            self.addCleanup(self.server.ask, "", "DROP " + word)
+        self.server.ask("beyond", "CREATE TABLE u (id int PRIMARY KEY); INSERT INTO u VALUES (1), (2)")
+        self.server.ask("Mall", "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)")
+        self.server.ask("mall", "CREATE TABLE t (id int PRIMARY KEY, c varchar(9)); INSERT INTO t VALUES (1, 'xax');"
+                                "CREATE DEFINER=mall@'%' TRIGGER mall.tr BEFORE INSERT ON mall.t FOR EACH ROW SET @of = 1;"
+                                "CREATE DEFINER=mall@'%' VIEW across AS SELECT a.id, a.c FROM mall.t AS a JOIN beyond.u AS b USING (id);"
+                                "CREATE VIEW within AS SELECT trim(BOTH 'x' FROM mall.c) AS c, (SELECT max(mall.id) FROM mall.t AS mall) AS n "
+                                "FROM (mall.t AS mall JOIN beyond.u USING (id)) JOIN Mall.t AS other ON other.id = mall.id "
+                                "WHERE EXISTS (SELECT 1 FROM (mall.t AS x JOIN beyond.u AS y))")
+        self.server.ask("mall", 'CREATE TRIGGER "mall"."tr2" BEFORE UPDATE ON "mall" . "t" FOR EACH ROW SET @of = 1;'
+                                "CREATE TRIGGER IF NOT EXISTS mall . tr3 /* ON */ BEFORE DELETE ON t FOR EACH ROW SET @of = 1", "ANSI_QUOTES")
+        target = self.made()
+        self.migrate(self.server.uri("mall"), self.server.uri(target), "--strict")
+        self.assertEqual(self.server.ask(target, "SELECT trigger_name FROM information_schema.triggers WHERE trigger_schema = database() "
+                                                 "ORDER BY 1"), [["tr"], ["tr2"], ["tr3"]])
+        self.assertEqual(self.server.ask(target, "SELECT count(*) FROM information_schema.triggers WHERE trigger_schema = 'mall'"), [["3"]])
+        self.server.ask(target, "UPDATE t SET c = 'xbx'")
+        self.assertEqual(self.server.ask(target, "SELECT * FROM across; SELECT * FROM within; SELECT count(*) FROM information_schema.views WHERE "
+                                                 "table_schema = database() AND view_definition LIKE BINARY '%`Mall`.`t`%'"),
+                         [["1", "xbx"], ["b", "1"], ["1"]])
+
     def told(self, *arguments):
         """What a migrate says."""
         return self.run_program("migrate", *arguments).err

@@ -99,7 +99,7 @@ struct text maria_definition_name(const struct text *clause)
     return (struct text){begin, (size_t)(behind - begin)};
 }
 
-bool maria_definition_is_name(const struct text *quoted, const char *name)
+static bool is_name(const struct text *quoted, const char *name, bool exactly)
 {
     const char *at = quoted->data + 1;
     const char *end = quoted->data + quoted->length;
@@ -108,11 +108,23 @@ bool maria_definition_is_name(const struct text *quoted, const char *name)
     }
     for (end--; at < end; at++, name++) {
         at += *at == '`' && at + 1 < end; /* doubled */
-        if (tolower((unsigned char)*at) != tolower((unsigned char)*name)) {
+        const unsigned char left = (unsigned char)*at;
+        const unsigned char right = (unsigned char)*name;
+        if (exactly ? left != right : tolower(left) != tolower(right)) {
             return false;
         }
     }
     return *name == '\0';
+}
+
+bool maria_definition_is_name(const struct text *quoted, const char *name)
+{
+    return is_name(quoted, name, false);
+}
+
+bool maria_definition_is_exactly(const struct text *quoted, const char *name)
+{
+    return is_name(quoted, name, true);
 }
 
 bool maria_definition_begins_with(const struct text *clause, const char *column)

@@ -110,18 +110,31 @@ static bool add_inventory(struct schema *schema, MYSQL_RES *found)
     return rows != NULL;
 }
 
+/* As its own texts spell it, where a server folds names. */
+static enum status read_name(struct maria_database *self, MYSQL *connection, struct schema *schema,
+                             struct error *error)
+{
+    MYSQL_RES *result = NULL;
+    bool failed = false;
+    enum status status = ask(self, connection, "SELECT DATABASE()", &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    schema->settings = row != NULL ? keep(schema, row[0], &failed) : NULL;
+    mysql_free_result(result);
+    return failed ? no_memory(self, error) : status;
+}
+
 enum status maria_objects_read(struct maria_database *self, MYSQL *connection,
                                struct schema *schema, struct error *error)
 {
     MYSQL_RES *objects = NULL;
     MYSQL_RES *inventory = NULL;
-    enum status status = ask(self, connection, sql_objects, &objects, error);
+    enum status status = read_name(self, connection, schema, error); /* which texts name */
+    status = status == STATUS_OK ? ask(self, connection, sql_objects, &objects, error) : status;
     status = status == STATUS_OK ? ask(self, connection, sql_inventory, &inventory, error) : status;
     status = status == STATUS_OK ? add_objects(self, connection, schema, objects, error) : status;
     if (status == STATUS_OK && !add_inventory(schema, inventory)) {
         status = no_memory(self, error);
     }
-    schema->settings = self->schema; /* which texts name */
     mysql_free_result(objects);
     mysql_free_result(inventory);
     return status;

@@ -61,16 +61,15 @@ static void append_statement(struct buffer *sql, const struct maker *maker,
                              const struct schema_object *object, const char *statement)
 {
     const char *from = maker->objects->settings;
-    bool trigger = object->kind == SCHEMA_OBJECT_TRIGGER;
-    bool told = object->kind == SCHEMA_OBJECT_VIEW; /* by the server, and not by its maker */
-    size_t length = told ? strlen(statement) : trigger ? maria_trigger_head(statement) : 0;
-    if (from == NULL || strcmp(from, maker->self->schema) == 0) {
-        length = 0;
+    const char *to = maker->self->schema;
+    bool moves = from != NULL && strcmp(from, to) != 0;
+    if (moves && object->kind == SCHEMA_OBJECT_TRIGGER) {
+        maria_append_trigger(sql, statement, to);
+    } else if (moves && object->kind == SCHEMA_OBJECT_VIEW) {
+        maria_append_moved(sql, statement, from, to);
+    } else {
+        buffer_append_string(sql, statement);
     }
-    if (length > 0) {
-        maria_append_moved(sql, statement, length, trigger, from, maker->self->schema);
-    }
-    buffer_append_string(sql, statement + length);
 }
 
 /* Without `out`, as when it is not enabled. An event that two servers have would come twice. */

@@ -236,7 +236,7 @@ static enum status move_statement(const struct maria_database *self, const char 
     if (*statement == NULL || from == NULL || strcmp(from, self->schema) == 0) {
         return STATUS_OK;
     }
-    maria_append_moved(&moved, *statement, strlen(*statement), false, from, self->schema);
+    maria_append_moved(&moved, *statement, from, self->schema);
     *statement = moved.failed ? NULL : arena_copy_string(arena, buffer_string(&moved));
     buffer_free(&moved);
     return *statement != NULL

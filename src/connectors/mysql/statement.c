@@ -137,24 +137,92 @@ struct text maria_enabled(const char *statement)
     return find_word(statement, "ENABLE", before);
 }
 
-size_t maria_trigger_head(const char *statement)
+/* ---------------------------------------------------------------- into another database */
+
+static struct text next_piece(struct text piece, const char *end)
 {
-    static const char *const before[] = {NULL};
-    return (size_t)(find_word(statement, "FOR", before).data - statement);
+    const char *at = piece.data + piece.length;
+    return at < end ? piece_at(at, end) : (struct text){end, 0};
 }
 
-/* ---------------------------------------------------------------- into another database */
+/* Behind blanks and comments; empty: there is none. */
+static struct text next_word(struct text piece, const char *end)
+{
+    do {
+        piece = next_piece(piece, end);
+    } while (piece.length > 0 &&
+             (isspace((unsigned char)*piece.data) || begins_comment(piece.data, end)));
+    return piece;
+}
+
+/* Behind TRIGGER, TRIGGER IF NOT EXISTS or ON: the database before a point; empty: none is named.
+ */
+static struct text database_behind(struct text word, const char *end)
+{
+    struct text name = next_word(word, end);
+    if (is_word(name, "IF")) {
+        name = next_word(next_word(next_word(name, end), end), end);
+    }
+    const struct text point = next_word(name, end);
+    return point.length == 1 && *point.data == '.' ? name : (struct text){name.data, 0};
+}
+
+void maria_append_trigger(struct buffer *out, const char *statement, const char *to)
+{
+    static const char *const words[] = {"TRIGGER", "ON"};
+    static const char *const before[] = {"FOR", NULL};
+    const char *end = statement + strlen(statement);
+    const struct text definer = maria_definer(statement);
+    const char *at = definer.length > 0 ? definer.data + definer.length : statement;
+    buffer_append(out, statement, (size_t)(at - statement));
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const struct text word = find_word(at, words[i], before);
+        if (word.length == 0) {
+            break;
+        }
+        const struct text database = database_behind(word, end);
+        buffer_append(out, at, (size_t)(database.data - at));
+        if (database.length > 0) {
+            maria_append_name(out, to);
+        }
+        at = database.data + database.length;
+    }
+    buffer_append_string(out, at);
+}
+
+/* What the last pieces were: where a table's name may stand is known by the words before it. */
+struct place {
+    uint64_t selects; /* a bit for each open parenthesis: it began with SELECT */
+    bool table;       /* here stands a table, or a parenthesis that holds some */
+};
+
+/* trim(both 'x' from `a`.`b`) and extract(year from `a`.`b`) have a FROM, but no SELECT. */
+static void step(struct place *place, struct text piece)
+{
+    const char letter = *piece.data;
+    if (isspace((unsigned char)letter)) {
+        return;
+    }
+    if (letter == '(') {
+        place->selects <<= 1;
+        return;
+    }
+    place->table = is_word(piece, "JOIN") || is_word(piece, "STRAIGHT_JOIN") ||
+                   is_word(piece, "VIEW") || (is_word(piece, "FROM") && (place->selects & 1) != 0);
+    if (letter == ')') {
+        place->selects >>= 1;
+    }
+    place->selects |= is_word(piece, "SELECT");
+}
 
 struct moving {
     const char *end;
-    bool bare;
     const char *from;
 };
 
 static bool is_database(const struct moving *moving, struct text piece)
 {
-    return (*piece.data == '`' && maria_definition_is_name(&piece, moving->from)) ||
-           (moving->bare && is_word(piece, moving->from));
+    return *piece.data == '`' && maria_definition_is_exactly(&piece, moving->from);
 }
 
 /* Is something else called as the database is, so that its name before a point may be that? */
@@ -182,21 +250,25 @@ static bool is_certain(const struct moving *moving, const char *statement, struc
            (piece.data - statement > 4 && memcmp(piece.data - 4, "val(", 4) == 0);
 }
 
-void maria_append_moved(struct buffer *out, const char *statement, size_t length, bool bare,
-                        const char *from, const char *to)
+void maria_append_moved(struct buffer *out, const char *statement, const char *from, const char *to)
 {
-    const struct moving moving = {statement + length, bare, from};
-    bool ambiguous = is_ambiguous(&moving, statement);
+    const struct moving moving = {statement + strlen(statement), from};
+    const struct text definer = maria_definer(statement);
+    const char *begin = definer.length > 0 ? definer.data + definer.length : statement;
+    bool ambiguous = is_ambiguous(&moving, begin);
+    struct place place = {0};
     char before = '\0';
-    for (struct text piece = {statement, 0}; piece.data < moving.end; piece.data += piece.length) {
+    buffer_append(out, statement, (size_t)(begin - statement));
+    for (struct text piece = {begin, 0}; piece.data < moving.end; piece.data += piece.length) {
         piece = piece_at(piece.data, moving.end);
         const char *behind = piece.data + piece.length;
         if (before != '.' && behind < moving.end && *behind == '.' && is_database(&moving, piece) &&
-            (!ambiguous || is_certain(&moving, statement, piece))) {
+            (!ambiguous || place.table || is_certain(&moving, statement, piece))) {
             maria_append_name(out, to);
         } else {
             buffer_append(out, piece.data, piece.length);
         }
         before = behind[-1];
+        step(&place, piece);
     }
 }

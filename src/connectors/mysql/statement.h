@@ -14,10 +14,10 @@ void maria_drop_counter(char *statement);
 struct text maria_definer(const char *statement);
 /* The word ENABLE of a statement that makes an event; empty: it does not begin so. */
 struct text maria_enabled(const char *statement);
-/* How much of CREATE TRIGGER comes before what it does. */
-size_t maria_trigger_head(const char *statement);
-/* The statement with `from`.`name` as `to`.`name`. `bare`: names may stand without quotes. */
-void maria_append_moved(struct buffer *out, const char *statement, size_t length, bool bare,
-                        const char *from, const char *to);
+/* CREATE TRIGGER, in whatever quotes, as of the database `to`: it and its table. */
+void maria_append_trigger(struct buffer *out, const char *statement, const char *to);
+/* A statement in the server's own words with `from`.`name` as `to`.`name`. */
+void maria_append_moved(struct buffer *out, const char *statement, const char *from,
+                        const char *to);
 
 #endif

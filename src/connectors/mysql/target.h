@@ -101,6 +101,8 @@ enum status maria_definition_read(const char *statement, struct arena *arena,
 struct text maria_definition_name(const struct text *clause);
 /* Does a name in backquotes stand for this one? In any case of letters. */
 bool maria_definition_is_name(const struct text *quoted, const char *name);
+/* The same, in the same case. */
+bool maria_definition_is_exactly(const struct text *quoted, const char *name);
 /* Is that the first column of a key clause? */
 bool maria_definition_begins_with(const struct text *clause, const char *column);
 
