@@ -368,6 +368,7 @@ class Catalogue(sql_case.SqlCase):
         source, target = self.rich(), self.made()
         said = self.told(self.server.uri(source), self.server.uri(target), "--include", "orders", "--include", "log", "--include", "customers")
         self.assertEqual([row[0] for row in self.server.ask(target, "SHOW TRIGGERS")], ["tr`ig \"x\"", "by \"mode", "first_of", "second_of"], said)
+        self.assertEqual(self.server.ask(target, "SELECT NEXTVAL(numbers)"), [["35"]])
         self.assertEqual(self.server.ask(target, "SELECT table_name FROM information_schema.views WHERE table_schema = database()"), [])
         # tables that were there keep what they have
         other = self.made("CREATE TABLE log (what text, who varchar(100))")

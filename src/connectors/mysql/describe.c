@@ -69,8 +69,10 @@ static enum status add_object(struct maria_database *self, MYSQL *connection, st
         return status;
     }
     struct schema_object *value = &objects[schema->object_count++];
-    *value =
-        (struct schema_object){.kind = SCHEMA_OBJECT_DETAIL, .what = "value", .name = object->name};
+    *value = (struct schema_object){.kind = SCHEMA_OBJECT_DETAIL,
+                                    .stage = object->stage,
+                                    .what = "value",
+                                    .name = object->name};
     return maria_sequence_show(self, connection, object->name, schema->arena, &value->native_sql,
                                error);
 }
