@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import sys
+import time
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
@@ -300,6 +301,48 @@ class Catalogue(sql_case.SqlCase):
         self.assertIn("its schema is not the one that the run began with: view z_first differs", self.run_program("resume", source, *plan, code=5).err)
         self.server.ask(source.rpartition("/")[2], "CREATE OR REPLACE VIEW z_first AS SELECT id, total, n FROM orders WHERE total > 10")
         self.run_program("resume", source, *plan)
+
+    def held(self, name, sql):
+        """Somebody else's transaction, which has read something and stays open."""
+        session = self.server.session(name)
+        self.addCleanup(session.close)
+        session.ask("START TRANSACTION; " + sql)
+        return session
+
+    def test_nobody_queues_for_long_behind_a_rollback(self):
+        source, target = self.made("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7); CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET @x = 1;"
+                                   "CREATE VIEW v AS SELECT id FROM t"), self.made()
+        self.migrate(self.server.uri(source), self.server.uri(target))
+        holder = self.held(target, "SELECT id FROM v")
+        process = support.start("rollback", "--confirm", "--run", self.run_id(), cwd=self.folder)
+        self.addCleanup(self.end, process)
+        for sql in ("SELECT id FROM t", "SELECT id FROM v"):
+            self.wait_until("it waits", lambda: self.server.waiting(target) == 1)
+            begun = time.monotonic()
+            self.assertEqual(self.server.ask(target, sql), [["7"]])
+            self.assertLess(time.monotonic() - begun, 8 * support.PATIENCE)
+        holder.close()
+        self.assert_code(support.finish(process), 0)
+        self.assert_bare(target)
+
+    def test_a_table_that_is_held_when_its_trigger_is_made(self):
+        """What was done before is not done again for it, and the holder is named."""
+        source, target = self.made("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7); CREATE TRIGGER tr BEFORE INSERT ON t FOR EACH ROW SET @x = 1"), self.made()
+        arguments = (self.server.uri(source), self.server.uri(target), "--timeout", "1s")
+        process = self.stopped_at("mysql.before_objects:stop:1", "migrate", *arguments)
+        holder = self.held(target, "SELECT id FROM t")
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assert_code(result, 3)
+        self.assertRegex(result.err, r"given up after \d+ tries in \d s: tr: ")
+        self.assertIn("session %s (user root@" % holder.ask("SELECT connection_id()"), result.err)
+        with open(self.path(".transhume", "transhume.log"), encoding="utf-8") as file:
+            log = file.read()
+        self.assertIn("try 2", log)
+        self.assertEqual(log.count("info: statistics of t"), 1, log)
+        holder.close()
+        self.run_program("resume", *arguments)
+        self.assertEqual([row[0] for row in self.server.ask(target, "SHOW TRIGGERS")], ["tr"])
 
     def test_a_process_that_was_taken_over(self):
         """It notes nothing any more: the order in which they go back stays that in which they were made."""

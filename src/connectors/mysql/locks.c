@@ -73,13 +73,16 @@ static bool ask_holder(struct maria_database *self, MYSQL *connection, struct bu
     return found;
 }
 
-/* After the failure: who is in the way still is, for the most part. */
-static void tell(struct maria_database *self, MYSQL *connection, const char *table,
-                 struct error *error)
+/* Who was in the way still is, for the most part. */
+void maria_tell_holder(struct maria_database *self, MYSQL *connection, const char *table,
+                       struct error *error)
 {
     static const char end[] = "KILL CONNECTION";
     char holder[SQL_HOLDER_BYTES];
     struct buffer ids = {0};
+    if (error->native_code != LOCK_TIMEOUT || !maria_is_alive(connection)) {
+        return;
+    }
     append_holders(&ids, self, table);
     if (ask_holder(self, connection, &ids, holder)) {
         sql_lock_tell(error, holder, "holds it", end);
@@ -101,15 +104,18 @@ static enum status set_lock_timeout(struct maria_database *self, MYSQL *connecti
     return maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_NETWORK, NULL, error);
 }
 
+enum status maria_wait_briefly(struct maria_database *self, MYSQL *connection, struct error *error)
+{
+    return set_lock_timeout(self, connection, sql_brief_lock_ms(self->timeout_ms), error);
+}
+
 enum status maria_alter(struct maria_database *self, MYSQL *connection, struct buffer *sql,
                         const char *table, enum maria_patience patience, enum error_code otherwise,
                         struct error *error)
 {
     struct error ignored;
     bool brief = patience != MARIA_BUILD;
-    enum status status =
-        brief ? set_lock_timeout(self, connection, sql_brief_lock_ms(self->timeout_ms), error)
-              : STATUS_OK;
+    enum status status = brief ? maria_wait_briefly(self, connection, error) : STATUS_OK;
     if (status != STATUS_OK) {
         buffer_free(sql);
         return status;
@@ -118,8 +124,8 @@ enum status maria_alter(struct maria_database *self, MYSQL *connection, struct b
     if (!maria_is_alive(connection)) {
         return status;
     }
-    if (status != STATUS_OK && error->native_code == LOCK_TIMEOUT) {
-        tell(self, connection, table, error);
+    if (status != STATUS_OK && table != NULL) {
+        maria_tell_holder(self, connection, table, error);
     }
     bool good = status == STATUS_OK;
     if (!brief) {

@@ -6,6 +6,9 @@
 #include "connectors/mysql/objects.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/retry.h"
+#include "base/signals.h"
+#include "connectors/mysql/locks.h"
 #include "connectors/mysql/statement.h"
 #include "connectors/sql/rounds.h"
 #include <string.h>
@@ -92,6 +95,8 @@ static enum status set_session(struct maker *maker, const char *settings, size_t
 {
     struct buffer sql = {0};
     enum status status = maria_session_reset(maker->self, maker->connection, problem);
+    status =
+        status == STATUS_OK ? maria_wait_briefly(maker->self, maker->connection, problem) : status;
     if (status != STATUS_OK || length == 0) {
         return status;
     }
@@ -266,6 +271,8 @@ static enum status try_object(void *context, uint32_t number, bool last)
                    : STATUS_FAILED;
     }
     if (!is_refusal(maker, &problem)) {
+        maria_tell_holder(maker->self, maker->connection,
+                          object->table != NULL ? object->table : object->name, &problem);
         error_copy(maker->error, &problem);
         error_context(maker->error, "%s: ", object->name);
         return STATUS_FAILED;
@@ -375,6 +382,35 @@ static enum status make_all(struct maker *maker)
     return status == STATUS_OK ? failpoint_hit("mysql.after_objects", maker->error) : status;
 }
 
+static enum status try_all(struct maker *maker)
+{
+    arena_reset(maker->arena);
+    maker->noted_count = 0;
+    maker->waits =
+        arena_allocate_zeroed(maker->arena, maker->objects->object_count, sizeof *maker->waits);
+    return maker->waits != NULL ? make_all(maker)
+                                : error_set(maker->error, ERROR_MEMORY, maker->self->shown,
+                                            "no memory for its objects");
+}
+
+/* What may pass is tried again here, without all that was done before them; those that are made
+ * stay. The patience is spent but once. */
+static enum status persist(struct maker *maker)
+{
+    struct retry retry;
+    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * maker->self->timeout_ms);
+    retry.stop_level = 1;
+    retry.waiting_until_ms = &maker->self->base.report.waiting_until_ms;
+    enum status status;
+    do {
+        status = try_all(maker);
+    } while (status == STATUS_FAILED && retry_wait(&retry, maker->error));
+    if (status == STATUS_FAILED && signals_stop_level() == 0) {
+        maker->error->class = ERROR_CLASS_STOP;
+    }
+    return status;
+}
+
 enum status maria_objects_make(struct maria_database *self, const struct target_table *tables,
                                uint32_t table_count, const struct schema *objects,
                                enum maria_moment moment, struct error *error)
@@ -393,10 +429,7 @@ enum status maria_objects_make(struct maria_database *self, const struct target_
         return STATUS_OK;
     }
     maker.arena = arena_create(0);
-    maker.waits = maker.arena != NULL ? arena_allocate_zeroed(maker.arena, objects->object_count,
-                                                              sizeof *maker.waits)
-                                      : NULL;
-    enum status status = maker.waits != NULL ? make_all(&maker)
+    enum status status = maker.arena != NULL ? persist(&maker)
                                              : error_set(error, ERROR_MEMORY, self->shown,
                                                          "no memory for its objects");
     arena_destroy(maker.arena);

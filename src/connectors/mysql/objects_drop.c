@@ -1,6 +1,7 @@
 /* Taking back the views, triggers and the like that a run made, and who stands on them. */
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "connectors/mysql/locks.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/rollback.h"
 #include <string.h>
@@ -192,13 +193,40 @@ static void say(const struct maria_noted *noted, bool changed, struct buffer *wh
                   changed ? ": changed since the run made it, so it stays" : "");
 }
 
+/* What it waited for is its table. */
+static void tell_of_trigger(struct dropping *dropping, const char *name)
+{
+    struct buffer sql = {0};
+    struct error ignored;
+    MYSQL_RES *result = NULL;
+    MYSQL_ROW row = NULL;
+    buffer_append_string(&sql, "SELECT event_object_table FROM information_schema.triggers WHERE "
+                               "trigger_schema = ");
+    maria_append_string(&sql, dropping->self->schema);
+    buffer_append_string(&sql, " AND trigger_name = ");
+    maria_append_string(&sql, name);
+    if (maria_query_buffer(dropping->self, dropping->connection, &sql, MARIA_SHORT, ERROR_NETWORK,
+                           &result, &ignored) == STATUS_OK) {
+        row = mysql_fetch_row(result);
+    }
+    maria_tell_holder(dropping->self, dropping->connection, row != NULL ? row[0] : "",
+                      dropping->error);
+    mysql_free_result(result);
+}
+
 static enum status drop_it(struct dropping *dropping, const struct maria_noted *noted)
 {
     struct buffer sql = {0};
     buffer_format(&sql, "DROP %s IF EXISTS ", noted->what);
     maria_append_table(&sql, dropping->self, noted->name);
-    return maria_query_buffer(dropping->self, dropping->connection, &sql, MARIA_LONG,
-                              ERROR_TARGET_WRITE, NULL, dropping->error);
+    bool trigger = strcmp(noted->what, "trigger") == 0;
+    enum status status =
+        maria_alter(dropping->self, dropping->connection, &sql, trigger ? NULL : noted->name,
+                    MARIA_LONG, ERROR_TARGET_WRITE, dropping->error);
+    if (status != STATUS_OK && trigger) {
+        tell_of_trigger(dropping, noted->name);
+    }
+    return status;
 }
 
 /* Packages are a word of one mode only. */

@@ -189,10 +189,10 @@ static enum status refuse_others(const struct removing *removing)
 
 /* ---------------------------------------------------------------- a table that the run made */
 
-static enum status run(const struct removing *removing, struct buffer *sql)
+/* `table`: that it takes for itself alone. */
+static enum status run(const struct removing *removing, struct buffer *sql, const char *table)
 {
-    return maria_alter_unchecked(removing->self, removing->connection, sql, removing->table->name,
-                                 removing->error);
+    return maria_alter_unchecked(removing->self, removing->connection, sql, table, removing->error);
 }
 
 static enum status drop_references(const struct removing *removing)
@@ -208,7 +208,7 @@ static enum status drop_references(const struct removing *removing)
         append_place(&sql, referrer->schema, referrer->table);
         buffer_append_string(&sql, " DROP FOREIGN KEY ");
         maria_append_name(&sql, referrer->name);
-        status = run(removing, &sql);
+        status = run(removing, &sql, referrer->table);
     }
     return status;
 }
@@ -224,8 +224,9 @@ static enum status put_aside(const struct removing *removing)
     maria_append_table(&sql, removing->self, removing->table->name);
     buffer_append_string(&sql, " TO ");
     maria_append_table(&sql, removing->self, removing->aside);
-    return run(removing, &sql) == STATUS_OK ? failpoint_hit("mysql.after_rename", removing->error)
-                                            : STATUS_FAILED;
+    return run(removing, &sql, removing->table->name) == STATUS_OK
+               ? failpoint_hit("mysql.after_rename", removing->error)
+               : STATUS_FAILED;
 }
 
 static enum status forget_within(const struct removing *removing)
@@ -282,7 +283,7 @@ static enum status remove_made(struct removing *removing, enum maria_making maki
     }
     buffer_append_string(&sql, "DROP TABLE IF EXISTS ");
     maria_append_table(&sql, removing->self, removing->aside);
-    return run(removing, &sql);
+    return run(removing, &sql, removing->aside);
 }
 
 /* ---------------------------------------------------------------- a table that was there */
@@ -325,7 +326,7 @@ static enum status empty_within(const struct removing *removing)
     }
     buffer_append_string(&sql, "DELETE FROM ");
     maria_append_table(&sql, removing->self, removing->table->name);
-    return run(removing, &sql) == STATUS_OK
+    return run(removing, &sql, removing->table->name) == STATUS_OK
                ? failpoint_hit("mysql.before_remove_table", removing->error)
                : STATUS_FAILED;
 }
