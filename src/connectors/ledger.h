@@ -16,9 +16,10 @@ struct ledger_chunk {
  * one text and back); of a lock there is a name and mostly a pid.
  */
 struct ledger_holder {
-    char name[160];    /* for people: "pid 123 on host"; "attempt 4" where no more is known */
-    int64_t pid;       /* 0: not known */
-    char host[72];     /* "": not known */
+    char name[160]; /* for people: "pid 123 on host"; "attempt 4" where no more is known */
+    int64_t pid;    /* 0: not known */
+    char host[72];  /* "": not known */
+    char run[40];   /* which it works on, where that is another than was asked for; "": that one */
     char machine[40];  /* where `pid` means something: this boot, this pid namespace; "": unknown */
     int64_t started;   /* when the process began, in the machine's own count; tells pids apart */
     int64_t since_us;  /* UTC, when it claimed; 0: not known */
@@ -51,8 +52,10 @@ struct ledger_functions {
                         struct ledger_run **run, struct error *error);
     /*
      * Makes `epoch` = old + 1 the only one that may write and commit. STATUS_AGAIN: somebody else
-     * did, or holds it: `found` says who. A claim that was never given back stays held, also when
-     * its lease is over or its process dead: whether it is so is for the engine to find out.
+     * did, or holds it: `found` says who. A target may have one claim for all of its runs: then who
+     * works on another one holds it, and is not replaced. A claim that was never given back stays
+     * held, also when its lease is over or its process dead: whether it is so is for the engine to
+     * find out.
      *
      * `replaces` NULL: only what nobody holds. Else a holder that an earlier call found: its claim
      * is taken over if it is still that very one, with the same number of renewals (one conditional

@@ -149,6 +149,7 @@ bool claim_is_held(struct run *run, const char *run_id, struct ledger_holder *ho
 {
     struct database *target = run->session->target;
     struct error ignored;
+    *holder = (struct ledger_holder){0};
     /* with an epoch that never was: it can't be had, but who has it is named */
     return target->connector->ledger->claim(target, run_id, UINT64_MAX >> 1, NULL, holder,
                                             &ignored) == STATUS_AGAIN &&
@@ -158,6 +159,14 @@ bool claim_is_held(struct run *run, const char *run_id, struct ledger_holder *ho
 static enum status held(const struct run *run, const struct ledger_holder *holder,
                         struct error *error)
 {
+    if (holder->run[0] != '\0') {
+        error_set(error, ERROR_RUN_HELD, run->id, "%s works on run %s", holder->name, holder->run);
+        error_hint(error,
+                   "wait for it or stop it; if it is gone for good, take that run over: `resume "
+                   "--take-over` in its state folder, or `transhume rollback --run %s --take-over`",
+                   holder->run);
+        return STATUS_FAILED;
+    }
     error_set(error, ERROR_RUN_HELD, run->id, "%s works on this run",
               holder->name[0] == '\0' ? "another process" : holder->name);
     error_hint(error, "wait for it or stop it; if it is gone for good, `transhume resume "
@@ -245,7 +254,7 @@ enum status run_claim(struct run *run, uint64_t old_epoch, bool take_over, struc
     enum status status = ask(run, old_epoch, NULL, &holder, error);
     if (status == STATUS_AGAIN && holder.lease_ms > 0) {
         status = take_over_lease(run, old_epoch, take_over, &holder, error);
-    } else if (status == STATUS_AGAIN && take_over && holder.pid > 0) {
+    } else if (status == STATUS_AGAIN && take_over && holder.pid > 0 && holder.run[0] == '\0') {
         struct ledger_holder seen = holder;
         status = ask(run, old_epoch, &seen, &holder, error);
     }

@@ -13,7 +13,7 @@
  */
 enum status run_claim(struct run *run, uint64_t old_epoch, bool take_over,
                       struct error *error) MUST_USE;
-/* Is somebody alive at work on that run? */
+/* Is somebody alive at work on that run, or on the one that `holder` names? */
 bool claim_is_held(struct run *run, const char *run_id, struct ledger_holder *holder);
 
 /* STATUS_FAILED once the keeper found that the run is another's. NULL: nothing to lose. Any

@@ -183,6 +183,28 @@ static enum status forget_one(struct rollback *rollback, const char *id, bool ta
     return status == STATUS_OK ? failpoint_hit("finish.after_forget", error) : STATUS_FAILED;
 }
 
+/* A target without leases has one claim for all of its runs: whoever works on one is in the way. It
+ * is fenced out of that one before any is forgotten. */
+static enum status claim_from_others(struct rollback *rollback, const char *newest, bool take_over,
+                                     struct error *error)
+{
+    struct run *run = &rollback->run;
+    struct database *target = rollback->session.target;
+    struct ledger_holder holder;
+    if (target->lease_ms > 0 || !claim_is_held(run, newest, &holder)) {
+        return STATUS_OK;
+    }
+    enum status status = load(rollback, holder.run[0] != '\0' ? holder.run : newest, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+    }
+    if (run_claim(run, rollback->ledger->epoch, take_over, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    run->claimed = false;
+    return target->connector->ledger->release(target, run->id, run->epoch, error);
+}
+
 static enum status finish(struct rollback *rollback, const struct rollback_options *options,
                           bool dry_run, bool confirm, struct arena *arena,
                           struct finish_report *report, struct error *error)
@@ -207,6 +229,10 @@ static enum status finish(struct rollback *rollback, const struct rollback_optio
         return STATUS_OK;
     }
     /* the newest last: until then a crash leaves what can be finished again */
+    status = claim_from_others(rollback, ids[report->run_count - 1], options->take_over, error);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     for (uint32_t i = 0; i < report->run_count; i++) {
         if (forget_one(rollback, ids[i], options->take_over, error) != STATUS_OK) {
             return STATUS_FAILED;

@@ -27,7 +27,8 @@ static enum status refuse_unfinished(struct run *run, const char *where, const c
 {
     struct ledger_holder holder;
     if (claim_is_held(run, id, &holder)) {
-        error_set(error, ERROR_RUN_HELD, where, "%s works on run %s", holder.name, id);
+        error_set(error, ERROR_RUN_HELD, where, "%s works on run %s", holder.name,
+                  holder.run[0] != '\0' ? holder.run : id);
         error_hint(error, "wait for it, or name another target");
         return STATUS_FAILED;
     }

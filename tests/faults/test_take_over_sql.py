@@ -165,11 +165,31 @@ class TakeOverSql:
         self.end(first)
         first = self.stopped_at("%s.after_claim:stop:1" % self.NAME, *finish)
         self.assert_refused(["finish", "--confirm", "--state", "third", self.ends()[1]])
+        self.finished_for(first, codes=(0, 3, 5))
+
+    def test_another_run_is_at_work(self):
+        """A target has one claim for all of its runs: who is named is who has it."""
+        self.run_program("migrate", "--state", "done", *self.ends())
+        source = support.make_sqlite(self.path("u.db"), "CREATE TABLE u (id INTEGER PRIMARY KEY); INSERT INTO u VALUES (1), (2)")
+        first = self.stopped_at("engine.before_commit:stop:1", "migrate", "--state", "first", source, self.ends()[1])
+        run = self.run_of("first")
+        target = ["--state", "second", self.ends()[1]]
+        rollback = ["rollback", "--run", self.run_of("done"), "--confirm"]
+        works = r"%s: pid %d on \S+ works on this run|: pid %d on \S+ works on run %s" % (run, first.pid, first.pid, run)
+        for command in (["finish", "--confirm", *target], [*rollback, "--take-over", *target]):
+            with self.subTest(command=command):
+                result = support.transhume(command[0], "--timeout", "1s", *command[1:], cwd=self.folder)
+                self.assert_code(result, 5)
+                self.assertRegex(result.err, works)
+        self.assertIn("`transhume rollback --run %s --take-over`" % run, result.err)
+        self.finished_for(first, codes=(3, 5))
+
+    def finished_for(self, first, codes):
         self.take_over(self.ends()[1], command="finish", options=("--confirm",))
         before = self.everything()
         self.assertNotIn("_transhume", before[1])
         first.send_signal(signal.SIGCONT)
-        self.assertIn(support.finish(first).code, (0, 3, 5))
+        self.assertIn(support.finish(first).code, codes)
         self.assertEqual(self.everything(), before)
         self.assert_whole()
 

@@ -99,6 +99,16 @@ static enum status end(void *context, uint64_t number, struct error *error)
                               ERROR_TARGET_LOCKED, NULL, error);
 }
 
+bool maria_is_at_work(struct maria_database *self, MYSQL *connection, const char *run_id,
+                      uint64_t epoch)
+{
+    struct looking looking = {self, connection, sql_sessions_key(self->schema, run_id, epoch)};
+    struct error ignored;
+    uint64_t numbers[SQL_SESSIONS_MAX];
+    uint32_t count = 0;
+    return find(&looking, numbers, &count, &ignored) == STATUS_OK && count > 0;
+}
+
 enum status maria_sessions_end(struct maria_database *self, MYSQL *connection, const char *run_id,
                                uint64_t epoch, struct error *error)
 {

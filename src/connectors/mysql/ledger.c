@@ -269,27 +269,29 @@ static void append_where(struct buffer *sql, const char *run_id)
     maria_append_string(sql, run_id);
 }
 
+/* The one claim is of all runs: it is known by the sessions which of them is at work. */
 static void tell_holder(struct maria_database *self, MYSQL *connection, const char *run_id,
                         struct ledger_holder *found)
 {
     struct error ignored = {0};
     struct buffer after = {0};
-    MYSQL_RES *result = NULL;
-    snprintf(found->name, sizeof found->name, "another process");
-    append_where(&after, run_id);
-    if (run_on(self, connection, "SELECT holder FROM ", "_transhume_run", &after, &result,
-               &ignored) == STATUS_OK) {
-        MYSQL_ROW row = mysql_fetch_row(result);
-        if (row != NULL && row[0] != NULL && row[0][0] != '\0') {
-            snprintf(found->name, sizeof found->name, "%s", row[0]);
-            size_t digits = strspn(found->name + 4, "0123456789");
-            if (strncmp(found->name, "pid ", 4) != 0 ||
-                text_to_int64(found->name + 4, digits, &found->pid) != STATUS_OK) {
-                found->pid = 0;
-            }
-        }
+    MYSQL_RES *runs = NULL;
+    buffer_append_string(&after, " ORDER BY id = ");
+    maria_append_string(&after, run_id);
+    buffer_append_string(&after, " DESC, number DESC");
+    bool read = run_on(self, connection, "SELECT id, epoch, holder FROM ", "_transhume_run", &after,
+                       &runs, &ignored) == STATUS_OK;
+    MYSQL_ROW row = read ? mysql_fetch_row(runs) : NULL;
+    while (row != NULL && !maria_is_at_work(self, connection, row[0], strtoull(row[1], NULL, 10))) {
+        row = mysql_fetch_row(runs);
     }
-    mysql_free_result(result);
+    if (row == NULL && read && mysql_num_rows(runs) > 0) { /* it has the claim, and no mark yet */
+        mysql_data_seek(runs, 0);
+        row = mysql_fetch_row(runs);
+    }
+    sql_tell_holder(row != NULL ? row[0] : run_id, run_id,
+                    row != NULL && row[2] != NULL ? row[2] : "", found);
+    mysql_free_result(runs);
 }
 
 static enum status ask_epoch(struct maria_database *self, MYSQL *connection, const char *run_id,

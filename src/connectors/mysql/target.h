@@ -173,7 +173,10 @@ void maria_unlock_creating(struct maria_database *self, MYSQL *connection);
 /* From now on the connection works on the claimed run, and is ended when that is taken over. */
 enum status maria_session_mark(struct maria_database *self, MYSQL *connection,
                                struct error *error) MUST_USE;
-/* Ends other sessions that work on that epoch of a run: sql_end_sessions. */
+/* Do other sessions work on that epoch of a run? */
+bool maria_is_at_work(struct maria_database *self, MYSQL *connection, const char *run_id,
+                      uint64_t epoch);
+/* Ends them: sql_end_sessions. */
 enum status maria_sessions_end(struct maria_database *self, MYSQL *connection, const char *run_id,
                                uint64_t epoch, struct error *error) MUST_USE;
 

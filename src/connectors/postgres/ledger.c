@@ -246,25 +246,26 @@ static enum status take_lock(struct postgres_database *self, int64_t wait_ms, st
                                : status;
 }
 
+/* The one claim is of all runs: it is known by the sessions which of them is at work. */
 static void tell_holder(struct postgres_database *self, PGconn *connection, const char *run_id,
                         struct ledger_holder *found)
 {
     const struct postgres_parameter parameter = {.text = run_id};
     struct error ignored = {0};
-    PGresult *result = NULL;
-    snprintf(found->name, sizeof found->name, "another process");
-    if (run_on(self, connection, "SELECT holder FROM ", "_transhume_run", " WHERE id = $1",
-               &parameter, 1, &result, &ignored) == STATUS_OK &&
-        PQntuples(result) == 1 && PQgetlength(result, 0, 0) > 0) {
-        snprintf(found->name, sizeof found->name, "%s", PQgetvalue(result, 0, 0));
-        if (strncmp(found->name, "pid ", 4) == 0) {
-            size_t digits = strspn(found->name + 4, "0123456789");
-            if (text_to_int64(found->name + 4, digits, &found->pid) != STATUS_OK) {
-                found->pid = 0;
-            }
-        }
+    PGresult *runs = NULL;
+    bool read =
+        run_on(self, connection, "SELECT id, epoch, holder FROM ", "_transhume_run",
+               " ORDER BY id = $1 DESC, number DESC", &parameter, 1, &runs, &ignored) == STATUS_OK;
+    int count = read ? PQntuples(runs) : 0;
+    int row = 0;
+    while (row < count && !postgres_is_at_work(self, connection, PQgetvalue(runs, row, 0),
+                                               strtoull(PQgetvalue(runs, row, 1), NULL, 10))) {
+        row++;
     }
-    PQclear(result);
+    row = row < count ? row : 0; /* it has the claim, and no mark yet */
+    sql_tell_holder(row < count ? PQgetvalue(runs, row, 0) : run_id, run_id,
+                    row < count ? PQgetvalue(runs, row, 2) : "", found);
+    PQclear(runs);
 }
 
 static enum status lost_run(const struct postgres_database *self, const char *run_id,

@@ -77,18 +77,35 @@ static enum status end(void *context, uint64_t number, struct error *error)
     return status;
 }
 
+static struct looking look_for(struct postgres_database *self, PGconn *connection,
+                               const char *run_id, uint64_t epoch)
+{
+    struct looking looking = {.self = self, .connection = connection};
+    uint64_t key = sql_sessions_key(self->schema, run_id, epoch);
+    snprintf(looking.halves[0], sizeof looking.halves[0], "%u", (unsigned)(key >> 32));
+    snprintf(looking.halves[1], sizeof looking.halves[1], "%u", (unsigned)key);
+    return looking;
+}
+
+bool postgres_is_at_work(struct postgres_database *self, PGconn *connection, const char *run_id,
+                         uint64_t epoch)
+{
+    struct looking looking = look_for(self, connection, run_id, epoch);
+    struct error ignored;
+    uint64_t numbers[SQL_SESSIONS_MAX];
+    uint32_t count = 0;
+    return find(&looking, numbers, &count, &ignored) == STATUS_OK && count > 0;
+}
+
 enum status postgres_sessions_end(struct postgres_database *self, PGconn *connection,
                                   const char *run_id, uint64_t epoch, struct error *error)
 {
-    struct looking looking = {.self = self, .connection = connection};
+    struct looking looking = look_for(self, connection, run_id, epoch);
     const struct sql_ending ending = {.find = find,
                                       .end = end,
                                       .context = &looking,
                                       .words = {"SELECT pg_terminate_backend(", ")"},
                                       .shown = self->shown,
                                       .timeout_ms = self->timeout_ms};
-    uint64_t key = sql_sessions_key(self->schema, run_id, epoch);
-    snprintf(looking.halves[0], sizeof looking.halves[0], "%u", (unsigned)(key >> 32));
-    snprintf(looking.halves[1], sizeof looking.halves[1], "%u", (unsigned)key);
     return sql_end_sessions(&ending, error);
 }

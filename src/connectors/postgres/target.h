@@ -113,7 +113,10 @@ enum status postgres_ledger_done(struct database *self, const char *run_id, uint
 /* From now on the connection works on the claimed run, and is ended when that is taken over. */
 enum status postgres_session_mark(struct postgres_database *self, PGconn *connection,
                                   struct error *error) MUST_USE;
-/* Ends other sessions that work on that epoch of a run: sql_end_sessions. */
+/* Do other sessions work on that epoch of a run? */
+bool postgres_is_at_work(struct postgres_database *self, PGconn *connection, const char *run_id,
+                         uint64_t epoch);
+/* Ends them: sql_end_sessions. */
 enum status postgres_sessions_end(struct postgres_database *self, PGconn *connection,
                                   const char *run_id, uint64_t epoch, struct error *error) MUST_USE;
 

@@ -10,13 +10,16 @@
 #ifndef TRANSHUME_CONNECTORS_SQL_SESSIONS_H
 #define TRANSHUME_CONNECTORS_SQL_SESSIONS_H
 
-#include "base/error.h"
-#include <stdint.h>
+#include "connectors/ledger.h"
 
 enum { SQL_SESSIONS_MAX = 128, SQL_PROCESS_BYTES = 128 };
 
 /* "pid 42 on host": this process, for the ledger and for those who find the run held. */
 void sql_name_process(char name[SQL_PROCESS_BYTES]);
+
+/* By what the ledger's row of the run `id` says; `asked`: which one was asked for. */
+void sql_tell_holder(const char *id, const char *asked, const char *holder,
+                     struct ledger_holder *found);
 
 /* What a run's sessions in this schema are known by: the locks' names are made of it. */
 uint64_t sql_sessions_key(const char *schema, const char *run_id, uint64_t epoch);
