@@ -260,6 +260,14 @@ struct catalog_functions {
     enum status (*settings)(struct database *self, const char *const *tables, uint32_t count,
                             struct arena *arena, const char **settings, struct error *error);
     /*
+     * Optional: asks the native_query of each object that `describe` told with one; native_sql
+     * (arena) stays NULL where there is no answer. What a sequence gave is no part of a snapshot:
+     * asked after that was taken, it is past all numbers that its records hold. NULL: no object
+     * has such a query.
+     */
+    enum status (*ask_values)(struct database *self, struct schema_object *objects, uint32_t count,
+                              struct arena *arena, struct error *error);
+    /*
      * Optional: what a target understands of a column of its own engine, which may name what was
      * made in the source. NULL: all of it, always.
      */

@@ -320,6 +320,7 @@ static enum status build(struct run *run, struct error *error)
 static enum status after_load(struct run *run, struct error *error)
 {
     if (failpoint_hit("engine.before_after_load", error) != STATUS_OK ||
+        session_ask_values(run->session, error) != STATUS_OK ||
         session_leave_source(run->session, error) != STATUS_OK) {
         return stopped_or_failed(error);
     }

@@ -46,6 +46,7 @@ struct run_session {
     struct stream_facts *facts; /* a stream each; NULL: not asked yet */
     const bool *unreadable;     /* a stream each: check found that it can't be read; may be NULL */
     const char *snapshot;       /* the token; NULL: not taken yet */
+    bool values_asked;          /* session_ask_values */
     struct joining *joining;    /* NULL: the source joins itself, or nothing is joined */
     struct reader *sample_reader;
     struct reader **spare_readers; /* of a copy that ended, for one that may follow */
@@ -116,6 +117,8 @@ void session_reader_keep(struct run_session *session, struct reader *reader);
 void session_note_reports(struct run_session *session);
 /* Facts of every stream, asked once. */
 enum status session_describe_streams(struct run_session *session, struct error *error) MUST_USE;
+/* Of a plain copy: where the source's sequences stand, asked once, and not before the snapshot. */
+enum status session_ask_values(struct run_session *session, struct error *error) MUST_USE;
 /* The snapshot, taken once; `reader_count` is what a later call finds. */
 enum status session_snapshot(struct run_session *session, uint32_t reader_count,
                              struct error *error) MUST_USE;

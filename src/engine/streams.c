@@ -178,6 +178,32 @@ enum status session_snapshot(struct run_session *session, uint32_t reader_count,
         return STATUS_FAILED;
     }
     session->snapshot = token == NULL ? "" : token;
+    return session_ask_values(session, error);
+}
+
+enum status session_ask_values(struct run_session *session, struct error *error)
+{
+    const struct catalog_functions *catalog = session->source->connector->catalog;
+    const struct schema *objects = session->plan->same_engine_objects;
+    if (session->values_asked || session->options.validating || objects == NULL ||
+        objects->object_count == 0 || catalog->ask_values == NULL) {
+        return STATUS_OK;
+    }
+    struct schema *whole = arena_allocate_zeroed(session->arena, 1, sizeof *whole);
+    struct schema_object *asked =
+        arena_allocate_zeroed(session->arena, objects->object_count, sizeof *asked);
+    if (whole == NULL || asked == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the sequences");
+    }
+    memcpy(asked, objects->objects, objects->object_count * sizeof *asked);
+    if (catalog->ask_values(session->source, asked, objects->object_count, session->arena, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *whole = *objects;
+    whole->objects = asked;
+    session->plan->same_engine_objects = whole;
+    session->values_asked = true;
     return STATUS_OK;
 }
 

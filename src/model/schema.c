@@ -181,8 +181,8 @@ enum status schema_count_objects(const struct schema *schema, const char *catalo
     *row = (struct schema_inventory){.catalog = catalog, .what = what, .converts = converts};
     for (uint32_t i = 0; i < schema->object_count; i++) {
         const struct schema_object *object = &schema->objects[i];
-        row->left_out +=
-            object->native_sql == NULL && object->what != NULL && strcmp(object->what, what) == 0;
+        row->left_out += object->native_sql == NULL && object->native_query == NULL &&
+                         object->what != NULL && strcmp(object->what, what) == 0;
     }
     return text_to_uint64(digits, strlen(digits), &row->total);
 }

@@ -129,9 +129,11 @@ struct schema_object {
     const char *name;
     const char *table; /* that it goes with (of a trigger); NULL: it stands alone */
     const char *native_sql;
-    const char *native_drop; /* NULL: its connector knows, or it goes with its table */
-    const char *not_carried; /* why only a same-engine copy can carry it; without native_sql: why
-                                none can */
+    const char *native_query; /* its source answers it with native_sql, once the snapshot is taken
+                                 (catalog_functions.ask_values); NULL: native_sql is known */
+    const char *native_drop;  /* NULL: its connector knows, or it goes with its table */
+    const char *not_carried;  /* why only a same-engine copy can carry it; without native_sql: why
+                                 none can */
 };
 
 /* How many objects of a kind a database's own catalogue has: the proof that none was forgotten. */

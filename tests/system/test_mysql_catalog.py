@@ -169,6 +169,17 @@ class Catalogue(sql_case.SqlCase):
         self.assertEqual(self.server.ask(target, numbers), [["35", "-5"]])
         self.assertEqual(self.server.ask(target, "INSERT INTO numbered (v) VALUES ('next'); SELECT id FROM numbered WHERE v = 'next'"), [["38"]])
 
+    def test_numbers_that_are_given_until_the_snapshot(self):
+        """Which no snapshot takes back: the records of it hold them."""
+        source, target = self.made("CREATE TABLE t (no bigint PRIMARY KEY); CREATE SEQUENCE order_no CACHE 3; CREATE SEQUENCE `do``wn 'n'` INCREMENT -1 MINVALUE -999 MAXVALUE 0 CACHE 3"), self.made()
+        process = self.stopped_at("mysql.before_snapshot:stop:1", "migrate", self.server.uri(source), self.server.uri(target))
+        self.server.ask(source, "INSERT INTO t SELECT NEXTVAL(order_no) FROM seq_1_to_50; INSERT INTO t SELECT NEXTVAL(`do``wn 'n'`) FROM seq_1_to_50")
+        process.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(process), 0)
+        most, least, up, down = map(int, self.server.ask(target, "SELECT max(no), min(no), NEXTVAL(order_no), NEXTVAL(`do``wn 'n'`) FROM t")[0])
+        self.assertGreater(up, most)
+        self.assertLess(down, least)
+
     def test_the_names_of_databases(self):
         """One that is called as a table, and as the alias of another; texts name what others they like."""
         self.server.ask("", "CREATE DATABASE shop; CREATE DATABASE `sh``op2`; CREATE DATABASE others")

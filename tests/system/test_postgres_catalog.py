@@ -5,6 +5,7 @@ Counts are compared with what psql counts in the catalogue.
 import contextlib
 import json
 import os
+import signal
 import sqlite3
 import sys
 import time
@@ -180,6 +181,27 @@ class Catalogue(support.TestCase):
         self.run_program("migrate", self.server.uri(source), self.server.uri(target))
         following = {name: self.server.psql(target, "SELECT nextval('%s')" % name.replace("'", "''"))[0][0] for name in scripts}
         self.assertEqual(following, {"kept": "6000", "down": "-7", "\"50%s 'n\"": "70", "called": "10", "back": "2", "t_id_seq": "500", "pristine": "1"})
+
+    def test_numbers_that_are_given_until_the_snapshot(self):
+        """Which no snapshot takes back: the records of it hold them. One run begins, another is gone on with at a new snapshot, one had no more to read."""
+        def takes(count):
+            self.server.psql(source, "INSERT INTO t SELECT nextval('order_no') FROM generate_series(1, %d)" % count)
+
+        for point, resumed in (("postgres.before_hold:stop:1", False), ("engine.after_prepare:stop:1", True), ("engine.before_after_load:stop:1", True)):
+            with self.subTest(point):
+                source, target = self.made("CREATE TABLE t (no bigint PRIMARY KEY); CREATE SEQUENCE order_no"), self.made()
+                takes(10)
+                arguments = (self.server.uri(source), self.server.uri(target), "--state", self.path("state-" + target))
+                process = self.stopped_at(point, "migrate", *arguments)
+                takes(50)
+                if resumed:
+                    self.end(process)
+                    process = self.stopped_at("postgres.before_hold:stop:1", "resume", *arguments, may_end=True)
+                    takes(100)
+                process.send_signal(signal.SIGCONT) if process.poll() is None else None
+                self.assert_code(support.finish(process), 0)
+                largest, following = self.server.psql(target, "SELECT max(no), nextval('order_no') FROM t")[0]
+                self.assertGreater(int(following), int(largest))
 
     def test_a_sequence_that_the_role_may_not_read(self):
         """The tables are all that it has to read."""

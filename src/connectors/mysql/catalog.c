@@ -540,4 +540,5 @@ const struct catalog_functions maria_catalog_functions = {
     .describe_query = catalog_describe_query,
     .native_type = maria_native_type,
     .native_names = maria_native_names,
+    .ask_values = maria_ask_values,
 };

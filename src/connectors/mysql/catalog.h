@@ -61,6 +61,9 @@ bool maria_is_in(struct column_list columns, const char *name);
 /* describe.c: what is neither table nor index, as schema objects. */
 enum status maria_objects_read(struct maria_database *self, MYSQL *connection,
                                struct schema *schema, struct error *error) MUST_USE;
+/* objects_show.c: catalog_functions.ask_values */
+enum status maria_ask_values(struct database *self, struct schema_object *objects, uint32_t count,
+                             struct arena *arena, struct error *error);
 /* describe.c: SHOW CREATE TABLE of each table, without the number that it counts on from. */
 enum status maria_statements_read(struct maria_database *self, MYSQL *connection,
                                   struct maria_catalog *catalog, struct arena *arena,

@@ -73,8 +73,7 @@ static enum status add_object(struct maria_database *self, MYSQL *connection, st
                                     .stage = object->stage,
                                     .what = "value",
                                     .name = object->name};
-    return maria_sequence_show(self, connection, object->name, schema->arena, &value->native_sql,
-                               error);
+    return maria_sequence_query(self, object->name, schema->arena, &value->native_query, error);
 }
 
 static enum status add_objects(struct maria_database *self, MYSQL *connection,

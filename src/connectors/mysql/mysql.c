@@ -54,6 +54,7 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
+    "mysql.before_snapshot",
     "mysql.snapshot_locked",
     "mysql.snapshot_taken",
     "mysql.before_ledger_create",

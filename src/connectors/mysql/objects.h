@@ -15,10 +15,10 @@ enum status maria_object_show(struct maria_database *self, MYSQL *connection, co
 /* Is one of that name there, as far as the account can see? */
 enum status maria_object_is_there(struct maria_database *self, MYSQL *connection, const char *what,
                                   const char *name, bool *found, struct error *error) MUST_USE;
-/* The statement that moves a sequence on to where it is now; NULL: it can't be read. */
-enum status maria_sequence_show(struct maria_database *self, MYSQL *connection, const char *name,
-                                struct arena *arena, const char **text,
-                                struct error *error) MUST_USE;
+/* schema_object.native_query: what it answers moves the sequence on to where it then is. */
+enum status maria_sequence_query(const struct maria_database *self, const char *name,
+                                 struct arena *arena, const char **text,
+                                 struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- objects.c */
 

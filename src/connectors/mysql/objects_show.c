@@ -156,24 +156,58 @@ enum status maria_object_is_there(struct maria_database *self, MYSQL *connection
     return status;
 }
 
+/* ---------------------------------------------------------------- sequences */
+
 /* SETVAL never goes back: what others took from the sequence meanwhile stays taken. */
-enum status maria_sequence_show(struct maria_database *self, MYSQL *connection, const char *name,
-                                struct arena *arena, const char **text, struct error *error)
+enum status maria_sequence_query(const struct maria_database *self, const char *name,
+                                 struct arena *arena, const char **text, struct error *error)
+{
+    struct buffer sql = {0};
+    struct buffer words = {0};
+    buffer_append_string(&words, "\nDO SETVAL(");
+    maria_append_name(&words, name);
+    buffer_append_string(&words, ", ");
+    buffer_append_string(&sql, "SELECT CONCAT(");
+    maria_append_string(&sql, buffer_string(&words));
+    buffer_append_string(&sql, ", next_not_cached_value, ', 0, ', cycle_count, ')') FROM ");
+    maria_append_table(&sql, self, name);
+    sql.failed |= words.failed;
+    buffer_free(&words);
+    return keep(self, &sql, arena, text, error);
+}
+
+static enum status ask_value(struct maria_database *self, MYSQL *connection,
+                             struct schema_object *object, struct arena *arena, struct error *error)
 {
     struct buffer sql = {0};
     struct buffer words = {0};
     MYSQL_RES *result = NULL;
-    *text = NULL;
-    buffer_append_string(&sql, "SELECT next_not_cached_value, cycle_count FROM ");
-    maria_append_table(&sql, self, name);
+    buffer_append_string(&sql, object->native_query);
     enum status status = ask(self, connection, &sql, &result, error);
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
-    if (row != NULL && row[0] != NULL && row[1] != NULL) {
-        buffer_append_string(&words, "\nDO SETVAL(");
-        maria_append_name(&words, name);
-        buffer_format(&words, ", %s, 0, %s)", row[0], row[1]);
-        status = keep(self, &words, arena, text, error);
+    if (row != NULL && row[0] != NULL) {
+        buffer_append_string(&words, row[0]);
+        status = keep(self, &words, arena, &object->native_sql, error);
     }
     mysql_free_result(result);
+    return status;
+}
+
+/* Not within the snapshot, whose transaction would lock them. */
+enum status maria_ask_values(struct database *database, struct schema_object *objects,
+                             uint32_t count, struct arena *arena, struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    MYSQL *connection = NULL;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        if (objects[i].native_query == NULL) {
+            continue;
+        }
+        status = connection == NULL ? maria_connect(self, &connection, error) : STATUS_OK;
+        status =
+            status == STATUS_OK ? ask_value(self, connection, &objects[i], arena, error) : status;
+    }
+    maria_disconnect(connection);
     return status;
 }

@@ -281,7 +281,8 @@ enum status maria_snapshot(struct database *database, uint32_t reader_count, str
     int64_t transactions = -1;
 
     /* read before the lock, so that this is short */
-    if (maria_catalog_get(self, &catalog, error) != STATUS_OK ||
+    if (failpoint_hit("mysql.before_snapshot", error) != STATUS_OK ||
+        maria_catalog_get(self, &catalog, error) != STATUS_OK ||
         fill_pool(self, reader_count * self->cursors_each, error) != STATUS_OK ||
         begin_together(self, &transactions, error) != STATUS_OK) {
         return STATUS_FAILED;

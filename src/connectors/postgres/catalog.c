@@ -588,5 +588,6 @@ const struct catalog_functions postgres_catalog_functions = {
     .describe_query = catalog_describe_query,
     .native_type = postgres_native_type,
     .native_names = postgres_native_names,
+    .ask_values = postgres_ask_values,
     .understands = catalog_understands,
 };

@@ -58,6 +58,9 @@ int32_t postgres_find_column(const struct postgres_table *table, const char *nam
 
 /* describe.c: what is neither table nor index, as schema objects; the statements that make the
  * tables; how many objects the catalogue has. */
+/* catalog_functions.ask_values */
+enum status postgres_ask_values(struct database *self, struct schema_object *objects,
+                                uint32_t count, struct arena *arena, struct error *error);
 enum status postgres_objects_read(struct postgres_database *self, PGconn *connection,
                                   struct schema *schema, struct error *error) MUST_USE;
 /* describe.c: the columns of a query's result. */

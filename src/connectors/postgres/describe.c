@@ -47,6 +47,7 @@ struct reading {
     struct postgres_database *self;
     PGconn *connection;
     struct schema *schema;
+    struct arena *arena;
     struct schema_object *objects;
     uint32_t count;
     bool out_of_memory;
@@ -57,7 +58,7 @@ static const char *keep(struct reading *reading, const PGresult *result, int row
     if (PQgetisnull(result, row, column) != 0) {
         return NULL;
     }
-    const char *copy = arena_copy_string(reading->schema->arena, PQgetvalue(result, row, column));
+    const char *copy = arena_copy_string(reading->arena, PQgetvalue(result, row, column));
     reading->out_of_memory |= copy == NULL;
     return copy;
 }
@@ -68,11 +69,6 @@ static enum status ask(const struct reading *reading, const char *sql, PGresult 
     const struct postgres_parameter parameter = {.text = reading->self->schema};
     return postgres_query(reading->self, reading->connection, sql, &parameter, 1, POSTGRES_LONG,
                           ERROR_SOURCE_READ, result, error);
-}
-
-static bool is_value(const struct schema_object *object)
-{
-    return object->native_sql != NULL && object->what != NULL && strcmp(object->what, "value") == 0;
 }
 
 static void add_objects(struct reading *reading, const PGresult *found)
@@ -87,9 +83,11 @@ static void add_objects(struct reading *reading, const PGresult *found)
             .name = keep(reading, found, row, 1),
             .table = keep(reading, found, row, 2),
             .not_carried = keep(reading, found, row, 3),
-            .native_sql = keep(reading, found, row, 6),
             .native_drop = keep(reading, found, row, 7),
         };
+        struct schema_object *object = &reading->objects[reading->count - 1];
+        bool asked = what != NULL && strcmp(what, "value") == 0;
+        *(asked ? &object->native_query : &object->native_sql) = keep(reading, found, row, 6);
     }
 }
 
@@ -101,9 +99,9 @@ static enum status ask_values(struct reading *reading, uint32_t first, uint32_t 
     PGresult *result = NULL;
     for (uint32_t i = first; i < end; i++) {
         const struct schema_object *object = &reading->objects[i];
-        if (is_value(object)) {
+        if (object->native_query != NULL) {
             buffer_format(&sql, "%sSELECT %u, (%s)", sql.length > 0 ? " UNION ALL " : "", i,
-                          object->native_sql);
+                          object->native_query);
         }
     }
     enum status status =
@@ -124,20 +122,40 @@ static enum status ask_values(struct reading *reading, uint32_t first, uint32_t 
     return status;
 }
 
-/* The statement of a sequence's value is a question to this server, whose answer is the one for
- * the other. */
 static enum status read_values(struct reading *reading, struct error *error)
 {
     enum status status = STATUS_OK;
     for (uint32_t first = 0; status == STATUS_OK && first < reading->count;) {
         uint32_t end = first;
         for (uint32_t questions = 0; end < reading->count && questions < QUESTIONS_MAX; end++) {
-            questions += is_value(&reading->objects[end]);
+            questions += reading->objects[end].native_query != NULL;
         }
         status = ask_values(reading, first, end, error);
         first = end;
     }
     return status;
+}
+
+static bool has_query(const struct reading *reading)
+{
+    bool found = false;
+    for (uint32_t i = 0; !found && i < reading->count; i++) {
+        found = reading->objects[i].native_query != NULL;
+    }
+    return found;
+}
+
+/* Not within the snapshot, which a question that fails would end. */
+enum status postgres_ask_values(struct database *database, struct schema_object *objects,
+                                uint32_t count, struct arena *arena, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    struct reading reading = {.self = self, .arena = arena, .objects = objects, .count = count};
+    enum status status =
+        has_query(&reading) ? postgres_connect(self, &reading.connection, error) : STATUS_OK;
+    status = status == STATUS_OK ? read_values(&reading, error) : status;
+    postgres_disconnect(reading.connection);
+    return status == STATUS_OK && reading.out_of_memory ? no_memory(self, error) : status;
 }
 
 static struct schema_table *find_table(const struct reading *reading, const char *name)
@@ -155,8 +173,7 @@ static void attach(struct reading *reading, const PGresult *found, int row,
     buffer_append_string(&sql, " ATTACH PARTITION ");
     postgres_append_name(&sql, PQgetvalue(found, row, 4));
     buffer_format(&sql, " %s", PQgetvalue(found, row, 5));
-    object->native_sql =
-        sql.failed ? NULL : arena_copy_string(reading->schema->arena, buffer_string(&sql));
+    object->native_sql = sql.failed ? NULL : arena_copy_string(reading->arena, buffer_string(&sql));
     reading->out_of_memory |= object->native_sql == NULL;
     buffer_free(&sql);
 }
@@ -189,7 +206,7 @@ static void add_inventory(struct reading *reading, const PGresult *found)
 {
     int count = PQntuples(found);
     struct schema_inventory *rows =
-        arena_allocate_zeroed(reading->schema->arena, (size_t)count + 1, sizeof *rows);
+        arena_allocate_zeroed(reading->arena, (size_t)count + 1, sizeof *rows);
     reading->out_of_memory |= rows == NULL;
     for (int row = 0; row < count && !reading->out_of_memory; row++) {
         const char *catalog = keep(reading, found, row, 0);
@@ -206,7 +223,8 @@ static void add_inventory(struct reading *reading, const PGresult *found)
 enum status postgres_objects_read(struct postgres_database *self, PGconn *connection,
                                   struct schema *schema, struct error *error)
 {
-    struct reading reading = {.self = self, .connection = connection, .schema = schema};
+    struct reading reading = {
+        .self = self, .connection = connection, .schema = schema, .arena = schema->arena};
     PGresult *objects = NULL;
     PGresult *definitions = NULL;
     PGresult *inventory = NULL;
@@ -223,7 +241,6 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
         schema->objects = reading.objects;
         schema->object_count = reading.count;
         add_inventory(&reading, inventory);
-        status = reading.out_of_memory ? STATUS_OK : read_values(&reading, error);
     }
     PQclear(objects);
     PQclear(definitions);
