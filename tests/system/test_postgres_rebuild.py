@@ -4,6 +4,7 @@ Definitions before and after are compared by pg_dump.
 """
 import json
 import os
+import signal
 import sys
 import unittest
 
@@ -263,6 +264,27 @@ class Rebuild(PostgresCase):
         client.ask("BEGIN; SELECT count(*) FROM child")   # holds a lock on it, to no harm
         self.run_program("resume", *arguments)
         self.assert_put_back(name, before)
+
+    def test_what_is_unique_stays_once_others_are_there(self):
+        """Who comes after it was decided that it goes: a client, one that calls itself as the run does, one between two attempts."""
+        script = "CREATE TABLE t (id int PRIMARY KEY, u int, v text, w bigint, CONSTRAINT t_w UNIQUE (w)); CREATE UNIQUE INDEX t_u ON t (u);"
+        indexes = "SELECT indexrelid, indexrelid::regclass FROM pg_index WHERE indrelid = 't'::regclass ORDER BY 1"
+        for who in ("shop", "transhume", None):
+            with self.subTest(who=who):
+                name, arguments = self.target(script)
+                before = self.server.psql(name, indexes)
+                command = ("migrate", "--indexes", "rebuild", *arguments)
+                if who is not None:
+                    process = self.stopped_at("postgres.after_note:stop:1", *command, "--timeout", "1s")
+                    self.connected(name).ask("SET application_name = '%s'; BEGIN; SELECT count(*) FROM t" % who)
+                    process.send_signal(signal.SIGCONT)
+                    self.assert_code(support.finish(process), 0)
+                else:
+                    self.assertEqual(support.kill_at("postgres.before_drop", 1, *command, cwd=self.folder).code, -9)
+                    self.connected(name)
+                    self.run_program("resume", *arguments)
+                self.assertEqual(self.server.psql(name, indexes), before)
+                self.assertEqual((self.count(name, "t"), self.notes(name)), (COUNT, 0))
 
     def test_from_another_schema_of_the_same_database(self):
         """What is made concurrently waits for all snapshots in the database, the source's among them."""

@@ -87,11 +87,15 @@ void postgres_lock_watch_look(struct postgres_database *self, PGconn *connection
     }
 }
 
-void postgres_lock_watch_tell(const struct postgres_lock_watch *watch, struct error *error)
+bool postgres_lock_is_missed(const struct error *error)
 {
     static const char lock_not_available[] = "55P03";
-    if (error != NULL && watch->holder[0] != '\0' &&
-        strcmp(error->native_state, lock_not_available) == 0) {
+    return strcmp(error->native_state, lock_not_available) == 0;
+}
+
+void postgres_lock_watch_tell(const struct postgres_lock_watch *watch, struct error *error)
+{
+    if (error != NULL && watch->holder[0] != '\0' && postgres_lock_is_missed(error)) {
         sql_lock_tell(error, watch->holder, "holds it", "pg_terminate_backend");
     }
 }

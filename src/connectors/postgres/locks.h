@@ -20,6 +20,9 @@ void postgres_lock_watch_look(struct postgres_database *self, PGconn *connection
 /* Names the holder in the failure, if that is of a lock. */
 void postgres_lock_watch_tell(const struct postgres_lock_watch *watch, struct error *error);
 
+/* Did it end because others hold a lock? */
+bool postgres_lock_is_missed(const struct error *error);
+
 /* `how`: "LOCAL" to the transaction, or of the "SESSION"; 0: for ever. */
 enum status postgres_set_lock_timeout(struct postgres_database *self, PGconn *connection,
                                       const char *how, int64_t wait_ms,

@@ -277,7 +277,7 @@ enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connec
     buffer_append_string(
         &sql, "SELECT r.what, r.name, r.make, r.undo, r.remark, r.owner, CASE WHEN i.indisvalid "
               "THEN 'valid' WHEN i.indisvalid IS NULL THEN 'none' ELSE 'invalid' END, c.oid IS NOT "
-              "NULL, coalesce(pg_catalog.pg_table_size(c.oid), 0) FROM ");
+              "NULL, coalesce(pg_catalog.pg_table_size(c.oid), 0), r.columns IS NOT NULL FROM ");
     postgres_append_table(&sql, self, notes_table);
     buffer_append_string(
         &sql, " AS r JOIN pg_catalog.pg_namespace n ON n.nspname = $2 LEFT JOIN "
@@ -300,12 +300,51 @@ void postgres_rebuild_append_undo(struct buffer *sql, const PGresult *list, int 
     }
 }
 
-static enum status drop_one(const struct rebuilding *rebuilding, const PGresult *list, int row)
+static enum status forget_within(const struct rebuilding *rebuilding, const PGresult *list, int row)
+{
+    const struct postgres_parameter parameters[] = {{.text = rebuilding->self->run_id},
+                                                    {.text = PQgetvalue(list, row, REBUILD_UNDO)}};
+    struct buffer sql = {0};
+    enum status status =
+        postgres_ledger_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error);
+    buffer_append_string(&sql, "DELETE FROM ");
+    postgres_append_table(&sql, rebuilding->self, notes_table);
+    buffer_append_string(&sql, " WHERE run = $1 AND undo = $2");
+    if (status != STATUS_OK) {
+        buffer_free(&sql);
+        return status;
+    }
+    return ask(rebuilding, &sql, parameters, 2, NULL);
+}
+
+/* Others came after it was decided that it goes: what they write is theirs to have unique. */
+static enum status keep_unique(struct rebuilding *rebuilding, const PGresult *list, int row)
+{
+    char name[SQL_SHOWN_BYTES];
+    char owner[SQL_SHOWN_BYTES];
+    struct postgres_database *self = rebuilding->self;
+    log_write(LOG_INFO, "%s: the %s %s stays after all: it is unique, and others use the database",
+              sql_show_name(PQgetvalue(list, row, REBUILD_OWNER), owner),
+              PQgetvalue(list, row, REBUILD_WHAT),
+              sql_show_name(PQgetvalue(list, row, REBUILD_NAME), name));
+    enum status status = postgres_begin(self, &rebuilding->connection, rebuilding->error);
+    return status == STATUS_OK
+               ? postgres_end(self, rebuilding->connection, forget_within(rebuilding, list, row),
+                              rebuilding->error)
+               : status;
+}
+
+static enum status drop_one(struct rebuilding *rebuilding, const PGresult *list, int row)
 {
     bool trigger = strcmp(PQgetvalue(list, row, REBUILD_WHAT), "trigger") == 0;
+    bool unique = PQgetvalue(list, row, REBUILD_UNIQUE)[0] == 't' &&
+                  strcmp(PQgetvalue(list, row, REBUILD_STATE), "valid") == 0;
     struct buffer sql = {0};
     if (!trigger && strcmp(PQgetvalue(list, row, REBUILD_STATE), "none") == 0) {
         return STATUS_OK; /* by an attempt that was killed */
+    }
+    if (unique && rebuilding->in_use) {
+        return keep_unique(rebuilding, list, row);
     }
     postgres_rebuild_append_undo(&sql, list, row, rebuilding->in_use);
     if (failpoint_hit("postgres.before_drop", rebuilding->error) != STATUS_OK) {
@@ -318,6 +357,10 @@ static enum status drop_one(const struct rebuilding *rebuilding, const PGresult 
                    : postgres_alter(self, rebuilding->connection, buffer_string(&sql),
                                     POSTGRES_SHORT, ERROR_TARGET_SCHEMA, rebuilding->error);
     buffer_free(&sql);
+    if (status != STATUS_OK && unique && postgres_lock_is_missed(rebuilding->error)) {
+        rebuilding->in_use = true; /* whoever holds it, and under what name */
+        return keep_unique(rebuilding, list, row);
+    }
     if (status != STATUS_OK) {
         error_context(rebuilding->error, "%s: ", PQgetvalue(list, row, REBUILD_OWNER));
         if (rebuilding->in_use) {

@@ -39,7 +39,8 @@ enum {
     REBUILD_OWNER,
     REBUILD_STATE,
     REBUILD_THERE,
-    REBUILD_BYTES /* of the table */
+    REBUILD_BYTES, /* of the table */
+    REBUILD_UNIQUE /* "t" or "f" */
 };
 enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connection,
                                   const char *run_id, PGresult **list,
