@@ -4,6 +4,7 @@ Whether others get through is asked by psql, with a statement_timeout far above 
 """
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -189,6 +190,29 @@ class Held(PostgresCase):
         holder, number = self.holder(name, "LOCK TABLE child IN ACCESS EXCLUSIVE MODE")
         process.send_signal(signal.SIGCONT)
         self.wait_until("it is told", lambda: "waiting for a lock" in self.log() or process.poll() is not None)
+        self.went_on(process, holder, number)
+
+    def test_what_shuts_nobody_out_waits_as_long_as_it_takes(self):
+        """Behind a VACUUM, of the key that is checked and of the statistics."""
+        for table in ("child", "parent"):
+            with self.subTest(table):
+                name, (source, uri, *_) = self.target()
+                process = self.at("postgres.before_validation", "migrate", "--timeout", "500ms", source, uri, "--state", self.path("state"))
+                holder, number = self.holder(name, "LOCK TABLE %s IN SHARE UPDATE EXCLUSIVE MODE" % table)
+                process.send_signal(signal.SIGCONT)
+                self.wait_until("it waits for more than four times the timeout", lambda: "waiting for a lock for" in self.log() or process.poll() is not None)
+                self.went_on(process, holder, number)
+                os.rename(self.path("state"), self.path("state-" + table))
+
+    def test_an_index_that_goes_while_others_are_at_work(self):
+        """Concurrently, so that nobody waits for it: given up early it would be left invalid, for nothing."""
+        name, arguments = self.target(PARENT)
+        holder, number = self.holder(name, READ % "parent")
+        process = support.start("migrate", "--indexes", "rebuild", *arguments, cwd=self.folder)
+        self.addCleanup(self.end, process)
+        self.wait_until("it waits", lambda: os.path.exists(self.path("state", "transhume.log")) and re.search(
+            "waiting for a lock for|try 2 in", self.log()) or process.poll() is not None)
+        self.assertNotIn("try 2 in", self.log())
         self.went_on(process, holder, number)
 
     def seen_waiting(self, process, phase):

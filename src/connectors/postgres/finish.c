@@ -35,13 +35,17 @@ static void say(const struct finisher *finisher, const char *what, const char *n
     }
 }
 
-/* One statement, whatever stands in it. */
-static enum status run(struct finisher *finisher, struct buffer *sql, const char *name)
+/* One statement, whatever stands in it. `beside`: it shuts nobody out. */
+static enum status run(struct finisher *finisher, struct buffer *sql, const char *name, bool beside)
 {
+    struct postgres_database *self = finisher->self;
+    const char *text = buffer_string(sql);
     enum status status =
         sql->failed ? error_set(finisher->error, ERROR_MEMORY, name, "no memory for a statement")
-                    : postgres_alter(finisher->self, finisher->connection, buffer_string(sql),
-                                     POSTGRES_BUILD, ERROR_TARGET_SCHEMA, finisher->error);
+        : beside ? postgres_alter_beside(self, finisher->connection, text, 0, ERROR_TARGET_SCHEMA,
+                                         finisher->error)
+                 : postgres_alter(self, finisher->connection, text, POSTGRES_BUILD,
+                                  ERROR_TARGET_SCHEMA, finisher->error);
     buffer_free(sql);
     if (status != STATUS_OK) {
         error_context(finisher->error, "%s: ", name);
@@ -173,7 +177,7 @@ static enum status validate(struct finisher *finisher, const struct target_table
     postgres_append_table(&sql, finisher->self, table->name);
     buffer_append_string(&sql, " VALIDATE CONSTRAINT ");
     postgres_append_name(&sql, name);
-    enum status status = run(&trying, &sql, table->name);
+    enum status status = run(&trying, &sql, table->name, true);
     if (status != STATUS_OK && strcmp(problem.native_state, "23503") == 0) {
         char what[POSTGRES_NAME_BYTES_MAX + 64];
         snprintf(what, sizeof what, "%s is there, but not every row has a partner", name);
@@ -247,7 +251,7 @@ static enum status make_reference(struct finisher *finisher, const struct target
     trying.error = problem;
     append_reference(&sql, finisher, table, reference, name);
     buffer_append_string(&sql, not_yet ? unchecked : "");
-    return run(&trying, &sql, table->name);
+    return run(&trying, &sql, table->name, false);
 }
 
 static enum status add_reference(struct finisher *finisher, const struct target_table *table,
@@ -358,8 +362,10 @@ static bool wants_analyze(const struct target_table *table, const struct postgre
 static enum status add_analyze(struct postgres_build *builds, uint32_t *count, struct buffer *sql,
                                const char *name, int64_t weight, struct arena *arena)
 {
-    builds[*count] =
-        (struct postgres_build){.name = name, .what = "statistics of", .weight = weight};
+    builds[*count] = (struct postgres_build){.name = name,
+                                             .what = "statistics of",
+                                             .weight = weight,
+                                             .shuts_out = POSTGRES_SHUTS_NOBODY};
     builds[*count].sql = sql->failed ? NULL : arena_copy_string(arena, buffer_string(sql));
     buffer_free(sql);
     return builds[(*count)++].sql != NULL ? STATUS_OK : STATUS_FAILED;

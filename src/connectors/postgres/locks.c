@@ -82,8 +82,12 @@ void postgres_lock_watch_look(struct postgres_database *self, PGconn *connection
         log_write(LOG_WARNING, "%s: waiting for a lock for %lld s; %s holds it", self->shown,
                   (long long)(waited_ms / 1000), holder);
     }
-    if (holder[0] != '\0') {
+    /* one whose wait has just ended waits for nobody, and its end is to be told; after longer it is
+     * another lock's */
+    bool long_ago = waited_ms - watch->seen_ms > 2 * sql_brief_lock_ms(self->timeout_ms);
+    if (holder[0] != '\0' || long_ago) {
         memcpy(watch->holder, holder, sizeof holder);
+        watch->seen_ms = waited_ms;
     }
 }
 
@@ -122,14 +126,14 @@ enum status postgres_begin_brief(struct postgres_database *self, PGconn **connec
     return status == STATUS_OK ? STATUS_OK : postgres_end(self, *connection, status, &ignored);
 }
 
-enum status postgres_alter(struct postgres_database *self, PGconn *connection, const char *sql,
-                           enum postgres_patience patience, enum error_code otherwise,
-                           struct error *error)
+static enum status alter(struct postgres_database *self, PGconn *connection, const char *sql,
+                         int64_t wait_ms, enum postgres_patience patience,
+                         enum error_code otherwise, struct error *error)
 {
     struct error ignored;
     bool within = PQtransactionStatus(connection) != PQTRANS_IDLE;
-    enum status status = postgres_set_lock_timeout(self, connection, within ? "LOCAL" : "SESSION",
-                                                   sql_brief_lock_ms(self->timeout_ms), error);
+    enum status status =
+        postgres_set_lock_timeout(self, connection, within ? "LOCAL" : "SESSION", wait_ms, error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -141,4 +145,19 @@ enum status postgres_alter(struct postgres_database *self, PGconn *connection, c
     enum status back = postgres_execute(self, connection, "RESET lock_timeout", POSTGRES_SHORT,
                                         ERROR_NETWORK, good ? error : &ignored);
     return good ? back : status;
+}
+
+enum status postgres_alter(struct postgres_database *self, PGconn *connection, const char *sql,
+                           enum postgres_patience patience, enum error_code otherwise,
+                           struct error *error)
+{
+    return alter(self, connection, sql, sql_brief_lock_ms(self->timeout_ms), patience, otherwise,
+                 error);
+}
+
+enum status postgres_alter_beside(struct postgres_database *self, PGconn *connection,
+                                  const char *sql, int64_t wait_ms, enum error_code otherwise,
+                                  struct error *error)
+{
+    return alter(self, connection, sql, wait_ms, POSTGRES_BUILD, otherwise, error);
 }

@@ -9,6 +9,7 @@
 struct postgres_lock_watch {
     int64_t began_ms;              /* monotonic */
     int64_t look_ms;               /* when to look next, counted from then */
+    int64_t seen_ms;               /* when it was seen, counted so too */
     char holder[SQL_HOLDER_BYTES]; /* for messages; "": nobody was seen */
 };
 void postgres_lock_watch_begin(const struct postgres_database *self,
@@ -35,5 +36,10 @@ enum status postgres_begin_brief(struct postgres_database *self, PGconn **connec
 enum status postgres_alter(struct postgres_database *self, PGconn *connection, const char *sql,
                            enum postgres_patience patience, enum error_code otherwise,
                            struct error *error) MUST_USE;
+/* One that shuts nobody out, so that it may wait longer: for `wait_ms`, or as long as others like
+ * (0). Not within a transaction. */
+enum status postgres_alter_beside(struct postgres_database *self, PGconn *connection,
+                                  const char *sql, int64_t wait_ms, enum error_code otherwise,
+                                  struct error *error) MUST_USE;
 
 #endif

@@ -76,19 +76,6 @@ static enum status add_columns(struct putting *putting, int row, struct postgres
     return status;
 }
 
-/* What a build that was given up left of it. */
-static enum status drop_invalid(struct putting *putting, int row)
-{
-    struct buffer sql = {0};
-    postgres_rebuild_append_undo(&sql, putting->list, row, putting->in_use);
-    enum status status =
-        sql.failed ? out_of_memory(putting)
-                   : postgres_alter(putting->self, putting->connection, buffer_string(&sql),
-                                    POSTGRES_SHORT, ERROR_TARGET_SCHEMA, putting->error);
-    buffer_free(&sql);
-    return status;
-}
-
 static enum status add_build(struct putting *putting, int row)
 {
     static const char create[] = "CREATE INDEX ";
@@ -116,8 +103,12 @@ static enum status add_build(struct putting *putting, int row)
             return out_of_memory(putting);
         }
     }
+    /* what a build that was given up left of it */
     enum status status =
-        is(putting, row, REBUILD_STATE, "invalid") ? drop_invalid(putting, row) : STATUS_OK;
+        is(putting, row, REBUILD_STATE, "invalid")
+            ? postgres_rebuild_undo(putting->self, putting->connection, putting->list, row,
+                                    putting->in_use, putting->error)
+            : STATUS_OK;
     return status == STATUS_OK ? add_columns(putting, row, build) : status;
 }
 

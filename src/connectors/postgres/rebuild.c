@@ -288,16 +288,25 @@ enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connec
     return ask(&rebuilding, &sql, parameters, 2, list);
 }
 
-void postgres_rebuild_append_undo(struct buffer *sql, const PGresult *list, int row, bool in_use)
+/* What is given up concurrently is left invalid: once begun it had better come to its end, which
+ * takes as long as the transactions of others that are open. */
+enum status postgres_rebuild_undo(struct postgres_database *self, PGconn *connection,
+                                  const PGresult *list, int row, bool in_use, struct error *error)
 {
     static const char drop[] = "DROP INDEX ";
     const char *undo = PQgetvalue(list, row, REBUILD_UNDO);
     bool index = strcmp(PQgetvalue(list, row, REBUILD_WHAT), "index") == 0;
-    if (index && in_use) {
-        buffer_format(sql, "%sCONCURRENTLY %s", drop, undo + sizeof drop - 1);
-    } else {
-        buffer_append_string(sql, undo);
+    struct buffer sql = {0};
+    if (!index || !in_use) {
+        return postgres_alter(self, connection, undo, POSTGRES_SHORT, ERROR_TARGET_SCHEMA, error);
     }
+    buffer_format(&sql, "%sCONCURRENTLY %s", drop, undo + sizeof drop - 1);
+    enum status status = sql.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory")
+                                    : postgres_alter_beside(self, connection, buffer_string(&sql),
+                                                            sql_long_lock_ms(self->timeout_ms),
+                                                            ERROR_TARGET_SCHEMA, error);
+    buffer_free(&sql);
+    return status;
 }
 
 static enum status forget_within(const struct rebuilding *rebuilding, const PGresult *list, int row)
@@ -339,24 +348,17 @@ static enum status drop_one(struct rebuilding *rebuilding, const PGresult *list,
     bool trigger = strcmp(PQgetvalue(list, row, REBUILD_WHAT), "trigger") == 0;
     bool unique = PQgetvalue(list, row, REBUILD_UNIQUE)[0] == 't' &&
                   strcmp(PQgetvalue(list, row, REBUILD_STATE), "valid") == 0;
-    struct buffer sql = {0};
     if (!trigger && strcmp(PQgetvalue(list, row, REBUILD_STATE), "none") == 0) {
         return STATUS_OK; /* by an attempt that was killed */
     }
     if (unique && rebuilding->in_use) {
         return keep_unique(rebuilding, list, row);
     }
-    postgres_rebuild_append_undo(&sql, list, row, rebuilding->in_use);
     if (failpoint_hit("postgres.before_drop", rebuilding->error) != STATUS_OK) {
-        buffer_free(&sql);
         return STATUS_FAILED;
     }
-    struct postgres_database *self = rebuilding->self;
-    enum status status =
-        sql.failed ? error_set(rebuilding->error, ERROR_MEMORY, self->shown, "no memory")
-                   : postgres_alter(self, rebuilding->connection, buffer_string(&sql),
-                                    POSTGRES_SHORT, ERROR_TARGET_SCHEMA, rebuilding->error);
-    buffer_free(&sql);
+    enum status status = postgres_rebuild_undo(rebuilding->self, rebuilding->connection, list, row,
+                                               rebuilding->in_use, rebuilding->error);
     if (status != STATUS_OK && unique && postgres_lock_is_missed(rebuilding->error)) {
         rebuilding->in_use = true; /* whoever holds it, and under what name */
         return keep_unique(rebuilding, list, row);

@@ -46,8 +46,10 @@ enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connec
                                   const char *run_id, PGresult **list,
                                   struct error *error) MUST_USE;
 
-/* What takes one of them away: concurrently where others use the database, if that can be. */
-void postgres_rebuild_append_undo(struct buffer *sql, const PGresult *list, int row, bool in_use);
+/* Takes one of them away: concurrently where others use the database, if that can be. */
+enum status postgres_rebuild_undo(struct postgres_database *self, PGconn *connection,
+                                  const PGresult *list, int row, bool in_use,
+                                  struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- put_back.c */
 
