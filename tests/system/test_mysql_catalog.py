@@ -418,6 +418,37 @@ class Catalogue(sql_case.SqlCase):
         self.server.ask(target, "DROP VIEW theirs; CREATE OR REPLACE VIEW a_second AS SELECT id FROM orders")
         self.assertIn("a_second reads it", self.rollback("--confirm", code=5).err)
 
+    def test_a_view_of_others_whose_text_can_not_be_seen(self):
+        source, target, reports = self.made("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7)"), self.made(), self.made()
+        uris = self.account("teller", source, target, "SELECT, LOCK TABLES", RIGHTS)
+        self.migrate(*uris)
+        self.server.ask(target, "CREATE VIEW %s.v AS SELECT id FROM t; GRANT SELECT ON %s.* TO teller@127.0.0.1" % (reports, reports))
+        said = self.rollback("--confirm", code=5).err
+        self.assertIn("the view %s.v may read it: its text can't be seen" % reports, said)
+        self.assertIn("GRANT SHOW VIEW", said)
+        self.assertEqual(self.server.ask(reports, "SELECT id FROM v"), [["7"]])
+        self.server.ask(reports, "GRANT SHOW VIEW ON %s.* TO teller@127.0.0.1" % reports)
+        self.assertIn("the view %s.v reads it" % reports, self.rollback("--confirm", code=5).err)
+        self.server.ask(reports, "CREATE OR REPLACE VIEW v AS SELECT 7 AS id")
+        self.rollback("--confirm")
+        self.assert_bare(target)
+
+    def test_what_views_call(self):
+        """A procedure or function that is called as a table is not used by what reads the table."""
+        source, target = self.made("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7); CREATE PROCEDURE t () SELECT 1;"
+                                   "CREATE FUNCTION t (x int) RETURNS int RETURN x; CREATE FUNCTION f (x int) RETURNS int RETURN x"), self.made("CREATE TABLE t (id int PRIMARY KEY)")
+        for package in ("one", "other"):
+            self.server.ask(source, "DELIMITER //\nCREATE PACKAGE %s AS FUNCTION a RETURN int; END;\n//\n"
+                                    "CREATE PACKAGE BODY %s AS FUNCTION a RETURN int AS BEGIN RETURN 1; END; END;\n//\n" % (package, package), "ORACLE")
+        self.migrate(self.server.uri(source), self.server.uri(target), "--existing", "append")
+        self.server.ask(target, "CREATE VIEW mine AS SELECT id FROM t; CREATE VIEW calls AS SELECT one.a() AS a, f(1) AS b FROM DUAL; CREATE TABLE other (a int); "
+                                "CREATE VIEW its AS SELECT other.a FROM other", "ORACLE")
+        said = self.rollback("--confirm").err
+        for what in ("function f", "package one", "package body one"):
+            self.assertIn("the %s stays: the view %s.calls uses it" % (what, target), said)
+        self.assertEqual(self.server.ask(target, "SELECT routine_type, routine_name FROM information_schema.routines WHERE routine_schema = database() ORDER BY 1, 2; "
+                                                 "SELECT * FROM calls"), [["FUNCTION", "f"], ["PACKAGE", "one"], ["PACKAGE BODY", "one"], ["1", "1"]])
+
     def test_only_with_their_tables(self):
         source, target = self.rich(), self.made()
         said = self.told(self.server.uri(source), self.server.uri(target), "--include", "orders", "--include", "log", "--include", "customers")

@@ -73,10 +73,9 @@ enum status maria_objects_drop_early(struct maria_database *self, MYSQL *connect
                                      struct error *error) MUST_USE;
 enum status maria_remove_objects(struct database *self, bool dry_run, struct buffer *what,
                                  struct error *error);
-/* A view that reads the table or view and is not one of the run's that go with it: "db.view" in
- * `arena`, NULL: there is none. */
-enum status maria_find_reader(struct maria_database *self, MYSQL *connection, const char *name,
-                              struct arena *arena, const char **reader,
-                              struct error *error) MUST_USE;
+/* Fails with ERROR_ROLLBACK_REFUSED if a view reads the table, or may, and is not one of the run's
+ * that go with it. */
+enum status maria_refuse_readers(struct maria_database *self, MYSQL *connection, const char *name,
+                                 struct error *error) MUST_USE;
 
 #endif

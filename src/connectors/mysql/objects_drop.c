@@ -46,6 +46,12 @@ static bool is_early(const struct maria_noted *noted)
            strcmp(noted->what, "event") != 0;
 }
 
+/* And its body. */
+static bool is_package(const char *what)
+{
+    return strncmp(what, "package", strlen("package")) == 0;
+}
+
 /* ---------------------------------------------------------------- who stands on what */
 
 /* Is it there, and as the run made it? */
@@ -90,96 +96,152 @@ static void append_found(struct buffer *sql, const struct buffer *text, const ch
     sql->failed |= text->failed;
 }
 
+/* Of a package a view calls what is in it: "`database`.`package`.`function`(". */
+static void append_package(struct buffer *sql, struct buffer *place)
+{
+    struct buffer pattern = {0};
+    buffer_format(&pattern, "\\Q%s\\E\\.`[^`]*`\\(", place->failed ? "" : buffer_string(place));
+    buffer_append_string(sql, "view_definition REGEXP ");
+    maria_append_string(sql, buffer_string(&pattern));
+    sql->failed |= place->failed || pattern.failed;
+    buffer_free(&pattern);
+}
+
+static void append_call(struct buffer *sql, const struct maria_database *self,
+                        struct buffer *place, const char *name)
+{
+    struct buffer call = {0};
+    buffer_format(&call, "%s(", place->failed ? "" : buffer_string(place));
+    append_found(sql, &call, "view_definition");
+    buffer_clear(&call);
+    maria_append_name(&call, name);
+    buffer_append_byte(&call, '(');
+    buffer_append_string(sql, " OR (table_schema = ");
+    maria_append_string(sql, self->schema);
+    buffer_append_string(sql, " AND ");
+    append_found(sql, &call, "view_definition");
+    buffer_append_byte(sql, ')');
+    sql->failed |= place->failed;
+    buffer_free(&call);
+}
+
+/* Rows: database, view, and whether the account may not see its text, which is empty then; those
+ * of the server's own read nothing of others. */
 static void append_readers(struct buffer *sql, const struct maria_database *self, const char *what,
                            const char *name)
 {
     struct buffer place = {0};
-    struct buffer call = {0};
     maria_append_table(&place, self, name);
-    maria_append_name(&call, name);
-    buffer_append_byte(&call, '(');
-    buffer_append_string(sql,
-                         "SELECT table_schema, table_name FROM information_schema.views WHERE ");
-    append_found(sql, &place, "view_definition");
+    buffer_append_string(sql, "SELECT table_schema, table_name, view_definition = '' FROM "
+                              "information_schema.views WHERE (");
     if (strcmp(what, "function") == 0) {
-        buffer_append_string(sql, " OR (table_schema = ");
-        maria_append_string(sql, self->schema);
-        buffer_append_string(sql, " AND ");
-        append_found(sql, &call, "view_definition");
-        buffer_append_byte(sql, ')');
+        append_call(sql, self, &place, name);
+    } else if (is_package(what)) {
+        append_package(sql, &place);
+    } else {
+        append_found(sql, &place, "view_definition");
     }
+    buffer_append_string(sql, " OR view_definition = '') AND table_schema NOT IN ('mysql', 'sys') "
+                              "ORDER BY 3");
     buffer_free(&place);
-    buffer_free(&call);
 }
 
+/* A view of others that stands on something; without name: there is none. */
+struct reader {
+    const char *name;
+    bool hidden; /* it may: the account can't see its text */
+};
+
 static enum status find_reader(struct dropping *dropping, const char *what, const char *name,
-                               struct arena *arena, const char **reader)
+                               struct reader *reader)
 {
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     MYSQL_ROW row = NULL;
-    *reader = NULL;
+    *reader = (struct reader){0};
     append_readers(&sql, dropping->self, what, name);
     enum status status = maria_query_buffer(dropping->self, dropping->connection, &sql, MARIA_LONG,
                                             ERROR_TARGET_INVALID, &result, dropping->error);
-    while (status == STATUS_OK && *reader == NULL && (row = mysql_fetch_row(result)) != NULL) {
+    while (status == STATUS_OK && reader->name == NULL && (row = mysql_fetch_row(result)) != NULL) {
         bool going = false;
         status = is_going(dropping, row[0], row[1], &going);
         if (status == STATUS_OK && !going) {
-            *reader = arena_format(arena, "%s.%s", row[0], row[1]);
-            status = *reader != NULL ? STATUS_OK
-                                     : error_set(dropping->error, ERROR_MEMORY, name, "no memory");
+            *reader = (struct reader){arena_format(dropping->arena, "%s.%s", row[0], row[1]),
+                                      row[2] != NULL && row[2][0] == '1'};
+            status = reader->name != NULL
+                         ? STATUS_OK
+                         : error_set(dropping->error, ERROR_MEMORY, name, "no memory");
         }
     }
     mysql_free_result(result);
     return status;
 }
 
-enum status maria_find_reader(struct maria_database *self, MYSQL *connection, const char *name,
-                              struct arena *arena, const char **reader, struct error *error)
+static enum status refuse_reader(struct dropping *dropping, const char *what, const char *name)
+{
+    struct reader reader;
+    enum status status = find_reader(dropping, what, name, &reader);
+    if (status != STATUS_OK || reader.name == NULL) {
+        return status;
+    }
+    error_set(dropping->error, ERROR_ROLLBACK_REFUSED, name,
+              reader.hidden ? "the view %s may read it: its text can't be seen"
+                            : "the view %s reads it",
+              reader.name);
+    error_hint(dropping->error,
+               reader.hidden ? "GRANT SHOW VIEW on that view to the account, then roll back again"
+                             : "others made this since: drop it, then roll back again");
+    return STATUS_FAILED;
+}
+
+enum status maria_refuse_readers(struct maria_database *self, MYSQL *connection, const char *name,
+                                 struct error *error)
 {
     struct dropping dropping;
     enum status status = begin(&dropping, self, connection, error);
-    status = status == STATUS_OK ? find_reader(&dropping, "table", name, arena, reader) : status;
+    status = status == STATUS_OK ? refuse_reader(&dropping, "table", name) : status;
     arena_destroy(dropping.arena);
     return status;
 }
 
-static enum status refuse_reader(struct dropping *dropping, const struct maria_noted *noted)
-{
-    const char *reader = NULL;
-    if (strcmp(noted->what, "view") != 0) {
-        return STATUS_OK;
-    }
-    enum status status = find_reader(dropping, noted->what, noted->name, dropping->arena, &reader);
-    if (status == STATUS_OK && reader != NULL) {
-        error_set(dropping->error, ERROR_ROLLBACK_REFUSED, noted->name, "the view %s reads it",
-                  reader);
-        error_hint(dropping->error, "others made this since: drop it, then roll back again");
-        status = STATUS_FAILED;
-    }
-    return status;
-}
-
-/* Does a view, or the default of a column, name a function or sequence? Nobody knows of others. */
-static enum status is_used(struct dropping *dropping, const struct maria_noted *noted, bool *used)
+static enum status is_default(struct dropping *dropping, const char *sequence, bool *found)
 {
     struct buffer sql = {0};
     struct buffer place = {0};
-    const char *reader = NULL;
     int64_t count = 0;
-    enum status status = find_reader(dropping, noted->what, noted->name, dropping->arena, &reader);
-    *used = reader != NULL;
-    if (status != STATUS_OK || *used || strcmp(noted->what, "sequence") != 0) {
-        return status;
-    }
-    maria_append_table(&place, dropping->self, noted->name);
+    maria_append_table(&place, dropping->self, sequence);
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.columns WHERE ");
     append_found(&sql, &place, "column_default");
     buffer_free(&place);
-    status = maria_ask_number(dropping->self, dropping->connection, &sql, MARIA_LONG,
-                              ERROR_TARGET_INVALID, 0, &count, dropping->error);
-    *used = count > 0;
+    enum status status = maria_ask_number(dropping->self, dropping->connection, &sql, MARIA_LONG,
+                                          ERROR_TARGET_INVALID, 0, &count, dropping->error);
+    *found = count > 0;
+    return status;
+}
+
+/* Does a view, or the default of a column, name it? Nobody knows of others; neither can name a
+ * procedure. */
+static enum status is_used(struct dropping *dropping, const struct maria_noted *noted, bool *used)
+{
+    char shown[SHOWN_BYTES];
+    struct reader reader;
+    bool counted = false;
+    *used = false;
+    if (strcmp(noted->what, "procedure") == 0) {
+        return STATUS_OK;
+    }
+    enum status status = find_reader(dropping, noted->what, noted->name, &reader);
+    if (status == STATUS_OK && reader.name == NULL && strcmp(noted->what, "sequence") == 0) {
+        status = is_default(dropping, noted->name, &counted);
+    }
+    *used = status == STATUS_OK && (reader.name != NULL || counted);
+    if (*used) {
+        text_printable(noted->name, strlen(noted->name), shown, sizeof shown);
+        log_write(LOG_WARNING, "the %s %s stays: %s%s %s", noted->what, shown,
+                  counted ? "the default of a column" : "the view ", counted ? "" : reader.name,
+                  !counted && reader.hidden ? "may use it, whose text can't be seen (SHOW VIEW)"
+                                            : "uses it");
+    }
     return status;
 }
 
@@ -242,7 +304,7 @@ static enum status drop_package(struct dropping *dropping, const struct maria_no
 
 static enum status drop(struct dropping *dropping, const struct maria_noted *noted)
 {
-    bool package = strncmp(noted->what, "package", strlen("package")) == 0;
+    bool package = is_package(noted->what);
     if (maria_ledger_check_claim(dropping->self, dropping->connection, dropping->error) !=
             STATUS_OK ||
         (package ? drop_package(dropping, noted) : drop_it(dropping, noted)) != STATUS_OK) {
@@ -253,15 +315,9 @@ static enum status drop(struct dropping *dropping, const struct maria_noted *not
 
 static enum status drop_unused(struct dropping *dropping, const struct maria_noted *noted)
 {
-    char name[SHOWN_BYTES];
     bool used = false;
     enum status status = is_used(dropping, noted, &used);
-    if (status != STATUS_OK || !used) {
-        return status == STATUS_OK ? drop(dropping, noted) : status;
-    }
-    text_printable(noted->name, strlen(noted->name), name, sizeof name);
-    log_write(LOG_INFO, "the %s %s stays: others use it", noted->what, name);
-    return STATUS_OK;
+    return status == STATUS_OK && !used ? drop(dropping, noted) : status;
 }
 
 enum status maria_objects_drop_early(struct maria_database *self, MYSQL *connection,
@@ -298,7 +354,8 @@ static enum status remove_one(struct dropping *dropping, const struct maria_note
     if (changed || is_early(noted)) {
         return STATUS_OK;
     }
-    status = refuse_reader(dropping, noted);
+    status =
+        strcmp(noted->what, "view") == 0 ? refuse_reader(dropping, "view", noted->name) : status;
     return status == STATUS_OK && !dry_run ? drop(dropping, noted) : status;
 }
 

@@ -132,10 +132,10 @@ struct removing {
     struct error *error;
 };
 
-static enum status refuse(const struct removing *removing, const char *what, const char *place)
+static enum status refuse(const struct removing *removing, const struct maria_referrer *referrer)
 {
-    error_set(removing->error, ERROR_ROLLBACK_REFUSED, removing->table->name, "%s %s %s", what,
-              place, what[2] == 'f' ? "refers to it" : "reads it");
+    error_set(removing->error, ERROR_ROLLBACK_REFUSED, removing->table->name,
+              "a foreign key of %s.%s refers to it", referrer->schema, referrer->table);
     error_hint(removing->error, "others made this since: drop it, then roll back again");
     return STATUS_FAILED;
 }
@@ -163,28 +163,17 @@ static enum status refuse_references(const struct removing *removing)
         const struct maria_referrer *referrer = &removing->referrers[i];
         bool of_run = false;
         status = is_of_run(removing, referrer, &of_run);
-        if (status == STATUS_OK && !of_run) {
-            const char *place =
-                arena_format(removing->arena, "%s.%s", referrer->schema, referrer->table);
-            status = place != NULL ? refuse(removing, "a foreign key of", place)
-                                   : no_memory(referrer->table, removing->error);
-        }
+        status = status == STATUS_OK && !of_run ? refuse(removing, referrer) : status;
     }
     return status;
 }
 
-static enum status refuse_views(const struct removing *removing)
-{
-    const char *reader = NULL;
-    enum status status =
-        maria_find_reader(removing->self, removing->connection, removing->table->name,
-                          removing->arena, &reader, removing->error);
-    return status == STATUS_OK && reader != NULL ? refuse(removing, "the view", reader) : status;
-}
-
 static enum status refuse_others(const struct removing *removing)
 {
-    return refuse_references(removing) == STATUS_OK ? refuse_views(removing) : STATUS_FAILED;
+    return refuse_references(removing) == STATUS_OK
+               ? maria_refuse_readers(removing->self, removing->connection, removing->table->name,
+                                      removing->error)
+               : STATUS_FAILED;
 }
 
 /* ---------------------------------------------------------------- a table that the run made */
