@@ -324,6 +324,16 @@ tables:
         self.mysql.ask(self.target, "UPDATE t SET a = '\u00e9' WHERE id = 2")
         self.alike(1)
 
+    def test_a_table_without_a_key_is_not_kept(self):
+        """It is summed in one statement, for which the server writes down none of its rows."""
+        rows = 30000
+        self.copied(self.mysql, self.mysql, "CREATE TABLE t (a varchar(40), n int, UNIQUE KEY (n)); INSERT INTO t SELECT sha1(seq), seq FROM seq_1_to_%d" % rows)
+        written = "SHOW GLOBAL STATUS LIKE 'Handler_tmp_write'"
+        before = int(self.mysql.ask("", written)[0][1])
+        pushed = self.report("--push-down", code=0)
+        self.assertEqual(self.how(pushed), {"t": True})
+        self.assertLess(int(self.mysql.ask("", written)[0][1]) - before, rows // 2)
+
     def test_rows_above_the_packet_limit(self):
         """Of which the server makes NULL: that can't be compared with NULL."""
         script = "CREATE TABLE t (id int PRIMARY KEY, %s); INSERT INTO t SELECT seq, %s FROM seq_1_to_20" % (

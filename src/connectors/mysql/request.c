@@ -26,6 +26,8 @@ enum status maria_request_root(struct maria_database *self, const struct read_re
 
 struct compiler {
     struct sql_request base;
+    struct sql_dialect dialect;
+    struct sql_digest_words digest_words;
     struct maria_database *self;
     MYSQL *connection;
     const struct maria_table **tables; /* the root first; NULL: a query */
@@ -297,8 +299,9 @@ static enum status append_part(struct sql_request *request, const struct digest_
     return failed ? sql_request_no_memory(request, "a statement") : STATUS_OK;
 }
 
-/* Without LIMIT the server would put the hash's expression in each place of its use. */
 #define HALF(from) "COALESCE(SUM(CAST(CONV(SUBSTR(_d.h, " from ", 16), 16, 10) AS UNSIGNED)), 0)"
+/* With LIMIT the server computes each row's hash once, and keeps the rows in a temporary table;
+ * without, it computes it wherever it is used, and keeps nothing but the sums. */
 static const struct sql_digest_words digest_words = {
     .head = "SELECT _d.b, COUNT(*), COUNT(_d.h), " HALF("1") ", " HALF("17") " FROM (",
     .tail = " LIMIT 18446744073709551615) AS _d GROUP BY _d.b",
@@ -310,6 +313,7 @@ static const struct sql_digest_words digest_words = {
     .number_end = ", 29, 4), 16, 10) AS UNSIGNED)",
     .append_part = append_part,
 };
+static const char unlimited_tail[] = ") AS _d GROUP BY _d.b";
 
 static const struct sql_dialect dialect = {
     .truth = "1",
@@ -329,19 +333,34 @@ static const struct sql_dialect dialect = {
     .append_span = append_span,
 };
 
+/* However many rows it has. */
+static bool is_one_piece(struct maria_database *self, const struct read_request *request)
+{
+    const struct maria_table *table = NULL;
+    struct error ignored = {0};
+    return maria_request_root(self, request, &table, &ignored) == STATUS_OK &&
+           table->key.count == 0;
+}
+
 static enum status compile(struct maria_database *self, MYSQL *connection,
                            const struct read_request *request, const struct span *span, bool sums,
                            struct arena *arena, struct maria_request *compiled, struct error *error)
 {
-    struct compiler compiler = {.base = {.dialect = &dialect,
-                                         .asked = request,
+    struct compiler compiler = {.base = {.asked = request,
                                          .arena = arena,
                                          .out = &compiled->select,
                                          .error = error,
                                          .sums = sums},
+                                .dialect = dialect,
+                                .digest_words = digest_words,
                                 .self = self,
                                 .connection = connection,
                                 .out = compiled};
+    compiler.base.dialect = &compiler.dialect;
+    compiler.dialect.digest_words = &compiler.digest_words;
+    if (sums && is_one_piece(self, request)) {
+        compiler.digest_words.tail = unlimited_tail;
+    }
 
     *compiled = (struct maria_request){0};
     compiler.tables =
