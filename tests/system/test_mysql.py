@@ -341,6 +341,28 @@ class FromElsewhere(MysqlCase):
         self.assertEqual(self.server.ask("", "SELECT table_name FROM information_schema.tables WHERE table_schema = '%s' "
                                              "AND table_comment <> '' AND table_name LIKE 'r%%'" % target), [])
 
+    def test_a_table_that_is_held_after_the_load(self):
+        """What others need is done once, and orphans are told of once."""
+        path = support.make_sqlite(self.path("s.db"), "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INTEGER PRIMARY KEY, a INTEGER REFERENCES a(id));"
+                                   "CREATE TABLE c (id INTEGER PRIMARY KEY, b INTEGER REFERENCES b(id)); INSERT INTO a VALUES (1); INSERT INTO b VALUES (1, 1), (2, 9);"
+                                   "INSERT INTO c VALUES (1, 1)")
+        target = self.made()
+        process = self.stopped_at("engine.before_after_load:stop:1", "migrate", path, self.server.uri(target))
+        holder = self.server.session(target)
+        self.addCleanup(holder.close)
+        holder.ask("START TRANSACTION; SELECT id FROM c")
+        process.send_signal(signal.SIGCONT)
+
+        def log():
+            with open(self.path(".transhume", "transhume.log"), encoding="utf-8") as file:
+                return file.read()
+        self.wait_until("it tries again", lambda: "try 2" in log())
+        holder.close()
+        self.assert_code(support.finish(process), 1)
+        for line in ("info: statistics of a", "info: statistics of b", "info: statistics of c", "not every row has a partner"):
+            self.assertEqual(log().count(line), 1, log())
+        self.assertEqual(self.server.ask("", "SELECT count(*) FROM information_schema.referential_constraints WHERE constraint_schema = '%s'" % target), [["2"]])
+
     def test_the_server_went_on_without_the_client(self):
         """A process dies while the server makes its indexes: the next one waits for that, and takes them."""
         path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v INTEGER, w INTEGER); CREATE INDEX t_v ON t (v);"

@@ -43,12 +43,8 @@ static void say(const struct finisher *finisher, const char *what, const char *n
 static enum status run(struct finisher *finisher, struct buffer *sql, const char *name,
                        enum maria_patience patience)
 {
-    enum status status = maria_alter(finisher->self, finisher->connection, sql, name, patience,
-                                     ERROR_TARGET_SCHEMA, finisher->error);
-    if (status != STATUS_OK) {
-        error_context(finisher->error, "%s: ", name);
-    }
-    return status;
+    return maria_alter_persistently(finisher->self, finisher->connection, sql, name, patience,
+                                    ERROR_TARGET_SCHEMA, finisher->error);
 }
 
 static void begin_alter(struct buffer *sql, const struct finisher *finisher, const char *table)
@@ -142,8 +138,8 @@ static enum status add_indexes(struct finisher *finisher, const struct target_ta
         buffer_append_string(&sql, i > 0 ? ", ADD " : "ADD ");
         buffer_append(&sql, clauses[i].data, clauses[i].length);
     }
-    return maria_alter(finisher->self, finisher->connection, &sql, table->name, MARIA_BUILD,
-                       ERROR_TARGET_SCHEMA, error);
+    return maria_alter_persistently(finisher->self, finisher->connection, &sql, table->name,
+                                    MARIA_BUILD, ERROR_TARGET_SCHEMA, error);
 }
 
 /* Does that number say that the server would never make this index? */
@@ -167,11 +163,9 @@ static bool is_of_index(int64_t number)
     return false;
 }
 
-static enum status pass_on(struct finisher *finisher, const struct target_table *table,
-                           const struct error *problem)
+static enum status pass_on(struct finisher *finisher, const struct error *problem)
 {
     error_copy(finisher->error, problem);
-    error_context(finisher->error, "%s: ", table->name);
     return STATUS_FAILED;
 }
 
@@ -189,7 +183,7 @@ static enum status add_each_index(struct finisher *finisher, const struct target
         }
         if (!is_of_index(problem.native_code) ||
             strncmp(clause->data, unique, sizeof unique - 1) == 0) {
-            return pass_on(finisher, table, &problem);
+            return pass_on(finisher, &problem);
         }
         log_write(LOG_WARNING, "%s: the index %.*s is not made: %s", table->name, (int)name.length,
                   name.data, problem.message);
@@ -216,7 +210,7 @@ static enum status make_indexes(struct finisher *finisher, const struct target_t
     if (status != STATUS_OK && is_of_index(problem.native_code)) {
         status = add_each_index(finisher, table, &clauses);
     } else if (status != STATUS_OK) {
-        status = pass_on(finisher, table, &problem);
+        status = pass_on(finisher, &problem);
     }
     return status == STATUS_OK ? failpoint_hit("mysql.after_index", finisher->error) : status;
 }
@@ -412,9 +406,10 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     say(finisher, "foreign key of", table->name);
     name_reference(table, reference, number, name);
     append_reference(&sql, finisher, table, reference, name);
-    status = maria_alter(finisher->self, finisher->connection, &sql, table->name,
-                         is_indexed(facts, reference->columns) ? MARIA_LONG : MARIA_BUILD,
-                         ERROR_TARGET_SCHEMA, &problem);
+    status =
+        maria_alter_persistently(finisher->self, finisher->connection, &sql, table->name,
+                                 is_indexed(facts, reference->columns) ? MARIA_LONG : MARIA_BUILD,
+                                 ERROR_TARGET_SCHEMA, &problem);
     if (status != STATUS_OK && !maria_is_lost((unsigned)problem.native_code) &&
         problem.code == ERROR_TARGET_SCHEMA) {
         log_write(LOG_WARNING, "%s: the foreign key to %s is not made: %s", table->name,
@@ -422,7 +417,7 @@ static enum status add_reference(struct finisher *finisher, const struct target_
         return STATUS_OK;
     }
     if (status != STATUS_OK) {
-        return pass_on(finisher, table, &problem);
+        return pass_on(finisher, &problem);
     }
     return warn_of_orphans(finisher, table, facts, reference);
 }

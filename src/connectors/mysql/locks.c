@@ -4,6 +4,7 @@
  * builds wants it at the end once more, when the whole building is lost: that wait is a long one.
  */
 #include "connectors/mysql/locks.h"
+#include "base/signals.h"
 #include <stdlib.h>
 
 enum { LOCK_TIMEOUT = 1205 };
@@ -134,4 +135,47 @@ enum status maria_alter(struct maria_database *self, MYSQL *connection, struct b
     enum status back = set_lock_timeout(self, connection, sql_long_lock_ms(self->timeout_ms),
                                         good ? error : &ignored);
     return good ? back : status;
+}
+
+/* ---------------------------------------------------------------- asking again */
+
+void maria_retry_begin(struct maria_database *self, struct retry *retry)
+{
+    retry_init(retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
+    retry->stop_level = 1;
+    retry->waiting_until_ms = &self->base.report.waiting_until_ms;
+}
+
+bool maria_tries_again(struct retry *retry, enum status status, struct error *error)
+{
+    if (status != STATUS_FAILED || error->class != ERROR_CLASS_RETRY) {
+        return false;
+    }
+    if (retry_wait(retry, error)) {
+        return true;
+    }
+    error->class = signals_stop_level() > 0 ? ERROR_CLASS_RETRY : ERROR_CLASS_STOP;
+    return false;
+}
+
+enum status maria_alter_persistently(struct maria_database *self, MYSQL *connection,
+                                     struct buffer *sql, const char *table,
+                                     enum maria_patience patience, enum error_code otherwise,
+                                     struct error *error)
+{
+    struct retry retry;
+    enum status status;
+    maria_retry_begin(self, &retry);
+    do {
+        struct buffer statement = {0};
+        buffer_append_buffer(&statement, sql);
+        statement.failed |= sql->failed;
+        status = maria_alter(self, connection, &statement, table, patience, otherwise, error);
+        if (status != STATUS_OK) {
+            error_context(error, "%s: ", table);
+        }
+    } while (status != STATUS_OK && error->code == ERROR_TARGET_LOCKED &&
+             maria_is_alive(connection) && maria_tries_again(&retry, status, error));
+    buffer_free(sql);
+    return status;
 }

@@ -2,6 +2,7 @@
 #ifndef TRANSHUME_CONNECTORS_MYSQL_LOCKS_H
 #define TRANSHUME_CONNECTORS_MYSQL_LOCKS_H
 
+#include "base/retry.h"
 #include "connectors/mysql/mysql_internal.h"
 #include "connectors/sql/locks.h"
 
@@ -20,5 +21,17 @@ void maria_tell_holder(struct maria_database *self, MYSQL *connection, const cha
 enum status maria_alter(struct maria_database *self, MYSQL *connection, struct buffer *sql,
                         const char *table, enum maria_patience patience, enum error_code otherwise,
                         struct error *error) MUST_USE;
+/* The same, again and again while others hold it, with all that was done before as it is; the
+ * table is the failure's context. */
+enum status maria_alter_persistently(struct maria_database *self, MYSQL *connection,
+                                     struct buffer *sql, const char *table,
+                                     enum maria_patience patience, enum error_code otherwise,
+                                     struct error *error) MUST_USE;
+/* Four timeouts from the first failure on; threads that wait at once show but one of their waits.
+ */
+void maria_retry_begin(struct maria_database *self, struct retry *retry);
+/* After a failure that may pass: waits, and true. What is given up is so for good, since the
+ * patience is spent: the error is of class STOP then, but for a stop on request. */
+bool maria_tries_again(struct retry *retry, enum status status, struct error *error);
 
 #endif

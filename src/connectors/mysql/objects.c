@@ -6,8 +6,6 @@
 #include "connectors/mysql/objects.h"
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "base/retry.h"
-#include "base/signals.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/statement.h"
 #include "connectors/sql/rounds.h"
@@ -398,16 +396,11 @@ static enum status try_all(struct maker *maker)
 static enum status persist(struct maker *maker)
 {
     struct retry retry;
-    retry_init(&retry, RETRY_PATIENCE_TIMEOUTS * maker->self->timeout_ms);
-    retry.stop_level = 1;
-    retry.waiting_until_ms = &maker->self->base.report.waiting_until_ms;
     enum status status;
+    maria_retry_begin(maker->self, &retry);
     do {
         status = try_all(maker);
-    } while (status == STATUS_FAILED && retry_wait(&retry, maker->error));
-    if (status == STATUS_FAILED && signals_stop_level() == 0) {
-        maker->error->class = ERROR_CLASS_STOP;
-    }
+    } while (maria_tries_again(&retry, status, maker->error));
     return status;
 }
 
