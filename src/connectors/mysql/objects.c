@@ -239,6 +239,18 @@ static enum status note_made(struct maker *maker, const struct schema_object *ob
     return maria_end(maker->self, connection, status, maker->error);
 }
 
+/* In a session of ours: in that of the object texts may be read otherwise. */
+static void tell_holder(struct maker *maker, const struct schema_object *object,
+                        struct error *problem)
+{
+    struct error ignored = {0};
+    if (maria_is_alive(maker->connection) &&
+        maria_session_reset(maker->self, maker->connection, &ignored) == STATUS_OK) {
+        maria_tell_holder(maker->self, maker->connection,
+                          object->table != NULL ? object->table : object->name, problem);
+    }
+}
+
 /* Would it be no better another time? Somebody's lock, or a full disk, is no reason to go on
  * without it. */
 static bool is_refusal(const struct maker *maker, const struct error *problem)
@@ -269,8 +281,7 @@ static enum status try_object(void *context, uint32_t number, bool last)
                    : STATUS_FAILED;
     }
     if (!is_refusal(maker, &problem)) {
-        maria_tell_holder(maker->self, maker->connection,
-                          object->table != NULL ? object->table : object->name, &problem);
+        tell_holder(maker, object, &problem);
         error_copy(maker->error, &problem);
         error_context(maker->error, "%s: ", object->name);
         return STATUS_FAILED;

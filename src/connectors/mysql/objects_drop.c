@@ -107,8 +107,8 @@ static void append_package(struct buffer *sql, struct buffer *place)
     buffer_free(&pattern);
 }
 
-static void append_call(struct buffer *sql, const struct maria_database *self,
-                        struct buffer *place, const char *name)
+static void append_call(struct buffer *sql, const struct maria_database *self, struct buffer *place,
+                        const char *name)
 {
     struct buffer call = {0};
     buffer_format(&call, "%s(", place->failed ? "" : buffer_string(place));
@@ -298,8 +298,11 @@ static enum status drop_package(struct dropping *dropping, const struct maria_no
     enum status status = maria_query(self, dropping->connection, "SET sql_mode = 'ORACLE'",
                                      MARIA_SHORT, ERROR_TARGET_WRITE, NULL, dropping->error);
     status = status == STATUS_OK ? drop_it(dropping, noted) : status;
-    return status == STATUS_OK ? maria_session_reset(self, dropping->connection, dropping->error)
-                               : status;
+    struct error ignored = {0};
+    bool good = status == STATUS_OK;
+    enum status back =
+        maria_session_reset(self, dropping->connection, good ? dropping->error : &ignored);
+    return good ? back : status;
 }
 
 static enum status drop(struct dropping *dropping, const struct maria_noted *noted)
