@@ -212,12 +212,13 @@ static bool is_row_key(const struct target_table *table, const struct schema_col
 }
 
 static void append_column(const struct target_table *table, const struct schema_column *column,
-                          struct buffer *out)
+                          bool counts, struct buffer *out)
 {
     sqlite_append_name(out, column->name);
     append_type(column, out);
     if (is_row_key(table, column)) {
-        buffer_append_string(out, " PRIMARY KEY"); /* which numbers itself already */
+        /* which numbers itself already */
+        buffer_append_string(out, counts ? " PRIMARY KEY AUTOINCREMENT" : " PRIMARY KEY");
     }
     if (column->not_null) {
         buffer_append_string(out, " NOT NULL");
@@ -254,7 +255,7 @@ static void append_action(const char *event, const char *action, struct buffer *
     }
 }
 
-void sqlite_schema_append_table(const struct target_table *table, struct buffer *out)
+void sqlite_schema_append_table(const struct target_table *table, bool counts, struct buffer *out)
 {
     bool has_row_key = false;
 
@@ -263,7 +264,7 @@ void sqlite_schema_append_table(const struct target_table *table, struct buffer 
     buffer_append_string(out, " (");
     for (uint32_t i = 0; i < table->column_count; i++) {
         buffer_append_string(out, i == 0 ? "\n    " : ",\n    ");
-        append_column(table, &table->columns[i], out);
+        append_column(table, &table->columns[i], counts, out);
         has_row_key = has_row_key || is_row_key(table, &table->columns[i]);
     }
     if (table->key.count > 0 && !has_row_key) {

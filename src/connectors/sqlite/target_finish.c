@@ -159,11 +159,29 @@ static enum status set_sequence(struct sqlite_database *self, const struct schem
     return status;
 }
 
-static bool is_loaded(const struct target_table *tables, uint32_t table_count, const char *name)
+static bool has_counter(struct sqlite_database *self, const struct target_table *table)
+{
+    const struct schema_table *same = table->same_engine;
+    const struct schema_column *columns = same != NULL ? same->columns : table->columns;
+    uint32_t count = same != NULL ? same->column_count : table->column_count;
+    int automatic = 0;
+    for (uint32_t i = 0; i < count && automatic == 0; i++) {
+        if (sqlite3_table_column_metadata(self->control, "main", table->name, columns[i].name, NULL,
+                                          NULL, NULL, NULL, &automatic) != SQLITE_OK) {
+            automatic = 0;
+        }
+    }
+    return automatic != 0;
+}
+
+/* Was it loaded, and is it one that gives no number twice? A table that was there, or whose key has
+ * another type here, need not be. */
+static bool counts(struct sqlite_database *self, const struct target_table *tables,
+                   uint32_t table_count, const char *name)
 {
     for (uint32_t i = 0; name != NULL && i < table_count; i++) {
         if (sqlite_same_name(tables[i].name, name)) {
-            return true;
+            return has_counter(self, &tables[i]);
         }
     }
     return false;
@@ -181,8 +199,8 @@ static enum status carry_object(struct sqlite_database *self, const struct schem
     case SCHEMA_OBJECT_VIEW:
         return make_object(self, "view", object->name, object->native_sql, arena, error);
     case SCHEMA_OBJECT_SEQUENCE:
-        return is_loaded(tables, table_count, object->table) ? set_sequence(self, object, error)
-                                                             : STATUS_OK;
+        return counts(self, tables, table_count, object->table) ? set_sequence(self, object, error)
+                                                                : STATUS_OK;
     default:
         return STATUS_OK;
     }

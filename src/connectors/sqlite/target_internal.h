@@ -104,8 +104,9 @@ bool sqlite_same_name(const char *left, const char *right);
 
 /* ---------------------------------------------------------------- schema_write.c */
 
-/* CREATE TABLE for a table of the plan. `with_defaults` false leaves out column defaults. */
-void sqlite_schema_append_table(const struct target_table *table, struct buffer *out);
+/* CREATE TABLE for a table of the plan. `counts`: its key, if it is one that numbers itself, gives
+ * no number twice (AUTOINCREMENT). */
+void sqlite_schema_append_table(const struct target_table *table, bool counts, struct buffer *out);
 /* CREATE [UNIQUE] INDEX for an index of the plan. */
 void sqlite_schema_append_index(const struct target_table *table, const struct target_index *index,
                                 struct buffer *out);

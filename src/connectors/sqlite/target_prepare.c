@@ -256,8 +256,20 @@ static enum status make_unique_indexes(struct sqlite_database *self,
     return status;
 }
 
+static bool has_sequence(const struct schema *objects, const char *table)
+{
+    for (uint32_t i = 0; objects != NULL && i < objects->object_count; i++) {
+        const struct schema_object *object = &objects->objects[i];
+        if (object->kind == SCHEMA_OBJECT_SEQUENCE && object->table != NULL &&
+            sqlite_same_name(object->table, table)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status make_table(struct sqlite_database *self, const struct target_table *table,
-                              struct error *error)
+                              const struct schema *objects, struct error *error)
 {
     const struct schema_table *same = table->same_engine;
     struct buffer sql = {0};
@@ -267,7 +279,7 @@ static enum status make_table(struct sqlite_database *self, const struct target_
         sqlite_same_name(same->name, table->name)) {
         return sqlite_schema_create(self, "table", table->name, same->native_sql, error);
     }
-    sqlite_schema_append_table(table, &sql);
+    sqlite_schema_append_table(table, has_sequence(objects, table->name), &sql);
     status = sql.failed
                  ? error_set(error, ERROR_MEMORY, table->name, "no memory for its CREATE statement")
                  : sqlite_schema_create(self, "table", table->name, buffer_string(&sql), error);
@@ -276,7 +288,8 @@ static enum status make_table(struct sqlite_database *self, const struct target_
 }
 
 static enum status prepare_table(struct sqlite_database *self, struct target_table *table,
-                                 struct arena *arena, struct error *error)
+                                 const struct schema *objects, struct arena *arena,
+                                 struct error *error)
 {
     struct sqlite_target_table facts;
     bool made = false;
@@ -300,13 +313,13 @@ static enum status prepare_table(struct sqlite_database *self, struct target_tab
         return STATUS_FAILED;
     }
     table->created = true;
-    status = make_table(self, table, error);
+    status = make_table(self, table, objects, error);
     return status == STATUS_OK ? sqlite_ledger_note_made(self, table->name, error) : status;
 }
 
 static enum status prepare_all(struct sqlite_database *self, struct target_table *tables,
-                               uint32_t table_count, const struct settings *settings,
-                               struct error *error)
+                               uint32_t table_count, const struct schema *objects,
+                               const struct settings *settings, struct error *error)
 {
     struct arena *arena = arena_create(0);
     enum status status =
@@ -314,7 +327,7 @@ static enum status prepare_all(struct sqlite_database *self, struct target_table
                       : error_set(error, ERROR_MEMORY, self->shown, "no memory for its schema");
 
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        status = prepare_table(self, &tables[i], arena, error);
+        status = prepare_table(self, &tables[i], objects, arena, error);
     }
     if (status == STATUS_OK && settings != NULL) {
         status = carry_numbers(self, settings, error);
@@ -347,6 +360,7 @@ enum status sqlite_target_prepare_tables(struct database *database, struct targe
         return STATUS_FAILED;
     }
     enum status status = sqlite_control_end(
-        self, prepare_all(self, tables, table_count, ours_alone ? &settings : NULL, error), error);
+        self, prepare_all(self, tables, table_count, objects, ours_alone ? &settings : NULL, error),
+        error);
     return status == STATUS_OK ? failpoint_hit("sqlite.after_schema", error) : status;
 }
