@@ -134,6 +134,7 @@ struct mapping_field {
     uint32_t list;       /* FIELD_EMBED */
     bool cast;
     bool allow_loss;
+    bool merges; /* by a rule of types two values of the source may become one */
     bool is_key; /* null rejects the record */
     bool has_default;
     struct cell default_value;

@@ -297,9 +297,10 @@ void list_resolve(struct resolver *resolver, struct entity_builder *entity,
                   const struct plan_node *node, struct mapping_field *field);
 
 /* resolve_star.c */
+/* `target` NULL: items of a list. */
 void star_resolve(struct resolver *resolver, const struct scope *scope,
-                  const struct plan_node *fields, enum null_policy nulls, struct plan_list *out,
-                  bool leave_generated);
+                  const struct table_builder *target, const struct plan_node *fields,
+                  enum null_policy nulls, struct plan_list *out, bool leave_generated);
 
 /* resolve_field.c */
 /* One field of an entity (entity not NULL) or of a list's items. */
@@ -318,10 +319,12 @@ bool cast_check(struct resolver *resolver, const struct plan_node *cast,
 void type_rules_resolve(struct resolver *resolver);
 /* Is there one for a column of the table? Then it is no whole copy. */
 bool type_rules_touch(struct resolver *resolver, const struct schema_table *table);
-/* The first rule that fits the column changes the field that takes it as it is. Both may be NULL:
- * there is no such column. */
+/* The first rule that fits the column changes the field that takes it as it is, unless the type of
+ * the target table's column is given. `table` and `column` NULL: there is no such column; `target`:
+ * it is an item's field. */
 void type_rules_apply(struct resolver *resolver, const struct schema_table *table,
-                      const struct schema_column *column, struct mapping_field *field);
+                      const struct schema_column *column, const struct table_builder *target,
+                      struct mapping_field *field);
 void type_rules_note_unused(struct resolver *resolver);
 
 /* resolve_match.c */
@@ -355,9 +358,17 @@ void table_fault_field(struct resolver *resolver, const struct table_builder *ta
  * them. */
 struct column_list table_fields_of(struct resolver *resolver, const struct table_builder *table,
                                    struct column_list columns);
+/* Is what is unique in these source columns perhaps not unique in the fields that take them? */
+bool table_fields_merge(const struct table_builder *table, struct column_list columns);
+/* The table is a copy of that one: of its whole definition, unless that is another engine's or a
+ * rule of types changes one of its columns. */
+void table_take_whole(struct resolver *resolver, struct table_builder *table,
+                      const struct schema_table *from);
 struct mapping_field *entity_field(const struct entity_builder *entity, const char *name);
 
 /* resolve_columns.c */
+/* The type that the plan gives the target's column; NULL: none. */
+const struct plan_node *table_column_type(const struct table_builder *table, const char *name);
 void columns_resolve(struct resolver *resolver, struct table_builder *table);
 /* After all tables have their columns. */
 void references_resolve(struct resolver *resolver, struct table_builder *table);

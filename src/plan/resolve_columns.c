@@ -9,6 +9,11 @@ static const struct plan_node *column_node(const struct table_builder *table, co
     return plan_node_get(plan_node_get(table->node, "columns"), name);
 }
 
+const struct plan_node *table_column_type(const struct table_builder *table, const char *name)
+{
+    return plan_node_get(column_node(table, name), "type");
+}
+
 /* The plan gives the column a type of the target's own: values are converted to its kind. */
 static void apply_type(struct resolver *resolver, const struct plan_node *type,
                        struct mapping_field *field)
@@ -40,7 +45,7 @@ static void apply_type(struct resolver *resolver, const struct plan_node *type,
 static void settle_type(struct resolver *resolver, const struct table_builder *table,
                         const struct entity_builder *entity, struct mapping_field *field)
 {
-    const struct plan_node *type = plan_node_get(column_node(table, field->name), "type");
+    const struct plan_node *type = table_column_type(table, field->name);
     type = type != NULL ? type : field->type_rule;
     if (resolver->target_sql && type != NULL) {
         apply_type(resolver, type, field);
@@ -340,13 +345,15 @@ static void carry_foreign_key(struct resolver *resolver, struct table_builder *t
     const struct table_builder *other = table_made_of(resolver, key->references);
     struct column_list columns = table_fields_of(resolver, table, key->columns);
     struct column_list referenced = {0};
+    bool merges = table_fields_merge(table, key->columns);
     if (other != NULL) {
         const struct entity_builder *entity = other->entities.items[0];
-        referenced = table_fields_of(resolver, other,
-                                     key->referenced_columns.count > 0 ? key->referenced_columns
-                                                                       : entity->from->primary_key);
+        struct column_list unique =
+            key->referenced_columns.count > 0 ? key->referenced_columns : entity->from->primary_key;
+        referenced = table_fields_of(resolver, other, unique);
+        merges |= table_fields_merge(other, unique);
     }
-    if (columns.count == 0 || referenced.count != columns.count) {
+    if (columns.count == 0 || referenced.count != columns.count || merges) {
         resolve_note(resolver, true, table->name, "the foreign key to %s is not carried",
                      key->references);
         return;

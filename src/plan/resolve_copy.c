@@ -105,9 +105,7 @@ static void copy_table(struct resolver *resolver, const struct schema_table *fro
     if (entity == NULL) {
         return;
     }
-    if (resolver->same_engine && !type_rules_touch(resolver, from)) {
-        table->whole = from;
-    }
+    table_take_whole(resolver, table, from);
     entity_use_table(resolver, entity, from);
     if (!entity->failed) {
         fields_copy_all(resolver, entity);

@@ -332,7 +332,7 @@ static void find_whole(struct resolver *resolver, struct table_builder *table)
         plan_node_get(entity->node, "distinct") == NULL &&
         plan_node_get(entity->node, "unnest") == NULL &&
         only_star(plan_node_get(entity->node, "fields")) && is_understood(resolver, entity->from)) {
-        table->whole = entity->from;
+        table_take_whole(resolver, table, entity->from);
     }
 }
 

@@ -13,6 +13,7 @@ struct field_maker {
     struct entity_builder *entity; /* NULL: of a list's items */
     const struct plan_node *key;
     const struct plan_node *node;
+    const struct schema_column *column; /* of the scope's table, whose value is taken; NULL: none */
     struct mapping_field field;
     bool failed;
 };
@@ -126,6 +127,7 @@ static void use_value(struct field_maker *maker, const struct scope_value *value
     maker->field.kind = FIELD_VALUE;
     maker->field.value = value->reference;
     maker->field.type = value->type;
+    maker->column = value->column;
     maker->field.origin = value->is_root ? value->column : NULL;
     if (maker->scope->documents && maker->scope->unnest == NULL && value->is_root &&
         value->reference.origin == ORIGIN_COLUMN) {
@@ -288,7 +290,8 @@ static void finish(struct field_maker *maker)
         field->origin = NULL;
         field->origin_name = NULL;
     } else {
-        type_rules_apply(maker->resolver, maker->scope->table, field->origin, field);
+        type_rules_apply(maker->resolver, maker->scope->table, maker->column,
+                         maker->entity != NULL ? maker->entity->table : NULL, field);
     }
 }
 

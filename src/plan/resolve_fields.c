@@ -44,8 +44,8 @@ static void resolve_star(struct resolver *resolver, struct entity_builder *entit
     if (resolver->source_documents || entity->scope.unnest != NULL) {
         document_star(resolver, entity, fields, place);
     } else if (entity->scope.table != NULL) {
-        star_resolve(resolver, &entity->scope, fields, entity->nulls, &entity->fields,
-                     leave_generated);
+        star_resolve(resolver, &entity->scope, entity->table, fields, entity->nulls,
+                     &entity->fields, leave_generated);
     }
 }
 

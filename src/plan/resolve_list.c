@@ -92,7 +92,7 @@ static void resolve_items_star(struct resolver *resolver, struct list_builder *l
                                const struct plan_node *fields, enum null_policy nulls)
 {
     if (!resolver->source_documents) {
-        star_resolve(resolver, list->scope, fields, nulls, &list->fields, false);
+        star_resolve(resolver, list->scope, NULL, fields, nulls, &list->fields, false);
         return;
     }
     list->mapping.document =

@@ -22,8 +22,8 @@ static bool collect_named(struct resolver *resolver, const struct plan_node *fie
 }
 
 void star_resolve(struct resolver *resolver, const struct scope *scope,
-                  const struct plan_node *fields, enum null_policy nulls, struct plan_list *out,
-                  bool leave_generated)
+                  const struct table_builder *target, const struct plan_node *fields,
+                  enum null_policy nulls, struct plan_list *out, bool leave_generated)
 {
     const struct schema_table *table = scope->table;
     struct name_index named = {0};
@@ -57,6 +57,6 @@ void star_resolve(struct resolver *resolver, const struct scope *scope,
         field->nulls = nulls;
         field->type = column->type;
         field->origin = scope->join < 0 ? column : NULL;
-        type_rules_apply(resolver, table, column, field);
+        type_rules_apply(resolver, table, column, target, field);
     }
 }

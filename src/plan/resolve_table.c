@@ -80,15 +80,16 @@ static struct column_list read_parts(struct resolver *resolver, const struct pla
 }
 
 /* The field that takes a source column as it is. */
-static const char *field_of_column(const struct entity_builder *entity, const char *column)
+static const struct mapping_field *field_of_column(const struct entity_builder *entity,
+                                                   const char *column)
 {
     for (uint32_t i = 0; i < entity->fields.count; i++) {
         const struct mapping_field *field = entity->fields.items[i];
         if (field->origin != NULL && strcmp(field->origin->name, column) == 0) {
-            return field->name;
+            return field;
         }
         if (field->origin_name != NULL && strcmp(field->origin_name, column) == 0) {
-            return field->name;
+            return field;
         }
     }
     return NULL;
@@ -104,7 +105,8 @@ struct column_list table_fields_of(struct resolver *resolver, const struct table
     const struct entity_builder *entity = table->entities.items[0];
     const char **names = resolve_allocate(resolver, columns.count, sizeof *names);
     for (uint32_t i = 0; names != NULL && i < columns.count; i++) {
-        names[i] = field_of_column(entity, columns.names[i]);
+        const struct mapping_field *field = field_of_column(entity, columns.names[i]);
+        names[i] = field != NULL ? field->name : NULL;
         if (names[i] == NULL && entity->document_star) {
             names[i] = columns.names[i];
         }
@@ -115,11 +117,30 @@ struct column_list table_fields_of(struct resolver *resolver, const struct table
     return names != NULL ? (struct column_list){names, columns.count} : none;
 }
 
+bool table_fields_merge(const struct table_builder *table, struct column_list columns)
+{
+    for (uint32_t i = 0; table->entities.count == 1 && i < columns.count; i++) {
+        const struct mapping_field *field =
+            field_of_column(table->entities.items[0], columns.names[i]);
+        if (field != NULL && field->merges) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char values_merge[] = "by a rule of types two of its values may become one";
+
 static struct column_list default_key(struct resolver *resolver, const struct table_builder *table)
 {
     const struct entity_builder *entity =
         table->entities.count == 1 ? table->entities.items[0] : NULL;
     if (entity == NULL || entity->from == NULL || entity->is_pages) {
+        return (struct column_list){0};
+    }
+    if (table_fields_merge(table, entity->from->primary_key)) {
+        resolve_note(resolver, true, table->name, "the key of %s is not carried: %s",
+                     entity->from->name, values_merge);
         return (struct column_list){0};
     }
     return table_fields_of(resolver, table, entity->from->primary_key);
@@ -275,8 +296,8 @@ static const char *default_index_name(struct resolver *resolver, const struct ta
 }
 
 /* Why an index has no like in the target; NULL: it has. */
-static const char *index_left_behind(struct resolver *resolver, const struct schema_index *known,
-                                     struct column_list columns)
+static const char *index_left_behind(struct resolver *resolver, const struct table_builder *table,
+                                     const struct schema_index *known, struct column_list columns)
 {
     if (known->method != NULL) {
         return resolve_format(resolver, "it is one of %s, which finds other things than values",
@@ -284,7 +305,8 @@ static const char *index_left_behind(struct resolver *resolver, const struct sch
     }
     return known->partial       ? "it is of some rows or of parts of values"
            : columns.count == 0 ? "it is of an expression or of columns that are not copied"
-                                : NULL;
+           : known->unique && table_fields_merge(table, known->columns) ? values_merge
+                                                                        : NULL;
 }
 
 /* Indexes that a SQL target takes over from the one source table. */
@@ -305,7 +327,7 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
         if (primary) {
             continue;
         }
-        const char *why = index_left_behind(resolver, known, columns);
+        const char *why = index_left_behind(resolver, table, known, columns);
         if (why != NULL) {
             resolve_note(resolver, true, table->name, "the index %s of %s is not carried: %s",
                          known->name != NULL ? known->name : "without a name", entity->from->name,
@@ -412,6 +434,14 @@ static void resolve_tags(struct resolver *resolver, struct table_builder *table)
     table->target.tags = plan_list_array(resolver->arena, &tags, sizeof(struct target_tag));
     table->target.tag_count = tags.count;
     resolver->out_of_memory |= table->target.tags == NULL;
+}
+
+void table_take_whole(struct resolver *resolver, struct table_builder *table,
+                      const struct schema_table *from)
+{
+    if (resolver->same_engine && !type_rules_touch(resolver, from)) {
+        table->whole = from;
+    }
 }
 
 void table_resolve(struct resolver *resolver, struct table_builder *table)

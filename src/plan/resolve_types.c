@@ -10,12 +10,14 @@ struct type_rule {
     const struct plan_node *name;
     const char *table; /* patterns; NULL: any */
     const char *column;
-    const char *from; /* in small letters */
+    const char *from; /* the source's own types, in small letters */
+    const char *kind;
     const struct plan_node *cast;
     const struct plan_node *type;
-    struct value_type kind; /* of `cast` */
+    struct value_type becomes; /* by `cast` */
     bool lossy;
     bool used;
+    bool forestalled; /* an earlier rule held where it fits */
 };
 
 /* In small letters; "" when memory is out. */
@@ -37,13 +39,28 @@ static const char *text_of(const struct plan_node *node, const char *key)
 
 /* ---------------------------------------------------------------- reading */
 
+static bool is_some_kind(const char *pattern)
+{
+    for (int kind = VALUE_BOOL; kind < VALUE_LARGE; kind++) {
+        if (text_matches(pattern, value_kind_name((enum value_kind)kind))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_rule(struct resolver *resolver, const struct type_rule *rule,
                        const struct plan_node *node)
 {
-    if (rule->table == NULL && rule->column == NULL && rule->from == NULL) {
+    if (rule->table == NULL && rule->column == NULL && rule->from == NULL && rule->kind == NULL) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, rule->name,
-                   "say table: PATTERN, column: PATTERN or from: TYPE",
+                   "say table: PATTERN, column: PATTERN, from: TYPE or kind: KIND",
                    "the rule '%s' does not say which columns it is for", rule->name->text);
+    }
+    if (rule->kind != NULL && !is_some_kind(rule->kind)) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, plan_node_get(node, "kind"),
+                   "types of the source's own are said by from: TYPE", "'%s' is no kind",
+                   rule->kind);
     }
     if (rule->cast == NULL && rule->type == NULL) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, rule->name,
@@ -75,12 +92,13 @@ void type_rules_resolve(struct resolver *resolver)
                                    .table = text_of(node, "table"),
                                    .column = text_of(node, "column"),
                                    .from = from != NULL ? small_letters(resolver, from) : NULL,
+                                   .kind = text_of(node, "kind"),
                                    .cast = plan_node_get(node, "cast"),
                                    .type = plan_node_get(node, "type"),
                                    .lossy = plan_node_get(node, "lossy") != NULL};
         check_rule(resolver, rule, node);
         if (rule->cast != NULL) {
-            (void)cast_parse(resolver, rule->cast, &rule->kind);
+            (void)cast_parse(resolver, rule->cast, &rule->becomes);
         }
     }
 }
@@ -89,10 +107,19 @@ void type_rules_note_unused(struct resolver *resolver)
 {
     for (uint32_t i = 0; i < resolver->type_rules.count; i++) {
         const struct type_rule *rule = resolver->type_rules.items[i];
-        if (!rule->used) {
-            resolve_note(resolver, true, rule->name->text,
-                         "this rule of types fits no column that is copied as it is");
+        if (rule->used) {
+            continue;
         }
+        if (rule->forestalled) {
+            resolve_note(resolver, true, rule->name->text,
+                         "an earlier rule holds for all columns that this rule of types fits");
+            continue;
+        }
+        bool means_kind = rule->from != NULL && is_some_kind(rule->from);
+        resolve_note(resolver, true, rule->name->text,
+                     "this rule of types fits no column that is copied as it is%s%s%s",
+                     means_kind ? ": the source has no type of that name, `kind: " : "",
+                     means_kind ? rule->from : "", means_kind ? "` means the kind" : "");
     }
 }
 
@@ -105,21 +132,32 @@ static bool fits(struct resolver *resolver, const struct type_rule *rule,
         (rule->column != NULL && !text_matches(rule->column, column->name))) {
         return false;
     }
-    return rule->from == NULL || text_matches(rule->from, value_kind_name(column->type.kind)) ||
+    if (rule->kind != NULL && !text_matches(rule->kind, value_kind_name(column->type.kind))) {
+        return false;
+    }
+    return rule->from == NULL ||
            (column->type.native != NULL &&
             text_matches(rule->from, small_letters(resolver, column->type.native)));
 }
 
-/* The first that fits; NULL: none. */
+/* The first that fits; NULL: none. What a virtual table keeps its rows in is read by itself alone,
+ * and has to stay as it is. */
 static struct type_rule *find_rule(struct resolver *resolver, const struct schema_table *table,
                                    const struct schema_column *column)
 {
-    for (uint32_t i = 0; i < resolver->type_rules.count; i++) {
-        if (fits(resolver, resolver->type_rules.items[i], table, column)) {
-            return resolver->type_rules.items[i];
+    struct type_rule *first = NULL;
+    bool is_store = resolver->same_engine && table->belongs_to != NULL;
+    for (uint32_t i = 0; !is_store && i < resolver->type_rules.count; i++) {
+        struct type_rule *rule = resolver->type_rules.items[i];
+        if (first != NULL && (rule->used || rule->forestalled)) {
+            continue;
+        }
+        if (fits(resolver, rule, table, column)) {
+            rule->forestalled = first != NULL;
+            first = first == NULL ? rule : first;
         }
     }
-    return NULL;
+    return first;
 }
 
 bool type_rules_touch(struct resolver *resolver, const struct schema_table *table)
@@ -132,8 +170,25 @@ bool type_rules_touch(struct resolver *resolver, const struct schema_table *tabl
     return false;
 }
 
+/* Two values may become one: a unique key of them is none any more. */
+static bool may_merge(const struct mapping_field *field, const struct value_type *to)
+{
+    return field->allow_loss && convert_loss(&field->type, to) > CONVERSION_WIDENED;
+}
+
+static void apply_cast(struct resolver *resolver, const struct type_rule *rule,
+                       struct mapping_field *field)
+{
+    (void)cast_check(resolver, rule->cast, field, &rule->becomes);
+    field->merges = may_merge(field, &rule->becomes);
+    field->cast = true;
+    field->direct = false;
+    field->type = rule->becomes;
+}
+
 void type_rules_apply(struct resolver *resolver, const struct schema_table *table,
-                      const struct schema_column *column, struct mapping_field *field)
+                      const struct schema_column *column, const struct table_builder *target,
+                      struct mapping_field *field)
 {
     struct type_rule *rule =
         table != NULL && column != NULL ? find_rule(resolver, table, column) : NULL;
@@ -141,16 +196,12 @@ void type_rules_apply(struct resolver *resolver, const struct schema_table *tabl
         return;
     }
     rule->used = true;
-    field->allow_loss = rule->lossy;
-    field->type_rule = rule->type;
-    if (rule->cast == NULL || rule->kind.kind == VALUE_MISSING) {
+    if (target != NULL && resolver->target_sql && table_column_type(target, field->name) != NULL) {
         return;
     }
-    (void)cast_check(resolver, rule->cast, field, &rule->kind);
-    field->cast = true;
-    field->direct = false;
-    field->type = rule->kind;
-    if (rule->lossy) {
-        field->origin = NULL; /* two values may become one: a key of them is none any more */
+    field->allow_loss |= rule->lossy;
+    field->type_rule = rule->type;
+    if (rule->cast != NULL && rule->becomes.kind != VALUE_MISSING) {
+        apply_cast(resolver, rule, field);
     }
 }
