@@ -1,6 +1,5 @@
 /* Dropping the ledger once nothing is to be resumed or rolled back any more. */
 #include "base/failpoint.h"
-#include "base/file.h"
 #include "engine/claim.h"
 #include "engine/json_text.h"
 #include "engine/rollback_parts.h"
@@ -25,24 +24,6 @@ static enum status load(struct rollback *rollback, const char *id, struct error 
     return ledger_status_read(rollback->ledger->status, &run->status, error);
 }
 
-/* NULL: nothing that is of use. */
-static json_t *read_validation(const struct rollback *rollback, const char *name)
-{
-    struct arena *arena = arena_create(0);
-    struct error ignored;
-    char *text;
-    size_t length;
-    json_t *object = NULL;
-    const char *path = arena == NULL ? NULL : file_join(arena, rollback->run.folder.path, name);
-    if (path == NULL ||
-        file_read_all(path, VALIDATION_BYTES_MAX, arena, &text, &length, &ignored) != STATUS_OK ||
-        json_from_text(text, path, ERROR_STATE_INVALID, &object, &ignored) != STATUS_OK) {
-        object = NULL;
-    }
-    arena_destroy(arena);
-    return object;
-}
-
 /* Did it look at every record, of the newest run's own plan, and in this very target? Of a copy the
  * ledger says what it says here. */
 static bool proves(const struct rollback *rollback, const json_t *validation, const char *newest)
@@ -58,9 +39,10 @@ static bool proves(const struct rollback *rollback, const json_t *validation, co
 /* What `transhume validate` found last of that run, which need not be the state folder's own. */
 static json_t *find_proof(const struct rollback *rollback, const char *newest)
 {
-    static const char *const names[] = {"validation.json", "validation-other.json"};
+    static const char *const names[] = {STATE_VALIDATION, STATE_OTHER_VALIDATION};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        json_t *validation = read_validation(rollback, names[i]);
+        json_t *validation =
+            json_from_file(rollback->run.folder.path, names[i], VALIDATION_BYTES_MAX);
         if (proves(rollback, validation, newest)) {
             return validation;
         }

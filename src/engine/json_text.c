@@ -2,6 +2,7 @@
 #include "engine/json_text.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "model/json_tree.h"
 #include <inttypes.h>
@@ -106,6 +107,22 @@ enum status json_from_text(const char *text, const char *object_name, enum error
     json_decref(*object);
     *object = NULL;
     return STATUS_FAILED;
+}
+
+json_t *json_from_file(const char *folder, const char *name, size_t most)
+{
+    struct arena *arena = arena_create(0);
+    struct error ignored;
+    char *text;
+    size_t length;
+    json_t *object = NULL;
+    const char *path = arena == NULL ? NULL : file_join(arena, folder, name);
+    if (path == NULL || file_read_all(path, most, arena, &text, &length, &ignored) != STATUS_OK ||
+        json_from_text(text, path, ERROR_STATE_INVALID, &object, &ignored) != STATUS_OK) {
+        object = NULL;
+    }
+    arena_destroy(arena);
+    return object;
 }
 
 const char *json_member_text(const json_t *object, const char *name, const char *otherwise)

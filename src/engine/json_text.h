@@ -24,6 +24,8 @@ enum status json_to_arena(json_t *object, struct arena *arena, const char **text
  * FORMAT_NEWER. */
 enum status json_from_text(const char *text, const char *object_name, enum error_code code,
                            json_t **object, struct error *error) MUST_USE;
+/* That of a file; NULL: there is none that is of use. */
+json_t *json_from_file(const char *folder, const char *name, size_t most);
 /* Members by name, with a value for what is missing or of another type. */
 const char *json_member_text(const json_t *object, const char *name, const char *otherwise);
 int64_t json_member_integer(const json_t *object, const char *name, int64_t otherwise);

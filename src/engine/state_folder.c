@@ -29,7 +29,7 @@ static const char *const list_names[] = {"repair.jsonl", "delete.jsonl"};
 enum { LIST_COUNT = sizeof(list_names) / sizeof(list_names[0]) };
 
 /* Of databases that the folder's run has nothing to do with. */
-static const char *const other_names[] = {"validation-other.json", "validate-other.jsonl"};
+static const char *const other_names[] = {STATE_OTHER_VALIDATION, "validate-other.jsonl"};
 enum { OTHER_COUNT = sizeof(other_names) / sizeof(other_names[0]) };
 
 enum status state_folder_name(struct state_folder *folder, const char *path, struct arena *arena,
@@ -186,14 +186,22 @@ void state_folder_clean(struct state_folder *folder)
     (void)status;
 }
 
+enum status state_folder_remove_file(const struct state_folder *folder, const char *name,
+                                     struct error *error)
+{
+    char file[4096];
+    snprintf(file, sizeof(file), "%s/%s", folder->path, name);
+    return unlink(file) == 0 || errno == ENOENT
+               ? STATUS_OK
+               : error_set_errno(error, ERROR_STATE_WRITE, errno, file, "can't remove it");
+}
+
 static enum status remove_all(const struct state_folder *folder, const char *const *names,
                               size_t count, struct error *error)
 {
     for (size_t i = 0; i < count; i++) {
-        char file[4096];
-        snprintf(file, sizeof(file), "%s/%s", folder->path, names[i]);
-        if (unlink(file) != 0 && errno != ENOENT) {
-            return error_set_errno(error, ERROR_STATE_WRITE, errno, file, "can't remove it");
+        if (state_folder_remove_file(folder, names[i], error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
     }
     return STATUS_OK;

@@ -26,6 +26,8 @@
  *   transhume.log
  *   runs/ID/        a finished run's files
  */
+#define STATE_VALIDATION "validation.json"
+#define STATE_OTHER_VALIDATION "validation-other.json"
 struct state_folder {
     const char *path;
     const char *run_file;
@@ -56,6 +58,9 @@ enum status state_folder_make_rooms(struct state_folder *folder, struct error *e
  * the repair that is about to begin. */
 enum status state_folder_retire(struct state_folder *folder, const char *run_id, bool keeps_lists,
                                 struct error *error) MUST_USE;
+/* Removes one of the folder's files, which need not be there. */
+enum status state_folder_remove_file(const struct state_folder *folder, const char *name,
+                                     struct error *error) MUST_USE;
 /* Removes all that is ours, and the folder itself if nothing else is in it. */
 enum status state_folder_remove(struct state_folder *folder, struct error *error) MUST_USE;
 /* Removes the spill folders: after the end. */

@@ -199,7 +199,7 @@ static enum status name_files(struct verify *verify, struct error *error)
     const char *folder = verify->run->folder.path;
     bool other = verify->is_other;
     verify->result_file =
-        file_join(verify->arena, folder, other ? "validation-other.json" : "validation.json");
+        file_join(verify->arena, folder, other ? STATE_OTHER_VALIDATION : STATE_VALIDATION);
     verify->record_file =
         file_join(verify->arena, folder, other ? "validate-other.jsonl" : "validate.jsonl");
     if (other) {

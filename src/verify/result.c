@@ -345,13 +345,30 @@ static void tell_in_report(const struct verify *verify)
     }
 }
 
+/* Which file is a run's depends on the folder's own run, which may have changed: an older result of
+ * the same run and target in the other one is none any more. */
+static enum status forget_older(const struct verify *verify, struct error *error)
+{
+    const struct verify_result *result = verify->result;
+    const struct state_folder *folder = &verify->run->folder;
+    const char *name = verify->is_other ? STATE_VALIDATION : STATE_OTHER_VALIDATION;
+    json_t *older = json_from_file(folder->path, name, STATE_BYTES_MAX);
+    bool same =
+        older != NULL && result->run_id != NULL && result->target_identity != NULL &&
+        strcmp(json_member_text(older, "run", ""), result->run_id) == 0 &&
+        strcmp(json_member_text(older, "target_identity", ""), result->target_identity) == 0;
+    json_decref(older);
+    return same ? state_folder_remove_file(folder, name, error) : STATUS_OK;
+}
+
 enum status steps_store(struct verify *verify, struct error *error)
 {
     struct buffer json = {0};
     verify_append_json(verify->result, &json);
-    enum status status =
-        json.failed ? no_memory(error)
-                    : file_write_atomic(verify->result_file, json.data, json.length, NULL, error);
+    enum status status = json.failed ? no_memory(error) : forget_older(verify, error);
+    if (status == STATUS_OK) {
+        status = file_write_atomic(verify->result_file, json.data, json.length, NULL, error);
+    }
     buffer_free(&json);
     if (status == STATUS_OK && !verify->is_other) {
         status = note_in_state(verify, error);

@@ -383,6 +383,26 @@ class Sqlite(refusals.TestCase):
             self.assertIsNone(json.loads(result.out)["run"])
             self.assertIn("[finish-refused]", self.run_program("finish", code=5).err)
 
+    def test_finish_goes_by_what_was_found_last(self):
+        """The run is validated while the folder's own is another one, and once more when that is gone: two files tell of it."""
+        for damage in (False, True):
+            with self.subTest(damage=damage):
+                self.doCleanups()
+                self.setUp()
+                self.target("created")
+                self.migrate()
+                self.run_program("migrate", "-q", "source.db", "elsewhere.db")
+                self.run_program("validate", "source.db", "target.db")
+                self.assertTrue(os.path.exists(self.path(".transhume/validation-other.json")))
+                self.rollback(run=self.run_id())
+                if damage:
+                    with contextlib.closing(sqlite3.connect(self.path("target.db"), isolation_level=None)) as db:
+                        db.execute("DELETE FROM item")
+                    self.run_program("validate", "source.db", "target.db", code=1)
+                    self.assertIn("[finish-refused]", self.run_program("finish", "target.db", code=5).err)
+                else:
+                    self.run_program("finish", "target.db")
+
     def test_finish_wants_more_than_counts_and_samples(self):
         self.target("empty")
         self.migrate()
