@@ -179,7 +179,8 @@ uint32_t report_next_steps(const struct report *report, const char *sentences[RE
         sentences[count++] =
             "Run `transhume validate` once more, without `--level`: only a look at "
             "every record, which `transhume finish` asks for, proves that all is there.";
-    } else if (is_validated(report) && report->sum.rejected == 0) {
+    } else if (is_validated(report) && report->sum.rejected == 0 &&
+               report->broken_references == 0) {
         sentences[count++] =
             "Nothing is left to do. `transhume finish` drops the ledger from the target.";
     }

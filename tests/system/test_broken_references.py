@@ -63,6 +63,10 @@ class Cases:
         self.assertIn("done, foreign keys broken", page)
         self.assertIn("Records break a foreign key of the target", page)
         self.run_program("validate", *self.OPTIONS, "source.db", target)
+        with open(self.path(".transhume", "report.md"), encoding="utf-8") as file:
+            page = file.read()
+        self.assertIn("Records break a foreign key of the target", page)
+        self.assertNotIn("Nothing is left to do", page)
 
     def test_after_a_kill_too(self):
         for point in ("engine.after_after_load", "engine.before_completed"):
