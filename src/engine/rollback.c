@@ -71,7 +71,21 @@ static void forget_counts(struct rollback *rollback)
     for (uint32_t i = 0; i < rollback->report.table_count; i++) {
         struct rollback_table_report *report = &rollback->report.tables[i];
         if (report->action == ROLLBACK_UNDO || rollback_has_deleted(rollback, i)) {
+            rollback->looked[i].counts = (struct undo_counts){report->removed, report->restored,
+                                                              report->changed, report->missing};
             report->removed = report->restored = report->changed = report->missing = 0;
+        }
+    }
+}
+
+/* A try whose answer was lost may have done all, and the next one finds nothing left to be done. */
+static void count_repeated(struct rollback *rollback)
+{
+    for (uint32_t i = 0; i < rollback->report.table_count; i++) {
+        struct rollback_table_report *report = &rollback->report.tables[i];
+        if (rollback->looked[i].repeated) {
+            report->removed = report->restored = report->changed = report->missing = 0;
+            add_counts(report, &rollback->looked[i].counts);
         }
     }
 }
@@ -121,6 +135,7 @@ static enum status take_back(struct rollback *rollback, uint32_t number, struct 
     do {
         status = undo_table(rollback, number, error);
     } while (session_tries_again(&retry, &status, error));
+    rollback->looked[number].repeated |= report->action == ROLLBACK_UNDO && retry.failures > 0;
     if (status != STATUS_OK) {
         return status;
     }
@@ -157,6 +172,7 @@ static enum status put_deleted_back(struct rollback *rollback, const uint32_t *o
                                target, &rollback->tables[number], false, &counts, error)
                          : status;
         } while (session_tries_again(&retry, &status, error));
+        rollback->looked[number].repeated |= retry.failures > 0;
         if (status != STATUS_OK) {
             return status;
         }
@@ -237,6 +253,7 @@ static enum status take_all_back(struct rollback *rollback, struct error *error)
         }
     }
     status = put_deleted_back(rollback, order, error);
+    count_repeated(rollback);
     status = status == STATUS_OK ? forget(rollback, error) : status;
     return status == STATUS_OK ? rollback_end_local(rollback, error) : status;
 }

@@ -407,9 +407,11 @@ static enum status make_tables(struct rollback *rollback, struct error *error)
     bool repairs = strcmp(run->header.kind, "repair") == 0;
     rollback->tables = arena_allocate_zeroed(run->arena, count + 1u, sizeof(*rollback->tables));
     rollback->expected = arena_allocate_zeroed(run->arena, count + 1u, sizeof(*rollback->expected));
+    rollback->looked = arena_allocate_zeroed(run->arena, count + 1u, sizeof(*rollback->looked));
     rollback->report.tables =
         arena_allocate_zeroed(run->arena, count + 1u, sizeof(*rollback->report.tables));
-    if (rollback->tables == NULL || rollback->expected == NULL || rollback->report.tables == NULL) {
+    if (rollback->tables == NULL || rollback->expected == NULL || rollback->looked == NULL ||
+        rollback->report.tables == NULL) {
         return no_memory(error);
     }
     for (uint32_t i = 0; i < count; i++) {

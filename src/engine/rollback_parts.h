@@ -13,6 +13,12 @@ struct rollback_expected {
     struct canonical_hash hash;
 };
 
+/* What the look counted in a table, for steps whose last try can't tell what an earlier one did. */
+struct rollback_looked {
+    struct undo_counts counts;
+    bool repeated;
+};
+
 /* Where the state folder keeps what it knows of the run. */
 enum rollback_place {
     ROLLBACK_OWN,     /* it is the folder's own run */
@@ -27,6 +33,7 @@ struct rollback {
     struct ledger_run *ledger;
     struct target_table *tables; /* of the header */
     struct rollback_expected *expected;
+    struct rollback_looked *looked; /* one a table */
     struct rollback_report report;
     bool was_complete;
     bool finishing; /* the ledger is to be dropped, nothing to be taken back */

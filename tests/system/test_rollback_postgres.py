@@ -6,12 +6,15 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import postgres
 import rollback_case
+import support
+import tcp_proxy
 
 TARGET = """
 CREATE TABLE item(id bigint PRIMARY KEY, name text, price numeric, bin bytea, note text DEFAULT 'n',
@@ -54,6 +57,26 @@ class Postgres(rollback_case.Rollbacks):
 
     def own_tables(self):
         return [name for name, in self.sql("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname LIKE '\\_transhume%'")]
+
+    def test_what_was_counted_when_an_answer_is_lost(self):
+        """The records are taken back, and the step that is repeated finds none any more."""
+        self.target("filled")
+        before = self.contents()
+        self.migrate("--existing", "upsert")
+        looked = json.loads(self.rollback("--dry-run").out)["tables"]
+        self.assertTrue(all(table["removed"] and table["restored"] for table in looked), looked)
+        with tcp_proxy.TcpProxy(self.server.port) as proxy:
+            uri = self.server.uri(self.name).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            process = self.stopped_at("rollback.before_table:stop:1", "rollback", "--run", self.run_id(), "--confirm", "--json", uri)
+            proxy.cut_at(b"COMMIT", before=False)
+            process.send_signal(signal.SIGCONT)
+            result = support.finish(process)
+            self.assertEqual(proxy.cuts, 1)
+        self.assert_code(result, 0)
+        counts = ("name", "removed", "restored", "changed", "missing")
+        self.assertEqual([[table[count] for count in counts] for table in json.loads(result.out)["tables"]],
+                         [[table[count] for count in counts] for table in looked])
+        self.assertEqual(self.contents(), before)
 
     def test_from_postgres_with_every_type(self):
         """Before-images of each type, and keys of each kind that there is."""
