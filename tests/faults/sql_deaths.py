@@ -3,6 +3,10 @@
     class Deaths(SqlDeaths, support.TestCase):
         SERVERS = mariadb
 """
+import json
+import os
+import random
+import signal
 import time
 
 import support
@@ -11,6 +15,7 @@ from tcp_proxy import TcpProxy
 
 class SqlDeaths:
     SERVERS = None        # the module that starts one
+    NAME = ""             # of the connector
     COMMIT = b""          # as the server is told
     OPEN = ""             # options of a URI whose bytes a proxy can read
     TABLE_IS_THERE = ""   # asks for a row if the table t is
@@ -52,6 +57,31 @@ class SqlDeaths:
                         self.assertEqual(result.code, 3, result.err)
                         self.run_program("resume", "--state", state, self.source, self.through(proxy))
                     self.assert_whole()
+
+    def test_a_connection_that_breaks_as_a_run_is_forgotten(self):
+        """It is gone, and only the answer is wanting: another try says neither that it failed nor that somebody took it over."""
+        cases = [("rollback", 1, 1), ("rollback", 2, 1), ("finish", 1, 1), ("finish", 2, 1), ("finish", 2, 2)]
+        for command, runs, occurrence in cases if support.SOAK else random.Random(support.SEED).sample(cases, 2):
+            with self.subTest(command=command, runs=runs, occurrence=occurrence), TcpProxy(self.server.port) as proxy:
+                self.target = self.server.database()
+                state = self.path("state-%s-%d-%d" % (command, runs, occurrence))
+                if runs > 1:
+                    other = support.make_sqlite(self.path("other-%s-%d.db" % (command, occurrence)), "CREATE TABLE u (id INTEGER); INSERT INTO u VALUES (7)")
+                    self.run_program("migrate", "--state", self.path(state + "-other"), other, self.server.uri(self.target))
+                self.run_program("migrate", "--state", state, self.source, self.server.uri(self.target))
+                with open(os.path.join(state, "run.json"), encoding="utf-8") as file:
+                    run = ["--run", json.load(file)["run"]] if command == "rollback" else []
+                process = self.stopped_at("%s.before_forget:stop:%d" % (self.NAME, occurrence), command, *run, "--confirm", "--state", state,
+                                          self.through(proxy))
+                proxy.cut_at(self.COMMIT, 1, False)
+                process.send_signal(signal.SIGCONT)
+                result = support.finish(process)
+                self.assertEqual(proxy.cuts, 1)
+                self.assert_code(result, 0)
+                tables = [name for name in ("_transhume_run", "t", "u")
+                          if self.server.ask(self.target, self.TABLE_IS_THERE.replace("'t'", "'%s'" % name))]
+                self.assertEqual(tables, (["_transhume_run", "u"] if runs > 1 else []) if command == "rollback" else ["t", "u"][:runs])
+                self.run_program(command, *run, "--confirm", "--state", state, self.server.uri(self.target))   # nothing is left to do
 
     def test_a_connection_that_breaks_in_a_load(self):
         with TcpProxy(self.server.port) as proxy:

@@ -10,7 +10,7 @@ from sql_deaths import SqlDeaths
 
 
 class KillMysql(SqlDeaths, support.TestCase):
-    SERVERS = mariadb
+    SERVERS, NAME = mariadb, "mysql"
     COMMIT = b"\x03COMMIT"
     OPEN = "?sslmode=disable"
     TABLE_IS_THERE = "SELECT 1 FROM information_schema.tables WHERE table_name = 't' AND table_schema = database()"

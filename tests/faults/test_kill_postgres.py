@@ -76,7 +76,7 @@ class KillPostgres(KillMatrix):
 
 
 class Deaths(SqlDeaths, support.TestCase):
-    SERVERS = postgres
+    SERVERS, NAME = postgres, "postgres"
     COMMIT = b"COMMIT\0"
     TABLE_IS_THERE = "SELECT 1 FROM pg_tables WHERE tablename = 't'"
 

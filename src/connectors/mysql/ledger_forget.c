@@ -7,6 +7,7 @@
 #include "base/failpoint.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/rebuild.h"
+#include "connectors/sql/sessions.h"
 #include <string.h>
 #include <strings.h>
 
@@ -161,10 +162,9 @@ static enum status forget_rows(struct maria_database *self, MYSQL *connection, c
     return status == STATUS_OK ? failpoint_hit("mysql.before_forget", error) : status;
 }
 
-enum status maria_ledger_forget(struct database *database, const char *run_id, uint64_t epoch,
-                                bool rolled_back, struct error *error)
+static enum status forget(struct maria_database *self, const char *run_id, uint64_t epoch,
+                          bool rolled_back, struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
     MYSQL *connection = NULL;
 
     if (rolled_back && (maria_control(self, &connection, error) != STATUS_OK ||
@@ -178,9 +178,47 @@ enum status maria_ledger_forget(struct database *database, const char *run_id, u
             STATUS_OK ||
         failpoint_hit("mysql.after_forget", error) != STATUS_OK ||
         maria_drop_key_tables(self, connection, error) != STATUS_OK ||
-        maria_ledger_tidy(database, error) != STATUS_OK ||
-        failpoint_hit("mysql.after_sweep", error) != STATUS_OK) {
+        maria_ledger_tidy(&self->base, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return database->connector->ledger->release(database, run_id, epoch, error);
+    return failpoint_hit("mysql.after_sweep", error);
+}
+
+/* Asked in a session of no run: one that is to work on a run that is gone would be refused. */
+static bool is_gone(struct maria_database *self, const char *run_id)
+{
+    struct error ignored;
+    struct buffer sql = {0};
+    MYSQL *connection = NULL;
+    int64_t found = 0;
+    enum status status = maria_connect(self, &connection, &ignored);
+    status = status == STATUS_OK ? maria_ledger_check(self, connection, &ignored) : status;
+    bool gone = status == STATUS_END;
+    if (status == STATUS_OK) {
+        buffer_append_string(&sql, "SELECT count(*) FROM ");
+        maria_append_table(&sql, self, "_transhume_run");
+        buffer_append_string(&sql, " WHERE id = ");
+        maria_append_string(&sql, run_id);
+        gone = maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_LEDGER_INVALID, -1,
+                                &found, &ignored) == STATUS_OK &&
+               found == 0;
+    }
+    maria_disconnect(connection);
+    return gone;
+}
+
+/* What the sweep had still to do is done without a claim, too. */
+enum status maria_ledger_forget(struct database *database, const char *run_id, uint64_t epoch,
+                                bool rolled_back, struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    enum status status = forget(self, run_id, epoch, rolled_back, error);
+    bool gone = status != STATUS_OK && sql_may_be_forgotten(error) && is_gone(self, run_id);
+    if (gone) {
+        error_clear(error);
+    } else if (status != STATUS_OK) {
+        return status;
+    }
+    status = database->connector->ledger->release(database, run_id, epoch, error);
+    return status == STATUS_OK && gone ? maria_ledger_tidy(database, error) : status;
 }

@@ -34,6 +34,12 @@ void sql_tell_holder(const char *id, const char *asked, const char *holder,
     }
 }
 
+bool sql_may_be_forgotten(const struct error *error)
+{
+    return error->class == ERROR_CLASS_RETRY || error->code == ERROR_RUN_FENCED ||
+           error->code == ERROR_LEDGER_INVALID;
+}
+
 uint64_t sql_sessions_key(const char *schema, const char *run_id, uint64_t epoch)
 {
     char name[NAME_BYTES];

@@ -21,6 +21,10 @@ void sql_name_process(char name[SQL_PROCESS_BYTES]);
 void sql_tell_holder(const char *id, const char *asked, const char *holder,
                      struct ledger_holder *found);
 
+/* After a failure to forget a run: it may be gone all the same, as what failed was the answer to
+ * that, or another try, which misses the run. */
+bool sql_may_be_forgotten(const struct error *error);
+
 /* What a run's sessions in this schema are known by: the locks' names are made of it. */
 uint64_t sql_sessions_key(const char *schema, const char *run_id, uint64_t epoch);
 
