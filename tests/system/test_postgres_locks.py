@@ -92,8 +92,30 @@ class Held(PostgresCase):
         self.assert_named(result.err, number)
         self.assertIn("pg_terminate_backend", result.err)
         holder.close()
-        self.run_program(*self.rollback())
+        said = re.search("`transhume (.*?)`", result.err).group(1).split()   # what goes on is what is said
+        self.run_program(*said)
         self.assertEqual(self.tables(name), [])
+
+    def test_what_others_say_is_not_passed_on(self):
+        """Their statements' values are in no log, no state, no ledger."""
+        name, arguments = self.target(PARENT)
+        process = self.at("postgres.before_reference", "migrate", "--existing", "append", "--timeout", "500ms", *arguments)
+        holder, _ = self.holder(name, WRITE % "parent")
+        holder.ask("SELECT 'abc-secret', 7654321")
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assert_code(result, 3)
+        self.assertRegex(result.err, r"for \d+ s: SELECT \?, \?")
+        texts = [result.err, result.out, str(self.server.psql(name, "SELECT header, status FROM _transhume_run"))]
+        for folder, _, names in os.walk(self.path("state")):
+            for one in names:
+                with open(os.path.join(folder, one), encoding="utf-8", errors="replace") as file:
+                    texts.append(file.read())
+        for text in texts:
+            self.assertNotIn("abc-secret", text)
+            self.assertNotIn("7654321", text)
+        holder.close()
+        self.run_program("resume", *arguments)
 
     def test_stopped_while_it_tries_again(self):
         name, arguments = self.target()

@@ -24,7 +24,10 @@ struct sql_session {
     const char *query;
     int more; /* others in the same case */
 };
-/* "session 123 (psql, user app, idle in transaction for 12 s: UPDATE t …) and 2 more" */
+/* What somebody else's statement says, without what it says it of: `?` for literals and numbers, up
+ * to where it can't be told any more what is one. */
+void sql_hide_values(const char *statement, char *out, size_t size);
+/* "session 123 (psql, user app, idle in transaction for 12 s: UPDATE t SET v = ?) and 2 more" */
 void sql_session_describe(const struct sql_session *session, char out[SQL_HOLDER_BYTES]);
 /* Adds to a failure, which is of a lock: "; `holder` `verb`". `end`: what ends a session there. */
 void sql_lock_tell(struct error *error, const char *holder, const char *verb, const char *end);
