@@ -8,6 +8,7 @@ import unittest
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
 import postgres
 import support
+import tcp_proxy
 from test_postgres import PostgresCase
 
 # A source may lie: an index that was not kept up for a while, and one that was declared unique when it was not.
@@ -33,6 +34,23 @@ class Load(PostgresCase):
         return self.server.psql(name, "SELECT indexdef, indisvalid, contype FROM pg_indexes JOIN pg_index ON indexrelid = "
                                 "quote_ident(indexname)::regclass LEFT JOIN pg_constraint ON conindid = indexrelid "
                                 "WHERE tablename = '%s' ORDER BY indexname" % table)
+
+    def test_a_server_that_is_gone_while_it_builds(self):
+        """Its machine is, so that nobody says that the connection is over: a wall that came up says no more."""
+        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); CREATE INDEX t_v ON t (v);" + NUMBERS % (100, "i, i"))
+        for wanted in ("CREATE INDEX", "ANALYZE") if support.SOAK else ("CREATE INDEX",):
+            with self.subTest(wanted), tcp_proxy.SilentProxy(self.server.port, wanted.encode()) as proxy:
+                target = self.made()
+                uri = self.server.uri(target).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+                arguments = (source, uri, "--state", self.path("state-" + target))
+                result = self.run_program("migrate", "--timeout", "500ms", *arguments, code=3)
+                self.assertIn("transhume resume", result.err)
+                self.assertTrue(proxy.silent.is_set())
+                proxy.wanted = None
+                proxy.silent.clear()
+                proxy.cut_all()
+                self.run_program("resume", *arguments)
+                self.assertEqual([row[1:] for row in self.keys(target)], [["t", "p"], ["t", None]])
 
     def liar(self):
         source = self.made(LIAR)

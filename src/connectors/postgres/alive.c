@@ -56,21 +56,24 @@ static void cancel(PGconn *connection)
     }
 }
 
-void postgres_signal_session(struct postgres_database *self, PGconn *connection,
+bool postgres_signal_session(struct postgres_database *self, PGconn *connection,
                              enum postgres_signal signal)
 {
     PGconn *other = NULL;
     char sql[64];
     struct error ignored;
-    if (!self->pooled && postgres_reach(self, &other, &ignored) == STATUS_OK) {
+    bool reached = !self->pooled && postgres_reach(self, &other, &ignored) == STATUS_OK;
+    if (reached) {
         snprintf(sql, sizeof sql, "SELECT pg_catalog.%s(%d)",
                  signal == POSTGRES_END_SESSION ? "pg_terminate_backend" : "pg_cancel_backend",
                  PQbackendPID(connection));
         (void)!postgres_execute(self, other, sql, POSTGRES_PROBE, ERROR_NETWORK, &ignored);
     } else if (is_reached(self)) { /* a pooler's sessions have other numbers */
         cancel(connection);
+        reached = true;
     }
     postgres_disconnect(other);
+    return reached;
 }
 
 enum sql_life postgres_life_of(struct postgres_database *self, PGconn *connection)

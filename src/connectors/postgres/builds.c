@@ -22,6 +22,7 @@ struct builder {
     struct retry retry; /* of the build */
     int64_t again_ms;   /* monotonic: it begins again then; 0: it is under way */
     struct postgres_lock_watch watch;
+    struct sql_vigil vigil;
 };
 
 struct builds {
@@ -97,6 +98,7 @@ static enum status start(struct builds *builds, struct builder *builder,
     if (PQsendQueryParams(builder->connection, build->sql, 0, NULL, NULL, NULL, NULL, 0) == 0) {
         return postgres_failure(self, builder->connection, NULL, ERROR_NETWORK, builds->error);
     }
+    sql_vigil_begin(&builder->vigil, self->timeout_ms);
     return postgres_flush(self, builder->connection, builds->error);
 }
 
@@ -225,12 +227,20 @@ static bool is_under_way(const struct builder *builder)
 
 static void cancel_all(struct builds *builds)
 {
-    for (uint32_t i = 0; i < builds->builder_count; i++) {
-        if (is_under_way(&builds->builders[i])) {
-            postgres_signal_session(builds->self, builds->builders[i].connection,
-                                    POSTGRES_CANCEL_STATEMENT);
+    bool reached = true;
+    for (uint32_t i = 0; reached && i < builds->builder_count; i++) {
+        const struct builder *builder = &builds->builders[i];
+        if (is_under_way(builder) && PQstatus(builder->connection) == CONNECTION_OK) {
+            reached = postgres_signal_session(builds->self, builder->connection,
+                                              POSTGRES_CANCEL_STATEMENT);
         }
     }
+}
+
+static enum status look_after(struct builds *builds, struct builder *builder)
+{
+    postgres_lock_watch_look(builds->self, builder->connection, &builder->watch);
+    return postgres_keep_vigil(builds->self, builder->connection, &builder->vigil, builds->error);
 }
 
 static enum status wait_and_take(struct builds *builds)
@@ -253,8 +263,8 @@ static enum status wait_and_take(struct builds *builds)
                          ? start(builds, builder, builder->build)
                          : STATUS_OK;
         } else if (builder->build != NULL) {
-            postgres_lock_watch_look(builds->self, builder->connection, &builder->watch);
             status = take(builds, builder, &ended);
+            status = status == STATUS_OK && !ended ? look_after(builds, builder) : status;
         }
         if (status == STATUS_OK && ended) {
             status = finish(builds, builder);

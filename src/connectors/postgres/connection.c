@@ -261,8 +261,8 @@ static bool is_short(enum postgres_patience patience)
     return patience == POSTGRES_SHORT || patience == POSTGRES_PROBE;
 }
 
-static enum status keep_vigil(struct postgres_database *self, PGconn *connection,
-                              struct sql_vigil *vigil, struct error *error)
+enum status postgres_keep_vigil(struct postgres_database *self, PGconn *connection,
+                                struct sql_vigil *vigil, struct error *error)
 {
     if (!sql_vigil_is_due(vigil)) {
         return STATUS_OK;
@@ -303,7 +303,8 @@ static enum status flush(struct postgres_database *self, PGconn *connection,
         if (is_short(patience) && clock_monotonic_ms() >= end) {
             return give_up(self, connection, patience, error);
         }
-        if (!is_short(patience) && keep_vigil(self, connection, &vigil, error) != STATUS_OK) {
+        if (!is_short(patience) &&
+            postgres_keep_vigil(self, connection, &vigil, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         heed_stop(self, connection, patience, &stopped);
@@ -330,7 +331,7 @@ enum status postgres_await_data(struct postgres_database *self, PGconn *connecti
         sql_vigil_begin(vigil, self->timeout_ms);
     }
     if (!postgres_wait(self, connection, false, DATA_SLICE_MS)) {
-        return keep_vigil(self, connection, vigil, error);
+        return postgres_keep_vigil(self, connection, vigil, error);
     }
     vigil->look_ms = 0;
     return PQconsumeInput(connection) != 0
@@ -355,7 +356,7 @@ static enum status next_result(struct postgres_database *self, PGconn *connectio
         if (is_short(patience) && clock_monotonic_ms() >= end) {
             return give_up(self, connection, patience, error);
         }
-        if (keep_vigil(self, connection, &vigil, error) != STATUS_OK) {
+        if (postgres_keep_vigil(self, connection, &vigil, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         heed_stop(self, connection, patience, &stopped);

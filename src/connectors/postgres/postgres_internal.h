@@ -137,6 +137,10 @@ enum status postgres_execute_buffer(struct postgres_database *self, PGconn *conn
  * zeroed vigil begins at the first wait. */
 enum status postgres_await_data(struct postgres_database *self, PGconn *connection,
                                 struct sql_vigil *vigil, struct error *error) MUST_USE;
+/* Looks after a statement that may take hours, to be called now and then while it gives no answer.
+ * STATUS_FAILED: the server is silent, or the connection dead, and broken off. */
+enum status postgres_keep_vigil(struct postgres_database *self, PGconn *connection,
+                                struct sql_vigil *vigil, struct error *error) MUST_USE;
 /* Sends what libpq holds, as far as needed to have less than `bytes_left` of it waiting. */
 enum status postgres_flush(struct postgres_database *self, PGconn *connection,
                            struct error *error) MUST_USE;
@@ -153,10 +157,10 @@ enum sql_life postgres_life_of(struct postgres_database *self, PGconn *connectio
  * By way of another connection, within the timeouts (PQcancel would wait for a silent server for
  * ever): cancels what a connection has under way; or ends its session, which can't be reached any
  * more and whose transaction would hold its locks until the server's kernel gives the connection
- * up, perhaps hours later.
+ * up, perhaps hours later. False: the server can't be reached.
  */
 enum postgres_signal { POSTGRES_CANCEL_STATEMENT, POSTGRES_END_SESSION };
-void postgres_signal_session(struct postgres_database *self, PGconn *connection,
+bool postgres_signal_session(struct postgres_database *self, PGconn *connection,
                              enum postgres_signal signal);
 
 /* ---------------------------------------------------------------- failure.c */
