@@ -15,13 +15,16 @@ enum { STATE_BYTES_MAX = 256 << 20 };
 static const char ROLLING_BACK[] = "rolling_back";
 static const char ROLLED_BACK[] = "rolled_back";
 
+/* Names that people give may lead out of runs/. */
+static bool can_be_named(const char *run_id)
+{
+    return run_id != NULL && run_id[0] != '\0' && run_id[0] != '.' && strchr(run_id, '/') == NULL;
+}
+
 static const char *runs_path(const struct state_folder *folder, const char *run_id,
                              struct arena *arena)
 {
-    if (run_id == NULL || run_id[0] == '\0' || run_id[0] == '.' || strchr(run_id, '/') != NULL) {
-        return NULL;
-    }
-    return file_join(arena, folder->runs, run_id);
+    return can_be_named(run_id) ? file_join(arena, folder->runs, run_id) : NULL;
 }
 
 /* runs/ID, with the names of a state folder. */
@@ -29,6 +32,9 @@ static enum status retired_folder(const struct state_folder *folder, const char 
                                   struct arena *arena, struct state_folder *of_run,
                                   struct error *error)
 {
+    if (!can_be_named(run_id)) {
+        return error_set(error, ERROR_RUN_NOTHING, run_id, "no run has such a name");
+    }
     const char *path = runs_path(folder, run_id, arena);
     return path == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for a path")
                         : state_folder_name(of_run, path, arena, error);
