@@ -75,6 +75,8 @@ static const char *const failpoints[] = {
     "mysql.before_notes_end",
     "mysql.after_notes_end",
     "mysql.chunk_begin",
+    "mysql.before_pull",
+    "mysql.after_pull",
     "mysql.before_mark",
     "mysql.before_commit",
     "mysql.after_commit",
@@ -309,6 +311,7 @@ static enum status maria_open(const struct open_options *open, struct database *
         .comment_bytes_max = MARIA_COMMENT_BYTES_MAX,
         .request_columns_max = RESULT_COLUMNS_MAX,
         .request_joins_max = JOINS_MAX,
+        .pulls_in_pieces = true,
     };
     self->mode = open->mode;
     self->tables_only = open->catalog_tables != NULL;

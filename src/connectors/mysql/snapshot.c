@@ -60,6 +60,27 @@ void maria_pool_give(struct maria_database *self, MYSQL *connection)
     }
 }
 
+bool maria_pool_take_spare(struct maria_database *self, MYSQL **connection)
+{
+    pthread_mutex_lock(&self->pool_lock);
+    bool taken = self->pool_spare > 0 && self->pool_count > 0;
+    if (taken) {
+        self->pool_spare--;
+        *connection = self->pool[--self->pool_count];
+    }
+    pthread_mutex_unlock(&self->pool_lock);
+    return taken;
+}
+
+void maria_pool_give_spare(struct maria_database *self, MYSQL *connection)
+{
+    bool alive = maria_is_alive(connection);
+    maria_pool_give(self, connection);
+    pthread_mutex_lock(&self->pool_lock);
+    self->pool_spare += alive;
+    pthread_mutex_unlock(&self->pool_lock);
+}
+
 /* ---------------------------------------------------------------- the lock */
 
 static enum status begin(struct maria_database *self, MYSQL *connection, struct error *error)
@@ -132,13 +153,18 @@ static enum status lock(struct maria_database *self, MYSQL *connection, struct e
     return status == STATUS_END ? lock_tables(self, connection, error) : status;
 }
 
-static enum status fill_pool(struct maria_database *self, uint32_t count, struct error *error)
+/* Readers need theirs; one each is spare, for a target that pulls. */
+static enum status fill_pool(struct maria_database *self, uint32_t reader_count,
+                             struct error *error)
 {
+    uint32_t needed = reader_count * self->cursors_each;
+    uint32_t count = needed + reader_count;
     enum status status = STATUS_OK;
     while (status == STATUS_OK && self->pool_count < count && self->pool_count < MARIA_POOL_MAX) {
         status = maria_connect(self, &self->pool[self->pool_count], error);
         self->pool_count += status == STATUS_OK;
     }
+    self->pool_spare = self->pool_count > needed ? self->pool_count - needed : 0;
     /* fewer are enough for most plans */
     return status != STATUS_OK && self->pool_count > 0 ? STATUS_OK : status;
 }
@@ -150,6 +176,7 @@ static void keep_one(struct maria_database *self)
               "so one connection reads all: a snapshot that several share needs one of the two, "
               "or ?lock=none",
               self->shown);
+    self->pool_spare = 0;
     while (self->pool_count > 1) {
         maria_disconnect(self->pool[--self->pool_count]);
     }
@@ -283,7 +310,7 @@ enum status maria_snapshot(struct database *database, uint32_t reader_count, str
     /* read before the lock, so that this is short */
     if (failpoint_hit("mysql.before_snapshot", error) != STATUS_OK ||
         maria_catalog_get(self, &catalog, error) != STATUS_OK ||
-        fill_pool(self, reader_count * self->cursors_each, error) != STATUS_OK ||
+        fill_pool(self, reader_count, error) != STATUS_OK ||
         begin_together(self, &transactions, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

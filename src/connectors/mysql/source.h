@@ -35,6 +35,10 @@ enum status maria_pool_take(struct maria_database *self, MYSQL **connection,
                             struct error *error) MUST_USE;
 void maria_pool_give(struct maria_database *self, MYSQL *connection);
 
+/* The same of those that no reader will ask for: false if there is none. */
+bool maria_pool_take_spare(struct maria_database *self, MYSQL **connection);
+void maria_pool_give_spare(struct maria_database *self, MYSQL *connection);
+
 /* ---------------------------------------------------------------- request.c */
 
 struct maria_request {

@@ -232,6 +232,8 @@ const struct target_functions maria_target_functions = {
     .count = target_count,
     .normal_form = target_normal_form,
     .append_normal = target_append_normal,
+    .express_accepts = maria_express_accepts,
+    .express_chunk = maria_express_chunk,
     .column_class = target_column_class,
     .normal_form_in_column = target_normal_form_in_column,
 };

@@ -247,5 +247,10 @@ enum status maria_writer_poll(struct writer *writer, int64_t timeout_ms,
 enum status maria_writer_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
                                 struct error *error);
 void maria_writer_chunk_abandon(struct writer *writer, uint64_t chunk);
+/* express.c: target_functions.express_accepts, .express_chunk */
+bool maria_express_accepts(struct database *database, struct database *source);
+enum status maria_express_chunk(struct writer *writer, struct database *source, uint64_t chunk,
+                                const struct read_request *request, const struct span *span,
+                                uint32_t table, uint64_t *rows, struct error *error);
 
 #endif

@@ -140,8 +140,7 @@ static enum status hold(struct writer *writer, uint32_t table, struct batch *bat
     return STATUS_OK;
 }
 
-/* Is the segment to be sent? */
-static bool is_ready(const struct writer *writer)
+bool writer_is_ready(const struct writer *writer)
 {
     const struct segment *segment = writer->filling;
     uint64_t packet = writer->database->packet_bytes_max / 2;
@@ -190,7 +189,8 @@ enum status maria_writer_submit(struct writer *writer, uint64_t chunk, uint32_t 
         status = writer_encode_row(writer, writer->filling->plan, held, row, error);
     }
     arena_reset(writer->scratch);
-    return status == STATUS_OK && is_ready(writer) ? writer_hand_over(writer, error) : status;
+    return status == STATUS_OK && writer_is_ready(writer) ? writer_hand_over(writer, error)
+                                                          : status;
 }
 
 static enum status await_results(struct writer *writer, int64_t timeout_ms, struct error *error)

@@ -44,6 +44,7 @@ struct writer_table {
     const struct target_table *plan;
     struct maria_table facts;
     bool described;
+    const struct shape *pulled; /* by the express lane: the source's columns; NULL: not yet */
 };
 
 /* A record of the segment that is encoded: its bytes begin at `begin` and end where the next one's
@@ -83,6 +84,7 @@ struct segment {
     struct buffer rows;  /* struct sent_row */
     struct buffer marks; /* struct large_mark */
     uint64_t numbered;   /* the writer's, behind its last record */
+    uint64_t lines;      /* without batches: records of the express lane */
     struct error error;  /* why its load failed */
     bool failed;
 };
@@ -118,7 +120,8 @@ struct writer {
     struct ring *loaded;
     pthread_t loader;
     bool has_loader;
-    bool loading; /* `sending` is under way */
+    bool loading;         /* `sending` is under way */
+    _Atomic bool refused; /* by the server: a record of the express lane, and with it the chunk */
     /* results not yet polled */
     struct held *done;
     struct held *done_last;
@@ -148,6 +151,13 @@ static inline struct sent_row *writer_rows(const struct writer *writer, uint32_t
 enum status writer_plan_get(struct writer *writer, uint32_t table, const struct shape *shape,
                             const struct writer_plan **plan, struct error *error) MUST_USE;
 
+/* The table's part of it: fills `facts`. */
+enum status writer_plan_describe(struct writer *writer, uint32_t table,
+                                 struct error *error) MUST_USE;
+
+/* Is the segment that is being filled to be sent? */
+bool writer_is_ready(const struct writer *writer);
+
 /* ---------------------------------------------------------------- writer_rows.c */
 
 /* Encodes one row into the segment that is being filled; a value that its column can't hold refuses
@@ -169,6 +179,9 @@ void writer_serve(struct writer *writer);
  */
 enum status writer_send(struct writer *writer, uint32_t first, uint32_t end,
                         struct refusal *refusal, struct error *error) MUST_USE;
+/* The same with all lines of a segment without batches. */
+enum status writer_send_lines(struct writer *writer, struct refusal *refusal,
+                              struct error *error) MUST_USE;
 /* A statement after which all is well, or goes back to the savepoint: STATUS_AGAIN. */
 enum status writer_run_statement(struct writer *writer, struct buffer *sql, MYSQL_RES **result,
                                  struct refusal *refusal, struct error *error) MUST_USE;

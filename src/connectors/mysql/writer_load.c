@@ -284,6 +284,16 @@ enum status writer_send(struct writer *writer, uint32_t first, uint32_t end,
                : status;
 }
 
+enum status writer_send_lines(struct writer *writer, struct refusal *refusal, struct error *error)
+{
+    if (set_savepoint(writer, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return send_load(writer, 0, writer->sending->out.length, error) == STATUS_OK
+               ? judge_success(writer, writer->sending->lines, refusal, error)
+               : judge_failure(writer, refusal, error);
+}
+
 enum status writer_run_statement(struct writer *writer, struct buffer *sql, MYSQL_RES **result,
                                  struct refusal *refusal, struct error *error)
 {

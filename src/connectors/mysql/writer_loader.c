@@ -51,6 +51,10 @@ void writer_loader_stop(struct writer *writer)
 
 static void move_to_results(struct writer *writer, struct segment *segment)
 {
+    if (segment->first == NULL) {
+        writer_segment_clear(segment);
+        return;
+    }
     if (writer->done == NULL) {
         writer->done = segment->first;
     } else {
@@ -84,7 +88,7 @@ enum status writer_await_load(struct writer *writer, int64_t timeout_ms, struct 
 enum status writer_hand_over(struct writer *writer, struct error *error)
 {
     struct segment *filled = writer->filling;
-    if (filled->first == NULL) {
+    if (filled->first == NULL && filled->lines == 0) {
         return STATUS_OK;
     }
     if (writer_await_load(writer, -1, error) == STATUS_FAILED) {

@@ -7,7 +7,7 @@ static enum status no_memory(const struct writer *writer, struct error *error)
     return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for a writer");
 }
 
-static enum status describe(struct writer *writer, uint32_t table, struct error *error)
+enum status writer_plan_describe(struct writer *writer, uint32_t table, struct error *error)
 {
     struct writer_table *entry = &writer->tables[table];
     if (entry->described) {
@@ -144,7 +144,7 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
                          "records without a shape, or of a table that there is not");
     }
     if (writer_await_load(writer, -1, error) == STATUS_FAILED ||
-        describe(writer, table, error) != STATUS_OK) {
+        writer_plan_describe(writer, table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct writer_plan *made = arena_allocate_zeroed(writer->arena, 1, sizeof *made);

@@ -45,8 +45,21 @@ static enum status send_all(struct writer *writer, struct error *error)
     return status;
 }
 
+/* They are not halved: the general way finds the one that is refused. */
+static enum status send_lines(struct writer *writer, struct error *error)
+{
+    struct refusal refusal;
+    enum status status =
+        writer->refused ? STATUS_AGAIN : writer_send_lines(writer, &refusal, error);
+    writer->refused = writer->refused || status == STATUS_AGAIN;
+    return status == STATUS_AGAIN ? STATUS_OK : status;
+}
+
 enum status writer_segment_send(struct writer *writer, struct error *error)
 {
+    if (writer->sending->lines > 0) {
+        return send_lines(writer, error);
+    }
     return writer->sending->rows.length > 0 ? send_all(writer, error) : STATUS_OK;
 }
 
@@ -64,6 +77,7 @@ void writer_segment_clear(struct segment *segment)
     segment->first = NULL;
     segment->last = NULL;
     segment->failed = false;
+    segment->lines = 0;
     buffer_clear(&segment->out);
     buffer_clear(&segment->rows);
     buffer_clear(&segment->marks);

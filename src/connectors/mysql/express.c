@@ -1,0 +1,231 @@
+/*
+ * The express lane: the texts that one server selects go into the other's LOAD DATA as they are,
+ * escaped. Only between columns of the very same types. A record that the target refuses, or would
+ * bend, sends the chunk the general way, where it alone is rejected.
+ */
+#include "base/failpoint.h"
+#include "connectors/mysql/source.h"
+#include "connectors/mysql/writer_internal.h"
+#include <string.h>
+
+enum { ROWS_A_NOTE = 4096 };
+
+bool maria_express_accepts(struct database *database, struct database *source)
+{
+    return source->connector == &transhume_connector && maria_database_of(database)->loads &&
+           maria_database_of(source)->mode == OPEN_SOURCE;
+}
+
+struct pull {
+    struct writer *writer;
+    struct maria_database *source;
+    const struct maria_table *from;
+    const struct writer_plan *plan;
+    MYSQL *connection; /* within the source's snapshot */
+    MYSQL_RES *result;
+    bool ended;     /* all of the result was read */
+    uint64_t noted; /* rows that the report says are pulled */
+    struct error *error;
+};
+
+/* ---------------------------------------------------------------- columns */
+
+/* All of the source's columns, in their order: what the statement is made for. */
+static const struct shape *shape_of(struct writer *writer, uint32_t table,
+                                    const struct maria_table *from)
+{
+    struct writer_table *entry = &writer->tables[table];
+    uint32_t count = from->schema->column_count;
+    if (entry->pulled != NULL) {
+        return entry->pulled;
+    }
+    struct shape *shape = arena_allocate_zeroed(writer->arena, 1, sizeof *shape);
+    struct shape_field *fields =
+        arena_allocate_zeroed(writer->arena, (size_t)count + 1, sizeof *fields);
+    if (shape == NULL || fields == NULL) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = from->columns[i].name;
+        fields[i] = (struct shape_field){.name = name, .name_length = (uint32_t)strlen(name)};
+    }
+    *shape = (struct shape){.name = from->schema->name, .fields = fields, .field_count = count};
+    entry->pulled = shape;
+    return shape;
+}
+
+static bool are_same(const struct pull *pull)
+{
+    for (uint32_t i = 0; i < pull->plan->column_count; i++) {
+        const struct maria_column *to = pull->plan->columns[i].column;
+        const struct maria_column *from = &pull->from->columns[pull->plan->columns[i].field];
+        const char *native = from->type.type.native;
+        if (from->type.format != to->type.format || native == NULL ||
+            to->type.type.native == NULL || strcmp(native, to->type.type.native) != 0) {
+            return false;
+        }
+    }
+    return pull->plan->column_count > 0;
+}
+
+/* STATUS_AGAIN: the table is none for the express lane. */
+static enum status choose(struct pull *pull, uint32_t table)
+{
+    struct writer *writer = pull->writer;
+    const struct target_table *target = writer->tables[table].plan;
+    bool direct = target->created || target->existing == EXISTING_REFUSE ||
+                  target->existing == EXISTING_APPEND;
+    if (!direct || target->distinct || target->same_engine == NULL) {
+        return STATUS_AGAIN;
+    }
+    const struct shape *shape = shape_of(writer, table, pull->from);
+    if (shape == NULL) {
+        return error_set(pull->error, ERROR_MEMORY, writer->database->shown,
+                         "no memory for a writer");
+    }
+    if (writer_plan_describe(writer, table, pull->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        if (maria_find_column(&writer->tables[table].facts, shape->fields[i].name) < 0) {
+            return STATUS_AGAIN;
+        }
+    }
+    if (writer_plan_get(writer, table, shape, &pull->plan, pull->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return !pull->plan->staged && are_same(pull) ? STATUS_OK : STATUS_AGAIN;
+}
+
+/* ---------------------------------------------------------------- the source */
+
+static enum status start_source(struct pull *pull, const struct span *span)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT ");
+    for (uint32_t i = 0; i < pull->plan->column_count; i++) {
+        const struct maria_column *column = &pull->from->columns[pull->plan->columns[i].field];
+        buffer_append_string(&sql, i > 0 ? ", " : "");
+        maria_append_selected(&sql, &column->type, "_t0", column->name);
+    }
+    buffer_append_string(&sql, " FROM ");
+    maria_append_table(&sql, pull->source, pull->from->schema->name);
+    buffer_append_string(&sql, " AS _t0");
+    enum status status = maria_span_append(&sql, span, pull->from, pull->error);
+    if (status == STATUS_OK) {
+        status = sql.failed ? error_set(pull->error, ERROR_MEMORY, pull->from->schema->name,
+                                        "no memory for a statement")
+                            : maria_send(pull->source, pull->connection, sql.data, sql.length,
+                                         MARIA_LONG, ERROR_SOURCE_READ, pull->error);
+    }
+    buffer_free(&sql);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    pull->result = mysql_use_result(pull->connection);
+    return pull->result != NULL
+               ? STATUS_OK
+               : maria_failure(pull->source, pull->connection, ERROR_SOURCE_READ, pull->error);
+}
+
+/* What was not read is still to come: the statement is ended, the session has the snapshot. */
+static void end_source(struct pull *pull)
+{
+    if (pull->result != NULL && !pull->ended && maria_is_alive(pull->connection)) {
+        maria_kill_statement(pull->source, pull->connection);
+    }
+    mysql_free_result(pull->result);
+    maria_pool_give_spare(pull->source, pull->connection);
+}
+
+/* ---------------------------------------------------------------- rows */
+
+static void append_line(struct pull *pull, MYSQL_ROW row)
+{
+    struct segment *filling = pull->writer->filling;
+    const unsigned long *lengths = mysql_fetch_lengths(pull->result);
+    for (uint32_t i = 0; i < pull->plan->column_count; i++) {
+        if (i > 0) {
+            buffer_append_byte(&filling->out, '\t');
+        }
+        if (row[i] == NULL) {
+            buffer_append(&filling->out, "\\N", 2);
+        } else {
+            maria_append_field(&filling->out, row[i], lengths[i]);
+        }
+    }
+    buffer_append_byte(&filling->out, '\n');
+    filling->lines++;
+}
+
+static void note(struct pull *pull, uint64_t rows)
+{
+    atomic_fetch_add(&pull->writer->database->base.report.pulled_rows, rows);
+    pull->noted += rows;
+}
+
+/* The rows that were read, whether they were sent or not. */
+static enum status pump(struct pull *pull, uint64_t *rows)
+{
+    struct writer *writer = pull->writer;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && !pull->ended && !writer->refused) {
+        MYSQL_ROW row = NULL;
+        status = maria_fetch_row(pull->source, pull->result, pull->connection, &row, pull->error);
+        pull->ended = status == STATUS_OK && row == NULL;
+        if (status != STATUS_OK || row == NULL) {
+            break;
+        }
+        writer->filling->plan = pull->plan;
+        append_line(pull, row);
+        if (++*rows % ROWS_A_NOTE == 0) {
+            note(pull, ROWS_A_NOTE);
+        }
+        if (writer->filling->out.failed) {
+            status = error_set(pull->error, ERROR_MEMORY, pull->from->schema->name,
+                               "no memory for records");
+        } else if (writer_is_ready(writer)) {
+            status = writer_hand_over(writer, pull->error);
+        }
+    }
+    return status;
+}
+
+static enum status carry(struct pull *pull, const struct span *span, uint64_t *rows)
+{
+    struct writer *writer = pull->writer;
+    writer->refused = false;
+    enum status status = failpoint_hit("mysql.before_pull", pull->error);
+    status = status == STATUS_OK ? start_source(pull, span) : status;
+    status = status == STATUS_OK ? pump(pull, rows) : status;
+    status = status == STATUS_OK ? writer_hand_over(writer, pull->error) : status;
+    if (status == STATUS_OK && writer_await_load(writer, -1, pull->error) == STATUS_FAILED) {
+        status = STATUS_FAILED;
+    }
+    if (status == STATUS_OK) {
+        status = failpoint_hit("mysql.after_pull", pull->error);
+    }
+    return status == STATUS_OK && writer->refused ? STATUS_AGAIN : status;
+}
+
+enum status maria_express_chunk(struct writer *writer, struct database *source, uint64_t chunk,
+                                const struct read_request *request, const struct span *span,
+                                uint32_t table, uint64_t *rows, struct error *error)
+{
+    struct pull pull = {.writer = writer, .source = maria_database_of(source), .error = error};
+
+    (void)chunk;
+    *rows = 0;
+    if (request->table == NULL || request->join_count > 0 || pull.source->catalog == NULL) {
+        return STATUS_AGAIN;
+    }
+    pull.from = maria_catalog_find(pull.source->catalog, request->table);
+    enum status status = pull.from != NULL ? choose(&pull, table) : STATUS_AGAIN;
+    if (status != STATUS_OK || !maria_pool_take_spare(pull.source, &pull.connection)) {
+        return status == STATUS_OK ? STATUS_AGAIN : status;
+    }
+    status = carry(&pull, span, rows);
+    atomic_fetch_sub(&writer->database->base.report.pulled_rows, pull.noted);
+    end_source(&pull);
+    return status;
+}

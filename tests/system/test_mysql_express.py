@@ -1,0 +1,86 @@
+"""What goes between two MariaDB databases as it is, and what has to take the general way."""
+import os
+import signal
+import sys
+import unittest
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import mariadb
+import sql_case
+
+ROWS = "CREATE TABLE t (id int PRIMARY KEY, v varchar(40), f float, b bit(3), l varchar(20) CHARACTER SET latin1, n int);" \
+       "INSERT INTO t SELECT seq, CONCAT('v\\t', seq, '\\n\\\\'), seq / 7, seq % 8, 'ä', IF(seq % 3, NULL, seq) FROM seq_1_to_3000;"
+
+
+class Express(sql_case.SqlCase):
+    SERVERS = mariadb
+
+    def rows(self, name, table):
+        return sorted(self.server.ask(name, "SELECT id, hex(v), f * 1e0, b + 0, hex(l), n FROM %s" % table), key=repr)
+
+    def copied(self, source, target, *options, code=0):
+        """What a run said; the general way is told at the debug level."""
+        return self.run_program("migrate", "--verbose", self.server.uri(source), self.server.uri(target), *options, code=code).err
+
+    def assert_lanes(self, said, general):
+        self.assertEqual("of t takes the general path" in said, general, said)
+
+    def test_what_is_the_same_on_both_sides(self):
+        for options in ((), ("--chunk-rows", "700"), ("--jobs", "1")):
+            with self.subTest(options):
+                source, target = self.made(ROWS), self.made()
+                said = self.copied(source, target, *options, "--state", self.path("state%d" % len(options) + "".join(options)))
+                self.assert_lanes(said, False)
+                self.assert_same_rows(source, target, "t")
+
+    def test_what_is_not(self):
+        """A column of another width, a generated one, a table whose records are replaced."""
+        for column, options in (("id bigint PRIMARY KEY, n int", ()), ("id int PRIMARY KEY, n int, v varchar(41)", ()),
+                                ("id int PRIMARY KEY, n int", ("--existing", "upsert"))):
+            with self.subTest(column):
+                source = self.made("CREATE TABLE t (id int PRIMARY KEY, n int, v varchar(40)); INSERT INTO t VALUES (1, 2, 'x'), (2, NULL, NULL)")
+                target = self.made("CREATE TABLE t (%s)" % (column if " v " in column else column + ", v varchar(40)"))
+                existing = options or ("--existing", "append")
+                said = self.copied(source, target, *existing, "--state", self.path("state%d" % len(os.listdir(self.folder))))
+                self.assert_lanes(said, True)
+                self.assertEqual(self.server.ask(target, "SELECT id, n, v FROM t ORDER BY id"), [["1", "2", "x"], ["2", None, None]])
+
+    def test_a_refused_record_costs_no_other(self):
+        """By a key, by a check, or by what the server would make of it with a mere warning: the general way rejects it."""
+        script = "CREATE TABLE t (id int PRIMARY KEY, u int, v varchar(40)); INSERT INTO t SELECT seq, seq, 'x' FROM seq_1_to_3000; "
+        for column, change in (("UNIQUE", "u = 1999"), ("CHECK (u <> 7 OR id <> 2000)", "u = 7"), ("NOT NULL", "u = NULL")):
+            with self.subTest(column):
+                source = self.made(script + "UPDATE t SET %s WHERE id = 2000" % change)
+                target = self.made("CREATE TABLE t (id int PRIMARY KEY, u int %s, v varchar(40))" % column)
+                state = self.path("state%d" % len(os.listdir(self.folder)))
+                said = self.copied(source, target, "--existing", "append", "--chunk-rows", "1000", "--state", state, code=1)
+                self.assert_lanes(said, True)
+                self.assertIn("pulled in", said)
+                self.assertEqual(self.server.ask(target, "SELECT count(*), sum(id = 2000) FROM t"), [["2999", "0"]])
+
+    def test_a_source_session_that_is_killed(self):
+        """The snapshot's other connections carry the rest, or a resume does."""
+        source, target = self.made(ROWS), self.made()
+        pair = [self.server.uri(source), self.server.uri(target)]
+        process = self.stopped_at("mysql.before_pull:stop:2", "migrate", "--jobs", "2", "--chunk-rows", "500", *pair)
+        for (number,) in self.server.ask("", "SELECT id FROM information_schema.processlist WHERE db = '%s' ORDER BY id LIMIT 3" % source):
+            self.server.ask("", "KILL %s" % number)
+        process.send_signal(signal.SIGCONT)
+        process.wait()
+        if process.returncode != 0:
+            self.assertEqual(process.returncode, 3)
+            self.run_program("resume", *pair, code=1 if "mixed" in self.run_program("status").out else 0)
+        self.assert_same_rows(source, target, "t")
+
+    def test_no_connection_to_spare(self):
+        """An account that may lock nothing reads by one connection, which is the readers'."""
+        source, target = self.made(ROWS), self.made()
+        self.server.ask("", "CREATE OR REPLACE USER poor@'%%' IDENTIFIED BY 'p'; GRANT SELECT ON %s.* TO poor@'%%'" % source)
+        uri = self.server.uri(source).replace("root@", "poor:p@")
+        said = self.run_program("migrate", "--verbose", uri, self.server.uri(target)).err
+        self.assert_lanes(said, True)
+        self.assert_same_rows(source, target, "t")
+
+
+if __name__ == "__main__":
+    unittest.main()
