@@ -18,7 +18,8 @@ static bool object_wanted(const struct resolver *resolver, const struct schema_o
     if (!filtered(resolver)) {
         return true;
     }
-    if (object->stage == SCHEMA_BEFORE_TABLES) {
+    /* where a sequence stands goes with it */
+    if (object->stage == SCHEMA_BEFORE_TABLES || object->native_query != NULL) {
         return object->table == NULL || resolve_table_wanted(resolver, object->table);
     }
     /* a view may stand on tables that are left out */

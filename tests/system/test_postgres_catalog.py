@@ -14,6 +14,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import postgres
 import support
+import test_pauses
 
 AGGREGATE = "CREATE AGGREGATE mul(int) (SFUNC = int4mul, STYPE = int, INITCOND = '1');"
 RICH = r"""
@@ -202,6 +203,39 @@ class Catalogue(support.TestCase):
                 self.assert_code(support.finish(process), 0)
                 largest, following = self.server.psql(target, "SELECT max(no), nextval('order_no') FROM t")[0]
                 self.assertGreater(int(following), int(largest))
+
+    def test_a_sequence_that_is_gone_when_it_is_asked(self):
+        source, target = self.made("CREATE SEQUENCE left_over; CREATE SEQUENCE order_no; SELECT setval('order_no', 70);"
+                                   "CREATE TABLE t (id int PRIMARY KEY)"), self.made()
+        process = self.stopped_at("postgres.before_hold:stop:1", "migrate", self.server.uri(source), self.server.uri(target))
+        self.server.psql(source, "DROP SEQUENCE left_over")
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assert_code(result, 0)
+        self.assertRegex(result.err, "warning: .*left_over")
+        self.assertEqual(self.server.psql(target, "SELECT nextval('order_no')"), [["71"]])
+
+    def test_an_unlogged_sequence_of_a_standby(self):
+        """Which the standby can't read: so much is said, and all else is copied."""
+        primary = postgres.Server(settings={"wal_level": "replica", "max_wal_senders": "4", "hot_standby": "on"})
+        self.addCleanup(primary.stop)
+        source = primary.database()
+        primary.psql(source, "CREATE TABLE t (id int PRIMARY KEY); CREATE SEQUENCE order_no; SELECT setval('order_no', 70);"
+                             "CREATE UNLOGGED SEQUENCE left_over")
+        standby = test_pauses.Replica(primary)
+        self.addCleanup(standby.stop)
+        target = self.made()
+        checked = self.run_program("check", standby.uri(source), self.server.uri(target))
+        self.assertRegex(checked.out, "left_over.*the server is a standby")
+        self.run_program("migrate", standby.uri(source), self.server.uri(target))
+        self.assertEqual(self.server.psql(target, "SELECT nextval('order_no')"), [["71"]])
+
+    def test_a_sequence_in_a_part_of_the_tables(self):
+        """It is made, and so it goes on where it stands; one of a column goes with its table."""
+        source, target = self.made("CREATE TABLE t (id serial PRIMARY KEY); CREATE TABLE u (id serial PRIMARY KEY);"
+                                   "CREATE SEQUENCE order_no; SELECT setval('order_no', 70), setval('t_id_seq', 80), setval('u_id_seq', 90)"), self.made()
+        self.run_program("migrate", "--exclude", "u", self.server.uri(source), self.server.uri(target))
+        self.assertEqual(self.server.psql(target, "SELECT nextval('order_no'), nextval('t_id_seq'), to_regclass('u_id_seq')"), [["71", "81", None]])
 
     def test_a_sequence_that_the_role_may_not_read(self):
         """The tables are all that it has to read."""

@@ -1,4 +1,5 @@
 /* What a schema holds besides tables, and what a query's result looks like. */
+#include "base/log.h"
 #include "base/text.h"
 #include "connectors/postgres/catalog.h"
 #include "connectors/sql/request.h"
@@ -91,6 +92,12 @@ static void add_objects(struct reading *reading, const PGresult *found)
     }
 }
 
+/* Did the server say what is wrong with a question, and would say it again? */
+static bool is_answer(const struct error *error)
+{
+    return error->native_state[0] != '\0' && error->class != ERROR_CLASS_RETRY;
+}
+
 /* The answers of the questions from `first` to before `end`, each in a row of its own. */
 static enum status ask_values(struct reading *reading, uint32_t first, uint32_t end,
                               struct error *error)
@@ -122,6 +129,23 @@ static enum status ask_values(struct reading *reading, uint32_t first, uint32_t 
     return status;
 }
 
+/* By now one may be gone, or be what the server can't tell. */
+static enum status ask_each(struct reading *reading, uint32_t first, uint32_t end,
+                            struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = first; status == STATUS_OK && i < end; i++) {
+        status = ask_values(reading, i, i + 1, error);
+        if (status != STATUS_OK && is_answer(error)) {
+            log_write(LOG_WARNING, "%s %s: the target's begins anew: %s", reading->objects[i].what,
+                      reading->objects[i].name, error->message);
+            error_clear(error);
+            status = STATUS_OK;
+        }
+    }
+    return status;
+}
+
 static enum status read_values(struct reading *reading, struct error *error)
 {
     enum status status = STATUS_OK;
@@ -131,6 +155,10 @@ static enum status read_values(struct reading *reading, struct error *error)
             questions += reading->objects[end].native_query != NULL;
         }
         status = ask_values(reading, first, end, error);
+        if (status != STATUS_OK && is_answer(error)) {
+            error_clear(error);
+            status = ask_each(reading, first, end, error);
+        }
         first = end;
     }
     return status;

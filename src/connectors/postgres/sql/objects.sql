@@ -11,7 +11,7 @@ tables AS (
    WHERE c.relnamespace = space.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname NOT LIKE '\_transhume\_%'
      AND c.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
 ), sequences AS (
-  SELECT c.oid, c.relname, s.*, d.deptype, t.relname AS owner, a.attname
+  SELECT c.oid, c.relname, c.relpersistence, s.*, d.deptype, t.relname AS owner, a.attname
     FROM pg_catalog.pg_class c JOIN space ON space.oid = c.relnamespace JOIN pg_catalog.pg_sequence s ON s.seqrelid = c.oid
     LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid
                                     AND d.refclassid = d.classid AND d.deptype IN ('a', 'i')
@@ -89,15 +89,16 @@ SELECT 'property', pg_catalog.quote_ident(s.relname) || ' owned', s.owner, NULL,
 UNION ALL
 -- of a value the statement makes the statement: only the sequence itself tells where it was restarted. One that has moved since it was made never goes back.
 SELECT 'value', pg_catalog.quote_ident(s.relname), s.owner,
-       CASE WHEN NOT s.readable THEN pg_catalog.format('the role may not read it: GRANT SELECT ON SEQUENCE %I.%I', $1, s.relname) END, 'a', s.oid,
-       CASE WHEN s.readable THEN
+       CASE WHEN s.absent THEN 'it is unlogged, and the server is a standby, which has nothing of it'
+            WHEN NOT s.readable THEN pg_catalog.format('the role may not read it: GRANT SELECT ON SEQUENCE %I.%I', $1, s.relname) END, 'a', s.oid,
+       CASE WHEN s.readable AND NOT s.absent THEN
             pg_catalog.format('SELECT CASE WHEN NOT is_called AND last_value = %s THEN ''SELECT'' ELSE pg_catalog.format(%L, last_value, is_called) END FROM %I.%I', s.seqstart,
               pg_catalog.format('SELECT pg_catalog.setval(%s, %%1$s, %%2$L) FROM %s AS q WHERE q.last_value %s %%1$s OR NOT q.is_called '
                                 'AND (q.last_value = %%1$s AND %%2$L OR q.last_value = (SELECT seqstart FROM pg_catalog.pg_sequence WHERE seqrelid = q.tableoid))',
                                 pg_catalog.replace(pg_catalog.quote_literal(pg_catalog.quote_ident(s.relname)), '%', '%%'), pg_catalog.replace(pg_catalog.quote_ident(s.relname), '%', '%%'),
                                 CASE WHEN s.seqincrement > 0 THEN '<' ELSE '>' END),
               $1, s.relname) END, NULL
-  FROM (SELECT *, pg_catalog.has_sequence_privilege(oid, 'SELECT') AS readable FROM sequences) s
+  FROM (SELECT *, pg_catalog.has_sequence_privilege(oid, 'SELECT') AS readable, relpersistence = 'u' AND pg_catalog.pg_is_in_recovery() AS absent FROM sequences) s
 UNION ALL
 -- functions: before the tables if they can be, else after them
 SELECT f.what, f.name, NULL, CASE WHEN f.prokind = 'a' THEN 'aggregates are not made' WHEN l.lanname IN ('c', 'internal') THEN 'functions in C need their library' END, 'b', f.oid,
