@@ -70,8 +70,8 @@ struct digest_column {
     bool key; /* its rows are told apart by it */
 };
 /*
- * The text of a row is those of its columns with a semicolon between two: N for NULL; of TEXT and
- * PADDED the number of bytes, a colon and the text, in whose place stands its MD5 above
+ * The text of a row is those of its columns with a semicolon between two: N for NULL; of TEXT,
+ * PADDED and UUID the number of bytes, a colon and the text, in whose place stands its MD5 above
  * DIGEST_TEXT_BYTES_MAX. The row's hash is the MD5 of that. Its bucket are the lowest bits of its
  * key, if that is one integer; else of the number that the last four digits of the MD5 of the key's
  * columns are, or without such of the row's hash.

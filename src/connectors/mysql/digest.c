@@ -122,8 +122,11 @@ void maria_digest_append_part(struct buffer *sql, const struct maria_column *col
         append_moment(&text, column, selected);
         append_plain(sql, buffer_string(&text), key);
         break;
+    case MARIA_AS_UUID: /* as a text of its length */
+        buffer_format(&text, "CONCAT('36:', CAST(%s AS CHAR))", selected);
+        append_plain(sql, buffer_string(&text), key);
+        break;
     case MARIA_AS_DECIMAL:
-    case MARIA_AS_UUID:
         buffer_format(&text, "CAST(%s AS CHAR)", selected);
         append_plain(sql, buffer_string(&text), key);
         break;

@@ -94,6 +94,7 @@ void postgres_digest_append_part(struct buffer *sql, const struct postgres_colum
     buffer_format(sql,
                   form == DIGEST_BYTES     ? "pg_catalog.md5(%s)"
                   : form == DIGEST_TRUTH   ? "%s::integer::pg_catalog.text"
+                  : form == DIGEST_UUID    ? "'36:' || %s::pg_catalog.text"
                   : form == DIGEST_INSTANT ? "(%s AT TIME ZONE 'UTC')::pg_catalog.text"
                                            : "%s::pg_catalog.text",
                   selected);
