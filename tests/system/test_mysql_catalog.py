@@ -412,6 +412,26 @@ class Catalogue(sql_case.SqlCase):
                                                  "INSERT INTO my_own VALUES (); SELECT id FROM my_own"), [["3"], ["nightly"], ["35"]])
         self.assertEqual(sorted(name for name, in self.server.ask(target, "SHOW TABLES")), ["my_own", "numbers"])
 
+    def test_a_maker_whose_process_is_taken_over(self):
+        """Its statement waits in the server: it ends with the process's other sessions."""
+        self.server.ask("", "CREATE DATABASE afar; CREATE TABLE afar.u (id int)")
+        self.addCleanup(self.server.ask, "", "DROP DATABASE afar")
+        source = self.made("CREATE VIEW v AS SELECT id FROM afar.u")
+        target = self.made()
+        uris = (self.server.uri(source), self.server.uri(target))
+        first = self.stopped_at("mysql.before_objects:stop:1", "migrate", "--state", "first", *uris)
+        holder = self.server.session("afar")
+        self.addCleanup(holder.close)
+        holder.ask("LOCK TABLES u WRITE; SELECT 1")
+        first.send_signal(signal.SIGCONT)
+        makers = "SELECT count(*) FROM information_schema.processlist WHERE db = '%s' AND info LIKE 'CREATE%%VIEW%%'" % target
+        self.wait_until("its statement waits", lambda: self.server.ask("", makers) == [["1"]])
+        first.send_signal(signal.SIGSTOP)
+        self.run_program("rollback", "--run", self.run_id("first"), "--state", "second", "--take-over", "--confirm", self.server.uri(target))
+        self.assertEqual(self.server.ask("", makers), [["0"]])
+        holder.ask("UNLOCK TABLES; SELECT 1")
+        self.assertEqual(self.server.ask(target, "SHOW TABLES"), [])
+
     def test_a_view_of_others_on_one_of_the_run(self):
         source, target = self.rich(), self.made()
         self.migrate(self.server.uri(source), self.server.uri(target))

@@ -381,7 +381,7 @@ static enum status make_all(struct maker *maker)
     enum status status = maria_control(self, &maker->control, maker->error);
     status = status == STATUS_OK ? intend_all(maker) : status;
     status = status == STATUS_OK ? failpoint_hit("mysql.before_objects", maker->error) : status;
-    status = status == STATUS_OK ? maria_connect(self, &maker->connection, maker->error) : status;
+    status = status == STATUS_OK ? maria_join(self, &maker->connection, maker->error) : status;
     status = status == STATUS_OK ? sql_make_in_rounds(maker->objects->object_count,
                                                       maker->moment == MARIA_AFTER_LOAD, try_object,
                                                       maker, maker->error)
