@@ -412,6 +412,48 @@ class Catalogue(sql_case.SqlCase):
                                                  "INSERT INTO my_own VALUES (); SELECT id FROM my_own"), [["3"], ["nightly"], ["35"]])
         self.assertEqual(sorted(name for name, in self.server.ask(target, "SHOW TABLES")), ["my_own", "numbers"])
 
+    def test_what_may_not_be_read_is_told_from_others(self):
+        """An account that keeps definers, but may not read what they own, and one that may not read views any more."""
+        source, target = self.made("CREATE PROCEDURE mine () SELECT 1; CREATE PROCEDURE ours () SELECT 1; CREATE VIEW v AS SELECT 1 AS one"), self.made()
+        uris = self.account("scribe", source, target, "SELECT, SHOW VIEW, LOCK TABLES", RIGHTS)
+        self.server.ask("", "GRANT SET USER ON *.* TO scribe@127.0.0.1; GRANT SELECT ON mysql.proc TO scribe@127.0.0.1")
+        first = self.stopped_at("mysql.before_objects:stop:1", "migrate", *uris)
+        self.server.ask("", "REVOKE SELECT ON mysql.proc FROM scribe@127.0.0.1")
+        first.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(first), 0)
+        self.server.ask("", "REVOKE SHOW VIEW ON %s.* FROM scribe@127.0.0.1" % target)
+        later = "SELECT now() > max(last_altered) FROM information_schema.routines WHERE routine_schema = database()"
+        self.wait_until("the second ends", lambda: self.server.ask(target, later) == [["1"]])   # the server knows of whole ones
+        self.server.ask(target, "CREATE OR REPLACE PROCEDURE ours () SELECT 'ours'; CREATE OR REPLACE VIEW v AS SELECT 2 AS two")
+        told = self.rollback("--dry-run").out
+        self.assertIn("procedure ours: changed since the run made it, so it stays", told)
+        self.assertIn("procedure mine\n", told)
+        self.assertIn("view v: the account may not read its text: GRANT it SHOW VIEW and SELECT, so it stays", told)
+        self.rollback("--confirm")
+        self.assertEqual(self.server.ask(target, "CALL ours(); SELECT two FROM v; SELECT routine_name FROM information_schema.routines "
+                                                 "WHERE routine_schema = database()"), [["ours"], ["2"], ["ours"]])
+
+    def test_what_others_make_meanwhile_is_not_the_runs(self):
+        source = self.rich()
+        mine = "CREATE VIEW a_second AS SELECT 'mine' AS id, 1 AS n; CREATE EVENT nightly ON SCHEDULE AT '2035-01-01' DO SELECT 1"
+        for resumed in self.some((True, False)):
+            with self.subTest(resumed=resumed):
+                target, state = self.made(), "state-%s" % resumed
+                uris = (self.server.uri(source), self.server.uri(target))
+                self.assertEqual(support.kill_at("mysql.before_objects", 2, "migrate", *uris, "--state", state, cwd=self.folder).code, -9)
+                self.server.ask(target, mine)
+                if resumed:
+                    self.assertIn("the event nightly is not made: the target has one", self.run_program("resume", *uris, "--state", state).err)
+                    # else the run's own view on it would go with it
+                    self.server.ask(target, "DROP VIEW a_doubled")
+                said = self.rollback("--dry-run", state=state).out
+                self.assertNotIn("a_second", said)
+                self.assertNotIn("nightly", said)
+                self.server.ask(target, "CREATE OR REPLACE VIEW a_second AS SELECT 'mine' AS id")
+                self.rollback("--confirm", state=state)
+                self.assertEqual(self.server.ask(target, "SELECT id FROM a_second; SELECT event_name FROM information_schema.events "
+                                                         "WHERE event_schema = database()"), [["mine"], ["nightly"]])
+
     def test_a_maker_whose_process_is_taken_over(self):
         """Its statement waits in the server: it ends with the process's other sessions."""
         self.server.ask("", "CREATE DATABASE afar; CREATE TABLE afar.u (id int)")
@@ -431,6 +473,18 @@ class Catalogue(sql_case.SqlCase):
         self.assertEqual(self.server.ask("", makers), [["0"]])
         holder.ask("UNLOCK TABLES; SELECT 1")
         self.assertEqual(self.server.ask(target, "SHOW TABLES"), [])
+
+    def test_the_ledgers_session_is_lost_meanwhile(self):
+        source, target = self.rich(), self.made()
+        uris = (self.server.uri(source), self.server.uri(target))
+        idle = "SELECT id FROM information_schema.processlist WHERE db = '%s' AND command = 'Sleep'" % target
+        for point in self.some(("mysql.after_intent:stop:2", "mysql.after_object:stop:3", "mysql.after_object:stop:11")):
+            first = self.stopped_at(point, "migrate", *uris)
+            for number, in self.server.ask("", idle):
+                self.server.ask("", "KILL %s" % number)
+            first.send_signal(signal.SIGCONT)
+            self.assert_code(support.finish(first), 0)
+        self.assert_same(source, target)
 
     def test_a_view_of_others_on_one_of_the_run(self):
         source, target = self.rich(), self.made()

@@ -15,8 +15,7 @@ enum { SHOWN_BYTES = 160, NO_SUCH_DEFINER = 1449, RIGHT_MISSING = 1227 };
 
 struct maker {
     struct maria_database *self;
-    MYSQL *control;    /* asks, and writes the ledger */
-    MYSQL *connection; /* makes them */
+    MYSQL *connection; /* makes them; another one asks, and writes the ledger */
     struct arena *arena;
     const struct target_table *tables;
     uint32_t table_count;
@@ -114,28 +113,28 @@ static void tell_definer(const struct schema_object *object, struct text definer
               object->what, shown(object->name, name), who);
 }
 
-/* The statement succeeds, and what it made fails when it is used. */
-static enum status tell_missing_definer(struct maker *maker, const struct schema_object *object,
-                                        struct error *problem)
+/* What the server did nevertheless. */
+static void tell_warnings(struct maker *maker, const struct schema_object *object)
 {
     char name[SHOWN_BYTES];
     MYSQL_RES *result = NULL;
     MYSQL_ROW row = NULL;
+    struct error ignored = {0};
     if (mysql_warning_count(maker->connection) == 0) {
-        return STATUS_OK;
+        return;
     }
-    enum status status = maria_query(maker->self, maker->connection, "SHOW WARNINGS", MARIA_SHORT,
-                                     ERROR_TARGET_SCHEMA, &result, problem);
-    while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
+    (void)!maria_query(maker->self, maker->connection, "SHOW WARNINGS", MARIA_SHORT,
+                       ERROR_TARGET_SCHEMA, &result, &ignored);
+    shown(object->name, name);
+    while (result != NULL && (row = mysql_fetch_row(result)) != NULL) {
         uint64_t number = 0;
-        if (text_to_uint64(row[1], strlen(row[1]), &number) == STATUS_OK &&
-            number == NO_SUCH_DEFINER) {
+        (void)!text_to_uint64(row[1], strlen(row[1]), &number);
+        if (number == NO_SUCH_DEFINER) {
             log_write(LOG_WARNING, "the %s %s fails until its definer is there: %s", object->what,
-                      shown(object->name, name), row[2]);
+                      name, row[2]);
         }
     }
     mysql_free_result(result);
-    return status;
 }
 
 static void tell_disabled(const struct schema_object *object)
@@ -222,21 +221,31 @@ static enum status make(struct maker *maker, const struct schema_object *object,
     if (status == STATUS_OK && enabled.length > 0) {
         tell_disabled(object);
     }
-    return status == STATUS_OK ? tell_missing_definer(maker, object, problem) : status;
+    if (status == STATUS_OK) {
+        tell_warnings(maker, object);
+    }
+    return status;
 }
 
-/* Unless another attempt took the run over. */
-static enum status note_made(struct maker *maker, const struct schema_object *object)
+/* ---------------------------------------------------------------- noting it */
+
+typedef enum status (*ledger_note)(struct maria_database *self, MYSQL *connection, const char *what,
+                                   const char *name, struct error *error);
+
+/* Unless another attempt took the run over. STATUS_END: what was made is not there. */
+static enum status note(struct maker *maker, const struct schema_object *object, ledger_note change)
 {
     MYSQL *connection = NULL;
     if (maria_begin(maker->self, &connection, maker->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = maria_ledger_check_claim(maker->self, connection, maker->error);
-    status = status == STATUS_OK ? maria_object_note(maker->self, connection, object->what,
-                                                     object->name, maker->error)
-                                 : status;
-    return maria_end(maker->self, connection, status, maker->error);
+    if (status == STATUS_OK && !is_detail(object)) {
+        status = change(maker->self, connection, object->what, object->name, maker->error);
+    }
+    const bool gone = status == STATUS_END;
+    status = maria_end(maker->self, connection, gone ? STATUS_OK : status, maker->error);
+    return status == STATUS_OK && gone ? STATUS_END : status;
 }
 
 /* In a session of ours: in that of the object texts may be read otherwise. */
@@ -250,6 +259,28 @@ static void tell_holder(struct maker *maker, const struct schema_object *object,
                           object->table != NULL ? object->table : object->name, problem);
     }
 }
+
+static enum status note_made(struct maker *maker, const struct schema_object *object)
+{
+    char name[SHOWN_BYTES];
+    enum status status = failpoint_hit("mysql.after_object", maker->error);
+    status = status == STATUS_OK ? note(maker, object, maria_object_note) : status;
+    if (status == STATUS_END) {
+        log_write(LOG_WARNING, "the %s %s is not made: the server took its statement and made none",
+                  object->what, shown(object->name, name));
+        status = STATUS_OK;
+    }
+    return status;
+}
+
+/* What was not made is none of the run's: others may make it. Of what a server was at when its
+ * connection broke off nobody knows. */
+static enum status forget_unmade(struct maker *maker, const struct schema_object *object)
+{
+    return maria_is_alive(maker->connection) ? note(maker, object, maria_object_forget) : STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- trying one */
 
 /* Would it be no better another time? Somebody's lock, or a full disk, is no reason to go on
  * without it. */
@@ -268,23 +299,22 @@ static enum status try_object(void *context, uint32_t number, bool last)
     if (!maker->waits[number]) {
         return STATUS_END;
     }
-    if (maria_ledger_check_claim(maker->self, maker->control, maker->error) != STATUS_OK) {
+    if (note(maker, object, maria_object_intend) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (make(maker, object, &problem) == STATUS_OK) {
         maker->waits[number] = false;
-        if (is_detail(object)) {
-            return STATUS_OK;
-        }
-        return failpoint_hit("mysql.after_object", maker->error) == STATUS_OK
-                   ? note_made(maker, object)
-                   : STATUS_FAILED;
+        return is_detail(object) ? STATUS_OK : note_made(maker, object);
     }
-    if (!is_refusal(maker, &problem)) {
+    enum status status = forget_unmade(maker, object);
+    if (status == STATUS_OK && !is_refusal(maker, &problem)) {
         tell_holder(maker, object, &problem);
         error_copy(maker->error, &problem);
         error_context(maker->error, "%s: ", object->name);
-        return STATUS_FAILED;
+        status = STATUS_FAILED;
+    }
+    if (status != STATUS_OK) {
+        return status;
     }
     bool told = maker->moment == MARIA_AFTER_LOAD && (last || is_there(&problem));
     if (told) {
@@ -307,8 +337,8 @@ static const struct maria_noted *find_noted(const struct maker *maker,
     return NULL;
 }
 
-/* One that was to be made and is there is the run's: it ended before it could say so. */
-static enum status intend(struct maker *maker, MYSQL *connection, uint32_t number)
+/* The one that was about to be made and is there is the run's: it ended before it could say so. */
+static enum status look_at(struct maker *maker, MYSQL *connection, uint32_t number)
 {
     const struct schema_object *object = &maker->objects->objects[number];
     const struct maria_noted *noted = find_noted(maker, object);
@@ -325,52 +355,36 @@ static enum status intend(struct maker *maker, MYSQL *connection, uint32_t numbe
     if (status != STATUS_OK) {
         return status;
     }
-    if (found && noted != NULL) {
-        return maria_object_note(maker->self, connection, object->what, object->name, maker->error);
-    }
-    if (found) {
+    if (found && noted == NULL) {
         tell_present(maker, object);
         return STATUS_OK;
     }
-    maker->waits[number] = true;
-    return noted == NULL && maker->self->run_id != NULL
-               ? maria_object_intend(maker->self, connection, object, maker->error)
-               : STATUS_OK;
+    maker->waits[number] = !found;
+    return noted == NULL ? STATUS_OK
+           : found       ? maria_object_note(maker->self, connection, object->what, object->name,
+                                             maker->error)
+                         : maria_object_forget(maker->self, connection, object->what, object->name,
+                                               maker->error);
 }
 
-/* Of all of them in one transaction, before the first is made. */
-static enum status intend_all(struct maker *maker)
+static enum status look_at_all(struct maker *maker)
 {
     MYSQL *connection = NULL;
-    if (maria_objects_make_table(maker->self, maker->control, maker->error) != STATUS_OK ||
-        maria_begin(maker->self, &connection, maker->error) != STATUS_OK) {
-        return STATUS_FAILED;
+    enum status status = maria_control(maker->self, &connection, maker->error);
+    status = status == STATUS_OK ? maria_objects_make_table(maker->self, connection, maker->error)
+                                 : status;
+    status = status == STATUS_OK ? maria_begin(maker->self, &connection, maker->error) : status;
+    if (status != STATUS_OK) {
+        return status;
     }
-    enum status status = maria_ledger_check_claim(maker->self, connection, maker->error);
+    status = maria_ledger_check_claim(maker->self, connection, maker->error);
     status = status == STATUS_OK
                  ? maria_objects_noted(maker->self, connection, maker->arena, &maker->noted,
                                        &maker->noted_count, maker->error)
                  : status;
     for (uint32_t i = 0; status == STATUS_OK && i < maker->objects->object_count; i++) {
-        status = intend(maker, connection, i);
-    }
-    return maria_end(maker->self, connection, status, maker->error);
-}
-
-/* What was not made in the end: one that others make later is none of the run's. */
-static enum status forget_unmade(struct maker *maker)
-{
-    MYSQL *connection = NULL;
-    if (maria_begin(maker->self, &connection, maker->error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    enum status status = maria_ledger_check_claim(maker->self, connection, maker->error);
-    for (uint32_t i = 0; status == STATUS_OK && i < maker->objects->object_count; i++) {
-        const struct schema_object *object = &maker->objects->objects[i];
-        if (maker->waits[i] && !is_detail(object)) {
-            status = maria_object_forget(maker->self, connection, object->what, object->name,
-                                         maker->error);
-        }
+        status = look_at(maker, connection, i);
+        status = status == STATUS_END ? STATUS_OK : status; /* it is gone by now */
     }
     return maria_end(maker->self, connection, status, maker->error);
 }
@@ -378,15 +392,13 @@ static enum status forget_unmade(struct maker *maker)
 static enum status make_all(struct maker *maker)
 {
     struct maria_database *self = maker->self;
-    enum status status = maria_control(self, &maker->control, maker->error);
-    status = status == STATUS_OK ? intend_all(maker) : status;
+    enum status status = look_at_all(maker);
     status = status == STATUS_OK ? failpoint_hit("mysql.before_objects", maker->error) : status;
     status = status == STATUS_OK ? maria_join(self, &maker->connection, maker->error) : status;
     status = status == STATUS_OK ? sql_make_in_rounds(maker->objects->object_count,
                                                       maker->moment == MARIA_AFTER_LOAD, try_object,
                                                       maker, maker->error)
                                  : status;
-    status = status == STATUS_OK ? forget_unmade(maker) : status;
     maria_disconnect(maker->connection);
     return status == STATUS_OK ? failpoint_hit("mysql.after_objects", maker->error) : status;
 }

@@ -15,6 +15,11 @@ enum status maria_object_show(struct maria_database *self, MYSQL *connection, co
 /* Is one of that name there, as far as the account can see? */
 enum status maria_object_is_there(struct maria_database *self, MYSQL *connection, const char *what,
                                   const char *name, bool *found, struct error *error) MUST_USE;
+/* When a routine was made and changed last, and by whom: what is told of it to an account that may
+ * not read its text. NULL: it is no routine, or not there. */
+enum status maria_routine_made(struct maria_database *self, MYSQL *connection, const char *what,
+                               const char *name, struct arena *arena, const char **when,
+                               struct error *error) MUST_USE;
 /* schema_object.native_query: what it answers moves the sequence on to where it then is. */
 enum status maria_sequence_query(const struct maria_database *self, const char *name,
                                  struct arena *arena, const char **text,
@@ -28,7 +33,7 @@ enum maria_moment {
 };
 
 /*
- * Makes the objects of that moment, and notes them in the ledger, before each and after it. One
+ * Makes the objects of that moment, and notes each in the ledger, just before it and after it. One
  * that is there stays; one that the server refuses is left out; the log says both. Repeatable.
  * `objects` NULL: nothing.
  */
@@ -51,9 +56,10 @@ enum status maria_objects_noted(struct maria_database *self, MYSQL *connection, 
                                 struct error *error) MUST_USE;
 enum status maria_objects_make_table(struct maria_database *self, MYSQL *connection,
                                      struct error *error) MUST_USE;
-enum status maria_object_intend(struct maria_database *self, MYSQL *connection,
-                                const struct schema_object *object, struct error *error) MUST_USE;
-/* It is made: its digest. */
+/* It is about to be made. */
+enum status maria_object_intend(struct maria_database *self, MYSQL *connection, const char *what,
+                                const char *name, struct error *error) MUST_USE;
+/* It is made: its digest. STATUS_END: it is not there, and no longer noted. */
 enum status maria_object_note(struct maria_database *self, MYSQL *connection, const char *what,
                               const char *name, struct error *error) MUST_USE;
 enum status maria_object_forget(struct maria_database *self, MYSQL *connection, const char *what,
@@ -61,10 +67,11 @@ enum status maria_object_forget(struct maria_database *self, MYSQL *connection, 
 /* All of a run's. */
 enum status maria_objects_forget(struct maria_database *self, MYSQL *connection, const char *run_id,
                                  struct error *error) MUST_USE;
-/* Was it changed since it was noted? */
-enum status maria_object_is_changed(struct maria_database *self, MYSQL *connection,
-                                    const struct maria_noted *noted, bool *changed,
-                                    struct error *error) MUST_USE;
+/* Is it what the run made? Else `*why` says what speaks against it, perhaps in `arena`; NULL:
+ * nothing. */
+enum status maria_object_compare(struct maria_database *self, MYSQL *connection,
+                                 const struct maria_noted *noted, struct arena *arena,
+                                 const char **why, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- objects_drop.c */
 

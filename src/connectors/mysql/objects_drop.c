@@ -54,16 +54,16 @@ static bool is_package(const char *what)
 
 /* ---------------------------------------------------------------- who stands on what */
 
-/* Is it there, and as the run made it? */
+/* Is it there, and as the run made it? Else `*stays` says why it is not touched. */
 static enum status is_own(struct dropping *dropping, const struct maria_noted *noted, bool *there,
-                          bool *changed)
+                          const char **stays)
 {
-    *changed = false;
+    *stays = NULL;
     enum status status = maria_object_is_there(dropping->self, dropping->connection, noted->what,
                                                noted->name, there, dropping->error);
     return status == STATUS_OK && *there
-               ? maria_object_is_changed(dropping->self, dropping->connection, noted, changed,
-                                         dropping->error)
+               ? maria_object_compare(dropping->self, dropping->connection, noted, dropping->arena,
+                                      stays, dropping->error)
                : status;
 }
 
@@ -76,11 +76,11 @@ static enum status is_going(struct dropping *dropping, const char *schema, const
     for (uint32_t i = 0; status == STATUS_OK && !*going && i < dropping->count; i++) {
         const struct maria_noted *noted = &dropping->noted[i];
         bool there = false;
-        bool changed = false;
+        const char *stays = NULL;
         if (strcmp(noted->what, "view") == 0 && strcmp(noted->name, view) == 0 &&
             strcmp(schema, dropping->self->schema) == 0) {
-            status = is_own(dropping, noted, &there, &changed);
-            *going = there && !changed;
+            status = is_own(dropping, noted, &there, &stays);
+            *going = there && stays == NULL;
         }
     }
     return status;
@@ -247,12 +247,12 @@ static enum status is_used(struct dropping *dropping, const struct maria_noted *
 
 /* ---------------------------------------------------------------- dropping */
 
-static void say(const struct maria_noted *noted, bool changed, struct buffer *what)
+static void say(const struct maria_noted *noted, const char *stays, struct buffer *what)
 {
     char name[SHOWN_BYTES];
     text_printable(noted->name, strlen(noted->name), name, sizeof name);
-    buffer_format(what, "%s %s%s\n", noted->what, name,
-                  changed ? ": changed since the run made it, so it stays" : "");
+    buffer_format(what, "%s %s%s%s%s\n", noted->what, name, stays != NULL ? ": " : "",
+                  stays != NULL ? stays : "", stays != NULL ? ", so it stays" : "");
 }
 
 /* What it waited for is its table. */
@@ -331,10 +331,10 @@ enum status maria_objects_drop_early(struct maria_database *self, MYSQL *connect
     status = status == STATUS_OK ? read_list(&dropping) : status;
     for (uint32_t i = 0; status == STATUS_OK && i < dropping.count; i++) {
         bool there = false;
-        bool changed = false;
+        const char *stays = NULL;
         if (is_early(&dropping.noted[i])) {
-            status = is_own(&dropping, &dropping.noted[i], &there, &changed);
-            status = status == STATUS_OK && there && !changed
+            status = is_own(&dropping, &dropping.noted[i], &there, &stays);
+            status = status == STATUS_OK && there && stays == NULL
                          ? drop_unused(&dropping, &dropping.noted[i])
                          : status;
         }
@@ -348,13 +348,13 @@ static enum status remove_one(struct dropping *dropping, const struct maria_note
                               bool dry_run, struct buffer *what)
 {
     bool there = false;
-    bool changed = false;
-    enum status status = is_own(dropping, noted, &there, &changed);
+    const char *stays = NULL;
+    enum status status = is_own(dropping, noted, &there, &stays);
     if (status != STATUS_OK || !there) {
         return status;
     }
-    say(noted, changed, what);
-    if (changed || is_early(noted)) {
+    say(noted, stays, what);
+    if (stays != NULL || is_early(noted)) {
         return STATUS_OK;
     }
     status =

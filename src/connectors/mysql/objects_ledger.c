@@ -1,7 +1,7 @@
 /*
  * What the ledger knows of views, triggers and the like that a run makes. None of these statements
- * can be part of a transaction; so it is noted first that they are about to be made, and a resume
- * takes those that are there for its own.
+ * can be part of a transaction; so it is noted first of each that it is about to be made, and a
+ * resume takes the one that is there for its own.
  */
 #include "connectors/mysql/objects.h"
 #include <stdio.h>
@@ -10,7 +10,8 @@
 /*
  * _transhume_object  made with the first run that needs it; `number` is the order of making: a
  *                    view's text changes once what it reads is gone; `digest` that of the text as
- * it was made, by which it is known when it was changed since; NULL: it is about to be made
+ * it was made, by which it is known when it was changed since, "at " and that of when it was, if
+ *                    nobody may read it, empty if not even that is known; NULL: it is about to be
  */
 static const char table[] = "_transhume_object";
 static const char columns[] =
@@ -127,25 +128,56 @@ static enum status put(struct maria_database *self, MYSQL *connection, const cha
     return run(self, connection, &sql, error);
 }
 
-enum status maria_object_intend(struct maria_database *self, MYSQL *connection,
-                                const struct schema_object *object, struct error *error)
+enum status maria_object_intend(struct maria_database *self, MYSQL *connection, const char *what,
+                                const char *name, struct error *error)
 {
-    return put(self, connection, object->what, object->name, NULL, error);
+    return self->run_id != NULL ? put(self, connection, what, name, NULL, error) : STATUS_OK;
 }
 
-/* `*digest` of what can't be read: empty, which no text has. */
+enum { NOTED_BYTES = 24 };
+static const char by_time[] = "at ";
+
+static void write_digest(char digest[NOTED_BYTES], const char *before, const char *text)
+{
+    if (text != NULL) {
+        snprintf(digest, NOTED_BYTES, "%s%016llx", before, (unsigned long long)sql_name_hash(text));
+    } else {
+        digest[0] = '\0';
+    }
+}
+
+/* Of its text; of what can't be read: empty, and `*why` (may be NULL) says so. */
+static enum status digest_text(struct maria_database *self, MYSQL *connection, const char *what,
+                               const char *name, struct arena *arena, char digest[NOTED_BYTES],
+                               const char **why, struct error *error)
+{
+    const char *text = NULL;
+    enum status status = maria_object_show(self, connection, what, name, arena, &text, why, error);
+    write_digest(digest, "", text);
+    return status;
+}
+
+/* Of when a routine was made and changed; empty of all else. */
+static enum status digest_time(struct maria_database *self, MYSQL *connection, const char *what,
+                               const char *name, struct arena *arena, char digest[NOTED_BYTES],
+                               struct error *error)
+{
+    const char *when = NULL;
+    enum status status = maria_routine_made(self, connection, what, name, arena, &when, error);
+    write_digest(digest, by_time, when);
+    return status;
+}
+
 static enum status digest_of(struct maria_database *self, MYSQL *connection, const char *what,
-                             const char *name, char digest[24], struct error *error)
+                             const char *name, char digest[NOTED_BYTES], struct error *error)
 {
     struct arena *arena = arena_create(0);
-    const char *text = NULL;
-    enum status status =
-        arena != NULL
-            ? maria_object_show(self, connection, what, name, arena, &text, NULL, error)
-            : error_set(error, ERROR_MEMORY, self->shown, "no memory to look at %s", name);
-    snprintf(digest, 24, "%s", "");
-    if (status == STATUS_OK && text != NULL) {
-        snprintf(digest, 24, "%016llx", (unsigned long long)sql_name_hash(text));
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory to look at %s", name);
+    }
+    enum status status = digest_text(self, connection, what, name, arena, digest, NULL, error);
+    if (status == STATUS_OK && digest[0] == '\0') {
+        status = digest_time(self, connection, what, name, arena, digest, error);
     }
     arena_destroy(arena);
     return status;
@@ -154,27 +186,44 @@ static enum status digest_of(struct maria_database *self, MYSQL *connection, con
 enum status maria_object_note(struct maria_database *self, MYSQL *connection, const char *what,
                               const char *name, struct error *error)
 {
-    char digest[24];
+    char digest[NOTED_BYTES];
+    bool there = true;
     if (self->run_id == NULL) {
         return STATUS_OK;
     }
-    return digest_of(self, connection, what, name, digest, error) == STATUS_OK
-               ? put(self, connection, what, name, digest, error)
-               : STATUS_FAILED;
+    enum status status = digest_of(self, connection, what, name, digest, error);
+    if (status == STATUS_OK && digest[0] == '\0') {
+        status = maria_object_is_there(self, connection, what, name, &there, error);
+    }
+    if (status == STATUS_OK && !there) {
+        status = maria_object_forget(self, connection, what, name, error);
+        return status == STATUS_OK ? STATUS_END : status;
+    }
+    return status == STATUS_OK ? put(self, connection, what, name, digest, error) : status;
 }
 
-enum status maria_object_is_changed(struct maria_database *self, MYSQL *connection,
-                                    const struct maria_noted *noted, bool *changed,
-                                    struct error *error)
+enum status maria_object_compare(struct maria_database *self, MYSQL *connection,
+                                 const struct maria_noted *noted, struct arena *arena,
+                                 const char **why, struct error *error)
 {
-    char digest[24];
-    *changed = false;
-    if (noted->digest == NULL) {
+    char digest[NOTED_BYTES];
+    *why = NULL;
+    if (noted->digest == NULL) { /* the one that the run was about to make when it ended */
         return STATUS_OK;
     }
-    enum status status = digest_of(self, connection, noted->what, noted->name, digest, error);
-    *changed = status == STATUS_OK && strcmp(digest, noted->digest) != 0;
-    return status;
+    enum status status =
+        strncmp(noted->digest, by_time, strlen(by_time)) == 0
+            ? digest_time(self, connection, noted->what, noted->name, arena, digest, error)
+            : digest_text(self, connection, noted->what, noted->name, arena, digest, why, error);
+    if (status != STATUS_OK || *why != NULL) {
+        return status;
+    }
+    if (noted->digest[0] == '\0') {
+        *why = "its text could not be read when the run made it";
+    } else if (strcmp(digest, noted->digest) != 0) {
+        *why = "changed since the run made it";
+    }
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- forgetting */

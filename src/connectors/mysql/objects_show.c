@@ -156,6 +156,32 @@ enum status maria_object_is_there(struct maria_database *self, MYSQL *connection
     return status;
 }
 
+enum status maria_routine_made(struct maria_database *self, MYSQL *connection, const char *what,
+                               const char *name, struct arena *arena, const char **when,
+                               struct error *error)
+{
+    const struct kind *kind = kind_named(what);
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+    *when = NULL;
+    if (kind == NULL || kind->right != NULL) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "SELECT CONCAT_WS(' ', created, last_altered, definer, sql_mode, "
+                               "security_type, routine_comment) FROM information_schema.");
+    maria_append_filled(&sql, kind->finds, self->schema, name);
+    enum status status = maria_query_buffer(self, connection, &sql, MARIA_LONG,
+                                            ERROR_TARGET_INVALID, &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    if (row != NULL && row[0] != NULL) {
+        struct buffer words = {0};
+        buffer_append_string(&words, row[0]);
+        status = keep(self, &words, arena, when, error);
+    }
+    mysql_free_result(result);
+    return status;
+}
+
 /* ---------------------------------------------------------------- sequences */
 
 /* SETVAL never goes back: what others took from the sequence meanwhile stays taken. */

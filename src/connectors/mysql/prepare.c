@@ -448,6 +448,8 @@ static enum status make_missing(struct preparing *preparing, struct error *error
         return STATUS_OK;
     }
     enum status status = note(preparing, MARIA_INTENDED, error);
+    status = status == STATUS_OK ? maria_control(preparing->self, &preparing->connection, error)
+                                 : status; /* note may have made it anew */
     status = status == STATUS_OK ? maria_crew_run(&crew, preparing->connection,
                                                   preparing->missing_count, make, preparing, error)
                                  : status;
@@ -455,7 +457,9 @@ static enum status make_missing(struct preparing *preparing, struct error *error
     for (uint32_t i = 0; status == STATUS_OK && i < preparing->missing_count; i++) {
         preparing->tables[preparing->missing[i]].created = true;
     }
-    return status == STATUS_OK ? note(preparing, MARIA_MADE, error) : status;
+    status = status == STATUS_OK ? note(preparing, MARIA_MADE, error) : status;
+    return status == STATUS_OK ? maria_control(preparing->self, &preparing->connection, error)
+                               : status;
 }
 
 static enum status make_undo(const struct preparing *preparing, const struct target_table *table,
