@@ -262,6 +262,18 @@ class Catalogue(sql_case.SqlCase):
         self.assertIn("the view v fails until its definer is there", said)
         self.assertIn("gone", said)
 
+    def test_a_lock_is_no_missing_right(self):
+        """Nor is the right to ask a sequence where it is that to see how it is made."""
+        source, target = self.made("CREATE SEQUENCE numbers; SELECT NEXTVAL(numbers); CREATE TABLE t (id int PRIMARY KEY)"), self.made()
+        uris = self.account("asker", source, target, "SELECT, SHOW VIEW, INSERT, LOCK TABLES", RIGHTS)
+        holder = self.server.session(source)
+        self.addCleanup(holder.close)
+        holder.ask("LOCK TABLES numbers WRITE; SELECT 1")
+        self.assertIn("[source-locked]", self.run_program("check", "--timeout", "1s", *uris, code=3).err)
+        holder.ask("UNLOCK TABLES; SELECT 1")
+        self.server.ask("", "REVOKE SELECT ON %s.* FROM asker@127.0.0.1; GRANT SELECT ON %s.t TO asker@127.0.0.1" % (source, source))
+        self.assertIn("the sequence numbers begins anew: the account may not read where it is: GRANT it SELECT", self.told(*uris))
+
     def some(self, cases):
         return cases if support.SOAK else random.Random("%d %s" % (support.SEED, self.id())).sample(cases, 1)
 

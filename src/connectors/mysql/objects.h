@@ -7,8 +7,9 @@
 /* ---------------------------------------------------------------- objects_show.c */
 
 /* `self`'s view, trigger, procedure … of that name: a line that sets the session as its text wants
- * it (it may be empty), then the statement that makes it. `*text` NULL: the account may not read
- * it, or there is none; `why` (may be NULL) then says which right is missing. */
+ * it (it may be empty), then the statement that makes it. `*text` NULL: it can't be read, or there
+ * is none; `why` (may be NULL) then says what is in the way. A lock is a failure, for another try.
+ */
 enum status maria_object_show(struct maria_database *self, MYSQL *connection, const char *what,
                               const char *name, struct arena *arena, const char **text,
                               const char **why, struct error *error) MUST_USE;

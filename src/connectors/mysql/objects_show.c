@@ -1,7 +1,9 @@
 /* Views, triggers, routines, events and sequences as a server tells them. */
-#include "base/signals.h"
+#include "base/log.h"
 #include "connectors/mysql/objects.h"
 #include <string.h>
+
+enum { SHOWN_BYTES = 160 };
 
 struct kind {
     const char *what;
@@ -76,23 +78,35 @@ static void append_text(struct buffer *text, MYSQL_RES *result, MYSQL_ROW row,
     buffer_format(text, "\n%s", statement);
 }
 
-/* The account may not, as servers of all kinds say it: then what it is stays unknown. */
+/* The account may not, as servers of all kinds say it. */
+static bool is_forbidden(const struct error *problem)
+{
+    static const int64_t numbers[] = {1044, 1142, 1143, 1227, 1305, 1370};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (problem->native_code == numbers[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Then what it is stays unknown; of a lock, or a session that ended, another try may know it. */
 static bool is_refused(const struct error *problem)
 {
     return problem->native_code > 0 && !maria_is_lost((unsigned)problem->native_code) &&
-           problem->code != ERROR_INTERRUPTED && problem->code != ERROR_MEMORY;
+           problem->class != ERROR_CLASS_RETRY && problem->code != ERROR_INTERRUPTED &&
+           problem->code != ERROR_MEMORY;
 }
 
-/* `*found` NULL: the server refused it. */
+/* `*found` NULL: the server refused it, with `refusal`. */
 static enum status ask(struct maria_database *self, MYSQL *connection, struct buffer *sql,
-                       MYSQL_RES **found, struct error *error)
+                       MYSQL_RES **found, struct error *refusal, struct error *error)
 {
-    struct error problem = {0};
     *found = NULL;
     enum status status =
-        maria_query_buffer(self, connection, sql, MARIA_SHORT, ERROR_SOURCE_READ, found, &problem);
-    if (status != STATUS_OK && !is_refused(&problem)) {
-        error_copy(error, &problem);
+        maria_query_buffer(self, connection, sql, MARIA_SHORT, ERROR_SOURCE_READ, found, refusal);
+    if (status != STATUS_OK && !is_refused(refusal)) {
+        error_copy(error, refusal);
         return status;
     }
     return STATUS_OK;
@@ -108,6 +122,23 @@ static enum status keep(const struct maria_database *self, struct buffer *text, 
                : error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
 }
 
+/* Why something is not there to read; without a refusal the server gave nothing. */
+static enum status explain(const struct maria_database *self, const char *what, const char *right,
+                           const struct error *refusal, struct arena *arena, const char **why,
+                           struct error *error)
+{
+    struct buffer words = {0};
+    if (why == NULL) {
+        return STATUS_OK;
+    }
+    if (refusal->native_code == 0 || is_forbidden(refusal)) {
+        buffer_format(&words, "the account may not read %s: GRANT it %s", what, right);
+    } else {
+        buffer_format(&words, "%s can't be read: %s", what, refusal->message);
+    }
+    return keep(self, &words, arena, why, error);
+}
+
 enum status maria_object_show(struct maria_database *self, MYSQL *connection, const char *what,
                               const char *name, struct arena *arena, const char **text,
                               const char **why, struct error *error)
@@ -116,23 +147,22 @@ enum status maria_object_show(struct maria_database *self, MYSQL *connection, co
     struct buffer sql = {0};
     struct buffer words = {0};
     MYSQL_RES *result = NULL;
+    struct error refusal = {0};
     enum status status = STATUS_OK;
 
     *text = NULL;
     if (kind != NULL) {
         buffer_format(&sql, "SHOW CREATE %s ", kind->words);
         maria_append_table(&sql, self, name);
-        status = ask(self, connection, &sql, &result, error);
+        status = ask(self, connection, &sql, &result, &refusal, error);
     }
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
     const char *statement = row != NULL ? value_of(result, row, kind->column) : NULL;
     if (statement != NULL) {
         append_text(&words, result, row, statement);
         status = keep(self, &words, arena, text, error);
-    } else if (status == STATUS_OK && why != NULL) {
-        buffer_format(&words, "the account may not read its text: GRANT it %s",
-                      right_for(self, kind));
-        status = keep(self, &words, arena, why, error);
+    } else if (status == STATUS_OK) {
+        status = explain(self, "its text", right_for(self, kind), &refusal, arena, why, error);
     }
     mysql_free_result(result);
     return status;
@@ -208,12 +238,21 @@ static enum status ask_value(struct maria_database *self, MYSQL *connection,
     struct buffer sql = {0};
     struct buffer words = {0};
     MYSQL_RES *result = NULL;
+    struct error refusal = {0};
+    const char *why = NULL;
     buffer_append_string(&sql, object->native_query);
-    enum status status = ask(self, connection, &sql, &result, error);
+    enum status status = ask(self, connection, &sql, &result, &refusal, error);
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
         buffer_append_string(&words, row[0]);
         status = keep(self, &words, arena, &object->native_sql, error);
+    } else if (status == STATUS_OK) {
+        status = explain(self, "where it is", "SELECT", &refusal, arena, &why, error);
+    }
+    if (why != NULL) {
+        char name[SHOWN_BYTES];
+        text_printable(object->name, strlen(object->name), name, sizeof name);
+        log_write(LOG_WARNING, "the sequence %s begins anew: %s", name, why);
     }
     mysql_free_result(result);
     return status;
