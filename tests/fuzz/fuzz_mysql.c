@@ -8,6 +8,7 @@
 #include "connectors/mysql/target.h"
 #include "model/canonical.h"
 #include <string.h>
+#include <strings.h>
 
 enum { PRINTED_BYTES_MAX = 200 };
 
@@ -225,6 +226,8 @@ static void read_object(struct text input, struct arena *arena)
     size_t length = strlen(statement);
     check_piece(statement, maria_definer(statement));
     check_piece(statement, maria_enabled(statement));
+    FUZZ_REQUIRE(!maria_makes(statement, "view", "v") || strncasecmp(statement, "CREATE", 6) == 0);
+    FUZZ_REQUIRE(!maria_sets(statement, "s") || strchr(statement, ';') == NULL);
     maria_append_moved(&moved, statement, "no such", "other");
     FUZZ_REQUIRE(moved.length == length && memcmp(moved.data, statement, length) == 0);
     buffer_clear(&moved);

@@ -12,6 +12,7 @@ sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "
 import mariadb
 import sql_case
 import support
+import tcp_proxy
 
 TABLES = r"""
 CREATE TABLE customers (id int AUTO_INCREMENT PRIMARY KEY, name varchar(60) NOT NULL, email varchar(80) UNIQUE, at date CHECK (at > '2000-01-01'),
@@ -261,6 +262,39 @@ class Catalogue(sql_case.SqlCase):
         said = self.told(self.server.uri(source), self.server.uri(target))
         self.assertIn("the view v fails until its definer is there", said)
         self.assertIn("gone", said)
+
+    def test_what_a_source_tells_is_no_command(self):
+        """It says something else than what makes a view, or that an event is enabled by keeping silent."""
+        told = {b"CREATE ALGORITHM=UNDEFINED DEFINER=": b"DROP DATABASE victim            -- ",
+                b"PRESERVE DISABLE DO": b"PRESERVE         DO", b"FUNCTION `pure`(": b"FUNCTION `soso`("}
+        self.server.ask("", "CREATE DATABASE victim")
+        self.addCleanup(self.server.ask, "", "DROP DATABASE IF EXISTS victim")
+        source, target = self.made("CREATE VIEW v AS SELECT 1 AS one; CREATE EVENT e ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1; "
+                                   "CREATE FUNCTION pure (x int) RETURNS int RETURN x"), self.made()
+
+        def change(data, _):
+            for true, false in told.items():
+                data = data.replace(true, false)
+            return data
+
+        with tcp_proxy.ChangingProxy(self.server.port, change) as proxy:
+            said = self.told(self.server.uri(source).replace(str(self.server.port), str(proxy.port)), self.server.uri(target))
+        for what in ("view v", "event e", "function pure"):
+            self.assertIn("the %s is not made: what the source tells is no statement that makes it" % what, said)
+        self.assertEqual(self.server.ask("", "SHOW DATABASES LIKE 'victim'"), [["victim"]])
+
+    def test_events_that_are_not_enabled(self):
+        source = self.made("CREATE EVENT late ON SCHEDULE AT now() + INTERVAL 1 SECOND DISABLE DO SELECT 1; "
+                           "CREATE EVENT `of replica` ON SCHEDULE EVERY 1 DAY DISABLE ON SLAVE COMMENT 'ENABLE' DO SELECT 1")
+        target = self.made()
+        self.wait_until("its time is past", lambda: self.server.ask(source, "SELECT now() > execute_at FROM information_schema.events "
+                                                                            "WHERE event_schema = database() AND event_name = 'late'") == [["1"]])
+        said = self.told(self.server.uri(source), self.server.uri(target))
+        self.assertIn("the event late is not made: the server took its statement and made none", said)
+        self.assertIn("the event of replica is made disabled", said)
+        self.assertEqual(self.server.ask(target, "SELECT event_name, status FROM information_schema.events WHERE event_schema = database()"),
+                         [["of replica", "DISABLED"]])
+        self.assertEqual(self.server.ask(target, "SELECT name FROM _transhume_object"), [["of replica"]])
 
     def test_a_lock_is_no_missing_right(self):
         """Nor is the right to ask a sequence where it is that to see how it is made."""

@@ -62,10 +62,9 @@ static void append_statement(struct buffer *sql, const struct maker *maker,
 {
     const char *from = maker->objects->settings;
     const char *to = maker->self->schema;
-    bool moves = from != NULL && strcmp(from, to) != 0;
-    if (moves && object->kind == SCHEMA_OBJECT_TRIGGER) {
+    if (object->kind == SCHEMA_OBJECT_TRIGGER) {
         maria_append_trigger(sql, statement, to);
-    } else if (moves && object->kind == SCHEMA_OBJECT_VIEW) {
+    } else if (object->kind == SCHEMA_OBJECT_VIEW && from != NULL && strcmp(from, to) != 0) {
         maria_append_moved(sql, statement, from, to);
     } else {
         buffer_append_string(sql, statement);
@@ -211,6 +210,11 @@ static enum status make(struct maker *maker, const struct schema_object *object,
     const bool event = strcmp(object->what, "event") == 0;
     const struct text enabled = event ? maria_enabled(statement) : (struct text){statement, 0};
     struct buffer made = {0};
+    if (is_detail(object) ? !maria_sets(statement, object->name)
+                          : !maria_makes(statement, object->what, object->name)) {
+        return error_set(problem, ERROR_TARGET_SCHEMA, object->name,
+                         "what the source tells is no statement that makes it");
+    }
     enum status status = set_session(maker, settings, length, problem);
     append_without(&made, statement, enabled, "DISABLE");
     if (status == STATUS_OK && made.failed) {

@@ -131,14 +131,6 @@ struct text maria_definer(const char *statement)
     return (struct text){word.data, (size_t)(at - word.data)};
 }
 
-struct text maria_enabled(const char *statement)
-{
-    static const char *const before[] = {"DO", NULL};
-    return find_word(statement, "ENABLE", before);
-}
-
-/* ---------------------------------------------------------------- into another database */
-
 static struct text next_piece(struct text piece, const char *end)
 {
     const char *at = piece.data + piece.length;
@@ -153,6 +145,43 @@ static struct text next_word(struct text piece, const char *end)
     } while (piece.length > 0 &&
              (isspace((unsigned char)*piece.data) || begins_comment(piece.data, end)));
     return piece;
+}
+
+/* A replica's, that are enabled where it has them from, say DISABLE ON SLAVE. */
+struct text maria_enabled(const char *statement)
+{
+    static const char *const before[] = {"DO", NULL};
+    const char *end = statement + strlen(statement);
+    const struct text enabled = find_word(statement, "ENABLE", before);
+    const struct text disabled = find_word(statement, "DISABLE", before);
+    const struct text on = next_word(disabled, end);
+    const struct text where = next_word(on, end);
+    if (disabled.length == 0 || !is_word(on, "ON") ||
+        (!is_word(where, "SLAVE") && !is_word(where, "REPLICA"))) {
+        return enabled;
+    }
+    return (struct text){disabled.data, (size_t)(where.data + where.length - disabled.data)};
+}
+
+/* ---------------------------------------------------------------- into another database */
+
+/* In whatever quotes, or none. */
+static bool is_called(struct text piece, const char *name)
+{
+    const char *at = piece.data;
+    const char *end = at + piece.length;
+    const char quote = piece.length > 1 && is_quote(*at) ? *at : '\0';
+    if (quote != '\0') {
+        at++;
+        end--;
+    }
+    for (; at < end; at++, name++) {
+        at += quote != '\0' && *at == quote && at + 1 < end; /* doubled */
+        if (*at != *name) {
+            return false;
+        }
+    }
+    return *name == '\0';
 }
 
 /* Behind TRIGGER, TRIGGER IF NOT EXISTS or ON: the database before a point; empty: none is named.
@@ -182,7 +211,9 @@ void maria_append_trigger(struct buffer *out, const char *statement, const char 
         }
         const struct text database = database_behind(word, end);
         buffer_append(out, at, (size_t)(database.data - at));
-        if (database.length > 0) {
+        if (is_called(database, to)) {
+            buffer_append(out, database.data, database.length);
+        } else if (database.length > 0) {
             maria_append_name(out, to);
         }
         at = database.data + database.length;
@@ -271,4 +302,91 @@ void maria_append_moved(struct buffer *out, const char *statement, const char *f
         before = behind[-1];
         step(&place, piece);
     }
+}
+
+/* ---------------------------------------------------------------- what it makes */
+
+/* Behind CREATE and the clauses that may follow it: the kind's first word. */
+static struct text kind_behind(struct text create, const char *end)
+{
+    const struct text definer = maria_definer(create.data);
+    struct text word = next_word(create, end);
+    if (is_word(word, "ALGORITHM")) { /* = UNDEFINED */
+        word = next_word(next_word(next_word(word, end), end), end);
+    }
+    if (definer.length > 0 && word.data == definer.data) {
+        word = next_word(definer, end);
+    }
+    if (is_word(word, "SQL")) { /* SECURITY DEFINER */
+        word = next_word(next_word(next_word(word, end), end), end);
+    }
+    return is_word(word, "AGGREGATE") ? next_word(word, end) : word;
+}
+
+/* "package body": the piece behind it. */
+static bool pass_kind(struct text *word, const char *what, const char *end)
+{
+    while (*what != '\0') {
+        const struct text expected = {what, strcspn(what, " ")};
+        if (word->length != expected.length ||
+            strncasecmp(word->data, expected.data, expected.length) != 0) {
+            return false;
+        }
+        *word = next_word(*word, end);
+        what += expected.length + strspn(what + expected.length, " ");
+    }
+    return true;
+}
+
+bool maria_makes(const char *statement, const char *what, const char *name)
+{
+    const char *end = statement + strlen(statement);
+    const struct text create =
+        *statement != '\0' ? piece_at(statement, end) : (struct text){end, 0};
+    struct text word = kind_behind(create, end);
+    if (!is_word(create, "CREATE") || !pass_kind(&word, what, end)) {
+        return false;
+    }
+    if (strcmp(what, "trigger") == 0) { /* its words are its maker's: the database is seen to */
+        return true;
+    }
+    const struct text behind = next_word(word, end);
+    if (!is_called(word, name) || is_word(behind, ".")) {
+        return false;
+    }
+    if (strcmp(what, "procedure") == 0 || strcmp(what, "function") == 0) {
+        return is_word(behind, "("); /* else it may be a library's */
+    }
+    static const char *const before[] = {"DO", NULL};
+    return strcmp(what, "event") != 0 || maria_enabled(statement).length > 0 ||
+           find_word(statement, "DISABLE", before).length > 0;
+}
+
+static bool pass(const char **at, const char *words)
+{
+    size_t length = strlen(words);
+    bool passed = strncmp(*at, words, length) == 0;
+    *at += passed ? length : 0;
+    return passed;
+}
+
+static bool pass_number(const char **at)
+{
+    *at += **at == '-';
+    size_t digits = strspn(*at, "0123456789");
+    *at += digits;
+    return digits > 0;
+}
+
+bool maria_sets(const char *statement, const char *name)
+{
+    const char *at = statement;
+    const char *end = statement + strlen(statement);
+    if (!pass(&at, "DO SETVAL(") || *at != '`') {
+        return false;
+    }
+    const struct text sequence = piece_at(at, end);
+    at += sequence.length;
+    return is_called(sequence, name) && pass(&at, ", ") && pass_number(&at) && pass(&at, ", 0, ") &&
+           pass_number(&at) && strcmp(at, ")") == 0;
 }
