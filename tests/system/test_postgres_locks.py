@@ -237,6 +237,17 @@ class Held(PostgresCase):
         self.assertNotIn("try 2 in", self.log())
         self.went_on(process, holder, number)
 
+    def test_a_wait_is_longer_than_deadlock_timeout(self):
+        """Only then, and only in one wait, does the server end an autovacuum that is in the way."""
+        name, arguments = self.target(PARENT)
+        self.server.psql(name, "ALTER DATABASE %s SET deadlock_timeout = '7s'" % name)
+        process = self.at("postgres.before_put_back", "migrate", "--indexes", "rebuild", *arguments)
+        holder, number = self.holder(name, WRITE % "parent")
+        process.send_signal(signal.SIGCONT)
+        self.wait_until("it waits", lambda: re.search("waiting for a lock for|try 2 in", self.log()) or process.poll() is not None)
+        self.assertNotIn("try 2 in", self.log())
+        self.went_on(process, holder, number)
+
     def seen_waiting(self, process, phase):
         """Its progress says so, and (soon enough where the waits have grown) status."""
         line = {}

@@ -89,7 +89,7 @@ static enum status start(struct builds *builds, struct builder *builder,
     }
     if (postgres_set_lock_timeout(
             self, builder->connection, "SESSION",
-            build->shuts_out == POSTGRES_SHUTS_NOBODY ? 0 : sql_brief_lock_ms(self->timeout_ms),
+            build->shuts_out == POSTGRES_SHUTS_NOBODY ? 0 : postgres_brief_lock_ms(self),
             builds->error) != STATUS_OK) {
         return STATUS_FAILED;
     }

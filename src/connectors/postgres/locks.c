@@ -12,6 +12,16 @@
 
 enum { LOOK_STEP_MAX_MS = 30000, SAID_AFTER_MS = 3000 };
 
+int64_t postgres_brief_lock_ms(const struct postgres_database *self)
+{
+    enum { PAST_IT_MS = 500 };
+    int64_t brief_ms = sql_brief_lock_ms(self->timeout_ms);
+    int64_t long_ms = sql_long_lock_ms(self->timeout_ms);
+    int64_t past_ms = self->deadlock_ms + PAST_IT_MS;
+    int64_t wanted_ms = past_ms > brief_ms ? past_ms : brief_ms;
+    return wanted_ms < long_ms ? wanted_ms : long_ms;
+}
+
 /* ---------------------------------------------------------------- who holds it */
 
 static const char holders[] =
@@ -64,7 +74,7 @@ void postgres_lock_watch_begin(const struct postgres_database *self,
                                struct postgres_lock_watch *watch)
 {
     *watch = (struct postgres_lock_watch){.began_ms = clock_monotonic_ms(),
-                                          .look_ms = sql_brief_lock_ms(self->timeout_ms) / 2};
+                                          .look_ms = postgres_brief_lock_ms(self) / 2};
 }
 
 void postgres_lock_watch_look(struct postgres_database *self, PGconn *connection,
@@ -84,7 +94,7 @@ void postgres_lock_watch_look(struct postgres_database *self, PGconn *connection
     }
     /* one whose wait has just ended waits for nobody, and its end is to be told; after longer it is
      * another lock's */
-    bool long_ago = waited_ms - watch->seen_ms > 2 * sql_brief_lock_ms(self->timeout_ms);
+    bool long_ago = waited_ms - watch->seen_ms > 2 * postgres_brief_lock_ms(self);
     if (holder[0] != '\0' || long_ago) {
         memcpy(watch->holder, holder, sizeof holder);
         watch->seen_ms = waited_ms;
@@ -121,8 +131,8 @@ enum status postgres_begin_brief(struct postgres_database *self, PGconn **connec
     if (postgres_begin(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = postgres_set_lock_timeout(self, *connection, "LOCAL",
-                                                   sql_brief_lock_ms(self->timeout_ms), error);
+    enum status status =
+        postgres_set_lock_timeout(self, *connection, "LOCAL", postgres_brief_lock_ms(self), error);
     return status == STATUS_OK ? STATUS_OK : postgres_end(self, *connection, status, &ignored);
 }
 
@@ -151,8 +161,7 @@ enum status postgres_alter(struct postgres_database *self, PGconn *connection, c
                            enum postgres_patience patience, enum error_code otherwise,
                            struct error *error)
 {
-    return alter(self, connection, sql, sql_brief_lock_ms(self->timeout_ms), patience, otherwise,
-                 error);
+    return alter(self, connection, sql, postgres_brief_lock_ms(self), patience, otherwise, error);
 }
 
 enum status postgres_alter_beside(struct postgres_database *self, PGconn *connection,

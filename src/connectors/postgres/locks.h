@@ -5,6 +5,10 @@
 #include "connectors/postgres/target.h"
 #include "connectors/sql/locks.h"
 
+/* sql_brief_lock_ms, and longer than deadlock_timeout if that can be: after it, and only within one
+ * wait, the server ends an autovacuum that is in the way. */
+int64_t postgres_brief_lock_ms(const struct postgres_database *self);
+
 /* Who holds what a statement waits for, as it was seen last. */
 struct postgres_lock_watch {
     int64_t began_ms;              /* monotonic */

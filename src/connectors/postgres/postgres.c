@@ -260,10 +260,15 @@ static enum status look_at_server(struct postgres_database *self, const char *po
     enum status status = postgres_query(
         self, self->control,
         "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_encoding'), "
-        "pg_catalog.pg_backend_pid()",
+        "pg_catalog.pg_backend_pid(), (SELECT setting FROM pg_catalog.pg_settings WHERE name = "
+        "'deadlock_timeout')",
         NULL, 0, POSTGRES_SHORT, ERROR_NETWORK, &result, error);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (text_to_int64(PQgetvalue(result, 0, 3), (size_t)PQgetlength(result, 0, 3),
+                      &self->deadlock_ms) != STATUS_OK) {
+        self->deadlock_ms = 0;
     }
     self->standby = PQgetvalue(result, 0, 0)[0] == 't';
     self->utf8 = strcmp(PQgetvalue(result, 0, 1), "SQL_ASCII") != 0;

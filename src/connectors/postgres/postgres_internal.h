@@ -32,8 +32,9 @@ struct postgres_database {
     const char *values[POSTGRES_SETTINGS_MAX];
     uint32_t setting_count;
     int64_t timeout_ms;
-    int server_version; /* 150020 */
-    bool utf8;          /* the database's encoding: what it sends is valid, else it is checked */
+    int server_version;  /* 150020 */
+    int64_t deadlock_ms; /* the sessions' deadlock_timeout */
+    bool utf8;           /* the database's encoding: what it sends is valid, else it is checked */
     bool standby;
     bool may_create; /* target: the role may make tables in the schema; false: not asked yet */
     bool may_temp;   /* target: the same of temporary tables */

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The brief one is longer than PostgreSQL's deadlock_timeout, after which an autovacuum that is in
- * the way is ended. */
+/* The brief one is longer than PostgreSQL's deadlock_timeout is by itself, after which an
+ * autovacuum that is in the way is ended. */
 enum { BRIEF_MS = 2000, LONG_MS = 20000 };
 
 static int64_t below(int64_t timeout_ms, int64_t most)
