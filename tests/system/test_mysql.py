@@ -89,11 +89,11 @@ class BetweenServers(MysqlCase):
     def test_every_type(self):
         columns = ("id,t1,i1,i2,i3,i4,i8,u8,f4*1e0,f8,n65,n2,b1+0,b64+0,y,hex(v),hex(c),hex(tt),hex(lt),hex(lat),"
                    "hex(bn),hex(vb),hex(lb),d,dt,dt6,ts,tm,tm6,hex(j),e,s,u,ip,hex(g),gen,virt,inv,cmt")
-        for options in ("", "?load=insert"):
-            with self.subTest(options):
+        for options, *more in (("",), ("", "--no-express"), ("?load=insert",)):
+            with self.subTest((options, *more)):
                 source, target = self.made(EDGES), self.made()
-                self.migrate(self.server.uri(source), self.server.uri(target, options), "--state",
-                             self.path("state" + options[1:]))
+                self.migrate(self.server.uri(source), self.server.uri(target, options), *more, "--state",
+                             self.path("state" + options[1:] + "".join(more)))
                 self.assertEqual(self.rows(source, "edges", columns), self.rows(target, "edges", columns))
                 made = [self.server.ask(name, "SHOW CREATE TABLE edges")[0][1] for name in (source, target)]
                 self.assertEqual(made[0], made[1])

@@ -504,7 +504,8 @@ enum status maria_encode(const struct maria_column *column, const struct cell *c
 bool maria_needs_variable(const struct maria_database *self, const struct maria_column *column,
                           const char **expression, const char **end)
 {
-    bool text = column->type.format == MARIA_AS_TEXT || column->type.format == MARIA_AS_LABEL;
+    bool text = column->type.format == MARIA_AS_TEXT || column->type.format == MARIA_AS_LABEL ||
+                column->type.format == MARIA_AS_JSON;
     *end = ")";
     if (column->type.format == MARIA_AS_BIT) {
         *expression = "CAST(";

@@ -4,16 +4,22 @@
  * bend, sends the chunk the general way, where it alone is rejected.
  */
 #include "base/failpoint.h"
+#include "base/signals.h"
 #include "connectors/mysql/source.h"
 #include "connectors/mysql/writer_internal.h"
 #include <string.h>
 
-enum { ROWS_A_NOTE = 4096 };
+enum { REFUSALS_MAX = 2 };
 
 bool maria_express_accepts(struct database *database, struct database *source)
 {
-    return source->connector == &transhume_connector && maria_database_of(database)->loads &&
-           maria_database_of(source)->mode == OPEN_SOURCE;
+    bool accepts = source->connector == &transhume_connector &&
+                   maria_database_of(database)->loads &&
+                   maria_database_of(source)->mode == OPEN_SOURCE;
+    if (accepts) {
+        maria_database_of(source)->pulled = true;
+    }
+    return accepts;
 }
 
 struct pull {
@@ -30,7 +36,7 @@ struct pull {
 
 /* ---------------------------------------------------------------- columns */
 
-/* All of the source's columns, in their order: what the statement is made for. */
+/* The source's columns that hold values, in their order: what the statement is made for. */
 static const struct shape *shape_of(struct writer *writer, uint32_t table,
                                     const struct maria_table *from)
 {
@@ -47,21 +53,33 @@ static const struct shape *shape_of(struct writer *writer, uint32_t table,
     }
     for (uint32_t i = 0; i < count; i++) {
         const char *name = from->columns[i].name;
-        fields[i] = (struct shape_field){.name = name, .name_length = (uint32_t)strlen(name)};
+        if (!from->columns[i].generated) {
+            fields[shape->field_count++] =
+                (struct shape_field){.name = name, .name_length = (uint32_t)strlen(name)};
+        }
     }
-    *shape = (struct shape){.name = from->schema->name, .fields = fields, .field_count = count};
+    shape->name = from->schema->name;
+    shape->fields = fields;
     entry->pulled = shape;
     return shape;
+}
+
+static const struct maria_column *source_column(const struct pull *pull, uint32_t i)
+{
+    const struct shape_field *field = &pull->plan->shape->fields[pull->plan->columns[i].field];
+    return &pull->from->columns[maria_find_column(pull->from, field->name)];
 }
 
 static bool are_same(const struct pull *pull)
 {
     for (uint32_t i = 0; i < pull->plan->column_count; i++) {
         const struct maria_column *to = pull->plan->columns[i].column;
-        const struct maria_column *from = &pull->from->columns[pull->plan->columns[i].field];
+        const struct maria_column *from = source_column(pull, i);
         const char *native = from->type.type.native;
-        if (from->type.format != to->type.format || native == NULL ||
-            to->type.type.native == NULL || strcmp(native, to->type.type.native) != 0) {
+        /* of a NULL the server would make a number or a time of its own, without a warning */
+        if ((to->not_null && !from->not_null) || from->type.format != to->type.format ||
+            native == NULL || to->type.type.native == NULL ||
+            strcmp(native, to->type.type.native) != 0) {
             return false;
         }
     }
@@ -75,7 +93,8 @@ static enum status choose(struct pull *pull, uint32_t table)
     const struct target_table *target = writer->tables[table].plan;
     bool direct = target->created || target->existing == EXISTING_REFUSE ||
                   target->existing == EXISTING_APPEND;
-    if (!direct || target->distinct || target->same_engine == NULL) {
+    if (!direct || target->distinct || target->same_engine == NULL ||
+        writer->tables[table].refusals >= REFUSALS_MAX) {
         return STATUS_AGAIN;
     }
     const struct shape *shape = shape_of(writer, table, pull->from);
@@ -104,7 +123,7 @@ static enum status start_source(struct pull *pull, const struct span *span)
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT ");
     for (uint32_t i = 0; i < pull->plan->column_count; i++) {
-        const struct maria_column *column = &pull->from->columns[pull->plan->columns[i].field];
+        const struct maria_column *column = source_column(pull, i);
         buffer_append_string(&sql, i > 0 ? ", " : "");
         maria_append_selected(&sql, &column->type, "_t0", column->name);
     }
@@ -158,10 +177,14 @@ static void append_line(struct pull *pull, MYSQL_ROW row)
     filling->lines++;
 }
 
-static void note(struct pull *pull, uint64_t rows)
+/* What is handed over has moved: long records are few in a chunk. */
+static enum status hand_over(struct pull *pull, uint64_t rows)
 {
-    atomic_fetch_add(&pull->writer->database->base.report.pulled_rows, rows);
-    pull->noted += rows;
+    atomic_fetch_add(&pull->writer->database->base.report.pulled_rows, rows - pull->noted);
+    pull->noted = rows;
+    return signals_stop_level() >= 2 ? error_set(pull->error, ERROR_INTERRUPTED,
+                                                 pull->from->schema->name, "stopped on request")
+                                     : writer_hand_over(pull->writer, pull->error);
 }
 
 /* The rows that were read, whether they were sent or not. */
@@ -169,7 +192,7 @@ static enum status pump(struct pull *pull, uint64_t *rows)
 {
     struct writer *writer = pull->writer;
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && !pull->ended && !writer->refused) {
+    while (status == STATUS_OK && !writer->refused) {
         MYSQL_ROW row = NULL;
         status = maria_fetch_row(pull->source, pull->result, pull->connection, &row, pull->error);
         pull->ended = status == STATUS_OK && row == NULL;
@@ -178,17 +201,15 @@ static enum status pump(struct pull *pull, uint64_t *rows)
         }
         writer->filling->plan = pull->plan;
         append_line(pull, row);
-        if (++*rows % ROWS_A_NOTE == 0) {
-            note(pull, ROWS_A_NOTE);
-        }
+        ++*rows;
         if (writer->filling->out.failed) {
             status = error_set(pull->error, ERROR_MEMORY, pull->from->schema->name,
                                "no memory for records");
         } else if (writer_is_ready(writer)) {
-            status = writer_hand_over(writer, pull->error);
+            status = hand_over(pull, *rows);
         }
     }
-    return status;
+    return status == STATUS_OK ? hand_over(pull, *rows) : status;
 }
 
 static enum status carry(struct pull *pull, const struct span *span, uint64_t *rows)
@@ -198,14 +219,15 @@ static enum status carry(struct pull *pull, const struct span *span, uint64_t *r
     enum status status = failpoint_hit("mysql.before_pull", pull->error);
     status = status == STATUS_OK ? start_source(pull, span) : status;
     status = status == STATUS_OK ? pump(pull, rows) : status;
-    status = status == STATUS_OK ? writer_hand_over(writer, pull->error) : status;
     if (status == STATUS_OK && writer_await_load(writer, -1, pull->error) == STATUS_FAILED) {
         status = STATUS_FAILED;
     }
     if (status == STATUS_OK) {
         status = failpoint_hit("mysql.after_pull", pull->error);
     }
-    return status == STATUS_OK && writer->refused ? STATUS_AGAIN : status;
+    struct writer_table *entry = &writer->tables[pull->plan->table];
+    entry->refusals = status == STATUS_OK && writer->refused ? entry->refusals + 1 : 0;
+    return entry->refusals > 0 ? STATUS_AGAIN : status;
 }
 
 enum status maria_express_chunk(struct writer *writer, struct database *source, uint64_t chunk,

@@ -158,11 +158,15 @@ static enum status fill_pool(struct maria_database *self, uint32_t reader_count,
                              struct error *error)
 {
     uint32_t needed = reader_count * self->cursors_each;
-    uint32_t count = needed + reader_count;
+    uint32_t count = needed + (self->pulled ? reader_count : 0);
     enum status status = STATUS_OK;
     while (status == STATUS_OK && self->pool_count < count && self->pool_count < MARIA_POOL_MAX) {
         status = maria_connect(self, &self->pool[self->pool_count], error);
         self->pool_count += status == STATUS_OK;
+    }
+    if (status != STATUS_OK && self->pool_count > needed) {
+        /* the server has no more: one is left for who locks */
+        maria_disconnect(self->pool[--self->pool_count]);
     }
     self->pool_spare = self->pool_count > needed ? self->pool_count - needed : 0;
     /* fewer are enough for most plans */

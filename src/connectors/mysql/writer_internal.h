@@ -44,6 +44,7 @@ struct writer_table {
     const struct target_table *plan;
     struct maria_table facts;
     bool described;
+    uint32_t refusals;          /* of the express lane's chunks, one after the other */
     const struct shape *pulled; /* by the express lane: the source's columns; NULL: not yet */
 };
 
