@@ -266,10 +266,13 @@ class Catalogue(sql_case.SqlCase):
     def test_what_a_source_tells_is_no_command(self):
         """It says something else than what makes a view, or that an event is enabled by keeping silent."""
         told = {b"CREATE ALGORITHM=UNDEFINED DEFINER=": b"DROP DATABASE victim            -- ",
-                b"PRESERVE DISABLE DO": b"PRESERVE         DO", b"FUNCTION `pure`(": b"FUNCTION `soso`("}
+                b"PRESERVE DISABLE DO": b"PRESERVE         DO", b"FUNCTION `pure`(": b"FUNCTION `soso`(", b"TRIGGER first ": b"TRIGGER other ",
+                b"SQL SECURITY INVOKER VIEW": b"/*!00000 INVOKER */  VIEW"}
         self.server.ask("", "CREATE DATABASE victim")
         self.addCleanup(self.server.ask, "", "DROP DATABASE IF EXISTS victim")
         source, target = self.made("CREATE VIEW v AS SELECT 1 AS one; CREATE EVENT e ON SCHEDULE EVERY 1 YEAR DISABLE DO SELECT 1; "
+                                   "CREATE TABLE t (id int PRIMARY KEY); CREATE TRIGGER first BEFORE INSERT ON t FOR EACH ROW SET NEW.id = 1; "
+                                   "CREATE SQL SECURITY INVOKER VIEW w AS SELECT 2 AS two; "
                                    "CREATE FUNCTION pure (x int) RETURNS int RETURN x"), self.made()
 
         def change(data, _):
@@ -279,9 +282,21 @@ class Catalogue(sql_case.SqlCase):
 
         with tcp_proxy.ChangingProxy(self.server.port, change) as proxy:
             said = self.told(self.server.uri(source).replace(str(self.server.port), str(proxy.port)), self.server.uri(target))
-        for what in ("view v", "event e", "function pure"):
+        for what in ("view v", "view w", "trigger first", "event e", "function pure"):
             self.assertIn("the %s is not made: what the source tells is no statement that makes it" % what, said)
         self.assertEqual(self.server.ask("", "SHOW DATABASES LIKE 'victim'"), [["victim"]])
+
+    def test_a_second_try_that_fails_before_it_begins(self):
+        """The connection of the first is closed by then, and once only."""
+        source, target = self.made("CREATE VIEW v AS SELECT 1 AS one"), self.made()
+        pair = [self.server.uri(source), self.server.uri(target)]
+        for occurrence in (2, 3):
+            rule = "mysql.after_object:retry:1,mysql.before_objects:error:%d" % occurrence
+            state = self.path("state%d" % occurrence)
+            result = support.transhume("migrate", *pair, "--state", state, cwd=self.folder, env={"TRANSHUME_FAILPOINT": rule})
+            self.assertIn(result.code, (0, 3), result.err)
+            self.run_program("resume" if result.code else "status", "--state", state)
+            self.server.ask("", "DROP DATABASE %s; CREATE DATABASE %s" % (target, target))
 
     def test_events_that_are_not_enabled(self):
         source = self.made("CREATE EVENT late ON SCHEDULE AT now() + INTERVAL 1 SECOND DISABLE DO SELECT 1; "

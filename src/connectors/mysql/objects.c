@@ -404,6 +404,7 @@ static enum status make_all(struct maker *maker)
                                                       maker, maker->error)
                                  : status;
     maria_disconnect(maker->connection);
+    maker->connection = NULL;
     return status == STATUS_OK ? failpoint_hit("mysql.after_objects", maker->error) : status;
 }
 

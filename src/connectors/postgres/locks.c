@@ -18,8 +18,8 @@ int64_t postgres_brief_lock_ms(const struct postgres_database *self)
     int64_t brief_ms = sql_brief_lock_ms(self->timeout_ms);
     int64_t long_ms = sql_long_lock_ms(self->timeout_ms);
     int64_t past_ms = self->deadlock_ms + PAST_IT_MS;
-    int64_t wanted_ms = past_ms > brief_ms ? past_ms : brief_ms;
-    return wanted_ms < long_ms ? wanted_ms : long_ms;
+    /* a wait that can't outlast it would keep the table's readers queued for nothing */
+    return past_ms > brief_ms && past_ms <= long_ms ? past_ms : brief_ms;
 }
 
 /* ---------------------------------------------------------------- who holds it */
