@@ -9,9 +9,10 @@
 
 /*
  * _transhume_object  made with the first run that needs it; `number` is the order of making: a
- *                    view's text changes once what it reads is gone; `digest` that of the text as
- * it was made, by which it is known when it was changed since, "at " and that of when it was, if
- *                    nobody may read it, empty if not even that is known; NULL: it is about to be
+ *                    view's text changes once what it reads is gone; `digest` is that of the text
+ *                    as it was made, by which a later change is known; "at " and that of when it
+ *                    was made, if nobody may read it; empty if not even that is known; NULL: it is
+ *                    about to be made
  */
 static const char table[] = "_transhume_object";
 static const char columns[] =

@@ -269,6 +269,19 @@ static bool is_ambiguous(const struct moving *moving, const char *statement)
     return false;
 }
 
+static bool is_of_sequence(const char *statement, const char *argument)
+{
+    static const char *const calls[] = {"nextval(", "lastval(", "setval("};
+    for (int i = 0; i < 3; i++) {
+        size_t length = strlen(calls[i]);
+        size_t before = (size_t)(argument - statement);
+        if (before > length && memcmp(argument - length, calls[i], length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* `database`.`function`(, `database`.`table`.`column` or nextval(`database`.`sequence`) */
 static bool is_certain(const struct moving *moving, const char *statement, struct text piece)
 {
@@ -278,7 +291,7 @@ static bool is_certain(const struct moving *moving, const char *statement, struc
     }
     const char *behind = name + piece_at(name, moving->end).length;
     return (behind < moving->end && (*behind == '(' || *behind == '.')) ||
-           (piece.data - statement > 4 && memcmp(piece.data - 4, "val(", 4) == 0);
+           is_of_sequence(statement, piece.data);
 }
 
 void maria_append_moved(struct buffer *out, const char *statement, const char *from, const char *to)
