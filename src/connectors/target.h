@@ -272,7 +272,8 @@ struct target_functions {
                                          const struct cell *cell, struct arena *arena,
                                          struct cell *normal, struct error *error);
     /*
-     * Optional express lane: can this target pull from that source itself? Then express_chunk
+     * Optional express lane: can this target pull from that source itself? (Asked before the
+     * source's snapshot, so that it can keep connections within it for this.) Then express_chunk
      * copies a span of request->table into table within the open chunk, and says in
      * report.pulled_rows how far it is. STATUS_AGAIN: not possible now (the source moved on, a
      * record is refused): the engine takes the general path for this chunk.

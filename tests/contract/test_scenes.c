@@ -128,6 +128,7 @@ static void express_act(struct fixture *fixture)
     struct open_options options = {
         .mode = OPEN_SOURCE, .uri = uri, .memory_bytes = 8 << 20, .timeout_ms = 5000};
     check_ok(connector->open(&options, &source, &error), &error, "open as source");
+    assert_true(connector->target->express_accepts(fixture->target, source));
     check_ok(connector->source->snapshot(source, 1, fixture->arena, &token, &error), &error,
              "snapshot");
     check_ok(connector->catalog->describe(source, &schema, &error), &error, "describe");
@@ -137,7 +138,6 @@ static void express_act(struct fixture *fixture)
         connector->source->split(source, &request, 10, fixture->arena, &spans, &span_count, &error),
         &error, "split");
     assert_true(span_count >= 1 && span_count <= CONTRACT_CHUNKS);
-    assert_true(connector->target->express_accepts(fixture->target, source));
     check_ok(connector->target->writer_open(fixture->target, &fixture->table, 1, fixture->epoch,
                                             &fixture->writer, &error),
              &error, "writer_open");
