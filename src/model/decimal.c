@@ -279,18 +279,22 @@ void decimal_append(const struct cell *decimal, struct buffer *out)
     }
 }
 
+struct cell decimal_small_normal(const struct cell *decimal)
+{
+    int64_t value = decimal->i64;
+    uint32_t scale = value == 0 ? 0 : decimal->aux;
+    while (scale > 0 && value % 10 == 0) {
+        value /= 10;
+        scale--;
+    }
+    return small_cell(value, scale);
+}
+
 void decimal_append_normal(const struct cell *decimal, struct buffer *out)
 {
     if ((decimal->flags & CELL_SMALL) != 0) {
-        int64_t value = decimal->i64;
-        uint32_t scale = value == 0 ? 0 : decimal->aux;
-        while (scale > 0 && value % 10 == 0) {
-            value /= 10;
-            scale--;
-        }
-        if (buffer_reserve(out, SMALL_TEXT_BYTES)) {
-            out->length += put_small(value, scale, out->data + out->length);
-        }
+        struct cell normal = decimal_small_normal(decimal);
+        decimal_append(&normal, out);
         return;
     }
     struct decimal_plain plain = decimal_plain_of_text(decimal->text, decimal->length);

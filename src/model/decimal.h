@@ -21,6 +21,8 @@ int decimal_has_room(size_t length, struct arena *arena);
 
 /* The plain digits: "1.98", "-0.10", "NaN". */
 void decimal_append(const struct cell *decimal, struct buffer *out);
+/* A small decimal (CELL_SMALL) without the zeros at its end. */
+struct cell decimal_small_normal(const struct cell *decimal);
 /* Without trailing zeros after the point, "0" for every zero: what stores without scale give. */
 void decimal_append_normal(const struct cell *decimal, struct buffer *out);
 

@@ -233,12 +233,6 @@ const struct former_field *former_find(const struct former *former, const char *
     return NULL;
 }
 
-static struct canonical_hash hash_of(const void *bytes, size_t length)
-{
-    XXH128_hash_t digest = XXH3_128bits(bytes, length);
-    return (struct canonical_hash){.low = digest.low64, .high = digest.high64};
-}
-
 /* A record without all of its key is told by all of its fields: no target took it. */
 static void take_key(struct former *former, const struct record_form *form)
 {
@@ -250,14 +244,15 @@ static void take_key(struct former *former, const struct record_form *form)
         if (field == NULL) {
             former->has_key = false;
         } else if (form->key.count == 1) {
-            former->key = hash_of(former->bytes.data + field->begin, field->end - field->begin);
+            former->key =
+                canonical_hash_bytes(former->bytes.data + field->begin, field->end - field->begin);
         } else {
             buffer_append(&former->key_bytes, former->bytes.data + field->begin,
                           field->end - field->begin);
         }
     }
     if (former->has_key && form->key.count > 1) {
-        former->key = hash_of(former->key_bytes.data, former->key_bytes.length);
+        former->key = canonical_hash_bytes(former->key_bytes.data, former->key_bytes.length);
     }
     if (!former->has_key) {
         former->key = former->hash;
@@ -285,7 +280,7 @@ enum status former_take(struct former *former, const struct record_form *form,
         status = no_memory(error);
     }
     if (status == STATUS_OK) {
-        former->hash = hash_of(former->bytes.data, former->bytes.length);
+        former->hash = canonical_hash_bytes(former->bytes.data, former->bytes.length);
         take_key(former, form);
         if (former->key_bytes.failed) {
             status = no_memory(error);

@@ -64,26 +64,40 @@ static const struct shape *shape_of(struct writer *writer, uint32_t table,
     return shape;
 }
 
-static const struct maria_column *source_column(const struct pull *pull, uint32_t i)
+/* The shape's columns are the source's. */
+static const struct maria_column *source_column(const struct maria_table *from,
+                                                const struct shape *shape, uint32_t field)
 {
-    const struct shape_field *field = &pull->plan->shape->fields[pull->plan->columns[i].field];
-    return &pull->from->columns[maria_find_column(pull->from, field->name)];
+    return &from->columns[maria_find_column(from, shape->fields[field].name)];
 }
 
-static bool are_same(const struct pull *pull)
+static bool is_same(const struct maria_column *from, const struct maria_column *to)
 {
-    for (uint32_t i = 0; i < pull->plan->column_count; i++) {
-        const struct maria_column *to = pull->plan->columns[i].column;
-        const struct maria_column *from = source_column(pull, i);
-        const char *native = from->type.type.native;
-        /* of a NULL the server would make a number or a time of its own, without a warning */
-        if ((to->not_null && !from->not_null) || from->type.format != to->type.format ||
-            native == NULL || to->type.type.native == NULL ||
-            strcmp(native, to->type.type.native) != 0) {
+    const char *native = from->type.type.native;
+    /* of a NULL the server would make a number or a time of its own, without a warning */
+    return (from->not_null || !to->not_null) && from->type.format == to->type.format &&
+           native != NULL && to->type.type.native != NULL &&
+           strcmp(native, to->type.type.native) == 0;
+}
+
+static bool are_same(const struct shape *shape, const struct maria_table *from,
+                     const struct maria_table *to)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        int32_t position = maria_find_column(to, shape->fields[i].name);
+        if (position < 0) {
             return false;
         }
+        if (to->columns[position].generated) {
+            continue;
+        }
+        if (!is_same(source_column(from, shape, i), &to->columns[position])) {
+            return false;
+        }
+        count++;
     }
-    return pull->plan->column_count > 0;
+    return count > 0;
 }
 
 /* STATUS_AGAIN: the table is none for the express lane. */
@@ -105,15 +119,13 @@ static enum status choose(struct pull *pull, uint32_t table)
     if (writer_plan_describe(writer, table, pull->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    for (uint32_t i = 0; i < shape->field_count; i++) {
-        if (maria_find_column(&writer->tables[table].facts, shape->fields[i].name) < 0) {
-            return STATUS_AGAIN;
-        }
+    if (!are_same(shape, pull->from, &writer->tables[table].facts)) {
+        return STATUS_AGAIN;
     }
     if (writer_plan_get(writer, table, shape, &pull->plan, pull->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return !pull->plan->staged && are_same(pull) ? STATUS_OK : STATUS_AGAIN;
+    return pull->plan->staged ? STATUS_AGAIN : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- the source */
@@ -123,7 +135,8 @@ static enum status start_source(struct pull *pull, const struct span *span)
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT ");
     for (uint32_t i = 0; i < pull->plan->column_count; i++) {
-        const struct maria_column *column = source_column(pull, i);
+        const struct maria_column *column =
+            source_column(pull->from, pull->plan->shape, pull->plan->columns[i].field);
         buffer_append_string(&sql, i > 0 ? ", " : "");
         maria_append_selected(&sql, &column->type, "_t0", column->name);
     }

@@ -262,36 +262,38 @@ static enum status send_load(struct writer *writer, size_t begin, size_t end, st
     return status;
 }
 
+/* The bytes from `from` to `to`, which are so many records. Results as writer_send's. */
+static enum status send_bytes(struct writer *writer, size_t from, size_t to, uint64_t records,
+                              struct refusal *refusal, struct error *error)
+{
+    if (set_savepoint(writer, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = writer->database->loads ? send_load(writer, from, to, error)
+                                                 : send_statement(writer, from, to, error);
+    return status == STATUS_OK ? judge_success(writer, records, refusal, error)
+                               : judge_failure(writer, refusal, error);
+}
+
 enum status writer_send(struct writer *writer, uint32_t first, uint32_t end,
                         struct refusal *refusal, struct error *error)
 {
     uint32_t count = 0;
     const struct sent_row *rows = writer_rows(writer, &count);
-    size_t from = rows[first].begin;
     size_t to = end < count ? rows[end].begin : writer->sending->out.length;
-    if ((writer->sending->plan->staged && writer_stage_make(writer, error) != STATUS_OK) ||
-        set_savepoint(writer, error) != STATUS_OK) {
+    bool staged = writer->sending->plan->staged;
+    if (staged && writer_stage_make(writer, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = writer->database->loads ? send_load(writer, from, to, error)
-                                                 : send_statement(writer, from, to, error);
-    if (status != STATUS_OK) {
-        return judge_failure(writer, refusal, error);
-    }
-    status = judge_success(writer, end - first, refusal, error);
-    return status == STATUS_OK && writer->sending->plan->staged
-               ? writer_stage_apply(writer, first, end, refusal, error)
-               : status;
+    enum status status = send_bytes(writer, rows[first].begin, to, end - first, refusal, error);
+    return status == STATUS_OK && staged ? writer_stage_apply(writer, first, end, refusal, error)
+                                         : status;
 }
 
 enum status writer_send_lines(struct writer *writer, struct refusal *refusal, struct error *error)
 {
-    if (set_savepoint(writer, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return send_load(writer, 0, writer->sending->out.length, error) == STATUS_OK
-               ? judge_success(writer, writer->sending->lines, refusal, error)
-               : judge_failure(writer, refusal, error);
+    return send_bytes(writer, 0, writer->sending->out.length, writer->sending->lines, refusal,
+                      error);
 }
 
 enum status writer_run_statement(struct writer *writer, struct buffer *sql, MYSQL_RES **result,

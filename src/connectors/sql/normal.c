@@ -42,11 +42,7 @@ static enum status normal_decimal(const struct cell *cell, struct arena *arena, 
         return STATUS_OK;
     }
     if ((cell->flags & CELL_SMALL) != 0) {
-        while (number.aux > 0 && number.i64 % 10 == 0) {
-            number.i64 /= 10;
-            number.aux--;
-        }
-        number.flags = CELL_SMALL;
+        number = decimal_small_normal(cell);
         *normal = number.aux == 0 ? cell_int64(number.i64) : number;
         return STATUS_OK;
     }

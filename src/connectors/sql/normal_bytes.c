@@ -62,12 +62,8 @@ static bool append_text(const struct cell *cell, struct buffer *out)
 /* As whole number where it is one, else without zeros at the end. */
 static void append_small_decimal(const struct cell *cell, struct buffer *out)
 {
-    struct cell number = *cell;
+    struct cell number = decimal_small_normal(cell);
     size_t start = out->length;
-    while (number.aux > 0 && number.i64 % 10 == 0) {
-        number.i64 /= 10;
-        number.aux--;
-    }
     if (number.aux == 0) {
         canonical_append_u64(out, VALUE_INT64, number.u64);
         return;
