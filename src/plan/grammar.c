@@ -204,7 +204,7 @@ static void check_value(const struct grammar_key *key, const struct plan_node *n
                "'%s' is %s, not '%s'", key->name, expected, found);
 }
 
-static const struct grammar_key *find_key(const struct grammar_map *map, const char *name)
+const struct grammar_key *grammar_find(const struct grammar_map *map, const char *name)
 {
     for (uint32_t i = 0; i < map->count; i++) {
         if (strcmp(map->keys[i].name, name) == 0) {
@@ -235,7 +235,7 @@ static void check_map(const struct grammar_map *map, const struct plan_node *nod
                       struct plan_faults *faults)
 {
     for (uint32_t i = 0; i < node->count; i++) {
-        const struct grammar_key *key = find_key(map, node->keys[i]->text);
+        const struct grammar_key *key = grammar_find(map, node->keys[i]->text);
         if (key == NULL) {
             fault_unknown_key(map, node->keys[i], faults);
         } else if (key->later) {
@@ -270,7 +270,7 @@ static void check_beside(const struct grammar_field_form *form, const struct pla
     uint32_t found = 0;
     for (uint32_t i = 0; i < node->count; i++) {
         const char *name = node->keys[i]->text;
-        if (find_key(&grammar_field, name) == NULL || strcmp(name, form->name) == 0) {
+        if (grammar_find(&grammar_field, name) == NULL || strcmp(name, form->name) == 0) {
             continue;
         }
         if (!grammar_choice_has(form->beside, name)) {

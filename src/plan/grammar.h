@@ -57,6 +57,9 @@ extern const uint32_t grammar_field_form_count;
 /* Checks a whole plan: every fault of form goes to `faults`. */
 void grammar_check(const struct plan_node *root, struct plan_faults *faults);
 
+/* The key of the map that is called so; NULL: it has none. */
+const struct grammar_key *grammar_find(const struct grammar_map *map, const char *name);
+
 /* True if `name` is one of "a|b|c". */
 bool grammar_choice_has(const char *choices, const char *name);
 

@@ -1,5 +1,6 @@
 /* Entities: what they are made from, their names, conditions and pages. */
 #include "base/text.h"
+#include "plan/grammar.h"
 #include "plan/resolve.h"
 #include <string.h>
 
@@ -142,6 +143,19 @@ static bool add_entity(struct resolver *resolver, struct table_builder *table,
     return true;
 }
 
+/* What is said of an entity and stands in a table that names its entities would be of none. */
+static void refuse_stray_keys(struct resolver *resolver, const struct plan_node *table)
+{
+    for (uint32_t i = 0; i < table->count; i++) {
+        const char *name = table->keys[i]->text;
+        if (strcmp(name, "key") != 0 && grammar_find(&grammar_entity, name) != NULL) {
+            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, table->keys[i],
+                       "say it in each entity that it is meant for",
+                       "'%s' stands beside 'entities', where it is of none of them", name);
+        }
+    }
+}
+
 static void add_table(struct resolver *resolver, const struct plan_node *key,
                       const struct plan_node *node)
 {
@@ -168,6 +182,8 @@ static void add_table(struct resolver *resolver, const struct plan_node *key,
     }
     if (own) {
         (void)add_entity(resolver, table, key, node);
+    } else {
+        refuse_stray_keys(resolver, node);
     }
     for (uint32_t i = 0; entities != NULL && i < entities->count; i++) {
         (void)add_entity(resolver, table, entities->keys[i], entities->items[i]);

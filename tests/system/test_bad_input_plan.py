@@ -136,6 +136,13 @@ class Form(PlanTestCase):
             with self.subTest(wrong=wrong):
                 self.faults(HEAD + line + "\n", (place, wrong))
 
+    def test_what_is_of_an_entity_beside_entities(self):
+        """It would be of none of them: a condition there let all records through."""
+        head = ENTITY[:ENTITY.index("    entities:")]
+        for line in ("size: 5", "where: id > 5", "when: id > 5", "nulls: keep", "match: { a: 1 }", "unnest: a", "distinct: true", "fields: { a: copy }"):
+            with self.subTest(line):
+                self.faults(ENTITY.replace(head, head + "    %s\n" % line), (head.count("\n") + 1, "'%s'" % line.split(":")[0], "in each entity"))
+
     def test_duplicate_keys(self):
         self.faults(ENTITY + '          PK: "X"\n', ("13:11", "PK"), name="plan-syntax")
         self.faults(ENTITY.replace("target:", "source: a.db\ntarget:"), ("3:1", "source"),

@@ -23,11 +23,14 @@ struct writer_plan {
     const struct maria_table *facts;
     struct writer_column *columns;
     uint32_t column_count;
-    bool staged; /* by way of a temporary table: of records that are there, or kept for undoing */
+    bool staged;   /* by way of a temporary table: of records that are there, or kept for undoing */
+    bool distinct; /* of equal records under a key one; staged, then */
     enum existing_policy existing;
     const char *statement; /* LOAD DATA …, or INSERT … VALUES */
     const char *stage;     /* staged: makes the temporary table */
     const char *stage_name;
+    const char *repeats; /* distinct: makes the temporary table of records whose key is taken */
+    const char *repeats_name;
 };
 
 /* A batch under way. */
@@ -208,15 +211,41 @@ enum status writer_await_load(struct writer *writer, int64_t timeout_ms,
 
 /* ---------------------------------------------------------------- writer_stage.c */
 
-/* Makes the temporary table, if this connection has none. */
+/* Makes the temporary table and that of repeats, if this connection has none; empties them. */
 enum status writer_stage_make(struct writer *writer, struct error *error) MUST_USE;
+
+/* What a pass over the temporary table works with. */
+struct stage_pass {
+    struct writer *writer;
+    const struct writer_plan *plan;
+    struct column_list key;
+    uint32_t first; /* the window, among the segment's rows */
+    uint32_t end;
+    uint64_t first_number; /* _transhume_row of its first row */
+    bool repeats;          /* some lie aside */
+    struct refusal *refusal;
+    struct error *error;
+};
+
+/* Takes the rows that a statement lists by their numbers out of the temporary table of that name,
+ * and notes what became of them: ERROR_REJECT_KEY_DUPLICATE. Frees `list`. */
+enum status writer_stage_take_out(struct stage_pass *pass, const char *from, struct buffer *list,
+                                  enum outcome_kind kind, const char *reason) MUST_USE;
 /* From the temporary table into the plan's, by the policy for records that are there. Results as
  * writer_send's. */
 enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t end,
                                struct refusal *refusal, struct error *error) MUST_USE;
-/* After a record's key was refused as a duplicate: does the table hold all of it already? */
-enum status writer_holds_row(struct writer *writer, const struct sent_row *at, bool *same,
-                             struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- writer_distinct.c */
+
+/* Lays those aside that stand behind a FROM, the temporary table being s. Frees `from`. */
+enum status writer_distinct_lay_aside(struct stage_pass *pass, struct buffer *from) MUST_USE;
+/* Lays records aside whose key another one has, in the table or before them: where records are only
+ * added. Until the transaction ends, no other writer of the run does. */
+enum status writer_distinct_part(struct stage_pass *pass) MUST_USE;
+/* When the others are in the table: a repeat that is like what is there is skipped, else refused.
+ */
+enum status writer_distinct_settle(struct stage_pass *pass) MUST_USE;
 
 /* ---------------------------------------------------------------- writer_undo.c */
 

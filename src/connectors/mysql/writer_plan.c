@@ -130,6 +130,16 @@ static const char *make_stage(struct writer *writer, const struct writer_plan *p
     return keep(writer, &sql);
 }
 
+static const char *make_repeats(struct writer *writer, const struct writer_plan *plan)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "CREATE TEMPORARY TABLE IF NOT EXISTS ");
+    maria_append_table(&sql, writer->database, plan->repeats_name);
+    buffer_append_string(&sql, " LIKE ");
+    maria_append_table(&sql, writer->database, plan->stage_name);
+    return keep(writer, &sql);
+}
+
 enum status writer_plan_get(struct writer *writer, uint32_t table, const struct shape *shape,
                             const struct writer_plan **plan, struct error *error)
 {
@@ -157,15 +167,22 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
     made->facts = &writer->tables[table].facts;
     /* in a table that this run made, another record under a key is the run's own */
     made->existing = target->created ? EXISTING_APPEND : target->existing;
+    made->distinct = target->distinct && target->key.count > 0;
     made->staged = made->existing == EXISTING_UPSERT || made->existing == EXISTING_REPLACE ||
-                   made->existing == EXISTING_SKIP || writer_keeps_undo(&writer->tables[table]);
+                   made->existing == EXISTING_SKIP || made->distinct ||
+                   writer_keeps_undo(&writer->tables[table]);
     made->stage_name = arena_format(writer->arena, "_transhume_stage_%u", ++writer->plan_count);
-    if (made->stage_name == NULL || choose_columns(writer, made, error) != STATUS_OK) {
-        return made->stage_name == NULL ? no_memory(writer, error) : STATUS_FAILED;
+    made->repeats_name = arena_format(writer->arena, "_transhume_repeats_%u", writer->plan_count);
+    if (made->stage_name == NULL || made->repeats_name == NULL) {
+        return no_memory(writer, error);
+    }
+    if (choose_columns(writer, made, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     made->statement = writer->database->loads ? make_load(writer, made) : make_insert(writer, made);
     made->stage = make_stage(writer, made);
-    if (made->statement == NULL || made->stage == NULL) {
+    made->repeats = make_repeats(writer, made);
+    if (made->statement == NULL || made->stage == NULL || made->repeats == NULL) {
         return no_memory(writer, error);
     }
     made->next = writer->plans;

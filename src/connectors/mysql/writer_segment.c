@@ -6,20 +6,6 @@
 #include "connectors/mysql/writer_internal.h"
 #include <stdlib.h>
 
-/* The row is the one at fault. With `distinct` it may be there already, all of it. */
-static enum status settle_row(struct writer *writer, const struct sent_row *at,
-                              const struct refusal *refusal, struct error *error)
-{
-    bool same = false;
-    if (refusal->code == ERROR_REJECT_KEY_DUPLICATE &&
-        writer->tables[writer->sending->plan->table].plan->distinct &&
-        writer_holds_row(writer, at, &same, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return writer_refuse(at->held, at->row, same ? OUTCOME_SKIPPED : OUTCOME_REJECTED,
-                         refusal->code, refusal->reason, error);
-}
-
 static enum status send_all(struct writer *writer, struct error *error)
 {
     uint32_t count = 0;
@@ -38,7 +24,8 @@ static enum status send_all(struct writer *writer, struct error *error)
             window = size / 2;
             status = STATUS_OK;
         } else if (status == STATUS_AGAIN) {
-            status = settle_row(writer, &rows[at], &refusal, error);
+            status = writer_refuse(rows[at].held, rows[at].row, OUTCOME_REJECTED, refusal.code,
+                                   refusal.reason, error);
             at++;
         }
     }

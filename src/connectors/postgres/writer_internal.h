@@ -22,10 +22,12 @@ struct writer_plan {
     uint32_t column_count;
     const char *relation; /* what COPY's errors call the table */
     bool staged;          /* by way of a temporary table: conflicts, or types without an encoder */
+    bool distinct;        /* of equal records under a key one; staged, then */
     enum existing_policy existing;
     const char *copy;  /* COPY … FROM STDIN */
-    const char *stage; /* staged: makes the temporary table */
+    const char *stage; /* staged: makes the temporary table, and that of repeats */
     const char *stage_name;
+    const char *repeats_name; /* distinct: the temporary table of records whose key is taken */
 };
 
 /* A batch under way. */
@@ -147,6 +149,34 @@ enum status writer_ask(struct writer *writer, struct buffer *sql, PGresult **res
 /* "alias.key = s.key AND …", the temporary table being s; NULLs are never equal. */
 void writer_stage_append_match(struct buffer *sql, const struct writer_plan *plan,
                                struct column_list key, const char *alias);
+/* A column of the temporary table, behind "alias.", as the type that it has in the table. */
+void writer_stage_append_value(struct buffer *sql, const struct writer_plan *plan, const char *name,
+                               const char *alias);
+/* Says of a record in the temporary table that one before it has its key. */
+void writer_stage_append_later(struct buffer *sql, const struct writer_plan *plan,
+                               struct column_list key);
+/* "a, b": the key's columns, in the same way. */
+void writer_stage_append_key(struct buffer *sql, const struct writer_plan *plan,
+                             struct column_list key);
+
+/* What a pass over the temporary table works with. */
+struct stage_pass {
+    struct writer *writer;
+    const struct writer_plan *plan;
+    struct column_list key;
+    uint32_t count;
+    uint64_t first; /* number of the first row in the temporary table */
+    bool repeats;   /* some lie aside */
+    PGresult **failure;
+    struct error *error;
+};
+
+/* Deletes what the condition holds for from the temporary table of that name, called s, and notes
+ * what became of it. `with` may be NULL: "WITH …", of one expression. The reason lasts as the pass.
+ */
+enum status writer_stage_take_out(struct stage_pass *pass, const char *from,
+                                  const struct buffer *with, const struct buffer *condition,
+                                  struct sql_taken one) MUST_USE;
 /*
  * From the temporary table into the plan's, by the policy for records that are there: `count`
  * were copied. What is not written is in `taken`, for good once the pass has succeeded. Results as
@@ -154,9 +184,18 @@ void writer_stage_append_match(struct buffer *sql, const struct writer_plan *pla
  */
 enum status writer_stage_apply(struct writer *writer, uint32_t count, PGresult **failure,
                                struct error *error) MUST_USE;
-/* After a record's key was refused as a duplicate: does the table hold all of it already? */
-enum status writer_holds_row(struct writer *writer, struct held *held, uint32_t row, bool *same,
-                             struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- writer_distinct.c */
+
+/* Lays aside what the condition holds for. As writer_stage_take_out. */
+enum status writer_distinct_lay_aside(struct stage_pass *pass, const struct buffer *with,
+                                      const struct buffer *condition) MUST_USE;
+/* Lays records aside whose key another one has, in the table or before them: where records are only
+ * added. Until the transaction ends, no other writer of this program does. */
+enum status writer_distinct_part(struct stage_pass *pass) MUST_USE;
+/* When the others are in the table: a repeat that is like what is there is skipped, else refused.
+ */
+enum status writer_distinct_settle(struct stage_pass *pass) MUST_USE;
 
 /* ---------------------------------------------------------------- writer_undo.c */
 

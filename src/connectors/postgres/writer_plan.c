@@ -110,6 +110,12 @@ static const char *make_stage(struct writer *writer, const struct writer_plan *p
                   " WITH NO DATA; ALTER TABLE %s ALTER _transhume_row SET NOT NULL; "
                   "ALTER TABLE %s ALTER _transhume_row ADD GENERATED ALWAYS AS IDENTITY",
                   plan->stage_name, plan->stage_name);
+    if (plan->distinct) {
+        buffer_format(&sql,
+                      "; CREATE TEMP TABLE IF NOT EXISTS %s ON COMMIT DELETE ROWS AS SELECT * FROM "
+                      "%s WITH NO DATA",
+                      plan->repeats_name, plan->stage_name);
+    }
     return keep(writer, &sql);
 }
 
@@ -145,11 +151,17 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
     made->relation = made->facts->schema->name;
     /* in a table that this run made, another record under a key is the run's own */
     made->existing = target->created ? EXISTING_APPEND : target->existing;
+    made->distinct = target->distinct && target->key.count > 0;
     made->staged = made->existing == EXISTING_UPSERT || made->existing == EXISTING_REPLACE ||
-                   made->existing == EXISTING_SKIP || writer_keeps_undo(&writer->tables[table]);
+                   made->existing == EXISTING_SKIP || made->distinct ||
+                   writer_keeps_undo(&writer->tables[table]);
     made->stage_name = arena_format(writer->arena, "_transhume_stage_%u", ++writer->plan_count);
-    if (made->stage_name == NULL || choose_columns(writer, made, error) != STATUS_OK) {
-        return made->stage_name == NULL ? no_memory(writer, error) : STATUS_FAILED;
+    made->repeats_name = arena_format(writer->arena, "_transhume_repeats_%u", writer->plan_count);
+    if (made->stage_name == NULL || made->repeats_name == NULL) {
+        return no_memory(writer, error);
+    }
+    if (choose_columns(writer, made, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     made->copy = make_copy(writer, made);
     made->stage = make_stage(writer, made);

@@ -122,21 +122,16 @@ static enum status send_rows(struct writer *writer, const struct row_ref *rows, 
     return status == STATUS_OK ? end_pass(writer, rows, count, failure, deferred, error) : status;
 }
 
-/* The row is the one at fault. With `distinct` it may be there already, all of it. */
+/* The row is the one at fault. */
 static enum status settle_row(struct writer *writer, const struct row_ref *at, PGresult *failure,
                               struct error *error)
 {
     char reason[768];
     enum error_code code = ERROR_REJECT_CONSTRAINT;
     const char *state = PQresultErrorField(failure, PG_DIAG_SQLSTATE);
-    bool same = false;
 
     (void)postgres_is_of_record(failure, &code);
     describe(failure, reason, sizeof reason);
-    if (code == ERROR_REJECT_KEY_DUPLICATE && writer->tables[writer->plan->table].plan->distinct &&
-        writer_holds_row(writer, at->held, at->row, &same, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
     if (state != NULL && strcmp(state, "23502") == 0) {
         const char *column = PQresultErrorField(failure, PG_DIAG_COLUMN_NAME);
         const struct column_list key = writer->tables[writer->plan->table].plan->key;
@@ -144,8 +139,7 @@ static enum status settle_row(struct writer *writer, const struct row_ref *at, P
             code = strcmp(key.names[i], column) == 0 ? ERROR_REJECT_KEY_NULL : code;
         }
     }
-    return writer_refuse(at->held, at->row, same ? OUTCOME_SKIPPED : OUTCOME_REJECTED, code, reason,
-                         error);
+    return writer_refuse(at->held, at->row, OUTCOME_REJECTED, code, reason, error);
 }
 
 /* A partner may come behind the row; nothing that comes makes two equal ones differ. */

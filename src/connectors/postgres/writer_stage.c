@@ -51,8 +51,8 @@ enum status writer_ask(struct writer *writer, struct buffer *sql, PGresult **res
 }
 
 /* A column of the temporary table as the type that it has in the table. */
-static void append_staged(struct buffer *sql, const struct writer_plan *plan, const char *name,
-                          const char *alias)
+void writer_stage_append_value(struct buffer *sql, const struct writer_plan *plan, const char *name,
+                               const char *alias)
 {
     int32_t at = postgres_find_column(plan->facts, name);
     buffer_append_string(sql, alias);
@@ -62,12 +62,12 @@ static void append_staged(struct buffer *sql, const struct writer_plan *plan, co
     }
 }
 
-static void append_staged_key(struct buffer *sql, const struct writer_plan *plan,
-                              struct column_list key)
+void writer_stage_append_key(struct buffer *sql, const struct writer_plan *plan,
+                             struct column_list key)
 {
     for (uint32_t i = 0; i < key.count; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "");
-        append_staged(sql, plan, key.names[i], "");
+        writer_stage_append_value(sql, plan, key.names[i], "");
     }
 }
 
@@ -78,39 +78,36 @@ void writer_stage_append_match(struct buffer *sql, const struct writer_plan *pla
         buffer_format(sql, "%s%s.", i > 0 ? " AND " : "", alias);
         postgres_append_name(sql, key.names[i]);
         buffer_append_string(sql, " = ");
-        append_staged(sql, plan, key.names[i], "s.");
+        writer_stage_append_value(sql, plan, key.names[i], "s.");
     }
 }
 
-struct apply {
-    struct writer *writer;
-    const struct writer_plan *plan;
-    struct column_list key;
-    uint32_t count;
-    uint64_t first; /* number of the first row in the temporary table */
-    PGresult **failure;
-    struct error *error;
-};
-
-/* Deletes what the condition holds for from the temporary table; `with` may be NULL. The reason
- * lasts as the pass. */
-static enum status take_out(struct apply *apply, const struct buffer *with,
-                            const struct buffer *condition, enum outcome_kind kind,
-                            enum error_code code, const char *reason)
+void writer_stage_append_later(struct buffer *sql, const struct writer_plan *plan,
+                               struct column_list key)
 {
-    const struct sql_taken one = {.kind = kind, .code = code, .reason = reason};
+    buffer_append_string(sql, "_transhume_row IN (SELECT n FROM (SELECT _transhume_row AS n, "
+                              "pg_catalog.row_number() OVER (PARTITION BY ");
+    writer_stage_append_key(sql, plan, key);
+    buffer_format(sql, " ORDER BY _transhume_row) AS place FROM %s) AS d WHERE place > 1)",
+                  plan->stage_name);
+}
+
+enum status writer_stage_take_out(struct stage_pass *pass, const char *from,
+                                  const struct buffer *with, const struct buffer *condition,
+                                  struct sql_taken one)
+{
     struct buffer sql = {0};
     PGresult *listed = NULL;
     if (with != NULL) {
         buffer_append_buffer(&sql, with);
     }
-    buffer_format(&sql, "DELETE FROM %s AS %s WHERE ", apply->plan->stage_name, from_stage);
+    buffer_format(&sql, " DELETE FROM %s AS %s WHERE ", from, from_stage);
     buffer_append_buffer(&sql, condition);
     buffer_append_string(&sql, " RETURNING _transhume_row");
-    enum status status = writer_ask(apply->writer, &sql, &listed, apply->failure, apply->error);
+    enum status status = writer_ask(pass->writer, &sql, &listed, pass->failure, pass->error);
     for (int i = 0; status == STATUS_OK && i < PQntuples(listed); i++) {
-        status = sql_taken_add(&apply->writer->taken, PQgetvalue(listed, i, 0), apply->first,
-                               apply->count, one, apply->plan->relation, apply->error);
+        status = sql_taken_add(&pass->writer->taken, PQgetvalue(listed, i, 0), pass->first,
+                               pass->count, one, pass->plan->relation, pass->error);
     }
     PQclear(listed);
     return status;
@@ -142,71 +139,77 @@ static void append_unfit(struct buffer *sql, const struct postgres_column *colum
 }
 
 /* A cast that is written out cuts, rounds and pads. */
-static enum status take_out_unfit(struct apply *apply)
+static enum status take_out_unfit(struct stage_pass *pass)
 {
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < apply->plan->column_count; i++) {
-        const struct postgres_column *column = apply->plan->columns[i].column;
+    for (uint32_t i = 0; status == STATUS_OK && i < pass->plan->column_count; i++) {
+        const struct postgres_column *column = pass->plan->columns[i].column;
         struct buffer condition = {0};
         if (column->type.format == POSTGRES_AS_CAST) {
             append_unfit(&condition, column);
         }
         if (!buffer_is_empty(&condition)) {
             const char *reason =
-                arena_format(apply->writer->scratch, "%s: the value does not fit %s exactly",
+                arena_format(pass->writer->scratch, "%s: the value does not fit %s exactly",
                              column->name, column->type.type.native);
-            status = reason == NULL ? error_set(apply->error, ERROR_MEMORY, column->name,
-                                                "no memory for a reject")
-                                    : take_out(apply, NULL, &condition, OUTCOME_REJECTED,
-                                               ERROR_REJECT_TYPE, reason);
+            status =
+                reason == NULL
+                    ? error_set(pass->error, ERROR_MEMORY, column->name, "no memory for a reject")
+                    : writer_stage_take_out(pass, pass->plan->stage_name, NULL, &condition,
+                                            (struct sql_taken){.kind = OUTCOME_REJECTED,
+                                                               .code = ERROR_REJECT_TYPE,
+                                                               .reason = reason});
         }
         buffer_free(&condition);
     }
     return status;
 }
 
+static enum status take_out_repeat(struct stage_pass *pass, const struct buffer *with,
+                                   const struct buffer *condition)
+{
+    return pass->plan->distinct
+               ? writer_distinct_lay_aside(pass, with, condition)
+               : writer_stage_take_out(
+                     pass, pass->plan->stage_name, with, condition,
+                     (struct sql_taken){.kind = OUTCOME_REJECTED,
+                                        .code = ERROR_REJECT_KEY_DUPLICATE,
+                                        .reason = "another record of this run has this key"});
+}
+
 /* Records of this run under keys that it has written: the first stays. */
-static enum status take_out_repeats(struct apply *apply)
+static enum status take_out_repeats(struct stage_pass *pass)
 {
     struct buffer condition = {0};
     struct buffer names = {0};
     struct buffer staged = {0};
-    struct writer *writer = apply->writer;
+    struct writer *writer = pass->writer;
 
-    buffer_format(&condition, "_transhume_row IN (SELECT n FROM (SELECT _transhume_row AS n, "
-                              "pg_catalog.row_number() OVER (PARTITION BY ");
-    append_staged_key(&condition, apply->plan, apply->key);
-    buffer_format(&condition, " ORDER BY _transhume_row) AS place FROM %s) AS d WHERE place > 1)",
-                  apply->plan->stage_name);
-    enum status status =
-        take_out(apply, NULL, &condition, OUTCOME_REJECTED, ERROR_REJECT_KEY_DUPLICATE,
-                 "another record of this run has this key");
+    writer_stage_append_later(&condition, pass->plan, pass->key);
+    enum status status = take_out_repeat(pass, NULL, &condition);
     buffer_clear(&condition);
     if (status == STATUS_OK) {
         struct buffer sql = {0};
         PGresult *inserted = NULL;
         struct buffer table = {0};
-        postgres_append_key_table(&table, writer->database, apply->plan->relation);
-        postgres_append_names(&names, NULL, apply->key);
-        append_staged_key(&staged, apply->plan, apply->key);
+        postgres_append_key_table(&table, writer->database, pass->plan->relation);
+        postgres_append_names(&names, NULL, pass->key);
+        writer_stage_append_key(&staged, pass->plan, pass->key);
         /* of two writers the second waits for the first here, and then finds the key taken */
-        buffer_format(&sql, "SELECT 1 FROM %s LIMIT 0", apply->plan->stage_name);
-        status = writer_ask(writer, &sql, &inserted, apply->failure, apply->error);
+        buffer_format(&sql, "SELECT 1 FROM %s LIMIT 0", pass->plan->stage_name);
+        status = writer_ask(writer, &sql, &inserted, pass->failure, pass->error);
         PQclear(inserted);
         buffer_format(&condition,
                       "WITH i AS (INSERT INTO %s SELECT %s FROM %s ORDER BY %s ON "
-                      "CONFLICT DO NOTHING RETURNING %s) ",
-                      buffer_string(&table), buffer_string(&staged), apply->plan->stage_name,
+                      "CONFLICT DO NOTHING RETURNING %s)",
+                      buffer_string(&table), buffer_string(&staged), pass->plan->stage_name,
                       buffer_string(&staged), buffer_string(&names));
         condition.failed |= table.failed || staged.failed || names.failed;
         struct buffer missing = {0};
         buffer_append_string(&missing, "NOT EXISTS (SELECT 1 FROM i WHERE ");
-        writer_stage_append_match(&missing, apply->plan, apply->key, "i");
+        writer_stage_append_match(&missing, pass->plan, pass->key, "i");
         buffer_append_byte(&missing, ')');
-        status = status == STATUS_OK ? take_out(apply, &condition, &missing, OUTCOME_REJECTED,
-                                                ERROR_REJECT_KEY_DUPLICATE,
-                                                "another record of this run has this key")
-                                     : status;
+        status = status == STATUS_OK ? take_out_repeat(pass, &condition, &missing) : status;
         buffer_free(&missing);
         buffer_free(&table);
     }
@@ -216,16 +219,19 @@ static enum status take_out_repeats(struct apply *apply)
     return status;
 }
 
-static enum status take_out_present(struct apply *apply)
+static enum status take_out_present(struct stage_pass *pass)
 {
     struct buffer condition = {0};
     buffer_append_string(&condition, "EXISTS (SELECT 1 FROM ");
-    postgres_append_table(&condition, apply->writer->database, apply->plan->relation);
+    postgres_append_table(&condition, pass->writer->database, pass->plan->relation);
     buffer_append_string(&condition, " AS t WHERE ");
-    writer_stage_append_match(&condition, apply->plan, apply->key, "t");
+    writer_stage_append_match(&condition, pass->plan, pass->key, "t");
     buffer_append_byte(&condition, ')');
-    enum status status = take_out(apply, NULL, &condition, OUTCOME_SKIPPED,
-                                  ERROR_REJECT_KEY_DUPLICATE, "a record with this key is there");
+    enum status status =
+        writer_stage_take_out(pass, pass->plan->stage_name, NULL, &condition,
+                              (struct sql_taken){.kind = OUTCOME_SKIPPED,
+                                                 .code = ERROR_REJECT_KEY_DUPLICATE,
+                                                 .reason = "a record with this key is there"});
     buffer_free(&condition);
     return status;
 }
@@ -251,15 +257,15 @@ static bool in_plan(const struct writer_plan *plan, const char *name)
 }
 
 /* Upsert sets the plan's columns; replace also puts the others back to their defaults. */
-static void append_update(struct buffer *sql, const struct apply *apply)
+static void append_update(struct buffer *sql, const struct stage_pass *pass)
 {
-    const struct postgres_table *facts = apply->plan->facts;
+    const struct postgres_table *facts = pass->plan->facts;
     bool begun = false;
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         const struct postgres_column *column = &facts->columns[i];
-        bool planned = in_plan(apply->plan, column->name);
-        if (in_key(apply->key, column->name) || column->generated ||
-            (!planned && apply->plan->existing != EXISTING_REPLACE)) {
+        bool planned = in_plan(pass->plan, column->name);
+        if (in_key(pass->key, column->name) || column->generated ||
+            (!planned && pass->plan->existing != EXISTING_REPLACE)) {
             continue;
         }
         buffer_append_string(sql, begun ? ", " : " DO UPDATE SET ");
@@ -276,14 +282,14 @@ static void append_update(struct buffer *sql, const struct apply *apply)
     buffer_append_string(sql, begun ? "" : " DO NOTHING");
 }
 
-static enum status insert_rest(struct apply *apply)
+static enum status insert_rest(struct stage_pass *pass)
 {
-    const struct writer_plan *plan = apply->plan;
+    const struct writer_plan *plan = pass->plan;
     struct buffer sql = {0};
     PGresult *result = NULL;
 
     buffer_append_string(&sql, "INSERT INTO ");
-    postgres_append_table(&sql, apply->writer->database, plan->relation);
+    postgres_append_table(&sql, pass->writer->database, plan->relation);
     buffer_append_string(&sql, " (");
     for (uint32_t i = 0; i < plan->column_count; i++) {
         buffer_append_string(&sql, i > 0 ? ", " : "");
@@ -293,40 +299,40 @@ static enum status insert_rest(struct apply *apply)
     for (uint32_t i = 0; i < plan->column_count; i++) {
         const struct postgres_column *column = plan->columns[i].column;
         buffer_append_string(&sql, i > 0 ? ", " : "");
-        append_staged(&sql, plan, column->name, "");
+        writer_stage_append_value(&sql, plan, column->name, "");
     }
     buffer_format(&sql, " FROM %s ORDER BY _transhume_row", plan->stage_name);
     if (plan->existing == EXISTING_UPSERT || plan->existing == EXISTING_REPLACE) {
         buffer_append_string(&sql, " ON CONFLICT (");
-        postgres_append_names(&sql, NULL, apply->key);
+        postgres_append_names(&sql, NULL, pass->key);
         buffer_append_byte(&sql, ')');
-        append_update(&sql, apply);
+        append_update(&sql, pass);
     }
-    enum status status = writer_ask(apply->writer, &sql, &result, apply->failure, apply->error);
+    enum status status = writer_ask(pass->writer, &sql, &result, pass->failure, pass->error);
     PQclear(result);
     return status;
 }
 
-static enum status first_number(struct apply *apply)
+static enum status first_number(struct stage_pass *pass)
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
-    buffer_format(&sql, "SELECT coalesce(min(_transhume_row), 1) FROM %s", apply->plan->stage_name);
-    enum status status = writer_ask(apply->writer, &sql, &result, apply->failure, apply->error);
+    buffer_format(&sql, "SELECT coalesce(min(_transhume_row), 1) FROM %s", pass->plan->stage_name);
+    enum status status = writer_ask(pass->writer, &sql, &result, pass->failure, pass->error);
     if (status == STATUS_OK) {
         const char *digits = PQgetvalue(result, 0, 0);
-        status = text_to_uint64(digits, strlen(digits), &apply->first);
+        status = text_to_uint64(digits, strlen(digits), &pass->first);
     }
     PQclear(result);
     return status;
 }
 
-static enum status empty_stage(struct apply *apply)
+static enum status empty_stage(struct stage_pass *pass)
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
-    buffer_format(&sql, "DELETE FROM %s", apply->plan->stage_name);
-    enum status status = writer_ask(apply->writer, &sql, &result, apply->failure, apply->error);
+    buffer_format(&sql, "DELETE FROM %s", pass->plan->stage_name);
+    enum status status = writer_ask(pass->writer, &sql, &result, pass->failure, pass->error);
     PQclear(result);
     return status;
 }
@@ -334,86 +340,35 @@ static enum status empty_stage(struct apply *apply)
 enum status writer_stage_apply(struct writer *writer, uint32_t count, PGresult **failure,
                                struct error *error)
 {
-    struct apply apply = {.writer = writer,
-                          .plan = writer->plan,
-                          .key = writer->tables[writer->plan->table].plan->key,
-                          .count = count,
-                          .failure = failure,
-                          .error = error};
+    struct stage_pass pass = {.writer = writer,
+                              .plan = writer->plan,
+                              .key = writer->tables[writer->plan->table].plan->key,
+                              .count = count,
+                              .failure = failure,
+                              .error = error};
     bool tracked = writer->plan->existing == EXISTING_UPSERT ||
                    writer->plan->existing == EXISTING_REPLACE ||
                    writer->plan->existing == EXISTING_SKIP;
-    enum status status = first_number(&apply);
-    status = status == STATUS_OK ? take_out_unfit(&apply) : status;
+    enum status status = first_number(&pass);
+    status = status == STATUS_OK ? take_out_unfit(&pass) : status;
     if (status == STATUS_OK && tracked) {
-        status = take_out_repeats(&apply);
+        status = take_out_repeats(&pass);
+    } else if (status == STATUS_OK && pass.plan->distinct) {
+        status = writer_distinct_part(&pass);
     }
     if (status == STATUS_OK && writer->plan->existing == EXISTING_SKIP) {
-        status = take_out_present(&apply);
+        status = take_out_present(&pass);
     }
     bool undo = writer_keeps_undo(&writer->tables[writer->plan->table]);
     bool overwrites =
         writer->plan->existing == EXISTING_UPSERT || writer->plan->existing == EXISTING_REPLACE;
     if (status == STATUS_OK && undo && overwrites) {
-        status = writer_undo_before(writer, apply.plan, failure, error);
+        status = writer_undo_before(writer, pass.plan, failure, error);
     }
-    status = status == STATUS_OK ? insert_rest(&apply) : status;
+    status = status == STATUS_OK ? insert_rest(&pass) : status;
     if (status == STATUS_OK && undo) {
-        status = writer_undo_after(writer, apply.plan, failure, error);
+        status = writer_undo_after(writer, pass.plan, failure, error);
     }
-    return status == STATUS_OK ? empty_stage(&apply) : status;
-}
-
-/* ---------------------------------------------------------------- distinct */
-
-enum status writer_holds_row(struct writer *writer, struct held *held, uint32_t row, bool *same,
-                             struct error *error)
-{
-    const struct writer_plan *direct = writer->plan;
-    struct writer_plan staged = *direct;
-    struct buffer sql = {0};
-    PGresult *failure = NULL;
-    PGresult *result = NULL;
-
-    *same = false;
-    buffer_format(&sql, "COPY %s%s", direct->stage_name, strstr(direct->copy, " (\""));
-    staged.staged = true;
-    staged.copy = buffer_string(&sql);
-    writer->plan = &staged;
-    enum status status = writer_copy_start(writer, &staged, error);
-    status = status == STATUS_OK ? writer_copy_row(writer, &staged, held, row, error) : status;
-    status = status == STATUS_OK ? writer_copy_end(writer, &failure, error) : status;
-    buffer_free(&sql);
-    if (status == STATUS_OK) {
-        buffer_append_string(&sql, "SELECT 1 FROM ");
-        postgres_append_table(&sql, writer->database, direct->relation);
-        buffer_format(&sql, " AS t, %s AS %s WHERE ", direct->stage_name, from_stage);
-        for (uint32_t i = 0; i < direct->column_count; i++) {
-            const struct postgres_column *column = direct->columns[i].column;
-            /* json has no equality but its text's */
-            const char *cast =
-                column->type.format == POSTGRES_AS_JSON || column->type.format == POSTGRES_AS_CAST
-                    ? "::pg_catalog.text"
-                    : "";
-            buffer_append_string(&sql, i > 0 ? " AND t." : "t.");
-            postgres_append_name(&sql, column->name);
-            buffer_format(&sql, "%s IS NOT DISTINCT FROM %s.", cast, from_stage);
-            postgres_append_name(&sql, column->name);
-            buffer_append_string(&sql, cast);
-        }
-        status = writer_ask(writer, &sql, &result, &failure, error);
-        *same = status == STATUS_OK && PQntuples(result) > 0;
-        PQclear(result);
-    }
-    PQclear(failure);
-    writer->plan = direct;
-    if (status == STATUS_AGAIN) {
-        return STATUS_OK; /* what can't even be copied is not there */
-    }
-    if (status == STATUS_OK) {
-        buffer_format(&sql, "DELETE FROM %s", direct->stage_name);
-        status = writer_ask(writer, &sql, &result, &failure, error);
-        PQclear(result);
-    }
-    return status;
+    status = status == STATUS_OK ? writer_distinct_settle(&pass) : status;
+    return status == STATUS_OK ? empty_stage(&pass) : status;
 }

@@ -1,0 +1,149 @@
+/*
+ * `distinct`: of equal records under one key one is written, the others are skipped, and one that
+ * differs is refused.
+ *
+ * Records whose key is taken are laid aside in a second temporary table, and compared with what the
+ * table holds once the others have gone into it. Which are taken is known for sure, since only one
+ * writer at a time fills such a table: without that, two of them wait for each other's keys all the
+ * time, and often in a circle.
+ */
+#include "connectors/mysql/writer_internal.h"
+
+/* ROW_NUMBER() OVER …; where there is none, a key that stands twice in a pass halves it. */
+enum { MARIADB_WINDOWS = 100200, MYSQL_WINDOWS = 80000 };
+
+enum status writer_distinct_lay_aside(struct stage_pass *pass, struct buffer *from)
+{
+    struct maria_database *self = pass->writer->database;
+    struct buffer move = {0};
+    struct buffer take = {0};
+    buffer_append_string(&move, "INSERT INTO ");
+    maria_append_table(&move, self, pass->plan->repeats_name);
+    buffer_append_string(&move, " SELECT s.* FROM ");
+    buffer_append_buffer(&move, from);
+    buffer_free(from);
+    enum status status =
+        writer_run_statement(pass->writer, &move, NULL, pass->refusal, pass->error);
+    if (status != STATUS_OK || mysql_affected_rows(pass->writer->connection) == 0) {
+        return status;
+    }
+    pass->repeats = true;
+    buffer_append_string(&take, "DELETE s FROM ");
+    maria_append_table(&take, self, pass->plan->stage_name);
+    buffer_append_string(&take, " AS s JOIN ");
+    maria_append_table(&take, self, pass->plan->repeats_name);
+    buffer_append_string(&take, " AS r ON r._transhume_row = s._transhume_row");
+    return writer_run_statement(pass->writer, &take, NULL, pass->refusal, pass->error);
+}
+
+/* Its row among those that the run notes of tables is locked until the transaction ends. */
+static enum status lock_table(struct stage_pass *pass)
+{
+    struct writer *writer = pass->writer;
+    struct buffer sql = {0};
+    if (writer->run_id[0] == '\0') {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "INSERT INTO ");
+    maria_append_table(&sql, writer->database, "_transhume_made");
+    buffer_append_string(&sql, " (run, name, making) VALUES (");
+    maria_append_string(&sql, writer->run_id);
+    buffer_append_string(&sql, ", ");
+    maria_append_string(&sql, pass->plan->facts->schema->name);
+    buffer_format(&sql, ", %d) ON DUPLICATE KEY UPDATE making = making", MARIA_NOT_MADE);
+    return writer_run_statement(writer, &sql, NULL, pass->refusal, pass->error);
+}
+
+static enum status lay_aside_present(struct stage_pass *pass)
+{
+    struct maria_database *self = pass->writer->database;
+    struct buffer from = {0};
+    maria_append_table(&from, self, pass->plan->stage_name);
+    buffer_append_string(&from, " AS s JOIN ");
+    maria_append_table(&from, self, pass->plan->facts->schema->name);
+    buffer_append_string(&from, " AS t ON ");
+    maria_append_match(&from, pass->key, "s", "t");
+    return writer_distinct_lay_aside(pass, &from);
+}
+
+static void append_columns(struct buffer *sql, const struct writer_plan *plan)
+{
+    buffer_append_string(sql, "_transhume_row");
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        buffer_append_string(sql, ", ");
+        maria_append_name(sql, plan->columns[i].column->name);
+    }
+}
+
+static enum status lay_aside_later(struct stage_pass *pass)
+{
+    struct maria_database *self = pass->writer->database;
+    struct buffer from = {0};
+    if (self->version < (self->mariadb ? MARIADB_WINDOWS : MYSQL_WINDOWS)) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&from, "(SELECT ");
+    append_columns(&from, pass->plan);
+    buffer_append_string(&from, " FROM (SELECT n.*, ROW_NUMBER() OVER (PARTITION BY ");
+    maria_append_names(&from, NULL, pass->key);
+    buffer_append_string(&from, " ORDER BY _transhume_row) AS _transhume_place FROM ");
+    maria_append_table(&from, self, pass->plan->stage_name);
+    buffer_append_string(&from, " AS n) AS d WHERE _transhume_place > 1) AS s");
+    return writer_distinct_lay_aside(pass, &from);
+}
+
+enum status writer_distinct_part(struct stage_pass *pass)
+{
+    enum status status = lock_table(pass);
+    status = status == STATUS_OK ? lay_aside_present(pass) : status;
+    return status == STATUS_OK ? lay_aside_later(pass) : status;
+}
+
+/* Collations know equal texts that differ. */
+static void append_value(struct buffer *sql, const struct maria_column *column, const char *alias)
+{
+    bool text = column->type.type.kind == VALUE_TEXT || column->type.format == MARIA_AS_JSON;
+    buffer_append_string(sql, text ? "CAST(CONVERT(" : "");
+    buffer_append_string(sql, alias);
+    maria_append_name(sql, column->name);
+    buffer_append_string(sql, text ? " USING utf8mb4) AS BINARY)" : "");
+}
+
+static void append_same(struct buffer *sql, const struct writer_plan *plan)
+{
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        const struct maria_column *column = plan->columns[i].column;
+        buffer_append_string(sql, " AND ");
+        append_value(sql, column, "t.");
+        buffer_append_string(sql, " <=> ");
+        append_value(sql, column, "r.");
+    }
+}
+
+enum status writer_distinct_settle(struct stage_pass *pass)
+{
+    struct maria_database *self = pass->writer->database;
+    const struct writer_plan *plan = pass->plan;
+    const struct target_table *target = pass->writer->tables[plan->table].plan;
+    struct buffer list = {0};
+    if (!pass->repeats) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&list, "SELECT r._transhume_row FROM ");
+    maria_append_table(&list, self, plan->repeats_name);
+    buffer_append_string(&list, " AS r JOIN ");
+    maria_append_table(&list, self, plan->facts->schema->name);
+    buffer_append_string(&list, " AS t ON ");
+    maria_append_match(&list, pass->key, "r", "t");
+    append_same(&list, plan);
+    enum status status = writer_stage_take_out(pass, plan->repeats_name, &list, OUTCOME_SKIPPED,
+                                               "an equal record is there");
+    if (status != STATUS_OK) {
+        return status;
+    }
+    buffer_append_string(&list, "SELECT _transhume_row FROM ");
+    maria_append_table(&list, self, plan->repeats_name);
+    return writer_stage_take_out(pass, plan->repeats_name, &list, OUTCOME_REJECTED,
+                                 target->created ? "another record of this run has this key"
+                                                 : "another record has this key");
+}

@@ -1,0 +1,180 @@
+/*
+ * `distinct`: of equal records under one key one is written, the others are skipped, and one that
+ * differs is refused.
+ *
+ * Records whose key is taken are laid aside in a second temporary table, and compared with what the
+ * table holds once the others have gone into it. Which are taken is known for sure, since only one
+ * writer at a time fills such a table: without that, two of them wait for each other's keys all the
+ * time, and often in a circle.
+ */
+#include "base/text.h"
+#include "connectors/postgres/writer_internal.h"
+#include <string.h>
+
+/* pg_advisory_xact_lock's first number; the second is the table's. */
+enum { LOCK_CLASS = 0x74726864 };
+
+static enum status ask(struct stage_pass *pass, struct buffer *sql, uint64_t *changed)
+{
+    PGresult *result = NULL;
+    enum status status = writer_ask(pass->writer, sql, &result, pass->failure, pass->error);
+    if (status == STATUS_OK && changed != NULL) {
+        const char *digits = PQcmdTuples(result);
+        status = text_to_uint64(digits, strlen(digits), changed);
+    }
+    PQclear(result);
+    return status;
+}
+
+enum status writer_distinct_lay_aside(struct stage_pass *pass, const struct buffer *with,
+                                      const struct buffer *condition)
+{
+    struct buffer sql = {0};
+    uint64_t moved = 0;
+    if (with != NULL) {
+        buffer_append_buffer(&sql, with);
+    }
+    buffer_append_string(&sql, with != NULL ? ", " : "WITH ");
+    buffer_format(&sql, "m AS (DELETE FROM %s AS s WHERE ", pass->plan->stage_name);
+    buffer_append_buffer(&sql, condition);
+    buffer_format(&sql, " RETURNING s.*) INSERT INTO %s SELECT * FROM m", pass->plan->repeats_name);
+    enum status status = ask(pass, &sql, &moved);
+    pass->repeats |= moved > 0;
+    return status;
+}
+
+/* Equal NULLs would be laid aside as repeats of one key. */
+static enum status refuse_nulls(struct stage_pass *pass)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < pass->key.count; i++) {
+        int32_t at = postgres_find_column(pass->plan->facts, pass->key.names[i]);
+        if (at < 0 || !pass->plan->facts->columns[at].not_null) {
+            continue;
+        }
+        struct buffer condition = {0};
+        struct sql_taken one = {.kind = OUTCOME_REJECTED,
+                                .code = ERROR_REJECT_KEY_NULL,
+                                .reason = arena_format(pass->writer->scratch, "%s: the key is NULL",
+                                                       pass->key.names[i])};
+        postgres_append_name(&condition, pass->key.names[i]);
+        buffer_append_string(&condition, " IS NULL");
+        status =
+            one.reason == NULL
+                ? error_set(pass->error, ERROR_MEMORY, pass->key.names[i], "no memory for a reject")
+                : writer_stage_take_out(pass, pass->plan->stage_name, NULL, &condition, one);
+        buffer_free(&condition);
+    }
+    return status;
+}
+
+static enum status lay_aside_present(struct stage_pass *pass)
+{
+    struct buffer condition = {0};
+    buffer_append_string(&condition, "EXISTS (SELECT 1 FROM ");
+    postgres_append_table(&condition, pass->writer->database, pass->plan->relation);
+    buffer_append_string(&condition, " AS t WHERE ");
+    writer_stage_append_match(&condition, pass->plan, pass->key, "t");
+    buffer_append_byte(&condition, ')');
+    enum status status = writer_distinct_lay_aside(pass, NULL, &condition);
+    buffer_free(&condition);
+    return status;
+}
+
+static enum status lay_aside_later(struct stage_pass *pass)
+{
+    struct buffer condition = {0};
+    writer_stage_append_later(&condition, pass->plan, pass->key);
+    enum status status = writer_distinct_lay_aside(pass, NULL, &condition);
+    buffer_free(&condition);
+    return status;
+}
+
+enum status writer_distinct_part(struct stage_pass *pass)
+{
+    struct buffer sql = {0};
+    buffer_format(&sql, "SELECT pg_catalog.pg_advisory_xact_lock(%d, %d)", LOCK_CLASS,
+                  (int32_t)pass->plan->facts->oid);
+    enum status status = ask(pass, &sql, NULL);
+    status = status == STATUS_OK ? refuse_nulls(pass) : status;
+    status = status == STATUS_OK ? lay_aside_present(pass) : status;
+    return status == STATUS_OK ? lay_aside_later(pass) : status;
+}
+
+/* Values that a type's own equality tells apart as the program does; others are compared by their
+ * texts: it may know no equality (json), ignore case or the sign of zero, or compare areas. */
+static bool is_plain(enum postgres_format format)
+{
+    switch (format) {
+    case POSTGRES_AS_BOOL:
+    case POSTGRES_AS_INT2:
+    case POSTGRES_AS_INT4:
+    case POSTGRES_AS_INT8:
+    case POSTGRES_AS_OID:
+    case POSTGRES_AS_NUMERIC:
+    case POSTGRES_AS_BYTEA:
+    case POSTGRES_AS_DATE:
+    case POSTGRES_AS_TIME:
+    case POSTGRES_AS_TIMESTAMP:
+    case POSTGRES_AS_TIMESTAMPTZ:
+    case POSTGRES_AS_UUID:
+        return true;
+    case POSTGRES_AS_TEXT:
+    case POSTGRES_AS_FLOAT4:
+    case POSTGRES_AS_FLOAT8:
+    case POSTGRES_AS_TIMETZ:
+    case POSTGRES_AS_INTERVAL:
+    case POSTGRES_AS_JSON:
+    case POSTGRES_AS_JSONB:
+    case POSTGRES_AS_CAST:
+        break;
+    }
+    return false;
+}
+
+static void append_same(struct buffer *sql, const struct writer_plan *plan)
+{
+    static const char text[] = "::pg_catalog.text COLLATE \"C\"";
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        const struct postgres_column *column = plan->columns[i].column;
+        const char *as = is_plain(column->type.format) ? "" : text;
+        buffer_append_string(sql, " AND t.");
+        postgres_append_name(sql, column->name);
+        buffer_format(sql, "%s IS NOT DISTINCT FROM ", as);
+        writer_stage_append_value(sql, plan, column->name, "s.");
+        buffer_append_string(sql, as);
+    }
+}
+
+enum status writer_distinct_settle(struct stage_pass *pass)
+{
+    const struct writer_plan *plan = pass->plan;
+    const struct target_table *target = pass->writer->tables[plan->table].plan;
+    const char *reason =
+        target->created ? "another record of this run has this key" : "another record has this key";
+    struct buffer condition = {0};
+    if (!pass->repeats) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&condition, "EXISTS (SELECT 1 FROM ");
+    postgres_append_table(&condition, pass->writer->database, plan->relation);
+    buffer_append_string(&condition, " AS t WHERE ");
+    writer_stage_append_match(&condition, plan, pass->key, "t");
+    append_same(&condition, plan);
+    buffer_append_byte(&condition, ')');
+    enum status status =
+        writer_stage_take_out(pass, plan->repeats_name, NULL, &condition,
+                              (struct sql_taken){.kind = OUTCOME_SKIPPED,
+                                                 .code = ERROR_REJECT_KEY_DUPLICATE,
+                                                 .reason = "an equal record is there"});
+    buffer_clear(&condition);
+    buffer_append_string(&condition, "true");
+    status = status == STATUS_OK
+                 ? writer_stage_take_out(pass, plan->repeats_name, NULL, &condition,
+                                         (struct sql_taken){.kind = OUTCOME_REJECTED,
+                                                            .code = ERROR_REJECT_KEY_DUPLICATE,
+                                                            .reason = reason})
+                 : status;
+    buffer_free(&condition);
+    return status;
+}

@@ -1,0 +1,146 @@
+"""`distinct` into PostgreSQL and MariaDB: of equal records one, however many there are, beside what is there, and over a kill."""
+import json
+import os
+import shutil
+import sys
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import mariadb
+import postgres
+import sql_case
+import support
+
+PLAN = """transhume: 1
+source: sqlite:%s
+target: %s
+existing: %s
+tables:
+  countries:
+    key: %s
+    entities: { countries: { from: shop, distinct: true, fields: %s } }
+"""
+RECORDS = [("Chad", 1), ("Peru", 2), ("Chad", 1), ("Fiji", 3), ("Peru", 4), ("Fiji", 3), ("Peru", 2)] * 10
+
+
+class Distinct:
+    TABLE = "CREATE TABLE countries (name varchar(20) PRIMARY KEY, dial int)"
+    FIELDS = "{ name: copy, dial: copy }"
+    FAILPOINTS = ()
+    SPECIAL_TABLE = SPECIAL = None
+
+    def plan(self, target, records, existing="refuse", fields=FIELDS, key="[name]", columns="name VARCHAR(20), dial INTEGER"):
+        """The plan's path; `records` are SQL's values or what makes them."""
+        if not isinstance(records, str):
+            records = "VALUES " + ",".join("('%s', %s)" % record for record in records)
+        for name in ("shop.db", ".transhume"):
+            if os.path.exists(self.path(name)):
+                (shutil.rmtree if os.path.isdir(self.path(name)) else os.remove)(self.path(name))
+        shop = support.make_sqlite(self.path("shop.db"), "CREATE TABLE shop (%s); INSERT INTO shop %s" % (columns, records))
+        return self.write("transhume.yaml", PLAN % (shop, self.server.uri(target), existing, key, fields))
+
+    def counts(self, result):
+        entity, = json.loads(result.out)["entities"]
+        return entity["written"], entity["rejected"], entity["skipped"]
+
+    def stored(self, target):
+        return sorted(map(tuple, self.server.ask(target, "SELECT name, dial FROM countries")))
+
+    def test_a_crowd_of_repeats(self):
+        """Each goes to the server once, and no writer stands in another one's way."""
+        target = self.made()
+        self.plan(target, "WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < 39999) "
+                          "SELECT 'land ' || (i * 7919 % 2000), CASE i WHEN 30000 THEN -1 ELSE i * 7919 % 2000 END FROM c")
+        result = self.run_program("migrate", "--json", "--jobs", "4", "--chunk-rows", "2500", code=1)
+        self.assertEqual(self.counts(result), (2000, 1, 37999))
+        self.assertEqual(self.stored(target), sorted(("land %d" % i, str(i)) for i in range(2000)))
+        self.assertEqual(json.loads(result.out).get("retries", 0), 0, result.out)
+        reject, = self.rejects()
+        self.assertEqual((reject["record"]["dial"], reject["code"]), (-1, "key-duplicate"))
+
+    def test_beside_records_that_were_there(self):
+        for existing in ("append", "replace", "upsert", "skip"):
+            for rows in (5, 1000):
+                with self.subTest(existing=existing, rows=rows):
+                    target = self.made(self.TABLE + "; INSERT INTO countries VALUES ('Chad', 1), ('Peru', 2), ('Fiji', 3)")
+                    self.plan(target, RECORDS + [("Oman", 5)], existing)
+                    result = self.run_program("migrate", "--json", "--chunk-rows", rows, "--jobs", "1", code=1)
+                    # Peru in two ways; where its like is looked for within a chunk alone, once for each
+                    written, rejected, skipped = self.counts(result)
+                    self.assertEqual(written + rejected + skipped, 71)
+                    self.assertEqual(written, 4 if existing in ("replace", "upsert") else 1)
+                    self.assertEqual(rejected, 1 if rows == 1000 else len(self.rejects()))
+                    self.assertEqual({(reject["record"]["name"], reject["record"]["dial"]) for reject in self.rejects()}, {("Peru", 4)})
+                    self.assertEqual(self.stored(target), [("Chad", "1"), ("Fiji", "3"), ("Oman", "5"), ("Peru", "2")])
+
+    def test_what_is_equal(self):
+        """Values that only a collation, or a type's own equality, takes for one are two records."""
+        target = self.made(self.SPECIAL_TABLE)
+        columns = "name TEXT, " + ", ".join("%s %s" % entry[:2] for entry in self.SPECIAL)
+        fields = "{ '*': copy }"
+        records = []
+        for at, (column, _, first, second) in enumerate(self.SPECIAL):
+            for copy, value in enumerate((first, first, second)):
+                values = [value if other == column else "NULL" for other, *_ in self.SPECIAL]
+                records.append("('%s', %s)" % (column, ", ".join(values)))
+        self.plan(target, "VALUES " + ",".join(records), "append", fields, columns=columns)
+        result = self.run_program("migrate", "--json", "--jobs", "1", "--chunk-rows", "1", code=1)
+        count = len(self.SPECIAL)
+        self.assertEqual(self.counts(result), (count, count, count), self.rejects())
+        self.assertEqual(sorted(reject["record"]["name"] for reject in self.rejects()), sorted(column for column, *_ in self.SPECIAL))
+
+    def test_records_that_are_refused_beside_repeats(self):
+        target = self.made("CREATE TABLE countries (name varchar(20) PRIMARY KEY, dial int CHECK (dial < 100))")
+        self.plan(target, "VALUES " + ",".join("(%s, %d)" % (name, dial) for name, dial in [
+            ("'a'", 1), ("NULL", 1), ("'b'", 200), ("'a'", 1), ("'b'", 20), ("NULL", 1), ("'b'", 20), ("NULL", 2), ("'c'", 300), ("'a'", 2)]), "append")
+        for rows in (1, 3, 100):
+            with self.subTest(rows=rows):
+                shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+                self.server.ask(target, "DELETE FROM countries")
+                result = self.run_program("migrate", "--json", "--jobs", "1", "--chunk-rows", rows, code=1)
+                written, rejected, skipped = self.counts(result)
+                self.assertEqual((written, rejected + skipped), (2, 8))
+                self.assertEqual(self.stored(target), [("a", "1"), ("b", "20")])
+                found = sorted((reject["record"]["name"] or "", reject["record"]["dial"], reject["code"]) for reject in self.rejects())
+                self.assertEqual(sorted(set(found)), [("", 1, "key-null"), ("", 2, "key-null"), ("a", 2, "key-duplicate"), ("b", 200, "constraint"),
+                                                     ("c", 300, "constraint")])
+
+    def test_killed(self):
+        options = ("--chunk-rows", 5, "--batch-rows", 3)
+        self.plan(self.made(), RECORDS)
+        _, reached = support.count_failpoints("migrate", *options, cwd=self.folder)
+        for place in self.FAILPOINTS:
+            for occurrence in sorted({1, reached[place]}):
+                with self.subTest(place=place, occurrence=occurrence):
+                    target = self.made()
+                    self.plan(target, RECORDS)
+                    killed = support.kill_at(place, occurrence, "migrate", *options, cwd=self.folder)
+                    self.assertEqual(killed.code, -9, killed.err)
+                    result = support.transhume("resume", "--json", *options, cwd=self.folder)
+                    self.assertEqual(result.code, 1, result.err)
+                    written, rejected, skipped = self.counts(result)
+                    self.assertEqual((written, written + rejected + skipped), (3, 70))
+                    dial = dict(self.stored(target))
+                    self.assertEqual((dial["Chad"], dial["Fiji"], len(dial)), ("1", "3", 3))
+                    self.assertIn(dial["Peru"], ("2", "4"))
+
+
+class IntoPostgres(Distinct, sql_case.SqlCase):
+    SERVERS = postgres
+    FAILPOINTS = ("postgres.before_mark", "postgres.before_commit", "postgres.after_commit")
+    SPECIAL = (("f", "REAL", "0.1", "0.2"), ("j", "TEXT", "'{\"a\": 1}'", "'{\"a\":1}'"), ("jb", "TEXT", "'{\"a\": 1}'", "'{\"a\": 2}'"),
+               ("p", "TEXT", "'(1,2)'", "'(1,3)'"), ("b", "TEXT", "'(1,1),(0,0)'", "'(2,2),(1,1)'"), ("iv", "TEXT", "'P1D'", "'PT24H'"),
+               ("x", "TEXT", "'<a/>'", "'<b/>'"), ("t", "TEXT", "'a'", "'A'"), ("by", "BLOB", "x'00ff'", "x'00fe'"),
+               ("n", "NUMERIC", "'1.5'", "'1.6'"), ("nn", "NUMERIC", "NULL", "'1'"), ("ip", "TEXT", "'10.0.0.1'", "'10.0.0.2'"))
+    SPECIAL_TABLE = ("CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+                     "CREATE TABLE countries (name text PRIMARY KEY, f double precision, j json, jb jsonb, p point, b box, iv interval, x xml, "
+                     "t text COLLATE nocase, by bytea, n numeric, nn numeric, ip inet)")
+
+
+class IntoMysql(Distinct, sql_case.SqlCase):
+    SERVERS = mariadb
+    FAILPOINTS = ("mysql.before_mark", "mysql.before_commit", "mysql.after_commit")
+    SPECIAL = (("t", "TEXT", "'a'", "'A'"), ("pad", "TEXT", "'a'", "'a '"), ("j", "TEXT", "'{\"a\": 1}'", "'{\"a\":1}'"),
+               ("by", "BLOB", "x'00ff'", "x'00fe'"), ("n", "DECIMAL(5,2)", "'1.5'", "'1.6'"), ("nn", "INTEGER", "NULL", "1"),
+               ("e", "TEXT", "'é'", "'e'"), ("at", "DATETIME", "'2020-01-01 00:00:00'", "'2020-01-01 00:00:00.000001'"))
+    SPECIAL_TABLE = ("CREATE TABLE countries (name varchar(20) PRIMARY KEY, t text, pad varchar(5), j json, `by` blob, n decimal(5,2), nn int, "
+                     "e varchar(3), at datetime(6)) COLLATE utf8mb4_general_ci")
