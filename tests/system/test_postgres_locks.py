@@ -140,6 +140,27 @@ class Held(PostgresCase):
         self.went_on(process, holder, number)
         self.assertEqual(self.server.psql(name, "SELECT convalidated FROM pg_constraint WHERE contype = 'f'"), [["t"]])
 
+    def test_keys_of_a_table_that_is_held_again_and_again(self):
+        """A key that was made between two locks is progress, however long that took."""
+        self.source = support.make_sqlite(self.path("keys.db"), "CREATE TABLE a (id INTEGER PRIMARY KEY); CREATE TABLE b (id INTEGER PRIMARY KEY);"
+                                          "CREATE TABLE child (id INTEGER PRIMARY KEY, v TEXT, a INTEGER REFERENCES a (id), b INTEGER REFERENCES b (id));")
+        name, arguments = self.target()
+        self.server.psql(name, "ALTER DATABASE %s SET deadlock_timeout = '50ms'" % name)
+        process = self.stopped_at("postgres.before_reference:stop:1,postgres.before_validation:stop:1", "migrate", "--timeout", "500ms", *arguments)
+        begun = 0
+        for times in (1, 2):
+            holder, _ = self.holder(name, "LOCK TABLE child IN ROW EXCLUSIVE MODE")
+            self.wait_until("the patience is over", lambda: time.monotonic() - begun > 4 * 0.5 + 0.5)
+            process.send_signal(signal.SIGCONT)
+            self.wait_until("it tries again", lambda: self.log().count("try 2 in") == times or process.poll() is not None)
+            self.assertIsNone(process.poll(), self.log())
+            begun = time.monotonic()
+            holder.close()
+            if times == 1:
+                self.wait_until_stopped(process)
+        self.assert_code(support.finish(process), 0)
+        self.assertEqual(self.server.psql(name, "SELECT convalidated FROM pg_constraint WHERE contype = 'f'"), [["t"], ["t"]])
+
     def test_an_index_that_comes_back(self):
         """Nobody was there when it was dropped; other builds go on."""
         name, arguments = self.target(PARENT + "CREATE TABLE child (id int PRIMARY KEY, p int, v text); CREATE INDEX child_v ON child (v);")

@@ -35,20 +35,22 @@ static void say(const struct finisher *finisher, const char *what, const char *n
     }
 }
 
-/* One statement, whatever stands in it. `beside`: it shuts nobody out. */
-static enum status run(struct finisher *finisher, struct buffer *sql, const char *name, bool beside)
+/* One statement, whatever stands in it. `beside`: it shuts nobody out. The failure names the key:
+ * another lock at the next one of the table is progress. */
+static enum status run(struct finisher *finisher, struct buffer *sql, const char *table,
+                       const char *name, bool beside)
 {
     struct postgres_database *self = finisher->self;
     const char *text = buffer_string(sql);
     enum status status =
-        sql->failed ? error_set(finisher->error, ERROR_MEMORY, name, "no memory for a statement")
+        sql->failed ? error_set(finisher->error, ERROR_MEMORY, table, "no memory for a statement")
         : beside ? postgres_alter_beside(self, finisher->connection, text, 0, ERROR_TARGET_SCHEMA,
                                          finisher->error)
                  : postgres_alter(self, finisher->connection, text, POSTGRES_BUILD,
                                   ERROR_TARGET_SCHEMA, finisher->error);
     buffer_free(sql);
     if (status != STATUS_OK) {
-        error_context(finisher->error, "%s: ", name);
+        error_context(finisher->error, "%s: %s: ", table, name);
     }
     return status;
 }
@@ -177,7 +179,7 @@ static enum status validate(struct finisher *finisher, const struct target_table
     postgres_append_table(&sql, finisher->self, table->name);
     buffer_append_string(&sql, " VALIDATE CONSTRAINT ");
     postgres_append_name(&sql, name);
-    enum status status = run(&trying, &sql, table->name, true);
+    enum status status = run(&trying, &sql, table->name, name, true);
     if (status != STATUS_OK && strcmp(problem.native_state, "23503") == 0) {
         char what[POSTGRES_NAME_BYTES_MAX + 64];
         snprintf(what, sizeof what, "%s is there, but not every row has a partner", name);
@@ -251,7 +253,7 @@ static enum status make_reference(struct finisher *finisher, const struct target
     trying.error = problem;
     append_reference(&sql, finisher, table, reference, name);
     buffer_append_string(&sql, not_yet ? unchecked : "");
-    return run(&trying, &sql, table->name, false);
+    return run(&trying, &sql, table->name, name, false);
 }
 
 static enum status add_reference(struct finisher *finisher, const struct target_table *table,

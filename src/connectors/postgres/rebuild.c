@@ -364,7 +364,8 @@ static enum status drop_one(struct rebuilding *rebuilding, const PGresult *list,
         return keep_unique(rebuilding, list, row);
     }
     if (status != STATUS_OK) {
-        error_context(rebuilding->error, "%s: ", PQgetvalue(list, row, REBUILD_OWNER));
+        error_context(rebuilding->error, "%s: %s: ", PQgetvalue(list, row, REBUILD_OWNER),
+                      PQgetvalue(list, row, REBUILD_NAME));
         if (rebuilding->in_use) {
             error_hint(rebuilding->error,
                        "others may hold the table: wait for them, then `transhume resume`; or "
